@@ -1,0 +1,135 @@
+// Package dockerfile is the document model: a lossless, error-tolerant reading of one Dockerfile.
+//
+// BuildKit's own parser gives every instruction its meaning; this package finds the instructions and
+// keeps the exact byte span of each keyword, flag, word, heredoc and comment. Parsing never fails: it
+// returns the tree and the problems, and one bad line costs one line. The package must not know the
+// build context, the cache, diagnostics' wording for editors or any protocol.
+package dockerfile
+
+import (
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// File is one parsed Dockerfile. It is immutable once Parse has returned it.
+type File struct {
+	Text         *source.Text
+	Escape       byte // '\\' or '`'
+	Directives   []Directive
+	Comments     []Comment      // every comment line outside instructions, in order; directives are not comments
+	Instructions []*Instruction // every instruction, in order
+	Stages       []*Stage
+	Problems     []Problem // all problems of the file, in order of position
+}
+
+// Directive is a parser directive line such as "# syntax=docker/dockerfile:1".
+type Directive struct {
+	Span  source.Span // the whole line without terminator
+	Name  Word        // Value is lower case
+	Value Word
+}
+
+// Comment is one comment line, from its '#' to the end of the line.
+type Comment struct{ Span source.Span }
+
+// Word is a piece of text with its place. Text is the bytes of Span unless continuations lie within,
+// which Text leaves out. Quotes and escapes are kept in Text.
+type Word struct {
+	Span source.Span
+	Text string
+}
+
+// Flag is one "--name=value" of an instruction.
+type Flag struct {
+	Span     source.Span
+	Name     Word // without "--"
+	Value    Word // empty, with a span at the flag's end, if HasValue is false
+	HasValue bool
+}
+
+// Heredoc is one here-document of an instruction.
+type Heredoc struct {
+	Name       string      // the delimiter without quotes
+	Start      source.Span // the whole "<<-EOF" word
+	NameSpan   source.Span // the delimiter within it, without quotes
+	Body       source.Span // the lines between, with their terminators
+	Terminator source.Span // the closing delimiter; empty at the body's end if the heredoc is unterminated
+	Expand     bool        // the delimiter is unquoted: variables in a COPY or ADD body are expanded
+	Chomp      bool        // "<<-": leading tabs are removed
+}
+
+// Instruction is one instruction, whole: its continuation lines, the comments among them and its heredocs.
+type Instruction struct {
+	Span    source.Span // from the keyword's first byte to the last line's end, without terminator
+	Keyword Word        // as typed
+	// Meant is the canonical, upper-case instruction: the keyword itself where it is one ("run" is RUN), else the
+	// instruction that it most likely means ("EVN" is ENV), else "".
+	Meant string
+	Flags []Flag
+	// ArgsSpan covers everything behind the flags, up to the end of the last line that is no heredoc body.
+	ArgsSpan source.Span
+	// Args are the whitespace-separated words of the arguments (quotes respected). For exec forms see JSON.
+	Args     []Word
+	JSON     bool // the arguments are a JSON array as BuildKit understands it
+	Heredocs []Heredoc
+	Comments []Comment // comment lines among the continuation lines
+	// Node and Command are what BuildKit's parser makes of the instruction, after a misspelt keyword or flag has been
+	// replaced by what it means. Command is instructions.Command, or nil where BuildKit rejects the instruction; FROM is in From.
+	// Their locations count lines within the instruction and must not be used.
+	Node    *parser.Node
+	Command instructions.Command
+	From    *instructions.Stage
+	// Trigger is the instruction within an ONBUILD, nil elsewhere.
+	Trigger *Instruction
+	// Problems are this instruction's own problems; they are in File.Problems too.
+	Problems []Problem
+	Line     int // 1-based line of Span.Start
+	EndLine  int // 1-based line of Span.End
+	Stage    int // index into File.Stages, -1 above the first FROM
+}
+
+// Stage is one build stage: a FROM and what follows up to the next.
+type Stage struct {
+	Index        int
+	Name         string // lower case, "" if unnamed
+	NameWord     Word   // as written behind AS
+	Base         Word   // as written behind FROM, variables unexpanded
+	From         *Instruction
+	Instructions []*Instruction // the FROM first
+	Span         source.Span    // from FROM's first byte to the last instruction's end
+}
+
+// ProblemKind says what sort of problem a Problem is, so that rules need not read its text.
+type ProblemKind string
+
+// The kinds of problems that reading a file can find.
+const (
+	UnknownInstruction  ProblemKind = "unknown-instruction"  // Suggestions holds what is most likely meant
+	UnknownFlag         ProblemKind = "unknown-flag"         // likewise
+	InvalidInstruction  ProblemKind = "invalid-instruction"  // BuildKit rejects the instruction's arguments or flag values
+	InvalidDirective    ProblemKind = "invalid-directive"    // a parser directive is repeated or has a bad value
+	UnterminatedHeredoc ProblemKind = "unterminated-heredoc" // the file ends within a heredoc
+	EmptyContinuation   ProblemKind = "empty-continuation"   // an empty line within a continued instruction (a warning)
+	NoStage             ProblemKind = "no-stage"             // an instruction other than ARG above the first FROM, or no FROM at all
+	LineTooLong         ProblemKind = "line-too-long"        // longer than BuildKit's scanner takes
+)
+
+// Problem is something that BuildKit would reject or warn about while reading the file.
+type Problem struct {
+	Kind        ProblemKind
+	Span        source.Span // as narrow as can be told: the word at fault
+	Message     string      // lower case, no line numbers
+	Suggestions []string    // replacements for the text of Span, the likeliest first; may be empty
+	Warning     bool        // BuildKit builds the file nevertheless
+}
+
+// InstructionAt returns the instruction whose lines hold offset, or nil.
+func (f *File) InstructionAt(offset int) *Instruction {
+	for _, in := range f.Instructions {
+		if in.Span.Contains(offset) {
+			return in
+		}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+// Package source holds immutable text and byte positions within it.
+//
+// It knows lines, spans and edits; it must not know Dockerfiles or any protocol. All positions in
+// the core are byte offsets: translation to an editor's line and character happens in the server only.
+package source
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// Span is the half-open byte range [Start, End) of a text.
+type Span struct{ Start, End int }
+
+// Len returns the number of bytes in the span.
+func (s Span) Len() int { return s.End - s.Start }
+
+// Contains reports whether offset lies within the span or at its end, where a cursor still touches it.
+func (s Span) Contains(offset int) bool { return s.Start <= offset && offset <= s.End }
+
+// Overlaps reports whether the spans share a byte, or touch where either is empty.
+func (s Span) Overlaps(o Span) bool {
+	if s.Len() == 0 || o.Len() == 0 {
+		return s.Start <= o.End && o.Start <= s.End
+	}
+	return s.Start < o.End && o.Start < s.End
+}
+
+// Shift returns the span moved by delta bytes.
+func (s Span) Shift(delta int) Span { return Span{s.Start + delta, s.End + delta} }
+
+// Text is an immutable text with its line table. Lines end with "\n"; a "\r" before it belongs to the terminator.
+type Text struct {
+	content string
+	starts  []int // byte offset of each line's first byte
+}
+
+// New returns the text of content.
+func New(content string) *Text {
+	starts := make([]int, 1, 1+strings.Count(content, "\n"))
+	for i := 0; ; {
+		n := strings.IndexByte(content[i:], '\n')
+		if n < 0 {
+			return &Text{content: content, starts: starts}
+		}
+		i += n + 1
+		starts = append(starts, i)
+	}
+}
+
+// String returns the whole text.
+func (t *Text) String() string { return t.content }
+
+// Len returns the text's length in bytes.
+func (t *Text) Len() int { return len(t.content) }
+
+// Slice returns the bytes of span, which must lie within the text.
+func (t *Text) Slice(span Span) string { return t.content[span.Start:span.End] }
+
+// LineCount returns the number of lines, at least 1; after a final newline there is one more, empty, line.
+func (t *Text) LineCount() int { return len(t.starts) }
+
+// LineAt returns the 0-based line that holds offset.
+func (t *Text) LineAt(offset int) int {
+	return sort.Search(len(t.starts), func(i int) bool { return t.starts[i] > offset }) - 1
+}
+
+// Line returns the span of the 0-based line without its terminator.
+func (t *Text) Line(line int) Span {
+	end := len(t.content)
+	if line+1 < len(t.starts) {
+		end = t.starts[line+1] - 1
+		if end > t.starts[line] && t.content[end-1] == '\r' {
+			end--
+		}
+	}
+	return Span{t.starts[line], end}
+}
+
+// LineStart returns the offset of the first byte of the 0-based line; for LineCount() it is the text's length.
+func (t *Text) LineStart(line int) int {
+	if line >= len(t.starts) {
+		return len(t.content)
+	}
+	return t.starts[line]
+}
+
+// Edit replaces the bytes of Span by NewText.
+type Edit struct {
+	Span    Span
+	NewText string
+}
+
+// Apply returns content with all edits carried out. Spans refer to content as it is given; edits must
+// not overlap, and insertions at one offset keep their order. Otherwise it returns an error.
+func Apply(content string, edits []Edit) (string, error) {
+	edits = slices.Clone(edits)
+	slices.SortStableFunc(edits, func(a, b Edit) int { return a.Span.Start - b.Span.Start })
+	var b strings.Builder
+	at := 0
+	for _, e := range edits {
+		if e.Span.Start < at || e.Span.End < e.Span.Start || e.Span.End > len(content) {
+			return "", fmt.Errorf("edit of bytes %d to %d overlaps another or lies outside the text of %d bytes", e.Span.Start, e.Span.End, len(content))
+		}
+		b.WriteString(content[at:e.Span.Start])
+		b.WriteString(e.NewText)
+		at = e.Span.End
+	}
+	b.WriteString(content[at:])
+	return b.String(), nil
+}
