@@ -1,0 +1,36 @@
+// Makes the .vsix for one platform, with the server in it: npm run package [-- TARGET], where TARGET is one of
+// VS Code's platforms below; without it, the platform of this machine. The file is layerwise-TARGET.vsix.
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const targets = {
+	"linux-x64": { GOOS: "linux", GOARCH: "amd64" },
+	"linux-arm64": { GOOS: "linux", GOARCH: "arm64" },
+	"linux-armhf": { GOOS: "linux", GOARCH: "arm", GOARM: "7" },
+	"alpine-x64": { GOOS: "linux", GOARCH: "amd64" },
+	"alpine-arm64": { GOOS: "linux", GOARCH: "arm64" },
+	"darwin-x64": { GOOS: "darwin", GOARCH: "amd64" },
+	"darwin-arm64": { GOOS: "darwin", GOARCH: "arm64" },
+	"win32-x64": { GOOS: "windows", GOARCH: "amd64" },
+	"win32-arm64": { GOOS: "windows", GOARCH: "arm64" },
+};
+
+const target = process.argv[2] ?? `${process.platform}-${process.arch === "arm" ? "armhf" : process.arch}`;
+const go = targets[target];
+if (!go) {
+	console.error(`package: ${target} is none of ${Object.keys(targets).join(", ")}`);
+	process.exit(2);
+}
+
+const extension = join(dirname(fileURLToPath(import.meta.url)), "..");
+const run = (command, args, env = {}) =>
+	execFileSync(command, args, { cwd: extension, stdio: "inherit", env: { ...process.env, ...env } });
+
+const program = go.GOOS === "windows" ? "layerwise.exe" : "layerwise";
+rmSync(join(extension, "server"), { recursive: true, force: true });
+run("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", `server/${program}`, "../../cmd/layerwise"], { ...go, CGO_ENABLED: "0" });
+run("npm", ["run", "--silent", "check"]);
+run("npm", ["run", "--silent", "compile"]);
+run(process.execPath, ["node_modules/@vscode/vsce/vsce", "package", "--no-dependencies", "--target", target, "--out", `layerwise-${target}.vsix`]);

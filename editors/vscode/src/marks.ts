@@ -1,0 +1,68 @@
+import * as vscode from "vscode";
+import { Step } from "./protocol";
+import { Statuses } from "./statuses";
+
+const kinds = ["cached", "rebuilt", "uncertain"] as const;
+type Kind = (typeof kinds)[number];
+
+/** The mark of a step; undefined for what makes no layer or is not built. */
+function kindOf(step: Step): Kind | undefined {
+	switch (step.status) {
+		case "cached":
+			return "cached";
+		case "rebuilt":
+			return step.certain ? "rebuilt" : "uncertain";
+		default:
+			return undefined;
+	}
+}
+
+/**
+ * Paints the marks in the gutter. Between an edit and the server's answer the editor moves the old marks along with
+ * their lines, so nothing flickers while typing.
+ */
+export function paintMarks(context: vscode.ExtensionContext, statuses: Statuses): void {
+	const icon = (kind: Kind, theme: string) =>
+		vscode.Uri.joinPath(context.extensionUri, "icons", `${kind}-${theme}.svg`);
+	const decorations = new Map(
+		kinds.map((kind) => [
+			kind,
+			vscode.window.createTextEditorDecorationType({
+				gutterIconSize: "contain",
+				light: { gutterIconPath: icon(kind, "light") },
+				dark: { gutterIconPath: icon(kind, "dark") },
+				...(kind !== "cached" && {
+					overviewRulerColor: new vscode.ThemeColor("layerwise.rebuilt"),
+					overviewRulerLane: vscode.OverviewRulerLane.Left,
+				}),
+			}),
+		]),
+	);
+
+	const paint = () => {
+		const enabled = vscode.workspace.getConfiguration("layerwise").get("gutterMarks", true);
+		for (const editor of vscode.window.visibleTextEditors) {
+			if (editor.document.languageId !== "dockerfile") {
+				continue;
+			}
+			const status = statuses.of(editor.document);
+			if (enabled && status && (status.state === "pending" || status.version !== editor.document.version)) {
+				continue; // the answer for this version follows
+			}
+			for (const [kind, decoration] of decorations) {
+				const steps = enabled ? (status?.steps ?? []).filter((step) => kindOf(step) === kind) : [];
+				editor.setDecorations(
+					decoration,
+					steps.map((step) => new vscode.Range(step.line - 1, 0, step.line - 1, 0)),
+				);
+			}
+		}
+	};
+
+	context.subscriptions.push(
+		...decorations.values(),
+		statuses.onDidChange(paint),
+		vscode.window.onDidChangeVisibleTextEditors(paint),
+		vscode.workspace.onDidChangeConfiguration((e) => e.affectsConfiguration("layerwise.gutterMarks") && paint()),
+	);
+}

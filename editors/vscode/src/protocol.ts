@@ -1,0 +1,30 @@
+import { NotificationType } from "vscode-languageclient/node";
+
+/** The verdict on one instruction, as `layerwise predict --format json` gives it. Lines are 1-based. */
+export interface Step {
+	line: number;
+	endLine: number;
+	stage: string;
+	instruction: string;
+	status: "cached" | "rebuilt" | "config" | "skipped" | "unknown";
+	/** False where the verdict hangs on something that no static tool can know. */
+	certain: boolean;
+}
+
+/** The verdicts on one version of a document. */
+export interface CacheStatus {
+	uri: string;
+	/** The version that the lines belong to; null when the document was closed. */
+	version: number | null;
+	/** "pending" while the context or the baseline is still being read; then there are no steps. */
+	state: "ready" | "pending";
+	engine: string;
+	target: string;
+	baselineLabel: string;
+	/** Sentences for people: what was not found and what was used instead. */
+	notes?: string[];
+	steps: Step[];
+	summary: { cached: number; rebuilt: number; config: number; skipped: number; unknown: number; seconds?: number };
+}
+
+export const cacheStatus = new NotificationType<CacheStatus>("layerwise/cacheStatus");
