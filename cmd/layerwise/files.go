@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// dockerfileNames says in messages what isDockerfileName accepts.
+const dockerfileNames = "Dockerfile, Dockerfile.*, *.Dockerfile, Containerfile, Containerfile.*, *.Containerfile"
+
+// isDockerfileName reports whether editors open a file of that name as a Dockerfile, in any letter case.
+func isDockerfileName(name string) bool {
+	name = strings.ToLower(name)
+	switch filepath.Ext(name) {
+	case ".dockerfile", ".containerfile":
+		return true
+	case ".dockerignore", ".md":
+		return false
+	}
+	stem, _, _ := strings.Cut(name, ".")
+	return stem == "dockerfile" || stem == "containerfile"
+}
+
+// findDockerfiles returns the Dockerfiles among paths, in order: a path to a file as it is, whatever its name, and
+// for a folder those anywhere below it, leaving out .git and node_modules and not following links to folders. For
+// each path that cannot be read it returns an error instead; the others are found nevertheless.
+func findDockerfiles(paths []string) (files []string, failures []error) {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		if !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		before := len(files)
+		err = filepath.WalkDir(path, func(at string, entry fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				failures = append(failures, err)
+				if entry != nil && entry.IsDir() {
+					return fs.SkipDir
+				}
+			case entry.IsDir():
+				if name := entry.Name(); at != path && (name == ".git" || name == "node_modules") {
+					return fs.SkipDir
+				}
+			case isDockerfileName(entry.Name()) && isRegular(at):
+				files = append(files, at)
+			}
+			return nil
+		})
+		if err != nil {
+			failures = append(failures, err)
+		}
+		if len(files) == before {
+			failures = append(failures, fmt.Errorf("%s: no Dockerfile in this folder (looked for %s)", path, dockerfileNames))
+		}
+	}
+	return files, failures
+}
+
+// isRegular reports whether path leads to a regular file, links followed.
+func isRegular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// readDockerfile reads a Dockerfile, saying what is wrong in words that fit the path.
+func readDockerfile(path string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("%s: no such file", path)
+	case err != nil:
+		return "", err
+	case info.IsDir():
+		return "", fmt.Errorf("%s is a folder, not a Dockerfile", path)
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("%s is not a regular file", path)
+	}
+	content, err := os.ReadFile(path)
+	return string(content), err
+}
+
+// writeAtomically replaces the content of the file at path, keeping its mode. Links are followed. Readers see either
+// the old or the new content, and a failure leaves the old.
+func writeAtomically(path, content string) error {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(target)
+	if err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name()) // fails where the rename has succeeded
+	_, err = temp.WriteString(content)
+	err = errors.Join(err, temp.Chmod(info.Mode().Perm()), temp.Sync(), temp.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), target)
+}
