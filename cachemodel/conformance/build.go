@@ -1,0 +1,85 @@
+package conformance
+
+import (
+	"hash/fnv"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Build is one build as its user starts it: a Dockerfile in its context, and the settings.
+type Build struct {
+	Name       string // the Dockerfile's path in the context
+	Dockerfile string
+	Files      map[string]File // the rest of the context by slash-separated path; parents are implied
+	Args       map[string]string
+	Target     string
+	Platform   string
+	NoCache    bool
+}
+
+// File is one entry of a context.
+type File struct {
+	Mode    fs.FileMode // type and permissions
+	Data    string
+	Link    string // of a symlink
+	Touched int    // counts changes of the mtime alone
+}
+
+// ModTime is derived from the content: BuildKit sends a file anew only if its size, mode or mtime differ, so whatever
+// differs in content must differ in mtime.
+func (f File) ModTime() time.Time {
+	h := fnv.New32a()
+	h.Write([]byte(f.Data + "\x00" + f.Link))
+	return time.Unix(1_600_000_000+int64(h.Sum32()%100_000_000)+int64(f.Touched), 0)
+}
+
+// Context is everything in the context directory, the Dockerfile and all directories included.
+func (b Build) Context() map[string]File {
+	all := maps.Clone(b.Files)
+	if all == nil {
+		all = map[string]File{}
+	}
+	all[b.Name] = File{Mode: 0o644, Data: b.Dockerfile}
+	for _, p := range slices.Collect(maps.Keys(all)) {
+		for d := path.Dir(p); d != "."; d = path.Dir(d) {
+			if _, ok := all[d]; !ok {
+				all[d] = File{Mode: fs.ModeDir | 0o755}
+			}
+		}
+	}
+	return all
+}
+
+// Clone copies the build's maps.
+func (b Build) Clone() Build {
+	b.Files, b.Args = maps.Clone(b.Files), maps.Clone(b.Args)
+	return b
+}
+
+// FrontendOptions are the options that a client passes to the Dockerfile frontend for this build.
+func (b Build) FrontendOptions() map[string]string {
+	opts := map[string]string{
+		"filename": b.Name,
+		"cmdline":  "builtin", // no "# syntax" line fetches another frontend
+	}
+	if b.Target != "" {
+		opts["target"] = b.Target
+	}
+	if b.Platform != "" {
+		opts["platform"] = b.Platform
+	}
+	if b.NoCache {
+		opts["no-cache"] = ""
+	}
+	for k, v := range b.Args {
+		opts["build-arg:"+k] = v
+	}
+	return opts
+}
+
+// lines counts the lines of the Dockerfile.
+func (b Build) lines() int { return strings.Count(b.Dockerfile, "\n") + 1 }

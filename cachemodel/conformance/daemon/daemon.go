@@ -1,0 +1,137 @@
+// Package daemon builds BuildKit's daemon from this module's own requirements and runs it as a throw-away process.
+// It needs root, runc and a static busybox; where they are missing it says so and the tests skip.
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/moby/buildkit/client"
+)
+
+// Missing says what the machine lacks to run a daemon, or "".
+func Missing() string {
+	if os.Geteuid() != 0 {
+		return "buildkitd needs root"
+	}
+	if _, err := lookPath("runc"); err != nil {
+		return "runc is not installed (Debian: apt install runc)"
+	}
+	if _, err := os.Stat(busybox); err != nil {
+		return busybox + " is not there (Debian: apt install busybox-static)"
+	}
+	return ""
+}
+
+const busybox = "/bin/busybox"
+
+// Daemon is a running buildkitd that belongs to this process.
+type Daemon struct {
+	Client *client.Client
+	cmd    *exec.Cmd
+	log    bytes.Buffer
+	dir    string
+}
+
+// Start builds buildkitd if the user's cache directory has none and starts one on an empty state directory.
+func Start(ctx context.Context) (*Daemon, error) {
+	bin, err := build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, snapshotter := range []string{"overlayfs", "native"} {
+		var d *Daemon
+		if d, err = start(ctx, bin, snapshotter); err == nil {
+			return d, nil
+		}
+	}
+	return nil, err
+}
+
+func build(ctx context.Context) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	version, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", "github.com/moby/buildkit").Output()
+	if err != nil {
+		return "", fmt.Errorf("finding BuildKit's version: %w", err)
+	}
+	bin := filepath.Join(cache, "layerwise-conformance", "buildkitd-"+string(bytes.TrimSpace(version)))
+	if _, err := os.Stat(bin); err == nil {
+		return bin, nil
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "github.com/moby/buildkit/cmd/buildkitd")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building buildkitd: %w\n%s", err, out)
+	}
+	return bin, nil
+}
+
+func start(ctx context.Context, bin, snapshotter string) (*Daemon, error) {
+	dir, err := os.MkdirTemp("", "layerwise-buildkitd")
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{dir: dir}
+	socket := "unix://" + filepath.Join(dir, "bk.sock")
+	d.cmd = exec.Command(bin, "--root", filepath.Join(dir, "root"), "--addr", socket,
+		"--oci-worker=true", "--containerd-worker=false", "--oci-worker-binary=runc", "--oci-worker-snapshotter="+snapshotter,
+		"--oci-worker-net=host", "--oci-worker-gc=false", "--otel-socket-path", filepath.Join(dir, "otel.sock"),
+		"--allow-insecure-entitlement", "network.host", "--allow-insecure-entitlement", "security.insecure")
+	d.cmd.Env = append(os.Environ(), "PATH="+searchPath())
+	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := d.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if d.Client, err = client.New(ctx, socket); err != nil {
+		d.Stop()
+		return nil, err
+	}
+	for range 200 {
+		if _, err = d.Client.ListWorkers(ctx); err == nil {
+			return d, nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	d.Stop()
+	return nil, fmt.Errorf("buildkitd with the %s snapshotter does not answer: %w\n%s", snapshotter, err, d.log.Bytes())
+}
+
+// Stop ends the daemon and removes its state.
+func (d *Daemon) Stop() {
+	if d.Client != nil {
+		d.Client.Close()
+	}
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() { _ = d.cmd.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		_ = d.cmd.Process.Kill()
+		<-done
+	}
+	_ = os.RemoveAll(d.dir)
+}
+
+// runc lives where only root's shell looks.
+func searchPath() string { return os.Getenv("PATH") + ":/usr/sbin:/sbin" }
+
+func lookPath(name string) (string, error) {
+	for _, dir := range filepath.SplitList(searchPath()) {
+		p := filepath.Join(dir, name)
+		if fi, err := os.Stat(p); err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("%s: not found", name)
+}

@@ -1,0 +1,139 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerfile/builder"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/pb"
+	digest "github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	fstypes "github.com/tonistiigi/fsutil/types"
+)
+
+// Convert runs BuildKit's own Dockerfile frontend on a build and returns the definition that it would have solved.
+// Images are resolved by a stub, so nothing is fetched.
+func Convert(ctx context.Context, b Build) (*pb.Definition, error) {
+	c := &stubGateway{opts: b.FrontendOptions(), files: b.Context()}
+	if _, err := builder.Build(ctx, c); err != nil {
+		return nil, err
+	}
+	return c.def, nil
+}
+
+// stubGateway is the frontend's side of a daemon that has the context and every image, and solves nothing.
+type stubGateway struct {
+	opts  map[string]string
+	files map[string]File
+	def   *pb.Definition
+}
+
+var _ gateway.Client = (*stubGateway)(nil)
+
+func (c *stubGateway) BuildOpts() gateway.BuildOpts {
+	return gateway.BuildOpts{
+		Opts:      c.opts,
+		SessionID: "session",
+		LLBCaps:   pb.Caps.CapSet(pb.Caps.All()),
+		Caps:      gwpb.Caps.CapSet(gwpb.Caps.All()),
+		Workers:   []gateway.WorkerInfo{{Platforms: []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}}}},
+	}
+}
+
+// Solve answers the frontend's reading of the Dockerfile and .dockerignore, and keeps any other definition.
+func (c *stubGateway) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
+	res := gateway.NewResult()
+	if !isLocalRead(req.Definition) {
+		c.def = req.Definition
+	}
+	res.SetRef(stubRef{c.files})
+	return res, nil
+}
+
+// isLocalRead tells the loading of single files from the local context apart from a build.
+func isLocalRead(def *pb.Definition) bool {
+	if def == nil || len(def.Def) != 2 {
+		return false
+	}
+	var op pb.Op
+	return op.UnmarshalVT(def.Def[0]) == nil && op.GetSource() != nil && strings.HasPrefix(op.GetSource().Identifier, "local://")
+}
+
+func (c *stubGateway) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	ref, ok := strings.CutPrefix(op.Identifier, "docker-image://")
+	if !ok {
+		return nil, errors.New("not an image: " + op.Identifier)
+	}
+	cfg, dgst := imageConfig(ref, opt)
+	return &sourceresolver.MetaResponse{
+		Op:    &pb.SourceOp{Identifier: op.Identifier + "@" + dgst.String(), Attrs: op.Attrs},
+		Image: &sourceresolver.ResolveImageResponse{Digest: dgst, Config: cfg},
+	}, nil
+}
+
+func (c *stubGateway) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	cfg, dgst := imageConfig(ref, opt)
+	return ref, dgst, cfg, nil
+}
+
+// imageConfig makes up an image for any reference, the same one each time.
+func imageConfig(ref string, opt sourceresolver.Opt) ([]byte, digest.Digest) {
+	p := ocispecs.Platform{OS: "linux", Architecture: "amd64"}
+	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
+		p = *opt.ImageOpt.Platform
+	}
+	img := ocispecs.Image{Platform: p, RootFS: ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("layer " + ref)}}}
+	base := "1"
+	if strings.Contains(ref, "base3") {
+		base = "3" // as daemon.MakeImages makes it
+	}
+	img.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "BASE_ENV=" + base}
+	dt, err := json.Marshal(img)
+	if err != nil {
+		panic(err)
+	}
+	return dt, digest.FromString(ref + string(dt))
+}
+
+func (c *stubGateway) Inputs(context.Context) (map[string]llb.State, error) { return nil, nil }
+
+func (c *stubGateway) NewContainer(context.Context, gateway.NewContainerRequest) (gateway.Container, error) {
+	return nil, errors.New("no containers")
+}
+
+func (c *stubGateway) Warn(context.Context, digest.Digest, string, gateway.WarnOpts) error {
+	return nil
+}
+
+// stubRef reads the context.
+type stubRef struct{ files map[string]File }
+
+func (r stubRef) ToState() (llb.State, error)    { return llb.Scratch(), nil }
+func (r stubRef) Evaluate(context.Context) error { return nil }
+
+func (r stubRef) ReadFile(ctx context.Context, req gateway.ReadRequest) ([]byte, error) {
+	f, ok := r.files[req.Filename]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: req.Filename, Err: fs.ErrNotExist}
+	}
+	return []byte(f.Data), nil
+}
+
+func (r stubRef) StatFile(ctx context.Context, req gateway.StatRequest) (*fstypes.Stat, error) {
+	f, ok := r.files[req.Path]
+	if !ok {
+		return nil, &fs.PathError{Op: "stat", Path: req.Path, Err: fs.ErrNotExist}
+	}
+	return f.stat(req.Path), nil
+}
+
+func (r stubRef) ReadDir(context.Context, gateway.ReadDirRequest) ([]*fstypes.Stat, error) {
+	return nil, errors.New("no directories")
+}

@@ -1,0 +1,351 @@
+package conformance
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/moby/buildkit/cache"
+	"github.com/moby/buildkit/cache/contenthash"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/solver"
+	"github.com/moby/buildkit/solver/llbsolver"
+	"github.com/moby/buildkit/solver/llbsolver/ops"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/worker"
+	digest "github.com/opencontainers/go-digest"
+	"github.com/tonistiigi/fsutil"
+	fstypes "github.com/tonistiigi/fsutil/types"
+)
+
+// InProcess is BuildKit's frontend, solver, cache manager, cache maps and content hash of one empty builder, with the
+// execution of steps replaced by a made-up result. Whether a step's result depends on its inputs, on its operation,
+// on chance or on nothing is drawn from the seed, so that stages come out equal in some builds and different in others.
+type InProcess struct {
+	solver *solver.Solver
+	seed   uint64
+
+	mu       sync.Mutex
+	context  *memFS
+	executed map[digest.Digest]bool
+	builds   int
+}
+
+var ids atomic.Uint64 // of results; they name entries in BuildKit's process-wide store of content hashes
+
+// NewInProcess makes a builder with an empty cache.
+func NewInProcess(seed uint64) *InProcess {
+	o := &InProcess{seed: seed}
+	o.solver = solver.NewSolver(solver.SolverOpt{ResolveOpFunc: o.resolve, DefaultCache: solver.NewCacheManager(
+		context.Background(), "conformance", solver.NewInMemoryCacheStorage(), cloning{solver.NewInMemoryResultStorage()})})
+	return o
+}
+
+// cloning hands out a reference of its own with every load; BuildKit's in-memory storage hands out the same each time.
+type cloning struct{ solver.CacheResultStorage }
+
+func (c cloning) Load(ctx context.Context, res solver.CacheResult) (solver.Result, error) {
+	r, err := c.CacheResultStorage.Load(ctx, res)
+	if err != nil {
+		return nil, err
+	}
+	return r.Clone(), nil
+}
+
+// Close releases the builder.
+func (o *InProcess) Close() { o.solver.Close() }
+
+// Build runs a build and says what it executed.
+func (o *InProcess) Build(ctx context.Context, b Build) (Truth, error) {
+	def, err := Convert(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := locate(def)
+	if err != nil {
+		return nil, err
+	}
+	if len(def.GetDef()) == 0 {
+		return Truth{}, nil // FROM scratch and nothing else
+	}
+	edge, err := llbsolver.Load(ctx, def, nil, llbsolver.NormalizeRuntimePlatforms())
+	if err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	o.context, o.executed = newMemFS(b.Context()), map[digest.Digest]bool{}
+	o.builds++
+	id := fmt.Sprint("build", o.builds)
+	o.mu.Unlock()
+	job, err := o.solver.NewJob(id)
+	if err != nil {
+		return nil, err
+	}
+	defer job.Discard()
+	if _, err := job.Build(ctx, edge); err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return truth(lines, o.executed), nil
+}
+
+func (o *InProcess) resolve(v solver.Vertex, _ solver.Builder) (solver.Op, error) {
+	op, ok := v.Sys().(*pb.Op)
+	if !ok {
+		return nil, fmt.Errorf("unexpected vertex %T", v.Sys())
+	}
+	f := &fakeOp{oracle: o, vertex: v, op: op}
+	var err error
+	switch kind := op.Op.(type) {
+	case *pb.Op_Source:
+	case *pb.Op_Exec:
+		f.real, err = ops.NewExecOp(v, kind, op.Platform, nil, nil, nil, nil, nil, nil, false)
+	case *pb.Op_File:
+		f.real, err = ops.NewFileOp(v, kind, nil, nil, nil)
+	case *pb.Op_Merge:
+		f.real, err = ops.NewMergeOp(v, kind, nil)
+	default:
+		err = fmt.Errorf("unexpected operation %T", kind)
+	}
+	return f, err
+}
+
+// fakeOp has the cache map of the real operation and makes up its result.
+type fakeOp struct {
+	oracle *InProcess
+	vertex solver.Vertex
+	op     *pb.Op
+	real   solver.Op // nil for sources
+}
+
+func (f *fakeOp) isContext() bool {
+	return strings.HasPrefix(f.op.GetSource().GetIdentifier(), "local://")
+}
+
+// CacheMap is the real one. Only the content digests of made-up results are made up as well.
+func (f *fakeOp) CacheMap(ctx context.Context, jc solver.JobContext, index int) (*solver.CacheMap, bool, error) {
+	if f.real == nil {
+		key := digest.FromString(fmt.Sprint(f.op.GetSource().Identifier, f.op.GetSource().Attrs))
+		if f.isContext() { // never a match by definition: solver/llbsolver/ops/source.go
+			key = digest.Digest("random:" + digest.FromString(fmt.Sprint(ids.Add(1))).Encoded())
+		}
+		return &solver.CacheMap{Digest: key}, true, nil
+	}
+	cm, done, err := f.real.CacheMap(ctx, jc, index)
+	if err != nil {
+		return nil, false, err
+	}
+	for i := range cm.Deps {
+		cm.Deps[i].PreprocessFunc = nil
+		real := cm.Deps[i].ComputeDigestFunc
+		if real == nil {
+			continue
+		}
+		selected := f.selected(i)
+		cm.Deps[i].ComputeDigestFunc = func(ctx context.Context, res solver.Result, g session.Group) (digest.Digest, error) {
+			if made, ok := res.Sys().(*worker.WorkerRef).ImmutableRef.(*madeRef); ok {
+				return made.digest(selected), nil
+			}
+			return real(ctx, res, g)
+		}
+	}
+	return cm, done, nil
+}
+
+// selected says what the operation reads from its i-th input.
+func (f *fakeOp) selected(i int) string {
+	var s strings.Builder
+	for _, a := range f.op.GetFile().GetActions() {
+		if c := a.GetCopy(); c != nil && int(a.SecondaryInput) == i {
+			fmt.Fprintln(&s, strings.Trim(c.Src, "/"), c.IncludePatterns, c.ExcludePatterns)
+		}
+	}
+	for _, m := range f.op.GetExec().GetMounts() {
+		if int(m.Input) == i {
+			fmt.Fprintln(&s, strings.Trim(m.Selector, "/"), nil, nil)
+		}
+	}
+	return s.String()
+}
+
+func (f *fakeOp) Exec(ctx context.Context, jc solver.JobContext, inputs []solver.Result) ([]solver.Result, error) {
+	o := f.oracle
+	o.mu.Lock()
+	o.executed[f.vertex.Digest()] = true
+	o.mu.Unlock()
+	if f.isContext() {
+		ref, err := o.contextRef(ctx, f.op.GetSource())
+		if err != nil {
+			return nil, err
+		}
+		return []solver.Result{worker.NewWorkerRefResult(ref, stubWorker{})}, nil
+	}
+	cm, _, err := f.CacheMap(ctx, jc, 0)
+	if err != nil {
+		return nil, err
+	}
+	made := &madeRef{seed: o.seed, name: fmt.Sprint("made", ids.Add(1))}
+	id := cm.Digest.String()
+	for i, in := range inputs {
+		if i < len(cm.Deps) && cm.Deps[i].ComputeDigestFunc != nil {
+			d, err := cm.Deps[i].ComputeDigestFunc(ctx, in, nil)
+			if err != nil {
+				return nil, err
+			}
+			id += d.String()
+		} else if below, ok := in.Sys().(*worker.WorkerRef).ImmutableRef.(*madeRef); ok {
+			made.layers = append(made.layers, below.layers...)
+		}
+	}
+	if draw(o.seed, "chance", cm.Digest.String())%4 == 0 {
+		id += made.name
+	}
+	made.layers = append(made.layers, id)
+	outputs := make([]solver.Result, f.outputs())
+	for i := range outputs {
+		outputs[i] = worker.NewWorkerRefResult(made, stubWorker{})
+	}
+	return outputs, nil
+}
+
+func (f *fakeOp) outputs() int {
+	n := 0
+	for _, m := range f.op.GetExec().GetMounts() {
+		if m.Output != int64(pb.SkipOutput) {
+			n++
+		}
+	}
+	return max(n, 1)
+}
+
+func (f *fakeOp) Acquire(context.Context) (solver.ReleaseFunc, error) { return func() {}, nil }
+
+// contextRef is the build context as it arrives at the daemon: filtered by the real file transfer, hashed by the
+// real content hash.
+func (o *InProcess) contextRef(ctx context.Context, src *pb.SourceOp) (cache.ImmutableRef, error) {
+	o.mu.Lock()
+	files := o.context
+	o.mu.Unlock()
+	opt := &fsutil.FilterOpt{}
+	for attr, list := range map[string]*[]string{
+		pb.AttrIncludePatterns: &opt.IncludePatterns,
+		pb.AttrExcludePatterns: &opt.ExcludePatterns,
+		pb.AttrFollowPaths:     &opt.FollowPaths,
+	} {
+		if err := unmarshalList(src.Attrs[attr], list); err != nil {
+			return nil, err
+		}
+	}
+	sent, err := fsutil.NewFilterFS(files, opt)
+	if err != nil {
+		return nil, err
+	}
+	ref := &contextRef{name: fmt.Sprint("context", ids.Add(1))}
+	cc, err := contenthash.GetCacheContext(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if err := cc.HandleChange(fsutil.ChangeKindDelete, "none", nil, nil); err != nil { // makes the root known
+		return nil, err
+	}
+	err = sent.Walk(ctx, "", func(p string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		fi, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		h, err := contenthash.NewFromStat(fi.Sys().(*fstypes.Stat).CloneVT())
+		if err != nil {
+			return err
+		}
+		if fi.Mode().IsRegular() {
+			if _, err := io.WriteString(h, files.files[p].Data); err != nil {
+				return err
+			}
+		}
+		return cc.HandleChange(fsutil.ChangeKindAdd, p, hashedInfo{fi, digest.NewDigest(digest.SHA256, h)}, nil)
+	})
+	return ref, err
+}
+
+type hashedInfo struct {
+	fs.FileInfo
+	dgst digest.Digest
+}
+
+func (h hashedInfo) Digest() digest.Digest { return h.dgst }
+
+// contextRef is a snapshot of which only the content hashes exist.
+type contextRef struct {
+	cache.ImmutableRef
+	name string
+}
+
+func (r *contextRef) ID() string                                 { return r.name }
+func (r *contextRef) Clone() cache.ImmutableRef                  { return r }
+func (r *contextRef) Release(context.Context) error              { return nil }
+func (r *contextRef) GetEqualMutable() (cache.RefMetadata, bool) { return nil, false }
+func (r *contextRef) GetExternal(string) ([]byte, error)         { return nil, errors.New("not kept") }
+func (r *contextRef) SetExternal(string, []byte) error           { return nil }
+
+// madeRef is a step's made-up result: one made-up layer for each step of the chain.
+type madeRef struct {
+	cache.ImmutableRef
+	seed   uint64
+	name   string
+	layers []string
+}
+
+func (r *madeRef) ID() string                    { return r.name }
+func (r *madeRef) Clone() cache.ImmutableRef     { return r }
+func (r *madeRef) Release(context.Context) error { return nil }
+
+// digest is the made-up content of what is selected: some layers do not touch it, some always write the same.
+func (r *madeRef) digest(selected string) digest.Digest {
+	var s strings.Builder
+	s.WriteString(selected)
+	for i, l := range r.layers {
+		switch draw(r.seed, "layer", fmt.Sprint(i), selected) % 3 {
+		case 0: // not touched
+		case 1:
+			fmt.Fprintln(&s, i, "the same")
+		default:
+			fmt.Fprintln(&s, i, l)
+		}
+	}
+	return digest.FromString(s.String())
+}
+
+func draw(seed uint64, what ...string) uint64 {
+	h := fnv.New64a()
+	binary.Write(h, binary.LittleEndian, seed)
+	for _, w := range what {
+		io.WriteString(h, w+"\x00")
+	}
+	x := h.Sum64() // FNV's low bits are poor
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	return x ^ x>>33
+}
+
+type stubWorker struct{ worker.Worker }
+
+func (stubWorker) ID() string { return "worker" }
+
+func unmarshalList(attr string, list *[]string) error {
+	if attr == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(attr), list)
+}

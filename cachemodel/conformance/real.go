@@ -1,0 +1,132 @@
+package conformance
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/layerwise/layerwise/cachemodel/conformance/daemon"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/frontend/dockerfile/builder"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/entitlements"
+	digest "github.com/opencontainers/go-digest"
+	"github.com/tonistiigi/fsutil"
+)
+
+// Real is a real buildkitd with base images.
+type Real struct {
+	daemon *daemon.Daemon
+	images *daemon.Images
+}
+
+// NewReal starts a daemon.
+func NewReal(ctx context.Context) (*Real, error) {
+	d, err := daemon.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	images, err := d.MakeImages(ctx)
+	if err != nil {
+		d.Stop()
+		return nil, err
+	}
+	return &Real{d, images}, nil
+}
+
+// Close stops the daemon.
+func (r *Real) Close() { r.daemon.Stop() }
+
+// Prune empties the build cache.
+func (r *Real) Prune(ctx context.Context) error {
+	return r.daemon.Client.Prune(ctx, nil, client.PruneAll)
+}
+
+// Build runs a build for real and says what it executed.
+func (r *Real) Build(ctx context.Context, b Build) (Truth, error) {
+	opts := b.FrontendOptions()
+	maps.Copy(opts, r.images.Contexts)
+	files := newMemFS(b.Context())
+	var def *pb.Definition
+	frontend := func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		return builder.Build(ctx, recorder{c, &def})
+	}
+	vertices := map[digest.Digest]*vertexEvents{}
+	status := make(chan *client.SolveStatus)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for s := range status {
+			for _, v := range s.Vertexes {
+				e := vertices[v.Digest]
+				if e == nil {
+					e = &vertexEvents{intervals: map[time.Time]bool{}}
+					vertices[v.Digest] = e
+				}
+				e.add(v)
+			}
+		}
+	}()
+	_, err := r.daemon.Client.Build(ctx, client.SolveOpt{
+		FrontendAttrs: opts,
+		LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": files},
+		OCIStores:     r.images.Stores,
+		Session:       []session.Attachable{secretsprovider.FromMap(map[string][]byte{"token": []byte("t")})},
+		AllowedEntitlements: []string{
+			entitlements.EntitlementNetworkHost.String(), entitlements.EntitlementSecurityInsecure.String(),
+		},
+	}, "", frontend, status)
+	<-done
+	if err != nil {
+		return nil, err
+	}
+	lines, err := locate(def)
+	if err != nil {
+		return nil, err
+	}
+	executed := map[digest.Digest]bool{}
+	for dgst, e := range vertices {
+		executed[dgst] = e.executed()
+	}
+	return truth(lines, executed), nil
+}
+
+// recorder keeps the definition that the frontend has solved.
+type recorder struct {
+	gateway.Client
+	def **pb.Definition
+}
+
+func (r recorder) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
+	if !isLocalRead(req.Definition) {
+		*r.def = req.Definition
+	}
+	return r.Client.Solve(ctx, req)
+}
+
+// vertexEvents are the progress events of one vertex.
+type vertexEvents struct {
+	root      bool // without inputs
+	cached    bool
+	intervals map[time.Time]bool
+}
+
+func (e *vertexEvents) add(v *client.Vertex) {
+	e.root = len(v.Inputs) == 0
+	e.cached = e.cached || v.Cached
+	if v.Started != nil {
+		e.intervals[*v.Started] = true
+	}
+}
+
+// executed: a vertex without inputs also shows the request for its own key as an interval (solver/jobs.go, CacheMap).
+func (e *vertexEvents) executed() bool {
+	n := len(e.intervals)
+	if e.root {
+		n--
+	}
+	return !e.cached && n > 0
+}

@@ -1,0 +1,67 @@
+package conformance
+
+import (
+	"github.com/moby/buildkit/solver/pb"
+	digest "github.com/opencontainers/go-digest"
+)
+
+// Truth is what a build did, by the line on which an instruction starts.
+type Truth map[int]LineTruth
+
+// LineTruth is what became of one instruction's vertices. Those of sources (images, the context) are not among them:
+// they always run, if only to ask for their own key.
+type LineTruth struct {
+	Vertices int
+	Executed int
+	Ops      []digest.Digest // the vertices' own operations, inputs and all metadata left out
+}
+
+// locate maps the vertices of a definition to the lines of their instructions.
+func locate(def *pb.Definition) (map[digest.Digest][]int, error) {
+	lines := map[digest.Digest][]int{}
+	if def == nil {
+		return lines, nil
+	}
+	for _, dt := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return nil, err
+		}
+		dgst := digest.FromBytes(dt)
+		locs := def.Source.GetLocations()[dgst.String()]
+		if op.Op == nil || op.GetSource() != nil || locs == nil {
+			continue
+		}
+		for _, l := range locs.Locations {
+			first := 0
+			for _, r := range l.Ranges {
+				if n := int(r.Start.Line); first == 0 || n < first {
+					first = n
+				}
+			}
+			if first > 0 {
+				lines[dgst] = append(lines[dgst], first)
+			}
+		}
+	}
+	return lines, nil
+}
+
+// truth joins the located vertices with those that ran.
+func truth(lines map[digest.Digest][]int, executed map[digest.Digest]bool) Truth {
+	t := Truth{}
+	for dgst, at := range lines {
+		for i, l := range at {
+			if i > 0 && at[i-1] == l {
+				continue
+			}
+			lt := t[l]
+			lt.Vertices++
+			if executed[dgst] {
+				lt.Executed++
+			}
+			t[l] = lt
+		}
+	}
+	return t
+}
