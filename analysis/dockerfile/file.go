@@ -21,6 +21,8 @@ type File struct {
 	Instructions []*Instruction // every instruction, in order
 	Stages       []*Stage
 	Problems     []Problem // all problems of the file, in order of position
+
+	own []Problem // those of directives and comment lines
 }
 
 // Directive is a parser directive line such as "# syntax=docker/dockerfile:1".

@@ -1,9 +1,105 @@
 package dockerfile
 
-import "github.com/layerwise/layerwise/analysis/source"
+import (
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/source"
+)
 
 // Parse reads a Dockerfile. It never fails and never panics. Where prev, which may be nil, is an earlier version of the
 // file, instructions that are unchanged are taken over from it, so that an edit costs little more than the edited line.
 func Parse(text *source.Text, prev *File) *File {
-	return &File{Text: text, Escape: '\\'}
+	f := &File{Text: text, Escape: '\\'}
+	s := &scanner{src: text.String(), line: 1, escape: '\\'}
+	if strings.HasPrefix(s.src, byteOrderMark) {
+		s.pos = len(byteOrderMark)
+	}
+	for {
+		start := s.pos
+		line, ok := s.next()
+		if !ok {
+			break
+		}
+		if start == len(byteOrderMark) {
+			start = 0 // it counts where BuildKit's scanner measures the line
+		}
+		f.read(s, start, line)
+	}
+	f.Escape = s.escape
+	f.finish()
+	return f
+}
+
+const byteOrderMark = "\xEF\xBB\xBF"
+
+// read reads what begins with the given line: nothing, a directive, a comment or an instruction.
+func (f *File) read(s *scanner, start int, whole source.Span) {
+	line := trimLeft(s.src, whole)
+	long := s.tooLong(start)
+	if line.Len() > 0 && s.src[line.Start] != '#' {
+		s.past = true
+		f.Instructions = append(f.Instructions, s.readInstruction(line, long))
+		return
+	}
+	if long {
+		f.own = append(f.own, Problem{Kind: LineTooLong, Span: line, Message: lineTooLong})
+	}
+	if line.Len() == 0 {
+		s.past = true
+		return
+	}
+	if d, problem, ok := s.directive(line); ok {
+		f.Directives = append(f.Directives, d)
+		if problem != nil {
+			f.own = append(f.own, *problem)
+		}
+		return
+	}
+	f.Comments = append(f.Comments, Comment{line})
+	s.comment(s.src[whole.Start:whole.End])
+}
+
+// finish groups the instructions by stage and collects all problems.
+func (f *File) finish() {
+	f.Problems = append(f.Problems, f.own...)
+	var early *Instruction // the first that needs a stage and has none
+	for i, in := range f.Instructions {
+		if in.Meant == "FROM" {
+			f.Stages = append(f.Stages, newStage(len(f.Stages), in))
+		}
+		in.Stage = len(f.Stages) - 1
+		if in.Stage >= 0 {
+			stage := f.Stages[in.Stage]
+			stage.Instructions = f.Instructions[i+1-len(stage.Instructions)-1 : i+1 : i+1]
+			stage.Span.End = in.Span.End
+		} else if early == nil && in.Meant != "ARG" {
+			early = in
+		}
+		f.Problems = append(f.Problems, in.Problems...)
+	}
+	end := source.Span{Start: f.Text.Len(), End: f.Text.Len()}
+	switch {
+	case len(f.Instructions) == 0:
+		f.Problems = append(f.Problems, Problem{Kind: NoStage, Span: end, Message: "file with no instructions"})
+	case early != nil && early.Meant != "":
+		f.Problems = append(f.Problems, Problem{
+			Kind: NoStage, Span: early.Keyword.Span, Message: "no build stage in current context: " + early.Meant + " stands above the first FROM",
+		})
+	case early == nil && len(f.Stages) == 0:
+		f.Problems = append(f.Problems, Problem{Kind: NoStage, Span: end, Message: "dockerfile contains no stages to build"})
+	}
+	sortProblems(f.Problems)
+}
+
+// newStage returns the stage that a FROM begins.
+func newStage(index int, from *Instruction) *Stage {
+	s := &Stage{Index: index, From: from, Span: from.Span}
+	if len(from.Args) > 0 {
+		s.Base = from.Args[0]
+	}
+	if len(from.Args) > 2 && strings.EqualFold(from.Args[1].Text, "as") {
+		s.NameWord = from.Args[2]
+		s.Name = strings.ToLower(s.NameWord.Text)
+	}
+	return s
 }

@@ -1,0 +1,133 @@
+package dockerfile
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
+)
+
+// readInstruction reads the instruction whose first line, without leading white space, is given; long says that
+// BuildKit's scanner does not take that line.
+func (s *scanner) readInstruction(first source.Span, long bool) *Instruction {
+	x := s.instruction(first, long)
+	l := &x.logical
+	h := readHeader(l.text, 0, s.escape)
+	inner := h
+	if h.meant == "ONBUILD" {
+		inner = readHeader(l.text, h.args[0], s.escape)
+	}
+	argsEnd := x.end
+	var docs, open []Heredoc
+	if mayHoldHeredocs(inner.meant) && strings.Contains(l.text, "<<") && !isJSON(l.text[inner.args[0]:inner.args[1]]) {
+		docs, open = s.heredocs(&x)
+	}
+
+	in := outline(l, h)
+	in.Span = source.Span{Start: x.start, End: x.end}
+	in.ArgsSpan.End = max(argsEnd, in.ArgsSpan.Start)
+	in.Heredocs, in.Comments = docs, x.comments
+	in.Line, in.EndLine = x.line, s.line-1
+	for _, doc := range open {
+		in.problem(UnterminatedHeredoc, doc.Start, "unterminated heredoc: no line is "+doc.Name)
+	}
+	for _, line := range x.long {
+		in.problem(LineTooLong, line, lineTooLong)
+	}
+	for _, empty := range x.empty {
+		p := in.problem(EmptyContinuation, empty, "empty continuation line: it will become an error in a future release of BuildKit")
+		p.Suggestions, p.Warning = []string{""}, true
+	}
+	readable := len(open) == 0 && len(x.long) == 0
+
+	if h.meant == "ONBUILD" && h.args[0] < h.args[1] {
+		t := outline(l, inner)
+		t.Span = source.Span{Start: t.Keyword.Span.Start, End: x.end}
+		t.ArgsSpan.End = in.ArgsSpan.End
+		t.Heredocs = docs
+		t.Line = in.Line + strings.Count(s.src[in.Span.Start:t.Span.Start], "\n")
+		t.EndLine = in.EndLine
+		for _, c := range x.comments {
+			if c.Span.Start > t.Span.Start {
+				t.Comments = append(t.Comments, c)
+			}
+		}
+		s.interpret(t, l, inner, nil, readable)
+		in.Trigger = t
+	}
+	s.interpret(in, l, h, s.above, readable)
+	s.above = nil
+	if in.Trigger != nil {
+		t := in.Trigger
+		for i := range t.Problems {
+			// BuildKit leaves most of a trigger unread until an image is built from this one.
+			t.Problems[i].Warning = in.Node != nil
+		}
+		in.Problems = append(in.Problems, t.Problems...)
+	}
+	sortProblems(in.Problems)
+	return in
+}
+
+// mayHoldHeredocs reports whether BuildKit looks for heredocs in an instruction, also within ONBUILD.
+func mayHoldHeredocs(instruction string) bool {
+	return instruction == "RUN" || instruction == "COPY" || instruction == "ADD"
+}
+
+// outline places the keyword and the flags, and reports a keyword that is no instruction.
+func outline(l *logical, h header) *Instruction {
+	in := &Instruction{
+		Keyword:  l.word(h.keyword[0], h.keyword[1]),
+		Meant:    h.meant,
+		ArgsSpan: l.span(h.args[0], h.args[1]),
+	}
+	for _, f := range h.flags {
+		in.Flags = append(in.Flags, readFlag(l, f))
+	}
+	word := l.text[h.word[0]:h.word[1]]
+	switch {
+	case keyword(word) != "":
+	case h.word != h.keyword:
+		name := in.Keyword.Text
+		p := in.problem(UnknownInstruction, l.span(h.word[0], h.word[1]), "unknown instruction: "+word+" (a space is missing behind "+name+")")
+		p.Suggestions = []string{strings.TrimRightFunc(name+" "+strings.TrimLeftFunc(word[len(name):], unicode.IsSpace), unicode.IsSpace)}
+	default:
+		p := in.problem(UnknownInstruction, in.Keyword.Span, "unknown instruction: "+word)
+		for _, s := range spell.Suggest(word, keywords) {
+			p.Suggestions = append(p.Suggestions, matchCase(s, word))
+		}
+	}
+	return in
+}
+
+// readFlag places the parts of the flag text[f[0]:f[1]], which begins with "--".
+func readFlag(l *logical, f [2]int) Flag {
+	name := min(f[0]+2, f[1])
+	flag := Flag{Span: l.span(f[0], f[1])}
+	if n := strings.IndexByte(l.text[name:f[1]], '='); n >= 0 {
+		flag.Name, flag.Value, flag.HasValue = l.word(name, name+n), l.word(name+n+1, f[1]), true
+		return flag
+	}
+	flag.Name = l.word(name, f[1])
+	flag.Value.Span = source.Span{Start: flag.Span.End, End: flag.Span.End}
+	return flag
+}
+
+// glued returns the instruction that word begins with if only a space is missing behind it, as in `CMD["x"]`, "COPY./a"
+// or where a no-break space was pasted from a web page; else "".
+func glued(word string) string {
+	end := 0
+	for end < len(word) && 'a' <= word[end]|0x20 && word[end]|0x20 <= 'z' {
+		end++
+	}
+	if end == len(word) {
+		return ""
+	}
+	next, _ := utf8.DecodeRuneInString(word[end:])
+	if strings.ContainsRune("[\"'/.$-", next) || unicode.IsSpace(next) {
+		return keyword(word[:end])
+	}
+	return ""
+}

@@ -1,0 +1,190 @@
+package dockerfile
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/spell"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// interpret fills in what BuildKit makes of the instruction, and the words, which depend on that. The comments above the
+// instruction are part of its meaning. An instruction that is not readable has a problem already that BuildKit stops at.
+func (s *scanner) interpret(in *Instruction, l *logical, h header, above []string, readable bool) {
+	var err error
+	if readable {
+		in.Node, err = s.parse(in, h, l)
+	}
+	if in.Node != nil {
+		in.Node.PrevComment = above
+		in.JSON = in.Node.Attributes["json"]
+	}
+	in.Args = s.args(in, l, h)
+	if err != nil {
+		if in.Trigger == nil || len(in.Trigger.Problems) == 0 { // else the trigger's problem is this one
+			in.reject(err)
+		}
+		return
+	}
+	if in.Node == nil || in.Meant == "" {
+		return
+	}
+
+	// Flags are tried until BuildKit has no more objection to them. A misspelt one is taken for what it means.
+	node := *in.Node
+	node.Flags = slices.Clone(node.Flags)
+	in.Node = &node
+	flags := make([]int, len(node.Flags)) // of each of node.Flags, its index in in.Flags
+	for i := range flags {
+		flags[i] = i
+	}
+	try, ok := node, true
+	for {
+		value, err := instructions.ParseInstruction(&try)
+		if err == nil {
+			if ok {
+				in.accept(value)
+			}
+			return
+		}
+		at := culprit(&try, err)
+		if at < 0 || len(in.Flags) != len(node.Flags) {
+			in.reject(err)
+			return
+		}
+		i := flags[at]
+		if meant := in.rejectFlag(i, err); meant != "" {
+			_, value, has := strings.Cut(node.Flags[i], "=")
+			node.Flags[i] = "--" + meant
+			if has {
+				node.Flags[i] += "=" + value
+			}
+			try.Flags = slices.Clone(try.Flags)
+			try.Flags[at] = node.Flags[i]
+			continue
+		}
+		ok = false
+		try.Flags = slices.Delete(slices.Clone(try.Flags), at, at+1)
+		flags = slices.Delete(flags, at, at+1)
+	}
+}
+
+// parse has BuildKit read the instruction's own text, with the keyword that is meant.
+func (s *scanner) parse(in *Instruction, h header, l *logical) (*parser.Node, error) {
+	var text strings.Builder
+	switch {
+	case s.escape != '\\':
+		text.WriteString("# escape=" + string(s.escape) + "\n")
+	case strings.HasPrefix(in.Keyword.Text, byteOrderMark):
+		text.WriteString("\n") // on the first line it would be dropped
+	}
+	text.WriteString(s.src[in.Span.Start:in.Keyword.Span.Start])
+	switch {
+	case in.Meant != "" && keyword(l.text[h.word[0]:h.word[1]]) == "":
+		text.WriteString(in.Meant + " ")
+	case strings.HasPrefix(in.Keyword.Text, "#"):
+		return nil, nil // within ONBUILD this is no comment, but alone it would be
+	default:
+		text.WriteString(s.src[in.Keyword.Span.Start:in.Keyword.Span.End])
+	}
+	text.WriteString(s.src[in.Keyword.Span.End:in.Span.End])
+	result, err := parser.Parse(strings.NewReader(text.String()))
+	if err != nil {
+		return nil, err
+	}
+	return result.AST.Children[0], nil
+}
+
+func (in *Instruction) accept(value any) {
+	switch v := value.(type) {
+	case *instructions.Stage:
+		in.From = v
+	case *instructions.RunCommand:
+		slices.Sort(v.FlagsUsed) // BuildKit lists them in random order
+		in.Command = v
+	case instructions.Command:
+		in.Command = v
+	}
+}
+
+// culprit returns the index of the flag that BuildKit objects to, or -1. It is the one without which the objection is
+// another or none; of two, as with a repeated flag, the last.
+func culprit(node *parser.Node, err error) int {
+	for i := len(node.Flags) - 1; i >= 0; i-- {
+		without := *node
+		without.Flags = slices.Delete(slices.Clone(node.Flags), i, i+1)
+		if _, other := instructions.ParseInstruction(&without); other == nil || reason(other) != reason(err) {
+			return i
+		}
+	}
+	return -1
+}
+
+// args splits the arguments as BuildKit does for this instruction.
+func (s *scanner) args(in *Instruction, l *logical, h header) []Word {
+	from, to := h.args[0], h.args[1]
+	var ranges [][2]int
+	switch in.Meant {
+	case "HEALTHCHECK":
+		if !in.JSON {
+			ranges = quotedWords(l.text, from, to, s.escape)
+			break
+		}
+		array := from + strings.IndexByte(l.text[from:to], '[')
+		ranges = append(plainWords(l.text, from, array), jsonWords(l.text, array, to)...)
+	case "ADD", "COPY", "EXPOSE", "FROM", "VOLUME":
+		if !in.JSON {
+			ranges = plainWords(l.text, from, to)
+			break
+		}
+		fallthrough
+	default:
+		if in.JSON {
+			ranges = jsonWords(l.text, from, to)
+		} else {
+			ranges = quotedWords(l.text, from, to, s.escape)
+		}
+	}
+	words := make([]Word, len(ranges))
+	for i, r := range ranges {
+		words[i] = l.word(r[0], r[1])
+	}
+	return words
+}
+
+// rejectFlag reports the flag i that BuildKit objects to. It returns the flag's right name where it is clearly a misspelling.
+func (in *Instruction) rejectFlag(i int, err error) (meant string) {
+	flag := &in.Flags[i]
+	name := flag.Name.Text
+	message := reason(err)
+	known := flagNames[in.Meant]
+	switch {
+	case strings.HasPrefix(message, "unknown flag: "):
+		p := in.problem(UnknownFlag, flag.Name.Span, message)
+		switch {
+		case name == "":
+			p.Span = flag.Span
+			for _, k := range known {
+				p.Suggestions = append(p.Suggestions, "--"+k+"="+flag.Value.Text)
+			}
+			return ""
+		case !flag.HasValue:
+			// "--from-build" is "--from=build".
+			for _, k := range known {
+				if rest, ok := strings.CutPrefix(name, k); ok && len(rest) > 1 && (rest[0] == '-' || rest[0] == ':') {
+					p.Suggestions = []string{k + "=" + rest[1:]}
+					return p.Suggestions[0]
+				}
+			}
+		}
+		p.Suggestions = spell.Suggest(name, known)
+		return spell.Meant(name, known)
+	case flag.HasValue && flag.Value.Text != "" && !strings.HasPrefix(message, "duplicate flag"):
+		p := in.problem(InvalidInstruction, flag.Value.Span, message)
+		p.Suggestions = spell.Suggest(flag.Value.Text, flagValues[name])
+	default:
+		in.problem(InvalidInstruction, flag.Span, message)
+	}
+	return ""
+}

@@ -1,0 +1,222 @@
+// Package spell finds the word that was most likely meant by a misspelt one.
+//
+// It is deterministic and knows nothing but words: the candidates (instructions, flags, stage names) are the caller's.
+package spell
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Costs of the single edits. A neighbour is a substitution by a key that touches the right one on a QWERTY keyboard,
+// which is likelier than any other substitution.
+const (
+	edit      = 10
+	neighbour = 8
+	prefix    = 9 // a half typed word, however much of it is missing
+)
+
+// Suggest returns the candidates that word may be a misspelling of, the likeliest first, as they are written in
+// candidates. Case does not matter. It returns nothing where word is a candidate, as that is right, and nothing
+// where all candidates are too far away.
+//
+// The distance is optimal string alignment: insertions, deletions, substitutions and transpositions of neighbouring
+// letters count one edit each. Candidates of up to four letters may be one edit away, of up to seven two, longer ones three,
+// and at least half of the longer word must agree. A word that begins exactly one candidate is that candidate half typed.
+// Ties are broken by the same first letter, then by the same letters in another order or number ("RUNN" is RUN),
+// then by the order of candidates.
+func Suggest(word string, candidates []string) []string {
+	found := rank(word, candidates)
+	if len(found) == 0 {
+		return nil
+	}
+	names := make([]string, len(found))
+	for i, f := range found {
+		names[i] = f.name
+	}
+	return names
+}
+
+// Meant returns the candidate that word clearly stands for, or "". Unlike a suggestion, which a person looks at, this is
+// taken for granted, so it asks for more: at least three letters, and no second candidate within half an edit of the
+// first. "EVN" is ENV and "ENTR" is ENTRYPOINT; "E", "AD" and "ADG" (ADD or ARG?) stand for nothing yet.
+func Meant(word string, candidates []string) string {
+	if len(word) < 3 {
+		return ""
+	}
+	found := rank(word, candidates)
+	if len(found) == 0 || len(found) > 1 && found[1].cost < found[0].cost+edit/2 {
+		return ""
+	}
+	return found[0].name
+}
+
+type ranked struct {
+	name         string
+	cost         int
+	first, order bool // the first letter differs; the letters differ
+}
+
+// rank returns the candidates near word, the best first.
+func rank(word string, candidates []string) []ranked {
+	if word == "" {
+		return nil
+	}
+	typed := strings.ToUpper(word)
+	half := -1 // the only candidate that word begins
+	for i, c := range candidates {
+		c = strings.ToUpper(c)
+		if c == typed {
+			return nil
+		}
+		if strings.HasPrefix(c, typed) {
+			if half >= 0 {
+				half = len(candidates)
+			} else {
+				half = i
+			}
+		}
+	}
+	var found []ranked
+	for i, c := range candidates {
+		upper := strings.ToUpper(c)
+		cost, limit := distance(typed, upper), limit(upper)
+		if i == half {
+			cost, limit = min(cost, prefix), prefix
+		}
+		if cost > limit || i != half && cost*2 > edit*max(len(typed), len(upper)) {
+			continue
+		}
+		found = append(found, ranked{c, cost, typed[0] != upper[0], letters(typed) != letters(upper)})
+	}
+	slices.SortStableFunc(found, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(a.cost, b.cost), compareBool(a.first, b.first), compareBool(a.order, b.order))
+	})
+	return found
+}
+
+func limit(candidate string) int {
+	switch n := len(candidate); {
+	case n <= 4:
+		return edit
+	case n <= 7:
+		return 2 * edit
+	default:
+		return 3 * edit
+	}
+}
+
+// letters returns the set of a word's letters, other characters left out.
+func letters(word string) (set uint32) {
+	for i := range len(word) {
+		if c := word[i]; 'A' <= c && c <= 'Z' {
+			set |= 1 << (c - 'A')
+		}
+	}
+	return set
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// distance returns the optimal string alignment distance of two upper-case words, in tenths of an edit.
+func distance(a, b string) int {
+	if gap := len(a) - len(b); gap > 3 || gap < -3 {
+		return edit * max(gap, -gap) // beyond every limit: spares the table
+	}
+	// Three rows of the table: the one being filled, the one above and, for transpositions, the one above that.
+	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range above {
+		above[j] = j * edit
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i * edit
+		for j := 1; j <= len(b); j++ {
+			row[j] = min(above[j]+edit, row[j-1]+edit, above[j-1]+substitution(a[i-1], b[j-1]))
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+edit)
+			}
+		}
+		before, above, row = above, row, before
+	}
+	return above[len(b)]
+}
+
+func substitution(a, b byte) int {
+	switch {
+	case a == b:
+		return 0
+	case strings.IndexByte(touching(a), b) >= 0:
+		return neighbour
+	}
+	return edit
+}
+
+// touching returns the keys around an upper-case letter or digit on a QWERTY keyboard.
+func touching(key byte) string {
+	switch key {
+	case 'Q':
+		return "12WAS"
+	case 'W':
+		return "23QEASD"
+	case 'E':
+		return "34WRSDF"
+	case 'R':
+		return "45ETDFG"
+	case 'T':
+		return "56RYFGH"
+	case 'Y':
+		return "67TUGHJ"
+	case 'U':
+		return "78YIHJK"
+	case 'I':
+		return "89UOJKL"
+	case 'O':
+		return "90IPKL"
+	case 'P':
+		return "0-OL"
+	case 'A':
+		return "QWSZ"
+	case 'S':
+		return "QWEADZX"
+	case 'D':
+		return "WERSFXC"
+	case 'F':
+		return "ERTDGCV"
+	case 'G':
+		return "RTYFHVB"
+	case 'H':
+		return "TYUGJBN"
+	case 'J':
+		return "YUIHKNM"
+	case 'K':
+		return "UIOJLM"
+	case 'L':
+		return "IOPK"
+	case 'Z':
+		return "ASX"
+	case 'X':
+		return "SDZC"
+	case 'C':
+		return "DFXV"
+	case 'V':
+		return "FGCB"
+	case 'B':
+		return "GHVN"
+	case 'N':
+		return "HJBM"
+	case 'M':
+		return "JKN"
+	case '_':
+		return "-"
+	}
+	return ""
+}
