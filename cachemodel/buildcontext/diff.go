@@ -1,0 +1,170 @@
+package buildcontext
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// ChangeKind says how an entry of the context differs from the baseline's.
+type ChangeKind string
+
+// The kinds of changes.
+const (
+	Added    ChangeKind = "added"
+	Removed  ChangeKind = "removed"
+	Modified ChangeKind = "modified" // content, size or link target
+	Mode     ChangeKind = "mode"     // permissions only
+	Type     ChangeKind = "type"     // a file became a directory, a link a file, ...
+)
+
+// Change is one entry that differs between two trees.
+type Change struct {
+	Path string // relative to the context, slash-separated; "." is the context itself
+	Kind ChangeKind
+}
+
+// Diff lists what differs between base and next among the entries that any of the queries selects, in order of path. A
+// query with the same digest in both adds nothing. Of a directory that came or went only the directory is listed. A nil
+// tree is an empty one.
+func Diff(base, next *Tree, queries []Query) []Change {
+	empty := NewTree(NewNode("", Meta{Type: Dir}, nil), nil, nil, nil, nil)
+	if base == nil {
+		base = empty
+	}
+	if next == nil {
+		next = empty
+	}
+	d := differ{base: base, next: next, found: map[string]ChangeKind{}}
+	for _, q := range queries {
+		a, errA := base.digest(q)
+		b, errB := next.digest(q)
+		if errA != nil || errB != nil || a != b {
+			d.query(q)
+		}
+	}
+	var out []Change
+	for _, p := range slices.SortedFunc(maps.Keys(d.found), comparePaths) {
+		name := strings.TrimPrefix(p, "/")
+		if name == "" {
+			name = "."
+		}
+		out = append(out, Change{name, d.found[p]})
+	}
+	return out
+}
+
+// comparePaths orders paths as a walk comes to them: a directory's entries directly after it.
+func comparePaths(a, b string) int {
+	return cmp.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
+}
+
+type differ struct {
+	base, next *Tree
+	found      map[string]ChangeKind // by absolute path
+}
+
+func (d *differ) query(q Query) {
+	a, _ := d.base.selection(q)
+	b, _ := d.next.selection(q)
+	before := len(d.found)
+	for _, link := range append(a.links, b.links...) {
+		d.entry(link, d.base.get(link), d.next.get(link), false)
+	}
+	if len(d.found) > before { // another place was looked at: the link is the reason
+		return
+	}
+	was := map[string]pick{}
+	for _, p := range a.picks {
+		was[p.real] = p
+	}
+	for _, p := range b.picks {
+		old := was[p.real]
+		delete(was, p.real)
+		d.entry(p.real, old.node, p.node, p.deep || old.deep)
+	}
+	for _, p := range was {
+		d.entry(p.real, p.node, nil, false)
+	}
+	d.prune()
+}
+
+// prune leaves out what is below a directory that came or went.
+func (d *differ) prune() {
+	for p, kind := range d.found {
+		for dir := parent(p); dir != ""; dir = parent(dir) {
+			if d.found[dir] == kind && (kind == Added || kind == Removed) {
+				delete(d.found, p)
+				break
+			}
+		}
+	}
+}
+
+func parent(p string) string { return p[:max(0, strings.LastIndexByte(p, '/'))] }
+
+// entry compares one entry, and with deep all that is below it.
+func (d *differ) entry(p string, a, b *Node, deep bool) {
+	if a == b {
+		return
+	}
+	switch {
+	case a == nil:
+		d.found[p] = Added
+		return
+	case b == nil:
+		d.found[p] = Removed
+		return
+	case a.meta.Type != b.meta.Type:
+		d.found[p] = Type
+		return
+	}
+	if kind := d.kind(p, a, b); kind != "" {
+		d.found[p] = kind
+	}
+	if !deep || a.meta.Type != Dir {
+		return
+	}
+	if x, y := a.subtree.Load(), b.subtree.Load(); x != nil && y != nil && *x == *y {
+		return
+	}
+	for _, c := range a.children {
+		d.entry(p+"/"+c.name, c, b.Child(c.name), true)
+	}
+	for _, c := range b.children {
+		if a.Child(c.name) == nil {
+			d.found[p+"/"+c.name] = Added
+		}
+	}
+}
+
+// kind compares two entries of one type; "" is no difference.
+func (d *differ) kind(p string, a, b *Node) ChangeKind {
+	if a == d.base.root && b == d.next.root {
+		return ""
+	}
+	d.base.read(context.Background(), readable(p, a), nil) // what cannot be read differs, below
+	d.next.read(context.Background(), readable(p, b), nil)
+	x, errX := a.header()
+	y, errY := b.header()
+	switch {
+	case errX != nil || errY != nil:
+		return Modified
+	case x == y:
+		return ""
+	}
+	idA, _ := a.Content()
+	idB, _ := b.Content()
+	if a.meta.Type == File && idA != idB || a.meta.Link != b.meta.Link || a.meta.Major != b.meta.Major ||
+		a.meta.Minor != b.meta.Minor || !slices.Equal(a.meta.Xattrs, b.meta.Xattrs) {
+		return Modified
+	}
+	return Mode
+}
+
+func readable(p string, n *Node) (files []file) {
+	n.unread(p, false, func(f file) { files = append(files, f) })
+	return files
+}

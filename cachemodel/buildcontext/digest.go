@@ -1,0 +1,228 @@
+package buildcontext
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"path"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Digest is the digest of an entry, a directory or a list of entries.
+type Digest [sha256.Size]byte
+
+// String gives the digest in hexadecimal.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// emptyDigest is that of a selection that selects nothing.
+var emptyDigest = Digest(sha256.Sum256(nil))
+
+// list hashes entries as BuildKit does both for a directory and for what a pattern selects
+// (cache/contenthash/checksum.go): the relative path with NUL for the slash, then the entry's digest.
+type list struct{ h hash.Hash }
+
+func newList() list { return list{sha256.New()} }
+
+func (l list) add(key string, d Digest) {
+	l.h.Write([]byte(key))
+	l.h.Write(d[:])
+}
+
+func (l list) sum() Digest { return Digest(l.h.Sum(nil)) }
+
+// header is the digest of everything about an entry but its children (filehash.go, tarsum.go): type, permissions, link
+// target, device numbers, extended attributes, contents. Name, owner (the client sends 0) and times do not count.
+func (n *Node) header() (Digest, error) {
+	m := &n.meta
+	mode := m.Mode
+	if m.Type == Symlink {
+		mode = 0o777
+	}
+	h := sha256.New()
+	var buf []byte
+	buf = append(buf, byte(m.Type))
+	for _, v := range []uint32{mode, m.Major, m.Minor} {
+		buf = binary.LittleEndian.AppendUint32(buf, v)
+	}
+	text := func(s string) {
+		buf = binary.AppendUvarint(buf, uint64(len(s)))
+		buf = append(buf, s...)
+	}
+	text(m.Link)
+	for _, x := range m.Xattrs {
+		text(x.Name)
+		text(x.Value)
+	}
+	h.Write(buf)
+	if m.Type == File {
+		id, ok := n.Content()
+		if !ok {
+			return Digest{}, errUnread
+		}
+		h.Write(id[:])
+	}
+	return Digest(h.Sum(nil)), nil
+}
+
+var errUnread = errors.New("contents not read")
+
+// rootHeader is the constant that BuildKit puts for the context's own directory, which its client does not send.
+var rootHeader = emptyDigest
+
+// deep is the digest of an entry with all that is below it.
+func (t *Tree) deep(n *Node) (Digest, error) {
+	if n.meta.Type != Dir {
+		return n.header()
+	}
+	if d := n.subtree.Load(); d != nil {
+		return *d, nil
+	}
+	l := newList()
+	head := rootHeader
+	if n != t.root {
+		var err error
+		if head, err = n.header(); err != nil {
+			return Digest{}, err
+		}
+	}
+	l.add("\x00", head)
+	for _, c := range n.children {
+		d, err := t.deep(c)
+		if err != nil {
+			return Digest{}, err
+		}
+		l.add("\x00"+c.name, d)
+	}
+	d := l.sum()
+	n.subtree.Store(&d)
+	return d, nil
+}
+
+// file is a regular file whose contents are to be read.
+type file struct {
+	path string // absolute
+	node *Node
+}
+
+// unread calls yield for the files whose contents the digest of n needs and that are not known.
+func (n *Node) unread(p string, deep bool, yield func(file)) {
+	switch {
+	case n.meta.Type == File:
+		if _, known := n.Content(); !known {
+			yield(file{p, n})
+		}
+	case n.meta.Type == Dir && deep && n.subtree.Load() == nil:
+		for _, c := range n.children {
+			c.unread(p+"/"+c.name, true, yield)
+		}
+	}
+}
+
+// problem finds the first directory or file at or below n that could not be read at all.
+func (n *Node) problem(p string, deep bool) error {
+	if n.meta.Err != nil {
+		return pathError(p, n.meta.Err)
+	}
+	if deep && n.subtree.Load() == nil {
+		for _, c := range n.children {
+			if err := c.problem(p+"/"+c.name, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// read lets the hasher hash files, several at a time, and returns the first error in order of the files.
+func (t *Tree) read(ctx context.Context, files []file, progress func(done, total int)) error {
+	if len(files) == 0 {
+		return nil
+	}
+	errs := make([]error, len(files))
+	var next, done atomic.Int64
+	var tell sync.Mutex
+	work := func() {
+		for ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= len(files) {
+				return
+			}
+			f := files[i]
+			if f.node.meta.Err != nil || t.hasher == nil {
+				errs[i] = pathError(f.path, errors.Join(f.node.meta.Err, errUnread))
+			} else if id, err := t.hasher.Hash(strings.TrimPrefix(f.path, "/"), f.node); err != nil {
+				errs[i] = pathError(f.path, err)
+			} else {
+				f.node.SetContent(id)
+			}
+			if n := int(done.Add(1)); progress != nil && (n%256 == 0 || n == len(files)) {
+				tell.Lock()
+				progress(n, len(files))
+				tell.Unlock()
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range min(len(files), max(2, runtime.GOMAXPROCS(0))) {
+		wg.Go(work)
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// checksum computes the digest of a query as cacheContext.Checksum does (cache/contenthash/checksum.go).
+func (t *Tree) checksum(ctx context.Context, q Query) (Digest, error) {
+	sel, err := t.selection(q)
+	if err != nil {
+		return Digest{}, err
+	}
+	var files []file
+	for _, p := range sel.picks {
+		if err := p.node.problem(p.real, p.deep); err != nil {
+			return Digest{}, err
+		}
+		p.node.unread(p.real, p.deep, func(f file) { files = append(files, f) })
+	}
+	if err := t.read(ctx, files, nil); err != nil {
+		return Digest{}, err
+	}
+	one := func(p pick) (Digest, error) {
+		if p.deep {
+			return t.deep(p.node)
+		}
+		if p.node == t.root {
+			return rootHeader, nil
+		}
+		return p.node.header()
+	}
+	if len(sel.picks) == 0 {
+		return emptyDigest, nil
+	}
+	if !sel.flat || len(sel.picks) == 1 && path.Base(sel.path) == path.Base(sel.picks[0].path) {
+		return one(sel.picks[0])
+	}
+	l := newList()
+	for _, p := range sel.picks {
+		d, err := one(p)
+		if err != nil {
+			return Digest{}, err
+		}
+		key := strings.ReplaceAll(strings.TrimPrefix(p.path, sel.prefix), "/", "\x00")
+		if key == "" {
+			key = "\x00"
+		}
+		l.add(key, d)
+	}
+	return l.sum(), nil
+}

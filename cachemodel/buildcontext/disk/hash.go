@@ -1,0 +1,89 @@
+package disk
+
+import (
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+)
+
+// ErrChanging is the error about a file that is being written to.
+var ErrChanging = errors.New("changes while it is read")
+
+// ErrNotRegular is the error about a file that has become something else since the directory was scanned.
+var ErrNotRegular = errors.New("is no regular file any more")
+
+// hasher reads files below a directory.
+type hasher struct{ root string }
+
+var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// Hash implements buildcontext.Hasher. A file that changed after the scan is taken as it is now: the change will be told
+// of by itself.
+func (h hasher) Hash(rel string, n *buildcontext.Node) (buildcontext.ContentID, error) {
+	abs := filepath.Join(h.root, filepath.FromSlash(rel))
+	for range 3 {
+		id, stamp, err := hashFile(abs)
+		if errors.Is(err, ErrChanging) {
+			continue
+		}
+		if err != nil {
+			return id, reason(err)
+		}
+		if was := n.Meta().Stamp; stamp != was || racy(stamp, time.Now()) {
+			n.Doubt()
+		}
+		return id, nil
+	}
+	return buildcontext.ContentID{}, ErrChanging
+}
+
+func hashFile(abs string) (id buildcontext.ContentID, stamp buildcontext.Stamp, err error) {
+	f, err := os.OpenFile(abs, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that took the file's place must not block
+	if err != nil {
+		return id, stamp, err
+	}
+	defer f.Close()
+	before, err := f.Stat()
+	if err != nil {
+		return id, stamp, err
+	}
+	if !before.Mode().IsRegular() {
+		return id, stamp, ErrNotRegular
+	}
+	sum := sha1.New()
+	fmt.Fprintf(sum, "blob %d\x00", before.Size())
+	buf := buffers.Get().(*[64 << 10]byte)
+	defer buffers.Put(buf)
+	size, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{f}, buf[:])
+	if err != nil {
+		return id, stamp, err
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return id, stamp, err
+	}
+	stamp = stampOf(after)
+	if size != before.Size() || stampOf(before) != stamp {
+		return id, stamp, ErrChanging
+	}
+	return buildcontext.ContentID(sum.Sum(nil)), stamp, nil
+}
+
+// racy says whether a file read now may be changed once more without its stamp telling: as git does it, a file that is
+// younger than the clock of its file system is coarse is not trusted.
+func racy(s buildcontext.Stamp, now time.Time) bool {
+	changed := max(s.ModTime, s.ChangeTime)
+	tick := 100 * time.Millisecond // several ticks of the kernel's clock
+	if s.ModTime%int64(time.Second) == 0 && (s.ChangeTime == 0 || s.ChangeTime%int64(time.Second) == 0) {
+		tick = 2 * time.Second // FAT
+	}
+	return changed > now.Add(-tick).UnixNano()
+}

@@ -1,0 +1,130 @@
+package buildcontext
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+)
+
+// IgnoreFileNames gives the ignore files in order of precedence, relative to the context: the first that exists is the
+// only one that counts, even if it is empty (frontend/dockerui/config.go). The Dockerfile is named relative to the
+// context too, "" if it has no file.
+func IgnoreFileNames(dockerfile string) []string {
+	if dockerfile == "" {
+		return []string{".dockerignore"}
+	}
+	return []string{dockerfile + ".dockerignore", ".dockerignore"}
+}
+
+// Ignore is the rules of an ignore file. It may be used by several goroutines; the zero value ignores nothing.
+type Ignore struct {
+	name     string
+	patterns []string
+	matchers *sync.Pool // patternmatcher compiles on use, so that one matcher serves one goroutine
+
+	exceptions       []string // the patterns after "!", without a trailing glob
+	exceptionsAnyDir bool     // an exception has a wildcard: it may be about something in any directory
+}
+
+// ParseIgnore reads an ignore file; name is for errors, which wrap ErrIgnoreFile.
+func ParseIgnore(name string, text []byte) (*Ignore, error) {
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: %w", ErrIgnoreFile, name, err)
+	}
+	ig := &Ignore{name: name, patterns: patterns}
+	if len(patterns) == 0 {
+		return ig, nil
+	}
+	m, err := patternmatcher.New(patterns)
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: %w", ErrIgnoreFile, name, err)
+	}
+	for _, p := range m.Patterns() {
+		// A pattern is compiled when it is first matched; do each now, so that matching cannot fail later.
+		if one, err := patternmatcher.New([]string{p.String()}); err == nil && !strings.HasPrefix(p.String(), "!") {
+			_, err = one.MatchesOrParentMatches("x")
+			if err != nil {
+				return nil, fmt.Errorf("%w %s: %q: %w", ErrIgnoreFile, name, p, err)
+			}
+		}
+		if p.Exclusion() {
+			prefix := strings.TrimSuffix(strings.TrimSuffix(p.String(), string(filepath.Separator)+"**"), string(filepath.Separator)+"*")
+			ig.exceptions = append(ig.exceptions, filepath.ToSlash(prefix))
+			special := "*[]?^"
+			if filepath.Separator != '\\' {
+				special += `\`
+			}
+			ig.exceptionsAnyDir = ig.exceptionsAnyDir || strings.ContainsAny(prefix, special)
+		}
+	}
+	ig.matchers = &sync.Pool{New: func() any {
+		m, _ := patternmatcher.New(patterns) // worked above
+		return m
+	}}
+	return ig, nil
+}
+
+// Name is the ignore file's path relative to the context, "" if there is none.
+func (ig *Ignore) Name() string { return ig.name }
+
+// Patterns gives the patterns as BuildKit reads them.
+func (ig *Ignore) Patterns() []string { return ig.patterns }
+
+// IgnoreState is what the rules said of a directory, for judging what is in it. The zero value is for the context.
+type IgnoreState struct{ info patternmatcher.MatchInfo }
+
+// Match judges one entry, by its path relative to the context and what was said of the directory that it is in: is it
+// ignored, and if it is a directory, may something in it be not ignored all the same? These are the rules by which
+// BuildKit's client walks the context (fsutil/filter.go).
+func (ig *Ignore) Match(path string, above IgnoreState) (ignored, enter bool, state IgnoreState) {
+	if ig.matchers == nil {
+		return false, true, IgnoreState{}
+	}
+	m := ig.matchers.Get().(*patternmatcher.PatternMatcher)
+	defer ig.matchers.Put(m)
+	ignored, info, err := m.MatchesUsingParentResults(path, above.info)
+	if err != nil { // ParseIgnore compiled all patterns
+		return false, true, IgnoreState{}
+	}
+	state = IgnoreState{info}
+	if !ignored {
+		return false, true, state
+	}
+	if !m.Exclusions() {
+		return true, false, state
+	}
+	if ig.exceptionsAnyDir {
+		return true, true, state
+	}
+	for _, e := range ig.exceptions {
+		if strings.HasPrefix(e+"/", path+"/") {
+			return true, true, state
+		}
+	}
+	return true, false, state
+}
+
+// Ignores says whether a file of this path, relative to the context, would be left out.
+func (ig *Ignore) Ignores(path string) bool {
+	var state IgnoreState
+	for i := 0; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' {
+			continue
+		}
+		ignored, enter, s := ig.Match(path[:i], state)
+		if i == len(path) {
+			return ignored
+		}
+		if !enter {
+			return true
+		}
+		state = s
+	}
+	return false
+}
