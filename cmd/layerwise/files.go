@@ -31,6 +31,9 @@ func isDockerfileName(name string) bool {
 func findDockerfiles(paths []string) (files []string, failures []error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%s: no such file or folder", path)
+		}
 		if err != nil {
 			failures = append(failures, err)
 			continue
@@ -40,7 +43,8 @@ func findDockerfiles(paths []string) (files []string, failures []error) {
 			continue
 		}
 		before := len(files)
-		err = filepath.WalkDir(path, func(at string, entry fs.DirEntry, err error) error {
+		root := path + string(filepath.Separator) // follows a link
+		err = filepath.WalkDir(root, func(at string, entry fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
 				failures = append(failures, err)
@@ -48,7 +52,7 @@ func findDockerfiles(paths []string) (files []string, failures []error) {
 					return fs.SkipDir
 				}
 			case entry.IsDir():
-				if name := entry.Name(); at != path && (name == ".git" || name == "node_modules") {
+				if name := entry.Name(); at != root && (name == ".git" || name == "node_modules") {
 					return fs.SkipDir
 				}
 			case isDockerfileName(entry.Name()) && isRegular(at):

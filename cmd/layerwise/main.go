@@ -12,6 +12,9 @@ import (
 
 // subcommands is the table of all subcommands, one file each.
 var subcommands = []func() *cobra.Command{
+	newCheck,
+	newReorder,
+	newRules,
 	newVersion,
 }
 

@@ -1,0 +1,130 @@
+package reorder
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// join makes one ENV of each run of ENVs on lines directly below one another.
+func join(file *dockerfile.File, stage int) change {
+	var result change
+	list := file.Stages[stage].Instructions
+	for i := 0; i < len(list); {
+		n := joinable(file, list[i:])
+		if n < 2 {
+			i++
+			continue
+		}
+		group := list[i : i+n]
+		for k, in := range group {
+			result.edits = append(result.edits, joinEdits(file, group[0], in, k == n-1)...)
+		}
+		result.saved += n - 1
+		result.titles = append(result.titles, fmt.Sprintf("join %d ENVs", n))
+		result.reasons = append(result.reasons, fmt.Sprintf(
+			"Each ENV is a step to the classic builder: %d of them joined are one step. No value refers to another of them, so the environment is the same.", n))
+		i += n
+	}
+	return result
+}
+
+// joinable returns how many ENVs at the head of list can be one: their values do not depend on each other and no
+// comment or blank line lies between.
+func joinable(file *dockerfile.File, list []*dockerfile.Instruction) int {
+	names := map[string]bool{}
+	for i, in := range list {
+		env, ok := in.Command.(*instructions.EnvCommand)
+		if !ok || !continuable(file, in) {
+			return i
+		}
+		if i > 0 && (in.Line != list[i-1].EndLine+1 || refersTo(env, names)) {
+			return i
+		}
+		for _, pair := range env.Env {
+			if names[strings.ToUpper(pair.Key)] || strings.ContainsAny(pair.Key, "$\"'`\\") {
+				return i
+			}
+		}
+		for _, pair := range env.Env {
+			names[strings.ToUpper(pair.Key)] = true // Windows does not tell A from a
+		}
+	}
+	return len(list)
+}
+
+// refersTo reports whether env could use one of the variables. Within one ENV, values are expanded with the variables
+// of the instructions above only.
+func refersTo(env *instructions.EnvCommand, names map[string]bool) bool {
+	for _, pair := range env.Env {
+		if !strings.Contains(pair.Value, "$") {
+			continue
+		}
+		for name := range names {
+			if strings.Contains(strings.ToUpper(pair.Value), name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// plainWords matches values that mean the same in "ENV key value" and in ENV key="value".
+var plainWords = regexp.MustCompile("^[^\\s\"'`\\\\$]+( [^\\s\"'`\\\\$]+)*$")
+
+// continuable reports whether more variables can be added behind in's last line and in front of its first one.
+func continuable(file *dockerfile.File, in *dockerfile.Instruction) bool {
+	if file.Text.LineAt(in.Args[0].Span.Start) != in.Line-1 {
+		return false
+	}
+	last := strings.TrimSpace(file.Text.Slice(file.Text.Line(in.EndLine - 1)))
+	if last == "" || last[0] == '#' || last[len(last)-1] == file.Escape {
+		return false
+	}
+	pairs := in.Command.(*instructions.EnvCommand).Env
+	if !pairs[0].NoDelim {
+		return !slices.ContainsFunc(pairs, func(p instructions.KeyValuePair) bool { return !quotesClosed(p.Value, file.Escape) })
+	}
+	return in.Line == in.EndLine && plainWords.MatchString(pairs[0].Value)
+}
+
+func quotesClosed(value string, escape byte) bool {
+	var quote byte
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == escape && quote != '\'':
+			i++
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case c == quote:
+			quote = 0
+		}
+	}
+	return quote == 0
+}
+
+// joinEdits returns the edits that make in part of the ENV that begins with first.
+func joinEdits(file *dockerfile.File, first, in *dockerfile.Instruction, last bool) []source.Edit {
+	var edits []source.Edit
+	if in != first {
+		head := file.Text.Slice(source.Span{Start: first.Keyword.Span.End, End: first.Args[0].Span.Start})
+		indent := strings.Repeat(" ", first.Keyword.Span.Len()) + head
+		edits = append(edits, source.Edit{Span: source.Span{Start: in.Keyword.Span.Start, End: in.Args[0].Span.Start}, NewText: indent})
+	}
+	end := in.Args[0].Span.Start + len(strings.TrimRight(file.Text.Slice(source.Span{Start: in.Args[0].Span.Start, End: in.Span.End}), " \t"))
+	if pair := in.Command.(*instructions.EnvCommand).Env[0]; pair.NoDelim {
+		edits = append(edits, source.Edit{
+			Span:    source.Span{Start: in.Args[0].Span.Start, End: end},
+			NewText: fmt.Sprintf(`%s="%s"`, pair.Key, pair.Value),
+		})
+	}
+	if !last {
+		edits = append(edits, source.Edit{Span: source.Span{Start: end, End: in.Span.End}, NewText: " " + string(file.Escape)})
+	}
+	return edits
+}

@@ -1,0 +1,117 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// UnknownInstruction finds words in an instruction's place that are no instruction.
+var UnknownInstruction = &Rule{
+	ID:       "unknown-instruction",
+	Severity: analysis.Error,
+	Doc: Doc{
+		Summary: "A line begins with a word that is not an instruction",
+		What: "Finds lines such as `EVN METHOD=HEAD`. Where an instruction is likely meant, a fix changes the word to it. " +
+			"Where the word rather is a command that belongs to the RUN above, the line above has lost the escape character at its end, and a fix puts it back.",
+		Why:     "The build stops at a word that it does not know.",
+		Example: "FROM alpine\nEVN METHOD=HEAD\nRUN apk add curl &&\n    curl --version\n",
+		Instead: "FROM alpine\nENV METHOD=HEAD\nRUN apk add curl && \\\n    curl --version\n",
+	},
+	Check: checkUnknownInstruction,
+}
+
+func checkUnknownInstruction(file *dockerfile.File) []analysis.Finding {
+	var findings []analysis.Finding
+	inRun := false // the instruction above is a RUN, or was its continuation before a line lost its escape character
+	for i, in := range file.Instructions {
+		lost := false
+		for _, p := range in.Problems {
+			if p.Kind != dockerfile.UnknownInstruction {
+				continue
+			}
+			lost = inRun && p.Span == in.Keyword.Span && continues(file, file.Instructions[i-1], in, p)
+			if lost {
+				findings = append(findings, lostEscape(file, file.Instructions[i-1], in, p))
+			} else {
+				findings = append(findings, misspelt(file, p))
+			}
+		}
+		inRun = lost || strings.EqualFold(in.Keyword.Text, "RUN")
+	}
+	return findings
+}
+
+func misspelt(file *dockerfile.File, p dockerfile.Problem) analysis.Finding {
+	typed := file.Text.Slice(p.Span)
+	if typed == strings.ToLower(typed) { // a file in lower case stays in lower case
+		suggestions := make([]string, len(p.Suggestions))
+		for i, s := range p.Suggestions {
+			suggestions[i] = strings.ToLower(s)
+		}
+		p.Suggestions = suggestions
+	}
+	message := "unknown instruction: " + typed
+	if len(p.Suggestions) > 0 {
+		message += fmt.Sprintf(" (did you mean %s?)", strings.Join(p.Suggestions, " or "))
+	}
+	return analysis.Finding{Span: p.Span, Message: message, Fixes: changeTo(file, p)}
+}
+
+// continues reports whether in rather is a lost continuation of run, the instruction above it, than an instruction.
+func continues(file *dockerfile.File, run, in *dockerfile.Instruction, p dockerfile.Problem) bool {
+	if len(run.Heredocs) > 0 {
+		return false // a RUN with a heredoc cannot be continued
+	}
+	for line := file.Text.LineAt(run.Span.End) + 1; line < file.Text.LineAt(in.Span.Start); line++ {
+		if !strings.HasPrefix(strings.TrimSpace(file.Text.Slice(file.Text.Line(line))), "#") {
+			return false
+		}
+	}
+	word := in.Keyword.Text
+	return endsInOperator(file, run) || startsWithOperator(word) || shellCommands[word] ||
+		len(p.Suggestions) == 0 && word == strings.ToLower(word)
+}
+
+func lostEscape(file *dockerfile.File, run, in *dockerfile.Instruction, p dockerfile.Problem) analysis.Finding {
+	name := "backslash"
+	if file.Escape == '`' {
+		name = "backtick"
+	}
+	end := run.Span.Start + len(strings.TrimRight(file.Text.Slice(run.Span), " \t"))
+	edit := source.Edit{Span: source.Span{Start: end, End: run.Span.End}, NewText: " " + string(file.Escape)}
+	line := file.Text.LineAt(end) + 1
+	return analysis.Finding{
+		Span:    p.Span,
+		Message: fmt.Sprintf("%s is not an instruction: missing %s at the end of line %d?", in.Keyword.Text, name, line),
+		Fixes: append([]analysis.Fix{{
+			Title: fmt.Sprintf("Add the missing %s at the end of line %d", name, line),
+			Edits: []source.Edit{edit},
+			// Where no operator says that the command goes on, the line might as well lack a RUN.
+			Preferred: endsInOperator(file, run) || startsWithOperator(in.Keyword.Text),
+		}}, misspelt(file, dockerfile.Problem{Span: p.Span, Suggestions: p.Suggestions}).Fixes...),
+	}
+}
+
+func endsInOperator(file *dockerfile.File, in *dockerfile.Instruction) bool {
+	text := strings.TrimRight(file.Text.Slice(in.Span), " \t")
+	for _, op := range []string{"&&", "||", "|", ";"} {
+		if strings.HasSuffix(text, op) {
+			return true
+		}
+	}
+	return false
+}
+
+func startsWithOperator(word string) bool {
+	return strings.ContainsAny(word[:min(1, len(word))], "&|;-<>")
+}
+
+// shellCommands are commands so close to an instruction's name that they would pass for its misspelling.
+var shellCommands = map[string]bool{
+	"apk": true, "apt": true, "cat": true, "cd": true, "cp": true, "export": true, "go": true, "ln": true, "mv": true,
+	"pip": true, "rm": true, "rpm": true, "sed": true, "tar": true, "unset": true, "useradd": true, "yum": true,
+}

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/rules"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/spf13/cobra"
+)
+
+const checkHelp = `Check Dockerfiles for mistakes, and mend those that can be mended safely.
+
+PATH is a file or a folder (default: the current folder), which is searched for Dockerfiles as editors recognise them:
+  ` + dockerfileNames + ` (in any letter case).
+.git and node_modules are left out. Nothing is built and no network is used.
+
+The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 if a path could not be read.
+
+--format json prints
+  {"files": [{"file": "Dockerfile",
+              "findings": [{"rule": "unknown-instruction", "severity": "error",
+                            "range": {"start": {"line": 2, "column": 1}, "end": {"line": 2, "column": 4}},
+                            "message": "...", "url": "...",
+                            "fixes": [{"title": "Change to ENV", "preferred": true,
+                                       "edits": [{"range": {...}, "newText": "ENV"}]}]}],
+              "fixed": [{"rule": "...", "line": 2, "title": "..."}]}],
+   "failures": ["missing: no such file or folder"],
+   "summary": {"files": 1, "error": 1, "warning": 0, "information": 0, "hint": 0, "fixed": 0}}
+Lines and columns count from 1, columns in characters (Unicode code points); a range's end is the first character behind it.
+severity is error, warning, information or hint. A fix that is preferred is one that --fix applies; "fixed" lists those
+that it has applied, with the lines of the file as it was at that time; "findings" are those that remain.`
+
+func newCheck() *cobra.Command {
+	var fix bool
+	var format string
+	cmd := &cobra.Command{
+		Use:   "check [PATH...]",
+		Short: "Find mistakes in Dockerfiles and mend them",
+		Long:  checkHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			print, ok := checkFormats[format]
+			if !ok {
+				return fmt.Errorf("--format %s: choose one of text, json, sarif, github", format)
+			}
+			if len(args) == 0 {
+				args = []string{"."}
+			}
+			report := check(args, fix)
+			if err := print(cmd.OutOrStdout(), report); err != nil {
+				return err
+			}
+			if len(report.failures) > 0 {
+				return exitError{code: 2, err: errors.Join(report.failures...)}
+			}
+			if report.count(analysis.Error) > 0 {
+				return exitError{code: 1}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&fix, "fix", false, "apply the preferred fixes to the files")
+	cmd.Flags().StringVar(&format, "format", "text", "text, json, sarif or github")
+	return cmd
+}
+
+var checkFormats = map[string]func(io.Writer, checkReport) error{
+	"text":   printCheckText,
+	"json":   printCheckJSON,
+	"sarif":  printSARIF,
+	"github": printGitHub,
+}
+
+// checkReport is the outcome of a check of many files.
+type checkReport struct {
+	files    []checkedFile
+	failures []error // files and folders that could not be read or written
+}
+
+// checkedFile is one Dockerfile as it is after the fixes, and what is left to say about it.
+type checkedFile struct {
+	path     string
+	text     *source.Text
+	findings []analysis.Finding
+	fixed    []appliedFix
+}
+
+type appliedFix struct {
+	Rule  string `json:"rule"`
+	Line  int    `json:"line"`
+	Title string `json:"title"`
+}
+
+func (r checkReport) count(severity analysis.Severity) int {
+	n := 0
+	for _, f := range r.files {
+		for _, finding := range f.findings {
+			if finding.Severity == severity {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func check(paths []string, fix bool) checkReport {
+	var report checkReport
+	files, failures := findDockerfiles(paths)
+	report.failures = failures
+	for _, path := range files {
+		content, err := readDockerfile(path)
+		if err != nil {
+			report.failures = append(report.failures, err)
+			continue
+		}
+		checked := checkedFile{path: path, text: source.New(content)}
+		if fix {
+			checked.text, checked.fixed = fixAll(checked.text)
+			if fixed := checked.text.String(); fixed != content {
+				if err := writeAtomically(path, fixed); err != nil {
+					report.failures = append(report.failures, fmt.Errorf("fixes not written: %w", err))
+					checked.text, checked.fixed = source.New(content), nil
+				}
+			}
+		}
+		checked.findings = rules.Check(dockerfile.Parse(checked.text, nil), rules.Options{})
+		report.files = append(report.files, checked)
+	}
+	return report
+}
+
+// fixAll applies preferred fixes until none is left. Fixes can lay mistakes bare that could not be seen before.
+func fixAll(text *source.Text) (*source.Text, []appliedFix) {
+	const rounds = 10 // a fix that provokes another one for ever would be a rule's defect; do not hang on it
+	var applied []appliedFix
+	for range rounds {
+		var edits []source.Edit
+		before := len(applied)
+		for _, finding := range rules.Check(dockerfile.Parse(text, nil), rules.Options{}) {
+			i := slices.IndexFunc(finding.Fixes, func(f analysis.Fix) bool { return f.Preferred })
+			if i < 0 || overlaps(edits, finding.Fixes[i].Edits) {
+				continue
+			}
+			edits = append(edits, finding.Fixes[i].Edits...)
+			applied = append(applied, appliedFix{finding.Rule, text.LineAt(finding.Span.Start) + 1, finding.Fixes[i].Title})
+		}
+		if len(edits) == 0 {
+			break
+		}
+		fixed, err := source.Apply(text.String(), edits)
+		if err != nil {
+			return text, applied[:before]
+		}
+		text = source.New(fixed)
+	}
+	return text, applied
+}
+
+func overlaps(some, others []source.Edit) bool {
+	for _, a := range some {
+		for _, b := range others {
+			if a.Span.Overlaps(b.Span) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// position is a place in a text for people and reports: from 1, columns in characters.
+type position struct {
+	Line   int `json:"line"`
+	Column int `json:"column"`
+}
+
+type textRange struct {
+	Start position `json:"start"`
+	End   position `json:"end"`
+}
+
+func positionOf(text *source.Text, offset int) position {
+	line := text.LineAt(offset)
+	start := text.LineStart(line)
+	return position{line + 1, utf8.RuneCountInString(text.Slice(source.Span{Start: start, End: offset})) + 1}
+}
+
+func rangeOf(text *source.Text, span source.Span) textRange {
+	return textRange{positionOf(text, span.Start), positionOf(text, span.End)}
+}
+
+// textEdit is a source.Edit in JSON.
+type textEdit struct {
+	Range   textRange `json:"range"`
+	NewText string    `json:"newText"`
+}
+
+func textEdits(text *source.Text, edits []source.Edit) []textEdit {
+	list := make([]textEdit, len(edits))
+	for i, e := range edits {
+		list[i] = textEdit{rangeOf(text, e.Span), e.NewText}
+	}
+	return list
+}
+
+func printCheckJSON(w io.Writer, report checkReport) error {
+	type jsonFix struct {
+		Title     string     `json:"title"`
+		Preferred bool       `json:"preferred"`
+		Edits     []textEdit `json:"edits"`
+	}
+	type jsonFinding struct {
+		Rule     string    `json:"rule"`
+		Severity string    `json:"severity"`
+		Range    textRange `json:"range"`
+		Message  string    `json:"message"`
+		URL      string    `json:"url"`
+		Fixes    []jsonFix `json:"fixes"`
+	}
+	type jsonFile struct {
+		File     string        `json:"file"`
+		Findings []jsonFinding `json:"findings"`
+		Fixed    []appliedFix  `json:"fixed"`
+	}
+	files := []jsonFile{}
+	fixed := 0
+	for _, f := range report.files {
+		out := jsonFile{File: f.path, Findings: []jsonFinding{}, Fixed: append([]appliedFix{}, f.fixed...)}
+		for _, finding := range f.findings {
+			fixes := []jsonFix{}
+			for _, fix := range finding.Fixes {
+				fixes = append(fixes, jsonFix{fix.Title, fix.Preferred, textEdits(f.text, fix.Edits)})
+			}
+			out.Findings = append(out.Findings, jsonFinding{
+				finding.Rule, finding.Severity.String(), rangeOf(f.text, finding.Span), finding.Message, rules.ByID(finding.Rule).URL(), fixes,
+			})
+		}
+		fixed += len(f.fixed)
+		files = append(files, out)
+	}
+	failures := []string{}
+	for _, err := range report.failures {
+		failures = append(failures, err.Error())
+	}
+	summary := map[string]int{"files": len(files), "fixed": fixed}
+	for severity := analysis.Error; severity <= analysis.Hint; severity++ {
+		summary[severity.String()] = report.count(severity)
+	}
+	return printJSON(w, map[string]any{"files": files, "failures": failures, "summary": summary})
+}
+
+// printGitHub writes workflow commands, which GitHub Actions shows as annotations.
+func printGitHub(w io.Writer, report checkReport) error {
+	escapeData := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	escapeProperty := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	for _, f := range report.files {
+		for _, finding := range f.findings {
+			command := "notice"
+			if finding.Severity <= analysis.Warning {
+				command = finding.Severity.String()
+			}
+			r := rangeOf(f.text, finding.Span)
+			place := fmt.Sprintf("line=%d,endLine=%d", r.Start.Line, r.End.Line)
+			if r.Start.Line == r.End.Line { // columns are for ranges within one line
+				place += fmt.Sprintf(",col=%d,endColumn=%d", r.Start.Column, max(r.Start.Column, r.End.Column-1))
+			}
+			_, err := fmt.Fprintf(w, "::%s file=%s,%s,title=%s::%s\n", command, escapeProperty.Replace(f.path), place, finding.Rule, escapeData.Replace(finding.Message))
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

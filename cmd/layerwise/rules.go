@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/layerwise/layerwise/analysis/rules"
+	"github.com/spf13/cobra"
+)
+
+const rulesHelp = `List the rules that layerwise check and the language server look for.
+
+--format markdown prints the whole documentation; --format json prints
+  [{"id": "unknown-instruction", "severity": "error", "summary": "...", "what": "...", "why": "...",
+    "example": "a Dockerfile with the mistake", "instead": "the Dockerfile without it", "url": "..."}]
+with the texts other than the Dockerfiles in Markdown.`
+
+func newRules() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "rules",
+		Short: "List the rules",
+		Long:  rulesHelp,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w := cmd.OutOrStdout()
+			switch format {
+			case "text":
+				return printRules(w)
+			case "markdown":
+				return printRulesMarkdown(w)
+			case "json":
+				return printRulesJSON(w)
+			}
+			return fmt.Errorf("--format %s: choose one of text, markdown, json", format)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text, markdown or json")
+	return cmd
+}
+
+func printRules(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range rules.All {
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.ID, r.Severity, r.Doc.Summary)
+	}
+	return tw.Flush()
+}
+
+func printRulesMarkdown(w io.Writer) error {
+	for _, r := range rules.All {
+		if _, err := fmt.Fprintln(w, r.Markdown()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printRulesJSON(w io.Writer) error {
+	type jsonRule struct {
+		ID       string `json:"id"`
+		Severity string `json:"severity"`
+		Summary  string `json:"summary"`
+		What     string `json:"what"`
+		Why      string `json:"why"`
+		Example  string `json:"example"`
+		Instead  string `json:"instead"`
+		URL      string `json:"url"`
+	}
+	list := []jsonRule{}
+	for _, r := range rules.All {
+		list = append(list, jsonRule{r.ID, r.Severity.String(), r.Doc.Summary, r.Doc.What, r.Doc.Why, r.Doc.Example, r.Doc.Instead, r.URL()})
+	}
+	return printJSON(w, list)
+}
