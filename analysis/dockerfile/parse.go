@@ -10,20 +10,29 @@ import (
 // file, instructions that are unchanged are taken over from it, so that an edit costs little more than the edited line.
 func Parse(text *source.Text, prev *File) *File {
 	f := &File{Text: text, Escape: '\\'}
-	s := &scanner{src: text.String(), line: 1, escape: '\\'}
-	if strings.HasPrefix(s.src, byteOrderMark) {
+	s := &scanner{src: text.String(), line: 1, escape: '\\', stage: -1}
+	marked := strings.HasPrefix(s.src, byteOrderMark)
+	if marked {
 		s.pos = len(byteOrderMark)
 	}
+	var c *change
+	if prev != nil {
+		c = compare(prev, s.src)
+		f.takeHead(c, s)
+	}
 	for {
-		start := s.pos
+		start, before := s.pos, len(f.Instructions)
 		line, ok := s.next()
 		if !ok {
 			break
 		}
-		if start == len(byteOrderMark) {
+		if marked && start == len(byteOrderMark) {
 			start = 0 // it counts where BuildKit's scanner measures the line
 		}
 		f.read(s, start, line)
+		if c != nil && len(f.Instructions) > before && f.takeTail(c, s) {
+			break
+		}
 	}
 	f.Escape = s.escape
 	f.finish()
@@ -38,7 +47,15 @@ func (f *File) read(s *scanner, start int, whole source.Span) {
 	long := s.tooLong(start)
 	if line.Len() > 0 && s.src[line.Start] != '#' {
 		s.past = true
-		f.Instructions = append(f.Instructions, s.readInstruction(line, long))
+		in := s.readInstruction(line, long)
+		if in.Meant == "FROM" {
+			s.stage++
+		}
+		in.Stage = s.stage
+		if in.Trigger != nil {
+			in.Trigger.Stage = s.stage
+		}
+		f.Instructions = append(f.Instructions, in)
 		return
 	}
 	if long {
@@ -67,10 +84,9 @@ func (f *File) finish() {
 		if in.Meant == "FROM" {
 			f.Stages = append(f.Stages, newStage(len(f.Stages), in))
 		}
-		in.Stage = len(f.Stages) - 1
 		if in.Stage >= 0 {
 			stage := f.Stages[in.Stage]
-			stage.Instructions = f.Instructions[i+1-len(stage.Instructions)-1 : i+1 : i+1]
+			stage.Instructions = f.Instructions[i-len(stage.Instructions) : i+1 : i+1]
 			stage.Span.End = in.Span.End
 		} else if early == nil && in.Meant != "ARG" {
 			early = in

@@ -47,6 +47,7 @@ type scanner struct {
 	escape     byte
 	directives map[string]bool // those seen
 	past       bool            // the directives are over
+	stage      int             // of the last instruction, -1 above the first FROM
 	above      []string        // comment texts since the last instruction, as BuildKit collects them
 }
 
