@@ -4,6 +4,10 @@
 // The package is pure. It must not know editors, protocols, processes or the network; it reads no files itself:
 // contexts come in as buildcontext.Tree. The rules are those of BuildKit's solver and Dockerfile frontend
 // (moby/buildkit, frontend/dockerfile/dockerfile2llb and solver/llbsolver/ops) and of moby's classic builder.
+//
+// The way through it: NewPlan turns a Build into a graph of vertices (plan.go, and one file for each family of
+// instructions); Compare looks the vertices up in a cache that holds the baseline's (cache.go), turns hits and misses
+// into verdicts (verdict.go) and finds the first reason of each miss (cause.go).
 package cachemodel
 
 import (
@@ -22,11 +26,22 @@ const (
 
 // Settings are the choices of one build besides its files.
 type Settings struct {
-	Engine   Engine
-	Target   string            // stage name or index; "" is the last stage
+	Engine   Engine            // "" is BuildKit
+	Target   string            // a stage's name; "" is the last stage
 	Args     map[string]string // --build-arg
-	Platform string            // --platform, "" is the builder's own
+	Platform string            // --platform, "" is the builder's own, taken to be linux on this machine's architecture
 	NoCache  bool
+}
+
+// Image is what is known of a base image. Without it, an image is identified by its reference, and whatever depends
+// on its configuration (its environment, user, working directory, shell and triggers) by where it comes from.
+type Image struct {
+	Digest     string // of the manifest; "" if only the configuration is known
+	Env        []string
+	WorkingDir string
+	User       string
+	Shell      []string
+	OnBuild    []string
 }
 
 // Build is everything that a build's cache keys depend on.
@@ -34,16 +49,9 @@ type Build struct {
 	File     *dockerfile.File
 	Context  *buildcontext.Tree // nil if there is none
 	Settings Settings
+	// Contexts are the named contexts (--build-context) that are local directories.
+	Contexts map[string]*buildcontext.Tree
+	// Images are the base images that are known, by their reference as BuildKit normalises it
+	// ("docker.io/library/alpine:3.20") or, for a named context, by its name.
+	Images map[string]Image
 }
-
-// Plan is a build's steps with their cache keys. It is immutable.
-type Plan struct{}
-
-// NewPlan works out the plan of a build. It never fails: what cannot be read is planned as what it most likely means.
-func NewPlan(b Build) *Plan { return &Plan{} }
-
-// Compare gives the verdict on each instruction of next, in file order, for a cache that holds the steps of all bases.
-func Compare(bases []*Plan, next *Plan) []Step { return nil }
-
-// Summarize counts steps.
-func Summarize(steps []Step) Summary { return Summary{} }

@@ -1,0 +1,371 @@
+package cachemodel
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+)
+
+// explainer finds the first reason why a step is rebuilt.
+type explainer struct {
+	base       *Plan // nil if there is no baseline
+	next       *Plan
+	sure, hope *lookup
+	mates      map[*step]*step
+	owner      map[*vertex]*step
+	causes     map[*step]Cause
+}
+
+func newExplainer(bases []*Plan, next *Plan, sure, hope *lookup) *explainer {
+	e := &explainer{next: next, sure: sure, hope: hope, owner: map[*vertex]*step{}, causes: map[*step]Cause{}}
+	if len(bases) == 0 {
+		return e
+	}
+	e.base = bases[len(bases)-1]
+	if slices.ContainsFunc(next.vertices, func(v *vertex) bool { return !sure.hit(v) }) {
+		e.mates = align(e.base, next)
+		for _, s := range next.steps {
+			for _, v := range s.vertices {
+				if e.owner[v] == nil {
+					e.owner[v] = s
+				}
+			}
+		}
+	}
+	return e
+}
+
+// explain returns the cause of a step that is rebuilt.
+func (e *explainer) explain(s *step) Cause {
+	if c, ok := e.causes[s]; ok {
+		return c
+	}
+	c := e.find(s)
+	if c.Line == 0 {
+		c.Line = s.in.Line
+	}
+	e.causes[s] = c
+	return c
+}
+
+func (e *explainer) find(s *step) Cause {
+	if e.base == nil {
+		return Cause{Kind: NoBaseline, Detail: "there is nothing to compare with"}
+	}
+	v := e.firstMiss(s)
+	if v.ignoreCache {
+		return Cause{Kind: NoCache, Detail: "the cache is turned off for this build"}
+	}
+	if v.kind == imageVertex {
+		return e.imageCause(s, v)
+	}
+	mate := e.mates[s]
+	if mate == nil || len(mate.vertices) == 0 {
+		return Cause{Kind: InstructionChanged, Detail: e.newDetail(s)}
+	}
+	old := counterpart(s, v, mate)
+	if old == nil || v.key.lax != old.key.lax && s.source() != mate.source() || v.kind == brokenVertex {
+		return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
+	}
+	if c, ok := e.contextCause(s, v, old); ok {
+		return c
+	}
+	if v.key != old.key {
+		if c, ok := e.stateCause(s, mate); ok {
+			return c
+		}
+	}
+	if c, ok := e.inputCause(s, v, old); ok {
+		return c
+	}
+	return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
+}
+
+// firstMiss is the vertex of the step that decides: of COPY --link the copy, if that is not in the cache.
+func (e *explainer) firstMiss(s *step) *vertex {
+	for _, v := range s.vertices {
+		if !e.sure.hit(v) {
+			return v
+		}
+	}
+	return s.vertices[0]
+}
+
+// counterpart is the vertex of mate that does what v does in s.
+func counterpart(s *step, v *vertex, mate *step) *vertex {
+	i := slices.Index(s.vertices, v)
+	if i < len(mate.vertices) && mate.vertices[i].kind == v.kind {
+		return mate.vertices[i]
+	}
+	return nil
+}
+
+func (e *explainer) imageCause(s *step, v *vertex) Cause {
+	c := Cause{Kind: BaseChanged, Line: s.in.Line}
+	mate := e.mates[s]
+	switch {
+	case mate == nil || len(mate.vertices) == 0 || mate.vertices[0].image == nil:
+		c.Detail = "the base image is new"
+	case mate.vertices[0].image.platform != v.image.platform:
+		c.Detail = fmt.Sprintf("the platform is now %s", v.image.platform)
+	case mate.vertices[0].image.name != v.image.name:
+		c.Detail = fmt.Sprintf("the base image is now %s", familiar(v.image.name))
+		if v.image.digest == "" || mate.vertices[0].image.digest == "" {
+			c.Detail += "; if that is the same image, the steps that follow are still cached"
+		}
+	default:
+		c.Detail = "the base image has another digest"
+	}
+	return c
+}
+
+func (e *explainer) newDetail(s *step) string {
+	for _, old := range e.base.steps {
+		if old.source() == s.source() {
+			return "this instruction was moved here"
+		}
+	}
+	return "this instruction is new"
+}
+
+func editDetail(s, mate *step) string {
+	old, now := mate.source(), s.source()
+	if old != now && strings.Join(strings.Fields(old), " ") == strings.Join(strings.Fields(now), " ") {
+		if s.instruction() == "RUN" && s.in.EndLine > s.in.Line {
+			return "re-indenting this continued RUN changes its text"
+		}
+		return "its white space is part of the command"
+	}
+	return "this instruction was edited"
+}
+
+// contextCause finds what changed in the files of the build context that a vertex reads.
+func (e *explainer) contextCause(s *step, v, old *vertex) (Cause, bool) {
+	for i := range v.inputs {
+		in := &v.inputs[i]
+		if in.from != nil || in.queries == nil {
+			continue
+		}
+		c := Cause{Kind: ContextChanged}
+		if in.err != nil {
+			c.Detail = in.err.Error()
+			return c, true
+		}
+		if i >= len(old.inputs) || old.inputs[i].digest == in.digest {
+			continue
+		}
+		if old.inputs[i].err != nil {
+			c.Detail = "the baseline's context: " + old.inputs[i].err.Error()
+			return c, true
+		}
+		if in.tree == nil || old.inputs[i].tree == nil {
+			c.Detail = "the build context is another one"
+			return c, true
+		}
+		changes := buildcontext.Diff(old.inputs[i].tree, in.tree, slices.Concat(in.queries, old.inputs[i].queries))
+		for _, change := range changes {
+			c.Paths = append(c.Paths, change.Path)
+		}
+		c.Detail = changesDetail(changes)
+		if len(changes) == 1 && e.isDockerfile(changes[0].Path) && s.instruction() != "RUN" {
+			c.Detail = fmt.Sprintf("`%s` includes the Dockerfile itself: add it to .dockerignore", s.text())
+		}
+		return c, true
+	}
+	return Cause{}, false
+}
+
+// isDockerfile reports whether a file of the context looks like the Dockerfile.
+func (e *explainer) isDockerfile(name string) bool {
+	base := strings.ToLower(path.Base(name))
+	return strings.HasPrefix(base, "dockerfile") || strings.HasSuffix(base, ".dockerfile") || strings.HasPrefix(base, "containerfile")
+}
+
+func changesDetail(changes []buildcontext.Change) string {
+	verbs := map[buildcontext.ChangeKind]string{
+		buildcontext.Added:    "was added",
+		buildcontext.Removed:  "was removed",
+		buildcontext.Modified: "was modified",
+		buildcontext.Mode:     "has other permissions",
+		buildcontext.Type:     "is another kind of file",
+	}
+	switch len(changes) {
+	case 0:
+		return "the files that it copies changed"
+	case 1:
+		return changes[0].Path + " " + verbs[changes[0].Kind]
+	}
+	const shown = 3
+	var names []string
+	for _, c := range changes[:min(shown, len(changes))] {
+		names = append(names, c.Path)
+	}
+	list := strings.Join(names, ", ")
+	if more := len(changes) - shown; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("%d files changed: %s", len(changes), list)
+}
+
+// stateCause finds which setting above changed the step's operation though its own text is the same.
+func (e *explainer) stateCause(s, mate *step) (Cause, bool) {
+	run := s.instruction() == "RUN"
+	if run {
+		if c, ok := envCause(s, mate, nil); ok {
+			return c, true
+		}
+	} else if names := variables(s.source()); len(names) > 0 {
+		if c, ok := envCause(s, mate, names); ok {
+			return c, true
+		}
+	}
+	if s.user.value != mate.user.value && (run || s.instruction() == "WORKDIR") {
+		c := Cause{Kind: UserChanged, Line: s.user.line, Detail: "USER above changed, so this command runs as another user"}
+		if !run {
+			c.Detail = "USER above changed, so WORKDIR's directory gets another owner"
+		}
+		return c, true
+	}
+	if s.cwd.value != mate.cwd.value {
+		return Cause{Kind: WorkdirChanged, Line: s.cwd.line, Detail: "WORKDIR above changed, so this step's directory is another one"}, true
+	}
+	if run && s.shell.value != mate.shell.value {
+		return Cause{Kind: ShellChanged, Line: s.shell.line, Detail: "SHELL above changed, so another program runs this command"}, true
+	}
+	if s.instruction() == "WORKDIR" && s.epoch.value != mate.epoch.value {
+		return Cause{Kind: ArgChanged, Line: s.epoch.line, Detail: "SOURCE_DATE_EPOCH changed, which stamps WORKDIR's directory"}, true
+	}
+	if s.platform != mate.platform {
+		return Cause{Kind: BaseChanged, Line: e.stageLine(s), Detail: "the platform is now " + s.platform}, true
+	}
+	if hostname := "BUILDKIT_SANDBOX_HOSTNAME"; run && e.next.build.Settings.Args[hostname] != e.base.build.Settings.Args[hostname] {
+		return Cause{Kind: ArgChanged, Detail: "the build argument " + hostname + " changed"}, true
+	}
+	if ns := "BUILDKIT_CACHE_MOUNT_NS"; run && e.next.build.Settings.Args[ns] != e.base.build.Settings.Args[ns] {
+		return Cause{Kind: ArgChanged, Detail: "the build argument " + ns + " changed"}, true
+	}
+	return Cause{}, false
+}
+
+func (e *explainer) stageLine(s *step) int {
+	if s.in.Stage < 0 {
+		return 0
+	}
+	return e.next.build.File.Stages[s.in.Stage].From.Line
+}
+
+var variablePattern = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
+
+// variables names the variables that a text uses.
+func variables(text string) []string {
+	var names []string
+	for _, m := range variablePattern.FindAllStringSubmatch(text, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// envCause compares the environments of a step and its mate: all of them, or only the variables named.
+func envCause(s, mate *step, names []string) (Cause, bool) {
+	if s.env == mate.env {
+		return Cause{}, false
+	}
+	wanted := func(n *envNode) bool { return names == nil || slices.Contains(names, n.key) }
+	now, old := s.env.list(), mate.env.list()
+	for _, n := range now {
+		if o := mate.env.get(n.key); wanted(n) && (o == nil || o.val != n.val) {
+			if n.key == baseVars {
+				continue // the base image's own: its FROM tells
+			}
+			return settingCause(s, n, o), true
+		}
+	}
+	for _, o := range old {
+		if wanted(o) && o.key != baseVars && s.env.get(o.key) == nil {
+			c := settingCause(s, o, o)
+			c.Line, c.Detail = 0, settingName(o)+" was removed above"
+			return c, true
+		}
+	}
+	if names == nil && len(now) == len(old) {
+		for i, n := range now {
+			if n.key != old[i].key && n.key != baseVars {
+				c := settingCause(s, n, n)
+				c.Detail = "the order of the variables above changed, from " + settingName(n) + " on"
+				return c, true
+			}
+		}
+	}
+	return Cause{}, false
+}
+
+func settingName(n *envNode) string {
+	if n.origin.arg {
+		return "ARG " + n.key
+	}
+	return "ENV " + n.key
+}
+
+func settingCause(s *step, n, old *envNode) Cause {
+	c := Cause{Kind: EnvChanged, Line: n.origin.line}
+	if n.origin.arg {
+		c.Kind = ArgChanged
+	}
+	verb := "changed"
+	if old == nil {
+		verb = "is new"
+	}
+	c.Detail = settingName(n) + " " + verb
+	if s.instruction() == "RUN" && !slices.Contains(variables(s.source()), n.key) {
+		c.Detail = fmt.Sprintf("%s reaches this RUN though it does not use it, and %s", settingName(n), verb)
+	}
+	return c
+}
+
+// inputCause finds which of the vertices that v reads is the reason.
+func (e *explainer) inputCause(s *step, v, old *vertex) (Cause, bool) {
+	for i := range v.inputs {
+		in := &v.inputs[i]
+		if in.from == nil || e.sure.hit(in.from) || in.content && i < len(old.inputs) && in.digest != "" && in.digest == old.inputs[i].digest {
+			continue
+		}
+		if c, ok := e.sourceCause(s, in); ok {
+			return c, true
+		}
+	}
+	return Cause{}, false
+}
+
+func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
+	if in.from.kind == remoteVertex {
+		return Cause{Kind: RemoteSource, Detail: "what is behind the address may have changed; a build asks for it each time"}, true
+	}
+	from := e.owner[in.from]
+	if from == nil {
+		if in.from.kind == imageVertex {
+			return Cause{Kind: BaseChanged, Detail: "the image " + familiar(in.from.image.name) + " may be another one"}, true
+		}
+		return Cause{}, false
+	}
+	above := e.explain(from)
+	line := from.in.Line
+	if above.Kind == Follows || above.Kind == StageRebuilt {
+		line = above.Line
+	}
+	switch {
+	case from.in.Stage != s.in.Stage:
+		stage := stageName(e.next, from)
+		c := Cause{Kind: StageRebuilt, Line: line, Detail: fmt.Sprintf("stage %s is rebuilt from line %d on", stage, line)}
+		if in.content {
+			c.Detail += "; if it gives the same files, this step is still cached"
+		}
+		return c, true
+	case in.from.kind == imageVertex:
+		return Cause{Kind: BaseChanged, Line: from.in.Line, Detail: above.Detail}, true
+	}
+	return Cause{Kind: Follows, Line: line, Detail: fmt.Sprintf("line %d above is rebuilt", line)}, true
+}

@@ -1,0 +1,3 @@
+package cachemodel
+
+func (p *planner) classic(target *stagePlan) {}

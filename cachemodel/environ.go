@@ -1,0 +1,171 @@
+package cachemodel
+
+import (
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+)
+
+// origin says where a setting comes from, for the cause of a miss.
+type origin struct {
+	line int  // 1-based line in the Dockerfile, 0 if the setting is not written there
+	arg  bool // it is a build argument, not ENV
+}
+
+// envNode is one setting in the order in which they were made (client/llb.EnvList); a later one of the same key
+// hides an earlier one.
+type envNode struct {
+	parent *envNode
+	key    string
+	val    value
+	origin origin
+}
+
+// baseVars is the key under which the variables of a base image of unknown configuration stand.
+const baseVars = "\x00base"
+
+// environ is the environment of a stage while its plan is made.
+type environ struct {
+	head  *envNode
+	index map[string]*envNode
+	sum   opKey
+	fresh bool // sum is that of head
+}
+
+// set puts key last, as BuildKit's State.AddEnv does, also where it was set before.
+func (e *environ) set(key string, val value, from origin) {
+	e.head = &envNode{parent: e.head, key: key, val: val, origin: from}
+	if e.index == nil {
+		e.index = map[string]*envNode{}
+	}
+	_, again := e.index[key]
+	e.index[key] = e.head
+	if again || !e.fresh {
+		e.fresh = false
+		return
+	}
+	// the usual case: a new key extends the list, and so its digest
+	e.sum = (&keyWriter{}).key(e.sum).str(key).val(val).sum()
+}
+
+// digest identifies the list of all variables in order, as it is part of each RUN's key.
+func (e *environ) digest() opKey {
+	if !e.fresh {
+		e.sum = opKey{}
+		for _, n := range e.head.list() {
+			e.sum = (&keyWriter{}).key(e.sum).str(n.key).val(n.val).sum()
+		}
+		e.fresh = true
+	}
+	return e.sum
+}
+
+func (e *environ) clone() environ {
+	c := *e
+	c.index = make(map[string]*envNode, len(e.index))
+	for k, v := range e.index {
+		c.index[k] = v
+	}
+	return c
+}
+
+// list returns the settings in force, in order.
+func (n *envNode) list() []*envNode {
+	var out []*envNode
+	seen := map[string]bool{}
+	for ; n != nil; n = n.parent {
+		if !seen[n.key] {
+			seen[n.key] = true
+			out = append(out, n)
+		}
+	}
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	return out
+}
+
+// get finds the setting of key in force.
+func (n *envNode) get(key string) *envNode {
+	for ; n != nil; n = n.parent {
+		if n.key == key {
+			return n
+		}
+	}
+	return nil
+}
+
+// expander expands variables in words as the Dockerfile frontend does.
+type expander struct {
+	lex    *shell.Lex
+	escape string // characters that make a word worth lexing
+}
+
+func newExpander(escape byte) expander {
+	return expander{lex: shell.NewLex(rune(escape)), escape: "$'\"" + string(rune(escape))}
+}
+
+// envView is the lexer's view of an environ. It remembers which names were asked for.
+type envView struct {
+	env   *environ
+	asked []string
+}
+
+func (l *envView) Get(key string) (string, bool) {
+	l.asked = append(l.asked, key)
+	if n, ok := l.env.index[key]; ok {
+		return n.val.text, true
+	}
+	return "", false
+}
+
+func (l *envView) Keys() []string {
+	keys := make([]string, 0, len(l.env.index))
+	for k := range l.env.index {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// word expands one word. The result depends on the base image if a variable does.
+func (x expander) word(word string, env *environ) (value, error) {
+	if !strings.ContainsAny(word, x.escape) {
+		return plain(word), nil
+	}
+	return expand(x.lex, word, env)
+}
+
+// raw expands the body of a heredoc, where quotes are plain characters (instructions.SupportsSingleWordExpansionRaw).
+func (x expander) raw(body string, env *environ) (value, error) {
+	lex := shell.NewLex('\\')
+	lex.SkipProcessQuotes = true
+	return expand(lex, body, env)
+}
+
+func expand(lex *shell.Lex, word string, env *environ) (value, error) {
+	l := &envView{env: env}
+	text, _, err := lex.ProcessWord(word, l)
+	if err != nil {
+		return value{}, err
+	}
+	base, unknown := env.index[baseVars]
+	certain := true
+	var names strings.Builder
+	for _, key := range l.asked {
+		n, set := env.index[key]
+		switch {
+		case set:
+			certain = certain && n.val.opaque == ""
+			names.WriteString("\x00" + key + "=" + n.val.strict())
+		case unknown:
+			certain = false
+			names.WriteString("\x00" + key + "?" + base.val.opaque)
+		default:
+			names.WriteString("\x00" + key)
+		}
+	}
+	if certain {
+		return plain(text), nil
+	}
+	return value{text: text, opaque: "\x00expand\x00" + word + names.String()}, nil
+}

@@ -1,0 +1,108 @@
+package cachemodel
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+)
+
+// value is a string that may depend on the configuration of a base image that is not known.
+type value struct {
+	text string // what it is if the base image's configuration sets nothing
+	// opaque, unless it is "", names the expression: two values with the same opaque are equal whatever the
+	// configuration says. Where it is "", text is certain.
+	opaque string
+}
+
+func plain(text string) value { return value{text: text} }
+
+// strict returns a string that is equal for two values only if they are equal in every case.
+func (v value) strict() string {
+	if v.opaque != "" {
+		return v.opaque
+	}
+	return v.text
+}
+
+type digest [sha256.Size]byte
+
+// opKey is the key of a vertex's own operation, without its inputs (solver.CacheMap.Digest). Equal strict keys are
+// equal operations in every case; equal lax keys are if base images of unknown configuration set nothing.
+type opKey struct{ strict, lax digest }
+
+// keyWriter collects the parts of an operation. The zero value is ready for use.
+type keyWriter struct {
+	lax    []byte
+	strict []byte // only kept apart once a part is not certain
+	apart  bool
+}
+
+func appendPart(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+func (w *keyWriter) str(parts ...string) *keyWriter {
+	for _, s := range parts {
+		w.lax = appendPart(w.lax, s)
+		if w.apart {
+			w.strict = appendPart(w.strict, s)
+		}
+	}
+	return w
+}
+
+func (w *keyWriter) num(n int) *keyWriter {
+	w.lax = binary.AppendVarint(w.lax, int64(n))
+	if w.apart {
+		w.strict = binary.AppendVarint(w.strict, int64(n))
+	}
+	return w
+}
+
+func (w *keyWriter) flag(b bool) *keyWriter {
+	if b {
+		return w.num(1)
+	}
+	return w.num(0)
+}
+
+func (w *keyWriter) list(parts []string) *keyWriter {
+	return w.num(len(parts)).str(parts...)
+}
+
+func (w *keyWriter) val(v value) *keyWriter {
+	if v.opaque != "" {
+		w.split()
+	}
+	w.lax = appendPart(w.lax, v.text)
+	if w.apart {
+		w.strict = appendPart(w.strict, v.strict())
+	}
+	return w
+}
+
+func (w *keyWriter) key(k opKey) *keyWriter {
+	if k.strict != k.lax {
+		w.split()
+	}
+	w.lax = append(w.lax, k.lax[:]...)
+	if w.apart {
+		w.strict = append(w.strict, k.strict[:]...)
+	}
+	return w
+}
+
+func (w *keyWriter) split() {
+	if !w.apart {
+		w.apart = true
+		w.strict = append([]byte(nil), w.lax...)
+	}
+}
+
+func (w *keyWriter) sum() opKey {
+	lax := sha256.Sum256(w.lax)
+	if !w.apart {
+		return opKey{lax, lax}
+	}
+	return opKey{sha256.Sum256(w.strict), lax}
+}

@@ -1,0 +1,125 @@
+package cachemodel
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Compare gives the verdict on each instruction of next, in file order, for a cache that holds the steps of all
+// bases. With no bases, everything that runs is rebuilt. Causes are found by comparing with the last of the bases.
+func Compare(bases []*Plan, next *Plan) []Step {
+	c := newCache(bases)
+	sure, hope := c.lookup(next, pessimist), c.lookup(next, optimist)
+	why := newExplainer(bases, next, &sure, &hope)
+	steps := make([]Step, len(next.steps))
+	for i, s := range next.steps {
+		steps[i] = Step{
+			Line:        s.in.Line,
+			EndLine:     s.in.EndLine,
+			Stage:       stageName(next, s),
+			Instruction: s.instruction(),
+			Text:        s.text(),
+			Certain:     true,
+		}
+		judge(&steps[i], s, why)
+	}
+	return steps
+}
+
+func judge(out *Step, s *step, why *explainer) {
+	switch s.kind {
+	case unknownStep:
+		out.Status = Unknown
+		out.Detail = s.problem
+		return
+	case skippedStep:
+		out.Status = Skipped
+		return
+	case configStep:
+		out.Status = Config
+		return
+	}
+	out.Status = Cached
+	for _, v := range s.vertices {
+		if !why.sure.hit(v) {
+			out.Status = Rebuilt
+		}
+		if v.kind == imageVertex && v.image.digest == "" && out.Status == Cached {
+			out.Detail = "assuming that " + familiar(v.image.name) + " is still the same image"
+		}
+	}
+	if out.Status == Cached {
+		return
+	}
+	out.Certain = false
+	for _, v := range s.vertices {
+		if !why.hope.hit(v) {
+			out.Certain = true
+		}
+	}
+	cause := why.explain(s)
+	out.Cause = &cause
+	if s.linked && why.sure.hit(s.vertices[0]) {
+		out.Detail = "it is only linked anew; nothing is copied"
+	}
+}
+
+func stageName(p *Plan, s *step) string {
+	if s.in.Stage < 0 {
+		return ""
+	}
+	if name := p.build.File.Stages[s.in.Stage].Name; name != "" {
+		return name
+	}
+	return strconv.Itoa(s.in.Stage)
+}
+
+func (s *step) instruction() string {
+	if s.in.Meant != "" {
+		return s.in.Meant
+	}
+	return strings.ToUpper(s.in.Keyword.Text)
+}
+
+// text is the instruction on one line.
+func (s *step) text() string {
+	if s.in.Node == nil {
+		return s.in.Keyword.Text
+	}
+	return strings.Join(strings.Fields(s.in.Node.Original), " ")
+}
+
+// familiar is the short form of a reference, as people write it.
+func familiar(name string) string {
+	name = strings.TrimPrefix(name, "docker.io/")
+	return strings.TrimPrefix(name, "library/")
+}
+
+// Summarize counts steps. The seconds are those of the rebuilt steps, where all of them are known.
+func Summarize(steps []Step) Summary {
+	var sum Summary
+	seconds, known := 0.0, true
+	for _, s := range steps {
+		switch s.Status {
+		case Cached:
+			sum.Cached++
+		case Rebuilt:
+			sum.Rebuilt++
+			if s.Seconds == nil {
+				known = false
+			} else {
+				seconds += *s.Seconds
+			}
+		case Config:
+			sum.Config++
+		case Skipped:
+			sum.Skipped++
+		case Unknown:
+			sum.Unknown++
+		}
+	}
+	if sum.Rebuilt > 0 && known {
+		sum.Seconds = &seconds
+	}
+	return sum
+}

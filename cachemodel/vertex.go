@@ -1,0 +1,51 @@
+package cachemodel
+
+import (
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+)
+
+type vertexKind int
+
+const (
+	execVertex   vertexKind = iota // RUN
+	copyVertex                     // COPY, ADD
+	mergeVertex                    // the second half of COPY --link
+	mkdirVertex                    // WORKDIR, and the directory behind a cache mount with an owner
+	mkfileVertex                   // a heredoc's file
+	imageVertex                    // a base image, or one named in --from
+	remoteVertex                   // a URL or git repository
+	localVertex                    // a named context that is a directory, used as a base
+	brokenVertex                   // an instruction that cannot be read
+	classicStep                    // any instruction, under the classic builder
+)
+
+// vertex is one node of the build graph: an operation with its inputs. One instruction may make several, and equal
+// instructions in two stages share one.
+type vertex struct {
+	kind        vertexKind
+	key         opKey
+	inputs      []input
+	ignoreCache bool
+	image       *imageRef // for imageVertex
+	id          string    // identity within the plan, as the digest of an LLB vertex
+}
+
+// input is what one vertex reads.
+type input struct {
+	from     *vertex // nil for the build context
+	selector string  // part of the definition key: which paths of it
+	// content says that BuildKit also compares what is read by its content (CacheMap.Deps[i].ComputeDigestFunc).
+	content bool
+	digest  string // the content's digest where it is known, "" where only a build can tell
+
+	tree    *buildcontext.Tree   // for the build context
+	queries []buildcontext.Query // what is read of it
+	err     error                // why digest is missing, for the build context
+}
+
+// imageRef is a reference to an image with the platform it is wanted for.
+type imageRef struct {
+	name     string // as BuildKit normalises it
+	digest   string // "" if neither the reference nor Build.Images tells it
+	platform string
+}
