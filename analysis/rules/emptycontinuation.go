@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"strings"
+
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -27,18 +29,15 @@ func checkEmptyContinuation(file *dockerfile.File) []analysis.Finding {
 		if p.Kind != dockerfile.EmptyContinuation {
 			continue
 		}
-		finding := fromProblem(file, p)
-		first, last := file.Text.LineAt(p.Span.Start), file.Text.LineAt(p.Span.End)
 		title := "Remove the empty line"
-		if first < last {
+		if strings.Count(file.Text.Slice(p.Span), "\n") > 1 {
 			title = "Remove the empty lines"
 		}
-		finding.Fixes = []analysis.Fix{{
-			Title:     title,
-			Edits:     []source.Edit{{Span: source.Span{Start: file.Text.LineStart(first), End: file.Text.LineStart(last + 1)}}},
-			Preferred: true,
-		}}
-		findings = append(findings, finding)
+		findings = append(findings, analysis.Finding{
+			Span:    p.Span,
+			Message: p.Message,
+			Fixes:   []analysis.Fix{{Title: title, Edits: []source.Edit{{Span: p.Span}}, Preferred: true}},
+		})
 	}
 	return findings
 }

@@ -8,10 +8,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
 )
 
 // Rule is one sort of mistake.
@@ -102,19 +104,37 @@ func fromProblem(file *dockerfile.File, p dockerfile.Problem) analysis.Finding {
 	if p.Warning {
 		finding.Severity = analysis.Warning
 	}
+	if n := len(p.Suggestions); n > 0 {
+		likely := make([]string, min(n, 3))
+		if finding.Fixes[0].Preferred {
+			likely = likely[:1]
+		}
+		for i := range likely {
+			likely[i] = shown(p, p.Suggestions[i])
+		}
+		finding.Message += fmt.Sprintf(" (did you mean %s?)", strings.Join(likely, " or "))
+	}
 	return finding
 }
 
-// changeTo returns a fix for each of the problem's suggestions.
+// changeTo returns a fix for each of the problem's suggestions. The first is preferred if there is no doubt about it.
 func changeTo(file *dockerfile.File, p dockerfile.Problem) []analysis.Fix {
 	var fixes []analysis.Fix
 	typed := file.Text.Slice(p.Span)
 	for i, word := range p.Suggestions {
 		fixes = append(fixes, analysis.Fix{
-			Title:     fmt.Sprintf("Change to %s", word),
+			Title:     "Change to " + shown(p, word),
 			Edits:     []source.Edit{{Span: p.Span, NewText: word}},
-			Preferred: i == 0 && clearlyBest(typed, p.Suggestions),
+			Preferred: i == 0 && spell.Meant(typed, p.Suggestions) == word,
 		})
 	}
 	return fixes
+}
+
+// shown is a suggestion as people write it: a flag's with its dashes, which are not part of the problem's span.
+func shown(p dockerfile.Problem, suggestion string) string {
+	if p.Kind == dockerfile.UnknownFlag && !strings.HasPrefix(suggestion, "--") {
+		return "--" + suggestion
+	}
+	return suggestion
 }

@@ -37,28 +37,12 @@ func checkUnknownInstruction(file *dockerfile.File) []analysis.Finding {
 			if lost {
 				findings = append(findings, lostEscape(file, file.Instructions[i-1], in, p))
 			} else {
-				findings = append(findings, misspelt(file, p))
+				findings = append(findings, fromProblem(file, p))
 			}
 		}
 		inRun = lost || strings.EqualFold(in.Keyword.Text, "RUN")
 	}
 	return findings
-}
-
-func misspelt(file *dockerfile.File, p dockerfile.Problem) analysis.Finding {
-	typed := file.Text.Slice(p.Span)
-	if typed == strings.ToLower(typed) { // a file in lower case stays in lower case
-		suggestions := make([]string, len(p.Suggestions))
-		for i, s := range p.Suggestions {
-			suggestions[i] = strings.ToLower(s)
-		}
-		p.Suggestions = suggestions
-	}
-	message := "unknown instruction: " + typed
-	if len(p.Suggestions) > 0 {
-		message += fmt.Sprintf(" (did you mean %s?)", strings.Join(p.Suggestions, " or "))
-	}
-	return analysis.Finding{Span: p.Span, Message: message, Fixes: changeTo(file, p)}
 }
 
 // continues reports whether in rather is a lost continuation of run, the instruction above it, than an instruction.
@@ -92,7 +76,7 @@ func lostEscape(file *dockerfile.File, run, in *dockerfile.Instruction, p docker
 			Edits: []source.Edit{edit},
 			// Where no operator says that the command goes on, the line might as well lack a RUN.
 			Preferred: endsInOperator(file, run) || startsWithOperator(in.Keyword.Text),
-		}}, misspelt(file, dockerfile.Problem{Span: p.Span, Suggestions: p.Suggestions}).Fixes...),
+		}}, changeTo(file, p)...),
 	}
 }
 

@@ -1,0 +1,266 @@
+package rules
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"golang.org/x/tools/txtar"
+)
+
+var update = flag.Bool("update", false, "write the goldens and the pages of docs/rules")
+
+func checkText(text string) []analysis.Finding {
+	return Check(dockerfile.Parse(source.New(text), nil), Options{})
+}
+
+// mend applies preferred fixes until none is left.
+func mend(t *testing.T, text string) string {
+	t.Helper()
+	for range 20 {
+		var edits []source.Edit
+		for _, f := range checkText(text) {
+			if len(f.Fixes) > 0 && f.Fixes[0].Preferred {
+				edits = f.Fixes[0].Edits
+				break
+			}
+		}
+		if edits == nil {
+			return text
+		}
+		text = applied(t, text, edits)
+	}
+	return text
+}
+
+func applied(t *testing.T, text string, edits []source.Edit) string {
+	t.Helper()
+	after, err := source.Apply(text, edits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return after
+}
+
+func count(findings []analysis.Finding, rule string) int {
+	n := 0
+	for _, f := range findings {
+		if f.Rule == rule {
+			n++
+		}
+	}
+	return n
+}
+
+func TestTableIsSortedAndUnique(t *testing.T) {
+	for i := 1; i < len(All); i++ {
+		if All[i-1].ID >= All[i].ID {
+			t.Errorf("%s must come after %s, and once", All[i-1].ID, All[i].ID)
+		}
+	}
+	for _, r := range All {
+		if ByID(r.ID) != r {
+			t.Errorf("ByID does not find %s", r.ID)
+		}
+	}
+	if ByID("no-such-rule") != nil {
+		t.Error("ByID finds a rule that does not exist")
+	}
+}
+
+func TestExamples(t *testing.T) {
+	for _, r := range All {
+		t.Run(r.ID, func(t *testing.T) {
+			d := r.Doc
+			for _, part := range []string{d.Summary, d.What, d.Why, d.Example, d.Instead} {
+				if part == "" {
+					t.Fatal("documentation is incomplete")
+				}
+			}
+			if strings.HasSuffix(d.Summary, ".") || strings.Contains(d.Summary, "\n") {
+				t.Errorf("the summary %q must be one line without a full stop", d.Summary)
+			}
+			before := checkText(d.Example)
+			if count(before, r.ID) == 0 {
+				t.Errorf("the example has no such finding, but %v", before)
+			}
+			for _, f := range before {
+				if f.Rule != r.ID {
+					t.Errorf("the example has a finding of another rule: %v", f)
+				}
+				checkFixes(t, d.Example, f)
+			}
+			if got := checkText(d.Instead); len(got) > 0 {
+				t.Errorf("the better Dockerfile has findings: %v", got)
+			}
+			if mended := mend(t, d.Example); mended != d.Example {
+				if diff := cmp.Diff(d.Instead, mended); diff != "" {
+					t.Errorf("the fixes do not lead from the example to the better Dockerfile (-better +fixed):\n%s", diff)
+				}
+			}
+			if off := Check(dockerfile.Parse(source.New(d.Example), nil), Options{Off: []string{r.ID}}); len(off) > 0 {
+				t.Errorf("findings though the rule is off: %v", off)
+			}
+		})
+	}
+}
+
+// checkFixes applies each fix of a finding: the finding must be gone, and what the fix did not touch must be there.
+func checkFixes(t *testing.T, text string, f analysis.Finding) {
+	t.Helper()
+	before := count(checkText(text), f.Rule)
+	for _, fix := range f.Fixes {
+		after := applied(t, text, fix.Edits)
+		if got := count(checkText(after), f.Rule); got >= before {
+			t.Errorf("%q leaves %d findings of %s, before %d:\n%s", fix.Title, got, f.Rule, before, after)
+		}
+		if title := fix.Title; title == "" || title != strings.ToUpper(title[:1])+title[1:] || strings.HasSuffix(title, ".") {
+			t.Errorf("title %q", title)
+		}
+	}
+}
+
+// Each archive in testdata is one case: its comment says what it shows; Dockerfile is the input, findings the golden
+// list of what is found with the fixes ("*" marks the preferred), fixed the file after the preferred fixes.
+func TestCases(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(strings.TrimSpace(string(archive.Comment))) == 0 {
+				t.Error("the case does not say what it shows")
+			}
+			input := string(archive.Files[0].Data)
+			if strings.Contains(path, "crlf") {
+				input = strings.ReplaceAll(input, "\n", "\r\n")
+			}
+			findings := checkText(input)
+			for _, f := range findings {
+				checkFixes(t, input, f)
+			}
+			mended := mend(t, input)
+			if again := mend(t, mended); again != mended {
+				t.Errorf("fixing twice changes the file again:\n%s", again)
+			}
+			if strings.Contains(path, "crlf") {
+				if strings.Count(mended, "\n") != strings.Count(mended, "\r\n") {
+					t.Errorf("a fix lost a carriage return: %q", mended)
+				}
+				mended = strings.ReplaceAll(mended, "\r\n", "\n")
+			}
+			got := &txtar.Archive{Comment: archive.Comment, Files: []txtar.File{
+				archive.Files[0],
+				{Name: "findings", Data: []byte(describe(input, findings))},
+				{Name: "fixed", Data: []byte(mended)},
+			}}
+			if *update {
+				if err := os.WriteFile(path, txtar.Format(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(txtar.Format(got))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func describe(text string, findings []analysis.Finding) string {
+	var b strings.Builder
+	lines := source.New(text)
+	for _, f := range findings {
+		line := lines.LineAt(f.Span.Start)
+		fmt.Fprintf(&b, "%d: %s %s %q: %s\n", line+1, f.Severity, f.Rule, lines.Slice(f.Span), f.Message)
+		for _, fix := range f.Fixes {
+			mark := " "
+			if fix.Preferred {
+				mark = "*"
+			}
+			fmt.Fprintf(&b, "  %s %s\n", mark, fix.Title)
+		}
+	}
+	return b.String()
+}
+
+func TestDocsAreFresh(t *testing.T) {
+	dir := filepath.Join("..", "..", "docs", "rules")
+	pages := map[string]string{"README.md": Index()}
+	for _, r := range All {
+		pages[r.ID+".md"] = r.Markdown()
+	}
+	if *update {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, page := range pages {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(page), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, page := range pages {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || strings.ReplaceAll(string(got), "\r\n", "\n") != page {
+			t.Errorf("%s is not what the rule's declaration says: run go test ./analysis/rules -update (%v)", name, err)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if _, ok := pages[e.Name()]; !ok {
+			t.Errorf("docs/rules/%s belongs to no rule", e.Name())
+		}
+	}
+}
+
+// Whatever the text is, findings and edits lie within it, are in order and can be applied, and fixing comes to an end.
+func FuzzCheck(f *testing.F) {
+	for _, r := range All {
+		if len(r.Doc.Example) < 1000 {
+			f.Add(r.Doc.Example)
+		}
+	}
+	f.Add("# escape=`\r\nFROM a\r\nRUN b &&\r\n  c `\r\n\r\n  d\r\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		findings := checkText(text)
+		if !slices.IsSortedFunc(findings, func(a, b analysis.Finding) int { return a.Span.Start - b.Span.Start }) {
+			t.Error("findings are not in order")
+		}
+		for _, finding := range findings {
+			if s := finding.Span; s.Start < 0 || s.Start > s.End || s.End > len(text) {
+				t.Errorf("%s: span %v of %d bytes", finding.Rule, s, len(text))
+			}
+			if finding.Severity < analysis.Error || finding.Severity > analysis.Hint || ByID(finding.Rule) == nil || finding.Message == "" {
+				t.Errorf("incomplete finding %+v", finding)
+			}
+			for _, fix := range finding.Fixes {
+				if applied(t, text, fix.Edits) == text {
+					t.Errorf("%s: %q changes nothing", finding.Rule, fix.Title)
+				}
+			}
+		}
+		if mended := mend(t, text); mend(t, mended) != mended {
+			t.Errorf("fixing does not come to an end: %q", mended)
+		}
+	})
+}
