@@ -175,7 +175,7 @@ func TestAgreement(t *testing.T) {
 }
 
 // shared returns the files beside the module root, under ../shared, that match pattern.
-func shared(t *testing.T, pattern string) []string {
+func shared(t testing.TB, pattern string) []string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -189,7 +189,7 @@ func shared(t *testing.T, pattern string) []string {
 }
 
 // buildkit returns the files of the BuildKit module that match the patterns.
-func buildkit(t *testing.T, patterns ...string) (files []string) {
+func buildkit(t testing.TB, patterns ...string) (files []string) {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/moby/buildkit").Output()
 	if err != nil {

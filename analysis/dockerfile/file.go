@@ -89,6 +89,10 @@ type Instruction struct {
 	Line     int // 1-based line of Span.Start
 	EndLine  int // 1-based line of Span.End
 	Stage    int // index into File.Stages, -1 above the first FROM
+
+	line   logical
+	header header // of line
+	escape byte
 }
 
 // Stage is one build stage: a FROM and what follows up to the next.

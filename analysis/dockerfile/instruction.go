@@ -25,7 +25,7 @@ func (s *scanner) readInstruction(first source.Span, long bool) *Instruction {
 		docs, open = s.heredocs(&x)
 	}
 
-	in := outline(l, h)
+	in := outline(l, h, s.escape)
 	in.Span = source.Span{Start: x.start, End: x.end}
 	in.ArgsSpan.End = max(argsEnd, in.ArgsSpan.Start)
 	in.Heredocs, in.Comments = docs, x.comments
@@ -43,7 +43,7 @@ func (s *scanner) readInstruction(first source.Span, long bool) *Instruction {
 	readable := len(open) == 0 && len(x.long) == 0
 
 	if h.meant == "ONBUILD" && h.args[0] < h.args[1] {
-		t := outline(l, inner)
+		t := outline(l, inner, s.escape)
 		t.Span = source.Span{Start: t.Keyword.Span.Start, End: x.end}
 		t.ArgsSpan.End = in.ArgsSpan.End
 		t.Heredocs = docs
@@ -77,11 +77,14 @@ func mayHoldHeredocs(instruction string) bool {
 }
 
 // outline places the keyword and the flags, and reports a keyword that is no instruction.
-func outline(l *logical, h header) *Instruction {
+func outline(l *logical, h header, escape byte) *Instruction {
 	in := &Instruction{
 		Keyword:  l.word(h.keyword[0], h.keyword[1]),
 		Meant:    h.meant,
 		ArgsSpan: l.span(h.args[0], h.args[1]),
+		line:     *l,
+		header:   h,
+		escape:   escape,
 	}
 	for _, f := range h.flags {
 		in.Flags = append(in.Flags, readFlag(l, f))

@@ -130,6 +130,7 @@ func (in *Instruction) moved(by shift) *Instruction {
 	m.Line += by.lines
 	m.EndLine += by.lines
 	m.Stage += by.stages
+	m.line.base += delta
 	m.Args = slices.Clone(in.Args)
 	for i := range m.Args {
 		m.Args[i].Span = m.Args[i].Span.Shift(delta)

@@ -16,16 +16,17 @@ const maxLine = 64*1024 - 1
 // logical is an instruction's text as BuildKit sees it: continuation lines joined, comment and empty lines left out.
 type logical struct {
 	text   string
+	base   int     // where the instruction starts in the file
 	pieces []piece // at least one
 }
 
-// piece says that the logical text from at on lies at offset src of the file.
+// piece says that the logical text from at on lies src bytes behind the instruction's start.
 type piece struct{ at, src int }
 
 // offset returns where byte i of the logical text lies in the file.
 func (l *logical) offset(i int) int {
 	n := sort.Search(len(l.pieces), func(n int) bool { return l.pieces[n].at > i }) - 1
-	return l.pieces[n].src + i - l.pieces[n].at
+	return l.base + l.pieces[n].src + i - l.pieces[n].at
 }
 
 // span returns the place of text[from:to], reaching over the continuations within.
@@ -162,7 +163,7 @@ func (s *scanner) instruction(first source.Span, long bool) extent {
 		x.long = append(x.long, first)
 	}
 	n, more := s.continued(s.src[first.Start:first.End])
-	x.logical.pieces = []piece{{0, first.Start}}
+	x.logical.base, x.logical.pieces = first.Start, []piece{{}}
 	if !more {
 		x.logical.text = strings.Clone(s.src[first.Start : first.Start+n])
 		return x
@@ -193,7 +194,7 @@ func (s *scanner) instruction(first source.Span, long bool) extent {
 			continue
 		}
 		n, more = s.continued(s.src[span.Start:span.End])
-		x.logical.pieces = append(x.logical.pieces, piece{text.Len(), span.Start})
+		x.logical.pieces = append(x.logical.pieces, piece{text.Len(), span.Start - first.Start})
 		text.WriteString(s.src[span.Start : span.Start+n])
 	}
 	x.logical.text = text.String()
