@@ -15,6 +15,7 @@ var subcommands = []func() *cobra.Command{
 	newCheck,
 	newReorder,
 	newRules,
+	newServe,
 	newVersion,
 }
 

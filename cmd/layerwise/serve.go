@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/layerwise/layerwise/server"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+func newServe() *cobra.Command {
+	var listen, level string
+	var stdio bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the language server that editors talk to",
+		Long: `Run the language server. Editors start it and talk to it over its standard input and output; with --listen it
+takes connections over TCP, each with a state of its own. What it logs goes to standard error.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := newLog(level)
+			if err != nil {
+				return err
+			}
+			defer log.Sync()
+			options := server.Options{Version: versionString(), Log: log, CacheDir: digestCache()}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			if listen != "" {
+				return serveTCP(ctx, listen, options)
+			}
+			if code := server.Serve(ctx, standardStreams{}, options); code != 0 {
+				return exitError{code: code}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&stdio, "stdio", true, "talk over standard input and output")
+	cmd.Flags().StringVar(&listen, "listen", "", "listen on this TCP `address` instead, such as localhost:7070")
+	cmd.Flags().StringVar(&level, "log-level", "warn", "least important `level` to log: debug, info, warn or error")
+	return cmd
+}
+
+// newLog logs to standard error: standard output belongs to the protocol.
+func newLog(level string) (*zap.Logger, error) {
+	least, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return nil, fmt.Errorf("--log-level %s: must be debug, info, warn or error", level)
+	}
+	encoder := zap.NewDevelopmentEncoderConfig()
+	encoder.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.Lock(os.Stderr), least)), nil
+}
+
+// digestCache is where digests of files are kept between runs; "" where the system names no place for that.
+func digestCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "layerwise")
+}
+
+// serveTCP serves each connection to address until ctx is cancelled.
+func serveTCP(ctx context.Context, address string, options server.Options) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("--listen %s: %w", address, err)
+	}
+	fmt.Fprintln(os.Stderr, "layerwise: listening on", listener.Addr())
+	defer context.AfterFunc(ctx, func() { listener.Close() })()
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	for {
+		conn, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		clients.Go(func() {
+			defer conn.Close()
+			server.Serve(ctx, conn, options)
+		})
+	}
+}
+
+// standardStreams is the process's standard input and output as one connection.
+type standardStreams struct{}
+
+func (standardStreams) Read(p []byte) (int, error)  { return os.Stdin.Read(p) }
+func (standardStreams) Write(p []byte) (int, error) { return os.Stdout.Write(p) }
+func (standardStreams) Close() error                { return errors.Join(os.Stdin.Close(), os.Stdout.Close()) }
+
+var _ io.ReadWriteCloser = standardStreams{}

@@ -1,0 +1,101 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel"
+	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
+)
+
+// fixAll is the kind of the action that applies every fix which is safe without asking.
+const fixAll = protocol.CodeActionKindSourceFixAll + ".layerwise"
+
+// codeAction answers textDocument/codeAction: the fixes of the findings in the range, all safe fixes of the file, and
+// the rewrites of the stages in the range.
+func codeAction(_ context.Context, snap *snapshot, p *protocol.CodeActionParams) ([]protocol.CommandOrCodeAction, error) {
+	actions := []protocol.CommandOrCodeAction{}
+	if snap == nil {
+		return actions, nil
+	}
+	wanted := func(kind protocol.CodeActionKind) bool {
+		return len(p.Context.Only) == 0 || slices.ContainsFunc(p.Context.Only, func(only protocol.CodeActionKind) bool {
+			return only == "" || kind == only || strings.HasPrefix(string(kind), string(only)+".")
+		})
+	}
+	add := func(title string, kind protocol.CodeActionKind, edits []source.Edit) *protocol.CodeAction {
+		action := &protocol.CodeAction{Title: title, Kind: &kind, Edit: snap.workspaceEdit(edits)}
+		actions = append(actions, action)
+		return action
+	}
+	at := snap.can.encoding.span(snap.file.Text, p.Range)
+
+	if wanted(protocol.CodeActionKindQuickFix) {
+		for _, finding := range snap.findings() {
+			if !finding.Span.Overlaps(at) {
+				continue
+			}
+			for _, fix := range finding.Fixes {
+				action := add(fix.Title, protocol.CodeActionKindQuickFix, fix.Edits)
+				action.Diagnostics = []protocol.Diagnostic{snap.diagnostic(finding)}
+				action.IsPreferred = &fix.Preferred
+			}
+		}
+	}
+	if wanted(protocol.CodeActionKindRefactorRewrite) {
+		for _, rewrite := range rewritesOf(snap.file, snap.engine()) {
+			if rewrite.Span.Overlaps(at) {
+				add(rewrite.Title, protocol.CodeActionKindRefactorRewrite, rewrite.Edits)
+			}
+		}
+	}
+	if wanted(fixAll) {
+		if edits := snap.safeEdits(); len(edits) > 0 {
+			add("Apply all safe fixes", fixAll, edits)
+		}
+	}
+	return actions, nil
+}
+
+// safeEdits are the edits of every preferred fix; of fixes that touch the same text the first counts.
+func (snap *snapshot) safeEdits() []source.Edit {
+	var all []source.Edit
+	for _, finding := range snap.findings() {
+		for _, fix := range finding.Fixes {
+			clashes := slices.ContainsFunc(fix.Edits, func(e source.Edit) bool {
+				return slices.ContainsFunc(all, func(o source.Edit) bool { return e.Span.Overlaps(o.Span) })
+			})
+			if fix.Preferred && !clashes {
+				all = append(all, fix.Edits...)
+				break
+			}
+		}
+	}
+	return all
+}
+
+// engine is the builder that the snapshot is judged for; before its world is there, the default.
+func (snap *snapshot) engine() cachemodel.Engine {
+	if snap.world == nil {
+		return cachemodel.BuildKit
+	}
+	return snap.world.build.Engine
+}
+
+// workspaceEdit wraps edits of this version of the document, so that a client can refuse them on another.
+func (snap *snapshot) workspaceEdit(edits []source.Edit) *protocol.WorkspaceEdit {
+	changes := snap.can.encoding.edits(snap.file.Text, edits)
+	if !snap.can.documentChanges {
+		return &protocol.WorkspaceEdit{Changes: map[uri.URI][]protocol.TextEdit{snap.uri: changes}}
+	}
+	edit := &protocol.TextDocumentEdit{TextDocument: protocol.OptionalVersionedTextDocumentIdentifier{
+		TextDocumentIdentifier: protocol.TextDocumentIdentifier{URI: snap.uri}, Version: &snap.version,
+	}}
+	for i := range changes {
+		edit.Edits = append(edit.Edits, &changes[i])
+	}
+	return &protocol.WorkspaceEdit{DocumentChanges: []protocol.DocumentChange{edit}}
+}

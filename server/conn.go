@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
+)
+
+// Options are what a server is started with.
+type Options struct {
+	Version string
+	Log     *zap.Logger // never writes to the connection; nil logs nothing
+	// CacheDir is a folder in which the digests of files are kept between runs; "" keeps none.
+	CacheDir string
+}
+
+// Serve speaks the Language Server Protocol on conn until the client exits or hangs up, or ctx is cancelled. It returns
+// the exit code the protocol asks for: 0 if the client had asked for shutdown before, else 1.
+func Serve(ctx context.Context, conn io.ReadWriteCloser, options Options) int {
+	if options.Log == nil {
+		options.Log = zap.NewNop()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	rpc := jsonrpc2.NewConn(newFrames(conn, options.Log), jsonrpc2.WithCodec(codec{}))
+	s := newSession(ctx, rpc, options)
+	rpc.Go(ctx, protocol.CancelHandler(s.handle))
+
+	select {
+	case <-s.exit:
+	case <-rpc.Done():
+		if err := rpc.Err(); err != nil && !errors.Is(err, io.EOF) {
+			s.log.Warn("connection lost", zap.Error(err))
+		}
+	case <-ctx.Done():
+	}
+	code := 1
+	if s.state.Load() == afterShutdown {
+		code = 0
+	}
+	cancel()
+	s.close()
+	// Close waits for the requests in flight, which ctx has cancelled, and for the reader, which on a terminal or a
+	// pipe may never wake up again: the process ends without it.
+	go rpc.Close()
+	select {
+	case <-rpc.Done():
+	case <-time.After(100 * time.Millisecond):
+		conn.Close()
+	}
+	return code
+}
+
+// codec lets jsonrpc2 marshal parameters and results as the protocol package does.
+type codec struct{}
+
+func (codec) Marshal(v any) ([]byte, error) {
+	if raw, ok := v.(jsonrpc2.RawMessage); ok {
+		return raw, nil
+	}
+	return protocol.Marshal(v)
+}
+
+func (codec) Unmarshal(data []byte, v any) error { return protocol.Unmarshal(data, v) }
+
+// handle answers one message; no failure in it ends the connection. Notifications and the inline part of requests run
+// in wire order on the reading goroutine, so a request sees exactly the edits that were sent before it; the rest of a
+// request runs beside what follows.
+func (s *session) handle(ctx context.Context, req *jsonrpc2.Request) (result any, err error) {
+	name, began := strings.Clone(req.Method()), time.Now()
+	defer func() {
+		if v := recover(); v != nil {
+			s.log.Error("panic", zap.String("method", name), zap.Any("value", v), zap.ByteString("stack", debug.Stack()))
+			result, err = nil, jsonrpc2.Errorf(jsonrpc2.InternalError, "internal error in %s: %v", name, v)
+		}
+		err = answerError(ctx, err)
+		s.trace(name, req.IsCall(), time.Since(began), err)
+		if !req.IsCall() {
+			err = nil // the library would end the connection
+		}
+	}()
+
+	m, known := methods[name]
+	if err := s.gate(name); err != nil {
+		return nil, err
+	}
+	if !known || m.call != req.IsCall() {
+		if req.IsCall() {
+			return nil, jsonrpc2.Errorf(jsonrpc2.MethodNotFound, "%s is not supported", name)
+		}
+		return nil, nil // an unknown notification may be ignored, "$/" or not
+	}
+	finish, err := m.start(s, ctx, req.Params())
+	if err != nil || finish == nil {
+		return nil, err
+	}
+	if m.beside {
+		jsonrpc2.Async(ctx)
+	}
+	return finish(ctx)
+}
+
+// answerError gives err the code that the protocol has for it.
+func answerError(ctx context.Context, err error) error {
+	var coded *jsonrpc2.Error
+	switch {
+	case err == nil, errors.As(err, &coded):
+		return err
+	case errors.Is(err, context.Canceled), ctx.Err() != nil:
+		return protocol.ErrRequestCancelled
+	}
+	return jsonrpc2.NewError(jsonrpc2.InternalError, err.Error())
+}

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"hash/fnv"
+	"strconv"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/rules"
+	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
+)
+
+// diagnostics are the snapshot's findings in the client's terms.
+func (snap *snapshot) diagnostics() []protocol.Diagnostic {
+	findings := snap.findings()
+	out := make([]protocol.Diagnostic, len(findings))
+	for i, f := range findings {
+		out[i] = snap.diagnostic(f)
+	}
+	return out
+}
+
+func (snap *snapshot) diagnostic(f analysis.Finding) protocol.Diagnostic {
+	d := protocol.Diagnostic{
+		Range:    snap.can.encoding.rangeOf(snap.file.Text, f.Span),
+		Severity: protocol.DiagnosticSeverity(f.Severity), // the numbers are the protocol's
+		Code:     protocol.String(f.Rule),
+		Source:   protocol.NewOptional("layerwise"),
+		Message:  protocol.String(f.Message),
+	}
+	if rule := rules.ByID(f.Rule); rule != nil {
+		d.CodeDescription = protocol.CodeDescription{Href: uri.URI(rule.URL())}
+	}
+	return d
+}
+
+// diagnostic answers textDocument/diagnostic. The result id is a digest of the items, so that an edit which changes no
+// finding costs the client nothing.
+func diagnostic(_ context.Context, snap *snapshot, p *protocol.DocumentDiagnosticParams) (protocol.DocumentDiagnosticReport, error) {
+	items := []protocol.Diagnostic{}
+	if snap != nil {
+		items = snap.diagnostics()
+	}
+	raw, err := protocol.Marshal(items)
+	if err != nil {
+		return nil, err
+	}
+	digest := fnv.New64a()
+	digest.Write(raw)
+	id := strconv.FormatUint(digest.Sum64(), 36)
+	if p.PreviousResultID != nil && *p.PreviousResultID == id {
+		return &protocol.RelatedUnchangedDocumentDiagnosticReport{
+			UnchangedDocumentDiagnosticReport: protocol.UnchangedDocumentDiagnosticReport{Kind: "unchanged", ResultID: id},
+		}, nil
+	}
+	return &protocol.RelatedFullDocumentDiagnosticReport{
+		FullDocumentDiagnosticReport: protocol.FullDocumentDiagnosticReport{Kind: "full", ResultID: &id, Items: items},
+	}, nil
+}

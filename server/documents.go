@@ -1,0 +1,162 @@
+package server
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
+)
+
+// document is one text that the client has open. Texts other than Dockerfiles matter too: unsaved, they are part of
+// the build context. What follows stop is guarded by session.mu.
+type document struct {
+	uri        uri.URI
+	path       string // "" unless the document is a file
+	dockerfile bool
+
+	publish chan struct{} // holds a token while a snapshot waits to be published
+	reload  chan struct{} // holds a token while the world waits to be loaded anew
+	loaded  chan struct{} // closed with the first world
+	stop    context.CancelFunc
+
+	version int32
+	text    *source.Text
+	saved   string // the text that is known to be the file's
+	opened  *dockerfile.File
+	world   *world    // nil until loaded
+	current *snapshot // nil unless dockerfile
+	stale   staleness // what the next load must read anew
+}
+
+// wake puts the token into one of the document's channels.
+func (d *document) wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// isDockerfile goes by the language, else by the name as the editors' own lists of file names do.
+func isDockerfile(u uri.URI, language protocol.LanguageKind) bool {
+	switch strings.ToLower(string(language)) {
+	case "dockerfile", "containerfile":
+		return true
+	case "", "plaintext", "text":
+	default:
+		return false
+	}
+	name := strings.ToLower(filepath.Base(u.Path()))
+	for _, word := range []string{"dockerfile", "containerfile"} {
+		if name == word || strings.HasPrefix(name, word+".") && !strings.HasSuffix(name, ".dockerignore") || strings.HasSuffix(name, "."+word) {
+			return true
+		}
+	}
+	return false
+}
+
+func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
+	item := p.TextDocument
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.documents[item.URI]; old != nil {
+		old.stop() // opened twice: the client's last word counts
+	}
+	d := &document{
+		uri: item.URI, dockerfile: isDockerfile(item.URI, item.LanguageID), version: item.Version, text: source.New(item.Text),
+		publish: make(chan struct{}, 1), reload: make(chan struct{}, 1), loaded: make(chan struct{}),
+		stale: staleness{context: true, baseline: true},
+	}
+	if item.URI.IsFile() {
+		d.path = filepath.FromSlash(item.URI.FsPath())
+		d.saved = savedText(d.path, item.Text)
+	}
+	ctx, stop := context.WithCancel(s.ctx)
+	d.stop = stop
+	s.documents[item.URI] = d
+	if !d.dockerfile {
+		s.overlayLocked(d.path)
+		return
+	}
+	d.opened = dockerfile.Parse(d.text, nil)
+	d.current = s.snapshotLocked(d, d.opened, nil)
+	s.backgroundLocked("publishing", func(context.Context) { s.publishLoop(ctx, d) })
+	s.backgroundLocked("reading the build context", func(context.Context) { s.loadLoop(ctx, d) })
+	d.wake(d.publish)
+}
+
+func didChange(s *session, p *protocol.DidChangeTextDocumentParams) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.documents[p.TextDocument.URI]
+	if d == nil {
+		s.log.Warn("change of a document that is not open")
+		return
+	}
+	for _, change := range p.ContentChanges {
+		switch change := change.(type) {
+		case *protocol.TextDocumentContentChangeWholeDocument:
+			d.text = source.New(change.Text)
+		case *protocol.TextDocumentContentChangePartial:
+			d.text = replace(d.text, s.can.encoding.span(d.text, change.Range), change.Text)
+		}
+	}
+	d.version = p.TextDocument.Version
+	if !d.dockerfile {
+		s.overlayLocked(d.path)
+		return
+	}
+	d.current = s.snapshotLocked(d, dockerfile.Parse(d.text, d.current.file), d.world)
+	d.wake(d.publish)
+	s.overlayLocked(d.path)
+}
+
+func replace(t *source.Text, span source.Span, by string) *source.Text {
+	content := t.String()
+	return source.New(content[:span.Start] + by + content[span.End:])
+}
+
+// savedText returns text if the file on disk holds just that, but for a byte order mark, which editors do not show as
+// text; else it returns "". An editor may open a document with changes that were never saved.
+func savedText(path, text string) string {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > int64(len(text)+len(bom)) {
+		return ""
+	}
+	content, err := os.ReadFile(path)
+	if err != nil || strings.TrimPrefix(string(content), bom) != strings.TrimPrefix(text, bom) {
+		return ""
+	}
+	return text
+}
+
+const bom = "\ufeff"
+
+func didSave(s *session, p *protocol.DidSaveTextDocumentParams) {
+	s.mu.Lock()
+	if d := s.documents[p.TextDocument.URI]; d != nil {
+		d.saved = d.text.String()
+	}
+	s.mu.Unlock()
+	if p.TextDocument.URI.IsFile() {
+		s.fileChanged(filepath.FromSlash(p.TextDocument.URI.FsPath()))
+	}
+}
+
+func didClose(s *session, p *protocol.DidCloseTextDocumentParams) {
+	s.mu.Lock()
+	d := s.documents[p.TextDocument.URI]
+	delete(s.documents, p.TextDocument.URI)
+	if d != nil {
+		d.stop()
+		s.overlayLocked(d.path)
+	}
+	s.mu.Unlock()
+	if d != nil && d.dockerfile {
+		s.retract(d)
+	}
+}

@@ -1,0 +1,159 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+
+	"go.lsp.dev/jsonrpc2"
+	"go.uber.org/zap"
+)
+
+// maxMessage bounds what one message may make the server allocate.
+const maxMessage = 1 << 28
+
+// frames is the base protocol's framing: a header with Content-Length, a blank line, the JSON. The library's own stream
+// gives up at the first malformed header or body; this one answers or logs it and reads on, because to the person at the
+// editor one bad message must not cost the session.
+type frames struct {
+	conn io.ReadWriteCloser
+	in   *bufio.Reader
+	body []byte
+	log  *zap.Logger
+
+	writing sync.Mutex
+	out     []byte
+}
+
+func newFrames(conn io.ReadWriteCloser, log *zap.Logger) *frames {
+	return &frames{conn: conn, in: bufio.NewReaderSize(conn, 1<<16), log: log}
+}
+
+// ReadFrame returns the next well-formed message. The slice is valid until the next read.
+func (f *frames) ReadFrame(ctx context.Context) ([]byte, int64, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		length, err := f.readHeader()
+		if err != nil {
+			return nil, 0, err
+		}
+		if cap(f.body) < length {
+			f.body = make([]byte, length)
+		}
+		body := f.body[:length]
+		if _, err := io.ReadFull(f.in, body); err != nil {
+			return nil, 0, errors.Join(io.ErrUnexpectedEOF, err)
+		}
+		if complaint := malformed(body); complaint != nil {
+			f.log.Warn("malformed message", zap.Error(complaint), zap.Int("bytes", length))
+			if _, err := f.Write(ctx, jsonrpc2.NewResponse(jsonrpc2.ID{}, nil, complaint)); err != nil {
+				return nil, 0, err
+			}
+			continue
+		}
+		return body, int64(length), nil
+	}
+}
+
+// malformed returns the error to answer to a body that is no message, or nil.
+func malformed(body []byte) *jsonrpc2.Error {
+	if _, err := jsonrpc2.DecodeMessage(body); err == nil {
+		return nil
+	}
+	if !json.Valid(body) {
+		return jsonrpc2.NewError(jsonrpc2.ParseError, "the message is not valid JSON")
+	}
+	if body = bytes.TrimSpace(body); body[0] == '[' {
+		if requests, err := jsonrpc2.ParseRequests(body); err == nil && len(requests) > 0 {
+			return nil
+		}
+	}
+	return jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the message is not a JSON-RPC 2.0 request, notification or response")
+}
+
+// readHeader returns the announced length of the next body. Lines that make no sense are skipped until one announces a
+// length, so that reading finds its way back after garbage.
+func (f *frames) readHeader() (int, error) {
+	const field = "content-length:"
+	length := -1
+	for {
+		line, err := f.in.ReadString('\n')
+		if err != nil {
+			return 0, err
+		}
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			if length > 0 {
+				return length, nil
+			}
+			continue
+		}
+		at := strings.LastIndex(strings.ToLower(line), field)
+		if at < 0 {
+			if !strings.HasPrefix(strings.ToLower(line), "content-type:") {
+				f.log.Warn("malformed header line", zap.String("line", clip(line, 80)))
+			}
+			continue
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(line[at+len(field):]))
+		if err != nil || n <= 0 || n > maxMessage {
+			f.log.Warn("malformed header line", zap.String("line", clip(line, 80)))
+			continue
+		}
+		length = n
+	}
+}
+
+// Read decodes the next message.
+func (f *frames) Read(ctx context.Context) (jsonrpc2.Message, int64, error) {
+	body, n, err := f.ReadFrame(ctx)
+	if err != nil {
+		return nil, n, err
+	}
+	m, err := jsonrpc2.DecodeMessage(body)
+	return m, n, err
+}
+
+// Write frames one message.
+func (f *frames) Write(_ context.Context, m jsonrpc2.Message) (int64, error) {
+	return f.write(func(dst []byte) []byte { return jsonrpc2.AppendMessage(dst, m) })
+}
+
+// WriteFrame frames a body that is encoded already.
+func (f *frames) WriteFrame(_ context.Context, body []byte) (int64, error) {
+	return f.write(func(dst []byte) []byte { return append(dst, body...) })
+}
+
+// write puts header and body into one write call, so that messages of several goroutines never mix.
+func (f *frames) write(body func([]byte) []byte) (int64, error) {
+	const room = len("Content-Length: 4294967296\r\n\r\n")
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	f.out = body(append(f.out[:0], make([]byte, room)...))
+	header := "Content-Length: " + strconv.Itoa(len(f.out)-room) + "\r\n\r\n"
+	message := f.out[room-len(header):]
+	copy(message, header)
+	n, err := f.conn.Write(message)
+	if cap(f.out) > 1<<20 {
+		f.out = nil // one huge message must not hold its memory for good
+	}
+	return int64(n), err
+}
+
+// Close closes the connection.
+func (f *frames) Close() error { return f.conn.Close() }
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n] + "…"
+}

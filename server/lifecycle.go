@@ -1,0 +1,190 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+
+	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
+)
+
+// The states of a session.
+const (
+	beforeInitialize int32 = iota
+	running
+	afterShutdown
+)
+
+// gate refuses what the session's state does not allow: before initialize all but initialize and exit, after shutdown
+// all but exit.
+func (s *session) gate(method string) error {
+	state := s.state.Load()
+	switch {
+	case method == protocol.MethodExit:
+		return nil
+	case state == beforeInitialize && method != protocol.MethodInitialize:
+		return jsonrpc2.NewError(jsonrpc2.ServerNotInitialized, method+" before initialize")
+	case state == running && method == protocol.MethodInitialize:
+		return jsonrpc2.NewError(jsonrpc2.InvalidRequest, "initialize was sent already")
+	case state == afterShutdown:
+		return jsonrpc2.NewError(jsonrpc2.InvalidRequest, method+" after shutdown")
+	}
+	return nil
+}
+
+// abilities are what the client can do, as far as the server behaves differently.
+type abilities struct {
+	encoding        encoding
+	markdown        bool // in hovers
+	pullDiagnostics bool
+	configuration   bool // answers workspace/configuration
+	configChanges   bool // wants workspace/didChangeConfiguration to be registered
+	watchFiles      bool // lets us register file watchers with a base folder
+	progress        bool
+	documentChanges bool // in workspace edits
+	refreshHints    bool
+	refreshLenses   bool
+	cacheStatus     bool
+}
+
+func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
+	s.can = abilitiesOf(p)
+	s.folders = workspaceFolders(p)
+	if own, problems := settingsWithin(p.InitializationOptions); own != nil {
+		s.settings.global = *own
+		s.complain(problems)
+	}
+	s.verbose.Store(p.Trace == protocol.TraceValueMessages || p.Trace == protocol.TraceValueVerbose)
+	if !s.can.configuration {
+		s.settle()
+	}
+	s.state.Store(running)
+
+	yes := true
+	change := protocol.TextDocumentSyncKindIncremental
+	return &protocol.InitializeResult{
+		ServerInfo: protocol.ServerInfo{Name: "layerwise", Version: protocol.NewOptional(s.version)},
+		Capabilities: protocol.ServerCapabilities{
+			PositionEncoding: protocol.PositionEncodingKind(s.can.encoding),
+			TextDocumentSync: &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &change, Save: protocol.Boolean(true)},
+			HoverProvider:    protocol.Boolean(true),
+			CodeActionProvider: &protocol.CodeActionOptions{CodeActionKinds: []protocol.CodeActionKind{
+				protocol.CodeActionKindQuickFix, protocol.CodeActionKindRefactorRewrite, fixAll,
+			}},
+			CodeLensProvider:   &protocol.CodeLensOptions{},
+			InlayHintProvider:  protocol.Boolean(true),
+			DiagnosticProvider: &protocol.DiagnosticOptions{},
+			Workspace: &protocol.WorkspaceOptions{WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{
+				Supported: &yes, ChangeNotifications: protocol.Boolean(true),
+			}},
+		},
+	}, nil
+}
+
+func abilitiesOf(p *protocol.InitializeParams) abilities {
+	a := abilities{encoding: utf16Units, cacheStatus: wantsCacheStatus(p)}
+	c := p.Capabilities
+	if g := c.General; g != nil {
+		a.encoding = negotiate(g.PositionEncodings)
+	}
+	if t := c.TextDocument; t != nil {
+		a.pullDiagnostics = t.Diagnostic != nil
+		if t.Hover != nil {
+			for _, format := range t.Hover.ContentFormat {
+				a.markdown = a.markdown || format == protocol.MarkupKindMarkdown
+			}
+		}
+	}
+	if w := c.Workspace; w != nil {
+		a.documentChanges = w.WorkspaceEdit != nil && isTrue(w.WorkspaceEdit.DocumentChanges)
+		a.configuration = isTrue(w.Configuration)
+		a.configChanges = w.DidChangeConfiguration != nil && isTrue(w.DidChangeConfiguration.DynamicRegistration)
+		if f := w.DidChangeWatchedFiles; f != nil {
+			a.watchFiles = isTrue(f.DynamicRegistration) && isTrue(f.RelativePatternSupport)
+		}
+		a.refreshHints = w.InlayHint != nil && isTrue(w.InlayHint.RefreshSupport)
+		a.refreshLenses = w.CodeLens != nil && isTrue(w.CodeLens.RefreshSupport)
+	}
+	if w := c.Window; w != nil {
+		a.progress = isTrue(w.WorkDoneProgress)
+	}
+	return a
+}
+
+// wantsCacheStatus reports whether the client asks for layerwise/cacheStatus, in its initialisation options or as an
+// experimental capability.
+func wantsCacheStatus(p *protocol.InitializeParams) bool {
+	var options struct {
+		CacheStatus bool `json:"cacheStatus"`
+	}
+	var experimental struct {
+		Layerwise struct {
+			CacheStatus bool `json:"cacheStatus"`
+		} `json:"layerwise"`
+	}
+	// Whatever does not decode asks for nothing.
+	_ = json.Unmarshal(p.InitializationOptions, &options)
+	_ = json.Unmarshal(p.Capabilities.Experimental, &experimental)
+	return options.CacheStatus || experimental.Layerwise.CacheStatus
+}
+
+// workspaceFolders returns the folders the client has open; older clients name a single root.
+func workspaceFolders(p *protocol.InitializeParams) []protocol.WorkspaceFolder {
+	if folders, ok := p.WorkspaceFolders.Get(); ok {
+		return folders
+	}
+	if p.RootURI != nil {
+		return []protocol.WorkspaceFolder{{URI: *p.RootURI}}
+	}
+	if path, ok := p.RootPath.Get(); ok && path != "" {
+		return []protocol.WorkspaceFolder{{URI: uri.File(path)}}
+	}
+	return nil
+}
+
+func initialized(s *session, _ *protocol.InitializedParams) {
+	s.background("refreshing", s.refreshLoop)
+	if s.can.configuration {
+		s.background("reading settings", func(ctx context.Context) {
+			if s.can.configChanges {
+				s.register(ctx, "settings", protocol.MethodWorkspaceDidChangeConfiguration, map[string]any{"section": section})
+			}
+			s.pullSettings(ctx)
+		})
+	}
+}
+
+// register asks the client to send notifications of a method. Where it refuses, the server goes without.
+func (s *session) register(ctx context.Context, id, method string, options any) {
+	raw, err := protocol.Marshal(options)
+	if err == nil {
+		err = s.client.RegisterCapability(ctx, &protocol.RegistrationParams{Registrations: []protocol.Registration{
+			{ID: id, Method: method, RegisterOptions: raw},
+		}})
+	}
+	if err != nil && ctx.Err() == nil {
+		s.tell(protocol.MessageTypeLog, "the client does not register "+method+": "+err.Error())
+	}
+}
+
+func shutdown(s *session, _ context.Context, _ []byte) (func(context.Context) (any, error), error) {
+	s.state.Store(afterShutdown)
+	return nil, nil
+}
+
+// exit tells Serve to end the connection: closing it here would wait for this very handler.
+func exit(s *session, _ context.Context, _ []byte) (func(context.Context) (any, error), error) {
+	select {
+	case <-s.exit:
+	default:
+		close(s.exit)
+	}
+	return nil, nil
+}
+
+func setTrace(s *session, p *protocol.SetTraceParams) {
+	s.verbose.Store(p.Value == protocol.TraceValueMessages || p.Value == protocol.TraceValueVerbose)
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }

@@ -1,0 +1,91 @@
+package server
+
+import (
+	"context"
+
+	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
+)
+
+// methods is the table of everything that a client may send. A message that is not here is answered with
+// MethodNotFound if it is a request and ignored if it is a notification.
+var methods = map[string]method{
+	protocol.MethodInitialize:  call(initialize),
+	protocol.MethodInitialized: notification(initialized),
+	protocol.MethodShutdown:    {call: true, start: shutdown},
+	protocol.MethodExit:        {start: exit},
+	protocol.MethodSetTrace:    notification(setTrace),
+
+	protocol.MethodTextDocumentDidOpen:   notification(didOpen),
+	protocol.MethodTextDocumentDidChange: notification(didChange),
+	protocol.MethodTextDocumentDidSave:   notification(didSave),
+	protocol.MethodTextDocumentDidClose:  notification(didClose),
+
+	protocol.MethodWorkspaceDidChangeConfiguration:    notification(didChangeConfiguration),
+	protocol.MethodWorkspaceDidChangeWorkspaceFolders: notification(didChangeWorkspaceFolders),
+	protocol.MethodWorkspaceDidChangeWatchedFiles:     notification(didChangeWatchedFiles),
+
+	protocol.MethodTextDocumentDiagnostic: query(diagnostic, func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentInlayHint:  query(inlayHint, func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentCodeLens:   query(codeLens, func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentHover:      query(hover, func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentCodeAction: query(codeAction, func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }),
+}
+
+// method is how one kind of message is handled.
+type method struct {
+	call   bool // a request; else a notification
+	beside bool // what start returns runs beside the messages that follow
+	// start runs in wire order. It changes the session's state or takes what the answer is made from; the function
+	// that it returns, if any, makes the answer. Neither may keep params.
+	start func(s *session, ctx context.Context, params []byte) (finish func(context.Context) (any, error), err error)
+}
+
+// notification is a method that changes the session's state, cheaply.
+func notification[P any](take func(*session, *P)) method {
+	return method{start: func(s *session, _ context.Context, params []byte) (func(context.Context) (any, error), error) {
+		p, err := decode[P](params)
+		if err == nil {
+			take(s, p)
+		}
+		return nil, err
+	}}
+}
+
+// call is a request that is answered before the next message is read.
+func call[P, R any](answer func(*session, *P) (R, error)) method {
+	return method{call: true, start: func(s *session, _ context.Context, params []byte) (func(context.Context) (any, error), error) {
+		p, err := decode[P](params)
+		if err != nil {
+			return nil, err
+		}
+		return func(context.Context) (any, error) { return answer(s, p) }, nil
+	}}
+}
+
+// query is a request about one document: its snapshot is taken in wire order, the answer is made from that alone. The
+// snapshot is nil where the document is not open or is no Dockerfile.
+func query[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
+	return method{call: true, beside: true, start: func(s *session, _ context.Context, params []byte) (func(context.Context) (any, error), error) {
+		p, err := decode[P](params)
+		if err != nil {
+			return nil, err
+		}
+		snap := s.snapshotOf(document(p))
+		return func(ctx context.Context) (any, error) {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return answer(ctx, snap, p)
+		}, nil
+	}}
+}
+
+func decode[P any](params []byte) (*P, error) {
+	p := new(P)
+	if err := protocol.Unmarshal(params, p); err != nil {
+		return nil, jsonrpc2.NewError(jsonrpc2.InvalidParams, "the parameters cannot be read: "+err.Error())
+	}
+	return p, nil
+}

@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+
+	"go.lsp.dev/protocol"
+)
+
+// publishLoop sends what follows from each new snapshot of d. A snapshot that an edit has overtaken is dropped at the
+// next step: its successor's token is in the channel already.
+func (s *session) publishLoop(ctx context.Context, d *document) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.publish:
+		}
+		s.publish(ctx, d)
+	}
+}
+
+func (s *session) publish(ctx context.Context, d *document) {
+	defer s.rescue("publishing " + string(d.uri))
+	snap := s.snapshotOf(d.uri)
+	overtaken := func() bool { return ctx.Err() != nil || s.snapshotOf(d.uri) != snap }
+	if snap == nil || overtaken() {
+		return
+	}
+	if !s.can.pullDiagnostics {
+		items := snap.diagnostics()
+		if overtaken() {
+			return
+		}
+		_ = s.client.PublishDiagnostics(ctx, &protocol.PublishDiagnosticsParams{
+			URI: snap.uri, Version: protocol.NewOptional(snap.version), Diagnostics: items,
+		})
+	}
+	if !s.can.cacheStatus {
+		return
+	}
+	status := snap.cacheStatus()
+	if !overtaken() {
+		_ = s.rpc.Notify(ctx, cacheStatusMethod, status)
+	}
+}
+
+// retract clears what was published of a document that has been closed.
+func (s *session) retract(d *document) {
+	if !s.can.pullDiagnostics {
+		_ = s.client.PublishDiagnostics(s.ctx, &protocol.PublishDiagnosticsParams{URI: d.uri, Diagnostics: []protocol.Diagnostic{}})
+	}
+	if s.can.cacheStatus {
+		_ = s.rpc.Notify(s.ctx, cacheStatusMethod, &cacheStatus{URI: d.uri, State: "ready"})
+	}
+}
+
+// refreshLoop asks the client to fetch hints and lenses anew, one request at a time however many changes there were.
+func (s *session) refreshLoop(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.refresh:
+		}
+		// A client that refuses goes on showing what it has until the next edit.
+		if s.can.refreshHints {
+			_ = s.client.InlayHintRefresh(ctx)
+		}
+		if s.can.refreshLenses {
+			_ = s.client.CodeLensRefresh(ctx)
+		}
+	}
+}
+
+// refreshSoon wakes refreshLoop.
+func (s *session) refreshSoon() {
+	select {
+	case s.refresh <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
+	"go.uber.org/zap"
+)
+
+// session is the state of one connection. The messages' handlers change it in wire order; work in the background may
+// change what mu guards.
+type session struct {
+	ctx     context.Context // ends with the connection
+	rpc     jsonrpc2.Conn
+	client  protocol.Client
+	log     *zap.Logger
+	version string
+	// cacheDir keeps digests of files between runs; "" keeps none.
+	cacheDir string
+
+	state    atomic.Int32 // lifecycle
+	exit     chan struct{}
+	verbose  atomic.Bool // $/setTrace
+	can      abilities   // written by initialize, before anything else runs
+	settled  chan struct{}
+	settling sync.Once
+	refresh  chan struct{}
+
+	mu        sync.Mutex
+	closed    bool
+	work      sync.WaitGroup
+	folders   []protocol.WorkspaceFolder
+	settings  scopedSettings
+	documents map[uri.URI]*document
+	watcher   *watcher
+	told      map[string]bool // messages shown once
+}
+
+func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *session {
+	return &session{
+		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir,
+		exit: make(chan struct{}), settled: make(chan struct{}), refresh: make(chan struct{}, 1),
+		settings:  scopedSettings{global: defaultSettings()},
+		documents: map[uri.URI]*document{}, told: map[string]bool{},
+	}
+}
+
+// background runs work beside the connection; work must end when its context does. A panic costs that piece of work only.
+func (s *session) background(what string, work func(ctx context.Context)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.backgroundLocked(what, work)
+}
+
+func (s *session) backgroundLocked(what string, work func(ctx context.Context)) {
+	if s.closed {
+		return
+	}
+	s.work.Go(func() {
+		defer s.rescue(what)
+		work(s.ctx)
+	})
+}
+
+// close waits for the work in the background, whose context has been cancelled; but not for long, for a file system
+// that hangs must not keep the process.
+func (s *session) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { s.work.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+		s.log.Warn("work in the background did not end in time")
+	}
+}
+
+// rescue turns a panic in the background into a log line.
+func (s *session) rescue(what string) {
+	if v := recover(); v != nil {
+		s.log.Error("panic", zap.String("in", what), zap.Any("value", v), zap.ByteString("stack", debug.Stack()))
+		s.tell(protocol.MessageTypeError, fmt.Sprintf("internal error in %s: %v", what, v))
+	}
+}
+
+// tell writes a line for people to the client's log and to ours.
+func (s *session) tell(level protocol.MessageType, message string) {
+	s.log.Info(message)
+	_ = s.client.LogMessage(s.ctx, &protocol.LogMessageParams{Type: level, Message: message})
+}
+
+// show puts a message before the person's eyes, once per session.
+func (s *session) show(level protocol.MessageType, message string) {
+	s.mu.Lock()
+	told := s.told[message]
+	s.told[message] = true
+	s.mu.Unlock()
+	if !told {
+		s.log.Warn(message)
+		_ = s.client.ShowMessage(s.ctx, &protocol.ShowMessageParams{Type: level, Message: message})
+	}
+}
+
+// trace logs a message that was handled; to the client too if it asked for that with $/setTrace.
+func (s *session) trace(method string, request bool, took time.Duration, err error) {
+	if entry := s.log.Check(zap.DebugLevel, "handled"); entry != nil {
+		entry.Write(zap.String("method", method), zap.Bool("request", request), zap.Duration("took", took), zap.Error(err))
+	}
+	if err != nil && !request {
+		s.log.Warn("notification dropped", zap.String("method", method), zap.Error(err))
+	}
+	if s.verbose.Load() {
+		_ = s.client.LogTrace(s.ctx, &protocol.LogTraceParams{Message: fmt.Sprintf("%s took %s", method, took.Round(time.Microsecond))})
+	}
+}

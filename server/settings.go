@@ -1,0 +1,213 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
+)
+
+// section is the name of the product's settings.
+const section = "layerwise"
+
+// settings are a user's choices; docs/protocol.md describes them.
+type settings struct {
+	Engine     string            `json:"engine"`
+	Baseline   string            `json:"baseline"`
+	Context    string            `json:"context"`
+	Target     string            `json:"target"`
+	BuildArgs  map[string]string `json:"buildArgs"`
+	Platform   string            `json:"platform"`
+	InlayHints bool              `json:"inlayHints"`
+	CodeLens   bool              `json:"codeLens"`
+}
+
+func defaultSettings() settings {
+	return settings{Engine: "buildkit", Baseline: "auto", InlayHints: true, CodeLens: true}
+}
+
+// parseSettings reads the object of section layerwise. A value that makes no sense is left at its default and named in
+// the problems, so that one slip does not cost the rest.
+func parseSettings(raw []byte) (settings, []string) {
+	out := defaultSettings()
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" {
+		return out, nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return out, []string{"the settings of layerwise are not an object; the defaults are used"}
+	}
+	var problems []string
+	read := func(name, want string, target any, valid func() bool) {
+		value, ok := fields[name]
+		if !ok || string(value) == "null" {
+			return
+		}
+		// A fresh value, so that a bad one leaves nothing behind.
+		fresh := reflect.New(reflect.TypeOf(target).Elem())
+		old := reflect.ValueOf(target).Elem().Interface()
+		if json.Unmarshal(value, fresh.Interface()) == nil {
+			reflect.ValueOf(target).Elem().Set(fresh.Elem())
+			if valid == nil || valid() {
+				return
+			}
+			reflect.ValueOf(target).Elem().Set(reflect.ValueOf(old))
+		}
+		problems = append(problems, fmt.Sprintf("the setting layerwise.%s must be %s, not %s; its default is used", name, want, clip(string(value), 60)))
+	}
+	read("engine", `"buildkit" or "classic"`, &out.Engine, func() bool { return out.Engine == "buildkit" || out.Engine == "classic" })
+	read("baseline", `"auto", "recorded", "git", "git:REV", "dir:PATH" or "opened"`, &out.Baseline, func() bool { return validBaseline(out.Baseline) })
+	read("context", "a folder's path", &out.Context, nil)
+	read("target", "a stage's name", &out.Target, nil)
+	read("buildArgs", "an object of strings", &out.BuildArgs, nil)
+	read("platform", "a platform such as \"linux/amd64\"", &out.Platform, nil)
+	read("inlayHints", "true or false", &out.InlayHints, nil)
+	read("codeLens", "true or false", &out.CodeLens, nil)
+	return out, problems
+}
+
+func validBaseline(b string) bool {
+	switch b {
+	case "auto", "recorded", "git", "opened":
+		return true
+	}
+	kind, rest, ok := strings.Cut(b, ":")
+	return ok && rest != "" && (kind == "git" || kind == "dir")
+}
+
+// settingsWithin reads {"layerwise": {...}}, as initialisation options and workspace/didChangeConfiguration carry it; nil
+// if that is not there.
+func settingsWithin(raw []byte) (*settings, []string) {
+	var outer map[string]json.RawMessage
+	if json.Unmarshal(raw, &outer) != nil || outer[section] == nil {
+		return nil, nil
+	}
+	own, problems := parseSettings(outer[section])
+	return &own, problems
+}
+
+// scopedSettings are the settings of the session and of each workspace folder that has its own.
+type scopedSettings struct {
+	global  settings
+	folders map[uri.URI]settings
+}
+
+// settingsOf returns the settings that hold for a document, and the path of its workspace folder ("" if it has none).
+func (s *session) settingsOfLocked(u uri.URI) (settings, string) {
+	best, found := "", settings{}
+	found = s.settings.global
+	root := ""
+	for _, folder := range s.folders {
+		prefix := strings.TrimSuffix(string(folder.URI), "/") + "/"
+		if strings.HasPrefix(string(u), prefix) && len(prefix) > len(best) {
+			best = prefix
+			if folder.URI.IsFile() {
+				root = folder.URI.FsPath()
+			}
+			if own, ok := s.settings.folders[folder.URI]; ok {
+				found = own
+			} else {
+				found = s.settings.global
+			}
+		}
+	}
+	return found, root
+}
+
+func didChangeConfiguration(s *session, p *protocol.DidChangeConfigurationParams) {
+	if s.can.configuration {
+		s.background("reading settings", s.pullSettings)
+		return
+	}
+	if own, problems := settingsWithin(p.Settings); own != nil {
+		s.complain(problems)
+		s.applySettings(scopedSettings{global: *own})
+	}
+}
+
+func didChangeWorkspaceFolders(s *session, p *protocol.DidChangeWorkspaceFoldersParams) {
+	s.mu.Lock()
+	removed := map[uri.URI]bool{}
+	for _, f := range p.Event.Removed {
+		removed[f.URI] = true
+	}
+	var folders []protocol.WorkspaceFolder
+	for _, f := range s.folders {
+		if !removed[f.URI] {
+			folders = append(folders, f)
+		}
+	}
+	s.folders = append(folders, p.Event.Added...)
+	current := s.settings
+	s.mu.Unlock()
+	if s.can.configuration {
+		s.background("reading settings", s.pullSettings)
+		return
+	}
+	s.applySettings(current)
+}
+
+// pullSettings asks the client for the settings of the session and of each workspace folder.
+func (s *session) pullSettings(ctx context.Context) {
+	defer s.settle()
+	s.mu.Lock()
+	folders := s.folders
+	s.mu.Unlock()
+	name := section
+	params := &protocol.ConfigurationParams{Items: []protocol.ConfigurationItem{{Section: &name}}}
+	for i := range folders {
+		params.Items = append(params.Items, protocol.ConfigurationItem{Section: &name, ScopeURI: &folders[i].URI})
+	}
+	answers, err := s.client.Configuration(ctx, params)
+	if err != nil || len(answers) != len(params.Items) {
+		if ctx.Err() == nil {
+			s.tell(protocol.MessageTypeWarning, fmt.Sprintf("the client did not answer workspace/configuration for %d items: %v", len(params.Items), err))
+		}
+		return
+	}
+	next := scopedSettings{folders: map[uri.URI]settings{}}
+	for i, answer := range answers {
+		if i == 0 && string(bytes.TrimSpace(answer)) == "null" {
+			s.mu.Lock()
+			next.global = s.settings.global // a client without such a section may have sent initialisation options
+			s.mu.Unlock()
+			continue
+		}
+		if i > 0 && string(bytes.TrimSpace(answer)) == "null" {
+			continue
+		}
+		own, problems := parseSettings(answer)
+		s.complain(problems)
+		if i == 0 {
+			next.global = own
+		} else {
+			next.folders[folders[i-1].URI] = own
+		}
+	}
+	s.applySettings(next)
+}
+
+// applySettings puts settings in force and has the documents whose settings changed judged anew.
+func (s *session) applySettings(next scopedSettings) {
+	s.mu.Lock()
+	s.settings = next
+	for _, d := range s.documents {
+		d.wake(d.reload)
+	}
+	s.mu.Unlock()
+}
+
+// settle says that the settings are known: documents that were opened before wait for that, lest they are first judged
+// by other settings than the user's.
+func (s *session) settle() { s.settling.Do(func() { close(s.settled) }) }
+
+func (s *session) complain(problems []string) {
+	for _, problem := range problems {
+		s.show(protocol.MessageTypeWarning, problem)
+	}
+}

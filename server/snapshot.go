@@ -1,0 +1,136 @@
+package server
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/cachemodel"
+	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
+)
+
+// snapshot is one version of a Dockerfile in one world: immutable, so that answers need no lock, and every answer about
+// one version says the same. What costs time is computed when it is first asked for, once.
+type snapshot struct {
+	uri     uri.URI
+	version int32
+	file    *dockerfile.File
+	world   *world // nil while it is being loaded
+	can     abilities
+
+	findings func() []analysis.Finding
+	marks    func() *marks // world must be there
+	later    func(ctx context.Context) (*snapshot, error)
+}
+
+// marks are the verdicts on a Dockerfile's instructions.
+type marks struct {
+	steps   []cachemodel.Step
+	summary cachemodel.Summary
+	byLine  map[int]*cachemodel.Step // by the instruction's first line, 1-based
+}
+
+// snapshotLocked makes the snapshot of d with file in world w.
+func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *snapshot {
+	overlays := s.overlaysLocked(w)
+	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, can: s.can}
+	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file) })
+	snap.marks = sync.OnceValue(func() *marks {
+		steps := snap.world.judge(file, overlays)
+		m := &marks{steps: steps, summary: cachemodel.Summarize(steps), byLine: make(map[int]*cachemodel.Step, len(steps))}
+		for i := range steps {
+			m.byLine[steps[i].Line] = &steps[i]
+		}
+		return m
+	})
+	snap.later = func(ctx context.Context) (*snapshot, error) { return s.whenLoaded(ctx, d, snap) }
+	return snap
+}
+
+// snapshotOf returns the newest snapshot of a document, nil if it is not open or no Dockerfile.
+func (s *session) snapshotOf(u uri.URI) *snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := s.documents[u]; d != nil {
+		return d.current
+	}
+	return nil
+}
+
+// marked returns the snapshot if it has a world. Else a client that can be told to ask again gets nil at once; for any
+// other the world is waited for.
+func (snap *snapshot) marked(ctx context.Context, canRefresh bool) (*snapshot, error) {
+	if snap.world != nil || canRefresh {
+		return snap, nil
+	}
+	return snap.later(ctx)
+}
+
+// whenLoaded waits for d's first world and returns the snapshot with it, unless the text has changed meanwhile.
+func (s *session) whenLoaded(ctx context.Context, d *document, old *snapshot) (*snapshot, error) {
+	select {
+	case <-d.loaded:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.ctx.Done():
+		return nil, s.ctx.Err()
+	}
+	now := s.snapshotOf(d.uri)
+	if now == nil || now.version != old.version {
+		return nil, protocol.ErrContentModified
+	}
+	return now, nil
+}
+
+// overlay is the unsaved text of a file within a build context.
+type overlay struct {
+	path string // relative to the context, slash-separated
+	text string
+}
+
+// overlaysLocked returns the unsaved texts that are open in w's build context. Texts that equal their files do not
+// count, for editors leave out what they do not show, such as a byte order mark.
+func (s *session) overlaysLocked(w *world) []overlay {
+	if w == nil || w.context == nil {
+		return nil
+	}
+	var out []overlay
+	for _, d := range s.documents {
+		if rel, ok := within(w.dir, d.path); ok && d.text.String() != d.saved {
+			out = append(out, overlay{filepath.ToSlash(rel), d.text.String()})
+		}
+	}
+	return out
+}
+
+// overlayLocked gives the other Dockerfiles whose context holds path a new snapshot, because the open text of path has
+// changed.
+func (s *session) overlayLocked(path string) {
+	if path == "" {
+		return
+	}
+	for _, d := range s.documents {
+		if d.dockerfile && d.path != path && d.world != nil && d.world.context != nil {
+			if _, ok := within(d.world.dir, path); ok {
+				d.current = s.snapshotLocked(d, d.current.file, d.world)
+				d.wake(d.publish)
+				s.refreshSoon()
+			}
+		}
+	}
+}
+
+// within returns path relative to dir if it lies beneath it.
+func within(dir, path string) (string, bool) {
+	if dir == "" || path == "" {
+		return "", false
+	}
+	rel, err := filepath.Rel(dir, path)
+	if err != nil || rel == "." || rel == ".." || len(rel) > 2 && rel[:3] == ".."+string(filepath.Separator) {
+		return "", false
+	}
+	return rel, true
+}

@@ -1,0 +1,287 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
+	"go.uber.org/zap"
+)
+
+// Files are watched twice. The server's own watcher sees everything on a local disk, whoever changes it; some clients
+// that offer to watch report only what is saved in them (Helix), and a change that goes unseen would be a wrong
+// "cached". Where a client offers to watch, it is asked to as well: it may see file systems that have no notifications.
+
+// watcher is the server's own watcher of folders.
+type watcher struct {
+	fs      *fsnotify.Watcher
+	owners  map[string]map[*document]bool // by folder
+	limited map[*document]string          // why not all of its folders are watched
+	asked   map[string]bool               // folders that the client was asked to watch
+}
+
+// watchLimit bounds the folders of one session. Linux has a limit per user, 8,192 on older kernels; kqueue costs an
+// open file for every entry.
+func watchLimit() int {
+	switch runtime.GOOS {
+	case "linux", "windows":
+		return 6000
+	}
+	return 250
+}
+
+// watch has all folders of the context watched, and the places in which git moves HEAD. It reports whether there were
+// new ones among them.
+func (l *loader) watch() bool {
+	tree, root := l.dir.Tree(), l.dir.Root()
+	folders := []string{root, filepath.Dir(l.d.path)}
+	var visit func(path string, n *buildcontext.Node)
+	visit = func(path string, n *buildcontext.Node) {
+		for _, child := range n.Children() {
+			if child.Type() == buildcontext.Dir {
+				folder := filepath.Join(path, child.Name())
+				folders = append(folders, folder)
+				visit(folder, child)
+			}
+		}
+	}
+	visit(root, tree.Root())
+	git := gitFolders(root)
+	added := l.s.watchFolders(l.d, append(slices.Clone(git), folders...))
+	l.s.askToWatch(append([]string{root}, git...))
+	return added
+}
+
+// gitFolders are the folders in which something changes when a commit is made or another one checked out; nil outside of
+// a repository. The files' names are those of gitrepository-layout(5).
+func gitFolders(dir string) []string {
+	for {
+		git := filepath.Join(dir, ".git")
+		if info, err := os.Stat(git); err == nil {
+			if !info.IsDir() { // a worktree or submodule: "gitdir: PATH"
+				text, err := os.ReadFile(git)
+				path, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
+				if err != nil || !ok {
+					return nil
+				}
+				if git = path; !filepath.IsAbs(git) {
+					git = filepath.Join(dir, git)
+				}
+			}
+			folders := []string{git, filepath.Join(git, "logs")}
+			common := git
+			if text, err := os.ReadFile(filepath.Join(git, "commondir")); err == nil {
+				if common = strings.TrimSpace(string(text)); !filepath.IsAbs(common) {
+					common = filepath.Join(git, common)
+				}
+				folders = append(folders, common)
+			}
+			return append(folders, filepath.Join(common, "refs", "heads"))
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return nil
+		}
+		dir = parent
+	}
+}
+
+// watchFolders watches these folders for d, instead of those before. It reports whether any are new.
+func (s *session) watchFolders(d *document, folders []string) (added bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.documents[d.uri] != d {
+		return false
+	}
+	w := s.watcher
+	if w == nil {
+		w = &watcher{owners: map[string]map[*document]bool{}, limited: map[*document]string{}, asked: map[string]bool{}}
+		s.watcher = w
+		var err error
+		if w.fs, err = fsnotify.NewWatcher(); err != nil {
+			s.log.Warn("no file watcher", zap.Error(err))
+		} else {
+			s.backgroundLocked("watching files", s.watchLoop)
+		}
+	}
+	delete(w.limited, d)
+	if w.fs == nil {
+		w.limited[d] = "the system gives no file watcher"
+		return false
+	}
+	wanted := make(map[string]bool, len(folders))
+	for _, folder := range folders {
+		wanted[folder] = true
+	}
+	for folder, owners := range w.owners {
+		if owners[d] && !wanted[folder] {
+			w.drop(folder, d)
+		}
+	}
+	for _, folder := range folders {
+		if owners := w.owners[folder]; owners != nil {
+			owners[d] = true
+			continue
+		}
+		if len(w.owners) >= watchLimit() {
+			w.limited[d] = fmt.Sprintf("there are more than %d folders", watchLimit())
+			break
+		}
+		if err := w.fs.Add(folder); err != nil {
+			if !os.IsNotExist(err) && !os.IsPermission(err) {
+				w.limited[d] = err.Error()
+				break
+			}
+			continue
+		}
+		w.owners[folder] = map[*document]bool{d: true}
+		added = true
+	}
+	return added
+}
+
+// drop ends d's interest in a folder.
+func (w *watcher) drop(folder string, d *document) {
+	delete(w.owners[folder], d)
+	if len(w.owners[folder]) == 0 {
+		delete(w.owners, folder)
+		_ = w.fs.Remove(folder) // it may be gone already
+	}
+}
+
+// unwatch ends the watching for a closed document.
+func (s *session) unwatch(d *document) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watcher == nil {
+		return
+	}
+	delete(s.watcher.limited, d)
+	for folder, owners := range s.watcher.owners {
+		if owners[d] {
+			s.watcher.drop(folder, d)
+		}
+	}
+}
+
+// watchNote says what is missed if not everything of d's context is watched.
+func (s *session) watchNote(d *document) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watcher == nil || s.watcher.limited[d] == "" {
+		return ""
+	}
+	return fmt.Sprintf("Not all of the build context is watched (%s): what other programs change may be noticed only when a file is saved in the editor.", s.watcher.limited[d])
+}
+
+func (s *session) watchLoop(ctx context.Context) {
+	s.mu.Lock()
+	fs := s.watcher.fs
+	s.mu.Unlock()
+	defer fs.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case event, ok := <-fs.Events:
+			if !ok {
+				return
+			}
+			if event.Op == fsnotify.Remove || event.Op == fsnotify.Rename {
+				s.forget(event.Name)
+			}
+			s.fileChanged(event.Name)
+		case err, ok := <-fs.Errors:
+			if !ok {
+				return
+			}
+			s.log.Warn("file watcher", zap.Error(err)) // an overflow, mostly: look at everything
+			s.allChanged()
+		}
+	}
+}
+
+// forget takes note that a watched folder is gone: the system has dropped its watch with it.
+func (s *session) forget(folder string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.watcher.owners, folder)
+}
+
+// fileChanged marks the worlds stale that path is part of. Something that an ignore file leaves out is part of none.
+func (s *session) fileChanged(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.documents {
+		if !d.dockerfile || d.path == "" {
+			continue
+		}
+		inGit := d.world != nil && d.world.inGit(path)
+		if inGit {
+			d.stale.baseline = true
+		}
+		inContext := d.world != nil && d.world.holds(path)
+		switch {
+		case s.watcher != nil && s.watcher.limited[d] != "":
+			d.stale.context = true
+		case inContext:
+			d.stale.paths = append(d.stale.paths, path)
+		}
+		if inGit || inContext || d.stale.context {
+			d.wake(d.reload)
+		}
+	}
+}
+
+// allChanged marks everything stale.
+func (s *session) allChanged() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.documents {
+		d.stale = staleness{context: true, baseline: true}
+		d.wake(d.reload)
+	}
+}
+
+// askToWatch registers the folders with the client, if it can watch them.
+func (s *session) askToWatch(folders []string) {
+	if !s.can.watchFiles {
+		return
+	}
+	s.mu.Lock()
+	if s.watcher == nil {
+		s.mu.Unlock()
+		return
+	}
+	var options protocol.DidChangeWatchedFilesRegistrationOptions
+	for _, folder := range folders {
+		if !s.watcher.asked[folder] {
+			s.watcher.asked[folder] = true
+			options.Watchers = append(options.Watchers, protocol.FileSystemWatcher{GlobPattern: &protocol.RelativePattern{
+				BaseURI: protocol.URI(uri.File(folder)), Pattern: "**/*",
+			}})
+		}
+	}
+	s.mu.Unlock()
+	if len(options.Watchers) > 0 {
+		s.background("registering watchers", func(ctx context.Context) {
+			s.register(ctx, "watch "+folders[0], protocol.MethodWorkspaceDidChangeWatchedFiles, &options)
+		})
+	}
+}
+
+func didChangeWatchedFiles(s *session, p *protocol.DidChangeWatchedFilesParams) {
+	for _, event := range p.Changes {
+		if event.URI.IsFile() {
+			s.fileChanged(filepath.FromSlash(event.URI.FsPath()))
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel"
+)
+
+// label is the mark at an instruction's end: short, since it shares the line with the code. "" is no mark: what makes
+// no layer or is not part of the build has none, so that the marks that matter stand out.
+func label(step *cachemodel.Step) string {
+	switch step.Status {
+	case cachemodel.Cached:
+		return "✓ cached"
+	case cachemodel.Rebuilt:
+		return "↻ " + verdict(step) + because(step) + took(step)
+	case cachemodel.Unknown:
+		return "? cannot tell"
+	}
+	return ""
+}
+
+// verdict names a step's status for people.
+func verdict(step *cachemodel.Step) string {
+	switch {
+	case step.Status == cachemodel.Rebuilt && !step.Certain:
+		return "likely rebuilt"
+	case step.Status == cachemodel.Config:
+		return "configuration only: no layer, nothing to run"
+	case step.Status == cachemodel.Skipped:
+		return "not part of this target"
+	case step.Status == cachemodel.Unknown:
+		return "cannot be read far enough to tell"
+	}
+	return string(step.Status)
+}
+
+func because(step *cachemodel.Step) string {
+	switch c := step.Cause; {
+	case c == nil:
+		return ""
+	case c.Kind == cachemodel.Follows:
+		return fmt.Sprintf(" (follows line %d)", c.Line)
+	default:
+		return ": " + clipRunes(c.Detail, 60)
+	}
+}
+
+func took(step *cachemodel.Step) string {
+	if step.Seconds == nil {
+		return ""
+	}
+	return " · " + seconds(*step.Seconds)
+}
+
+// seconds says a duration as precisely as one plans by.
+func seconds(s float64) string {
+	switch {
+	case s < 10:
+		return fmt.Sprintf("%.1f s", s)
+	case s < 120:
+		return fmt.Sprintf("%.0f s", s)
+	}
+	return fmt.Sprintf("%.0f min", math.Round(s/60))
+}
+
+// explain tells the whole story of a step: the verdict, the chain of causes up to the first one, what is assumed, and
+// what it is compared with.
+func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
+	bold, code := func(s string) string { return s }, func(s string) string { return s }
+	if markdown {
+		bold = func(s string) string { return "**" + s + "**" }
+		code = codeSpan
+	}
+	var b strings.Builder
+	sign := map[cachemodel.Status]string{cachemodel.Cached: "✓ ", cachemodel.Rebuilt: "↻ ", cachemodel.Unknown: "? "}[step.Status]
+	b.WriteString(bold(sign + verdict(step)))
+	b.WriteString(took(step))
+	b.WriteString("\n\n")
+	if chain := snap.chain(step); len(chain) > 0 {
+		for _, link := range chain {
+			fmt.Fprintf(&b, "- line %d %s: %s\n", link.Line, code(clipRunes(link.Text, 60)), link.Cause.Detail)
+			if paths := link.Cause.Paths; len(paths) > 1 {
+				fmt.Fprintf(&b, "  - %s\n", enumerate(paths, 8, code))
+			}
+		}
+		b.WriteString("\n")
+	}
+	if step.Detail != "" {
+		b.WriteString(step.Detail + "\n\n")
+	}
+	b.WriteString("Compared with " + snap.world.label + ".")
+	for _, note := range snap.world.notes {
+		b.WriteString("\n\n" + note)
+	}
+	return b.String()
+}
+
+// chain follows a step's cause upwards: the step itself, the one it follows from, and so on to the first reason.
+func (snap *snapshot) chain(step *cachemodel.Step) []*cachemodel.Step {
+	var chain []*cachemodel.Step
+	for step != nil && step.Cause != nil {
+		chain = append(chain, step)
+		above := snap.marks().at(step.Cause.Line)
+		if above == nil || above.Line >= step.Line {
+			break // causes come from above; anything else ends the chain here
+		}
+		step = above
+	}
+	return chain
+}
+
+// at returns the step whose lines hold the 1-based line, nil if there is none.
+func (m *marks) at(line int) *cachemodel.Step {
+	if step := m.byLine[line]; step != nil {
+		return step
+	}
+	for i := range m.steps {
+		if m.steps[i].Line <= line && line <= m.steps[i].EndLine {
+			return &m.steps[i]
+		}
+	}
+	return nil
+}
+
+// sentence makes a sentence of an error's text.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func enumerate(words []string, most int, format func(string) string) string {
+	var out []string
+	for i, w := range words {
+		if i == most {
+			out = append(out, fmt.Sprintf("and %d more", len(words)-most))
+			break
+		}
+		out = append(out, format(w))
+	}
+	return strings.Join(out, ", ")
+}
+
+// codeSpan is s as inline code in Markdown, whatever backticks it holds.
+func codeSpan(s string) string {
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	if len(fence) > 1 || strings.HasPrefix(s, " ") {
+		return fence + " " + s + " " + fence
+	}
+	return fence + s + fence
+}
+
+func clipRunes(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}

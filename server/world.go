@@ -1,0 +1,261 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"go.lsp.dev/protocol"
+)
+
+// world is everything besides the open texts that a Dockerfile's marks depend on: immutable, made in the background,
+// replaced as a whole.
+type world struct {
+	settings settings
+	build    cachemodel.Settings
+	dir      string             // the build context's folder as the user names it; "" if there is none
+	root     string             // dir with links resolved
+	context  *buildcontext.Tree // nil if there is none
+	// ignoreFiles may say what is left out of the context; git are the folders in which HEAD moves.
+	ignoreFiles, git []string
+	base
+}
+
+// base is what the next build is compared with.
+type base struct {
+	plans    []*cachemodel.Plan
+	baseline cachemodel.Baseline
+	label    string   // the baseline for people: "git HEAD"
+	notes    []string // for people: what is amiss or assumed, a sentence each
+}
+
+// noBaseline is the kind of a baseline that does not exist.
+const noBaseline = "none"
+
+// staleness is what has changed since the world was loaded.
+type staleness struct {
+	context  bool     // anything in it
+	paths    []string // these of its files
+	baseline bool
+}
+
+// loader keeps one document's world up to date. Only its own goroutine uses it.
+type loader struct {
+	s        *session
+	d        *document
+	settings settings
+	folder   string // of the context, as the user names it
+	dir      *disk.Dir
+	atOpen   *buildcontext.Tree // the context as it was first seen
+	amiss    []string           // what is wrong with the context
+	base     base
+	loaded   bool
+}
+
+// settle is how long a loader waits for the client's settings before it goes by the defaults; quiet is how long it
+// waits for more changes after one, since they come in swarms.
+const (
+	patience = 2 * time.Second
+	quiet    = 40 * time.Millisecond
+)
+
+// loadLoop loads d's world, and again whenever something has made it stale. It is the only place that reads build
+// contexts and baselines: typing never waits for them.
+func (s *session) loadLoop(ctx context.Context, d *document) {
+	select {
+	case <-s.settled:
+	case <-time.After(patience):
+	case <-ctx.Done():
+		return
+	}
+	l := &loader{s: s, d: d}
+	defer s.unwatch(d)
+	for {
+		l.load(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.reload:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(quiet):
+		}
+	}
+}
+
+// load brings the world up to date and puts it in force.
+func (l *loader) load(ctx context.Context) {
+	s, d := l.s, l.d
+	defer s.rescue("reading the build context")
+
+	s.mu.Lock()
+	stale := d.stale
+	d.stale = staleness{}
+	own, root := s.settingsOfLocked(d.uri)
+	opened := d.opened
+	s.mu.Unlock()
+	changed := !l.loaded || !reflect.DeepEqual(own, l.settings)
+	if !changed && !stale.context && len(stale.paths) == 0 && !stale.baseline {
+		return
+	}
+	l.settings = own
+
+	progress := s.longWork(ctx, "Reading the build context of "+filepath.Base(d.path))
+	defer progress.done()
+	l.readContext(ctx, contextFolder(own, root, d.path), stale, progress)
+	next := &world{settings: own, dir: l.folder, build: buildSettings(own)}
+	if l.dir != nil {
+		next.context, next.root = l.dir.Tree(), l.dir.Root()
+		next.ignoreFiles, next.git = l.dir.IgnoreFiles(), gitFolders(l.dir.Root())
+	}
+	if changed || stale.baseline {
+		l.base = resolveBaseline(ctx, baselineRequest{
+			choice: own.Baseline, path: d.path, dir: next.dir, build: next.build, opened: opened, openedContext: l.atOpen,
+		})
+	}
+	next.base = l.base
+	next.notes = append(append([]string(nil), l.amiss...), l.base.notes...)
+	if ctx.Err() != nil {
+		return
+	}
+	l.install(next)
+	if l.dir != nil {
+		if err := l.dir.Save(); err != nil {
+			s.log.Sugar().Infof("the digests of %s are not kept: %v", l.folder, err)
+		}
+	}
+}
+
+// readContext brings the context's tree up to date.
+func (l *loader) readContext(ctx context.Context, folder string, stale staleness, progress *progress) {
+	if folder == "" {
+		l.folder, l.dir, l.atOpen = "", nil, nil
+		l.amiss = []string{"The document is not saved in a folder yet, so there is no build context."}
+		return
+	}
+	var err error
+	switch {
+	case l.dir == nil || l.folder != folder:
+		l.folder, l.atOpen = folder, nil
+		l.dir, err = disk.Open(ctx, folder, l.d.path, disk.Options{CacheDir: l.s.cacheDir, Progress: func(n int) {
+			progress.report(fmt.Sprintf("%d files and folders", n))
+		}})
+		if err == nil {
+			// Watch first and look again then, so that nothing happens unseen in between.
+			if l.watch() {
+				_, err = l.dir.Rescan(ctx)
+			}
+		}
+	case stale.context:
+		_, err = l.dir.Rescan(ctx)
+		l.watch()
+	case len(stale.paths) > 0:
+		if _, changed := l.dir.Update(stale.paths); changed && l.watch() {
+			_, err = l.dir.Rescan(ctx) // new folders, perhaps with files in them by now
+		}
+	}
+	l.amiss = nil
+	if err != nil {
+		if ctx.Err() == nil {
+			l.dir = nil
+			l.amiss = append(l.amiss, sentence(err.Error()))
+			l.s.tell(protocol.MessageTypeWarning, err.Error())
+		}
+		return
+	}
+	if l.atOpen == nil {
+		l.atOpen = l.dir.Tree()
+	}
+	if problems := l.dir.Tree().Problems(); len(problems) > 0 {
+		l.amiss = append(l.amiss, fmt.Sprintf("%s in the build context cannot be read: %v.", count(len(problems), "entry", "entries"), problems[0]))
+	}
+	if note := l.s.watchNote(l.d); note != "" {
+		l.amiss = append(l.amiss, note)
+	}
+}
+
+// install puts a world in force. The marks are computed before, so that nobody who types waits for files to be read.
+func (l *loader) install(next *world) {
+	s, d := l.s, l.d
+	s.mu.Lock()
+	candidate := s.snapshotLocked(d, d.current.file, next)
+	before := d.current
+	s.mu.Unlock()
+	fresh := candidate.marks()
+
+	s.mu.Lock()
+	d.world = next
+	if d.current == before {
+		d.current = candidate
+	} else {
+		d.current = s.snapshotLocked(d, d.current.file, next)
+	}
+	s.mu.Unlock()
+	if !l.loaded {
+		l.loaded = true
+		close(d.loaded)
+	} else if old := before.world; old != nil && reflect.DeepEqual(old.settings, next.settings) && old.label == next.label &&
+		reflect.DeepEqual(old.notes, next.notes) && reflect.DeepEqual(before.marks().steps, fresh.steps) {
+		return // nothing that anybody could see
+	}
+	d.wake(d.publish)
+	s.refreshSoon()
+}
+
+// holds reports whether path is part of the build context.
+func (w *world) holds(path string) bool {
+	if w.context == nil {
+		return false
+	}
+	for _, root := range []string{w.dir, w.root} {
+		if rel, ok := within(root, path); ok {
+			return !w.context.Ignore().Ignores(filepath.ToSlash(rel)) || strings.HasSuffix(rel, ".dockerignore")
+		}
+	}
+	return slices.Contains(w.ignoreFiles, path)
+}
+
+// inGit reports whether path is where git writes down which commit HEAD is.
+func (w *world) inGit(path string) bool { return slices.Contains(w.git, filepath.Dir(path)) }
+
+// contextFolder is where the build context is: as the settings say, relative to the workspace folder, else the
+// Dockerfile's own folder; "" for a document that is no file.
+func contextFolder(own settings, root, path string) string {
+	switch {
+	case own.Context == "" && path == "":
+		return ""
+	case own.Context == "":
+		return filepath.Dir(path)
+	case filepath.IsAbs(own.Context):
+		return filepath.Clean(own.Context)
+	case root != "":
+		return filepath.Join(root, own.Context)
+	case path != "":
+		return filepath.Join(filepath.Dir(path), own.Context)
+	}
+	return ""
+}
+
+func buildSettings(own settings) cachemodel.Settings {
+	return cachemodel.Settings{Engine: cachemodel.Engine(own.Engine), Target: own.Target, Args: own.BuildArgs, Platform: own.Platform}
+}
+
+// baselineRequest is what resolving a baseline needs.
+type baselineRequest struct {
+	choice        string // the setting
+	path          string // the Dockerfile's; "" if it is no file
+	dir           string // the build context's; "" if there is none
+	build         cachemodel.Settings
+	opened        *dockerfile.File
+	openedContext *buildcontext.Tree
+}
