@@ -1,5 +1,5 @@
-// Makes the .vsix for one platform, with the server in it: npm run package [-- TARGET], where TARGET is one of
-// VS Code's platforms below; without it, the platform of this machine. The file is layerwise-TARGET.vsix.
+// Makes the .vsix for one platform, with the server in it: npm run package [-- TARGET [FILE]], where TARGET is one of
+// VS Code's platforms below; without it, the platform of this machine. FILE is layerwise-TARGET.vsix unless given.
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -33,4 +33,4 @@ rmSync(join(extension, "server"), { recursive: true, force: true });
 run("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", `server/${program}`, "../../cmd/layerwise"], { ...go, CGO_ENABLED: "0" });
 run("npm", ["run", "--silent", "check"]);
 run("npm", ["run", "--silent", "compile"]);
-run(process.execPath, ["node_modules/@vscode/vsce/vsce", "package", "--no-dependencies", "--target", target, "--out", `layerwise-${target}.vsix`]);
+run(process.execPath, ["node_modules/@vscode/vsce/vsce", "package", "--no-dependencies", "--target", target, "--out", process.argv[3] ?? `layerwise-${target}.vsix`]);

@@ -1,0 +1,219 @@
+-- The client of Layerwise: starts the server for Dockerfiles, paints its marks and gives its actions names.
+-- It runs on Neovim 0.7 and newer: what a version does not have is asked for by name, never by number.
+local marks = require('layerwise.marks')
+
+local M = {}
+
+local defaults = {
+  cmd = { 'layerwise', 'serve', '--stdio' },
+  --- The server's settings; `layerwise` in front of their names is left out.
+  settings = { engine = 'buildkit', baseline = 'auto', inlayHints = true, codeLens = true },
+  --- The sign of each kind of step, one or two cells wide; false for no signs.
+  signs = { cached = '✓', rebuilt = '↻', uncertain = '◌' },
+  --- Called with (client, bufnr), for key maps.
+  on_attach = nil,
+  --- For completion plugins that extend what the client says that it can do.
+  capabilities = nil,
+}
+
+local options = defaults
+
+--- The newest status of each buffer.
+local statuses = {}
+
+local function message(text, level)
+  vim.notify('Layerwise: ' .. text, level or vim.log.levels.INFO)
+end
+
+--- Asks for the code lenses anew, which versions before 0.12 do not do by themselves.
+local function refresh_lenses(bufnr)
+  if options.settings.codeLens and not vim.lsp.codelens.enable then
+    vim.api.nvim_buf_call(bufnr, function()
+      vim.lsp.codelens.refresh({ bufnr = bufnr })
+    end)
+  end
+end
+
+local function on_cache_status(err, status)
+  if err or not status then
+    return
+  end
+  local bufnr = vim.uri_to_bufnr(status.uri)
+  if not vim.api.nvim_buf_is_loaded(bufnr) then
+    statuses[bufnr] = nil
+    return
+  end
+  if type(status.version) ~= 'number' then -- the document was closed
+    statuses[bufnr] = nil
+    marks.clear(bufnr)
+    return
+  end
+  if status.version ~= vim.lsp.util.buf_versions[bufnr] then
+    return -- the answer for the newest text follows
+  end
+  statuses[bufnr] = status
+  if status.state == 'pending' then
+    return
+  end
+  marks.paint(bufnr, status, options.signs, options.settings.inlayHints and not vim.lsp.inlay_hint)
+  refresh_lenses(bufnr)
+end
+
+local function on_attach(client, bufnr)
+  if options.settings.inlayHints and vim.lsp.inlay_hint then
+    vim.lsp.inlay_hint.enable(true, { bufnr = bufnr })
+  end
+  if options.settings.codeLens and vim.lsp.codelens.enable then
+    vim.lsp.codelens.enable(true, { bufnr = bufnr })
+  end
+  if options.on_attach then
+    options.on_attach(client, bufnr)
+  end
+end
+
+--- The workspace folder of a Dockerfile: its repository, else its own folder.
+local function root_of(bufnr)
+  local file = vim.api.nvim_buf_get_name(bufnr)
+  local directory = vim.fn.fnamemodify(file, ':p:h')
+  local found = vim.fn.finddir('.git', directory .. ';')
+  if found == '' then
+    found = vim.fn.findfile('.git', directory .. ';') -- a worktree
+  end
+  return found == '' and directory or vim.fn.fnamemodify(found, ':p'):gsub('/+$', ''):gsub('/?%.git$', '')
+end
+
+local function config()
+  return {
+    name = 'layerwise',
+    cmd = options.cmd,
+    filetypes = { 'dockerfile' },
+    init_options = { cacheStatus = true, layerwise = options.settings },
+    settings = { layerwise = options.settings },
+    capabilities = options.capabilities,
+    handlers = { ['layerwise/cacheStatus'] = on_cache_status },
+    on_attach = on_attach,
+    on_exit = function()
+      vim.schedule(function()
+        for bufnr in pairs(statuses) do
+          if vim.api.nvim_buf_is_valid(bufnr) then
+            marks.clear(bufnr)
+          end
+        end
+        statuses = {}
+      end)
+    end,
+  }
+end
+
+--- The ids of the clients that start() made where there is no vim.lsp.start (Neovim 0.7), by root folder.
+local client_ids = {}
+
+local function start(bufnr)
+  local root = root_of(bufnr)
+  local made = vim.tbl_extend('force', config(), { root_dir = root })
+  if vim.lsp.start then
+    vim.lsp.start(made, { bufnr = bufnr })
+    return
+  end
+  local running = client_ids[root] and vim.lsp.get_client_by_id(client_ids[root])
+  if not running or running.is_stopped() then
+    client_ids[root] = vim.lsp.start_client(made)
+  end
+  vim.lsp.buf_attach_client(bufnr, client_ids[root])
+end
+
+--- Starts the server for every Dockerfile that is open or will be. See |layerwise-setup|.
+function M.setup(given)
+  options = vim.tbl_deep_extend('force', defaults, given or {})
+  if vim.fn.executable(options.cmd[1]) == 0 then
+    message(
+      options.cmd[1] .. ' is not on the PATH. Run "go install github.com/layerwise/layerwise/cmd/layerwise@latest", '
+        .. 'or name the program in setup{cmd = ...}. See :help layerwise-install',
+      vim.log.levels.WARN
+    )
+    return
+  end
+  marks.define_highlights()
+  local group = vim.api.nvim_create_augroup('layerwise', {})
+  vim.api.nvim_create_autocmd('ColorScheme', { group = group, callback = marks.define_highlights })
+
+  if vim.lsp.config and vim.lsp.enable then
+    vim.lsp.config(
+      'layerwise',
+      vim.tbl_extend('force', config(), {
+        root_dir = function(bufnr, use)
+          use(root_of(bufnr))
+        end,
+      })
+    )
+    vim.lsp.enable('layerwise')
+    return
+  end
+  vim.api.nvim_create_autocmd('FileType', {
+    group = group,
+    pattern = 'dockerfile',
+    callback = function(event)
+      start(event.buf)
+    end,
+  })
+  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(bufnr) and vim.bo[bufnr].filetype == 'dockerfile' then
+      start(bufnr)
+    end
+  end
+end
+
+--- The newest status of a buffer (default: the current one), for status lines; nil where there is none. See |layerwise-status|.
+function M.status(bufnr)
+  return statuses[bufnr or vim.api.nvim_get_current_buf()]
+end
+
+--- One line about the current buffer for status lines: "5 of 7 cached · git HEAD"; "" where there is nothing to say.
+function M.summary(bufnr)
+  local status = M.status(bufnr)
+  if not status then
+    return ''
+  elseif status.state == 'pending' then
+    return 'reading…'
+  end
+  local counts = status.summary
+  return ('%d of %d cached · %s'):format(counts.cached, counts.cached + counts.rebuilt, status.baselineLabel)
+end
+
+--- Says what the marks are compared with, how many there are, and the server's remarks.
+function M.info()
+  local status = M.status()
+  if not status then
+    message('no status for this file. Is it a Dockerfile, and is the server running? See :help layerwise-trouble')
+    return
+  end
+  local lines = { M.summary(), 'engine ' .. status.engine }
+  if status.target ~= '' then
+    table.insert(lines, 'target ' .. status.target)
+  end
+  vim.list_extend(lines, type(status.notes) == 'table' and status.notes or {})
+  message(table.concat(lines, '\n'))
+end
+
+--- Offers the server's fixes for the line under the cursor; where there is only one, newer versions of Neovim make it.
+function M.fix()
+  if vim.lsp.start then
+    vim.lsp.buf.code_action({ context = { only = { 'quickfix' } }, apply = true })
+  else -- Neovim 0.7
+    vim.lsp.buf.code_action({ only = { 'quickfix' } })
+  end
+end
+
+--- Offers the server's rewrites of the whole file.
+function M.reorder()
+  local last = vim.api.nvim_buf_line_count(0)
+  local context = { only = { 'refactor.rewrite' }, diagnostics = {} }
+  local from, to = { 1, 0 }, { last, 0 }
+  if vim.lsp.start then
+    vim.lsp.buf.code_action({ context = context, range = { start = from, ['end'] = to } })
+  else -- Neovim 0.7
+    vim.lsp.buf.range_code_action(context, from, to)
+  end
+end
+
+return M

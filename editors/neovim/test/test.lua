@@ -1,0 +1,195 @@
+-- Drives the plugin against the real server, as editors/neovim/test/run starts it. Ends Neovim with code 1 at the
+-- first thing that is not as it should be.
+local workspace = vim.env.WORKSPACE
+local layerwise = require('layerwise')
+
+local function fail(what)
+  io.stderr:write('FAILED: ' .. what .. '\n')
+  vim.cmd('cquit 1')
+end
+
+local function eventually(what, condition, seen)
+  local ok = vim.wait(10000, condition, 20)
+  if not ok then
+    fail(what .. (seen and ('\n  seen: ' .. vim.inspect(seen())) or ''))
+  end
+end
+
+local function equal(what, want, get)
+  eventually(('%s: want %s'):format(what, vim.inspect(want)), function()
+    return vim.deep_equal(want, get())
+  end, get)
+end
+
+local function read(path)
+  local file = assert(io.open(path, 'rb'))
+  local text = file:read('*a')
+  file:close()
+  return text
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, 'wb'))
+  file:write(text)
+  file:close()
+end
+
+local function buffer_text()
+  return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\n') .. '\n'
+end
+
+local function extmarks()
+  local namespace = vim.api.nvim_get_namespaces().layerwise
+  return vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { details = true })
+end
+
+--- The signs as one string, one character per line: c cached, r rebuilt, ? uncertain, space none.
+local letters = { ['✓'] = 'c', ['↻'] = 'r', ['◌'] = '?' }
+local function signs()
+  local line = {}
+  for i = 1, vim.api.nvim_buf_line_count(0) do
+    line[i] = ' '
+  end
+  for _, mark in ipairs(extmarks()) do
+    local text = mark[4].sign_text
+    if text then
+      line[mark[2] + 1] = letters[vim.trim(text)] or text
+    end
+  end
+  return table.concat(line)
+end
+
+--- What stands at the end of a line (1-based): an inlay hint, or virtual text where there are none.
+local function line_end(line)
+  if vim.lsp.inlay_hint then
+    for _, hint in ipairs(vim.lsp.inlay_hint.get({ bufnr = 0 })) do
+      if hint.inlay_hint.position.line == line - 1 then
+        local label = hint.inlay_hint.label
+        return type(label) == 'string' and label or label[1].value
+      end
+    end
+    return ''
+  end
+  for _, mark in ipairs(extmarks()) do
+    if mark[2] == line - 1 and mark[4].virt_text then
+      return mark[4].virt_text[1][1]
+    end
+  end
+  return ''
+end
+
+local function lens_title()
+  local lens = vim.lsp.codelens.get(vim.lsp.codelens.enable and { bufnr = 0 } or 0)[1]
+  lens = lens and (lens.lens or lens)
+  return lens and lens.command and lens.command.title or ''
+end
+
+local function clients()
+  return (vim.lsp.get_clients or vim.lsp.get_active_clients)()
+end
+
+local function stop_all()
+  local running = clients()
+  vim.lsp.stop_client(running)
+  eventually('the server stops when it is asked to', function()
+    return #clients() == 0
+  end)
+end
+
+local function replace_line(line, text)
+  vim.api.nvim_buf_set_lines(0, line - 1, line, false, { text })
+end
+
+-- Choices are made by their title.
+local wanted_choice
+vim.ui.select = function(items, opts, on_choice)
+  local titles = {}
+  for i, item in ipairs(items) do
+    titles[i] = opts.format_item and opts.format_item(item) or tostring(item)
+    if titles[i]:find(wanted_choice, 1, true) then
+      return on_choice(item, i)
+    end
+  end
+  fail(('no choice with "%s" among %s'):format(wanted_choice, vim.inspect(titles)))
+end
+
+local function open(path, with)
+  vim.cmd('silent! %bwipeout!')
+  layerwise.setup({ cmd = { vim.env.LAYERWISE, 'serve', '--stdio' }, settings = with })
+  vim.cmd('edit ' .. workspace .. '/' .. path)
+end
+
+vim.o.swapfile = false
+vim.o.hidden = true
+vim.cmd('filetype on')
+
+-- The marks, under BuildKit.
+open('shop/Dockerfile', { engine = 'buildkit' })
+equal('marks of a file that is as it was built', 'cccccc c cc  ', signs)
+equal('the status line', '9 of 9 cached · git HEAD', layerwise.summary)
+eventually('a lens above the stage', function()
+  return lens_title():find('cached', 1, true)
+end, lens_title)
+
+write(workspace .. '/shop/src/app.js', 'document.title = "Better shop";\n')
+equal('marks after a file of the context was saved', 'ccccrr c c?  ', signs)
+eventually('the cause at the line end', function()
+  return line_end(5):find('app.js', 1, true)
+end, function()
+  return line_end(5)
+end)
+
+replace_line(4, 'RUN npm ci --omit=dev')
+equal('marks after an unsaved edit', 'cccrrr c c?  ', signs)
+
+vim.cmd('silent write')
+vim.fn.system({ 'git', '-C', workspace, 'commit', '-qam', 'A better shop' })
+equal('marks after a commit', 'cccccc c cc  ', signs)
+
+-- EVN.
+replace_line(9, 'EVN PORT=8080')
+local function word_and_range()
+  local found = vim.diagnostic.get(0)[1]
+  return found and { found.lnum, found.col, found.end_lnum, found.end_col, found.severity }
+end
+equal('the diagnostic on EVN', { 8, 0, 8, 3, vim.diagnostic.severity.ERROR }, word_and_range)
+eventually('the diagnostic says what was meant', function()
+  return vim.diagnostic.get(0)[1].message:find('ENV', 1, true)
+end)
+equal('marks of a file with a mistake', 'cccccc c cc  ', signs)
+
+vim.api.nvim_win_set_cursor(0, { 9, 1 })
+wanted_choice = 'Change to ENV'
+vim.cmd('LayerwiseFix')
+equal('the fix', 'ENV PORT=8080', function()
+  return vim.api.nvim_buf_get_lines(0, 8, 9, false)[1]
+end)
+equal('no diagnostic after the fix', 0, function()
+  return #vim.diagnostic.get(0)
+end)
+
+-- Hover.
+write(workspace .. '/shop/src/app.js', 'document.title = "The best shop";\n')
+equal('marks after the context changed again', 'ccccrr c c?  ', signs)
+local position = { textDocument = vim.lsp.util.make_text_document_params(0), position = { line = 4, character = 2 } }
+local hover
+vim.lsp.buf_request(0, 'textDocument/hover', position, function(_, result)
+  hover = result and vim.inspect(result.contents) or ''
+end)
+eventually('the hover names the cause', function()
+  return hover and hover:find('src/app.js', 1, true)
+end, function()
+  return hover
+end)
+stop_all()
+
+-- Reordering, under the classic builder.
+open('seed/Dockerfile', { engine = 'classic' })
+eventually('marks of the seed', function()
+  return signs():find('c', 1, true)
+end, signs)
+wanted_choice = 'eorder'
+vim.cmd('LayerwiseReorder')
+equal('the reordered file', read(vim.env.AFTER), buffer_text)
+stop_all()
+vim.cmd('qall!')

@@ -1,0 +1,53 @@
+# Sourced by the test of each editor. Gives it:
+#   $work        a new folder, removed at the end
+#   $server      the server: the program with its exit codes noted, so that a test can ask whether it ended cleanly
+#   $workspace   a git repository with the Dockerfiles of workspace/, committed
+#   $artefacts   where screenshots and logs go that are worth a look afterwards
+# and a home folder of its own, so that neither the user's settings nor recorded builds have a part in it.
+set -euo pipefail
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${LAYERWISE_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/layerwise-test}
+artefacts=${LAYERWISE_TEST_ARTEFACTS:-$cache/artefacts}
+work=$(mktemp -d "${TMPDIR:-/tmp}/layerwise-editor.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$artefacts"
+
+# LAYERWISE_SERVER names a server that is built already.
+program=${LAYERWISE_SERVER:-$work/layerwise}
+[ -n "${LAYERWISE_SERVER-}" ] || (cd "$tests/../.." && go build -o "$program" ./cmd/layerwise)
+
+export HOME=$work/home
+unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME
+export GIT_CONFIG_GLOBAL=$HOME/.gitconfig GIT_CONFIG_NOSYSTEM=1
+mkdir -p "$HOME" "$work/bin"
+git config --global user.name "Layerwise test"
+git config --global user.email test@example.com
+git config --global init.defaultBranch main
+
+server=$work/bin/layerwise
+exits=$work/exits
+cat >"$server" <<END
+#!/bin/sh
+"$program" "\$@" 2>>"$work/server.log"
+echo \$? >>"$exits"
+END
+chmod +x "$server"
+
+workspace=$work/workspace
+cp -r "$tests/workspace" "$workspace"
+git -C "$workspace" init -q
+git -C "$workspace" add -A
+git -C "$workspace" commit -qm "As it was built"
+
+# ended_cleanly COUNT: whether the server ended that many times, each time with exit code 0.
+ended_cleanly() {
+	for _ in $(seq 50); do
+		[ "$(cat "$exits" 2>/dev/null | wc -l)" -lt "$1" ] || break
+		sleep 0.1
+	done
+	[ "$(cat "$exits" 2>/dev/null)" = "$(yes 0 | head -n "$1")" ] || {
+		echo "the server should have ended $1 times with exit code 0; exit codes: $(cat "$exits" 2>/dev/null | tr '\n' ' ')"
+		return 1
+	}
+}

@@ -1,0 +1,158 @@
+// Runs VS Code as code-server and drives it in Chromium.
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const { CODE_SERVER, WORK } = process.env;
+
+const settings = {
+	"workbench.startupEditor": "none",
+	"workbench.tips.enabled": false,
+	"window.commandCenter": false,
+	"workbench.secondarySideBar.defaultVisibility": "hidden",
+	"telemetry.telemetryLevel": "off",
+	"extensions.autoCheckUpdates": false,
+	"extensions.ignoreRecommendations": true,
+	"editor.minimap.enabled": false,
+	"editor.quickSuggestions": { other: "off", strings: "off", comments: "off" },
+	"editor.autoClosingBrackets": "never",
+	"editor.autoClosingQuotes": "never",
+	"files.autoSave": "off",
+	"chat.commandCenter.enabled": false,
+};
+
+/** Installs the .vsix and starts VS Code. */
+export async function startEditor(extraSettings = {}) {
+	const dirs = ["--user-data-dir", join(WORK, "user"), "--extensions-dir", join(WORK, "extensions")];
+	mkdirSync(join(WORK, "user", "User"), { recursive: true });
+	writeFileSync(join(WORK, "user", "User", "settings.json"), JSON.stringify({ ...settings, ...extraSettings }));
+	execFileSync(process.execPath, [CODE_SERVER, ...dirs, "--install-extension", join(WORK, "layerwise.vsix")], { stdio: "pipe" });
+
+	const port = await freePort();
+	const args = ["--auth", "none", "--bind-addr", `127.0.0.1:${port}`, "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust"];
+	const server = spawn(process.execPath, [CODE_SERVER, ...dirs, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+	let log = "";
+	const listening = new Promise((resolve, reject) => {
+		const read = (data) => (log += data).includes("HTTP server listening") && resolve();
+		server.stdout.on("data", read);
+		server.stderr.on("data", read);
+		server.on("exit", () => reject(new Error(`code-server ended:\n${log}`)));
+		setTimeout(() => reject(new Error(`code-server does not listen:\n${log}`)), 30_000).unref();
+	});
+	await listening;
+	const browser = await chromium.launch({
+		executablePath: "/usr/bin/chromium",
+		args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+	});
+	return {
+		open: async (folder, options) => Editor.open(browser, `http://127.0.0.1:${port}/?folder=${folder}`, options),
+		stop: async () => {
+			await browser.close();
+			const ended = new Promise((resolve) => server.once("exit", resolve));
+			server.kill();
+			await ended;
+		},
+	};
+}
+
+function freePort() {
+	return new Promise((resolve) => {
+		const probe = createServer().listen(0, "127.0.0.1", () => {
+			const { port } = probe.address();
+			probe.close(() => resolve(port));
+		});
+	});
+}
+
+/** One window of VS Code. */
+export class Editor {
+	static async open(browser, url, { width = 1280, height = 800, scale = 1 } = {}) {
+		const page = await browser.newPage({ viewport: { width, height }, deviceScaleFactor: scale });
+		page.setDefaultTimeout(30_000);
+		await page.goto(url);
+		await page.waitForSelector(".monaco-workbench .statusbar-item");
+		return new Editor(page);
+	}
+
+	constructor(page) {
+		this.page = page;
+	}
+
+	async openFile(name) {
+		await this.page.keyboard.press("Control+p");
+		await this.page.locator(".quick-input-widget input").fill(name);
+		await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
+		await this.page.keyboard.press("Enter");
+		await this.page.locator(".tab.active", { hasText: name.split("/").pop() }).waitFor();
+		await this.page.waitForSelector(".monaco-editor .view-line");
+	}
+
+	async command(title) {
+		await this.page.keyboard.press("F1");
+		await this.page.locator(".quick-input-widget input").fill(`>${title}`);
+		await this.page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().waitFor();
+		await this.page.keyboard.press("Enter");
+	}
+
+	async goToLine(line, column = 1) {
+		await this.page.keyboard.press("Control+g");
+		await this.page.locator(".quick-input-widget input").fill(`:${line}:${column}`);
+		await this.page.keyboard.press("Enter");
+		await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
+	}
+
+	/** Types a line in place of another (1-based). */
+	async replaceLine(line, text) {
+		await this.goToLine(line);
+		await this.page.keyboard.press("Home");
+		await this.page.keyboard.press("Shift+End");
+		await this.page.keyboard.type(text);
+	}
+
+	async save() {
+		await this.page.keyboard.press("Control+s");
+		await this.page.locator(".tab.active.dirty").waitFor({ state: "detached" });
+	}
+
+	/** The marks that are painted in the gutter, by line: "cached", "rebuilt" or "uncertain". */
+	marks() {
+		return this.page.evaluate(() => {
+			const editor = document.querySelector(".monaco-editor");
+			const lines = new Map(
+				[...editor.querySelectorAll(".margin-view-overlays .line-numbers")].map((number) => [
+					number.parentElement.style.top,
+					Number(number.textContent),
+				]),
+			);
+			const marks = {};
+			for (const glyph of editor.querySelectorAll(".glyph-margin-widgets .cgmr")) {
+				const icon = /\b(cached|rebuilt|uncertain)-(light|dark)\.svg/.exec(getComputedStyle(glyph).backgroundImage);
+				if (icon) {
+					marks[lines.get(glyph.style.top)] = icon[1];
+				}
+			}
+			return marks;
+		});
+	}
+
+	/** The text of each line that is in view, with its inlay hints, from the top. */
+	lines() {
+		return this.page.evaluate(() =>
+			[...document.querySelectorAll(".monaco-editor .view-line")]
+				.sort((a, b) => parseFloat(a.style.top) - parseFloat(b.style.top))
+				.map((line) => line.textContent.replaceAll("\u00a0", " ")),
+		);
+	}
+
+	lenses() {
+		return this.page.locator(".codelens-decoration").allTextContents();
+	}
+
+	statusBar() {
+		return this.page.locator('.statusbar-item[id*="layerwise"]').first().textContent();
+	}
+}
+
+export const read = (path) => readFileSync(path, "utf8");

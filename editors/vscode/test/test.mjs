@@ -1,0 +1,134 @@
+// What a user sees of Layerwise in VS Code. Each step waits until it is so, or fails with what was there instead.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { read, startEditor } from "./editor.mjs";
+
+const { WORK, WORKSPACE, ARTEFACTS, LAYERWISE, AFTER } = process.env;
+const shop = join(WORKSPACE, "shop");
+const seed = join(WORKSPACE, "seed");
+
+async function eventually(what, check) {
+	const deadline = Date.now() + 20_000;
+	for (;;) {
+		try {
+			await check();
+			console.log(`  ${what}`);
+			return;
+		} catch (error) {
+			if (Date.now() > deadline) {
+				throw new Error(`${what}: ${error.message}`);
+			}
+			await sleep(50);
+		}
+	}
+}
+
+/** The marks of a file, one letter per line as in the other editors' tests: c cached, r rebuilt, ? uncertain. */
+const marksAre = (what, editor, want) =>
+	eventually(what, async () => {
+		const marks = await editor.marks();
+		const letters = { cached: "c", rebuilt: "r", uncertain: "?" };
+		assert.equal([...want].map((_, i) => letters[marks[i + 1]] ?? " ").join(""), want);
+	});
+
+/** The running programs of a path. */
+const running = (path) =>
+	readdirSync("/proc").filter((pid) => {
+		try {
+			return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/exe`) === path;
+		} catch {
+			return false;
+		}
+	});
+
+const vscode = await startEditor();
+let window;
+try {
+	// The marks, under BuildKit, from the server that the extension carries.
+	window = await vscode.open(shop);
+	await window.openFile("Dockerfile");
+	await marksAre("marks of a file that is as it was built", window, "cccccc c cc  ");
+	await eventually("the status bar counts and names the baseline", async () =>
+		assert.match(await window.statusBar(), /9 of 9 cached · git HEAD/),
+	);
+	await eventually("a lens above each stage", async () => {
+		const lenses = await window.lenses();
+		assert.equal(lenses.length, 2);
+		assert.match(lenses[0], /cached/);
+	});
+	const carried = join(WORK, "extensions", readdirSync(join(WORK, "extensions")).find((name) => name.startsWith("layerwise.")), "server", "layerwise");
+	assert.equal(running(carried).length, 1, `${carried} should run`);
+
+	writeFileSync(join(shop, "src", "app.js"), 'document.title = "Better shop";\n');
+	await marksAre("marks after a file of the context was saved", window, "ccccrr c c?  ");
+	await eventually("the cause at the line end", async () => assert.match((await window.lines())[4], /COPY src \.\/src.*app\.js/));
+
+	await window.replaceLine(4, "RUN npm ci --omit=dev");
+	await marksAre("marks after an unsaved edit", window, "cccrrr c c?  ");
+	await window.page.screenshot({ path: join(ARTEFACTS, "marks.png") });
+
+	await window.save();
+	execFileSync("git", ["-C", WORKSPACE, "commit", "-qam", "A better shop"]);
+	await marksAre("marks after a commit", window, "cccccc c cc  ");
+
+	// EVN.
+	await window.replaceLine(9, "EVN PORT=8080");
+	await window.page.waitForSelector(".squiggly-error");
+	await marksAre("marks of a file with a mistake", window, "cccccc c cc  ");
+	await window.command("Problems: Focus on Problems View");
+	await eventually("the mistake is among the problems", async () =>
+		assert.match(await window.page.locator(".markers-panel .monaco-list-row", { hasText: "EVN" }).first().textContent(), /ENV/),
+	);
+	await window.command("View: Close Panel");
+	await window.goToLine(9, 2);
+	await window.page.keyboard.press("Control+.");
+	const fix = window.page.locator(".action-widget .monaco-list-row", { hasText: "Change to ENV" });
+	await fix.waitFor();
+	await window.page.screenshot({ path: join(ARTEFACTS, "evn.png") });
+	await fix.click();
+	await eventually("the fix is made", async () => assert.match((await window.lines())[8], /^ENV PORT=8080/));
+	await window.page.locator(".squiggly-error").waitFor({ state: "detached" });
+
+	// Hover.
+	writeFileSync(join(shop, "src", "app.js"), 'document.title = "The best shop";\n');
+	await marksAre("marks after the context changed again", window, "ccccrr c c?  ");
+	await window.goToLine(5, 2);
+	await window.command("Show or Focus Hover");
+	await eventually("the hover names the cause", async () =>
+		assert.match(await window.page.locator(".monaco-hover:visible").first().textContent(), /src\/app\.js/),
+	);
+	await window.page.keyboard.press("Escape");
+	await window.save();
+	await window.page.close();
+
+	// Reordering, under the classic builder, with a server that the settings name.
+	mkdirSync(join(seed, ".vscode"));
+	writeFileSync(join(seed, ".vscode", "settings.json"), JSON.stringify({ "layerwise.engine": "classic", "layerwise.server.path": LAYERWISE }));
+	window = await vscode.open(seed);
+	await window.openFile("Dockerfile");
+	await marksAre("marks of the seed, where every instruction is a step", window, "c ccc cc c");
+	await window.command("Layerwise: Show Reordering");
+	await window.page.waitForSelector(".diff-editor, .monaco-diff-editor");
+	const apply = window.page.locator(".notification-toast .monaco-button", { hasText: "Apply" });
+	await apply.waitFor();
+	await window.page.screenshot({ path: join(ARTEFACTS, "reordering.png") });
+	await apply.click();
+	await window.page.locator(".tab.dirty", { hasText: "Dockerfile" }).first().waitFor();
+	await window.save();
+	await eventually("the reordered file", () => assert.equal(read(join(seed, "Dockerfile")), read(AFTER)));
+
+	// Clean shutdown.
+	await window.command("Layerwise: Restart Server");
+	await eventually("the server ends with code 0 when it is restarted", () => assert.match(read(join(WORK, "exits")), /^(0\n)+$/));
+	await window.page.close();
+} catch (error) {
+	await window?.page.screenshot({ path: join(ARTEFACTS, "failure.png") }).catch(() => {});
+	console.error(`FAILED: ${error.message}\nThe screen is in ${join(ARTEFACTS, "failure.png")}`);
+	process.exitCode = 1;
+} finally {
+	await vscode.stop();
+}
+console.log(process.exitCode ? "VS Code: FAILED" : "VS Code: passed");
