@@ -14,6 +14,7 @@ import (
 // join makes one ENV of each run of ENVs on lines directly below one another.
 func join(file *dockerfile.File, stage int) change {
 	var result change
+	groups := 0
 	list := file.Stages[stage].Instructions
 	for i := 0; i < len(list); {
 		n := joinable(file, list[i:])
@@ -26,11 +27,19 @@ func join(file *dockerfile.File, stage int) change {
 			result.edits = append(result.edits, joinEdits(file, group[0], in, k == n-1)...)
 		}
 		result.saved += n - 1
-		result.titles = append(result.titles, fmt.Sprintf("join %d ENVs", n))
-		result.reasons = append(result.reasons, fmt.Sprintf(
-			"Each ENV is a step to the classic builder: %d of them joined are one step. No value refers to another of them, so the environment is the same.", n))
+		groups++
 		i += n
 	}
+	switch groups {
+	case 0:
+		return change{}
+	case 1:
+		result.titles = []string{fmt.Sprintf("join %d ENVs", result.saved+1)}
+	default:
+		result.titles = []string{fmt.Sprintf("join %d ENVs into %d", result.saved+groups, groups)}
+	}
+	result.reasons = []string{fmt.Sprintf("Each ENV is a step to the classic builder: %d fewer of them are %d fewer steps. "+
+		"The environment stays the same, as no value uses a variable that it is joined with.", result.saved, result.saved)}
 	return result
 }
 
@@ -112,9 +121,11 @@ func quotesClosed(value string, escape byte) bool {
 func joinEdits(file *dockerfile.File, first, in *dockerfile.Instruction, last bool) []source.Edit {
 	var edits []source.Edit
 	if in != first {
-		head := file.Text.Slice(source.Span{Start: first.Keyword.Span.End, End: first.Args[0].Span.Start})
-		indent := strings.Repeat(" ", first.Keyword.Span.Len()) + head
-		edits = append(edits, source.Edit{Span: source.Span{Start: in.Keyword.Span.Start, End: in.Args[0].Span.Start}, NewText: indent})
+		text := file.Text
+		indent := text.Slice(source.Span{Start: text.LineStart(first.Line - 1), End: first.Keyword.Span.Start}) +
+			strings.Repeat(" ", first.Keyword.Span.Len()) +
+			text.Slice(source.Span{Start: first.Keyword.Span.End, End: first.Args[0].Span.Start})
+		edits = append(edits, source.Edit{Span: source.Span{Start: text.LineStart(in.Line - 1), End: in.Args[0].Span.Start}, NewText: indent})
 	}
 	end := in.Args[0].Span.Start + len(strings.TrimRight(file.Text.Slice(source.Span{Start: in.Args[0].Span.Start, End: in.Span.End}), " \t"))
 	if pair := in.Command.(*instructions.EnvCommand).Env[0]; pair.NoDelim {

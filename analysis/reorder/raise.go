@@ -33,6 +33,7 @@ func raise(file *dockerfile.File, stage int) change {
 	original := file.Stages[stage].Instructions
 	order := slices.Clone(original)
 	var moved []*dockerfile.Instruction
+	var names []string
 	var result change
 	for i, in := range original {
 		if !movable(in) {
@@ -50,18 +51,23 @@ func raise(file *dockerfile.File, stage int) change {
 		if copied < 0 {
 			continue
 		}
-		copiedLine := order[top+copied].Line
-		above := fmt.Sprintf("%s (line %d)", order[top-1].Meant, order[top-1].Line)
-		below := len(original) - i - 1
+		goal, copying := order[top-1], order[top+copied]
 		order = slices.Insert(slices.Delete(order, at, at+1), top, in)
 		moved = append(moved, in)
-		result.titles = append(result.titles, "raise "+in.Meant)
+		if !slices.Contains(names, in.Meant) {
+			names = append(names, in.Meant)
+		}
+		below := len(original) - i - 1
 		result.reasons = append(result.reasons, fmt.Sprintf(
-			"The classic builder runs %s (line %d) as a step, anew whenever something above it changes, such as what line %d copies; raised to below %s it stays cached. "+
-				"It only sets the image's configuration, and nothing that it passes reads or writes that, so the image is the same. "+
-				"The price: a change of %s itself then rebuilds %d instructions instead of %d, none of the additional ones a RUN.",
-			in.Meant, in.Line, copiedLine, above, in.Meant, below+at-top, below))
+			"%s (line %d) goes below %s (line %d). To the classic builder it is a step, which runs again whenever %s (line %d) copies something else; raised it stays cached. "+
+				"The price: a change of it rebuilds %d instructions behind it instead of %d.",
+			in.Meant, in.Line, goal.Meant, goal.Line, copying.Meant, copying.Line, below+at-top, below))
 	}
+	if len(moved) == 0 {
+		return change{}
+	}
+	result.titles = []string{"raise " + enumerate(names)}
+	result.reasons = append(result.reasons, "The image stays the same: "+enumerate(names)+" only set its configuration, and nothing in between reads or writes the same part of it. No RUN is passed.")
 	result.edits = moveEdits(file, order, moved)
 	return result
 }

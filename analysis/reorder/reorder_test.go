@@ -1,0 +1,287 @@
+package reorder
+
+import (
+	"flag"
+	"fmt"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"golang.org/x/tools/txtar"
+)
+
+var update = flag.Bool("update", false, "write the goldens")
+
+func parse(text string) *dockerfile.File { return dockerfile.Parse(source.New(text), nil) }
+
+// rewritten returns text with all rewrites, and their titles.
+func rewritten(t *testing.T, text string) (string, []string) {
+	t.Helper()
+	var edits []source.Edit
+	var titles []string
+	for _, r := range Suggest(parse(text), Classic) {
+		edits = append(edits, r.Edits...)
+		titles = append(titles, r.Title)
+		if r.Explanation == "" || r.Grade != Proved || len(r.Edits) == 0 {
+			t.Errorf("incomplete rewrite %+v", r)
+		}
+	}
+	after, err := source.Apply(text, edits)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return after, titles
+}
+
+const (
+	noteBefore = `FROM diamol/node
+
+ENV TARGET="blog.sixeyed.com"
+ENV METHOD="HEAD"
+ENV INTERVAL="3000"
+
+WORKDIR /web-ping
+COPY app.js .
+
+CMD ["node", "/web-ping/app.js"]
+`
+	noteAfter = `FROM diamol/node
+
+CMD ["node", "/web-ping/app.js"]
+
+ENV TARGET="blog.sixeyed.com" \
+    METHOD="HEAD" \
+    INTERVAL="3000"
+
+WORKDIR /web-ping
+COPY app.js .
+
+`
+)
+
+// The example that the project began with comes out byte for byte, whatever its line ends are.
+func TestNote(t *testing.T) {
+	for name, change := range map[string]func(string) string{
+		"as it is":      func(s string) string { return s },
+		"no last line":  func(s string) string { return strings.TrimSuffix(s, "\n") },
+		"CRLF":          func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") },
+		"CRLF, no last": func(s string) string { return strings.TrimSuffix(strings.ReplaceAll(s, "\n", "\r\n"), "\r\n") },
+		"mark":          func(s string) string { return "\ufeff" + s },
+		"lower case": func(s string) string {
+			for _, word := range []string{"FROM", "ENV", "CMD", "COPY", "WORKDIR"} {
+				s = strings.ReplaceAll(s, word+" ", strings.ToLower(word)+" ")
+			}
+			return s
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, titles := rewritten(t, change(noteBefore))
+			if diff := cmp.Diff(change(noteAfter), got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if want := []string{"Raise CMD, join 3 ENVs (classic builder)"}; !slices.Equal(titles, want) {
+				t.Errorf("titles %q", titles)
+			}
+		})
+	}
+}
+
+func TestBuildKitGainsNothing(t *testing.T) {
+	file := parse(noteBefore)
+	if got := Suggest(file, BuildKit); got != nil {
+		t.Errorf("%+v", got)
+	}
+	want := "Nothing to gain under BuildKit: ENV and CMD only set the image's configuration, which is no step of the build, " +
+		"so raising or joining them saves nothing. Its steps here are FROM, WORKDIR and COPY."
+	if got := NothingGained(file, BuildKit); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// Each archive in testdata is one case: its comment says what it shows; Dockerfile is the input, after the golden
+// result; titles are those of the rewrites. Nothing is offered where after is equal to the input.
+func TestCases(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(strings.TrimSpace(string(archive.Comment))) == 0 {
+				t.Error("the case does not say what it shows")
+			}
+			input := string(archive.Files[0].Data)
+			checkInvariants(t, input)
+			after, titles := rewritten(t, input)
+			got := txtar.Format(&txtar.Archive{Comment: archive.Comment, Files: []txtar.File{
+				archive.Files[0],
+				{Name: "after", Data: []byte(after)},
+				{Name: "titles", Data: []byte(strings.Join(titles, "\n") + "\n")},
+			}})
+			if *update {
+				if err := os.WriteFile(path, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// checkInvariants checks what must hold for every file: after the rewrites it reads without errors, each stage builds
+// the same image from the same instructions, no comment is lost, and there is nothing more to offer.
+func checkInvariants(t *testing.T, text string) (rewrites int) {
+	t.Helper()
+	before := parse(text)
+	rewrites = len(Suggest(before, Classic))
+	if rewrites == 0 {
+		return 0
+	}
+	result, _ := rewritten(t, text)
+	after := parse(result)
+	if broken(after) {
+		t.Fatalf("the result has errors: %+v\n%s", after.Problems, result)
+	}
+	if len(after.Stages) != len(before.Stages) {
+		t.Fatalf("%d stages became %d", len(before.Stages), len(after.Stages))
+	}
+	for i := range before.Stages {
+		if diff := cmp.Diff(build(before, before.Stages[i]), build(after, after.Stages[i])); diff != "" {
+			t.Fatalf("stage %d builds another image (-before +after):\n%s\nfrom:\n%s\nto:\n%s", i, diff, text, result)
+		}
+	}
+	if diff := cmp.Diff(others(before), others(after)); diff != "" {
+		t.Fatalf("other instructions (-before +after):\n%s\nfrom:\n%s\nto:\n%s", diff, text, result)
+	}
+	if diff := cmp.Diff(comments(before), comments(after)); diff != "" {
+		t.Fatalf("other comments (-before +after):\n%s\nfrom:\n%s\nto:\n%s", diff, text, result)
+	}
+	if strings.HasSuffix(text, "\n") != strings.HasSuffix(result, "\n") && !strings.HasSuffix(result, "\n") {
+		t.Fatalf("the final newline is lost:\n%s", result)
+	}
+	if strings.Count(text, "\n") == strings.Count(text, "\r\n") && strings.Count(result, "\n") != strings.Count(result, "\r\n") {
+		t.Fatalf("a carriage return is lost: %q", result)
+	}
+	if again := Suggest(after, Classic); len(again) > 0 {
+		t.Fatalf("a second time it offers %q:\n%s\nafter:\n%s", again[0].Title, text, result)
+	}
+	return rewrites
+}
+
+// others returns the text of all instructions but ENV, sorted: ENVs are compared by what they set.
+func others(file *dockerfile.File) []string {
+	var list []string
+	for _, in := range file.Instructions {
+		if in.Meant != "ENV" {
+			list = append(list, file.Text.Slice(in.Span))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func comments(file *dockerfile.File) []string {
+	var list []string
+	for _, c := range file.Comments {
+		list = append(list, file.Text.Slice(c.Span))
+	}
+	for _, in := range file.Instructions {
+		for _, c := range in.Comments {
+			list = append(list, file.Text.Slice(c.Span))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Random files of instructions that are likely to get in each other's way.
+func TestRandomFiles(t *testing.T) {
+	parts := []string{
+		"ENV A=1", "ENV B=$A", "ENV A=2 C=3", "ENV D four five", "ENV E=\"x y\" \\\n    F='$A'", "ENV G=${B:-$C}", "ENV \\\n  H=1", "ENV I=a\\ b",
+		"ENV J=1 \\\n# inside\n  K=2", "ENV L \"quoted\"", "\tENV M=1", "ENV\tN=1", "ENV O=open\\", "ENV P=\"open", "ENV A $A", "ENV Q=1   ",
+		"CMD [\"a\"]", "CMD a b", "ENTRYPOINT [\"e\"]", "ENTRYPOINT e f", "LABEL a=1", "LABEL a=2 b=\"$A\"", "LABEL c=3 \\\n      d=4", "EXPOSE 80", "EXPOSE $A",
+		"STOPSIGNAL SIGINT", "HEALTHCHECK CMD curl x", "HEALTHCHECK NONE", "SHELL [\"/bin/bash\", \"-c\"]", "USER u", "WORKDIR /w", "WORKDIR x$A", "VOLUME /v",
+		"RUN make", "RUN <<X\nCMD x\nX", "COPY a b", "COPY $A /b", "ADD c d", "ONBUILD CMD x", "ARG A=0", "ARG Z", "MAINTAINER me", "FROM other AS x", "COPY <<Y /y\nhi\nY",
+	}
+	gaps := []string{"\n", "\n", "\n", "\n\n", "\n\n\n", "\n# note\n", "\n\n# note\n", "\n# apart\n\n", "   \n"}
+	offered := 0
+	for seed := range int64(3000) {
+		random := rand.New(rand.NewSource(seed))
+		var b strings.Builder
+		b.WriteString("FROM base")
+		for range random.Intn(12) {
+			b.WriteString(gaps[random.Intn(len(gaps))] + parts[random.Intn(len(parts))])
+		}
+		if random.Intn(2) == 0 {
+			b.WriteString("\n")
+		}
+		text := b.String()
+		if random.Intn(4) == 0 {
+			text = strings.ReplaceAll(text, "\n", "\r\n")
+		}
+		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { offered += checkInvariants(t, text) }) {
+			t.Fatalf("%q", text)
+		}
+	}
+	if offered < 300 {
+		t.Errorf("only %d rewrites were offered: the files are too dull", offered)
+	}
+}
+
+// The same for real files, where they are at hand.
+func TestCorpus(t *testing.T) {
+	paths := corpus(t)
+	offered := 0
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(filepath.Base(path), func(t *testing.T) { offered += checkInvariants(t, string(content)) })
+	}
+	t.Logf("%d rewrites in %d files", offered, len(paths))
+}
+
+// corpus returns the files of the shared corpus, which lies beside the module's root.
+func corpus(t *testing.T) []string {
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			break
+		}
+		if root == filepath.Dir(root) {
+			t.Fatal("no go.mod above the test's folder")
+		}
+		root = filepath.Dir(root)
+	}
+	paths, _ := filepath.Glob(filepath.Join(root, "..", "shared", "corpus", "dockerfiles", "*"))
+	if len(paths) == 0 {
+		t.Skip("MISSING: the corpus of real Dockerfiles (../shared/corpus/dockerfiles beside the checkout); nothing was checked")
+	}
+	return paths
+}
+
+func FuzzSuggest(f *testing.F) {
+	f.Add(noteBefore)
+	f.Add("# escape=`\nFROM a\nCOPY b c\n# note\nLABEL x=1 `\n  y=2\nENV A b c\nENV D=e\nEXPOSE 80")
+	f.Fuzz(func(t *testing.T, text string) { checkInvariants(t, text) })
+}
