@@ -1,0 +1,276 @@
+package gittree
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+)
+
+// entry is one line of git ls-tree.
+type entry struct {
+	mode, kind, id string
+	path           string // relative to the tree listed
+	convert        conversion
+}
+
+// list lists a tree of a commit recursively, or only what is at the names.
+func (r *repository) list(ctx context.Context, commit, prefix string, names ...string) ([]*entry, error) {
+	tree := commit
+	if prefix != "" {
+		tree += ":" + strings.TrimSuffix(prefix, "/")
+	}
+	out, err := r.output(ctx, nil, append([]string{"ls-tree", "-r", "-z", "--full-tree", tree, "--"}, names...)...)
+	if err != nil {
+		if _, missing := r.output(ctx, nil, "rev-parse", "--verify", "--quiet", tree+"^{tree}"); missing != nil && ctx.Err() == nil {
+			return nil, fmt.Errorf("%s: %w %.12s", prefix, ErrNotInRevision, commit)
+		}
+		return nil, err
+	}
+	var entries []*entry
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		info, name, ok := strings.Cut(line, "\t")
+		f := strings.Fields(info)
+		if !ok || len(f) != 3 {
+			continue
+		}
+		entries = append(entries, &entry{mode: f[0], kind: f[1], id: f[2], path: name})
+	}
+	return entries, nil
+}
+
+// Load reads the part of a revision that lies at contextDir, a directory in a git working tree, as the build context of
+// dockerfile, whose ignore file of that revision counts. Git keeps no permissions but whether a file is executable: where
+// that agrees with the entry in worktree, which may be nil, its permissions and extended attributes are taken, so that a
+// umask does not make everything look changed; else they are those of umask 022. A submodule is an empty directory.
+// Errors wrap ErrNoGit, ErrNotRepository, ErrUnborn, ErrUnknownRevision or ErrNotInRevision.
+//
+// No filter driver is run (git-lfs is one): a file of one that is as it was checked out has the contents that it has in
+// the working tree; if it was changed since, its contents of then are taken to be others.
+func Load(ctx context.Context, contextDir, rev, dockerfile string, worktree *buildcontext.Tree) (*buildcontext.Tree, error) {
+	r, err := open(ctx, contextDir)
+	if err != nil {
+		return nil, err
+	}
+	commit, err := r.commit(ctx, rev)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", contextDir, err)
+	}
+	entries, err := r.list(ctx, commit, r.prefix)
+	if err != nil {
+		return nil, err
+	}
+	ignore, failure := r.ignore(ctx, commit, contextDir, dockerfile, entries)
+	if failure != nil && !errors.Is(failure, buildcontext.ErrIgnoreFile) {
+		return nil, failure
+	}
+	b := &builder{worktree: worktree, ignore: ignore, sha1: r.sha1, links: map[*entry]string{}, contents: map[*entry]buildcontext.ContentID{}}
+	if worktree == nil {
+		b.worktree = buildcontext.NewTree(buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, nil), nil, nil, nil, nil)
+	}
+	if err := b.readContents(ctx, r, commit, entries); err != nil {
+		return nil, err
+	}
+	root := b.dir("", buildcontext.IgnoreState{}, buildcontext.Meta{Type: buildcontext.Dir}, entries, 0)
+	return buildcontext.NewTree(root, ignore, b.filtered, b.problems, failure), nil
+}
+
+// ignore reads the ignore file that counts.
+func (r *repository) ignore(ctx context.Context, commit, contextDir, dockerfile string, entries []*entry) (*buildcontext.Ignore, error) {
+	none := &buildcontext.Ignore{}
+	parse := func(name string, text []byte) (*buildcontext.Ignore, error) {
+		ignore, err := buildcontext.ParseIgnore(name, text)
+		if err != nil {
+			return none, err
+		}
+		return ignore, nil
+	}
+	if dockerfile != "" {
+		if name, ok := r.name(dockerfile + ".dockerignore"); ok {
+			text, err := r.readFile(ctx, commit, name)
+			if err == nil {
+				return parse(name, text)
+			}
+			if !errors.Is(err, ErrNotInRevision) {
+				return none, err
+			}
+		} else if text, err := os.ReadFile(dockerfile + ".dockerignore"); err == nil {
+			return parse(filepath.Base(dockerfile)+".dockerignore", text) // outside the repository: as it is
+		}
+	}
+	for _, e := range entries {
+		if e.path == ".dockerignore" {
+			text, err := r.readFile(ctx, commit, r.prefix+".dockerignore")
+			if err != nil {
+				return none, err
+			}
+			return parse(".dockerignore", text)
+		}
+	}
+	return none, nil
+}
+
+// name gives a file's path in the repository, slash-separated.
+func (r *repository) name(file string) (string, bool) {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return "", false
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return "", false
+	}
+	top, err := filepath.EvalSymlinks(r.top)
+	if err != nil {
+		return "", false
+	}
+	rel, err := filepath.Rel(top, filepath.Join(dir, filepath.Base(abs)))
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", false
+	}
+	return filepath.ToSlash(rel), true
+}
+
+// builder makes nodes of entries.
+type builder struct {
+	worktree *buildcontext.Tree
+	ignore   *buildcontext.Ignore
+	sha1     bool
+	links    map[*entry]string
+	contents map[*entry]buildcontext.ContentID // of those that differ from the blob
+	filtered *filtered
+	problems []*buildcontext.PathError
+}
+
+// readContents reads the links' targets and the files whose contents are not the blob's.
+func (b *builder) readContents(ctx context.Context, r *repository, commit string, entries []*entry) error {
+	var links, files []*entry
+	for _, e := range entries {
+		switch {
+		case e.mode == "120000":
+			links = append(links, e)
+		case e.kind == "blob" && !b.ignore.Ignores(e.path):
+			files = append(files, e)
+		}
+	}
+	c, err := r.checkout(ctx, commit, r.prefix, files)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if b.filtered, err = c.filtered(ctx, files, b.worktree); err != nil {
+		return err
+	}
+	if err := c.read(ctx, links, func(e *entry, text []byte) { b.links[e] = string(text) }); err != nil {
+		return err
+	}
+	var convert []*entry
+	for _, e := range files {
+		if e.convert == internal || e.convert == identical && !b.sha1 {
+			convert = append(convert, e)
+		}
+	}
+	return c.read(ctx, convert, func(e *entry, text []byte) { b.contents[e] = buildcontext.HashContent(text) })
+}
+
+// dir makes a directory of the entries below it; their paths begin with skip bytes of its own path and slash.
+func (b *builder) dir(rel string, state buildcontext.IgnoreState, meta buildcontext.Meta, entries []*entry, skip int) *buildcontext.Node {
+	var children []*buildcontext.Node
+	for len(entries) > 0 {
+		e := entries[0]
+		name, _, isDir := strings.Cut(e.path[skip:], "/")
+		n := 1
+		if isDir {
+			for n < len(entries) && strings.HasPrefix(entries[n].path, e.path[:skip+len(name)+1]) {
+				n++
+			}
+		}
+		group := entries[:n]
+		entries = entries[n:]
+		childRel := e.path[:skip+len(name)]
+		ignored, enter, inner := b.ignore.Match(childRel, state)
+		switch {
+		case ignored && (!isDir || !enter):
+		case isDir:
+			if d := b.dir(childRel, inner, b.dirMeta(childRel), group, skip+len(name)+1); !ignored || len(d.Children()) > 0 {
+				children = append(children, d)
+			}
+		default:
+			children = append(children, b.leaf(name, e))
+		}
+	}
+	return buildcontext.NewNode(path.Base(rel), meta, children)
+}
+
+func (b *builder) dirMeta(rel string) buildcontext.Meta {
+	m := buildcontext.Meta{Type: buildcontext.Dir, Mode: 0o755}
+	if n, ok := b.worktree.Lookup(rel); ok && n.Type() == buildcontext.Dir {
+		m.Mode, m.Xattrs = n.Mode(), n.Meta().Xattrs
+	}
+	return m
+}
+
+func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
+	switch {
+	case e.kind == "commit":
+		return buildcontext.NewNode(name, b.dirMeta(e.path), nil)
+	case e.mode == "120000":
+		m := buildcontext.Meta{Type: buildcontext.Symlink, Mode: 0o777}
+		link, ok := b.links[e]
+		if m.Link = link; !ok {
+			m.Err = ErrMissingObject
+			b.problems = append(b.problems, &buildcontext.PathError{Path: e.path, Err: ErrMissingObject})
+		}
+		return buildcontext.NewNode(name, m, nil)
+	}
+	m := buildcontext.Meta{Type: buildcontext.File, Mode: 0o644}
+	if e.mode == "100755" {
+		m.Mode = 0o755
+	}
+	if n, ok := b.worktree.Lookup(e.path); ok && n.Type() == buildcontext.File && (n.Mode()&0o100 != 0) == (e.mode == "100755") {
+		m.Mode, m.Xattrs = n.Mode(), n.Meta().Xattrs
+	}
+	id, ok := b.contents[e]
+	switch {
+	case ok:
+	case e.convert == identical && b.sha1:
+		hex.Decode(id[:], []byte(e.id))
+	case e.convert == driver:
+		return buildcontext.NewNode(name, m, nil) // the filtered tell when they are asked
+	default:
+		m.Err = ErrMissingObject
+		b.problems = append(b.problems, &buildcontext.PathError{Path: e.path, Err: ErrMissingObject})
+	}
+	n := buildcontext.NewNode(name, m, nil)
+	if m.Err == nil {
+		n.SetContent(id)
+	}
+	return n
+}
+
+// WithIgnored returns base with what git ignores in the working tree, and .git itself, as it is in worktree: files that
+// no commit tells about but that were there when an image was built all the same (installed dependencies, build
+// products). Without it they count as added since the commit.
+func WithIgnored(ctx context.Context, contextDir string, base, worktree *buildcontext.Tree) (*buildcontext.Tree, error) {
+	r, err := open(ctx, contextDir)
+	if err != nil {
+		return nil, err
+	}
+	out, err := r.output(ctx, nil, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range strings.SplitSeq(string(out)+".git", "\x00") {
+		if name = strings.TrimSuffix(name, "/"); name != "" && !base.Ignore().Ignores(name) {
+			names = append(names, name)
+		}
+	}
+	return base.WithEntries(names, worktree), nil
+}
