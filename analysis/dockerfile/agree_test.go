@@ -44,6 +44,9 @@ func agree(text string) (difference string, accepted bool) {
 	case first == nil:
 		return fmt.Sprintf("BuildKit says %q, we accept it", err), false
 	}
+	if misread(f) >= 0 {
+		return "", false
+	}
 	return sameLine(f, err), false
 }
 
@@ -74,7 +77,8 @@ func sameLine(f *dockerfile.File, err error) string {
 }
 
 func sameNodes(f *dockerfile.File, result *parser.Result) string {
-	if len(f.Instructions) != len(result.AST.Children) {
+	differ := misread(f)
+	if differ < 0 && len(f.Instructions) != len(result.AST.Children) {
 		return fmt.Sprintf("%d instructions, BuildKit has %d", len(f.Instructions), len(result.AST.Children))
 	}
 	if rune(f.Escape) != result.EscapeToken {
@@ -82,18 +86,18 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 	}
 	warned := 0
 	for i, node := range result.AST.Children {
+		if i == differ {
+			return ""
+		}
 		in := f.Instructions[i]
 		if in.Line != node.StartLine || in.EndLine != node.EndLine {
 			return fmt.Sprintf("instruction %d on lines %d to %d, BuildKit has %d to %d", i, in.Line, in.EndLine, node.StartLine, node.EndLine)
 		}
-		for _, p := range in.Problems {
-			if p.Kind == dockerfile.EmptyContinuation {
-				warned++
-				break
-			}
+		if has(in, dockerfile.EmptyContinuation) {
+			warned++
 		}
-		if in.Keyword.Text != node.Value {
-			continue // meant otherwise
+		if has(in, dockerfile.UnknownInstruction) {
+			continue // ours is what is meant
 		}
 		if in.Node == nil {
 			return fmt.Sprintf("instruction %d was rejected: %v", i, in.Problems)
@@ -101,7 +105,7 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 		value, err := instructions.ParseInstruction(node)
 		if err != nil {
 			if in.Command != nil || in.From != nil {
-				if !slices.ContainsFunc(in.Problems, func(p dockerfile.Problem) bool { return p.Kind == dockerfile.UnknownFlag }) {
+				if !has(in, dockerfile.UnknownFlag) {
 					return fmt.Sprintf("instruction %d has a command, BuildKit says %v", i, err)
 				}
 			}
@@ -144,11 +148,23 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 	return ""
 }
 
+// misread returns the index of the first misspelt instruction that has a heredoc with us, but not with BuildKit, or -1:
+// from there on the two read different lines.
+func misread(f *dockerfile.File) int {
+	return slices.IndexFunc(f.Instructions, func(in *dockerfile.Instruction) bool {
+		return len(in.Heredocs) > 0 && has(in, dockerfile.UnknownInstruction)
+	})
+}
+
+func has(in *dockerfile.Instruction, kind dockerfile.ProblemKind) bool {
+	return slices.ContainsFunc(in.Problems, func(p dockerfile.Problem) bool { return p.Kind == kind })
+}
+
 // TestAgreement reads every Dockerfile at hand as BuildKit's parser does.
 func TestAgreement(t *testing.T) {
 	for name, files := range map[string][]string{
 		"corpus":   shared(t, "corpus/dockerfiles/*"),
-		"reorders": shared(t, "corpus/reorders/*"),
+		"reorders": shared(t, "corpus/reorders/*.[ab]*"),
 		"buildkit": buildkit(t, "frontend/dockerfile/parser/testfile*/*/Dockerfile", "frontend/dockerfile/parser/testfile-line/Dockerfile"),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -38,12 +38,11 @@ func (s *scanner) heredocs(x *extent) (docs []Heredoc, open []Heredoc) {
 	for i := range docs {
 		doc := &docs[i]
 		doc.Body = source.Span{Start: s.pos, End: s.pos}
-		doc.Terminator = doc.Body
-		for {
+		terminated := false
+		for !terminated {
 			start := s.pos
 			span, ok := s.next()
 			if !ok {
-				open = append(open, *doc)
 				break
 			}
 			if s.tooLong(start) {
@@ -54,12 +53,17 @@ func (s *scanner) heredocs(x *extent) (docs []Heredoc, open []Heredoc) {
 			if doc.Chomp {
 				line = strings.TrimLeft(line, "\t")
 			}
-			if line == doc.Name {
+			if terminated = line == doc.Name; terminated {
 				doc.Terminator = source.Span{Start: span.End - len(line), End: span.End}
-				break
+			} else {
+				doc.Body.End = s.pos
 			}
-			doc.Body.End = s.pos
-			doc.Terminator = source.Span{Start: s.pos, End: s.pos}
+		}
+		if !terminated {
+			// The instruction ends before the last line break of the file, and so does all within it.
+			doc.Body = source.Span{Start: min(doc.Body.Start, x.end), End: x.end}
+			doc.Terminator = source.Span{Start: x.end, End: x.end}
+			open = append(open, *doc)
 		}
 	}
 	return docs, open
