@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -28,12 +29,12 @@ const (
 	driver                      // a program that the user configured makes the contents
 )
 
-// checkout knows what a checkout of a commit would write: the attributes of the commit itself count, which it finds in
-// an index of its own.
+// checkout knows what a checkout of a commit would write. The attributes of the commit itself count: git finds them in a
+// working tree that holds nothing else.
 type checkout struct {
 	repo    *repository
 	prefix  string // of the entries' paths
-	convert git
+	convert git    // runs in that working tree, without filter drivers
 	temp    string
 }
 
@@ -43,20 +44,24 @@ func (c *checkout) close() {
 	}
 }
 
-// checkout finds out which of the files are converted and notes it in them.
-func (r *repository) checkout(ctx context.Context, commit, prefix string, files []*entry) (*checkout, error) {
+// checkout finds out which of the files are converted and notes it in them; all are the entries that they are among.
+func (r *repository) checkout(ctx context.Context, commit, prefix string, files, all []*entry) (*checkout, error) {
 	c := &checkout{repo: r, prefix: prefix}
 	config, err := r.config(ctx)
+	if err != nil || len(files) == 0 {
+		return c, err
+	}
+	attributes, err := r.attributeFiles(ctx, commit, prefix, files, all)
 	if err != nil {
 		return nil, err
 	}
-	if len(files) == 0 || config["core.autocrlf"] != "true" && !r.hasAttributes(ctx, commit, files, prefix, config) {
+	if len(attributes) == 0 && config["core.autocrlf"] != "true" && !r.hasAttributes(config) {
 		return c, nil
 	}
 	if c.temp, err = os.MkdirTemp("", "layerwise-git-"); err != nil {
 		return nil, err
 	}
-	if err := c.attributes(ctx, commit, files, config); err != nil {
+	if err := c.attributes(ctx, attributes, files, config); err != nil {
 		c.close()
 		return nil, err
 	}
@@ -85,45 +90,53 @@ func (r *repository) config(ctx context.Context) (map[string]string, error) {
 	return config, nil
 }
 
-// hasAttributes says whether any file with attributes may speak of the files.
-func (r *repository) hasAttributes(ctx context.Context, commit string, files []*entry, prefix string, config map[string]string) bool {
+// hasAttributes says whether there are attributes besides those of the commit.
+func (r *repository) hasAttributes(config map[string]string) bool {
 	exists := func(file string) bool {
 		_, err := os.Stat(file)
 		return err == nil
 	}
-	home, _ := os.UserHomeDir()
 	xdg := os.Getenv("XDG_CONFIG_HOME")
-	if xdg == "" {
+	if home, err := os.UserHomeDir(); xdg == "" && err == nil {
 		xdg = filepath.Join(home, ".config")
 	}
-	if config["core.attributesfile"] != "" || exists(filepath.Join(xdg, "git", "attributes")) ||
-		exists("/etc/gitattributes") || exists(filepath.Join(r.common, "info", "attributes")) {
-		return true
-	}
+	return config["core.attributesfile"] != "" || exists(filepath.Join(xdg, "git", "attributes")) ||
+		exists("/etc/gitattributes") || exists(filepath.Join(r.common, "info", "attributes"))
+}
+
+// attributeFiles lists the commit's .gitattributes that may speak of the files, by their paths in the repository.
+func (r *repository) attributeFiles(ctx context.Context, commit, prefix string, files, all []*entry) ([]*entry, error) {
 	const name = ".gitattributes"
-	var above []string
-	dirs := []string{prefix}
-	if len(files) == 1 { // a single file is listed without its neighbours
-		dirs = append(dirs, prefix+files[0].path)
-	}
-	for _, dir := range dirs {
-		for i := strings.LastIndexByte(dir, '/'); i >= 0; i = strings.LastIndexByte(dir[:i], '/') {
-			above = append(above, dir[:i+1]+name)
+	var found []*entry
+	for _, e := range all {
+		if e.kind == "blob" && strings.HasSuffix("/"+e.path, "/"+name) {
+			found = append(found, &entry{mode: e.mode, kind: e.kind, id: e.id, path: prefix + e.path})
 		}
 	}
-	if found, err := r.list(ctx, commit, "", append(above, name)...); err != nil || len(found) > 0 {
-		return true
+	below := prefix
+	if len(all) == 1 { // a single file is listed without its neighbours
+		below += files[0].path
 	}
-	return slices.ContainsFunc(files, func(e *entry) bool { return strings.HasSuffix("/"+e.path, "/"+name) })
+	above := []string{name}
+	for i := strings.LastIndexByte(below, '/'); i >= 0; i = strings.LastIndexByte(below[:i], '/') {
+		above = append(above, below[:i+1]+name)
+	}
+	more, err := r.list(ctx, commit, "", above...)
+	for _, e := range more {
+		if e.kind == "blob" && !slices.ContainsFunc(found, func(f *entry) bool { return f.path == e.path }) {
+			found = append(found, e)
+		}
+	}
+	return found, err
 }
 
 // attributes notes what becomes of each file, by gitattributes(5).
-func (c *checkout) attributes(ctx context.Context, commit string, files []*entry, config map[string]string) error {
-	empty := filepath.Join(c.temp, "tree") // a working tree without .gitattributes: those of the index count
-	if err := os.Mkdir(empty, 0o700); err != nil {
-		return err
+func (c *checkout) attributes(ctx context.Context, attributes, files []*entry, config map[string]string) error {
+	c.convert = git{
+		dir: c.temp,
+		env: []string{"GIT_DIR=" + c.repo.gitDir, "GIT_WORK_TREE=" + c.temp, "GIT_INDEX_FILE=" + filepath.Join(c.temp, "no index")},
+		cfg: c.repo.cfg,
 	}
-	c.convert = git{dir: empty, env: []string{"GIT_DIR=" + c.repo.gitDir, "GIT_WORK_TREE=" + empty, "GIT_INDEX_FILE=" + filepath.Join(c.temp, "index")}}
 	drivers := map[string]bool{}
 	for k, v := range config {
 		for _, part := range []string{".smudge", ".process"} {
@@ -137,14 +150,23 @@ func (c *checkout) attributes(ctx context.Context, commit string, files []*entry
 			c.convert.cfg = append(c.convert.cfg, "-c", "filter."+name+"."+part)
 		}
 	}
-	if _, err := c.convert.output(ctx, nil, "read-tree", commit); err != nil {
+	var failed error
+	err := c.repo.batch(ctx, attributes, func(e *entry, text []byte) {
+		file := filepath.Join(c.temp, filepath.FromSlash(e.path))
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			failed = err
+		} else if err := os.WriteFile(file, text, 0o600); err != nil {
+			failed = err
+		}
+	})
+	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
 	var in bytes.Buffer
 	for _, e := range files {
 		in.WriteString(c.prefix + e.path + "\x00")
 	}
-	out, err := c.convert.output(ctx, &in, "check-attr", "--cached", "-z", "--stdin", "text", "crlf", "eol", "ident", "filter", "working-tree-encoding")
+	out, err := c.convert.output(ctx, &in, "check-attr", "-z", "--stdin", "text", "crlf", "eol", "ident", "filter", "working-tree-encoding")
 	if err != nil {
 		return err
 	}
@@ -335,9 +357,10 @@ func (c *checkout) filtered(ctx context.Context, files []*entry, worktree *build
 	if len(drivers) == 0 {
 		return f, nil
 	}
-	// What the index has with this blob, and what of it has another time or size than when it was checked out. Git
-	// compares no contents here, so it runs no filter either.
-	out, err := c.repo.output(ctx, nil, "ls-files", "-z", "--stage", "--", ".")
+	// What the index has with this blob, and what of it has another time or size than when it was checked out. Of a file
+	// that was changed in the same tick as the index git compares contents; without filters, so that it comes out changed.
+	quiet := git{dir: c.repo.dir, cfg: c.convert.cfg}
+	out, err := quiet.output(ctx, nil, "ls-files", "-z", "--stage", "--", ".")
 	if err != nil {
 		return nil, err
 	}
@@ -347,7 +370,7 @@ func (c *checkout) filtered(ctx context.Context, files []*entry, worktree *build
 			f.clean[name] = true
 		}
 	}
-	out, err = c.repo.output(ctx, nil, "diff-files", "-z", "--name-only", "--relative", "--", ".")
+	out, err = quiet.output(ctx, nil, "diff-files", "-z", "--name-only", "--relative", "--", ".")
 	if err != nil {
 		return nil, err
 	}

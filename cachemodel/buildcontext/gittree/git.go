@@ -200,7 +200,7 @@ func (r *repository) readFile(ctx context.Context, commit, name string) ([]byte,
 	if len(entries) != 1 || entries[0].kind != "blob" {
 		return nil, fmt.Errorf("%s: %w %.12s", name, ErrNotInRevision, commit)
 	}
-	c, err := r.checkout(ctx, commit, "", entries)
+	c, err := r.checkout(ctx, commit, "", entries, entries)
 	if err != nil {
 		return nil, err
 	}

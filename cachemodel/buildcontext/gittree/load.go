@@ -159,7 +159,7 @@ func (b *builder) readContents(ctx context.Context, r *repository, commit string
 			files = append(files, e)
 		}
 	}
-	c, err := r.checkout(ctx, commit, r.prefix, files)
+	c, err := r.checkout(ctx, commit, r.prefix, files, entries)
 	if err != nil {
 		return err
 	}
