@@ -32,7 +32,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, options Options) int {
 
 	rpc := jsonrpc2.NewConn(newFrames(conn, options.Log), jsonrpc2.WithCodec(codec{}))
 	s := newSession(ctx, rpc, options)
-	rpc.Go(ctx, protocol.CancelHandler(s.handle))
+	rpc.Go(ctx, s.handle)
 
 	select {
 	case <-s.exit:
@@ -81,7 +81,7 @@ func (s *session) handle(ctx context.Context, req *jsonrpc2.Request) (result any
 			s.log.Error("panic", zap.String("method", name), zap.Any("value", v), zap.ByteString("stack", debug.Stack()))
 			result, err = nil, jsonrpc2.Errorf(jsonrpc2.InternalError, "internal error in %s: %v", name, v)
 		}
-		err = answerError(ctx, err)
+		err = answerError(err)
 		s.trace(name, req.IsCall(), time.Since(began), err)
 		if !req.IsCall() {
 			err = nil // the library would end the connection
@@ -98,23 +98,57 @@ func (s *session) handle(ctx context.Context, req *jsonrpc2.Request) (result any
 		}
 		return nil, nil // an unknown notification may be ignored, "$/" or not
 	}
-	finish, err := m.start(s, ctx, req.Params())
+	finish, err := m.start(s, req.Params())
 	if err != nil || finish == nil {
 		return nil, err
 	}
-	if m.beside {
-		jsonrpc2.Async(ctx)
+	if !m.beside {
+		return finish(s.ctx)
 	}
-	return finish(ctx)
+	jobCtx, done := s.cancellable(req.ID())
+	defer done()
+	jsonrpc2.Async(ctx)
+	return finish(jobCtx)
+}
+
+// cancellable returns a context that $/cancelRequest ends. It descends from the session's: the library's request contexts
+// are pooled, and its CancelHandler derives one that may outlive the request by an instant, which crashes the process.
+func (s *session) cancellable(id jsonrpc2.ID) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.mu.Lock()
+	s.requests[id] = cancel
+	s.mu.Unlock()
+	return ctx, func() {
+		cancel()
+		s.mu.Lock()
+		delete(s.requests, id)
+		s.mu.Unlock()
+	}
+}
+
+func cancelRequest(s *session, p *protocol.CancelParams) {
+	var id jsonrpc2.ID
+	switch v := p.ID.(type) {
+	case protocol.Integer:
+		id = jsonrpc2.NewNumberID(int64(v))
+	case protocol.String:
+		id = jsonrpc2.NewStringID(string(v))
+	}
+	s.mu.Lock()
+	cancel := s.requests[id]
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
 }
 
 // answerError gives err the code that the protocol has for it.
-func answerError(ctx context.Context, err error) error {
+func answerError(err error) error {
 	var coded *jsonrpc2.Error
 	switch {
 	case err == nil, errors.As(err, &coded):
 		return err
-	case errors.Is(err, context.Canceled), ctx.Err() != nil:
+	case errors.Is(err, context.Canceled):
 		return protocol.ErrRequestCancelled
 	}
 	return jsonrpc2.NewError(jsonrpc2.InternalError, err.Error())

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,18 +62,14 @@ func (f *frames) ReadFrame(ctx context.Context) ([]byte, int64, error) {
 	}
 }
 
-// malformed returns the error to answer to a body that is no message, or nil.
+// malformed returns the error to answer to a body that is no message, or nil. A batch is none: no client of the
+// protocol sends one.
 func malformed(body []byte) *jsonrpc2.Error {
 	if _, err := jsonrpc2.DecodeMessage(body); err == nil {
 		return nil
 	}
 	if !json.Valid(body) {
 		return jsonrpc2.NewError(jsonrpc2.ParseError, "the message is not valid JSON")
-	}
-	if body = bytes.TrimSpace(body); body[0] == '[' {
-		if requests, err := jsonrpc2.ParseRequests(body); err == nil && len(requests) > 0 {
-			return nil
-		}
 	}
 	return jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the message is not a JSON-RPC 2.0 request, notification or response")
 }

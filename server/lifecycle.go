@@ -168,13 +168,13 @@ func (s *session) register(ctx context.Context, id, method string, options any) 
 	}
 }
 
-func shutdown(s *session, _ context.Context, _ []byte) (func(context.Context) (any, error), error) {
+func shutdown(s *session, _ []byte) (func(context.Context) (any, error), error) {
 	s.state.Store(afterShutdown)
 	return nil, nil
 }
 
 // exit tells Serve to end the connection: closing it here would wait for this very handler.
-func exit(s *session, _ context.Context, _ []byte) (func(context.Context) (any, error), error) {
+func exit(s *session, _ []byte) (func(context.Context) (any, error), error) {
 	select {
 	case <-s.exit:
 	default:

@@ -17,6 +17,8 @@ var methods = map[string]method{
 	protocol.MethodExit:        {start: exit},
 	protocol.MethodSetTrace:    notification(setTrace),
 
+	protocol.MethodCancelRequest: notification(cancelRequest),
+
 	protocol.MethodTextDocumentDidOpen:   notification(didOpen),
 	protocol.MethodTextDocumentDidChange: notification(didChange),
 	protocol.MethodTextDocumentDidSave:   notification(didSave),
@@ -39,12 +41,12 @@ type method struct {
 	beside bool // what start returns runs beside the messages that follow
 	// start runs in wire order. It changes the session's state or takes what the answer is made from; the function
 	// that it returns, if any, makes the answer. Neither may keep params.
-	start func(s *session, ctx context.Context, params []byte) (finish func(context.Context) (any, error), err error)
+	start func(s *session, params []byte) (finish func(context.Context) (any, error), err error)
 }
 
 // notification is a method that changes the session's state, cheaply.
 func notification[P any](take func(*session, *P)) method {
-	return method{start: func(s *session, _ context.Context, params []byte) (func(context.Context) (any, error), error) {
+	return method{start: func(s *session, params []byte) (func(context.Context) (any, error), error) {
 		p, err := decode[P](params)
 		if err == nil {
 			take(s, p)
@@ -55,7 +57,7 @@ func notification[P any](take func(*session, *P)) method {
 
 // call is a request that is answered before the next message is read.
 func call[P, R any](answer func(*session, *P) (R, error)) method {
-	return method{call: true, start: func(s *session, _ context.Context, params []byte) (func(context.Context) (any, error), error) {
+	return method{call: true, start: func(s *session, params []byte) (func(context.Context) (any, error), error) {
 		p, err := decode[P](params)
 		if err != nil {
 			return nil, err
@@ -67,7 +69,7 @@ func call[P, R any](answer func(*session, *P) (R, error)) method {
 // query is a request about one document: its snapshot is taken in wire order, the answer is made from that alone. The
 // snapshot is nil where the document is not open or is no Dockerfile.
 func query[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
-	return method{call: true, beside: true, start: func(s *session, _ context.Context, params []byte) (func(context.Context) (any, error), error) {
+	return method{call: true, beside: true, start: func(s *session, params []byte) (func(context.Context) (any, error), error) {
 		p, err := decode[P](params)
 		if err != nil {
 			return nil, err

@@ -39,6 +39,7 @@ type session struct {
 	folders   []protocol.WorkspaceFolder
 	settings  scopedSettings
 	documents map[uri.URI]*document
+	requests  map[jsonrpc2.ID]context.CancelFunc // those that are being answered
 	watcher   *watcher
 	told      map[string]bool // messages shown once
 }
@@ -48,7 +49,7 @@ func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *sessio
 		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir,
 		exit: make(chan struct{}), settled: make(chan struct{}), refresh: make(chan struct{}, 1),
 		settings:  scopedSettings{global: defaultSettings()},
-		documents: map[uri.URI]*document{}, told: map[string]bool{},
+		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{}, told: map[string]bool{},
 	}
 }
 

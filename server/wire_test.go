@@ -1,0 +1,235 @@
+package server_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/layerwise/layerwise/server"
+	"github.com/layerwise/layerwise/server/lsptest"
+)
+
+const untitled = "untitled:Untitled-1"
+
+// code returns the code of an error that the server answered.
+func code(t *testing.T, err error) int {
+	t.Helper()
+	var answered *lsptest.Error
+	if !errors.As(err, &answered) {
+		t.Fatalf("not an error: %v", err)
+	}
+	return answered.Code
+}
+
+// alive fails the test unless the server still answers.
+func alive(t *testing.T, e *lsptest.Editor) {
+	t.Helper()
+	e.OpenFile("untitled:alive", "dockerfile", "FROM a\n")
+	e.MustCall("textDocument/hover", lsptest.Document("untitled:alive", "position", map[string]any{"line": 0, "character": 0}), nil)
+}
+
+func TestLifecycle(t *testing.T) {
+	t.Run("requests before initialize are refused", func(t *testing.T) {
+		e := lsptest.Start(t, server.Options{})
+		if got := code(t, e.Call("textDocument/hover", lsptest.Document(untitled), nil)); got != -32002 {
+			t.Errorf("code %d, want -32002", got)
+		}
+		e.Notify("textDocument/didOpen", map[string]any{}) // dropped
+		e.Initialize(nil, nil)
+		alive(t, e)
+	})
+	t.Run("initialize twice is refused", func(t *testing.T) {
+		e := lsptest.Open(t, nil, nil)
+		if got := code(t, e.Call("initialize", map[string]any{"processId": nil, "rootUri": nil, "capabilities": map[string]any{}}, nil)); got != -32600 {
+			t.Errorf("code %d, want -32600", got)
+		}
+		alive(t, e)
+	})
+	t.Run("after shutdown only exit is left", func(t *testing.T) {
+		e := lsptest.Open(t, nil, nil)
+		e.MustCall("shutdown", nil, nil)
+		if got := code(t, e.Call("textDocument/hover", lsptest.Document(untitled), nil)); got != -32600 {
+			t.Errorf("code %d, want -32600", got)
+		}
+		e.Notify("exit", nil)
+		if got := e.ExitCode(); got != 0 {
+			t.Errorf("exit code %d, want 0", got)
+		}
+	})
+	t.Run("shutdown may carry null", func(t *testing.T) {
+		e := lsptest.Open(t, nil, nil)
+		e.Body(`{"jsonrpc":"2.0","id":"s","method":"shutdown","params":null}`)
+		e.Await(`answer to "s"`, func(p json.RawMessage) bool { return string(p) == "null" })
+		e.Notify("exit", nil)
+		if got := e.ExitCode(); got != 0 {
+			t.Errorf("exit code %d, want 0", got)
+		}
+	})
+	t.Run("exit without shutdown is code 1", func(t *testing.T) {
+		e := lsptest.Open(t, nil, nil)
+		e.Notify("exit", nil)
+		if got := e.ExitCode(); got != 1 {
+			t.Errorf("exit code %d, want 1", got)
+		}
+	})
+	t.Run("exit before initialize ends the server", func(t *testing.T) {
+		e := lsptest.Start(t, server.Options{})
+		e.Notify("exit", nil)
+		if got := e.ExitCode(); got != 1 {
+			t.Errorf("exit code %d, want 1", got)
+		}
+	})
+	t.Run("end of input ends the server", func(t *testing.T) {
+		e := lsptest.Open(t, nil, nil)
+		e.OpenFile(untitled, "dockerfile", "FROM a\n")
+		e.HangUp()
+		if got := e.ExitCode(); got != 1 {
+			t.Errorf("exit code %d, want 1", got)
+		}
+	})
+}
+
+func TestNothingEndsTheConnection(t *testing.T) {
+	for _, body := range []string{
+		`{"jsonrpc":"2.0","method":"$/foo"}`,
+		`{"jsonrpc":"2.0","method":"workspace/nonsense","params":[1,2]}`,
+		`{"jsonrpc":"2.0","method":"textDocument/didOpen"}`,
+		`{"jsonrpc":"2.0","method":"textDocument/didOpen","params":null}`,
+		`{"jsonrpc":"2.0","method":"textDocument/didOpen","params":"x"}`,
+		`{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":7}}`,
+		`{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"untitled:nowhere","version":2},"contentChanges":[{"text":"x"}]}}`,
+		`{"jsonrpc":"2.0","method":"textDocument/didClose","params":{"textDocument":{"uri":"untitled:nowhere"}}}`,
+		`{"jsonrpc":"2.0","method":"textDocument/didSave","params":{"textDocument":{"uri":"file:///nowhere"}}}`,
+		`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":99}}`,
+		`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":{}}}`,
+		`{"jsonrpc":"2.0","method":"$/setTrace","params":{"value":"verbose"}}`,
+		`{"jsonrpc":"2.0","method":"workspace/didChangeConfiguration","params":{"settings":{"layerwise":"x"}}}`,
+		`{"jsonrpc":"2.0","method":"workspace/didChangeWatchedFiles","params":{"changes":[{"uri":"","type":1},{"uri":"x","type":9}]}}`,
+		`{"jsonrpc":"2.0","method":"textDocument/hover","params":{}}`,
+		`{"jsonrpc":"2.0","id":1000,"result":null}`,
+		`{"jsonrpc":"2.0","id":1000,"error":{"code":1,"message":"x"}}`,
+		`{"jsonrpc":"2.0"}`,
+		`{"jsonrpc":"1.0","method":"x"}`,
+		`{"method":5}`,
+		`{`,
+		`nonsense`,
+		`"x"`,
+		`[]`,
+		`[1]`,
+		`[{"jsonrpc":"2.0","method":"$/foo"}]`,
+		`[{"jsonrpc":"2.0","id":5000,"method":"textDocument/hover","params":{"textDocument":{"uri":"untitled:x"},"position":{"line":0,"character":0}}}]`,
+		"\x00\xff",
+		" ",
+	} {
+		t.Run(body, func(t *testing.T) {
+			e := lsptest.Open(t, nil, nil)
+			e.Body(body)
+			alive(t, e)
+		})
+	}
+	for _, raw := range []string{
+		"Content-Length: x\r\n\r\n",
+		"Content-Length: 0\r\n\r\n",
+		"Content-Length: -5\r\n\r\n",
+		"Content-Length: 99999999999999999999\r\n\r\n",
+		"garbage\r\n\r\n",
+		"Content-Type: x\r\n\r\n",
+		"{\"jsonrpc\":\"2.0\"}", // no header: what follows stands on the same line
+		"\r\n\r\n",
+	} {
+		t.Run(raw, func(t *testing.T) {
+			e := lsptest.Open(t, nil, nil)
+			e.Raw(raw)
+			alive(t, e)
+		})
+	}
+}
+
+func TestBadRequestsGetTheirCodes(t *testing.T) {
+	e := lsptest.Open(t, nil, nil)
+	for _, test := range []struct {
+		method string
+		params any
+		want   int
+	}{
+		{"textDocument/nonsense", map[string]any{}, -32601},
+		{"$/nonsense", map[string]any{}, -32601},
+		{"textDocument/didOpen", map[string]any{}, -32601}, // a notification sent as a request
+		{"textDocument/hover", "x", -32602},
+		{"textDocument/hover", nil, -32602},
+		{"textDocument/inlayHint", map[string]any{"textDocument": map[string]any{"uri": 5}}, -32602},
+	} {
+		if got := code(t, e.Call(test.method, test.params, nil)); got != test.want {
+			t.Errorf("%s %v: code %d, want %d", test.method, test.params, got, test.want)
+		}
+	}
+	e.Body("{")
+	e.Await("answer to null", func(p json.RawMessage) bool { return strings.Contains(string(p), "-32700") })
+	e.Body(`{"id":5}`)
+	e.Await("answer to null", func(p json.RawMessage) bool { return strings.Contains(string(p), "-32600") })
+	alive(t, e)
+}
+
+// Requests see exactly the edits that were sent before them, although they run beside what follows.
+func TestRequestsSeeTheEditsBeforeThem(t *testing.T) {
+	e := lsptest.Open(t, nil, nil)
+	e.OpenFile(untitled, "dockerfile", "FROM a\n")
+	var pending []*lsptest.Pending
+	for i := range 200 {
+		e.Replace(untitled, i+2, "FROM a\n"+strings.Repeat("EVN x=y\n", i%7))
+		pending = append(pending, e.Send("textDocument/diagnostic", lsptest.Document(untitled)))
+	}
+	for i, p := range pending {
+		var report struct {
+			Kind  string
+			Items []any
+		}
+		if err := p.Wait(&report); err != nil {
+			t.Fatal(err)
+		}
+		if report.Kind != "full" || len(report.Items) != i%7 {
+			t.Fatalf("request %d: %s report with %d items, want full with %d", i, report.Kind, len(report.Items), i%7)
+		}
+	}
+}
+
+func TestInitializeResult(t *testing.T) {
+	for _, test := range []struct {
+		offered []string
+		want    string
+	}{
+		{nil, "utf-16"},
+		{[]string{}, "utf-16"},
+		{[]string{"utf-8", "utf-16"}, "utf-8"},
+		{[]string{"utf-32"}, "utf-32"},
+		{[]string{"utf-64", "utf-16", "utf-8"}, "utf-16"},
+	} {
+		t.Run(fmt.Sprint(test.offered), func(t *testing.T) {
+			e := lsptest.Start(t, server.Options{Version: "1.2.3"})
+			general := map[string]any{}
+			if test.offered != nil {
+				general["positionEncodings"] = test.offered
+			}
+			raw := e.Initialize(map[string]any{"general": general}, nil)
+			var got struct {
+				Capabilities struct {
+					PositionEncoding   string
+					DiagnosticProvider map[string]any
+					TextDocumentSync   map[string]any
+				}
+				ServerInfo map[string]string
+			}
+			if err := json.Unmarshal(raw, &got); err != nil {
+				t.Fatal(err)
+			}
+			if got.Capabilities.PositionEncoding != test.want {
+				t.Errorf("encoding %q, want %q", got.Capabilities.PositionEncoding, test.want)
+			}
+			if got.ServerInfo["version"] != "1.2.3" || got.Capabilities.TextDocumentSync["change"] != 2.0 || got.Capabilities.DiagnosticProvider["interFileDependencies"] != false {
+				t.Errorf("capabilities %s", raw)
+			}
+		})
+	}
+}
