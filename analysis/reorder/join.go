@@ -56,7 +56,7 @@ func joinable(file *dockerfile.File, list []*dockerfile.Instruction) int {
 			return i
 		}
 		for _, pair := range env.Env {
-			if names[strings.ToUpper(pair.Key)] || strings.ContainsAny(pair.Key, "$\"'`\\") {
+			if names[strings.ToUpper(pair.Key)] || !plainName.MatchString(pair.Key) {
 				return i
 			}
 		}
@@ -82,6 +82,9 @@ func refersTo(env *instructions.EnvCommand, names map[string]bool) bool {
 	}
 	return false
 }
+
+// plainName matches names that are what they look like: without variables or quotes, and no comment at a line's start.
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
 // plainWords matches values that mean the same in "ENV key value" and in ENV key="value".
 var plainWords = regexp.MustCompile("^[^\\s\"'`\\\\$]+( [^\\s\"'`\\\\$]+)*$")
