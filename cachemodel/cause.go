@@ -321,7 +321,7 @@ func settingCause(s *step, n, old *envNode) Cause {
 	}
 	c.Detail = settingName(n) + " " + verb
 	if s.instruction() == "RUN" && !slices.Contains(variables(s.source()), n.key) {
-		c.Detail = fmt.Sprintf("%s reaches this RUN though it does not use it, and %s", settingName(n), verb)
+		c.Detail += "; it reaches this RUN though it does not use it"
 	}
 	return c
 }

@@ -1,3 +1,191 @@
 package cachemodel
 
-func (p *planner) classic(target *stagePlan) {}
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// classic plans a build by moby's classic builder (daemon/builder/dockerfile): every instruction is a step whose key is
+// its parent image and a comment that spells the instruction out, so that a changed line always takes those below it
+// along. All stages up to the target are built, in order.
+func (p *planner) classic(target *stagePlan) {
+	for _, st := range p.stages {
+		p.classicStage(st)
+		if st == target {
+			return
+		}
+	}
+}
+
+func (p *planner) classicStage(st *stagePlan) {
+	p.begin(st)
+	st.dispatched = true
+	from := p.stepOf(st.stage.From)
+	if st.base == nil && st.state.root == nil && from.kind == configStep {
+		st.state.root = p.vertex(vertex{kind: classicStep, key: (&keyWriter{}).str("scratch").sum()})
+		from.add(st.state.root)
+	}
+	for _, c := range st.commands {
+		p.classicCommand(st, c)
+	}
+}
+
+func (p *planner) classicCommand(st *stagePlan, c command) {
+	s := &st.state
+	step := c.step
+	step.env, step.cwd, step.user, step.shell = s.env.head, s.cwd, s.user, s.shell
+	cmd, uncertain, err := p.expandAll(c, &s.env)
+	if err != nil || cmd == nil {
+		p.unreadable(s, step, c.in)
+		return
+	}
+	w := (&keyWriter{}).str("classic", strings.ToUpper(cmd.Name())).val(value{opaque: uncertain})
+	inputs := rootInput(s.root)
+	switch cmd := cmd.(type) {
+	case *instructions.EnvCommand:
+		for _, kv := range cmd.Env {
+			w.str(kv.Key, kv.Value)
+		}
+		p.env(s, c.in)
+	case *instructions.ArgCommand:
+		for _, kv := range cmd.Args {
+			w.str(kv.Key).flag(kv.Value != nil)
+			if kv.Value != nil { // the default as it is written: what --build-arg says counts at the next RUN
+				v, _ := p.x.word(*kv.Value, &s.env)
+				w.val(v)
+			}
+		}
+		p.classicArg(s, cmd, c.in.Line)
+	case *instructions.LabelCommand:
+		for _, kv := range cmd.Labels {
+			w.str(kv.Key, kv.Value)
+		}
+	case *instructions.UserCommand:
+		w.str(cmd.User)
+		s.user = placed{value{cmd.User, uncertain}, c.in.Line}
+	case *instructions.WorkdirCommand:
+		s.cwd = placed{within(s.cwd.value, value{cmd.Path, uncertain}), c.in.Line}
+		w.val(cleanPath(s.cwd.value))
+	case *instructions.ShellCommand:
+		w.list(cmd.Shell)
+		s.shell = placed{plain(strings.Join(cmd.Shell, "\x00")), c.in.Line}
+	case *instructions.RunCommand:
+		args, _ := runArgs(cmd)
+		if cmd.PrependShell {
+			w.val(shellWords(s.shell.value))
+		}
+		w.list(args)
+		classicArgs(w, s.env.head)
+	case *instructions.CmdCommand:
+		p.classicCmdLine(w, s, cmd.ShellDependantCmdLine)
+	case *instructions.EntrypointCommand:
+		p.classicCmdLine(w, s, cmd.ShellDependantCmdLine)
+	case *instructions.ExposeCommand:
+		ports := slices.Clone(cmd.Ports)
+		slices.Sort(ports)
+		w.list(ports)
+	case *instructions.VolumeCommand:
+		w.list(cmd.Volumes)
+	case *instructions.StopSignalCommand:
+		w.str(cmd.Signal)
+	case *instructions.HealthCheckCommand:
+		w.str(fmt.Sprintf("%+v", *cmd.Health))
+	case *instructions.OnbuildCommand:
+		w.str(cmd.Expression)
+	case *instructions.MaintainerCommand:
+		w.str(cmd.Maintainer)
+	case *instructions.CopyCommand:
+		t := transfer{SourcesAndDest: cmd.SourcesAndDest, in: c.in, chown: cmd.Chown}
+		if cmd.From != "" {
+			root, ok := p.sourceRoot(cmd.From, p.stageByNameOrIndex(cmd.From), st)
+			if !ok {
+				p.unreadable(s, step, c.in)
+				return
+			}
+			t.from, t.scratch = root, root == nil
+		}
+		inputs = p.classicTransfer(w, s, t, inputs)
+	case *instructions.AddCommand:
+		inputs = p.classicTransfer(w, s, transfer{SourcesAndDest: cmd.SourcesAndDest, in: c.in, add: true, chown: cmd.Chown, checksum: cmd.Checksum}, inputs)
+	}
+	s.root = p.vertex(vertex{kind: classicStep, key: w.sum(), inputs: inputs, ignoreCache: p.Settings.NoCache})
+	step.add(s.root)
+}
+
+// expandAll expands every instruction that takes variables: under this builder the result is part of each step's key.
+func (p *planner) expandAll(c command, env *environ) (instructions.Command, string, error) {
+	switch c.in.Command.(type) {
+	case *instructions.EnvCommand, *instructions.LabelCommand, *instructions.ExposeCommand, *instructions.VolumeCommand, *instructions.StopSignalCommand:
+		return p.expandFresh(c.in, env)
+	}
+	return p.expand(c.in, env)
+}
+
+// classicArg makes a build argument known; unlike BuildKit's, it does not hide an ENV of the same name.
+func (p *planner) classicArg(s *state, cmd *instructions.ArgCommand, line int) {
+	for _, kv := range cmd.Args {
+		if n := s.env.index[kv.Key]; n != nil && !n.origin.arg {
+			continue
+		}
+		one := *cmd
+		one.Args = []instructions.KeyValuePairOptional{kv}
+		p.arg(s, &one, line)
+	}
+}
+
+// classicArgs adds the build arguments in force to a RUN's key, in order of name (prependEnvOnCmd).
+func classicArgs(w *keyWriter, env *envNode) {
+	var args []*envNode
+	for _, n := range env.list() {
+		if n.origin.arg {
+			args = append(args, n)
+		}
+	}
+	slices.SortFunc(args, func(a, b *envNode) int { return strings.Compare(a.key, b.key) })
+	for _, n := range args {
+		w.str(n.key).val(n.val)
+	}
+}
+
+func (p *planner) classicCmdLine(w *keyWriter, s *state, line instructions.ShellDependantCmdLine) {
+	if line.PrependShell {
+		w.val(shellWords(s.shell.value)).str(strings.Join(line.CmdLine, " "))
+		return
+	}
+	w.list(line.CmdLine)
+}
+
+// classicTransfer adds COPY's and ADD's destination and owner to the key, and what they read to the inputs. The files'
+// names within the source are part of what is hashed.
+func (p *planner) classicTransfer(w *keyWriter, s *state, t transfer, inputs []input) []input {
+	w.val(copyDest(s.cwd.value, t.DestPath)).str(t.chown)
+	var queries []buildcontext.Query
+	for _, src := range t.SourcePaths {
+		if t.add && (isURL(src) || isGit(src)) {
+			v, name, digest := p.http(src, t.checksum)
+			w.str(name)
+			inputs = append(inputs, input{from: v, content: true, digest: digest})
+			continue
+		}
+		q := buildcontext.Query{Path: path.Join("/", src), FollowLinks: true}
+		q.Wildcard = hasWildcard(q.Path)
+		w.str(q.Path)
+		queries = append(queries, q)
+	}
+	for _, content := range t.SourceContents {
+		w.str(content.Path, content.Data)
+	}
+	if len(queries) > 0 && !t.scratch {
+		in := input{from: t.from, content: true, selector: selectorText(queries)}
+		if t.from == nil {
+			p.readContext(&in, queries)
+		}
+		inputs = append(inputs, in)
+	}
+	return inputs
+}

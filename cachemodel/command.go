@@ -74,7 +74,11 @@ func (p *planner) expand(in *dockerfile.Instruction, env *environ) (cmd instruct
 	default:
 		return in.Command, "", nil
 	}
-	// Expanding writes to the command, so it is done on a fresh one.
+	return p.expandFresh(in, env)
+}
+
+// expandFresh expands a command parsed anew, since expanding writes to it.
+func (p *planner) expandFresh(in *dockerfile.Instruction, env *environ) (cmd instructions.Command, uncertain string, err error) {
 	cmd, err = instructions.ParseCommand(in.Node)
 	if err != nil {
 		return nil, "", err

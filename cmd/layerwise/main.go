@@ -12,6 +12,7 @@ import (
 
 // subcommands is the table of all subcommands, one file each.
 var subcommands = []func() *cobra.Command{
+	newPredict,
 	newCheck,
 	newReorder,
 	newRules,

@@ -1,0 +1,179 @@
+// Package baseline finds what the next build is compared with: the Dockerfile and build context of a git revision, of
+// another directory, or as they were when the file was opened.
+//
+// It reads files and runs git; it must not know cache keys, verdicts, editors or protocols.
+package baseline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
+)
+
+// Kind is a way to find a baseline.
+type Kind string
+
+// The kinds. Auto takes the first of the others that there is; Opened is there in an editor only.
+const (
+	Auto     Kind = "auto"
+	Recorded Kind = "recorded"
+	Git      Kind = "git"
+	Dir      Kind = "dir"
+	Opened   Kind = "opened"
+	None     Kind = "none"
+)
+
+// Spec names a baseline, as --baseline and the setting layerwise.baseline do.
+type Spec struct {
+	Kind Kind
+	Arg  string // the git revision, "" is HEAD; or the directory
+}
+
+// ParseSpec reads "auto", "recorded", "git", "git:REV", "dir:PATH" or "opened"; "" is "auto".
+func ParseSpec(s string) (Spec, error) {
+	kind, arg, hasArg := strings.Cut(s, ":")
+	switch k := Kind(kind); {
+	case s == "":
+		return Spec{Kind: Auto}, nil
+	case k == Dir && arg != "", k == Git && (arg != "" || !hasArg):
+		return Spec{k, arg}, nil
+	case (k == Auto || k == Recorded || k == Opened) && !hasArg:
+		return Spec{Kind: k}, nil
+	}
+	return Spec{}, fmt.Errorf("%q is no baseline: use auto, recorded, git, git:REVISION, dir:PATH or, in an editor, opened", s)
+}
+
+// Request says for what a baseline is wanted.
+type Request struct {
+	Spec         Spec
+	Dockerfile   string             // absolute path; "" for a text that is in no file
+	ContextDir   string             // absolute path; "" if there is no build context
+	Context      *buildcontext.Tree // the context as it is now; nil if there is none
+	BaselineFile string             // for Dir: the baseline's Dockerfile, if it is not at the same place within the context
+	CacheDir     string             // where digests of files are kept; "" keeps none
+	Opened       *Contents          // the file and its context as the editor opened it; nil on the command line
+}
+
+// Contents are the Dockerfile and the build context of one build.
+type Contents struct {
+	File    *dockerfile.File
+	Context *buildcontext.Tree
+}
+
+// Baseline is what was found.
+type Baseline struct {
+	cachemodel.Baseline
+	Label    string    // for people, as in "git HEAD"
+	Contents *Contents // nil for None
+	Notes    []string  // for people: why Auto passed others over
+}
+
+// Errors that say why there is no such baseline.
+var (
+	ErrNoRecord = errors.New("no build of this Dockerfile has been recorded")
+	ErrNotOpen  = errors.New("the file is not open in an editor")
+)
+
+// Find finds a baseline. With Auto it fails only with ctx's error: in the end there is None.
+func Find(ctx context.Context, r Request) (Baseline, error) {
+	switch r.Spec.Kind {
+	case Git:
+		return fromGit(ctx, r)
+	case Dir:
+		return fromDir(ctx, r)
+	case Recorded:
+		return Baseline{}, ErrNoRecord
+	case Opened:
+		return fromOpened(r)
+	case None:
+		return none(), nil
+	}
+	b, err := fromGit(ctx, r)
+	if err == nil || ctx.Err() != nil {
+		return b, ctx.Err()
+	}
+	notes := []string{fmt.Sprintf("not compared with git: %v", err)}
+	if b, err = fromOpened(r); err != nil {
+		b = none()
+	}
+	b.Notes = notes
+	return b, nil
+}
+
+func none() Baseline {
+	return Baseline{Baseline: cachemodel.Baseline{Kind: string(None)}, Label: "nothing"}
+}
+
+func fromOpened(r Request) (Baseline, error) {
+	if r.Opened == nil {
+		return Baseline{}, ErrNotOpen
+	}
+	return Baseline{Baseline: cachemodel.Baseline{Kind: string(Opened)}, Label: "the file as it was opened", Contents: r.Opened}, nil
+}
+
+func fromGit(ctx context.Context, r Request) (Baseline, error) {
+	if r.Dockerfile == "" {
+		return Baseline{}, errors.New("the text is in no file")
+	}
+	rev := r.Spec.Arg
+	if rev == "" {
+		rev = "HEAD"
+	}
+	text, err := gittree.ReadFile(ctx, r.Dockerfile, rev)
+	if err != nil {
+		return Baseline{}, err
+	}
+	b := Baseline{
+		Baseline: cachemodel.Baseline{Kind: string(Git), Ref: rev},
+		Label:    "git " + rev,
+		Contents: &Contents{File: parse(text)},
+	}
+	if r.ContextDir != "" {
+		if b.Contents.Context, err = gittree.Load(ctx, r.ContextDir, rev, r.Dockerfile, r.Context); err != nil {
+			return Baseline{}, err
+		}
+	}
+	return b, nil
+}
+
+func fromDir(ctx context.Context, r Request) (Baseline, error) {
+	dir, err := filepath.Abs(r.Spec.Arg)
+	if err != nil {
+		return Baseline{}, err
+	}
+	file := r.BaselineFile
+	if file == "" {
+		rel, err := filepath.Rel(r.ContextDir, r.Dockerfile)
+		if err != nil || r.ContextDir == "" || !filepath.IsLocal(rel) {
+			return Baseline{}, fmt.Errorf("the Dockerfile lies outside of its build context: name the baseline's with --baseline-file")
+		}
+		file = filepath.Join(dir, rel)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Baseline{}, fmt.Errorf("the baseline's Dockerfile: %w", err)
+	}
+	tree, err := disk.Scan(ctx, dir, file, disk.Options{CacheDir: r.CacheDir})
+	if err != nil {
+		return Baseline{}, err
+	}
+	return Baseline{
+		Baseline: cachemodel.Baseline{Kind: string(Dir), Ref: r.Spec.Arg},
+		Label:    r.Spec.Arg,
+		Contents: &Contents{File: parse(text), Context: tree},
+	}, nil
+}
+
+func parse(text []byte) *dockerfile.File {
+	return dockerfile.Parse(source.New(string(text)), nil)
+}
