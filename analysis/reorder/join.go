@@ -94,10 +94,6 @@ func continuable(file *dockerfile.File, in *dockerfile.Instruction) bool {
 	if file.Text.LineAt(in.Args[0].Span.Start) != in.Line-1 {
 		return false
 	}
-	last := strings.TrimSpace(file.Text.Slice(file.Text.Line(in.EndLine - 1)))
-	if last == "" || last[0] == '#' || last[len(last)-1] == file.Escape {
-		return false
-	}
 	pairs := in.Command.(*instructions.EnvCommand).Env
 	if !pairs[0].NoDelim {
 		return !slices.ContainsFunc(pairs, func(p instructions.KeyValuePair) bool { return !quotesClosed(p.Value, file.Escape) })
