@@ -2,6 +2,7 @@ package dockerfile_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,4 +168,37 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q\n%s", text, difference)
 		}
 	})
+}
+
+// TestAssembled puts files together from fragments that meet in places where nobody writes them, which a fuzzer of bytes seldom does.
+func TestAssembled(t *testing.T) {
+	fragments := []string{
+		"FROM a", "FROM a AS b", "RUN ", "RUN", "run x", "COPY ", "ADD ", "ONBUILD ", "ENV ", "ARG ", "LABEL ", "HEALTHCHECK ", "CMD ", "SHELL ", "EXPOSE ", "VOLUME ",
+		"USER ", "WORKDIR ", "STOPSIGNAL ", "MAINTAINER ", "ENTRYPOINT ", "EVN ", "CMT ", "NONE", "CMD x", "a", "a b", "a=b ", "=", "=b", "\"", "'", "\\", "`", "\\\n", "`\n", " \\ \n", "\n", "\n", "\n", "\n\n",
+		"\r\n", "\r", "\t", " ", "\v", "\f", "\u00a0", "\u0085", "à", "\xff", "\x00", "#", "# c\n", "#escape=`\n", "# syntax=x\n", "#check=y\n", "# escape = \\\n",
+		"<<", "<<A ", "<<-A ", "<<\"A\" ", "<<'A' ", "3<<A ", "<< A", "<<A\\ B", "A\n", "\tA\n", "A B\n", "--", "--from=x ", "--link ", "--link=x ", "--chown=1 ", "--mount=type=bind ",
+		"--nteval=1s ", "--interval=1s ", "--interval=x ", "--\"a\"=b ", "-x ", "[", "]", "[\"a\"]", "[\"a\", \"b\"]", "[1]", ", ", "$A", "${A:-b}", "${", "}", "\\$", "AS", "/",
+		"\xEF\xBB\xBF", "--platform=$P ", "--from-b ", "--=x ", "--network=host ", "--network=nne ",
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	rounds := 3000
+	if testing.Short() {
+		rounds = 300
+	}
+	for range rounds {
+		var b strings.Builder
+		if rng.IntN(2) == 0 {
+			b.WriteString("FROM a\n")
+		}
+		for range 1 + rng.IntN(12) {
+			b.WriteString(fragments[rng.IntN(len(fragments))])
+		}
+		text := b.String()
+		if broken := wellFormed(dockerfile.Parse(source.New(text), nil)); broken != "" {
+			t.Errorf("%q\n%s", text, broken)
+		}
+		if difference, _ := agree(text); difference != "" {
+			t.Errorf("%q\n%s", text, difference)
+		}
+	}
 }

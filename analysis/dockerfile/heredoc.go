@@ -22,16 +22,23 @@ func (s *scanner) heredocs(x *extent) (docs []Heredoc, open []Heredoc) {
 	words, _ := lex.ProcessWords(x.logical.text, noEnv{})
 	at := 0
 	for _, word := range words {
-		if n := strings.Index(x.logical.text[at:], word); n >= 0 {
-			at += n
+		n := strings.Index(x.logical.text[at:], word)
+		end := at + n + len(word)
+		if n < 0 { // it holds bytes that are no UTF-8, which the lexer replaces
+			if n = strings.Index(x.logical.text[at:], "<<"); n < 0 {
+				continue
+			}
+			end = len(x.logical.text)
+			if width := strings.IndexAny(x.logical.text[at+n:], blank); width >= 0 {
+				end = at + n + width
+			}
 		}
 		doc, err := parser.ParseHeredoc(word)
 		if err != nil {
 			return nil, nil // BuildKit rejects the instruction and reads no body
 		}
-		end := min(at+len(word), len(x.logical.text))
 		if doc != nil {
-			docs = append(docs, heredocWord(&x.logical, at, end, doc))
+			docs = append(docs, heredocWord(&x.logical, at+n, end, doc))
 		}
 		at = end
 	}

@@ -152,7 +152,7 @@ type extent struct {
 	end      int // the last line's end
 	line     int // 1-based, of start
 	comments []Comment
-	empty    []source.Span // runs of empty lines, with their terminators
+	empty    []source.Span // runs of empty lines, each with as many line terminators as lines
 	long     []source.Span // lines that are too long
 }
 
@@ -198,5 +198,11 @@ func (s *scanner) instruction(first source.Span, long bool) extent {
 		text.WriteString(s.src[span.Start : span.Start+n])
 	}
 	x.logical.text = text.String()
+	if last := len(x.empty) - 1; last >= 0 && x.empty[last].End > x.end {
+		// At the end of the file the instruction has no terminator to give: the one in front goes instead.
+		run := &x.empty[last]
+		run.Start = x.start + len(strings.TrimRight(s.src[x.start:run.Start], "\r\n"))
+		run.End = x.end
+	}
 	return x
 }

@@ -271,7 +271,8 @@ func (l *lexer) dollar(start int) int {
 	if end == open || l.by == Shell && !isName(l.text[open:end]) {
 		return max(end, start+1)
 	}
-	v := Variable{Name: l.place(open, end), Word: l.place(end, end), By: l.by, Global: l.global}
+	v := Variable{Name: l.place(open, end), By: l.by, Global: l.global}
+	v.Word.Span = source.Span{Start: v.Name.Span.End, End: v.Name.Span.End}
 	at := len(l.found)
 	l.found = append(l.found, v) // before those in its word
 	if braced {
