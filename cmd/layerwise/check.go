@@ -227,6 +227,14 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 		Findings []jsonFinding `json:"findings"`
 		Fixed    []appliedFix  `json:"fixed"`
 	}
+	type jsonSummary struct {
+		Files       int `json:"files"`
+		Error       int `json:"error"`
+		Warning     int `json:"warning"`
+		Information int `json:"information"`
+		Hint        int `json:"hint"`
+		Fixed       int `json:"fixed"`
+	}
 	files := []jsonFile{}
 	fixed := 0
 	for _, f := range report.files {
@@ -247,11 +255,13 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 	for _, err := range report.failures {
 		failures = append(failures, err.Error())
 	}
-	summary := map[string]int{"files": len(files), "fixed": fixed}
-	for severity := analysis.Error; severity <= analysis.Hint; severity++ {
-		summary[severity.String()] = report.count(severity)
-	}
-	return printJSON(w, map[string]any{"files": files, "failures": failures, "summary": summary})
+	return printJSON(w, struct {
+		Files    []jsonFile  `json:"files"`
+		Failures []string    `json:"failures"`
+		Summary  jsonSummary `json:"summary"`
+	}{files, failures, jsonSummary{
+		len(files), report.count(analysis.Error), report.count(analysis.Warning), report.count(analysis.Information), report.count(analysis.Hint), fixed,
+	}})
 }
 
 // printGitHub writes workflow commands, which GitHub Actions shows as annotations.
