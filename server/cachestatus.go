@@ -29,7 +29,7 @@ func (snap *snapshot) cacheStatus() *cacheStatus {
 		status.State = "ready"
 		status.Engine, status.Target = w.build.Engine, w.build.Target
 		status.Baseline, status.BaselineLabel = w.baseline, w.label
-		status.Notes, status.Steps, status.Summary = append(status.Notes, w.notes...), append(status.Steps, m.steps...), m.summary
+		status.Notes, status.Steps, status.Summary = append(status.Notes, snap.notes()...), append(status.Steps, m.steps...), m.summary
 	}
 	return status
 }

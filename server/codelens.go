@@ -27,7 +27,7 @@ func codeLens(ctx context.Context, snap *snapshot, _ *protocol.CodeLensParams) (
 		}
 		at := snap.can.encoding.rangeOf(snap.file.Text, source.Span{Start: stage.From.Span.Start, End: stage.From.Keyword.Span.End})
 		command := protocol.Command{Title: stageSummary(snap, stage)}
-		if notes := strings.Join(snap.world.notes, "\n"); notes != "" {
+		if notes := strings.Join(snap.notes(), "\n"); notes != "" {
 			command.Tooltip = &notes
 		}
 		lenses = append(lenses, protocol.CodeLens{Range: at, Command: command})
@@ -41,6 +41,9 @@ func stageSummary(snap *snapshot, stage *dockerfile.Stage) string {
 		return "no earlier build to compare with"
 	}
 	m := snap.marks()
+	if m.problem != "" {
+		return m.problem
+	}
 	cached, rebuilt, skipped, first, known := 0, 0, 0, 0, true
 	var total float64
 	for _, in := range stage.Instructions {

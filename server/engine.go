@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/baseline"
 )
 
 // This file is all that the server knows of how findings, rewrites and verdicts are made.
@@ -18,24 +20,50 @@ func rewritesOf(file *dockerfile.File, engine cachemodel.Engine) []reorder.Rewri
 	return reorder.Suggest(file, reorder.Engine(engine))
 }
 
-// plan plans the build of file in this world, with what is unsaved in the editor.
-func (w *world) plan(file *dockerfile.File, overlays []overlay) *cachemodel.Plan {
+// judge gives the verdicts on file's instructions in this world, with what is unsaved in the editor. The error says why
+// the build as a whole cannot be planned; there are verdicts nevertheless.
+func (w *world) judge(file *dockerfile.File, overlays []overlay) ([]cachemodel.Step, error) {
 	context := w.context
 	if context != nil {
 		for _, o := range overlays {
 			context = context.WithContent(o.path, []byte(o.text))
 		}
 	}
-	return cachemodel.NewPlan(cachemodel.Build{File: file, Context: context, Settings: w.build})
+	plan := cachemodel.NewPlan(cachemodel.Build{File: file, Context: context, Settings: w.build})
+	return cachemodel.Compare(w.plans, plan), plan.Err()
 }
 
-// judge gives the verdicts on file's instructions.
-func (w *world) judge(file *dockerfile.File, overlays []overlay) []cachemodel.Step {
-	return cachemodel.Compare(w.plans, w.plan(file, overlays))
+// base is what the next build is compared with.
+type base struct {
+	plans    []*cachemodel.Plan
+	baseline cachemodel.Baseline
+	label    string   // the baseline for people: "git HEAD"
+	notes    []string // for people: what is amiss or assumed, a sentence each
 }
 
-// resolveBaseline finds what to compare with.
-func resolveBaseline(_ context.Context, r baselineRequest) base {
-	plan := cachemodel.NewPlan(cachemodel.Build{File: r.opened, Context: r.openedContext, Settings: r.build})
-	return base{plans: []*cachemodel.Plan{plan}, baseline: cachemodel.Baseline{Kind: "opened"}, label: "the file as it was opened"}
+// findBase resolves the setting layerwise.baseline for a document of a workspace folder. What the user asked for by name
+// and is not there is the error; the base is then the next best.
+func findBase(ctx context.Context, choice, root string, r baseline.Request, settings cachemodel.Settings) (base, error) {
+	var err error
+	if r.Spec, err = baseline.ParseSpec(choice); err != nil {
+		return base{}, err
+	}
+	if r.Spec.Kind == baseline.Dir && !filepath.IsAbs(r.Spec.Arg) {
+		r.Spec.Arg = filepath.Join(root, r.Spec.Arg)
+	}
+	found, err := baseline.Find(ctx, r)
+	if err != nil {
+		r.Spec = baseline.Spec{Kind: baseline.Opened}
+		if found, _ = baseline.Find(ctx, r); found.Contents == nil {
+			return base{}, err
+		}
+	}
+	b := base{baseline: found.Baseline, label: found.Label}
+	for _, note := range found.Notes {
+		b.notes = append(b.notes, sentence(note))
+	}
+	if c := found.Contents; c != nil {
+		b.plans = []*cachemodel.Plan{cachemodel.NewPlan(cachemodel.Build{File: c.File, Context: c.Context, Settings: settings})}
+	}
+	return b, err
 }

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
@@ -61,7 +62,7 @@ func parseSettings(raw []byte) (settings, []string) {
 		problems = append(problems, fmt.Sprintf("the setting layerwise.%s must be %s, not %s; its default is used", name, want, clip(string(value), 60)))
 	}
 	read("engine", `"buildkit" or "classic"`, &out.Engine, func() bool { return out.Engine == "buildkit" || out.Engine == "classic" })
-	read("baseline", `"auto", "recorded", "git", "git:REV", "dir:PATH" or "opened"`, &out.Baseline, func() bool { return validBaseline(out.Baseline) })
+	read("baseline", `"auto", "recorded", "git", "git:REV", "dir:PATH" or "opened"`, &out.Baseline, func() bool { _, err := baseline.ParseSpec(out.Baseline); return err == nil })
 	read("context", "a folder's path", &out.Context, nil)
 	read("target", "a stage's name", &out.Target, nil)
 	read("buildArgs", "an object of strings", &out.BuildArgs, nil)
@@ -69,15 +70,6 @@ func parseSettings(raw []byte) (settings, []string) {
 	read("inlayHints", "true or false", &out.InlayHints, nil)
 	read("codeLens", "true or false", &out.CodeLens, nil)
 	return out, problems
-}
-
-func validBaseline(b string) bool {
-	switch b {
-	case "auto", "recorded", "git", "opened":
-		return true
-	}
-	kind, rest, ok := strings.Cut(b, ":")
-	return ok && rest != "" && (kind == "git" || kind == "dir")
 }
 
 // settingsWithin reads {"layerwise": {...}}, as initialisation options and workspace/didChangeConfiguration carry it; nil

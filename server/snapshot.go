@@ -30,6 +30,7 @@ type snapshot struct {
 type marks struct {
 	steps   []cachemodel.Step
 	summary cachemodel.Summary
+	problem string                   // why the build as a whole cannot be planned
 	byLine  map[int]*cachemodel.Step // by the instruction's first line, 1-based
 }
 
@@ -39,8 +40,11 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, can: s.can}
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file) })
 	snap.marks = sync.OnceValue(func() *marks {
-		steps := snap.world.judge(file, overlays)
+		steps, err := w.judge(file, overlays)
 		m := &marks{steps: steps, summary: cachemodel.Summarize(steps), byLine: make(map[int]*cachemodel.Step, len(steps))}
+		if err != nil {
+			m.problem = sentence(err.Error())
+		}
 		for i := range steps {
 			m.byLine[steps[i].Line] = &steps[i]
 		}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
@@ -54,44 +53,15 @@ func (l *loader) watch() bool {
 		}
 	}
 	visit(root, tree.Root())
-	git := gitFolders(root)
-	added := l.s.watchFolders(l.d, append(slices.Clone(git), folders...))
-	l.s.askToWatch(append([]string{root}, git...))
-	return added
-}
-
-// gitFolders are the folders in which something changes when a commit is made or another one checked out; nil outside of
-// a repository. The files' names are those of gitrepository-layout(5).
-func gitFolders(dir string) []string {
-	for {
-		git := filepath.Join(dir, ".git")
-		if info, err := os.Stat(git); err == nil {
-			if !info.IsDir() { // a worktree or submodule: "gitdir: PATH"
-				text, err := os.ReadFile(git)
-				path, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
-				if err != nil || !ok {
-					return nil
-				}
-				if git = path; !filepath.IsAbs(git) {
-					git = filepath.Join(dir, git)
-				}
-			}
-			folders := []string{git, filepath.Join(git, "logs")}
-			common := git
-			if text, err := os.ReadFile(filepath.Join(git, "commondir")); err == nil {
-				if common = strings.TrimSpace(string(text)); !filepath.IsAbs(common) {
-					common = filepath.Join(git, common)
-				}
-				folders = append(folders, common)
-			}
-			return append(folders, filepath.Join(common, "refs", "heads"))
+	asked := []string{root}
+	for _, path := range l.git {
+		if folder := filepath.Dir(path); !slices.Contains(asked, folder) {
+			asked = append(asked, folder)
 		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return nil
-		}
-		dir = parent
 	}
+	added := l.s.watchFolders(l.d, slices.Concat(asked, folders))
+	l.s.askToWatch(asked)
+	return added
 }
 
 // watchFolders watches these folders for d, instead of those before. It reports whether any are new.

@@ -92,10 +92,18 @@ func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
 		b.WriteString(step.Detail + "\n\n")
 	}
 	b.WriteString("Compared with " + snap.world.label + ".")
-	for _, note := range snap.world.notes {
+	for _, note := range snap.notes() {
 		b.WriteString("\n\n" + note)
 	}
 	return b.String()
+}
+
+// notes are for people: what is amiss or assumed, a sentence each.
+func (snap *snapshot) notes() []string {
+	if problem := snap.marks().problem; problem != "" {
+		return append([]string{problem}, snap.world.notes...)
+	}
+	return snap.world.notes
 }
 
 // chain follows a step's cause upwards: the step itself, the one it follows from, and so on to the first reason.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -11,34 +12,28 @@ import (
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 	"go.lsp.dev/protocol"
 )
 
 // world is everything besides the open texts that a Dockerfile's marks depend on: immutable, made in the background,
 // replaced as a whole.
 type world struct {
-	settings settings
-	build    cachemodel.Settings
-	dir      string             // the build context's folder as the user names it; "" if there is none
-	root     string             // dir with links resolved
-	context  *buildcontext.Tree // nil if there is none
-	// ignoreFiles may say what is left out of the context; git are the folders in which HEAD moves.
-	ignoreFiles, git []string
+	settings    settings
+	build       cachemodel.Settings
+	dir         string             // the build context's folder as the user names it; "" if there is none
+	root        string             // dir with links resolved
+	context     *buildcontext.Tree // nil if there is none
+	ignoreFiles []string           // may say what is left out of the context
+	git         []string           // change when HEAD does
 	base
 }
 
-// base is what the next build is compared with.
-type base struct {
-	plans    []*cachemodel.Plan
-	baseline cachemodel.Baseline
-	label    string   // the baseline for people: "git HEAD"
-	notes    []string // for people: what is amiss or assumed, a sentence each
-}
-
 // noBaseline is the kind of a baseline that does not exist.
-const noBaseline = "none"
+const noBaseline = string(baseline.None)
 
 // staleness is what has changed since the world was loaded.
 type staleness struct {
@@ -55,6 +50,8 @@ type loader struct {
 	folder   string // of the context, as the user names it
 	dir      *disk.Dir
 	atOpen   *buildcontext.Tree // the context as it was first seen
+	head     string             // the commit that HEAD was when the base was found
+	git      []string           // the files that change when HEAD does
 	amiss    []string           // what is wrong with the context
 	base     base
 	loaded   bool
@@ -116,14 +113,12 @@ func (l *loader) load(ctx context.Context) {
 	next := &world{settings: own, dir: l.folder, build: buildSettings(own)}
 	if l.dir != nil {
 		next.context, next.root = l.dir.Tree(), l.dir.Root()
-		next.ignoreFiles, next.git = l.dir.IgnoreFiles(), gitFolders(l.dir.Root())
+		next.ignoreFiles = l.dir.IgnoreFiles()
 	}
-	if changed || stale.baseline {
-		l.base = resolveBaseline(ctx, baselineRequest{
-			choice: own.Baseline, path: d.path, dir: next.dir, build: next.build, opened: opened, openedContext: l.atOpen,
-		})
+	if changed || stale.baseline && l.headMoved(ctx) {
+		l.findBase(ctx, root, opened, next)
 	}
-	next.base = l.base
+	next.base, next.git = l.base, l.git
 	next.notes = append(append([]string(nil), l.amiss...), l.base.notes...)
 	if ctx.Err() != nil {
 		return
@@ -133,6 +128,36 @@ func (l *loader) load(ctx context.Context) {
 		if err := l.dir.Save(); err != nil {
 			s.log.Sugar().Infof("the digests of %s are not kept: %v", l.folder, err)
 		}
+	}
+}
+
+// headMoved reports whether HEAD may be another commit than the one compared with. Git's files change more often than
+// that: with every git status, for one.
+func (l *loader) headMoved(ctx context.Context) bool {
+	head, err := gittree.Head(ctx, filepath.Dir(l.d.path))
+	moved := err != nil || head != l.head || l.settings.Baseline != "auto" && l.settings.Baseline != "git"
+	l.head = head
+	return moved
+}
+
+func (l *loader) findBase(ctx context.Context, root string, opened *dockerfile.File, w *world) {
+	dir := filepath.Dir(l.d.path)
+	if l.d.path != "" {
+		l.head, _ = gittree.Head(ctx, dir) // no repository, no head
+		l.git, _ = gittree.WatchPaths(ctx, dir)
+	}
+	var err error
+	l.base, err = findBase(ctx, l.settings.Baseline, cmp.Or(root, dir), baseline.Request{
+		Dockerfile: l.d.path, ContextDir: w.dir, Context: w.context, CacheDir: l.s.cacheDir,
+		Opened: &baseline.Contents{File: opened, Context: l.atOpen},
+	}, w.build)
+	if err != nil && ctx.Err() == nil {
+		note := fmt.Sprintf("The baseline %q (setting layerwise.baseline) is not there: %v.", l.settings.Baseline, err)
+		l.base.notes = append(l.base.notes, note)
+		l.s.show(protocol.MessageTypeWarning, note)
+	}
+	if l.dir != nil {
+		l.watch()
 	}
 }
 
@@ -226,7 +251,7 @@ func (w *world) holds(path string) bool {
 }
 
 // inGit reports whether path is where git writes down which commit HEAD is.
-func (w *world) inGit(path string) bool { return slices.Contains(w.git, filepath.Dir(path)) }
+func (w *world) inGit(path string) bool { return slices.Contains(w.git, path) }
 
 // contextFolder is where the build context is: as the settings say, relative to the workspace folder, else the
 // Dockerfile's own folder; "" for a document that is no file.
@@ -248,14 +273,4 @@ func contextFolder(own settings, root, path string) string {
 
 func buildSettings(own settings) cachemodel.Settings {
 	return cachemodel.Settings{Engine: cachemodel.Engine(own.Engine), Target: own.Target, Args: own.BuildArgs, Platform: own.Platform}
-}
-
-// baselineRequest is what resolving a baseline needs.
-type baselineRequest struct {
-	choice        string // the setting
-	path          string // the Dockerfile's; "" if it is no file
-	dir           string // the build context's; "" if there is none
-	build         cachemodel.Settings
-	opened        *dockerfile.File
-	openedContext *buildcontext.Tree
 }
