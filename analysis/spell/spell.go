@@ -39,8 +39,10 @@ func Suggest(word string, candidates []string) []string {
 }
 
 // Meant returns the candidate that word clearly stands for, or "". Unlike a suggestion, which a person looks at, this is
-// taken for granted, so it asks for more: at least three letters, and no second candidate within half an edit of the
-// first. "EVN" is ENV and "ENTR" is ENTRYPOINT; "E", "AD" and "ADG" (ADD or ARG?) stand for nothing yet.
+// taken for granted, so it asks for more: at least three letters; one edit less than a suggestion may have, but always one; no second
+// candidate within half an edit of the first; and for candidates of three letters, which many words resemble, a first letter that is
+// right, beside the right key or swapped with another. "EVN" is ENV and "ENTR" is ENTRYPOINT; "E", "AD", "bun" (RUN?),
+// "export" (EXPOSE?) and "ADG" (ADD or ARG?) stand for nothing.
 func Meant(word string, candidates []string) string {
 	if len(word) < 3 {
 		return ""
@@ -49,7 +51,11 @@ func Meant(word string, candidates []string) string {
 	if len(found) == 0 || len(found) > 1 && found[1].cost < found[0].cost+edit/2 {
 		return ""
 	}
-	return found[0].name
+	best := found[0]
+	if best.cost > max(edit, limit(best.name)-edit) || len(best.name) <= 3 && best.first && best.order && best.cost >= edit {
+		return ""
+	}
+	return best.name
 }
 
 type ranked struct {
