@@ -35,7 +35,7 @@ func raise(file *dockerfile.File, stage int) change {
 	var moved []*dockerfile.Instruction
 	var names []string
 	var result change
-	for i, in := range original {
+	for _, in := range original {
 		if !movable(in) {
 			continue
 		}
@@ -57,17 +57,16 @@ func raise(file *dockerfile.File, stage int) change {
 		if !slices.Contains(names, in.Meant) {
 			names = append(names, in.Meant)
 		}
-		below := len(original) - i - 1
 		result.reasons = append(result.reasons, fmt.Sprintf(
 			"%s (line %d) goes below %s (line %d). To the classic builder it is a step, which runs again whenever %s (line %d) copies something else; raised it stays cached. "+
-				"The price: a change of it rebuilds %d instructions behind it instead of %d.",
-			in.Meant, in.Line, goal.Meant, goal.Line, copying.Meant, copying.Line, below+at-top, below))
+				"The price: a change of it then rebuilds also lines %d to %d, which stand above it now.",
+			in.Meant, in.Line, goal.Meant, goal.Line, copying.Meant, copying.Line, order[top+1].Line, order[at].EndLine))
 	}
 	if len(moved) == 0 {
 		return change{}
 	}
 	result.titles = []string{"raise " + enumerate(names)}
-	result.reasons = append(result.reasons, "The image stays the same: "+enumerate(names)+" only set its configuration, and nothing in between reads or writes the same part of it. No RUN is passed.")
+	result.reasons = append(result.reasons, "The image stays the same: "+onlySet(names)+" its configuration, and nothing in between reads or writes the same part of it. No RUN is passed.")
 	result.edits = moveEdits(file, order, moved)
 	return result
 }

@@ -61,7 +61,7 @@ func NothingGained(file *dockerfile.File, engine Engine) string {
 	case broken(file):
 		return "The file has errors: mend them first (layerwise check lists them)."
 	case engine == Classic:
-		return "Nothing to gain: no instruction that only configures the image stands below a COPY or ADD that it could be raised over, and no ENVs can be joined."
+		return "Nothing to gain from raising or joining what only configures the image: none of it stands below a COPY or ADD that it could be raised over, and no two ENVs can be joined."
 	}
 	var steps, config []string
 	for _, in := range file.Instructions {
@@ -77,10 +77,17 @@ func NothingGained(file *dockerfile.File, engine Engine) string {
 		}
 	}
 	if len(config) == 0 {
-		return "Nothing to gain under BuildKit: there is no instruction that only configures the image."
+		return "Nothing to gain under BuildKit from raising or joining what only configures the image: there is nothing of the sort."
 	}
-	return fmt.Sprintf("Nothing to gain under BuildKit: %s only set the image's configuration, which is no step of the build, so raising or joining them saves nothing. Its steps here are %s.",
-		enumerate(config), enumerate(append([]string{"FROM"}, steps...)))
+	return fmt.Sprintf("Nothing to gain under BuildKit from raising or joining %s: %s the image's configuration, which is no step of the build. Its steps here are %s.",
+		enumerate(config), onlySet(config), enumerate(append([]string{"FROM"}, steps...)))
+}
+
+func onlySet(words []string) string {
+	if len(words) == 1 {
+		return words[0] + " only sets"
+	}
+	return enumerate(words) + " only set"
 }
 
 func enumerate(words []string) string {
@@ -113,6 +120,7 @@ func rewriteStage(file *dockerfile.File, stage int) (Rewrite, bool) {
 	for _, e := range joined.edits {
 		edits = append(edits, source.Edit{Span: mapBack(e.Span, raised.edits), NewText: e.NewText})
 	}
+	slices.SortStableFunc(edits, byStart)
 	// The two kinds of edits touch different lines, but what their words mean together is for the parser to say.
 	if after := apply(file, edits); after == nil || broken(after) || len(after.Instructions) != len(file.Instructions)-joined.saved {
 		return Rewrite{}, false
@@ -146,11 +154,13 @@ func apply(file *dockerfile.File, edits []source.Edit) *dockerfile.File {
 	return dockerfile.Parse(source.New(text), file)
 }
 
+func byStart(a, b source.Edit) int { return a.Span.Start - b.Span.Start }
+
 // mapBack returns the span, within the text before the edits, of a span of the text after them that touches no
 // inserted text.
 func mapBack(span source.Span, edits []source.Edit) source.Span {
 	edits = slices.Clone(edits)
-	slices.SortStableFunc(edits, func(a, b source.Edit) int { return a.Span.Start - b.Span.Start })
+	slices.SortStableFunc(edits, byStart)
 	delta := 0
 	for _, e := range edits {
 		grown := len(e.NewText) - e.Span.Len()

@@ -55,8 +55,12 @@ func findDockerfiles(paths []string) (files []string, failures []error) {
 				if name := entry.Name(); at != root && (name == ".git" || name == "node_modules") {
 					return fs.SkipDir
 				}
-			case isDockerfileName(entry.Name()) && isRegular(at):
-				files = append(files, at)
+			case isDockerfileName(entry.Name()):
+				if info, err := os.Stat(at); err != nil { // a link that leads nowhere
+					failures = append(failures, err)
+				} else if info.Mode().IsRegular() {
+					files = append(files, at)
+				}
 			}
 			return nil
 		})
@@ -68,12 +72,6 @@ func findDockerfiles(paths []string) (files []string, failures []error) {
 		}
 	}
 	return files, failures
-}
-
-// isRegular reports whether path leads to a regular file, links followed.
-func isRegular(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
 }
 
 // readDockerfile reads a Dockerfile, saying what is wrong in words that fit the path.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -160,6 +161,7 @@ func (r reordering) diff() (string, error) {
 
 // unifiedDiff returns the difference in the form that patch and git apply take; "" if there is none.
 func unifiedDiff(path, before, after string) (string, error) {
+	path = strings.TrimPrefix(filepath.ToSlash(path), "/")
 	return difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
 		A: diffLines(before), B: diffLines(after), FromFile: "a/" + path, ToFile: "b/" + path, Context: 3,
 	})
