@@ -1,0 +1,67 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/layerwise/layerwise/"
+
+// TestArrows holds the packages to the architecture: who may import whom, through however many packages.
+func TestArrows(t *testing.T) {
+	rules := []struct {
+		why  string
+		from string   // packages below this
+		not  []string // must not reach these
+	}{
+		{"the core knows no protocol, no logger, no network", "analysis", []string{"go.lsp.dev", "go.uber.org/zap", "net", "net/http"}},
+		{"the core knows no protocol, no logger, no network", "cachemodel", []string{"go.lsp.dev", "go.uber.org/zap", "net", "net/http"}},
+		{"the document core does not know the cache", "analysis/dockerfile", []string{module + "cachemodel", module + "server"}},
+		{"the cache model knows nothing of rules and rewrites", "cachemodel", []string{module + "analysis/rules", module + "analysis/reorder", module + "server"}},
+		{"analysis does no I/O", "analysis", []string{"os/exec"}},
+		{"the heavy parts of BuildKit stay in the test modules", "cmd", []string{
+			"github.com/moby/buildkit/client", "github.com/moby/buildkit/solver", "github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb",
+		}},
+		{"the server does not know the command line", "server", []string{module + "cmd", "github.com/spf13/cobra"}},
+	}
+	deps := dependencies(t)
+	for _, rule := range rules {
+		seen := false
+		for pkg, imports := range deps {
+			if !below(pkg, module+rule.from) {
+				continue
+			}
+			seen = true
+			for _, dep := range imports {
+				for _, not := range rule.not {
+					if below(dep, not) && (not != "net" || dep == "net") {
+						t.Errorf("%s imports %s: %s", strings.TrimPrefix(pkg, module), dep, rule.why)
+					}
+				}
+			}
+		}
+		if !seen {
+			t.Errorf("no package below %s: is the rule about it out of date?", rule.from)
+		}
+	}
+}
+
+func below(pkg, parent string) bool { return pkg == parent || strings.HasPrefix(pkg, parent+"/") }
+
+// dependencies gives for each package of the module all that it imports, directly or not; tests do not count.
+func dependencies(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps", "-f", `{{.ImportPath}} {{join .Deps " "}}`, module+"...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	deps := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		if len(fields) > 0 && strings.HasPrefix(fields[0], module) {
+			deps[fields[0]] = fields[1:]
+		}
+	}
+	return deps
+}
