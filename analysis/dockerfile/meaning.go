@@ -35,38 +35,55 @@ func (s *scanner) interpret(in *Instruction, l *logical, h header, above []strin
 	node := *in.Node
 	node.Flags = slices.Clone(node.Flags)
 	in.Node = &node
-	flags := make([]int, len(node.Flags)) // of each of node.Flags, its index in in.Flags
-	for i := range flags {
-		flags[i] = i
-	}
 	try, ok := node, true
+	place := make([]int, len(node.Flags)) // of each of try.Flags, its index in in.Flags
+	for i := range place {
+		place[i] = i
+	}
+	if len(place) != len(in.Flags) {
+		place = nil // cannot be; then no flag is blamed
+	}
+	without := func(at int) {
+		ok = false
+		try.Flags = slices.Delete(slices.Clone(try.Flags), at, at+1)
+		place = slices.Delete(place, at, at+1)
+	}
+	replace := func(at int, flag string) {
+		node.Flags[place[at]] = flag
+		try.Flags = slices.Clone(try.Flags)
+		try.Flags[at] = flag
+	}
 	for {
-		value, err := instructions.ParseInstruction(&try)
+		_, err := instructions.ParseInstruction(&try)
 		if err == nil {
-			if ok {
-				in.accept(value)
-			}
-			return
+			break
 		}
 		at := culprit(&try, err)
-		if at < 0 || len(in.Flags) != len(node.Flags) {
+		if at < 0 || place == nil {
 			in.reject(err)
 			return
 		}
-		i := flags[at]
-		if meant := in.rejectFlag(i, err); meant != "" {
-			_, value, has := strings.Cut(node.Flags[i], "=")
-			node.Flags[i] = "--" + meant
-			if has {
-				node.Flags[i] += "=" + value
-			}
-			try.Flags = slices.Clone(try.Flags)
-			try.Flags[at] = node.Flags[i]
+		if meant := in.rejectFlag(place[at], err); meant == "" {
+			without(at)
+		} else if _, value, has := strings.Cut(try.Flags[at], "="); has {
+			replace(at, "--"+meant+"="+value)
+		} else {
+			replace(at, "--"+meant)
+		}
+	}
+	for at := len(place) - 1; at >= 0; at-- {
+		flag := try.Flags[at]
+		if in.Meant != "RUN" || !strings.HasPrefix(flag, "--mount=") {
 			continue
 		}
-		ok = false
-		try.Flags = slices.Delete(slices.Clone(try.Flags), at, at+1)
-		flags = slices.Delete(flags, at, at+1)
+		if meant, clear := in.rejectMount(&node, place[at], flag); !clear {
+			without(at)
+		} else if meant != flag {
+			replace(at, meant)
+		}
+	}
+	if value, err := instructions.ParseInstruction(&try); ok && err == nil {
+		in.accept(value)
 	}
 }
 
