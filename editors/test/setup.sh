@@ -14,9 +14,12 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$artefacts"
 
 # LAYERWISE_SERVER names a server that is built already.
-program=${LAYERWISE_SERVER:-$work/layerwise}
-[ -n "${LAYERWISE_SERVER-}" ] || (cd "$tests/../.." && go build -o "$program" ./cmd/layerwise)
+if [ -z "${LAYERWISE_SERVER-}" ]; then
+	export LAYERWISE_SERVER=$work/layerwise
+	(cd "$tests/../.." && go build -o "$LAYERWISE_SERVER" ./cmd/layerwise)
+fi
 
+export GOPATH=$(go env GOPATH) GOCACHE=$(go env GOCACHE) npm_config_cache=$(npm config get cache 2>/dev/null)
 export HOME=$work/home
 unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME
 export GIT_CONFIG_GLOBAL=$HOME/.gitconfig GIT_CONFIG_NOSYSTEM=1
@@ -29,7 +32,7 @@ server=$work/bin/layerwise
 exits=$work/exits
 cat >"$server" <<END
 #!/bin/sh
-"$program" "\$@" 2>>"$work/server.log"
+"$LAYERWISE_SERVER" "\$@" 2>>"$work/server.log"
 echo \$? >>"$exits"
 END
 chmod +x "$server"

@@ -1,7 +1,8 @@
 // Makes the .vsix for one platform, with the server in it: npm run package [-- TARGET [FILE]], where TARGET is one of
 // VS Code's platforms below; without it, the platform of this machine. FILE is layerwise-TARGET.vsix unless given.
+// LAYERWISE_SERVER names a server that is built already for that platform.
 import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -30,7 +31,11 @@ const run = (command, args, env = {}) =>
 
 const program = go.GOOS === "windows" ? "layerwise.exe" : "layerwise";
 rmSync(join(extension, "server"), { recursive: true, force: true });
-run("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", `server/${program}`, "../../cmd/layerwise"], { ...go, CGO_ENABLED: "0" });
+if (process.env.LAYERWISE_SERVER) {
+	cpSync(process.env.LAYERWISE_SERVER, join(extension, "server", program));
+} else {
+	run("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", `server/${program}`, "../../cmd/layerwise"], { ...go, CGO_ENABLED: "0" });
+}
 run("npm", ["run", "--silent", "check"]);
 run("npm", ["run", "--silent", "compile"]);
 run(process.execPath, ["node_modules/@vscode/vsce/vsce", "package", "--no-dependencies", "--target", target, "--out", process.argv[3] ?? `layerwise-${target}.vsix`]);

@@ -7,9 +7,11 @@ local M = {}
 local defaults = {
   cmd = { 'layerwise', 'serve', '--stdio' },
   --- The server's settings; `layerwise` in front of their names is left out.
-  settings = { engine = 'buildkit', baseline = 'auto', inlayHints = true, codeLens = true },
+  settings = { engine = 'buildkit', baseline = 'auto', codeLens = true },
   --- The sign of each kind of step, one or two cells wide; false for no signs.
   signs = { cached = '✓', rebuilt = '↻', uncertain = '◌' },
+  --- Whether to write at the end of a line why it is rebuilt.
+  causes = true,
   --- Called with (client, bufnr), for key maps.
   on_attach = nil,
   --- For completion plugins that extend what the client says that it can do.
@@ -55,14 +57,11 @@ local function on_cache_status(err, status)
   if status.state == 'pending' then
     return
   end
-  marks.paint(bufnr, status, options.signs, options.settings.inlayHints and not vim.lsp.inlay_hint)
+  marks.paint(bufnr, status, options.signs, options.causes)
   refresh_lenses(bufnr)
 end
 
 local function on_attach(client, bufnr)
-  if options.settings.inlayHints and vim.lsp.inlay_hint then
-    vim.lsp.inlay_hint.enable(true, { bufnr = bufnr })
-  end
   if options.settings.codeLens and vim.lsp.codelens.enable then
     vim.lsp.codelens.enable(true, { bufnr = bufnr })
   end
@@ -124,7 +123,8 @@ end
 
 --- Starts the server for every Dockerfile that is open or will be. See |layerwise-setup|.
 function M.setup(given)
-  options = vim.tbl_deep_extend('force', defaults, given or {})
+  -- The causes are painted with the marks: in step with them, in every version, and not a second time as inlay hints.
+  options = vim.tbl_deep_extend('force', defaults, given or {}, { settings = { inlayHints = false } })
   if vim.fn.executable(options.cmd[1]) == 0 then
     message(
       options.cmd[1] .. ' is not on the PATH. Run "go install github.com/layerwise/layerwise/cmd/layerwise@latest", '

@@ -1,4 +1,4 @@
--- Paints what layerwise/cacheStatus says: signs, and causes at the line ends where Neovim has no inlay hints.
+-- Paints what layerwise/cacheStatus says: signs, and causes at the line ends.
 local M = {}
 
 local namespace = vim.api.nvim_create_namespace('layerwise')
@@ -32,6 +32,21 @@ function M.clear(bufnr)
   vim.api.nvim_buf_clear_namespace(bufnr, namespace, 0, -1)
 end
 
+--- What stands at the end of a step's line; nil for nothing. A cached step with a sign has said all that there is.
+local function line_end(step, kind, signs)
+  if kind == 'cached' then
+    return not (signs and signs[kind]) and 'cached' or nil
+  end
+  local verdict = kind == 'rebuilt' and 'rebuilt' or 'likely rebuilt'
+  local cause = step.cause
+  if type(cause) ~= 'table' then
+    return verdict
+  elseif cause.kind == 'follows' then
+    return ('%s (follows line %d)'):format(verdict, cause.line)
+  end
+  return verdict .. ': ' .. cause.detail
+end
+
 --- Paints the steps of a status in a buffer.
 --- @param signs table|false the text of each kind's sign
 --- @param causes boolean whether to write causes at the line ends
@@ -46,11 +61,12 @@ function M.paint(bufnr, status, signs, causes)
         priority = 5, -- below diagnostics
       })
     end
-    if kind and causes then
-      local cause = type(step.cause) == 'table' and ': ' .. step.cause.detail or ''
+    local text = kind and causes and line_end(step, kind, signs)
+    if text then
       vim.api.nvim_buf_set_extmark(bufnr, namespace, step.endLine - 1, 0, {
-        virt_text = { { step.status .. cause, 'LayerwiseCause' } },
+        virt_text = { { text, 'LayerwiseCause' } },
         virt_text_pos = 'eol',
+        priority = 5,
       })
     end
   end
