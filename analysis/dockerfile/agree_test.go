@@ -119,6 +119,9 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 			}
 			continue
 		}
+		if slices.ContainsFunc(in.Problems, func(p dockerfile.Problem) bool { return isMount(f, &p) }) {
+			continue // likewise
+		}
 		if in.Node.Dump() != node.Dump() || in.Node.Original != node.Original || !slices.Equal(in.Node.Heredocs, node.Heredocs) ||
 			!reflect.DeepEqual(in.Node.Attributes, node.Attributes) || !slices.Equal(in.Node.PrevComment, node.PrevComment) {
 			return fmt.Sprintf("instruction %d:\n%+v\nBuildKit has\n%+v", i, in.Node, node)
