@@ -46,10 +46,34 @@ func Suggest(file *dockerfile.File, engine Engine) []Rewrite {
 	if engine != Classic || broken(file) {
 		return nil
 	}
+	// What is raised from between two ENVs lets them be joined, so first all is raised and then joined.
+	changes := make([]change, len(file.Stages))
+	var raised, all []source.Edit
+	for i := range changes {
+		changes[i] = raise(file, i)
+		raised = append(raised, changes[i].edits...)
+	}
+	slices.SortStableFunc(raised, byStart)
+	between := apply(file, raised)
+	if between == nil || len(between.Stages) != len(file.Stages) {
+		return nil
+	}
+	saved := 0
+	for i := range changes {
+		joined := join(between, i)
+		mapBack(joined.edits, raised)
+		changes[i] = changes[i].and(joined)
+		all = append(all, changes[i].edits...)
+		saved += joined.saved
+	}
+	// What the words mean together is for the parser to say.
+	if after := apply(file, all); after == nil || broken(after) || len(after.Instructions) != len(file.Instructions)-saved {
+		return nil
+	}
 	var rewrites []Rewrite
-	for i := range file.Stages {
-		if r, ok := rewriteStage(file, i); ok {
-			rewrites = append(rewrites, r)
+	for i, c := range changes {
+		if len(c.edits) > 0 {
+			rewrites = append(rewrites, c.rewrite(i, file.Stages[i].Span))
 		}
 	}
 	return rewrites
@@ -102,48 +126,31 @@ func broken(file *dockerfile.File) bool {
 	return slices.ContainsFunc(file.Problems, func(p dockerfile.Problem) bool { return !p.Warning })
 }
 
-// rewriteStage raises and then joins: what is raised from between two ENVs lets them be joined.
-func rewriteStage(file *dockerfile.File, stage int) (Rewrite, bool) {
-	raised := raise(file, stage)
-	edits := raised.edits
-	between := file
-	if len(edits) > 0 {
-		between = apply(file, edits)
-	}
-	if between == nil || len(between.Stages) != len(file.Stages) {
-		return Rewrite{}, false
-	}
-	joined := join(between, stage)
-	if len(edits) == 0 && len(joined.edits) == 0 {
-		return Rewrite{}, false
-	}
-	for _, e := range joined.edits {
-		edits = append(edits, source.Edit{Span: mapBack(e.Span, raised.edits), NewText: e.NewText})
-	}
-	slices.SortStableFunc(edits, byStart)
-	// The two kinds of edits touch different lines, but what their words mean together is for the parser to say.
-	if after := apply(file, edits); after == nil || broken(after) || len(after.Instructions) != len(file.Instructions)-joined.saved {
-		return Rewrite{}, false
-	}
-	title := strings.Join(append(raised.titles, joined.titles...), ", ")
-	explanation := slices.Concat(raised.reasons, joined.reasons,
-		[]string{"The first build after this change runs everything below it once more."})
-	return Rewrite{
-		Title:       strings.ToUpper(title[:1]) + title[1:] + " (classic builder)",
-		Explanation: strings.Join(explanation, "\n"),
-		Grade:       Proved,
-		Stage:       stage,
-		Span:        file.Stages[stage].Span,
-		Edits:       edits,
-	}, true
-}
-
-// change is what one kind of rewrite does to one stage.
+// change is what is done to one stage.
 type change struct {
 	edits   []source.Edit
 	titles  []string
 	reasons []string
 	saved   int // instructions that are gone
+}
+
+func (c change) and(o change) change {
+	edits := slices.Concat(c.edits, o.edits)
+	slices.SortStableFunc(edits, byStart)
+	return change{edits, slices.Concat(c.titles, o.titles), slices.Concat(c.reasons, o.reasons), c.saved + o.saved}
+}
+
+func (c change) rewrite(stage int, span source.Span) Rewrite {
+	title := strings.Join(c.titles, ", ")
+	reasons := append(c.reasons, "The first build after this change runs everything below it once more.")
+	return Rewrite{
+		Title:       strings.ToUpper(title[:1]) + title[1:] + " (classic builder)",
+		Explanation: strings.Join(reasons, "\n"),
+		Grade:       Proved,
+		Stage:       stage,
+		Span:        span,
+		Edits:       c.edits,
+	}
 }
 
 func apply(file *dockerfile.File, edits []source.Edit) *dockerfile.File {
@@ -156,18 +163,15 @@ func apply(file *dockerfile.File, edits []source.Edit) *dockerfile.File {
 
 func byStart(a, b source.Edit) int { return a.Span.Start - b.Span.Start }
 
-// mapBack returns the span, within the text before the edits, of a span of the text after them that touches no
-// inserted text.
-func mapBack(span source.Span, edits []source.Edit) source.Span {
-	edits = slices.Clone(edits)
-	slices.SortStableFunc(edits, byStart)
+// mapBack takes later edits, which are in order, from the text after the earlier ones to the text before them. They
+// must not touch what the earlier ones insert.
+func mapBack(later, earlier []source.Edit) {
 	delta := 0
-	for _, e := range edits {
-		grown := len(e.NewText) - e.Span.Len()
-		if span.Start < e.Span.Start+delta+len(e.NewText) {
-			break
+	for i := range later {
+		for len(earlier) > 0 && later[i].Span.Start >= earlier[0].Span.Start+delta+len(earlier[0].NewText) {
+			delta += len(earlier[0].NewText) - earlier[0].Span.Len()
+			earlier = earlier[1:]
 		}
-		delta += grown
+		later[i].Span = later[i].Span.Shift(-delta)
 	}
-	return span.Shift(-delta)
 }
