@@ -175,7 +175,7 @@ func TestAssembled(t *testing.T) {
 	fragments := []string{
 		"FROM a", "FROM a AS b", "RUN ", "RUN", "run x", "COPY ", "ADD ", "ONBUILD ", "ENV ", "ARG ", "LABEL ", "HEALTHCHECK ", "CMD ", "SHELL ", "EXPOSE ", "VOLUME ",
 		"USER ", "WORKDIR ", "STOPSIGNAL ", "MAINTAINER ", "ENTRYPOINT ", "EVN ", "CMT ", "NONE", "CMD x", "a", "a b", "a=b ", "=", "=b", "\"", "'", "\\", "`", "\\\n", "`\n", " \\ \n", "\n", "\n", "\n", "\n\n",
-		"\r\n", "\r", "\t", " ", "\v", "\f", "\u00a0", "\u0085", "à", "\xff", "\x00", "#", "# c\n", "#escape=`\n", "# syntax=x\n", "#check=y\n", "# escape = \\\n",
+		"\r\n", "\r", "\t", " ", "\v", "\f", "\u00a0", "\u0085", "à", "#", "# c\n", "#escape=`\n", "# syntax=x\n", "#check=y\n", "# escape = \\\n",
 		"<<", "<<A ", "<<-A ", "<<\"A\" ", "<<'A' ", "3<<A ", "<< A", "<<A\\ B", "A\n", "\tA\n", "A B\n", "--", "--from=x ", "--link ", "--link=x ", "--chown=1 ", "--mount=type=bind ",
 		"--nteval=1s ", "--interval=1s ", "--interval=x ", "--\"a\"=b ", "-x ", "[", "]", "[\"a\"]", "[\"a\", \"b\"]", "[1]", ", ", "$A", "${A:-b}", "${", "}", "\\$", "AS", "/",
 		"\xEF\xBB\xBF", "--platform=$P ", "--from-b ", "--=x ", "--network=host ", "--network=nne ",

@@ -3,12 +3,16 @@ package dockerfile_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
 // quirks is a file with much of what can go wrong.
@@ -89,6 +93,107 @@ func BenchmarkParse(b *testing.B) {
 					dockerfile.Parse(edited, prev)
 				}
 			})
+		}
+	}
+}
+
+func samples(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.Dockerfile")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no samples: %v", err)
+	}
+	texts := map[string]string{"quirks": quirks}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[filepath.Base(file)] = string(content)
+	}
+	return texts
+}
+
+// TestSamples checks that the samples, which are right, are read without a problem.
+func TestSamples(t *testing.T) {
+	for name, text := range samples(t) {
+		f := dockerfile.Parse(source.New(text), nil)
+		if broken := wellFormed(f); broken != "" {
+			t.Errorf("%s: %s", name, broken)
+		}
+		if name != "quirks" && len(f.Problems) > 0 {
+			t.Errorf("%s: %v", name, f.Problems)
+		}
+		if difference, _ := agree(text); difference != "" {
+			t.Errorf("%s: %s", name, difference)
+		}
+	}
+}
+
+// TestPrefixes reads files as they are while being typed: what stands above the cut is as it is in the whole file.
+func TestPrefixes(t *testing.T) {
+	for name, text := range samples(t) {
+		for _, text := range []string{text, strings.ReplaceAll(text, "\n", "\r\n")} {
+			whole := dockerfile.Parse(source.New(text), nil)
+			before := dockerfile.Parse(source.New(""), nil)
+			for cut := range len(text) {
+				f := dockerfile.Parse(source.New(text[:cut]), before)
+				if cut%7 == 0 { // each is expensive
+					if broken := wellFormed(f); broken != "" {
+						t.Fatalf("%s cut at %d: %s", name, cut, broken)
+					}
+				}
+				for i, in := range whole.Instructions {
+					if in.Span.End >= cut || !strings.Contains(text[in.Span.End:cut], "\n") {
+						break
+					}
+					if i >= len(f.Instructions) || !reflect.DeepEqual(f.Instructions[i], in) {
+						t.Fatalf("%s cut at %d: instruction %d on line %d is not as in the whole file", name, cut, i, in.Line)
+					}
+				}
+				before = f
+			}
+		}
+	}
+}
+
+// TestNothingShared checks that two readings of a text have nothing in common that someone could change.
+func TestNothingShared(t *testing.T) {
+	for name, text := range samples(t) {
+		a, b := dockerfile.Parse(source.New(text), nil), dockerfile.Parse(source.New(text), nil)
+		for i, in := range a.Instructions {
+			if ex, ok := in.Command.(instructions.SupportsSingleWordExpansion); ok {
+				// Expansion changes a command in place.
+				_ = ex.Expand(func(string) (string, error) { return "changed", nil })
+			}
+			if in.Node != nil {
+				in.Node.Value = "changed"
+				clear(in.Node.Flags)
+				clear(in.Node.Heredocs)
+				clear(in.Node.PrevComment)
+				clear(in.Node.Attributes)
+			}
+			clear(in.Args)
+			clear(in.Flags)
+			if i < len(b.Instructions) && in == b.Instructions[i] {
+				t.Errorf("%s: instruction %d is shared", name, i)
+			}
+		}
+		if fresh := dockerfile.Parse(source.New(text), nil); !reflect.DeepEqual(b, fresh) {
+			t.Errorf("%s: changing one reading changed another: %s", name, firstDifference(b, fresh))
+		}
+	}
+}
+
+// TestDependencies checks that the document model can do no input or output over a network and knows no protocol.
+func TestDependencies(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".", "../spell", "../source").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		if dep == "net" || strings.HasPrefix(dep, "net/") || strings.HasPrefix(dep, "go.lsp.dev/") || strings.HasPrefix(dep, "go.uber.org/zap") {
+			t.Errorf("depends on %s", dep)
 		}
 	}
 }
