@@ -8,7 +8,6 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/cachemodel"
-	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
 
@@ -73,20 +72,21 @@ func (snap *snapshot) marked(ctx context.Context, canRefresh bool) (*snapshot, e
 	return snap.later(ctx)
 }
 
-// whenLoaded waits for d's first world and returns the snapshot with it, unless the text has changed meanwhile.
+// whenLoaded waits for d's first world and returns the same version of the text in it.
 func (s *session) whenLoaded(ctx context.Context, d *document, old *snapshot) (*snapshot, error) {
 	select {
 	case <-d.loaded:
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-s.ctx.Done():
-		return nil, s.ctx.Err()
 	}
-	now := s.snapshotOf(d.uri)
-	if now == nil || now.version != old.version {
-		return nil, protocol.ErrContentModified
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := d.current; now.version == old.version {
+		return now, nil
 	}
-	return now, nil
+	snap := s.snapshotLocked(d, old.file, d.world)
+	snap.version = old.version
+	return snap, nil
 }
 
 // overlay is the unsaved text of a file within a build context.

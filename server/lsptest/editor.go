@@ -378,3 +378,10 @@ func readMessage(in *bufio.Reader) (message, error) {
 	var m message
 	return m, json.Unmarshal(body, &m)
 }
+
+// Drop forgets the messages that came and were not awaited.
+func (e *Editor) Drop() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.received = nil
+}
