@@ -90,9 +90,22 @@ type Instruction struct {
 	EndLine  int // 1-based line of Span.End
 	Stage    int // index into File.Stages, -1 above the first FROM
 
-	line   logical
-	header header // of line
+	spelt *spelling
+	base  int // where the instruction's lines start, an ONBUILD's also for its trigger
+}
+
+// spelling is how an instruction is written, wherever in the file it stands. Moved instructions share it.
+type spelling struct {
+	line   logical // with base 0
+	header header
 	escape byte
+}
+
+// logicalLine returns the instruction's text with its place in the file.
+func (in *Instruction) logicalLine() *logical {
+	line := in.spelt.line
+	line.base = in.base
+	return &line
 }
 
 // Stage is one build stage: a FROM and what follows up to the next.

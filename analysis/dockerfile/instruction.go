@@ -82,9 +82,8 @@ func outline(l *logical, h header, escape byte) *Instruction {
 		Keyword:  l.word(h.keyword[0], h.keyword[1]),
 		Meant:    h.meant,
 		ArgsSpan: l.span(h.args[0], h.args[1]),
-		line:     *l,
-		header:   h,
-		escape:   escape,
+		spelt:    &spelling{logical{text: l.text, pieces: l.pieces}, h, escape},
+		base:     l.base,
 	}
 	for _, f := range h.flags {
 		in.Flags = append(in.Flags, readFlag(l, f))

@@ -61,15 +61,15 @@ func checkMount(node *parser.Node, flag string, escape byte) (message, part stri
 // rejectMount checks the RUN's flag i, a --mount, whose text without quotes is given. It returns the flag as it is meant, and whether it is
 // clear what that is.
 func (in *Instruction) rejectMount(node *parser.Node, i int, flag string) (meant string, ok bool) {
-	message, part, known := checkMount(node, flag, in.escape)
+	message, part, known := checkMount(node, flag, in.spelt.escape)
 	if message == "" {
 		return flag, true
 	}
 	p := in.problem(InvalidInstruction, in.Flags[i].Value.Span, message)
 	value := in.Flags[i].Value.Text
 	if n := strings.Index(value, part); n >= 0 && part != "" {
-		at := in.header.flags[i][1] - len(value) + n
-		p.Span = in.line.span(at, at+len(part))
+		at := in.spelt.header.flags[i][1] - len(value) + n
+		p.Span = in.logicalLine().span(at, at+len(part))
 		p.Suggestions = spell.Suggest(part, known)
 	}
 	if word := spell.Meant(part, known); word != "" {

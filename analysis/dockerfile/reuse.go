@@ -100,11 +100,9 @@ func (f *File) takeTail(c *change, s *scanner) bool {
 	}
 	last := c.prev.Instructions[n-1]
 	by := shift{bytes: c.delta, lines: s.line - last.EndLine - 1, stages: s.stage - last.Stage}
-	for _, in := range c.prev.Instructions[n:] {
-		if by != (shift{}) {
-			in = in.moved(by)
-		}
-		f.Instructions = append(f.Instructions, in)
+	f.Instructions = append(f.Instructions, c.prev.Instructions[n:]...)
+	if by != (shift{}) {
+		moveAll(f.Instructions[len(f.Instructions)-(len(c.prev.Instructions)-n):], by)
 	}
 	for _, comment := range c.prev.Comments[commentsBefore(c.prev, at):] {
 		f.Comments = append(f.Comments, Comment{comment.Span.Shift(c.delta)})
@@ -121,43 +119,63 @@ func (f *File) takeTail(c *change, s *scanner) bool {
 // shift is how far an instruction moved.
 type shift struct{ bytes, lines, stages int }
 
-// moved returns the instruction at its new place. What BuildKit made of it is shared.
-func (in *Instruction) moved(by shift) *Instruction {
+// moveAll replaces instructions by copies at their new places. What BuildKit made of them is shared. The copies are made in
+// groups, which spares most of the allocations; the groups are small, so that few outlive their use because one member is kept.
+func moveAll(instructions []*Instruction, by shift) {
+	for group := range slices.Chunk(instructions, 32) {
+		count := 0
+		for _, in := range group {
+			count += len(in.Args)
+		}
+		copies, args := make([]Instruction, len(group)), make([]Word, 0, count)
+		for i, in := range group {
+			copies[i] = *in
+			start := len(args)
+			args = append(args, in.Args...)
+			copies[i].Args = args[start:len(args):len(args)]
+			copies[i].move(by)
+			group[i] = &copies[i]
+		}
+	}
+}
+
+// move moves a copy of an instruction, whose Args are its own already.
+func (m *Instruction) move(by shift) {
 	delta := by.bytes
-	m := *in
-	m.Span, m.ArgsSpan = in.Span.Shift(delta), in.ArgsSpan.Shift(delta)
-	m.Keyword = in.Keyword.moved(delta)
+	m.Span, m.ArgsSpan = m.Span.Shift(delta), m.ArgsSpan.Shift(delta)
+	m.Keyword = m.Keyword.moved(delta)
 	m.Line += by.lines
 	m.EndLine += by.lines
 	m.Stage += by.stages
-	m.line.base += delta
-	m.Args = slices.Clone(in.Args)
+	m.base += delta
 	for i := range m.Args {
 		m.Args[i].Span = m.Args[i].Span.Shift(delta)
 	}
-	m.Flags = slices.Clone(in.Flags)
+	m.Flags = slices.Clone(m.Flags)
 	for i := range m.Flags {
 		f := &m.Flags[i]
 		f.Span, f.Name, f.Value = f.Span.Shift(delta), f.Name.moved(delta), f.Value.moved(delta)
 	}
-	m.Heredocs = slices.Clone(in.Heredocs)
+	m.Heredocs = slices.Clone(m.Heredocs)
 	for i := range m.Heredocs {
 		h := &m.Heredocs[i]
 		h.Start, h.NameSpan = h.Start.Shift(delta), h.NameSpan.Shift(delta)
 		h.Body, h.Terminator = h.Body.Shift(delta), h.Terminator.Shift(delta)
 	}
-	m.Comments = slices.Clone(in.Comments)
+	m.Comments = slices.Clone(m.Comments)
 	for i := range m.Comments {
 		m.Comments[i].Span = m.Comments[i].Span.Shift(delta)
 	}
-	m.Problems = slices.Clone(in.Problems)
+	m.Problems = slices.Clone(m.Problems)
 	for i := range m.Problems {
 		m.Problems[i].Span = m.Problems[i].Span.Shift(delta)
 	}
-	if in.Trigger != nil {
-		m.Trigger = in.Trigger.moved(by)
+	if m.Trigger != nil {
+		t := *m.Trigger
+		t.Args = slices.Clone(t.Args)
+		t.move(by)
+		m.Trigger = &t
 	}
-	return &m
 }
 
 func (w Word) moved(delta int) Word { return Word{w.Span.Shift(delta), w.Text} }

@@ -45,8 +45,9 @@ func Variables(in *Instruction) []Variable {
 	if in.Trigger != nil {
 		return Variables(in.Trigger)
 	}
-	l := &lexer{line: &in.line, escape: in.escape, global: in.Meant == "FROM" || in.Meant == "ARG" && in.Stage < 0}
-	for i, f := range in.header.flags {
+	line, header := in.logicalLine(), &in.spelt.header
+	l := &lexer{line: line, escape: in.spelt.escape, global: in.Meant == "FROM" || in.Meant == "ARG" && in.Stage < 0}
+	for i, f := range header.flags {
 		l.by = Nobody
 		for _, name := range frontendFlags[in.Meant] {
 			if in.Flags[i].Name.Text == name {
@@ -56,7 +57,7 @@ func Variables(in *Instruction) []Variable {
 		l.flag(f)
 	}
 
-	from, to := in.header.args[0], in.header.args[1]
+	from, to := header.args[0], header.args[1]
 	l.by = Frontend
 	switch in.Meant {
 	case "ADD", "COPY", "EXPOSE", "VOLUME":
@@ -64,23 +65,23 @@ func Variables(in *Instruction) []Variable {
 			l.json(from, to)
 			break
 		}
-		for _, w := range plainWords(in.line.text, from, to) {
+		for _, w := range plainWords(line.text, from, to) {
 			l.plain(w[0], w[1])
 		}
 	case "FROM":
-		for _, w := range plainWords(in.line.text, from, to) {
+		for _, w := range plainWords(line.text, from, to) {
 			l.plain(w[0], w[1])
 			l.by = Nobody // the stage's name
 		}
 	case "ARG":
-		for _, w := range quotedWords(in.line.text, from, to, in.escape) {
-			if n := strings.IndexByte(in.line.text[w[0]:w[1]], '='); n >= 0 {
+		for _, w := range quotedWords(line.text, from, to, l.escape) {
+			if n := strings.IndexByte(line.text[w[0]:w[1]], '='); n >= 0 {
 				l.plain(w[0]+n+1, w[1])
 			}
 		}
 	case "ENV", "LABEL":
-		words := quotedWords(in.line.text, from, to, in.escape)
-		if len(words) > 0 && !strings.Contains(in.line.text[words[0][0]:words[0][1]], "=") {
+		words := quotedWords(line.text, from, to, l.escape)
+		if len(words) > 0 && !strings.Contains(line.text[words[0][0]:words[0][1]], "=") {
 			words = [][2]int{{from, to}} // the old form: name, space, value
 		}
 		for _, w := range words {
