@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -33,9 +34,9 @@ func checkUnknownInstruction(file *dockerfile.File) []analysis.Finding {
 			if p.Kind != dockerfile.UnknownInstruction {
 				continue
 			}
-			lost = inRun && p.Span == in.Keyword.Span && continues(file, file.Instructions[i-1], in, p)
+			lost = inRun && p.Span.Start == in.Keyword.Span.Start && continues(file, file.Instructions[i-1], in, p)
 			if lost {
-				findings = append(findings, lostEscape(file, file.Instructions[i-1], in, p))
+				findings = append(findings, lostEscape(file, file.Instructions[i-1], p))
 			} else {
 				findings = append(findings, fromProblem(file, p))
 			}
@@ -55,12 +56,17 @@ func continues(file *dockerfile.File, run, in *dockerfile.Instruction, p dockerf
 			return false
 		}
 	}
-	word := in.Keyword.Text
-	return endsInOperator(file, run) || startsWithOperator(word) || shellCommands[word] ||
-		len(p.Suggestions) == 0 && word == strings.ToLower(word)
+	word := file.Text.Slice(p.Span)
+	switch {
+	case endsInOperator(file, run) || startsWithOperator(word) || shellCommands[word]:
+		return true
+	case len(p.Suggestions) == 0:
+		return word == strings.ToLower(word) || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) })
+	}
+	return strings.Contains(p.Suggestions[0], " -") // "add-apt-repository" rather than "add -apt-repository"
 }
 
-func lostEscape(file *dockerfile.File, run, in *dockerfile.Instruction, p dockerfile.Problem) analysis.Finding {
+func lostEscape(file *dockerfile.File, run *dockerfile.Instruction, p dockerfile.Problem) analysis.Finding {
 	name := "backslash"
 	if file.Escape == '`' {
 		name = "backtick"
@@ -68,21 +74,28 @@ func lostEscape(file *dockerfile.File, run, in *dockerfile.Instruction, p docker
 	end := run.Span.Start + len(strings.TrimRight(file.Text.Slice(run.Span), " \t"))
 	edit := source.Edit{Span: source.Span{Start: end, End: run.Span.End}, NewText: " " + string(file.Escape)}
 	line := file.Text.LineAt(end) + 1
+	word := file.Text.Slice(p.Span)
+	fixes := []analysis.Fix{{
+		Title: fmt.Sprintf("Add the missing %s at the end of line %d", name, line),
+		Edits: []source.Edit{edit},
+		// Where no operator says that the command goes on, the line might as well lack a RUN.
+		Preferred: endsInOperator(file, run) || startsWithOperator(word),
+	}}
+	for _, change := range changeTo(file, p) {
+		change.Preferred = false
+		fixes = append(fixes, change)
+	}
 	return analysis.Finding{
 		Span:    p.Span,
-		Message: fmt.Sprintf("%s is not an instruction: missing %s at the end of line %d?", in.Keyword.Text, name, line),
-		Fixes: append([]analysis.Fix{{
-			Title: fmt.Sprintf("Add the missing %s at the end of line %d", name, line),
-			Edits: []source.Edit{edit},
-			// Where no operator says that the command goes on, the line might as well lack a RUN.
-			Preferred: endsInOperator(file, run) || startsWithOperator(in.Keyword.Text),
-		}}, changeTo(file, p)...),
+		Message: fmt.Sprintf("%s is not an instruction: missing %s at the end of line %d?", word, name, line),
+		Fixes:   fixes,
 	}
 }
 
+// endsInOperator reports whether the shell waits for more behind the instruction. A semicolon may also end a command.
 func endsInOperator(file *dockerfile.File, in *dockerfile.Instruction) bool {
 	text := strings.TrimRight(file.Text.Slice(in.Span), " \t")
-	for _, op := range []string{"&&", "||", "|", ";"} {
+	for _, op := range []string{"&&", "||", "|"} {
 		if strings.HasSuffix(text, op) {
 			return true
 		}

@@ -1,0 +1,124 @@
+package rules
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// corpus returns the texts of the shared corpus, which lies beside the module's root.
+func corpus(t *testing.T) map[string]string {
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			break
+		}
+		if root == filepath.Dir(root) {
+			t.Fatal("no go.mod above the test's folder")
+		}
+		root = filepath.Dir(root)
+	}
+	paths, _ := filepath.Glob(filepath.Join(root, "..", "shared", "corpus", "dockerfiles", "*"))
+	if len(paths) == 0 {
+		t.Skip("MISSING: the corpus of real Dockerfiles (../shared/corpus/dockerfiles beside the checkout); nothing was checked")
+	}
+	texts := map[string]string{}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[filepath.Base(path)] = string(content)
+	}
+	return texts
+}
+
+// In real files lines of RUN instructions lose their escape character. Where that is a mistake at all, it must be told
+// from a misspelling, and its fix must give back what was there.
+func TestLostEscapeInRealFiles(t *testing.T) {
+	const every = 7 // lines; all of them take long and show the same
+	lines, broken, told, restored := 0, 0, 0, 0
+	for name, text := range corpus(t) {
+		file := dockerfile.Parse(source.New(text), nil)
+		for _, in := range file.Instructions {
+			if in.Meant != "RUN" || len(in.Heredocs) > 0 || len(file.Problems) > 0 {
+				continue
+			}
+			for line := in.Line; line < in.EndLine; line++ {
+				span := file.Text.Line(line - 1)
+				kept := strings.TrimRight(file.Text.Slice(span), " \t")
+				if !strings.HasSuffix(kept, string(file.Escape)) || strings.HasPrefix(strings.TrimSpace(kept), "#") {
+					continue
+				}
+				if lines++; lines%every != 0 {
+					continue
+				}
+				lost := applied(t, text, []source.Edit{{Span: span, NewText: strings.TrimRight(kept[:len(kept)-1], " \t")}})
+				finding, ok := unknown(lost)
+				if !ok {
+					continue // what follows is an instruction too, or nothing
+				}
+				broken++
+				if !strings.Contains(finding.Message, "missing back") {
+					t.Logf("%s:%d: %s", name, line, finding.Message)
+					continue
+				}
+				told++
+				if after := applied(t, lost, finding.Fixes[0].Edits); words(after) == words(text) {
+					restored++
+				}
+			}
+		}
+	}
+	t.Logf("%d lines lost their escape character, %d were told, %d restored", broken, told, restored)
+	if told*100 < broken*99 || restored*100 < broken*99 {
+		t.Error("fewer than 99%")
+	}
+}
+
+// In real files the instruction below a RUN is misspelt: that is no lost escape character, and the fix mends it.
+func TestMisspeltBelowRunInRealFiles(t *testing.T) {
+	misspelt := 0
+	for name, text := range corpus(t) {
+		file := dockerfile.Parse(source.New(text), nil)
+		for i, in := range file.Instructions {
+			if i == 0 || file.Instructions[i-1].Meant != "RUN" || len(file.Problems) > 0 {
+				continue
+			}
+			k := in.Keyword
+			typed := k.Text[1:2] + k.Text[:1] + k.Text[2:]
+			if misspelt++; misspelt%4 != 0 {
+				continue
+			}
+			broken := applied(t, text, []source.Edit{{Span: k.Span, NewText: typed}})
+			finding, ok := unknown(broken)
+			if !ok || len(finding.Fixes) == 0 || !finding.Fixes[0].Preferred {
+				t.Errorf("%s:%d: %s: %+v", name, in.Line, typed, finding)
+				continue
+			}
+			if after := applied(t, broken, finding.Fixes[0].Edits); after != text {
+				t.Errorf("%s:%d: %q does not mend %s", name, in.Line, finding.Fixes[0].Title, typed)
+			}
+		}
+	}
+	t.Logf("%d misspelt instructions below a RUN", misspelt/4)
+}
+
+func unknown(text string) (analysis.Finding, bool) {
+	for _, f := range checkText(text) {
+		if f.Rule == UnknownInstruction.ID {
+			return f, true
+		}
+	}
+	return analysis.Finding{}, false
+}
+
+func words(text string) string { return strings.Join(strings.Fields(text), " ") }
