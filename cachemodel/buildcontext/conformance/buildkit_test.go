@@ -70,17 +70,23 @@ var refs atomic.Int64
 
 // transfer sends dir to a fresh daemon's store at dest.
 func transfer(ctx context.Context, dir, dest, ignoreFile string) (*transferred, error) {
-	sent, err := client(dir, ignoreFile)
+	t := &transferred{}
+	cc, err := contenthash.GetCacheContext(ctx, &metadata{id: fmt.Sprint("ref", refs.Add(1))})
 	if err != nil {
 		return nil, err
 	}
-	t := &transferred{}
+	t.cc = cc
+	return t, t.receive(ctx, dir, dest, ignoreFile)
+}
+
+// receive sends dir to the store, which may hold an earlier context.
+func (t *transferred) receive(ctx context.Context, dir, dest, ignoreFile string) (err error) {
 	if t.entries, err = walk(ctx, dir, ignoreFile); err != nil {
-		return nil, err
+		return err
 	}
-	md := &metadata{id: fmt.Sprint("ref", refs.Add(1))}
-	if t.cc, err = contenthash.GetCacheContext(ctx, md); err != nil {
-		return nil, err
+	sent, err := client(dir, ignoreFile)
+	if err != nil {
+		return err
 	}
 	eg, ctx := errgroup.WithContext(ctx)
 	a, b := pipe(ctx)
@@ -91,7 +97,7 @@ func transfer(ctx context.Context, dir, dest, ignoreFile string) (*transferred, 
 	eg.Go(func() error {
 		return fsutil.Receive(ctx, b, dest, fsutil.ReceiveOpt{NotifyHashed: t.cc.HandleChange, ContentHasher: contenthash.NewFromStat})
 	})
-	return t, eg.Wait()
+	return eg.Wait()
 }
 
 func (t *transferred) digest(ctx context.Context, q buildcontext.Query) (string, error) {
