@@ -7,6 +7,8 @@
 package dockerfile
 
 import (
+	"sort"
+
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -28,7 +30,7 @@ type File struct {
 // Directive is a parser directive line such as "# syntax=docker/dockerfile:1".
 type Directive struct {
 	Span  source.Span // the whole line without terminator
-	Name  Word        // Value is lower case
+	Name  Word        // its Text is lower case
 	Value Word
 }
 
@@ -55,7 +57,7 @@ type Heredoc struct {
 	Name       string      // the delimiter without quotes
 	Start      source.Span // the whole "<<-EOF" word
 	NameSpan   source.Span // the delimiter within it, without quotes
-	Body       source.Span // the lines between, with their terminators
+	Body       source.Span // the lines between, with their terminators; up to the instruction's end if the heredoc is unterminated
 	Terminator source.Span // the closing delimiter; empty at the body's end if the heredoc is unterminated
 	Expand     bool        // the delimiter is unquoted: variables in a COPY or ADD body are expanded
 	Chomp      bool        // "<<-": leading tabs are removed
@@ -63,28 +65,33 @@ type Heredoc struct {
 
 // Instruction is one instruction, whole: its continuation lines, the comments among them and its heredocs.
 type Instruction struct {
-	Span    source.Span // from the keyword's first byte to the last line's end, without terminator
-	Keyword Word        // as typed
+	// Span reaches from the first byte that is not white space, nearly always the keyword's, to the last line's end, without terminator.
+	Span    source.Span
+	Keyword Word // as typed
 	// Meant is the canonical, upper-case instruction: the keyword itself where it is one ("run" is RUN), else the
 	// instruction that it most likely means ("EVN" is ENV), else "".
 	Meant string
 	Flags []Flag
 	// ArgsSpan covers everything behind the flags, up to the end of the last line that is no heredoc body.
 	ArgsSpan source.Span
-	// Args are the whitespace-separated words of the arguments (quotes respected). For exec forms see JSON.
+	// Args are the words of the arguments, split as BuildKit splits this instruction's: the strings of a JSON array, with
+	// their quotes, where JSON is true; at white space only for ADD, COPY, EXPOSE, FROM and VOLUME; else with quotes and escapes respected.
 	Args     []Word
 	JSON     bool // the arguments are a JSON array as BuildKit understands it
 	Heredocs []Heredoc
 	Comments []Comment // comment lines among the continuation lines
-	// Node and Command are what BuildKit's parser makes of the instruction, after a misspelt keyword or flag has been
-	// replaced by what it means. Command is instructions.Command, or nil where BuildKit rejects the instruction; FROM is in From.
-	// Their locations count lines within the instruction and must not be used.
+	// Node, Command and From are what BuildKit's parser makes of the instruction, after a misspelt keyword, flag or mount option has been
+	// replaced by what it means. Node is nil where BuildKit's parser rejects the line, Command where BuildKit rejects the
+	// instruction for any other reason than such a misspelling; FROM is in From.
+	// Their locations count lines within the instruction and must not be used. They are shared between versions of the file:
+	// whoever calls Expand, which changes a command in place, must get one of their own by instructions.ParseInstruction(Node).
 	Node    *parser.Node
 	Command instructions.Command
 	From    *instructions.Stage
 	// Trigger is the instruction within an ONBUILD, nil elsewhere.
 	Trigger *Instruction
-	// Problems are this instruction's own problems; they are in File.Problems too.
+	// Problems are this instruction's own problems, its trigger's included; they are in File.Problems too. That it has no
+	// stage, which depends on its place, is only there.
 	Problems []Problem
 	Line     int // 1-based line of Span.Start
 	EndLine  int // 1-based line of Span.End
@@ -145,10 +152,9 @@ type Problem struct {
 
 // InstructionAt returns the instruction whose lines hold offset, or nil.
 func (f *File) InstructionAt(offset int) *Instruction {
-	for _, in := range f.Instructions {
-		if in.Span.Contains(offset) {
-			return in
-		}
+	i := sort.Search(len(f.Instructions), func(i int) bool { return f.Instructions[i].Span.End >= offset })
+	if i < len(f.Instructions) && f.Instructions[i].Span.Contains(offset) {
+		return f.Instructions[i]
 	}
 	return nil
 }

@@ -35,6 +35,9 @@ func TestIncremental(t *testing.T) {
 		from := rng.IntN(len(text) + 1)
 		to := min(len(text), from+rng.IntN(4)*rng.IntN(8))
 		text = text[:from] + snippets[rng.IntN(len(snippets))] + text[to:]
+		if i%50 == 0 {
+			f = dockerfile.Parse(source.New(large(40)), nil) // any other file will do as an earlier version
+		}
 		f = dockerfile.Parse(source.New(text), f)
 		if fresh := dockerfile.Parse(source.New(text), nil); !reflect.DeepEqual(f, fresh) {
 			t.Fatalf("edit %d: bytes %d to %d of\n%q\nafter it\n%q\n%s", i, from, to, before, text, firstDifference(f, fresh))
@@ -194,6 +197,43 @@ func TestDependencies(t *testing.T) {
 	for _, dep := range strings.Fields(string(out)) {
 		if dep == "net" || strings.HasPrefix(dep, "net/") || strings.HasPrefix(dep, "go.lsp.dev/") || strings.HasPrefix(dep, "go.uber.org/zap") {
 			t.Errorf("depends on %s", dep)
+		}
+	}
+}
+
+// TestLineTooLong checks the limit of BuildKit's scanner, a line of 65535 bytes, in every place where a line may stand.
+func TestLineTooLong(t *testing.T) {
+	for _, test := range []struct {
+		prose, before, after string
+		rest                 bool // the instructions behind the line are read
+	}{
+		{"an instruction", "RUN ", "\nUSER x\n", true},
+		{"an indented instruction", "   RUN ", "\nUSER x\n", true},
+		{"the last line, without a newline", "RUN ", "", false},
+		{"a comment", "#", "\nUSER x\n", true},
+		{"a continuation line", "RUN a \\\n", "\nUSER x\n", true},
+		{"a comment among continuation lines", "RUN a \\\n#", "\nb\nUSER x\n", true},
+		{"a line of a heredoc", "RUN <<EOF\n", "\nEOF\nUSER x\n", true},
+	} {
+		for _, long := range []bool{false, true} {
+			width := 65535 - (len(test.before) - strings.LastIndex(test.before, "\n") - 1)
+			if long {
+				width++
+			}
+			text := "FROM a\n" + test.before + strings.Repeat("x", width) + test.after
+			f := dockerfile.Parse(source.New(text), nil)
+			if broken := wellFormed(f); broken != "" {
+				t.Errorf("%s: %.200s", test.prose, broken)
+			}
+			if difference, _ := agree(text); difference != "" {
+				t.Errorf("%s, too long: %v: %.200s", test.prose, long, difference)
+			}
+			if found := len(f.Problems) > 0 && f.Problems[0].Kind == dockerfile.LineTooLong; found != long {
+				t.Errorf("%s, too long: %v, but found so: %v", test.prose, long, found)
+			}
+			if last := f.Instructions[len(f.Instructions)-1]; test.rest && last.Keyword.Text != "USER" {
+				t.Errorf("%s: the rest of the file is lost", test.prose)
+			}
 		}
 	}
 }
