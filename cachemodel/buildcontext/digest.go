@@ -154,13 +154,7 @@ func (t *Tree) read(ctx context.Context, files []file, progress func(done, total
 				return
 			}
 			f := files[i]
-			if f.node.meta.Err != nil || t.hasher == nil {
-				errs[i] = pathError(f.path, errors.Join(f.node.meta.Err, errUnread))
-			} else if id, err := t.hasher.Hash(strings.TrimPrefix(f.path, "/"), f.node); err != nil {
-				errs[i] = pathError(f.path, err)
-			} else {
-				f.node.SetContent(id)
-			}
+			errs[i] = t.readOne(f)
 			if n := int(done.Add(1)); progress != nil && (n%256 == 0 || n == len(files)) {
 				tell.Lock()
 				progress(n, len(files))
@@ -179,6 +173,23 @@ func (t *Tree) read(ctx context.Context, files []file, progress func(done, total
 		}
 	}
 	return ctx.Err()
+}
+
+func (t *Tree) readOne(f file) error {
+	f.node.reading.Lock()
+	defer f.node.reading.Unlock()
+	if _, known := f.node.Content(); known {
+		return nil
+	}
+	if t.hasher == nil {
+		return pathError(f.path, errUnread)
+	}
+	id, err := t.hasher.Hash(strings.TrimPrefix(f.path, "/"), f.node)
+	if err != nil {
+		return pathError(f.path, err)
+	}
+	f.node.SetContent(id)
+	return nil
 }
 
 // checksum computes the digest of a query as cacheContext.Checksum does (cache/contenthash/checksum.go).
