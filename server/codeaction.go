@@ -46,10 +46,16 @@ func codeAction(_ context.Context, snap *snapshot, p *protocol.CodeActionParams)
 		}
 	}
 	if wanted(protocol.CodeActionKindRefactorRewrite) {
-		for _, rewrite := range rewritesOf(snap.file, snap.engine()) {
+		rewrites := rewritesOf(snap.file, snap.engine())
+		for _, rewrite := range rewrites {
 			if rewrite.Span.Overlaps(at) {
 				add(rewrite.Title, protocol.CodeActionKindRefactorRewrite, rewrite.Edits)
 			}
+		}
+		if len(rewrites) == 0 && len(p.Context.Only) > 0 && snap.can.disabledActions {
+			action := add("Reorder for fewer rebuilds", protocol.CodeActionKindRefactorRewrite, nil)
+			action.Edit = nil
+			action.Disabled = protocol.CodeActionDisabled{Reason: whyNoRewrite(snap.file, snap.engine())}
 		}
 	}
 	if wanted(fixAll) {

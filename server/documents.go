@@ -19,9 +19,10 @@ type document struct {
 	path       string // "" unless the document is a file
 	dockerfile bool
 
-	publish chan struct{} // holds a token while a snapshot waits to be published
-	reload  chan struct{} // holds a token while the world waits to be loaded anew
-	loaded  chan struct{} // closed with the first world
+	publish chan struct{}   // holds a token while a snapshot waits to be published
+	reload  chan struct{}   // holds a token while the world waits to be loaded anew
+	loaded  chan struct{}   // closed with the first world
+	ctx     context.Context // ends when the document is closed
 	stop    context.CancelFunc
 
 	version int32
@@ -75,8 +76,7 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 		d.path = filepath.FromSlash(item.URI.FsPath())
 		d.saved = savedText(d.path, item.Text)
 	}
-	ctx, stop := context.WithCancel(s.ctx)
-	d.stop = stop
+	d.ctx, d.stop = context.WithCancel(s.ctx)
 	s.documents[item.URI] = d
 	if !d.dockerfile {
 		s.overlayLocked(d.path)
@@ -84,8 +84,8 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	}
 	d.opened = dockerfile.Parse(d.text, nil)
 	d.current = s.snapshotLocked(d, d.opened, nil)
-	s.backgroundLocked("publishing", func(context.Context) { s.publishLoop(ctx, d) })
-	s.backgroundLocked("reading the build context", func(context.Context) { s.loadLoop(ctx, d) })
+	s.backgroundLocked("publishing", func(context.Context) { s.publishLoop(d) })
+	s.backgroundLocked("reading the build context", func(context.Context) { s.loadLoop(d) })
 	d.wake(d.publish)
 }
 

@@ -20,6 +20,11 @@ func rewritesOf(file *dockerfile.File, engine cachemodel.Engine) []reorder.Rewri
 	return reorder.Suggest(file, reorder.Engine(engine))
 }
 
+// whyNoRewrite says why rewritesOf has nothing to offer.
+func whyNoRewrite(file *dockerfile.File, engine cachemodel.Engine) string {
+	return reorder.NothingGained(file, reorder.Engine(engine))
+}
+
 // judge gives the verdicts on file's instructions in this world, with what is unsaved in the editor. The error says why
 // the build as a whole cannot be planned; there are verdicts nevertheless.
 func (w *world) judge(file *dockerfile.File, overlays []overlay) ([]cachemodel.Step, error) {

@@ -43,6 +43,7 @@ type abilities struct {
 	watchFiles      bool // lets us register file watchers with a base folder
 	progress        bool
 	documentChanges bool // in workspace edits
+	disabledActions bool // shows code actions that do not apply, with the reason
 	refreshHints    bool
 	refreshLenses   bool
 	cacheStatus     bool
@@ -90,6 +91,7 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 	}
 	if t := c.TextDocument; t != nil {
 		a.pullDiagnostics = t.Diagnostic != nil
+		a.disabledActions = t.CodeAction != nil && isTrue(t.CodeAction.DisabledSupport)
 		if t.Hover != nil {
 			for _, format := range t.Hover.ContentFormat {
 				a.markdown = a.markdown || format == protocol.MarkupKindMarkdown

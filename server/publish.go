@@ -8,14 +8,14 @@ import (
 
 // publishLoop sends what follows from each new snapshot of d. A snapshot that an edit has overtaken is dropped at the
 // next step: its successor's token is in the channel already.
-func (s *session) publishLoop(ctx context.Context, d *document) {
+func (s *session) publishLoop(d *document) {
 	for {
 		select {
-		case <-ctx.Done():
+		case <-d.ctx.Done():
 			return
 		case <-d.publish:
 		}
-		s.publish(ctx, d)
+		s.publish(d.ctx, d)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/cachemodel"
+	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
 
@@ -76,6 +77,8 @@ func (snap *snapshot) marked(ctx context.Context, canRefresh bool) (*snapshot, e
 func (s *session) whenLoaded(ctx context.Context, d *document, old *snapshot) (*snapshot, error) {
 	select {
 	case <-d.loaded:
+	case <-d.ctx.Done():
+		return nil, protocol.ErrContentModified // the document has been closed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

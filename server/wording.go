@@ -89,7 +89,7 @@ func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
 		b.WriteString("\n")
 	}
 	if step.Detail != "" {
-		b.WriteString(step.Detail + "\n\n")
+		b.WriteString(sentence(step.Detail) + "\n\n")
 	}
 	b.WriteString("Compared with " + snap.world.label + ".")
 	for _, note := range snap.notes() {

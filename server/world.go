@@ -66,7 +66,8 @@ const (
 
 // loadLoop loads d's world, and again whenever something has made it stale. It is the only place that reads build
 // contexts and baselines: typing never waits for them.
-func (s *session) loadLoop(ctx context.Context, d *document) {
+func (s *session) loadLoop(d *document) {
+	ctx := d.ctx
 	select {
 	case <-s.settled:
 	case <-time.After(patience):

@@ -1,0 +1,223 @@
+package server_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/server/lsptest"
+	"golang.org/x/tools/txtar"
+)
+
+var update = flag.Bool("update", false, "write what the server answers into the golden files")
+
+// Each archive in testdata holds a build context, under before/ the baseline's, perhaps settings.json, and under want/
+// what an editor shows: the text with the hints at its lines, and the answers to the other requests.
+func TestGolden(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no testdata: %v", err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) { golden(t, path) })
+	}
+}
+
+func golden(t *testing.T, path string) {
+	archive, err := txtar.ParseFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	settings := map[string]any{}
+	want := map[string]string{}
+	var text string
+	for _, f := range archive.Files {
+		content := unescape.Replace(string(f.Data))
+		switch {
+		case f.Name == "settings.json":
+			if err := json.Unmarshal(f.Data, &settings); err != nil {
+				t.Fatal(err)
+			}
+		case strings.HasPrefix(f.Name, "want/"):
+			want[f.Name] = string(f.Data)
+		case strings.HasPrefix(f.Name, "before/"):
+			write(t, filepath.Join(dir, f.Name), content)
+		default:
+			write(t, filepath.Join(dir, "now", f.Name), content)
+			if f.Name == "Dockerfile" {
+				text = content
+			}
+		}
+	}
+	settings["baseline"] = "dir:" + filepath.Join(dir, "before")
+
+	capabilities := map[string]any{
+		"general":      map[string]any{"positionEncodings": []string{"utf-16"}},
+		"textDocument": map[string]any{"codeAction": map[string]any{"disabledSupport": true}, "hover": map[string]any{"contentFormat": []string{"markdown"}}},
+		"workspace":    map[string]any{"workspaceEdit": map[string]any{"documentChanges": true}},
+	}
+	e := lsptest.Open(t, capabilities, map[string]any{"layerwise": settings}, filepath.Join(dir, "now"))
+	uri := lsptest.URI(filepath.Join(dir, "now", "Dockerfile"))
+	e.OpenFile(uri, "dockerfile", text)
+	v := view{t: t, e: e, uri: uri, text: source.New(text)}
+
+	var got []txtar.File
+	for name, render := range map[string]func() string{
+		"want/hints": v.hints, "want/lenses": v.lenses, "want/hover": v.hover, "want/diagnostics": v.diagnostics, "want/actions": v.actions,
+	} {
+		if _, asked := want[name]; asked || *update && len(want) == 0 {
+			got = append(got, txtar.File{Name: name, Data: []byte(strings.ReplaceAll(render(), dir, "DIR"))})
+		}
+	}
+	slices.SortFunc(got, func(a, b txtar.File) int { return strings.Compare(a.Name, b.Name) })
+	if *update {
+		archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return strings.HasPrefix(f.Name, "want/") })
+		archive.Files = append(archive.Files, got...)
+		if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if len(got) == 0 {
+		t.Fatal("the archive wants nothing")
+	}
+	for _, f := range got {
+		if diff := cmp.Diff(want[f.Name], string(f.Data)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", f.Name, diff)
+		}
+	}
+}
+
+// unescape lets archives hold what a text file does not show.
+var unescape = strings.NewReplacer("{CR}", "\r", "{BOM}", "\ufeff")
+
+// view renders what the editor shows.
+type view struct {
+	t    *testing.T
+	e    *lsptest.Editor
+	uri  string
+	text *source.Text
+}
+
+type position struct{ Line, Character int }
+
+type lspRange struct{ Start, End position }
+
+func (r lspRange) String() string {
+	return fmt.Sprintf("%d:%d-%d:%d", r.Start.Line+1, r.Start.Character+1, r.End.Line+1, r.End.Character+1)
+}
+
+func (v view) ask(method string, params map[string]any, answer any) {
+	v.t.Helper()
+	v.e.MustCall(method, params, answer)
+}
+
+func (v view) whole() map[string]any { return lsptest.Range(0, 0, v.text.LineCount(), 0) }
+
+func (v view) hints() string {
+	var hints []struct {
+		Position position
+		Label    string
+	}
+	v.ask("textDocument/inlayHint", lsptest.Document(v.uri, "range", v.whole()), &hints)
+	at := map[int]string{}
+	for _, h := range hints {
+		at[h.Position.Line] += fmt.Sprintf("   [%d: %s]", h.Position.Character+1, h.Label)
+	}
+	var out strings.Builder
+	for line := range v.text.LineCount() {
+		if span := v.text.Line(line); span.Len() > 0 || line+1 < v.text.LineCount() {
+			fmt.Fprintln(&out, v.text.Slice(span)+at[line])
+		}
+	}
+	return out.String()
+}
+
+func (v view) lenses() string {
+	var lenses []struct {
+		Range   lspRange
+		Command struct{ Title, Tooltip, Command string }
+	}
+	v.ask("textDocument/codeLens", lsptest.Document(v.uri), &lenses)
+	var out strings.Builder
+	for _, l := range lenses {
+		fmt.Fprintf(&out, "%s %s%s\n", l.Range, l.Command.Title, l.Command.Command)
+		if l.Command.Tooltip != "" {
+			fmt.Fprintf(&out, "  %s\n", l.Command.Tooltip)
+		}
+	}
+	return out.String()
+}
+
+func (v view) hover() string {
+	var out strings.Builder
+	last := ""
+	for line := range v.text.LineCount() {
+		var hover *struct {
+			Range    lspRange
+			Contents struct{ Kind, Value string }
+		}
+		v.ask("textDocument/hover", lsptest.Document(v.uri, "position", map[string]any{"line": line, "character": 0}), &hover)
+		if hover == nil || hover.Range.String() == last {
+			continue
+		}
+		last = hover.Range.String()
+		fmt.Fprintf(&out, "=== %s %s\n%s\n", last, hover.Contents.Kind, hover.Contents.Value)
+	}
+	return out.String()
+}
+
+func (v view) diagnostics() string {
+	var report struct {
+		Kind  string
+		Items []struct {
+			Range           lspRange
+			Severity        int
+			Code, Source    string
+			CodeDescription struct{ Href string }
+			Message         string
+		}
+	}
+	v.ask("textDocument/diagnostic", lsptest.Document(v.uri), &report)
+	var out strings.Builder
+	for _, d := range report.Items {
+		fmt.Fprintf(&out, "%s severity %d %s/%s: %s\n  %s\n", d.Range, d.Severity, d.Source, d.Code, d.Message, d.CodeDescription.Href)
+	}
+	return out.String()
+}
+
+func (v view) actions() string {
+	var actions []struct {
+		Title, Kind string
+		IsPreferred bool
+		Diagnostics []any
+		Edit        struct {
+			DocumentChanges []struct {
+				TextDocument struct{ Version int }
+				Edits        []struct {
+					Range   lspRange
+					NewText string
+				}
+			}
+		}
+	}
+	v.ask("textDocument/codeAction", lsptest.Document(v.uri, "range", v.whole(), "context", map[string]any{"diagnostics": []any{}}), &actions)
+	var out strings.Builder
+	for _, a := range actions {
+		fmt.Fprintf(&out, "%s: %s (preferred %t, %d diagnostics)\n", a.Kind, a.Title, a.IsPreferred, len(a.Diagnostics))
+		for _, change := range a.Edit.DocumentChanges {
+			for _, edit := range change.Edits {
+				fmt.Fprintf(&out, "  %s %q\n", edit.Range, edit.NewText)
+			}
+		}
+	}
+	return out.String()
+}
