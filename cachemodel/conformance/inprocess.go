@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,24 +27,36 @@ import (
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
+// Outputs says how the made-up results of steps compare when a step runs again. What a later stage copies from an
+// earlier one hangs on it: no static model can know it, so a model's promises must hold for every choice.
+type Outputs int
+
+// The choices.
+const (
+	Mixed     Outputs = iota // drawn from the seed: depends on the inputs, on the operation, on chance or on nothing
+	Different                // never the same twice
+	Same                     // always the same
+)
+
 // InProcess is BuildKit's frontend, solver, cache manager, cache maps and content hash of one empty builder, with the
-// execution of steps replaced by a made-up result. Whether a step's result depends on its inputs, on its operation,
-// on chance or on nothing is drawn from the seed, so that stages come out equal in some builds and different in others.
+// execution of steps replaced by a made-up result.
 type InProcess struct {
-	solver *solver.Solver
-	seed   uint64
+	solver  *solver.Solver
+	outputs Outputs
+	seed    uint64
 
 	mu       sync.Mutex
 	context  *memFS
 	executed map[digest.Digest]bool
+	keys     map[digest.Digest]digest.Digest // of operations, by vertex
 	builds   int
 }
 
 var ids atomic.Uint64 // of results; they name entries in BuildKit's process-wide store of content hashes
 
 // NewInProcess makes a builder with an empty cache.
-func NewInProcess(seed uint64) *InProcess {
-	o := &InProcess{seed: seed}
+func NewInProcess(outputs Outputs, seed uint64) *InProcess {
+	o := &InProcess{outputs: outputs, seed: seed}
 	o.solver = solver.NewSolver(solver.SolverOpt{ResolveOpFunc: o.resolve, DefaultCache: solver.NewCacheManager(
 		context.Background(), "conformance", solver.NewInMemoryCacheStorage(), cloning{solver.NewInMemoryResultStorage()})})
 	return o
@@ -82,6 +95,7 @@ func (o *InProcess) Build(ctx context.Context, b Build) (Truth, error) {
 	}
 	o.mu.Lock()
 	o.context, o.executed = newMemFS(b.Context()), map[digest.Digest]bool{}
+	o.keys = map[digest.Digest]digest.Digest{}
 	o.builds++
 	id := fmt.Sprint("build", o.builds)
 	o.mu.Unlock()
@@ -89,13 +103,28 @@ func (o *InProcess) Build(ctx context.Context, b Build) (Truth, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer job.Discard()
+	defer func() {
+		job.Discard()
+		job.CloseProgress()
+	}()
 	if _, err := job.Build(ctx, edge); err != nil {
 		return nil, err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return truth(lines, o.executed), nil
+	t := truth(lines, o.executed)
+	keys := map[int][]string{}
+	for dgst, at := range lines {
+		for _, l := range at {
+			keys[l] = append(keys[l], o.keys[dgst].String())
+		}
+	}
+	for l, lt := range t {
+		slices.Sort(keys[l])
+		lt.Keys = strings.Join(keys[l], " ")
+		t[l] = lt
+	}
+	return t, nil
 }
 
 func (o *InProcess) resolve(v solver.Vertex, _ solver.Builder) (solver.Op, error) {
@@ -144,6 +173,9 @@ func (f *fakeOp) CacheMap(ctx context.Context, jc solver.JobContext, index int) 
 	if err != nil {
 		return nil, false, err
 	}
+	f.oracle.mu.Lock()
+	f.oracle.keys[f.vertex.Digest()] = cm.Digest
+	f.oracle.mu.Unlock()
 	for i := range cm.Deps {
 		cm.Deps[i].PreprocessFunc = nil
 		real := cm.Deps[i].ComputeDigestFunc
@@ -193,7 +225,7 @@ func (f *fakeOp) Exec(ctx context.Context, jc solver.JobContext, inputs []solver
 	if err != nil {
 		return nil, err
 	}
-	made := &madeRef{seed: o.seed, name: fmt.Sprint("made", ids.Add(1))}
+	made := &madeRef{outputs: o.outputs, seed: o.seed, name: fmt.Sprint("made", ids.Add(1))}
 	id := cm.Digest.String()
 	for i, in := range inputs {
 		if i < len(cm.Deps) && cm.Deps[i].ComputeDigestFunc != nil {
@@ -302,9 +334,10 @@ func (r *contextRef) SetExternal(string, []byte) error           { return nil }
 // madeRef is a step's made-up result: one made-up layer for each step of the chain.
 type madeRef struct {
 	cache.ImmutableRef
-	seed   uint64
-	name   string
-	layers []string
+	outputs Outputs
+	seed    uint64
+	name    string
+	layers  []string
 }
 
 func (r *madeRef) ID() string                    { return r.name }
@@ -313,6 +346,12 @@ func (r *madeRef) Release(context.Context) error { return nil }
 
 // digest is the made-up content of what is selected: some layers do not touch it, some always write the same.
 func (r *madeRef) digest(selected string) digest.Digest {
+	switch r.outputs {
+	case Same:
+		return digest.FromString(selected)
+	case Different:
+		return digest.FromString(selected + r.name)
+	}
 	var s strings.Builder
 	s.WriteString(selected)
 	for i, l := range r.layers {

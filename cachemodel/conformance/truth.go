@@ -13,7 +13,7 @@ type Truth map[int]LineTruth
 type LineTruth struct {
 	Vertices int
 	Executed int
-	Ops      []digest.Digest // the vertices' own operations, inputs and all metadata left out
+	Keys     string // the own keys of the vertices' operations, where the oracle knows them
 }
 
 // locate maps the vertices of a definition to the lines of their instructions.
@@ -64,4 +64,14 @@ func truth(lines map[digest.Digest][]int, executed map[digest.Digest]bool) Truth
 		}
 	}
 	return t
+}
+
+// Twin tells whether another line with the same operations was executed.
+func (t Truth) Twin(line int) bool {
+	for l, lt := range t {
+		if l != line && lt.Executed > 0 && lt.Keys == t[line].Keys {
+			return true
+		}
+	}
+	return false
 }

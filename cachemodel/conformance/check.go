@@ -1,0 +1,107 @@
+package conformance
+
+import (
+	"fmt"
+
+	"github.com/layerwise/layerwise/cachemodel"
+)
+
+// Tally counts verdicts.
+type Tally struct {
+	Builds    int
+	Steps     map[cachemodel.Status]int
+	Causes    map[cachemodel.CauseKind]int // of certain steps
+	Uncertain map[cachemodel.CauseKind]int
+	// Needless are the uncertain steps that come out the same whatever the stages' outputs are.
+	Needless map[cachemodel.CauseKind]int
+	Twins    int // see Check
+}
+
+// NewTally makes an empty one.
+func NewTally() *Tally {
+	return &Tally{Steps: map[cachemodel.Status]int{}, Causes: map[cachemodel.CauseKind]int{},
+		Uncertain: map[cachemodel.CauseKind]int{}, Needless: map[cachemodel.CauseKind]int{}}
+}
+
+// Add counts the verdicts on one build; bounds are what it executes at least and at most, nil if not known.
+func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) {
+	t.Builds++
+	for _, s := range steps {
+		t.Steps[s.Status]++
+		switch {
+		case s.Status != cachemodel.Rebuilt || s.Cause == nil:
+		case s.Certain:
+			t.Causes[s.Cause.Kind]++
+		default:
+			t.Uncertain[s.Cause.Kind]++
+			if least != nil && least[s.Line] == most[s.Line] {
+				t.Needless[s.Cause.Kind]++
+			}
+		}
+	}
+}
+
+// String is a table.
+func (t *Tally) String() string {
+	sum := func(m map[cachemodel.CauseKind]int) int {
+		n := 0
+		for _, v := range m {
+			n += v
+		}
+		return n
+	}
+	return fmt.Sprintf("%d builds predicted\n  steps      %v\n  certain    %d %v\n  uncertain  %d %v\n    of which the same for all outputs of stages: %d %v\n  steps that share the key of another one: %d",
+		t.Builds, t.Steps, sum(t.Causes), t.Causes, sum(t.Uncertain), t.Uncertain, sum(t.Needless), t.Needless, t.Twins)
+}
+
+// Check holds verdicts against what a build did and describes every wrong promise.
+//
+// Two steps of one build may have the same key, such as the same COPY in two stages. BuildKit then runs one of them and
+// the other takes its result; which one is a matter of timing. So a certain rebuilt step that did not run is no wrong
+// promise if another step with its key did run: twins says so.
+func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally *Tally) []string {
+	var wrong []string
+	seen := map[int]bool{}
+	for _, s := range steps {
+		lt := did[s.Line]
+		seen[s.Line] = true
+		say := func(format string, args ...any) {
+			cause := ""
+			if s.Cause != nil {
+				cause = fmt.Sprintf(" (%s, line %d: %s)", s.Cause.Kind, s.Cause.Line, s.Cause.Detail)
+			}
+			wrong = append(wrong, fmt.Sprintf("line %d, %s: predicted %s certain=%v%s, but ", s.Line, s.Text, s.Status, s.Certain, cause)+fmt.Sprintf(format, args...))
+		}
+		switch s.Status {
+		case cachemodel.Cached:
+			if lt.Executed > 0 {
+				say("it was executed")
+			}
+		case cachemodel.Rebuilt:
+			switch {
+			case s.Cause == nil:
+				say("it has no cause")
+			case s.Certain && lt.Vertices > 0 && lt.Executed == 0:
+				if twins != nil && twins(s.Line) {
+					tally.Twins++
+				} else {
+					say("it was cached")
+				}
+			case s.Certain && lt.Vertices == 0 && s.Instruction != "FROM":
+				say("nothing was there to run")
+			}
+		case cachemodel.Config, cachemodel.Skipped:
+			if lt.Vertices > 0 {
+				say("it made %d vertices, of which %d were executed", lt.Vertices, lt.Executed)
+			}
+		default:
+			say("it can be read")
+		}
+	}
+	for l := range did {
+		if !seen[l] {
+			wrong = append(wrong, fmt.Sprintf("line %d: BuildKit has a step there and the model has none", l))
+		}
+	}
+	return wrong
+}

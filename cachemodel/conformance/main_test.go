@@ -1,0 +1,39 @@
+package conformance
+
+import (
+	"context"
+	"flag"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/layerwise/layerwise/cachemodel/conformance/daemon"
+)
+
+var (
+	seedFlag  = flag.Uint64("seed", 1, "seed of the first generated case")
+	pairsFlag = flag.Int("pairs", 3000, "pairs of builds for the in-process oracle")
+	realFlag  = flag.Int("real", 100, "pairs of builds for the daemon")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	logrus.SetOutput(io.Discard) // BuildKit's
+	os.Exit(m.Run())
+}
+
+// startReal starts a daemon for a test or skips it.
+func startReal(t *testing.T) *Real {
+	t.Helper()
+	if what := daemon.Missing(); what != "" {
+		t.Skip("NOT COMPARED WITH A REAL BUILDKIT: " + what)
+	}
+	r, err := NewReal(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r
+}
