@@ -64,7 +64,7 @@ type Node struct {
 
 	content atomic.Pointer[ContentID]
 	doubted atomic.Bool
-	reading sync.Mutex // held while the contents are read, so that no one else reads them too
+	reading sync.Mutex             // held while the contents are read, so that no one else reads them too
 	subtree atomic.Pointer[Digest] // of a Dir: its recursive digest, once known
 }
 
