@@ -110,8 +110,7 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 		if in.Node == nil {
 			return fmt.Sprintf("instruction %d was rejected: %v", i, in.Problems)
 		}
-		value, err := instructions.ParseInstruction(node)
-		if err != nil {
+		if _, err := instructions.ParseInstruction(node); err != nil {
 			if in.Command != nil || in.From != nil {
 				if !has(in, dockerfile.UnknownFlag) {
 					return fmt.Sprintf("instruction %d has a command, BuildKit says %v", i, err)
@@ -136,7 +135,7 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 			moved.PrevComment = nil
 		}
 		moved.StartLine, moved.EndLine = in.Node.StartLine, in.Node.EndLine
-		value, _ = instructions.ParseInstruction(&moved)
+		value, _ := instructions.ParseInstruction(&moved)
 		if run, ok := value.(*instructions.RunCommand); ok {
 			slices.Sort(run.FlagsUsed)
 		}

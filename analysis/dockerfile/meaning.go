@@ -2,12 +2,16 @@ package dockerfile
 
 import (
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/spell"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
+
+// maxFlagProblems is how many flags of one instruction are reported, so that no line takes long to read.
+const maxFlagProblems = 16
 
 // interpret fills in what BuildKit makes of the instruction, and the words, which depend on that. The comments above the
 // instruction are part of its meaning. An instruction that is not readable has a problem already that BuildKit stops at.
@@ -53,13 +57,13 @@ func (s *scanner) interpret(in *Instruction, l *logical, h header, above []strin
 		try.Flags = slices.Clone(try.Flags)
 		try.Flags[at] = flag
 	}
-	for {
+	for tries := 0; ; tries++ {
 		_, err := instructions.ParseInstruction(&try)
 		if err == nil {
 			break
 		}
 		at := culprit(&try, err)
-		if at < 0 || place == nil {
+		if at < 0 || place == nil || tries == maxFlagProblems {
 			in.reject(err)
 			return
 		}
@@ -125,17 +129,15 @@ func (in *Instruction) accept(value any) {
 	}
 }
 
-// culprit returns the index of the flag that BuildKit objects to, or -1. It is the one without which the objection is
-// another or none; of two, as with a repeated flag, the last.
+// culprit returns the index of the flag that BuildKit objects to, or -1: the first with which, and those before it, the
+// objection is the same; of two, as with a repeated flag, that is the second.
 func culprit(node *parser.Node, err error) int {
-	for i := len(node.Flags) - 1; i >= 0; i-- {
-		without := *node
-		without.Flags = slices.Delete(slices.Clone(node.Flags), i, i+1)
-		if _, other := instructions.ParseInstruction(&without); other == nil || reason(other) != reason(err) {
-			return i
-		}
-	}
-	return -1
+	return sort.Search(len(node.Flags), func(n int) bool {
+		first := *node
+		first.Flags = node.Flags[:n]
+		_, other := instructions.ParseInstruction(&first)
+		return other != nil && reason(other) == reason(err)
+	}) - 1
 }
 
 // args splits the arguments as BuildKit does for this instruction.
