@@ -62,8 +62,11 @@ func (s *scanner) interpret(in *Instruction, l *logical, h header, above []strin
 		if err == nil {
 			break
 		}
+		if tries == maxFlagProblems {
+			return
+		}
 		at := culprit(&try, err)
-		if at < 0 || place == nil || tries == maxFlagProblems {
+		if at < 0 || place == nil {
 			in.reject(err)
 			return
 		}
