@@ -1,45 +1,61 @@
 package cachemodel
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // align pairs each step of next with the step of base that it most likely was, so that a cause can say what changed:
 // stage by stage, equal instructions in order first, then what lies between two pairs by its instruction.
 func align(base, next *Plan) map[*step]*step {
 	mates := map[*step]*step{}
-	old := byStage(base)
-	for i, group := range byStage(next) {
-		match := -1
-		for j, candidate := range old {
-			if candidate.name == group.name && (group.name != "" || candidate.index == group.index) {
-				match = j
-				break
-			}
-			if match < 0 && candidate.index == i {
-				match = j // a renamed stage
-			}
-		}
-		if match >= 0 {
-			alignSteps(old[match].steps, group.steps, mates)
+	old, now := byStage(base), byStage(next)
+	for _, group := range now {
+		if match := group.counterpart(old, now); match != nil {
+			alignSteps(match.steps, group.steps, mates)
 		}
 	}
 	return mates
 }
 
+// stageSteps are the steps of one stage, its FROM first.
 type stageSteps struct {
-	index int // -1 above the first FROM
-	name  string
+	index int    // -1 above the first FROM
+	name  string // "" for an unnamed stage
 	steps []*step
 }
 
-func byStage(p *Plan) []stageSteps {
-	var out []stageSteps
+// counterpart finds the stage of that name, or the one in the same place that lost its name.
+func (g *stageSteps) counterpart(old, now []*stageSteps) *stageSteps {
+	named := func(groups []*stageSteps, name string) int {
+		return slices.IndexFunc(groups, func(g *stageSteps) bool { return name != "" && g.name == name })
+	}
+	if i := named(old, g.name); i >= 0 {
+		return old[i]
+	}
+	for _, candidate := range old {
+		if candidate.index == g.index && named(now, candidate.name) < 0 {
+			return candidate
+		}
+	}
+	return nil
+}
+
+// byStage groups a plan's steps. A FROM that names nothing yet begins no stage.
+func byStage(p *Plan) []*stageSteps {
+	var out []*stageSteps
 	for _, s := range p.steps {
-		if n := len(out); n == 0 || out[n-1].index != s.in.Stage {
-			name := ""
-			if s.in.Stage >= 0 {
-				name = p.build.File.Stages[s.in.Stage].Name
+		begins := s.in.Meant == "FROM" && (s.in.From != nil || len(s.in.Args) > 0)
+		if len(out) == 0 || begins {
+			g := &stageSteps{index: -1}
+			if len(out) > 0 {
+				g.index = out[len(out)-1].index
 			}
-			out = append(out, stageSteps{index: s.in.Stage, name: name})
+			if begins {
+				g.index++
+				g.name = p.build.File.Stages[s.in.Stage].Name
+			}
+			out = append(out, g)
 		}
 		out[len(out)-1].steps = append(out[len(out)-1].steps, s)
 	}

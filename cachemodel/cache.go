@@ -1,6 +1,9 @@
 package cachemodel
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // cache is what a builder's cache holds after the builds of the baseline: a record for each vertex that ran
 // (solver.CacheManager, reduced to what decides hits).
@@ -127,11 +130,20 @@ func (l *lookup) inputMatches(in, old *input, ids []int) bool {
 	if !in.content || !old.content {
 		return false
 	}
-	if in.digest != "" && old.digest != "" {
+	if in.digest != "" && sameSort(in.digest, old.digest) {
 		return in.digest == old.digest
 	}
-	// What a stage, an image or a remote source holds is not known; what the context holds always is.
-	return l.belief == optimist && in.from != nil && old.from != nil
+	// What a stage, an image or a remote source holds is not known. Of a directory that cannot be read nothing can be
+	// copied.
+	return l.belief == optimist && in.err == nil && old.err == nil
+}
+
+// sameSort reports whether two content digests are of one sort ("context:", "file:", ...) and so say by being equal or
+// not whether the contents are.
+func sameSort(a, b string) bool {
+	x, _, _ := strings.Cut(a, ":")
+	y, _, _ := strings.Cut(b, ":")
+	return x == y
 }
 
 // sameImagePossible reports whether two references may name the same manifest.

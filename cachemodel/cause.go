@@ -1,6 +1,7 @@
 package cachemodel
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -16,7 +17,7 @@ type explainer struct {
 	next       *Plan
 	sure, hope *lookup
 	mates      map[*step]*step
-	owner      map[*vertex]*step
+	owner      map[*vertex]*step // of next's and base's vertices
 	causes     map[*step]Cause
 }
 
@@ -28,7 +29,7 @@ func newExplainer(bases []*Plan, next *Plan, sure, hope *lookup) *explainer {
 	e.base = bases[len(bases)-1]
 	if slices.ContainsFunc(next.vertices, func(v *vertex) bool { return !sure.hit(v) }) {
 		e.mates = align(e.base, next)
-		for _, s := range next.steps {
+		for _, s := range slices.Concat(e.base.steps, next.steps) {
 			for _, v := range s.vertices {
 				if e.owner[v] == nil {
 					e.owner[v] = s
@@ -53,15 +54,19 @@ func (e *explainer) explain(s *step) Cause {
 }
 
 func (e *explainer) find(s *step) Cause {
-	if e.base == nil {
-		return Cause{Kind: NoBaseline, Detail: "there is nothing to compare with"}
-	}
 	v := e.firstMiss(s)
-	if v.ignoreCache {
-		return Cause{Kind: NoCache, Detail: "the cache is turned off for this build"}
+	if c, ok := missingCause(v); ok {
+		return c
 	}
-	if v.kind == imageVertex {
+	switch {
+	case e.base == nil:
+		return Cause{Kind: NoBaseline, Detail: "there is nothing to compare with"}
+	case v.ignoreCache:
+		return Cause{Kind: NoCache, Detail: "the cache is turned off for this build"}
+	case v.kind == imageVertex:
 		return e.imageCause(s, v)
+	case v.kind == localVertex:
+		return Cause{Kind: BaseChanged, Detail: "a base that is a directory is never found in the cache"}
 	}
 	mate := e.mates[s]
 	if mate == nil || len(mate.vertices) == 0 {
@@ -82,7 +87,7 @@ func (e *explainer) find(s *step) Cause {
 	if c, ok := e.inputCause(s, v, old); ok {
 		return c
 	}
-	return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
+	return e.placeCause(s, v, old, mate)
 }
 
 // firstMiss is the vertex of the step that decides: of COPY --link the copy, if that is not in the cache.
@@ -140,43 +145,83 @@ func editDetail(s, mate *step) string {
 		}
 		return "its white space is part of the command"
 	}
+	if strings.TrimRight(old, "/.") == strings.TrimRight(now, "/.") {
+		return "a slash at the end of the destination counts"
+	}
 	return "this instruction was edited"
+}
+
+// missingCause is the cause of a step that reads what is not there, whatever else changed: a build would fail at it.
+func missingCause(v *vertex) (Cause, bool) {
+	for _, in := range v.inputs {
+		if in.err == nil {
+			continue
+		}
+		c := Cause{Kind: ContextChanged, Detail: in.err.Error()}
+		var at *buildcontext.PathError
+		if errors.As(in.err, &at) && errors.Is(in.err, buildcontext.ErrNotFound) {
+			c.Paths = []string{at.Path}
+			c.Detail = at.Path + " is not in the build context"
+			if in.tree.Ignore().Ignores(at.Path) {
+				c.Detail += ": the ignore file excludes it"
+			}
+		}
+		return c, true
+	}
+	return Cause{}, false
 }
 
 // contextCause finds what changed in the files of the build context that a vertex reads.
 func (e *explainer) contextCause(s *step, v, old *vertex) (Cause, bool) {
 	for i := range v.inputs {
 		in := &v.inputs[i]
-		if in.from != nil || in.queries == nil {
+		if in.queries == nil || i >= len(old.inputs) || old.inputs[i].digest == in.digest {
 			continue
 		}
 		c := Cause{Kind: ContextChanged}
-		if in.err != nil {
-			c.Detail = in.err.Error()
+		was := &old.inputs[i]
+		switch {
+		case was.err != nil:
+			c.Detail = "in the baseline it could not be read: " + was.err.Error()
 			return c, true
-		}
-		if i >= len(old.inputs) || old.inputs[i].digest == in.digest {
-			continue
-		}
-		if old.inputs[i].err != nil {
-			c.Detail = "the baseline's context: " + old.inputs[i].err.Error()
-			return c, true
-		}
-		if in.tree == nil || old.inputs[i].tree == nil {
+		case in.tree == nil || was.tree == nil:
 			c.Detail = "the build context is another one"
 			return c, true
 		}
-		changes := buildcontext.Diff(old.inputs[i].tree, in.tree, slices.Concat(in.queries, old.inputs[i].queries))
+		changes := foldGit(buildcontext.Diff(was.tree, in.tree, slices.Concat(in.queries, was.queries)))
 		for _, change := range changes {
 			c.Paths = append(c.Paths, change.Path)
 		}
 		c.Detail = changesDetail(changes)
-		if len(changes) == 1 && e.isDockerfile(changes[0].Path) && s.instruction() != "RUN" {
-			c.Detail = fmt.Sprintf("`%s` includes the Dockerfile itself: add it to .dockerignore", s.text())
+		if len(changes) == 1 {
+			switch name := changes[0].Path; {
+			case path.Base(name) == gitDir:
+				c.Detail = fmt.Sprintf("`%s` includes %s, which every git command changes: add it to .dockerignore", s.text(), name)
+			case e.isDockerfile(name):
+				c.Detail = fmt.Sprintf("`%s` includes the Dockerfile itself: add it to .dockerignore", s.text())
+			}
 		}
 		return c, true
 	}
 	return Cause{}, false
+}
+
+// gitDir is the folder of a git repository.
+const gitDir = ".git"
+
+// foldGit takes all changes below a .git folder for one of the folder.
+func foldGit(changes []buildcontext.Change) []buildcontext.Change {
+	var out []buildcontext.Change
+	for _, c := range changes {
+		if above, below, ok := strings.Cut("/"+c.Path, "/"+gitDir+"/"); ok && below != "" {
+			c = buildcontext.Change{Path: strings.TrimPrefix(above+"/"+gitDir, "/"), Kind: buildcontext.Modified}
+		}
+		if n := len(out); n > 0 && out[n-1].Path == c.Path {
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // isDockerfile reports whether a file of the context looks like the Dockerfile.
@@ -215,11 +260,11 @@ func changesDetail(changes []buildcontext.Change) string {
 func (e *explainer) stateCause(s, mate *step) (Cause, bool) {
 	run := s.instruction() == "RUN"
 	if run {
-		if c, ok := envCause(s, mate, nil); ok {
+		if c, ok := e.envCause(s, mate, nil); ok {
 			return c, true
 		}
 	} else if names := variables(s.source()); len(names) > 0 {
-		if c, ok := envCause(s, mate, names); ok {
+		if c, ok := e.envCause(s, mate, names); ok {
 			return c, true
 		}
 	}
@@ -270,7 +315,7 @@ func variables(text string) []string {
 }
 
 // envCause compares the environments of a step and its mate: all of them, or only the variables named.
-func envCause(s, mate *step, names []string) (Cause, bool) {
+func (e *explainer) envCause(s, mate *step, names []string) (Cause, bool) {
 	if s.env == mate.env {
 		return Cause{}, false
 	}
@@ -281,12 +326,12 @@ func envCause(s, mate *step, names []string) (Cause, bool) {
 			if n.key == baseVars {
 				continue // the base image's own: its FROM tells
 			}
-			return settingCause(s, n, o), true
+			return e.settingCause(s, n, o), true
 		}
 	}
 	for _, o := range old {
 		if wanted(o) && o.key != baseVars && s.env.get(o.key) == nil {
-			c := settingCause(s, o, o)
+			c := e.settingCause(s, o, o)
 			c.Line, c.Detail = 0, settingName(o)+" was removed above"
 			return c, true
 		}
@@ -294,7 +339,7 @@ func envCause(s, mate *step, names []string) (Cause, bool) {
 	if names == nil && len(now) == len(old) {
 		for i, n := range now {
 			if n.key != old[i].key && n.key != baseVars {
-				c := settingCause(s, n, n)
+				c := e.settingCause(s, n, n)
 				c.Detail = "the order of the variables above changed, from " + settingName(n) + " on"
 				return c, true
 			}
@@ -310,7 +355,7 @@ func settingName(n *envNode) string {
 	return "ENV " + n.key
 }
 
-func settingCause(s *step, n, old *envNode) Cause {
+func (e *explainer) settingCause(s *step, n, old *envNode) Cause {
 	c := Cause{Kind: EnvChanged, Line: n.origin.line}
 	if n.origin.arg {
 		c.Kind = ArgChanged
@@ -320,19 +365,34 @@ func settingCause(s *step, n, old *envNode) Cause {
 		verb = "is new"
 	}
 	c.Detail = settingName(n) + " " + verb
+	if now, ok := e.next.build.Settings.Args[n.key]; n.origin.arg && ok && e.base.build.Settings.Args[n.key] != now {
+		c.Detail = "the build argument " + n.key + " " + verb
+	}
 	if s.instruction() == "RUN" && !slices.Contains(variables(s.source()), n.key) {
 		c.Detail += "; it reaches this RUN though it does not use it"
 	}
 	return c
 }
 
-// inputCause finds which of the vertices that v reads is the reason.
+// inputCause finds which of the vertices that v reads is the reason: first one that is certainly missed, then a stage
+// or remote source that may have another content, then a base that is only perhaps missed.
 func (e *explainer) inputCause(s *step, v, old *vertex) (Cause, bool) {
+	var stages, rest []*input
 	for i := range v.inputs {
 		in := &v.inputs[i]
-		if in.from == nil || e.sure.hit(in.from) || in.content && i < len(old.inputs) && in.digest != "" && in.digest == old.inputs[i].digest {
-			continue
+		switch {
+		case in.from == nil || e.sure.hit(in.from):
+		case in.content:
+			if i >= len(old.inputs) || in.digest == "" || in.digest != old.inputs[i].digest {
+				stages = append(stages, in)
+			}
+		case e.hope.hit(in.from):
+			rest = append(rest, in)
+		default:
+			return e.sourceCause(s, in)
 		}
+	}
+	for _, in := range append(stages, rest...) {
 		if c, ok := e.sourceCause(s, in); ok {
 			return c, true
 		}
@@ -353,7 +413,7 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	}
 	above := e.explain(from)
 	line := from.in.Line
-	if above.Kind == Follows || above.Kind == StageRebuilt {
+	if above.Kind == Follows {
 		line = above.Line
 	}
 	switch {
@@ -368,4 +428,28 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 		return Cause{Kind: BaseChanged, Line: from.in.Line, Detail: above.Detail}, true
 	}
 	return Cause{Kind: Follows, Line: line, Detail: fmt.Sprintf("line %d above is rebuilt", line)}, true
+}
+
+// placeCause explains a step that is what it was and whose inputs are all cached, but not together: it stands in
+// another place.
+func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
+	c := Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
+	if len(v.inputs) == 0 || len(old.inputs) == 0 || v.inputs[0].from == old.inputs[0].from {
+		return c
+	}
+	c.Detail = "it follows upon other steps than before"
+	if from := e.owner[v.inputs[0].from]; from != nil && from != s {
+		c.Line = from.in.Line
+	}
+	was := e.owner[old.inputs[0].from]
+	if was == nil || was == mate {
+		return c
+	}
+	for _, m := range e.mates {
+		if m == was {
+			return c
+		}
+	}
+	c.Detail = fmt.Sprintf("`%s` above it was removed", was.text())
+	return c
 }

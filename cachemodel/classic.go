@@ -30,6 +30,11 @@ func (p *planner) classicStage(st *stagePlan) {
 		st.state.root = p.vertex(vertex{kind: classicStep, key: (&keyWriter{}).str("scratch").sum()})
 		from.add(st.state.root)
 	}
+	// Build arguments do not reach the stages that are based on this one, as they do under BuildKit.
+	st.state.env = environ{}
+	for _, n := range st.state.imageEnv {
+		st.state.env.set(n.key, n.val, n.origin)
+	}
 	for _, c := range st.commands {
 		p.classicCommand(st, c)
 	}
@@ -40,10 +45,16 @@ func (p *planner) classicCommand(st *stagePlan, c command) {
 	step := c.step
 	step.env, step.cwd, step.user, step.shell = s.env.head, s.cwd, s.user, s.shell
 	cmd, uncertain, err := p.expandAll(c, &s.env)
-	if err != nil || cmd == nil {
-		p.unreadable(s, step, c.in)
-		return
+	if err == nil && cmd != nil {
+		err = p.classicCarryOut(st, c, cmd, uncertain)
 	}
+	if err != nil || cmd == nil {
+		p.unreadable(s, c, err)
+	}
+}
+
+func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Command, uncertain string) error {
+	s := &st.state
 	w := (&keyWriter{}).str("classic", strings.ToUpper(cmd.Name())).val(value{opaque: uncertain})
 	inputs := rootInput(s.root)
 	switch cmd := cmd.(type) {
@@ -51,40 +62,48 @@ func (p *planner) classicCommand(st *stagePlan, c command) {
 		for _, kv := range cmd.Env {
 			w.str(kv.Key, kv.Value)
 		}
-		p.env(s, c.in)
+		if err := p.env(s, c.in.Command.(*instructions.EnvCommand), c.line); err != nil {
+			return err
+		}
 	case *instructions.ArgCommand:
 		for _, kv := range cmd.Args {
 			w.str(kv.Key).flag(kv.Value != nil)
 			if kv.Value != nil { // the default as it is written: what --build-arg says counts at the next RUN
-				v, _ := p.x.word(*kv.Value, &s.env)
+				v, err := p.x.word(*kv.Value, &s.env)
+				if err != nil {
+					return err
+				}
 				w.val(v)
 			}
 		}
-		p.classicArg(s, cmd, c.in.Line)
+		if err := p.classicArg(s, cmd, c.line); err != nil {
+			return err
+		}
 	case *instructions.LabelCommand:
 		for _, kv := range cmd.Labels {
 			w.str(kv.Key, kv.Value)
 		}
 	case *instructions.UserCommand:
 		w.str(cmd.User)
-		s.user = placed{value{cmd.User, uncertain}, c.in.Line}
+		s.user = placed{value{cmd.User, uncertain}, c.line}
 	case *instructions.WorkdirCommand:
-		s.cwd = placed{within(s.cwd.value, value{cmd.Path, uncertain}), c.in.Line}
-		w.val(cleanPath(s.cwd.value))
+		wd, err := within(s.cwd.value, value{cmd.Path, uncertain}, s.os())
+		if err != nil {
+			return err
+		}
+		s.cwd = placed{wd, c.line}
+		w.val(cleanPath(wd))
 	case *instructions.ShellCommand:
 		w.list(cmd.Shell)
-		s.shell = placed{plain(strings.Join(cmd.Shell, "\x00")), c.in.Line}
+		s.shell = placed{plain(strings.Join(cmd.Shell, "\x00")), c.line}
 	case *instructions.RunCommand:
-		args, _ := runArgs(cmd)
-		if cmd.PrependShell {
-			w.val(shellWords(s.shell.value))
-		}
-		w.list(args)
+		args, _ := runArgs(cmd, s.os())
+		classicCmdLine(w, s, cmd.PrependShell, args)
 		classicArgs(w, s.env.head)
 	case *instructions.CmdCommand:
-		p.classicCmdLine(w, s, cmd.ShellDependantCmdLine)
+		classicCmdLine(w, s, cmd.PrependShell, cmd.CmdLine)
 	case *instructions.EntrypointCommand:
-		p.classicCmdLine(w, s, cmd.ShellDependantCmdLine)
+		classicCmdLine(w, s, cmd.PrependShell, cmd.CmdLine)
 	case *instructions.ExposeCommand:
 		ports := slices.Clone(cmd.Ports)
 		slices.Sort(ports)
@@ -100,21 +119,26 @@ func (p *planner) classicCommand(st *stagePlan, c command) {
 	case *instructions.MaintainerCommand:
 		w.str(cmd.Maintainer)
 	case *instructions.CopyCommand:
-		t := transfer{SourcesAndDest: cmd.SourcesAndDest, in: c.in, chown: cmd.Chown}
+		t := transfer{SourcesAndDest: cmd.SourcesAndDest, chown: cmd.Chown}
 		if cmd.From != "" {
-			root, ok := p.sourceRoot(cmd.From, p.stageByNameOrIndex(cmd.From), st)
-			if !ok {
-				p.unreadable(s, step, c.in)
-				return
+			root, err := p.sourceRoot(c.sources[0], st)
+			if err != nil {
+				return err
 			}
 			t.from, t.scratch = root, root == nil
 		}
-		inputs = p.classicTransfer(w, s, t, inputs)
+		if err := p.classicTransfer(w, s, t, &inputs); err != nil {
+			return err
+		}
 	case *instructions.AddCommand:
-		inputs = p.classicTransfer(w, s, transfer{SourcesAndDest: cmd.SourcesAndDest, in: c.in, add: true, chown: cmd.Chown, checksum: cmd.Checksum}, inputs)
+		t := transfer{SourcesAndDest: cmd.SourcesAndDest, add: true, chown: cmd.Chown, checksum: cmd.Checksum}
+		if err := p.classicTransfer(w, s, t, &inputs); err != nil {
+			return err
+		}
 	}
 	s.root = p.vertex(vertex{kind: classicStep, key: w.sum(), inputs: inputs, ignoreCache: p.Settings.NoCache})
-	step.add(s.root)
+	c.step.add(s.root)
+	return nil
 }
 
 // expandAll expands every instruction that takes variables: under this builder the result is part of each step's key.
@@ -127,15 +151,18 @@ func (p *planner) expandAll(c command, env *environ) (instructions.Command, stri
 }
 
 // classicArg makes a build argument known; unlike BuildKit's, it does not hide an ENV of the same name.
-func (p *planner) classicArg(s *state, cmd *instructions.ArgCommand, line int) {
+func (p *planner) classicArg(s *state, cmd *instructions.ArgCommand, line int) error {
 	for _, kv := range cmd.Args {
 		if n := s.env.index[kv.Key]; n != nil && !n.origin.arg {
 			continue
 		}
 		one := *cmd
 		one.Args = []instructions.KeyValuePairOptional{kv}
-		p.arg(s, &one, line)
+		if err := p.arg(s, &one, line); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // classicArgs adds the build arguments in force to a RUN's key, in order of name (prependEnvOnCmd).
@@ -152,24 +179,28 @@ func classicArgs(w *keyWriter, env *envNode) {
 	}
 }
 
-func (p *planner) classicCmdLine(w *keyWriter, s *state, line instructions.ShellDependantCmdLine) {
-	if line.PrependShell {
-		w.val(shellWords(s.shell.value)).str(strings.Join(line.CmdLine, " "))
-		return
+func classicCmdLine(w *keyWriter, s *state, inShell bool, line []string) {
+	if inShell {
+		w.val(withShell(s, line))
+	} else {
+		w.str(words(line))
 	}
-	w.list(line.CmdLine)
 }
 
 // classicTransfer adds COPY's and ADD's destination and owner to the key, and what they read to the inputs. The files'
 // names within the source are part of what is hashed.
-func (p *planner) classicTransfer(w *keyWriter, s *state, t transfer, inputs []input) []input {
-	w.val(copyDest(s.cwd.value, t.DestPath)).str(t.chown)
+func (p *planner) classicTransfer(w *keyWriter, s *state, t transfer, inputs *[]input) error {
+	dest, err := copyDest(s, t.DestPath)
+	if err != nil {
+		return err
+	}
+	w.val(dest).str(t.chown)
 	var queries []buildcontext.Query
 	for _, src := range t.SourcePaths {
-		if t.add && (isURL(src) || isGit(src)) {
+		if t.add && isURL(src) {
 			v, name, digest := p.http(src, t.checksum)
 			w.str(name)
-			inputs = append(inputs, input{from: v, content: true, digest: digest})
+			*inputs = append(*inputs, input{from: v, content: true, digest: digest})
 			continue
 		}
 		q := buildcontext.Query{Path: path.Join("/", src), FollowLinks: true}
@@ -183,9 +214,9 @@ func (p *planner) classicTransfer(w *keyWriter, s *state, t transfer, inputs []i
 	if len(queries) > 0 && !t.scratch {
 		in := input{from: t.from, content: true, selector: selectorText(queries)}
 		if t.from == nil {
-			p.readContext(&in, queries)
+			p.readDirectory(&in, queries)
 		}
-		inputs = append(inputs, in)
+		*inputs = append(*inputs, in)
 	}
-	return inputs
+	return nil
 }

@@ -2,12 +2,12 @@ package cachemodel
 
 import (
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/util/system"
 )
 
 // command carries out one instruction (dockerfile2llb.dispatch).
@@ -19,40 +19,50 @@ func (p *planner) command(st *stagePlan, c command) {
 		step.kind = configStep
 	}
 	cmd, uncertain, err := p.expand(c.in, &s.env)
-	if err != nil || cmd == nil {
-		p.unreadable(s, step, c.in)
-		return
+	if err == nil && cmd != nil {
+		err = p.carryOut(st, c, cmd, uncertain)
 	}
+	if err != nil || cmd == nil {
+		p.unreadable(s, c, err)
+	}
+}
+
+func (p *planner) carryOut(st *stagePlan, c command, cmd instructions.Command, uncertain string) error {
+	s := &st.state
 	switch cmd := cmd.(type) {
 	case *instructions.EnvCommand:
-		p.env(s, c.in)
+		return p.env(s, cmd, c.line)
 	case *instructions.ArgCommand:
-		p.arg(s, cmd, c.in.Line)
+		return p.arg(s, cmd, c.line)
 	case *instructions.UserCommand:
-		s.user = placed{value{cmd.User, uncertain}, c.in.Line}
+		s.user = placed{value{cmd.User, uncertain}, c.line}
 	case *instructions.ShellCommand:
-		s.shell = placed{plain(strings.Join(cmd.Shell, "\x00")), c.in.Line}
+		s.shell = placed{plain(strings.Join(cmd.Shell, "\x00")), c.line}
 	case *instructions.WorkdirCommand:
-		p.workdir(s, step, value{cmd.Path, uncertain}, c.in.Line)
+		return p.workdir(s, c, value{cmd.Path, uncertain})
 	case *instructions.RunCommand:
-		p.run(st, step, c.in, cmd, uncertain)
+		return p.run(st, c, cmd, uncertain)
 	case *instructions.CopyCommand:
-		p.copy(st, step, c.in, cmd, uncertain)
+		return p.copy(st, c, cmd, uncertain)
 	case *instructions.AddCommand:
-		p.add(st, step, c.in, cmd, uncertain)
+		return p.add(st, c, cmd, uncertain)
 	}
+	return nil
 }
 
 // unreadable plans an instruction that BuildKit would reject as what it most likely means: a step that is new, or a
 // setting that has no effect yet.
-func (p *planner) unreadable(s *state, step *step, in *dockerfile.Instruction) {
-	step.kind = unknownStep
-	switch in.Meant {
+func (p *planner) unreadable(s *state, c command, err error) {
+	c.step.kind = unknownStep
+	if err != nil {
+		c.step.problem = err.Error()
+	} else if len(c.in.Problems) > 0 {
+		c.step.problem = c.in.Problems[0].Message
+	}
+	switch c.in.Meant {
 	case "RUN", "COPY", "ADD", "WORKDIR":
-		v := p.broken(in)
-		v.inputs = rootInput(s.root)
-		s.root = v
-		step.vertices = append(step.vertices, v)
+		s.root = p.broken(c.in, rootInput(s.root))
+		c.step.vertices = append(c.step.vertices, s.root)
 	}
 }
 
@@ -107,64 +117,70 @@ func (p *planner) expandFresh(in *dockerfile.Instruction, env *environ) (cmd ins
 }
 
 // env carries out ENV. All values see the environment before it.
-func (p *planner) env(s *state, in *dockerfile.Instruction) {
-	kvs := in.Command.(*instructions.EnvCommand).Env
-	keys := make([]string, len(kvs))
-	vals := make([]value, len(kvs))
-	for i, kv := range kvs {
+func (p *planner) env(s *state, cmd *instructions.EnvCommand, line int) error {
+	keys := make([]string, len(cmd.Env))
+	vals := make([]value, len(cmd.Env))
+	for i, kv := range cmd.Env {
 		key, err := p.x.word(kv.Key, &s.env)
 		if err != nil {
-			return
+			return err
 		}
 		keys[i] = key.text
 		if vals[i], err = p.x.word(kv.Value, &s.env); err != nil {
-			return
+			return err
 		}
 		if key.opaque != "" {
-			vals[i].opaque += "\x00key" + key.opaque
+			vals[i].opaque = vals[i].strict() + "\x00key" + key.opaque
 		}
 	}
-	for i := range kvs {
-		p.imageVar(s, keys[i], vals[i], origin{line: in.Line})
+	for i := range keys {
+		p.imageVar(s, keys[i], vals[i], origin{line: line})
 	}
+	return nil
 }
 
 // arg carries out ARG within a stage (dockerfile2llb.dispatchArg).
-func (p *planner) arg(s *state, cmd *instructions.ArgCommand, line int) {
+func (p *planner) arg(s *state, cmd *instructions.ArgCommand, line int) error {
 	for _, kv := range cmd.Args {
-		var val value
-		if v, ok := p.Settings.Args[kv.Key]; ok {
+		val, from := value{}, origin{line: line, arg: true}
+		if v, ok := p.args[kv.Key]; ok {
 			val = plain(v)
 		} else if kv.Value != nil {
 			v, err := p.x.word(*kv.Value, &s.env)
 			if err != nil {
-				return
+				return err
 			}
 			val = v
 		} else if n := p.global.index[kv.Key]; n != nil {
 			val = n.val
 			if n.origin.line != 0 {
-				line = n.origin.line
+				from.line = n.origin.line
 			}
 		} else {
 			continue
 		}
 		if !nonEnvArgs[kv.Key] {
-			s.env.set(kv.Key, val, origin{line: line, arg: true})
+			s.env.set(kv.Key, val, from)
 		}
 	}
+	return nil
 }
 
-// workdir carries out WORKDIR: it makes the directory, unless that is the root, and later steps run in it.
-func (p *planner) workdir(s *state, step *step, dir value, line int) {
-	s.cwd = placed{within(s.cwd.value, dir), line}
-	if s.cwd.strict() == "/" {
-		return
+// workdir carries out WORKDIR: it makes the directory, unless that is the root, and later steps run in it
+// (dockerfile2llb.dispatchWorkdir).
+func (p *planner) workdir(s *state, c command, dir value) error {
+	wd, err := within(s.cwd.value, dir, s.os())
+	if err != nil {
+		return err
 	}
-	w := (&keyWriter{}).str("mkdir").val(cleanPath(s.cwd.value)).val(owner(s.user.value)).val(p.epoch.value)
-	v := p.vertex(vertex{kind: mkdirVertex, key: w.sum(), inputs: rootInput(s.root)}, s.platform)
-	s.root = v
-	step.add(v)
+	s.cwd = placed{wd, c.line}
+	if wd.strict() == "/" {
+		return nil
+	}
+	w := (&keyWriter{}).str("mkdir").val(cleanPath(wd)).val(owner(s.user.value)).val(p.epoch.value)
+	s.root = p.vertex(vertex{kind: mkdirVertex, key: w.sum(), inputs: rootInput(s.root)})
+	c.step.add(s.root)
+	return nil
 }
 
 func (s *step) add(v *vertex) {
@@ -179,22 +195,14 @@ func rootInput(root *vertex) []input {
 	return []input{{from: root}}
 }
 
-// within resolves dir against cwd, as system.NormalizeWorkdir does: an absolute path stays as it is written.
-func within(cwd, dir value) value {
-	switch {
-	case dir.text == "" && dir.opaque == "":
-		return cwd
-	case dir.opaque == "" && path.IsAbs(dir.text):
-		return dir
-	}
-	v := value{text: dir.text}
-	if !path.IsAbs(v.text) {
-		v.text = path.Join("/", cwd.text, v.text)
-	}
-	if cwd.opaque != "" || dir.opaque != "" {
+// within resolves dir against cwd. An absolute path stays as it is written (system.NormalizeWorkdir).
+func within(cwd, dir value, os string) (value, error) {
+	text, err := system.NormalizeWorkdir(cwd.text, dir.text, os)
+	v := plain(system.ToSlash(text, os))
+	if dir.opaque != "" || cwd.opaque != "" && !system.IsAbs(dir.text, os) {
 		v.opaque = "\x00join\x00" + cwd.strict() + "\x00" + dir.strict()
 	}
-	return v
+	return v, err
 }
 
 // cleanPath is llb.normalizePath of an absolute path.
@@ -217,7 +225,7 @@ func owner(user value) value {
 		parts = parts[:1]
 	}
 	for i, part := range parts {
-		if part == "root" {
+		if part == "root" || part == "" {
 			parts[i] = "0"
 		} else if id, err := strconv.ParseInt(part, 10, 32); err == nil {
 			parts[i] = strconv.FormatInt(id, 10)
@@ -225,5 +233,5 @@ func owner(user value) value {
 			parts[i] = "name " + part
 		}
 	}
-	return plain(strings.Join(slices.Clone(parts), ":"))
+	return plain(strings.Join(parts, ":"))
 }

@@ -1,21 +1,20 @@
 package cachemodel
 
 import (
-	"net/url"
+	"errors"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/util/system"
 )
 
 // transfer is a COPY or ADD with all that makes its operation (dockerfile2llb.copyConfig).
 type transfer struct {
 	instructions.SourcesAndDest
-	in       *dockerfile.Instruction
 	from     *vertex // the stage or image to copy from
 	scratch  bool    // --from names an empty stage
 	add      bool
@@ -29,142 +28,165 @@ type transfer struct {
 	checksum string
 }
 
-func (p *planner) copy(st *stagePlan, step *step, in *dockerfile.Instruction, cmd *instructions.CopyCommand, uncertain string) {
+func (p *planner) copy(st *stagePlan, c command, cmd *instructions.CopyCommand, uncertain string) error {
 	t := transfer{
-		SourcesAndDest: cmd.SourcesAndDest, in: in,
-		chown: cmd.Chown, chmod: cmd.Chmod, link: cmd.Link, parents: cmd.Parents, exclude: cmd.ExcludePatterns,
+		SourcesAndDest: cmd.SourcesAndDest,
+		chown:          cmd.Chown, chmod: cmd.Chmod, link: cmd.Link, parents: cmd.Parents, exclude: cmd.ExcludePatterns,
 	}
 	if cmd.From != "" {
-		root, ok := p.sourceRoot(cmd.From, p.stageByNameOrIndex(cmd.From), st)
-		if !ok {
-			p.unreadable(&st.state, step, in)
-			return
+		root, err := p.sourceRoot(c.sources[0], st)
+		if err != nil {
+			return err
 		}
 		t.from, t.scratch = root, root == nil
 	}
-	p.transfer(&st.state, step, t, uncertain)
+	return p.transfer(&st.state, c, t, uncertain)
 }
 
-func (p *planner) add(st *stagePlan, step *step, in *dockerfile.Instruction, cmd *instructions.AddCommand, uncertain string) {
-	p.transfer(&st.state, step, transfer{
-		SourcesAndDest: cmd.SourcesAndDest, in: in, add: true,
+func (p *planner) add(st *stagePlan, c command, cmd *instructions.AddCommand, uncertain string) error {
+	return p.transfer(&st.state, c, transfer{
+		SourcesAndDest: cmd.SourcesAndDest, add: true,
 		chown: cmd.Chown, chmod: cmd.Chmod, link: cmd.Link, exclude: cmd.ExcludePatterns,
 		unpack: cmd.Unpack, keepGit: cmd.KeepGitDir, checksum: cmd.Checksum,
 	}, uncertain)
 }
 
-// sourceRoot finds what --from or from= names: the file system of a stage that stands above, or an image. It reports
-// false for a stage that is not there yet.
-func (p *planner) sourceRoot(name string, stage *stagePlan, user *stagePlan) (*vertex, bool) {
-	if stage != nil {
-		if stage.replaced {
-			return p.source(stage.stage.Name, user.state.platform), true
-		}
-		return stage.state.root, stage.dispatched && stage != user
+// sourceRoot is the file system of what --from or from= names; it is nil for an empty one.
+func (p *planner) sourceRoot(src, user *stagePlan) (*vertex, error) {
+	switch {
+	case src == nil:
+		return nil, errors.New("--from names no stage or image")
+	case src == user:
+		return nil, errors.New("a stage cannot copy from itself")
+	case src.stage == nil && src.baseName == scratch:
+		return nil, nil
+	case src.stage == nil:
+		return p.source(src.baseName, p.platform()), nil
+	case !src.dispatched:
+		return nil, errors.New("the stage that it copies from must stand above")
 	}
-	if _, err := strconv.Atoi(name); err == nil && p.Contexts[name] == nil {
-		return nil, false
-	}
-	if name == "scratch" {
-		return nil, true
-	}
-	return p.source(name, p.platform()), true
+	return src.state.root, nil
 }
 
 // transfer plans the file operation: one action for each source (dockerfile2llb.dispatchCopy, FileOp.CacheMap).
-func (p *planner) transfer(s *state, step *step, t transfer, uncertain string) {
+func (p *planner) transfer(s *state, c command, t transfer, uncertain string) error {
 	linked := t.link && t.chmod == ""
 	root := s.root
 	if linked {
 		root = nil
 	}
-	dest := copyDest(s.cwd.value, t.DestPath)
-	w := (&keyWriter{}).str("copy").val(value{opaque: uncertain})
-	inputs := rootInput(root)
-	selectors := map[int][]buildcontext.Query{}
-	action := func(src *vertex, context bool, q buildcontext.Query, digest string, flags ...string) {
-		at := -1
-		if src != nil || context {
-			at = slices.IndexFunc(inputs, func(in input) bool { return in.from == src })
-			if at < 0 {
-				at = len(inputs)
-				inputs = append(inputs, input{from: src, content: true, digest: digest})
-			}
-			selectors[at] = append(selectors[at], q)
-		}
-		base := q.Path
-		if at >= 0 {
-			base = path.Base(q.Path) // only the last part of the source is in the key
-		}
-		w.num(at).str(base).val(dest).str(ownerText(t.chown), modeKey(t.chmod)).list(q.Include).list(q.Exclude).list(q.Required).list(flags)
+	dest, err := copyDest(s, t.DestPath)
+	if err != nil {
+		return err
 	}
-
+	w := (&keyWriter{}).str("copy").val(value{opaque: uncertain})
+	if uncertain != "" {
+		w.val(s.cwd.value) // the destination may turn out to be relative
+	}
+	op := fileOp{key: w.val(dest).str(ownerText(t.chown), modeKey(t.chmod)).list(t.exclude), inputs: rootInput(root)}
 	for _, src := range t.SourcePaths {
+		ref, isGit := parseGit(src)
 		switch {
-		case t.add && isGit(src):
-			v, digest := p.git(src, t)
-			action(v, false, buildcontext.Query{Path: "/"}, digest, "remote")
-		case t.add && isURL(src):
+		case (isGit || isURL(src)) && !t.add:
+			return errors.New("COPY cannot copy from a URL: use ADD")
+		case isGit:
+			v, digest := p.git(ref, t)
+			op.copy(input{from: v, digest: digest}, true, buildcontext.Query{Path: "/"}, false, false)
+		case isURL(src):
 			v, name, digest := p.http(src, t.checksum)
-			action(v, false, buildcontext.Query{Path: "/" + name}, digest, "remote", strconv.FormatBool(t.unpack != nil && *t.unpack))
+			op.copy(input{from: v, digest: digest}, true, buildcontext.Query{Path: "/" + name}, false, t.unpack != nil && *t.unpack)
 		default:
 			unpack := t.add
 			if t.unpack != nil {
 				unpack = *t.unpack
 			}
-			q := sourceQuery(src, t)
-			action(t.from, t.from == nil && !t.scratch, q, "", "local", strconv.FormatBool(unpack))
+			op.copy(input{from: t.from}, !t.scratch, sourceQuery(src, t), true, unpack)
 		}
 	}
-	for _, content := range t.SourceContents {
-		action(p.heredocFile(content.Path, 0o644, content.Data), false, buildcontext.Query{Path: path.Join("/", content.Path)}, fileDigest(0o644, content.Data), "heredoc")
+	for _, file := range t.SourceContents {
+		in := input{from: p.heredocFile(file.Path, 0o644, file.Data), digest: fileDigest(0o644, file.Data)}
+		op.copy(in, true, buildcontext.Query{Path: path.Join("/", file.Path)}, false, false)
 	}
-	for at, queries := range selectors {
-		if at == 0 && root != nil {
-			inputs[at].content = false // a source that is the destination's own root is compared by definition only
-			continue
+	for at, queries := range op.queries {
+		if len(queries) == 0 || at == 0 && root != nil {
+			continue // a source that is the destination's own root is compared by definition only
 		}
-		inputs[at].selector = selectorText(queries)
-		if inputs[at].from == nil {
-			p.readContext(&inputs[at], dedupeQueries(queries))
+		in := &op.inputs[at]
+		in.content, in.selector = true, selectorText(queries)
+		if in.from == nil || in.from.kind == localVertex {
+			p.readDirectory(in, dedupeQueries(queries))
 		}
 	}
-	v := p.vertex(vertex{kind: copyVertex, key: w.sum(), inputs: inputs, ignoreCache: p.Settings.NoCache})
-	step.add(v)
-	if linked && s.root != nil {
-		merge := p.vertex(vertex{kind: mergeVertex, key: (&keyWriter{}).str("merge").sum(), inputs: []input{{from: s.root}, {from: v}}, ignoreCache: p.Settings.NoCache})
-		step.add(merge)
-		step.linked = true
-		v = merge
+	v := p.vertex(vertex{kind: copyVertex, key: op.key.sum(), inputs: op.inputs, ignoreCache: p.Settings.NoCache})
+	c.step.add(v)
+	if linked && s.root != nil { // llb.Merge leaves out an empty base
+		v = p.vertex(vertex{kind: mergeVertex, key: (&keyWriter{}).str("merge").sum(), inputs: []input{{from: s.root}, {from: v}}, ignoreCache: p.Settings.NoCache})
+		c.step.add(v)
+		c.step.linked = true
 	}
 	s.root = v
+	return nil
 }
 
-// copyDest is the absolute destination. A slash, or slash and dot, at its end is kept (system.NormalizePath,
-// llb.normalizePath).
-func copyDest(cwd value, dest string) value {
+// fileOp collects the actions of a COPY or ADD.
+type fileOp struct {
+	key     *keyWriter
+	inputs  []input
+	queries [][]buildcontext.Query // what is read of each input
+}
+
+// copy adds one action; in is nothing if from is false. local sources may be patterns and directories.
+func (op *fileOp) copy(in input, from bool, q buildcontext.Query, local, unpack bool) {
+	at, base := -1, q.Path
+	if from {
+		at = slices.IndexFunc(op.inputs, func(known input) bool { return known.from == in.from })
+		if at < 0 {
+			at = len(op.inputs)
+			op.inputs = append(op.inputs, in)
+		}
+		for len(op.queries) <= at {
+			op.queries = append(op.queries, nil)
+		}
+		op.queries[at] = append(op.queries[at], q)
+		base = path.Base(q.Path) // only the last part of the source is in the key
+	}
+	op.key.num(at).str(base).flag(local).flag(unpack).list(q.Include).list(q.Required)
+}
+
+// copyDest is the absolute destination. A slash, or slash and dot, at its end is kept
+// (dockerfile2llb.pathRelativeToWorkingDir, llb.normalizePath).
+func copyDest(s *state, dest string) (value, error) {
+	os := s.os()
+	dest, err := system.CheckSystemDriveAndRemoveDriveLetter(dest, os, true)
+	if err != nil {
+		return value{}, err
+	}
 	if dest == "." || dest == "" {
 		dest = "./"
 	}
-	v := value{text: path.Clean(dest)}
-	if !path.IsAbs(v.text) {
-		v.opaque = cwd.opaque
-		v.text = path.Join("/", cwd.text, dest)
-	}
 	end := ""
-	if strings.HasSuffix(dest, "/") && !strings.HasSuffix(v.text, "/") {
+	clean := path.Clean(dest)
+	switch {
+	case strings.HasSuffix(dest, "/") && clean != "/":
 		end = "/"
-	} else if strings.HasSuffix(dest, "/.") {
+	case strings.HasSuffix(dest, "/."):
 		end = "/."
-		if v.text == "/" {
-			end = "."
-		}
 	}
-	v.text += end
-	if v.opaque != "" {
-		v.opaque += "\x00dest\x00" + path.Clean(dest) + end
+	if path.IsAbs(clean) {
+		return plain(joinEnd(clean, end)), nil
 	}
-	return v
+	v := plain(joinEnd(path.Join("/", s.cwd.text, dest), end))
+	if s.cwd.opaque != "" {
+		v.opaque = "\x00dest\x00" + s.cwd.opaque + "\x00" + joinEnd(clean, end)
+	}
+	return v, nil
+}
+
+func joinEnd(dir, end string) string {
+	if dir == "/" {
+		return dir + strings.TrimPrefix(end, "/")
+	}
+	return dir + end
 }
 
 // sourceQuery reads a local source. With --parents the part behind "/./" becomes a pattern.
@@ -187,6 +209,7 @@ func sourceQuery(src string, t transfer) buildcontext.Query {
 	return q
 }
 
+// hasWildcard is llbsolver/ops.containsWildcards.
 func hasWildcard(name string) bool {
 	for i := 0; i < len(name); i++ {
 		switch name[i] {
@@ -227,16 +250,19 @@ func dedupeQueries(queries []buildcontext.Query) []buildcontext.Query {
 	return out
 }
 
-// readContext gives an input the digest of what is read of the build context.
-func (p *planner) readContext(in *input, queries []buildcontext.Query) {
+// readDirectory gives an input the digest of what is read of the build context or a named one.
+func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
 	in.tree, in.queries = p.Context, queries
-	if p.Context == nil {
-		in.digest = "no context" // nothing is known of it on either side: only the Dockerfile is compared
+	if in.from != nil {
+		in.tree = in.from.tree
+	}
+	if in.tree == nil {
+		in.digest = "context:none" // nothing is known of it on either side: only the Dockerfile is compared
 		return
 	}
 	w := &keyWriter{}
 	for _, q := range queries {
-		d, err := p.Context.Digest(q)
+		d, err := in.tree.Digest(q)
 		if err != nil {
 			in.err = err
 			return
@@ -268,80 +294,4 @@ func modeKey(chmod string) string {
 		return strconv.FormatUint(n, 8)
 	}
 	return chmod
-}
-
-func isURL(src string) bool {
-	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://")
-}
-
-// isGit reports whether a source of ADD is a git repository (dfgitutil.ParseGitRef).
-func isGit(src string) bool {
-	if isURL(src) {
-		u, err := url.Parse(src)
-		return err == nil && strings.HasSuffix(u.Path, ".git")
-	}
-	if strings.HasPrefix(src, "git://") || strings.HasPrefix(src, "ssh://") {
-		return true
-	}
-	user, rest, ok := strings.Cut(src, "@")
-	host, _, colon := strings.Cut(rest, ":")
-	return ok && colon && user != "" && !strings.ContainsAny(user, "/:") && host != "" && !strings.Contains(host, "/")
-}
-
-// http is the vertex of a URL, with the name of its file. Its content is known only by a checksum.
-func (p *planner) http(src, checksum string) (v *vertex, name, digest string) {
-	name = "__unnamed__"
-	if u, err := url.Parse(src); err == nil {
-		if base := path.Base(u.Path); base != "." && base != "/" {
-			name = base
-		}
-	}
-	if checksum != "" {
-		digest = "http:" + checksum
-	}
-	key := (&keyWriter{}).str("http", src, name, checksum).sum()
-	return p.vertex(vertex{kind: remoteVertex, key: key}), name, digest
-}
-
-// git is the vertex of a git repository. Its content is known only by a commit's full name.
-func (p *planner) git(src string, t transfer) (v *vertex, digest string) {
-	remote, fragment, _ := strings.Cut(src, "#")
-	ref, subdir, _ := strings.Cut(fragment, ":")
-	commit := t.checksum
-	if u, err := url.Parse(remote); err == nil && u.RawQuery != "" {
-		q := u.Query()
-		for _, name := range []string{"commit", "checksum"} {
-			if q.Has(name) {
-				commit = q.Get(name)
-			}
-		}
-		for _, name := range []string{"ref", "tag", "branch"} {
-			if q.Has(name) {
-				ref = q.Get(name)
-			}
-		}
-	}
-	if commit == "" {
-		commit = ref
-	}
-	keep := t.keepGit != nil && *t.keepGit
-	if isCommit(commit) {
-		// With the repository itself kept, its remote and ref are part of what is copied.
-		digest = "git:" + commit + "\x00" + subdir
-		if u, err := url.Parse(remote); err == nil {
-			digest += "\x00" + u.RawQuery
-		}
-		if keep {
-			digest += "\x00" + src
-		}
-	}
-	key := (&keyWriter{}).str("git", src, t.checksum).flag(keep).sum()
-	return p.vertex(vertex{kind: remoteVertex, key: key}), digest
-}
-
-func isCommit(ref string) bool {
-	if len(ref) != 40 && len(ref) != 64 {
-		return false
-	}
-	return strings.Trim(ref, "0123456789abcdef") == ""
 }

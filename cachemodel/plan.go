@@ -1,7 +1,9 @@
 package cachemodel
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/util/system"
 )
 
 // Plan is a build's steps with their cache keys. It is immutable.
@@ -67,14 +70,21 @@ type state struct {
 	platform string
 }
 
+// os is the operating system that the stage is built for.
+func (s *state) os() string {
+	os, _, _ := strings.Cut(s.platform, "/")
+	os, _, _ = strings.Cut(os, "(") // "windows(10.0.17763)"
+	return os
+}
+
+// stagePlan is a stage, or an image that a command names in --from: BuildKit makes a nameless stage of that.
 type stagePlan struct {
-	stage      *dockerfile.Stage
+	stage      *dockerfile.Stage // nil for such an image
 	base       *stagePlan
 	baseName   string
 	baseErr    error
 	platform   string // of --platform, "" if there is none
 	commands   []command
-	sources    []*stagePlan
 	state      state
 	reachable  bool
 	dispatched bool
@@ -84,15 +94,20 @@ type stagePlan struct {
 // command is an instruction as it is carried out in a stage: its own, or an ONBUILD trigger of its base.
 type command struct {
 	in   *dockerfile.Instruction
-	step *step
+	step *step // a trigger's is the FROM
+	line int   // of step
+	// sources are what COPY's --from, or each mount of a RUN in order, names. nil is what BuildKit rejects.
+	sources []*stagePlan
 }
 
 type planner struct {
 	Build
 	x        expander
+	args     map[string]string // --build-arg
 	global   environ
 	stages   []*stagePlan
 	byName   map[string]*stagePlan
+	sources  []*stagePlan // the stages, and behind them the images that commands name: what an index in --from counts
 	interned map[string]*vertex
 	plan     *Plan
 	epoch    placed
@@ -105,6 +120,7 @@ func NewPlan(b Build) *Plan {
 	p := &planner{
 		Build:    b,
 		x:        newExpander(b.File.Escape),
+		args:     b.Settings.Args,
 		byName:   map[string]*stagePlan{},
 		interned: map[string]*vertex{},
 		plan:     &Plan{build: b, steps: make([]*step, len(b.File.Instructions))},
@@ -116,7 +132,9 @@ func NewPlan(b Build) *Plan {
 		p.plan.steps[i] = &steps[i]
 		of[in] = &steps[i]
 	}
-	target, err := p.resolve(of)
+	p.readGlobal(of)
+	p.readStages(of)
+	target, err := p.target()
 	if err != nil {
 		p.plan.err = err
 		for _, s := range p.plan.steps {
@@ -124,10 +142,15 @@ func NewPlan(b Build) *Plan {
 		}
 		return p.plan
 	}
-	p.reach(target)
 	if b.Settings.Engine == Classic {
 		p.classic(target)
 		return p.plan
+	}
+	p.reach(target)
+	for _, st := range p.stages {
+		if st.reachable && st.replaced {
+			p.replace(st)
+		}
 	}
 	for _, st := range p.stages {
 		if st.reachable && !st.replaced {
@@ -137,54 +160,93 @@ func NewPlan(b Build) *Plan {
 	return p.plan
 }
 
-// resolve reads the global scope, finds each stage's base and commands, and returns the target, nil if there is none.
-func (p *planner) resolve(of map[*dockerfile.Instruction]*step) (*stagePlan, error) {
-	f := p.File
-	last := len(f.Stages) - 1
-	for last >= 0 && f.Stages[last].From.From == nil {
-		last-- // a FROM that is still being typed is no target yet
+// readGlobal reads what stands above the first FROM, and what --build-arg says of the whole build.
+func (p *planner) readGlobal(of map[*dockerfile.Instruction]*step) {
+	name := p.Settings.Target
+	if last := len(p.File.Stages) - 1; name == "" && last >= 0 {
+		name = p.File.Stages[last].Name
 	}
-	targetName := p.Settings.Target
-	if targetName == "" && last >= 0 {
-		targetName = f.Stages[last].Name
-	}
-	for _, arg := range builtinArgs(p.Settings, targetName) {
+	for _, arg := range builtinArgs(p.Settings, name) {
 		p.global.set(arg.key, arg.val, arg.origin)
 	}
-	for _, in := range f.Instructions {
+	for _, in := range p.File.Instructions {
 		if in.Stage >= 0 {
 			break
 		}
 		p.metaArg(in, of[in])
 	}
-	if v, ok := p.Settings.Args["SOURCE_DATE_EPOCH"]; ok {
-		p.epoch.value = plain(v)
-	} else if n := p.global.index["SOURCE_DATE_EPOCH"]; n != nil {
-		p.epoch = placed{n.val, n.origin.line}
-	}
-	p.hostname = p.Settings.Args["BUILDKIT_SANDBOX_HOSTNAME"]
-	p.cacheNS = p.Settings.Args["BUILDKIT_CACHE_MOUNT_NS"]
+	p.hostname = p.args["BUILDKIT_SANDBOX_HOSTNAME"]
+	p.cacheNS = p.args["BUILDKIT_CACHE_MOUNT_NS"]
+	p.sourceDateEpoch()
+}
 
-	for _, stage := range f.Stages {
+// sourceDateEpoch finds the time that WORKDIR's directories are stamped with, and lets the stages see it as BuildKit
+// writes it (dockerfile2llb.resolveSourceDateEpochValue, setBuildArgValue).
+func (p *planner) sourceDateEpoch() {
+	const key = "SOURCE_DATE_EPOCH"
+	text, given := p.args[key]
+	line := 0
+	global := p.global.index[key]
+	if !given {
+		if global == nil || global.val.text == "" {
+			return
+		}
+		text, line = global.val.text, global.origin.line
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		text = strconv.FormatInt(n, 10)
+	} else if text == "context" {
+		text = "" // a directory has no time of its own
+	}
+	p.epoch = placed{plain(text), line}
+	p.args = maps.Clone(p.args)
+	delete(p.args, key)
+	if given && text != "" {
+		p.args[key] = text
+	}
+	if global != nil {
+		global.val = plain(text)
+		if text == "" {
+			delete(p.global.index, key)
+		}
+	}
+}
+
+// readStages finds each stage's base and commands, and what those copy from.
+func (p *planner) readStages(of map[*dockerfile.Instruction]*step) {
+	for _, stage := range p.File.Stages {
+		if stage.From.From == nil && stage.Base.Text == "" && len(p.stages) > 0 {
+			// A FROM that is still being typed: until it says what it is, all goes on as before.
+			of[stage.From].kind = unknownStep
+			p.addCommands(p.stages[len(p.stages)-1], stage, of)
+			continue
+		}
 		p.addStage(stage, of)
 	}
+	p.sources = slices.Clone(p.stages)
 	for _, st := range p.stages {
-		p.addSources(st)
-	}
-	if p.Settings.Target != "" {
-		// by name only (dispatchContext.resolveTarget); the classic builder takes an index too
-		if st := p.byName[strings.ToLower(p.Settings.Target)]; st != nil {
-			return st, nil
+		for i := range st.commands {
+			p.addSources(&st.commands[i])
 		}
-		if i, err := strconv.Atoi(p.Settings.Target); err == nil && p.Settings.Engine == Classic && i >= 0 && i < len(p.stages) {
-			return p.stages[i], nil
+	}
+}
+
+// target is the stage to build, nil if the file has none. BuildKit takes a name only (dispatchContext.resolveTarget),
+// the classic builder an index too.
+func (p *planner) target() (*stagePlan, error) {
+	if p.Settings.Target == "" {
+		if len(p.stages) == 0 {
+			return nil, nil
 		}
-		return nil, fmt.Errorf("there is no stage %q to build; %s", p.Settings.Target, p.stageNames())
+		return p.stages[len(p.stages)-1], nil
 	}
-	if last < 0 {
-		return nil, nil
+	if st := p.byName[strings.ToLower(p.Settings.Target)]; st != nil {
+		return st, nil
 	}
-	return p.stages[last], nil
+	if i, err := strconv.Atoi(p.Settings.Target); err == nil && p.Settings.Engine == Classic && i >= 0 && i < len(p.stages) {
+		return p.stages[i], nil
+	}
+	return nil, fmt.Errorf("there is no stage %q to build; %s", p.Settings.Target, p.stageNames())
 }
 
 func (p *planner) stageNames() string {
@@ -202,103 +264,125 @@ func (p *planner) stageNames() string {
 
 // metaArg carries out one instruction above the first FROM (dockerfile2llb.buildMetaArgs).
 func (p *planner) metaArg(in *dockerfile.Instruction, s *step) {
+	s.kind = unknownStep
 	arg, ok := in.Command.(*instructions.ArgCommand)
 	if !ok {
-		s.kind = unknownStep
 		return
 	}
-	s.kind = configStep
 	for _, kv := range arg.Args {
 		from := origin{line: in.Line, arg: true}
-		if v, ok := p.Settings.Args[kv.Key]; ok {
+		if v, ok := p.args[kv.Key]; ok {
 			p.global.set(kv.Key, plain(v), from)
 		} else if kv.Value != nil {
-			if v, err := p.x.word(*kv.Value, &p.global); err == nil {
-				p.global.set(kv.Key, v, from)
+			v, err := p.x.word(*kv.Value, &p.global)
+			if err != nil {
+				s.problem = err.Error()
+				return
 			}
+			p.global.set(kv.Key, v, from)
 		}
 	}
+	s.kind = configStep
 }
 
+// addStage adds a stage (dispatchContext.buildDispatchStates). Of a FROM that BuildKit rejects, say for a name that is
+// still being typed, the base counts.
 func (p *planner) addStage(stage *dockerfile.Stage, of map[*dockerfile.Instruction]*step) {
 	st := &stagePlan{stage: stage}
-	p.stages = append(p.stages, st)
+	base, platform := stage.Base.Text, ""
 	if from := stage.From.From; from != nil {
-		name, err := p.x.word(from.BaseName, &p.global)
-		st.baseName, st.baseErr = name.text, err
-		if from.Platform != "" {
-			if v, err := p.x.word(from.Platform, &p.global); err == nil {
-				st.platform = normalPlatform(v.text)
-			}
-		}
-		if stage.Name != "" && p.Contexts[stage.Name] != nil {
-			st.replaced = true
-		} else {
-			st.base = p.byName[st.baseName]
-		}
+		base, platform = from.BaseName, from.Platform
+	}
+	name, err := p.x.word(base, &p.global)
+	if err == nil && name.text == "" {
+		err = errors.New("the base image's name is blank")
+	}
+	st.baseName, st.baseErr = name.text, err
+	if v, err := p.x.word(platform, &p.global); err == nil && v.text != "" {
+		st.platform = normalPlatform(v.text)
+	}
+	if stage.Name != "" && p.Contexts[contextName(stage.Name)] != nil {
+		st.replaced = true
+	} else if err == nil {
+		st.base = p.byName[st.baseName]
 	}
 	if stage.Name != "" {
 		p.byName[stage.Name] = st
 	}
-	from := of[stage.From]
+	p.stages = append(p.stages, st)
 	for _, trigger := range p.triggers(st) {
-		st.commands = append(st.commands, command{trigger, from})
+		st.commands = append(st.commands, command{in: trigger, step: of[stage.From], line: stage.From.Line})
 	}
+	p.addCommands(st, stage, of)
+}
+
+func (p *planner) addCommands(st *stagePlan, stage *dockerfile.Stage, of map[*dockerfile.Instruction]*step) {
 	for _, in := range stage.Instructions {
 		if in != stage.From {
-			st.commands = append(st.commands, command{in, of[in]})
+			st.commands = append(st.commands, command{in: in, step: of[in], line: in.Line})
 		}
 	}
 }
 
-// triggers are the ONBUILD instructions of the stage's base, which run at its FROM (dockerfile2llb.initOnBuildTriggers).
+// triggers are the ONBUILD instructions of the stage's base, which run at its FROM. Each is read as a file of its own:
+// the escape directive does not reach it (dockerfile2llb.initOnBuildTriggers).
 func (p *planner) triggers(st *stagePlan) []*dockerfile.Instruction {
-	var out []*dockerfile.Instruction
+	var texts []string
 	if st.base != nil {
-		for _, in := range st.base.stage.Instructions {
-			if in.Trigger != nil {
-				out = append(out, in.Trigger)
+		for _, c := range st.base.commands {
+			if onbuild, ok := c.in.Command.(*instructions.OnbuildCommand); ok {
+				texts = append(texts, onbuild.Expression)
 			}
 		}
-		return out
+	} else if image, ok := p.image(st.baseName); ok {
+		texts = image.OnBuild
 	}
-	if image, ok := p.image(st.baseName); ok {
-		for _, text := range image.OnBuild {
-			out = append(out, dockerfile.Parse(source.New(text), nil).Instructions...)
-		}
+	var out []*dockerfile.Instruction
+	for _, text := range texts {
+		out = append(out, dockerfile.Parse(source.New(text), nil).Instructions...)
 	}
 	return out
 }
 
-// addSources finds the stages that a stage's commands read.
-func (p *planner) addSources(st *stagePlan) {
-	for _, c := range st.commands {
-		switch cmd := c.in.Command.(type) {
-		case *instructions.CopyCommand:
-			if src := p.stageByNameOrIndex(cmd.From); src != nil {
-				st.sources = append(st.sources, src)
+// addSources finds what a command copies or mounts from (dockerfile2llb.toCommand, detectRunMount).
+func (p *planner) addSources(c *command) {
+	switch cmd := c.in.Command.(type) {
+	case *instructions.CopyCommand:
+		if cmd.From != "" {
+			c.sources = []*stagePlan{p.copySource(cmd.From)}
+		}
+	case *instructions.RunCommand:
+		for _, m := range instructions.GetMounts(cmd) {
+			from := m.From
+			if from == "" {
+				from = scratch
 			}
-		case *instructions.RunCommand:
-			for _, m := range instructions.GetMounts(cmd) {
-				if src := p.byName[strings.ToLower(m.From)]; m.From != "" && src != nil {
-					st.sources = append(st.sources, src)
-				}
-			}
+			c.sources = append(c.sources, p.sourceByName(from))
 		}
 	}
 }
 
-func (p *planner) stageByNameOrIndex(from string) *stagePlan {
-	if from == "" {
-		return nil
+// copySource finds what --from names: a stage, counted or by name, or an image. It returns nil for what BuildKit rejects.
+func (p *planner) copySource(from string) *stagePlan {
+	if v, err := p.x.word(from, &environ{}); err != nil || v.text != from {
+		return nil // variables are not expanded here
 	}
 	if i, err := strconv.Atoi(from); err == nil {
-		if i >= 0 && i < len(p.stages) {
-			return p.stages[i]
+		if i < 0 || i >= len(p.sources) {
+			return nil
 		}
-		return nil
+		return p.sources[i]
 	}
-	return p.byName[strings.ToLower(from)]
+	return p.sourceByName(from)
+}
+
+func (p *planner) sourceByName(name string) *stagePlan {
+	if st := p.byName[strings.ToLower(name)]; st != nil {
+		return st
+	}
+	image := &stagePlan{baseName: name}
+	p.sources = append(p.sources, image)
+	return image
 }
 
 // reach marks the stages that target needs.
@@ -308,12 +392,19 @@ func (p *planner) reach(target *stagePlan) {
 	}
 	target.reachable = true
 	p.reach(target.base)
-	if target.replaced {
-		return
+	for _, c := range target.commands {
+		for _, src := range c.sources {
+			p.reach(src)
+		}
 	}
-	for _, src := range target.sources {
-		p.reach(src)
-	}
+}
+
+// replace puts a named context in a stage's place.
+func (p *planner) replace(st *stagePlan) {
+	st.state.platform = p.platform()
+	st.state.root = p.source(st.stage.Name, st.state.platform)
+	p.knownConfig(&st.state, Image{})
+	st.dispatched = true
 }
 
 // dispatch carries out a stage's instructions in order.
@@ -325,46 +416,48 @@ func (p *planner) dispatch(st *stagePlan) {
 	}
 }
 
-// begin sets the state that a stage starts with, and plans its FROM.
+// begin sets the state that a stage starts with, and plans its FROM (dispatchContext.resolveStages, dispatchStages).
 func (p *planner) begin(st *stagePlan) {
 	from := p.stepOf(st.stage.From)
 	from.kind = configStep
 	s := &st.state
 	switch {
-	case st.stage.From.From == nil || st.baseErr != nil:
-		from.kind = unknownStep
-		s.root = p.broken(st.stage.From)
-		p.unknownConfig(s, st.stage.From.Node.Original)
+	case st.baseErr != nil:
+		from.problem = st.baseErr.Error()
+		s.root = p.broken(st.stage.From, nil)
+		s.platform = p.platform()
+		p.unknownConfig(s, s.root.id)
 	case st.base != nil:
 		*s = st.base.state
 		s.env = st.base.state.env.clone()
 		s.imageEnv = slices.Clone(st.base.state.imageEnv)
 		p.readd(s)
-	case strings.EqualFold(st.baseName, "scratch"):
+	case st.baseName == scratch:
 		s.platform = p.platform()
-		p.knownConfig(s, Image{WorkingDir: "/", Env: []string{"PATH=" + defaultPath}})
+		p.knownConfig(s, Image{WorkingDir: "/"})
 	default:
 		s.platform = st.platform
 		if s.platform == "" {
 			s.platform = p.platform()
 		}
-		if st.platform != "" {
-			from.platform = st.platform
-		}
+		from.platform = s.platform
 		s.root = p.source(st.baseName, s.platform)
-		from.kind = layerStep
-		from.vertices = append(from.vertices, s.root)
+		from.add(s.root)
 		if image, ok := p.image(st.baseName); ok {
 			p.knownConfig(s, image)
-		} else if p.Contexts[contextName(st.baseName)] != nil {
+		} else if s.root.kind == localVertex {
 			p.knownConfig(s, Image{WorkingDir: "/"})
 		} else {
 			p.unknownConfig(s, s.root.id)
 		}
 	}
+	if st.stage.From.From == nil || st.baseErr != nil {
+		from.kind = unknownStep
+	}
 }
 
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// scratch is the base that is empty (dockerfile2llb.emptyImageName).
+const scratch = "scratch"
 
 // knownConfig starts a stage from an image's configuration (dispatchContext.dispatchStages).
 func (p *planner) knownConfig(s *state, image Image) {
@@ -374,8 +467,8 @@ func (p *planner) knownConfig(s *state, image Image) {
 		p.imageVar(s, k, plain(v), origin{})
 		hasPath = hasPath || k == "PATH"
 	}
-	if !hasPath {
-		p.imageVar(s, "PATH", plain(defaultPath), origin{})
+	if os := s.os(); !hasPath && os != "windows" {
+		p.imageVar(s, "PATH", plain(system.DefaultPathEnv(os)), origin{})
 	}
 	s.cwd.value = plain("/")
 	if image.WorkingDir != "" {
@@ -448,20 +541,17 @@ func (p *planner) vertex(v vertex, identity ...string) *vertex {
 	return &v
 }
 
-func (p *planner) broken(in *dockerfile.Instruction) *vertex {
-	text := ""
-	if in.Node != nil {
-		text = in.Node.Original
-	}
-	key := (&keyWriter{}).str("broken", text).sum()
-	return p.vertex(vertex{kind: brokenVertex, key: key})
+// broken is the vertex of an instruction that cannot be read.
+func (p *planner) broken(in *dockerfile.Instruction, inputs []input) *vertex {
+	key := (&keyWriter{}).str("broken", in.Keyword.Text).sum()
+	return p.vertex(vertex{kind: brokenVertex, key: key, inputs: inputs}, strconv.Itoa(in.Line))
 }
 
 // source is the vertex of an image or of a named context.
 func (p *planner) source(name, platform string) *vertex {
 	if tree := p.Contexts[contextName(name)]; tree != nil {
 		key := (&keyWriter{}).str("local", contextName(name)).sum()
-		return p.vertex(vertex{kind: localVertex, key: key})
+		return p.vertex(vertex{kind: localVertex, key: key, tree: tree})
 	}
 	ref := &imageRef{name: normalReference(name), platform: platform}
 	if named, err := reference.ParseNormalizedNamed(name); err == nil {

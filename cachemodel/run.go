@@ -1,12 +1,13 @@
 package cachemodel
 
 import (
+	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -27,31 +28,33 @@ type mount struct {
 }
 
 // run carries out RUN (dockerfile2llb.dispatchRun, client/llb ExecOp.Marshal, llbsolver ExecOp.CacheMap).
-func (p *planner) run(st *stagePlan, step *step, in *dockerfile.Instruction, cmd *instructions.RunCommand, uncertain string) {
+func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, uncertain string) error {
 	s := &st.state
-	step.platform = s.platform
-	args, script := runArgs(cmd)
-	mounts, ok := p.mounts(st, cmd)
-	if !ok {
-		p.unreadable(s, step, in)
-		return
+	c.step.platform = s.platform
+	args, script := runArgs(cmd, s.os())
+	mounts, err := p.mounts(st, c, cmd)
+	if err != nil {
+		return err
 	}
 	if script != nil {
-		mounts = append(mounts, mount{target: "/dev/pipes/", source: p.heredocFile(cmd.Files[0].Name, 0o755, *script), selector: "", readonly: true, kind: "bind", digest: fileDigest(0o755, *script)})
+		mount := mount{target: "/dev/pipes/", source: p.heredocFile(cmd.Files[0].Name, 0o755, *script), readonly: true, kind: "bind", digest: fileDigest(0o755, *script)}
+		mounts = slices.Insert(mounts, 0, mount)
 	}
+	secrets := readSecrets(cmd)
 
 	w := (&keyWriter{}).str("exec", s.platform)
 	if cmd.PrependShell {
-		w.val(shellWords(s.shell.value))
+		w.val(withShell(s, args))
+	} else {
+		w.str(words(args))
 	}
-	w.list(args)
-	w.key(s.env.digest()).val(s.cwd.value).val(s.user.value)
+	w.key(runEnv(s, secrets)).val(s.cwd.value).val(s.user.value)
 	w.str(p.hostname, string(instructions.GetNetwork(cmd)), string(instructions.GetSecurity(cmd)))
 	w.val(value{opaque: uncertain})
 	for _, d := range instructions.GetDevices(cmd) {
 		w.str("device", d.Name).flag(d.Required)
 	}
-	p.secrets(w, cmd)
+	w.list(secrets.envs).list(secrets.files).list(secrets.sockets)
 
 	// Mounts are sorted by target, so that the root file system comes first; equal sources are one input.
 	slices.SortStableFunc(mounts, func(a, b mount) int { return strings.Compare(a.target, b.target) })
@@ -79,18 +82,15 @@ func (p *planner) run(st *stagePlan, step *step, in *dockerfile.Instruction, cmd
 			p.mountInput(&inputs[i], ms, i == 0 && s.root != nil)
 		}
 	}
-	v := p.vertex(vertex{kind: execVertex, key: w.sum(), inputs: inputs, ignoreCache: p.Settings.NoCache}, mountIdentity(mounts)...)
-	s.root = v
-	step.add(v)
+	s.root = p.vertex(vertex{kind: execVertex, key: w.sum(), inputs: inputs, ignoreCache: p.Settings.NoCache}, mountIdentity(mounts)...)
+	c.step.add(s.root)
+	return nil
 }
 
 // runArgs are the words of the command without the shell. A heredoc with a #! line is a script of its own that is
 // mounted and run; another one is the shell's argument.
-func runArgs(cmd *instructions.RunCommand) (args []string, script *string) {
-	if len(cmd.Files) == 0 {
-		if cmd.PrependShell {
-			return []string{strings.Join(cmd.CmdLine, " ")}, nil
-		}
+func runArgs(cmd *instructions.RunCommand, os string) (args []string, script *string) {
+	if len(cmd.Files) == 0 || len(cmd.CmdLine) == 0 {
 		return cmd.CmdLine, nil
 	}
 	if parser.MustParseHeredoc(cmd.CmdLine[0]) != nil {
@@ -98,7 +98,7 @@ func runArgs(cmd *instructions.RunCommand) (args []string, script *string) {
 		if cmd.Files[0].Chomp {
 			data = parser.ChompHeredocContent(data)
 		}
-		if strings.HasPrefix(data, "#!") {
+		if os != "windows" && strings.HasPrefix(data, "#!") {
 			return []string{path.Join("/dev/pipes/", cmd.Files[0].Name)}, &data
 		}
 		return []string{data}, nil
@@ -111,19 +111,46 @@ func runArgs(cmd *instructions.RunCommand) (args []string, script *string) {
 	return []string{b.String()}, nil
 }
 
-// shellWords spells out the default shell, which is the same as naming it.
-func shellWords(shell value) value {
-	if shell.text == "" {
-		shell.text = "/bin/sh\x00-c"
+// words writes a list of words as one string.
+func words(list []string) string {
+	var b []byte
+	for _, word := range list {
+		b = appendPart(b, word)
 	}
-	return shell
+	return string(b)
 }
 
-// mounts reads the bind, cache and tmpfs mounts (dockerfile2llb.dispatchRunMounts). It reports false where BuildKit
-// rejects one.
-func (p *planner) mounts(st *stagePlan, cmd *instructions.RunCommand) ([]mount, bool) {
+// withShell puts the shell in front of a command line, as if it had been written there (dockerfile2llb.withShell).
+func withShell(s *state, args []string) value {
+	shell := []string{"/bin/sh", "-c"}
+	if s.shell.text != "" {
+		shell = strings.Split(s.shell.text, "\x00")
+	} else if s.os() == "windows" {
+		shell = []string{"cmd", "/S", "/C"}
+	}
+	line := strings.Join(args, " ")
+	v := plain(words(append(shell, line)))
+	if s.shell.opaque != "" {
+		v.opaque = "\x00shell" + s.shell.opaque + "\x00" + line
+	}
+	return v
+}
+
+// runEnv is the environment of a command: with an SSH mount it also has the socket's place.
+func runEnv(s *state, secrets secrets) opKey {
+	const key = "SSH_AUTH_SOCK"
+	if secrets.socket == "" || s.env.index[key] != nil {
+		return s.env.digest()
+	}
+	env := s.env.clone()
+	env.set(key, plain(secrets.socket), origin{})
+	return env.digest()
+}
+
+// mounts reads the bind, cache and tmpfs mounts (dockerfile2llb.dispatchRunMounts).
+func (p *planner) mounts(st *stagePlan, c command, cmd *instructions.RunCommand) ([]mount, error) {
 	var out []mount
-	for _, m := range instructions.GetMounts(cmd) {
+	for i, m := range instructions.GetMounts(cmd) {
 		if m.Type == instructions.MountTypeSecret || m.Type == instructions.MountTypeSSH {
 			continue
 		}
@@ -132,25 +159,22 @@ func (p *planner) mounts(st *stagePlan, cmd *instructions.RunCommand) ([]mount, 
 			mt.target = path.Join("/", st.state.cwd.text, m.Target)
 		}
 		if mt.target == "/" {
-			return nil, false
-		}
-		if m.Type == instructions.MountTypeTmpfs {
-			mt.size = m.SizeLimit
-			out = append(out, mt)
-			continue
+			return nil, errors.New("a mount cannot have the root directory as its target")
 		}
 		if src := path.Join("/", m.Source); src != "/" {
 			mt.selector = src
 		}
+		var err error
 		switch {
-		case m.From != "":
-			root, ok := p.sourceRoot(m.From, p.byName[strings.ToLower(m.From)], st)
-			if !ok {
-				return nil, false
-			}
-			mt.source = root
-		case m.Type == instructions.MountTypeBind:
+		case m.Type == instructions.MountTypeTmpfs:
+			mt.size, mt.selector = m.SizeLimit, ""
+		case m.From == "" && m.Type == instructions.MountTypeBind:
 			mt.context = true
+		default:
+			mt.source, err = p.sourceRoot(c.sources[i], st)
+		}
+		if err != nil {
+			return nil, err
 		}
 		if m.Type == instructions.MountTypeCache {
 			id := m.CacheID
@@ -159,14 +183,14 @@ func (p *planner) mounts(st *stagePlan, cmd *instructions.RunCommand) ([]mount, 
 			}
 			mt.cacheID = p.cacheNS + "/" + id
 			mt.sharing = m.CacheSharing
-		}
-		if mt.selector == "" && (m.UID != nil || m.GID != nil || m.Mode != nil) {
-			mt.selector = "/cache"
-			mt.source, mt.digest = p.cacheDir(mt.source, m)
+			if mt.selector == "" && (m.UID != nil || m.GID != nil || m.Mode != nil) {
+				mt.selector = "/cache"
+				mt.source, mt.digest = p.cacheDir(mt.source, m)
+			}
 		}
 		out = append(out, mt)
 	}
-	return out, true
+	return out, nil
 }
 
 // cacheDir is the directory that a cache mount with an owner or mode starts from.
@@ -184,7 +208,11 @@ func (p *planner) cacheDir(root *vertex, m *instructions.Mount) (*vertex, string
 	}
 	w := (&keyWriter{}).str("mkdir", "/cache").num(int(mode)).num(int(uid)).num(int(gid))
 	sum := w.sum()
-	return p.vertex(vertex{kind: mkdirVertex, key: sum, inputs: rootInput(root)}), "cachedir:" + string(sum.strict[:])
+	digest := ""
+	if root == nil {
+		digest = "cachedir:" + string(sum.strict[:])
+	}
+	return p.vertex(vertex{kind: mkdirVertex, key: sum, inputs: rootInput(root)}), digest
 }
 
 // cacheMountKey is what a cache mount adds to the key: its id and sharing only where both are the defaults
@@ -199,17 +227,16 @@ func cacheMountKey(m mount) string {
 	return ""
 }
 
-// secrets adds the secret and ssh mounts to the key: their names, never their values.
-func (p *planner) secrets(w *keyWriter, cmd *instructions.RunCommand) {
-	number := func(n *uint64, unset int) int {
-		if n == nil {
-			return unset
-		}
-		return int(*n)
-	}
-	sockets := 0
+// secrets are the secret and ssh mounts of a command, as its key has them: their names, never their values.
+type secrets struct {
+	envs, files, sockets []string
+	socket               string // the first socket's path
+}
+
+// readSecrets is dockerfile2llb.dispatchSecret and dispatchSSH for all mounts of a command.
+func readSecrets(cmd *instructions.RunCommand) secrets {
+	var out secrets
 	for _, m := range instructions.GetMounts(cmd) {
-		owned := m.UID != nil || m.GID != nil || m.Mode != nil
 		switch m.Type {
 		case instructions.MountTypeSecret:
 			id := m.CacheID
@@ -219,29 +246,40 @@ func (p *planner) secrets(w *keyWriter, cmd *instructions.RunCommand) {
 			if id == "" {
 				id = path.Base(m.Target)
 			}
-			target := m.Target
-			if m.Env == nil && target == "" {
-				target = "/run/secrets/" + path.Base(id)
-			}
-			w.str("secret", id, target).flag(m.Required)
+			required := strconv.FormatBool(m.Required)
 			if m.Env != nil {
-				w.str("env", *m.Env)
+				out.envs = append(out.envs, id, *m.Env, required)
 			}
-			if target != "" && owned {
-				w.num(number(m.UID, 0)).num(number(m.GID, 0)).num(number(m.Mode, 0o400))
+			if m.Env == nil || m.Target != "" {
+				target := m.Target
+				if target == "" {
+					target = "/run/secrets/" + path.Base(id)
+				}
+				out.files = append(out.files, id, target, required, permissions(m, 0o400))
 			}
 		case instructions.MountTypeSSH:
 			target := m.Target
 			if target == "" {
-				target = "/run/buildkit/ssh_agent." + strconv.Itoa(sockets)
+				target = fmt.Sprintf("/run/buildkit/ssh_agent.%d", len(out.sockets)/4)
 			}
-			sockets++
-			w.str("ssh", m.CacheID, target).flag(m.Required)
-			if owned {
-				w.num(number(m.UID, 0)).num(number(m.GID, 0)).num(number(m.Mode, 0o600))
+			if out.socket == "" {
+				out.socket = target
 			}
+			out.sockets = append(out.sockets, m.CacheID, target, strconv.FormatBool(m.Required), permissions(m, 0o600))
 		}
 	}
+	return out
+}
+
+// permissions are a mount's owner and mode.
+func permissions(m *instructions.Mount, mode uint64) string {
+	or := func(n *uint64, unset uint64) uint64 {
+		if n == nil {
+			return unset
+		}
+		return *n
+	}
+	return fmt.Sprintf("%d:%d:%o", or(m.UID, 0), or(m.GID, 0), or(m.Mode, mode))
 }
 
 // mountInput fills in how the cache compares what several mounts read of one source (ExecOp.getMountDeps). The source
@@ -261,13 +299,12 @@ func (p *planner) mountInput(in *input, mounts []mount, isRoot bool) {
 	if len(mounts) == 1 && !isRoot {
 		in.digest = last.digest
 	}
-	if in.from == nil {
-		paths = dedupePaths(paths)
+	if in.from == nil || in.from.kind == localVertex {
 		var queries []buildcontext.Query
-		for _, path := range paths {
+		for _, path := range dedupePaths(paths) {
 			queries = append(queries, buildcontext.Query{Path: path, FollowLinks: true})
 		}
-		p.readContext(in, queries)
+		p.readDirectory(in, queries)
 	}
 }
 

@@ -14,7 +14,7 @@ const (
 	mkfileVertex                   // a heredoc's file
 	imageVertex                    // a base image, or one named in --from
 	remoteVertex                   // a URL or git repository
-	localVertex                    // a named context that is a directory, used as a base
+	localVertex                    // a named context that is a directory
 	brokenVertex                   // an instruction that cannot be read
 	classicStep                    // any instruction, under the classic builder
 )
@@ -26,8 +26,9 @@ type vertex struct {
 	key         opKey
 	inputs      []input
 	ignoreCache bool
-	image       *imageRef // for imageVertex
-	id          string    // identity within the plan, as the digest of an LLB vertex
+	image       *imageRef          // for imageVertex
+	tree        *buildcontext.Tree // for localVertex
+	id          string             // identity within the plan, as the digest of an LLB vertex
 }
 
 // input is what one vertex reads.
@@ -38,9 +39,9 @@ type input struct {
 	content bool
 	digest  string // the content's digest where it is known, "" where only a build can tell
 
-	tree    *buildcontext.Tree   // for the build context
+	tree    *buildcontext.Tree   // the directory that is read, if it is one: the build context or a named one
 	queries []buildcontext.Query // what is read of it
-	err     error                // why digest is missing, for the build context
+	err     error                // why digest is missing, for a directory
 }
 
 // imageRef is a reference to an image with the platform it is wanted for.
