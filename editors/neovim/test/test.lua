@@ -78,7 +78,13 @@ end
 
 local function stop_all()
   local running = clients()
-  vim.lsp.stop_client(running)
+  if vim.lsp.get_clients then
+    for _, client in ipairs(running) do
+      client:stop()
+    end
+  else
+    vim.lsp.stop_client(running)
+  end
   eventually('the server stops when it is asked to', function()
     return #clients() == 0
   end)

@@ -1,7 +1,7 @@
 import * as vscode from "vscode";
 import { LanguageClient } from "vscode-languageclient/node";
 import { selectBaseline } from "./baseline";
-import { paintMarks } from "./marks";
+import { paintMarks, withoutTicks } from "./marks";
 import { cacheStatus } from "./protocol";
 import { Reordered, showReordering } from "./reordering";
 import { findServer, isProgram } from "./server";
@@ -57,6 +57,7 @@ async function start(context: vscode.ExtensionContext, output: vscode.OutputChan
 			initializationOptions: { cacheStatus: true },
 			synchronize: { configurationSection: "layerwise" },
 			outputChannel: output,
+			middleware: withoutTicks(statuses),
 		},
 	);
 	client.onNotification(cacheStatus, (status) => statuses.receive(status));

@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import { InlayHintsMiddleware } from "vscode-languageclient/node";
 import { Step } from "./protocol";
 import { Statuses } from "./statuses";
 
@@ -15,6 +16,23 @@ function kindOf(step: Step): Kind | undefined {
 		default:
 			return undefined;
 	}
+}
+
+const gutterMarks = () => vscode.workspace.getConfiguration("layerwise").get("gutterMarks", true);
+
+/** Leaves out the hints of cached steps where the gutter has a tick for them: it says all that there is. */
+export function withoutTicks(statuses: Statuses): InlayHintsMiddleware {
+	return {
+		provideInlayHints: async (document, range, token, next) => {
+			const hints = await next(document, range, token);
+			if (!gutterMarks()) {
+				return hints;
+			}
+			const steps = statuses.of(document)?.steps ?? [];
+			const ticked = new Set(steps.filter((step) => kindOf(step) === "cached").map((step) => step.endLine - 1));
+			return hints?.filter((hint) => !ticked.has(hint.position.line));
+		},
+	};
 }
 
 /**
@@ -40,7 +58,7 @@ export function paintMarks(context: vscode.ExtensionContext, statuses: Statuses)
 	);
 
 	const paint = () => {
-		const enabled = vscode.workspace.getConfiguration("layerwise").get("gutterMarks", true);
+		const enabled = gutterMarks();
 		for (const editor of vscode.window.visibleTextEditors) {
 			if (editor.document.languageId !== "dockerfile") {
 				continue;

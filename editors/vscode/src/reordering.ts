@@ -51,8 +51,10 @@ export async function showReordering(client: LanguageClient, reordered: Reordere
 		vscode.window.showInformationMessage("Layerwise: the file was edited meanwhile. Show the reordering again.");
 		return;
 	}
-	await vscode.workspace.applyEdit(edit);
+	const isDiff = (tab: vscode.Tab) => tab.input instanceof vscode.TabInputTextDiff && tab.input.modified.toString() === right.toString();
+	await vscode.window.tabGroups.close(vscode.window.tabGroups.all.flatMap((group) => group.tabs).filter(isDiff));
 	await vscode.window.showTextDocument(document);
+	await vscode.workspace.applyEdit(edit);
 }
 
 /** The rewrite that the server offers for the whole document, or the one that is picked of several. */

@@ -19,6 +19,7 @@ const settings = {
 	"editor.quickSuggestions": { other: "off", strings: "off", comments: "off" },
 	"editor.autoClosingBrackets": "never",
 	"editor.autoClosingQuotes": "never",
+	"git.openRepositoryInParentFolders": "never",
 	"files.autoSave": "off",
 	"chat.commandCenter.enabled": false,
 };
@@ -86,7 +87,7 @@ export class Editor {
 		await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
 		await this.page.keyboard.press("Enter");
 		await this.page.locator(".tab.active", { hasText: name.split("/").pop() }).waitFor();
-		await this.page.waitForSelector(".monaco-editor .view-line");
+		await this.page.waitForSelector(".editor-instance .view-line");
 	}
 
 	async command(title) {
@@ -119,7 +120,7 @@ export class Editor {
 	/** The marks that are painted in the gutter, by line: "cached", "rebuilt" or "uncertain". */
 	marks() {
 		return this.page.evaluate(() => {
-			const editor = document.querySelector(".monaco-editor");
+			const editor = document.querySelector(".editor-instance");
 			const lines = new Map(
 				[...editor.querySelectorAll(".margin-view-overlays .line-numbers")].map((number) => [
 					number.parentElement.style.top,
@@ -128,7 +129,7 @@ export class Editor {
 			);
 			const marks = {};
 			for (const glyph of editor.querySelectorAll(".glyph-margin-widgets .cgmr")) {
-				const icon = /\b(cached|rebuilt|uncertain)-(light|dark)\.svg/.exec(getComputedStyle(glyph).backgroundImage);
+				const icon = /(cached|rebuilt|uncertain)-(light|dark)\.svg/.exec(getComputedStyle(glyph).backgroundImage);
 				if (icon) {
 					marks[lines.get(glyph.style.top)] = icon[1];
 				}
@@ -140,7 +141,7 @@ export class Editor {
 	/** The text of each line that is in view, with its inlay hints, from the top. */
 	lines() {
 		return this.page.evaluate(() =>
-			[...document.querySelectorAll(".monaco-editor .view-line")]
+			[...document.querySelectorAll(".editor-instance .view-line")]
 				.sort((a, b) => parseFloat(a.style.top) - parseFloat(b.style.top))
 				.map((line) => line.textContent.replaceAll("\u00a0", " ")),
 		);

@@ -15,7 +15,7 @@ async function eventually(what, check) {
 	for (;;) {
 		try {
 			await check();
-			console.log(`  ${what}`);
+			console.log(`  ${(process.uptime()).toFixed(1).padStart(5)} s  ${what}`);
 			return;
 		} catch (error) {
 			if (Date.now() > deadline) {
@@ -73,6 +73,7 @@ try {
 	await window.save();
 	execFileSync("git", ["-C", WORKSPACE, "commit", "-qam", "A better shop"]);
 	await marksAre("marks after a commit", window, "cccccc c cc  ");
+	await eventually("the lenses follow", async () => assert.match((await window.lenses())[0], /all 6 cached/));
 
 	// EVN.
 	await window.replaceLine(9, "EVN PORT=8080");
@@ -82,13 +83,12 @@ try {
 	await eventually("the mistake is among the problems", async () =>
 		assert.match(await window.page.locator(".markers-panel .monaco-list-row", { hasText: "EVN" }).first().textContent(), /ENV/),
 	);
-	await window.command("View: Close Panel");
+	await window.command("View: Toggle Panel Visibility");
 	await window.goToLine(9, 2);
 	await window.page.keyboard.press("Control+.");
-	const fix = window.page.locator(".action-widget .monaco-list-row", { hasText: "Change to ENV" });
-	await fix.waitFor();
+	await window.page.locator(".action-widget .monaco-list-row.focused", { hasText: "Change to ENV" }).waitFor();
 	await window.page.screenshot({ path: join(ARTEFACTS, "evn.png") });
-	await fix.click();
+	await window.page.keyboard.press("Enter");
 	await eventually("the fix is made", async () => assert.match((await window.lines())[8], /^ENV PORT=8080/));
 	await window.page.locator(".squiggly-error").waitFor({ state: "detached" });
 
@@ -116,7 +116,7 @@ try {
 	await apply.waitFor();
 	await window.page.screenshot({ path: join(ARTEFACTS, "reordering.png") });
 	await apply.click();
-	await window.page.locator(".tab.dirty", { hasText: "Dockerfile" }).first().waitFor();
+	await window.page.locator(".tab.active.dirty", { hasText: /^Dockerfile$/ }).waitFor();
 	await window.save();
 	await eventually("the reordered file", () => assert.equal(read(join(seed, "Dockerfile")), read(AFTER)));
 
