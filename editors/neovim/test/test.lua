@@ -78,7 +78,7 @@ end
 
 local function stop_all()
   local running = clients()
-  if vim.lsp.get_clients then
+  if vim.fn.has('nvim-0.11') == 1 then
     for _, client in ipairs(running) do
       client:stop()
     end
