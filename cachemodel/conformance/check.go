@@ -87,7 +87,8 @@ func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally 
 				} else {
 					say("it was cached")
 				}
-			case s.Certain && lt.Vertices == 0 && s.Instruction != "FROM":
+			case s.Certain && lt.Vertices == 0 && s.Instruction != "FROM" && s.Instruction != "WORKDIR":
+				// (whether a WORKDIR comes to "/", which needs no step, may hang on an unknown image)
 				say("nothing was there to run")
 			}
 		case cachemodel.Config, cachemodel.Skipped:

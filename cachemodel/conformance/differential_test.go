@@ -2,10 +2,11 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
+	"maps"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -18,6 +19,13 @@ func runInProcess(ctx context.Context, dir string, builds []Build, seed uint64, 
 			o.Close()
 		}
 	}()
+	model := &Model{}
+	if seed%3 != 0 {
+		model.Images = oracles[0].Images
+	}
+	if seed%10 == 0 {
+		model.Dir = dir
+	}
 	for i, b := range builds {
 		var did []Truth
 		for _, o := range oracles {
@@ -27,12 +35,15 @@ func runInProcess(ctx context.Context, dir string, builds []Build, seed uint64, 
 			}
 			did = append(did, t)
 		}
-		if i == 0 {
-			continue
+		steps, err := model.Predict(ctx, b)
+		if errors.Is(err, ErrPanic) {
+			return append(wrong, err.Error()), nil
 		}
-		steps, err := Predict(ctx, dir, builds[:i], b)
 		if err != nil {
 			return wrong, err
+		}
+		if i == 0 {
+			continue
 		}
 		tally.Add(steps, did[0], did[1])
 		for n, t := range did {
@@ -55,38 +66,87 @@ func render(sketches []Sketch) []Build {
 // The model's promises hold on BuildKit's solver for generated builds and edits.
 func TestInProcess(t *testing.T) {
 	ctx := context.Background()
-	tally := NewTally()
-	failures := map[string]int{}
-	var mu sync.Mutex
-	wrongs := 0
 	dir := t.TempDir()
+	report := newReport(t)
 	for n := range *pairsFlag {
-		g := NewGenerator(*seedFlag+uint64(n), Limits{})
-		sketches, names := g.Case()
-		wrong, err := runInProcess(ctx, dir, render(sketches), *seedFlag+uint64(n), tally)
-		mu.Lock()
-		if err != nil {
-			failures[firstWords(err.Error())]++
-		}
-		if len(wrong) > 0 {
-			wrongs++
-			if wrongs <= 8 {
-				small := Shrink(sketches, func(s []Sketch) bool {
-					w, _ := runInProcess(ctx, dir, render(s), *seedFlag+uint64(n), NewTally())
-					return len(w) > 0
-				})
-				w, _ := runInProcess(ctx, dir, render(small), *seedFlag+uint64(n), NewTally())
-				t.Errorf("seed %d, edits %v:\n%s\n%s", *seedFlag+uint64(n), names, strings.Join(w, "\n"), Case{Builds: render(small), Prose: "Describe me."}.Format())
-			}
-		}
-		mu.Unlock()
+		seed := *seedFlag + uint64(n)
+		sketches, names := NewGenerator(seed, Limits{}).Case()
+		report.add(seed, sketches, names, func(s []Sketch, tally *Tally) ([]string, error) {
+			return runInProcess(ctx, dir, render(s), seed, tally)
+		})
 	}
-	t.Logf("%d cases, %d with wrong promises\n%s", *pairsFlag, wrongs, tally)
-	if os.Getenv("VERBOSE") != "" {
-		for k, v := range failures {
-			t.Log(v, k)
+	report.finish()
+}
+
+// report collects the outcome of cases and shrinks one case for each sort of failure.
+type report struct {
+	t           *testing.T
+	tally       *Tally
+	coverage    *Coverage
+	cases       int
+	wrong       map[string]int // by signature
+	unbuildable map[string]int
+}
+
+func newReport(t *testing.T) *report {
+	return &report{t: t, tally: NewTally(), coverage: NewCoverage(), wrong: map[string]int{}, unbuildable: map[string]int{}}
+}
+
+func (r *report) add(seed uint64, sketches []Sketch, names [][]string, run func([]Sketch, *Tally) ([]string, error)) {
+	r.t.Helper()
+	r.cases++
+	wrong, err := run(sketches, r.tally)
+	if err != nil {
+		r.unbuildable[firstWords(err.Error())]++
+	} else {
+		r.coverage.Add(sketches, names)
+	}
+	if len(wrong) == 0 {
+		return
+	}
+	sign := signature(wrong[0])
+	r.wrong[sign]++
+	if r.wrong[sign] > 1 || len(r.wrong) > 12 {
+		return
+	}
+	small := Shrink(sketches, func(s []Sketch) bool {
+		w, _ := run(s, NewTally())
+		return len(w) > 0 && signature(w[0]) == sign
+	})
+	wrong, _ = run(small, NewTally())
+	r.t.Errorf("seed %d, edits %v:\n%s\n%s", seed, names, strings.Join(wrong, "\n"), Case{Builds: render(small), Prose: "Describe me."}.Format())
+}
+
+func (r *report) finish() {
+	r.t.Helper()
+	n := 0
+	for _, v := range r.unbuildable {
+		n += v
+	}
+	r.t.Logf("%d cases, %d cannot be built\n%s\n%s", r.cases, n, r.tally, r.coverage)
+	for s, n := range r.wrong {
+		r.t.Logf("%d cases: %s", n, s)
+	}
+	if testing.Verbose() {
+		for _, s := range slices.Sorted(maps.Keys(r.unbuildable)) {
+			r.t.Logf("cannot be built: %d %s", r.unbuildable[s], s)
 		}
 	}
+}
+
+// signature is what tells sorts of failures apart.
+func signature(wrong string) string {
+	first, _, _ := strings.Cut(wrong, "\n")
+	_, first, _ = strings.Cut(first, "line ")
+	verdict, but, _ := strings.Cut(first, ", but ")
+	f := strings.Fields(verdict)
+	word := ""
+	if len(f) > 1 {
+		word = strings.ToUpper(f[1])
+	}
+	_, verdict, _ = strings.Cut(verdict, ": predicted ")
+	verdict, _, _ = strings.Cut(verdict, ", line")
+	return word + " " + verdict + ", but " + but
 }
 
 func firstWords(s string) string {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"sync"
 
+	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
@@ -19,13 +21,13 @@ import (
 )
 
 // Convert runs BuildKit's own Dockerfile frontend on a build and returns the definition that it would have solved.
-// Images are resolved by a stub, so nothing is fetched.
-func Convert(ctx context.Context, b Build) (*pb.Definition, error) {
-	c := &stubGateway{opts: b.FrontendOptions(), files: b.Context()}
+// Images are resolved by a stub, so nothing is fetched; the made-up ones that the build uses are returned too.
+func Convert(ctx context.Context, b Build) (*pb.Definition, map[string]cachemodel.Image, error) {
+	c := &stubGateway{opts: b.FrontendOptions(), files: b.Context(), images: map[string]cachemodel.Image{}}
 	if _, err := builder.Build(ctx, c); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return c.def, nil
+	return c.def, c.images, nil
 }
 
 // stubGateway is the frontend's side of a daemon that has the context and every image, and solves nothing.
@@ -33,6 +35,9 @@ type stubGateway struct {
 	opts  map[string]string
 	files map[string]File
 	def   *pb.Definition
+
+	mu     sync.Mutex
+	images map[string]cachemodel.Image
 }
 
 var _ gateway.Client = (*stubGateway)(nil)
@@ -71,7 +76,7 @@ func (c *stubGateway) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp
 	if !ok {
 		return nil, errors.New("not an image: " + op.Identifier)
 	}
-	cfg, dgst := imageConfig(ref, opt)
+	cfg, dgst := c.resolve(ref, opt)
 	return &sourceresolver.MetaResponse{
 		Op:    &pb.SourceOp{Identifier: op.Identifier + "@" + dgst.String(), Attrs: op.Attrs},
 		Image: &sourceresolver.ResolveImageResponse{Digest: dgst, Config: cfg},
@@ -79,12 +84,12 @@ func (c *stubGateway) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp
 }
 
 func (c *stubGateway) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
-	cfg, dgst := imageConfig(ref, opt)
+	cfg, dgst := c.resolve(ref, opt)
 	return ref, dgst, cfg, nil
 }
 
-// imageConfig makes up an image for any reference, the same one each time.
-func imageConfig(ref string, opt sourceresolver.Opt) ([]byte, digest.Digest) {
+// resolve makes up an image for any reference, the same one each time.
+func (c *stubGateway) resolve(ref string, opt sourceresolver.Opt) ([]byte, digest.Digest) {
 	p := ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
 		p = *opt.ImageOpt.Platform
@@ -99,7 +104,11 @@ func imageConfig(ref string, opt sourceresolver.Opt) ([]byte, digest.Digest) {
 	if err != nil {
 		panic(err)
 	}
-	return dt, digest.FromString(ref + string(dt))
+	dgst := digest.FromString(ref + string(dt))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.images[ref] = cachemodel.Image{Digest: dgst.String(), Env: img.Config.Env}
+	return dt, dgst
 }
 
 func (c *stubGateway) Inputs(context.Context) (map[string]llb.State, error) { return nil, nil }

@@ -134,6 +134,11 @@ func (g *Generator) sketch() Sketch {
 		for range 1 + g.IntN(7) {
 			s.Insts = append(s.Insts, g.inst(g.instruction(&g.stages[i])))
 		}
+		if i > 0 && !g.chance(5) { // most stages are of use to a later one
+			if ref, path, ok := g.stageAt(i - 1); ok {
+				s.Insts = append(s.Insts, g.inst(g.pick("COPY --from="+ref+" "+path+" /d/", "COPY --link --from="+ref+" "+path+" /out/")))
+			}
+		}
 	}
 	for range g.IntN(3) {
 		k, v := g.buildArg()
@@ -206,11 +211,11 @@ func (g *Generator) from(i, stages int) (string, stage) {
 	switch n := g.IntN(12); {
 	case n == 0:
 		base, platform = "scratch", ""
-	case n <= 3 && i > 0:
+	case n <= 4 && i > 0:
 		parent := g.stages[g.IntN(i)]
 		base, st.shell, st.outs = parent.name, parent.shell, slices.Clone(parent.outs)
 		platform = ""
-	case n == 4 && !g.limits.Real:
+	case n == 5 && !g.limits.Real:
 		base, st.shell, st.outs = g.pick("alpine:3.19", "alpine", "docker.io/library/alpine", "ghcr.io/x/y:$V", "busybox@sha256:"+strings.Repeat("ab", 32)), true, []string{"/etc"}
 	default:
 		base, st.shell = g.pick("base", "base", "base", "base", "base2", "base3"), true
@@ -393,7 +398,7 @@ func (g *Generator) runFlag(st *stage) string {
 	case 3:
 		return "--mount=" + g.pick("target=/m,source=src", "source=src,target=/m", "type=bind,src=src,dst=/m", "type=bind,source=./src,target=/m/")
 	case 4, 5:
-		if src, path, ok := g.otherStage(); ok {
+		if src, path, ok := g.otherStage(); ok && (src[0] == 's' || !g.limits.Real && g.chance(8)) { // an index is no stage here
 			return g.pick("--mount=type=bind,from="+src+",source="+path+",target=/m",
 				"--mount=from="+src+",target=/m",
 				"--mount=type=bind,from="+src+",source="+path+",target=/m,rw",
@@ -428,7 +433,10 @@ func (g *Generator) otherStage() (ref, path string, ok bool) {
 	if len(g.stages) < 2 {
 		return "", "", false
 	}
-	i := g.IntN(len(g.stages) - 1)
+	return g.stageAt(g.IntN(len(g.stages) - 1))
+}
+
+func (g *Generator) stageAt(i int) (ref, path string, ok bool) {
 	st := g.stages[i]
 	if len(st.outs) == 0 {
 		return "", "", false

@@ -9,11 +9,13 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/moby/buildkit/cache"
 	"github.com/moby/buildkit/cache/contenthash"
 	"github.com/moby/buildkit/session"
@@ -36,11 +38,14 @@ const (
 	Mixed     Outputs = iota // drawn from the seed: depends on the inputs, on the operation, on chance or on nothing
 	Different                // never the same twice
 	Same                     // always the same
+	known                    // of files whose content the definition itself has: what the operation says
 )
 
 // InProcess is BuildKit's frontend, solver, cache manager, cache maps and content hash of one empty builder, with the
 // execution of steps replaced by a made-up result.
 type InProcess struct {
+	Images map[string]cachemodel.Image // the made-up ones that builds have used
+
 	solver  *solver.Solver
 	outputs Outputs
 	seed    uint64
@@ -56,7 +61,7 @@ var ids atomic.Uint64 // of results; they name entries in BuildKit's process-wid
 
 // NewInProcess makes a builder with an empty cache.
 func NewInProcess(outputs Outputs, seed uint64) *InProcess {
-	o := &InProcess{outputs: outputs, seed: seed}
+	o := &InProcess{Images: map[string]cachemodel.Image{}, outputs: outputs, seed: seed}
 	o.solver = solver.NewSolver(solver.SolverOpt{ResolveOpFunc: o.resolve, DefaultCache: solver.NewCacheManager(
 		context.Background(), "conformance", solver.NewInMemoryCacheStorage(), cloning{solver.NewInMemoryResultStorage()})})
 	return o
@@ -78,7 +83,7 @@ func (o *InProcess) Close() { o.solver.Close() }
 
 // Build runs a build and says what it executed.
 func (o *InProcess) Build(ctx context.Context, b Build) (Truth, error) {
-	def, err := Convert(ctx, b)
+	def, images, err := Convert(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +101,7 @@ func (o *InProcess) Build(ctx context.Context, b Build) (Truth, error) {
 	o.mu.Lock()
 	o.context, o.executed = newMemFS(b.Context()), map[digest.Digest]bool{}
 	o.keys = map[digest.Digest]digest.Digest{}
+	maps.Copy(o.Images, images)
 	o.builds++
 	id := fmt.Sprint("build", o.builds)
 	o.mu.Unlock()
@@ -209,6 +215,16 @@ func (f *fakeOp) selected(i int) string {
 	return s.String()
 }
 
+// isHeredoc: the operation writes the file of a heredoc, and nothing else does so without a base.
+func (f *fakeOp) isHeredoc() bool {
+	for _, a := range f.op.GetFile().GetActions() {
+		if a.GetMkfile() != nil {
+			return true
+		}
+	}
+	return false
+}
+
 func (f *fakeOp) Exec(ctx context.Context, jc solver.JobContext, inputs []solver.Result) ([]solver.Result, error) {
 	o := f.oracle
 	o.mu.Lock()
@@ -224,6 +240,10 @@ func (f *fakeOp) Exec(ctx context.Context, jc solver.JobContext, inputs []solver
 	cm, _, err := f.CacheMap(ctx, jc, 0)
 	if err != nil {
 		return nil, err
+	}
+	if f.isHeredoc() {
+		known := &madeRef{outputs: known, name: fmt.Sprint("made", ids.Add(1)), layers: []string{cm.Digest.String()}}
+		return []solver.Result{worker.NewWorkerRefResult(known, stubWorker{})}, nil
 	}
 	made := &madeRef{outputs: o.outputs, seed: o.seed, name: fmt.Sprint("made", ids.Add(1))}
 	id := cm.Digest.String()
@@ -351,6 +371,8 @@ func (r *madeRef) digest(selected string) digest.Digest {
 		return digest.FromString(selected)
 	case Different:
 		return digest.FromString(selected + r.name)
+	case known:
+		return digest.FromString(selected + r.layers[0])
 	}
 	var s strings.Builder
 	s.WriteString(selected)

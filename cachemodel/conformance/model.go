@@ -2,36 +2,64 @@ package conformance
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 )
 
-// Predict asks the model about next, for a cache that holds the builds of bases. It goes the product's way: contexts
-// lie in directories below dir, which Predict makes and removes.
-func Predict(ctx context.Context, dir string, bases []Build, next Build) ([]cachemodel.Step, error) {
-	var plans []*cachemodel.Plan
-	for _, b := range append(slices.Clone(bases), next) {
-		p, err := Plan(ctx, dir, b)
-		if err != nil {
-			return nil, err
-		}
-		plans = append(plans, p)
-	}
-	last := len(plans) - 1
-	return cachemodel.Compare(plans[:last], plans[last]), nil
+// ErrPanic is wrapped by errors about the model's panics.
+var ErrPanic = errors.New("the model panics")
+
+// Model asks the model about builds that share a cache.
+type Model struct {
+	// Images are what is known of base images.
+	Images map[string]cachemodel.Image
+	// Dir, if it is not "", is where each context is written to be read back from the disk, as the product does;
+	// otherwise contexts stay in memory.
+	Dir string
+
+	plans []*cachemodel.Plan
 }
 
-// Plan is the model's plan of a build whose context is written to a directory of its own below dir.
-func Plan(ctx context.Context, dir string, b Build) (*cachemodel.Plan, error) {
-	root, err := os.MkdirTemp(dir, "context")
+// Predict gives the verdicts on b, for a cache that holds the builds of the earlier calls.
+func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v\n%s", ErrPanic, p, debug.Stack())
+		}
+	}()
+	tree, err := m.context(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	p := cachemodel.NewPlan(cachemodel.Build{
+		File:     dockerfile.Parse(source.New(b.Dockerfile), nil),
+		Context:  tree,
+		Settings: cachemodel.Settings{Target: b.Target, Args: b.Args, Platform: b.Platform, NoCache: b.NoCache},
+		Images:   m.Images,
+	})
+	steps = cachemodel.Compare(m.plans, p)
+	m.plans = append(m.plans, p)
+	return steps, nil
+}
+
+func (m *Model) context(ctx context.Context, b Build) (*buildcontext.Tree, error) {
+	if m.Dir == "" {
+		return b.tree()
+	}
+	root, err := os.MkdirTemp(m.Dir, "context")
 	if err != nil {
 		return nil, err
 	}
@@ -43,11 +71,59 @@ func Plan(ctx context.Context, dir string, b Build) (*cachemodel.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cachemodel.NewPlan(cachemodel.Build{
-		File:     dockerfile.Parse(source.New(b.Dockerfile), nil),
-		Context:  tree,
-		Settings: cachemodel.Settings{Target: b.Target, Args: b.Args, Platform: b.Platform, NoCache: b.NoCache},
-	}), nil
+	// The directory goes away: have everything read that may be asked for.
+	return tree, tree.Prepare(ctx, []buildcontext.Query{{Path: "/"}}, nil)
+}
+
+// tree is the context without the disk.
+func (b Build) tree() (*buildcontext.Tree, error) {
+	all := b.Context()
+	ignore := &buildcontext.Ignore{}
+	var failure error
+	for _, name := range buildcontext.IgnoreFileNames(b.Name) {
+		if f, ok := all[name]; ok {
+			ignore, failure = buildcontext.ParseIgnore(name, []byte(f.Data))
+			break
+		}
+	}
+	if failure != nil {
+		return nil, failure
+	}
+	fsys := newMemFS(all)
+	var children func(dir string, above buildcontext.IgnoreState) []*buildcontext.Node
+	children = func(dir string, above buildcontext.IgnoreState) []*buildcontext.Node {
+		var nodes []*buildcontext.Node
+		for _, p := range fsys.children[dir] {
+			f := all[p]
+			ignored, enter, state := ignore.Match(p, above)
+			meta := buildcontext.Meta{Mode: uint32(f.Mode.Perm())}
+			var below []*buildcontext.Node
+			switch {
+			case f.Mode.IsDir():
+				meta.Type = buildcontext.Dir
+				if !ignored || enter {
+					below = children(p, state)
+				}
+				if ignored && len(below) == 0 {
+					continue
+				}
+			case ignored:
+				continue
+			case f.Mode&fs.ModeSymlink != 0:
+				meta.Type, meta.Link = buildcontext.Symlink, f.Link
+			default:
+				meta.Type, meta.Size = buildcontext.File, int64(len(f.Data))
+			}
+			n := buildcontext.NewNode(path.Base(p), meta, below)
+			if meta.Type == buildcontext.File {
+				n.SetContent(buildcontext.HashContent([]byte(f.Data)))
+			}
+			nodes = append(nodes, n)
+		}
+		return nodes
+	}
+	root := buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir, Mode: 0o755}, children(".", buildcontext.IgnoreState{}))
+	return buildcontext.NewTree(root, ignore, nil, nil, nil), nil
 }
 
 // Write makes the context's files below root.
