@@ -30,7 +30,7 @@ type Change struct {
 // query with the same digest in both adds nothing. Of a directory that came or went only the directory is listed. A nil
 // tree is an empty one.
 func Diff(base, next *Tree, queries []Query) []Change {
-	empty := NewTree(NewNode("", Meta{Type: Dir}, nil), nil, nil, nil, nil)
+	empty := NewTree(NewNode("", Meta{Type: Dir}, nil), nil, nil, nil)
 	if base == nil {
 		base = empty
 	}

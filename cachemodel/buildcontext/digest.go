@@ -124,19 +124,19 @@ func (n *Node) unread(p string, deep bool, yield func(file)) {
 	}
 }
 
-// problem finds the first directory or file at or below n that could not be read at all.
-func (n *Node) problem(p string, deep bool) error {
-	if n.meta.Err != nil {
-		return pathError(p, n.meta.Err)
+// problems calls yield for what could not be read at n, and with deep below it, until yield says stop.
+func (n *Node) problems(p string, deep bool, yield func(*PathError) bool) bool {
+	if n.meta.Err != nil && !yield(pathError(p, n.meta.Err)) {
+		return false
 	}
-	if deep && n.subtree.Load() == nil {
+	if deep && n.troubled {
 		for _, c := range n.children {
-			if err := c.problem(p+"/"+c.name, true); err != nil {
-				return err
+			if !c.problems(p+"/"+c.name, true, yield) {
+				return false
 			}
 		}
 	}
-	return nil
+	return true
 }
 
 // read lets the hasher hash files, several at a time, and returns the first error in order of the files.
@@ -194,46 +194,46 @@ func (t *Tree) readOne(f file) error {
 
 // checksum computes the digest of a query as cacheContext.Checksum does (cache/contenthash/checksum.go).
 func (t *Tree) checksum(ctx context.Context, q Query) (Digest, error) {
-	sel, err := t.selection(q)
-	if err != nil {
+	d, unread, err := t.sum(q)
+	if err != nil || len(unread) == 0 {
+		return d, err
+	}
+	if err := t.read(ctx, unread, nil); err != nil {
 		return Digest{}, err
 	}
-	var files []file
-	for _, p := range sel.picks {
-		if err := p.node.problem(p.real, p.deep); err != nil {
-			return Digest{}, err
-		}
-		p.node.unread(p.real, p.deep, func(f file) { files = append(files, f) })
-	}
-	if err := t.read(ctx, files, nil); err != nil {
-		return Digest{}, err
-	}
-	one := func(p pick) (Digest, error) {
-		if p.deep {
-			return t.deep(p.node)
-		}
-		if p.node == t.root {
-			return rootHeader, nil
-		}
-		return p.node.header()
-	}
-	if len(sel.picks) == 0 {
-		return emptyDigest, nil
-	}
-	if !sel.flat || len(sel.picks) == 1 && path.Base(sel.path) == path.Base(sel.picks[0].path) {
-		return one(sel.picks[0])
-	}
-	l := newList()
-	for _, p := range sel.picks {
-		d, err := one(p)
+	d, _, err = t.sum(q)
+	return d, err
+}
+
+// sum computes the digest of a query from contents that are known, or lists the files whose contents are to be read.
+func (t *Tree) sum(q Query) (d Digest, unread []file, err error) {
+	if q.plain() {
+		sel, err := t.single(path.Join("/", q.Path), q.FollowLinks)
 		if err != nil {
-			return Digest{}, err
+			return Digest{}, nil, err
 		}
-		key := strings.ReplaceAll(strings.TrimPrefix(p.path, sel.prefix), "/", "\x00")
-		if key == "" {
-			key = "\x00"
-		}
-		l.add(key, d)
+		return t.sumOf(sel.picks[0])
 	}
-	return l.sum(), nil
+	s, err := t.selector(q)
+	if err != nil {
+		return Digest{}, nil, err
+	}
+	return s.sum()
+}
+
+// sumOf is the digest of an entry with all that is below it.
+func (t *Tree) sumOf(p pick) (d Digest, unread []file, err error) {
+	p.node.problems(p.real, true, func(e *PathError) bool {
+		err = e
+		return false
+	})
+	if err != nil {
+		return Digest{}, nil, err
+	}
+	p.node.unread(p.real, true, func(f file) { unread = append(unread, f) })
+	if len(unread) > 0 {
+		return Digest{}, unread, nil
+	}
+	d, err = t.deep(p.node)
+	return d, nil, err
 }

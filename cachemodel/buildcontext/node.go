@@ -61,11 +61,15 @@ type Node struct {
 	name     string
 	meta     Meta
 	children []*Node // in order of name
+	troubled bool    // this or something below could not be read
 
 	content atomic.Pointer[ContentID]
 	doubted atomic.Bool
-	reading sync.Mutex             // held while the contents are read, so that no one else reads them too
-	subtree atomic.Pointer[Digest] // of a Dir: its recursive digest, once known
+	reading sync.Mutex // held while the contents are read, so that no one else reads them too
+
+	// Of a Dir, once known: its recursive digest, and those of what queries with patterns select of it.
+	subtree  atomic.Pointer[Digest]
+	filtered atomic.Pointer[[]filtered]
 }
 
 // NewNode makes an entry; it takes over children, which only a Dir has, and sorts them.
@@ -74,7 +78,8 @@ func NewNode(name string, meta Meta, children []*Node) *Node {
 	if !slices.IsSortedFunc(children, byName) {
 		slices.SortFunc(children, byName)
 	}
-	return &Node{name: name, meta: meta, children: children}
+	troubled := meta.Err != nil || slices.ContainsFunc(children, func(c *Node) bool { return c.troubled })
+	return &Node{name: name, meta: meta, children: children, troubled: troubled}
 }
 
 // Name is the last element of the entry's path.

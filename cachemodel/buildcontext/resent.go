@@ -11,7 +11,7 @@ func Resent(base, next *Tree) *Tree {
 	if root == next.root {
 		return next
 	}
-	return NewTree(root, next.ignore, next.hasher, next.problems, next.failure)
+	return NewTree(root, next.ignore, next.hasher, next.failure)
 }
 
 func resent(a, b *Node) *Node {

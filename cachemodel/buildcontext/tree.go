@@ -46,7 +46,7 @@ func (e *PathError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err)
 // Unwrap gives the reason.
 func (e *PathError) Unwrap() error { return e.Err }
 
-func pathError(absolute string, err error) error {
+func pathError(absolute string, err error) *PathError {
 	rel := strings.TrimPrefix(absolute, "/")
 	if rel == "" {
 		rel = "."
@@ -62,23 +62,21 @@ type Hasher interface {
 // Tree is an immutable snapshot of a build context. Its digests are computed when they are first asked for and kept,
 // those of a directory with the directory's node, so that trees that share nodes share the work.
 type Tree struct {
-	root     *Node
-	ignore   *Ignore
-	hasher   Hasher
-	problems []*PathError
-	failure  error // why there can be no digest at all
+	root    *Node
+	ignore  *Ignore
+	hasher  Hasher
+	failure error // why there can be no digest at all
 
 	memo sync.Map // query key -> func() (Digest, error)
 }
 
 // NewTree makes a tree. The root's own mode never counts: BuildKit does not send it. Nodes without a content id get one
-// from hasher, which may be nil if there are none. Problems are what the reader of the files could not read. A failure
-// is returned by every Digest.
-func NewTree(root *Node, ignore *Ignore, hasher Hasher, problems []*PathError, failure error) *Tree {
+// from hasher, which may be nil if there are none. A failure is returned by every Digest.
+func NewTree(root *Node, ignore *Ignore, hasher Hasher, failure error) *Tree {
 	if ignore == nil {
 		ignore = &Ignore{}
 	}
-	return &Tree{root: root, ignore: ignore, hasher: hasher, problems: problems, failure: failure}
+	return &Tree{root: root, ignore: ignore, hasher: hasher, failure: failure}
 }
 
 // Root is the directory of the context itself.
@@ -87,8 +85,16 @@ func (t *Tree) Root() *Node { return t.root }
 // Ignore is the ignore file's rules that the tree was made with; it is never nil.
 func (t *Tree) Ignore() *Ignore { return t.ignore }
 
-// Problems lists what could not be read, in order of path; such an entry spoils only the digests that include it.
-func (t *Tree) Problems() []*PathError { return t.problems }
+// Problems lists what could not be read, in order of path; such an entry spoils only the digests that include it. That
+// the contents of a file cannot be read shows only when a digest needs them.
+func (t *Tree) Problems() []*PathError {
+	var out []*PathError
+	t.root.problems("", true, func(e *PathError) bool {
+		out = append(out, e)
+		return true
+	})
+	return out
+}
 
 // Lookup finds an entry by its path relative to the context, without following links.
 func (t *Tree) Lookup(name string) (*Node, bool) {
@@ -140,17 +146,12 @@ func (t *Tree) Prepare(ctx context.Context, queries []Query, progress func(done,
 	var files []file
 	seen := map[*Node]bool{}
 	for _, q := range queries {
-		sel, err := t.selection(q)
-		if err != nil {
-			continue
-		}
-		for _, s := range sel.picks {
-			s.node.unread(s.real, s.deep, func(f file) {
-				if !seen[f.node] {
-					seen[f.node] = true
-					files = append(files, f)
-				}
-			})
+		_, unread, _ := t.sum(q)
+		for _, f := range unread {
+			if !seen[f.node] {
+				seen[f.node] = true
+				files = append(files, f)
+			}
 		}
 	}
 	t.read(ctx, files, progress)
@@ -184,7 +185,7 @@ func (t *Tree) WithEntries(names []string, from *Tree) *Tree {
 			root = changed
 		}
 	}
-	return NewTree(root, t.ignore, hashers{t, from}, t.problems, t.failure)
+	return NewTree(root, t.ignore, hashers{t, from}, t.failure)
 }
 
 // hashers asks the tree that has the very node.
@@ -231,5 +232,5 @@ func (t *Tree) WithContent(name string, content []byte) *Tree {
 	if root == nil {
 		return t
 	}
-	return NewTree(root, t.ignore, t.hasher, t.problems, t.failure)
+	return NewTree(root, t.ignore, t.hasher, t.failure)
 }

@@ -43,7 +43,7 @@ func tree(t testing.TB, text string) *Tree {
 			t.Fatalf("%s: something is in the way", name)
 		}
 	}
-	return NewTree(root, nil, nil, nil, nil)
+	return NewTree(root, nil, nil, nil)
 }
 
 // Which differences BuildKit's content hash sees.
@@ -117,12 +117,12 @@ func TestDigestErrors(t *testing.T) {
 		{"a link to nowhere that matches", tree(t, "l -> none"), Query{Path: "/l*", Wildcard: true, FollowLinks: true}, "l: not found", ErrNotFound},
 		{"links in a circle", tree(t, "a -> b\n b -> a"), Query{Path: "/a", FollowLinks: true}, "a: too many symlinks", ErrTooManyLinks},
 		{"a required path", tree(t, "a=1"), Query{Path: "/", Include: []string{"b"}, Required: []string{"/b"}}, "b: not found", ErrNotFound},
-		{"a directory that cannot be read", NewTree(unreadable, nil, nil, nil, nil), Query{Path: "/d"}, "d: permission denied", nil},
-		{"a directory above it", NewTree(unreadable, nil, nil, nil, nil), Query{Path: "/"}, "d: permission denied", nil},
-		{"something in it", NewTree(unreadable, nil, nil, nil, nil), Query{Path: "/d/x"}, "d: permission denied", nil},
-		{"a file without contents", NewTree(unreadable, nil, nil, nil, nil), Query{Path: "/f"}, "f: contents not read", nil},
+		{"a directory that cannot be read", NewTree(unreadable, nil, nil, nil), Query{Path: "/d"}, "d: permission denied", nil},
+		{"a directory above it", NewTree(unreadable, nil, nil, nil), Query{Path: "/"}, "d: permission denied", nil},
+		{"something in it", NewTree(unreadable, nil, nil, nil), Query{Path: "/d/x"}, "d: permission denied", nil},
+		{"a file without contents", NewTree(unreadable, nil, nil, nil), Query{Path: "/f"}, "f: contents not read", nil},
 		{"a pattern that is none", tree(t, "a=1"), Query{Path: "/[", Wildcard: true}, "/[: syntax error in pattern", path.ErrBadPattern},
-		{"a tree that failed", NewTree(unreadable, nil, nil, nil, ErrIgnoreFile), Query{Path: "/"}, "invalid ignore file", ErrIgnoreFile},
+		{"a tree that failed", NewTree(unreadable, nil, nil, ErrIgnoreFile), Query{Path: "/"}, "invalid ignore file", ErrIgnoreFile},
 	}
 	for _, tt := range tests {
 		_, err := tt.tree.Digest(tt.query)
@@ -162,7 +162,7 @@ func wide(files int) *Node {
 // are digested again.
 func TestDigestOnce(t *testing.T) {
 	c := &counter{}
-	a := NewTree(wide(1000), nil, c, nil, nil)
+	a := NewTree(wide(1000), nil, c, nil)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() { a.Digest(Query{Path: "/"}) })
@@ -191,7 +191,7 @@ func TestDigestOnce(t *testing.T) {
 
 // A file that cannot be read spoils what includes it, and nothing else.
 func TestDigestOfUnreadableFile(t *testing.T) {
-	tr := NewTree(wide(200), nil, &counter{fail: "d00001/f007"}, nil, nil)
+	tr := NewTree(wide(200), nil, &counter{fail: "d00001/f007"}, nil)
 	var pe *PathError
 	if _, err := tr.Digest(Query{Path: "/"}); !errors.As(err, &pe) || pe.Path != "d00001/f007" {
 		t.Errorf("error %v", err)
@@ -205,7 +205,7 @@ func TestPrepareIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c := &counter{}
-	tr := NewTree(wide(1000), nil, c, nil, nil)
+	tr := NewTree(wide(1000), nil, c, nil)
 	if err := tr.Prepare(ctx, []Query{{Path: "/"}}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}

@@ -9,10 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -150,28 +148,7 @@ func (d *Dir) replace(root *buildcontext.Node, ignore *buildcontext.Ignore) {
 	if d.tree != nil && d.tree.Root() == root && slices.Equal(ignore.Patterns(), d.tree.Ignore().Patterns()) && d.invalid == nil {
 		return
 	}
-	d.tree = buildcontext.NewTree(root, ignore, hasher{d.root}, problems(root), d.invalid)
-}
-
-// problems lists the entries that could not be read.
-func problems(root *buildcontext.Node) []*buildcontext.PathError {
-	var out []*buildcontext.PathError
-	var visit func(p string, n *buildcontext.Node)
-	visit = func(p string, n *buildcontext.Node) {
-		if err := n.Meta().Err; err != nil {
-			out = append(out, &buildcontext.PathError{Path: path.Join(".", p), Err: err})
-		}
-		for _, c := range n.Children() {
-			visit(p+"/"+c.Name(), c)
-		}
-	}
-	visit("", root)
-	for _, e := range out {
-		if e.Path = strings.TrimPrefix(e.Path, "/"); e.Path == "" {
-			e.Path = "."
-		}
-	}
-	return out
+	d.tree = buildcontext.NewTree(root, ignore, hasher{d.root}, d.invalid)
 }
 
 // Update looks again at the named files and directories, absolute or relative to the context, and says whether

@@ -72,13 +72,13 @@ func Load(ctx context.Context, contextDir, rev, dockerfile string, worktree *bui
 	}
 	b := &builder{worktree: worktree, ignore: ignore, sha1: r.sha1, links: map[*entry]string{}, contents: map[*entry]buildcontext.ContentID{}}
 	if worktree == nil {
-		b.worktree = buildcontext.NewTree(buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, nil), nil, nil, nil, nil)
+		b.worktree = buildcontext.NewTree(buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, nil), nil, nil, nil)
 	}
 	if err := b.readContents(ctx, r, commit, entries); err != nil {
 		return nil, err
 	}
 	root := b.dir("", buildcontext.IgnoreState{}, buildcontext.Meta{Type: buildcontext.Dir}, entries, 0)
-	return buildcontext.NewTree(root, ignore, b.filtered, b.problems, failure), nil
+	return buildcontext.NewTree(root, ignore, b.filtered, failure), nil
 }
 
 // ignore reads the ignore file that counts.
@@ -145,7 +145,6 @@ type builder struct {
 	links    map[*entry]string
 	contents map[*entry]buildcontext.ContentID // of those that differ from the blob
 	filtered *filtered
-	problems []*buildcontext.PathError
 }
 
 // readContents reads the links' targets and the files whose contents are not the blob's.
@@ -225,7 +224,6 @@ func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
 		link, ok := b.links[e]
 		if m.Link = link; !ok {
 			m.Err = ErrMissingObject
-			b.problems = append(b.problems, &buildcontext.PathError{Path: e.path, Err: ErrMissingObject})
 		}
 		return buildcontext.NewNode(name, m, nil)
 	}
@@ -245,7 +243,6 @@ func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
 		return buildcontext.NewNode(name, m, nil) // the filtered tell when they are asked
 	default:
 		m.Err = ErrMissingObject
-		b.problems = append(b.problems, &buildcontext.PathError{Path: e.path, Err: ErrMissingObject})
 	}
 	n := buildcontext.NewNode(name, m, nil)
 	if m.Err == nil {
