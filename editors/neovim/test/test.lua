@@ -123,44 +123,44 @@ vim.cmd('filetype on')
 
 -- The marks, under BuildKit.
 open('shop/Dockerfile', { engine = 'buildkit' })
-equal('marks of a file that is as it was built', 'cccccc c cc  ', signs)
-equal('the status line', '9 of 9 cached · git HEAD', layerwise.summary)
+equal('marks of a file that is as it was built', 'ccc  cccc c cc  ', signs)
+equal('the status line', '10 of 10 cached · git HEAD', layerwise.summary)
 eventually('a lens above the stage', function()
   return lens_title():find('cached', 1, true)
 end, lens_title)
 
 write(workspace .. '/shop/src/app.js', 'document.title = "Better shop";\n')
-equal('marks after a file of the context was saved', 'ccccrr c c?  ', signs)
+equal('marks after a file of the context was saved', 'ccc  ccrr c c?  ', signs)
 eventually('the cause at the line end', function()
-  return shown(5):find('COPY src ./src.*app%.js')
+  return shown(8):find('COPY src ./src.*app%.js')
 end, function()
-  return shown(5)
+  return shown(8)
 end)
 
-replace_line(4, 'RUN npm ci --omit=dev')
-equal('marks after an unsaved edit', 'cccrrr c c?  ', signs)
+replace_line(7, 'RUN npm ci --omit=dev')
+equal('marks after an unsaved edit', 'ccc  crrr c c?  ', signs)
 
 vim.cmd('silent write')
 vim.fn.system({ 'git', '-C', workspace, 'commit', '-qam', 'A better shop' })
-equal('marks after a commit', 'cccccc c cc  ', signs)
+equal('marks after a commit', 'ccc  cccc c cc  ', signs)
 
 -- EVN.
-replace_line(9, 'EVN PORT=8080')
+replace_line(12, 'EVN PORT=8080')
 local function word_and_range()
   local found = vim.diagnostic.get(0)[1]
   return found and { found.lnum, found.col, found.end_lnum, found.end_col, found.severity }
 end
-equal('the diagnostic on EVN', { 8, 0, 8, 3, vim.diagnostic.severity.ERROR }, word_and_range)
+equal('the diagnostic on EVN', { 11, 0, 11, 3, vim.diagnostic.severity.ERROR }, word_and_range)
 eventually('the diagnostic says what was meant', function()
   return vim.diagnostic.get(0)[1].message:find('ENV', 1, true)
 end)
-equal('marks of a file with a mistake', 'cccccc c cc  ', signs)
+equal('marks of a file with a mistake', 'ccc  cccc c cc  ', signs)
 
-vim.api.nvim_win_set_cursor(0, { 9, 1 })
+vim.api.nvim_win_set_cursor(0, { 12, 1 })
 wanted_choice = 'Change to ENV'
 vim.cmd('LayerwiseFix')
 equal('the fix', 'ENV PORT=8080', function()
-  return vim.api.nvim_buf_get_lines(0, 8, 9, false)[1]
+  return vim.api.nvim_buf_get_lines(0, 11, 12, false)[1]
 end)
 equal('no diagnostic after the fix', 0, function()
   return #vim.diagnostic.get(0)
@@ -168,8 +168,8 @@ end)
 
 -- Hover.
 write(workspace .. '/shop/src/app.js', 'document.title = "The best shop";\n')
-equal('marks after the context changed again', 'ccccrr c c?  ', signs)
-local position = { textDocument = vim.lsp.util.make_text_document_params(0), position = { line = 4, character = 2 } }
+equal('marks after the context changed again', 'ccc  ccrr c c?  ', signs)
+local position = { textDocument = vim.lsp.util.make_text_document_params(0), position = { line = 7, character = 2 } }
 local hover
 vim.lsp.buf_request(0, 'textDocument/hover', position, function(_, result)
   hover = result and vim.inspect(result.contents) or ''
