@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"hash"
 	"path"
 	"runtime"
 	"strings"
@@ -25,16 +24,11 @@ var emptyDigest = Digest(sha256.Sum256(nil))
 
 // list hashes entries as BuildKit does both for a directory and for what a pattern selects
 // (cache/contenthash/checksum.go): the relative path with NUL for the slash, then the entry's digest.
-type list struct{ h hash.Hash }
+type list struct{ text []byte }
 
-func newList() list { return list{sha256.New()} }
+func (l *list) add(key string, d Digest) { l.text = append(append(l.text, key...), d[:]...) }
 
-func (l list) add(key string, d Digest) {
-	l.h.Write([]byte(key))
-	l.h.Write(d[:])
-}
-
-func (l list) sum() Digest { return Digest(l.h.Sum(nil)) }
+func (l *list) sum() Digest { return sha256.Sum256(l.text) }
 
 // header is the digest of everything about an entry but its children (filehash.go, tarsum.go): type, permissions, link
 // target, device numbers, extended attributes, contents. Name, owner (the client sends 0) and times do not count.
@@ -44,9 +38,7 @@ func (n *Node) header() (Digest, error) {
 	if m.Type == Symlink {
 		mode = 0o777
 	}
-	h := sha256.New()
-	var buf []byte
-	buf = append(buf, byte(m.Type))
+	buf := []byte{byte(m.Type)}
 	for _, v := range []uint32{mode, m.Major, m.Minor} {
 		buf = binary.LittleEndian.AppendUint32(buf, v)
 	}
@@ -59,15 +51,14 @@ func (n *Node) header() (Digest, error) {
 		text(x.Name)
 		text(x.Value)
 	}
-	h.Write(buf)
 	if m.Type == File {
 		id, ok := n.Content()
 		if !ok {
 			return Digest{}, errUnread
 		}
-		h.Write(id[:])
+		buf = append(buf, id[:]...)
 	}
-	return Digest(h.Sum(nil)), nil
+	return sha256.Sum256(buf), nil
 }
 
 var errUnread = errors.New("contents not read")
@@ -83,7 +74,7 @@ func (t *Tree) deep(n *Node) (Digest, error) {
 	if d := n.subtree.Load(); d != nil {
 		return *d, nil
 	}
-	l := newList()
+	var l list
 	head := rootHeader
 	if n != t.root {
 		var err error
@@ -119,7 +110,9 @@ func (n *Node) unread(p string, deep bool, yield func(file)) {
 		}
 	case n.meta.Type == Dir && deep && n.subtree.Load() == nil:
 		for _, c := range n.children {
-			c.unread(p+"/"+c.name, true, yield)
+			if c.meta.Type == Dir || c.meta.Type == File && c.content.Load() == nil {
+				c.unread(p+"/"+c.name, true, yield)
+			}
 		}
 	}
 }

@@ -293,7 +293,7 @@ func (s *selector) sum() (Digest, []file, error) {
 	if count == 1 && path.Base("/"+strings.TrimPrefix(s.pattern, "/")) == path.Base(tops[0].path) {
 		return tops[0].sum, nil, nil
 	}
-	l := newList()
+	var l list
 	for _, t := range tops {
 		key := strings.ReplaceAll(strings.TrimPrefix(t.path, s.orig), "/", "\x00")
 		if key == "" {
@@ -370,7 +370,8 @@ func (s *selector) share(m *match, unread *[]file) (Digest, int, error) {
 		}
 		return d, 1, nil
 	}
-	l, count, before := newList(), 0, len(*unread)
+	var l list
+	count, before := 0, len(*unread)
 	for _, c := range n.children {
 		d, k, err := s.share(m.in(c), unread)
 		if err != nil {

@@ -62,6 +62,16 @@ func (s *scanner) entry(rel, name string, above buildcontext.IgnoreState, old *b
 	if old != nil && old.Type() != meta.Type {
 		old = nil
 	}
+	earlier, isKnown := s.known[rel]
+	isKnown = isKnown && earlier.matches(meta)
+	switch {
+	case err != nil:
+	case isKnown && meta.Stamp.ChangeTime != 0: // a new attribute would have changed that time; there were none
+	case old != nil && !old.Doubted() && meta.Stamp.ChangeTime != 0 && old.Meta().Stamp == meta.Stamp:
+		meta.Xattrs = old.Meta().Xattrs
+	default:
+		meta.Xattrs, meta.Err = readXattrs(abs, meta.Err)
+	}
 	if meta.Type == buildcontext.Dir {
 		n := s.dir(rel, name, meta, state, old)
 		if ignored && len(n.Children()) == 0 {
@@ -76,8 +86,8 @@ func (s *scanner) entry(rel, name string, above buildcontext.IgnoreState, old *b
 	if info != nil && info.Mode()&os.ModeSocket != 0 {
 		n.SetContent(buildcontext.HashContent(nil))
 	}
-	if r, ok := s.known[rel]; ok && r.matches(meta) {
-		n.SetContent(r.id)
+	if isKnown {
+		n.SetContent(earlier.id)
 	}
 	return n
 }
@@ -191,7 +201,7 @@ func (s *scanner) updateDir(rel string, n *buildcontext.Node, state buildcontext
 	return reuse(n, n.Name(), n.Meta(), children)
 }
 
-// metaOf gives the properties of an entry as BuildKit's client sends them (fsutil/stat.go).
+// metaOf gives the properties of an entry, but for extended attributes, as BuildKit's client sends them (fsutil/stat.go).
 func metaOf(abs string, info fs.FileInfo) buildcontext.Meta {
 	mode := info.Mode()
 	m := buildcontext.Meta{Mode: uint32(mode.Perm())}
@@ -229,12 +239,16 @@ func metaOf(abs string, info fs.FileInfo) buildcontext.Meta {
 	if m.Type == buildcontext.CharDevice || m.Type == buildcontext.BlockDevice {
 		m.Major, m.Minor = deviceOf(info)
 	}
-	xattrs, err := xattrsOf(abs)
-	if err != nil && m.Err == nil && !errors.Is(err, fs.ErrNotExist) {
-		m.Err = reason(err)
-	}
-	m.Xattrs = buildcontext.Xattrs(xattrs)
 	return m
+}
+
+// readXattrs reads the extended attributes that count; was is what is wrong with the entry already.
+func readXattrs(abs string, was error) ([]buildcontext.Xattr, error) {
+	all, err := xattrsOf(abs)
+	if err != nil && was == nil && !errors.Is(err, fs.ErrNotExist) {
+		was = reason(err)
+	}
+	return buildcontext.Xattrs(all), was
 }
 
 // reason is an error without the path, which is told relative to the context.

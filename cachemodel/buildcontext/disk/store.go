@@ -15,7 +15,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 )
 
-// record is what is kept of a file between runs.
+// record is what is kept of a file between runs. One with extended attributes is not kept.
 type record struct {
 	size  int64
 	mode  uint32
@@ -88,7 +88,7 @@ func save(file, root string, tree *buildcontext.Node, now time.Time) error {
 			switch {
 			case m.Type == buildcontext.Dir:
 				visit(rel, c)
-			case m.Type == buildcontext.File && known && m.Stamp.ModTime != 0 && !c.Doubted():
+			case m.Type == buildcontext.File && known && m.Stamp.ModTime != 0 && len(m.Xattrs) == 0 && !c.Doubted():
 				body = appendText(body, rel)
 				for _, v := range []int64{m.Size, int64(m.Mode), m.Stamp.ModTime, m.Stamp.ChangeTime, int64(m.Stamp.Inode), int64(m.Stamp.Device)} {
 					body = binary.AppendVarint(body, v)
