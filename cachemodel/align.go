@@ -90,8 +90,12 @@ func alignSteps(old, next []*step, mates map[*step]*step) {
 	alignGap(old[from:], next[done:], mates)
 }
 
-// alignGap pairs edited instructions: the first with the first of its kind, in order.
+// alignGap pairs edited instructions: the first with the first of its kind, in order; a single one with a single one.
 func alignGap(old, next []*step, mates map[*step]*step) {
+	if len(old) == 1 && len(next) == 1 {
+		mates[next[0]] = old[0]
+		return
+	}
 	from := 0
 	for _, s := range next {
 		for j := from; j < len(old); j++ {

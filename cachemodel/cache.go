@@ -130,20 +130,22 @@ func (l *lookup) inputMatches(in, old *input, ids []int) bool {
 	if !in.content || !old.content {
 		return false
 	}
-	if in.digest != "" && sameSort(in.digest, old.digest) {
-		return in.digest == old.digest
+	if in.digest != "" && in.digest == old.digest {
+		return true
+	}
+	if decisive(in.digest) && decisive(old.digest) {
+		return false
 	}
 	// What a stage, an image or a remote source holds is not known. Of a directory that cannot be read nothing can be
 	// copied.
 	return l.belief == optimist && in.err == nil && old.err == nil
 }
 
-// sameSort reports whether two content digests are of one sort ("context:", "file:", ...) and so say by being equal or
-// not whether the contents are.
-func sameSort(a, b string) bool {
-	x, _, _ := strings.Cut(a, ":")
-	y, _, _ := strings.Cut(b, ":")
-	return x == y
+// decisive reports whether a content digest differs wherever the content does. That of a git repository does not: two
+// commits may have the same files.
+func decisive(digest string) bool {
+	sort, _, known := strings.Cut(digest, ":")
+	return known && sort != "git"
 }
 
 // sameImagePossible reports whether two references may name the same manifest.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -70,16 +71,16 @@ func (e *explainer) find(s *step) Cause {
 	}
 	mate := e.mates[s]
 	if mate == nil || len(mate.vertices) == 0 {
-		return Cause{Kind: InstructionChanged, Detail: e.newDetail(s)}
+		return Cause{Kind: InstructionChanged, Detail: e.newDetail(s, mate)}
 	}
 	old := counterpart(s, v, mate)
-	if old == nil || v.key.lax != old.key.lax && s.source() != mate.source() || v.kind == brokenVertex {
+	if old == nil || v.key != old.key && s.source() != mate.source() || v.kind == brokenVertex {
 		return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
 	}
-	if c, ok := e.contextCause(s, v, old); ok {
+	if c, ok := e.contextCause(s, v, old, mate); ok {
 		return c
 	}
-	if v.key != old.key {
+	if v.key != old.key || heredocDiffers(v, old) {
 		if c, ok := e.stateCause(s, mate); ok {
 			return c
 		}
@@ -87,7 +88,23 @@ func (e *explainer) find(s *step) Cause {
 	if c, ok := e.inputCause(s, v, old); ok {
 		return c
 	}
+	switch {
+	case s.source() != mate.source():
+		return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
+	case s.instruction() == "FROM":
+		return e.triggerCause()
+	}
 	return e.placeCause(s, v, old, mate)
+}
+
+// heredocDiffers reports whether a heredoc of the instruction has another body.
+func heredocDiffers(v, old *vertex) bool {
+	for i := range min(len(v.inputs), len(old.inputs)) {
+		if from := v.inputs[i].from; from != nil && from.kind == mkfileVertex && v.inputs[i].digest != old.inputs[i].digest {
+			return true
+		}
+	}
+	return false
 }
 
 // firstMiss is the vertex of the step that decides: of COPY --link the copy, if that is not in the cache.
@@ -128,17 +145,26 @@ func (e *explainer) imageCause(s *step, v *vertex) Cause {
 	return c
 }
 
-func (e *explainer) newDetail(s *step) string {
-	for _, old := range e.base.steps {
-		if old.source() == s.source() {
-			return "this instruction was moved here"
-		}
+func (e *explainer) newDetail(s, mate *step) string {
+	if mate != nil && mate.kind == skippedStep {
+		return "the baseline's build had no need of this instruction"
+	}
+	if inPlan(e.base, s) {
+		return "this instruction was moved here"
 	}
 	return "this instruction is new"
 }
 
+// inPlan reports whether a plan has the very instruction of s.
+func inPlan(p *Plan, s *step) bool {
+	return slices.ContainsFunc(p.steps, func(other *step) bool { return other.source() == s.source() })
+}
+
 func editDetail(s, mate *step) string {
 	old, now := mate.source(), s.source()
+	if lf := strings.NewReplacer("\r\n", "\n"); lf.Replace(old) == lf.Replace(now) {
+		return "the line ends of a heredoc are part of it"
+	}
 	if old != now && strings.Join(strings.Fields(old), " ") == strings.Join(strings.Fields(now), " ") {
 		if s.instruction() == "RUN" && s.in.EndLine > s.in.Line {
 			return "re-indenting this continued RUN changes its text"
@@ -172,23 +198,25 @@ func missingCause(v *vertex) (Cause, bool) {
 }
 
 // contextCause finds what changed in the files of the build context that a vertex reads.
-func (e *explainer) contextCause(s *step, v, old *vertex) (Cause, bool) {
+func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bool) {
 	for i := range v.inputs {
 		in := &v.inputs[i]
 		if in.queries == nil || i >= len(old.inputs) || old.inputs[i].digest == in.digest {
 			continue
 		}
-		c := Cause{Kind: ContextChanged}
 		was := &old.inputs[i]
-		switch {
-		case was.err != nil:
-			c.Detail = "in the baseline it could not be read: " + was.err.Error()
-			return c, true
-		case in.tree == nil || was.tree == nil:
+		same := slices.EqualFunc(in.queries, was.queries, func(a, b buildcontext.Query) bool { return reflect.DeepEqual(a, b) })
+		if !same { // a variable is part of what is read
+			if c, ok := e.stateCause(s, mate); ok {
+				return c, true
+			}
+		}
+		c := Cause{Kind: ContextChanged}
+		if in.tree == nil || was.tree == nil {
 			c.Detail = "the build context is another one"
 			return c, true
 		}
-		changes := foldGit(buildcontext.Diff(was.tree, in.tree, slices.Concat(in.queries, was.queries)))
+		changes := foldGit(buildcontext.Diff(was.tree, in.tree, in.queries))
 		for _, change := range changes {
 			c.Paths = append(c.Paths, change.Path)
 		}
@@ -240,7 +268,7 @@ func changesDetail(changes []buildcontext.Change) string {
 	}
 	switch len(changes) {
 	case 0:
-		return "the files that it copies changed"
+		return "the files that it reads changed"
 	case 1:
 		return changes[0].Path + " " + verbs[changes[0].Kind]
 	}
@@ -268,17 +296,17 @@ func (e *explainer) stateCause(s, mate *step) (Cause, bool) {
 			return c, true
 		}
 	}
-	if s.user.value != mate.user.value && (run || s.instruction() == "WORKDIR") {
+	if s.user.differs(mate.user) && (run || s.instruction() == "WORKDIR") {
 		c := Cause{Kind: UserChanged, Line: s.user.line, Detail: "USER above changed, so this command runs as another user"}
 		if !run {
 			c.Detail = "USER above changed, so WORKDIR's directory gets another owner"
 		}
 		return c, true
 	}
-	if s.cwd.value != mate.cwd.value {
+	if s.cwd.differs(mate.cwd) {
 		return Cause{Kind: WorkdirChanged, Line: s.cwd.line, Detail: "WORKDIR above changed, so this step's directory is another one"}, true
 	}
-	if run && s.shell.value != mate.shell.value {
+	if run && s.shell.differs(mate.shell) {
 		return Cause{Kind: ShellChanged, Line: s.shell.line, Detail: "SHELL above changed, so another program runs this command"}, true
 	}
 	if s.instruction() == "WORKDIR" && s.epoch.value != mate.epoch.value {
@@ -294,6 +322,15 @@ func (e *explainer) stateCause(s, mate *step) (Cause, bool) {
 		return Cause{Kind: ArgChanged, Detail: "the build argument " + ns + " changed"}, true
 	}
 	return Cause{}, false
+}
+
+// differs reports whether a setting was changed by an instruction, and not by a base image whose configuration is not
+// known.
+func (p placed) differs(from placed) bool {
+	if p.line == 0 && from.line == 0 {
+		return false
+	}
+	return p.text != from.text || (p.opaque == "") != (from.opaque == "")
 }
 
 func (e *explainer) stageLine(s *step) int {
@@ -401,13 +438,21 @@ func (e *explainer) inputCause(s *step, v, old *vertex) (Cause, bool) {
 }
 
 func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
-	if in.from.kind == remoteVertex {
+	switch {
+	case in.from.kind == remoteVertex && in.digest != "":
+		return Cause{Kind: InstructionChanged, Detail: "another version is asked for"}, true
+	case in.from.kind == remoteVertex:
 		return Cause{Kind: RemoteSource, Detail: "what is behind the address may have changed; a build asks for it each time"}, true
 	}
 	from := e.owner[in.from]
 	if from == nil {
 		if in.from.kind == imageVertex {
 			return Cause{Kind: BaseChanged, Detail: "the image " + familiar(in.from.image.name) + " may be another one"}, true
+		}
+		for i := range in.from.inputs { // the directory that a cache mount starts from is nobody's
+			if below := &in.from.inputs[i]; below.from != nil && !e.sure.hit(below.from) {
+				return e.sourceCause(s, below)
+			}
 		}
 		return Cause{}, false
 	}
@@ -430,26 +475,35 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	return Cause{Kind: Follows, Line: line, Detail: fmt.Sprintf("line %d above is rebuilt", line)}, true
 }
 
+// triggerCause explains a FROM of which an ONBUILD trigger misses.
+func (e *explainer) triggerCause() Cause {
+	c := Cause{Kind: InstructionChanged, Detail: "an ONBUILD trigger of its base changed, or what it runs with"}
+	for _, s := range e.next.steps {
+		if mate := e.mates[s]; s.instruction() == "ONBUILD" && (mate == nil || mate.source() != s.source()) {
+			c.Line = s.in.Line
+			break
+		}
+	}
+	return c
+}
+
 // placeCause explains a step that is what it was and whose inputs are all cached, but not together: it stands in
 // another place.
 func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
-	c := Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
-	if len(v.inputs) == 0 || len(old.inputs) == 0 || v.inputs[0].from == old.inputs[0].from {
+	c := Cause{Kind: InstructionChanged, Detail: "it follows upon other steps than before"}
+	if len(v.inputs) == 0 || len(old.inputs) == 0 {
 		return c
 	}
-	c.Detail = "it follows upon other steps than before"
 	if from := e.owner[v.inputs[0].from]; from != nil && from != s {
 		c.Line = from.in.Line
 	}
 	was := e.owner[old.inputs[0].from]
-	if was == nil || was == mate {
-		return c
+	switch {
+	case was == nil || was == mate || was.instruction() == "FROM":
+	case inPlan(e.next, was):
+		c.Detail = fmt.Sprintf("it no longer comes after `%s`", was.text())
+	default:
+		c.Detail = fmt.Sprintf("`%s` above it was removed", was.text())
 	}
-	for _, m := range e.mates {
-		if m == was {
-			return c
-		}
-	}
-	c.Detail = fmt.Sprintf("`%s` above it was removed", was.text())
 	return c
 }

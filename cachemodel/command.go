@@ -53,12 +53,7 @@ func (p *planner) carryOut(st *stagePlan, c command, cmd instructions.Command, u
 // unreadable plans an instruction that BuildKit would reject as what it most likely means: a step that is new, or a
 // setting that has no effect yet.
 func (p *planner) unreadable(s *state, c command, err error) {
-	c.step.kind = unknownStep
-	if err != nil {
-		c.step.problem = err.Error()
-	} else if len(c.in.Problems) > 0 {
-		c.step.problem = c.in.Problems[0].Message
-	}
+	c.step.reject(c.in, err)
 	switch c.in.Meant {
 	case "RUN", "COPY", "ADD", "WORKDIR":
 		s.root = p.broken(c.in, rootInput(s.root))

@@ -53,6 +53,16 @@ type step struct {
 	platform         string
 }
 
+// reject says that the instruction in, or an error that it leads to, cannot be read.
+func (s *step) reject(in *dockerfile.Instruction, err error) {
+	s.kind = unknownStep
+	if len(in.Problems) > 0 {
+		s.problem = in.Problems[0].Message
+	} else if err != nil {
+		s.problem = err.Error()
+	}
+}
+
 // placed is a value with the 1-based line that set it, 0 where none did.
 type placed struct {
 	value
@@ -138,7 +148,7 @@ func NewPlan(b Build) *Plan {
 	if err != nil {
 		p.plan.err = err
 		for _, s := range p.plan.steps {
-			s.kind = unknownStep
+			s.reject(s.in, err)
 		}
 		return p.plan
 	}
@@ -217,7 +227,7 @@ func (p *planner) readStages(of map[*dockerfile.Instruction]*step) {
 	for _, stage := range p.File.Stages {
 		if stage.From.From == nil && stage.Base.Text == "" && len(p.stages) > 0 {
 			// A FROM that is still being typed: until it says what it is, all goes on as before.
-			of[stage.From].kind = unknownStep
+			of[stage.From].reject(stage.From, nil)
 			p.addCommands(p.stages[len(p.stages)-1], stage, of)
 			continue
 		}
@@ -264,9 +274,9 @@ func (p *planner) stageNames() string {
 
 // metaArg carries out one instruction above the first FROM (dockerfile2llb.buildMetaArgs).
 func (p *planner) metaArg(in *dockerfile.Instruction, s *step) {
-	s.kind = unknownStep
 	arg, ok := in.Command.(*instructions.ArgCommand)
 	if !ok {
+		s.reject(in, errors.New("only ARG may stand above the first FROM"))
 		return
 	}
 	for _, kv := range arg.Args {
@@ -276,7 +286,7 @@ func (p *planner) metaArg(in *dockerfile.Instruction, s *step) {
 		} else if kv.Value != nil {
 			v, err := p.x.word(*kv.Value, &p.global)
 			if err != nil {
-				s.problem = err.Error()
+				s.reject(in, err)
 				return
 			}
 			p.global.set(kv.Key, v, from)
@@ -423,10 +433,10 @@ func (p *planner) begin(st *stagePlan) {
 	s := &st.state
 	switch {
 	case st.baseErr != nil:
-		from.problem = st.baseErr.Error()
 		s.root = p.broken(st.stage.From, nil)
+		from.add(s.root)
 		s.platform = p.platform()
-		p.unknownConfig(s, s.root.id)
+		p.unknownConfig(s, s.root.key)
 	case st.base != nil:
 		*s = st.base.state
 		s.env = st.base.state.env.clone()
@@ -448,11 +458,13 @@ func (p *planner) begin(st *stagePlan) {
 		} else if s.root.kind == localVertex {
 			p.knownConfig(s, Image{WorkingDir: "/"})
 		} else {
-			p.unknownConfig(s, s.root.id)
+			p.unknownConfig(s, s.root.key)
 		}
 	}
-	if st.stage.From.From == nil || st.baseErr != nil {
-		from.kind = unknownStep
+	if st.baseErr != nil {
+		from.reject(st.stage.From, st.baseErr)
+	} else if st.stage.From.From == nil {
+		from.reject(st.stage.From, nil)
 	}
 }
 
@@ -478,8 +490,9 @@ func (p *planner) knownConfig(s *state, image Image) {
 	s.shell.value = plain(strings.Join(image.Shell, "\x00"))
 }
 
-// unknownConfig starts a stage from an image of which nothing is known but what identifies it.
-func (p *planner) unknownConfig(s *state, id string) {
+// unknownConfig starts a stage from an image of which nothing is known but its key.
+func (p *planner) unknownConfig(s *state, key opKey) {
+	id := string(key.strict[:])
 	p.imageVar(s, baseVars, value{opaque: baseVars + id}, origin{})
 	s.cwd.value = value{text: "/", opaque: "\x00cwd\x00" + id}
 	s.user.value = value{opaque: "\x00user\x00" + id}

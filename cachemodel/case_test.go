@@ -1,0 +1,233 @@
+package cachemodel
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"golang.org/x/tools/txtar"
+)
+
+// A modelCase is a build A, whose steps the cache holds, and a build B that is judged.
+//
+// An archive in testdata holds any number of cases. A file "case: PROSE" begins one; its lines are settings, which begin
+// with "A " or "B " where they are for one of the builds only. "A/PATH" and "B/PATH" are files of the contexts, "A:NAME/PATH"
+// those of a context called NAME; B has all files of A that it does not have itself. "want" is the verdict on each line.
+type modelCase struct {
+	prose string
+	a, b  *testBuild
+	want  string
+}
+
+// testBuild is a build as a case describes it.
+type testBuild struct {
+	settings Settings
+	files    map[string]map[string]testFile // by context, "" is the main one
+	images   map[string]Image
+	none     bool // there is no build
+}
+
+type testFile struct {
+	data string
+	mode fs.FileMode
+	link string
+}
+
+func parseCases(t *testing.T, a *txtar.Archive) []*modelCase {
+	var cases []*modelCase
+	var settings []string
+	flush := func() {
+		if len(cases) > 0 {
+			cases[len(cases)-1].apply(t, settings)
+		}
+	}
+	for _, f := range a.Files {
+		if prose, ok := strings.CutPrefix(f.Name, "case: "); ok {
+			flush()
+			settings = strings.Split(string(f.Data), "\n")
+			cases = append(cases, &modelCase{prose: prose, a: newTestBuild(), b: newTestBuild()})
+			continue
+		}
+		c := cases[len(cases)-1]
+		side, name, _ := strings.Cut(f.Name, "/")
+		side, context, _ := strings.Cut(side, ":")
+		b := c.b
+		switch side {
+		case "want":
+			c.want = string(f.Data)
+			continue
+		case "A":
+			b = c.a
+		case "B":
+		default:
+			t.Fatalf("%s: what is the file %q?", c.prose, f.Name)
+		}
+		if b.files[context] == nil {
+			b.files[context] = map[string]testFile{}
+		}
+		b.files[context][name] = testFile{data: string(f.Data), mode: 0o644}
+	}
+	flush()
+	return cases
+}
+
+func newTestBuild() *testBuild {
+	return &testBuild{files: map[string]map[string]testFile{"": {}}, images: map[string]Image{}, settings: Settings{Args: map[string]string{}}}
+}
+
+func (c *modelCase) apply(t *testing.T, settings []string) {
+	for context, files := range c.a.files {
+		merged := maps.Clone(files)
+		maps.Copy(merged, c.b.files[context])
+		c.b.files[context] = merged
+	}
+	for _, line := range settings {
+		if rest, ok := strings.CutPrefix(line, "A "); ok {
+			c.a.apply(t, rest)
+		} else if rest, ok := strings.CutPrefix(line, "B "); ok {
+			c.b.apply(t, rest)
+		} else if line != "" {
+			c.a.apply(t, line)
+			c.b.apply(t, line)
+		}
+	}
+}
+
+func (b *testBuild) apply(t *testing.T, line string) {
+	word, rest, _ := strings.Cut(line, " ")
+	name, value, _ := strings.Cut(rest, " ")
+	file := b.files[""][name]
+	switch word {
+	case "none":
+		b.none = true
+	case "engine":
+		b.settings.Engine = Engine(rest)
+	case "target":
+		b.settings.Target = rest
+	case "platform":
+		b.settings.Platform = rest
+	case "no-cache":
+		b.settings.NoCache = true
+	case "arg":
+		k, v, _ := strings.Cut(rest, "=")
+		b.settings.Args[k] = v
+	case "remove":
+		delete(b.files[""], name)
+	case "mode":
+		mode, err := strconv.ParseUint(value, 8, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file.mode = fs.FileMode(mode)
+		b.files[""][name] = file
+	case "link":
+		b.files[""][name] = testFile{mode: fs.ModeSymlink, link: value}
+	case "dir":
+		b.files[""][name] = testFile{mode: fs.ModeDir | 0o755}
+	case "crlf":
+		file.data = strings.ReplaceAll(file.data, "\n", "\r\n")
+		b.files[""][name] = file
+	case "image":
+		image := b.images[name]
+		k, v, _ := strings.Cut(value, "=")
+		switch k {
+		case "digest":
+			image.Digest = v
+		case "env":
+			image.Env = append(image.Env, v)
+		case "workdir":
+			image.WorkingDir = v
+		case "user":
+			image.User = v
+		case "shell":
+			image.Shell = strings.Fields(v)
+		case "onbuild":
+			image.OnBuild = append(image.OnBuild, v)
+		}
+		b.images[name] = image
+	default:
+		t.Fatalf("unknown setting %q", line)
+	}
+}
+
+func (b *testBuild) dockerfile() string { return b.files[""]["Dockerfile"].data }
+
+func (b *testBuild) plan() *Plan {
+	build := Build{
+		File: dockerfile.Parse(source.New(b.dockerfile()), nil), Context: tree(b.files[""]),
+		Settings: b.settings, Images: b.images, Contexts: map[string]*buildcontext.Tree{},
+	}
+	for name, files := range b.files {
+		if name != "" {
+			build.Contexts[name] = tree(files)
+		}
+	}
+	return NewPlan(build)
+}
+
+// tree makes a context of files by their path, less those that its .dockerignore names.
+func tree(files map[string]testFile) *buildcontext.Tree {
+	ignore, err := buildcontext.ParseIgnore(".dockerignore", []byte(files[".dockerignore"].data))
+	if err != nil {
+		panic(err)
+	}
+	children := map[string][]*buildcontext.Node{}
+	all := map[string]testFile{}
+	for name, f := range files {
+		if ignore.Ignores(name) {
+			continue
+		}
+		all[name] = f
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			all[dir] = testFile{mode: fs.ModeDir | 0o755}
+		}
+	}
+	names := slices.Sorted(maps.Keys(all))
+	slices.SortStableFunc(names, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
+	for _, name := range names {
+		f := all[name]
+		meta := buildcontext.Meta{Mode: uint32(f.mode.Perm()), Size: int64(len(f.data)), Link: f.link}
+		switch {
+		case f.mode.IsDir():
+			meta.Type = buildcontext.Dir
+		case f.link != "":
+			meta.Type, meta.Mode = buildcontext.Symlink, 0o777
+		}
+		n := buildcontext.NewNode(path.Base(name), meta, children[name])
+		if meta.Type == buildcontext.File {
+			n.SetContent(buildcontext.HashContent([]byte(f.data)))
+		}
+		children[path.Dir(name)] = append(children[path.Dir(name)], n)
+	}
+	return buildcontext.NewTree(buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, children["."]), ignore, nil, nil)
+}
+
+// verdicts writes steps as the golden files have them.
+func verdicts(steps []Step) string {
+	var b strings.Builder
+	for _, s := range steps {
+		fmt.Fprintf(&b, "%d %s", s.Line, s.Status)
+		if !s.Certain {
+			b.WriteString("?")
+		}
+		if s.Cause != nil {
+			fmt.Fprintf(&b, " %s@%d %s", s.Cause.Kind, s.Cause.Line, s.Cause.Detail)
+			if len(s.Cause.Paths) > 0 {
+				fmt.Fprintf(&b, " %q", s.Cause.Paths)
+			}
+		}
+		if s.Detail != "" {
+			b.WriteString(" | " + s.Detail)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
