@@ -1,3 +1,5 @@
+//go:build linux
+
 package conformance
 
 import (
@@ -25,11 +27,14 @@ type item struct {
 // layout is a generated context, by path. Parents are directories.
 type layout map[string]item
 
+// attribute marks a generated file or directory with an extended attribute.
+const attribute = os.ModeIrregular
+
 var (
 	names  = []string{"a", "b", "c", "a.txt", "b.txt", "ab", "a-b", "a b", "src", "é", "x*", "[y]", ".h"}
 	texts  = []string{"", "x", "y", "xy", strings.Repeat("long ", 20000)}
-	modes  = []os.FileMode{0o644, 0o644, 0o755, 0o600, 0o664, 0o755 | os.ModeSetuid, 0o777 | os.ModeSticky}
-	dirs   = []os.FileMode{0o755, 0o755, 0o700, 0o775 | os.ModeSetgid}
+	modes  = []os.FileMode{0o644, 0o644, 0o755, 0o600, 0o664, 0o755 | os.ModeSetuid, 0o777 | os.ModeSticky, 0o644 | attribute}
+	dirs   = []os.FileMode{0o755, 0o755, 0o700, 0o775 | os.ModeSetgid, 0o755 | attribute}
 	ignore = []string{"a", "*.txt", "**/*.txt", "!a.txt", "!**/b.txt", "src", "!src/a", "src/*", "!src/b.txt", "/b", "b/", "*", "!c", "a/b", "!a/b/c",
 		"[ab]", "a?b", "**", "!src", "# a", " a ", "!a/", "a/**", "!a/*", "./c", "..", "**/c", "c/**/a", "*/*", "!*/a"}
 )
@@ -177,7 +182,12 @@ func (l layout) write(t testing.TB, dir string) {
 			later = append(later, p)
 		}
 		if it.mode != 0 {
-			check(os.Chmod(abs, it.mode))
+			check(os.Chmod(abs, it.mode&^attribute))
+		}
+		if it.mode&attribute != 0 && it.kind != "fifo" && it.kind != "socket" {
+			if err := syscall.Setxattr(abs, "user.test", []byte("x"), 0); err != nil {
+				t.Logf("NO EXTENDED ATTRIBUTES HERE, they are not compared: %v", err)
+			}
 		}
 	}
 	for _, p := range later {
