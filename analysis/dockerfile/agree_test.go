@@ -13,6 +13,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
@@ -25,7 +26,7 @@ func agree(text string) (difference string, accepted bool) {
 		if difference != "" {
 			return difference, true
 		}
-		_, _, err = instructions.Parse(result.AST, nil)
+		_, _, err = instructions.Parse(result.AST, linter.New(&linter.Config{}))
 	}
 	var first *dockerfile.Problem
 	for i := range f.Problems {
@@ -110,7 +111,7 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 		if in.Node == nil {
 			return fmt.Sprintf("instruction %d was rejected: %v", i, in.Problems)
 		}
-		if _, err := instructions.ParseInstruction(node); err != nil {
+		if _, err := dockerfile.Typed(node); err != nil {
 			if in.Command != nil || in.From != nil {
 				if !has(in, dockerfile.UnknownFlag) {
 					return fmt.Sprintf("instruction %d has a command, BuildKit says %v", i, err)
@@ -135,7 +136,7 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 			moved.PrevComment = nil
 		}
 		moved.StartLine, moved.EndLine = in.Node.StartLine, in.Node.EndLine
-		value, _ := instructions.ParseInstruction(&moved)
+		value, _ := dockerfile.Typed(&moved)
 		if run, ok := value.(*instructions.RunCommand); ok {
 			slices.Sort(run.FlagsUsed)
 		}

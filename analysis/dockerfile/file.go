@@ -84,7 +84,7 @@ type Instruction struct {
 	// replaced by what it means. Node is nil where BuildKit's parser rejects the line, Command where BuildKit rejects the
 	// instruction for any other reason than such a misspelling; FROM is in From.
 	// Their locations count lines within the instruction and must not be used. They are shared between versions of the file:
-	// whoever calls Expand, which changes a command in place, must get one of their own by instructions.ParseInstruction(Node).
+	// whoever calls Expand, which changes a command in place, must get one of their own by Typed(Node).
 	Node    *parser.Node
 	Command instructions.Command
 	From    *instructions.Stage

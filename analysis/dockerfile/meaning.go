@@ -58,7 +58,7 @@ func (s *scanner) interpret(in *Instruction, l *logical, h header, above []strin
 		try.Flags[at] = flag
 	}
 	for tries := 0; ; tries++ {
-		_, err := instructions.ParseInstruction(&try)
+		_, err := Typed(&try)
 		if err == nil {
 			break
 		}
@@ -89,7 +89,7 @@ func (s *scanner) interpret(in *Instruction, l *logical, h header, above []strin
 			replace(at, meant)
 		}
 	}
-	if value, err := instructions.ParseInstruction(&try); ok && err == nil {
+	if value, err := Typed(&try); ok && err == nil {
 		in.accept(value)
 	}
 }
@@ -138,7 +138,7 @@ func culprit(node *parser.Node, err error) int {
 	return sort.Search(len(node.Flags), func(n int) bool {
 		first := *node
 		first.Flags = node.Flags[:n]
-		_, other := instructions.ParseInstruction(&first)
+		_, other := Typed(&first)
 		return other != nil && reason(other) == reason(err)
 	}) - 1
 }

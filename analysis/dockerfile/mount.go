@@ -30,7 +30,7 @@ func checkMount(node *parser.Node, flag string, escape byte) (message, part stri
 	}
 	one := *node
 	one.Flags = []string{flag}
-	value, err := instructions.ParseInstruction(&one)
+	value, err := Typed(&one)
 	run, ok := value.(*instructions.RunCommand)
 	if err != nil || !ok {
 		return "", "", nil
