@@ -50,16 +50,32 @@ func (p *planner) carryOut(st *stagePlan, c command, cmd instructions.Command, u
 	return nil
 }
 
-// unreadable plans an instruction that BuildKit would reject as what it most likely means: a step that is new, or a
-// setting that has no effect yet.
+// unreadable plans an instruction that BuildKit would reject as what it most likely means: a step that is new, a variable
+// of which nothing is known yet, or a setting that has no effect yet.
 func (p *planner) unreadable(s *state, c command, err error) {
 	c.step.reject(c.in, err)
+	args := p.File.Text.Slice(c.in.ArgsSpan)
 	switch c.in.Meant {
-	case "RUN", "COPY", "ADD", "WORKDIR":
+	case "WORKDIR":
+		if strings.TrimSpace(args) == "" {
+			return // it may become "WORKDIR /"
+		}
+		fallthrough
+	case "RUN", "COPY", "ADD":
 		s.root = p.broken(c.in, rootInput(s.root))
 		c.step.vertices = append(c.step.vertices, s.root)
+	case "ARG":
+		if !strings.Contains(args, "=") {
+			return // without a value it has no effect
+		}
+		fallthrough
+	case "ENV":
+		s.env.set(brokenVar, plain(""), origin{line: c.line, arg: c.in.Meant == "ARG"})
 	}
 }
+
+// brokenVar stands for the variables of an ENV or ARG that cannot be read.
+const brokenVar = "\x00broken"
 
 // expand returns the instruction's command with its variables expanded. uncertain is "" or identifies the expressions
 // whose values depend on a base image of unknown configuration.
@@ -84,10 +100,11 @@ func (p *planner) expand(in *dockerfile.Instruction, env *environ) (cmd instruct
 
 // expandFresh expands a command parsed anew, since expanding writes to it.
 func (p *planner) expandFresh(in *dockerfile.Instruction, env *environ) (cmd instructions.Command, uncertain string, err error) {
-	cmd, err = instructions.ParseCommand(in.Node)
+	fresh, err := dockerfile.Typed(in.Node)
 	if err != nil {
 		return nil, "", err
 	}
+	cmd, _ = fresh.(instructions.Command)
 	var parts []string
 	via := func(expand func(string, *environ) (value, error)) instructions.SingleWordExpander {
 		return func(word string) (string, error) {
