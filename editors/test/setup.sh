@@ -10,7 +10,9 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${LAYERWISE_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/layerwise-test}
 artefacts=${LAYERWISE_TEST_ARTEFACTS:-$cache/artefacts}
 work=$(mktemp -d "${TMPDIR:-/tmp}/layerwise-editor.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# What an editor left running may still write for a moment.
+cleanup() { rm -rf "$work" 2>/dev/null || { sleep 2 && rm -rf "$work"; }; }
+trap cleanup EXIT
 mkdir -p "$artefacts"
 
 # LAYERWISE_SERVER names a server that is built already.

@@ -46,6 +46,7 @@ const running = (path) =>
 
 const vscode = await startEditor();
 let window;
+let carried;
 try {
 	// The marks, under BuildKit, from the server that the extension carries.
 	window = await vscode.open(shop);
@@ -59,7 +60,7 @@ try {
 		assert.equal(lenses.length, 2);
 		assert.match(lenses[0], /cached/);
 	});
-	const carried = join(WORK, "extensions", readdirSync(join(WORK, "extensions")).find((name) => name.startsWith("layerwise.")), "server", "layerwise");
+	carried = join(WORK, "extensions", readdirSync(join(WORK, "extensions")).find((name) => name.startsWith("layerwise.")), "server", "layerwise");
 	assert.equal(running(carried).length, 1, `${carried} should run`);
 
 	writeFileSync(join(shop, "src", "app.js"), 'document.title = "Better shop";\n');
@@ -122,6 +123,12 @@ try {
 	// Clean shutdown.
 	await window.command("Layerwise: Restart Server");
 	await eventually("the server ends with code 0 when it is restarted", () => assert.match(read(join(WORK, "exits")), /^(0\n)+$/));
+
+	// A server that is not there.
+	writeFileSync(join(seed, ".vscode", "settings.json"), JSON.stringify({ "layerwise.server.path": "/nowhere/layerwise" }));
+	const toast = window.page.locator(".notification-toast", { hasText: "names /nowhere/layerwise, which is not a program" });
+	await toast.locator(".monaco-button", { hasText: "Open Settings" }).waitFor();
+	await eventually("no marks are left of a server that is gone", async () => assert.deepEqual(await window.marks(), {}));
 	await window.page.close();
 } catch (error) {
 	await window?.page.screenshot({ path: join(ARTEFACTS, "failure.png") }).catch(() => {});
@@ -130,4 +137,5 @@ try {
 } finally {
 	await vscode.stop();
 }
+await eventually("nothing is left running", () => assert.deepEqual(running(carried), []));
 console.log(process.exitCode ? "VS Code: FAILED" : "VS Code: passed");
