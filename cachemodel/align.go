@@ -45,13 +45,13 @@ func (g *stageSteps) counterpart(old, now []*stageSteps) *stageSteps {
 func byStage(p *Plan) []*stageSteps {
 	var out []*stageSteps
 	for _, s := range p.steps {
-		begins := s.in.Meant == "FROM" && (s.in.From != nil || len(s.in.Args) > 0)
-		if len(out) == 0 || begins {
+		isFrom := s.in.Meant == "FROM" && begins(s.in)
+		if len(out) == 0 || isFrom {
 			g := &stageSteps{index: -1}
 			if len(out) > 0 {
 				g.index = out[len(out)-1].index
 			}
-			if begins {
+			if isFrom {
 				g.index++
 				g.name = p.build.File.Stages[s.in.Stage].Name
 			}

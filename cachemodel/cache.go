@@ -78,13 +78,18 @@ func (c *cache) lookup(p *Plan, b belief) lookup {
 	return l
 }
 
-// hit reports whether the vertex is in the cache.
-func (l *lookup) hit(v *vertex) bool { return len(l.ids[v]) > 0 }
+// hit reports whether the vertex is taken from the cache. One that is forced to run is not, nor is what stands directly
+// upon it; but what they give is stored under the keys that they have anyway, so that what follows is looked up as
+// usual.
+func (l *lookup) hit(v *vertex) bool {
+	return len(l.ids[v]) > 0 && !v.ignoreCache &&
+		!slices.ContainsFunc(v.inputs, func(in input) bool { return in.from != nil && in.from.ignoreCache })
+}
 
 // find returns the records that v is found as (solver edge.probeCache: the operation's own key, and for every input
 // of one and the same record either its definition or its content).
 func (l *lookup) find(v *vertex) []int {
-	if v.ignoreCache || v.kind == localVertex || v.kind == brokenVertex {
+	if v.kind == localVertex || v.kind == brokenVertex {
 		return nil
 	}
 	var candidates []int

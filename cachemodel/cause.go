@@ -20,10 +20,12 @@ type explainer struct {
 	mates      map[*step]*step
 	owner      map[*vertex]*step // of next's and base's vertices
 	causes     map[*step]Cause
+	doubt      bool // the plans are not certain to have the very steps of the builds
 }
 
 func newExplainer(bases []*Plan, next *Plan, sure, hope *lookup) *explainer {
 	e := &explainer{next: next, sure: sure, hope: hope, owner: map[*vertex]*step{}, causes: map[*step]Cause{}}
+	e.doubt = slices.ContainsFunc(append(slices.Clone(bases), next), func(p *Plan) bool { return p.doubtful })
 	if len(bases) == 0 {
 		return e
 	}
@@ -386,6 +388,9 @@ func (e *explainer) envCause(s, mate *step, names []string) (Cause, bool) {
 }
 
 func settingName(n *envNode) string {
+	if n.key == brokenVar {
+		return "a variable that cannot be read yet"
+	}
 	if n.origin.arg {
 		return "ARG " + n.key
 	}

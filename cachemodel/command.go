@@ -190,7 +190,8 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 		return nil
 	}
 	w := (&keyWriter{}).str("mkdir").val(cleanPath(wd)).val(owner(s.user.value)).val(p.epoch.value)
-	s.root = p.vertex(vertex{kind: mkdirVertex, key: w.sum(), inputs: rootInput(s.root)})
+	s.root = p.vertex(vertex{kind: mkdirVertex, key: w.sum(), inputs: rootInput(s.root), doubtful: wd.text == "/"})
+	p.plan.doubtful = p.plan.doubtful || s.root.doubtful
 	c.step.add(s.root)
 	return nil
 }

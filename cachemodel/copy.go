@@ -79,10 +79,10 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 	if err != nil {
 		return err
 	}
-	w := (&keyWriter{}).str("copy").val(value{opaque: uncertain})
 	if uncertain != "" {
-		w.val(s.cwd.value) // the destination may turn out to be relative
+		uncertain += "\x00" + s.cwd.strict() // the destination may turn out to be relative
 	}
+	w := (&keyWriter{}).str("copy").val(value{opaque: uncertain})
 	op := fileOp{key: w.val(dest).str(ownerText(t.chown), modeKey(t.chmod)).list(t.exclude), inputs: rootInput(root)}
 	for _, src := range t.SourcePaths {
 		ref, isGit := parseGit(src)

@@ -21,6 +21,7 @@ type Plan struct {
 	build    Build
 	steps    []*step   // one per instruction, in file order
 	vertices []*vertex // inputs before those who read them
+	doubtful bool      // whether all of these are steps of the build hangs on a base image of unknown configuration
 	err      error
 }
 
@@ -225,8 +226,7 @@ func (p *planner) sourceDateEpoch() {
 // readStages finds each stage's base and commands, and what those copy from.
 func (p *planner) readStages(of map[*dockerfile.Instruction]*step) {
 	for _, stage := range p.File.Stages {
-		if stage.From.From == nil && stage.Base.Text == "" && len(p.stages) > 0 {
-			// A FROM that is still being typed: until it says what it is, all goes on as before.
+		if len(p.stages) > 0 && !begins(stage.From) {
 			of[stage.From].reject(stage.From, nil)
 			p.addCommands(p.stages[len(p.stages)-1], stage, of)
 			continue
@@ -239,6 +239,13 @@ func (p *planner) readStages(of map[*dockerfile.Instruction]*step) {
 			p.addSources(&st.commands[i])
 		}
 	}
+}
+
+// begins reports whether a FROM begins a stage. One that is still being typed and says nothing of its base does not: until
+// then all goes on as before.
+func begins(from *dockerfile.Instruction) bool {
+	return from.From != nil && !strings.HasPrefix(from.From.BaseName, "-") ||
+		from.From == nil && len(from.Args) > 0 && !strings.HasPrefix(from.Args[0].Text, "-")
 }
 
 // target is the stage to build, nil if the file has none. BuildKit takes a name only (dispatchContext.resolveTarget),

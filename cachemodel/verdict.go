@@ -1,6 +1,7 @@
 package cachemodel
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -39,24 +40,15 @@ func judge(out *Step, s *step, why *explainer) {
 		out.Status = Config
 		return
 	}
-	out.Status = Cached
-	for _, v := range s.vertices {
-		if !why.sure.hit(v) {
-			out.Status = Rebuilt
-		}
-		if v.kind == imageVertex && v.image.digest == "" && out.Status == Cached {
+	if !slices.ContainsFunc(s.vertices, func(v *vertex) bool { return !why.sure.hit(v) }) {
+		out.Status = Cached
+		if v := s.vertices[0]; v.kind == imageVertex && v.image.digest == "" {
 			out.Detail = "assuming that " + familiar(v.image.name) + " is still the same image"
 		}
-	}
-	if out.Status == Cached {
 		return
 	}
-	out.Certain = false
-	for _, v := range s.vertices {
-		if !why.hope.hit(v) {
-			out.Certain = true
-		}
-	}
+	out.Status = Rebuilt
+	out.Certain = !why.doubt && slices.ContainsFunc(s.vertices, func(v *vertex) bool { return !why.hope.hit(v) })
 	cause := why.explain(s)
 	out.Cause = &cause
 	if s.linked && why.sure.hit(s.vertices[0]) {
