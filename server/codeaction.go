@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/layerwise/layerwise/cachemodel"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
@@ -46,7 +45,7 @@ func codeAction(_ context.Context, snap *snapshot, p *protocol.CodeActionParams)
 		}
 	}
 	if wanted(protocol.CodeActionKindRefactorRewrite) {
-		rewrites := rewritesOf(snap.file, snap.engine())
+		rewrites := rewritesOf(snap.file, snap.engine)
 		for _, rewrite := range rewrites {
 			if rewrite.Span.Overlaps(at) {
 				add(rewrite.Title, protocol.CodeActionKindRefactorRewrite, rewrite.Edits)
@@ -55,7 +54,7 @@ func codeAction(_ context.Context, snap *snapshot, p *protocol.CodeActionParams)
 		if len(rewrites) == 0 && len(p.Context.Only) > 0 && snap.can.disabledActions {
 			action := add("Reorder for fewer rebuilds", protocol.CodeActionKindRefactorRewrite, nil)
 			action.Edit = nil
-			action.Disabled = protocol.CodeActionDisabled{Reason: whyNoRewrite(snap.file, snap.engine())}
+			action.Disabled = protocol.CodeActionDisabled{Reason: whyNoRewrite(snap.file, snap.engine)}
 		}
 	}
 	if wanted(fixAll) {
@@ -81,14 +80,6 @@ func (snap *snapshot) safeEdits() []source.Edit {
 		}
 	}
 	return all
-}
-
-// engine is the builder that the snapshot is judged for; before its world is there, the default.
-func (snap *snapshot) engine() cachemodel.Engine {
-	if snap.world == nil {
-		return cachemodel.BuildKit
-	}
-	return snap.world.build.Engine
 }
 
 // workspaceEdit wraps edits of this version of the document, so that a client can refuse them on another.

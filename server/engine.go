@@ -56,6 +56,9 @@ func findBase(ctx context.Context, choice, root string, r baseline.Request, sett
 	if r.Spec.Kind == baseline.Dir && !filepath.IsAbs(r.Spec.Arg) {
 		r.Spec.Arg = filepath.Join(root, r.Spec.Arg)
 	}
+	if r.Spec.Kind == baseline.Auto && r.Dockerfile == "" {
+		r.Spec.Kind = baseline.Opened // a text that is in no file has no history to look for
+	}
 	found, err := baseline.Find(ctx, r)
 	if err != nil {
 		r.Spec = baseline.Spec{Kind: baseline.Opened}

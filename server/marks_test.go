@@ -80,7 +80,7 @@ func repository(t *testing.T, files ...string) (string, func(args ...string)) {
 	return dir, git
 }
 
-func write(t *testing.T, path, text string) {
+func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)

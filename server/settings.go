@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -89,26 +90,24 @@ type scopedSettings struct {
 	folders map[uri.URI]settings
 }
 
-// settingsOf returns the settings that hold for a document, and the path of its workspace folder ("" if it has none).
-func (s *session) settingsOfLocked(u uri.URI) (settings, string) {
-	best, found := "", settings{}
-	found = s.settings.global
-	root := ""
+// settingsOfLocked returns the settings that hold for a document, and the path of its workspace folder ("" if it has
+// none): the innermost folder counts.
+func (s *session) settingsOfLocked(u uri.URI) (own settings, root string) {
+	own, longest := s.settings.global, 0
 	for _, folder := range s.folders {
 		prefix := strings.TrimSuffix(string(folder.URI), "/") + "/"
-		if strings.HasPrefix(string(u), prefix) && len(prefix) > len(best) {
-			best = prefix
-			if folder.URI.IsFile() {
-				root = folder.URI.FsPath()
-			}
-			if own, ok := s.settings.folders[folder.URI]; ok {
-				found = own
-			} else {
-				found = s.settings.global
-			}
+		if !strings.HasPrefix(string(u), prefix) || len(prefix) <= longest {
+			continue
+		}
+		longest, own, root = len(prefix), s.settings.global, ""
+		if folder.URI.IsFile() {
+			root = filepath.FromSlash(folder.URI.FsPath())
+		}
+		if scoped, ok := s.settings.folders[folder.URI]; ok {
+			own = scoped
 		}
 	}
-	return found, root
+	return own, root
 }
 
 func didChangeConfiguration(s *session, p *protocol.DidChangeConfigurationParams) {

@@ -18,7 +18,8 @@ type snapshot struct {
 	uri     uri.URI
 	version int32
 	file    *dockerfile.File
-	world   *world // nil while it is being loaded
+	world   *world            // nil while it is being loaded
+	engine  cachemodel.Engine // of the settings; the world's follows when it is loaded anew
 	can     abilities
 
 	findings func() []analysis.Finding
@@ -37,7 +38,8 @@ type marks struct {
 // snapshotLocked makes the snapshot of d with file in world w.
 func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *snapshot {
 	overlays := s.overlaysLocked(w)
-	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, can: s.can}
+	own, _ := s.settingsOfLocked(d.uri)
+	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, engine: cachemodel.Engine(own.Engine), can: s.can}
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file) })
 	snap.marks = sync.OnceValue(func() *marks {
 		steps, err := w.judge(file, overlays)

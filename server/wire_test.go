@@ -9,6 +9,9 @@ import (
 
 	"github.com/layerwise/layerwise/server"
 	"github.com/layerwise/layerwise/server/lsptest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 const untitled = "untitled:Untitled-1"
@@ -231,5 +234,82 @@ func TestInitializeResult(t *testing.T) {
 				t.Errorf("capabilities %s", raw)
 			}
 		})
+	}
+}
+
+func TestCancel(t *testing.T) {
+	e := lsptest.Open(t, nil, nil)
+	first, second := e.Send("test/wait", nil), e.Send("test/wait", nil)
+	e.MustCall("test/quick", nil, nil) // nobody waits in line behind a slow request
+	e.Notify("$/cancelRequest", map[string]any{"id": first.ID})
+	if got := code(t, first.Wait(nil)); got != -32800 {
+		t.Errorf("code %d, want -32800", got)
+	}
+	e.Notify("$/cancelRequest", map[string]any{"id": first.ID}) // again, for nothing
+	e.Notify("$/cancelRequest", map[string]any{"id": second.ID})
+	if got := code(t, second.Wait(nil)); got != -32800 {
+		t.Errorf("code %d, want -32800", got)
+	}
+	e.Body(`{"jsonrpc":"2.0","id":"s1","method":"test/wait"}`)
+	e.Notify("$/cancelRequest", map[string]any{"id": "s1"})
+	e.Await(`answer to "s1"`, func(p json.RawMessage) bool { return strings.Contains(string(p), "-32800") })
+
+	// What still waits does not keep the server from ending.
+	e.Send("test/wait", nil)
+	e.MustCall("shutdown", nil, nil)
+	e.Notify("exit", nil)
+	if got := e.ExitCode(); got != 0 {
+		t.Errorf("exit code %d, want 0", got)
+	}
+}
+
+func TestPanics(t *testing.T) {
+	core, logs := observer.New(zapcore.ErrorLevel)
+	e := lsptest.Start(t, server.Options{Log: zap.New(core)})
+	e.Initialize(nil, nil)
+	for _, method := range []string{"test/panicInline", "test/panicBeside"} {
+		if got := code(t, e.Call(method, map[string]any{}, nil)); got != -32603 {
+			t.Errorf("%s: code %d, want -32603", method, got)
+		}
+	}
+	e.Notify("test/panicNotification", map[string]any{})
+	e.Notify("test/panicBackground", map[string]any{})
+	e.Await("window/logMessage", func(p json.RawMessage) bool { return strings.Contains(string(p), "internal error") })
+	alive(t, e)
+	if logs.Len() != 4 {
+		t.Errorf("%d panics logged, want 4", logs.Len())
+	}
+	for _, entry := range logs.All() {
+		if stack, _ := entry.ContextMap()["stack"].(string); !strings.Contains(stack, "export_test.go") {
+			t.Errorf("logged without a stack: %v", entry.ContextMap())
+		}
+	}
+}
+
+func TestTrace(t *testing.T) {
+	e := lsptest.Open(t, nil, nil)
+	e.Notify("$/setTrace", map[string]any{"value": "messages"})
+	e.MustCall("test/quick", nil, nil)
+	e.Await("$/logTrace", func(p json.RawMessage) bool { return strings.Contains(string(p), "test/quick") })
+	e.Notify("$/setTrace", map[string]any{"value": "off"})
+	e.MustCall("test/quick", nil, nil)
+	e.Drop()
+	e.MustCall("test/quick", nil, nil)
+	if got := e.Received("$/logTrace"); got != nil {
+		t.Errorf("traced although off: %s", got)
+	}
+}
+
+// Two clients over one process have states of their own; here, two servers in one process.
+func TestSessionsAreSeparate(t *testing.T) {
+	one, two := lsptest.Open(t, nil, nil), lsptest.Open(t, nil, nil)
+	one.OpenFile(untitled, "dockerfile", "EVN a=b\n")
+	two.OpenFile(untitled, "dockerfile", "FROM a\n")
+	for e, want := range map[*lsptest.Editor]bool{one: true, two: false} {
+		var report struct{ Items []any }
+		e.MustCall("textDocument/diagnostic", lsptest.Document(untitled), &report)
+		if got := len(report.Items) > 0; got != want {
+			t.Errorf("diagnostics %v, want some: %t", report.Items, want)
+		}
 	}
 }
