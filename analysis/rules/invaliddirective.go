@@ -16,5 +16,5 @@ var InvalidDirective = &Rule{
 		Example: "# escape=/\nFROM alpine\n",
 		Instead: "# escape=`\nFROM alpine\n",
 	},
-	Check: fromProblems(dockerfile.InvalidDirective),
+	check: fromProblems(dockerfile.InvalidDirective),
 }

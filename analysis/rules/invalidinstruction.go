@@ -16,5 +16,5 @@ var InvalidInstruction = &Rule{
 		Example: "FROM alpine\nCOPY app.sh\nENV GREETING\n",
 		Instead: "FROM alpine\nCOPY app.sh /usr/local/bin/\nENV GREETING=hello\n",
 	},
-	Check: fromProblems(dockerfile.InvalidInstruction),
+	check: fromProblems(dockerfile.InvalidInstruction),
 }

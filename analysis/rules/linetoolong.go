@@ -18,5 +18,5 @@ var LineTooLong = &Rule{
 		Example: "FROM alpine\nENV DATA=" + strings.Repeat("x", 64<<10) + "\n",
 		Instead: "FROM alpine\nCOPY data.txt /data.txt\n",
 	},
-	Check: fromProblems(dockerfile.LineTooLong),
+	check: fromProblems(dockerfile.LineTooLong),
 }

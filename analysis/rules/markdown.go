@@ -4,14 +4,25 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
 // Markdown returns the rule's page.
 func (r *Rule) Markdown() string {
-	return fmt.Sprintf("# %s\n\n%s. Severity: %s.\n\n## What it does\n\n%s\n\n## Why this is bad\n\n%s\n\n## Example\n\n%s\nUse instead:\n\n%s",
+	page := fmt.Sprintf("# %s\n\n%s. Severity: %s.\n\n## What it does\n\n%s\n\n## Why this is bad\n\n%s\n\n## Example\n\n%s\nUse instead:\n\n%s",
 		r.ID, r.Doc.Summary, r.Severity, r.Doc.What, r.Doc.Why, codeBlock(r.Doc.Example), codeBlock(r.Doc.Instead))
+	if r.Severity != analysis.Error {
+		page += "\n## Leave it out\n\nFor the whole file, among the first lines:\n\n" + codeBlock("# check=skip="+r.ID)
+		if !r.FileOnly {
+			page += "\nThe same comment right above an instruction, but not at the head of the file, counts for that instruction.\n"
+		}
+	}
+	if r.BuildKit != "" {
+		page += "\nThis is [BuildKit's build check](" + r.BuildKit + ") of that name.\n"
+	}
+	return page
 }
 
 // Index returns the page that lists all rules, with links to their pages.
@@ -30,7 +41,7 @@ func Index() string {
 
 // fixes reports whether the rule has a fix for its own example.
 func (r *Rule) fixes() bool {
-	for _, finding := range r.Check(dockerfile.Parse(source.New(r.Doc.Example), nil)) {
+	for _, finding := range run(dockerfile.Parse(source.New(r.Doc.Example), nil), Options{}, []*Rule{r}) {
 		if len(finding.Fixes) > 0 {
 			return true
 		}

@@ -16,5 +16,5 @@ var NoStage = &Rule{
 		Example: "ENV LANG=C.UTF-8\nFROM alpine\n",
 		Instead: "FROM alpine\nENV LANG=C.UTF-8\n",
 	},
-	Check: fromProblems(dockerfile.NoStage),
+	check: fromProblems(dockerfile.NoStage),
 }

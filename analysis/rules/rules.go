@@ -21,8 +21,15 @@ type Rule struct {
 	ID       string
 	Severity analysis.Severity
 	Doc      Doc
-	// Check returns the rule's findings in file; [Check] fills in their Rule and, where it is zero, their Severity.
-	Check func(file *dockerfile.File) []analysis.Finding
+	// BuildKit is the address of BuildKit's page about the rule, "" if it is not one of BuildKit's build checks.
+	// Such a rule has BuildKit's name, fires where BuildKit's does, and with "# check=error=true" is an error.
+	BuildKit string
+	// FileOnly says that BuildKit skips the check for a whole file only, not for one instruction.
+	FileOnly bool
+	// Experimental rules run only where "# check=experimental=..." asks for them.
+	Experimental bool
+
+	check func(p *pass)
 }
 
 // Doc is a rule's documentation. Its texts are Markdown but for the examples, which are whole Dockerfiles.
@@ -36,7 +43,27 @@ type Doc struct {
 
 // All is the table of all rules, sorted by id.
 var All = []*Rule{
-	EmptyContinuation,
+	ConsistentInstructionCasing,
+	CopyIgnoredFile,
+	DuplicateStageName,
+	ExposeInvalidFormat,
+	ExposeProtoCasing,
+	FromAsCasing,
+	FromPlatformFlagConstDisallowed,
+	InvalidDefaultArgInFrom,
+	InvalidDefinitionDescription,
+	JSONArgsRecommended,
+	LegacyKeyValueFormat,
+	MaintainerDeprecated,
+	MultipleInstructionsDisallowed,
+	NoEmptyContinuation,
+	RedundantTargetPlatform,
+	ReservedStageName,
+	SecretsUsedInArgOrEnv,
+	StageNameCasing,
+	UndefinedArgInFrom,
+	UndefinedVar,
+	WorkdirRelativePath,
 	InvalidDirective,
 	InvalidInstruction,
 	LineTooLong,
@@ -60,42 +87,28 @@ func (r *Rule) URL() string {
 	return "https://github.com/layerwise/layerwise/blob/main/docs/rules/" + r.ID + ".md"
 }
 
-// Options says which rules run.
+// Options says which rules run, and what they may know besides the file.
 type Options struct {
 	Off []string // ids of rules that are not run
+	// Ignore is the ignore file of the build context, nil if there is none or it is not known.
+	Ignore Ignore
+}
+
+// Ignore is an ignore file: what a path, relative to the build context, is left out by.
+type Ignore interface {
+	Patterns() []string // as BuildKit reads them
+	Ignores(path string) bool
 }
 
 // Check returns the findings of all rules in file, in order of position.
-func Check(file *dockerfile.File, opts Options) []analysis.Finding {
-	var findings []analysis.Finding
-	for _, rule := range All {
-		if slices.Contains(opts.Off, rule.ID) {
-			continue
-		}
-		for _, finding := range rule.Check(file) {
-			finding.Rule = rule.ID
-			if finding.Severity == 0 {
-				finding.Severity = rule.Severity
-			}
-			findings = append(findings, finding)
-		}
-	}
-	slices.SortStableFunc(findings, func(a, b analysis.Finding) int {
-		return cmp.Or(cmp.Compare(a.Span.Start, b.Span.Start), cmp.Compare(a.Span.End, b.Span.End))
-	})
-	return findings
-}
+func Check(file *dockerfile.File, opts Options) []analysis.Finding { return run(file, opts, All) }
 
 // fromProblems returns a check that reports the file's problems of one kind as they are, with a fix for each suggestion.
-func fromProblems(kind dockerfile.ProblemKind) func(*dockerfile.File) []analysis.Finding {
-	return func(file *dockerfile.File) []analysis.Finding {
-		var findings []analysis.Finding
-		for _, p := range file.Problems {
-			if p.Kind == kind {
-				findings = append(findings, fromProblem(file, p))
-			}
+func fromProblems(kind dockerfile.ProblemKind) func(*pass) {
+	return func(p *pass) {
+		for _, problem := range p.problems[kind] {
+			p.report(nil, fromProblem(p.File, problem))
 		}
-		return findings
 	}
 }
 

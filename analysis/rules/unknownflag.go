@@ -16,5 +16,5 @@ var UnknownFlag = &Rule{
 		Example: "FROM alpine\nCOPY --chwon=1000 app.sh /app.sh\n",
 		Instead: "FROM alpine\nCOPY --chown=1000 app.sh /app.sh\n",
 	},
-	Check: fromProblems(dockerfile.UnknownFlag),
+	check: fromProblems(dockerfile.UnknownFlag),
 }

@@ -22,28 +22,30 @@ var UnknownInstruction = &Rule{
 		Example: "FROM alpine\nEVN METHOD=HEAD\nRUN apk add curl &&\n    curl --version\n",
 		Instead: "FROM alpine\nENV METHOD=HEAD\nRUN apk add curl && \\\n    curl --version\n",
 	},
-	Check: checkUnknownInstruction,
+	check: checkUnknownInstruction,
 }
 
-func checkUnknownInstruction(file *dockerfile.File) []analysis.Finding {
-	var findings []analysis.Finding
+func checkUnknownInstruction(p *pass) {
+	if len(p.problems[dockerfile.UnknownInstruction]) == 0 {
+		return
+	}
+	file := p.File
 	inRun := false // the instruction above is a RUN, or was its continuation before a line lost its escape character
 	for i, in := range file.Instructions {
 		lost := false
-		for _, p := range in.Problems {
-			if p.Kind != dockerfile.UnknownInstruction {
+		for _, problem := range in.Problems {
+			if problem.Kind != dockerfile.UnknownInstruction {
 				continue
 			}
-			lost = inRun && p.Span.Start == in.Keyword.Span.Start && continues(file, file.Instructions[i-1], in, p)
+			lost = inRun && problem.Span.Start == in.Keyword.Span.Start && continues(file, file.Instructions[i-1], in, problem)
 			if lost {
-				findings = append(findings, lostEscape(file, file.Instructions[i-1], p))
+				p.report(nil, lostEscape(file, file.Instructions[i-1], problem))
 			} else {
-				findings = append(findings, fromProblem(file, p))
+				p.report(nil, fromProblem(file, problem))
 			}
 		}
 		inRun = lost || strings.EqualFold(in.Keyword.Text, "RUN")
 	}
-	return findings
 }
 
 // continues reports whether in rather is a lost continuation of run, the instruction above it, than an instruction.

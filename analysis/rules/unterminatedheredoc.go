@@ -18,5 +18,5 @@ var UnterminatedHeredoc = &Rule{
 		Example: "FROM alpine\nRUN <<EOF\napk add curl\nCMD [\"curl\", \"--version\"]\n",
 		Instead: "FROM alpine\nRUN <<EOF\napk add curl\nEOF\nCMD [\"curl\", \"--version\"]\n",
 	},
-	Check: fromProblems(dockerfile.UnterminatedHeredoc),
+	check: fromProblems(dockerfile.UnterminatedHeredoc),
 }

@@ -8,10 +8,12 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
-// EmptyContinuation finds empty lines within an instruction that is continued over several lines.
-var EmptyContinuation = &Rule{
-	ID:       "empty-continuation",
+// NoEmptyContinuation finds empty lines within an instruction that is continued over several lines.
+var NoEmptyContinuation = &Rule{
+	ID:       "NoEmptyContinuation",
 	Severity: analysis.Warning,
+	BuildKit: buildKitPage + "no-empty-continuation/",
+	FileOnly: true,
 	Doc: Doc{
 		Summary: "An empty line lies within a continued instruction",
 		What:    "Finds empty lines below a line that ends with the escape character. The fix removes them.",
@@ -20,24 +22,17 @@ var EmptyContinuation = &Rule{
 		Example: "FROM alpine\nRUN apk add curl && \\\n\n    apk add git\n",
 		Instead: "FROM alpine\nRUN apk add curl && \\\n    apk add git\n",
 	},
-	Check: checkEmptyContinuation,
-}
-
-func checkEmptyContinuation(file *dockerfile.File) []analysis.Finding {
-	var findings []analysis.Finding
-	for _, p := range file.Problems {
-		if p.Kind != dockerfile.EmptyContinuation {
-			continue
+	check: func(p *pass) {
+		for _, problem := range p.problems[dockerfile.EmptyContinuation] {
+			title := "Remove the empty line"
+			if strings.Count(p.Text.Slice(problem.Span), "\n") > 1 {
+				title = "Remove the empty lines"
+			}
+			p.report(nil, analysis.Finding{
+				Span:    problem.Span,
+				Message: problem.Message,
+				Fixes:   []analysis.Fix{{Title: title, Edits: []source.Edit{{Span: problem.Span}}, Preferred: true}},
+			})
 		}
-		title := "Remove the empty line"
-		if strings.Count(file.Text.Slice(p.Span), "\n") > 1 {
-			title = "Remove the empty lines"
-		}
-		findings = append(findings, analysis.Finding{
-			Span:    p.Span,
-			Message: p.Message,
-			Fixes:   []analysis.Fix{{Title: title, Edits: []source.Edit{{Span: p.Span}}, Preferred: true}},
-		})
-	}
-	return findings
+	},
 }

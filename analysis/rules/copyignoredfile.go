@@ -1,0 +1,85 @@
+package rules
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// CopyIgnoredFile finds COPY and ADD of what the ignore file leaves out.
+var CopyIgnoredFile = &Rule{
+	ID:       "CopyIgnoredFile",
+	Severity: analysis.Warning,
+	BuildKit: buildKitPage + "copy-ignored-file/",
+	Doc: Doc{
+		Summary: "COPY or ADD wants a file that .dockerignore leaves out",
+		What:    "Finds sources in the build context that the ignore file excludes. Ignore files with exceptions (`!x`) are not judged.",
+		Why:     "The file is not in the build context, so the build stops: not found.",
+		Example: "FROM alpine\nCOPY tmp/a /a\n",
+		Instead: "FROM alpine\nCOPY src/a /a\n",
+	},
+	check: checkCopyIgnoredFile,
+}
+
+func checkCopyIgnoredFile(p *pass) {
+	if p.opts.Ignore == nil {
+		return
+	}
+	all := false // some pattern leaves everything out
+	for _, pattern := range p.opts.Ignore.Patterns() {
+		if strings.HasPrefix(pattern, "!") {
+			return // an exception may be about something below
+		}
+		all = all || pattern == "*" || pattern == "**" || pattern == "**/*"
+	}
+	for _, name := range []string{"ADD", "COPY"} {
+		for _, in := range p.of[name] {
+			for _, word := range contextSources(in) {
+				src, known := word.Text, true
+				if in.JSON {
+					src = strings.Trim(src, `"`)
+				}
+				if strings.Contains(src, "$") {
+					src, known = p.variables().expand(in.Stage, in.Span.Start, src)
+				}
+				clean := path.Clean(src)
+				root := clean == "." || clean == "/"
+				if !known || root && !all || !root && !p.opts.Ignore.Ignores(strings.TrimPrefix(clean, "/")) {
+					continue
+				}
+				p.report(in, analysis.Finding{
+					Span:    word.Span,
+					Message: fmt.Sprintf("attempting to %s file %q that is excluded by .dockerignore", strings.ToLower(name), src),
+				})
+			}
+		}
+	}
+}
+
+// contextSources returns the sources that an ADD or COPY takes from the build context.
+func contextSources(in *dockerfile.Instruction) []dockerfile.Word {
+	if in.Stage < 0 || len(in.Args) < 2 {
+		return nil
+	}
+	switch c := in.Command.(type) {
+	case *instructions.CopyCommand:
+		if c.From != "" {
+			return nil
+		}
+	case *instructions.AddCommand:
+	default:
+		return nil
+	}
+	var sources []dockerfile.Word
+	for _, word := range in.Args[:len(in.Args)-1] {
+		remote := in.Meant == "ADD" && (strings.Contains(word.Text, "://") || strings.HasPrefix(word.Text, "git@") || strings.HasPrefix(word.Text, "github.com/"))
+		if !remote && !strings.HasPrefix(word.Text, "<<") {
+			sources = append(sources, word)
+		}
+	}
+	return sources
+}

@@ -1,0 +1,109 @@
+package rules
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// port is one word of an EXPOSE as BuildKit takes it apart: convert_expose.go in its dockerfile2llb.
+type port struct {
+	raw             string // after variables have been replaced
+	ip, host, inner string
+	proto           string
+	span            source.Span
+	literal         bool // raw is what stands at span
+	problem         *portProblem
+}
+
+type portProblem struct {
+	error
+	part      string // of raw, what is at fault
+	afterLint bool   // BuildKit finds it when it has warned already
+}
+
+// eachPort calls f for every port of every EXPOSE, but for those with variables whose value is not known.
+func (p *pass) eachPort(f func(in *dockerfile.Instruction, p port)) {
+	for _, in := range p.of["EXPOSE"] {
+		if _, ok := in.Command.(*instructions.ExposeCommand); !ok || in.Stage < 0 {
+			continue
+		}
+		for _, word := range in.Args {
+			words, literal := []string{word.Text}, true
+			if strings.ContainsAny(word.Text, "$\"'\\`") {
+				text, known := p.variables().expand(in.Stage, in.Span.Start, word.Text)
+				if !known {
+					continue
+				}
+				words, literal = strings.Fields(text), false
+			}
+			for _, raw := range words {
+				f(in, parsePort(raw, word.Span, literal && p.Text.Slice(word.Span) == raw))
+			}
+		}
+	}
+}
+
+func parsePort(raw string, span source.Span, literal bool) port {
+	p := port{raw: raw, span: span, literal: literal}
+	inner := raw
+	if i := strings.LastIndex(raw, ":"); i >= 0 {
+		p.host, inner = raw[:i], raw[i+1:]
+		if i := strings.LastIndex(p.host, ":"); i >= 0 {
+			p.ip, p.host = p.host[:i], p.host[i+1:]
+		}
+	}
+	p.inner, p.proto, _ = strings.Cut(inner, "/")
+	switch strings.ToLower(p.proto) {
+	case "", "tcp", "udp", "sctp":
+	default:
+		p.problem = &portProblem{error: errors.New("invalid proto: " + p.proto), part: p.proto}
+	}
+	if p.inner == "" {
+		p.problem = &portProblem{error: errors.New("no port specified"), part: raw}
+	}
+	if p.problem != nil {
+		return p
+	}
+	if ip := strings.TrimSuffix(strings.TrimPrefix(p.ip, "["), "]"); ip != "" {
+		if _, err := netip.ParseAddr(ip); err != nil {
+			p.problem = &portProblem{errors.New("invalid IP address: " + p.ip), p.ip, true}
+			return p
+		}
+	}
+	start, end, ok := portRange(p.inner)
+	if !ok {
+		p.problem = &portProblem{errors.New("invalid containerPort: " + p.inner), p.inner, true}
+		return p
+	}
+	if p.host != "" {
+		hostStart, hostEnd, ok := portRange(p.host)
+		switch {
+		case !ok:
+			p.problem = &portProblem{errors.New("invalid hostPort: " + p.host), p.host, true}
+		case end-start != hostEnd-hostStart && start != end:
+			p.problem = &portProblem{errors.New("invalid ranges specified for container and host Ports: " + p.inner + " and " + p.host), raw, true}
+		}
+	}
+	return p
+}
+
+func portRange(text string) (start, end int, ok bool) {
+	first, last, several := strings.Cut(text, "-")
+	start, ok = portNumber(first)
+	if !ok || !several || first == last {
+		return start, start, ok
+	}
+	end, ok = portNumber(last)
+	return start, end, ok && end >= start
+}
+
+func portNumber(text string) (int, bool) {
+	n, err := strconv.ParseInt(text, 10, 0)
+	return int(n), err == nil && n >= 0 && n <= 65535
+}

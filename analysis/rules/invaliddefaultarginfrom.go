@@ -1,0 +1,39 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/layerwise/layerwise/analysis"
+)
+
+// InvalidDefaultArgInFrom finds FROMs that are no image reference without --build-arg.
+var InvalidDefaultArgInFrom = &Rule{
+	ID:       "InvalidDefaultArgInFrom",
+	Severity: analysis.Information,
+	BuildKit: buildKitPage + "invalid-default-arg-in-from/",
+	FileOnly: true,
+	Doc: Doc{
+		Summary: "FROM needs a --build-arg to work",
+		What:    "Finds `FROM` with variables whose default values leave it empty or make it no valid image name.",
+		Why:     "The file cannot be built without `--build-arg`, also not by tools that only look at it. A default says what a sensible value is.",
+		Example: "ARG TAG\nFROM alpine:${TAG}\n",
+		Instead: "ARG TAG=3.20\nFROM alpine:${TAG}\n",
+	},
+	check: func(p *pass) {
+		for _, stage := range p.Stages {
+			if stage.From.From == nil || strings.IndexByte(stage.Base.Text, '$') < 0 {
+				continue // without a variable it is InvalidImage's
+			}
+			name, known := p.variables().expand(-1, stage.Span.Start, stage.Base.Text)
+			if _, err := reference.ParseNormalizedNamed(name); !known || err == nil {
+				continue
+			}
+			p.report(nil, analysis.Finding{
+				Span:    stage.Base.Span,
+				Message: fmt.Sprintf("default value for ARG %s results in empty or invalid base image name", stage.Base.Text),
+			})
+		}
+	},
+}

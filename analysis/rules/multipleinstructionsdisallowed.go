@@ -1,0 +1,45 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// MultipleInstructionsDisallowed finds CMD, ENTRYPOINT and HEALTHCHECK that a later one replaces.
+var MultipleInstructionsDisallowed = &Rule{
+	ID:       "MultipleInstructionsDisallowed",
+	Severity: analysis.Warning,
+	BuildKit: buildKitPage + "multiple-instructions-disallowed/",
+	Doc: Doc{
+		Summary: "A stage has several CMD, ENTRYPOINT or HEALTHCHECK",
+		What:    "Finds each of them that another one further down in the same stage replaces.",
+		Why:     "Only the last one counts. What stands above looks as if it did something, but does nothing.",
+		Example: "FROM alpine\nCMD [\"a\"]\nCMD [\"b\"]\n",
+		Instead: "FROM alpine\nCMD [\"b\"]\n",
+	},
+	check: func(p *pass) {
+		for _, name := range []string{"CMD", "ENTRYPOINT", "HEALTHCHECK"} {
+			list := p.of[name]
+			for i := 1; i < len(list); i++ {
+				earlier, later := list[i-1], list[i]
+				if earlier.Stage < 0 || earlier.Stage != later.Stage || earlier.Command == nil || later.Command == nil {
+					continue
+				}
+				// BuildKit asks the later one's comments, but reports the one that is of no use.
+				p.report(later, analysis.Finding{
+					Span:    earlier.Keyword.Span,
+					Message: fmt.Sprintf("multiple %s instructions should not be used in the same stage because only the last one will be used: line %d replaces this one", name, later.Line),
+					Fixes:   []analysis.Fix{{Title: "Remove this " + name, Edits: []source.Edit{{Span: wholeLines(p.File, earlier)}}}},
+				})
+			}
+		}
+	},
+}
+
+// wholeLines returns the span of the instruction with its line terminator.
+func wholeLines(file *dockerfile.File, in *dockerfile.Instruction) source.Span {
+	return source.Span{Start: file.Text.LineStart(in.Line - 1), End: file.Text.LineStart(in.EndLine)}
+}

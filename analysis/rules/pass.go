@@ -1,0 +1,98 @@
+package rules
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+)
+
+// buildKitPage is where BuildKit's pages about its build checks are.
+const buildKitPage = "https://docs.docker.com/go/dockerfile/rule/"
+
+// pass is one run of rules over a file: what they look at, and what they have found.
+type pass struct {
+	*dockerfile.File
+	opts     Options
+	of       map[string][]*dockerfile.Instruction // by what they mean
+	problems map[dockerfile.ProblemKind][]dockerfile.Problem
+
+	rule     *Rule
+	lint     *linter.Linter // what the file's "check" directive says
+	vars     *variables     // nil until a rule asks for it
+	findings []analysis.Finding
+}
+
+func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding {
+	p := &pass{File: file, opts: opts, of: map[string][]*dockerfile.Instruction{}, lint: linter.New(fileChecks(file))}
+	for i := 0; i < len(file.Instructions); {
+		meant, from := file.Instructions[i].Meant, i
+		for i < len(file.Instructions) && file.Instructions[i].Meant == meant {
+			i++
+		}
+		p.of[meant] = append(p.of[meant], file.Instructions[from:i]...)
+	}
+	if len(file.Problems) > 0 {
+		p.problems = map[dockerfile.ProblemKind][]dockerfile.Problem{}
+		for _, problem := range file.Problems {
+			p.problems[problem.Kind] = append(p.problems[problem.Kind], problem)
+		}
+	}
+	for _, rule := range rules {
+		if p.rule = rule; !slices.Contains(opts.Off, rule.ID) {
+			rule.check(p)
+		}
+	}
+	slices.SortStableFunc(p.findings, func(a, b analysis.Finding) int {
+		return cmp.Or(cmp.Compare(a.Span.Start, b.Span.Start), cmp.Compare(a.Span.End, b.Span.End))
+	})
+	return p.findings
+}
+
+// report adds a finding of the rule that is running, unless a "# check=skip=..." says otherwise: at the head of the file
+// or, if in is not nil, above that instruction. Errors cannot be skipped. Rule and, where it is zero, Severity are filled in.
+func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
+	f.Rule = p.rule.ID
+	if f.Severity == 0 {
+		f.Severity = p.rule.Severity
+	}
+	if f.Severity != analysis.Error || p.rule.Experimental {
+		lint := p.lint
+		if in != nil && in.Node != nil {
+			lint = lint.WithMergedConfigFromComments(in.Node.PrevComment)
+		}
+		_, skipped := lint.SkippedRules[f.Rule]
+		_, wanted := lint.ExperimentalRules[f.Rule]
+		switch {
+		case p.rule.Experimental && !wanted && !lint.ExperimentalAll:
+			return
+		case !p.rule.Experimental && (skipped || lint.SkipAll): // as Linter.Run does
+			return
+		}
+	}
+	if p.rule.BuildKit != "" && p.lint.ReturnAsError {
+		f.Severity = analysis.Error
+	}
+	p.findings = append(p.findings, f)
+}
+
+// fileChecks returns what the file's "check" directive says. A bad one, which InvalidDirective reports, says nothing.
+func fileChecks(file *dockerfile.File) *linter.Config {
+	for _, d := range file.Directives {
+		if d.Name.Text == "check" {
+			if config, err := linter.ParseLintOptions(d.Value.Text); err == nil {
+				return config
+			}
+			break
+		}
+	}
+	return &linter.Config{}
+}
+
+// replace returns a fix that puts text in the place of span.
+func replace(span source.Span, text string, preferred bool) analysis.Fix {
+	return analysis.Fix{Title: "Change to " + text, Edits: []source.Edit{{Span: span, NewText: text}}, Preferred: preferred}
+}

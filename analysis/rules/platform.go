@@ -1,0 +1,69 @@
+package rules
+
+import "strings"
+
+// platformDefaults are example values of the arguments that FROM knows without a declaration.
+var platformDefaults = map[string]string{
+	"BUILDPLATFORM": "linux/amd64", "BUILDOS": "linux", "BUILDOSVERSION": "", "BUILDARCH": "amd64", "BUILDVARIANT": "",
+	"TARGETPLATFORM": "linux/amd64", "TARGETOS": "linux", "TARGETOSVERSION": "", "TARGETARCH": "amd64", "TARGETVARIANT": "", "TARGETSTAGE": "default",
+}
+
+// predefined reports whether FROM knows the argument without a declaration. A stage knows it once it has declared it.
+func predefined(name string) bool {
+	_, ok := platformDefaults[name]
+	return ok
+}
+
+// The operating systems and architectures that Go, and so BuildKit, knows.
+var (
+	platformSystems = []string{"linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos", "aix", "android", "ios", "plan9", "js", "wasip1", "wasi"}
+	platformArches  = []string{
+		"amd64", "arm64", "arm", "386", "ppc64le", "ppc64", "s390x", "riscv64", "mips64le", "mips64", "mipsle", "mips", "loong64", "wasm", "sparc64", "riscv", "ppc", "s390",
+	}
+)
+
+// archAliases are other names of architectures: normalizeArch in containerd's platforms package.
+var archAliases = map[string]string{"i386": "386", "x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "armel": "arm"}
+
+// parsePlatform returns the operating system and the architecture of a platform such as "linux/arm/v7", by their usual
+// names. It reports false for what BuildKit does not take for a platform.
+func parsePlatform(platform string) (os, arch string, ok bool) {
+	parts := strings.Split(strings.ToLower(platform), "/")
+	for _, part := range parts {
+		if part == "" || strings.Trim(part, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != "" {
+			return "", "", false
+		}
+	}
+	system := func(s string) string {
+		if s == "macos" {
+			return "darwin"
+		}
+		return s
+	}
+	machine := func(s string) string {
+		if alias, ok := archAliases[s]; ok {
+			return alias
+		}
+		return s
+	}
+	switch {
+	case len(parts) > 3:
+		return "", "", false
+	case len(parts) > 1:
+		return system(parts[0]), machine(parts[1]), true
+	case known(platformSystems, system(parts[0])):
+		return system(parts[0]), "amd64", true
+	case known(platformArches, machine(parts[0])):
+		return "linux", machine(parts[0]), true
+	}
+	return "", "", false
+}
+
+func known(list []string, word string) bool {
+	for _, w := range list {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,41 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+)
+
+// UndefinedArgInFrom finds variables in FROM that no ARG above declares.
+var UndefinedArgInFrom = &Rule{
+	ID:       "UndefinedArgInFrom",
+	Severity: analysis.Warning,
+	BuildKit: buildKitPage + "undefined-arg-in-from/",
+	Doc: Doc{
+		Summary: "FROM uses an ARG that is not declared",
+		What:    "Finds variables in `FROM` that no `ARG` above the first `FROM` declares. Where a declared one is likely meant, a fix changes the name.",
+		Why:     "An ARG that is declared within a stage does not count for `FROM`. The variable is empty, and `--build-arg` cannot set it.",
+		Example: "ARG VARIANT=-slim\nFROM python:3.12$VARAINT\n",
+		Instead: "ARG VARIANT=-slim\nFROM python:3.12$VARIANT\n",
+	},
+	check: func(p *pass) {
+		for _, in := range p.of["FROM"] {
+			if in.From == nil || strings.IndexByte(p.Text.Slice(in.Span), '$') < 0 {
+				continue
+			}
+			for _, use := range dockerfile.Variables(in) {
+				name := use.Name.Text
+				if use.By != dockerfile.Frontend || len(p.variables().global[name]) > 0 || predefined(name) {
+					continue
+				}
+				known := slices.Concat(p.variables().globals(), slices.Sorted(maps.Keys(platformDefaults)))
+				finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("FROM argument '%s' is not declared", name)}
+				p.report(in, misspelt(finding, name, "", known, true))
+			}
+		}
+	},
+}

@@ -1,0 +1,119 @@
+package rules
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// UndefinedVar finds variables that are used without a definition.
+var UndefinedVar = &Rule{
+	ID:       "UndefinedVar",
+	Severity: analysis.Warning,
+	BuildKit: buildKitPage + "undefined-var/",
+	Doc: Doc{
+		Summary: "A variable is used that is not defined",
+		What:    "Finds variables in the instructions that BuildKit itself expands (not in shell commands) that have no `ARG` or `ENV` above in their stage. The base image, which is not looked at, may define variables, too; so, unless that is `scratch`, only those are reported that are misspelt, declared only above the first `FROM`, declared only further down, or that BuildKit defines for stages which declare them, such as `TARGETARCH`.",
+		Why:     "The variable is empty. An ARG above the first `FROM` counts in a stage only if the stage declares it again.",
+		Example: "FROM alpine\nARG VERSION=1\nCOPY app-$VRESION /app\n",
+		Instead: "FROM alpine\nARG VERSION=1\nCOPY app-$VERSION /app\n",
+	},
+	check: checkUndefinedVar,
+}
+
+func checkUndefinedVar(p *pass) {
+	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "LABEL", "RUN", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"} {
+		for _, in := range p.of[name] {
+			if in.Stage < 0 || in.Command == nil || name == "RUN" && len(in.Flags) == 0 || strings.IndexByte(p.Text.Slice(in.Span), '$') < 0 {
+				continue
+			}
+			for _, use := range dockerfile.Variables(in) {
+				if use.By == dockerfile.Frontend {
+					p.checkUse(in, use)
+				}
+			}
+		}
+	}
+}
+
+func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
+	v, name := p.variables(), use.Name.Text
+	if _, ok := v.lookup(in.Stage, use.Span.Start, name); ok || name == "PATH" || strings.HasPrefix(name, "BUILDKIT_SBOM_SCAN_") {
+		return // BuildKit sees to it that there is a PATH
+	}
+	finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("usage of undefined variable '$%s'", name)}
+	base := v.image(in.Stage)
+	switch {
+	case predefined(name) || len(v.global[name]) > 0 && !ofImage(name, base):
+		if finding.Message += ": the stage has no ARG " + name; !predefined(name) {
+			finding.Message += fmt.Sprintf(", and that of line %d counts for FROM only", p.Text.LineAt(v.global[name][0].from)+1)
+		}
+		finding.Fixes = []analysis.Fix{declare(p.File, in, name)}
+	case p.declaredBelow(in, name) > 0:
+		finding.Message += fmt.Sprintf(": its ARG is further down, in line %d", p.declaredBelow(in, name))
+	default:
+		known := v.names(in.Stage, use.Span.Start)
+		if base != "scratch" && !clearly(name, known) {
+			return
+		}
+		finding = misspelt(finding, name, "$", known, base == "scratch")
+	}
+	p.report(in, finding)
+}
+
+// image returns the base image that the stage is built on, in the end.
+func (v *variables) image(stage int) string {
+	for v.bases[stage] >= 0 {
+		stage = v.bases[stage]
+	}
+	return v.file.Stages[stage].Base.Text
+}
+
+// ofImage reports whether the image may well define the variable: node defines NODE_VERSION.
+func ofImage(name, image string) bool {
+	image, _, _ = strings.Cut(path.Base(image), ":")
+	first, _, several := strings.Cut(strings.ToLower(name), "_")
+	return several && (strings.Contains(image, "$") || strings.Contains(image, first) || strings.Contains(first, image))
+}
+
+// declaredBelow returns the line of the ARG below in that declares name in the same stage, or 0.
+func (p *pass) declaredBelow(in *dockerfile.Instruction, name string) int {
+	for _, arg := range p.of["ARG"] {
+		if arg.Stage != in.Stage || arg.Span.Start <= in.Span.Start {
+			continue
+		}
+		for _, w := range arg.Args {
+			if key, _, _ := strings.Cut(w.Text, "="); key == name {
+				return arg.Line
+			}
+		}
+	}
+	return 0
+}
+
+// declare returns the fix that puts an ARG above the instruction.
+func declare(file *dockerfile.File, in *dockerfile.Instruction, name string) analysis.Fix {
+	arg, line := "ARG", file.Text.LineStart(in.Line-1)
+	if in.Keyword.Text == strings.ToLower(in.Keyword.Text) {
+		arg = "arg"
+	}
+	return analysis.Fix{
+		Title: "Declare " + name + " above",
+		Edits: []source.Edit{{
+			Span:    source.Span{Start: line, End: line},
+			NewText: file.Text.Slice(source.Span{Start: line, End: in.Span.Start}) + arg + " " + name + newline(file.Text),
+		}},
+	}
+}
+
+// newline returns the text's line terminator.
+func newline(text *source.Text) string {
+	if first := text.LineStart(1); strings.HasSuffix(text.Slice(source.Span{End: first}), "\r\n") {
+		return "\r\n"
+	}
+	return "\n"
+}
