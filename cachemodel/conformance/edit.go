@@ -250,7 +250,7 @@ var edits = []edit{
 		return true
 	}},
 	text("change base", func(t string) bool { return is(t, "FROM") }, func(g *Generator, t string) string {
-		return regexp.MustCompile(`\bbase\d?\b`).ReplaceAllString(t, g.pick("base", "base2", "base3"))
+		return regexp.MustCompile(`\bbase\d?\b`).ReplaceAllString(t, g.pick("base", "base2", "base3", "odd"))
 	}),
 	text("platform of FROM", func(t string) bool {
 		return is(t, "FROM") && !strings.Contains(t, "--") && !strings.Contains(t, "scratch")

@@ -5,16 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"path"
 	"strings"
 	"sync"
 
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/conformance/daemon"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/pb"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	fstypes "github.com/tonistiigi/fsutil/types"
@@ -94,12 +97,10 @@ func (c *stubGateway) resolve(ref string, opt sourceresolver.Opt) ([]byte, diges
 	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
 		p = *opt.ImageOpt.Platform
 	}
-	img := ocispecs.Image{Platform: p, RootFS: ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("layer " + ref)}}}
-	base := "1"
-	if strings.Contains(ref, "base3") {
-		base = "3" // as daemon.MakeImages makes it
-	}
-	img.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "BASE_ENV=" + base}
+	img := dockerspec.DockerOCIImage{Image: ocispecs.Image{Platform: p, RootFS: ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("layer " + ref)}}}}
+	name, _, _ := strings.Cut(path.Base(ref), ":")
+	img.Config = daemon.Images[name].Config
+	img.Config.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, img.Config.Env...)
 	dt, err := json.Marshal(img)
 	if err != nil {
 		panic(err)
@@ -107,7 +108,8 @@ func (c *stubGateway) resolve(ref string, opt sourceresolver.Opt) ([]byte, diges
 	dgst := digest.FromString(ref + string(dt))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.images[ref] = cachemodel.Image{Digest: dgst.String(), Env: img.Config.Env}
+	c.images[ref] = cachemodel.Image{Digest: dgst.String(), Env: img.Config.Env, WorkingDir: img.Config.WorkingDir,
+		User: img.Config.User, Shell: img.Config.Shell, OnBuild: img.Config.OnBuild}
 	return dt, dgst
 }
 

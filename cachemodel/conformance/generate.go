@@ -218,7 +218,7 @@ func (g *Generator) from(i, stages int) (string, stage) {
 	case n == 5 && !g.limits.Real:
 		base, st.shell, st.outs = g.pick("alpine:3.19", "alpine", "docker.io/library/alpine", "ghcr.io/x/y:$V", "busybox@sha256:"+strings.Repeat("ab", 32)), true, []string{"/etc"}
 	default:
-		base, st.shell = g.pick("base", "base", "base", "base", "base2", "base3"), true
+		base, st.shell = g.pick("base", "base", "base", "base", "base", "base", "base2", "base3", "odd", "triggers"), true
 		st.outs = []string{"/etc/passwd", "/src/seven", "/src"}
 	}
 	as := " AS " + st.name

@@ -2,13 +2,14 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
@@ -30,18 +31,25 @@ func newMemFS(files map[string]File) *memFS {
 	return m
 }
 
-// Walk visits target and what lies below it in the order of filepath.WalkDir; the root itself is left out.
-func (m *memFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
+// Walk visits target and what lies below it in the order of filepath.WalkDir; the root itself is left out. Like fsutil's
+// own file system it takes what fn does not find for a directory to skip.
+func (m *memFS) Walk(ctx context.Context, target string, visit fs.WalkDirFunc) error {
+	fn := func(p string, entry fs.DirEntry, err error) error {
+		err = visit(p, entry, err)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			return fs.SkipDir
+		}
+		return err
+	}
 	target = path.Join("/", target)[1:]
 	if target == "" {
 		return m.walkChildren(".", fn)
 	}
 	if _, ok := m.files[target]; !ok {
-		err := fn(target, nil, &fs.PathError{Op: "lstat", Path: target, Err: fs.ErrNotExist})
-		if err == fs.SkipDir || os.IsNotExist(err) {
-			return nil
+		if err := fn(target, nil, &fs.PathError{Op: "lstat", Path: target, Err: fs.ErrNotExist}); err != fs.SkipDir {
+			return err
 		}
-		return err
+		return nil
 	}
 	if err := m.walk(target, fn); err != fs.SkipDir {
 		return err

@@ -57,7 +57,7 @@ func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, 
 
 func (m *Model) context(ctx context.Context, b Build) (*buildcontext.Tree, error) {
 	if m.Dir == "" {
-		return b.tree()
+		return b.tree(), nil
 	}
 	root, err := os.MkdirTemp(m.Dir, "context")
 	if err != nil {
@@ -76,18 +76,17 @@ func (m *Model) context(ctx context.Context, b Build) (*buildcontext.Tree, error
 }
 
 // tree is the context without the disk.
-func (b Build) tree() (*buildcontext.Tree, error) {
+func (b Build) tree() *buildcontext.Tree {
 	all := b.Context()
 	ignore := &buildcontext.Ignore{}
 	var failure error
 	for _, name := range buildcontext.IgnoreFileNames(b.Name) {
 		if f, ok := all[name]; ok {
-			ignore, failure = buildcontext.ParseIgnore(name, []byte(f.Data))
+			if ignore, failure = buildcontext.ParseIgnore(name, []byte(f.Data)); failure != nil {
+				ignore = &buildcontext.Ignore{}
+			}
 			break
 		}
-	}
-	if failure != nil {
-		return nil, failure
 	}
 	fsys := newMemFS(all)
 	var children func(dir string, above buildcontext.IgnoreState) []*buildcontext.Node
@@ -123,7 +122,7 @@ func (b Build) tree() (*buildcontext.Tree, error) {
 		return nodes
 	}
 	root := buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir, Mode: 0o755}, children(".", buildcontext.IgnoreState{}))
-	return buildcontext.NewTree(root, ignore, nil, nil, nil), nil
+	return buildcontext.NewTree(root, ignore, nil, failure)
 }
 
 // Write makes the context's files below root.

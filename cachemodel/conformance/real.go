@@ -20,7 +20,7 @@ import (
 // Real is a real buildkitd with base images.
 type Real struct {
 	daemon *daemon.Daemon
-	images *daemon.Images
+	images *daemon.Layouts
 }
 
 // NewReal starts a daemon.

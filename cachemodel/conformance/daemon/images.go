@@ -10,22 +10,40 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/moby/buildkit/client"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/tonistiigi/fsutil"
 )
 
-// Images are base images for the builds of tests, kept as OCI layouts and given to builds as named contexts.
-type Images struct {
-	Stores   map[string]content.Store
-	Contexts map[string]string // options of the Dockerfile frontend
+// Image is a base image that tests build upon: busybox with a user "app", a directory /out that anybody may write to, and
+// this configuration.
+type Image struct {
+	Config dockerspec.DockerOCIImageConfig
+	lines  string // the Dockerfile's lines that make it
 }
 
-// images are the made-up bases: their Dockerfiles, by name. "base" is busybox with a user "app" and a directory /out
-// that anybody may write to; "base2" is another image with the same layers, "base3" has another environment.
-var images = map[string]string{
-	"base":  common,
-	"base2": common + "LABEL other=1\n",
-	"base3": common + "ENV BASE_ENV=3\n",
+// Images are the base images by name.
+var Images = map[string]Image{
+	"base":  {config("BASE_ENV=1"), "ENV BASE_ENV=1\n"},
+	"base2": {config("BASE_ENV=1"), "ENV BASE_ENV=1\nLABEL other=1\n"}, // the same layers, another manifest
+	"base3": {config("BASE_ENV=3"), "ENV BASE_ENV=3\n"},
+	"odd": {
+		dockerspec.DockerOCIImageConfig{
+			ImageConfig:             ocispecs.ImageConfig{Env: []string{"V=1", "W=odd"}, User: "app", WorkingDir: "/out"},
+			DockerOCIImageConfigExt: dockerspec.DockerOCIImageConfigExt{Shell: []string{"/bin/sh", "-ec"}},
+		},
+		"ENV V=1 W=odd\nUSER app\nWORKDIR /out\nSHELL [\"/bin/sh\", \"-ec\"]\n",
+	},
+	"triggers": {
+		dockerspec.DockerOCIImageConfig{
+			DockerOCIImageConfigExt: dockerspec.DockerOCIImageConfigExt{OnBuild: []string{"ENV V=trigger", "COPY a.txt /from-trigger", "RUN echo $V > /out/trigger"}},
+		},
+		"ONBUILD ENV V=trigger\nONBUILD COPY a.txt /from-trigger\nONBUILD RUN echo $V > /out/trigger\n",
+	},
+}
+
+func config(env ...string) dockerspec.DockerOCIImageConfig {
+	return dockerspec.DockerOCIImageConfig{ImageConfig: ocispecs.ImageConfig{Env: env}}
 }
 
 const common = `FROM scratch AS s
@@ -35,13 +53,18 @@ RUN mkdir -p /out /tmp /etc /src && chmod 777 /out /tmp && echo seven > /src/sev
     printf 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\n' > /etc/passwd && \
     printf 'root:x:0:\napp:x:1000:\n' > /etc/group
 FROM s
-ENV BASE_ENV=1
 `
 
+// Layouts are the base images as OCI layouts, given to builds as named contexts.
+type Layouts struct {
+	Stores   map[string]content.Store
+	Contexts map[string]string // options of the Dockerfile frontend
+}
+
 // MakeImages builds the base images.
-func (d *Daemon) MakeImages(ctx context.Context) (*Images, error) {
-	imgs := &Images{Stores: map[string]content.Store{}, Contexts: map[string]string{}}
-	for name, dockerfile := range images {
+func (d *Daemon) MakeImages(ctx context.Context) (*Layouts, error) {
+	imgs := &Layouts{Stores: map[string]content.Store{}, Contexts: map[string]string{}}
+	for name, image := range Images {
 		src := filepath.Join(d.dir, "src-"+name)
 		if err := os.MkdirAll(src, 0o755); err != nil {
 			return nil, err
@@ -53,7 +76,7 @@ func (d *Daemon) MakeImages(ctx context.Context) (*Images, error) {
 		if err := os.WriteFile(filepath.Join(src, "busybox"), data, 0o755); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(filepath.Join(src, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(src, "Dockerfile"), []byte(common+image.lines), 0o644); err != nil {
 			return nil, err
 		}
 		local, err := fsutil.NewFS(src)
