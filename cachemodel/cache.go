@@ -89,7 +89,7 @@ func (l *lookup) hit(v *vertex) bool {
 // find returns the records that v is found as (solver edge.probeCache: the operation's own key, and for every input
 // of one and the same record either its definition or its content).
 func (l *lookup) find(v *vertex) []int {
-	if v.kind == localVertex || v.kind == brokenVertex {
+	if v.kind == localVertex {
 		return nil
 	}
 	var candidates []int

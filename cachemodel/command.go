@@ -54,10 +54,10 @@ func (p *planner) carryOut(st *stagePlan, c command, cmd instructions.Command, u
 // of which nothing is known yet, or a setting that has no effect yet.
 func (p *planner) unreadable(s *state, c command, err error) {
 	c.step.reject(c.in, err)
-	args := p.File.Text.Slice(c.in.ArgsSpan)
+	args := argsText(c.in)
 	switch c.in.Meant {
 	case "WORKDIR":
-		if strings.TrimSpace(args) == "" {
+		if args == "" {
 			return // it may become "WORKDIR /"
 		}
 		fallthrough

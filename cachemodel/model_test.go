@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"golang.org/x/tools/txtar"
 )
 
@@ -72,3 +74,76 @@ func writeWants(t *testing.T, file string, archive *txtar.Archive, cases []*mode
 		t.Fatal(err)
 	}
 }
+
+// The cases come across every verdict, cause, instruction and flag.
+func TestCasesCoverAll(t *testing.T) {
+	missing := map[string]bool{}
+	for _, s := range []Status{Cached, Rebuilt, Config, Skipped, Unknown} {
+		missing[string(s)] = true
+	}
+	for _, k := range []CauseKind{
+		InstructionChanged, ContextChanged, EnvChanged, ArgChanged, UserChanged, WorkdirChanged, ShellChanged,
+		BaseChanged, StageRebuilt, Follows, RemoteSource, NoCache, NoBaseline,
+	} {
+		missing[string(k)], missing["uncertain "+string(k)] = true, uncertain[k]
+	}
+	for _, engine := range []string{"", "classic "} {
+		for _, in := range dockerfile.Keywords() {
+			missing[engine+in] = true
+		}
+	}
+	for _, in := range []string{"ADD", "COPY", "FROM", "RUN"} {
+		for _, flag := range dockerfile.FlagNames(in) {
+			missing[in+" --"+flag] = true
+		}
+	}
+	for _, mount := range []string{"bind", "cache", "tmpfs", "secret", "ssh"} {
+		missing["mount "+mount] = true
+	}
+	files, _ := filepath.Glob("testdata/*.txtar")
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range parseCases(t, archive) {
+			for _, s := range c.compare() {
+				delete(missing, string(s.Status))
+				if s.Cause != nil {
+					delete(missing, string(s.Cause.Kind))
+					if !s.Certain {
+						delete(missing, "uncertain "+string(s.Cause.Kind))
+					}
+				}
+			}
+			engine := ""
+			if c.b.settings.Engine == Classic {
+				engine = "classic "
+			}
+			for _, in := range c.b.plan().build.File.Instructions {
+				delete(missing, engine+in.Meant)
+				for _, f := range in.Flags {
+					delete(missing, in.Meant+" --"+f.Name.Text)
+				}
+				if run, ok := in.Command.(*instructions.RunCommand); ok {
+					if cmd, err := dockerfile.Typed(in.Node); err == nil {
+						run = cmd.(*instructions.RunCommand)
+					}
+					if err := run.Expand(func(word string) (string, error) { return word, nil }); err == nil {
+						for _, m := range instructions.GetMounts(run) {
+							delete(missing, "mount "+string(m.Type))
+						}
+					}
+				}
+			}
+		}
+	}
+	for what, wanted := range missing {
+		if wanted {
+			t.Errorf("no case has %s", what)
+		}
+	}
+}
+
+// uncertain are the causes of which a verdict may not be certain.
+var uncertain = map[CauseKind]bool{StageRebuilt: true, RemoteSource: true, BaseChanged: true, Follows: true}

@@ -561,10 +561,20 @@ func (p *planner) vertex(v vertex, identity ...string) *vertex {
 	return &v
 }
 
-// broken is the vertex of an instruction that cannot be read.
+// broken is the vertex of an instruction that cannot be read. It is known by its text: where the baseline is broken in
+// the same way, all below it stays as it was.
 func (p *planner) broken(in *dockerfile.Instruction, inputs []input) *vertex {
-	key := (&keyWriter{}).str("broken", in.Keyword.Text).sum()
+	key := (&keyWriter{}).str("broken", in.Meant, argsText(in)).sum()
 	return p.vertex(vertex{kind: brokenVertex, key: key, inputs: inputs}, strconv.Itoa(in.Line))
+}
+
+// argsText is what stands behind the keyword and its flags.
+func argsText(in *dockerfile.Instruction) string {
+	var words []string
+	for _, w := range in.Args {
+		words = append(words, w.Text)
+	}
+	return strings.Join(words, " ")
 }
 
 // source is the vertex of an image or of a named context.

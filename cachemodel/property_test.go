@@ -1,0 +1,156 @@
+package cachemodel
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// corpus returns the files of the shared corpus, which lies beside the module's root.
+func corpus(t testing.TB) map[string]string {
+	out, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "..", "shared", "corpus", "dockerfiles")
+	paths, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if len(paths) == 0 {
+		t.Skipf("NOT TESTED WITH REAL DOCKERFILES: %s is missing", dir)
+	}
+	files := map[string]string{}
+	for _, p := range paths {
+		data, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[filepath.Base(p)] = string(data)
+	}
+	return files
+}
+
+// Every file of the corpus has a plan, and compared with itself nothing of it is rebuilt but what lies behind an address.
+// Nor is anything if it is only spelt otherwise.
+func TestCorpus(t *testing.T) {
+	rebuilt := 0
+	for name, text := range corpus(t) {
+		for _, engine := range []Engine{BuildKit, Classic} {
+			plan := func(text string) *Plan {
+				return NewPlan(Build{File: dockerfile.Parse(source.New(text), nil), Settings: Settings{Engine: engine}})
+			}
+			base := plan(text)
+			if err := base.Err(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			for _, next := range []*Plan{base, plan(text), plan(respell(text))} {
+				for _, s := range Compare([]*Plan{base}, next) {
+					switch {
+					case s.Status == Unknown && !rejected(text) && !strings.HasPrefix(s.Detail, "failed to process"):
+						t.Errorf("%s:%d: %s cannot be read: %s", name, s.Line, s.Text, s.Detail)
+					case s.Status == Rebuilt && (s.Certain || s.Cause.Kind != RemoteSource && s.Cause.Kind != Follows && s.Cause.Kind != StageRebuilt):
+						t.Errorf("%s:%d: %s: %s", name, s.Line, s.Text, verdicts([]Step{s}))
+					case s.Status == Rebuilt:
+						rebuilt++
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d steps may be rebuilt for what lies behind an address", rebuilt)
+}
+
+// rejected reports whether BuildKit cannot read the file.
+func rejected(text string) bool {
+	result, err := parser.Parse(strings.NewReader(text))
+	if err == nil {
+		_, _, err = instructions.Parse(result.AST, linter.New(&linter.Config{}))
+	}
+	return err != nil
+}
+
+// respell writes a file in another way that means the same: keywords in lower case, comments and blank lines between.
+func respell(text string) string {
+	var edits []source.Edit
+	for i, in := range dockerfile.Parse(source.New(text), nil).Instructions {
+		if start := in.Span.Start; i > 0 && text[start-1] == '\n' {
+			edits = append(edits, source.Edit{Span: source.Span{Start: start, End: start}, NewText: "# said anew\n\n"})
+		}
+		edits = append(edits, source.Edit{Span: in.Keyword.Span, NewText: strings.ToLower(in.Keyword.Text)})
+	}
+	out, err := source.Apply(text, edits)
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// No beginning of a file, which is what an editor holds while it is typed, breaks the model.
+func TestPrefixes(t *testing.T) {
+	for name, text := range corpus(t) {
+		base := planText(text, nil)
+		step := max(1, len(text)/40)
+		for end := 0; end < len(text); end += step {
+			next := planText(text[:end], nil)
+			check(t, name, Compare([]*Plan{base}, next), next)
+			check(t, name, Compare([]*Plan{next}, base), base)
+		}
+	}
+}
+
+// check holds what is true of any verdicts.
+func check(t *testing.T, name string, steps []Step, p *Plan) {
+	t.Helper()
+	last := 0
+	for _, s := range steps {
+		switch {
+		case s.Line <= last || s.EndLine < s.Line:
+			t.Errorf("%s: step of lines %d to %d comes after line %d", name, s.Line, s.EndLine, last)
+		case (s.Status == Rebuilt) != (s.Cause != nil):
+			t.Errorf("%s:%d: %s, cause %v", name, s.Line, s.Status, s.Cause)
+		case s.Cause != nil && (s.Cause.Line < 1 || s.Cause.Line > p.build.File.Text.LineCount() || s.Cause.Detail == "" || strings.Contains(s.Cause.Detail, "\n")):
+			t.Errorf("%s:%d: cause %+v", name, s.Line, *s.Cause)
+		case s.Status != Rebuilt && !s.Certain:
+			t.Errorf("%s:%d: %s is not certain", name, s.Line, s.Status)
+		}
+		last = s.EndLine
+	}
+}
+
+// Any text has a plan, and compared with itself nothing of it is rebuilt for a reason of its own.
+func FuzzCompare(f *testing.F) {
+	f.Add(typedFile, "FROM base\nRUN x", uint8(0))
+	f.Add("FROM a AS b\nONBUILD COPY --from=c . .\nFROM b AS c\nARG X=$Y\nENV Z=${X:-z}", "FROM scratch\nRUN --mount=type=ssh <<A\n#!x\nA", uint8(3))
+	f.Add("FROM $X\nCOPY --link --parents <<E a*/./b /\nE\nADD https://a/b.git#c:d g@h:i /", "ARG X=a\nFROM $X\nWORKDIR $Y", uint8(7))
+	f.Fuzz(func(t *testing.T, a, b string, settings uint8) {
+		s := Settings{NoCache: settings&1 != 0}
+		if settings&2 != 0 {
+			s.Engine = Classic
+		}
+		if settings&4 != 0 {
+			s.Args = map[string]string{"X": "y", "SOURCE_DATE_EPOCH": "context"}
+		}
+		plan := func(text string) *Plan {
+			return NewPlan(Build{File: dockerfile.Parse(source.New(text), nil), Settings: s, Context: tree(typedContext)})
+		}
+		x, y := plan(a), plan(b)
+		check(t, "itself", Compare([]*Plan{x}, x), x)
+		check(t, "another", Compare([]*Plan{x}, y), y)
+		check(t, "both", Compare([]*Plan{y, x}, y), y)
+		check(t, "nothing", Compare(nil, y), y)
+		if s.NoCache {
+			return
+		}
+		for _, step := range Compare([]*Plan{x}, plan(a)) {
+			if c := step.Cause; c != nil && c.Kind != RemoteSource && c.Kind != Follows && c.Kind != StageRebuilt && c.Kind != ContextChanged {
+				t.Errorf("compared with itself: %s", verdicts([]Step{step}))
+			}
+		}
+	})
+}
