@@ -28,11 +28,11 @@ func BenchmarkKeystroke(b *testing.B) {
 			text := longDockerfile(size.lines)
 			write(b, filepath.Join(dir, "Dockerfile"), text)
 			uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
-			began := time.Now()
+			opened := time.Now()
 			e := lsptest.Open(b, nil, painter, dir)
 			e.OpenFile(uri, "dockerfile", text)
 			e.Await("layerwise/cacheStatus", func(p json.RawMessage) bool { return strings.Contains(string(p), `"state":"ready"`) })
-			b.ReportMetric(float64(time.Since(began).Milliseconds()), "ms-to-first-marks")
+			first := time.Since(opened)
 
 			line := size.lines / 2
 			for !strings.HasPrefix(strings.Split(text, "\n")[line], "RUN") {
@@ -57,6 +57,7 @@ func BenchmarkKeystroke(b *testing.B) {
 				took = append(took, time.Since(began))
 			}
 			slices.Sort(took)
+			b.ReportMetric(float64(first.Milliseconds()), "ms-to-first-marks")
 			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-median")
 			b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "ms-p95")
 		})

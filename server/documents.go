@@ -27,7 +27,7 @@ type document struct {
 
 	version int32
 	text    *source.Text
-	saved   string // the text that is known to be the file's
+	written string // the text that is known to be the file's
 	opened  *dockerfile.File
 	world   *world    // nil until loaded
 	current *snapshot // nil unless dockerfile
@@ -74,12 +74,12 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	}
 	if item.URI.IsFile() {
 		d.path = filepath.FromSlash(item.URI.FsPath())
-		d.saved = savedText(d.path, item.Text)
+		d.written = writtenText(d.path, item.Text)
 	}
 	d.ctx, d.stop = context.WithCancel(s.ctx)
 	s.documents[item.URI] = d
+	s.overlayLocked(d.path)
 	if !d.dockerfile {
-		s.overlayLocked(d.path)
 		return
 	}
 	d.opened = dockerfile.Parse(d.text, nil)
@@ -106,13 +106,12 @@ func didChange(s *session, p *protocol.DidChangeTextDocumentParams) {
 		}
 	}
 	d.version = p.TextDocument.Version
+	s.overlayLocked(d.path)
 	if !d.dockerfile {
-		s.overlayLocked(d.path)
 		return
 	}
 	d.current = s.snapshotLocked(d, dockerfile.Parse(d.text, d.current.file), d.world)
 	d.wake(d.publish)
-	s.overlayLocked(d.path)
 }
 
 func replace(t *source.Text, span source.Span, by string) *source.Text {
@@ -120,9 +119,9 @@ func replace(t *source.Text, span source.Span, by string) *source.Text {
 	return source.New(content[:span.Start] + by + content[span.End:])
 }
 
-// savedText returns text if the file on disk holds just that, but for a byte order mark, which editors do not show as
+// writtenText returns text if the file on disk holds just that, but for a byte order mark, which editors do not show as
 // text; else it returns "". An editor may open a document with changes that were never saved.
-func savedText(path, text string) string {
+func writtenText(path, text string) string {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > int64(len(text)+len(bom)) {
 		return ""
@@ -138,13 +137,19 @@ const bom = "\ufeff"
 
 func didSave(s *session, p *protocol.DidSaveTextDocumentParams) {
 	s.mu.Lock()
-	if d := s.documents[p.TextDocument.URI]; d != nil {
-		d.saved = d.text.String()
+	defer s.mu.Unlock()
+	d := s.documents[p.TextDocument.URI]
+	if d == nil || d.path == "" {
+		return
 	}
-	s.mu.Unlock()
-	if p.TextDocument.URI.IsFile() {
-		s.fileChanged(filepath.FromSlash(p.TextDocument.URI.FsPath()))
+	d.written = d.text.String()
+	if d.dockerfile {
+		// The person asks for attention: look again whether there is a context, or a repository by now.
+		d.stale.baseline = true
+		d.stale.context = d.stale.context || d.world != nil && d.world.context == nil
+		d.wake(d.reload)
 	}
+	s.fileChangedLocked(d.path)
 }
 
 func didClose(s *session, p *protocol.DidCloseTextDocumentParams) {

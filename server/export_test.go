@@ -23,6 +23,17 @@ func init() {
 	methods["test/panicBeside"] = started(func(context.Context) (any, error) { panic("beside") })
 	methods["test/panicInline"] = call(func(*session, *nothing) (any, error) { panic("inline") })
 	methods["test/panicNotification"] = notification(func(*session, *nothing) { panic("notification") })
+	methods["test/longWork"] = notification(func(s *session, _ *nothing) {
+		s.background("a test", func(ctx context.Context) {
+			p := s.longWork(ctx, "Working long")
+			defer p.done()
+			p.report("half way")
+			select {
+			case <-ctx.Done():
+			case <-time.After(progressAfter + 2*progressEvery):
+			}
+		})
+	})
 	methods["test/panicBackground"] = notification(func(s *session, _ *nothing) {
 		s.background("a test", func(context.Context) { panic("background") })
 	})

@@ -131,6 +131,13 @@ func TestMarksFollowTheFiles(t *testing.T) {
 	e.OpenFile(app, "javascript", "22")
 	e.Replace(app, 2, "333")
 	awaitStatus(t, e, sourceChanged)
+	write(t, filepath.Join(dir, "src/app.js"), "333")
+	e.Notify("textDocument/didSave", lsptest.Document(app))
+	for i := range 50 { // marks never lapse between the editor's word and the disk's
+		e.Replace(uri, 4+i, nodeApp)
+		awaitStatus(t, e, sourceChanged)
+	}
+	write(t, filepath.Join(dir, "src/app.js"), "22")
 	e.Notify("textDocument/didClose", lsptest.Document(app))
 	awaitStatus(t, e, clean)
 

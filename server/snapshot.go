@@ -100,19 +100,32 @@ type overlay struct {
 	text string
 }
 
-// overlaysLocked returns the unsaved texts that are open in w's build context. Texts that equal their files do not
-// count, for editors leave out what they do not show, such as a byte order mark.
+// overlaysLocked returns the open texts that differ from the files as w knows them. Texts that equal their files do not
+// count: editors leave out what they do not show, such as a byte order mark.
 func (s *session) overlaysLocked(w *world) []overlay {
 	if w == nil || w.context == nil {
 		return nil
 	}
 	var out []overlay
 	for _, d := range s.documents {
-		if rel, ok := within(w.dir, d.path); ok && d.text.String() != d.saved {
+		written, known := w.written[d]
+		if !known {
+			written = d.written // opened since
+		}
+		if rel, ok := within(w.dir, d.path); ok && d.text.String() != written {
 			out = append(out, overlay{filepath.ToSlash(rel), d.text.String()})
 		}
 	}
 	return out
+}
+
+// writtenLocked returns what the open documents' files hold by now, by the client's word.
+func (s *session) writtenLocked() map[*document]string {
+	written := make(map[*document]string, len(s.documents))
+	for _, d := range s.documents {
+		written[d] = d.written
+	}
+	return written
 }
 
 // overlayLocked gives the other Dockerfiles whose context holds path a new snapshot, because the open text of path has

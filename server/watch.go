@@ -190,26 +190,35 @@ func (s *session) forget(folder string) {
 func (s *session) fileChanged(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.fileChangedLocked(path)
+}
+
+func (s *session) fileChangedLocked(path string) {
 	for _, d := range s.documents {
-		if !d.dockerfile || d.path == "" {
+		w := d.world
+		if w == nil { // just being loaded, perhaps without this change
+			d.stale.context = true
+			d.wake(d.reload)
 			continue
 		}
-		inGit := d.world != nil && d.world.inGit(path)
+		inGit, inContext := w.inGit(path), w.holds(path)
 		if inGit {
 			d.stale.baseline = true
 		}
-		inContext := d.world != nil && d.world.holds(path)
-		switch {
-		case s.watcher != nil && s.watcher.limited[d] != "":
-			d.stale.context = true
-		case inContext:
+		if inContext {
 			d.stale.paths = append(d.stale.paths, path)
+		}
+		if s.watcher != nil && s.watcher.limited[d] != "" || len(d.stale.paths) > manyPaths {
+			d.stale.context, d.stale.paths = true, nil
 		}
 		if inGit || inContext || d.stale.context {
 			d.wake(d.reload)
 		}
 	}
 }
+
+// manyPaths is from how many changed files on it is cheaper to look at the whole context.
+const manyPaths = 2000
 
 // allChanged marks everything stale.
 func (s *session) allChanged() {

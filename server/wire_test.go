@@ -313,3 +313,17 @@ func TestSessionsAreSeparate(t *testing.T) {
 		}
 	}
 }
+
+func TestProgress(t *testing.T) {
+	e := lsptest.Open(t, map[string]any{"window": map[string]any{"workDoneProgress": true}}, nil)
+	e.Notify("test/longWork", map[string]any{})
+	var created struct{ Token string }
+	if err := json.Unmarshal(e.Await("window/workDoneProgress/create", nil), &created); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"kind":"begin","title":"Working long","message":"half way"`, `"kind":"report"`, `"kind":"end"`} {
+		e.Await("$/progress", func(p json.RawMessage) bool {
+			return strings.Contains(string(p), want) && strings.Contains(string(p), created.Token)
+		})
+	}
+}

@@ -24,11 +24,12 @@ import (
 type world struct {
 	settings    settings
 	build       cachemodel.Settings
-	dir         string             // the build context's folder as the user names it; "" if there is none
-	root        string             // dir with links resolved
-	context     *buildcontext.Tree // nil if there is none
-	ignoreFiles []string           // may say what is left out of the context
-	git         []string           // change when HEAD does
+	dir         string               // the build context's folder as the user names it; "" if there is none
+	root        string               // dir with links resolved
+	context     *buildcontext.Tree   // nil if there is none
+	written     map[*document]string // of the files that are open: what they held when the context was read
+	ignoreFiles []string             // may say what is left out of the context
+	git         []string             // change when HEAD does
 	base
 }
 
@@ -100,7 +101,7 @@ func (l *loader) load(ctx context.Context) {
 	stale := d.stale
 	d.stale = staleness{}
 	own, root := s.settingsOfLocked(d.uri)
-	opened := d.opened
+	opened, written := d.opened, s.writtenLocked()
 	s.mu.Unlock()
 	changed := !l.loaded || !reflect.DeepEqual(own, l.settings)
 	if !changed && !stale.context && len(stale.paths) == 0 && !stale.baseline {
@@ -111,7 +112,7 @@ func (l *loader) load(ctx context.Context) {
 	progress := s.longWork(ctx, "Reading the build context of "+filepath.Base(d.path))
 	defer progress.done()
 	l.readContext(ctx, contextFolder(own, root, d.path), stale, progress)
-	next := &world{settings: own, dir: l.folder, build: buildSettings(own)}
+	next := &world{settings: own, dir: l.folder, build: buildSettings(own), written: written}
 	if l.dir != nil {
 		next.context, next.root = l.dir.Tree(), l.dir.Root()
 		next.ignoreFiles = l.dir.IgnoreFiles()
