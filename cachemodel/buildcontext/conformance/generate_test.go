@@ -241,7 +241,8 @@ func (l layout) queries(r *rand.Rand) []buildcontext.Query {
 			q.Exclude = some()
 		}
 		if r.IntN(12) == 0 {
-			q.Required = []string{"/" + pickOf(r, append(l.paths(), "none"))}
+			p := "/" + pickOf(r, append(l.paths(), "none"))
+			q.Required = []string{p[:len(p)-r.IntN(2)]}
 		}
 		out = append(out, q)
 	}
