@@ -53,6 +53,8 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 			finding.Message += fmt.Sprintf(", and that of line %d counts for FROM only", p.Text.LineAt(v.global[name][0].from)+1)
 		}
 		finding.Fixes = []analysis.Fix{declare(p.File, in, name)}
+	case in.Meant == "ARG" && use.Word.Text == "" && strings.HasPrefix(p.wordAt(in, use.Span), name+"=$"):
+		finding.Message += ": the ARG is its own default"
 	case p.declaredBelow(in, name) > 0:
 		finding.Message += fmt.Sprintf(": its ARG is further down, in line %d", p.declaredBelow(in, name))
 	default:
@@ -93,6 +95,16 @@ func (p *pass) declaredBelow(in *dockerfile.Instruction, name string) int {
 		}
 	}
 	return 0
+}
+
+// wordAt returns the word of the arguments that ends with span.
+func (p *pass) wordAt(in *dockerfile.Instruction, span source.Span) string {
+	for _, word := range in.Args {
+		if word.Span.End == span.End {
+			return word.Text
+		}
+	}
+	return ""
 }
 
 // declare returns the fix that puts an ARG above the instruction.
