@@ -45,35 +45,58 @@ func (s *scanner) heredocs(x *extent) (docs []Heredoc, open []Heredoc) {
 	for i := range docs {
 		doc := &docs[i]
 		doc.Body = source.Span{Start: s.pos, End: s.pos}
-		terminated := false
-		for !terminated {
-			start := s.pos
-			span, ok := s.next()
-			if !ok {
-				break
+		if len(open) == 0 {
+			before := *x
+			pos, line := s.pos, s.line
+			if s.heredocBody(doc, x, func(string) bool { return false }) {
+				continue
 			}
-			if s.tooLong(start) {
-				x.long = append(x.long, span)
-			}
-			x.end = span.End
-			line := s.src[span.Start:span.End]
-			if doc.Chomp {
-				line = strings.TrimLeft(line, "\t")
-			}
-			if terminated = line == doc.Name; terminated {
-				doc.Terminator = source.Span{Start: span.End - len(line), End: span.End}
-			} else {
-				doc.Body.End = s.pos
-			}
+			// One bad line is to cost one line: what follows is body only up to the next instruction.
+			*x, s.pos, s.line = before, pos, line
+			s.heredocBody(doc, x, beginsInstruction)
 		}
-		if !terminated {
-			// The instruction ends before the last line break of the file, and so does all within it.
-			doc.Body = source.Span{Start: min(doc.Body.Start, x.end), End: x.end}
-			doc.Terminator = source.Span{Start: x.end, End: x.end}
-			open = append(open, *doc)
-		}
+		// The instruction ends before a line break, and so does all within it.
+		doc.Body = source.Span{Start: min(doc.Body.Start, x.end), End: x.end}
+		doc.Terminator = source.Span{Start: x.end, End: x.end}
+		open = append(open, *doc)
 	}
 	return docs, open
+}
+
+// heredocBody reads lines up to doc's terminator, or up to a line at which stop says so, and reports whether the terminator
+// was found.
+func (s *scanner) heredocBody(doc *Heredoc, x *extent, stop func(line string) bool) bool {
+	for s.pos < len(s.src) {
+		start, at := s.pos, s.line
+		span, _ := s.next()
+		line := s.src[span.Start:span.End]
+		if stop(line) {
+			s.pos, s.line = start, at
+			return false
+		}
+		if s.tooLong(start) {
+			x.long = append(x.long, span)
+		}
+		x.end = span.End
+		if doc.Chomp {
+			line = strings.TrimLeft(line, "\t")
+		}
+		if line == doc.Name {
+			doc.Terminator = source.Span{Start: span.End - len(line), End: span.End}
+			return true
+		}
+		doc.Body.End = s.pos
+	}
+	return false
+}
+
+// beginsInstruction reports whether a line starts with an instruction's name in upper case, as no shell command does.
+func beginsInstruction(line string) bool {
+	word := strings.TrimLeft(line, blank)
+	if end := strings.IndexAny(word, blank); end >= 0 {
+		word = word[:end]
+	}
+	return word != "" && keyword(word) == word
 }
 
 // heredocWord places the word text[from:to], such as `3<<-"EOF"`, that introduces doc.

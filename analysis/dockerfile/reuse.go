@@ -66,6 +66,9 @@ func (f *File) takeHead(c *change, s *scanner) {
 		after := c.after(i)
 		return after > c.head || after == c.prev.Text.Len()
 	})
+	if open := slices.IndexFunc(c.prev.Instructions[:n], (*Instruction).hasOpenHeredoc); open >= 0 {
+		n = open // the change may hold its terminator
+	}
 	if n == 0 {
 		return
 	}
@@ -114,6 +117,10 @@ func (f *File) takeTail(c *change, s *scanner) bool {
 		}
 	}
 	return true
+}
+
+func (in *Instruction) hasOpenHeredoc() bool {
+	return slices.ContainsFunc(in.Problems, func(p Problem) bool { return p.Kind == UnterminatedHeredoc })
 }
 
 // shift is how far an instruction moved.
