@@ -9,14 +9,15 @@ import (
 // (solver.CacheManager, reduced to what decides hits).
 type cache struct {
 	records []record
-	strict  map[digest][]int // records by opKey.strict
-	lax     map[digest][]int
+	strict  map[string]int // the last record of each opKey.strict, and so on by record.strict
+	lax     map[string]int
 	images  []int
 }
 
 type record struct {
-	vertex *vertex
-	inputs [][]int // for each input, the records that its vertex stands for
+	vertex      *vertex
+	of          *lookup // which records the vertex's inputs are
+	strict, lax int     // the record before it with the same key, -1 if there is none
 }
 
 // belief says how a lookup treats what only a build can tell.
@@ -30,50 +31,63 @@ const (
 )
 
 func newCache(plans []*Plan) *cache {
-	c := &cache{strict: map[digest][]int{}, lax: map[digest][]int{}}
+	n := 0
 	for _, p := range plans {
-		found := lookup{cache: c, belief: pessimist, ids: map[*vertex][]int{}}
-		for _, v := range p.vertices {
-			ids := found.find(v)
-			if len(ids) == 0 {
-				ids = []int{c.add(v, found.ids)}
+		n += len(p.vertices)
+	}
+	c := &cache{records: make([]record, 0, n), strict: make(map[string]int, n), lax: make(map[string]int, n)}
+	for _, p := range plans {
+		found := newLookup(c, pessimist, p)
+		for i, v := range p.vertices {
+			if found.ids[i] = found.find(v); len(found.ids[i]) == 0 {
+				found.ids[i] = found.one(c.add(v, found))
 			}
-			found.ids[v] = ids
 		}
 	}
 	return c
 }
 
-func (c *cache) add(v *vertex, ids map[*vertex][]int) int {
-	r := record{vertex: v, inputs: make([][]int, len(v.inputs))}
-	for i, in := range v.inputs {
-		if in.from != nil {
-			r.inputs[i] = ids[in.from]
-		}
-	}
+// cache is what the cache holds after a build of this plan alone.
+func (p *Plan) cache() *cache {
+	p.once.Do(func() { p.own = newCache([]*Plan{p}) })
+	return p.own
+}
+
+func (c *cache) add(v *vertex, of *lookup) int {
 	id := len(c.records)
-	c.records = append(c.records, r)
-	c.strict[v.key.strict] = append(c.strict[v.key.strict], id)
-	c.lax[v.key.lax] = append(c.lax[v.key.lax], id)
+	c.records = append(c.records, record{vertex: v, of: of, strict: chain(c.strict, v.key.strict, id), lax: chain(c.lax, v.key.lax, id)})
 	if v.kind == imageVertex {
 		c.images = append(c.images, id)
 	}
 	return id
 }
 
+// chain makes id the last record of a key, and returns the one before it.
+func chain(last map[string]int, key string, id int) int {
+	before, ok := last[key]
+	last[key] = id
+	if !ok {
+		return -1
+	}
+	return before
+}
+
 // lookup is one pass over a plan: which records each vertex is found as.
 type lookup struct {
 	cache  *cache
 	belief belief
-	ids    map[*vertex][]int
+	ids    [][]int // by vertex.index
+	room   []int   // what the ids are slices of
 }
 
-func (c *cache) lookup(p *Plan, b belief) lookup {
-	l := lookup{cache: c, belief: b, ids: make(map[*vertex][]int, len(p.vertices))}
-	for _, v := range p.vertices {
-		if ids := l.find(v); len(ids) > 0 {
-			l.ids[v] = ids
-		}
+func newLookup(c *cache, b belief, p *Plan) *lookup {
+	return &lookup{cache: c, belief: b, ids: make([][]int, len(p.vertices)), room: make([]int, 0, len(p.vertices))}
+}
+
+func (c *cache) lookup(p *Plan, b belief) *lookup {
+	l := newLookup(c, b, p)
+	for i, v := range p.vertices {
+		l.ids[i] = l.find(v)
 	}
 	return l
 }
@@ -82,54 +96,70 @@ func (c *cache) lookup(p *Plan, b belief) lookup {
 // upon it; but what they give is stored under the keys that they have anyway, so that what follows is looked up as
 // usual.
 func (l *lookup) hit(v *vertex) bool {
-	return len(l.ids[v]) > 0 && !v.ignoreCache &&
-		!slices.ContainsFunc(v.inputs, func(in input) bool { return in.from != nil && in.from.ignoreCache })
-}
-
-// find returns the records that v is found as (solver edge.probeCache: the operation's own key, and for every input
-// of one and the same record either its definition or its content).
-func (l *lookup) find(v *vertex) []int {
-	if v.kind == localVertex {
-		return nil
-	}
-	var candidates []int
-	switch {
-	case l.belief == pessimist:
-		candidates = l.cache.strict[v.key.strict]
-	case v.kind == imageVertex:
-		candidates = l.cache.images
-	default:
-		candidates = l.cache.lax[v.key.lax]
-	}
-	var ids []int
-	for _, id := range candidates {
-		if l.matches(v, l.cache.records[id]) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-func (l *lookup) matches(v *vertex, r record) bool {
-	switch v.kind {
-	case imageVertex:
-		return v.key == r.vertex.key || l.belief == optimist && sameImagePossible(v.image, r.vertex.image)
-	case remoteVertex:
-		return l.belief == optimist
-	}
-	if len(v.inputs) != len(r.inputs) {
+	if len(l.ids[v.index]) == 0 || v.ignoreCache {
 		return false
 	}
 	for i := range v.inputs {
-		if !l.inputMatches(&v.inputs[i], &r.vertex.inputs[i], r.inputs[i]) {
+		if from := v.inputs[i].from; from != nil && from.ignoreCache {
 			return false
 		}
 	}
 	return true
 }
 
-func (l *lookup) inputMatches(in, old *input, ids []int) bool {
-	if in.from != nil && in.selector == old.selector && intersects(l.ids[in.from], ids) {
+// find returns the records that v is found as (solver edge.probeCache: the operation's own key, and for every input
+// of one and the same record either its definition or its content).
+func (l *lookup) find(v *vertex) []int {
+	from := len(l.room)
+	switch {
+	case v.kind == localVertex:
+	case v.kind == imageVertex && l.belief == optimist:
+		for _, id := range l.cache.images {
+			l.try(v, id)
+		}
+	case l.belief == optimist:
+		for id, ok := l.cache.lax[v.key.lax]; ok && id >= 0; id = l.cache.records[id].lax {
+			l.try(v, id)
+		}
+	default:
+		for id, ok := l.cache.strict[v.key.strict]; ok && id >= 0; id = l.cache.records[id].strict {
+			l.try(v, id)
+		}
+	}
+	return l.room[from:len(l.room):len(l.room)]
+}
+
+func (l *lookup) try(v *vertex, id int) {
+	if l.matches(v, &l.cache.records[id]) {
+		l.room = append(l.room, id)
+	}
+}
+
+func (l *lookup) one(id int) []int {
+	l.room = append(l.room, id)
+	return l.room[len(l.room)-1 : len(l.room) : len(l.room)]
+}
+
+func (l *lookup) matches(v *vertex, r *record) bool {
+	switch v.kind {
+	case imageVertex:
+		return v.key == r.vertex.key || l.belief == optimist && sameImagePossible(v.image, r.vertex.image)
+	case remoteVertex:
+		return l.belief == optimist
+	}
+	if len(v.inputs) != len(r.vertex.inputs) {
+		return false
+	}
+	for i := range v.inputs {
+		if !l.inputMatches(&v.inputs[i], &r.vertex.inputs[i], r.of) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *lookup) inputMatches(in, old *input, of *lookup) bool {
+	if in.from != nil && old.from != nil && in.selector == old.selector && intersects(l.ids[in.from.index], of.ids[old.from.index]) {
 		return true
 	}
 	if !in.content || !old.content {

@@ -14,29 +14,38 @@ import (
 
 // explainer finds the first reason why a step is rebuilt.
 type explainer struct {
-	base       *Plan // nil if there is no baseline
-	next       *Plan
+	base, next *Plan // base is nil if there is no baseline
 	sure, hope *lookup
 	mates      map[*step]*step
 	owner      map[*vertex]*step // of next's and base's vertices
+	known      map[string]bool   // the base's instructions, by their source
 	causes     map[*step]Cause
 	doubt      bool // the plans are not certain to have the very steps of the builds
 }
 
-func newExplainer(bases []*Plan, next *Plan, sure, hope *lookup) *explainer {
-	e := &explainer{next: next, sure: sure, hope: hope, owner: map[*vertex]*step{}, causes: map[*step]Cause{}}
-	e.doubt = slices.ContainsFunc(append(slices.Clone(bases), next), func(p *Plan) bool { return p.doubtful })
-	if len(bases) == 0 {
+// newExplainer looks next up. Only if something of it is missing there is more to do.
+func newExplainer(c *cache, bases []*Plan, next *Plan) *explainer {
+	e := &explainer{next: next, sure: c.lookup(next, pessimist)}
+	if !slices.ContainsFunc(next.vertices, func(v *vertex) bool { return !e.sure.hit(v) }) {
 		return e
 	}
-	e.base = bases[len(bases)-1]
-	if slices.ContainsFunc(next.vertices, func(v *vertex) bool { return !sure.hit(v) }) {
+	e.hope = c.lookup(next, optimist)
+	e.doubt = next.doubtful || slices.ContainsFunc(bases, func(p *Plan) bool { return p.doubtful })
+	e.owner, e.causes = map[*vertex]*step{}, map[*step]Cause{}
+	all := next.steps
+	if len(bases) > 0 {
+		e.base = bases[len(bases)-1]
 		e.mates = align(e.base, next)
-		for _, s := range slices.Concat(e.base.steps, next.steps) {
-			for _, v := range s.vertices {
-				if e.owner[v] == nil {
-					e.owner[v] = s
-				}
+		e.known = map[string]bool{}
+		for _, s := range e.base.steps {
+			e.known[s.source()] = true
+		}
+		all = slices.Concat(e.base.steps, next.steps)
+	}
+	for _, s := range all {
+		for _, v := range s.vertices {
+			if e.owner[v] == nil {
+				e.owner[v] = s
 			}
 		}
 	}
@@ -151,15 +160,10 @@ func (e *explainer) newDetail(s, mate *step) string {
 	if mate != nil && mate.kind == skippedStep {
 		return "the baseline's build had no need of this instruction"
 	}
-	if inPlan(e.base, s) {
+	if e.known[s.source()] {
 		return "this instruction was moved here"
 	}
 	return "this instruction is new"
-}
-
-// inPlan reports whether a plan has the very instruction of s.
-func inPlan(p *Plan, s *step) bool {
-	return slices.ContainsFunc(p.steps, func(other *step) bool { return other.source() == s.source() })
 }
 
 func editDetail(s, mate *step) string {
@@ -505,7 +509,7 @@ func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
 	was := e.owner[old.inputs[0].from]
 	switch {
 	case was == nil || was == mate || was.instruction() == "FROM":
-	case inPlan(e.next, was):
+	case slices.ContainsFunc(e.next.steps, func(s *step) bool { return s.source() == was.source() }):
 		c.Detail = fmt.Sprintf("it no longer comes after `%s`", was.text())
 	default:
 		c.Detail = fmt.Sprintf("`%s` above it was removed", was.text())

@@ -27,7 +27,7 @@ func (p *planner) classicStage(st *stagePlan) {
 	st.dispatched = true
 	from := p.stepOf(st.stage.From)
 	if st.base == nil && st.state.root == nil && from.kind == configStep {
-		st.state.root = p.vertex(vertex{kind: classicStep, key: (&keyWriter{}).str("scratch").sum()})
+		st.state.root = p.vertex(vertex{kind: classicStep, key: (&keyWriter{}).str("scratch").done()})
 		from.add(st.state.root)
 	}
 	// Build arguments do not reach the stages that are based on this one, as they do under BuildKit.
@@ -55,7 +55,7 @@ func (p *planner) classicCommand(st *stagePlan, c command) {
 
 func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Command, uncertain string) error {
 	s := &st.state
-	w := (&keyWriter{}).str("classic", strings.ToUpper(cmd.Name())).val(value{opaque: uncertain})
+	w := p.key.reset().str("classic", strings.ToUpper(cmd.Name())).val(value{opaque: uncertain})
 	inputs := rootInput(s.root)
 	switch cmd := cmd.(type) {
 	case *instructions.EnvCommand:
@@ -136,7 +136,7 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 			return err
 		}
 	}
-	s.root = p.vertex(vertex{kind: classicStep, key: w.sum(), inputs: inputs, ignoreCache: p.Settings.NoCache})
+	s.root = p.vertex(vertex{kind: classicStep, key: w.done(), inputs: inputs, ignoreCache: p.Settings.NoCache})
 	c.step.add(s.root)
 	return nil
 }

@@ -189,8 +189,8 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 	if wd.strict() == "/" {
 		return nil
 	}
-	w := (&keyWriter{}).str("mkdir").val(cleanPath(wd)).val(owner(s.user.value)).val(p.epoch.value)
-	s.root = p.vertex(vertex{kind: mkdirVertex, key: w.sum(), inputs: rootInput(s.root), doubtful: wd.text == "/"})
+	w := p.key.reset().str("mkdir").val(cleanPath(wd)).val(owner(s.user.value)).val(p.epoch.value)
+	s.root = p.vertex(vertex{kind: mkdirVertex, key: w.done(), inputs: rootInput(s.root), doubtful: wd.text == "/"})
 	p.plan.doubtful = p.plan.doubtful || s.root.doubtful
 	c.step.add(s.root)
 	return nil
@@ -213,7 +213,7 @@ func within(cwd, dir value, os string) (value, error) {
 	text, err := system.NormalizeWorkdir(cwd.text, dir.text, os)
 	v := plain(system.ToSlash(text, os))
 	if dir.opaque != "" || cwd.opaque != "" && !system.IsAbs(dir.text, os) {
-		v.opaque = "\x00join\x00" + cwd.strict() + "\x00" + dir.strict()
+		v.opaque = opaque("join", cwd.strict(), dir.strict())
 	}
 	return v, err
 }

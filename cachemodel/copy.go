@@ -82,7 +82,7 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 	if uncertain != "" {
 		uncertain += "\x00" + s.cwd.strict() // the destination may turn out to be relative
 	}
-	w := (&keyWriter{}).str("copy").val(value{opaque: uncertain})
+	w := p.key.reset().str("copy").val(value{opaque: uncertain})
 	op := fileOp{key: w.val(dest).str(ownerText(t.chown), modeKey(t.chmod)).list(t.exclude), inputs: rootInput(root)}
 	for _, src := range t.SourcePaths {
 		ref, isGit := parseGit(src)
@@ -117,10 +117,10 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 			p.readDirectory(in, dedupeQueries(queries))
 		}
 	}
-	v := p.vertex(vertex{kind: copyVertex, key: op.key.sum(), inputs: op.inputs, ignoreCache: p.Settings.NoCache})
+	v := p.vertex(vertex{kind: copyVertex, key: op.key.done(), inputs: op.inputs, ignoreCache: p.Settings.NoCache})
 	c.step.add(v)
 	if linked && s.root != nil { // llb.Merge leaves out an empty base
-		v = p.vertex(vertex{kind: mergeVertex, key: (&keyWriter{}).str("merge").sum(), inputs: []input{{from: s.root}, {from: v}}, ignoreCache: p.Settings.NoCache})
+		v = p.vertex(vertex{kind: mergeVertex, key: (&keyWriter{}).str("merge").done(), inputs: []input{{from: s.root}, {from: v}}, ignoreCache: p.Settings.NoCache})
 		c.step.add(v)
 		c.step.linked = true
 	}
@@ -270,18 +270,18 @@ func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
 		w.str(d)
 	}
 	sum := w.sum()
-	in.digest = "context:" + string(sum.strict[:])
+	in.digest = "context:" + sum.strict
 }
 
 // heredocFile is the file that a heredoc's body makes.
 func (p *planner) heredocFile(name string, mode int, data string) *vertex {
-	key := (&keyWriter{}).str("mkfile", path.Join("/", name)).num(mode).str(data).sum()
+	key := (&keyWriter{}).str("mkfile", path.Join("/", name)).num(mode).str(data).done()
 	return p.vertex(vertex{kind: mkfileVertex, key: key})
 }
 
 func fileDigest(mode int, data string) string {
 	sum := (&keyWriter{}).num(mode).str(data).sum()
-	return "file:" + string(sum.strict[:])
+	return "file:" + sum.strict
 }
 
 func ownerText(chown string) string {

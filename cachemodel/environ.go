@@ -1,6 +1,7 @@
 package cachemodel
 
 import (
+	"crypto/sha256"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
@@ -167,5 +168,15 @@ func expand(lex *shell.Lex, word string, env *environ) (value, error) {
 	if certain {
 		return plain(text), nil
 	}
-	return value{text: text, opaque: "\x00expand\x00" + word + names.String()}, nil
+	return value{text: text, opaque: opaque("expand", word, names.String())}, nil
+}
+
+// opaque names an expression by its parts. It stays short where expressions stand in expressions.
+func opaque(parts ...string) string {
+	name := "\x00" + strings.Join(parts, "\x00")
+	if len(name) <= 200 {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return "\x00sum\x00" + string(sum[:])
 }

@@ -23,11 +23,10 @@ func (v value) strict() string {
 	return v.text
 }
 
-type digest [sha256.Size]byte
-
-// opKey is the key of a vertex's own operation, without its inputs (solver.CacheMap.Digest). Equal strict keys are
-// equal operations in every case; equal lax keys are if base images of unknown configuration set nothing.
-type opKey struct{ strict, lax digest }
+// opKey is the key of a vertex's own operation, without its inputs (solver.CacheMap.Digest): all that makes the
+// operation, written as one string. Equal strict keys are equal operations in every case; equal lax keys are if base
+// images of unknown configuration set nothing.
+type opKey struct{ strict, lax string }
 
 // keyWriter collects the parts of an operation. The zero value is ready for use.
 type keyWriter struct {
@@ -85,9 +84,9 @@ func (w *keyWriter) key(k opKey) *keyWriter {
 	if k.strict != k.lax {
 		w.split()
 	}
-	w.lax = append(w.lax, k.lax[:]...)
+	w.lax = appendPart(w.lax, k.lax)
 	if w.apart {
-		w.strict = append(w.strict, k.strict[:]...)
+		w.strict = appendPart(w.strict, k.strict)
 	}
 	return w
 }
@@ -95,14 +94,33 @@ func (w *keyWriter) key(k opKey) *keyWriter {
 func (w *keyWriter) split() {
 	if !w.apart {
 		w.apart = true
-		w.strict = append([]byte(nil), w.lax...)
+		w.strict = append(w.strict[:0], w.lax...)
 	}
 }
 
-func (w *keyWriter) sum() opKey {
-	lax := sha256.Sum256(w.lax)
+// reset makes the writer empty and keeps its memory.
+func (w *keyWriter) reset() *keyWriter {
+	w.lax, w.apart = w.lax[:0], false
+	return w
+}
+
+// done returns the key.
+func (w *keyWriter) done() opKey {
+	lax := string(w.lax)
 	if !w.apart {
 		return opKey{lax, lax}
 	}
-	return opKey{sha256.Sum256(w.strict), lax}
+	return opKey{string(w.strict), lax}
+}
+
+// sum returns a digest of the key, for what would else grow with the file.
+func (w *keyWriter) sum() opKey {
+	lax := sha256.Sum256(w.lax)
+	k := opKey{lax: string(lax[:])}
+	k.strict = k.lax
+	if w.apart {
+		strict := sha256.Sum256(w.strict)
+		k.strict = string(strict[:])
+	}
+	return k
 }

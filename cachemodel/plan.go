@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
@@ -16,13 +17,17 @@ import (
 	"github.com/moby/buildkit/util/system"
 )
 
-// Plan is a build's steps with their cache keys. It is immutable.
+// Plan is a build's steps with their cache keys. It is immutable; its methods and Compare may be called from several
+// goroutines.
 type Plan struct {
 	build    Build
 	steps    []*step   // one per instruction, in file order
 	vertices []*vertex // inputs before those who read them
 	doubtful bool      // whether all of these are steps of the build hangs on a base image of unknown configuration
 	err      error
+
+	once sync.Once
+	own  *cache // what a build of this plan leaves, once it is asked for
 }
 
 // Err says why the build as a whole cannot be planned, as when there is no stage of the target's name. The steps are
@@ -120,6 +125,8 @@ type planner struct {
 	byName   map[string]*stagePlan
 	sources  []*stagePlan // the stages, and behind them the images that commands name: what an index in --from counts
 	interned map[string]*vertex
+	key      keyWriter // reused for the keys of steps
+	identity keyWriter // reused by vertex
 	plan     *Plan
 	epoch    placed
 	hostname string
@@ -499,7 +506,7 @@ func (p *planner) knownConfig(s *state, image Image) {
 
 // unknownConfig starts a stage from an image of which nothing is known but its key.
 func (p *planner) unknownConfig(s *state, key opKey) {
-	id := string(key.strict[:])
+	id := key.strict
 	p.imageVar(s, baseVars, value{opaque: baseVars + id}, origin{})
 	s.cwd.value = value{text: "/", opaque: "\x00cwd\x00" + id}
 	s.user.value = value{opaque: "\x00user\x00" + id}
@@ -529,7 +536,7 @@ func (p *planner) readd(s *state) {
 			for _, m := range s.imageEnv[1:] {
 				names = append(names, m.key)
 			}
-			val.opaque += "\x00" + strings.Join(names, "\x00")
+			val.opaque = opaque("again", val.opaque, opaque(names...))
 		}
 		s.env.set(n.key, val, n.origin)
 		s.imageEnv[i] = s.env.head
@@ -544,27 +551,28 @@ func (p *planner) stepOf(in *dockerfile.Instruction) *step {
 // vertex returns the vertex of that identity, making it if it is new: equal operations on equal inputs are one vertex,
 // as they are in LLB. identity must hold all that key and inputs leave out.
 func (p *planner) vertex(v vertex, identity ...string) *vertex {
-	w := (&keyWriter{}).num(int(v.kind)).key(v.key).flag(v.ignoreCache).list(identity)
+	w := p.identity.reset().num(int(v.kind)).str(v.key.strict).flag(v.ignoreCache).list(identity)
 	for _, in := range v.inputs {
+		at := -1
 		if in.from != nil {
-			w.str(in.from.id)
+			at = in.from.index
 		}
-		w.str(in.selector)
+		w.num(at).str(in.selector)
 	}
-	sum := w.sum()
-	v.id = string(sum.strict[:])
-	if known := p.interned[v.id]; known != nil {
+	if known := p.interned[string(w.lax)]; known != nil {
 		return known
 	}
-	p.interned[v.id] = &v
-	p.plan.vertices = append(p.plan.vertices, &v)
-	return &v
+	made := v
+	made.index = len(p.plan.vertices)
+	p.interned[string(w.lax)] = &made
+	p.plan.vertices = append(p.plan.vertices, &made)
+	return &made
 }
 
 // broken is the vertex of an instruction that cannot be read. It is known by its text: where the baseline is broken in
 // the same way, all below it stays as it was.
 func (p *planner) broken(in *dockerfile.Instruction, inputs []input) *vertex {
-	key := (&keyWriter{}).str("broken", in.Meant, argsText(in)).sum()
+	key := (&keyWriter{}).str("broken", in.Meant, argsText(in)).done()
 	return p.vertex(vertex{kind: brokenVertex, key: key, inputs: inputs}, strconv.Itoa(in.Line))
 }
 
@@ -580,7 +588,7 @@ func argsText(in *dockerfile.Instruction) string {
 // source is the vertex of an image or of a named context.
 func (p *planner) source(name, platform string) *vertex {
 	if tree := p.Contexts[contextName(name)]; tree != nil {
-		key := (&keyWriter{}).str("local", contextName(name)).sum()
+		key := (&keyWriter{}).str("local", contextName(name)).done()
 		return p.vertex(vertex{kind: localVertex, key: key, tree: tree})
 	}
 	ref := &imageRef{name: normalReference(name), platform: platform}
@@ -598,7 +606,7 @@ func (p *planner) source(name, platform string) *vertex {
 	} else {
 		w.str("name", ref.name)
 	}
-	return p.vertex(vertex{kind: imageVertex, key: w.sum(), image: ref}, ref.name)
+	return p.vertex(vertex{kind: imageVertex, key: w.done(), image: ref}, ref.name)
 }
 
 // image looks an image up among those that are known.

@@ -95,7 +95,7 @@ func (p *planner) git(ref gitRef, t transfer) (v *vertex, digest string) {
 	if ref.commit != "" {
 		digest = "git:" + what
 	}
-	key := (&keyWriter{}).str("git", ref.remote, ref.name, what).sum()
+	key := (&keyWriter{}).str("git", ref.remote, ref.name, what).done()
 	return p.vertex(vertex{kind: remoteVertex, key: key}), digest
 }
 
@@ -111,6 +111,6 @@ func (p *planner) http(src, checksum string) (v *vertex, name, digest string) {
 	if checksum != "" {
 		digest = "http:" + checksum
 	}
-	key := (&keyWriter{}).str("http", src, name, checksum).sum()
+	key := (&keyWriter{}).str("http", src, name, checksum).done()
 	return p.vertex(vertex{kind: remoteVertex, key: key}), name, digest
 }

@@ -42,7 +42,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	}
 	secrets := readSecrets(cmd)
 
-	w := (&keyWriter{}).str("exec", s.platform)
+	w := p.key.reset().str("exec", s.platform)
 	if cmd.PrependShell {
 		w.val(withShell(s, args))
 	} else {
@@ -82,7 +82,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 			p.mountInput(&inputs[i], ms, i == 0 && s.root != nil)
 		}
 	}
-	s.root = p.vertex(vertex{kind: execVertex, key: w.sum(), inputs: inputs, ignoreCache: p.Settings.NoCache}, mountIdentity(mounts)...)
+	s.root = p.vertex(vertex{kind: execVertex, key: w.done(), inputs: inputs, ignoreCache: p.Settings.NoCache}, mountIdentity(mounts)...)
 	c.step.add(s.root)
 	return nil
 }
@@ -207,12 +207,12 @@ func (p *planner) cacheDir(root *vertex, m *instructions.Mount) (*vertex, string
 		gid = *m.GID
 	}
 	w := (&keyWriter{}).str("mkdir", "/cache").num(int(mode)).num(int(uid)).num(int(gid))
-	sum := w.sum()
+	key := w.done()
 	digest := ""
 	if root == nil {
-		digest = "cachedir:" + string(sum.strict[:])
+		digest = "cachedir:" + key.strict
 	}
-	return p.vertex(vertex{kind: mkdirVertex, key: sum, inputs: rootInput(root)}), digest
+	return p.vertex(vertex{kind: mkdirVertex, key: key, inputs: rootInput(root)}), digest
 }
 
 // cacheMountKey is what a cache mount adds to the key: its id and sharing only where both are the defaults

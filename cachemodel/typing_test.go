@@ -43,6 +43,7 @@ func TestTyping(t *testing.T) {
 		"ADD https://example.com/x.tgz /x/", "ENV PORT=80", `ENV NAME="a b" OTHER=c`, "ARG TOKEN", "ARG LEVEL=3", "WORKDIR /app", "USER root",
 		`SHELL ["/bin/bash", "-c"]`, `CMD ["sh"]`, "ENTRYPOINT x", "LABEL a=b", "EXPOSE 80", "VOLUME /v", "STOPSIGNAL 9", "HEALTHCHECK NONE",
 		"ONBUILD RUN x", "MAINTAINER me", "# a comment", "FROM other AS more", "FROM --platform=linux/arm64 other AS x", "RUN --mount=type=cache,target=/c x",
+		"RUN <<EOF\necho\nEOF", "COPY <<f /f\nx\nf",
 	}
 	base := planText(typedFile, typedContext)
 	for _, text := range typed {

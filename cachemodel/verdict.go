@@ -9,9 +9,13 @@ import (
 // Compare gives the verdict on each instruction of next, in file order, for a cache that holds the steps of all
 // bases. With no bases, everything that runs is rebuilt. Causes are found by comparing with the last of the bases.
 func Compare(bases []*Plan, next *Plan) []Step {
-	c := newCache(bases)
-	sure, hope := c.lookup(next, pessimist), c.lookup(next, optimist)
-	why := newExplainer(bases, next, &sure, &hope)
+	var c *cache
+	if len(bases) == 1 {
+		c = bases[0].cache()
+	} else {
+		c = newCache(bases)
+	}
+	why := newExplainer(c, bases, next)
 	steps := make([]Step, len(next.steps))
 	for i, s := range next.steps {
 		steps[i] = Step{
@@ -78,7 +82,11 @@ func (s *step) text() string {
 	if s.in.Node == nil {
 		return s.in.Keyword.Text
 	}
-	return strings.Join(strings.Fields(s.in.Node.Original), " ")
+	text := s.in.Node.Original
+	if !strings.ContainsAny(text, "\t\r\n\v\f") && !strings.Contains(text, "  ") {
+		return strings.TrimSpace(text) // as most are
+	}
+	return strings.Join(strings.Fields(text), " ")
 }
 
 // familiar is the short form of a reference, as people write it.

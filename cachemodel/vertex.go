@@ -29,7 +29,7 @@ type vertex struct {
 	doubtful    bool               // whether there is such a step hangs on a base image of unknown configuration
 	image       *imageRef          // for imageVertex
 	tree        *buildcontext.Tree // for localVertex
-	id          string             // identity within the plan, as the digest of an LLB vertex
+	index       int                // in Plan.vertices
 }
 
 // input is what one vertex reads.
