@@ -29,6 +29,7 @@ type Ignore struct {
 
 	exceptions       []string // the patterns after "!", without a trailing glob
 	exceptionsAnyDir bool     // an exception has a wildcard: it may be about something in any directory
+	repeats          bool     // a pattern follows an exception
 }
 
 // ParseIgnore reads an ignore file; name is for errors, which wrap ErrIgnoreFile.
@@ -61,6 +62,8 @@ func ParseIgnore(name string, text []byte) (*Ignore, error) {
 				special += `\`
 			}
 			ig.exceptionsAnyDir = ig.exceptionsAnyDir || strings.ContainsAny(prefix, special)
+		} else if len(ig.exceptions) > 0 {
+			ig.repeats = true
 		}
 	}
 	ig.matchers = &sync.Pool{New: func() any {
@@ -108,6 +111,22 @@ func (ig *Ignore) Match(path string, above IgnoreState) (ignored, enter bool, st
 		}
 	}
 	return true, false, state
+}
+
+// Emptied says whether BuildKit's client sends a file that is not ignored without its contents, and gives the id that
+// stands for them then. Its walk and its opening of files match patterns in two ways (fsutil/filter.go), which disagree
+// where a pattern after an exception repeats one before: a, !a/b, a. What cannot be opened is sent as empty, with only
+// its size counting.
+func (ig *Ignore) Emptied(path string, size int64) (ContentID, bool) {
+	if !ig.repeats || size == 0 {
+		return ContentID{}, false
+	}
+	m := ig.matchers.Get().(*patternmatcher.PatternMatcher)
+	defer ig.matchers.Put(m)
+	if unopened, err := m.MatchesOrParentMatches(path); err != nil || !unopened {
+		return ContentID{}, false
+	}
+	return HashContent(fmt.Appendf(nil, "not sent: %d bytes", size)), true
 }
 
 // Ignores says whether a file of this path, relative to the context, would be left out.

@@ -227,6 +227,9 @@ func (t *Tree) WithContent(name string, content []byte) *Tree {
 	}
 	meta.Size = int64(len(content))
 	leaf := NewNode(path.Base(abs), meta, nil)
+	if id, ok := t.ignore.Emptied(abs[1:], meta.Size); ok {
+		leaf.SetContent(id)
+	}
 	leaf.SetContent(HashContent(content))
 	root := t.root.with(strings.Split(abs[1:], "/"), leaf)
 	if root == nil {

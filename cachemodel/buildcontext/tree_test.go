@@ -332,6 +332,13 @@ func TestIgnore(t *testing.T) {
 			t.Errorf("%s: Ignores(%q) = %v", tt.about, tt.path, got)
 		}
 	}
+	ig, err := ParseIgnore(".dockerignore", []byte("a\n!a/b\na\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, emptied := ig.Emptied("a/b", 3); ig.Ignores("a/b") || !emptied {
+		t.Error("a pattern repeated after its exception does not empty the file")
+	}
 	for _, text := range []string{"!", "[", "a\n!b\n[c"} {
 		if _, err := ParseIgnore(".dockerignore", []byte(text)); !errors.Is(err, ErrIgnoreFile) || !strings.Contains(err.Error(), ".dockerignore") {
 			t.Errorf("%q: error %v", text, err)

@@ -208,6 +208,9 @@ func ignoreFile(r *rand.Rand) string {
 		for range 1 + r.IntN(5) {
 			fmt.Fprintln(&b, pickOf(r, ignore))
 		}
+		if r.IntN(4) == 0 { // repeat one after an exception
+			fmt.Fprint(&b, "a\n!a/*\na\n")
+		}
 	}
 	return b.String()
 }

@@ -79,12 +79,17 @@ func (s *scanner) entry(rel, name string, above buildcontext.IgnoreState, old *b
 		}
 		return n
 	}
-	if old != nil && old.SameAs(meta) && !old.Doubted() {
+	emptied, isEmptied := s.ignore.Emptied(rel, meta.Size)
+	if old != nil && old.SameAs(meta) && !old.Doubted() && !isEmptied {
 		return old
 	}
 	n := buildcontext.NewNode(name, meta, nil)
 	if info != nil && info.Mode()&os.ModeSocket != 0 {
 		n.SetContent(buildcontext.HashContent(nil))
+	}
+	if isEmptied {
+		n.SetContent(emptied)
+		n.Doubt() // of no use once the ignore file changes
 	}
 	if isKnown {
 		n.SetContent(earlier.id)

@@ -171,11 +171,18 @@ func (b *builder) readContents(ctx context.Context, r *repository, commit string
 	}
 	var convert []*entry
 	for _, e := range files {
-		if e.convert == internal || e.convert == identical && !b.sha1 {
+		_, emptied := b.ignore.Emptied(e.path, 1)
+		if e.convert == internal || e.convert == identical && (!b.sha1 || emptied) {
 			convert = append(convert, e)
 		}
 	}
-	return c.read(ctx, convert, func(e *entry, text []byte) { b.contents[e] = buildcontext.HashContent(text) })
+	return c.read(ctx, convert, func(e *entry, text []byte) {
+		id, emptied := b.ignore.Emptied(e.path, int64(len(text)))
+		if !emptied {
+			id = buildcontext.HashContent(text)
+		}
+		b.contents[e] = id
+	})
 }
 
 // dir makes a directory of the entries below it; their paths begin with skip bytes of its own path and slash.
