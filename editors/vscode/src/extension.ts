@@ -1,5 +1,6 @@
+import { ChildProcess, spawn } from "child_process";
 import * as vscode from "vscode";
-import { LanguageClient } from "vscode-languageclient/node";
+import { LanguageClient, State } from "vscode-languageclient/node";
 import { selectBaseline } from "./baseline";
 import { paintMarks, withoutTicks } from "./marks";
 import { cacheStatus } from "./protocol";
@@ -17,55 +18,78 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 	paintMarks(context, statuses);
 	showStatusBar(context, statuses);
 
-	// One start or stop at a time: a client that is still starting cannot be stopped.
+	const own = new LanguageClient(
+		"layerwise",
+		"Layerwise",
+		async () => run(findServer(context), output),
+		{
+			documentSelector: [{ language: "dockerfile", scheme: "file" }],
+			initializationOptions: { cacheStatus: true },
+			outputChannel: output,
+			middleware: withoutTicks(statuses),
+		},
+	);
+	own.onNotification(cacheStatus, (status) => statuses.receive(status));
+	own.onDidChangeState(({ newState }) => newState === State.Stopped && statuses.clear());
+	client = own;
+
+	// One at a time: a server that is still starting cannot be stopped.
 	let last = Promise.resolve();
-	const restart = () => (last = last.then(() => start(context, output, statuses)));
+	const restart = () => (last = last.then(() => start(own, context, output)));
+
+	// A settings file is often written in pieces, and the running server is told of the change first.
+	let timer: NodeJS.Timeout | undefined;
+	const restartSoon = () => {
+		clearTimeout(timer);
+		timer = setTimeout(restart, 500);
+	};
 
 	context.subscriptions.push(
 		output,
-		vscode.commands.registerCommand("layerwise.showReordering", () => client && showReordering(client, reordered)),
+		vscode.commands.registerCommand("layerwise.showReordering", () => own.isRunning() && showReordering(own, reordered)),
 		vscode.commands.registerCommand("layerwise.selectBaseline", selectBaseline),
 		vscode.commands.registerCommand("layerwise.restart", restart),
 		vscode.commands.registerCommand("layerwise.showOutput", () => output.show()),
-		vscode.workspace.onDidChangeConfiguration((e) => e.affectsConfiguration("layerwise.server.path") && restart()),
+		vscode.workspace.onDidChangeConfiguration((e) => e.affectsConfiguration("layerwise.server.path") && restartSoon()),
+		{ dispose: () => clearTimeout(timer) },
 	);
 	await restart();
 }
 
 export async function deactivate(): Promise<void> {
-	await client?.stop();
+	if (client?.needsStop()) {
+		await client.stop();
+	}
 }
 
-/** Starts the server, in place of the one that may be running. */
-async function start(context: vscode.ExtensionContext, output: vscode.OutputChannel, statuses: Statuses): Promise<void> {
-	await client?.dispose().catch((error) => output.appendLine(`The server did not stop cleanly: ${error}`));
-	client = undefined;
-	statuses.clear();
-
-	const command = findServer(context);
-	if (!command || !isProgram(command)) {
-		void reportMissing(command);
-		return;
-	}
-	output.appendLine(`Starting ${command} serve --stdio`);
-	client = new LanguageClient(
-		"layerwise",
-		"Layerwise",
-		{ command, args: ["serve", "--stdio"] },
-		{
-			documentSelector: [{ language: "dockerfile", scheme: "file" }],
-			initializationOptions: { cacheStatus: true },
-			synchronize: { configurationSection: "layerwise" },
-			outputChannel: output,
-			middleware: withoutTicks(statuses),
-		},
-	);
-	client.onNotification(cacheStatus, (status) => statuses.receive(status));
+/** Starts the server, in place of the one that may be running. What goes wrong is said, never thrown. */
+async function start(client: LanguageClient, context: vscode.ExtensionContext, output: vscode.OutputChannel): Promise<void> {
 	try {
+		if (client.needsStop()) {
+			await client.stop();
+		}
+		const command = findServer(context);
+		if (!command || !isProgram(command)) {
+			void reportMissing(command);
+			return;
+		}
 		await client.start();
 	} catch (error) {
-		output.appendLine(`${command} could not be started: ${error}`); // the client itself has told the user
+		output.appendLine(`The server could not be started: ${error}`); // the client itself has told the user
 	}
+}
+
+function run(command: string | undefined, output: vscode.OutputChannel): Promise<ChildProcess> {
+	return new Promise((resolve, reject) => {
+		if (!command) {
+			reject(new Error("there is no server"));
+			return;
+		}
+		output.appendLine(`Starting ${command} serve --stdio`);
+		const server = spawn(command, ["serve", "--stdio"]);
+		server.once("spawn", () => resolve(server));
+		server.once("error", reject);
+	});
 }
 
 async function reportMissing(named: string | undefined): Promise<void> {

@@ -1,7 +1,7 @@
 // What a user sees of Layerwise in VS Code. Each step waits until it is so, or fails with what was there instead.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { read, startEditor } from "./editor.mjs";
@@ -132,7 +132,9 @@ try {
 	await window.page.close();
 } catch (error) {
 	await window?.page.screenshot({ path: join(ARTEFACTS, "failure.png") }).catch(() => {});
-	console.error(`FAILED: ${error.message}\nThe screen is in ${join(ARTEFACTS, "failure.png")}`);
+	rmSync(join(ARTEFACTS, "logs"), { recursive: true, force: true });
+	cpSync(join(WORK, "user", "logs"), join(ARTEFACTS, "logs"), { recursive: true });
+	console.error(`FAILED: ${error.message}\nThe screen and VS Code's logs are in ${ARTEFACTS}`);
 	process.exitCode = 1;
 } finally {
 	await vscode.stop();
