@@ -1,7 +1,13 @@
 package server
 
 import (
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/layerwise/layerwise/cachemodel"
+	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
 
@@ -18,18 +24,80 @@ type cacheStatus struct {
 	Baseline      cachemodel.Baseline `json:"baseline"`
 	BaselineLabel string              `json:"baselineLabel"`
 	Notes         []string            `json:"notes"`
-	Steps         []cachemodel.Step   `json:"steps"`
 	Summary       cachemodel.Summary  `json:"summary"`
+	Steps         []cachemodel.Step   `json:"steps,omitempty"` // see encode
 }
 
 func (snap *snapshot) cacheStatus() *cacheStatus {
-	status := &cacheStatus{URI: snap.uri, Version: &snap.version, State: "pending", Notes: []string{}, Steps: []cachemodel.Step{}}
+	status := &cacheStatus{URI: snap.uri, Version: &snap.version, State: "pending", Notes: []string{}}
 	if w := snap.world; w != nil {
 		m := snap.marks()
 		status.State = "ready"
 		status.Engine, status.Target = w.build.Engine, w.build.Target
 		status.Baseline, status.BaselineLabel = w.baseline, w.label
-		status.Notes, status.Steps, status.Summary = append(status.Notes, snap.notes()...), append(status.Steps, m.steps...), m.summary
+		status.Notes, status.Steps, status.Summary = append(status.Notes, snap.notes()...), m.steps, m.summary
 	}
 	return status
+}
+
+// encode is the status as JSON. It writes the steps itself: they are sent at every keystroke, a thousand of them in a
+// long file, and by reflection that takes as long as planning the build.
+func (status *cacheStatus) encode() (jsonrpc2.RawMessage, error) {
+	head := *status
+	head.Steps = nil
+	out, err := protocol.Marshal(&head)
+	if err != nil {
+		return nil, err
+	}
+	out = slices.Grow(out, 256*len(status.Steps)+16)
+	out = append(out[:len(out)-1], `,"steps":[`...)
+	for i := range status.Steps {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = appendStep(out, &status.Steps[i])
+	}
+	return append(out, "]}"...), nil
+}
+
+// appendStep appends a step as encoding/json would.
+func appendStep(out []byte, s *cachemodel.Step) []byte {
+	text := func(name, value string) {
+		out = append(append(append(out, ",\""...), name...), "\":"...)
+		out, _ = jsontext.AppendQuote(out, value) // an error is about invalid UTF-8, which it has replaced
+	}
+	out = strconv.AppendInt(append(out, `{"line":`...), int64(s.Line), 10)
+	out = strconv.AppendInt(append(out, `,"endLine":`...), int64(s.EndLine), 10)
+	text("stage", s.Stage)
+	text("instruction", s.Instruction)
+	text("text", s.Text)
+	text("status", string(s.Status))
+	out = strconv.AppendBool(append(out, `,"certain":`...), s.Certain)
+	if c := s.Cause; c != nil {
+		out = strconv.AppendInt(append(out, `,"cause":{"line":`...), int64(c.Line), 10)
+		text("kind", string(c.Kind))
+		for i, path := range c.Paths {
+			if i == 0 {
+				out = append(out, `,"paths":[`...)
+			} else {
+				out = append(out, ',')
+			}
+			out, _ = jsontext.AppendQuote(out, path)
+			if i == len(c.Paths)-1 {
+				out = append(out, ']')
+			}
+		}
+		text("detail", c.Detail)
+		out = append(out, '}')
+	}
+	if s.Detail != "" {
+		text("detail", s.Detail)
+	}
+	if s.Seconds != nil {
+		out = strconv.AppendFloat(append(out, `,"seconds":`...), *s.Seconds, 'f', -1, 64)
+	}
+	if s.Bytes != nil {
+		out = strconv.AppendInt(append(out, `,"bytes":`...), *s.Bytes, 10)
+	}
+	return append(out, '}')
 }

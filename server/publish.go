@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
 )
 
 // publishLoop sends what follows from each new snapshot of d. A snapshot that an edit has overtaken is dropped at the
@@ -38,9 +39,12 @@ func (s *session) publish(ctx context.Context, d *document) {
 	if !s.can.cacheStatus {
 		return
 	}
-	status := snap.cacheStatus()
-	if !overtaken() {
-		_ = s.rpc.Notify(ctx, cacheStatusMethod, status)
+	status, err := snap.cacheStatus().encode()
+	if err == nil && !overtaken() {
+		err = s.rpc.Notify(ctx, cacheStatusMethod, status)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("the marks were not sent", zap.Error(err))
 	}
 }
 
@@ -50,7 +54,9 @@ func (s *session) retract(d *document) {
 		_ = s.client.PublishDiagnostics(s.ctx, &protocol.PublishDiagnosticsParams{URI: d.uri, Diagnostics: []protocol.Diagnostic{}})
 	}
 	if s.can.cacheStatus {
-		_ = s.rpc.Notify(s.ctx, cacheStatusMethod, &cacheStatus{URI: d.uri, State: "ready"})
+		if status, err := (&cacheStatus{URI: d.uri, State: "ready", Notes: []string{}}).encode(); err == nil {
+			_ = s.rpc.Notify(s.ctx, cacheStatusMethod, status)
+		}
 	}
 }
 
