@@ -23,8 +23,9 @@ func NewTally() *Tally {
 		Uncertain: map[cachemodel.CauseKind]int{}, Needless: map[cachemodel.CauseKind]int{}}
 }
 
-// Add counts the verdicts on one build; bounds are what it executes at least and at most, nil if not known.
-func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) {
+// Add counts the verdicts on one build; least and most are what it executes at least and at most. It describes the steps
+// that are uncertain though they come out the same; with all images known and no remote source there is no excuse for it.
+func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) (needless []string) {
 	t.Builds++
 	for _, s := range steps {
 		t.Steps[s.Status]++
@@ -34,10 +35,34 @@ func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) {
 			t.Causes[s.Cause.Kind]++
 		default:
 			t.Uncertain[s.Cause.Kind]++
-			if least != nil && least[s.Line] == most[s.Line] {
+			if least[s.Line] == most[s.Line] {
 				t.Needless[s.Cause.Kind]++
+				if s.Cause.Kind == cachemodel.ContextChanged {
+					continue // the source was an image's or a stage's before: the oracles know too little of those
+				}
+				needless = append(needless, fmt.Sprintf("line %d, %s: predicted %s certain=%v (%s, line %d: %s), but it comes out as %d of %d executed whatever the stages' outputs are",
+					s.Line, s.Text, s.Status, s.Certain, s.Cause.Kind, s.Cause.Line, s.Cause.Detail, most[s.Line].Executed, most[s.Line].Vertices))
 			}
 		}
+	}
+	return needless
+}
+
+// Merge adds the counts of another tally.
+func (t *Tally) Merge(o *Tally) {
+	t.Builds += o.Builds
+	t.Twins += o.Twins
+	for k, v := range o.Steps {
+		t.Steps[k] += v
+	}
+	for k, v := range o.Causes {
+		t.Causes[k] += v
+	}
+	for k, v := range o.Uncertain {
+		t.Uncertain[k] += v
+	}
+	for k, v := range o.Needless {
+		t.Needless[k] += v
 	}
 }
 

@@ -57,8 +57,8 @@ func TestCorpus(t *testing.T) {
 		name := filepath.Base(file)
 		b := Build{Name: "Dockerfile", Dockerfile: string(data)}
 		def, images, refused := Convert(ctx, b)
-		var remote bool
-		b.Files, remote = contextFor(t, def)
+		b.Files = contextFor(t, def)
+		remote := hasRemote(def)
 		model := &Model{Images: images}
 		if _, err := model.Predict(ctx, b); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -100,11 +100,10 @@ func TestCorpus(t *testing.T) {
 	t.Log(counts)
 }
 
-// contextFor makes a context that has what a definition reads of it, and tells whether the definition has sources in
-// the network besides images.
-func contextFor(t *testing.T, def *pb.Definition) (files map[string]File, remote bool) {
+// contextFor makes a context that has what a definition reads of it.
+func contextFor(t *testing.T, def *pb.Definition) map[string]File {
 	t.Helper()
-	files = map[string]File{}
+	files := map[string]File{}
 	local := map[string]bool{}
 	add := func(p string) {
 		p = path.Join("/", strings.NewReplacer("*", "x", "?", "x", "[", "", "]", "", "\\", "").Replace(p))[1:]
@@ -119,8 +118,6 @@ func contextFor(t *testing.T, def *pb.Definition) (files map[string]File, remote
 		}
 		if id := op.GetSource().GetIdentifier(); strings.HasPrefix(id, "local://") {
 			local[string(digest.FromBytes(dt))] = true
-		} else if id != "" && !strings.HasPrefix(id, "docker-image://") {
-			remote = true
 		}
 		from := func(i int64) bool { return i >= 0 && int(i) < len(op.Inputs) && local[op.Inputs[i].Digest] }
 		for _, a := range op.GetFile().GetActions() {
@@ -142,7 +139,7 @@ func contextFor(t *testing.T, def *pb.Definition) (files map[string]File, remote
 			delete(files, d)
 		}
 	}
-	return files, remote
+	return files
 }
 
 // complaints is all that is said against a Dockerfile.

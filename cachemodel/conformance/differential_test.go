@@ -5,9 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/moby/buildkit/solver/pb"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/layerwise/layerwise/cachemodel"
 )
 
 // run builds a case on the in-process oracle under every choice of outputs and checks each build but the first. It
@@ -19,17 +26,26 @@ func runInProcess(ctx context.Context, dir string, builds []Build, seed uint64, 
 			o.Close()
 		}
 	}()
-	model := &Model{Images: oracles[0].Images}
+	model := &Model{Images: map[string]cachemodel.Image{}}
 	if seed%3 == 0 && !strings.Contains(fmt.Sprint(builds), "triggers") { // triggers that are not known cannot be judged
 		model.Images = nil
 	}
 	if seed%10 == 0 {
 		model.Dir = dir
 	}
+	remote := false
 	for i, b := range builds {
+		def, images, err := Convert(ctx, b)
+		if err != nil {
+			return wrong, fmt.Errorf("build %d: %w", i, err)
+		}
+		if model.Images != nil {
+			maps.Copy(model.Images, images)
+		}
+		remote = remote || hasRemote(def)
 		var did []Truth
 		for _, o := range oracles {
-			t, err := o.Build(ctx, b)
+			t, err := o.Solve(ctx, b, def)
 			if err != nil {
 				return wrong, fmt.Errorf("build %d: %w", i, err)
 			}
@@ -45,7 +61,12 @@ func runInProcess(ctx context.Context, dir string, builds []Build, seed uint64, 
 		if i == 0 {
 			continue
 		}
-		tally.Add(steps, did[0], did[1])
+		needless := tally.Add(steps, did[0], did[1])
+		if model.Images != nil && !remote {
+			for _, w := range needless {
+				wrong = append(wrong, fmt.Sprintf("build %d: %s", i, w))
+			}
+		}
 		for n, t := range did {
 			for _, w := range Check(steps, t, t.Twin, tally) {
 				wrong = append(wrong, fmt.Sprintf("build %d, outputs %d: %s", i, n, w))
@@ -53,6 +74,21 @@ func runInProcess(ctx context.Context, dir string, builds []Build, seed uint64, 
 		}
 	}
 	return wrong, nil
+}
+
+// hasRemote tells whether a definition has sources in the network besides images.
+func hasRemote(def *pb.Definition) bool {
+	for _, dt := range def.GetDef() {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			panic(err)
+		}
+		id := op.GetSource().GetIdentifier()
+		if id != "" && !strings.HasPrefix(id, "local://") && !strings.HasPrefix(id, "docker-image://") && !strings.HasPrefix(id, "oci-layout://") {
+			return true
+		}
+	}
+	return false
 }
 
 func render(sketches []Sketch) []Build {
@@ -68,19 +104,27 @@ func TestInProcess(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
 	report := newReport(t)
+	var workers errgroup.Group
+	workers.SetLimit(runtime.GOMAXPROCS(0))
 	for n := range *pairsFlag {
 		seed := *seedFlag + uint64(n)
-		sketches, names := NewGenerator(seed, Limits{}).Case()
-		report.add(seed, sketches, names, func(s []Sketch, tally *Tally) ([]string, error) {
-			return runInProcess(ctx, dir, render(s), seed, tally)
+		workers.Go(func() error {
+			sketches, names := NewGenerator(seed, Limits{}).Case()
+			report.add(seed, sketches, names, func(s []Sketch, tally *Tally) ([]string, error) {
+				return runInProcess(ctx, dir, render(s), seed, tally)
+			})
+			return nil
 		})
 	}
+	_ = workers.Wait()
 	report.finish()
 }
 
 // report collects the outcome of cases and shrinks one case for each sort of failure.
 type report struct {
-	t           *testing.T
+	t *testing.T
+
+	mu          sync.Mutex
 	tally       *Tally
 	coverage    *Coverage
 	cases       int
@@ -94,19 +138,24 @@ func newReport(t *testing.T) *report {
 
 func (r *report) add(seed uint64, sketches []Sketch, names [][]string, run func([]Sketch, *Tally) ([]string, error)) {
 	r.t.Helper()
+	tally := NewTally()
+	wrong, err := run(sketches, tally)
+	r.mu.Lock()
 	r.cases++
-	wrong, err := run(sketches, r.tally)
+	r.tally.Merge(tally)
 	if err != nil {
 		r.unbuildable[firstWords(err.Error())]++
 	} else {
 		r.coverage.Add(sketches, names)
 	}
-	if len(wrong) == 0 {
-		return
+	sign, news := "", false
+	if len(wrong) > 0 {
+		sign = signature(wrong[0])
+		r.wrong[sign]++
+		news = r.wrong[sign] == 1 && len(r.wrong) <= 12
 	}
-	sign := signature(wrong[0])
-	r.wrong[sign]++
-	if r.wrong[sign] > 1 || len(r.wrong) > 12 {
+	r.mu.Unlock()
+	if !news {
 		return
 	}
 	small := Shrink(sketches, func(s []Sketch) bool {
@@ -178,17 +227,22 @@ func runReal(ctx context.Context, real *Real, builds []Build, tally *Tally) (wro
 	if err := real.Prune(ctx); err != nil {
 		return nil, err
 	}
-	model := &Model{Images: same.Images}
+	model := &Model{Images: map[string]cachemodel.Image{}}
 	for i, b := range builds {
+		def, images, err := Convert(ctx, b)
+		if err != nil {
+			return wrong, fmt.Errorf("build %d: %w", i, err)
+		}
+		maps.Copy(model.Images, images)
 		did, err := real.Build(ctx, b)
 		if err != nil {
 			return wrong, fmt.Errorf("build %d: %w", i, err)
 		}
-		least, err := same.Build(ctx, b)
+		least, err := same.Solve(ctx, b, def)
 		if err != nil {
 			return append(wrong, fmt.Sprintf("build %d: only in-process: %v", i, err)), nil
 		}
-		most, err := different.Build(ctx, b)
+		most, err := different.Solve(ctx, b, def)
 		if err != nil {
 			return append(wrong, fmt.Sprintf("build %d: only in-process: %v", i, err)), nil
 		}
@@ -210,7 +264,9 @@ func runReal(ctx context.Context, real *Real, builds []Build, tally *Tally) (wro
 		if i == 0 {
 			continue
 		}
-		tally.Add(steps, least, most)
+		for _, w := range tally.Add(steps, least, most) {
+			wrong = append(wrong, fmt.Sprintf("build %d: %s", i, w))
+		}
 		for _, w := range Check(steps, did, did.Twin, tally) {
 			wrong = append(wrong, fmt.Sprintf("build %d: %s", i, w))
 		}

@@ -1,7 +1,21 @@
 // Package conformance compares the cache model with BuildKit itself. It holds tests and what they need, and is a module
 // of its own so that BuildKit's client, solver and frontend stay out of the product.
 //
-// A generator makes builds and edits of them. Two oracles say which instructions the next build really executes: one
-// drives BuildKit's frontend, solver and cache maps in-process with faked execution, thousands of pairs a minute; the other
-// is a real buildkitd. What the model promises is held against both, line by line.
+// A generator makes builds and edits of them (generate.go, edit.go). Two oracles say which instructions the next build
+// really executes. InProcess drives BuildKit's frontend, solver, cache maps, file transfer and content hash with faked
+// execution, hundreds of builds a second; Real is a buildkitd that the tests build and start (daemon/), which needs
+// root, runc and a static busybox. What the model promises is held against both, line by line (check.go): a step that
+// was to be cached and ran, or was to be rebuilt for certain and did not, fails the test, and so does a doubt for which
+// there is no reason. Failures are shrunk (shrink.go) and printed as a case for testdata/regressions, which both oracles
+// run (txtar.go).
+//
+// The tests take a slice of either oracle:
+//
+//	go test ./...
+//
+// and the long run, which ends with the share of each verdict and what has been covered, is
+//
+//	go test -run 'TestInProcess|TestReal' -v -timeout 0 -args -pairs 50000 -real 3000 -seed 1
+//
+// Equal seeds make equal cases: a case is found again with -seed N -pairs 1.
 package conformance

@@ -9,13 +9,11 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
-	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/moby/buildkit/cache"
 	"github.com/moby/buildkit/cache/contenthash"
 	"github.com/moby/buildkit/session"
@@ -44,8 +42,6 @@ const (
 // InProcess is BuildKit's frontend, solver, cache manager, cache maps and content hash of one empty builder, with the
 // execution of steps replaced by a made-up result.
 type InProcess struct {
-	Images map[string]cachemodel.Image // the made-up ones that builds have used
-
 	solver  *solver.Solver
 	outputs Outputs
 	seed    uint64
@@ -61,7 +57,7 @@ var ids atomic.Uint64 // of results; they name entries in BuildKit's process-wid
 
 // NewInProcess makes a builder with an empty cache.
 func NewInProcess(outputs Outputs, seed uint64) *InProcess {
-	o := &InProcess{Images: map[string]cachemodel.Image{}, outputs: outputs, seed: seed}
+	o := &InProcess{outputs: outputs, seed: seed}
 	o.solver = solver.NewSolver(solver.SolverOpt{ResolveOpFunc: o.resolve, DefaultCache: solver.NewCacheManager(
 		context.Background(), "conformance", solver.NewInMemoryCacheStorage(), cloning{solver.NewInMemoryResultStorage()})})
 	return o
@@ -83,10 +79,15 @@ func (o *InProcess) Close() { o.solver.Close() }
 
 // Build runs a build and says what it executed.
 func (o *InProcess) Build(ctx context.Context, b Build) (Truth, error) {
-	def, images, err := Convert(ctx, b)
+	def, _, err := Convert(ctx, b)
 	if err != nil {
 		return nil, err
 	}
+	return o.Solve(ctx, b, def)
+}
+
+// Solve is Build for a build that has been converted.
+func (o *InProcess) Solve(ctx context.Context, b Build, def *pb.Definition) (Truth, error) {
 	lines, err := locate(def)
 	if err != nil {
 		return nil, err
@@ -101,7 +102,6 @@ func (o *InProcess) Build(ctx context.Context, b Build) (Truth, error) {
 	o.mu.Lock()
 	o.context, o.executed = newMemFS(b.Context()), map[digest.Digest]bool{}
 	o.keys = map[digest.Digest]digest.Digest{}
-	maps.Copy(o.Images, images)
 	o.builds++
 	id := fmt.Sprint("build", o.builds)
 	o.mu.Unlock()
@@ -169,7 +169,7 @@ func (f *fakeOp) isContext() bool {
 // CacheMap is the real one. Only the content digests of made-up results are made up as well.
 func (f *fakeOp) CacheMap(ctx context.Context, jc solver.JobContext, index int) (*solver.CacheMap, bool, error) {
 	if f.real == nil {
-		key := digest.FromString(fmt.Sprint(f.op.GetSource().Identifier, f.op.GetSource().Attrs))
+		key := digest.FromString(fmt.Sprint(f.op.GetSource().Identifier, f.op.GetSource().Attrs, f.op.Platform))
 		if f.isContext() { // never a match by definition: solver/llbsolver/ops/source.go
 			key = digest.Digest("random:" + digest.FromString(fmt.Sprint(ids.Add(1))).Encoded())
 		}
@@ -215,14 +215,9 @@ func (f *fakeOp) selected(i int) string {
 	return s.String()
 }
 
-// isHeredoc: the operation writes the file of a heredoc, and nothing else does so without a base.
-func (f *fakeOp) isHeredoc() bool {
-	for _, a := range f.op.GetFile().GetActions() {
-		if a.GetMkfile() != nil {
-			return true
-		}
-	}
-	return false
+// isLiteral: the operation makes files from nothing but itself, such as a heredoc's or a cache mount's directory.
+func (f *fakeOp) isLiteral() bool {
+	return f.op.GetFile() != nil && len(f.op.Inputs) == 0
 }
 
 func (f *fakeOp) Exec(ctx context.Context, jc solver.JobContext, inputs []solver.Result) ([]solver.Result, error) {
@@ -241,7 +236,7 @@ func (f *fakeOp) Exec(ctx context.Context, jc solver.JobContext, inputs []solver
 	if err != nil {
 		return nil, err
 	}
-	if f.isHeredoc() {
+	if f.isLiteral() {
 		known := &madeRef{outputs: known, name: fmt.Sprint("made", ids.Add(1)), layers: []string{cm.Digest.String()}}
 		return []solver.Result{worker.NewWorkerRefResult(known, stubWorker{})}, nil
 	}

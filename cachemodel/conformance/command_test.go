@@ -1,0 +1,93 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/layerwise/layerwise/cachemodel"
+)
+
+// `layerwise predict --baseline dir:A --format json` says what the model says when asked directly.
+func TestCommand(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "layerwise")
+	if runtime.GOOS == "windows" {
+		bin += ".exe"
+	}
+	build := exec.Command("go", "build", "-o", bin, "./cmd/layerwise")
+	build.Dir = filepath.Join("..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the command: %v\n%s", err, out)
+	}
+	compared := 0
+	for seed := *seedFlag; compared < 25; seed++ {
+		sketches, _ := NewGenerator(seed, Limits{}).Case()
+		a, b := sketches[0].Build(), sketches[1].Build()
+		if a.Target != b.Target || a.Platform != b.Platform || a.NoCache {
+			continue // the command has these settings for the next build only
+		}
+		if _, _, err := Convert(ctx, b); err != nil {
+			continue
+		}
+		model := &Model{Dir: dir}
+		if _, err := model.Predict(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+		want, err := model.Predict(ctx, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		was, is := filepath.Join(dir, "was"), filepath.Join(dir, "is")
+		for at, b := range map[string]Build{was: a, is: b} {
+			if err := os.Mkdir(at, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Write(at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		args := []string{"predict", filepath.Join(is, filepath.FromSlash(b.Name)), "--context", is, "--baseline", "dir:" + was, "--format", "json"}
+		for _, k := range slices.Sorted(maps.Keys(b.Args)) {
+			args = append(args, "--build-arg", k+"="+b.Args[k])
+		}
+		for _, k := range slices.Sorted(maps.Keys(a.Args)) {
+			args = append(args, "--baseline-build-arg", k+"="+a.Args[k])
+		}
+		if b.Target != "" {
+			args = append(args, "--target", b.Target)
+		}
+		if b.Platform != "" {
+			args = append(args, "--platform", b.Platform)
+		}
+		if b.NoCache {
+			args = append(args, "--no-cache")
+		}
+		out, err := exec.Command(bin, args...).Output()
+		if err != nil {
+			t.Fatalf("seed %d: %v: %v\n%s", seed, args, err, err.(*exec.ExitError).Stderr)
+		}
+		var got cachemodel.Report
+		if err := json.Unmarshal(out, &got); err != nil {
+			t.Fatalf("seed %d: %v\n%s", seed, err, out)
+		}
+		if diff := cmp.Diff(want, got.Steps); diff != "" {
+			t.Errorf("seed %d: the command and the model differ (-model +command):\n%s\n%s", seed, diff, b.Dockerfile)
+		}
+		if sum := cachemodel.Summarize(want); !cmp.Equal(sum, got.Summary) {
+			t.Errorf("seed %d: summary %+v, want %+v", seed, got.Summary, sum)
+		}
+		os.RemoveAll(was)
+		os.RemoveAll(is)
+		compared++
+	}
+}
