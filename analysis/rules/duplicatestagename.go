@@ -17,8 +17,8 @@ var DuplicateStageName = &Rule{
 		Summary: "Two stages have the same name",
 		What:    "Finds a stage whose name an earlier stage has.",
 		Why:     "The later stage hides the earlier one: what is below takes the later one's files, what stands between takes the earlier one's.",
-		Example: "FROM alpine AS build\nFROM debian AS build\nCOPY --from=build /a /a\n",
-		Instead: "FROM alpine AS tools\nFROM debian AS build\nCOPY --from=tools /a /a\n",
+		Example: "FROM alpine AS build\nFROM debian AS build\n",
+		Instead: "FROM alpine AS tools\nFROM debian AS build\n",
 	},
 	check: func(p *pass) {
 		first := map[string]*dockerfile.Stage{}

@@ -23,8 +23,7 @@ type port struct {
 
 type portProblem struct {
 	error
-	part      string // of raw, what is at fault
-	afterLint bool   // BuildKit finds it when it has warned already
+	part string // of raw, what is at fault
 }
 
 // eachPort calls f for every port of every EXPOSE, but for those with variables whose value is not known.
@@ -62,32 +61,32 @@ func parsePort(raw string, span source.Span, literal bool) port {
 	switch strings.ToLower(p.proto) {
 	case "", "tcp", "udp", "sctp":
 	default:
-		p.problem = &portProblem{error: errors.New("invalid proto: " + p.proto), part: p.proto}
+		p.problem = &portProblem{errors.New("invalid proto: " + p.proto), p.proto}
 	}
 	if p.inner == "" {
-		p.problem = &portProblem{error: errors.New("no port specified"), part: raw}
+		p.problem = &portProblem{errors.New("no port specified"), raw}
 	}
 	if p.problem != nil {
 		return p
 	}
 	if ip := strings.TrimSuffix(strings.TrimPrefix(p.ip, "["), "]"); ip != "" {
 		if _, err := netip.ParseAddr(ip); err != nil {
-			p.problem = &portProblem{errors.New("invalid IP address: " + p.ip), p.ip, true}
+			p.problem = &portProblem{errors.New("invalid IP address: " + p.ip), p.ip}
 			return p
 		}
 	}
 	start, end, ok := portRange(p.inner)
 	if !ok {
-		p.problem = &portProblem{errors.New("invalid containerPort: " + p.inner), p.inner, true}
+		p.problem = &portProblem{errors.New("invalid containerPort: " + p.inner), p.inner}
 		return p
 	}
 	if p.host != "" {
 		hostStart, hostEnd, ok := portRange(p.host)
 		switch {
 		case !ok:
-			p.problem = &portProblem{errors.New("invalid hostPort: " + p.host), p.host, true}
+			p.problem = &portProblem{errors.New("invalid hostPort: " + p.host), p.host}
 		case end-start != hostEnd-hostStart && start != end:
-			p.problem = &portProblem{errors.New("invalid ranges specified for container and host Ports: " + p.inner + " and " + p.host), raw, true}
+			p.problem = &portProblem{errors.New("invalid ranges specified for container and host Ports: " + p.inner + " and " + p.host), raw}
 		}
 	}
 	return p

@@ -22,7 +22,7 @@ var ExposeInvalidFormat = &Rule{
 	},
 	check: func(p *pass) {
 		p.eachPort(func(in *dockerfile.Instruction, port port) {
-			if port.problem != nil && !port.problem.afterLint || port.ip == "" && port.host == "" {
+			if port.problem != nil || port.ip == "" && port.host == "" {
 				return
 			}
 			finding := analysis.Finding{

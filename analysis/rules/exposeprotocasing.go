@@ -22,7 +22,7 @@ var ExposeProtoCasing = &Rule{
 	},
 	check: func(p *pass) {
 		p.eachPort(func(in *dockerfile.Instruction, port port) {
-			if port.problem != nil && !port.problem.afterLint || port.proto == strings.ToLower(port.proto) {
+			if port.problem != nil || port.proto == strings.ToLower(port.proto) {
 				return
 			}
 			finding := analysis.Finding{Span: port.span, Message: fmt.Sprintf("defined protocol '%s' in EXPOSE instruction should be lowercase", port.raw)}

@@ -16,5 +16,18 @@ var InvalidInstruction = &Rule{
 		Example: "FROM alpine\nCOPY app.sh\nENV GREETING\n",
 		Instead: "FROM alpine\nCOPY app.sh /usr/local/bin/\nENV GREETING=hello\n",
 	},
-	check: fromProblems(dockerfile.InvalidInstruction),
+	check: func(p *pass) {
+		for _, problem := range p.problems[dockerfile.InvalidInstruction] {
+			in := p.InstructionAt(problem.Span.Start)
+			if in != nil && !in.JSON && in.ArgsSpan.Contains(problem.Span.Start) && isMisplacedFlag(p.File, in) {
+				continue // MisplacedFlag says what is wrong
+			}
+			if in != nil && in.Meant == "SHELL" {
+				if _, ok := almostJSON(p.File, in); ok {
+					continue // AlmostJSON does
+				}
+			}
+			p.report(nil, fromProblem(p.File, problem))
+		}
+	},
 }

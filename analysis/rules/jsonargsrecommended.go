@@ -39,6 +39,9 @@ func checkJSONArgsRecommended(p *pass) {
 			if !shellForm || in.Stage < 0 || p.hasShell(in) {
 				continue
 			}
+			if _, ok := almostJSON(p.File, in); ok {
+				continue // AlmostJSON says what is wrong
+			}
 			span := in.ArgsSpan
 			if len(in.Args) == 0 {
 				span = in.Keyword.Span

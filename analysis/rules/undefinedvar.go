@@ -28,7 +28,11 @@ var UndefinedVar = &Rule{
 func checkUndefinedVar(p *pass) {
 	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "LABEL", "RUN", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"} {
 		for _, in := range p.of[name] {
-			if in.Stage < 0 || in.Command == nil || name == "RUN" && len(in.Flags) == 0 || strings.IndexByte(p.Text.Slice(in.Span), '$') < 0 {
+			looked := in.Span
+			if name == "RUN" { // the rest is the shell's
+				looked.End = in.ArgsSpan.Start
+			}
+			if in.Stage < 0 || in.Command == nil || strings.IndexByte(p.Text.Slice(looked), '$') < 0 {
 				continue
 			}
 			for _, use := range dockerfile.Variables(in) {

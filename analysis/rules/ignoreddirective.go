@@ -1,0 +1,77 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// IgnoredDirective finds comments that are meant to be parser directives.
+var IgnoredDirective = &Rule{
+	ID:       "ignored-directive",
+	Severity: analysis.Warning,
+	FileOnly: true,
+	Doc: Doc{
+		Summary: "A comment looks like a parser directive, but is not read as one",
+		What:    "Finds misspelt directives at the head of the file (`# sytnax=...`), `# syntax=` and `# escape=` further down, and `# syntax=` with an image that is close to `docker/dockerfile`.",
+		Why:     "Directives count only in the first lines, before any other comment, empty line or instruction. Elsewhere, or misspelt, they are comments, and without effect.",
+		Example: "# sytnax=docker/dockerfile:1\nFROM alpine\n",
+		Instead: "# syntax=docker/dockerfile:1\nFROM alpine\n",
+	},
+	check: checkIgnoredDirective,
+}
+
+var likeDirective = regexp.MustCompile(`^#\s*([A-Za-z]+)\s*=\s*(\S+)\s*$`)
+
+func checkIgnoredDirective(p *pass) {
+	for _, d := range p.Directives {
+		if d.Name.Text == "syntax" {
+			p.checkSyntaxImage(d.Value)
+		}
+	}
+	first := p.Text.Len()
+	if len(p.Instructions) > 0 {
+		first = p.Instructions[0].Span.Start
+	}
+	names := []string{"syntax", "escape", "check"}
+	for _, comment := range p.Comments {
+		if comment.Span.Start > first {
+			break
+		}
+		m := likeDirective.FindStringSubmatchIndex(p.Text.Slice(comment.Span))
+		if m == nil {
+			continue
+		}
+		span := source.Span{Start: comment.Span.Start + m[2], End: comment.Span.Start + m[3]}
+		name, value := strings.ToLower(p.Text.Slice(span)), p.Text.Slice(comment.Span)[m[4]:m[5]]
+		line := p.Text.LineAt(comment.Span.Start)
+		switch {
+		case line == len(p.Directives) && !known(names, name) && clearly(name, names):
+			p.report(nil, misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("unknown parser directive: %s", name)}, name, "", names, true))
+		case line > len(p.Directives) && (name == "syntax" && strings.Contains(value, "/") || name == "escape" && len(value) == 1):
+			p.report(nil, analysis.Finding{
+				Span:    span,
+				Message: fmt.Sprintf("%s is not read as a parser directive: only other directives may stand above it", name),
+			})
+		}
+	}
+}
+
+// checkSyntaxImage looks at the image of a frontend, which the build would pull.
+func (p *pass) checkSyntaxImage(value dockerfile.Word) {
+	name := strings.TrimPrefix(value.Text, "docker.io/")
+	if at := strings.IndexAny(name, ":@"); at >= 0 {
+		name = name[:at]
+	}
+	frontends := []string{"docker/dockerfile", "docker/dockerfile-upstream"}
+	if known(frontends, name) || !clearly(name, frontends) {
+		return
+	}
+	start := value.Span.Start + strings.Index(value.Text, name)
+	finding := analysis.Finding{Span: source.Span{Start: start, End: start + len(name)}, Message: fmt.Sprintf("unknown frontend image: %s", name)}
+	p.report(nil, misspelt(finding, name, "", frontends, true))
+}

@@ -1,0 +1,72 @@
+package rules
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+)
+
+// InvalidSignal finds STOPSIGNALs that do not exist.
+var InvalidSignal = &Rule{
+	ID:       "invalid-signal",
+	Severity: analysis.Error,
+	Doc: Doc{
+		Summary: "A signal does not exist",
+		What:    "Finds `STOPSIGNAL` with a name or number that is no signal on Linux.",
+		Why:     "The build stops: invalid signal.",
+		Example: "FROM alpine\nSTOPSIGNAL SIGTREM\n",
+		Instead: "FROM alpine\nSTOPSIGNAL SIGTERM\n",
+	},
+	check: checkInvalidSignal,
+}
+
+// signals are the names that BuildKit knows on Linux (moby/sys/signal), without "SIG" and those of real-time signals.
+var signals = []string{
+	"TERM", "INT", "QUIT", "KILL", "HUP", "USR1", "USR2", "WINCH", "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "ILL", "IO", "IOT",
+	"PIPE", "POLL", "PROF", "PWR", "SEGV", "STKFLT", "STOP", "SYS", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "VTALRM", "XCPU", "XFSZ", "RTMIN", "RTMAX",
+}
+
+func checkInvalidSignal(p *pass) {
+	for _, in := range p.of["STOPSIGNAL"] {
+		if in.Stage < 0 || in.Command == nil || len(in.Args) != 1 {
+			continue
+		}
+		word := in.Args[0]
+		signal, literal := word.Text, true
+		if strings.ContainsAny(signal, "$\"'\\`") {
+			if signal, literal = p.variables().expand(in.Stage, in.Span.Start, signal); !literal {
+				continue // a variable whose value is not known
+			}
+			literal = false
+		}
+		name := strings.TrimPrefix(strings.ToUpper(signal), "SIG")
+		number, err := strconv.Atoi(signal)
+		if err == nil && number != 0 || known(signals, name) || realTime(name) {
+			continue
+		}
+		finding := analysis.Finding{Span: word.Span, Message: fmt.Sprintf("invalid signal: %s", signal)}
+		if literal {
+			full := make([]string, len(signals))
+			for i, s := range signals {
+				if full[i] = s; len(signal)-len(name) == len("SIG") || len(name) > 5 {
+					full[i] = "SIG" + s
+				}
+			}
+			finding = misspelt(finding, signal, "", full, true)
+		}
+		p.report(nil, finding)
+	}
+}
+
+// realTime reports whether name is RTMIN+1 to RTMIN+15 or RTMAX-1 to RTMAX-14.
+func realTime(name string) bool {
+	for prefix, most := range map[string]int{"RTMIN+": 15, "RTMAX-": 14} {
+		if digits, ok := strings.CutPrefix(name, prefix); ok {
+			n, err := strconv.Atoi(digits)
+			return err == nil && 0 < n && n <= most && digits == strconv.Itoa(n)
+		}
+	}
+	return false
+}

@@ -1,0 +1,67 @@
+package rules
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+)
+
+// InvalidStageReference finds references to stages that cannot work.
+var InvalidStageReference = &Rule{
+	ID:       "invalid-stage-reference",
+	Severity: analysis.Error,
+	Doc: Doc{
+		Summary: "A reference to a stage cannot work",
+		What:    "Finds `COPY --from=` and `RUN --mount=from=` with the stage itself or one further down, with a number that no stage has, and `COPY --from=` with a variable.",
+		Why:     "The build stops there: files can be taken from stages above only. For a variable image write `FROM $IMAGE AS name` and copy from that.",
+		Example: "FROM alpine\nCOPY --from=build /a /a\nFROM alpine AS build\n",
+		Instead: "FROM alpine AS build\nFROM alpine\nCOPY --from=build /a /a\n",
+	},
+	check: checkInvalidStageReference,
+}
+
+func checkInvalidStageReference(p *pass) {
+	last := map[string]int{} // of stages with the same name
+	for i, stage := range p.Stages {
+		if stage.Name != "" {
+			last[stage.Name] = i
+		}
+	}
+	images := 0 // BuildKit numbers images that are copied from behind the stages
+	for _, ref := range p.stageReferences() {
+		name := ref.word.Text
+		if ref.in.Meant == "FROM" || ref.in.Stage < 0 || ref.in.Command == nil {
+			continue
+		}
+		finding := analysis.Finding{Span: ref.word.Span}
+		stage, ok := last[strings.ToLower(name)]
+		number, err := strconv.Atoi(name)
+		switch {
+		case ok && stage == ref.in.Stage:
+			finding.Message = fmt.Sprintf("the stage cannot take files from itself (%s)", name)
+		case ok && stage > ref.in.Stage:
+			finding.Message = fmt.Sprintf("stage %s needs to be defined before it is used; it begins in line %d", name, p.Stages[stage].From.Line)
+		case ok:
+			continue
+		case ref.in.Meant == "RUN":
+			images++
+			continue
+		case strings.Contains(name, "$"):
+			finding.Message = "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround"
+		case err != nil:
+			images++
+			continue
+		case number < 0 || number >= len(p.Stages)+images:
+			finding.Message = fmt.Sprintf("invalid stage index %d", number)
+		case number == ref.in.Stage:
+			finding.Message = "the stage cannot take files from itself"
+		case number > ref.in.Stage && number < len(p.Stages):
+			finding.Message = fmt.Sprintf("stage %d needs to be defined before it is used; it begins in line %d", number, p.Stages[number].From.Line)
+		default:
+			continue
+		}
+		p.report(nil, finding)
+	}
+}

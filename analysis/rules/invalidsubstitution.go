@@ -1,0 +1,94 @@
+package rules
+
+import (
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+)
+
+// InvalidSubstitution finds quotes and variables that BuildKit cannot read.
+var InvalidSubstitution = &Rule{
+	ID:       "invalid-substitution",
+	Severity: analysis.Error,
+	Doc: Doc{
+		Summary: "A quote or a variable is not closed, or a variable is malformed",
+		What:    "Finds words with a quote that has no partner, `${` without `}`, and substitutions such as `${A:=x}` that BuildKit does not know.",
+		Why:     "The build stops when it comes to the instruction. BuildKit then names the word, but not the place.",
+		Example: "FROM alpine\nENV GREETING=\"hello\n",
+		Instead: "FROM alpine\nENV GREETING=\"hello\"\n",
+	},
+	check: checkInvalidSubstitution,
+}
+
+func checkInvalidSubstitution(p *pass) {
+	lex := shell.NewLex(rune(p.Escape))
+	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"} {
+		for _, in := range p.of[name] {
+			if in.Node == nil || in.Command == nil && in.From == nil || !suspicious(p.Text.Slice(in.ArgsSpan)) {
+				continue
+			}
+			message := ""
+			expand := func(word string) (string, error) {
+				expanded, _, err := lex.ProcessWord(word, everything{})
+				if err != nil && message == "" {
+					// Where the text ends BuildKit's message has the character that stands for it.
+					message = strings.Replace(err.Error(), "unsupported modifier (\uFFFD) in substitution", "missing '}'", 1)
+				}
+				return expanded, err
+			}
+			// A command of our own, since Expand changes it.
+			value, err := instructions.ParseInstruction(in.Node)
+			switch c := value.(type) {
+			case *instructions.ArgCommand:
+				for _, arg := range c.Args {
+					if arg.Value != nil {
+						_, _ = expand(*arg.Value)
+					}
+				}
+			case *instructions.Stage:
+				_, _ = expand(c.BaseName)
+			case *instructions.ExposeCommand:
+				for _, port := range c.Ports {
+					_, _ = expand(port)
+				}
+			case instructions.SupportsSingleWordExpansion:
+				_ = c.Expand(expand)
+			}
+			if err != nil || message == "" {
+				continue
+			}
+			p.report(nil, analysis.Finding{Span: p.badWord(in, lex).Span, Message: message})
+		}
+	}
+}
+
+// badWord returns the word of the arguments that cannot be read, or all of them.
+func (p *pass) badWord(in *dockerfile.Instruction, lex *shell.Lex) dockerfile.Word {
+	for _, word := range in.Args {
+		text := word.Text
+		if in.Meant == "ARG" {
+			_, text, _ = strings.Cut(text, "=")
+		}
+		if _, _, err := lex.ProcessWord(text, everything{}); err != nil && !in.JSON {
+			return word
+		}
+	}
+	return dockerfile.Word{Span: in.ArgsSpan}
+}
+
+// suspicious reports whether text may have something that cannot be read, without much work.
+func suspicious(text string) bool {
+	if strings.Contains(text, "${") {
+		return strings.Count(text, "{") != strings.Count(text, "}") || strings.ContainsAny(text, ":/%#^,@=+?") || strings.Contains(text, "${}")
+	}
+	return strings.ContainsRune(text, '\'') || strings.Count(text, `"`)%2 != 0 || strings.ContainsRune(text, '"') && strings.ContainsAny(text, "\\`")
+}
+
+// everything is an environment in which every variable has a value, so that "${A:?}" is content.
+type everything struct{}
+
+func (everything) Get(string) (string, bool) { return "x", true }
+func (everything) Keys() []string            { return nil }

@@ -1,0 +1,101 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
+)
+
+// MisplacedFlag finds words that look like flags but are read as arguments.
+var MisplacedFlag = &Rule{
+	ID:       "misplaced-flag",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "A word looks like a flag, but is read as an argument",
+		What:    "Finds flags with one dash (`-from=x`), with the long dash of a word processor (`—from=x`), without any (`from=x`), and flags of `COPY` and `ADD` that stand behind an argument. Fixes write two dashes, or move the flag to its place. Where BuildKit stops at it, it is an error.",
+		Why:     "BuildKit takes flags only right behind the instruction and with two dashes. It reads anything else as an argument, such as the name of a file to copy.",
+		Example: "FROM alpine AS build\nFROM alpine\nCOPY -from=build /a /a\n",
+		Instead: "FROM alpine AS build\nFROM alpine\nCOPY --from=build /a /a\n",
+	},
+	check: checkMisplacedFlag,
+}
+
+func checkMisplacedFlag(p *pass) {
+	for _, name := range []string{"ADD", "COPY", "FROM", "HEALTHCHECK", "RUN"} {
+		for _, in := range p.of[name] {
+			if in.JSON && name != "HEALTHCHECK" {
+				continue
+			}
+			for i := range in.Args {
+				finding, ok := misplacedFlag(p.File, in, i)
+				if ok {
+					p.report(in, finding)
+				} else if name != "COPY" && name != "ADD" {
+					break // from here on there are only arguments, and a command may have any
+				}
+			}
+		}
+	}
+}
+
+// isMisplacedFlag reports whether the rule has something to say of the instruction's first argument.
+func isMisplacedFlag(file *dockerfile.File, in *dockerfile.Instruction) bool {
+	if len(in.Args) == 0 || len(dockerfile.FlagNames(in.Meant)) == 0 {
+		return false
+	}
+	_, ok := misplacedFlag(file, in, 0)
+	return ok
+}
+
+// misplacedFlag looks at one argument. All those before it are known to be misplaced flags, or paths of COPY and ADD.
+func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (analysis.Finding, bool) {
+	word := in.Args[i]
+	bare := strings.TrimLeft(word.Text, "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
+	dashes := word.Text[:len(word.Text)-len(bare)]
+	name, value, has := strings.Cut(bare, "=")
+	if !has || name == "" || value == "" || file.Text.Slice(word.Span) != word.Text {
+		return analysis.Finding{}, false
+	}
+	flags := dockerfile.FlagNames(in.Meant)
+	meant := name
+	if !known(flags, name) {
+		if meant = spell.Meant(name, flags); meant == "" || dashes == "" {
+			return analysis.Finding{}, false
+		}
+	}
+	first := i == 0
+	for _, before := range in.Args[:i] {
+		if strings.Contains(before.Text, "=") {
+			first = true // it is a flag, too
+		}
+	}
+	if dashes == "" && (!first || in.Meant == "RUN" && !(meant == "mount" && strings.HasPrefix(value, "type="))) {
+		return analysis.Finding{}, false // "RUN network=x" sets a variable of the shell
+	}
+	finding := analysis.Finding{Span: word.Span, Message: fmt.Sprintf("%s is read as an argument: flags begin with two dashes", word.Text)}
+	flag := "--" + meant + "=" + value
+	if i == 0 {
+		finding.Fixes = []analysis.Fix{replace(word.Span, flag, true)}
+	} else {
+		if dashes == "--" {
+			finding.Message = fmt.Sprintf("%s is read as an argument: flags stand before the arguments", word.Text)
+		}
+		start := source.Span{Start: in.Args[0].Span.Start, End: in.Args[0].Span.Start}
+		gap := source.Span{Start: in.Args[i-1].Span.End, End: word.Span.End}
+		if strings.Trim(file.Text.Slice(source.Span{Start: gap.Start, End: word.Span.Start}), " \t") == "" {
+			finding.Fixes = []analysis.Fix{{
+				Title:     "Move it before the arguments",
+				Edits:     []source.Edit{{Span: start, NewText: flag + " "}, {Span: gap}},
+				Preferred: dashes == "--",
+			}}
+		}
+	}
+	if in.Command == nil && in.From == nil {
+		finding.Severity = analysis.Error
+	}
+	return finding, true
+}

@@ -1,0 +1,63 @@
+package rules
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// UnknownShell finds SHELLs that cannot run a command.
+var UnknownShell = &Rule{
+	ID:       "unknown-shell",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "SHELL cannot run a command",
+		What:    "Finds `SHELL` with a shell whose name is misspelt, and Unix shells without `-c` as the last option.",
+		Why:     "Every `RUN` below fails: the shell does not exist, or takes the command for the name of a script.",
+		Example: "FROM alpine\nSHELL [\"/bin/bash\"]\nRUN echo hello\n",
+		Instead: "FROM alpine\nSHELL [\"/bin/bash\", \"-c\"]\nRUN echo hello\n",
+	},
+	check: checkUnknownShell,
+}
+
+// unixShells are shells that take a command behind "-c".
+var unixShells = []string{"bash", "sh", "ash", "dash", "zsh", "ksh", "fish", "mksh"}
+
+// otherShells are commands seen in SHELL that do not.
+var otherShells = []string{"powershell", "powershell.exe", "pwsh", "pwsh.exe", "cmd", "cmd.exe", "python", "python3", "perl", "ruby", "node", "busybox", "env", "conda", "nu"}
+
+func checkUnknownShell(p *pass) {
+	for _, in := range p.of["SHELL"] {
+		c, ok := in.Command.(*instructions.ShellCommand)
+		if !ok || in.Stage < 0 || len(c.Shell) == 0 || len(in.Args) != len(c.Shell) {
+			continue
+		}
+		name := path.Base(c.Shell[0])
+		last := c.Shell[len(c.Shell)-1]
+		first := in.Args[0]
+		switch {
+		case slices.Contains(unixShells, name):
+			if len(c.Shell) > 1 && (!strings.HasPrefix(last, "-") || strings.HasPrefix(last, "--") || strings.Contains(last, "c")) {
+				continue // "-o pipefail" behind "-c" is wrong, too, but who knows what an option takes
+			}
+			end := in.Args[len(in.Args)-1].Span.End
+			p.report(in, analysis.Finding{
+				Span:    in.Args[len(in.Args)-1].Span,
+				Message: fmt.Sprintf("%s takes the command for the name of a script: -c is missing", name),
+				Fixes:   []analysis.Fix{{Title: `Add "-c"`, Edits: []source.Edit{{Span: source.Span{Start: end, End: end}, NewText: `, "-c"`}}, Preferred: true}},
+			})
+		case slices.Contains(otherShells, strings.ToLower(name)) || !strings.HasSuffix(strings.TrimSuffix(p.Text.Slice(first.Span), `"`), name):
+		default:
+			span := source.Span{Start: first.Span.End - 1 - len(name), End: first.Span.End - 1}
+			finding := misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("unknown shell: %s", name)}, name, "", slices.Concat(unixShells, otherShells), false)
+			if len(finding.Fixes) > 0 {
+				p.report(in, finding)
+			}
+		}
+	}
+}

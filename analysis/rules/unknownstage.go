@@ -1,0 +1,84 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// UnknownStage finds references to stages whose names are misspelt.
+var UnknownStage = &Rule{
+	ID:       "unknown-stage",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "A stage's name is misspelt",
+		What:    "Finds `COPY --from=`, `RUN --mount=from=` and `FROM` with a name that is no stage, but close to one, and that is no likely image either.",
+		Why:     "BuildKit takes a name that is no stage for an image, and tries to pull it.",
+		Example: "FROM alpine AS build\nFROM alpine\nCOPY --from=biuld /a /a\n",
+		Instead: "FROM alpine AS build\nFROM alpine\nCOPY --from=build /a /a\n",
+	},
+	check: checkUnknownStage,
+}
+
+func checkUnknownStage(p *pass) {
+	var names []string // of the stages above
+	stage := 0
+	check := func(in *dockerfile.Instruction, word dockerfile.Word) {
+		for ; stage < in.Stage; stage++ {
+			if name := p.Stages[stage].Name; name != "" {
+				names = append(names, name)
+			}
+		}
+		name := word.Text
+		if len(names) == 0 || known(names, strings.ToLower(name)) || strings.ContainsAny(name, "$/:@.") || officialImages[name] || !clearly(name, names) {
+			return
+		}
+		p.report(in, misspelt(analysis.Finding{Span: word.Span, Message: fmt.Sprintf("no stage is named %s", name)}, name, "", names, true))
+	}
+	for _, ref := range p.stageReferences() {
+		check(ref.in, ref.word)
+	}
+}
+
+// stageReference is a word that names a stage or an image.
+type stageReference struct {
+	in   *dockerfile.Instruction
+	word dockerfile.Word
+}
+
+// stageReferences returns the references of a file in order.
+func (p *pass) stageReferences() []stageReference {
+	var refs []stageReference
+	for _, in := range p.Instructions {
+		switch in.Meant {
+		case "FROM":
+			if len(in.Args) > 0 {
+				refs = append(refs, stageReference{in, in.Args[0]})
+			}
+		case "COPY":
+			for _, flag := range in.Flags {
+				if flag.Name.Text == "from" && flag.Value.Text != "" {
+					refs = append(refs, stageReference{in, flag.Value})
+				}
+			}
+		case "RUN":
+			for _, flag := range in.Flags {
+				if flag.Name.Text != "mount" || p.Text.Slice(flag.Value.Span) != flag.Value.Text {
+					continue
+				}
+				at := flag.Value.Span.Start
+				for part := range strings.SplitSeq(flag.Value.Text, ",") {
+					if name, ok := strings.CutPrefix(part, "from="); ok && name != "" {
+						end := at + len(part)
+						refs = append(refs, stageReference{in, dockerfile.Word{Span: source.Span{Start: end - len(name), End: end}, Text: name}})
+					}
+					at += len(part) + 1
+				}
+			}
+		}
+	}
+	return refs
+}
