@@ -172,34 +172,6 @@ func (t *Tree) ContentOf(name string) (ContentID, error) {
 	return id, nil
 }
 
-// WithEntries returns the tree with the named entries, and what is below them, as another tree has them, which also
-// reads their contents. Directories on the way are made; a name that is not there or blocked by a file is left out.
-func (t *Tree) WithEntries(names []string, from *Tree) *Tree {
-	root := t.root
-	for _, name := range names {
-		n, ok := from.Lookup(name)
-		if !ok || n == from.root {
-			continue
-		}
-		if changed := root.with(strings.Split(path.Join("/", name)[1:], "/"), n); changed != nil {
-			root = changed
-		}
-	}
-	return NewTree(root, t.ignore, hashers{t, from}, t.failure)
-}
-
-// hashers asks the tree that has the very node.
-type hashers []*Tree
-
-func (h hashers) Hash(name string, n *Node) (ContentID, error) {
-	for _, t := range h {
-		if t.hasher != nil && t.get("/"+name) == n {
-			return t.hasher.Hash(name, n)
-		}
-	}
-	return ContentID{}, errUnread
-}
-
 // WithContent returns the tree that would be there if the named file held content: the unsaved text of an editor, say.
 // It follows links, keeps the file's permissions, and gives a new one 0644. A path that is ignored, a directory or
 // outside of the context changes nothing. The ignore file's own text does not change what is ignored.

@@ -108,9 +108,11 @@ func predict(ctx context.Context, file string, o predictOptions) (*cachemodel.Re
 		return nil, nil, nil, err
 	}
 	scan := disk.Options{CacheDir: digestCache()}
-	if next.Context, err = disk.Scan(ctx, contextDir, path, scan); err != nil {
+	dir, err := disk.Open(ctx, contextDir, path, scan)
+	if err != nil {
 		return nil, nil, nil, err
 	}
+	next.Context = dir.Tree()
 	for _, kv := range o.contexts {
 		name, dir, ok := strings.Cut(kv, "=")
 		if !ok || name == "" {
@@ -132,10 +134,6 @@ func predict(ctx context.Context, file string, o predictOptions) (*cachemodel.Re
 		notes = append(notes, problem.Error())
 	}
 
-	plan := cachemodel.NewPlan(next)
-	if err := plan.Err(); err != nil {
-		return nil, nil, nil, err
-	}
 	var bases []*cachemodel.Plan
 	if found.Contents != nil {
 		base := next
@@ -147,8 +145,18 @@ func predict(ctx context.Context, file string, o predictOptions) (*cachemodel.Re
 			}
 		}
 		bases = append(bases, cachemodel.NewPlan(base))
+		if engine == cachemodel.BuildKit && base.Context != nil {
+			next.Context = buildcontext.Resent(base.Context, next.Context)
+		}
+	}
+	plan := cachemodel.NewPlan(next)
+	if err := plan.Err(); err != nil {
+		return nil, nil, nil, err
 	}
 	steps := cachemodel.Compare(bases, plan)
+	if err := dir.Save(); err != nil {
+		notes = append(notes, fmt.Sprintf("the digests of the build context are not kept: %v", err))
+	}
 	return &cachemodel.Report{
 		File: file, Engine: engine, Target: o.target, Baseline: found.Baseline,
 		Steps: steps, Summary: cachemodel.Summarize(steps),

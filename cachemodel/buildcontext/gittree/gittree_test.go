@@ -317,25 +317,6 @@ func TestLoadSubmodule(t *testing.T) {
 	}
 }
 
-// Ignored files and .git are the working tree's with WithIgnored; a new file that is not ignored is still added.
-func TestWithIgnored(t *testing.T) {
-	r := newRepo(t)
-	r.write("Dockerfile", "FROM scratch\n", 0o644)
-	r.write(".gitignore", "node_modules\n", 0o644)
-	r.commit()
-	r.write("node_modules/x/y.js", "", 0o644)
-	r.write("new.js", "", 0o644)
-	worktree := scan(t, r.dir)
-	base, err := WithIgnored(t.Context(), r.dir, r.load("HEAD"), worktree)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []buildcontext.Change{{Path: "new.js", Kind: buildcontext.Added}}
-	if d := cmp.Diff(want, diff(base, worktree)); d != "" {
-		t.Error(d)
-	}
-}
-
 func TestReadFile(t *testing.T) {
 	r := newRepo(t)
 	r.fill()

@@ -257,24 +257,3 @@ func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
 	}
 	return n
 }
-
-// WithIgnored returns base with what git ignores in the working tree, and .git itself, as it is in worktree: files that
-// no commit tells about but that were there when an image was built all the same (installed dependencies, build
-// products). Without it they count as added since the commit.
-func WithIgnored(ctx context.Context, contextDir string, base, worktree *buildcontext.Tree) (*buildcontext.Tree, error) {
-	r, err := open(ctx, contextDir)
-	if err != nil {
-		return nil, err
-	}
-	out, err := r.output(ctx, nil, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for name := range strings.SplitSeq(string(out)+".git", "\x00") {
-		if name = strings.TrimSuffix(name, "/"); name != "" && !base.Ignore().Ignores(name) {
-			names = append(names, name)
-		}
-	}
-	return base.WithEntries(names, worktree), nil
-}
