@@ -11,22 +11,26 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
-// corpus returns the texts of the shared corpus, which lies beside the module's root.
-func corpus(t *testing.T) map[string]string {
+// sharedFile returns the path of a file of the shared corpus, which lies beside the module's root. It need not exist.
+func sharedFile(t *testing.T, name string) string {
 	root, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-			break
+			return filepath.Join(root, "..", "shared", "corpus", name)
 		}
 		if root == filepath.Dir(root) {
 			t.Fatal("no go.mod above the test's folder")
 		}
 		root = filepath.Dir(root)
 	}
-	paths, _ := filepath.Glob(filepath.Join(root, "..", "shared", "corpus", "dockerfiles", "*"))
+}
+
+// corpus returns the texts of the shared corpus.
+func corpus(t *testing.T) map[string]string {
+	paths, _ := filepath.Glob(filepath.Join(sharedFile(t, "dockerfiles"), "*"))
 	if len(paths) == 0 {
 		t.Skip("MISSING: the corpus of real Dockerfiles (../shared/corpus/dockerfiles beside the checkout); nothing was checked")
 	}
