@@ -100,11 +100,16 @@ func (l *lookup) hit(v *vertex) bool {
 		return false
 	}
 	for i := range v.inputs {
-		if from := v.inputs[i].from; from != nil && from.ignoreCache {
+		if l.forced(v.inputs[i].from) {
 			return false
 		}
 	}
 	return true
+}
+
+// forced reports whether v runs in any case; a step that may not be there hands that on.
+func (l *lookup) forced(v *vertex) bool {
+	return v != nil && (v.ignoreCache || v.doubtful && l.belief == pessimist && l.forced(v.inputs[0].from))
 }
 
 // find returns the records that v is found as (solver edge.probeCache: the operation's own key, and for every input

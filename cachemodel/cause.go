@@ -362,18 +362,18 @@ func (e *explainer) envCause(s, mate *step, names []string) (Cause, bool) {
 	if s.env == mate.env {
 		return Cause{}, false
 	}
-	wanted := func(n *envNode) bool { return names == nil || slices.Contains(names, n.key) }
+	// What an unknown base image sets is no reason: its FROM tells.
+	wanted := func(n *envNode) bool {
+		return (names == nil || slices.Contains(names, n.key)) && (n.origin != origin{} || n.val.opaque == "")
+	}
 	now, old := s.env.list(), mate.env.list()
 	for _, n := range now {
 		if o := mate.env.get(n.key); wanted(n) && (o == nil || o.val != n.val) {
-			if n.key == baseVars {
-				continue // the base image's own: its FROM tells
-			}
 			return e.settingCause(s, n, o), true
 		}
 	}
 	for _, o := range old {
-		if wanted(o) && o.key != baseVars && s.env.get(o.key) == nil {
+		if wanted(o) && s.env.get(o.key) == nil {
 			c := e.settingCause(s, o, o)
 			c.Line, c.Detail = 0, settingName(o)+" was removed above"
 			return c, true
@@ -381,7 +381,7 @@ func (e *explainer) envCause(s, mate *step, names []string) (Cause, bool) {
 	}
 	if names == nil && len(now) == len(old) {
 		for i, n := range now {
-			if n.key != old[i].key && n.key != baseVars {
+			if n.key != old[i].key && wanted(n) {
 				c := e.settingCause(s, n, n)
 				c.Detail = "the order of the variables above changed, from " + settingName(n) + " on"
 				return c, true
@@ -395,16 +395,22 @@ func settingName(n *envNode) string {
 	if n.key == brokenVar {
 		return "a variable that cannot be read yet"
 	}
-	if n.origin.arg {
+	switch {
+	case n.origin.arg:
 		return "ARG " + n.key
+	case n.origin == origin{}:
+		return "the base image's ENV " + n.key
 	}
 	return "ENV " + n.key
 }
 
 func (e *explainer) settingCause(s *step, n, old *envNode) Cause {
 	c := Cause{Kind: EnvChanged, Line: n.origin.line}
-	if n.origin.arg {
+	switch {
+	case n.origin.arg:
 		c.Kind = ArgChanged
+	case n.origin == origin{}:
+		c.Kind, c.Line = BaseChanged, e.stageLine(s)
 	}
 	verb := "changed"
 	if old == nil {

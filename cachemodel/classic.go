@@ -98,12 +98,12 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 		s.shell = placed{plain(strings.Join(cmd.Shell, "\x00")), c.line}
 	case *instructions.RunCommand:
 		args, _ := runArgs(cmd, s.os())
-		classicCmdLine(w, s, cmd.PrependShell, args)
+		commandLine(w, s, cmd.PrependShell, args)
 		classicArgs(w, s.env.head)
 	case *instructions.CmdCommand:
-		classicCmdLine(w, s, cmd.PrependShell, cmd.CmdLine)
+		commandLine(w, s, cmd.PrependShell, cmd.CmdLine)
 	case *instructions.EntrypointCommand:
-		classicCmdLine(w, s, cmd.PrependShell, cmd.CmdLine)
+		commandLine(w, s, cmd.PrependShell, cmd.CmdLine)
 	case *instructions.ExposeCommand:
 		ports := slices.Clone(cmd.Ports)
 		slices.Sort(ports)
@@ -176,14 +176,6 @@ func classicArgs(w *keyWriter, env *envNode) {
 	slices.SortFunc(args, func(a, b *envNode) int { return strings.Compare(a.key, b.key) })
 	for _, n := range args {
 		w.str(n.key).val(n.val)
-	}
-}
-
-func classicCmdLine(w *keyWriter, s *state, inShell bool, line []string) {
-	if inShell {
-		w.val(withShell(s, line))
-	} else {
-		w.str(words(line))
 	}
 }
 

@@ -2,6 +2,7 @@ package cachemodel
 
 import (
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -83,19 +84,40 @@ func (p *planner) expand(in *dockerfile.Instruction, env *environ) (cmd instruct
 	if in.Command == nil {
 		return nil, "", nil
 	}
-	switch in.Command.(type) {
-	case *instructions.CopyCommand, *instructions.AddCommand, *instructions.UserCommand, *instructions.WorkdirCommand:
-		if !strings.ContainsAny(in.Node.Original, p.x.escape) && len(in.Heredocs) == 0 {
-			return in.Command, "", nil
+	switch cmd := in.Command.(type) {
+	case *instructions.CopyCommand:
+		if p.mayExpand(in) {
+			own := *cmd
+			own.SourcePaths, own.SourceContents = slices.Clone(cmd.SourcePaths), slices.Clone(cmd.SourceContents)
+			return p.expandInto(&own, env)
 		}
-	case *instructions.RunCommand:
-		if len(in.Flags) == 0 {
-			return in.Command, "", nil
+	case *instructions.AddCommand:
+		if p.mayExpand(in) {
+			own := *cmd
+			own.SourcePaths, own.SourceContents = slices.Clone(cmd.SourcePaths), slices.Clone(cmd.SourceContents)
+			return p.expandInto(&own, env)
 		}
-	default:
-		return in.Command, "", nil
+	case *instructions.UserCommand:
+		if p.mayExpand(in) {
+			own := *cmd
+			return p.expandInto(&own, env)
+		}
+	case *instructions.WorkdirCommand:
+		if p.mayExpand(in) {
+			own := *cmd
+			return p.expandInto(&own, env)
+		}
+	case *instructions.RunCommand: // its mounts are read while they are expanded
+		if len(in.Flags) > 0 {
+			return p.expandFresh(in, env)
+		}
 	}
-	return p.expandFresh(in, env)
+	return in.Command, "", nil
+}
+
+// mayExpand reports whether an instruction has words that are changed by expanding them.
+func (p *planner) mayExpand(in *dockerfile.Instruction) bool {
+	return len(in.Heredocs) > 0 || strings.ContainsAny(in.Node.Original, p.x.escape)
 }
 
 // expandFresh expands a command parsed anew, since expanding writes to it.
@@ -105,6 +127,11 @@ func (p *planner) expandFresh(in *dockerfile.Instruction, env *environ) (cmd ins
 		return nil, "", err
 	}
 	cmd, _ = fresh.(instructions.Command)
+	return p.expandInto(cmd, env)
+}
+
+// expandInto expands a command, which it writes to, and returns it.
+func (p *planner) expandInto(cmd instructions.Command, env *environ) (_ instructions.Command, uncertain string, err error) {
 	var parts []string
 	via := func(expand func(string, *environ) (value, error)) instructions.SingleWordExpander {
 		return func(word string) (string, error) {
@@ -198,6 +225,9 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 
 func (s *step) add(v *vertex) {
 	s.kind = layerStep
+	if s.vertices == nil {
+		s.vertices = s.room[:0]
+	}
 	s.vertices = append(s.vertices, v)
 }
 

@@ -260,17 +260,16 @@ func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
 		in.digest = "context:none" // nothing is known of it on either side: only the Dockerfile is compared
 		return
 	}
-	w := &keyWriter{}
+	digest := "context:"
 	for _, q := range queries {
 		d, err := in.tree.Digest(q)
 		if err != nil {
 			in.err = err
 			return
 		}
-		w.str(d)
+		digest += d
 	}
-	sum := w.sum()
-	in.digest = "context:" + sum.strict
+	in.digest = digest
 }
 
 // heredocFile is the file that a heredoc's body makes.
@@ -290,6 +289,9 @@ func ownerText(chown string) string {
 
 // modeKey reads --chmod: an octal number, however it is written, or a symbolic mode.
 func modeKey(chmod string) string {
+	if chmod == "" {
+		return ""
+	}
 	if n, err := strconv.ParseUint(chmod, 8, 32); err == nil {
 		return strconv.FormatUint(n, 8)
 	}

@@ -2,6 +2,7 @@ package cachemodel
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
@@ -29,8 +30,9 @@ const baseVars = "\x00base"
 type environ struct {
 	head  *envNode
 	index map[string]*envNode
-	sum   opKey
-	fresh bool // sum is that of head
+	sum   opKey    // digest of the settings up to summed
+	upTo  *envNode // the last setting that sum covers, nil if it is none
+	again bool     // a setting that sum covers has been made again
 }
 
 // set puts key last, as BuildKit's State.AddEnv does, also where it was set before.
@@ -39,25 +41,33 @@ func (e *environ) set(key string, val value, from origin) {
 	if e.index == nil {
 		e.index = map[string]*envNode{}
 	}
-	_, again := e.index[key]
-	e.index[key] = e.head
-	if again || !e.fresh {
-		e.fresh = false
-		return
+	if _, set := e.index[key]; set {
+		e.again = true
 	}
-	// the usual case: a new key extends the list, and so its digest
-	e.sum = (&keyWriter{}).key(e.sum).str(key).val(val).sum()
+	e.index[key] = e.head
 }
 
-// digest identifies the list of all variables in order, as it is part of each RUN's key.
+// digest identifies the list of all variables in order, as it is part of each RUN's key. It is that of the list without
+// its last variable, and that one: so it costs little to extend.
 func (e *environ) digest() opKey {
-	if !e.fresh {
-		e.sum = opKey{}
-		for _, n := range e.head.list() {
-			e.sum = (&keyWriter{}).key(e.sum).str(n.key).val(n.val).sum()
-		}
-		e.fresh = true
+	if e.upTo == e.head {
+		return e.sum
 	}
+	var fresh []*envNode
+	if e.again {
+		e.sum, e.again = opKey{}, false
+		fresh = e.head.list()
+	} else {
+		for n := e.head; n != e.upTo; n = n.parent {
+			fresh = append(fresh, n)
+		}
+		slices.Reverse(fresh)
+	}
+	var w keyWriter
+	for _, n := range fresh {
+		e.sum = w.reset().key(e.sum).str(n.key).val(n.val).sum()
+	}
+	e.upTo = e.head
 	return e.sum
 }
 
@@ -80,9 +90,7 @@ func (n *envNode) list() []*envNode {
 			out = append(out, n)
 		}
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	slices.Reverse(out)
 	return out
 }
 
@@ -150,23 +158,23 @@ func expand(lex *shell.Lex, word string, env *environ) (value, error) {
 		return value{}, err
 	}
 	base, unknown := env.index[baseVars]
-	certain := true
+	if !slices.ContainsFunc(l.asked, func(key string) bool {
+		n, set := env.index[key]
+		return set && n.val.opaque != "" || !set && unknown
+	}) {
+		return plain(text), nil
+	}
 	var names strings.Builder
 	for _, key := range l.asked {
 		n, set := env.index[key]
 		switch {
 		case set:
-			certain = certain && n.val.opaque == ""
 			names.WriteString("\x00" + key + "=" + n.val.strict())
 		case unknown:
-			certain = false
 			names.WriteString("\x00" + key + "?" + base.val.opaque)
 		default:
 			names.WriteString("\x00" + key)
 		}
-	}
-	if certain {
-		return plain(text), nil
 	}
 	return value{text: text, opaque: opaque("expand", word, names.String())}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/util/system"
 )
@@ -49,7 +50,8 @@ type step struct {
 	in       *dockerfile.Instruction
 	kind     stepKind
 	vertices []*vertex
-	linked   bool // COPY --link: the last vertex only merges
+	room     [1]*vertex // most steps have one
+	linked   bool       // COPY --link: the last vertex only merges
 	problem  string
 
 	// What it was carried out with, to find out what changed:
@@ -140,7 +142,7 @@ func NewPlan(b Build) *Plan {
 		x:        newExpander(b.File.Escape),
 		args:     b.Settings.Args,
 		byName:   map[string]*stagePlan{},
-		interned: map[string]*vertex{},
+		interned: make(map[string]*vertex, len(b.File.Instructions)),
 		plan:     &Plan{build: b, steps: make([]*step, len(b.File.Instructions))},
 	}
 	steps := make([]step, len(b.File.Instructions))
@@ -325,7 +327,7 @@ func (p *planner) addStage(stage *dockerfile.Stage, of map[*dockerfile.Instructi
 	if v, err := p.x.word(platform, &p.global); err == nil && v.text != "" {
 		st.platform = normalPlatform(v.text)
 	}
-	if stage.Name != "" && p.Contexts[contextName(stage.Name)] != nil {
+	if stage.Name != "" && p.context(stage.Name) != nil {
 		st.replaced = true
 	} else if err == nil {
 		st.base = p.byName[st.baseName]
@@ -508,6 +510,9 @@ func (p *planner) knownConfig(s *state, image Image) {
 func (p *planner) unknownConfig(s *state, key opKey) {
 	id := key.strict
 	p.imageVar(s, baseVars, value{opaque: baseVars + id}, origin{})
+	if os := s.os(); os != "windows" { // every image sets it, or BuildKit does
+		p.imageVar(s, "PATH", value{text: system.DefaultPathEnv(os), opaque: "\x00path\x00" + id}, origin{})
+	}
 	s.cwd.value = value{text: "/", opaque: "\x00cwd\x00" + id}
 	s.user.value = value{opaque: "\x00user\x00" + id}
 	s.shell.value = value{opaque: "\x00shell\x00" + id}
@@ -530,13 +535,13 @@ func (p *planner) imageVar(s *state, key string, val value, from origin) {
 func (p *planner) readd(s *state) {
 	for i, n := range s.imageEnv {
 		val := n.val
-		if n.key == baseVars && len(s.imageEnv) > 1 {
+		if n.key == baseVars {
 			// Variables of ours may stand among those of the image in an order that is not known.
-			var names []string
+			names := []string{"again", val.opaque}
 			for _, m := range s.imageEnv[1:] {
 				names = append(names, m.key)
 			}
-			val.opaque = opaque("again", val.opaque, opaque(names...))
+			val.opaque = opaque(names...)
 		}
 		s.env.set(n.key, val, n.origin)
 		s.imageEnv[i] = s.env.head
@@ -587,12 +592,13 @@ func argsText(in *dockerfile.Instruction) string {
 
 // source is the vertex of an image or of a named context.
 func (p *planner) source(name, platform string) *vertex {
-	if tree := p.Contexts[contextName(name)]; tree != nil {
+	if tree := p.context(name); tree != nil {
 		key := (&keyWriter{}).str("local", contextName(name)).done()
 		return p.vertex(vertex{kind: localVertex, key: key, tree: tree})
 	}
-	ref := &imageRef{name: normalReference(name), platform: platform}
+	ref := &imageRef{name: name, platform: platform}
 	if named, err := reference.ParseNormalizedNamed(name); err == nil {
+		ref.name = reference.TagNameOnly(named).String()
 		if d, ok := named.(reference.Digested); ok {
 			ref.digest = d.Digest().String()
 		}
@@ -611,20 +617,24 @@ func (p *planner) source(name, platform string) *vertex {
 
 // image looks an image up among those that are known.
 func (p *planner) image(name string) (Image, bool) {
-	if image, ok := p.Images[normalReference(name)]; ok {
-		return image, true
+	if len(p.Images) == 0 {
+		return Image{}, false
+	}
+	if named, err := reference.ParseNormalizedNamed(name); err == nil {
+		if image, ok := p.Images[reference.TagNameOnly(named).String()]; ok {
+			return image, true
+		}
 	}
 	image, ok := p.Images[contextName(name)]
 	return image, ok
 }
 
-// normalReference writes a reference out in full: "alpine" is "docker.io/library/alpine:latest".
-func normalReference(name string) string {
-	named, err := reference.ParseNormalizedNamed(name)
-	if err != nil {
-		return name
+// context is the named context that is a directory and stands in for an image or stage of that name, nil if there is none.
+func (p *planner) context(name string) *buildcontext.Tree {
+	if len(p.Contexts) == 0 {
+		return nil
 	}
-	return reference.TagNameOnly(named).String()
+	return p.Contexts[contextName(name)]
 }
 
 // contextName is the name under which a named context replaces an image (dockerui.Client.NamedContext).

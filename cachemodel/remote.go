@@ -32,6 +32,9 @@ var (
 // parseGit reads a source as dfgitutil.ParseGitRef does, and reports whether it is a git repository.
 func parseGit(src string) (gitRef, bool) {
 	var ref gitRef
+	if !strings.Contains(src, ":") {
+		return ref, false
+	}
 	var fragment string
 	if proto := protocol.FindStringSubmatch(src); proto != nil {
 		u, err := url.Parse(src)

@@ -43,11 +43,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	secrets := readSecrets(cmd)
 
 	w := p.key.reset().str("exec", s.platform)
-	if cmd.PrependShell {
-		w.val(withShell(s, args))
-	} else {
-		w.str(words(args))
-	}
+	commandLine(w, s, cmd.PrependShell, args)
 	w.key(runEnv(s, secrets)).val(s.cwd.value).val(s.user.value)
 	w.str(p.hostname, string(instructions.GetNetwork(cmd)), string(instructions.GetSecurity(cmd)))
 	w.val(value{opaque: uncertain})
@@ -111,30 +107,26 @@ func runArgs(cmd *instructions.RunCommand, os string) (args []string, script *st
 	return []string{b.String()}, nil
 }
 
-// words writes a list of words as one string.
-func words(list []string) string {
-	var b []byte
-	for _, word := range list {
-		b = appendPart(b, word)
+// commandLine adds the words of a command to its key. The shell stands in front as if it had been written there
+// (dockerfile2llb.withShell).
+func commandLine(w *keyWriter, s *state, inShell bool, args []string) {
+	if !inShell {
+		w.str("").list(args)
+		return
 	}
-	return string(b)
-}
-
-// withShell puts the shell in front of a command line, as if it had been written there (dockerfile2llb.withShell).
-func withShell(s *state, args []string) value {
-	shell := []string{"/bin/sh", "-c"}
+	shell := defaultShell
 	if s.shell.text != "" {
 		shell = strings.Split(s.shell.text, "\x00")
 	} else if s.os() == "windows" {
-		shell = []string{"cmd", "/S", "/C"}
+		shell = windowsShell
 	}
-	line := strings.Join(args, " ")
-	v := plain(words(append(shell, line)))
-	if s.shell.opaque != "" {
-		v.opaque = "\x00shell" + s.shell.opaque + "\x00" + line
-	}
-	return v
+	w.val(value{opaque: s.shell.opaque}).num(len(shell) + 1).str(shell...).str(strings.Join(args, " "))
 }
+
+var (
+	defaultShell = []string{"/bin/sh", "-c"}
+	windowsShell = []string{"cmd", "/S", "/C"}
+)
 
 // runEnv is the environment of a command: with an SSH mount it also has the socket's place.
 func runEnv(s *state, secrets secrets) opKey {
