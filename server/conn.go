@@ -19,6 +19,8 @@ type Options struct {
 	Log     *zap.Logger // never writes to the connection; nil logs nothing
 	// CacheDir is a folder in which the digests of files are kept between runs; "" keeps none.
 	CacheDir string
+	// MaxFolders bounds the folders that a session watches; 0 is what the system bears.
+	MaxFolders int
 }
 
 // Serve speaks the Language Server Protocol on conn until the client exits or hangs up, or ctx is cancelled. It returns

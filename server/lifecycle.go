@@ -136,9 +136,11 @@ func workspaceFolders(p *protocol.InitializeParams) []protocol.WorkspaceFolder {
 	if folders, ok := p.WorkspaceFolders.Get(); ok {
 		return folders
 	}
-	if p.RootURI != nil {
-		return []protocol.WorkspaceFolder{{URI: *p.RootURI}}
+	//lint:ignore SA1019 clients without workspace folders have only this
+	if root := p.RootURI; root != nil {
+		return []protocol.WorkspaceFolder{{URI: *root}}
 	}
+	//lint:ignore SA1019 the oldest clients have only this
 	if path, ok := p.RootPath.Get(); ok && path != "" {
 		return []protocol.WorkspaceFolder{{URI: uri.File(path)}}
 	}

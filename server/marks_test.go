@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/server"
 	"github.com/layerwise/layerwise/server/lsptest"
 )
 
@@ -175,4 +176,44 @@ func TestUntitledDocument(t *testing.T) {
 	}
 	e.Replace(untitled, 2, "FROM a\nRUN c\n")
 	awaitStatus(t, e, "FROM cached, RUN rebuilt")
+}
+
+// A context with more folders than can be watched is looked at when the Dockerfile is saved, and that is said.
+func TestTooManyFolders(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "Dockerfile"), nodeApp)
+	write(t, filepath.Join(dir, "package.json"), "{}")
+	write(t, filepath.Join(dir, "src/deep/app.js"), "1")
+	e := lsptest.Start(t, server.Options{MaxFolders: 1})
+	e.Initialize(nil, painter, dir)
+	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+	e.OpenFile(uri, "dockerfile", nodeApp)
+	got := awaitStatus(t, e, "FROM cached, WORKDIR cached, COPY cached, RUN cached, COPY cached")
+	if !strings.Contains(strings.Join(got.Notes, " "), "more than 1 folders") {
+		t.Errorf("notes %q", got.Notes)
+	}
+	write(t, filepath.Join(dir, "src/deep/app.js"), "22")
+	e.Notify("textDocument/didSave", lsptest.Document(uri))
+	awaitStatus(t, e, "FROM cached, WORKDIR cached, COPY cached, RUN cached, COPY rebuilt")
+}
+
+// A client that can watch is asked to, and its word is heeded.
+func TestClientWatches(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "Dockerfile"), nodeApp)
+	write(t, filepath.Join(dir, "package.json"), "{}")
+	write(t, filepath.Join(dir, "src/deep/app.js"), "1")
+	e := lsptest.Start(t, server.Options{MaxFolders: 1}) // the server's own watcher sees nothing of src
+	e.Initialize(map[string]any{"workspace": map[string]any{
+		"didChangeWatchedFiles": map[string]any{"dynamicRegistration": true, "relativePatternSupport": true},
+	}}, painter, dir)
+	e.OpenFile(lsptest.URI(filepath.Join(dir, "Dockerfile")), "dockerfile", nodeApp)
+	awaitStatus(t, e, "FROM cached, WORKDIR cached, COPY cached, RUN cached, COPY cached")
+	e.Await("client/registerCapability", func(p json.RawMessage) bool {
+		return strings.Contains(string(p), `"baseUri":"file://`+dir) && strings.Contains(string(p), `"pattern":"**/*"`)
+	})
+	app := filepath.Join(dir, "src/deep/app.js")
+	write(t, app, "22")
+	e.Notify("workspace/didChangeWatchedFiles", map[string]any{"changes": []any{map[string]any{"uri": lsptest.URI(app), "type": 2}}})
+	awaitStatus(t, e, "FROM cached, WORKDIR cached, COPY cached, RUN cached, COPY rebuilt")
 }

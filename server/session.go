@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -23,7 +24,8 @@ type session struct {
 	log     *zap.Logger
 	version string
 	// cacheDir keeps digests of files between runs; "" keeps none.
-	cacheDir string
+	cacheDir   string
+	maxFolders int
 
 	state    atomic.Int32 // lifecycle
 	exit     chan struct{}
@@ -46,7 +48,7 @@ type session struct {
 
 func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *session {
 	return &session{
-		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir,
+		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, maxFolders: cmp.Or(options.MaxFolders, maxFolders()),
 		exit: make(chan struct{}), settled: make(chan struct{}), refresh: make(chan struct{}, 1),
 		settings:  scopedSettings{global: defaultSettings()},
 		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{}, told: map[string]bool{},

@@ -27,9 +27,9 @@ type watcher struct {
 	asked   map[string]bool               // folders that the client was asked to watch
 }
 
-// watchLimit bounds the folders of one session. Linux has a limit per user, 8,192 on older kernels; kqueue costs an
-// open file for every entry.
-func watchLimit() int {
+// maxFolders bounds the folders that one session watches. Linux has a limit per user, 8,192 on older kernels; kqueue
+// costs an open file for every entry.
+func maxFolders() int {
 	switch runtime.GOOS {
 	case "linux", "windows":
 		return 6000
@@ -101,8 +101,8 @@ func (s *session) watchFolders(d *document, folders []string) (added bool) {
 			owners[d] = true
 			continue
 		}
-		if len(w.owners) >= watchLimit() {
-			w.limited[d] = fmt.Sprintf("there are more than %d folders", watchLimit())
+		if len(w.owners) >= s.maxFolders {
+			w.limited[d] = fmt.Sprintf("it has more than %d folders", s.maxFolders)
 			break
 		}
 		if err := w.fs.Add(folder); err != nil {
@@ -142,14 +142,14 @@ func (s *session) unwatch(d *document) {
 	}
 }
 
-// watchNote says what is missed if not everything of d's context is watched.
-func (s *session) watchNote(d *document) string {
+// unwatched says why not everything of d's context is watched; "" if it is.
+func (s *session) unwatched(d *document) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.watcher == nil || s.watcher.limited[d] == "" {
+	if s.watcher == nil {
 		return ""
 	}
-	return fmt.Sprintf("Not all of the build context is watched (%s): what other programs change may be noticed only when a file is saved in the editor.", s.watcher.limited[d])
+	return s.watcher.limited[d]
 }
 
 func (s *session) watchLoop(ctx context.Context) {
@@ -208,7 +208,7 @@ func (s *session) fileChangedLocked(path string) {
 		if inContext {
 			d.stale.paths = append(d.stale.paths, path)
 		}
-		if s.watcher != nil && s.watcher.limited[d] != "" || len(d.stale.paths) > manyPaths {
+		if len(d.stale.paths) > manyPaths {
 			d.stale.context, d.stale.paths = true, nil
 		}
 		if inGit || inContext || d.stale.context {

@@ -58,11 +58,13 @@ type loader struct {
 	loaded   bool
 }
 
-// settle is how long a loader waits for the client's settings before it goes by the defaults; quiet is how long it
-// waits for more changes after one, since they come in swarms.
 const (
-	patience = 2 * time.Second
-	quiet    = 40 * time.Millisecond
+	patience = 2 * time.Second       // with the client's settings, before the defaults are gone by
+	quiet    = 40 * time.Millisecond // after a change, since they come in swarms
+
+	// A context that cannot be watched is looked at anew this often, but at most for one part in pollShare of the time.
+	pollEvery = 10 * time.Second
+	pollShare = 20
 )
 
 // loadLoop loads d's world, and again whenever something has made it stale. It is the only place that reads build
@@ -78,11 +80,20 @@ func (s *session) loadLoop(d *document) {
 	l := &loader{s: s, d: d}
 	defer s.unwatch(d)
 	for {
+		began := time.Now()
 		l.load(ctx)
+		var poll <-chan time.Time
+		if s.unwatched(d) != "" {
+			poll = time.After(max(pollEvery, pollShare*time.Since(began)))
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.reload:
+		case <-poll:
+			s.mu.Lock()
+			d.stale.context = true
+			s.mu.Unlock()
 		}
 		select {
 		case <-ctx.Done():
@@ -206,8 +217,8 @@ func (l *loader) readContext(ctx context.Context, folder string, stale staleness
 	if problems := l.dir.Tree().Problems(); len(problems) > 0 {
 		l.amiss = append(l.amiss, fmt.Sprintf("%s in the build context cannot be read: %v.", count(len(problems), "entry", "entries"), problems[0]))
 	}
-	if note := l.s.watchNote(l.d); note != "" {
-		l.amiss = append(l.amiss, note)
+	if why := l.s.unwatched(l.d); why != "" {
+		l.amiss = append(l.amiss, fmt.Sprintf("Not all of the build context is watched (%s): what other programs change in it is noticed after a while, or when the Dockerfile is saved.", why))
 	}
 }
 

@@ -138,17 +138,26 @@ func (e *Editor) Answer(method string, answer func(params json.RawMessage) any) 
 // Raw sends bytes as they are.
 func (e *Editor) Raw(s string) {
 	e.t.Helper()
-	e.writing.Lock()
-	defer e.writing.Unlock()
-	if _, err := io.WriteString(e.in, s); err != nil {
+	if err := e.write(s); err != nil {
 		e.t.Errorf("the server does not read: %v", err)
 	}
+}
+
+func (e *Editor) write(s string) error {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	_, err := io.WriteString(e.in, s)
+	return err
 }
 
 // Body sends a body with its header.
 func (e *Editor) Body(s string) {
 	e.t.Helper()
-	e.Raw("Content-Length: " + strconv.Itoa(len(s)) + "\r\n\r\n" + s)
+	e.Raw(framed(s))
+}
+
+func framed(body string) string {
+	return "Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 
 // Notify sends a notification.
@@ -357,8 +366,8 @@ func (e *Editor) read() {
 			if answer != nil {
 				result = answer(m.Params)
 			}
-			// Beside the reading, for the server may be writing just as we do.
-			go e.Body(e.encode(map[string]any{"jsonrpc": "2.0", "id": m.ID, "result": result}))
+			// Beside the reading, for the server may be writing just as we do. It may also have ended.
+			go func(body string) { _ = e.write(framed(body)) }(e.encode(map[string]any{"jsonrpc": "2.0", "id": m.ID, "result": result}))
 		}
 	}
 }
