@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/source"
 )
 
 // InvalidSignal finds STOPSIGNALs that do not exist.
@@ -30,10 +31,19 @@ var signals = []string{
 
 func checkInvalidSignal(p *pass) {
 	for _, in := range p.of["STOPSIGNAL"] {
-		if in.Stage < 0 || in.Command == nil || len(in.Args) != 1 {
+		if in.Stage < 0 || in.Command == nil || len(in.Args) == 0 {
 			continue
 		}
 		word := in.Args[0]
+		if len(in.Args) > 1 { // BuildKit reads all of it as one name
+			rest := source.Span{Start: word.Span.End, End: in.ArgsSpan.End}
+			p.report(nil, analysis.Finding{
+				Span:    source.Span{Start: in.Args[1].Span.Start, End: rest.End},
+				Message: fmt.Sprintf("invalid signal: %s", p.Text.Slice(in.ArgsSpan)),
+				Fixes:   []analysis.Fix{{Title: "Remove what stands behind the signal", Edits: []source.Edit{{Span: rest}}}},
+			})
+			continue
+		}
 		signal, literal := word.Text, true
 		if strings.ContainsAny(signal, "$\"'\\`") {
 			if signal, literal = p.variables().expand(in.Stage, in.Span.Start, signal); !literal {

@@ -84,6 +84,9 @@ func suspicious(text string) bool {
 	if strings.Contains(text, "${") {
 		return strings.Count(text, "{") != strings.Count(text, "}") || strings.ContainsAny(text, ":/%#^,@=+?") || strings.Contains(text, "${}")
 	}
+	if text != "" && (text[0] == '"' || strings.Contains(text, ` "`)) {
+		return true // the quote may be around name and value, which are read apart
+	}
 	return strings.ContainsRune(text, '\'') || strings.Count(text, `"`)%2 != 0 || strings.ContainsRune(text, '"') && strings.ContainsAny(text, "\\`")
 }
 

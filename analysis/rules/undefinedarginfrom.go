@@ -34,7 +34,7 @@ var UndefinedArgInFrom = &Rule{
 				}
 				known := slices.Concat(p.variables().globals(), slices.Sorted(maps.Keys(platformDefaults)))
 				finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("FROM argument '%s' is not declared", name)}
-				if word := p.Text.Slice(use.Span); word == p.Stages[in.Stage].Base.Text || len(in.Flags) > 0 && word == in.Flags[0].Value.Text {
+				if word := p.Text.Slice(use.Span); use.Modifier == "" && (word == p.Stages[in.Stage].Base.Text || len(in.Flags) > 0 && word == in.Flags[0].Value.Text) {
 					finding.Severity = analysis.Error // nothing is left, and BuildKit stops
 				}
 				p.report(in, misspelt(finding, name, "", known, true))
