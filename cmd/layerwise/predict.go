@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/containerd/platforms"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
@@ -86,6 +87,11 @@ func predict(ctx context.Context, file string, o predictOptions) (*cachemodel.Re
 	}
 	if o.format != "text" && o.format != "json" {
 		return nil, nil, nil, fmt.Errorf("--format is %q: use text or json", o.format)
+	}
+	for _, platform := range strings.Split(o.platform, ",") {
+		if _, err := platforms.Parse(platform); o.platform != "" && err != nil {
+			return nil, nil, nil, fmt.Errorf("--platform is %q: use OS/ARCHITECTURE, as in linux/arm64", o.platform)
+		}
 	}
 	content, err := readDockerfile(file)
 	if err != nil {
