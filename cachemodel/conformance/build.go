@@ -60,6 +60,19 @@ func (b Build) Clone() Build {
 	return b
 }
 
+// heldWith is the build with its context as a daemon holds it that was sent another one before: directories that both
+// have keep their permissions.
+func (b Build) heldWith(before Build) Build {
+	held := b.Clone()
+	was, is := before.Context(), b.Context()
+	for p, f := range is {
+		if old, ok := was[p]; ok && f.Mode.IsDir() && old.Mode.IsDir() {
+			held.Files[p] = old
+		}
+	}
+	return held
+}
+
 // FrontendOptions are the options that a client passes to the Dockerfile frontend for this build.
 func (b Build) FrontendOptions() map[string]string {
 	opts := map[string]string{

@@ -39,7 +39,7 @@ func TestCommand(t *testing.T) {
 		if _, _, err := Convert(ctx, b); err != nil {
 			continue
 		}
-		model := &Model{Dir: dir}
+		model := &Model{Dir: dir, Daemon: true}
 		if _, err := model.Predict(ctx, a); err != nil {
 			t.Fatal(err)
 		}

@@ -227,22 +227,26 @@ func runReal(ctx context.Context, real *Real, builds []Build, tally *Tally) (wro
 	if err := real.Prune(ctx); err != nil {
 		return nil, err
 	}
-	model := &Model{Images: map[string]cachemodel.Image{}}
+	model := &Model{Images: map[string]cachemodel.Image{}, Daemon: true}
+	held := builds[0] // as the daemon holds the context
 	for i, b := range builds {
 		def, images, err := Convert(ctx, b)
 		if err != nil {
 			return wrong, fmt.Errorf("build %d: %w", i, err)
 		}
 		maps.Copy(model.Images, images)
+		if i > 0 {
+			held = b.heldWith(held)
+		}
 		did, err := real.Build(ctx, b)
 		if err != nil {
 			return wrong, fmt.Errorf("build %d: %w", i, err)
 		}
-		least, err := same.Solve(ctx, b, def)
+		least, err := same.Solve(ctx, held, def)
 		if err != nil {
 			return append(wrong, fmt.Sprintf("build %d: only in-process: %v", i, err)), nil
 		}
-		most, err := different.Solve(ctx, b, def)
+		most, err := different.Solve(ctx, held, def)
 		if err != nil {
 			return append(wrong, fmt.Sprintf("build %d: only in-process: %v", i, err)), nil
 		}

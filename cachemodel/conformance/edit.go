@@ -127,13 +127,21 @@ var edits = []edit{
 		return true
 	}},
 	text("break line, same text", runs, func(g *Generator, t string) string { return g.nth(t, " && ", " \\\n&& ") }),
+	text("break line, same text", runs, func(g *Generator, t string) string { return g.nth(t, " && ", " \\\n&& ") }),
 	text("break line, indented", runs, func(g *Generator, t string) string { return g.nth(t, " && ", " && \\\n    ") }),
 	text("break arguments", func(t string) bool { return is(t, "COPY", "ADD", "ENV", "LABEL") && !strings.Contains(t, "<<") }, func(g *Generator, t string) string {
 		return g.nth(t, " ", " \\\n  ")
 	}),
 	text("join line", nil, func(g *Generator, t string) string { return strings.Replace(t, "\\\n", "", 1) }),
+	text("join line", nil, func(g *Generator, t string) string { return strings.Replace(t, "\\\n", "", 1) }),
 	text("re-indent continuation", nil, func(g *Generator, t string) string {
 		return strings.Replace(t, "\\\n    ", "\\\n"+g.pick("  ", "\t", "        "), 1)
+	}),
+	text("re-indent continuation", nil, func(g *Generator, t string) string {
+		return strings.Replace(t, "\\\n    ", "\\\n"+g.pick("  ", "\t", "        "), 1)
+	}),
+	text("comment in continuation", nil, func(g *Generator, t string) string {
+		return strings.Replace(t, "\\\n", "\\\n# "+g.pick("inner", "other")+"\n", 1)
 	}),
 	text("comment in continuation", nil, func(g *Generator, t string) string {
 		return strings.Replace(t, "\\\n", "\\\n# "+g.pick("inner", "other")+"\n", 1)
@@ -190,7 +198,7 @@ var edits = []edit{
 	}),
 	text("add RUN flag", runs, func(g *Generator, t string) string {
 		k, rest, _ := strings.Cut(strings.TrimSpace(t), " ")
-		return k + " " + g.runFlag(&stage{}) + " " + rest
+		return k + " " + g.runFlag(&stage{base: "base"}) + " " + rest
 	}),
 	text("drop flag", nil, func(g *Generator, t string) string {
 		return regexp.MustCompile(` --\S+`).ReplaceAllLiteralString(t, "")
@@ -320,9 +328,6 @@ var edits = []edit{
 		return true
 	}},
 	{"directory mode", func(g *Generator, s *Sketch) bool {
-		if g.limits.Real {
-			return false // a daemon that holds the directory already does not notice: fsutil's disk writer tells the content hash nothing
-		}
 		s.Files[g.pick("src", "src/sub", "lib", "empty")] = File{Mode: fs.ModeDir | fs.FileMode(0o700+0o055*g.IntN(2))}
 		return true
 	}},

@@ -81,9 +81,14 @@ func (c *stubGateway) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp
 	}
 	cfg, dgst := c.resolve(ref, opt)
 	return &sourceresolver.MetaResponse{
-		Op:    &pb.SourceOp{Identifier: op.Identifier + "@" + dgst.String(), Attrs: op.Attrs},
+		Op:    &pb.SourceOp{Identifier: "docker-image://" + pin(ref, dgst), Attrs: op.Attrs},
 		Image: &sourceresolver.ResolveImageResponse{Digest: dgst, Config: cfg},
 	}, nil
+}
+
+func pin(ref string, dgst digest.Digest) string {
+	name, _, _ := strings.Cut(ref, "@")
+	return name + "@" + dgst.String()
 }
 
 func (c *stubGateway) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
@@ -98,7 +103,7 @@ func (c *stubGateway) resolve(ref string, opt sourceresolver.Opt) ([]byte, diges
 		p = *opt.ImageOpt.Platform
 	}
 	img := dockerspec.DockerOCIImage{Image: ocispecs.Image{Platform: p, RootFS: ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("layer " + ref)}}}}
-	name, _, _ := strings.Cut(path.Base(ref), ":")
+	name, _, _ := strings.Cut(strings.ReplaceAll(path.Base(ref), "@", ":"), ":")
 	img.Config = daemon.Images[name].Config
 	img.Config.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, img.Config.Env...)
 	dt, err := json.Marshal(img)
@@ -106,6 +111,9 @@ func (c *stubGateway) resolve(ref string, opt sourceresolver.Opt) ([]byte, diges
 		panic(err)
 	}
 	dgst := digest.FromString(ref) // of an index: the same for all platforms
+	if _, pinned, ok := strings.Cut(ref, "@"); ok {
+		dgst = digest.Digest(pinned)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.images[ref] = cachemodel.Image{Digest: dgst.String(), Env: img.Config.Env, WorkingDir: img.Config.WorkingDir,

@@ -74,6 +74,7 @@ type Generator struct {
 // stage is what later instructions may count on.
 type stage struct {
 	name  string
+	base  string
 	shell bool     // there is a shell to RUN with
 	outs  []string // paths that exist in it
 }
@@ -126,11 +127,20 @@ func (g *Generator) sketch() Sketch {
 	for range g.IntN(3) {
 		s.Insts = append(s.Insts, g.inst(g.globalArg()))
 	}
-	stages := 1 + g.IntN(4)
+	stages, start := 1+g.IntN(4), len(s.Insts)
 	for i := range stages {
 		from, st := g.from(i, stages)
+		above := s.Insts[start:]
+		start = len(s.Insts)
 		s.Insts = append(s.Insts, g.inst(from))
 		g.stages = append(g.stages, st)
+		if i > 0 && g.chance(8) { // the stage above once more, perhaps spelled a little differently
+			for _, in := range above {
+				if !is(in.Text, "FROM") {
+					s.Insts = append(s.Insts, g.inst(strings.Replace(in.Text, " a.txt", g.pick(" a.txt", " ./a.txt"), 1)))
+				}
+			}
+		}
 		for range 1 + g.IntN(7) {
 			s.Insts = append(s.Insts, g.inst(g.instruction(&g.stages[i])))
 		}
@@ -221,6 +231,7 @@ func (g *Generator) from(i, stages int) (string, stage) {
 		base, st.shell = g.pick("base", "base", "base", "base", "base", "base", "base2", "base3", "odd", "triggers"), true
 		st.outs = []string{"/etc/passwd", "/src/seven", "/src"}
 	}
+	st.base = base
 	as := " AS " + st.name
 	if i == stages-1 && g.chance(2) {
 		as, st.name = "", ""
@@ -422,6 +433,9 @@ func (g *Generator) runFlag(st *stage) string {
 		}
 		return "--network=none"
 	case 12:
+		if st.base != "" && g.chance(2) { // what the stage itself is based on
+			return "--mount=from=" + st.base + g.pick("", ",source=/src", ",source=/src,rw", ",rw") + ",target=/m"
+		}
 		return "--mount=from=" + g.pick("base", "base2") + ",source=" + g.pick("/src", "/etc/passwd") + ",target=/m"
 	default:
 		return "--mount=type=" + g.pick("cache", "tmpfs") + ",target=/${V:-c}"

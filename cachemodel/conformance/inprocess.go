@@ -304,7 +304,7 @@ func (o *InProcess) contextRef(ctx context.Context, src *pb.SourceOp) (cache.Imm
 	if err := cc.HandleChange(fsutil.ChangeKindDelete, "none", nil, nil); err != nil { // makes the root known
 		return nil, err
 	}
-	err = sent.Walk(ctx, "", func(p string, entry fs.DirEntry, err error) error {
+	if err := sent.Walk(ctx, "", func(p string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -322,8 +322,10 @@ func (o *InProcess) contextRef(ctx context.Context, src *pb.SourceOp) (cache.Imm
 			}
 		}
 		return cc.HandleChange(fsutil.ChangeKindAdd, p, hashedInfo{fi, digest.NewDigest(digest.SHA256, h)}, nil)
-	})
-	return ref, err
+	}); err != nil {
+		return nil, err
+	}
+	return ref, contenthash.SetCacheContext(ctx, ref, cc) // kept with ref, for BuildKit's store holds only the last few
 }
 
 type hashedInfo struct {
@@ -336,15 +338,31 @@ func (h hashedInfo) Digest() digest.Digest { return h.dgst }
 // contextRef is a snapshot of which only the content hashes exist.
 type contextRef struct {
 	cache.ImmutableRef
-	name string
+	name   string
+	mu     sync.Mutex
+	hashes []byte
 }
 
 func (r *contextRef) ID() string                                 { return r.name }
 func (r *contextRef) Clone() cache.ImmutableRef                  { return r }
 func (r *contextRef) Release(context.Context) error              { return nil }
 func (r *contextRef) GetEqualMutable() (cache.RefMetadata, bool) { return nil, false }
-func (r *contextRef) GetExternal(string) ([]byte, error)         { return nil, errors.New("not kept") }
-func (r *contextRef) SetExternal(string, []byte) error           { return nil }
+
+func (r *contextRef) GetExternal(string) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hashes == nil {
+		return nil, errors.New("none yet")
+	}
+	return r.hashes, nil
+}
+
+func (r *contextRef) SetExternal(_ string, hashes []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hashes = hashes
+	return nil
+}
 
 // madeRef is a step's made-up result: one made-up layer for each step of the chain.
 type madeRef struct {
@@ -363,7 +381,7 @@ func (r *madeRef) Release(context.Context) error { return nil }
 func (r *madeRef) digest(selected string) digest.Digest {
 	switch r.outputs {
 	case Same:
-		return digest.FromString(selected)
+		return digest.FromString("the same") // also at another path
 	case Different:
 		return digest.FromString(selected + r.name)
 	case known:

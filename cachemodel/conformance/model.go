@@ -29,8 +29,12 @@ type Model struct {
 	// Dir, if it is not "", is where each context is written to be read back from the disk, as the product does;
 	// otherwise contexts stay in memory.
 	Dir string
+	// Daemon is set if the builder keeps the context that it was sent, as a daemon does: it does not notice when
+	// nothing but the permissions of a directory change.
+	Daemon bool
 
 	plans []*cachemodel.Plan
+	sent  *buildcontext.Tree
 }
 
 // Predict gives the verdicts on b, for a cache that holds the builds of the earlier calls.
@@ -43,6 +47,12 @@ func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, 
 	tree, err := m.context(ctx, b)
 	if err != nil {
 		return nil, err
+	}
+	if m.Daemon {
+		if m.sent != nil {
+			tree = buildcontext.Resent(m.sent, tree)
+		}
+		m.sent = tree
 	}
 	p := cachemodel.NewPlan(cachemodel.Build{
 		File:     dockerfile.Parse(source.New(b.Dockerfile), nil),
