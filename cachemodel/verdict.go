@@ -52,7 +52,7 @@ func judge(out *Step, s *step, why *explainer) {
 		return
 	}
 	out.Status = Rebuilt
-	out.Certain = !why.doubt && slices.ContainsFunc(s.vertices, func(v *vertex) bool { return !why.hope.hit(v) })
+	out.Certain = slices.ContainsFunc(s.vertices, func(v *vertex) bool { return v.ignoreCache || !why.doubt && !why.hope.hit(v) })
 	cause := why.explain(s)
 	out.Cause = &cause
 	if s.linked && why.sure.hit(s.vertices[0]) {
