@@ -39,8 +39,11 @@ func checkInvalidSubstitution(p *pass) {
 				}
 				return expanded, err
 			}
-			// A command of our own, since Expand changes it.
-			value, err := instructions.ParseInstruction(in.Node)
+			// A command of our own, since Expand changes it; without comments, as BuildKit cannot do without a linter
+			// where they have build checks.
+			node := *in.Node
+			node.PrevComment = nil
+			value, err := instructions.ParseInstruction(&node)
 			switch c := value.(type) {
 			case *instructions.ArgCommand:
 				for _, arg := range c.Args {
