@@ -18,7 +18,6 @@ type explainer struct {
 	sure, hope *lookup
 	mates      map[*step]*step
 	owner      map[*vertex]*step // of next's and base's vertices
-	known      map[string]bool   // the base's instructions, by their source
 	causes     map[*step]Cause
 	doubt      bool // the plans are not certain to have the very steps of the builds
 }
@@ -36,10 +35,6 @@ func newExplainer(c *cache, bases []*Plan, next *Plan) *explainer {
 	if len(bases) > 0 {
 		e.base = bases[len(bases)-1]
 		e.mates = align(e.base, next)
-		e.known = map[string]bool{}
-		for _, s := range e.base.steps {
-			e.known[s.source()] = true
-		}
 		all = slices.Concat(e.base.steps, next.steps)
 	}
 	for _, s := range all {
@@ -160,10 +155,21 @@ func (e *explainer) newDetail(s, mate *step) string {
 	if mate != nil && mate.kind == skippedStep {
 		return "the baseline's build had no need of this instruction"
 	}
-	if e.known[s.source()] {
+	if e.base.has(s) {
 		return "this instruction was moved here"
 	}
 	return "this instruction is new"
+}
+
+// has reports whether the plan has the very instruction of a step.
+func (p *Plan) has(s *step) bool {
+	p.onceSources.Do(func() {
+		p.sources = make(map[string]bool, len(p.steps))
+		for _, s := range p.steps {
+			p.sources[s.source()] = true
+		}
+	})
+	return p.sources[s.source()]
 }
 
 func editDetail(s, mate *step) string {
@@ -515,7 +521,7 @@ func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
 	was := e.owner[old.inputs[0].from]
 	switch {
 	case was == nil || was == mate || was.instruction() == "FROM":
-	case slices.ContainsFunc(e.next.steps, func(s *step) bool { return s.source() == was.source() }):
+	case e.next.has(was):
 		c.Detail = fmt.Sprintf("it no longer comes after `%s`", was.text())
 	default:
 		c.Detail = fmt.Sprintf("`%s` above it was removed", was.text())

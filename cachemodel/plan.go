@@ -27,8 +27,10 @@ type Plan struct {
 	doubtful bool      // whether all of these are steps of the build hangs on a base image of unknown configuration
 	err      error
 
-	once sync.Once
-	own  *cache // what a build of this plan leaves, once it is asked for
+	once        sync.Once
+	own         *cache // what a build of this plan leaves, once it is asked for
+	onceSources sync.Once
+	sources     map[string]bool // of its instructions, once they are asked for
 }
 
 // Err says why the build as a whole cannot be planned, as when there is no stage of the target's name. The steps are
