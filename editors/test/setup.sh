@@ -56,3 +56,13 @@ ended_cleanly() {
 		return 1
 	}
 }
+
+# gone: whether the server is gone soon, for editors that kill it, so that there is no exit code to ask for.
+gone() {
+	for _ in $(seq 50); do
+		ls -l /proc/[0-9]*/fd/2 2>/dev/null | grep -qF "$work/server.log" || return 0
+		sleep 0.1
+	done
+	echo "FAILED: the server still runs"
+	return 1
+}
