@@ -39,11 +39,7 @@ func checkInvalidSubstitution(p *pass) {
 				}
 				return expanded, err
 			}
-			// A command of our own, since Expand changes it; without comments, as BuildKit cannot do without a linter
-			// where they have build checks.
-			node := *in.Node
-			node.PrevComment = nil
-			value, err := instructions.ParseInstruction(&node)
+			value, err := dockerfile.Typed(in.Node) // of our own, since Expand changes it
 			switch c := value.(type) {
 			case *instructions.ArgCommand:
 				for _, arg := range c.Args {

@@ -28,7 +28,10 @@ func (r *Rule) Markdown() string {
 // Index returns the page that lists all rules, with links to their pages.
 func Index() string {
 	var b strings.Builder
-	b.WriteString("# Rules\n\nWhat `layerwise check` and the language server look for. Rules marked † have a fix.\n\n| Rule | Severity | |\n|---|---|---|\n")
+	b.WriteString("# Rules\n\nWhat `layerwise check` and the language server look for. Rules marked † have a fix for their example. Rules in CamelCase are BuildKit's " +
+		"[build checks](https://docs.docker.com/reference/build-checks/), all but `InvalidBaseImagePlatform`, which needs a registry.\n\n" +
+		"`# check=skip=...` leaves rules out: among the first lines for the file, right above an instruction for that instruction. " +
+		"`layerwise check` reads severities from a `" + ConfigName + "`, of which there is a [schema](layerwise.schema.json).\n\n| Rule | Severity | |\n|---|---|---|\n")
 	for _, r := range All {
 		mark := ""
 		if r.fixes() {

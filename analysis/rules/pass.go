@@ -73,6 +73,9 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 			return
 		}
 	}
+	if severity, ok := p.opts.Severity[f.Rule]; ok {
+		f.Severity = severity
+	}
 	if p.rule.BuildKit != "" && p.lint.ReturnAsError {
 		f.Severity = analysis.Error
 	}

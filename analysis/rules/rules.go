@@ -101,7 +101,8 @@ func (r *Rule) URL() string {
 
 // Options says which rules run, and what they may know besides the file.
 type Options struct {
-	Off []string // ids of rules that are not run
+	Off      []string                     // ids of rules that are not run
+	Severity map[string]analysis.Severity // by the rule's id, of all that it finds, instead of the rule's own
 	// Ignore is the ignore file of the build context, nil if there is none or it is not known.
 	Ignore Ignore
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -208,7 +209,11 @@ func describe(text string, findings []analysis.Finding) string {
 
 func TestDocsAreFresh(t *testing.T) {
 	dir := filepath.Join("..", "..", "docs", "rules")
-	pages := map[string]string{"README.md": Index()}
+	schema, err := json.MarshalIndent(ConfigSchema(), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := map[string]string{"README.md": Index(), "layerwise.schema.json": string(schema) + "\n"}
 	for _, r := range All {
 		pages[r.ID+".md"] = r.Markdown()
 	}

@@ -21,7 +21,14 @@ PATH is a file or a folder (default: the current folder), which is searched for 
   ` + dockerfileNames + ` (in any letter case).
 .git and node_modules are left out. Nothing is built and no network is used.
 
-The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 if a path could not be read.
+A .layerwise.yaml in the folder of a Dockerfile or above, up to the root of the Git repository, says how bad findings are:
+  rules:
+    JSONArgsRecommended: off
+    WorkdirRelativePath: error
+with the names that layerwise rules lists and off, hint, information, warning or error. An ignore file beside the
+Dockerfile is taken for that of its build context.
+
+The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 if a path or a configuration could not be read.
 
 --format json prints
   {"files": [{"file": "Dockerfile",
@@ -113,6 +120,7 @@ func check(paths []string, fix bool) checkReport {
 	var report checkReport
 	files, failures := findDockerfiles(paths)
 	report.failures = failures
+	options := checkOptions{configs: map[string]rules.Options{}}
 	for _, path := range files {
 		content, err := readDockerfile(path)
 		if err != nil {
@@ -120,8 +128,9 @@ func check(paths []string, fix bool) checkReport {
 			continue
 		}
 		checked := checkedFile{path: path, text: source.New(content)}
+		opts := options.of(path)
 		if fix {
-			checked.text, checked.fixed = fixAll(checked.text)
+			checked.text, checked.fixed = fixAll(checked.text, opts)
 			if fixed := checked.text.String(); fixed != content {
 				if err := writeAtomically(path, fixed); err != nil {
 					report.failures = append(report.failures, fmt.Errorf("fixes not written: %w", err))
@@ -129,20 +138,21 @@ func check(paths []string, fix bool) checkReport {
 				}
 			}
 		}
-		checked.findings = rules.Check(dockerfile.Parse(checked.text, nil), rules.Options{})
+		checked.findings = rules.Check(dockerfile.Parse(checked.text, nil), opts)
 		report.files = append(report.files, checked)
 	}
+	report.failures = append(report.failures, options.failures...)
 	return report
 }
 
 // fixAll applies preferred fixes until none is left. Fixes can lay mistakes bare that could not be seen before.
-func fixAll(text *source.Text) (*source.Text, []appliedFix) {
+func fixAll(text *source.Text, opts rules.Options) (*source.Text, []appliedFix) {
 	const rounds = 10 // a fix that provokes another one for ever would be a rule's defect; do not hang on it
 	var applied []appliedFix
 	for range rounds {
 		var edits []source.Edit
 		before := len(applied)
-		for _, finding := range rules.Check(dockerfile.Parse(text, nil), rules.Options{}) {
+		for _, finding := range rules.Check(dockerfile.Parse(text, nil), opts) {
 			i := slices.IndexFunc(finding.Fixes, func(f analysis.Fix) bool { return f.Preferred })
 			if i < 0 || overlaps(edits, finding.Fixes[i].Edits) {
 				continue

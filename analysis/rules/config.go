@@ -1,0 +1,108 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"go.yaml.in/yaml/v3"
+)
+
+// ConfigName is the name of the file in which a project chooses the severities of rules.
+const ConfigName = ".layerwise.yaml"
+
+// levels are the severities that a configuration can give a rule; that of "off" means nothing.
+var levels = map[string]analysis.Severity{"off": 0, "hint": analysis.Hint, "information": analysis.Information, "warning": analysis.Warning, "error": analysis.Error}
+
+// ParseConfig reads the text of a configuration:
+//
+//	rules:
+//	  JSONArgsRecommended: off
+//	  WorkdirRelativePath: error
+//
+// Of what is wrong, all is told, each with its line; the rest counts.
+func ParseConfig(text []byte) (Options, error) {
+	opts := Options{Severity: map[string]analysis.Severity{}}
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return opts, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if len(document.Content) == 0 {
+		return opts, nil
+	}
+	var problems []error
+	problem := func(at *yaml.Node, format string, args ...any) {
+		problems = append(problems, fmt.Errorf("line %d: %s", at.Line, fmt.Sprintf(format, args...)))
+	}
+	top := document.Content[0]
+	if top.Kind != yaml.MappingNode {
+		problem(top, "not a mapping; write rules: and below it names of rules with their severities")
+		return opts, errors.Join(problems...)
+	}
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		key, value := top.Content[i], top.Content[i+1]
+		switch {
+		case key.Value != "rules":
+			problem(key, "unknown key %s: only rules is known", key.Value)
+		case value.Kind == yaml.MappingNode:
+			for j := 0; j+1 < len(value.Content); j += 2 {
+				readLevel(&opts, value.Content[j], value.Content[j+1], problem)
+			}
+		case value.Tag != "!!null":
+			problem(value, "rules is not a mapping; write names of rules with their severities below it")
+		}
+	}
+	return opts, errors.Join(problems...)
+}
+
+func readLevel(opts *Options, name, level *yaml.Node, problem func(*yaml.Node, string, ...any)) {
+	if ByID(name.Value) == nil {
+		ids := make([]string, len(All))
+		for i, r := range All {
+			ids[i] = r.ID
+		}
+		if meant := suggest(name.Value, ids); len(meant) > 0 {
+			problem(name, "there is no rule %s (did you mean %s?)", name.Value, meant[0])
+		} else {
+			problem(name, "there is no rule %s; layerwise rules lists them", name.Value)
+		}
+		return
+	}
+	severity, ok := levels[level.Value]
+	switch {
+	case level.Kind != yaml.ScalarNode || !ok:
+		problem(level, "%s: choose one of off, hint, information, warning, error", name.Value)
+	case level.Value == "off":
+		opts.Off = append(opts.Off, name.Value)
+	default:
+		opts.Severity[name.Value] = severity
+	}
+}
+
+// ConfigSchema is the JSON schema of a configuration, as plain data to be marshalled.
+func ConfigSchema() map[string]any {
+	ruleSchemas := map[string]any{}
+	for _, r := range All {
+		ruleSchemas[r.ID] = map[string]any{
+			"description": r.Doc.Summary + ". Default: " + r.Severity.String() + ".\n" + r.URL(),
+			"enum":        slices.Sorted(maps.Keys(levels)),
+		}
+	}
+	return map[string]any{
+		"$schema":              "http://json-schema.org/draft-07/schema#",
+		"title":                "Layerwise's configuration (" + ConfigName + ")",
+		"type":                 "object",
+		"additionalProperties": false,
+		"properties": map[string]any{
+			"rules": map[string]any{
+				"description":          "The severity of each rule's findings.",
+				"type":                 []string{"object", "null"},
+				"additionalProperties": false,
+				"properties":           ruleSchemas,
+			},
+		},
+	}
+}
