@@ -50,14 +50,9 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, options Options) int {
 	}
 	cancel()
 	s.close()
-	// Close waits for the requests in flight, which ctx has cancelled, and for the reader, which on a terminal or a
-	// pipe may never wake up again: the process ends without it.
+	// The library's Close waits for its reader, which on a terminal or a pipe may never wake up again; nobody waits here.
+	_ = conn.Close()
 	go rpc.Close()
-	select {
-	case <-rpc.Done():
-	case <-time.After(100 * time.Millisecond):
-		conn.Close()
-	}
 	return code
 }
 
