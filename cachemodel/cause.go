@@ -19,7 +19,8 @@ type explainer struct {
 	mates      map[*step]*step
 	owner      map[*vertex]*step // of next's and base's vertices
 	causes     map[*step]Cause
-	doubt      bool // the plans are not certain to have the very steps of the builds
+	firsts     map[*vertex]int // see first
+	doubt      bool            // the plans are not certain to have the very steps of the builds
 }
 
 // newExplainer looks next up. Only if something of it is missing there is more to do.
@@ -30,7 +31,7 @@ func newExplainer(c *cache, bases []*Plan, next *Plan) *explainer {
 	}
 	e.hope = c.lookup(next, optimist)
 	e.doubt = next.doubtful || slices.ContainsFunc(bases, func(p *Plan) bool { return p.doubtful })
-	e.owner, e.causes = map[*vertex]*step{}, map[*step]Cause{}
+	e.owner, e.causes, e.firsts = map[*vertex]*step{}, map[*step]Cause{}, map[*vertex]int{}
 	all := next.steps
 	if len(bases) > 0 {
 		e.base = bases[len(bases)-1]
@@ -479,7 +480,9 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	}
 	above := e.explain(from)
 	line := from.in.Line
-	if above.Kind == Follows {
+	if !e.hope.hit(in.from) {
+		line = e.first(in.from)
+	} else if above.Kind == Follows {
 		line = above.Line
 	}
 	switch {
@@ -506,6 +509,23 @@ func (e *explainer) triggerCause() Cause {
 		}
 	}
 	return c
+}
+
+// first is the line of the first step that is certainly rebuilt in the chain that v ends, within its stage.
+func (e *explainer) first(v *vertex) int {
+	if line, ok := e.firsts[v]; ok {
+		return line
+	}
+	s := e.owner[v]
+	line := s.in.Line
+	if len(v.inputs) > 0 && !v.inputs[0].content {
+		above := v.inputs[0].from
+		if o := e.owner[above]; o != nil && o.in.Stage == s.in.Stage && above.kind != imageVertex && !e.hope.hit(above) {
+			line = e.first(above)
+		}
+	}
+	e.firsts[v] = line
+	return line
 }
 
 // placeCause explains a step that is what it was and whose inputs are all cached, but not together: it stands in
