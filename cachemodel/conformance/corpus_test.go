@@ -134,12 +134,17 @@ func contextFor(t *testing.T, def *pb.Definition) map[string]File {
 			}
 		}
 	}
-	for p := range files { // what holds others is a directory
+	prune(files)
+	return files
+}
+
+// prune removes the files that others need as directories.
+func prune(files map[string]File) {
+	for p := range files {
 		for d := path.Dir(p); d != "."; d = path.Dir(d) {
 			delete(files, d)
 		}
 	}
-	return files
 }
 
 // complaints is all that is said against a Dockerfile.

@@ -101,6 +101,7 @@ func render(sketches []Sketch) []Build {
 
 // The model's promises hold on BuildKit's solver for generated builds and edits.
 func TestInProcess(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	dir := t.TempDir()
 	report := newReport(t)
@@ -205,6 +206,7 @@ func firstWords(s string) string {
 
 // The model's promises hold on a real daemon for generated builds and edits.
 func TestReal(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	real := startReal(t)
 	report := newReport(t)
