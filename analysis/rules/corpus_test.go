@@ -126,3 +126,37 @@ func unknown(text string) (analysis.Finding, bool) {
 }
 
 func words(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// Fixes of real files, all at once and one by one: no fix makes an error, and each does away with its finding.
+func TestFixesOfRealFiles(t *testing.T) {
+	fixes := map[string]int{}
+	for name, text := range corpus(t) {
+		before := checkText(text)
+		if after := checkText(mend(t, text)); countErrors(after) > countErrors(before) {
+			t.Errorf("%s: fixing makes errors: %v", name, after)
+		}
+		for _, f := range before {
+			if fixes[f.Rule] >= 40 {
+				continue
+			}
+			for _, fix := range f.Fixes {
+				fixes[f.Rule]++
+				after := checkText(applied(t, text, fix.Edits))
+				if count(after, f.Rule) >= count(before, f.Rule) || countErrors(after) > countErrors(before) {
+					t.Errorf("%s: %s: %q does not help, or makes an error", name, f.Message, fix.Title)
+				}
+			}
+		}
+	}
+	t.Logf("%v", fixes)
+}
+
+func countErrors(findings []analysis.Finding) int {
+	n := 0
+	for _, f := range findings {
+		if f.Severity == analysis.Error {
+			n++
+		}
+	}
+	return n
+}

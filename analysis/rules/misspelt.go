@@ -63,3 +63,9 @@ func clearly(name string, known []string) bool {
 		return word != b[i] && (len(word) < 4 || len(b[i]) < 4)
 	})
 }
+
+// plural reports whether one name is the other with an s behind it: of variables, both may well exist.
+func plural(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	return a+"s" == b || b+"s" == a
+}

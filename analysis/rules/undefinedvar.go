@@ -63,7 +63,7 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 		finding.Message += fmt.Sprintf(": its ARG is further down, in line %d", p.declaredBelow(in, name))
 	default:
 		known := v.names(in.Stage, use.Span.Start)
-		if base != "scratch" && !clearly(name, known) {
+		if base != "scratch" && (!clearly(name, known) || plural(name, suggest(name, known)[0])) {
 			return
 		}
 		finding = misspelt(finding, name, "$", known, base == "scratch")
