@@ -6,7 +6,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -15,6 +14,7 @@ type Build struct {
 	Name       string // the Dockerfile's path in the context
 	Dockerfile string
 	Files      map[string]File // the rest of the context by slash-separated path; parents are implied
+	Extra      map[string]File // likewise, of the named context "extra", if there is one
 	Args       map[string]string
 	Target     string
 	Platform   string
@@ -44,6 +44,20 @@ func (b Build) Context() map[string]File {
 		all = map[string]File{}
 	}
 	all[b.Name] = File{Mode: 0o644, Data: b.Dockerfile}
+	return withParents(all)
+}
+
+// Locals are all directories that a client offers, by the names of local sources.
+func (b Build) Locals() map[string]map[string]File {
+	locals := map[string]map[string]File{"context": b.Context()}
+	locals["dockerfile"] = locals["context"]
+	if b.Extra != nil {
+		locals["extra"] = withParents(maps.Clone(b.Extra))
+	}
+	return locals
+}
+
+func withParents(all map[string]File) map[string]File {
 	for _, p := range slices.Collect(maps.Keys(all)) {
 		for d := path.Dir(p); d != "."; d = path.Dir(d) {
 			if _, ok := all[d]; !ok {
@@ -56,7 +70,7 @@ func (b Build) Context() map[string]File {
 
 // Clone copies the build's maps.
 func (b Build) Clone() Build {
-	b.Files, b.Args = maps.Clone(b.Files), maps.Clone(b.Args)
+	b.Files, b.Extra, b.Args = maps.Clone(b.Files), maps.Clone(b.Extra), maps.Clone(b.Args)
 	return b
 }
 
@@ -64,12 +78,15 @@ func (b Build) Clone() Build {
 // have keep their permissions.
 func (b Build) heldWith(before Build) Build {
 	held := b.Clone()
-	was, is := before.Context(), b.Context()
-	for p, f := range is {
-		if old, ok := was[p]; ok && f.Mode.IsDir() && old.Mode.IsDir() {
-			held.Files[p] = old
+	keep := func(files, was, is map[string]File) {
+		for p, f := range is {
+			if old, ok := was[p]; ok && f.Mode.IsDir() && old.Mode.IsDir() {
+				files[p] = old
+			}
 		}
 	}
+	keep(held.Files, before.Context(), b.Context())
+	keep(held.Extra, before.Locals()["extra"], b.Locals()["extra"])
 	return held
 }
 
@@ -88,11 +105,12 @@ func (b Build) FrontendOptions() map[string]string {
 	if b.NoCache {
 		opts["no-cache"] = ""
 	}
+	if b.Extra != nil {
+		opts["context:extra"] = "local:extra"
+	}
 	for k, v := range b.Args {
 		opts["build-arg:"+k] = v
 	}
 	return opts
 }
 
-// lines counts the lines of the Dockerfile.
-func (b Build) lines() int { return strings.Count(b.Dockerfile, "\n") + 1 }

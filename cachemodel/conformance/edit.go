@@ -32,7 +32,7 @@ func (g *Generator) edit(s *Sketch) []string {
 }
 
 func equal(a, b Sketch) bool {
-	return slices.Equal(a.Insts, b.Insts) && maps.Equal(a.Files, b.Files) && maps.Equal(a.Args, b.Args) && a.Target == b.Target &&
+	return slices.Equal(a.Insts, b.Insts) && maps.Equal(a.Files, b.Files) && maps.Equal(a.Extra, b.Extra) && maps.Equal(a.Args, b.Args) && a.Target == b.Target &&
 		a.Platform == b.Platform && a.NoCache == b.NoCache && a.Name == b.Name && a.CRLF == b.CRLF && a.Escape == b.Escape
 }
 
@@ -258,7 +258,7 @@ var edits = []edit{
 		return true
 	}},
 	text("change base", func(t string) bool { return is(t, "FROM") }, func(g *Generator, t string) string {
-		return regexp.MustCompile(`\bbase\d?\b`).ReplaceAllString(t, g.pick("base", "base2", "base3", "odd"))
+		return regexp.MustCompile(`\b(base\d?|extra)\b`).ReplaceAllString(t, g.pick("base", "base2", "base3", "odd"))
 	}),
 	text("platform of FROM", func(t string) bool {
 		return is(t, "FROM") && !strings.Contains(t, "--") && !strings.Contains(t, "scratch")
@@ -313,6 +313,13 @@ var edits = []edit{
 		return true
 	}},
 	{"file content", changeFile}, {"file content", changeFile}, {"file content", changeFile},
+	{"named context", func(g *Generator, s *Sketch) bool {
+		if s.Extra == nil {
+			return false
+		}
+		s.Extra[g.pick("e.txt", "in/f.txt", "in/g.md", "new.txt")] = File{Mode: g.mode(), Data: g.data()}
+		return true
+	}},
 	{"file touched", func(g *Generator, s *Sketch) bool {
 		p := g.file(s, fs.FileMode.IsRegular)
 		f := s.Files[p]
@@ -369,6 +376,13 @@ var edits = []edit{
 		s.Files[s.Name+".dockerignore"] = File{Mode: 0o644, Data: g.pick("", g.ignore())}
 		return true
 	}},
+}
+
+func (g *Generator) mode() fs.FileMode {
+	if g.chance(4) {
+		return 0o755
+	}
+	return 0o644
 }
 
 func setArg(g *Generator, s *Sketch) bool {

@@ -26,7 +26,7 @@ import (
 // Convert runs BuildKit's own Dockerfile frontend on a build and returns the definition that it would have solved.
 // Images are resolved by a stub, so nothing is fetched; the made-up ones that the build uses are returned too.
 func Convert(ctx context.Context, b Build) (*pb.Definition, map[string]cachemodel.Image, error) {
-	c := &stubGateway{opts: b.FrontendOptions(), files: b.Context(), images: map[string]cachemodel.Image{}}
+	c := &stubGateway{opts: b.FrontendOptions(), locals: b.Locals(), images: map[string]cachemodel.Image{}}
 	if _, err := builder.Build(ctx, c); err != nil {
 		return nil, nil, err
 	}
@@ -36,7 +36,7 @@ func Convert(ctx context.Context, b Build) (*pb.Definition, map[string]cachemode
 // stubGateway is the frontend's side of a daemon that has the context and every image, and solves nothing.
 type stubGateway struct {
 	opts  map[string]string
-	files map[string]File
+	locals map[string]map[string]File
 	def   *pb.Definition
 
 	mu     sync.Mutex
@@ -58,20 +58,24 @@ func (c *stubGateway) BuildOpts() gateway.BuildOpts {
 // Solve answers the frontend's reading of the Dockerfile and .dockerignore, and keeps any other definition.
 func (c *stubGateway) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
 	res := gateway.NewResult()
-	if !isLocalRead(req.Definition) {
+	name, ok := localRead(req.Definition)
+	if !ok {
 		c.def = req.Definition
 	}
-	res.SetRef(stubRef{c.files})
+	res.SetRef(stubRef{c.locals[name]})
 	return res, nil
 }
 
-// isLocalRead tells the loading of single files from the local context apart from a build.
-func isLocalRead(def *pb.Definition) bool {
+// localRead tells the loading of single files from a local directory apart from a build, and from which.
+func localRead(def *pb.Definition) (name string, ok bool) {
 	if def == nil || len(def.Def) != 2 {
-		return false
+		return "", false
 	}
 	var op pb.Op
-	return op.UnmarshalVT(def.Def[0]) == nil && op.GetSource() != nil && strings.HasPrefix(op.GetSource().Identifier, "local://")
+	if err := op.UnmarshalVT(def.Def[0]); err != nil {
+		return "", false
+	}
+	return strings.CutPrefix(op.GetSource().GetIdentifier(), "local://")
 }
 
 func (c *stubGateway) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {

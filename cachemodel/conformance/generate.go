@@ -23,6 +23,7 @@ type Limits struct {
 type Sketch struct {
 	Insts    []Inst
 	Files    map[string]File
+	Extra    map[string]File // the named context
 	Args     map[string]string
 	Target   string
 	Platform string
@@ -40,7 +41,7 @@ type Inst struct {
 
 // Clone copies everything that edits change.
 func (s Sketch) Clone() Sketch {
-	s.Insts, s.Files, s.Args = slices.Clone(s.Insts), maps.Clone(s.Files), maps.Clone(s.Args)
+	s.Insts, s.Files, s.Extra, s.Args = slices.Clone(s.Insts), maps.Clone(s.Files), maps.Clone(s.Extra), maps.Clone(s.Args)
 	return s
 }
 
@@ -60,7 +61,7 @@ func (s Sketch) Build() Build {
 	if s.CRLF {
 		df = strings.ReplaceAll(df, "\n", "\r\n")
 	}
-	return Build{Name: s.Name, Dockerfile: df, Files: s.Files, Args: s.Args, Target: s.Target, Platform: s.Platform, NoCache: s.NoCache}.Clone()
+	return Build{Name: s.Name, Dockerfile: df, Files: s.Files, Extra: s.Extra, Args: s.Args, Target: s.Target, Platform: s.Platform, NoCache: s.NoCache}.Clone()
 }
 
 // Generator makes builds and edits them. Equal seeds give equal cases.
@@ -69,6 +70,7 @@ type Generator struct {
 	limits Limits
 	nextID int
 	stages []stage // of the case in hand
+	extra  bool    // it has the named context
 }
 
 // stage is what later instructions may count on.
@@ -123,6 +125,13 @@ func (g *Generator) sketch() Sketch {
 	if g.chance(8) {
 		s.Files[s.Name+".dockerignore"] = File{Mode: 0o644, Data: g.ignore()}
 	}
+	if g.chance(3) {
+		s.Extra = map[string]File{"e.txt": {Mode: 0o644, Data: g.data()}, "in/f.txt": {Mode: 0o644, Data: g.data()}, "in/g.md": {Mode: 0o644, Data: g.data()}}
+		if g.chance(4) {
+			s.Extra[".dockerignore"] = File{Mode: 0o644, Data: g.pick("*.md\n", "**/*.md\n", "in\n!in/f.txt\n")}
+		}
+	}
+	g.extra = s.Extra != nil
 	s.CRLF, s.Escape = g.chance(25), g.chance(25)
 	for range g.IntN(3) {
 		s.Insts = append(s.Insts, g.inst(g.globalArg()))
@@ -219,6 +228,8 @@ func (g *Generator) from(i, stages int) (string, stage) {
 	}
 	base := ""
 	switch n := g.IntN(12); {
+	case n == 0 && g.extra && g.chance(2):
+		base, platform, st.outs = "extra", "", []string{"/e.txt", "/in"}
 	case n == 0:
 		base, platform = "scratch", ""
 	case n <= 4 && i > 0:
@@ -399,6 +410,9 @@ func (g *Generator) heredoc(delim, body string) string {
 }
 
 func (g *Generator) runFlag(st *stage) string {
+	if g.extra && g.chance(10) {
+		return "--mount=from=extra,target=/m" + g.pick("", ",source=in", ",source=e.txt", ",rw")
+	}
 	switch g.IntN(14) {
 	case 0:
 		return "--mount=type=cache,target=" + g.pick("/c", "/c/", "/c2", "c")
@@ -487,6 +501,9 @@ func (g *Generator) copy(st *stage) string {
 		flags += " --chmod=" + g.pick("755", "0644", "u=rwX,go=rX", "u+x", "${V:-7}00")
 	}
 	dest := g.pick("/d", "/d/", "d/", "./", "/out/", "/out/d/", "/d/$V/", "/", "/d/.", "/w/")
+	if g.extra && !add && g.chance(8) {
+		return kw + " --from=extra" + flags + " " + g.pick("e.txt", "in", "/in/f.txt", ".", "in/*", "*.txt") + " " + dest
+	}
 	switch g.IntN(14) {
 	case 0, 1, 2:
 		if ref, path, ok := g.otherStage(); ok && !add {

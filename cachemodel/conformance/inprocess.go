@@ -47,7 +47,7 @@ type InProcess struct {
 	seed    uint64
 
 	mu       sync.Mutex
-	context  *memFS
+	locals   map[string]map[string]File
 	executed map[digest.Digest]bool
 	keys     map[digest.Digest]digest.Digest // of operations, by vertex
 	builds   int
@@ -100,7 +100,7 @@ func (o *InProcess) Solve(ctx context.Context, b Build, def *pb.Definition) (Tru
 		return nil, err
 	}
 	o.mu.Lock()
-	o.context, o.executed = newMemFS(b.Context()), map[digest.Digest]bool{}
+	o.locals, o.executed = b.Locals(), map[digest.Digest]bool{}
 	o.keys = map[digest.Digest]digest.Digest{}
 	o.builds++
 	id := fmt.Sprint("build", o.builds)
@@ -280,7 +280,7 @@ func (f *fakeOp) Acquire(context.Context) (solver.ReleaseFunc, error) { return f
 // real content hash.
 func (o *InProcess) contextRef(ctx context.Context, src *pb.SourceOp) (cache.ImmutableRef, error) {
 	o.mu.Lock()
-	files := o.context
+	files := newMemFS(o.locals[strings.TrimPrefix(src.Identifier, "local://")])
 	o.mu.Unlock()
 	opt := &fsutil.FilterOpt{}
 	for attr, list := range map[string]*[]string{

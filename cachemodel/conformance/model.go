@@ -34,7 +34,7 @@ type Model struct {
 	Daemon bool
 
 	plans []*cachemodel.Plan
-	sent  *buildcontext.Tree
+	sent  map[string]*buildcontext.Tree
 }
 
 // Predict gives the verdicts on b, for a cache that holds the builds of the earlier calls.
@@ -48,15 +48,24 @@ func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, 
 	if err != nil {
 		return nil, err
 	}
-	if m.Daemon {
-		if m.sent != nil {
-			tree = buildcontext.Resent(m.sent, tree)
-		}
-		m.sent = tree
+	trees := map[string]*buildcontext.Tree{"": tree}
+	if b.Extra != nil {
+		trees["extra"] = treeOf(b.Locals()["extra"], "")
 	}
+	if m.Daemon {
+		for name, t := range trees {
+			if m.sent[name] != nil {
+				trees[name] = buildcontext.Resent(m.sent[name], t)
+			}
+		}
+		m.sent = trees
+	}
+	named := maps.Clone(trees)
+	delete(named, "")
 	p := cachemodel.NewPlan(cachemodel.Build{
 		File:     dockerfile.Parse(source.New(b.Dockerfile), nil),
-		Context:  tree,
+		Context:  trees[""],
+		Contexts: named,
 		Settings: cachemodel.Settings{Target: b.Target, Args: b.Args, Platform: b.Platform, NoCache: b.NoCache},
 		Images:   m.Images,
 	})
@@ -86,11 +95,12 @@ func (m *Model) context(ctx context.Context, b Build) (*buildcontext.Tree, error
 }
 
 // tree is the context without the disk.
-func (b Build) tree() *buildcontext.Tree {
-	all := b.Context()
+func (b Build) tree() *buildcontext.Tree { return treeOf(b.Context(), b.Name) }
+
+func treeOf(all map[string]File, dockerfile string) *buildcontext.Tree {
 	ignore := &buildcontext.Ignore{}
 	var failure error
-	for _, name := range buildcontext.IgnoreFileNames(b.Name) {
+	for _, name := range buildcontext.IgnoreFileNames(dockerfile) {
 		if f, ok := all[name]; ok {
 			if ignore, failure = buildcontext.ParseIgnore(name, []byte(f.Data)); failure != nil {
 				ignore = &buildcontext.Ignore{}

@@ -49,7 +49,10 @@ func (r *Real) Prune(ctx context.Context) error {
 func (r *Real) Build(ctx context.Context, b Build) (Truth, error) {
 	opts := b.FrontendOptions()
 	maps.Copy(opts, r.images.Contexts)
-	files := newMemFS(b.Context())
+	locals := map[string]fsutil.FS{}
+	for name, files := range b.Locals() {
+		locals[name] = newMemFS(files)
+	}
 	var def *pb.Definition
 	frontend := func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		return builder.Build(ctx, recorder{c, &def})
@@ -72,7 +75,7 @@ func (r *Real) Build(ctx context.Context, b Build) (Truth, error) {
 	}()
 	_, err := r.daemon.Client.Build(ctx, client.SolveOpt{
 		FrontendAttrs: opts,
-		LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": files},
+		LocalMounts:   locals,
 		OCIStores:     r.images.Stores,
 		Session:       []session.Attachable{secretsprovider.FromMap(map[string][]byte{"token": []byte("t")})},
 		AllowedEntitlements: []string{
@@ -101,7 +104,7 @@ type recorder struct {
 }
 
 func (r recorder) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
-	if !isLocalRead(req.Definition) {
+	if _, ok := localRead(req.Definition); !ok {
 		*r.def = req.Definition
 	}
 	return r.Client.Solve(ctx, req)

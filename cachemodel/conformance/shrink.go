@@ -78,6 +78,12 @@ func Shrink(sketches []Sketch, fails func([]Sketch) bool) []Sketch {
 		}
 		again = try(func(s []Sketch) []Sketch {
 			for i := range s {
+				s[i].Extra = nil
+			}
+			return s
+		}) || again
+		again = try(func(s []Sketch) []Sketch {
+			for i := range s {
 				s[i].Target, s[i].Platform, s[i].NoCache, s[i].CRLF, s[i].Escape, s[i].Name = "", "", false, false, false, "Dockerfile"
 			}
 			return s
@@ -96,7 +102,7 @@ func size(sketches []Sketch) int {
 	n := 0
 	for i, s := range sketches {
 		prev := sketches[max(i-1, 0)]
-		n += 20 + len(s.Target) + len(s.Platform) + 10*len(s.Files) + 10*len(s.Args)
+		n += 20 + len(s.Target) + len(s.Platform) + 10*len(s.Files) + 10*len(s.Extra) + 10*len(s.Args)
 		for _, set := range []bool{s.NoCache, s.CRLF, s.Escape, s.Name != "Dockerfile", s.Target != prev.Target, s.Platform != prev.Platform, s.NoCache != prev.NoCache, s.CRLF != prev.CRLF, s.Escape != prev.Escape} {
 			if set {
 				n += 5

@@ -21,7 +21,7 @@ type Case struct {
 }
 
 // ParseCase reads a case from a txtar archive. The comment is prose. A/, B/, C/... hold the contexts of the builds, in
-// order, and the files A.build, B.build... what a directory tree cannot: one setting per line of
+// order, A.extra/ the named context, and the files A.build, B.build... what a directory tree cannot: one setting per line of
 //
 //	file NAME | arg KEY=VALUE | target NAME | platform P | no-cache | mode PATH OCTAL | dir PATH OCTAL | link PATH TARGET | touched PATH N
 //	nonewline PATH (the file's last newline is the archive's) | crlf PATH (its lines end in CRLF)
@@ -36,6 +36,12 @@ func ParseCase(name string, data []byte) (Case, error) {
 			if p, ok := strings.CutPrefix(f.Name, string(letter)+"/"); ok {
 				found = true
 				b.Files[p] = File{Mode: 0o644, Data: string(f.Data)}
+			}
+			if p, ok := strings.CutPrefix(f.Name, string(letter)+".extra/"); ok {
+				if b.Extra == nil {
+					b.Extra = map[string]File{}
+				}
+				b.Extra[p] = File{Mode: 0o644, Data: string(f.Data)}
 			}
 			if f.Name == string(letter)+".build" {
 				settings = string(f.Data)
@@ -176,6 +182,9 @@ func (c Case) Format() []byte {
 			a.Files = append(a.Files, txtar.File{Name: letter + ".build", Data: []byte(strings.Join(set, "\n") + "\n")})
 		}
 		a.Files = append(a.Files, files...)
+		for _, p := range slices.Sorted(maps.Keys(b.Extra)) {
+			a.Files = append(a.Files, txtar.File{Name: letter + ".extra/" + p, Data: []byte(b.Extra[p].Data)})
+		}
 	}
 	return txtar.Format(a)
 }
