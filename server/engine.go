@@ -10,6 +10,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 )
 
 // This file is all that the server knows of how findings, rewrites and verdicts are made.
@@ -41,6 +42,7 @@ func (w *world) judge(file *dockerfile.File, overlays []overlay) ([]cachemodel.S
 // base is what the next build is compared with.
 type base struct {
 	plans    []*cachemodel.Plan
+	context  *buildcontext.Tree // nil if there is none
 	baseline cachemodel.Baseline
 	label    string   // the baseline for people: "git HEAD"
 	notes    []string // for people: what is amiss or assumed, a sentence each
@@ -71,6 +73,7 @@ func findBase(ctx context.Context, choice, root string, r baseline.Request, sett
 		b.notes = append(b.notes, sentence(note))
 	}
 	if c := found.Contents; c != nil {
+		b.context = c.Context
 		b.plans = []*cachemodel.Plan{cachemodel.NewPlan(cachemodel.Build{File: c.File, Context: c.Context, Settings: settings})}
 	}
 	return b, err

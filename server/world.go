@@ -132,6 +132,9 @@ func (l *loader) load(ctx context.Context) {
 		l.findBase(ctx, root, opened, next)
 	}
 	next.base, next.git = l.base, l.git
+	if next.context != nil && next.base.context != nil && next.build.Engine != cachemodel.Classic {
+		next.context = buildcontext.Resent(next.base.context, next.context)
+	}
 	next.notes = append(append([]string(nil), l.amiss...), l.base.notes...)
 	if ctx.Err() != nil {
 		return
