@@ -23,6 +23,9 @@ var InvalidStageReference = &Rule{
 }
 
 func checkInvalidStageReference(p *pass) {
+	if p.lostStage() {
+		return
+	}
 	last := map[string]int{} // of stages with the same name
 	for i, stage := range p.Stages {
 		if stage.Name != "" {

@@ -23,18 +23,32 @@ func misspelt(f analysis.Finding, name, sigil string, known []string, sure bool)
 	return f
 }
 
-// suggest returns the names that may be meant, the likeliest first. Other than for spell, case matters.
+// suggest returns the names that may be meant, the likeliest first. Other than for spell, case matters, and names that
+// differ in a short word, as GO_VERSION and XX_VERSION do, are two names.
 func suggest(name string, known []string) []string {
 	for _, k := range known {
 		if k != name && strings.EqualFold(k, name) {
 			return []string{k}
 		}
 	}
-	return spell.Suggest(name, known)
+	return slices.DeleteFunc(spell.Suggest(name, known), func(k string) bool { return differInShortWord(name, k) })
 }
 
-// clearly reports whether name is a misspelling of a known one beyond reasonable doubt. Names that differ in their digits,
-// or in a short last word as PKG_A and PKG_B do, are rather two names.
+func differInShortWord(one, other string) bool {
+	a, b := strings.Split(one, "_"), strings.Split(other, "_")
+	if len(a) != len(b) || len(a) == 1 {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] && (len(a[i]) < 4 || len(b[i]) < 4) {
+			return true
+		}
+	}
+	return false
+}
+
+// clearly reports whether name is a misspelling of a known one beyond reasonable doubt. Names that differ in their digits
+// are rather two names.
 func clearly(name string, known []string) bool {
 	meant := suggest(name, known)
 	if len(meant) == 0 {
@@ -54,14 +68,8 @@ func clearly(name string, known []string) bool {
 	if len(name) < 4 || digits(name) != digits(meant[0]) || spell.Meant(name, known) != meant[0] {
 		return false
 	}
-	a, b := strings.Split(name, "_"), strings.Split(meant[0], "_")
-	if len(a) != len(b) {
-		return len(a) == 1 || len(b) == 1
-	}
-	return !slices.ContainsFunc(a, func(word string) bool {
-		i := slices.Index(a, word)
-		return word != b[i] && (len(word) < 4 || len(b[i]) < 4)
-	})
+	a, b := strings.Count(name, "_"), strings.Count(meant[0], "_")
+	return a == b || a == 0 || b == 0
 }
 
 // plural reports whether one name is the other with an s behind it: of variables, both may well exist.

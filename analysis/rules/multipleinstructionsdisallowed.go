@@ -21,6 +21,9 @@ var MultipleInstructionsDisallowed = &Rule{
 		Instead: "FROM alpine\nCMD [\"b\"]\n",
 	},
 	check: func(p *pass) {
+		if p.lostStage() {
+			return
+		}
 		for _, name := range []string{"CMD", "ENTRYPOINT", "HEALTHCHECK"} {
 			list := p.of[name]
 			for i := 1; i < len(list); i++ {

@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -80,6 +81,17 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 		f.Severity = analysis.Error
 	}
 	p.findings = append(p.findings, f)
+}
+
+// lostStage reports whether a FROM may be missing because it is half typed, as in "FROMalpine": what stands below then
+// seems to belong to the stage above.
+func (p *pass) lostStage() bool {
+	for _, problem := range p.problems[dockerfile.UnknownInstruction] {
+		if word := p.Text.Slice(problem.Span); len(word) > len("FROM") && strings.EqualFold(word[:len("FROM")], "FROM") {
+			return true
+		}
+	}
+	return false
 }
 
 // fileChecks returns what the file's "check" directive says. A bad one, which InvalidDirective reports, says nothing.

@@ -41,11 +41,24 @@ func checkUnknownInstruction(p *pass) {
 			if lost {
 				p.report(nil, lostEscape(file, file.Instructions[i-1], problem))
 			} else {
+				if word := file.Text.Slice(problem.Span); len(problem.Suggestions) == 0 && spaceMissing(word) != "" {
+					problem.Suggestions = []string{spaceMissing(word)}
+				}
 				p.report(nil, fromProblem(file, problem))
 			}
 		}
 		inRun = lost || strings.EqualFold(in.Keyword.Text, "RUN")
 	}
+}
+
+// spaceMissing returns "FROM alpine" for "FROMalpine", and "" where no instruction in capitals begins the word.
+func spaceMissing(word string) string {
+	for _, keyword := range dockerfile.Keywords() {
+		if rest, ok := strings.CutPrefix(word, keyword); ok && rest != "" && (rest[0] < 'A' || rest[0] > 'Z') {
+			return keyword + " " + rest
+		}
+	}
+	return ""
 }
 
 // continues reports whether in rather is a lost continuation of run, the instruction above it, than an instruction.
