@@ -113,4 +113,3 @@ func (b Build) FrontendOptions() map[string]string {
 	}
 	return opts
 }
-

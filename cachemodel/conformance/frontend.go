@@ -35,9 +35,9 @@ func Convert(ctx context.Context, b Build) (*pb.Definition, map[string]cachemode
 
 // stubGateway is the frontend's side of a daemon that has the context and every image, and solves nothing.
 type stubGateway struct {
-	opts  map[string]string
+	opts   map[string]string
 	locals map[string]map[string]File
-	def   *pb.Definition
+	def    *pb.Definition
 
 	mu     sync.Mutex
 	images map[string]cachemodel.Image
