@@ -25,7 +25,7 @@ func (p *planner) classic(target *stagePlan) {
 func (p *planner) classicStage(st *stagePlan) {
 	p.begin(st)
 	st.dispatched = true
-	from := p.stepOf(st.stage.From)
+	from := st.from
 	if st.base == nil && st.state.root == nil && from.kind == configStep {
 		st.state.root = p.vertex(vertex{kind: classicStep, key: (&keyWriter{}).str("scratch").done()})
 		from.add(st.state.root)

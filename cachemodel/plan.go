@@ -100,6 +100,7 @@ func (s *state) os() string {
 // stagePlan is a stage, or an image that a command names in --from: BuildKit makes a nameless stage of that.
 type stagePlan struct {
 	stage      *dockerfile.Stage // nil for such an image
+	from       *step
 	base       *stagePlan
 	baseName   string
 	baseErr    error
@@ -128,7 +129,7 @@ type planner struct {
 	stages   []*stagePlan
 	byName   map[string]*stagePlan
 	sources  []*stagePlan // the stages, and behind them the images that commands name: what an index in --from counts
-	interned map[string]*vertex
+	interned map[vertexID]*vertex
 	key      keyWriter // reused for the keys of steps
 	identity keyWriter // reused by vertex
 	plan     *Plan
@@ -144,18 +145,16 @@ func NewPlan(b Build) *Plan {
 		x:        newExpander(b.File.Escape),
 		args:     b.Settings.Args,
 		byName:   map[string]*stagePlan{},
-		interned: make(map[string]*vertex, len(b.File.Instructions)),
+		interned: make(map[vertexID]*vertex, len(b.File.Instructions)),
 		plan:     &Plan{build: b, steps: make([]*step, len(b.File.Instructions))},
 	}
 	steps := make([]step, len(b.File.Instructions))
-	of := make(map[*dockerfile.Instruction]*step, len(steps))
 	for i, in := range b.File.Instructions {
-		steps[i] = step{in: in, kind: skippedStep}
+		steps[i].in, steps[i].kind = in, skippedStep
 		p.plan.steps[i] = &steps[i]
-		of[in] = &steps[i]
 	}
-	p.readGlobal(of)
-	p.readStages(of)
+	p.readGlobal()
+	p.readStages()
 	target, err := p.target()
 	if err != nil {
 		p.plan.err = err
@@ -183,7 +182,7 @@ func NewPlan(b Build) *Plan {
 }
 
 // readGlobal reads what stands above the first FROM, and what --build-arg says of the whole build.
-func (p *planner) readGlobal(of map[*dockerfile.Instruction]*step) {
+func (p *planner) readGlobal() {
 	name := p.Settings.Target
 	if last := len(p.File.Stages) - 1; name == "" && last >= 0 {
 		name = p.File.Stages[last].Name
@@ -191,11 +190,11 @@ func (p *planner) readGlobal(of map[*dockerfile.Instruction]*step) {
 	for _, arg := range builtinArgs(p.Settings, name) {
 		p.global.set(arg.key, arg.val, arg.origin)
 	}
-	for _, in := range p.File.Instructions {
-		if in.Stage >= 0 {
+	for _, s := range p.plan.steps {
+		if s.in.Stage >= 0 {
 			break
 		}
-		p.metaArg(in, of[in])
+		p.metaArg(s.in, s)
 	}
 	p.hostname = p.args["BUILDKIT_SANDBOX_HOSTNAME"]
 	p.cacheNS = p.args["BUILDKIT_CACHE_MOUNT_NS"]
@@ -235,14 +234,23 @@ func (p *planner) sourceDateEpoch() {
 }
 
 // readStages finds each stage's base and commands, and what those copy from.
-func (p *planner) readStages(of map[*dockerfile.Instruction]*step) {
+func (p *planner) readStages() {
+	rest := p.plan.steps
+	for len(rest) > 0 && rest[0].in.Stage < 0 {
+		rest = rest[1:]
+	}
 	for _, stage := range p.File.Stages {
+		steps := rest[:len(stage.Instructions)] // the FROM first
+		rest = rest[len(steps):]
 		if len(p.stages) > 0 && !begins(stage.From) {
-			of[stage.From].reject(stage.From, nil)
-			p.addCommands(p.stages[len(p.stages)-1], stage, of)
-			continue
+			steps[0].reject(stage.From, nil)
+		} else {
+			p.addStage(stage, steps[0])
 		}
-		p.addStage(stage, of)
+		st := p.stages[len(p.stages)-1]
+		for _, s := range steps[1:] {
+			st.commands = append(st.commands, command{in: s.in, step: s, line: s.in.Line})
+		}
 	}
 	p.sources = slices.Clone(p.stages)
 	for _, st := range p.stages {
@@ -315,8 +323,8 @@ func (p *planner) metaArg(in *dockerfile.Instruction, s *step) {
 
 // addStage adds a stage (dispatchContext.buildDispatchStates). Of a FROM that BuildKit rejects, say for a name that is
 // still being typed, the base counts.
-func (p *planner) addStage(stage *dockerfile.Stage, of map[*dockerfile.Instruction]*step) {
-	st := &stagePlan{stage: stage}
+func (p *planner) addStage(stage *dockerfile.Stage, from *step) {
+	st := &stagePlan{stage: stage, from: from, commands: make([]command, 0, len(stage.Instructions))}
 	base, platform := stage.Base.Text, ""
 	if from := stage.From.From; from != nil {
 		base, platform = from.BaseName, from.Platform
@@ -339,16 +347,7 @@ func (p *planner) addStage(stage *dockerfile.Stage, of map[*dockerfile.Instructi
 	}
 	p.stages = append(p.stages, st)
 	for _, trigger := range p.triggers(st) {
-		st.commands = append(st.commands, command{in: trigger, step: of[stage.From], line: stage.From.Line})
-	}
-	p.addCommands(st, stage, of)
-}
-
-func (p *planner) addCommands(st *stagePlan, stage *dockerfile.Stage, of map[*dockerfile.Instruction]*step) {
-	for _, in := range stage.Instructions {
-		if in != stage.From {
-			st.commands = append(st.commands, command{in: in, step: of[in], line: in.Line})
-		}
+		st.commands = append(st.commands, command{in: trigger, step: from, line: stage.From.Line})
 	}
 }
 
@@ -380,6 +379,9 @@ func (p *planner) addSources(c *command) {
 			c.sources = []*stagePlan{p.copySource(cmd.From)}
 		}
 	case *instructions.RunCommand:
+		if len(c.in.Flags) == 0 {
+			return
+		}
 		for _, m := range instructions.GetMounts(cmd) {
 			from := m.From
 			if from == "" {
@@ -446,7 +448,7 @@ func (p *planner) dispatch(st *stagePlan) {
 
 // begin sets the state that a stage starts with, and plans its FROM (dispatchContext.resolveStages, dispatchStages).
 func (p *planner) begin(st *stagePlan) {
-	from := p.stepOf(st.stage.From)
+	from := st.from
 	from.kind = configStep
 	s := &st.state
 	switch {
@@ -550,30 +552,42 @@ func (p *planner) readd(s *state) {
 	}
 }
 
-func (p *planner) stepOf(in *dockerfile.Instruction) *step {
-	i, _ := slices.BinarySearchFunc(p.plan.steps, in.Span.Start, func(s *step, at int) int { return s.in.Span.Start - at })
-	return p.plan.steps[i]
-}
-
 // vertex returns the vertex of that identity, making it if it is new: equal operations on equal inputs are one vertex,
 // as they are in LLB. identity must hold all that key and inputs leave out.
 func (p *planner) vertex(v vertex, identity ...string) *vertex {
-	w := p.identity.reset().num(int(v.kind)).str(v.key.strict).flag(v.ignoreCache).list(identity)
-	for _, in := range v.inputs {
-		at := -1
-		if in.from != nil {
-			at = in.from.index
-		}
-		w.num(at).str(in.selector)
+	id := vertexID{kind: v.kind, key: v.key.strict, ignoreCache: v.ignoreCache}
+	inputs := v.inputs
+	if len(inputs) > 0 && inputs[0].selector == "" {
+		id.root, inputs = inputs[0].from, inputs[1:]
 	}
-	if known := p.interned[string(w.lax)]; known != nil {
+	if len(inputs)+len(identity) > 0 {
+		w := p.identity.reset().list(identity)
+		for i := range inputs {
+			at := -1
+			if from := inputs[i].from; from != nil {
+				at = from.index
+			}
+			w.num(at).str(inputs[i].selector)
+		}
+		id.rest = string(w.lax)
+	}
+	if known := p.interned[id]; known != nil {
 		return known
 	}
 	made := v
 	made.index = len(p.plan.vertices)
-	p.interned[string(w.lax)] = &made
+	p.interned[id] = &made
 	p.plan.vertices = append(p.plan.vertices, &made)
 	return &made
+}
+
+// vertexID identifies a vertex within its plan, as the digest of its LLB does.
+type vertexID struct {
+	kind        vertexKind
+	key         string
+	ignoreCache bool
+	root        *vertex // the first input, if all of it is read
+	rest        string  // the other inputs, and what key leaves out
 }
 
 // broken is the vertex of an instruction that cannot be read. It is known by its text: where the baseline is broken in

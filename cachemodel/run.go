@@ -32,24 +32,25 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	s := &st.state
 	c.step.platform = s.platform
 	args, script := runArgs(cmd, s.os())
-	mounts, err := p.mounts(st, c, cmd)
-	if err != nil {
-		return err
+	var mounts []mount
+	var secrets secrets
+	if len(c.in.Flags) > 0 {
+		var err error
+		if mounts, err = p.mounts(st, c, cmd); err != nil {
+			return err
+		}
+		secrets = readSecrets(cmd)
 	}
 	if script != nil {
 		mount := mount{target: "/dev/pipes/", source: p.heredocFile(cmd.Files[0].Name, 0o755, *script), readonly: true, kind: "bind", digest: fileDigest(0o755, *script)}
 		mounts = slices.Insert(mounts, 0, mount)
 	}
-	secrets := readSecrets(cmd)
 
 	w := p.key.reset().str("exec", s.platform)
 	commandLine(w, s, cmd.PrependShell, args)
 	w.key(runEnv(s, secrets)).val(s.cwd.value).val(s.user.value)
-	w.str(p.hostname, string(instructions.GetNetwork(cmd)), string(instructions.GetSecurity(cmd)))
-	w.val(value{opaque: uncertain})
-	for _, d := range instructions.GetDevices(cmd) {
-		w.str("device", d.Name).flag(d.Required)
-	}
+	w.str(p.hostname).val(value{opaque: uncertain})
+	runFlags(w, c, cmd)
 	w.list(secrets.envs).list(secrets.files).list(secrets.sockets)
 
 	// Mounts are sorted by target, so that the root file system comes first; equal sources are one input.
@@ -81,6 +82,18 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	s.root = p.vertex(vertex{kind: execVertex, key: w.done(), inputs: inputs, ignoreCache: p.Settings.NoCache}, mountIdentity(mounts)...)
 	c.step.add(s.root)
 	return nil
+}
+
+// runFlags adds what the flags but the mounts say.
+func runFlags(w *keyWriter, c command, cmd *instructions.RunCommand) {
+	if len(c.in.Flags) == 0 {
+		w.str(string(instructions.NetworkDefault), string(instructions.SecuritySandbox))
+		return
+	}
+	w.str(string(instructions.GetNetwork(cmd)), string(instructions.GetSecurity(cmd)))
+	for _, d := range instructions.GetDevices(cmd) {
+		w.str("device", d.Name).flag(d.Required)
+	}
 }
 
 // runArgs are the words of the command without the shell. A heredoc with a #! line is a script of its own that is
