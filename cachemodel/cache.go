@@ -178,7 +178,7 @@ func (l *lookup) inputMatches(in, old *input, of *lookup) bool {
 	}
 	// What a stage, an image or a remote source holds is not known. Of a directory that cannot be read nothing can be
 	// copied.
-	return l.belief == optimist && in.err == nil && old.err == nil
+	return l.belief == optimist && in.failed() == nil && old.failed() == nil
 }
 
 // decisive reports whether a content digest differs wherever the content does. That of a git repository does not: two

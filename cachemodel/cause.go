@@ -193,15 +193,16 @@ func editDetail(s, mate *step) string {
 // missingCause is the cause of a step that reads what is not there, whatever else changed: a build would fail at it.
 func missingCause(v *vertex) (Cause, bool) {
 	for _, in := range v.inputs {
-		if in.err == nil {
+		err := in.failed()
+		if err == nil {
 			continue
 		}
-		c := Cause{Kind: ContextChanged, Detail: in.err.Error()}
+		c := Cause{Kind: ContextChanged, Detail: err.Error()}
 		var at *buildcontext.PathError
-		if errors.As(in.err, &at) && errors.Is(in.err, buildcontext.ErrNotFound) {
+		if errors.As(err, &at) && errors.Is(err, buildcontext.ErrNotFound) {
 			c.Paths = []string{at.Path}
 			c.Detail = at.Path + " is not in the build context"
-			if in.tree.Ignore().Ignores(at.Path) {
+			if in.dir.tree.Ignore().Ignores(at.Path) {
 				c.Detail += ": the ignore file excludes it"
 			}
 		}
@@ -213,11 +214,13 @@ func missingCause(v *vertex) (Cause, bool) {
 // contextCause finds what changed in the files of the build context that a vertex reads.
 func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bool) {
 	for i := range v.inputs {
-		in := &v.inputs[i]
-		if in.queries == nil || i >= len(old.inputs) || old.inputs[i].digest == in.digest {
+		if i >= len(old.inputs) || old.inputs[i].digest == v.inputs[i].digest {
 			continue
 		}
-		was := &old.inputs[i]
+		in, was := v.inputs[i].dir, old.inputs[i].dir
+		if in == nil || was == nil {
+			continue
+		}
 		same := slices.EqualFunc(in.queries, was.queries, func(a, b buildcontext.Query) bool { return reflect.DeepEqual(a, b) })
 		if !same { // a variable is part of what is read
 			if c, ok := e.stateCause(s, mate); ok {
@@ -339,7 +342,7 @@ func (e *explainer) stateCause(s, mate *step) (Cause, bool) {
 
 // differs reports whether a setting was changed by an instruction, and not by a base image whose configuration is not
 // known.
-func (p placed) differs(from placed) bool {
+func (p *placed) differs(from *placed) bool {
 	if p.line == 0 && from.line == 0 {
 		return false
 	}

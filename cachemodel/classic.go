@@ -85,17 +85,17 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 		}
 	case *instructions.UserCommand:
 		w.str(cmd.User)
-		s.user = placed{value{cmd.User, uncertain}, c.line}
+		s.user = &placed{value{cmd.User, uncertain}, c.line}
 	case *instructions.WorkdirCommand:
 		wd, err := within(s.cwd.value, value{cmd.Path, uncertain}, s.os())
 		if err != nil {
 			return err
 		}
-		s.cwd = placed{wd, c.line}
+		s.cwd = &placed{wd, c.line}
 		w.val(cleanPath(wd))
 	case *instructions.ShellCommand:
 		w.list(cmd.Shell)
-		s.shell = placed{plain(strings.Join(cmd.Shell, "\x00")), c.line}
+		s.shell = &placed{plain(strings.Join(cmd.Shell, "\x00")), c.line}
 	case *instructions.RunCommand:
 		args, _ := runArgs(cmd, s.os())
 		commandLine(w, s, cmd.PrependShell, args)

@@ -36,9 +36,9 @@ func (p *planner) carryOut(st *stagePlan, c command, cmd instructions.Command, u
 	case *instructions.ArgCommand:
 		return p.arg(s, cmd, c.line)
 	case *instructions.UserCommand:
-		s.user = placed{value{cmd.User, uncertain}, c.line}
+		s.user = &placed{value{cmd.User, uncertain}, c.line}
 	case *instructions.ShellCommand:
-		s.shell = placed{plain(strings.Join(cmd.Shell, "\x00")), c.line}
+		s.shell = &placed{plain(strings.Join(cmd.Shell, "\x00")), c.line}
 	case *instructions.WorkdirCommand:
 		return p.workdir(s, c, value{cmd.Path, uncertain})
 	case *instructions.RunCommand:
@@ -212,7 +212,7 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 	if err != nil {
 		return err
 	}
-	s.cwd = placed{wd, c.line}
+	s.cwd = &placed{wd, c.line}
 	if wd.strict() == "/" {
 		return nil
 	}

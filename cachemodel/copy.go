@@ -252,19 +252,19 @@ func dedupeQueries(queries []buildcontext.Query) []buildcontext.Query {
 
 // readDirectory gives an input the digest of what is read of the build context or a named one.
 func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
-	in.tree, in.queries = p.Context, queries
+	in.dir = &reading{tree: p.Context, queries: queries}
 	if in.from != nil {
-		in.tree = in.from.tree
+		in.dir.tree = in.from.tree
 	}
-	if in.tree == nil {
+	if in.dir.tree == nil {
 		in.digest = "context:none" // nothing is known of it on either side: only the Dockerfile is compared
 		return
 	}
 	digest := "context:"
 	for _, q := range queries {
-		d, err := in.tree.Digest(q)
+		d, err := in.dir.tree.Digest(q)
 		if err != nil {
-			in.err = err
+			in.dir.err = err
 			return
 		}
 		digest += d

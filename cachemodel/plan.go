@@ -58,8 +58,8 @@ type step struct {
 
 	// What it was carried out with, to find out what changed:
 	env              *envNode
-	cwd, user, shell placed
-	epoch            placed
+	cwd, user, shell *placed
+	epoch            *placed
 	platform         string
 }
 
@@ -79,14 +79,16 @@ type placed struct {
 	line int
 }
 
+var unset = &placed{}
+
 // state is what a stage hands on from one instruction to the next.
 type state struct {
 	root     *vertex // the file system; nil is empty
 	env      environ
 	imageEnv []*envNode // the image's own variables, in the order in which they were first set
-	cwd      placed
-	user     placed
-	shell    placed // the words joined by NUL; "" is the default
+	cwd      *placed
+	user     *placed
+	shell    *placed // the words joined by NUL; "" is the default
 	platform string
 }
 
@@ -133,7 +135,7 @@ type planner struct {
 	key      keyWriter // reused for the keys of steps
 	identity keyWriter // reused by vertex
 	plan     *Plan
-	epoch    placed
+	epoch    *placed
 	hostname string
 	cacheNS  string
 }
@@ -144,13 +146,14 @@ func NewPlan(b Build) *Plan {
 		Build:    b,
 		x:        newExpander(b.File.Escape),
 		args:     b.Settings.Args,
+		epoch:    unset,
 		byName:   map[string]*stagePlan{},
 		interned: make(map[vertexID]*vertex, len(b.File.Instructions)),
 		plan:     &Plan{build: b, steps: make([]*step, len(b.File.Instructions))},
 	}
 	steps := make([]step, len(b.File.Instructions))
 	for i, in := range b.File.Instructions {
-		steps[i].in, steps[i].kind = in, skippedStep
+		steps[i] = step{in: in, kind: skippedStep, cwd: unset, user: unset, shell: unset, epoch: unset}
 		p.plan.steps[i] = &steps[i]
 	}
 	p.readGlobal()
@@ -219,7 +222,7 @@ func (p *planner) sourceDateEpoch() {
 	} else if text == "context" {
 		text = "" // a directory has no time of its own
 	}
-	p.epoch = placed{plain(text), line}
+	p.epoch = &placed{plain(text), line}
 	p.args = maps.Clone(p.args)
 	delete(p.args, key)
 	if given && text != "" {
@@ -502,12 +505,13 @@ func (p *planner) knownConfig(s *state, image Image) {
 	if os := s.os(); !hasPath && os != "windows" {
 		p.imageVar(s, "PATH", plain(system.DefaultPathEnv(os)), origin{})
 	}
-	s.cwd.value = plain("/")
-	if image.WorkingDir != "" {
-		s.cwd.value = plain(image.WorkingDir)
+	dir := image.WorkingDir
+	if dir == "" {
+		dir = "/"
 	}
-	s.user.value = plain(image.User)
-	s.shell.value = plain(strings.Join(image.Shell, "\x00"))
+	s.cwd = &placed{value: plain(dir)}
+	s.user = &placed{value: plain(image.User)}
+	s.shell = &placed{value: plain(strings.Join(image.Shell, "\x00"))}
 }
 
 // unknownConfig starts a stage from an image of which nothing is known but its key.
@@ -517,9 +521,9 @@ func (p *planner) unknownConfig(s *state, key opKey) {
 	if os := s.os(); os != "windows" { // every image sets it, or BuildKit does
 		p.imageVar(s, "PATH", value{text: system.DefaultPathEnv(os), opaque: "\x00path\x00" + id}, origin{})
 	}
-	s.cwd.value = value{text: "/", opaque: "\x00cwd\x00" + id}
-	s.user.value = value{opaque: "\x00user\x00" + id}
-	s.shell.value = value{opaque: "\x00shell\x00" + id}
+	s.cwd = &placed{value: value{text: "/", opaque: "\x00cwd\x00" + id}}
+	s.user = &placed{value: value{opaque: "\x00user\x00" + id}}
+	s.shell = &placed{value: value{opaque: "\x00shell\x00" + id}}
 }
 
 // imageVar sets a variable of the image, as ENV does: in place in the image's own list, last in the stage's.

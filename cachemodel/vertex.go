@@ -40,9 +40,22 @@ type input struct {
 	content bool
 	digest  string // the content's digest where it is known, "" where only a build can tell
 
-	tree    *buildcontext.Tree   // the directory that is read, if it is one: the build context or a named one
-	queries []buildcontext.Query // what is read of it
-	err     error                // why digest is missing, for a directory
+	dir *reading // of a directory: the build context or a named one
+}
+
+// reading is what is read of a directory.
+type reading struct {
+	tree    *buildcontext.Tree // nil if nothing is known of it
+	queries []buildcontext.Query
+	err     error // why there is no digest
+}
+
+// failed returns why the input cannot be read, nil if it can.
+func (in *input) failed() error {
+	if in.dir == nil {
+		return nil
+	}
+	return in.dir.err
 }
 
 // imageRef is a reference to an image with the platform it is wanted for.
