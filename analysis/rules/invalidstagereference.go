@@ -40,7 +40,10 @@ func checkInvalidStageReference(p *pass) {
 		}
 		finding := analysis.Finding{Span: ref.word.Span}
 		stage, ok := last[strings.ToLower(name)]
-		number, err := strconv.Atoi(name)
+		number, err := -1, strconv.ErrSyntax
+		if '0' <= name[0] && name[0] <= '9' || name[0] == '-' || name[0] == '+' {
+			number, err = strconv.Atoi(name)
+		}
 		switch {
 		case ok && stage == ref.in.Stage:
 			finding.Message = fmt.Sprintf("the stage cannot take files from itself (%s)", name)

@@ -28,7 +28,7 @@ func checkMisspeltVariable(p *pass) {
 			continue
 		}
 		text := p.Text.Slice(in.Span)
-		if strings.IndexByte(text, '$') < 0 {
+		if p.allDefined(in, text) {
 			continue
 		}
 		var names []string

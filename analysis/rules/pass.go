@@ -24,6 +24,7 @@ type pass struct {
 	rule     *Rule
 	lint     *linter.Linter // what the file's "check" directive says
 	vars     *variables     // nil until a rule asks for it
+	refs     []stageReference
 	findings []analysis.Finding
 }
 

@@ -32,7 +32,7 @@ func checkUndefinedVar(p *pass) {
 			if name == "RUN" { // the rest is the shell's
 				looked.End = in.ArgsSpan.Start
 			}
-			if in.Stage < 0 || in.Command == nil || strings.IndexByte(p.Text.Slice(looked), '$') < 0 {
+			if in.Stage < 0 || in.Command == nil || p.allDefined(in, p.Text.Slice(looked)) {
 				continue
 			}
 			for _, use := range dockerfile.Variables(in) {
@@ -40,6 +40,24 @@ func checkUndefinedVar(p *pass) {
 					p.checkUse(in, use)
 				}
 			}
+		}
+	}
+}
+
+// allDefined reports, without much work, whether the name behind each "$" in the text is one that in can see.
+func (p *pass) allDefined(in *dockerfile.Instruction, text string) bool {
+	for {
+		i := strings.IndexByte(text, '$')
+		if i < 0 {
+			return true
+		}
+		text = strings.TrimPrefix(text[i+1:], "{")
+		end := 0
+		for end < len(text) && (text[end] == '_' || '0' <= text[end] && text[end] <= '9' || 'a' <= text[end]|0x20 && text[end]|0x20 <= 'z') {
+			end++
+		}
+		if _, ok := p.variables().lookup(in.Stage, in.Span.Start, text[:end]); !ok {
+			return false
 		}
 	}
 }

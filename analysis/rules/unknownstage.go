@@ -49,9 +49,12 @@ type stageReference struct {
 	word dockerfile.Word
 }
 
-// stageReferences returns the references of a file in order.
+// stageReferences returns the references of the file in order.
 func (p *pass) stageReferences() []stageReference {
-	var refs []stageReference
+	if p.refs != nil {
+		return p.refs
+	}
+	refs := make([]stageReference, 0, len(p.of["FROM"])+len(p.of["COPY"]))
 	for _, in := range p.Instructions {
 		switch in.Meant {
 		case "FROM":
@@ -80,5 +83,6 @@ func (p *pass) stageReferences() []stageReference {
 			}
 		}
 	}
+	p.refs = refs
 	return refs
 }
