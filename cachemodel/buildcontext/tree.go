@@ -123,11 +123,20 @@ func (t *Tree) Digest(q Query) (string, error) {
 	return d.String(), nil
 }
 
+// plainQuery is a query without patterns, as most are.
+type plainQuery struct {
+	path              string
+	wildcard, follows bool
+}
+
 func (t *Tree) digest(q Query) (Digest, error) {
 	if t.failure != nil {
 		return Digest{}, t.failure
 	}
-	key := fmt.Sprintf("%q", []any{q.Path, q.Wildcard, q.FollowLinks, q.Include, q.Exclude, q.Required})
+	var key any = plainQuery{q.Path, q.Wildcard, q.FollowLinks}
+	if len(q.Include)+len(q.Exclude)+len(q.Required) > 0 {
+		key = fmt.Sprintf("%q", []any{q.Path, q.Wildcard, q.FollowLinks, q.Include, q.Exclude, q.Required})
+	}
 	once, ok := t.memo.Load(key)
 	if !ok {
 		once, _ = t.memo.LoadOrStore(key, sync.OnceValues(func() (Digest, error) {
