@@ -50,7 +50,7 @@ func TestSeverities(t *testing.T) {
 	if len(findings) != 1 || findings[0].Severity != analysis.Hint {
 		t.Errorf("%+v", findings)
 	}
-	if len(Suppress(file, findings[0], opts)) != 2 {
+	if len(Suppress(file, findings[0])) != 2 {
 		t.Error("cannot be suppressed")
 	}
 }

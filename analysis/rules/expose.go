@@ -32,7 +32,10 @@ func (p *pass) eachPort(f func(in *dockerfile.Instruction, p port)) {
 		if _, ok := in.Command.(*instructions.ExposeCommand); !ok || in.Stage < 0 {
 			continue
 		}
-		for _, word := range in.Args {
+		for i, word := range in.Args {
+			if i == trailingComment(in) {
+				break
+			}
 			words, literal := []string{word.Text}, true
 			if strings.ContainsAny(word.Text, "$\"'\\`") {
 				text, known := p.variables().expand(in.Stage, in.Span.Start, word.Text)

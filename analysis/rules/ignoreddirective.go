@@ -49,6 +49,9 @@ func checkIgnoredDirective(p *pass) {
 		span := source.Span{Start: comment.Span.Start + m[2], End: comment.Span.Start + m[3]}
 		name, value := strings.ToLower(p.Text.Slice(span)), p.Text.Slice(comment.Span)[m[4]:m[5]]
 		line := p.Text.LineAt(comment.Span.Start)
+		if name == "syntax" && strings.HasPrefix(p.Text.String(), "#!") {
+			continue // BuildKit looks for the frontend behind such a line, too
+		}
 		switch {
 		case line == len(p.Directives) && !known(names, name) && clearly(name, names):
 			p.report(nil, misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("unknown parser directive: %s", name)}, name, "", names, true))

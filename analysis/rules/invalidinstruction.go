@@ -24,6 +24,9 @@ var InvalidInstruction = &Rule{
 			if in != nil && !in.JSON && in.ArgsSpan.Contains(problem.Span.Start) && isMisplacedFlag(p.File, in) {
 				continue // MisplacedFlag says what is wrong
 			}
+			if in != nil && trailingComment(in) >= 0 {
+				continue // TrailingComment does
+			}
 			if in != nil && in.Meant == "SHELL" {
 				if _, ok := almostJSON(p.File, in); ok {
 					continue // AlmostJSON does

@@ -31,7 +31,7 @@ var signals = []string{
 
 func checkInvalidSignal(p *pass) {
 	for _, in := range p.of["STOPSIGNAL"] {
-		if in.Stage < 0 || in.Command == nil || len(in.Args) == 0 {
+		if in.Stage < 0 || in.Command == nil || len(in.Args) == 0 || trailingComment(in) >= 0 {
 			continue
 		}
 		word := in.Args[0]

@@ -57,10 +57,11 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 	bare := strings.TrimLeft(word.Text, "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
 	dashes := word.Text[:len(word.Text)-len(bare)]
 	name, value, has := strings.Cut(bare, "=")
-	if !has || name == "" || value == "" || file.Text.Slice(word.Span) != word.Text {
+	flags := dockerfile.FlagNames(in.Meant)
+	alone := !has && dashes != "" && known(flags, name) && known([]string{"link", "parents", "keep-git-dir", "unpack"}, name)
+	if !has && !alone || name == "" || has && value == "" || file.Text.Slice(word.Span) != word.Text {
 		return analysis.Finding{}, false
 	}
-	flags := dockerfile.FlagNames(in.Meant)
 	meant := name
 	if !known(flags, name) {
 		if meant = spell.Meant(name, flags); meant == "" || dashes == "" {
@@ -77,7 +78,10 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 		return analysis.Finding{}, false // "RUN network=x" sets a variable of the shell
 	}
 	finding := analysis.Finding{Span: word.Span, Message: fmt.Sprintf("%s is read as an argument: flags begin with two dashes", word.Text)}
-	flag := "--" + meant + "=" + value
+	flag := "--" + meant
+	if has {
+		flag += "=" + value
+	}
 	if i == 0 {
 		finding.Fixes = []analysis.Fix{replace(word.Span, flag, true)}
 	} else {

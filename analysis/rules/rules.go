@@ -78,6 +78,7 @@ var All = []*Rule{
 	MisplacedFlag,
 	MisspeltVariable,
 	NoStage,
+	TrailingComment,
 	UnknownFlag,
 	UnknownImage,
 	UnknownInstruction,

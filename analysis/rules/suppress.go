@@ -8,20 +8,22 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
-// Suppress returns the changes that keep a finding of [Check], with the same options, from being reported: one for its
-// instruction, where that is possible, and one for the whole file. There are none for errors. None is preferred.
-func Suppress(file *dockerfile.File, finding analysis.Finding, opts Options) []analysis.Fix {
+// Suppress returns the changes that keep a finding of [Check] from being reported: one for its instruction, where that is
+// possible, and one for the whole file. There are none for errors. None is preferred.
+func Suppress(file *dockerfile.File, finding analysis.Finding) []analysis.Fix {
 	rule := ByID(finding.Rule)
 	if rule == nil {
 		return nil
 	}
 	var fixes []analysis.Fix
+	before := len(run(file, Options{}, []*Rule{rule}))
 	works := func(edit source.Edit) bool {
 		after, err := source.Apply(file.Text.String(), []source.Edit{edit})
 		if err != nil {
 			return false
 		}
-		return len(run(dockerfile.Parse(source.New(after), nil), opts, []*Rule{rule})) < len(run(file, opts, []*Rule{rule}))
+		// A rule that needs options finds nothing here; it can be skipped like the others.
+		return before == 0 || len(run(dockerfile.Parse(source.New(after), nil), Options{}, []*Rule{rule})) < before
 	}
 	if in := file.InstructionAt(finding.Span.Start); in != nil && !rule.FileOnly {
 		for _, candidate := range file.Instructions {

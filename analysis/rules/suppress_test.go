@@ -42,7 +42,7 @@ func TestSuppress(t *testing.T) {
 			continue
 		}
 		got := map[bool]string{}
-		for _, fix := range Suppress(file, findings[i], Options{}) {
+		for _, fix := range Suppress(file, findings[i]) {
 			got[strings.HasSuffix(fix.Title, "in this file")] = applied(t, c.text, fix.Edits)
 		}
 		if got[false] != c.instruction || got[true] != c.file {
@@ -61,7 +61,7 @@ func TestSuppressInRealFiles(t *testing.T) {
 			if seen[f.Rule]++; seen[f.Rule] > 10 || f.Severity == analysis.Error {
 				continue
 			}
-			fixes := Suppress(file, f, Options{})
+			fixes := Suppress(file, f)
 			if rule := ByID(f.Rule); len(fixes) == 0 || len(fixes) == 1 && !rule.FileOnly {
 				t.Errorf("%s: %s cannot be suppressed: %v", name, f.Rule, fixes)
 			}
