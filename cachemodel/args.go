@@ -2,6 +2,7 @@ package cachemodel
 
 import (
 	"runtime"
+	"strings"
 
 	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -18,10 +19,10 @@ func buildPlatform() ocispecs.Platform {
 	return platforms.Normalize(ocispecs.Platform{OS: "linux", Architecture: runtime.GOARCH})
 }
 
-// targetPlatform is that of --platform, or the builder's own where it is empty or cannot be read.
+// targetPlatform is that of --platform, of several the first, or the builder's own where it is empty or cannot be read.
 func targetPlatform(s Settings) ocispecs.Platform {
-	if s.Platform != "" {
-		if p, err := platforms.Parse(s.Platform); err == nil {
+	if first, _, _ := strings.Cut(s.Platform, ","); first != "" {
+		if p, err := platforms.Parse(first); err == nil {
 			return platforms.Normalize(p)
 		}
 	}

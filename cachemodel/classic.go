@@ -95,7 +95,7 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 		w.val(cleanPath(wd))
 	case *instructions.ShellCommand:
 		w.list(cmd.Shell)
-		s.shell = &placed{plain(strings.Join(cmd.Shell, "\x00")), c.line}
+		s.shell = &placed{plain(shellText(cmd.Shell)), c.line}
 	case *instructions.RunCommand:
 		args, _ := runArgs(cmd, s.os())
 		commandLine(w, s, cmd.PrependShell, args)

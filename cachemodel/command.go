@@ -38,7 +38,7 @@ func (p *planner) carryOut(st *stagePlan, c command, cmd instructions.Command, u
 	case *instructions.UserCommand:
 		s.user = &placed{value{cmd.User, uncertain}, c.line}
 	case *instructions.ShellCommand:
-		s.shell = &placed{plain(strings.Join(cmd.Shell, "\x00")), c.line}
+		s.shell = &placed{plain(shellText(cmd.Shell)), c.line}
 	case *instructions.WorkdirCommand:
 		return p.workdir(s, c, value{cmd.Path, uncertain})
 	case *instructions.RunCommand:

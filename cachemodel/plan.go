@@ -88,7 +88,7 @@ type state struct {
 	imageEnv []*envNode // the image's own variables, in the order in which they were first set
 	cwd      *placed
 	user     *placed
-	shell    *placed // the words joined by NUL; "" is the default
+	shell    *placed // see shellText
 	platform string
 }
 
@@ -511,7 +511,7 @@ func (p *planner) knownConfig(s *state, image Image) {
 	}
 	s.cwd = &placed{value: plain(dir)}
 	s.user = &placed{value: plain(image.User)}
-	s.shell = &placed{value: plain(strings.Join(image.Shell, "\x00"))}
+	s.shell = &placed{value: plain(shellText(image.Shell))}
 }
 
 // unknownConfig starts a stage from an image of which nothing is known but its key.

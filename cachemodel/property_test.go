@@ -95,7 +95,7 @@ func respell(text string) string {
 func TestPrefixes(t *testing.T) {
 	for name, text := range corpus(t) {
 		base := planText(text, nil)
-		step := max(1, len(text)/40)
+		step := max(1, len(text)/20)
 		for end := 0; end < len(text); end += step {
 			next := planText(text[:end], nil)
 			check(t, name, Compare([]*Plan{base}, next), next)

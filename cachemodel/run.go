@@ -129,11 +129,19 @@ func commandLine(w *keyWriter, s *state, inShell bool, args []string) {
 	}
 	shell := defaultShell
 	if s.shell.text != "" {
-		shell = strings.Split(s.shell.text, "\x00")
+		shell = strings.Split(s.shell.text, "\x00")[1:]
 	} else if s.os() == "windows" {
 		shell = windowsShell
 	}
 	w.val(value{opaque: s.shell.opaque}).num(len(shell) + 1).str(shell...).str(strings.Join(args, " "))
+}
+
+// shellText writes the words of a shell as one string, each behind a NUL; "" is the default shell.
+func shellText(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return "\x00" + strings.Join(words, "\x00")
 }
 
 var (
