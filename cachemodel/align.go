@@ -71,23 +71,82 @@ func alignSteps(old, next []*step, mates map[*step]*step) {
 		mates[next[len(next)-1]] = old[len(old)-1]
 		old, next = old[:len(old)-1], next[:len(next)-1]
 	}
-	// Of what is left, take equal instructions as long as they keep their order.
-	at := map[string][]int{}
-	for i, s := range old {
-		at[s.source()] = append(at[s.source()], i)
+	i, j := 0, 0
+	for _, pair := range common(old, next) {
+		alignGap(old[i:pair[0]], next[j:pair[1]], mates)
+		mates[next[pair[1]]] = old[pair[0]]
+		i, j = pair[0]+1, pair[1]+1
 	}
-	from, done := 0, 0
-	for i, s := range next {
-		for _, j := range at[s.source()] {
-			if j >= from {
-				alignGap(old[from:j], next[done:i], mates)
-				mates[s] = old[j]
-				from, done = j+1, i+1
+	alignGap(old[i:], next[j:], mates)
+}
+
+// maxCells bounds the table of common: beyond it equal instructions are taken as they come.
+const maxCells = 250_000
+
+// common returns the indices of equal instructions in order: the longest such list, so that of a reordered file the lines
+// count as moved that were.
+func common(old, next []*step) [][2]int {
+	ids := map[string]int{}
+	number := func(steps []*step) []int {
+		out := make([]int, len(steps))
+		for i, s := range steps {
+			id, ok := ids[s.source()]
+			if !ok {
+				id = len(ids)
+				ids[s.source()] = id
+			}
+			out[i] = id
+		}
+		return out
+	}
+	x, y := number(old), number(next)
+	if len(x)*len(y) > maxCells {
+		return greedy(x, y)
+	}
+	width := len(y) + 1
+	longest := make([]int32, (len(x)+1)*width) // of x[i:] and y[j:]
+	for i := len(x) - 1; i >= 0; i-- {
+		for j := len(y) - 1; j >= 0; j-- {
+			if x[i] == y[j] {
+				longest[i*width+j] = longest[(i+1)*width+j+1] + 1
+			} else {
+				longest[i*width+j] = max(longest[(i+1)*width+j], longest[i*width+j+1])
+			}
+		}
+	}
+	var pairs [][2]int
+	for i, j := 0, 0; i < len(x) && j < len(y); {
+		switch {
+		case x[i] == y[j]:
+			pairs = append(pairs, [2]int{i, j})
+			i, j = i+1, j+1
+		case longest[(i+1)*width+j] >= longest[i*width+j+1]:
+			i++
+		default:
+			j++
+		}
+	}
+	return pairs
+}
+
+// greedy pairs each of y with the first equal one of x behind the pair before it.
+func greedy(x, y []int) [][2]int {
+	at := map[int][]int{}
+	for i, id := range x {
+		at[id] = append(at[id], i)
+	}
+	var pairs [][2]int
+	from := 0
+	for j, id := range y {
+		for _, i := range at[id] {
+			if i >= from {
+				pairs = append(pairs, [2]int{i, j})
+				from = i + 1
 				break
 			}
 		}
 	}
-	alignGap(old[from:], next[done:], mates)
+	return pairs
 }
 
 // alignGap pairs edited instructions: the first with the first of its kind, in order; a single one with a single one.

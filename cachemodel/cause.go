@@ -143,9 +143,6 @@ func (e *explainer) imageCause(s *step, v *vertex) Cause {
 		c.Detail = fmt.Sprintf("the platform is now %s", v.image.platform)
 	case mate.vertices[0].image.name != v.image.name:
 		c.Detail = fmt.Sprintf("the base image is now %s", familiar(v.image.name))
-		if v.image.digest == "" || mate.vertices[0].image.digest == "" {
-			c.Detail += "; if that is the same image, the steps that follow are still cached"
-		}
 	default:
 		c.Detail = "the base image has another digest"
 	}
@@ -467,7 +464,7 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	case in.from.kind == remoteVertex && in.digest != "":
 		return Cause{Kind: InstructionChanged, Detail: "another version is asked for"}, true
 	case in.from.kind == remoteVertex:
-		return Cause{Kind: RemoteSource, Detail: "what is behind the address may have changed; a build asks for it each time"}, true
+		return Cause{Kind: RemoteSource, Detail: "what is behind the address may have changed"}, true
 	}
 	from := e.owner[in.from]
 	if from == nil {
@@ -491,11 +488,7 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	switch {
 	case from.in.Stage != s.in.Stage:
 		stage := stageName(e.next, from)
-		c := Cause{Kind: StageRebuilt, Line: line, Detail: fmt.Sprintf("stage %s is rebuilt from line %d on", stage, line)}
-		if in.content {
-			c.Detail += "; if it gives the same files, this step is still cached"
-		}
-		return c, true
+		return Cause{Kind: StageRebuilt, Line: line, Detail: fmt.Sprintf("stage %s is rebuilt from line %d on", stage, line)}, true
 	case in.from.kind == imageVertex:
 		return Cause{Kind: BaseChanged, Line: from.in.Line, Detail: above.Detail}, true
 	}

@@ -55,8 +55,16 @@ func judge(out *Step, s *step, why *explainer) {
 	out.Certain = slices.ContainsFunc(s.vertices, func(v *vertex) bool { return v.ignoreCache || !why.doubt && !why.hope.hit(v) })
 	cause := why.explain(s)
 	out.Cause = &cause
-	if s.linked && why.sure.hit(s.vertices[0]) {
+	switch {
+	case s.linked && why.sure.hit(s.vertices[0]):
 		out.Detail = "it is only linked anew; nothing is copied"
+	case out.Certain:
+	case cause.Kind == StageRebuilt:
+		out.Detail = "if it gives the same files, this step is still cached"
+	case cause.Kind == RemoteSource:
+		out.Detail = "a build asks for it each time; if it is the same, this step is still cached"
+	case cause.Kind == BaseChanged:
+		out.Detail = "if that is the same image, this step is still cached"
 	}
 }
 
