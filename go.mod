@@ -21,6 +21,7 @@ require (
 	golang.org/x/sys v0.48.0
 	golang.org/x/term v0.46.0
 	golang.org/x/tools v0.45.0
+	mvdan.cc/sh/v3 v3.14.1
 )
 
 require (

@@ -78,6 +78,7 @@ var All = []*Rule{
 	MisplacedFlag,
 	MisspeltVariable,
 	NoStage,
+	ShellSyntax,
 	TrailingComment,
 	UnknownFlag,
 	UnknownImage,
@@ -108,6 +109,8 @@ type Options struct {
 	Severity map[string]analysis.Severity // by the rule's id, of all that it finds, instead of the rule's own
 	// Ignore is the ignore file of the build context, nil if there is none or it is not known.
 	Ignore Ignore
+	// Shell parses shell commands; nil leaves them alone. One that is kept from one version of a file to the next makes it cheap.
+	Shell *Shell
 }
 
 // Ignore is an ignore file: what a path, relative to the build context, is left out by.

@@ -20,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "write the goldens and the pages of docs/rules")
 
 func checkText(text string) []analysis.Finding {
-	return Check(dockerfile.Parse(source.New(text), nil), Options{Ignore: ignoreTmp{}})
+	return Check(dockerfile.Parse(source.New(text), nil), Options{Ignore: ignoreTmp{}, Shell: &Shell{}})
 }
 
 // ignoreTmp is the ignore file of all tests.
@@ -113,7 +113,7 @@ func TestExamples(t *testing.T) {
 					t.Errorf("the fixes do not lead from the example to the better Dockerfile (-better +fixed):\n%s", diff)
 				}
 			}
-			if off := Check(dockerfile.Parse(source.New(d.Example), nil), Options{Off: []string{r.ID}, Ignore: ignoreTmp{}}); len(off) > 0 {
+			if off := Check(dockerfile.Parse(source.New(d.Example), nil), Options{Off: []string{r.ID}, Ignore: ignoreTmp{}, Shell: &Shell{}}); len(off) > 0 {
 				t.Errorf("findings though the rule is off: %v", off)
 			}
 		})

@@ -26,6 +26,7 @@ func (c *checkOptions) of(dockerfile string) rules.Options {
 		return rules.Options{}
 	}
 	opts := c.config(folder)
+	opts.Shell = &rules.Shell{}
 	for _, name := range buildcontext.IgnoreFileNames(filepath.Base(dockerfile)) {
 		text, err := os.ReadFile(filepath.Join(folder, name))
 		if err != nil {

@@ -1,0 +1,171 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// ShellSyntax finds shell commands that a shell cannot read.
+var ShellSyntax = &Rule{
+	ID:       "shell-syntax",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "A shell command is malformed",
+		What: "Finds `RUN` commands with a quote, parenthesis, `if` or loop that is not closed, and other mistakes that a shell stops at. " +
+			"Commands are read as Bash reads them; those for other shells than Bash and its like (by `SHELL`, or in Windows images) are left alone.",
+		Why:     "The build gets that far, and then fails.",
+		Example: "FROM alpine\nRUN if [ -f /a ]; then echo a\n",
+		Instead: "FROM alpine\nRUN if [ -f /a ]; then echo a; fi\n",
+	},
+	check: checkShellSyntax,
+}
+
+// Shell parses shell commands. It remembers those of the file that it saw last, so that an edit costs one command. It may be
+// used by several goroutines.
+type Shell struct {
+	mu   sync.Mutex
+	seen map[*parser.Node]*shellMistake // nil for a command without a mistake
+}
+
+// shellMistake is the first mistake in a command, at an offset of the command's text.
+type shellMistake struct {
+	at      int
+	message string
+}
+
+func checkShellSyntax(p *pass) {
+	if p.opts.Shell == nil {
+		return
+	}
+	p.opts.Shell.mu.Lock()
+	defer p.opts.Shell.mu.Unlock()
+	cut := map[*dockerfile.Instruction]bool{} // those whose last lines seem to be instructions that are unknown
+	if len(p.problems[dockerfile.UnknownInstruction]) > 0 {
+		for i := 1; i < len(p.Instructions); i++ {
+			cut[p.Instructions[i-1]] = len(p.Instructions[i].Problems) > 0 && p.Instructions[i].Problems[0].Kind == dockerfile.UnknownInstruction
+		}
+	}
+	seen := make(map[*parser.Node]*shellMistake, len(p.of["RUN"]))
+	for _, in := range p.of["RUN"] {
+		text, ok := shellText(p.File, in)
+		if !ok || cut[in] || !p.forUnixShell(in) {
+			continue
+		}
+		mistake, ok := p.opts.Shell.seen[in.Node]
+		if !ok {
+			mistake = parseShell(text)
+		}
+		if seen[in.Node] = mistake; mistake != nil {
+			p.report(in, analysis.Finding{Span: shellSpan(p.File, in, mistake.at), Message: mistake.message})
+		}
+	}
+	p.opts.Shell.seen = seen
+}
+
+// shellText returns what the shell of a RUN gets to read, if that is known.
+func shellText(file *dockerfile.File, in *dockerfile.Instruction) (string, bool) {
+	c, ok := in.Command.(*instructions.RunCommand)
+	if !ok || !c.PrependShell || len(c.CmdLine) != 1 || in.Stage < 0 {
+		return "", false
+	}
+	if len(in.Heredocs) == 0 {
+		return c.CmdLine[0], true
+	}
+	if len(in.Heredocs) != 1 || len(in.Node.Heredocs) != 1 || in.Heredocs[0].Chomp || file.Text.Slice(in.ArgsSpan) != file.Text.Slice(in.Heredocs[0].Start) {
+		return "", false // the heredoc is a command's input
+	}
+	script := in.Node.Heredocs[0].Content
+	return script, !strings.HasPrefix(script, "#!") // which is for another program
+}
+
+// forUnixShell reports whether the shell of a RUN is one that reads commands as Bash does, as far as can be told.
+func (p *pass) forUnixShell(in *dockerfile.Instruction) bool {
+	if p.Escape != '\\' {
+		return false // only Windows needs that
+	}
+	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().bases[stage], p.Text.Len() {
+		var last *dockerfile.Instruction
+		for _, shell := range p.of["SHELL"] {
+			if shell.Stage == stage && shell.Span.Start < end {
+				last = shell
+			}
+		}
+		if last != nil {
+			c, ok := last.Command.(*instructions.ShellCommand)
+			return ok && len(c.Shell) > 0 && known([]string{"bash", "sh", "ash", "dash"}, path.Base(c.Shell[0]))
+		}
+	}
+	image, known := p.variables().expand(-1, in.Span.Start, p.variables().image(in.Stage))
+	image = strings.ToLower(image)
+	for _, word := range []string{"windows", "nanoserver", "servercore", "powershell"} {
+		if strings.Contains(image, word) {
+			return false
+		}
+	}
+	return known && image != ""
+}
+
+// parseShell returns the first mistake in a command.
+func parseShell(text string) *shellMistake {
+	_, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+	var mistake syntax.ParseError
+	if !errors.As(err, &mistake) {
+		return nil
+	}
+	return &shellMistake{at: min(int(mistake.Pos.Offset()), len(text)), message: fmt.Sprintf("the shell cannot read this: %s", mistake.Text)}
+}
+
+// shellSpan returns the word at an offset of what shellText returned.
+func shellSpan(file *dockerfile.File, in *dockerfile.Instruction, offset int) source.Span {
+	text := file.Text.String()
+	start := in.ArgsSpan.Start
+	if len(in.Heredocs) > 0 {
+		start = min(in.Heredocs[0].Body.Start+offset, in.Heredocs[0].Body.End) // carriage returns are the shell's, too
+	} else {
+		for ; offset > 0 && start < in.ArgsSpan.End; offset-- {
+			start = behindContinuation(file, start, in.ArgsSpan.End) + 1
+		}
+		start = min(behindContinuation(file, start, in.ArgsSpan.End), in.ArgsSpan.End)
+	}
+	end := start
+	for end < in.Span.End && strings.IndexByte(" \t\r\n;&|", text[end]) < 0 {
+		end++
+	}
+	if end == start { // an operator
+		end += len(text[start:in.Span.End]) - len(strings.TrimLeft(text[start:in.Span.End], ";&|"))
+	}
+	if end == start {
+		end = min(start+1, in.Span.End)
+	}
+	return source.Span{Start: start, End: end}
+}
+
+// behindContinuation returns at, or where the text goes on if the line is continued there, behind comments and empty lines.
+func behindContinuation(file *dockerfile.File, at, end int) int {
+	text := file.Text.String()
+	if at >= end || text[at] != file.Escape {
+		return at
+	}
+	line := file.Text.LineAt(at)
+	if rest := text[at+1 : file.Text.Line(line).End]; strings.Trim(rest, " \t") != "" || line+1 >= file.Text.LineCount() {
+		return at
+	}
+	for line++; line < file.Text.LineCount(); line++ {
+		span := file.Text.Line(line)
+		if trimmed := strings.TrimSpace(file.Text.Slice(span)); trimmed != "" && trimmed[0] != '#' {
+			// A line of nothing but an escape character goes on as well.
+			return behindContinuation(file, span.Start, end)
+		}
+	}
+	return end
+}
