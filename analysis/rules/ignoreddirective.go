@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -17,7 +18,7 @@ var IgnoredDirective = &Rule{
 	FileOnly: true,
 	Doc: Doc{
 		Summary: "A comment looks like a parser directive, but is not read as one",
-		What:    "Finds misspelt directives at the head of the file (`# sytnax=...`), `# syntax=` and `# escape=` further down, and `# syntax=` with an image that is close to `docker/dockerfile`.",
+		What:    "Finds misspelt directives at the head of the file (`# sytnax=...`), `# syntax=` and `# escape=` further down, `# syntax=` with an image that is close to `docker/dockerfile`, and misspelt names of rules in `# check=`.",
 		Why:     "Directives count only in the first lines, before any other comment, empty line or instruction. Elsewhere, or misspelt, they are comments, and without effect.",
 		Example: "# sytnax=docker/dockerfile:1\nFROM alpine\n",
 		Instead: "# syntax=docker/dockerfile:1\nFROM alpine\n",
@@ -29,8 +30,11 @@ var likeDirective = regexp.MustCompile(`^#\s*([A-Za-z]+)\s*=\s*(\S+)\s*$`)
 
 func checkIgnoredDirective(p *pass) {
 	for _, d := range p.Directives {
-		if d.Name.Text == "syntax" {
+		switch d.Name.Text {
+		case "syntax":
 			p.checkSyntaxImage(d.Value)
+		case "check":
+			p.checkNames(d.Value)
 		}
 	}
 	first := p.Text.Len()
@@ -53,7 +57,7 @@ func checkIgnoredDirective(p *pass) {
 			continue // BuildKit looks for the frontend behind such a line, too
 		}
 		switch {
-		case line == len(p.Directives) && !known(names, name) && clearly(name, names):
+		case line == len(p.Directives) && !slices.Contains(names, name) && clearly(name, names):
 			p.report(nil, misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("unknown parser directive: %s", name)}, name, "", names, true))
 		case line > len(p.Directives) && (name == "syntax" && strings.Contains(value, "/") || name == "escape" && len(value) == 1):
 			p.report(nil, analysis.Finding{
@@ -71,10 +75,32 @@ func (p *pass) checkSyntaxImage(value dockerfile.Word) {
 		name = name[:at]
 	}
 	frontends := []string{"docker/dockerfile", "docker/dockerfile-upstream"}
-	if known(frontends, name) || !clearly(name, frontends) {
+	if slices.Contains(frontends, name) || !clearly(name, frontends) {
 		return
 	}
 	start := value.Span.Start + strings.Index(value.Text, name)
 	finding := analysis.Finding{Span: source.Span{Start: start, End: start + len(name)}, Message: fmt.Sprintf("unknown frontend image: %s", name)}
 	p.report(nil, misspelt(finding, name, "", frontends, true))
+}
+
+// checkNames looks at the names of rules in the value of a "check" directive. BuildKit does not mind unknown ones.
+func (p *pass) checkNames(value dockerfile.Word) {
+	var ids []string
+	for _, r := range p.rules {
+		ids = append(ids, r.ID)
+	}
+	at := value.Span.Start
+	for option := range strings.SplitSeq(value.Text, ";") {
+		_, list, _ := strings.Cut(option, "=")
+		start := at + len(option) - len(list)
+		at += len(option) + 1
+		for word := range strings.SplitSeq(list, ",") {
+			name := strings.TrimSpace(word)
+			span := source.Span{Start: start + strings.Index(word, name), End: start + strings.Index(word, name) + len(name)}
+			start += len(word) + 1
+			if !slices.Contains(ids, name) && clearly(name, ids) {
+				p.report(nil, misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("there is no rule %s", name)}, name, "", ids, true))
+			}
+		}
+	}
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -53,7 +54,7 @@ func (p *pass) checkOptions(value dockerfile.Word) {
 		at += len(part) + 1
 		finding := analysis.Finding{Span: source.Span{Start: start, End: start + len(name)}}
 		switch {
-		case !known(options, name):
+		case !slices.Contains(options, name):
 			finding.Message = "invalid check option " + name
 			p.report(nil, misspelt(finding, name, "", options, true))
 			return

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -43,7 +44,7 @@ func checkInvalidPort(p *pass) {
 		switch {
 		case port.proto != "" && part == port.proto:
 			finding = misspelt(finding, part, "", protocols, true)
-		case isNumber && known(protocols, strings.ToLower(after)): // 80:tcp
+		case isNumber && slices.Contains(protocols, strings.ToLower(after)): // 80:tcp
 			finding.Span = port.span
 			finding.Fixes = []analysis.Fix{replace(port.span, before+"/"+strings.ToLower(after), true)}
 		case strings.Contains(raw, ","): // 80,443

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,7 +54,7 @@ func checkInvalidSignal(p *pass) {
 		}
 		name := strings.TrimPrefix(strings.ToUpper(signal), "SIG")
 		number, err := strconv.Atoi(signal)
-		if err == nil && number != 0 || known(signals, name) || realTime(name) {
+		if err == nil && number != 0 || slices.Contains(signals, name) || realTime(name) {
 			continue
 		}
 		finding := analysis.Finding{Span: word.Span, Message: fmt.Sprintf("invalid signal: %s", signal)}

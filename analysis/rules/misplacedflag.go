@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -58,12 +59,12 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 	dashes := word.Text[:len(word.Text)-len(bare)]
 	name, value, has := strings.Cut(bare, "=")
 	flags := dockerfile.FlagNames(in.Meant)
-	alone := !has && dashes != "" && known(flags, name) && known([]string{"link", "parents", "keep-git-dir", "unpack"}, name)
+	alone := !has && dashes != "" && slices.Contains(flags, name) && slices.Contains([]string{"link", "parents", "keep-git-dir", "unpack"}, name)
 	if !has && !alone || name == "" || has && value == "" || file.Text.Slice(word.Span) != word.Text {
 		return analysis.Finding{}, false
 	}
 	meant := name
-	if !known(flags, name) {
+	if !slices.Contains(flags, name) {
 		if meant = spell.Meant(name, flags); meant == "" || dashes == "" {
 			return analysis.Finding{}, false
 		}

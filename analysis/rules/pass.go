@@ -21,6 +21,7 @@ type pass struct {
 	of       map[string][]*dockerfile.Instruction // by what they mean
 	problems map[dockerfile.ProblemKind][]dockerfile.Problem
 
+	rules    []*Rule
 	rule     *Rule
 	lint     *linter.Linter // what the file's "check" directive says
 	vars     *variables     // nil until a rule asks for it
@@ -29,7 +30,7 @@ type pass struct {
 }
 
 func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding {
-	p := &pass{File: file, opts: opts, of: map[string][]*dockerfile.Instruction{}, lint: linter.New(fileChecks(file))}
+	p := &pass{File: file, opts: opts, rules: rules, of: map[string][]*dockerfile.Instruction{}, lint: linter.New(fileChecks(file))}
 	for i := 0; i < len(file.Instructions); {
 		meant, from := file.Instructions[i].Meant, i
 		for i < len(file.Instructions) && file.Instructions[i].Meant == meant {

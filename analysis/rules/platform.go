@@ -1,6 +1,9 @@
 package rules
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // platformDefaults are example values of the arguments that FROM knows without a declaration.
 var platformDefaults = map[string]string{
@@ -51,19 +54,10 @@ func parsePlatform(platform string) (os, arch string, ok bool) {
 		return "", "", false
 	case len(parts) > 1:
 		return system(parts[0]), machine(parts[1]), true
-	case known(platformSystems, system(parts[0])):
+	case slices.Contains(platformSystems, system(parts[0])):
 		return system(parts[0]), "amd64", true
-	case known(platformArches, machine(parts[0])):
+	case slices.Contains(platformArches, machine(parts[0])):
 		return "linux", machine(parts[0]), true
 	}
 	return "", "", false
-}
-
-func known(list []string, word string) bool {
-	for _, w := range list {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }

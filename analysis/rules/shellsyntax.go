@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -102,7 +103,7 @@ func (p *pass) forUnixShell(in *dockerfile.Instruction) bool {
 		}
 		if last != nil {
 			c, ok := last.Command.(*instructions.ShellCommand)
-			return ok && len(c.Shell) > 0 && known([]string{"bash", "sh", "ash", "dash"}, path.Base(c.Shell[0]))
+			return ok && len(c.Shell) > 0 && slices.Contains([]string{"bash", "sh", "ash", "dash"}, path.Base(c.Shell[0]))
 		}
 	}
 	image, known := p.variables().expand(-1, in.Span.Start, p.variables().image(in.Stage))

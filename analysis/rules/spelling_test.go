@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,7 +125,7 @@ func isWord(before, typed string) bool {
 	if flag {
 		list = dockerfile.FlagNames(keyword)
 	}
-	return known(list, typed)
+	return slices.Contains(list, typed)
 }
 
 // misspellings are word with one letter dropped, doubled, swapped with the next or replaced by a key beside it.

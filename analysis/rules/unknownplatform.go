@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -56,7 +57,7 @@ func (p *pass) checkPlatform(in *dockerfile.Instruction, value dockerfile.Word) 
 			continue
 		}
 		lower := strings.ToLower(part)
-		if known(candidates, lower) || lower == "macos" {
+		if slices.Contains(candidates, lower) || lower == "macos" {
 			continue
 		}
 		finding := misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("unknown operating system or architecture: %s", part)}, part, "", candidates, true)

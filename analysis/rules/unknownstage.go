@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -33,7 +34,7 @@ func checkUnknownStage(p *pass) {
 			}
 		}
 		name := word.Text
-		if len(names) == 0 || known(names, strings.ToLower(name)) || strings.ContainsAny(name, "$/:@.") || officialImages[name] || !clearly(name, names) {
+		if len(names) == 0 || slices.Contains(names, strings.ToLower(name)) || strings.ContainsAny(name, "$/:@.") || officialImages[name] || !clearly(name, names) {
 			return
 		}
 		p.report(in, misspelt(analysis.Finding{Span: word.Span, Message: fmt.Sprintf("no stage is named %s", name)}, name, "", names, true))
