@@ -33,7 +33,7 @@ func TestCommand(t *testing.T) {
 	for seed := *seedFlag; compared < 25; seed++ {
 		sketches, _ := NewGenerator(seed, Limits{}).Case()
 		a, b := sketches[0].Build(), sketches[1].Build()
-		if a.Target != b.Target || a.Platform != b.Platform || a.NoCache {
+		if a.Target != b.Target || a.Platform != b.Platform || a.NoCache || !maps.Equal(a.Extra, b.Extra) {
 			continue // the command has these settings for the next build only
 		}
 		if _, _, err := Convert(ctx, b); err != nil {
@@ -48,7 +48,8 @@ func TestCommand(t *testing.T) {
 			t.Fatal(err)
 		}
 		was, is := filepath.Join(dir, "was"), filepath.Join(dir, "is")
-		for at, b := range map[string]Build{was: a, is: b} {
+		extra := filepath.Join(dir, "extra")
+		for at, b := range map[string]Build{was: a, is: b, extra: {Name: "Dockerfile", Files: b.Extra}} {
 			if err := os.Mkdir(at, 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -62,6 +63,12 @@ func TestCommand(t *testing.T) {
 		}
 		for _, k := range slices.Sorted(maps.Keys(a.Args)) {
 			args = append(args, "--baseline-build-arg", k+"="+a.Args[k])
+		}
+		if b.Extra != nil {
+			if err := os.Remove(filepath.Join(extra, "Dockerfile")); err != nil {
+				t.Fatal(err)
+			}
+			args = append(args, "--build-context", "extra="+extra)
 		}
 		if b.Target != "" {
 			args = append(args, "--target", b.Target)
@@ -86,8 +93,11 @@ func TestCommand(t *testing.T) {
 		if sum := cachemodel.Summarize(want); !cmp.Equal(sum, got.Summary) {
 			t.Errorf("seed %d: summary %+v, want %+v", seed, got.Summary, sum)
 		}
-		os.RemoveAll(was)
-		os.RemoveAll(is)
+		for _, d := range []string{was, is, extra} {
+			if err := os.RemoveAll(d); err != nil {
+				t.Fatal(err)
+			}
+		}
 		compared++
 	}
 }

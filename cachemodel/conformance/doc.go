@@ -21,5 +21,6 @@
 //
 //	go test -run TestRepositories -v -timeout 0 -args -repositories DIR -commits 15
 //
-// Equal seeds make equal cases: a case is found again with -seed N -pairs 1.
+// The race detector finds races of BuildKit's own (the frontend's resolve cache, the solver's trace fields), so these tests
+// run without it. Equal seeds make equal cases: a case is found again with -seed N -pairs 1.
 package conformance
