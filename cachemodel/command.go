@@ -108,7 +108,7 @@ func (p *planner) expand(in *dockerfile.Instruction, env *environ) (cmd instruct
 			return p.expandInto(&own, env)
 		}
 	case *instructions.RunCommand: // its mounts are read while they are expanded
-		if len(in.Flags) > 0 {
+		if len(in.Flags) > 0 && !in.MountsRead {
 			return p.expandFresh(in, env)
 		}
 	}

@@ -139,6 +139,11 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 		value, _ := dockerfile.Typed(&moved)
 		if run, ok := value.(*instructions.RunCommand); ok {
 			slices.Sort(run.FlagsUsed)
+			if in.MountsRead {
+				if err := run.Expand(func(word string) (string, error) { return word, nil }); err != nil {
+					return fmt.Sprintf("instruction %d has its mounts read, BuildKit says %v", i, err)
+				}
+			}
 		}
 		if !reflect.DeepEqual(ours, value) {
 			return fmt.Sprintf("instruction %d: %+v, BuildKit has %+v", i, ours, value)

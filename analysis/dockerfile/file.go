@@ -88,6 +88,8 @@ type Instruction struct {
 	Node    *parser.Node
 	Command instructions.Command
 	From    *instructions.Stage
+	// MountsRead says that Command is a RUN whose mounts are read already: no variable stands in its flags.
+	MountsRead bool
 	// Trigger is the instruction within an ONBUILD, nil elsewhere.
 	Trigger *Instruction
 	// Problems are this instruction's own problems, its trigger's included; they are in File.Problems too. That it has no

@@ -127,9 +127,15 @@ func (in *Instruction) accept(value any) {
 	case *instructions.RunCommand:
 		slices.Sort(v.FlagsUsed) // BuildKit lists them in random order
 		in.Command = v
+		in.MountsRead = !in.flagsExpand() && v.Expand(func(word string) (string, error) { return word, nil }) == nil
 	case instructions.Command:
 		in.Command = v
 	}
+}
+
+// flagsExpand reports whether expanding variables may change the flags' values.
+func (in *Instruction) flagsExpand() bool {
+	return slices.ContainsFunc(in.Flags, func(f Flag) bool { return strings.ContainsAny(f.Value.Text, "$'\"\\`") })
 }
 
 // culprit returns the index of the flag that BuildKit objects to, or -1: the first with which, and those before it, the
