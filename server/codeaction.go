@@ -37,7 +37,7 @@ func codeAction(_ context.Context, snap *snapshot, p *protocol.CodeActionParams)
 			if !finding.Span.Overlaps(at) {
 				continue
 			}
-			for _, fix := range finding.Fixes {
+			for _, fix := range slices.Concat(finding.Fixes, suppressions(snap.file, finding)) {
 				action := add(fix.Title, protocol.CodeActionKindQuickFix, fix.Edits)
 				action.Diagnostics = []protocol.Diagnostic{snap.diagnostic(finding)}
 				action.IsPreferred = &fix.Preferred

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -32,6 +33,8 @@ type document struct {
 	world   *world    // nil until loaded
 	current *snapshot // nil unless dockerfile
 	stale   staleness // what the next load must read anew
+
+	shell *rules.Shell // remembers the shell commands of the version before
 }
 
 // wake puts the token into one of the document's channels.
@@ -70,7 +73,7 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	d := &document{
 		uri: item.URI, dockerfile: isDockerfile(item.URI, item.LanguageID), version: item.Version, text: source.New(item.Text),
 		publish: make(chan struct{}, 1), reload: make(chan struct{}, 1), loaded: make(chan struct{}),
-		stale: staleness{context: true, baseline: true},
+		stale: staleness{context: true, baseline: true}, shell: &rules.Shell{},
 	}
 	if item.URI.IsFile() {
 		d.path = filepath.FromSlash(item.URI.FsPath())

@@ -15,7 +15,19 @@ import (
 
 // This file is all that the server knows of how findings, rewrites and verdicts are made.
 
-func findingsOf(file *dockerfile.File) []analysis.Finding { return rules.Check(file, rules.Options{}) }
+// findingsOf are the findings in file in world w, which is nil while it is being loaded.
+func findingsOf(file *dockerfile.File, w *world, shell *rules.Shell) []analysis.Finding {
+	options := rules.Options{Shell: shell}
+	if w != nil && w.context != nil {
+		options.Ignore = w.context.Ignore()
+	}
+	return rules.Check(file, options)
+}
+
+// suppressions are the changes that keep a finding from being reported.
+func suppressions(file *dockerfile.File, finding analysis.Finding) []analysis.Fix {
+	return rules.Suppress(file, finding)
+}
 
 func rewritesOf(file *dockerfile.File, engine cachemodel.Engine) []reorder.Rewrite {
 	return reorder.Suggest(file, reorder.Engine(engine))

@@ -40,7 +40,7 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 	overlays := s.overlaysLocked(w)
 	own, _ := s.settingsOfLocked(d.uri)
 	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, engine: cachemodel.Engine(own.Engine), can: s.can}
-	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file) })
+	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, d.shell) })
 	snap.marks = sync.OnceValue(func() *marks {
 		steps, err := w.judge(file, overlays)
 		m := &marks{steps: steps, summary: cachemodel.Summarize(steps), byLine: make(map[int]*cachemodel.Step, len(steps))}
