@@ -27,10 +27,7 @@ func NewTally() *Tally {
 // that are uncertain though they come out the same; with all images known and no remote source there is no excuse for it.
 func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) (needless []string) {
 	t.Builds++
-	excused := false
 	for _, s := range steps {
-		// A source that was an image's or a stage's and is now the context's may hold the same: the oracles do not know.
-		excused = excused || s.Cause != nil && s.Cause.Kind == cachemodel.ContextChanged && !s.Certain
 		t.Steps[s.Status]++
 		switch {
 		case s.Status != cachemodel.Rebuilt || s.Cause == nil:
@@ -44,9 +41,6 @@ func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) (needless []stri
 					s.Line, s.Text, s.Status, s.Certain, s.Cause.Kind, s.Cause.Line, s.Cause.Detail, most[s.Line].Executed, most[s.Line].Vertices))
 			}
 		}
-	}
-	if excused {
-		return nil
 	}
 	return needless
 }

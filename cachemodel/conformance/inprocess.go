@@ -50,6 +50,7 @@ type InProcess struct {
 	locals   map[string]map[string]File
 	executed map[digest.Digest]bool
 	keys     map[digest.Digest]digest.Digest // of operations, by vertex
+	equal    map[string]equality             // see equate
 	builds   int
 }
 
@@ -57,7 +58,7 @@ var ids atomic.Uint64 // of results; they name entries in BuildKit's process-wid
 
 // NewInProcess makes a builder with an empty cache.
 func NewInProcess(outputs Outputs, seed uint64) *InProcess {
-	o := &InProcess{outputs: outputs, seed: seed}
+	o := &InProcess{outputs: outputs, seed: seed, equal: map[string]equality{}}
 	o.solver = solver.NewSolver(solver.SolverOpt{ResolveOpFunc: o.resolve, DefaultCache: solver.NewCacheManager(
 		context.Background(), "conformance", solver.NewInMemoryCacheStorage(), cloning{solver.NewInMemoryResultStorage()})})
 	return o
@@ -190,14 +191,44 @@ func (f *fakeOp) CacheMap(ctx context.Context, jc solver.JobContext, index int) 
 		}
 		selected := f.selected(i)
 		cm.Deps[i].ComputeDigestFunc = func(ctx context.Context, res solver.Result, g session.Group) (digest.Digest, error) {
-			if made, ok := res.Sys().(*worker.WorkerRef).ImmutableRef.(*madeRef); ok {
-				return made.digest(selected), nil
+			made, ok := res.Sys().(*worker.WorkerRef).ImmutableRef.(*madeRef)
+			if ok {
+				return f.oracle.equate(fmt.Sprint(cm.Digest, i), made.digest(selected), made.outputs == Same), nil
 			}
-			return real(ctx, res, g)
+			d, err := real(ctx, res, g)
+			if err != nil {
+				return "", err
+			}
+			return f.oracle.equate(fmt.Sprint(cm.Digest, i), d, false), nil
 		}
 	}
 	return cm, done, nil
 }
+
+// equate is about a step's input that comes from the context in one build and from a stage in another: if outputs are
+// always the same, the stage holds what the context did or will. For each input it gives one digest to whatever is made
+// up and to the first content of the context.
+func (o *InProcess) equate(input string, d digest.Digest, free bool) digest.Digest {
+	if o.outputs != Same {
+		return d
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e := o.equal[input]
+	if e.digest == "" {
+		e.digest = d
+	}
+	if !free && e.content == "" {
+		e.content = d
+	}
+	o.equal[input] = e
+	if free || d == e.content {
+		return e.digest
+	}
+	return d
+}
+
+type equality struct{ digest, content digest.Digest }
 
 // selected says what the operation reads from its i-th input.
 func (f *fakeOp) selected(i int) string {
