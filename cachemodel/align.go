@@ -6,16 +6,18 @@ import (
 )
 
 // align pairs each step of next with the step of base that it most likely was, so that a cause can say what changed:
-// stage by stage, equal instructions in order first, then what lies between two pairs by its instruction.
-func align(base, next *Plan) map[*step]*step {
-	mates := map[*step]*step{}
+// stage by stage, equal instructions in order first, then what lies between two pairs by its instruction, then equal ones
+// that were moved.
+func align(base, next *Plan) (mates map[*step]*step, moved map[*step]bool) {
+	mates, moved = map[*step]*step{}, map[*step]bool{}
 	old, now := byStage(base), byStage(next)
 	for _, group := range now {
 		if match := group.counterpart(old, now); match != nil {
 			alignSteps(match.steps, group.steps, mates)
+			alignMoved(match.steps, group.steps, mates, moved)
 		}
 	}
-	return mates
+	return mates, moved
 }
 
 // stageSteps are the steps of one stage, its FROM first.
@@ -78,6 +80,26 @@ func alignSteps(old, next []*step, mates map[*step]*step) {
 		i, j = pair[0]+1, pair[1]+1
 	}
 	alignGap(old[i:], next[j:], mates)
+}
+
+// alignMoved pairs what is left over with equal instructions that are left over.
+func alignMoved(old, next []*step, mates map[*step]*step, moved map[*step]bool) {
+	taken := map[*step]bool{}
+	for _, s := range next {
+		taken[mates[s]] = true
+	}
+	left := map[string][]*step{}
+	for _, s := range old {
+		if !taken[s] {
+			left[s.source()] = append(left[s.source()], s)
+		}
+	}
+	for _, s := range next {
+		if same := left[s.source()]; mates[s] == nil && len(same) > 0 {
+			mates[s], moved[s] = same[0], true
+			left[s.source()] = same[1:]
+		}
+	}
 }
 
 // maxCells bounds the table of common: beyond it equal instructions are taken as they come.

@@ -17,6 +17,7 @@ type explainer struct {
 	base, next *Plan // base is nil if there is no baseline
 	sure, hope *lookup
 	mates      map[*step]*step
+	moved      map[*step]bool    // steps that have another place among their mates
 	owner      map[*vertex]*step // of next's and base's vertices
 	causes     map[*step]Cause
 	firsts     map[*vertex]int // see first
@@ -35,7 +36,7 @@ func newExplainer(c *cache, bases []*Plan, next *Plan) *explainer {
 	all := next.steps
 	if len(bases) > 0 {
 		e.base = bases[len(bases)-1]
-		e.mates = align(e.base, next)
+		e.mates, e.moved = align(e.base, next)
 		all = slices.Concat(e.base.steps, next.steps)
 	}
 	for _, s := range all {
@@ -92,10 +93,12 @@ func (e *explainer) find(s *step) Cause {
 			return c
 		}
 	}
-	if c, ok := e.inputCause(s, v, old); ok {
+	if c, ok := e.inputCause(s, v, old); ok && (c.Kind != Follows || !e.moved[s]) {
 		return c
 	}
 	switch {
+	case e.moved[s]:
+		return Cause{Kind: InstructionChanged, Detail: "this instruction was moved here"}
 	case s.source() != mate.source():
 		return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
 	case s.instruction() == "FROM":

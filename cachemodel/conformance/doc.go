@@ -17,9 +17,9 @@
 //
 //	go test -run 'TestInProcess|TestReal' -v -timeout 0 -args -pairs 50000 -real 3000 -seed 1
 //
-// Real histories, each commit with its whole tree as the context, come from git repositories that are at hand:
+// Real histories, each commit with its real build context, come from git repositories that are at hand:
 //
-//	go test -run TestRepositories -v -timeout 0 -args -repositories DIR -commits 15
+//	go test -run TestGitHistories -v -timeout 0 -args -histories DIR[,DIR]
 //
 // The race detector finds races of BuildKit's own (the frontend's resolve cache, the solver's trace fields), so these tests
 // run without it. Equal seeds make equal cases: a case is found again with -seed N -pairs 1.

@@ -40,9 +40,23 @@ func NewReal(ctx context.Context) (*Real, error) {
 // Close stops the daemon.
 func (r *Real) Close() { r.daemon.Stop() }
 
-// Prune empties the build cache.
+// Prune empties the build cache. The daemon lets go of a build's results a little after the build has ended, and leaves
+// what is in use, so it is asked until nothing is left.
 func (r *Real) Prune(ctx context.Context) error {
-	return r.daemon.Client.Prune(ctx, nil, client.PruneAll)
+	for {
+		if err := r.daemon.Client.Prune(ctx, nil, client.PruneAll); err != nil {
+			return err
+		}
+		left, err := r.daemon.Client.DiskUsage(ctx)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // Build runs a build for real and says what it executed.
