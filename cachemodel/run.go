@@ -307,8 +307,9 @@ func (p *planner) mountInput(in *input, mounts []mount, isRoot bool) {
 	}
 	in.selector = strings.Join(paths, "\x00")
 	last := mounts[len(mounts)-1]
-	// Every mount but the root's either is read-only or keeps no output.
-	in.content = true
+	// Every mount but the root's either is read-only or keeps no output. Of a directory, only what is used is sent: where the
+	// root and a mount use different paths, they are two sources (dockerui.ContextOpt.AsyncLocalOpts).
+	in.content = !isRoot || in.from.kind != localVertex || slices.ContainsFunc(mounts, func(m mount) bool { return m.selector == "" })
 	if len(mounts) == 1 && !isRoot {
 		in.digest = last.digest
 	}
