@@ -1,33 +1,77 @@
 import * as vscode from "vscode";
+import { ExecuteCommandMiddleware, LanguageClient, RequestType } from "vscode-languageclient/node";
 
-const choices = [
-	{ label: "auto", description: "the first of these that exists" },
-	{ label: "recorded", description: "the last recorded build" },
-	{ label: "git", description: "the commit at HEAD" },
-	{ label: "git:…", description: "another commit, branch or tag" },
-	{ label: "dir:…", description: "a copy of the build context" },
-	{ label: "opened", description: "the file as it was opened" },
+/** What a document can be compared with, or what build of it can be meant. */
+interface Choices {
+	/** The spec or id that is in force. */
+	current: string;
+	items: { spec?: string; id?: string; label: string; detail?: string }[];
+}
+
+interface Question {
+	textDocument: { uri: string };
+}
+
+const baselines = new RequestType<Question, Choices, void>("layerwise/baselines");
+const builds = new RequestType<Question, Choices, void>("layerwise/builds");
+
+/** Free choices that the server cannot list. */
+const typed = [
+	{ label: "Another git revision…", prefix: "git:", placeHolder: "main" },
+	{ label: "Another folder…", prefix: "dir:", placeHolder: "../last-build" },
 ];
 
-/** Asks what the next build is to be compared with, and writes it to the settings of the folder. */
-export async function selectBaseline(): Promise<void> {
-	const document = vscode.window.activeTextEditor?.document;
-	const settings = vscode.workspace.getConfiguration("layerwise", document);
-	const picked = await vscode.window.showQuickPick(choices, {
-		placeHolder: `Compare the next build with… (now: ${settings.get("baseline")})`,
+/**
+ * Completes the server's commands, which take [uri, choice]: from the palette or the status bar they come without a URI,
+ * and what is not chosen yet is picked from a list.
+ */
+export function withChoices(client: () => LanguageClient | undefined): ExecuteCommandMiddleware {
+	return {
+		executeCommand: async (command, args, next) => {
+			const own = client();
+			if (!own || !command.startsWith("layerwise.")) {
+				return next(command, args);
+			}
+			const document = vscode.window.activeTextEditor?.document;
+			const uri: string | undefined = args[0] ?? (document && own.code2ProtocolConverter.asUri(document.uri));
+			if (!uri) {
+				return undefined;
+			}
+			if (args.length > 1) {
+				return next(command, args);
+			}
+			let choice: string | undefined;
+			switch (command) {
+				case "layerwise.selectBaseline":
+					choice = await pickBaseline(await own.sendRequest(baselines, { textDocument: { uri } }));
+					return choice === undefined ? undefined : next(command, [uri, choice]);
+				case "layerwise.selectBuild":
+					choice = await pick(await own.sendRequest(builds, { textDocument: { uri } }), "Which build of this Dockerfile is meant?");
+					return choice === undefined ? undefined : next(command, [uri, choice]);
+			}
+			return next(command, [uri]);
+		},
+	};
+}
+
+const items = ({ current, items }: Choices) =>
+	items.map((item) => {
+		const value = item.spec ?? item.id ?? "";
+		return { label: value === current ? `$(check) ${item.label}` : item.label, detail: item.detail, value };
 	});
-	if (!picked) {
-		return;
+
+async function pick(choices: Choices, placeHolder: string): Promise<string | undefined> {
+	return (await vscode.window.showQuickPick(items(choices), { placeHolder, matchOnDetail: true }))?.value;
+}
+
+async function pickBaseline(choices: Choices): Promise<string | undefined> {
+	const picked = await vscode.window.showQuickPick<vscode.QuickPickItem & { value?: string; prefix?: string; placeHolder?: string }>(
+		[...items(choices), ...typed],
+		{ placeHolder: "Compare the next build with…", matchOnDetail: true },
+	);
+	if (!picked?.prefix) {
+		return picked?.value;
 	}
-	let value = picked.label;
-	if (value.endsWith(":…")) {
-		const prefix = value.slice(0, -1);
-		const rest = await vscode.window.showInputBox({ prompt: picked.description, placeHolder: prefix === "git:" ? "main" : "../last-build" });
-		if (!rest) {
-			return;
-		}
-		value = prefix + rest;
-	}
-	const folder = document && vscode.workspace.getWorkspaceFolder(document.uri);
-	await settings.update("baseline", value, folder ? vscode.ConfigurationTarget.WorkspaceFolder : vscode.ConfigurationTarget.Global);
+	const rest = await vscode.window.showInputBox({ prompt: picked.label, placeHolder: picked.placeHolder });
+	return rest && picked.prefix + rest;
 }

@@ -1,11 +1,12 @@
 import { ChildProcess, spawn } from "child_process";
 import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
-import { selectBaseline } from "./baseline";
+import { withChoices } from "./baseline";
 import { paintMarks, withoutTicks } from "./marks";
 import { cacheStatus } from "./protocol";
 import { Reordered, showReordering } from "./reordering";
 import { findServer, isProgram } from "./server";
+import { showStages } from "./stages";
 import { showStatusBar } from "./statusBar";
 import { Statuses } from "./statuses";
 
@@ -17,20 +18,32 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 	const reordered = new Reordered(context);
 	paintMarks(context, statuses);
 	showStatusBar(context, statuses);
+	showStages(context, statuses);
 
 	const own = new LanguageClient(
 		"layerwise",
 		"Layerwise",
 		async () => run(findServer(context), output),
 		{
-			documentSelector: [{ language: "dockerfile", scheme: "file" }],
+			documentSelector: [
+				{ language: "dockerfile", scheme: "file" },
+				{ language: "dockercompose", scheme: "file" },
+				{ language: "dockerbake", scheme: "file" },
+				{ scheme: "file", pattern: "**/{compose,docker-compose}*.{yaml,yml}" },
+				{ scheme: "file", pattern: "**/docker-bake*.{hcl,json}" },
+			],
 			initializationOptions: { cacheStatus: true },
 			outputChannel: output,
-			middleware: withoutTicks(statuses),
+			middleware: { ...withoutTicks(statuses), ...withChoices(() => client) },
 		},
 	);
 	own.onNotification(cacheStatus, (status) => statuses.receive(status));
-	own.onDidChangeState(({ newState }) => newState === State.Stopped && statuses.clear());
+	own.onDidChangeState(({ newState }) => {
+		void vscode.commands.executeCommand("setContext", "layerwise.running", newState === State.Running);
+		if (newState === State.Stopped) {
+			statuses.clear();
+		}
+	});
 	client = own;
 
 	// One at a time: a server that is still starting cannot be stopped.
@@ -47,7 +60,6 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 	context.subscriptions.push(
 		output,
 		vscode.commands.registerCommand("layerwise.showReordering", () => own.isRunning() && showReordering(own, reordered)),
-		vscode.commands.registerCommand("layerwise.selectBaseline", selectBaseline),
 		vscode.commands.registerCommand("layerwise.restart", restart),
 		vscode.commands.registerCommand("layerwise.showOutput", () => output.show()),
 		vscode.workspace.onDidChangeConfiguration((e) => e.affectsConfiguration("layerwise.server.path") && restartSoon()),

@@ -7,7 +7,7 @@ const kinds = ["cached", "rebuilt", "uncertain"] as const;
 type Kind = (typeof kinds)[number];
 
 /** The mark of a step; undefined for what makes no layer or is not built. */
-function kindOf(step: Step): Kind | undefined {
+export function kindOf(step: Step): Kind | undefined {
 	switch (step.status) {
 		case "cached":
 			return "cached";

@@ -6,9 +6,18 @@ export interface Step {
 	endLine: number;
 	stage: string;
 	instruction: string;
+	/** The instruction on one line. */
+	text: string;
 	status: "cached" | "rebuilt" | "config" | "skipped" | "unknown";
 	/** False where the verdict hangs on something that no static tool can know. */
 	certain: boolean;
+	/** Why it is rebuilt; "follows" where only the line above is the reason. */
+	cause?: { kind: string; line: number; detail: string };
+	/** An assumption or remark. */
+	detail?: string;
+	/** How long the step took and what its layer adds, where a record knows. */
+	seconds?: number;
+	bytes?: number;
 }
 
 /** The verdicts on one version of a document. */
