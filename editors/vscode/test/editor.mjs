@@ -163,6 +163,12 @@ export class Editor {
 		);
 	}
 
+	/** The rows of the tree of stages, from the top. */
+	async stages() {
+		const rows = this.page.locator('.pane', { hasText: "Docker Stages" }).locator(".monaco-list-row");
+		return (await rows.allTextContents()).map((row) => row.replaceAll("\u00a0", " "));
+	}
+
 	lenses() {
 		return this.page.locator(".codelens-decoration").allTextContents();
 	}

@@ -60,6 +60,12 @@ try {
 		assert.equal(lenses.length, 2);
 		assert.match(lenses[0], /cached/);
 	});
+	await window.command("Focus on Docker Stages View");
+	await eventually("the tree of stages", async () => {
+		const rows = await window.stages();
+		assert.match(rows[0], /^build.*all 7 cached/);
+		assert.match(rows[1], /^FROM/);
+	});
 	carried = join(WORK, "extensions", readdirSync(join(WORK, "extensions")).find((name) => name.startsWith("layerwise.")), "server", "layerwise");
 	assert.equal(running(carried).length, 1, `${carried} should run`);
 
