@@ -233,6 +233,10 @@ func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bo
 			return c, true
 		}
 		changes := foldGit(buildcontext.Diff(was.tree, in.tree, in.queries))
+		if old.inputs[i].digest == "" && len(changes) == 0 {
+			c.Detail = "it is not known what these files held when it was built"
+			return c, true
+		}
 		for _, change := range changes {
 			c.Paths = append(c.Paths, change.Path)
 		}
@@ -281,6 +285,7 @@ func changesDetail(changes []buildcontext.Change) string {
 		buildcontext.Modified: "was modified",
 		buildcontext.Mode:     "has other permissions",
 		buildcontext.Type:     "is another kind of file",
+		buildcontext.Unsure:   "may have changed: it is not known what it held when it was built",
 	}
 	switch len(changes) {
 	case 0:

@@ -250,7 +250,7 @@ func dedupeQueries(queries []buildcontext.Query) []buildcontext.Query {
 	return out
 }
 
-// readDirectory gives an input the digest of what is read of the build context or a named one.
+// readDirectory gives an input the digest of what is read of the build context or a named one, if that is known.
 func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
 	in.dir = &reading{tree: p.Context, queries: queries}
 	if in.from != nil {
@@ -263,6 +263,9 @@ func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
 	digest := "context:"
 	for _, q := range queries {
 		d, err := in.dir.tree.Digest(q)
+		if errors.Is(err, buildcontext.ErrUnknown) {
+			return
+		}
 		if err != nil {
 			in.dir.err = err
 			return

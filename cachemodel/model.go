@@ -54,4 +54,12 @@ type Build struct {
 	// Images are the base images that are known, by their reference as BuildKit normalises it
 	// ("docker.io/library/alpine:3.20") or, for a named context, by its name.
 	Images map[string]Image
+	// Costs are what the steps of this build took, by the first line of the instruction, as far as that is known.
+	Costs map[int]Cost
+}
+
+// Cost is what a step takes.
+type Cost struct {
+	Seconds *float64 `json:"seconds,omitempty"` // of running it; nil if that is not known
+	Bytes   *int64   `json:"bytes,omitempty"`   // that its layer adds; nil if that is not known
 }

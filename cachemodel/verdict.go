@@ -28,6 +28,8 @@ func Compare(bases []*Plan, next *Plan) []Step {
 		}
 		judge(&steps[i], s, why)
 	}
+	fillCosts(steps, bases, next, why)
+	hideSecrets(steps, bases, next)
 	return steps
 }
 
@@ -63,6 +65,8 @@ func judge(out *Step, s *step, why *explainer) {
 		out.Detail = "if it gives the same files, this step is still cached"
 	case cause.Kind == RemoteSource:
 		out.Detail = "a build asks for it each time; if it is the same, this step is still cached"
+	case cause.Kind == ContextChanged:
+		out.Detail = "if it is the same, this step is still cached"
 	case cause.Kind == BaseChanged:
 		out.Detail = "if that is the same image, this step is still cached"
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/secret"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
@@ -27,7 +28,7 @@ var SecretsUsedInArgOrEnv = &Rule{
 
 func checkSecretsUsedInArgOrEnv(p *pass) {
 	report := func(in *dockerfile.Instruction, i int, key string) {
-		if !namesSecret(key) {
+		if !secret.Name(key) {
 			return
 		}
 		span := in.ArgsSpan
@@ -57,19 +58,4 @@ func checkSecretsUsedInArgOrEnv(p *pass) {
 			}
 		}
 	}
-}
-
-// namesSecret reports whether one of the words in key, between underscores, is one that BuildKit takes for a secret's:
-// getSecretsRegex in its dockerfile2llb.
-func namesSecret(key string) bool {
-	secret := false
-	for word := range strings.SplitSeq(key, "_") {
-		switch strings.ToLower(word) {
-		case "apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token":
-			secret = true
-		case "public", "file", "version":
-			return false
-		}
-	}
-	return secret
 }

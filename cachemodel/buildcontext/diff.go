@@ -3,6 +3,7 @@ package buildcontext
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ const (
 	Modified ChangeKind = "modified" // content, size or link target
 	Mode     ChangeKind = "mode"     // permissions only
 	Type     ChangeKind = "type"     // a file became a directory, a link a file, ...
+	Unsure   ChangeKind = "unsure"   // it is not known what it was, see ErrUnknown
 )
 
 // Change is one entry that differs between two trees.
@@ -28,7 +30,7 @@ type Change struct {
 
 // Diff lists what differs between base and next among the entries that any of the queries selects, in order of path. A
 // query with the same digest in both adds nothing. Of a directory that came or went only the directory is listed. A nil
-// tree is an empty one.
+// tree is an empty one; of one of which nothing is known nothing is listed.
 func Diff(base, next *Tree, queries []Query) []Change {
 	empty := NewTree(NewNode("", Meta{Type: Dir}, nil), nil, nil, nil)
 	if base == nil {
@@ -36,6 +38,9 @@ func Diff(base, next *Tree, queries []Query) []Change {
 	}
 	if next == nil {
 		next = empty
+	}
+	if base.failure == ErrUnknown || next.failure == ErrUnknown {
+		return nil
 	}
 	d := differ{base: base, next: next, found: map[string]ChangeKind{}}
 	for _, q := range queries {
@@ -111,6 +116,9 @@ func (d *differ) entry(p string, a, b *Node, deep bool) {
 		return
 	}
 	switch {
+	case a != nil && errors.Is(a.meta.Err, ErrUnknown):
+		d.found[p] = Unsure
+		return
 	case a == nil:
 		d.found[p] = Added
 		return
@@ -145,11 +153,13 @@ func (d *differ) kind(p string, a, b *Node) ChangeKind {
 	if a == d.base.root && b == d.next.root {
 		return ""
 	}
-	d.base.read(context.Background(), readable(p, a), nil) // what cannot be read differs, below
+	errBase := d.base.read(context.Background(), readable(p, a), nil) // what cannot be read differs, below
 	d.next.read(context.Background(), readable(p, b), nil)
 	x, errX := a.header()
 	y, errY := b.header()
 	switch {
+	case errors.Is(errBase, ErrUnknown):
+		return Unsure
 	case errX != nil || errY != nil:
 		return Modified
 	case x == y:

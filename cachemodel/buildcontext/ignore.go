@@ -38,6 +38,11 @@ func ParseIgnore(name string, text []byte) (*Ignore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrIgnoreFile, name, err)
 	}
+	return NewIgnore(name, patterns)
+}
+
+// NewIgnore makes the rules of patterns as BuildKit reads them, see Ignore.Patterns; errors wrap ErrIgnoreFile.
+func NewIgnore(name string, patterns []string) (*Ignore, error) {
 	ig := &Ignore{name: name, patterns: patterns}
 	if len(patterns) == 0 {
 		return ig, nil

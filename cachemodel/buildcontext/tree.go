@@ -34,6 +34,13 @@ var ErrTooManyLinks = errors.New("too many symlinks")
 // ErrIgnoreFile is what every Digest's error is when the ignore file cannot be used: BuildKit refuses such a build.
 var ErrIgnoreFile = errors.New("invalid ignore file")
 
+// ErrUnknown is what Digest's error is when it includes something of which it is not known what it held: a file that
+// changed during the build that the tree is a record of, say. The digest may be any.
+var ErrUnknown = errors.New("it is not known what it held")
+
+// Unknown is a tree of which nothing is known.
+func Unknown() *Tree { return NewTree(NewNode("", Meta{Type: Dir}, nil), nil, nil, ErrUnknown) }
+
 // PathError is an error about one entry of the context.
 type PathError struct {
 	Path string // relative to the context, slash-separated; "." is the context itself

@@ -1,0 +1,69 @@
+package cachemodel
+
+// fillCosts gives the steps that run, or would, what they took in the newest of the bases that knows it.
+func fillCosts(steps []Step, bases []*Plan, next *Plan, why *explainer) {
+	for i := len(bases) - 1; i >= 0; i-- {
+		base := bases[i]
+		if len(base.build.Costs) == 0 {
+			continue
+		}
+		mates := why.mates
+		if base != why.base {
+			mates, _ = align(base, next)
+		}
+		for j, s := range next.steps {
+			out := &steps[j]
+			if out.Status != Cached && out.Status != Rebuilt {
+				continue
+			}
+			if cost, ok := costOf(base, s, mates[s]); ok {
+				if out.Seconds == nil {
+					out.Seconds = cost.Seconds
+				}
+				if out.Bytes == nil {
+					out.Bytes = cost.Bytes
+				}
+			}
+		}
+	}
+}
+
+// costOf is what a step's mate took. One that was edited is likely to take about as long.
+func costOf(base *Plan, s, mate *step) (Cost, bool) {
+	if mate == nil || mate.instruction() != s.instruction() {
+		return Cost{}, false
+	}
+	cost, ok := base.build.Costs[mate.in.Line]
+	return cost, ok
+}
+
+// CarryCosts returns the costs of a build's steps: its own, and for steps whose cost it does not know, because they were
+// taken from the cache, those of the same instruction in an earlier build.
+func CarryCosts(earlier, build Build) map[int]Cost {
+	out := map[int]Cost{}
+	for line, cost := range build.Costs {
+		out[line] = cost
+	}
+	if len(earlier.Costs) == 0 {
+		return out
+	}
+	before, now := NewPlan(earlier), NewPlan(build)
+	mates, _ := align(before, now)
+	for _, s := range now.steps {
+		mate := mates[s]
+		if mate == nil || mate.source() != s.source() {
+			continue
+		}
+		if old, ok := costOf(before, s, mate); ok {
+			cost := out[s.in.Line]
+			if cost.Seconds == nil {
+				cost.Seconds = old.Seconds
+			}
+			if cost.Bytes == nil {
+				cost.Bytes = old.Bytes
+			}
+			out[s.in.Line] = cost
+		}
+	}
+	return out
+}

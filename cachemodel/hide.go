@@ -1,0 +1,56 @@
+package cachemodel
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/secret"
+)
+
+// ShortestSecret is how many bytes a secret has at least to be looked for within other texts.
+const ShortestSecret = 4
+
+// hidden stands in texts for a secret.
+const hidden = "•••"
+
+// HideSecrets replaces the values of secrets, which are given by name, wherever they stand in a text.
+func HideSecrets(text string, secrets map[string]string) string {
+	for _, value := range slices.SortedFunc(maps.Values(secrets), func(a, b string) int { return cmp.Compare(len(b), len(a)) }) {
+		if len(value) >= ShortestSecret {
+			text = strings.ReplaceAll(text, value, hidden)
+		}
+	}
+	return text
+}
+
+// hideSecrets keeps the values of build arguments that look like secrets out of what the steps say: an image or a path may
+// be named by one.
+func hideSecrets(steps []Step, bases []*Plan, next *Plan) {
+	secrets := map[string]string{}
+	for _, p := range append(slices.Clone(bases), next) {
+		for name, value := range p.build.Settings.Args {
+			if secret.Is(name, value) {
+				secrets[name+"="+value] = value
+			}
+		}
+	}
+	if len(secrets) == 0 {
+		return
+	}
+	for i := range steps {
+		s := &steps[i]
+		s.Detail = HideSecrets(s.Detail, secrets)
+		if s.Cause == nil {
+			continue
+		}
+		s.Cause.Detail = HideSecrets(s.Cause.Detail, secrets)
+		for j, path := range s.Cause.Paths {
+			if shown := HideSecrets(path, secrets); shown != path {
+				s.Cause.Paths = slices.Clone(s.Cause.Paths)
+				s.Cause.Paths[j] = shown
+			}
+		}
+	}
+}

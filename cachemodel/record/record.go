@@ -1,0 +1,83 @@
+// Package record is what is remembered of builds that were made: the Dockerfile's text, the digests of the build context,
+// the settings, and how long each step took. A build is recorded by `layerwise build`, read from a BuildKit daemon's
+// history, or declared by the user.
+//
+// A Store keeps records in files. Secrets never get there: of a build argument that looks like one only a keyed hash is
+// kept, by which the next build's value is compared. The package must not know how builds are run, daemons or editors.
+package record
+
+import (
+	"maps"
+	"path/filepath"
+	"time"
+
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+)
+
+// Source says where a record comes from.
+type Source string
+
+// The sources.
+const (
+	Built   Source = "build"   // layerwise build
+	History Source = "history" // a BuildKit daemon's history
+	Marked  Source = "marked"  // the user said that this is what was built
+)
+
+// Record is one build that succeeded. It is plain data; the trees in it are immutable.
+type Record struct {
+	ID     string    // given by Store.Put
+	When   time.Time // when the build ended
+	Source Source
+	Tool   string // what built it, for people, as in "docker compose build"
+	Name   string // of the compose service or bake target, as in "compose:web"; "" if there is none
+	// Builder names the builder, if the build was told which to use. Another one has another cache.
+	Builder string
+	Tags    []string
+
+	Dockerfile string // absolute path
+	Text       string // the Dockerfile as it was built
+	ContextDir string // absolute path; "" if the context was no local directory
+	// Context is the build context as it was sent. Of entries that are only perhaps known the digests fail with
+	// buildcontext.ErrUnknown; of a context of which nothing is known all do (buildcontext.Unknown). nil if there was none.
+	Context  *buildcontext.Tree
+	Contexts map[string]NamedContext // of --build-context, those that are local directories
+	// Settings are those of the build. In what Store returns, the secret arguments are missing: see Store.Settings.
+	Settings cachemodel.Settings
+	Secrets  map[string]string           // keyed hashes of the secret arguments' values, by name; filled by Store.Put
+	Images   map[string]cachemodel.Image // the base images' digests that are known; see cachemodel.Build
+	Costs    map[int]cachemodel.Cost     // by the first line of the instruction, 1-based
+	// Notes are sentences for people about what is not certain, as that a file changed during the build.
+	Notes []string
+}
+
+// NamedContext is a --build-context that is a local directory.
+type NamedContext struct {
+	Dir  string // absolute path
+	Tree *buildcontext.Tree
+}
+
+// Match says which of several records of one Dockerfile is wanted: fields that are "" match anything.
+type Match struct {
+	Name       string
+	Target     string
+	Platform   string
+	Engine     cachemodel.Engine
+	ContextDir string
+}
+
+// fits reports whether a record is of the wanted kind.
+func (m Match) fits(r *Record) bool {
+	return (m.Name == "" || m.Name == r.Name) && (m.Target == "" || m.Target == r.Settings.Target) &&
+		(m.Platform == "" || m.Platform == r.Settings.Platform) && (m.Engine == "" || m.Engine == r.Settings.Engine) &&
+		(m.ContextDir == "" || filepath.Clean(m.ContextDir) == r.ContextDir)
+}
+
+// clone copies a record so far that Put can change it.
+func (r *Record) clone() *Record {
+	c := *r
+	c.Settings.Args = maps.Clone(r.Settings.Args)
+	c.Secrets = maps.Clone(r.Secrets)
+	return &c
+}
