@@ -43,6 +43,7 @@ type abilities struct {
 	watchFiles      bool // lets us register file watchers with a base folder
 	progress        bool
 	documentChanges bool // in workspace edits
+	annotations     bool // shows change annotations in workspace edits
 	disabledActions bool // shows code actions that do not apply, with the reason
 	refreshHints    bool
 	refreshLenses   bool
@@ -73,14 +74,30 @@ func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeR
 			CodeActionProvider: &protocol.CodeActionOptions{CodeActionKinds: []protocol.CodeActionKind{
 				protocol.CodeActionKindQuickFix, protocol.CodeActionKindRefactorRewrite, fixAll,
 			}},
-			CodeLensProvider:   &protocol.CodeLensOptions{},
-			InlayHintProvider:  protocol.Boolean(true),
+			CodeLensProvider:  &protocol.CodeLensOptions{},
+			InlayHintProvider: protocol.Boolean(true),
+
+			DefinitionProvider:         protocol.Boolean(true),
+			ReferencesProvider:         protocol.Boolean(true),
+			DocumentHighlightProvider:  protocol.Boolean(true),
+			RenameProvider:             renameProvider(p),
+			LinkedEditingRangeProvider: protocol.Boolean(true),
+			CallHierarchyProvider:      protocol.Boolean(true),
+
 			DiagnosticProvider: &protocol.DiagnosticOptions{},
 			Workspace: &protocol.WorkspaceOptions{WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{
 				Supported: &yes, ChangeNotifications: protocol.Boolean(true),
 			}},
 		},
 	}, nil
+}
+
+// renameProvider offers prepareRename to clients that know it; the others take only a boolean.
+func renameProvider(p *protocol.InitializeParams) protocol.RenameProvider {
+	if t := p.Capabilities.TextDocument; t != nil && t.Rename != nil && isTrue(t.Rename.PrepareSupport) {
+		return &protocol.RenameOptions{PrepareProvider: t.Rename.PrepareSupport}
+	}
+	return protocol.Boolean(true)
 }
 
 func abilitiesOf(p *protocol.InitializeParams) abilities {
@@ -99,6 +116,7 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 		}
 	}
 	if w := c.Workspace; w != nil {
+		a.annotations = w.WorkspaceEdit != nil && w.WorkspaceEdit.ChangeAnnotationSupport != nil
 		a.documentChanges = w.WorkspaceEdit != nil && isTrue(w.WorkspaceEdit.DocumentChanges)
 		a.configuration = isTrue(w.Configuration)
 		a.configChanges = w.DidChangeConfiguration != nil && isTrue(w.DidChangeConfiguration.DynamicRegistration)

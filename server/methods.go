@@ -33,6 +33,16 @@ var methods = map[string]method{
 	protocol.MethodTextDocumentCodeLens:   query(codeLens, func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodTextDocumentHover:      query(hover, func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodTextDocumentCodeAction: query(codeAction, func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }),
+
+	protocol.MethodTextDocumentDefinition:           query(definition, func(p *protocol.DefinitionParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentReferences:           query(references, func(p *protocol.ReferenceParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentDocumentHighlight:    query(documentHighlight, func(p *protocol.DocumentHighlightParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentPrepareRename:        query(prepareRename, func(p *protocol.PrepareRenameParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentRename:               query(rename, func(p *protocol.RenameParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentLinkedEditingRange:   query(linkedEditing, func(p *protocol.LinkedEditingRangeParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentPrepareCallHierarchy: query(prepareCallHierarchy, func(p *protocol.CallHierarchyPrepareParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodCallHierarchyIncomingCalls:       query(incomingCalls, func(p *protocol.CallHierarchyIncomingCallsParams) uri.URI { return p.Item.URI }),
+	protocol.MethodCallHierarchyOutgoingCalls:       query(outgoingCalls, func(p *protocol.CallHierarchyOutgoingCallsParams) uri.URI { return p.Item.URI }),
 }
 
 // method is how one kind of message is handled.

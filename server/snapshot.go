@@ -7,6 +7,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/navigate"
 	"github.com/layerwise/layerwise/cachemodel"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -22,6 +23,7 @@ type snapshot struct {
 	engine  cachemodel.Engine // of the settings; the world's follows when it is loaded anew
 	can     abilities
 
+	names    func() *navigate.Index
 	findings func() []analysis.Finding
 	marks    func() *marks // world must be there
 	later    func(ctx context.Context) (*snapshot, error)
@@ -40,6 +42,7 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 	overlays := s.overlaysLocked(w)
 	own, _ := s.settingsOfLocked(d.uri)
 	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, engine: cachemodel.Engine(own.Engine), can: s.can}
+	snap.names = sync.OnceValue(func() *navigate.Index { return navigate.New(file) })
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, d.shell) })
 	snap.marks = sync.OnceValue(func() *marks {
 		steps, err := w.judge(file, overlays)

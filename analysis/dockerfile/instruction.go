@@ -133,3 +133,13 @@ func glued(word string) string {
 	}
 	return ""
 }
+
+// Logical returns the arguments as BuildKit sees them, continuation lines joined and comment lines left out, and the place
+// in the file of a part of them.
+func (in *Instruction) Logical() (text string, place func(from, to int) source.Span) {
+	line, args := in.logicalLine(), in.spelt.header.args
+	return line.text[args[0]:args[1]], func(from, to int) source.Span {
+		from = max(0, min(from, args[1]-args[0]))
+		return line.span(args[0]+from, args[0]+max(from, min(to, args[1]-args[0])))
+	}
+}

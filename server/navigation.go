@@ -1,0 +1,139 @@
+package server
+
+import (
+	"context"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/navigate"
+	"github.com/layerwise/layerwise/analysis/source"
+	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
+)
+
+// named returns what is named at an editor's position, or nil.
+func (snap *snapshot) named(p protocol.Position) *navigate.Occurrence {
+	if snap == nil {
+		return nil
+	}
+	return snap.names().At(snap.can.encoding.offset(snap.file.Text, p))
+}
+
+func (snap *snapshot) location(span source.Span) protocol.Location {
+	return protocol.Location{URI: snap.uri, Range: snap.can.encoding.rangeOf(snap.file.Text, span)}
+}
+
+// definition answers textDocument/definition: where a stage, variable or heredoc gets its name. On a definition it gives that
+// itself, so that editors offer its references instead.
+func definition(_ context.Context, snap *snapshot, p *protocol.DefinitionParams) (protocol.DefinitionResult, error) {
+	o := snap.named(p.Position)
+	if o == nil || o.Definition == nil {
+		return nil, nil
+	}
+	at := snap.location(o.Definition.Span)
+	return &at, nil
+}
+
+// references answers textDocument/references, in order of position.
+func references(_ context.Context, snap *snapshot, p *protocol.ReferenceParams) ([]protocol.Location, error) {
+	locations := []protocol.Location{}
+	if o := snap.named(p.Position); o != nil {
+		for _, use := range o.Symbol.Uses {
+			if use.Access == navigate.Read || p.Context.IncludeDeclaration {
+				locations = append(locations, snap.location(use.Span))
+			}
+		}
+	}
+	return locations, nil
+}
+
+// documentHighlight answers textDocument/documentHighlight.
+func documentHighlight(_ context.Context, snap *snapshot, p *protocol.DocumentHighlightParams) ([]protocol.DocumentHighlight, error) {
+	highlights := []protocol.DocumentHighlight{}
+	if o := snap.named(p.Position); o != nil {
+		for _, use := range o.Symbol.Uses {
+			kind := protocol.DocumentHighlightKindRead
+			if use.Access == navigate.Write {
+				kind = protocol.DocumentHighlightKindWrite
+			}
+			highlights = append(highlights, protocol.DocumentHighlight{Range: snap.can.encoding.rangeOf(snap.file.Text, use.Span), Kind: kind})
+		}
+	}
+	return highlights, nil
+}
+
+// linkedEditing answers textDocument/linkedEditingRange: the delimiters of a heredoc and the places that name a stage change
+// together while one of them is typed.
+func linkedEditing(_ context.Context, snap *snapshot, p *protocol.LinkedEditingRangeParams) (*protocol.LinkedEditingRanges, error) {
+	o := snap.named(p.Position)
+	if o == nil || len(o.Symbol.Uses) < 2 || o.Fixed || o.Symbol.Kind != navigate.Heredoc && o.Symbol.Kind != navigate.Stage {
+		return nil, nil
+	}
+	if _, err := snap.names().Renamable(o.Span.Start); err != nil {
+		return nil, nil
+	}
+	pattern := `[a-zA-Z0-9_.-]+`
+	linked := &protocol.LinkedEditingRanges{WordPattern: &pattern}
+	text := snap.file.Text.Slice(o.Span)
+	for _, use := range o.Symbol.Uses {
+		switch {
+		case use.Fixed:
+		case snap.file.Text.Slice(use.Span) != text: // the protocol wants them equal
+			return nil, nil
+		default:
+			linked.Ranges = append(linked.Ranges, snap.can.encoding.rangeOf(snap.file.Text, use.Span))
+		}
+	}
+	return linked, nil
+}
+
+// prepareRename answers textDocument/prepareRename: the name, or an error that says why it cannot be changed.
+func prepareRename(_ context.Context, snap *snapshot, p *protocol.PrepareRenameParams) (protocol.PrepareRenameResult, error) {
+	if snap == nil {
+		return nil, nil
+	}
+	o, err := snap.names().Renamable(snap.can.encoding.offset(snap.file.Text, p.Position))
+	if err != nil {
+		return nil, refused(err)
+	}
+	if o == nil {
+		return nil, nil
+	}
+	return &protocol.PrepareRenamePlaceholder{
+		Range: snap.can.encoding.rangeOf(snap.file.Text, o.Span), Placeholder: snap.file.Text.Slice(o.Span),
+	}, nil
+}
+
+// rename answers textDocument/rename. What else knows the old name is said in a change annotation, if the client shows those.
+func rename(_ context.Context, snap *snapshot, p *protocol.RenameParams) (*protocol.WorkspaceEdit, error) {
+	if snap == nil {
+		return nil, nil
+	}
+	r, err := snap.names().Rename(snap.can.encoding.offset(snap.file.Text, p.Position), p.NewName)
+	if err != nil {
+		return nil, refused(err)
+	}
+	edit := snap.workspaceEdit(r.Edits)
+	if len(r.Beyond) == 0 || !snap.can.annotations || len(edit.DocumentChanges) == 0 {
+		return edit, nil
+	}
+	const id = "rename"
+	description := strings.Join(r.Beyond, " ")
+	edit.ChangeAnnotations = map[protocol.ChangeAnnotationIdentifier]protocol.ChangeAnnotation{
+		id: {Label: "Rename " + r.Symbol.Name + " to " + p.NewName, Description: &description},
+	}
+	for _, change := range edit.DocumentChanges {
+		if change, ok := change.(*protocol.TextDocumentEdit); ok {
+			for i, element := range change.Edits {
+				if plain, ok := element.(*protocol.TextEdit); ok {
+					change.Edits[i] = &protocol.AnnotatedTextEdit{TextEdit: *plain, AnnotationID: id}
+				}
+			}
+		}
+	}
+	return edit, nil
+}
+
+// refused is the answer to a request that makes no sense here, in words for people.
+func refused(err error) error {
+	return jsonrpc2.NewError(jsonrpc2.Code(protocol.LSPErrorCodesRequestFailed), "Cannot rename: "+err.Error()+".")
+}
