@@ -25,6 +25,10 @@ func TestArrows(t *testing.T) {
 		}},
 		{"the server does not know the command line", "server", []string{module + "cmd", "github.com/spf13/cobra"}},
 	}
+	// Packages that may reach what is forbidden, with the reason.
+	edges := map[string]string{
+		"cachemodel/invocation -> net": "pflag and BuildKit's git references know addresses; nothing is opened",
+	}
 	deps := dependencies(t)
 	for _, rule := range rules {
 		seen := false
@@ -35,7 +39,7 @@ func TestArrows(t *testing.T) {
 			seen = true
 			for _, dep := range imports {
 				for _, not := range rule.not {
-					if below(dep, not) && (not != "net" || dep == "net") {
+					if below(dep, not) && (not != "net" || dep == "net") && edges[strings.TrimPrefix(pkg, module)+" -> "+dep] == "" {
 						t.Errorf("%s imports %s: %s", strings.TrimPrefix(pkg, module), dep, rule.why)
 					}
 				}

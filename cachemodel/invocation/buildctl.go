@@ -1,0 +1,147 @@
+package invocation
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel"
+)
+
+// The flags of buildctl and of its build (moby/buildkit cmd/buildctl/main.go, build.go).
+var (
+	buildctlFlags = flags{
+		values: "addr log-format tlsservername tlscacert tlscert tlskey tlsdir timeout",
+		bools:  "debug wait help/h version/v",
+	}
+	buildctlBuildFlags = flags{
+		values: `output/o progress trace local oci-layout frontend opt export-cache import-cache secret allow ssh metadata-file source-policy-file
+			ref-file registry-auth-tlscontext debug-json-cache-metrics`,
+		bools: "no-cache proxy-network help/h",
+	}
+)
+
+// buildctl reads `buildctl ...`.
+func buildctl(c *command) ([]Build, error) {
+	c.args = twoDashes(c.args, buildctlFlags)
+	global, err := c.parse(true, buildctlFlags)
+	if err != nil {
+		return nil, err
+	}
+	if word := c.enter(global); word != "build" && word != "b" {
+		return nil, c.noBuild()
+	}
+	c.args = twoDashes(c.args, buildctlBuildFlags)
+	p, err := c.parse(false, buildctlBuildFlags)
+	if err != nil {
+		return nil, err
+	}
+	b := Build{Tool: c.name, Address: global.last("addr")}
+	if b.Address == "" {
+		b.Address = c.env["BUILDKIT_HOST"]
+	}
+	b.Builder = b.Address
+	b.Settings = cachemodel.Settings{Engine: cachemodel.BuildKit, Args: map[string]string{}, NoCache: p.is("no-cache")}
+	opts, locals := map[string]string{}, map[string]string{}
+	c.sourceDateEpoch(b.Settings.Args)
+	for _, opt := range p.all("opt") {
+		k, v, ok := strings.Cut(opt, "=")
+		if arg, isArg := strings.CutPrefix(k, "build-arg:"); isArg && arg != "" {
+			if !ok {
+				if v, ok = c.env[arg]; !ok {
+					continue
+				}
+			}
+			b.Settings.Args[arg] = v
+			continue
+		}
+		if !ok {
+			return nil, notRecordable("--opt %q is not NAME=VALUE", opt)
+		}
+		opts[k] = v
+	}
+	for _, local := range p.all("local") {
+		k, v, ok := strings.Cut(local, "=")
+		if !ok {
+			return nil, notRecordable("--local %q is not NAME=DIRECTORY", local)
+		}
+		locals[k] = v
+	}
+	switch frontend := p.last("frontend"); {
+	case frontend == "":
+		return nil, notRecordable("it builds an LLB definition, no Dockerfile")
+	case frontend == "gateway.v0" && strings.Contains(opts["source"], "docker/dockerfile"):
+	case frontend != "dockerfile.v0":
+		return nil, notRecordable("its frontend %s is not that of Dockerfiles", frontend)
+	}
+	if where, ok := opts["context"]; ok && !strings.HasPrefix(where, "local:") {
+		return nil, notRecordable("its context is remote (%s)", where)
+	}
+	contextName := option(strings.TrimPrefix(opts["context"], "local:"), option(opts["contextkey"], "context"))
+	fileName := option(opts["dockerfilekey"], "dockerfile")
+	contextDir, ok := locals[contextName]
+	if !ok {
+		return nil, notRecordable("it has no --local %s=DIRECTORY", contextName)
+	}
+	if b.ContextDir, err = c.local(contextDir); err != nil {
+		return nil, err
+	}
+	fileDir, ok := locals[fileName]
+	if !ok {
+		return nil, notRecordable("it has no --local %s=DIRECTORY", fileName)
+	}
+	b.Dockerfile = withLowerCase(join(c.abs(fileDir), option(opts["filename"], "Dockerfile")))
+	b.Settings.Target = opts["target"]
+	b.Settings.Platform = opts["platform"]
+	if stages, ok := opts["no-cache"]; ok && stages == "" {
+		b.Settings.NoCache = true
+	}
+	for k, v := range opts {
+		name, ok := strings.CutPrefix(k, "context:")
+		if !ok {
+			continue
+		}
+		if local, ok := strings.CutPrefix(v, "local:"); ok {
+			dir, ok := locals[local]
+			if !ok {
+				return nil, notRecordable("it has no --local %s=DIRECTORY", local)
+			}
+			c.namedContext(&b, name, dir)
+			continue
+		}
+		b.Notes = append(b.Notes, fmt.Sprintf("The named context %s is no local directory and is not compared.", name))
+	}
+	for _, out := range p.all("output") {
+		for part := range strings.SplitSeq(out, ",") {
+			if name, ok := strings.CutPrefix(part, "name="); ok {
+				b.Tags = append(b.Tags, name)
+			}
+		}
+	}
+	return []Build{b}, nil
+}
+
+func option(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+// twoDashes writes long flags with two dashes, since buildctl's take one as well.
+func twoDashes(args []string, known flags) []string {
+	names := map[string]bool{}
+	for _, name := range strings.Fields(known.values + " " + known.bools) {
+		name, _, _ = strings.Cut(name, "/")
+		names[name] = true
+	}
+	out := make([]string, len(args))
+	for i, arg := range args {
+		out[i] = arg
+		if long, ok := strings.CutPrefix(arg, "-"); ok {
+			if name, _, _ := strings.Cut(long, "="); len(name) > 1 && names[name] {
+				out[i] = "-" + arg
+			}
+		}
+	}
+	return out
+}
