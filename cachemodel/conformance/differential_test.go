@@ -163,8 +163,8 @@ func (r *report) add(seed uint64, sketches []Sketch, names [][]string, run func(
 		w, _ := run(s, NewTally())
 		return len(w) > 0 && signature(w[0]) == sign
 	})
-	wrong, _ = run(small, NewTally())
-	r.t.Errorf("seed %d, edits %v:\n%s\n%s", seed, names, strings.Join(wrong, "\n"), Case{Builds: render(small), Prose: "Describe me."}.Format())
+	again, _ := run(small, NewTally())
+	r.t.Errorf("seed %d, edits %v:\n%s\nshrunk:\n%s\n%s", seed, names, strings.Join(wrong, "\n"), strings.Join(again, "\n"), Case{Builds: render(small), Prose: "Describe me."}.Format())
 }
 
 func (r *report) finish() {
