@@ -43,6 +43,8 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
+require github.com/klauspost/compress v1.20.2
+
 require (
 	github.com/containerd/errdefs v1.0.0 // indirect
 	golang.org/x/crypto v0.57.0 // indirect

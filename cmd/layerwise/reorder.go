@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 
@@ -25,11 +27,13 @@ one builds the file. Where nothing is gained it says so; the exit code is 0 in e
                  "edits": [{"range": {"start": {"line": 2, "column": 1}, "end": {"line": 2, "column": 4}}, "newText": "..."}]}],
    "reason": "why nothing is gained, if there are no rewrites",
    "diff": "the change as a unified diff"}
-Lines and columns count from 1, columns in characters (Unicode code points).`
+Lines and columns count from 1, columns in characters (Unicode code points).
+` + verifyHelp
 
 func newReorder() *cobra.Command {
-	var write, diff bool
+	var write, diff, verify bool
 	var engine, format string
+	var builder imageBuilder
 	cmd := &cobra.Command{
 		Use:   "reorder [FILE]",
 		Short: "Offer an order of the instructions that rebuilds less",
@@ -50,6 +54,18 @@ func newReorder() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if verify && len(r.rewrites) > 0 {
+				ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+				defer stop()
+				v, err := builder.verify(ctx, path, r.file.Text.String(), r.after, cmd.ErrOrStderr())
+				if err != nil {
+					return err
+				}
+				v.print(cmd.ErrOrStderr())
+				if len(v.differences) > 0 {
+					return exitError{code: 1, err: fmt.Errorf("%s: the reordering does not make the same image; nothing is written", path)}
+				}
+			}
 			if write && len(r.rewrites) > 0 {
 				if err := writeAtomically(path, r.after); err != nil {
 					return err
@@ -62,6 +78,8 @@ func newReorder() *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	cmd.Flags().BoolVar(&write, "write", false, "change the file")
 	cmd.Flags().BoolVar(&diff, "diff", false, "print the change as a unified diff")
+	cmd.Flags().BoolVar(&verify, "verify", false, "build both files and compare the images")
+	builder.register(cmd)
 	cmd.MarkFlagsMutuallyExclusive("write", "diff")
 	return cmd
 }
