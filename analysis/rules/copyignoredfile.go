@@ -44,7 +44,7 @@ func checkCopyIgnoredFile(p *pass) {
 					src = strings.Trim(src, `"`)
 				}
 				if strings.Contains(src, "$") {
-					src, known = p.variables().expand(in.Stage, in.Span.Start, src)
+					src, known = p.variables().Expand(in.Stage, in.Span.Start, src)
 				}
 				clean := path.Clean(src)
 				root := clean == "." || clean == "/"

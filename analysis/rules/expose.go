@@ -38,7 +38,7 @@ func (p *pass) eachPort(f func(in *dockerfile.Instruction, p port)) {
 			}
 			words, literal := []string{word.Text}, true
 			if strings.ContainsAny(word.Text, "$\"'\\`") {
-				text, known := p.variables().expand(in.Stage, in.Span.Start, word.Text)
+				text, known := p.variables().Expand(in.Stage, in.Span.Start, word.Text)
 				if !known {
 					continue
 				}

@@ -26,7 +26,7 @@ var InvalidDefaultArgInFrom = &Rule{
 			if stage.From.From == nil || strings.IndexByte(stage.Base.Text, '$') < 0 {
 				continue // without a variable it is InvalidImage's
 			}
-			name, known := p.variables().expand(-1, stage.Span.Start, stage.Base.Text)
+			name, known := p.variables().Expand(-1, stage.Span.Start, stage.Base.Text)
 			if _, err := reference.ParseNormalizedNamed(name); !known || err == nil {
 				continue
 			}

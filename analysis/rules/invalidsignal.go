@@ -47,7 +47,7 @@ func checkInvalidSignal(p *pass) {
 		}
 		signal, literal := word.Text, true
 		if strings.ContainsAny(signal, "$\"'\\`") {
-			if signal, literal = p.variables().expand(in.Stage, in.Span.Start, signal); !literal {
+			if signal, literal = p.variables().Expand(in.Stage, in.Span.Start, signal); !literal {
 				continue // a variable whose value is not known
 			}
 			literal = false

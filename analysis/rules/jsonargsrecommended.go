@@ -60,7 +60,7 @@ func (p *pass) hasShell(in *dockerfile.Instruction) bool {
 	if len(p.of["SHELL"]) == 0 {
 		return false
 	}
-	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().bases[stage], p.Text.Len() {
+	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().Bases[stage], p.Text.Len() {
 		for _, shell := range p.of["SHELL"] {
 			if shell.Stage == stage && shell.Span.Start < end {
 				return true

@@ -24,7 +24,7 @@ var MisspeltVariable = &Rule{
 
 func checkMisspeltVariable(p *pass) {
 	for _, in := range p.of["RUN"] {
-		if in.Stage < 0 || in.Command == nil || in.JSON || len(p.variables().stages[in.Stage]) == 0 && p.variables().bases[in.Stage] < 0 {
+		if in.Stage < 0 || in.Command == nil || in.JSON || len(p.variables().Stages[in.Stage]) == 0 && p.variables().Bases[in.Stage] < 0 {
 			continue
 		}
 		text := p.Text.Slice(in.Span)
@@ -37,11 +37,11 @@ func checkMisspeltVariable(p *pass) {
 			if use.By != dockerfile.Shell || len(name) < 5 || use.Modifier != "" || setIn(text, name) || environmentNames[name] {
 				continue
 			}
-			if _, ok := p.variables().lookup(in.Stage, use.Span.Start, name); ok {
+			if _, ok := p.variables().Lookup(in.Stage, use.Span.Start, name); ok {
 				continue
 			}
 			if names == nil {
-				names = p.variables().names(in.Stage, in.Span.Start)
+				names = p.variables().Names(in.Stage, in.Span.Start)
 			}
 			if clearly(name, names) && !strings.EqualFold(name, suggest(name, names)[0]) && !plural(name, suggest(name, names)[0]) {
 				finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("nothing sets the variable %s", name)}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/scope"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 )
@@ -23,8 +24,8 @@ type pass struct {
 
 	rules    []*Rule
 	rule     *Rule
-	lint     *linter.Linter // what the file's "check" directive says
-	vars     *variables     // nil until a rule asks for it
+	lint     *linter.Linter   // what the file's "check" directive says
+	vars     *scope.Variables // nil until a rule asks for it
 	refs     []stageReference
 	findings []analysis.Finding
 }
@@ -83,6 +84,14 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 		f.Severity = analysis.Error
 	}
 	p.findings = append(p.findings, f)
+}
+
+// variables returns the definitions of the file.
+func (p *pass) variables() *scope.Variables {
+	if p.vars == nil {
+		p.vars = scope.New(p.File)
+	}
+	return p.vars
 }
 
 // lostStage reports whether a FROM may be missing because it is half typed, as in "FROMalpine": what stands below then

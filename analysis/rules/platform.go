@@ -1,19 +1,14 @@
 package rules
 
 import (
+	"github.com/layerwise/layerwise/analysis/scope"
 	"slices"
 	"strings"
 )
 
-// platformDefaults are example values of the arguments that FROM knows without a declaration.
-var platformDefaults = map[string]string{
-	"BUILDPLATFORM": "linux/amd64", "BUILDOS": "linux", "BUILDOSVERSION": "", "BUILDARCH": "amd64", "BUILDVARIANT": "",
-	"TARGETPLATFORM": "linux/amd64", "TARGETOS": "linux", "TARGETOSVERSION": "", "TARGETARCH": "amd64", "TARGETVARIANT": "", "TARGETSTAGE": "default",
-}
-
 // predefined reports whether FROM knows the argument without a declaration. A stage knows it once it has declared it.
 func predefined(name string) bool {
-	_, ok := platformDefaults[name]
+	_, ok := scope.PlatformDefaults[name]
 	return ok
 }
 

@@ -28,7 +28,7 @@ var RedundantTargetPlatform = &Rule{
 					continue
 				}
 				var fixes []analysis.Fix
-				if len(p.variables().global["TARGETPLATFORM"]) == 0 { // else it may be another platform
+				if len(p.variables().Global["TARGETPLATFORM"]) == 0 { // else it may be another platform
 					fixes = []analysis.Fix{{Title: "Remove the flag", Edits: []source.Edit{{Span: wordAndSpace(p.File, flag.Span)}}, Preferred: true}}
 				}
 				p.report(in, analysis.Finding{

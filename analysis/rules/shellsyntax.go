@@ -94,7 +94,7 @@ func (p *pass) forUnixShell(in *dockerfile.Instruction) bool {
 	if p.Escape != '\\' {
 		return false // only Windows needs that
 	}
-	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().bases[stage], p.Text.Len() {
+	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().Bases[stage], p.Text.Len() {
 		var last *dockerfile.Instruction
 		for _, shell := range p.of["SHELL"] {
 			if shell.Stage == stage && shell.Span.Start < end {
@@ -106,7 +106,7 @@ func (p *pass) forUnixShell(in *dockerfile.Instruction) bool {
 			return ok && len(c.Shell) > 0 && slices.Contains([]string{"bash", "sh", "ash", "dash"}, path.Base(c.Shell[0]))
 		}
 	}
-	image, known := p.variables().expand(-1, in.Span.Start, p.variables().image(in.Stage))
+	image, known := p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
 	image = strings.ToLower(image)
 	for _, word := range []string{"windows", "nanoserver", "servercore", "powershell"} {
 		if strings.Contains(image, word) {

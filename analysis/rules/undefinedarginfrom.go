@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/scope"
 )
 
 // UndefinedArgInFrom finds variables in FROM that no ARG above declares.
@@ -29,10 +30,10 @@ var UndefinedArgInFrom = &Rule{
 			}
 			for _, use := range dockerfile.Variables(in) {
 				name := use.Name.Text
-				if use.By != dockerfile.Frontend || len(p.variables().global[name]) > 0 || predefined(name) {
+				if use.By != dockerfile.Frontend || len(p.variables().Global[name]) > 0 || predefined(name) {
 					continue
 				}
-				known := slices.Concat(p.variables().globals(), slices.Sorted(maps.Keys(platformDefaults)))
+				known := slices.Concat(p.variables().Globals(), slices.Sorted(maps.Keys(scope.PlatformDefaults)))
 				finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("FROM argument '%s' is not declared", name)}
 				if word := p.Text.Slice(use.Span); use.Modifier == "" && (word == p.Stages[in.Stage].Base.Text || len(in.Flags) > 0 && word == in.Flags[0].Value.Text) {
 					finding.Severity = analysis.Error // nothing is left, and BuildKit stops

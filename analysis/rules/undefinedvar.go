@@ -56,7 +56,7 @@ func (p *pass) allDefined(in *dockerfile.Instruction, text string) bool {
 		for end < len(text) && (text[end] == '_' || '0' <= text[end] && text[end] <= '9' || 'a' <= text[end]|0x20 && text[end]|0x20 <= 'z') {
 			end++
 		}
-		if _, ok := p.variables().lookup(in.Stage, in.Span.Start, text[:end]); !ok {
+		if _, ok := p.variables().Lookup(in.Stage, in.Span.Start, text[:end]); !ok {
 			return false
 		}
 	}
@@ -64,15 +64,15 @@ func (p *pass) allDefined(in *dockerfile.Instruction, text string) bool {
 
 func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	v, name := p.variables(), use.Name.Text
-	if _, ok := v.lookup(in.Stage, use.Span.Start, name); ok || name == "PATH" || strings.HasPrefix(name, "BUILDKIT_SBOM_SCAN_") {
+	if _, ok := v.Lookup(in.Stage, use.Span.Start, name); ok || name == "PATH" || strings.HasPrefix(name, "BUILDKIT_SBOM_SCAN_") {
 		return // BuildKit sees to it that there is a PATH
 	}
 	finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("usage of undefined variable '$%s'", name)}
-	base := v.image(in.Stage)
+	base := v.Image(in.Stage)
 	switch {
-	case predefined(name) || len(v.global[name]) > 0 && !ofImage(name, base):
+	case predefined(name) || len(v.Global[name]) > 0 && !ofImage(name, base):
 		if finding.Message += ": the stage has no ARG " + name; !predefined(name) {
-			finding.Message += fmt.Sprintf(", and that of line %d counts for FROM only", p.Text.LineAt(v.global[name][0].from)+1)
+			finding.Message += fmt.Sprintf(", and that of line %d counts for FROM only", p.Text.LineAt(v.Global[name][0].From)+1)
 		}
 		finding.Fixes = []analysis.Fix{declare(p.File, in, name)}
 	case in.Meant == "ARG" && use.Word.Text == "" && strings.HasPrefix(p.wordAt(in, use.Span), name+"=$"):
@@ -80,21 +80,13 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	case p.declaredBelow(in, name) > 0:
 		finding.Message += fmt.Sprintf(": its ARG is further down, in line %d", p.declaredBelow(in, name))
 	default:
-		known := v.names(in.Stage, use.Span.Start)
+		known := v.Names(in.Stage, use.Span.Start)
 		if base != "scratch" && (!clearly(name, known) || plural(name, suggest(name, known)[0])) {
 			return
 		}
 		finding = misspelt(finding, name, "$", known, base == "scratch")
 	}
 	p.report(in, finding)
-}
-
-// image returns the base image that the stage is built on, in the end.
-func (v *variables) image(stage int) string {
-	for v.bases[stage] >= 0 {
-		stage = v.bases[stage]
-	}
-	return v.file.Stages[stage].Base.Text
 }
 
 // ofImage reports whether the image may well define the variable: node defines NODE_VERSION.

@@ -33,7 +33,7 @@ func checkWorkdirRelativePath(p *pass) {
 	inherit := func(to int) {
 		for stage < to {
 			if stage++; p.Stages[stage].From.From != nil {
-				if base := p.variables().bases[stage]; base >= 0 {
+				if base := p.variables().Bases[stage]; base >= 0 {
 					set[stage] = set[base]
 				}
 			}
@@ -50,7 +50,7 @@ func checkWorkdirRelativePath(p *pass) {
 		set[in.Stage] = true
 		path, known := strings.Trim(p.Text.Slice(in.ArgsSpan), `"'`), true
 		if strings.Contains(path, "$") {
-			path, known = p.variables().expand(in.Stage, in.Span.Start, path)
+			path, known = p.variables().Expand(in.Stage, in.Span.Start, path)
 		}
 		if !known || isAbsolute(p.File, in.Stage, path) {
 			continue

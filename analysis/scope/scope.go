@@ -1,0 +1,206 @@
+// Package scope knows which variables each place of a Dockerfile sees, and what they stand for.
+//
+// A stage sees its own ARGs and ENVs above, and those of the stages it is built on; FROM sees the ARGs above the first FROM
+// only. The package must not know a protocol, or what base images set.
+package scope
+
+import (
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+)
+
+// Variables are the definitions of a file, by stage. Those of stage -1 are the ARGs above the first FROM.
+type Variables struct {
+	Global map[string][]Definition   // by name, each in order of place
+	Stages []map[string][]Definition // likewise, of each stage
+	Bases  []int                     // the stage that each stage is built on, -1 for an image
+
+	file *dockerfile.File
+}
+
+// Definition is one ENV or ARG of one name.
+type Definition struct {
+	In    *dockerfile.Instruction // the ENV or ARG
+	From  int                     // the offset from which on it counts
+	Value string                  // variables in it unexpanded
+	Known bool                    // whether there is a value
+}
+
+// PlatformDefaults are example values of the arguments that FROM knows without a declaration. A stage knows them once it has
+// declared them.
+var PlatformDefaults = map[string]string{
+	"BUILDPLATFORM": "linux/amd64", "BUILDOS": "linux", "BUILDOSVERSION": "", "BUILDARCH": "amd64", "BUILDVARIANT": "",
+	"TARGETPLATFORM": "linux/amd64", "TARGETOS": "linux", "TARGETOSVERSION": "", "TARGETARCH": "amd64", "TARGETVARIANT": "", "TARGETSTAGE": "default",
+}
+
+// New reads the definitions of a file.
+func New(file *dockerfile.File) *Variables {
+	v := &Variables{file: file, Global: map[string][]Definition{}}
+	for range file.Stages {
+		v.Stages = append(v.Stages, map[string][]Definition{})
+	}
+	for _, in := range file.Instructions {
+		if in.Meant == "ARG" || in.Meant == "ENV" {
+			v.define(in)
+		}
+	}
+	byName := map[string]int{}
+	for i, stage := range file.Stages {
+		v.Bases = append(v.Bases, -1)
+		name := stage.Base.Text
+		if strings.Contains(name, "$") {
+			name, _ = v.Expand(-1, stage.From.Span.Start, name)
+		}
+		if base, ok := byName[name]; ok {
+			v.Bases[i] = base
+		}
+		if stage.Name != "" {
+			byName[stage.Name] = i
+		}
+	}
+	return v
+}
+
+func (v *Variables) define(in *dockerfile.Instruction) {
+	defined := v.Global
+	if in.Stage >= 0 {
+		defined = v.Stages[in.Stage]
+	}
+	add := func(name string, d Definition) { defined[name] = append(defined[name], d) }
+	switch c := in.Command.(type) {
+	case *instructions.EnvCommand:
+		for _, e := range c.Env {
+			add(e.Key, Definition{In: in, From: in.Span.End, Value: e.Value, Known: true})
+		}
+	case *instructions.ArgCommand:
+		for i, a := range c.Args {
+			d := Definition{In: in, From: in.Args[min(i, len(in.Args)-1)].Span.End}
+			if a.Value != nil {
+				d.Value, d.Known = *a.Value, true
+			}
+			add(a.Key, d)
+		}
+	default: // rejected, and perhaps half typed: the names are better than nothing
+		for _, w := range in.Args {
+			name, _, _ := strings.Cut(w.Text, "=")
+			add(name, Definition{In: in, From: in.Span.End})
+		}
+	}
+}
+
+// Lookup returns what the name stands for at the offset in the stage, or above the first FROM for stage -1.
+func (v *Variables) Lookup(stage, offset int, name string) (Definition, bool) {
+	if stage < 0 {
+		return before(v.Global[name], offset)
+	}
+	for {
+		if d, ok := before(v.Stages[stage][name], offset); ok {
+			return d, true
+		}
+		if stage = v.Bases[stage]; stage < 0 {
+			return Definition{}, false
+		}
+		offset = min(offset, v.file.Stages[stage].Span.End)
+	}
+}
+
+func before(list []Definition, offset int) (Definition, bool) {
+	i := sort.Search(len(list), func(i int) bool { return list[i].From > offset })
+	if i == 0 {
+		return Definition{}, false
+	}
+	return list[i-1], true
+}
+
+// Names returns all names that are defined at the offset in the stage, sorted.
+func (v *Variables) Names(stage, offset int) []string {
+	var names []string
+	for stage >= 0 {
+		for name, list := range v.Stages[stage] {
+			if _, ok := before(list, offset); ok {
+				names = append(names, name)
+			}
+		}
+		if stage = v.Bases[stage]; stage >= 0 {
+			offset = v.file.Stages[stage].Span.End
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Globals returns the names of the ARGs above the first FROM, sorted.
+func (v *Variables) Globals() []string {
+	var names []string
+	for name := range v.Global {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Expand returns word, which stands at the offset in the stage, with its variables replaced as in a build without
+// arguments. It reports false if one of them is not known.
+func (v *Variables) Expand(stage, offset int, word string) (string, bool) {
+	const deepest = 8 // a chain of definitions that is longer counts as unknown
+	return v.expandTo(deepest, stage, offset, word)
+}
+
+func (v *Variables) expandTo(depth, stage, offset int, word string) (string, bool) {
+	env := &environment{v: v, depth: depth, stage: stage, offset: offset}
+	expanded, err := shell.NewLex(rune(v.file.Escape)).ProcessWordWithMatches(word, env)
+	return expanded.Result, err == nil && !env.unknown
+}
+
+// environment is what a word that is expanded can see.
+type environment struct {
+	v             *Variables
+	depth         int
+	stage, offset int
+	unknown       bool // a variable was asked for whose value is not known
+}
+
+func (e *environment) Get(name string) (string, bool) {
+	d, ok := e.v.Lookup(e.stage, e.offset, name)
+	if value, predefined := PlatformDefaults[name]; predefined && e.stage < 0 && !ok {
+		return value, true
+	}
+	if ok && !d.Known && e.stage >= 0 {
+		if d, ok = e.v.Lookup(-1, e.offset, name); ok { // an ARG without a value takes the global one's
+			return e.value(d, -1)
+		}
+	}
+	if ok && d.Known {
+		return e.value(d, e.stage)
+	}
+	e.unknown = e.unknown || e.stage >= 0
+	return "", false
+}
+
+func (e *environment) value(d Definition, stage int) (string, bool) {
+	if !strings.ContainsAny(d.Value, "$'\"\\`") {
+		return d.Value, true
+	}
+	if e.depth == 0 {
+		e.unknown = true
+		return "", false
+	}
+	value, known := e.v.expandTo(e.depth-1, stage, d.From-1, d.Value)
+	e.unknown = e.unknown || !known
+	return value, true
+}
+
+func (e *environment) Keys() []string { return nil }
+
+// Image returns the base image that the stage is built on, in the end.
+func (v *Variables) Image(stage int) string {
+	for v.Bases[stage] >= 0 {
+		stage = v.Bases[stage]
+	}
+	return v.file.Stages[stage].Base.Text
+}
