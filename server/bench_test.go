@@ -163,19 +163,7 @@ func start(t testing.TB, binary string) *process {
 	t.Helper()
 	cmd := exec.Command(binary, "serve")
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+t.TempDir())
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{cmd: cmd, editor: lsptest.New(t, in, out)}
+	p := &process{cmd: cmd, editor: lsptest.Command(t, cmd)}
 	p.editor.Initialize(nil, painter)
 	return p
 }

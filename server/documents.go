@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -45,7 +46,7 @@ func (d *document) wake(c chan struct{}) {
 	}
 }
 
-// isDockerfile goes by the language, else by the name as the editors' own lists of file names do.
+// isDockerfile goes by the language, else by the name.
 func isDockerfile(u uri.URI, language protocol.LanguageKind) bool {
 	switch strings.ToLower(string(language)) {
 	case "dockerfile", "containerfile":
@@ -54,13 +55,7 @@ func isDockerfile(u uri.URI, language protocol.LanguageKind) bool {
 	default:
 		return false
 	}
-	name := strings.ToLower(filepath.Base(u.Path()))
-	for _, word := range []string{"dockerfile", "containerfile"} {
-		if name == word || strings.HasPrefix(name, word+".") && !strings.HasSuffix(name, ".dockerignore") || strings.HasSuffix(name, "."+word) {
-			return true
-		}
-	}
-	return false
+	return dockerfile.IsName(path.Base(u.Path()))
 }
 
 func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {

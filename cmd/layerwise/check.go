@@ -18,7 +18,7 @@ import (
 const checkHelp = `Check Dockerfiles for mistakes, and mend those that can be mended safely.
 
 PATH is a file or a folder (default: the current folder), which is searched for Dockerfiles as editors recognise them:
-  ` + dockerfileNames + ` (in any letter case).
+  ` + dockerfile.Names + ` (in any letter case).
 .git and node_modules are left out. Nothing is built and no network is used.
 
 A .layerwise.yaml in the folder of a Dockerfile or above, up to the root of the Git repository, says how bad findings are:

@@ -52,15 +52,3 @@ func TestColour(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
-
-func TestIsDockerfileName(t *testing.T) {
-	for name, want := range map[string]bool{
-		"Dockerfile": true, "dockerfile": true, "DOCKERFILE": true, "Dockerfile.dev": true, "api.Dockerfile": true, "api.dockerfile": true,
-		"Containerfile": true, "containerfile.x": true, "x.Containerfile": true, "Dockerfile.a.b": true,
-		"Dockerfile.dockerignore": false, "Dockerfile.md": false, "MyDockerfile": false, "Dockerfiles": false, "Dockerfile-x": false, ".dockerignore": false,
-	} {
-		if got := isDockerfileName(name); got != want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}

@@ -6,24 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
-
-// dockerfileNames says in messages what isDockerfileName accepts.
-const dockerfileNames = "Dockerfile, Dockerfile.*, *.Dockerfile, Containerfile, Containerfile.*, *.Containerfile"
-
-// isDockerfileName reports whether editors open a file of that name as a Dockerfile, in any letter case.
-func isDockerfileName(name string) bool {
-	name = strings.ToLower(name)
-	switch filepath.Ext(name) {
-	case ".dockerfile", ".containerfile":
-		return true
-	case ".dockerignore", ".md":
-		return false
-	}
-	stem, _, _ := strings.Cut(name, ".")
-	return stem == "dockerfile" || stem == "containerfile"
-}
 
 // findDockerfiles returns the Dockerfiles among paths, in order: a path to a file as it is, whatever its name, and
 // for a folder those anywhere below it, leaving out .git and node_modules and not following links to folders. For
@@ -55,7 +40,7 @@ func findDockerfiles(paths []string) (files []string, failures []error) {
 				if name := entry.Name(); at != root && (name == ".git" || name == "node_modules") {
 					return fs.SkipDir
 				}
-			case isDockerfileName(entry.Name()):
+			case dockerfile.IsName(entry.Name()):
 				if info, err := os.Stat(at); err != nil { // a link that leads nowhere
 					failures = append(failures, err)
 				} else if info.Mode().IsRegular() {
@@ -68,7 +53,7 @@ func findDockerfiles(paths []string) (files []string, failures []error) {
 			failures = append(failures, err)
 		}
 		if len(files) == before {
-			failures = append(failures, fmt.Errorf("%s: no Dockerfile in this folder (looked for %s)", path, dockerfileNames))
+			failures = append(failures, fmt.Errorf("%s: no Dockerfile in this folder (looked for %s)", path, dockerfile.Names))
 		}
 	}
 	return files, failures
