@@ -12,6 +12,8 @@ type cache struct {
 	strict  map[string]int // the last record of each opKey.strict, and so on by record.strict
 	lax     map[string]int
 	images  []int
+
+	sameRemotes bool // see Builder
 }
 
 type record struct {
@@ -37,14 +39,19 @@ func newCache(plans []*Plan) *cache {
 	}
 	c := &cache{records: make([]record, 0, n), strict: make(map[string]int, n), lax: make(map[string]int, n)}
 	for _, p := range plans {
-		found := newLookup(c, pessimist, p)
-		for i, v := range p.vertices {
-			if found.ids[i] = found.find(v); len(found.ids[i]) == 0 {
-				found.ids[i] = found.one(c.add(v, found))
-			}
-		}
+		c.build(p)
 	}
 	return c
+}
+
+// build adds what a build of the plan leaves.
+func (c *cache) build(p *Plan) {
+	found := newLookup(c, pessimist, p)
+	for i, v := range p.vertices {
+		if found.ids[i] = found.find(v); len(found.ids[i]) == 0 {
+			found.ids[i] = found.one(c.add(v, found))
+		}
+	}
 }
 
 // cache is what the cache holds after a build of this plan alone.
@@ -150,7 +157,7 @@ func (l *lookup) matches(v *vertex, r *record) bool {
 	case imageVertex:
 		return v.key == r.vertex.key || l.belief == optimist && sameImagePossible(v.image, r.vertex.image)
 	case remoteVertex:
-		return l.belief == optimist
+		return l.belief == optimist || l.cache.sameRemotes && v.key == r.vertex.key
 	}
 	if len(v.inputs) != len(r.vertex.inputs) {
 		return false

@@ -6,16 +6,26 @@ import (
 	"strings"
 )
 
+// LinkedAnew is the Detail of a COPY --link whose files the cache has, but not upon this base.
+const LinkedAnew = "it is only linked anew; nothing is copied"
+
 // Compare gives the verdict on each instruction of next, in file order, for a cache that holds the steps of all
 // bases. With no bases, everything that runs is rebuilt. Causes are found by comparing with the last of the bases.
 func Compare(bases []*Plan, next *Plan) []Step {
-	var c *cache
-	if len(bases) == 1 {
-		c = bases[0].cache()
-	} else {
-		c = newCache(bases)
+	switch len(bases) {
+	case 0:
+		return compare(newCache(nil), nil, false, next)
+	case 1:
+		return compare(bases[0].cache(), bases[0], bases[0].doubtful, next)
 	}
-	why := newExplainer(c, bases, next)
+	doubtful := slices.ContainsFunc(bases, func(p *Plan) bool { return p.doubtful })
+	return compare(newCache(bases), bases[len(bases)-1], doubtful, next)
+}
+
+// compare judges next by a cache; base, which may be nil, is the last build of those that it holds, and doubtful says
+// whether any of them is.
+func compare(c *cache, base *Plan, doubtful bool, next *Plan) []Step {
+	why := newExplainer(c, base, doubtful, next)
 	steps := make([]Step, len(next.steps))
 	for i, s := range next.steps {
 		steps[i] = Step{
@@ -59,7 +69,7 @@ func judge(out *Step, s *step, why *explainer) {
 	out.Cause = &cause
 	switch {
 	case s.linked && why.sure.hit(s.vertices[0]):
-		out.Detail = "it is only linked anew; nothing is copied"
+		out.Detail = LinkedAnew
 	case out.Certain:
 	case cause.Kind == StageRebuilt:
 		out.Detail = "if it gives the same files, this step is still cached"

@@ -135,3 +135,32 @@ func matchPath(pattern, p string) (bool, error) {
 	}
 	return ok, nil
 }
+
+// Bytes is the size of the files that the queries select, each counted once, as far as sizes are known.
+func (t *Tree) Bytes(queries []Query) (n int64) {
+	seen := map[*Node]bool{}
+	var add func(n *Node, deep bool) int64
+	add = func(n *Node, deep bool) (sum int64) {
+		if n == nil || seen[n] {
+			return 0
+		}
+		if n.meta.Type != Dir {
+			seen[n] = true
+			return n.meta.Size
+		}
+		if deep {
+			seen[n] = true
+			for _, c := range n.children {
+				sum += add(c, true)
+			}
+		}
+		return sum
+	}
+	for _, q := range queries {
+		selected, _ := t.selection(q)
+		for _, p := range selected.picks {
+			n += add(p.node, p.deep)
+		}
+	}
+	return n
+}

@@ -106,7 +106,7 @@ func (r *repository) hasAttributes(config map[string]string) bool {
 
 // attributeFiles lists the commit's .gitattributes that may speak of the files, by their paths in the repository.
 func (r *repository) attributeFiles(ctx context.Context, commit, prefix string, files, all []*entry) ([]*entry, error) {
-	const name = ".gitattributes"
+	const name = attributesName
 	var found []*entry
 	for _, e := range all {
 		if e.kind == "blob" && strings.HasSuffix("/"+e.path, "/"+name) {
@@ -129,6 +129,9 @@ func (r *repository) attributeFiles(ctx context.Context, commit, prefix string, 
 	}
 	return found, err
 }
+
+// attributeNames are the attributes that decide about conversions.
+var attributeNames = []string{"text", "crlf", "eol", "ident", "filter", "working-tree-encoding"}
 
 // attributes notes what becomes of each file, by gitattributes(5).
 func (c *checkout) attributes(ctx context.Context, attributes, files []*entry, config map[string]string) error {
@@ -166,14 +169,17 @@ func (c *checkout) attributes(ctx context.Context, attributes, files []*entry, c
 	for _, e := range files {
 		in.WriteString(c.prefix + e.path + "\x00")
 	}
-	out, err := c.convert.output(ctx, &in, "check-attr", "-z", "--stdin", "text", "crlf", "eol", "ident", "filter", "working-tree-encoding")
+	out, err := c.convert.output(ctx, &in, append([]string{"check-attr", "-z", "--stdin"}, attributeNames...)...)
 	if err != nil {
 		return err
 	}
 	fields := strings.Split(string(out), "\x00")
 	for _, e := range files {
 		attr := map[string]string{}
-		for len(fields) >= 3 && fields[0] == c.prefix+e.path {
+		for range attributeNames { // a path may come several times
+			if len(fields) < 3 || fields[0] != c.prefix+e.path {
+				break
+			}
 			if fields[2] != "unspecified" {
 				attr[fields[1]] = fields[2]
 			}
@@ -403,7 +409,12 @@ func (f *filtered) Hash(name string, _ *buildcontext.Node) (buildcontext.Content
 	if !ok {
 		return buildcontext.ContentID{}, fs.ErrNotExist
 	}
-	return buildcontext.HashContent([]byte("contents that a filter makes of " + id)), nil
+	return (&entry{id: id}).filteredContents(), nil
+}
+
+// filteredContents stands for what a filter makes of a file.
+func (e *entry) filteredContents() buildcontext.ContentID {
+	return buildcontext.HashContent([]byte("contents that a filter makes of " + e.id))
 }
 
 func (f *filtered) sameAsPointer(name string, n *buildcontext.Node) bool {

@@ -20,6 +20,8 @@ type entry struct {
 	convert        conversion
 }
 
+const symlinkMode = "120000"
+
 // list lists a tree of a commit recursively, or only what is at the names.
 func (r *repository) list(ctx context.Context, commit, prefix string, names ...string) ([]*entry, error) {
 	tree := commit
@@ -145,6 +147,7 @@ type builder struct {
 	links    map[*entry]string
 	contents map[*entry]buildcontext.ContentID // of those that differ from the blob
 	filtered *filtered
+	sizes    map[string]int64 // of blobs, by id, where they are wanted
 }
 
 // readContents reads the links' targets and the files whose contents are not the blob's.
@@ -152,7 +155,7 @@ func (b *builder) readContents(ctx context.Context, r *repository, commit string
 	var links, files []*entry
 	for _, e := range entries {
 		switch {
-		case e.mode == "120000":
+		case e.mode == symlinkMode:
 			links = append(links, e)
 		case e.kind == "blob" && !b.ignore.Ignores(e.path):
 			files = append(files, e)
@@ -166,6 +169,11 @@ func (b *builder) readContents(ctx context.Context, r *repository, commit string
 	if b.filtered, err = c.filtered(ctx, files, b.worktree); err != nil {
 		return err
 	}
+	return b.convert(ctx, c, links, files)
+}
+
+// convert reads the links' targets and the files that a checkout converts by itself.
+func (b *builder) convert(ctx context.Context, c *checkout, links, files []*entry) error {
 	if err := c.read(ctx, links, func(e *entry, text []byte) { b.links[e] = string(text) }); err != nil {
 		return err
 	}
@@ -226,7 +234,7 @@ func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
 	switch {
 	case e.kind == "commit":
 		return buildcontext.NewNode(name, b.dirMeta(e.path), nil)
-	case e.mode == "120000":
+	case e.mode == symlinkMode:
 		m := buildcontext.Meta{Type: buildcontext.Symlink, Mode: 0o777}
 		link, ok := b.links[e]
 		if m.Link = link; !ok {
@@ -234,7 +242,7 @@ func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
 		}
 		return buildcontext.NewNode(name, m, nil)
 	}
-	m := buildcontext.Meta{Type: buildcontext.File, Mode: 0o644}
+	m := buildcontext.Meta{Type: buildcontext.File, Mode: 0o644, Size: b.sizes[e.id]}
 	if e.mode == "100755" {
 		m.Mode = 0o755
 	}

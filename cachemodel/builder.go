@@ -1,0 +1,100 @@
+package cachemodel
+
+import "slices"
+
+// Builder is a builder that keeps what its builds leave in the cache, and forgets nothing. The zero value has built
+// nothing; it must not be used by several goroutines at once.
+type Builder struct {
+	// SameRemotes takes what a URL or git reference leads to for the same each time, as the tag of an image is.
+	SameRemotes bool
+
+	cache    *cache
+	last     *Plan
+	doubtful bool
+}
+
+// Build gives the verdict on each instruction of next, as Compare does for all builds so far, and adds next to them.
+func (b *Builder) Build(next *Plan) []Step {
+	if b.cache == nil {
+		b.cache = newCache(nil)
+		b.cache.sameRemotes = b.SameRemotes
+	}
+	steps := compare(b.cache, b.last, b.doubtful, next)
+	b.cache.build(next)
+	b.last, b.doubtful = next, b.doubtful || next.doubtful
+	return steps
+}
+
+// Operation is what one instruction does of its own, whatever it stands on.
+type Operation struct {
+	Runs bool // it makes something that the cache can hold
+	// Key identifies what is done and the files that are read of the build context: with equal keys, on equal grounds, an
+	// instruction is in the cache. It is "" where nothing runs.
+	Key   string
+	Bytes int64 // of the files that it reads of the build context, as far as their sizes are known
+	Err   error // why a file that it reads is not there or cannot be read: a build would fail
+	Link  bool  // it stands on nothing: COPY --link
+	On    []int // the instructions, by index, whose results it reads: the last step above it, those it copies from
+}
+
+// Operations gives each instruction's operation, in file order.
+func (p *Plan) Operations() []Operation {
+	owner := map[*vertex]int{}
+	for i, s := range p.steps {
+		for _, v := range s.vertices {
+			if _, ok := owner[v]; !ok {
+				owner[v] = i
+			}
+		}
+	}
+	ops := make([]Operation, len(p.steps))
+	for i, s := range p.steps {
+		if s.kind != layerStep && len(s.vertices) == 0 {
+			continue
+		}
+		op := &ops[i]
+		op.Runs, op.Link = s.kind == layerStep, s.linked
+		w := &keyWriter{}
+		for _, v := range s.vertices {
+			w.key(v.key)
+			for _, in := range v.inputs {
+				w.str(in.selector, in.digest)
+				if from, ok := owner[in.from]; ok && from != i && !slices.Contains(op.On, from) {
+					op.On = append(op.On, from)
+				}
+				if in.dir == nil {
+					continue
+				}
+				if op.Err == nil {
+					op.Err = in.dir.err
+				}
+				if in.dir.tree != nil {
+					op.Bytes += in.dir.tree.Bytes(in.dir.queries)
+				}
+			}
+		}
+		op.Key = w.done().strict
+	}
+	return ops
+}
+
+// Len is the number of instructions.
+func (p *Plan) Len() int { return len(p.steps) }
+
+// Counterparts gives for each instruction of next, in file order, the index of the instruction of base that it most
+// likely was, -1 if it is new.
+func Counterparts(base, next *Plan) []int {
+	mates, _ := align(base, next)
+	at := map[*step]int{}
+	for i, s := range base.steps {
+		at[s] = i
+	}
+	out := make([]int, len(next.steps))
+	for i, s := range next.steps {
+		out[i] = -1
+		if mate, ok := mates[s]; ok && mate != nil {
+			out[i] = at[mate]
+		}
+	}
+	return out
+}

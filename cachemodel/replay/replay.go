@@ -1,0 +1,201 @@
+// Package replay runs the cache model over the commits of a repository: what each build of a Dockerfile would have reused and
+// what it would have run, because of what, and at which cost. So it says what a Dockerfile costs over time, and what another
+// order of its instructions would have cost on the same history.
+//
+// It reads git objects by way of gittree, and nothing else. It must not know how results are shown, nor which orders there
+// are.
+package replay
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/bits"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
+)
+
+// Request says which history is wanted.
+type Request struct {
+	Dockerfile string // a file in a git working tree, where it is now
+	ContextDir string // in the same working tree; "" is the Dockerfile's folder
+	Rev        string // where the history ends; "" is HEAD
+	Commits    int    // how many builds are replayed: the last commits that touch the context or the Dockerfile
+}
+
+// History is what a Dockerfile and its build context were at some commits.
+type History struct {
+	// Commits, oldest first. The first is what the builder has built already: build i is of Commits[i], and there is none
+	// of Commits[0].
+	Commits []Commit
+	Notes   []string // for people: what is missing, and why
+}
+
+// Commit is one of them.
+type Commit struct {
+	ID      string
+	Subject string
+	Time    time.Time
+	Path    string             // of the Dockerfile in the repository; "" where there was none
+	File    *dockerfile.File   // nil where there was none
+	Context *buildcontext.Tree // nil where the context was not there
+}
+
+// Builds is how many builds are replayed.
+func (h *History) Builds() int { return max(0, len(h.Commits)-1) }
+
+// Load reads a history from git objects; nothing is checked out. progress, which may be nil, is told how many commits have
+// been read. Errors wrap those of gittree.LoadHistory.
+func Load(ctx context.Context, r Request, progress func(done, total int)) (*History, error) {
+	if r.Commits < 1 {
+		return nil, fmt.Errorf("%d commits: there must be one or more to replay", r.Commits)
+	}
+	if r.ContextDir == "" {
+		r.ContextDir = filepath.Dir(r.Dockerfile)
+	}
+	loaded, err := gittree.LoadHistory(ctx, gittree.HistoryRequest{
+		ContextDir: r.ContextDir, Dockerfile: r.Dockerfile, Rev: r.Rev, Limit: r.Commits + 1,
+	}, progress)
+	if err != nil {
+		return nil, err
+	}
+	h := &History{Notes: loaded.Notes}
+	var last *dockerfile.File
+	for _, rev := range loaded.Revisions {
+		c := Commit{ID: rev.ID, Subject: rev.Subject, Time: rev.Time, Path: rev.Dockerfile, Context: rev.Context}
+		if rev.Dockerfile != "" {
+			if text := string(rev.Text); last == nil || last.Text.String() != text {
+				last = dockerfile.Parse(source.New(text), last)
+			}
+			c.File = last
+		}
+		h.Commits = append(h.Commits, c)
+	}
+	if missing := h.count(func(c *Commit) bool { return c.File == nil }); missing > 0 {
+		h.Notes = append(h.Notes, fmt.Sprintf("%s without the Dockerfile", commits(missing)))
+	}
+	return h, nil
+}
+
+func (h *History) count(is func(*Commit) bool) (n int) {
+	for i := range h.Commits {
+		if is(&h.Commits[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+func commits(n int) string {
+	if n == 1 {
+		return "1 commit"
+	}
+	return fmt.Sprintf("%d commits", n)
+}
+
+// enoughBuilds is how many builds must be left for Buildable to leave others out.
+const enoughBuilds = 20
+
+// Buildable is the history without the commits at which the file could not have been built: something that it copies was not
+// there yet. What is not there at the newest commit either is made outside of git, and does not count. If little of the
+// history would be left, it is kept, and what is not there counts as changed each time.
+func (h *History) Buildable(file *dockerfile.File, s cachemodel.Settings) *History {
+	out := &History{Notes: slices.Clip(h.Notes)}
+	made := map[int]bool{}
+	left, why := 0, ""
+	for i := range slices.Backward(h.Commits) {
+		c := h.Commits[i]
+		if c.Context == nil {
+			continue
+		}
+		fails := ""
+		for k, op := range cachemodel.NewPlan(cachemodel.Build{File: file, Context: c.Context, Settings: s}).Operations() {
+			switch {
+			case op.Err == nil:
+			case len(out.Commits)+left == 0:
+				made[k] = true
+				out.Notes = append(out.Notes, fmt.Sprintf("line %d: %v in git: it counts as changed at each commit", file.Instructions[k].Line, op.Err))
+			case !made[k]:
+				fails = fmt.Sprintf("line %d: %v", file.Instructions[k].Line, op.Err)
+			}
+		}
+		if fails != "" {
+			left, why = left+1, cmp.Or(why, fails)
+			continue
+		}
+		out.Commits = append(out.Commits, c)
+	}
+	slices.Reverse(out.Commits)
+	switch {
+	case left == 0:
+	case out.Builds() < min(enoughBuilds, h.Builds()/2):
+		out.Commits = slices.DeleteFunc(slices.Clone(h.Commits), func(c Commit) bool { return c.Context == nil })
+		out.Notes = append(out.Notes, fmt.Sprintf("at %s the file as it is now could not be built (%s): what is missing counts as changed", commits(left), why))
+	default:
+		out.Notes = append(out.Notes, fmt.Sprintf("%s left out for the file as it is now: it could not be built then (%s)", commits(left), why))
+	}
+	return out
+}
+
+// Changes gives the builds at which the files change that a COPY of these sources from the build context reads. That one is
+// not there counts as a change.
+func (h *History) Changes(sources, exclude []string) Bits {
+	out := make(Bits, h.Builds()/64+1)
+	last := ""
+	for i, c := range h.Commits {
+		key := ""
+		for _, src := range sources {
+			name := path.Join("/", src)
+			q := buildcontext.Query{Path: name, Wildcard: strings.ContainsAny(name, `*?[`), FollowLinks: true, Exclude: exclude}
+			digest := ""
+			if c.Context != nil {
+				digest, _ = c.Context.Digest(q)
+			}
+			if digest == "" {
+				key = ""
+				break
+			}
+			key += digest
+		}
+		if i > 0 && (key == "" || key != last) {
+			out.Set(i)
+		}
+		last = key
+	}
+	return out
+}
+
+// Bits is a set of builds by their numbers.
+type Bits []uint64
+
+// Set adds build i, for which there must be room.
+func (b Bits) Set(i int) { b[i/64] |= 1 << (i % 64) }
+
+// Has says whether build i is in the set.
+func (b Bits) Has(i int) bool { return i/64 < len(b) && b[i/64]>>(i%64)&1 == 1 }
+
+// Or is the union of two sets of the same size.
+func (b Bits) Or(o Bits) Bits {
+	out := append(Bits(nil), b...)
+	for i := range o {
+		out[i] |= o[i]
+	}
+	return out
+}
+
+// Count is how many builds are in the set.
+func (b Bits) Count() (n int) {
+	for _, w := range b {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
