@@ -8,9 +8,8 @@ type Builder struct {
 	// SameRemotes takes what a URL or git reference leads to for the same each time, as the tag of an image is.
 	SameRemotes bool
 
-	cache    *cache
-	last     *Plan
-	doubtful bool
+	cache *cache
+	built []*Plan
 }
 
 // Build gives the verdict on each instruction of next, as Compare does for all builds so far, and adds next to them.
@@ -19,9 +18,9 @@ func (b *Builder) Build(next *Plan) []Step {
 		b.cache = newCache(nil)
 		b.cache.sameRemotes = b.SameRemotes
 	}
-	steps := compare(b.cache, b.last, b.doubtful, next)
+	steps := compare(b.cache, b.built, next)
 	b.cache.build(next)
-	b.last, b.doubtful = next, b.doubtful || next.doubtful
+	b.built = append(b.built, next)
 	return steps
 }
 

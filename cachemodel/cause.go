@@ -25,16 +25,17 @@ type explainer struct {
 }
 
 // newExplainer looks next up. Only if something of it is missing there is more to do.
-func newExplainer(c *cache, base *Plan, doubtful bool, next *Plan) *explainer {
-	e := &explainer{base: base, next: next, sure: c.lookup(next, pessimist)}
+func newExplainer(c *cache, bases []*Plan, next *Plan) *explainer {
+	e := &explainer{next: next, sure: c.lookup(next, pessimist)}
 	if !slices.ContainsFunc(next.vertices, func(v *vertex) bool { return !e.sure.hit(v) }) {
 		return e
 	}
 	e.hope = c.lookup(next, optimist)
-	e.doubt = next.doubtful || doubtful
+	e.doubt = next.doubtful || slices.ContainsFunc(bases, func(p *Plan) bool { return p.doubtful })
 	e.owner, e.causes, e.firsts = map[*vertex]*step{}, map[*step]Cause{}, map[*vertex]int{}
 	all := next.steps
-	if base != nil {
+	if len(bases) > 0 {
+		e.base = bases[len(bases)-1]
 		e.mates, e.moved = align(e.base, next)
 		all = slices.Concat(e.base.steps, next.steps)
 	}

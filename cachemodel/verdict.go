@@ -12,20 +12,15 @@ const LinkedAnew = "it is only linked anew; nothing is copied"
 // Compare gives the verdict on each instruction of next, in file order, for a cache that holds the steps of all
 // bases. With no bases, everything that runs is rebuilt. Causes are found by comparing with the last of the bases.
 func Compare(bases []*Plan, next *Plan) []Step {
-	switch len(bases) {
-	case 0:
-		return compare(newCache(nil), nil, false, next)
-	case 1:
-		return compare(bases[0].cache(), bases[0], bases[0].doubtful, next)
+	if len(bases) == 1 {
+		return compare(bases[0].cache(), bases, next)
 	}
-	doubtful := slices.ContainsFunc(bases, func(p *Plan) bool { return p.doubtful })
-	return compare(newCache(bases), bases[len(bases)-1], doubtful, next)
+	return compare(newCache(bases), bases, next)
 }
 
-// compare judges next by a cache; base, which may be nil, is the last build of those that it holds, and doubtful says
-// whether any of them is.
-func compare(c *cache, base *Plan, doubtful bool, next *Plan) []Step {
-	why := newExplainer(c, base, doubtful, next)
+// compare judges next by the cache that bases left.
+func compare(c *cache, bases []*Plan, next *Plan) []Step {
+	why := newExplainer(c, bases, next)
 	steps := make([]Step, len(next.steps))
 	for i, s := range next.steps {
 		steps[i] = Step{
