@@ -37,6 +37,7 @@ type Settings struct {
 // on its configuration (its environment, user, working directory, shell and triggers) by where it comes from.
 type Image struct {
 	Digest     string // of the manifest; "" if only the configuration is known
+	DigestOnly bool   // nothing of the configuration is known
 	Env        []string
 	WorkingDir string
 	User       string

@@ -476,7 +476,7 @@ func (p *planner) begin(st *stagePlan) {
 		from.platform = s.platform
 		s.root = p.source(st.baseName, s.platform)
 		from.add(s.root)
-		if image, ok := p.image(st.baseName); ok {
+		if image, ok := p.image(st.baseName); ok && !image.DigestOnly {
 			p.knownConfig(s, image)
 		} else if s.root.kind == localVertex {
 			p.knownConfig(s, Image{WorkingDir: "/"})

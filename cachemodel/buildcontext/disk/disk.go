@@ -24,6 +24,8 @@ type Options struct {
 	CacheDir string
 	// Progress is told now and then how many entries a scan has come to. It may be called from several goroutines.
 	Progress func(entries int)
+	// Ignore takes the place of the directory's ignore file, unless it is nil.
+	Ignore *buildcontext.Ignore
 }
 
 // Dir is a directory as a build context. Its methods may be called from several goroutines.
@@ -204,6 +206,9 @@ func (d *Dir) relative(abs string) (string, bool) {
 const maxIgnoreFile = 16 << 20
 
 func (d *Dir) readIgnore() (*buildcontext.Ignore, error) {
+	if d.opts.Ignore != nil {
+		return d.opts.Ignore, nil
+	}
 	for _, file := range d.IgnoreFiles() {
 		name := file
 		if rel, ok := d.relative(file); ok {

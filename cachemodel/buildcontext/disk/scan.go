@@ -33,7 +33,11 @@ func newScanner(ctx context.Context, d *Dir, ignore *buildcontext.Ignore) *scann
 
 // context scans everything.
 func (s *scanner) context(old *buildcontext.Node) *buildcontext.Node {
-	return s.dir("", "", buildcontext.Meta{Type: buildcontext.Dir}, buildcontext.IgnoreState{}, old)
+	meta := buildcontext.Meta{Type: buildcontext.Dir}
+	if info, err := os.Lstat(s.root); err == nil {
+		meta.Stamp = stampOf(info)
+	}
+	return s.dir("", "", meta, buildcontext.IgnoreState{}, old)
 }
 
 // entry scans one entry, with what is below it; nil if it is not there or ignored.
