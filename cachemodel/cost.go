@@ -1,5 +1,57 @@
 package cachemodel
 
+import (
+	"fmt"
+	"math"
+)
+
+// RebuildTime says for people how long the steps that are rebuilt take: "about 48 s", or "48 s and more" where some of
+// them are not known; "" where nothing is.
+func RebuildTime(steps []Step) string {
+	total, known, rebuilt := 0.0, 0, 0
+	for _, s := range steps {
+		if s.Status != Rebuilt {
+			continue
+		}
+		rebuilt++
+		if s.Seconds != nil {
+			total += *s.Seconds
+			known++
+		}
+	}
+	switch {
+	case known == 0:
+		return ""
+	case known < rebuilt:
+		return DurationText(total) + " and more"
+	}
+	return "about " + DurationText(total)
+}
+
+// DurationText says a duration, in seconds, as precisely as one plans by.
+func DurationText(s float64) string {
+	switch {
+	case s < 9.95:
+		return fmt.Sprintf("%.1f s", s)
+	case s < 119.5:
+		return fmt.Sprintf("%.0f s", s)
+	}
+	return fmt.Sprintf("%.0f min", math.Round(s/60))
+}
+
+// ByteText says a size as docker does, in powers of ten: "31 MB".
+func ByteText(n int64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB"}
+	size, i := float64(n), 0
+	for size >= 999.5 && i < len(units)-1 {
+		size, i = size/1000, i+1
+	}
+	if size < 9.95 && i > 0 {
+		return fmt.Sprintf("%.1f %s", size, units[i])
+	}
+	return fmt.Sprintf("%.0f %s", size, units[i])
+}
+
 // fillCosts gives the steps that run, or would, what they took in the newest of the bases that knows it.
 func fillCosts(steps []Step, bases []*Plan, next *Plan, why *explainer) {
 	for i := len(bases) - 1; i >= 0; i-- {

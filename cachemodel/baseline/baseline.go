@@ -1,5 +1,5 @@
-// Package baseline finds what the next build is compared with: the Dockerfile and build context of a git revision, of
-// another directory, or as they were when the file was opened.
+// Package baseline finds what the next build is compared with: the last build that is on record, the Dockerfile and build
+// context of a git revision, of another directory, or as they were when the file was opened.
 //
 // It reads files and runs git; it must not know cache keys, verdicts, editors or protocols.
 package baseline
@@ -18,6 +18,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
+	"github.com/layerwise/layerwise/cachemodel/record"
 )
 
 // Kind is a way to find a baseline.
@@ -62,12 +63,41 @@ type Request struct {
 	BaselineFile string             // for Dir: the baseline's Dockerfile, if it is not at the same place within the context
 	CacheDir     string             // where digests of files are kept; "" keeps none
 	Opened       *Contents          // the file and its context as the editor opened it; nil on the command line
+	Record       *record.Record     // the last build of the Dockerfile, see Last; nil if there is none
 }
 
 // Contents are the Dockerfile and the build context of one build.
 type Contents struct {
 	File    *dockerfile.File
 	Context *buildcontext.Tree
+	Record  *record.Record // of the build, if it is on record: it has settings of its own then
+}
+
+// Build is the build of these contents. It has the settings of next, the build that it is compared with, unless they are
+// on record. store is that of the record.
+func (c *Contents) Build(next cachemodel.Build, store *record.Store) cachemodel.Build {
+	base := next
+	base.File, base.Context = c.File, c.Context
+	if r := c.Record; r != nil {
+		base.Settings = store.Settings(r, next.Settings.Args)
+		if base.Settings.Engine == "" {
+			base.Settings.Engine = cachemodel.BuildKit
+		}
+		base.Costs = r.Costs
+		base.Contexts = map[string]*buildcontext.Tree{}
+		for name, named := range r.Contexts {
+			base.Contexts[name] = named.Tree
+		}
+		base.Images = map[string]cachemodel.Image{}
+		for ref, image := range next.Images { // of others both sides know the reference only, which is taken for the same image
+			if old, ok := r.Images[ref]; ok {
+				image = old
+			}
+			base.Images[ref] = image
+		}
+	}
+	base.Settings.NoCache = false // what it made is in the cache
+	return base
 }
 
 // Baseline is what was found.
@@ -80,7 +110,7 @@ type Baseline struct {
 
 // Errors that say why there is no such baseline.
 var (
-	ErrNoRecord = errors.New("no build of this Dockerfile has been recorded")
+	ErrNoRecord = errors.New("no build of this Dockerfile is on record: run it as `layerwise build -- docker build ...`")
 	ErrNotOpen  = errors.New("the file is not open in an editor")
 )
 
@@ -92,11 +122,17 @@ func Find(ctx context.Context, r Request) (Baseline, error) {
 	case Dir:
 		return fromDir(ctx, r)
 	case Recorded:
-		return Baseline{}, ErrNoRecord
+		if r.Record == nil {
+			return Baseline{}, ErrNoRecord
+		}
+		return fromRecord(r.Record), nil
 	case Opened:
 		return fromOpened(r)
 	case None:
 		return none(), nil
+	}
+	if r.Record != nil {
+		return fromRecord(r.Record), ctx.Err()
 	}
 	b, err := fromGit(ctx, r)
 	if err == nil || ctx.Err() != nil {
@@ -112,6 +148,15 @@ func Find(ctx context.Context, r Request) (Baseline, error) {
 
 func none() Baseline {
 	return Baseline{Baseline: cachemodel.Baseline{Kind: string(None)}, Label: "nothing"}
+}
+
+func fromRecord(r *record.Record) Baseline {
+	return Baseline{
+		Baseline: cachemodel.Baseline{Kind: string(Recorded), Ref: r.ID},
+		Label:    r.Label(),
+		Contents: &Contents{File: parse([]byte(r.Text)), Context: r.Context, Record: r},
+		Notes:    r.Notes,
+	}
 }
 
 func fromOpened(r Request) (Baseline, error) {
@@ -169,7 +214,7 @@ func fromDir(ctx context.Context, r Request) (Baseline, error) {
 	}
 	return Baseline{
 		Baseline: cachemodel.Baseline{Kind: string(Dir), Ref: r.Spec.Arg},
-		Label:    r.Spec.Arg,
+		Label:    "dir " + r.Spec.Arg,
 		Contents: &Contents{File: parse(text), Context: tree},
 	}, nil
 }

@@ -72,7 +72,11 @@ type differ struct {
 }
 
 func (d *differ) query(q Query) {
-	a, _ := d.base.selection(q)
+	a, err := d.base.selection(q)
+	if at := (*PathError)(nil); errors.Is(err, ErrUnknown) && errors.As(err, &at) {
+		d.found["/"+at.Path] = Unsure
+		return
+	}
 	b, _ := d.next.selection(q)
 	before := len(d.found)
 	for _, link := range append(a.links, b.links...) {

@@ -74,6 +74,22 @@ func (m Match) fits(r *Record) bool {
 		(m.ContextDir == "" || filepath.Clean(m.ContextDir) == r.ContextDir)
 }
 
+// Label names the build for people, in the local time: "the build of Nov 24 14:02".
+func (r *Record) Label() string {
+	what := "the build"
+	if r.Name != "" {
+		what += " of " + r.Name
+	}
+	when := r.When.Local().Format("Jan 2 15:04")
+	switch {
+	case r.Source == Marked:
+		return "what was marked as built on " + when
+	case r.Name != "":
+		return what + " on " + when
+	}
+	return what + " of " + when
+}
+
 // clone copies a record so far that Put can change it.
 func (r *Record) clone() *Record {
 	c := *r

@@ -67,8 +67,17 @@ type entry struct {
 	size int64
 }
 
+// canonical is the path of a Dockerfile by which its records are found, whichever links lead to its folder.
+func canonical(dockerfile string) string {
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(dockerfile)); err == nil {
+		return filepath.Join(dir, filepath.Base(dockerfile))
+	}
+	return filepath.Clean(dockerfile)
+}
+
+// pathHash stands for a canonical path.
 func pathHash(dockerfile string) string {
-	sum := sha256.Sum256([]byte(filepath.Clean(dockerfile)))
+	sum := sha256.Sum256([]byte(dockerfile))
 	return hex.EncodeToString(sum[:8])
 }
 
@@ -137,7 +146,7 @@ func (s *Store) Put(r *Record) (id string, err error) {
 	if r.When.IsZero() {
 		r.When = s.now()
 	}
-	r.Dockerfile = filepath.Clean(r.Dockerfile)
+	r.Dockerfile = canonical(r.Dockerfile)
 	data, err := encode(r)
 	if err != nil {
 		return "", err
@@ -214,6 +223,7 @@ func (s *Store) Latest(dockerfile string, match Match) (r *Record, problems []er
 	if err != nil {
 		return nil, []error{err}
 	}
+	dockerfile = canonical(dockerfile)
 	hash := pathHash(dockerfile)
 	var newest *Record
 	for _, e := range entries {
@@ -225,7 +235,7 @@ func (s *Store) Latest(dockerfile string, match Match) (r *Record, problems []er
 		case errors.Is(err, fs.ErrNotExist): // forgotten by another process just now
 		case err != nil:
 			problems = append(problems, err)
-		case r.Dockerfile != filepath.Clean(dockerfile):
+		case r.Dockerfile != dockerfile:
 		case match.fits(r):
 			return r, problems
 		case newest == nil:
@@ -241,8 +251,9 @@ func (s *Store) List(dockerfile string) (records []*Record, problems []error) {
 	if err != nil {
 		return nil, []error{err}
 	}
+	hash := pathHash(canonical(dockerfile))
 	for _, e := range entries {
-		if dockerfile != "" && e.hash != pathHash(dockerfile) {
+		if dockerfile != "" && e.hash != hash {
 			continue
 		}
 		r, err := s.read(e)
@@ -301,8 +312,9 @@ func (s *Store) Forget(id string) error {
 // ForgetAll deletes the records of a Dockerfile, or of all of them for "", and returns how many there were.
 func (s *Store) ForgetAll(dockerfile string) (n int, err error) {
 	entries, err := s.entries()
+	hash := pathHash(canonical(dockerfile))
 	for _, e := range entries {
-		if dockerfile != "" && e.hash != pathHash(dockerfile) {
+		if dockerfile != "" && e.hash != hash {
 			continue
 		}
 		if e := os.Remove(filepath.Join(s.dir, e.file)); e == nil {

@@ -13,6 +13,8 @@ import (
 // subcommands is the table of all subcommands, one file each.
 var subcommands = []func() *cobra.Command{
 	newPredict,
+	newBuild,
+	newBaseline,
 	newCheck,
 	newReorder,
 	newRules,

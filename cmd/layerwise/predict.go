@@ -15,6 +15,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/spf13/cobra"
 )
 
@@ -23,6 +24,7 @@ type predictOptions struct {
 	context, baseline, baselineFile, target, platform, engine, format string
 	args, baselineArgs, contexts                                      []string
 	noCache                                                           bool
+	given                                                             func(flag string) bool
 }
 
 func newPredict() *cobra.Command {
@@ -34,11 +36,12 @@ func newPredict() *cobra.Command {
 the first reason), config (runs nothing) or skipped (not part of the target). Nothing is built.
 
 The baseline is what the cache is taken to hold:
-  auto       the git commit at HEAD; where there is none, nothing
+  auto       the last build on record, else the git commit at HEAD; where there is none, nothing
+  recorded   the last build on record for this Dockerfile (layerwise build), with the settings that it had
   git[:REV]  the Dockerfile and the context as they are in that commit
   dir:PATH   another build context, with its Dockerfile at the same place in it
-Build arguments: the baseline has those of --baseline-build-arg. Where none is given, a dir: baseline has none, any other
-the same as the next build.`,
+Build arguments: a recorded build has its own; the settings that are not given here are then those of that build. Any other
+baseline has those of --baseline-build-arg. Where none is given, a dir: baseline has none, git the same as the next build.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file := "Dockerfile"
@@ -47,22 +50,23 @@ the same as the next build.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
-			report, notes, text, err := predict(ctx, file, o)
+			o.given = cmd.Flags().Changed
+			p, err := predict(ctx, file, o)
 			if err != nil {
 				return err
 			}
-			for _, note := range notes {
+			for _, note := range p.notes {
 				fmt.Fprintln(cmd.ErrOrStderr(), "layerwise:", note)
 			}
 			if o.format == "json" {
-				return printJSON(cmd.OutOrStdout(), report)
+				return printJSON(cmd.OutOrStdout(), p.report)
 			}
-			return printPrediction(cmd.OutOrStdout(), report, text)
+			return printPrediction(cmd.OutOrStdout(), p)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.context, "context", "", "the build context (default: the Dockerfile's folder)")
-	f.StringVar(&o.baseline, "baseline", "auto", "what to compare with: auto, git[:REV] or dir:PATH")
+	f.StringVar(&o.baseline, "baseline", "auto", "what to compare with: auto, recorded, git[:REV] or dir:PATH")
 	f.StringVar(&o.baselineFile, "baseline-file", "", "with dir:PATH, the baseline's Dockerfile")
 	f.StringVar(&o.target, "target", "", "the stage to build (default: the last)")
 	f.StringArrayVar(&o.args, "build-arg", nil, "a build argument, KEY=VALUE, or KEY for the environment's value")
@@ -75,98 +79,140 @@ the same as the next build.`,
 	return cmd
 }
 
-// predict makes the report, with notes for people and the Dockerfile's text.
-func predict(ctx context.Context, file string, o predictOptions) (*cachemodel.Report, []string, *source.Text, error) {
+// prediction is what predict prints.
+type prediction struct {
+	report   *cachemodel.Report
+	baseline string   // for people
+	notes    []string // for people
+	text     *source.Text
+}
+
+func predict(ctx context.Context, file string, o predictOptions) (*prediction, error) {
 	spec, err := baseline.ParseSpec(o.baseline)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	engine := cachemodel.Engine(o.engine)
 	if engine != cachemodel.BuildKit && engine != cachemodel.Classic {
-		return nil, nil, nil, fmt.Errorf("--engine is %q: use buildkit or classic", o.engine)
+		return nil, fmt.Errorf("--engine is %q: use buildkit or classic", o.engine)
 	}
 	if o.format != "text" && o.format != "json" {
-		return nil, nil, nil, fmt.Errorf("--format is %q: use text or json", o.format)
+		return nil, fmt.Errorf("--format is %q: use text or json", o.format)
 	}
 	for _, platform := range strings.Split(o.platform, ",") {
 		if _, err := platforms.Parse(platform); o.platform != "" && err != nil {
-			return nil, nil, nil, fmt.Errorf("--platform is %q: use OS/ARCHITECTURE, as in linux/arm64", o.platform)
+			return nil, fmt.Errorf("--platform is %q: use OS/ARCHITECTURE, as in linux/arm64", o.platform)
 		}
 	}
 	content, err := readDockerfile(file)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	path, err := filepath.Abs(file)
 	if err != nil {
-		return nil, nil, nil, err
-	}
-	contextDir := o.context
-	if contextDir == "" {
-		contextDir = filepath.Dir(path)
-	}
-	if contextDir, err = filepath.Abs(contextDir); err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	next := cachemodel.Build{File: dockerfile.Parse(source.New(content), nil), Contexts: map[string]*buildcontext.Tree{}}
-	next.Settings = cachemodel.Settings{Engine: engine, Target: o.target, Platform: o.platform, NoCache: o.noCache}
-	if next.Settings.Args, err = buildArgs("--build-arg", o.args); err != nil {
-		return nil, nil, nil, err
-	}
-	scan := disk.Options{CacheDir: digestCache()}
-	dir, err := disk.Open(ctx, contextDir, path, scan)
+	options, err := o.options()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
+	}
+	store := record.NewStore(digestCache())
+	request := baseline.Request{Spec: spec, Dockerfile: path, BaselineFile: o.baselineFile, CacheDir: digestCache()}
+	var notes []string
+	if spec.Kind == baseline.Auto || spec.Kind == baseline.Recorded {
+		request.Record, notes = baseline.Last(ctx, store, nil, path, options.Match())
+	}
+	if request.Record != nil {
+		var taken string
+		if options, taken = options.From(request.Record, store); taken != "" {
+			notes = append(notes, "as in "+request.Record.Label()+": "+taken)
+		}
+	}
+	if options.ContextDir == "" {
+		options.ContextDir = filepath.Dir(path)
+	}
+	next.Settings = options.Settings()
+	next.Settings.NoCache = o.noCache
+	scan := disk.Options{CacheDir: digestCache()}
+	dir, err := disk.Open(ctx, options.ContextDir, path, scan)
+	if err != nil {
+		return nil, err
 	}
 	next.Context = dir.Tree()
-	for _, kv := range o.contexts {
-		name, dir, ok := strings.Cut(kv, "=")
-		if !ok || name == "" {
-			return nil, nil, nil, fmt.Errorf("--build-context is %q: use NAME=DIRECTORY", kv)
-		}
-		if next.Contexts[name], err = disk.Scan(ctx, dir, path, scan); err != nil {
-			return nil, nil, nil, err
+	for name, named := range options.Contexts {
+		if next.Contexts[name], err = disk.Scan(ctx, named, path, scan); err != nil {
+			return nil, err
 		}
 	}
-	found, err := baseline.Find(ctx, baseline.Request{
-		Spec: spec, Dockerfile: path, ContextDir: contextDir, Context: next.Context,
-		BaselineFile: o.baselineFile, CacheDir: scan.CacheDir,
-	})
+	request.ContextDir, request.Context = options.ContextDir, next.Context
+	found, err := baseline.Find(ctx, request)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("baseline %s: %w", o.baseline, err)
+		return nil, fmt.Errorf("baseline %s: %w", o.baseline, err)
 	}
-	notes := found.Notes
+	notes = append(notes, found.Notes...)
 	for _, problem := range next.Context.Problems() {
 		notes = append(notes, problem.Error())
 	}
 
 	var bases []*cachemodel.Plan
 	if found.Contents != nil {
-		base := next
-		base.File, base.Context = found.Contents.File, found.Contents.Context
-		base.Settings.NoCache = false
+		base := found.Contents.Build(next, store)
 		if len(o.baselineArgs) > 0 || spec.Kind == baseline.Dir {
 			if base.Settings.Args, err = buildArgs("--baseline-build-arg", o.baselineArgs); err != nil {
-				return nil, nil, nil, err
+				return nil, err
 			}
 		}
 		bases = append(bases, cachemodel.NewPlan(base))
-		if engine == cachemodel.BuildKit && base.Context != nil {
+		if next.Settings.Engine == cachemodel.BuildKit && base.Context != nil {
 			next.Context = buildcontext.Resent(base.Context, next.Context)
 		}
 	}
 	plan := cachemodel.NewPlan(next)
 	if err := plan.Err(); err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	steps := cachemodel.Compare(bases, plan)
 	if err := dir.Save(); err != nil {
 		notes = append(notes, fmt.Sprintf("the digests of the build context are not kept: %v", err))
 	}
-	return &cachemodel.Report{
-		File: file, Engine: engine, Target: o.target, Baseline: found.Baseline,
+	report := &cachemodel.Report{
+		File: file, Engine: next.Settings.Engine, Target: next.Settings.Target, Baseline: found.Baseline,
 		Steps: steps, Summary: cachemodel.Summarize(steps),
-	}, notes, next.File.Text, nil
+	}
+	return &prediction{report, found.Label, notes, next.File.Text}, nil
+}
+
+// options are the choices that the flags make.
+func (o predictOptions) options() (baseline.Options, error) {
+	out := baseline.Options{Target: o.target, Platform: o.platform}
+	var err error
+	if o.given("engine") {
+		out.Engine = cachemodel.Engine(o.engine)
+	}
+	if o.given("build-arg") {
+		if out.Args, err = buildArgs("--build-arg", o.args); err != nil {
+			return out, err
+		}
+	}
+	if o.context != "" {
+		if out.ContextDir, err = filepath.Abs(o.context); err != nil {
+			return out, err
+		}
+	}
+	for _, kv := range o.contexts {
+		name, dir, ok := strings.Cut(kv, "=")
+		if !ok || name == "" {
+			return out, fmt.Errorf("--build-context is %q: use NAME=DIRECTORY", kv)
+		}
+		if out.Contexts == nil {
+			out.Contexts = map[string]string{}
+		}
+		if out.Contexts[name], err = filepath.Abs(dir); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 // buildArgs reads KEY=VALUE flags; KEY alone takes the environment's value, if it has one, as docker build does.

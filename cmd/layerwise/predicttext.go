@@ -22,11 +22,12 @@ var marks = map[cachemodel.Status]string{
 }
 
 // printPrediction shows the Dockerfile with a mark at each instruction and the cause at the end of its line.
-func printPrediction(w io.Writer, r *cachemodel.Report, text *source.Text) error {
+func printPrediction(w io.Writer, prediction *prediction) error {
+	r, text := prediction.report, prediction.text
 	p := colour(w)
 	width := terminalWidth(w)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", p.paint(p.bold, fmt.Sprintf("%s · %s · compared with %s", printable(r.File), r.Engine, baselineLabel(r.Baseline))))
+	fmt.Fprintf(&b, "%s\n\n", p.paint(p.bold, fmt.Sprintf("%s · %s · compared with %s", printable(r.File), r.Engine, printable(prediction.baseline))))
 	digits := len(fmt.Sprint(text.LineCount()))
 	codeWidth := 0
 	for _, s := range r.Steps {
@@ -104,17 +105,16 @@ func stepNote(s cachemodel.Step) string {
 		parts = append(parts, s.Detail)
 	}
 	note := strings.Join(parts, "; ")
+	if cost := costText(cachemodel.Cost{Seconds: s.Seconds, Bytes: s.Bytes}); cost != "" {
+		if note != "" {
+			note += " "
+		}
+		note += "(" + cost + ")"
+	}
 	if s.Status == cachemodel.Rebuilt && !s.Certain {
 		note = "perhaps: " + note
 	}
 	return note
-}
-
-func baselineLabel(b cachemodel.Baseline) string {
-	if b.Kind == "none" {
-		return "nothing"
-	}
-	return strings.TrimSpace(b.Kind + " " + printable(b.Ref))
 }
 
 // predictionSummary counts the steps that a build has, as in "5 of 7 steps cached · rebuilds from line 9".
@@ -126,8 +126,8 @@ func predictionSummary(r *cachemodel.Report) string {
 			break
 		}
 	}
-	if r.Summary.Rebuilt > 0 && r.Summary.Seconds != nil {
-		line += fmt.Sprintf(", about %.0f s", *r.Summary.Seconds)
+	if took := cachemodel.RebuildTime(r.Steps); took != "" {
+		line += ", " + took
 	}
 	if r.Summary.Unknown > 0 {
 		line += fmt.Sprintf(" · %d cannot be read", r.Summary.Unknown)

@@ -11,7 +11,10 @@ import (
 var update = flag.Bool("update", false, "write the goldens of the scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"layerwise": func() { os.Exit(run()) }})
+	testscript.Main(m, map[string]func(){
+		"layerwise": func() { os.Exit(run()) },
+		"docker":    standIn, "podman": standIn, "buildctl": standIn, "nothing": standIn,
+	})
 }
 
 // Each script in testdata/script runs the command as a user does.

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/invocation"
+	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+func newBuild() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "build -- COMMAND [ARGUMENT...]",
+		Short: "Run a build and remember it, to compare the next one with",
+		Long: `Build runs a command that builds images, just as it is: its input and output, its signals and its exit code. If it
+succeeds, the build is recorded: the Dockerfile, the digests of the build context and the settings. predict and the editors
+then compare with that. Of build arguments that look like secrets only a keyed hash is kept.
+
+It knows docker build, docker buildx build, docker compose build, docker buildx bake, podman build, buildah build, nerdctl
+build and buildctl build. A command that it does not know, or a build whose context or Dockerfile is no local file, runs all
+the same and is not recorded. Whether recording succeeds never changes the exit code.`,
+		Example: "  layerwise build -- docker build -t app .\n  layerwise build -- docker compose build web",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return build(args, cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	return cmd
+}
+
+// build runs the command and records its builds. What goes wrong with recording is told on stderr after the command's own
+// output.
+func build(args []string, stderr io.Writer) error {
+	recorder := startRecording(args)
+	code, err := runCommand(args)
+	if err != nil {
+		return exitError{code: code, err: err}
+	}
+	if code == 0 {
+		recorder.finish()
+	}
+	for _, message := range recorder.messages {
+		fmt.Fprintln(stderr, "layerwise:", message)
+	}
+	if code != 0 {
+		return exitError{code: code}
+	}
+	return nil
+}
+
+// runCommand runs a program with our own input, output and environment, and returns its exit code as a shell gives it. The
+// error is about a program that cannot be run.
+func runCommand(args []string) (code int, err error) {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, forwarded...)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+			return 127, err
+		}
+		return 126, err
+	}
+	ended := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				if !fromTerminal(s) {
+					_ = cmd.Process.Signal(s) // it may have ended just now
+				}
+			case <-ended:
+				return
+			}
+		}
+	}()
+	err = cmd.Wait()
+	close(ended)
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	if code := cmd.ProcessState.ExitCode(); code >= 0 {
+		return code, nil
+	}
+	return 126, err
+}
+
+// fromTerminal reports whether a signal is one that a terminal sends to all programs that run in it: the command has got it
+// itself then.
+func fromTerminal(s os.Signal) bool {
+	if s != os.Interrupt && s != syscall.SIGQUIT && s != syscall.SIGHUP {
+		return false
+	}
+	return term.IsTerminal(int(os.Stdin.Fd())) || term.IsTerminal(int(os.Stdout.Fd())) || term.IsTerminal(int(os.Stderr.Fd()))
+}
+
+// recorder remembers the builds of a command: it looks at the files before the command runs and once more after.
+type recorder struct {
+	store    *record.Store
+	pending  []*pending
+	messages []string
+}
+
+// pending is a build that is running.
+type pending struct {
+	build    invocation.Build
+	text     string
+	context  *disk.Dir
+	contexts map[string]*disk.Dir
+	before   map[string]*buildcontext.Tree // by the name of the context, "" is the main one
+}
+
+func startRecording(args []string) *recorder {
+	r := &recorder{store: record.NewStore(digestCache())}
+	dir, err := os.Getwd()
+	if err != nil {
+		r.tell("nothing is recorded: %v", err)
+		return r
+	}
+	builds, err := invocation.Parse(invocation.Command{Args: args, Env: os.Environ(), Dir: dir})
+	if err != nil {
+		r.tell("nothing is recorded: %v", err)
+	}
+	for _, b := range builds {
+		p, err := begin(b)
+		if err != nil {
+			r.tell("%s: not recorded: %v", describeBuild(b), err)
+			continue
+		}
+		r.pending = append(r.pending, p)
+	}
+	return r
+}
+
+func (r *recorder) tell(format string, args ...any) {
+	r.messages = append(r.messages, fmt.Sprintf(format, args...))
+}
+
+func describeBuild(b invocation.Build) string {
+	if b.Name != "" {
+		return b.Name
+	}
+	return b.Dockerfile
+}
+
+// begin reads what a build is about to read.
+func begin(b invocation.Build) (*pending, error) {
+	text, err := readDockerfile(b.Dockerfile)
+	if err != nil {
+		return nil, err
+	}
+	p := &pending{build: b, text: text, contexts: map[string]*disk.Dir{}, before: map[string]*buildcontext.Tree{}}
+	options := disk.Options{CacheDir: digestCache()}
+	if p.context, err = disk.Open(context.Background(), b.ContextDir, b.Dockerfile, options); err != nil {
+		return nil, err
+	}
+	p.before[""] = p.context.Tree()
+	for name, dir := range b.Contexts {
+		if p.contexts[name], err = disk.Open(context.Background(), dir, b.Dockerfile, options); err != nil {
+			return nil, err
+		}
+		p.before[name] = p.contexts[name].Tree()
+	}
+	plan := cachemodel.NewPlan(p.planned(p.before)) // reads the contents of the files that its steps read
+	return p, plan.Err()
+}
+
+// planned is the build with these contexts.
+func (p *pending) planned(trees map[string]*buildcontext.Tree) cachemodel.Build {
+	b := cachemodel.Build{
+		File: dockerfile.Parse(source.New(p.text), nil), Context: trees[""], Settings: p.build.Settings, Contexts: map[string]*buildcontext.Tree{},
+	}
+	for name := range p.contexts {
+		b.Contexts[name] = trees[name]
+	}
+	return b
+}
+
+// finish records the builds, after the command succeeded.
+func (r *recorder) finish() {
+	for _, p := range r.pending {
+		if err := r.put(p); err != nil {
+			r.tell("%s: %v", describeBuild(p.build), err)
+		}
+	}
+}
+
+func (r *recorder) put(p *pending) error {
+	if now, err := readDockerfile(p.build.Dockerfile); err != nil || now != p.text {
+		return errors.New("the build is not recorded: the Dockerfile changed meanwhile")
+	}
+	settled := map[string]*buildcontext.Tree{}
+	var changed []string
+	look := func(name string, dir *disk.Dir) error {
+		after, err := dir.Rescan(context.Background())
+		if err != nil {
+			return err
+		}
+		tree, paths := buildcontext.Settled(p.before[name], after)
+		settled[name] = tree
+		changed = append(changed, paths...)
+		_ = dir.Save() // only a help for the next time
+		return nil
+	}
+	if err := look("", p.context); err != nil {
+		return err
+	}
+	rec := &record.Record{
+		When: time.Now(), Source: record.Built, Tool: p.build.Tool, Name: p.build.Name, Builder: p.build.Builder, Tags: p.build.Tags,
+		Dockerfile: p.build.Dockerfile, Text: p.text, ContextDir: p.build.ContextDir, Context: settled[""],
+		Contexts: map[string]record.NamedContext{}, Settings: p.build.Settings, Notes: p.build.Notes,
+	}
+	rec.Settings.NoCache = false
+	for name, dir := range p.contexts {
+		if err := look(name, dir); err != nil {
+			return err
+		}
+		rec.Contexts[name] = record.NamedContext{Dir: dir.Root(), Tree: settled[name]}
+	}
+	if len(changed) > 0 {
+		rec.Notes = append(rec.Notes, changedMeanwhile(changed))
+	}
+	earlier, _ := r.store.Latest(rec.Dockerfile, record.Match{Name: rec.Name, Target: rec.Settings.Target})
+	if earlier != nil {
+		old := cachemodel.Build{File: dockerfile.Parse(source.New(earlier.Text), nil), Settings: earlier.Settings, Costs: earlier.Costs}
+		now := p.planned(settled)
+		now.Costs = rec.Costs
+		rec.Costs = cachemodel.CarryCosts(old, now)
+	}
+	_, err := r.store.Put(rec)
+	return err
+}
+
+// changedMeanwhile is the note on files that changed while the build ran: it may have read them before or after.
+func changedMeanwhile(paths []string) string {
+	const shown = 3
+	list := strings.Join(paths[:min(shown, len(paths))], ", ")
+	if more := len(paths) - shown; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return "Changed while the build ran, so it is not known what was built of: " + list + "."
+}
