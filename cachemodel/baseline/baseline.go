@@ -64,7 +64,11 @@ type Request struct {
 	CacheDir     string             // where digests of files are kept; "" keeps none
 	Opened       *Contents          // the file and its context as the editor opened it; nil on the command line
 	Record       *record.Record     // the last build of the Dockerfile, see Last; nil if there is none
+	History      History            // of a builder, for Last; nil if there is none
 }
+
+// History finds the last successful build of a request's Dockerfile in a builder's own history; nil where there is none.
+type History func(context.Context, Request) (*record.Record, error)
 
 // Contents are the Dockerfile and the build context of one build.
 type Contents struct {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/record"
@@ -72,30 +73,35 @@ func (o Options) Settings() cachemodel.Settings {
 	return cachemodel.Settings{Engine: cmp.Or(o.Engine, cachemodel.BuildKit), Target: o.Target, Args: o.Args, Platform: o.Platform}
 }
 
-// History finds the last successful build of a Dockerfile, given by its absolute path, in a builder's own history. It
-// returns nil where there is none.
-type History func(ctx context.Context, dockerfile string, match record.Match) (*record.Record, error)
-
-// Last returns the last build of a Dockerfile that is on record, in the store or in a builder's history, which may be nil.
-// It returns nil if there is none. The notes say for people what could not be read.
-func Last(ctx context.Context, store *record.Store, history History, dockerfile string, match record.Match) (*record.Record, []string) {
+// Stored returns the last build of a Dockerfile in the store, nil if there is none. The notes say for people what could
+// not be read.
+func Stored(store *record.Store, dockerfile string, match record.Match) (*record.Record, []string) {
 	if dockerfile == "" {
 		return nil, nil
 	}
-	var notes []string
 	last, problems := store.Latest(dockerfile, match)
+	var notes []string
 	for _, problem := range problems {
 		notes = append(notes, problem.Error())
 	}
-	if history == nil {
-		return last, notes
+	return last, notes
+}
+
+// sameBuild is how much later a builder's history may say that a build ended that we recorded ourselves.
+const sameBuild = 2 * time.Second
+
+// Last returns the later of a stored build, which may be nil, and the one that r.History finds.
+func Last(ctx context.Context, r Request, stored *record.Record) (*record.Record, []string) {
+	if r.History == nil || r.Dockerfile == "" {
+		return stored, nil
 	}
-	found, err := history(ctx, dockerfile, match)
-	if err != nil {
+	found, err := r.History(ctx, r)
+	var notes []string
+	if err != nil && ctx.Err() == nil {
 		notes = append(notes, err.Error())
 	}
-	if found != nil && (last == nil || found.When.After(last.When)) {
-		last = found
+	if found != nil && (stored == nil || found.When.Sub(stored.When) > sameBuild) {
+		return found, notes
 	}
-	return last, notes
+	return stored, notes
 }

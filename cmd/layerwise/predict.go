@@ -120,8 +120,27 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	store := record.NewStore(digestCache())
 	request := baseline.Request{Spec: spec, Dockerfile: path, BaselineFile: o.baselineFile, CacheDir: digestCache()}
 	var notes []string
-	if spec.Kind == baseline.Auto || spec.Kind == baseline.Recorded {
-		request.Record, notes = baseline.Last(ctx, store, nil, path, options.Match())
+	wantsRecord := spec.Kind == baseline.Auto || spec.Kind == baseline.Recorded
+	if wantsRecord {
+		request.Record, notes = baseline.Stored(store, path, options.Match())
+	}
+	request.ContextDir = options.ContextDir
+	if request.ContextDir == "" && request.Record != nil {
+		request.ContextDir = request.Record.ContextDir
+	}
+	if request.ContextDir == "" {
+		request.ContextDir = filepath.Dir(path)
+	}
+	scan := disk.Options{CacheDir: digestCache()}
+	dir, err := disk.Open(ctx, request.ContextDir, path, scan)
+	if err != nil {
+		return nil, err
+	}
+	next.Context, request.Context = dir.Tree(), dir.Tree()
+	if wantsRecord {
+		var amiss []string
+		request.Record, amiss = baseline.Last(ctx, request, request.Record)
+		notes = append(notes, amiss...)
 	}
 	if request.Record != nil {
 		var taken string
@@ -129,23 +148,13 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 			notes = append(notes, "as in "+request.Record.Label()+": "+taken)
 		}
 	}
-	if options.ContextDir == "" {
-		options.ContextDir = filepath.Dir(path)
-	}
 	next.Settings = options.Settings()
 	next.Settings.NoCache = o.noCache
-	scan := disk.Options{CacheDir: digestCache()}
-	dir, err := disk.Open(ctx, options.ContextDir, path, scan)
-	if err != nil {
-		return nil, err
-	}
-	next.Context = dir.Tree()
 	for name, named := range options.Contexts {
 		if next.Contexts[name], err = disk.Scan(ctx, named, path, scan); err != nil {
 			return nil, err
 		}
 	}
-	request.ContextDir, request.Context = options.ContextDir, next.Context
 	found, err := baseline.Find(ctx, request)
 	if err != nil {
 		return nil, fmt.Errorf("baseline %s: %w", o.baseline, err)
