@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -83,28 +84,40 @@ func (d *Daemon) MakeImages(ctx context.Context) (*Layouts, error) {
 		if err != nil {
 			return nil, err
 		}
-		layout := filepath.Join(d.dir, "image-"+name)
-		_, err = d.Client.Solve(ctx, nil, client.SolveOpt{
-			Frontend:    "dockerfile.v0",
-			LocalMounts: map[string]fsutil.FS{"context": local, "dockerfile": local},
-			Exports: []client.ExportEntry{{Type: client.ExporterOCI, OutputDir: layout,
-				Attrs: map[string]string{"tar": "false"}}},
-		}, nil)
-		if err != nil {
-			return nil, fmt.Errorf("making the image %s: %w", name, err)
-		}
-		dt, err := os.ReadFile(filepath.Join(layout, "index.json"))
-		if err != nil {
+		if imgs.Contexts["context:"+name], err = imgs.Add(ctx, d, name, nil, local); err != nil {
 			return nil, err
 		}
-		var idx ocispecs.Index
-		if err := json.Unmarshal(dt, &idx); err != nil {
-			return nil, err
-		}
-		if imgs.Stores[name], err = contentlocal.NewStore(layout); err != nil {
-			return nil, err
-		}
-		imgs.Contexts["context:"+name] = fmt.Sprintf("oci-layout://%s@%s", name, idx.Manifests[0].Digest)
 	}
 	return imgs, nil
+}
+
+// Add builds one more image from a context with its Dockerfile, with options of the Dockerfile frontend, and returns
+// what names it as a named context.
+func (imgs *Layouts) Add(ctx context.Context, d *Daemon, name string, options map[string]string, files fsutil.FS) (string, error) {
+	layout := filepath.Join(d.dir, "image-"+name)
+	attrs := maps.Clone(imgs.Contexts)
+	maps.Copy(attrs, options)
+	_, err := d.Client.Solve(ctx, nil, client.SolveOpt{
+		Frontend:      "dockerfile.v0",
+		FrontendAttrs: attrs,
+		LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": files},
+		OCIStores:     imgs.Stores,
+		Exports: []client.ExportEntry{{Type: client.ExporterOCI, OutputDir: layout,
+			Attrs: map[string]string{"tar": "false"}}},
+	}, nil)
+	if err != nil {
+		return "", fmt.Errorf("making the image %s: %w", name, err)
+	}
+	dt, err := os.ReadFile(filepath.Join(layout, "index.json"))
+	if err != nil {
+		return "", err
+	}
+	var idx ocispecs.Index
+	if err := json.Unmarshal(dt, &idx); err != nil {
+		return "", err
+	}
+	if imgs.Stores[name], err = contentlocal.NewStore(layout); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("oci-layout://%s@%s", name, idx.Manifests[0].Digest), nil
 }

@@ -1,0 +1,241 @@
+package conformance
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+// RewriteCase is a Dockerfile that rewrites may be offered for, with its context. Its FROMs that name no stage all get
+// one image: busybox with stand-ins for package managers (testdata/rewrites/tools) that read the manifests the real
+// ones read, and write what depends on them.
+type RewriteCase struct {
+	Name       string
+	Prose      string // what is tricky about it
+	Dockerfile string
+	Files      map[string]string // the context; a name that ends in "@" is a symlink to its content, one in "*" is executable
+}
+
+// app is a program in some language, as its author would build it.
+type app struct {
+	image     string
+	files     map[string]string
+	manifests []string // COPY arguments that bring the manifests and nothing else
+	installs  []string
+	builds    []string
+	artefact  string
+}
+
+var apps = []app{
+	{"node:22", map[string]string{
+		"package.json": "{\n  \"name\": \"shop\",\n  \"scripts\": {\n    \"build\": \"true\"\n  }\n}\n", "package-lock.json": "{\"lock\": 1}\n",
+		"src/index.js": "index\n", "src/lib/util.js": "util\n", "public/index.html": "<p>\n", "README.md": "readme\n",
+	}, []string{"package.json package-lock.json ./", "package*.json ./"}, []string{"npm ci", "npm install", "npm ci --omit=dev"}, []string{"npm run build"}, "dist"},
+	{"node:22-alpine", map[string]string{
+		"package.json": "{\n  \"name\": \"site\"\n}\n", "yarn.lock": "lock\n", "src/index.js": "index\n", "assets/logo.svg": "<svg/>\n",
+	}, []string{"package.json yarn.lock ./"}, []string{"yarn install --frozen-lockfile", "yarn"}, []string{"yarn build"}, "dist"},
+	{"python:3.12-slim", map[string]string{
+		"requirements.txt": "flask\n", "app/main.py": "main\n", "app/util.py": "util\n", "tests/test_main.py": "test\n",
+	}, []string{"requirements.txt .", "requirements.txt ./"}, []string{"pip install -r requirements.txt", "pip install --no-cache-dir -r requirements.txt"}, []string{"cat app/*.py > /app.bundle", "true"}, "app"},
+	{"golang:1.24", map[string]string{
+		"go.mod": "module example.com/x\n", "go.sum": "sum\n", "main.go": "package main\n", "internal/a/a.go": "package a\n",
+	}, []string{"go.mod go.sum ./", "go.* ./"}, []string{"go mod download"}, []string{"go build -o /out/app .", "CGO_ENABLED=0 go build -o bin/app ./..."}, "main.go"},
+	{"rust:1", map[string]string{
+		"Cargo.toml": "[package]\nname = \"x\"\n", "Cargo.lock": "lock\n", "src/main.rs": "fn main() {}\n",
+	}, []string{"Cargo.toml Cargo.lock ./"}, []string{"cargo fetch"}, []string{"cargo build --release"}, "src"},
+	{"ruby:3.3", map[string]string{
+		"Gemfile": "gem \"rails\"\n", "Gemfile.lock": "lock\n", "app/models/a.rb": "class A\n", "config/app.yml": "a: 1\n",
+	}, []string{"Gemfile Gemfile.lock ./", "Gemfile* ./"}, []string{"bundle install", "bundle install --jobs 4"}, []string{"cat config/app.yml > /config"}, "app"},
+	{"php:8-cli", map[string]string{
+		"composer.json": "{\n  \"name\": \"a/b\"\n}\n", "composer.lock": "lock\n", "src/a.php": "<?php\n", "public/index.php": "<?php\n",
+	}, []string{"composer.json composer.lock ./"}, []string{"composer install", "composer install --no-scripts --no-autoloader"}, []string{"composer dump-autoload", "true"}, "src"},
+	{"maven:3", map[string]string{
+		"pom.xml": "<project/>\n", "src/main/java/A.java": "class A {}\n",
+	}, []string{"pom.xml ./"}, []string{"mvn -B dependency:go-offline"}, []string{"mvn -B package"}, "src"},
+}
+
+// GenerateRewriteCase makes a Dockerfile that builds, in an order that its author might have found good enough, with one or
+// more traps for who reorders it.
+func GenerateRewriteCase(seed uint64) RewriteCase {
+	r := rand.New(rand.NewPCG(seed, 7))
+	pick := func(list []string) string { return list[r.IntN(len(list))] }
+	chance := func(percent int) bool { return r.IntN(100) < percent }
+	a := apps[r.IntN(len(apps))]
+	c := RewriteCase{Name: fmt.Sprintf("generated-%d", seed), Files: map[string]string{}}
+	for name, text := range a.files {
+		c.Files[name] = text
+	}
+	var traps []string
+	trap := func(percent int, name string) bool {
+		if !chance(percent) {
+			return false
+		}
+		traps = append(traps, name)
+		return true
+	}
+
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	if trap(15, "global ARG in FROM") {
+		line("ARG TAG=%s", strings.SplitN(a.image, ":", 2)[1])
+		line("FROM %s:${TAG} AS build", strings.SplitN(a.image, ":", 2)[0])
+	} else {
+		line("FROM %s AS build", a.image)
+	}
+
+	// What an author writes before the application comes in, in any order.
+	var head []string
+	if chance(60) {
+		head = append(head, pick([]string{"ENV NODE_ENV=production", "ENV RAILS_ENV=production PIP_NO_CACHE_DIR=1", "ENV GOFLAGS=-trimpath\nENV API_URL=/api"}))
+	}
+	if trap(30, "ARG that changes with each build") {
+		head = append(head, pick([]string{"ARG GIT_SHA=none\nENV GIT_SHA=$GIT_SHA", "ARG VERSION=dev", "ARG BUILD_DATE=today\nLABEL date=$BUILD_DATE", "ARG GIT_SHA=none\nRUN echo $GIT_SHA > /etc/revision"}))
+	}
+	if chance(50) {
+		head = append(head, pick([]string{"RUN apt-get update && apt-get install -y curl git", "RUN apt-get update \\\n && apt-get install -y --no-install-recommends \\\n    # the database\n    libpq-dev \\\n && rm -rf /var/lib/apt/lists/*", "RUN apk add --no-cache git", "RUN mkdir -p /data && chmod 777 /data"}))
+	}
+	if trap(20, "a label or port early") {
+		head = append(head, pick([]string{"LABEL maintainer=us", "EXPOSE 8080", "STOPSIGNAL SIGINT", "VOLUME /data"}))
+	}
+	if trap(15, "another shell") {
+		head = append(head, `SHELL ["/bin/sh", "-eu", "-c"]`)
+	}
+	r.Shuffle(len(head), func(i, j int) { head[i], head[j] = head[j], head[i] })
+	for i, h := range head {
+		if chance(20) {
+			line("# Needed by step %d.", i)
+		}
+		line("%s", h)
+	}
+	workdir := pick([]string{"/app", "/src", "/usr/src/app"})
+	if trap(15, "relative WORKDIR") {
+		line("WORKDIR /srv\nWORKDIR web")
+		workdir = "/srv/web"
+	} else {
+		line("WORKDIR %s", workdir)
+	}
+	if trap(15, "USER before install") {
+		line("RUN mkdir -p %s /home/app /out && chown -R 1000:1000 %s /home/app /out /usr /go /data 2>/dev/null || true", workdir, workdir)
+		line("ENV HOME=/home/app")
+		line("RUN mkdir -p /usr/lib/python3 /usr/local/bundle /go && chmod -R 777 /usr/lib/python3 /usr/local/bundle /go")
+	}
+
+	// The traps within the context.
+	if trap(15, "a script that reads what was copied") {
+		c.Files["scripts/setup.sh"] = "cat " + a.artefact + "* 2>/dev/null > /setup.out; cat config.txt >> /setup.out; true\n"
+		c.Files["config.txt"] = "config\n"
+	}
+	if _, node := a.files["package.json"]; node && trap(25, "a lifecycle script that reads sources") {
+		c.Files["package.json"] = "{\n  \"scripts\": {\n    \"postinstall\": \"cat src/index.js > /postinstall.out 2>/dev/null; true\"\n  }\n}\n"
+	}
+	if _, py := a.files["requirements.txt"]; py && trap(25, "requirements that include others") {
+		c.Files["requirements.txt"] = "-r requirements/base.txt\nflask\n"
+		c.Files["requirements/base.txt"] = "django\n"
+	}
+	if _, goMod := a.files["go.mod"]; goMod && trap(25, "a replaced module in the context") {
+		c.Files["go.mod"] = "module example.com/x\nreplace example.com/y => ./internal\n"
+	}
+	if _, gem := a.files["Gemfile"]; gem && trap(25, "a gem by path") {
+		c.Files["Gemfile"] = "gem \"own\", path: \"app\"\n"
+	}
+	if trap(10, "a symlink in the context") {
+		c.Files["current@"] = a.artefact
+	}
+	if trap(15, "an ignore file") {
+		c.Files[".dockerignore"] = "README.md\ntests\n"
+	}
+
+	setup := func() {
+		if _, ok := c.Files["scripts/setup.sh"]; ok {
+			line("RUN sh scripts/setup.sh")
+		}
+	}
+	install, build := pick(a.installs), pick(a.builds)
+	if chance(20) {
+		install = "set -e; \\\n    " + install + "; \\\n    true"
+	}
+	switch r.IntN(6) {
+	case 0, 1: // everything first
+		line("COPY . .")
+		line("RUN %s", install)
+		setup()
+		line("RUN %s", build)
+	case 2: // ... to the absolute path, install and build in one
+		line("COPY . %s", workdir)
+		setup()
+		line("RUN %s && %s", pick(a.installs), build)
+	case 3: // the manifests apart, but something volatile above
+		line("ARG COMMIT=none")
+		line("ENV COMMIT=${COMMIT}")
+		line("COPY %s", pick(a.manifests))
+		line("RUN %s", install)
+		line("COPY . .")
+		setup()
+		line("RUN %s", build)
+	case 4: // manifests and then everything, with tools in between
+		line("COPY . .")
+		line("RUN apt-get update && apt-get install -y build-essential")
+		line("RUN %s", install)
+		setup()
+		line("RUN %s", build)
+	case 5: // two COPYs and an install that needs the first only
+		line("COPY . ./")
+		line("COPY --link %s /opt/extra/", sorted(a.files)[0])
+		line("RUN %s", install)
+		line("RUN %s", build)
+		setup()
+	}
+	if trap(15, "a later step overwrites an earlier one") {
+		line("RUN echo changed > %s/overwritten && cp %s/overwritten /etc/overwritten", workdir, workdir)
+		line("COPY %s /etc/overwritten", sorted(a.files)[0])
+	}
+	if trap(20, "an ENV that a RUN below uses") {
+		line("ENV GREETING=hello")
+		line("RUN echo $GREETING $NODE_ENV > /greeting")
+		line("ENV GREETING=bye")
+	}
+	if trap(15, "a heredoc") {
+		line("RUN <<EOF\nset -e\necho from a heredoc > /heredoc\nls > /listing\nEOF")
+	}
+	if trap(10, "a user for what follows") {
+		line("RUN mkdir -p /own && chown 1000:1000 /own")
+		line("USER 1000:1000")
+		line("RUN id -u > /own/id")
+		line("COPY --chown=1000:1000 %s /own/", sorted(a.files)[0])
+	}
+
+	// A second stage for the half of them.
+	if chance(50) {
+		line("\nFROM debian:12-slim")
+		copies := []string{
+			fmt.Sprintf("COPY --from=build %s/%s /app/%s", workdir, a.artefact, a.artefact),
+			"COPY --from=build /etc/passwd /etc/passwd.build",
+			fmt.Sprintf("COPY %s /app/", sorted(a.files)[0]),
+		}
+		if trap(30, "links that overlap") {
+			copies = append(copies, fmt.Sprintf("COPY --link %s /app/over", sorted(a.files)[0]),
+				fmt.Sprintf("COPY --link --from=build %s/%s /app/over", workdir, sorted(a.files)[1]))
+		}
+		if trap(25, "a RUN on what was copied") {
+			copies = append(copies, "RUN ls -lR /app > /listing 2>/dev/null || true; find / -xdev -name app > /found || true")
+		}
+		if chance(40) {
+			copies = append(copies, "RUN apt-get update && apt-get install -y ca-certificates", "ENV MODE=prod", "ENV PORT=80\nENV HOST=0.0.0.0")
+		}
+		r.Shuffle(len(copies), func(i, j int) { copies[i], copies[j] = copies[j], copies[i] })
+		for _, l := range copies {
+			line("%s", l)
+		}
+		line("CMD [\"/app\"]")
+	}
+	c.Dockerfile = b.String()
+	c.Prose = strings.Join(traps, ", ")
+	return c
+}
+
+// sorted are the names of files that no ignore file leaves out.
+func sorted(files map[string]string) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(files)), func(name string) bool { return name == "README.md" })
+}

@@ -1,0 +1,264 @@
+package conformance
+
+import (
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/reorder"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/imagediff"
+	"github.com/moby/buildkit/client"
+	"github.com/tonistiigi/fsutil"
+	"golang.org/x/tools/txtar"
+)
+
+var rewritesFlag = flag.Int("rewrites", 12, "generated cases for TestRewrites")
+
+// Every rewrite that is offered builds the same image as the file before it, on a real daemon, each alone and all
+// together.
+func TestRewrites(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	real := startReal(t)
+	tools := makeTools(ctx, t, real)
+	cases := readRewriteCases(t)
+	for n := range *rewritesFlag {
+		cases = append(cases, GenerateRewriteCase(*seedFlag+uint64(n)))
+	}
+	offered := map[reorder.Grade]int{}
+	with, wrong := 0, 0
+	for _, c := range cases {
+		grades, err := verifyRewrites(ctx, t, real, tools, c)
+		if err != nil {
+			wrong++
+			t.Errorf("%s (%s):\n%v\n%s", c.Name, c.Prose, err, c.Dockerfile)
+		}
+		if len(grades) > 0 {
+			with++
+		}
+		for _, g := range grades {
+			offered[g]++
+		}
+	}
+	t.Logf("%d cases, %d with offers: %v; %d wrong", len(cases), with, offered, wrong)
+	if with == 0 {
+		t.Error("nothing was offered for any case, so that nothing was tested")
+	}
+}
+
+// What the cases rest on: a reordering that takes from a step what it reads changes the image.
+func TestRewritesSeeHarm(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	real := startReal(t)
+	tools := makeTools(ctx, t, real)
+	harms := []struct {
+		prose         string
+		files         map[string]string
+		before, after string
+	}{
+		{"a lifecycle script that reads sources", map[string]string{"package.json": "{\n  \"postinstall\": \"cat src/*.js > /out.js; true\"\n}\n", "package-lock.json": "1\n", "src/a.js": "a\n"},
+			"FROM node:22\nWORKDIR /app\nCOPY . .\nRUN npm ci\n", "FROM node:22\nWORKDIR /app\nCOPY package*.json .\nRUN npm ci\nCOPY . .\n"},
+		{"a variable that a RUN uses", map[string]string{"a": "a\n"},
+			"FROM debian:12-slim\nENV A=1\nRUN echo $A > /a\n", "FROM debian:12-slim\nRUN echo $A > /a\nENV A=1\n"},
+		{"two links to one place", map[string]string{"a": "a\n", "b": "b\n"},
+			"FROM debian:12-slim\nCOPY --link a /x\nCOPY --link b /x\n", "FROM debian:12-slim\nCOPY --link b /x\nCOPY --link a /x\n"},
+		{"the owner of what is made", map[string]string{"a": "a\n"},
+			"FROM debian:12-slim\nUSER 1000\nRUN touch /tmp/x\n", "FROM debian:12-slim\nRUN touch /tmp/x\nUSER 1000\n"},
+	}
+	for _, h := range harms {
+		before, err := real.image(ctx, t.TempDir(), tools, h.before, h.files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := real.image(ctx, t.TempDir(), tools, h.after, h.files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(imagediff.Compare(before, after)) == 0 {
+			t.Errorf("%s: no difference is seen", h.prose)
+		}
+	}
+}
+
+// verifyRewrites builds a case as it is and with its rewrites. The error says what differs.
+func verifyRewrites(ctx context.Context, t *testing.T, real *Real, tools string, c RewriteCase) ([]reorder.Grade, error) {
+	file := dockerfile.Parse(source.New(c.Dockerfile), nil)
+	rewrites := offers(file, c)
+	if want, ok := c.Files["offers"]; ok && strings.TrimSpace(want) != cmp.Or(countOrEmpty(len(rewrites)), "none") {
+		return nil, fmt.Errorf("%d rewrites are offered, want %s", len(rewrites), want)
+	}
+	build := func(text string) ([]imagediff.Image, error) {
+		return real.image(ctx, t.TempDir(), tools, text, c.Files)
+	}
+	before, err := build(c.Dockerfile)
+	if err != nil {
+		return nil, fmt.Errorf("it cannot be built as it is: %w", err)
+	}
+	if len(rewrites) == 0 {
+		return nil, nil
+	}
+	var grades []reorder.Grade
+	var all []source.Edit
+	for _, r := range rewrites {
+		grades = append(grades, r.Grade)
+		all = append(all, r.Edits...)
+		if len(rewrites) == 1 {
+			break
+		}
+		if err := sameImage(before, build, c.Dockerfile, r.Edits); err != nil {
+			return grades, fmt.Errorf("%s (%s): %w", r.Title, r.Grade, err)
+		}
+	}
+	if err := sameImage(before, build, c.Dockerfile, all); err != nil {
+		return grades, fmt.Errorf("all of %d rewrites, first %q (%s): %w", len(rewrites), rewrites[0].Title, rewrites[0].Grade, err)
+	}
+	return grades, nil
+}
+
+func countOrEmpty(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+// offers are the rewrites for both builders. They may overlap, so those of one builder are taken.
+func offers(file *dockerfile.File, c RewriteCase) []reorder.Rewrite {
+	if rewrites := reorder.Suggest(file, reorder.BuildKit); len(rewrites) > 0 {
+		return rewrites
+	}
+	return reorder.Suggest(file, reorder.Classic)
+}
+
+func sameImage(before []imagediff.Image, build func(string) ([]imagediff.Image, error), text string, edits []source.Edit) error {
+	after, err := source.Apply(text, edits)
+	if err != nil {
+		return err
+	}
+	images, err := build(after)
+	if err != nil {
+		return fmt.Errorf("it cannot be built any more: %w\n%s", err, after)
+	}
+	differences := imagediff.Compare(before, images)
+	if len(differences) == 0 {
+		return nil
+	}
+	var lines []string
+	for _, d := range differences[:min(len(differences), 12)] {
+		lines = append(lines, "  "+d.String())
+	}
+	return fmt.Errorf("the image differs:\n%s\nrewritten:\n%s", strings.Join(lines, "\n"), after)
+}
+
+// readRewriteCases reads the cases that were made by hand.
+func readRewriteCases(t *testing.T) []RewriteCase {
+	t.Helper()
+	names, err := filepath.Glob("testdata/rewrites/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []RewriteCase
+	for _, name := range names {
+		a, err := txtar.ParseFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := RewriteCase{Name: filepath.Base(name), Prose: strings.TrimSpace(string(a.Comment)), Files: map[string]string{}}
+		for _, f := range a.Files {
+			c.Files[f.Name] = string(f.Data)
+		}
+		c.Dockerfile = c.Files["Dockerfile"]
+		delete(c.Files, "Dockerfile")
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+// makeTools builds the image with the stand-ins and returns the option value that names it.
+func makeTools(ctx context.Context, t *testing.T, real *Real) string {
+	t.Helper()
+	files := map[string]File{}
+	entries, err := os.ReadDir("testdata/rewrites/tools")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join("testdata/rewrites/tools", e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = File{Mode: 0o755, Data: string(data)}
+	}
+	text := "FROM base\nENV HOME=/root\nRUN mkdir -p /root\nCOPY tools/* /usr/lib/tools/\nRUN for f in /usr/lib/tools/*; do ln -s $f /bin/; done\n"
+	build := Build{Name: "Dockerfile", Dockerfile: text, Files: map[string]File{}}
+	for name, f := range files {
+		build.Files["tools/"+name] = f
+	}
+	value, err := real.images.Add(ctx, real.daemon, "tools", build.FrontendOptions(), newMemFS(build.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// image builds text with the files as context and reads the image. The Dockerfile is not part of the context, so that
+// its own text makes no difference.
+func (r *Real) image(ctx context.Context, dir, tools, text string, files map[string]string) ([]imagediff.Image, error) {
+	contextFiles := map[string]File{}
+	for name, data := range files {
+		switch name, kind := strings.TrimRight(name, "@*"), name[len(name)-1]; kind {
+		case '@':
+			contextFiles[name] = File{Mode: fs.ModeSymlink | 0o777, Link: strings.TrimSpace(data)}
+		case '*':
+			contextFiles[name] = File{Mode: 0o755, Data: data}
+		default:
+			contextFiles[name] = File{Mode: 0o644, Data: data}
+		}
+	}
+	delete(contextFiles, "offers")
+	opts := map[string]string{"filename": "Dockerfile", "cmdline": "builtin"}
+	maps.Copy(opts, r.images.Contexts)
+	for _, name := range baseNames(text) {
+		opts["context:"+name] = tools
+	}
+	archive := filepath.Join(dir, "image.tar")
+	_, err := r.daemon.Client.Solve(ctx, nil, client.SolveOpt{
+		Frontend:      "dockerfile.v0",
+		FrontendAttrs: opts,
+		LocalMounts:   map[string]fsutil.FS{"context": newMemFS(withParents(contextFiles)), "dockerfile": newMemFS(map[string]File{"Dockerfile": {Mode: 0o644, Data: text}})},
+		OCIStores:     r.images.Stores,
+		Exports: []client.ExportEntry{{Type: client.ExporterOCI, Output: func(map[string]string) (io.WriteCloser, error) {
+			return os.Create(archive)
+		}}},
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(archive)
+	return imagediff.ReadOCI(archive)
+}
+
+// baseNames are the images that a Dockerfile may be built from, by the names of the contexts that replace them.
+func baseNames(text string) []string {
+	names := []string{"debian:12-slim"}
+	for _, a := range apps {
+		names = append(names, a.image)
+	}
+	for _, stage := range dockerfile.Parse(source.New(text), nil).Stages {
+		if name := stage.Base.Text; !strings.Contains(name, "$") && name != "scratch" {
+			names = append(names, strings.TrimSuffix(name, ":latest"))
+		}
+	}
+	return names
+}
