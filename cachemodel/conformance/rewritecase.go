@@ -193,7 +193,7 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 	}
 	if trap(20, "an ENV that a RUN below uses") {
 		line("ENV GREETING=hello")
-		line("RUN echo $GREETING $NODE_ENV > /greeting")
+		line("RUN echo $GREETING ${NODE_ENV:-} > /greeting")
 		line("ENV GREETING=bye")
 	}
 	if trap(15, "a heredoc") {
