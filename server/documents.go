@@ -35,7 +35,8 @@ type document struct {
 	current *snapshot // nil unless dockerfile
 	stale   staleness // what the next load must read anew
 
-	shell *rules.Shell // remembers the shell commands of the version before
+	tokens tokenHistory
+	shell  *rules.Shell // remembers the shell commands of the version before
 }
 
 // wake puts the token into one of the document's channels.

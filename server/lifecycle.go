@@ -43,6 +43,8 @@ type abilities struct {
 	watchFiles      bool // lets us register file watchers with a base folder
 	progress        bool
 	documentChanges bool // in workspace edits
+	symbolTree      bool // takes document symbols as a tree
+	foldLimit       int  // how many folding ranges it takes; 0 is no limit
 	annotations     bool // shows change annotations in workspace edits
 	disabledActions bool // shows code actions that do not apply, with the reason
 	refreshHints    bool
@@ -84,6 +86,15 @@ func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeR
 			LinkedEditingRangeProvider: protocol.Boolean(true),
 			CallHierarchyProvider:      protocol.Boolean(true),
 
+			DocumentSymbolProvider:  protocol.Boolean(true),
+			WorkspaceSymbolProvider: protocol.Boolean(true),
+			FoldingRangeProvider:    protocol.Boolean(true),
+			SelectionRangeProvider:  protocol.Boolean(true),
+			DocumentLinkProvider:    &protocol.DocumentLinkOptions{},
+			SemanticTokensProvider: &protocol.SemanticTokensOptions{
+				Legend: legend(), Range: protocol.Boolean(true), Full: &protocol.SemanticTokensFullDelta{Delta: &yes},
+			},
+
 			DiagnosticProvider: &protocol.DiagnosticOptions{},
 			Workspace: &protocol.WorkspaceOptions{WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{
 				Supported: &yes, ChangeNotifications: protocol.Boolean(true),
@@ -107,6 +118,10 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 		a.encoding = negotiate(g.PositionEncodings)
 	}
 	if t := c.TextDocument; t != nil {
+		a.symbolTree = t.DocumentSymbol != nil && isTrue(t.DocumentSymbol.HierarchicalDocumentSymbolSupport)
+		if t.FoldingRange != nil && t.FoldingRange.RangeLimit != nil {
+			a.foldLimit = int(*t.FoldingRange.RangeLimit)
+		}
 		a.pullDiagnostics = t.Diagnostic != nil
 		a.disabledActions = t.CodeAction != nil && isTrue(t.CodeAction.DisabledSupport)
 		if t.Hover != nil {

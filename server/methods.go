@@ -43,6 +43,15 @@ var methods = map[string]method{
 	protocol.MethodTextDocumentPrepareCallHierarchy: query(prepareCallHierarchy, func(p *protocol.CallHierarchyPrepareParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodCallHierarchyIncomingCalls:       query(incomingCalls, func(p *protocol.CallHierarchyIncomingCallsParams) uri.URI { return p.Item.URI }),
 	protocol.MethodCallHierarchyOutgoingCalls:       query(outgoingCalls, func(p *protocol.CallHierarchyOutgoingCallsParams) uri.URI { return p.Item.URI }),
+
+	protocol.MethodTextDocumentDocumentSymbol:          query(documentSymbol, func(p *protocol.DocumentSymbolParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentFoldingRange:            query(foldingRange, func(p *protocol.FoldingRangeParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentSelectionRange:          query(selectionRange, func(p *protocol.SelectionRangeParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentDocumentLink:            query(documentLink, func(p *protocol.DocumentLinkParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentSemanticTokensFull:      query(semanticTokensFull, func(p *protocol.SemanticTokensParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentSemanticTokensRange:     query(semanticTokensRange, func(p *protocol.SemanticTokensRangeParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentSemanticTokensFullDelta: query(semanticTokensDelta, func(p *protocol.SemanticTokensDeltaParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodWorkspaceSymbol:                     beside(workspaceSymbol),
 }
 
 // method is how one kind of message is handled.
@@ -73,6 +82,17 @@ func call[P, R any](answer func(*session, *P) (R, error)) method {
 			return nil, err
 		}
 		return func(context.Context) (any, error) { return answer(s, p) }, nil
+	}}
+}
+
+// beside is a request that concerns no single document: start takes what the answer is made from in wire order.
+func beside[P any](start func(*session, *P) (func(context.Context) (any, error), error)) method {
+	return method{call: true, beside: true, start: func(s *session, params []byte) (func(context.Context) (any, error), error) {
+		p, err := decode[P](params)
+		if err != nil {
+			return nil, err
+		}
+		return start(s, p)
 	}}
 }
 

@@ -43,7 +43,8 @@ type session struct {
 	documents map[uri.URI]*document
 	requests  map[jsonrpc2.ID]context.CancelFunc // those that are being answered
 	watcher   *watcher
-	told      map[string]bool // messages shown once
+	workspace map[string]*workspaceFile // by path, as they were when symbols were last asked for
+	told      map[string]bool           // messages shown once
 }
 
 func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *session {

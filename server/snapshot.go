@@ -8,6 +8,7 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/navigate"
+	"github.com/layerwise/layerwise/analysis/outline"
 	"github.com/layerwise/layerwise/cachemodel"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -23,10 +24,13 @@ type snapshot struct {
 	engine  cachemodel.Engine // of the settings; the world's follows when it is loaded anew
 	can     abilities
 
-	names    func() *navigate.Index
-	findings func() []analysis.Finding
-	marks    func() *marks // world must be there
-	later    func(ctx context.Context) (*snapshot, error)
+	names     func() *navigate.Index
+	tokenList func() []outline.Token
+	tokens    func() []uint32 // as the protocol wants them
+	history   *tokenHistory
+	findings  func() []analysis.Finding
+	marks     func() *marks // world must be there
+	later     func(ctx context.Context) (*snapshot, error)
 }
 
 // marks are the verdicts on a Dockerfile's instructions.
@@ -43,6 +47,9 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 	own, _ := s.settingsOfLocked(d.uri)
 	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, engine: cachemodel.Engine(own.Engine), can: s.can}
 	snap.names = sync.OnceValue(func() *navigate.Index { return navigate.New(file) })
+	snap.history = &d.tokens
+	snap.tokenList = sync.OnceValue(func() []outline.Token { return outline.Tokens(file, snap.names()) })
+	snap.tokens = sync.OnceValue(func() []uint32 { return snap.encodeTokens(snap.tokenList()) })
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, d.shell) })
 	snap.marks = sync.OnceValue(func() *marks {
 		steps, err := w.judge(file, overlays)

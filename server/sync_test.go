@@ -84,7 +84,7 @@ func TestIncrementalEditsEqualFullText(t *testing.T) {
 					t.Fatalf("version %d, want %d", snap.version, version)
 				}
 				fresh := dockerfile.Parse(source.New(want), nil)
-				if got, want := outline(snap.file), outline(fresh); !slices.Equal(got, want) {
+				if got, want := outlineOf(snap.file), outlineOf(fresh); !slices.Equal(got, want) {
 					t.Fatalf("%s, seed %d: read step by step %q differs from read at once:\n%s", e, seed, snap.file.Text, cmp.Diff(want, got))
 				}
 			}
@@ -93,8 +93,8 @@ func TestIncrementalEditsEqualFullText(t *testing.T) {
 	}
 }
 
-// outline is what edits must not confuse.
-func outline(f *dockerfile.File) []string {
+// outlineOf is what edits must not confuse.
+func outlineOf(f *dockerfile.File) []string {
 	var out []string
 	for _, in := range f.Instructions {
 		out = append(out, in.Meant+" "+f.Text.Slice(in.Span))

@@ -133,6 +133,15 @@ func (v *variables) expand(word string, offset, depth int) string {
 	return result.Result
 }
 
+// Image returns what the FROM of a stage takes, its variables replaced by their defaults; "" if that cannot be known.
+func (x *Index) Image(stage int) string {
+	st := x.File.Stages[stage]
+	if !strings.Contains(st.Base.Text, "$") {
+		return st.Base.Text
+	}
+	return x.variables.expand(st.Base.Text, st.From.Span.Start, 0)
+}
+
 // globals is the environment above the first FROM.
 type globals struct {
 	v             *variables
