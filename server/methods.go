@@ -51,6 +51,10 @@ var methods = map[string]method{
 	protocol.MethodTextDocumentSemanticTokensFull:      query(semanticTokensFull, func(p *protocol.SemanticTokensParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodTextDocumentSemanticTokensRange:     query(semanticTokensRange, func(p *protocol.SemanticTokensRangeParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodTextDocumentSemanticTokensFullDelta: query(semanticTokensDelta, func(p *protocol.SemanticTokensDeltaParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentFormatting:              query(formatting, func(p *protocol.DocumentFormattingParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentRangeFormatting:         query(rangeFormatting, func(p *protocol.DocumentRangeFormattingParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentRangesFormatting:        query(rangesFormatting, func(p *protocol.DocumentRangesFormattingParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentOnTypeFormatting:        query(onTypeFormatting, func(p *protocol.DocumentOnTypeFormattingParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodWorkspaceSymbol:                     beside(workspaceSymbol),
 }
 

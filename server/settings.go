@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel/baseline"
@@ -17,20 +18,90 @@ import (
 // section is the name of the product's settings.
 const section = "layerwise"
 
-// settings are a user's choices; docs/protocol.md describes them.
+// settings are a user's choices; settingsTable describes them.
 type settings struct {
-	Engine     string            `json:"engine"`
-	Baseline   string            `json:"baseline"`
-	Context    string            `json:"context"`
-	Target     string            `json:"target"`
-	BuildArgs  map[string]string `json:"buildArgs"`
-	Platform   string            `json:"platform"`
-	InlayHints bool              `json:"inlayHints"`
-	CodeLens   bool              `json:"codeLens"`
+	Engine              string            `json:"engine"`
+	Baseline            string            `json:"baseline"`
+	Context             string            `json:"context"`
+	Target              string            `json:"target"`
+	BuildArgs           map[string]string `json:"buildArgs"`
+	Platform            string            `json:"platform"`
+	InlayHints          bool              `json:"inlayHints"`
+	CodeLens            bool              `json:"codeLens"`
+	FormatKeywords      bool              `json:"formatKeywords"`
+	FormatContinuations bool              `json:"formatContinuations"`
 }
 
 func defaultSettings() settings {
-	return settings{Engine: "buildkit", Baseline: "auto", InlayHints: true, CodeLens: true}
+	return settings{Engine: "buildkit", Baseline: "auto", InlayHints: true, CodeLens: true, FormatKeywords: true, FormatContinuations: true}
+}
+
+// setting is one line of the table that everything about settings comes from: the JSON schema, the page docs/protocol.md and how values
+// are read; the test of VS Code's package.json holds that to it as well.
+type setting struct {
+	name   string // as in settings
+	want   string // what a value must be, for people
+	about  string
+	values []string                // the only values, if it is a choice
+	field  func(s *settings) any   // a pointer to it
+	valid  func(s *settings) error // nil if every value of the type is
+}
+
+var settingsTable = []setting{
+	{name: "engine", want: `"buildkit" or "classic"`, values: []string{"buildkit", "classic"}, about: "the builder whose cache is modelled",
+		field: func(s *settings) any { return &s.Engine }},
+	{name: "baseline", want: `"auto", "recorded", "git", "git:REV", "dir:PATH" or "opened"`, about: "what to compare with: `auto`, `recorded`, `git`, `git:REV`, `dir:PATH`, `opened`",
+		field: func(s *settings) any { return &s.Baseline }, valid: func(s *settings) error { _, err := baseline.ParseSpec(s.Baseline); return err }},
+	{name: "context", want: "a folder's path", about: "the build context's folder, relative to the workspace folder; `\"\"` is the Dockerfile's own folder",
+		field: func(s *settings) any { return &s.Context }},
+	{name: "target", want: "a stage's name", about: "the stage to build; `\"\"` is the last",
+		field: func(s *settings) any { return &s.Target }},
+	{name: "buildArgs", want: "an object of strings", about: "`--build-arg`",
+		field: func(s *settings) any { return &s.BuildArgs }},
+	{name: "platform", want: `a platform such as "linux/amd64"`, about: "`--platform`",
+		field: func(s *settings) any { return &s.Platform }},
+	{name: "inlayHints", want: "true or false", about: "marks at the line ends",
+		field: func(s *settings) any { return &s.InlayHints }},
+	{name: "codeLens", want: "true or false", about: "a summary above each stage",
+		field: func(s *settings) any { return &s.CodeLens }},
+	{name: "formatKeywords", want: "true or false", about: "formatting puts instructions into upper case",
+		field: func(s *settings) any { return &s.FormatKeywords }},
+	{name: "formatContinuations", want: "true or false", about: "formatting touches instructions of several lines",
+		field: func(s *settings) any { return &s.FormatContinuations }},
+}
+
+// schemaType is the setting's type in a JSON schema.
+func (t *setting) schemaType() string {
+	switch t.field(&settings{}).(type) {
+	case *bool:
+		return "boolean"
+	case *map[string]string:
+		return "object"
+	}
+	return "string"
+}
+
+// schema is the JSON schema of the object of section layerwise.
+func schema() map[string]any {
+	properties := map[string]any{}
+	defaults := defaultSettings()
+	for _, t := range settingsTable {
+		property := map[string]any{
+			"type": t.schemaType(), "description": strings.ReplaceAll(t.about, "`", ""), "default": reflect.ValueOf(t.field(&defaults)).Elem().Interface(),
+		}
+		if t.values != nil {
+			property["enum"] = t.values
+		}
+		if t.schemaType() == "object" {
+			property["additionalProperties"] = map[string]any{"type": "string"}
+			property["default"] = map[string]any{}
+		}
+		properties[t.name] = property
+	}
+	return map[string]any{
+		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Layerwise", "description": "The settings of the language server, section " + section + ".",
+		"type": "object", "properties": properties,
+	}
 }
 
 // parseSettings reads the object of section layerwise. A value that makes no sense is left at its default and named in
@@ -45,31 +116,21 @@ func parseSettings(raw []byte) (settings, []string) {
 		return out, []string{"the settings of layerwise are not an object; the defaults are used"}
 	}
 	var problems []string
-	read := func(name, want string, target any, valid func() bool) {
-		value, ok := fields[name]
+	for _, t := range settingsTable {
+		value, ok := fields[t.name]
 		if !ok || string(value) == "null" {
-			return
+			continue
 		}
-		// A fresh value, so that a bad one leaves nothing behind.
-		fresh := reflect.New(reflect.TypeOf(target).Elem())
-		old := reflect.ValueOf(target).Elem().Interface()
-		if json.Unmarshal(value, fresh.Interface()) == nil {
-			reflect.ValueOf(target).Elem().Set(fresh.Elem())
-			if valid == nil || valid() {
-				return
+		next, fresh := out, settings{} // a fresh value, so that a bad one leaves nothing behind
+		if json.Unmarshal(value, t.field(&fresh)) == nil {
+			reflect.ValueOf(t.field(&next)).Elem().Set(reflect.ValueOf(t.field(&fresh)).Elem())
+			if text, ok := t.field(&next).(*string); (t.values == nil || ok && slices.Contains(t.values, *text)) && (t.valid == nil || t.valid(&next) == nil) {
+				out = next
+				continue
 			}
-			reflect.ValueOf(target).Elem().Set(reflect.ValueOf(old))
 		}
-		problems = append(problems, fmt.Sprintf("the setting layerwise.%s must be %s, not %s; its default is used", name, want, clip(string(value), 60)))
+		problems = append(problems, fmt.Sprintf("the setting layerwise.%s must be %s, not %s; its default is used", t.name, t.want, clip(string(value), 60)))
 	}
-	read("engine", `"buildkit" or "classic"`, &out.Engine, func() bool { return out.Engine == "buildkit" || out.Engine == "classic" })
-	read("baseline", `"auto", "recorded", "git", "git:REV", "dir:PATH" or "opened"`, &out.Baseline, func() bool { _, err := baseline.ParseSpec(out.Baseline); return err == nil })
-	read("context", "a folder's path", &out.Context, nil)
-	read("target", "a stage's name", &out.Target, nil)
-	read("buildArgs", "an object of strings", &out.BuildArgs, nil)
-	read("platform", "a platform such as \"linux/amd64\"", &out.Platform, nil)
-	read("inlayHints", "true or false", &out.InlayHints, nil)
-	read("codeLens", "true or false", &out.CodeLens, nil)
 	return out, problems
 }
 

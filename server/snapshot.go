@@ -17,12 +17,13 @@ import (
 // snapshot is one version of a Dockerfile in one world: immutable, so that answers need no lock, and every answer about
 // one version says the same. What costs time is computed when it is first asked for, once.
 type snapshot struct {
-	uri     uri.URI
-	version int32
-	file    *dockerfile.File
-	world   *world            // nil while it is being loaded
-	engine  cachemodel.Engine // of the settings; the world's follows when it is loaded anew
-	can     abilities
+	uri      uri.URI
+	version  int32
+	file     *dockerfile.File
+	world    *world            // nil while it is being loaded
+	engine   cachemodel.Engine // of the settings; the world's follows when it is loaded anew
+	settings settings          // those in force now
+	can      abilities
 
 	names     func() *navigate.Index
 	tokenList func() []outline.Token
@@ -45,7 +46,7 @@ type marks struct {
 func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *snapshot {
 	overlays := s.overlaysLocked(w)
 	own, _ := s.settingsOfLocked(d.uri)
-	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, engine: cachemodel.Engine(own.Engine), can: s.can}
+	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, engine: cachemodel.Engine(own.Engine), settings: own, can: s.can}
 	snap.names = sync.OnceValue(func() *navigate.Index { return navigate.New(file) })
 	snap.history = &d.tokens
 	snap.tokenList = sync.OnceValue(func() []outline.Token { return outline.Tokens(file, snap.names()) })

@@ -1,0 +1,99 @@
+package server
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What says something about settings says the same as the table: the JSON schema (written with -update), the page about the protocol, and
+// VS Code's manifest.
+func TestSettingsTable(t *testing.T) {
+	defaults := defaultSettings()
+	if fields := reflect.TypeOf(defaults).NumField(); fields != len(settingsTable) {
+		t.Errorf("%d settings, %d of them in the table", fields, len(settingsTable))
+	}
+	raw, err := json.MarshalIndent(schema(), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("..", "docs", "settings.schema.json")
+	if f := flag.Lookup("update"); f != nil && f.Value.String() == "true" {
+		if err := os.WriteFile(path, append(raw, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(written), string(raw)+"\n"); diff != "" {
+		t.Errorf("docs/settings.schema.json is not up to date; run this test with -args -update (-want +got):\n%s", diff)
+	}
+
+	page, err := os.ReadFile(filepath.Join("..", "docs", "protocol.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest := vscodeSettings(t)
+	for _, s := range settingsTable {
+		value, _ := json.Marshal(reflect.ValueOf(s.field(&defaults)).Elem().Interface())
+		kind := s.schemaType()
+		switch {
+		case s.values != nil:
+			kind = "`\"" + strings.Join(s.values, "\"` or `\"") + "\"`"
+		case kind == "object":
+			kind, value = "object of strings", []byte("{}")
+		}
+		if line := fmt.Sprintf("| `%s` | %s | `%s` | %s |\n", s.name, kind, value, s.about); !strings.Contains(string(page), line) {
+			t.Errorf("docs/protocol.md lacks the line\n%s", line)
+		}
+
+		property, ok := manifest[section+"."+s.name]
+		if !ok {
+			t.Errorf("editors/vscode/package.json has no setting %s.%s", section, s.name)
+			continue
+		}
+		if property.Type != s.schemaType() || !cmp.Equal(property.Enum, s.values) || string(property.Default) != string(value) {
+			t.Errorf("editors/vscode/package.json: %s.%s is %+v with default %s, want %s, default %s, values %v",
+				section, s.name, property.Type, property.Default, s.schemaType(), value, s.values)
+		}
+		delete(manifest, section+"."+s.name)
+	}
+	for name, property := range manifest {
+		if property.Scope == "resource" {
+			t.Errorf("editors/vscode/package.json offers %s, which the server does not know", name)
+		}
+	}
+}
+
+type vscodeSetting struct {
+	Type, Scope string
+	Enum        []string
+	Default     json.RawMessage
+}
+
+func vscodeSettings(t *testing.T) map[string]vscodeSetting {
+	raw, err := os.ReadFile(filepath.Join("..", "editors", "vscode", "package.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Contributes struct {
+			Configuration struct {
+				Properties map[string]vscodeSetting
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	return manifest.Contributes.Configuration.Properties
+}
