@@ -20,7 +20,7 @@ require (
 	go.uber.org/zap v1.28.0
 	golang.org/x/sys v0.48.0
 	golang.org/x/term v0.46.0
-	golang.org/x/tools v0.45.0
+	golang.org/x/tools v0.49.0
 	mvdan.cc/sh/v3 v3.14.1
 )
 
@@ -43,9 +43,17 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-require github.com/klauspost/compress v1.20.2
+require (
+	github.com/containerd/containerd/api v1.12.0
+	github.com/klauspost/compress v1.20.2
+	google.golang.org/grpc v1.84.0
+)
 
 require (
 	github.com/containerd/errdefs v1.0.0 // indirect
+	github.com/containerd/ttrpc v1.2.10 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
+	golang.org/x/net v0.59.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260825221802-da73d73af1c5 // indirect
 )

@@ -97,6 +97,15 @@ func Scan(ctx context.Context, root, dockerfile string, opts Options) (*buildcon
 	return d.Tree(), nil
 }
 
+// StampOf is the stamp of one file, folder or link, which is not followed.
+func StampOf(name string) (stamp buildcontext.Stamp, link bool, err error) {
+	info, err := os.Lstat(name)
+	if err != nil {
+		return stamp, false, err
+	}
+	return stampOf(info), info.Mode()&os.ModeSymlink != 0, nil
+}
+
 // Root is the directory's absolute path, links resolved.
 func (d *Dir) Root() string { return d.root }
 

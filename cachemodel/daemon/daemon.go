@@ -1,0 +1,243 @@
+// Package daemon reads the history of a BuildKit daemon: the last successful build of a Dockerfile with its settings and
+// base images, how long its steps took, and what their layers hold on disk.
+//
+// It is the one package that talks to a daemon, and it only reads: it builds nothing and changes nothing. Nothing is
+// dialled unless a daemon is configured, every question is limited in time, and a daemon that does not answer is left
+// alone for a while. The cache model must not know this package: who finds a baseline is given its answers as a
+// record.Record.
+//
+// BuildKit's own client is not used: it would triple what the program takes. The messages are BuildKit's and containerd's.
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	contentapi "github.com/containerd/containerd/api/services/content/v1"
+	controlapi "github.com/moby/buildkit/api/services/control"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+const (
+	limit      = 2 * time.Second // of one question
+	firstPause = 15 * time.Second
+	maxPause   = 10 * time.Minute
+	maxMessage = 64 << 20
+	maxBlob    = 32 << 20
+)
+
+// ErrUnreachable is wrapped by the error about a daemon that does not answer.
+var ErrUnreachable = errors.New("the BuildKit daemon does not answer")
+
+// Daemon is a daemon to ask. Its methods may be called from several goroutines.
+type Daemon struct {
+	endpoint Endpoint
+	places   Places
+
+	mu    sync.Mutex
+	pause time.Duration // after the next failure
+	until time.Time     // it is not asked before
+	last  error         // why
+}
+
+// New makes a daemon of what Find found. Nothing is dialled yet.
+func New(e Endpoint, p Places) *Daemon { return &Daemon{endpoint: e, places: p} }
+
+// String names the daemon for people.
+func (d *Daemon) String() string { return "BuildKit at " + d.endpoint.Address }
+
+// ask connects and puts a question. After a failure it returns the same error for a while without trying.
+func (d *Daemon) ask(ctx context.Context, question func(ctx context.Context, c *conn) error) error {
+	d.mu.Lock()
+	if wait := time.Until(d.until); wait > 0 {
+		defer d.mu.Unlock()
+		return d.last
+	}
+	d.mu.Unlock()
+
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	c, err := d.dial()
+	if err == nil {
+		err = question(limited, c)
+		c.grpc.Close()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil || ctx.Err() != nil {
+		d.pause = 0
+		return err
+	}
+	d.pause = min(max(firstPause, 2*d.pause), maxPause)
+	d.until = time.Now().Add(d.pause)
+	d.last = fmt.Errorf("%w: %s, named by %s: %w", ErrUnreachable, d.endpoint.Address, d.endpoint.From, err)
+	return d.last
+}
+
+// conn is a connection to a daemon.
+type conn struct {
+	grpc    *grpc.ClientConn
+	control controlapi.ControlClient
+	content contentapi.ContentClient
+}
+
+func (d *Daemon) dial() (*conn, error) {
+	creds, err := d.credentials()
+	if err != nil {
+		return nil, err
+	}
+	c, err := grpc.NewClient("passthrough:///"+d.endpoint.Address,
+		grpc.WithTransportCredentials(creds), grpc.WithContextDialer(d.connect), grpc.WithAuthority(d.authority()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)))
+	if err != nil {
+		return nil, err
+	}
+	return &conn{c, controlapi.NewControlClient(c), contentapi.NewContentClient(c)}, nil
+}
+
+func (d *Daemon) authority() string {
+	if u, err := url.Parse(d.endpoint.Address); err == nil && u.Scheme == "tcp" {
+		return u.Host
+	}
+	return "localhost"
+}
+
+func (d *Daemon) credentials() (credentials.TransportCredentials, error) {
+	t := d.endpoint.TLS
+	if t == (TLS{}) {
+		return insecure.NewCredentials(), nil
+	}
+	config := &tls.Config{ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
+	if t.CACert != "" {
+		pem, err := os.ReadFile(t.CACert)
+		if err != nil {
+			return nil, err
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate", t.CACert)
+		}
+	}
+	if t.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return credentials.NewTLS(config), nil
+}
+
+// connect opens the connection; a Docker engine hands it over to its BuildKit (moby/daemon/server/router/grpc).
+func (d *Daemon) connect(ctx context.Context, _ string) (net.Conn, error) {
+	u, err := url.Parse(d.endpoint.Address)
+	if err != nil {
+		return nil, err
+	}
+	network, address := u.Scheme, u.Host
+	if network == "unix" {
+		address = filepath.FromSlash(u.Path)
+	}
+	c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil || !d.endpoint.Engine {
+		return c, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = c.SetDeadline(deadline)
+	}
+	upgraded, err := hijack(c)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return upgraded, c.SetDeadline(time.Time{})
+}
+
+func hijack(c net.Conn) (net.Conn, error) {
+	if _, err := io.WriteString(c, "POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"); err != nil {
+		return nil, err
+	}
+	r := bufio.NewReader(c)
+	response, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return nil, err
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusSwitchingProtocols {
+		return nil, fmt.Errorf("the Docker engine has no BuildKit: %s", response.Status)
+	}
+	return buffered{c, r}, nil
+}
+
+// buffered is a connection of which something was read ahead.
+type buffered struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
+
+// history lists the builds that succeeded, the last first.
+func (c *conn) history(ctx context.Context) ([]*controlapi.BuildHistoryRecord, error) {
+	stream, err := c.control.ListenBuildHistory(ctx, &controlapi.BuildHistoryRequest{EarlyExit: true})
+	if err != nil {
+		return nil, err
+	}
+	var out []*controlapi.BuildHistoryRecord
+	for {
+		event, err := stream.Recv()
+		if err == io.EOF {
+			sortByEnd(out)
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		r := event.Record
+		if event.Type == controlapi.BuildHistoryEventType_COMPLETE && r != nil && r.Error == nil && r.CompletedAt != nil && r.CreatedAt != nil && dockerfileFrontend(r) {
+			out = append(out, r)
+		}
+	}
+}
+
+// dockerfileFrontend reports whether a build may be one of a Dockerfile: clients that drive the frontend themselves name
+// none.
+func dockerfileFrontend(r *controlapi.BuildHistoryRecord) bool {
+	return r.Frontend == "" || strings.HasPrefix(r.Frontend, "dockerfile") || r.Frontend == "gateway.v0"
+}
+
+// blob reads something from the daemon's content store.
+func (c *conn) blob(ctx context.Context, digest string) ([]byte, error) {
+	stream, err := c.content.Read(ctx, &contentapi.ReadContentRequest{Digest: digest})
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	for {
+		part, err := stream.Recv()
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if out = append(out, part.Data...); len(out) > maxBlob {
+			return nil, fmt.Errorf("%s is too large", digest)
+		}
+	}
+}
