@@ -15,13 +15,14 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/daemon"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/spf13/cobra"
 )
 
 // predictOptions are predict's flags.
 type predictOptions struct {
-	context, baseline, baselineFile, target, platform, engine, format string
+	context, buildkit, baseline, baselineFile, target, platform, engine, format string
 	args, baselineArgs, contexts                                      []string
 	noCache                                                           bool
 	given                                                             func(flag string) bool
@@ -74,6 +75,8 @@ baseline has those of --baseline-build-arg. Where none is given, a dir: baseline
 	f.StringArrayVar(&o.contexts, "build-context", nil, "a named context, NAME=DIRECTORY")
 	f.StringVar(&o.platform, "platform", "", "the platform to build for")
 	f.StringVar(&o.engine, "engine", string(cachemodel.BuildKit), "whose cache: buildkit or classic")
+	f.StringVar(&o.buildkit, "buildkit", "", `the BuildKit daemon whose history is read, unix:///PATH or tcp://HOST:PORT; "off" reads none
+(default: BUILDKIT_HOST, else buildx's current builder)`)
 	f.BoolVar(&o.noCache, "no-cache", false, "the next build is to use no cache")
 	f.StringVar(&o.format, "format", "text", "text or json")
 	return cmd
@@ -139,6 +142,12 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	next.Context, request.Context = dir.Tree(), dir.Tree()
 	if wantsRecord {
 		var amiss []string
+		builder, err := daemon.Configured(o.buildkit)
+		if err != nil {
+			notes = append(notes, err.Error())
+		} else if builder != nil {
+			request.History = builder.History(options)
+		}
 		request.Record, amiss = baseline.Last(ctx, request, request.Record)
 		notes = append(notes, amiss...)
 	}
