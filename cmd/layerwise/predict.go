@@ -38,7 +38,7 @@ the first reason), config (runs nothing) or skipped (not part of the target). No
 
 The baseline is what the cache is taken to hold:
   auto       the last build on record, else the git commit at HEAD; where there is none, nothing
-  recorded   the last build on record for this Dockerfile (layerwise build), with the settings that it had
+  recorded   the last build of this Dockerfile that layerwise build recorded or the BuildKit daemon remembers, with its settings
   git[:REV]  the Dockerfile and the context as they are in that commit
   dir:PATH   another build context, with its Dockerfile at the same place in it
 Build arguments: a recorded build has its own; the settings that are not given here are then those of that build. Any other
