@@ -368,7 +368,7 @@ func (d *Daemon) contextAt(ctx context.Context, q Query, b *build, dir string) (
 	if dir == "" || ledElsewhere(dir, began) {
 		return buildcontext.Unknown(), nil
 	}
-	options := disk.Options{CacheDir: q.CacheDir}
+	options := disk.Options{CacheDir: q.CacheDir, Dated: true}
 	texts := map[string]string{}
 	if dir == q.ContextDir {
 		if patterns, ok := b.excludes(); ok {

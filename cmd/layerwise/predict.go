@@ -23,9 +23,9 @@ import (
 // predictOptions are predict's flags.
 type predictOptions struct {
 	context, buildkit, baseline, baselineFile, target, platform, engine, format string
-	args, baselineArgs, contexts                                      []string
-	noCache                                                           bool
-	given                                                             func(flag string) bool
+	args, baselineArgs, contexts                                                []string
+	noCache                                                                     bool
+	given                                                                       func(flag string) bool
 }
 
 func newPredict() *cobra.Command {

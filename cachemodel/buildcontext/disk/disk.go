@@ -26,6 +26,9 @@ type Options struct {
 	Progress func(entries int)
 	// Ignore takes the place of the directory's ignore file, unless it is nil.
 	Ignore *buildcontext.Ignore
+	// Dated gives directories their stamps too, which buildcontext.AsOf needs. Without them a directory is the same as long as
+	// what is in it is.
+	Dated bool
 }
 
 // Dir is a directory as a build context. Its methods may be called from several goroutines.

@@ -22,19 +22,20 @@ type scanner struct {
 	ignore   *buildcontext.Ignore
 	known    map[string]record // by path: content ids of an earlier run
 	progress func(int)
+	dated    bool // see Options
 	entries  atomic.Int64
 	extra    chan struct{} // as many more directories as may be read at the same time
 }
 
 func newScanner(ctx context.Context, d *Dir, ignore *buildcontext.Ignore) *scanner {
-	return &scanner{ctx: ctx, root: d.root, ignore: ignore, progress: d.opts.Progress,
+	return &scanner{ctx: ctx, root: d.root, ignore: ignore, progress: d.opts.Progress, dated: d.opts.Dated,
 		extra: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 }
 
 // context scans everything.
 func (s *scanner) context(old *buildcontext.Node) *buildcontext.Node {
 	meta := buildcontext.Meta{Type: buildcontext.Dir}
-	if info, err := os.Lstat(s.root); err == nil {
+	if info, err := os.Lstat(s.root); err == nil && s.dated {
 		meta.Stamp = stampOf(info)
 	}
 	return s.dir("", "", meta, buildcontext.IgnoreState{}, old)
@@ -62,6 +63,9 @@ func (s *scanner) entry(rel, name string, above buildcontext.IgnoreState, old *b
 		meta.Err = reason(err)
 	} else {
 		meta = metaOf(abs, info)
+		if s.dated && meta.Type == buildcontext.Dir {
+			meta.Stamp = stampOf(info)
+		}
 	}
 	if old != nil && old.Type() != meta.Type {
 		old = nil
