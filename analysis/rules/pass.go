@@ -24,8 +24,9 @@ type pass struct {
 
 	rules    []*Rule
 	rule     *Rule
-	lint     *linter.Linter   // what the file's "check" directive says
-	vars     *scope.Variables // nil until a rule asks for it
+	lint     *linter.Linter                        // what the file's "check" directive says
+	vars     *scope.Variables                      // nil until a rule asks for it
+	runs     map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
 	refs     []stageReference
 	findings []analysis.Finding
 }
@@ -116,6 +117,22 @@ func fileChecks(file *dockerfile.File) *linter.Config {
 		}
 	}
 	return &linter.Config{}
+}
+
+// walk goes through the instructions of all stages, those of a stage behind those of the stage that it is built on. step
+// gets what came of the instruction above, and first of start.
+func walk[S any](p *pass, start S, step func(above S, in *dockerfile.Instruction) S) {
+	ends := make([]S, len(p.Stages))
+	for i, stage := range p.Stages {
+		state := start
+		if base := p.variables().Bases[i]; base >= 0 && base < i {
+			state = ends[base]
+		}
+		for _, in := range stage.Instructions {
+			state = step(state, in)
+		}
+		ends[i] = state
+	}
 }
 
 // replace returns a fix that puts text in the place of span.

@@ -39,6 +39,8 @@ type Doc struct {
 	Why     string // why that is bad
 	Example string // a Dockerfile with the mistake
 	Instead string // the Dockerfile as it should be
+	// Context is the build context of the examples, for a rule that has to know it.
+	Context *Context
 }
 
 // All is the table of all rules, sorted by id.
@@ -64,7 +66,12 @@ var All = []*Rule{
 	UndefinedArgInFrom,
 	UndefinedVar,
 	WorkdirRelativePath,
+	AddWithoutChecksum,
 	AlmostJSON,
+	CopyBeforeInstall,
+	CopyWithoutLink,
+	EarlyCopy,
+	EarlyVariable,
 	IgnoredDirective,
 	InvalidDirective,
 	InvalidFlagValue,
@@ -76,9 +83,12 @@ var All = []*Rule{
 	InvalidSubstitution,
 	LineTooLong,
 	MisplacedFlag,
+	MissingCacheMount,
 	MisspeltVariable,
+	NeedlessContextFile,
 	NoStage,
 	ShellSyntax,
+	SplitPackageUpdate,
 	TrailingComment,
 	UnknownFlag,
 	UnknownImage,
@@ -109,6 +119,10 @@ type Options struct {
 	Severity map[string]analysis.Severity // by the rule's id, of all that it finds, instead of the rule's own
 	// Ignore is the ignore file of the build context, nil if there is none or it is not known.
 	Ignore Ignore
+	// Context is the build context, nil if nothing is known of it.
+	Context *Context
+	// Classic says that the file is built without BuildKit, which has neither cache mounts nor COPY --link.
+	Classic bool
 	// Shell parses shell commands; nil leaves them alone. One that is kept from one version of a file to the next makes it cheap.
 	Shell *Shell
 }
@@ -117,6 +131,15 @@ type Options struct {
 type Ignore interface {
 	Patterns() []string // as BuildKit reads them
 	Ignores(path string) bool
+}
+
+// Context is what rules know of a build context: of what is sent of it, that is, not left out by the ignore file.
+type Context struct {
+	// Sent are the paths of files and, with a slash at the end, folders: all that lie in the context's own folder, and
+	// in the folders there.
+	Sent       []string
+	Dockerfile string // relative to the context, "" if it lies elsewhere
+	IgnoreFile string // likewise, "" if there is none
 }
 
 // Check returns the findings of all rules in file, in order of position.

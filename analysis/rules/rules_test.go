@@ -19,8 +19,11 @@ import (
 
 var update = flag.Bool("update", false, "write the goldens and the pages of docs/rules")
 
-func checkText(text string) []analysis.Finding {
-	return Check(dockerfile.Parse(source.New(text), nil), Options{Ignore: ignoreTmp{}, Shell: &Shell{}})
+func checkText(text string) []analysis.Finding { return checkIn(nil, text) }
+
+// checkIn is checkText with what is known of the build context.
+func checkIn(context *Context, text string) []analysis.Finding {
+	return Check(dockerfile.Parse(source.New(text), nil), Options{Ignore: ignoreTmp{}, Shell: &Shell{}, Context: context})
 }
 
 // ignoreTmp is the ignore file of all tests.
@@ -95,7 +98,7 @@ func TestExamples(t *testing.T) {
 			if strings.HasSuffix(d.Summary, ".") || strings.Contains(d.Summary, "\n") {
 				t.Errorf("the summary %q must be one line without a full stop", d.Summary)
 			}
-			before := checkText(d.Example)
+			before := checkIn(d.Context, d.Example)
 			if count(before, r.ID) == 0 {
 				t.Errorf("the example has no such finding, but %v", before)
 			}
@@ -105,7 +108,7 @@ func TestExamples(t *testing.T) {
 				}
 				checkFixes(t, d.Example, f)
 			}
-			if got := checkText(d.Instead); len(got) > 0 {
+			if got := checkIn(d.Context, d.Instead); len(got) > 0 {
 				t.Errorf("the better Dockerfile has findings: %v", got)
 			}
 			if mended := mend(t, d.Example); mended != d.Example {

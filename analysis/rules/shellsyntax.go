@@ -35,7 +35,13 @@ var ShellSyntax = &Rule{
 // used by several goroutines.
 type Shell struct {
 	mu   sync.Mutex
-	seen map[*parser.Node]*shellMistake // nil for a command without a mistake
+	seen map[*parser.Node]*shellRun
+}
+
+// shellRun is what the shell reads of a RUN.
+type shellRun struct {
+	mistake  *shellMistake // nil if it is well formed
+	commands []command     // none if it is malformed
 }
 
 // shellMistake is the first mistake in a command, at an offset of the command's text.
@@ -44,9 +50,10 @@ type shellMistake struct {
 	message string
 }
 
-func checkShellSyntax(p *pass) {
-	if p.opts.Shell == nil {
-		return
+// shellRuns are the RUNs that a shell reads which reads as Bash does.
+func (p *pass) shellRuns() map[*dockerfile.Instruction]*shellRun {
+	if p.runs != nil || p.opts.Shell == nil {
+		return p.runs
 	}
 	p.opts.Shell.mu.Lock()
 	defer p.opts.Shell.mu.Unlock()
@@ -56,21 +63,29 @@ func checkShellSyntax(p *pass) {
 			cut[p.Instructions[i-1]] = len(p.Instructions[i].Problems) > 0 && p.Instructions[i].Problems[0].Kind == dockerfile.UnknownInstruction
 		}
 	}
-	seen := make(map[*parser.Node]*shellMistake, len(p.of["RUN"]))
+	p.runs = make(map[*dockerfile.Instruction]*shellRun, len(p.of["RUN"]))
+	seen := make(map[*parser.Node]*shellRun, len(p.of["RUN"]))
 	for _, in := range p.of["RUN"] {
 		text, ok := shellText(p.File, in)
 		if !ok || cut[in] || !p.forUnixShell(in) {
 			continue
 		}
-		mistake, ok := p.opts.Shell.seen[in.Node]
+		run, ok := p.opts.Shell.seen[in.Node]
 		if !ok {
-			mistake = parseShell(text)
+			run = parseShell(text)
 		}
-		if seen[in.Node] = mistake; mistake != nil {
-			p.report(in, analysis.Finding{Span: shellSpan(p.File, in, mistake.at), Message: mistake.message})
-		}
+		seen[in.Node], p.runs[in] = run, run
 	}
 	p.opts.Shell.seen = seen
+	return p.runs
+}
+
+func checkShellSyntax(p *pass) {
+	for _, in := range p.of["RUN"] {
+		if run := p.shellRuns()[in]; run != nil && run.mistake != nil {
+			p.report(in, analysis.Finding{Span: shellSpan(p.File, in, run.mistake.at), Message: run.mistake.message})
+		}
+	}
 }
 
 // shellText returns what the shell of a RUN gets to read, if that is known.
@@ -116,14 +131,17 @@ func (p *pass) forUnixShell(in *dockerfile.Instruction) bool {
 	return known && image != ""
 }
 
-// parseShell returns the first mistake in a command.
-func parseShell(text string) *shellMistake {
-	_, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+// parseShell reads a command.
+func parseShell(text string) *shellRun {
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
 	var mistake syntax.ParseError
-	if !errors.As(err, &mistake) {
-		return nil
+	switch {
+	case errors.As(err, &mistake):
+		return &shellRun{mistake: &shellMistake{at: min(int(mistake.Pos.Offset()), len(text)), message: fmt.Sprintf("the shell cannot read this: %s", mistake.Text)}}
+	case err != nil:
+		return &shellRun{}
 	}
-	return &shellMistake{at: min(int(mistake.Pos.Offset()), len(text)), message: fmt.Sprintf("the shell cannot read this: %s", mistake.Text)}
+	return &shellRun{commands: commandsOf(file, text)}
 }
 
 // shellSpan returns the word at an offset of what shellText returned.

@@ -1,0 +1,91 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// SplitPackageUpdate finds apt-get update in another RUN than the installation.
+var SplitPackageUpdate = &Rule{
+	ID:       "split-package-update",
+	Severity: analysis.Information,
+	Doc: Doc{
+		Summary: "apt-get update and apt-get install are two steps",
+		What:    "Finds a `RUN` that fetches the package lists and another one below that installs with them. If the one does nothing else, a fix joins them.",
+		Why:     "The cache keeps the lists while the list of packages is edited. The installation then asks for versions that the mirrors may no longer have, and fails or installs old ones.",
+		Example: "FROM debian\nRUN apt-get update\nRUN apt-get install -y curl\n",
+		Instead: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
+	},
+	check: checkSplitPackageUpdate,
+}
+
+func checkSplitPackageUpdate(p *pass) {
+	type state struct {
+		in     *dockerfile.Instruction
+		update command
+	}
+	installs := map[*dockerfile.Instruction][]*dockerfile.Instruction{}
+	updates := map[*dockerfile.Instruction]command{}
+	var order []*dockerfile.Instruction
+	walk(p, state{}, func(s state, in *dockerfile.Instruction) state {
+		run := p.shellRuns()[in]
+		if run == nil {
+			return s
+		}
+		update, installed := -1, false
+		for i, c := range run.commands {
+			if v := c.verb(); v > 0 && (c.words[0] == "apt-get" || c.words[0] == "apt") {
+				if c.words[v] == "update" {
+					update = i
+				}
+				installed = installed || c.words[v] == "install"
+			}
+		}
+		switch {
+		case update >= 0 && !installed:
+			return state{in, run.commands[update]}
+		case update >= 0:
+			return state{}
+		case installed && s.in != nil:
+			if len(installs[s.in]) == 0 {
+				order = append(order, s.in)
+			}
+			installs[s.in] = append(installs[s.in], in)
+			updates[s.in] = s.update
+		}
+		return s
+	})
+	for _, in := range order {
+		update := updates[in]
+		finding := analysis.Finding{
+			Span:    update.span(p.File, in, 0, update.verb()+1),
+			Message: fmt.Sprintf("the package lists stay as they are in the cache when the installation in line %d is changed: update them in the same RUN", installs[in][0].Line),
+		}
+		// With several stages or RUNs below it, the others would be left without lists.
+		if to := installs[in][0]; len(installs[in]) == 1 && to.Stage == in.Stage && p.alone(in) && len(to.Heredocs) == 0 && !to.JSON {
+			finding.Fixes = []analysis.Fix{{
+				Title: fmt.Sprintf("Move it into the RUN of line %d", to.Line),
+				Edits: []source.Edit{
+					{Span: p.wholeLines(in)},
+					{Span: source.Span{Start: to.ArgsSpan.Start, End: to.ArgsSpan.Start}, NewText: p.Text.Slice(in.ArgsSpan) + " && "},
+				},
+			}}
+		}
+		p.report(in, finding)
+	}
+}
+
+// alone reports whether a RUN is one command on one line, without flags.
+func (p *pass) alone(in *dockerfile.Instruction) bool {
+	run := p.shellRuns()[in]
+	return run != nil && len(run.commands) == 1 && len(in.Flags) == 0 && len(in.Heredocs) == 0 && in.Line == in.EndLine &&
+		run.commands[0].at[0] == 0 && run.commands[0].end >= in.ArgsSpan.Len()
+}
+
+// wholeLines is the instruction with its last line's terminator.
+func (p *pass) wholeLines(in *dockerfile.Instruction) source.Span {
+	return source.Span{Start: in.Span.Start, End: p.Text.LineStart(p.Text.LineAt(in.Span.End) + 1)}
+}
