@@ -17,6 +17,7 @@ var subcommands = []func() *cobra.Command{
 	newBaseline,
 	newCheck,
 	newReorder,
+	newFormat,
 	newRules,
 	newServe,
 	newVersion,

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/format"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/spf13/cobra"
+)
+
+const formatHelp = `Lay Dockerfiles out evenly, without changing what they mean: a formatted file has the same cache keys.
+
+PATH is a file, or a folder in which all Dockerfiles are formatted; "-" reads from standard input; none is Dockerfile.
+Keywords become upper case, continuation lines are indented by one step where blanks mean nothing, blanks at line ends
+and repeated empty lines go. Shell commands and heredocs are left as they are, and so is what BuildKit rejects.
+
+Without --write, --diff or --check the formatted text of one file is printed. --check prints the names of the files that
+are not formatted; the exit code is 1 then. It is 2 where a file cannot be read.`
+
+func newFormat() *cobra.Command {
+	var write, diff, check, keep bool
+	var indent int
+	cmd := &cobra.Command{
+		Use:   "format [PATH...]",
+		Short: "Lay Dockerfiles out evenly without changing a cache key",
+		Long:  formatHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if indent < 0 || indent > 16 {
+				return fmt.Errorf("--indent %d: a number of blanks up to 16, or 0 for a tab", indent)
+			}
+			o := format.Options{Indent: strings.Repeat(" ", indent), KeepKeywords: keep, FinalNewline: true}
+			out := cmd.OutOrStdout()
+			if len(args) == 1 && args[0] == "-" {
+				content, err := io.ReadAll(cmd.InOrStdin())
+				if err != nil {
+					return err
+				}
+				after, err := formatText(string(content), o)
+				if err == nil {
+					_, err = io.WriteString(out, after)
+				}
+				return err
+			}
+			if len(args) == 0 {
+				args = []string{"Dockerfile"}
+			}
+			files, failures := findDockerfiles(args)
+			if !write && !diff && !check && len(files) > 1 {
+				return fmt.Errorf("%d files: choose one of --write, --diff, --check", len(files))
+			}
+			unformatted := 0
+			for _, path := range files {
+				before, err := readDockerfile(path)
+				var after string
+				if err == nil {
+					after, err = formatText(before, o)
+				}
+				if err != nil {
+					failures = append(failures, err)
+					continue
+				}
+				switch {
+				case !write && !diff && !check:
+					_, err = io.WriteString(out, after)
+				case after == before:
+				case check:
+					unformatted++
+					_, err = fmt.Fprintln(out, path)
+				case diff:
+					var unified string
+					if unified, err = unifiedDiff(path, before, after); err == nil {
+						_, err = io.WriteString(out, paintDiff(colour(out), unified))
+					}
+				default:
+					if err = writeAtomically(path, after); err == nil {
+						_, err = fmt.Fprintf(out, "%s written\n", path)
+					}
+				}
+				if err != nil {
+					failures = append(failures, err)
+				}
+			}
+			switch {
+			case len(failures) > 0:
+				return errors.Join(failures...)
+			case unformatted > 0:
+				return exitError{code: 1}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&write, "write", false, "change the files")
+	cmd.Flags().BoolVar(&diff, "diff", false, "print the changes as unified diffs")
+	cmd.Flags().BoolVar(&check, "check", false, "print the files that are not formatted, with exit code 1")
+	cmd.Flags().BoolVar(&keep, "keep-keywords", false, "leave the letter case of instructions alone")
+	cmd.Flags().IntVar(&indent, "indent", 4, "blanks in front of a continuation line; 0 is a tab")
+	cmd.MarkFlagsMutuallyExclusive("write", "diff", "check")
+	return cmd
+}
+
+func formatText(text string, o format.Options) (string, error) {
+	return source.Apply(text, format.Edits(dockerfile.Parse(source.New(text), nil), o))
+}
