@@ -7,6 +7,7 @@ package gittree
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,8 +124,23 @@ func open(ctx context.Context, dir string) (*repository, error) {
 	return r, nil
 }
 
-// commit resolves a revision.
+// commit resolves a revision; "A...B" is the merge base of A and B, as it is to git diff, where an empty side is HEAD.
 func (r *repository) commit(ctx context.Context, rev string) (string, error) {
+	if a, b, ok := strings.Cut(rev, "..."); ok {
+		var sides [2]string
+		for i, side := range []string{a, b} {
+			commit, err := r.commit(ctx, cmp.Or(side, "HEAD"))
+			if err != nil {
+				return "", err
+			}
+			sides[i] = commit
+		}
+		out, err := r.output(ctx, nil, "merge-base", sides[0], sides[1])
+		if err != nil {
+			return "", cmp.Or(ctx.Err(), fmt.Errorf("%w %q: the two have no commit in common (a shallow clone may lack it: git fetch --unshallow)", ErrUnknownRevision, rev))
+		}
+		return strings.TrimSpace(string(out)), nil
+	}
 	if !strings.HasPrefix(rev, "-") {
 		out, err := r.output(ctx, nil, "rev-parse", "--verify", "--quiet", rev+"^{commit}")
 		if err == nil {
@@ -140,6 +156,31 @@ func (r *repository) commit(ctx context.Context, rev string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%w %q", ErrUnknownRevision, rev)
+}
+
+// mainBranches are where others' work comes together, in the order in which they are looked for.
+var mainBranches = []string{"origin/HEAD", "upstream/HEAD", "origin/main", "origin/master", "main", "master", "trunk"}
+
+// MergeBase gives the revision, in git's notation, at which the branch that is checked out left the main branch. The error
+// wraps ErrUnknownRevision where no main branch is found.
+func MergeBase(ctx context.Context, dir string) (string, error) {
+	r, err := open(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	for _, main := range mainBranches {
+		if _, err := r.commit(ctx, main); err == nil {
+			// origin/HEAD is a name for another branch.
+			if out, err := r.output(ctx, nil, "rev-parse", "--abbrev-ref", main); err == nil && len(bytes.TrimSpace(out)) > 0 {
+				main = strings.TrimSpace(string(out))
+			}
+			return main + "...HEAD", nil
+		}
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+	}
+	return "", fmt.Errorf("%w: none of %s is there to find the merge base with", ErrUnknownRevision, strings.Join(mainBranches, ", "))
 }
 
 // Head gives the id of the commit that is checked out in the working tree that dir is in.

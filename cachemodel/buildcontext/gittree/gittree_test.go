@@ -306,7 +306,7 @@ func TestLoadFilterDriver(t *testing.T) {
 	}
 }
 
-// A submodule is an empty directory, as in an archive.
+// A submodule that is not checked out is an empty directory, as in an archive.
 func TestLoadSubmodule(t *testing.T) {
 	r := newRepo(t)
 	r.fill()
@@ -314,6 +314,109 @@ func TestLoadSubmodule(t *testing.T) {
 	r.git("commit", "-qm", "mod")
 	if n, ok := r.load("HEAD").Lookup("mod"); !ok || n.Type() != buildcontext.Dir || len(n.Children()) != 0 {
 		t.Error("mod is no empty directory")
+	}
+}
+
+// Submodules that are checked out, one within the other, have what the commits hold that are named for them: not what
+// the working tree has made of them since, nor their own newer commits. Their attributes and the ignore file count.
+func TestLoadSubmoduleCheckedOut(t *testing.T) {
+	inner := newRepo(t)
+	inner.write("deep.txt", "one\n", 0o644)
+	inner.commit()
+	module := newRepo(t)
+	module.write(".gitattributes", "*.txt text eol=crlf\n", 0o644)
+	module.write("lib/a.txt", "line\n", 0o644)
+	module.write("lib/skip/b", "ignored\n", 0o644)
+	if err := os.Symlink("lib/a.txt", filepath.Join(module.dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	module.commit()
+	allow := []string{"-c", "protocol.file.allow=always", "submodule", "--quiet"}
+	module.git(append(allow, "add", inner.dir, "inner")...)
+	module.commit()
+
+	r := newRepo(t)
+	r.fill()
+	r.write(".dockerignore", "**/.git\n**/skip\nignored\n!ignored/keep\n", 0o644)
+	r.git(append(allow, "add", module.dir, "mod")...)
+	r.commit()
+	r.git(append(allow, "update", "--init", "--recursive")...)
+	want := scan(t, r.dir) // as it was checked out
+	sum(t, want)           // reads the files, before they are changed
+	if _, ok := want.Lookup("mod/inner/deep.txt"); !ok {
+		t.Fatal("the submodules are not checked out")
+	}
+
+	r.write("mod/lib/a.txt", "changed\n", 0o644)
+	r.write("mod/new", "", 0o644)
+	if d := diff(want, r.load("HEAD")); len(d) != 0 {
+		t.Errorf("differs from the checkout: %v", d)
+	}
+	mod := repo{t, filepath.Join(r.dir, "mod")}
+	mod.git("config", "user.email", "a@example.com")
+	mod.git("config", "user.name", "A")
+	mod.commit()
+	if d := diff(want, r.load("HEAD")); len(d) != 0 {
+		t.Errorf("differs from the checkout after a commit in the submodule: %v", d)
+	}
+	r.git("add", "mod")
+	r.git("commit", "-qm", "the newer one")
+	changes := []buildcontext.Change{{Path: "mod/lib/a.txt", Kind: buildcontext.Modified}, {Path: "mod/new", Kind: buildcontext.Added}}
+	if d := cmp.Diff(changes, diff(want, r.load("HEAD"))); d != "" {
+		t.Error(d)
+	}
+
+	// A commit that the submodule's repository lacks is not known, and equals nothing.
+	r.git("update-index", "--cacheinfo", "160000,"+strings.Repeat("12", 20)+",mod")
+	r.git("commit", "-qm", "a commit that is nowhere")
+	if _, err := r.load("HEAD").Digest(everything[0]); !errors.Is(err, buildcontext.ErrUnknown) {
+		t.Errorf("the digest of an unknown submodule: %v", err)
+	}
+}
+
+// The merge base is where a branch left the main branch, whatever either has done since.
+func TestMergeBase(t *testing.T) {
+	r := newRepo(t)
+	r.fill()
+	fork := r.git("rev-parse", "HEAD")
+	if rev, err := MergeBase(t.Context(), r.dir); err != nil || rev != "main...HEAD" {
+		t.Errorf("on main: %q, %v", rev, err)
+	}
+	r.git("checkout", "-qb", "feature")
+	r.write("src/a.txt", "feature\n", 0o644)
+	r.commit()
+	r.git("checkout", "-q", "main")
+	r.write("src/deep/b.txt", "main\n", 0o644)
+	r.commit()
+	r.git("checkout", "-q", "feature")
+	rev, err := MergeBase(t.Context(), filepath.Join(r.dir, "src"))
+	if err != nil || rev != "main...HEAD" {
+		t.Fatalf("MergeBase = %q, %v", rev, err)
+	}
+	for _, same := range []string{rev, "main...", "...main", "main...feature", fork} {
+		if d := diff(r.load(fork), r.load(same)); len(d) != 0 {
+			t.Errorf("%s: %v", same, d)
+		}
+	}
+	changes := []buildcontext.Change{{Path: "src/a.txt", Kind: buildcontext.Modified}}
+	if d := cmp.Diff(changes, diff(r.load(rev), scan(t, r.dir))); d != "" {
+		t.Error(d)
+	}
+
+	clone := repo{t, filepath.Join(t.TempDir(), "clone")}
+	r.git("clone", "-q", r.dir, clone.dir)
+	if rev, err := MergeBase(t.Context(), clone.dir); err != nil || rev != "origin/feature...HEAD" { // what origin/HEAD names
+		t.Errorf("in a clone: %q, %v", rev, err)
+	}
+
+	r.git("checkout", "-q", "--orphan", "alone")
+	r.commit()
+	if _, err := Load(t.Context(), r.dir, "main...HEAD", "", nil); !errors.Is(err, ErrUnknownRevision) {
+		t.Errorf("no commit in common: %v", err)
+	}
+	r.git("branch", "-m", "main", "other")
+	if _, err := MergeBase(t.Context(), r.dir); !errors.Is(err, ErrUnknownRevision) {
+		t.Errorf("no main branch: %v", err)
 	}
 }
 

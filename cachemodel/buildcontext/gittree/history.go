@@ -443,10 +443,7 @@ func (l *historian) surveyDir(g *group, key dirKey, state buildcontext.IgnoreSta
 func (l *historian) build(ctx context.Context) error {
 	nothing := buildcontext.NewTree(buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, nil), nil, nil, nil)
 	for _, g := range l.groups {
-		g.builder = &builder{
-			worktree: nothing, ignore: g.ignore.rules, sha1: l.repo.sha1,
-			links: map[*entry]string{}, contents: map[*entry]buildcontext.ContentID{},
-		}
+		g.builder = newBuilder(l.repo, nothing, g.ignore.rules, "")
 		entries := slices.SortedFunc(maps.Values(g.entries), func(a, b *entry) int {
 			return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.id, b.id), cmp.Compare(a.mode, b.mode))
 		})

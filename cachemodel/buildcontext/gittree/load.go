@@ -50,7 +50,8 @@ func (r *repository) list(ctx context.Context, commit, prefix string, names ...s
 // Load reads the part of a revision that lies at contextDir, a directory in a git working tree, as the build context of
 // dockerfile, whose ignore file of that revision counts. Git keeps no permissions but whether a file is executable: where
 // that agrees with the entry in worktree, which may be nil, its permissions and extended attributes are taken, so that a
-// umask does not make everything look changed; else they are those of umask 022. A submodule is an empty directory.
+// umask does not make everything look changed; else they are those of umask 022. A submodule has the files of the commit that is
+// named for it where it is checked out in the working tree, else it is an empty directory, as a checkout leaves it.
 // Errors wrap ErrNoGit, ErrNotRepository, ErrUnborn, ErrUnknownRevision or ErrNotInRevision.
 //
 // No filter driver is run (git-lfs is one): a file of one that is as it was checked out has the contents that it has in
@@ -72,11 +73,14 @@ func Load(ctx context.Context, contextDir, rev, dockerfile string, worktree *bui
 	if failure != nil && !errors.Is(failure, buildcontext.ErrIgnoreFile) {
 		return nil, failure
 	}
-	b := &builder{worktree: worktree, ignore: ignore, sha1: r.sha1, links: map[*entry]string{}, contents: map[*entry]buildcontext.ContentID{}}
 	if worktree == nil {
-		b.worktree = buildcontext.NewTree(buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, nil), nil, nil, nil)
+		worktree = buildcontext.NewTree(buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, nil), nil, nil, nil)
 	}
+	b := newBuilder(r, worktree, ignore, "")
 	if err := b.readContents(ctx, r, commit, entries); err != nil {
+		return nil, err
+	}
+	if err := b.readSubmodules(ctx, contextDir, entries); err != nil {
 		return nil, err
 	}
 	root := b.dir("", buildcontext.IgnoreState{}, buildcontext.Meta{Type: buildcontext.Dir}, entries, 0)
@@ -148,6 +152,54 @@ type builder struct {
 	contents map[*entry]buildcontext.ContentID // of those that differ from the blob
 	filtered *filtered
 	sizes    map[string]int64 // of blobs, by id, where they are wanted
+	// A submodule has a builder of its own, whose entries have their paths in the submodule; base leads to these.
+	base       string
+	submodules map[*entry]submodule
+}
+
+// submodule is one that is checked out in the working tree. Without a builder its commit is not known.
+type submodule struct {
+	builder *builder
+	entries []*entry
+}
+
+func newBuilder(r *repository, worktree *buildcontext.Tree, ignore *buildcontext.Ignore, base string) *builder {
+	return &builder{
+		worktree: worktree, ignore: ignore, sha1: r.sha1, base: base,
+		links: map[*entry]string{}, contents: map[*entry]buildcontext.ContentID{}, submodules: map[*entry]submodule{},
+	}
+}
+
+// readSubmodules reads the commits that are named for submodules, from the repositories that these have in the working tree.
+func (b *builder) readSubmodules(ctx context.Context, contextDir string, entries []*entry) error {
+	for _, e := range entries {
+		at := b.base + e.path
+		if e.kind != "commit" || b.ignore.Ignores(at) {
+			continue
+		}
+		dir := filepath.Join(contextDir, filepath.FromSlash(at))
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err != nil {
+			continue
+		}
+		var found submodule
+		if r, err := open(ctx, dir); err == nil && r.prefix == "" {
+			if list, err := r.list(ctx, e.id, ""); err == nil {
+				inner := newBuilder(r, b.worktree, b.ignore, at+"/")
+				if err := inner.readContents(ctx, r, e.id, list); err != nil {
+					return err
+				}
+				if err := inner.readSubmodules(ctx, contextDir, list); err != nil {
+					return err
+				}
+				found = submodule{inner, list}
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		b.submodules[e] = found
+	}
+	return nil
 }
 
 // readContents reads the links' targets and the files whose contents are not the blob's.
@@ -157,7 +209,7 @@ func (b *builder) readContents(ctx context.Context, r *repository, commit string
 		switch {
 		case e.mode == symlinkMode:
 			links = append(links, e)
-		case e.kind == "blob" && !b.ignore.Ignores(e.path):
+		case e.kind == "blob" && !b.ignore.Ignores(b.base+e.path):
 			files = append(files, e)
 		}
 	}
@@ -166,8 +218,10 @@ func (b *builder) readContents(ctx context.Context, r *repository, commit string
 		return err
 	}
 	defer c.close()
-	if b.filtered, err = c.filtered(ctx, files, b.worktree); err != nil {
-		return err
+	if b.base == "" {
+		if b.filtered, err = c.filtered(ctx, files, b.worktree); err != nil {
+			return err
+		}
 	}
 	return b.convert(ctx, c, links, files)
 }
@@ -179,13 +233,13 @@ func (b *builder) convert(ctx context.Context, c *checkout, links, files []*entr
 	}
 	var convert []*entry
 	for _, e := range files {
-		_, emptied := b.ignore.Emptied(e.path, 1)
+		_, emptied := b.ignore.Emptied(b.base+e.path, 1)
 		if e.convert == internal || e.convert == identical && (!b.sha1 || emptied) {
 			convert = append(convert, e)
 		}
 	}
 	return c.read(ctx, convert, func(e *entry, text []byte) {
-		id, emptied := b.ignore.Emptied(e.path, int64(len(text)))
+		id, emptied := b.ignore.Emptied(b.base+e.path, int64(len(text)))
 		if !emptied {
 			id = buildcontext.HashContent(text)
 		}
@@ -207,9 +261,13 @@ func (b *builder) dir(rel string, state buildcontext.IgnoreState, meta buildcont
 		}
 		group := entries[:n]
 		entries = entries[n:]
-		childRel := e.path[:skip+len(name)]
+		childRel := b.base + e.path[:skip+len(name)]
 		ignored, enter, inner := b.ignore.Match(childRel, state)
 		switch {
+		case e.kind == "commit" && !isDir:
+			if d := b.submodule(name, e, inner); d != nil && (!ignored || enter && len(d.Children()) > 0) {
+				children = append(children, d)
+			}
 		case ignored && (!isDir || !enter):
 		case isDir:
 			if d := b.dir(childRel, inner, b.dirMeta(childRel), group, skip+len(name)+1); !ignored || len(d.Children()) > 0 {
@@ -230,11 +288,22 @@ func (b *builder) dirMeta(rel string) buildcontext.Meta {
 	return m
 }
 
-func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
+// submodule makes the directory of a submodule.
+func (b *builder) submodule(name string, e *entry, inner buildcontext.IgnoreState) *buildcontext.Node {
+	meta := b.dirMeta(b.base + e.path)
+	found, checkedOut := b.submodules[e]
 	switch {
-	case e.kind == "commit":
-		return buildcontext.NewNode(name, b.dirMeta(e.path), nil)
-	case e.mode == symlinkMode:
+	case !checkedOut:
+		return buildcontext.NewNode(name, meta, nil)
+	case found.builder == nil:
+		meta.Err = buildcontext.ErrUnknown
+		return buildcontext.NewNode(name, meta, nil)
+	}
+	return found.builder.dir(b.base+e.path, inner, meta, found.entries, 0)
+}
+
+func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
+	if e.mode == symlinkMode {
 		m := buildcontext.Meta{Type: buildcontext.Symlink, Mode: 0o777}
 		link, ok := b.links[e]
 		if m.Link = link; !ok {
@@ -246,7 +315,7 @@ func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
 	if e.mode == "100755" {
 		m.Mode = 0o755
 	}
-	if n, ok := b.worktree.Lookup(e.path); ok && n.Type() == buildcontext.File && (n.Mode()&0o100 != 0) == (e.mode == "100755") {
+	if n, ok := b.worktree.Lookup(b.base + e.path); ok && n.Type() == buildcontext.File && (n.Mode()&0o100 != 0) == (e.mode == "100755") {
 		m.Mode, m.Xattrs = n.Mode(), n.Meta().Xattrs
 	}
 	id, ok := b.contents[e]
@@ -254,6 +323,8 @@ func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
 	case ok:
 	case e.convert == identical && b.sha1:
 		hex.Decode(id[:], []byte(e.id))
+	case e.convert == driver && b.base != "":
+		m.Err = buildcontext.ErrUnknown
 	case e.convert == driver:
 		return buildcontext.NewNode(name, m, nil) // the filtered tell when they are asked
 	default:
