@@ -50,7 +50,7 @@ type setting struct {
 var settingsTable = []setting{
 	{name: "engine", want: `"buildkit" or "classic"`, values: []string{"buildkit", "classic"}, about: "the builder whose cache is modelled",
 		field: func(s *settings) any { return &s.Engine }},
-	{name: "baseline", want: `"auto", "recorded", "git", "git:REV", "dir:PATH" or "opened"`, about: "what to compare with: `auto`, `recorded`, `git`, `git:REV`, `dir:PATH`, `opened`",
+	{name: "baseline", want: `"auto", "recorded", "git", "git:REV", "git:merge-base", "dir:PATH" or "opened"`, about: "what to compare with: `auto`, `recorded`, `git`, `git:REV`, `git:merge-base` (where the branch left the main branch), `dir:PATH`, `opened`",
 		field: func(s *settings) any { return &s.Baseline }, valid: func(s *settings) error { _, err := baseline.ParseSpec(s.Baseline); return err }},
 	{name: "context", want: "a folder's path", about: "the build context's folder, relative to the workspace folder; `\"\"` is the Dockerfile's own folder",
 		field: func(s *settings) any { return &s.Context }},

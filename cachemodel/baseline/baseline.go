@@ -40,6 +40,10 @@ type Spec struct {
 	Arg  string // the git revision, "" is HEAD; or the directory
 }
 
+// MergeBase, as a git revision, is the commit at which the branch left the main branch, unless there is a branch or tag of
+// that name.
+const MergeBase = "merge-base"
+
 // ParseSpec reads "auto", "recorded", "git", "git:REV", "dir:PATH" or "opened"; "" is "auto".
 func ParseSpec(s string) (Spec, error) {
 	kind, arg, hasArg := strings.Cut(s, ":")
@@ -51,7 +55,7 @@ func ParseSpec(s string) (Spec, error) {
 	case (k == Auto || k == Recorded || k == Opened) && !hasArg:
 		return Spec{Kind: k}, nil
 	}
-	return Spec{}, fmt.Errorf("%q is no baseline: use auto, recorded, git, git:REVISION, dir:PATH or, in an editor, opened", s)
+	return Spec{}, fmt.Errorf("%q is no baseline: use auto, recorded, git, git:REVISION, git:merge-base, dir:PATH or, in an editor, opened", s)
 }
 
 // Request says for what a baseline is wanted.
@@ -178,13 +182,22 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 	if rev == "" {
 		rev = "HEAD"
 	}
+	label := "git " + rev
 	text, err := gittree.ReadFile(ctx, r.Dockerfile, rev)
+	if rev == MergeBase && errors.Is(err, gittree.ErrUnknownRevision) {
+		if rev, err = gittree.MergeBase(ctx, filepath.Dir(r.Dockerfile)); err != nil {
+			return Baseline{}, err
+		}
+		main, _, _ := strings.Cut(rev, "...")
+		label = "the merge base with " + main
+		text, err = gittree.ReadFile(ctx, r.Dockerfile, rev)
+	}
 	if err != nil {
 		return Baseline{}, err
 	}
 	b := Baseline{
 		Baseline: cachemodel.Baseline{Kind: string(Git), Ref: rev},
-		Label:    "git " + rev,
+		Label:    label,
 		Contents: &Contents{File: parse(text)},
 	}
 	if r.ContextDir != "" {

@@ -39,7 +39,8 @@ the first reason), config (runs nothing) or skipped (not part of the target). No
 The baseline is what the cache is taken to hold:
   auto       the last build on record, else the git commit at HEAD; where there is none, nothing
   recorded   the last build of this Dockerfile that layerwise build recorded or the BuildKit daemon remembers, with its settings
-  git[:REV]  the Dockerfile and the context as they are in that commit
+  git[:REV]  the Dockerfile and the context as they are in that commit; REV merge-base is where the branch left the main
+             branch (what will CI rebuild for this branch?), A...B the merge base of two others
   dir:PATH   another build context, with its Dockerfile at the same place in it
 Build arguments: a recorded build has its own; the settings that are not given here are then those of that build. Any other
 baseline has those of --baseline-build-arg. Where none is given, a dir: baseline has none, git the same as the next build.`,
@@ -67,7 +68,7 @@ baseline has those of --baseline-build-arg. Where none is given, a dir: baseline
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.context, "context", "", "the build context (default: the Dockerfile's folder)")
-	f.StringVar(&o.baseline, "baseline", "auto", "what to compare with: auto, recorded, git[:REV] or dir:PATH")
+	f.StringVar(&o.baseline, "baseline", "auto", "what to compare with: auto, recorded, git[:REV], git:merge-base or dir:PATH")
 	f.StringVar(&o.baselineFile, "baseline-file", "", "with dir:PATH, the baseline's Dockerfile")
 	f.StringVar(&o.target, "target", "", "the stage to build (default: the last)")
 	f.StringArrayVar(&o.args, "build-arg", nil, "a build argument, KEY=VALUE, or KEY for the environment's value")
