@@ -1,6 +1,12 @@
 package cachemodel
 
-import "slices"
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+)
 
 // Builder is a builder that keeps what its builds leave in the cache, and forgets nothing. The zero value has built
 // nothing; it must not be used by several goroutines at once.
@@ -32,8 +38,10 @@ type Operation struct {
 	Key   string
 	Bytes int64 // of the files that it reads of the build context, as far as their sizes are known
 	Err   error // why a file that it reads is not there or cannot be read: a build would fail
-	Link  bool  // it stands on nothing: COPY --link
-	On    []int // the instructions, by index, whose results it reads: the last step above it, those it copies from
+	// Missing are the sources that are not there, where others are.
+	Missing []string
+	Link    bool  // it stands on nothing: COPY --link
+	On      []int // the instructions, by index, whose results it reads: the last step above it, those it copies from
 }
 
 // Operations gives each instruction's operation, in file order.
@@ -53,7 +61,7 @@ func (p *Plan) Operations() []Operation {
 		}
 		op := &ops[i]
 		op.Runs, op.Link = s.kind == layerStep, s.linked
-		w := &keyWriter{}
+		w, there := &keyWriter{}, false
 		for _, v := range s.vertices {
 			w.key(v.key)
 			for _, in := range v.inputs {
@@ -69,12 +77,28 @@ func (p *Plan) Operations() []Operation {
 				}
 				if in.dir.tree != nil {
 					op.Bytes += in.dir.tree.Bytes(in.dir.queries)
+					there = op.addMissing(in.dir) || there
 				}
 			}
+		}
+		if !there {
+			op.Missing = nil
 		}
 		op.Key = w.done().strict
 	}
 	return ops
+}
+
+// addMissing adds what is not there, and reports whether anything is.
+func (op *Operation) addMissing(r *reading) (there bool) {
+	for _, q := range r.queries {
+		if _, err := r.tree.Digest(q); errors.Is(err, buildcontext.ErrNotFound) {
+			op.Missing = append(op.Missing, strings.TrimPrefix(q.Path, "/"))
+		} else if err == nil {
+			there = true
+		}
+	}
+	return there
 }
 
 // Len is the number of instructions.

@@ -191,7 +191,7 @@ var works = []struct {
 	{Dependencies, "bundle bundler gem composer bower cpanm cpan luarocks cabal stack opam pecl docker-php-ext-install install-php-extensions pear R Rscript pub flutter dart hex", "*"},
 	{Compile, "rails rake", "assets:precompile"},
 	{Compile, "make cmake ninja meson gcc g++ cc c++ clang clang++ javac rustc swift configure autoreconf ant bazel bazelisk zig", "*"},
-	{Compile, "python python3", "setup.py manage.py -m"},
+	{Compile, "python python3", "setup.py"},
 	{Download, "curl wget aria2c svn", "*"},
 	{Download, "git", "clone fetch pull submodule"},
 }
@@ -230,9 +230,8 @@ func workOf(args []string) Work {
 			}
 			words := strings.Fields(w.words)
 			for _, arg := range rest {
-				// A build tool's goals come in any order, and scripts are named build:prod or assets:precompile.
-				first, _, _ := strings.Cut(arg, ":")
-				if slices.Contains(words, arg) || slices.Contains(words, first) {
+				// A build tool's goals come in any order, and scripts are named build:prod or build-docker.
+				if slices.Contains(words, arg) || slices.Contains(words, arg[:max(0, strings.IndexAny(arg+":", ":-_"))]) {
 					return w.work
 				}
 				if name != "mvn" && name != "mvnw" && name != "gradle" && name != "gradlew" && name != "npm" && name != "yarn" && name != "pnpm" {
@@ -254,4 +253,33 @@ func skipFlags(args []string) []string {
 		args = args[1:]
 	}
 	return args
+}
+
+// RecordedCosts are the costs that are known of the build of a file, by the first lines of its instructions. An instruction of
+// the same text in another version of the file takes as long.
+func RecordedCosts(of *dockerfile.File, known map[int]cachemodel.Cost) Costs {
+	seconds := map[string]float64{}
+	for _, in := range of.Instructions {
+		if cost := known[in.Line]; cost.Seconds != nil {
+			seconds[textOf(in)] = *cost.Seconds
+		}
+	}
+	if len(seconds) == 0 {
+		return Costs{}
+	}
+	return Costs{Recorded: func(in *dockerfile.Instruction) (float64, bool) {
+		s, ok := seconds[textOf(in)]
+		return s, ok
+	}}
+}
+
+func textOf(in *dockerfile.Instruction) string {
+	if in.Node == nil {
+		return ""
+	}
+	text := strings.Join(strings.Fields(in.Node.Original), " ")
+	for _, doc := range in.Node.Heredocs {
+		text += "\n" + doc.Content
+	}
+	return text
 }

@@ -35,8 +35,7 @@ func NewProfile(ctx context.Context, h *History, file *dockerfile.File, s cachem
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		ops := cachemodel.NewPlan(cachemodel.Build{File: file, Context: c.Context, Settings: s}).Operations()
-		for k, op := range ops {
+		for k, op := range operations(file, c.Context, s) {
 			step := &p.Steps[k]
 			if i > 0 && op.Runs && (op.Err != nil || op.Key != last[k]) {
 				step.Changed.Set(i)

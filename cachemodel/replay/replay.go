@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/bits"
 	"path"
 	"path/filepath"
@@ -105,12 +106,15 @@ func commits(n int) string {
 // enoughBuilds is how many builds must be left for Buildable to leave others out.
 const enoughBuilds = 20
 
-// Buildable is the history without the commits at which the file could not have been built: something that it copies was not
-// there yet. What is not there at the newest commit either is made outside of git, and does not count. If little of the
-// history would be left, it is kept, and what is not there counts as changed each time.
+// Buildable is the history for a file that is replayed at all of its commits, though at some it could not have been built:
+//   - Where only some of what an instruction copies is not there yet, it is judged by the rest: an empty file stands in.
+//   - Where nothing of it is there, the commit is left out. If little of the history would be left, it is kept, and the
+//     instruction counts as changed at each of those commits.
+//   - What is not there at the newest commit either is made outside of git, and counts as changed at each commit.
 func (h *History) Buildable(file *dockerfile.File, s cachemodel.Settings) *History {
 	out := &History{Notes: slices.Clip(h.Notes)}
-	made := map[int]bool{}
+	made, standIns := map[int]bool{}, map[string]int{}
+	var all []Commit // with stand-ins
 	left, why := 0, ""
 	for i := range slices.Backward(h.Commits) {
 		c := h.Commits[i]
@@ -118,41 +122,57 @@ func (h *History) Buildable(file *dockerfile.File, s cachemodel.Settings) *Histo
 			continue
 		}
 		fails := ""
-		for k, op := range cachemodel.NewPlan(cachemodel.Build{File: file, Context: c.Context, Settings: s}).Operations() {
+		for k, op := range operations(file, c.Context, s) {
+			at := fmt.Sprintf("line %d: %v", file.Instructions[k].Line, op.Err)
 			switch {
 			case op.Err == nil:
-			case len(out.Commits)+left == 0:
+			case len(all) == 0:
 				made[k] = true
-				out.Notes = append(out.Notes, fmt.Sprintf("line %d: %v in git: it counts as changed at each commit", file.Instructions[k].Line, op.Err))
-			case !made[k]:
-				fails = fmt.Sprintf("line %d: %v", file.Instructions[k].Line, op.Err)
+				out.Notes = append(out.Notes, at+" in git: it counts as changed at each commit")
+			case made[k]:
+			case len(op.Missing) > 0:
+				for _, name := range op.Missing {
+					c.Context = c.Context.WithContent(name, nil)
+					standIns[name]++
+				}
+			default:
+				fails = at
 			}
 		}
-		if fails != "" {
+		all = append(all, c)
+		if fails == "" {
+			out.Commits = append(out.Commits, c)
+		} else {
 			left, why = left+1, cmp.Or(why, fails)
-			continue
 		}
-		out.Commits = append(out.Commits, c)
 	}
-	slices.Reverse(out.Commits)
+	for _, name := range slices.Sorted(maps.Keys(standIns)) {
+		out.Notes = append(out.Notes, fmt.Sprintf("%s is not there at %s: what copies it is judged by its other sources", name, commits(standIns[name])))
+	}
 	switch {
 	case left == 0:
 	case out.Builds() < min(enoughBuilds, h.Builds()/2):
-		out.Commits = slices.DeleteFunc(slices.Clone(h.Commits), func(c Commit) bool { return c.Context == nil })
+		out.Commits = all
 		out.Notes = append(out.Notes, fmt.Sprintf("at %s the file as it is now could not be built (%s): what is missing counts as changed", commits(left), why))
 	default:
 		out.Notes = append(out.Notes, fmt.Sprintf("%s left out for the file as it is now: it could not be built then (%s)", commits(left), why))
 	}
+	slices.Reverse(out.Commits)
 	return out
 }
 
-// Changes gives the builds at which the files change that a COPY of these sources from the build context reads. That one is
-// not there counts as a change.
+func operations(file *dockerfile.File, tree *buildcontext.Tree, s cachemodel.Settings) []cachemodel.Operation {
+	return cachemodel.NewPlan(cachemodel.Build{File: file, Context: tree, Settings: s}).Operations()
+}
+
+// Changes gives the builds at which the files change that a COPY of these sources from the build context reads. That none of
+// them is there counts as a change.
 func (h *History) Changes(sources, exclude []string) Bits {
 	out := make(Bits, h.Builds()/64+1)
 	last := ""
 	for i, c := range h.Commits {
-		key := ""
+		var digests []string
+		there := false
 		for _, src := range sources {
 			name := path.Join("/", src)
 			q := buildcontext.Query{Path: name, Wildcard: strings.ContainsAny(name, `*?[`), FollowLinks: true, Exclude: exclude}
@@ -160,13 +180,11 @@ func (h *History) Changes(sources, exclude []string) Bits {
 			if c.Context != nil {
 				digest, _ = c.Context.Digest(q)
 			}
-			if digest == "" {
-				key = ""
-				break
-			}
-			key += digest
+			there = there || digest != ""
+			digests = append(digests, digest)
 		}
-		if i > 0 && (key == "" || key != last) {
+		key := strings.Join(digests, " ")
+		if i > 0 && (!there || key != last) {
 			out.Set(i)
 		}
 		last = key

@@ -29,6 +29,7 @@ type Build struct {
 	Time    time.Time  `json:"time"`
 	Seconds float64    `json:"seconds"`
 	Rebuilt []Executed `json:"rebuilt"`           // what it executed, in the order of its file
+	Absent  []int      `json:"absent,omitempty"`  // the steps, by index, that its file does not have
 	NoBuild string     `json:"noBuild,omitempty"` // why there was none
 }
 
@@ -182,6 +183,11 @@ func (r *Result) addSteps(now *dockerfile.File, all []replayed, newest []cachemo
 		}
 		if done.build == nil {
 			continue
+		}
+		for row := range r.Steps {
+			if !slices.Contains(rows, row) {
+				done.build.Absent = append(done.build.Absent, row)
+			}
 		}
 		for k, st := range done.steps {
 			row := rows[k]

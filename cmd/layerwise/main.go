@@ -18,6 +18,7 @@ var subcommands = []func() *cobra.Command{
 	newCheck,
 	newReorder,
 	newFormat,
+	newReplay,
 	newRules,
 	newServe,
 	newVersion,

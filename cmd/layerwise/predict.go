@@ -103,10 +103,8 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	if o.format != "text" && o.format != "json" {
 		return nil, fmt.Errorf("--format is %q: use text or json", o.format)
 	}
-	for _, platform := range strings.Split(o.platform, ",") {
-		if _, err := platforms.Parse(platform); o.platform != "" && err != nil {
-			return nil, fmt.Errorf("--platform is %q: use OS/ARCHITECTURE, as in linux/arm64", o.platform)
-		}
+	if err := checkPlatforms(o.platform); err != nil {
+		return nil, err
 	}
 	content, err := readDockerfile(file)
 	if err != nil {
@@ -232,6 +230,15 @@ func (o predictOptions) options() (baseline.Options, error) {
 		}
 	}
 	return out, nil
+}
+
+func checkPlatforms(list string) error {
+	for _, platform := range strings.Split(list, ",") {
+		if _, err := platforms.Parse(platform); list != "" && err != nil {
+			return fmt.Errorf("--platform is %q: use OS/ARCHITECTURE, as in linux/arm64", list)
+		}
+	}
+	return nil
 }
 
 // buildArgs reads KEY=VALUE flags; KEY alone takes the environment's value, if it has one, as docker build does.
