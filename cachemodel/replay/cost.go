@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -61,6 +62,12 @@ func weight(w Work) float64 {
 	return Weights[slices.IndexFunc(Weights, func(x Weight) bool { return x.Work == w })].Seconds
 }
 
+// Seconds is the cost of one execution of an instruction, without what it reads of the build context.
+func (c Costs) Seconds(in *dockerfile.Instruction) float64 {
+	s, _ := c.of(in, cachemodel.Operation{})
+	return s
+}
+
 // of gives the cost of one execution, and whether it is a recorded one.
 func (c Costs) of(in *dockerfile.Instruction, op cachemodel.Operation) (seconds float64, recorded bool) {
 	if c.Recorded != nil {
@@ -77,7 +84,7 @@ func (c Costs) of(in *dockerfile.Instruction, op cachemodel.Operation) (seconds 
 		if add, ok := in.Command.(*instructions.AddCommand); ok && slices.ContainsFunc(add.SourcePaths, remote) {
 			return weight(Download), false
 		}
-		return weight(Copy) + float64(op.Bytes)*secondsPerByte, false
+		return millis(weight(Copy) + float64(op.Bytes)*secondsPerByte), false
 	case "RUN":
 		sum := 0.0
 		for _, w := range WorkOf(in) {
@@ -87,6 +94,8 @@ func (c Costs) of(in *dockerfile.Instruction, op cachemodel.Operation) (seconds 
 	}
 	return 0, false
 }
+
+func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
 
 func remote(src string) bool {
 	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://") || strings.HasPrefix(src, "git@") || strings.HasSuffix(src, ".git")
@@ -115,11 +124,11 @@ func commandsOf(in *dockerfile.Instruction) (all [][]string) {
 	if !run.PrependShell {
 		return [][]string{run.CmdLine}
 	}
-	script := strings.Join(run.CmdLine, " ")
+	all = shellCommands(strings.Join(run.CmdLine, " "))
 	for _, file := range run.Files {
-		script += "\n" + file.Data
+		all = append(all, shellCommands(file.Data)...)
 	}
-	return shellCommands(script)
+	return all
 }
 
 func shellCommands(script string) (all [][]string) {

@@ -213,7 +213,12 @@ func (r *Result) addSteps(now *dockerfile.File, all []replayed, newest []cachemo
 			r.Seconds += e.Seconds
 		}
 	}
+	r.Seconds, r.Uncached = millis(r.Seconds), millis(r.Uncached)
+	for i := range r.Builds {
+		r.Builds[i].Seconds = millis(r.Builds[i].Seconds)
+	}
 	for k := range r.Steps {
+		r.Steps[k].Seconds = millis(r.Steps[k].Seconds)
 		for c, n := range causes[k] {
 			c.Count = n
 			r.Steps[k].Causes = append(r.Steps[k].Causes, c)

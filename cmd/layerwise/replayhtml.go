@@ -128,7 +128,7 @@ func newHeatMap(title, about string, r *replay.Result) heatMap {
 	if len(r.Builds) == 0 {
 		return m
 	}
-	pitch := min(max(600/float64(len(r.Builds)), 6), 28)
+	pitch := min(max(680/float64(len(r.Builds)), 6), 28)
 	m.Cell, m.Width = pitch-1, round(pitch*float64(len(r.Builds)))
 	m.First = r.Builds[0].Time.Format("Jan 2006")
 	if len(r.Builds) > 20 {
