@@ -69,6 +69,7 @@ type Node struct {
 
 	// Of a Dir, once known: its recursive digest, and those of what queries with patterns select of it.
 	subtree  atomic.Pointer[Digest]
+	size     atomic.Int64 // of the files below, and one
 	filtered atomic.Pointer[[]filtered]
 }
 

@@ -136,31 +136,31 @@ func matchPath(pattern, p string) (bool, error) {
 	return ok, nil
 }
 
-// Bytes is the size of the files that the queries select, each counted once, as far as sizes are known.
+// Bytes is the size of the files that the queries select, each counted once per path that selects it, as far as sizes are
+// known.
 func (t *Tree) Bytes(queries []Query) (n int64) {
-	seen := map[*Node]bool{}
-	var add func(n *Node, deep bool) int64
-	add = func(n *Node, deep bool) (sum int64) {
-		if n == nil || seen[n] {
-			return 0
-		}
-		if n.meta.Type != Dir {
-			seen[n] = true
-			return n.meta.Size
-		}
-		if deep {
-			seen[n] = true
-			for _, c := range n.children {
-				sum += add(c, true)
-			}
-		}
-		return sum
-	}
 	for _, q := range queries {
 		selected, _ := t.selection(q)
 		for _, p := range selected.picks {
-			n += add(p.node, p.deep)
+			if p.node != nil && (p.deep || p.node.meta.Type != Dir) {
+				n += p.node.bytes()
+			}
 		}
 	}
 	return n
+}
+
+// bytes is the size of the files at and below n.
+func (n *Node) bytes() (sum int64) {
+	if n.meta.Type != Dir {
+		return n.meta.Size
+	}
+	if known := n.size.Load(); known > 0 {
+		return known - 1
+	}
+	for _, c := range n.children {
+		sum += c.bytes()
+	}
+	n.size.Store(sum + 1)
+	return sum
 }

@@ -188,11 +188,7 @@ func proposal(ctx context.Context, h *replay.History, now *dockerfile.File, s ca
 
 // recordedCosts are those of the last recorded build of the Dockerfile, if there is one.
 func recordedCosts(path string) replay.Costs {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return replay.Costs{}
-	}
-	r, _ := record.NewStore(filepath.Join(dir, "layerwise")).Latest(path, record.Match{})
+	r, _ := record.NewStore(digestCache()).Latest(path, record.Match{})
 	if r == nil {
 		return replay.Costs{}
 	}
