@@ -10,6 +10,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/server/project"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
@@ -36,7 +37,8 @@ type document struct {
 	stale   staleness // what the next load must read anew
 
 	tokens tokenHistory
-	shell  *rules.Shell // remembers the shell commands of the version before
+	shell  *rules.Shell   // remembers the shell commands of the version before
+	config project.Config // of rules
 }
 
 // wake puts the token into one of the document's channels.
@@ -81,11 +83,24 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	if !d.dockerfile {
 		return
 	}
+	s.readConfigLocked(d)
 	d.opened = dockerfile.Parse(d.text, nil)
 	d.current = s.snapshotLocked(d, d.opened, nil)
 	s.backgroundLocked("publishing", func(context.Context) { s.publishLoop(d) })
 	s.backgroundLocked("reading the build context", func(context.Context) { s.loadLoop(d) })
 	d.wake(d.publish)
+}
+
+// readConfigLocked reads the configuration of rules that holds for d.
+func (s *session) readConfigLocked(d *document) {
+	if d.path == "" {
+		return
+	}
+	d.config = project.FindConfig(filepath.Dir(d.path))
+	for _, problem := range d.config.Problems {
+		message := d.config.Path + ": " + problem
+		s.backgroundLocked("showing a message", func(context.Context) { s.show(protocol.MessageTypeWarning, message) })
+	}
 }
 
 func didChange(s *session, p *protocol.DidChangeTextDocumentParams) {

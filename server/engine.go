@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"path/filepath"
+	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -11,17 +12,38 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/server/project"
 )
 
 // This file is all that the server knows of how findings, rewrites and verdicts are made.
 
 // findingsOf are the findings in file in world w, which is nil while it is being loaded.
-func findingsOf(file *dockerfile.File, w *world, shell *rules.Shell) []analysis.Finding {
-	options := rules.Options{Shell: shell}
+func findingsOf(file *dockerfile.File, w *world, options rules.Options) []analysis.Finding {
 	if w != nil && w.context != nil {
-		options.Ignore = w.context.Ignore()
+		options.Ignore, options.Context = w.context.Ignore(), w.sent()
 	}
 	return rules.Check(file, options)
+}
+
+// sent is what rules want to know of a build context.
+func sent(context *buildcontext.Tree, dockerfile string) *rules.Context {
+	return &rules.Context{Dockerfile: dockerfile, Sent: project.Sent(func(dir string) []string {
+		folder, ok := context.Root(), true
+		if dir != "" {
+			if folder, ok = context.Lookup(strings.TrimSuffix(dir, "/")); !ok {
+				return nil
+			}
+		}
+		var names []string
+		for _, n := range folder.Children() {
+			name := n.Name()
+			if n.Type() == buildcontext.Dir {
+				name += "/"
+			}
+			names = append(names, name)
+		}
+		return names
+	})}
 }
 
 // suppressions are the changes that keep a finding from being reported.

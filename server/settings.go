@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -30,10 +31,12 @@ type settings struct {
 	CodeLens            bool              `json:"codeLens"`
 	FormatKeywords      bool              `json:"formatKeywords"`
 	FormatContinuations bool              `json:"formatContinuations"`
+	Rules               map[string]string `json:"rules"`
+	ShellCheck          bool              `json:"shellCheck"`
 }
 
 func defaultSettings() settings {
-	return settings{Engine: "buildkit", Baseline: "auto", InlayHints: true, CodeLens: true, FormatKeywords: true, FormatContinuations: true}
+	return settings{Engine: "buildkit", Baseline: "auto", InlayHints: true, CodeLens: true, FormatKeywords: true, FormatContinuations: true, ShellCheck: true}
 }
 
 // setting is one line of the table that everything about settings comes from: the JSON schema, the page docs/protocol.md and how values
@@ -68,6 +71,10 @@ var settingsTable = []setting{
 		field: func(s *settings) any { return &s.FormatKeywords }},
 	{name: "formatContinuations", want: "true or false", about: "formatting touches instructions of several lines",
 		field: func(s *settings) any { return &s.FormatContinuations }},
+	{name: "rules", want: "an object of rules' names with off, hint, info, warning or error", about: "how bad the findings of rules are, by their names: `off`, `hint`, `info`, `warning` or `error`; it stands above a `.layerwise.yaml`",
+		field: func(s *settings) any { return &s.Rules }},
+	{name: "shellCheck", want: "true or false", about: "the findings of ShellCheck in the commands of `RUN`, if the program `shellcheck` is installed",
+		field: func(s *settings) any { return &s.ShellCheck }},
 }
 
 // schemaType is the setting's type in a JSON schema.
@@ -130,6 +137,10 @@ func parseSettings(raw []byte) (settings, []string) {
 			}
 		}
 		problems = append(problems, fmt.Sprintf("the setting layerwise.%s must be %s, not %s; its default is used", t.name, t.want, clip(string(value), 60)))
+	}
+	_, bad := rules.Options{}.With(out.Rules)
+	for _, err := range bad {
+		problems = append(problems, fmt.Sprintf("the setting layerwise.rules: %v", err))
 	}
 	return out, problems
 }

@@ -51,7 +51,9 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 	snap.history = &d.tokens
 	snap.tokenList = sync.OnceValue(func() []outline.Token { return outline.Tokens(file, snap.names()) })
 	snap.tokens = sync.OnceValue(func() []uint32 { return snap.encodeTokens(snap.tokenList()) })
-	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, d.shell) })
+	options, _ := d.config.Rules.With(own.Rules) // what is wrong was said when it was read
+	options.Shell, options.Classic = d.shell, snap.engine == cachemodel.Classic
+	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, options) })
 	snap.marks = sync.OnceValue(func() *marks {
 		steps, err := w.judge(file, overlays)
 		m := &marks{steps: steps, summary: cachemodel.Summarize(steps), byLine: make(map[int]*cachemodel.Step, len(steps))}

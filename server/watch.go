@@ -41,7 +41,7 @@ func maxFolders() int {
 // new ones among them.
 func (l *loader) watch() bool {
 	tree, root := l.dir.Tree(), l.dir.Root()
-	folders := []string{root, filepath.Dir(l.d.path)}
+	folders := append([]string{root, filepath.Dir(l.d.path)}, l.s.configFolders(l.d)...)
 	var visit func(path string, n *buildcontext.Node)
 	visit = func(path string, n *buildcontext.Node) {
 		for _, child := range n.Children() {
@@ -62,6 +62,20 @@ func (l *loader) watch() bool {
 	added := l.s.watchFolders(l.d, slices.Concat(asked, folders))
 	l.s.askToWatch(asked)
 	return added
+}
+
+// configFolders are the folders of d's workspace folder in which a configuration of rules for d is or may come to be.
+func (s *session) configFolders(d *document) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, workspace := s.settingsOfLocked(d.uri)
+	var folders []string
+	for _, path := range d.config.Looked {
+		if _, ok := within(workspace, path); ok {
+			folders = append(folders, filepath.Dir(path))
+		}
+	}
+	return folders
 }
 
 // watchFolders watches these folders for d, instead of those before. It reports whether any are new.
@@ -195,6 +209,11 @@ func (s *session) fileChanged(path string) {
 
 func (s *session) fileChangedLocked(path string) {
 	for _, d := range s.documents {
+		if d.dockerfile && slices.Contains(d.config.Looked, path) {
+			s.readConfigLocked(d)
+			d.current = s.snapshotLocked(d, d.current.file, d.world)
+			d.wake(d.publish)
+		}
 		w := d.world
 		if w == nil { // just being loaded, perhaps without this change
 			d.stale.context = true

@@ -8,9 +8,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
@@ -24,12 +26,13 @@ import (
 type world struct {
 	settings    settings
 	build       cachemodel.Settings
-	dir         string               // the build context's folder as the user names it; "" if there is none
-	root        string               // dir with links resolved
-	context     *buildcontext.Tree   // nil if there is none
-	written     map[*document]string // of the files that are open: what they held when the context was read
-	ignoreFiles []string             // may say what is left out of the context
-	git         []string             // change when HEAD does
+	dir         string                // the build context's folder as the user names it; "" if there is none
+	root        string                // dir with links resolved
+	context     *buildcontext.Tree    // nil if there is none
+	written     map[*document]string  // of the files that are open: what they held when the context was read
+	ignoreFiles []string              // may say what is left out of the context
+	git         []string              // change when HEAD does
+	sent        func() *rules.Context // of the context, if there is one
 	base
 }
 
@@ -134,6 +137,10 @@ func (l *loader) load(ctx context.Context) {
 	next.base, next.git = l.base, l.git
 	if next.context != nil && next.base.context != nil && next.build.Engine != cachemodel.Classic {
 		next.context = buildcontext.Resent(next.base.context, next.context)
+	}
+	if tree := next.context; tree != nil {
+		name, _ := within(next.dir, l.d.path)
+		next.sent = sync.OnceValue(func() *rules.Context { return sent(tree, filepath.ToSlash(name)) })
 	}
 	next.notes = append(append([]string(nil), l.amiss...), l.base.notes...)
 	if ctx.Err() != nil {

@@ -15,7 +15,9 @@ import (
 const ConfigName = ".layerwise.yaml"
 
 // levels are the severities that a configuration can give a rule; that of "off" means nothing.
-var levels = map[string]analysis.Severity{"off": 0, "hint": analysis.Hint, "information": analysis.Information, "warning": analysis.Warning, "error": analysis.Error}
+var levels = map[string]analysis.Severity{
+	"off": 0, "hint": analysis.Hint, "info": analysis.Information, "information": analysis.Information, "warning": analysis.Warning, "error": analysis.Error,
+}
 
 // ParseConfig reads the text of a configuration:
 //
@@ -59,27 +61,58 @@ func ParseConfig(text []byte) (Options, error) {
 }
 
 func readLevel(opts *Options, name, level *yaml.Node, problem func(*yaml.Node, string, ...any)) {
+	at, text := level, level.Value
+	if level.Kind != yaml.ScalarNode {
+		text = ""
+	}
 	if ByID(name.Value) == nil {
+		at = name
+	}
+	if err := opts.set(name.Value, text); err != nil {
+		problem(at, "%v", err)
+	}
+}
+
+// set gives the rule of a name the severity of a name.
+func (o *Options) set(rule, level string) error {
+	if ByID(rule) == nil {
 		ids := make([]string, len(All))
 		for i, r := range All {
 			ids[i] = r.ID
 		}
-		if meant := suggest(name.Value, ids); len(meant) > 0 {
-			problem(name, "there is no rule %s (did you mean %s?)", name.Value, meant[0])
-		} else {
-			problem(name, "there is no rule %s; layerwise rules lists them", name.Value)
+		if meant := suggest(rule, ids); len(meant) > 0 {
+			return fmt.Errorf("there is no rule %s (did you mean %s?)", rule, meant[0])
 		}
-		return
+		return fmt.Errorf("there is no rule %s; layerwise rules lists them", rule)
 	}
-	severity, ok := levels[level.Value]
-	switch {
-	case level.Kind != yaml.ScalarNode || !ok:
-		problem(level, "%s: choose one of off, hint, information, warning, error", name.Value)
-	case level.Value == "off":
-		opts.Off = append(opts.Off, name.Value)
-	default:
-		opts.Severity[name.Value] = severity
+	severity, ok := levels[level]
+	if !ok {
+		return fmt.Errorf("%s: choose one of off, hint, information, warning, error", rule)
 	}
+	o.Off = slices.DeleteFunc(o.Off, func(id string) bool { return id == rule })
+	delete(o.Severity, rule)
+	if level == "off" {
+		o.Off = append(o.Off, rule)
+	} else {
+		o.Severity[rule] = severity
+	}
+	return nil
+}
+
+// With returns the options with severities by rules' ids instead of those that they have. Of what is wrong, all is told, in
+// order of the ids; the rest counts.
+func (o Options) With(severities map[string]string) (Options, []error) {
+	var problems []error
+	o.Off, o.Severity = slices.Clone(o.Off), maps.Clone(o.Severity)
+	if o.Severity == nil {
+		o.Severity = map[string]analysis.Severity{}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(severities)) {
+		if err := o.set(rule, severities[rule]); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return o, problems
 }
 
 // ConfigSchema is the JSON schema of a configuration, as plain data to be marshalled.

@@ -43,6 +43,22 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
+// An editor's settings stand above the configuration.
+func TestWith(t *testing.T) {
+	config, err := ParseConfig([]byte("rules: {no-stage: off, FromAsCasing: hint, UndefinedVar: error}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts, problems := config.With(map[string]string{"no-stage": "info", "FromAsCasing": "off", "nothing": "off", "line-too-long": "loud"})
+	want := Options{Off: []string{"FromAsCasing"}, Severity: map[string]analysis.Severity{"no-stage": analysis.Information, "UndefinedVar": analysis.Error}}
+	if diff := cmp.Diff(want, opts); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(problems) != 2 || len(config.Off) != 1 || config.Severity["FromAsCasing"] != analysis.Hint {
+		t.Errorf("%v; the configuration itself became %+v", problems, config)
+	}
+}
+
 func TestSeverities(t *testing.T) {
 	file := dockerfile.Parse(source.New("FROM alpine as a\nCMD a\n"), nil)
 	opts := Options{Off: []string{"FromAsCasing"}, Severity: map[string]analysis.Severity{"JSONArgsRecommended": analysis.Hint}}

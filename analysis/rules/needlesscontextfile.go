@@ -38,7 +38,7 @@ func checkNeedlessContextFile(p *pass) {
 	for _, name := range []string{"COPY", "ADD"} {
 		for _, in := range p.of[name] {
 			_, whole := contextCopy(in)
-			if whole == nil || told || slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text == "exclude" }) {
+			if whole == nil || told || !p.contextIsRight() || slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text == "exclude" }) {
 				continue
 			}
 			told = true
@@ -47,6 +47,22 @@ func checkNeedlessContextFile(p *pass) {
 			}
 		}
 	}
+}
+
+// contextIsRight reports whether what other instructions copy is there: else another folder is the build context.
+func (p *pass) contextIsRight() bool {
+	for _, name := range []string{"COPY", "ADD"} {
+		for _, in := range p.of[name] {
+			for _, word := range contextSources(in) {
+				src := strings.TrimPrefix(path.Clean(strings.Trim(word.Text, `"`)), "/")
+				first, _, _ := strings.Cut(src, "/")
+				if first != "." && first != "" && !strings.ContainsAny(first, "*?[$\\") && !slices.Contains(p.opts.Context.Sent, first) && !slices.Contains(p.opts.Context.Sent, first+"/") {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // needless says what of the build context should not be sent.

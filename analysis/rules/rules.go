@@ -139,7 +139,6 @@ type Context struct {
 	// in the folders there.
 	Sent       []string
 	Dockerfile string // relative to the context, "" if it lies elsewhere
-	IgnoreFile string // likewise, "" if there is none
 }
 
 // Check returns the findings of all rules in file, in order of position.

@@ -12,6 +12,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/server/project"
 	"github.com/spf13/cobra"
 )
 
@@ -120,7 +121,7 @@ func check(paths []string, fix bool) checkReport {
 	var report checkReport
 	files, failures := findDockerfiles(paths)
 	report.failures = failures
-	options := checkOptions{configs: map[string]rules.Options{}}
+	options := checkOptions{configs: map[string]project.Config{}, told: map[string]bool{}}
 	for _, path := range files {
 		content, err := readDockerfile(path)
 		if err != nil {
