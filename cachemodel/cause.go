@@ -140,6 +140,8 @@ func (e *explainer) imageCause(s *step, v *vertex) Cause {
 	c := Cause{Kind: BaseChanged, Line: s.in.Line}
 	mate := e.mates[s]
 	switch {
+	case v.image.elsewhere:
+		c.Detail = fmt.Sprintf("what the named context %s holds is told by its own build", v.image.name)
 	case mate == nil || len(mate.vertices) == 0 || mate.vertices[0].image == nil:
 		c.Detail = "the base image is new"
 	case mate.vertices[0].image.platform != v.image.platform:

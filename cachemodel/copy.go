@@ -117,10 +117,10 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 			p.readDirectory(in, dedupeQueries(queries))
 		}
 	}
-	v := p.vertex(vertex{kind: copyVertex, key: op.key.done(), inputs: op.inputs, ignoreCache: p.Settings.NoCache})
+	v := p.vertex(vertex{kind: copyVertex, key: op.key.done(), inputs: op.inputs, ignoreCache: p.ignoreCache})
 	c.step.add(v)
 	if linked && s.root != nil { // llb.Merge leaves out an empty base
-		v = p.vertex(vertex{kind: mergeVertex, key: (&keyWriter{}).str("merge").done(), inputs: []input{{from: s.root}, {from: v}}, ignoreCache: p.Settings.NoCache})
+		v = p.vertex(vertex{kind: mergeVertex, key: (&keyWriter{}).str("merge").done(), inputs: []input{{from: s.root}, {from: v}}, ignoreCache: p.ignoreCache})
 		c.step.add(v)
 		c.step.linked = true
 	}

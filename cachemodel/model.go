@@ -31,6 +31,8 @@ type Settings struct {
 	Args     map[string]string // --build-arg
 	Platform string            // --platform, "" is the builder's own, taken to be linux on this machine's architecture
 	NoCache  bool
+	// NoCacheFilter are the stages that use no cache (--no-cache-filter).
+	NoCacheFilter []string
 }
 
 // Image is what is known of a base image. Without it, an image is identified by its reference, and whatever depends
@@ -52,6 +54,9 @@ type Build struct {
 	Settings Settings
 	// Contexts are the named contexts (--build-context) that are local directories.
 	Contexts map[string]*buildcontext.Tree
+	// ContextImages are the named contexts that are images (docker-image://), as references, and those of which only a build
+	// can tell what they hold (target:, a URL), as "".
+	ContextImages map[string]string
 	// Images are the base images that are known, by their reference as BuildKit normalises it
 	// ("docker.io/library/alpine:3.20") or, for a named context, by its name.
 	Images map[string]Image

@@ -136,8 +136,10 @@ type planner struct {
 	identity keyWriter // reused by vertex
 	plan     *Plan
 	epoch    *placed
-	hostname string
-	cacheNS  string
+	// ignoreCache is whether the stage that is being dispatched uses no cache.
+	ignoreCache bool
+	hostname    string
+	cacheNS     string
 }
 
 // NewPlan works out the plan of a build. It never fails: what cannot be read is planned as what it most likely means.
@@ -340,7 +342,8 @@ func (p *planner) addStage(stage *dockerfile.Stage, from *step) {
 	if v, err := p.x.word(platform, &p.global); err == nil && v.text != "" {
 		st.platform = normalPlatform(v.text)
 	}
-	if stage.Name != "" && p.context(stage.Name) != nil {
+	_, image := p.ContextImages[contextName(stage.Name)]
+	if stage.Name != "" && (image || p.context(stage.Name) != nil) {
 		st.replaced = true
 	} else if err == nil {
 		st.base = p.byName[st.baseName]
@@ -436,12 +439,19 @@ func (p *planner) reach(target *stagePlan) {
 func (p *planner) replace(st *stagePlan) {
 	st.state.platform = p.platform()
 	st.state.root = p.source(st.stage.Name, st.state.platform)
-	p.knownConfig(&st.state, Image{})
+	if image, ok := p.image(st.stage.Name); ok || st.state.root.kind == localVertex {
+		p.knownConfig(&st.state, image)
+	} else {
+		p.unknownConfig(&st.state, st.state.root.key)
+	}
 	st.dispatched = true
 }
 
 // dispatch carries out a stage's instructions in order.
 func (p *planner) dispatch(st *stagePlan) {
+	p.ignoreCache = p.Settings.NoCache || st.stage != nil && slices.ContainsFunc(p.Settings.NoCacheFilter, func(name string) bool {
+		return strings.EqualFold(name, st.stage.Name)
+	})
 	p.begin(st)
 	st.dispatched = true
 	for _, c := range st.commands {
@@ -616,6 +626,15 @@ func (p *planner) source(name, platform string) *vertex {
 		key := (&keyWriter{}).str("local", contextName(name)).done()
 		return p.vertex(vertex{kind: localVertex, key: key, tree: tree})
 	}
+	image, replaced := p.ContextImages[contextName(name)]
+	if replaced && image == "" {
+		// Never the same as in another plan, and never certainly another one.
+		key := (&keyWriter{}).str("built elsewhere", name, fmt.Sprintf("%p", p.plan)).done()
+		return p.vertex(vertex{kind: imageVertex, key: key, image: &imageRef{name: name, platform: platform, elsewhere: true}}, name)
+	}
+	if replaced {
+		name = image
+	}
 	ref := &imageRef{name: name, platform: platform}
 	if named, err := reference.ParseNormalizedNamed(name); err == nil {
 		ref.name = reference.TagNameOnly(named).String()
@@ -639,6 +658,12 @@ func (p *planner) source(name, platform string) *vertex {
 func (p *planner) image(name string) (Image, bool) {
 	if len(p.Images) == 0 {
 		return Image{}, false
+	}
+	if image, ok := p.ContextImages[contextName(name)]; ok {
+		if image == "" {
+			return Image{}, false
+		}
+		name = image
 	}
 	if named, err := reference.ParseNormalizedNamed(name); err == nil {
 		if image, ok := p.Images[reference.TagNameOnly(named).String()]; ok {

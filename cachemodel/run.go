@@ -79,7 +79,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 			p.mountInput(&inputs[i], ms, i == 0 && s.root != nil)
 		}
 	}
-	s.root = p.vertex(vertex{kind: execVertex, key: w.done(), inputs: inputs, ignoreCache: p.Settings.NoCache}, mountIdentity(mounts)...)
+	s.root = p.vertex(vertex{kind: execVertex, key: w.done(), inputs: inputs, ignoreCache: p.ignoreCache}, mountIdentity(mounts)...)
 	c.step.add(s.root)
 	return nil
 }

@@ -63,4 +63,6 @@ type imageRef struct {
 	name     string // as BuildKit normalises it
 	digest   string // "" if neither the reference nor Build.Images tells it
 	platform string
+	// elsewhere is whether another build makes it, as that of a named context "target:x": it may be another one each time.
+	elsewhere bool
 }

@@ -5,8 +5,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
+	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 )
 
@@ -40,6 +42,7 @@ func (e exitError) Error() string {
 func main() { os.Exit(run()) }
 
 func run() int {
+	logrus.SetOutput(io.Discard) // where libraries of Docker's write their warnings, in the middle of what people read
 	root := &cobra.Command{
 		Use:           "layerwise",
 		Short:         "See in the editor what the next docker build will reuse, and why not",

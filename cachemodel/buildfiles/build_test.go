@@ -1,0 +1,136 @@
+package buildfiles
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+)
+
+// TestNamed holds named contexts and volatile arguments to never promise what is not known.
+func TestNamed(t *testing.T) {
+	tests := []struct {
+		name, dockerfile string
+		earlier, now     Entry
+		want             string // a letter per instruction: c, r, u for rebuilt but not certain, - for the others
+	}{
+		{"an image that is the same", "FROM base\nRUN x", with("base", "docker-image://alpine:3.20"), with("base", "docker-image://alpine:3.20"), "cc"},
+		{"an image that is another", "FROM base\nRUN x", with("base", "docker-image://alpine:3.19"), with("base", "docker-image://alpine:3.20"), "uu"},
+		{"an image in place of another", "FROM debian:12\nRUN x", with("debian:12", "docker-image://a"), with("debian:12", "docker-image://b"), "uu"},
+		{"an image in place of a stage", "FROM x AS base\nRUN x\nFROM base\nRUN y", with("base", "docker-image://a"), with("base", "docker-image://b"), "---u"},
+		{"what another target gives", "FROM base\nRUN x", with("base", "target:base"), with("base", "target:base"), "uu"},
+		{"a file of what another service gives", "FROM alpine\nCOPY --from=base /x /\nRUN y\n", with("base", "service:base"), with("base", "service:base"), "cuu"},
+		{"a repository", "FROM alpine\nCOPY --from=repo /x /\n", with("repo", "https://example.com/r.git"), with("repo", "https://example.com/r.git"), "cu"},
+		{"a directory", "FROM alpine\nCOPY --from=dir /x /\n", with("dir", "DIR/a"), with("dir", "DIR/a"), "cc"},
+		{"a directory with another file", "FROM alpine\nCOPY --from=dir /x /\n", with("dir", "DIR/a"), with("dir", "DIR/b"), "cr"},
+		{"a directory that is not there", "FROM alpine\nCOPY --from=dir /x /\n", with("dir", "DIR/none"), with("dir", "DIR/none"), "cu"},
+		{"an argument that is another each time", "FROM alpine\nARG NOW\nRUN x\n", Entry{Args: map[string]string{"NOW": "1"}, Volatile: []string{"NOW"}}, Entry{Args: map[string]string{"NOW": "1"}, Volatile: []string{"NOW"}}, "c-r"},
+		{"a stage without cache", "FROM alpine AS a\nRUN x\nFROM a\nRUN y\n", Entry{}, Entry{NoCacheFilter: []string{"A"}}, "cr-r"},
+		{"another stage without cache", "FROM alpine AS a\nRUN x\nFROM a AS b\nRUN y\n", Entry{}, Entry{NoCacheFilter: []string{"b"}}, "cc-r"},
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name, "x"), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := dockerfile.Parse(source.New(tt.dockerfile), nil)
+			plan := func(e Entry, s cachemodel.Settings) *cachemodel.Plan {
+				for k, v := range e.Contexts {
+					e.Contexts[k] = strings.ReplaceAll(v, "DIR", dir)
+				}
+				n, _ := e.Named(t.Context(), disk.Options{})
+				return cachemodel.NewPlan(cachemodel.Build{File: file, Context: buildcontext.Unknown(), Settings: s, Contexts: n.Contexts, ContextImages: n.Images})
+			}
+			steps := cachemodel.Compare([]*cachemodel.Plan{plan(tt.earlier, tt.earlier.Earlier())}, plan(tt.now, tt.now.Settings()))
+			got := ""
+			for _, s := range steps {
+				switch {
+				case s.Status == cachemodel.Cached:
+					got += "c"
+				case s.Status == cachemodel.Rebuilt && !s.Certain:
+					got += "u"
+				case s.Status == cachemodel.Rebuilt:
+					got += "r"
+				default:
+					got += "-"
+				}
+			}
+			if got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+				for _, s := range steps {
+					t.Logf("%+v %+v", s, s.Cause)
+				}
+			}
+		})
+	}
+}
+
+func with(name, value string) Entry { return Entry{Contexts: map[string]string{name: value}} }
+
+func TestChoices(t *testing.T) {
+	web := Entry{ID: "compose:web", Kind: Compose, Name: "web", Label: "web", Dockerfile: "/p/Dockerfile", Context: "/p"}
+	worker, debug, other, base := web, web, web, web
+	worker.ID, worker.Name = "compose:worker", "worker"
+	debug.ID, debug.Target, debug.Profiles = "compose:debug", "debug", []string{"dev"}
+	other.ID, other.Dockerfile = "compose:other", "/p/other/Dockerfile"
+	base.ID, base.Kind, base.Inherited = "bake:_base", Bake, true
+	got := ""
+	for _, c := range Choices([]*Project{{Kind: Compose, Entries: []Entry{debug, other, web, worker}}, {Kind: Bake, Entries: []Entry{base}}}, "/p/Dockerfile") {
+		got += c.ID
+		for _, s := range c.Same {
+			got += "=" + s.ID
+		}
+		got += " "
+	}
+	if want := "compose:web=compose:worker compose:debug "; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestFind looks for the projects around a Dockerfile.
+func TestFind(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"compose.yaml":                      "services:\n  app:\n    build: app\n",
+		"app/Dockerfile":                    "FROM x\n",
+		"deploy/docker-compose.yml":         "services:\n  deployed:\n    build: ../app\n",
+		"app/docker-bake.hcl":               "target \"baked\" { target = \"x\" }\n",
+		"broken/compose.yaml":               "services: [\n",
+		"node_modules/x/compose.yaml":       "services:\n  never:\n    build: ../../app\n",
+		"a/b/c/d/e/f/g/docker-compose.yaml": "services:\n  deep:\n    build: {context: ../../../../../../../app, target: deep}\n",
+	} {
+		path := filepath.Join(root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	projects, problems := Find(t.Context(), root, filepath.Join(root, "app", "Dockerfile"), Options{})
+	got := ""
+	for _, c := range Choices(projects, filepath.Join(root, "app", "Dockerfile")) {
+		got += c.ID + " "
+		for _, s := range c.Same {
+			got += "(" + s.ID + ") "
+		}
+	}
+	if want := "bake:baked compose:app (compose:deployed) compose:deep "; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if len(problems) != 1 || !strings.Contains(problems[0].Error(), filepath.Join("broken", "compose.yaml")+":") {
+		t.Errorf("problems: %v", problems)
+	}
+}

@@ -1,0 +1,249 @@
+// Package buildfiles reads the files in which a project says how its images are built: Compose files and those of docker
+// buildx bake. They are read with the libraries that Docker uses, and what they say is given as plain data: one entry for
+// each service or target, and for a text that is being edited the places of its sections.
+//
+// It reads files, of local directories only, and runs and fetches nothing: what names something remote is an error or
+// stays a name. It must not know how a Dockerfile is planned, editors or protocols.
+package buildfiles
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Kind is a kind of build files.
+type Kind string
+
+// The kinds.
+const (
+	Compose Kind = "compose"
+	Bake    Kind = "bake"
+)
+
+// Options say what to read.
+type Options struct {
+	Dir      string            // absolute: the project's directory, where the command would be run
+	Files    []string          // as -f gives them, relative to Dir; nil are those that the command finds
+	Env      []string          // KEY=VALUE, of the process that would build
+	EnvFiles []string          // --env-file of compose; nil is .env
+	Vars     map[string]string // --var of bake
+	Set      []string          // --set of bake
+	// Read reads a file; nil is os.ReadFile. An editor gives unsaved texts, a baseline those of a revision.
+	Read func(path string) ([]byte, error)
+}
+
+func (o Options) read(path string) ([]byte, error) {
+	if o.Read != nil {
+		return o.Read(path)
+	}
+	return os.ReadFile(path)
+}
+
+func (o Options) exists(path string) bool {
+	_, err := o.read(path)
+	return err == nil
+}
+
+func (o Options) abs(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(o.Dir, path)
+}
+
+func (o Options) env() map[string]string {
+	env := map[string]string{}
+	for _, kv := range o.Env {
+		if k, v, ok := strings.Cut(kv, "="); ok && k != "" {
+			env[k] = v
+		}
+	}
+	return env
+}
+
+// Project is what the files of one directory say together.
+type Project struct {
+	Kind    Kind
+	Dir     string
+	Files   []string            // all that were read, absolute
+	Entries []Entry             // in the order of names
+	Groups  map[string][]string // of bake: what each consists of
+}
+
+// Entry is one build: a service of a Compose file or a target of a bake file.
+type Entry struct {
+	ID    string // "compose:web", "bake:app"
+	Kind  Kind
+	Name  string
+	Dir   string   // the project's directory
+	Label string   // the name in the file: that of a target with a matrix differs
+	File  string   // where it is; "" if that is not known
+	Files []string // all that were read for it
+
+	Dockerfile    string // absolute; "" if it is inline or remote
+	Inline        string // the text, if it is in the build file
+	Context       string // an absolute directory, or a URL
+	Remote        bool   // Context is a URL
+	Target        string
+	Args          map[string]string
+	Volatile      []string          // arguments that have another value each time, as of timestamp()
+	Contexts      map[string]string // an absolute directory, or as it is written: docker-image://, target:, service:, a URL
+	Platforms     []string
+	NoCache       bool
+	NoCacheFilter []string
+	Profiles      []string // without one of these a service is not built unless it is named
+	Tags          []string
+	Inherited     bool // only there for other targets: in no group, and inherited or with a name that begins with _
+}
+
+// Select gives the entries of names: services, targets, groups or patterns of them; none are all of the default group or of the
+// services without a profile.
+func (p *Project) Select(names ...string) ([]Entry, error) {
+	if len(names) == 0 {
+		if p.Kind == Bake {
+			names = []string{"default"}
+		} else {
+			var out []Entry
+			for _, e := range p.Entries {
+				if len(e.Profiles) == 0 {
+					out = append(out, e)
+				}
+			}
+			return out, nil
+		}
+	}
+	var out []Entry
+	seen := map[string]bool{}
+	var add func(name string) error
+	add = func(name string) error {
+		if seen[name] {
+			return nil
+		}
+		seen[name] = true
+		if members, ok := p.Groups[name]; ok {
+			for _, member := range members {
+				if err := add(member); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		found := false
+		for _, e := range p.Entries {
+			ok := e.Name == name
+			if p.Kind == Bake && strings.ContainsAny(name, "*?[") {
+				ok, _ = filepath.Match(name, e.Name)
+			}
+			if ok && !slices.ContainsFunc(out, func(have Entry) bool { return have.Name == e.Name }) {
+				out = append(out, e)
+			}
+			found = found || ok
+		}
+		if !found {
+			return fmt.Errorf("%s has no %s %q", strings.Join(p.Files, ", "), p.noun(), name)
+		}
+		return nil
+	}
+	for _, name := range names {
+		if err := add(name); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (p *Project) noun() string {
+	if p.Kind == Bake {
+		return "target"
+	}
+	return "service with a build section"
+}
+
+// Title names an entry to people: "compose service web".
+func (e *Entry) Title() string {
+	if e.Kind == Bake {
+		return "bake target " + e.Name
+	}
+	return "compose service " + e.Name
+}
+
+// Builds says whether an entry builds this Dockerfile.
+func (e *Entry) Builds(dockerfile string) bool {
+	return e.Dockerfile != "" && samePath(e.Dockerfile, dockerfile)
+}
+
+func samePath(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	resolve := func(p string) string {
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(p)); err == nil {
+			return filepath.Join(dir, filepath.Base(p))
+		}
+		return p
+	}
+	return filepath.Base(a) == filepath.Base(b) && resolve(a) == resolve(b)
+}
+
+// place fills in where the Dockerfile is.
+func (e *Entry) place(dockerfile string) {
+	switch {
+	case e.Inline != "":
+	case filepath.IsAbs(dockerfile):
+		e.Dockerfile = filepath.Clean(dockerfile)
+	case !e.Remote && !isRemote(dockerfile):
+		e.Dockerfile = filepath.Join(e.Context, cmp.Or(dockerfile, "Dockerfile"))
+	}
+}
+
+// isRemote says whether BuildKit takes a context to be something else than a directory (dockerui.DetectGitContext, urlutil.IsRemoteURL).
+func isRemote(context string) bool {
+	if strings.Contains(context, "://") && !strings.HasPrefix(context, "cwd://") {
+		return true
+	}
+	return strings.HasPrefix(context, "git@") || strings.HasPrefix(context, "github.com/")
+}
+
+// isName says whether a named context is none of a directory.
+func isName(context string) bool {
+	return isRemote(context) || strings.HasPrefix(context, "target:") || strings.HasPrefix(context, "service:") || strings.HasPrefix(context, "docker-image:") ||
+		strings.HasPrefix(context, "oci-layout:")
+}
+
+// Error is what is wrong with a file.
+type Error struct {
+	File string
+	Line int // from 1; 0 if it is not known
+	Err  error
+}
+
+func (e *Error) Error() string {
+	switch {
+	case e.File == "":
+		return e.Err.Error()
+	case e.Line > 0:
+		return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err)
+	}
+	return fmt.Sprintf("%s: %v", e.File, e.Err)
+}
+
+// Unwrap gives the reason.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ErrNoFile is what is wrapped where a directory has no such files.
+var ErrNoFile = errors.New("there is no build file")
+
+// guard turns a panic of a library, which half-typed text may cause, into an error.
+func guard(file string, err *error) {
+	if r := recover(); r != nil {
+		*err = &Error{File: file, Err: fmt.Errorf("cannot be read: %v", r)}
+	}
+}
+
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

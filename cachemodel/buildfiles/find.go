@@ -1,0 +1,148 @@
+package buildfiles
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// maxDirs bounds how many directories of a workspace are looked at.
+const maxDirs = 5000
+
+// skipped are directories that hold other people's files.
+var skipped = []string{"node_modules", "vendor", "target", "dist", "build", "__pycache__", "venv"}
+
+// Find reads the projects of a workspace: those of the directories from that of the Dockerfile up to root, and of all below
+// root as far as that is bounded. The files of a broken project are in what is wrong with it.
+func Find(ctx context.Context, root, dockerfile string, o Options) (projects []*Project, problems []error) {
+	for _, dir := range directories(ctx, root, filepath.Dir(dockerfile)) {
+		if ctx.Err() != nil {
+			return nil, []error{ctx.Err()}
+		}
+		at := o
+		at.Dir = dir
+		p, err := ReadCompose(ctx, at)
+		projects, problems = collect(projects, problems, p, err)
+		p, err = ReadBake(ctx, at)
+		projects, problems = collect(projects, problems, p, err)
+	}
+	return projects, problems
+}
+
+func collect(projects []*Project, problems []error, p *Project, err error) ([]*Project, []error) {
+	switch {
+	case err == nil:
+		return append(projects, p), problems
+	case errors.Is(err, ErrNoFile):
+		return projects, problems
+	}
+	return projects, append(problems, err)
+}
+
+// directories lists those that may hold a project, the nearest to dir first. Only directories with a file of a known name
+// are in it.
+func directories(ctx context.Context, root, dir string) []string {
+	var up []string
+	for d := dir; ; d = filepath.Dir(d) {
+		up = append(up, d)
+		if d == root || d == filepath.Dir(d) || root == "" {
+			break
+		}
+		if rel, err := filepath.Rel(root, d); err != nil || !filepath.IsLocal(rel) {
+			up = up[:1] // dir is not below root
+			break
+		}
+	}
+	var out []string
+	for _, d := range up {
+		if entries, err := os.ReadDir(d); err == nil && hasBuildFile(entries) {
+			out = append(out, d)
+		}
+	}
+	if root == "" {
+		return out
+	}
+	count := 0
+	queue := []string{root}
+	for len(queue) > 0 && count < maxDirs && ctx.Err() == nil {
+		d := queue[0]
+		queue = queue[1:]
+		count++
+		entries, err := os.ReadDir(d)
+		if err != nil {
+			continue
+		}
+		if hasBuildFile(entries) && !slices.Contains(out, d) {
+			out = append(out, d)
+		}
+		for _, e := range entries {
+			if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && !slices.Contains(skipped, e.Name()) {
+				queue = append(queue, filepath.Join(d, e.Name()))
+			}
+		}
+	}
+	return out
+}
+
+func hasBuildFile(entries []fs.DirEntry) bool {
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return slices.Contains(bakeNames, e.Name()) || e.Name() == ".env"
+	})
+}
+
+// Choices are the entries that build a Dockerfile, the likeliest first. Those that come to the same are one: the first of
+// them, whose Same names the others.
+func Choices(projects []*Project, dockerfile string) []Choice {
+	var out []Choice
+	for _, p := range projects {
+		for _, e := range p.Entries {
+			if !e.Builds(dockerfile) || e.Inherited {
+				continue
+			}
+			if p.Kind == Bake && isYAML(e.File) && slices.ContainsFunc(out, func(c Choice) bool { return c.Entry.Kind == Compose && c.Entry.Label == e.Label }) {
+				continue // the service itself
+			}
+			i := slices.IndexFunc(out, func(c Choice) bool { return equal(&c.Entry, &e) })
+			if i >= 0 {
+				out[i].Same = append(out[i].Same, e)
+				continue
+			}
+			out = append(out, Choice{Entry: e})
+		}
+	}
+	// One that is built unasked goes before one of a profile.
+	slices.SortStableFunc(out, func(a, b Choice) int {
+		return cmp.Compare(min(len(a.Entry.Profiles), 1), min(len(b.Entry.Profiles), 1))
+	})
+	return out
+}
+
+// Choice is an entry, with those that have the same settings.
+type Choice struct {
+	Entry
+	Same []Entry
+}
+
+// Is says whether id is the choice's or that of one of the same settings.
+func (c *Choice) Is(id string) bool {
+	return c.ID == id || slices.ContainsFunc(c.Same, func(e Entry) bool { return e.ID == id })
+}
+
+// equal says whether two entries build the same.
+func equal(a, b *Entry) bool {
+	return a.Context == b.Context && reflect.DeepEqual(a.Settings(), b.Settings()) && reflect.DeepEqual(some(a.Contexts), some(b.Contexts)) &&
+		len(a.Volatile)+len(b.Volatile) == 0
+}
+
+func some(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
