@@ -66,12 +66,20 @@ func (p *typist) diagnosed() {
 	})
 }
 
+// ask waits for the answer to a request about the document.
+func (p *typist) ask(method string, more ...any) {
+	p.MustCall(method, lsptest.Document(p.uri, more...), nil)
+}
+
 // besidePeer are the operations whose time is compared with the npm server's: each is timed as a whole.
 var besidePeer = []struct {
 	name string
 	do   func(p *typist)
 }{
 	{"diagnostics after a key", func(p *typist) { p.key(); p.diagnosed() }},
+	{"semantic tokens after a key", func(p *typist) { p.key(); p.ask("textDocument/semanticTokens/full") }},
+	{"symbols after a key", func(p *typist) { p.key(); p.ask("textDocument/documentSymbol") }},
+	{"folding after a key", func(p *typist) { p.key(); p.ask("textDocument/foldingRange") }},
 }
 
 // BenchmarkBesidePeer takes turns between this server and the npm server, both as programs, so that whatever else the
