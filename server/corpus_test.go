@@ -21,10 +21,12 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
+var corpusFolder = filepath.Join("..", "..", "shared", "corpus", "dockerfiles")
+
 // corpus returns the Dockerfiles that are kept beside the checkout where the project is developed.
 func corpus(t testing.TB) map[string]string {
 	t.Helper()
-	dir := filepath.Join("..", "..", "shared", "corpus", "dockerfiles")
+	dir := corpusFolder
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
