@@ -216,4 +216,72 @@ function M.reorder()
   end
 end
 
+--- The client of the current buffer; says so where there is none.
+local function client_here()
+  local bufnr = vim.api.nvim_get_current_buf()
+  local running = vim.lsp.get_clients and vim.lsp.get_clients({ bufnr = bufnr }) or vim.lsp.buf_get_clients(bufnr)
+  for _, client in pairs(running) do
+    if client.name == 'layerwise' then
+      return client, bufnr
+    end
+  end
+  message('no server is running for this file. See :help layerwise-trouble')
+end
+
+--- Sends a request about the current buffer and hands on its result; an error is shown.
+local function ask(method, params, on_result)
+  local client, bufnr = client_here()
+  if not client then
+    return
+  end
+  params = params or { textDocument = vim.lsp.util.make_text_document_params(bufnr) }
+  vim.lsp.buf_request(bufnr, method, params, function(err, result)
+    if err then
+      message(err.message, vim.log.levels.ERROR)
+    elseif on_result and result then
+      on_result(result)
+    end
+  end)
+end
+
+local function execute(command, ...)
+  ask('workspace/executeCommand', { command = command, arguments = { vim.uri_from_bufnr(0), ... } })
+end
+
+--- Lets the user choose among what the server lists for the current buffer, and runs the command with it.
+local function choose(method, prompt, command)
+  ask(method, nil, function(choices)
+    vim.ui.select(choices.items, {
+      prompt = prompt,
+      format_item = function(item)
+        local now = (item.spec or item.id) == choices.current and '* ' or '  '
+        return now .. item.label .. (item.detail and item.detail ~= '' and ' (' .. item.detail .. ')' or '')
+      end,
+    }, function(item)
+      if item then
+        execute(command, item.spec or item.id)
+      end
+    end)
+  end)
+end
+
+--- Chooses what the marks are compared with, or takes the one named: :LayerwiseBaseline git:main
+function M.baseline(spec)
+  if spec and spec ~= '' then
+    execute('layerwise.selectBaseline', spec)
+  else
+    choose('layerwise/baselines', 'Compare the next build with', 'layerwise.selectBaseline')
+  end
+end
+
+--- Chooses which build of this Dockerfile is meant, among those of compose and bake files.
+function M.build()
+  choose('layerwise/builds', 'Which build is meant?', 'layerwise.selectBuild')
+end
+
+--- Records that the file was built as it is now.
+function M.mark_as_built()
+  execute('layerwise.markAsBuilt')
+end
+
 return M
