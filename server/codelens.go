@@ -11,7 +11,7 @@ import (
 	"go.lsp.dev/protocol"
 )
 
-// codeLens answers textDocument/codeLens: a summary above each stage. The lenses run no command.
+// codeLens answers textDocument/codeLens: a summary above each stage, which lets the person choose what to compare with.
 func codeLens(ctx context.Context, snap *snapshot, _ *protocol.CodeLensParams) ([]protocol.CodeLens, error) {
 	lenses := []protocol.CodeLens{}
 	if snap == nil {
@@ -26,7 +26,7 @@ func codeLens(ctx context.Context, snap *snapshot, _ *protocol.CodeLensParams) (
 			continue
 		}
 		at := snap.can.encoding.rangeOf(snap.file.Text, source.Span{Start: stage.From.Span.Start, End: stage.From.Keyword.Span.End})
-		command := protocol.Command{Title: stageSummary(snap, stage)}
+		command := protocol.Command{Title: stageSummary(snap, stage), Command: selectBaselineCommand, Arguments: []protocol.LSPAny{jsonText(string(snap.uri))}}
 		if notes := strings.Join(snap.notes(), "\n"); notes != "" {
 			command.Tooltip = &notes
 		}
@@ -44,13 +44,14 @@ func stageSummary(snap *snapshot, stage *dockerfile.Stage) string {
 	if m.problem != "" {
 		return m.problem
 	}
-	cached, rebuilt, skipped, first, known := 0, 0, 0, 0, true
-	var total float64
+	cached, rebuilt, skipped, first := 0, 0, 0, 0
+	var steps []cachemodel.Step
 	for _, in := range stage.Instructions {
 		step := m.byLine[in.Line]
 		if step == nil {
 			continue
 		}
+		steps = append(steps, *step)
 		switch step.Status {
 		case cachemodel.Cached:
 			cached++
@@ -60,11 +61,6 @@ func stageSummary(snap *snapshot, stage *dockerfile.Stage) string {
 			rebuilt++
 			if first == 0 {
 				first = step.Line
-			}
-			if step.Seconds == nil {
-				known = false
-			} else {
-				total += *step.Seconds
 			}
 		}
 	}
@@ -81,8 +77,8 @@ func stageSummary(snap *snapshot, stage *dockerfile.Stage) string {
 	default:
 		parts = append(parts, fmt.Sprintf("%d of %d cached", cached, cached+rebuilt), fmt.Sprintf("rebuilds from line %d", first))
 	}
-	if rebuilt > 0 && known {
-		parts = append(parts, "about "+seconds(total))
+	if time := cachemodel.RebuildTime(steps); time != "" {
+		parts = append(parts, time)
 	}
 	return strings.Join(append(parts, "vs "+snap.world.label), " · ")
 }

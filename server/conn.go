@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 	"go.uber.org/zap"
@@ -19,6 +20,8 @@ type Options struct {
 	Log     *zap.Logger // never writes to the connection; nil logs nothing
 	// CacheDir is a folder in which the digests of files are kept between runs; "" keeps none.
 	CacheDir string
+	// History finds builds in a builder's own history, for builds that have these options; nil asks none.
+	History func(baseline.Options) baseline.History
 	// MaxFolders bounds the folders that a session watches; 0 is what the system bears.
 	MaxFolders int
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/layerwise/layerwise/server/project"
 )
 
@@ -63,14 +64,19 @@ func whyNoRewrite(file *dockerfile.File, engine cachemodel.Engine) string {
 // judge gives the verdicts on file's instructions in this world, with what is unsaved in the editor. The error says why
 // the build as a whole cannot be planned; there are verdicts nevertheless.
 func (w *world) judge(file *dockerfile.File, overlays []overlay) ([]cachemodel.Step, error) {
+	plan := cachemodel.NewPlan(cachemodel.Build{File: file, Context: w.overlaid(overlays), Settings: w.build, Contexts: w.contexts})
+	return cachemodel.Compare(w.plans, plan), plan.Err()
+}
+
+// overlaid is the build context with what is unsaved in the editor.
+func (w *world) overlaid(overlays []overlay) *buildcontext.Tree {
 	context := w.context
 	if context != nil {
 		for _, o := range overlays {
 			context = context.WithContent(o.path, []byte(o.text))
 		}
 	}
-	plan := cachemodel.NewPlan(cachemodel.Build{File: file, Context: context, Settings: w.build})
-	return cachemodel.Compare(w.plans, plan), plan.Err()
+	return context
 }
 
 // base is what the next build is compared with.
@@ -82,19 +88,21 @@ type base struct {
 	notes    []string // for people: what is amiss or assumed, a sentence each
 }
 
-// findBase resolves the setting layerwise.baseline for a document of a workspace folder. What the user asked for by name
-// and is not there is the error; the base is then the next best.
-func findBase(ctx context.Context, choice, root string, r baseline.Request, settings cachemodel.Settings) (base, error) {
-	var err error
-	if r.Spec, err = baseline.ParseSpec(choice); err != nil {
-		return base{}, err
+// baseSpec reads the name of a baseline, as the setting layerwise.baseline has it, for a document of a workspace folder.
+func baseSpec(choice, root, path string) (baseline.Spec, error) {
+	spec, err := baseline.ParseSpec(choice)
+	if spec.Kind == baseline.Dir && !filepath.IsAbs(spec.Arg) {
+		spec.Arg = filepath.Join(root, spec.Arg)
 	}
-	if r.Spec.Kind == baseline.Dir && !filepath.IsAbs(r.Spec.Arg) {
-		r.Spec.Arg = filepath.Join(root, r.Spec.Arg)
+	if spec.Kind == baseline.Auto && path == "" {
+		spec.Kind = baseline.Opened // a text that is in no file has no history to look for
 	}
-	if r.Spec.Kind == baseline.Auto && r.Dockerfile == "" {
-		r.Spec.Kind = baseline.Opened // a text that is in no file has no history to look for
-	}
+	return spec, err
+}
+
+// findBase finds what next is compared with. What the user asked for by name and is not there is the error; the base is
+// then the next best.
+func findBase(ctx context.Context, r baseline.Request, next cachemodel.Build, store *record.Store) (base, error) {
 	found, err := baseline.Find(ctx, r)
 	if err != nil {
 		r.Spec = baseline.Spec{Kind: baseline.Opened}
@@ -104,11 +112,11 @@ func findBase(ctx context.Context, choice, root string, r baseline.Request, sett
 	}
 	b := base{baseline: found.Baseline, label: found.Label}
 	for _, note := range found.Notes {
-		b.notes = append(b.notes, sentence(note))
+		b.notes = append(b.notes, sentence(strings.TrimSuffix(note, ".")))
 	}
 	if c := found.Contents; c != nil {
 		b.context = c.Context
-		b.plans = []*cachemodel.Plan{cachemodel.NewPlan(cachemodel.Build{File: c.File, Context: c.Context, Settings: settings})}
+		b.plans = []*cachemodel.Plan{cachemodel.NewPlan(c.Build(next, store))}
 	}
 	return b, err
 }

@@ -149,7 +149,7 @@ func (v view) lenses() string {
 	v.ask("textDocument/codeLens", lsptest.Document(v.uri), &lenses)
 	var out strings.Builder
 	for _, l := range lenses {
-		fmt.Fprintf(&out, "%s %s%s\n", l.Range, l.Command.Title, l.Command.Command)
+		fmt.Fprintf(&out, "%s %s [%s]\n", l.Range, l.Command.Title, l.Command.Command)
 		if l.Command.Tooltip != "" {
 			fmt.Fprintf(&out, "  %s\n", l.Command.Tooltip)
 		}

@@ -98,7 +98,8 @@ func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeR
 				Legend: legend(), Range: protocol.Boolean(true), Full: &protocol.SemanticTokensFullDelta{Delta: &yes},
 			},
 
-			DiagnosticProvider: &protocol.DiagnosticOptions{},
+			DiagnosticProvider:     &protocol.DiagnosticOptions{},
+			ExecuteCommandProvider: protocol.ExecuteCommandOptions{Commands: commandNames()},
 			Workspace: &protocol.WorkspaceOptions{WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{
 				Supported: &yes, ChangeNotifications: protocol.Boolean(true),
 			}},

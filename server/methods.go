@@ -28,6 +28,10 @@ var methods = map[string]method{
 	protocol.MethodWorkspaceDidChangeWorkspaceFolders: notification(didChangeWorkspaceFolders),
 	protocol.MethodWorkspaceDidChangeWatchedFiles:     notification(didChangeWatchedFiles),
 
+	protocol.MethodWorkspaceExecuteCommand: anytime(executeCommand),
+
+	baselinesMethod: anytime(baselines),
+
 	protocol.MethodTextDocumentDiagnostic: query(diagnostic, func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodTextDocumentInlayHint:  query(inlayHint, func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodTextDocumentCodeLens:   query(codeLens, func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }),
@@ -98,6 +102,13 @@ func beside[P any](start func(*session, *P) (func(context.Context) (any, error),
 		}
 		return start(s, p)
 	}}
+}
+
+// anytime is a request whose answer is made from the session as it is by then; it may ask the client in turn.
+func anytime[P, R any](answer func(context.Context, *session, *P) (R, error)) method {
+	return beside(func(s *session, p *P) (func(context.Context) (any, error), error) {
+		return func(ctx context.Context) (any, error) { return answer(ctx, s, p) }, nil
+	})
 }
 
 // query is a request about one document: its snapshot is taken in wire order, the answer is made from that alone. The

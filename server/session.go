@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/layerwise/layerwise/cachemodel/baseline"
+	"github.com/layerwise/layerwise/cachemodel/record"
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -25,6 +27,8 @@ type session struct {
 	version string
 	// cacheDir keeps digests of files between runs; "" keeps none.
 	cacheDir   string
+	store      *record.Store                           // of the builds that were made
+	history    func(baseline.Options) baseline.History // of a builder, nil if none is asked
 	maxFolders int
 
 	state    atomic.Int32 // lifecycle
@@ -49,7 +53,7 @@ type session struct {
 
 func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *session {
 	return &session{
-		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, maxFolders: cmp.Or(options.MaxFolders, maxFolders()),
+		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), history: options.History, maxFolders: cmp.Or(options.MaxFolders, maxFolders()),
 		exit: make(chan struct{}), settled: make(chan struct{}), refresh: make(chan struct{}, 1),
 		settings:  scopedSettings{global: defaultSettings()},
 		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{}, told: map[string]bool{},

@@ -36,7 +36,7 @@ type settings struct {
 }
 
 func defaultSettings() settings {
-	return settings{Engine: "buildkit", Baseline: "auto", InlayHints: true, CodeLens: true, FormatKeywords: true, FormatContinuations: true, ShellCheck: true}
+	return settings{Baseline: "auto", InlayHints: true, CodeLens: true, FormatKeywords: true, FormatContinuations: true, ShellCheck: true}
 }
 
 // setting is one line of the table that everything about settings comes from: the JSON schema, the page docs/protocol.md and how values
@@ -51,9 +51,9 @@ type setting struct {
 }
 
 var settingsTable = []setting{
-	{name: "engine", want: `"buildkit" or "classic"`, values: []string{"buildkit", "classic"}, about: "the builder whose cache is modelled",
+	{name: "engine", want: `"buildkit" or "classic"`, values: []string{"", "buildkit", "classic"}, about: "the builder whose cache is modelled; `\"\"` is that of the last build on record, else BuildKit",
 		field: func(s *settings) any { return &s.Engine }},
-	{name: "baseline", want: `"auto", "recorded", "git", "git:REV", "git:merge-base", "dir:PATH" or "opened"`, about: "what to compare with: `auto`, `recorded`, `git`, `git:REV`, `git:merge-base` (where the branch left the main branch), `dir:PATH`, `opened`",
+	{name: "baseline", want: `"auto", "recorded", "recorded:ID", "git", "git:REV", "git:merge-base", "dir:PATH" or "opened"`, about: "what to compare with: `auto`, `recorded` (the last build on record), `recorded:ID`, `git`, `git:REV`, `git:merge-base` (where the branch left the main branch), `dir:PATH`, `opened`",
 		field: func(s *settings) any { return &s.Baseline }, valid: func(s *settings) error { _, err := baseline.ParseSpec(s.Baseline); return err }},
 	{name: "context", want: "a folder's path", about: "the build context's folder, relative to the workspace folder; `\"\"` is the Dockerfile's own folder",
 		field: func(s *settings) any { return &s.Context }},

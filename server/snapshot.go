@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"sync"
@@ -46,7 +47,10 @@ type marks struct {
 func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *snapshot {
 	overlays := s.overlaysLocked(w)
 	own, _ := s.settingsOfLocked(d.uri)
-	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, engine: cachemodel.Engine(own.Engine), settings: own, can: s.can}
+	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, engine: cmp.Or(cachemodel.Engine(own.Engine), cachemodel.BuildKit), settings: own, can: s.can}
+	if own.Engine == "" && w != nil {
+		snap.engine = w.build.Engine // that of the build on record
+	}
 	snap.names = sync.OnceValue(func() *navigate.Index { return navigate.New(file) })
 	snap.history = &d.tokens
 	snap.tokenList = sync.OnceValue(func() []outline.Token { return outline.Tokens(file, snap.names()) })

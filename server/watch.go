@@ -59,6 +59,10 @@ func (l *loader) watch() bool {
 			asked = append(asked, folder)
 		}
 	}
+	if store := l.s.store.Dir(); store != "" {
+		_ = os.MkdirAll(store, 0o700) // where it cannot be made there will be no records either
+		folders = append(folders, store)
+	}
 	added := l.s.watchFolders(l.d, slices.Concat(asked, folders))
 	l.s.askToWatch(asked)
 	return added
@@ -220,8 +224,8 @@ func (s *session) fileChangedLocked(path string) {
 			d.wake(d.reload)
 			continue
 		}
-		inGit, inContext := w.inGit(path), w.holds(path)
-		if inGit {
+		moves, inContext := w.inGit(path) || s.store.Holds(path), w.holds(path)
+		if moves {
 			d.stale.baseline = true
 		}
 		if inContext {
@@ -230,7 +234,7 @@ func (s *session) fileChangedLocked(path string) {
 		if len(d.stale.paths) > manyPaths {
 			d.stale.context, d.stale.paths = true, nil
 		}
-		if inGit || inContext || d.stale.context {
+		if moves || inContext || d.stale.context {
 			d.wake(d.reload)
 		}
 	}

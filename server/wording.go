@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel"
@@ -52,18 +51,15 @@ func took(step *cachemodel.Step) string {
 	if step.Seconds == nil {
 		return ""
 	}
-	return " · " + seconds(*step.Seconds)
+	return " · " + cachemodel.DurationText(*step.Seconds)
 }
 
-// seconds says a duration as precisely as one plans by.
-func seconds(s float64) string {
-	switch {
-	case s < 10:
-		return fmt.Sprintf("%.1f s", s)
-	case s < 120:
-		return fmt.Sprintf("%.0f s", s)
+// adds says how large a step's layer is.
+func adds(step *cachemodel.Step) string {
+	if step.Bytes == nil {
+		return ""
 	}
-	return fmt.Sprintf("%.0f min", math.Round(s/60))
+	return " · adds " + cachemodel.ByteText(*step.Bytes)
 }
 
 // explain tells the whole story of a step: the verdict, the chain of causes up to the first one, what is assumed, and
@@ -77,7 +73,7 @@ func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
 	var b strings.Builder
 	sign := map[cachemodel.Status]string{cachemodel.Cached: "✓ ", cachemodel.Rebuilt: "↻ ", cachemodel.Unknown: "? "}[step.Status]
 	b.WriteString(bold(sign + verdict(step)))
-	b.WriteString(took(step))
+	b.WriteString(took(step) + adds(step))
 	b.WriteString("\n\n")
 	if chain := snap.chain(step); len(chain) > 0 {
 		for _, link := range chain {
@@ -138,8 +134,11 @@ func sentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	return strings.ToUpper(s[:1]) + s[1:] + "."
+	return upper(s) + "."
 }
+
+// upper is s, which is not empty, with a capital first letter.
+func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func count(n int, one, many string) string {
 	if n == 1 {

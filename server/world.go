@@ -11,13 +11,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
+	"github.com/layerwise/layerwise/cachemodel/record"
 	"go.lsp.dev/protocol"
 )
 
@@ -26,9 +26,12 @@ import (
 type world struct {
 	settings    settings
 	build       cachemodel.Settings
-	dir         string                // the build context's folder as the user names it; "" if there is none
-	root        string                // dir with links resolved
-	context     *buildcontext.Tree    // nil if there is none
+	dir         string                        // the build context's folder as the user names it; "" if there is none
+	root        string                        // dir with links resolved
+	context     *buildcontext.Tree            // nil if there is none
+	contexts    map[string]*buildcontext.Tree // the named ones
+	contextDirs map[string]string
+	choice      string                // which baseline is asked for
 	written     map[*document]string  // of the files that are open: what they held when the context was read
 	ignoreFiles []string              // may say what is left out of the context
 	git         []string              // change when HEAD does
@@ -48,17 +51,21 @@ type staleness struct {
 
 // loader keeps one document's world up to date. Only its own goroutine uses it.
 type loader struct {
-	s        *session
-	d        *document
-	settings settings
-	folder   string // of the context, as the user names it
-	dir      *disk.Dir
-	atOpen   *buildcontext.Tree // the context as it was first seen
-	head     string             // the commit that HEAD was when the base was found
-	git      []string           // the files that change when HEAD does
-	amiss    []string           // what is wrong with the context
-	base     base
-	loaded   bool
+	s           *session
+	d           *document
+	settings    settings
+	folder      string // of the context, as the user names it
+	dir         *disk.Dir
+	atOpen      *buildcontext.Tree // the context as it was first seen
+	head        string             // the commit that HEAD was when the base was found
+	git         []string           // the files that change when HEAD does
+	amiss       []string           // what is wrong with the context
+	base        base
+	record      *record.Record // the last build on record, if the base may be that
+	newest      *record.Record // in the store, when the base was found
+	choice      string         // which baseline is asked for
+	recordNotes []string       // what is wrong with the records
+	loaded      bool
 }
 
 const (
@@ -125,14 +132,46 @@ func (l *loader) load(ctx context.Context) {
 
 	progress := s.longWork(ctx, "Reading the build context of "+filepath.Base(d.path))
 	defer progress.done()
-	l.readContext(ctx, contextFolder(own, root, d.path), stale, progress)
-	next := &world{settings: own, dir: l.folder, build: buildSettings(own), written: written}
+	choice := cmp.Or(s.store.Choice(d.path, baselineChoice), own.Baseline)
+	spec, invalid := baseSpec(choice, cmp.Or(root, filepath.Dir(d.path)), d.path)
+	if invalid != nil {
+		s.log.Sugar().Warnf("the baseline that was chosen for %s: %v", d.path, invalid)
+		choice, spec = "auto", baseline.Spec{Kind: baseline.Auto}
+	}
+	again := changed || choice != l.choice || stale.baseline && l.baseMoved(ctx, choice, spec)
+	l.choice = choice
+	options := buildOptions(own, root, d.path)
+	if again {
+		l.record, l.recordNotes = baseline.Stored(s.store, spec, d.path, options.Match())
+	}
+	l.readContext(ctx, contextFolder(options, l.record, d.path), stale, progress)
+	request := baseline.Request{
+		Spec: spec, Dockerfile: d.path, ContextDir: l.folder, CacheDir: s.cacheDir,
+		Opened: &baseline.Contents{File: opened, Context: l.atOpen},
+	}
+	next := &world{settings: own, dir: l.folder, choice: choice, written: written}
 	if l.dir != nil {
 		next.context, next.root = l.dir.Tree(), l.dir.Root()
 		next.ignoreFiles = l.dir.IgnoreFiles()
+		request.Context = next.context
 	}
-	if changed || stale.baseline && l.headMoved(ctx) {
-		l.findBase(ctx, root, opened, next)
+	if again {
+		if s.history != nil {
+			request.History = s.history(options)
+		}
+		var notes []string
+		l.record, notes = baseline.Last(ctx, request, l.record)
+		l.recordNotes = append(l.recordNotes, notes...)
+	}
+	taken := ""
+	if request.Record = l.record; l.record != nil {
+		options, taken = options.From(l.record, s.store)
+	}
+	next.contextDirs = options.Contexts
+	next.build = options.Settings()
+	next.contexts = l.readContexts(ctx, options.Contexts)
+	if again {
+		l.findBase(ctx, request, next)
 	}
 	next.base, next.git = l.base, l.git
 	if next.context != nil && next.base.context != nil && next.build.Engine != cachemodel.Classic {
@@ -142,7 +181,13 @@ func (l *loader) load(ctx context.Context) {
 		name, _ := within(next.dir, l.d.path)
 		next.sent = sync.OnceValue(func() *rules.Context { return sent(tree, filepath.ToSlash(name)) })
 	}
-	next.notes = append(append([]string(nil), l.amiss...), l.base.notes...)
+	next.notes = slices.Concat(l.amiss, l.base.notes)
+	if taken != "" {
+		next.notes = append(next.notes, fmt.Sprintf("Settings as in %s: %s.", l.record.Label(), taken))
+	}
+	for _, note := range l.recordNotes {
+		next.notes = append(next.notes, sentence(strings.TrimSuffix(note, ".")))
+	}
 	if ctx.Err() != nil {
 		return
 	}
@@ -154,34 +199,60 @@ func (l *loader) load(ctx context.Context) {
 	}
 }
 
-// headMoved reports whether HEAD may be another commit than the one compared with. Git's files change more often than
-// that: with every git status, for one.
-func (l *loader) headMoved(ctx context.Context) bool {
+// baseMoved reports whether the base may be another one than was found. Git's files change more often than HEAD does: with
+// every git status, for one.
+func (l *loader) baseMoved(ctx context.Context, choice string, spec baseline.Spec) bool {
 	head, err := gittree.Head(ctx, filepath.Dir(l.d.path))
-	moved := err != nil || head != l.head || l.settings.Baseline != "auto" && l.settings.Baseline != "git"
+	moved := err != nil || head != l.head || choice != "auto" && choice != "git"
 	l.head = head
-	return moved
+	if moved || spec.Kind != baseline.Auto {
+		return true
+	}
+	last, _ := l.s.store.Latest(l.d.path, record.Match{})
+	var known, now string
+	if l.newest != nil {
+		known = l.newest.ID
+	}
+	if last != nil {
+		now = last.ID
+	}
+	l.newest = last
+	return known != now || l.s.history != nil
 }
 
-func (l *loader) findBase(ctx context.Context, root string, opened *dockerfile.File, w *world) {
+func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world) {
 	dir := filepath.Dir(l.d.path)
 	if l.d.path != "" {
 		l.head, _ = gittree.Head(ctx, dir) // no repository, no head
 		l.git, _ = gittree.WatchPaths(ctx, dir)
+		l.newest, _ = l.s.store.Latest(l.d.path, record.Match{})
 	}
 	var err error
-	l.base, err = findBase(ctx, l.settings.Baseline, cmp.Or(root, dir), baseline.Request{
-		Dockerfile: l.d.path, ContextDir: w.dir, Context: w.context, CacheDir: l.s.cacheDir,
-		Opened: &baseline.Contents{File: opened, Context: l.atOpen},
-	}, w.build)
+	l.base, err = findBase(ctx, r, cachemodel.Build{Context: w.context, Contexts: w.contexts, Settings: w.build}, l.s.store)
 	if err != nil && ctx.Err() == nil {
-		note := fmt.Sprintf("The baseline %q (setting layerwise.baseline) is not there: %v.", l.settings.Baseline, err)
+		note := fmt.Sprintf("The baseline %q (setting layerwise.baseline) is not there: %v.", l.choice, err)
 		l.base.notes = append(l.base.notes, note)
 		l.s.show(protocol.MessageTypeWarning, note)
 	}
 	if l.dir != nil {
 		l.watch()
 	}
+}
+
+// readContexts reads the folders of named contexts. They are looked at anew whenever something else is.
+func (l *loader) readContexts(ctx context.Context, folders map[string]string) map[string]*buildcontext.Tree {
+	trees := map[string]*buildcontext.Tree{}
+	for name, folder := range folders {
+		tree, err := disk.Scan(ctx, folder, l.d.path, disk.Options{CacheDir: l.s.cacheDir})
+		if err != nil {
+			if ctx.Err() == nil {
+				l.amiss = append(l.amiss, sentence(fmt.Sprintf("the named context %s: %v", name, err)))
+			}
+			tree = buildcontext.Unknown()
+		}
+		trees[name] = tree
+	}
+	return trees
 }
 
 // readContext brings the context's tree up to date.
@@ -276,24 +347,34 @@ func (w *world) holds(path string) bool {
 // inGit reports whether path is where git writes down which commit HEAD is.
 func (w *world) inGit(path string) bool { return slices.Contains(w.git, path) }
 
-// contextFolder is where the build context is: as the settings say, relative to the workspace folder, else the
-// Dockerfile's own folder; "" for a document that is no file.
-func contextFolder(own settings, root, path string) string {
-	switch {
-	case own.Context == "" && path == "":
-		return ""
-	case own.Context == "":
-		return filepath.Dir(path)
-	case filepath.IsAbs(own.Context):
-		return filepath.Clean(own.Context)
-	case root != "":
-		return filepath.Join(root, own.Context)
-	case path != "":
-		return filepath.Join(filepath.Dir(path), own.Context)
+// buildOptions are what the settings say of the next build; folders are relative to the workspace folder.
+func buildOptions(own settings, root, path string) baseline.Options {
+	o := baseline.Options{Target: own.Target, Platform: own.Platform, Engine: cachemodel.Engine(own.Engine)}
+	if len(own.BuildArgs) > 0 {
+		o.Args = own.BuildArgs
 	}
-	return ""
+	switch {
+	case own.Context == "":
+	case filepath.IsAbs(own.Context):
+		o.ContextDir = filepath.Clean(own.Context)
+	case root != "":
+		o.ContextDir = filepath.Join(root, own.Context)
+	case path != "":
+		o.ContextDir = filepath.Join(filepath.Dir(path), own.Context)
+	}
+	return o
 }
 
-func buildSettings(own settings) cachemodel.Settings {
-	return cachemodel.Settings{Engine: cachemodel.Engine(own.Engine), Target: own.Target, Args: own.BuildArgs, Platform: own.Platform}
+// contextFolder is where the build context is: as the options say, else as it was for the last build, else the Dockerfile's
+// own folder; "" for a document that is no file.
+func contextFolder(o baseline.Options, last *record.Record, path string) string {
+	switch {
+	case o.ContextDir != "":
+		return o.ContextDir
+	case last != nil && last.ContextDir != "":
+		return last.ContextDir
+	case path == "":
+		return ""
+	}
+	return filepath.Dir(path)
 }

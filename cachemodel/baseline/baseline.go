@@ -37,14 +37,14 @@ const (
 // Spec names a baseline, as --baseline and the setting layerwise.baseline do.
 type Spec struct {
 	Kind Kind
-	Arg  string // the git revision, "" is HEAD; or the directory
+	Arg  string // the git revision, "" is HEAD; the directory; or the id of a record, "" is the last
 }
 
 // MergeBase, as a git revision, is the commit at which the branch left the main branch, unless there is a branch or tag of
 // that name.
 const MergeBase = "merge-base"
 
-// ParseSpec reads "auto", "recorded", "git", "git:REV", "dir:PATH" or "opened"; "" is "auto".
+// ParseSpec reads "auto", "recorded", "recorded:ID", "git", "git:REV", "dir:PATH" or "opened"; "" is "auto".
 func ParseSpec(s string) (Spec, error) {
 	kind, arg, hasArg := strings.Cut(s, ":")
 	switch k := Kind(kind); {
@@ -52,10 +52,10 @@ func ParseSpec(s string) (Spec, error) {
 		return Spec{Kind: Auto}, nil
 	case k == Dir && arg != "", k == Git && (arg != "" || !hasArg):
 		return Spec{k, arg}, nil
-	case (k == Auto || k == Recorded || k == Opened) && !hasArg:
+	case (k == Auto || k == Recorded || k == Opened) && !hasArg, k == Recorded && arg != "":
 		return Spec{Kind: k}, nil
 	}
-	return Spec{}, fmt.Errorf("%q is no baseline: use auto, recorded, git, git:REVISION, git:merge-base, dir:PATH or, in an editor, opened", s)
+	return Spec{}, fmt.Errorf("%q is no baseline: use auto, recorded, recorded:ID, git, git:REVISION, git:merge-base, dir:PATH or, in an editor, opened", s)
 }
 
 // Request says for what a baseline is wanted.
@@ -231,7 +231,7 @@ func fromDir(ctx context.Context, r Request) (Baseline, error) {
 	}
 	return Baseline{
 		Baseline: cachemodel.Baseline{Kind: string(Dir), Ref: r.Spec.Arg},
-		Label:    "dir " + r.Spec.Arg,
+		Label:    r.Spec.Arg,
 		Contents: &Contents{File: parse(text), Context: tree},
 	}, nil
 }

@@ -73,11 +73,19 @@ func (o Options) Settings() cachemodel.Settings {
 	return cachemodel.Settings{Engine: cmp.Or(o.Engine, cachemodel.BuildKit), Target: o.Target, Args: o.Args, Platform: o.Platform}
 }
 
-// Stored returns the last build of a Dockerfile in the store, nil if there is none. The notes say for people what could
-// not be read.
-func Stored(store *record.Store, dockerfile string, match record.Match) (*record.Record, []string) {
-	if dockerfile == "" {
+// Stored returns the build in the store that spec asks for: the last one of the Dockerfile that matches, if it asks for no
+// other. It returns nil if there is none, or if spec is about something else. The notes say for people what could not be
+// read.
+func Stored(store *record.Store, spec Spec, dockerfile string, match record.Match) (*record.Record, []string) {
+	if dockerfile == "" || spec.Kind != Auto && spec.Kind != Recorded {
 		return nil, nil
+	}
+	if spec.Arg != "" {
+		r, err := store.Get(spec.Arg)
+		if err != nil {
+			return nil, []string{err.Error()}
+		}
+		return r, nil
 	}
 	last, problems := store.Latest(dockerfile, match)
 	var notes []string
@@ -92,7 +100,7 @@ const sameBuild = 2 * time.Second
 
 // Last returns the later of a stored build, which may be nil, and the one that r.History finds.
 func Last(ctx context.Context, r Request, stored *record.Record) (*record.Record, []string) {
-	if r.History == nil || r.Dockerfile == "" {
+	if r.History == nil || r.Dockerfile == "" || r.Spec.Kind != Auto && r.Spec != (Spec{Kind: Recorded}) {
 		return stored, nil
 	}
 	found, err := r.History(ctx, r)

@@ -9,6 +9,7 @@ package record
 import (
 	"maps"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/layerwise/layerwise/cachemodel"
@@ -88,6 +89,18 @@ func (r *Record) Label() string {
 		return what + " on " + when
 	}
 	return what + " of " + when
+}
+
+// Summary says for people how the build came about: "docker build, target app".
+func (r *Record) Summary() string {
+	parts := []string{r.Tool}
+	if r.Name != "" {
+		parts = append(parts, r.Name)
+	}
+	if r.Settings.Target != "" {
+		parts = append(parts, "target "+r.Settings.Target)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // clone copies a record so far that Put can change it.

@@ -51,6 +51,12 @@ func NewStore(cacheDir string) *Store {
 // need not exist.
 func (s *Store) Dir() string { return s.dir }
 
+// Holds reports whether path is the file of a record.
+func (s *Store) Holds(path string) bool {
+	_, ok := parseEntry(filepath.Base(path))
+	return ok && s.dir != "" && filepath.Dir(path) == s.dir
+}
+
 // suffixes of files in the store's folder: the name is HASH-TIME-ID, where HASH stands for the Dockerfile's path.
 const (
 	suffix    = ".record"

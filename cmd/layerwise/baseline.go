@@ -119,24 +119,9 @@ func printRecords(w io.Writer, records []*record.Record) error {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range records {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.ID, r.When.Local().Format("2006-01-02 15:04:05"), printable(summary(r)), printable(r.Dockerfile))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.ID, r.When.Local().Format("2006-01-02 15:04:05"), printable(r.Summary()), printable(r.Dockerfile))
 	}
 	return table.Flush()
-}
-
-// summary says how a record came about.
-func summary(r *record.Record) string {
-	parts := []string{r.Tool}
-	if r.Source == record.Marked {
-		parts = []string{"marked as built"}
-	}
-	if r.Name != "" {
-		parts = append(parts, r.Name)
-	}
-	if r.Settings.Target != "" {
-		parts = append(parts, "target "+r.Settings.Target)
-	}
-	return strings.Join(parts, ", ")
 }
 
 func newBaselineShow() *cobra.Command {
@@ -197,7 +182,7 @@ func printRecord(w io.Writer, r *record.Record) error {
 	}
 	row("id", p.ID)
 	row("when", r.When.Local().Format("2006-01-02 15:04:05"))
-	row("built by", summary(r))
+	row("built by", r.Summary())
 	row("builder", r.Builder)
 	row("Dockerfile", p.Dockerfile)
 	row("context", p.Context)

@@ -38,7 +38,8 @@ the first reason), config (runs nothing) or skipped (not part of the target). No
 
 The baseline is what the cache is taken to hold:
   auto       the last build on record, else the git commit at HEAD; where there is none, nothing
-  recorded   the last build of this Dockerfile that layerwise build recorded or the BuildKit daemon remembers, with its settings
+  recorded   the last build of this Dockerfile that layerwise build recorded or the BuildKit daemon remembers, with its settings;
+             recorded:ID is another one (layerwise baseline list)
   git[:REV]  the Dockerfile and the context as they are in that commit; REV merge-base is where the branch left the main
              branch (what will CI rebuild for this branch?), A...B the merge base of two others
   dir:PATH   another build context, with its Dockerfile at the same place in it
@@ -68,7 +69,7 @@ baseline has those of --baseline-build-arg. Where none is given, a dir: baseline
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.context, "context", "", "the build context (default: the Dockerfile's folder)")
-	f.StringVar(&o.baseline, "baseline", "auto", "what to compare with: auto, recorded, git[:REV], git:merge-base or dir:PATH")
+	f.StringVar(&o.baseline, "baseline", "auto", "what to compare with: auto, recorded[:ID], git[:REV], git:merge-base or dir:PATH")
 	f.StringVar(&o.baselineFile, "baseline-file", "", "with dir:PATH, the baseline's Dockerfile")
 	f.StringVar(&o.target, "target", "", "the stage to build (default: the last)")
 	f.StringArrayVar(&o.args, "build-arg", nil, "a build argument, KEY=VALUE, or KEY for the environment's value")
@@ -121,11 +122,8 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	}
 	store := record.NewStore(digestCache())
 	request := baseline.Request{Spec: spec, Dockerfile: path, BaselineFile: o.baselineFile, CacheDir: digestCache()}
-	var notes []string
-	wantsRecord := spec.Kind == baseline.Auto || spec.Kind == baseline.Recorded
-	if wantsRecord {
-		request.Record, notes = baseline.Stored(store, path, options.Match())
-	}
+	var notes, amiss []string
+	request.Record, notes = baseline.Stored(store, spec, path, options.Match())
 	request.ContextDir = options.ContextDir
 	if request.ContextDir == "" && request.Record != nil {
 		request.ContextDir = request.Record.ContextDir
@@ -139,17 +137,14 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 		return nil, err
 	}
 	next.Context, request.Context = dir.Tree(), dir.Tree()
-	if wantsRecord {
-		var amiss []string
-		builder, err := daemon.Configured(o.buildkit)
-		if err != nil {
-			notes = append(notes, err.Error())
-		} else if builder != nil {
-			request.History = builder.History(options)
-		}
-		request.Record, amiss = baseline.Last(ctx, request, request.Record)
-		notes = append(notes, amiss...)
+	builder, err := daemon.Configured(o.buildkit)
+	if err != nil {
+		notes = append(notes, err.Error())
+	} else if builder != nil {
+		request.History = builder.History(options)
 	}
+	request.Record, amiss = baseline.Last(ctx, request, request.Record)
+	notes = append(notes, amiss...)
 	if request.Record != nil {
 		var taken string
 		if options, taken = options.From(request.Record, store); taken != "" {
@@ -197,7 +192,11 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 		File: file, Engine: next.Settings.Engine, Target: next.Settings.Target, Baseline: found.Baseline,
 		Steps: steps, Summary: cachemodel.Summarize(steps),
 	}
-	return &prediction{report, found.Label, notes, next.File.Text}, nil
+	label := found.Label
+	if spec.Kind == baseline.Dir {
+		label = "dir " + label
+	}
+	return &prediction{report, label, notes, next.File.Text}, nil
 }
 
 // options are the choices that the flags make.

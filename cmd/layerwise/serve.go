@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/layerwise/layerwise/cachemodel/daemon"
 	"github.com/layerwise/layerwise/server"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -34,6 +35,11 @@ takes connections over TCP, each with a state of its own. What it logs goes to s
 			}
 			defer log.Sync()
 			options := server.Options{Version: versionString(), Log: log, CacheDir: digestCache()}
+			if builder, err := daemon.Configured(""); err != nil {
+				log.Warn("no history of builds: " + err.Error())
+			} else if builder != nil {
+				options.History = builder.History
+			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			if listen != "" {
