@@ -29,13 +29,13 @@ func markAsBuilt(ctx context.Context, s *session, u uri.URI, _ string) error {
 	s.mu.Lock()
 	overlays := s.overlaysLocked(w)
 	s.mu.Unlock()
-	built := cachemodel.Build{File: snap.file, Context: w.overlaid(overlays), Settings: w.build, Contexts: w.contexts}
+	built := cachemodel.Build{File: snap.file, Context: w.overlaid(overlays), Settings: w.build, Contexts: w.contexts, ContextImages: w.contextImages}
 	if err := cachemodel.NewPlan(built).Err(); err != nil { // reads what its steps read
 		return err
 	}
 	r := &record.Record{
 		When: time.Now(), Source: record.Marked, Tool: "marked as built", Dockerfile: d.path, Text: snap.file.Text.String(),
-		ContextDir: w.dir, Context: built.Context, Settings: built.Settings, Contexts: map[string]record.NamedContext{},
+		ContextDir: w.dir, Context: built.Context, Settings: built.Settings, ContextImages: w.contextImages, Contexts: map[string]record.NamedContext{},
 	}
 	for name, dir := range w.contextDirs {
 		r.Contexts[name] = record.NamedContext{Dir: dir, Tree: w.contexts[name]}

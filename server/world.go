@@ -24,18 +24,19 @@ import (
 // world is everything besides the open texts that a Dockerfile's marks depend on: immutable, made in the background,
 // replaced as a whole.
 type world struct {
-	settings    settings
-	build       cachemodel.Settings
-	dir         string                        // the build context's folder as the user names it; "" if there is none
-	root        string                        // dir with links resolved
-	context     *buildcontext.Tree            // nil if there is none
-	contexts    map[string]*buildcontext.Tree // the named ones
-	contextDirs map[string]string
-	choice      string                // which baseline is asked for
-	written     map[*document]string  // of the files that are open: what they held when the context was read
-	ignoreFiles []string              // may say what is left out of the context
-	git         []string              // change when HEAD does
-	sent        func() *rules.Context // of the context, if there is one
+	settings      settings
+	build         cachemodel.Settings
+	dir           string                        // the build context's folder as the user names it; "" if there is none
+	root          string                        // dir with links resolved
+	context       *buildcontext.Tree            // nil if there is none
+	contexts      map[string]*buildcontext.Tree // the named ones
+	contextDirs   map[string]string
+	contextImages map[string]string     // the named ones that are no folders
+	choice        string                // which baseline is asked for
+	written       map[*document]string  // of the files that are open: what they held when the context was read
+	ignoreFiles   []string              // may say what is left out of the context
+	git           []string              // change when HEAD does
+	sent          func() *rules.Context // of the context, if there is one
 	base
 }
 
@@ -167,7 +168,7 @@ func (l *loader) load(ctx context.Context) {
 	if request.Record = l.record; l.record != nil {
 		options, taken = options.From(l.record, s.store)
 	}
-	next.contextDirs = options.Contexts
+	next.contextDirs, next.contextImages = options.Contexts, options.Images
 	next.build = options.Settings()
 	next.contexts = l.readContexts(ctx, options.Contexts)
 	if again {
@@ -228,7 +229,7 @@ func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world) {
 		l.newest, _ = l.s.store.Latest(l.d.path, record.Match{})
 	}
 	var err error
-	l.base, err = findBase(ctx, r, cachemodel.Build{Context: w.context, Contexts: w.contexts, Settings: w.build}, l.s.store)
+	l.base, err = findBase(ctx, r, cachemodel.Build{Context: w.context, Contexts: w.contexts, ContextImages: w.contextImages, Settings: w.build}, l.s.store)
 	if err != nil && ctx.Err() == nil {
 		note := fmt.Sprintf("The baseline %q (setting layerwise.baseline) is not there: %v.", l.choice, err)
 		l.base.notes = append(l.base.notes, note)

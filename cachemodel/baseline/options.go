@@ -17,6 +17,7 @@ import (
 type Options struct {
 	ContextDir string            // absolute path
 	Contexts   map[string]string // folders of named contexts; nil if nothing is said
+	Images     map[string]string // named contexts that are no folders, see cachemodel.Build.ContextImages; nil likewise
 	Target     string
 	Args       map[string]string // nil if nothing is said
 	Platform   string
@@ -41,7 +42,11 @@ func (o Options) From(r *record.Record, store *record.Store) (Options, string) {
 	if o.ContextDir == "" {
 		o.ContextDir = r.ContextDir
 	}
-	if o.Contexts == nil {
+	if o.Contexts == nil && o.Images == nil {
+		o.Images = r.ContextImages
+		for _, name := range slices.Sorted(maps.Keys(r.ContextImages)) {
+			taken = append(taken, "context "+name)
+		}
 		for _, name := range slices.Sorted(maps.Keys(r.Contexts)) {
 			if o.Contexts == nil {
 				o.Contexts = map[string]string{}

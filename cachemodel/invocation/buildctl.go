@@ -1,7 +1,6 @@
 package invocation
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel"
@@ -108,7 +107,7 @@ func buildctl(c *command) ([]Build, error) {
 			c.namedContext(&b, name, dir)
 			continue
 		}
-		b.Notes = append(b.Notes, fmt.Sprintf("The named context %s is no local directory and is not compared.", name))
+		c.namedContext(&b, name, v)
 	}
 	for _, out := range p.all("output") {
 		for part := range strings.SplitSeq(out, ",") {

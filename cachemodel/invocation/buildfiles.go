@@ -1,11 +1,158 @@
 package invocation
 
-// bake reads `docker buildx bake`.
-func (c *command) bake(string) ([]Build, error) {
-	return nil, notRecordable("builds of bake files are not read yet")
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+)
+
+// bake reads what stands behind `docker buildx bake`.
+func (c *command) bake(builder string) ([]Build, error) {
+	p, err := c.parse(false, bakeFlags, buildxFlags)
+	if err != nil {
+		return nil, err
+	}
+	if call := p.last("call"); p.is("print") || p.is("check") || call != "" && call != "build" || p.last("list") != "" || p.is("list-targets") || p.is("list-variables") {
+		return nil, fmt.Errorf("%w: it only checks or describes", ErrNoBuild)
+	}
+	targets := p.rest
+	if len(targets) > 0 && isRemote(targets[0]) || slices.ContainsFunc(p.all("file"), func(f string) bool { return f == "-" || isRemote(f) }) {
+		return nil, notRecordable("its bake file is no local file")
+	}
+	vars := map[string]string{}
+	for _, kv := range p.all("var") {
+		k, v, _ := strings.Cut(kv, "=")
+		vars[k] = v
+	}
+	project, err := buildfiles.ReadBake(context.Background(), buildfiles.Options{
+		Dir: c.dir, Files: p.all("file"), Env: c.environ(), Vars: vars, Set: p.all("set"),
+	})
+	if err != nil {
+		return nil, notRecordable("%v", err)
+	}
+	entries, err := project.Select(targets...)
+	if err != nil {
+		return nil, notRecordable("%v", err)
+	}
+	return c.entries(entries, c.builder(p, builder), func(s *cachemodel.Settings) {
+		if p.given("no-cache") {
+			s.NoCache = p.is("no-cache")
+		}
+	})
 }
 
 // compose reads what stands behind `docker compose`.
 func compose(c *command) ([]Build, error) {
-	return nil, notRecordable("builds of compose files are not read yet")
+	global, err := c.parse(true, composeFlags)
+	if err != nil {
+		return nil, err
+	}
+	if c.enter(global) != "build" {
+		return nil, c.noBuild()
+	}
+	p, err := c.parse(false, composeBuildFlags, composeFlags)
+	if err != nil {
+		return nil, err
+	}
+	if p.is("print") || p.is("check") || p.is("dry-run") || global.is("dry-run") {
+		return nil, fmt.Errorf("%w: it only checks or describes", ErrNoBuild)
+	}
+	options := buildfiles.Options{Dir: c.dir, Env: c.environ(), Files: global.all("file"), EnvFiles: global.all("env-file")}
+	if slices.Contains(options.Files, "-") {
+		return nil, notRecordable("its Compose file comes from the standard input")
+	}
+	for i, file := range options.Files {
+		options.Files[i] = c.abs(file)
+	}
+	if len(options.Files) > 0 { // paths in the files are relative to the folder of the first
+		options.Dir = filepath.Dir(options.Files[0])
+	}
+	if dir := cmp.Or(global.last("project-directory"), global.last("workdir")); dir != "" {
+		options.Dir = c.abs(dir)
+	}
+	project, err := buildfiles.ReadCompose(context.Background(), options)
+	if err != nil {
+		return nil, notRecordable("%v", err)
+	}
+	entries, err := project.Select(p.rest...)
+	if err != nil {
+		return nil, notRecordable("%v", err)
+	}
+	if len(p.rest) == 0 {
+		entries = withProfiles(project.Entries, slices.Concat(global.all("profile"), strings.Split(c.env["COMPOSE_PROFILES"], ",")))
+	}
+	args, err := c.buildArgs(p.all("build-arg"))
+	if err != nil {
+		return nil, err
+	}
+	return c.entries(entries, c.builder(p, ""), func(s *cachemodel.Settings) {
+		for k, v := range args {
+			s.Args[k] = v
+		}
+		s.NoCache = s.NoCache || p.is("no-cache")
+		if c.classic() {
+			s.Engine = cachemodel.Classic
+		}
+	})
+}
+
+// withProfiles are the services that are built if none is named.
+func withProfiles(all []buildfiles.Entry, profiles []string) []buildfiles.Entry {
+	return slices.DeleteFunc(slices.Clone(all), func(e buildfiles.Entry) bool {
+		return len(e.Profiles) > 0 && !slices.Contains(profiles, "*") &&
+			!slices.ContainsFunc(e.Profiles, func(name string) bool { return slices.Contains(profiles, name) })
+	})
+}
+
+// environ is the environment as a list.
+func (c *command) environ() []string {
+	var out []string
+	for k, v := range c.env {
+		out = append(out, k+"="+v)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// entries are the builds of services or targets, with what the command line says besides.
+func (c *command) entries(entries []buildfiles.Entry, builder string, also func(*cachemodel.Settings)) ([]Build, error) {
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("%w: there is nothing to build in these files", ErrNoBuild)
+	}
+	var builds []Build
+	for _, e := range entries {
+		b := Build{
+			Tool: c.name, Name: e.ID, Dockerfile: withLowerCase(e.Dockerfile), ContextDir: e.Context, Settings: e.Settings(), Tags: e.Tags, Builder: builder,
+		}
+		if b.Settings.Args == nil {
+			b.Settings.Args = map[string]string{}
+		}
+		if b.Settings.Engine == "" {
+			b.Settings.Engine = cachemodel.BuildKit
+		}
+		also(&b.Settings)
+		switch {
+		case e.Inline != "":
+			b.Problem = notRecordable("its Dockerfile stands in the build file")
+		case e.Remote:
+			b.Problem = notRecordable("its context is remote (%s)", e.Context)
+		case e.Dockerfile == "":
+			b.Problem = notRecordable("its Dockerfile is no local file")
+		}
+		for _, name := range e.Volatile { // the tool works out another value than we did
+			b.Settings.Args[name] += " (then)"
+			b.Notes = append(b.Notes, fmt.Sprintf("The argument %s has another value at each build.", name))
+		}
+		for name, where := range e.Contexts {
+			c.namedContext(&b, name, where)
+		}
+		builds = append(builds, b)
+	}
+	return builds, nil
 }

@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 	"github.com/spf13/pflag"
@@ -31,11 +33,15 @@ type Build struct {
 	Dockerfile string            // absolute path
 	ContextDir string            // absolute path
 	Contexts   map[string]string // named contexts that are local directories, by name
-	Settings   cachemodel.Settings
-	Tags       []string
-	Builder    string   // the builder or daemon that was asked for, "" for the tool's own choice
-	Address    string   // of the BuildKit daemon, where the command or its environment gives one
-	Notes      []string // for people: what of the command is not modelled
+	// Images are the named contexts that are images, and those of which only a build can tell what they hold: see
+	// cachemodel.Build.ContextImages.
+	Images   map[string]string
+	Settings cachemodel.Settings
+	Tags     []string
+	Builder  string   // the builder or daemon that was asked for, "" for the tool's own choice
+	Address  string   // of the BuildKit daemon, where the command or its environment gives one
+	Notes    []string // for people: what of the command is not modelled
+	Problem  error    // why this one of several builds cannot be recorded; nil if it can
 }
 
 // ErrNoBuild is wrapped by the error about a command that builds nothing, or none of the tools'.
@@ -222,17 +228,31 @@ func (c *command) namedContexts(b *Build, list []string) error {
 	return nil
 }
 
+// notLocal finds places that are no folders, beside URLs.
+var notLocal = regexp.MustCompile(`^(docker|container-image|target|service|oci-layout|input):`)
+
+// namedContext takes down one named context, by the name that BuildKit compares (dockerui.Client.NamedContext).
 func (c *command) namedContext(b *Build, name, where string) {
-	switch {
-	case strings.HasPrefix(where, "docker-image://"), strings.HasPrefix(where, "container-image://"), strings.HasPrefix(where, "docker://"),
-		strings.HasPrefix(where, "target:"), strings.HasPrefix(where, "oci-layout://"), isRemote(where):
-		b.Notes = append(b.Notes, fmt.Sprintf("The named context %s is no local directory and is not compared.", name))
-	default:
+	if named, err := reference.ParseNormalizedNamed(name); err == nil {
+		name = strings.TrimSuffix(reference.FamiliarString(named), ":latest")
+	}
+	if image, ok := strings.CutPrefix(where, "docker-image://"); ok {
+		b.image(name, image)
+	} else if notLocal.MatchString(where) || isRemote(where) && !isDir(c.abs(where)) {
+		b.image(name, "")
+	} else {
 		if b.Contexts == nil {
 			b.Contexts = map[string]string{}
 		}
 		b.Contexts[name] = c.abs(where)
 	}
+}
+
+func (b *Build) image(name, ref string) {
+	if b.Images == nil {
+		b.Images = map[string]string{}
+	}
+	b.Images[name] = ref
 }
 
 // isRemote reports whether a context is fetched from elsewhere (buildx util/urlutil.IsRemoteURL).

@@ -26,6 +26,40 @@ func TestCommands(t *testing.T) {
 	} {
 		write(t, filepath.Join(dir, name), "FROM scratch\n")
 	}
+	write(t, filepath.Join(dir, "proj/compose.yaml"), `services:
+  web:
+    build:
+      context: ../app
+      dockerfile: build/Dockerfile.prod
+      target: prod
+      args: {V: "1", T: "${TAG:-none}"}
+      additional_contexts: {assets: ../assets, base: docker-image://alpine:3}
+      platforms: [linux/arm64]
+      tags: [web:1]
+  worker:
+    build: ../lower
+    profiles: [jobs]
+  inline:
+    build: {context: ., dockerfile_inline: "FROM scratch"}
+  remote:
+    build: https://github.com/a/b.git
+  ready:
+    image: redis
+`)
+	write(t, filepath.Join(dir, "proj/docker-bake.hcl"), `
+variable "TAG" { default = "dev" }
+group "default" { targets = ["app"] }
+target "app" {
+  context = "app"
+  args = { TAG = TAG }
+  tags = ["app:${TAG}"]
+}
+target "tests" {
+  inherits = ["app"]
+  target = "tests"
+  no-cache = true
+}
+`)
 	write(t, filepath.Join(dir, "args.conf"), "# versions\nA=1\n\nB=2\nHOME_ARG\n")
 	const path = "testdata/commands.txt"
 	text, err := os.ReadFile(path)
@@ -94,6 +128,10 @@ func describe(c Command, dir string) string {
 	}
 	var lines []string
 	for _, b := range builds {
+		if b.Problem != nil {
+			lines = append(lines, b.Tool+": "+b.Name+": "+strings.ReplaceAll(b.Problem.Error(), dir, "$WORK"))
+			continue
+		}
 		line := b.Tool + ": " + rel(dir, b.Dockerfile) + " in " + rel(dir, b.ContextDir) + " with " + string(b.Settings.Engine)
 		add := func(name, value string) {
 			if value != "" {
@@ -111,6 +149,9 @@ func describe(c Command, dir string) string {
 		}
 		for _, k := range slices.Sorted(maps.Keys(b.Contexts)) {
 			add("context:"+k, rel(dir, b.Contexts[k]))
+		}
+		for _, k := range slices.Sorted(maps.Keys(b.Images)) {
+			line += fmt.Sprintf(" image:%s=%q", k, b.Images[k])
 		}
 		add("tags", strings.Join(b.Tags, " "))
 		add("builder", b.Builder)

@@ -28,23 +28,24 @@ var (
 
 // head is everything of a record but its trees.
 type head struct {
-	ID         string                      `json:"id"`
-	When       time.Time                   `json:"when"`
-	Source     Source                      `json:"source"`
-	Tool       string                      `json:"tool,omitempty"`
-	Name       string                      `json:"name,omitempty"`
-	Builder    string                      `json:"builder,omitempty"`
-	Tags       []string                    `json:"tags,omitempty"`
-	Dockerfile string                      `json:"dockerfile"`
-	Text       []byte                      `json:"text"` // any bytes
-	ContextDir string                      `json:"contextDir,omitempty"`
-	Settings   cachemodel.Settings         `json:"settings"`
-	Secrets    map[string]string           `json:"secrets,omitempty"`
-	Images     map[string]cachemodel.Image `json:"images,omitempty"`
-	Costs      map[int]cachemodel.Cost     `json:"costs,omitempty"`
-	Notes      []string                    `json:"notes,omitempty"`
-	HasContext bool                        `json:"hasContext"`
-	Contexts   []namedHead                 `json:"contexts,omitempty"` // in the order of the trees
+	ID            string                      `json:"id"`
+	When          time.Time                   `json:"when"`
+	Source        Source                      `json:"source"`
+	Tool          string                      `json:"tool,omitempty"`
+	Name          string                      `json:"name,omitempty"`
+	Builder       string                      `json:"builder,omitempty"`
+	Tags          []string                    `json:"tags,omitempty"`
+	Dockerfile    string                      `json:"dockerfile"`
+	Text          []byte                      `json:"text"` // any bytes
+	ContextDir    string                      `json:"contextDir,omitempty"`
+	ContextImages map[string]string           `json:"contextImages,omitempty"`
+	Settings      cachemodel.Settings         `json:"settings"`
+	Secrets       map[string]string           `json:"secrets,omitempty"`
+	Images        map[string]cachemodel.Image `json:"images,omitempty"`
+	Costs         map[int]cachemodel.Cost     `json:"costs,omitempty"`
+	Notes         []string                    `json:"notes,omitempty"`
+	HasContext    bool                        `json:"hasContext"`
+	Contexts      []namedHead                 `json:"contexts,omitempty"` // in the order of the trees
 }
 
 type namedHead struct {
@@ -55,7 +56,7 @@ type namedHead struct {
 func encode(r *Record) ([]byte, error) {
 	h := head{
 		ID: r.ID, When: r.When, Source: r.Source, Tool: r.Tool, Name: r.Name, Builder: r.Builder, Tags: r.Tags,
-		Dockerfile: r.Dockerfile, Text: []byte(r.Text), ContextDir: r.ContextDir, Settings: r.Settings, Secrets: r.Secrets,
+		Dockerfile: r.Dockerfile, Text: []byte(r.Text), ContextDir: r.ContextDir, ContextImages: r.ContextImages, Settings: r.Settings, Secrets: r.Secrets,
 		Images: r.Images, Costs: r.Costs, Notes: r.Notes, HasContext: r.Context != nil,
 	}
 	var trees []*buildcontext.Tree
@@ -89,7 +90,7 @@ func decode(data []byte) (*Record, error) {
 	}
 	out := &Record{
 		ID: h.ID, When: h.When, Source: h.Source, Tool: h.Tool, Name: h.Name, Builder: h.Builder, Tags: h.Tags,
-		Dockerfile: h.Dockerfile, Text: string(h.Text), ContextDir: h.ContextDir, Settings: h.Settings, Secrets: h.Secrets,
+		Dockerfile: h.Dockerfile, Text: string(h.Text), ContextDir: h.ContextDir, ContextImages: h.ContextImages, Settings: h.Settings, Secrets: h.Secrets,
 		Images: h.Images, Costs: h.Costs, Notes: h.Notes,
 	}
 	if h.HasContext {

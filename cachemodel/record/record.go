@@ -42,8 +42,9 @@ type Record struct {
 	ContextDir string // absolute path; "" if the context was no local directory
 	// Context is the build context as it was sent. Of entries that are only perhaps known the digests fail with
 	// buildcontext.ErrUnknown; of a context of which nothing is known all do (buildcontext.Unknown). nil if there was none.
-	Context  *buildcontext.Tree
-	Contexts map[string]NamedContext // of --build-context, those that are local directories
+	Context       *buildcontext.Tree
+	Contexts      map[string]NamedContext // of --build-context, those that are local directories
+	ContextImages map[string]string       // see cachemodel.Build.ContextImages
 	// Settings are those of the build. In what Store returns, the secret arguments are missing: see Store.Settings.
 	Settings cachemodel.Settings
 	Secrets  map[string]string           // keyed hashes of the secret arguments' values, by name; filled by Store.Put

@@ -85,6 +85,11 @@ func (s *Store) hideSecrets(r *Record) error {
 	r.Tool, r.Name, r.Builder, r.Settings.Target = hide(r.Tool), hide(r.Name), hide(r.Builder), hide(r.Settings.Target)
 	r.Tags = mapped(r.Tags, hide)
 	r.Notes = mapped(r.Notes, hide)
+	contexts := map[string]string{}
+	for name, ref := range r.ContextImages {
+		contexts[name] = hide(ref)
+	}
+	r.ContextImages = contexts
 	images := map[string]cachemodel.Image{}
 	for ref, image := range r.Images {
 		images[hide(ref)] = image

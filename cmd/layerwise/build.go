@@ -140,9 +140,15 @@ func startRecording(args []string) *recorder {
 		r.tell("nothing is recorded: %v", err)
 	}
 	for _, b := range builds {
-		p, err := begin(b)
+		p, err := (*pending)(nil), b.Problem
+		if err == nil {
+			p, err = begin(b)
+		}
 		if err != nil {
-			r.tell("%s: not recorded: %v", describeBuild(b), err)
+			if !errors.Is(err, invocation.ErrNotRecordable) {
+				err = fmt.Errorf("the build is not recorded: %w", err)
+			}
+			r.tell("%s: %v", describeBuild(b), err)
 			continue
 		}
 		r.pending = append(r.pending, p)
@@ -187,6 +193,7 @@ func begin(b invocation.Build) (*pending, error) {
 func (p *pending) planned(trees map[string]*buildcontext.Tree) cachemodel.Build {
 	b := cachemodel.Build{
 		File: dockerfile.Parse(source.New(p.text), nil), Context: trees[""], Settings: p.build.Settings, Contexts: map[string]*buildcontext.Tree{},
+		ContextImages: p.build.Images,
 	}
 	for name := range p.contexts {
 		b.Contexts[name] = trees[name]
@@ -225,10 +232,10 @@ func (r *recorder) put(p *pending) error {
 	}
 	rec := &record.Record{
 		When: time.Now(), Source: record.Built, Tool: p.build.Tool, Name: p.build.Name, Builder: p.build.Builder, Tags: p.build.Tags,
-		Dockerfile: p.build.Dockerfile, Text: p.text, ContextDir: p.build.ContextDir, Context: settled[""],
+		Dockerfile: p.build.Dockerfile, Text: p.text, ContextDir: p.build.ContextDir, Context: settled[""], ContextImages: p.build.Images,
 		Contexts: map[string]record.NamedContext{}, Settings: p.build.Settings, Notes: p.build.Notes,
 	}
-	rec.Settings.NoCache = false
+	rec.Settings.NoCache, rec.Settings.NoCacheFilter = false, nil // what it made is in the cache
 	for name, dir := range p.contexts {
 		if err := look(name, dir); err != nil {
 			return err

@@ -153,6 +153,7 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	}
 	next.Settings = options.Settings()
 	next.Settings.NoCache = o.noCache
+	next.ContextImages = options.Images
 	for name, named := range options.Contexts {
 		if next.Contexts[name], err = disk.Scan(ctx, named, path, scan); err != nil {
 			return nil, err
@@ -222,7 +223,11 @@ func (o predictOptions) options() (baseline.Options, error) {
 			return out, fmt.Errorf("--build-context is %q: use NAME=DIRECTORY", kv)
 		}
 		if out.Contexts == nil {
-			out.Contexts = map[string]string{}
+			out.Contexts, out.Images = map[string]string{}, map[string]string{}
+		}
+		if image, ok := strings.CutPrefix(dir, "docker-image://"); ok {
+			out.Images[name] = image
+			continue
 		}
 		if out.Contexts[name], err = filepath.Abs(dir); err != nil {
 			return out, err
