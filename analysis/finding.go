@@ -33,6 +33,7 @@ func (s Severity) String() string {
 // Finding is one mistake or improvement found in a Dockerfile.
 type Finding struct {
 	Rule     string // the rule's id
+	Code     string // what another program calls it, if the rule hands on its findings; else ""
 	Severity Severity
 	Span     source.Span
 	Message  string

@@ -22,15 +22,16 @@ func (snap *snapshot) diagnostics() []protocol.Diagnostic {
 }
 
 func (snap *snapshot) diagnostic(f analysis.Finding) protocol.Diagnostic {
+	code, page := rules.Code(f)
 	d := protocol.Diagnostic{
 		Range:    snap.can.encoding.rangeOf(snap.file.Text, f.Span),
 		Severity: protocol.DiagnosticSeverity(f.Severity), // the numbers are the protocol's
-		Code:     protocol.String(f.Rule),
+		Code:     protocol.String(code),
 		Source:   protocol.NewOptional("layerwise"),
 		Message:  protocol.String(f.Message),
 	}
-	if rule := rules.ByID(f.Rule); rule != nil {
-		d.CodeDescription = protocol.CodeDescription{Href: uri.URI(rule.URL())}
+	if page != "" {
+		d.CodeDescription = protocol.CodeDescription{Href: uri.URI(page)}
 	}
 	return d
 }

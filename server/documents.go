@@ -23,6 +23,7 @@ type document struct {
 	dockerfile bool
 
 	publish chan struct{}   // holds a token while a snapshot waits to be published
+	scripts chan struct{}   // holds a token while there may be scripts that ShellCheck has not seen
 	reload  chan struct{}   // holds a token while the world waits to be loaded anew
 	loaded  chan struct{}   // closed with the first world
 	ctx     context.Context // ends when the document is closed
@@ -36,9 +37,10 @@ type document struct {
 	current *snapshot // nil unless dockerfile
 	stale   staleness // what the next load must read anew
 
-	tokens tokenHistory
-	shell  *rules.Shell   // remembers the shell commands of the version before
-	config project.Config // of rules
+	tokens  tokenHistory
+	shell   *rules.Shell // remembers the shell commands of the version before
+	remarks shellRemarks
+	config  project.Config // of rules
 }
 
 // wake puts the token into one of the document's channels.
@@ -70,7 +72,7 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	}
 	d := &document{
 		uri: item.URI, dockerfile: isDockerfile(item.URI, item.LanguageID), version: item.Version, text: source.New(item.Text),
-		publish: make(chan struct{}, 1), reload: make(chan struct{}, 1), loaded: make(chan struct{}),
+		publish: make(chan struct{}, 1), scripts: make(chan struct{}, 1), reload: make(chan struct{}, 1), loaded: make(chan struct{}),
 		stale: staleness{context: true, baseline: true}, shell: &rules.Shell{},
 	}
 	if item.URI.IsFile() {
@@ -87,6 +89,8 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	d.opened = dockerfile.Parse(d.text, nil)
 	d.current = s.snapshotLocked(d, d.opened, nil)
 	s.backgroundLocked("publishing", func(context.Context) { s.publishLoop(d) })
+	s.backgroundLocked("asking ShellCheck", func(context.Context) { s.shellCheckLoop(d.ctx, d) })
+	d.wake(d.scripts)
 	s.backgroundLocked("reading the build context", func(context.Context) { s.loadLoop(d) })
 	d.wake(d.publish)
 }
@@ -126,6 +130,7 @@ func didChange(s *session, p *protocol.DidChangeTextDocumentParams) {
 	}
 	d.current = s.snapshotLocked(d, dockerfile.Parse(d.text, d.current.file), d.world)
 	d.wake(d.publish)
+	d.wake(d.scripts)
 }
 
 func replace(t *source.Text, span source.Span, by string) *source.Text {

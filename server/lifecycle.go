@@ -35,21 +35,22 @@ func (s *session) gate(method string) error {
 
 // abilities are what the client can do, as far as the server behaves differently.
 type abilities struct {
-	encoding        encoding
-	markdown        bool // in hovers
-	pullDiagnostics bool
-	configuration   bool // answers workspace/configuration
-	configChanges   bool // wants workspace/didChangeConfiguration to be registered
-	watchFiles      bool // lets us register file watchers with a base folder
-	progress        bool
-	documentChanges bool // in workspace edits
-	symbolTree      bool // takes document symbols as a tree
-	foldLimit       int  // how many folding ranges it takes; 0 is no limit
-	annotations     bool // shows change annotations in workspace edits
-	disabledActions bool // shows code actions that do not apply, with the reason
-	refreshHints    bool
-	refreshLenses   bool
-	cacheStatus     bool
+	encoding           encoding
+	markdown           bool // in hovers
+	pullDiagnostics    bool
+	configuration      bool // answers workspace/configuration
+	configChanges      bool // wants workspace/didChangeConfiguration to be registered
+	watchFiles         bool // lets us register file watchers with a base folder
+	progress           bool
+	documentChanges    bool // in workspace edits
+	symbolTree         bool // takes document symbols as a tree
+	foldLimit          int  // how many folding ranges it takes; 0 is no limit
+	annotations        bool // shows change annotations in workspace edits
+	disabledActions    bool // shows code actions that do not apply, with the reason
+	refreshHints       bool
+	refreshLenses      bool
+	refreshDiagnostics bool
+	cacheStatus        bool
 }
 
 func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
@@ -143,6 +144,7 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 			a.watchFiles = isTrue(f.DynamicRegistration) && isTrue(f.RelativePatternSupport)
 		}
 		a.refreshHints = w.InlayHint != nil && isTrue(w.InlayHint.RefreshSupport)
+		a.refreshDiagnostics = w.Diagnostics != nil && isTrue(w.Diagnostics.RefreshSupport)
 		a.refreshLenses = w.CodeLens != nil && isTrue(w.CodeLens.RefreshSupport)
 	}
 	if w := c.Window; w != nil {

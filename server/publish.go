@@ -60,7 +60,7 @@ func (s *session) retract(d *document) {
 	}
 }
 
-// refreshLoop asks the client to fetch hints and lenses anew, one request at a time however many changes there were.
+// refreshLoop asks the client to fetch hints, lenses and pulled diagnostics anew, one request at a time however many changes there were.
 func (s *session) refreshLoop(ctx context.Context) {
 	for {
 		select {
@@ -74,6 +74,9 @@ func (s *session) refreshLoop(ctx context.Context) {
 		}
 		if s.can.refreshLenses {
 			_ = s.client.CodeLensRefresh(ctx)
+		}
+		if s.can.refreshDiagnostics {
+			_ = s.client.DiagnosticRefresh(ctx)
 		}
 	}
 }

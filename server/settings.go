@@ -261,6 +261,7 @@ func (s *session) applySettings(next scopedSettings) {
 	s.settings = next
 	for _, d := range s.documents {
 		d.wake(d.reload)
+		d.wake(d.scripts)
 	}
 	s.mu.Unlock()
 }

@@ -57,6 +57,9 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 	snap.tokens = sync.OnceValue(func() []uint32 { return snap.encodeTokens(snap.tokenList()) })
 	options, _ := d.config.Rules.With(own.Rules) // what is wrong was said when it was read
 	options.Shell, options.Classic = d.shell, snap.engine == cachemodel.Classic
+	if own.ShellCheck {
+		options.ShellCheck = d.remarks.of
+	}
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, options) })
 	snap.marks = sync.OnceValue(func() *marks {
 		steps, err := w.judge(file, overlays)

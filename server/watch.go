@@ -217,6 +217,7 @@ func (s *session) fileChangedLocked(path string) {
 			s.readConfigLocked(d)
 			d.current = s.snapshotLocked(d, d.current.file, d.world)
 			d.wake(d.publish)
+			s.refreshSoon()
 		}
 		w := d.world
 		if w == nil { // just being loaded, perhaps without this change

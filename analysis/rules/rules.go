@@ -88,6 +88,7 @@ var All = []*Rule{
 	NeedlessContextFile,
 	NoStage,
 	ShellSyntax,
+	ShellCheck,
 	SplitPackageUpdate,
 	TrailingComment,
 	UnknownFlag,
@@ -125,6 +126,19 @@ type Options struct {
 	Classic bool
 	// Shell parses shell commands; nil leaves them alone. One that is kept from one version of a file to the next makes it cheap.
 	Shell *Shell
+	// ShellCheck returns what ShellCheck has found in a script, nothing if it has not been asked yet; nil if it is not used.
+	ShellCheck func(ShellScript) []ShellRemark
+}
+
+// Code is what a finding is called, and the address of the page about it.
+func Code(f analysis.Finding) (code, page string) {
+	if f.Code != "" {
+		return f.Code, shellCheckPages + f.Code
+	}
+	if rule := ByID(f.Rule); rule != nil {
+		page = rule.URL()
+	}
+	return f.Rule, page
 }
 
 // Ignore is an ignore file: what a path, relative to the build context, is left out by.

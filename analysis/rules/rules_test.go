@@ -23,7 +23,18 @@ func checkText(text string) []analysis.Finding { return checkIn(nil, text) }
 
 // checkIn is checkText with what is known of the build context.
 func checkIn(context *Context, text string) []analysis.Finding {
-	return Check(dockerfile.Parse(source.New(text), nil), Options{Ignore: ignoreTmp{}, Shell: &Shell{}, Context: context})
+	return Check(dockerfile.Parse(source.New(text), nil), Options{Ignore: ignoreTmp{}, Shell: &Shell{}, Context: context, ShellCheck: unquotedFiles})
+}
+
+// unquotedFiles is the ShellCheck of all tests.
+func unquotedFiles(s ShellScript) []ShellRemark {
+	at := strings.Index(s.Text, " $FILES")
+	if at < 0 {
+		return nil
+	}
+	from, to := at+1, at+len(" $FILES")
+	return []ShellRemark{{From: from, To: to, Code: "SC2086", Severity: analysis.Information, Message: "Double quote to prevent globbing and word splitting.",
+		Edits: []source.Edit{{Span: source.Span{Start: from, End: from}, NewText: `"`}, {Span: source.Span{Start: to, End: to}, NewText: `"`}}}}
 }
 
 // ignoreTmp is the ignore file of all tests.

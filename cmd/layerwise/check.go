@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/server/project"
+	"github.com/layerwise/layerwise/server/shellcheck"
 	"github.com/spf13/cobra"
 )
 
@@ -20,7 +22,8 @@ const checkHelp = `Check Dockerfiles for mistakes, and mend those that can be me
 
 PATH is a file or a folder (default: the current folder), which is searched for Dockerfiles as editors recognise them:
   ` + dockerfile.Names + ` (in any letter case).
-.git and node_modules are left out. Nothing is built and no network is used.
+.git and node_modules are left out. Nothing is built and no network is used. If ShellCheck (the program shellcheck) is
+installed, it is run on the commands of RUN; its findings have its codes, such as SC2086.
 
 A .layerwise.yaml in the folder of a Dockerfile or above, up to the root of the Git repository, says how bad findings are:
   rules:
@@ -46,7 +49,7 @@ severity is error, warning, information or hint. A fix that is preferred is one 
 that it has applied, with the lines of the file as it was at that time; "findings" are those that remain.`
 
 func newCheck() *cobra.Command {
-	var fix bool
+	var fix, shellCheck bool
 	var format string
 	cmd := &cobra.Command{
 		Use:   "check [PATH...]",
@@ -60,7 +63,11 @@ func newCheck() *cobra.Command {
 			if len(args) == 0 {
 				args = []string{"."}
 			}
-			report := check(args, fix)
+			ask := ""
+			if shellCheck {
+				ask = shellcheck.Find()
+			}
+			report := check(cmd.Context(), args, fix, ask)
 			if err := print(cmd.OutOrStdout(), report); err != nil {
 				return err
 			}
@@ -74,6 +81,7 @@ func newCheck() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&fix, "fix", false, "apply the preferred fixes to the files")
+	cmd.Flags().BoolVar(&shellCheck, "shellcheck", true, "also run shellcheck on the commands of RUN, if it is installed")
 	cmd.Flags().StringVar(&format, "format", "text", "text, json, sarif or github")
 	return cmd
 }
@@ -117,10 +125,13 @@ func (r checkReport) count(severity analysis.Severity) int {
 	return n
 }
 
-func check(paths []string, fix bool) checkReport {
+// check checks the files and folders, and applies preferred fixes to them if it is told to; shellCheck is the program of that name,
+// "" for none.
+func check(ctx context.Context, paths []string, fix bool, shellCheck string) checkReport {
 	var report checkReport
 	files, failures := findDockerfiles(paths)
 	report.failures = failures
+	remarks := shellRemarks(ctx, shellCheck, files, &report)
 	options := checkOptions{configs: map[string]project.Config{}, told: map[string]bool{}}
 	for _, path := range files {
 		content, err := readDockerfile(path)
@@ -130,6 +141,7 @@ func check(paths []string, fix bool) checkReport {
 		}
 		checked := checkedFile{path: path, text: source.New(content)}
 		opts := options.of(path)
+		opts.ShellCheck = func(s rules.ShellScript) []rules.ShellRemark { return remarks[s] }
 		if fix {
 			checked.text, checked.fixed = fixAll(checked.text, opts)
 			if fixed := checked.text.String(); fixed != content {
@@ -144,6 +156,32 @@ func check(paths []string, fix bool) checkReport {
 	}
 	report.failures = append(report.failures, options.failures...)
 	return report
+}
+
+// shellRemarks asks ShellCheck about the scripts of all files at once: starting it takes longer than its work.
+func shellRemarks(ctx context.Context, program string, files []string, report *checkReport) map[rules.ShellScript][]rules.ShellRemark {
+	if program == "" {
+		return nil
+	}
+	var scripts []rules.ShellScript
+	seen := map[rules.ShellScript]bool{}
+	for _, path := range files {
+		content, err := readDockerfile(path)
+		if err != nil {
+			continue // which is told when it is checked
+		}
+		for _, script := range rules.ShellScripts(dockerfile.Parse(source.New(content), nil)) {
+			if !seen[script] {
+				seen[script] = true
+				scripts = append(scripts, script)
+			}
+		}
+	}
+	remarks, err := shellcheck.Check(ctx, program, scripts)
+	if err != nil {
+		report.failures = append(report.failures, fmt.Errorf("ShellCheck: %w", err))
+	}
+	return remarks
 }
 
 // fixAll applies preferred fixes until none is left. Fixes can lay mistakes bare that could not be seen before.
@@ -255,9 +293,8 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 			for _, fix := range finding.Fixes {
 				fixes = append(fixes, jsonFix{fix.Title, fix.Preferred, textEdits(f.text, fix.Edits)})
 			}
-			out.Findings = append(out.Findings, jsonFinding{
-				finding.Rule, finding.Severity.String(), rangeOf(f.text, finding.Span), finding.Message, rules.ByID(finding.Rule).URL(), fixes,
-			})
+			code, page := rules.Code(finding)
+			out.Findings = append(out.Findings, jsonFinding{code, finding.Severity.String(), rangeOf(f.text, finding.Span), finding.Message, page, fixes})
 		}
 		fixed += len(f.fixed)
 		files = append(files, out)
@@ -290,7 +327,8 @@ func printGitHub(w io.Writer, report checkReport) error {
 			if r.Start.Line == r.End.Line { // columns are for ranges within one line
 				place += fmt.Sprintf(",col=%d,endColumn=%d", r.Start.Column, max(r.Start.Column, r.End.Column-1))
 			}
-			_, err := fmt.Fprintf(w, "::%s file=%s,%s,title=%s::%s\n", command, escapeProperty.Replace(f.path), place, finding.Rule, escapeData.Replace(finding.Message))
+			code, _ := rules.Code(finding)
+			_, err := fmt.Fprintf(w, "::%s file=%s,%s,title=%s::%s\n", command, escapeProperty.Replace(f.path), place, code, escapeData.Replace(finding.Message))
 			if err != nil {
 				return err
 			}

@@ -128,6 +128,9 @@ func printSARIF(w io.Writer, report checkReport) error {
 				Message:   sarifMessage{Text: finding.Message},
 				Locations: []sarifLocation{{sarifPhysicalLocation{artifact, sarifRegionOf(f.text, finding.Span)}}},
 			}
+			if finding.Code != "" {
+				result.RuleID += "/" + finding.Code // SARIF lets a rule have parts
+			}
 			for _, fix := range finding.Fixes {
 				change := sarifChange{ArtifactLocation: artifact}
 				for _, e := range fix.Edits {

@@ -1,0 +1,136 @@
+package rules
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/shellscript"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// ShellCheck hands on what ShellCheck finds in shell commands.
+var ShellCheck = &Rule{
+	ID:       "shellcheck",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "ShellCheck has something to say of a shell command",
+		What: "Runs [ShellCheck](https://www.shellcheck.net), if it is installed, on the commands of `RUN`, as written for the shell that `SHELL` names. Its codes, such as SC2086, are shown with their pages. " +
+			"Its errors and warnings are warnings, its notes and remarks about style hints. Skipped or off are all of them at once; " +
+			"a comment `# shellcheck disable=SC2086` in a heredoc counts as in a script.",
+		Why:     "It knows hundreds of ways in which a shell does something else than was meant.",
+		Example: "FROM alpine\nRUN touch $FILES\n",
+		Instead: "FROM alpine\nRUN touch \"$FILES\"\n",
+	},
+	check: checkShellCheck,
+}
+
+// ShellScript is what a shell reads of an instruction, for ShellCheck: plain data, which may be a key.
+type ShellScript struct {
+	Shell string // "sh", "bash", "dash" or "ksh"
+	Text  string
+}
+
+// ShellRemark is one thing that ShellCheck has found.
+type ShellRemark struct {
+	From, To int    // offsets in the script's text
+	Code     string // "SC2086"
+	Severity analysis.Severity
+	Message  string
+	Edits    []source.Edit // its fix, if it has one; spans count in the script's text
+}
+
+// shellCheckPages is where ShellCheck's pages about its codes are.
+const shellCheckPages = "https://www.shellcheck.net/wiki/"
+
+// ShellScripts returns the scripts of the file that ShellCheck can read, each once.
+func ShellScripts(file *dockerfile.File) []ShellScript {
+	var list []ShellScript
+	seen := map[ShellScript]bool{}
+	p := &pass{File: file, of: map[string][]*dockerfile.Instruction{}}
+	for _, in := range file.Instructions {
+		p.of[in.Meant] = append(p.of[in.Meant], in)
+	}
+	p.eachShellScript(func(_ *dockerfile.Instruction, s ShellScript, _ *shellscript.Script) {
+		if !seen[s] {
+			seen[s] = true
+			list = append(list, s)
+		}
+	})
+	return list
+}
+
+func (p *pass) eachShellScript(f func(in *dockerfile.Instruction, s ShellScript, script *shellscript.Script)) {
+	if len(p.of["RUN"]) == 0 {
+		return
+	}
+	reads := shellscript.Reader(p.File, p.variables().Bases)
+	for _, in := range p.of["RUN"] {
+		if in.Stage < 0 || len(in.Problems) > 0 || !reads(in) {
+			continue
+		}
+		if script := shellscript.Of(p.File, in); script != nil {
+			f(in, ShellScript{p.shellOf(in), script.Text}, script)
+		}
+	}
+}
+
+// shellOf is the shell of a RUN in ShellCheck's terms.
+func (p *pass) shellOf(in *dockerfile.Instruction) string {
+	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().Bases[stage], p.Text.Len() {
+		for _, shell := range slices.Backward(p.of["SHELL"]) {
+			c, ok := shell.Command.(*instructions.ShellCommand)
+			if !ok || shell.Stage != stage || shell.Span.Start >= end || len(c.Shell) == 0 {
+				continue
+			}
+			switch name := path.Base(c.Shell[0]); name {
+			case "bash", "dash", "ksh":
+				return name
+			case "zsh":
+				return "bash"
+			}
+			return "sh"
+		}
+	}
+	return "sh"
+}
+
+func checkShellCheck(p *pass) {
+	if p.opts.ShellCheck == nil {
+		return
+	}
+	p.eachShellScript(func(in *dockerfile.Instruction, s ShellScript, script *shellscript.Script) {
+		for _, remark := range p.opts.ShellCheck(s) {
+			finding := analysis.Finding{Span: script.Place(remark.From, remark.To), Severity: remark.Severity, Message: remark.Message, Code: remark.Code}
+			if edits, ok := placed(p.File, s, script, remark.Edits); ok {
+				finding.Fixes = []analysis.Fix{{Title: "Apply ShellCheck's fix for " + remark.Code, Edits: edits}}
+			}
+			p.report(in, finding)
+		}
+	})
+}
+
+// placed are edits of a script as edits of the file; false if there are none, or what they change is not the same text there.
+func placed(file *dockerfile.File, s ShellScript, script *shellscript.Script, edits []source.Edit) ([]source.Edit, bool) {
+	var list []source.Edit
+	for _, e := range edits {
+		if e.Span.Start > e.Span.End || e.Span.End > len(s.Text) || strings.Contains(e.NewText, "\n") {
+			return nil, false
+		}
+		span := script.Place(e.Span.Start, e.Span.End)
+		if e.Span.Start == e.Span.End {
+			// An insertion goes to the byte before it, lest it lands behind a continuation.
+			if e.Span.Start > 0 {
+				before := script.Place(e.Span.Start-1, e.Span.Start)
+				span = source.Span{Start: before.End, End: before.End}
+			}
+		} else if file.Text.Slice(span) != s.Text[e.Span.Start:e.Span.End] {
+			return nil, false
+		}
+		list = append(list, source.Edit{Span: span, NewText: e.NewText})
+	}
+	return list, len(list) > 0
+}
