@@ -38,6 +38,9 @@ type Rewrite struct {
 	Stage       int         // index into File.Stages
 	Span        source.Span // of the stage
 	Edits       []source.Edit
+	// Before and After are what all builds of the model cost with the stage as it is and with the rewrite, in seconds; 0
+	// where nothing was counted.
+	Before, After float64
 }
 
 // Suggest returns the rewrites of file that gain something with the engine, at most one per stage, in order. Their

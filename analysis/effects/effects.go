@@ -1,0 +1,580 @@
+// Package effects says what each instruction of a stage reads and writes: files of the image, variables, the working
+// directory, the user, the shell and the image's configuration. Two instructions of which neither writes what the
+// other reads or writes may change places.
+//
+// What a command of a RUN does is known only for the commands of the table Commands; all others read and write
+// everything. Where anything is in doubt the effects are too large, never too small. The package is pure: files of the
+// build context come in through Context. It must not know the cache, histories or protocols.
+package effects
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+)
+
+// Context is the build context without what is ignored.
+type Context interface {
+	// List gives the names in a directory in order, those of directories with a "/" behind and those of links and
+	// special files with an "@". The context itself is ".". It is nil if there is no such directory.
+	List(dir string) []string
+	// Read gives the content of a regular file.
+	Read(file string) (content []byte, ok bool)
+}
+
+// Effects is what one instruction does, at its place in the file. Files are absolute paths of the image; a path that
+// ends with "/" is a directory with all that is in it. Other names are "env:NAME" (a variable), "env:*" (all of them),
+// "env:?" (all but those that only name a build), "cwd", "user", "shell", and "config:FIELD".
+type Effects struct {
+	Reads  []string
+	Writes []string
+	// Makes are the directories that are made if they are not there, with the owner and permissions they then get.
+	Makes map[string]string
+	// Facts are what the effects rest on, beside the text: one sentence each about a known command.
+	Facts []string
+	// Opaque says that a command is not known, so that everything is read and written.
+	Opaque bool
+	// Copies, for COPY and ADD from the build context, gives each file or directory (with "/" behind) of the context that
+	// is copied and where it goes. It is nil where that is not known.
+	Copies map[string]string
+	// Dest is the directory that a COPY or ADD copies into, "" if it is not known to be one.
+	Dest string
+	// Cwd is the working directory of the instruction, "" if it is not known.
+	Cwd string
+	// Ops are, between those commands, how many "&&" stand above in the text.
+	Ops []int
+	// Parts are the effects of a RUN's commands where they do nothing but follow one another, joined by "&&".
+	Parts []Effects
+	// Linked says that a command above may have made links, so that paths may be other than they seem.
+	Linked bool
+	// Directory is where a known command finds the files that it reads, "" for all other instructions.
+	Directory string
+}
+
+// Stage returns the effects of each instruction of a stage. bases are the stages it builds upon, the first one first.
+func Stage(file *dockerfile.File, stage *dockerfile.Stage, bases []*dockerfile.Stage, context Context) []Effects {
+	s := newState(file, context)
+	for i, base := range bases {
+		s.stage(base, i == 0)
+	}
+	return s.stage(stage, len(bases) == 0)
+}
+
+type state struct {
+	file    *dockerfile.File
+	context Context
+	lex     *shell.Lex
+	env     map[string]string // the variables whose values are known
+	cwd     string            // "" if it is not known
+	user    string            // "?" if it is not known
+	shell   []string          // nil is the default
+	made    []string          // directories that are there, whatever moves
+	paths   []string          // directories that PATH was set to begin with
+	linked  bool              // a command may have made links
+	origins map[string]string // of files of the image, the file of the context that they were copied from
+}
+
+func newState(file *dockerfile.File, context Context) *state {
+	return &state{file: file, context: context, lex: shell.NewLex(rune(file.Escape)), env: map[string]string{}, user: "?"}
+}
+
+// stage goes through a stage; onImage says that it does not go on from another one.
+func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
+	all := make([]Effects, len(stage.Instructions))
+	for i, in := range stage.Instructions {
+		if in.From != nil && onImage && strings.EqualFold(in.From.BaseName, "scratch") {
+			s.cwd, s.user = "/", ""
+		}
+		all[i] = s.instruction(in)
+		all[i].Linked = s.linked
+		for from, to := range all[i].Copies {
+			if s.origins == nil {
+				s.origins = map[string]string{}
+			}
+			s.origins[to] = from
+		}
+	}
+	return all
+}
+
+// origin gives what of the context was copied to a place of the image.
+func (s *state) origin(file string) (string, bool) {
+	if from, ok := s.origins[file]; ok {
+		return from, true
+	}
+	for dir := path.Dir(file); len(dir) > 1; dir = path.Dir(dir) {
+		if from, ok := s.origins[tree(dir)]; ok {
+			return path.Join(from, strings.TrimPrefix(file, tree(dir))), true
+		}
+	}
+	return "", false
+}
+
+// source reads a file of the image that was copied from the context.
+func (s *state) source(file string) ([]byte, bool) {
+	from, ok := s.origin(file)
+	if !ok || s.context == nil {
+		return nil, false
+	}
+	return s.context.Read(from)
+}
+
+// there reports whether a file or directory of the image was copied from the context.
+func (s *state) there(file string) bool {
+	if _, ok := s.origins[tree(file)]; ok {
+		return true
+	}
+	from, ok := s.origin(file)
+	if !ok || s.context == nil {
+		return false
+	}
+	return slices.ContainsFunc(s.context.List(path.Dir(from)), func(n string) bool { return strings.TrimRight(n, "/@") == path.Base(from) })
+}
+
+// names gives the names that were copied into a directory of the image.
+func (s *state) names(dir string) (names []string) {
+	for to := range s.origins {
+		if path.Dir(strings.TrimSuffix(to, "/")) == dir {
+			names = append(names, path.Base(to))
+		}
+	}
+	for to, from := range s.origins {
+		if strings.HasSuffix(to, "/") && strings.HasPrefix(tree(dir), to) && s.context != nil {
+			for _, name := range s.context.List(path.Join(strings.TrimSuffix(from, "/"), strings.TrimPrefix(tree(dir), to))) {
+				names = append(names, strings.TrimRight(name, "/@"))
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (s *state) getter() shell.EnvGetter {
+	var list []string
+	for k, v := range s.env {
+		list = append(list, k+"="+v)
+	}
+	return shell.EnvsFromSlice(list)
+}
+
+// expand gives the value of a word, if all of its variables are known.
+func (s *state) expand(word string) (string, bool) {
+	if !strings.ContainsAny(word, "$'\"\\`") {
+		return word, true
+	}
+	result, err := s.lex.ProcessWordWithMatches(word, s.getter())
+	if err != nil || len(result.Unmatched) > 0 {
+		return "", false
+	}
+	return result.Result, true
+}
+
+func (s *state) instruction(in *dockerfile.Instruction) Effects {
+	e := Effects{Cwd: s.cwd}
+	for _, v := range dockerfile.Variables(in) {
+		if v.By == dockerfile.Frontend && in.Trigger == nil {
+			e.Reads = append(e.Reads, "env:"+v.Name.Text)
+		}
+	}
+	switch c := in.Command.(type) {
+	case *instructions.EnvCommand:
+		e.Writes = append(e.Writes, "config:env")
+		next := map[string]string{}
+		for _, pair := range c.Env {
+			key, ok := s.expand(pair.Key)
+			if !ok {
+				e.Writes = append(e.Writes, "env:*")
+				continue
+			}
+			e.Writes = append(e.Writes, "env:"+key)
+			if value, ok := s.expand(pair.Value); ok {
+				next[key] = value
+			} else {
+				next[key] = "\x00"
+			}
+			if key == "PATH" {
+				s.paths = append(s.paths, strings.Split(strings.Trim(pair.Value, `"'`), ":")...)
+			}
+		}
+		for key, value := range next {
+			delete(s.env, key)
+			if value != "\x00" {
+				s.env[key] = value
+			}
+		}
+	case *instructions.ArgCommand:
+		for _, arg := range c.Args {
+			e.Writes = append(e.Writes, "env:"+arg.Key)
+			delete(s.env, arg.Key) // --build-arg may give it any value
+		}
+	case *instructions.WorkdirCommand:
+		e.Reads = append(e.Reads, "user")
+		dir, ok := s.expand(c.Path)
+		if !ok || s.windows(dir) {
+			s.cwd, e.Opaque = "", true
+			break
+		}
+		if !path.IsAbs(dir) {
+			e.Reads = append(e.Reads, "cwd")
+			if s.cwd == "" {
+				e.Writes = append(e.Writes, "cwd", "/")
+				break
+			}
+			dir = path.Join(s.cwd, dir)
+		}
+		s.cwd = path.Clean(dir)
+		e.Cwd = s.cwd
+		e.Writes = append(e.Writes, "cwd")
+		e.makes(s.cwd, "0755 "+s.owner())
+		s.made = append(s.made, s.cwd)
+	case *instructions.UserCommand:
+		e.Writes = append(e.Writes, "user", "config:user")
+		s.user = "?"
+		if user, ok := s.expand(c.User); ok {
+			s.user = user
+		}
+	case *instructions.ShellCommand:
+		e.Writes = append(e.Writes, "shell")
+		s.shell = c.Shell
+	case *instructions.CopyCommand:
+		s.copy(&e, in, c.SourcesAndDest, c.From, c.Chown, c.Chmod, c.Link, len(c.ExcludePatterns) > 0 || c.Parents, false)
+	case *instructions.AddCommand:
+		s.copy(&e, in, c.SourcesAndDest, "", c.Chown, c.Chmod, c.Link, len(c.ExcludePatterns) > 0, true)
+	case *instructions.RunCommand:
+		s.run(&e, in, c)
+	case *instructions.CmdCommand:
+		e.Writes = append(e.Writes, "config:cmd")
+		e.shellForm(c.PrependShell)
+	case *instructions.EntrypointCommand:
+		e.Writes = append(e.Writes, "config:cmd", "config:entrypoint") // it clears a CMD of the base image
+		e.shellForm(c.PrependShell)
+	case *instructions.HealthCheckCommand:
+		e.Reads = append(e.Reads, "shell")
+		e.Writes = append(e.Writes, "config:healthcheck")
+	case *instructions.LabelCommand, *instructions.ExposeCommand, *instructions.VolumeCommand, *instructions.StopSignalCommand,
+		*instructions.MaintainerCommand, *instructions.OnbuildCommand:
+		e.Writes = append(e.Writes, "config:"+strings.ToLower(in.Meant))
+	default: // a FROM, or what cannot be read
+		e.opaque()
+		e.Writes = append(e.Writes, "env:*", "cwd", "user", "shell")
+	}
+	return e
+}
+
+func (s *state) windows(dir string) bool { return strings.ContainsAny(dir, `\:`) }
+
+func (s *state) owner() string {
+	if s.user == "?" {
+		return "user"
+	}
+	if s.user == "" {
+		return "root"
+	}
+	return s.user
+}
+
+func (e *Effects) shellForm(is bool) {
+	if is {
+		e.Reads = append(e.Reads, "shell")
+	}
+}
+
+func (e *Effects) opaque() {
+	e.Opaque = true
+	e.Reads = append(e.Reads, "/", "env:*", "cwd", "user", "shell")
+	e.Writes = append(e.Writes, "/")
+}
+
+// makes notes that a directory and those above it are made where they are missing.
+func (e *Effects) makes(dir, how string) {
+	if e.Makes == nil {
+		e.Makes = map[string]string{}
+	}
+	for d := path.Clean(dir); d != "/" && d != "."; d = path.Dir(d) {
+		e.Makes[d] = how
+	}
+}
+
+var archive = []string{".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".zst", ".tzst", ".lzma"}
+
+func (s *state) copy(e *Effects, in *dockerfile.Instruction, c instructions.SourcesAndDest, from, chown, chmod string, link, patterns, add bool) {
+	if chown != "" && strings.Trim(chown, "0123456789:") != "" {
+		e.Reads = append(e.Reads, "/etc/passwd", "/etc/group")
+	}
+	dest, ok := s.expand(c.DestPath)
+	if !ok || s.windows(dest) {
+		e.opaque()
+		return
+	}
+	isDir := strings.HasSuffix(dest, "/") || dest == "." || dest == ".." || strings.HasSuffix(dest, "/.") || len(c.SourcePaths)+len(c.SourceContents) > 1
+	if !path.IsAbs(dest) {
+		e.Reads = append(e.Reads, "cwd")
+		if s.cwd == "" {
+			e.Reads, e.Writes = append(e.Reads, "/"), append(e.Writes, "/")
+			return
+		}
+		dest = path.Join(s.cwd, dest)
+	}
+	dest = path.Clean(dest)
+	owner := strings.TrimSpace(chmod + " " + chown)
+	if chmod == "" {
+		owner = "0755 " + chown
+	}
+	if chown == "" {
+		owner += "root"
+	}
+	for _, doc := range c.SourceContents {
+		if isDir {
+			e.Writes = append(e.Writes, path.Join(dest, doc.Path))
+		} else {
+			e.Writes = append(e.Writes, dest)
+		}
+	}
+	copies := map[string]string{}
+	known := from == "" && s.context != nil && !patterns && !link
+	for _, src := range c.SourcePaths {
+		src, ok := s.expand(src)
+		switch {
+		case !ok || patterns:
+			known = false
+		case from == "" && s.context != nil && !remote(src):
+			found := glob(s.context, src)
+			if len(found) == 0 { // it will be made before the build, perhaps
+				known = false
+				break
+			}
+			for _, name := range found {
+				if strings.HasSuffix(name, "/") { // the contents of a directory
+					isDir = true
+					for _, child := range s.context.List(strings.TrimSuffix(name, "/")) {
+						copies[path.Join(name, child)+slashOf(child)] = path.Join(dest, child) + slashOf(child)
+					}
+					continue
+				}
+				if add && slices.Contains(archive, path.Ext(name)) || strings.HasSuffix(name, "@") {
+					known = false
+				}
+				name = strings.TrimSuffix(name, "@")
+				copies[name] = "" // once it is clear whether dest is a directory
+			}
+			continue
+		default:
+			known = false
+		}
+		e.Writes = append(e.Writes, tree(dest))
+	}
+	for name, to := range copies {
+		if to == "" {
+			if to = dest; isDir || strings.ContainsAny(strings.Join(c.SourcePaths, ""), "*?[") {
+				to = path.Join(dest, path.Base(name))
+			}
+			copies[name] = to
+		}
+		e.Writes = append(e.Writes, to)
+		if !isDir {
+			e.Writes = append(e.Writes, tree(dest)) // it may be a directory by now
+		}
+	}
+	slices.Sort(e.Writes)
+	e.Writes = slices.Compact(e.Writes)
+	if known && len(c.SourceContents) == 0 {
+		e.Copies = copies
+	}
+	if isDir {
+		e.Dest = dest
+		e.makes(dest, owner)
+	} else {
+		e.makes(path.Dir(dest), owner)
+	}
+	for _, dir := range s.made { // whoever comes first, it is there
+		if !link {
+			for d := dir; d != "/"; d = path.Dir(d) {
+				delete(e.Makes, d)
+			}
+		}
+	}
+}
+
+func remote(src string) bool {
+	return strings.Contains(src, "://") || strings.HasPrefix(src, "git@")
+}
+
+func slashOf(name string) string {
+	if strings.HasSuffix(name, "/") {
+		return "/"
+	}
+	return ""
+}
+
+func tree(dir string) string { return strings.TrimSuffix(dir, "/") + "/" }
+
+// glob gives what a source names in the context, directories with "/" behind.
+func glob(context Context, src string) []string {
+	matches := []string{""}
+	for _, part := range strings.Split(strings.Trim(path.Clean("/"+src), "/"), "/") {
+		if part == "" {
+			return []string{"./"}
+		}
+		var next []string
+		for _, dir := range matches {
+			for _, name := range context.List(path.Join(".", strings.TrimRight(dir, "/"))) {
+				if ok, err := path.Match(part, strings.TrimRight(name, "/@")); err == nil && ok {
+					next = append(next, dir+name)
+				}
+			}
+		}
+		matches = next
+	}
+	return matches
+}
+
+// Sources gives what of the build context a COPY or ADD puts at a place of the image or below it, directories with "/"
+// behind. It fails where that is not known.
+func (e *Effects) Sources(context Context, place string) (sources []string, ok bool) {
+	if e.Copies == nil {
+		return nil, false
+	}
+	for from, to := range e.Copies {
+		switch {
+		case strings.TrimSuffix(to, "/") == strings.TrimSuffix(place, "/"), strings.HasSuffix(place, "/") && strings.HasPrefix(to, place):
+			sources = append(sources, from)
+		case strings.HasSuffix(to, "/") && strings.HasPrefix(place, to):
+			at := path.Join(from, strings.TrimPrefix(place, to))
+			for _, name := range context.List(path.Dir(at)) {
+				if strings.TrimRight(name, "/@") == path.Base(at) {
+					sources = append(sources, path.Join(path.Dir(at), name)+slashOf(name))
+				}
+			}
+		case !strings.HasSuffix(to, "/") && strings.HasPrefix(place, to+"/"):
+			sources = append(sources, from)
+		}
+	}
+	slices.Sort(sources)
+	return sources, true
+}
+
+// Independent reports whether two instructions of one stage may change places, with the facts that it rests upon.
+func Independent(a, b *Effects) (facts []string, ok bool) {
+	if clash(a.Writes, b.Reads) || clash(b.Writes, a.Reads) || clash(a.Writes, b.Writes) || makesClash(a, b) || makesClash(b, a) {
+		return nil, false
+	}
+	for dir, how := range a.Makes {
+		if other, both := b.Makes[dir]; both && other != how {
+			return nil, false
+		}
+	}
+	facts = slices.Concat(a.Facts, b.Facts)
+	if len(facts) == 0 && files(a.Writes) && files(b.Writes) {
+		if !sameDirectory(a, b) {
+			if a.Linked || b.Linked {
+				return nil, false
+			}
+			facts = append(facts, "no link of the base image leads from one of the copied directories into another")
+		}
+	}
+	return facts, true
+}
+
+// makesClash: a directory that a makes is one that b reads or writes as a whole.
+func makesClash(a, b *Effects) bool {
+	for dir := range a.Makes {
+		for _, r := range slices.Concat(b.Reads, b.Writes) {
+			if r == dir || strings.HasSuffix(r, "/") && r != "/" && strings.HasPrefix(dir+"/", r) && dir+"/" != r || r == "/" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func files(list []string) bool {
+	return slices.ContainsFunc(list, func(r string) bool { return strings.HasPrefix(r, "/") })
+}
+
+func sameDirectory(a, b *Effects) bool {
+	for _, x := range a.Writes {
+		for _, y := range b.Writes {
+			if strings.HasPrefix(x, "/") && strings.HasPrefix(y, "/") && path.Dir(strings.TrimSuffix(x, "/")) != path.Dir(strings.TrimSuffix(y, "/")) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func clash(writes, others []string) bool {
+	for _, w := range writes {
+		for _, o := range others {
+			if Overlap(w, o) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Overlap reports whether two names of what is read or written share anything.
+func Overlap(a, b string) bool {
+	if strings.HasPrefix(a, "/") != strings.HasPrefix(b, "/") {
+		return false
+	}
+	if strings.HasPrefix(a, "/") {
+		a, b = canonical(a), canonical(b)
+		switch {
+		case strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/"):
+			return true
+		case strings.HasSuffix(a, "/") && strings.HasPrefix(b, a), strings.HasSuffix(b, "/") && strings.HasPrefix(a, b):
+			return true
+		}
+		return false
+	}
+	if a == b {
+		return true
+	}
+	x, isA := strings.CutPrefix(a, "env:")
+	y, isB := strings.CutPrefix(b, "env:")
+	return isA && isB && (matches(x, y) || matches(y, x))
+}
+
+func matches(pattern, name string) bool {
+	switch {
+	case pattern == "*":
+		return true
+	case pattern == "?":
+		return !Stamp(name)
+	case strings.HasSuffix(pattern, "*"):
+		return strings.HasPrefix(strings.ToUpper(name), strings.TrimSuffix(pattern, "*"))
+	case strings.HasPrefix(pattern, "*"):
+		return strings.HasSuffix(strings.ToUpper(name), strings.TrimPrefix(pattern, "*"))
+	}
+	return false
+}
+
+// stamps are the names of variables that say which build this is, and nothing else.
+var stamps = []string{
+	"BUILD_DATE", "BUILD_TIME", "BUILD_TIMESTAMP", "BUILDTIME", "BUILD_NUMBER", "BUILD_ID", "BUILD_SHA", "BUILD_REF", "BUILD_COMMIT", "BUILD_REVISION", "BUILD_HASH",
+	"VCS_REF", "VCS_URL", "VCS_BRANCH", "COMMIT", "COMMIT_SHA", "COMMIT_HASH", "COMMIT_REF", "GIT_COMMIT", "GIT_SHA", "GIT_SHA1", "GIT_HASH", "GIT_REF", "GIT_REV", "GIT_REVISION", "GIT_COMMIT_SHA",
+	"GIT_COMMIT_HASH", "GIT_DESCRIBE", "GITHUB_SHA", "CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "SOURCE_COMMIT", "SOURCE_VERSION", "REVISION", "SHA", "COMMITHASH", "COMMIT_ID", "APP_REVISION", "APP_COMMIT", "GIT_COMMIT_DATE", "COMMIT_DATE", "COMMIT_TIMESTAMP",
+}
+
+// Stamp reports whether a variable's name is one of those that by custom say which build this is: of what commit, when.
+func Stamp(name string) bool { return slices.Contains(stamps, strings.ToUpper(name)) }
+
+// links are directories that are links to others in many images.
+var links = []struct{ from, to string }{
+	{"/bin/", "/usr/bin/"}, {"/sbin/", "/usr/sbin/"}, {"/lib/", "/usr/lib/"}, {"/lib64/", "/usr/lib64/"}, {"/lib32/", "/usr/lib32/"},
+	{"/var/run/", "/run/"}, {"/var/lock/", "/run/lock/"}, {"/usr/sbin/", "/usr/bin/"}, {"/usr/lib64/", "/usr/lib/"}, {"/var/tmp/", "/tmp/"},
+}
+
+func canonical(p string) string {
+	for _, l := range links {
+		if strings.HasPrefix(p, l.from) {
+			p = l.to + strings.TrimPrefix(p, l.from)
+		}
+	}
+	return p
+}

@@ -1,0 +1,347 @@
+package effects
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// Call is one simple command with its arguments.
+type Call struct {
+	Args    []string // without quotes, the command's name first
+	Dynamic bool     // an argument has a value that is not known
+	cwd     string
+}
+
+func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunCommand) {
+	e.Reads = append(e.Reads, "user")
+	defer func() {
+		if e.Opaque {
+			s.linked = true
+		}
+	}()
+	mounts := false
+	for _, f := range in.Flags {
+		switch {
+		case f.Name.Text == "network" || f.Name.Text == "security":
+		case f.Name.Text == "mount" && strings.Contains(f.Value.Text, "type=cache"):
+			// What is in a cache mount changes nothing that is in the image, or the build is not repeatable as it is.
+			mounts = true
+		case f.Name.Text == "mount" && strings.Contains(f.Value.Text, "type=secret"):
+			mounts = true
+		default:
+			e.opaque()
+			return
+		}
+	}
+	script := strings.Join(c.CmdLine, " ")
+	switch {
+	case !c.PrependShell:
+		e.Merge(s.call(Call{Args: c.CmdLine}))
+		return
+	case len(c.Files) > 1 || len(c.Files) == 1 && (strings.HasPrefix(c.Files[0].Data, "#!") || strings.TrimSpace(script) != "<<"+c.Files[0].Name):
+		e.opaque()
+		return
+	case len(c.Files) == 1:
+		script = c.Files[0].Data
+	}
+	e.Reads = append(e.Reads, "shell")
+	if s.shell != nil && !slices.Contains([]string{"sh", "bash", "ash", "dash"}, path.Base(s.shell[0])) {
+		e.opaque()
+		return
+	}
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(script), "")
+	if err != nil {
+		e.opaque()
+		return
+	}
+	r := &reader{state: s, cwd: s.cwd, script: script, local: map[string]string{}}
+	var parts []Effects
+	for _, stmt := range file.Stmts {
+		parts = append(parts, r.statement(stmt)...)
+	}
+	for _, p := range parts {
+		e.Merge(p)
+	}
+	if len(file.Stmts) == 1 && len(c.Files) == 0 && !r.stateful && !mounts {
+		e.Parts, e.Ops = parts, r.ops
+	}
+	for _, p := range parts {
+		if e.Directory == "" {
+			e.Directory = p.Directory
+		}
+	}
+}
+
+// Merge takes over what a command does.
+func (e *Effects) Merge(o Effects) {
+	e.Reads = append(e.Reads, o.Reads...)
+	e.Writes = append(e.Writes, o.Writes...)
+	for dir, how := range o.Makes {
+		if e.Makes == nil {
+			e.Makes = map[string]string{}
+		}
+		e.Makes[dir] = how
+	}
+	for _, f := range o.Facts {
+		if !slices.Contains(e.Facts, f) {
+			e.Facts = append(e.Facts, f)
+		}
+	}
+	if o.Opaque {
+		e.opaque()
+	}
+}
+
+// reader goes through a shell script.
+type reader struct {
+	*state
+	script   string
+	ops      []int
+	cwd      string
+	local    map[string]string // variables that the script sets, with their values
+	stateful bool              // a later command depends on the shell's state that an earlier one changed
+}
+
+// statement gives the effects of each command of a statement: several only if they are joined by "&&".
+func (r *reader) statement(stmt *syntax.Stmt) []Effects {
+	if b, ok := stmt.Cmd.(*syntax.BinaryCmd); ok && b.Op == syntax.AndStmt && !stmt.Negated && !stmt.Background && len(stmt.Redirs) == 0 {
+		x := r.statement(b.X)
+		r.ops = append(r.ops, strings.Count(r.script[:b.OpPos.Offset()], "&&"))
+		return append(x, r.statement(b.Y)...)
+	}
+	var e Effects
+	if stmt.Background || stmt.Coprocess || stmt.Disown {
+		e.opaque()
+		return []Effects{e}
+	}
+	if call, ok := stmt.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && literal(call.Args[0]) == "cd" {
+		r.stateful = true
+		r.cwd = ""
+		if len(call.Args) == 2 && len(call.Assigns) == 0 {
+			if dir, ok := r.word(&e, call.Args[1]); ok && (path.IsAbs(dir) || r.state.cwd != "") {
+				if !path.IsAbs(dir) {
+					dir = path.Join(r.state.cwd, dir)
+				}
+				r.cwd = path.Clean(dir)
+				e.Reads = append(e.Reads, r.cwd)
+				return []Effects{e}
+			}
+		}
+		e.opaque()
+		return []Effects{e}
+	}
+	r.node(&e, stmt)
+	return []Effects{e}
+}
+
+// node adds what all commands beneath a node may do, in whatever order.
+func (r *reader) node(e *Effects, node syntax.Node) {
+	syntax.Walk(node, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.FuncDecl, *syntax.ProcSubst, *syntax.CoprocClause, *syntax.DeclClause, *syntax.Subshell:
+			e.opaque()
+			return false
+		case *syntax.ForClause:
+			if iter, ok := n.Loop.(*syntax.WordIter); ok {
+				r.local[iter.Name.Value] = "\x00"
+			} else {
+				e.opaque()
+			}
+		case *syntax.ParamExp:
+			if n.Param != nil && len(n.Param.Value) > 0 {
+				if _, local := r.local[n.Param.Value]; !local {
+					e.Reads = append(e.Reads, "env:"+n.Param.Value)
+				}
+			}
+		case *syntax.Redirect:
+			if n.Word == nil || n.Hdoc != nil {
+				break
+			}
+			target, ok := r.word(e, n.Word)
+			switch {
+			case n.Op == syntax.DplOut || n.Op == syntax.DplIn || n.Op == syntax.Hdoc || n.Op == syntax.DashHdoc || n.Op == syntax.WordHdoc:
+			case !ok:
+				e.opaque()
+			case target == "/dev/null" || target == "/dev/stderr" || target == "/dev/stdout":
+			default:
+				p, ok := r.path(e, target)
+				if !ok {
+					e.opaque()
+					break
+				}
+				if n.Op == syntax.RdrIn {
+					e.Reads = append(e.Reads, p)
+				} else {
+					e.Writes = append(e.Writes, p)
+				}
+			}
+		case *syntax.CallExpr:
+			for _, a := range n.Assigns {
+				r.local[a.Name.Value] = "\x00"
+				if len(n.Args) > 0 {
+					continue // for this command only
+				}
+				r.stateful = true
+				if a.Value != nil && !a.Append {
+					if v, ok := r.word(e, a.Value); ok {
+						r.local[a.Name.Value] = v
+					}
+				}
+			}
+			if len(n.Args) == 0 {
+				return true
+			}
+			c := Call{}
+			for _, w := range n.Args {
+				text, ok := r.word(e, w)
+				if !ok {
+					text, c.Dynamic = "\x00", true
+				}
+				if !quoted(w) {
+					c.Args = append(c.Args, splitKeeping(text)...)
+				} else {
+					c.Args = append(c.Args, text)
+				}
+			}
+			if len(c.Args) > 0 {
+				if c.Args[0] == "cd" {
+					e.opaque()
+				}
+				if c.Args[0] == "set" || c.Args[0] == "export" {
+					r.stateful = true
+				}
+				saved := r.state.cwd
+				r.state.cwd = r.cwd
+				o := r.state.call(c)
+				r.state.cwd = saved
+				if o.Directory != "" {
+					e.Directory = o.Directory
+				}
+				e.Merge(o)
+			}
+		}
+		return true
+	})
+}
+
+func splitKeeping(text string) []string {
+	if fields := strings.Fields(text); len(fields) > 0 {
+		return fields
+	}
+	return nil
+}
+
+func quoted(w *syntax.Word) bool {
+	if len(w.Parts) != 1 {
+		return false
+	}
+	_, single := w.Parts[0].(*syntax.SglQuoted)
+	_, double := w.Parts[0].(*syntax.DblQuoted)
+	return single || double
+}
+
+// literal gives a word without variables and the like, else "".
+func literal(w *syntax.Word) string { return w.Lit() }
+
+// word gives the value of a word, if it is known.
+func (r *reader) word(e *Effects, w *syntax.Word) (string, bool) {
+	var b strings.Builder
+	var parts func(list []syntax.WordPart) bool
+	parts = func(list []syntax.WordPart) bool {
+		for _, p := range list {
+			switch p := p.(type) {
+			case *syntax.Lit:
+				b.WriteString(strings.ReplaceAll(p.Value, `\`, ""))
+			case *syntax.SglQuoted:
+				b.WriteString(p.Value)
+			case *syntax.DblQuoted:
+				if !parts(p.Parts) {
+					return false
+				}
+			case *syntax.ParamExp:
+				if p.Param == nil || p.Exp != nil || p.Length || p.Index != nil || p.Slice != nil || p.Repl != nil || p.Excl {
+					return false
+				}
+				v, ok := r.local[p.Param.Value]
+				if !ok {
+					v, ok = r.env[p.Param.Value]
+				}
+				if !ok || v == "\x00" {
+					return false
+				}
+				b.WriteString(v)
+			default:
+				return false
+			}
+		}
+		return true
+	}
+	ok := parts(w.Parts)
+	return b.String(), ok
+}
+
+// path makes a path absolute.
+func (s *reader) path(e *Effects, p string) (string, bool) { return absolute(e, s.cwd, p) }
+
+func absolute(e *Effects, cwd, p string) (string, bool) {
+	if strings.HasPrefix(p, "~") {
+		return "/root/", true
+	}
+	if path.IsAbs(p) {
+		return upToGlob(path.Clean(p)), true
+	}
+	e.Reads = append(e.Reads, "cwd")
+	if cwd == "" {
+		return "", false
+	}
+	return upToGlob(path.Join(cwd, p)), true
+}
+
+// upToGlob gives the directory in which a pattern is looked up.
+func upToGlob(p string) string {
+	if n := strings.IndexAny(p, "*?[{"); n >= 0 {
+		return tree(path.Dir(p[:n] + "x"))
+	}
+	return p
+}
+
+// call gives the effects of one command.
+func (s *state) call(c Call) Effects {
+	var e Effects
+	for len(c.Args) > 0 && (c.Args[0] == "sudo" || c.Args[0] == "exec" || c.Args[0] == "command" && len(c.Args) > 1 && !strings.HasPrefix(c.Args[1], "-")) {
+		c.Args = c.Args[1:]
+	}
+	if len(c.Args) == 0 || c.Args[0] == "\x00" {
+		e.opaque()
+		return e
+	}
+	c.cwd = s.cwd
+	name := path.Base(c.Args[0])
+	if strings.HasPrefix(name, "python") && len(c.Args) > 2 && c.Args[1] == "-m" && c.Args[2] == "pip" {
+		c.Args = c.Args[2:]
+		name = "pip"
+	} else if c.Args[0] != name && !strings.HasPrefix(c.Args[0], "/usr/") && !strings.HasPrefix(c.Args[0], "/bin/") {
+		e.opaque() // a script, perhaps one that was copied
+		return e
+	}
+	for _, known := range Commands {
+		if !slices.Contains(strings.Fields(known.Names), name) {
+			continue
+		}
+		if ok := known.effect(s, &e, c); !ok {
+			break
+		}
+		if known.Fact != "" {
+			e.Facts = append(e.Facts, known.Fact)
+		}
+		return e
+	}
+	e = Effects{}
+	e.opaque()
+	return e
+}

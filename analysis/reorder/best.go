@@ -1,0 +1,524 @@
+package reorder
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// A rewrite must save this share of what the stage costs, and this many milliseconds of all builds, to be offered.
+const (
+	leastShare  = 50 // one in
+	leastSaving = 1000
+)
+
+// Best returns, for BuildKit, the rewrite of each stage that saves most on the model's builds, at most one for a stage, in
+// order. It moves what may be moved, and splits COPYs where an installation needs only some of the files, if least is Known;
+// with Proved it only makes changes that rest on no fact about any command. The edits of all rewrites do not overlap. It
+// returns none when ctx ends, and for a file with errors.
+func Best(ctx context.Context, file *dockerfile.File, model Model, least Grade) []Rewrite {
+	if broken(file) || model.Seconds == nil {
+		return nil
+	}
+	stages, before := model.stageBuilds(file)
+	var rewrites []Rewrite
+	for i := range file.Stages {
+		if ctx.Err() != nil {
+			return nil
+		}
+		rewrite, ok := model.stage(ctx, file, i, stages, least)
+		if !ok {
+			continue
+		}
+		// The model looks at the result once more, as at a file of its own.
+		after := apply(file, rewrite.Edits)
+		if after == nil || broken(after) || len(after.Stages) != len(file.Stages) {
+			continue
+		}
+		if _, cost := model.stageBuilds(after); before-cost >= leastSaving {
+			rewrites = append(rewrites, rewrite)
+		}
+	}
+	return rewrites
+}
+
+// bases gives the stages that a stage is built upon, the first one first.
+func bases(file *dockerfile.File, i int) (list []*dockerfile.Stage) {
+	for b := stageNamed(file, file.Stages[i].Base.Text, i); b >= 0; b = stageNamed(file, file.Stages[b].Base.Text, b) {
+		list = append([]*dockerfile.Stage{file.Stages[b]}, list...)
+	}
+	return list
+}
+
+// plan is a stage with its instructions in another order.
+type plan struct {
+	entries []entry
+	items   []item
+	order   []int
+	cost    int64
+	runs    []int64
+	splits  []split
+}
+
+func (m *Model) stage(ctx context.Context, file *dockerfile.File, i int, stages []builds, least Grade) (Rewrite, bool) {
+	stage := file.Stages[i]
+	if len(stage.Instructions) < 3 || len(stage.Instructions) > maxItems || !separate(file, stage) {
+		return Rewrite{}, false
+	}
+	all := effects.Stage(file, stage, bases(file, i), m.Context)
+	above := m.base(file, i, stages)
+	now := m.plan(file, stage, all, nil, stages, least)
+	now.order = identity(len(now.items))
+	now.cost, now.runs = costOf(now.items, now.order, above)
+
+	solve := func(chosen []split) (plan, bool) {
+		p := m.plan(file, stage, all, chosen, stages, least)
+		if p.entries == nil || len(p.items) > maxItems {
+			return p, false
+		}
+		if p.order = search(ctx, p.items, above); p.order == nil {
+			return p, false
+		}
+		p.cost, p.runs = costOf(p.items, p.order, above)
+		return p, true
+	}
+	var chosen []split
+	if least == Known {
+		chosen = splits(file, stage, all, m.Context, i == len(file.Stages)-1)
+	}
+	best, ok := solve(chosen)
+	if !ok && len(chosen) > 0 {
+		best, ok = solve(nil)
+	}
+	if !ok {
+		return Rewrite{}, false
+	}
+	// A split that saves nothing is left out.
+	for k := len(best.splits) - 1; k >= 0 && len(best.splits) <= 8; k-- {
+		if p, ok := solve(slices.Delete(slices.Clone(best.splits), k, k+1)); ok && p.cost <= best.cost+worth(now.cost) {
+			best = p
+		}
+	}
+	best = settle(best, above, worth(now.cost))
+	if now.cost-best.cost < leastSaving || now.cost-best.cost < now.cost/leastShare {
+		return Rewrite{}, false
+	}
+	return m.rewrite(file, stage, &now, &best)
+}
+
+// worth is what a single change must save at least.
+func worth(cost int64) int64 { return max(leastSaving/2, cost/500) }
+
+func identity(n int) []int {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	return order
+}
+
+// separate reports whether each instruction of a stage has lines of its own.
+func separate(file *dockerfile.File, stage *dockerfile.Stage) bool {
+	last := -1
+	for _, in := range stage.Instructions {
+		lines := block(file, in)
+		if lines.first <= last {
+			return false
+		}
+		last = lines.last
+	}
+	return true
+}
+
+// plan works out what depends on what.
+func (m *Model) plan(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, chosen []split, stages []builds, least Grade) plan {
+	p := plan{entries: entries(file, stage, all, chosen), splits: chosen}
+	list := make([]*dockerfile.Instruction, len(p.entries))
+	for k, e := range p.entries {
+		in := *e.in
+		in.Stage = stage.Index
+		list[k] = &in
+	}
+	p.items = m.items(list, file, stages)
+	for b := range p.entries {
+		for a := range b {
+			if a == 0 || !p.free(a, b, least) {
+				p.items[b].before = append(p.items[b].before, a)
+			}
+		}
+	}
+	return p
+}
+
+// free reports whether two entries may change places.
+func (p *plan) free(a, b int, least Grade) bool {
+	x, y := &p.entries[a], &p.entries[b]
+	if s, ok := p.split(x, y); ok {
+		facts, ok := s.facts(p, x, y)
+		return ok && (least == Known || len(facts) == 0)
+	}
+	if x.of == y.of && (x.copy || y.copy || x.cut > 0 || y.cut > 0) {
+		return false // they are made of one instruction
+	}
+	facts, ok := effects.Independent(&x.eff, &y.eff)
+	return ok && (least == Known || len(facts) == 0)
+}
+
+// split gives the split that lets y, an installation, stand above x, a COPY.
+func (p *plan) split(x, y *entry) (split, bool) {
+	for _, s := range p.splits {
+		if s.copy == x.of && !x.copy && s.run == y.of && y.cut == 0 && !y.copy {
+			return s, true
+		}
+	}
+	return split{}, false
+}
+
+// facts: the files that the installation reads stand there already, and the directories that both need.
+func (s *split) facts(p *plan, x, y *entry) ([]string, bool) {
+	eff := x.eff
+	eff.Writes = nil
+	for _, w := range x.eff.Writes {
+		if !strings.HasPrefix(w, "/") {
+			eff.Writes = append(eff.Writes, w)
+		}
+	}
+	eff.Makes = map[string]string{}
+	for dir, how := range x.eff.Makes {
+		made := slices.ContainsFunc(p.entries, func(e entry) bool { return e.copy && e.of == x.of && e.eff.Makes[dir] == how })
+		if !made {
+			eff.Makes[dir] = how
+		}
+	}
+	return effects.Independent(&eff, &y.eff)
+}
+
+// settle puts back what was moved for less than it is worth.
+func settle(p plan, above builds, worth int64) plan {
+	for range len(p.order) {
+		changed := false
+		for _, k := range movedOf(p) {
+			rest := slices.DeleteFunc(slices.Clone(p.order), func(o int) bool { return o == k })
+			low, high := 0, len(rest)
+			for at, o := range rest {
+				if slices.Contains(p.items[k].before, o) {
+					low = at + 1
+				}
+				if slices.Contains(p.items[o].before, k) {
+					high = min(high, at)
+				}
+			}
+			place, fewest := -1, inversions(p.order)
+			for at := low; at <= high; at++ {
+				order := slices.Insert(slices.Clone(rest), at, k)
+				if n := inversions(order); n < fewest {
+					if cost, _ := costOf(p.items, order, above); cost <= p.cost+worth/int64(len(p.order)) {
+						place, fewest = at, n
+					}
+				}
+			}
+			if place >= 0 {
+				p.order = slices.Insert(rest, place, k)
+				p.cost, p.runs = costOf(p.items, p.order, above)
+				changed = true
+				break
+			}
+		}
+		if !changed {
+			break
+		}
+	}
+	return p
+}
+
+func inversions(order []int) (n int) {
+	for i := range order {
+		for j := range i {
+			if order[j] > order[i] {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// movedOf gives the entries that do not keep their place: all but the heaviest sequence that is in order, by lines of text. What
+// is cut keeps its place.
+func movedOf(p plan) []int {
+	n := len(p.order)
+	weight, prev := make([]int, n), make([]int, n)
+	end := -1
+	for i, k := range p.order {
+		own := 2
+		if e := p.entries[k]; e.text != "" {
+			own = 0
+		} else {
+			own += e.in.EndLine - e.in.Line
+			if e.cut > 0 || k == 0 {
+				own = 10000
+			}
+		}
+		weight[i], prev[i] = own, -1
+		for j := range i {
+			if p.order[j] < k && weight[j]+own > weight[i] {
+				weight[i], prev[i] = weight[j]+own, j
+			}
+		}
+		if end < 0 || weight[i] > weight[end] {
+			end = i
+		}
+	}
+	keeps := map[int]bool{}
+	for ; end >= 0; end = prev[end] {
+		keeps[p.order[end]] = true
+	}
+	var moved []int
+	for _, k := range p.order {
+		if p.entries[k].text != "" || !keeps[k] {
+			moved = append(moved, k)
+		}
+	}
+	return moved
+}
+
+// rewrite puts a plan into words and edits.
+func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, best *plan) (Rewrite, bool) {
+	moved := movedOf(*best)
+	edits, ok := best.edits(file, moved)
+	if !ok {
+		return Rewrite{}, false
+	}
+	facts := best.facts()
+	grade := Proved
+	if len(facts) > 0 || len(best.splits) > 0 {
+		grade = Known
+	}
+	r := Rewrite{Grade: grade, Stage: stage.Index, Span: stage.Span, Edits: edits, Before: float64(now.cost) / 1000, After: float64(best.cost) / 1000}
+	var titles, reasons []string
+	for _, s := range best.splits {
+		titles = append(titles, fmt.Sprintf("copy %s before %s", enumerate(s.files), command(stage.Instructions[s.run])))
+		reasons = append(reasons, fmt.Sprintf("Only %s (of line %d) %s needed by %s (line %d), so that the rest is copied below it.",
+			enumerate(s.files), stage.Instructions[s.copy].Line, isAre(s.files), command(stage.Instructions[s.run]), stage.Instructions[s.run].Line))
+	}
+	for _, k := range moved {
+		e := best.entries[k]
+		if e.text != "" || slices.ContainsFunc(best.splits, func(s split) bool { return s.copy == e.of }) {
+			continue
+		}
+		if len(titles) < 3 {
+			titles = append(titles, "move "+brief(e.in)+" "+where(best, k))
+		}
+		reasons = append(reasons, fmt.Sprintf("%s (line %d) goes %s.", brief(e.in), e.in.Line, where(best, k)))
+	}
+	if len(titles) == 0 {
+		return Rewrite{}, false
+	}
+	r.Title = strings.ToUpper(titles[0][:1]) + strings.Join(titles, ", ")[1:]
+	if len(moved) > len(titles)+len(best.splits) && len(best.splits) == 0 {
+		r.Title += ", ..."
+	}
+	reasons = append(reasons, m.gain(now, best)...)
+	if grade == Known {
+		reasons = append(reasons, "The image stays the same if these facts hold:")
+		for _, f := range facts {
+			reasons = append(reasons, "- "+f)
+		}
+	} else {
+		reasons = append(reasons, "The image stays the same: nothing that changes places reads or writes the same files or settings.")
+	}
+	reasons = append(reasons, "The first build after this change runs everything below it once more.")
+	r.Explanation = strings.Join(reasons, "\n")
+	return r, true
+}
+
+func isAre(list []string) string {
+	if len(list) == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// brief names an instruction.
+func brief(in *dockerfile.Instruction) string {
+	if in.Meant == "RUN" {
+		return "RUN " + command(in)
+	}
+	text := in.Meant
+	for _, f := range in.Flags {
+		if f.Name.Text == "from" {
+			text += " --from=" + f.Value.Text
+		}
+	}
+	for _, a := range in.Args {
+		text += " " + a.Text
+	}
+	return short(text)
+}
+
+func short(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if r := []rune(text); len(r) > 40 {
+		return strings.TrimSpace(string(r[:38])) + " …"
+	}
+	return text
+}
+
+// command is the start of what a RUN runs.
+func command(in *dockerfile.Instruction) string {
+	var words []string
+	for _, a := range in.Args {
+		if a.Text == "&&" || a.Text == "||" || a.Text == ";" || a.Text == "|" || len(words) == 4 {
+			break
+		}
+		words = append(words, a.Text)
+	}
+	return short(strings.Join(words, " "))
+}
+
+// where says next to what an entry stands now.
+func where(p *plan, k int) string {
+	at := slices.Index(p.order, k)
+	later := at+1 < len(p.order) && slices.ContainsFunc(p.order[:at], func(o int) bool { return o > k })
+	if later {
+		for i := at - 1; i > 0; i-- {
+			if o := p.order[i]; o > k && p.entries[o].text == "" {
+				return "below " + brief(p.entries[o].in)
+			}
+		}
+	}
+	for _, o := range p.order[at+1:] {
+		if o < k && p.entries[o].text == "" {
+			return "above " + brief(p.entries[o].in)
+		}
+	}
+	for i := at - 1; i > 0; i-- {
+		if o := p.order[i]; p.entries[o].text == "" {
+			return "below " + brief(p.entries[o].in)
+		}
+	}
+	return "to the top"
+}
+
+// gain says how often the steps that gain most would have run.
+func (m *Model) gain(now, best *plan) (lines []string) {
+	type saving struct {
+		in          *dockerfile.Instruction
+		was, is, of int64
+	}
+	var list []saving
+	for k, e := range best.entries {
+		if e.copy || best.items[k].cost == 0 {
+			continue
+		}
+		for j, o := range now.entries {
+			if o.of == e.of && best.runs[k] < now.runs[j] {
+				list = append(list, saving{e.in, now.runs[j], best.runs[k], best.items[k].cost})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b saving) int { return int((b.was-b.is)*b.of - (a.was-a.is)*a.of) })
+	for _, s := range list[:min(3, len(list))] {
+		if m.Changes != nil {
+			lines = append(lines, fmt.Sprintf("%d of the last %d commits would have re-run %s; today %d.", s.is, m.builds(), brief(s.in), s.was))
+		} else {
+			lines = append(lines, fmt.Sprintf("About %d of 100 builds would re-run %s; today %d. No history is at hand: sources are taken to change at 80 of 100 builds, manifests at 10.", s.is, brief(s.in), s.was))
+		}
+	}
+	return lines
+}
+
+// facts gives what the order rests on: of all pairs that have changed places.
+func (p *plan) facts() (facts []string) {
+	add := func(list []string) {
+		for _, f := range list {
+			if !slices.Contains(facts, f) {
+				facts = append(facts, f)
+			}
+		}
+	}
+	for i, k := range p.order {
+		for _, o := range p.order[:i] {
+			if o < k {
+				continue
+			}
+			x, y := &p.entries[k], &p.entries[o]
+			if s, ok := p.split(x, y); ok {
+				more, _ := s.facts(p, x, y)
+				add(more)
+				add(s.eff.Facts)
+				continue
+			}
+			more, _ := effects.Independent(&x.eff, &y.eff)
+			add(more)
+		}
+	}
+	return facts
+}
+
+// edits gives the changes to the text.
+func (p *plan) edits(file *dockerfile.File, moved []int) ([]source.Edit, bool) {
+	var edits []source.Edit
+	var gone []*dockerfile.Instruction
+	for i := 0; i < len(p.order); i++ {
+		if !slices.Contains(moved, p.order[i]) {
+			continue
+		}
+		if i == 0 {
+			return nil, false
+		}
+		anchor := p.entries[p.order[i-1]].in
+		end := file.Text.Line(file.Text.LineAt(anchor.Span.End)).End
+		newline := file.Text.Slice(source.Span{Start: end, End: file.Text.LineStart(file.Text.LineAt(end) + 1)})
+		if newline == "" {
+			newline = lineEnd(file)
+		}
+		var text strings.Builder
+		for ; i < len(p.order) && slices.Contains(moved, p.order[i]); i++ {
+			e := p.entries[p.order[i]]
+			text.WriteString(newline)
+			if e.text != "" {
+				text.WriteString(e.text)
+				continue
+			}
+			lines := block(file, e.in)
+			text.WriteString(file.Text.Slice(source.Span{Start: file.Text.LineStart(lines.first), End: file.Text.Line(lines.last).End}))
+			gone = append(gone, e.in)
+		}
+		edits = append(edits, source.Edit{Span: source.Span{Start: end, End: end}, NewText: text.String()})
+	}
+	for _, e := range p.entries {
+		if e.cut > 0 {
+			edits = append(edits, source.Edit{Span: source.Span{Start: e.whole.ArgsSpan.Start, End: e.cut}})
+		}
+	}
+	slices.SortFunc(gone, func(a, b *dockerfile.Instruction) int { return a.Span.Start - b.Span.Start })
+	edits = append(edits, removeEdits(file, gone)...)
+	slices.SortStableFunc(edits, byStart)
+	return merge(edits), true
+}
+
+// merge joins edits that touch.
+func merge(edits []source.Edit) (all []source.Edit) {
+	for _, e := range edits {
+		if n := len(all); n > 0 && all[n-1].Span.End == e.Span.Start {
+			all[n-1].Span.End = e.Span.End
+			all[n-1].NewText += e.NewText
+			continue
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// lineEnd is how the file ends its lines.
+func lineEnd(file *dockerfile.File) string {
+	if strings.Contains(file.Text.String(), "\r\n") {
+		return "\r\n"
+	}
+	return "\n"
+}

@@ -1,0 +1,203 @@
+package reorder
+
+import (
+	"context"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"golang.org/x/tools/txtar"
+)
+
+// files is a build context in memory: file names with their contents.
+type files map[string]string
+
+func (f files) List(dir string) (names []string) {
+	dir = path.Clean(dir)
+	for name := range f {
+		rest := name
+		if dir != "." {
+			var ok bool
+			if rest, ok = strings.CutPrefix(name, dir+"/"); !ok {
+				continue
+			}
+		}
+		first, _, deeper := strings.Cut(rest, "/")
+		if deeper {
+			first += "/"
+		}
+		if !slices.Contains(names, first) {
+			names = append(names, first)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (f files) Read(file string) ([]byte, bool) {
+	text, ok := f[file]
+	return []byte(text), ok
+}
+
+// seconds are weights for tests.
+func seconds(in *dockerfile.Instruction) float64 {
+	text := in.Node.Original
+	if in.Meant != "RUN" {
+		return 0.2
+	}
+	sum := 1.0
+	if strings.Contains(text, "build") {
+		sum += 60
+	}
+	if strings.Contains(text, "install") || strings.Contains(text, "npm ci") || strings.HasPrefix(text, "RUN yarn") || strings.Contains(text, "download") {
+		sum += 30
+	}
+	return sum
+}
+
+func (f files) model() Model { return Model{Context: f, Seconds: seconds} }
+
+// Each archive in testdata/best is one case: its comment says what it shows; Dockerfile is the input, the other files are the
+// context; after is the golden result and offer what is said of it, both empty where nothing is offered.
+func TestBestCases(t *testing.T) {
+	paths, err := filepath.Glob("testdata/best/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, p := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(p), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(strings.TrimSpace(string(archive.Comment))) == 0 {
+				t.Error("the case does not say what it shows")
+			}
+			context, input := files{}, ""
+			out := &txtar.Archive{Comment: archive.Comment}
+			for _, f := range archive.Files {
+				switch f.Name {
+				case "after", "offer":
+					continue
+				case "Dockerfile":
+					input = string(f.Data)
+				default:
+					context[f.Name] = string(f.Data)
+				}
+				out.Files = append(out.Files, f)
+			}
+			after, offers := bestOf(t, input, context.model())
+			if len(offers) > 0 {
+				out.Files = append(out.Files, txtar.File{Name: "after", Data: []byte(after)})
+			}
+			var said strings.Builder
+			for _, o := range offers {
+				said.WriteString(string(o.Grade) + ": " + o.Title + "\n" + o.Explanation + "\n")
+			}
+			out.Files = append(out.Files, txtar.File{Name: "offer", Data: []byte(said.String())})
+			got := txtar.Format(out)
+			if *update {
+				if err := os.WriteFile(p, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// bestOf carries out what is offered and checks what must hold of every offer.
+func bestOf(t *testing.T, text string, model Model) (string, []Rewrite) {
+	t.Helper()
+	file := parse(text)
+	offers := Best(context.Background(), file, model, Known)
+	if len(offers) == 0 {
+		return text, nil
+	}
+	var edits []source.Edit
+	for _, o := range offers {
+		if o.Title == "" || o.Explanation == "" || o.Grade != Proved && o.Grade != Known || o.After >= o.Before {
+			t.Errorf("incomplete offer %+v", o)
+		}
+		edits = append(edits, o.Edits...)
+	}
+	after, err := source.Apply(text, edits)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	result := parse(after)
+	if broken(result) || len(result.Stages) != len(file.Stages) {
+		t.Fatalf("the result has errors: %+v\n%s\nfrom:\n%s", result.Problems, after, text)
+	}
+	if diff := cmp.Diff(kinds(file), kinds(result)); diff != "" {
+		t.Fatalf("an instruction is lost (-before +after):\n%s\nfrom:\n%s\nto:\n%s", diff, text, after)
+	}
+	if diff := cmp.Diff(comments(file), comments(result)); diff != "" {
+		t.Fatalf("other comments (-before +after):\n%s\nfrom:\n%s\nto:\n%s", diff, text, after)
+	}
+	if strings.Count(text, "\n") == strings.Count(text, "\r\n") && strings.Count(after, "\n") != strings.Count(after, "\r\n") {
+		t.Fatalf("a carriage return is lost: %q", after)
+	}
+	if again := Best(context.Background(), result, model, Known); len(again) > 0 {
+		t.Errorf("a second time it offers %q:\n%s\nafter:\n%s", again[0].Title, text, after)
+	}
+	return after, offers
+}
+
+// kinds returns the text of all instructions but COPY and RUN, which may be split, sorted.
+func kinds(file *dockerfile.File) (list []string) {
+	for _, in := range file.Instructions {
+		if in.Meant != "COPY" && in.Meant != "RUN" {
+			list = append(list, file.Text.Slice(in.Span))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// project is a context that has something for everybody.
+var project = files{
+	"package.json": `{"dependencies":{"b":"1"}}`, "package-lock.json": `{"lockfileVersion":3,"packages":{"":{"dependencies":{"b":"1"}}}}`, "yarn.lock": "b@1:", "pnpm-lock.yaml": "",
+	"requirements.txt": "flask", "requirements-dev.txt": "pytest", "setup.py": "", "Pipfile": "", "Pipfile.lock": "{}", "pyproject.toml": "", "poetry.lock": "",
+	"go.mod": "module x", "go.sum": "", "Cargo.toml": "", "Cargo.lock": "", "Gemfile": "gem 'rails'", "Gemfile.lock": "x86_64-linux", "composer.json": "{}", "composer.lock": "{}",
+	"pom.xml": "<project/>", "mix.exs": "", "mix.lock": "", "config/config.exs": "", "app.csproj": "<Project/>", "src/main.c": "", "lib/a.rb": "", "Makefile": "", "Dockerfile": "",
+	"web/package.json": `{}`, "web/yarn.lock": "", "web/src/index.ts": "", "docker/entrypoint.sh": "", "cmd/main.go": "",
+}
+
+// The invariants hold for real files, with a context and without.
+func TestBestOfCorpus(t *testing.T) {
+	paths := corpus(t)
+	count := map[string]int{}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			_, offers := bestOf(t, string(content), project.model())
+			_, blind := bestOf(t, string(content), Model{Seconds: seconds})
+			for _, o := range offers {
+				count["with a context, "+string(o.Grade)]++
+				if testing.Verbose() {
+					t.Logf("%s: %s", o.Grade, o.Title)
+				}
+			}
+			for _, o := range blind {
+				count["without, "+string(o.Grade)]++
+			}
+		})
+	}
+	t.Logf("%v in %d files", count, len(paths))
+}

@@ -1,0 +1,218 @@
+package reorder
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// Known means that the image is the same if the stated facts about known commands hold.
+const Known Grade = "known"
+
+// Model is what is known besides the text: the build context, how often things change, and what steps cost.
+type Model struct {
+	Context effects.Context // nil if it is not known: then nothing is split
+	// Builds is how many builds Changes knows of.
+	Builds int
+	// Changes gives the builds, as a set of bits, at which the files change that a COPY of these sources reads. If it is nil, a
+	// prior stands in for a history: see prior.
+	Changes func(sources, exclude []string) []uint64
+	// Seconds is what an instruction takes.
+	Seconds func(*dockerfile.Instruction) float64
+	// Deadline and such come by way of the context that Best is given.
+}
+
+// priorBuilds is how many builds the prior stands for.
+const priorBuilds = 100
+
+// manifests are the names of files that change much less often than sources do.
+var manifests = strings.Fields("package.json package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock bun.lockb bunfig.toml .npmrc .yarnrc .yarnrc.yml go.mod go.sum Cargo.toml Cargo.lock Gemfile Gemfile.lock " +
+	"composer.json composer.lock Pipfile Pipfile.lock pyproject.toml poetry.lock uv.lock setup.py setup.cfg pom.xml build.gradle settings.gradle build.gradle.kts gradlew mvnw mix.exs mix.lock environment.yml global.json nuget.config rust-toolchain.toml rust-toolchain")
+
+// prior says, without a history, at which of 100 builds the sources of a COPY change: at 80 if there is a directory or a pattern
+// among them, at 10 if there are only manifests of package managers, at 5 if there are only other single files.
+func prior(context effects.Context, sources []string) []uint64 {
+	set := make([]uint64, 2)
+	add := func(from, to int) {
+		for i := from; i < to; i++ {
+			set[i/64] |= 1 << (i % 64)
+		}
+	}
+	for _, src := range sources {
+		base := path.Base(path.Clean("/" + src))
+		switch {
+		case slices.Contains(manifests, base), strings.HasPrefix(base, "requirements") && strings.HasSuffix(base, ".txt"), strings.HasPrefix(base, "package") && strings.HasSuffix(base, ".json"), strings.HasSuffix(base, "proj"):
+			add(75, 85)
+		case strings.Contains(base, ".") && base != "." && !strings.HasSuffix(src, "/") && !strings.ContainsAny(base, "*?[") && (context == nil || context.List(path.Clean(src)) == nil):
+			add(84, 89)
+		default:
+			add(0, 80)
+			if base == "/" || base == "." {
+				add(0, 90)
+			}
+		}
+	}
+	return set
+}
+
+// changes gives the builds at which an instruction changes by itself. stages are the sets of the stages above.
+func (m *Model) changes(in *dockerfile.Instruction, file *dockerfile.File, stages []builds) (set builds, lazy bool) {
+	sources := func(list, exclude []string) builds {
+		if slices.ContainsFunc(list, func(s string) bool { return strings.Contains(s, "$") }) {
+			return nil
+		}
+		if m.Changes == nil {
+			return prior(m.Context, list)
+		}
+		return m.Changes(list, exclude)
+	}
+	from := func(name string) builds {
+		if i := stageNamed(file, name, in.Stage); i >= 0 {
+			return stages[i]
+		}
+		return nil
+	}
+	switch c := in.Command.(type) {
+	case *instructions.CopyCommand:
+		if c.From != "" {
+			return from(c.From), false
+		}
+		return sources(c.SourcePaths, c.ExcludePatterns), false
+	case *instructions.AddCommand:
+		local := slices.DeleteFunc(slices.Clone(c.SourcePaths), func(s string) bool { return strings.Contains(s, "://") || strings.HasPrefix(s, "git@") })
+		if len(local) == 0 {
+			return nil, false
+		}
+		return sources(local, c.ExcludePatterns), false
+	case *instructions.RunCommand:
+		if !in.MountsRead {
+			return nil, false
+		}
+		for _, mount := range instructions.GetMounts(c) {
+			switch {
+			case mount.Type != instructions.MountTypeBind:
+			case mount.From != "":
+				set = set.or(from(mount.From))
+			default:
+				source := mount.Source
+				if source == "" {
+					source = "."
+				}
+				set = set.or(sources([]string{source}, nil))
+			}
+		}
+		return set, false
+	case *instructions.ArgCommand:
+		for _, arg := range c.Args {
+			if effects.Stamp(arg.Key) {
+				return m.every(), true
+			}
+		}
+		return nil, true
+	case *instructions.EnvCommand:
+		for _, v := range dockerfile.Variables(in) {
+			if effects.Stamp(v.Name.Text) {
+				return m.every(), true
+			}
+		}
+		return nil, true
+	}
+	return nil, false
+}
+
+// builds is how many there are.
+func (m *Model) builds() int {
+	if m.Changes == nil {
+		return priorBuilds
+	}
+	return m.Builds
+}
+
+// every is all builds: a build argument that names the commit or the time has another value each time. Build 0 is the one that
+// the cache begins with.
+func (m *Model) every() builds {
+	set := make(builds, m.builds()/64+1)
+	for i := range m.builds() {
+		set[i/64] |= 1 << (i % 64)
+	}
+	return set
+}
+
+// cost is what one execution takes, in milliseconds; 0 for what is no step.
+func (m *Model) cost(in *dockerfile.Instruction) int64 {
+	switch in.Meant {
+	case "RUN", "COPY", "ADD", "WORKDIR":
+		return int64(m.Seconds(in) * 1000)
+	}
+	return 0
+}
+
+// stageNamed gives the index of the stage above that a name or number means, or -1.
+func stageNamed(file *dockerfile.File, name string, above int) int {
+	for i := above - 1; i >= 0; i-- {
+		if file.Stages[i].Name != "" && strings.EqualFold(file.Stages[i].Name, name) || name == itoa(i) {
+			return i
+		}
+	}
+	return -1
+}
+
+func itoa(i int) string {
+	if i < 10 {
+		return string(rune('0' + i))
+	}
+	return itoa(i/10) + itoa(i%10)
+}
+
+// items gives what the search needs to know of a list of instructions, without their order.
+func (m *Model) items(list []*dockerfile.Instruction, file *dockerfile.File, stages []builds) []item {
+	items := make([]item, len(list))
+	for i, in := range list {
+		it := &items[i]
+		it.cost = m.cost(in)
+		it.changed, it.lazy = m.changes(in, file, stages)
+		it.run = in.Meant == "RUN"
+		if c, ok := in.Command.(*instructions.CopyCommand); ok {
+			it.link = c.Link
+		}
+	}
+	return items
+}
+
+// stageBuilds gives, for each stage, the builds at which it is rebuilt, and what all of the file's steps cost, in milliseconds.
+func (m *Model) stageBuilds(file *dockerfile.File) (stages []builds, total int64) {
+	for i, stage := range file.Stages {
+		above := m.base(file, i, stages)
+		items := m.items(stage.Instructions, file, stages)
+		order := make([]int, len(items))
+		set := above
+		pending := builds(nil)
+		for k := range items {
+			order[k] = k
+			switch {
+			case items[k].lazy:
+				pending = pending.or(items[k].changed)
+			case items[k].run:
+				set = set.or(pending).or(items[k].changed)
+			default:
+				set = set.or(items[k].changed)
+			}
+		}
+		cost, _ := costOf(items, order, above)
+		total += cost
+		stages = append(stages, set)
+	}
+	return stages, total
+}
+
+// base gives the builds at which the stage that stage i is built upon is rebuilt.
+func (m *Model) base(file *dockerfile.File, i int, stages []builds) builds {
+	if b := stageNamed(file, file.Stages[i].Base.Text, i); b >= 0 {
+		return stages[b]
+	}
+	return nil
+}
