@@ -76,6 +76,7 @@ type Report struct {
 	File     string   `json:"file"`
 	Engine   Engine   `json:"engine"`
 	Target   string   `json:"target"`
+	Build    string   `json:"build,omitempty"` // the Compose service or bake target whose settings are taken: "compose:web"
 	Baseline Baseline `json:"baseline"`
 	Steps    []Step   `json:"steps"` // one per instruction, in file order
 	Summary  Summary  `json:"summary"`

@@ -61,14 +61,15 @@ func ParseSpec(s string) (Spec, error) {
 // Request says for what a baseline is wanted.
 type Request struct {
 	Spec         Spec
-	Dockerfile   string             // absolute path; "" for a text that is in no file
-	ContextDir   string             // absolute path; "" if there is no build context
-	Context      *buildcontext.Tree // the context as it is now; nil if there is none
-	BaselineFile string             // for Dir: the baseline's Dockerfile, if it is not at the same place within the context
-	CacheDir     string             // where digests of files are kept; "" keeps none
-	Opened       *Contents          // the file and its context as the editor opened it; nil on the command line
-	Record       *record.Record     // the last build of the Dockerfile, see Last; nil if there is none
-	History      History            // of a builder, for Last; nil if there is none
+	Dockerfile   string                         // absolute path; "" for a text that is in no file
+	ContextDir   string                         // absolute path; "" if there is no build context
+	Context      *buildcontext.Tree             // the context as it is now; nil if there is none
+	BaselineFile string                         // for Dir: the baseline's Dockerfile, if it is not at the same place within the context
+	CacheDir     string                         // where digests of files are kept; "" keeps none
+	Opened       *Contents                      // the file and its context as the editor opened it; nil on the command line
+	Contexts     map[string]record.NamedContext // the named contexts that are folders, as they are now
+	Record       *record.Record                 // the last build of the Dockerfile, see Last; nil if there is none
+	History      History                        // of a builder, for Last; nil if there is none
 }
 
 // History finds the last successful build of a request's Dockerfile in a builder's own history; nil where there is none.
@@ -78,7 +79,9 @@ type History func(context.Context, Request) (*record.Record, error)
 type Contents struct {
 	File    *dockerfile.File
 	Context *buildcontext.Tree
-	Record  *record.Record // of the build, if it is on record: it has settings of its own then
+	// Contexts are the named contexts; nil if they are taken to be as they are now.
+	Contexts map[string]*buildcontext.Tree
+	Record   *record.Record // of the build, if it is on record: it has settings of its own then
 }
 
 // Build is the build of these contents. It has the settings of next, the build that it is compared with, unless they are
@@ -86,12 +89,16 @@ type Contents struct {
 func (c *Contents) Build(next cachemodel.Build, store *record.Store) cachemodel.Build {
 	base := next
 	base.File, base.Context = c.File, c.Context
+	if c.Contexts != nil {
+		base.Contexts = c.Contexts
+	}
 	if r := c.Record; r != nil {
 		base.Settings = store.Settings(r, next.Settings.Args)
 		if base.Settings.Engine == "" {
 			base.Settings.Engine = cachemodel.BuildKit
 		}
 		base.Costs = r.Costs
+		base.ContextImages = r.ContextImages
 		base.Contexts = map[string]*buildcontext.Tree{}
 		for name, named := range r.Contexts {
 			base.Contexts[name] = named.Tree
@@ -205,6 +212,17 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 		if b.Contents.Context, err = gittree.Load(ctx, r.ContextDir, rev, r.Dockerfile, r.Context); err != nil {
 			return Baseline{}, err
 		}
+	}
+	b.Contents.Contexts = map[string]*buildcontext.Tree{}
+	for name, named := range r.Contexts {
+		tree, err := gittree.Load(ctx, named.Dir, rev, "", named.Tree)
+		if ctx.Err() != nil {
+			return Baseline{}, ctx.Err()
+		}
+		if err != nil { // not under version control, or not yet
+			tree = buildcontext.Unknown()
+		}
+		b.Contents.Contexts[name] = tree
 	}
 	return b, nil
 }

@@ -22,6 +22,9 @@ type Options struct {
 	Args       map[string]string // nil if nothing is said
 	Platform   string
 	Engine     cachemodel.Engine
+	// NoCache and NoCacheFilter are as in cachemodel.Settings.
+	NoCache       bool
+	NoCacheFilter []string
 }
 
 // Match says which record fits these choices best.
@@ -75,7 +78,7 @@ func (o Options) From(r *record.Record, store *record.Store) (Options, string) {
 
 // Settings are the settings of the build that has these options.
 func (o Options) Settings() cachemodel.Settings {
-	return cachemodel.Settings{Engine: cmp.Or(o.Engine, cachemodel.BuildKit), Target: o.Target, Args: o.Args, Platform: o.Platform}
+	return cachemodel.Settings{Engine: cmp.Or(o.Engine, cachemodel.BuildKit), Target: o.Target, Args: o.Args, Platform: o.Platform, NoCache: o.NoCache, NoCacheFilter: o.NoCacheFilter}
 }
 
 // Stored returns the build in the store that spec asks for: the last one of the Dockerfile that matches, if it asks for no

@@ -9,6 +9,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 )
@@ -46,14 +47,24 @@ func TestNamed(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			file := dockerfile.Parse(source.New(tt.dockerfile), nil)
-			plan := func(e Entry, s cachemodel.Settings) *cachemodel.Plan {
+			build := func(e Entry, earlier bool) *cachemodel.Plan {
 				for k, v := range e.Contexts {
 					e.Contexts[k] = strings.ReplaceAll(v, "DIR", dir)
 				}
-				n, _ := e.Named(t.Context(), disk.Options{})
-				return cachemodel.NewPlan(cachemodel.Build{File: file, Context: buildcontext.Unknown(), Settings: s, Contexts: n.Contexts, ContextImages: n.Images})
+				o := e.Fill(baseline.Options{})
+				b := cachemodel.Build{File: file, Context: buildcontext.Unknown(), Settings: o.Settings(), ContextImages: o.Images, Contexts: map[string]*buildcontext.Tree{}}
+				if earlier {
+					b.Settings, b.ContextImages = e.Before(t.Context(), "", Options{}, baseline.Options{})
+				}
+				for name, dir := range o.Contexts {
+					var err error
+					if b.Contexts[name], err = disk.Scan(t.Context(), dir, "", disk.Options{}); err != nil {
+						b.Contexts[name] = buildcontext.Unknown()
+					}
+				}
+				return cachemodel.NewPlan(b)
 			}
-			steps := cachemodel.Compare([]*cachemodel.Plan{plan(tt.earlier, tt.earlier.Earlier())}, plan(tt.now, tt.now.Settings()))
+			steps := cachemodel.Compare([]*cachemodel.Plan{build(tt.earlier, true)}, build(tt.now, false))
 			got := ""
 			for _, s := range steps {
 				switch {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/daemon"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/spf13/cobra"
@@ -25,6 +27,7 @@ type predictOptions struct {
 	context, buildkit, baseline, baselineFile, target, platform, engine, format string
 	args, baselineArgs, contexts                                                []string
 	noCache                                                                     bool
+	buildFiles                                                                  buildFileOptions
 	given                                                                       func(flag string) bool
 }
 
@@ -43,11 +46,13 @@ The baseline is what the cache is taken to hold:
   git[:REV]  the Dockerfile and the context as they are in that commit; REV merge-base is where the branch left the main
              branch (what will CI rebuild for this branch?), A...B the merge base of two others
   dir:PATH   another build context, with its Dockerfile at the same place in it
+The settings that are not given here are those of the Compose service or bake target that builds the Dockerfile, if there is
+exactly one or it is named, unless --context is given; without FILE, --service and --bake name the Dockerfile too.
 Build arguments: a recorded build has its own; the settings that are not given here are then those of that build. Any other
 baseline has those of --baseline-build-arg. Where none is given, a dir: baseline has none, git the same as the next build.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			file := "Dockerfile"
+			file := ""
 			if len(args) == 1 {
 				file = args[0]
 			}
@@ -79,6 +84,7 @@ baseline has those of --baseline-build-arg. Where none is given, a dir: baseline
 	f.StringVar(&o.engine, "engine", string(cachemodel.BuildKit), "whose cache: buildkit or classic")
 	f.StringVar(&o.buildkit, "buildkit", "", `the BuildKit daemon whose history is read, unix:///PATH or tcp://HOST:PORT; "off" reads none
 (default: BUILDKIT_HOST, else buildx's current builder)`)
+	o.buildFiles.flags(f)
 	f.BoolVar(&o.noCache, "no-cache", false, "the next build is to use no cache")
 	f.StringVar(&o.format, "format", "text", "text or json")
 	return cmd
@@ -107,23 +113,31 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	if err := checkPlatforms(o.platform); err != nil {
 		return nil, err
 	}
+	var amiss []string
+	explicit, err := o.options()
+	if err != nil {
+		return nil, err
+	}
+	options := explicit
+	entry, path, notes, err := o.entry(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	if file == "" {
+		file = relative(path)
+	}
+	if entry != nil {
+		options = entry.Fill(explicit)
+	}
 	content, err := readDockerfile(file)
 	if err != nil {
 		return nil, err
 	}
-	path, err := filepath.Abs(file)
-	if err != nil {
-		return nil, err
-	}
 	next := cachemodel.Build{File: dockerfile.Parse(source.New(content), nil), Contexts: map[string]*buildcontext.Tree{}}
-	options, err := o.options()
-	if err != nil {
-		return nil, err
-	}
 	store := record.NewStore(digestCache())
 	request := baseline.Request{Spec: spec, Dockerfile: path, BaselineFile: o.baselineFile, CacheDir: digestCache()}
-	var notes, amiss []string
-	request.Record, notes = baseline.Stored(store, spec, path, options.Match())
+	request.Record, amiss = baseline.Stored(store, spec, path, options.Match())
+	notes = append(notes, amiss...)
 	request.ContextDir = options.ContextDir
 	if request.ContextDir == "" && request.Record != nil {
 		request.ContextDir = request.Record.ContextDir
@@ -151,13 +165,13 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 			notes = append(notes, "as in "+request.Record.Label()+": "+taken)
 		}
 	}
-	next.Settings = options.Settings()
-	next.Settings.NoCache = o.noCache
-	next.ContextImages = options.Images
+	next.Settings, next.ContextImages = options.Settings(), options.Images
+	request.Contexts = map[string]record.NamedContext{}
 	for name, named := range options.Contexts {
 		if next.Contexts[name], err = disk.Scan(ctx, named, path, scan); err != nil {
 			return nil, err
 		}
+		request.Contexts[name] = record.NamedContext{Dir: named, Tree: next.Contexts[name]}
 	}
 	found, err := baseline.Find(ctx, request)
 	if err != nil {
@@ -171,7 +185,15 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	var bases []*cachemodel.Plan
 	if found.Contents != nil {
 		base := found.Contents.Build(next, store)
-		if len(o.baselineArgs) > 0 || spec.Kind == baseline.Dir {
+		if entry != nil && found.Contents.Record == nil {
+			rev := ""
+			if found.Kind == string(baseline.Git) {
+				rev = found.Ref
+			}
+			base.Settings, base.ContextImages = entry.Before(ctx, rev, buildfiles.Options{Env: os.Environ()}, explicit)
+			base.Settings.Engine = next.Settings.Engine
+		}
+		if len(o.baselineArgs) > 0 || spec.Kind == baseline.Dir && entry == nil {
 			if base.Settings.Args, err = buildArgs("--baseline-build-arg", o.baselineArgs); err != nil {
 				return nil, err
 			}
@@ -189,20 +211,50 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	if err := dir.Save(); err != nil {
 		notes = append(notes, fmt.Sprintf("the digests of the build context are not kept: %v", err))
 	}
+	build := ""
+	if entry != nil {
+		build = entry.ID
+	}
 	report := &cachemodel.Report{
-		File: file, Engine: next.Settings.Engine, Target: next.Settings.Target, Baseline: found.Baseline,
+		Build: build,
+		File:  file, Engine: next.Settings.Engine, Target: next.Settings.Target, Baseline: found.Baseline,
 		Steps: steps, Summary: cachemodel.Summarize(steps),
 	}
 	label := found.Label
 	if spec.Kind == baseline.Dir {
 		label = "dir " + label
 	}
+	if entry != nil {
+		label += " · settings of the " + entry.Title()
+	}
 	return &prediction{report, label, notes, next.File.Text}, nil
+}
+
+// entry finds the service or target whose settings count, if any, and the Dockerfile's absolute path.
+func (o predictOptions) entry(ctx context.Context, file string) (*buildfiles.Entry, string, []string, error) {
+	named, err := o.buildFiles.named()
+	if err != nil {
+		return nil, "", nil, err
+	}
+	path := ""
+	if file != "" || named == "" {
+		if path, err = filepath.Abs(cmp.Or(file, "Dockerfile")); err != nil {
+			return nil, "", nil, err
+		}
+	}
+	if named == "" && (o.context != "" || o.engine == string(cachemodel.Classic)) {
+		return nil, path, nil, nil
+	}
+	entry, notes, err := o.buildFiles.entry(ctx, path)
+	if entry != nil && path == "" {
+		path = entry.Dockerfile
+	}
+	return entry, path, notes, err
 }
 
 // options are the choices that the flags make.
 func (o predictOptions) options() (baseline.Options, error) {
-	out := baseline.Options{Target: o.target, Platform: o.platform}
+	out := baseline.Options{Target: o.target, Platform: o.platform, NoCache: o.noCache}
 	var err error
 	if o.given("engine") {
 		out.Engine = cachemodel.Engine(o.engine)
