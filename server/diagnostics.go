@@ -38,18 +38,21 @@ func (snap *snapshot) diagnostic(f analysis.Finding) protocol.Diagnostic {
 
 // diagnostic answers textDocument/diagnostic. The result id is a digest of the items, so that an edit which changes no
 // finding costs the client nothing.
-func diagnostic(_ context.Context, snap *snapshot, p *protocol.DocumentDiagnosticParams) (protocol.DocumentDiagnosticReport, error) {
+//
+// What needs the build context is found when that has been read: then a client that can be told to ask again is.
+func diagnostic(ctx context.Context, snap *snapshot, p *protocol.DocumentDiagnosticParams) (protocol.DocumentDiagnosticReport, error) {
 	items := []protocol.Diagnostic{}
 	if snap != nil {
+		snap, err := snap.marked(ctx, snap.can.refreshDiagnostics)
+		if err != nil {
+			return nil, err
+		}
 		items = snap.diagnostics()
 	}
-	raw, err := protocol.Marshal(items)
+	id, err := digestOf(items)
 	if err != nil {
 		return nil, err
 	}
-	digest := fnv.New64a()
-	digest.Write(raw)
-	id := strconv.FormatUint(digest.Sum64(), 36)
 	if p.PreviousResultID != nil && *p.PreviousResultID == id {
 		return &protocol.RelatedUnchangedDocumentDiagnosticReport{
 			UnchangedDocumentDiagnosticReport: protocol.UnchangedDocumentDiagnosticReport{Kind: "unchanged", ResultID: id},
@@ -58,4 +61,15 @@ func diagnostic(_ context.Context, snap *snapshot, p *protocol.DocumentDiagnosti
 	return &protocol.RelatedFullDocumentDiagnosticReport{
 		FullDocumentDiagnosticReport: protocol.FullDocumentDiagnosticReport{Kind: "full", ResultID: &id, Items: items},
 	}, nil
+}
+
+// digestOf is the result id of diagnostics.
+func digestOf(items []protocol.Diagnostic) (string, error) {
+	raw, err := protocol.Marshal(items)
+	if err != nil {
+		return "", err
+	}
+	digest := fnv.New64a()
+	digest.Write(raw)
+	return strconv.FormatUint(digest.Sum64(), 36), nil
 }

@@ -99,7 +99,7 @@ func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeR
 				Legend: legend(), Range: protocol.Boolean(true), Full: &protocol.SemanticTokensFullDelta{Delta: &yes},
 			},
 
-			DiagnosticProvider:     &protocol.DiagnosticOptions{},
+			DiagnosticProvider:     &protocol.DiagnosticOptions{WorkspaceDiagnostics: true},
 			ExecuteCommandProvider: protocol.ExecuteCommandOptions{Commands: commandNames()},
 			Workspace: &protocol.WorkspaceOptions{WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{
 				Supported: &yes, ChangeNotifications: protocol.Boolean(true),
@@ -143,8 +143,8 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 		if f := w.DidChangeWatchedFiles; f != nil {
 			a.watchFiles = isTrue(f.DynamicRegistration) && isTrue(f.RelativePatternSupport)
 		}
-		a.refreshHints = w.InlayHint != nil && isTrue(w.InlayHint.RefreshSupport)
 		a.refreshDiagnostics = w.Diagnostics != nil && isTrue(w.Diagnostics.RefreshSupport)
+		a.refreshHints = w.InlayHint != nil && isTrue(w.InlayHint.RefreshSupport)
 		a.refreshLenses = w.CodeLens != nil && isTrue(w.CodeLens.RefreshSupport)
 	}
 	if w := c.Window; w != nil {

@@ -59,6 +59,7 @@ var methods = map[string]method{
 	protocol.MethodTextDocumentRangeFormatting:         query(rangeFormatting, func(p *protocol.DocumentRangeFormattingParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodTextDocumentRangesFormatting:        query(rangesFormatting, func(p *protocol.DocumentRangesFormattingParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodTextDocumentOnTypeFormatting:        query(onTypeFormatting, func(p *protocol.DocumentOnTypeFormattingParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodWorkspaceDiagnostic:                 beside(workspaceDiagnostic),
 	protocol.MethodWorkspaceSymbol:                     beside(workspaceSymbol),
 }
 

@@ -99,11 +99,15 @@ func selectionRange(_ context.Context, snap *snapshot, p *protocol.SelectionRang
 	return ranges, nil
 }
 
-// documentLink answers textDocument/documentLink. Of the build context only files lead somewhere, and only when it is known what it holds.
-func documentLink(_ context.Context, snap *snapshot, _ *protocol.DocumentLinkParams) ([]protocol.DocumentLink, error) {
+// documentLink answers textDocument/documentLink. Of the build context only files lead somewhere: it is waited for.
+func documentLink(ctx context.Context, snap *snapshot, _ *protocol.DocumentLinkParams) ([]protocol.DocumentLink, error) {
 	links := []protocol.DocumentLink{}
 	if snap == nil {
 		return links, nil
+	}
+	snap, err := snap.marked(ctx, false)
+	if err != nil {
+		return nil, err
 	}
 	for _, l := range outline.Links(snap.file, snap.names()) {
 		target := uri.URI(l.URL)

@@ -21,18 +21,19 @@ const section = "layerwise"
 
 // settings are a user's choices; settingsTable describes them.
 type settings struct {
-	Engine              string            `json:"engine"`
-	Baseline            string            `json:"baseline"`
-	Context             string            `json:"context"`
-	Target              string            `json:"target"`
-	BuildArgs           map[string]string `json:"buildArgs"`
-	Platform            string            `json:"platform"`
-	InlayHints          bool              `json:"inlayHints"`
-	CodeLens            bool              `json:"codeLens"`
-	FormatKeywords      bool              `json:"formatKeywords"`
-	FormatContinuations bool              `json:"formatContinuations"`
-	Rules               map[string]string `json:"rules"`
-	ShellCheck          bool              `json:"shellCheck"`
+	Engine               string            `json:"engine"`
+	Baseline             string            `json:"baseline"`
+	Context              string            `json:"context"`
+	Target               string            `json:"target"`
+	BuildArgs            map[string]string `json:"buildArgs"`
+	Platform             string            `json:"platform"`
+	InlayHints           bool              `json:"inlayHints"`
+	CodeLens             bool              `json:"codeLens"`
+	FormatKeywords       bool              `json:"formatKeywords"`
+	FormatContinuations  bool              `json:"formatContinuations"`
+	WorkspaceDiagnostics bool              `json:"workspaceDiagnostics"`
+	Rules                map[string]string `json:"rules"`
+	ShellCheck           bool              `json:"shellCheck"`
 }
 
 func defaultSettings() settings {
@@ -71,6 +72,8 @@ var settingsTable = []setting{
 		field: func(s *settings) any { return &s.FormatKeywords }},
 	{name: "formatContinuations", want: "true or false", about: "formatting touches instructions of several lines",
 		field: func(s *settings) any { return &s.FormatContinuations }},
+	{name: "workspaceDiagnostics", want: "true or false", about: "`workspace/diagnostic` also covers Dockerfiles that are not open",
+		field: func(s *settings) any { return &s.WorkspaceDiagnostics }},
 	{name: "rules", want: "an object of rules' names with off, hint, info, warning or error", about: "how bad the findings of rules are, by their names: `off`, `hint`, `info`, `warning` or `error`; it stands above a `.layerwise.yaml`",
 		field: func(s *settings) any { return &s.Rules }},
 	{name: "shellCheck", want: "true or false", about: "the findings of ShellCheck in the commands of `RUN`, if the program `shellcheck` is installed",
