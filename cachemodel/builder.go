@@ -2,6 +2,7 @@ package cachemodel
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -99,6 +100,25 @@ func (op *Operation) addMissing(r *reading) (there bool) {
 		}
 	}
 	return there
+}
+
+// Files lists the files that instruction i, by index, reads of the build context and of named ones that are known, by path, and
+// says why if something that it reads is not there or cannot be read. It lists none where an instruction reads none.
+func (p *Plan) Files(i int) (map[string]*buildcontext.Node, error) {
+	files := map[string]*buildcontext.Node{}
+	var err error
+	for _, v := range p.steps[i].vertices {
+		for _, in := range v.inputs {
+			if in.dir == nil {
+				continue
+			}
+			err = errors.Join(err, in.dir.err)
+			if in.dir.tree != nil {
+				maps.Copy(files, in.dir.tree.Files(in.dir.queries))
+			}
+		}
+	}
+	return files, err
 }
 
 // Len is the number of instructions.

@@ -63,9 +63,9 @@ func whyNoRewrite(file *dockerfile.File, engine cachemodel.Engine) string {
 
 // judge gives the verdicts on file's instructions in this world, with what is unsaved in the editor. The error says why
 // the build as a whole cannot be planned; there are verdicts nevertheless.
-func (w *world) judge(file *dockerfile.File, overlays []overlay) ([]cachemodel.Step, error) {
+func (w *world) judge(file *dockerfile.File, overlays []overlay) ([]cachemodel.Step, *cachemodel.Plan, error) {
 	plan := cachemodel.NewPlan(cachemodel.Build{File: file, Context: w.overlaid(overlays), Settings: w.build, Contexts: w.contexts, ContextImages: w.contextImages})
-	return cachemodel.Compare(w.plans, plan), plan.Err()
+	return cachemodel.Compare(w.plans, plan), plan, plan.Err()
 }
 
 // overlaid is the build context with what is unsaved in the editor.

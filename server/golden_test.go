@@ -170,7 +170,8 @@ func (v view) hover() string {
 			continue
 		}
 		last = hover.Range.String()
-		fmt.Fprintf(&out, "=== %s %s\n%s\n", last, hover.Contents.Kind, hover.Contents.Value)
+		verdict, _, _ := strings.Cut(hover.Contents.Value, "\n\n---\n\n") // what the word means is tested with package describe
+		fmt.Fprintf(&out, "=== %s %s\n%s\n", last, hover.Contents.Kind, verdict)
 	}
 	return out.String()
 }

@@ -2,11 +2,17 @@ package server
 
 import (
 	"context"
+	"os"
+	"path"
+	"path/filepath"
 
+	"github.com/layerwise/layerwise/analysis/describe"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"go.lsp.dev/protocol"
 )
 
-// hover answers textDocument/hover: why the instruction under the cursor is cached or rebuilt.
+// hover answers textDocument/hover: why the instruction under the cursor is cached or rebuilt, and under a rule what the word means.
 func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*protocol.Hover, error) {
 	if snap == nil {
 		return nil, nil
@@ -15,21 +21,115 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 	if err != nil {
 		return nil, err
 	}
-	in := snap.file.InstructionAt(snap.can.encoding.offset(snap.file.Text, p.Position))
-	if in == nil {
+	offset := snap.can.encoding.offset(snap.file.Text, p.Position)
+	span, about := describe.At(snap.file, snap.variables(), offset, describe.World{Args: snap.world.settings.BuildArgs, Copied: snap.copied})
+	verdict := ""
+	if in := snap.file.InstructionAt(offset); in != nil {
+		if step := snap.marks().byLine[in.Line]; step != nil {
+			verdict = explain(snap, step, snap.can.markdown)
+		}
+	}
+	if verdict == "" && about == "" {
 		return nil, nil
 	}
-	step := snap.marks().byLine[in.Line]
-	if step == nil {
-		return nil, nil
+	if !snap.can.markdown {
+		about = plainText(about)
+	}
+	text := verdict
+	switch {
+	case verdict == "":
+		text = about
+	case about != "" && snap.can.markdown:
+		text = verdict + "\n\n---\n\n" + about
+	case about != "":
+		text = verdict + "\n\n────────\n\n" + about
 	}
 	kind := protocol.MarkupKindPlainText
 	if snap.can.markdown {
 		kind = protocol.MarkupKindMarkdown
 	}
-	at := snap.can.encoding.rangeOf(snap.file.Text, in.Span)
-	return &protocol.Hover{
-		Contents: &protocol.MarkupContent{Kind: kind, Value: explain(snap, step, snap.can.markdown)},
-		Range:    &at,
-	}, nil
+	at := snap.can.encoding.rangeOf(snap.file.Text, span)
+	return &protocol.Hover{Contents: &protocol.MarkupContent{Kind: kind, Value: text}, Range: &at}, nil
+}
+
+// copied says what an instruction, by index, reads of the build context; nil if there is none.
+func (snap *snapshot) copied(instruction int) *describe.Copied {
+	if snap.world.context == nil {
+		return nil
+	}
+	m := snap.marks()
+	if m.plan == nil || instruction >= m.plan.Len() {
+		return nil
+	}
+	files, err := m.plan.Files(instruction)
+	c := &describe.Copied{}
+	for path, node := range files {
+		c.Files = append(c.Files, describe.File{Path: path, Size: node.Meta().Size})
+	}
+	if err != nil {
+		c.Problem = sentence(err.Error())
+	}
+	c.Ignored = snap.world.ignoredBy(snap.file.Instructions[instruction])
+	return c
+}
+
+// mostLooked is how many entries of the build context are looked at for those that are ignored.
+const mostLooked = 5000
+
+// ignoredBy lists what lies in an instruction's sources, as they are written, but is left out by the ignore file: of a
+// directory that is left out with all that is in it, only the directory.
+func (w *world) ignoredBy(in *dockerfile.Instruction) []string {
+	if in.Trigger != nil {
+		in = in.Trigger
+	}
+	for _, f := range in.Flags {
+		if f.Name.Text == "from" {
+			return nil
+		}
+	}
+	var ignored []string
+	left := mostLooked
+	var look func(name string, above buildcontext.IgnoreState)
+	look = func(name string, above buildcontext.IgnoreState) {
+		if left--; left < 0 {
+			return
+		}
+		info, err := os.Lstat(filepath.Join(w.dir, filepath.FromSlash(name)))
+		if err != nil {
+			return
+		}
+		var state buildcontext.IgnoreState
+		if name != "." {
+			out, enter, s := w.context.Ignore().Match(name, above)
+			state = s
+			if out && (!info.IsDir() || !enter) {
+				ignored = append(ignored, name)
+				return
+			}
+		}
+		if !info.IsDir() {
+			return
+		}
+		entries, _ := os.ReadDir(filepath.Join(w.dir, filepath.FromSlash(name)))
+		for _, e := range entries {
+			look(path.Join(name, e.Name()), state)
+		}
+	}
+	for _, word := range in.Args[:max(0, len(in.Args)-1)] {
+		name := word.Text
+		if in.JSON && len(name) > 1 {
+			name = name[1 : len(name)-1]
+		}
+		if name = path.Clean("/" + name)[1:]; name == "" {
+			name = "."
+		}
+		var state buildcontext.IgnoreState // of the directories above
+		for i := range name {
+			if name[i] == '/' {
+				_, _, state = w.context.Ignore().Match(name[:i], state)
+			}
+		}
+		look(name, state)
+	}
+	return ignored
 }

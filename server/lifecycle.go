@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
@@ -37,6 +38,10 @@ func (s *session) gate(method string) error {
 type abilities struct {
 	encoding           encoding
 	markdown           bool // in hovers
+	snippets           bool // in completion
+	completionMarkdown bool // in its documentation
+	signatureMarkdown  bool // in signature help
+	labelOffsets       bool // the parameters of a signature are told by their place in it
 	pullDiagnostics    bool
 	configuration      bool // answers workspace/configuration
 	configChanges      bool // wants workspace/didChangeConfiguration to be registered
@@ -71,9 +76,11 @@ func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeR
 	return &protocol.InitializeResult{
 		ServerInfo: protocol.ServerInfo{Name: "layerwise", Version: protocol.NewOptional(s.version)},
 		Capabilities: protocol.ServerCapabilities{
-			PositionEncoding: protocol.PositionEncodingKind(s.can.encoding),
-			TextDocumentSync: &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &change, Save: protocol.Boolean(true)},
-			HoverProvider:    protocol.Boolean(true),
+			PositionEncoding:      protocol.PositionEncodingKind(s.can.encoding),
+			TextDocumentSync:      &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &change, Save: protocol.Boolean(true)},
+			HoverProvider:         protocol.Boolean(true),
+			CompletionProvider:    &protocol.CompletionOptions{TriggerCharacters: completionTriggers, ResolveProvider: &yes},
+			SignatureHelpProvider: &protocol.SignatureHelpOptions{TriggerCharacters: []string{" ", "[", ",", "=", ":"}, RetriggerCharacters: []string{" ", ",", "\""}},
 			CodeActionProvider: &protocol.CodeActionOptions{CodeActionKinds: []protocol.CodeActionKind{
 				protocol.CodeActionKindQuickFix, protocol.CodeActionKindRefactorRewrite, fixAll,
 			}},
@@ -129,6 +136,14 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 		}
 		a.pullDiagnostics = t.Diagnostic != nil
 		a.disabledActions = t.CodeAction != nil && isTrue(t.CodeAction.DisabledSupport)
+		if c := t.Completion; c != nil && c.CompletionItem != nil {
+			a.snippets = isTrue(c.CompletionItem.SnippetSupport)
+			a.completionMarkdown = slices.Contains(c.CompletionItem.DocumentationFormat, protocol.MarkupKindMarkdown)
+		}
+		if h := t.SignatureHelp; h != nil && h.SignatureInformation != nil {
+			a.signatureMarkdown = slices.Contains(h.SignatureInformation.DocumentationFormat, protocol.MarkupKindMarkdown)
+			a.labelOffsets = h.SignatureInformation.ParameterInformation != nil && isTrue(h.SignatureInformation.ParameterInformation.LabelOffsetSupport)
+		}
 		if t.Hover != nil {
 			for _, format := range t.Hover.ContentFormat {
 				a.markdown = a.markdown || format == protocol.MarkupKindMarkdown

@@ -32,11 +32,14 @@ var methods = map[string]method{
 
 	baselinesMethod: anytime(baselines),
 
-	protocol.MethodTextDocumentDiagnostic: query(diagnostic, func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentInlayHint:  query(inlayHint, func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentCodeLens:   query(codeLens, func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentHover:      query(hover, func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentCodeAction: query(codeAction, func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentDiagnostic:    query(diagnostic, func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentInlayHint:     query(inlayHint, func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentCodeLens:      query(codeLens, func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentHover:         query(hover, func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentCodeAction:    query(codeAction, func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentCompletion:    query(completion, func(p *protocol.CompletionParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodCompletionItemResolve:     call(resolveCompletion),
+	protocol.MethodTextDocumentSignatureHelp: query(signatureHelp, func(p *protocol.SignatureHelpParams) uri.URI { return p.TextDocument.URI }),
 
 	protocol.MethodTextDocumentDefinition:           query(definition, func(p *protocol.DefinitionParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodTextDocumentReferences:           query(references, func(p *protocol.ReferenceParams) uri.URI { return p.TextDocument.URI }),

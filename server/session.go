@@ -47,6 +47,7 @@ type session struct {
 	documents map[uri.URI]*document
 	requests  map[jsonrpc2.ID]context.CancelFunc // those that are being answered
 	watcher   *watcher
+	looked    time.Time                 // when the workspace was last looked through
 	workspace map[string]*workspaceFile // by path, as they were when symbols were last asked for
 	told      map[string]bool           // messages shown once
 }

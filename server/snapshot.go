@@ -10,6 +10,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/navigate"
 	"github.com/layerwise/layerwise/analysis/outline"
+	"github.com/layerwise/layerwise/analysis/scope"
 	"github.com/layerwise/layerwise/cachemodel"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -30,6 +31,9 @@ type snapshot struct {
 	tokenList func() []outline.Token
 	tokens    func() []uint32 // as the protocol wants them
 	history   *tokenHistory
+	images    func() []string // that other Dockerfiles use
+	tags      func(image string) (tags []string, all bool)
+	variables func() *scope.Variables
 	findings  func() []analysis.Finding
 	marks     func() *marks // world must be there
 	later     func(ctx context.Context) (*snapshot, error)
@@ -38,6 +42,7 @@ type snapshot struct {
 // marks are the verdicts on a Dockerfile's instructions.
 type marks struct {
 	steps   []cachemodel.Step
+	plan    *cachemodel.Plan
 	summary cachemodel.Summary
 	problem string                   // why the build as a whole cannot be planned
 	byLine  map[int]*cachemodel.Step // by the instruction's first line, 1-based
@@ -61,9 +66,12 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 		options.ShellCheck = d.remarks.of
 	}
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, options) })
+	snap.images = func() []string { return s.imagesBeside(d) }
+	snap.tags = func(string) ([]string, bool) { return nil, true }
+	snap.variables = sync.OnceValue(func() *scope.Variables { return scope.New(file) })
 	snap.marks = sync.OnceValue(func() *marks {
-		steps, err := w.judge(file, overlays)
-		m := &marks{steps: steps, summary: cachemodel.Summarize(steps), byLine: make(map[int]*cachemodel.Step, len(steps))}
+		steps, plan, err := w.judge(file, overlays)
+		m := &marks{steps: steps, plan: plan, summary: cachemodel.Summarize(steps), byLine: make(map[int]*cachemodel.Step, len(steps))}
 		if err != nil {
 			m.problem = sentence(err.Error())
 		}

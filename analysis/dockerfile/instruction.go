@@ -143,3 +143,20 @@ func (in *Instruction) Logical() (text string, place func(from, to int) source.S
 		return line.span(args[0]+from, args[0]+max(from, min(to, args[1]-args[0])))
 	}
 }
+
+// Before returns the instruction's text from its first byte up to the offset as BuildKit reads it: continuation lines joined,
+// comments among them left out. An offset behind the text, as in a heredoc's body, gives all of it.
+func (in *Instruction) Before(offset int) string {
+	l := &in.spelt.line
+	offset -= in.base
+	for n, p := range l.pieces {
+		end := len(l.text)
+		if n+1 < len(l.pieces) {
+			end = l.pieces[n+1].at
+		}
+		if offset <= p.src+end-p.at {
+			return l.text[:max(p.at, p.at+offset-p.src)]
+		}
+	}
+	return l.text
+}

@@ -164,3 +164,27 @@ func (n *Node) bytes() (sum int64) {
 	n.size.Store(sum + 1)
 	return sum
 }
+
+// Files lists what the queries select, but for directories, by path relative to the context.
+func (t *Tree) Files(queries []Query) map[string]*Node {
+	files := map[string]*Node{}
+	var add func(p string, n *Node, deep bool)
+	add = func(p string, n *Node, deep bool) {
+		switch {
+		case n == nil:
+		case n.meta.Type != Dir:
+			files[strings.TrimPrefix(p, "/")] = n
+		case deep:
+			for _, c := range n.children {
+				add(p+"/"+c.name, c, true)
+			}
+		}
+	}
+	for _, q := range queries {
+		selected, _ := t.selection(q)
+		for _, p := range selected.picks {
+			add(p.real, p.node, p.deep)
+		}
+	}
+	return files
+}

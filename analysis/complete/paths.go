@@ -1,0 +1,137 @@
+package complete
+
+import (
+	"fmt"
+	slashpath "path"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/describe"
+)
+
+// copy offers sources and destinations of COPY and ADD.
+func (c *cursor) copy() {
+	typed, stop := c.word, ""
+	first := len(c.args) == 0
+	json := strings.HasPrefix(c.text, "[")
+	if json {
+		// The string that the cursor is in begins at an odd quote.
+		last := strings.LastIndexByte(c.text, '"')
+		if strings.Count(c.text, `"`)%2 == 0 {
+			return
+		}
+		typed, stop, first = c.text[last+1:], `"`, strings.Count(c.text, `"`) == 1
+	}
+	if !first {
+		c.directories(typed, stop, true)
+	}
+	stage, from := c.flag("from")
+	switch {
+	case !first && strings.HasPrefix(typed, "/"): // a destination
+	case from:
+		c.stageDirectories(stage, typed, stop)
+	case c.world.Context != nil && !strings.Contains(typed, "://"):
+		c.contextPaths(typed, stop, json)
+	}
+}
+
+// contextPaths offers what lies in the build context, directories first, for a path's last part. Names with blanks are offered only
+// where they can be written as they are.
+func (c *cursor) contextPaths(typed, stop string, blanks bool) {
+	if c.world.Context == nil {
+		return
+	}
+	dir, name := "", typed
+	if i := strings.LastIndexByte(typed, '/'); i >= 0 {
+		dir, name = typed[:i], typed[i+1:]
+	}
+	if dir = slashpath.Clean("/" + dir)[1:]; strings.ContainsAny(dir, "$") {
+		return
+	}
+	var items []Item
+	seen := map[string]bool{}
+	for _, d := range c.matching(dir) {
+		for _, e := range c.world.Context(d) {
+			text := e.Name
+			if seen[text] || strings.ContainsAny(text, "*?$\\\"'\n") || !blanks && strings.ContainsAny(text, blank) || blanks && stop != `"` && strings.ContainsAny(text, blank+",") {
+				continue
+			}
+			seen[text] = true
+			text = strings.ReplaceAll(text, "[", "[[]") // a pattern that matches it alone
+			it := Item{Kind: File, Label: text, Detail: describe.Size(e.Size)}
+			if e.Dir {
+				it = Item{Kind: Folder, Label: text + "/", More: true}
+			}
+			items = append(items, it)
+		}
+	}
+	slices.SortStableFunc(items, func(a, b Item) int { return int(b.Kind) - int(a.Kind) })
+	before := len(c.list.Items)
+	c.offer(name, stop+"/", true, items)
+	// A directory's slash that stands already is not written twice.
+	for i := range c.list.Items[before:] {
+		if it := &c.list.Items[before+i]; it.Kind == Folder && c.following(it.Span.End) == "/" {
+			it.Span.End++
+		}
+	}
+}
+
+// matching returns the directories of the context that a path with wildcards stands for.
+func (c *cursor) matching(dir string) []string {
+	const enough = 50
+	dirs := []string{""}
+	if dir == "" {
+		return dirs
+	}
+	for part := range strings.SplitSeq(dir, "/") {
+		var next []string
+		for _, d := range dirs {
+			if !strings.ContainsAny(part, "*?[\\") {
+				next = append(next, slashpath.Join(d, part))
+				continue
+			}
+			for _, e := range c.world.Context(d) {
+				if ok, _ := slashpath.Match(part, e.Name); ok && e.Dir && len(next) < enough {
+					next = append(next, slashpath.Join(d, e.Name))
+				}
+			}
+		}
+		dirs = next
+	}
+	return dirs
+}
+
+// directories offers the WORKDIRs above; with here also the current one, as a destination.
+func (c *cursor) directories(typed, stop string, here bool) {
+	var items []Item
+	add := func(dir, detail string) {
+		if !slices.ContainsFunc(items, func(it Item) bool { return it.Label == dir }) {
+			items = append(items, Item{Kind: Folder, Label: dir, Detail: detail})
+		}
+	}
+	if here {
+		add("./", "the WORKDIR")
+	}
+	for in := range c.above() {
+		if dir := strings.Trim(c.file.Text.Slice(in.ArgsSpan), blank); in.Meant == "WORKDIR" && strings.HasPrefix(dir, "/") && !strings.ContainsAny(dir, blank+"\n") {
+			if here && !strings.HasSuffix(dir, "/") {
+				dir += "/"
+			}
+			add(dir, fmt.Sprintf("WORKDIR of line %d", in.Line))
+		}
+	}
+	c.offer(typed, stop, false, items)
+}
+
+// stageDirectories offers the WORKDIRs of the stage that is copied from.
+func (c *cursor) stageDirectories(name, typed, stop string) {
+	for _, stage := range c.file.Stages {
+		if stage.Index < c.stage && (strings.EqualFold(stage.Name, name) && name != "" || fmt.Sprint(stage.Index) == name) {
+			of := *c
+			of.stage, of.list = stage.Index, List{}
+			of.directories(typed, stop, false)
+			c.list.Items = append(c.list.Items, of.list.Items...)
+			return
+		}
+	}
+}
