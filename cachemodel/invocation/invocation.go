@@ -154,9 +154,9 @@ func (c *command) noBuild() error {
 	return fmt.Errorf("%w: `%s` builds nothing that is known", ErrNoBuild, c.name)
 }
 
-// all are the values of a flag.
+// all are the values of a flag, nil if it is not given.
 func (p parsed) all(name string) []string {
-	if p.set.Lookup(name) == nil {
+	if !p.set.Changed(name) {
 		return nil
 	}
 	list, _ := p.set.GetStringArray(name)

@@ -73,7 +73,11 @@ target "tests" {
 			t.Fatalf("this is no case:\n%s", block)
 		}
 		env, args := words(strings.TrimPrefix(lines[1], "$ "))
-		got := describe(Command{Args: args, Env: env, Dir: dir}, dir)
+		in := dir
+		if len(env) > 0 && strings.HasPrefix(env[0], "PWD=") {
+			in = filepath.Join(dir, env[0][len("PWD="):])
+		}
+		got := describe(Command{Args: args, Env: env, Dir: in}, dir)
 		if want := strings.Join(lines[2:], "\n"); got != want && !*update {
 			t.Errorf("%s\n%s\n got %s\nwant %s", lines[0], lines[1], got, want)
 		}

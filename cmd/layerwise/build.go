@@ -18,6 +18,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/daemon"
 	"github.com/layerwise/layerwise/cachemodel/invocation"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/spf13/cobra"
@@ -112,9 +113,13 @@ func fromTerminal(s os.Signal) bool {
 	return term.IsTerminal(int(os.Stdin.Fd())) || term.IsTerminal(int(os.Stdout.Fd())) || term.IsTerminal(int(os.Stderr.Fd()))
 }
 
+// askTime bounds how long the daemon that made the build is asked what the steps took.
+const askTime = 2 * time.Second
+
 // recorder remembers the builds of a command: it looks at the files before the command runs and once more after.
 type recorder struct {
 	store    *record.Store
+	started  time.Time
 	pending  []*pending
 	messages []string
 }
@@ -139,6 +144,7 @@ func startRecording(args []string) *recorder {
 	if err != nil {
 		r.tell("nothing is recorded: %v", err)
 	}
+	r.started = time.Now()
 	for _, b := range builds {
 		p, err := (*pending)(nil), b.Problem
 		if err == nil {
@@ -245,6 +251,7 @@ func (r *recorder) put(p *pending) error {
 	if len(changed) > 0 {
 		rec.Notes = append(rec.Notes, changedMeanwhile(changed))
 	}
+	r.askDaemon(rec, p.build)
 	earlier, _ := r.store.Latest(rec.Dockerfile, record.Match{Name: rec.Name, Target: rec.Settings.Target})
 	if earlier != nil {
 		old := cachemodel.Build{File: dockerfile.Parse(source.New(earlier.Text), nil), Settings: earlier.Settings, Costs: earlier.Costs}
@@ -254,6 +261,24 @@ func (r *recorder) put(p *pending) error {
 	}
 	_, err := r.store.Put(rec)
 	return err
+}
+
+// askDaemon adds what the daemon that made the build knows of it, if it can be reached: what the steps took and the base
+// images' digests. It is of use without.
+func (r *recorder) askDaemon(rec *record.Record, b invocation.Build) {
+	builder, err := daemon.Configured(b.Address)
+	if err != nil || builder == nil || rec.Settings.Engine == cachemodel.Classic {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.Background(), askTime)
+	defer stop()
+	made, err := builder.LastBuild(ctx, daemon.Query{
+		Dockerfile: b.Dockerfile, ContextDir: b.ContextDir, Target: b.Settings.Target, Platform: b.Settings.Platform, Contexts: b.Contexts, CacheDir: digestCache(),
+	})
+	if err != nil || made == nil || made.When.Before(r.started) || made.Text != rec.Text {
+		return
+	}
+	rec.Costs, rec.Images = made.Costs, made.Images
 }
 
 // changedMeanwhile is the note on files that changed while the build ran: it may have read them before or after.
