@@ -26,19 +26,17 @@ var AlmostJSON = &Rule{
 }
 
 func checkAlmostJSON(p *pass) {
-	for _, name := range []string{"ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"} {
-		for _, in := range p.of[name] {
-			if args, ok := almostJSON(p.File, in); ok {
-				finding := analysis.Finding{
-					Span:    in.ArgsSpan,
-					Message: fmt.Sprintf("no valid JSON, so that %s does not read it as an array", name),
-					Fixes:   mendJSON(p.File, in, args),
-				}
-				if name == "SHELL" {
-					finding.Severity = analysis.Error // it takes nothing else
-				}
-				p.report(in, finding)
+	for in := range p.every("ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME") {
+		if args, ok := almostJSON(p.File, in); ok {
+			finding := analysis.Finding{
+				Span:    in.ArgsSpan,
+				Message: fmt.Sprintf("no valid JSON, so that %s does not read it as an array", in.Meant),
+				Fixes:   mendJSON(p.File, in, args),
 			}
+			if in.Meant == "SHELL" {
+				finding.Severity = analysis.Error // it takes nothing else
+			}
+			p.report(in, finding)
 		}
 	}
 }

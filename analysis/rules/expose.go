@@ -28,7 +28,7 @@ type portProblem struct {
 
 // eachPort calls f for every port of every EXPOSE, but for those with variables whose value is not known.
 func (p *pass) eachPort(f func(in *dockerfile.Instruction, p port)) {
-	for _, in := range p.of["EXPOSE"] {
+	for in := range p.every("EXPOSE") {
 		if _, ok := in.Command.(*instructions.ExposeCommand); !ok || in.Stage < 0 {
 			continue
 		}

@@ -23,22 +23,20 @@ var InvalidFlagValue = &Rule{
 }
 
 func checkInvalidFlagValue(p *pass) {
-	for _, name := range []string{"ADD", "COPY"} {
-		for _, in := range p.of[name] {
-			for _, flag := range in.Flags {
-				value, problem := flag.Value.Text, ""
-				if in.Command == nil || value == "" || strings.ContainsAny(value, "$\"'\\`") {
-					continue
-				}
-				switch flag.Name.Text {
-				case "chmod":
-					problem = badMode(value)
-				case "checksum":
-					problem = badDigest(value)
-				}
-				if problem != "" {
-					p.report(nil, analysis.Finding{Span: flag.Value.Span, Message: problem})
-				}
+	for in := range p.every("ADD", "COPY") {
+		for _, flag := range in.Flags {
+			value, problem := flag.Value.Text, ""
+			if in.Command == nil || value == "" || strings.ContainsAny(value, "$\"'\\`") {
+				continue
+			}
+			switch flag.Name.Text {
+			case "chmod":
+				problem = badMode(value)
+			case "checksum":
+				problem = badDigest(value)
+			}
+			if problem != "" {
+				p.report(nil, analysis.Finding{Span: flag.Value.Span, Message: problem})
 			}
 		}
 	}

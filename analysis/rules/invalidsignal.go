@@ -31,7 +31,7 @@ var signals = []string{
 }
 
 func checkInvalidSignal(p *pass) {
-	for _, in := range p.of["STOPSIGNAL"] {
+	for in := range p.every("STOPSIGNAL") {
 		if in.Stage < 0 || in.Command == nil || len(in.Args) == 0 || trailingComment(in) >= 0 {
 			continue
 		}

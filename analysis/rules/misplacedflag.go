@@ -26,18 +26,16 @@ var MisplacedFlag = &Rule{
 }
 
 func checkMisplacedFlag(p *pass) {
-	for _, name := range []string{"ADD", "COPY", "FROM", "HEALTHCHECK", "RUN"} {
-		for _, in := range p.of[name] {
-			if in.JSON && name != "HEALTHCHECK" {
-				continue
-			}
-			for i := range in.Args {
-				finding, ok := misplacedFlag(p.File, in, i)
-				if ok {
-					p.report(in, finding)
-				} else if name != "COPY" && name != "ADD" {
-					break // from here on there are only arguments, and a command may have any
-				}
+	for in := range p.every("ADD", "COPY", "FROM", "HEALTHCHECK", "RUN") {
+		if in.JSON && in.Meant != "HEALTHCHECK" {
+			continue
+		}
+		for i := range in.Args {
+			finding, ok := misplacedFlag(p.File, in, i)
+			if ok {
+				p.report(in, finding)
+			} else if in.Meant != "COPY" && in.Meant != "ADD" {
+				break // from here on there are only arguments, and a command may have any
 			}
 		}
 	}

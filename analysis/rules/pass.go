@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -24,6 +25,7 @@ type pass struct {
 
 	rules    []*Rule
 	rule     *Rule
+	outer    *dockerfile.Instruction               // the ONBUILD whose trigger the rule looks at, nil if it looks at an instruction
 	lint     *linter.Linter                        // what the file's "check" directive says
 	vars     *scope.Variables                      // nil until a rule asks for it
 	runs     map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
@@ -60,6 +62,16 @@ func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding 
 // report adds a finding of the rule that is running, unless a "# check=skip=..." says otherwise: at the head of the file
 // or, if in is not nil, above that instruction. Errors cannot be skipped. Rule and, where it is zero, Severity are filled in.
 func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
+	if p.outer != nil {
+		// It is a later build that runs into it; and BuildKit looks only then, too.
+		if p.rule.BuildKit != "" {
+			return
+		}
+		in = p.outer
+		if f.Severity == analysis.Error || f.Severity == 0 && p.rule.Severity == analysis.Error {
+			f.Severity = analysis.Warning
+		}
+	}
 	f.Rule = p.rule.ID
 	if f.Severity == 0 {
 		f.Severity = p.rule.Severity
@@ -93,6 +105,28 @@ func (p *pass) variables() *scope.Variables {
 		p.vars = scope.New(p.File)
 	}
 	return p.vars
+}
+
+// every yields all instructions that mean one of the names, then the triggers of ONBUILDs that do.
+func (p *pass) every(names ...string) iter.Seq[*dockerfile.Instruction] {
+	return func(yield func(*dockerfile.Instruction) bool) {
+		for _, name := range names {
+			for _, in := range p.of[name] {
+				if !yield(in) {
+					return
+				}
+			}
+		}
+		defer func() { p.outer = nil }()
+		for _, in := range p.of["ONBUILD"] {
+			if in.Trigger != nil && slices.Contains(names, in.Trigger.Meant) {
+				p.outer = in
+				if !yield(in.Trigger) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // lostStage reports whether a FROM may be missing because it is half typed, as in "FROMalpine": what stands below then

@@ -65,7 +65,7 @@ func (p *pass) shellRuns() map[*dockerfile.Instruction]*shellRun {
 	}
 	p.runs = make(map[*dockerfile.Instruction]*shellRun, len(p.of["RUN"]))
 	seen := make(map[*parser.Node]*shellRun, len(p.of["RUN"]))
-	for _, in := range p.of["RUN"] {
+	for in := range p.every("RUN") {
 		text, ok := shellText(p.File, in)
 		if !ok || cut[in] || !p.forUnixShell(in) {
 			continue
@@ -81,7 +81,7 @@ func (p *pass) shellRuns() map[*dockerfile.Instruction]*shellRun {
 }
 
 func checkShellSyntax(p *pass) {
-	for _, in := range p.of["RUN"] {
+	for in := range p.every("RUN") {
 		if run := p.shellRuns()[in]; run != nil && run.mistake != nil {
 			p.report(in, analysis.Finding{Span: shellSpan(p.File, in, run.mistake.at), Message: run.mistake.message})
 		}

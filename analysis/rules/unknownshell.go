@@ -32,7 +32,7 @@ var unixShells = []string{"bash", "sh", "ash", "dash", "zsh", "ksh", "fish", "mk
 var otherShells = []string{"powershell", "powershell.exe", "pwsh", "pwsh.exe", "cmd", "cmd.exe", "python", "python3", "perl", "ruby", "node", "busybox", "env", "conda", "nu"}
 
 func checkUnknownShell(p *pass) {
-	for _, in := range p.of["SHELL"] {
+	for in := range p.every("SHELL") {
 		c, ok := in.Command.(*instructions.ShellCommand)
 		if !ok || in.Stage < 0 || len(c.Shell) == 0 || len(in.Args) != len(c.Shell) {
 			continue
