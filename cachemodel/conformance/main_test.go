@@ -13,9 +13,10 @@ import (
 )
 
 var (
-	seedFlag  = flag.Uint64("seed", 1, "seed of the first generated case")
-	pairsFlag = flag.Int("pairs", 3000, "pairs of builds for the in-process oracle")
-	realFlag  = flag.Int("real", 100, "pairs of builds for the daemon")
+	seedFlag      = flag.Uint64("seed", 1, "seed of the first generated case")
+	pairsFlag     = flag.Int("pairs", 3000, "pairs of builds for the in-process oracle")
+	scenariosFlag = flag.Int("scenarios", 15, "how many of the scenarios are played in each round, 0 for all")
+	realFlag      = flag.Int("real", 100, "pairs of builds for the daemon")
 )
 
 func TestMain(m *testing.M) {

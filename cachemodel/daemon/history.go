@@ -37,35 +37,21 @@ const maxLook = 200
 
 // LastBuild is the last successful build of a Dockerfile, nil if there is none.
 //
-// A record of another project is never taken. buildx notes the absolute paths of a build's Dockerfile and context: these
-// must be the query's. Of a build by buildctl its command line may be known, and must agree. Of others, nothing tells
-// where they came from: the Dockerfile must have the query's name and, unless it has changed since, its very text; if it
-// has changed, half of its lines. That the context was the query's is then assumed, and the record's notes say so.
+// A record of another project's files is never taken. buildx notes the absolute paths of a build's Dockerfile and context:
+// these must be the query's. Of a build by buildctl its command line is known, and must agree. Where it has relative paths,
+// and of any other build, nothing tells where the files came from. Such a build counts only if there is no other, and if it
+// is of a Dockerfile of this name and very text, or, if the file has been edited since, of the text that is most like it and
+// has half of its lines; and nothing is taken to be known of its build context.
 func (d *Daemon) LastBuild(ctx context.Context, q Query) (*record.Record, error) {
-	var found *record.Record
-	var from *build
-	err := d.ask(ctx, func(ctx context.Context, c *conn) error {
-		builds, err := c.history(ctx)
-		if err != nil {
-			return err
+	found, from, err := d.lastBuild(ctx, q)
+	if wait := untilTraced(from); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		var own []*build
-		for _, r := range builds[:min(maxLook, len(builds))] {
-			if b := d.match(ctx, c, r, q); b != nil {
-				own = append(own, b)
-			}
-		}
-		if len(own) == 0 {
-			return ctx.Err()
-		}
-		b := own[0]
-		if i := slices.IndexFunc(own, func(b *build) bool { return b.wanted(q) }); i >= 0 {
-			b = own[i]
-		}
-		found, from = b.record(q, d), b
-		found.Costs = c.costs(ctx, b, own)
-		return nil
-	})
+		found, from, err = d.lastBuild(ctx, q)
+	}
 	if err != nil || found == nil {
 		return nil, err
 	}
@@ -82,18 +68,70 @@ func (d *Daemon) LastBuild(ctx context.Context, q Query) (*record.Record, error)
 	return found, nil
 }
 
+// lastBuild finds the build and makes all of its record but the contexts.
+func (d *Daemon) lastBuild(ctx context.Context, q Query) (found *record.Record, from *build, err error) {
+	err = d.ask(ctx, func(ctx context.Context, c *conn) error {
+		builds, err := c.history(ctx)
+		if err != nil {
+			return err
+		}
+		var own []*build
+		for _, r := range builds[:min(maxLook, len(builds))] {
+			if b := d.match(ctx, c, r, q); b != nil {
+				own = append(own, b)
+			}
+		}
+		if from = choose(own, q); from != nil {
+			found = from.record(q, d)
+			found.Costs = c.costs(ctx, from, own)
+		}
+		return ctx.Err()
+	})
+	return found, from, err
+}
+
+// traced is after which time a build's record has the trace that tells buildctl's command line
+// (solver/llbsolver/history.go).
+const traced = 3500 * time.Millisecond
+
+// untilTraced is how long to wait for a build to tell where its files came from.
+func untilTraced(b *build) time.Duration {
+	if b == nil || !b.assumed || b.Trace != nil {
+		return 0
+	}
+	return min(traced, traced-time.Since(b.CompletedAt.AsTime()))
+}
+
 func sortByEnd(builds []*controlapi.BuildHistoryRecord) {
 	slices.SortStableFunc(builds, func(a, b *controlapi.BuildHistoryRecord) int {
 		return b.CompletedAt.AsTime().Compare(a.CompletedAt.AsTime())
 	})
 }
 
+// choose takes the last build of which it is sure that it is the Dockerfile's, of the wanted target if there is one; of
+// those that only may be, the one whose text is most like the file's.
+func choose(own []*build, q Query) *build {
+	likeness := 0.0
+	for _, b := range own {
+		likeness = max(likeness, b.likeness)
+	}
+	if likeness < 0.5 {
+		return nil
+	}
+	own = slices.DeleteFunc(slices.Clone(own), func(b *build) bool { return b.likeness < likeness })
+	if i := slices.IndexFunc(own, func(b *build) bool { return b.wanted(q) }); i >= 0 {
+		return own[i]
+	}
+	return own[0]
+}
+
 // build is a record of the history that is the wanted Dockerfile's.
 type build struct {
 	*controlapi.BuildHistoryRecord
 	*provenance
-	text    string
-	assumed bool // nothing tells where its files came from
+	text     string
+	assumed  bool    // nothing tells where its files came from
+	likeness float64 // of the text to the file's; above 1 if it is sure to be a build of that
 }
 
 // match reads a build if it is one of the wanted Dockerfile.
@@ -117,23 +155,28 @@ func (d *Daemon) match(ctx context.Context, c *conn, r *controlapi.BuildHistoryR
 	if !ok {
 		return nil
 	}
-	b := &build{BuildHistoryRecord: r, provenance: p, text: text}
+	b := &build{BuildHistoryRecord: r, provenance: p, text: text, likeness: sure}
 	if known {
 		return b
 	}
-	if filepath.Base(name) != filepath.Base(q.Dockerfile) || !likely(q.Dockerfile, text, r.CreatedAt.AsTime()) {
+	if filepath.Base(name) != filepath.Base(q.Dockerfile) {
 		return nil
 	}
 	if where, ok := c.buildctlPlace(ctx, r); ok {
 		if !mayBe(where.context, q.ContextDir) || !mayBe(where.dockerfile, filepath.Dir(q.Dockerfile)) && !mayBe(where.dockerfile, q.ContextDir) {
 			return nil
 		}
-		b.assumed = !filepath.IsAbs(where.context)
-		return b
+		if filepath.IsAbs(where.context) && filepath.IsAbs(where.dockerfile) {
+			return b
+		}
 	}
 	b.assumed = true
+	b.likeness = likeness(q.Dockerfile, text, r.CompletedAt.AsTime())
 	return b
 }
+
+// sure is the likeness of a build that is known to be of the wanted file.
+const sure = 2
 
 func samePath(a, b string) bool {
 	if a == b {
@@ -156,40 +199,37 @@ func mayBe(given, path string) bool {
 	return given == "." || given == ".." || strings.HasSuffix(filepath.ToSlash(path), "/"+given)
 }
 
-// likely reports whether the Dockerfile may have had this text at a time.
-func likely(dockerfile, text string, when time.Time) bool {
+// likeness says how like a Dockerfile is to a text that was built: 1 if it is the same, 0 if it cannot have had it.
+func likeness(dockerfile, text string, built time.Time) float64 {
 	now, err := os.ReadFile(dockerfile)
 	if err != nil {
-		return false
+		return 0
 	}
 	if string(now) == text {
-		return true
+		return 1
 	}
-	if info, err := os.Stat(dockerfile); err != nil || info.ModTime().Before(when) {
-		return false
+	if stamp, _, err := disk.StampOf(dockerfile); err != nil || stamp.ModTime < built.UnixNano() {
+		return 0
 	}
-	return similar(string(now), text)
-}
-
-// similar reports whether two Dockerfiles have at least half of their lines in common.
-func similar(a, b string) bool {
-	lines := func(text string) map[string]bool {
-		out := map[string]bool{}
-		for line := range strings.Lines(text) {
-			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-				out[line] = true
-			}
-		}
-		return out
-	}
-	x, y := lines(a), lines(b)
+	x, y := lines(string(now)), lines(text)
 	common := 0
 	for line := range x {
 		if y[line] {
 			common++
 		}
 	}
-	return 2*common >= max(len(x), len(y)) && common > 0
+	return 0.99 * float64(common) / float64(max(len(x), len(y), 1))
+}
+
+// lines are the different lines of a Dockerfile but comments.
+func lines(text string) map[string]bool {
+	out := map[string]bool{}
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			out[line] = true
+		}
+	}
+	return out
 }
 
 // buildctlPlace is what the command line of buildctl says, which is part of the trace of a build
@@ -308,7 +348,7 @@ func (b *build) record(q Query, d *Daemon) *record.Record {
 		}
 	}
 	if b.assumed {
-		r.Notes = append(r.Notes, fmt.Sprintf("the build of %s in the history of %s does not tell its folder; it is taken to be this one",
+		r.Notes = append(r.Notes, fmt.Sprintf("the build of %s in the history of %s does not tell its folder, so it is not known what its files held",
 			r.When.Local().Format(time.DateTime), d))
 	}
 	return r
@@ -365,7 +405,7 @@ func (d *Daemon) contextAt(ctx context.Context, q Query, b *build, dir string) (
 			return tree, nil
 		}
 	}
-	if dir == "" || ledElsewhere(dir, began) {
+	if b.assumed || dir == "" || ledElsewhere(dir, began) {
 		return buildcontext.Unknown(), nil
 	}
 	options := disk.Options{CacheDir: q.CacheDir, Dated: true}

@@ -34,6 +34,7 @@ const busybox = "/bin/busybox"
 // Daemon is a running buildkitd that belongs to this process.
 type Daemon struct {
 	Client *client.Client
+	addr   string
 	cmd    *exec.Cmd
 	log    bytes.Buffer
 	dir    string
@@ -84,8 +85,8 @@ func start(ctx context.Context, bin, snapshotter string) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{dir: dir}
 	socket := "unix://" + filepath.Join(dir, "bk.sock")
+	d := &Daemon{dir: dir, addr: socket}
 	d.cmd = exec.Command(bin, "--root", filepath.Join(dir, "root"), "--addr", socket,
 		"--oci-worker=true", "--containerd-worker=false", "--oci-worker-binary=runc", "--oci-worker-snapshotter="+snapshotter,
 		"--oci-worker-net=host", "--oci-worker-gc=false", "--otel-socket-path", filepath.Join(dir, "otel.sock"),
@@ -109,6 +110,9 @@ func start(ctx context.Context, bin, snapshotter string) (*Daemon, error) {
 	d.Stop()
 	return nil, fmt.Errorf("buildkitd with the %s snapshotter does not answer: %w\n%s", snapshotter, err, d.log.Bytes())
 }
+
+// Address is where the daemon listens.
+func (d *Daemon) Address() string { return d.addr }
 
 // Stop ends the daemon and removes its state.
 func (d *Daemon) Stop() {

@@ -59,12 +59,13 @@ FROM s
 // Layouts are the base images as OCI layouts, given to builds as named contexts.
 type Layouts struct {
 	Stores   map[string]content.Store
+	Dirs     map[string]string // the layouts' folders
 	Contexts map[string]string // options of the Dockerfile frontend
 }
 
 // MakeImages builds the base images.
 func (d *Daemon) MakeImages(ctx context.Context) (*Layouts, error) {
-	imgs := &Layouts{Stores: map[string]content.Store{}, Contexts: map[string]string{}}
+	imgs := &Layouts{Stores: map[string]content.Store{}, Dirs: map[string]string{}, Contexts: map[string]string{}}
 	for name, image := range Images {
 		src := filepath.Join(d.dir, "src-"+name)
 		if err := os.MkdirAll(src, 0o755); err != nil {
@@ -116,6 +117,7 @@ func (imgs *Layouts) Add(ctx context.Context, d *Daemon, name string, options ma
 	if err := json.Unmarshal(dt, &idx); err != nil {
 		return "", err
 	}
+	imgs.Dirs[name] = layout
 	if imgs.Stores[name], err = contentlocal.NewStore(layout); err != nil {
 		return "", err
 	}
