@@ -20,10 +20,19 @@ type Options struct {
 	Log     *zap.Logger // never writes to the connection; nil logs nothing
 	// CacheDir is a folder in which the digests of files are kept between runs; "" keeps none.
 	CacheDir string
-	// History finds builds in a builder's own history, for builds that have these options; nil asks none.
-	History func(baseline.Options) baseline.History
+	// Builder finds the builder whose own history is read, by the setting layerwise.buildkit; nil if there is none. The error
+	// says why one that is configured cannot be asked. A nil func asks none.
+	Builder func(setting string) (Builder, error)
 	// MaxFolders bounds the folders that a session watches; 0 is what the system bears.
 	MaxFolders int
+}
+
+// Builder is something that builds and remembers what it built.
+type Builder interface {
+	// History finds the last build that has these options. It may take some seconds.
+	History(baseline.Options) baseline.History
+	// Watch calls changed whenever a build has ended, until ctx is cancelled.
+	Watch(ctx context.Context, changed func())
 }
 
 // Serve speaks the Language Server Protocol on conn until the client exits or hangs up, or ctx is cancelled. It returns

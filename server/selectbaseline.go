@@ -86,7 +86,10 @@ func (s *session) baselineItems(ctx context.Context, d *document) []baselineItem
 		}
 		items = append(items, item)
 	}
-	if len(records) == 0 && s.history != nil {
+	s.mu.Lock()
+	own, _ := s.settingsOfLocked(d.uri)
+	s.mu.Unlock()
+	if len(records) == 0 && s.builder(own.BuildKit) != nil {
 		items = append(items, baselineItem{Spec: string(baseline.Recorded), Label: "The last build in the builder's history"})
 	}
 	if head, err := gittree.Head(ctx, filepath.Dir(d.path)); err == nil && d.path != "" {

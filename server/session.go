@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
@@ -26,10 +25,10 @@ type session struct {
 	log     *zap.Logger
 	version string
 	// cacheDir keeps digests of files between runs; "" keeps none.
-	cacheDir   string
-	store      *record.Store                           // of the builds that were made
-	history    func(baseline.Options) baseline.History // of a builder, nil if none is asked
-	maxFolders int
+	cacheDir    string
+	store       *record.Store // of the builds that were made
+	findBuilder func(string) (Builder, error)
+	maxFolders  int
 
 	state    atomic.Int32 // lifecycle
 	exit     chan struct{}
@@ -50,11 +49,12 @@ type session struct {
 	looked    time.Time                 // when the workspace was last looked through
 	workspace map[string]*workspaceFile // by path, as they were when symbols were last asked for
 	told      map[string]bool           // messages shown once
+	builders  map[string]Builder        // by the setting layerwise.buildkit; nil if there is none
 }
 
 func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *session {
 	return &session{
-		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), history: options.History, maxFolders: cmp.Or(options.MaxFolders, maxFolders()),
+		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, maxFolders: cmp.Or(options.MaxFolders, maxFolders()),
 		exit: make(chan struct{}), settled: make(chan struct{}), refresh: make(chan struct{}, 1),
 		settings:  scopedSettings{global: defaultSettings()},
 		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{}, told: map[string]bool{},

@@ -34,6 +34,7 @@ type settings struct {
 	WorkspaceDiagnostics bool              `json:"workspaceDiagnostics"`
 	Rules                map[string]string `json:"rules"`
 	ShellCheck           bool              `json:"shellCheck"`
+	BuildKit             string            `json:"buildkit"`
 }
 
 func defaultSettings() settings {
@@ -74,6 +75,8 @@ var settingsTable = []setting{
 		field: func(s *settings) any { return &s.FormatContinuations }},
 	{name: "workspaceDiagnostics", want: "true or false", about: "`workspace/diagnostic` also covers Dockerfiles that are not open",
 		field: func(s *settings) any { return &s.WorkspaceDiagnostics }},
+	{name: "buildkit", want: "unix:///PATH, tcp://HOST:PORT or off", about: "the BuildKit daemon whose history tells the last build; `\"\"` is that of `BUILDKIT_HOST`, else buildx's current builder; `off` asks none",
+		field: func(s *settings) any { return &s.BuildKit }},
 	{name: "rules", want: "an object of rules' names with off, hint, info, warning or error", about: "how bad the findings of rules are, by their names: `off`, `hint`, `info`, `warning` or `error`; it stands above a `.layerwise.yaml`",
 		field: func(s *settings) any { return &s.Rules }},
 	{name: "shellCheck", want: "true or false", about: "the findings of ShellCheck in the commands of `RUN`, if the program `shellcheck` is installed",

@@ -57,10 +57,11 @@ type loader struct {
 	settings    settings
 	folder      string // of the context, as the user names it
 	dir         *disk.Dir
-	atOpen      *buildcontext.Tree // the context as it was first seen
-	head        string             // the commit that HEAD was when the base was found
-	git         []string           // the files that change when HEAD does
-	amiss       []string           // what is wrong with the context
+	seen        buildcontext.Journal // of dir
+	atOpen      *buildcontext.Tree   // the context as it was first seen
+	head        string               // the commit that HEAD was when the base was found
+	git         []string             // the files that change when HEAD does
+	amiss       []string             // what is wrong with the context
 	base        base
 	record      *record.Record // the last build on record, if the base may be that
 	newest      *record.Record // in the store, when the base was found
@@ -157,8 +158,16 @@ func (l *loader) load(ctx context.Context) {
 		request.Context = next.context
 	}
 	if again {
-		if s.history != nil {
-			request.History = s.history(options)
+		builder := s.builder(own.BuildKit)
+		if builder != nil && l.loaded {
+			request.History = builder.History(options)
+			request.ContextAt = l.seen.At
+		} else if builder != nil {
+			// The first marks do not wait for it.
+			s.mu.Lock()
+			d.stale.baseline = true
+			s.mu.Unlock()
+			d.wake(d.reload)
 		}
 		var notes []string
 		l.record, notes = baseline.Last(ctx, request, l.record)
@@ -218,7 +227,7 @@ func (l *loader) baseMoved(ctx context.Context, choice string, spec baseline.Spe
 		now = last.ID
 	}
 	l.newest = last
-	return known != now || l.s.history != nil
+	return known != now || l.s.builder(l.settings.BuildKit) != nil
 }
 
 func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world) {
@@ -264,9 +273,10 @@ func (l *loader) readContext(ctx context.Context, folder string, stale staleness
 		return
 	}
 	var err error
+	began, whole := time.Now(), true
 	switch {
 	case l.dir == nil || l.folder != folder:
-		l.folder, l.atOpen = folder, nil
+		l.folder, l.atOpen, l.seen = folder, nil, buildcontext.Journal{}
 		l.dir, err = disk.Open(ctx, folder, l.d.path, disk.Options{CacheDir: l.s.cacheDir, Progress: func(n int) {
 			progress.report(fmt.Sprintf("%d files and folders", n))
 		}})
@@ -280,9 +290,15 @@ func (l *loader) readContext(ctx context.Context, folder string, stale staleness
 		_, err = l.dir.Rescan(ctx)
 		l.watch()
 	case len(stale.paths) > 0:
+		whole = false
 		if _, changed := l.dir.Update(stale.paths); changed && l.watch() {
 			_, err = l.dir.Rescan(ctx) // new folders, perhaps with files in them by now
 		}
+	default:
+		whole = false
+	}
+	if err == nil {
+		l.seen.Add(began, time.Now(), whole, l.dir.Tree())
 	}
 	l.amiss = nil
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -70,6 +71,8 @@ type Request struct {
 	Contexts     map[string]record.NamedContext // the named contexts that are folders, as they are now
 	Record       *record.Record                 // the last build of the Dockerfile, see Last; nil if there is none
 	History      History                        // of a builder, for Last; nil if there is none
+	// ContextAt is the build context as somebody saw it at a time, nil if nobody did; a nil func knows nothing.
+	ContextAt func(time.Time) *buildcontext.Tree
 }
 
 // History finds the last successful build of a request's Dockerfile in a builder's own history; nil where there is none.

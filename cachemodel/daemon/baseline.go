@@ -22,7 +22,7 @@ func (d *Daemon) History(o baseline.Options) baseline.History {
 	return func(ctx context.Context, r baseline.Request) (*record.Record, error) {
 		return d.LastBuild(ctx, Query{
 			Dockerfile: r.Dockerfile, ContextDir: r.ContextDir, CacheDir: r.CacheDir,
-			Target: o.Target, Platform: o.Platform, Contexts: o.Contexts,
+			Target: o.Target, Platform: o.Platform, Contexts: o.Contexts, ContextAt: r.ContextAt,
 		})
 	}
 }

@@ -241,3 +241,46 @@ func (c *conn) blob(ctx context.Context, digest string) ([]byte, error) {
 		}
 	}
 }
+
+// Watch calls changed whenever a build has ended, until ctx is cancelled. A daemon that does not answer is tried again
+// after longer and longer pauses.
+func (d *Daemon) Watch(ctx context.Context, changed func()) {
+	pause := firstPause
+	for ctx.Err() == nil {
+		if d.listen(ctx, func() { pause = firstPause; changed() }) == nil {
+			pause = firstPause
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// listen is told of builds until the connection ends. The daemon first tells of those that it remembers.
+func (d *Daemon) listen(ctx context.Context, changed func()) error {
+	c, err := d.dial()
+	if err != nil {
+		return err
+	}
+	defer c.grpc.Close()
+	began := time.Now()
+	stream, err := c.control.ListenBuildHistory(ctx, &controlapi.BuildHistoryRequest{})
+	if err != nil {
+		return err
+	}
+	for {
+		event, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		// What is remembered comes at once; that something of it is taken for new only makes somebody look once more.
+		if event.Type == controlapi.BuildHistoryEventType_COMPLETE && time.Since(began) > settling {
+			changed()
+		}
+	}
+}
+
+// settling is how long a daemon takes to tell of the builds that it remembers.
+const settling = time.Second

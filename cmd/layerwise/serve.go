@@ -35,10 +35,12 @@ takes connections over TCP, each with a state of its own. What it logs goes to s
 			}
 			defer log.Sync()
 			options := server.Options{Version: versionString(), Log: log, CacheDir: digestCache()}
-			if builder, err := daemon.Configured(""); err != nil {
-				log.Warn("no history of builds: " + err.Error())
-			} else if builder != nil {
-				options.History = builder.History
+			options.Builder = func(setting string) (server.Builder, error) {
+				builder, err := daemon.Configured(setting)
+				if builder == nil {
+					return nil, err
+				}
+				return builder, err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
