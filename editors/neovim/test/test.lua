@@ -137,7 +137,7 @@ end, function()
   return shown(8)
 end)
 
-replace_line(7, 'RUN npm ci --omit=dev')
+replace_line(7, 'RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev')
 equal('marks after an unsaved edit', 'ccc  crrr c c?  ', signs)
 
 vim.cmd('silent write')
