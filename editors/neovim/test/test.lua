@@ -179,6 +179,29 @@ eventually('the hover names the cause', function()
 end, function()
   return hover
 end)
+
+-- Rename, where a stage is named and where it is copied from.
+vim.api.nvim_win_set_cursor(0, { 1, 24 })
+vim.lsp.buf.rename('compile')
+equal('the renamed stage', { 'FROM node:22-alpine AS compile', 'COPY --from=compile /shop/dist /usr/share/nginx/html' }, function()
+  return { vim.api.nvim_buf_get_lines(0, 0, 1, false)[1], vim.api.nvim_buf_get_lines(0, 13, 14, false)[1] }
+end)
+equal('marks after the rename, which changes no cache key', 'ccc  ccrr c c?  ', signs)
+
+-- Another baseline, by name and from the list; and recorded as built.
+vim.cmd('LayerwiseBaseline opened')
+eventually('the status line names the baseline', function()
+  return layerwise.summary():find('opened', 1, true)
+end, layerwise.summary)
+wanted_choice = 'git'
+vim.cmd('LayerwiseBaseline')
+eventually('the baseline that was chosen', function()
+  return layerwise.summary():find('git', 1, true)
+end, layerwise.summary)
+vim.cmd('silent write')
+vim.cmd('LayerwiseMarkAsBuilt')
+vim.cmd('LayerwiseBaseline auto')
+equal('marks of what is recorded as built', 'ccc  cccc c cc  ', signs)
 stop_all()
 
 -- Reordering, under the classic builder.

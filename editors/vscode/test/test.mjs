@@ -107,7 +107,31 @@ try {
 		assert.match(await window.page.locator(".monaco-hover:visible").first().textContent(), /src\/app\.js/),
 	);
 	await window.page.keyboard.press("Escape");
+
+	// Rename, where a stage is named and where it is copied from.
+	await window.goToLine(1, 26);
+	await window.page.keyboard.press("F2");
+	await window.page.locator(".rename-box input").fill("compile");
+	await window.page.keyboard.press("Enter");
+	await eventually("the stage is renamed", async () => {
+		const lines = await window.lines();
+		assert.match(lines[0], /AS compile/);
+		assert.match(lines[13], /--from=compile/);
+	});
+	await marksAre("marks after the rename, which changes no cache key", window, "ccc  ccrr c c?  ");
 	await window.save();
+
+	// What to compare with, and that it was built.
+	await window.command("Layerwise: Compare With");
+	const opened = window.page.locator(".quick-input-list .monaco-list-row", { hasText: /^The file as it was opened/ }).first();
+	await opened.waitFor();
+	await window.page.screenshot({ path: join(ARTEFACTS, "baselines.png") });
+	await opened.click();
+	await eventually("the status bar names the baseline that was chosen", async () => assert.match(await window.statusBar(), /as it was opened/));
+	await window.command("Layerwise: Mark as Built");
+	await window.command("Layerwise: Compare With");
+	await window.page.locator(".quick-input-list .monaco-list-row", { hasText: "Last on record" }).first().click();
+	await marksAre("marks of what is recorded as built", window, "ccc  cccc c cc  ");
 	await window.page.close();
 
 	// Reordering, under the classic builder, with a server that the settings name.
