@@ -106,7 +106,6 @@ func (c *Contents) Build(next cachemodel.Build, store *record.Store) cachemodel.
 		for name, named := range r.Contexts {
 			base.Contexts[name] = named.Tree
 		}
-		base.ContextImages = r.ContextImages
 		base.Images = map[string]cachemodel.Image{}
 		for ref, image := range next.Images { // of others both sides know the reference only, which is taken for the same image
 			if old, ok := r.Images[ref]; ok {

@@ -152,7 +152,7 @@ func (o Options) bakeFiles() ([]string, error) {
 		return nil, fmt.Errorf("%s is set, which Layerwise does not know", bakeRelativeEnv)
 	}
 	named := o.Files
-	if list := env[bakeFileEnv]; list != "" && named == nil {
+	if list := env[bakeFileEnv]; list != "" && len(named) == 0 {
 		sep := env[bakeSeparatorEnv]
 		if sep == "" {
 			sep = string(os.PathListSeparator)
@@ -174,7 +174,7 @@ func (o Options) bakeFiles() ([]string, error) {
 		}
 		files = append(files, file)
 	}
-	if named != nil {
+	if len(named) > 0 {
 		return files, nil
 	}
 	own := false

@@ -29,7 +29,7 @@ const (
 // Options say what to read.
 type Options struct {
 	Dir      string            // absolute: the project's directory, where the command would be run
-	Files    []string          // as -f gives them, relative to Dir; nil are those that the command finds
+	Files    []string          // as -f gives them, relative to Dir; none are those that the command finds
 	Env      []string          // KEY=VALUE, of the process that would build
 	EnvFiles []string          // --env-file of compose; nil is .env
 	Vars     map[string]string // --var of bake

@@ -153,7 +153,7 @@ func (o Options) composeEnv() (types.Mapping, []string, error) {
 func (o Options) composeFiles(env types.Mapping) ([]string, error) {
 	var files []string
 	named := o.Files
-	if list, ok := env[consts.ComposeFilePath]; ok && named == nil {
+	if list, ok := env[consts.ComposeFilePath]; ok && len(named) == 0 {
 		sep := env[consts.ComposePathSeparator]
 		if sep == "" {
 			sep = string(os.PathListSeparator)
@@ -167,7 +167,7 @@ func (o Options) composeFiles(env types.Mapping) ([]string, error) {
 		}
 		files = append(files, file)
 	}
-	if files != nil {
+	if len(files) > 0 {
 		return files, nil
 	}
 	for _, names := range [][]string{composeNames, composeOverrideNames} {

@@ -129,9 +129,17 @@ type Choice struct {
 	Same []Entry
 }
 
-// Is says whether id is the choice's or that of one of the same settings.
-func (c *Choice) Is(id string) bool {
-	return c.ID == id || slices.ContainsFunc(c.Same, func(e Entry) bool { return e.ID == id })
+// Of gives the entry with this ID, if it is the choice's or one of the same settings.
+func (c *Choice) Of(id string) *Entry {
+	if c.ID == id {
+		return &c.Entry
+	}
+	for i := range c.Same {
+		if c.Same[i].ID == id {
+			return &c.Same[i]
+		}
+	}
+	return nil
 }
 
 // equal says whether two entries build the same.

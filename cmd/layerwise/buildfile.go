@@ -37,8 +37,9 @@ func (o buildFileOptions) named() (string, error) {
 }
 
 // entry finds the service or target that builds a Dockerfile: the one that was asked for, which may stand for the
-// Dockerfile too (path is then ""), or the only one that there is. The notes are for people.
-func (o buildFileOptions) entry(ctx context.Context, path string) (entry *buildfiles.Entry, notes []string, err error) {
+// Dockerfile too (path is then ""), or the only one that there is; of several the one that was built last, by its ID. The
+// notes are for people.
+func (o buildFileOptions) entry(ctx context.Context, path string, last func() string) (entry *buildfiles.Entry, notes []string, err error) {
 	id, err := o.named()
 	if err != nil || id == "" && o.off {
 		return nil, nil, err
@@ -59,6 +60,13 @@ func (o buildFileOptions) entry(ctx context.Context, path string) (entry *buildf
 	if id == "" {
 		choices := buildfiles.Choices(projects, path)
 		if len(choices) > 1 {
+			if id := last(); id != "" {
+				for _, c := range choices {
+					if e := c.Of(id); e != nil {
+						return e, notes, nil
+					}
+				}
+			}
 			var flags []string
 			for _, c := range choices {
 				flags = append(flags, entryFlag(&c.Entry))

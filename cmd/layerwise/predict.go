@@ -119,7 +119,13 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 		return nil, err
 	}
 	options := explicit
-	entry, path, notes, err := o.entry(ctx, file)
+	store := record.NewStore(digestCache())
+	entry, path, notes, err := o.entry(ctx, file, func(path string) string {
+		if last, _ := baseline.Stored(store, spec, path, explicit.Match()); last != nil {
+			return last.Name
+		}
+		return ""
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +140,6 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 		return nil, err
 	}
 	next := cachemodel.Build{File: dockerfile.Parse(source.New(content), nil), Contexts: map[string]*buildcontext.Tree{}}
-	store := record.NewStore(digestCache())
 	request := baseline.Request{Spec: spec, Dockerfile: path, BaselineFile: o.baselineFile, CacheDir: digestCache()}
 	request.Record, amiss = baseline.Stored(store, spec, path, options.Match())
 	notes = append(notes, amiss...)
@@ -230,8 +235,9 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	return &prediction{report, label, notes, next.File.Text}, nil
 }
 
-// entry finds the service or target whose settings count, if any, and the Dockerfile's absolute path.
-func (o predictOptions) entry(ctx context.Context, file string) (*buildfiles.Entry, string, []string, error) {
+// entry finds the service or target whose settings count, if any, and the Dockerfile's absolute path. last gives the name
+// of a Dockerfile's last build.
+func (o predictOptions) entry(ctx context.Context, file string, last func(path string) string) (*buildfiles.Entry, string, []string, error) {
 	named, err := o.buildFiles.named()
 	if err != nil {
 		return nil, "", nil, err
@@ -245,7 +251,7 @@ func (o predictOptions) entry(ctx context.Context, file string) (*buildfiles.Ent
 	if named == "" && (o.context != "" || o.engine == string(cachemodel.Classic)) {
 		return nil, path, nil, nil
 	}
-	entry, notes, err := o.buildFiles.entry(ctx, path)
+	entry, notes, err := o.buildFiles.entry(ctx, path, func() string { return last(path) })
 	if entry != nil && path == "" {
 		path = entry.Dockerfile
 	}
