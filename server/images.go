@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"go.lsp.dev/protocol"
 )
 
 // lookAgain is how long what is known of the workspace's other Dockerfiles is good enough for completion.
@@ -45,4 +47,29 @@ func (s *session) imagesBeside(d *document) []string {
 	}
 	slices.Sort(images)
 	return slices.Compact(images)
+}
+
+// tagsOf returns the tags of an image that are known now, and whether no more will be known soon. Those that are not known, or for
+// long, are asked for in the background, if the user allows that.
+func (s *session) tagsOf(image string, allowed bool) (tags []string, all bool) {
+	if !allowed {
+		return nil, true
+	}
+	tags, ask := s.tags.Known(image)
+	if ask {
+		s.background("asking for tags", func(ctx context.Context) {
+			if err := s.tags.Ask(ctx, image); err != nil && ctx.Err() == nil {
+				s.tell(protocol.MessageTypeLog, err.Error())
+			}
+		})
+	}
+	return tags, !s.tags.Pending(image)
+}
+
+// tagsDir is where tags are kept, "" if nothing is.
+func tagsDir(cacheDir string) string {
+	if cacheDir == "" {
+		return ""
+	}
+	return filepath.Join(cacheDir, "tags")
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/layerwise/layerwise/server/registry"
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -29,6 +30,7 @@ type session struct {
 	store       *record.Store // of the builds that were made
 	findBuilder func(string) (Builder, error)
 	maxFolders  int
+	tags        *registry.Tags
 
 	state    atomic.Int32 // lifecycle
 	exit     chan struct{}
@@ -54,7 +56,7 @@ type session struct {
 
 func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *session {
 	return &session{
-		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, maxFolders: cmp.Or(options.MaxFolders, maxFolders()),
+		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, tags: registry.New(tagsDir(options.CacheDir)), maxFolders: cmp.Or(options.MaxFolders, maxFolders()),
 		exit: make(chan struct{}), settled: make(chan struct{}), refresh: make(chan struct{}, 1),
 		settings:  scopedSettings{global: defaultSettings()},
 		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{}, told: map[string]bool{},

@@ -29,6 +29,7 @@ type settings struct {
 	Platform             string            `json:"platform"`
 	InlayHints           bool              `json:"inlayHints"`
 	CodeLens             bool              `json:"codeLens"`
+	Registry             string            `json:"registry"`
 	FormatKeywords       bool              `json:"formatKeywords"`
 	FormatContinuations  bool              `json:"formatContinuations"`
 	WorkspaceDiagnostics bool              `json:"workspaceDiagnostics"`
@@ -38,7 +39,7 @@ type settings struct {
 }
 
 func defaultSettings() settings {
-	return settings{Baseline: "auto", InlayHints: true, CodeLens: true, FormatKeywords: true, FormatContinuations: true, ShellCheck: true}
+	return settings{Baseline: "auto", InlayHints: true, CodeLens: true, Registry: "off", FormatKeywords: true, FormatContinuations: true, ShellCheck: true}
 }
 
 // setting is one line of the table that everything about settings comes from: the JSON schema, the page docs/protocol.md and how values
@@ -69,6 +70,8 @@ var settingsTable = []setting{
 		field: func(s *settings) any { return &s.InlayHints }},
 	{name: "codeLens", want: "true or false", about: "a summary above each stage",
 		field: func(s *settings) any { return &s.CodeLens }},
+	{name: "registry", want: `"off" or "on"`, values: []string{"off", "on"}, about: "ask registries for the tags of images while they are typed, with the credentials of the Docker configuration",
+		field: func(s *settings) any { return &s.Registry }},
 	{name: "formatKeywords", want: "true or false", about: "formatting puts instructions into upper case",
 		field: func(s *settings) any { return &s.FormatKeywords }},
 	{name: "formatContinuations", want: "true or false", about: "formatting touches instructions of several lines",

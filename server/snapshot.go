@@ -67,7 +67,7 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 	}
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, options) })
 	snap.images = func() []string { return s.imagesBeside(d) }
-	snap.tags = func(string) ([]string, bool) { return nil, true }
+	snap.tags = func(image string) ([]string, bool) { return s.tagsOf(image, own.Registry == "on") }
 	snap.variables = sync.OnceValue(func() *scope.Variables { return scope.New(file) })
 	snap.marks = sync.OnceValue(func() *marks {
 		steps, plan, err := w.judge(file, overlays)
