@@ -180,6 +180,21 @@ end, function()
   return hover
 end)
 
+-- Completion: a stage, where the buffer names one half.
+vim.api.nvim_buf_set_lines(0, -1, -1, false, { 'COPY --from=bu' })
+local completed
+local at_end = { textDocument = vim.lsp.util.make_text_document_params(0), position = { line = vim.api.nvim_buf_line_count(0) - 1, character = 14 } }
+vim.lsp.buf_request(0, 'textDocument/completion', at_end, function(_, result)
+  completed = {}
+  for _, item in ipairs(result and (result.items or result) or {}) do
+    table.insert(completed, item.label)
+  end
+end)
+equal('the stage that is offered first', 'build', function()
+  return completed and completed[1]
+end)
+vim.api.nvim_buf_set_lines(0, -2, -1, false, {})
+
 -- Rename, where a stage is named and where it is copied from.
 vim.api.nvim_win_set_cursor(0, { 1, 24 })
 vim.lsp.buf.rename('compile')

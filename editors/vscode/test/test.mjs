@@ -108,6 +108,17 @@ try {
 	);
 	await window.page.keyboard.press("Escape");
 
+	// Completion, with the file's own stages and the context's files.
+	await window.goToLine(17);
+	await window.page.keyboard.type("COPY --from=bu");
+	await window.page.keyboard.press("Control+Space");
+	await window.page.locator(".suggest-widget.visible .monaco-list-row", { hasText: "build" }).first().waitFor();
+	await window.page.screenshot({ path: join(ARTEFACTS, "completion.png") });
+	await window.page.keyboard.press("Enter");
+	await eventually("the completed stage", async () => assert.match((await window.lines())[16], /^COPY --from=build/));
+	await window.page.keyboard.press("Shift+Home");
+	await window.page.keyboard.press("Delete");
+
 	// Rename, where a stage is named and where it is copied from.
 	await window.goToLine(1, 26);
 	await window.page.keyboard.press("F2");
