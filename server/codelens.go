@@ -32,7 +32,24 @@ func codeLens(ctx context.Context, snap *snapshot, _ *protocol.CodeLensParams) (
 		}
 		lenses = append(lenses, protocol.CodeLens{Range: at, Command: command})
 	}
+	if lens := buildLens(snap); lens != nil {
+		lenses = append(lenses, *lens)
+	}
 	return lenses, nil
+}
+
+// buildLens says above the first stage whose settings are taken, if there is anything to choose.
+func buildLens(snap *snapshot) *protocol.CodeLens {
+	if len(snap.file.Stages) == 0 || snap.file.Stages[0].From == nil || len(snap.world.choices) == 0 {
+		return nil
+	}
+	title := "no service's or target's settings"
+	if e := snap.world.entry; e != nil {
+		title = e.Title()
+	}
+	first := snap.file.Stages[0].From
+	at := snap.can.encoding.rangeOf(snap.file.Text, source.Span{Start: first.Span.Start, End: first.Keyword.Span.End})
+	return &protocol.CodeLens{Range: at, Command: protocol.Command{Title: title, Command: selectBuildCommand, Arguments: []protocol.LSPAny{jsonText(string(snap.uri))}}}
 }
 
 // stageSummary is the lens's text, as in "5 of 7 cached · rebuilds from line 9 · about 48 s · vs git HEAD".

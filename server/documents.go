@@ -126,6 +126,7 @@ func didChange(s *session, p *protocol.DidChangeTextDocumentParams) {
 	d.version = p.TextDocument.Version
 	s.overlayLocked(d.path)
 	if !d.dockerfile {
+		s.buildFileChangedLocked(d.path)
 		return
 	}
 	d.current = s.snapshotLocked(d, dockerfile.Parse(d.text, d.current.file), d.world)

@@ -101,8 +101,8 @@ func baseSpec(choice, root, path string) (baseline.Spec, error) {
 }
 
 // findBase finds what next is compared with. What the user asked for by name and is not there is the error; the base is
-// then the next best.
-func findBase(ctx context.Context, r baseline.Request, next cachemodel.Build, store *record.Store) (base, error) {
+// then the next best. before gives a build that is not on record the settings of its time.
+func findBase(ctx context.Context, r baseline.Request, next cachemodel.Build, store *record.Store, before func(baseline.Baseline, *cachemodel.Build)) (base, error) {
 	found, err := baseline.Find(ctx, r)
 	if err != nil {
 		r.Spec = baseline.Spec{Kind: baseline.Opened}
@@ -116,7 +116,11 @@ func findBase(ctx context.Context, r baseline.Request, next cachemodel.Build, st
 	}
 	if c := found.Contents; c != nil {
 		b.context = c.Context
-		b.plans = []*cachemodel.Plan{cachemodel.NewPlan(c.Build(next, store))}
+		earlier := c.Build(next, store)
+		if c.Record == nil {
+			before(found, &earlier) // its settings
+		}
+		b.plans = []*cachemodel.Plan{cachemodel.NewPlan(earlier)}
 	}
 	return b, err
 }

@@ -16,6 +16,7 @@ import (
 var commands = map[string]func(ctx context.Context, s *session, document uri.URI, choice string) error{
 	selectBaselineCommand: selectBaseline,
 	markAsBuiltCommand:    markAsBuilt,
+	selectBuildCommand:    selectBuild,
 }
 
 func commandNames() []string { return slices.Sorted(maps.Keys(commands)) }

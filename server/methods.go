@@ -31,6 +31,7 @@ var methods = map[string]method{
 	protocol.MethodWorkspaceExecuteCommand: anytime(executeCommand),
 
 	baselinesMethod: anytime(baselines),
+	buildsMethod:    anytime(buildsOf),
 
 	protocol.MethodTextDocumentDiagnostic:    query(diagnostic, func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodTextDocumentInlayHint:     query(inlayHint, func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI }),

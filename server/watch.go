@@ -53,6 +53,9 @@ func (l *loader) watch() bool {
 		}
 	}
 	visit(root, tree.Root())
+	for _, file := range l.builds.files {
+		folders = append(folders, filepath.Dir(file))
+	}
 	asked := []string{root}
 	for _, path := range l.git {
 		if folder := filepath.Dir(path); !slices.Contains(asked, folder) {
@@ -212,6 +215,7 @@ func (s *session) fileChanged(path string) {
 }
 
 func (s *session) fileChangedLocked(path string) {
+	s.buildFileChangedLocked(path)
 	for _, d := range s.documents {
 		if d.dockerfile && slices.Contains(d.config.Looked, path) {
 			s.readConfigLocked(d)
@@ -249,7 +253,7 @@ func (s *session) allChanged() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.documents {
-		d.stale = staleness{context: true, baseline: true}
+		d.stale = staleness{context: true, baseline: true, builds: true}
 		d.wake(d.reload)
 	}
 }

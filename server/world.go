@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"go.lsp.dev/protocol"
 )
@@ -32,6 +34,9 @@ type world struct {
 	contexts      map[string]*buildcontext.Tree // the named ones
 	contextDirs   map[string]string
 	contextImages map[string]string     // the named ones that are no folders
+	entry         *buildfiles.Entry     // the service or target whose settings are taken, nil if there is none
+	choices       []buildfiles.Choice   // that there are
+	buildFiles    []string              // say so
 	choice        string                // which baseline is asked for
 	written       map[*document]string  // of the files that are open: what they held when the context was read
 	ignoreFiles   []string              // may say what is left out of the context
@@ -48,6 +53,7 @@ type staleness struct {
 	context  bool     // anything in it
 	paths    []string // these of its files
 	baseline bool
+	builds   bool // how the image is built
 }
 
 // loader keeps one document's world up to date. Only its own goroutine uses it.
@@ -67,6 +73,8 @@ type loader struct {
 	newest      *record.Record // in the store, when the base was found
 	choice      string         // which baseline is asked for
 	recordNotes []string       // what is wrong with the records
+	builds      builds
+	entryAtOpen *buildfiles.Entry // as it was when the file was opened
 	loaded      bool
 }
 
@@ -127,7 +135,7 @@ func (l *loader) load(ctx context.Context) {
 	opened, written := d.opened, s.writtenLocked()
 	s.mu.Unlock()
 	changed := !l.loaded || !reflect.DeepEqual(own, l.settings)
-	if !changed && !stale.context && len(stale.paths) == 0 && !stale.baseline {
+	if !changed && !stale.context && len(stale.paths) == 0 && !stale.baseline && !stale.builds {
 		return
 	}
 	l.settings = own
@@ -140,9 +148,22 @@ func (l *loader) load(ctx context.Context) {
 		s.log.Sugar().Warnf("the baseline that was chosen for %s: %v", d.path, invalid)
 		choice, spec = "auto", baseline.Spec{Kind: baseline.Auto}
 	}
-	again := changed || choice != l.choice || stale.baseline && l.baseMoved(ctx, choice, spec)
+	rebuilt := false
+	if changed || stale.builds || stale.context {
+		found := s.readBuilds(ctx, d, root, l.builds)
+		rebuilt = !found.same(&l.builds)
+		l.builds = found
+		if !l.loaded {
+			l.entryAtOpen = found.entry
+		}
+	}
+	again := changed || rebuilt || choice != l.choice || stale.baseline && l.baseMoved(ctx, choice, spec)
 	l.choice = choice
-	options := buildOptions(own, root, d.path)
+	explicit := buildOptions(own, root, d.path)
+	options := explicit
+	if e := l.builds.entry; e != nil && options.Engine != cachemodel.Classic {
+		options = e.Fill(options)
+	}
 	if again {
 		l.record, l.recordNotes = baseline.Stored(s.store, spec, d.path, options.Match())
 	}
@@ -151,7 +172,7 @@ func (l *loader) load(ctx context.Context) {
 		Spec: spec, Dockerfile: d.path, ContextDir: l.folder, CacheDir: s.cacheDir,
 		Opened: &baseline.Contents{File: opened, Context: l.atOpen},
 	}
-	next := &world{settings: own, dir: l.folder, choice: choice, written: written}
+	next := &world{entry: l.builds.entry, choices: l.builds.choices, buildFiles: l.builds.files, settings: own, dir: l.folder, choice: choice, written: written}
 	if l.dir != nil {
 		next.context, next.root = l.dir.Tree(), l.dir.Root()
 		next.ignoreFiles = l.dir.IgnoreFiles()
@@ -180,8 +201,12 @@ func (l *loader) load(ctx context.Context) {
 	next.contextDirs, next.contextImages = options.Contexts, options.Images
 	next.build = options.Settings()
 	next.contexts = l.readContexts(ctx, options.Contexts)
+	request.Contexts = map[string]record.NamedContext{}
+	for name, folder := range options.Contexts {
+		request.Contexts[name] = record.NamedContext{Dir: folder, Tree: next.contexts[name]}
+	}
 	if again {
-		l.findBase(ctx, request, next)
+		l.findBase(ctx, request, next, explicit)
 	}
 	next.base, next.git = l.base, l.git
 	if next.context != nil && next.base.context != nil && next.build.Engine != cachemodel.Classic {
@@ -191,7 +216,7 @@ func (l *loader) load(ctx context.Context) {
 		name, _ := within(next.dir, l.d.path)
 		next.sent = sync.OnceValue(func() *rules.Context { return sent(tree, filepath.ToSlash(name)) })
 	}
-	next.notes = slices.Concat(l.amiss, l.base.notes)
+	next.notes = slices.Concat(l.amiss, l.base.notes, l.builds.notes)
 	if taken != "" {
 		next.notes = append(next.notes, fmt.Sprintf("Settings as in %s: %s.", l.record.Label(), taken))
 	}
@@ -230,7 +255,7 @@ func (l *loader) baseMoved(ctx context.Context, choice string, spec baseline.Spe
 	return known != now || l.s.builder(l.settings.BuildKit) != nil
 }
 
-func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world) {
+func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world, explicit baseline.Options) {
 	dir := filepath.Dir(l.d.path)
 	if l.d.path != "" {
 		l.head, _ = gittree.Head(ctx, dir) // no repository, no head
@@ -238,7 +263,20 @@ func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world) {
 		l.newest, _ = l.s.store.Latest(l.d.path, record.Match{})
 	}
 	var err error
-	l.base, err = findBase(ctx, r, cachemodel.Build{Context: w.context, Contexts: w.contexts, ContextImages: w.contextImages, Settings: w.build}, l.s.store)
+	l.base, err = findBase(ctx, r, cachemodel.Build{Context: w.context, Contexts: w.contexts, ContextImages: w.contextImages, Settings: w.build}, l.s.store, func(found baseline.Baseline, base *cachemodel.Build) {
+		e, rev := w.entry, ""
+		switch {
+		case e == nil || base.Settings.Engine == cachemodel.Classic:
+			return
+		case found.Kind == string(baseline.Git):
+			rev = found.Ref
+		case found.Kind == string(baseline.Opened) && l.entryAtOpen != nil && l.entryAtOpen.ID == e.ID:
+			e = l.entryAtOpen
+		}
+		engine := base.Settings.Engine
+		base.Settings, base.ContextImages = e.Before(ctx, rev, buildfiles.Options{Env: os.Environ()}, explicit)
+		base.Settings.Engine = engine
+	})
 	if err != nil && ctx.Err() == nil {
 		note := fmt.Sprintf("The baseline %q (setting layerwise.baseline) is not there: %v.", l.choice, err)
 		l.base.notes = append(l.base.notes, note)

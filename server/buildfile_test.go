@@ -1,0 +1,120 @@
+package server_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/layerwise/layerwise/server"
+	"github.com/layerwise/layerwise/server/lsptest"
+)
+
+// openProject writes a workspace and opens an editor in it.
+func openProject(t *testing.T, files map[string]string) (*lsptest.Editor, string) {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := lsptest.Start(t, server.Options{CacheDir: t.TempDir()})
+	e.Initialize(map[string]any{}, painter, root)
+	return e, root
+}
+
+// awaitMarks waits for marks of a Dockerfile for which matches holds.
+func awaitMarks(e *lsptest.Editor, uri string, matches func(marks string) bool) {
+	e.Await("layerwise/cacheStatus", func(params json.RawMessage) bool {
+		var p struct {
+			URI, State string
+			Steps      []struct{ Text, Status string }
+		}
+		if json.Unmarshal(params, &p) != nil || p.URI != uri || p.State != "ready" {
+			return false
+		}
+		marks := ""
+		for _, s := range p.Steps {
+			marks += s.Text + "=" + s.Status + " "
+		}
+		return matches(marks)
+	})
+}
+
+// TestBuildChoice takes a Dockerfile's settings from Compose and bake files, from unsaved text too, and lets people choose.
+func TestBuildChoice(t *testing.T) {
+	e, root := openProject(t, map[string]string{
+		"app/Dockerfile":  "FROM alpine AS dev\nARG V\nCOPY app/a.txt /\nRUN dev\nFROM dev AS prod\nRUN prod\n",
+		"app/a.txt":       "a",
+		"compose.yaml":    "services:\n  web:\n    build:\n      context: .\n      dockerfile: app/Dockerfile\n      target: dev\n      args: {V: '1'}\n",
+		"docker-bake.hcl": "target \"all\" {\n  dockerfile = \"app/Dockerfile\"\n}\n",
+	})
+	dockerfile, compose := lsptest.URI(filepath.Join(root, "app", "Dockerfile")), lsptest.URI(filepath.Join(root, "compose.yaml"))
+	text, _ := os.ReadFile(filepath.Join(root, "app", "Dockerfile"))
+	e.OpenFile(dockerfile, "dockerfile", string(text))
+	awaitMarks(e, dockerfile, func(marks string) bool {
+		return strings.Contains(marks, "COPY app/a.txt /=cached") && strings.Contains(marks, "RUN dev=cached") && strings.Contains(marks, "RUN prod=skipped")
+	})
+
+	lenses := func() string {
+		var out []struct {
+			Command struct{ Title, Command string }
+		}
+		e.MustCall("textDocument/codeLens", lsptest.Document(dockerfile), &out)
+		titles := ""
+		for _, l := range out {
+			if l.Command.Command == "layerwise.selectBuild" {
+				titles += l.Command.Title
+			}
+		}
+		return titles
+	}
+	if got := lenses(); got != "compose service web" {
+		t.Errorf("the lens says %q", got)
+	}
+	var builds struct {
+		Current string
+		Items   []struct{ ID, Label, Detail string }
+	}
+	e.MustCall("layerwise/builds", lsptest.Document(dockerfile), &builds)
+	ids := ""
+	for _, item := range builds.Items {
+		ids += item.ID + " "
+	}
+	if builds.Current != "compose:web" || ids != "compose:web bake:all auto none " {
+		t.Errorf("builds: %+v", builds)
+	}
+
+	// An argument in the unsaved Compose file, then text that is half typed: the last good one counts.
+	content, _ := os.ReadFile(filepath.Join(root, "compose.yaml"))
+	e.OpenFile(compose, "dockercompose", string(content))
+	e.Replace(compose, 2, strings.Replace(string(content), "'1'", "'2'", 1))
+	awaitMarks(e, dockerfile, func(marks string) bool {
+		return strings.Contains(marks, "COPY app/a.txt /=cached") && strings.Contains(marks, "RUN dev=rebuilt")
+	})
+	e.Replace(compose, 3, strings.Replace(string(content), "target: dev", "target: [", 1))
+	e.Replace(compose, 4, strings.Replace(string(content), "target: dev", "target: prod", 1))
+	awaitMarks(e, dockerfile, func(marks string) bool {
+		return strings.Contains(marks, "RUN prod=") && !strings.Contains(marks, "RUN prod=skipped")
+	})
+
+	// Another choice, by its name and by asking.
+	e.MustCall("workspace/executeCommand", map[string]any{"command": "layerwise.selectBuild", "arguments": []string{dockerfile, "none"}}, nil)
+	awaitMarks(e, dockerfile, func(marks string) bool { return strings.Contains(marks, "COPY app/a.txt /=rebuilt") }) // not in this context
+	e.Answer("window/showMessageRequest", func(params json.RawMessage) any {
+		var p struct{ Actions []struct{ Title string } }
+		json.Unmarshal(params, &p)
+		return map[string]any{"title": p.Actions[1].Title}
+	})
+	e.MustCall("workspace/executeCommand", map[string]any{"command": "layerwise.selectBuild", "arguments": []string{dockerfile}}, nil)
+	awaitMarks(e, dockerfile, func(marks string) bool { return strings.Contains(marks, "RUN prod=cached") })
+	if got := lenses(); got != "bake target all" {
+		t.Errorf("the lens says %q", got)
+	}
+}
