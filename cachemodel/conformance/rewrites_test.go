@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/imagediff"
+	"github.com/layerwise/layerwise/cachemodel/replay"
 	"github.com/moby/buildkit/client"
 	"github.com/tonistiigi/fsutil"
 	"golang.org/x/tools/txtar"
@@ -133,12 +135,57 @@ func countOrEmpty(n int) string {
 	return fmt.Sprint(n)
 }
 
-// offers are the rewrites for both builders. They may overlap, so those of one builder are taken.
+// offers are what is offered for a case: for BuildKit with what is known of commands, else for the classic builder.
 func offers(file *dockerfile.File, c RewriteCase) []reorder.Rewrite {
-	if rewrites := reorder.Suggest(file, reorder.BuildKit); len(rewrites) > 0 {
+	model := reorder.Model{Context: caseContext(c.Files), Seconds: replay.Costs{}.Seconds}
+	if rewrites := reorder.Best(context.Background(), file, model, reorder.Known); len(rewrites) > 0 {
 		return rewrites
 	}
 	return reorder.Suggest(file, reorder.Classic)
+}
+
+// caseContext is a case's context as rewrites see it: without what is ignored, which is left out by hand here.
+type caseContext map[string]string
+
+func (c caseContext) List(dir string) []string {
+	prefix := ""
+	if dir != "." {
+		prefix = dir + "/"
+	}
+	var names []string
+	for name := range c {
+		rest, ok := strings.CutPrefix(name, prefix)
+		if !ok || c.ignored(name) {
+			continue
+		}
+		first, _, deeper := strings.Cut(strings.TrimSuffix(rest, "*"), "/")
+		if deeper {
+			first += "/"
+		}
+		if !slices.Contains(names, first) {
+			names = append(names, first)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (c caseContext) Read(file string) ([]byte, bool) {
+	for _, name := range []string{file, file + "*"} {
+		if text, ok := c[name]; ok && !c.ignored(name) {
+			return []byte(text), true
+		}
+	}
+	return nil, false
+}
+
+func (c caseContext) ignored(name string) bool {
+	if name == "offers" {
+		return true
+	}
+	return slices.ContainsFunc(strings.Fields(c[".dockerignore"]), func(line string) bool {
+		return name == line || strings.HasPrefix(name, line+"/")
+	})
 }
 
 func sameImage(before []imagediff.Image, build func(string) ([]imagediff.Image, error), text string, edits []source.Edit) error {
