@@ -68,6 +68,8 @@ var compared = map[string]func(answer any) any{
 			return text + string(painted)
 		})
 	},
+	"textDocument/rangeFormatting":  sorted,
+	"textDocument/onTypeFormatting": sorted,
 	"textDocument/prepareRename": func(a any) any {
 		if r := pick(a, "range"); r != nil {
 			return r
