@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,11 +76,12 @@ func (p *typist) ask(method string, more ...any) {
 var besidePeer = []struct {
 	name string
 	do   func(p *typist)
+	most int // lines that the npm server can take within the editor's patience; 0 is any number
 }{
-	{"diagnostics after a key", func(p *typist) { p.key(); p.diagnosed() }},
-	{"semantic tokens after a key", func(p *typist) { p.key(); p.ask("textDocument/semanticTokens/full") }},
-	{"symbols after a key", func(p *typist) { p.key(); p.ask("textDocument/documentSymbol") }},
-	{"folding after a key", func(p *typist) { p.key(); p.ask("textDocument/foldingRange") }},
+	{"diagnostics after a key", func(p *typist) { p.key(); p.diagnosed() }, 0},
+	{"semantic tokens after a key", func(p *typist) { p.key(); p.ask("textDocument/semanticTokens/full") }, 1000},
+	{"symbols after a key", func(p *typist) { p.key(); p.ask("textDocument/documentSymbol") }, 0},
+	{"folding after a key", func(p *typist) { p.key(); p.ask("textDocument/foldingRange") }, 0},
 }
 
 // BenchmarkBesidePeer takes turns between this server and the npm server, both as programs, so that whatever else the
@@ -90,6 +92,9 @@ func BenchmarkBesidePeer(b *testing.B) {
 	for _, op := range besidePeer {
 		for _, lines := range []int{50, 500, 1000, 5000} {
 			b.Run(fmt.Sprintf("%s/lines=%d", op.name, lines), func(b *testing.B) {
+				if op.most > 0 && lines > op.most {
+					b.Skip("SKIPPED: the npm server takes more than 20 s for this")
+				}
 				var typists [2]*typist
 				for i, cmd := range []*exec.Cmd{exec.Command(binary, "serve"), peerCommand(b)} {
 					typists[i] = openTypist(b, cmd, longDockerfile(lines))
@@ -133,4 +138,41 @@ func openTypist(b *testing.B, cmd *exec.Cmd, text string) *typist {
 	}
 	p.Drop()
 	return p
+}
+
+// BenchmarkStartBesidePeer is the time from starting each server to its answer to initialize, and what the process holds then and with
+// a document of 1,000 lines open and asked about.
+func BenchmarkStartBesidePeer(b *testing.B) {
+	if runtime.GOOS != "linux" {
+		b.Skip("SKIPPED: memory is read from /proc")
+	}
+	peerCommand(b)
+	binary := build(b)
+	var took [2][]time.Duration
+	var fresh, used [2]float64
+	for b.Loop() {
+		for i, cmd := range []*exec.Cmd{exec.Command(binary, "serve"), peerCommand(b)} {
+			dir := b.TempDir()
+			cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+b.TempDir())
+			began := time.Now()
+			p := &process{cmd: cmd, editor: lsptest.Command(b, cmd)}
+			p.editor.Initialize(map[string]any{"textDocument": map[string]any{"publishDiagnostics": map[string]any{}}}, nil, dir)
+			took[i] = append(took[i], time.Since(began))
+			fresh[i] = p.resident(b, "VmRSS")
+			uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+			p.editor.OpenFile(uri, "dockerfile", longDockerfile(1000))
+			for range 5 {
+				p.editor.MustCall("textDocument/semanticTokens/full", lsptest.Document(uri), nil)
+				p.editor.MustCall("textDocument/documentSymbol", lsptest.Document(uri), nil)
+			}
+			used[i] = p.resident(b, "VmRSS")
+			p.stop()
+		}
+	}
+	for i, who := range []string{"ours", "npm"} {
+		slices.Sort(took[i])
+		b.ReportMetric(float64(took[i][len(took[i])/2].Microseconds())/1000, "ms-start-"+who)
+		b.ReportMetric(fresh[i], "MiB-fresh-"+who)
+		b.ReportMetric(used[i], "MiB-used-"+who)
+	}
 }

@@ -186,7 +186,7 @@ func TestRecorded(t *testing.T) {
 				text, _ := json.Marshal(a)
 				return string(text)
 			}
-			t.Logf("%s %s\n%s\ntheirs: %s\nours:   %s %v", c.Method, at, c.Text, show(reduce(theirs)), show(reduce(ours)), err)
+			t.Logf("%s %s\n%s\ntheirs: %s\nours:   %s %v", as, at, c.Text, show(reduce(theirs)), show(reduce(ours)), err)
 		}
 	}
 	for n := 0; lines.Scan(); n++ {
