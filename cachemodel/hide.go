@@ -25,15 +25,24 @@ func HideSecrets(text string, secrets map[string]string) string {
 	return text
 }
 
+// Secrets are the build arguments that look like secrets.
+func Secrets(args map[string]string) map[string]string {
+	found := map[string]string{}
+	for name, value := range args {
+		if secret.Is(name, value) {
+			found[name] = value
+		}
+	}
+	return found
+}
+
 // hideSecrets keeps the values of build arguments that look like secrets out of what the steps say: an image or a path may
 // be named by one.
 func hideSecrets(steps []Step, bases []*Plan, next *Plan) {
 	secrets := map[string]string{}
 	for _, p := range append(slices.Clone(bases), next) {
-		for name, value := range p.build.Settings.Args {
-			if secret.Is(name, value) {
-				secrets[name+"="+value] = value
-			}
+		for name, value := range Secrets(p.build.Settings.Args) {
+			secrets[name+"="+value] = value
 		}
 	}
 	if len(secrets) == 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis/describe"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"go.lsp.dev/protocol"
 )
@@ -44,6 +45,7 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 	case about != "":
 		text = verdict + "\n\n────────\n\n" + about
 	}
+	text = cachemodel.HideSecrets(text, cachemodel.Secrets(snap.world.build.Args)) // a file may be named by one
 	kind := protocol.MarkupKindPlainText
 	if snap.can.markdown {
 		kind = protocol.MarkupKindMarkdown
@@ -67,7 +69,7 @@ func (snap *snapshot) copied(instruction int) *describe.Copied {
 		c.Files = append(c.Files, describe.File{Path: path, Size: node.Meta().Size})
 	}
 	if err != nil {
-		c.Problem = sentence(err.Error())
+		c.Problem = sentence(cachemodel.HideSecrets(err.Error(), cachemodel.Secrets(snap.world.build.Args)))
 	}
 	c.Ignored = snap.world.ignoredBy(snap.file.Instructions[instruction])
 	return c

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -46,7 +47,7 @@ func markAsBuilt(ctx context.Context, s *session, u uri.URI, _ string) error {
 		return err
 	}
 	choice := s.store.Choice(d.path, baselineChoice)
-	if spec, err := baseline.ParseSpec(w.choice); err == nil && spec.Kind != baseline.Auto && spec != (baseline.Spec{Kind: baseline.Recorded}) {
+	if spec, err := baseline.ParseSpec(cmp.Or(choice, w.settings.Baseline)); err == nil && spec.Kind != baseline.Auto && spec != (baseline.Spec{Kind: baseline.Recorded}) {
 		choice = string(baseline.Recorded) // else nobody would see it
 	}
 	return s.choose(d, baselineChoice, choice)
