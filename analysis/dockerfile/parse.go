@@ -94,6 +94,10 @@ func (f *File) finish() {
 		f.Problems = append(f.Problems, in.Problems...)
 	}
 	end := source.Span{Start: f.Text.Len(), End: f.Text.Len()}
+	if last := f.Text.LineCount() - 1; last > 0 && f.Text.Line(last).Len() == 0 { // BuildKit counts lines by their ends
+		at := f.Text.Line(last - 1).End
+		end = source.Span{Start: at, End: at}
+	}
 	switch {
 	case len(f.Instructions) == 0:
 		f.Problems = append(f.Problems, Problem{Kind: NoStage, Span: end, Message: "file with no instructions"})
