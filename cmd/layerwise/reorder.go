@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,28 +12,43 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/replay"
+	"github.com/layerwise/layerwise/proposals"
 	"github.com/pmezard/go-difflib/difflib"
 	"github.com/spf13/cobra"
 )
 
-const reorderHelp = `Offer an order of the instructions that lets builds reuse more, where the image provably stays as it is.
+const reorderHelp = `Offer an order of the instructions that lets builds reuse more, where the image stays as it is.
 
 FILE defaults to Dockerfile. Without --write or --diff it prints what it would do and why. To the classic builder every
 instruction is a step; to BuildKit ENV, CMD and the like are not, so that the answers differ: say with --engine which
 one builds the file. Where nothing is gained it says so; the exit code is 0 in either case, and 2 if FILE cannot be read.
 
+For BuildKit it looks for the order that would have cost least over the last commits that git has of the build context
+(--history; 0 reads none). Where there is no history, sources are taken to change at 80 of 100 builds, manifests of package
+managers at 10, other single files at 5. What steps take is what layerwise replay states. An installation that needs only
+some files of a COPY is put above it, with a COPY of those files. Each change has a grade:
+  proved  no instruction that changes places reads or writes what another does
+  known   it rests on facts about known commands, such as "npm ci reads package.json and its lock file"; they are stated
+--grade proved leaves out the latter. The times of files, the order of variables in the environment of a RUN and the image's
+history are not taken for differences.
+
 --format json prints
   {"file": "Dockerfile", "engine": "classic", "written": false,
-   "rewrites": [{"stage": 0, "title": "...", "explanation": "...", "grade": "proved",
+   "rewrites": [{"stage": 0, "title": "...", "explanation": "...", "grade": "proved", "before": 94.5, "after": 12.1,
                  "edits": [{"range": {"start": {"line": 2, "column": 1}, "end": {"line": 2, "column": 4}}, "newText": "..."}]}],
    "reason": "why nothing is gained, if there are no rewrites",
    "diff": "the change as a unified diff"}
+"before" and "after" are the seconds that all builds of the history cost; they are left out where nothing was counted.
 Lines and columns count from 1, columns in characters (Unicode code points).
 ` + verifyHelp
 
 func newReorder() *cobra.Command {
 	var write, diff, verify bool
-	var engine, format string
+	var engine, format, grade, contextDir string
+	var history int
 	var builder imageBuilder
 	cmd := &cobra.Command{
 		Use:   "reorder [FILE]",
@@ -50,13 +66,16 @@ func newReorder() *cobra.Command {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("--format %s: choose one of text, json", format)
 			}
-			r, err := reorderFile(path, reorder.Engine(engine))
+			if g := reorder.Grade(grade); g != reorder.Proved && g != reorder.Known {
+				return fmt.Errorf("--grade %s: choose one of proved, known", grade)
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+			defer stop()
+			r, err := reorderFile(ctx, path, reorderOptions{reorder.Engine(engine), contextDir, history, reorder.Grade(grade), progressOn(cmd.ErrOrStderr())})
 			if err != nil {
 				return err
 			}
 			if verify && len(r.rewrites) > 0 {
-				ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
-				defer stop()
 				v, err := builder.verify(ctx, path, r.file.Text.String(), r.after, cmd.ErrOrStderr())
 				if err != nil {
 					return err
@@ -76,6 +95,9 @@ func newReorder() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&engine, "engine", "buildkit", "buildkit or classic")
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&grade, "grade", "known", "the least sure that is offered: proved or known")
+	cmd.Flags().IntVar(&history, "history", 100, "how many commits the gain is counted over; 0 for none")
+	cmd.Flags().StringVar(&contextDir, "context", "", "the build context (default: the Dockerfile's folder)")
 	cmd.Flags().BoolVar(&write, "write", false, "change the file")
 	cmd.Flags().BoolVar(&diff, "diff", false, "print the change as a unified diff")
 	cmd.Flags().BoolVar(&verify, "verify", false, "build both files and compare the images")
@@ -93,13 +115,31 @@ type reordering struct {
 	after    string // the file with all rewrites
 }
 
-func reorderFile(path string, engine reorder.Engine) (reordering, error) {
+// reorderOptions are what a reordering depends on beside the file.
+type reorderOptions struct {
+	engine   reorder.Engine
+	context  string // "" is the Dockerfile's folder
+	history  int    // commits
+	grade    reorder.Grade
+	progress func(done, total int)
+}
+
+func reorderFile(ctx context.Context, path string, o reorderOptions) (reordering, error) {
 	content, err := readDockerfile(path)
 	if err != nil {
 		return reordering{}, err
 	}
-	r := reordering{path: path, engine: engine, file: dockerfile.Parse(source.New(content), nil)}
-	r.rewrites = reorder.Suggest(r.file, engine)
+	r := reordering{path: path, engine: o.engine, file: dockerfile.Parse(source.New(content), nil)}
+	if o.engine == reorder.Classic {
+		r.rewrites = reorder.Suggest(r.file, o.engine)
+	} else if model, err := reorderModel(ctx, r.file, path, o); err != nil {
+		return r, err
+	} else {
+		r.rewrites = reorder.Best(ctx, r.file, model, o.grade)
+	}
+	if err := ctx.Err(); err != nil {
+		return r, err
+	}
 	var edits []source.Edit
 	for _, rewrite := range r.rewrites {
 		edits = append(edits, rewrite.Edits...)
@@ -107,6 +147,32 @@ func reorderFile(path string, engine reorder.Engine) (reordering, error) {
 	r.after, err = source.Apply(content, edits)
 	return r, err
 }
+
+// reorderModel reads the build context and its history. Without a repository there is none.
+func reorderModel(ctx context.Context, file *dockerfile.File, path string, o reorderOptions) (reorder.Model, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return reorder.Model{}, err
+	}
+	if o.context == "" {
+		o.context = filepath.Dir(path)
+	}
+	dir, err := disk.Open(ctx, o.context, path, disk.Options{CacheDir: digestCache()})
+	if err != nil {
+		return reorder.Model{}, err
+	}
+	var history *replay.History
+	if o.history > 0 {
+		history, err = replay.Load(ctx, replay.Request{Dockerfile: path, ContextDir: o.context, Commits: o.history}, o.progress)
+		if err != nil || history.Builds() < leastHistory {
+			history = nil // no repository, or too young a one
+		}
+	}
+	return proposals.Model(dir.Tree(), o.context, file, history, cachemodel.Settings{}, recordedCosts(path)), nil
+}
+
+// leastHistory is how many builds must be known for them to say more than the prior does.
+const leastHistory = 10
 
 func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 	if asJSON {
@@ -130,7 +196,7 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 	}
 	for _, rewrite := range r.rewrites {
 		at := positionOf(r.file.Text, rewrite.Span.Start)
-		fmt.Fprintf(w, "%s:%d: %s\n", r.path, at.Line, p.paint(p.bold, rewrite.Title))
+		fmt.Fprintf(w, "%s:%d: %s (%s)\n", r.path, at.Line, p.paint(p.bold, rewrite.Title), rewrite.Grade)
 		for _, line := range strings.Split(rewrite.Explanation, "\n") {
 			fmt.Fprintf(w, "  %s\n", line)
 		}
@@ -149,11 +215,13 @@ func (r reordering) printJSON(w io.Writer, written bool) error {
 		Title       string     `json:"title"`
 		Explanation string     `json:"explanation"`
 		Grade       string     `json:"grade"`
+		Before      float64    `json:"before,omitzero"`
+		After       float64    `json:"after,omitzero"`
 		Edits       []textEdit `json:"edits"`
 	}
 	rewrites := []jsonRewrite{}
 	for _, rewrite := range r.rewrites {
-		rewrites = append(rewrites, jsonRewrite{rewrite.Stage, rewrite.Title, rewrite.Explanation, string(rewrite.Grade), textEdits(r.file.Text, rewrite.Edits)})
+		rewrites = append(rewrites, jsonRewrite{rewrite.Stage, rewrite.Title, rewrite.Explanation, string(rewrite.Grade), rewrite.Before, rewrite.After, textEdits(r.file.Text, rewrite.Edits)})
 	}
 	reason := ""
 	if len(rewrites) == 0 {
