@@ -84,7 +84,7 @@ func newReplayPage(r *replayReport) *replayPage {
 	total("What happened", "happened", r.Actual.Seconds, "")
 	total("The file as it is now", "before", r.Today.Seconds, "")
 	if r.Proposed != nil {
-		total("In the proposed order", "after", r.Proposed.Seconds, fmt.Sprintf("%.0f %% less", saved(r)))
+		total("In the proposed order", "after", r.Proposed.Seconds, fmt.Sprintf("%.0f %% less", savedBy(r)))
 	}
 	p.Unit = "The times are weights by the kind of command, listed below, not measurements; layerwise build records real ones."
 	if recorded, all := recordedSteps(r.Today); recorded > 0 {

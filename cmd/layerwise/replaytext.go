@@ -133,7 +133,7 @@ func replaySummary(r *replayReport) (out []string) {
 	}
 	out = append(out, line, fmt.Sprintf("With the file as it is now, over %s: %.0f.", count(len(r.Today.Builds), "build"), r.Today.Seconds))
 	if r.Proposed != nil {
-		out = append(out, fmt.Sprintf("With the order that layerwise reorder proposes: %.0f, %.0f %% less.", r.Proposed.Seconds, saved(r)))
+		out = append(out, fmt.Sprintf("With the order that layerwise reorder proposes: %.0f, %.0f %% less.", r.Proposed.Seconds, savedBy(r)))
 		for _, rewrite := range r.Proposed.Rewrites {
 			out = append(out, fmt.Sprintf("  %s (%s)", rewrite.Title, rewrite.Grade))
 		}
@@ -144,8 +144,8 @@ func replaySummary(r *replayReport) (out []string) {
 	return out
 }
 
-// saved is how much less the proposed order costs than today's, in percent.
-func saved(r *replayReport) float64 {
+// savedBy is how much less the proposed order costs than today's, in percent.
+func savedBy(r *replayReport) float64 {
 	return share(r.Today.Seconds-r.Proposed.Seconds, r.Today.Seconds)
 }
 
