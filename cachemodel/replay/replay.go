@@ -151,7 +151,7 @@ func (h *History) Buildable(file *dockerfile.File, s cachemodel.Settings) *Histo
 	}
 	switch {
 	case left == 0:
-	case out.Builds() < min(enoughBuilds, h.Builds()/2):
+	case out.Builds() < max(1, min(enoughBuilds, h.Builds()/2)):
 		out.Commits = all
 		out.Notes = append(out.Notes, fmt.Sprintf("at %s the file as it is now could not be built (%s): what is missing counts as changed", commits(left), why))
 	default:

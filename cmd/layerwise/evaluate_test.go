@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path"
@@ -19,8 +20,9 @@ import (
 )
 
 var (
-	evaluateFlag        = flag.String("evaluate", "", "git repositories, separated by commas, for TestEvaluate")
-	evaluateCommitsFlag = flag.Int("evaluate-commits", 100, "commits of each Dockerfile")
+	evaluateFlag         = flag.String("evaluate", "", "git repositories, separated by commas, for TestEvaluate")
+	evaluateVersionsFlag = flag.Int("evaluate-versions", 0, "besides the newest commit, so many older ones, evenly spaced, at each of which a Dockerfile of another text counts anew")
+	evaluateCommitsFlag  = flag.Int("evaluate-commits", 100, "commits of each Dockerfile")
 )
 
 // What is asked of a Dockerfile to count.
@@ -33,10 +35,11 @@ func TestEvaluate(t *testing.T) {
 	if *evaluateFlag == "" {
 		t.Skip("NO REORDERING WAS EVALUATED ON REAL HISTORIES: give git repositories with -evaluate DIR,DIR")
 	}
-	var table strings.Builder
+	var table io.Writer = os.Stdout // it takes a while
 	var savings, all []float64
 	today, proposed := 0.0, 0.0
-	repositories := map[string]bool{}
+	fmt.Fprintln(table, "weight seconds of all builds: without a cache, today, proposed, saved")
+	repositories, leftOut := map[string]bool{}, 0
 	for _, dir := range strings.Split(*evaluateFlag, ",") {
 		name := strings.ReplaceAll(filepath.Base(strings.TrimSuffix(filepath.Clean(dir), "/repo")), "+", "/")
 		clone := filepath.Join(t.TempDir(), "clone")
@@ -44,36 +47,40 @@ func TestEvaluate(t *testing.T) {
 			t.Errorf("%s: %v: %s", dir, err, out)
 			continue
 		}
-		for _, file := range dockerfilesAtHead(t, clone) {
-			r, err := evaluateFile(t.Context(), clone, file)
-			if err != nil {
-				fmt.Fprintf(&table, "%-70s %v\n", name+" "+file, err)
-				continue
-			}
-			repositories[name] = true
-			saved := 0.0
-			if r.Proposed != nil {
-				saved = savedBy(r)
-				savings = append(savings, saved)
-				today, proposed = today+r.Today.Seconds, proposed+r.Proposed.Seconds
-			} else {
-				today, proposed = today+r.Today.Seconds, proposed+r.Today.Seconds
-			}
-			all = append(all, saved)
-			after := "       -"
-			if r.Proposed != nil {
-				after = fmt.Sprintf("%8.0f", r.Proposed.Seconds)
-			}
-			fmt.Fprintf(&table, "%-70s %4d builds %8.0f %8.0f %s %6.1f %%\n", name+" "+file, len(r.Today.Builds), r.Today.Uncached, r.Today.Seconds, after, saved)
-			if r.Proposed != nil {
-				for _, rewrite := range r.Proposed.Rewrites {
-					fmt.Fprintf(&table, "    %s (%s)\n", rewrite.Title, rewrite.Grade)
+		seen := map[string]bool{}
+		for _, rev := range evaluatedRevisions(t, clone) {
+			for _, file := range checkOut(t, clone, rev) {
+				r, err := evaluateFile(t.Context(), clone, rev, file, seen)
+				if r == nil && err == nil {
+					continue
+				}
+				at := fmt.Sprintf("%s %.7s %s", name, rev, file)
+				if err != nil {
+					leftOut++
+					t.Logf("left out: %s: %v", at, err)
+					continue
+				}
+				repositories[name] = true
+				saved, after := 0.0, "-"
+				today += r.Today.Seconds
+				if r.Proposed != nil {
+					saved, after = savedBy(r), fmt.Sprintf("%.0f", r.Proposed.Seconds)
+					savings = append(savings, saved)
+					proposed += r.Proposed.Seconds
+				} else {
+					proposed += r.Today.Seconds
+				}
+				all = append(all, saved)
+				fmt.Fprintf(table, "%-80s %4d builds %8.0f %8.0f %8s %6.1f %%\n", at, len(r.Today.Builds), r.Today.Uncached, r.Today.Seconds, after, saved)
+				if r.Proposed != nil {
+					for _, rewrite := range r.Proposed.Rewrites {
+						fmt.Fprintf(table, "    %s (%s)\n", rewrite.Title, rewrite.Grade)
+					}
 				}
 			}
 		}
 	}
-	t.Logf("weight seconds of all builds: without a cache, today, proposed\n%s", table.String())
-	t.Logf("%d Dockerfiles of %d repositories; in total %.1f %% less", len(all), len(repositories), share(today-proposed, today))
+	t.Logf("%d Dockerfiles of %d repositories, %d left out; in total %.1f %% less", len(all), len(repositories), leftOut, share(today-proposed, today))
 	t.Logf("all: %s", distribution(all))
 	t.Logf("where anything is gained: %s", distribution(savings))
 }
@@ -93,14 +100,34 @@ func distribution(x []float64) string {
 		len(x), sum/float64(len(x)), at(0.5), at(0.25), at(0.75), x[0], x[len(x)-1])
 }
 
-func dockerfilesAtHead(t *testing.T, dir string) (files []string) {
+// evaluatedRevisions are the newest commit and older ones.
+func evaluatedRevisions(t *testing.T, dir string) []string {
 	t.Helper()
-	out, err := exec.Command("git", "-C", dir, "ls-tree", "-r", "-z", "--name-only", "HEAD").Output()
+	out, err := exec.Command("git", "-C", dir, "rev-list", "--first-parent", "HEAD").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Fields(string(out))
+	revs := all[:1]
+	for i := 1; i <= *evaluateVersionsFlag; i++ {
+		revs = append(revs[:i:i], all[i*(len(all)-1)/(*evaluateVersionsFlag+1)])
+	}
+	return revs
+}
+
+// checkOut has the files of a commit in dir, and gives its Dockerfiles.
+func checkOut(t *testing.T, dir, rev string) (files []string) {
+	t.Helper()
+	// A large file may be missing from a copy of a repository: what is there is enough.
+	for _, args := range [][]string{{"read-tree", rev}, {"clean", "-f", "-d", "-x", "-q"}, {"checkout-index", "-a", "-f", "-q"}} {
+		_ = exec.Command("git", append([]string{"-C", dir}, args...)...).Run()
+	}
+	out, err := exec.Command("git", "-C", dir, "ls-tree", "-r", "-z", "--name-only", rev).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name := range strings.SplitSeq(string(out), "\x00") {
-		if dockerfile.IsName(path.Base(name)) && !strings.Contains(name, "node_modules/") {
+		if dockerfile.IsName(path.Base(name)) && !strings.Contains("/"+name, "/node_modules/") && !strings.Contains("/"+name, "/vendor/") && !strings.Contains(name, "test") {
 			files = append(files, name)
 		}
 	}
@@ -108,26 +135,21 @@ func dockerfilesAtHead(t *testing.T, dir string) (files []string) {
 }
 
 // evaluateFile replays a Dockerfile with its own folder or the repository's root as the context: where less of what it copies is
-// missing.
-func evaluateFile(ctx context.Context, dir, file string) (*replayReport, error) {
-	text, err := exec.Command("git", "-C", dir, "show", "HEAD:"+file).Output()
-	if err != nil {
-		return nil, err
-	}
+// missing. It returns nothing for a text that was seen before.
+func evaluateFile(ctx context.Context, dir, rev, file string, seen map[string]bool) (*replayReport, error) {
 	at := filepath.Join(dir, filepath.FromSlash(file))
-	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+	text, err := os.ReadFile(at)
+	if err != nil || seen[file+"\n"+string(text)] {
 		return nil, err
 	}
-	if err := os.WriteFile(at, text, 0o644); err != nil {
-		return nil, err
-	}
+	seen[file+"\n"+string(text)] = true
 	now := dockerfile.Parse(source.New(string(text)), nil)
 	if len(now.Stages) == 0 {
 		return nil, fmt.Errorf("it is no Dockerfile")
 	}
 	best, fewest := "", -1
 	for _, contextDir := range []string{filepath.Dir(at), dir} {
-		h, err := replay.Load(ctx, replay.Request{Dockerfile: at, ContextDir: contextDir, Commits: 1}, nil)
+		h, err := replay.Load(ctx, replay.Request{Dockerfile: at, ContextDir: contextDir, Rev: rev, Commits: 1}, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +163,7 @@ func evaluateFile(ctx context.Context, dir, file string) (*replayReport, error) 
 			best, fewest = contextDir, missing
 		}
 	}
-	o := replayOptions{context: best, engine: string(cachemodel.BuildKit), format: "json", commits: *evaluateCommitsFlag}
+	o := replayOptions{context: best, engine: string(cachemodel.BuildKit), format: "json", rev: rev, commits: *evaluateCommitsFlag}
 	r, err := replayFile(ctx, at, o, nil)
 	if err != nil {
 		return nil, err

@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/layerwise/layerwise/cachemodel/replay"
+	"github.com/layerwise/layerwise/proposals"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -174,16 +176,37 @@ func replayFile(ctx context.Context, file string, o replayOptions, stderr io.Wri
 	if r.Today, err = replay.Fixed(ctx, h, now, s, costs); err != nil {
 		return nil, err
 	}
-	if r.Proposed, err = proposal(ctx, h, now, s, costs); err != nil {
+	if r.Proposed, err = proposal(ctx, h, contextDir, now, s, costs); err != nil {
 		return nil, err
 	}
 	r.Notes = append(r.Notes, h.Notes...)
 	return r, nil
 }
 
-// proposal replays the order that layerwise reorder proposes; it is nil if there is none.
-func proposal(ctx context.Context, h *replay.History, now *dockerfile.File, s cachemodel.Settings, costs replay.Costs) (*replayedProposal, error) {
-	return nil, nil
+// proposal replays the order that layerwise reorder proposes for this history; it is nil if there is none.
+func proposal(ctx context.Context, h *replay.History, contextDir string, now *dockerfile.File, s cachemodel.Settings, costs replay.Costs) (*replayedProposal, error) {
+	var rewrites []reorder.Rewrite
+	if s.Engine == cachemodel.Classic {
+		rewrites = reorder.Suggest(now, reorder.Classic)
+	} else {
+		newest := h.Commits[len(h.Commits)-1].Context
+		rewrites = reorder.Best(ctx, now, proposals.Model(newest, contextDir, now, h, s, costs), reorder.Known)
+	}
+	if len(rewrites) == 0 {
+		return nil, ctx.Err()
+	}
+	p := &replayedProposal{}
+	var edits []source.Edit
+	for _, rewrite := range rewrites {
+		p.Rewrites = append(p.Rewrites, proposedRewrite{rewrite.Title, string(rewrite.Grade)})
+		edits = append(edits, rewrite.Edits...)
+	}
+	var err error
+	if p.Text, err = source.Apply(now.Text.String(), edits); err != nil {
+		return nil, err
+	}
+	p.Result, err = replay.Fixed(ctx, h, dockerfile.Parse(source.New(p.Text), now), s, costs)
+	return p, err
 }
 
 // recordedCosts are those of the last recorded build of the Dockerfile, if there is one.

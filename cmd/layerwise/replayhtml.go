@@ -94,6 +94,7 @@ func newReplayPage(r *replayReport) *replayPage {
 		for _, rewrite := range r.Proposed.Rewrites {
 			p.Sentences = append(p.Sentences, fmt.Sprintf("%s (%s).", rewrite.Title, rewrite.Grade))
 		}
+		p.Sentences = append(p.Sentences, gains(r)...)
 	}
 	if sameSteps(r) && len(r.Actual.Builds) == len(r.Today.Builds) && r.Actual.Seconds == r.Today.Seconds {
 		p.Maps = append(p.Maps, newHeatMap("What each build rebuilt", "Each column is the build of one commit, the newest on the right.", r.Today))

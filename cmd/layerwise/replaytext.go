@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -137,9 +139,36 @@ func replaySummary(r *replayReport) (out []string) {
 		for _, rewrite := range r.Proposed.Rewrites {
 			out = append(out, fmt.Sprintf("  %s (%s)", rewrite.Title, rewrite.Grade))
 		}
+		for _, gain := range gains(r) {
+			out = append(out, "  "+gain)
+		}
 	}
 	if strings.HasPrefix(unit, "weight") {
 		out = append(out, "The costs are weights by the kind of command (layerwise replay --help), not measurements: layerwise build records those.")
+	}
+	return out
+}
+
+// gains says of the instructions that save the most how often they are rebuilt, at most three.
+func gains(r *replayReport) (out []string) {
+	type gain struct {
+		text          string
+		before, after int
+		saved         float64
+	}
+	before := map[string]replay.Step{}
+	for _, s := range r.Today.Steps {
+		before[s.Stage+"\n"+s.Text] = s
+	}
+	var all []gain
+	for _, s := range r.Proposed.Steps {
+		if old, ok := before[s.Stage+"\n"+s.Text]; ok && s.Rebuilt < old.Rebuilt {
+			all = append(all, gain{s.Text, old.Rebuilt, s.Rebuilt, old.Seconds - s.Seconds})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b gain) int { return cmp.Compare(b.saved, a.saved) })
+	for _, g := range all[:min(3, len(all))] {
+		out = append(out, fmt.Sprintf("%d of %s would have executed `%s`; today %d.", g.after, count(len(r.Today.Builds), "build"), truncate(printable(g.text), 60), g.before))
 	}
 	return out
 }
