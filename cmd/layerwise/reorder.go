@@ -47,7 +47,7 @@ Lines and columns count from 1, columns in characters (Unicode code points).
 
 func newReorder() *cobra.Command {
 	var write, diff, verify bool
-	var engine, format, grade, contextDir string
+	var engine, format, grade string
 	var history int
 	var builder imageBuilder
 	cmd := &cobra.Command{
@@ -71,7 +71,7 @@ func newReorder() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
-			r, err := reorderFile(ctx, path, reorderOptions{reorder.Engine(engine), contextDir, history, reorder.Grade(grade), progressOn(cmd.ErrOrStderr())})
+			r, err := reorderFile(ctx, path, reorderOptions{reorder.Engine(engine), builder.context, history, reorder.Grade(grade), progressOn(cmd.ErrOrStderr())})
 			if err != nil {
 				return err
 			}
@@ -97,7 +97,6 @@ func newReorder() *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	cmd.Flags().StringVar(&grade, "grade", "known", "the least sure that is offered: proved or known")
 	cmd.Flags().IntVar(&history, "history", 100, "how many commits the gain is counted over; 0 for none")
-	cmd.Flags().StringVar(&contextDir, "context", "", "the build context (default: the Dockerfile's folder)")
 	cmd.Flags().BoolVar(&write, "write", false, "change the file")
 	cmd.Flags().BoolVar(&diff, "diff", false, "print the change as a unified diff")
 	cmd.Flags().BoolVar(&verify, "verify", false, "build both files and compare the images")
