@@ -28,6 +28,7 @@ type Query struct {
 	Platform   string
 	Contexts   map[string]string // the folders of named contexts
 	CacheDir   string            // see disk.Options
+	Hurry      bool              // do not wait until a build that has just ended tells where its files came from
 	// ContextAt is the build context as somebody saw it at a time, nil if nobody did. Without it only the files' stamps tell.
 	ContextAt func(time.Time) *buildcontext.Tree
 }
@@ -44,7 +45,7 @@ const maxLook = 200
 // has half of its lines; and nothing is taken to be known of its build context.
 func (d *Daemon) LastBuild(ctx context.Context, q Query) (*record.Record, error) {
 	found, from, err := d.lastBuild(ctx, q)
-	if wait := untilTraced(from); wait > 0 {
+	if wait := untilTraced(from); wait > 0 && !q.Hurry {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -71,15 +72,9 @@ func (d *Daemon) LastBuild(ctx context.Context, q Query) (*record.Record, error)
 // lastBuild finds the build and makes all of its record but the contexts.
 func (d *Daemon) lastBuild(ctx context.Context, q Query) (found *record.Record, from *build, err error) {
 	err = d.ask(ctx, func(ctx context.Context, c *conn) error {
-		builds, err := c.history(ctx)
+		own, err := d.own(ctx, c, q)
 		if err != nil {
 			return err
-		}
-		var own []*build
-		for _, r := range builds[:min(maxLook, len(builds))] {
-			if b := d.match(ctx, c, r, q); b != nil {
-				own = append(own, b)
-			}
 		}
 		if from = choose(own, q); from != nil {
 			found = from.record(q, d)
@@ -88,6 +83,21 @@ func (d *Daemon) lastBuild(ctx context.Context, q Query) (found *record.Record, 
 		return ctx.Err()
 	})
 	return found, from, err
+}
+
+// own are the builds that are or may be of the wanted Dockerfile, the last first.
+func (d *Daemon) own(ctx context.Context, c *conn, q Query) ([]*build, error) {
+	builds, err := c.history(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var own []*build
+	for _, r := range builds[:min(maxLook, len(builds))] {
+		if b := d.match(ctx, c, r, q); b != nil {
+			own = append(own, b)
+		}
+	}
+	return own, nil
 }
 
 // traced is after which time a build's record has the trace that tells buildctl's command line
