@@ -236,5 +236,5 @@ func (c channel) Accept() (net.Conn, error) {
 	}
 	return conn, nil
 }
-func (c channel) Close() error   { return nil }
+func (c channel) Close() error   { close(c); return nil }
 func (c channel) Addr() net.Addr { return &net.UnixAddr{} }

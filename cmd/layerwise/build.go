@@ -274,6 +274,7 @@ func (r *recorder) askDaemon(rec *record.Record, b invocation.Build) {
 	defer stop()
 	made, err := builder.LastBuild(ctx, daemon.Query{
 		Dockerfile: b.Dockerfile, ContextDir: b.ContextDir, Target: b.Settings.Target, Platform: b.Settings.Platform, Contexts: b.Contexts, CacheDir: digestCache(),
+		Hurry: true,
 	})
 	if err != nil || made == nil || made.When.Before(r.started) || made.Text != rec.Text {
 		return
