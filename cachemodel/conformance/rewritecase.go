@@ -140,6 +140,9 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 	if _, gem := a.files["Gemfile"]; gem && trap(25, "a gem by path") {
 		c.Files["Gemfile"] = "gem \"own\", path: \"app\"\n"
 	}
+	if _, php := a.files["composer.json"]; php && trap(25, "an autoloader that lists the sources") {
+		c.Files["composer.json"] = "{\n  \"autoload\": {\"classmap\": [\"src/\"]}\n}\n"
+	}
 	if trap(10, "a symlink in the context") {
 		c.Files["current@"] = a.artefact
 	}
@@ -219,7 +222,7 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 				fmt.Sprintf("COPY --link --from=build %s/%s /app/over", workdir, sorted(a.files)[1]))
 		}
 		if trap(25, "a RUN on what was copied") {
-			copies = append(copies, "RUN ls -lR /app > /listing 2>/dev/null || true; find / -xdev -name app > /found || true")
+			copies = append(copies, "RUN ls -R /app > /listing 2>/dev/null || true; find / -xdev -name app > /found || true")
 		}
 		if chance(40) {
 			copies = append(copies, "RUN apt-get update && apt-get install -y ca-certificates", "ENV MODE=prod", "ENV PORT=80\nENV HOST=0.0.0.0")
