@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/layerwise/layerwise/analysis/describe"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -69,7 +70,7 @@ func (snap *snapshot) copied(instruction int) *describe.Copied {
 		c.Files = append(c.Files, describe.File{Path: path, Size: node.Meta().Size})
 	}
 	if err != nil {
-		c.Problem = sentence(cachemodel.HideSecrets(err.Error(), cachemodel.Secrets(snap.world.build.Args)))
+		c.Problem = strings.ReplaceAll(err.Error(), "\n", "; ") + "."
 	}
 	c.Ignored = snap.world.ignoredBy(snap.file.Instructions[instruction])
 	return c

@@ -72,6 +72,9 @@ func (p *typist) ask(method string, more ...any) {
 	p.MustCall(method, lsptest.Document(p.uri, more...), nil)
 }
 
+// start is within the keyword of the line that is typed in, behind which there are arguments.
+func (p *typist) start() map[string]any { return map[string]any{"line": p.line, "character": 2} }
+
 // besidePeer are the operations whose time is compared with the npm server's: each is timed as a whole.
 var besidePeer = []struct {
 	name string
@@ -81,6 +84,9 @@ var besidePeer = []struct {
 	{"diagnostics after a key", func(p *typist) { p.key(); p.diagnosed() }, 0},
 	{"semantic tokens after a key", func(p *typist) { p.key(); p.ask("textDocument/semanticTokens/full") }, 1000},
 	{"symbols after a key", func(p *typist) { p.key(); p.ask("textDocument/documentSymbol") }, 0},
+	{"completion after a key", func(p *typist) { p.key(); p.ask("textDocument/completion", "position", p.start()) }, 5000},
+	{"hover after a key", func(p *typist) { p.key(); p.ask("textDocument/hover", "position", p.start()) }, 5000},
+	{"signature help after a key", func(p *typist) { p.key(); p.ask("textDocument/signatureHelp", "position", map[string]any{"line": p.line, "character": 5}) }, 5000},
 	{"folding after a key", func(p *typist) { p.key(); p.ask("textDocument/foldingRange") }, 0},
 }
 

@@ -139,6 +139,9 @@ func (c *cursor) complete() {
 	}
 
 	text := strings.TrimPrefix(c.in.Before(c.offset), "\ufeff")
+	if lead := strings.TrimLeft(before, blank); lead == "" && line.Start > c.in.Span.Start {
+		text += before // the blanks of a line that is yet to be written
+	}
 	keyword, rest, whole := cut(text)
 	if !whole {
 		if c.offset > c.in.Keyword.Span.End {

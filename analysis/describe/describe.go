@@ -44,6 +44,9 @@ func At(file *dockerfile.File, variables *scope.Variables, offset int, world Wor
 			return d.directive(directive)
 		}
 	}
+	if entry, name, _ := directiveAt(file, offset); entry != nil && d.on(name) {
+		return name, Entry("# "+entry.Name, entry)
+	}
 	in := file.InstructionAt(offset)
 	if in == nil {
 		return source.Span{Start: offset, End: offset}, ""
@@ -69,6 +72,23 @@ type describer struct {
 }
 
 func (d *describer) on(span source.Span) bool { return span.Len() > 0 && span.Contains(d.offset) }
+
+var directiveLine = regexp.MustCompile(`^\s*#\s*([a-zA-Z]+)\s*=\s*`)
+
+// directiveAt returns the directive, with a value or not yet, in whose line an offset is, and where its name and its value stand.
+func directiveAt(file *dockerfile.File, offset int) (entry *words.Entry, name source.Span, value int) {
+	n := file.Text.LineAt(offset)
+	if n > len(file.Directives) { // each takes a line, from the first on
+		return nil, name, 0
+	}
+	line := file.Text.Line(n)
+	m := directiveLine.FindStringSubmatchIndex(file.Text.Slice(line))
+	if m == nil {
+		return nil, name, 0
+	}
+	name = source.Span{Start: line.Start + m[2], End: line.Start + m[3]}
+	return words.Find(words.Directives, file.Text.Slice(name)), name, line.Start + m[1]
+}
 
 func (d *describer) directive(line dockerfile.Directive) (source.Span, string) {
 	entry := words.Find(words.Directives, line.Name.Text)

@@ -23,13 +23,12 @@ type Parameter struct {
 
 // Signatures returns the forms of the instruction, or of its flag, that fit what stands at an offset. The first one fits best.
 func Signatures(file *dockerfile.File, offset int) []Signature {
-	for _, d := range file.Directives {
-		if d.Span.Contains(offset) && offset >= d.Value.Span.Start {
-			entry := words.Find(words.Directives, d.Name.Text)
-			return []Signature{{Label: entry.Syntax[0], Text: entry.Summary + ".", Parameters: []Parameter{
-				{Start: strings.IndexByte(entry.Syntax[0], '=') + 1, End: len(entry.Syntax[0]), Text: entry.Text},
-			}}}
+	if entry, _, value := directiveAt(file, offset); entry != nil {
+		if offset < value {
+			return nil
 		}
+		form := entry.Syntax[0]
+		return []Signature{{Label: form, Text: entry.Summary + ".", Parameters: []Parameter{{Start: strings.IndexByte(form, '=') + 1, End: len(form), Text: entry.Text}}}}
 	}
 	in := file.InstructionAt(offset)
 	if in == nil || offset < in.Span.Start {
@@ -83,7 +82,7 @@ func (c call) signatures() []Signature {
 	// The flags come first.
 	for {
 		c.typed, c.all = trimBoth(c.typed, c.all)
-		if !strings.HasPrefix(c.all, "--") || c.typed == "" {
+		if !strings.HasPrefix(c.all, "--") {
 			break
 		}
 		flag, more, whole := cutBlank(c.typed)
@@ -184,7 +183,7 @@ func (c call) forms(fits func(form string) bool, active func(form string, params
 
 // flag returns the signature of the flag that the cursor is in, or the forms that have flags.
 func (c call) flag(typed string) []Signature {
-	name, _, value := strings.Cut(typed[2:], "=")
+	name, _, value := strings.Cut(strings.TrimLeft(typed, "-"), "=")
 	f := c.in.Flag(name)
 	if f == nil || !value {
 		return c.forms(func(form string) bool { return strings.Contains(form, "[flags]") }, func(string, []string) int { return 0 })
@@ -213,7 +212,7 @@ func (c call) element(_ string, params []string) int {
 		open++
 	}
 	last := len(params) - 2 // in front of "]"
-	n, total, closed := elements(c.typed), elements(c.all), strings.HasSuffix(strings.TrimRight(c.typed, blank), "]")
+	n, total, closed := elements(c.typed), elements(strings.TrimRight(c.all, blank+",")), strings.HasSuffix(strings.TrimRight(c.typed, blank), "]")
 	switch {
 	case closed:
 		return len(params) - 1

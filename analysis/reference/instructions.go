@@ -217,7 +217,7 @@ var Instructions = []Instruction{
 			{
 				Name: "mount", Anchor: "run---mount", Since: "1.2", Value: "type=cache,target=", Summary: "Give the command files that do not become part of the image",
 				Text:    "`bind` shows it files of the context or of another stage, `cache` a directory that lives on between builds, `tmpfs` one in memory, `secret` a secret, `ssh` the SSH agent. It may be given several times.",
-				Syntax:  []string{"--mount=type=bind,source=path,target=path"},
+				Syntax:  []string{"--mount=type=type,key=value,..."},
 				Example: "RUN --mount=type=cache,target=/root/.cache/go-build go build ./...\nRUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci",
 			},
 			{
