@@ -84,9 +84,12 @@ var besidePeer = []struct {
 	{"diagnostics after a key", func(p *typist) { p.key(); p.diagnosed() }, 0},
 	{"semantic tokens after a key", func(p *typist) { p.key(); p.ask("textDocument/semanticTokens/full") }, 1000},
 	{"symbols after a key", func(p *typist) { p.key(); p.ask("textDocument/documentSymbol") }, 0},
-	{"completion after a key", func(p *typist) { p.key(); p.ask("textDocument/completion", "position", p.start()) }, 5000},
-	{"hover after a key", func(p *typist) { p.key(); p.ask("textDocument/hover", "position", p.start()) }, 5000},
-	{"signature help after a key", func(p *typist) { p.key(); p.ask("textDocument/signatureHelp", "position", map[string]any{"line": p.line, "character": 5}) }, 5000},
+	{"completion after a key", func(p *typist) { p.key(); p.ask("textDocument/completion", "position", p.start()) }, 0},
+	{"hover after a key", func(p *typist) { p.key(); p.ask("textDocument/hover", "position", p.start()) }, 0},
+	{"signature help after a key", func(p *typist) {
+		p.key()
+		p.ask("textDocument/signatureHelp", "position", map[string]any{"line": p.line, "character": 5})
+	}, 0},
 	{"folding after a key", func(p *typist) { p.key(); p.ask("textDocument/foldingRange") }, 0},
 }
 
