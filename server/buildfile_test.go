@@ -118,3 +118,126 @@ func TestBuildChoice(t *testing.T) {
 		t.Errorf("the lens says %q", got)
 	}
 }
+
+// TestBuildFileDocuments checks lenses, diagnostics, fixes and definitions in Compose and bake files, also half typed.
+func TestBuildFileDocuments(t *testing.T) {
+	e, root := openProject(t, map[string]string{
+		"app/Dockerfile": "FROM alpine AS build\nARG VERSION=1\nRUN make\nFROM build AS prod\nRUN run\n",
+		"app/x":          "",
+	})
+	compose, bake := lsptest.URI(filepath.Join(root, "compose.yaml")), lsptest.URI(filepath.Join(root, "docker-bake.hcl"))
+	dockerfile := lsptest.URI(filepath.Join(root, "app", "Dockerfile"))
+	type diagnostics struct {
+		URI         string
+		Diagnostics []struct {
+			Code, Message string
+			Range         any
+		}
+	}
+	await := func(uri string, want ...string) diagnostics {
+		t.Helper()
+		var got diagnostics
+		e.Await("textDocument/publishDiagnostics", func(params json.RawMessage) bool {
+			got = diagnostics{}
+			if json.Unmarshal(params, &got) != nil || got.URI != uri || len(got.Diagnostics) != len(want) {
+				return false
+			}
+			for i, d := range got.Diagnostics {
+				if d.Code+": "+d.Message != want[i] {
+					return false
+				}
+			}
+			return true
+		})
+		return got
+	}
+	text := `services:
+  web:
+    build:
+      context: ./app
+      target: prdo
+      args:
+        VERSOIN: "2"
+  lost:
+    build: ./nowhere
+  wrong:
+    build:
+      context: app
+      dockerfile: Dockerfil
+`
+	e.OpenFile(compose, "dockercompose", text)
+	got := await(compose,
+		`UnknownBuildTarget: Dockerfile has no stage "prdo". Did you mean "prod"?`,
+		`UndeclaredBuildArg: Dockerfile does not declare the argument VERSOIN, so it has no effect. Did you mean "VERSION"?`,
+		`MissingBuildContext: The build context `+filepath.Join(root, "nowhere")+` is no folder.`,
+		`MissingDockerfile: There is no Dockerfile `+filepath.Join(root, "app", "Dockerfil")+`.`,
+	)
+	var actions []struct {
+		Title string
+		Edit  struct {
+			Changes map[string][]struct{ NewText string }
+		}
+	}
+	for i, want := range []string{"prod", "VERSION", "", "Dockerfile"} {
+		e.MustCall("textDocument/codeAction", lsptest.Document(compose, "range", got.Diagnostics[i].Range, "context", map[string]any{"diagnostics": []any{}}), &actions)
+		fix := ""
+		if len(actions) > 0 && len(actions[0].Edit.Changes[compose]) == 1 {
+			fix = actions[0].Edit.Changes[compose][0].NewText
+		}
+		if fix != want {
+			t.Errorf("the fix of %s is %q, want %q", got.Diagnostics[i].Code, fix, want)
+		}
+	}
+	var lenses []struct {
+		Command struct{ Title, Command string }
+	}
+	e.MustCall("textDocument/codeLens", lsptest.Document(compose), &lenses)
+	if len(lenses) != 1 || lenses[0].Command.Title != "web: no earlier build to compare with" || lenses[0].Command.Command != "layerwise.openDockerfile" {
+		t.Errorf("lenses: %+v", lenses)
+	}
+	var at struct {
+		URI   string
+		Range struct{ Start struct{ Line int } }
+	}
+	good := strings.NewReplacer("prdo", "prod", "VERSOIN", "VERSION", "Dockerfil\n", "Dockerfile\n", "./nowhere", "./app").Replace(text)
+	e.Replace(compose, 2, good)
+	await(compose)
+	for line, want := range map[int]int{4: 3, 6: 1, 3: 0} {
+		e.MustCall("textDocument/definition", lsptest.Document(compose, "position", map[string]int{"line": line, "character": 10}), &at)
+		if at.URI != dockerfile || at.Range.Start.Line != want {
+			t.Errorf("the definition from line %d is %+v, want line %d of the Dockerfile", line, at, want)
+		}
+	}
+
+	// Half typed: the lenses stay. What is edited in the Dockerfile and not saved counts.
+	e.Replace(compose, 3, strings.Replace(good, "  lost:", "  lost: [", 1))
+	e.MustCall("textDocument/codeLens", lsptest.Document(compose), &lenses)
+	if len(lenses) != 3 && len(lenses) != 2 {
+		t.Errorf("half typed: %+v", lenses)
+	}
+	e.Replace(compose, 4, good)
+	e.OpenFile(dockerfile, "dockerfile", "FROM alpine AS other\nARG VERSION\n")
+	await(compose, `UnknownBuildTarget: Dockerfile has no stage "prod".`)
+
+	// A bake file, with a target that only others use.
+	e.OpenFile(bake, "hcl", `target "_base" {
+  args = { NOTHING = "1" }
+}
+target "app" {
+  inherits = ["_base"]
+  context = "app"
+  target = "othr"
+  args = {
+    VERSOIN = "1"
+  }
+}
+`)
+	await(bake, `UnknownBuildTarget: Dockerfile has no stage "othr". Did you mean "other"?`,
+		`UndeclaredBuildArg: Dockerfile does not declare the argument VERSOIN, so it has no effect. Did you mean "VERSION"?`)
+	for _, half := range []string{"", "target", "target \"app\" {", "target \"a", "}}}", "target \"app\" { args = {", "\x00"} {
+		e.Replace(bake, 2, half)
+		e.Replace(compose, 5, half)
+		e.MustCall("textDocument/codeLens", lsptest.Document(bake), nil)
+		e.MustCall("textDocument/codeLens", lsptest.Document(compose), nil)
+	}
+}

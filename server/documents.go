@@ -21,6 +21,7 @@ type document struct {
 	uri        uri.URI
 	path       string // "" unless the document is a file
 	dockerfile bool
+	buildfile  bool // Compose or bake
 
 	publish chan struct{}   // holds a token while a snapshot waits to be published
 	scripts chan struct{}   // holds a token while there may be scripts that ShellCheck has not seen
@@ -35,6 +36,7 @@ type document struct {
 	opened  *dockerfile.File
 	world   *world    // nil until loaded
 	current *snapshot // nil unless dockerfile
+	reading reading   // of a buildfile, when it was last well
 	stale   staleness // what the next load must read anew
 
 	tokens  tokenHistory
@@ -82,6 +84,11 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	d.ctx, d.stop = context.WithCancel(s.ctx)
 	s.documents[item.URI] = d
 	s.overlayLocked(d.path)
+	if !d.dockerfile && isBuildFile(item.URI, item.LanguageID) {
+		d.buildfile = true
+		s.backgroundLocked("publishing", func(context.Context) { s.publishBuildLoop(d) })
+	}
+	s.wakeBuildFilesLocked()
 	if !d.dockerfile {
 		return
 	}
@@ -125,6 +132,7 @@ func didChange(s *session, p *protocol.DidChangeTextDocumentParams) {
 	}
 	d.version = p.TextDocument.Version
 	s.overlayLocked(d.path)
+	s.wakeBuildFilesLocked()
 	if !d.dockerfile {
 		s.buildFileChangedLocked(d.path)
 		return
@@ -181,7 +189,7 @@ func didClose(s *session, p *protocol.DidCloseTextDocumentParams) {
 		s.overlayLocked(d.path)
 	}
 	s.mu.Unlock()
-	if d != nil && d.dockerfile {
+	if d != nil && (d.dockerfile || d.buildfile) {
 		s.retract(d)
 	}
 }

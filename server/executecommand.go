@@ -17,6 +17,7 @@ var commands = map[string]func(ctx context.Context, s *session, document uri.URI
 	selectBaselineCommand: selectBaseline,
 	markAsBuiltCommand:    markAsBuilt,
 	selectBuildCommand:    selectBuild,
+	openDockerfileCommand: openDockerfile,
 }
 
 func commandNames() []string { return slices.Sorted(maps.Keys(commands)) }

@@ -53,7 +53,7 @@ func (s *session) retract(d *document) {
 	if !s.can.pullDiagnostics {
 		_ = s.client.PublishDiagnostics(s.ctx, &protocol.PublishDiagnosticsParams{URI: d.uri, Diagnostics: []protocol.Diagnostic{}})
 	}
-	if s.can.cacheStatus {
+	if s.can.cacheStatus && d.dockerfile {
 		if status, err := (&cacheStatus{URI: d.uri, State: "ready", Notes: []string{}}).encode(); err == nil {
 			_ = s.rpc.Notify(s.ctx, cacheStatusMethod, status)
 		}

@@ -216,6 +216,7 @@ func (s *session) fileChanged(path string) {
 
 func (s *session) fileChangedLocked(path string) {
 	s.buildFileChangedLocked(path)
+	s.wakeBuildFilesLocked()
 	for _, d := range s.documents {
 		if d.dockerfile && slices.Contains(d.config.Looked, path) {
 			s.readConfigLocked(d)
