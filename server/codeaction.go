@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/source"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -15,7 +17,7 @@ const fixAll = protocol.CodeActionKindSourceFixAll + ".layerwise"
 
 // codeAction answers textDocument/codeAction: the fixes of the findings in the range, all safe fixes of the file, and
 // the rewrites of the stages in the range.
-func codeAction(_ context.Context, snap *snapshot, p *protocol.CodeActionParams) ([]protocol.CommandOrCodeAction, error) {
+func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParams) ([]protocol.CommandOrCodeAction, error) {
 	actions := []protocol.CommandOrCodeAction{}
 	if snap == nil {
 		return actions, nil
@@ -45,11 +47,16 @@ func codeAction(_ context.Context, snap *snapshot, p *protocol.CodeActionParams)
 		}
 	}
 	if wanted(protocol.CodeActionKindRefactorRewrite) {
-		rewrites := rewritesOf(snap.file, snap.engine)
+		rewrites := rewritesOf(ctx, snap.file, snap.engine, snap.world)
+		var all []source.Edit
 		for _, rewrite := range rewrites {
+			all = append(all, rewrite.Edits...)
 			if rewrite.Span.Overlaps(at) {
-				add(rewrite.Title, protocol.CodeActionKindRefactorRewrite, rewrite.Edits)
+				add(graded(rewrite), protocol.CodeActionKindRefactorRewrite, rewrite.Edits).IsPreferred = preferred(rewrite.Grade == reorder.Proved)
 			}
+		}
+		if len(rewrites) > 1 {
+			add(fmt.Sprintf("Reorder all %d stages for fewer rebuilds", len(rewrites)), protocol.CodeActionKindRefactorRewrite, all).IsPreferred = preferred(false)
 		}
 		if len(rewrites) == 0 && len(p.Context.Only) > 0 && snap.can.disabledActions {
 			action := add("Reorder for fewer rebuilds", protocol.CodeActionKindRefactorRewrite, nil)
@@ -64,6 +71,16 @@ func codeAction(_ context.Context, snap *snapshot, p *protocol.CodeActionParams)
 	}
 	return actions, nil
 }
+
+// graded is a rewrite's title with how sure it is, where that is less than proved.
+func graded(r reorder.Rewrite) string {
+	if r.Grade == reorder.Proved {
+		return r.Title
+	}
+	return r.Title + " (" + string(r.Grade) + ")"
+}
+
+func preferred(is bool) *bool { return &is }
 
 // safeEdits are the edits of every preferred fix; of fixes that touch the same text the first counts.
 func (snap *snapshot) safeEdits() []source.Edit {

@@ -13,7 +13,9 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/layerwise/layerwise/cachemodel/replay"
 	"github.com/layerwise/layerwise/server/project"
+	"github.com/layerwise/layerwise/server/proposals"
 )
 
 // This file is all that the server knows of how findings, rewrites and verdicts are made.
@@ -52,8 +54,16 @@ func suppressions(file *dockerfile.File, finding analysis.Finding) []analysis.Fi
 	return rules.Suppress(file, finding)
 }
 
-func rewritesOf(file *dockerfile.File, engine cachemodel.Engine) []reorder.Rewrite {
-	return reorder.Suggest(file, reorder.Engine(engine))
+// rewritesOf are the rewrites of file for the engine in world w, which is nil while it is being loaded.
+func rewritesOf(ctx context.Context, file *dockerfile.File, engine cachemodel.Engine, w *world) []reorder.Rewrite {
+	if engine == cachemodel.Classic {
+		return reorder.Suggest(file, reorder.Classic)
+	}
+	if w == nil {
+		return nil
+	}
+	model := proposals.Model(w.context, w.dir, file, w.commits, w.build, replay.Costs{})
+	return reorder.Best(ctx, file, model, reorder.Known)
 }
 
 // whyNoRewrite says why rewritesOf has nothing to offer.

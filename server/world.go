@@ -20,6 +20,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/layerwise/layerwise/cachemodel/replay"
 	"go.lsp.dev/protocol"
 )
 
@@ -41,9 +42,16 @@ type world struct {
 	written       map[*document]string  // of the files that are open: what they held when the context was read
 	ignoreFiles   []string              // may say what is left out of the context
 	git           []string              // change when HEAD does
+	commits       *replay.History       // of the context; nil if there are too few
 	sent          func() *rules.Context // of the context, if there is one
 	base
 }
+
+// A reordering is judged by this many commits. With fewer than leastHistory they say less than the prior does.
+const (
+	historyBuilds = 100
+	leastHistory  = 10
+)
 
 // noBaseline is the kind of a baseline that does not exist.
 const noBaseline = string(baseline.None)
@@ -76,6 +84,8 @@ type loader struct {
 	builds      builds
 	entryAtOpen *buildfiles.Entry // as it was when the file was opened
 	loaded      bool
+	commits     *replay.History // of the context, up to the commit commitsOf
+	commitsOf   string
 }
 
 const (
@@ -208,7 +218,7 @@ func (l *loader) load(ctx context.Context) {
 	if again {
 		l.findBase(ctx, request, next, explicit)
 	}
-	next.base, next.git = l.base, l.git
+	next.base, next.git, next.commits = l.base, l.git, l.commits
 	if next.context != nil && next.base.context != nil && next.build.Engine != cachemodel.Classic {
 		next.context = buildcontext.Resent(next.base.context, next.context)
 	}
@@ -261,6 +271,13 @@ func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world, exp
 		l.head, _ = gittree.Head(ctx, dir) // no repository, no head
 		l.git, _ = gittree.WatchPaths(ctx, dir)
 		l.newest, _ = l.s.store.Latest(l.d.path, record.Match{})
+		if l.commitsOf != l.head {
+			l.commits, l.commitsOf = nil, l.head
+			h, err := replay.Load(ctx, replay.Request{Dockerfile: l.d.path, ContextDir: l.folder, Commits: historyBuilds}, nil)
+			if err == nil && h.Builds() >= leastHistory {
+				l.commits = h
+			}
+		}
 	}
 	var err error
 	l.base, err = findBase(ctx, r, cachemodel.Build{Context: w.context, Contexts: w.contexts, ContextImages: w.contextImages, Settings: w.build}, l.s.store, func(found baseline.Baseline, base *cachemodel.Build) {

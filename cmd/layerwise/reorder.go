@@ -15,7 +15,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/replay"
-	"github.com/layerwise/layerwise/proposals"
+	"github.com/layerwise/layerwise/server/proposals"
 	"github.com/pmezard/go-difflib/difflib"
 	"github.com/spf13/cobra"
 )
@@ -195,7 +195,11 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 	}
 	for _, rewrite := range r.rewrites {
 		at := positionOf(r.file.Text, rewrite.Span.Start)
-		fmt.Fprintf(w, "%s:%d: %s (%s)\n", r.path, at.Line, p.paint(p.bold, rewrite.Title), rewrite.Grade)
+		grade := ""
+		if rewrite.Grade != reorder.Proved {
+			grade = " (" + string(rewrite.Grade) + ")"
+		}
+		fmt.Fprintf(w, "%s:%d: %s%s\n", r.path, at.Line, p.paint(p.bold, rewrite.Title), grade)
 		for _, line := range strings.Split(rewrite.Explanation, "\n") {
 			fmt.Fprintf(w, "  %s\n", line)
 		}
