@@ -16,7 +16,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/layerwise/layerwise/cachemodel/replay"
-	"github.com/layerwise/layerwise/proposals"
+	"github.com/layerwise/layerwise/server/proposals"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
