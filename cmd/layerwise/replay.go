@@ -223,6 +223,8 @@ func replayError(err error) error {
 	switch {
 	case errors.Is(err, gittree.ErrNotRepository):
 		return fmt.Errorf("%w: replay reads the commits of the repository that the Dockerfile and its context are in", err)
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted")
 	case errors.Is(err, gittree.ErrNoGit):
 		return fmt.Errorf("%w: replay needs it to read the commits", err)
 	}
