@@ -121,8 +121,9 @@ func BenchmarkCheck(b *testing.B) {
 		file := dockerfile.Parse(source.New(text), nil)
 		b.Run(fmt.Sprint(lines), func(b *testing.B) {
 			b.ReportAllocs()
+			options := Options{Shell: &Shell{}, ShellCheck: func(ShellScript) []ShellRemark { return nil }, Context: &Context{Sent: []string{"a"}}}
 			for b.Loop() {
-				Check(file, Options{})
+				Check(file, options)
 			}
 		})
 	}

@@ -122,11 +122,15 @@ func (d download) shown() string {
 	return d.words[0]
 }
 
-// downloads finds the commands of a RUN that download packages, by a table of programs.
-func (r *shellRun) downloads(table []*manager) []download {
+// downloads are the commands of a RUN that download packages, by the table managers.
+func (r *shellRun) downloads() []download {
 	if r == nil {
 		return nil
 	}
+	return r.installs
+}
+
+func (r *shellRun) find(table []*manager) []download {
 	var list []download
 	for _, c := range r.commands {
 		if len(c.words) > 3 && strings.HasPrefix(c.words[0], "python") && c.words[1] == "-m" {

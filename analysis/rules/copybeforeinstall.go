@@ -34,7 +34,7 @@ func checkCopyBeforeInstall(p *pass) {
 		if _, whole := contextCopy(in); whole != nil && s.whole == nil {
 			s.whole = in
 		}
-		for _, d := range p.shellRuns()[in].downloads(managers) {
+		for _, d := range p.shellRuns()[in].downloads() {
 			if !d.manifest {
 				continue
 			}

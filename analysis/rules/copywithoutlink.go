@@ -46,7 +46,7 @@ func checkCopyWithoutLink(p *pass) {
 			}
 			run := p.shellRuns()[in]
 			s.unsafe = s.unsafe || run == nil || slices.ContainsFunc(run.commands, func(c command) bool { return c.words[0] == "ln" })
-			s.installs = s.installs || len(run.downloads(managers)) > 0
+			s.installs = s.installs || len(run.downloads()) > 0
 		case *instructions.WorkdirCommand:
 			s.text += c.Path
 		case *instructions.UserCommand, *instructions.AddCommand:

@@ -34,7 +34,7 @@ func checkEarlyCopy(p *pass) {
 		if s.in == nil || told[s.in] {
 			return s
 		}
-		for _, d := range p.shellRuns()[in].downloads(managers) {
+		for _, d := range p.shellRuns()[in].downloads() {
 			if d.onlyNames() {
 				told[s.in] = true
 				p.report(s.in, analysis.Finding{

@@ -34,6 +34,9 @@ var (
 	placeholder  = regexp.MustCompile(`(?i)^(unknown|dev|devel|development|none|local|latest|head|main|master|n/?a|0|0\.0\.0.*|undefined|unset|unspecified|todo|dirty|snapshot|now)?$`)
 )
 
+// volatileWords are such that every name which is matched has one of them.
+var volatileWords = []string{"VERSION", "BUILD", "GIT", "VCS", "SVN", "CI", "COMMIT", "REVISION"}
+
 type earlyVariable struct {
 	in   *dockerfile.Instruction
 	name string
@@ -71,7 +74,7 @@ func checkEarlyVariable(p *pass) {
 			}
 			return above
 		case *instructions.RunCommand:
-			for _, d := range p.shellRuns()[in].downloads(managers) {
+			for _, d := range p.shellRuns()[in].downloads() {
 				if !d.onlyNames() && !d.manifest && d.name != "pip" {
 					continue
 				}
@@ -90,6 +93,10 @@ func checkEarlyVariable(p *pass) {
 
 // changesOften reports whether an ARG of a stage is of what is new in each build.
 func (p *pass) changesOften(arg instructions.KeyValuePairOptional) bool {
+	name := strings.ToUpper(arg.Key)
+	if !slices.ContainsFunc(volatileWords, func(word string) bool { return strings.Contains(name, word) }) {
+		return false // as for nearly all, and quicker to tell
+	}
 	if !volatileName.MatchString(arg.Key) && !ownVersion.MatchString(arg.Key) {
 		return false
 	}

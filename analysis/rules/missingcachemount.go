@@ -46,14 +46,14 @@ func checkMissingCacheMount(p *pass) {
 		if run == nil || hasCacheMount(in) {
 			return s
 		}
-		downloads := run.downloads(managers)
+		downloads := run.downloads()
 		for _, d := range downloads {
 			if len(d.caches) == 0 {
 				s.downloaded += d.name + " "
 			}
 		}
 		var found *download
-		for _, d := range slices.Concat(downloads, run.downloads(compilers)) {
+		for _, d := range slices.Concat(downloads, run.compiles) {
 			if found == nil && len(d.caches) > 0 {
 				found = &d
 			}
@@ -164,7 +164,7 @@ func (p *pass) addCacheMounts(in *dockerfile.Instruction, run *shellRun, d downl
 			return analysis.Fix{}, false
 		}
 	}
-	for _, other := range run.downloads(managers) {
+	for _, other := range run.downloads() {
 		if other.manager != d.manager || d.noKeep == "" {
 			continue
 		}

@@ -29,6 +29,7 @@ type pass struct {
 	lint     *linter.Linter                        // what the file's "check" directive says
 	vars     *scope.Variables                      // nil until a rule asks for it
 	runs     map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
+	unix     map[int]bool                          // by stage: what unixImage says
 	refs     []stageReference
 	findings []analysis.Finding
 }

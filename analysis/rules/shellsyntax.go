@@ -42,6 +42,8 @@ type Shell struct {
 type shellRun struct {
 	mistake  *shellMistake // nil if it is well formed
 	commands []command     // none if it is malformed
+	// Those of the commands that download packages, by the tables managers and compilers.
+	installs, compiles []download
 }
 
 // shellMistake is the first mistake in a command, at an offset of the command's text.
@@ -121,6 +123,19 @@ func (p *pass) forUnixShell(in *dockerfile.Instruction) bool {
 			return ok && len(c.Shell) > 0 && slices.Contains([]string{"bash", "sh", "ash", "dash"}, path.Base(c.Shell[0]))
 		}
 	}
+	unix, ok := p.unix[in.Stage]
+	if !ok {
+		unix = p.unixImage(in)
+		if p.unix == nil {
+			p.unix = map[int]bool{}
+		}
+		p.unix[in.Stage] = unix
+	}
+	return unix
+}
+
+// unixImage reports whether the image that the stage of in is built on is not one of Windows, by its name.
+func (p *pass) unixImage(in *dockerfile.Instruction) bool {
 	image, known := p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
 	image = strings.ToLower(image)
 	for _, word := range []string{"windows", "nanoserver", "servercore", "powershell"} {
@@ -141,7 +156,9 @@ func parseShell(text string) *shellRun {
 	case err != nil:
 		return &shellRun{}
 	}
-	return &shellRun{commands: commandsOf(file, text)}
+	run := &shellRun{commands: commandsOf(file, text)}
+	run.installs, run.compiles = run.find(managers), run.find(compilers)
+	return run
 }
 
 // shellSpan returns the word at an offset of what shellText returned.
