@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 // costs are what the steps of a build took, by line: how long they ran and what they left on the daemon's disk. What was
 // taken from the cache ran in an older build, which knows.
-func (c *conn) costs(ctx context.Context, b *build, own []*build) map[int]cachemodel.Cost {
+func (c *conn) costs(ctx context.Context, b *build, own []*build, usage []*controlapi.UsageRecord) map[int]cachemodel.Cost {
 	ran := map[string]*run{} // the last real run of each step, by its key
 	missing := b.steps()
 	for _, old := range own {
@@ -34,10 +35,6 @@ func (c *conn) costs(ctx context.Context, b *build, own []*build) map[int]cachem
 			}
 		}
 	}
-	usage, err := c.control.DiskUsage(ctx, &controlapi.DiskUsageRequest{})
-	if err != nil {
-		usage = &controlapi.DiskUsageResponse{}
-	}
 	out := map[int]cachemodel.Cost{}
 	keys := b.keys()
 	for i := range b.BuildDefinition.InternalParameters.BuildConfig.Definition {
@@ -49,7 +46,7 @@ func (c *conn) costs(ctx context.Context, b *build, own []*build) map[int]cachem
 		}
 		cost := out[line]
 		cost.Seconds = sum(cost.Seconds, r.seconds)
-		if size, ok := r.onDisk(usage.Record); ok {
+		if size, ok := r.onDisk(usage); ok {
 			cost.Bytes = sum(cost.Bytes, size)
 		} else if r.compressed > 0 {
 			cost.Bytes = sum(cost.Bytes, r.compressed)
@@ -172,4 +169,18 @@ func (c *conn) readStatus(ctx context.Context, ref string) (map[string]*run, err
 		}
 	}
 	return out, nil
+}
+
+// ErrPruned is the error about a build of which nothing is left in the daemon's cache.
+var ErrPruned = errors.New("the builder's cache has been emptied since the last build of this Dockerfile")
+
+// pruned reports whether nothing is left of what a build made or used. A cache of which a part is gone is not told apart.
+func pruned(b *build, usage []*controlapi.UsageRecord) bool {
+	steps := len(b.steps()) > 0
+	for _, u := range usage {
+		if !u.Mutable && u.CreatedAt != nil && !u.CreatedAt.AsTime().After(b.CompletedAt.AsTime()) {
+			return false
+		}
+	}
+	return steps
 }

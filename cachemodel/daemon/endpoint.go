@@ -156,11 +156,15 @@ func readJSON(file string, v any) bool {
 // place is where the files of a build came from, as the tool that made it tells.
 type place struct{ context, dockerfile string }
 
-// buildxPlace is what buildx notes of a build (buildx/localstate): absolute paths.
+// buildxPlace is what buildx notes of a build (buildx/localstate): absolute paths. Of a Dockerfile that was not named it
+// notes nothing.
 func buildxPlace(p Places, ref string) (place, bool) {
 	for _, file := range buildxRefs(p, ref) {
 		var state struct{ LocalPath, DockerfilePath string }
 		if readJSON(file, &state) && state.LocalPath != "" {
+			if state.DockerfilePath == "" {
+				state.DockerfilePath = filepath.Join(state.LocalPath, "Dockerfile")
+			}
 			return place{state.LocalPath, state.DockerfilePath}, true
 		}
 	}

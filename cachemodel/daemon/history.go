@@ -71,17 +71,29 @@ func (d *Daemon) LastBuild(ctx context.Context, q Query) (*record.Record, error)
 
 // lastBuild finds the build and makes all of its record but the contexts.
 func (d *Daemon) lastBuild(ctx context.Context, q Query) (found *record.Record, from *build, err error) {
+	empty := false
 	err = d.ask(ctx, func(ctx context.Context, c *conn) error {
 		own, err := d.own(ctx, c, q)
 		if err != nil {
 			return err
 		}
 		if from = choose(own, q); from != nil {
+			usage, err := c.control.DiskUsage(ctx, &controlapi.DiskUsageRequest{})
+			switch {
+			case err != nil: // it takes long in a large cache
+				usage = &controlapi.DiskUsageResponse{}
+			case pruned(from, usage.Record):
+				empty = true
+				return nil
+			}
 			found = from.record(q, d)
-			found.Costs = c.costs(ctx, from, own)
+			found.Costs = c.costs(ctx, from, own, usage.Record)
 		}
 		return ctx.Err()
 	})
+	if empty {
+		return nil, nil, ErrPruned
+	}
 	return found, from, err
 }
 

@@ -105,7 +105,7 @@ func TestWhoseBuild(t *testing.T) {
 	buildctl := func(path string) string {
 		return command("buildctl", "build", "--local", "context="+path, "--local=dockerfile="+path)
 	}
-	type past struct{ ref, text, trace, buildx string }
+	type past struct{ ref, text, trace, buildx string } // buildx: the folder that it noted; without a Dockerfile after "default "
 	tests := []struct {
 		about   string
 		past    []past // the last first
@@ -115,6 +115,7 @@ func TestWhoseBuild(t *testing.T) {
 	}{
 		{about: "no build", want: ""},
 		{about: "buildx noted that it was this file", past: []past{{"r", "FROM x", "", dir}}, want: "r"},
+		{about: "or one that was not named in this folder", past: []past{{"r", "FROM x", "", "default " + dir}}, want: "r"},
 		{about: "or another one, of the very same text", past: []past{{"r", now, "", dir + "-other"}}, want: ""},
 		{about: "buildctl was given this folder", past: []past{{"r", "FROM x", buildctl(dir), ""}}, want: "r"},
 		{about: "or another one", past: []past{{"r", now, buildctl(dir + "-other"), ""}}, want: ""},
@@ -145,7 +146,11 @@ func TestWhoseBuild(t *testing.T) {
 				}
 				os.Remove(filepath.Join(refs, p.ref))
 				if p.buildx != "" {
-					state, _ := json.Marshal(map[string]string{"LocalPath": p.buildx, "DockerfilePath": filepath.Join(p.buildx, "Dockerfile")})
+					note := map[string]string{"LocalPath": p.buildx, "DockerfilePath": filepath.Join(p.buildx, "Dockerfile")}
+					if unnamed, ok := strings.CutPrefix(p.buildx, "default "); ok {
+						note = map[string]string{"LocalPath": unnamed, "DockerfilePath": ""}
+					}
+					state, _ := json.Marshal(note)
 					if err := os.WriteFile(filepath.Join(refs, p.ref), state, 0o644); err != nil {
 						t.Fatal(err)
 					}
