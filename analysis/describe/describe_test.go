@@ -154,3 +154,15 @@ func FuzzAt(f *testing.F) {
 		}
 	})
 }
+
+// A flag may be half there, with the cursor anywhere in it.
+func TestSignaturesWithinAFlag(t *testing.T) {
+	const text = "FROM a\nCOPY --from=b a b\n"
+	for at := strings.Index(text, "COPY"); at < len(text); at++ {
+		for _, file := range []string{text, text[:at]} {
+			if len(describe.Signatures(dockerfile.Parse(source.New(file), nil), min(at, len(file)))) == 0 && at > len("FROM a\nCOPY") && file == text {
+				t.Errorf("nothing at %d", at)
+			}
+		}
+	}
+}
