@@ -30,7 +30,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 				{ language: "dockercompose", scheme: "file" },
 				{ language: "dockerbake", scheme: "file" },
 				{ scheme: "file", pattern: "**/{compose,docker-compose}*.{yaml,yml}" },
-				{ scheme: "file", pattern: "**/docker-bake*.{hcl,json}" },
+				{ scheme: "file", pattern: "**/{docker-bake*.{hcl,json},*.bake.hcl}" },
 			],
 			initializationOptions: { cacheStatus: true },
 			outputChannel: output,

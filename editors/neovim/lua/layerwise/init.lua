@@ -81,11 +81,24 @@ local function root_of(bufnr)
   return found == '' and directory or vim.fn.fnamemodify(found, ':p'):gsub('/+$', ''):gsub('/?%.git$', '')
 end
 
+--- The types of the files that the server reads. Of YAML, HCL and JSON it reads what is named as a compose or bake file.
+local filetypes = { 'dockerfile', 'yaml', 'yaml.docker-compose', 'hcl', 'json' }
+
+local function is_ours(bufnr)
+  if vim.bo[bufnr].filetype == 'dockerfile' then
+    return true
+  end
+  local name = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(bufnr), ':t')
+  return (name:find('^compose') or name:find('^docker%-compose')) and name:find('%.ya?ml$') ~= nil
+    or name:find('^docker%-bake') and (name:find('%.hcl$') or name:find('%.json$')) ~= nil
+    or false
+end
+
 local function config()
   return {
     name = 'layerwise',
     cmd = options.cmd,
-    filetypes = { 'dockerfile' },
+    filetypes = filetypes,
     init_options = { cacheStatus = true, layerwise = options.settings },
     settings = { layerwise = options.settings },
     capabilities = options.capabilities,
@@ -142,7 +155,9 @@ function M.setup(given)
       'layerwise',
       vim.tbl_extend('force', config(), {
         root_dir = function(bufnr, use)
-          use(root_of(bufnr))
+          if is_ours(bufnr) then
+            use(root_of(bufnr))
+          end
         end,
       })
     )
@@ -151,13 +166,15 @@ function M.setup(given)
   end
   vim.api.nvim_create_autocmd('FileType', {
     group = group,
-    pattern = 'dockerfile',
+    pattern = filetypes,
     callback = function(event)
-      start(event.buf)
+      if is_ours(event.buf) then
+        start(event.buf)
+      end
     end,
   })
   for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.api.nvim_buf_is_loaded(bufnr) and vim.bo[bufnr].filetype == 'dockerfile' then
+    if vim.api.nvim_buf_is_loaded(bufnr) and is_ours(bufnr) then
       start(bufnr)
     end
   end
