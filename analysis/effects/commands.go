@@ -667,7 +667,7 @@ func composer(s *state, e *Effects, c Call) bool {
 			}
 		}
 	}
-	scans := p.Autoload["classmap"] != nil || p.Dev["classmap"] != nil || p.Autoload["psr-0"] != nil || p.Config["optimize-autoloader"] != nil || p.Config["classmap-authoritative"] != nil || c.has("-o", "--optimize-autoloader", "-a", "--classmap-authoritative", "--apcu-autoloader")
+	scans := p.Autoload["classmap"] != nil || p.Dev["classmap"] != nil || p.Autoload["psr-0"] != nil || p.Autoload["files"] != nil || p.Dev["files"] != nil || p.Config["optimize-autoloader"] != nil || p.Config["classmap-authoritative"] != nil || c.has("-o", "--optimize-autoloader", "-a", "--classmap-authoritative", "--apcu-autoloader")
 	for _, a := range c.Args { // joined short options
 		if regexp.MustCompile(`^-[a-z]*[oa]`).MatchString(a) {
 			scans = true

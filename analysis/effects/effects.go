@@ -468,6 +468,9 @@ func Independent(a, b *Effects) (facts []string, ok bool) {
 		}
 	}
 	facts = slices.Concat(a.Facts, b.Facts)
+	if a.listed(b) || b.listed(a) {
+		facts = append(facts, NothingNew)
+	}
 	if len(facts) == 0 && files(a.Writes) && files(b.Writes) {
 		if !sameDirectory(a, b) {
 			if a.Linked || b.Linked {
@@ -477,6 +480,14 @@ func Independent(a, b *Effects) (facts []string, ok bool) {
 		}
 	}
 	return facts, true
+}
+
+// NothingNew is the fact that what a directory of the build context holds was looked up.
+const NothingNew = "the files of the build context that are copied have the names that they have now"
+
+// listed reports whether e, which copies a directory of the build context, stays clear of o only by the names of what is in it.
+func (e *Effects) listed(o *Effects) bool {
+	return e.Copies != nil && e.Dest != "" && clash([]string{tree(e.Dest)}, slices.Concat(o.Reads, o.Writes))
 }
 
 // makesClash: a directory that a makes is one that b reads or writes as a whole.

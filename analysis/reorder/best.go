@@ -195,7 +195,11 @@ func (s *split) facts(p *plan, x, y *entry) ([]string, bool) {
 			eff.Makes[dir] = how
 		}
 	}
-	return effects.Independent(&eff, &y.eff)
+	facts, ok := effects.Independent(&eff, &y.eff)
+	if !slices.Contains(facts, effects.NothingNew) {
+		facts = append(facts, effects.NothingNew)
+	}
+	return facts, ok
 }
 
 // settle puts back what was moved for less than it is worth.

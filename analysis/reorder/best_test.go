@@ -201,3 +201,79 @@ func TestBestOfCorpus(t *testing.T) {
 	}
 	t.Logf("%v in %d files", count, len(paths))
 }
+
+// Beside what authors did: what is offered for the file as it was before. Orders that an author left for the sake of
+// correctness (neg) are never made again.
+func TestAuthors(t *testing.T) {
+	corpus(t)
+	paths, _ := filepath.Glob("../../../shared/corpus/reorders/*.before")
+	if len(paths) == 0 {
+		t.Skip("MISSING: the corpus of reorderings (../shared/corpus/reorders beside the checkout); nothing was checked")
+	}
+	for _, p := range paths {
+		name := strings.TrimSuffix(filepath.Base(p), ".before")
+		before, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := os.ReadFile(strings.TrimSuffix(p, ".before") + ".after")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(name, "neg") {
+			ours, _ := bestOf(t, string(after), project.model())
+			if slices.Equal(order(ours), order(string(before))) {
+				t.Errorf("%s: the order that was wrong is made again", name)
+			}
+			for _, moved := range authorsMoves[name] {
+				if i, j := strings.Index(ours, moved[0]), strings.Index(ours, moved[1]); i < 0 || j < 0 || i > j {
+					t.Errorf("%s: %q must stay above %q:\n%s", name, moved[0], moved[1], ours)
+				}
+			}
+		}
+		ours, offers := bestOf(t, string(before), project.model())
+		verdict := "nothing"
+		switch {
+		case slices.Equal(order(ours), order(string(after))):
+			verdict = "same"
+		case len(offers) > 0:
+			verdict = "other"
+		}
+		t.Logf("%-8s %s", name, verdict)
+		for _, o := range offers {
+			t.Logf("         %s: %s", o.Grade, o.Title)
+		}
+	}
+}
+
+// authorsMoves are what must stay above what, after a correction.
+var authorsMoves = map[string][][2]string{
+	"neg03": {{"FROM $BASE_IMAGE AS release\nWORKDIR /app", "FROM release AS rootless\nUSER node"}},
+	"neg07": {{"COPY --link --from=docker-engine / /usr/bin/", "COPY --link --from=runc /usr/bin/runc /usr/bin/"}},
+	"neg08": {{"WORKDIR /\nCOPY entrypoint.sh .", "COPY . /app\nWORKDIR /app"}},
+}
+
+// order is the instructions of a text in order.
+func order(text string) (list []string) {
+	for _, in := range parse(text).Instructions {
+		list = append(list, strings.Join(strings.Fields(in.Node.Original), " "))
+	}
+	return list
+}
+
+// A file with the instructions of many, in any order and half written, never makes it panic or lose anything.
+func FuzzBest(f *testing.F) {
+	f.Add("FROM node\nWORKDIR /app\nCOPY . .\nRUN npm ci && npm run build\nCOPY --from=0 /a /b\n")
+	f.Add("# escape=`\r\nFROM a\r\nCOPY . /x\r\nRUN pip install -r /x/requirements.txt `\r\n && make")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, model := range []Model{project.model(), {Seconds: seconds}} {
+			file := parse(text)
+			for _, o := range Best(context.Background(), file, model, Known) {
+				after := apply(file, o.Edits)
+				if after == nil || broken(after) {
+					t.Fatalf("%q spoils %q", o.Title, text)
+				}
+			}
+		}
+	})
+}
