@@ -229,29 +229,24 @@ func workOf(args []string) Work {
 		case (name == "bin" || strings.HasSuffix(args[0], "bin/rails") || strings.HasSuffix(args[0], "bin/rake")) && len(args) > 1:
 			name = "rails"
 		}
-		rest := skipFlags(args[1:])
+		return workOfTool(name, args[1:])
+	}
+	return Other
+}
+
+// workOfTool goes by the first word that says something: options may have values, and a build tool's goals come in any order.
+func workOfTool(name string, args []string) Work {
+	for _, arg := range append(args[:len(args):len(args)], "*") {
 		for _, w := range works {
-			if !slices.Contains(strings.Fields(w.names), name) {
-				continue
-			}
-			if w.words == "*" {
+			words := strings.Fields(w.words)
+			// Scripts are named build:prod or build-docker.
+			if slices.Contains(strings.Fields(w.names), name) && (slices.Contains(words, arg) || slices.Contains(words, arg[:max(0, strings.IndexAny(arg+":", ":-_"))])) {
 				return w.work
 			}
-			words := strings.Fields(w.words)
-			for _, arg := range rest {
-				// A build tool's goals come in any order, and scripts are named build:prod or build-docker.
-				if slices.Contains(words, arg) || slices.Contains(words, arg[:max(0, strings.IndexAny(arg+":", ":-_"))]) {
-					return w.work
-				}
-				if name != "mvn" && name != "mvnw" && name != "gradle" && name != "gradlew" && name != "npm" && name != "yarn" && name != "pnpm" {
-					break
-				}
-			}
-			if len(rest) == 0 && w.work == Dependencies && name == "yarn" {
-				return w.work // yarn alone installs
-			}
 		}
-		return Other
+	}
+	if name == "yarn" && (len(args) == 0 || strings.HasPrefix(args[0], "-")) {
+		return Dependencies // yarn alone installs
 	}
 	return Other
 }
