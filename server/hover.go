@@ -24,7 +24,7 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 		return nil, err
 	}
 	offset := snap.can.encoding.offset(snap.file.Text, p.Position)
-	span, about := describe.At(snap.file, snap.variables(), offset, describe.World{Args: snap.world.settings.BuildArgs, Copied: snap.copied})
+	span, about := describe.At(snap.file, snap.variables(), offset, describe.World{Copied: snap.copied})
 	verdict := ""
 	if in := snap.file.InstructionAt(offset); in != nil {
 		if step := snap.marks().byLine[in.Line]; step != nil {

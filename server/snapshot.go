@@ -68,7 +68,13 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, options) })
 	snap.images = func() []string { return s.imagesBeside(d) }
 	snap.tags = func(image string) ([]string, bool) { return s.tagsOf(image, own.Registry == "on") }
-	snap.variables = sync.OnceValue(func() *scope.Variables { return scope.New(file) })
+	snap.variables = sync.OnceValue(func() *scope.Variables {
+		variables := scope.New(file)
+		if w != nil {
+			variables.Args = w.build.Args
+		}
+		return variables
+	})
 	snap.marks = sync.OnceValue(func() *marks {
 		steps, plan, err := w.judge(file, overlays)
 		m := &marks{steps: steps, plan: plan, summary: cachemodel.Summarize(steps), byLine: make(map[int]*cachemodel.Step, len(steps))}

@@ -129,7 +129,7 @@ func (c *cursor) value(stage int, name string) string {
 	switch {
 	case !known || value == "" && !d.Known:
 		return where
-	case describe.Secret(name, value, d):
+	case describe.Secret(c.variables, name, value, d):
 		return where + ", hidden"
 	}
 	return value + "  (" + where + ")"

@@ -30,8 +30,6 @@ type Copied struct {
 
 // World is what descriptions know besides the file.
 type World struct {
-	// Args are the build arguments that are set.
-	Args map[string]string
 	// Copied says what an instruction, by index, reads of the build context, nil if it is not known. It may be nil.
 	Copied func(instruction int) *Copied
 }
@@ -495,14 +493,13 @@ func (d *describer) variable(stage, offset int, name string) string {
 		}
 	}
 	if definition.In.Meant == "ARG" {
-		if given, ok := d.world.Args[name]; ok {
-			value, known = given, true
+		if _, ok := d.variables.Args[name]; ok {
 			where = "build argument, declared by " + where
 		}
 	}
 	text := "**" + code(name) + "** — " + where
 	switch {
-	case Secret(name, value, definition):
+	case Secret(d.variables, name, value, definition):
 		text = "**" + code(name) + "** — looks like a secret: its value is not shown\n\nSet by " + where + "."
 	case known:
 		text = "**" + code(name) + "** = " + code(cmp.Or(clip(value), `""`)) + "\n\nSet by " + where + "."
@@ -515,7 +512,12 @@ func (d *describer) variable(stage, offset int, name string) string {
 var named = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
 
 // Secret reports whether a variable's value is not to be shown: it looks like a secret, or is made of one.
-func Secret(name, value string, d scope.Definition) bool {
+func Secret(v *scope.Variables, name, value string, d scope.Definition) bool {
+	for arg, given := range v.Args {
+		if secret.Is(arg, given) && strings.Contains(value, given) {
+			return true
+		}
+	}
 	for _, m := range named.FindAllStringSubmatch(d.Value, -1) {
 		if secret.Name(m[1]) {
 			return true

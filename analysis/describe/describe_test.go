@@ -73,7 +73,9 @@ func parse(t *testing.T, f txtar.File) (*dockerfile.File, int) {
 
 func hover(t *testing.T, f txtar.File) string {
 	file, offset := parse(t, f)
-	span, text := describe.At(file, scope.New(file), offset, world)
+	variables := scope.New(file)
+	variables.Args = map[string]string{"GIVEN": "from outside", "MY_TOKEN": "hunter2"}
+	span, text := describe.At(file, variables, offset, world)
 	for part, rest, found := "", text, true; found; {
 		part, rest, found = strings.Cut(rest, "\n\n---\n\n")
 		if strings.Contains(part, "\n[Dockerfile reference]") || strings.Contains(part, " [Dockerfile reference]") {
@@ -84,7 +86,6 @@ func hover(t *testing.T, f txtar.File) string {
 }
 
 var world = describe.World{
-	Args: map[string]string{"GIVEN": "from outside"},
 	Copied: func(i int) *describe.Copied {
 		switch i {
 		case 1:

@@ -18,6 +18,7 @@ import (
 type Variables struct {
 	Global map[string][]Definition   // by name, each in order of place
 	Stages []map[string][]Definition // likewise, of each stage
+	Args   map[string]string         // build arguments that are given: they count instead of an ARG's default; New leaves them nil
 	Bases  []int                     // the stage that each stage is built on, -1 for an image
 
 	file *dockerfile.File
@@ -144,8 +145,8 @@ func (v *Variables) Globals() []string {
 	return names
 }
 
-// Expand returns word, which stands at the offset in the stage, with its variables replaced as in a build without
-// arguments. It reports false if one of them is not known.
+// Expand returns word, which stands at the offset in the stage, with its variables replaced as in a build with the
+// given arguments. It reports false if one of them is not known.
 func (v *Variables) Expand(stage, offset int, word string) (string, bool) {
 	const deepest = 8 // a chain of definitions that is longer counts as unknown
 	return v.expandTo(deepest, stage, offset, word)
@@ -169,6 +170,9 @@ func (e *environment) Get(name string) (string, bool) {
 	d, ok := e.v.Lookup(e.stage, e.offset, name)
 	if value, predefined := PlatformDefaults[name]; predefined && e.stage < 0 && !ok {
 		return value, true
+	}
+	if given, is := e.v.Args[name]; ok && is && d.In.Meant == "ARG" {
+		return given, true
 	}
 	if ok && !d.Known && e.stage >= 0 {
 		if d, ok = e.v.Lookup(-1, e.offset, name); ok { // an ARG without a value takes the global one's
