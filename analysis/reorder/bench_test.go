@@ -1,6 +1,8 @@
 package reorder
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -17,6 +19,24 @@ func BenchmarkSuggest(b *testing.B) {
 				if len(Suggest(file, Classic)) == 0 {
 					b.Fatal("nothing offered")
 				}
+			}
+		})
+	}
+}
+
+// BenchmarkBest searches stages of which half of the instructions can stand in any order.
+func BenchmarkBest(b *testing.B) {
+	for _, n := range []int{10, 30, 60} {
+		var text strings.Builder
+		text.WriteString("FROM scratch\n")
+		for i := range n / 2 {
+			fmt.Fprintf(&text, "COPY src%d /app/d%d/\nENV A%d=%d\n", i, i, i, i)
+		}
+		text.WriteString("RUN [\"/app/build\"]\n")
+		file := parse(text.String())
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				Best(context.Background(), file, Model{Seconds: seconds}, Known)
 			}
 		})
 	}

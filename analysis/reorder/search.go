@@ -62,7 +62,7 @@ func costOf(items []item, order []int, above builds) (sum int64, executed []int6
 }
 
 // beamWidth is how many sets of placed items are looked at for each number of them. Fewer than that, and the search is exact.
-const beamWidth = 1500
+const beamWidth = 300
 
 // mask is a set of items.
 type mask [4]uint64
