@@ -238,6 +238,8 @@ func (c *command) namedContext(b *Build, name, where string) {
 	}
 	if image, ok := strings.CutPrefix(where, "docker-image://"); ok {
 		b.image(name, image)
+	} else if _, digest, ok := strings.Cut(where, "@sha256:"); ok && strings.HasPrefix(where, "oci-layout:") {
+		b.image(name, name+"@sha256:"+digest) // wherever the layout is
 	} else if notLocal.MatchString(where) || isRemote(where) && !isDir(c.abs(where)) {
 		b.image(name, "")
 	} else {
