@@ -13,6 +13,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/layerwise/layerwise/cachemodel/replay"
@@ -176,7 +177,7 @@ func replayFile(ctx context.Context, file string, o replayOptions, stderr io.Wri
 	if r.Today, err = replay.Fixed(ctx, h, now, s, costs); err != nil {
 		return nil, err
 	}
-	if r.Proposed, err = proposal(ctx, h, contextDir, now, s, costs); err != nil {
+	if r.Proposed, err = proposal(ctx, h, path, contextDir, now, s, costs); err != nil {
 		return nil, err
 	}
 	r.Notes = append(r.Notes, h.Notes...)
@@ -184,13 +185,17 @@ func replayFile(ctx context.Context, file string, o replayOptions, stderr io.Wri
 }
 
 // proposal replays the order that layerwise reorder proposes for this history; it is nil if there is none.
-func proposal(ctx context.Context, h *replay.History, contextDir string, now *dockerfile.File, s cachemodel.Settings, costs replay.Costs) (*replayedProposal, error) {
+func proposal(ctx context.Context, h *replay.History, path, contextDir string, now *dockerfile.File, s cachemodel.Settings, costs replay.Costs) (*replayedProposal, error) {
 	var rewrites []reorder.Rewrite
 	if s.Engine == cachemodel.Classic {
 		rewrites = reorder.Suggest(now, reorder.Classic)
 	} else {
-		newest := h.Commits[len(h.Commits)-1].Context
-		rewrites = reorder.Best(ctx, now, proposals.Model(newest, contextDir, now, h, s, costs), reorder.Known)
+		// What is there besides git's files counts: .git itself, and what is made before a build.
+		tree, err := disk.Scan(ctx, contextDir, path, disk.Options{CacheDir: digestCache()})
+		if err != nil {
+			return nil, err
+		}
+		rewrites = reorder.Best(ctx, now, proposals.Model(tree, contextDir, now, h, s, costs), reorder.Known)
 	}
 	if len(rewrites) == 0 {
 		return nil, ctx.Err()
