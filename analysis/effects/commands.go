@@ -882,6 +882,7 @@ func mkdir(s *state, e *Effects, c Call) bool {
 }
 
 func change(s *state, e *Effects, c Call) bool {
+	defer e.named(len(e.Reads), len(e.Writes))
 	words := c.words()
 	if c.Args[0] == "chown" || c.Args[0] == "chmod" || c.Args[0] == "chgrp" {
 		for i, a := range c.Args { // chmod -x file
@@ -907,6 +908,7 @@ func change(s *state, e *Effects, c Call) bool {
 }
 
 func cp(s *state, e *Effects, c Call) bool {
+	defer e.named(len(e.Reads), len(e.Writes))
 	words := c.words()
 	if c.Dynamic || len(words) < 2 || c.has("-t", "--target-directory", "-o", "-g", "-d") && c.Args[0] == "install" || c.has("-t", "--target-directory") {
 		return false
@@ -935,6 +937,7 @@ func ln(s *state, e *Effects, c Call) bool {
 }
 
 func sed(s *state, e *Effects, c Call) bool {
+	defer e.named(len(e.Reads), len(e.Writes))
 	words := c.words()
 	if c.has("-f", "--file", "-n") || len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return regexp.MustCompile(`^\d*[rwRW] |[/|#]\d*w `).MatchString(w) }) {
 		return false
@@ -951,6 +954,7 @@ func sed(s *state, e *Effects, c Call) bool {
 }
 
 func look(s *state, e *Effects, c Call) bool {
+	defer e.named(len(e.Reads), len(e.Writes))
 	for _, w := range c.words() {
 		if !e.reads(c, w) {
 			return false

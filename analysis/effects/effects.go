@@ -49,6 +49,8 @@ type Effects struct {
 	Ops []int
 	// Parts are the effects of a RUN's commands where they do nothing but follow one another, joined by "&&".
 	Parts []Effects
+	// Named are files that a command names because they are there: to change, remove or read them.
+	Named []string
 	// Linked says that a command above may have made links, so that paths may be other than they seem.
 	Linked bool
 	// Directory is where a known command finds the files that it reads, "" for all other instructions.
@@ -459,7 +461,7 @@ func (e *Effects) Sources(context Context, place string) (sources []string, ok b
 
 // Independent reports whether two instructions of one stage may change places, with the facts that it rests upon.
 func Independent(a, b *Effects) (facts []string, ok bool) {
-	if clash(a.Writes, b.Reads) || clash(b.Writes, a.Reads) || clash(a.Writes, b.Writes) || makesClash(a, b) || makesClash(b, a) {
+	if clash(a.Writes, b.Reads) || clash(b.Writes, a.Reads) || clash(a.Writes, b.Writes) || makesClash(a, b) || makesClash(b, a) || a.mayBring(b) || b.mayBring(a) {
 		return nil, false
 	}
 	for dir, how := range a.Makes {
@@ -484,6 +486,21 @@ func Independent(a, b *Effects) (facts []string, ok bool) {
 
 // NothingNew is the fact that what a directory of the build context holds was looked up.
 const NothingNew = "the files of the build context that are copied have the names that they have now"
+
+// mayBring reports whether e copies a directory that holds a file that o names, or may hold it in another working tree: what
+// is removed after it was copied, such as .git, need not be there at the moment.
+func (e *Effects) mayBring(o *Effects) bool {
+	return e.Copies != nil && e.Dest != "" && clash([]string{tree(e.Dest)}, o.Named)
+}
+
+// named notes the files among what has been read and written since as named.
+func (e *Effects) named(reads, writes int) {
+	for _, name := range slices.Concat(e.Reads[reads:], e.Writes[writes:]) {
+		if strings.HasPrefix(name, "/") {
+			e.Named = append(e.Named, name)
+		}
+	}
+}
 
 // listed reports whether e, which copies a directory of the build context, stays clear of o only by the names of what is in it.
 func (e *Effects) listed(o *Effects) bool {

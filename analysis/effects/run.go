@@ -81,6 +81,7 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 func (e *Effects) Merge(o Effects) {
 	e.Reads = append(e.Reads, o.Reads...)
 	e.Writes = append(e.Writes, o.Writes...)
+	e.Named = append(e.Named, o.Named...)
 	for dir, how := range o.Makes {
 		if e.Makes == nil {
 			e.Makes = map[string]string{}

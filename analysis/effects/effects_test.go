@@ -1,0 +1,96 @@
+package effects
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// listing is a build context: names with contents.
+type listing map[string]string
+
+func (l listing) List(dir string) []string {
+	prefix := ""
+	if dir != "." {
+		prefix = dir + "/"
+	}
+	var names []string
+	for name := range l {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			first, _, deeper := strings.Cut(rest, "/")
+			if deeper {
+				first += "/"
+			}
+			names = append(names, first)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (l listing) Read(file string) ([]byte, bool) {
+	text, ok := l[file]
+	return []byte(text), ok
+}
+
+// Two instructions that stand one below the other may change places, or not, and what that rests upon.
+func TestIndependent(t *testing.T) {
+	context := listing{
+		"a.txt": "a", "src/main.js": "x", "src/lib/util.js": "x", "docs/readme": "x",
+		"package.json": `{"name": "x"}`, "package-lock.json": "{}", "requirements.txt": "flask\n", "go.mod": "module x\n", "go.sum": "",
+	}
+	const no, yes, fact = "no", "proved", "known"
+	tests := []struct {
+		prose string
+		above string // the lines that stand above both
+		a, b  string
+		want  string
+	}{
+		{"two files to two places of one directory", "", "COPY a.txt /x/a", "COPY docs/readme /x/b", yes},
+		{"two files to one place", "", "COPY a.txt /x", "COPY docs/readme /x", no},
+		{"a directory and a file within it", "", "COPY src /x/", "COPY a.txt /x/main.js", no},
+		{"a directory, and a file that lies elsewhere", "", "COPY src /x/", "COPY a.txt /y/a", fact},
+		{"a command that is not known", "", "RUN ./configure", "COPY a.txt /a", no},
+		{"a script of the context", "", "COPY a.txt /a", "RUN sh /setup.sh", no},
+		{"system packages and the project's files", "", "COPY a.txt /app/a", "RUN apt-get update && apt-get install -y git", fact},
+		{"system packages and a file where they write", "", "COPY a.txt /etc/a", "RUN apt-get update && apt-get install -y git", no},
+		{"a variable and a command that may use it", "", "ENV A=1", "RUN echo $A > /a", no},
+		{"a variable and a command that sees all variables", "", "ENV A=1", "RUN ./build", no},
+		{"a variable and a COPY that does not use it", "", "ENV A=1", "COPY a.txt /a", yes},
+		{"a variable and a COPY that does", "", "ENV A=/x", "COPY a.txt $A", no},
+		{"the directory and a relative path", "", "WORKDIR /x", "COPY a.txt .", no},
+		{"the user and a command", "", "USER 1000", "RUN mkdir /tmp/x", no},
+		{"a label and a command", "", "LABEL a=b", "RUN mkdir /x", fact},
+		{"an install and a source that it does not read", "WORKDIR /app\nCOPY package.json package-lock.json ./\n", "COPY src ./src", "RUN npm ci", fact},
+		{"an install and its manifest", "WORKDIR /app\n", "COPY package.json package-lock.json ./", "RUN npm ci", no},
+		{"an install of Python packages, and its requirements", "WORKDIR /app\n", "COPY requirements.txt .", "RUN pip install -r requirements.txt", no},
+		{"an install of Python packages, and sources", "WORKDIR /app\nCOPY requirements.txt .\n", "COPY src ./src", "RUN pip install -r requirements.txt", fact},
+		{"an install of the project itself", "WORKDIR /app\n", "COPY src ./src", "RUN pip install .", no},
+		{"Go's modules and sources", "WORKDIR /app\nCOPY go.mod go.sum ./\n", "COPY src ./src", "RUN go mod download", fact},
+		{"a Go build and sources", "WORKDIR /app\nCOPY go.mod go.sum ./\n", "COPY src ./src", "RUN go build ./...", no},
+		{"a file that is removed, and a directory that has it", "", "COPY src /app/", "RUN rm /app/main.js", no},
+		{"a file that is removed, and a directory that may have it elsewhere, such as .git", "", "COPY . /app/", "RUN rm -rf /app/.git", no},
+		{"a file that is looked at, and a directory that may have it", "", "COPY . /app/", "RUN test ! -e /app/local.env", no},
+		{"a file that is edited in place, and a directory that may have it", "", "COPY . /app/", "RUN sed -i s/a/b/ /app/settings.ini", no},
+		{"a file that is removed elsewhere", "", "COPY src /app/", "RUN rm -f /var/tmp/x", fact},
+	}
+	for _, test := range tests {
+		file := dockerfile.Parse(source.New("FROM debian\n"+test.above+test.a+"\n"+test.b+"\n"), nil)
+		effects := Stage(file, file.Stages[0], nil, context)
+		n := len(effects)
+		facts, ok := Independent(&effects[n-2], &effects[n-1])
+		got := no
+		switch {
+		case ok && len(facts) == 0:
+			got = yes
+		case ok:
+			got = fact
+		}
+		if got != test.want {
+			t.Errorf("%s: %q and %q: %s (%v), want %s", test.prose, test.a, test.b, got, facts, test.want)
+		}
+	}
+}
