@@ -82,7 +82,9 @@ func Suggest(file *dockerfile.File, engine Engine) []Rewrite {
 	return rewrites
 }
 
-// NothingGained says why Suggest returns nothing for file.
+const noBetterOrder = "No other order of the steps is known to keep the image and to rebuild less. "
+
+// NothingGained says why Suggest, and for BuildKit Best, return nothing for file.
 func NothingGained(file *dockerfile.File, engine Engine) string {
 	switch {
 	case broken(file):
@@ -104,9 +106,9 @@ func NothingGained(file *dockerfile.File, engine Engine) string {
 		}
 	}
 	if len(config) == 0 {
-		return "Nothing to gain under BuildKit from raising or joining what only configures the image: there is nothing of the sort."
+		return noBetterOrder + "Nothing to gain under BuildKit from raising or joining what only configures the image: there is nothing of the sort."
 	}
-	return fmt.Sprintf("Nothing to gain under BuildKit from raising or joining %s: %s the image's configuration, which is no step of the build. Its steps here are %s.",
+	return noBetterOrder + fmt.Sprintf("Nothing to gain under BuildKit from raising or joining %s: %s the image's configuration, which is no step of the build. Its steps here are %s.",
 		enumerate(config), onlySet(config), enumerate(append([]string{"FROM"}, steps...)))
 }
 

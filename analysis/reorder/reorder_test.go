@@ -97,7 +97,7 @@ func TestBuildKitGainsNothing(t *testing.T) {
 	if got := Suggest(file, BuildKit); got != nil {
 		t.Errorf("%+v", got)
 	}
-	want := "Nothing to gain under BuildKit from raising or joining ENV and CMD: ENV and CMD only set the image's configuration, " +
+	want := noBetterOrder + "Nothing to gain under BuildKit from raising or joining ENV and CMD: ENV and CMD only set the image's configuration, " +
 		"which is no step of the build. Its steps here are FROM, WORKDIR and COPY."
 	if got := NothingGained(file, BuildKit); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

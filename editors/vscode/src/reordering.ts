@@ -67,8 +67,7 @@ async function pickRewrite(client: LanguageClient, document: vscode.TextDocument
 	});
 	const actions = (answer ?? []).filter((action): action is CodeAction => CodeAction.is(action) && !action.disabled);
 	if (actions.length === 0) {
-		const engine = vscode.workspace.getConfiguration("layerwise", document).get("engine");
-		vscode.window.showInformationMessage(`Layerwise: no order of ${name(document)} would save anything with the ${engine} engine.`);
+		vscode.window.showInformationMessage(`Layerwise: no order of ${name(document)} is known to keep the image and to rebuild less.`);
 		return undefined;
 	}
 	let action: CodeAction | undefined = actions[0];
