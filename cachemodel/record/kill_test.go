@@ -46,7 +46,8 @@ func TestKill(t *testing.T) {
 	s := NewStore(dir)
 	rng := rand.New(rand.NewPCG(3, 4))
 	kills, stored := 0, 0
-	for start := time.Now(); time.Since(start) < 3*time.Second; kills++ {
+	// A slow machine, or the race detector, needs longer until anything is stored.
+	for enough := false; !enough && kills < 200; kills++ {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), putForever+"="+dir)
 		var out, stderr strings.Builder
@@ -54,7 +55,7 @@ func TestKill(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(rng.IntN(60_000)) * time.Microsecond)
+		time.Sleep(time.Duration(rng.IntN(60_000+3_000*kills)) * time.Microsecond)
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if stderr.Len() > 0 {
@@ -76,9 +77,10 @@ func TestKill(t *testing.T) {
 				t.Fatalf("after kill %d: the key is another one", kills)
 			}
 		}
+		enough = kills >= 20 && stored >= 3
 	}
-	if kills < 5 || stored == 0 {
-		t.Errorf("only %d kills and %d records: this tests nothing", kills, stored)
+	if stored == 0 {
+		t.Errorf("%d kills and no records: this tests nothing", kills)
 	}
 	// What the killed processes were writing goes away by itself.
 	old := time.Now().Add(-2 * time.Hour)
