@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"flag"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
@@ -44,16 +45,19 @@ func corpus(t testing.TB) map[string]string {
 	return files
 }
 
-// Every prefix of every file in the corpus is typed, small files character by character and others line by line; after
-// each step the server is asked everything. Short mode takes every 20th file.
+var typingEvery = flag.Int("typing-every", 6, "type every n-th file of the corpus, on average; 1 is all of them")
+
+// Every prefix of files in the corpus is typed, small files character by character and others line by line; after each
+// step the server is asked everything. Short mode takes every 20th file.
 func TestTypingTheCorpus(t *testing.T) {
 	files := corpus(t)
-	skip := func() bool { return false }
+	every := *typingEvery
 	if testing.Short() {
-		rnd := rand.New(rand.NewPCG(1, 1))
-		skip = func() bool { return rnd.IntN(20) != 0 }
-		t.Log("short mode: a twentieth of the files, chosen with seed 1:1")
+		every = 20
 	}
+	rnd := rand.New(rand.NewPCG(1, 1))
+	skip := func() bool { return rnd.IntN(every) != 0 }
+	t.Logf("one of %d files, chosen with seed 1:1", every)
 	const editors = 4
 	names := slices.Sorted(maps.Keys(files))
 	for i := range editors {
