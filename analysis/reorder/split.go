@@ -57,7 +57,7 @@ func splits(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effect
 				continue
 			}
 			missing := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return slices.Contains(had, f) })
-			if len(files) > 0 && (len(missing) > 0 || len(had) > 0) && slices.ContainsFunc(missing, func(f string) bool { return !plainFile.MatchString(f) }) == false {
+			if len(files) > 0 && (len(missing) > 0 || len(had) > 0) && !slices.ContainsFunc(missing, func(f string) bool { return !plainFile.MatchString(f) }) {
 				if whole(&all[x], files) {
 					had = append(had, files...)
 					continue // it copies nothing else

@@ -1,4 +1,4 @@
-// Makes the pictures of the documentation: docs/images/vscode.png and evn-fix.png. Look at them before they are committed.
+// Makes the pictures of the documentation: docs/images/vscode.png, evn-fix.png and vscode-light.png. Look at them before they are committed.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,8 +7,7 @@ import { startEditor } from "./editor.mjs";
 const { WORKSPACE, IMAGES } = process.env;
 const shop = join(WORKSPACE, "shop");
 
-const vscode = await startEditor({
-	"workbench.colorTheme": "Default Dark Modern",
+const quiet = {
 	"workbench.activityBar.location": "hidden",
 	"workbench.layoutControl.enabled": false,
 	"workbench.editor.editorActionsLocation": "hidden",
@@ -21,14 +20,22 @@ const vscode = await startEditor({
 	"editor.lineHeight": 21,
 	"editor.scrollbar.vertical": "hidden",
 	"editor.renderLineHighlight": "none",
-});
-try {
-	const window = await vscode.open(shop, { width: 980, height: 470, scale: 2 });
+};
+
+/** Opens the shop in a theme, and changes a file of its build context. */
+async function openShop(vscode, size) {
+	const window = await vscode.open(shop, { ...size, scale: 2 });
 	await window.openFile("Dockerfile");
-	await window.command("View: Toggle Primary Side Bar Visibility");
 	await window.page.waitForFunction(() => document.querySelector(".statusbar-item[id*=layerwise]"));
 	writeFileSync(join(shop, "src", "app.js"), 'document.title = "Better shop";\n');
 	await window.page.locator(".view-line", { hasText: "app.js was modified" }).waitFor();
+	return window;
+}
+
+let vscode = await startEditor({ ...quiet, "workbench.colorTheme": "Default Dark Modern" });
+try {
+	const window = await openShop(vscode, { width: 980, height: 470 });
+	await window.command("View: Toggle Primary Side Bar Visibility");
 	await window.page.keyboard.press("Control+Home");
 	await window.goToLine(10);
 	await sleep(2000); // for the lenses, which VS Code asks for with a delay
@@ -41,6 +48,18 @@ try {
 	await window.openFixes("Change to ENV");
 	await sleep(1000);
 	await window.page.screenshot({ path: join(IMAGES, "evn-fix.png") });
+} finally {
+	await vscode.stop();
+}
+
+// The light theme, with the tree of stages.
+vscode = await startEditor({ ...quiet, "workbench.colorTheme": "Default Light Modern" });
+try {
+	const window = await openShop(vscode, { width: 1180, height: 560 });
+	await window.command("Focus on Docker Stages View");
+	await window.goToLine(10);
+	await sleep(2000);
+	await window.page.screenshot({ path: join(IMAGES, "vscode-light.png") });
 } finally {
 	await vscode.stop();
 }
