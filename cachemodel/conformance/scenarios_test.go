@@ -30,6 +30,7 @@ import (
 type scenario struct {
 	title       string
 	first, then []string // options: of buildctl, and of layerwise predict
+	told, done  []string // more options: of predict alone, and of buildctl for the second build alone, that come to the same
 	edit        string   // a script, run in the project's folder
 	unsure      []int
 }
@@ -51,6 +52,10 @@ func readScenarios(t *testing.T) []scenario {
 				s.first = strings.Fields(value)
 			case "then":
 				s.then = strings.Fields(value)
+			case "told":
+				s.told = strings.Fields(value)
+			case "done":
+				s.done = strings.Fields(value)
 			case "edit":
 				s.edit = value
 			case "unsure":
@@ -190,7 +195,7 @@ func (w *workplace) play(ctx context.Context, t *testing.T, s scenario, number s
 		w.run(t, root, "sh", "-ec", s.edit)
 	}
 	var report cachemodel.Report
-	args := append([]string{"layerwise", "predict", "--baseline", "recorded", "--format", "json"}, s.then...)
+	args := append([]string{"layerwise", "predict", "--baseline", "recorded", "--format", "json"}, slices.Concat(s.then, s.told)...)
 	if w.recorded {
 		args = append(args, "--buildkit", "off")
 	}
@@ -198,7 +203,7 @@ func (w *workplace) play(ctx context.Context, t *testing.T, s scenario, number s
 	if err := json.Unmarshal([]byte(out), &report); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	w.build(t, root, buildctlOptions(s.then, s.first))
+	w.build(t, root, append(buildctlOptions(s.then, s.first), s.done...))
 	happened, err := w.lastBuild(ctx)
 	if err != nil {
 		t.Fatal(err)
