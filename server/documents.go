@@ -38,6 +38,9 @@ type document struct {
 	current *snapshot // nil unless dockerfile
 	reading reading   // of a buildfile, when it was last well
 	stale   staleness // what the next load must read anew
+	missed  []string  // files that changed during a load and are no part of the world before it; nil between loads
+
+	published *snapshot // whose marks the client has
 
 	tokens  tokenHistory
 	shell   *rules.Shell // remembers the shell commands of the version before

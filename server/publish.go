@@ -36,16 +36,21 @@ func (s *session) publish(ctx context.Context, d *document) {
 			URI: snap.uri, Version: protocol.NewOptional(snap.version), Diagnostics: items,
 		})
 	}
-	if !s.can.cacheStatus {
-		return
+	if s.can.cacheStatus {
+		status, err := snap.cacheStatus().encode()
+		if overtaken() {
+			return
+		}
+		if err == nil {
+			err = s.rpc.Notify(ctx, cacheStatusMethod, status)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("the marks were not sent", zap.Error(err))
+		}
 	}
-	status, err := snap.cacheStatus().encode()
-	if err == nil && !overtaken() {
-		err = s.rpc.Notify(ctx, cacheStatusMethod, status)
-	}
-	if err != nil && ctx.Err() == nil {
-		s.log.Warn("the marks were not sent", zap.Error(err))
-	}
+	s.mu.Lock()
+	d.published = snap
+	s.mu.Unlock()
 }
 
 // retract clears what was published of a document that has been closed.

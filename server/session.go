@@ -80,6 +80,9 @@ func (s *session) backgroundLocked(what string, work func(ctx context.Context)) 
 	})
 }
 
+// patienceAtEnd is how long work that was told to end is waited for: longer than it takes on a machine that is busy.
+const patienceAtEnd = 5 * time.Second
+
 // close waits for the work in the background, whose context has been cancelled; but not for long, for a file system
 // that hangs must not keep the process.
 func (s *session) close() {
@@ -90,7 +93,7 @@ func (s *session) close() {
 	go func() { s.work.Wait(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(time.Second):
+	case <-time.After(patienceAtEnd):
 		s.log.Warn("work in the background did not end in time")
 	}
 }

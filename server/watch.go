@@ -62,13 +62,20 @@ func (l *loader) watch() bool {
 			asked = append(asked, folder)
 		}
 	}
-	if store := l.s.store.Dir(); store != "" {
-		_ = os.MkdirAll(store, 0o700) // where it cannot be made there will be no records either
-		folders = append(folders, store)
-	}
+	folders = append(folders, l.s.storeFolder()...)
 	added := l.s.watchFolders(l.d, slices.Concat(asked, folders))
 	l.s.askToWatch(asked)
 	return added
+}
+
+// storeFolder is the folder of the records, made if need be, if there is one.
+func (s *session) storeFolder() []string {
+	store := s.store.Dir()
+	if store == "" {
+		return nil
+	}
+	_ = os.MkdirAll(store, 0o700) // where it cannot be made there will be no records either
+	return []string{store}
 }
 
 // configFolders are the folders of d's workspace folder in which a configuration of rules for d is or may come to be.
@@ -224,25 +231,37 @@ func (s *session) fileChangedLocked(path string) {
 			d.wake(d.publish)
 			s.refreshSoon()
 		}
-		w := d.world
-		if w == nil { // just being loaded, perhaps without this change
-			d.stale.context = true
-			d.wake(d.reload)
-			continue
-		}
-		moves, inContext := w.inGit(path) || s.store.Holds(path), w.holds(path)
-		if moves {
-			d.stale.baseline = true
-		}
-		if inContext {
-			d.stale.paths = append(d.stale.paths, path)
-		}
-		if len(d.stale.paths) > manyPaths {
-			d.stale.context, d.stale.paths = true, nil
-		}
-		if moves || inContext || d.stale.context {
-			d.wake(d.reload)
-		}
+		s.worldChangedLocked(d, path)
+	}
+}
+
+// worldChangedLocked marks d's world stale if path is part of it, or may be part of the one that is just being loaded.
+func (s *session) worldChangedLocked(d *document, path string) {
+	w := d.world
+	if w == nil {
+		d.stale.context, d.stale.baseline = true, true
+		d.wake(d.reload)
+		return
+	}
+	moves, inContext := w.inGit(path) || s.store.Holds(path), w.holds(path)
+	if moves {
+		d.stale.baseline = true
+	}
+	if inContext {
+		d.stale.paths = append(d.stale.paths, path)
+	}
+	if len(d.stale.paths) > manyPaths {
+		d.stale.context, d.stale.paths = true, nil
+	}
+	switch {
+	case moves || inContext || d.stale.context:
+		d.wake(d.reload)
+	case d.missed == nil:
+	case len(d.missed) < manyPaths:
+		d.missed = append(d.missed, path)
+	default:
+		d.stale.context, d.stale.baseline = true, true
+		d.wake(d.reload)
 	}
 }
 

@@ -78,7 +78,7 @@ type loader struct {
 	amiss       []string             // what is wrong with the context
 	base        base
 	record      *record.Record // the last build on record, if the base may be that
-	newest      *record.Record // in the store, when the base was found
+	newest      string         // record in the store, by its id, when the base was found
 	choice      string         // which baseline is asked for
 	recordNotes []string       // what is wrong with the records
 	builds      builds
@@ -109,6 +109,9 @@ func (s *session) loadLoop(d *document) {
 	}
 	l := &loader{s: s, d: d}
 	defer s.unwatch(d)
+	if d.path != "" {
+		s.watchFolders(d, s.storeFolder()) // before any record is read, so that none comes unseen
+	}
 	for {
 		began := time.Now()
 		l.load(ctx)
@@ -137,10 +140,15 @@ func (s *session) loadLoop(d *document) {
 func (l *loader) load(ctx context.Context) {
 	s, d := l.s, l.d
 	defer s.rescue("reading the build context")
+	defer func() {
+		s.mu.Lock()
+		d.missed = nil
+		s.mu.Unlock()
+	}()
 
 	s.mu.Lock()
 	stale := d.stale
-	d.stale = staleness{}
+	d.stale, d.missed = staleness{}, []string{}
 	own, root := s.settingsOfLocked(d.uri)
 	opened, written := d.opened, s.writtenLocked()
 	s.mu.Unlock()
@@ -175,6 +183,7 @@ func (l *loader) load(ctx context.Context) {
 		options = e.Fill(options)
 	}
 	if again {
+		l.newest = l.lastStored()
 		l.record, l.recordNotes = baseline.Stored(s.store, spec, d.path, options.Match())
 	}
 	l.readContext(ctx, contextFolder(options, l.record, d.path), stale, progress)
@@ -253,24 +262,29 @@ func (l *loader) baseMoved(ctx context.Context, choice string, spec baseline.Spe
 	if moved || spec.Kind != baseline.Auto {
 		return true
 	}
-	last, _ := l.s.store.Latest(l.d.path, record.Match{})
-	var known, now string
-	if l.newest != nil {
-		known = l.newest.ID
+	return l.newest != l.lastStored() || l.s.builder(l.settings.BuildKit) != nil
+}
+
+// lastStored is the id of the newest record in the store, "" if there is none.
+func (l *loader) lastStored() string {
+	if l.d.path == "" {
+		return ""
 	}
-	if last != nil {
-		now = last.ID
+	if last, _ := l.s.store.Latest(l.d.path, record.Match{}); last != nil {
+		return last.ID
 	}
-	l.newest = last
-	return known != now || l.s.builder(l.settings.BuildKit) != nil
+	return ""
 }
 
 func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world, explicit baseline.Options) {
 	dir := filepath.Dir(l.d.path)
 	if l.d.path != "" {
-		l.head, _ = gittree.Head(ctx, dir) // no repository, no head
-		l.git, _ = gittree.WatchPaths(ctx, dir)
-		l.newest, _ = l.s.store.Latest(l.d.path, record.Match{})
+		// Watch first, so that nothing happens unseen after it was read.
+		l.git, _ = gittree.WatchPaths(ctx, dir) // no repository, no head
+		if l.dir != nil {
+			l.watch()
+		}
+		l.head, _ = gittree.Head(ctx, dir)
 		if l.commitsOf != l.head {
 			l.commits, l.commitsOf = nil, l.head
 			h, err := replay.Load(ctx, replay.Request{Dockerfile: l.d.path, ContextDir: l.folder, Commits: historyBuilds}, nil)
@@ -298,9 +312,6 @@ func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world, exp
 		note := fmt.Sprintf("The baseline %q (setting layerwise.baseline) is not there: %v.", l.choice, err)
 		l.base.notes = append(l.base.notes, note)
 		l.s.show(protocol.MessageTypeWarning, note)
-	}
-	if l.dir != nil {
-		l.watch()
 	}
 }
 
@@ -384,23 +395,35 @@ func (l *loader) install(next *world) {
 	s.mu.Unlock()
 	fresh := candidate.marks()
 
+	// The client may have seen all of it before.
+	old := before.world
+	same := old != nil && reflect.DeepEqual(old.settings, next.settings) && old.label == next.label &&
+		reflect.DeepEqual(old.notes, next.notes) && reflect.DeepEqual(before.marks().steps, fresh.steps)
+
 	s.mu.Lock()
 	d.world = next
-	if d.current == before {
-		d.current = candidate
-	} else {
-		d.current = s.snapshotLocked(d, d.current.file, next)
+	switch {
+	case d.current != before:
+		d.current, same = s.snapshotLocked(d, d.current.file, next), false
+	case same && d.published == before:
+		d.current, d.published = candidate, candidate
+	default: // before was perhaps not sent yet, and now never will be
+		d.current, same = candidate, false
+	}
+	missed := d.missed
+	d.missed = nil
+	for _, path := range missed {
+		s.worldChangedLocked(d, path)
 	}
 	s.mu.Unlock()
 	if !l.loaded {
 		l.loaded = true
 		close(d.loaded)
-	} else if old := before.world; old != nil && reflect.DeepEqual(old.settings, next.settings) && old.label == next.label &&
-		reflect.DeepEqual(old.notes, next.notes) && reflect.DeepEqual(before.marks().steps, fresh.steps) {
-		return // nothing that anybody could see
 	}
-	d.wake(d.publish)
-	s.refreshSoon()
+	if !same {
+		d.wake(d.publish)
+		s.refreshSoon()
+	}
 }
 
 // holds reports whether path is part of the build context.

@@ -68,11 +68,21 @@ func Start(t testing.TB, options server.Options) *Editor {
 	serverOut, clientIn := io.Pipe()
 	e := New(t, clientIn, clientOut)
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { e.code <- server.Serve(ctx, pipe{serverOut, serverIn}, options) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		e.code <- server.Serve(ctx, pipe{serverOut, serverIn}, options)
+	}()
+	// The server is waited for, lest it write into the folders that the test removes.
 	t.Cleanup(func() {
 		cancel()
 		clientIn.Close()
 		clientOut.Close()
+		select {
+		case <-ended:
+		case <-time.After(timeout):
+			t.Error("the server does not end with its connection")
+		}
 	})
 	return e
 }
