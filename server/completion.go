@@ -6,6 +6,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis/complete"
 	"github.com/layerwise/layerwise/analysis/describe"
+	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"go.lsp.dev/protocol"
 )
@@ -25,21 +26,28 @@ func completion(_ context.Context, snap *snapshot, p *protocol.CompletionParams)
 	})
 	answer.IsIncomplete = list.Partial || snap.world == nil
 	for i, it := range list.Items {
-		answer.Items = append(answer.Items, snap.completionItem(i, it))
+		answer.Items = append(answer.Items, snap.completionItem(i, it, offset))
 	}
 	return answer, nil
 }
 
-func (snap *snapshot) completionItem(i int, it complete.Item) protocol.CompletionItem {
+func (snap *snapshot) completionItem(i int, it complete.Item, offset int) protocol.CompletionItem {
 	kind := completionKinds[it.Kind]
 	sort := fmt.Sprintf("%04d", i)
 	filter := it.Filter
 	if filter == "" {
 		filter = it.Label
 	}
-	item := protocol.CompletionItem{
-		Label: it.Label, Kind: kind, SortText: protocol.NewOptional(sort), FilterText: protocol.NewOptional(filter),
-		TextEdit: &protocol.TextEdit{Range: snap.can.encoding.rangeOf(snap.file.Text, it.Span), NewText: it.Text},
+	item := protocol.CompletionItem{Label: it.Label, Kind: kind, SortText: protocol.NewOptional(sort), FilterText: protocol.NewOptional(filter)}
+	span := snap.can.encoding.rangeOf(snap.file.Text, it.Span)
+	if snap.can.insertReplace && !it.Whole && it.Span.End > offset {
+		front := snap.can.encoding.rangeOf(snap.file.Text, source.Span{Start: it.Span.Start, End: offset})
+		item.TextEdit = &protocol.InsertReplaceEdit{NewText: it.Text, Insert: front, Replace: span}
+	} else {
+		item.TextEdit = &protocol.TextEdit{Range: span, NewText: it.Text}
+	}
+	if it.More && snap.can.suggestCommand != "" {
+		item.Command = protocol.Command{Title: "Suggest", Command: snap.can.suggestCommand}
 	}
 	if it.Detail != "" {
 		item.Detail = protocol.NewOptional(it.Detail)

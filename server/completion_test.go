@@ -97,6 +97,56 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// A client that chooses between putting a word in and replacing the one that stands there is told of both; where the item's text goes
+// with what follows, there is nothing to choose. Behind a folder or a flag there is more to choose from: the client's own command opens the list.
+func TestCompletionEdits(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "src", "x.go"), "x")
+	item := map[string]any{"snippetSupport": true, "insertReplaceSupport": true}
+	e := lsptest.Open(t, map[string]any{"textDocument": map[string]any{"completion": map[string]any{"completionItem": item}}}, map[string]any{"suggestCommand": "again"}, dir)
+	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+	for _, test := range []struct {
+		about, text, label   string
+		whole, front, behind string // the ranges of the edit: whole, or front and behind
+		command              string
+	}{
+		{"in front of a word", "FROM a\nCOPY ‸src dest", "src/", "", "2:6-2:6", "2:6-2:9", "again"},
+		{"within a word", "FROM a\nCOPY s‸rc dest", "src/", "", "2:6-2:7", "2:6-2:9", "again"},
+		{"at its end", "FROM a\nCOPY src‸ dest", "src/", "2:6-2:9", "", "", "again"},
+		{"with the slash", "FROM a\nCOPY s‸/x dest", "src/", "2:6-2:8", "", "", "again"},
+		{"with the brace", "FROM a\nENV A=1\nRUN ${‸}", "${A}", "3:5-3:8", "", "", ""},
+		{"a file needs no more", "FROM a\nCOPY src/x‸y dest", "x.go", "", "2:10-2:11", "2:10-2:12", ""},
+	} {
+		text, rest, _ := strings.Cut(test.text, "‸")
+		e.OpenFile(uri, "dockerfile", text+rest)
+		e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]any{"line": 0, "character": 0}), nil)
+		lines := strings.Split(text, "\n")
+		var list struct {
+			Items []struct {
+				Label    string
+				TextEdit struct{ Range, Insert, Replace lspRange }
+				Command  struct{ Command string }
+			}
+		}
+		e.MustCall("textDocument/completion", lsptest.Document(uri, "position", map[string]any{"line": len(lines) - 1, "character": len(lines[len(lines)-1])}), &list)
+		e.Notify("textDocument/didClose", lsptest.Document(uri))
+		if len(list.Items) == 0 || list.Items[0].Label != test.label {
+			t.Errorf("%s: %+v", test.about, list)
+			continue
+		}
+		show := func(r lspRange) string {
+			if r == (lspRange{}) {
+				return ""
+			}
+			return r.String()
+		}
+		got := list.Items[0]
+		if show(got.TextEdit.Range) != test.whole || show(got.TextEdit.Insert) != test.front || show(got.TextEdit.Replace) != test.behind || got.Command.Command != test.command {
+			t.Errorf("%s: %+v", test.about, got)
+		}
+	}
+}
+
 // A registry is asked only if the user wants that; the first answer does not wait for it.
 func TestCompletionOfTags(t *testing.T) {
 	registry := httptest.NewServer(local.New(local.Logger(log.New(io.Discard, "", 0))))

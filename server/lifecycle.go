@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -37,11 +38,13 @@ func (s *session) gate(method string) error {
 // abilities are what the client can do, as far as the server behaves differently.
 type abilities struct {
 	encoding           encoding
-	markdown           bool // in hovers
-	snippets           bool // in completion
-	completionMarkdown bool // in its documentation
-	signatureMarkdown  bool // in signature help
-	labelOffsets       bool // the parameters of a signature are told by their place in it
+	markdown           bool   // in hovers
+	snippets           bool   // in completion
+	insertReplace      bool   // chooses in completion between putting a word in and replacing the one that stands there
+	suggestCommand     string // the client's own command that asks for completion once more; "" if it has none
+	completionMarkdown bool   // in its documentation
+	signatureMarkdown  bool   // in signature help
+	labelOffsets       bool   // the parameters of a signature are told by their place in it
 	pullDiagnostics    bool
 	configuration      bool // answers workspace/configuration
 	configChanges      bool // wants workspace/didChangeConfiguration to be registered
@@ -124,7 +127,8 @@ func renameProvider(p *protocol.InitializeParams) protocol.RenameProvider {
 }
 
 func abilitiesOf(p *protocol.InitializeParams) abilities {
-	a := abilities{encoding: utf16Units, cacheStatus: wantsCacheStatus(p)}
+	a := abilities{encoding: utf16Units}
+	a.cacheStatus, a.suggestCommand = ownAbilities(p)
 	c := p.Capabilities
 	if g := c.General; g != nil {
 		a.encoding = negotiate(g.PositionEncodings)
@@ -138,6 +142,7 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 		a.disabledActions = t.CodeAction != nil && isTrue(t.CodeAction.DisabledSupport)
 		if c := t.Completion; c != nil && c.CompletionItem != nil {
 			a.snippets = isTrue(c.CompletionItem.SnippetSupport)
+			a.insertReplace = isTrue(c.CompletionItem.InsertReplaceSupport)
 			a.completionMarkdown = slices.Contains(c.CompletionItem.DocumentationFormat, protocol.MarkupKindMarkdown)
 		}
 		if h := t.SignatureHelp; h != nil && h.SignatureInformation != nil {
@@ -168,21 +173,21 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 	return a
 }
 
-// wantsCacheStatus reports whether the client asks for layerwise/cacheStatus, in its initialisation options or as an
-// experimental capability.
-func wantsCacheStatus(p *protocol.InitializeParams) bool {
-	var options struct {
-		CacheStatus bool `json:"cacheStatus"`
+// ownAbilities returns what the client can do beside the standard, by its initialisation options or an experimental capability:
+// whether it wants layerwise/cacheStatus, and the name of its own command that asks for completion.
+func ownAbilities(p *protocol.InitializeParams) (cacheStatus bool, suggestCommand string) {
+	type own struct {
+		CacheStatus    bool   `json:"cacheStatus"`
+		SuggestCommand string `json:"suggestCommand"`
 	}
+	var options own
 	var experimental struct {
-		Layerwise struct {
-			CacheStatus bool `json:"cacheStatus"`
-		} `json:"layerwise"`
+		Layerwise own `json:"layerwise"`
 	}
 	// Whatever does not decode asks for nothing.
 	_ = json.Unmarshal(p.InitializationOptions, &options)
 	_ = json.Unmarshal(p.Capabilities.Experimental, &experimental)
-	return options.CacheStatus || experimental.Layerwise.CacheStatus
+	return options.CacheStatus || experimental.Layerwise.CacheStatus, cmp.Or(options.SuggestCommand, experimental.Layerwise.SuggestCommand)
 }
 
 // workspaceFolders returns the folders the client has open; older clients name a single root.

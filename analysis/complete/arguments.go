@@ -100,7 +100,7 @@ func (c *cursor) shells() {
 	rest := strings.TrimRight(c.rest(span.End), blank)
 	if rest == "" || strings.HasSuffix(rest, "]") {
 		for i := range c.list.Items[before:] {
-			c.list.Items[before+i].Span.End = span.End + len(rest)
+			c.list.Items[before+i].Span.End, c.list.Items[before+i].Whole = span.End+len(rest), true
 		}
 	}
 }

@@ -5,6 +5,7 @@
 package complete
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -41,7 +42,9 @@ type Item struct {
 	Detail string      // what tells it from others, in few words
 	Span   source.Span // what it takes the place of: the word at the cursor, on one line
 	Text   string      // what is written there
-	Filter string      // what the person typed so far stands for, where that is not Label
+	// Whole says that Text goes with all of Span: what stands behind the cursor must not be kept beside it.
+	Whole  bool
+	Filter string // what the person typed so far stands for, where that is not Label
 	// TabStops says that Text has tab stops, "${1:word}" or "${1|this,that|}", with "$", "}" and "\" of its own escaped.
 	TabStops bool
 	// Doc names what Describe tells about it, "" if there is nothing.
@@ -300,7 +303,11 @@ func (c *cursor) offer(typed, stop string, fuzzy bool, items []Item) {
 			for _, it := range items {
 				names = append(names, name(it))
 			}
-			for _, meant := range spell.Suggest(typed, names) {
+			likely := spell.Suggest(typed, names)
+			if len(likely) == 0 {
+				likely = spell.Begun(typed, names)
+			}
+			for _, meant := range slices.Compact(likely) {
 				add(func(it Item) bool { return name(it) == meant })
 			}
 		}

@@ -17,6 +17,10 @@ func (c *cursor) directive(text string) {
 	name, value, given := strings.Cut(strings.TrimLeft(text, blank), "=")
 	if !given {
 		if !head {
+			// Above an instruction check may stand; most comments there are prose, so it is offered only once it is begun.
+			if name != "" {
+				c.offer(name, "=", false, []Item{{Kind: Key, Label: "check=skip=", Filter: "check", Detail: "Leave out checks for the instruction below", Doc: "directive/check", More: true}})
+			}
 			return
 		}
 		var items []Item

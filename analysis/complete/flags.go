@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/reference"
+	"github.com/layerwise/layerwise/analysis/spell"
 )
 
 // repeated are the flags that may be given several times.
@@ -83,8 +84,15 @@ func labels(items []Item) []string {
 func (c *cursor) flagValue(in *reference.Instruction) {
 	name, typed, _ := strings.Cut(c.word[2:], "=")
 	f := in.Flag(name)
-	if f == nil {
-		return
+	if f == nil { // misspelt, perhaps
+		var names []string
+		for _, f := range in.Flags {
+			names = append(names, f.Name)
+		}
+		if name = spell.Meant(name, names); name == "" {
+			return
+		}
+		f = in.Flag(name)
 	}
 	switch name {
 	case "from":
@@ -101,7 +109,7 @@ func (c *cursor) flagValue(in *reference.Instruction) {
 			{Name: "required", Summary: f.Values[1].Summary, Value: "true", Values: reference.MountOf("ssh").Key("required").Values, Closed: true},
 		}, nil)
 	default:
-		c.offer(typed, "", false, entries(Value, "flag/"+in.Name+"/"+name, f.Values))
+		c.offer(typed, "", f.Closed, entries(Value, "flag/"+in.Name+"/"+name, f.Values))
 	}
 }
 
@@ -161,7 +169,7 @@ func (c *cursor) pairs(typed, doc string, keys []reference.Entry, special func(k
 		if key == nil || special != nil && special(key.Name, value) {
 			return
 		}
-		c.offer(value, ",", false, entries(Value, valueDoc(doc, key), key.Values))
+		c.offer(value, ",", true, entries(Value, valueDoc(doc, key), key.Values))
 		return
 	}
 	var given []string

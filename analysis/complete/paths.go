@@ -72,6 +72,7 @@ func (c *cursor) contextPaths(typed, stop string, blanks bool) {
 	for i := range c.list.Items[before:] {
 		if it := &c.list.Items[before+i]; it.Kind == Folder && c.following(it.Span.End) == "/" {
 			it.Span.End++
+			it.Whole = true
 		}
 	}
 }

@@ -92,18 +92,29 @@ func expanded(text string, at int, escape byte, literal bool) bool {
 	return quote != '\''
 }
 
+// sees returns the offset whose variables the cursor sees: ENV sees none of its own, ARG those in front of the word.
+func (c *cursor) sees() int {
+	switch {
+	case c.in != nil && c.in.Meant == "ENV":
+		return c.in.Span.Start
+	case c.in != nil && c.in.Meant == "ARG":
+		return c.offset - 1
+	}
+	return c.offset
+}
+
 // names returns the variables that are known here.
 func (c *cursor) names() []Item {
 	var items []Item
 	global := c.stage < 0 || c.keyword == "FROM"
 	if global {
 		for _, name := range c.variables.Globals() {
-			if _, ok := c.variables.Lookup(-1, c.offset, name); ok {
+			if _, ok := c.variables.Lookup(-1, c.sees(), name); ok {
 				items = append(items, Item{Kind: Variable, Label: name, Detail: c.value(-1, name)})
 			}
 		}
 	} else {
-		for _, name := range c.variables.Names(c.stage, c.offset) {
+		for _, name := range c.variables.Names(c.stage, c.sees()) {
 			items = append(items, Item{Kind: Variable, Label: name, Detail: c.value(c.stage, name)})
 		}
 	}
@@ -118,14 +129,14 @@ func (c *cursor) names() []Item {
 
 // value says what a variable stands for and where it is set, without giving a secret away.
 func (c *cursor) value(stage int, name string) string {
-	d, ok := c.variables.Lookup(stage, c.offset, name)
+	d, ok := c.variables.Lookup(stage, c.sees(), name)
 	if !ok {
 		if d, ok = c.variables.Lookup(-1, c.file.Text.Len(), name); !ok {
 			return ""
 		}
 	}
 	where := fmt.Sprintf("line %d", d.In.Line)
-	value, known := c.variables.Expand(stage, c.offset, "${"+name+"}")
+	value, known := c.variables.Expand(stage, c.sees(), "${"+name+"}")
 	switch {
 	case !known || value == "" && !d.Known:
 		return where
@@ -165,7 +176,7 @@ func (c *cursor) variableNames(typed, name string, braced bool, known []Item) {
 		}
 		it.Text = open + it.Label + end
 		it.Label = it.Text
-		it.Span = span
+		it.Span, it.Whole = span, braced
 		c.list.Items = append(c.list.Items, it)
 	}
 }

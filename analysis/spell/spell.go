@@ -27,15 +27,7 @@ const (
 // Ties are broken by the same first letter, then by the same letters in another order or number ("RUNN" is RUN),
 // then by the order of candidates.
 func Suggest(word string, candidates []string) []string {
-	found := rank(word, candidates)
-	if len(found) == 0 {
-		return nil
-	}
-	names := make([]string, len(found))
-	for i, f := range found {
-		names[i] = f.name
-	}
-	return names
+	return sorted(rank(word, candidates))
 }
 
 // Meant returns the candidate that word clearly stands for, or "". Unlike a suggestion, which a person looks at, this is
@@ -56,6 +48,35 @@ func Meant(word string, candidates []string) string {
 		return ""
 	}
 	return best.name
+}
+
+// Begun returns the candidates that word may be a misspelt beginning of, the likeliest first: "ENRTY" begins ENTRYPOINT. It is for a
+// list that a person chooses from while typing, where Suggest knows nothing. The word has three letters at least, which are the
+// beginning's in another order, or four with one edit; from seven letters on it is two edits.
+func Begun(word string, candidates []string) []string {
+	typed := strings.ToUpper(word)
+	if len(typed) < 3 {
+		return nil
+	}
+	most := edit
+	if len(typed) >= 7 {
+		most = 2 * edit
+	}
+	var found []ranked
+	for _, c := range candidates {
+		best := ranked{name: c, cost: most + 1}
+		for n := len(typed) - 1; n <= min(len(typed)+1, len(c)-1); n++ {
+			start := strings.ToUpper(c[:n])
+			order := letters(typed) != letters(start)
+			if cost := distance(typed, start); cost < best.cost && (len(typed) > 3 || !order) {
+				best.cost, best.first, best.order = cost, typed[0] != start[0], order
+			}
+		}
+		if best.cost <= most {
+			found = append(found, best)
+		}
+	}
+	return sorted(found)
 }
 
 type ranked struct {
@@ -96,10 +117,22 @@ func rank(word string, candidates []string) []ranked {
 		}
 		found = append(found, ranked{c, cost, typed[0] != upper[0], letters(typed) != letters(upper)})
 	}
-	slices.SortStableFunc(found, func(a, b ranked) int {
-		return cmp.Or(cmp.Compare(a.cost, b.cost), compareBool(a.first, b.first), compareBool(a.order, b.order))
-	})
+	slices.SortStableFunc(found, likelier)
 	return found
+}
+
+func likelier(a, b ranked) int {
+	return cmp.Or(cmp.Compare(a.cost, b.cost), compareBool(a.first, b.first), compareBool(a.order, b.order))
+}
+
+// sorted returns the names, the likeliest first; nil if there are none.
+func sorted(found []ranked) []string {
+	var names []string
+	slices.SortStableFunc(found, likelier)
+	for _, f := range found {
+		names = append(names, f.name)
+	}
+	return names
 }
 
 func limit(candidate string) int {

@@ -32,7 +32,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 				{ scheme: "file", pattern: "**/{compose,docker-compose}*.{yaml,yml}" },
 				{ scheme: "file", pattern: "**/{docker-bake*.{hcl,json},*.bake.hcl}" },
 			],
-			initializationOptions: { cacheStatus: true },
+			initializationOptions: { cacheStatus: true, suggestCommand: "editor.action.triggerSuggest" },
 			outputChannel: output,
 			middleware: { ...withoutTicks(statuses), ...withChoices(() => client) },
 		},
