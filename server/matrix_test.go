@@ -249,7 +249,10 @@ var matrix = []row{
 		if !strings.Contains(string(delta), `"edits"`) {
 			return "no"
 		}
-		return "full, range, delta; the shell in RUN and in heredocs"
+		if !strings.Contains(a.ask("textDocument/semanticTokens/full", "FROM a\nSHELL [\"pwsh\", \"-c\"]\nRUN $x\n"), ",1,0,3,0,0,0,4,2,8,0]") {
+			return "no"
+		}
+		return "full, range, delta; the shell in RUN and in heredocs, PowerShell and `cmd` too"
 	}},
 	{"`textDocument/documentLink`", "images: Hub, GHCR, MCR, Quay", "no", "no", "no", func(a *asked) string {
 		return a.has("images: also ECR Public and GCR; URLs; files of the build context", "textDocument/documentLink", "FROM public.ecr.aws/x/y\nADD https://a.b/c go.mod /x\n", "gallery.ecr.aws", "https://a.b/c", "go.mod")

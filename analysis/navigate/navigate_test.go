@@ -123,6 +123,10 @@ func TestRename(t *testing.T) {
 		{"in arithmetic and the rest of a heredoc", "FROM a\nENV N|=1\nRUN <<EOF\necho $((N+1)) ${N:-2}\nEOF\n", "M", "FROM a\nENV M=1\nRUN <<EOF\necho $((M+1)) ${M:-2}\nEOF\n", ""},
 		{"in a file that is written", "FROM a\nENV N|=1\nCOPY <<EOF /x\n'$N'\nEOF\nCOPY <<\"EOF\" /y\n$N\nEOF\n", "M", "FROM a\nENV M=1\nCOPY <<EOF /x\n'$M'\nEOF\nCOPY <<\"EOF\" /y\n$N\nEOF\n", "Line 7 names $N"},
 		{"in a list of strings only for a shell", "FROM a\nENV N|=1\nCMD [\"sh\", \"-c\", \"echo $N\"]\nENTRYPOINT [\"echo\", \"$N\"]\n", "M", "FROM a\nENV M=1\nCMD [\"sh\", \"-c\", \"echo $M\"]\nENTRYPOINT [\"echo\", \"$N\"]\n", "Line 4 names $N"},
+		{"in PowerShell, in any case", "FROM a\nSHELL [\"pwsh\", \"-c\"]\nENV N|=1\nRUN echo $env:N \"${Env:n}\" $N\n", "M", "FROM a\nSHELL [\"pwsh\", \"-c\"]\nENV M=1\nRUN echo $env:M \"${Env:M}\" $N\n", ""},
+		{"at the command prompt", "FROM a\nSHELL [\"cmd\", \"/S\", \"/C\"]\nENV N|=1\nRUN echo %N%\n", "M", "FROM a\nSHELL [\"cmd\", \"/S\", \"/C\"]\nENV M=1\nRUN echo %M%\n", ""},
+		{"set at the command prompt", "FROM a\nSHELL [\"cmd\"]\nENV N|=1\nRUN set N=2 & echo %N%\n", "M", "error: the shell commands on line 4 may set N for themselves and read it then: rename that first", ""},
+		{"in a shell that is not read", "FROM a\nSHELL [\"fish\", \"-c\"]\nENV N|=1\nRUN set N 2\n", "M", "FROM a\nSHELL [\"fish\", \"-c\"]\nENV M=1\nRUN set N 2\n", "Commands for another shell"},
 		{"nothing", "FROM a\n|\n", "x", "error: there is nothing to rename here", ""},
 	} {
 		t.Run(c.why, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/shellscript"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
@@ -177,12 +178,12 @@ func (x *Index) renameVariable(r *Rename, name string) error {
 		if line := x.quoted(in, s.Name); line > 0 {
 			r.Beyond = append(r.Beyond, fmt.Sprintf("Line %d names $%s in quotes or in a list of strings, where it is left as it is: a program may expand it.", line, s.Name))
 		}
-		if text, _ := inner(in).Logical(); inner(in).Meant == "RUN" && !v.reads(in) {
-			open = open || strings.Contains(text, s.Name)
+		if script, language := shellscript.Read(x.File, in, v.shells(in)); script != nil && language == shellscript.Unknown {
+			open = open || strings.Contains(script.Text, s.Name)
 		}
 	}
 	if open {
-		r.Beyond = append(r.Beyond, "Commands for another shell than sh or Bash are not read.")
+		r.Beyond = append(r.Beyond, "Commands for another shell than sh, Bash, PowerShell or cmd are not read.")
 	}
 	if arg {
 		r.Beyond = append(r.Beyond, fmt.Sprintf("Where %s is given to a build (docker build --build-arg, compose and bake files), change it too.", s.Name))

@@ -18,7 +18,7 @@ type variables struct {
 	root    map[scoped]scoped // joins the scopes in which a name is one variable
 	symbols map[scoped]*Symbol
 	outside map[scoped]*Symbol
-	reads   func(*dockerfile.Instruction) bool  // whether a shell like Bash reads its commands
+	shells  func(*dockerfile.Instruction) shellscript.Language
 	foreign map[int]map[string]bool             // by scope, the names of variables that shell commands set for themselves
 	unsure  map[*Symbol]*dockerfile.Instruction // a RUN that perhaps sets it, and reads it then
 }
@@ -82,7 +82,7 @@ func newVariables(x *Index) *variables {
 			byName[stage.Name] = i
 		}
 	}
-	v.reads = shellscript.Reader(x.File, x.Bases)
+	v.shells = shellscript.Languages(x.File, x.Bases)
 	return v
 }
 
@@ -303,8 +303,16 @@ func (v *variables) within(in *dockerfile.Instruction, span source.Span, name st
 // uses finds the variables that an instruction uses.
 func (v *variables) uses(in *dockerfile.Instruction) {
 	is := inner(in)
-	script := shellscript.Of(v.x.File, in)
-	read := script != nil && v.reads(in) && v.shell(in, script)
+	script, language := shellscript.Read(v.x.File, in, v.shells(in))
+	read := false
+	switch {
+	case script == nil || language == shellscript.Unknown:
+	case language == shellscript.Bash:
+		read = v.shell(in, script)
+	default:
+		v.windows(in, script, language)
+		read = true
+	}
 	for _, use := range dockerfile.Variables(in) {
 		scope := in.Stage
 		if use.Global {
@@ -333,6 +341,6 @@ func shellArgument(in *dockerfile.Instruction, at source.Span) bool {
 		args = args[1:]
 	}
 	unquoted := func(i int) string { return strings.Trim(args[i].Text, `"`) }
-	return len(args) > 2 && shellscript.Bourne(unquoted(0)) && strings.HasPrefix(unquoted(1), "-") && strings.HasSuffix(unquoted(1), "c") &&
+	return len(args) > 2 && shellscript.LanguageOf(unquoted(0)) == shellscript.Bash && strings.HasPrefix(unquoted(1), "-") && strings.HasSuffix(unquoted(1), "c") &&
 		args[2].Span.Start < at.Start && at.End < args[2].Span.End
 }

@@ -19,9 +19,9 @@ const (
 	Keyword             // an instruction, AS, a directive's kind of sub-command, a word of the shell's grammar
 	Comment             // also the "#" of a directive
 	Parameter           // a flag's name; an argument
-	Property            // a flag's value; a directive's name; an image's tag and digest
+	Property            // a flag's value; a directive's name; an image's tag and digest; a member of an object in PowerShell
 	Stage               // a stage's name: "namespace"
-	Image               // "class"
+	Image               // also a type of PowerShell's: "class"
 	Macro               // an escape character at a line's end; a heredoc's delimiter
 	String
 	Var      // "variable"
@@ -54,7 +54,7 @@ type Token struct {
 // Tokens returns what the pieces of a file are, in order; they do not overlap.
 func Tokens(file *dockerfile.File, names *navigate.Index) []Token {
 	p := &painter{file: file, names: names, text: file.Text.String(), coats: make([]int32, file.Text.Len()), used: []Token{{}}}
-	p.reads = shellscript.Reader(file, names.Bases)
+	p.languages = shellscript.Languages(file, names.Bases)
 	for _, c := range file.Comments {
 		p.paint(c.Span, Comment, 0)
 	}
@@ -77,7 +77,8 @@ type painter struct {
 	text  string
 	coats []int32 // for each byte an index into used
 	used  []Token // the spans are not kept
-	reads func(*dockerfile.Instruction) bool
+	// languages tells how the shell of an instruction reads commands.
+	languages func(*dockerfile.Instruction) shellscript.Language
 }
 
 func (p *painter) paint(span source.Span, t TokenType, modifiers int) {
@@ -134,27 +135,26 @@ func (p *painter) instruction(in, whole *dockerfile.Instruction) {
 			return
 		}
 	}
-	script := shellscript.Of(p.file, in)
+	script, language := shellscript.Read(p.file, in, p.languages(whole))
+	if language == shellscript.Unknown {
+		script = nil
+	}
+	p.heredocs(in, script)
 	read := false
-	if script != nil && p.reads(whole) {
+	switch {
+	case script == nil:
+	case language == shellscript.Bash:
 		if parsed, err := script.Parse(); err == nil && parsed != nil {
-			p.heredocs(in, script)
 			p.shell(script, parsed)
 			read = true
 		}
+	case language != shellscript.Unknown:
+		p.pieces(script, language)
+		read = true
 	}
-	if !read {
-		p.heredocs(in, script)
-		for _, v := range dockerfile.Variables(in) {
-			if v.By != dockerfile.Nobody {
-				p.variable(v)
-			}
-		}
-	} else {
-		for _, v := range dockerfile.Variables(in) {
-			if v.By == dockerfile.Frontend {
-				p.variable(v)
-			}
+	for _, v := range dockerfile.Variables(in) {
+		if v.By == dockerfile.Frontend || v.By == dockerfile.Shell && !read {
+			p.variable(v)
 		}
 	}
 	for _, o := range p.occurrences(in.Span) {
@@ -434,6 +434,24 @@ func (p *painter) shell(script *shellscript.Script, file *syntax.File) {
 		}
 		return true
 	})
+}
+
+// kinds are the types of the pieces of scripts that are not parsed.
+var kinds = map[shellscript.Kind]TokenType{
+	shellscript.Argument: Parameter, shellscript.Command: Command, shellscript.Keyword: Keyword, shellscript.Comment: Comment, shellscript.String: String,
+	shellscript.Variable: Var, shellscript.Operator: Operator, shellscript.Number: Number, shellscript.Type: Image, shellscript.Member: Property,
+}
+
+// pieces paints what a shell reads whose language is not parsed.
+func (p *painter) pieces(script *shellscript.Script, language shellscript.Language) {
+	p.paint(script.Place(0, len(script.Text)), NoToken, 0) // what was taken for arguments
+	for _, piece := range shellscript.Pieces(script.Text, language) {
+		modifiers := 0
+		if piece.Set {
+			modifiers = Declaration
+		}
+		p.paint(script.Place(piece.From, piece.To), kinds[piece.Kind], modifiers)
+	}
 }
 
 // parameter paints a variable of the shell, as variable does.

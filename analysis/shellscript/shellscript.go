@@ -1,5 +1,6 @@
 // Package shellscript reads the shell commands of a Dockerfile: of RUN, CMD, ENTRYPOINT and HEALTHCHECK in shell form, and scripts in
-// heredocs. It must not run anything, and knows no other shells than those that read commands as Bash does.
+// heredocs. What shells read that are like Bash is parsed; of PowerShell and the command prompt of Windows only the words are told
+// apart. It must not run anything.
 package shellscript
 
 import (
@@ -20,6 +21,34 @@ type Script struct {
 	Place func(from, to int) source.Span
 	// Runtime says that the script runs when a container does, not while the image is built.
 	Runtime bool
+
+	interpreter string // the program that a "#!" line names, "" if there is none
+	mixed       bool   // a command with heredocs as its input
+}
+
+// Language is how a shell reads commands.
+type Language int
+
+// The languages.
+const (
+	Unknown    Language = iota
+	Bash                // as Bash does
+	PowerShell          // on Windows or elsewhere
+	Cmd                 // the command prompt of Windows
+)
+
+// LanguageOf returns how a program reads commands, by its name.
+func LanguageOf(program string) Language {
+	name := strings.ToLower(program[strings.LastIndexAny(program, `/\`)+1:])
+	switch strings.TrimSuffix(name, ".exe") {
+	case "bash", "sh", "ash", "dash", "ksh", "zsh":
+		return Bash
+	case "powershell", "pwsh":
+		return PowerShell
+	case "cmd":
+		return Cmd
+	}
+	return Unknown
 }
 
 // Span returns where in the file a node of the parsed script lies.
@@ -33,9 +62,32 @@ func (s *Script) Parse() (*syntax.File, error) {
 	return syntax.NewParser(syntax.Variant(syntax.LangBash), syntax.KeepComments(true), syntax.RecoverErrors(16)).Parse(strings.NewReader(s.Text), "")
 }
 
-// Of returns what the shell reads of an instruction, of an ONBUILD's trigger if it is one; nil if no shell reads it. That the
-// shell is one that reads commands as Bash does, Reader tells.
+// Of returns what the shell reads of an instruction, of an ONBUILD's trigger if it is one; nil if no shell reads it, or a "#!" line
+// names a program that does not read it as Bash does. That the shell is one that does, Reader tells.
 func Of(file *dockerfile.File, in *dockerfile.Instruction) *Script {
+	s := of(file, in)
+	if s != nil && s.interpreter != "" && LanguageOf(s.interpreter) != Bash {
+		return nil
+	}
+	return s
+}
+
+// Read is Of for all languages: it returns how the script is read too, which is as the stage's shell does unless the script names a
+// program for itself.
+func Read(file *dockerfile.File, in *dockerfile.Instruction, shell Language) (*Script, Language) {
+	s := of(file, in)
+	switch {
+	case s == nil:
+		return nil, Unknown
+	case s.interpreter != "":
+		return s, LanguageOf(s.interpreter)
+	case s.mixed && shell != Bash: // only such shells know heredocs
+		return s, Unknown
+	}
+	return s, shell
+}
+
+func of(file *dockerfile.File, in *dockerfile.Instruction) *Script {
 	if in.Trigger != nil {
 		in = in.Trigger
 	}
@@ -66,12 +118,12 @@ func Of(file *dockerfile.File, in *dockerfile.Instruction) *Script {
 		s.Place = func(from, to int) source.Span {
 			return source.Span{Start: min(bodies.Start+from, bodies.End), End: min(bodies.Start+to, bodies.End)}
 		}
-		if line, _, _ := strings.Cut(s.Text, "\n"); strings.HasPrefix(line, "#!") && !Bourne(interpreter(line)) {
-			return nil // for another program
+		if line, _, _ := strings.Cut(s.Text, "\n"); strings.HasPrefix(line, "#!") {
+			s.interpreter = interpreter(line)
 		}
 		return s
 	}
-	// The heredocs are input of the command.
+	s.mixed = true
 	s.Text = text + "\n" + file.Text.Slice(bodies)
 	s.Place = func(from, to int) source.Span {
 		if from <= len(text) {
@@ -95,16 +147,18 @@ func interpreter(line string) string {
 	return fields[0]
 }
 
-// Bourne reports whether a program is a shell that reads commands as Bash does, by its name.
-func Bourne(program string) bool {
-	return slices.Contains([]string{"bash", "sh", "ash", "dash", "ksh", "zsh"}, path.Base(program))
-}
-
 // Reader returns a function that reports whether the shell of an instruction reads commands as Bash does, as far as the file
 // tells: bases are the stages that the stages are built on, -1 for images.
 func Reader(file *dockerfile.File, bases []int) func(in *dockerfile.Instruction) bool {
+	languages := Languages(file, bases)
+	return func(in *dockerfile.Instruction) bool { return languages(in) == Bash }
+}
+
+// Languages returns a function that tells how the shell of an instruction reads commands, as far as the file tells.
+func Languages(file *dockerfile.File, bases []int) func(in *dockerfile.Instruction) Language {
+	usual := Bash
 	if file.Escape != '\\' {
-		return func(*dockerfile.Instruction) bool { return false } // only Windows needs that
+		usual = Cmd // only Windows needs that
 	}
 	shells := map[int][]*dockerfile.Instruction{} // by stage
 	for _, in := range file.Instructions {
@@ -112,21 +166,36 @@ func Reader(file *dockerfile.File, bases []int) func(in *dockerfile.Instruction)
 			shells[in.Stage] = append(shells[in.Stage], in)
 		}
 	}
-	return func(in *dockerfile.Instruction) bool {
+	return func(in *dockerfile.Instruction) Language {
 		end := in.Span.Start
 		for stage := in.Stage; stage >= 0; stage, end = bases[stage], file.Text.Len() {
 			for _, shell := range slices.Backward(shells[stage]) {
 				if shell.Span.Start >= end {
 					continue
 				}
-				c, ok := shell.Command.(*instructions.ShellCommand)
-				return ok && len(c.Shell) > 0 && Bourne(c.Shell[0])
+				if c, ok := shell.Command.(*instructions.ShellCommand); ok && len(c.Shell) > 0 {
+					return LanguageOf(c.Shell[0])
+				}
+				return Unknown
 			}
 			if bases[stage] < 0 {
-				image := strings.ToLower(file.Stages[stage].Base.Text)
-				return !slices.ContainsFunc([]string{"windows", "nanoserver", "servercore", "powershell"}, func(word string) bool { return strings.Contains(image, word) })
+				return languageOfImage(file.Stages[stage].Base.Text, usual)
 			}
 		}
-		return true
+		return usual
 	}
+}
+
+// languageOfImage returns how the shell of an image reads commands.
+func languageOfImage(image string, usual Language) Language {
+	image = strings.ToLower(image)
+	for _, word := range []string{"windows", "nanoserver", "servercore"} {
+		if strings.Contains(image, word) {
+			return Cmd
+		}
+	}
+	if strings.Contains(image, "powershell") {
+		return Unknown // on Windows it sets SHELL, elsewhere not
+	}
+	return usual
 }
