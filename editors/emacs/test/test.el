@@ -1,53 +1,168 @@
-;; Drives Eglot against the real server; the settings of README.md are loaded already.
-(package-initialize)
-(require 'eglot)
+;; Drives Eglot or lsp-mode (the variable CLIENT) against the real server; the settings of README.md are loaded already.  -*- lexical-binding: t -*-
 (require 'dockerfile-mode)
 (require 'flymake)
-(setq eglot-sync-connect 30)
+(setq eglot-sync-connect 30 eglot-send-changes-idle-time 0.1 eglot-confirm-server-initiated-edits nil
+      lsp-auto-guess-root t lsp-enable-suggest-server-download nil lsp-restart 'ignore lsp-enable-file-watchers nil
+      lsp-keep-workspace-alive nil lsp-diagnostics-provider :flymake lsp-idle-delay 0.1
+      lsp-session-file (expand-file-name "lsp-session" user-emacs-directory)
+      create-lockfiles nil make-backup-files nil)
 
-(defun test-eventually (what condition)
-  (let ((deadline (+ (float-time) 10)) (done nil))
-    (while (not (setq done (funcall condition)))
-      (when (> (float-time) deadline)
-        (message "FAILED: %s" what)
-        (kill-emacs 1))
-      (accept-process-output nil 0.05))
-    done))
+(defvar test-eglot (equal (getenv "CLIENT") "eglot"))
+(require (if test-eglot 'eglot 'lsp-mode))
 
-(find-file (concat (getenv "WORKSPACE") "/shop/Dockerfile"))
-(dockerfile-mode)
-(apply #'eglot (eglot--guess-contact))
-(test-eventually "Eglot manages the buffer" #'eglot-managed-p)
+(defun test-fail (what seen)
+  (message "FAILED: %s; seen: %S" what seen)
+  (kill-emacs 1))
 
+(defun test-equal (what want get)
+  "Wait until the function GET gives WANT; a function as WANT is asked."
+  (let ((deadline (+ (float-time) 20)) got)
+    (while (not (if (functionp want) (funcall want (setq got (funcall get))) (equal want (setq got (funcall get)))))
+      (when (> (float-time) deadline) (test-fail what got))
+      (run-hooks 'post-command-hook)
+      (accept-process-output nil 0.05)
+      (sit-for 0.05))))
+
+(defun test-has (text) (lambda (got) (and got (string-match-p (regexp-quote text) (format "%s" got)))))
+
+(defun test-line (n)
+  (save-excursion (goto-char (point-min)) (forward-line (1- n)) (buffer-substring-no-properties (point) (line-end-position))))
+
+(defun test-replace-line (n text)
+  (goto-char (point-min))
+  (forward-line (1- n))
+  (delete-region (point) (line-end-position))
+  (insert text)
+  (test-sync))
+
+(defun test-sync ()
+  "Send what Eglot sends once the user pauses."
+  (when test-eglot (eglot--signal-textDocument/didChange)))
+
+(defun test-mark (line)
+  "The overlay of the mark that begins on LINE."
+  (save-excursion
+    (goto-char (point-min))
+    (forward-line (1- line))
+    (cl-find-if (lambda (o) (and (overlay-get o 'layerwise) (= (overlay-start o) (point)))) (overlays-at (point)))))
+
+(defun test-end-of (line)
+  "What the mark of LINE says at the end of its instruction."
+  (let ((mark (test-mark line)))
+    (and mark (substring-no-properties (overlay-get mark 'after-string)))))
+
+(defun test-marks ()
+  "The marks, one letter per line: c cached, r rebuilt, ? uncertain."
+  (mapconcat (lambda (n)
+               (let ((mark (test-mark n)))
+                 (if mark (cdr (assq (overlay-get mark 'layerwise) '((cached . "c") (rebuilt . "r") (uncertain . "?")))) " ")))
+             (number-sequence 1 16) ""))
+
+(defun test-write (path text)
+  (write-region text nil (concat (getenv "WORKSPACE") "/" path) nil 'silent))
+
+(defun test-diagnostics ()
+  (test-sync)
+  (flymake-start)
+  (mapcar (lambda (d) (list (buffer-substring-no-properties (flymake-diagnostic-beg d) (flymake-diagnostic-end d)) (flymake-diagnostic-text d)))
+          (flymake-diagnostics)))
+
+(defun test-hover ()
+  (if test-eglot
+      (let (said)
+        (eglot-hover-eldoc-function (lambda (text &rest _) (setq said text)))
+        (with-timeout (5) (while (not said) (accept-process-output nil 0.05)))
+        said)
+    (lsp-describe-thing-at-point)
+    (with-current-buffer "*lsp-help*" (buffer-string))))
+
+(defun test-open (path)
+  (find-file (concat (getenv "WORKSPACE") "/" path))
+  (dockerfile-mode)
+  (unless test-eglot (lsp-workspace-folders-add (getenv "WORKSPACE")))
+  (if test-eglot (apply #'eglot (eglot--guess-contact)) (lsp))
+  (test-equal "the client manages the buffer" #'identity (if test-eglot #'eglot-managed-p (lambda () (and lsp-mode (lsp-workspaces))))))
+
+;; What is chosen from a list is chosen by a part of its title.
+(defvar test-wanted "")
+(advice-add 'completing-read :override
+            (lambda (_prompt collection &rest _)
+              (or (cl-find-if (lambda (title) (let (case-fold-search) (string-match-p (regexp-quote test-wanted) title))) (all-completions "" collection))
+                  (test-fail (format "a choice with %S" test-wanted) (all-completions "" collection)))))
+
+;; Marks.
+(test-open "shop/Dockerfile")
+(test-equal "marks of a file that is as it was built" "ccc  cccc c cc  " #'test-marks)
+(test-equal "the mode line" "10 of 10 cached · git HEAD" #'layerwise-summary)
+(test-write "shop/src/app.js" "document.title = \"Better shop\";\n")
+(test-equal "marks after a file of the context was saved" "ccc  ccrr c c?  " #'test-marks)
+(test-equal "the cause at the line end" " ↻ rebuilt: src/app.js was modified" (lambda () (test-end-of 8)))
+(test-replace-line 7 "RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev")
+(test-equal "marks after an unsaved edit" "ccc  crrr c c?  " #'test-marks)
+
+;; Hover.
 (goto-char (point-min))
-(search-forward "ENV PORT")
-(replace-match "EVN PORT")
-(let* ((found (test-eventually "a diagnostic"
-                               (lambda ()
-                                 (eglot--signal-textDocument/didChange)
-                                 (flymake-start)
-                                 (car (flymake-diagnostics)))))
-       (word (buffer-substring (flymake-diagnostic-beg found) (flymake-diagnostic-end found))))
-  (unless (and (equal word "EVN") (string-match "ENV" (flymake-diagnostic-text found)))
-    (message "FAILED: the diagnostic is on %S: %s" word (flymake-diagnostic-text found))
-    (kill-emacs 1)))
+(forward-line 7)
+(test-equal "the hover has the cause" (test-has "src/app.js") #'test-hover)
 
+;; EVN.
+(test-replace-line 12 "EVN PORT=8080")
+(test-equal "the diagnostic on EVN" (lambda (found) (and (equal (caar found) "EVN") (string-match-p "ENV" (cadar found)))) #'test-diagnostics)
 (goto-char (point-min))
-(search-forward "EVN")
-(eglot-code-actions (match-beginning 0) (match-end 0) "quickfix" t)
-(test-eventually "the fix"
-                 (lambda () (goto-char (point-min)) (search-forward "ENV PORT" nil t)))
-(test-eventually "no diagnostic after the fix"
-                 (lambda ()
-                   (eglot--signal-textDocument/didChange)
-                   (flymake-start)
-                   (null (flymake-diagnostics))))
+(forward-line 11)
+(setq test-wanted "Change to ENV")
+(if test-eglot
+    (eglot-code-actions (point) (+ (point) 3) "quickfix" t)
+  (lsp-execute-code-action (lsp--select-action (lsp-code-actions-at-point "quickfix"))))
+(test-equal "the fix" "ENV PORT=8080" (lambda () (test-line 12)))
+(test-equal "no diagnostic after the fix" nil #'test-diagnostics)
 
+;; Completion.
+(goto-char (point-max))
+(insert "COPY --from=bu")
+(test-sync)
+(font-lock-set-defaults) ; what lsp-mode's indenting goes by
+(save-excursion (font-lock-fontify-region (point-min) (point-max)))
+(completion-at-point) ; images too begin with this
+(with-current-buffer "*Completions*"
+  (goto-char (point-min))
+  (re-search-forward "^build\\_>")
+  (choose-completion-string (match-string 0) completion-reference-buffer completion-base-position completion-list-insert-choice-function))
+(test-equal "the completed stage" "COPY --from=build" (lambda () (test-line 17)))
+(delete-region (line-beginning-position) (point-max))
+(test-sync)
+
+;; Rename, where a stage is named and where it is copied from.
 (goto-char (point-min))
-(let ((hover (jsonrpc-request (eglot--current-server-or-lose) :textDocument/hover (eglot--TextDocumentPositionParams))))
-  (unless (string-match "cached" (format "%S" hover))
-    (message "FAILED: the hover is %S" hover)
-    (kill-emacs 1)))
+(search-forward "AS bu")
+(if test-eglot (eglot-rename "compile") (lsp-rename "compile"))
+(test-sync)
+(test-equal "the renamed stage" '("FROM node:22-alpine AS compile" "COPY --from=compile /shop/dist /usr/share/nginx/html")
+            (lambda () (list (test-line 1) (test-line 14))))
+(test-equal "marks after the rename, which changes no cache key" "ccc  crrr c c?  " #'test-marks)
 
-(eglot-shutdown (eglot--current-server-or-lose))
+;; Another baseline, and recorded as built.
+(setq test-wanted "The file as it was opened")
+(call-interactively #'layerwise-select-baseline)
+(test-equal "the baseline that was chosen" (test-has "opened") #'layerwise-summary)
+(layerwise-mark-as-built)
+(layerwise-select-baseline "auto")
+(test-equal "marks of what is recorded as built" "ccc  cccc c cc  " #'test-marks)
+(layerwise-mode -1)
+(test-equal "no marks where they are switched off" (make-string 16 ?\s) #'test-marks)
 (set-buffer-modified-p nil)
+
+;; Reordering, under the classic builder.
+(if test-eglot
+    (progn (setq-default eglot-workspace-configuration '(:layerwise (:engine "classic")))
+           (eglot-signal-didChangeConfiguration (eglot-current-server)))
+  (lsp-register-custom-settings '(("layerwise.engine" "classic")))
+  (with-lsp-workspace (car (lsp-workspaces)) (lsp--set-configuration (lsp-configuration-section "layerwise"))))
+(test-open "seed/Dockerfile")
+(test-equal "marks of the seed, where every instruction is a step" "c ccc cc c      " #'test-marks)
+(setq test-wanted "classic builder")
+(layerwise-reorder)
+(test-equal "the reordered file" (with-temp-buffer (insert-file-contents (getenv "AFTER")) (buffer-string))
+            (lambda () (buffer-substring-no-properties (point-min) (point-max))))
+(set-buffer-modified-p nil)
+(if test-eglot (eglot-shutdown (eglot-current-server)) (lsp-workspace-shutdown (car (lsp-workspaces))))

@@ -1,0 +1,2 @@
+" Layerwise: the Docker build cache, while you edit.
+call layerwise#Define('yaml')
