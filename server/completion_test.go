@@ -3,9 +3,11 @@ package server_test
 import (
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,6 +178,43 @@ func TestCompletionOfTags(t *testing.T) {
 		}
 		if want := map[string]string{"off": "", "on": "1.10 1.2"}[setting]; list.labels() != want {
 			t.Errorf("%s: then %q, want %q", setting, list.labels(), want)
+		}
+	}
+}
+
+// What a registry has under an image's reference is told where the user wants that; without, nothing is asked.
+func TestHoverOfImage(t *testing.T) {
+	var asked atomic.Int32
+	handler := local.New(local.Logger(log.New(io.Discard, "", 0)))
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(registry.Close)
+	image := strings.TrimPrefix(registry.URL, "http://") + "/app:1"
+	ref, err := name.NewTag(image)
+	if err == nil {
+		err = remote.Write(ref, empty.Image)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, _ := empty.Image.Digest()
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	for _, setting := range []string{"off", "on"} {
+		before := asked.Load()
+		dir := t.TempDir()
+		e := lsptest.Open(t, completionAbilities, map[string]any{"layerwise": map[string]any{"registry": setting}}, dir)
+		uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+		e.OpenFile(uri, "dockerfile", "FROM "+image+"\nFROM 127.0.0.1:1/gone\n")
+		var said struct{ Contents struct{ Value string } }
+		e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]any{"line": 0, "character": 6}), &said)
+		if got := strings.Contains(said.Contents.Value, digest.String()); got != (setting == "on") || (asked.Load() > before) != (setting == "on") {
+			t.Errorf("%s: %d requests, %s", setting, asked.Load()-before, said.Contents.Value)
+		}
+		e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]any{"line": 1, "character": 6}), &said)
+		if got := strings.Contains(said.Contents.Value, "does not tell more"); got != (setting == "on") {
+			t.Errorf("%s: %s", setting, said.Contents.Value)
 		}
 	}
 }

@@ -24,7 +24,11 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 		return nil, err
 	}
 	offset := snap.can.encoding.offset(snap.file.Text, p.Position)
-	span, about := describe.At(snap.file, snap.variables(), offset, describe.World{Copied: snap.copied})
+	world := describe.World{Copied: snap.copied}
+	if snap.settings.Registry == "on" {
+		world.Published = func(ref string) *describe.Published { return snap.published(ctx, ref) }
+	}
+	span, about := describe.At(snap.file, snap.variables(), offset, world)
 	verdict := ""
 	if in := snap.file.InstructionAt(offset); in != nil {
 		if step := snap.marks().byLine[in.Line]; step != nil {

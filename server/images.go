@@ -3,10 +3,12 @@ package server
 import (
 	"context"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/layerwise/layerwise/analysis/describe"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"go.lsp.dev/protocol"
 )
@@ -64,6 +66,38 @@ func (s *session) tagsOf(image string, allowed bool) (tags []string, all bool) {
 		})
 	}
 	return tags, !s.tags.Pending(image)
+}
+
+// hoverPatience is how long a hover waits for a registry. What comes later is there for the next.
+const hoverPatience = 3 * time.Second
+
+// published asks a registry for an image and waits for a while. The platform is that of the build, "" for the builder's own.
+func (s *session) published(ctx context.Context, ref, platform string) *describe.Published {
+	if platform, _, _ = strings.Cut(platform, ","); platform == "" {
+		platform = "linux/" + runtime.GOARCH
+	}
+	answer, ask := s.images.Find(ref, platform)
+	if ask {
+		s.background("asking for an image", func(ctx context.Context) { s.images.Ask(ctx, answer) })
+	}
+	select {
+	case <-answer.Done():
+	case <-ctx.Done():
+		return nil
+	case <-time.After(hoverPatience):
+		return &describe.Published{Problem: "it has not answered yet"}
+	}
+	if answer.Err != nil {
+		return &describe.Published{Problem: oneLine(answer.Err.Error())}
+	}
+	i := answer.Image
+	return &describe.Published{Digest: i.Digest, Created: i.Created, Now: time.Now(), Size: i.Size, Platform: i.Platform, Platforms: i.Platforms}
+}
+
+// oneLine is the first line of an error, without a stop at its end.
+func oneLine(message string) string {
+	line, _, _ := strings.Cut(message, "\n")
+	return strings.TrimRight(line, ". ")
 }
 
 // tagsDir is where tags are kept, "" if nothing is.

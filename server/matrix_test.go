@@ -177,7 +177,7 @@ var matrix = []row{
 		return a.has("yes, with where it comes from", "textDocument/hover", "FROM a\nARG VERY=wow\nRUN echo $VE|RY\n", "wow")
 	}},
 	{"Hover: the image", "no", "vulnerabilities, from Docker Scout", "no", "no", func(a *asked) string {
-		return a.has("what the stage is made of; nothing of the network unless the user allows it", "textDocument/hover", "FROM al|pine:3 AS x\n", "alpine")
+		return a.has("what the stage is made of; digest, date, size and platforms from any registry, with the setting `registry`", "textDocument/hover", "FROM al|pine:3 AS x\n", "alpine")
 	}},
 	{"Hover: what a COPY takes", "no", "no", "no", "no", func(a *asked) string {
 		return a.has("files, size, the largest, what is ignored", "textDocument/hover", "FROM a\nCOPY go.m|od /x\n", "1 file")

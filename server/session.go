@@ -31,6 +31,7 @@ type session struct {
 	findBuilder func(string) (Builder, error)
 	maxFolders  int
 	tags        *registry.Tags
+	images      *registry.Images
 
 	state    atomic.Int32 // lifecycle
 	exit     chan struct{}
@@ -56,7 +57,7 @@ type session struct {
 
 func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *session {
 	return &session{
-		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, tags: registry.New(tagsDir(options.CacheDir)), maxFolders: cmp.Or(options.MaxFolders, maxFolders()),
+		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, tags: registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(), maxFolders: cmp.Or(options.MaxFolders, maxFolders()),
 		exit: make(chan struct{}), settled: make(chan struct{}), refresh: make(chan struct{}, 1),
 		settings:  scopedSettings{global: defaultSettings()},
 		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{}, told: map[string]bool{},

@@ -70,7 +70,7 @@ var settingsTable = []setting{
 		field: func(s *settings) any { return &s.InlayHints }},
 	{name: "codeLens", want: "true or false", about: "a summary above each stage",
 		field: func(s *settings) any { return &s.CodeLens }},
-	{name: "registry", want: `"off" or "on"`, values: []string{"off", "on"}, about: "ask registries for the tags of images while they are typed, with the credentials of the Docker configuration",
+	{name: "registry", want: `"off" or "on"`, values: []string{"off", "on"}, about: "ask registries for the tags of images while they are typed, and for what is behind an image that one hovers over, with the credentials of the Docker configuration",
 		field: func(s *settings) any { return &s.Registry }},
 	{name: "formatKeywords", want: "true or false", about: "formatting puts instructions into upper case",
 		field: func(s *settings) any { return &s.FormatKeywords }},

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/describe"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/navigate"
 	"github.com/layerwise/layerwise/analysis/outline"
@@ -33,6 +34,7 @@ type snapshot struct {
 	history   *tokenHistory
 	images    func() []string // that other Dockerfiles use
 	tags      func(image string) (tags []string, all bool)
+	published func(ctx context.Context, ref string) *describe.Published
 	variables func() *scope.Variables
 	findings  func() []analysis.Finding
 	marks     func() *marks // world must be there
@@ -68,6 +70,13 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, options) })
 	snap.images = func() []string { return s.imagesBeside(d) }
 	snap.tags = func(image string) ([]string, bool) { return s.tagsOf(image, own.Registry == "on") }
+	snap.published = func(ctx context.Context, ref string) *describe.Published {
+		platform := own.Platform
+		if w != nil {
+			platform = w.build.Platform
+		}
+		return s.published(ctx, ref, platform)
+	}
 	snap.variables = sync.OnceValue(func() *scope.Variables {
 		variables := scope.New(file)
 		if w != nil {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -32,6 +33,19 @@ type Copied struct {
 type World struct {
 	// Copied says what an instruction, by index, reads of the build context, nil if it is not known. It may be nil.
 	Copied func(instruction int) *Copied
+	// Published says what the registry has under a reference, nil if it is not asked. It may be nil.
+	Published func(ref string) *Published
+}
+
+// Published is what a registry has under a reference to an image.
+type Published struct {
+	Digest    string
+	Created   time.Time // when the image was made, zero if it does not say
+	Now       time.Time
+	Size      int64    // bytes, of the compressed layers for Platform; 0 if it is not known
+	Platform  string   // that of the build, or the image's only one
+	Platforms []string // for which there is an image
+	Problem   string   // why nothing is known, "" if something is
 }
 
 // At describes the word at an offset. The text is "" where there is nothing to say; the span is that of the word nevertheless.
@@ -101,7 +115,7 @@ func (d *describer) directive(line dockerfile.Directive) (source.Span, string) {
 			return span, text
 		}
 	case line.Name.Text == "syntax":
-		return line.Value.Span, value(Entry("# "+entry.Name, entry), entry, line.Value.Text) + "\n\n" + image(line.Value.Text)
+		return line.Value.Span, value(Entry("# "+entry.Name, entry), entry, line.Value.Text) + "\n\n" + d.image(line.Value.Text)
 	}
 	return line.Value.Span, value(Entry("# "+entry.Name, entry), entry, line.Value.Text)
 }
@@ -226,7 +240,7 @@ func (d *describer) from(name string) string {
 			return d.stage(stage.Index)
 		}
 	}
-	return image(name)
+	return d.image(name)
 }
 
 func (d *describer) argument(in *dockerfile.Instruction, i int, word dockerfile.Word) (source.Span, string) {
@@ -240,7 +254,7 @@ func (d *describer) argument(in *dockerfile.Instruction, i int, word dockerfile.
 				return word.Span, d.stage(base)
 			}
 			ref, _ := d.variables.Expand(-1, in.Span.Start, word.Text)
-			return word.Span, image(ref)
+			return word.Span, d.image(ref)
 		case i == 1 && strings.EqualFold(word.Text, "as"):
 			e := words.InstructionOf("FROM")
 			return word.Span, Entry("FROM", &e.Entry)
@@ -533,8 +547,8 @@ func clip(s string) string {
 	return s
 }
 
-// image describes the parts of a reference.
-func image(ref string) string {
+// image describes the parts of a reference, and what the registry has under it.
+func (d *describer) image(ref string) string {
 	if ref == "scratch" {
 		return "**`scratch`** — the empty image: no files, no layers"
 	}
@@ -565,7 +579,57 @@ func image(ref string) string {
 	if e := words.Find(words.Images, reference.FamiliarName(full)); e != nil {
 		b.WriteString("\n\n" + e.Summary + ".")
 	}
+	if d.world.Published != nil {
+		if p := d.world.Published(ref); p != nil {
+			b.WriteString("\n\n" + p.describe(hasDigest))
+		}
+	}
 	return b.String()
+}
+
+// describe says what the registry has; the digest not where the reference names it.
+func (p *Published) describe(pinned bool) string {
+	if p.Problem != "" {
+		return "The registry does not tell more: " + p.Problem + "."
+	}
+	lines := []string{"In the registry now:"}
+	if !pinned {
+		lines = append(lines, "- digest: "+code(p.Digest))
+	}
+	if !p.Created.IsZero() {
+		lines = append(lines, "- made: "+p.Created.UTC().Format("2006-01-02")+ago(p.Now.Sub(p.Created)))
+	}
+	if p.Size > 0 {
+		lines = append(lines, fmt.Sprintf("- size: %s, compressed, for %s", Size(p.Size), p.Platform))
+	}
+	const most = 12
+	platforms := p.Platforms
+	if len(platforms) > most {
+		platforms = append(slices.Clone(platforms[:most]), fmt.Sprintf("and %d more", len(platforms)-most))
+	}
+	if len(platforms) > 0 {
+		lines = append(lines, "- platforms: "+strings.Join(platforms, ", "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// ago says how long ago something was, in days, months or years; "" if that makes no sense, as with images that are dated to 1970 on
+// purpose.
+func ago(d time.Duration) string {
+	switch days := int(d.Hours() / 24); {
+	case days < 0 || days > 20*365:
+		return ""
+	case days == 0:
+		return ", today"
+	case days == 1:
+		return ", yesterday"
+	case days < 60:
+		return fmt.Sprintf(", %d days ago", days)
+	case days < 2*365:
+		return fmt.Sprintf(", %d months ago", days/30)
+	default:
+		return fmt.Sprintf(", %d years ago", days/365)
+	}
 }
 
 // Size says how many bytes a file has.

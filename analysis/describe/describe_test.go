@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/describe"
@@ -92,6 +93,18 @@ var world = describe.World{
 			return &describe.Copied{Files: []describe.File{{Path: "src/a.go", Size: 1200}, {Path: "src/b.bin", Size: 4_500_000}}, Ignored: []string{"src/x.log"}}
 		case 2:
 			return &describe.Copied{Problem: "no/such: not found."}
+		}
+		return nil
+	},
+	Published: func(ref string) *describe.Published {
+		now := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
+		switch ref {
+		case "example.com/made":
+			return &describe.Published{Digest: "sha256:12", Created: now.AddDate(0, 0, -42), Now: now, Size: 29_100_000, Platform: "linux/amd64", Platforms: []string{"linux/amd64", "linux/arm64"}}
+		case "example.com/dated":
+			return &describe.Published{Digest: "sha256:12", Created: time.Unix(0, 0), Now: now}
+		case "example.com/gone":
+			return &describe.Published{Problem: "it did not answer within 10s"}
 		}
 		return nil
 	},

@@ -1,4 +1,4 @@
-// Package registry asks registries for the tags of images, and remembers them.
+// Package registry asks registries for the tags of images and what is behind one, and remembers that.
 //
 // It is the one place of the product that uses the network, and only on behalf of a user who asked for that. Credentials are those
 // of the Docker configuration. It must not know any protocol of editors.
