@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis/describe"
 	"github.com/layerwise/layerwise/analysis/reference"
+	"github.com/layerwise/layerwise/analysis/shellscript"
 )
 
 var variableAtEnd = regexp.MustCompile(`\$(\{)?([A-Za-z_][A-Za-z0-9_]*)?(:?[-+?]?|#|##|%|%%|/|//)$`)
@@ -21,6 +22,9 @@ func (c *cursor) variable() bool {
 			return false // an exec form: nobody expands it
 		}
 		escape = '\\'
+		if windows := c.windows(); windows != nil {
+			return c.windowsVariable(text, windows)
+		}
 	}
 	if len(c.args) == 0 && strings.HasPrefix(c.word, "--") {
 		name, _, _ := strings.Cut(c.word[2:], "=")
@@ -29,6 +33,59 @@ func (c *cursor) variable() bool {
 		}
 	}
 	return c.variableIn(text, escape, literal)
+}
+
+// What PowerShell and the command prompt of Windows take for the beginning of a variable of the environment.
+var (
+	envAtEnd     = regexp.MustCompile(`(?i)(\$\{?)(env:)?([a-z0-9_]*)$`)
+	percentAtEnd = regexp.MustCompile(`(?i)(%)()([a-z0-9_]*)$`)
+)
+
+// windows returns the beginning of a variable in the shell that reads the instruction, nil if that is none of Windows.
+func (c *cursor) windows() *regexp.Regexp {
+	switch _, language := shellscript.Read(c.file, c.in, shellscript.Languages(c.file, c.variables.Bases)(c.in)); language {
+	case shellscript.PowerShell:
+		return envAtEnd
+	case shellscript.Cmd:
+		return percentAtEnd
+	}
+	return nil
+}
+
+// windowsVariable offers variables as they are written for a shell of Windows, behind their beginning. A "%" at a word's end may close one.
+func (c *cursor) windowsVariable(text string, beginning *regexp.Regexp) bool {
+	m := beginning.FindStringSubmatch(text)
+	if m == nil || m[1] == "%" && strings.Count(text, "%")%2 == 0 {
+		return false
+	}
+	front, behind := "$env:", ""
+	switch m[1] {
+	case "${":
+		front, behind = "${env:", "}"
+	case "%":
+		front, behind = "%", "%"
+	}
+	span, ok := c.span(m[0], "")
+	if !ok {
+		return false
+	}
+	span.End = c.offset
+	for strings.ContainsAny(c.following(span.End), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") && c.following(span.End) != "" {
+		span.End++
+	}
+	if behind != "" && c.following(span.End) == behind {
+		span.End++
+	}
+	for _, it := range c.names() {
+		begun := m[2] == "" && front[0] == '$' && strings.HasPrefix("env", strings.ToLower(m[3]))
+		if !begun && (len(it.Label) < len(m[3]) || !strings.EqualFold(it.Label[:len(m[3])], m[3])) {
+			continue
+		}
+		it.Text = front + it.Label + behind
+		it.Label, it.Span, it.Whole = it.Text, span, behind != ""
+		c.list.Items = append(c.list.Items, it)
+	}
+	return true
 }
 
 // heredoc offers variables in the body of the instruction's heredoc i.
@@ -42,6 +99,10 @@ func (c *cursor) heredoc(i int) {
 		return
 	}
 	body := c.file.Text.String()[doc.Body.Start:c.offset]
+	if windows := c.windows(); windows != nil && c.keyword == "RUN" {
+		c.windowsVariable(body, windows)
+		return
+	}
 	c.variableIn(body, '\\', true)
 }
 

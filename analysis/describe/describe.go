@@ -13,6 +13,7 @@ import (
 	words "github.com/layerwise/layerwise/analysis/reference"
 	"github.com/layerwise/layerwise/analysis/scope"
 	"github.com/layerwise/layerwise/analysis/secret"
+	"github.com/layerwise/layerwise/analysis/shellscript"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
@@ -140,9 +141,17 @@ func (d *describer) instruction(in *dockerfile.Instruction) (source.Span, string
 		}
 		return in.Keyword.Span, join(d.facts(in), Entry(entry.Name, &entry.Entry))
 	}
+	script, language := shellscript.Read(d.file, d.outer, shellscript.Languages(d.file, d.variables.Bases)(d.outer))
 	for _, use := range dockerfile.Variables(in) {
-		if d.on(use.Name.Span) {
+		if d.on(use.Name.Span) && (use.By != dockerfile.Shell || language == shellscript.Bash || language == shellscript.Unknown) {
 			return use.Name.Span, d.use(in, use)
+		}
+	}
+	if script != nil {
+		for _, piece := range shellscript.Pieces(script.Text, language) {
+			if span := script.Place(piece.EnvAt, piece.EnvAt+len(piece.Env)); piece.Env != "" && !piece.Set && d.on(span) {
+				return span, d.variable(d.outer.Stage, span.Start, d.spelt(span.Start, piece.Env))
+			}
 		}
 	}
 	for _, doc := range in.Heredocs {
@@ -165,6 +174,18 @@ func (d *describer) instruction(in *dockerfile.Instruction) (source.Span, string
 		}
 	}
 	return d.word(), ""
+}
+
+// spelt returns the name of a variable as it is defined: on Windows case does not matter.
+func (d *describer) spelt(offset int, name string) string {
+	if d.outer.Stage < 0 {
+		return name
+	}
+	names := d.variables.Names(d.outer.Stage, offset)
+	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 && !slices.Contains(names, name) {
+		return names[i]
+	}
+	return name
 }
 
 // word is what stands at the offset between blanks.
