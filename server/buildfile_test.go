@@ -241,3 +241,39 @@ target "app" {
 		e.MustCall("textDocument/codeLens", lsptest.Document(compose), nil)
 	}
 }
+
+// A named context's files count like those of the main one: against the file as it was opened, and when another program
+// changes them later, in new folders, too. Its own ignore file counts, not the Dockerfile's.
+func TestNamedContextsAreWatched(t *testing.T) {
+	e, root := openProject(t, map[string]string{
+		"app/Dockerfile":              "FROM scratch\nCOPY --from=lib . /lib\nCOPY --from=lib doc /doc\n",
+		"app/Dockerfile.dockerignore": "a.txt\n**/b.txt\n",
+		"lib/.dockerignore":           "tmp\n",
+		"lib/a.txt":                   "a",
+		"lib/doc/d.txt":               "d",
+		"compose.yaml":                "services:\n  web:\n    build:\n      context: app\n      additional_contexts: {lib: ./lib}\n",
+	})
+	uri := lsptest.URI(filepath.Join(root, "app", "Dockerfile"))
+	text, _ := os.ReadFile(filepath.Join(root, "app", "Dockerfile"))
+	e.OpenFile(uri, "dockerfile", string(text))
+	awaitStatus(t, e, "FROM config, COPY cached, COPY cached")
+	write(t, filepath.Join(root, "lib", "a.txt"), "other")
+	if got := awaitStatus(t, e, "FROM config, COPY rebuilt, COPY rebuilt"); got.Steps[1].Cause.Detail != "a.txt was modified" {
+		t.Errorf("the cause is %q", got.Steps[1].Cause.Detail)
+	}
+	write(t, filepath.Join(root, "lib", "a.txt"), "a")
+	awaitStatus(t, e, "FROM config, COPY cached, COPY cached")
+	if err := os.Mkdir(filepath.Join(root, "lib", "doc", "new"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	awaitStatus(t, e, "FROM config, COPY rebuilt, COPY rebuilt")
+	if err := command(e, "layerwise.markAsBuilt", uri); err != nil {
+		t.Fatal(err)
+	}
+	awaitStatus(t, e, "FROM config, COPY cached, COPY cached")
+	write(t, filepath.Join(root, "lib", "tmp"), "ignored")
+	write(t, filepath.Join(root, "lib", "doc", "new", "b.txt"), "b")
+	if got := awaitStatus(t, e, "FROM config, COPY rebuilt, COPY rebuilt"); got.Steps[1].Cause.Detail != "doc/new/b.txt was added" {
+		t.Errorf("the cause is %q", got.Steps[1].Cause.Detail)
+	}
+}

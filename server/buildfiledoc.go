@@ -19,6 +19,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/record"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
@@ -436,7 +437,12 @@ func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildTe
 		}
 	}
 	spec := baseline.Spec{Kind: baseline.Auto}
-	request := baseline.Request{Spec: spec, Dockerfile: e.Dockerfile, ContextDir: o.ContextDir, Context: next.Context, CacheDir: s.cacheDir}
+	request := baseline.Request{
+		Spec: spec, Dockerfile: e.Dockerfile, ContextDir: o.ContextDir, Context: next.Context, Contexts: map[string]record.NamedContext{}, CacheDir: s.cacheDir,
+	}
+	for name, tree := range next.Contexts {
+		request.Contexts[name] = record.NamedContext{Dir: o.Contexts[name], Tree: tree}
+	}
 	request.Record, _ = baseline.Stored(s.store, spec, e.Dockerfile, o.Match())
 	found, err := baseline.Find(ctx, request)
 	if err != nil || found.Contents == nil {

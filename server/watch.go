@@ -37,7 +37,7 @@ func maxFolders() int {
 	return 250
 }
 
-// watch has all folders of the context watched, and the places in which git moves HEAD. It reports whether there were
+// watch has all folders of the contexts watched, and the places in which git moves HEAD. It reports whether there were
 // new ones among them.
 func (l *loader) watch() bool {
 	tree, root := l.dir.Tree(), l.dir.Root()
@@ -53,10 +53,14 @@ func (l *loader) watch() bool {
 		}
 	}
 	visit(root, tree.Root())
+	asked := []string{root}
+	for _, dir := range l.named {
+		asked = append(asked, dir.Root())
+		visit(dir.Root(), dir.Tree().Root())
+	}
 	for _, file := range l.builds.files {
 		folders = append(folders, filepath.Dir(file))
 	}
-	asked := []string{root}
 	for _, path := range l.git {
 		if folder := filepath.Dir(path); !slices.Contains(asked, folder) {
 			asked = append(asked, folder)

@@ -34,6 +34,7 @@ type world struct {
 	context       *buildcontext.Tree            // nil if there is none
 	contexts      map[string]*buildcontext.Tree // the named ones
 	contextDirs   map[string]string
+	contextRoots  map[string]string     // contextDirs with links resolved
 	contextImages map[string]string     // the named ones that are no folders
 	entry         *buildfiles.Entry     // the service or target whose settings are taken, nil if there is none
 	choices       []buildfiles.Choice   // that there are
@@ -71,11 +72,13 @@ type loader struct {
 	settings    settings
 	folder      string // of the context, as the user names it
 	dir         *disk.Dir
-	seen        buildcontext.Journal // of dir
-	atOpen      *buildcontext.Tree   // the context as it was first seen
-	head        string               // the commit that HEAD was when the base was found
-	git         []string             // the files that change when HEAD does
-	amiss       []string             // what is wrong with the context
+	named       map[string]*disk.Dir          // the named contexts
+	seen        buildcontext.Journal          // of dir
+	atOpen      *buildcontext.Tree            // the context as it was first seen
+	namedAtOpen map[string]*buildcontext.Tree // likewise the named ones, by their folders
+	head        string                        // the commit that HEAD was when the base was found
+	git         []string                      // the files that change when HEAD does
+	amiss       []string                      // what is wrong with the context
 	base        base
 	record      *record.Record // the last build on record, if the base may be that
 	newest      string         // record in the store, by its id, when the base was found
@@ -189,7 +192,7 @@ func (l *loader) load(ctx context.Context) {
 	l.readContext(ctx, contextFolder(options, l.record, d.path), stale, progress)
 	request := baseline.Request{
 		Spec: spec, Dockerfile: d.path, ContextDir: l.folder, CacheDir: s.cacheDir,
-		Opened: &baseline.Contents{File: opened, Context: l.atOpen},
+		Opened: &baseline.Contents{File: opened, Context: l.atOpen, Contexts: map[string]*buildcontext.Tree{}},
 	}
 	next := &world{entry: l.builds.entry, choices: l.builds.choices, buildFiles: l.builds.files, settings: own, dir: l.folder, choice: choice, written: written}
 	if l.dir != nil {
@@ -220,9 +223,14 @@ func (l *loader) load(ctx context.Context) {
 	next.contextDirs, next.contextImages = options.Contexts, options.Images
 	next.build = options.Settings()
 	next.contexts = l.readContexts(ctx, options.Contexts)
+	next.contextRoots = map[string]string{}
+	for name, dir := range l.named {
+		next.contextRoots[name] = dir.Root()
+	}
 	request.Contexts = map[string]record.NamedContext{}
 	for name, folder := range options.Contexts {
 		request.Contexts[name] = record.NamedContext{Dir: folder, Tree: next.contexts[name]}
+		request.Opened.Contexts[name] = l.namedAtOpen[folder]
 	}
 	if again {
 		l.findBase(ctx, request, next, explicit)
@@ -317,16 +325,35 @@ func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world, exp
 
 // readContexts reads the folders of named contexts. They are looked at anew whenever something else is.
 func (l *loader) readContexts(ctx context.Context, folders map[string]string) map[string]*buildcontext.Tree {
+	l.named = map[string]*disk.Dir{}
+	if l.namedAtOpen == nil {
+		l.namedAtOpen = map[string]*buildcontext.Tree{}
+	}
 	trees := map[string]*buildcontext.Tree{}
 	for name, folder := range folders {
-		tree, err := disk.Scan(ctx, folder, l.d.path, disk.Options{CacheDir: l.s.cacheDir})
-		if err != nil {
-			if ctx.Err() == nil {
-				l.amiss = append(l.amiss, sentence(fmt.Sprintf("the named context %s: %v", name, err)))
-			}
-			tree = buildcontext.Unknown()
+		trees[name] = buildcontext.Unknown()
+		if folder == "" {
+			continue // nobody knows where it was when it was built
 		}
-		trees[name] = tree
+		dir, err := disk.Open(ctx, folder, "", disk.Options{CacheDir: l.s.cacheDir})
+		if err == nil {
+			l.named[name] = dir
+			trees[name] = dir.Tree()
+		} else if ctx.Err() == nil {
+			l.amiss = append(l.amiss, sentence(fmt.Sprintf("the named context %s: %v", name, err)))
+		}
+	}
+	if l.dir != nil && len(l.named) > 0 && l.watch() { // something may have happened unseen
+		for name, dir := range l.named {
+			if tree, err := dir.Rescan(ctx); err == nil {
+				trees[name] = tree
+			}
+		}
+	}
+	for name, folder := range folders {
+		if l.namedAtOpen[folder] == nil {
+			l.namedAtOpen[folder] = trees[name]
+		}
 	}
 	return trees
 }
@@ -426,17 +453,30 @@ func (l *loader) install(next *world) {
 	}
 }
 
-// holds reports whether path is part of the build context.
+// holds reports whether path is part of a build context.
 func (w *world) holds(path string) bool {
 	if w.context == nil {
 		return false
 	}
-	for _, root := range []string{w.dir, w.root} {
-		if rel, ok := within(root, path); ok {
-			return !w.context.Ignore().Ignores(filepath.ToSlash(rel)) || strings.HasSuffix(rel, ".dockerignore")
+	if has(w.context, path, w.dir, w.root) || slices.Contains(w.ignoreFiles, path) {
+		return true
+	}
+	for name, tree := range w.contexts {
+		if has(tree, path, w.contextDirs[name], w.contextRoots[name]) {
+			return true
 		}
 	}
-	return slices.Contains(w.ignoreFiles, path)
+	return false
+}
+
+// has reports whether path is part of the context whose folder has these names.
+func has(tree *buildcontext.Tree, path string, folders ...string) bool {
+	for _, folder := range folders {
+		if rel, ok := within(folder, path); ok {
+			return !tree.Ignore().Ignores(filepath.ToSlash(rel)) || strings.HasSuffix(rel, ".dockerignore")
+		}
+	}
+	return false
 }
 
 // inGit reports whether path is where git writes down which commit HEAD is.

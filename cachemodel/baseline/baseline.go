@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -250,11 +252,27 @@ func fromDir(ctx context.Context, r Request) (Baseline, error) {
 	if err != nil {
 		return Baseline{}, err
 	}
-	return Baseline{
+	b := Baseline{
 		Baseline: cachemodel.Baseline{Kind: string(Dir), Ref: r.Spec.Arg},
 		Label:    r.Spec.Arg,
-		Contents: &Contents{File: parse(text), Context: tree},
-	}, nil
+		Contents: &Contents{File: parse(text), Context: tree, Contexts: map[string]*buildcontext.Tree{}},
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Contexts)) {
+		named := r.Contexts[name]
+		rel, err := filepath.Rel(r.ContextDir, named.Dir)
+		if err != nil || r.ContextDir == "" || !filepath.IsLocal(rel) {
+			b.Contents.Contexts[name] = named.Tree
+			b.Notes = append(b.Notes, fmt.Sprintf("the named context %s lies outside of the build context and is taken to have been the same", name))
+			continue
+		}
+		if b.Contents.Contexts[name], err = disk.Scan(ctx, filepath.Join(dir, rel), "", disk.Options{CacheDir: r.CacheDir}); err != nil {
+			if ctx.Err() != nil {
+				return Baseline{}, ctx.Err()
+			}
+			b.Contents.Contexts[name] = buildcontext.Unknown()
+		}
+	}
+	return b, nil
 }
 
 func parse(text []byte) *dockerfile.File {

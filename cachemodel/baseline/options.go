@@ -54,7 +54,7 @@ func (o Options) From(r *record.Record, store *record.Store) (Options, string) {
 			if o.Contexts == nil {
 				o.Contexts = map[string]string{}
 			}
-			o.Contexts[name] = r.Contexts[name].Dir
+			o.Contexts[name] = r.Contexts[name].Dir // "" where it is not known
 			taken = append(taken, "context "+name)
 		}
 	}

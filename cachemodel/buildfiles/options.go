@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
@@ -42,8 +43,7 @@ func (e *Entry) Fill(o baseline.Options) baseline.Options {
 	o.NoCache, o.NoCacheFilter = o.NoCache || s.NoCache, s.NoCacheFilter
 	dirs, images := map[string]string{}, map[string]string{}
 	for name, value := range e.Contexts {
-		// dockerui.Client.NamedContext compares the familiar form.
-		name = strings.TrimSuffix(strings.TrimPrefix(name, "docker.io/library/"), ":latest")
+		name = ContextName(name)
 		if image, ok := strings.CutPrefix(value, "docker-image://"); ok {
 			images[name] = image
 		} else if isName(value) {
@@ -58,6 +58,14 @@ func (e *Entry) Fill(o baseline.Options) baseline.Options {
 	}
 	o.Contexts, o.Images = dirs, images
 	return o
+}
+
+// ContextName is the form of a named context's name that BuildKit compares (dockerui.Client.NamedContext).
+func ContextName(name string) string {
+	if named, err := reference.ParseNormalizedNamed(name); err == nil {
+		return strings.TrimSuffix(reference.FamiliarString(named), ":latest")
+	}
+	return name
 }
 
 // Before gives the settings and the images of named contexts that a build at a git revision had, as the same files of then

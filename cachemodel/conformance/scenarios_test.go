@@ -103,6 +103,8 @@ FROM web AS all
 COPY . .
 FROM web AS named
 COPY --from=extra file ./
+FROM web AS whole
+COPY --from=extra . extra/
 FROM main
 `,
 	".dockerignore": "tmp\n",
@@ -183,10 +185,14 @@ func (w *workplace) play(ctx context.Context, t *testing.T, s scenario, number s
 		write(filepath.Join(root, name), strings.ReplaceAll(text, "@", number))
 	}
 	write(filepath.Join(extra, "file"), "extra")
+	write(filepath.Join(extra, "ignored"), "ignored")
+	write(filepath.Join(extra, ".dockerignore"), "ignored\n")
+	other := filepath.Join(w.dir, "other")
+	write(filepath.Join(other, "file"), "other")
 	time.Sleep(20 * time.Millisecond) // the kernel's clock for files is coarse
-	for _, list := range [][]string{s.first, s.then} {
+	for _, list := range [][]string{s.first, s.then, s.done} {
 		for i := range list {
-			list[i] = strings.ReplaceAll(list[i], "EXTRA", extra)
+			list[i] = strings.NewReplacer("EXTRA", extra, "OTHER", other).Replace(list[i])
 		}
 	}
 

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,7 +27,7 @@ type Query struct {
 	ContextDir string // absolute path
 	Target     string // of several targets that were built this one is preferred; likewise the platform
 	Platform   string
-	Contexts   map[string]string // the folders of named contexts
+	Contexts   map[string]string // the folders of named contexts, for builds of which is not known where those were
 	CacheDir   string            // see disk.Options
 	Hurry      bool              // do not wait until a build that has just ended tells where its files came from
 	// ContextAt is the build context as somebody saw it at a time, nil if nobody did. Without it only the files' stamps tell.
@@ -56,13 +57,15 @@ func (d *Daemon) LastBuild(ctx context.Context, q Query) (*record.Record, error)
 	if err != nil || found == nil {
 		return nil, err
 	}
-	if found.Context, err = d.contextAt(ctx, q, from, q.ContextDir); err != nil {
+	if found.Context, err = d.contextAt(ctx, q, from); err != nil {
 		return nil, err
 	}
-	for name := range found.Contexts {
-		named := record.NamedContext{Dir: q.Contexts[name]}
-		if named.Tree, err = d.contextAt(ctx, q, from, named.Dir); err != nil {
+	for name, named := range found.Contexts {
+		if named.Tree, err = d.folderAt(ctx, q, from, from.named[name], named.Dir, nil); err != nil {
 			return nil, err
+		}
+		if named.Dir == "" {
+			named.Dir = q.Contexts[name]
 		}
 		found.Contexts[name] = named
 	}
@@ -152,8 +155,10 @@ type build struct {
 	*controlapi.BuildHistoryRecord
 	*provenance
 	text     string
-	assumed  bool    // nothing tells where its files came from
-	likeness float64 // of the text to the file's; above 1 if it is sure to be a build of that
+	locals   map[string]string // absolute folders that were sent, as far as the build tells, by the names they were sent under
+	named    map[string]string // the names under which the named contexts were sent
+	assumed  bool              // nothing tells where its files came from
+	likeness float64           // of the text to the file's; above 1 if it is sure to be a build of that
 }
 
 // match reads a build if it is one of the wanted Dockerfile.
@@ -177,14 +182,14 @@ func (d *Daemon) match(ctx context.Context, c *conn, r *controlapi.BuildHistoryR
 	if !ok {
 		return nil
 	}
-	b := &build{BuildHistoryRecord: r, provenance: p, text: text, likeness: sure}
+	b := &build{BuildHistoryRecord: r, provenance: p, text: text, named: map[string]string{}, likeness: sure}
 	if known {
 		return b
 	}
 	if filepath.Base(name) != filepath.Base(q.Dockerfile) {
 		return nil
 	}
-	if where, ok := c.buildctlPlace(ctx, r); ok {
+	if where, ok := c.buildctlPlace(ctx, b); ok {
 		if !mayBe(where.context, q.ContextDir) || !mayBe(where.dockerfile, filepath.Dir(q.Dockerfile)) && !mayBe(where.dockerfile, q.ContextDir) {
 			return nil
 		}
@@ -254,13 +259,16 @@ func lines(text string) map[string]bool {
 	return out
 }
 
+// mainContext is the name under which the build context is sent (dockerui.initContext).
+const mainContext = "context"
+
 // buildctlPlace is what the command line of buildctl says, which is part of the trace of a build
-// (cmd/buildctl/common.AttachAppContext): its paths may be relative.
-func (c *conn) buildctlPlace(ctx context.Context, r *controlapi.BuildHistoryRecord) (place, bool) {
-	if r.Trace == nil {
+// (cmd/buildctl/common.AttachAppContext): its paths may be relative. The absolute ones are kept in b.
+func (c *conn) buildctlPlace(ctx context.Context, b *build) (place, bool) {
+	if b.Trace == nil {
 		return place{}, false
 	}
-	data, err := c.blob(ctx, r.Trace.Digest)
+	data, err := c.blob(ctx, b.Trace.Digest)
 	if err != nil {
 		return place{}, false
 	}
@@ -277,32 +285,32 @@ func (c *conn) buildctlPlace(ctx context.Context, r *controlapi.BuildHistoryReco
 		}
 		for _, a := range span.Attributes {
 			words, ok := a.Value.Value.([]any)
-			if a.Key == "command" && ok {
-				return localDirs(words)
+			if a.Key != "command" || !ok {
+				continue
 			}
+			given := localDirs(words)
+			b.locals = maps.Clone(given)
+			maps.DeleteFunc(b.locals, func(_, dir string) bool { return !filepath.IsAbs(dir) })
+			p := place{given[mainContext], given[cmp.Or(b.options()["dockerfilekey"], "dockerfile")]}
+			return p, p.context != "" && p.dockerfile != ""
 		}
 	}
 }
 
-func localDirs(words []any) (place, bool) {
-	var p place
+// localDirs are the folders that a command line of buildctl sends, by name.
+func localDirs(words []any) map[string]string {
+	given := map[string]string{}
 	for i, w := range words {
 		s, _ := w.(string)
-		value, ok := strings.CutPrefix(s, "--local=")
-		if s == "--local" && i+1 < len(words) {
+		value, ok := strings.CutPrefix(strings.TrimPrefix(s, "-"), "-local=")
+		if (s == "--local" || s == "-local") && i+1 < len(words) {
 			value, ok = words[i+1].(string)
 		}
-		if !ok {
-			continue
-		}
-		if dir, is := strings.CutPrefix(value, "context="); is {
-			p.context = dir
-		}
-		if dir, is := strings.CutPrefix(value, "dockerfile="); is {
-			p.dockerfile = dir
+		if name, dir, is := strings.Cut(value, "="); ok && is {
+			given[name] = dir
 		}
 	}
-	return p, p.context != "" && p.dockerfile != ""
+	return given
 }
 
 // options are what the Dockerfile frontend was asked for.
@@ -376,12 +384,13 @@ func (b *build) record(q Query, d *Daemon) *record.Record {
 	return r
 }
 
-// namedContext notes a --build-context. Where a local one was is not known.
+// namedContext notes a --build-context. Where a local one was only buildctl tells.
 func (b *build) namedContext(r *record.Record, name, value string) {
 	name, _, _ = strings.Cut(name, "::")
 	switch {
 	case strings.HasPrefix(value, "local:"):
-		r.Contexts[name] = record.NamedContext{}
+		b.named[name] = strings.TrimPrefix(value, "local:")
+		r.Contexts[name] = record.NamedContext{Dir: b.locals[b.named[name]]}
 	case strings.HasPrefix(value, "docker-image://"), strings.HasPrefix(value, "oci-layout://"):
 		ref, digest, _ := source{Identifier: value}.image()
 		if digest == "" {
@@ -419,32 +428,32 @@ func (d *Daemon) began(b *build) time.Time {
 // otherClock is how far the clock of another machine is taken to be off at most.
 const otherClock = time.Minute
 
-// contextAt is a build context as it was when the build began, nil if it sent none.
-func (d *Daemon) contextAt(ctx context.Context, q Query, b *build, dir string) (*buildcontext.Tree, error) {
-	began := d.began(b)
-	if q.ContextAt != nil && dir == q.ContextDir {
-		if tree := q.ContextAt(began); tree != nil {
+// contextAt is the build context as it was when the build began.
+func (d *Daemon) contextAt(ctx context.Context, q Query, b *build) (*buildcontext.Tree, error) {
+	if q.ContextAt != nil {
+		if tree := q.ContextAt(d.began(b)); tree != nil {
 			return tree, nil
 		}
 	}
-	if b.assumed || dir == "" || ledElsewhere(dir, began) {
+	texts := map[string]string{}
+	if rel, err := filepath.Rel(q.ContextDir, q.Dockerfile); err == nil && filepath.IsLocal(rel) {
+		texts[filepath.ToSlash(rel)] = b.text
+	}
+	return d.folderAt(ctx, q, b, mainContext, q.ContextDir, texts)
+}
+
+// folderAt is a folder, sent under a name, as it was when the build began. texts are the contents that are known.
+func (d *Daemon) folderAt(ctx context.Context, q Query, b *build, local, dir string, texts map[string]string) (*buildcontext.Tree, error) {
+	began := d.began(b)
+	patterns, sent := b.excludes(local)
+	if !sent || b.assumed || dir == "" || ledElsewhere(dir, began) {
 		return buildcontext.Unknown(), nil
 	}
-	options := disk.Options{CacheDir: q.CacheDir, Dated: true}
-	texts := map[string]string{}
-	if dir == q.ContextDir {
-		if patterns, ok := b.excludes(); ok {
-			ignore, err := buildcontext.NewIgnore("", patterns)
-			if err != nil {
-				return buildcontext.Unknown(), nil
-			}
-			options.Ignore = ignore
-		}
-		if rel, err := filepath.Rel(dir, q.Dockerfile); err == nil && filepath.IsLocal(rel) {
-			texts[filepath.ToSlash(rel)] = b.text
-		}
+	ignore, err := buildcontext.NewIgnore("", patterns)
+	if err != nil {
+		return buildcontext.Unknown(), nil
 	}
-	tree, err := disk.Scan(ctx, dir, q.Dockerfile, options)
+	tree, err := disk.Scan(ctx, dir, "", disk.Options{CacheDir: q.CacheDir, Dated: true, Ignore: ignore})
 	if err != nil {
 		return buildcontext.Unknown(), ctx.Err()
 	}

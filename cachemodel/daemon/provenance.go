@@ -184,11 +184,12 @@ func comparable(op []byte) []byte {
 	return out
 }
 
-// excludes are the patterns of the ignore file as they were when the build context was sent; ok is false if it was not.
-func (p *provenance) excludes() (patterns []string, ok bool) {
+// excludes are the patterns of the ignore file as they were when a local folder was sent under a name; ok is false if it was
+// not sent.
+func (p *provenance) excludes(local string) (patterns []string, ok bool) {
 	for _, o := range p.BuildDefinition.InternalParameters.BuildConfig.Definition {
 		s, is := o.source()
-		if !is || s.Identifier != "local://context" {
+		if !is || s.Identifier != "local://"+local {
 			continue
 		}
 		if text := s.Attrs["local.excludepatterns"]; text != "" && json.Unmarshal([]byte(text), &patterns) != nil {

@@ -72,14 +72,15 @@ func buildctl(c *command) ([]Build, error) {
 	case frontend != "dockerfile.v0":
 		return nil, notRecordable("its frontend %s is not that of Dockerfiles", frontend)
 	}
-	if where, ok := opts["context"]; ok && !strings.HasPrefix(where, "local:") {
+	// An option may name a remote context; a local one always has this name (dockerui.initContext).
+	const context = "context"
+	if where := opts[option(opts["contextkey"], context)]; isRemote(where) {
 		return nil, notRecordable("its context is remote (%s)", where)
 	}
-	contextName := option(strings.TrimPrefix(opts["context"], "local:"), option(opts["contextkey"], "context"))
 	fileName := option(opts["dockerfilekey"], "dockerfile")
-	contextDir, ok := locals[contextName]
+	contextDir, ok := locals[context]
 	if !ok {
-		return nil, notRecordable("it has no --local %s=DIRECTORY", contextName)
+		return nil, notRecordable("it has no --local %s=DIRECTORY", context)
 	}
 	if b.ContextDir, err = c.local(contextDir); err != nil {
 		return nil, err

@@ -13,8 +13,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 	"github.com/spf13/pflag"
 )
@@ -180,9 +180,11 @@ func (p parsed) is(name string) bool {
 func (p parsed) given(name string) bool { return p.set.Changed(name) }
 
 // abs makes a path absolute in the working directory of the command.
-func (c *command) abs(path string) string {
+func (c *command) abs(path string) string { return abs(c.dir, path) }
+
+func abs(dir, path string) string {
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(c.dir, path)
+		path = filepath.Join(dir, path)
 	}
 	return filepath.Clean(path)
 }
@@ -231,22 +233,23 @@ func (c *command) namedContexts(b *Build, list []string) error {
 // notLocal finds places that are no folders, beside URLs.
 var notLocal = regexp.MustCompile(`^(docker|container-image|target|service|oci-layout|input):`)
 
-// namedContext takes down one named context, by the name that BuildKit compares (dockerui.Client.NamedContext).
-func (c *command) namedContext(b *Build, name, where string) {
-	if named, err := reference.ParseNormalizedNamed(name); err == nil {
-		name = strings.TrimSuffix(reference.FamiliarString(named), ":latest")
-	}
+func (c *command) namedContext(b *Build, name, where string) { b.NamedContext(c.dir, name, where) }
+
+// NamedContext takes down one --build-context of a command that runs in dir, an absolute path, by the name that BuildKit
+// compares (dockerui.Client.NamedContext).
+func (b *Build) NamedContext(dir, name, where string) {
+	name = buildfiles.ContextName(name)
 	if image, ok := strings.CutPrefix(where, "docker-image://"); ok {
 		b.image(name, image)
 	} else if _, digest, ok := strings.Cut(where, "@sha256:"); ok && strings.HasPrefix(where, "oci-layout:") {
 		b.image(name, name+"@sha256:"+digest) // wherever the layout is
-	} else if notLocal.MatchString(where) || isRemote(where) && !isDir(c.abs(where)) {
+	} else if notLocal.MatchString(where) || isRemote(where) && !isDir(abs(dir, where)) {
 		b.image(name, "")
 	} else {
 		if b.Contexts == nil {
 			b.Contexts = map[string]string{}
 		}
-		b.Contexts[name] = c.abs(where)
+		b.Contexts[name] = abs(dir, where)
 	}
 }
 

@@ -186,7 +186,7 @@ func begin(b invocation.Build) (*pending, error) {
 	}
 	p.before[""] = p.context.Tree()
 	for name, dir := range b.Contexts {
-		if p.contexts[name], err = disk.Open(context.Background(), dir, b.Dockerfile, options); err != nil {
+		if p.contexts[name], err = disk.Open(context.Background(), dir, "", options); err != nil {
 			return nil, err
 		}
 		p.before[name] = p.contexts[name].Tree()

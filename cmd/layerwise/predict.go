@@ -18,6 +18,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/daemon"
+	"github.com/layerwise/layerwise/cachemodel/invocation"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/spf13/cobra"
 )
@@ -79,7 +80,7 @@ baseline has those of --baseline-build-arg. Where none is given, a dir: baseline
 	f.StringVar(&o.target, "target", "", "the stage to build (default: the last)")
 	f.StringArrayVar(&o.args, "build-arg", nil, "a build argument, KEY=VALUE, or KEY for the environment's value")
 	f.StringArrayVar(&o.baselineArgs, "baseline-build-arg", nil, "a build argument of the baseline")
-	f.StringArrayVar(&o.contexts, "build-context", nil, "a named context, NAME=DIRECTORY")
+	f.StringArrayVar(&o.contexts, "build-context", nil, "a named context, NAME=DIRECTORY or NAME=docker-image://IMAGE")
 	f.StringVar(&o.platform, "platform", "", "the platform to build for")
 	f.StringVar(&o.engine, "engine", string(cachemodel.BuildKit), "whose cache: buildkit or classic")
 	f.StringVar(&o.buildkit, "buildkit", "", `the BuildKit daemon whose history is read, unix:///PATH or tcp://HOST:PORT; "off" reads none
@@ -173,7 +174,9 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	next.Settings, next.ContextImages = options.Settings(), options.Images
 	request.Contexts = map[string]record.NamedContext{}
 	for name, named := range options.Contexts {
-		if next.Contexts[name], err = disk.Scan(ctx, named, path, scan); err != nil {
+		if named == "" { // nobody knows where it was
+			next.Contexts[name] = buildcontext.Unknown()
+		} else if next.Contexts[name], err = disk.Scan(ctx, named, "", scan); err != nil {
 			return nil, err
 		}
 		request.Contexts[name] = record.NamedContext{Dir: named, Tree: next.Contexts[name]}
@@ -275,22 +278,22 @@ func (o predictOptions) options() (baseline.Options, error) {
 			return out, err
 		}
 	}
+	if len(o.contexts) == 0 {
+		return out, nil
+	}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return out, err
+	}
+	named := invocation.Build{Contexts: map[string]string{}, Images: map[string]string{}}
 	for _, kv := range o.contexts {
-		name, dir, ok := strings.Cut(kv, "=")
+		name, where, ok := strings.Cut(kv, "=")
 		if !ok || name == "" {
 			return out, fmt.Errorf("--build-context is %q: use NAME=DIRECTORY", kv)
 		}
-		if out.Contexts == nil {
-			out.Contexts, out.Images = map[string]string{}, map[string]string{}
-		}
-		if image, ok := strings.CutPrefix(dir, "docker-image://"); ok {
-			out.Images[name] = image
-			continue
-		}
-		if out.Contexts[name], err = filepath.Abs(dir); err != nil {
-			return out, err
-		}
+		named.NamedContext(cwd, name, where)
 	}
+	out.Contexts, out.Images = named.Contexts, named.Images
 	return out, nil
 }
 
