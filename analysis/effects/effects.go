@@ -52,7 +52,8 @@ type Effects struct {
 	// Named are files that a command names because they are there: to change, remove or read them.
 	Named []string
 	// Linked says that a command above may have made links, so that paths may be other than they seem.
-	Linked bool
+	Linked  bool
+	manager bool // of packages, or what else takes notice of the variables that steer such
 	// Directory is where a known command finds the files that it reads, "" for all other instructions.
 	Directory string
 }
@@ -67,27 +68,38 @@ func Stage(file *dockerfile.File, stage *dockerfile.Stage, bases []*dockerfile.S
 }
 
 type state struct {
-	file    *dockerfile.File
-	context Context
-	lex     *shell.Lex
-	env     map[string]string // the variables whose values are known
-	cwd     string            // "" if it is not known
-	user    string            // "?" if it is not known
-	shell   []string          // nil is the default
-	made    []string          // directories that are there, whatever moves
-	paths   []string          // directories that PATH was set to begin with
-	linked  bool              // a command may have made links
-	origins map[string]string // of files of the image, the file of the context that they were copied from
+	file     *dockerfile.File
+	context  Context
+	lex      *shell.Lex
+	env      map[string]string // the variables whose values are known
+	cwd      string            // "" if it is not known
+	user     string            // "?" if it is not known
+	shell    []string          // nil is the default
+	made     []string          // directories that are there, whatever moves
+	paths    []string          // directories that PATH was set to begin with
+	linked   bool              // a command may have made links
+	vague    map[string]bool   // variables that are set to a value that is not known
+	places   []string          // what was put into the settings of package managers
+	triggers bool              // the stage that this one builds upon has ONBUILD
+	corepack bool              // Corepack may stand in for yarn and pnpm
+	origins  map[string]string // of files of the image, the file of the context that they were copied from
 }
 
 func newState(file *dockerfile.File, context Context) *state {
-	return &state{file: file, context: context, lex: shell.NewLex(rune(file.Escape)), env: map[string]string{}, user: "?"}
+	return &state{file: file, context: context, lex: shell.NewLex(rune(file.Escape)), env: map[string]string{}, vague: map[string]bool{}, user: "?"}
 }
 
 // stage goes through a stage; onImage says that it does not go on from another one.
 func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 	all := make([]Effects, len(stage.Instructions))
+	if s.triggers { // they run first, whatever they do
+		s.env, s.vague, s.cwd, s.user, s.linked = map[string]string{}, map[string]bool{}, "", "?", true
+		s.triggers, s.made = false, nil
+	}
 	for i, in := range stage.Instructions {
+		if _, ok := in.Command.(*instructions.OnbuildCommand); ok {
+			s.triggers = true
+		}
 		if in.From != nil && onImage && strings.EqualFold(in.From.BaseName, "scratch") {
 			s.cwd, s.user = "/", ""
 		}
@@ -203,15 +215,12 @@ func (s *state) instruction(in *dockerfile.Instruction) Effects {
 			}
 		}
 		for key, value := range next {
-			delete(s.env, key)
-			if value != "\x00" {
-				s.env[key] = value
-			}
+			s.set(key, value, value != "\x00")
 		}
 	case *instructions.ArgCommand:
 		for _, arg := range c.Args {
 			e.Writes = append(e.Writes, "env:"+arg.Key)
-			delete(s.env, arg.Key) // --build-arg may give it any value
+			s.set(arg.Key, "", false) // --build-arg may give it any value
 		}
 	case *instructions.WorkdirCommand:
 		e.Reads = append(e.Reads, "user")
@@ -267,6 +276,17 @@ func (s *state) instruction(in *dockerfile.Instruction) Effects {
 	return e
 }
 
+// set notes what is known of a variable.
+func (s *state) set(name, value string, known bool) {
+	delete(s.env, name)
+	delete(s.vague, name)
+	if known {
+		s.env[name] = value
+	} else {
+		s.vague[name] = true
+	}
+}
+
 func (s *state) windows(dir string) bool { return strings.ContainsAny(dir, `\:`) }
 
 func (s *state) owner() string {
@@ -301,7 +321,25 @@ func (e *Effects) makes(dir, how string) {
 	}
 }
 
-var archive = []string{".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".zst", ".tzst", ".lzma"}
+// unpacked reports whether ADD may unpack a file of the context. BuildKit goes by what is in it (moby/buildkit,
+// solver/llbsolver/file/backend.go: unpack; docker/pkg/archive: DetectCompression).
+func (s *state) unpacked(in *dockerfile.Instruction, name string) bool {
+	for _, f := range in.Flags {
+		if f.Name.Text == "unpack" {
+			return !strings.EqualFold(f.Value.Text, "false")
+		}
+	}
+	content, ok := s.context.Read(strings.TrimSuffix(name, "@"))
+	if !ok {
+		return true
+	}
+	for _, magic := range []string{"\x1f\x8b", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd", "\x5d\x00\x00"} {
+		if strings.HasPrefix(string(content[:min(len(content), 8)]), magic) {
+			return true
+		}
+	}
+	return len(content) >= 512 && (string(content[257:262]) == "ustar" || slices.Contains(content[:512], 0))
+}
 
 func (s *state) copy(e *Effects, in *dockerfile.Instruction, c instructions.SourcesAndDest, from, chown, chmod string, link, patterns, add bool) {
 	if chown != "" && strings.Trim(chown, "0123456789:") != "" {
@@ -353,11 +391,15 @@ func (s *state) copy(e *Effects, in *dockerfile.Instruction, c instructions.Sour
 				if strings.HasSuffix(name, "/") { // the contents of a directory
 					isDir = true
 					for _, child := range s.context.List(strings.TrimSuffix(name, "/")) {
-						copies[path.Join(name, child)+slashOf(child)] = path.Join(dest, child) + slashOf(child)
+						copies[path.Join(name, child)+slashOf(child)] = path.Join(dest, strings.TrimSuffix(child, "@")) + slashOf(child)
 					}
 					continue
 				}
-				if add && slices.Contains(archive, path.Ext(name)) || strings.HasSuffix(name, "@") {
+				if add && s.unpacked(in, name) {
+					known, isDir, s.linked = false, true, true // it may hold anything, also links
+					e.Writes = append(e.Writes, tree(dest))
+				}
+				if strings.HasSuffix(name, "@") {
 					known = false
 				}
 				name = strings.TrimSuffix(name, "@")

@@ -1,7 +1,9 @@
 package effects
 
 import (
+	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +17,7 @@ type Call struct {
 	Args    []string // without quotes, the command's name first
 	Dynamic bool     // an argument has a value that is not known
 	cwd     string
+	vars    map[string]string // the variables that it sees, with their values; "\x00" is one that is not known
 }
 
 func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunCommand) {
@@ -41,7 +44,7 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 	script := strings.Join(c.CmdLine, " ")
 	switch {
 	case !c.PrependShell:
-		e.Merge(s.call(Call{Args: c.CmdLine}))
+		e.Merge(s.call(Call{Args: c.CmdLine}, nil))
 		return
 	case len(c.Files) > 1 || len(c.Files) == 1 && (strings.HasPrefix(c.Files[0].Data, "#!") || strings.TrimSpace(script) != "<<"+c.Files[0].Name):
 		e.opaque()
@@ -122,11 +125,12 @@ func (r *reader) statement(stmt *syntax.Stmt) []Effects {
 	}
 	if call, ok := stmt.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && literal(call.Args[0]) == "cd" {
 		r.stateful = true
+		from := r.cwd
 		r.cwd = ""
 		if len(call.Args) == 2 && len(call.Assigns) == 0 {
-			if dir, ok := r.word(&e, call.Args[1]); ok && (path.IsAbs(dir) || r.state.cwd != "") {
+			if dir, ok := r.word(&e, call.Args[1]); ok && dir != "-" && !strings.HasPrefix(dir, "~") && (path.IsAbs(dir) || from != "") {
 				if !path.IsAbs(dir) {
-					dir = path.Join(r.state.cwd, dir)
+					dir = path.Join(from, dir)
 				}
 				r.cwd = path.Clean(dir)
 				e.Reads = append(e.Reads, r.cwd)
@@ -142,11 +146,24 @@ func (r *reader) statement(stmt *syntax.Stmt) []Effects {
 
 // node adds what all commands beneath a node may do, in whatever order.
 func (r *reader) node(e *Effects, node syntax.Node) {
+	patterns := map[*syntax.Word]bool{} // of a case
 	syntax.Walk(node, func(n syntax.Node) bool {
 		switch n := n.(type) {
-		case *syntax.FuncDecl, *syntax.ProcSubst, *syntax.CoprocClause, *syntax.DeclClause, *syntax.Subshell:
+		case *syntax.FuncDecl, *syntax.ProcSubst, *syntax.CoprocClause, *syntax.DeclClause, *syntax.Subshell, *syntax.TestClause:
 			e.opaque()
 			return false
+		case *syntax.Stmt:
+			if n.Background || n.Coprocess || n.Disown {
+				e.opaque()
+			}
+		case *syntax.CaseItem:
+			for _, p := range n.Patterns {
+				patterns[p] = true
+			}
+		case *syntax.Word:
+			if !patterns[n] && globs(n) {
+				r.glob(e, n)
+			}
 		case *syntax.ForClause:
 			if iter, ok := n.Loop.(*syntax.WordIter); ok {
 				r.local[iter.Name.Value] = "\x00"
@@ -182,17 +199,22 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 				}
 			}
 		case *syntax.CallExpr:
+			assigned := maps.Clone(r.local)
 			for _, a := range n.Assigns {
-				r.local[a.Name.Value] = "\x00"
-				if len(n.Args) > 0 {
-					continue // for this command only
-				}
-				r.stateful = true
-				if a.Value != nil && !a.Append {
+				value := "\x00"
+				if a.Value == nil && a.Array == nil && !a.Append {
+					value = ""
+				} else if a.Value != nil && !a.Append {
 					if v, ok := r.word(e, a.Value); ok {
-						r.local[a.Name.Value] = v
+						value = v
 					}
 				}
+				if len(n.Args) > 0 {
+					assigned[a.Name.Value] = value // for this command only
+					continue
+				}
+				r.local[a.Name.Value] = value
+				r.stateful = true
 			}
 			if len(n.Args) == 0 {
 				return true
@@ -218,7 +240,7 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 				}
 				saved := r.state.cwd
 				r.state.cwd = r.cwd
-				o := r.state.call(c)
+				o := r.state.call(c, assigned)
 				r.state.cwd = saved
 				if o.Directory != "" {
 					e.Directory = o.Directory
@@ -228,6 +250,35 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 		}
 		return true
 	})
+}
+
+// extra is a package of pip's with extras, which looks like a pattern of the shell.
+var extra = regexp.MustCompile(`^[A-Za-z0-9._-]+\[[A-Za-z0-9,_-]+\]([=<>~!].*)?$`)
+
+// globs reports whether the shell looks for the files that a word means.
+func globs(w *syntax.Word) bool {
+	if extra.MatchString(w.Lit()) {
+		return false
+	}
+	return slices.ContainsFunc(w.Parts, func(p syntax.WordPart) bool {
+		lit, ok := p.(*syntax.Lit)
+		_, extended := p.(*syntax.ExtGlob)
+		return extended || ok && strings.ContainsAny(lit.Value, "*?[")
+	})
+}
+
+// glob reads the directory in which the shell looks.
+func (r *reader) glob(e *Effects, w *syntax.Word) {
+	text, ok := r.word(&Effects{}, w)
+	if !ok {
+		e.Reads = append(e.Reads, "/")
+		return
+	}
+	p, ok := r.path(e, text)
+	if !ok {
+		p = "/"
+	}
+	e.Reads = append(e.Reads, tree(p))
 }
 
 func splitKeeping(text string) []string {
@@ -290,7 +341,8 @@ func (r *reader) word(e *Effects, w *syntax.Word) (string, bool) {
 func (s *reader) path(e *Effects, p string) (string, bool) { return absolute(e, s.cwd, p) }
 
 func absolute(e *Effects, cwd, p string) (string, bool) {
-	if strings.HasPrefix(p, "~") {
+	if strings.HasPrefix(p, "~") { // of a user who is not known
+		e.Reads, e.Writes = append(e.Reads, "/home/", "env:HOME"), append(e.Writes, "/home/")
 		return "/root/", true
 	}
 	if path.IsAbs(p) {
@@ -311,8 +363,11 @@ func upToGlob(p string) string {
 	return p
 }
 
-// call gives the effects of one command.
-func (s *state) call(c Call) Effects {
+// versioned is the name of a program of one version of Python.
+var versioned = regexp.MustCompile(`^(python|pip)\d[\d.]*$`)
+
+// call gives the effects of one command. local are the variables that the script has set, and assigned those of this command.
+func (s *state) call(c Call, local map[string]string) Effects {
 	var e Effects
 	for len(c.Args) > 0 && (c.Args[0] == "sudo" || c.Args[0] == "exec" || c.Args[0] == "command" && len(c.Args) > 1 && !strings.HasPrefix(c.Args[1], "-")) {
 		c.Args = c.Args[1:]
@@ -323,18 +378,24 @@ func (s *state) call(c Call) Effects {
 	}
 	c.cwd = s.cwd
 	name := path.Base(c.Args[0])
-	if strings.HasPrefix(name, "python") && len(c.Args) > 2 && c.Args[1] == "-m" && c.Args[2] == "pip" {
-		c.Args = c.Args[2:]
-		name = "pip"
-	} else if c.Args[0] != name && !strings.HasPrefix(c.Args[0], "/usr/") && !strings.HasPrefix(c.Args[0], "/bin/") {
+	if c.Args[0] != name && !strings.HasPrefix(c.Args[0], "/usr/") && !strings.HasPrefix(c.Args[0], "/bin/") {
 		e.opaque() // a script, perhaps one that was copied
 		return e
 	}
+	if m := versioned.FindStringSubmatch(name); m != nil {
+		name = m[1]
+	}
+	c.Args = append([]string{name}, c.Args[1:]...)
+	c.vars = maps.Clone(s.env)
+	for name := range s.vague {
+		c.vars[name] = "\x00"
+	}
+	maps.Copy(c.vars, local)
 	for _, known := range Commands {
 		if !slices.Contains(strings.Fields(known.Names), name) {
 			continue
 		}
-		if ok := known.effect(s, &e, c); !ok {
+		if !known.effect(s, &e, c) || e.manager && !s.steered(&e, c) {
 			break
 		}
 		if known.Fact != "" {

@@ -165,8 +165,28 @@ func (p *plan) free(a, b int, least Grade) bool {
 	if x.of == y.of && (x.copy || y.copy || x.cut > 0 || y.cut > 0) {
 		return false // they are made of one instruction
 	}
-	facts, ok := effects.Independent(&x.eff, &y.eff)
+	facts, ok := p.independent(x, y)
 	return ok && (least == Known || len(facts) == 0)
+}
+
+// independent is what effects says, where the directories of a COPY are there already if the manifests of it stand above.
+func (p *plan) independent(x, y *entry) ([]string, bool) {
+	eff := x.eff
+	if len(eff.Makes) > 0 && !x.copy && slices.ContainsFunc(p.splits, func(s split) bool { return s.copy == x.of }) {
+		eff.Makes = p.unmade(x)
+	}
+	return effects.Independent(&eff, &y.eff)
+}
+
+// unmade are the directories that a COPY makes and that no COPY of manifests of it has made before.
+func (p *plan) unmade(x *entry) map[string]string {
+	left := map[string]string{}
+	for dir, how := range x.eff.Makes {
+		if !slices.ContainsFunc(p.entries, func(e entry) bool { return e.copy && e.of == x.of && e.eff.Makes[dir] == how }) {
+			left[dir] = how
+		}
+	}
+	return left
 }
 
 // split gives the split that lets y, an installation, stand above x, a COPY.
@@ -188,13 +208,7 @@ func (s *split) facts(p *plan, x, y *entry) ([]string, bool) {
 			eff.Writes = append(eff.Writes, w)
 		}
 	}
-	eff.Makes = map[string]string{}
-	for dir, how := range x.eff.Makes {
-		made := slices.ContainsFunc(p.entries, func(e entry) bool { return e.copy && e.of == x.of && e.eff.Makes[dir] == how })
-		if !made {
-			eff.Makes[dir] = how
-		}
-	}
+	eff.Makes = p.unmade(x)
 	facts, ok := effects.Independent(&eff, &y.eff)
 	if !slices.Contains(facts, effects.NothingNew) {
 		facts = append(facts, effects.NothingNew)
@@ -427,6 +441,9 @@ func (m *Model) gain(now, best *plan) (lines []string) {
 	}
 	slices.SortStableFunc(list, func(a, b saving) int { return int((b.was-b.is)*b.of - (a.was-a.is)*a.of) })
 	for _, s := range list[:min(3, len(list))] {
+		if (s.was-s.is)*s.of*20 < (list[0].was-list[0].is)*list[0].of {
+			break // next to nothing
+		}
 		if m.Changes != nil {
 			lines = append(lines, fmt.Sprintf("%d of the last %d commits would have re-run %s; today %d.", s.is, m.builds(), brief(s.in), s.was))
 		} else {
@@ -457,7 +474,7 @@ func (p *plan) facts() (facts []string) {
 				add(s.eff.Facts)
 				continue
 			}
-			more, _ := effects.Independent(&x.eff, &y.eff)
+			more, _ := p.independent(x, y)
 			add(more)
 		}
 	}

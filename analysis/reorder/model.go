@@ -31,7 +31,9 @@ const priorBuilds = 100
 
 // manifests are the names of files that change much less often than sources do.
 var manifests = strings.Fields("package.json package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock bun.lockb bunfig.toml .npmrc .yarnrc .yarnrc.yml go.mod go.sum Cargo.toml Cargo.lock Gemfile Gemfile.lock " +
-	"composer.json composer.lock Pipfile Pipfile.lock pyproject.toml poetry.lock uv.lock setup.py setup.cfg pom.xml build.gradle settings.gradle build.gradle.kts gradlew mvnw mix.exs mix.lock environment.yml global.json nuget.config rust-toolchain.toml rust-toolchain")
+	"composer.json composer.lock Pipfile Pipfile.lock pyproject.toml poetry.lock uv.lock setup.py setup.cfg pom.xml build.gradle settings.gradle build.gradle.kts gradlew mvnw mix.exs mix.lock environment.yml global.json nuget.config rust-toolchain.toml rust-toolchain " +
+	"gradle.properties gradle .mvn patches config deno.json deno.jsonc bower.json pdm.lock poetry.toml pixi.toml pixi.lock deps.edn project.clj build.sbt rebar.config rebar.lock pubspec.yaml pubspec.lock Package.swift Package.resolved " +
+	"cabal.project cabal.project.freeze stack.yaml stack.yaml.lock shard.yml shard.lock cpanfile cpanfile.snapshot conanfile.txt vcpkg.json vcpkg-configuration.json symfony.lock auth.json recipe.json .ruby-version .python-version .cargo")
 
 // prior says, without a history, at which of 100 builds the sources of a COPY change: at 80 if there is a directory or a pattern
 // among them, at 10 if there are only manifests of package managers, at 5 if there are only other single files.
@@ -45,7 +47,8 @@ func prior(context effects.Context, sources []string) []uint64 {
 	for _, src := range sources {
 		base := path.Base(path.Clean("/" + src))
 		switch {
-		case slices.Contains(manifests, base), strings.HasPrefix(base, "requirements") && strings.HasSuffix(base, ".txt"), strings.HasPrefix(base, "package") && strings.HasSuffix(base, ".json"), strings.HasSuffix(base, "proj"):
+		case slices.Contains(manifests, base), strings.HasPrefix(base, "requirements") && strings.HasSuffix(base, ".txt"), strings.HasPrefix(base, "package") && strings.HasSuffix(base, ".json"), strings.HasPrefix(base, "constraints") && strings.HasSuffix(base, ".txt"),
+			strings.HasSuffix(base, "proj"), strings.HasSuffix(base, ".sln"), strings.HasSuffix(base, ".slnx"), strings.HasSuffix(base, ".props"), strings.HasSuffix(base, ".cabal"):
 			add(75, 85)
 		case strings.Contains(base, ".") && base != "." && !strings.HasSuffix(src, "/") && !strings.ContainsAny(base, "*?[") && (context == nil || context.List(path.Clean(src)) == nil):
 			add(84, 89)

@@ -40,32 +40,40 @@ func splits(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effect
 		if in.Meant != "RUN" {
 			continue
 		}
-		e, parts := all[r], 0
-		if e.Opaque || e.Directory == "" {
-			if e, parts = prefix(all[r]); parts == 0 || len(in.Comments) > 0 || final && cleans(in) {
+		if e := all[r]; !e.Opaque && e.Directory != "" {
+			if of := splitsOf(stage, all, context, r, 0, e); len(of) > 0 {
+				found = append(found, of...)
 				continue
 			}
 		}
-		var had []string
-		for x := range r {
-			copying := stage.Instructions[x]
-			if !copies(copying) || all[x].Copies == nil || len(copying.Heredocs) > 0 {
-				continue
-			}
-			files, ok := needs(&all[x], &e, context)
-			if !ok {
-				continue
-			}
-			missing := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return slices.Contains(had, f) })
-			if len(files) > 0 && (len(missing) > 0 || len(had) > 0) && !slices.ContainsFunc(missing, func(f string) bool { return !plainFile.MatchString(f) }) {
-				if whole(&all[x], files) {
-					had = append(had, files...)
-					continue // it copies nothing else
-				}
-				found = append(found, split{r, parts, x, missing, e})
-			}
-			had = append(had, missing...)
+		if e, parts := prefix(all[r]); parts > 0 && len(in.Comments) == 0 && !(final && cleans(in)) {
+			found = append(found, splitsOf(stage, all, context, r, parts, e)...)
 		}
+	}
+	return found
+}
+
+// splitsOf finds the COPYs of which a RUN, with its first commands or all, needs only some files.
+func splitsOf(stage *dockerfile.Stage, all []effects.Effects, context effects.Context, r, parts int, e effects.Effects) (found []split) {
+	var had []string
+	for x := range r {
+		copying := stage.Instructions[x]
+		if !copies(copying) || all[x].Copies == nil || len(copying.Heredocs) > 0 {
+			continue
+		}
+		files, ok := needs(&all[x], &e, context)
+		if !ok {
+			continue
+		}
+		missing := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return slices.Contains(had, f) })
+		if len(files) > 0 && (len(missing) > 0 || len(had) > 0) && !slices.ContainsFunc(missing, func(f string) bool { return !plainFile.MatchString(f) }) {
+			if whole(&all[x], files) {
+				had = append(had, files...)
+				continue // it copies nothing else
+			}
+			found = append(found, split{r, parts, x, missing, e})
+		}
+		had = append(had, missing...)
 	}
 	return found
 }

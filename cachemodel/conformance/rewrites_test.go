@@ -20,6 +20,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/imagediff"
 	"github.com/layerwise/layerwise/cachemodel/replay"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/patternmatcher"
 	"github.com/tonistiigi/fsutil"
 	"golang.org/x/tools/txtar"
 )
@@ -144,7 +145,7 @@ func offers(file *dockerfile.File, c RewriteCase) []reorder.Rewrite {
 	return reorder.Suggest(file, reorder.Classic)
 }
 
-// caseContext is a case's context as rewrites see it: without what is ignored, which is left out by hand here.
+// caseContext is a case's context as rewrites see it: without what is ignored.
 type caseContext map[string]string
 
 func (c caseContext) List(dir string) []string {
@@ -183,9 +184,8 @@ func (c caseContext) ignored(name string) bool {
 	if name == "offers" {
 		return true
 	}
-	return slices.ContainsFunc(strings.Fields(c[".dockerignore"]), func(line string) bool {
-		return name == line || strings.HasPrefix(name, line+"/")
-	})
+	ignored, err := patternmatcher.MatchesOrParentMatches(strings.TrimRight(name, "@*"), strings.Fields(c[".dockerignore"]))
+	return err == nil && ignored
 }
 
 func sameImage(before []imagediff.Image, build func(string) ([]imagediff.Image, error), text string, edits []source.Edit) error {
@@ -216,12 +216,8 @@ func readRewriteCases(t *testing.T) []RewriteCase {
 		t.Fatal(err)
 	}
 	var cases []RewriteCase
-	for _, name := range names {
-		a, err := txtar.ParseFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := RewriteCase{Name: filepath.Base(name), Prose: strings.TrimSpace(string(a.Comment)), Files: map[string]string{}}
+	add := func(name, prose string, a *txtar.Archive) {
+		c := RewriteCase{Name: name, Prose: strings.TrimSpace(prose), Files: map[string]string{}}
 		for _, f := range a.Files {
 			c.Files[f.Name] = string(f.Data)
 		}
@@ -229,8 +225,30 @@ func readRewriteCases(t *testing.T) []RewriteCase {
 		delete(c.Files, "Dockerfile")
 		cases = append(cases, c)
 	}
+	for _, name := range names {
+		a, err := txtar.ParseFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(filepath.Base(name), string(a.Comment), a)
+	}
+	// Many small ones in one file each: "=== name: prose" stands above each.
+	for _, name := range []string{"traps.txt", "managers.txt"} {
+		text, err := os.ReadFile(filepath.Join("testdata/rewrites", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range strings.Split("\n"+string(text), "\n=== ")[1:] {
+			head, body, _ := strings.Cut(part, "\n")
+			short, prose, _ := strings.Cut(head, ": ")
+			add(strings.TrimSuffix(name, ".txt")+"/"+short, prose, txtar.Parse([]byte(body+"\n")))
+		}
+	}
 	return cases
 }
+
+// others are the names that the stand-in of that name goes by.
+const others = "bun deno bower corepack rustup gem luarocks cpanm opam pipx uv pdm pipenv conda mamba pixi dotnet mix rebar3 dart flutter swift gradle sbt lein cabal stack shards carton conan vcpkg dnf yum microdnf zypper pacman patch-package python3 python npx useradd update-ca-certificates"
 
 // makeTools builds the image with the stand-ins and returns the option value that names it.
 func makeTools(ctx context.Context, t *testing.T, real *Real) string {
@@ -247,7 +265,8 @@ func makeTools(ctx context.Context, t *testing.T, real *Real) string {
 		}
 		files[e.Name()] = File{Mode: 0o755, Data: string(data)}
 	}
-	text := "FROM base\nENV HOME=/root\nRUN mkdir -p /root\nCOPY tools/* /usr/lib/tools/\nRUN for f in /usr/lib/tools/*; do ln -s $f /bin/; done\n"
+	text := "FROM base\nENV HOME=/root\nRUN mkdir -p /root\nCOPY tools/* /usr/lib/tools/\nRUN for f in /usr/lib/tools/*; do ln -s $f /bin/; done\n" +
+		"RUN for f in " + others + "; do ln -s /usr/lib/tools/others /bin/$f; done\n"
 	build := Build{Name: "Dockerfile", Dockerfile: text, Files: map[string]File{}}
 	for name, f := range files {
 		build.Files["tools/"+name] = f
