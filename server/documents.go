@@ -56,8 +56,11 @@ func (d *document) wake(c chan struct{}) {
 	}
 }
 
-// isDockerfile goes by the language, else by the name.
+// isDockerfile goes by the language, else by the name. To many editors Dockerfile.dockerignore is a Dockerfile.
 func isDockerfile(u uri.URI, language protocol.LanguageKind) bool {
+	if strings.HasSuffix(u.Path(), ".dockerignore") {
+		return false
+	}
 	switch strings.ToLower(string(language)) {
 	case "dockerfile", "containerfile":
 		return true

@@ -145,6 +145,7 @@ func TestIsDockerfile(t *testing.T) {
 		{"file:///w/api.dockerfile", "", true},
 		{"file:///w/Containerfile", "", true},
 		{"file:///w/Dockerfile.dockerignore", "", false},
+		{"file:///w/Dockerfile.dockerignore", "dockerfile", false},
 		{"file:///w/.dockerignore", "ignore", false},
 		{"file:///w/Dockerfile.go", "go", false},
 		{"file:///w/dockerfiles", "", false},
