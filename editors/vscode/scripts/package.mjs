@@ -38,4 +38,14 @@ if (process.env.LAYERWISE_SERVER) {
 }
 run("npm", ["run", "--silent", "check"]);
 run("npm", ["run", "--silent", "compile"]);
-run(process.execPath, ["node_modules/@vscode/vsce/vsce", "package", "--no-dependencies", "--target", target, "--out", process.argv[3] ?? `layerwise-${target}.vsix`]);
+// The links of README.md are relative to this folder.
+const links = (kind) => `https://github.com/layerwise/layerwise/${kind}/HEAD/editors/vscode`;
+run(process.execPath, [
+	"node_modules/@vscode/vsce/vsce",
+	"package",
+	"--no-dependencies",
+	...["--target", target],
+	...["--baseContentUrl", links("blob")],
+	...["--baseImagesUrl", links("raw")],
+	...["--out", process.argv[3] ?? `layerwise-${target}.vsix`],
+]);

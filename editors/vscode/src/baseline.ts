@@ -1,5 +1,6 @@
 import * as vscode from "vscode";
 import { ExecuteCommandMiddleware, LanguageClient, RequestType } from "vscode-languageclient/node";
+import { Front } from "./front";
 
 /** What a document can be compared with, or what build of it can be meant. */
 interface Choices {
@@ -25,19 +26,20 @@ const typed = [
  * Completes the server's commands, which take [uri, choice]: from the palette or the status bar they come without a URI,
  * and what is not chosen yet is picked from a list.
  */
-export function withChoices(client: () => LanguageClient | undefined): ExecuteCommandMiddleware {
+export function withChoices(client: () => LanguageClient | undefined, front: Front): ExecuteCommandMiddleware {
 	return {
 		executeCommand: async (command, args, next) => {
 			const own = client();
 			if (!own || !command.startsWith("layerwise.")) {
 				return next(command, args);
 			}
-			const document = vscode.window.activeTextEditor?.document;
-			const uri: string | undefined = args[0] ?? (document && own.code2ProtocolConverter.asUri(document.uri));
+			// A view's title hands over what is chosen in it, which is no URI.
+			const uri = typeof args[0] === "string" ? args[0] : front.document && own.code2ProtocolConverter.asUri(front.document.uri);
 			if (!uri) {
+				void vscode.window.showInformationMessage("Layerwise: open a Dockerfile first.");
 				return undefined;
 			}
-			if (args.length > 1) {
+			if (typeof args[1] === "string") {
 				return next(command, args);
 			}
 			let choice: string | undefined;

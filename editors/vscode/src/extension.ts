@@ -2,6 +2,7 @@ import { ChildProcess, spawn } from "child_process";
 import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
 import { withChoices } from "./baseline";
+import { Front } from "./front";
 import { paintMarks, withoutTicks } from "./marks";
 import { cacheStatus } from "./protocol";
 import { Reordered, showReordering } from "./reordering";
@@ -15,10 +16,11 @@ let client: LanguageClient | undefined;
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
 	const output = vscode.window.createOutputChannel("Layerwise");
 	const statuses = new Statuses();
+	const front = new Front(context);
 	const reordered = new Reordered(context);
 	paintMarks(context, statuses);
-	showStatusBar(context, statuses);
-	showStages(context, statuses);
+	showStatusBar(context, front, statuses);
+	showStages(context, front, statuses);
 
 	const own = new LanguageClient(
 		"layerwise",
@@ -27,6 +29,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 		{
 			documentSelector: [
 				{ language: "dockerfile", scheme: "file" },
+				{ language: "dockerfile", scheme: "untitled" },
 				{ language: "dockercompose", scheme: "file" },
 				{ language: "dockerbake", scheme: "file" },
 				{ scheme: "file", pattern: "**/{compose,docker-compose}*.{yaml,yml}" },
@@ -34,7 +37,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 			],
 			initializationOptions: { cacheStatus: true, suggestCommand: "editor.action.triggerSuggest" },
 			outputChannel: output,
-			middleware: { ...withoutTicks(statuses), ...withChoices(() => client) },
+			middleware: { ...withoutTicks(statuses), ...withChoices(() => client, front) },
 		},
 	);
 	own.onNotification(cacheStatus, (status) => statuses.receive(status));
@@ -59,7 +62,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 
 	context.subscriptions.push(
 		output,
-		vscode.commands.registerCommand("layerwise.showReordering", () => own.isRunning() && showReordering(own, reordered)),
+		vscode.commands.registerCommand("layerwise.showReordering", () => own.isRunning() && front.document && showReordering(own, front.document, reordered)),
 		vscode.commands.registerCommand("layerwise.restart", restart),
 		vscode.commands.registerCommand("layerwise.showOutput", () => output.show()),
 		vscode.workspace.onDidChangeConfiguration((e) => e.affectsConfiguration("layerwise.server.path") && restartSoon()),

@@ -18,6 +18,10 @@ export function kindOf(step: Step): Kind | undefined {
 	}
 }
 
+/** The picture of a mark for a theme. */
+export const icon = (context: vscode.ExtensionContext, kind: Kind, theme: "light" | "dark") =>
+	vscode.Uri.joinPath(context.extensionUri, "icons", `${kind}-${theme}.svg`);
+
 const gutterMarks = () => vscode.workspace.getConfiguration("layerwise").get("gutterMarks", true);
 
 /** Leaves out the hints of cached steps where the gutter has a tick for them: it says all that there is. */
@@ -40,15 +44,13 @@ export function withoutTicks(statuses: Statuses): InlayHintsMiddleware {
  * their lines, so nothing flickers while typing.
  */
 export function paintMarks(context: vscode.ExtensionContext, statuses: Statuses): void {
-	const icon = (kind: Kind, theme: string) =>
-		vscode.Uri.joinPath(context.extensionUri, "icons", `${kind}-${theme}.svg`);
 	const decorations = new Map(
 		kinds.map((kind) => [
 			kind,
 			vscode.window.createTextEditorDecorationType({
 				gutterIconSize: "contain",
-				light: { gutterIconPath: icon(kind, "light") },
-				dark: { gutterIconPath: icon(kind, "dark") },
+				light: { gutterIconPath: icon(context, kind, "light") },
+				dark: { gutterIconPath: icon(context, kind, "dark") },
 				...(kind !== "cached" && {
 					overviewRulerColor: new vscode.ThemeColor("layerwise.rebuilt"),
 					overviewRulerLane: vscode.OverviewRulerLane.Left,

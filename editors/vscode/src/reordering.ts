@@ -26,12 +26,8 @@ export class Reordered implements vscode.TextDocumentContentProvider {
 	}
 }
 
-/** Shows what the server's reordering of the active Dockerfile would change, and makes the change when asked to. */
-export async function showReordering(client: LanguageClient, reordered: Reordered): Promise<void> {
-	const document = vscode.window.activeTextEditor?.document;
-	if (document?.languageId !== "dockerfile") {
-		return;
-	}
+/** Shows what the server's reordering of a Dockerfile would change, and makes the change when asked to. */
+export async function showReordering(client: LanguageClient, document: vscode.TextDocument, reordered: Reordered): Promise<void> {
 	const action = await pickRewrite(client, document);
 	if (!action) {
 		return;
@@ -65,9 +61,11 @@ async function pickRewrite(client: LanguageClient, document: vscode.TextDocument
 		range: { start: { line: 0, character: 0 }, end: { line: end.line, character: end.character } },
 		context: { diagnostics: [], only: ["refactor.rewrite"] },
 	});
-	const actions = (answer ?? []).filter((action): action is CodeAction => CodeAction.is(action) && !action.disabled);
+	const offered = (answer ?? []).filter((action): action is CodeAction => CodeAction.is(action));
+	const actions = offered.filter((action) => !action.disabled);
 	if (actions.length === 0) {
-		vscode.window.showInformationMessage(`Layerwise: no order of ${name(document)} is known to keep the image and to rebuild less.`);
+		const reason = offered[0]?.disabled?.reason ?? "no order is known to keep the image and to rebuild less";
+		vscode.window.showInformationMessage(`Layerwise, of ${name(document)}: ${reason}`);
 		return undefined;
 	}
 	let action: CodeAction | undefined = actions[0];

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
+import { Front } from "./front";
+import { icon, kindOf } from "./marks";
 import { CacheStatus, Step } from "./protocol";
-import { kindOf } from "./marks";
 import { Statuses } from "./statuses";
 
 /** What a tree item stands for. */
@@ -9,44 +10,30 @@ type Node = { stage: string; steps: Step[] } | Step;
 const isStep = (node: Node): node is Step => "instruction" in node;
 
 /** Shows the stages of the Dockerfile in front, each with its steps and what the next build does with them. */
-export function showStages(context: vscode.ExtensionContext, statuses: Statuses): void {
+export function showStages(context: vscode.ExtensionContext, front: Front, statuses: Statuses): void {
 	const changed = new vscode.EventEmitter<void>();
-	let document: vscode.TextDocument | undefined;
-
 	const provider: vscode.TreeDataProvider<Node> = {
 		onDidChangeTreeData: changed.event,
-		getTreeItem: (node) => (isStep(node) ? stepItem(node, document!) : stageItem(node)),
+		getTreeItem: (node) => (isStep(node) ? stepItem(node, front.document!, context) : stageItem(node)),
 		getChildren: (node) => {
 			if (node) {
 				return isStep(node) ? [] : node.steps;
 			}
-			return stagesOf(document && statuses.of(document));
+			return stagesOf(front.document && statuses.of(front.document));
 		},
 	};
 	const view = vscode.window.createTreeView("layerwise.stages", { treeDataProvider: provider });
 
 	const update = () => {
-		const { activeTextEditor } = vscode.window;
-		if (activeTextEditor && activeTextEditor.document.languageId === "dockerfile") {
-			document = activeTextEditor.document;
-		} else if (document?.isClosed) {
-			document = undefined;
-		}
-		const status = document && statuses.of(document);
+		const status = front.document && statuses.of(front.document);
 		if (status?.state === "pending") {
 			return; // what is shown stays until there is something newer
 		}
-		view.description = status && `${vscode.workspace.asRelativePath(document!.uri)} · ${status.baselineLabel}`;
-		view.message = document ? status?.notes?.join("\n") : undefined;
+		view.description = status && `${vscode.workspace.asRelativePath(front.document!.uri)} · ${status.baselineLabel}`;
+		view.message = status?.notes?.join("\n");
 		changed.fire();
 	};
-	context.subscriptions.push(
-		view,
-		changed,
-		statuses.onDidChange(update),
-		vscode.window.onDidChangeActiveTextEditor(update),
-		vscode.workspace.onDidCloseTextDocument(update),
-	);
+	context.subscriptions.push(view, changed, statuses.onDidChange(update), front.onDidChange(update));
 }
 
 /** The steps by stage, in file order; what stands above the first FROM belongs to no stage. */
@@ -71,7 +58,8 @@ function stageItem({ stage, steps }: { stage: string; steps: Step[] }): vscode.T
 	if (steps.every((step) => step.status === "skipped")) {
 		item.description = "not part of this build";
 	} else if (rebuilt.length > 0) {
-		item.description = `${cached} of ${cached + rebuilt.length} cached · rebuilds from line ${rebuilt[0].line}`;
+		const time = rebuilt.every((step) => step.seconds !== undefined) ? rebuilt.reduce((sum, step) => sum + step.seconds!, 0) : undefined;
+		item.description = `${cached} of ${cached + rebuilt.length} cached · rebuilds from line ${rebuilt[0].line}${time === undefined ? "" : ` · about ${seconds(time)}`}`;
 	} else if (cached > 0) {
 		item.description = `all ${cached} cached`;
 	}
@@ -82,26 +70,28 @@ function stageItem({ stage, steps }: { stage: string; steps: Step[] }): vscode.T
 /** The server names a stage without a name by its index. */
 const stageName = (stage: string) => (/^\d+$/.test(stage) ? `stage ${stage}` : stage);
 
-const icons: Record<string, vscode.ThemeIcon> = {
-	cached: new vscode.ThemeIcon("check", new vscode.ThemeColor("testing.iconPassed")),
-	rebuilt: new vscode.ThemeIcon("sync", new vscode.ThemeColor("charts.blue")),
-	uncertain: new vscode.ThemeIcon("question", new vscode.ThemeColor("charts.blue")),
+/** The icons of what has no mark in the gutter. */
+const unmarked: Record<string, vscode.ThemeIcon> = {
 	config: new vscode.ThemeIcon("dash"),
 	skipped: new vscode.ThemeIcon("circle-slash"),
 	unknown: new vscode.ThemeIcon("question"),
 };
 
-function stepItem(step: Step, document: vscode.TextDocument): vscode.TreeItem {
+function stepItem(step: Step, document: vscode.TextDocument, context: vscode.ExtensionContext): vscode.TreeItem {
 	const item = new vscode.TreeItem(step.text);
 	item.id = `step:${step.line}`;
-	item.iconPath = icons[kindOf(step) ?? step.status];
+	const kind = kindOf(step);
+	item.iconPath = kind ? { light: icon(context, kind, "light"), dark: icon(context, kind, "dark") } : unmarked[step.status];
 	const facts = [
 		step.cause && (step.cause.kind === "follows" ? `follows line ${step.cause.line}` : step.cause.detail),
 		step.seconds !== undefined && seconds(step.seconds),
 		step.bytes !== undefined && size(step.bytes),
 	].filter(Boolean);
 	item.description = facts.join(" · ");
-	item.tooltip = [step.text, `${step.status}${step.certain ? "" : ", perhaps"}`, step.cause?.detail, step.detail].filter(Boolean).join("\n");
+	item.tooltip = new vscode.MarkdownString()
+		.appendCodeblock(step.text, "dockerfile")
+		.appendMarkdown(`**${step.certain ? "" : "perhaps "}${step.status}**`)
+		.appendText([step.cause && `: ${step.cause.detail}`, step.detail && `\n\n${step.detail}`].filter(Boolean).join(""));
 	const line = new vscode.Range(step.line - 1, 0, step.line - 1, 0);
 	item.command = { title: "Show", command: "vscode.open", arguments: [document.uri, { selection: line } satisfies vscode.TextDocumentShowOptions] };
 	return item;

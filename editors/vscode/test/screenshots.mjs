@@ -20,21 +20,26 @@ const quiet = {
 	"editor.lineHeight": 21,
 	"editor.scrollbar.vertical": "hidden",
 	"editor.renderLineHighlight": "none",
+	"editor.stickyScroll.enabled": false,
+	"editor.scrollBeyondLastLine": false,
 };
 
 /** Opens the shop in a theme, and changes a file of its build context. */
 async function openShop(vscode, size) {
 	const window = await vscode.open(shop, { ...size, scale: 2 });
+	// What only code-server has in the status bar.
+	await window.page.addStyleTag({ content: '.statusbar-item[id*="forwardedPorts"], .statusbar-item[id*="keyboardLayout"] { display: none !important; }' });
 	await window.openFile("Dockerfile");
 	await window.page.waitForFunction(() => document.querySelector(".statusbar-item[id*=layerwise]"));
 	writeFileSync(join(shop, "src", "app.js"), 'document.title = "Better shop";\n');
 	await window.page.locator(".view-line", { hasText: "app.js was modified" }).waitFor();
+	await window.page.locator(".statusbar-item", { hasText: "Activating Extensions" }).waitFor({ state: "detached" });
 	return window;
 }
 
 let vscode = await startEditor({ ...quiet, "workbench.colorTheme": "Default Dark Modern" });
 try {
-	const window = await openShop(vscode, { width: 980, height: 470 });
+	const window = await openShop(vscode, { width: 980, height: 480 });
 	await window.command("View: Toggle Primary Side Bar Visibility");
 	await window.page.keyboard.press("Control+Home");
 	await window.goToLine(10);
@@ -55,7 +60,8 @@ try {
 // The light theme, with the tree of stages.
 vscode = await startEditor({ ...quiet, "workbench.colorTheme": "Default Light Modern" });
 try {
-	const window = await openShop(vscode, { width: 1180, height: 560 });
+	const window = await openShop(vscode, { width: 1260, height: 560 });
+	await window.page.locator(".pane-header", { hasText: /^shop$/i }).click(); // makes room
 	await window.command("Focus on Docker Stages View");
 	await window.goToLine(10);
 	await sleep(2000);
