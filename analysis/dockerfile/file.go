@@ -149,6 +149,7 @@ type Problem struct {
 	Span        source.Span // as narrow as can be told: the word at fault
 	Message     string      // lower case, no line numbers
 	Suggestions []string    // replacements for the text of Span, the likeliest first; may be empty
+	Sure        bool        // the first suggestion is what is meant, however little it resembles what is written
 	Warning     bool        // BuildKit builds the file nevertheless
 }
 

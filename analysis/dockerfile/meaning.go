@@ -5,7 +5,6 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/layerwise/layerwise/analysis/spell"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
@@ -40,6 +39,7 @@ func (s *scanner) interpret(in *Instruction, l *logical, h header, above []strin
 	node.Flags = slices.Clone(node.Flags)
 	in.Node = &node
 	try, ok := node, true
+	parted := false                       // a flag's value stands among the arguments, which are wrong for no other reason
 	place := make([]int, len(node.Flags)) // of each of try.Flags, its index in in.Flags
 	for i := range place {
 		place[i] = i
@@ -67,10 +67,14 @@ func (s *scanner) interpret(in *Instruction, l *logical, h header, above []strin
 		}
 		at := culprit(&try, err)
 		if at < 0 || place == nil {
-			in.reject(err)
+			if !parted {
+				in.reject(err)
+			}
 			return
 		}
-		if meant := in.rejectFlag(place[at], err); meant == "" {
+		meant, apart := in.rejectFlag(place[at], err)
+		parted = parted || apart
+		if meant == "" {
 			without(at)
 		} else if _, value, has := strings.Cut(try.Flags[at], "="); has {
 			replace(at, "--"+meant+"="+value)
@@ -83,7 +87,7 @@ func (s *scanner) interpret(in *Instruction, l *logical, h header, above []strin
 		if in.Meant != "RUN" || !strings.HasPrefix(flag, "--mount=") {
 			continue
 		}
-		if meant, clear := in.rejectMount(&node, place[at], flag); !clear {
+		if meant, clear := in.rejectMount(&node, place[at], flag, at == len(place)-1); !clear {
 			without(at)
 		} else if meant != flag {
 			replace(at, meant)
@@ -179,40 +183,4 @@ func (s *scanner) args(in *Instruction, l *logical, h header) []Word {
 		words[i] = l.word(r[0], r[1])
 	}
 	return words
-}
-
-// rejectFlag reports the flag i that BuildKit objects to. It returns the flag's right name where it is clearly a misspelling.
-func (in *Instruction) rejectFlag(i int, err error) (meant string) {
-	flag := &in.Flags[i]
-	name := flag.Name.Text
-	message := reason(err)
-	known := flagNames[in.Meant]
-	switch {
-	case strings.HasPrefix(message, "unknown flag: "):
-		p := in.problem(UnknownFlag, flag.Name.Span, message)
-		switch {
-		case name == "":
-			p.Span = flag.Span
-			for _, k := range known {
-				p.Suggestions = append(p.Suggestions, "--"+k+"="+flag.Value.Text)
-			}
-			return ""
-		case !flag.HasValue:
-			// "--from-build" is "--from=build".
-			for _, k := range known {
-				if rest, ok := strings.CutPrefix(name, k); ok && len(rest) > 1 && (rest[0] == '-' || rest[0] == ':') {
-					p.Suggestions = []string{k + "=" + rest[1:]}
-					return p.Suggestions[0]
-				}
-			}
-		}
-		p.Suggestions = spell.Suggest(name, known)
-		return spell.Meant(name, known)
-	case flag.HasValue && flag.Value.Text != "" && !strings.HasPrefix(message, "duplicate flag"):
-		p := in.problem(InvalidInstruction, flag.Value.Span, message)
-		p.Suggestions = spell.Suggest(flag.Value.Text, flagValues[name])
-	default:
-		in.problem(InvalidInstruction, flag.Span, message)
-	}
-	return ""
 }

@@ -2,8 +2,10 @@ package dockerfile
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/spell"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -20,7 +22,7 @@ var (
 	}
 )
 
-var quoted = regexp.MustCompile(`'([^']+)'|"([^"]+)"|: (\S+)$`)
+var quoted = regexp.MustCompile(`'([^']+)'|"([^"]+)"|: (\S+)$|invalid value (\S+) for`)
 
 // checkMount returns what BuildKit will say of a --mount once it has expanded the variables in it, which are none here: nothing if
 // there are any. It also returns the part at fault, if that can be told, and what may stand there.
@@ -45,7 +47,7 @@ func checkMount(node *parser.Node, flag string, escape byte) (message, part stri
 	}
 	message = reason(err)
 	if m := quoted.FindStringSubmatch(message); m != nil {
-		part = m[1] + m[2] + m[3]
+		part = m[1] + m[2] + m[3] + m[4]
 	}
 	switch {
 	case strings.HasPrefix(message, "unsupported mount type"):
@@ -58,22 +60,91 @@ func checkMount(node *parser.Node, flag string, escape byte) (message, part stri
 	return message, part, known
 }
 
-// rejectMount checks the RUN's flag i, a --mount, whose text without quotes is given. It returns the flag as it is meant, and whether it is
-// clear what that is.
-func (in *Instruction) rejectMount(node *parser.Node, i int, flag string) (meant string, ok bool) {
-	message, part, known := checkMount(node, flag, in.spelt.escape)
-	if message == "" {
-		return flag, true
-	}
-	p := in.problem(InvalidInstruction, in.Flags[i].Value.Span, message)
+// rejectMount checks the RUN's flag i, a --mount, whose text without quotes is given; last says that no other flag follows. It returns the flag
+// as it is meant, and whether it is clear what that is. Each mistake in it is reported, as far as one can be read behind another.
+func (in *Instruction) rejectMount(node *parser.Node, i int, flag string, last bool) (meant string, ok bool) {
+	const most = 8 // mistakes in one mount
+	meant, ok = flag, true
 	value := in.Flags[i].Value.Text
-	if n := strings.Index(value, part); n >= 0 && part != "" {
-		at := in.spelt.header.flags[i][1] - len(value) + n
-		p.Span = in.logicalLine().span(at, at+len(part))
-		p.Suggestions = spell.Suggest(part, known)
+	at := in.spelt.header.flags[i][1] - len(value) // where it lies in the instruction's text
+	from := 0                                      // what lies before it in value was read
+	for range most {
+		message, part, known := checkMount(node, meant, in.spelt.escape)
+		if message == "" {
+			break
+		}
+		p := in.problem(InvalidInstruction, in.Flags[i].Value.Span, message)
+		n := strings.Index(value[from:], part)
+		if n < 0 || part == "" {
+			if part == "" && last && strings.HasSuffix(value, ",") && len(in.Args) > 0 && strings.Contains(in.Args[0].Text, "=") {
+				p.Span = source.Span{Start: in.Flags[i].Value.Span.End - 1, End: in.Args[0].Span.End}
+				p.Message = "a space ends the flag: what stands behind it is read as the command"
+				p.Suggestions, p.Sure = []string{"," + in.Args[0].Text}, true
+			}
+			return meant, false
+		}
+		n += from
+		p.Span = in.logicalLine().span(at+n, at+n+len(part))
+		word := mendMount(message, part)
+		if word != "" {
+			p.Suggestions, p.Sure = []string{word}, true
+		} else {
+			p.Suggestions = spell.Suggest(part, known)
+			word = spell.Meant(part, known)
+		}
+		if len(p.Suggestions) == 0 && len(known) > 0 && !strings.HasPrefix(message, "unexpected key") {
+			p.Message += " (one of " + strings.Join(known, ", ") + ")"
+		}
+		if word == "" {
+			return meant, false
+		}
+		// The text of the next mistake is looked for behind this one, in what is written.
+		if from = n + len(part); !strings.Contains(meant, part) {
+			return meant, false
+		}
+		meant = strings.Replace(meant, part, word, 1)
 	}
-	if word := spell.Meant(part, known); word != "" {
-		return strings.Replace(flag, part, word, 1), true
+	return meant, ok
+}
+
+var mountOptions = []string{"readonly", "readwrite", "required"} // that need no value
+
+// mendMount returns what certainly is meant by the part of a --mount that an error is about, or "".
+func mendMount(message, part string) string {
+	lower := strings.ToLower(part)
+	switch {
+	case strings.HasPrefix(message, "unsupported mount type"):
+		// type=cache;target=/x
+		if name, rest, ok := strings.Cut(part, ";"); ok && slices.Contains(mountTypes, strings.ToLower(name)) {
+			return name + "," + strings.ReplaceAll(rest, ";", ",")
+		}
+	case strings.HasPrefix(message, "invalid value for "): // of a boolean
+		switch lower {
+		case "yes", "on", "y", "ture", "treu", "tru", "ro", "rw", "readonly":
+			return "true"
+		case "no", "off", "n", "fasle", "flase", "fals":
+			return "false"
+		}
+	case strings.HasPrefix(message, "unexpected key"):
+		return otherMountKeys[lower]
+	case strings.HasSuffix(message, "must be a key=value pair"):
+		if slices.Contains(mountTypes, lower) {
+			return "type=" + part
+		}
+		if name, rest, ok := strings.Cut(part, ":"); ok && rest != "" {
+			if key := spell.Meant(name, mountKeys); key != "" {
+				name = key
+			}
+			if slices.Contains(mountKeys, strings.ToLower(name)) {
+				return name + "=" + rest
+			}
+		}
+		return spell.Meant(part, mountOptions)
 	}
-	return flag, false
+	return ""
+}
+
+// otherMountKeys are keys that other tools have for the same, and what they are here.
+var otherMountKeys = map[string]string{
+	"path": "target", "dir": "target", "dest": "target", "destiny": "target", "to": "target", "mountpoint": "target", "name": "id", "kind": "type",
 }

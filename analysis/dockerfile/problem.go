@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
@@ -45,9 +46,98 @@ func reason(err error) string {
 func (in *Instruction) reject(err error) {
 	message := reason(err)
 	p := in.problem(InvalidInstruction, in.fault(message), message)
-	if strings.HasPrefix(message, "unknown type ") {
-		p.Suggestions = []string{"CMD", "NONE"}
+	switch {
+	case strings.HasPrefix(message, "unknown type "):
+		p.Suggestions, p.Sure = healthcheckType(in.Args)
+	case strings.HasPrefix(message, "FROM requires"):
+		in.suggestFrom(p)
+	case strings.HasPrefix(message, "invalid name for build stage"):
+		if name := stageName(in.Args[len(in.Args)-1].Text); name != "" {
+			p.Suggestions = []string{name}
+		}
 	}
+}
+
+// healthcheckType returns what may stand in the place of a HEALTHCHECK's first argument that is neither CMD nor NONE.
+func healthcheckType(args []Word) (suggestions []string, sure bool) {
+	word := args[0].Text
+	if glued(word) == "CMD" {
+		return []string{"CMD " + word[len("CMD"):]}, true
+	}
+	if meant := spell.Meant(word, []string{"CMD", "NONE"}); meant != "" {
+		return []string{meant}, true
+	}
+	for _, known := range []string{"CMD", "NONE"} {
+		if strings.HasPrefix(known, strings.ToUpper(word)) && len(args) == 1 {
+			return []string{known}, true // half typed
+		}
+	}
+	switch strings.ToUpper(word) {
+	case "OFF", "DISABLE", "DISABLED", "FALSE", "NO":
+		return []string{"NONE"}, len(args) == 1
+	case "RUN", "EXEC", "SHELL", "COMMAND", "TEST", "ENTRYPOINT":
+		if word == strings.ToUpper(word) {
+			return []string{"CMD"}, true
+		}
+	}
+	return []string{"CMD " + word}, true // it is the command
+}
+
+var (
+	tag       = regexp.MustCompile(`^(v?[0-9][A-Za-z0-9_.-]*|latest)$`)
+	stageWord = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
+)
+
+// suggestFrom adds what a FROM with a wrong number of words most likely is to be.
+func (in *Instruction) suggestFrom(p *Problem) {
+	args := in.Args
+	if last := len(in.Flags) - 1; last >= 0 && !in.Flags[last].HasValue && in.valueApart("platform") {
+		in.joinValue(p, &in.Flags[last], "platform")
+		return
+	}
+	as := matchCase("AS", in.Keyword.Text)
+	if n := len(args); n == 2 || n == 4 && strings.EqualFold(args[2].Text, "as") {
+		if tag.MatchString(args[1].Text) && !strings.ContainsAny(args[0].Text, ":@") {
+			p.Span = source.Span{Start: args[0].Span.Start, End: args[1].Span.End}
+			p.Suggestions, p.Sure = []string{args[0].Text + ":" + args[1].Text}, true
+			return
+		}
+	}
+	switch n := len(args); {
+	case n == 2:
+		word := args[1].Text
+		if rest, ok := strings.CutPrefix(word, "AS"); ok && rest != "" && stageWord.MatchString(rest) {
+			p.Suggestions, p.Sure = []string{as + " " + rest}, rest == strings.ToLower(rest)
+		} else if stageWord.MatchString(word) && !strings.EqualFold(word, "as") {
+			p.Suggestions, p.Sure = []string{as + " " + word}, true
+		}
+	case n == 3 && args[1].Text[0] != '#':
+		word := strings.ToLower(args[1].Text)
+		p.Suggestions, p.Sure = []string{as}, len(word) <= 3 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "" && strings.ContainsAny(word, "as")
+	case n > 3 && strings.EqualFold(args[1].Text, "as"):
+		words := make([]string, 0, n-2)
+		for _, w := range args[2:] {
+			words = append(words, w.Text)
+		}
+		if name := strings.Join(words, "-"); stageWord.MatchString(name) {
+			p.Span.Start = args[2].Span.Start
+			p.Suggestions = []string{name}
+		}
+	}
+}
+
+var notInStageName = regexp.MustCompile(`[^a-z0-9_.-]+`)
+
+// stageName returns a name that is allowed for one that is not, or "".
+func stageName(word string) string {
+	name := strings.Trim(notInStageName.ReplaceAllString(strings.ToLower(word), "-"), "-_.")
+	if name != "" && '0' <= name[0] && name[0] <= '9' {
+		name = "stage-" + name
+	}
+	if !stageWord.MatchString(name) {
+		return ""
+	}
+	return name
 }
 
 // fault returns the place that an error of BuildKit about the arguments is about.

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"strings"
-
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
@@ -30,12 +28,6 @@ var InvalidInstruction = &Rule{
 			if in != nil && in.Meant == "SHELL" {
 				if _, ok := almostJSON(p.File, in); ok {
 					continue // AlmostJSON does
-				}
-			}
-			if in != nil && strings.HasPrefix(problem.Message, "unknown type ") {
-				problem.Suggestions = []string{"CMD"}
-				if len(in.Args) == 1 { // NONE is what takes no command
-					problem.Suggestions = []string{"NONE"}
 				}
 			}
 			p.report(nil, fromProblem(p.File, problem))

@@ -193,7 +193,7 @@ func changeTo(file *dockerfile.File, p dockerfile.Problem) []analysis.Fix {
 		fixes = append(fixes, analysis.Fix{
 			Title:     "Change to " + shown(p, word),
 			Edits:     []source.Edit{{Span: p.Span, NewText: word}},
-			Preferred: i == 0 && spell.Meant(typed, p.Suggestions) == word,
+			Preferred: i == 0 && (p.Sure || spell.Meant(typed, p.Suggestions) == word),
 		})
 	}
 	return fixes
