@@ -95,6 +95,9 @@ func outline(l *logical, h header, escape byte) *Instruction {
 		name := in.Keyword.Text
 		p := in.problem(UnknownInstruction, l.span(h.word[0], h.word[1]), "unknown instruction: "+word+" (a space is missing behind "+name+")")
 		p.Suggestions = []string{strings.TrimRightFunc(name+" "+strings.TrimLeftFunc(word[len(name):], unicode.IsSpace), unicode.IsSpace)}
+	case in.Meant != "" && plainKeyword(word) == in.Meant:
+		p := in.problem(UnknownInstruction, in.Keyword.Span, "unknown instruction: "+word+", whose characters only look like those of "+in.Meant)
+		p.Suggestions, p.Sure = []string{in.Meant}, true
 	default:
 		p := in.problem(UnknownInstruction, in.Keyword.Span, "unknown instruction: "+word)
 		for _, s := range spell.Suggest(word, keywords) {
@@ -128,10 +131,27 @@ func glued(word string) string {
 		return ""
 	}
 	next, _ := utf8.DecodeRuneInString(word[end:])
-	if strings.ContainsRune("[\"'/.$-", next) || unicode.IsSpace(next) {
+	if strings.ContainsRune("[\"'/.$", next) || strings.HasPrefix(word[end:], "--") || unicode.IsSpace(next) {
 		return keyword(word[:end])
 	}
 	return ""
+}
+
+// plainKeyword returns the instruction that a word is but for full-width letters and characters that cannot be seen, or "".
+func plainKeyword(word string) string {
+	plain := strings.Map(func(r rune) rune {
+		switch {
+		case '\uff01' <= r && r <= '\uff5e': // full-width forms, in ASCII's order
+			return r - '\uff01' + '!'
+		case r == '\u00ad' || '\u200b' <= r && r <= '\u200f' || r == '\u2060' || r == '\ufeff':
+			return -1
+		}
+		return r
+	}, word)
+	if plain == word {
+		return ""
+	}
+	return keyword(plain)
 }
 
 // Logical returns the arguments as BuildKit sees them, continuation lines joined and comment lines left out, and the place

@@ -80,7 +80,7 @@ func healthcheckType(args []Word) (suggestions []string, sure bool) {
 			return []string{"CMD"}, true
 		}
 	}
-	return []string{"CMD " + word}, true // it is the command
+	return []string{"CMD " + word}, word == strings.ToLower(word) // it is the command
 }
 
 var (

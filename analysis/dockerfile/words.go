@@ -37,7 +37,7 @@ func readHeader(text string, from int, escape byte) header {
 		if h.meant = glued(text[start:stop]); h.meant != "" {
 			rest = start + len(h.meant)
 			h.keyword[1] = rest
-		} else if !strings.Contains(text[start:stop], "<<") { // which would be a heredoc and a keyword at once
+		} else if h.meant = plainKeyword(text[start:stop]); h.meant == "" && !strings.Contains(text[start:stop], "<<") { // which would be a heredoc and a keyword at once
 			h.meant = spell.Meant(text[start:stop], keywords)
 		}
 	}

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -31,7 +33,7 @@ func checkAlmostJSON(p *pass) {
 			finding := analysis.Finding{
 				Span:    in.ArgsSpan,
 				Message: fmt.Sprintf("no valid JSON, so that %s does not read it as an array", in.Meant),
-				Fixes:   mendJSON(p.File, in, args),
+				Fixes:   mendJSON(in, args),
 			}
 			if in.Meant == "SHELL" {
 				finding.Severity = analysis.Error // it takes nothing else
@@ -46,9 +48,13 @@ func almostJSON(file *dockerfile.File, in *dockerfile.Instruction) (string, bool
 	if in.JSON || in.Node == nil || in.ArgsSpan.Len() < 2 || file.Text.String()[in.ArgsSpan.Start] != '[' || len(in.Heredocs) > 0 {
 		return "", false
 	}
-	args := strings.TrimRight(file.Text.Slice(in.ArgsSpan), " \t")
+	args, _ := in.Logical()
+	args = strings.TrimRight(args, " \t")
+	if len(args) < 2 {
+		return "", false
+	}
 	inner := strings.TrimLeft(args[1:], " \t")
-	like := strings.HasPrefix(inner, `"`) || strings.HasPrefix(inner, "'") || strings.HasPrefix(inner, "\u201c")
+	like := strings.HasPrefix(inner, `"`) || strings.HasPrefix(inner, "'") || strings.HasPrefix(inner, "\u201c") || strings.HasPrefix(inner, "\u2018")
 	list := strings.HasSuffix(args, "]") && strings.Contains(args, ",")
 	switch in.Meant {
 	case "RUN": // "[" is a command, too
@@ -61,43 +67,135 @@ func almostJSON(file *dockerfile.File, in *dockerfile.Instruction) (string, bool
 	return args, like && !json.Valid([]byte(args)) // valid JSON that is no list of strings is an error of its own
 }
 
-var (
-	missingComma  = regexp.MustCompile(`"[ \t]+"`)
-	trailingComma = regexp.MustCompile(`,[ \t]*\]$`)
-	bareWords     = regexp.MustCompile(`([\[,][ \t]*)([A-Za-z0-9_./:=-]+)([ \t]*)`)
-)
-
-// mendJSON returns the fix that makes args an array of strings, if one of the usual mistakes is all that it has.
-func mendJSON(file *dockerfile.File, in *dockerfile.Instruction, args string) []analysis.Fix {
-	if strings.ContainsAny(args, "\n") {
-		return nil // continued: escape characters and comments are in the way
-	}
-	quotes := strings.NewReplacer("\u201c", `"`, "\u201d", `"`).Replace(args)
-	if !strings.Contains(quotes, `"`) {
-		quotes = strings.ReplaceAll(quotes, "'", `"`)
-	}
-	escaped := quotes // paths of Windows
-	if !strings.Contains(quotes, `\\`) {
-		escaped = strings.ReplaceAll(quotes, `\`, `\\`)
-	}
-	for _, mended := range []string{
-		quotes,
-		missingComma.ReplaceAllString(quotes, `", "`),
-		trailingComma.ReplaceAllString(quotes, "]"),
-		quotes + "]",
-		strings.TrimSuffix(quotes, "]") + `"]`,
-		bareWords.ReplaceAllString(quotes, `$1"$2"$3`),
-		escaped,
+// mendJSON returns the fix that makes args an array of strings, if one of the usual mistakes is all that it has beside its quotes.
+func mendJSON(in *dockerfile.Instruction, args string) []analysis.Fix {
+	quoted, at, edits := asciiQuotes(args)
+	for _, mend := range []func(string) []textEdit{
+		func(string) []textEdit { return nil },
+		missingCommas,
+		func(s string) []textEdit { return removeMatch(trailingComma, s) },
+		func(s string) []textEdit { return []textEdit{{len(s), len(s), "]"}} },
+		func(s string) []textEdit {
+			if !strings.HasSuffix(s, "]") {
+				return []textEdit{{len(s), len(s), `"]`}}
+			}
+			return []textEdit{{len(s) - 1, len(s) - 1, `"`}}
+		},
+		bareWords,
+		func(s string) []textEdit { return removeMatch(leadingComma, s) },
+		windowsPaths,
 	} {
+		more := mend(quoted)
 		var list []string
-		if json.Unmarshal([]byte(mended), &list) != nil || len(list) == 0 {
+		if json.Unmarshal([]byte(applyAll(quoted, more)), &list) != nil || len(list) == 0 || len(edits)+len(more) == 0 {
 			continue
 		}
-		return []analysis.Fix{{
-			Title:     "Change to a JSON array",
-			Edits:     []source.Edit{{Span: source.Span{Start: in.ArgsSpan.Start, End: in.ArgsSpan.Start + len(args)}, NewText: mended}},
-			Preferred: mended == quotes,
-		}}
+		_, place := in.Logical()
+		fix := analysis.Fix{Title: "Change to a JSON array", Preferred: true}
+		for _, e := range edits {
+			fix.Edits = append(fix.Edits, source.Edit{Span: place(e.from, e.to), NewText: e.text})
+		}
+		for _, e := range more {
+			fix.Edits = append(fix.Edits, source.Edit{Span: place(at[e.from], at[e.to]), NewText: e.text})
+		}
+		slices.SortStableFunc(fix.Edits, func(a, b source.Edit) int { return a.Span.Start - b.Span.Start })
+		return []analysis.Fix{fix}
 	}
 	return nil
+}
+
+// textEdit replaces text[from:to].
+type textEdit struct {
+	from, to int
+	text     string
+}
+
+func applyAll(text string, edits []textEdit) string {
+	for _, e := range slices.Backward(edits) {
+		text = text[:e.from] + e.text + text[e.to:]
+	}
+	return text
+}
+
+var (
+	singleQuoted  = regexp.MustCompile(`[\[,][ \t]*('[^'"]*')[ \t]*`)
+	missingComma  = regexp.MustCompile(`"[ \t]+"`)
+	trailingComma = regexp.MustCompile(`,[ \t]*\]$`)
+	leadingComma  = regexp.MustCompile(`^\[[ \t]*(,[ \t]*)`)
+	bareWord      = regexp.MustCompile(`[\[,][ \t]*([A-Za-z0-9_./:=-]+)[ \t]*`)
+)
+
+// asciiQuotes returns args with double quotes for typographic and single ones; of each byte, and of the end, where it lies in args; and the edits to args.
+func asciiQuotes(args string) (quoted string, at []int, edits []textEdit) {
+	ascii := strings.ContainsAny(args, `"'`)
+	for i, r := range args {
+		if '\u201c' <= r && r <= '\u201f' || !ascii && quote(r) {
+			edits = append(edits, textEdit{i, i + utf8.RuneLen(r), `"`})
+		}
+	}
+	plain := args
+	if len(edits) == 0 && !strings.Contains(args, `"`) {
+		for i, r := range args {
+			if r == '\'' || '\u2018' <= r && r <= '\u201b' {
+				edits = append(edits, textEdit{i, i + utf8.RuneLen(r), `"`})
+			}
+		}
+	} else if len(edits) == 0 {
+		for _, m := range singleQuoted.FindAllStringSubmatchIndex(args, -1) {
+			edits = append(edits, textEdit{m[2], m[2] + 1, `"`}, textEdit{m[3] - 1, m[3], `"`})
+		}
+	}
+	var b strings.Builder
+	next := 0
+	for i := 0; i < len(plain); {
+		if next < len(edits) && edits[next].from == i {
+			b.WriteString(edits[next].text)
+			at = append(at, i)
+			i = edits[next].to
+			next++
+			continue
+		}
+		b.WriteByte(plain[i])
+		at = append(at, i)
+		i++
+	}
+	return b.String(), append(at, len(args)), edits
+}
+
+func missingCommas(s string) (edits []textEdit) {
+	for _, m := range missingComma.FindAllStringIndex(s, -1) {
+		edits = append(edits, textEdit{m[0] + 1, m[0] + 1, ","})
+	}
+	return edits
+}
+
+func removeMatch(pattern *regexp.Regexp, s string) []textEdit {
+	m := pattern.FindStringSubmatchIndex(s)
+	switch {
+	case m == nil:
+		return nil
+	case len(m) > 2:
+		return []textEdit{{m[2], m[3], ""}}
+	}
+	return []textEdit{{m[0], m[1] - 1, ""}}
+}
+
+func bareWords(s string) (edits []textEdit) {
+	for _, m := range bareWord.FindAllStringSubmatchIndex(s, -1) {
+		edits = append(edits, textEdit{m[2], m[2], `"`}, textEdit{m[3], m[3], `"`})
+	}
+	return edits
+}
+
+// windowsPaths doubles the backslashes of paths.
+func windowsPaths(s string) (edits []textEdit) {
+	if strings.Contains(s, `\\`) {
+		return nil
+	}
+	for i := range len(s) {
+		if s[i] == '\\' {
+			edits = append(edits, textEdit{i, i, `\`})
+		}
+	}
+	return edits
 }

@@ -78,6 +78,8 @@ func TestLostEscapeInRealFiles(t *testing.T) {
 				told++
 				if after := applied(t, lost, finding.Fixes[0].Edits); words(after) == words(text) {
 					restored++
+				} else {
+					t.Logf("%s:%d: %s: %s", name, line, finding.Message, finding.Fixes[0].Title)
 				}
 			}
 		}

@@ -45,6 +45,9 @@ func checkInvalidImage(p *pass) {
 		if err == nil {
 			continue
 		}
+		if p.spoilt(ref.in) {
+			continue // LookalikeCharacter says what is wrong
+		}
 		finding := analysis.Finding{Span: ref.word.Span, Message: fmt.Sprintf("%s is no image: %v", name, err)}
 		for _, meant := range []string{lower, strings.TrimRight(name, ":/@")} {
 			if _, err := reference.ParseNormalizedNamed(meant); err == nil && meant != name {

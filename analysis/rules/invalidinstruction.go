@@ -1,8 +1,13 @@
 package rules
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
 )
 
 // InvalidInstruction finds instructions whose arguments or flag values BuildKit rejects.
@@ -25,12 +30,43 @@ var InvalidInstruction = &Rule{
 			if in != nil && trailingComment(in) >= 0 {
 				continue // TrailingComment does
 			}
+			if in != nil && (p.spoilt(in) || in.Trigger != nil && p.spoilt(in.Trigger)) {
+				continue // LookalikeCharacter does
+			}
+			if in != nil {
+				if line, ok := p.swallows(in); ok && problem.Span.End > p.Text.LineStart(line) {
+					continue // SwallowedInstruction does
+				}
+			}
 			if in != nil && in.Meant == "SHELL" {
 				if _, ok := almostJSON(p.File, in); ok {
 					continue // AlmostJSON does
 				}
 			}
-			p.report(nil, fromProblem(p.File, problem))
+			finding := fromProblem(p.File, problem)
+			if in != nil && len(in.Args) == 0 && (in.Meant == "HEALTHCHECK" || in.Meant == "ONBUILD") {
+				p.joinBelow(&finding, in)
+			}
+			p.report(nil, finding)
 		}
 	},
+}
+
+// joinBelow adds the fix that makes the next line part of an instruction which has no arguments, if it is meant to be.
+func (p *pass) joinBelow(finding *analysis.Finding, in *dockerfile.Instruction) {
+	line := p.Text.LineAt(in.Span.End)
+	i := slices.Index(p.Instructions, in) + 1
+	if i == 0 || i == len(p.Instructions) || p.Text.LineAt(p.Instructions[i].Span.Start) != line+1 || p.indent(p.Instructions[i]) <= p.indent(in) {
+		return
+	}
+	if below := p.Instructions[i].Meant; in.Meant == "HEALTHCHECK" && below != "CMD" || below == "FROM" || below == "ONBUILD" {
+		return
+	}
+	end := in.Span.Start + len(strings.TrimRight(p.Text.Slice(in.Span), " \t"))
+	finding.Message += fmt.Sprintf(": missing %s at the end of line %d?", p.escapeName(), line+1)
+	finding.Fixes = []analysis.Fix{{
+		Title:     fmt.Sprintf("Add the missing %s at the end of line %d", p.escapeName(), line+1),
+		Edits:     []source.Edit{{Span: source.Span{Start: end, End: in.Span.End}, NewText: " " + string(p.Escape)}},
+		Preferred: true,
+	}}
 }

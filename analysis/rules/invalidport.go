@@ -28,6 +28,9 @@ func checkInvalidPort(p *pass) {
 		if port.problem == nil {
 			return
 		}
+		if line, ok := p.swallows(in); ok && port.span.End > p.Text.LineStart(line) {
+			return // SwallowedInstruction says what is wrong
+		}
 		finding := analysis.Finding{Span: port.span, Message: port.problem.Error()}
 		raw, part := port.raw, port.problem.part
 		if !port.literal {

@@ -82,14 +82,17 @@ var All = []*Rule{
 	InvalidStageReference,
 	InvalidSubstitution,
 	LineTooLong,
+	LookalikeCharacter,
 	MisplacedFlag,
 	MissingCacheMount,
 	MisspeltVariable,
 	NeedlessContextFile,
 	NoStage,
+	PatchRemnant,
 	ShellSyntax,
 	ShellCheck,
 	SplitPackageUpdate,
+	SwallowedInstruction,
 	TrailingComment,
 	UnknownFlag,
 	UnknownImage,
@@ -169,9 +172,7 @@ func fromProblems(kind dockerfile.ProblemKind) func(*pass) {
 
 func fromProblem(file *dockerfile.File, p dockerfile.Problem) analysis.Finding {
 	finding := analysis.Finding{Span: p.Span, Message: p.Message, Fixes: changeTo(file, p)}
-	if p.Warning {
-		finding.Severity = analysis.Warning
-	}
+	finding.Severity = severityOf(p)
 	if n := len(p.Suggestions); n > 0 {
 		likely := make([]string, min(n, 3))
 		if finding.Fixes[0].Preferred {
@@ -183,6 +184,14 @@ func fromProblem(file *dockerfile.File, p dockerfile.Problem) analysis.Finding {
 		finding.Message += fmt.Sprintf(" (did you mean %s?)", strings.Join(likely, " or "))
 	}
 	return finding
+}
+
+// severityOf returns a problem's severity, zero for the rule's own.
+func severityOf(p dockerfile.Problem) analysis.Severity {
+	if p.Warning {
+		return analysis.Warning
+	}
+	return 0
 }
 
 // changeTo returns a fix for each of the problem's suggestions. The first is preferred if there is no doubt about it.

@@ -2,8 +2,10 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -16,8 +18,8 @@ var UnknownInstruction = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "A line begins with a word that is not an instruction",
-		What: "Finds lines such as `EVN METHOD=HEAD`. Where an instruction is likely meant, a fix changes the word to it. " +
-			"Where the word rather is a command that belongs to the RUN above, the line above has lost the escape character at its end, and a fix puts it back.",
+		What: "Finds lines such as `EVN METHOD=HEAD`. Where an instruction is likely meant, a fix changes the word to it; in front of a shell command it puts `RUN`, in front of a variable `ENV`. " +
+			"Where the line rather belongs to the instruction above, that one's last line has lost its escape character, or has something behind it, and a fix mends that.",
 		Why:     "The build stops at a word that it does not know.",
 		Example: "FROM alpine\nEVN METHOD=HEAD\nRUN apk add curl &&\n    curl --version\n",
 		Instead: "FROM alpine\nENV METHOD=HEAD\nRUN apk add curl && \\\n    curl --version\n",
@@ -29,101 +31,147 @@ func checkUnknownInstruction(p *pass) {
 	if len(p.problems[dockerfile.UnknownInstruction]) == 0 {
 		return
 	}
-	file := p.File
-	inRun := false // the instruction above is a RUN, or was its continuation before a line lost its escape character
-	for i, in := range file.Instructions {
-		lost := false
+	leftovers := p.patchLines()
+	lost := p.lostLines()
+	for i, in := range p.Instructions {
 		for _, problem := range in.Problems {
-			if problem.Kind != dockerfile.UnknownInstruction {
-				continue
-			}
-			lost = inRun && problem.Span.Start == in.Keyword.Span.Start && continues(file, file.Instructions[i-1], in, problem)
-			if lost {
-				p.report(nil, lostEscape(file, file.Instructions[i-1], problem))
-			} else {
-				if word := file.Text.Slice(problem.Span); len(problem.Suggestions) == 0 && spaceMissing(word) != "" {
-					problem.Suggestions = []string{spaceMissing(word)}
-				}
-				p.report(nil, fromProblem(file, problem))
+			switch {
+			case problem.Kind != dockerfile.UnknownInstruction:
+			case leftovers[in]: // PatchRemnant says what they are
+			case lost[in] != nil:
+				p.report(nil, p.lostEscape(lost[in], p.Instructions[i-1], in, problem))
+			case in.Trigger != nil && problem.Span.Start >= in.Trigger.Span.Start:
+				p.report(nil, p.unknownWord(in.Trigger, problem))
+			default:
+				p.report(nil, p.unknownWord(in, problem))
 			}
 		}
-		inRun = lost || strings.EqualFold(in.Keyword.Text, "RUN")
 	}
 }
 
-// spaceMissing returns "FROM alpine" for "FROMalpine", and "" where no instruction in capitals begins the word.
-func spaceMissing(word string) string {
-	for _, keyword := range dockerfile.Keywords() {
-		if rest, ok := strings.CutPrefix(word, keyword); ok && rest != "" && (rest[0] < 'A' || rest[0] > 'Z') {
-			return keyword + " " + rest
+// unknownWord says what may be meant by a word in an instruction's place.
+func (p *pass) unknownWord(in *dockerfile.Instruction, problem dockerfile.Problem) analysis.Finding {
+	word := p.Text.Slice(problem.Span)
+	if in.Meant != "" && in.Keyword.Span.End < problem.Span.End && in.Keyword.Span.Start == problem.Span.Start {
+		finding := p.spaceMissing(in, problem)
+		finding.Severity = severityOf(problem)
+		return finding
+	}
+	if len(problem.Suggestions) == 0 {
+		if keyword := gluedKeyword(word); keyword != "" {
+			problem.Suggestions = []string{keyword + " " + word[len(keyword):]}
 		}
 	}
-	return ""
-}
-
-// continues reports whether in rather is a lost continuation of run, the instruction above it, than an instruction.
-func continues(file *dockerfile.File, run, in *dockerfile.Instruction, p dockerfile.Problem) bool {
-	if len(run.Heredocs) > 0 {
-		return false // a RUN with a heredoc cannot be continued
+	if isCommand(word) {
+		problem.Suggestions = nil
 	}
-	for line := file.Text.LineAt(run.Span.End) + 1; line < file.Text.LineAt(in.Span.Start); line++ {
-		if !strings.HasPrefix(strings.TrimSpace(file.Text.Slice(file.Text.Line(line))), "#") {
-			return false
+	finding := fromProblem(p.File, problem)
+	first := func(fix analysis.Fix, hint string) {
+		finding.Message = "unknown instruction: " + word + " (" + hint + ")"
+		finding.Fixes = append([]analysis.Fix{fix}, finding.Fixes...)
+		for i := range finding.Fixes[1:] {
+			finding.Fixes[1+i].Preferred = false
 		}
 	}
-	word := file.Text.Slice(p.Span)
-	switch {
-	case endsInOperator(file, run) || startsWithOperator(word) || shellCommands[word]:
-		return true
-	case len(p.Suggestions) == 0:
-		return word == strings.ToLower(word) || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) })
+	put := func(keyword string, sure bool) analysis.Fix {
+		if lower := p.lowerCase(); lower {
+			keyword = strings.ToLower(keyword)
+		}
+		at := source.Span{Start: problem.Span.Start, End: problem.Span.Start}
+		return analysis.Fix{Title: "Insert " + keyword, Edits: []source.Edit{{Span: at, NewText: keyword + " "}}, Preferred: sure}
 	}
-	return strings.Contains(p.Suggestions[0], " -") // "add-apt-repository" rather than "add -apt-repository"
+	change := func(keyword string) analysis.Fix {
+		if p.lowerCase() {
+			keyword = strings.ToLower(keyword)
+		}
+		return replace(problem.Span, keyword, false)
+	}
+	args := in.ArgsSpan.Len()
+	switch other := otherInstructions[strings.ToUpper(word)]; {
+	case other != "":
+		first(change(other), "did you mean "+other+"?")
+	case assignment.MatchString(word):
+		first(put("ENV", true), "did you mean ENV "+word+"?")
+	case word == "cd" && len(in.Args) == 1:
+		first(put("RUN", false), "did you mean WORKDIR?")
+		first(change("WORKDIR"), "did you mean WORKDIR?")
+	case word == "export" && len(in.Args) > 0 && strings.Contains(in.Args[0].Text, "="):
+		first(put("RUN", false), "did you mean ENV?")
+		first(change("ENV"), "did you mean ENV?")
+	case word == "cp" && len(in.Args) > 1 && !strings.HasPrefix(in.Args[0].Text, "-"):
+		first(put("RUN", false), "did you mean COPY?")
+		first(change("COPY"), "did you mean COPY?")
+	case isCommand(word) && (args > 0 || len(problem.Suggestions) == 0):
+		first(put("RUN", true), "a command of the shell needs RUN before it")
+	case strings.EqualFold(word, "DOCKER-VERSION"):
+		finding.Message = "DOCKER-VERSION is no instruction: Docker never looked at it"
+		finding.Fixes = []analysis.Fix{{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}, Preferred: true}}
+	}
+	return finding
 }
 
-func lostEscape(file *dockerfile.File, run *dockerfile.Instruction, p dockerfile.Problem) analysis.Finding {
-	name := "backslash"
-	if file.Escape == '`' {
-		name = "backtick"
-	}
-	end := run.Span.Start + len(strings.TrimRight(file.Text.Slice(run.Span), " \t"))
-	edit := source.Edit{Span: source.Span{Start: end, End: run.Span.End}, NewText: " " + string(file.Escape)}
-	line := file.Text.LineAt(end) + 1
-	word := file.Text.Slice(p.Span)
-	fixes := []analysis.Fix{{
-		Title: fmt.Sprintf("Add the missing %s at the end of line %d", name, line),
-		Edits: []source.Edit{edit},
-		// Where no operator says that the command goes on, the line might as well lack a RUN.
-		Preferred: endsInOperator(file, run) || startsWithOperator(word),
-	}}
-	for _, change := range changeTo(file, p) {
-		change.Preferred = false
-		fixes = append(fixes, change)
-	}
-	return analysis.Finding{
-		Span:    p.Span,
-		Message: fmt.Sprintf("%s is not an instruction: missing %s at the end of line %d?", word, name, line),
-		Fixes:   fixes,
-	}
-}
-
-// endsInOperator reports whether the shell waits for more behind the instruction. A semicolon may also end a command.
-func endsInOperator(file *dockerfile.File, in *dockerfile.Instruction) bool {
-	text := strings.TrimRight(file.Text.Slice(in.Span), " \t")
-	for _, op := range []string{"&&", "||", "|"} {
-		if strings.HasSuffix(text, op) {
-			return true
+// lowerCase reports whether the file's instructions are written in lower case.
+func (p *pass) lowerCase() bool {
+	for _, in := range p.Instructions {
+		if len(in.Problems) == 0 {
+			return in.Keyword.Text == strings.ToLower(in.Keyword.Text)
 		}
 	}
 	return false
 }
 
-func startsWithOperator(word string) bool {
-	return strings.ContainsAny(word[:min(1, len(word))], "&|;-<>")
+// spaceMissing is about an instruction whose arguments follow without a blank, or with something that only looks like one.
+func (p *pass) spaceMissing(in *dockerfile.Instruction, problem dockerfile.Problem) analysis.Finding {
+	word, keyword := p.Text.Slice(problem.Span), in.Keyword.Text
+	rest := word[len(keyword):]
+	odd, width := utf8.DecodeRuneInString(rest)
+	if unicode.IsSpace(odd) {
+		at := source.Span{Start: in.Keyword.Span.End, End: in.Keyword.Span.End + width}
+		return analysis.Finding{
+			Span:    problem.Span,
+			Message: fmt.Sprintf("%s stands behind %s in the place of a space, so that this is no instruction", characterName(odd), keyword),
+			Fixes:   []analysis.Fix{{Title: "Change it to a space", Edits: []source.Edit{{Span: at, NewText: " "}}, Preferred: true}},
+		}
+	}
+	fix := analysis.Fix{Title: "Insert a space behind " + keyword, Edits: []source.Edit{{Span: problem.Span, NewText: keyword + " " + rest}}, Preferred: true}
+	if problem.Span.End >= in.ArgsSpan.End {
+		fix.Title = "Change to " + keyword + " " + rest
+	}
+	return analysis.Finding{Span: problem.Span, Message: fmt.Sprintf("unknown instruction: %s (a space is missing behind %s)", word, keyword), Fixes: []analysis.Fix{fix}}
 }
 
-// shellCommands are commands so close to an instruction's name that they would pass for its misspelling.
-var shellCommands = map[string]bool{
-	"apk": true, "apt": true, "cat": true, "cd": true, "cp": true, "export": true, "go": true, "ln": true, "mv": true,
-	"pip": true, "rm": true, "rpm": true, "sed": true, "tar": true, "unset": true, "useradd": true, "yum": true,
+// gluedKeyword returns "FROM" for "FROMalpine", and "" where no instruction in capitals begins the word.
+func gluedKeyword(word string) string {
+	for _, keyword := range dockerfile.Keywords() {
+		if rest, ok := strings.CutPrefix(word, keyword); ok && rest != "" && (rest[0] < 'A' || rest[0] > 'Z') {
+			return keyword
+		}
+	}
+	return ""
 }
+
+var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
+
+// otherInstructions are words that other tools have for the same, and what they are here.
+var otherInstructions = map[string]string{
+	"COMMAND": "CMD", "ENVIRONMENT": "ENV", "ENVVAR": "ENV", "SETENV": "ENV", "PORT": "EXPOSE", "PORTS": "EXPOSE", "PUBLISH": "EXPOSE",
+	"CWD": "WORKDIR", "CHDIR": "WORKDIR", "WORKINGDIR": "WORKDIR", "WORKING_DIR": "WORKDIR", "DIR": "WORKDIR", "EXEC": "RUN", "EXECUTE": "RUN",
+	"IMAGE": "FROM", "BASE": "FROM",
+}
+
+// isCommand reports whether a word clearly is a command of the shell.
+func isCommand(word string) bool {
+	return commandWords[word] || strings.HasPrefix(word, "./") || strings.HasPrefix(word, "/") && len(word) > 1
+}
+
+var commandWords = func() map[string]bool {
+	words := map[string]bool{}
+	for word := range strings.FieldsSeq(`
+		[ add-apt-repository addgroup adduser apk apt apt-get awk bash bundle bunzip2 bzip2 cargo cat cd chgrp chmod chown cmake command composer conda corepack cp curl
+		dnf dotnet dpkg echo easy_install eval exec export find for gem gcc git go gpg gradle grep groupadd gunzip gzip if install java jq ldconfig ln locale-gen ls make
+		microdnf mkdir mv mvn node npm npx pacman patch perl php pip pip3 pipenv pnpm poetry printf python python2 python3 rm rpm rustup sed set sh source ssh-keygen sudo
+		systemctl tar tee test touch tr unset unzip update-ca-certificates update-rc.d useradd usermod uv wget which while xargs yarn yum zypper`) {
+		words[word] = true
+	}
+	return words
+}()

@@ -1,8 +1,12 @@
 package rules
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
 )
 
 // UnterminatedHeredoc finds a here-document whose closing delimiter is missing.
@@ -18,5 +22,71 @@ var UnterminatedHeredoc = &Rule{
 		Example: "FROM alpine\nRUN <<EOF\napk add curl\nCMD [\"curl\", \"--version\"]\n",
 		Instead: "FROM alpine\nRUN <<EOF\napk add curl\nEOF\nCMD [\"curl\", \"--version\"]\n",
 	},
-	check: fromProblems(dockerfile.UnterminatedHeredoc),
+	check: checkUnterminatedHeredoc,
+}
+
+func checkUnterminatedHeredoc(p *pass) {
+	for _, problem := range p.problems[dockerfile.UnterminatedHeredoc] {
+		finding := fromProblem(p.File, problem)
+		if in := p.InstructionAt(problem.Span.Start); in != nil {
+			for _, doc := range in.Heredocs {
+				if doc.Start == problem.Span {
+					p.mendHeredoc(&finding, in, doc)
+				}
+			}
+		}
+		p.report(nil, finding)
+	}
+}
+
+// mendHeredoc says which line is meant to close a heredoc, if one is, and makes it do so.
+func (p *pass) mendHeredoc(finding *analysis.Finding, in *dockerfile.Instruction, doc dockerfile.Heredoc) {
+	first := p.Text.LineAt(in.ArgsSpan.End) + 1
+	for line := first; line < p.Text.LineCount(); line++ {
+		span := p.Text.Line(line)
+		text := p.Text.Slice(span)
+		word := strings.TrimSpace(text)
+		indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]
+		why := "is written otherwise"
+		switch {
+		case word == doc.Name && strings.TrimRight(text, " \t") != text:
+			why = "has a blank behind it"
+		case word == doc.Name && indent != "":
+			why = "is indented"
+		case strings.EqualFold(word, doc.Name) && word != doc.Name:
+		default:
+			continue
+		}
+		finding.Message = fmt.Sprintf("unterminated heredoc: line %d does not end it, as it %s", line+1, why)
+		plain := analysis.Fix{Title: fmt.Sprintf("Change line %d to %s", line+1, doc.Name), Edits: []source.Edit{{Span: span, NewText: doc.Name}}, Preferred: true}
+		if word == doc.Name && strings.Trim(indent, "\t") == "" && indent != "" && !doc.Chomp && text == indent+word && p.tabbed(first, line) {
+			at := doc.NameSpan.Start
+			if quote := p.Text.String()[at-1]; quote == '"' || quote == '\'' {
+				at--
+			}
+			finding.Fixes = []analysis.Fix{{
+				Title:     "Change << to <<-, which takes away tabs",
+				Edits:     []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: "-"}},
+				Preferred: true,
+			}}
+			plain.Preferred = false
+		}
+		finding.Fixes = append(finding.Fixes, plain)
+		return
+	}
+	below := p.Text.LineAt(in.Span.End) + 1
+	finding.Fixes = []analysis.Fix{{
+		Title: fmt.Sprintf("Insert %s behind line %d", doc.Name, below),
+		Edits: []source.Edit{{Span: source.Span{Start: in.Span.End, End: in.Span.End}, NewText: newline(p.Text) + doc.Name}},
+	}}
+}
+
+// tabbed reports whether the lines from and up to to, exclusive, that are not empty begin with a tab.
+func (p *pass) tabbed(from, to int) bool {
+	for line := from; line < to; line++ {
+		if text := p.Text.Slice(p.Text.Line(line)); text != "" && text[0] != '\t' {
+			return false
+		}
+	}
+	return true
 }

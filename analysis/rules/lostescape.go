@@ -1,0 +1,286 @@
+package rules
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// lostLines returns the unknown instructions that rather are lost continuations, each with the instruction that they belong to.
+func (p *pass) lostLines() map[*dockerfile.Instruction]*dockerfile.Instruction {
+	lost := map[*dockerfile.Instruction]*dockerfile.Instruction{}
+	var head *dockerfile.Instruction
+	for i, in := range p.Instructions {
+		if head != nil {
+			for _, problem := range in.Problems {
+				if problem.Kind == dockerfile.UnknownInstruction && problem.Span.Start == in.Keyword.Span.Start && p.continues(head, p.Instructions[i-1], in, problem) {
+					lost[in] = head
+				}
+			}
+		}
+		if lost[in] == nil {
+			if head = in; isUnknown(in) {
+				head = nil
+			}
+		}
+	}
+	return lost
+}
+
+// isUnknown reports whether an instruction's own keyword is none.
+func isUnknown(in *dockerfile.Instruction) bool {
+	for _, problem := range in.Problems {
+		if problem.Kind == dockerfile.UnknownInstruction && problem.Span.Start == in.Keyword.Span.Start {
+			return true
+		}
+	}
+	return false
+}
+
+// continues reports whether in rather is a lost continuation of head, whose last line is above's, than an instruction.
+func (p *pass) continues(head, above, in *dockerfile.Instruction, problem dockerfile.Problem) bool {
+	if len(head.Heredocs) > 0 || len(above.Heredocs) > 0 {
+		return false // what has a heredoc cannot be continued
+	}
+	for line := p.Text.LineAt(above.Span.End) + 1; line < p.Text.LineAt(in.Span.Start); line++ {
+		if !strings.HasPrefix(strings.TrimSpace(p.Text.Slice(p.Text.Line(line))), "#") {
+			return false
+		}
+	}
+	if _, _, spoilt := p.spoiltEscape(above); spoilt {
+		return true
+	}
+	word := p.Text.Slice(problem.Span)
+	deeper := p.indent(in) > p.indent(head)
+	switch head.Meant {
+	case "RUN":
+		switch {
+		case endsInOperator(p.File, above) || startsWithOperator(word) || isCommand(word) || shellCommands[word]:
+			return true
+		case len(problem.Suggestions) == 0:
+			return deeper || word == strings.ToLower(word) || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) })
+		}
+	case "ENV", "LABEL", "ARG":
+		return pair.MatchString(word) && (deeper || head.EndLine > head.Line)
+	case "EXPOSE":
+		return portWord.MatchString(word)
+	case "ADD", "COPY", "VOLUME":
+		if deeper && len(problem.Suggestions) == 0 && strings.ContainsAny(word, "/.*") {
+			return true
+		}
+	}
+	return p.opensArray(head) && strings.ContainsAny(word[:1], `"']`)
+}
+
+var (
+	pair     = regexp.MustCompile(`^["']?[A-Za-z_][A-Za-z0-9_.-]*["']?=`)
+	portWord = regexp.MustCompile(`^[0-9]+(-[0-9]+)?(/[a-z]+)?$`)
+)
+
+// opensArray reports whether the arguments begin a JSON array that does not end.
+func (p *pass) opensArray(in *dockerfile.Instruction) bool {
+	args := p.Text.Slice(in.ArgsSpan)
+	return strings.HasPrefix(args, "[") && !strings.HasSuffix(strings.TrimRight(args, " \t"), "]") && !json.Valid([]byte(args))
+}
+
+// indent is how far from its line's start an instruction begins, a tab counting as one.
+func (p *pass) indent(in *dockerfile.Instruction) int {
+	return in.Span.Start - p.Text.LineStart(p.Text.LineAt(in.Span.Start))
+}
+
+// spoiltEscape says why the escape character at the end of an instruction's last line does not continue the line, if there is one, and what mends it.
+func (p *pass) spoiltEscape(in *dockerfile.Instruction) (why string, fix analysis.Fix, ok bool) {
+	last := p.Text.Line(p.Text.LineAt(in.Span.End))
+	last.Start = max(last.Start, in.Span.Start)
+	text, escape := p.Text.Slice(last), string(p.Escape)
+	at := func(from, to int) source.Span { return source.Span{Start: last.Start + from, End: last.Start + to} }
+	trimmed := strings.TrimRightFunc(text, func(r rune) bool { return unicode.IsSpace(r) || invisible(r) })
+	plain := strings.TrimRight(text, " \t\r")
+	switch {
+	case strings.HasSuffix(trimmed, escape) && len(plain) > len(trimmed):
+		odd, _ := utf8.DecodeLastRuneInString(plain)
+		return fmt.Sprintf("%s stands behind the %s", characterName(odd), p.escapeName()),
+			analysis.Fix{Title: "Remove what stands behind the " + p.escapeName(), Edits: []source.Edit{{Span: at(len(trimmed), len(text))}}}, true
+	case strings.HasSuffix(plain, escape+escape):
+		return fmt.Sprintf("two %s do not continue it", map[byte]string{'\\': "backslashes", '`': "backticks"}[p.Escape]),
+			analysis.Fix{Title: "Remove the second " + p.escapeName(), Edits: []source.Edit{{Span: at(len(plain)-1, len(plain))}}}, true
+	case strings.HasSuffix(plain, " /") && p.Escape == '\\' && (in.Meant == "RUN" || in.Meant == "ENV" || in.Meant == "LABEL"):
+		return "a slash is no backslash",
+			analysis.Fix{Title: "Change the slash to a backslash", Edits: []source.Edit{{Span: at(len(plain)-1, len(plain)), NewText: escape}}}, true
+	}
+	if m := behindEscape.FindStringSubmatchIndex(text); m != nil && text[m[2]:m[3]] == escape && balanced(text[:m[2]]) {
+		return fmt.Sprintf("a comment stands behind the %s", p.escapeName()),
+			analysis.Fix{Title: "Move the comment to a line of its own", Edits: []source.Edit{{Span: at(m[3], m[4]), NewText: newline(p.Text) + p.margin(in)}}}, true
+	}
+	return "", analysis.Fix{}, false
+}
+
+// behindEscape finds a comment behind an escape character: "\ # why".
+var behindEscape = regexp.MustCompile("([\\\\`])[ \t]+(#[^\"'`]*)$")
+
+// balanced reports whether no quote is open at the end of the text.
+func balanced(text string) bool {
+	return strings.Count(text, `"`)%2 == 0 && strings.Count(text, "'")%2 == 0
+}
+
+// margin is the white space before an instruction's last line, or what is usual for the first one to be followed by.
+func (p *pass) margin(in *dockerfile.Instruction) string {
+	if line := p.Text.Line(p.Text.LineAt(in.Span.End)); line.Start > in.Span.Start {
+		text := p.Text.Slice(line)
+		return text[:len(text)-len(strings.TrimLeft(text, " \t"))]
+	}
+	return "    "
+}
+
+func (p *pass) escapeName() string {
+	if p.Escape == '`' {
+		return "backtick"
+	}
+	return "backslash"
+}
+
+// lostEscape is about a line that belongs to head, since the line above it, above's last, has no escape character that counts.
+func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem dockerfile.Problem) analysis.Finding {
+	name := p.escapeName()
+	end := above.Span.Start + len(strings.TrimRight(p.Text.Slice(above.Span), " \t"))
+	line := p.Text.LineAt(end) + 1
+	word := p.Text.Slice(problem.Span)
+	finding := analysis.Finding{Span: problem.Span, Message: fmt.Sprintf("%s is not an instruction: missing %s at the end of line %d?", word, name, line)}
+	if why, fix, ok := p.spoiltEscape(above); ok {
+		finding.Message = fmt.Sprintf("%s is not an instruction: line %d does not go on here, as %s", word, line, why)
+		fix.Preferred = true
+		finding.Fixes = []analysis.Fix{fix}
+		return finding
+	}
+	add := func(text string, preferred bool) {
+		what := "Add the missing " + name
+		if op := strings.Trim(text, " "+string(p.Escape)); op != "" {
+			what = "Add " + op + " and the missing " + name
+		}
+		finding.Fixes = append(finding.Fixes, analysis.Fix{
+			Title:     fmt.Sprintf("%s at the end of line %d", what, line),
+			Edits:     []source.Edit{{Span: source.Span{Start: end, End: above.Span.End}, NewText: text}},
+			Preferred: preferred,
+		})
+	}
+	escape := " " + string(p.Escape)
+	indented := p.indent(in) > p.indent(head)
+	switch {
+	case head.Meant != "RUN":
+		add(escape, true)
+	case endsInOperator(p.File, above) || startsWithOperator(word) || head.ArgsSpan.Len() == 0:
+		add(escape, true)
+	case p.inList(above, in) || wantsMore.MatchString(p.lastLine(above)):
+		add(escape, true)
+	case p.Escape == '\\' && (shellReserved[word] || isCommand(word)) && p.inBlock(above):
+		sure := indented || shellReserved[word]
+		if last := p.lastLine(above); blockWord.MatchString(last) || endsCommand(p.File, above) {
+			add(escape, sure)
+		} else {
+			add(";"+escape, sure) // what the line's end is to the shell, which goes when the line is continued
+		}
+	case !isCommand(word):
+		// Where nothing else says that the command goes on, the line might as well lack a RUN.
+		add(escape, indented)
+	case endsCommand(p.File, above):
+		add(escape, indented)
+	default:
+		add(escape, false)
+		add(" &&"+escape, false)
+	}
+	if head.Meant == "RUN" && isCommand(word) {
+		at := source.Span{Start: problem.Span.Start, End: problem.Span.Start}
+		finding.Fixes = append(finding.Fixes, analysis.Fix{Title: "Insert RUN", Edits: []source.Edit{{Span: at, NewText: matching("RUN", head.Keyword.Text) + " "}}})
+	}
+	if len(problem.Suggestions) > 0 && !isCommand(word) {
+		for _, change := range changeTo(p.File, problem) {
+			change.Preferred = false
+			finding.Fixes = append(finding.Fixes, change)
+		}
+	}
+	return finding
+}
+
+// inBlock reports whether the shell is within "if", a loop or the like at the end of an instruction.
+func (p *pass) inBlock(above *dockerfile.Instruction) bool {
+	return blockOpen.MatchString(p.chainText(above))
+}
+
+// lastLine is an instruction's last line, without the white space around it.
+func (p *pass) lastLine(in *dockerfile.Instruction) string {
+	return strings.TrimSpace(p.Text.Slice(p.Text.Line(p.Text.LineAt(in.Span.End))))
+}
+
+// shellReserved are words that only a shell knows.
+var shellReserved = map[string]bool{"fi": true, "done": true, "esac": true, "then": true, "else": true, "elif": true, "do": true, "}": true}
+
+// wantsMore matches commands that ask for arguments: "apt-get install -y".
+var wantsMore = regexp.MustCompile(`[ \t](install|add|-[-A-Za-z=]+)$`)
+
+var (
+	blockOpen = regexp.MustCompile(`(^|[ \t;&|])(if|for|while|until|case)[ \t]`)
+	blockWord = regexp.MustCompile(`(^|[ \t;])(then|do|else|in|\{|\()$`)
+)
+
+// chainText is the text from the last RUN up to the end of in.
+func (p *pass) chainText(in *dockerfile.Instruction) string {
+	start := in.Span.Start
+	for _, other := range p.of["RUN"] {
+		if other.Span.Start <= in.Span.Start {
+			start = other.ArgsSpan.Start
+		}
+	}
+	text := p.Text.Slice(source.Span{Start: start, End: max(start, in.Span.End)})
+	for _, closing := range []string{"fi", "done", "esac"} {
+		if i := strings.LastIndex(text, "\n"+closing); i >= 0 {
+			text = text[i+1:]
+		}
+	}
+	return text
+}
+
+// inList reports whether a line rather goes on with a list of words, such as packages, than that it begins a command: the line above has one
+// word, which is as far indented.
+func (p *pass) inList(above, in *dockerfile.Instruction) bool {
+	last := p.Text.Slice(p.Text.Line(p.Text.LineAt(above.Span.End)))
+	word := strings.TrimLeft(last, " \t")
+	return above.EndLine > above.Line && len(strings.Fields(word)) == 1 && len(last)-len(word) == p.indent(in) && !endsCommand(p.File, above)
+}
+
+// endsCommand reports whether an instruction's text ends with a semicolon or an operator.
+func endsCommand(file *dockerfile.File, in *dockerfile.Instruction) bool {
+	return endsInOperator(file, in) || strings.HasSuffix(strings.TrimRight(file.Text.Slice(in.Span), " \t"), ";")
+}
+
+// endsInOperator reports whether the shell waits for more behind the instruction. A semicolon may also end a command.
+func endsInOperator(file *dockerfile.File, in *dockerfile.Instruction) bool {
+	text := strings.TrimRight(file.Text.Slice(in.Span), " \t")
+	for _, op := range []string{"&&", "||", "|"} {
+		if strings.HasSuffix(text, op) {
+			return true
+		}
+	}
+	return false
+}
+
+func startsWithOperator(word string) bool {
+	return strings.ContainsAny(word[:min(1, len(word))], "&|;-<>")
+}
+
+// shellCommands are commands so close to an instruction's name that they would pass for its misspelling.
+var shellCommands = map[string]bool{"cd": true, "go": true, "unset": true}
+
+// matching returns the keyword in lower case if typed is written so.
+func matching(keyword, typed string) string {
+	if typed == strings.ToLower(typed) {
+		return strings.ToLower(keyword)
+	}
+	return keyword
+}

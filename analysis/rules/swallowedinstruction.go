@@ -1,0 +1,115 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// SwallowedInstruction finds instructions that belong to the one above, as that one's line is continued.
+var SwallowedInstruction = &Rule{
+	ID:       "swallowed-instruction",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "A continued line takes in the instruction below it",
+		What: "Finds lines that begin with an instruction in capitals and are one, as far as they go, but belong to the instruction above since its line ends with the escape character. " +
+			"The fix removes that character, and an operator that then has nothing to join. Where BuildKit stops at it, the error is another rule's.",
+		Why:     "The line is no instruction, but arguments of the one above: `RUN apk add curl \\` with `CMD [\"curl\"]` below it installs a package `CMD`.",
+		Example: "FROM alpine\nRUN apk add curl \\\nUSER app\n",
+		Instead: "FROM alpine\nRUN apk add curl\nUSER app\n",
+	},
+	check: checkSwallowedInstruction,
+}
+
+func checkSwallowedInstruction(p *pass) {
+	for _, in := range p.Instructions {
+		if in.Line == in.EndLine || in.Meant == "" {
+			continue
+		}
+		if line, ok := p.swallows(in); ok {
+			p.report(in, p.swallowed(in, line))
+		}
+	}
+}
+
+// swallows returns the first line of an instruction, counted from 0, that is meant to be another one.
+func (p *pass) swallows(in *dockerfile.Instruction) (int, bool) {
+	end := p.Text.LineAt(in.ArgsSpan.End)
+	for line := in.Line; line <= end; line++ { // the second and on
+		span := p.Text.Line(line)
+		text := p.Text.Slice(span)
+		word, rest, _ := strings.Cut(text, " ")
+		if rest == "" || !keywords[word] {
+			continue
+		}
+		before := p.Text.Slice(source.Span{Start: in.Span.Start, End: p.Text.Line(line - 1).End})
+		if !balanced(before) {
+			continue // in a string
+		}
+		if (in.Meant == "ONBUILD" || in.Meant == "HEALTHCHECK" && word == "CMD") && line == in.Line {
+			continue // "ONBUILD \" goes on so
+		}
+		below := dockerfile.Parse(source.New("FROM scratch\n"+p.Text.Slice(source.Span{Start: span.Start, End: in.Span.End})+"\n"), nil)
+		if len(below.Instructions) > 1 && below.Instructions[1].Meant == word && !hasErrors(below.Instructions[1]) {
+			return line, true
+		}
+	}
+	return 0, false
+}
+
+func hasErrors(in *dockerfile.Instruction) bool {
+	for _, problem := range in.Problems {
+		if !problem.Warning {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *pass) swallowed(in *dockerfile.Instruction, line int) analysis.Finding {
+	span := p.Text.Line(line)
+	word, _, _ := strings.Cut(p.Text.Slice(span), " ")
+	// Comments and empty lines may lie between.
+	above := line - 1
+	for above > in.Line-1 {
+		text := strings.TrimSpace(p.Text.Slice(p.Text.Line(above)))
+		if text != "" && text[0] != '#' {
+			break
+		}
+		above--
+	}
+	text := p.Text.Slice(p.Text.Line(above))
+	kept := strings.TrimRight(strings.TrimSuffix(strings.TrimRight(text, " \t\r"), string(p.Escape)), " \t")
+	for _, op := range []string{"&&", "||", ";", "|"} {
+		if in.Meant == "RUN" && strings.HasSuffix(kept, op) {
+			kept = strings.TrimRight(strings.TrimSuffix(kept, op), " \t")
+			break
+		}
+	}
+	start := p.Text.LineStart(above)
+	severity := analysis.Warning
+	if in.Command == nil && in.From == nil || in.Meant == "EXPOSE" || in.Meant == "STOPSIGNAL" {
+		severity = analysis.Error
+	}
+	return analysis.Finding{
+		Severity: severity,
+		Span:     source.Span{Start: span.Start, End: span.Start + len(word)},
+		Message:  fmt.Sprintf("this belongs to the %s of line %d, since line %d ends with a %s", in.Meant, in.Line, above+1, p.escapeName()),
+		Fixes: []analysis.Fix{{
+			Title:     fmt.Sprintf("Remove the %s at the end of line %d", p.escapeName(), above+1),
+			Edits:     []source.Edit{{Span: source.Span{Start: start + len(kept), End: start + len(text)}}},
+			Preferred: true,
+		}},
+	}
+}
+
+var keywords = func() map[string]bool {
+	set := map[string]bool{}
+	for _, keyword := range dockerfile.Keywords() {
+		set[keyword] = true
+	}
+	return set
+}()
