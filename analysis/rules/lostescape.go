@@ -195,7 +195,7 @@ func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem docke
 		add(escape, false)
 		add(" &&"+escape, false)
 	}
-	if head.Meant == "RUN" && isCommand(word) {
+	if head.Meant == "RUN" && isCommand(word) && !finding.Fixes[0].Preferred {
 		at := source.Span{Start: problem.Span.Start, End: problem.Span.Start}
 		finding.Fixes = append(finding.Fixes, analysis.Fix{Title: "Insert RUN", Edits: []source.Edit{{Span: at, NewText: matching("RUN", head.Keyword.Text) + " "}}})
 	}

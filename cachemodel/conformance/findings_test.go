@@ -117,3 +117,13 @@ func linesOf(err error) (first, last int, ok bool) {
 	}
 	return 0, 0, strings.Contains(err.Error(), "line ")
 }
+
+// refusedForSomeTarget reports whether BuildKit refuses to build one of the stages.
+func refusedForSomeTarget(text string, stages int) bool {
+	for i := range stages {
+		if _, _, err := Convert(context.Background(), Build{Name: "Dockerfile", Dockerfile: text, Target: fmt.Sprint(i)}); err != nil {
+			return true
+		}
+	}
+	return false
+}
