@@ -18,12 +18,12 @@ import (
 )
 
 func newBaseline() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "baseline",
 		Short: "List, show and forget the builds that are on record",
 		Long: `Builds are recorded by layerwise build, or by marking a Dockerfile as built in an editor. They are kept in the user's cache
 folder, the newest twelve of each Dockerfile.`,
-	}
+	})
 	cmd.AddCommand(newBaselineList(), newBaselineShow(), newBaselineForget())
 	return cmd
 }

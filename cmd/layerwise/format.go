@@ -98,7 +98,7 @@ func newFormat() *cobra.Command {
 	cmd.Flags().BoolVar(&check, "check", false, "print the files that are not formatted, with exit code 1")
 	cmd.Flags().BoolVar(&keep, "keep-keywords", false, "leave the letter case of instructions alone")
 	cmd.Flags().IntVar(&indent, "indent", 4, "blanks in front of a continuation line; 0 is a tab")
-	cmd.MarkFlagsMutuallyExclusive("write", "diff", "check")
+	atMostOne(cmd, "write", "diff", "check")
 	return cmd
 }
 

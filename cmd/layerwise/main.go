@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
@@ -43,16 +45,7 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	logrus.SetOutput(io.Discard) // where libraries of Docker's write their warnings, in the middle of what people read
-	root := &cobra.Command{
-		Use:           "layerwise",
-		Short:         "See in the editor what the next docker build will reuse, and why not",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
-	for _, sub := range subcommands {
-		root.AddCommand(sub())
-	}
-	err := root.Execute()
+	err := newRoot().Execute()
 	if err == nil {
 		return 0
 	}
@@ -64,4 +57,87 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "layerwise:", exit.err)
 	}
 	return exit.code
+}
+
+func newRoot() *cobra.Command {
+	root := group(&cobra.Command{
+		Use:   "layerwise",
+		Short: "See in the editor what the next docker build will reuse, and why not",
+		Long: `See what the next docker build will reuse, and why not the rest: in the editor, through the language server that
+layerwise serve is, and here.`,
+		Example: `  layerwise predict                        # what the next build of the Dockerfile here reuses, compared with git HEAD
+  layerwise check --fix                    # mistakes in the Dockerfiles below this folder, mended
+  layerwise reorder --diff                 # an order that rebuilds less
+  layerwise build -- docker build .        # your build, as it is; predict then compares with it`,
+		Version:       versionString(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	})
+	root.SetVersionTemplate("layerwise {{.Version}}\n")
+	root.SetFlagErrorFunc(misused)
+	for _, sub := range subcommands {
+		root.AddCommand(sub())
+	}
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.Run, cmd.RunE = nil, help
+		}
+		for _, cmd := range append(cmd.Commands(), cmd) {
+			if check := cmd.Args; check != nil {
+				cmd.Args = func(cmd *cobra.Command, args []string) error { return misused(cmd, check(cmd, args)) }
+			}
+		}
+	}
+	return root
+}
+
+// group makes a command one that only has subcommands.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.DisableFlagsInUseLine = true
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return unknownCommand(cmd, args[0])
+	}
+	return cmd
+}
+
+// help is the subcommand of that name.
+func help(cmd *cobra.Command, args []string) error {
+	about, rest, err := cmd.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return unknownCommand(about, args[len(args)-1])
+	}
+	return about.Help()
+}
+
+func unknownCommand(of *cobra.Command, name string) error {
+	err := fmt.Errorf("unknown command %q", name)
+	if meant := of.SuggestionsFor(name); len(meant) > 0 {
+		err = fmt.Errorf("%w: did you mean %s?", err, strings.Join(meant, " or "))
+	}
+	return misused(of, err)
+}
+
+// misused says with an error in how a command was called where to read on.
+func misused(cmd *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w\nRun %q for how it is used", err, cmd.CommandPath()+" --help")
+}
+
+// atMostOne refuses more than one of some flags.
+func atMostOne(cmd *cobra.Command, names ...string) {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		given := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !cmd.Flags().Changed(name) })
+		if len(given) > 1 {
+			return misused(cmd, fmt.Errorf("--%s exclude each other", strings.Join(given, " and --")))
+		}
+		return nil
+	}
 }

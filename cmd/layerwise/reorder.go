@@ -101,7 +101,7 @@ func newReorder() *cobra.Command {
 	cmd.Flags().BoolVar(&diff, "diff", false, "print the change as a unified diff")
 	cmd.Flags().BoolVar(&verify, "verify", false, "build both files and compare the images")
 	builder.register(cmd)
-	cmd.MarkFlagsMutuallyExclusive("write", "diff")
+	atMostOne(cmd, "write", "diff")
 	return cmd
 }
 
