@@ -17,8 +17,10 @@ type explainer struct {
 	base, next *Plan // base is nil if there is no baseline
 	sure, hope *lookup
 	mates      map[*step]*step
-	moved      map[*step]bool    // steps that have another place among their mates
-	owner      map[*vertex]*step // of next's and base's vertices
+	moved      map[*step]bool      // steps that have another place among their mates
+	firstOwner map[*vertex]*step   // of next's and base's vertices
+	owners     map[*vertex][]*step // the other owners of those that several steps share
+	spare      map[string]int      // of base's steps without a mate, how many there are of each source; see isSpare
 	causes     map[*step]Cause
 	firsts     map[*vertex]int // see first
 	doubt      bool            // the plans are not certain to have the very steps of the builds
@@ -32,7 +34,8 @@ func newExplainer(c *cache, bases []*Plan, next *Plan) *explainer {
 	}
 	e.hope = c.lookup(next, optimist)
 	e.doubt = next.doubtful || slices.ContainsFunc(bases, func(p *Plan) bool { return p.doubtful })
-	e.owner, e.causes, e.firsts = map[*vertex]*step{}, map[*step]Cause{}, map[*vertex]int{}
+	e.firstOwner, e.owners = map[*vertex]*step{}, map[*vertex][]*step{}
+	e.causes, e.firsts = map[*step]Cause{}, map[*vertex]int{}
 	all := next.steps
 	if len(bases) > 0 {
 		e.base = bases[len(bases)-1]
@@ -41,8 +44,10 @@ func newExplainer(c *cache, bases []*Plan, next *Plan) *explainer {
 	}
 	for _, s := range all {
 		for _, v := range s.vertices {
-			if e.owner[v] == nil {
-				e.owner[v] = s
+			if first := e.firstOwner[v]; first == nil {
+				e.firstOwner[v] = s
+			} else {
+				e.owners[v] = append(e.owners[v], s)
 			}
 		}
 	}
@@ -78,18 +83,22 @@ func (e *explainer) find(s *step) Cause {
 		return Cause{Kind: BaseChanged, Detail: "a base that is a directory is never found in the cache"}
 	}
 	mate := e.mates[s]
-	if mate == nil || len(mate.vertices) == 0 {
+	if mate == nil || mate.kind == skippedStep {
 		return Cause{Kind: InstructionChanged, Detail: e.newDetail(s, mate)}
 	}
+	edited := s.source() != mate.source()
 	old := counterpart(s, v, mate)
-	if old == nil || v.key != old.key && s.source() != mate.source() || v.kind == brokenVertex {
+	if old == nil && !edited { // such as a COPY --link that has something to be linked with now
+		old = &vertex{key: v.key}
+	}
+	if old == nil || v.key != old.key && edited || v.kind == brokenVertex {
 		return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
 	}
 	if c, ok := e.contextCause(s, v, old, mate); ok {
 		return c
 	}
 	if v.key != old.key || heredocDiffers(v, old) {
-		if c, ok := e.stateCause(s, mate); ok {
+		if c, ok := e.stateCause(s, v, mate); ok {
 			return c
 		}
 	}
@@ -99,7 +108,7 @@ func (e *explainer) find(s *step) Cause {
 	switch {
 	case e.moved[s]:
 		return Cause{Kind: InstructionChanged, Detail: "this instruction was moved here"}
-	case s.source() != mate.source():
+	case edited:
 		return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
 	case s.instruction() == "FROM":
 		return e.triggerCause()
@@ -155,13 +164,27 @@ func (e *explainer) imageCause(s *step, v *vertex) Cause {
 }
 
 func (e *explainer) newDetail(s, mate *step) string {
-	if mate != nil && mate.kind == skippedStep {
+	switch {
+	case mate != nil:
 		return "the baseline's build had no need of this instruction"
-	}
-	if e.base.has(s) {
+	case e.isSpare(s.source()):
 		return "this instruction was moved here"
 	}
 	return "this instruction is new"
+}
+
+// isSpare reports whether the baseline has such an instruction that is gone from its place.
+func (e *explainer) isSpare(source string) bool {
+	if e.spare == nil {
+		e.spare = map[string]int{}
+		for _, s := range e.base.steps {
+			e.spare[s.source()]++
+		}
+		for _, mate := range e.mates {
+			e.spare[mate.source()]--
+		}
+	}
+	return e.spare[source] > 0
 }
 
 // has reports whether the plan has the very instruction of a step.
@@ -177,11 +200,14 @@ func (p *Plan) has(s *step) bool {
 
 func editDetail(s, mate *step) string {
 	old, now := mate.source(), s.source()
-	if lf := strings.NewReplacer("\r\n", "\n"); lf.Replace(old) == lf.Replace(now) {
+	if lf := strings.NewReplacer("\r\n", "\n"); old != now && lf.Replace(old) == lf.Replace(now) {
 		return "the line ends of a heredoc are part of it"
 	}
 	if old != now && strings.Join(strings.Fields(old), " ") == strings.Join(strings.Fields(now), " ") {
-		if s.instruction() == "RUN" && s.in.EndLine > s.in.Line {
+		switch {
+		case len(s.in.Heredocs) > 0:
+			return "white space in a heredoc is part of it"
+		case s.instruction() == "RUN" && s.in.EndLine > s.in.Line:
 			return "re-indenting this continued RUN changes its text"
 		}
 		return "its white space is part of the command"
@@ -225,7 +251,7 @@ func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bo
 		}
 		same := slices.EqualFunc(in.queries, was.queries, func(a, b buildcontext.Query) bool { return reflect.DeepEqual(a, b) })
 		if !same { // a variable is part of what is read
-			if c, ok := e.stateCause(s, mate); ok {
+			if c, ok := e.stateCause(s, v, mate); ok {
 				return c, true
 			}
 		}
@@ -307,9 +333,10 @@ func changesDetail(changes []buildcontext.Change) string {
 	return fmt.Sprintf("%d files changed: %s", len(changes), list)
 }
 
-// stateCause finds which setting above changed the step's operation though its own text is the same.
-func (e *explainer) stateCause(s, mate *step) (Cause, bool) {
-	run := s.instruction() == "RUN"
+// stateCause finds which setting above changed the operation v of the step though its own text is the same.
+func (e *explainer) stateCause(s *step, v *vertex, mate *step) (Cause, bool) {
+	run := s.instruction() == "RUN" || v.kind == execVertex // perhaps of an ONBUILD trigger
+	workdir := s.instruction() == "WORKDIR" || v.kind == mkdirVertex
 	if run {
 		if c, ok := e.envCause(s, mate, nil); ok {
 			return c, true
@@ -319,7 +346,7 @@ func (e *explainer) stateCause(s, mate *step) (Cause, bool) {
 			return c, true
 		}
 	}
-	if s.user.differs(mate.user) && (run || s.instruction() == "WORKDIR") {
+	if s.user.differs(mate.user) && (run || workdir) {
 		c := Cause{Kind: UserChanged, Line: s.user.line, Detail: "USER above changed, so this command runs as another user"}
 		if !run {
 			c.Detail = "USER above changed, so WORKDIR's directory gets another owner"
@@ -332,7 +359,7 @@ func (e *explainer) stateCause(s, mate *step) (Cause, bool) {
 	if run && s.shell.differs(mate.shell) {
 		return Cause{Kind: ShellChanged, Line: s.shell.line, Detail: "SHELL above changed, so another program runs this command"}, true
 	}
-	if s.instruction() == "WORKDIR" && s.epoch.value != mate.epoch.value {
+	if workdir && s.epoch.value != mate.epoch.value {
 		return Cause{Kind: ArgChanged, Line: s.epoch.line, Detail: "SOURCE_DATE_EPOCH changed, which stamps WORKDIR's directory"}, true
 	}
 	if s.platform != mate.platform {
@@ -469,6 +496,28 @@ func (e *explainer) inputCause(s *step, v, old *vertex) (Cause, bool) {
 	return Cause{}, false
 }
 
+// owner is the step of a vertex that s reads, nil if it is nobody's. Where several share it, it is that of the stage that s
+// reads from.
+func (e *explainer) owner(v *vertex, s *step) *step {
+	first, others := e.firstOwner[v], e.owners[v]
+	if len(others) == 0 {
+		return first
+	}
+	for _, stage := range append([]*stagePlan{s.stage}, s.sources...) {
+		for ; stage != nil && stage.stage != nil; stage = stage.base {
+			if first.in.Stage == stage.stage.Index {
+				return first
+			}
+			for _, o := range others {
+				if o.in.Stage == stage.stage.Index {
+					return o
+				}
+			}
+		}
+	}
+	return first
+}
+
 func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	switch {
 	case in.from.kind == remoteVertex && in.digest != "":
@@ -476,7 +525,7 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	case in.from.kind == remoteVertex:
 		return Cause{Kind: RemoteSource, Detail: "what is behind the address may have changed"}, true
 	}
-	from := e.owner[in.from]
+	from := e.owner(in.from, s)
 	if from == nil {
 		if in.from.kind == imageVertex {
 			return Cause{Kind: BaseChanged, Detail: "the image " + familiar(in.from.image.name) + " may be another one"}, true
@@ -491,7 +540,7 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	above := e.explain(from)
 	line := from.in.Line
 	if !e.hope.hit(in.from) {
-		line = e.first(in.from)
+		line = e.first(in.from, from)
 	} else if above.Kind == Follows {
 		line = above.Line
 	}
@@ -517,17 +566,16 @@ func (e *explainer) triggerCause() Cause {
 	return c
 }
 
-// first is the line of the first step that is certainly rebuilt in the chain that v ends, within its stage.
-func (e *explainer) first(v *vertex) int {
+// first is the line of the first step that is certainly rebuilt in the chain that v, which is of step s, ends, within its stage.
+func (e *explainer) first(v *vertex, s *step) int {
 	if line, ok := e.firsts[v]; ok {
 		return line
 	}
-	s := e.owner[v]
 	line := s.in.Line
 	if len(v.inputs) > 0 && !v.inputs[0].content {
 		above := v.inputs[0].from
-		if o := e.owner[above]; o != nil && o.in.Stage == s.in.Stage && above.kind != imageVertex && !e.hope.hit(above) {
-			line = e.first(above)
+		if o := e.owner(above, s); o != nil && o.in.Stage == s.in.Stage && above.kind != imageVertex && !e.hope.hit(above) {
+			line = e.first(above, o)
 		}
 	}
 	e.firsts[v] = line
@@ -541,10 +589,10 @@ func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
 	if len(v.inputs) == 0 || len(old.inputs) == 0 {
 		return c
 	}
-	if from := e.owner[v.inputs[0].from]; from != nil && from != s {
+	if from := e.owner(v.inputs[0].from, s); from != nil && from != s {
 		c.Line = from.in.Line
 	}
-	was := e.owner[old.inputs[0].from]
+	was := e.owner(old.inputs[0].from, mate)
 	switch {
 	case was == nil || was == mate || was.instruction() == "FROM":
 	case e.next.has(was):

@@ -16,6 +16,7 @@ func (p *planner) command(st *stagePlan, c command) {
 	s := &st.state
 	step := c.step
 	step.env, step.cwd, step.user, step.shell, step.epoch = s.env.head, s.cwd, s.user, s.shell, p.epoch
+	step.stage, step.sources = st, c.sources
 	if c.in == step.in { // a trigger counts to the FROM, which stays what it is
 		step.kind = configStep
 	}

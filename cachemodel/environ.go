@@ -2,6 +2,7 @@ package cachemodel
 
 import (
 	"crypto/sha256"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -151,32 +152,65 @@ func (x expander) raw(body string, env *environ) (value, error) {
 	return expand(lex, body, env)
 }
 
+// modifier is a variable of which not only the value counts: ${X:-y}, ${X#y}, ...
+var modifier = regexp.MustCompile(`\$\{\w*[^\w}]`)
+
 func expand(lex *shell.Lex, word string, env *environ) (value, error) {
 	l := &envView{env: env}
 	text, _, err := lex.ProcessWord(word, l)
 	if err != nil {
 		return value{}, err
 	}
-	base, unknown := env.index[baseVars]
-	if !slices.ContainsFunc(l.asked, func(key string) bool {
-		n, set := env.index[key]
-		return set && n.val.opaque != "" || !set && unknown
-	}) {
+	if !slices.ContainsFunc(l.asked, env.uncertain) {
 		return plain(text), nil
 	}
-	var names strings.Builder
-	for _, key := range l.asked {
-		n, set := env.index[key]
-		switch {
-		case set:
-			names.WriteString("\x00" + key + "=" + n.val.strict())
-		case unknown:
-			names.WriteString("\x00" + key + "?" + base.val.opaque)
-		default:
-			names.WriteString("\x00" + key)
+	if modifier.MatchString(word) {
+		var names strings.Builder
+		for _, key := range l.asked {
+			names.WriteString("\x00" + key + "\x00" + env.name(key))
 		}
+		return value{text: text, opaque: opaque("expand", word, names.String())}, nil
 	}
-	return value{text: text, opaque: opaque("expand", word, names.String())}, nil
+	// With names in the place of the values it is the same however it is spelt.
+	name, _, err := lex.ProcessWord(word, envNames{l})
+	return value{text: text, opaque: opaque(spelt[1:len(spelt)-1], name)}, err
+}
+
+// spelt begins the name of a text with names in the place of values.
+const spelt = "\x00text\x00"
+
+// uncertain reports whether the value of a variable hangs on a base image of unknown configuration.
+func (e *environ) uncertain(key string) bool {
+	if n, set := e.index[key]; set {
+		return n.val.opaque != ""
+	}
+	_, unknown := e.index[baseVars]
+	return unknown
+}
+
+// name is equal for two variables only if their values are, in every case.
+func (e *environ) name(key string) string {
+	if n, set := e.index[key]; set {
+		return n.val.strict()
+	}
+	if base, unknown := e.index[baseVars]; unknown {
+		return key + "?" + base.val.opaque
+	}
+	return ""
+}
+
+// envNames is a view of an environ where a value that is not certain has a name in its place.
+type envNames struct{ *envView }
+
+func (l envNames) Get(key string) (string, bool) {
+	if !l.env.uncertain(key) {
+		return l.envView.Get(key)
+	}
+	name := l.env.name(key)
+	if text, ok := strings.CutPrefix(name, spelt); ok {
+		return text, true
+	}
+	return "\x00" + name + "\x00", true
 }
 
 // opaque names an expression by its parts. It stays short where expressions stand in expressions.

@@ -61,6 +61,8 @@ type step struct {
 	cwd, user, shell *placed
 	epoch            *placed
 	platform         string
+	stage            *stagePlan
+	sources          []*stagePlan // see command
 }
 
 // reject says that the instruction in, or an error that it leads to, cannot be read.
@@ -86,6 +88,7 @@ type state struct {
 	root     *vertex // the file system; nil is empty
 	env      environ
 	imageEnv []*envNode // the image's own variables, in the order in which they were first set
+	base     string     // names the variables of an image of unknown configuration
 	cwd      *placed
 	user     *placed
 	shell    *placed // see shellText
@@ -527,7 +530,8 @@ func (p *planner) knownConfig(s *state, image Image) {
 // unknownConfig starts a stage from an image of which nothing is known but its key.
 func (p *planner) unknownConfig(s *state, key opKey) {
 	id := key.strict
-	p.imageVar(s, baseVars, value{opaque: baseVars + id}, origin{})
+	s.base = baseVars + id
+	p.imageVar(s, baseVars, value{opaque: s.base}, origin{})
 	if os := s.os(); os != "windows" { // every image sets it, or BuildKit does
 		p.imageVar(s, "PATH", value{text: system.DefaultPathEnv(os), opaque: "\x00path\x00" + id}, origin{})
 	}
@@ -555,11 +559,15 @@ func (p *planner) readd(s *state) {
 		val := n.val
 		if n.key == baseVars {
 			// Variables of ours may stand among those of the image in an order that is not known.
-			names := []string{"again", val.opaque}
+			names := []string{"again", s.base}
 			for _, m := range s.imageEnv[1:] {
-				names = append(names, m.key)
+				if m.origin != (origin{}) {
+					names = append(names, m.key)
+				}
 			}
-			val.opaque = opaque(names...)
+			if len(names) > 2 {
+				val.opaque = opaque(names...)
+			}
 		}
 		s.env.set(n.key, val, n.origin)
 		s.imageEnv[i] = s.env.head

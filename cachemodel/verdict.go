@@ -74,6 +74,11 @@ func judge(out *Step, s *step, why *explainer) {
 		out.Detail = "if it is the same, this step is still cached"
 	case cause.Kind == BaseChanged:
 		out.Detail = "if that is the same image, this step is still cached"
+	case cause.Kind == Follows: // upon one whose detail says it
+	case slices.ContainsFunc(s.vertices, func(v *vertex) bool { return v.key.strict != v.key.lax }):
+		out.Detail = "if it comes to the same with what the base image sets, this step is still cached"
+	default:
+		out.Detail = "if it reads the same files as before, this step is still cached"
 	}
 }
 
@@ -94,12 +99,9 @@ func (s *step) instruction() string {
 	return strings.ToUpper(s.in.Keyword.Text)
 }
 
-// text is the instruction on one line.
+// text is the instruction on one line, as it is written.
 func (s *step) text() string {
-	if s.in.Node == nil {
-		return s.in.Keyword.Text
-	}
-	text := s.in.Node.Original
+	text := s.in.Before(s.in.Span.End)
 	if !strings.ContainsAny(text, "\t\r\n\v\f") && !strings.Contains(text, "  ") {
 		return strings.TrimSpace(text) // as most are
 	}

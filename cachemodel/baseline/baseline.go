@@ -53,10 +53,8 @@ func ParseSpec(s string) (Spec, error) {
 	switch k := Kind(kind); {
 	case s == "":
 		return Spec{Kind: Auto}, nil
-	case k == Dir && arg != "", k == Git && (arg != "" || !hasArg):
+	case (k == Dir || k == Git || k == Recorded) && arg != "", (k == Auto || k == Recorded || k == Git || k == Opened) && !hasArg:
 		return Spec{k, arg}, nil
-	case (k == Auto || k == Recorded || k == Opened) && !hasArg, k == Recorded && arg != "":
-		return Spec{Kind: k}, nil
 	}
 	return Spec{}, fmt.Errorf("%q is no baseline: use auto, recorded, recorded:ID, git, git:REVISION, git:merge-base, dir:PATH or, in an editor, opened", s)
 }
@@ -259,18 +257,22 @@ func fromDir(ctx context.Context, r Request) (Baseline, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Contexts)) {
 		named := r.Contexts[name]
+		tree := named.Tree
 		rel, err := filepath.Rel(r.ContextDir, named.Dir)
-		if err != nil || r.ContextDir == "" || !filepath.IsLocal(rel) {
-			b.Contents.Contexts[name] = named.Tree
+		at := filepath.Join(dir, rel)
+		if err == nil && at != named.Dir {
+			tree, err = disk.Scan(ctx, at, "", disk.Options{CacheDir: r.CacheDir})
+		}
+		switch {
+		case ctx.Err() != nil:
+			return Baseline{}, ctx.Err()
+		case err != nil && filepath.IsLocal(rel):
+			tree = buildcontext.Unknown()
+		case err != nil || at == named.Dir && !filepath.IsLocal(rel):
+			tree = named.Tree
 			b.Notes = append(b.Notes, fmt.Sprintf("the named context %s lies outside of the build context and is taken to have been the same", name))
-			continue
 		}
-		if b.Contents.Contexts[name], err = disk.Scan(ctx, filepath.Join(dir, rel), "", disk.Options{CacheDir: r.CacheDir}); err != nil {
-			if ctx.Err() != nil {
-				return Baseline{}, ctx.Err()
-			}
-			b.Contents.Contexts[name] = buildcontext.Unknown()
-		}
+		b.Contents.Contexts[name] = tree
 	}
 	return b, nil
 }

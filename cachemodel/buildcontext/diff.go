@@ -29,8 +29,9 @@ type Change struct {
 }
 
 // Diff lists what differs between base and next among the entries that any of the queries selects, in order of path. A
-// query with the same digest in both adds nothing. Of a directory that came or went only the directory is listed. A nil
-// tree is an empty one; of one of which nothing is known nothing is listed.
+// query with the same digest in both adds nothing. Of a directory that came or went the files are listed, unless they are
+// more than maxListed: then only the directory is. A nil tree is an empty one; of one of which nothing is known nothing is
+// listed.
 func Diff(base, next *Tree, queries []Query) []Change {
 	empty := NewTree(NewNode("", Meta{Type: Dir}, nil), nil, nil, nil)
 	if base == nil {
@@ -95,18 +96,66 @@ func (d *differ) query(q Query) {
 		d.entry(p.real, old.node, p.node, p.deep || old.deep)
 	}
 	for _, p := range was {
-		d.entry(p.real, p.node, nil, false)
+		d.entry(p.real, p.node, nil, p.deep)
 	}
 	d.prune()
 }
 
-// prune leaves out what is below a directory that came or went.
+// maxListed is how many files are listed of a directory that came or went.
+const maxListed = 20
+
+// whole notes an entry that came or went, and with deep what is below it, if that is not too much.
+func (d *differ) whole(p string, n *Node, kind ChangeKind, deep bool) {
+	d.found[p] = kind
+	if deep && n.meta.Type == Dir && n.fewer(maxListed+1) > 0 {
+		for _, c := range n.children {
+			d.whole(p+"/"+c.name, c, kind, true)
+		}
+	}
+}
+
+// fewer takes the leaves at and below n from limit, and returns what is left: 0 if they are as many or more.
+func (n *Node) fewer(limit int) int {
+	if len(n.children) == 0 {
+		return max(0, limit-1)
+	}
+	for _, c := range n.children {
+		if limit = c.fewer(limit); limit == 0 {
+			return 0
+		}
+	}
+	return limit
+}
+
+// prune leaves either the directories that came or went or what is below them.
 func (d *differ) prune() {
+	below, holds := map[string][]string{}, map[string]bool{} // by the uppermost directory; what holds something that is noted
 	for p, kind := range d.found {
-		for dir := parent(p); dir != ""; dir = parent(dir) {
-			if d.found[dir] == kind && (kind == Added || kind == Removed) {
+		if kind != Added && kind != Removed {
+			continue
+		}
+		top := ""
+		for dir := parent(p); dir != "" && d.found[dir] == kind; dir = parent(dir) {
+			top = dir
+			holds[dir] = true
+		}
+		if top != "" {
+			below[top] = append(below[top], p)
+		}
+	}
+	for top, paths := range below {
+		leaves := 0
+		for _, p := range paths {
+			if !holds[p] {
+				leaves++
+			}
+		}
+		if leaves <= maxListed {
+			delete(d.found, top)
+		}
+		for _, p := range paths {
+			if leaves > maxListed || holds[p] {
 				delete(d.found, p)
-				break
 			}
 		}
 	}
@@ -124,10 +173,10 @@ func (d *differ) entry(p string, a, b *Node, deep bool) {
 		d.found[p] = Unsure
 		return
 	case a == nil:
-		d.found[p] = Added
+		d.whole(p, b, Added, deep)
 		return
 	case b == nil:
-		d.found[p] = Removed
+		d.whole(p, a, Removed, deep)
 		return
 	case a.meta.Type != b.meta.Type:
 		d.found[p] = Type
@@ -147,7 +196,7 @@ func (d *differ) entry(p string, a, b *Node, deep bool) {
 	}
 	for _, c := range b.children {
 		if a.Child(c.name) == nil {
-			d.found[p+"/"+c.name] = Added
+			d.whole(p+"/"+c.name, c, Added, true)
 		}
 	}
 }

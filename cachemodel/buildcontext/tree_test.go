@@ -254,6 +254,14 @@ func TestWithContent(t *testing.T) {
 	}
 }
 
+// many are more files than Diff lists of a directory.
+func many(dir string) (text string) {
+	for i := range maxListed + 1 {
+		text += fmt.Sprintf("\n %s/%d=1", dir, i)
+	}
+	return text
+}
+
 func TestDiff(t *testing.T) {
 	all := []Query{{Path: "/", FollowLinks: true}}
 	tests := []struct {
@@ -265,12 +273,16 @@ func TestDiff(t *testing.T) {
 		{"nothing", "a=1", "a=1", all, ""},
 		{"one of each", "d/a=1\n d/b=1\n d/c=1\n d/e=1\n d/l -> x", "d/a=2\n d/b=1 @755\n d/c/\n d/f=1\n d/l -> y", all,
 			"d/a modified, d/b mode, d/c type, d/e removed, d/f added, d/l modified"},
-		{"a directory that came is one change", "a=1", "a=1\n d/e/f=1\n d/g=1", all, "d added"},
-		{"a directory that went is one change", "a=1\n d/e/f=1", "a=1", all, "d removed"},
+		{"the files of a directory that came", "a=1", "a=1\n d/e/f=1\n d/g=1", all, "d/e/f added, d/g added"},
+		{"the files of a directory that came among others", "d/a=1", "d/a=1\n d/e/f=1\n d/e/g/h=1", all, "d/e/f added, d/e/g/h added"},
+		{"an empty directory that came", "a=1", "a=1\n d/", all, "d added"},
+		{"a directory of many files that came", "a=1", "a=1" + many("d"), all, "d added"},
+		{"a directory of many files that went, seen through a pattern", "a=1" + many("d/e"), "a=1", []Query{{Path: "/", Exclude: []string{"z"}}}, "d removed"},
+		{"the files of a directory that went", "a=1\n d/e/f=1", "a=1", all, "d/e/f removed"},
 		{"permissions of a directory", "d/a=1", "d/ @700\n d/a=1", all, "d mode"},
 		{"only what a query selects", "a.go=1\n b.md=1", "a.go=2\n b.md=2", []Query{{Path: "/*.go", Wildcard: true}}, "a.go modified"},
 		{"not what is excluded", "d/a=1\n d/b.md=1", "d/a=2\n d/b.md=2", []Query{{Path: "/d", Exclude: []string{"*.md"}}}, "d/a modified"},
-		{"a directory that came, seen through a pattern", "a=1", "a=1\n d/x=1\n d/y=1", []Query{{Path: "/", Exclude: []string{"z"}}}, "d added"},
+		{"a directory that came, seen through a pattern", "a=1", "a=1\n d/x=1\n d/y=1", []Query{{Path: "/", Exclude: []string{"z", "d/y"}}}, "d/x added"},
 		{"the link that leads elsewhere", "l -> a\n a=1\n b=2", "l -> b\n a=1\n b=2", []Query{{Path: "/l", FollowLinks: true}}, "l modified"},
 		{"what the link leads to", "l -> a\n a=1", "l -> a\n a=2", []Query{{Path: "/l", FollowLinks: true}}, "a modified"},
 		{"a source that went", "a=1\n b=1", "b=1", []Query{{Path: "/a"}}, "a removed"},
