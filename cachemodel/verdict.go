@@ -75,11 +75,18 @@ func judge(out *Step, s *step, why *explainer) {
 	case cause.Kind == BaseChanged:
 		out.Detail = "if that is the same image, this step is still cached"
 	case cause.Kind == Follows: // upon one whose detail says it
-	case slices.ContainsFunc(s.vertices, func(v *vertex) bool { return v.key.strict != v.key.lax }):
-		out.Detail = "if it comes to the same with what the base image sets, this step is still cached"
-	default:
+	case s.readsUnknown():
 		out.Detail = "if it reads the same files as before, this step is still cached"
+	default:
+		out.Detail = "if it comes to the same with what the base image sets, this step is still cached"
 	}
+}
+
+// readsUnknown reports whether the step copies or mounts what only a build can tell.
+func (s *step) readsUnknown() bool {
+	return slices.ContainsFunc(s.vertices, func(v *vertex) bool {
+		return slices.ContainsFunc(v.inputs, func(in input) bool { return in.content && !decisive(in.digest) })
+	})
 }
 
 func stageName(p *Plan, s *step) string {
