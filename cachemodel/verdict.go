@@ -85,7 +85,9 @@ func judge(out *Step, s *step, why *explainer) {
 // readsUnknown reports whether the step copies or mounts what only a build can tell.
 func (s *step) readsUnknown() bool {
 	return slices.ContainsFunc(s.vertices, func(v *vertex) bool {
-		return slices.ContainsFunc(v.inputs, func(in input) bool { return in.content && !decisive(in.digest) })
+		return slices.ContainsFunc(v.inputs, func(in input) bool {
+			return in.content && in.from != nil && in.from.kind != localVertex && in.from.kind != mkfileVertex
+		})
 	})
 }
 
