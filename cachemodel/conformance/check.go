@@ -15,6 +15,7 @@ type Tally struct {
 	// Needless are the uncertain steps that come out the same whatever the stages' outputs are.
 	Needless map[cachemodel.CauseKind]int
 	Twins    int // see Check
+	Assumed  int // wrong promises that rest on a stated assumption
 }
 
 // NewTally makes an empty one.
@@ -49,6 +50,7 @@ func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) (needless []stri
 func (t *Tally) Merge(o *Tally) {
 	t.Builds += o.Builds
 	t.Twins += o.Twins
+	t.Assumed += o.Assumed
 	for k, v := range o.Steps {
 		t.Steps[k] += v
 	}
@@ -72,8 +74,8 @@ func (t *Tally) String() string {
 		}
 		return n
 	}
-	return fmt.Sprintf("%d builds predicted\n  steps      %v\n  certain    %d %v\n  uncertain  %d %v\n    of which the same for all outputs of stages: %d %v\n  steps that share the key of another one: %d",
-		t.Builds, t.Steps, sum(t.Causes), t.Causes, sum(t.Uncertain), t.Uncertain, sum(t.Needless), t.Needless, t.Twins)
+	return fmt.Sprintf("%d builds predicted\n  steps      %v\n  certain    %d %v\n  uncertain  %d %v\n    of which the same for all outputs of stages: %d %v\n  steps that share the key of another one: %d\n  rebuilt by a stated assumption, but cached: %d",
+		t.Builds, t.Steps, sum(t.Causes), t.Causes, sum(t.Uncertain), t.Uncertain, sum(t.Needless), t.Needless, t.Twins, t.Assumed)
 }
 
 // Check holds verdicts against what a build did and describes every wrong promise.

@@ -208,4 +208,3 @@ func wordStarts(text string) (starts []int) {
 	}
 	return starts
 }
-

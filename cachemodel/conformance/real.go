@@ -67,6 +67,11 @@ func (r *Real) Build(ctx context.Context, b Build) (Truth, error) {
 	for name, files := range b.Locals() {
 		locals[name] = newMemFS(files)
 	}
+	return r.solve(ctx, opts, locals)
+}
+
+// solve builds with options of the Dockerfile frontend and these folders.
+func (r *Real) solve(ctx context.Context, opts map[string]string, locals map[string]fsutil.FS) (Truth, error) {
 	var def *pb.Definition
 	frontend := func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		return builder.Build(ctx, recorder{c, &def})
