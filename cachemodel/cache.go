@@ -9,8 +9,8 @@ import (
 // (solver.CacheManager, reduced to what decides hits).
 type cache struct {
 	records []record
-	strict  map[string]int // the last record of each opKey.strict, and so on by record.strict
-	lax     map[string]int
+	strict  map[place]int // the last record of each place by opKey.strict, and so on by record.strict
+	lax     map[place]int
 	images  []int
 
 	sameRemotes bool // see Builder
@@ -19,7 +19,24 @@ type cache struct {
 type record struct {
 	vertex      *vertex
 	of          *lookup // which records the vertex's inputs are
-	strict, lax int     // the record before it with the same key, -1 if there is none
+	strict, lax int     // the record before it at the same place, -1 if there is none
+}
+
+// place is where a record is looked for: by the operation's key and the record that it stands on, if there is just one and nothing but
+// that can match. Else many a step that stands in a file a thousand times would be compared with a thousand.
+type place struct {
+	key string
+	on  int // anywhere, or the id of a record
+}
+
+const anywhere = -1
+
+// standsOn returns the records of which one must be found for a vertex's first input; none if its content may do instead.
+func (l *lookup) standsOn(v *vertex) []int {
+	if len(v.inputs) == 0 || v.inputs[0].from == nil || v.inputs[0].content {
+		return nil
+	}
+	return l.ids[v.inputs[0].from.index]
 }
 
 // belief says how a lookup treats what only a build can tell.
@@ -37,7 +54,7 @@ func newCache(plans []*Plan) *cache {
 	for _, p := range plans {
 		n += len(p.vertices)
 	}
-	c := &cache{records: make([]record, 0, n), strict: make(map[string]int, n), lax: make(map[string]int, n)}
+	c := &cache{records: make([]record, 0, n), strict: make(map[place]int, n), lax: make(map[place]int, n)}
 	for _, p := range plans {
 		c.build(p)
 	}
@@ -62,17 +79,21 @@ func (p *Plan) cache() *cache {
 
 func (c *cache) add(v *vertex, of *lookup) int {
 	id := len(c.records)
-	c.records = append(c.records, record{vertex: v, of: of, strict: chain(c.strict, v.key.strict, id), lax: chain(c.lax, v.key.lax, id)})
+	on := anywhere
+	if below := of.standsOn(v); len(below) == 1 {
+		on = below[0]
+	}
+	c.records = append(c.records, record{vertex: v, of: of, strict: chain(c.strict, place{v.key.strict, on}, id), lax: chain(c.lax, place{v.key.lax, on}, id)})
 	if v.kind == imageVertex {
 		c.images = append(c.images, id)
 	}
 	return id
 }
 
-// chain makes id the last record of a key, and returns the one before it.
-func chain(last map[string]int, key string, id int) int {
-	before, ok := last[key]
-	last[key] = id
+// chain makes id the last record of a place, and returns the one before it.
+func chain(last map[place]int, at place, id int) int {
+	before, ok := last[at]
+	last[at] = id
 	if !ok {
 		return -1
 	}
@@ -129,16 +150,30 @@ func (l *lookup) find(v *vertex) []int {
 		for _, id := range l.cache.images {
 			l.try(v, id)
 		}
-	case l.belief == optimist:
-		for id, ok := l.cache.lax[v.key.lax]; ok && id >= 0; id = l.cache.records[id].lax {
-			l.try(v, id)
-		}
 	default:
-		for id, ok := l.cache.strict[v.key.strict]; ok && id >= 0; id = l.cache.records[id].strict {
-			l.try(v, id)
+		l.tryAt(v, anywhere)
+		if len(v.inputs) > 0 && v.inputs[0].from != nil {
+			for _, on := range l.ids[v.inputs[0].from.index] {
+				l.tryAt(v, on)
+			}
 		}
 	}
-	return l.room[from:len(l.room):len(l.room)]
+	found := l.room[from:len(l.room):len(l.room)]
+	slices.SortFunc(found, func(a, b int) int { return b - a }) // the last first
+	return found
+}
+
+// tryAt tries the records at one place.
+func (l *lookup) tryAt(v *vertex, on int) {
+	if l.belief == optimist {
+		for id, ok := l.cache.lax[place{v.key.lax, on}]; ok && id >= 0; id = l.cache.records[id].lax {
+			l.try(v, id)
+		}
+		return
+	}
+	for id, ok := l.cache.strict[place{v.key.strict, on}]; ok && id >= 0; id = l.cache.records[id].strict {
+		l.try(v, id)
+	}
 }
 
 func (l *lookup) try(v *vertex, id int) {

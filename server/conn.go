@@ -25,7 +25,15 @@ type Options struct {
 	Builder func(setting string) (Builder, error)
 	// MaxFolders bounds the folders that a session watches; 0 is what the system bears.
 	MaxFolders int
+	// Patience is how long a hover waits for the build context and for a registry before it tells what it knows; 0 is three seconds.
+	Patience time.Duration
+	// Outlive waits until a process has ended, or ctx has: then the server ends with the client whose process initialize names. It is nil
+	// where the client may be on another machine.
+	Outlive func(ctx context.Context, process int)
 }
+
+// hoverPatience is the time that a person bears to wait for a hover.
+const hoverPatience = 3 * time.Second
 
 // Builder is something that builds and remembers what it built.
 type Builder interface {

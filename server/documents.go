@@ -71,6 +71,11 @@ func isDockerfile(u uri.URI, language protocol.LanguageKind) bool {
 	return dockerfile.IsName(path.Base(u.Path()))
 }
 
+// isFile reports whether u is the address of a file. One without a scheme, which the library takes for one, is not: it may be anything.
+func isFile(u uri.URI) bool {
+	return u.IsFile() && strings.HasPrefix(strings.ToLower(string(u)), "file:/")
+}
+
 func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	item := p.TextDocument
 	s.mu.Lock()
@@ -83,8 +88,8 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 		publish: make(chan struct{}, 1), scripts: make(chan struct{}, 1), reload: make(chan struct{}, 1), loaded: make(chan struct{}),
 		stale: staleness{context: true, baseline: true}, shell: &rules.Shell{},
 	}
-	if item.URI.IsFile() {
-		d.path = filepath.FromSlash(item.URI.FsPath())
+	if path := filepath.FromSlash(item.URI.FsPath()); isFile(item.URI) && filepath.Dir(path) != path { // no name is the root's
+		d.path = path
 		d.written = writtenText(d.path, item.Text)
 	}
 	d.ctx, d.stop = context.WithCancel(s.ctx)

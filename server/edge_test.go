@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/layerwise/layerwise/server"
 	"github.com/layerwise/layerwise/server/lsptest"
@@ -289,5 +290,39 @@ func TestCodeActionKinds(t *testing.T) {
 		if got := strings.Join(kinds, " "); got != test.want {
 			t.Errorf("line %d, only %q: %s, want %s", test.line, test.only, got, test.want)
 		}
+	}
+}
+
+// A document whose address is none is one without a file.
+func TestOddAddresses(t *testing.T) {
+	e := lsptest.Open(t, nil, nil, t.TempDir())
+	for _, uri := range []string{"", "Dockerfile", "not an address", "file:", "file:///", "C:\\x\\Dockerfile", "file:///tmp/%zz/Dockerfile", "git:/x/Dockerfile?%7B%7D", "vscode-notebook-cell:/x.ipynb#C1", "untitled:%"} {
+		e.OpenFile(uri, "dockerfile", "FROM a\nRUN b\n")
+		var said struct{ Contents struct{ Value string } }
+		e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]any{"line": 1, "character": 1}), &said)
+		if !strings.Contains(said.Contents.Value, "RUN") {
+			t.Errorf("%q: %s", uri, said.Contents.Value)
+		}
+		e.Notify("textDocument/didClose", lsptest.Document(uri))
+	}
+}
+
+// A hover tells what it knows where the build context takes long to read.
+func TestHoverDoesNotWaitForLong(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a"), "x")
+	e := lsptest.Start(t, server.Options{Patience: time.Millisecond})
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	e.Answer("workspace/configuration", func(json.RawMessage) any { // the context waits for the settings
+		return func() any { <-release; return []any{nil, nil} }
+	})
+	e.Initialize(map[string]any{"workspace": map[string]any{"configuration": true}}, nil, dir)
+	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+	e.OpenFile(uri, "dockerfile", "FROM alpine\nCOPY a /\n")
+	var said struct{ Contents struct{ Value string } }
+	e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]any{"line": 1, "character": 1}), &said)
+	if got := said.Contents.Value; !strings.Contains(got, "is being read") || !strings.Contains(got, "Copy files") {
+		t.Error(got)
 	}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,18 +20,27 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 	if snap == nil {
 		return nil, nil
 	}
-	snap, err := snap.marked(ctx, false)
-	if err != nil {
+	waiting, cancel := context.WithTimeout(ctx, snap.patience)
+	defer cancel()
+	switch marked, err := snap.marked(waiting, false); {
+	case err == nil:
+		snap = marked
+	case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
 		return nil, err
 	}
 	offset := snap.can.encoding.offset(snap.file.Text, p.Position)
-	world := describe.World{Copied: snap.copied}
+	world := describe.World{}
+	if snap.world != nil {
+		world.Copied = snap.copied
+	}
 	if snap.settings.Registry == "on" {
-		world.Published = func(ref string) *describe.Published { return snap.published(ctx, ref) }
+		world.Published = func(ref string) *describe.Published { return snap.published(waiting, ref) }
 	}
 	span, about := describe.At(snap.file, snap.variables(), offset, world)
 	verdict := ""
-	if in := snap.file.InstructionAt(offset); in != nil {
+	if in := snap.file.InstructionAt(offset); in != nil && snap.world == nil {
+		verdict = "Whether this is cached is not known yet: the build context is being read."
+	} else if in != nil {
 		if step := snap.marks().byLine[in.Line]; step != nil {
 			verdict = explain(snap, step, snap.can.markdown)
 		}
@@ -50,7 +60,9 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 	case about != "":
 		text = verdict + "\n\n────────\n\n" + about
 	}
-	text = cachemodel.HideSecrets(text, cachemodel.Secrets(snap.world.build.Args)) // a file may be named by one
+	if snap.world != nil {
+		text = cachemodel.HideSecrets(text, cachemodel.Secrets(snap.world.build.Args)) // a file may be named by one
+	}
 	kind := protocol.MarkupKindPlainText
 	if snap.can.markdown {
 		kind = protocol.MarkupKindMarkdown

@@ -68,10 +68,7 @@ func (s *session) tagsOf(image string, allowed bool) (tags []string, all bool) {
 	return tags, !s.tags.Pending(image)
 }
 
-// hoverPatience is how long a hover waits for a registry. What comes later is there for the next.
-const hoverPatience = 3 * time.Second
-
-// published asks a registry for an image and waits for a while. The platform is that of the build, "" for the builder's own.
+// published asks a registry for an image and waits as long as ctx lets it; what comes later is there for the next time. The platform is that of the build, "" for the builder's own.
 func (s *session) published(ctx context.Context, ref, platform string) *describe.Published {
 	if platform, _, _ = strings.Cut(platform, ","); platform == "" {
 		platform = "linux/" + runtime.GOARCH
@@ -83,8 +80,6 @@ func (s *session) published(ctx context.Context, ref, platform string) *describe
 	select {
 	case <-answer.Done():
 	case <-ctx.Done():
-		return nil
-	case <-time.After(hoverPatience):
 		return &describe.Published{Problem: "it has not answered yet"}
 	}
 	if answer.Err != nil {

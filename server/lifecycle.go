@@ -9,6 +9,7 @@ import (
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
+	"go.uber.org/zap"
 )
 
 // The states of a session.
@@ -73,6 +74,14 @@ func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeR
 		s.settle()
 	}
 	s.state.Store(running)
+	if id := p.ProcessID; id != nil && *id > 0 && s.outlive != nil {
+		s.background("watching the client's process", func(ctx context.Context) {
+			if s.outlive(ctx, int(*id)); ctx.Err() == nil {
+				s.log.Warn("the client's process has ended", zap.Int32("process", *id))
+				s.end()
+			}
+		})
+	}
 
 	yes := true
 	change := protocol.TextDocumentSyncKindIncremental
@@ -238,11 +247,7 @@ func shutdown(s *session, _ []byte) (func(context.Context) (any, error), error) 
 
 // exit tells Serve to end the connection: closing it here would wait for this very handler.
 func exit(s *session, _ []byte) (func(context.Context) (any, error), error) {
-	select {
-	case <-s.exit:
-	default:
-		close(s.exit)
-	}
+	s.end()
 	return nil, nil
 }
 

@@ -30,11 +30,14 @@ type session struct {
 	store       *record.Store // of the builds that were made
 	findBuilder func(string) (Builder, error)
 	maxFolders  int
+	patience    time.Duration
+	outlive     func(ctx context.Context, process int) // see Options
 	tags        *registry.Tags
 	images      *registry.Images
 
 	state    atomic.Int32 // lifecycle
 	exit     chan struct{}
+	end      func()      // closes exit
 	verbose  atomic.Bool // $/setTrace
 	can      abilities   // written by initialize, before anything else runs
 	settled  chan struct{}
@@ -56,9 +59,10 @@ type session struct {
 }
 
 func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *session {
+	exit := make(chan struct{})
 	return &session{
-		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, tags: registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(), maxFolders: cmp.Or(options.MaxFolders, maxFolders()),
-		exit: make(chan struct{}), settled: make(chan struct{}), refresh: make(chan struct{}, 1),
+		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, tags: registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(), maxFolders: cmp.Or(options.MaxFolders, maxFolders()), patience: cmp.Or(options.Patience, hoverPatience),
+		exit: exit, end: sync.OnceFunc(func() { close(exit) }), outlive: options.Outlive, settled: make(chan struct{}), refresh: make(chan struct{}, 1),
 		settings:  scopedSettings{global: defaultSettings()},
 		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{}, told: map[string]bool{},
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/describe"
@@ -27,6 +28,7 @@ type snapshot struct {
 	engine   cachemodel.Engine // of the settings; the world's follows when it is loaded anew
 	settings settings          // those in force now
 	can      abilities
+	patience time.Duration // of a hover
 
 	names     func() *navigate.Index
 	tokenList func() []outline.Token
@@ -54,7 +56,7 @@ type marks struct {
 func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *snapshot {
 	overlays := s.overlaysLocked(w)
 	own, _ := s.settingsOfLocked(d.uri)
-	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, engine: cmp.Or(cachemodel.Engine(own.Engine), cachemodel.BuildKit), settings: own, can: s.can}
+	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, engine: cmp.Or(cachemodel.Engine(own.Engine), cachemodel.BuildKit), settings: own, can: s.can, patience: s.patience}
 	if own.Engine == "" && w != nil {
 		snap.engine = w.build.Engine // that of the build on record
 	}

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,6 +81,20 @@ func TestLifecycle(t *testing.T) {
 	t.Run("exit before initialize ends the server", func(t *testing.T) {
 		e := lsptest.Start(t, server.Options{})
 		e.Notify("exit", nil)
+		if got := e.ExitCode(); got != 1 {
+			t.Errorf("exit code %d, want 1", got)
+		}
+	})
+	t.Run("the end of the client's process ends the server", func(t *testing.T) {
+		gone := make(chan struct{})
+		e := lsptest.Start(t, server.Options{Outlive: func(ctx context.Context, process int) {
+			if process == 12345 {
+				<-gone
+			}
+		}})
+		e.MustCall("initialize", map[string]any{"processId": 12345, "rootUri": nil, "capabilities": map[string]any{}}, nil)
+		alive(t, e)
+		close(gone)
 		if got := e.ExitCode(); got != 1 {
 			t.Errorf("exit code %d, want 1", got)
 		}

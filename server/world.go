@@ -365,6 +365,11 @@ func (l *loader) readContext(ctx context.Context, folder string, stale staleness
 		l.amiss = []string{"The document is not saved in a folder yet, so there is no build context."}
 		return
 	}
+	if filepath.Dir(folder) == folder {
+		l.folder, l.dir, l.atOpen = "", nil, nil
+		l.amiss = []string{"The build context would be the whole file system, so it is not read: set another with the setting context."}
+		return
+	}
 	var err error
 	began, whole := time.Now(), true
 	switch {

@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/layerwise/layerwise/cachemodel/daemon"
 	"github.com/layerwise/layerwise/server"
@@ -45,8 +47,14 @@ takes connections over TCP, each with a state of its own. What it logs goes to s
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			if listen != "" {
-				return serveTCP(ctx, listen, options)
+				listener, err := net.Listen("tcp", listen)
+				if err != nil {
+					return fmt.Errorf("--listen %s: %w", listen, err)
+				}
+				fmt.Fprintln(os.Stderr, "layerwise: listening on", listener.Addr())
+				return serveTCP(ctx, listener, options)
 			}
+			options.Outlive = outlive
 			if code := server.Serve(ctx, standardStreams{}, options); code != 0 {
 				return exitError{code: code}
 			}
@@ -79,13 +87,8 @@ func digestCache() string {
 	return filepath.Join(dir, "layerwise")
 }
 
-// serveTCP serves each connection to address until ctx is cancelled.
-func serveTCP(ctx context.Context, address string, options server.Options) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("--listen %s: %w", address, err)
-	}
-	fmt.Fprintln(os.Stderr, "layerwise: listening on", listener.Addr())
+// serveTCP serves each connection until ctx is cancelled, and closes the listener.
+func serveTCP(ctx context.Context, listener net.Listener, options server.Options) error {
 	defer context.AfterFunc(ctx, func() { listener.Close() })()
 	var clients sync.WaitGroup
 	defer clients.Wait()
@@ -102,6 +105,40 @@ func serveTCP(ctx context.Context, address string, options server.Options) error
 			server.Serve(ctx, conn, options)
 		})
 	}
+}
+
+// outlive waits until a process of this machine has ended, or ctx has. One that is not there at the start is somewhere else, as seen
+// from within a container: it is never taken for ended. Mostly the end of the client shows at once, as its pipes close.
+func outlive(ctx context.Context, process int) {
+	if !alive(process) {
+		<-ctx.Done()
+		return
+	}
+	every := time.NewTicker(lookAfterClient)
+	defer every.Stop()
+	for alive(process) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+	}
+}
+
+// lookAfterClient is how often the client's process is looked for.
+const lookAfterClient = 3 * time.Second
+
+func alive(process int) bool {
+	p, err := os.FindProcess(process)
+	if err != nil {
+		return false // on Windows
+	}
+	defer func() { _ = p.Release() }()
+	if runtime.GOOS == "windows" {
+		return true
+	}
+	err = p.Signal(syscall.Signal(0))
+	return err == nil || errors.Is(err, os.ErrPermission)
 }
 
 // standardStreams is the process's standard input and output as one connection.

@@ -5,6 +5,7 @@ package lsptest
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,6 +65,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%d: %s", e.Code, e.Message)
 // Start starts a server and connects to it without sending anything. It ends with the test.
 func Start(t testing.TB, options server.Options) *Editor {
 	t.Helper()
+	options.Patience = cmp.Or(options.Patience, timeout)
 	clientOut, serverIn := io.Pipe()
 	serverOut, clientIn := io.Pipe()
 	e := New(t, clientIn, clientOut)
@@ -138,7 +140,7 @@ func (e *Editor) Initialize(capabilities, options any, folders ...string) json.R
 func URI(path string) string { return "file://" + strings.ReplaceAll(path, " ", "%20") }
 
 // Answer has the editor answer the server's requests of a method; without, it answers null. Call it before the server
-// may ask.
+// may ask. An answer that is a func() any is what that returns, which may take its time.
 func (e *Editor) Answer(method string, answer func(params json.RawMessage) any) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -377,7 +379,12 @@ func (e *Editor) read() {
 				result = answer(m.Params)
 			}
 			// Beside the reading, for the server may be writing just as we do. It may also have ended.
-			go func(body string) { _ = e.write(framed(body)) }(e.encode(map[string]any{"jsonrpc": "2.0", "id": m.ID, "result": result}))
+			go func() {
+				if late, ok := result.(func() any); ok {
+					result = late()
+				}
+				_ = e.write(framed(e.encode(map[string]any{"jsonrpc": "2.0", "id": m.ID, "result": result})))
+			}()
 		}
 	}
 }
