@@ -33,8 +33,14 @@ async function openShop(vscode, size) {
 	await window.page.waitForFunction(() => document.querySelector(".statusbar-item[id*=layerwise]"));
 	writeFileSync(join(shop, "src", "app.js"), 'document.title = "Better shop";\n');
 	await window.page.locator(".view-line", { hasText: "app.js was modified" }).waitFor();
-	await window.page.locator(".statusbar-item", { hasText: "Activating Extensions" }).waitFor({ state: "detached" });
 	return window;
+}
+
+/** Takes the picture when the editor has come to rest: it asks for the lenses with a delay. */
+async function picture(window, name) {
+	await sleep(2000);
+	await window.page.locator(".statusbar-item", { hasText: "Activating Extensions" }).waitFor({ state: "detached" });
+	await window.page.screenshot({ path: join(IMAGES, name) });
 }
 
 let vscode = await startEditor({ ...quiet, "workbench.colorTheme": "Default Dark Modern" });
@@ -43,16 +49,14 @@ try {
 	await window.command("View: Toggle Primary Side Bar Visibility");
 	await window.page.keyboard.press("Control+Home");
 	await window.goToLine(10);
-	await sleep(2000); // for the lenses, which VS Code asks for with a delay
-	await window.page.screenshot({ path: join(IMAGES, "vscode.png") });
+	await picture(window, "vscode.png");
 
 	await window.replaceLine(12, "EVN PORT=8080");
 	await window.page.waitForSelector(".squiggly-error");
 	await window.goToLine(12, 2);
 	await sleep(1000);
 	await window.openFixes("Change to ENV");
-	await sleep(1000);
-	await window.page.screenshot({ path: join(IMAGES, "evn-fix.png") });
+	await picture(window, "evn-fix.png");
 } finally {
 	await vscode.stop();
 }
@@ -64,8 +68,7 @@ try {
 	await window.page.locator(".pane-header", { hasText: /^shop$/i }).click(); // makes room
 	await window.command("Focus on Docker Stages View");
 	await window.goToLine(10);
-	await sleep(2000);
-	await window.page.screenshot({ path: join(IMAGES, "vscode-light.png") });
+	await picture(window, "vscode-light.png");
 } finally {
 	await vscode.stop();
 }
