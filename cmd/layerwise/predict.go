@@ -50,7 +50,19 @@ The baseline is what the cache is taken to hold:
 The settings that are not given here are those of the Compose service or bake target that builds the Dockerfile, if there is
 exactly one or it is named, unless --context is given; without FILE, --service and --bake name the Dockerfile too.
 Build arguments: a recorded build has its own; the settings that are not given here are then those of that build. Any other
-baseline has those of --baseline-build-arg. Where none is given, a dir: baseline has none, git the same as the next build.`,
+baseline has those of --baseline-build-arg. Where none is given, a dir: baseline has none, git the same as the next build.
+
+--format json prints
+  {"file": "Dockerfile", "engine": "buildkit", "target": "", "build": "compose:web", "baseline": {"kind": "git", "ref": "HEAD"},
+   "steps": [{"line": 5, "endLine": 5, "stage": "build", "instruction": "COPY", "text": "COPY a.txt ./",
+              "status": "rebuilt", "certain": true, "detail": "an assumption or remark", "seconds": 1.2, "bytes": 4096,
+              "cause": {"kind": "context-changed", "line": 5, "paths": ["a.txt"], "detail": "a.txt was modified"}}],
+   "summary": {"cached": 4, "rebuilt": 2, "config": 3, "skipped": 0, "unknown": 0, "seconds": 49.0}}
+with one step for each instruction, in file order; lines count from 1. status is cached, rebuilt, config, skipped or unknown;
+"certain" is false where only a build can tell. "cause" is the first reason; its kind is instruction-changed, context-changed,
+env-changed, arg-changed, user-changed, workdir-changed, shell-changed, base-changed, stage-rebuilt, follows (only the line above),
+remote-source, no-cache or no-baseline. "seconds" and "bytes" are there where a recorded build tells. The baseline's kind is
+recorded, git, dir or none. The exit code is 0 whatever is rebuilt, and 2 where it could not be told.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file := ""

@@ -90,6 +90,9 @@ func newReorder() *cobra.Command {
 					return err
 				}
 			}
+			if diff && format == "text" && len(r.rewrites) == 0 { // standard output is for patch
+				fmt.Fprintln(cmd.ErrOrStderr(), reorder.NothingGained(r.file, r.engine))
+			}
 			return r.print(cmd.OutOrStdout(), format == "json", diff, write)
 		},
 	}
