@@ -169,29 +169,37 @@ end)
 -- Hover.
 write(workspace .. '/shop/src/app.js', 'document.title = "The best shop";\n')
 equal('marks after the context changed again', 'ccc  ccrr c c?  ', signs)
-local position = { textDocument = vim.lsp.util.make_text_document_params(0), position = { line = 7, character = 2 } }
-local hover
-vim.lsp.buf_request(0, 'textDocument/hover', position, function(_, result)
-  hover = result and vim.inspect(result.contents) or ''
-end)
-eventually('the hover names the cause', function()
-  return hover and hover:find('src/app.js', 1, true)
-end, function()
-  return hover
-end)
-
--- Completion: a stage, where the buffer names one half.
-vim.api.nvim_buf_set_lines(0, -1, -1, false, { 'COPY --from=bu' })
-local completed
-local at_end = { textDocument = vim.lsp.util.make_text_document_params(0), position = { line = vim.api.nvim_buf_line_count(0) - 1, character = 14 } }
-vim.lsp.buf_request(0, 'textDocument/completion', at_end, function(_, result)
-  completed = {}
-  for _, item in ipairs(result and (result.items or result) or {}) do
-    table.insert(completed, item.label)
+vim.api.nvim_win_set_cursor(0, { 8, 2 })
+vim.lsp.buf.hover()
+local float
+local function hover()
+  for _, window in ipairs(vim.api.nvim_list_wins()) do
+    if vim.api.nvim_win_get_config(window).relative ~= '' then
+      float = window
+      return table.concat(vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(window), 0, -1, false), '\n')
+    end
   end
-end)
-equal('the stage that is offered first', 'build', function()
-  return completed and completed[1]
+end
+eventually('the hover names the cause', function()
+  return (hover() or ''):find('src/app.js', 1, true)
+end, hover)
+vim.api.nvim_win_close(float, true)
+
+-- Completion: a stage, where the buffer names one half. The first that is offered is put in; the test types on once the menu is there.
+vim.bo.omnifunc = 'v:lua.vim.lsp.omnifunc'
+vim.o.completeopt = 'menu'
+local ticks = 0
+local timer = vim.loop.new_timer()
+timer:start(50, 50, vim.schedule_wrap(function()
+  ticks = ticks + 1
+  if vim.fn.pumvisible() == 1 or ticks == 200 then
+    timer:stop()
+    vim.api.nvim_input('<C-y><Esc>')
+  end
+end))
+vim.api.nvim_feedkeys(vim.api.nvim_replace_termcodes('GoCOPY --from=bu<C-x><C-o>', true, false, true), 'tx!', false)
+equal('the completed stage', 'COPY --from=build', function()
+  return vim.api.nvim_buf_get_lines(0, -2, -1, false)[1]
 end)
 vim.api.nvim_buf_set_lines(0, -2, -1, false, {})
 
@@ -202,6 +210,16 @@ equal('the renamed stage', { 'FROM node:22-alpine AS compile', 'COPY --from=comp
   return { vim.api.nvim_buf_get_lines(0, 0, 1, false)[1], vim.api.nvim_buf_get_lines(0, 13, 14, false)[1] }
 end)
 equal('marks after the rename, which changes no cache key', 'ccc  ccrr c c?  ', signs)
+
+-- The health check.
+vim.cmd('checkhealth layerwise')
+eventually('the health check knows of the file', function()
+  return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\n'):find('shop/Dockerfile: 7 of 10 cached', 1, true)
+end, buffer_text)
+vim.cmd('bwipeout!')
+if vim.api.nvim_buf_get_name(0) == '' then
+  vim.cmd('tabclose')
+end
 
 -- Another baseline, by name and from the list; and recorded as built.
 vim.cmd('LayerwiseBaseline opened')

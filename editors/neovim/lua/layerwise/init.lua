@@ -180,6 +180,11 @@ function M.setup(given)
   end
 end
 
+--- The program that is started as the server.
+function M.program()
+  return options.cmd[1]
+end
+
 --- The newest status of a buffer (default: the current one), for status lines; nil where there is none. See |layerwise-status|.
 function M.status(bufnr)
   return statuses[bufnr or vim.api.nvim_get_current_buf()]
