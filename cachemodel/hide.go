@@ -25,7 +25,7 @@ func HideSecrets(text string, secrets map[string]string) string {
 	return text
 }
 
-// Secrets are the build arguments that look like secrets.
+// Secrets are the build arguments that look like secrets, and those whose values hold such a value.
 func Secrets(args map[string]string) map[string]string {
 	found := map[string]string{}
 	for name, value := range args {
@@ -33,7 +33,13 @@ func Secrets(args map[string]string) map[string]string {
 			found[name] = value
 		}
 	}
-	return found
+	all := maps.Clone(found)
+	for name, value := range args {
+		if HideSecrets(value, found) != value {
+			all[name] = value
+		}
+	}
+	return all
 }
 
 // hideSecrets keeps the values of build arguments that look like secrets out of what the steps say: an image or a path may

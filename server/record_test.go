@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/layerwise/layerwise/server"
@@ -216,6 +218,85 @@ func TestMarkAsBuilt(t *testing.T) {
 	}
 }
 
+// builder is a builder whose history holds one build.
+type builder struct {
+	mu   sync.Mutex
+	last *record.Record
+	news chan struct{} // holds a token when there is another one
+}
+
+func newBuilder() *builder { return &builder{news: make(chan struct{}, 1)} }
+
+func (b *builder) History(baseline.Options) baseline.History {
+	return func(context.Context, baseline.Request) (*record.Record, error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.last, nil
+	}
+}
+
+func (b *builder) Watch(ctx context.Context, changed func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.news:
+			changed()
+		}
+	}
+}
+
+// built lets the folder be built as it is.
+func (b *builder) built(t *testing.T, dir string, settings cachemodel.Settings) {
+	t.Helper()
+	tree, err := disk.Scan(t.Context(), dir, filepath.Join(dir, "Dockerfile"), disk.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Engine = cachemodel.BuildKit
+	cachemodel.NewPlan(cachemodel.Build{File: dockerfile.Parse(source.New(string(text)), nil), Context: tree, Settings: settings}) // reads the files
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = &record.Record{
+		When: time.Now().Add(time.Hour), Source: record.History, Tool: "a builder", Dockerfile: filepath.Join(dir, "Dockerfile"), Text: string(text),
+		ContextDir: dir, Context: tree, Settings: settings,
+	}
+	select {
+	case b.news <- struct{}{}:
+	default:
+	}
+}
+
+// The builds in a builder's history are found after the first marks, and when it says that there is a new one.
+func TestBuilderHistory(t *testing.T) {
+	dir := t.TempDir()
+	const text = "FROM scratch\nCOPY a /\n"
+	write(t, filepath.Join(dir, "Dockerfile"), text)
+	write(t, filepath.Join(dir, "a"), "one")
+	history := newBuilder()
+	history.built(t, dir, cachemodel.Settings{})
+	write(t, filepath.Join(dir, "a"), "two")
+	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+	e := startWith(t, server.Options{CacheDir: t.TempDir(), Builder: func(string) (server.Builder, error) { return history, nil }}, nil, dir)
+	e.OpenFile(uri, "dockerfile", text)
+	if got := awaitStatus(t, e, "FROM config, COPY rebuilt"); got.Baseline.Kind != "recorded" {
+		t.Errorf("the baseline is %s", got.Baseline.Kind)
+	}
+	history.built(t, dir, cachemodel.Settings{})
+	awaitStatus(t, e, "FROM config, COPY cached")
+	if err := command(e, "layerwise.selectBaseline", uri, "opened"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "a"), "three")
+	if got := awaitStatus(t, e, "FROM config, COPY rebuilt"); got.Baseline.Kind != "opened" {
+		t.Errorf("the baseline is %s", got.Baseline.Kind)
+	}
+}
+
 // A secret that the settings or a recorded build give is in nothing that the server says, logs or stores.
 func TestSecretsStaySecret(t *testing.T) {
 	dir, cache := t.TempDir(), t.TempDir()
@@ -228,11 +309,26 @@ func TestSecretsStaySecret(t *testing.T) {
 	var log bytes.Buffer
 	logger := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.Lock(zapcore.AddSync(&log)), zap.DebugLevel))
 	said := ""
-	for _, settings := range []map[string]any{nil, {"buildArgs": map[string]string{"NPM_TOKEN": secret}}, {"buildArgs": map[string]string{"NPM_TOKEN": "another" + secret}, "target": "app"}} {
-		e := lsptest.Start(t, server.Options{CacheDir: cache, Log: logger})
-		e.Initialize(nil, map[string]any{"cacheStatus": true, "layerwise": settings}, dir)
+	history := newBuilder()
+	history.built(t, dir, cachemodel.Settings{Args: map[string]string{"NPM_TOKEN": secret, "URL": "https://x/" + secret}, Target: "app"})
+	for _, c := range []struct {
+		settings map[string]any
+		builder  *builder
+	}{
+		{}, {settings: map[string]any{"buildArgs": map[string]string{"NPM_TOKEN": secret}}},
+		{settings: map[string]any{"buildArgs": map[string]string{"NPM_TOKEN": "another" + secret}, "target": "app"}},
+		{builder: history},
+	} {
+		options := server.Options{CacheDir: cache, Log: logger}
+		if c.builder != nil {
+			options.Builder = func(string) (server.Builder, error) { return c.builder, nil }
+		}
+		e := lsptest.Start(t, options)
+		e.Initialize(nil, map[string]any{"cacheStatus": true, "layerwise": c.settings}, dir)
 		e.OpenFile(uri, "dockerfile", text)
-		said += string(e.Await("layerwise/cacheStatus", func(p json.RawMessage) bool { return strings.Contains(string(p), `"ready"`) }))
+		said += string(e.Await("layerwise/cacheStatus", func(p json.RawMessage) bool {
+			return strings.Contains(string(p), `"ready"`) && strings.Contains(string(p), "target app, NPM_TOKEN, URL") == (c.builder != nil)
+		}))
 		ask := func(method string, params any) {
 			var answer json.RawMessage
 			e.MustCall(method, params, &answer)

@@ -65,8 +65,9 @@ func (o Options) From(r *record.Record, store *record.Store) (Options, string) {
 	}
 	if o.Args == nil {
 		o.Args = store.Settings(r, nil).Args
+		secrets := cachemodel.Secrets(o.Args) // a builder's history has their values
 		for _, name := range slices.Sorted(maps.Keys(o.Args)) {
-			if _, hidden := r.Secrets[name]; hidden {
+			if _, hidden := r.Secrets[name]; hidden || secrets[name] != "" {
 				taken = append(taken, name)
 			} else {
 				taken = append(taken, fmt.Sprintf("%s=%s", name, o.Args[name]))

@@ -11,9 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 
-	"github.com/layerwise/layerwise/analysis/secret"
 	"github.com/layerwise/layerwise/cachemodel"
 )
 
@@ -66,7 +64,7 @@ func hash(key []byte, name, value string) string {
 
 // hideSecrets replaces what looks like a secret in a record that is about to be stored.
 func (s *Store) hideSecrets(r *Record) error {
-	values := secretValues(r.Settings.Args)
+	values := cachemodel.Secrets(r.Settings.Args)
 	if len(values) == 0 {
 		return nil
 	}
@@ -104,25 +102,6 @@ func mapped(list []string, f func(string) string) []string {
 		out = append(out, f(s))
 	}
 	return out
-}
-
-// secretValues are the arguments that look like secrets, and those whose values hold such a value.
-func secretValues(args map[string]string) map[string]string {
-	found := map[string]string{}
-	for name, value := range args {
-		if secret.Is(name, value) {
-			found[name] = value
-		}
-	}
-	for name, value := range args {
-		for _, v := range found {
-			if len(v) >= cachemodel.ShortestSecret && strings.Contains(value, v) {
-				found[name] = value
-				break
-			}
-		}
-	}
-	return found
 }
 
 // Settings are the settings of a record's build, for comparing it with a build that has the arguments next: a secret
