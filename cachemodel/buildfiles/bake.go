@@ -333,15 +333,12 @@ func hclError(err error) error {
 
 // composeTargets is bake.ParseCompose.
 func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []types.ConfigFile, vars map[string]string) error {
-	lookup := o
-	lookup.Env, lookup.EnvFiles = nil, nil
-	for k, v := range vars {
-		lookup.Env = append(lookup.Env, k+"="+v)
-	}
-	env, _, err := lookup.composeEnv()
-	if err != nil {
+	lookup := composeProject{Options: o, env: maps.Clone(vars)}
+	lookup.EnvFiles, lookup.Project = nil, ""
+	if err := lookup.readEnv(); err != nil {
 		return err
 	}
+	env := lookup.env
 	maps.Copy(env, o.Vars)
 	var names []string
 	for _, f := range files {

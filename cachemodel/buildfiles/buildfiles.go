@@ -28,10 +28,12 @@ const (
 
 // Options say what to read.
 type Options struct {
-	Dir      string            // absolute: the project's directory, where the command would be run
+	Dir      string            // absolute: where the command would be run
 	Files    []string          // as -f gives them, relative to Dir; none are those that the command finds
+	Project  string            // --project-directory of compose, relative to Dir; "" if it is not given
+	Here     bool              // a Compose file is looked for in Dir alone, not in the directories above it as well
 	Env      []string          // KEY=VALUE, of the process that would build
-	EnvFiles []string          // --env-file of compose; nil is .env
+	EnvFiles []string          // --env-file of compose; nil are those of COMPOSE_ENV_FILES, else .env
 	Vars     map[string]string // --var of bake
 	Set      []string          // --set of bake
 	// Read reads a file; nil is os.ReadFile. An editor gives unsaved texts, a baseline those of a revision.
@@ -74,6 +76,7 @@ type Project struct {
 	Files   []string            // all that were read, absolute
 	Entries []Entry             // in the order of names
 	Groups  map[string][]string // of bake: what each consists of
+	Env     map[string]string   // of compose: what variables stand for
 }
 
 // Entry is one build: a service of a Compose file or a target of a bake file.

@@ -1,6 +1,7 @@
 package buildfiles
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -27,15 +28,12 @@ var (
 // ReadCompose reads the Compose files of a project as docker compose does, with every profile. The error wraps ErrNoFile if
 // there is none.
 func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
-	var files []string
-	defer func() { guard(strings.Join(files, ", "), &err) }()
-	env, envFiles, err := o.composeEnv()
-	if err != nil {
+	found := &composeProject{Options: o, env: o.env()}
+	defer func() { guard(strings.Join(found.files, ", "), &err) }()
+	if err := found.find(); err != nil {
 		return nil, err
 	}
-	if files, err = o.composeFiles(env); err != nil {
-		return nil, err
-	}
+	files, env := found.files, found.env
 	references := o.references(files)
 	temp := ""
 	if o.Read != nil && len(references) > 0 {
@@ -47,7 +45,7 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 			return nil, err
 		}
 	}
-	details := types.ConfigDetails{WorkingDir: filepath.Join(temp, o.Dir), Environment: env}
+	details := types.ConfigDetails{WorkingDir: filepath.Join(temp, found.dir()), Environment: env}
 	for _, file := range files {
 		content, err := o.read(file)
 		if err != nil {
@@ -66,7 +64,7 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 	if err != nil {
 		return nil, located(err, files)
 	}
-	project = &Project{Kind: Compose, Dir: o.Dir, Files: slices.Compact(slices.Concat(files, references, envFiles))}
+	project = &Project{Kind: Compose, Dir: found.dir(), Files: slices.Compact(slices.Concat(files, references, found.envFiles)), Env: env}
 	for _, name := range slices.Sorted(maps.Keys(model.Services)) {
 		s := model.Services[name]
 		b := s.Build
@@ -86,9 +84,9 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 			b.AdditionalContexts[k] = real(v)
 		}
 		e := Entry{
-			ID: "compose:" + name, Kind: Compose, Name: name, Label: name, Dir: o.Dir, Files: project.Files,
+			ID: "compose:" + name, Kind: Compose, Name: name, Label: name, Dir: project.Dir, Files: project.Files,
 			Inline: b.DockerfileInline, Context: b.Context, Remote: isRemote(b.Context), Target: b.Target, Args: map[string]string{},
-			Platforms: b.Platforms, NoCache: b.NoCache, NoCacheFilter: b.NoCacheFilter, Profiles: s.Profiles, Tags: b.Tags,
+			Platforms: composePlatforms(&s, env), NoCache: b.NoCache, NoCacheFilter: b.NoCacheFilter, Profiles: s.Profiles, Tags: b.Tags,
 			Contexts: maps.Clone(map[string]string(b.AdditionalContexts)),
 		}
 		if s.Image != "" && !slices.Contains(e.Tags, s.Image) {
@@ -107,81 +105,128 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 	return project, nil
 }
 
-// composeEnv is what variables stand for: the environment, and for what that has not .env.
-func (o Options) composeEnv() (types.Mapping, []string, error) {
-	env := types.Mapping(o.env())
-	files := o.EnvFiles
-	if files == nil {
-		if off, _ := strconv.ParseBool(env[consts.ComposeDisableDefaultEnvFile]); off {
-			return env, nil, nil
-		}
-		if !o.exists(o.abs(".env")) {
-			return env, nil, nil
-		}
-		files = []string{".env"}
+// composePlatforms are those that a service is built for (applyPlatforms of docker/compose's cmd/compose/options.go).
+func composePlatforms(s *types.ServiceConfig, env types.Mapping) []string {
+	if own := cmp.Or(s.Platform, env["DOCKER_DEFAULT_PLATFORM"]); own != "" && len(s.Build.Platforms) == 0 {
+		return []string{own}
 	}
-	var read []string
+	return s.Build.Platforms
+}
+
+// composeProject is a project that is looked for, as docker compose does (toProjectOptions of its cmd/compose/compose.go and
+// compose-go's cli/options.go).
+type composeProject struct {
+	Options
+	files    []string      // absolute
+	env      types.Mapping // what variables stand for
+	envFiles []string      // that were read, absolute
+}
+
+// dir is the project's directory: the one that is given, else that of the first file, else where the command runs.
+func (p *composeProject) dir() string {
+	switch {
+	case p.Project != "":
+		return p.abs(p.Project)
+	case len(p.files) > 0:
+		return filepath.Dir(p.files[0])
+	}
+	return p.Dir
+}
+
+func (p *composeProject) find() error {
+	if list := p.env[composeEnvFiles]; p.EnvFiles == nil && list != "" {
+		p.EnvFiles = strings.Split(list, ",")
+	}
+	if err := p.setFiles(p.Files); err != nil {
+		return err
+	}
+	// Where the command runs there may be a .env that names the files, and beside those another one.
+	if err := p.readEnv(); err != nil {
+		return err
+	}
+	if list, ok := p.env[consts.ComposeFilePath]; ok && len(p.files) == 0 {
+		if err := p.setFiles(strings.Split(list, cmp.Or(p.env[consts.ComposePathSeparator], string(os.PathListSeparator)))); err != nil {
+			return err
+		}
+	}
+	if len(p.files) == 0 && !p.findDefault() {
+		return fmt.Errorf("%s: %w", p.Dir, ErrNoFile)
+	}
+	return p.readEnv()
+}
+
+func (p *composeProject) setFiles(names []string) error {
+	for _, file := range names {
+		if file = p.abs(file); !p.exists(file) {
+			return &Error{File: file, Err: os.ErrNotExist}
+		}
+		p.files = append(p.files, file)
+	}
+	return nil
+}
+
+// findDefault takes the first of the default files, and its override, of the nearest directory that has one.
+func (p *composeProject) findDefault() bool {
+	for dir := p.dir(); ; dir = filepath.Dir(dir) {
+		for _, names := range [][]string{composeNames, composeOverrideNames} {
+			i := slices.IndexFunc(names, func(name string) bool { return p.exists(filepath.Join(dir, name)) })
+			if i < 0 {
+				break
+			}
+			p.files = append(p.files, filepath.Join(dir, names[i]))
+		}
+		if len(p.files) > 0 {
+			return true
+		}
+		if p.Here || dir == filepath.Dir(dir) {
+			return false
+		}
+	}
+}
+
+// readEnv adds the variables of the env files that are not set.
+func (p *composeProject) readEnv() error {
+	files := p.EnvFiles
+	if files == nil {
+		off, _ := strconv.ParseBool(p.env[consts.ComposeDisableDefaultEnvFile])
+		file := filepath.Join(p.dir(), ".env")
+		if off || !p.exists(file) {
+			return nil
+		}
+		files = []string{file}
+	}
 	found := map[string]string{}
 	for _, file := range files {
-		file = o.abs(file)
-		text, err := o.read(file)
+		file = p.abs(file)
+		text, err := p.read(file)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		read = append(read, file)
+		if !slices.Contains(p.envFiles, file) {
+			p.envFiles = append(p.envFiles, file)
+		}
 		vars, err := dotenv.UnmarshalBytesWithLookup(text, func(k string) (string, bool) {
-			v, ok := env[k]
+			v, ok := p.env[k]
 			if !ok {
 				v, ok = found[k]
 			}
 			return v, ok
 		})
 		if err != nil {
-			return nil, nil, &Error{File: file, Err: err}
+			return &Error{File: file, Err: err}
 		}
 		maps.Copy(found, vars)
 	}
 	for k, v := range found {
-		if _, set := env[k]; !set {
-			env[k] = v
+		if _, set := p.env[k]; !set {
+			p.env[k] = v
 		}
 	}
-	return env, read, nil
+	return nil
 }
 
-// composeFiles finds the files: those that are named, else those of COMPOSE_FILE, else the first default with its override.
-func (o Options) composeFiles(env types.Mapping) ([]string, error) {
-	var files []string
-	named := o.Files
-	if list, ok := env[consts.ComposeFilePath]; ok && len(named) == 0 {
-		sep := env[consts.ComposePathSeparator]
-		if sep == "" {
-			sep = string(os.PathListSeparator)
-		}
-		named = strings.Split(list, sep)
-	}
-	for _, file := range named {
-		file = o.abs(file)
-		if !o.exists(file) {
-			return nil, &Error{File: file, Err: os.ErrNotExist}
-		}
-		files = append(files, file)
-	}
-	if len(files) > 0 {
-		return files, nil
-	}
-	for _, names := range [][]string{composeNames, composeOverrideNames} {
-		i := slices.IndexFunc(names, func(name string) bool { return o.exists(o.abs(name)) })
-		if i < 0 {
-			break
-		}
-		files = append(files, o.abs(names[i]))
-	}
-	if files == nil {
-		return nil, fmt.Errorf("%s: %w", o.Dir, ErrNoFile)
-	}
-	return files, nil
-}
+// composeEnvFiles is the variable that names the env files (docker/compose cmd/compose/compose.go).
+const composeEnvFiles = "COMPOSE_ENV_FILES"
 
 // noRemotes refuses what would have to be fetched.
 type noRemotes struct{}

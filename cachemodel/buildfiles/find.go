@@ -26,7 +26,7 @@ func Find(ctx context.Context, root, dockerfile string, o Options) (projects []*
 			return nil, []error{ctx.Err()}
 		}
 		at := o
-		at.Dir = dir
+		at.Dir, at.Here = dir, true
 		p, err := ReadCompose(ctx, at)
 		projects, problems = collect(projects, problems, p, err)
 		p, err = ReadBake(ctx, at)

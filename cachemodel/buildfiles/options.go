@@ -74,7 +74,7 @@ func ContextName(name string) string {
 func (e *Entry) Before(ctx context.Context, rev string, o Options, explicit baseline.Options) (cachemodel.Settings, map[string]string) {
 	then := *e
 	if rev != "" {
-		o.Dir, o.Files = e.Dir, nil
+		o.Dir, o.Files, o.Here = e.Dir, nil, true
 		o.Read = func(path string) ([]byte, error) {
 			text, err := gittree.ReadFile(ctx, path, rev)
 			if errors.Is(err, gittree.ErrNotInRevision) {

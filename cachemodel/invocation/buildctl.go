@@ -54,14 +54,14 @@ func buildctl(c *command) ([]Build, error) {
 			continue
 		}
 		if !ok {
-			return nil, notRecordable("--opt %q is not NAME=VALUE", opt)
+			return nil, notRecordable("an --opt is not NAME=VALUE")
 		}
 		opts[k] = v
 	}
 	for _, local := range p.all("local") {
 		k, v, ok := strings.Cut(local, "=")
 		if !ok {
-			return nil, notRecordable("--local %q is not NAME=DIRECTORY", local)
+			return nil, notRecordable("a --local is not NAME=DIRECTORY")
 		}
 		locals[k] = v
 	}
@@ -75,7 +75,7 @@ func buildctl(c *command) ([]Build, error) {
 	// An option may name a remote context; a local one always has this name (dockerui.initContext).
 	const context = "context"
 	if where := opts[option(opts["contextkey"], context)]; isRemote(where) {
-		return nil, notRecordable("its context is remote (%s)", where)
+		return nil, notRecordable("its context is remote (%s)", shown(where))
 	}
 	fileName := option(opts["dockerfilekey"], "dockerfile")
 	contextDir, ok := locals[context]

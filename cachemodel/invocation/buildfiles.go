@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -63,18 +62,12 @@ func compose(c *command) ([]Build, error) {
 	if p.is("print") || p.is("check") || p.is("dry-run") || global.is("dry-run") {
 		return nil, fmt.Errorf("%w: it only checks or describes", ErrNoBuild)
 	}
-	options := buildfiles.Options{Dir: c.dir, Env: c.environ(), Files: global.all("file"), EnvFiles: global.all("env-file")}
+	options := buildfiles.Options{
+		Dir: c.dir, Env: c.environ(), Files: global.all("file"), EnvFiles: global.all("env-file"),
+		Project: cmp.Or(global.last("project-directory"), global.last("workdir")),
+	}
 	if slices.Contains(options.Files, "-") {
 		return nil, notRecordable("its Compose file comes from the standard input")
-	}
-	for i, file := range options.Files {
-		options.Files[i] = c.abs(file)
-	}
-	if len(options.Files) > 0 { // paths in the files are relative to the folder of the first
-		options.Dir = filepath.Dir(options.Files[0])
-	}
-	if dir := cmp.Or(global.last("project-directory"), global.last("workdir")); dir != "" {
-		options.Dir = c.abs(dir)
 	}
 	project, err := buildfiles.ReadCompose(context.Background(), options)
 	if err != nil {
@@ -85,15 +78,26 @@ func compose(c *command) ([]Build, error) {
 		return nil, notRecordable("%v", err)
 	}
 	if len(p.rest) == 0 {
-		entries = withProfiles(project.Entries, slices.Concat(global.all("profile"), strings.Split(c.env["COMPOSE_PROFILES"], ",")))
+		profiles := global.all("profile")
+		if len(profiles) == 0 {
+			for name := range strings.SplitSeq(project.Env["COMPOSE_PROFILES"], ",") {
+				profiles = append(profiles, strings.TrimSpace(name))
+			}
+		}
+		entries = withProfiles(project.Entries, profiles)
 	}
-	args, err := c.buildArgs(p.all("build-arg"))
-	if err != nil {
-		return nil, err
-	}
+	entries = withBases(entries, project.Entries)
 	return c.entries(entries, c.builder(p, ""), func(s *cachemodel.Settings) {
-		for k, v := range args {
-			s.Args[k] = v
+		for _, kv := range p.all("build-arg") {
+			k, v, ok := strings.Cut(kv, "=")
+			if !ok {
+				v, ok = project.Env[k]
+			}
+			if ok {
+				s.Args[k] = v
+			} else {
+				delete(s.Args, k)
+			}
 		}
 		s.NoCache = s.NoCache || p.is("no-cache")
 		if c.classic() {
@@ -108,6 +112,22 @@ func withProfiles(all []buildfiles.Entry, profiles []string) []buildfiles.Entry 
 		return len(e.Profiles) > 0 && !slices.Contains(profiles, "*") &&
 			!slices.ContainsFunc(e.Profiles, func(name string) bool { return slices.Contains(profiles, name) })
 	})
+}
+
+// withBases adds the services that others are built on, which are built too (addBuildDependencies of docker/compose).
+func withBases(entries, all []buildfiles.Entry) []buildfiles.Entry {
+	entries = slices.Clone(entries)
+	for i := 0; i < len(entries); i++ {
+		for _, where := range entries[i].Contexts {
+			name, ok := strings.CutPrefix(where, "service:")
+			is := func(e buildfiles.Entry) bool { return e.Name == name }
+			if at := slices.IndexFunc(all, is); ok && at >= 0 && !slices.ContainsFunc(entries, is) {
+				entries = append(entries, all[at])
+			}
+		}
+	}
+	slices.SortFunc(entries, func(a, b buildfiles.Entry) int { return cmp.Compare(a.Name, b.Name) })
+	return entries
 }
 
 // environ is the environment as a list.
@@ -137,11 +157,14 @@ func (c *command) entries(entries []buildfiles.Entry, builder string, also func(
 			b.Settings.Engine = cachemodel.BuildKit
 		}
 		also(&b.Settings)
+		if b.Settings.Engine != cachemodel.Classic { // compose hands its builds to bake
+			c.sourceDateEpoch(b.Settings.Args)
+		}
 		switch {
 		case e.Inline != "":
 			b.Problem = notRecordable("its Dockerfile stands in the build file")
 		case e.Remote:
-			b.Problem = notRecordable("its context is remote (%s)", e.Context)
+			b.Problem = notRecordable("its context is remote (%s)", shown(e.Context))
 		case e.Dockerfile == "":
 			b.Problem = notRecordable("its Dockerfile is no local file")
 		}

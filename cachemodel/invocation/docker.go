@@ -127,7 +127,7 @@ func (c *command) dockerBuild(builder string, classic bool) ([]Build, error) {
 	}
 	switch file := p.last("file"); {
 	case strings.HasPrefix(file, "http://"), strings.HasPrefix(file, "https://"):
-		return nil, notRecordable("its Dockerfile is remote (%s)", file)
+		return nil, notRecordable("its Dockerfile is remote (%s)", shown(file))
 	case file == "":
 		b.Dockerfile = withLowerCase(join(b.ContextDir, "Dockerfile"))
 	case classic:

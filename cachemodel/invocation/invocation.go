@@ -54,6 +54,17 @@ func notRecordable(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrNotRecordable, fmt.Sprintf(format, args...))
 }
 
+// shown is an address for people, without the user, password and query, in any of which a secret may stand.
+func shown(address string) string {
+	address = credentials.ReplaceAllString(address, "$1•••@")
+	if path, _, ok := strings.Cut(address, "?"); ok {
+		return path + "?•••"
+	}
+	return address
+}
+
+var credentials = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://)[^/@]*@`)
+
 // tools is the table of programs, one file each.
 var tools = map[string]func(*command) ([]Build, error){
 	"docker":         docker,
@@ -195,7 +206,7 @@ func (c *command) buildArgs(list []string) (map[string]string, error) {
 	for _, kv := range list {
 		k, v, ok := strings.Cut(kv, "=")
 		if k == "" {
-			return nil, notRecordable("--build-arg %q has no name", kv)
+			return nil, notRecordable("a --build-arg has no name")
 		}
 		if !ok {
 			if v, ok = c.env[k]; !ok {
@@ -223,7 +234,7 @@ func (c *command) namedContexts(b *Build, list []string) error {
 			continue
 		}
 		if !ok {
-			return notRecordable("--build-context %q is not NAME=PLACE", kv)
+			return notRecordable("a --build-context is not NAME=PLACE")
 		}
 		c.namedContext(b, name, where)
 	}
@@ -288,7 +299,7 @@ func (c *command) local(context string) (string, error) {
 	case isDir(dir): // a directory goes before a URL
 		return dir, nil
 	case isRemote(context):
-		return "", notRecordable("its context is remote (%s)", context)
+		return "", notRecordable("its context is remote (%s)", shown(context))
 	}
 	return "", notRecordable("its context %s is no directory", context)
 }

@@ -60,6 +60,15 @@ target "tests" {
   no-cache = true
 }
 `)
+	write(t, filepath.Join(dir, "far/docker-compose.yml"), `services:
+  api:
+    build: {context: ../app, args: {V: "${V:-none}", FAR: "${FAR:-none}", W: }, additional_contexts: {base: "service:common"}}
+    platform: ${PLATFORM:-}
+  common: {build: ../lower, profiles: [all]}
+`)
+	write(t, filepath.Join(dir, "far/.env"), "FAR=env\nCOMPOSE_PROFILES=all\n")
+	write(t, filepath.Join(dir, "far/away/.env"), "V=away\nFAR=away\n")
+	write(t, filepath.Join(dir, "far/other.env"), "V=other\nPLATFORM=linux/arm64\n")
 	write(t, filepath.Join(dir, "args.conf"), "# versions\nA=1\n\nB=2\nHOME_ARG\n")
 	const path = "testdata/commands.txt"
 	text, err := os.ReadFile(path)

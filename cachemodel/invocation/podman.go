@@ -107,7 +107,7 @@ func (c *command) buildahBuild(layers bool) ([]Build, error) {
 	case len(files) == 1 && files[0] == "-":
 		return nil, notRecordable("its Dockerfile comes from the standard input")
 	case len(files) == 1 && isRemote(files[0]):
-		return nil, notRecordable("its Dockerfile is remote (%s)", files[0])
+		return nil, notRecordable("its Dockerfile is remote (%s)", shown(files[0]))
 	case len(p.rest) == 1:
 		if b.ContextDir, err = c.local(p.rest[0]); err != nil {
 			return nil, err
