@@ -7,7 +7,6 @@ hook -group lsp-filetype-dockerfile global BufSetOption filetype=dockerfile %{
         args = ["serve", "--stdio"]
         settings_section = "layerwise"
         [layerwise.settings.layerwise]
-        engine = "buildkit"
         baseline = "auto"
     }
 }

@@ -122,7 +122,7 @@ vim.o.hidden = true
 vim.cmd('filetype on')
 
 -- The marks, under BuildKit.
-open('shop/Dockerfile', { engine = 'buildkit' })
+open('shop/Dockerfile')
 equal('marks of a file that is as it was built', 'ccc  cccc c cc  ', signs)
 equal('the status line', '10 of 10 cached · git HEAD', layerwise.summary)
 eventually('a lens above the stage', function()

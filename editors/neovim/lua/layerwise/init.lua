@@ -7,7 +7,7 @@ local M = {}
 local defaults = {
   cmd = { 'layerwise', 'serve', '--stdio' },
   --- The server's settings; `layerwise` in front of their names is left out.
-  settings = { engine = 'buildkit', baseline = 'auto', codeLens = true },
+  settings = { baseline = 'auto', codeLens = true },
   --- The sign of each kind of step, one or two cells wide; false for no signs.
   signs = { cached = '✓', rebuilt = '↻', uncertain = '◌' },
   --- Whether to write at the end of a line why it is rebuilt.
