@@ -46,26 +46,50 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 			}
 		}
 	}
+	gainless := false // nothing is known to be better
 	if wanted(protocol.CodeActionKindRefactorRewrite) {
-		rewrites := rewritesOf(ctx, snap.file, snap.engine, snap.world)
-		var all []source.Edit
+		rewrites := rewritesOf(ctx, snap.file, snap.engine, snap.world, reorder.Known)
+		offer := func(r reorder.Rewrite, isPreferred bool) {
+			action := add(graded(r), protocol.CodeActionKindRefactorRewrite, r.Edits)
+			action.IsPreferred = &isPreferred
+			snap.annotate(action.Edit, graded(r), r.Explanation, r.Grade != reorder.Proved)
+		}
+		all := reorder.Rewrite{Title: fmt.Sprintf("Reorder all %d stages for fewer rebuilds", len(rewrites)), Grade: reorder.Proved}
 		for _, rewrite := range rewrites {
-			all = append(all, rewrite.Edits...)
-			if rewrite.Span.Overlaps(at) {
-				add(graded(rewrite), protocol.CodeActionKindRefactorRewrite, rewrite.Edits).IsPreferred = preferred(rewrite.Grade == reorder.Proved)
+			all.Edits = append(all.Edits, rewrite.Edits...)
+			all.Explanation += rewrite.Explanation + "\n"
+			if rewrite.Grade != reorder.Proved {
+				all.Grade = rewrite.Grade
+			}
+			if !rewrite.Span.Overlaps(at) {
+				continue
+			}
+			offer(rewrite, rewrite.Grade == reorder.Proved)
+			for _, part := range rewrite.Parts { // one of several improvements
+				part.Title = "Only " + strings.ToLower(part.Title[:1]) + part.Title[1:]
+				offer(part, false)
 			}
 		}
 		if len(rewrites) > 1 {
-			add(fmt.Sprintf("Reorder all %d stages for fewer rebuilds", len(rewrites)), protocol.CodeActionKindRefactorRewrite, all).IsPreferred = preferred(false)
+			offer(all, false)
 		}
-		if len(rewrites) == 0 && len(p.Context.Only) > 0 && snap.can.disabledActions {
+		gainless = len(rewrites) == 0
+		if gainless && len(p.Context.Only) > 0 && snap.can.disabledActions {
 			action := add("Reorder for fewer rebuilds", protocol.CodeActionKindRefactorRewrite, nil)
 			action.Edit = nil
 			action.Disabled = protocol.CodeActionDisabled{Reason: whyNoRewrite(snap.file, snap.engine)}
 		}
 	}
 	if wanted(fixAll) {
-		if edits := snap.safeEdits(); len(edits) > 0 {
+		edits := snap.safeEdits()
+		if !gainless {
+			for _, rewrite := range rewritesOf(ctx, snap.file, snap.engine, snap.world, reorder.Proved) {
+				if rewrite.Grade == reorder.Proved && !touches(edits, rewrite.Edits) {
+					edits = append(edits, rewrite.Edits...)
+				}
+			}
+		}
+		if len(edits) > 0 {
 			add("Apply all safe fixes", fixAll, edits)
 		}
 	}
@@ -80,17 +104,41 @@ func graded(r reorder.Rewrite) string {
 	return r.Title + " (" + string(r.Grade) + ")"
 }
 
-func preferred(is bool) *bool { return &is }
+// annotate says in an edit what it does, for the preview of an editor that shows such annotations; with confirm it asks the user.
+func (snap *snapshot) annotate(edit *protocol.WorkspaceEdit, label, description string, confirm bool) {
+	if !snap.can.annotations || len(edit.DocumentChanges) == 0 {
+		return
+	}
+	const id = "change"
+	note := protocol.ChangeAnnotation{Label: label, Description: &description}
+	if confirm {
+		note.NeedsConfirmation = &confirm
+	}
+	edit.ChangeAnnotations = map[protocol.ChangeAnnotationIdentifier]protocol.ChangeAnnotation{id: note}
+	for _, change := range edit.DocumentChanges {
+		if change, ok := change.(*protocol.TextDocumentEdit); ok {
+			for i, element := range change.Edits {
+				if plain, ok := element.(*protocol.TextEdit); ok {
+					change.Edits[i] = &protocol.AnnotatedTextEdit{TextEdit: *plain, AnnotationID: id}
+				}
+			}
+		}
+	}
+}
+
+// touches reports whether some edits are of the same text as others.
+func touches(some, others []source.Edit) bool {
+	return slices.ContainsFunc(some, func(e source.Edit) bool {
+		return slices.ContainsFunc(others, func(o source.Edit) bool { return e.Span.Overlaps(o.Span) })
+	})
+}
 
 // safeEdits are the edits of every preferred fix; of fixes that touch the same text the first counts.
 func (snap *snapshot) safeEdits() []source.Edit {
 	var all []source.Edit
 	for _, finding := range snap.findings() {
 		for _, fix := range finding.Fixes {
-			clashes := slices.ContainsFunc(fix.Edits, func(e source.Edit) bool {
-				return slices.ContainsFunc(all, func(o source.Edit) bool { return e.Span.Overlaps(o.Span) })
-			})
-			if fix.Preferred && !clashes {
+			if fix.Preferred && !touches(all, fix.Edits) {
 				all = append(all, fix.Edits...)
 				break
 			}

@@ -113,22 +113,8 @@ func rename(_ context.Context, snap *snapshot, p *protocol.RenameParams) (*proto
 		return nil, refused(err)
 	}
 	edit := snap.workspaceEdit(r.Edits)
-	if len(r.Beyond) == 0 || !snap.can.annotations || len(edit.DocumentChanges) == 0 {
-		return edit, nil
-	}
-	const id = "rename"
-	description := strings.Join(r.Beyond, " ")
-	edit.ChangeAnnotations = map[protocol.ChangeAnnotationIdentifier]protocol.ChangeAnnotation{
-		id: {Label: "Rename " + r.Symbol.Name + " to " + p.NewName, Description: &description},
-	}
-	for _, change := range edit.DocumentChanges {
-		if change, ok := change.(*protocol.TextDocumentEdit); ok {
-			for i, element := range change.Edits {
-				if plain, ok := element.(*protocol.TextEdit); ok {
-					change.Edits[i] = &protocol.AnnotatedTextEdit{TextEdit: *plain, AnnotationID: id}
-				}
-			}
-		}
+	if len(r.Beyond) > 0 {
+		snap.annotate(edit, "Rename "+r.Symbol.Name+" to "+p.NewName, strings.Join(r.Beyond, " "), false)
 	}
 	return edit, nil
 }

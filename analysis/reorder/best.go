@@ -3,6 +3,7 @@ package reorder
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -105,10 +106,63 @@ func (m *Model) stage(ctx context.Context, file *dockerfile.File, i int, stages 
 		}
 	}
 	best = settle(best, above, worth(now.cost))
-	if now.cost-best.cost < leastSaving || now.cost-best.cost < now.cost/leastShare {
+	if !gains(&now, &best) {
 		return Rewrite{}, false
 	}
-	return m.rewrite(file, stage, &now, &best)
+	whole, ok := m.rewrite(file, stage, &now, &best)
+	if !ok {
+		return Rewrite{}, false
+	}
+	for _, alone := range m.alone(file, stage, all, &best, stages, least) {
+		if alone.order = search(ctx, alone.items, above); alone.order == nil {
+			break
+		}
+		alone.cost, alone.runs = costOf(alone.items, alone.order, above)
+		alone = settle(alone, above, worth(now.cost))
+		if part, ok := m.rewrite(file, stage, &now, &alone); ok && gains(&now, &alone) && !slices.ContainsFunc(append(whole.Parts, whole), func(o Rewrite) bool { return slices.Equal(o.Edits, part.Edits) }) {
+			whole.Parts = append(whole.Parts, part)
+		}
+	}
+	return whole, true
+}
+
+// gains reports whether a plan saves enough to be offered.
+func gains(now, then *plan) bool {
+	return now.cost-then.cost >= leastSaving && now.cost-then.cost >= now.cost/leastShare
+}
+
+// alone gives, for each split and each move of the best plan, the plan in which nothing else may change its place.
+func (m *Model) alone(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, best *plan, stages []builds, least Grade) (plans []plan) {
+	moved := movedOf(*best)
+	if len(best.splits) == 0 && len(moved) < 2 {
+		return nil
+	}
+	add := func(chosen []split, of int) {
+		p := m.plan(file, stage, all, chosen, stages, least)
+		for b := range p.entries {
+			for a := range b {
+				free := p.entries[a].of == of || p.entries[b].of == of || p.entries[a].copy || p.entries[b].copy
+				if !free && !slices.Contains(p.items[b].before, a) {
+					p.items[b].before = append(p.items[b].before, a)
+				}
+			}
+		}
+		plans = append(plans, p)
+	}
+	runs := map[int][]split{}
+	for _, s := range best.splits {
+		runs[s.run] = append(runs[s.run], s)
+	}
+	for _, run := range slices.Sorted(maps.Keys(runs)) {
+		add(runs[run], run)
+	}
+	for _, k := range moved {
+		e := best.entries[k]
+		if e.text == "" && !slices.ContainsFunc(best.splits, func(s split) bool { return s.copy == e.of || s.run == e.of }) {
+			add(nil, e.of)
+		}
+	}
+	return plans
 }
 
 // worth is what a single change must save at least.
@@ -340,7 +394,8 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	if len(moved) > len(titles)+len(best.splits) && len(best.splits) == 0 {
 		r.Title += ", ..."
 	}
-	reasons = append(reasons, m.gain(now, best)...)
+	r.gains = m.gain(now, best)
+	reasons = append(reasons, r.gains...)
 	if grade == Known {
 		reasons = append(reasons, "The image stays the same if these facts hold:")
 		for _, f := range facts {
@@ -447,7 +502,7 @@ func (m *Model) gain(now, best *plan) (lines []string) {
 		if m.Changes != nil {
 			lines = append(lines, fmt.Sprintf("%d of the last %d commits would have re-run %s; today %d.", s.is, m.builds(), brief(s.in), s.was))
 		} else {
-			lines = append(lines, fmt.Sprintf("About %d of 100 builds would re-run %s; today %d. No history is at hand: sources are taken to change at 80 of 100 builds, manifests at 10.", s.is, brief(s.in), s.was))
+			lines = append(lines, fmt.Sprintf("About %d of 100 builds would re-run %s; today %d. No history is at hand: the whole context is taken to change at 90 of 100 builds, folders at 80, manifests at 10.", s.is, brief(s.in), s.was))
 		}
 	}
 	return lines

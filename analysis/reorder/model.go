@@ -49,7 +49,8 @@ func prior(context effects.Context, sources []string) []uint64 {
 		switch {
 		case slices.Contains(manifests, base), strings.HasPrefix(base, "requirements") && strings.HasSuffix(base, ".txt"), strings.HasPrefix(base, "package") && strings.HasSuffix(base, ".json"), strings.HasPrefix(base, "constraints") && strings.HasSuffix(base, ".txt"),
 			strings.HasSuffix(base, "proj"), strings.HasSuffix(base, ".sln"), strings.HasSuffix(base, ".slnx"), strings.HasSuffix(base, ".props"), strings.HasSuffix(base, ".cabal"):
-			add(75, 85)
+			at := 74 + 2*ecosystem(base) // so that those of two package managers are kept apart
+			add(at, at+10)
 		case strings.Contains(base, ".") && base != "." && !strings.HasSuffix(src, "/") && !strings.ContainsAny(base, "*?[") && (context == nil || context.List(path.Clean(src)) == nil):
 			add(84, 89)
 		default:
@@ -60,6 +61,16 @@ func prior(context effects.Context, sources []string) []uint64 {
 		}
 	}
 	return set
+}
+
+// ecosystem tells the manifests of Node.js, of Python and of others apart.
+func ecosystem(manifest string) int {
+	for i, starts := range []string{"package npm yarn pnpm bun .npmrc .yarnrc", "requirements constraints Pipfile pyproject poetry uv pdm setup environment"} {
+		if slices.ContainsFunc(strings.Fields(starts), func(start string) bool { return strings.HasPrefix(manifest, start) }) {
+			return i
+		}
+	}
+	return 2
 }
 
 // changes gives the builds at which an instruction changes by itself. stages are the sets of the stages above.

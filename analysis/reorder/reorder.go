@@ -41,6 +41,18 @@ type Rewrite struct {
 	// Before and After are what all builds of the model cost with the stage as it is and with the rewrite, in seconds; 0
 	// where nothing was counted.
 	Before, After float64
+	// Parts are the improvements that the rewrite is made of and that gain something each alone, if there is more than one. Only
+	// one of them can be applied, or else the whole rewrite.
+	Parts []Rewrite
+	gains []string // the sentences of the explanation that say how often steps run
+}
+
+// Gain says in one sentence what is gained most: how often a step would have run, and runs today. It is "" where nothing was counted.
+func (r *Rewrite) Gain() string {
+	if len(r.gains) == 0 {
+		return ""
+	}
+	return r.gains[0]
 }
 
 // Suggest returns the rewrites of file that gain something with the engine, at most one per stage, in order. Their
@@ -49,11 +61,17 @@ func Suggest(file *dockerfile.File, engine Engine) []Rewrite {
 	if engine != Classic || broken(file) {
 		return nil
 	}
+	alone := make([]change, len(file.Stages)) // joined without being raised
+	for i := range alone {
+		alone[i] = join(file, i)
+	}
 	// What is raised from between two ENVs lets them be joined, so first all is raised and then joined.
 	changes := make([]change, len(file.Stages))
+	parts := make([][]change, len(file.Stages))
 	var raised, all []source.Edit
 	for i := range changes {
 		changes[i] = raise(file, i)
+		parts[i] = []change{changes[i], alone[i]}
 		raised = append(raised, changes[i].edits...)
 	}
 	slices.SortStableFunc(raised, byStart)
@@ -76,7 +94,13 @@ func Suggest(file *dockerfile.File, engine Engine) []Rewrite {
 	var rewrites []Rewrite
 	for i, c := range changes {
 		if len(c.edits) > 0 {
-			rewrites = append(rewrites, c.rewrite(i, file.Stages[i].Span))
+			r := c.rewrite(i, file.Stages[i].Span)
+			for _, part := range parts[i] {
+				if len(parts[i][0].edits) > 0 && len(parts[i][1].edits) > 0 {
+					r.Parts = append(r.Parts, part.rewrite(i, file.Stages[i].Span))
+				}
+			}
+			rewrites = append(rewrites, r)
 		}
 	}
 	return rewrites
@@ -147,6 +171,7 @@ func (c change) and(o change) change {
 
 func (c change) rewrite(stage int, span source.Span) Rewrite {
 	title := strings.Join(c.titles, ", ")
+	slices.SortStableFunc(c.edits, byStart)
 	reasons := append(c.reasons, "The first build after this change runs everything below it once more.")
 	return Rewrite{
 		Title:       strings.ToUpper(title[:1]) + title[1:] + " (classic builder)",

@@ -68,6 +68,7 @@ var All = []*Rule{
 	WorkdirRelativePath,
 	AddWithoutChecksum,
 	AlmostJSON,
+	BetterOrder,
 	CopyBeforeInstall,
 	CopyWithoutLink,
 	EarlyCopy,
@@ -131,6 +132,8 @@ type Options struct {
 	Shell *Shell
 	// ShellCheck returns what ShellCheck has found in a script, nothing if it has not been asked yet; nil if it is not used.
 	ShellCheck func(ShellScript) []ShellRemark
+	// Orders finds better orders of the instructions; nil if they are not asked for.
+	Orders Orders
 }
 
 // Code is what a finding is called, and the address of the page about it.

@@ -23,7 +23,7 @@ func checkText(text string) []analysis.Finding { return checkIn(nil, text) }
 
 // checkIn is checkText with what is known of the build context.
 func checkIn(context *Context, text string) []analysis.Finding {
-	return Check(dockerfile.Parse(source.New(text), nil), Options{Ignore: ignoreTmp{}, Shell: &Shell{}, Context: context, ShellCheck: unquotedFiles})
+	return Check(dockerfile.Parse(source.New(text), nil), Options{Ignore: ignoreTmp{}, Shell: &Shell{}, Context: context, ShellCheck: unquotedFiles, Orders: sourcesLast})
 }
 
 // unquotedFiles is the ShellCheck of all tests.
@@ -35,6 +35,18 @@ func unquotedFiles(s ShellScript) []ShellRemark {
 	from, to := at+1, at+len(" $FILES")
 	return []ShellRemark{{From: from, To: to, Code: "SC2086", Severity: analysis.Information, Message: "Double quote to prevent globbing and word splitting.",
 		Edits: []source.Edit{{Span: source.Span{Start: from, End: from}, NewText: `"`}, {Span: source.Span{Start: to, End: to}, NewText: `"`}}}}
+}
+
+// sourcesLast is the search for an order of all tests.
+func sourcesLast(file *dockerfile.File) []Order {
+	const sources = "COPY src ./src\n"
+	text := file.Text.String()
+	at := strings.Index(text, sources)
+	if at < 0 || !strings.Contains(text[at:], "npm ci") {
+		return nil
+	}
+	return []Order{{Title: "Move COPY src ./src below RUN npm ci", Message: "10 of 100 builds would re-run RUN npm ci; today 90",
+		Edits: []source.Edit{{Span: source.Span{Start: at, End: at + len(sources)}}, {Span: source.Span{Start: len(text), End: len(text)}, NewText: sources}}}}
 }
 
 // ignoreTmp is the ignore file of all tests.

@@ -23,7 +23,8 @@ const checkHelp = `Check Dockerfiles for mistakes, and mend those that can be me
 PATH is a file or a folder (default: the current folder), which is searched for Dockerfiles as editors recognise them:
   ` + dockerfile.Names + ` (in any letter case).
 .git and node_modules are left out. Nothing is built and no network is used. If ShellCheck (the program shellcheck) is
-installed, it is run on the commands of RUN; its findings have its codes, such as SC2086.
+installed, it is run on the commands of RUN; its findings have its codes, such as SC2086. A better order of the instructions, which
+layerwise reorder explains, is a finding (better-order) too, with the Dockerfile's folder as the build context.
 
 A .layerwise.yaml in the folder of a Dockerfile or above, up to the root of the Git repository, says how bad findings are:
   rules:
@@ -50,6 +51,7 @@ that it has applied, with the lines of the file as it was at that time; "finding
 
 func newCheck() *cobra.Command {
 	var fix, shellCheck bool
+	var history int
 	var format string
 	cmd := &cobra.Command{
 		Use:   "check [PATH...]",
@@ -67,7 +69,7 @@ func newCheck() *cobra.Command {
 			if shellCheck {
 				ask = shellcheck.Find()
 			}
-			report := check(cmd.Context(), args, fix, ask)
+			report := check(cmd.Context(), args, fix, ask, history)
 			if err := print(cmd.OutOrStdout(), report); err != nil {
 				return err
 			}
@@ -82,6 +84,7 @@ func newCheck() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&fix, "fix", false, "apply the preferred fixes to the files")
 	cmd.Flags().BoolVar(&shellCheck, "shellcheck", true, "also run shellcheck on the commands of RUN, if it is installed")
+	cmd.Flags().IntVar(&history, "history", 100, "how many commits a better order is judged by; 0 looks for none")
 	cmd.Flags().StringVar(&format, "format", "text", "text, json, sarif or github")
 	return cmd
 }
@@ -126,8 +129,8 @@ func (r checkReport) count(severity analysis.Severity) int {
 }
 
 // check checks the files and folders, and applies preferred fixes to them if it is told to; shellCheck is the program of that name,
-// "" for none.
-func check(ctx context.Context, paths []string, fix bool, shellCheck string) checkReport {
+// "" for none; history is how many commits a better order is judged by.
+func check(ctx context.Context, paths []string, fix bool, shellCheck string, history int) checkReport {
 	var report checkReport
 	files, failures := findDockerfiles(paths)
 	report.failures = failures
@@ -142,6 +145,9 @@ func check(ctx context.Context, paths []string, fix bool, shellCheck string) che
 		checked := checkedFile{path: path, text: source.New(content)}
 		opts := options.of(path)
 		opts.ShellCheck = func(s rules.ShellScript) []rules.ShellRemark { return remarks[s] }
+		if history > 0 {
+			opts.Orders = betterOrders(ctx, path, history)
+		}
 		if fix {
 			checked.text, checked.fixed = fixAll(checked.text, opts)
 			if fixed := checked.text.String(); fixed != content {

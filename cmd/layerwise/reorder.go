@@ -11,6 +11,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/reorder"
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
@@ -27,8 +28,8 @@ instruction is a step; to BuildKit ENV, CMD and the like are not, so that the an
 one builds the file. Where nothing is gained it says so; the exit code is 0 in either case, and 2 if FILE cannot be read.
 
 For BuildKit it looks for the order that would have cost least over the last commits that git has of the build context
-(--history; 0 reads none). Where there is no history, sources are taken to change at 80 of 100 builds, manifests of package
-managers at 10, other single files at 5. What steps take is what layerwise replay states. An installation that needs only
+(--history; 0 reads none). Where there is no history, the whole context is taken to change at 90 of 100 builds, folders at 80,
+manifests of package managers at 10, other single files at 5. What steps take is what layerwise replay states. An installation that needs only
 some files of a COPY is put above it, with a COPY of those files. Each change has a grade:
   proved  no instruction that changes places reads or writes what another does
   known   it rests on facts about known commands, such as "npm ci reads package.json and its lock file"; they are stated
@@ -173,6 +174,37 @@ func reorderModel(ctx context.Context, file *dockerfile.File, path string, o reo
 	return proposals.Model(dir.Tree(), o.context, file, history, cachemodel.Settings{}, recordedCosts(path)), nil
 }
 
+// betterOrders finds for check what reorder offers for BuildKit. The history is read only where anything is gained without one.
+func betterOrders(ctx context.Context, path string, history int) rules.Orders {
+	var prior, model *reorder.Model
+	load := func(file *dockerfile.File, to **reorder.Model, commits int) bool {
+		if *to == nil {
+			m, err := reorderModel(ctx, file, path, reorderOptions{history: commits, progress: nil})
+			if err != nil {
+				return false // the folder cannot be read, which is told where it matters
+			}
+			*to = &m
+		}
+		return true
+	}
+	return func(file *dockerfile.File) (orders []rules.Order) {
+		if !load(file, &prior, 0) || len(reorder.Best(ctx, file, *prior, reorder.Known)) == 0 || !load(file, &model, history) {
+			return nil
+		}
+		for _, r := range reorder.Best(ctx, file, *model, reorder.Known) {
+			orders = append(orders, rules.Order{Stage: r.Stage, Title: graded(r), Message: r.Title + ": " + r.Gain(), Edits: r.Edits, Proved: r.Grade == reorder.Proved})
+		}
+		return orders
+	}
+}
+
+func graded(r reorder.Rewrite) string {
+	if r.Grade == reorder.Proved {
+		return r.Title
+	}
+	return r.Title + " (" + string(r.Grade) + ")"
+}
+
 // leastHistory is how many builds must be known for them to say more than the prior does.
 const leastHistory = 10
 
@@ -198,10 +230,7 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 	}
 	for _, rewrite := range r.rewrites {
 		at := positionOf(r.file.Text, rewrite.Span.Start)
-		grade := ""
-		if rewrite.Grade != reorder.Proved {
-			grade = " (" + string(rewrite.Grade) + ")"
-		}
+		grade := strings.TrimPrefix(graded(rewrite), rewrite.Title)
 		fmt.Fprintf(w, "%s:%d: %s%s\n", r.path, at.Line, p.paint(p.bold, rewrite.Title), grade)
 		for _, line := range strings.Split(rewrite.Explanation, "\n") {
 			fmt.Fprintf(w, "  %s\n", line)

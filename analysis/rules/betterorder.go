@@ -1,0 +1,45 @@
+package rules
+
+import (
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// BetterOrder hands on the order of instructions that would have rebuilt less.
+var BetterOrder = &Rule{
+	ID:       "better-order",
+	Severity: analysis.Information,
+	Doc: Doc{
+		Summary: "Another order of the instructions rebuilds less, and builds the same image",
+		What: "On the command line only: searches for an order that `layerwise reorder` would offer, by what has changed in the last commits. Editors have it among the refactorings. " +
+			"The fix is preferred, so that `layerwise check --fix` applies it, only if it rests on nothing but the text (grade *proved*).",
+		Why:     "A step is taken from the cache only if all steps above it are: what changes rarely belongs at the front.",
+		Example: "FROM node:22\nWORKDIR /app\nCOPY src ./src\nCOPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\n",
+		Instead: "FROM node:22\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\nCOPY src ./src\n",
+	},
+	check: func(p *pass) {
+		if p.opts.Orders == nil || p.outer != nil {
+			return
+		}
+		for _, o := range p.opts.Orders(p.File) {
+			p.report(p.File.Stages[o.Stage].Instructions[0], analysis.Finding{
+				Span:    p.File.Stages[o.Stage].Instructions[0].Keyword.Span,
+				Message: o.Message,
+				Fixes:   []analysis.Fix{{Title: o.Title, Edits: o.Edits, Preferred: o.Proved}},
+			})
+		}
+	},
+}
+
+// Order is a better order of a stage's instructions.
+type Order struct {
+	Stage   int
+	Title   string
+	Message string // what is gained
+	Edits   []source.Edit
+	Proved  bool // it rests on nothing but the text
+}
+
+// Orders finds better orders for a file.
+type Orders func(*dockerfile.File) []Order
