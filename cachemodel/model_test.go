@@ -1,7 +1,6 @@
 package cachemodel
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,11 +8,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"golang.org/x/tools/txtar"
 )
-
-var update = flag.Bool("update", false, "write the golden verdicts")
 
 // The verdicts on all cases of testdata, of which most state a fact about a builder's cache.
 func TestVerdicts(t *testing.T) {
@@ -30,14 +28,14 @@ func TestVerdicts(t *testing.T) {
 		for _, c := range cases {
 			t.Run(filepath.Base(file)+"/"+c.prose, func(t *testing.T) {
 				got := verdicts(c.compare())
-				if *update {
+				if golden.Updating() {
 					c.want = got
 				} else if diff := cmp.Diff(strings.Split(c.want, "\n"), strings.Split(got, "\n")); diff != "" {
 					t.Errorf("%s\nverdicts (-want +got):\n%s", c.b.dockerfile(), diff)
 				}
 			})
 		}
-		if *update {
+		if golden.Updating() {
 			writeWants(t, file, archive, cases)
 		}
 	}

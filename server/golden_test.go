@@ -2,52 +2,39 @@ package server_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/server/lsptest"
 	"golang.org/x/tools/txtar"
 )
 
-var update = flag.Bool("update", false, "write what the server answers into the golden files")
-
 // Each archive in testdata holds a build context, under before/ the baseline's, perhaps settings.json, and under want/
 // what an editor shows: the text with the hints at its lines, and the answers to the other requests.
-func TestGolden(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no testdata: %v", err)
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) { golden(t, path) })
-	}
-}
+func TestGolden(t *testing.T) { golden.Archives(t, "testdata/*.txtar", answers) }
 
-func golden(t *testing.T, path string) {
-	archive, err := txtar.ParseFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+func answers(t *testing.T, archive *txtar.Archive) []txtar.File {
 	dir := t.TempDir()
 	settings := map[string]any{}
-	want := map[string]string{}
+	wanted := map[string]bool{}
+	var given []txtar.File
 	var text string
 	for _, f := range archive.Files {
+		if strings.HasPrefix(f.Name, "want/") {
+			wanted[f.Name] = true
+			continue
+		}
+		given = append(given, f)
 		content := unescape.Replace(string(f.Data))
 		switch {
 		case f.Name == "settings.json":
 			if err := json.Unmarshal(f.Data, &settings); err != nil {
 				t.Fatal(err)
 			}
-		case strings.HasPrefix(f.Name, "want/"):
-			want[f.Name] = string(f.Data)
 		case strings.HasPrefix(f.Name, "before/"):
 			write(t, filepath.Join(dir, f.Name), content)
 		default:
@@ -69,31 +56,21 @@ func golden(t *testing.T, path string) {
 	e.OpenFile(uri, "dockerfile", text)
 	v := view{t: t, e: e, uri: uri, text: source.New(text)}
 
-	var got []txtar.File
-	for name, render := range map[string]func() string{
-		"want/hints": v.hints, "want/lenses": v.lenses, "want/hover": v.hover, "want/diagnostics": v.diagnostics, "want/actions": v.actions,
+	got := given
+	for _, part := range []struct {
+		name   string
+		render func() string
+	}{
+		{"want/actions", v.actions}, {"want/diagnostics", v.diagnostics}, {"want/hints", v.hints}, {"want/hover", v.hover}, {"want/lenses", v.lenses},
 	} {
-		if _, asked := want[name]; asked || *update && len(want) == 0 {
-			got = append(got, txtar.File{Name: name, Data: []byte(strings.ReplaceAll(render(), dir, "DIR"))})
+		if wanted[part.name] || golden.Updating() && len(wanted) == 0 {
+			got = append(got, txtar.File{Name: part.name, Data: []byte(strings.ReplaceAll(part.render(), dir, "DIR"))})
 		}
 	}
-	slices.SortFunc(got, func(a, b txtar.File) int { return strings.Compare(a.Name, b.Name) })
-	if *update {
-		archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return strings.HasPrefix(f.Name, "want/") })
-		archive.Files = append(archive.Files, got...)
-		if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if len(got) == 0 {
+	if len(got) == len(given) {
 		t.Fatal("the archive wants nothing")
 	}
-	for _, f := range got {
-		if diff := cmp.Diff(want[f.Name], string(f.Data)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", f.Name, diff)
-		}
-	}
+	return got
 }
 
 // unescape lets archives hold what a text file does not show.

@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis/golden"
 )
 
 // What says something about settings says the same as the table: the JSON schema (written with -update), the page about the protocol, and
@@ -24,19 +24,7 @@ func TestSettingsTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("..", "docs", "settings.schema.json")
-	if f := flag.Lookup("update"); f != nil && f.Value.String() == "true" {
-		if err := os.WriteFile(path, append(raw, '\n'), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	written, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(written), string(raw)+"\n"); diff != "" {
-		t.Errorf("docs/settings.schema.json is not up to date; run this test with -args -update (-want +got):\n%s", diff)
-	}
+	golden.File(t, filepath.Join("..", "docs", "settings.schema.json"), string(raw)+"\n")
 
 	page, err := os.ReadFile(filepath.Join("..", "docs", "protocol.md"))
 	if err != nil {

@@ -1,59 +1,25 @@
 package complete_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/complete"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/scope"
 	"github.com/layerwise/layerwise/analysis/source"
 	"golang.org/x/tools/txtar"
 )
 
-var update = flag.Bool("update", false, "write what is offered into the golden files")
-
 // Each archive in testdata holds cases: a Dockerfile with the cursor at "‸", and what is offered there: the items' labels and
 // details, and the text once the first is accepted. {CR} is a carriage return; a file that begins with "tab stops" has an editor that knows them.
 func TestComplete(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no testdata: %v", err)
-	}
-	for _, path := range paths {
-		archive, err := txtar.ParseFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var out []txtar.File
-		for i := 0; i < len(archive.Files); i++ {
-			f := archive.Files[i]
-			if f.Name == "offers" {
-				continue
-			}
-			got := offers(t, f)
-			out = append(out, f, txtar.File{Name: "offers", Data: []byte(got)})
-			if i+1 < len(archive.Files) && archive.Files[i+1].Name == "offers" && !*update {
-				if diff := cmp.Diff(string(archive.Files[i+1].Data), got); diff != "" {
-					t.Errorf("%s, %s (-want +got):\n%s\n%s", path, f.Name, f.Data, diff)
-				}
-			} else if !*update {
-				t.Errorf("%s, %s: nothing is wanted", path, f.Name)
-			}
-		}
-		if *update {
-			archive.Files = out
-			if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	golden.Archives(t, "testdata/*.txtar", func(t *testing.T, a *txtar.Archive) []txtar.File {
+		return golden.Behind(a.Files, "offers", func(f txtar.File) string { return offers(t, f) })
+	})
 }
 
 func offers(t *testing.T, f txtar.File) string {

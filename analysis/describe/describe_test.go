@@ -9,57 +9,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/describe"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/scope"
 	"github.com/layerwise/layerwise/analysis/source"
 	"golang.org/x/tools/txtar"
 )
 
-var (
-	update = flag.Bool("update", false, "write what is said into the golden files")
-	most   = flag.Int("files", 25, "how many files of the corpus are tried")
-)
+var most = flag.Int("files", 25, "how many files of the corpus are tried")
 
 // Each archive in testdata holds cases: a Dockerfile with the cursor at "‸", and what is said there. Of what is said about a word of the
 // language only the title counts: package reference has the text.
 func TestDescribe(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no testdata: %v", err)
-	}
-	for _, path := range paths {
-		archive, err := txtar.ParseFile(path)
-		if err != nil {
-			t.Fatal(err)
+	golden.Archives(t, "testdata/*.txtar", func(t *testing.T, a *txtar.Archive) []txtar.File {
+		say := hover
+		if strings.HasSuffix(t.Name(), "signatures") {
+			say = signature
 		}
-		var out []txtar.File
-		for i := 0; i < len(archive.Files); i++ {
-			f := archive.Files[i]
-			if f.Name == "says" {
-				continue
-			}
-			say := hover
-			if strings.Contains(path, "signature") {
-				say = signature
-			}
-			got := say(t, f)
-			out = append(out, f, txtar.File{Name: "says", Data: []byte(got)})
-			switch next := i + 1; {
-			case *update:
-			case next == len(archive.Files) || archive.Files[next].Name != "says":
-				t.Errorf("%s, %s: nothing is wanted", path, f.Name)
-			case string(archive.Files[next].Data) != got:
-				t.Errorf("%s, %s (-want +got):\n%s\n%s", path, f.Name, f.Data, cmp.Diff(string(archive.Files[next].Data), got))
-			}
-		}
-		if archive.Files = out; *update {
-			if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+		return golden.Behind(a.Files, "says", func(f txtar.File) string { return say(t, f) })
+	})
 }
 
 func parse(t *testing.T, f txtar.File) (*dockerfile.File, int) {

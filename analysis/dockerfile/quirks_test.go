@@ -1,20 +1,15 @@
 package dockerfile_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/source"
 	"golang.org/x/tools/txtar"
 )
-
-var update = flag.Bool("update", false, "rewrite what the cases in testdata/quirks want")
 
 // visible are the stand-ins in the cases for bytes that do not survive in a text file.
 var visible = strings.NewReplacer("\r", "␍", "\uFEFF", "«BOM»", "\u00A0", "«NBSP»", "\x00", "␀")
@@ -23,40 +18,17 @@ var invisible = strings.NewReplacer("␍", "\r", "«BOM»", "\uFEFF", "«NBSP»"
 // TestQuirks reads the Dockerfile of each case in testdata/quirks and compares what was found with the case's "want".
 // The cases' comments say what they are about. "«END»" cuts off the newline that txtar puts behind a file.
 func TestQuirks(t *testing.T) {
-	cases, err := filepath.Glob("testdata/quirks/*.txtar")
-	if err != nil || len(cases) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, path := range cases {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(archive.Comment) == 0 || len(archive.Files) != 2 || archive.Files[0].Name != "Dockerfile" || archive.Files[1].Name != "want" {
-				t.Fatal("a case has a line of prose, a Dockerfile and a want")
-			}
-			text := invisible.Replace(string(archive.Files[0].Data))
-			f := dockerfile.Parse(source.New(text), nil)
-			if broken := wellFormed(f); broken != "" {
-				t.Error(broken)
-			}
-			if difference, _ := agree(text); difference != "" {
-				t.Error(difference)
-			}
-			got := visible.Replace(dump(f))
-			if *update {
-				archive.Files[1].Data = []byte(got)
-				if err := os.WriteFile(path, txtar.Format(archive), 0o666); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(archive.Files[1].Data), got); diff != "" {
-				t.Errorf("want (-), got (+):\n%s", diff)
-			}
-		})
-	}
+	golden.Archives(t, "testdata/quirks/*.txtar", func(t *testing.T, a *txtar.Archive) []txtar.File {
+		text := invisible.Replace(string(a.Files[0].Data))
+		f := dockerfile.Parse(source.New(text), nil)
+		if broken := wellFormed(f); broken != "" {
+			t.Error(broken)
+		}
+		if difference, _ := agree(text); difference != "" {
+			t.Error(difference)
+		}
+		return []txtar.File{a.Files[0], {Name: "want", Data: []byte(visible.Replace(dump(f)))}}
+	})
 }
 
 // dump writes down a file: places as the text that stands there, quoted where it is no plain word.

@@ -1,7 +1,6 @@
 package navigate_test
 
 import (
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,13 +11,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/navigate"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"golang.org/x/tools/txtar"
 )
-
-var update = flag.Bool("update", false, "write what is found into testdata")
 
 func index(text string) *navigate.Index {
 	return navigate.New(dockerfile.Parse(source.New(text), nil))
@@ -27,29 +25,9 @@ func index(text string) *navigate.Index {
 // Each archive in testdata holds a Dockerfile and its names: for each symbol its kind and name, and where it is named; "=" writes it, "!"
 // stands elsewhere. "->" leads to another definition than the symbol's only one.
 func TestNames(t *testing.T) {
-	paths, _ := filepath.Glob("testdata/*.txtar")
-	if len(paths) == 0 {
-		t.Fatal("no testdata")
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := dump(index(string(archive.Files[0].Data)))
-			if *update {
-				archive.Files = append(archive.Files[:1], txtar.File{Name: "names", Data: []byte(got)})
-				if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(archive.Files[1].Data), got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
+	golden.Archives(t, "testdata/*.txtar", func(_ *testing.T, a *txtar.Archive) []txtar.File {
+		return []txtar.File{a.Files[0], {Name: "names", Data: []byte(dump(index(string(a.Files[0].Data))))}}
+	})
 }
 
 func dump(x *navigate.Index) string {

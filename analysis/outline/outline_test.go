@@ -1,7 +1,6 @@
 package outline_test
 
 import (
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,13 +11,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/navigate"
 	"github.com/layerwise/layerwise/analysis/outline"
 	"github.com/layerwise/layerwise/analysis/source"
 	"golang.org/x/tools/txtar"
 )
-
-var update = flag.Bool("update", false, "write what is found into testdata")
 
 func parse(text string) (*dockerfile.File, *navigate.Index) {
 	file := dockerfile.Parse(source.New(text), nil)
@@ -27,36 +25,16 @@ func parse(text string) (*dockerfile.File, *navigate.Index) {
 
 // Each archive in testdata holds a Dockerfile and what is found in it.
 func TestOutline(t *testing.T) {
-	paths, _ := filepath.Glob("testdata/*.txtar")
-	if len(paths) == 0 {
-		t.Fatal("no testdata")
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			file, names := parse(string(archive.Files[0].Data))
-			got := []txtar.File{
-				archive.Files[0],
-				{Name: "symbols", Data: []byte(symbols(file, outline.Symbols(file), ""))},
-				{Name: "folds", Data: []byte(folds(outline.Folds(file)))},
-				{Name: "links", Data: []byte(links(file, outline.Links(file, names)))},
-				{Name: "tokens", Data: []byte(tokens(file, outline.Tokens(file, names)))},
-			}
-			if *update {
-				archive.Files = got
-				if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(archive.Files, got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
+	golden.Archives(t, "testdata/*.txtar", func(_ *testing.T, a *txtar.Archive) []txtar.File {
+		file, names := parse(string(a.Files[0].Data))
+		return []txtar.File{
+			a.Files[0],
+			{Name: "symbols", Data: []byte(symbols(file, outline.Symbols(file), ""))},
+			{Name: "folds", Data: []byte(folds(outline.Folds(file)))},
+			{Name: "links", Data: []byte(links(file, outline.Links(file, names)))},
+			{Name: "tokens", Data: []byte(tokens(file, outline.Tokens(file, names)))},
+		}
+	})
 }
 
 func symbols(file *dockerfile.File, list []outline.Symbol, indent string) string {

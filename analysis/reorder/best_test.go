@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/source"
 	"golang.org/x/tools/txtar"
 )
@@ -66,56 +67,26 @@ func (f files) model() Model { return Model{Context: f, Seconds: seconds} }
 // Each archive in testdata/best is one case: its comment says what it shows; Dockerfile is the input, the other files are the
 // context; after is the golden result and offer what is said of it, both empty where nothing is offered.
 func TestBestCases(t *testing.T) {
-	paths, err := filepath.Glob("testdata/best/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no cases", err)
-	}
-	for _, p := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(p), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(p)
-			if err != nil {
-				t.Fatal(err)
+	golden.Archives(t, "testdata/best/*.txtar", func(t *testing.T, a *txtar.Archive) []txtar.File {
+		given := slices.DeleteFunc(a.Files, func(f txtar.File) bool { return f.Name == "after" || f.Name == "offer" })
+		context, input := files{}, ""
+		for _, f := range given {
+			if f.Name == "Dockerfile" {
+				input = string(f.Data)
+			} else {
+				context[f.Name] = string(f.Data)
 			}
-			if len(strings.TrimSpace(string(archive.Comment))) == 0 {
-				t.Error("the case does not say what it shows")
-			}
-			context, input := files{}, ""
-			out := &txtar.Archive{Comment: archive.Comment}
-			for _, f := range archive.Files {
-				switch f.Name {
-				case "after", "offer":
-					continue
-				case "Dockerfile":
-					input = string(f.Data)
-				default:
-					context[f.Name] = string(f.Data)
-				}
-				out.Files = append(out.Files, f)
-			}
-			after, offers := bestOf(t, input, context.model())
-			if len(offers) > 0 {
-				out.Files = append(out.Files, txtar.File{Name: "after", Data: []byte(after)})
-			}
-			var said strings.Builder
-			for _, o := range offers {
-				said.WriteString(string(o.Grade) + ": " + o.Title + "\n" + o.Explanation + "\n")
-			}
-			out.Files = append(out.Files, txtar.File{Name: "offer", Data: []byte(said.String())})
-			got := txtar.Format(out)
-			if *update {
-				if err := os.WriteFile(p, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
+		}
+		after, offers := bestOf(t, input, context.model())
+		var said strings.Builder
+		for _, o := range offers {
+			said.WriteString(string(o.Grade) + ": " + o.Title + "\n" + o.Explanation + "\n")
+		}
+		if len(offers) > 0 {
+			given = append(given, txtar.File{Name: "after", Data: []byte(after)})
+		}
+		return append(given, txtar.File{Name: "offer", Data: []byte(said.String())})
+	})
 }
 
 // bestOf carries out what is offered and checks what must hold of every offer.

@@ -1,7 +1,6 @@
 package reorder
 
 import (
-	"flag"
 	"fmt"
 	"math/rand"
 	"os"
@@ -12,11 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/source"
 	"golang.org/x/tools/txtar"
 )
-
-var update = flag.Bool("update", false, "write the goldens")
 
 func parse(text string) *dockerfile.File { return dockerfile.Parse(source.New(text), nil) }
 
@@ -107,41 +105,16 @@ func TestBuildKitGainsNothing(t *testing.T) {
 // Each archive in testdata is one case: its comment says what it shows; Dockerfile is the input, after the golden
 // result; titles are those of the rewrites. Nothing is offered where after is equal to the input.
 func TestCases(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no cases", err)
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(strings.TrimSpace(string(archive.Comment))) == 0 {
-				t.Error("the case does not say what it shows")
-			}
-			input := string(archive.Files[0].Data)
-			checkInvariants(t, input)
-			after, titles := rewritten(t, input)
-			got := txtar.Format(&txtar.Archive{Comment: archive.Comment, Files: []txtar.File{
-				archive.Files[0],
-				{Name: "after", Data: []byte(after)},
-				{Name: "titles", Data: []byte(strings.Join(titles, "\n") + "\n")},
-			}})
-			if *update {
-				if err := os.WriteFile(path, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
+	golden.Archives(t, "testdata/*.txtar", func(t *testing.T, a *txtar.Archive) []txtar.File {
+		input := string(a.Files[0].Data)
+		checkInvariants(t, input)
+		after, titles := rewritten(t, input)
+		return []txtar.File{
+			a.Files[0],
+			{Name: "after", Data: []byte(after)},
+			{Name: "titles", Data: []byte(strings.Join(titles, "\n") + "\n")},
+		}
+	})
 }
 
 // checkInvariants checks what must hold for every file: after the rewrites it reads without errors, each stage builds

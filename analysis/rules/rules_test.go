@@ -2,7 +2,6 @@ package rules
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,11 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/source"
 	"golang.org/x/tools/txtar"
 )
-
-var update = flag.Bool("update", false, "write the goldens and the pages of docs/rules")
 
 func checkText(text string) []analysis.Finding { return checkIn(nil, text) }
 
@@ -164,56 +162,31 @@ func checkFixes(t *testing.T, text string, f analysis.Finding) {
 // Each archive in testdata is one case: its comment says what it shows; Dockerfile is the input, findings the golden
 // list of what is found with the fixes ("*" marks the preferred), fixed the file after the preferred fixes.
 func TestCases(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no cases", err)
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(path)
-			if err != nil {
-				t.Fatal(err)
+	golden.Archives(t, "testdata/*.txtar", func(t *testing.T, a *txtar.Archive) []txtar.File {
+		input, crlf := string(a.Files[0].Data), strings.Contains(t.Name(), "crlf")
+		if crlf {
+			input = strings.ReplaceAll(input, "\n", "\r\n")
+		}
+		findings := checkText(input)
+		for _, f := range findings {
+			checkFixes(t, input, f)
+		}
+		mended := mend(t, input)
+		if again := mend(t, mended); again != mended {
+			t.Errorf("fixing twice changes the file again:\n%s", again)
+		}
+		if crlf {
+			if strings.Count(mended, "\n") != strings.Count(mended, "\r\n") {
+				t.Errorf("a fix lost a carriage return: %q", mended)
 			}
-			if len(strings.TrimSpace(string(archive.Comment))) == 0 {
-				t.Error("the case does not say what it shows")
-			}
-			input := string(archive.Files[0].Data)
-			if strings.Contains(path, "crlf") {
-				input = strings.ReplaceAll(input, "\n", "\r\n")
-			}
-			findings := checkText(input)
-			for _, f := range findings {
-				checkFixes(t, input, f)
-			}
-			mended := mend(t, input)
-			if again := mend(t, mended); again != mended {
-				t.Errorf("fixing twice changes the file again:\n%s", again)
-			}
-			if strings.Contains(path, "crlf") {
-				if strings.Count(mended, "\n") != strings.Count(mended, "\r\n") {
-					t.Errorf("a fix lost a carriage return: %q", mended)
-				}
-				mended = strings.ReplaceAll(mended, "\r\n", "\n")
-			}
-			got := &txtar.Archive{Comment: archive.Comment, Files: []txtar.File{
-				archive.Files[0],
-				{Name: "findings", Data: []byte(describe(input, findings))},
-				{Name: "fixed", Data: []byte(mended)},
-			}}
-			if *update {
-				if err := os.WriteFile(path, txtar.Format(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(txtar.Format(got))); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
+			mended = strings.ReplaceAll(mended, "\r\n", "\n")
+		}
+		return []txtar.File{
+			a.Files[0],
+			{Name: "findings", Data: []byte(describe(input, findings))},
+			{Name: "fixed", Data: []byte(mended)},
+		}
+	})
 }
 
 func describe(text string, findings []analysis.Finding) string {
@@ -243,21 +216,8 @@ func TestDocsAreFresh(t *testing.T) {
 	for _, r := range All {
 		pages[r.ID+".md"] = r.Markdown()
 	}
-	if *update {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		for name, page := range pages {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(page), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	for name, page := range pages {
-		got, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil || strings.ReplaceAll(string(got), "\r\n", "\n") != page {
-			t.Errorf("%s is not what the rule's declaration says: run go test ./analysis/rules -update (%v)", name, err)
-		}
+		golden.File(t, filepath.Join(dir, name), page)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -3,7 +3,6 @@ package invocation
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -11,9 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write what Parse gives into testdata/commands.txt")
+	"github.com/layerwise/layerwise/analysis/golden"
+)
 
 // TestCommands holds Parse to testdata/commands.txt: a line of prose, the command (with variables of the environment in
 // front), and what it builds or why it cannot be recorded.
@@ -87,16 +86,9 @@ target "tests" {
 			in = filepath.Join(dir, env[0][len("PWD="):])
 		}
 		got := describe(Command{Args: args, Env: env, Dir: in}, dir)
-		if want := strings.Join(lines[2:], "\n"); got != want && !*update {
-			t.Errorf("%s\n%s\n got %s\nwant %s", lines[0], lines[1], got, want)
-		}
 		fmt.Fprintf(&out, "%s\n%s\n%s\n\n", lines[0], lines[1], got)
 	}
-	if *update {
-		if err := os.WriteFile(path, bytes.TrimSuffix(out.Bytes(), []byte("\n")), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	golden.File(t, path, string(bytes.TrimSuffix(out.Bytes(), []byte("\n"))))
 }
 
 func write(t *testing.T, path, text string) {

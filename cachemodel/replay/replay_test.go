@@ -3,23 +3,21 @@ package replay
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 	"golang.org/x/tools/txtar"
 )
-
-var update = flag.Bool("update", false, "write the goldens")
 
 // repo makes a git repository away from the user's settings and returns its directory and a way to run git in it.
 func repo(t testing.TB) (dir string, git func(args ...string)) {
@@ -65,89 +63,63 @@ func write(t testing.TB, dir, name, text string) {
 // TestHistories makes a repository of each file in testdata: "1/a" is file a as of commit 1, "2.git" git commands before
 // commit 2. "want" is what the replay says: of each commit with its own Dockerfile, and of the last one at all commits.
 func TestHistories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no histories", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			ar, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
+	golden.Archives(t, "testdata/*.txtar", func(t *testing.T, ar *txtar.Archive) []txtar.File {
+		given := slices.DeleteFunc(ar.Files, func(f txtar.File) bool { return f.Name == "want" })
+		dir, git := repo(t)
+		request := Request{Commits: 100}
+		name, contextDir := "Dockerfile", ""
+		s := cachemodel.Settings{}
+		commit := ""
+		save := func() {
+			if commit != "" {
+				git("add", "-A")
+				git("commit", "-q", "--allow-empty", "-m", "commit "+commit)
 			}
-			dir, git := repo(t)
-			request, want := Request{Commits: 100}, ""
-			name, contextDir := "Dockerfile", ""
-			s := cachemodel.Settings{}
-			commit := ""
-			save := func() {
-				if commit != "" {
-					git("add", "-A")
-					git("commit", "-q", "--allow-empty", "-m", "commit "+commit)
-				}
-			}
-			for _, f := range ar.Files {
-				text := string(f.Data)
-				switch f.Name {
-				case "want":
-					want = text
-					continue
-				case "settings":
-					for line := range strings.Lines(text) {
-						switch key, value, _ := strings.Cut(strings.TrimSpace(line), " "); key {
-						case "file":
-							name = value
-						case "context":
-							contextDir = value
-						case "commits":
-							fmt.Sscan(value, &request.Commits)
-						case "target":
-							s.Target = value
-						case "rev":
-							request.Rev = value
-						default:
-							t.Fatalf("unknown setting %q", key)
-						}
-					}
-					continue
-				}
-				if n, cut := strings.CutSuffix(f.Name, ".git"); cut && !strings.Contains(n, "/") {
-					save()
-					commit = n
-					for line := range strings.Lines(text) {
-						git(strings.Fields(line)...)
-					}
-					continue
-				}
-				n, rel, _ := strings.Cut(f.Name, "/")
-				if n != commit {
-					save()
-					commit = n
-				}
-				write(t, dir, rel, text)
-			}
-			save()
-			request.Dockerfile = filepath.Join(dir, name)
-			if contextDir != "" {
-				request.ContextDir = filepath.Join(dir, contextDir)
-			}
-			got := tell(t, request, s)
-			if *update {
-				kept := ar.Files[:0]
-				for _, f := range ar.Files {
-					if f.Name != "want" {
-						kept = append(kept, f)
+		}
+		for _, f := range given {
+			text := string(f.Data)
+			switch f.Name {
+			case "settings":
+				for line := range strings.Lines(text) {
+					switch key, value, _ := strings.Cut(strings.TrimSpace(line), " "); key {
+					case "file":
+						name = value
+					case "context":
+						contextDir = value
+					case "commits":
+						fmt.Sscan(value, &request.Commits)
+					case "target":
+						s.Target = value
+					case "rev":
+						request.Rev = value
+					default:
+						t.Fatalf("unknown setting %q", key)
 					}
 				}
-				ar.Files = append(kept, txtar.File{Name: "want", Data: []byte(got)})
-				if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if diff := cmp.Diff(want, got); diff != "" {
-				t.Error(diff)
+				continue
 			}
-		})
-	}
+			if n, cut := strings.CutSuffix(f.Name, ".git"); cut && !strings.Contains(n, "/") {
+				save()
+				commit = n
+				for line := range strings.Lines(text) {
+					git(strings.Fields(line)...)
+				}
+				continue
+			}
+			n, rel, _ := strings.Cut(f.Name, "/")
+			if n != commit {
+				save()
+				commit = n
+			}
+			write(t, dir, rel, text)
+		}
+		save()
+		request.Dockerfile = filepath.Join(dir, name)
+		if contextDir != "" {
+			request.ContextDir = filepath.Join(dir, contextDir)
+		}
+		return append(given, txtar.File{Name: "want", Data: []byte(tell(t, request, s))})
+	})
 }
 
 func tell(t *testing.T, request Request, s cachemodel.Settings) string {
