@@ -36,6 +36,7 @@ type diskPair struct {
 	a, b        string   // the Dockerfiles; b is "" if it is a
 	setup, edit string   // shell scripts, for both folders and for the second
 	first, then []string // options of layerwise predict for the two builds
+	git         bool     // the first build is of the commit that the second folder has at HEAD
 }
 
 func readPairs(t *testing.T) []diskPair {
@@ -58,6 +59,8 @@ func readPairs(t *testing.T) []diskPair {
 				p.then = strings.Fields(value)
 			case "both":
 				p.first, p.then = strings.Fields(value), strings.Fields(value)
+			case "git":
+				p.git = true
 			case "name":
 				p.name = value
 			case "setup":
@@ -203,6 +206,11 @@ func (w *pairsWorkplace) play(t *testing.T, p diskPair, build bool) string {
 	write(a, p.a)
 	sh(a, stock+p.setup+"cd ../..; cp -a A B")
 	time.Sleep(5 * time.Millisecond) // the kernel's clock for files is coarse
+	baseline := "dir:" + a
+	if p.git {
+		baseline = "git"
+		sh(b, `git init -q . && git add -A && git -c user.name=x -c user.email=x@x commit -qm x && cd ../.. && rm -r A && git clone -q B/p A/p && rm -r A/p/.git`)
+	}
 	if p.b != "" {
 		write(b, p.b)
 	}
@@ -210,7 +218,7 @@ func (w *pairsWorkplace) play(t *testing.T, p diskPair, build bool) string {
 		sh(b, p.edit)
 	}
 
-	args := []string{"predict", p.name, "--context", ".", "--baseline", "dir:" + a, "--format", "json", "--buildkit", "off"}
+	args := []string{"predict", p.name, "--context", ".", "--baseline", baseline, "--format", "json", "--buildkit", "off"}
 	args = append(args, p.then...)
 	for i := range p.first {
 		if p.first[i] == "--build-arg" {

@@ -2,6 +2,7 @@ package gittree
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -159,7 +160,7 @@ func TestLoadEdits(t *testing.T) {
 	os.Remove(filepath.Join(r.dir, "empty"))
 	want := []buildcontext.Change{
 		{Path: "empty", Kind: buildcontext.Removed},
-		{Path: "new", Kind: buildcontext.Added},
+		{Path: "new/file", Kind: buildcontext.Added},
 		{Path: "src/a.txt", Kind: buildcontext.Modified},
 		{Path: "src.txt", Kind: buildcontext.Mode},
 	}
@@ -168,17 +169,37 @@ func TestLoadEdits(t *testing.T) {
 	}
 }
 
-// A umask of 077 or 002 changes nothing: where git's x-bit agrees, the working tree's permissions are taken.
+// The umask of the working tree changes nothing, and what has other permissions than that leaves is told.
 func TestLoadUmask(t *testing.T) {
-	r := newRepo(t)
-	r.fill()
-	for name, mode := range map[string]os.FileMode{"src/a.txt": 0o600, "run.sh": 0o700, "src.txt": 0o664, "src": 0o700, "src/deep": 0o2775} {
-		if err := os.Chmod(filepath.Join(r.dir, name), mode); err != nil {
+	for _, umask := range []os.FileMode{0o022, 0o002, 0o077, 0o027, 0} {
+		r := newRepo(t)
+		r.fill()
+		err := filepath.WalkDir(r.dir, func(name string, e fs.DirEntry, err error) error {
+			if err != nil || e.Type()&fs.ModeSymlink != 0 {
+				return err
+			}
+			mode := os.FileMode(0o666)
+			if info, err := e.Info(); err != nil || info.Mode()&0o100 != 0 {
+				mode = 0o777
+			}
+			return os.Chmod(name, mode&^umask)
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if d := diff(r.load("HEAD"), scan(t, r.dir)); len(d) != 0 {
-		t.Errorf("differs: %v", d)
+		if d := diff(r.load("HEAD"), scan(t, r.dir)); len(d) != 0 {
+			t.Errorf("umask %o: differs: %v", umask, d)
+		}
+		if err := os.Chmod(filepath.Join(r.dir, "src.txt"), 0o640&^umask|0o400); err != nil {
+			t.Fatal(err)
+		}
+		want := []buildcontext.Change{{Path: "src.txt", Kind: buildcontext.Mode}}
+		if umask&0o027 == 0o027 {
+			want = nil // it is what the umask leaves
+		}
+		if d := cmp.Diff(want, diff(r.load("HEAD"), scan(t, r.dir))); d != "" {
+			t.Errorf("umask %o: %s", umask, d)
+		}
 	}
 }
 

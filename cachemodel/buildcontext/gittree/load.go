@@ -48,9 +48,9 @@ func (r *repository) list(ctx context.Context, commit, prefix string, names ...s
 }
 
 // Load reads the part of a revision that lies at contextDir, a directory in a git working tree, as the build context of
-// dockerfile, whose ignore file of that revision counts. Git keeps no permissions but whether a file is executable: where
-// that agrees with the entry in worktree, which may be nil, its permissions and extended attributes are taken, so that a
-// umask does not make everything look changed; else they are those of umask 022. A submodule has the files of the commit that is
+// dockerfile, whose ignore file of that revision counts. Git keeps no permissions but whether a file is executable: the others
+// are those of the umask that most files in worktree, which may be nil, seem to have been checked out with. A directory has the
+// permissions that it has there. A submodule has the files of the commit that is
 // named for it where it is checked out in the working tree, else it is an empty directory, as a checkout leaves it.
 // Errors wrap ErrNoGit, ErrNotRepository, ErrUnborn, ErrUnknownRevision or ErrNotInRevision.
 //
@@ -77,6 +77,7 @@ func Load(ctx context.Context, contextDir, rev, dockerfile string, worktree *bui
 		worktree = buildcontext.NewTree(buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, nil), nil, nil, nil)
 	}
 	b := newBuilder(r, worktree, ignore, "")
+	b.umask = r.umask(entries, worktree)
 	if err := b.readContents(ctx, r, commit, entries); err != nil {
 		return nil, err
 	}
@@ -148,6 +149,7 @@ type builder struct {
 	worktree *buildcontext.Tree
 	ignore   *buildcontext.Ignore
 	sha1     bool
+	umask    uint32
 	links    map[*entry]string
 	contents map[*entry]buildcontext.ContentID // of those that differ from the blob
 	filtered *filtered
@@ -165,7 +167,7 @@ type submodule struct {
 
 func newBuilder(r *repository, worktree *buildcontext.Tree, ignore *buildcontext.Ignore, base string) *builder {
 	return &builder{
-		worktree: worktree, ignore: ignore, sha1: r.sha1, base: base,
+		worktree: worktree, ignore: ignore, sha1: r.sha1, umask: 0o022, base: base,
 		links: map[*entry]string{}, contents: map[*entry]buildcontext.ContentID{}, submodules: map[*entry]submodule{},
 	}
 }
@@ -185,6 +187,7 @@ func (b *builder) readSubmodules(ctx context.Context, contextDir string, entries
 		if r, err := open(ctx, dir); err == nil && r.prefix == "" {
 			if list, err := r.list(ctx, e.id, ""); err == nil {
 				inner := newBuilder(r, b.worktree, b.ignore, at+"/")
+				inner.umask = b.umask
 				if err := inner.readContents(ctx, r, e.id, list); err != nil {
 					return err
 				}
@@ -280,6 +283,46 @@ func (b *builder) dir(rel string, state buildcontext.IgnoreState, meta buildcont
 	return buildcontext.NewNode(path.Base(rel), meta, children)
 }
 
+// permissions are those that a checkout asks for.
+func (e *entry) permissions() uint32 {
+	if e.mode == "100755" {
+		return 0o777
+	}
+	return 0o666
+}
+
+// umask is the one that most of the files seem to have been checked out with, git's own among them. What permissions are
+// taken away together tells whether execution would be too.
+func (r *repository) umask(entries []*entry, worktree *buildcontext.Tree) uint32 {
+	const enough = 1000
+	votes := map[uint32]int{}
+	vote := func(wanted, mode uint32) {
+		mask := (wanted &^ mode) & 0o066
+		if mask&0o060 == 0o060 {
+			mask |= 0o010
+		}
+		if mask&0o006 == 0o006 {
+			mask |= 0o001
+		}
+		votes[mask]++
+	}
+	if info, err := os.Stat(filepath.Join(r.gitDir, "HEAD")); err == nil {
+		vote(0o666, uint32(info.Mode().Perm()))
+	}
+	for _, e := range entries[:min(enough, len(entries))] {
+		if n, ok := worktree.Lookup(e.path); ok && e.kind == "blob" && n.Type() == buildcontext.File && (n.Mode()&0o100 != 0) == (e.mode == "100755") {
+			vote(e.permissions(), n.Mode())
+		}
+	}
+	best := uint32(0o022)
+	for mask, n := range votes {
+		if n > votes[best] || n == votes[best] && best != 0o022 && mask < best {
+			best = mask
+		}
+	}
+	return best
+}
+
 func (b *builder) dirMeta(rel string) buildcontext.Meta {
 	m := buildcontext.Meta{Type: buildcontext.Dir, Mode: 0o755}
 	if n, ok := b.worktree.Lookup(rel); ok && n.Type() == buildcontext.Dir {
@@ -311,12 +354,9 @@ func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
 		}
 		return buildcontext.NewNode(name, m, nil)
 	}
-	m := buildcontext.Meta{Type: buildcontext.File, Mode: 0o644, Size: b.sizes[e.id]}
-	if e.mode == "100755" {
-		m.Mode = 0o755
-	}
-	if n, ok := b.worktree.Lookup(b.base + e.path); ok && n.Type() == buildcontext.File && (n.Mode()&0o100 != 0) == (e.mode == "100755") {
-		m.Mode, m.Xattrs = n.Mode(), n.Meta().Xattrs
+	m := buildcontext.Meta{Type: buildcontext.File, Mode: e.permissions() &^ b.umask, Size: b.sizes[e.id]}
+	if n, ok := b.worktree.Lookup(b.base + e.path); ok && n.Type() == buildcontext.File {
+		m.Xattrs = n.Meta().Xattrs
 	}
 	id, ok := b.contents[e]
 	switch {
