@@ -62,6 +62,10 @@ a project stands above them."
 Where the client shows inlay hints, these say it already."
   :type 'boolean)
 
+(defcustom layerwise-fringe 'left-fringe
+  "The fringe that the marks are in; Flymake's own, in the left one, hide them."
+  :type '(choice (const left-fringe) (const right-fringe)))
+
 (defface layerwise-cached '((t :inherit success))
   "The mark of what the next build reuses.")
 
@@ -171,7 +175,7 @@ Where the client shows inlay hints, these say it already."
               (overlay-put overlay 'layerwise kind)
               (when fringe
                 (overlay-put overlay 'before-string
-                             (propertize "." 'display (list 'left-fringe (intern (format "layerwise-%s" kind)) (layerwise--face kind)))))
+                             (propertize "." 'display (list layerwise-fringe (intern (format "layerwise-%s" kind)) (layerwise--face kind)))))
               ;; In the fringe a cached step has said all that there is.
               (when (and line-ends (not (and fringe (eq kind 'cached))))
                 (overlay-put overlay 'after-string
