@@ -14,7 +14,7 @@ func (snap *snapshot) layout(o protocol.FormattingOptions) format.Options {
 	out := format.Options{
 		KeepKeywords: !snap.settings.FormatKeywords, KeepContinuations: !snap.settings.FormatContinuations,
 		KeepTrailing: o.TrimTrailingWhitespace != nil && !*o.TrimTrailingWhitespace,
-		FinalNewline: isTrue(o.InsertFinalNewline),
+		FinalNewline: isTrue(o.InsertFinalNewline), TrimFinalNewlines: isTrue(o.TrimFinalNewlines),
 	}
 	if o.InsertSpaces {
 		out.Indent = strings.Repeat(" ", int(max(1, min(o.TabSize, 16))))

@@ -19,6 +19,7 @@ type Options struct {
 	KeepContinuations bool   // leaves instructions of several lines alone
 	KeepTrailing      bool   // leaves blanks at line ends alone
 	FinalNewline      bool   // ends the last line
+	TrimFinalNewlines bool   // leaves no empty lines at the end
 }
 
 // Edits returns the edits that format a file, in order. Instructions that BuildKit rejects are left as they are.
@@ -83,8 +84,13 @@ func (f *formatter) trim(line source.Span) {
 func (f *formatter) between() {
 	f.at = -1
 	next, empty := 0, false
+	tail := f.tail()
 	for line := 0; line < f.file.Text.LineCount(); line++ {
 		span := f.file.Text.Line(line)
+		if span.Start >= tail {
+			f.replace(tail, len(f.text), "")
+			return
+		}
 		if next < len(f.file.Instructions) {
 			if in := f.file.Instructions[next]; in.Span.Start <= span.End && span.Start <= in.Span.End {
 				line = f.file.Text.LineAt(in.Span.End)
@@ -107,6 +113,23 @@ func (f *formatter) between() {
 			empty = true
 		}
 	}
+}
+
+// tail returns where the empty lines at the end start that are to go; behind the end if none are.
+func (f *formatter) tail() int {
+	none := len(f.text) + 1
+	if !f.o.TrimFinalNewlines {
+		return none
+	}
+	end := len(strings.TrimRight(f.text, " \t\r\n"))
+	if n := len(f.file.Instructions); n > 0 {
+		end = max(end, f.file.Instructions[n-1].Span.End) // of a heredoc that is not closed yet, empty lines are part
+	}
+	newline := strings.IndexByte(f.text[end:], '\n')
+	if newline < 0 || end+newline+1 == len(f.text) {
+		return none
+	}
+	return end + newline + 1
 }
 
 // end gives the last line its end.

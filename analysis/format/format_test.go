@@ -47,6 +47,10 @@ func TestFormat(t *testing.T) {
 		{"no comment becomes a directive", "\n\n#escape=`\nFROM a\n", "\n#escape=`\nFROM a\n", plain},
 		{"the last line's end", "FROM a", "FROM a\n", format.Options{FinalNewline: true}},
 		{"... in the file's own way", "FROM a\r\nENV A=1 \\\r\nB=2", "FROM a\r\nENV A=1 \\\r\n\tB=2\r\n", format.Options{FinalNewline: true}},
+		{"no empty lines at the end", "FROM a\n\nRUN x\n\n \n\n", "FROM a\n\nRUN x\n", format.Options{TrimFinalNewlines: true}},
+		{"... in a file of empty lines", "\n\n\n", "\n", format.Options{TrimFinalNewlines: true}},
+		{"... but for those of a heredoc that is not closed", "FROM a\nRUN <<E\n\n\n", "FROM a\nRUN <<E\n\n\n", format.Options{TrimFinalNewlines: true}},
+		{"... in the file's own way", "FROM a\r\n\r\n\r\n", "FROM a\r\n", format.Options{TrimFinalNewlines: true, FinalNewline: true}},
 		{"what BuildKit rejects is left alone", "FROM a\n  evn A=1 \n  COPY a\n", "FROM a\n  evn A=1 \n  COPY a\n", plain},
 		{"several lines can be left alone", "FROM a\nENV A=1 \\\nB=2\n  RUN x\n", "FROM a\nENV A=1 \\\nB=2\nRUN x\n", format.Options{KeepContinuations: true}},
 		{"the backtick", "# escape=`\nFROM a\nENV A=c:\\ `\nB=2\n", "# escape=`\nFROM a\nENV A=c:\\ `\n    B=2\n", plain},
@@ -86,7 +90,7 @@ func TestFormatKeepsMeaning(t *testing.T) {
 			return err
 		}
 		name, text := filepath.Base(path), string(content)
-		for _, o := range []format.Options{{Indent: "    ", FinalNewline: true}, {}} {
+		for _, o := range []format.Options{{Indent: "    ", FinalNewline: true, TrimFinalNewlines: true}, {}} {
 			after := formatted(t, text, o)
 			if again := formatted(t, after, o); again != after {
 				t.Errorf("%s: formatting again changes:\n%s", name, cmp.Diff(after, again))
@@ -125,7 +129,7 @@ func FuzzFormat(f *testing.F) {
 		if strings.Contains(text, "\x00") {
 			return
 		}
-		o := format.Options{KeepTrailing: keep, FinalNewline: !keep}
+		o := format.Options{KeepTrailing: keep, FinalNewline: !keep, TrimFinalNewlines: keep}
 		after := formatted(t, text, o)
 		if _, same := format.Changed(parse(text), parse(after)); !same {
 			t.Fatalf("%q means something else than %q", after, text)
