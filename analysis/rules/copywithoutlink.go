@@ -52,7 +52,7 @@ func checkCopyWithoutLink(p *pass) {
 		case *instructions.UserCommand, *instructions.AddCommand:
 			s.unsafe = true
 		case *instructions.CopyCommand:
-			if !s.installs || s.unsafe || c.From == "" || c.Link || c.Chmod != "" || len(in.Args) < 2 || in.JSON || c.Parents ||
+			if !s.installs || s.unsafe || c.From == "" || c.Link || c.Chmod != "" || c.Chown != "" && (named(c.Chown) || strings.Contains(c.Chown, "$")) || len(in.Args) < 2 || in.JSON || c.Parents ||
 				slices.ContainsFunc(c.SourcePaths, func(src string) bool { return strings.HasSuffix(src, "/") }) { // into a folder that may hold links
 				return s
 			}

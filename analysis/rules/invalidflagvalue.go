@@ -2,10 +2,16 @@ package rules
 
 import (
 	"fmt"
+	"path"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
 // InvalidFlagValue finds values of flags that BuildKit looks at only when it builds.
@@ -13,8 +19,9 @@ var InvalidFlagValue = &Rule{
 	ID:       "invalid-flag-value",
 	Severity: analysis.Error,
 	Doc: Doc{
-		Summary: "A mode or checksum is not valid",
-		What:    "Finds `--chmod` with what is neither an octal number up to 7777 nor symbolic (`u=rwX`), and `--checksum` with a SHA digest of the wrong length or with other characters than hexadecimal digits.",
+		Summary: "A mode, owner, checksum or mount is not valid",
+		What: "Finds `--chmod` with what is neither an octal number up to 7777 nor symbolic (`u=rwX`); `--chown` with a name beside `--link`, which knows no names; " +
+			"`--checksum` with a digest of the wrong length or with other characters than hexadecimal digits, or of files that are not remote; and `RUN --mount` without a target.",
 		Why:     "The build stops when it comes to the instruction.",
 		Example: "FROM alpine\nCOPY --chmod=799 a /a\n",
 		Instead: "FROM alpine\nCOPY --chmod=755 a /a\n",
@@ -25,39 +32,166 @@ var InvalidFlagValue = &Rule{
 func checkInvalidFlagValue(p *pass) {
 	for in := range p.every("ADD", "COPY") {
 		for _, flag := range in.Flags {
-			value, problem := flag.Value.Text, ""
-			if in.Command == nil || value == "" || strings.ContainsAny(value, "$\"'\\`") {
+			value, finding := flag.Value.Text, analysis.Finding{Span: flag.Value.Span}
+			if in.Command == nil || value == "" {
 				continue
+			}
+			if strings.ContainsAny(value, "$\"'\\`") {
+				known := false
+				if value, known = p.variables().Expand(in.Stage, in.Span.Start, unquoted(value)); !known || in.Stage < 0 || value == "" {
+					continue
+				}
 			}
 			switch flag.Name.Text {
 			case "chmod":
-				problem = badMode(value)
+				finding.Message = badMode(value)
+				if octal, ok := strings.CutPrefix(value, "0o"); ok && finding.Message != "" && badMode(octal) == "" && value == flag.Value.Text {
+					finding.Fixes = []analysis.Fix{replace(flag.Value.Span, octal, true)}
+				}
+			case "chown":
+				if linked(in) && named(value) {
+					finding.Message = fmt.Sprintf("--link copies into a layer of its own, which has no user or group %s: numbers are needed", value)
+				}
 			case "checksum":
-				problem = badDigest(value)
+				finding = p.badChecksum(in, flag, value)
 			}
-			if problem != "" {
-				p.report(nil, analysis.Finding{Span: flag.Value.Span, Message: problem})
+			if finding.Message != "" {
+				p.report(nil, finding)
 			}
 		}
 	}
+	p.checkMountTargets()
 }
+
+// unquoted is a flag's value without quotes, which BuildKit takes away before it expands the value.
+func unquoted(value string) string { return strings.NewReplacer(`"`, "", "'", "").Replace(value) }
+
+func linked(in *dockerfile.Instruction) bool {
+	switch c := in.Command.(type) {
+	case *instructions.CopyCommand:
+		return c.Link
+	case *instructions.AddCommand:
+		return c.Link
+	}
+	return false
+}
+
+// named reports whether an owner is given by name: chownByName in BuildKit's dockerfile2llb.
+func named(owner string) bool {
+	user, group, _ := strings.Cut(owner, ":")
+	isName := func(s string) bool {
+		_, err := strconv.Atoi(s)
+		return err != nil && s != "root"
+	}
+	return isName(user) || group != "" && isName(group)
+}
+
+var symbolicMode = regexp.MustCompile(`^[augo]*([-+=][rwxXstugo]*)+(,[augo]*([-+=][rwxXstugo]*)+)*$`)
 
 // badMode says what is wrong with a mode, if anything: dispatchCopy in BuildKit's dockerfile2llb.
 func badMode(value string) string {
-	n, err := strconv.ParseUint(value, 8, 32)
-	if err == nil && n <= 0o7777 || err != nil && strings.ContainsAny(value, "+-=") {
+	if n, err := strconv.ParseUint(value, 8, 32); err == nil && n <= 0o7777 || err != nil && symbolicMode.MatchString(value) {
 		return ""
 	}
 	return fmt.Sprintf("invalid chmod parameter: '%s'. it should be octal string and between 0 and 07777", value)
 }
 
-// badDigest says what is wrong with a checksum, if anything. That of a Git repository is a commit's, without algorithm.
+// badChecksum says what is wrong with the checksum of an ADD, if anything.
+func (p *pass) badChecksum(in *dockerfile.Instruction, flag dockerfile.Flag, value string) analysis.Finding {
+	finding := analysis.Finding{Span: flag.Value.Span}
+	c, ok := in.Command.(*instructions.AddCommand)
+	if !ok || in.Stage < 0 {
+		return finding
+	}
+	if len(c.SourcePaths) != 1 {
+		finding.Span, finding.Message = flag.Span, "checksum can't be specified for multiple sources"
+		return finding
+	}
+	src, known := p.variables().Expand(in.Stage, in.Span.Start, c.SourcePaths[0])
+	switch {
+	case !known:
+	case !isRemote(src):
+		finding.Span, finding.Message = flag.Span, "checksum requires HTTP(S) or Git sources"
+	case !isGit(src):
+		finding.Message = badDigest(value)
+		if algorithm, digits, has := strings.Cut(value, ":"); has && value == flag.Value.Text {
+			if meant := spell.Suggest(algorithm, []string{"sha256", "sha512", "sha384"}); len(meant) > 0 && badDigest(meant[0]+":"+digits) == "" {
+				finding.Fixes = []analysis.Fix{replace(flag.Value.Span, meant[0]+":"+digits, true)}
+			}
+		}
+	}
+	return finding
+}
+
+// checkMountTargets finds mounts at nothing, which BuildKit refuses to put over "/".
+func (p *pass) checkMountTargets() {
+	type state struct{ dir string } // the working directory, "" if the image's counts
+	walk(p, state{}, func(s state, in *dockerfile.Instruction) state {
+		switch c := in.Command.(type) {
+		case *instructions.WorkdirCommand:
+			dir, known := p.variables().Expand(in.Stage, in.Span.Start, c.Path)
+			if !known || dir == "" || !path.IsAbs(dir) && s.dir == "" {
+				dir = "/..." // somewhere
+			}
+			return state{path.Join("/", s.dir, dir)}
+		case *instructions.RunCommand:
+			for i, flag := range in.Flags {
+				if i < len(in.Node.Flags) && strings.HasPrefix(in.Node.Flags[i], "--mount=") {
+					p.checkMountTarget(in, flag, in.Node.Flags[i][len("--mount="):], s.dir)
+				}
+			}
+		}
+		return s
+	})
+}
+
+// checkMountTarget looks at one mount, whose value is given as it is meant; dir is the working directory, "" if it is not known.
+func (p *pass) checkMountTarget(in *dockerfile.Instruction, flag dockerfile.Flag, value, dir string) {
+	if strings.ContainsAny(value, "$\"'\\`") {
+		return
+	}
+	kind, target, has := "bind", "", false
+	for part := range strings.SplitSeq(value, ",") {
+		key, v, _ := strings.Cut(part, "=")
+		switch strings.ToLower(key) {
+		case "type":
+			kind = strings.ToLower(v)
+		case "target", "dst", "destination":
+			target, has = v, v != ""
+		}
+	}
+	if kind != "bind" && kind != "cache" && kind != "tmpfs" {
+		return
+	}
+	if has && dir == "" && !path.IsAbs(target) && path.Clean(target) == "." {
+		return // the image's working directory is not known
+	}
+	if path.Join("/", dir, target) != "/" && !path.IsAbs(target) || path.IsAbs(target) && path.Clean(target) != "/" {
+		return
+	}
+	finding := analysis.Finding{Span: flag.Value.Span, Message: "a mount needs a target, which cannot be /"}
+	if !has {
+		finding.Message = fmt.Sprintf("a %s mount needs a target", kind)
+	}
+	if len(in.Args) > 0 && !has && !in.JSON {
+		first := in.Args[0]
+		if key, v, ok := strings.Cut(first.Text, "="); ok && v != "" && (key == "target" || key == "dst" || key == "destination") {
+			gap := source.Span{Start: flag.Span.End, End: first.Span.Start}
+			if strings.Trim(p.Text.Slice(gap), " \t") == "" {
+				finding.Fixes = []analysis.Fix{{Title: "Change the space to a comma", Edits: []source.Edit{{Span: gap, NewText: ","}}, Preferred: true}}
+			}
+		}
+	}
+	p.report(nil, finding)
+}
+
+// badDigest says what is wrong with the checksum of what is behind a URL, if anything. That of a Git repository is a commit's, without algorithm.
 func badDigest(value string) string {
 	algorithm, digits, has := strings.Cut(value, ":")
 	length, ok := map[string]int{"sha256": 64, "sha384": 96, "sha512": 128}[algorithm]
 	switch {
 	case !has:
-		return ""
+		return "invalid checksum digest format: the algorithm is missing, as in sha256:"
 	case !ok:
 		return fmt.Sprintf("unsupported digest algorithm %s", algorithm)
 	case len(digits) != length:

@@ -5,10 +5,14 @@ import (
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
 // InvalidImage finds image names that no image can have.
@@ -38,7 +42,11 @@ func checkInvalidImage(p *pass) {
 			defer func() { above[stage.Name] = true }()
 		}
 		lower := strings.ToLower(name)
-		if strings.ContainsAny(name, "$\"'\\`") || strings.Trim(name, "0123456789") == "" || ref.in.Meant != "FROM" && anywhere[lower] || isMisplacedFlag(p.File, ref.in) {
+		if strings.ContainsAny(name, "$\"'\\`") {
+			p.checkExpandedImage(ref)
+			continue
+		}
+		if strings.Trim(name, "0123456789") == "" || ref.in.Meant != "FROM" && anywhere[lower] || isMisplacedFlag(p.File, ref.in) {
 			continue
 		}
 		_, err := reference.ParseNormalizedNamed(name)
@@ -49,11 +57,104 @@ func checkInvalidImage(p *pass) {
 			continue // LookalikeCharacter says what is wrong
 		}
 		finding := analysis.Finding{Span: ref.word.Span, Message: fmt.Sprintf("%s is no image: %v", name, err)}
+		if stage, rest, ok := strings.Cut(name, ":"); ok && ref.in.Meant == "COPY" && anywhere[strings.ToLower(stage)] && strings.HasPrefix(rest, "/") {
+			finding.Fixes = []analysis.Fix{replace(ref.word.Span, stage+" "+rest, true)} // as docker cp has it
+		}
+		if known := p.stageNames(); clearly(name, known) {
+			finding.Fixes = append(finding.Fixes, replace(ref.word.Span, suggest(name, known)[0], true))
+		}
 		for _, meant := range []string{lower, strings.TrimRight(name, ":/@")} {
-			if _, err := reference.ParseNormalizedNamed(meant); err == nil && meant != name {
+			if _, err := reference.ParseNormalizedNamed(meant); err == nil && meant != name && len(finding.Fixes) == 0 {
 				finding.Fixes = append(finding.Fixes, replace(ref.word.Span, meant, anywhere[meant]))
 			}
 		}
 		p.report(nil, finding)
 	}
+}
+
+// checkExpandedImage looks at the image of a FROM with quotes or variables.
+func (p *pass) checkExpandedImage(ref stageReference) {
+	if ref.in.Meant != "FROM" || ref.in.From == nil || p.undeclared(ref.in) {
+		return // UndefinedArgInFrom has it
+	}
+	if err := p.brokenImage(ref.in); err != nil {
+		p.report(nil, analysis.Finding{Span: ref.word.Span, Message: err.Error()})
+	}
+}
+
+// brokenImage says why the image of a FROM is not valid whatever build arguments are given, if it is so: both with the defaults of the ARGs and
+// with any other value that would do. What no ARG declares is empty.
+func (p *pass) brokenImage(in *dockerfile.Instruction) error {
+	word := p.Stages[in.Stage].Base.Text
+	var broken error
+	for _, value := range []string{"", "x"} {
+		name, err := shell.NewLex(rune(p.Escape)).ProcessWordWithMatches(word, globals{p, in.Span.Start, value})
+		if err != nil {
+			return nil // InvalidSubstitution has it
+		}
+		_, err = reference.ParseNormalizedNamed(name.Result)
+		switch {
+		case err == nil || name.Result == "scratch" || slices.Contains(p.stageNames(), strings.ToLower(name.Result)):
+			return nil
+		case name.Result == "":
+			err = fmt.Errorf("base name (%s) should not be blank", word)
+		default:
+			err = fmt.Errorf("%s is no image: %w", name.Result, err)
+		}
+		if broken == nil {
+			broken = err
+		}
+	}
+	return broken
+}
+
+// globals is what FROM sees at an offset, with another value for all that build arguments can set, if it is not "".
+type globals struct {
+	p      *pass
+	offset int
+	value  string
+}
+
+func (g globals) Get(name string) (string, bool) {
+	if len(g.p.variables().Global[name]) > 0 {
+		if g.value != "" {
+			return g.value, true
+		}
+	} else if !predefined(name) {
+		return "", false
+	}
+	value, _ := g.p.variables().Expand(-1, g.offset, "${"+name+"}")
+	return value, true
+}
+
+func (g globals) Keys() []string { return nil }
+
+// declared reports whether a build argument may change the word of a FROM at span.
+func (p *pass) declared(in *dockerfile.Instruction, span source.Span) bool {
+	for _, use := range dockerfile.Variables(in) {
+		if span.Start <= use.Span.Start && use.Span.End <= span.End && len(p.variables().Global[use.Name.Text]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// undeclared reports whether a FROM uses a variable that UndefinedArgInFrom is about.
+func (p *pass) undeclared(in *dockerfile.Instruction) bool {
+	for _, use := range dockerfile.Variables(in) {
+		if name := use.Name.Text; use.By == dockerfile.Frontend && len(p.variables().Global[name]) == 0 && !predefined(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *pass) stageNames() []string {
+	var names []string
+	for _, stage := range p.Stages {
+		if stage.Name != "" && !slices.Contains(names, stage.Name) {
+			names = append(names, stage.Name)
+		}
+	}
+	return names
 }

@@ -1,12 +1,14 @@
 package rules
 
 import (
-	"slices"
+	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
 )
 
 // InvalidPort finds EXPOSE of what is no port.
@@ -34,7 +36,14 @@ func checkInvalidPort(p *pass) {
 		finding := analysis.Finding{Span: port.span, Message: port.problem.Error()}
 		raw, part := port.raw, port.problem.part
 		if !port.literal {
-			finding.Message += " (in " + raw + ")"
+			if word := p.Text.Slice(port.span); !strings.Contains(word, "$") { // quotes or escapes
+				if meant := mendPort(strings.ReplaceAll(word, `\`, ":")); meant != "" {
+					finding.Fixes = []analysis.Fix{replace(port.span, meant, true)}
+				}
+			}
+			if raw != part {
+				finding.Message += " (in " + raw + ")"
+			}
 			p.report(nil, finding)
 			return
 		}
@@ -42,27 +51,74 @@ func checkInvalidPort(p *pass) {
 			finding.Span = source.Span{Start: port.span.Start + at, End: port.span.Start + at + len(part)}
 		}
 		protocols := []string{"tcp", "udp", "sctp"}
-		before, after, _ := strings.Cut(raw, ":")
-		_, isNumber := portNumber(before)
-		switch {
-		case port.proto != "" && part == port.proto:
-			finding = misspelt(finding, part, "", protocols, true)
-		case isNumber && slices.Contains(protocols, strings.ToLower(after)): // 80:tcp
+		if port.proto != "" && part == port.proto && spell.Meant(part, protocols) != "" {
+			finding = misspeltWord(finding, part, protocols)
+		} else if meant := mendPort(raw); meant != "" {
 			finding.Span = port.span
-			finding.Fixes = []analysis.Fix{replace(port.span, before+"/"+strings.ToLower(after), true)}
-		case strings.Contains(raw, ","): // 80,443
-			ports := strings.Split(strings.Trim(raw, ","), ",")
-			for _, one := range ports {
-				if parsePort(one, port.span, false).problem != nil {
-					ports = nil
-					break
-				}
-			}
-			if len(ports) > 0 {
-				finding.Span = port.span
-				finding.Fixes = []analysis.Fix{replace(port.span, strings.Join(ports, " "), true)}
-			}
+			finding.Message += fmt.Sprintf(" (did you mean %s?)", meant)
+			finding.Fixes = []analysis.Fix{replace(port.span, meant, !strings.HasPrefix(raw, "http") && !strings.ContainsAny(raw, "lI"))}
+		} else if port.proto != "" && part == port.proto {
+			finding = misspelt(finding, part, "", protocols, true)
 		}
 		p.report(nil, finding)
 	})
+}
+
+var (
+	glueProto = regexp.MustCompile(`^([0-9-]+)[:=.,_-]?(tcp|udp|sctp)$`)
+	protoPort = regexp.MustCompile(`^(tcp|udp|sctp)[/:=]([0-9-]+)$`)
+	dotRange  = regexp.MustCompile(`^([0-9]+)(\.\.+|:|~|\x{2013}|\x{2014})([0-9]+)$`)
+	protoList = regexp.MustCompile(`^([0-9-]+)/((?:tcp|udp|sctp)(?:[,/+&|](?:tcp|udp|sctp))+)$`)
+	portDigit = strings.NewReplacer("O", "0", "o", "0", "l", "1", "I", "1")
+)
+
+// mendPort returns the ports that are meant by what is no port, or "".
+func mendPort(raw string) string {
+	valid := func(list string) string {
+		for _, one := range strings.Fields(list) {
+			if parsePort(one, source.Span{}, false).problem != nil {
+				return ""
+			}
+		}
+		return list
+	}
+	lower := strings.ToLower(raw)
+	for _, list := range []string{"http 80", "https 443", "ssh 22", "postgres 5432", "mysql 3306", "redis 6379"} {
+		if name, number, _ := strings.Cut(list, " "); lower == name {
+			return number
+		}
+	}
+	if m := glueProto.FindStringSubmatch(lower); m != nil {
+		return valid(m[1] + "/" + m[2])
+	}
+	if m := protoPort.FindStringSubmatch(lower); m != nil {
+		return valid(m[2] + "/" + m[1])
+	}
+	if m := dotRange.FindStringSubmatch(lower); m != nil && m[2] != ":" {
+		return valid(m[1] + "-" + m[3])
+	}
+	if m := protoList.FindStringSubmatch(lower); m != nil {
+		var ports []string
+		for _, proto := range strings.FieldsFunc(m[2], func(r rune) bool { return r < 'a' || r > 'z' }) {
+			ports = append(ports, m[1]+"/"+proto)
+		}
+		return valid(strings.Join(ports, " "))
+	}
+	if strings.ContainsAny(raw, ",;[]\"'") { // 80,443
+		list := strings.Join(strings.FieldsFunc(raw, func(r rune) bool { return strings.ContainsRune(",;[]\"'", r) }), " ")
+		if list != "" {
+			return valid(list)
+		}
+	}
+	if first, last, ok := strings.Cut(raw, "-"); ok {
+		a, first1 := portNumber(first)
+		b, last1 := portNumber(last)
+		if first1 && last1 && a > b {
+			return last + "-" + first
+		}
+	}
+	if digits := portDigit.Replace(raw); digits != raw {
+		return valid(digits)
+	}
+	return ""
 }

@@ -38,11 +38,16 @@ func checkInvalidSignal(p *pass) {
 		word := in.Args[0]
 		if len(in.Args) > 1 { // BuildKit reads all of it as one name
 			rest := source.Span{Start: word.Span.End, End: in.ArgsSpan.End}
-			p.report(nil, analysis.Finding{
+			finding := analysis.Finding{
 				Span:    source.Span{Start: in.Args[1].Span.Start, End: rest.End},
 				Message: fmt.Sprintf("invalid signal: %s", p.Text.Slice(in.ArgsSpan)),
 				Fixes:   []analysis.Fix{{Title: "Remove what stands behind the signal", Edits: []source.Edit{{Span: rest}}}},
-			})
+			}
+			if joined := word.Text + in.Args[1].Text; len(in.Args) == 2 && isSignal(joined) && !isSignal(word.Text) {
+				finding.Span = in.ArgsSpan
+				finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, joined, true)}
+			}
+			p.report(nil, finding)
 			continue
 		}
 		signal, literal := word.Text, true
@@ -52,11 +57,10 @@ func checkInvalidSignal(p *pass) {
 			}
 			literal = false
 		}
-		name := strings.TrimPrefix(strings.ToUpper(signal), "SIG")
-		number, err := strconv.Atoi(signal)
-		if err == nil && number != 0 || slices.Contains(signals, name) || realTime(name) {
+		if isSignal(signal) {
 			continue
 		}
+		name := strings.TrimPrefix(strings.ToUpper(signal), "SIG")
 		finding := analysis.Finding{Span: word.Span, Message: fmt.Sprintf("invalid signal: %s", signal)}
 		if literal {
 			full := make([]string, len(signals))
@@ -65,10 +69,19 @@ func checkInvalidSignal(p *pass) {
 					full[i] = "SIG" + s
 				}
 			}
-			finding = misspelt(finding, signal, "", full, true)
+			finding = misspeltWord(finding, signal, full)
+		} else if bare := strings.Trim(word.Text, `[]"' `); isSignal(bare) && bare != word.Text { // ["SIGTERM"]
+			finding.Fixes = []analysis.Fix{replace(word.Span, bare, true)}
 		}
 		p.report(nil, finding)
 	}
+}
+
+// isSignal reports whether BuildKit takes a name or number for a signal.
+func isSignal(signal string) bool {
+	name := strings.TrimPrefix(strings.ToUpper(signal), "SIG")
+	number, err := strconv.Atoi(signal)
+	return err == nil && number != 0 || slices.Contains(signals, name) || realTime(name)
 }
 
 // realTime reports whether name is RTMIN+1 to RTMIN+15 or RTMAX-1 to RTMAX-14.

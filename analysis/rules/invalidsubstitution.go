@@ -27,7 +27,7 @@ func checkInvalidSubstitution(p *pass) {
 	lex := shell.NewLex(rune(p.Escape))
 	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"} {
 		for _, in := range p.of[name] {
-			if in.Node == nil || in.Command == nil && in.From == nil || !suspicious(p.Text.Slice(in.ArgsSpan)) {
+			if in.Node == nil || in.Command == nil && in.From == nil || !suspicious(p.Text.Slice(in.ArgsSpan), in) {
 				continue
 			}
 			message := ""
@@ -79,7 +79,17 @@ func (p *pass) badWord(in *dockerfile.Instruction, lex *shell.Lex) dockerfile.Wo
 }
 
 // suspicious reports whether text may have something that cannot be read, without much work.
-func suspicious(text string) bool {
+func suspicious(text string, in *dockerfile.Instruction) bool {
+	switch in.Meant {
+	case "ADD", "COPY", "EXPOSE", "FROM", "VOLUME": // whose words end at blanks, in quotes, too
+		if !in.JSON && strings.ContainsRune(text, '"') {
+			return true
+		}
+	default:
+		if i := strings.IndexByte(text, '"'); i > 0 && strings.IndexByte(" \t=\n", text[i-1]) < 0 {
+			return true // a quote within a word: the old form of ENV and LABEL ends the name at a blank nevertheless
+		}
+	}
 	if strings.Contains(text, "${") {
 		return strings.Count(text, "{") != strings.Count(text, "}") || strings.ContainsAny(text, ":/%#^,@=+?") || strings.Contains(text, "${}")
 	}

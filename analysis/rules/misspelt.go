@@ -23,6 +23,15 @@ func misspelt(f analysis.Finding, name, sigil string, known []string, sure bool)
 	return f
 }
 
+// misspeltWord is misspelt for words of a fixed vocabulary: short ones and those that differ in a digit are misspelt like any others.
+func misspeltWord(f analysis.Finding, word string, known []string) analysis.Finding {
+	f = misspelt(f, word, "", known, true)
+	if len(f.Fixes) > 0 {
+		f.Fixes[0].Preferred = f.Fixes[0].Edits[0].NewText == spell.Meant(word, known)
+	}
+	return f
+}
+
 // suggest returns the names that may be meant, the likeliest first. Other than for spell, case matters, and names that
 // differ in a short word, as GO_VERSION and XX_VERSION do, are two names.
 func suggest(name string, known []string) []string {

@@ -46,7 +46,7 @@ func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding 
 	if len(file.Problems) > 0 {
 		p.problems = map[dockerfile.ProblemKind][]dockerfile.Problem{}
 		for _, problem := range file.Problems {
-			p.problems[problem.Kind] = append(p.problems[problem.Kind], problem)
+			p.problems[problem.Kind] = append(p.problems[problem.Kind], p.weighed(problem))
 		}
 	}
 	for _, rule := range rules {
@@ -69,7 +69,7 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 			return
 		}
 		in = p.outer
-		if f.Severity == analysis.Error || f.Severity == 0 && p.rule.Severity == analysis.Error {
+		if (f.Severity == analysis.Error || f.Severity == 0 && p.rule.Severity == analysis.Error) && !p.triggered(p.outer) {
 			f.Severity = analysis.Warning
 		}
 	}
@@ -98,6 +98,21 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 		f.Severity = analysis.Error
 	}
 	p.findings = append(p.findings, f)
+}
+
+// weighed returns a problem with its weight in this file: one of a trigger that runs in this build stops the build.
+func (p *pass) weighed(problem dockerfile.Problem) dockerfile.Problem {
+	if problem.Warning && problem.Kind != dockerfile.EmptyContinuation {
+		if in := p.InstructionAt(problem.Span.Start); in != nil && in.Trigger != nil && p.triggered(in) {
+			problem.Warning = false
+		}
+	}
+	return problem
+}
+
+// triggered reports whether a stage of this file is built on that of an ONBUILD, so that its trigger runs in this build.
+func (p *pass) triggered(onbuild *dockerfile.Instruction) bool {
+	return slices.Contains(p.variables().Bases, onbuild.Stage)
 }
 
 // variables returns the definitions of the file.

@@ -70,6 +70,7 @@ var All = []*Rule{
 	AlmostJSON,
 	BetterOrder,
 	CopyBeforeInstall,
+	CopyURL,
 	CopyWithoutLink,
 	EarlyCopy,
 	EarlyVariable,

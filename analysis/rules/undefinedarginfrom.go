@@ -9,6 +9,7 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/scope"
+	"github.com/layerwise/layerwise/analysis/source"
 )
 
 // UndefinedArgInFrom finds variables in FROM that no ARG above declares.
@@ -35,11 +36,27 @@ var UndefinedArgInFrom = &Rule{
 				}
 				known := slices.Concat(p.variables().Globals(), slices.Sorted(maps.Keys(scope.PlatformDefaults)))
 				finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("FROM argument '%s' is not declared", name)}
-				if word := p.Text.Slice(use.Span); use.Modifier == "" && (word == p.Stages[in.Stage].Base.Text || len(in.Flags) > 0 && word == in.Flags[0].Value.Text) {
-					finding.Severity = analysis.Error // nothing is left, and BuildKit stops
+				if p.breaks(in, use.Span) {
+					finding.Severity = analysis.Error
+					finding.Message += ", and without it the build stops"
 				}
 				p.report(in, misspelt(finding, name, "", known, true))
 			}
 		}
 	},
+}
+
+// breaks reports whether the image or platform of a FROM that holds span is not valid since a variable in it is empty.
+func (p *pass) breaks(in *dockerfile.Instruction, span source.Span) bool {
+	if base := p.Stages[in.Stage].Base; base.Span.Start <= span.Start && span.End <= base.Span.End {
+		return p.brokenImage(in) != nil
+	}
+	for _, flag := range in.Flags {
+		if flag.Span.Start <= span.Start && span.End <= flag.Span.End && flag.Name.Text == "platform" && !p.declared(in, flag.Span) {
+			value, known := p.variables().Expand(-1, in.Span.Start, unquoted(flag.Value.Text))
+			_, _, ok := parsePlatform(value)
+			return known && !ok
+		}
+	}
+	return false
 }

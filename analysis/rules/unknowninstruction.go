@@ -35,6 +35,7 @@ func checkUnknownInstruction(p *pass) {
 	lost := p.lostLines()
 	for i, in := range p.Instructions {
 		for _, problem := range in.Problems {
+			problem = p.weighed(problem)
 			switch {
 			case problem.Kind != dockerfile.UnknownInstruction:
 			case leftovers[in]: // PatchRemnant says what they are

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,8 +19,8 @@ var UnknownPlatform = &Rule{
 		Summary: "A platform is not known",
 		What:    "Finds `FROM --platform=` with an operating system or architecture that is close to a known one. Where BuildKit does not take it for a platform at all it is an error.",
 		Why:     "No image has it; pulling fails.",
-		Example: "FROM --platform=linux/amd46 alpine AS amd46\n",
-		Instead: "FROM --platform=linux/amd64 alpine AS amd64\n",
+		Example: "FROM --platform=linux/amd46 alpine AS linux\n",
+		Instead: "FROM --platform=linux/amd64 alpine AS linux\n",
 	},
 	check: checkUnknownPlatform,
 }
@@ -28,20 +29,70 @@ func checkUnknownPlatform(p *pass) {
 	for _, in := range p.of["FROM"] {
 		for _, flag := range in.Flags {
 			value := flag.Value.Text
-			if in.From == nil || flag.Name.Text != "platform" || value == "" || strings.ContainsAny(value, "$(\"'\\`") || p.Text.Slice(flag.Value.Span) != value {
-				continue
+			switch {
+			case in.From == nil || flag.Name.Text != "platform" || value == "" || strings.Contains(value, "("):
+			case strings.ContainsAny(value, "$\"'\\`") || p.Text.Slice(flag.Value.Span) != value:
+				p.checkExpandedPlatform(in, flag.Value)
+			default:
+				p.checkPlatform(in, flag.Value)
 			}
-			p.checkPlatform(in, flag.Value)
 		}
 	}
 }
 
+// checkExpandedPlatform looks at a platform with quotes, escapes or variables that no build argument changes.
+func (p *pass) checkExpandedPlatform(in *dockerfile.Instruction, value dockerfile.Word) {
+	if p.declared(in, value.Span) || p.undeclared(in) {
+		return
+	}
+	platform, known := p.variables().Expand(-1, in.Span.Start, unquoted(value.Text))
+	if _, _, ok := parsePlatform(platform); !known || ok || strings.Contains(platform, "(") {
+		return
+	}
+	finding := analysis.Finding{Span: value.Span, Message: fmt.Sprintf("%s is no platform", platform), Severity: analysis.Error}
+	if meant := strings.ReplaceAll(value.Text, `\`, "/"); meant != value.Text {
+		if _, _, ok := parsePlatform(meant); ok {
+			finding.Fixes = []analysis.Fix{replace(value.Span, meant, true)}
+		}
+	}
+	p.report(in, finding)
+}
+
+// otherPlatforms are other words for platforms and their parts, and what they are here.
+var otherPlatforms = map[string]string{
+	"x86": "386", "x64": "amd64", "amd": "amd64", "intel": "amd64", "armv7": "arm/v7", "armv6": "arm/v6", "armv8": "arm64", "arm32": "arm", "m1": "arm64",
+	"buildplatform": "$BUILDPLATFORM", "targetplatform": "$TARGETPLATFORM", "win": "windows", "osx": "darwin", "mac": "darwin",
+}
+
+// knownArches are the names of architectures, the usual ones first.
+func knownArches() []string {
+	return append(append([]string{}, platformArches...), slices.Sorted(maps.Keys(archAliases))...)
+}
+
+// wholePlatform returns the platform that is meant by one with another character between its parts, or in another order, or "".
+func wholePlatform(value string) string {
+	for _, sep := range []string{"-", ":", "_", ",", "."} {
+		if os, arch, ok := strings.Cut(value, sep); ok && slices.Contains(platformSystems, strings.ToLower(os)) && slices.Contains(knownArches(), strings.ToLower(strings.ReplaceAll(arch, sep, "/"))) {
+			return os + "/" + arch
+		}
+	}
+	if arch, os, ok := strings.Cut(value, "/"); ok && slices.Contains(platformSystems, strings.ToLower(os)) && slices.Contains(knownArches(), strings.ToLower(arch)) {
+		return os + "/" + arch
+	}
+	return ""
+}
+
 func (p *pass) checkPlatform(in *dockerfile.Instruction, value dockerfile.Word) {
 	_, _, ok := parsePlatform(value.Text)
-	arches := append([]string{}, platformArches...)
-	for alias := range archAliases {
-		arches = append(arches, alias)
+	if meant := wholePlatform(value.Text); meant != "" {
+		finding := analysis.Finding{Span: value.Span, Message: fmt.Sprintf("unknown platform: %s (did you mean %s?)", value.Text, meant), Fixes: []analysis.Fix{replace(value.Span, meant, true)}}
+		if !ok {
+			finding.Severity = analysis.Error
+		}
+		p.report(in, finding)
+		return
 	}
+	arches := knownArches()
 	parts := strings.Split(value.Text, "/")
 	at := value.Span.Start
 	for i, part := range parts {
@@ -60,7 +111,13 @@ func (p *pass) checkPlatform(in *dockerfile.Instruction, value dockerfile.Word) 
 		if slices.Contains(candidates, lower) || lower == "macos" {
 			continue
 		}
-		finding := misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("unknown operating system or architecture: %s", part)}, part, "", candidates, true)
+		finding := analysis.Finding{Span: span, Message: fmt.Sprintf("unknown operating system or architecture: %s", part)}
+		if other := otherPlatforms[lower]; other != "" && (len(parts) == 1 || !strings.Contains(other, "$")) {
+			finding.Message += fmt.Sprintf(" (did you mean %s?)", other)
+			finding.Fixes = []analysis.Fix{replace(span, other, strings.HasPrefix(other, "$"))}
+		} else {
+			finding = misspeltWord(finding, part, candidates)
+		}
 		if !ok {
 			finding.Severity = analysis.Error
 		} else if len(finding.Fixes) == 0 {

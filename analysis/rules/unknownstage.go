@@ -64,8 +64,8 @@ func (p *pass) stageReferences() []stageReference {
 			}
 		case "COPY":
 			for _, flag := range in.Flags {
-				if flag.Name.Text == "from" && flag.Value.Text != "" {
-					refs = append(refs, stageReference{in, flag.Value})
+				if name := unquoted(flag.Value.Text); flag.Name.Text == "from" && name != "" {
+					refs = append(refs, stageReference{in, dockerfile.Word{Span: flag.Value.Span, Text: name}})
 				}
 			}
 		case "RUN":

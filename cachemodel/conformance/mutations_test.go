@@ -13,7 +13,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
-var mutationsFlag = flag.Int("mutations", 0, "how many damaged files of the corpus are held to BuildKit")
+var mutationsFlag = flag.Int("mutations", 1500, "how many damaged files of the corpus are held to BuildKit")
 
 // A Dockerfile of the corpus that was damaged as people damage files while they edit has an error if, and only if, BuildKit
 // refuses it.

@@ -1,0 +1,78 @@
+package rules
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// CopyURL finds COPYs of what only ADD can fetch.
+var CopyURL = &Rule{
+	ID:       "copy-url",
+	Severity: analysis.Error,
+	Doc: Doc{
+		Summary: "COPY cannot fetch a URL or a Git repository",
+		What:    "Finds `COPY` with a source that begins with `https://` or is a Git repository. The fix makes it an `ADD`.",
+		Why:     "The build stops when it comes to the instruction: `COPY` takes files of the build context, of stages and of images only.",
+		Example: "FROM alpine\nCOPY https://github.com/krallin/tini.git#v0.19.0 /src/\n",
+		Instead: "FROM alpine\nADD https://github.com/krallin/tini.git#v0.19.0 /src/\n",
+	},
+	check: func(p *pass) {
+		for in := range p.every("COPY") {
+			c, ok := in.Command.(*instructions.CopyCommand)
+			if !ok || in.Stage < 0 {
+				continue
+			}
+			for i, src := range c.SourcePaths {
+				expanded, known := p.variables().Expand(in.Stage, in.Span.Start, src)
+				if !known || !isRemote(expanded) || i >= len(in.Args) {
+					continue
+				}
+				what := "a URL"
+				if isGit(expanded) {
+					what = "a git ref"
+				}
+				finding := analysis.Finding{Span: in.Args[i].Span, Message: fmt.Sprintf("source can't be %s for COPY", what)}
+				if canBeAdd(in) {
+					finding.Fixes = []analysis.Fix{replace(in.Keyword.Span, matching("ADD", in.Keyword.Text), true)}
+				}
+				p.report(nil, finding)
+				break
+			}
+		}
+	},
+}
+
+// canBeAdd reports whether ADD has all of a COPY's flags.
+func canBeAdd(in *dockerfile.Instruction) bool {
+	for _, flag := range in.Flags {
+		if name := flag.Name.Text; name == "from" || name == "parents" {
+			return false
+		}
+	}
+	return true
+}
+
+var (
+	gitScheme = regexp.MustCompile(`^(git|ssh)://`)
+	gitUser   = regexp.MustCompile(`^[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^ ]`)
+)
+
+// isRemote reports whether the source of an ADD is fetched: isHTTPSource and isGitSource in BuildKit's dockerfile2llb.
+func isRemote(src string) bool {
+	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://") || isGit(src)
+}
+
+// isGit reports whether the source of an ADD is a Git repository: ParseGitRef in BuildKit's dfgitutil.
+func isGit(src string) bool {
+	if strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://") {
+		u, err := url.Parse(src)
+		return err == nil && strings.HasSuffix(u.Path, ".git")
+	}
+	return gitScheme.MatchString(src) || gitUser.MatchString(src)
+}
