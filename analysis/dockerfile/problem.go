@@ -80,6 +80,9 @@ func healthcheckType(args []Word) (suggestions []string, sure bool) {
 			return []string{"CMD"}, true
 		}
 	}
+	if meant := spell.Suggest(word, []string{"CMD", "NONE"}); len(meant) > 0 && word == strings.ToUpper(word) {
+		return meant, false
+	}
 	return []string{"CMD " + word}, word == strings.ToLower(word) // it is the command
 }
 

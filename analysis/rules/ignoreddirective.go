@@ -9,6 +9,7 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
 )
 
 // IgnoredDirective finds comments that are meant to be parser directives.
@@ -42,31 +43,93 @@ func checkIgnoredDirective(p *pass) {
 		first = p.Instructions[0].Span.Start
 	}
 	names := []string{"syntax", "escape", "check"}
+	head := len(p.Directives) // the line, counted from 0, on which a directive would count, if those above were right
 	for _, comment := range p.Comments {
 		if comment.Span.Start > first {
 			break
 		}
-		m := likeDirective.FindStringSubmatchIndex(p.Text.Slice(comment.Span))
+		text := p.Text.Slice(comment.Span)
+		line := p.Text.LineAt(comment.Span.Start)
+		at := func(from, to int) source.Span {
+			return source.Span{Start: comment.Span.Start + from, End: comment.Span.Start + to}
+		}
+		if m := withoutEquals.FindStringSubmatchIndex(text); m != nil && line == head && isDirectiveValue(text[m[2]:m[3]], text[m[6]:m[7]]) {
+			head++
+			p.report(nil, analysis.Finding{
+				Span:    at(m[2], m[7]),
+				Message: fmt.Sprintf("%s is not read as a parser directive: = is missing behind it", text[m[2]:m[3]]),
+				Fixes:   []analysis.Fix{{Title: "Write = behind " + text[m[2]:m[3]], Edits: []source.Edit{{Span: at(m[4], m[5]), NewText: "="}}, Preferred: true}},
+			})
+			continue
+		}
+		m := likeDirective.FindStringSubmatchIndex(text)
 		if m == nil {
 			continue
 		}
-		span := source.Span{Start: comment.Span.Start + m[2], End: comment.Span.Start + m[3]}
-		name, value := strings.ToLower(p.Text.Slice(span)), p.Text.Slice(comment.Span)[m[4]:m[5]]
-		line := p.Text.LineAt(comment.Span.Start)
+		span := at(m[2], m[3])
+		name, value := strings.ToLower(text[m[2]:m[3]]), text[m[4]:m[5]]
 		if name == "syntax" && strings.HasPrefix(p.Text.String(), "#!") {
 			continue // BuildKit looks for the frontend behind such a line, too
 		}
 		switch {
-		case line == len(p.Directives) && !slices.Contains(names, name) && clearly(name, names):
+		case line == head && !slices.Contains(names, name) && clearly(name, names):
+			head++
 			p.report(nil, misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("unknown parser directive: %s", name)}, name, "", names, true))
+		case line == head && head > len(p.Directives) && slices.Contains(names, name):
+			head++ // right once what is above is
 		case line > len(p.Directives) && (name == "syntax" && strings.Contains(value, "/") || name == "escape" && len(value) == 1):
-			p.report(nil, analysis.Finding{
+			finding := analysis.Finding{
 				Span:    span,
 				Message: fmt.Sprintf("%s is not read as a parser directive: only other directives may stand above it", name),
-			})
+			}
+			if name == "syntax" && !slices.ContainsFunc(p.Directives, func(d dockerfile.Directive) bool { return d.Name.Text == name }) { // another escape character changes what is below
+				finding.Fixes = []analysis.Fix{{Title: "Move it to the head of the file", Edits: []source.Edit{
+					{Span: lineStart(p.File, len(p.Directives)), NewText: text + newline(p.Text)},
+					{Span: source.Span{Start: p.Text.LineStart(line), End: p.Text.LineStart(line + 1)}},
+				}}}
+			}
+			p.report(nil, finding)
+		}
+	}
+	p.checkComments()
+}
+
+// withoutEquals is a directive with a blank or a colon in the place of "=".
+var withoutEquals = regexp.MustCompile(`^#\s*((?i:syntax|escape|check))(\s*:\s*|\s+)(\S+)\s*$`)
+
+// isDirectiveValue reports whether a value is one that the directive may well have, as no text behind a word is.
+func isDirectiveValue(name, value string) bool {
+	switch strings.ToLower(name) {
+	case "syntax":
+		return strings.Contains(value, "dockerfile")
+	case "escape":
+		return value == "`" || value == `\`
+	}
+	return checkOption.MatchString(value)
+}
+
+var checkOption = regexp.MustCompile(`^(skip|error|experimental)=`)
+
+// checkComments looks at the comments above instructions that say which rules are skipped there.
+func (p *pass) checkComments() {
+	for _, comment := range p.Comments {
+		text := p.Text.Slice(comment.Span)
+		at := checkComment(text)
+		if at < 0 {
+			continue
+		}
+		value := strings.TrimRight(text[at:], " \t")
+		word := dockerfile.Word{Span: source.Span{Start: comment.Span.Start + at, End: comment.Span.Start + at + len(value)}, Text: value}
+		if key, _, has := strings.Cut(value, "="); has && spell.Meant(key, checkOptions) != "" {
+			finding := analysis.Finding{Span: source.Span{Start: word.Span.Start, End: word.Span.Start + len(key)}, Message: "invalid check option " + key}
+			p.report(nil, misspeltWord(finding, key, checkOptions))
+		} else if checkOption.MatchString(value) {
+			p.checkNames(word)
 		}
 	}
 }
+
+var checkOptions = []string{"skip", "experimental", "error"}
 
 // checkSyntaxImage looks at the image of a frontend, which the build would pull.
 func (p *pass) checkSyntaxImage(value dockerfile.Word) {
@@ -75,12 +138,23 @@ func (p *pass) checkSyntaxImage(value dockerfile.Word) {
 		name = name[:at]
 	}
 	frontends := []string{"docker/dockerfile", "docker/dockerfile-upstream"}
-	if slices.Contains(frontends, name) || !clearly(name, frontends) {
-		return
-	}
 	start := value.Span.Start + strings.Index(value.Text, name)
 	finding := analysis.Finding{Span: source.Span{Start: start, End: start + len(name)}, Message: fmt.Sprintf("unknown frontend image: %s", name)}
-	p.report(nil, misspelt(finding, name, "", frontends, true))
+	switch {
+	case slices.Contains(frontends, name):
+		tag := strings.TrimPrefix(value.Text[strings.Index(value.Text, name)+len(name):], ":")
+		if tags := []string{"latest", "labs", "1-labs"}; tag != "" && !slices.Contains(tags, tag) && spell.Meant(tag, tags) != "" && strings.Trim(tag, "abcdefghijklmnopqrstuvwxyz") == "" {
+			end := value.Span.End
+			finding = analysis.Finding{Span: source.Span{Start: end - len(tag), End: end}, Message: fmt.Sprintf("unknown tag of %s: %s", name, tag)}
+			p.report(nil, misspeltWord(finding, tag, tags))
+		}
+	case name == "dockerfile" || name == "dockerfile/docker" || name == "docker/docker" || name == "dockerfile/dockerfile":
+		finding.Message += " (did you mean docker/dockerfile?)"
+		finding.Fixes = []analysis.Fix{replace(finding.Span, "docker/dockerfile", true)}
+		p.report(nil, finding)
+	case clearly(name, frontends):
+		p.report(nil, misspelt(finding, name, "", frontends, true))
+	}
 }
 
 // checkNames looks at the names of rules in the value of a "check" directive. BuildKit does not mind unknown ones.
@@ -98,7 +172,9 @@ func (p *pass) checkNames(value dockerfile.Word) {
 			name := strings.TrimSpace(word)
 			span := source.Span{Start: start + strings.Index(word, name), End: start + strings.Index(word, name) + len(name)}
 			start += len(word) + 1
-			if !slices.Contains(ids, name) && clearly(name, ids) {
+			if name == "al" || name == "*" || name == "All" || name == "ALL" {
+				p.report(nil, analysis.Finding{Span: span, Message: fmt.Sprintf("there is no rule %s (did you mean all?)", name), Fixes: []analysis.Fix{replace(span, "all", true)}})
+			} else if !slices.Contains(ids, name) && clearly(name, ids) {
 				p.report(nil, misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("there is no rule %s", name)}, name, "", ids, true))
 			}
 		}

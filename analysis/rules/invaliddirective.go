@@ -2,7 +2,9 @@ package rules
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -25,6 +27,10 @@ var InvalidDirective = &Rule{
 	},
 	check: func(p *pass) {
 		for _, problem := range p.problems[dockerfile.InvalidDirective] {
+			if p.Text.Slice(problem.Span) == "/" && len(problem.Suggestions) > 1 {
+				problem.Suggestions = slices.Clone(problem.Suggestions)
+				slices.Reverse(problem.Suggestions) // a slash rather is a backslash the wrong way
+			}
 			p.report(nil, fromProblem(p.File, problem))
 		}
 		for _, d := range p.Directives {
@@ -45,23 +51,43 @@ func (p *pass) checkOptions(value dockerfile.Word) {
 	if cause := errors.Unwrap(err); cause != nil {
 		err = cause
 	}
-	options := []string{"skip", "experimental", "error"}
 	at := value.Span.Start
 	for part := range strings.SplitSeq(value.Text, ";") {
-		key, _, has := strings.Cut(part, "=")
+		key, setting, has := strings.Cut(part, "=")
 		name := strings.TrimSpace(key)
 		start := at + strings.Index(key, name)
 		at += len(part) + 1
 		finding := analysis.Finding{Span: source.Span{Start: start, End: start + len(name)}}
 		switch {
-		case !slices.Contains(options, name):
+		case !slices.Contains(checkOptions, name):
 			finding.Message = "invalid check option " + name
-			p.report(nil, misspelt(finding, name, "", options, true))
+			if option, rest, ok := strings.Cut(name, ":"); ok && !has && slices.Contains(checkOptions, option) { // skip:all
+				finding.Fixes = []analysis.Fix{replace(finding.Span, option+"="+strings.TrimSpace(rest), true)}
+				p.report(nil, finding)
+			} else {
+				p.report(nil, misspeltWord(finding, name, checkOptions))
+			}
 			return
 		case !has:
 			finding.Message = "check option " + name + " has no value"
 			p.report(nil, finding)
 			return
+		case name == "error":
+			setting = strings.TrimSpace(setting)
+			if _, err := strconv.ParseBool(setting); err != nil {
+				finding.Span = source.Span{Start: at - 1 - len(part) + strings.LastIndex(part, setting), End: at - 1 - len(part) + strings.LastIndex(part, setting) + len(setting)}
+				finding.Message = fmt.Sprintf("check option error is true or false, not %s", setting)
+				switch strings.ToLower(setting) {
+				case "yes", "on", "y":
+					finding.Fixes = []analysis.Fix{replace(finding.Span, "true", true)}
+				case "no", "off", "n":
+					finding.Fixes = []analysis.Fix{replace(finding.Span, "false", true)}
+				default:
+					finding = misspeltWord(finding, setting, []string{"true", "false"})
+				}
+				p.report(nil, finding)
+				return
+			}
 		}
 	}
 	p.report(nil, analysis.Finding{Span: value.Span, Message: "invalid check options: " + err.Error()})

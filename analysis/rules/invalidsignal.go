@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
 )
 
 // InvalidSignal finds STOPSIGNALs that do not exist.
@@ -66,6 +67,11 @@ func checkInvalidSignal(p *pass) {
 			full := make([]string, len(signals))
 			for i, s := range signals {
 				if full[i] = s; len(signal)-len(name) == len("SIG") || len(name) > 5 {
+					full[i] = "SIG" + s
+				}
+			}
+			if len(spell.Suggest(signal, full)) == 0 { // IGINT
+				for i, s := range signals {
 					full[i] = "SIG" + s
 				}
 			}

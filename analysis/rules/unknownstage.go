@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -36,6 +37,9 @@ func checkUnknownStage(p *pass) {
 		name := word.Text
 		if len(names) == 0 || slices.Contains(names, strings.ToLower(name)) || strings.ContainsAny(name, "$/:@.") || officialImages[name] || !clearly(name, names) {
 			return
+		}
+		if _, err := reference.ParseNormalizedNamed(name); err != nil {
+			return // InvalidImage says so
 		}
 		p.report(in, misspelt(analysis.Finding{Span: word.Span, Message: fmt.Sprintf("no stage is named %s", name)}, name, "", names, true))
 	}
