@@ -68,8 +68,9 @@ func (p *pass) eachShellScript(f func(in *dockerfile.Instruction, s ShellScript,
 		return
 	}
 	reads := shellscript.Reader(p.File, p.variables().Bases)
+	cut := p.cutRuns()
 	for _, in := range p.of["RUN"] {
-		if in.Stage < 0 || len(in.Problems) > 0 || !reads(in) {
+		if in.Stage < 0 || len(in.Problems) > 0 || cut[in] || !reads(in) {
 			continue
 		}
 		if script := shellscript.Of(p.File, in); script != nil {
@@ -104,6 +105,9 @@ func checkShellCheck(p *pass) {
 	}
 	p.eachShellScript(func(in *dockerfile.Instruction, s ShellScript, script *shellscript.Script) {
 		for _, remark := range p.opts.ShellCheck(s) {
+			if lookalikeCodes[remark.Code] && len(p.lookalikes(in)) > 0 {
+				continue // LookalikeCharacter says so
+			}
 			finding := analysis.Finding{Span: script.Place(remark.From, remark.To), Severity: remark.Severity, Message: remark.Message, Code: remark.Code}
 			if edits, ok := placed(p.File, s, script, remark.Edits); ok {
 				finding.Fixes = []analysis.Fix{{Title: "Apply ShellCheck's fix for " + remark.Code, Edits: edits}}
@@ -112,6 +116,9 @@ func checkShellCheck(p *pass) {
 		}
 	})
 }
+
+// lookalikeCodes are what ShellCheck calls characters that pass for others.
+var lookalikeCodes = map[string]bool{"SC1018": true, "SC1110": true, "SC1111": true, "SC1112": true}
 
 // placed are edits of a script as edits of the file; false if there are none, or what they change is not the same text there.
 func placed(file *dockerfile.File, s ShellScript, script *shellscript.Script, edits []source.Edit) ([]source.Edit, bool) {

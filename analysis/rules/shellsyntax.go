@@ -23,7 +23,8 @@ var ShellSyntax = &Rule{
 	Doc: Doc{
 		Summary: "A shell command is malformed",
 		What: "Finds `RUN` commands with a quote, parenthesis, `if` or loop that is not closed, and other mistakes that a shell stops at. " +
-			"Commands are read as Bash reads them; those for other shells than Bash and its like (by `SHELL`, or in Windows images) are left alone.",
+			"Commands are read as Bash reads them; where sh runs them, and is known to be dash or BusyBox's by `SHELL` or by the image, what only Bash reads is found as well. " +
+			"Those for shells of another kind (by `SHELL`, or in Windows images) are left alone.",
 		Why:     "The build gets that far, and then fails.",
 		Example: "FROM alpine\nRUN if [ -f /a ]; then echo a\n",
 		Instead: "FROM alpine\nRUN if [ -f /a ]; then echo a; fi\n",
@@ -42,6 +43,7 @@ type Shell struct {
 type shellRun struct {
 	mistake  *shellMistake // nil if it is well formed
 	commands []command     // none if it is malformed
+	bashisms []bashism     // what other shells than Bash may stop at
 	// Those of the commands that download packages, by the tables managers and compilers.
 	installs, compiles []download
 }
@@ -59,12 +61,7 @@ func (p *pass) shellRuns() map[*dockerfile.Instruction]*shellRun {
 	}
 	p.opts.Shell.mu.Lock()
 	defer p.opts.Shell.mu.Unlock()
-	cut := map[*dockerfile.Instruction]bool{} // those whose last lines seem to be instructions that are unknown
-	if len(p.problems[dockerfile.UnknownInstruction]) > 0 {
-		for i := 1; i < len(p.Instructions); i++ {
-			cut[p.Instructions[i-1]] = len(p.Instructions[i].Problems) > 0 && p.Instructions[i].Problems[0].Kind == dockerfile.UnknownInstruction
-		}
-	}
+	cut := p.cutRuns()
 	p.runs = make(map[*dockerfile.Instruction]*shellRun, len(p.of["RUN"]))
 	seen := make(map[*parser.Node]*shellRun, len(p.of["RUN"]))
 	for in := range p.every("RUN") {
@@ -82,10 +79,28 @@ func (p *pass) shellRuns() map[*dockerfile.Instruction]*shellRun {
 	return p.runs
 }
 
+// cutRuns are the instructions whose last lines seem to be instructions that are unknown.
+func (p *pass) cutRuns() map[*dockerfile.Instruction]bool {
+	if len(p.problems[dockerfile.UnknownInstruction]) == 0 {
+		return nil
+	}
+	cut := map[*dockerfile.Instruction]bool{}
+	for i := 1; i < len(p.Instructions); i++ {
+		cut[p.Instructions[i-1]] = isUnknown(p.Instructions[i])
+	}
+	return cut
+}
+
 func checkShellSyntax(p *pass) {
 	for in := range p.every("RUN") {
-		if run := p.shellRuns()[in]; run != nil && run.mistake != nil {
+		run := p.shellRuns()[in]
+		if run == nil {
+			continue
+		}
+		if run.mistake != nil {
 			p.report(in, analysis.Finding{Span: shellSpan(p.File, in, run.mistake.at), Message: run.mistake.message})
+		} else if b := p.foreign(in, run); b != nil {
+			p.report(in, p.foreignFinding(in, b))
 		}
 	}
 }
@@ -111,17 +126,9 @@ func (p *pass) forUnixShell(in *dockerfile.Instruction) bool {
 	if p.Escape != '\\' {
 		return false // only Windows needs that
 	}
-	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().Bases[stage], p.Text.Len() {
-		var last *dockerfile.Instruction
-		for _, shell := range p.of["SHELL"] {
-			if shell.Stage == stage && shell.Span.Start < end {
-				last = shell
-			}
-		}
-		if last != nil {
-			c, ok := last.Command.(*instructions.ShellCommand)
-			return ok && len(c.Shell) > 0 && slices.Contains([]string{"bash", "sh", "ash", "dash"}, path.Base(c.Shell[0]))
-		}
+	if shell := p.shellAbove(in); shell != nil {
+		c, ok := shell.Command.(*instructions.ShellCommand)
+		return ok && len(c.Shell) > 0 && slices.Contains([]string{"bash", "sh", "ash", "dash"}, path.Base(c.Shell[0]))
 	}
 	unix, ok := p.unix[in.Stage]
 	if !ok {
@@ -156,7 +163,7 @@ func parseShell(text string) *shellRun {
 	case err != nil:
 		return &shellRun{}
 	}
-	run := &shellRun{commands: commandsOf(file, text)}
+	run := &shellRun{commands: commandsOf(file, text), bashisms: bashismsOf(file)}
 	run.installs, run.compiles = run.find(managers), run.find(compilers)
 	return run
 }

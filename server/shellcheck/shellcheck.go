@@ -91,7 +91,7 @@ func call(ctx context.Context, program, shell string, scripts []rules.ShellScrip
 	for _, c := range answer.Comments {
 		i, err := strconv.Atoi(filepath.Base(c.File))
 		// A script that it cannot read is the rule shell-syntax's business.
-		unreadable := c.Level == "error" && c.Code > 0 && c.Code < 2000
+		unreadable := c.Level == "error" && c.Code > 0 && c.Code < 2000 || c.Code == 1009 // which says where such an error is
 		if err != nil || i < 0 || i >= len(scripts) || unreadable {
 			continue
 		}

@@ -1,0 +1,145 @@
+package rules
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// bashism is a piece of a command that some shells stop at, though Bash reads it.
+type bashism struct {
+	at   int
+	what string
+}
+
+// bashisms are what the shells called sh stop at: dash, as in Debian, and BusyBox's, as in Alpine, which has some of Bash.
+var bashisms = map[string][]string{
+	"dash": {"arrays", "here-strings", "process substitution", "loops with (( ))", "the word function", "|&"},
+	"ash":  {"arrays", "here-strings", "loops with (( ))"},
+}
+
+// bashismsOf returns the pieces of a command that not all shells read.
+func bashismsOf(file *syntax.File) (list []bashism) {
+	add := func(pos syntax.Pos, what string) { list = append(list, bashism{int(pos.Offset()), what}) }
+	syntax.Walk(file, func(node syntax.Node) bool {
+		switch n := node.(type) {
+		case *syntax.ArrayExpr:
+			add(n.Lparen, "arrays")
+		case *syntax.ProcSubst:
+			add(n.OpPos, "process substitution")
+		case *syntax.CStyleLoop:
+			add(n.Lparen, "loops with (( ))")
+		case *syntax.FuncDecl:
+			if n.RsrvWord {
+				add(n.Position, "the word function")
+			}
+		case *syntax.Redirect:
+			if n.Op == syntax.WordHdoc {
+				add(n.OpPos, "here-strings")
+			}
+		case *syntax.BinaryCmd:
+			if n.Op == syntax.PipeAll {
+				add(n.OpPos, "|&")
+			}
+		}
+		return true
+	})
+	return list
+}
+
+// foreign returns what the shell of a RUN stops at in a command that Bash would read, nil if nothing or if it is not known which shell that is.
+func (p *pass) foreign(in *dockerfile.Instruction, run *shellRun) *bashism {
+	if len(run.bashisms) == 0 {
+		return nil
+	}
+	known := bashisms[p.dialect(in)]
+	for i := range run.bashisms {
+		if slices.Contains(known, run.bashisms[i].what) {
+			return &run.bashisms[i]
+		}
+	}
+	return nil
+}
+
+// dialect returns the shell that runs a RUN: "dash", "ash", or "" for one that reads more, or that is not known.
+func (p *pass) dialect(in *dockerfile.Instruction) string {
+	if shell := p.shellAbove(in); shell != nil {
+		c, ok := shell.Command.(*instructions.ShellCommand)
+		if !ok || len(c.Shell) == 0 {
+			return ""
+		}
+		switch name := path.Base(c.Shell[0]); name {
+		case "dash", "ash":
+			return name
+		case "sh":
+		default:
+			return ""
+		}
+	}
+	image, known := p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
+	if !known {
+		return ""
+	}
+	return shellOfImage(strings.ToLower(image))
+}
+
+// shellOfImage returns what sh is in an image, by its name.
+func shellOfImage(image string) string {
+	image, _, _ = strings.Cut(image, "@")
+	name, tag := image, ""
+	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
+		name, tag = image[:i], image[i+1:]
+	}
+	name = strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/")
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(tag, word) })
+	}
+	switch {
+	case name == "alpine" || name == "busybox" || has("alpine"):
+		return "ash"
+	case slices.Contains([]string{"debian", "ubuntu", "buildpack-deps"}, name), has("bookworm", "bullseye", "buster", "stretch", "trixie", "jammy", "noble", "focal", "bionic"):
+		return "dash"
+	case slices.Contains([]string{"node", "python", "golang", "ruby", "rust", "php", "perl"}, name) && !has("windows", "nanoserver"):
+		return "dash"
+	}
+	return ""
+}
+
+// shellAbove returns the SHELL that counts for an instruction, nil if there is none.
+func (p *pass) shellAbove(in *dockerfile.Instruction) *dockerfile.Instruction {
+	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().Bases[stage], p.Text.Len() {
+		for _, shell := range slices.Backward(p.of["SHELL"]) {
+			if shell.Stage == stage && shell.Span.Start < end {
+				return shell
+			}
+		}
+	}
+	return nil
+}
+
+// foreignFinding is about a piece of a command that the shell does not read, though Bash does.
+func (p *pass) foreignFinding(in *dockerfile.Instruction, b *bashism) analysis.Finding {
+	dialect := p.dialect(in)
+	finding := analysis.Finding{
+		Span:    shellSpan(p.File, in, b.at),
+		Message: fmt.Sprintf("the shell cannot read this: %s has no %s, which Bash has", dialect, b.what),
+	}
+	if dialect == "dash" && p.outer == nil {
+		line := p.Text.LineStart(in.Line - 1)
+		finding.Fixes = []analysis.Fix{{
+			Title: "Use Bash from here on",
+			Edits: []source.Edit{{
+				Span:    source.Span{Start: line, End: line},
+				NewText: p.Text.Slice(source.Span{Start: line, End: in.Span.Start}) + matching("SHELL", in.Keyword.Text) + ` ["/bin/bash", "-c"]` + newline(p.Text),
+			}},
+		}}
+	}
+	return finding
+}
