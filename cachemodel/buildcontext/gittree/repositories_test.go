@@ -12,8 +12,8 @@ import (
 
 var repositoriesFlag = flag.String("repositories", "", "git repositories, separated by commas, for TestRepositories")
 
-// The tree of a commit is that of git archive in real repositories too, but for what only an archive does: leaving out
-// files (export-ignore) and filling in others (export-subst).
+// The tree of a commit is that of git archive in real repositories too, but for what only an archive does, which is turned
+// off: leaving out files (export-ignore) and filling in others (export-subst).
 func TestRepositories(t *testing.T) {
 	if *repositoriesFlag == "" {
 		t.Skip("NO REAL REPOSITORIES: name some with -args -repositories DIR,DIR")
@@ -27,6 +27,7 @@ func TestRepositories(t *testing.T) {
 				r.git("rm", "-q", ".dockerignore")
 				r.git("-c", "user.email=a@example.com", "-c", "user.name=A", "commit", "-qm", "x")
 			}
+			r.write(".git/info/attributes", "* -export-ignore -export-subst\n", 0o644)
 			tree, err := Load(t.Context(), r.dir, "HEAD", "", nil)
 			if err != nil {
 				t.Fatal(err)
