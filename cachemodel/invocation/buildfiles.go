@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -39,6 +40,7 @@ func (c *command) bake(builder string) ([]Build, error) {
 	if err != nil {
 		return nil, notRecordable("%v", err)
 	}
+	entries = withBases(entries, project.Entries, "target:")
 	return c.entries(entries, c.builder(p, builder), func(s *cachemodel.Settings) {
 		if p.given("no-cache") {
 			s.NoCache = p.is("no-cache")
@@ -86,7 +88,8 @@ func compose(c *command) ([]Build, error) {
 		}
 		entries = withProfiles(project.Entries, profiles)
 	}
-	entries = withBases(entries, project.Entries)
+	entries = withBases(entries, project.Entries, "service:")
+	slices.SortFunc(entries, func(a, b buildfiles.Entry) int { return cmp.Compare(a.Name, b.Name) })
 	return c.entries(entries, c.builder(p, ""), func(s *cachemodel.Settings) {
 		for _, kv := range p.all("build-arg") {
 			k, v, ok := strings.Cut(kv, "=")
@@ -114,19 +117,20 @@ func withProfiles(all []buildfiles.Entry, profiles []string) []buildfiles.Entry 
 	})
 }
 
-// withBases adds the services that others are built on, which are built too (addBuildDependencies of docker/compose).
-func withBases(entries, all []buildfiles.Entry) []buildfiles.Entry {
+// withBases adds the services or targets that named contexts of others stand for, which are built too (addBuildDependencies of
+// docker/compose, buildx bake.loadLinks).
+func withBases(entries, all []buildfiles.Entry, prefix string) []buildfiles.Entry {
 	entries = slices.Clone(entries)
 	for i := 0; i < len(entries); i++ {
-		for _, where := range entries[i].Contexts {
-			name, ok := strings.CutPrefix(where, "service:")
+		for _, key := range slices.Sorted(maps.Keys(entries[i].Contexts)) {
+			where := entries[i].Contexts[key]
+			name, ok := strings.CutPrefix(where, prefix)
 			is := func(e buildfiles.Entry) bool { return e.Name == name }
 			if at := slices.IndexFunc(all, is); ok && at >= 0 && !slices.ContainsFunc(entries, is) {
 				entries = append(entries, all[at])
 			}
 		}
 	}
-	slices.SortFunc(entries, func(a, b buildfiles.Entry) int { return cmp.Compare(a.Name, b.Name) })
 	return entries
 }
 
