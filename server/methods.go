@@ -11,7 +11,7 @@ import (
 // methods is the table of everything that a client may send. A message that is not here is answered with
 // MethodNotFound if it is a request and ignored if it is a notification.
 var methods = map[string]method{
-	protocol.MethodInitialize:  call(initialize),
+	protocol.MethodInitialize:  {call: true, start: startInitialize},
 	protocol.MethodInitialized: notification(initialized),
 	protocol.MethodShutdown:    {call: true, start: shutdown},
 	protocol.MethodExit:        {start: exit},

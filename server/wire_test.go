@@ -342,3 +342,33 @@ func TestProgress(t *testing.T) {
 		})
 	}
 }
+
+// A client that says one thing of itself in an odd way loses that, and not the server.
+func TestOddInitialize(t *testing.T) {
+	for _, odd := range []string{
+		`"trace":null`, `"clientInfo":{"name":null}`, `"processId":"12"`, `"processId":99999999999`, `"locale":7`, `"workspaceFolders":[{"uri":3}]`,
+		`"capabilities":[]`, `"capabilities":{"textDocument":{"hover":true}}`, `"capabilities":{"textDocument":{"foldingRange":{"rangeLimit":-1}}}`,
+		`"capabilities":{"textDocument":7,"workspace":{"configuration":"yes"}}`,
+	} {
+		t.Run(odd, func(t *testing.T) {
+			e := lsptest.Start(t, server.Options{})
+			e.Body(`{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"rootUri":null,"capabilities":{"general":{"positionEncodings":["utf-8"]}},` + odd + `}}`)
+			e.Await(`answer to "i"`, func(p json.RawMessage) bool { return string(p) == "null" })
+			e.OpenFile(untitled, "dockerfile", "FROM a\nEVN b=c\n")
+			e.Await("textDocument/publishDiagnostics", func(p json.RawMessage) bool { return strings.Contains(string(p), "EVN") })
+		})
+	}
+	e := lsptest.Start(t, server.Options{})
+	for _, params := range []string{`[]`, `7`, `"x"`} {
+		e.Body(`{"jsonrpc":"2.0","id":"` + strings.Trim(params, `"[]`) + `i","method":"initialize","params":` + params + `}`)
+	}
+	var result struct {
+		Capabilities struct{ PositionEncoding string }
+	}
+	e.MustCall("initialize", map[string]any{"processId": nil, "rootUri": nil, "trace": nil, "capabilities": map[string]any{
+		"general": map[string]any{"positionEncodings": []string{"utf-8"}}, "textDocument": map[string]any{"hover": 7},
+	}}, &result)
+	if result.Capabilities.PositionEncoding != "utf-8" {
+		t.Errorf("what can be read does not count: %+v", result)
+	}
+}
