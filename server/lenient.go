@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
 	"go.uber.org/zap"
 )
 
@@ -53,4 +55,49 @@ func withoutOdd(params []byte) (readable []byte, odd []string) {
 		return out
 	}
 	return prune(nil, params), odd
+}
+
+// startChange reads the parameters of textDocument/didChange, also as older versions of the protocol had them: a version that is null, a
+// range that is null for the whole document. A change that is dropped would leave the server with another text than the editor for good.
+func startChange(s *session, params []byte) (func(context.Context) (any, error), error) {
+	p, err := decode[protocol.DidChangeTextDocumentParams](params)
+	if err != nil || bytes.Contains(params, []byte("null")) {
+		if older, ok := olderChange(params); ok {
+			p, err = older, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	didChange(s, p)
+	return nil, nil
+}
+
+func olderChange(params []byte) (*protocol.DidChangeTextDocumentParams, bool) {
+	var older struct {
+		TextDocument struct {
+			URI     uri.URI
+			Version *int32
+		}
+		ContentChanges []struct {
+			Range *protocol.Range
+			Text  string
+		}
+	}
+	if json.Unmarshal(params, &older) != nil {
+		return nil, false
+	}
+	p := &protocol.DidChangeTextDocumentParams{}
+	p.TextDocument.URI = older.TextDocument.URI
+	if older.TextDocument.Version != nil {
+		p.TextDocument.Version = *older.TextDocument.Version
+	}
+	for _, c := range older.ContentChanges {
+		if c.Range == nil {
+			p.ContentChanges = append(p.ContentChanges, &protocol.TextDocumentContentChangeWholeDocument{Text: c.Text})
+		} else {
+			p.ContentChanges = append(p.ContentChanges, &protocol.TextDocumentContentChangePartial{Range: *c.Range, Text: c.Text})
+		}
+	}
+	return p, true
 }

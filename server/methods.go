@@ -20,7 +20,7 @@ var methods = map[string]method{
 	protocol.MethodCancelRequest: notification(cancelRequest),
 
 	protocol.MethodTextDocumentDidOpen:   notification(didOpen),
-	protocol.MethodTextDocumentDidChange: notification(didChange),
+	protocol.MethodTextDocumentDidChange: {start: startChange},
 	protocol.MethodTextDocumentDidSave:   notification(didSave),
 	protocol.MethodTextDocumentDidClose:  notification(didClose),
 

@@ -372,3 +372,22 @@ func TestOddInitialize(t *testing.T) {
 		t.Errorf("what can be read does not count: %+v", result)
 	}
 }
+
+// Changes as older clients send them count too.
+func TestOlderChanges(t *testing.T) {
+	e := lsptest.Open(t, nil, nil)
+	e.OpenFile(untitled, "dockerfile", "FROM a AS one\n")
+	for _, test := range []struct{ change, want string }{
+		{`"version":null},"contentChanges":[{"text":"FROM a AS two\n"}]`, `"two"`},
+		{`"version":7},"contentChanges":[{"range":null,"text":"FROM a AS three\n"}]`, `"three"`},
+		{`"version":8},"contentChanges":[{"range":null,"rangeLength":null,"text":"FROM a AS x null\n"},{"range":{"start":{"line":0,"character":10},"end":{"line":0,"character":16}},"text":"four"}]`, `"four"`},
+		{`"version":null},"contentChanges":[{"range":{"start":{"line":0,"character":10},"end":{"line":0,"character":14}},"rangeLength":4,"text":"five"}]`, `"five"`},
+	} {
+		e.Body(`{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"` + untitled + `",` + test.change + `}}`)
+		var symbols json.RawMessage
+		e.MustCall("textDocument/documentSymbol", lsptest.Document(untitled), &symbols)
+		if !strings.Contains(string(symbols), test.want) {
+			t.Errorf("%s: %s", test.change, symbols)
+		}
+	}
+}
