@@ -27,16 +27,21 @@ type stageSteps struct {
 	steps []*step
 }
 
-// counterpart finds the stage of that name, or the one in the same place that lost its name.
+// counterpart finds the stage of that name, of several in the same order, or the one in the same place that lost its name.
 func (g *stageSteps) counterpart(old, now []*stageSteps) *stageSteps {
-	named := func(groups []*stageSteps, name string) int {
-		return slices.IndexFunc(groups, func(g *stageSteps) bool { return name != "" && g.name == name })
+	named := func(groups []*stageSteps, name string) (out []*stageSteps) {
+		for _, s := range groups {
+			if name != "" && s.name == name {
+				out = append(out, s)
+			}
+		}
+		return out
 	}
-	if i := named(old, g.name); i >= 0 {
-		return old[i]
+	if same := named(old, g.name); len(same) > 0 {
+		return same[min(slices.Index(named(now, g.name), g), len(same)-1)]
 	}
 	for _, candidate := range old {
-		if candidate.index == g.index && named(now, candidate.name) < 0 {
+		if candidate.index == g.index && len(named(now, candidate.name)) == 0 {
 			return candidate
 		}
 	}

@@ -53,8 +53,8 @@ func judge(out *Step, s *step, why *explainer) {
 	}
 	if !slices.ContainsFunc(s.vertices, func(v *vertex) bool { return !why.sure.hit(v) }) {
 		out.Status = Cached
-		if v := s.vertices[0]; v.kind == imageVertex && v.image.digest == "" {
-			out.Detail = "assuming that " + familiar(v.image.name) + " is still the same image"
+		if image := s.assumedImage(); image != nil {
+			out.Detail = "assuming that " + familiar(image.name) + " is still the same image"
 		}
 		return
 	}
@@ -80,6 +80,21 @@ func judge(out *Step, s *step, why *explainer) {
 	default:
 		out.Detail = "if it comes to the same with what the base image sets, this step is still cached"
 	}
+}
+
+// assumedImage is the image that a FROM is of, or that a step copies or mounts from, if only its reference is known.
+func (s *step) assumedImage() *imageRef {
+	for _, v := range s.vertices {
+		if v.kind == imageVertex && v.image.digest == "" {
+			return v.image
+		}
+		for _, in := range v.inputs {
+			if from := in.from; in.content && from != nil && from.kind == imageVertex && from.image.digest == "" {
+				return from.image
+			}
+		}
+	}
+	return nil
 }
 
 // readsUnknown reports whether the step copies or mounts what only a build can tell.
