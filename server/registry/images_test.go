@@ -105,8 +105,8 @@ func TestImages(t *testing.T) {
 		if got.Digest != digest.String() || got.Size != size || !got.Created.Equal(made) || got.Platform != test.want || strings.Join(got.Platforms, " ") != test.platforms {
 			t.Errorf("%s for %s: %+v", test.tag, test.platform, got)
 		}
-		asked := *requests
-		if again, ask := images.Find(base+":"+test.tag, test.platform); again != a || ask || *requests != asked {
+		asked := requests.Load()
+		if again, ask := images.Find(base+":"+test.tag, test.platform); again != a || ask || requests.Load() != asked {
 			t.Error("what is known is asked for again")
 		}
 	}

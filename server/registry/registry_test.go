@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -22,12 +23,12 @@ import (
 )
 
 // serve starts a registry with an image of these tags; with a password it asks for "user" and that. It counts the requests.
-func serve(t *testing.T, password string, tags ...string) (image string, requests *int) {
+func serve(t *testing.T, password string, tags ...string) (image string, requests *atomic.Int64) {
 	t.Helper()
-	requests = new(int)
+	requests = new(atomic.Int64)
 	handler := local.New(local.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		*requests++
+		requests.Add(1)
 		if _, given, _ := r.BasicAuth(); given != password {
 			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
 			w.WriteHeader(http.StatusUnauthorized)
@@ -82,13 +83,13 @@ func TestTags(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []string{"latest", "1.10", "1.10-slim", "1.9", "edge"}
-		asked := *requests
+		asked := requests.Load()
 		for _, of := range []*registry.Tags{tags, registry.New(dir)} {
 			if known, ask = of.Known(image); !slices.Equal(known, want) || ask {
 				t.Errorf("then %v, ask %t", known, ask)
 			}
 		}
-		if *requests != asked {
+		if requests.Load() != asked {
 			t.Error("what is known was asked for again")
 		}
 	}
