@@ -73,7 +73,7 @@ func fillCosts(steps []Step, bases []*Plan, next *Plan, why *explainer) {
 					out.Seconds = cost.Seconds
 				}
 				if out.Bytes == nil {
-					out.Bytes = cost.Bytes
+					out.Bytes, out.Shared = cost.Bytes, cost.Shared
 				}
 			}
 		}
@@ -112,7 +112,7 @@ func CarryCosts(earlier, build Build) map[int]Cost {
 				cost.Seconds = old.Seconds
 			}
 			if cost.Bytes == nil {
-				cost.Bytes = old.Bytes
+				cost.Bytes, cost.Shared = old.Bytes, old.Shared
 			}
 			out[s.in.Line] = cost
 		}

@@ -68,4 +68,5 @@ type Build struct {
 type Cost struct {
 	Seconds *float64 `json:"seconds,omitempty"` // of running it; nil if that is not known
 	Bytes   *int64   `json:"bytes,omitempty"`   // that its layer adds; nil if that is not known
+	Shared  bool     `json:"shared,omitempty"`  // images that the engine keeps are known to have that layer too
 }

@@ -53,6 +53,7 @@ type Step struct {
 	Detail      string   `json:"detail,omitempty"`  // an assumption or remark, for people
 	Seconds     *float64 `json:"seconds,omitempty"` // how long the step took, where a record knows
 	Bytes       *int64   `json:"bytes,omitempty"`   // what its layer adds, where a record knows
+	Shared      bool     `json:"shared,omitempty"`  // images that the engine keeps are known to have that layer too
 }
 
 // Baseline says what a report compares with.

@@ -99,5 +99,8 @@ func appendStep(out []byte, s *cachemodel.Step) []byte {
 	if s.Bytes != nil {
 		out = strconv.AppendInt(append(out, `,"bytes":`...), *s.Bytes, 10)
 	}
+	if s.Shared {
+		out = append(out, `,"shared":true`...)
+	}
 	return append(out, '}')
 }

@@ -18,7 +18,7 @@ func TestEncodeIsJSON(t *testing.T) {
 		Steps: []cachemodel.Step{
 			{Line: 1, EndLine: 2, Stage: "s", Instruction: "RUN", Text: "RUN \"x\" \\ \t \u2028 😀 \x01", Status: cachemodel.Rebuilt, Certain: true,
 				Cause: &cachemodel.Cause{Kind: cachemodel.ContextChanged, Line: 3, Paths: []string{"a", "b\"c"}, Detail: "d"}},
-			{Line: 4, EndLine: 4, Status: cachemodel.Cached, Detail: "assumed", Seconds: &seconds, Bytes: &bytes},
+			{Line: 4, EndLine: 4, Status: cachemodel.Cached, Detail: "assumed", Seconds: &seconds, Bytes: &bytes, Shared: true},
 			{Status: cachemodel.Rebuilt, Cause: &cachemodel.Cause{Kind: cachemodel.Follows, Paths: []string{"only"}}},
 		},
 	}

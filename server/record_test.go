@@ -77,7 +77,7 @@ func TestRecordsAreNoticed(t *testing.T) {
 	write(t, filepath.Join(dir, "a"), "two")
 	seconds, bytes := 30.0, int64(31_000_000)
 	id := recordBuild(t, record.NewStore(cache), dir, cachemodel.Settings{Target: "app", Args: map[string]string{"V": "1"}},
-		map[int]cachemodel.Cost{4: {Seconds: &seconds, Bytes: &bytes}})
+		map[int]cachemodel.Cost{4: {Seconds: &seconds, Bytes: &bytes, Shared: true}})
 	for _, e := range editors {
 		got := awaitStatus(t, e, "FROM config, COPY cached, ARG config, RUN cached, FROM skipped, RUN skipped")
 		if got.Baseline.Kind != "recorded" || got.Baseline.Ref != id || !strings.Contains(strings.Join(got.Notes, " "), ": target app, V=1.") {
@@ -100,7 +100,7 @@ func TestRecordsAreNoticed(t *testing.T) {
 	}
 	var hover struct{ Contents struct{ Value string } }
 	e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]int{"line": 3, "character": 0}), &hover)
-	if !strings.Contains(hover.Contents.Value, "rebuilt · 30 s · adds 31 MB") {
+	if !strings.Contains(hover.Contents.Value, "rebuilt · 30 s · adds 31 MB, which images share") {
 		t.Errorf("the hover is %s", hover.Contents.Value)
 	}
 	if err := record.NewStore(cache).Forget(id); err != nil {

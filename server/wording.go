@@ -59,6 +59,9 @@ func adds(step *cachemodel.Step) string {
 	if step.Bytes == nil {
 		return ""
 	}
+	if step.Shared {
+		return " · adds " + cachemodel.ByteText(*step.Bytes) + ", which images share"
+	}
 	return " · adds " + cachemodel.ByteText(*step.Bytes)
 }
 

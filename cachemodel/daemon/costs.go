@@ -46,8 +46,8 @@ func (c *conn) costs(ctx context.Context, b *build, own []*build, usage []*contr
 		}
 		cost := out[line]
 		cost.Seconds = sum(cost.Seconds, r.seconds)
-		if size, ok := r.onDisk(usage); ok {
-			cost.Bytes = sum(cost.Bytes, size)
+		if u := r.onDisk(usage); u != nil {
+			cost.Bytes, cost.Shared = sum(cost.Bytes, u.Size), u.Shared
 		} else if r.compressed > 0 {
 			cost.Bytes = sum(cost.Bytes, r.compressed)
 		}
@@ -97,10 +97,10 @@ type run struct {
 }
 
 // onDisk finds what the run left in the daemon's cache: a snapshot that was made at that time and bears its name
-// (solver/llbsolver/ops: that of a command names its mount and arguments, that of any other step the step).
-func (r *run) onDisk(records []*controlapi.UsageRecord) (int64, bool) {
+// (solver/llbsolver/ops: that of a command names its mount and arguments, that of any other step the step). It is nil if that
+// is not sure. An engine says of a snapshot whether its images share it.
+func (r *run) onDisk(records []*controlapi.UsageRecord) (found *controlapi.UsageRecord) {
 	const slack = 50 * time.Millisecond
-	size, n := int64(0), 0
 	for _, u := range records {
 		if u.CreatedAt == nil || u.Size < 0 || u.Mutable {
 			continue
@@ -110,11 +110,13 @@ func (r *run) onDisk(records []*controlapi.UsageRecord) (int64, bool) {
 			continue
 		}
 		if u.Description == r.name || strings.HasPrefix(u.Description, "mount / from exec ") && isRun(r.name) {
-			size = u.Size
-			n++
+			if found != nil {
+				return nil
+			}
+			found = u
 		}
 	}
-	return size, n == 1
+	return found
 }
 
 // isRun reports whether a step's name is that of a RUN, as in "[build 2/5] RUN make".

@@ -220,6 +220,9 @@ func costText(c cachemodel.Cost) string {
 	if c.Bytes != nil {
 		parts = append(parts, cachemodel.ByteText(*c.Bytes))
 	}
+	if c.Shared {
+		parts = append(parts, "shared by images")
+	}
 	return strings.Join(parts, ", ")
 }
 

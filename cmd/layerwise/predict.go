@@ -61,8 +61,9 @@ baseline has those of --baseline-build-arg. Where none is given, a dir: baseline
 with one step for each instruction, in file order; lines count from 1. status is cached, rebuilt, config, skipped or unknown;
 "certain" is false where only a build can tell. "cause" is the first reason; its kind is instruction-changed, context-changed,
 env-changed, arg-changed, user-changed, workdir-changed, shell-changed, base-changed, stage-rebuilt, follows (only the line above),
-remote-source, no-cache or no-baseline. "seconds" and "bytes" are there where a recorded build tells. The baseline's kind is
-recorded, git, dir or none. The exit code is 0 whatever is rebuilt, and 2 where it could not be told.`,
+remote-source, no-cache or no-baseline. "seconds" and "bytes" are there where a recorded build tells, "shared": true where images
+that the engine keeps are known to have the layer too. The baseline's kind is recorded, git, dir or none. The exit code is 0
+whatever is rebuilt, and 2 where it could not be told.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file := ""

@@ -105,7 +105,7 @@ func stepNote(s cachemodel.Step) string {
 		parts = append(parts, s.Detail)
 	}
 	note := strings.Join(parts, "; ")
-	if cost := costText(cachemodel.Cost{Seconds: s.Seconds, Bytes: s.Bytes}); cost != "" {
+	if cost := costText(cachemodel.Cost{Seconds: s.Seconds, Bytes: s.Bytes, Shared: s.Shared}); cost != "" {
 		if note != "" {
 			note += " "
 		}
