@@ -77,7 +77,7 @@ var Commands = []Command{
 	{"sed", "", "sed changes the files that it names, and nothing else", sed},
 	{"cat ls grep test [ head tail wc sort stat file", "", "commands such as cat and test read the files that they name, and nothing else", look},
 	{"useradd adduser groupadd addgroup usermod groupmod passwd chpasswd deluser userdel delgroup groupdel", "", "the tools for users and groups write /etc, /home and /var only", users},
-	{"echo printf true : set exit sleep date uname id whoami which type arch nproc export unset false umask", "", "commands such as echo read and write no files", nothing},
+	{"echo printf true : set exit sleep uname id whoami which type arch nproc export unset false umask", "", "commands such as echo read and write no files", nothing},
 }
 
 // systemDirs are what system packages read and write. A directory of one's own in /usr/src is none of them.

@@ -37,6 +37,9 @@ var (
 // nodePackage reads package.json, and refuses one whose installation may read more of the project. Where the file is not at
 // hand the installation may read anything.
 func nodePackage(s *state, e *Effects, c Call) (*packageJSON, bool) {
+	if !e.caches(c) {
+		return nil, false
+	}
 	text, ok := c.file(s, "package.json")
 	var p packageJSON
 	if !ok || json.Unmarshal([]byte(text), &p) != nil || p.Workspaces != nil || p.PNPM["patchedDependencies"] != nil || p.Patched != nil || !plainNPMRC(s, c) {
@@ -137,11 +140,29 @@ func plainNPMRC(s *state, c Call) bool {
 
 func elsewhere(c Call) bool {
 	return c.has("--workspace", "-w", "--workspaces", "-ws", "--include-workspace-root", "--filter", "-F", "--modules-folder", "--global-dir", "--lockfile-dir", "--store", "--store-dir", "--virtual-store-dir", "--modules-dir",
-		"--package-lock-only", "--lockfile-only", "--recursive", "-r", "--userconfig", "--globalconfig", "--cache", "--cache-folder", "--cafile", "--node-options", "--script-shell", "--use-yarnrc", "--link-folder", "--config", "-c", "--cache-dir", "--backend", "--install-links", "--dry-run", "--mode", "--yarn-offline-mirror")
+		"--package-lock-only", "--lockfile-only", "--recursive", "-r", "--userconfig", "--globalconfig", "--cafile", "--node-options", "--script-shell", "--use-yarnrc", "--link-folder", "--config", "-c", "--backend", "--install-links", "--dry-run", "--mode", "--yarn-offline-mirror")
 }
 
 // nodeOptions are options of the package managers of Node.js that are followed by a value.
-const nodeOptions = "--loglevel --omit --include --registry --fetch-timeout --fetch-retries --fetch-retry-mintimeout --fetch-retry-maxtimeout --network-timeout --network-concurrency --maxsockets --reporter --mutex --location --child-concurrency"
+const nodeOptions = "--loglevel --omit --include --registry --fetch-timeout --fetch-retries --fetch-retry-mintimeout --fetch-retry-maxtimeout --network-timeout --network-concurrency --maxsockets --reporter --mutex --location --child-concurrency --cache --cache-folder --cache-dir"
+
+// caches adds where a cache is that one of these options names. It fails if that may be within the project.
+func (e *Effects) caches(c Call) bool {
+	for i, a := range c.Args {
+		name, value, has := strings.Cut(a, "=")
+		if name != "--cache" && name != "--cache-folder" && name != "--cache-dir" {
+			continue
+		}
+		if !has && i+1 < len(c.Args) {
+			value = c.Args[i+1]
+		}
+		if !path.IsAbs(value) {
+			return false
+		}
+		e.Reads, e.Writes = append(e.Reads, tree(path.Clean(value))), append(e.Writes, tree(path.Clean(value)))
+	}
+	return true
+}
 
 func npm(s *state, e *Effects, c Call) bool {
 	global := c.has("-g", "--global", "--location")

@@ -171,6 +171,9 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 				e.opaque()
 			}
 		case *syntax.ParamExp:
+			if n.Param != nil && slices.Contains([]string{"RANDOM", "SRANDOM", "SECONDS", "EPOCHSECONDS", "EPOCHREALTIME"}, n.Param.Value) {
+				e.opaque() // what it makes is to be made anew with each change above, as it is with "date"
+			}
 			if n.Param != nil && len(n.Param.Value) > 0 {
 				if _, local := r.local[n.Param.Value]; !local {
 					e.Reads = append(e.Reads, "env:"+n.Param.Value)

@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"archive/tar"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -54,6 +56,22 @@ var apps = []app{
 	{"maven:3", map[string]string{
 		"pom.xml": "<project/>\n", "src/main/java/A.java": "class A {}\n",
 	}, []string{"pom.xml ./"}, []string{"mvn -B dependency:go-offline"}, []string{"mvn -B package"}, "src"},
+	{"oven/bun:1", map[string]string{
+		"package.json": "{\n  \"name\": \"edge\"\n}\n", "bun.lock": "{}\n", "src/index.ts": "index\n", "public/a.css": "a\n",
+	}, []string{"package.json bun.lock ./"}, []string{"bun install --frozen-lockfile"}, []string{"cat src/*.ts > /bundle"}, "src"},
+	{"ghcr.io/astral-sh/uv:python3.12", map[string]string{
+		"pyproject.toml": "[project]\nname = \"x\"\n", "uv.lock": "version = 1\n", "app/main.py": "main\n", "tests/a.py": "a\n",
+	}, []string{"pyproject.toml uv.lock ./"}, []string{"uv sync --frozen --no-install-project", "uv sync --locked"}, []string{"cat app/*.py > /bundle"}, "app"},
+	{"mcr.microsoft.com/dotnet/sdk:8.0", map[string]string{
+		"shop.sln": "Project(\"{F}\") = \"Web\", \"src\\Web\\Web.csproj\", \"{1}\"\n", "src/Web/Web.csproj": "<Project><ProjectReference Include=\"..\\Core\\Core.csproj\" /></Project>\n",
+		"src/Core/Core.csproj": "<Project/>\n", "src/Web/Program.cs": "class P {}\n", "src/Core/A.cs": "class A {}\n",
+	}, []string{"--parents shop.sln src/*/*.csproj ./"}, []string{"dotnet restore shop.sln", "dotnet restore"}, []string{"dotnet publish -o /out"}, "src"},
+	{"gradle:8", map[string]string{
+		"build.gradle": "plugins { id 'java' }\n", "settings.gradle": "rootProject.name = 'x'\n", "gradle/libs.versions.toml": "[versions]\n", "src/main/java/A.java": "class A {}\n",
+	}, []string{"build.gradle settings.gradle ./"}, []string{"gradle dependencies --no-daemon"}, []string{"gradle build"}, "src"},
+	{"elixir:1.17", map[string]string{
+		"mix.exs": "defmodule X\n", "mix.lock": "%{}\n", "config/config.exs": "import Config\n", "lib/x.ex": "defmodule X.A\n",
+	}, []string{"mix.exs mix.lock ./"}, []string{"mix deps.get", "mix local.hex --force && mix deps.get --only prod"}, []string{"mix compile"}, "lib"},
 }
 
 // GenerateRewriteCase makes a Dockerfile that builds, in an order that its author might have found good enough, with one or
@@ -142,6 +160,25 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 	}
 	if _, php := a.files["composer.json"]; php && trap(25, "an autoloader that lists the sources") {
 		c.Files["composer.json"] = "{\n  \"autoload\": {\"classmap\": [\"src/\"]}\n}\n"
+	}
+	if _, node := a.files["package.json"]; node && trap(20, "settings that name a certificate") {
+		c.Files[".npmrc"] = "cafile=" + a.artefact + ".pem\n"
+		c.Files[a.artefact+".pem"] = "certificate\n"
+	}
+	if _, py := a.files["requirements.txt"]; py && trap(20, "an archive beside the requirements") {
+		c.Files["requirements.txt"] = "own-1.0-py3-none-any.whl\n"
+		c.Files["own-1.0-py3-none-any.whl"] = "wheel\n"
+	}
+	if trap(15, "a variable that steers the installation") {
+		c.Files["extra/constraints.txt"] = "flask==1\n"
+		line("ENV PIP_CONSTRAINT=%[1]s/extra/constraints.txt NPM_CONFIG_CAFILE=%[1]s/extra/constraints.txt GOMODCACHE=%[1]s/extra BUNDLE_GEMFILE=%[1]s/extra/constraints.txt", workdir)
+	}
+	if _, gem := a.files["Gemfile"]; gem && trap(20, "gems in the project") {
+		c.Files["vendor/cache/own.gem"] = "gem\n"
+	}
+	if trap(15, "an archive that ADD unpacks") {
+		c.Files["static.tar"] = tarOf(sorted(a.files)[0], "from the archive\n")
+		line("ADD static.tar %s/", workdir)
 	}
 	if trap(10, "a symlink in the context") {
 		c.Files["current@"] = a.artefact
@@ -236,6 +273,20 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 	c.Dockerfile = b.String()
 	c.Prose = strings.Join(traps, ", ")
 	return c
+}
+
+// tarOf is an archive of one file.
+func tarOf(name, text string) string {
+	var b strings.Builder
+	w := tar.NewWriter(&b)
+	err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))})
+	if err == nil {
+		_, err = w.Write([]byte(text))
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		panic(err) // a name that no archive can have
+	}
+	return b.String()
 }
 
 // sorted are the names of files that no ignore file leaves out.

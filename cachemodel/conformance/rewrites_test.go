@@ -116,6 +116,12 @@ func verifyRewrites(ctx context.Context, t *testing.T, real *Real, tools string,
 	for _, r := range rewrites {
 		grades = append(grades, r.Grade)
 		all = append(all, r.Edits...)
+		for _, part := range r.Parts {
+			grades = append(grades, part.Grade)
+			if err := sameImage(before, build, c.Dockerfile, part.Edits); err != nil {
+				return grades, fmt.Errorf("only %s (%s): %w", part.Title, part.Grade, err)
+			}
+		}
 		if len(rewrites) == 1 {
 			break
 		}
