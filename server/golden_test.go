@@ -56,6 +56,7 @@ func answers(t *testing.T, archive *txtar.Archive) []txtar.File {
 	e.OpenFile(uri, "dockerfile", text)
 	v := view{t: t, e: e, uri: uri, text: source.New(text)}
 
+	v.diagnostics() // waits for the context to be read; actions do not
 	got := given
 	for _, part := range []struct {
 		name   string
