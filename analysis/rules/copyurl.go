@@ -29,8 +29,11 @@ var CopyURL = &Rule{
 				continue
 			}
 			for i, src := range c.SourcePaths {
-				expanded, known := p.variables().Expand(in.Stage, in.Span.Start, src)
-				if !known || !isRemote(expanded) || i >= len(in.Args) {
+				expanded, known := src, true
+				if strings.ContainsAny(src, "$\"'\\`") {
+					expanded, known = p.variables().Expand(in.Stage, in.Span.Start, src)
+				}
+				if !known || strings.IndexByte(expanded, ':') < 0 || !isRemote(expanded) || i >= len(in.Args) {
 					continue
 				}
 				what := "a URL"

@@ -129,7 +129,10 @@ func (p *pass) checkMountTargets() {
 	walk(p, state{}, func(s state, in *dockerfile.Instruction) state {
 		switch c := in.Command.(type) {
 		case *instructions.WorkdirCommand:
-			dir, known := p.variables().Expand(in.Stage, in.Span.Start, c.Path)
+			dir, known := c.Path, true
+			if strings.ContainsAny(dir, "$\"'\\`") {
+				dir, known = p.variables().Expand(in.Stage, in.Span.Start, dir)
+			}
 			if !known || dir == "" || !path.IsAbs(dir) && s.dir == "" {
 				dir = "/..." // somewhere
 			}
