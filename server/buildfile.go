@@ -135,9 +135,6 @@ func selectBuild(ctx context.Context, s *session, u uri.URI, id string) error {
 	if id == automatic {
 		id = ""
 	}
-	s.mu.Lock()
-	d.stale.builds = true
-	s.mu.Unlock()
 	if err := s.choose(d, buildChoice, id); err != nil {
 		s.show(protocol.MessageTypeWarning, sentence(err.Error()))
 	}

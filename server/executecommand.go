@@ -59,7 +59,7 @@ func (s *session) openDockerfile(ctx context.Context, u uri.URI) (*document, *sn
 func (s *session) choose(d *document, kind, value string) error {
 	err := s.store.Choose(d.path, kind, value)
 	s.mu.Lock()
-	d.stale.baseline = true
+	d.stale.baseline, d.stale.builds = true, true // only now: a load that runs may have read the choice before
 	s.mu.Unlock()
 	d.wake(d.reload)
 	return err
