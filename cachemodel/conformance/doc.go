@@ -17,6 +17,11 @@
 //
 //	go test -run 'TestInProcess|TestReal' -v -timeout 0 -args -pairs 50000 -real 3000 -seed 1
 //
+// Pairs of folders written by hand, with what no generator thinks of, go through the command line and from the disk; what the
+// daemon did of each is kept (pairs_test.go):
+//
+//	go test -run TestPairs -timeout 0 -args -pairs-played 0 -pairs-built 0
+//
 // Real histories, each commit with its real build context, come from git repositories that are at hand:
 //
 //	go test -run TestGitHistories -v -timeout 0 -args -histories DIR[,DIR]
