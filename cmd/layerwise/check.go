@@ -22,7 +22,7 @@ const checkHelp = `Check Dockerfiles for mistakes, and mend those that can be me
 
 PATH is a file or a folder (default: the current folder), which is searched for Dockerfiles as editors recognise them:
   ` + dockerfile.Names + ` (in any letter case).
-.git and node_modules are left out. Nothing is built and no network is used. If ShellCheck (the program shellcheck) is
+.git and node_modules are left out. PATH may be -, for a Dockerfile on the standard input. Nothing is built and no network is used. If ShellCheck (the program shellcheck) is
 installed, it is run on the commands of RUN; its findings have its codes, such as SC2086. A better order of the instructions, which
 layerwise reorder explains, is a finding (better-order) too, with the Dockerfile's folder as the build context.
 
@@ -69,7 +69,18 @@ func newCheck() *cobra.Command {
 			if shellCheck {
 				ask = shellcheck.Find()
 			}
-			report := check(cmd.Context(), args, fix, ask, history)
+			stdin := ""
+			if slices.Contains(args, standardInput) {
+				if fix {
+					return errors.New("--fix: what is read from the standard input cannot be changed; name a file")
+				}
+				content, err := io.ReadAll(cmd.InOrStdin())
+				if err != nil {
+					return err
+				}
+				stdin = string(content)
+			}
+			report := check(cmd.Context(), args, stdin, fix, ask, history)
 			if err := print(cmd.OutOrStdout(), report); err != nil {
 				return err
 			}
@@ -128,16 +139,25 @@ func (r checkReport) count(severity analysis.Severity) int {
 	return n
 }
 
-// check checks the files and folders, and applies preferred fixes to them if it is told to; shellCheck is the program of that name,
+// standardInput is the path that stands for the standard input.
+const standardInput = "-"
+
+// check checks the files and folders, or stdin where a path is "-", and applies preferred fixes to them if it is told to; shellCheck is the program of that name,
 // "" for none; history is how many commits a better order is judged by.
-func check(ctx context.Context, paths []string, fix bool, shellCheck string, history int) checkReport {
+func check(ctx context.Context, paths []string, stdin string, fix bool, shellCheck string, history int) checkReport {
+	read := func(path string) (string, error) {
+		if path == standardInput {
+			return stdin, nil
+		}
+		return readDockerfile(path)
+	}
 	var report checkReport
 	files, failures := findDockerfiles(paths)
 	report.failures = failures
-	remarks := shellRemarks(ctx, shellCheck, files, &report)
+	remarks := shellRemarks(ctx, shellCheck, files, read, &report)
 	options := checkOptions{configs: map[string]project.Config{}, told: map[string]bool{}}
 	for _, path := range files {
-		content, err := readDockerfile(path)
+		content, err := read(path)
 		if err != nil {
 			report.failures = append(report.failures, err)
 			continue
@@ -145,7 +165,7 @@ func check(ctx context.Context, paths []string, fix bool, shellCheck string, his
 		checked := checkedFile{path: path, text: source.New(content)}
 		opts := options.of(path)
 		opts.ShellCheck = func(s rules.ShellScript) []rules.ShellRemark { return remarks[s] }
-		if history > 0 {
+		if history > 0 && path != standardInput {
 			opts.Orders = betterOrders(ctx, path, history)
 		}
 		if fix {
@@ -165,14 +185,14 @@ func check(ctx context.Context, paths []string, fix bool, shellCheck string, his
 }
 
 // shellRemarks asks ShellCheck about the scripts of all files at once: starting it takes longer than its work.
-func shellRemarks(ctx context.Context, program string, files []string, report *checkReport) map[rules.ShellScript][]rules.ShellRemark {
+func shellRemarks(ctx context.Context, program string, files []string, read func(string) (string, error), report *checkReport) map[rules.ShellScript][]rules.ShellRemark {
 	if program == "" {
 		return nil
 	}
 	var scripts []rules.ShellScript
 	seen := map[rules.ShellScript]bool{}
 	for _, path := range files {
-		content, err := readDockerfile(path)
+		content, err := read(path)
 		if err != nil {
 			continue // which is told when it is checked
 		}

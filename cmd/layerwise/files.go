@@ -15,6 +15,10 @@ import (
 // each path that cannot be read it returns an error instead; the others are found nevertheless.
 func findDockerfiles(paths []string) (files []string, failures []error) {
 	for _, path := range paths {
+		if path == standardInput {
+			files = append(files, path)
+			continue
+		}
 		info, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%s: no such file or folder", path)
