@@ -33,6 +33,9 @@ var CopyURL = &Rule{
 				if strings.ContainsAny(src, "$\"'\\`") {
 					expanded, known = p.variables().Expand(in.Stage, in.Span.Start, src)
 				}
+				if bare := unquoted(src); !known && (strings.HasPrefix(bare, "http://") || strings.HasPrefix(bare, "https://")) {
+					expanded, known = bare, true // whatever the variables in it are
+				}
 				if !known || strings.IndexByte(expanded, ':') < 0 || !isRemote(expanded) || i >= len(in.Args) {
 					continue
 				}
