@@ -111,6 +111,26 @@ func TestRecordsAreNoticed(t *testing.T) {
 	}
 }
 
+// A record that is damaged is passed over, and the person is told.
+func TestDamagedRecord(t *testing.T) {
+	dir, cache := t.TempDir(), t.TempDir()
+	const text = "FROM scratch\nCOPY a /\n"
+	write(t, filepath.Join(dir, "Dockerfile"), text)
+	write(t, filepath.Join(dir, "a"), "one")
+	recordBuild(t, record.NewStore(cache), dir, cachemodel.Settings{}, nil)
+	files, _ := filepath.Glob(filepath.Join(cache, "records", "*.record"))
+	for _, file := range files {
+		write(t, file, "nothing like a record")
+	}
+	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+	e := startWith(t, server.Options{CacheDir: cache}, nil, dir)
+	e.OpenFile(uri, "dockerfile", text)
+	got := awaitStatus(t, e, "FROM config, COPY cached")
+	if notes := strings.Join(got.Notes, " "); len(files) != 1 || got.Baseline.Kind != "opened" || !strings.Contains(notes, "is damaged and is passed over") {
+		t.Errorf("%s: %q", got.Baseline.Kind, notes)
+	}
+}
+
 // The baseline is chosen by a command, which asks if it is not told, and the choice is remembered for the file.
 func TestSelectBaseline(t *testing.T) {
 	const text = "FROM scratch\nCOPY a /\n"

@@ -186,7 +186,7 @@ func (l *loader) load(ctx context.Context) {
 		options = e.Fill(options)
 	}
 	if again {
-		l.newest = l.lastStored()
+		l.newest = s.store.Newest(d.path)
 		l.record, l.recordNotes = baseline.Stored(s.store, spec, d.path, options.Match())
 	}
 	l.readContext(ctx, contextFolder(options, l.record, d.path), stale, progress)
@@ -270,18 +270,7 @@ func (l *loader) baseMoved(ctx context.Context, choice string, spec baseline.Spe
 	if moved || spec.Kind != baseline.Auto {
 		return true
 	}
-	return l.newest != l.lastStored() || l.s.builder(l.settings.BuildKit) != nil
-}
-
-// lastStored is the id of the newest record in the store, "" if there is none.
-func (l *loader) lastStored() string {
-	if l.d.path == "" {
-		return ""
-	}
-	if last, _ := l.s.store.Latest(l.d.path, record.Match{}); last != nil {
-		return last.ID
-	}
-	return ""
+	return l.newest != l.s.store.Newest(l.d.path) || l.s.builder(l.settings.BuildKit) != nil
 }
 
 func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world, explicit baseline.Options) {

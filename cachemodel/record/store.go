@@ -251,6 +251,19 @@ func (s *Store) Latest(dockerfile string, match Match) (r *Record, problems []er
 	return newest, problems
 }
 
+// Newest is the id of the newest record of a Dockerfile, "" if there is none. It is told by the file's name, so the record
+// may be damaged, and costs little.
+func (s *Store) Newest(dockerfile string) string {
+	entries, _ := s.entries()
+	hash := pathHash(canonical(dockerfile))
+	for _, e := range entries {
+		if e.hash == hash {
+			return e.id
+		}
+	}
+	return ""
+}
+
 // List returns the records of a Dockerfile, or of all of them for "", the newest first.
 func (s *Store) List(dockerfile string) (records []*Record, problems []error) {
 	entries, err := s.entries()

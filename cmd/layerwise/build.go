@@ -252,7 +252,10 @@ func (r *recorder) put(p *pending) error {
 		rec.Notes = append(rec.Notes, changedMeanwhile(changed))
 	}
 	r.askDaemon(rec, p.build)
-	earlier, _ := r.store.Latest(rec.Dockerfile, record.Match{Name: rec.Name, Target: rec.Settings.Target})
+	earlier, problems := r.store.Latest(rec.Dockerfile, record.Match{Name: rec.Name, Target: rec.Settings.Target})
+	for _, problem := range problems { // it is told of once
+		r.tell("%v", problem)
+	}
 	if earlier != nil {
 		old := cachemodel.Build{File: dockerfile.Parse(source.New(earlier.Text), nil), Settings: earlier.Settings, Costs: earlier.Costs}
 		now := p.planned(settled)

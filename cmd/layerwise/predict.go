@@ -135,7 +135,9 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	options := explicit
 	store := record.NewStore(digestCache())
 	entry, path, notes, err := o.entry(ctx, file, func(path string) string {
-		if last, _ := baseline.Stored(store, spec, path, explicit.Match()); last != nil {
+		last, problems := baseline.Stored(store, spec, path, explicit.Match())
+		amiss = append(amiss, problems...) // what is damaged is told of once
+		if last != nil {
 			return last.Name
 		}
 		return ""
@@ -155,6 +157,7 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	}
 	next := cachemodel.Build{File: dockerfile.Parse(source.New(content), nil), Contexts: map[string]*buildcontext.Tree{}}
 	request := baseline.Request{Spec: spec, Dockerfile: path, BaselineFile: o.baselineFile, CacheDir: digestCache()}
+	notes = append(notes, amiss...)
 	request.Record, amiss = baseline.Stored(store, spec, path, options.Match())
 	notes = append(notes, amiss...)
 	request.ContextDir = options.ContextDir
