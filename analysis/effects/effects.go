@@ -82,17 +82,20 @@ type state struct {
 	places   []string          // what was put into the settings of package managers
 	triggers bool              // the stage that this one builds upon has ONBUILD
 	corepack bool              // Corepack may stand in for yarn and pnpm
-	origins  map[string]string // of files of the image, the file of the context that they were copied from
+	origins  map[string]origin // of files of the image, what of the context they were copied from
+	written  []written         // what was written since, or from elsewhere
+	steps    int
 }
 
 func newState(file *dockerfile.File, context Context) *state {
-	return &state{file: file, context: context, lex: shell.NewLex(rune(file.Escape)), env: map[string]string{}, vague: map[string]bool{}, user: "?"}
+	return &state{file: file, context: context, lex: shell.NewLex(rune(file.Escape)), env: map[string]string{}, vague: map[string]bool{}, origins: map[string]origin{}, user: "?"}
 }
 
 // stage goes through a stage; onImage says that it does not go on from another one.
 func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 	all := make([]Effects, len(stage.Instructions))
-	if s.triggers { // they run first, whatever they do
+	triggered := s.triggers
+	if triggered { // they run first, whatever they do
 		s.env, s.vague, s.cwd, s.user, s.linked = map[string]string{}, map[string]bool{}, "", "?", true
 		s.triggers, s.made = false, nil
 	}
@@ -105,36 +108,53 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 		}
 		all[i] = s.instruction(in)
 		all[i].Linked = s.linked
+		s.steps++
+		switch {
+		case in.From != nil && !triggered:
+			continue
+		case all[i].Copies == nil:
+			s.written = append(s.written, written{s.steps, all[i].Writes})
+			continue
+		}
 		for from, to := range all[i].Copies {
-			if s.origins == nil {
-				s.origins = map[string]string{}
-			}
-			s.origins[to] = from
+			s.origins[to] = origin{from, s.steps}
 		}
 	}
 	return all
 }
 
-// origin gives what of the context was copied to a place of the image.
-func (s *state) origin(file string) (string, bool) {
-	if from, ok := s.origins[file]; ok {
-		return from, true
-	}
-	for dir := path.Dir(file); len(dir) > 1; dir = path.Dir(dir) {
-		if from, ok := s.origins[tree(dir)]; ok {
-			return path.Join(from, strings.TrimPrefix(file, tree(dir))), true
-		}
-	}
-	return "", false
+// origin is what of the context was copied, and at which step.
+type origin struct {
+	from string
+	step int
 }
 
-// source reads a file of the image that was copied from the context.
+// written is what a step has written that is not known from the context.
+type written struct {
+	step   int
+	writes []string
+}
+
+// origin gives what of the context was copied to a place of the image.
+func (s *state) origin(file string) (origin, bool) {
+	if found, ok := s.origins[file]; ok {
+		return found, true
+	}
+	for dir := path.Dir(file); len(dir) > 1; dir = path.Dir(dir) {
+		if found, ok := s.origins[tree(dir)]; ok {
+			return origin{path.Join(found.from, strings.TrimPrefix(file, tree(dir))), found.step}, true
+		}
+	}
+	return origin{}, false
+}
+
+// source reads a file of the image that was copied from the context, and that nothing may have changed since.
 func (s *state) source(file string) ([]byte, bool) {
-	from, ok := s.origin(file)
-	if !ok || s.context == nil {
+	found, ok := s.origin(file)
+	if !ok || s.context == nil || slices.ContainsFunc(s.written, func(w written) bool { return w.step > found.step && clash(w.writes, []string{file}) }) {
 		return nil, false
 	}
-	return s.context.Read(from)
+	return s.context.Read(found.from)
 }
 
 // there reports whether a file or directory of the image was copied from the context.
@@ -142,11 +162,11 @@ func (s *state) there(file string) bool {
 	if _, ok := s.origins[tree(file)]; ok {
 		return true
 	}
-	from, ok := s.origin(file)
+	found, ok := s.origin(file)
 	if !ok || s.context == nil {
 		return false
 	}
-	return slices.ContainsFunc(s.context.List(path.Dir(from)), func(n string) bool { return strings.TrimRight(n, "/@") == path.Base(from) })
+	return slices.ContainsFunc(s.context.List(path.Dir(found.from)), func(n string) bool { return strings.TrimRight(n, "/@") == path.Base(found.from) })
 }
 
 // names gives the names that were copied into a directory of the image.
@@ -156,9 +176,9 @@ func (s *state) names(dir string) (names []string) {
 			names = append(names, path.Base(to))
 		}
 	}
-	for to, from := range s.origins {
+	for to, found := range s.origins {
 		if strings.HasSuffix(to, "/") && strings.HasPrefix(tree(dir), to) && s.context != nil {
-			for _, name := range s.context.List(path.Join(strings.TrimSuffix(from, "/"), strings.TrimPrefix(tree(dir), to))) {
+			for _, name := range s.context.List(path.Join(strings.TrimSuffix(found.from, "/"), strings.TrimPrefix(tree(dir), to))) {
 				names = append(names, strings.TrimRight(name, "/@"))
 			}
 		}
