@@ -55,6 +55,7 @@ func answers(t *testing.T, archive *txtar.Archive) []txtar.File {
 	uri := lsptest.URI(filepath.Join(dir, "now", "Dockerfile"))
 	e.OpenFile(uri, "dockerfile", text)
 	v := view{t: t, e: e, uri: uri, text: source.New(text)}
+	v.hints() // they wait until the build context is known, which some actions need
 
 	v.diagnostics() // waits for the context to be read; actions do not
 	got := given
