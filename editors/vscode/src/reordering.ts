@@ -50,7 +50,10 @@ export async function showReordering(client: LanguageClient, document: vscode.Te
 	const isDiff = (tab: vscode.Tab) => tab.input instanceof vscode.TabInputTextDiff && tab.input.modified.toString() === right.toString();
 	await vscode.window.tabGroups.close(vscode.window.tabGroups.all.flatMap((group) => group.tabs).filter(isDiff));
 	await vscode.window.showTextDocument(document);
-	await vscode.workspace.applyEdit(edit);
+	// Without its annotations, for which VS Code would ask once more.
+	const made = new vscode.WorkspaceEdit();
+	made.set(document.uri, edits);
+	await vscode.workspace.applyEdit(made);
 }
 
 /** The rewrite that the server offers for the whole document, or the one that is picked of several. */

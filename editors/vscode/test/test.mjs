@@ -152,6 +152,7 @@ try {
 	await window.openFile("Dockerfile");
 	await marksAre("marks of the seed, where every instruction is a step", window, "c ccc cc c");
 	await window.command("Layerwise: Show Reordering");
+	await window.page.locator(".quick-input-list .monaco-list-row", { hasText: /^Raise CMD, join 3 ENVs/ }).first().click();
 	await window.page.waitForSelector(".diff-editor, .monaco-diff-editor");
 	const apply = window.page.locator(".notification-toast .monaco-button", { hasText: "Apply" });
 	await apply.waitFor();
