@@ -34,7 +34,7 @@ import (
 )
 
 const (
-	limit      = 2 * time.Second // of one question
+	limit      = 5 * time.Second // of one question: on a busy machine the history of two days takes its time
 	firstPause = 15 * time.Second
 	maxPause   = 10 * time.Minute
 	maxMessage = 64 << 20

@@ -199,6 +199,9 @@ func predict(ctx context.Context, file string, o predictOptions) (*prediction, e
 	}
 	found, err := baseline.Find(ctx, request)
 	if err != nil {
+		if len(amiss) > 0 { // why the builder's history does not help
+			err = fmt.Errorf("%w (%s)", err, strings.Join(amiss, "; "))
+		}
 		return nil, fmt.Errorf("baseline %s: %w", o.baseline, err)
 	}
 	notes = append(notes, found.Notes...)
