@@ -29,8 +29,9 @@ func init() {
 			defer p.done()
 			p.report("half way")
 			select {
-			case <-ctx.Done():
-			case <-time.After(progressAfter + 2*progressEvery):
+			case <-p.ctx.Done():
+				s.tell(3, "the work was cancelled")
+			case <-time.After(progressAfter + 8*progressEvery):
 			}
 		})
 	})

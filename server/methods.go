@@ -17,7 +17,8 @@ var methods = map[string]method{
 	protocol.MethodExit:        {start: exit},
 	protocol.MethodSetTrace:    notification(setTrace),
 
-	protocol.MethodCancelRequest: notification(cancelRequest),
+	protocol.MethodCancelRequest:                notification(cancelRequest),
+	protocol.MethodWindowWorkDoneProgressCancel: notification(cancelProgress),
 
 	protocol.MethodTextDocumentDidOpen:   notification(didOpen),
 	protocol.MethodTextDocumentDidChange: {start: startChange},

@@ -44,18 +44,20 @@ type session struct {
 	settling sync.Once
 	refresh  chan struct{}
 
-	mu        sync.Mutex
-	closed    bool
-	work      sync.WaitGroup
-	folders   []protocol.WorkspaceFolder
-	settings  scopedSettings
-	documents map[uri.URI]*document
-	requests  map[jsonrpc2.ID]context.CancelFunc // those that are being answered
-	watcher   *watcher
-	looked    time.Time                 // when the workspace was last looked through
-	workspace map[string]*workspaceFile // by path, as they were when symbols were last asked for
-	told      map[string]bool           // messages shown once
-	builders  map[string]Builder        // by the setting layerwise.buildkit; nil if there is none
+	mu            sync.Mutex
+	closed        bool
+	work          sync.WaitGroup
+	folders       []protocol.WorkspaceFolder
+	settings      scopedSettings
+	documents     map[uri.URI]*document
+	requests      map[jsonrpc2.ID]context.CancelFunc // those that are being answered
+	progresses    map[protocol.String]*progress      // those that are shown
+	progressCount int
+	watcher       *watcher
+	looked        time.Time                 // when the workspace was last looked through
+	workspace     map[string]*workspaceFile // by path, as they were when symbols were last asked for
+	told          map[string]bool           // messages shown once
+	builders      map[string]Builder        // by the setting layerwise.buildkit; nil if there is none
 }
 
 func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *session {
@@ -64,7 +66,7 @@ func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *sessio
 		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, tags: registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(), maxFolders: cmp.Or(options.MaxFolders, maxFolders()), patience: cmp.Or(options.Patience, hoverPatience),
 		exit: exit, end: sync.OnceFunc(func() { close(exit) }), outlive: options.Outlive, settled: make(chan struct{}), refresh: make(chan struct{}, 1),
 		settings:  scopedSettings{global: defaultSettings()},
-		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{}, told: map[string]bool{},
+		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{}, progresses: map[protocol.String]*progress{}, told: map[string]bool{},
 	}
 }
 

@@ -336,11 +336,34 @@ func TestProgress(t *testing.T) {
 	if err := json.Unmarshal(e.Await("window/workDoneProgress/create", nil), &created); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"kind":"begin","title":"Working long","message":"half way"`, `"kind":"report"`, `"kind":"end"`} {
+	for _, want := range []string{`"kind":"begin","title":"Working long","cancellable":true,"message":"half way"`, `"kind":"report"`, `"kind":"end"`} {
 		e.Await("$/progress", func(p json.RawMessage) bool {
 			return strings.Contains(string(p), want) && strings.Contains(string(p), created.Token)
 		})
 	}
+}
+
+// What takes long can be cancelled where its progress is shown.
+func TestProgressIsCancelled(t *testing.T) {
+	e := lsptest.Open(t, map[string]any{"window": map[string]any{"workDoneProgress": true}}, nil)
+	e.Notify("test/longWork", map[string]any{})
+	var begun struct {
+		Token string
+		Value struct{ Cancellable bool }
+	}
+	if err := json.Unmarshal(e.Await("$/progress", func(p json.RawMessage) bool { return strings.Contains(string(p), `"begin"`) }), &begun); err != nil {
+		t.Fatal(err)
+	}
+	if !begun.Value.Cancellable {
+		t.Error("it does not say that it can be cancelled")
+	}
+	e.Notify("window/workDoneProgress/cancel", map[string]any{"token": "another"})
+	e.Notify("window/workDoneProgress/cancel", map[string]any{"token": 7})
+	e.Notify("window/workDoneProgress/cancel", map[string]any{"token": begun.Token})
+	e.Await("window/logMessage", func(p json.RawMessage) bool { return strings.Contains(string(p), "was cancelled") })
+	e.Await("$/progress", func(p json.RawMessage) bool { return strings.Contains(string(p), `"end"`) })
+	e.Notify("window/workDoneProgress/cancel", map[string]any{"token": begun.Token})
+	alive(t, e)
 }
 
 // A client that says one thing of itself in an odd way loses that, and not the server.

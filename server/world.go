@@ -29,6 +29,7 @@ import (
 type world struct {
 	settings      settings
 	build         cachemodel.Settings
+	unread        bool                          // the person would not have the context read
 	dir           string                        // the build context's folder as the user names it; "" if there is none
 	root          string                        // dir with links resolved
 	context       *buildcontext.Tree            // nil if there is none
@@ -72,6 +73,7 @@ type loader struct {
 	settings    settings
 	folder      string // of the context, as the user names it
 	dir         *disk.Dir
+	refused     string                        // a folder that the person would not have read
 	named       map[string]*disk.Dir          // the named contexts
 	seen        buildcontext.Journal          // of dir
 	atOpen      *buildcontext.Tree            // the context as it was first seen
@@ -189,7 +191,7 @@ func (l *loader) load(ctx context.Context) {
 		l.newest = s.store.Newest(d.path)
 		l.record, l.recordNotes = baseline.Stored(s.store, spec, d.path, options.Match())
 	}
-	l.readContext(ctx, contextFolder(options, l.record, d.path), stale, progress)
+	l.readContext(progress.ctx, contextFolder(options, l.record, d.path), stale, progress)
 	request := baseline.Request{
 		Spec: spec, Dockerfile: d.path, ContextDir: l.folder, CacheDir: s.cacheDir,
 		Opened: &baseline.Contents{File: opened, Context: l.atOpen, Contexts: map[string]*buildcontext.Tree{}},
@@ -198,6 +200,9 @@ func (l *loader) load(ctx context.Context) {
 	if l.dir != nil {
 		next.context, next.root = l.dir.Tree(), l.dir.Root()
 		next.ignoreFiles = l.dir.IgnoreFiles()
+		request.Context = next.context
+	} else if l.refused != "" {
+		next.context, next.unread = buildcontext.Unknown(), true // nothing may be promised of what was not looked at
 		request.Context = next.context
 	}
 	if again {
@@ -359,6 +364,10 @@ func (l *loader) readContext(ctx context.Context, folder string, stale staleness
 		l.amiss = []string{"The build context would be the whole file system, so it is not read: set another with the setting context."}
 		return
 	}
+	if l.refused == folder && !stale.context {
+		return
+	}
+	l.refused = ""
 	var err error
 	began, whole := time.Now(), true
 	switch {
@@ -388,6 +397,11 @@ func (l *loader) readContext(ctx context.Context, folder string, stale staleness
 		l.seen.Add(began, time.Now(), whole, l.dir.Tree())
 	}
 	l.amiss = nil
+	if err != nil && progress.cancelled.Load() {
+		l.dir, l.refused = nil, folder
+		l.amiss = []string{"The build context was not read to its end, as you wished: save the Dockerfile to have it read."}
+		return
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			l.dir = nil
