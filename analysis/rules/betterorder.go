@@ -1,14 +1,18 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
+const betterOrder = "better-order"
+
 // BetterOrder hands on the order of instructions that would have rebuilt less.
 var BetterOrder = &Rule{
-	ID:       "better-order",
+	ID:       betterOrder,
 	Severity: analysis.Information,
 	Doc: Doc{
 		Summary: "Another order of the instructions rebuilds less, and builds the same image",
@@ -19,10 +23,7 @@ var BetterOrder = &Rule{
 		Instead: "FROM node:22\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\nCOPY src ./src\n",
 	},
 	check: func(p *pass) {
-		if p.opts.Orders == nil || p.outer != nil {
-			return
-		}
-		for _, o := range p.opts.Orders(p.File) {
+		for _, o := range p.betterOrders() {
 			p.report(p.File.Stages[o.Stage].Instructions[0], analysis.Finding{
 				Span:    p.File.Stages[o.Stage].Instructions[0].Keyword.Span,
 				Message: o.Message,
@@ -30,6 +31,27 @@ var BetterOrder = &Rule{
 			})
 		}
 	},
+}
+
+// betterOrders are the orders that are reported.
+func (p *pass) betterOrders() []Order {
+	_, skipped := p.lint.SkippedRules[betterOrder]
+	if p.orders == nil && p.opts.Orders != nil && !skipped && !slices.Contains(p.opts.Off, betterOrder) {
+		p.orders = append([]Order{}, p.opts.Orders(p.File)...)
+	}
+	return p.orders
+}
+
+// reordered reports whether the instruction is among those that a better order has in other places, so that nothing else
+// need be said of where it is.
+func (p *pass) reordered(in *dockerfile.Instruction) bool {
+	return slices.ContainsFunc(p.betterOrders(), func(o Order) bool {
+		from, to := p.Text.Len(), 0
+		for _, e := range o.Edits {
+			from, to = min(from, e.Span.Start), max(to, e.Span.End)
+		}
+		return from <= in.Span.Start && in.Span.End <= to
+	})
 }
 
 // Order is a better order of a stage's instructions.

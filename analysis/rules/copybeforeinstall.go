@@ -38,7 +38,7 @@ func checkCopyBeforeInstall(p *pass) {
 			if !d.manifest {
 				continue
 			}
-			if s.whole != nil && !strings.Contains(s.installed, d.name+" ") && !(len(d.caches) == 0 && hasCacheMount(in)) && p.sendsMoreThan(d.manager) {
+			if s.whole != nil && !strings.Contains(s.installed, d.name+" ") && !(len(d.caches) == 0 && hasCacheMount(in)) && p.sendsMoreThan(d.manager) && !p.reordered(in) {
 				p.report(in, analysis.Finding{
 					Span: d.span(p.File, in, 0, d.last),
 					Message: fmt.Sprintf("%s runs again whenever any file of the build context changes, because line %d copies the whole of it: copy %s apart, install, then copy the rest",

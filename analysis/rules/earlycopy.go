@@ -35,7 +35,7 @@ func checkEarlyCopy(p *pass) {
 			return s
 		}
 		for _, d := range p.shellRuns()[in].downloads() {
-			if d.onlyNames() {
+			if d.onlyNames() && !p.reordered(in) {
 				told[s.in] = true
 				p.report(s.in, analysis.Finding{
 					Span:    s.whole.Span,

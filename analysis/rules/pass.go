@@ -31,6 +31,7 @@ type pass struct {
 	runs     map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
 	unix     map[int]bool                          // by stage: what unixImage says
 	refs     []stageReference
+	orders   []Order // nil until a rule asks for them
 	findings []analysis.Finding
 }
 
