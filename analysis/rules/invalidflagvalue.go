@@ -64,7 +64,9 @@ func checkInvalidFlagValue(p *pass) {
 }
 
 // unquoted is a flag's value without quotes, which BuildKit takes away before it expands the value.
-func unquoted(value string) string { return strings.NewReplacer(`"`, "", "'", "").Replace(value) }
+func unquoted(value string) string { return quotes.Replace(value) }
+
+var quotes = strings.NewReplacer(`"`, "", "'", "")
 
 func linked(in *dockerfile.Instruction) bool {
 	switch c := in.Command.(type) {

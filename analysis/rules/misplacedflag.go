@@ -56,8 +56,11 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 	bare := strings.TrimLeft(word.Text, "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
 	dashes := word.Text[:len(word.Text)-len(bare)]
 	name, value, has := strings.Cut(bare, "=")
+	if !has && dashes == "" {
+		return analysis.Finding{}, false
+	}
 	flags := dockerfile.FlagNames(in.Meant)
-	alone := !has && dashes != "" && slices.Contains(flags, name) && slices.Contains([]string{"link", "parents", "keep-git-dir", "unpack"}, name)
+	alone := !has && slices.Contains(flags, name) && slices.Contains([]string{"link", "parents", "keep-git-dir", "unpack"}, name)
 	if !has && !alone || name == "" || has && value == "" || file.Text.Slice(word.Span) != word.Text {
 		return analysis.Finding{}, false
 	}
