@@ -30,6 +30,9 @@ func checkAddWithoutChecksum(p *pass) {
 		if !ok || in.Stage < 0 || c.Checksum != "" || len(in.Args) < 2 {
 			continue
 		}
+		if image, _ := p.imageOf(in); isWindows(image) {
+			continue // most likely built by the classic builder, which is the usual one there
+		}
 		for _, word := range in.Args[:len(in.Args)-1] {
 			url := strings.Trim(word.Text, `"`)
 			path, _, _ := strings.Cut(url, "#")

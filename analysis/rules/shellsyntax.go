@@ -141,16 +141,21 @@ func (p *pass) forUnixShell(in *dockerfile.Instruction) bool {
 	return unix
 }
 
-// unixImage reports whether the image that the stage of in is built on is not one of Windows, by its name.
+// unixImage reports whether the image that the stage of in is built on is known, and not one of Windows.
 func (p *pass) unixImage(in *dockerfile.Instruction) bool {
-	image, known := p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
-	image = strings.ToLower(image)
-	for _, word := range []string{"windows", "nanoserver", "servercore", "powershell"} {
-		if strings.Contains(image, word) {
-			return false
-		}
-	}
-	return known && image != ""
+	image, known := p.imageOf(in)
+	return known && image != "" && !isWindows(image)
+}
+
+// imageOf is the image that the stage of in is built on, in lower case, and whether all of its name is known.
+func (p *pass) imageOf(in *dockerfile.Instruction) (image string, known bool) {
+	image, known = p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
+	return strings.ToLower(image), known
+}
+
+// isWindows reports whether an image is one of Windows, by its name.
+func isWindows(image string) bool {
+	return slices.ContainsFunc([]string{"windows", "nanoserver", "servercore", "powershell"}, func(word string) bool { return strings.Contains(image, word) })
 }
 
 // parseShell reads a command.
