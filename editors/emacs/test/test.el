@@ -85,6 +85,7 @@
 
 ;; What is chosen from a list is chosen by a part of its title.
 (defvar test-wanted "")
+(setq last-nonmenu-event ?\r) ; as typed: Eglot opens a menu where it was a click
 (advice-add 'completing-read :override
             (lambda (_prompt collection &rest _)
               (or (cl-find-if (lambda (title) (let (case-fold-search) (string-match-p (regexp-quote test-wanted) title))) (all-completions "" collection))
