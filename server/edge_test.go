@@ -326,3 +326,14 @@ func TestHoverDoesNotWaitForLong(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Of a context that is the whole file system, which is not read, nothing is promised.
+func TestContextIsRoot(t *testing.T) {
+	dir := t.TempDir()
+	const text = "FROM scratch\nCOPY a /\nWORKDIR /w\n"
+	write(t, filepath.Join(dir, "Dockerfile"), text)
+	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+	e := lsptest.Open(t, nil, map[string]any{"cacheStatus": true, "layerwise": map[string]any{"context": "/"}}, dir)
+	e.OpenFile(uri, "dockerfile", text)
+	awaitStatus(t, e, "FROM config, COPY rebuilt, WORKDIR rebuilt")
+}

@@ -29,7 +29,7 @@ import (
 type world struct {
 	settings      settings
 	build         cachemodel.Settings
-	unread        bool                          // the person would not have the context read
+	unread        bool                          // there is a context, but it is not read
 	dir           string                        // the build context's folder as the user names it; "" if there is none
 	root          string                        // dir with links resolved
 	context       *buildcontext.Tree            // nil if there is none
@@ -73,7 +73,7 @@ type loader struct {
 	settings    settings
 	folder      string // of the context, as the user names it
 	dir         *disk.Dir
-	refused     string                        // a folder that the person would not have read
+	refused     string                        // a folder that is not read: the person would not have it, or it is the whole file system
 	named       map[string]*disk.Dir          // the named contexts
 	seen        buildcontext.Journal          // of dir
 	atOpen      *buildcontext.Tree            // the context as it was first seen
@@ -360,7 +360,7 @@ func (l *loader) readContext(ctx context.Context, folder string, stale staleness
 		return
 	}
 	if filepath.Dir(folder) == folder {
-		l.folder, l.dir, l.atOpen = "", nil, nil
+		l.folder, l.dir, l.atOpen, l.refused = "", nil, nil, folder
 		l.amiss = []string{"The build context would be the whole file system, so it is not read: set another with the setting context."}
 		return
 	}
