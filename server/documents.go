@@ -185,7 +185,7 @@ func didSave(s *session, p *protocol.DidSaveTextDocumentParams) {
 	if d.dockerfile {
 		// The person asks for attention: look again whether there is a context, or a repository by now.
 		d.stale.baseline = true
-		d.stale.context = d.stale.context || d.world != nil && (d.world.context == nil || d.world.unread) || s.watcher != nil && s.watcher.limited[d] != ""
+		d.stale.context = d.stale.context || d.world != nil && d.world.context == nil || s.watcher != nil && s.watcher.limited[d] != ""
 		d.wake(d.reload)
 	}
 	s.fileChangedLocked(d.path)

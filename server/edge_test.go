@@ -327,13 +327,25 @@ func TestHoverDoesNotWaitForLong(t *testing.T) {
 	}
 }
 
-// Of a context that is the whole file system, which is not read, nothing is promised.
-func TestContextIsRoot(t *testing.T) {
-	dir := t.TempDir()
-	const text = "FROM scratch\nCOPY a /\nWORKDIR /w\n"
-	write(t, filepath.Join(dir, "Dockerfile"), text)
-	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
-	e := lsptest.Open(t, nil, map[string]any{"cacheStatus": true, "layerwise": map[string]any{"context": "/"}}, dir)
-	e.OpenFile(uri, "dockerfile", text)
-	awaitStatus(t, e, "FROM config, COPY rebuilt, WORKDIR rebuilt")
+// Of a context that is not read nothing is promised.
+func TestContextIsNotRead(t *testing.T) {
+	for _, test := range []struct{ why, uri, context string }{
+		{"it is the whole file system", "", "/"},
+		{"it is not there", "", "missing"},
+		{"it is a file", "", "Dockerfile"},
+		{"the document is in no folder", "untitled:Untitled-1", ""},
+	} {
+		t.Run(test.why, func(t *testing.T) {
+			dir := t.TempDir()
+			const text = "FROM scratch\nCOPY a /\nWORKDIR /w\n"
+			write(t, filepath.Join(dir, "Dockerfile"), text)
+			uri := test.uri
+			if uri == "" {
+				uri = lsptest.URI(filepath.Join(dir, "Dockerfile"))
+			}
+			e := lsptest.Open(t, nil, map[string]any{"cacheStatus": true, "layerwise": map[string]any{"context": test.context}}, dir)
+			e.OpenFile(uri, "dockerfile", text)
+			awaitStatus(t, e, "FROM config, COPY rebuilt, WORKDIR rebuilt")
+		})
+	}
 }

@@ -78,13 +78,15 @@ func (w *world) judge(file *dockerfile.File, overlays []overlay) ([]cachemodel.S
 	return cachemodel.Compare(w.plans, plan), plan, plan.Err()
 }
 
-// overlaid is the build context with what is unsaved in the editor.
+// overlaid is the build context with what is unsaved in the editor. Of one that was not read nothing is known, and so nothing
+// is promised.
 func (w *world) overlaid(overlays []overlay) *buildcontext.Tree {
+	if w.context == nil {
+		return buildcontext.Unknown()
+	}
 	context := w.context
-	if context != nil {
-		for _, o := range overlays {
-			context = context.WithContent(o.path, []byte(o.text))
-		}
+	for _, o := range overlays {
+		context = context.WithContent(o.path, []byte(o.text))
 	}
 	return context
 }

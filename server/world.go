@@ -29,10 +29,9 @@ import (
 type world struct {
 	settings      settings
 	build         cachemodel.Settings
-	unread        bool                          // there is a context, but it is not read
 	dir           string                        // the build context's folder as the user names it; "" if there is none
 	root          string                        // dir with links resolved
-	context       *buildcontext.Tree            // nil if there is none
+	context       *buildcontext.Tree            // nil if there is none, or it was not read
 	contexts      map[string]*buildcontext.Tree // the named ones
 	contextDirs   map[string]string
 	contextRoots  map[string]string     // contextDirs with links resolved
@@ -201,9 +200,6 @@ func (l *loader) load(ctx context.Context) {
 		next.context, next.root = l.dir.Tree(), l.dir.Root()
 		next.ignoreFiles = l.dir.IgnoreFiles()
 		request.Context = next.context
-	} else if l.refused != "" {
-		next.context, next.unread = buildcontext.Unknown(), true // nothing may be promised of what was not looked at
-		request.Context = next.context
 	}
 	if again {
 		builder := s.builder(own.BuildKit)
@@ -296,7 +292,7 @@ func (l *loader) findBase(ctx context.Context, r baseline.Request, w *world, exp
 		}
 	}
 	var err error
-	l.base, err = findBase(ctx, r, cachemodel.Build{Context: w.context, Contexts: w.contexts, ContextImages: w.contextImages, Settings: w.build}, l.s.store, func(found baseline.Baseline, base *cachemodel.Build) {
+	l.base, err = findBase(ctx, r, cachemodel.Build{Context: w.overlaid(nil), Contexts: w.contexts, ContextImages: w.contextImages, Settings: w.build}, l.s.store, func(found baseline.Baseline, base *cachemodel.Build) {
 		e, rev := w.entry, ""
 		switch {
 		case e == nil || base.Settings.Engine == cachemodel.Classic:
