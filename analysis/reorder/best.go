@@ -373,6 +373,12 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	r := Rewrite{Grade: grade, Stage: stage.Index, Span: stage.Span, Edits: edits, Before: float64(now.cost) / 1000, After: float64(best.cost) / 1000}
 	var titles, reasons []string
 	for _, s := range best.splits {
+		if len(s.files) == 0 {
+			titles = append(titles, "move "+brief(stage.Instructions[s.copy])+" below "+command(stage.Instructions[s.run]))
+			reasons = append(reasons, fmt.Sprintf("What %s (line %d) needs of line %d stands there already, so that the rest is copied below it.",
+				command(stage.Instructions[s.run]), stage.Instructions[s.run].Line, stage.Instructions[s.copy].Line))
+			continue
+		}
 		titles = append(titles, fmt.Sprintf("copy %s before %s", enumerate(s.files), command(stage.Instructions[s.run])))
 		reasons = append(reasons, fmt.Sprintf("Only %s (of line %d) %s needed by %s (line %d), so that the rest is copied below it.",
 			enumerate(s.files), stage.Instructions[s.copy].Line, isAre(s.files), command(stage.Instructions[s.run]), stage.Instructions[s.run].Line))
