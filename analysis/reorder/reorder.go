@@ -68,7 +68,7 @@ func Suggest(file *dockerfile.File, engine Engine) []Rewrite {
 	// What is raised from between two ENVs lets them be joined, so first all is raised and then joined.
 	changes := make([]change, len(file.Stages))
 	parts := make([][]change, len(file.Stages))
-	var raised, all []source.Edit
+	var raised []source.Edit
 	for i := range changes {
 		changes[i] = raise(file, i)
 		parts[i] = []change{changes[i], alone[i]}
@@ -80,12 +80,18 @@ func Suggest(file *dockerfile.File, engine Engine) []Rewrite {
 		return nil
 	}
 	saved := 0
+	var joins []source.Edit
 	for i := range changes {
 		joined := join(between, i)
-		mapBack(joined.edits, raised)
+		joins = append(joins, joined.edits...)
 		changes[i] = changes[i].and(joined)
-		all = append(all, changes[i].edits...)
+		changes[i].edits = nil
 		saved += joined.saved
+	}
+	all := compose(file.Text.Len(), raised, joins)
+	for _, e := range all {
+		i, _ := slices.BinarySearchFunc(file.Stages, e.Span.Start+1, func(s *dockerfile.Stage, at int) int { return s.Span.Start - at })
+		changes[i-1].edits = append(changes[i-1].edits, e)
 	}
 	// What the words mean together is for the parser to say.
 	if after := apply(file, all); after == nil || broken(after) || len(after.Instructions) != len(file.Instructions)-saved {
@@ -114,7 +120,7 @@ func NothingGained(file *dockerfile.File, engine Engine) string {
 	case broken(file):
 		return "The file has errors: mend them first (layerwise check lists them)."
 	case engine == Classic:
-		return "Nothing to gain from raising or joining what only configures the image: none of it stands below a COPY or ADD that it could be raised over, and no two ENVs can be joined."
+		return "Nothing to gain from raising or joining what only configures the image: none of it stands below a COPY or ADD that it could be raised over, and no two ENVs or LABELs can be joined."
 	}
 	var steps, config []string
 	for _, in := range file.Instructions {
@@ -193,15 +199,59 @@ func apply(file *dockerfile.File, edits []source.Edit) *dockerfile.File {
 
 func byStart(a, b source.Edit) int { return a.Span.Start - b.Span.Start }
 
-// mapBack takes later edits, which are in order, from the text after the earlier ones to the text before them. They
-// must not touch what the earlier ones insert.
-func mapBack(later, earlier []source.Edit) {
-	delta := 0
-	for i := range later {
-		for len(earlier) > 0 && later[i].Span.Start >= earlier[0].Span.Start+delta+len(earlier[0].NewText) {
-			delta += len(earlier[0].NewText) - earlier[0].Span.Len()
-			earlier = earlier[1:]
+// piece is a part of a changed text: what is inserted, or a span that is kept of the text before.
+type piece struct {
+	inserted string
+	kept     source.Span
+}
+
+func (p piece) len() int { return len(p.inserted) + p.kept.Len() }
+
+// compose gives the edits to a text of so many bytes that do what the earlier ones do and then the later ones, which are for the
+// text that the earlier ones make. Both are in order.
+func compose(length int, earlier, later []source.Edit) (edits []source.Edit) {
+	pieces := edited(edited([]piece{{kept: source.Span{End: length}}}, earlier), later)
+	inserted, at := "", 0
+	for _, p := range append(pieces, piece{kept: source.Span{Start: length, End: length}}) {
+		if p.inserted != "" {
+			inserted += p.inserted
+			continue
 		}
-		later[i].Span = later[i].Span.Shift(-delta)
+		if inserted != "" || p.kept.Start > at {
+			edits = append(edits, source.Edit{Span: source.Span{Start: at, End: p.kept.Start}, NewText: inserted})
+		}
+		inserted, at = "", p.kept.End
 	}
+	return edits
+}
+
+// edited applies edits to the text that the pieces are.
+func edited(pieces []piece, edits []source.Edit) (result []piece) {
+	take := func(n int) (taken []piece) {
+		for n > 0 {
+			p := pieces[0]
+			pieces = pieces[1:]
+			if rest := p; p.len() > n {
+				if p.inserted != "" {
+					p.inserted, rest.inserted = p.inserted[:n], p.inserted[n:]
+				} else {
+					p.kept.End, rest.kept.Start = p.kept.Start+n, p.kept.Start+n
+				}
+				pieces = append([]piece{rest}, pieces...)
+			}
+			taken = append(taken, p)
+			n -= p.len()
+		}
+		return taken
+	}
+	at := 0
+	for _, e := range edits {
+		result = append(result, take(e.Span.Start-at)...)
+		take(e.Span.Len())
+		if e.NewText != "" {
+			result = append(result, piece{inserted: e.NewText})
+		}
+		at = e.Span.End
+	}
+	return append(result, pieces...)
 }

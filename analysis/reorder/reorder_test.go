@@ -157,11 +157,11 @@ func checkInvariants(t *testing.T, text string) (rewrites int) {
 	return rewrites
 }
 
-// others returns the text of all instructions but ENV, sorted: ENVs are compared by what they set.
+// others returns the text of all instructions but ENV and LABEL, sorted: those are compared by what they set.
 func others(file *dockerfile.File) []string {
 	var list []string
 	for _, in := range file.Instructions {
-		if in.Meant != "ENV" {
+		if in.Meant != "ENV" && in.Meant != "LABEL" {
 			list = append(list, file.Text.Slice(in.Span))
 		}
 	}
@@ -188,7 +188,7 @@ func TestRandomFiles(t *testing.T) {
 	parts := []string{
 		"ENV A=1", "ENV B=$A", "ENV A=2 C=3", "ENV D four five", "ENV E=\"x y\" \\\n    F='$A'", "ENV G=${B:-$C}", "ENV \\\n  H=1", "ENV I=a\\ b",
 		"ENV J=1 \\\n# inside\n  K=2", "ENV L \"quoted\"", "\tENV M=1", "ENV\tN=1", "ENV O=open\\", "ENV P=\"open", "ENV A $A", "ENV Q=1   ", "ENV A1=x\\\\", "ENV A2=x\\\\  ", "ENV #R=1", "ENV S a \\\n# in\nb", "ENV T=1 \\\n# last", "ENV U=1 \\", "ENV V=1 \\\n\n  W=2", "ENV $A=1",
-		"CMD [\"a\"]", "CMD a b", "ENTRYPOINT [\"e\"]", "ENTRYPOINT e f", "LABEL a=1", "LABEL a=2 b=\"$A\"", "LABEL c=3 \\\n      d=4", "EXPOSE 80", "EXPOSE $A",
+		"CMD [\"a\"]", "CMD a b", "ENTRYPOINT [\"e\"]", "ENTRYPOINT e f", "LABEL a=1", "LABEL a=2 b=\"$A\"", "LABEL c=3 \\\n      d=4", "LABEL e five six", "LABEL f=\"$A $B\"", "LABEL \"g\"=7", "LABEL h=open\\", "LABEL a.b=c", "label i='j'", "EXPOSE 80", "EXPOSE $A",
 		"STOPSIGNAL SIGINT", "HEALTHCHECK CMD curl x", "HEALTHCHECK NONE", "SHELL [\"/bin/bash\", \"-c\"]", "USER u", "WORKDIR /w", "WORKDIR x$A", "VOLUME /v",
 		"RUN make", "RUN <<X\nCMD x\nX", "COPY a b", "COPY $A /b", "ADD c d", "ONBUILD CMD x", "ARG A=0", "ARG Z", "MAINTAINER me", "FROM other AS x", "COPY <<Y /y\nhi\nY",
 	}
