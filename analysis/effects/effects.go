@@ -45,10 +45,10 @@ type Effects struct {
 	Dest string
 	// Cwd is the working directory of the instruction, "" if it is not known.
 	Cwd string
-	// Ops are, between those commands, how many "&&" stand above in the text.
-	Ops []int
-	// Parts are the effects of a RUN's commands where they do nothing but follow one another, joined by "&&".
-	Parts []Effects
+	// Script is what the shell of a RUN gets, and Parts are its commands one after the other; both are empty where it may not be
+	// divided.
+	Script string
+	Parts  []Part
 	// Named are files that a command names because they are there: to change, remove or read them.
 	Named []string
 	// Linked says that a command above may have made links, so that paths may be other than they seem.
@@ -56,6 +56,17 @@ type Effects struct {
 	manager bool // of packages, or what else takes notice of the variables that steer such
 	// Directory is where a known command finds the files that it reads, "" for all other instructions.
 	Directory string
+}
+
+// Part is a command of a RUN's script, or several that belong together.
+type Part struct {
+	Effects
+	Start, End int // where it stands in the script
+	// Options says that it is a "set" that begins the script, and that holds for all that comes after it.
+	Options bool
+	// Divides says that the script may end here and go on in another RUN, which begins with the same options: no command up to
+	// here leaves anything in the shell, and the script ends here, too, if this part fails.
+	Divides bool
 }
 
 // Stage returns the effects of each instruction of a stage. bases are the stages it builds upon, the first one first.

@@ -62,16 +62,16 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 		e.opaque()
 		return
 	}
-	r := &reader{state: s, cwd: s.cwd, script: script, local: map[string]string{}}
-	var parts []Effects
-	for _, stmt := range file.Stmts {
-		parts = append(parts, r.statement(stmt)...)
+	r := &reader{state: s, cwd: s.cwd, script: script, local: map[string]string{}, stops: len(s.shell) > 1 && exitsOnError(s.shell[1:])}
+	var parts []Part
+	for i, stmt := range file.Stmts {
+		parts = append(parts, r.statement(stmt, i == len(file.Stmts)-1)...)
 	}
 	for _, p := range parts {
-		e.Merge(p)
+		e.Merge(p.Effects)
 	}
-	if len(file.Stmts) == 1 && len(c.Files) == 0 && !r.stateful && !mounts {
-		e.Parts, e.Ops = parts, r.ops
+	if !mounts {
+		e.Script, e.Parts = script, parts
 	}
 	for _, p := range parts {
 		if e.Directory == "" {
@@ -105,23 +105,86 @@ func (e *Effects) Merge(o Effects) {
 type reader struct {
 	*state
 	script   string
-	ops      []int
 	cwd      string
 	local    map[string]string // variables that the script sets, with their values
-	stateful bool              // a later command depends on the shell's state that an earlier one changed
+	begun    bool              // a command was read
+	stops    bool              // the shell ends when a command fails ("set -e")
+	stateful bool              // a later command may depend on the shell's state that an earlier one changed
 }
 
-// statement gives the effects of each command of a statement: several only if they are joined by "&&".
-func (r *reader) statement(stmt *syntax.Stmt) []Effects {
+// statement gives the parts of a statement: several only if they are joined by "&&". last says that the script ends with it.
+func (r *reader) statement(stmt *syntax.Stmt, last bool) []Part {
 	if b, ok := stmt.Cmd.(*syntax.BinaryCmd); ok && b.Op == syntax.AndStmt && !stmt.Negated && !stmt.Background && len(stmt.Redirs) == 0 {
-		x := r.statement(b.X)
-		r.ops = append(r.ops, strings.Count(r.script[:b.OpPos.Offset()], "&&"))
-		return append(x, r.statement(b.Y)...)
+		parts := append(r.statement(b.X, last), r.statement(b.Y, last)...)
+		if !last { // the shell goes on where the first of them fails, whatever its options
+			for i := range parts {
+				parts[i].Divides = false
+			}
+		}
+		return parts
 	}
+	part := Part{Start: int(stmt.Pos().Offset()), End: int(stmt.End().Offset())}
+	call, simple := stmt.Cmd.(*syntax.CallExpr)
+	simple = simple && len(call.Args) > 0 && !stmt.Negated
+	if simple && stmt.Semicolon.IsValid() {
+		part.End = int(stmt.Semicolon.Offset())
+	}
+	if simple && !r.begun && r.options(call) && len(stmt.Redirs) == 0 {
+		r.begun, part.Options = true, true
+		return []Part{part}
+	}
+	r.begun = true
+	part.Effects = r.command(stmt)
+	switch {
+	case r.stateful:
+	case r.stops: // within an "&&", "if" and the like the option does not hold
+		part.Divides = simple
+	default:
+		part.Divides = last
+	}
+	return []Part{part}
+}
+
+// options reads a "set" of options, and no more.
+func (r *reader) options(call *syntax.CallExpr) bool {
+	if literal(call.Args[0]) != "set" || len(call.Assigns) > 0 {
+		return false
+	}
+	var words []string
+	for _, w := range call.Args[1:] {
+		words = append(words, literal(w))
+	}
+	for i, w := range words {
+		if !optionWord.MatchString(w) && (i == 0 || !takesName.MatchString(words[i-1]) || !optionName.MatchString(w)) {
+			return false
+		}
+	}
+	r.stops = r.stops || exitsOnError(words)
+	return true
+}
+
+var (
+	optionWord = regexp.MustCompile(`^-[abcefhmuvxBCEHPTo]+$`)
+	takesName  = regexp.MustCompile(`^-[a-zA-Z]*o$`)
+	optionName = regexp.MustCompile(`^[a-z]+$`)
+)
+
+// exitsOnError reports whether options of the shell have it end when a command fails.
+func exitsOnError(words []string) bool {
+	for i, w := range words {
+		if optionWord.MatchString(w) && strings.Contains(w, "e") || w == "errexit" && i > 0 && takesName.MatchString(words[i-1]) {
+			return true
+		}
+	}
+	return false
+}
+
+// command gives what one statement does.
+func (r *reader) command(stmt *syntax.Stmt) Effects {
 	var e Effects
 	if stmt.Background || stmt.Coprocess || stmt.Disown {
 		e.opaque()
-		return []Effects{e}
+		return e
 	}
 	if call, ok := stmt.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && literal(call.Args[0]) == "cd" {
 		r.stateful = true
@@ -134,14 +197,14 @@ func (r *reader) statement(stmt *syntax.Stmt) []Effects {
 				}
 				r.cwd = path.Clean(dir)
 				e.Reads = append(e.Reads, r.cwd)
-				return []Effects{e}
+				return e
 			}
 		}
 		e.opaque()
-		return []Effects{e}
+		return e
 	}
 	r.node(&e, stmt)
-	return []Effects{e}
+	return e
 }
 
 // node adds what all commands beneath a node may do, in whatever order.
@@ -181,6 +244,7 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 			}
 		case *syntax.Redirect:
 			if n.Word == nil || n.Hdoc != nil {
+				r.stateful = r.stateful || n.Hdoc != nil // its text stands behind other commands
 				break
 			}
 			target, ok := r.word(e, n.Word)
@@ -190,6 +254,7 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 				e.opaque()
 			case target == "/dev/null" || target == "/dev/stderr" || target == "/dev/stdout":
 			default:
+				r.stateful = r.stateful || passing.MatchString(target)
 				p, ok := r.path(e, target)
 				if !ok {
 					e.opaque()
@@ -238,7 +303,7 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 				if c.Args[0] == "cd" {
 					e.opaque()
 				}
-				if c.Args[0] == "set" || c.Args[0] == "export" {
+				if slices.Contains(stateful, c.Args[0]) {
 					r.stateful = true
 				}
 				saved := r.state.cwd
@@ -254,6 +319,12 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 		return true
 	})
 }
+
+// stateful are known commands that change the shell, or end it.
+var stateful = strings.Fields("set export unset exit exec umask")
+
+// passing are files that one RUN does not leave to the next one.
+var passing = regexp.MustCompile(`^/(dev|proc|sys)/`)
 
 // extra is a package of pip's with extras, which looks like a pattern of the shell.
 var extra = regexp.MustCompile(`^[A-Za-z0-9._-]+\[[A-Za-z0-9,_-]+\]([=<>~!].*)?$`)

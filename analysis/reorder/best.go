@@ -216,7 +216,7 @@ func (p *plan) free(a, b int, least Grade) bool {
 		facts, ok := s.facts(p, x, y)
 		return ok && (least == Known || len(facts) == 0)
 	}
-	if x.of == y.of && (x.copy || y.copy || x.cut > 0 || y.cut > 0) {
+	if x.of == y.of && (x.copy || y.copy || x.whole != nil || y.whole != nil) {
 		return false // they are made of one instruction
 	}
 	facts, ok := p.independent(x, y)
@@ -246,7 +246,7 @@ func (p *plan) unmade(x *entry) map[string]string {
 // split gives the split that lets y, an installation, stand above x, a COPY.
 func (p *plan) split(x, y *entry) (split, bool) {
 	for _, s := range p.splits {
-		if s.copy == x.of && !x.copy && s.run == y.of && y.cut == 0 && !y.copy {
+		if s.copy == x.of && !x.copy && s.run == y.of && y.whole == nil && !y.copy {
 			return s, true
 		}
 	}
@@ -331,7 +331,7 @@ func movedOf(p plan) []int {
 			own = 0
 		} else {
 			own += e.in.EndLine - e.in.Line
-			if e.cut > 0 || k == 0 {
+			if e.whole != nil || k == 0 {
 				own = 10000
 			}
 		}
@@ -372,34 +372,47 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	}
 	r := Rewrite{Grade: grade, Stage: stage.Index, Span: stage.Span, Edits: edits, Before: float64(now.cost) / 1000, After: float64(best.cost) / 1000}
 	var titles, reasons []string
+	type title struct {
+		at    int
+		files []string
+	}
+	installs := map[int]*title{} // by RUN: what it needs
 	for _, s := range best.splits {
 		if len(s.files) == 0 {
-			titles = append(titles, "move "+brief(stage.Instructions[s.copy])+" below "+command(stage.Instructions[s.run]))
+			if installs[s.run] == nil {
+				titles = append(titles, "move "+brief(stage.Instructions[s.copy])+" below "+s.what)
+			}
 			reasons = append(reasons, fmt.Sprintf("What %s (line %d) needs of line %d stands there already, so that the rest is copied below it.",
-				command(stage.Instructions[s.run]), stage.Instructions[s.run].Line, stage.Instructions[s.copy].Line))
+				s.what, stage.Instructions[s.run].Line, stage.Instructions[s.copy].Line))
 			continue
 		}
-		titles = append(titles, fmt.Sprintf("copy %s before %s", enumerate(s.files), command(stage.Instructions[s.run])))
+		t := installs[s.run]
+		if t == nil {
+			t = &title{at: len(titles)}
+			titles = append(titles, "")
+			installs[s.run] = t
+		}
+		t.files = append(t.files, s.files...)
+		titles[t.at] = fmt.Sprintf("copy %s before %s", few(t.files), s.what)
 		reasons = append(reasons, fmt.Sprintf("Only %s (of line %d) %s needed by %s (line %d), so that the rest is copied below it.",
-			enumerate(s.files), stage.Instructions[s.copy].Line, isAre(s.files), command(stage.Instructions[s.run]), stage.Instructions[s.run].Line))
+			enumerate(s.files), stage.Instructions[s.copy].Line, isAre(s.files), s.what, stage.Instructions[s.run].Line))
 	}
+	var others []int
 	for _, k := range moved {
 		e := best.entries[k]
 		if e.text != "" || slices.ContainsFunc(best.splits, func(s split) bool { return s.copy == e.of }) {
 			continue
 		}
-		if len(titles) < 3 {
-			titles = append(titles, "move "+brief(e.in)+" "+where(best, k))
-		}
+		others = append(others, k)
 		reasons = append(reasons, fmt.Sprintf("%s (line %d) goes %s.", brief(e.in), e.in.Line, where(best, k)))
+	}
+	if len(others) > 0 {
+		titles = append(titles, movesTitle(now, best, others))
 	}
 	if len(titles) == 0 {
 		return Rewrite{}, false
 	}
 	r.Title = strings.ToUpper(titles[0][:1]) + strings.Join(titles, ", ")[1:]
-	if len(moved) > len(titles)+len(best.splits) && len(best.splits) == 0 {
-		r.Title += ", ..."
-	}
 	r.gains = m.gain(now, best)
 	reasons = append(reasons, r.gains...)
 	if grade == Known {
@@ -413,6 +426,68 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	reasons = append(reasons, "The first build after this change runs everything below it once more.")
 	r.Explanation = strings.Join(reasons, "\n")
 	return r, true
+}
+
+// movesTitle says in short what moves: of several instructions, what is gained by it.
+func movesTitle(now, best *plan, moved []int) string {
+	// The RUN that gains most by what now comes below it.
+	top, most, passed := -1, int64(0), []int(nil)
+	gaining := 0
+	for at, k := range best.order {
+		e := best.entries[k]
+		if e.in.Meant != "RUN" || e.text != "" || e.whole != nil {
+			continue
+		}
+		var below []int
+		for _, o := range best.order[at+1:] {
+			if o < k && best.entries[o].text == "" {
+				below = append(below, o)
+			}
+		}
+		was := slices.IndexFunc(now.entries, func(o entry) bool { return o.of == e.of })
+		gain := (now.runs[was] - best.runs[k]) * best.items[k].cost
+		if len(below) == 0 || gain <= 0 {
+			continue
+		}
+		gaining++
+		if gain > most {
+			top, most, passed = k, gain, below
+		}
+	}
+	if len(moved) == 1 && (top != moved[0] || len(passed) == 1) {
+		return "move " + brief(best.entries[moved[0]].in) + " " + where(best, moved[0])
+	}
+	if top < 0 {
+		return fmt.Sprintf("move %s %s and %s", brief(best.entries[moved[0]].in), where(best, moved[0]), count(len(moved)-1, "other instruction"))
+	}
+	title := brief(best.entries[top].in)
+	need := "it does not need"
+	if gaining > 1 {
+		title, need = title+" and "+count(gaining-1, "other command"), "they do not need"
+	}
+	if len(passed) == 1 {
+		return "run " + strings.TrimPrefix(title, "RUN ") + " above " + brief(best.entries[passed[0]].in)
+	}
+	kind := "instruction"
+	if !slices.ContainsFunc(passed, func(o int) bool { return best.entries[o].in.Meant != "COPY" }) {
+		kind = "COPY"
+	}
+	return "run " + strings.TrimPrefix(title, "RUN ") + " above " + count(len(passed), kind) + " that " + need
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprint(n, " ", what)
+}
+
+// few names the first of many.
+func few(words []string) string {
+	if len(words) > 4 {
+		words = append(slices.Clone(words[:3]), fmt.Sprint(len(words)-3, " other files"))
+	}
+	return enumerate(words)
 }
 
 func isAre(list []string) string {
@@ -447,14 +522,29 @@ func short(text string) string {
 	return text
 }
 
-// command is the start of what a RUN runs.
+// command is the start of what a RUN runs, without the options of its shell.
 func command(in *dockerfile.Instruction) string {
-	var words []string
-	for _, a := range in.Args {
-		if a.Text == "&&" || a.Text == "||" || a.Text == ";" || a.Text == "|" || len(words) == 4 {
-			break
+	text := ""
+	for _, doc := range in.Node.Heredocs {
+		text += strings.ReplaceAll(strings.TrimSpace(doc.Content), "\n", " ; ")
+	}
+	if text == "" {
+		for _, a := range in.Args {
+			text += " " + a.Text
 		}
-		words = append(words, a.Text)
+	}
+	var words []string
+	for _, w := range strings.Fields(text) {
+		end := strings.HasSuffix(w, ";") || slices.Contains([]string{"&&", "||", "|"}, w)
+		if w = strings.TrimSuffix(w, ";"); w != "" && !slices.Contains([]string{"&&", "||", "|"}, w) {
+			words = append(words, w)
+		}
+		switch {
+		case end && len(words) > 0 && words[0] == "set":
+			words = nil
+		case end && len(words) > 0 || len(words) == 4:
+			return short(strings.Join(words, " "))
+		}
 	}
 	return short(strings.Join(words, " "))
 }
@@ -574,8 +664,8 @@ func (p *plan) edits(file *dockerfile.File, moved []int) ([]source.Edit, bool) {
 		edits = append(edits, source.Edit{Span: source.Span{Start: end, End: end}, NewText: text.String()})
 	}
 	for _, e := range p.entries {
-		if e.cut > 0 {
-			edits = append(edits, source.Edit{Span: source.Span{Start: e.whole.ArgsSpan.Start, End: e.cut}})
+		for _, span := range e.gone {
+			edits = append(edits, source.Edit{Span: span})
 		}
 	}
 	slices.SortFunc(gone, func(a, b *dockerfile.Instruction) int { return a.Span.Start - b.Span.Start })

@@ -49,6 +49,9 @@ func (f files) Read(file string) ([]byte, bool) {
 // seconds are weights for tests.
 func seconds(in *dockerfile.Instruction) float64 {
 	text := in.Node.Original
+	for _, doc := range in.Node.Heredocs {
+		text += "\n" + doc.Content
+	}
 	if in.Meant != "RUN" {
 		return 0.2
 	}
@@ -56,7 +59,7 @@ func seconds(in *dockerfile.Instruction) float64 {
 	if strings.Contains(text, "build") {
 		sum += 60
 	}
-	if strings.Contains(text, "install") || strings.Contains(text, "npm ci") || strings.HasPrefix(text, "RUN yarn") || strings.Contains(text, "download") {
+	if strings.Contains(text, "install") || strings.Contains(text, "npm ci") || text == "RUN yarn" || strings.HasPrefix(text, "RUN yarn &&") || strings.Contains(text, "download") {
 		sum += 30
 	}
 	return sum

@@ -17,7 +17,7 @@ type entry struct {
 	eff   effects.Effects
 	text  string                  // of a new one, its lines without the last line's end; "" for one that is there
 	whole *dockerfile.Instruction // of a RUN that is cut, what it is in the file
-	cut   int                     // of a RUN, where what stays of it begins, as an offset into the file; 0 if all of it does
+	gone  []source.Span           // of a RUN that is cut, what of it does not stay in its place
 	of    int                     // index of the instruction that it is or comes from
 	copy  bool                    // it copies manifests
 }
@@ -29,6 +29,7 @@ type split struct {
 	copy  int // index of the COPY
 	files []string
 	eff   effects.Effects // of those commands
+	what  string          // the installation, for people
 }
 
 // splits finds what can be split in a stage.
@@ -46,8 +47,14 @@ func splits(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effect
 				continue
 			}
 		}
-		if e, parts := prefix(all[r]); parts > 0 && len(in.Comments) == 0 && !(final && cleans(in)) {
-			found = append(found, splitsOf(stage, all, context, r, parts, e)...)
+		if final && cleans(in) {
+			continue
+		}
+		for _, first := range prefixes(&all[r]) {
+			if of := splitsOf(stage, all, context, r, first.parts, first.eff); len(of) > 0 {
+				found = append(found, of...)
+				break
+			}
 		}
 	}
 	return found
@@ -71,7 +78,7 @@ func splitsOf(stage *dockerfile.Stage, all []effects.Effects, context effects.Co
 				had = append(had, files...)
 				continue // it copies nothing else
 			}
-			found = append(found, split{r, parts, x, missing, e})
+			found = append(found, split{r, parts, x, missing, e, installation(stage.Instructions[r], &all[r], e.Directory)})
 		}
 		had = append(had, missing...)
 	}
@@ -90,26 +97,34 @@ func whole(e *effects.Effects, files []string) bool {
 	return true
 }
 
-// prefix gives the effects of a RUN's commands up to the last installation, if all of them are known.
-func prefix(e effects.Effects) (effects.Effects, int) {
-	var sum, best effects.Effects
-	n := 0
+// prefixes gives the effects of a RUN's commands up to each installation behind which it can be divided, the longest first, as
+// long as all of them are known.
+func prefixes(e *effects.Effects) (list []split) {
+	var sum effects.Effects
 	for i, part := range e.Parts {
 		if part.Opaque || i == len(e.Parts)-1 {
 			break
 		}
-		sum.Merge(part)
-		if part.Directory != "" {
-			best, n = sum, i+1
-			best.Directory = part.Directory
-			best.Cwd = e.Cwd
-			best.Reads = slices.Clone(sum.Reads)
-			best.Writes = slices.Clone(sum.Writes)
-			best.Facts = slices.Clone(sum.Facts)
+		sum.Merge(part.Effects)
+		if part.Directory == "" || !part.Divides {
+			continue
+		}
+		first := effects.Effects{Directory: part.Directory, Cwd: e.Cwd}
+		first.Merge(sum)
+		first.Reads = append(first.Reads, "user", "shell")
+		list = append([]split{{parts: i + 1, eff: first}}, list...)
+	}
+	return list
+}
+
+// installation names the command of a RUN that installs into a directory.
+func installation(in *dockerfile.Instruction, e *effects.Effects, directory string) string {
+	for _, part := range e.Parts {
+		if part.Directory == directory {
+			return short(e.Script[part.Start:part.End])
 		}
 	}
-	best.Reads = append(best.Reads, "user", "shell")
-	return best, n
+	return command(in)
 }
 
 // cleans reports whether a RUN removes what it installed, so that in two layers the image would be larger.
@@ -178,15 +193,19 @@ func entries(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effec
 		list = append(list, manifests[i]...)
 		e := entry{in: in, eff: all[i], of: i}
 		if s, ok := cut[i]; ok {
-			first, at, ok := cutRun(file, in, &all[i], s.parts)
+			first, gone, ok := cutRun(file, in, &all[i], s.parts)
 			if !ok {
 				return nil
 			}
 			part := entry{in: reparse(file, first), eff: s.eff, text: first, of: i}
 			list = append(list, part)
-			e.cut = at
-			rest := "RUN " + file.Text.Slice(source.Span{Start: at, End: in.Span.End})
-			e.whole = in
+			e.whole, e.gone = in, gone
+			rest, from := "", in.Span.Start
+			for _, span := range gone {
+				rest += file.Text.Slice(source.Span{Start: from, End: span.Start})
+				from = span.End
+			}
+			rest += file.Text.Slice(source.Span{Start: from, End: in.Span.End})
 			if e.in = reparse(file, rest); e.in != nil {
 				rested := *e.in
 				rested.Span, rested.Line, rested.EndLine = in.Span, in.Line, in.EndLine
@@ -194,7 +213,7 @@ func entries(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effec
 			}
 			e.eff = effects.Effects{}
 			for _, p := range all[i].Parts[s.parts:] {
-				e.eff.Merge(p)
+				e.eff.Merge(p.Effects)
 			}
 			e.eff.Reads = append(e.eff.Reads, "user", "shell", "cwd")
 		}
@@ -221,32 +240,118 @@ func reparse(file *dockerfile.File, text string) *dockerfile.Instruction {
 	return f.Instructions[1]
 }
 
-// cutRun divides a RUN behind its first commands: it gives the text of the first and where the others begin.
-func cutRun(file *dockerfile.File, in *dockerfile.Instruction, e *effects.Effects, parts int) (first string, rest int, ok bool) {
-	if parts > len(e.Ops) || in.ArgsSpan.Start <= in.Keyword.Span.Start {
-		return "", 0, false
+// cutRun divides a RUN behind its first commands: it gives the text of the RUN of the first, and what of the file does not stay
+// where it is. Options of the shell stand in both; a comment goes with what stands below it.
+func cutRun(file *dockerfile.File, in *dockerfile.Instruction, e *effects.Effects, parts int) (first string, gone []source.Span, ok bool) {
+	if in.ArgsSpan.Start <= in.Keyword.Span.Start || parts >= len(e.Parts) {
+		return "", nil, false
 	}
-	raw := file.Text.Slice(in.ArgsSpan)
-	at := 0
-	for range e.Ops[parts-1] {
-		n := strings.Index(raw[at:], "&&")
-		if n < 0 {
-			return "", 0, false
+	text, doc := in.ArgsSpan, len(in.Heredocs) == 1
+	if doc {
+		text = in.Heredocs[0].Body
+	}
+	at, ok := align(file, text, e.Script, doc)
+	if !ok {
+		return "", nil, false
+	}
+	start := func(part int) int { return at[e.Parts[part].Start] }
+	end := func(part int) int { return at[e.Parts[part].End-1] + 1 }
+	slice := func(from, to int) string { return file.Text.Slice(source.Span{Start: from, End: to}) }
+	from := text.Start // of what goes
+	options := e.Parts[0].Options
+	if doc { // it is cut between lines
+		below := func(offset int) int { return file.Text.LineStart(file.Text.LineAt(offset) + 1) }
+		if options {
+			if from = below(end(0)); strings.TrimSpace(slice(text.Start, start(0))) != "" || start(1) < from {
+				return "", nil, false
+			}
 		}
-		at += n + 2
+		to := below(end(parts - 1))
+		if start(parts) < to {
+			return "", nil, false
+		}
+		return slice(in.Keyword.Span.Start, to) + slice(in.Heredocs[0].Terminator.Start, in.Span.End), []source.Span{{Start: from, End: to}}, true
 	}
-	n := strings.Index(raw[at:], "&&")
-	if n < 0 {
-		return "", 0, false
+	if options {
+		from = start(1)
+		if between := slice(end(0), from); strings.Contains(between, "#") {
+			operator, ok := operatorIn(between)
+			if !ok {
+				return "", nil, false
+			}
+			if strings.Contains(between[:operator.Start], "#") {
+				gone = append(gone, source.Span{Start: end(0) + 1, End: end(0) + operator.Start})
+			}
+			from = end(0) + operator.End
+		}
 	}
-	at += n
-	trim := " \t\r\n" + string(file.Escape)
-	end := len(strings.TrimRight(raw[:at], trim))
-	begin := len(raw) - len(strings.TrimLeft(raw[at+2:], trim))
-	if begin >= len(raw) {
-		return "", 0, false
+	to := start(parts)
+	if between := slice(end(parts-1), to); strings.Contains(between, "#") {
+		operator, ok := operatorIn(between)
+		switch {
+		case !ok:
+			return "", nil, false
+		case strings.Contains(between[:operator.Start], "#"):
+			blanks := len(between) - len(strings.TrimLeft(between, " \t"))
+			gone = append(gone, source.Span{Start: from, End: end(parts-1) + blanks})
+			from = end(parts-1) + operator.Start
+		}
+		to = end(parts-1) + operator.End
 	}
-	return file.Text.Slice(source.Span{Start: in.Keyword.Span.Start, End: in.ArgsSpan.Start}) + raw[:end], in.ArgsSpan.Start + begin, true
+	gone = append(gone, source.Span{Start: from, End: to})
+	return slice(in.Keyword.Span.Start, end(parts-1)), gone, true
+}
+
+// operatorIn finds the operator, with the blanks behind it, between two commands, where comments may stand, too.
+func operatorIn(between string) (source.Span, bool) {
+	at := 0
+	for line := range strings.Lines(between) {
+		if n := strings.IndexAny(line, ";&"); n >= 0 && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			at += n
+			return source.Span{Start: at, End: len(between) - len(strings.TrimLeft(strings.TrimLeft(between[at:], ";&"), " \t"))}, true
+		}
+		at += len(line)
+	}
+	return source.Span{}, false
+}
+
+// align gives for each byte of a script, but white space, where it stands in the file: continuation lines and comments among them are
+// no part of a script that is no heredoc.
+func align(file *dockerfile.File, text source.Span, script string, heredoc bool) (at []int, ok bool) {
+	raw := file.Text.Slice(text)
+	at = make([]int, len(script))
+	j := 0
+	blank := func(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
+	for i := range len(script) {
+		if blank(script[i]) {
+			continue
+		}
+		for j < len(raw) {
+			switch rest := strings.TrimLeft(raw[j:], " \t\r"); {
+			case blank(raw[j]):
+				j++
+				continue
+			case heredoc:
+			case raw[j] == byte(file.Escape) && strings.HasPrefix(strings.TrimLeft(raw[j+1:], " \t\r"), "\n"):
+				j++
+				continue
+			case raw[j] == '#' && strings.TrimSpace(raw[strings.LastIndexByte(raw[:j], '\n')+1:j]) == "" && strings.Contains(raw[:j], "\n"):
+				n := strings.IndexByte(rest, '\n')
+				if n < 0 {
+					return nil, false
+				}
+				j += n
+				continue
+			}
+			break
+		}
+		if j == len(raw) || raw[j] != script[i] {
+			return nil, false
+		}
+		at[i] = text.Start + j
+		j++
+	}
+	return at, true
 }
 
 // manifestCopies gives the COPYs of the files that a split needs, one for each directory.
