@@ -42,7 +42,8 @@ type Entry struct {
 
 // Difference is one thing that two images do not have in common.
 type Difference struct {
-	Where  string // "/app/main.js" or "config.Env.PATH"
+	Where  string // "/app/main.js" or "config.config.Env.PATH"
+	What   string // "existence", "kind", "content", "mode", "owner", "target", "device", "hard links", "attributes" or "value"
 	Detail string // "mode 644 in the first, 755 in the second"
 }
 
@@ -63,7 +64,7 @@ func Compare(a, b []Image) []Difference {
 	for i := range a {
 		other := of(b, a[i].Platform)
 		if other == nil {
-			out = append(out, Difference{a[i].Platform, "only in the first"})
+			out = append(out, Difference{a[i].Platform, "existence", "only in the first"})
 			continue
 		}
 		out = append(out, compareFiles(a[i].Files, other.Files)...)
@@ -71,7 +72,7 @@ func Compare(a, b []Image) []Difference {
 	}
 	for i := range b {
 		if of(a, b[i].Platform) == nil {
-			out = append(out, Difference{b[i].Platform, "only in the second"})
+			out = append(out, Difference{b[i].Platform, "existence", "only in the second"})
 		}
 	}
 	return out
@@ -92,48 +93,47 @@ func compareFiles(a, b map[string]Entry) []Difference {
 		y, inB := b[path]
 		switch {
 		case !inB:
-			out = append(out, Difference{where, x.Kind + " only in the first"})
+			out = append(out, Difference{where, "existence", x.Kind + " only in the first"})
 		case !inA:
-			out = append(out, Difference{where, y.Kind + " only in the second"})
+			out = append(out, Difference{where, "existence", y.Kind + " only in the second"})
 		default:
-			if what := compareEntries(x, y); what != "" {
-				out = append(out, Difference{where, what})
-			}
+			out = append(out, compareEntries(where, x, y)...)
 		}
 	}
 	return out
 }
 
-func compareEntries(a, b Entry) string {
-	var out []string
-	differ := func(what string, x, y any) {
-		out = append(out, fmt.Sprintf("%s%v in the first, %v in the second", what, x, y))
+// compareEntries returns one difference for each property.
+func compareEntries(where string, a, b Entry) []Difference {
+	var out []Difference
+	differ := func(what, prefix string, x, y any) {
+		out = append(out, Difference{where, what, fmt.Sprintf("%s%v in the first, %v in the second", prefix, x, y)})
 	}
 	switch {
 	case a.Kind != b.Kind:
-		differ("", a.Kind, b.Kind)
+		differ("kind", "", a.Kind, b.Kind)
 	case a.Digest != b.Digest:
-		out = append(out, "the content differs")
+		out = append(out, Difference{where, "content", "the content differs"})
 	}
 	if a.Mode != b.Mode {
-		differ("mode ", fmt.Sprintf("%o", a.Mode), fmt.Sprintf("%o", b.Mode))
+		differ("mode", "mode ", fmt.Sprintf("%o", a.Mode), fmt.Sprintf("%o", b.Mode))
 	}
 	if a.UID != b.UID || a.GID != b.GID {
-		differ("owner ", fmt.Sprintf("%d:%d", a.UID, a.GID), fmt.Sprintf("%d:%d", b.UID, b.GID))
+		differ("owner", "owner ", fmt.Sprintf("%d:%d", a.UID, a.GID), fmt.Sprintf("%d:%d", b.UID, b.GID))
 	}
 	if a.Target != b.Target {
-		differ("link to ", a.Target, b.Target)
+		differ("target", "link to ", cmp.Or(a.Target, "nothing"), cmp.Or(b.Target, "nothing"))
 	}
 	if a.Device != b.Device {
-		differ("device ", a.Device, b.Device)
+		differ("device", "device ", cmp.Or(a.Device, "none"), cmp.Or(b.Device, "none"))
 	}
 	if a.Links != b.Links {
-		differ("hard links ", cmp.Or(a.Links, "none"), cmp.Or(b.Links, "none"))
+		differ("hard links", "hard links ", cmp.Or(a.Links, "none"), cmp.Or(b.Links, "none"))
 	}
 	if !maps.Equal(a.Xattrs, b.Xattrs) {
-		differ("extended attributes ", a.Xattrs, b.Xattrs)
+		differ("attributes", "extended attributes ", a.Xattrs, b.Xattrs)
 	}
-	return strings.Join(out, "; ")
+	return out
 }
 
 func compareValues(where string, a, b any) []Difference {
@@ -143,7 +143,7 @@ func compareValues(where string, a, b any) []Difference {
 	x, xIsMap := a.(map[string]any)
 	y, yIsMap := b.(map[string]any)
 	if !xIsMap || !yIsMap {
-		return []Difference{{where, fmt.Sprintf("%s in the first, %s in the second", printed(a), printed(b))}}
+		return []Difference{{where, "value", fmt.Sprintf("%s in the first, %s in the second", printed(a), printed(b))}}
 	}
 	keys := slices.Collect(maps.Keys(x))
 	for key := range y {

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/reorder"
@@ -41,8 +42,11 @@ history are not taken for differences.
    "rewrites": [{"stage": 0, "title": "...", "explanation": "...", "grade": "proved", "before": 94.5, "after": 12.1,
                  "edits": [{"range": {"start": {"line": 2, "column": 1}, "end": {"line": 2, "column": 4}}, "newText": "..."}]}],
    "reason": "why nothing is gained, if there are no rewrites",
-   "diff": "the change as a unified diff"}
-"before" and "after" are the seconds that all builds of the history cost; they are left out where nothing was counted.
+   "diff": "the change as a unified diff",
+   "verified": {"files": 277, "differences": [{"where": "/a", "detail": "mode 644 in the first, 755 in the second"}],
+                "unstable": ["/built-at"]}}
+"before" and "after" are the seconds that all builds of the history cost; they are left out where nothing was counted. "verified" is there with --verify: what differs, the first image being that of the file as it
+is, and in "unstable" what differs from build to build without the reordering.
 Lines and columns count from 1, columns in characters (Unicode code points).
 ` + verifyHelp
 
@@ -70,19 +74,24 @@ func newReorder() *cobra.Command {
 			if g := reorder.Grade(grade); g != reorder.Proved && g != reorder.Known {
 				return fmt.Errorf("--grade %s: choose one of proved, known", grade)
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			r, err := reorderFile(ctx, path, reorderOptions{reorder.Engine(engine), builder.context, history, reorder.Grade(grade), progressOn(cmd.ErrOrStderr())})
 			if err != nil {
-				return err
+				return interrupted(err)
 			}
 			if verify && len(r.rewrites) > 0 {
-				v, err := builder.verify(ctx, path, r.file.Text.String(), r.after, cmd.ErrOrStderr())
+				r.verified, err = builder.verify(ctx, path, r.file.Text.String(), r.after, cmd.ErrOrStderr())
 				if err != nil {
-					return err
+					return interrupted(err)
 				}
-				v.print(cmd.ErrOrStderr())
-				if len(v.differences) > 0 {
+				r.verified.print(cmd.ErrOrStderr())
+				if len(r.verified.differences) > 0 {
+					if format == "json" {
+						if err := r.printJSON(cmd.OutOrStdout(), false); err != nil {
+							return err
+						}
+					}
 					return exitError{code: 1, err: fmt.Errorf("%s: the reordering does not make the same image; nothing is written", path)}
 				}
 			}
@@ -116,6 +125,7 @@ type reordering struct {
 	file     *dockerfile.File
 	rewrites []reorder.Rewrite
 	after    string // the file with all rewrites
+	verified *verification
 }
 
 // reorderOptions are what a reordering depends on beside the file.
@@ -244,16 +254,28 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 	return err
 }
 
+// jsonReordering is reorder's JSON.
+type jsonReordering struct {
+	File     string            `json:"file"`
+	Engine   string            `json:"engine"`
+	Written  bool              `json:"written"`
+	Rewrites []jsonRewrite     `json:"rewrites"`
+	Reason   string            `json:"reason"`
+	Diff     string            `json:"diff"`
+	Verified *jsonVerification `json:"verified,omitempty"`
+}
+
+type jsonRewrite struct {
+	Stage       int        `json:"stage"`
+	Title       string     `json:"title"`
+	Explanation string     `json:"explanation"`
+	Grade       string     `json:"grade"`
+	Before      float64    `json:"before,omitzero"`
+	After       float64    `json:"after,omitzero"`
+	Edits       []textEdit `json:"edits"`
+}
+
 func (r reordering) printJSON(w io.Writer, written bool) error {
-	type jsonRewrite struct {
-		Stage       int        `json:"stage"`
-		Title       string     `json:"title"`
-		Explanation string     `json:"explanation"`
-		Grade       string     `json:"grade"`
-		Before      float64    `json:"before,omitzero"`
-		After       float64    `json:"after,omitzero"`
-		Edits       []textEdit `json:"edits"`
-	}
 	rewrites := []jsonRewrite{}
 	for _, rewrite := range r.rewrites {
 		rewrites = append(rewrites, jsonRewrite{rewrite.Stage, rewrite.Title, rewrite.Explanation, string(rewrite.Grade), rewrite.Before, rewrite.After, textEdits(r.file.Text, rewrite.Edits)})
@@ -266,14 +288,7 @@ func (r reordering) printJSON(w io.Writer, written bool) error {
 	if err != nil {
 		return err
 	}
-	return printJSON(w, struct {
-		File     string        `json:"file"`
-		Engine   string        `json:"engine"`
-		Written  bool          `json:"written"`
-		Rewrites []jsonRewrite `json:"rewrites"`
-		Reason   string        `json:"reason"`
-		Diff     string        `json:"diff"`
-	}{r.path, string(r.engine), written && len(rewrites) > 0, rewrites, reason, unified})
+	return printJSON(w, jsonReordering{r.path, string(r.engine), written && len(rewrites) > 0, rewrites, reason, unified, r.verified.json()})
 }
 
 func (r reordering) diff() (string, error) {

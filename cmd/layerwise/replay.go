@@ -228,10 +228,16 @@ func replayError(err error) error {
 	switch {
 	case errors.Is(err, gittree.ErrNotRepository):
 		return fmt.Errorf("%w: replay reads the commits of the repository that the Dockerfile and its context are in", err)
-	case errors.Is(err, context.Canceled):
-		return errors.New("interrupted")
 	case errors.Is(err, gittree.ErrNoGit):
 		return fmt.Errorf("%w: replay needs it to read the commits", err)
+	}
+	return interrupted(err)
+}
+
+// interrupted says what Ctrl-C did as people say it.
+func interrupted(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/layerwise/layerwise/cachemodel/imagediff"
 	"github.com/spf13/cobra"
@@ -21,69 +22,142 @@ const verifyHelp = `
 configuration. Times, the history and how files are spread over layers are not compared. What differs between two builds
 of the file as it is (a compiler that writes the date, say) is not held against the reordering; that is found out by
 building it once more without the cache. It builds with buildctl where --buildkit or BUILDKIT_HOST names a daemon, else
-with docker buildx and its current builder, wherever that runs. If the images differ the exit code is 1 and --write
-writes nothing.`
+with buildx (docker buildx, or buildx by itself) and the builder that --builder names or that is its current one, wherever
+that runs. A builder of buildx's docker driver can be used only if its engine keeps images in containerd's store. If the
+images differ the exit code is 1 and --write writes nothing; if they cannot be built, or on Ctrl-C, it is 2.`
 
 // imageBuilder builds Dockerfiles with BuildKit, by running one of its programs.
 type imageBuilder struct {
-	address  string // of a daemon; "" for the current builder of docker buildx
+	address  string // of a daemon; "" for buildx
+	builder  string // of buildx; "" for its current one
 	context  string
 	target   string
 	platform string
 	args     []string // KEY=VALUE
+	contexts []string // NAME=VALUE
+	secrets  []string
+	ssh      []string
 }
 
 func (b *imageBuilder) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&b.address, "buildkit", os.Getenv("BUILDKIT_HOST"), "with --verify: the BuildKit daemon's address, such as unix:///run/buildkit/buildkitd.sock or tcp://HOST:PORT")
+	f.StringVar(&b.address, "buildkit", "", "with --verify: the BuildKit daemon's address, such as unix:///run/buildkit/buildkitd.sock or tcp://HOST:PORT (default: BUILDKIT_HOST)")
+	f.StringVar(&b.builder, "builder", "", "with --verify: the builder of buildx (default: BUILDX_BUILDER, or its current one)")
 	f.StringVar(&b.context, "context", "", "the build context (default: the Dockerfile's folder)")
 	f.StringVar(&b.target, "target", "", "with --verify: the stage to build (default: the last)")
 	f.StringVar(&b.platform, "platform", "", "with --verify: the platform to build for (default: the builder's own)")
-	f.StringArrayVar(&b.args, "build-arg", nil, "with --verify: a build argument KEY=VALUE, repeatable")
+	f.StringArrayVar(&b.args, "build-arg", nil, "with --verify: a build argument, KEY=VALUE, or KEY for the environment's value")
+	f.StringArrayVar(&b.contexts, "build-context", nil, "with --verify: a named context, NAME=DIRECTORY or NAME=docker-image://IMAGE")
+	f.StringArrayVar(&b.secrets, "secret", nil, "with --verify: a secret, id=NAME,src=FILE or id=NAME,env=VARIABLE")
+	f.StringArrayVar(&b.ssh, "ssh", nil, "with --verify: an SSH agent or keys, default or NAME=SOCKET|KEY")
 }
 
-// command is how the Dockerfile in folder dir is built into the OCI archive dest.
-func (b imageBuilder) command(dir, dest string, noCache bool) []string {
-	var argv []string
+// resolve settles what the flags leave to the environment and the Dockerfile's path.
+func (b *imageBuilder) resolve(path string) error {
+	if b.address != "" && b.builder != "" {
+		return errors.New("--buildkit and --builder exclude each other")
+	}
+	if b.address == "" && b.builder == "" {
+		b.address = os.Getenv("BUILDKIT_HOST")
+	}
+	if filepath.IsAbs(b.address) {
+		b.address = "unix://" + b.address // as elsewhere; buildctl knows no plain paths
+	}
+	if b.context == "" {
+		b.context = filepath.Dir(path)
+	}
+	args, err := buildArgs("--build-arg", b.args) // buildctl knows no KEY alone
+	if err != nil {
+		return err
+	}
+	b.args = nil
+	for _, key := range slices.Sorted(maps.Keys(args)) {
+		b.args = append(b.args, key+"="+args[key])
+	}
+	for _, c := range b.contexts {
+		if name, _, ok := strings.Cut(c, "="); !ok || name == "" {
+			return fmt.Errorf("--build-context is %q: use NAME=DIRECTORY", c)
+		}
+	}
+	return nil
+}
+
+// program is what builds: buildctl, or buildx as docker's plugin or by itself.
+func (b imageBuilder) program(ctx context.Context) ([]string, error) {
 	if b.address != "" {
-		argv = []string{"buildctl", "--addr", b.address, "build", "--progress", "plain", "--frontend", "dockerfile.v0",
-			"--local", "context=" + b.context, "--local", "dockerfile=" + dir, "--opt", "filename=Dockerfile",
-			"--output", "type=oci,dest=" + dest}
-		opt := func(key, value string) {
+		if _, err := exec.LookPath("buildctl"); err != nil {
+			return nil, errors.New("--verify builds with buildctl, which is not on the PATH: install it, or say with --builder that buildx is to build")
+		}
+		return []string{"buildctl"}, nil
+	}
+	for _, program := range [][]string{{"docker", "buildx"}, {"buildx"}, {"docker-buildx"}} {
+		if exec.CommandContext(ctx, program[0], append(slices.Clone(program[1:]), "version")...).Run() == nil {
+			return program, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errors.New("--verify builds with docker buildx or buildx, and neither is on the PATH: install it, or name a BuildKit daemon with --buildkit")
+}
+
+// command is how the program builds the Dockerfile in folder dir into the OCI archive dest.
+func (b imageBuilder) command(program []string, dir, dest string, noCache bool) []string {
+	argv := slices.Clone(program)
+	add := func(flag string, values ...string) {
+		for _, value := range values {
 			if value != "" {
-				argv = append(argv, "--opt", key+"="+value)
+				argv = append(argv, flag, value)
 			}
 		}
-		opt("target", b.target)
-		opt("platform", b.platform)
+	}
+	if b.address != "" {
+		add("--addr", b.address)
+		argv = append(argv, "build", "--progress", "plain", "--frontend", "dockerfile.v0")
+		add("--local", "context="+b.context, "dockerfile="+dir)
+		add("--opt", "filename=Dockerfile")
+		add("--output", "type=oci,dest="+dest)
+		if b.target != "" {
+			add("--opt", "target="+b.target)
+		}
+		if b.platform != "" {
+			add("--opt", "platform="+b.platform)
+		}
 		for _, arg := range b.args {
-			argv = append(argv, "--opt", "build-arg:"+arg)
+			add("--opt", "build-arg:"+arg)
 		}
-		if noCache {
-			argv = append(argv, "--no-cache")
+		for _, c := range b.contexts {
+			name, value, _ := strings.Cut(c, "=")
+			if !strings.Contains(value, "://") {
+				add("--local", c)
+				value = "local:" + name
+			}
+			add("--opt", "context:"+name+"="+value)
 		}
-		return argv
+	} else {
+		argv = append(argv, "build", "--progress", "plain", "--provenance", "false")
+		add("--builder", b.builder)
+		add("--file", filepath.Join(dir, "Dockerfile"))
+		add("--output", "type=oci,dest="+dest)
+		add("--target", b.target)
+		add("--platform", b.platform)
+		add("--build-arg", b.args...)
+		add("--build-context", b.contexts...)
 	}
-	argv = []string{"docker", "buildx", "build", "--progress", "plain", "--provenance", "false", "--file", filepath.Join(dir, "Dockerfile"),
-		"--output", "type=oci,dest=" + dest}
-	if b.target != "" {
-		argv = append(argv, "--target", b.target)
-	}
-	if b.platform != "" {
-		argv = append(argv, "--platform", b.platform)
-	}
-	for _, arg := range b.args {
-		argv = append(argv, "--build-arg", arg)
-	}
+	add("--secret", b.secrets...)
+	add("--ssh", b.ssh...)
 	if noCache {
 		argv = append(argv, "--no-cache")
 	}
-	return append(argv, b.context)
+	if b.address == "" {
+		argv = append(argv, b.context)
+	}
+	return argv
 }
 
 // build builds text in place of the Dockerfile at path and reads what came of it. What the program prints is shown only
 // if it fails.
-func (b imageBuilder) build(ctx context.Context, path, text string, noCache bool) ([]imagediff.Image, error) {
+func (b imageBuilder) build(ctx context.Context, program []string, path, text string, noCache bool) ([]imagediff.Image, error) {
 	dir, err := os.MkdirTemp("", "layerwise-verify-*")
 	if err != nil {
 		return nil, err
@@ -102,19 +176,16 @@ func (b imageBuilder) build(ctx context.Context, path, text string, noCache bool
 		return nil, err
 	}
 	dest := filepath.Join(dir, "image.tar")
-	argv := b.command(dir, dest, noCache)
-	program, err := exec.LookPath(argv[0])
-	if err != nil {
-		return nil, fmt.Errorf("--verify builds with %s, which is not on the PATH: install it, or say with --buildkit (or leave BUILDKIT_HOST empty) what to build with", argv[0])
-	}
-	cmd := exec.CommandContext(ctx, program, argv[1:]...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	argv := b.command(program, dir, dest, noCache)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it ends the build at the builder, too
+	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, fmt.Errorf("%s: %w\n%s", strings.Join(argv[:min(3, len(argv))], " "), err, lastLines(string(out), 30))
+		return nil, fmt.Errorf("%s: %w\n%s", strings.Join(append(program, "build"), " "), err, lastLines(string(out), 30))
 	}
 	return imagediff.ReadOCI(dest)
 }
@@ -127,27 +198,31 @@ type verification struct {
 }
 
 // verify builds the Dockerfile at path as it is and as after says and compares the images. Progress goes to w.
-func (b imageBuilder) verify(ctx context.Context, path, before, after string, w io.Writer) (verification, error) {
-	if b.context == "" {
-		b.context = filepath.Dir(path)
+func (b imageBuilder) verify(ctx context.Context, path, before, after string, w io.Writer) (*verification, error) {
+	if err := b.resolve(path); err != nil {
+		return nil, err
+	}
+	program, err := b.program(ctx)
+	if err != nil {
+		return nil, err
 	}
 	build := func(what, text string, noCache bool) ([]imagediff.Image, error) {
 		fmt.Fprintf(w, "Building %s %s...\n", path, what)
-		images, err := b.build(ctx, path, text, noCache)
-		if err != nil {
+		images, err := b.build(ctx, program, path, text, noCache)
+		if err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("%s %s cannot be built: %w", path, what, err)
 		}
 		return images, err
 	}
 	first, err := build("as it is", before, false)
 	if err != nil {
-		return verification{}, err
+		return nil, err
 	}
 	second, err := build("reordered", after, false)
 	if err != nil {
-		return verification{}, err
+		return nil, err
 	}
-	var v verification
+	v := &verification{}
 	for _, image := range first {
 		v.files += len(image.Files)
 	}
@@ -157,30 +232,73 @@ func (b imageBuilder) verify(ctx context.Context, path, before, after string, w 
 	}
 	again, err := build("as it is once more, to see what differs from build to build", before, true)
 	if err != nil {
-		return verification{}, err
+		return nil, err
 	}
-	unstable := map[string]bool{}
-	for _, d := range imagediff.Compare(first, again) {
-		unstable[d.Where] = true
-	}
-	v.unstable = slices.Sorted(maps.Keys(unstable))
-	v.differences = slices.DeleteFunc(v.differences, func(d imagediff.Difference) bool { return unstable[d.Where] })
+	v.setAside(imagediff.Compare(first, again))
 	return v, nil
 }
 
-// print says what came of it.
-func (v verification) print(w io.Writer) {
-	if len(v.unstable) > 0 {
-		fmt.Fprintf(w, "Differ from build to build, reordered or not: %s\n", strings.Join(v.unstable, ", "))
+// setAside takes what differs between two builds of one file out of the differences: the same property of the same file
+// only, so that a file whose content changes from build to build must still be there, and its owner's.
+func (v *verification) setAside(between []imagediff.Difference) {
+	type property struct{ where, what string }
+	unstable := map[property]bool{}
+	names := map[string]bool{}
+	for _, d := range between {
+		unstable[property{d.Where, d.What}] = true
+		names[d.Where] = true
 	}
-	if len(v.differences) == 0 {
+	v.unstable = slices.Sorted(maps.Keys(names))
+	v.differences = slices.DeleteFunc(v.differences, func(d imagediff.Difference) bool { return unstable[property{d.Where, d.What}] })
+}
+
+// mostDifferences is how many people are shown.
+const mostDifferences = 50
+
+// print says what came of it.
+func (v *verification) print(w io.Writer) {
+	if n := len(v.unstable); n > 0 {
+		fmt.Fprintf(w, "Differ from build to build, reordered or not: %s", printable(strings.Join(v.unstable[:min(n, mostDifferences)], ", ")))
+		if n > mostDifferences {
+			fmt.Fprintf(w, " and %d more", n-mostDifferences)
+		}
+		fmt.Fprintln(w)
+	}
+	n := len(v.differences)
+	if n == 0 {
 		fmt.Fprintf(w, "Verified: both files build the same image (%d files compared).\n", v.files)
 		return
 	}
-	fmt.Fprintf(w, "The images differ:\n")
-	for _, d := range v.differences {
-		fmt.Fprintf(w, "  %s\n", d)
+	fmt.Fprintf(w, "The images differ (the first is that of the file as it is, the second that of the file reordered):\n")
+	for _, d := range v.differences[:min(n, mostDifferences)] {
+		fmt.Fprintf(w, "  %s\n", printable(d.String()))
 	}
+	if n > mostDifferences {
+		fmt.Fprintf(w, "  and %d more\n", n-mostDifferences)
+	}
+}
+
+// jsonVerification is what reorder's JSON says of a verification.
+type jsonVerification struct {
+	Files       int              `json:"files"`
+	Differences []jsonDifference `json:"differences"`
+	Unstable    []string         `json:"unstable"`
+}
+
+type jsonDifference struct {
+	Where  string `json:"where"`
+	Detail string `json:"detail"`
+}
+
+func (v *verification) json() *jsonVerification {
+	if v == nil {
+		return nil
+	}
+	out := &jsonVerification{v.files, []jsonDifference{}, append([]string{}, v.unstable...)}
+	for _, d := range v.differences {
+		out.Differences = append(out.Differences, jsonDifference{d.Where, d.Detail})
+	}
+	return out
 }
 
 func lastLines(text string, n int) string {
