@@ -26,6 +26,10 @@
 //
 //	go test -run TestGitHistories -v -timeout 0 -args -histories DIR[,DIR]
 //
+// layerwise reorder --verify runs with real programs, buildx among them, against the daemon:
+//
+//	go test -run TestVerify -v
+//
 // The race detector finds races of BuildKit's own (the frontend's resolve cache, the solver's trace fields), so these tests
 // run without it. Equal seeds make equal cases: a case is found again with -seed N -pairs 1.
 package conformance

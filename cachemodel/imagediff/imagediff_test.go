@@ -131,7 +131,7 @@ func TestCompare(t *testing.T) {
 		{"a directory's owner", plain("d/ 5:5"), plain("d/"), "/d: owner 5:5 in the first, 0:0 in the second"},
 		{"where a link points to", plain("l->a"), plain("l->b"), "/l: link to a in the first, b in the second"},
 		{"a link in place of a file", plain("l->a"), plain("l=a 0"), "/l: symlink in the first, file in the second\n/l: link to a in the first, nothing in the second"},
-		{"a hard link and a copy", plain("x=1; y=>x"), plain("x=1; y=1"), "/x: hard links y in the first, none in the second\n/y: hard links x in the first, none in the second"},
+		{"a hard link and a copy", plain("x=1; y=>x"), plain("x=1; y=1"), "/x: hard links /y in the first, none in the second\n/y: hard links /x in the first, none in the second"},
 		{"a hard link that was broken by writing", plain("x=1; y=>x", "y=1"), plain("x=1; y=1"), ""},
 		{"an extended attribute", plain("x=1 user.a=1"), plain("x=1"), "/x: extended attributes map[user.a:1] in the first, map[] in the second"},
 		{"variables in another order", image{`{"Env":["A=1","B=2"]}`, []string{"x=1"}}, image{`{"Env":["B=2","A=1"]}`, []string{"x=1"}}, ""},

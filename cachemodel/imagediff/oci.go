@@ -307,11 +307,11 @@ func (t *tree) remove(name string, n int, keepSelf bool) {
 func (t *tree) finish() map[string]Entry {
 	names := map[int][]string{}
 	for name, e := range t.files {
-		names[e.content] = append(names[e.content], name)
+		names[e.content] = append(names[e.content], "/"+name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.files)) {
 		e := t.files[name]
-		others := slices.DeleteFunc(slices.Clone(names[e.content]), func(other string) bool { return other == name })
+		others := slices.DeleteFunc(slices.Clone(names[e.content]), func(other string) bool { return other == "/"+name })
 		slices.Sort(others)
 		e.Links = strings.Join(others, " ")
 		e.layer, e.content = 0, 0
