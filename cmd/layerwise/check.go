@@ -283,33 +283,44 @@ func textEdits(text *source.Text, edits []source.Edit) []textEdit {
 	return list
 }
 
+// jsonCheck is check's JSON.
+type jsonCheck struct {
+	Files    []jsonFile  `json:"files"`
+	Failures []string    `json:"failures"`
+	Summary  jsonSummary `json:"summary"`
+}
+
+type jsonFile struct {
+	File     string        `json:"file"`
+	Findings []jsonFinding `json:"findings"`
+	Fixed    []appliedFix  `json:"fixed"`
+}
+
+type jsonFinding struct {
+	Rule     string    `json:"rule"`
+	Severity string    `json:"severity"`
+	Range    textRange `json:"range"`
+	Message  string    `json:"message"`
+	URL      string    `json:"url"`
+	Fixes    []jsonFix `json:"fixes"`
+}
+
+type jsonFix struct {
+	Title     string     `json:"title"`
+	Preferred bool       `json:"preferred"`
+	Edits     []textEdit `json:"edits"`
+}
+
+type jsonSummary struct {
+	Files       int `json:"files"`
+	Error       int `json:"error"`
+	Warning     int `json:"warning"`
+	Information int `json:"information"`
+	Hint        int `json:"hint"`
+	Fixed       int `json:"fixed"`
+}
+
 func printCheckJSON(w io.Writer, report checkReport) error {
-	type jsonFix struct {
-		Title     string     `json:"title"`
-		Preferred bool       `json:"preferred"`
-		Edits     []textEdit `json:"edits"`
-	}
-	type jsonFinding struct {
-		Rule     string    `json:"rule"`
-		Severity string    `json:"severity"`
-		Range    textRange `json:"range"`
-		Message  string    `json:"message"`
-		URL      string    `json:"url"`
-		Fixes    []jsonFix `json:"fixes"`
-	}
-	type jsonFile struct {
-		File     string        `json:"file"`
-		Findings []jsonFinding `json:"findings"`
-		Fixed    []appliedFix  `json:"fixed"`
-	}
-	type jsonSummary struct {
-		Files       int `json:"files"`
-		Error       int `json:"error"`
-		Warning     int `json:"warning"`
-		Information int `json:"information"`
-		Hint        int `json:"hint"`
-		Fixed       int `json:"fixed"`
-	}
 	files := []jsonFile{}
 	fixed := 0
 	for _, f := range report.files {
@@ -329,11 +340,7 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 	for _, err := range report.failures {
 		failures = append(failures, err.Error())
 	}
-	return printJSON(w, struct {
-		Files    []jsonFile  `json:"files"`
-		Failures []string    `json:"failures"`
-		Summary  jsonSummary `json:"summary"`
-	}{files, failures, jsonSummary{
+	return printJSON(w, jsonCheck{files, failures, jsonSummary{
 		len(files), report.count(analysis.Error), report.count(analysis.Warning), report.count(analysis.Information), report.count(analysis.Hint), fixed,
 	}})
 }

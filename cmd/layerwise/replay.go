@@ -44,10 +44,18 @@ rebuilt) counts as executed. What is behind a URL or an image's tag is taken to 
                 "builds": 100, "rebuilt": 94, "first": 94, "weight": 0.2, "recorded": false, "seconds": 18.8,
                 "causes": [{"kind": "context-changed", "line": 5, "count": 94}], "files": [{"path": "a.js", "count": 40}]}],
      "builds": [{"commit": "0123...", "subject": "...", "time": "2025-01-02T03:04:05Z", "seconds": 1.2,
-                 "rebuilt": [{"step": 4, "certain": true, "seconds": 0.2, "cause": {"kind": "...", "line": 5, "detail": "..."}}]}]},
-   "today": {...}, "proposed": {"rewrites": [{"title": "...", "grade": "proved"}], "text": "...", ... as in today}}
-"builds" is oldest first; "first" counts the builds in which a step was rebuilt by itself and not because of one above;
-"step" is an index into "steps", -1 for an instruction that the file has no more; a build with "noBuild" did not take place.
+                 "rebuilt": [{"step": 4, "text": "...", "certain": true, "seconds": 0.2,
+                              "cause": {"kind": "context-changed", "line": 5, "paths": ["a.js"], "detail": "a.js was modified"}}],
+                 "absent": [7], "noBuild": "..."}]},
+   "today": {...},
+   "proposed": {"rewrites": [{"title": "...", "grade": "proved"}], "text": "...",
+                "seconds": 100.1, "uncached": 567.8, "steps": [{...}], "builds": [{...}]}}
+"steps" has one for each instruction of the newest commit's file ("actual"), of the file as it is ("today") and of the proposed
+file, whose text is "text"; those that do not run are no step of the build. "builds" is oldest first; "first" counts the builds in which a
+step was rebuilt by itself and not because of one above; "weight" is what one execution takes, "seconds" what all do. "step" is an
+index into "steps", -1 for an instruction, "text", that the file has no more; "absent" are the steps, by index, that a commit's file does not have;
+"noBuild" says why a build did not take place. "causes", "files", "text", "paths", "absent", "noBuild" and "proposed" are left out where
+there are none. The kinds of causes are those of layerwise predict.
 
 --format html prints one page with pictures that needs nothing else.`
 
