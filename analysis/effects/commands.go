@@ -18,12 +18,12 @@ type Command struct {
 
 // Commands are all that is known of commands. A call that none of them knows reads and writes everything.
 var Commands = []Command{
-	{"apt-get apt aptitude", "", "apt reads and writes the system's directories only, and takes no notice of the application's variables", system("update install upgrade dist-upgrade full-upgrade remove purge autoremove clean autoclean build-dep satisfy")},
+	{"apt-get apt aptitude", "", "apt reads and writes the system's directories only, in /tmp files of its own alone, and takes no notice of the application's variables", system("update install upgrade dist-upgrade full-upgrade remove purge autoremove clean autoclean build-dep satisfy")},
 	{"apk", "", "apk reads and writes the system's directories only, and takes no notice of the application's variables", system("add del update upgrade fix cache")},
-	{"dnf yum microdnf tdnf", "", "dnf and yum read and write the system's directories only, and take no notice of the application's variables", system("install update upgrade remove erase clean makecache groupinstall module autoremove reinstall swap")},
-	{"zypper pacman xbps-install emerge", "", "zypper, pacman and their like read and write the system's directories only, and take no notice of the application's variables", system("*")},
-	{"locale-gen update-ca-certificates ldconfig update-alternatives dpkg-reconfigure apt-mark add-apt-repository apt-key a2enmod a2dismod a2ensite update-locale localedef fc-cache", "", "the system's tools read and write the system's directories only", system("*")},
-	{"docker-php-ext-install docker-php-ext-configure docker-php-ext-enable install-php-extensions pecl phpenmod", "", "PHP's installers of extensions read and write the system's directories only", system("*")},
+	{"dnf yum microdnf tdnf", "", "dnf and yum read and write the system's directories only, in /tmp files of their own alone, and take no notice of the application's variables", system("install update upgrade remove erase clean makecache groupinstall module autoremove reinstall swap")},
+	{"zypper pacman xbps-install emerge", "", "zypper, pacman and their like read and write the system's directories only, in /tmp files of their own alone, and take no notice of the application's variables", system("*")},
+	{"locale-gen update-ca-certificates ldconfig update-alternatives dpkg-reconfigure apt-mark add-apt-repository apt-key a2enmod a2dismod a2ensite update-locale localedef fc-cache", "", "the system's tools read and write the system's directories only, in /tmp files of their own alone", system("*")},
+	{"docker-php-ext-install docker-php-ext-configure docker-php-ext-enable install-php-extensions pecl phpenmod", "", "PHP's installers of extensions read and write the system's directories only, in /tmp files of their own alone", system("*")},
 	{"npm", "package.json package-lock.json npm-shrinkwrap.json .npmrc", "npm installs from package.json, its lock file and .npmrc; install scripts of packages do not read the project's own files", npm},
 	{"yarn", "package.json yarn.lock .npmrc .yarnrc .yarnrc.yml .yarn", "yarn installs from package.json, yarn.lock and its settings; install scripts of packages do not read the project's own files", yarn},
 	{"pnpm", "package.json pnpm-lock.yaml .npmrc", "pnpm installs from package.json, pnpm-lock.yaml and .npmrc; install scripts of packages do not read the project's own files", pnpm},
@@ -75,7 +75,8 @@ var Commands = []Command{
 	{"cp mv install", "", "cp and mv read and write the files that they name, and nothing else", cp},
 	{"ln", "", "ln makes the link that it names, and nothing else", ln},
 	{"sed", "", "sed changes the files that it names, and nothing else", sed},
-	{"cat ls grep test [ head tail wc sort stat file", "", "commands such as cat and test read the files that they name, and nothing else", look},
+	{"cat ls grep head tail wc sort stat file", "", "commands such as cat and test read the files that they name, and nothing else", look},
+	{"test [", "", "commands such as cat and test read the files that they name, and nothing else", test},
 	{"useradd adduser groupadd addgroup usermod groupmod passwd chpasswd deluser userdel delgroup groupdel", "", "the tools for users and groups write /etc, /home and /var only", users},
 	{"echo printf true : set exit sleep uname id whoami which type arch nproc export unset false umask", "", "commands such as echo read and write no files", nothing},
 }
@@ -200,6 +201,8 @@ func system(subcommands string) func(*state, *Effects, Call) bool {
 			}
 		}
 		e.system(true)
+		other := func(dir string) bool { return dir == "/tmp/" } // what it has not made there itself is nothing to it
+		e.Reads, e.Writes = slices.DeleteFunc(e.Reads, other), slices.DeleteFunc(e.Writes, other)
 		for _, dir := range []string{"/opt/", "/var/www/", "/srv/"} {
 			e.Reads, e.Writes = append(e.Reads, dir), append(e.Writes, dir)
 		}

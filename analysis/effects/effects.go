@@ -84,6 +84,7 @@ type state struct {
 	lex      *shell.Lex
 	env      map[string]string // the variables whose values are known
 	cwd      string            // "" if it is not known
+	cwdFact  string            // what cwd rests upon, if not on the text alone
 	user     string            // "?" if it is not known
 	shell    []string          // nil is the default
 	made     []string          // directories that are there, whatever moves
@@ -107,7 +108,7 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 	all := make([]Effects, len(stage.Instructions))
 	triggered := s.triggers
 	if triggered { // they run first, whatever they do
-		s.env, s.vague, s.cwd, s.user, s.linked = map[string]string{}, map[string]bool{}, "", "?", true
+		s.env, s.vague, s.cwd, s.cwdFact, s.user, s.linked = map[string]string{}, map[string]bool{}, "", "", "?", true
 		s.triggers, s.made = false, nil
 	}
 	for i, in := range stage.Instructions {
@@ -116,6 +117,9 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 		}
 		if in.From != nil && onImage && strings.EqualFold(in.From.BaseName, "scratch") {
 			s.cwd, s.user = "/", ""
+		}
+		if in.From != nil && onImage {
+			s.startsIn(in.From.BaseName)
 		}
 		all[i] = s.instruction(in)
 		all[i].Linked = s.linked
@@ -218,8 +222,29 @@ func (s *state) expand(word string) (string, bool) {
 	return result.Result, true
 }
 
-func (s *state) instruction(in *dockerfile.Instruction) Effects {
-	e := Effects{Cwd: s.cwd}
+// officialDirectories are the working directories of official images. They have been the same in all of their versions.
+var officialDirectories = map[string]string{
+	"alpine": "/", "busybox": "/", "debian": "/", "ubuntu": "/", "node": "/", "python": "/", "ruby": "/", "rust": "/", "nginx": "/", "golang": "/go",
+}
+
+// startsIn notes the working directory of an official image. Those for Windows have others, as have those that were made for ONBUILD.
+func (s *state) startsIn(image string) {
+	name, tag, _ := strings.Cut(image, ":")
+	name, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/"), "@")
+	dir, ok := officialDirectories[name]
+	if ok && !slices.ContainsFunc([]string{"onbuild", "windows", "nanoserver"}, func(part string) bool { return strings.Contains(tag, part) }) {
+		s.cwd, s.cwdFact = dir, "the working directory of the official image "+name+" is "+dir
+	}
+}
+
+func (s *state) instruction(in *dockerfile.Instruction) (e Effects) {
+	fact := s.cwdFact
+	defer func() {
+		if fact != "" && slices.Contains(e.Reads, "cwd") {
+			e.Facts = append(e.Facts, fact)
+		}
+	}()
+	e.Cwd = s.cwd
 	for _, v := range dockerfile.Variables(in) {
 		if v.By == dockerfile.Frontend && in.Trigger == nil {
 			e.Reads = append(e.Reads, "env:"+v.Name.Text)
@@ -267,6 +292,8 @@ func (s *state) instruction(in *dockerfile.Instruction) Effects {
 				break
 			}
 			dir = path.Join(s.cwd, dir)
+		} else {
+			s.cwdFact = ""
 		}
 		s.cwd = path.Clean(dir)
 		e.Cwd = s.cwd

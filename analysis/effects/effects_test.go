@@ -36,6 +36,19 @@ func (l listing) Read(file string) ([]byte, bool) {
 	return []byte(text), ok
 }
 
+// A base image starts in a directory that is not known, but for official ones.
+func TestStartsIn(t *testing.T) {
+	for image, want := range map[string]string{
+		"node": "/", "node:22-alpine": "/", "docker.io/library/python:3.12": "/", "library/debian@sha256:" + strings.Repeat("0", 64): "/", "golang:1.22": "/go", "scratch": "/",
+		"node:8-onbuild": "", "python:3-windowsservercore": "", "someone/node": "", "example.com/node": "", "php:8-apache": "", "$BASE": "", "node-red": "",
+	} {
+		file := dockerfile.Parse(source.New("FROM "+image+"\nCOPY a b\n"), nil)
+		if got := Stage(file, file.Stages[0], nil, nil)[1].Cwd; got != want {
+			t.Errorf("%s: %q, want %q", image, got, want)
+		}
+	}
+}
+
 // Two instructions that stand one below the other may change places, or not, and what that rests upon.
 func TestIndependent(t *testing.T) {
 	context := listing{
@@ -75,6 +88,16 @@ func TestIndependent(t *testing.T) {
 		{"a file that is removed, and a directory that may have it elsewhere, such as .git", "", "COPY . /app/", "RUN rm -rf /app/.git", no},
 		{"a file that is looked at, and a directory that may have it", "", "COPY . /app/", "RUN test ! -e /app/local.env", no},
 		{"a file that is edited in place, and a directory that may have it", "", "COPY . /app/", "RUN sed -i s/a/b/ /app/settings.ini", no},
+		{"packages of the system, and a file in /tmp", "", "COPY requirements.txt /tmp/", "RUN apt-get update && apt-get install -y git", fact},
+		{"packages of the system, and a file in /tmp that goes with them", "", "COPY requirements.txt /tmp/", "RUN apt-get install -y git && rm -rf /tmp/*", no},
+		{"a package in /tmp", "", "COPY a.txt /tmp/a.deb", "RUN apt-get install -y /tmp/a.deb", no},
+		{"the directory that an official image starts in", "", "COPY a.txt a", "COPY docs/readme /b", fact},
+		{"the same place by a relative path", "", "COPY a.txt a", "COPY docs/readme /a", no},
+		{"below a relative WORKDIR", "WORKDIR x\n", "COPY a.txt a", "COPY docs/readme /x/a", no},
+		{"values that are compared", "ARG A\n", "COPY a.txt /x/a", `RUN [ "$A" = yes ] || mkdir /y`, fact},
+		{"a value that may be several words", "ARG A\n", "COPY a.txt /x/a", "RUN [ $A = yes ] || mkdir /y", no},
+		{"a value that may be an operator", "ARG A\n", "COPY a.txt /x/a", `RUN [ "$A" /x/a ] || mkdir /y`, no},
+		{"a file that is looked for", "", "COPY a.txt /x/a", "RUN [ -f /x/a ] || mkdir /y", no},
 		{"a file that is removed elsewhere", "", "COPY src /app/", "RUN rm -f /var/tmp/x", fact},
 	}
 	for _, test := range tests {

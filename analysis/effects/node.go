@@ -51,7 +51,7 @@ func nodePackage(s *state, e *Effects, c Call) (*packageJSON, bool) {
 			script = strings.TrimSpace(script)
 			switch {
 			case !has, onlyAllow.MatchString(script):
-			case name == "prepare" && husky.MatchString(script) && !c.exists(s, ".git"):
+			case (name == "prepare" || name == "postinstall") && husky.MatchString(script) && !c.exists(s, ".git"):
 			case name == "postinstall" && script == "patch-package" && c.cwd != "":
 				e.Reads = append(e.Reads, path.Join(c.cwd, "patches")+"/")
 				e.Facts = append(e.Facts, "patch-package reads the directory patches alone")
@@ -264,9 +264,76 @@ func (s *state) pinned(p *packageJSON) []string {
 	return nil
 }
 
+var (
+	lockedFile   = regexp.MustCompile(`(?m)(^|[^\w-])(file|link|portal|exec|patch):|workspace:(\./)?\w`)
+	builtinPatch = regexp.MustCompile(`@patch:[^"#\n]*#[a-z~!]*builtin<[^>\n]*>`)
+)
+
+// lockNamesFiles reports whether a lock file of yarn or pnpm has a package of the project's own, or a patch; those that yarn brings
+// along are none.
+func lockNamesFiles(lock string) bool {
+	return lockedFile.MatchString(builtinPatch.ReplaceAllString(lock, ""))
+}
+
 // yarnKeys are the settings of yarn 2 and later that name no file.
 var yarnKeys = regexp.MustCompile(`^(nodeLinker|enable[A-Za-z]+|compressionLevel|npmRegistryServer|npmScopes|npmRegistries|npmAlwaysAuth|npmAuthToken|nmHoistingLimits|nmMode|checksumBehavior|logFilters|defaultSemverRangePrefix|` +
 	`httpTimeout|httpRetry|networkConcurrency|packageExtensions|preferInteractive|supportedArchitectures|npmMinimalAgeGate|pnpMode|pnpFallbackMode|preferReuse|progressBarStyle|telemetryInterval):`)
+
+// yarnPlugins are the plugins of yarn's own that do nothing when it installs what a lock file says.
+var yarnPlugins = strings.Fields("interactive-tools workspace-tools typescript version")
+
+var (
+	yarnPath   = regexp.MustCompile(`^yarnPath: "?(\.yarn/releases/[A-Za-z0-9.@_-]+)"?$`)
+	yarnPlugin = regexp.MustCompile(`^ +- path: "?(\.yarn/plugins/@yarnpkg/plugin-([a-z-]+)\.cjs)"?$`)
+)
+
+// yarnPrograms reads the settings of yarn: it gives the programs of the project that they name, yarn itself and its own plugins. It
+// fails if they name anything else, or if anything else is in the directory of yarn.
+func yarnPrograms(s *state, c Call) (programs []string, ok bool) {
+	settings, ok := c.file(s, ".yarnrc.yml")
+	if !ok {
+		return nil, !c.exists(s, ".yarnrc.yml") && !c.exists(s, ".yarn")
+	}
+	plugins := false
+	for line := range strings.Lines(settings) {
+		line = strings.TrimRight(line, "\r\n")
+		inner := strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")
+		switch {
+		case strings.TrimLeft(line, " \t#-") == "" || strings.HasPrefix(strings.TrimSpace(line), "#"):
+		case inner && plugins:
+			if m := yarnPlugin.FindStringSubmatch(line); m != nil && slices.Contains(yarnPlugins, m[2]) {
+				programs = append(programs, m[1])
+			} else if !strings.HasPrefix(strings.TrimSpace(line), "spec: ") {
+				return nil, false
+			}
+		case inner:
+		case line == "plugins:":
+			plugins = true
+			continue
+		case yarnPath.MatchString(line):
+			programs = append(programs, yarnPath.FindStringSubmatch(line)[1])
+		case !yarnKeys.MatchString(line):
+			return nil, false
+		}
+		plugins = plugins && inner
+	}
+	for _, program := range programs {
+		if !c.exists(s, program) {
+			return nil, false
+		}
+	}
+	for _, name := range s.names(path.Join(c.cwd, ".yarn")) {
+		switch name {
+		case "releases", "plugins", "sdks", "versions":
+		default: // packages, or patches of them
+			return nil, false
+		}
+	}
+	if len(programs) == 0 && c.exists(s, ".yarn") {
+		return nil, false
+	}
+	return programs, true
+}
 
 func yarn(s *state, e *Effects, c Call) bool {
 	c, ok := c.in("--cwd")
@@ -289,24 +356,22 @@ func yarn(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	p, ok := nodePackage(s, e, c)
-	if !ok || c.exists(s, ".yarn") || c.exists(s, ".pnp.cjs") || c.exists(s, ".yarnrc") {
+	if !ok || c.exists(s, ".pnp.cjs") || c.exists(s, ".yarnrc") {
 		return false
 	}
-	if settings, ok := c.file(s, ".yarnrc.yml"); ok {
-		for line := range strings.Lines(settings) {
-			if strings.TrimLeft(line, " \t#-\r\n") != "" && !strings.ContainsAny(line[:1], " \t#") && !yarnKeys.MatchString(line) {
-				return false
-			}
-		}
-	} else if c.exists(s, ".yarnrc.yml") {
+	programs, ok := yarnPrograms(s, c)
+	if !ok {
 		return false
 	}
-	writes := append([]string{"node_modules/", ".yarn/", ".pnp.cjs", ".pnp.loader.mjs"}, s.pinned(p)...)
+	writes := append([]string{"node_modules/", ".pnp.cjs", ".pnp.loader.mjs"}, s.pinned(p)...)
+	if len(programs) == 0 {
+		writes = append(writes, ".yarn/")
+	} else {
+		writes = append(writes, ".yarn/cache/", ".yarn/unplugged/", ".yarn/install-state.gz", ".yarn/build-state.yml", ".yarn/ci-cache/")
+	}
 	lock, locked := c.file(s, "yarn.lock")
-	for _, part := range []string{"file:", "link:", "portal:", "patch:", "exec:", "workspace:packages"} {
-		if strings.Contains(lock, part) {
-			return false
-		}
+	if lockNamesFiles(lock) {
+		return false
 	}
 	if !c.has("--frozen-lockfile", "--immutable", "--pure-lockfile") {
 		if locked && p.inSync(lock, `NAME@(npm:)?VERSION`) {
@@ -315,7 +380,7 @@ func yarn(s *state, e *Effects, c Call) bool {
 			writes = append(writes, "yarn.lock")
 		}
 	}
-	return e.project(s, c, []string{"package.json", "yarn.lock", ".npmrc", ".yarnrc", ".yarnrc.yml"}, writes)
+	return e.project(s, c, append([]string{"package.json", "yarn.lock", ".npmrc", ".yarnrc", ".yarnrc.yml"}, programs...), writes)
 }
 
 func pnpm(s *state, e *Effects, c Call) bool {
@@ -339,13 +404,13 @@ func pnpm(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	p, ok := nodePackage(s, e, c)
-	if !ok || c.exists(s, "pnpm-workspace.yaml") || c.exists(s, ".pnpmfile.cjs") || c.exists(s, ".pnpmfile.mjs") {
+	if !ok || !plainWorkspace(s, c, p) || c.exists(s, ".pnpmfile.cjs") || c.exists(s, ".pnpmfile.mjs") {
 		return false
 	}
 	writes := append([]string{"node_modules/", ".pnpm-store/"}, s.pinned(p)...)
 	lock, locked := c.file(s, "pnpm-lock.yaml")
 	switch {
-	case strings.Contains(lock, "file:") || strings.Contains(lock, "link:") || fetch && !locked:
+	case lockNamesFiles(lock) || fetch && !locked:
 		return false
 	case !locked:
 		writes = append(writes, "pnpm-lock.yaml")
@@ -355,7 +420,41 @@ func pnpm(s *state, e *Effects, c Call) bool {
 	default:
 		return false
 	}
-	return e.project(s, c, []string{"package.json", "pnpm-lock.yaml", ".npmrc"}, writes)
+	return e.project(s, c, []string{"package.json", "pnpm-lock.yaml", ".npmrc", "pnpm-workspace.yaml"}, writes)
+}
+
+// workspaceKeys are the settings of pnpm that name no file, as pnpm-workspace.yaml has them.
+var workspaceKeys = regexp.MustCompile(`^(packages|minimumReleaseAge|minimumReleaseAgeExclude|trustPolicy|trustPolicyExclude|trustPolicyIgnoreAfter|allowBuilds|onlyBuiltDependencies|ignoredBuiltDependencies|neverBuiltDependencies|` +
+	`strictDepBuilds|blockExoticSubdeps|nodeLinker|shamefullyHoist|hoist|hoistPattern|publicHoistPattern|autoInstallPeers|strictPeerDependencies|dedupePeerDependents|dedupeDirectDeps|peerDependencyRules|resolutionMode|` +
+	`engineStrict|savePrefix|saveExact|preferFrozenLockfile|linkWorkspacePackages|sharedWorkspaceLockfile|managePackageManagerVersions|packageManagerStrict|networkConcurrency|fetchRetries|fetchTimeout):`)
+
+// ownPnpm finds the versions of pnpm that leave pnpm-workspace.yaml as it is; later ones add to it what packages want to run.
+var ownPnpm = regexp.MustCompile(`^pnpm@(9|10)\.`)
+
+// plainWorkspace reports whether pnpm-workspace.yaml has settings only, and no other package than this one.
+func plainWorkspace(s *state, c Call, p *packageJSON) bool {
+	text, ok := c.file(s, "pnpm-workspace.yaml")
+	if !ok {
+		return !c.exists(s, "pnpm-workspace.yaml")
+	}
+	if !ownPnpm.MatchString(p.PackageManager) || strings.Contains(text, "file:") || strings.Contains(text, "./") {
+		return false
+	}
+	key := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, " \t\r\n")
+		switch {
+		case line == "" || strings.HasPrefix(strings.TrimSpace(line), "#"):
+		case line[0] != ' ' && line[0] != '-':
+			if !workspaceKeys.MatchString(line) {
+				return false
+			}
+			key = line
+		case strings.HasPrefix(key, "packages:") && strings.Trim(line, ` -"'`) != ".":
+			return false
+		}
+	}
+	return !strings.Contains(text, "packages: [")
 }
 
 func bun(s *state, e *Effects, c Call) bool {

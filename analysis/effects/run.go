@@ -16,6 +16,7 @@ import (
 type Call struct {
 	Args    []string // without quotes, the command's name first
 	Dynamic bool     // an argument has a value that is not known
+	Loose   bool     // such an argument stands without quotes, so that it may be none or several
 	cwd     string
 	vars    map[string]string // the variables that it sees, with their values; "\x00" is one that is not known
 }
@@ -292,6 +293,7 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 				text, ok := r.word(e, w)
 				if !ok {
 					text, c.Dynamic = "\x00", true
+					c.Loose = c.Loose || !quoted(w)
 				}
 				if !quoted(w) {
 					c.Args = append(c.Args, splitKeeping(text)...)
@@ -331,7 +333,7 @@ var extra = regexp.MustCompile(`^[A-Za-z0-9._-]+\[[A-Za-z0-9,_-]+\]([=<>~!].*)?$
 
 // globs reports whether the shell looks for the files that a word means.
 func globs(w *syntax.Word) bool {
-	if extra.MatchString(w.Lit()) {
+	if w.Lit() == "[" || extra.MatchString(w.Lit()) {
 		return false
 	}
 	return slices.ContainsFunc(w.Parts, func(p syntax.WordPart) bool {

@@ -361,9 +361,37 @@ func unpack(s *state, e *Effects, c Call) bool {
 	return e.writes(c, to)
 }
 
+// fileTest are the operators of "test" that look at files.
+var fileTest = regexp.MustCompile(`^-([abcdefghkprstuwxGLNOS]|nt|ot|ef)$`)
+
+// compares are the operators of "test" that compare values.
+var compares = regexp.MustCompile(`^(=|==|!=|-[nz]|-(eq|ne|lt|le|gt|ge))$`)
+
+// test compares values, or looks at the files that it names.
+func test(s *state, e *Effects, c Call) bool {
+	if c.Loose { // it may be several words
+		return false
+	}
+	for i, a := range c.Args { // an operator, perhaps
+		if a == "\x00" && !compares.MatchString(c.Args[i-1]) && (i+1 == len(c.Args) || !compares.MatchString(c.Args[i+1])) {
+			return false
+		}
+	}
+	if !slices.ContainsFunc(c.Args, fileTest.MatchString) {
+		return true
+	}
+	defer e.named(len(e.Reads), len(e.Writes))
+	for _, w := range c.words("") {
+		if !slices.Contains([]string{"]", "!", "=", "==", "!=", "(", ")"}, w) && !e.reads(c, w) {
+			return false
+		}
+	}
+	return true
+}
+
 func look(s *state, e *Effects, c Call) bool {
 	defer e.named(len(e.Reads), len(e.Writes))
-	if c.has("--files-from", "--files0-from", "-o", "--output") && c.Args[0] != "test" && c.Args[0] != "[" && c.Args[0] != "ls" {
+	if c.has("--files-from", "--files0-from", "-o", "--output") && c.Args[0] != "ls" {
 		return false
 	}
 	for _, w := range c.words("") {

@@ -244,7 +244,7 @@ func readRewriteCases(t *testing.T) []RewriteCase {
 		add(filepath.Base(name), string(a.Comment), a)
 	}
 	// Many small ones in one file each: "=== name: prose" stands above each.
-	for _, name := range []string{"traps.txt", "managers.txt", "divided.txt"} {
+	for _, name := range []string{"traps.txt", "managers.txt", "divided.txt", "settings.txt"} {
 		text, err := os.ReadFile(filepath.Join("testdata/rewrites", name))
 		if err != nil {
 			t.Fatal(err)
