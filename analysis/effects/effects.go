@@ -49,6 +49,8 @@ type Effects struct {
 	// divided.
 	Script string
 	Parts  []Part
+	// Calls are all simple commands of a RUN, nil where there may be others.
+	Calls []Call
 	// Named are files that a command names because they are there: to change, remove or read them.
 	Named []string
 	// Linked says that a command above may have made links, so that paths may be other than they seem.

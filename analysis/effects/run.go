@@ -17,11 +17,15 @@ type Call struct {
 	Args    []string // without quotes, the command's name first
 	Dynamic bool     // an argument has a value that is not known
 	Loose   bool     // such an argument stands without quotes, so that it may be none or several
+	Does    Effects  // of it alone
+	Cache   *Cache   // what it fills and nothing needs, if that is known
+	Tool    string   // whose cache it uses; "" if it needs no cache, and "?" if it may use any
 	cwd     string
 	vars    map[string]string // the variables that it sees, with their values; "\x00" is one that is not known
 }
 
 func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunCommand) {
+	e.Calls = s.calls(c)
 	e.Reads = append(e.Reads, "user")
 	defer func() {
 		if e.Opaque {

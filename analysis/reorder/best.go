@@ -32,7 +32,10 @@ func Best(ctx context.Context, file *dockerfile.File, model Model, least Grade) 
 		if ctx.Err() != nil {
 			return nil
 		}
-		rewrite, ok := model.stage(ctx, file, i, stages, least)
+		rewrite, ok := model.order(ctx, file, i, stages, least)
+		if least == Known {
+			rewrite, ok = model.mount(ctx, file, i, stages, rewrite, ok)
+		}
 		if !ok {
 			continue
 		}
@@ -66,14 +69,17 @@ type plan struct {
 	splits  []split
 }
 
-func (m *Model) stage(ctx context.Context, file *dockerfile.File, i int, stages []builds, least Grade) (Rewrite, bool) {
+// order is the best rewrite of stage i, with the mounts that are given.
+func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, stages []builds, least Grade) (Rewrite, bool) {
 	stage := file.Stages[i]
 	if len(stage.Instructions) < 3 || len(stage.Instructions) > maxItems || !separate(file, stage) {
 		return Rewrite{}, false
 	}
 	all := effects.Stage(file, stage, bases(file, i), m.Context)
 	above := m.base(file, i, stages)
-	now := m.plan(file, stage, all, nil, stages, least)
+	bare := *m
+	bare.given = nil
+	now := bare.plan(file, stage, all, nil, stages, least)
 	now.order = identity(len(now.items))
 	now.cost, now.runs = costOf(now.items, now.order, above)
 
@@ -112,6 +118,9 @@ func (m *Model) stage(ctx context.Context, file *dockerfile.File, i int, stages 
 	whole, ok := m.rewrite(file, stage, &now, &best)
 	if !ok {
 		return Rewrite{}, false
+	}
+	if m.given != nil {
+		return whole, true
 	}
 	for _, alone := range m.alone(file, stage, all, &best, stages, least) {
 		if alone.order = search(ctx, alone.items, above); alone.order == nil {
@@ -199,6 +208,7 @@ func (m *Model) plan(file *dockerfile.File, stage *dockerfile.Stage, all []effec
 		list[k] = &in
 	}
 	p.items = m.items(list, file, stages)
+	m.give(file, &p)
 	for b := range p.entries {
 		for a := range b {
 			if a == 0 || !p.free(a, b, least) {
@@ -367,6 +377,8 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	}
 	facts := best.facts()
 	grade := Proved
+	kept, keptWhy, keptGains, keptFacts := m.mountWords(best)
+	facts = append(facts, keptFacts...)
 	if len(facts) > 0 || len(best.splits) > 0 {
 		grade = Known
 	}
@@ -409,11 +421,12 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	if len(others) > 0 {
 		titles = append(titles, movesTitle(now, best, others))
 	}
-	if len(titles) == 0 {
+	if len(titles)+len(kept) == 0 {
 		return Rewrite{}, false
 	}
+	titles, reasons = append(titles, kept...), append(reasons, keptWhy...)
 	r.Title = strings.ToUpper(titles[0][:1]) + strings.Join(titles, ", ")[1:]
-	r.gains = m.gain(now, best)
+	r.gains = append(m.gain(now, best), keptGains...)
 	reasons = append(reasons, r.gains...)
 	if grade == Known {
 		reasons = append(reasons, "The image stays the same if these facts hold:")
@@ -654,11 +667,12 @@ func (p *plan) edits(file *dockerfile.File, moved []int) ([]source.Edit, bool) {
 			e := p.entries[p.order[i]]
 			text.WriteString(newline)
 			if e.text != "" {
-				text.WriteString(e.text)
+				text.WriteString(withFlags(e.text, e.flags))
 				continue
 			}
 			lines := block(file, e.in)
-			text.WriteString(file.Text.Slice(source.Span{Start: file.Text.LineStart(lines.first), End: file.Text.Line(lines.last).End}))
+			keyword := e.in.Keyword.Span.End
+			text.WriteString(file.Text.Slice(source.Span{Start: file.Text.LineStart(lines.first), End: keyword}) + e.flags + file.Text.Slice(source.Span{Start: keyword, End: file.Text.Line(lines.last).End}))
 			gone = append(gone, e.in)
 		}
 		edits = append(edits, source.Edit{Span: source.Span{Start: end, End: end}, NewText: text.String()})
@@ -668,6 +682,7 @@ func (p *plan) edits(file *dockerfile.File, moved []int) ([]source.Edit, bool) {
 			edits = append(edits, source.Edit{Span: span})
 		}
 	}
+	edits = append(edits, p.flagEdits(moved)...)
 	slices.SortFunc(gone, func(a, b *dockerfile.Instruction) int { return a.Span.Start - b.Span.Start })
 	edits = append(edits, removeEdits(file, gone)...)
 	slices.SortStableFunc(edits, byStart)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -55,15 +56,26 @@ func seconds(in *dockerfile.Instruction) float64 {
 	if in.Meant != "RUN" {
 		return 0.2
 	}
+	compiled, fetched := 60.0, 30.0
+	if kept := cacheMount.FindString(text); kept != "" {
+		text = cacheMount.ReplaceAllString(text, " ")
+		if strings.Contains(kept, "go-build") {
+			compiled = 15
+		} else {
+			fetched = 20
+		}
+	}
 	sum := 1.0
 	if strings.Contains(text, "build") {
-		sum += 60
+		sum += compiled
 	}
 	if strings.Contains(text, "install") || strings.Contains(text, "npm ci") || text == "RUN yarn" || strings.HasPrefix(text, "RUN yarn &&") || strings.Contains(text, "download") {
-		sum += 30
+		sum += fetched
 	}
 	return sum
 }
+
+var cacheMount = regexp.MustCompile(` --mount=type=cache\S* `)
 
 func (f files) model() Model { return Model{Context: f, Seconds: seconds} }
 

@@ -23,6 +23,7 @@ type Model struct {
 	Changes func(sources, exclude []string) []uint64
 	// Seconds is what an instruction takes.
 	Seconds func(*dockerfile.Instruction) float64
+	given   []mount // the cache mounts that the stage at hand gets
 	// Deadline and such come by way of the context that Best is given.
 }
 

@@ -18,8 +18,11 @@ type entry struct {
 	text  string                  // of a new one, its lines without the last line's end; "" for one that is there
 	whole *dockerfile.Instruction // of a RUN that is cut, what it is in the file
 	gone  []source.Span           // of a RUN that is cut, what of it does not stay in its place
+	left  string                  // ..., and what of it does
 	of    int                     // index of the instruction that it is or comes from
 	copy  bool                    // it copies manifests
+	flags string                  // of a RUN, the mounts that it gets, as they are written behind its keyword
+	kept  []keeping               // those mounts
 }
 
 // split is one way to let an installation stand above a COPY of which it reads only some files.
@@ -206,6 +209,7 @@ func entries(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effec
 				from = span.End
 			}
 			rest += file.Text.Slice(source.Span{Start: from, End: in.Span.End})
+			e.left = rest
 			if e.in = reparse(file, rest); e.in != nil {
 				rested := *e.in
 				rested.Span, rested.Line, rested.EndLine = in.Span, in.Line, in.EndLine

@@ -32,18 +32,18 @@ type app struct {
 
 var apps = []app{
 	{"node:22", map[string]string{
-		"package.json": "{\n  \"name\": \"shop\",\n  \"scripts\": {\n    \"build\": \"true\"\n  }\n}\n", "package-lock.json": "{\"lock\": 1}\n",
+		"package.json": "{\n  \"name\": \"shop\",\n  \"scripts\": {\n    \"build\": \"true\"\n  }\n}\n", "package-lock.json": "{\"lockfileVersion\": 3, \"packages\": {\"\": {\"name\": \"shop\"}, \"node_modules/a\": {\"resolved\": \"https://registry.npmjs.org/a-1.tgz\", \"integrity\": \"sha512-a\"}}}\n",
 		"src/index.js": "index\n", "src/lib/util.js": "util\n", "public/index.html": "<p>\n", "README.md": "readme\n",
 	}, []string{"package.json package-lock.json ./", "package*.json ./"}, []string{"npm ci", "npm install", "npm ci --omit=dev"}, []string{"npm run build"}, "dist"},
 	{"node:22-alpine", map[string]string{
-		"package.json": "{\n  \"name\": \"site\"\n}\n", "yarn.lock": "lock\n", "src/index.js": "index\n", "assets/logo.svg": "<svg/>\n",
+		"package.json": "{\n  \"name\": \"site\",\n  \"scripts\": {\n    \"build\": \"true\"\n  }\n}\n", "yarn.lock": "# yarn lockfile v1\n\na@1:\n  resolved \"https://registry.yarnpkg.com/a-1.tgz#1\"\n  integrity sha512-a\n", "src/index.js": "index\n", "assets/logo.svg": "<svg/>\n",
 	}, []string{"package.json yarn.lock ./"}, []string{"yarn install --frozen-lockfile", "yarn"}, []string{"yarn build"}, "dist"},
 	{"python:3.12-slim", map[string]string{
 		"requirements.txt": "flask\n", "app/main.py": "main\n", "app/util.py": "util\n", "tests/test_main.py": "test\n",
 	}, []string{"requirements.txt .", "requirements.txt ./"}, []string{"pip install -r requirements.txt", "pip install --no-cache-dir -r requirements.txt"}, []string{"cat app/*.py > /app.bundle", "true"}, "app"},
 	{"golang:1.24", map[string]string{
 		"go.mod": "module example.com/x\n", "go.sum": "sum\n", "main.go": "package main\n", "internal/a/a.go": "package a\n",
-	}, []string{"go.mod go.sum ./", "go.* ./"}, []string{"go mod download"}, []string{"go build -o /out/app .", "CGO_ENABLED=0 go build -o bin/app ./..."}, "main.go"},
+	}, []string{"go.mod go.sum ./", "go.* ./"}, []string{"go mod download"}, []string{"go build -o /out/app .", "CGO_ENABLED=0 go build -o bin/app ./...", "CGO_ENABLED=0 GOOS=linux go build -ldflags=\"-s -w\" -o /out/app ."}, "main.go"},
 	{"rust:1", map[string]string{
 		"Cargo.toml": "[package]\nname = \"x\"\n", "Cargo.lock": "lock\n", "src/main.rs": "fn main() {}\n",
 	}, []string{"Cargo.toml Cargo.lock ./"}, []string{"cargo fetch"}, []string{"cargo build --release"}, "src"},
@@ -257,6 +257,9 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 		if trap(30, "links that overlap") {
 			copies = append(copies, fmt.Sprintf("COPY --link %s /app/over", sorted(a.files)[0]),
 				fmt.Sprintf("COPY --link --from=build %s/%s /app/over", workdir, sorted(a.files)[1]))
+		}
+		if trap(10, "what a cache holds is copied") {
+			copies = append(copies, "COPY --from=build /root /home-of-build")
 		}
 		if trap(25, "a RUN on what was copied") {
 			copies = append(copies, "RUN ls -R /app > /listing 2>/dev/null || true; find / -xdev -name app > /found || true")

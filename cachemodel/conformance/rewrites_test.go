@@ -78,6 +78,15 @@ func TestRewritesSeeHarm(t *testing.T) {
 			"FROM debian:12-slim\nENV A=1\nRUN echo $A > /a\n", "FROM debian:12-slim\nRUN echo $A > /a\nENV A=1\n"},
 		{"two links to one place", map[string]string{"a": "a\n", "b": "b\n"},
 			"FROM debian:12-slim\nCOPY --link a /x\nCOPY --link b /x\n", "FROM debian:12-slim\nCOPY --link b /x\nCOPY --link a /x\n"},
+		{"a cache that another stage takes", map[string]string{"go.mod": "module x\n", "main.go": "package main\n"},
+			"FROM golang:1.24 AS b\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -o /app .\nFROM scratch\nCOPY --from=b /root /root\n",
+			"FROM golang:1.24 AS b\nWORKDIR /src\nCOPY . .\nRUN --mount=type=cache,target=/root/.cache/go-build CGO_ENABLED=0 go build -o /app .\nFROM scratch\nCOPY --from=b /root /root\n"},
+		{"a cache that does not see all that is compiled", map[string]string{"go.mod": "module x\n", "main.go": "package main\n", "include/a.h": "int a;\n", ".dockerignore": "*\n!go.mod\n!main.go\n!include\n"},
+			"FROM golang:1.24 AS b\nCOPY include /usr/include\nWORKDIR /src\nCOPY go.mod main.go ./\nRUN go build -o /app .\nFROM scratch\nCOPY --from=b /app /app\n",
+			"FROM golang:1.24 AS b\nCOPY include /usr/include\nWORKDIR /src\nCOPY go.mod main.go ./\nRUN --mount=type=cache,target=/root/.cache/go-build go build -o /app .\nFROM scratch\nCOPY --from=b /app /app\n"},
+		{"a cache that goes by names", map[string]string{"package.json": "{}\n", "package-lock.json": "{\"resolved\": \"a\"}\n"},
+			"FROM node:22 AS b\nWORKDIR /src\nCOPY package*.json .\nRUN npm ci\nFROM scratch\nCOPY --from=b /src/node_modules /m\n",
+			"FROM node:22 AS b\nWORKDIR /src\nCOPY package*.json .\nRUN --mount=type=cache,target=/root/.npm/_cacache npm ci\nFROM scratch\nCOPY --from=b /src/node_modules /m\n"},
 		{"the owner of what is made", map[string]string{"a": "a\n"},
 			"FROM debian:12-slim\nUSER 1000\nRUN touch /tmp/x\n", "FROM debian:12-slim\nRUN touch /tmp/x\nUSER 1000\n"},
 	}
@@ -85,6 +94,18 @@ func TestRewritesSeeHarm(t *testing.T) {
 		before, err := real.image(ctx, t.TempDir(), tools, h.before, h.files)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if strings.Contains(h.after, "type=cache") {
+			other := map[string]string{}
+			for name, data := range h.files {
+				other[name] = data
+				if name == "include/a.h" || name == "package-lock.json" {
+					other[name] = strings.ReplaceAll(data, "a", "b")
+				}
+			}
+			if _, err := real.image(ctx, t.TempDir(), tools, h.after, other); err != nil {
+				t.Fatal(err)
+			}
 		}
 		after, err := real.image(ctx, t.TempDir(), tools, h.after, h.files)
 		if err != nil {
@@ -106,10 +127,16 @@ func verifyRewrites(ctx context.Context, t *testing.T, real *Real, tools string,
 	if _, told := c.Files["offers"]; told && len(rewrites) == 0 && *rewritesFlag < manyRewrites {
 		return nil, nil // that it can be built is for the long run to see
 	}
-	build := func(text string) ([]imagediff.Image, error) {
-		return real.image(ctx, t.TempDir(), tools, text, c.Files)
+	build := func(text string, change func(name, data string) string) ([]imagediff.Image, error) {
+		files := maps.Clone(c.Files)
+		for name, data := range files {
+			if change != nil {
+				files[name] = change(name, data)
+			}
+		}
+		return real.image(ctx, t.TempDir(), tools, text, files)
 	}
-	before, err := build(c.Dockerfile)
+	before, err := build(c.Dockerfile, nil)
 	if err != nil {
 		return nil, fmt.Errorf("it cannot be built as it is: %w", err)
 	}
@@ -199,12 +226,26 @@ func (c caseContext) ignored(name string) bool {
 	return err == nil && ignored
 }
 
-func sameImage(before []imagediff.Image, build func(string) ([]imagediff.Image, error), text string, edits []source.Edit) error {
+// changed is a file with another content that means the same.
+func changed(name, data string) string {
+	if strings.HasSuffix(name, "@") || strings.ContainsRune(data, 0) {
+		return data
+	}
+	return data + "\n"
+}
+
+func sameImage(before []imagediff.Image, build func(string, func(name, data string) string) ([]imagediff.Image, error), text string, edits []source.Edit) error {
 	after, err := source.Apply(text, edits)
 	if err != nil {
 		return err
 	}
-	images, err := build(after)
+	if strings.Contains(after, "type=cache") {
+		// A mount must not bring anything from another build: so there is one first, of other files.
+		if _, err := build(after, changed); err != nil {
+			return fmt.Errorf("it cannot be built with other files: %w\n%s", err, after)
+		}
+	}
+	images, err := build(after, nil)
 	if err != nil {
 		return fmt.Errorf("it cannot be built any more: %w\n%s", err, after)
 	}
@@ -244,7 +285,7 @@ func readRewriteCases(t *testing.T) []RewriteCase {
 		add(filepath.Base(name), string(a.Comment), a)
 	}
 	// Many small ones in one file each: "=== name: prose" stands above each.
-	for _, name := range []string{"traps.txt", "managers.txt", "divided.txt", "settings.txt"} {
+	for _, name := range []string{"traps.txt", "managers.txt", "divided.txt", "settings.txt", "mounts.txt"} {
 		text, err := os.ReadFile(filepath.Join("testdata/rewrites", name))
 		if err != nil {
 			t.Fatal(err)

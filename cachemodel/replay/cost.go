@@ -3,6 +3,7 @@ package replay
 import (
 	"math"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -43,7 +44,7 @@ type Weight struct {
 }
 
 // Weights are taken from what such commands typically take in a middling project. A RUN with several kinds of commands costs
-// the sum of their weights, each once.
+// the sum of their weights, each once, of which Kepts say what is left with a cache mount.
 var Weights = []Weight{
 	{Compile, 60, "RUN that compiles or bundles: go build, npm run build, mvn package, cargo build, make, assets:precompile, ..."},
 	{Dependencies, 40, "RUN that installs a project's dependencies: npm ci, pip install, bundle install, go mod download, ..."},
@@ -86,13 +87,73 @@ func (c Costs) of(in *dockerfile.Instruction, op cachemodel.Operation) (seconds 
 		}
 		return millis(weight(Copy) + float64(op.Bytes)*secondsPerByte), false
 	case "RUN":
-		sum := 0.0
-		for _, w := range WorkOf(in) {
-			sum += weight(w)
-		}
-		return sum, false
+		return millis(weightOf(in, cacheMounts(in))), false
 	}
 	return 0, false
+}
+
+// weightOf is the weight of a RUN with cache mounts at these directories.
+func weightOf(in *dockerfile.Instruction, mounts []string) (sum float64) {
+	left := map[Work]float64{}
+	for _, args := range commandsOf(in) {
+		if w := workOf(args); w != Other {
+			left[w] = max(left[w], shareLeft(args, w, mounts))
+		}
+	}
+	for _, w := range WorkOf(in) {
+		if w == Other {
+			return weight(w)
+		}
+		sum += weight(w) * left[w]
+	}
+	return sum
+}
+
+// Kept is the share of a weight that is left where a cache mount keeps what a tool made or fetched before.
+type Kept struct {
+	Tool  string
+	Share float64
+	dirs  *regexp.Regexp // where such a mount is
+	works []Work
+}
+
+// Kepts are measured: go build after the changes of one commit, npm ci without a change.
+var Kepts = []Kept{
+	{"go", 0.25, regexp.MustCompile(`(^|/)(\.?cache|go-?build|\.?go-?cache)/?$`), []Work{Compile, Test}},
+	{"npm", 0.7, regexp.MustCompile(`(^|/)(\.npm|_cacache|npm)/?$`), []Work{Dependencies}},
+	{"yarn", 0.7, regexp.MustCompile(`(^|/)\.?yarn(/v\d+|/cache|-cache)?/?$`), []Work{Dependencies}},
+}
+
+// shareLeft is the share of a command's weight that is left with cache mounts.
+func shareLeft(args []string, w Work, mounts []string) float64 {
+	for _, k := range Kepts {
+		if !slices.Contains(k.works, w) || !slices.ContainsFunc(args, func(a string) bool { return path.Base(a) == k.Tool }) {
+			continue
+		}
+		if slices.ContainsFunc(mounts, func(dir string) bool { return k.dirs.MatchString(dir) && !strings.Contains(dir, "/mod/") }) {
+			return k.Share
+		}
+	}
+	return 1
+}
+
+// cacheMounts are the directories of a RUN's cache mounts.
+func cacheMounts(in *dockerfile.Instruction) (dirs []string) {
+	for _, f := range in.Flags {
+		if !isCacheMount(f) {
+			continue
+		}
+		for _, part := range strings.Split(f.Value.Text, ",") {
+			if key, value, _ := strings.Cut(part, "="); key == "target" || key == "dst" || key == "destination" {
+				dirs = append(dirs, value)
+			}
+		}
+	}
+	return dirs
+}
+
+func isCacheMount(f dockerfile.Flag) bool {
+	return f.Name.Text == "mount" && slices.Contains(strings.Split(f.Value.Text, ","), "type=cache")
 }
 
 func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
@@ -276,8 +337,23 @@ func RecordedCosts(of *dockerfile.File, known map[int]cachemodel.Cost) Costs {
 	}
 	return Costs{Recorded: func(in *dockerfile.Instruction) (float64, bool) {
 		s, ok := seconds[textOf(in)]
+		if mounts := cacheMounts(in); !ok && len(mounts) > 0 { // it was recorded without them
+			s, ok = seconds[withoutCacheMounts(in)]
+			s = millis(s * weightOf(in, mounts) / weightOf(in, nil))
+		}
 		return s, ok
 	}}
+}
+
+// withoutCacheMounts is the text of an instruction without its cache mounts.
+func withoutCacheMounts(in *dockerfile.Instruction) string {
+	text := textOf(in)
+	for _, f := range in.Flags {
+		if isCacheMount(f) {
+			text = strings.Replace(text, " --mount="+f.Value.Text+" ", " ", 1)
+		}
+	}
+	return text
 }
 
 func textOf(in *dockerfile.Instruction) string {

@@ -265,25 +265,32 @@ func TestWeights(t *testing.T) {
 		"RUN npm ci":                  40,
 		"RUN npm ci && npm run build": 100,
 		"RUN yarn":                    40,
-		"RUN yarn --frozen-lockfile --network-concurrency 1":      40,
-		"RUN go -C web build .":                                   60,
-		"RUN npm --prefix web ci":                                 40,
-		"RUN yarn --cwd web":                                      40,
-		"RUN yarn version":                                        1,
-		"RUN cargo build --bin check":                             60,
-		"RUN yarn build-docker":                                   60,
-		"RUN --mount=type=cache,target=/x pip install -r req.txt": 40,
-		"RUN python -m pip install .":                             40,
-		"RUN [\"go\", \"build\", \"./...\"]":                      60,
-		"RUN CGO_ENABLED=0 go build -o /app && go test ./...":     90,
-		"RUN ./mvnw -q -DskipTests package":                       60,
-		"RUN mvn dependency:go-offline":                           40,
-		"RUN bundle exec rails assets:precompile":                 60,
-		"RUN bundle install":                                      40,
-		"RUN <<EOF\nset -e\ncurl -fsSL x | sh\nmake\nEOF":         68,
-		"RUN sh -c 'go mod download'":                             40,
-		"RUN mkdir -p /data":                                      1,
-		"RUN if [ -n \"$X\" ]; then apk add x; fi":                25,
+		"RUN yarn --frozen-lockfile --network-concurrency 1":             40,
+		"RUN go -C web build .":                                          60,
+		"RUN npm --prefix web ci":                                        40,
+		"RUN yarn --cwd web":                                             40,
+		"RUN yarn version":                                               1,
+		"RUN cargo build --bin check":                                    60,
+		"RUN yarn build-docker":                                          60,
+		"RUN --mount=type=cache,target=/x pip install -r req.txt":        40,
+		"RUN python -m pip install .":                                    40,
+		"RUN [\"go\", \"build\", \"./...\"]":                             60,
+		"RUN CGO_ENABLED=0 go build -o /app && go test ./...":            90,
+		"RUN ./mvnw -q -DskipTests package":                              60,
+		"RUN mvn dependency:go-offline":                                  40,
+		"RUN bundle exec rails assets:precompile":                        60,
+		"RUN bundle install":                                             40,
+		"RUN <<EOF\nset -e\ncurl -fsSL x | sh\nmake\nEOF":                68,
+		"RUN sh -c 'go mod download'":                                    40,
+		"RUN mkdir -p /data":                                             1,
+		"RUN if [ -n \"$X\" ]; then apk add x; fi":                       25,
+		"RUN --mount=type=cache,target=/root/.cache/go-build go build .": 15,
+		"RUN --mount=type=cache,target=/root/.cache/go-build go mod download && go build .":                55,
+		"RUN --mount=type=cache,target=/go/pkg/mod/cache go build .":                                       60,
+		"RUN --mount=type=cache,dst=/root/.npm --mount=type=bind npm ci && npm run build":                  88,
+		"RUN --mount=type=cache,target=/usr/local/share/.cache/yarn,sharing=locked yarn --frozen-lockfile": 28,
+		"RUN --mount=type=bind,target=/root/.npm npm ci":                                                   40,
+		"RUN --mount=type=cache,target=/root/.npm yarn --frozen-lockfile":                                  40,
 		"RUN ((((":                     1,
 		"WORKDIR /app":                 0.1,
 		"COPY a b":                     0.2,
@@ -308,6 +315,10 @@ func TestRecordedCosts(t *testing.T) {
 	}
 	if got := c.Seconds(other.Instructions[2]); got != 30 {
 		t.Errorf("not recorded: %v", got)
+	}
+	mounted := parse("FROM x\nRUN --mount=type=cache,target=/root/.npm npm ci\n")
+	if got := c.Seconds(mounted.Instructions[1]); got != 5.25 {
+		t.Errorf("recorded without the mount: %v", got)
 	}
 }
 

@@ -1,0 +1,216 @@
+package effects
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// calls gives all simple commands of a RUN. It is nil where there may be others, or where the shell does what is not followed.
+func (s *state) calls(c *instructions.RunCommand) []Call {
+	script := strings.Join(c.CmdLine, " ")
+	switch {
+	case !c.PrependShell:
+		return []Call{s.known(Call{Args: c.CmdLine}, nil)}
+	case len(c.Files) == 1 && strings.TrimSpace(script) == "<<"+c.Files[0].Name && !strings.HasPrefix(c.Files[0].Data, "#!"):
+		script = c.Files[0].Data
+	case len(c.Files) > 0:
+		return nil
+	}
+	if s.shell != nil && !slices.Contains([]string{"sh", "bash", "ash", "dash"}, path.Base(s.shell[0])) {
+		return nil
+	}
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(script), "")
+	if err != nil {
+		return nil
+	}
+	l := &lister{reader: reader{state: s, cwd: s.cwd, local: map[string]string{}}, follows: true}
+	syntax.Walk(file, l.forget)
+	syntax.Walk(file, l.visit)
+	if !l.follows || l.branches && l.moves {
+		return nil
+	}
+	return l.calls
+}
+
+// lister lists the commands of a script.
+type lister struct {
+	reader
+	calls    []Call
+	follows  bool // nothing was met that is not followed
+	branches bool // a command may not run, or more than once
+	moves    bool // the working directory changes
+}
+
+// forget takes the value of each variable that the script sets for unknown.
+func (l *lister) forget(n syntax.Node) bool {
+	switch n := n.(type) {
+	case *syntax.CallExpr:
+		for _, a := range n.Assigns {
+			if len(n.Args) == 0 {
+				l.local[a.Name.Value] = "\x00"
+			}
+		}
+		if len(n.Args) > 0 && slices.Contains([]string{"unset", "read", "getopts"}, literal(n.Args[0])) {
+			for _, w := range n.Args[1:] {
+				l.local[literal(w)] = "\x00"
+			}
+		}
+	case *syntax.WordIter:
+		l.local[n.Name.Value] = "\x00"
+	case *syntax.ParamExp:
+		if n.Exp != nil && n.Param != nil { // it may assign
+			l.local[n.Param.Value] = "\x00"
+		}
+	}
+	return true
+}
+
+func (l *lister) visit(n syntax.Node) bool {
+	switch n := n.(type) {
+	case *syntax.FuncDecl, *syntax.ProcSubst, *syntax.CoprocClause, *syntax.DeclClause, *syntax.Subshell, *syntax.ArithmCmd, *syntax.LetClause, *syntax.CStyleLoop:
+		l.follows = false
+		return false
+	case *syntax.IfClause, *syntax.WhileClause, *syntax.ForClause, *syntax.CaseClause:
+		l.branches = true
+	case *syntax.BinaryCmd:
+		l.branches = l.branches || n.Op == syntax.OrStmt
+	case *syntax.Stmt:
+		if n.Background || n.Coprocess || n.Disown {
+			l.follows = false
+		}
+	case *syntax.Redirect:
+		if n.Word == nil || n.Hdoc != nil || n.Op == syntax.DplOut || n.Op == syntax.DplIn || n.Op == syntax.WordHdoc {
+			break
+		}
+		var e Effects
+		to, _ := l.words(&e, n.Word)
+		p, ok := l.path(&e, to)
+		if strings.Contains(to, "\x00") || !ok {
+			l.follows = false
+			break
+		}
+		l.calls = append(l.calls, Call{Args: []string{n.Op.String(), p}, Does: Effects{Reads: []string{p}, Writes: []string{p}}})
+	case *syntax.CallExpr:
+		if len(n.Args) > 0 {
+			l.call(n)
+		}
+	}
+	return true
+}
+
+func (l *lister) call(n *syntax.CallExpr) {
+	var c Call
+	var seen Effects
+	for _, w := range n.Args {
+		text, loose := l.words(&seen, w)
+		switch {
+		case loose:
+			c.Loose = true
+		case !quoted(w) && len(w.Parts) > 0 && strings.ContainsAny(text, " \t\n") && !strings.Contains(text, "\x00"):
+			if _, single := w.Parts[0].(*syntax.ParamExp); single && len(w.Parts) == 1 {
+				c.Args = append(c.Args, strings.Fields(text)...)
+				continue
+			}
+		}
+		c.Dynamic = c.Dynamic || strings.Contains(text, "\x00")
+		c.Args = append(c.Args, text)
+		if globs(w) {
+			l.glob(&seen, w)
+		}
+	}
+	if c.Args[0] == "cd" {
+		l.moves = true
+		if len(c.Args) != 2 || c.Dynamic || strings.HasPrefix(c.Args[1], "~") || c.Args[1] == "-" {
+			l.follows = false
+			return
+		}
+		dir := c.Args[1]
+		if !path.IsAbs(dir) {
+			if l.cwd == "" {
+				l.follows = false
+				return
+			}
+			dir = path.Join(l.cwd, dir)
+		}
+		l.cwd = path.Clean(dir)
+		return
+	}
+	assigned := maps.Clone(l.local)
+	for _, a := range n.Assigns {
+		value := "\x00"
+		switch {
+		case a.Value == nil && a.Array == nil && !a.Append:
+			value = ""
+		case a.Value != nil && !a.Append:
+			value, _ = l.words(&seen, a.Value)
+		}
+		assigned[a.Name.Value] = value
+	}
+	saved := l.state.cwd
+	l.state.cwd = l.cwd
+	c = l.known(c, assigned)
+	l.state.cwd = saved
+	c.Does.Reads = append(c.Does.Reads, seen.Reads...)
+	l.calls = append(l.calls, c)
+}
+
+// known adds to a call what is known of it.
+func (s *state) known(c Call, assigned map[string]string) Call {
+	c.cwd = s.cwd
+	c.vars = maps.Clone(s.env)
+	for name := range s.vague {
+		c.vars[name] = "\x00"
+	}
+	maps.Copy(c.vars, assigned)
+	c.Does = s.call(Call{Args: slices.Clone(c.Args), Dynamic: c.Dynamic || c.Loose}, assigned)
+	c.Cache, c.Tool = cacheOf(s, c)
+	return c
+}
+
+// words gives a word with "\x00" for each part of it that is not known. loose says that such a part stands outside of quotes, so that
+// it may be no word, or several.
+func (r *reader) words(e *Effects, w *syntax.Word) (text string, loose bool) {
+	var b strings.Builder
+	var add func(parts []syntax.WordPart, quoted bool)
+	add = func(parts []syntax.WordPart, quoted bool) {
+		for _, p := range parts {
+			if double, ok := p.(*syntax.DblQuoted); ok {
+				add(double.Parts, true)
+				continue
+			}
+			value, ok := r.word(e, &syntax.Word{Parts: []syntax.WordPart{p}})
+			if !ok {
+				value = "\x00"
+				loose = loose || !quoted
+			}
+			b.WriteString(value)
+		}
+	}
+	add(w.Parts, false)
+	return b.String(), loose
+}
+
+// Touches reports whether a command may look into a directory, or for it. Package managers are taken to leave alone what is not theirs.
+func (c *Call) Touches(dir string) bool {
+	for _, a := range c.Args {
+		for _, word := range strings.FieldsFunc(a, func(r rune) bool { return strings.ContainsRune("=:,\"' ", r) }) {
+			if strings.HasPrefix(word, "~") || path.IsAbs(word) && overlap(upToGlob(path.Clean(word)), dir) {
+				return true
+			}
+		}
+	}
+	if c.Does.Opaque && c.Tool != "?" {
+		return false // what is not known of it is not where it looks
+	}
+	return !c.Does.manager && (clash([]string{tree(dir)}, c.Does.Reads) || clash([]string{tree(dir)}, c.Does.Writes))
+}
+
+// overlap reports whether one of two directories lies in the other, or is it.
+func overlap(a, b string) bool {
+	return strings.HasPrefix(tree(a), tree(b)) || strings.HasPrefix(tree(b), tree(a))
+}

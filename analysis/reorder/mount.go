@@ -1,0 +1,376 @@
+package reorder
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// mount is a cache mount that RUNs of a stage may be given.
+type mount struct {
+	effects.Cache
+	runs     []int          // indices of the instructions in the stage
+	commands map[int]string // what fills it there
+}
+
+// flag is how it is written.
+func (m *mount) flag() string {
+	flag := "--mount=type=cache,target=" + m.Dir
+	if m.Locked {
+		flag += ",sharing=locked"
+	}
+	return flag
+}
+
+// mounts gives the cache mounts for stage i. What such a cache holds is then no longer in the stage's layers, so it must be a stage
+// whose image nobody gets, nothing may take it from there, and no command may rest on it.
+func (m *Model) mounts(file *dockerfile.File, i int, all []effects.Effects) (list []mount) {
+	for r, in := range file.Stages[i].Instructions {
+		for _, c := range all[r].Calls {
+			if c.Cache == nil || !sharesWith(in, c.Cache.Dir) {
+				continue
+			}
+			k := slices.IndexFunc(list, func(o mount) bool { return o.Cache == *c.Cache })
+			switch {
+			case k < 0:
+				list = append(list, mount{*c.Cache, []int{r}, map[int]string{r: c.Name()}})
+			case !slices.Contains(list[k].runs, r):
+				list[k].runs = append(list[k].runs, r)
+				list[k].commands[r] = c.Name()
+			}
+		}
+	}
+	if len(list) == 0 || !mountable(file) || !rootImage(file, i) {
+		return nil
+	}
+	above, family := bases(file, i), derived(file, i)
+	for _, j := range family {
+		if j == len(file.Stages)-1 || !used(file, j) || slices.ContainsFunc(file.Stages[j].Instructions, func(in *dockerfile.Instruction) bool {
+			return slices.Contains([]string{"ONBUILD", "CMD", "ENTRYPOINT"}, in.Meant) // it may well be a target
+		}) {
+			return nil
+		}
+	}
+	upper := map[*dockerfile.Stage][]effects.Effects{}
+	for k, stage := range above {
+		upper[stage] = effects.Stage(file, stage, above[:k], m.Context)
+	}
+	lower := map[int][]effects.Effects{}
+	for _, j := range family[1:] {
+		lower[j] = effects.Stage(file, file.Stages[j], bases(file, j), m.Context)
+	}
+	return slices.DeleteFunc(list, func(o mount) bool {
+		if taken(file, family, o.Dir) {
+			return true
+		}
+		for _, stage := range above {
+			if !o.allowed(stage, upper[stage], len(stage.Instructions)) {
+				return true
+			}
+		}
+		for j, eff := range lower {
+			if !o.allowed(file.Stages[j], eff, -1) {
+				return true
+			}
+		}
+		return !o.allowed(file.Stages[i], all, o.runs[0]) || slices.ContainsFunc(o.runs, func(r int) bool {
+			return userAt(above, file.Stages[i], r) != "root"
+		})
+	})
+}
+
+// allowed reports whether the instructions of a stage leave the cache alone. What is not known may rest on it, but for what stands above
+// the instruction first: of Go's cache that can only fill it.
+func (o *mount) allowed(stage *dockerfile.Stage, all []effects.Effects, first int) bool {
+	for k, in := range stage.Instructions {
+		switch in.Meant {
+		case "ONBUILD":
+			return false
+		case "COPY", "ADD":
+			if first >= 0 && slices.ContainsFunc(all[k].Writes, func(w string) bool { return effects.Overlap(w, o.Dir+"/") }) {
+				return false
+			}
+		case "RUN":
+			for _, c := range all[k].Calls {
+				if c.Tool == o.Tool && (c.Cache == nil || *c.Cache != o.Cache) {
+					return false
+				}
+			}
+			if k < first && o.Tool == "go" {
+				continue
+			}
+			if all[k].Calls == nil || slices.ContainsFunc(all[k].Calls, func(c effects.Call) bool { return c.Tool == "?" || c.Touches(o.Dir) }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// sharesWith reports whether a RUN's own flags leave room for a mount at dir.
+func sharesWith(in *dockerfile.Instruction, dir string) bool {
+	run, ok := in.Command.(*instructions.RunCommand)
+	if !ok || !in.MountsRead || in.Keyword.Span.Len() != len("RUN") || slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text != "mount" }) {
+		return false
+	}
+	return !slices.ContainsFunc(instructions.GetMounts(run), func(m *instructions.Mount) bool {
+		return m.Target == "" && m.Type != instructions.MountTypeSSH && m.Type != instructions.MountTypeSecret || inside(m.Target, dir)
+	})
+}
+
+// inside reports whether one of two paths lies in the other.
+func inside(a, b string) bool {
+	a, b = strings.TrimSuffix(path.Clean("/"+a), "/")+"/", strings.TrimSuffix(path.Clean("/"+b), "/")+"/"
+	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
+}
+
+var oldSyntax = regexp.MustCompile(`^(docker\.io/)?docker/dockerfile(-upstream)?:1([.-](0|1)([.-].*)?|-experimental)$`)
+
+// mountable reports whether the file's frontend is one that knows cache mounts.
+func mountable(file *dockerfile.File) bool {
+	for _, d := range file.Directives {
+		if d.Name.Text == "syntax" && (!strings.HasPrefix(strings.TrimPrefix(d.Value.Text, "docker.io/"), "docker/dockerfile:1") || oldSyntax.MatchString(d.Value.Text)) {
+			return false
+		}
+	}
+	return true
+}
+
+// rootImages are images whose user is root, of which it is known where that keeps things.
+var rootImages = strings.Fields("golang node alpine debian ubuntu buildpack-deps rust python php ruby")
+
+// rootImage reports whether stage i is built, in the end, on one of them.
+func rootImage(file *dockerfile.File, i int) bool {
+	stage := file.Stages[i]
+	if above := bases(file, i); len(above) > 0 {
+		stage = above[0]
+	}
+	name, digest, _ := strings.Cut(stage.Base.Text, "@")
+	name, tag, _ := strings.Cut(name, ":")
+	short := strings.TrimPrefix(name, "docker.io/")
+	if at := strings.LastIndex(name, "library/"); at >= 0 {
+		short = name[at+len("library/"):]
+	}
+	return slices.Contains(rootImages, short) && !strings.Contains(tag+digest, "windows") && !strings.Contains(tag, "nanoserver")
+}
+
+// userAt is the user of an instruction, "root" also where the image's own is.
+func userAt(above []*dockerfile.Stage, stage *dockerfile.Stage, k int) string {
+	user := "root"
+	for _, s := range append(slices.Clone(above), stage) {
+		for n, in := range s.Instructions {
+			if in.Meant == "USER" && len(in.Args) > 0 && (s != stage || n < k) {
+				user = in.Args[0].Text
+			}
+		}
+	}
+	if slices.Contains([]string{"0", "0:0", "root:root", "root:0", "0:root"}, user) {
+		return "root"
+	}
+	return user
+}
+
+// derived gives stage i and those that are built upon it.
+func derived(file *dockerfile.File, i int) []int {
+	list := []int{i}
+	for j := i + 1; j < len(file.Stages); j++ {
+		if slices.Contains(list, stageNamed(file, file.Stages[j].Base.Text, j)) {
+			list = append(list, j)
+		}
+	}
+	return list
+}
+
+// origin is what an instruction takes from another stage or image.
+type origin struct {
+	stage  *dockerfile.Stage
+	from   string
+	places []string
+}
+
+// origins gives all that is taken from stages and images but to be built upon.
+func origins(file *dockerfile.File) (list []origin) {
+	for _, stage := range file.Stages {
+		for _, in := range stage.Instructions {
+			if in.Trigger != nil {
+				in = in.Trigger
+			}
+			switch c := in.Command.(type) {
+			case *instructions.CopyCommand:
+				if c.From != "" {
+					list = append(list, origin{stage, c.From, c.SourcePaths})
+				}
+			case *instructions.RunCommand:
+				for _, f := range in.Flags {
+					if f.Name.Text != "mount" || !strings.Contains(f.Value.Text, "from=") {
+						continue
+					}
+					o := origin{stage, "$", []string{"/"}}
+					for _, part := range strings.Split(f.Value.Text, ",") {
+						switch key, value, _ := strings.Cut(part, "="); key {
+						case "from":
+							o.from = value
+						case "source", "src":
+							o.places = []string{value}
+						}
+					}
+					list = append(list, o)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// used reports whether anything is taken from a stage, or built upon it.
+func used(file *dockerfile.File, j int) bool {
+	return len(derived(file, j)) > 1 || slices.ContainsFunc(origins(file), func(o origin) bool { return stageNamed(file, o.from, o.stage.Index) == j })
+}
+
+// taken reports whether a directory of one of these stages is copied or mounted somewhere, or something that may be or hold it.
+func taken(file *dockerfile.File, stages []int, dir string) bool {
+	return slices.ContainsFunc(origins(file), func(o origin) bool {
+		if !strings.Contains(o.from, "$") && !slices.Contains(stages, stageNamed(file, o.from, o.stage.Index)) {
+			return false
+		}
+		return slices.ContainsFunc(o.places, func(p string) bool {
+			if n := strings.IndexAny(p, `*?[\$"'`); n >= 0 {
+				p = path.Dir("/" + p[:n] + "x")
+			}
+			return inside(p, dir)
+		})
+	})
+}
+
+// withFlags puts flags behind the keyword of a RUN's text.
+func withFlags(text, flags string) string { return text[:len("RUN")] + flags + text[len("RUN"):] }
+
+// give marks the entries of a plan that get mounts, and counts them as costing less: those of each RUN that gain by it.
+func (m *Model) give(file *dockerfile.File, p *plan) {
+	for k := range p.entries {
+		e := &p.entries[k]
+		for _, o := range m.given {
+			if e.copy || !slices.Contains(o.runs, e.of) {
+				continue
+			}
+			text := cmp.Or(e.text, e.left, file.Text.Slice(e.in.Span))
+			with := reparse(file, withFlags(text, e.flags+" "+o.flag()))
+			if with == nil {
+				continue
+			}
+			if cost := m.cost(with); cost < p.items[k].cost {
+				p.items[k].cost = cost
+				e.flags += " " + o.flag()
+				e.kept = append(e.kept, keeping{o, o.commands[e.of], cost})
+			}
+		}
+	}
+}
+
+// keeping is a mount that an entry gets.
+type keeping struct {
+	mount
+	command string
+	cost    int64
+}
+
+// flagEdits are the edits for mounts of RUNs that keep their places.
+func (p *plan) flagEdits(moved []int) (edits []source.Edit) {
+	for k, e := range p.entries {
+		if e.flags == "" || e.text != "" || slices.Contains(moved, k) {
+			continue
+		}
+		in := e.in
+		if e.whole != nil {
+			in = e.whole
+		}
+		at := in.Keyword.Span.End
+		edits = append(edits, source.Edit{Span: source.Span{Start: at, End: at}, NewText: e.flags})
+	}
+	return edits
+}
+
+// mountWords are the titles and the reasons for the mounts of a plan, and the facts that they rest on.
+func (m *Model) mountWords(best *plan) (titles, reasons, gains, facts []string) {
+	add := func(list *[]string, line string) {
+		if !slices.Contains(*list, line) {
+			*list = append(*list, line)
+		}
+	}
+	for k, e := range best.entries {
+		for _, kept := range e.kept {
+			often := fmt.Sprintf("%d of the last %d commits", best.runs[k], m.builds())
+			if m.Changes == nil {
+				often = fmt.Sprintf("about %d of 100 builds", best.runs[k])
+			}
+			line := e.in.Line
+			if e.text != "" {
+				line = best.lineOf(e.of)
+			}
+			add(&titles, "add a cache mount for "+kept.Cache.Name)
+			add(&reasons, fmt.Sprintf("A cache mount at %s keeps what %s, from build to build: on a builder that lasts longer than one build. The image of the stage itself then has less in it, which counts only where a build has that stage as its target.", kept.Dir, kept.Holds))
+			gains = append(gains, fmt.Sprintf("%s (line %d) would find what it %s: about %s instead of %s seconds at each of %s.", kept.command, line, kept.Found, inSeconds(kept.cost), inSeconds(m.cost(e.in)), often))
+			add(&facts, kept.Fact)
+		}
+	}
+	return titles, reasons, gains, facts
+}
+
+// lineOf gives the line of an instruction of the stage that is split.
+func (p *plan) lineOf(of int) int {
+	for _, e := range p.entries {
+		if e.of == of && e.text == "" {
+			return e.in.Line
+		}
+	}
+	return 0
+}
+
+func inSeconds(millis int64) string { return fmt.Sprintf("%.0f", float64(millis)/1000) }
+
+// mount is the best rewrite of stage i with cache mounts, of which the one without them and each of them are parts.
+func (m *Model) mount(ctx context.Context, file *dockerfile.File, i int, stages []builds, moves Rewrite, moved bool) (Rewrite, bool) {
+	stage := file.Stages[i]
+	all := effects.Stage(file, stage, bases(file, i), m.Context)
+	with := *m
+	if with.given = m.mounts(file, i, all); len(with.given) == 0 {
+		return moves, moved
+	}
+	whole, ok := with.order(ctx, file, i, stages, Known)
+	if !ok {
+		return moves, moved
+	}
+	var parts []Rewrite
+	if moved {
+		parts = append(moves.Parts, moves)
+		parts[len(parts)-1].Parts = nil
+	}
+	above := m.base(file, i, stages)
+	now := m.plan(file, stage, all, nil, stages, Known)
+	now.order = identity(len(now.items))
+	now.cost, now.runs = costOf(now.items, now.order, above)
+	for _, o := range with.given {
+		only := *m
+		only.given = []mount{o}
+		p := only.plan(file, stage, all, nil, stages, Known)
+		p.order = now.order
+		p.cost, p.runs = costOf(p.items, p.order, above)
+		if part, ok := m.rewrite(file, stage, &now, &p); ok && gains(&now, &p) {
+			parts = append(parts, part)
+		}
+	}
+	whole.Parts = slices.DeleteFunc(parts, func(p Rewrite) bool { return slices.Equal(p.Edits, whole.Edits) })
+	if len(whole.Parts) == 1 {
+		whole.Parts = nil
+	}
+	return whole, true
+}
