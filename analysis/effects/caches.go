@@ -109,7 +109,7 @@ func goCache(c Call) (*Cache, string) {
 	if !ok || c.cwd == "/" || overlap(c.cwd, dir) {
 		return nil, "go"
 	}
-	return &Cache{Tool: "go", Dir: dir, Name: "Go's build cache", Holds: "go build compiles", Found: "compiled before", Fact: "go build does the same with its build cache full, empty or old, where no C is compiled"}, "go"
+	return &Cache{Tool: "go", Dir: dir, Name: "Go's build cache", Holds: "go build compiles", Found: "compiled before", Fact: "go build does the same with its build cache full, empty or old, where no C is compiled and a file that changes gets another time or size"}, "go"
 }
 
 func npmCache(s *state, c Call) (*Cache, string) {

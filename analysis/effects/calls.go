@@ -167,7 +167,7 @@ func (s *state) known(c Call, assigned map[string]string) Call {
 		c.vars[name] = "\x00"
 	}
 	maps.Copy(c.vars, assigned)
-	c.Does = s.call(Call{Args: slices.Clone(c.Args), Dynamic: c.Dynamic || c.Loose}, assigned)
+	c.Does = s.call(Call{Args: slices.Clone(c.Args), Dynamic: c.Dynamic || c.Loose, Loose: c.Loose}, assigned)
 	c.Cache, c.Tool = cacheOf(s, c)
 	return c
 }

@@ -98,6 +98,8 @@ type state struct {
 	corepack bool              // Corepack may stand in for yarn and pnpm
 	origins  map[string]origin // of files of the image, what of the context they were copied from
 	written  []written         // what was written since, or from elsewhere
+	hidden   []string          // directories with a mount whose content is not known
+	missed   bool              // such a one was looked into
 	steps    int
 }
 
@@ -154,6 +156,7 @@ type written struct {
 
 // origin gives what of the context was copied to a place of the image.
 func (s *state) origin(file string) (origin, bool) {
+	s.looked(file)
 	if found, ok := s.origins[file]; ok {
 		return found, true
 	}
@@ -176,6 +179,7 @@ func (s *state) source(file string) ([]byte, bool) {
 
 // there reports whether a file or directory of the image was copied from the context.
 func (s *state) there(file string) bool {
+	s.looked(file)
 	if _, ok := s.origins[tree(file)]; ok {
 		return true
 	}
@@ -188,6 +192,7 @@ func (s *state) there(file string) bool {
 
 // names gives the names that were copied into a directory of the image.
 func (s *state) names(dir string) (names []string) {
+	s.looked(dir)
 	for to := range s.origins {
 		if path.Dir(strings.TrimSuffix(to, "/")) == dir {
 			names = append(names, path.Base(to))

@@ -53,7 +53,7 @@ func TestStartsIn(t *testing.T) {
 func TestIndependent(t *testing.T) {
 	context := listing{
 		"a.txt": "a", "src/main.js": "x", "src/lib/util.js": "x", "docs/readme": "x",
-		"package.json": `{"name": "x"}`, "package-lock.json": "{}", "requirements.txt": "flask\n", "go.mod": "module x\n", "go.sum": "",
+		"package.json": `{"name": "x"}`, "package-lock.json": "{}", "requirements.txt": "flask\n", "go.mod": "module x\n", "go.sum": "", "local.txt": "./src\n",
 	}
 	const no, yes, fact = "no", "proved", "known"
 	tests := []struct {
@@ -99,6 +99,23 @@ func TestIndependent(t *testing.T) {
 		{"a value that may be an operator", "ARG A\n", "COPY a.txt /x/a", `RUN [ "$A" /x/a ] || mkdir /y`, no},
 		{"a file that is looked for", "", "COPY a.txt /x/a", "RUN [ -f /x/a ] || mkdir /y", no},
 		{"a file that is removed elsewhere", "", "COPY src /app/", "RUN rm -f /var/tmp/x", fact},
+		{"an install that mounts its manifest, and sources", "WORKDIR /app\n", "COPY src ./src", "RUN --mount=type=bind,source=requirements.txt,target=/tmp/requirements.txt pip install -r /tmp/requirements.txt", fact},
+		{"... with relative targets", "WORKDIR /app\n", "COPY src ./src", "RUN --mount=type=bind,source=package.json,target=package.json --mount=type=bind,source=package-lock.json,target=package-lock.json npm ci", fact},
+		{"... and the same manifest", "WORKDIR /app\n", "COPY package.json ./", "RUN --mount=type=bind,source=package.json,target=package.json --mount=type=bind,source=package-lock.json,target=package-lock.json npm ci", no},
+		{"... where only one of its files is mounted, so that the other one is the image's", "WORKDIR /app\n", "COPY package-lock.json ./", "RUN --mount=type=bind,source=package.json,target=package.json npm ci", no},
+		{"a manifest that is mounted where another one was copied: the mounted one counts", "WORKDIR /app\nCOPY requirements.txt /tmp/requirements.txt\n", "COPY src ./src", "RUN --mount=type=bind,source=local.txt,target=/tmp/requirements.txt pip install -r /tmp/requirements.txt", no},
+		{"a mount that is over when the next command comes", "WORKDIR /app\nCOPY requirements.txt .\nRUN --mount=type=bind,source=local.txt,target=requirements.txt true\n", "COPY src ./src", "RUN pip install -r requirements.txt", no},
+		{"system packages with the whole context at hand", "WORKDIR /app\n", "COPY src ./src", "RUN --mount=type=bind,target=/mnt apt-get update", fact},
+		{"a command that reads what is mounted, perhaps by a link", "WORKDIR /app\n", "COPY src ./src", "RUN --mount=type=bind,target=/mnt cp -r /mnt/docs /docs", no},
+		{"a tool of another image", "WORKDIR /app\n", "COPY src ./src", "RUN --mount=from=tools,source=/bin/x,target=/usr/local/bin/x mkdir /x", fact},
+		{"a directory of another stage where the manifests are", "WORKDIR /app\nCOPY package.json package-lock.json ./\n", "COPY src ./src", "RUN --mount=from=other,target=/app npm ci", no},
+		{"a directory in memory where the manifests are", "WORKDIR /app\nCOPY package.json package-lock.json ./\n", "COPY src ./src", "RUN --mount=type=tmpfs,target=/app npm ci", no},
+		{"a directory in memory elsewhere", "WORKDIR /app\nCOPY package.json package-lock.json ./\n", "COPY src ./src", "RUN --mount=type=tmpfs,target=/tmp npm ci", fact},
+		{"an agent for ssh", "WORKDIR /app\nCOPY package.json package-lock.json ./\n", "COPY src ./src", "RUN --mount=type=ssh npm ci", fact},
+		{"a mount point, and a file that comes there", "", "COPY a.txt /x/a", "RUN --mount=type=bind,source=a.txt,target=/x/a mkdir /y", no},
+		{"a directory that a mount point may leave, and another owner", "", "COPY --chown=1 a.txt /x/a", "RUN --mount=type=bind,source=a.txt,target=/x/b mkdir /y", no},
+		{"a source that is not there", "", "COPY a.txt /x/a", "RUN --mount=type=bind,source=none.txt,target=/z mkdir /y", no},
+		{"a mount whose flag has a variable", "ARG T=/z\n", "COPY a.txt /x/a", "RUN --mount=type=bind,source=a.txt,target=$T mkdir /y", no},
 	}
 	for _, test := range tests {
 		file := dockerfile.Parse(source.New("FROM debian\n"+test.above+test.a+"\n"+test.b+"\n"), nil)

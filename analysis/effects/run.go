@@ -25,27 +25,19 @@ type Call struct {
 }
 
 func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunCommand) {
-	e.Calls = s.calls(c)
 	e.Reads = append(e.Reads, "user")
 	defer func() {
 		if e.Opaque {
 			s.linked = true
 		}
 	}()
-	mounts := false
-	for _, f := range in.Flags {
-		switch {
-		case f.Name.Text == "network" || f.Name.Text == "security":
-		case f.Name.Text == "mount" && strings.Contains(f.Value.Text, "type=cache"):
-			// What is in a cache mount changes nothing that is in the image, or the build is not repeatable as it is.
-			mounts = true
-		case f.Name.Text == "mount" && strings.Contains(f.Value.Text, "type=secret"):
-			mounts = true
-		default:
-			e.opaque()
-			return
-		}
+	mounts, ok := s.mount(e, in, c)
+	defer s.unmount(e, mounts)
+	if !ok {
+		e.opaque()
+		return
 	}
+	e.Calls = s.calls(c)
 	script := strings.Join(c.CmdLine, " ")
 	switch {
 	case !c.PrependShell:
@@ -75,7 +67,7 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 	for _, p := range parts {
 		e.Merge(p.Effects)
 	}
-	if !mounts {
+	if !mounts.any {
 		e.Script, e.Parts = script, parts
 	}
 	for _, p := range parts {

@@ -109,9 +109,9 @@ func (m *Model) changes(in *dockerfile.Instruction, file *dockerfile.File, stage
 		}
 		for _, mount := range instructions.GetMounts(c) {
 			switch {
-			case mount.Type != instructions.MountTypeBind:
 			case mount.From != "":
 				set = set.or(from(mount.From))
+			case mount.Type != instructions.MountTypeBind:
 			default:
 				source := mount.Source
 				if source == "" {

@@ -81,6 +81,10 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 	pick := func(list []string) string { return list[r.IntN(len(list))] }
 	chance := func(percent int) bool { return r.IntN(100) < percent }
 	a := apps[r.IntN(len(apps))]
+	staged := chance(25) // whose stage is likely to be given a cache mount
+	if staged {
+		a = apps[[]int{0, 1, 3}[r.IntN(3)]]
+	}
 	c := RewriteCase{Name: fmt.Sprintf("generated-%d", seed), Files: map[string]string{}}
 	for name, text := range a.files {
 		c.Files[name] = text
@@ -193,6 +197,9 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 		}
 	}
 	install, build := pick(a.installs), pick(a.builds)
+	if staged && !strings.HasPrefix(build, "npm") && !strings.HasPrefix(build, "yarn") {
+		build = a.builds[len(a.builds)-1]
+	}
 	if chance(20) {
 		install = "set -e; \\\n    " + install + "; \\\n    true"
 	}
@@ -246,8 +253,8 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 		line("COPY --chown=1000:1000 %s /own/", sorted(a.files)[0])
 	}
 
-	// A second stage for the half of them.
-	if chance(50) {
+	// A second stage for the half of the others.
+	if staged || chance(50) {
 		line("\nFROM debian:12-slim")
 		copies := []string{
 			fmt.Sprintf("COPY --from=build %s/%s /app/%s", workdir, a.artefact, a.artefact),

@@ -117,11 +117,12 @@ type Kept struct {
 	works []Work
 }
 
-// Kepts are measured: go build after the changes of one commit, npm ci without a change.
+// Kepts are measured: go build commit after commit (24 and 5 % of the processor time in two projects), npm ci with all packages in its
+// cache (44 to 115 % of the time in eight); yarn is taken to gain as npm does.
 var Kepts = []Kept{
 	{"go", 0.25, regexp.MustCompile(`(^|/)(\.?cache|go-?build|\.?go-?cache)/?$`), []Work{Compile, Test}},
-	{"npm", 0.7, regexp.MustCompile(`(^|/)(\.npm|_cacache|npm)/?$`), []Work{Dependencies}},
-	{"yarn", 0.7, regexp.MustCompile(`(^|/)\.?yarn(/v\d+|/cache|-cache)?/?$`), []Work{Dependencies}},
+	{"npm", 0.75, regexp.MustCompile(`(^|/)(\.npm|_cacache|npm)/?$`), []Work{Dependencies}},
+	{"yarn", 0.75, regexp.MustCompile(`(^|/)\.?yarn(/v\d+|/cache|-cache)?/?$`), []Work{Dependencies}},
 }
 
 // shareLeft is the share of a command's weight that is left with cache mounts.

@@ -287,8 +287,8 @@ func TestWeights(t *testing.T) {
 		"RUN --mount=type=cache,target=/root/.cache/go-build go build .": 15,
 		"RUN --mount=type=cache,target=/root/.cache/go-build go mod download && go build .":                55,
 		"RUN --mount=type=cache,target=/go/pkg/mod/cache go build .":                                       60,
-		"RUN --mount=type=cache,dst=/root/.npm --mount=type=bind npm ci && npm run build":                  88,
-		"RUN --mount=type=cache,target=/usr/local/share/.cache/yarn,sharing=locked yarn --frozen-lockfile": 28,
+		"RUN --mount=type=cache,dst=/root/.npm --mount=type=bind npm ci && npm run build":                  90,
+		"RUN --mount=type=cache,target=/usr/local/share/.cache/yarn,sharing=locked yarn --frozen-lockfile": 30,
 		"RUN --mount=type=bind,target=/root/.npm npm ci":                                                   40,
 		"RUN --mount=type=cache,target=/root/.npm yarn --frozen-lockfile":                                  40,
 		"RUN ((((":                     1,
@@ -317,7 +317,7 @@ func TestRecordedCosts(t *testing.T) {
 		t.Errorf("not recorded: %v", got)
 	}
 	mounted := parse("FROM x\nRUN --mount=type=cache,target=/root/.npm npm ci\n")
-	if got := c.Seconds(mounted.Instructions[1]); got != 5.25 {
+	if got := c.Seconds(mounted.Instructions[1]); got != 5.625 {
 		t.Errorf("recorded without the mount: %v", got)
 	}
 }

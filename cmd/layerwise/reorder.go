@@ -31,7 +31,8 @@ one builds the file. Where nothing is gained it says so; the exit code is 0 in e
 For BuildKit it looks for the order that would have cost least over the last commits that git has of the build context
 (--history; 0 reads none). Where there is no history, the whole context is taken to change at 90 of 100 builds, folders at 80,
 manifests of package managers at 10, other single files at 5. What steps take is what layerwise replay states. An installation that needs only
-some files of a COPY is put above it, with a COPY of those files. Each change has a grade:
+some files of a COPY is put above it, with a COPY of those files. A RUN of a stage that is not the target gets a cache mount where
+the tool makes the same of a full, an empty and an old cache, and nothing takes it from the stage. Each change has a grade:
   proved  no instruction that changes places reads or writes what another does
   known   it rests on facts about known commands, such as "npm ci reads package.json and its lock file"; they are stated
 --grade proved leaves out the latter. The times of files, the order of variables in the environment of a RUN and the image's

@@ -34,7 +34,7 @@ What an instruction takes is what a recorded build (layerwise build) took for it
   compile 60 · install dependencies 40 · test 30 · install system packages 25 · pull another base image 10
   download 8 · any other RUN 1 · COPY and ADD 0.2 and 0.02 for each MB · WORKDIR 0.1
 A RUN that does several of these costs their sum. Where a cache mount keeps what the tool made or fetched before, 25 % are left
-of go build, and 70 % of npm ci and yarn install. A step that a build perhaps executes (a stage that it copies from was
+of go build, and 75 % of npm ci and yarn install. A step that a build perhaps executes (a stage that it copies from was
 rebuilt) counts as executed. What is behind a URL or an image's tag is taken to be the same at all commits.
 
 --format json prints

@@ -1,0 +1,111 @@
+package effects
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// mounting is what the mounts of a RUN change while it runs.
+type mounting struct {
+	any     bool     // it has one
+	hides   bool     // ... that may hide files
+	trees   []string // mounted directories, which may hold links to anywhere
+	origins map[string]origin
+}
+
+// mount lays the mounts of a RUN over the files that are known. It fails where it is not known what they are.
+//
+// A mount hides what lies at its target. What is written into it does not stay, and of the target itself and the directories above it BuildKit
+// removes those again that were not there, if they are empty (moby/buildkit, executor/stubs.go); older versions leave them. So they
+// count as made.
+func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.RunCommand) (m mounting, ok bool) {
+	m.origins = s.origins
+	s.hidden, s.missed = nil, false
+	lasting := true // no more than caches and secrets
+	for _, f := range in.Flags {
+		switch f.Name.Text {
+		case "network", "security":
+		case "mount":
+			m.any = true
+			// What is in a cache mount changes nothing that is in the image, or the build is not repeatable as it is.
+			lasting = lasting && (strings.Contains(f.Value.Text, "type=cache") || strings.Contains(f.Value.Text, "type=secret"))
+		default:
+			return m, false
+		}
+	}
+	if lasting || !in.MountsRead {
+		return m, lasting
+	}
+	s.origins = maps.Clone(s.origins)
+	for _, mount := range instructions.GetMounts(c) {
+		if mount.Type != instructions.MountTypeBind && mount.Type != instructions.MountTypeTmpfs {
+			continue
+		}
+		m.hides = true
+		target := mount.Target
+		if !path.IsAbs(target) {
+			e.Reads = append(e.Reads, "cwd")
+			if s.cwd == "" {
+				return m, false
+			}
+			target = path.Join(s.cwd, target)
+		}
+		if target = path.Clean(target); target == "/" || s.windows(target) {
+			return m, false
+		}
+		e.Reads, e.Writes = append(e.Reads, target), append(e.Writes, target)
+		e.makes(path.Dir(target), "0755 root")
+		for _, dir := range s.made {
+			for d := dir; d != "/"; d = path.Dir(d) {
+				delete(e.Makes, d)
+			}
+		}
+		for file := range s.origins {
+			if strings.HasPrefix(tree(file), tree(target)) {
+				delete(s.origins, file)
+			}
+		}
+		source := path.Join(".", path.Join("/", mount.Source))
+		switch name := path.Base(source); {
+		case mount.Type == instructions.MountTypeTmpfs || mount.From != "" || s.context == nil:
+			s.hidden = append(s.hidden, target)
+			if mount.Type == instructions.MountTypeBind {
+				m.trees = append(m.trees, target)
+			}
+		case s.context.List(source) != nil:
+			s.origins[tree(target)] = origin{source, s.steps + 1}
+			m.trees = append(m.trees, target)
+		case slices.Contains(s.context.List(path.Dir(source)), name):
+			s.origins[target] = origin{source, s.steps + 1}
+		default: // it is not there, or is a link
+			return m, false
+		}
+	}
+	return m, true
+}
+
+// unmount takes the mounts away again.
+func (s *state) unmount(e *Effects, m mounting) {
+	s.origins = m.origins
+	if m.hides {
+		e.Directory = "" // what it needs is not taken from the stage
+	}
+	if s.missed || len(m.trees) > 0 && (e.Calls == nil || slices.ContainsFunc(e.Calls, func(c Call) bool {
+		return slices.ContainsFunc(m.trees, c.Touches)
+	})) {
+		e.opaque()
+	}
+	s.hidden, s.missed = nil, false
+}
+
+// looked notes that a file of the image was looked for, and perhaps where it is not known what is there.
+func (s *state) looked(file string) {
+	if slices.ContainsFunc(s.hidden, func(dir string) bool { return overlap(dir, file) }) {
+		s.missed = true
+	}
+}
