@@ -201,6 +201,7 @@ func system(subcommands string) func(*state, *Effects, Call) bool {
 			}
 		}
 		e.system(true)
+		e.Packages = subcommands != "*"
 		other := func(dir string) bool { return dir == "/tmp/" } // what it has not made there itself is nothing to it
 		e.Reads, e.Writes = slices.DeleteFunc(e.Reads, other), slices.DeleteFunc(e.Writes, other)
 		for _, dir := range []string{"/opt/", "/var/www/", "/srv/"} {

@@ -56,6 +56,8 @@ type Effects struct {
 	// Linked says that a command above may have made links, so that paths may be other than they seem.
 	Linked  bool
 	manager bool // of packages, or what else takes notice of the variables that steer such
+	// Packages says that it installs packages of the system.
+	Packages bool
 	// Directory is where a known command finds the files that it reads, "" for all other instructions.
 	Directory string
 }

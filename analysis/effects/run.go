@@ -311,6 +311,7 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 				if o.Directory != "" {
 					e.Directory = o.Directory
 				}
+				e.Packages = e.Packages || o.Packages
 				e.Merge(o)
 			}
 		}

@@ -390,6 +390,12 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	}
 	installs := map[int]*title{} // by RUN: what it needs
 	for _, s := range best.splits {
+		if s.copy < 0 {
+			first := slices.IndexFunc(best.entries, func(e entry) bool { return e.of == s.run })
+			titles = append(titles, "run "+s.what+" "+where(best, first))
+			reasons = append(reasons, fmt.Sprintf("%s (line %d) goes %s by itself.", s.what, stage.Instructions[s.run].Line, where(best, first)))
+			continue
+		}
 		if len(s.files) == 0 {
 			if installs[s.run] == nil {
 				titles = append(titles, "move "+brief(stage.Instructions[s.copy])+" below "+s.what)

@@ -25,11 +25,12 @@ type entry struct {
 	kept  []keeping               // those mounts
 }
 
-// split is one way to let an installation stand above a COPY of which it reads only some files.
+// split is one way to let an installation stand above a COPY of which it reads only some files, or to let the packages of the
+// system that a RUN installs first stand above what they do not read.
 type split struct {
 	run   int // index of the RUN in the stage
 	parts int // how many of its commands are split off; 0 for all, so that the RUN stays as it is
-	copy  int // index of the COPY
+	copy  int // index of the COPY, -1 for packages of the system
 	files []string
 	eff   effects.Effects // of those commands
 	what  string          // the installation, for people
@@ -53,10 +54,16 @@ func splits(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effect
 		if final && cleans(in) {
 			continue
 		}
+		before := len(found)
 		for _, first := range prefixes(&all[r]) {
-			if of := splitsOf(stage, all, context, r, first.parts, first.eff); len(of) > 0 {
-				found = append(found, of...)
+			if found = append(found, splitsOf(stage, all, context, r, first.parts, first.eff)...); len(found) > before {
 				break
+			}
+		}
+		if len(found) == before {
+			if first, ok := packages(&all[r]); ok {
+				first.run = r
+				found = append(found, first)
 			}
 		}
 	}
@@ -109,7 +116,7 @@ func prefixes(e *effects.Effects) (list []split) {
 			break
 		}
 		sum.Merge(part.Effects)
-		if part.Directory == "" || !part.Divides {
+		if part.Directory == "" || !part.Divides || goesOn(e, i+1) {
 			continue
 		}
 		first := effects.Effects{Directory: part.Directory, Cwd: e.Cwd}
@@ -118,6 +125,41 @@ func prefixes(e *effects.Effects) (list []split) {
 		list = append([]split{{parts: i + 1, eff: first}}, list...)
 	}
 	return list
+}
+
+// packages divides a RUN behind the packages of the system that it installs first, and what of them it removes there.
+func packages(e *effects.Effects) (first split, ok bool) {
+	var sum effects.Effects
+	for i, part := range e.Parts {
+		removes := ok && !slices.ContainsFunc(part.Writes, func(w string) bool { return !strings.HasPrefix(w, "/var/") && !strings.HasPrefix(w, "/tmp/") }) && len(part.Makes) == 0
+		if part.Opaque || i == len(e.Parts)-1 || !part.Options && !part.Packages && !removes {
+			break
+		}
+		sum.Merge(part.Effects)
+		text := e.Script[part.Start:part.End]
+		if part.Packages && installs.MatchString(text) {
+			first.what, ok = short(text), true
+		}
+		if !part.Divides || first.what == "" {
+			continue
+		}
+		first.parts, first.copy = i+1, -1
+		first.eff = effects.Effects{Cwd: e.Cwd}
+		first.eff.Merge(sum)
+		first.eff.Reads = append(first.eff.Reads, "user", "shell")
+	}
+	return first, first.parts > 0 && !goesOn(e, first.parts) && !scripts.MatchString(e.Script[e.Parts[first.parts].Start:])
+}
+
+var (
+	installs       = regexp.MustCompile(`\b(install|add)\b`)
+	packageManager = regexp.MustCompile(`\b(apt|apt-get|aptitude|apk|dnf|yum|microdnf|tdnf|zypper|pacman)\b`)
+	scripts        = regexp.MustCompile(`\.sh\b|\b(ba)?sh\b`) // which may install packages, too
+)
+
+// goesOn reports whether a package manager of the system is used on both sides of a cut: its lists would get old in a layer of their own.
+func goesOn(e *effects.Effects, parts int) bool {
+	return slices.ContainsFunc(e.Parts[:parts], func(p effects.Part) bool { return p.Packages }) && packageManager.MatchString(e.Script[e.Parts[parts].Start:])
 }
 
 // installation names the command of a RUN that installs into a directory.
@@ -189,6 +231,9 @@ func entries(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effec
 	for _, s := range chosen {
 		if s.parts > 0 {
 			cut[s.run] = s
+		}
+		if s.copy < 0 {
+			continue
 		}
 		manifests[s.copy] = append(manifests[s.copy], manifestCopies(file, stage.Instructions[s.copy], &all[s.copy], s)...)
 	}
