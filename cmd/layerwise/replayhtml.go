@@ -63,11 +63,23 @@ type costBar struct {
 type fileNote struct{ Path, Note string }
 
 func printReplayPage(w io.Writer, r *replayReport) error {
-	t, err := template.New("replay").Parse(replayTemplate)
+	t, err := template.New("replay").Funcs(template.FuncMap{"backquoted": backquoted}).Parse(replayTemplate)
 	if err != nil {
 		return err
 	}
 	return t.Execute(w, newReplayPage(r))
+}
+
+// quoting is a sentence with an instruction between backquotes.
+type quoting struct{ Before, Code, After string }
+
+func backquoted(sentence string) quoting {
+	before, rest, ok := strings.Cut(sentence, "`")
+	end := strings.LastIndex(rest, "`") // the instruction may have some of its own
+	if !ok || end < 0 {
+		return quoting{Before: sentence}
+	}
+	return quoting{before, rest[:end], rest[end+1:]}
 }
 
 func newReplayPage(r *replayReport) *replayPage {
@@ -96,19 +108,35 @@ func newReplayPage(r *replayReport) *replayPage {
 		}
 		p.Sentences = append(p.Sentences, gains(r)...)
 	}
+	scale := 0.0 // one for all pictures, so that they can be compared
+	for _, result := range []*replay.Result{r.Actual, r.Today, proposed(r)} {
+		if result != nil {
+			for _, b := range result.Builds {
+				scale = max(scale, b.Seconds)
+			}
+		}
+	}
+	const hint = " Point at a cell to read which commit it is, and why it rebuilt."
 	if sameSteps(r) && len(r.Actual.Builds) == len(r.Today.Builds) && r.Actual.Seconds == r.Today.Seconds {
-		p.Maps = append(p.Maps, newHeatMap("What each build rebuilt", "Each column is the build of one commit, the newest on the right.", r.Today))
+		p.Maps = append(p.Maps, newHeatMap("What each build rebuilt", "Each column is the build of one commit, the newest on the right."+hint, r.Today, scale))
 	} else {
 		p.Maps = append(p.Maps,
-			newHeatMap("What happened", "Each column is the build of one commit with its own Dockerfile, the newest on the right. The lines are those of the newest commit.", r.Actual),
-			newHeatMap("The file as it is now", "The same commits, with the Dockerfile as it is now at each of them.", r.Today))
+			newHeatMap("What happened", "Each column is the build of one commit with its own Dockerfile, the newest on the right. The lines are those of the newest commit."+hint, r.Actual, scale),
+			newHeatMap("The file as it is now", "The same commits, with the Dockerfile as it is now at each of them.", r.Today, scale))
 	}
 	if r.Proposed != nil {
-		m := newHeatMap("In the proposed order", "The same commits, with the Dockerfile that layerwise reorder proposes.", r.Proposed.Result)
+		m := newHeatMap("In the proposed order", "The same commits, with the Dockerfile that layerwise reorder proposes.", r.Proposed.Result, scale)
 		m.Dockerfile = r.Proposed.Text
 		p.Maps = append(p.Maps, m)
 	}
 	return p
+}
+
+func proposed(r *replayReport) *replay.Result {
+	if r.Proposed == nil {
+		return nil
+	}
+	return r.Proposed.Result
 }
 
 // sameSteps reports whether the newest commit has the file as it is now.
@@ -124,22 +152,19 @@ func sameSteps(r *replayReport) bool {
 	return true
 }
 
-func newHeatMap(title, about string, r *replay.Result) heatMap {
+// newHeatMap draws the builds of one history; the costliest build of any has the height of scale, in seconds.
+func newHeatMap(title, about string, r *replay.Result, scale float64) heatMap {
 	m := heatMap{Title: title, About: about}
 	if len(r.Builds) == 0 {
 		return m
 	}
-	pitch := min(max(680/float64(len(r.Builds)), 6), 28)
-	m.Cell, m.Width = pitch-1, round(pitch*float64(len(r.Builds)))
+	pitch := min(max(680/float64(len(r.Builds)), 3), 28)
+	m.Cell, m.Width = round(pitch-min(1, pitch/6)), round(pitch*float64(len(r.Builds)))
 	m.First = r.Builds[0].Time.Format("Jan 2006")
 	if len(r.Builds) > 20 {
 		m.Last = r.Builds[len(r.Builds)-1].Time.Format("Jan 2006")
 	}
 	cells, kept := make([][]heatCell, len(r.Steps)), make([][]heatSpan, len(r.Steps))
-	most := 0.0
-	for _, b := range r.Builds {
-		most = max(most, b.Seconds)
-	}
 	for i, b := range r.Builds {
 		x := round(pitch * float64(i))
 		about := fmt.Sprintf("%.7s, %s: %s", b.Commit, b.Time.Format("2 Jan 2006"), printable(b.Subject))
@@ -171,11 +196,11 @@ func newHeatMap(title, about string, r *replay.Result) heatMap {
 			if e.Cause.Kind == cachemodel.Follows || e.Cause.Kind == cachemodel.StageRebuilt {
 				class = "f"
 			}
-			cells[e.Step] = append(cells[e.Step], heatCell{Class: class, X: x, Tip: about + "\n" + e.Cause.Detail})
+			cells[e.Step] = append(cells[e.Step], heatCell{Class: class, X: x, Tip: about + "\n" + ran(e)})
 		}
 		height := 0.0
-		if most > 0 {
-			height = round(40 * b.Seconds / most)
+		if scale > 0 {
+			height = round(40 * b.Seconds / scale)
 		}
 		m.Costs = append(m.Costs, costBar{X: x, Y: 40 - height, Height: height, Tip: tip})
 	}
@@ -201,17 +226,26 @@ func newHeatMap(title, about string, r *replay.Result) heatMap {
 	return m
 }
 
+// ran says why a step was executed, and what that took.
+func ran(e replay.Executed) string {
+	took := duration(e.Seconds)
+	if !e.Certain {
+		took = "perhaps " + took
+	}
+	return fmt.Sprintf("%s (%s)", e.Cause.Detail, took)
+}
+
 // duration is seconds as people read them.
 func duration(seconds float64) string {
 	switch {
 	case seconds < 10:
-		return strings.TrimSuffix(fmt.Sprintf("%.1f", seconds), ".0") + " s"
+		return amount(seconds) + " s"
 	case seconds < 600:
 		return fmt.Sprintf("%.0f s", seconds)
-	case seconds < 36000:
+	case seconds < 6000:
 		return fmt.Sprintf("%.0f min", seconds/60)
 	}
-	return fmt.Sprintf("%.0f h", seconds/3600)
+	return fmt.Sprintf("%.1f h", seconds/3600)
 }
 
 func round(x float64) float64 { return float64(int(x*10+0.5)) / 10 }

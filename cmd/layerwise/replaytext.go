@@ -17,9 +17,11 @@ func printReplay(w io.Writer, r *replayReport) error {
 	p := colour(w)
 	width := terminalWidth(w)
 	var b strings.Builder
-	first, last := r.Actual.Builds[0], r.Actual.Builds[len(r.Actual.Builds)-1]
-	fmt.Fprintf(&b, "%s\n\n", p.paint(p.bold, fmt.Sprintf("%s · %s · %s, %s to %s", printable(r.File), r.Engine, count(len(r.Actual.Builds), "build"),
-		first.Time.Format("2 Jan 2006"), last.Time.Format("2 Jan 2006"))))
+	days := r.Actual.Builds[0].Time.Format("2 Jan 2006")
+	if last := r.Actual.Builds[len(r.Actual.Builds)-1].Time.Format("2 Jan 2006"); last != days {
+		days += " to " + last
+	}
+	fmt.Fprintf(&b, "%s\n\n", p.paint(p.bold, fmt.Sprintf("%s · %s · %s, %s", printable(r.File), r.Engine, count(len(r.Actual.Builds), "build"), days)))
 	actual := map[int]replay.Step{}
 	for _, s := range r.Actual.Steps {
 		actual[s.Line] = s
@@ -129,13 +131,13 @@ func replaySummary(r *replayReport) (out []string) {
 			none++
 		}
 	}
-	line := fmt.Sprintf("What happened: %.0f %s; without a cache it would have been %.0f.", r.Actual.Seconds, unit, r.Actual.Uncached)
+	line := fmt.Sprintf("What happened: %s %s; without a cache it would have been %s.", amount(r.Actual.Seconds), unit, amount(r.Actual.Uncached))
 	if none > 0 {
 		line += fmt.Sprintf(" %s had nothing to build.", count(none, "commit"))
 	}
-	out = append(out, line, fmt.Sprintf("With the file as it is now, over %s: %.0f.", count(len(r.Today.Builds), "build"), r.Today.Seconds))
+	out = append(out, line, fmt.Sprintf("With the file as it is now, over %s: %s.", count(len(r.Today.Builds), "build"), amount(r.Today.Seconds)))
 	if r.Proposed != nil {
-		out = append(out, fmt.Sprintf("With the order that layerwise reorder proposes: %.0f, %.0f %% less.", r.Proposed.Seconds, savedBy(r)))
+		out = append(out, fmt.Sprintf("With the order that layerwise reorder proposes: %s, %.0f %% less.", amount(r.Proposed.Seconds), savedBy(r)))
 		for _, rewrite := range r.Proposed.Rewrites {
 			out = append(out, fmt.Sprintf("  %s (%s)", rewrite.Title, rewrite.Grade))
 		}
@@ -147,6 +149,14 @@ func replaySummary(r *replayReport) (out []string) {
 		out = append(out, "The costs are weights by the kind of command (layerwise replay --help), not measurements: layerwise build records those.")
 	}
 	return out
+}
+
+// amount is a number of seconds as precise as it is worth.
+func amount(seconds float64) string {
+	if seconds < 10 {
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", seconds), ".0")
+	}
+	return fmt.Sprintf("%.0f", seconds)
 }
 
 // gains says of the instructions that save the most how often they are rebuilt, at most three.
