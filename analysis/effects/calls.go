@@ -14,6 +14,8 @@ import (
 func (s *state) calls(c *instructions.RunCommand) []Call {
 	script := strings.Join(c.CmdLine, " ")
 	switch {
+	case len(c.CmdLine) == 0:
+		return nil
 	case !c.PrependShell:
 		return []Call{s.known(Call{Args: c.CmdLine}, nil)}
 	case len(c.Files) == 1 && strings.TrimSpace(script) == "<<"+c.Files[0].Name && !strings.HasPrefix(c.Files[0].Data, "#!"):
@@ -122,6 +124,10 @@ func (l *lister) call(n *syntax.CallExpr) {
 		if globs(w) {
 			l.glob(&seen, w)
 		}
+	}
+	if len(c.Args) == 0 { // a variable of blanks
+		l.follows = false
+		return
 	}
 	if c.Args[0] == "cd" {
 		l.moves = true

@@ -251,6 +251,7 @@ func order(text string) (list []string) {
 func FuzzBest(f *testing.F) {
 	f.Add("FROM node\nWORKDIR /app\nCOPY . .\nRUN npm ci && npm run build\nCOPY --from=0 /a /b\n")
 	f.Add("# escape=`\r\nFROM a\r\nCOPY . /x\r\nRUN pip install -r /x/requirements.txt `\r\n && make")
+	f.Add("FROM golang AS b\nENV X=' '\nCOPY . .\nRUN $X; [] \nRUN []\nRUN CGO_ENABLED=0 go build -o \"$Y\" && cd /x && $(go) > a\nRUN --mount=target=. go vet\nFROM scratch\nCOPY --from=b /a /a\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, model := range []Model{project.model(), {Seconds: seconds}} {
 			file := parse(text)

@@ -36,7 +36,7 @@ func (m *mount) flag() string {
 func (m *Model) mounts(file *dockerfile.File, i int, all []effects.Effects) (list []mount) {
 	for r, in := range file.Stages[i].Instructions {
 		for _, c := range all[r].Calls {
-			if c.Cache == nil || !sharesWith(in, c.Cache.Dir) {
+			if c.Cache == nil || !sharesWith(in, all[r].Cwd, c.Cache.Dir) {
 				continue
 			}
 			k := slices.IndexFunc(list, func(o mount) bool { return o.Cache == *c.Cache })
@@ -117,13 +117,19 @@ func (o *mount) allowed(stage *dockerfile.Stage, all []effects.Effects, first in
 }
 
 // sharesWith reports whether a RUN's own flags leave room for a mount at dir.
-func sharesWith(in *dockerfile.Instruction, dir string) bool {
+func sharesWith(in *dockerfile.Instruction, cwd, dir string) bool {
 	run, ok := in.Command.(*instructions.RunCommand)
 	if !ok || !in.MountsRead || in.Keyword.Span.Len() != len("RUN") || slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text != "mount" }) {
 		return false
 	}
 	return !slices.ContainsFunc(instructions.GetMounts(run), func(m *instructions.Mount) bool {
-		return m.Target == "" && m.Type != instructions.MountTypeSSH && m.Type != instructions.MountTypeSecret || inside(m.Target, dir)
+		switch {
+		case m.Target == "" && (m.Type == instructions.MountTypeSSH || m.Type == instructions.MountTypeSecret):
+			return false
+		case path.IsAbs(m.Target):
+			return inside(m.Target, dir)
+		}
+		return m.Target == "" || cwd == "" || inside(path.Join(cwd, m.Target), dir)
 	})
 }
 

@@ -27,6 +27,8 @@ func TestMountsWhere(t *testing.T) {
 		{"a variable for the image", "golang:1.24", "${BASE}", false},
 		{"a mount that is there", "RUN CGO", "RUN --mount=type=cache,target=/root/.cache CGO", false},
 		{"another mount", "RUN CGO", "RUN --mount=type=cache,target=/go/pkg/mod CGO", true},
+		{"the context in a mount", "RUN CGO", "RUN --mount=target=. CGO", true},
+		{"a mount around it", "RUN CGO", "RUN --mount=type=tmpfs,target=/root CGO", false},
 		{"no network", "RUN CGO", "RUN --network=none CGO", false},
 		{"root by number", "WORKDIR", "USER 0\nWORKDIR", true},
 		{"a user of unknown name", "WORKDIR", "USER $U\nWORKDIR", false},
