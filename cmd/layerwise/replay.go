@@ -83,6 +83,9 @@ func newReplay() *cobra.Command {
 			defer stop()
 			r, err := replayFile(ctx, file, o, cmd.ErrOrStderr())
 			if err != nil {
+				if progress := progressOn(cmd.ErrOrStderr()); progress != nil {
+					progress(0, 0) // no half of it before the error
+				}
 				return err
 			}
 			switch o.format {
