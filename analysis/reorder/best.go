@@ -545,7 +545,10 @@ func short(text string) string {
 func command(in *dockerfile.Instruction) string {
 	text := ""
 	for _, doc := range in.Node.Heredocs {
-		text += strings.ReplaceAll(strings.TrimSpace(doc.Content), "\n", " ; ")
+		for line := range strings.Lines(doc.Content) {
+			line, _, _ = strings.Cut(" "+line, " #")
+			text += line + " ; "
+		}
 	}
 	if text == "" {
 		for _, a := range in.Args {

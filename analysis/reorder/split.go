@@ -311,12 +311,12 @@ func cutRun(file *dockerfile.File, in *dockerfile.Instruction, e *effects.Effect
 	if doc { // it is cut between lines
 		below := func(offset int) int { return file.Text.LineStart(file.Text.LineAt(offset) + 1) }
 		if options {
-			if from = below(end(0)); strings.TrimSpace(slice(text.Start, start(0))) != "" || start(1) < from {
+			if from = below(end(0)); strings.TrimSpace(slice(text.Start, start(0))) != "" || !newLine.MatchString(slice(end(0), start(1))) {
 				return "", nil, false
 			}
 		}
 		to := below(end(parts - 1))
-		if start(parts) < to {
+		if !newLine.MatchString(slice(end(parts-1), start(parts))) {
 			return "", nil, false
 		}
 		return slice(in.Keyword.Span.Start, to) + slice(in.Heredocs[0].Terminator.Start, in.Span.End), []source.Span{{Start: from, End: to}}, true
@@ -350,6 +350,9 @@ func cutRun(file *dockerfile.File, in *dockerfile.Instruction, e *effects.Effect
 	gone = append(gone, source.Span{Start: from, End: to})
 	return slice(in.Keyword.Span.Start, end(parts-1)), gone, true
 }
+
+// newLine finds what stands between two commands of which neither goes on in the line of the other: comments at most.
+var newLine = regexp.MustCompile(`^[ \t]*;?[ \t]*(#[^\n]*)?\r?\n([ \t]*(#[^\n]*)?\r?\n)*[ \t]*$`)
 
 // operatorIn finds the operator, with the blanks behind it, between two commands, where comments may stand, too.
 func operatorIn(between string) (source.Span, bool) {
