@@ -122,7 +122,7 @@ func (r *reader) statement(stmt *syntax.Stmt, last bool) []Part {
 	}
 	part := Part{Start: int(stmt.Pos().Offset()), End: int(stmt.End().Offset())}
 	call, simple := stmt.Cmd.(*syntax.CallExpr)
-	simple = simple && len(call.Args) > 0 && !stmt.Negated
+	simple = simple && len(call.Args) > 0 && !stmt.Negated && !stmt.Background && !stmt.Coprocess && !stmt.Disown
 	if simple && stmt.Semicolon.IsValid() {
 		part.End = int(stmt.Semicolon.Offset())
 	}

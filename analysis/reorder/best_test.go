@@ -250,6 +250,8 @@ func order(text string) (list []string) {
 // A file with the instructions of many, in any order and half written, never makes it panic or lose anything.
 func FuzzBest(f *testing.F) {
 	f.Add("FROM node\nWORKDIR /app\nCOPY . .\nRUN npm ci && npm run build\nCOPY --from=0 /a /b\n")
+	f.Add("FROM node AS x\nWORKDIR /app\nCOPY . .\nRUN set -eux \\\n # a\n && apt-get update; apt-get install x; \\\n # b\n npm ci \\\n && npm run build\nFROM x\n")
+	f.Add("FROM node AS x\nWORKDIR /app\nCOPY . .\nRUN <<-EOF\n\tset -e # a\n\tnpm ci; # b\n\n\tnpm run build\n\tEOF\nFROM x\n")
 	f.Add("# escape=`\r\nFROM a\r\nCOPY . /x\r\nRUN pip install -r /x/requirements.txt `\r\n && make")
 	f.Add("FROM golang AS b\nENV X=' '\nCOPY . .\nRUN $X; [] \nRUN []\nRUN CGO_ENABLED=0 go build -o \"$Y\" && cd /x && $(go) > a\nRUN --mount=target=. go vet\nFROM scratch\nCOPY --from=b /a /a\n")
 	f.Fuzz(func(t *testing.T, text string) {

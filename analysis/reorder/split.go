@@ -348,6 +348,11 @@ func cutRun(file *dockerfile.File, in *dockerfile.Instruction, e *effects.Effect
 		to = end(parts-1) + operator.End
 	}
 	gone = append(gone, source.Span{Start: from, End: to})
+	for i, span := range gone {
+		if span.End < span.Start || i > 0 && span.Start < gone[i-1].End {
+			return "", nil, false
+		}
+	}
 	return slice(in.Keyword.Span.Start, end(parts-1)), gone, true
 }
 
