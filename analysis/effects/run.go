@@ -124,7 +124,7 @@ func (r *reader) statement(stmt *syntax.Stmt, last bool) []Part {
 	call, simple := stmt.Cmd.(*syntax.CallExpr)
 	simple = simple && len(call.Args) > 0 && !stmt.Negated && !stmt.Background && !stmt.Coprocess && !stmt.Disown
 	if simple && stmt.Semicolon.IsValid() {
-		part.End = int(stmt.Semicolon.Offset())
+		part.End = len(strings.TrimRight(r.script[:stmt.Semicolon.Offset()], " \t\r\n"))
 	}
 	if simple && !r.begun && r.options(call) && len(stmt.Redirs) == 0 {
 		r.begun, part.Options = true, true

@@ -303,6 +303,9 @@ func cutRun(file *dockerfile.File, in *dockerfile.Instruction, e *effects.Effect
 	if !ok {
 		return "", nil, false
 	}
+	if slices.ContainsFunc(e.Parts, func(p effects.Part) bool { return p.End <= p.Start || at[p.Start] < 0 || at[p.End-1] < 0 }) {
+		return "", nil, false
+	}
 	start := func(part int) int { return at[e.Parts[part].Start] }
 	end := func(part int) int { return at[e.Parts[part].End-1] + 1 }
 	slice := func(from, to int) string { return file.Text.Slice(source.Span{Start: from, End: to}) }
@@ -372,7 +375,7 @@ func operatorIn(between string) (source.Span, bool) {
 	return source.Span{}, false
 }
 
-// align gives for each byte of a script, but white space, where it stands in the file: continuation lines and comments among them are
+// align gives for each byte of a script where it stands in the file, -1 for white space: continuation lines and comments among them are
 // no part of a script that is no heredoc.
 func align(file *dockerfile.File, text source.Span, script string, heredoc bool) (at []int, ok bool) {
 	raw := file.Text.Slice(text)
@@ -380,7 +383,7 @@ func align(file *dockerfile.File, text source.Span, script string, heredoc bool)
 	j := 0
 	blank := func(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
 	for i := range len(script) {
-		if blank(script[i]) {
+		if at[i] = -1; blank(script[i]) {
 			continue
 		}
 		for j < len(raw) {
