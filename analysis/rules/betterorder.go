@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -51,6 +52,15 @@ func (p *pass) reordered(in *dockerfile.Instruction) bool {
 			from, to = min(from, e.Span.Start), max(to, e.Span.End)
 		}
 		return from <= in.Span.Start && in.Span.End <= to
+	})
+}
+
+// mounted reports whether a better order gives the instruction a mount.
+func (p *pass) mounted(in *dockerfile.Instruction) bool {
+	return slices.ContainsFunc(p.betterOrders(), func(o Order) bool {
+		return slices.ContainsFunc(o.Edits, func(e source.Edit) bool {
+			return e.Span.Start == in.Keyword.Span.End && strings.HasPrefix(e.NewText, " --mount=")
+		})
 	})
 }
 

@@ -43,7 +43,7 @@ func checkMissingCacheMount(p *pass) {
 			s.user = in.Args[0].Text
 		}
 		run := p.shellRuns()[in]
-		if run == nil || hasCacheMount(in) {
+		if run == nil || hasCacheMount(in) || p.mounted(in) {
 			return s
 		}
 		downloads := run.downloads()
