@@ -62,7 +62,11 @@ func rewritesOf(ctx context.Context, file *dockerfile.File, engine cachemodel.En
 	if w == nil {
 		return nil
 	}
-	model := proposals.Model(w.context, w.dir, file, w.commits, w.build, replay.Costs{})
+	var targets []string
+	for _, c := range w.choices {
+		targets = append(targets, c.Target)
+	}
+	model := proposals.Model(w.context, w.dir, file, w.commits, w.build, targets, replay.Costs{})
 	return reorder.Best(ctx, file, model, least)
 }
 

@@ -96,7 +96,7 @@ func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, stages 
 	}
 	var chosen []split
 	if least == Known {
-		chosen = splits(file, stage, all, m.Context, i == len(file.Stages)-1)
+		chosen = splits(file, stage, all, m.Context, m.target(file, i))
 	}
 	best, ok := solve(chosen)
 	if !ok && len(chosen) > 0 {

@@ -23,8 +23,15 @@ type Model struct {
 	Changes func(sources, exclude []string) []uint64
 	// Seconds is what an instruction takes.
 	Seconds func(*dockerfile.Instruction) float64
+	// Targets are the names of stages that are built for their own images, besides the last one.
+	Targets []string
 	given   []mount // the cache mounts that the stage at hand gets
 	// Deadline and such come by way of the context that Best is given.
+}
+
+// target reports whether stage j is built for its own image.
+func (m *Model) target(file *dockerfile.File, j int) bool {
+	return j == len(file.Stages)-1 || file.Stages[j].Name != "" && slices.ContainsFunc(m.Targets, func(t string) bool { return strings.EqualFold(t, file.Stages[j].Name) })
 }
 
 // priorBuilds is how many builds the prior stands for.

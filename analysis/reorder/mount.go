@@ -54,7 +54,7 @@ func (m *Model) mounts(file *dockerfile.File, i int, all []effects.Effects) (lis
 	}
 	above, family := bases(file, i), derived(file, i)
 	for _, j := range family {
-		if j == len(file.Stages)-1 || !used(file, j) || slices.ContainsFunc(file.Stages[j].Instructions, func(in *dockerfile.Instruction) bool {
+		if m.target(file, j) || !used(file, j) || slices.ContainsFunc(file.Stages[j].Instructions, func(in *dockerfile.Instruction) bool {
 			return slices.Contains([]string{"ONBUILD", "CMD", "ENTRYPOINT"}, in.Meant) // it may well be a target
 		}) {
 			return nil

@@ -101,6 +101,19 @@ func (o buildFileOptions) entry(ctx context.Context, path string, last func() st
 	return nil, nil, fmt.Errorf("the %s builds %s", other.Title(), relative(other.Dockerfile))
 }
 
+// targets are the stages that the project's build files build of a Dockerfile.
+func targets(ctx context.Context, path string) (names []string) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil
+	}
+	projects, _ := buildfiles.Find(ctx, projectRoot(filepath.Dir(path)), path, buildfiles.Options{Env: os.Environ()})
+	for _, c := range buildfiles.Choices(projects, path) {
+		names = append(names, c.Target)
+	}
+	return names
+}
+
 func entryFlag(e *buildfiles.Entry) string {
 	if e.Kind == buildfiles.Bake {
 		return "--bake " + e.Name

@@ -77,7 +77,7 @@ func newReorder() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			r, err := reorderFile(ctx, path, reorderOptions{reorder.Engine(engine), builder.context, history, reorder.Grade(grade), progressOn(cmd.ErrOrStderr())})
+			r, err := reorderFile(ctx, path, reorderOptions{reorder.Engine(engine), builder.context, builder.target, history, reorder.Grade(grade), progressOn(cmd.ErrOrStderr())})
 			if err != nil {
 				return interrupted(err)
 			}
@@ -133,6 +133,7 @@ type reordering struct {
 type reorderOptions struct {
 	engine   reorder.Engine
 	context  string // "" is the Dockerfile's folder
+	target   string // a stage that is built besides those that build files name; "" is the last
 	history  int    // commits
 	grade    reorder.Grade
 	progress func(done, total int)
@@ -182,7 +183,7 @@ func reorderModel(ctx context.Context, file *dockerfile.File, path string, o reo
 			history = nil // no repository, or too young a one
 		}
 	}
-	return proposals.Model(dir.Tree(), o.context, file, history, cachemodel.Settings{}, recordedCosts(path)), nil
+	return proposals.Model(dir.Tree(), o.context, file, history, cachemodel.Settings{Target: o.target}, targets(ctx, path), recordedCosts(path)), nil
 }
 
 // betterOrders finds for check what reorder offers for BuildKit. The history is read only where anything is gained without one.

@@ -44,7 +44,7 @@ func (b *imageBuilder) register(cmd *cobra.Command) {
 	f.StringVar(&b.address, "buildkit", "", "with --verify: the BuildKit daemon's address, such as unix:///run/buildkit/buildkitd.sock or tcp://HOST:PORT (default: BUILDKIT_HOST)")
 	f.StringVar(&b.builder, "builder", "", "with --verify: the builder of buildx (default: BUILDX_BUILDER, or its current one)")
 	f.StringVar(&b.context, "context", "", "the build context (default: the Dockerfile's folder)")
-	f.StringVar(&b.target, "target", "", "with --verify: the stage to build (default: the last)")
+	f.StringVar(&b.target, "target", "", "the stage to build (default: the last)")
 	f.StringVar(&b.platform, "platform", "", "with --verify: the platform to build for (default: the builder's own)")
 	f.StringArrayVar(&b.args, "build-arg", nil, "with --verify: a build argument, KEY=VALUE, or KEY for the environment's value")
 	f.StringArrayVar(&b.contexts, "build-context", nil, "with --verify: a named context, NAME=DIRECTORY or NAME=docker-image://IMAGE")

@@ -53,9 +53,10 @@ func (p Project) Read(file string) ([]byte, bool) {
 	return content, err == nil
 }
 
-// Model is what is known of how a file is built. tree may be nil, as may history: then a prior stands in for it.
-func Model(tree *buildcontext.Tree, root string, file *dockerfile.File, history *replay.History, s cachemodel.Settings, costs replay.Costs) reorder.Model {
-	m := reorder.Model{Seconds: costs.Seconds}
+// Model is what is known of how a file is built, with targets that are built at other times. tree may be nil, as may history: then a
+// prior stands in for it.
+func Model(tree *buildcontext.Tree, root string, file *dockerfile.File, history *replay.History, s cachemodel.Settings, targets []string, costs replay.Costs) reorder.Model {
+	m := reorder.Model{Seconds: costs.Seconds, Targets: append([]string{s.Target}, targets...)}
 	if tree != nil {
 		m.Context = Project{tree, root}
 	}
