@@ -12,6 +12,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/layerwise/layerwise/cachemodel/replay"
 	"github.com/layerwise/layerwise/server/project"
@@ -62,11 +63,7 @@ func rewritesOf(ctx context.Context, file *dockerfile.File, engine cachemodel.En
 	if w == nil {
 		return nil
 	}
-	var targets []string
-	for _, c := range w.choices {
-		targets = append(targets, c.Target)
-	}
-	model := proposals.Model(w.context, w.dir, file, w.commits, w.build, targets, replay.Costs{})
+	model := proposals.Model(w.context, w.dir, file, w.commits, w.build, buildfiles.Targets(w.choices), replay.Costs{})
 	return reorder.Best(ctx, file, model, least)
 }
 

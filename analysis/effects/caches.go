@@ -106,7 +106,7 @@ func goCache(c Call) (*Cache, string) {
 		dir, ok = c.below("XDG_CACHE_HOME", home, "go-build")
 		ok = ok && known
 	}
-	if !ok || c.cwd == "/" || overlap(c.cwd, dir) {
+	if !ok || c.cwd == "/" || Nested(c.cwd, dir) {
 		return nil, "go"
 	}
 	return &Cache{Tool: "go", Dir: dir, Name: "Go's build cache", Holds: "go build compiles", Found: "compiled before", Fact: "go build does the same with its build cache full, empty or old, where no C is compiled and a file that changes gets another time or size"}, "go"
@@ -139,7 +139,7 @@ func npmCache(s *state, c Call) (*Cache, string) {
 	}
 	home, known := c.below("HOME", "/root", ".npm")
 	dir, ok := c.below("npm_config_cache", home, "_cacache")
-	if !ok || !known || overlap(at.cwd, dir) {
+	if !ok || !known || Nested(at.cwd, dir) {
 		return nil, "npm"
 	}
 	return &Cache{Tool: "npm", Name: "npm's packages", Dir: dir, Holds: "npm downloads", Found: "downloaded before", Fact: "npm takes a package from its cache only where it has the digest that package-lock.json gives"}, "npm"
@@ -206,7 +206,7 @@ func yarnCache(s *state, c Call) (*Cache, string) {
 		return nil, "yarn"
 	}
 	dir, ok := c.below("YARN_CACHE_FOLDER", "/usr/local/share/.cache/yarn", "")
-	if !ok || overlap(at.cwd, dir) {
+	if !ok || Nested(at.cwd, dir) {
 		return nil, "yarn"
 	}
 	return &Cache{Tool: "yarn", Name: "yarn's packages", Dir: dir, Holds: "yarn downloads", Found: "downloaded before", Locked: true, Fact: "yarn 1 takes a package from its cache only where it has the digest that yarn.lock gives"}, "yarn"

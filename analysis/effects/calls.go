@@ -6,30 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// calls gives all simple commands of a RUN. It is nil where there may be others, or where the shell does what is not followed.
-func (s *state) calls(c *instructions.RunCommand) []Call {
-	script := strings.Join(c.CmdLine, " ")
-	switch {
-	case len(c.CmdLine) == 0:
-		return nil
-	case !c.PrependShell:
-		return []Call{s.known(Call{Args: c.CmdLine}, nil)}
-	case len(c.Files) == 1 && strings.TrimSpace(script) == "<<"+c.Files[0].Name && !strings.HasPrefix(c.Files[0].Data, "#!"):
-		script = c.Files[0].Data
-	case len(c.Files) > 0:
-		return nil
-	}
-	if s.shell != nil && !slices.Contains([]string{"sh", "bash", "ash", "dash"}, path.Base(s.shell[0])) {
-		return nil
-	}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(script), "")
-	if err != nil {
-		return nil
-	}
+// calls gives all simple commands of a script. It is nil where there may be others, or where the shell does what is not followed.
+func (s *state) calls(file *syntax.File) []Call {
 	l := &lister{reader: reader{state: s, cwd: s.cwd, local: map[string]string{}}, follows: true}
 	syntax.Walk(file, l.forget)
 	syntax.Walk(file, l.visit)
@@ -205,7 +186,7 @@ func (r *reader) words(e *Effects, w *syntax.Word) (text string, loose bool) {
 func (c *Call) Touches(dir string) bool {
 	for _, a := range c.Args {
 		for _, word := range strings.FieldsFunc(a, func(r rune) bool { return strings.ContainsRune("=:,\"' ", r) }) {
-			if strings.HasPrefix(word, "~") || path.IsAbs(word) && overlap(upToGlob(path.Clean(word)), dir) {
+			if strings.HasPrefix(word, "~") || path.IsAbs(word) && Nested(upToGlob(path.Clean(word)), dir) {
 				return true
 			}
 		}
@@ -216,7 +197,8 @@ func (c *Call) Touches(dir string) bool {
 	return !c.Does.manager && (clash([]string{tree(dir)}, c.Does.Reads) || clash([]string{tree(dir)}, c.Does.Writes))
 }
 
-// overlap reports whether one of two directories lies in the other, or is it.
-func overlap(a, b string) bool {
-	return strings.HasPrefix(tree(a), tree(b)) || strings.HasPrefix(tree(b), tree(a))
+// Nested reports whether one of two directories lies in the other, or is it.
+func Nested(a, b string) bool {
+	a, b = tree(path.Clean("/"+a)), tree(path.Clean("/"+b))
+	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
 }

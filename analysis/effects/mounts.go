@@ -105,7 +105,7 @@ func (s *state) unmount(e *Effects, m mounting) {
 
 // looked notes that a file of the image was looked for, and perhaps where it is not known what is there.
 func (s *state) looked(file string) {
-	if slices.ContainsFunc(s.hidden, func(dir string) bool { return overlap(dir, file) }) {
+	if slices.ContainsFunc(s.hidden, func(dir string) bool { return Nested(dir, file) }) {
 		s.missed = true
 	}
 }

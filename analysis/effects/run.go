@@ -37,28 +37,20 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 		e.opaque()
 		return
 	}
-	e.Calls = s.calls(c)
-	script := strings.Join(c.CmdLine, " ")
-	switch {
-	case !c.PrependShell:
+	if !c.PrependShell {
+		if len(c.CmdLine) > 0 {
+			e.Calls = []Call{s.known(Call{Args: c.CmdLine}, nil)}
+		}
 		e.Merge(s.call(Call{Args: c.CmdLine}, nil))
 		return
-	case len(c.Files) > 1 || len(c.Files) == 1 && (strings.HasPrefix(c.Files[0].Data, "#!") || strings.TrimSpace(script) != "<<"+c.Files[0].Name):
-		e.opaque()
-		return
-	case len(c.Files) == 1:
-		script = c.Files[0].Data
 	}
 	e.Reads = append(e.Reads, "shell")
-	if s.shell != nil && !slices.Contains([]string{"sh", "bash", "ash", "dash"}, path.Base(s.shell[0])) {
+	script, file := s.script(c)
+	if file == nil {
 		e.opaque()
 		return
 	}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(script), "")
-	if err != nil {
-		e.opaque()
-		return
-	}
+	e.Calls = s.calls(file)
 	r := &reader{state: s, cwd: s.cwd, script: script, local: map[string]string{}, stops: len(s.shell) > 1 && exitsOnError(s.shell[1:])}
 	var parts []Part
 	for i, stmt := range file.Stmts {
@@ -75,6 +67,25 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 			e.Directory = p.Directory
 		}
 	}
+}
+
+// script gives what the shell of a RUN gets. It is nil where that is no shell of the known sort, or goes to another program.
+func (s *state) script(c *instructions.RunCommand) (text string, file *syntax.File) {
+	text = strings.Join(c.CmdLine, " ")
+	switch {
+	case len(c.Files) > 1 || len(c.Files) == 1 && (strings.HasPrefix(c.Files[0].Data, "#!") || strings.TrimSpace(text) != "<<"+c.Files[0].Name):
+		return "", nil
+	case len(c.Files) == 1:
+		text = c.Files[0].Data
+	}
+	if s.shell != nil && !slices.Contains([]string{"sh", "bash", "ash", "dash"}, path.Base(s.shell[0])) {
+		return "", nil
+	}
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+	if err != nil {
+		return "", nil
+	}
+	return text, file
 }
 
 // Merge takes over what a command does.

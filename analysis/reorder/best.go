@@ -32,9 +32,14 @@ func Best(ctx context.Context, file *dockerfile.File, model Model, least Grade) 
 		if ctx.Err() != nil {
 			return nil
 		}
-		rewrite, ok := model.order(ctx, file, i, stages, least)
+		stage := file.Stages[i]
+		if len(stage.Instructions) < 3 || len(stage.Instructions) > maxItems || !separate(file, stage) {
+			continue
+		}
+		all := effects.Stage(file, stage, bases(file, i), model.Context)
+		rewrite, ok := model.order(ctx, file, i, all, stages, least)
 		if least == Known {
-			rewrite, ok = model.mount(ctx, file, i, stages, rewrite, ok)
+			rewrite, ok = model.mount(ctx, file, i, all, stages, rewrite, ok)
 		}
 		if !ok {
 			continue
@@ -70,18 +75,12 @@ type plan struct {
 }
 
 // order is the best rewrite of stage i, with the mounts that are given.
-func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, stages []builds, least Grade) (Rewrite, bool) {
+func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []effects.Effects, stages []builds, least Grade) (Rewrite, bool) {
 	stage := file.Stages[i]
-	if len(stage.Instructions) < 3 || len(stage.Instructions) > maxItems || !separate(file, stage) {
-		return Rewrite{}, false
-	}
-	all := effects.Stage(file, stage, bases(file, i), m.Context)
 	above := m.base(file, i, stages)
 	bare := *m
 	bare.given = nil
-	now := bare.plan(file, stage, all, nil, stages, least)
-	now.order = identity(len(now.items))
-	now.cost, now.runs = costOf(now.items, now.order, above)
+	now := bare.inPlace(file, stage, all, stages, least)
 
 	solve := func(chosen []split) (plan, bool) {
 		p := m.plan(file, stage, all, chosen, stages, least)
@@ -133,6 +132,14 @@ func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, stages 
 		}
 	}
 	return whole, true
+}
+
+// inPlace is a stage in the order that it has, with the mounts that are given.
+func (m *Model) inPlace(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, stages []builds, least Grade) plan {
+	p := m.plan(file, stage, all, nil, stages, least)
+	p.order = identity(len(p.items))
+	p.cost, p.runs = costOf(p.items, p.order, m.base(file, stage.Index, stages))
+	return p
 }
 
 // gains reports whether a plan saves enough to be offered.

@@ -127,16 +127,10 @@ func sharesWith(in *dockerfile.Instruction, cwd, dir string) bool {
 		case m.Target == "" && (m.Type == instructions.MountTypeSSH || m.Type == instructions.MountTypeSecret):
 			return false
 		case path.IsAbs(m.Target):
-			return inside(m.Target, dir)
+			return effects.Nested(m.Target, dir)
 		}
-		return m.Target == "" || cwd == "" || inside(path.Join(cwd, m.Target), dir)
+		return m.Target == "" || cwd == "" || effects.Nested(path.Join(cwd, m.Target), dir)
 	})
-}
-
-// inside reports whether one of two paths lies in the other.
-func inside(a, b string) bool {
-	a, b = strings.TrimSuffix(path.Clean("/"+a), "/")+"/", strings.TrimSuffix(path.Clean("/"+b), "/")+"/"
-	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
 }
 
 var oldSyntax = regexp.MustCompile(`^(docker\.io/)?docker/dockerfile(-upstream)?:1([.-](0|1)([.-].*)?|-experimental)$`)
@@ -252,7 +246,7 @@ func taken(file *dockerfile.File, stages []int, dir string) bool {
 			if n := strings.IndexAny(p, `*?[\$"'`); n >= 0 {
 				p = path.Dir("/" + p[:n] + "x")
 			}
-			return inside(p, dir)
+			return effects.Nested(p, dir)
 		})
 	})
 }
@@ -344,14 +338,13 @@ func (p *plan) lineOf(of int) int {
 func inSeconds(millis int64) string { return fmt.Sprintf("%.0f", float64(millis)/1000) }
 
 // mount is the best rewrite of stage i with cache mounts, of which the one without them and each of them are parts.
-func (m *Model) mount(ctx context.Context, file *dockerfile.File, i int, stages []builds, moves Rewrite, moved bool) (Rewrite, bool) {
+func (m *Model) mount(ctx context.Context, file *dockerfile.File, i int, all []effects.Effects, stages []builds, moves Rewrite, moved bool) (Rewrite, bool) {
 	stage := file.Stages[i]
-	all := effects.Stage(file, stage, bases(file, i), m.Context)
 	with := *m
 	if with.given = m.mounts(file, i, all); len(with.given) == 0 {
 		return moves, moved
 	}
-	whole, ok := with.order(ctx, file, i, stages, Known)
+	whole, ok := with.order(ctx, file, i, all, stages, Known)
 	if !ok {
 		return moves, moved
 	}
@@ -360,16 +353,11 @@ func (m *Model) mount(ctx context.Context, file *dockerfile.File, i int, stages 
 		parts = append(moves.Parts, moves)
 		parts[len(parts)-1].Parts = nil
 	}
-	above := m.base(file, i, stages)
-	now := m.plan(file, stage, all, nil, stages, Known)
-	now.order = identity(len(now.items))
-	now.cost, now.runs = costOf(now.items, now.order, above)
+	now := m.inPlace(file, stage, all, stages, Known)
 	for _, o := range with.given {
 		only := *m
 		only.given = []mount{o}
-		p := only.plan(file, stage, all, nil, stages, Known)
-		p.order = now.order
-		p.cost, p.runs = costOf(p.items, p.order, above)
+		p := only.inPlace(file, stage, all, stages, Known)
 		if part, ok := m.rewrite(file, stage, &now, &p); ok && gains(&now, &p) {
 			parts = append(parts, part)
 		}

@@ -123,6 +123,14 @@ func Choices(projects []*Project, dockerfile string) []Choice {
 	return out
 }
 
+// Targets are the stages that choices build; "" is the last one.
+func Targets(choices []Choice) (names []string) {
+	for _, c := range choices {
+		names = append(names, c.Target)
+	}
+	return names
+}
+
 // Choice is an entry, with those that have the same settings.
 type Choice struct {
 	Entry

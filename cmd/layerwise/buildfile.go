@@ -102,16 +102,13 @@ func (o buildFileOptions) entry(ctx context.Context, path string, last func() st
 }
 
 // targets are the stages that the project's build files build of a Dockerfile.
-func targets(ctx context.Context, path string) (names []string) {
+func targets(ctx context.Context, path string) []string {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil
 	}
 	projects, _ := buildfiles.Find(ctx, projectRoot(filepath.Dir(path)), path, buildfiles.Options{Env: os.Environ()})
-	for _, c := range buildfiles.Choices(projects, path) {
-		names = append(names, c.Target)
-	}
-	return names
+	return buildfiles.Targets(buildfiles.Choices(projects, path))
 }
 
 func entryFlag(e *buildfiles.Entry) string {
