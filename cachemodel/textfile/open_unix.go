@@ -1,0 +1,8 @@
+//go:build unix
+
+package textfile
+
+import "syscall"
+
+// nonBlocking lets a named pipe be opened although nobody writes to it, and a terminal without becoming its owner.
+const nonBlocking = syscall.O_NONBLOCK | syscall.O_NOCTTY
