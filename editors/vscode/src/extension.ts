@@ -13,6 +13,20 @@ import { Statuses } from "./statuses";
 
 let client: LanguageClient | undefined;
 
+/**
+ * What the server is told of. Compose and bake files go by their names, whatever language the editor takes them for:
+ * yaml, dockercompose, hcl, dockerbake, json or plain text. A pattern cannot hold braces within braces.
+ */
+const documents = [
+	{ language: "dockerfile", scheme: "file" },
+	{ language: "dockerfile", scheme: "untitled" },
+	{ language: "dockercompose", scheme: "file" },
+	{ language: "dockerbake", scheme: "file" },
+	{ scheme: "file", pattern: "**/{compose,docker-compose}*.{yaml,yml}" },
+	{ scheme: "file", pattern: "**/docker-bake*.{hcl,json}" },
+	{ scheme: "file", pattern: "**/*.bake.{hcl,json}" },
+];
+
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
 	const output = vscode.window.createOutputChannel("Layerwise");
 	const statuses = new Statuses();
@@ -27,15 +41,12 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 		"Layerwise",
 		async () => run(findServer(context), output),
 		{
-			documentSelector: [
-				{ language: "dockerfile", scheme: "file" },
-				{ language: "dockerfile", scheme: "untitled" },
-				{ language: "dockercompose", scheme: "file" },
-				{ language: "dockerbake", scheme: "file" },
-				{ scheme: "file", pattern: "**/{compose,docker-compose}*.{yaml,yml}" },
-				{ scheme: "file", pattern: "**/{docker-bake*.{hcl,json},*.bake.hcl}" },
-			],
-			initializationOptions: { cacheStatus: true, suggestCommand: "editor.action.triggerSuggest" },
+			documentSelector: documents,
+			initializationOptions: () => ({
+				cacheStatus: true,
+				suggestCommand: "editor.action.triggerSuggest",
+				trusted: vscode.workspace.isTrusted,
+			}),
 			outputChannel: output,
 			middleware: { ...withoutTicks(statuses), ...withChoices(() => client, front) },
 		},
@@ -65,6 +76,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 		vscode.commands.registerCommand("layerwise.showReordering", () => own.isRunning() && front.document && showReordering(own, front.document, reordered)),
 		vscode.commands.registerCommand("layerwise.restart", restart),
 		vscode.commands.registerCommand("layerwise.showOutput", () => output.show()),
+		// What a folder may not make the server do until the user trusts it is decided at the server's start.
+		vscode.workspace.onDidGrantWorkspaceTrust(restart),
 		vscode.workspace.onDidChangeConfiguration((e) => e.affectsConfiguration("layerwise.server.path") && restartSoon()),
 		{ dispose: () => clearTimeout(timer) },
 	);

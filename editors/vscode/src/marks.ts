@@ -3,7 +3,7 @@ import { InlayHintsMiddleware } from "vscode-languageclient/node";
 import { Step } from "./protocol";
 import { Statuses } from "./statuses";
 
-const kinds = ["cached", "rebuilt", "uncertain"] as const;
+const kinds = ["cached", "rebuilt", "uncertain", "fails"] as const;
 type Kind = (typeof kinds)[number];
 
 /** The mark of a step; undefined for what makes no layer or is not built. */
@@ -13,6 +13,8 @@ export function kindOf(step: Step): Kind | undefined {
 			return "cached";
 		case "rebuilt":
 			return step.certain ? "rebuilt" : "uncertain";
+		case "fails":
+			return "fails";
 		default:
 			return undefined;
 	}

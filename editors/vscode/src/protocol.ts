@@ -8,13 +8,15 @@ export interface Step {
 	instruction: string;
 	/** The instruction on one line. */
 	text: string;
-	status: "cached" | "rebuilt" | "config" | "skipped" | "unknown";
+	status: "cached" | "rebuilt" | "config" | "skipped" | "unknown" | "fails";
 	/** False where the verdict hangs on something that no static tool can know. */
 	certain: boolean;
 	/** Why it is rebuilt; "follows" where only the line above is the reason. */
 	cause?: { kind: string; line: number; detail: string };
-	/** An assumption or remark. */
+	/** A remark. */
 	detail?: string;
+	/** Sentences: what the mark rests on. */
+	assuming?: string[];
 	/** How long the step took and what its layer adds, where a record knows. */
 	seconds?: number;
 	bytes?: number;
@@ -30,10 +32,12 @@ export interface CacheStatus {
 	engine: string;
 	target: string;
 	baselineLabel: string;
+	/** A sentence: what nobody knows of the baseline, such as that HEAD was built here; absent where a builder is known. */
+	assumed?: string;
 	/** Sentences for people: what was not found and what was used instead. */
 	notes?: string[];
 	steps: Step[];
-	summary: { cached: number; rebuilt: number; config: number; skipped: number; unknown: number; seconds?: number };
+	summary: { cached: number; rebuilt: number; config: number; skipped: number; unknown: number; fails?: number; seconds?: number };
 }
 
 export const cacheStatus = new NotificationType<CacheStatus>("layerwise/cacheStatus");

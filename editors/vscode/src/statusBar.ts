@@ -5,7 +5,7 @@ import { Statuses } from "./statuses";
 
 /** Shows the counts and the baseline of the Dockerfile in front. */
 export function showStatusBar(context: vscode.ExtensionContext, front: Front, statuses: Statuses): void {
-	const item = vscode.window.createStatusBarItem("layerwise.status", vscode.StatusBarAlignment.Left, 1);
+	const item = vscode.window.createStatusBarItem("layerwise.status", vscode.StatusBarAlignment.Right, 99);
 	item.name = "Layerwise";
 	item.command = "layerwise.selectBaseline";
 
@@ -24,31 +24,38 @@ export function showStatusBar(context: vscode.ExtensionContext, front: Front, st
 	context.subscriptions.push(item, statuses.onDidChange(update), front.onDidChange(update));
 }
 
-function headline({ state, summary, baselineLabel }: CacheStatus): string {
+function headline({ state, steps, summary, baselineLabel, assumed }: CacheStatus): string {
 	if (state === "pending") {
 		return "Layerwise reads…";
 	}
-	const time = summary.seconds ? ` · about ${Math.ceil(summary.seconds)} s` : "";
-	return `${summary.cached} of ${summary.cached + summary.rebuilt} cached${time} · ${baselineLabel}`;
+	const failing = steps.find((step) => step.status === "fails");
+	const counts = failing ? `fails at line ${failing.line}` : `${summary.cached}/${summary.cached + summary.rebuilt} cached`;
+	return `${counts} · ${baselineLabel}${assumed ? ", assumed" : ""}`;
 }
 
 /** How many first reasons are listed. */
 const mostReasons = 5;
 
-function details({ engine, target, baselineLabel, notes, steps }: CacheStatus): vscode.MarkdownString {
+function details({ engine, target, baselineLabel, assumed, notes, steps, summary }: CacheStatus): vscode.MarkdownString {
 	const text = new vscode.MarkdownString("", true);
 	text.isTrusted = { enabledCommands: ["layerwise.selectBaseline", "layerwise.showReordering", "layerwise.showOutput"] };
+	const failing = steps.filter((step) => step.status === "fails");
+	for (const step of failing.slice(0, 1)) {
+		text.appendMarkdown(`**The next build fails at line ${step.line}**\n\n`).appendText(step.cause?.detail ?? "").appendMarkdown("\n\n");
+	}
 	const reasons = steps.filter((step) => step.status === "rebuilt" && step.cause && step.cause.kind !== "follows");
 	if (reasons.length > 0) {
-		text.appendMarkdown("**The next build runs again**\n\n");
+		text.appendMarkdown("**The next build runs**\n\n");
 		for (const step of reasons.slice(0, mostReasons)) {
 			text.appendMarkdown(`- line ${step.line}: `).appendText(step.cause!.detail).appendMarkdown("\n");
 		}
 		text.appendMarkdown(reasons.length > mostReasons ? `- and ${reasons.length - mostReasons} more\n\n` : "\n");
-	} else if (steps.length > 0) {
+	} else if (steps.length > 0 && failing.length === 0) {
 		text.appendMarkdown("**The next build reuses all steps**\n\n");
 	}
-	for (const row of [`Compared with ${baselineLabel}`, `Engine: ${engine}`, ...(target ? [`Target: ${target}`] : []), ...(notes ?? [])]) {
+	const time = summary.seconds ? [`About ${Math.ceil(summary.seconds)} s`] : [];
+	const known = assumed ? [`Assumed: ${assumed}`] : [];
+	for (const row of [`Compared with ${baselineLabel}`, ...known, ...time, `Engine: ${engine}`, ...(target ? [`Target: ${target}`] : []), ...(notes ?? [])]) {
 		text.appendMarkdown("- ").appendText(row).appendMarkdown("\n");
 	}
 	text.appendMarkdown(
