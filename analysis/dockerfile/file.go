@@ -24,7 +24,8 @@ type File struct {
 	Stages       []*Stage
 	Problems     []Problem // all problems of the file, in order of position
 
-	own []Problem // those of directives and comment lines
+	own   []Problem        // those of directives and comment lines
+	named map[string][]int // the stages of each name
 }
 
 // Directive is a parser directive line such as "# syntax=docker/dockerfile:1".

@@ -94,6 +94,18 @@ func wellFormed(f *dockerfile.File) string {
 				within("problem", p.Span, in.Span)
 			}
 			if len(broken) == 0 {
+				for _, m := range in.Mounts() {
+					from := in.Flags[m.Flag].Value.Span.Start
+					for _, field := range m.Fields {
+						within("mount field", field.Span, source.Span{Start: from, End: in.Flags[m.Flag].Span.End})
+						within("mount key", field.Key.Span, field.Span)
+						within("mount value", field.Value.Span, field.Span)
+						from = field.Span.End
+					}
+					if problem := misdivided(in, &m); problem != "" {
+						bad("%s", problem)
+					}
+				}
 				for _, v := range dockerfile.Variables(in) {
 					within("variable", v.Span, in.Span)
 					word("variable name", v.Name, v.Span, f.Escape)
@@ -115,6 +127,22 @@ func wellFormed(f *dockerfile.File) string {
 		}
 	}
 	return strings.Join(broken, "\n")
+}
+
+// misdivided returns how the fields of a mount differ from what BuildKit reads, or "". Where something was put right they may.
+func misdivided(in *dockerfile.Instruction, m *dockerfile.Mount) string {
+	if m.Parsed == nil || len(in.Problems) > 0 {
+		return ""
+	}
+	p := m.Parsed
+	for name, want := range map[string]string{"from": p.From, "source": p.Source, "target": p.Target, "id": p.CacheID} {
+		got, _ := m.Get(name)
+		plain := !strings.ContainsAny(got.Text, "'\"\\`") && strings.IndexFunc(got.Text, func(r rune) bool { return r >= 0x80 }) < 0
+		if got.Text != want && plain {
+			return fmt.Sprintf("the mount's %s is %q, BuildKit's %q", name, got.Text, want)
+		}
+	}
+	return ""
 }
 
 // joins reports whether leaving continuations out of raw gives text.
@@ -176,7 +204,8 @@ func TestAssembled(t *testing.T) {
 		"FROM a", "FROM a AS b", "RUN ", "RUN", "run x", "COPY ", "ADD ", "ONBUILD ", "ENV ", "ARG ", "LABEL ", "HEALTHCHECK ", "CMD ", "SHELL ", "EXPOSE ", "VOLUME ",
 		"USER ", "WORKDIR ", "STOPSIGNAL ", "MAINTAINER ", "ENTRYPOINT ", "EVN ", "CMT ", "NONE", "CMD x", "a", "a b", "a=b ", "=", "=b", "\"", "'", "\\", "`", "\\\n", "`\n", " \\ \n", "\n", "\n", "\n", "\n\n",
 		"\r\n", "\r", "\t", " ", "\v", "\f", "\u00a0", "\u0085", "à", "#", "# c\n", "#escape=`\n", "# syntax=x\n", "#check=y\n", "# escape = \\\n",
-		"<<", "<<A ", "<<-A ", "<<\"A\" ", "<<'A' ", "3<<A ", "<< A", "<<A\\ B", "A\n", "\tA\n", "A B\n", "--", "--from=x ", "--link ", "--link=x ", "--chown=1 ", "--mount=type=bind ",
+		"<<", "<<A ", "<<-A ", "<<\"A\" ", "<<'A' ", "3<<A ", "<< A", "<<A\\ B", "A\n", "\tA\n", "A B\n", "--", "--from=x ", "--link ", "--link=x ", "--chown=1 ",
+		"--mount=type=bind ", "--mount=", "type=cache,", "from=b,", "SRC=/x,", "target=/y ", "\"dst=/a,b\",",
 		"--nteval=1s ", "--interval=1s ", "--interval=x ", "--\"a\"=b ", "-x ", "[", "]", "[\"a\"]", "[\"a\", \"b\"]", "[1]", ", ", "$A", "${A:-b}", "${", "}", "\\$", "AS", "/",
 		"\xEF\xBB\xBF", "--platform=$P ", "--from-b ", "--=x ", "--network=host ", "--network=nne ",
 	}

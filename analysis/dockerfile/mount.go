@@ -1,150 +1,223 @@
 package dockerfile
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/layerwise/layerwise/analysis/spell"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
-// The words of RUN --mount that BuildKit knows: parseMount in its instructions package.
-var (
-	mountTypes    = []string{"bind", "cache", "tmpfs", "secret", "ssh"}
-	mountSharings = []string{"shared", "private", "locked"}
-	mountKeys     = []string{
-		"type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw", "id", "sharing", "required",
-		"size", "mode", "uid", "gid", "env",
+// Mount is one --mount of a RUN, divided as BuildKit divides it (parseMount in its instructions package): fields
+// between commas, keys without regard to case. A half-typed one counts as far as it goes.
+type Mount struct {
+	Flag   int // its index in Instruction.Flags
+	Fields []MountField
+	// Parsed is what BuildKit makes of the mount, after a misspelt type or key has been replaced by what it means. It
+	// is nil where BuildKit rejects the mount or where a variable in it decides: then nothing may be taken for
+	// granted that is not in Fields.
+	Parsed *instructions.Mount
+}
+
+// MountField is one part of a --mount: a key, with a value where there is a "=".
+type MountField struct {
+	Span     source.Span
+	Key      Word // its Text is lower case
+	Value    Word // without quotes and escapes; variables in it are not expanded
+	HasValue bool
+}
+
+// Names of the fields of a mount that have several.
+var mountAliases = map[string]string{"src": "source", "dst": "target", "destination": "target", "ro": "readonly", "rw": "readwrite"}
+
+// Name is the field's key; of a key that has several names it is the longest usual one: "source", "target",
+// "readonly" or "readwrite".
+func (f *MountField) Name() string {
+	if name := mountAliases[f.Key.Text]; name != "" {
+		return name
 	}
-)
+	return f.Key.Text
+}
 
-var quoted = regexp.MustCompile(`'([^']+)'|"([^"]+)"|: (\S+)$|invalid value (\S+) for`)
+// Get returns the value that a mount gives to a name such as "type", "from", "source", "target" or "id", whichever of
+// its names is written. The last one counts, as in BuildKit.
+func (m *Mount) Get(name string) (value Word, ok bool) {
+	for _, f := range slices.Backward(m.Fields) {
+		if f.HasValue && f.Name() == name {
+			return f.Value, true
+		}
+	}
+	return Word{}, false
+}
 
-// checkMount returns what BuildKit will say of a --mount once it has expanded the variables in it, which are none here: nothing if
-// there are any. It also returns the part at fault, if that can be told, and what may stand there.
-func checkMount(node *parser.Node, flag string, escape byte) (message, part string, known []string) {
+// Type is the mount's type in lower case, "bind" if none is given. It is as written where BuildKit knows no such
+// type, and "" if it hangs on a variable.
+func (m *Mount) Type() string {
+	if m.Parsed != nil {
+		return string(m.Parsed.Type)
+	}
+	switch kind, ok := m.Get("type"); {
+	case !ok:
+		return string(instructions.MountTypeBind)
+	case strings.Contains(kind.Text, "$"):
+		return ""
+	default:
+		return strings.ToLower(kind.Text)
+	}
+}
+
+// Mounts returns the mounts of a RUN, those of an ONBUILD's trigger as if it stood alone, in the order of its flags.
+func (in *Instruction) Mounts() []Mount {
+	if in.Trigger != nil {
+		return in.Trigger.Mounts()
+	}
+	if in.Meant != "RUN" {
+		return nil
+	}
+	var mounts []Mount
+	var read []*instructions.Mount
+	if in.MountsRead {
+		read = instructions.GetMounts(in.Command.(*instructions.RunCommand))
+	}
+	for i := range in.Flags {
+		meant := in.meantFlag(i)
+		if !strings.HasPrefix(meant, "--mount=") {
+			continue
+		}
+		m := Mount{Flag: i, Fields: in.mountFields(i)}
+		if in.MountsRead {
+			m.Parsed = read[len(mounts)]
+		} else {
+			m.Parsed = parseMount(meant, in.spelt.escape)
+		}
+		mounts = append(mounts, m)
+	}
+	return mounts
+}
+
+// meantFlag returns a flag without quotes and escapes, as BuildKit has it once a misspelling is put right.
+func (in *Instruction) meantFlag(i int) string {
+	if in.Node != nil && len(in.Node.Flags) == len(in.Flags) {
+		return in.Node.Flags[i]
+	}
+	f := in.spelt.header.flags[i]
+	text, _ := unquote(in.spelt.line.text, f[0], f[1], in.spelt.escape)
+	return text
+}
+
+// mountFields divides the value of the flag i.
+func (in *Instruction) mountFields(i int) []MountField {
+	line, f := in.logicalLine(), in.spelt.header.flags[i]
+	equals := strings.IndexByte(line.text[f[0]:f[1]], '=')
+	if equals < 0 {
+		return nil
+	}
+	text, at := unquote(line.text, f[0]+equals+1, f[1], in.spelt.escape)
+	at = append(at, f[1])
+	place := func(from, to int) source.Span {
+		if from == to {
+			return line.span(at[from], at[from])
+		}
+		return line.span(at[from], at[to-1]+1)
+	}
+	var fields []MountField
+	for _, part := range csvFields(text, at) {
+		text, at = part.text, part.at
+		key, value, has := strings.Cut(text, "=")
+		field := MountField{Span: place(0, len(text)), Key: Word{place(0, len(key)), strings.ToLower(key)}, HasValue: has}
+		from := len(text) - len(value)
+		if !has {
+			from = len(text)
+		}
+		field.Value = Word{place(from, len(text)), text[from:]}
+		fields = append(fields, field)
+	}
+	return fields
+}
+
+// csvField is a field of a list, and where each of its bytes lies; at has one more, where the field ends.
+type csvField struct {
+	text string
+	at   []int
+}
+
+// csvFields divides a list at its commas as BuildKit does (csvvalue.Fields): a field in double quotes may hold
+// commas, and two quotes there are one. It reads on where BuildKit gives up.
+func csvFields(text string, at []int) []csvField {
+	var fields []csvField
+	for i := 0; ; i++ {
+		var b strings.Builder
+		var places []int
+		quoted := i < len(text) && text[i] == '"'
+		if quoted {
+			i++
+		}
+		for ; i < len(text); i++ {
+			if !quoted && text[i] == ',' {
+				break
+			}
+			if quoted && text[i] == '"' {
+				if i+1 == len(text) || text[i+1] != '"' {
+					quoted = false
+					continue
+				}
+				i++
+			}
+			b.WriteByte(text[i])
+			places = append(places, at[i])
+		}
+		fields = append(fields, csvField{b.String(), append(places, at[min(i, len(text))])})
+		if i >= len(text) {
+			return fields
+		}
+	}
+}
+
+// unquote returns line[from:to], a flag or the end of one, without quotes and escapes as BuildKit reads it
+// (extractBuilderFlags in its parser), and where in line each of its bytes lies.
+func unquote(line string, from, to int, escape byte) (text string, at []int) {
+	var b strings.Builder
+	var quote byte
+	for i := from; i < to; i++ {
+		c := line[i]
+		switch {
+		case quote == 0 && (c == '\'' || c == '"'):
+			quote = c
+			continue
+		case quote != 0 && c == quote:
+			quote = 0
+			continue
+		case c == escape:
+			if i++; i == to {
+				continue
+			}
+			c = line[i]
+		}
+		b.WriteByte(c)
+		at = append(at, i)
+	}
+	return b.String(), at
+}
+
+// parseMount has BuildKit read a --mount, nil if it rejects it or if a variable is in it.
+func parseMount(flag string, escape byte) *instructions.Mount {
 	if strings.Contains(flag, "$") {
-		return "", "", nil
+		return nil
 	}
-	one := *node
-	one.Flags = []string{flag}
-	value, err := Typed(&one)
+	node := &parser.Node{Value: "RUN", Original: "RUN true", Flags: []string{flag}, Next: &parser.Node{Value: "true"}}
+	value, err := Typed(node)
 	run, ok := value.(*instructions.RunCommand)
 	if err != nil || !ok {
-		return "", "", nil
+		return nil
 	}
 	lex := shell.NewLex(rune(escape))
-	err = run.Expand(func(word string) (string, error) {
+	if run.Expand(func(word string) (string, error) {
 		word, _, err := lex.ProcessWord(word, noEnv{})
 		return word, err
-	})
-	if err == nil {
-		return "", "", nil
+	}) != nil {
+		return nil
 	}
-	message = reason(err)
-	if m := quoted.FindStringSubmatch(message); m != nil {
-		part = m[1] + m[2] + m[3] + m[4]
-	}
-	switch {
-	case strings.HasPrefix(message, "unsupported mount type"):
-		known = mountTypes
-	case strings.HasPrefix(message, "unsupported sharing value"):
-		known = mountSharings
-	case strings.HasPrefix(message, "unexpected key") && strings.Contains(message, "' in '"):
-		known = mountKeys
-	}
-	return message, part, known
-}
-
-// rejectMount checks the RUN's flag i, a --mount, whose text without quotes is given; last says that no other flag follows. It returns the flag
-// as it is meant, and whether it is clear what that is. Each mistake in it is reported, as far as one can be read behind another.
-func (in *Instruction) rejectMount(node *parser.Node, i int, flag string, last bool) (meant string, ok bool) {
-	const most = 8 // mistakes in one mount
-	meant, ok = flag, true
-	value := in.Flags[i].Value.Text
-	at := in.spelt.header.flags[i][1] - len(value) // where it lies in the instruction's text
-	from := 0                                      // what lies before it in value was read
-	for range most {
-		message, part, known := checkMount(node, meant, in.spelt.escape)
-		if message == "" {
-			break
-		}
-		p := in.problem(InvalidInstruction, in.Flags[i].Value.Span, message)
-		n := strings.Index(value[from:], part)
-		if n < 0 || part == "" {
-			if part == "" && last && strings.HasSuffix(value, ",") && len(in.Args) > 0 && strings.Contains(in.Args[0].Text, "=") {
-				p.Span = source.Span{Start: in.Flags[i].Value.Span.End - 1, End: in.Args[0].Span.End}
-				p.Message = "a space ends the flag: what stands behind it is read as the command"
-				p.Suggestions, p.Sure = []string{"," + in.Args[0].Text}, true
-			}
-			return meant, false
-		}
-		n += from
-		p.Span = in.logicalLine().span(at+n, at+n+len(part))
-		word := mendMount(message, part)
-		if word != "" {
-			p.Suggestions, p.Sure = []string{word}, true
-		} else {
-			p.Suggestions = spell.Suggest(part, known)
-			word = spell.Meant(part, known)
-		}
-		if len(p.Suggestions) == 0 && len(known) > 0 && !strings.HasPrefix(message, "unexpected key") {
-			p.Message += " (one of " + strings.Join(known, ", ") + ")"
-		}
-		if word == "" {
-			return meant, false
-		}
-		// The text of the next mistake is looked for behind this one, in what is written.
-		if from = n + len(part); !strings.Contains(meant, part) {
-			return meant, false
-		}
-		meant = strings.Replace(meant, part, word, 1)
-	}
-	return meant, ok
-}
-
-var mountOptions = []string{"readonly", "readwrite", "required"} // that need no value
-
-// mendMount returns what certainly is meant by the part of a --mount that an error is about, or "".
-func mendMount(message, part string) string {
-	lower := strings.ToLower(part)
-	switch {
-	case strings.HasPrefix(message, "unsupported mount type"):
-		// type=cache;target=/x
-		if name, rest, ok := strings.Cut(part, ";"); ok && slices.Contains(mountTypes, strings.ToLower(name)) {
-			return name + "," + strings.ReplaceAll(rest, ";", ",")
-		}
-	case strings.HasPrefix(message, "invalid value for "): // of a boolean
-		switch lower {
-		case "yes", "on", "y", "ture", "treu", "tru", "ro", "rw", "readonly":
-			return "true"
-		case "no", "off", "n", "fasle", "flase", "fals":
-			return "false"
-		}
-	case strings.HasPrefix(message, "unexpected key"):
-		return otherMountKeys[lower]
-	case strings.HasSuffix(message, "must be a key=value pair"):
-		if slices.Contains(mountTypes, lower) {
-			return "type=" + part
-		}
-		if name, rest, ok := strings.Cut(part, ":"); ok && rest != "" {
-			if key := spell.Meant(name, mountKeys); key != "" {
-				name = key
-			}
-			if slices.Contains(mountKeys, strings.ToLower(name)) {
-				return name + "=" + rest
-			}
-		}
-		return spell.Meant(part, mountOptions)
-	}
-	return ""
-}
-
-// otherMountKeys are keys that other tools have for the same, and what they are here.
-var otherMountKeys = map[string]string{
-	"path": "target", "dir": "target", "dest": "target", "destiny": "target", "to": "target", "mountpoint": "target", "name": "id", "kind": "type",
+	return instructions.GetMounts(run)[0]
 }

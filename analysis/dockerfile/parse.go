@@ -79,10 +79,15 @@ func (f *File) read(s *scanner, start int, whole source.Span) {
 // finish groups the instructions by stage and collects all problems.
 func (f *File) finish() {
 	f.Problems = append(f.Problems, f.own...)
+	f.named = map[string][]int{}
 	var early *Instruction // the first that needs a stage and has none
 	for i, in := range f.Instructions {
 		if in.Meant == "FROM" {
-			f.Stages = append(f.Stages, newStage(len(f.Stages), in))
+			stage := newStage(len(f.Stages), in)
+			f.Stages = append(f.Stages, stage)
+			if stage.Name != "" {
+				f.named[stage.Name] = append(f.named[stage.Name], stage.Index)
+			}
 		}
 		if in.Stage >= 0 {
 			stage := f.Stages[in.Stage]

@@ -147,27 +147,7 @@ func (l *lexer) flag(f [2]int) {
 	if n := strings.IndexByte(l.line.text[f[0]:f[1]], '='); n >= 0 {
 		value = f[0] + n + 1
 	}
-	var text []byte
-	var at []int
-	var quote byte
-	for i := value; i < f[1]; i++ {
-		c := l.line.text[i]
-		switch {
-		case quote == 0 && (c == '\'' || c == '"'):
-			quote = c
-			continue
-		case quote != 0 && c == quote:
-			quote = 0
-			continue
-		case c == l.escape:
-			if i++; i == f[1] {
-				continue
-			}
-			c = l.line.text[i]
-		}
-		text, at = append(text, c), append(at, i)
-	}
-	l.text, l.at = string(text), at
+	l.text, l.at = unquote(l.line.text, value, f[1], l.escape)
 	l.scan(0, 0)
 }
 

@@ -85,37 +85,13 @@ func readFlags(text string, pos int, escape byte) (flags [][2]int, args int) {
 		pos = min(pos, len(text))
 		word := text[start:pos]
 		if !bare {
-			word = unquoteFlag(word, escape)
+			word, _ = unquote(text, start, pos, escape)
 		}
 		if word == "--" {
 			return flags, pos
 		}
 		flags = append(flags, [2]int{start, pos})
 	}
-}
-
-// unquoteFlag returns a flag without quotes and escapes, as far as is needed to know a mere "--".
-func unquoteFlag(word string, escape byte) string {
-	var b strings.Builder
-	var quote byte
-	for i := 0; i < len(word); i++ {
-		c := word[i]
-		switch {
-		case quote == 0 && (c == '\'' || c == '"'):
-			quote = c
-			continue
-		case quote != 0 && c == quote:
-			quote = 0
-			continue
-		case c == escape:
-			if i++; i == len(word) {
-				return b.String()
-			}
-			c = word[i]
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
 }
 
 // plainWords returns the words of text[from:to] between white space, as BuildKit splits the arguments of COPY, ADD, FROM,
