@@ -48,23 +48,23 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 	}
 	gainless := false // nothing is known to be better
 	if wanted(protocol.CodeActionKindRefactorRewrite) {
-		rewrites := rewritesOf(ctx, snap.file, snap.engine, snap.world, reorder.Known)
+		rewrites := rewritesOf(ctx, snap.file, snap.engine, snap.world)
 		offer := func(r reorder.Rewrite, isPreferred bool) {
 			action := add(graded(r), protocol.CodeActionKindRefactorRewrite, r.Edits)
 			action.IsPreferred = &isPreferred
-			snap.annotate(action.Edit, graded(r), r.Explanation, r.Grade != reorder.Proved)
+			snap.annotate(action.Edit, graded(r), r.Explanation, !r.Grade.Certain())
 		}
 		all := reorder.Rewrite{Title: fmt.Sprintf("Reorder all %d stages for fewer rebuilds", len(rewrites)), Grade: reorder.Proved}
 		for _, rewrite := range rewrites {
 			all.Edits = append(all.Edits, rewrite.Edits...)
 			all.Explanation += rewrite.Explanation + "\n"
-			if rewrite.Grade != reorder.Proved {
+			if !rewrite.Grade.Certain() {
 				all.Grade = rewrite.Grade
 			}
 			if !rewrite.Span.Overlaps(at) {
 				continue
 			}
-			offer(rewrite, rewrite.Grade == reorder.Proved)
+			offer(rewrite, rewrite.Grade.Certain())
 			for _, part := range rewrite.Parts { // one of several improvements
 				part.Title = "Only " + strings.ToLower(part.Title[:1]) + part.Title[1:]
 				offer(part, false)
@@ -83,8 +83,8 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 	if wanted(fixAll) {
 		edits := snap.safeEdits()
 		if !gainless {
-			for _, rewrite := range rewritesOf(ctx, snap.file, snap.engine, snap.world, reorder.Proved) {
-				if rewrite.Grade == reorder.Proved && !touches(edits, rewrite.Edits) {
+			for _, rewrite := range rewritesOf(ctx, snap.file, snap.engine, snap.world) {
+				if rewrite.Grade.Certain() && !touches(edits, rewrite.Edits) {
 					edits = append(edits, rewrite.Edits...)
 				}
 			}

@@ -55,8 +55,8 @@ func suppressions(file *dockerfile.File, finding analysis.Finding) []analysis.Fi
 	return rules.Suppress(file, finding)
 }
 
-// rewritesOf are the rewrites of file for the engine in world w, which is nil while it is being loaded, of this grade or a surer one.
-func rewritesOf(ctx context.Context, file *dockerfile.File, engine cachemodel.Engine, w *world, least reorder.Grade) []reorder.Rewrite {
+// rewritesOf are the rewrites of file for the engine in world w, which is nil while it is being loaded.
+func rewritesOf(ctx context.Context, file *dockerfile.File, engine cachemodel.Engine, w *world) []reorder.Rewrite {
 	if engine == cachemodel.Classic {
 		return reorder.Suggest(file, reorder.Classic)
 	}
@@ -64,7 +64,7 @@ func rewritesOf(ctx context.Context, file *dockerfile.File, engine cachemodel.En
 		return nil
 	}
 	model := proposals.Model(w.context, w.dir, file, w.commits, w.build, buildfiles.Targets(w.choices), replay.Costs{})
-	return reorder.Best(ctx, file, model, least)
+	return reorder.Search(ctx, file, model).Rewrites
 }
 
 // whyNoRewrite says why rewritesOf has nothing to offer.

@@ -24,6 +24,9 @@ type Context interface {
 	List(dir string) []string
 	// Read gives the content of a regular file.
 	Read(file string) (content []byte, ok bool)
+	// Excluded reports whether the ignore file keeps a path, and all below it, out of every build: also where it is there, as on
+	// a machine on which the project was built without a container.
+	Excluded(path string) bool
 }
 
 // Effects is what one instruction does, at its place in the file. Files are absolute paths of the image; a path that
@@ -41,6 +44,9 @@ type Effects struct {
 	// Copies, for COPY and ADD from the build context, gives each file or directory (with "/" behind) of the context that
 	// is copied and where it goes. It is nil where that is not known.
 	Copies map[string]string
+	// Trees are the directories of the context of which all is copied that is in them, with where it goes: what they hold now is in
+	// Copies, and in another working tree they may hold more. "." is the context.
+	Trees map[string]string
 	// Dest is the directory that a COPY or ADD copies into, "" if it is not known to be one.
 	Dest string
 	// Cwd is the working directory of the instruction, "" if it is not known.
@@ -441,7 +447,7 @@ func (s *state) copy(e *Effects, in *dockerfile.Instruction, c instructions.Sour
 			e.Writes = append(e.Writes, dest)
 		}
 	}
-	copies := map[string]string{}
+	copies, trees := map[string]string{}, map[string]string{}
 	known := from == "" && s.context != nil && !patterns && !link
 	for _, src := range c.SourcePaths {
 		src, ok := s.expand(src)
@@ -457,6 +463,7 @@ func (s *state) copy(e *Effects, in *dockerfile.Instruction, c instructions.Sour
 			for _, name := range found {
 				if strings.HasSuffix(name, "/") { // the contents of a directory
 					isDir = true
+					trees[path.Clean(name)] = dest
 					for _, child := range s.context.List(strings.TrimSuffix(name, "/")) {
 						copies[path.Join(name, child)+slashOf(child)] = path.Join(dest, strings.TrimSuffix(child, "@")) + slashOf(child)
 					}
@@ -493,7 +500,7 @@ func (s *state) copy(e *Effects, in *dockerfile.Instruction, c instructions.Sour
 	slices.Sort(e.Writes)
 	e.Writes = slices.Compact(e.Writes)
 	if known && len(c.SourceContents) == 0 {
-		e.Copies = copies
+		e.Copies, e.Trees = copies, trees
 	}
 	if isDir {
 		e.Dest = dest
@@ -599,7 +606,7 @@ const NothingNew = "the files of the build context that are copied have the name
 // mayBring reports whether e copies a directory that holds a file that o names, or may hold it in another working tree: what
 // is removed after it was copied, such as .git, need not be there at the moment.
 func (e *Effects) mayBring(o *Effects) bool {
-	return e.Copies != nil && e.Dest != "" && clash([]string{tree(e.Dest)}, o.Named)
+	return e.within(o.Named)
 }
 
 // named notes the files among what has been read and written since as named.
@@ -613,7 +620,17 @@ func (e *Effects) named(reads, writes int) {
 
 // listed reports whether e, which copies a directory of the build context, stays clear of o only by the names of what is in it.
 func (e *Effects) listed(o *Effects) bool {
-	return e.Copies != nil && e.Dest != "" && clash([]string{tree(e.Dest)}, slices.Concat(o.Reads, o.Writes))
+	return e.within(slices.Concat(o.Reads, o.Writes))
+}
+
+// within reports whether one of these places is in a directory of the image that all of a directory of the context is copied into.
+func (e *Effects) within(places []string) bool {
+	for _, to := range e.Trees {
+		if clash([]string{tree(to)}, places) {
+			return true
+		}
+	}
+	return false
 }
 
 // makesClash: a directory that a makes is one that b reads or writes as a whole.
@@ -632,10 +649,12 @@ func files(list []string) bool {
 	return slices.ContainsFunc(list, func(r string) bool { return strings.HasPrefix(r, "/") })
 }
 
+// sameDirectory reports whether all that is written are files of one directory. A file that is copied takes the place of a link of its
+// name; into a directory it may go through one.
 func sameDirectory(a, b *Effects) bool {
 	for _, x := range a.Writes {
 		for _, y := range b.Writes {
-			if strings.HasPrefix(x, "/") && strings.HasPrefix(y, "/") && path.Dir(strings.TrimSuffix(x, "/")) != path.Dir(strings.TrimSuffix(y, "/")) {
+			if strings.HasPrefix(x, "/") && strings.HasPrefix(y, "/") && (strings.HasSuffix(x, "/") || strings.HasSuffix(y, "/") || path.Dir(x) != path.Dir(y)) {
 				return false
 			}
 		}

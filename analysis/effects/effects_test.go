@@ -36,6 +36,8 @@ func (l listing) Read(file string) ([]byte, bool) {
 	return []byte(text), ok
 }
 
+func (l listing) Excluded(string) bool { return true }
+
 // A base image starts in a directory that is not known, but for official ones.
 func TestStartsIn(t *testing.T) {
 	for image, want := range map[string]string{
@@ -55,14 +57,15 @@ func TestIndependent(t *testing.T) {
 		"a.txt": "a", "src/main.js": "x", "src/lib/util.js": "x", "docs/readme": "x",
 		"package.json": `{"name": "x"}`, "package-lock.json": "{}", "requirements.txt": "flask\n", "go.mod": "module x\n", "go.sum": "", "local.txt": "./src\n",
 	}
-	const no, yes, fact = "no", "proved", "known"
+	const no, yes, fact = "no", "proved", "likely"
 	tests := []struct {
 		prose string
 		above string // the lines that stand above both
 		a, b  string
 		want  string
 	}{
-		{"two files to two places of one directory", "", "COPY a.txt /x/a", "COPY docs/readme /x/b", yes},
+		{"two files into one directory", "", "COPY a.txt /x/", "COPY docs/readme /x/", yes},
+		{"two files to two places, which may be directories of the base image", "", "COPY a.txt /x/a", "COPY docs/readme /x/b", fact},
 		{"two files to one place", "", "COPY a.txt /x", "COPY docs/readme /x", no},
 		{"a directory and a file within it", "", "COPY src /x/", "COPY a.txt /x/main.js", no},
 		{"a directory, and a file that lies elsewhere", "", "COPY src /x/", "COPY a.txt /y/a", fact},

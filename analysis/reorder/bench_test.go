@@ -36,7 +36,7 @@ func BenchmarkBest(b *testing.B) {
 		file := parse(text.String())
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				Best(context.Background(), file, Model{Seconds: seconds}, Known)
+				Search(context.Background(), file, Model{Seconds: seconds})
 			}
 		})
 	}

@@ -18,29 +18,31 @@ const (
 	leastSaving = 1000
 )
 
-// Best returns, for BuildKit, the rewrite of each stage that saves most on the model's builds, at most one for a stage, in
-// order. It moves what may be moved, and splits COPYs where an installation needs only some of the files, if least is Known;
-// with Proved it only makes changes that rest on no fact about any command. The edits of all rewrites do not overlap. It
-// returns none when ctx ends, and for a file with errors.
-func Best(ctx context.Context, file *dockerfile.File, model Model, least Grade) []Rewrite {
+// Offers is what a search for better orders came to.
+type Offers struct {
+	// Rewrites are at most one for a stage, in order; their edits do not overlap.
+	Rewrites []Rewrite
+}
+
+// Search looks, for BuildKit, for the rewrite of each stage that saves most on the model's builds. It moves what may be moved,
+// and splits COPYs where an installation needs only some of the files. It finds none when ctx ends, and for a file with errors.
+func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 	if broken(file) || model.Seconds == nil {
-		return nil
+		return Offers{}
 	}
 	stages, before := model.stageBuilds(file)
 	var rewrites []Rewrite
 	for i := range file.Stages {
 		if ctx.Err() != nil {
-			return nil
+			return Offers{}
 		}
 		stage := file.Stages[i]
 		if len(stage.Instructions) < 3 || len(stage.Instructions) > maxItems || !separate(file, stage) {
 			continue
 		}
 		all := effects.Stage(file, stage, bases(file, i), model.Context)
-		rewrite, ok := model.order(ctx, file, i, all, stages, least)
-		if least == Known {
-			rewrite, ok = model.mount(ctx, file, i, all, stages, rewrite, ok)
-		}
+		rewrite, ok := model.order(ctx, file, i, all, stages)
+		rewrite, ok = model.mount(ctx, file, i, all, stages, rewrite, ok)
 		if !ok {
 			continue
 		}
@@ -53,7 +55,7 @@ func Best(ctx context.Context, file *dockerfile.File, model Model, least Grade) 
 			rewrites = append(rewrites, rewrite)
 		}
 	}
-	return rewrites
+	return Offers{rewrites}
 }
 
 // bases gives the stages that a stage is built upon, the first one first.
@@ -75,15 +77,15 @@ type plan struct {
 }
 
 // order is the best rewrite of stage i, with the mounts that are given.
-func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []effects.Effects, stages []builds, least Grade) (Rewrite, bool) {
+func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []effects.Effects, stages []builds) (Rewrite, bool) {
 	stage := file.Stages[i]
 	above := m.base(file, i, stages)
 	bare := *m
 	bare.given = nil
-	now := bare.inPlace(file, stage, all, stages, least)
+	now := bare.inPlace(file, stage, all, stages)
 
 	solve := func(chosen []split) (plan, bool) {
-		p := m.plan(file, stage, all, chosen, stages, least)
+		p := m.plan(file, stage, all, chosen, stages)
 		if p.entries == nil || len(p.items) > maxItems {
 			return p, false
 		}
@@ -93,10 +95,7 @@ func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []e
 		p.cost, p.runs = costOf(p.items, p.order, above)
 		return p, true
 	}
-	var chosen []split
-	if least == Known {
-		chosen = splits(file, stage, all, m.Context, m.target(file, i))
-	}
+	chosen := splits(file, stage, all, m.Context, m.target(file, i))
 	best, ok := solve(chosen)
 	if !ok && len(chosen) > 0 {
 		best, ok = solve(nil)
@@ -121,7 +120,7 @@ func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []e
 	if m.given != nil {
 		return whole, true
 	}
-	for _, alone := range m.alone(file, stage, all, &best, stages, least) {
+	for _, alone := range m.alone(file, stage, all, &best, stages) {
 		if alone.order = search(ctx, alone.items, above); alone.order == nil {
 			break
 		}
@@ -135,8 +134,8 @@ func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []e
 }
 
 // inPlace is a stage in the order that it has, with the mounts that are given.
-func (m *Model) inPlace(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, stages []builds, least Grade) plan {
-	p := m.plan(file, stage, all, nil, stages, least)
+func (m *Model) inPlace(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, stages []builds) plan {
+	p := m.plan(file, stage, all, nil, stages)
 	p.order = identity(len(p.items))
 	p.cost, p.runs = costOf(p.items, p.order, m.base(file, stage.Index, stages))
 	return p
@@ -148,13 +147,13 @@ func gains(now, then *plan) bool {
 }
 
 // alone gives, for each split and each move of the best plan, the plan in which nothing else may change its place.
-func (m *Model) alone(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, best *plan, stages []builds, least Grade) (plans []plan) {
+func (m *Model) alone(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, best *plan, stages []builds) (plans []plan) {
 	moved := movedOf(*best)
 	if len(best.splits) == 0 && len(moved) < 2 {
 		return nil
 	}
 	add := func(chosen []split, of int) {
-		p := m.plan(file, stage, all, chosen, stages, least)
+		p := m.plan(file, stage, all, chosen, stages)
 		for b := range p.entries {
 			for a := range b {
 				free := p.entries[a].of == of || p.entries[b].of == of || p.entries[a].copy || p.entries[b].copy
@@ -206,7 +205,7 @@ func separate(file *dockerfile.File, stage *dockerfile.Stage) bool {
 }
 
 // plan works out what depends on what.
-func (m *Model) plan(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, chosen []split, stages []builds, least Grade) plan {
+func (m *Model) plan(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, chosen []split, stages []builds) plan {
 	p := plan{entries: entries(file, stage, all, chosen), splits: chosen}
 	list := make([]*dockerfile.Instruction, len(p.entries))
 	for k, e := range p.entries {
@@ -218,7 +217,7 @@ func (m *Model) plan(file *dockerfile.File, stage *dockerfile.Stage, all []effec
 	m.give(file, &p)
 	for b := range p.entries {
 		for a := range b {
-			if a == 0 || !p.free(a, b, least) {
+			if a == 0 || !p.free(a, b) {
 				p.items[b].before = append(p.items[b].before, a)
 			}
 		}
@@ -227,17 +226,17 @@ func (m *Model) plan(file *dockerfile.File, stage *dockerfile.Stage, all []effec
 }
 
 // free reports whether two entries may change places.
-func (p *plan) free(a, b int, least Grade) bool {
+func (p *plan) free(a, b int) bool {
 	x, y := &p.entries[a], &p.entries[b]
 	if s, ok := p.split(x, y); ok {
-		facts, ok := s.facts(p, x, y)
-		return ok && (least == Known || len(facts) == 0)
+		_, ok := s.facts(p, x, y)
+		return ok
 	}
 	if x.of == y.of && (x.copy || y.copy || x.whole != nil || y.whole != nil) {
 		return false // they are made of one instruction
 	}
-	facts, ok := p.independent(x, y)
-	return ok && (least == Known || len(facts) == 0)
+	_, ok := p.independent(x, y)
+	return ok
 }
 
 // independent is what effects says, where the directories of a COPY are there already if the manifests of it stand above.
@@ -375,6 +374,9 @@ func movedOf(p plan) []int {
 	return moved
 }
 
+// restsOn introduces the facts of a Likely rewrite.
+const restsOn = "It is likely, not certain, that the image stays the same: nobody has built both yet. That rests on:"
+
 // rewrite puts a plan into words and edits.
 func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, best *plan) (Rewrite, bool) {
 	moved := movedOf(*best)
@@ -387,9 +389,9 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	kept, keptWhy, keptGains, keptFacts := m.mountWords(best)
 	facts = append(facts, keptFacts...)
 	if len(facts) > 0 || len(best.splits) > 0 {
-		grade = Known
+		grade = Likely
 	}
-	r := Rewrite{Grade: grade, Stage: stage.Index, Span: stage.Span, Edits: edits, Before: float64(now.cost) / 1000, After: float64(best.cost) / 1000}
+	r := Rewrite{Grade: grade, Facts: facts, Stage: stage.Index, Span: stage.Span, Edits: edits, Before: float64(now.cost) / 1000, After: float64(best.cost) / 1000}
 	var titles, reasons []string
 	type title struct {
 		at    int
@@ -441,8 +443,8 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	r.Title = strings.ToUpper(titles[0][:1]) + strings.Join(titles, ", ")[1:]
 	r.gains = append(m.gain(now, best), keptGains...)
 	reasons = append(reasons, r.gains...)
-	if grade == Known {
-		reasons = append(reasons, "The image stays the same if these facts hold:")
+	if grade == Likely {
+		reasons = append(reasons, restsOn)
 		for _, f := range facts {
 			reasons = append(reasons, "- "+f)
 		}

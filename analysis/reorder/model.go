@@ -10,9 +10,6 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
-// Known means that the image is the same if the stated facts about known commands hold.
-const Known Grade = "known"
-
 // Model is what is known besides the text: the build context, how often things change, and what steps cost.
 type Model struct {
 	Context effects.Context // nil if it is not known: then nothing is split
@@ -26,7 +23,7 @@ type Model struct {
 	// Targets are the names of stages that are built for their own images, besides the last one.
 	Targets []string
 	given   []mount // the cache mounts that the stage at hand gets
-	// Deadline and such come by way of the context that Best is given.
+	// Deadlines come by way of the context that Search is given.
 }
 
 // target reports whether stage j is built for its own image.

@@ -344,7 +344,7 @@ func (m *Model) mount(ctx context.Context, file *dockerfile.File, i int, all []e
 	if with.given = m.mounts(file, i, all); len(with.given) == 0 {
 		return moves, moved
 	}
-	whole, ok := with.order(ctx, file, i, all, stages, Known)
+	whole, ok := with.order(ctx, file, i, all, stages)
 	if !ok {
 		return moves, moved
 	}
@@ -353,11 +353,11 @@ func (m *Model) mount(ctx context.Context, file *dockerfile.File, i int, all []e
 		parts = append(moves.Parts, moves)
 		parts[len(parts)-1].Parts = nil
 	}
-	now := m.inPlace(file, stage, all, stages, Known)
+	now := m.inPlace(file, stage, all, stages)
 	for _, o := range with.given {
 		only := *m
 		only.given = []mount{o}
-		p := only.inPlace(file, stage, all, stages, Known)
+		p := only.inPlace(file, stage, all, stages)
 		if part, ok := m.rewrite(file, stage, &now, &p); ok && gains(&now, &p) {
 			parts = append(parts, part)
 		}

@@ -44,7 +44,7 @@ func TestMountsWhere(t *testing.T) {
 			t.Fatalf("%s: nothing is replaced", test.prose)
 		}
 		got := false
-		for _, r := range Best(context.Background(), parse(changed), project.model(), Known) {
+		for _, r := range Search(context.Background(), parse(changed), project.model()).Rewrites {
 			got = got || strings.Contains(r.Title, "cache mount")
 		}
 		if got != test.want {

@@ -1,8 +1,8 @@
 // Package reorder finds rewrites of a Dockerfile that leave the image as it is and let more of the next builds come
-// from the cache.
+// from the cache: Suggest for the classic builder, Search for BuildKit.
 //
-// It offers only what it can prove from the text alone: that the image's configuration and files stay the same, and
-// that steps are saved. The package is pure. It must not know the build context, the cache of a machine or a protocol.
+// Each rewrite has a grade that says how sure it is that the image stays the same. The package is pure: the files of the build
+// context and how often they change come in through Model. It must not know the cache of a machine or a protocol.
 package reorder
 
 import (
@@ -27,14 +27,25 @@ const (
 // Grade says how sure it is that a rewrite leaves the image as it is.
 type Grade string
 
-// Proved means that the image is the same whatever the context and the base image are.
-const Proved Grade = "proved"
+// The grades, the surest first. Only of the first two it may be said that the image stays the same.
+const (
+	// Proved means that the instructions that change places are independent by the text alone: no command's nature is assumed.
+	Proved Grade = "proved"
+	// Verified means that both files were built, and the images were the same.
+	Verified Grade = "verified"
+	// Likely means that it rests on facts about tools, which may be wrong or incomplete.
+	Likely Grade = "likely"
+)
+
+// Certain reports whether the image is known to stay the same, so that the rewrite may be applied without asking.
+func (g Grade) Certain() bool { return g == Proved || g == Verified }
 
 // Rewrite is one change to one stage.
 type Rewrite struct {
 	Title       string // imperative, as an editor's menu shows it
 	Explanation string // what is gained, why it is safe and what it costs; one sentence or more per line
 	Grade       Grade
+	Facts       []string    // what a Likely one rests on, a sentence each
 	Stage       int         // index into File.Stages
 	Span        source.Span // of the stage
 	Edits       []source.Edit
@@ -114,11 +125,11 @@ func Suggest(file *dockerfile.File, engine Engine) []Rewrite {
 
 const noBetterOrder = "No other order of the steps is known to keep the image and to rebuild less. "
 
-// NothingGained says why Suggest, and for BuildKit Best, return nothing for file.
+// NothingGained says why Suggest, and for BuildKit Search, find nothing for file.
 func NothingGained(file *dockerfile.File, engine Engine) string {
 	switch {
 	case broken(file):
-		return "The file has errors: mend them first (layerwise check lists them)."
+		return "The file has errors: fix them first (layerwise check lists them)."
 	case engine == Classic:
 		return "Nothing to gain from raising or joining what only configures the image: none of it stands below a COPY or ADD that it could be raised over, and no two ENVs or LABELs can be joined."
 	}

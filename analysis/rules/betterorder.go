@@ -16,9 +16,9 @@ var BetterOrder = &Rule{
 	ID:       betterOrder,
 	Severity: analysis.Information,
 	Doc: Doc{
-		Summary: "Another order of the instructions rebuilds less, and builds the same image",
+		Summary: "Another order of the instructions rebuilds less",
 		What: "On the command line only: searches for an order that `layerwise reorder` would offer, by what has changed in the last commits. Editors have it among the refactorings. " +
-			"The fix is preferred, so that `layerwise check --fix` applies it, only if it rests on nothing but the text (grade *proved*).",
+			"The fix is preferred, so that `layerwise check --fix` applies it, only if the image is known to stay the same (grade *proved* or *verified*).",
 		Why:     "A step is taken from the cache only if all steps above it are: what changes rarely belongs at the front.",
 		Example: "FROM node:22\nWORKDIR /app\nCOPY src ./src\nCOPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\n",
 		Instead: "FROM node:22\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\nCOPY src ./src\n",
@@ -70,7 +70,7 @@ type Order struct {
 	Title   string
 	Message string // what is gained
 	Edits   []source.Edit
-	Proved  bool // it rests on nothing but the text
+	Proved  bool // the image is known to stay the same
 }
 
 // Orders finds better orders for a file.

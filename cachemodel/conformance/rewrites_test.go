@@ -177,7 +177,7 @@ func countOrEmpty(n int) string {
 // offers are what is offered for a case: for BuildKit with what is known of commands, else for the classic builder.
 func offers(file *dockerfile.File, c RewriteCase) []reorder.Rewrite {
 	model := reorder.Model{Context: caseContext(c.Files), Seconds: replay.Costs{}.Seconds}
-	if rewrites := reorder.Best(context.Background(), file, model, reorder.Known); len(rewrites) > 0 {
+	if rewrites := reorder.Search(context.Background(), file, model).Rewrites; len(rewrites) > 0 {
 		return rewrites
 	}
 	return reorder.Suggest(file, reorder.Classic)
@@ -217,6 +217,9 @@ func (c caseContext) Read(file string) ([]byte, bool) {
 	}
 	return nil, false
 }
+
+// Excluded: what a case does not have is nowhere.
+func (c caseContext) Excluded(string) bool { return true }
 
 func (c caseContext) ignored(name string) bool {
 	if name == "offers" {

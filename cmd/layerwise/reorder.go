@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -22,7 +23,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const reorderHelp = `Offer an order of the instructions that lets builds reuse more, where the image stays as it is.
+const reorderHelp = `Offer an order of the instructions that lets builds reuse more, where the image stays the same.
 
 FILE defaults to Dockerfile. Without --write or --diff it prints what it would do and why. To the classic builder every
 instruction is a step; to BuildKit ENV, CMD and the like are not, so that the answers differ: say with --engine which
@@ -33,14 +34,15 @@ For BuildKit it looks for the order that would have cost least over the last com
 manifests of package managers at 10, other single files at 5. What steps take is what layerwise replay states. An installation that needs only
 some files of a COPY is put above it, with a COPY of those files. A RUN of a stage that is not the target gets a cache mount where
 the tool makes the same of a full, an empty and an old cache, and nothing takes it from the stage. Each change has a grade:
-  proved  no instruction that changes places reads or writes what another does
-  known   it rests on facts about known commands, such as "npm ci reads package.json and its lock file"; they are stated
---grade proved leaves out the latter. The times of files, the order of variables in the environment of a RUN and the image's
+  proved    no instruction that changes places reads or writes what another does
+  verified  both files were built, and the images were the same (--verify does that, and remembers it)
+  likely    it rests on facts about tools, such as "npm ci reads package.json and its lock file"; they are stated
+--write leaves the file alone where a change is only likely, but with --likely. The times of files, the order of variables in the environment of a RUN and the image's
 history are not taken for differences.
 
 --format json prints
   {"file": "Dockerfile", "engine": "classic", "written": false,
-   "rewrites": [{"stage": 0, "title": "...", "explanation": "...", "grade": "proved", "before": 94.5, "after": 12.1,
+   "rewrites": [{"stage": 0, "title": "...", "explanation": "...", "grade": "likely", "restsOn": ["..."], "before": 94.5, "after": 12.1,
                  "edits": [{"range": {"start": {"line": 2, "column": 1}, "end": {"line": 2, "column": 4}}, "newText": "..."}]}],
    "reason": "why nothing is gained, if there are no rewrites",
    "diff": "the change as a unified diff",
@@ -52,8 +54,8 @@ Lines and columns count from 1, columns in characters (Unicode code points).
 ` + verifyHelp
 
 func newReorder() *cobra.Command {
-	var write, diff, verify bool
-	var engine, format, grade string
+	var write, likely, diff, verify bool
+	var engine, format string
 	var history int
 	var builder imageBuilder
 	cmd := &cobra.Command{
@@ -72,12 +74,9 @@ func newReorder() *cobra.Command {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("--format %s: choose one of text, json", format)
 			}
-			if g := reorder.Grade(grade); g != reorder.Proved && g != reorder.Known {
-				return fmt.Errorf("--grade %s: choose one of proved, known", grade)
-			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			r, err := reorderFile(ctx, path, reorderOptions{reorder.Engine(engine), builder.context, builder.target, history, reorder.Grade(grade), progressOn(cmd.ErrOrStderr())})
+			r, err := reorderFile(ctx, path, reorderOptions{reorder.Engine(engine), builder.context, builder.target, history, progressOn(cmd.ErrOrStderr())})
 			if err != nil {
 				return interrupted(err)
 			}
@@ -96,6 +95,9 @@ func newReorder() *cobra.Command {
 					return exitError{code: 1, err: fmt.Errorf("%s: the reordering does not make the same image; nothing is written", path)}
 				}
 			}
+			if write && !likely && r.verified == nil && !r.certain() {
+				return exitError{code: 1, err: fmt.Errorf("%s: nothing is written, because it is only likely that the image stays the same: add --verify, which builds both, or --likely", path)}
+			}
 			if write && len(r.rewrites) > 0 {
 				if err := writeAtomically(path, r.after); err != nil {
 					return err
@@ -109,9 +111,9 @@ func newReorder() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&engine, "engine", "buildkit", "buildkit or classic")
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	cmd.Flags().StringVar(&grade, "grade", "known", "the least sure that is offered: proved or known")
 	cmd.Flags().IntVar(&history, "history", 100, "how many commits the gain is counted over; 0 for none")
 	cmd.Flags().BoolVar(&write, "write", false, "change the file")
+	cmd.Flags().BoolVar(&likely, "likely", false, "with --write: also what is only likely to keep the image")
 	cmd.Flags().BoolVar(&diff, "diff", false, "print the change as a unified diff")
 	cmd.Flags().BoolVar(&verify, "verify", false, "build both files and compare the images")
 	builder.register(cmd)
@@ -129,13 +131,17 @@ type reordering struct {
 	verified *verification
 }
 
+// certain reports whether all rewrites are known to keep the image.
+func (r reordering) certain() bool {
+	return !slices.ContainsFunc(r.rewrites, func(w reorder.Rewrite) bool { return !w.Grade.Certain() })
+}
+
 // reorderOptions are what a reordering depends on beside the file.
 type reorderOptions struct {
 	engine   reorder.Engine
 	context  string // "" is the Dockerfile's folder
 	target   string // a stage that is built besides those that build files name; "" is the last
 	history  int    // commits
-	grade    reorder.Grade
 	progress func(done, total int)
 }
 
@@ -150,7 +156,7 @@ func reorderFile(ctx context.Context, path string, o reorderOptions) (reordering
 	} else if model, err := reorderModel(ctx, r.file, path, o); err != nil {
 		return r, err
 	} else {
-		r.rewrites = reorder.Best(ctx, r.file, model, o.grade)
+		r.rewrites = reorder.Search(ctx, r.file, model).Rewrites
 	}
 	if err := ctx.Err(); err != nil {
 		return r, err
@@ -200,11 +206,11 @@ func betterOrders(ctx context.Context, path string, history int) rules.Orders {
 		return true
 	}
 	return func(file *dockerfile.File) (orders []rules.Order) {
-		if !load(file, &prior, 0) || len(reorder.Best(ctx, file, *prior, reorder.Known)) == 0 || !load(file, &model, history) {
+		if !load(file, &prior, 0) || len(reorder.Search(ctx, file, *prior).Rewrites) == 0 || !load(file, &model, history) {
 			return nil
 		}
-		for _, r := range reorder.Best(ctx, file, *model, reorder.Known) {
-			orders = append(orders, rules.Order{Stage: r.Stage, Title: graded(r), Message: r.Title + ": " + r.Gain(), Edits: r.Edits, Proved: r.Grade == reorder.Proved})
+		for _, r := range reorder.Search(ctx, file, *model).Rewrites {
+			orders = append(orders, rules.Order{Stage: r.Stage, Title: graded(r), Message: r.Title + ": " + r.Gain(), Edits: r.Edits, Proved: r.Grade.Certain()})
 		}
 		return orders
 	}
@@ -272,6 +278,7 @@ type jsonRewrite struct {
 	Title       string     `json:"title"`
 	Explanation string     `json:"explanation"`
 	Grade       string     `json:"grade"`
+	RestsOn     []string   `json:"restsOn,omitempty"` // what a likely one rests on
 	Before      float64    `json:"before,omitzero"`
 	After       float64    `json:"after,omitzero"`
 	Edits       []textEdit `json:"edits"`
@@ -280,7 +287,7 @@ type jsonRewrite struct {
 func (r reordering) printJSON(w io.Writer, written bool) error {
 	rewrites := []jsonRewrite{}
 	for _, rewrite := range r.rewrites {
-		rewrites = append(rewrites, jsonRewrite{rewrite.Stage, rewrite.Title, rewrite.Explanation, string(rewrite.Grade), rewrite.Before, rewrite.After, textEdits(r.file.Text, rewrite.Edits)})
+		rewrites = append(rewrites, jsonRewrite{rewrite.Stage, rewrite.Title, rewrite.Explanation, string(rewrite.Grade), rewrite.Facts, rewrite.Before, rewrite.After, textEdits(r.file.Text, rewrite.Edits)})
 	}
 	reason := ""
 	if len(rewrites) == 0 {

@@ -207,7 +207,7 @@ func proposal(ctx context.Context, h *replay.History, path, contextDir string, n
 		if err != nil {
 			return nil, err
 		}
-		rewrites = reorder.Best(ctx, now, proposals.Model(tree, contextDir, now, h, s, targets(ctx, path), costs), reorder.Known)
+		rewrites = reorder.Search(ctx, now, proposals.Model(tree, contextDir, now, h, s, targets(ctx, path), costs)).Rewrites
 	}
 	if len(rewrites) == 0 {
 		return nil, ctx.Err()

@@ -53,6 +53,12 @@ func (p Project) Read(file string) ([]byte, bool) {
 	return content, err == nil
 }
 
+// Excluded reports whether the ignore file keeps a path and all below it out of every build.
+func (p Project) Excluded(path string) bool {
+	ignore := p.Tree.Ignore()
+	return ignore.Ignores(path) && ignore.Ignores(path+"/anything")
+}
+
 // Model is what is known of how a file is built, with targets that are built at other times. tree may be nil, as may history: then a
 // prior stands in for it.
 func Model(tree *buildcontext.Tree, root string, file *dockerfile.File, history *replay.History, s cachemodel.Settings, targets []string, costs replay.Costs) reorder.Model {
