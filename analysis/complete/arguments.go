@@ -77,8 +77,8 @@ func (c *cursor) stages() []Item {
 		}
 		name := stage.Name
 		if name == "" {
-			if c.keyword == "FROM" {
-				continue // FROM does not know stages by number
+			if c.keyword != "COPY" {
+				continue // only COPY --from knows stages by number
 			}
 			name = fmt.Sprint(stage.Index)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/reference"
 	"github.com/layerwise/layerwise/analysis/spell"
 )
@@ -116,13 +117,15 @@ func (c *cursor) flagValue(in *reference.Instruction) {
 // mount offers what may follow in the value of a --mount.
 func (c *cursor) mount(typed string) {
 	kind := "bind"
-	stage := ""
-	for part := range strings.SplitSeq(c.wholeFlag(typed), ",") {
-		switch key, value, _ := strings.Cut(strings.Trim(part, `"'`), "="); key {
-		case "type":
-			kind = value
-		case "from":
-			stage = value
+	var stage dockerfile.Word
+	in := c.in
+	if in.Trigger != nil {
+		in = in.Trigger
+	}
+	for _, m := range in.Mounts() {
+		if in.Flags[m.Flag].Span.Contains(c.offset) {
+			kind = m.Type()
+			stage, _ = m.Get("from")
 		}
 	}
 	m := reference.MountOf(kind)
@@ -135,7 +138,7 @@ func (c *cursor) mount(typed string) {
 		case "from":
 			c.imageOrStage(value)
 		case "source", "src":
-			if m.Name == "bind" && stage == "" {
+			if m.Name == "bind" && stage.Text == "" {
 				c.contextPaths(value, ",", true)
 			}
 		case "target", "dst", "destination":

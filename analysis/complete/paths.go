@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/describe"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
 
 // copy offers sources and destinations of COPY and ADD.
@@ -126,13 +127,12 @@ func (c *cursor) directories(typed, stop string, here bool) {
 
 // stageDirectories offers the WORKDIRs of the stage that is copied from.
 func (c *cursor) stageDirectories(name, typed, stop string) {
-	for _, stage := range c.file.Stages {
-		if stage.Index < c.stage && (strings.EqualFold(stage.Name, name) && name != "" || fmt.Sprint(stage.Index) == name) {
-			of := *c
-			of.stage, of.list = stage.Index, List{}
-			of.directories(typed, stop, false)
-			c.list.Items = append(c.list.Items, of.list.Items...)
-			return
-		}
+	stage := c.file.Stage(name, dockerfile.ByCopy, c.stage)
+	if stage < 0 || stage >= c.stage {
+		return
 	}
+	of := *c
+	of.stage, of.list = stage, List{}
+	of.directories(typed, stop, false)
+	c.list.Items = append(c.list.Items, of.list.Items...)
 }

@@ -224,42 +224,46 @@ func (d *describer) flag(in *dockerfile.Instruction, entry *words.Instruction, f
 	}
 	switch f.Name.Text {
 	case "from":
-		return f.Value.Span, join(d.from(f.Value.Text), about)
+		return f.Value.Span, join(d.from(f.Value.Text, dockerfile.ByCopy), about)
 	case "mount":
-		part := d.part(f.Value.Span, ",")
-		m := words.MountOf("bind")
-		for p := range strings.SplitSeq(f.Value.Text, ",") {
-			if kind, ok := strings.CutPrefix(p, "type="); ok && words.MountOf(kind) != nil {
-				m = words.MountOf(kind)
+		for _, m := range in.Mounts() {
+			for _, field := range m.Fields {
+				if d.on(in.Flags[m.Flag].Span) && d.on(field.Span) {
+					return d.mountField(&m, &field)
+				}
 			}
 		}
-		key, given, _ := strings.Cut(d.file.Text.Slice(part), "=")
-		span := source.Span{Start: part.Start, End: part.Start + len(key)}
-		text := mountKey(m, key, "")
-		if key == "type" {
-			text = Entry("RUN --mount=type="+m.Name, &m.Entry)
-		}
-		if d.offset > span.End {
-			span = source.Span{Start: min(part.End, span.End+1), End: part.End}
-			switch key {
-			case "type":
-			case "from":
-				text = join(d.from(given), text)
-			default:
-				text = mountKey(m, key, given)
-			}
-		}
-		return span, text
 	}
 	return f.Value.Span, flag(entry, entry.Flag(f.Name.Text), f.Value.Text)
 }
 
-// from describes what --from names: a stage or an image.
-func (d *describer) from(name string) string {
-	for _, stage := range slices.Backward(d.file.Stages) {
-		if stage.Index < d.outer.Stage && (stage.Name != "" && strings.EqualFold(stage.Name, name) || fmt.Sprint(stage.Index) == name) {
-			return d.stage(stage.Index)
-		}
+// mountField describes a key of a mount, or what its value says.
+func (d *describer) mountField(m *dockerfile.Mount, field *dockerfile.MountField) (source.Span, string) {
+	of := words.MountOf(m.Type())
+	if of == nil {
+		of = words.MountOf("bind")
+	}
+	key, about := field.Key.Text, ""
+	if key == "type" {
+		about = Entry("RUN --mount=type="+of.Name, &of.Entry)
+	} else {
+		about = mountKey(of, key, "")
+	}
+	switch {
+	case d.offset <= field.Key.Span.End:
+		return field.Key.Span, about
+	case key == "type":
+		return field.Value.Span, about
+	case key == "from":
+		return field.Value.Span, join(d.from(field.Value.Text, dockerfile.ByMount), about)
+	}
+	return field.Value.Span, mountKey(of, key, field.Value.Text)
+}
+
+// from describes what --from or a mount's from names: a stage or an image.
+func (d *describer) from(name string, use dockerfile.StageUse) string {
+	if stage := d.file.Stage(name, use, d.outer.Stage); stage >= 0 {
+		return d.stage(stage)
 	}
 	return d.image(name)
 }
@@ -379,29 +383,9 @@ func (d *describer) stage(i int) string {
 			users = append(users, "FROM in line "+fmt.Sprint(d.file.Stages[j].From.Line))
 		}
 	}
-	for _, in := range d.file.Instructions {
-		if in.Stage <= i || in.Meant == "FROM" {
-			continue
-		}
-		of := in
-		if in.Trigger != nil {
-			of = in.Trigger
-		}
-		for _, f := range of.Flags {
-			from := ""
-			switch f.Name.Text {
-			case "from":
-				from = f.Value.Text
-			case "mount":
-				for p := range strings.SplitSeq(f.Value.Text, ",") {
-					if v, ok := strings.CutPrefix(p, "from="); ok {
-						from = v
-					}
-				}
-			}
-			if from != "" && (strings.EqualFold(from, stage.Name) || from == fmt.Sprint(i)) && !d.hidden(i, in.Stage) {
-				users = append(users, of.Meant+" in line "+fmt.Sprint(in.Line))
-			}
+	for _, ref := range d.file.StageReferences() {
+		if ref.Use != dockerfile.ByFrom && ref.Stage == i && ref.In.Stage > i {
+			users = append(users, ref.In.Meant+" in line "+fmt.Sprint(ref.In.Line))
 		}
 	}
 	switch {
@@ -415,16 +399,6 @@ func (d *describer) stage(i int) string {
 		b.WriteString("- used by no other stage\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// hidden reports whether another stage of the same name stands between the stage and the one that names it.
-func (d *describer) hidden(i, user int) bool {
-	for _, s := range d.file.Stages[i+1 : min(user, len(d.file.Stages))] {
-		if s.Name != "" && s.Name == d.file.Stages[i].Name {
-			return true
-		}
-	}
-	return false
 }
 
 // copied describes what the instruction reads of the build context.

@@ -110,11 +110,9 @@ func (x *Index) renameStage(r *Rename, name string) error {
 			return fmt.Errorf("line %d is built on an image %s: it would be this stage then", stage.From.Line, stage.Base.Text)
 		}
 	}
-	for _, in := range x.File.Instructions {
-		for _, word := range x.sources(inner(in)) {
-			if lower(word.Text) == lower(name) && lower(name) != s.Name {
-				return fmt.Errorf("line %d takes files from an image %s: it would be this stage then", in.Line, word.Text)
-			}
+	for _, ref := range x.File.StageReferences() {
+		if ref.Use != dockerfile.ByFrom && lower(ref.Word.Text) == lower(name) && lower(name) != s.Name {
+			return fmt.Errorf("line %d takes files from an image %s: it would be this stage then", ref.In.Line, ref.Word.Text)
 		}
 	}
 	for _, use := range s.Uses {

@@ -2,23 +2,17 @@ package navigate
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
-// stages finds the stages and what names them: FROM names one above itself, by its exact name in lower case; COPY --from and
-// RUN --mount=from any, of several with one name the last, or by number (findStateByName and addState in BuildKit's dockerfile2llb).
+// stages finds the stages and what names them.
 func (x *Index) stages() {
-	last := map[string]*Symbol{}
 	for i, stage := range x.File.Stages {
 		s := &Symbol{Kind: Stage, Name: stage.Name, Stage: i}
 		x.Symbols = append(x.Symbols, s)
-		if stage.Name != "" {
-			last[stage.Name] = s
-		}
 	}
 	images := map[string]*Symbol{}
 	image := func(in *dockerfile.Instruction, span source.Span, name string) {
@@ -54,19 +48,16 @@ func (x *Index) stages() {
 			}
 		}
 	}
-	for _, in := range x.File.Instructions {
-		for _, word := range x.sources(inner(in)) {
-			target := last[lower(word.Text)]
-			fixed := false
-			if n, err := strconv.Atoi(word.Text); target == nil && err == nil && n >= 0 && n < len(x.File.Stages) {
-				target, fixed = x.Symbols[n], true
-			}
-			if target != nil {
-				o := x.add(target, in, word.Span, Read)
-				o.Definition, o.Fixed = x.definitionOf(target), fixed
-			} else if !strings.Contains(word.Text, "$") {
-				image(in, word.Span, word.Text)
-			}
+	for _, ref := range x.File.StageReferences() {
+		span, ok := x.word(ref.Word)
+		switch {
+		case ref.Use == dockerfile.ByFrom || !ok:
+		case ref.Stage >= 0:
+			target := x.Symbols[ref.Stage]
+			o := x.add(target, ref.In, span, Read)
+			o.Definition, o.Fixed = x.definitionOf(target), lower(ref.Word.Text) != target.Name
+		case !ref.Variable:
+			image(ref.In, span, ref.Word.Text)
 		}
 	}
 }
@@ -105,37 +96,6 @@ func (x *Index) definitionOf(s *Symbol) *Occurrence {
 		}
 	}
 	return &Occurrence{Span: span, Access: Write, Symbol: s, In: stage.From, Fixed: stage.Name == ""}
-}
-
-// sources returns the words of an instruction, FROM aside, that name a stage or an image.
-func (x *Index) sources(in *dockerfile.Instruction) []dockerfile.Word {
-	var words []dockerfile.Word
-	add := func(span source.Span, text string) {
-		if len(text) > 1 && (text[0] == '"' || text[0] == '\'') && text[len(text)-1] == text[0] {
-			span, text = source.Span{Start: span.Start + 1, End: span.End - 1}, text[1:len(text)-1]
-		}
-		if text != "" {
-			words = append(words, dockerfile.Word{Span: span, Text: text})
-		}
-	}
-	for _, flag := range in.Flags {
-		span, ok := x.word(flag.Value)
-		switch {
-		case !ok:
-		case in.Meant == "COPY" && flag.Name.Text == "from":
-			add(span, flag.Value.Text)
-		case in.Meant == "RUN" && flag.Name.Text == "mount":
-			at := span.Start
-			for part := range strings.SplitSeq(flag.Value.Text, ",") {
-				if key, name, ok := strings.Cut(part, "="); ok && strings.EqualFold(strings.TrimSpace(key), "from") {
-					end := at + len(part)
-					add(source.Span{Start: end - len(name), End: end}, name)
-				}
-				at += len(part) + 1
-			}
-		}
-	}
-	return words
 }
 
 // User is one thing that needs a stage.

@@ -3,6 +3,7 @@ package outline
 import (
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -44,15 +45,13 @@ func Links(file *dockerfile.File, names *navigate.Index) []Link {
 		case "ADD", "COPY":
 			links = append(links, sources(in)...)
 		}
-		for _, flag := range in.Flags {
-			if flag.Name.Text != "from" || in.Meant != "COPY" {
-				continue
-			}
-			if o := names.At(flag.Value.Span.Start); o != nil && o.Symbol.Kind == navigate.Image {
-				image(o.Span, o.Symbol.Name)
-			}
+	}
+	for _, ref := range file.StageReferences() {
+		if ref.Use != dockerfile.ByFrom && ref.Stage < 0 && !ref.Variable {
+			image(ref.Word.Span, ref.Word.Text)
 		}
 	}
+	slices.SortStableFunc(links, func(a, b Link) int { return a.Span.Start - b.Span.Start })
 	return links
 }
 
@@ -68,13 +67,14 @@ func sources(in *dockerfile.Instruction) []Link {
 		if in.JSON {
 			name = strings.Trim(name, `"`)
 		}
-		switch lower := strings.ToLower(name); {
+		switch kind := dockerfile.KindOfSource(name); {
 		case i == len(in.Args)-1, strings.ContainsAny(name, "$<\\"):
-		case in.Meant == "ADD" && (strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://")):
-			if u, err := url.Parse(name); err == nil {
+		case kind != dockerfile.PathSource:
+			u, err := url.Parse(name)
+			if in.Meant == "ADD" && err == nil && (strings.EqualFold(u.Scheme, "http") || strings.EqualFold(u.Scheme, "https")) {
 				links = append(links, Link{Span: arg.Span, URL: u.String(), Tip: "Open " + name})
 			}
-		case !local || strings.ContainsAny(name, "*?[") || strings.Contains(name, "://") || strings.HasPrefix(lower, "git@"):
+		case !local || strings.ContainsAny(name, "*?[") || strings.Contains(name, "://"):
 		default:
 			if p := strings.TrimPrefix(path.Clean("/"+name), "/"); p != "" {
 				links = append(links, Link{Span: arg.Span, Path: p, Tip: "Open " + p})

@@ -199,16 +199,17 @@ func (p *painter) flag(in *dockerfile.Instruction, f dockerfile.Flag) {
 	if in.Meant != "RUN" || f.Name.Text != "mount" {
 		return
 	}
-	at := f.Value.Span.Start
-	for part := range strings.SplitSeq(p.file.Text.Slice(f.Value.Span), ",") {
-		key, _, valued := strings.Cut(part, "=")
-		p.paint(source.Span{Start: at, End: at + len(key)}, Parameter, 0)
-		if valued {
-			p.paint(source.Span{Start: at + len(key), End: at + len(key) + 1}, Operator, 0)
+	p.paint(f.Value.Span, NoToken, 0)
+	for _, m := range in.Mounts() {
+		if in.Flags[m.Flag].Span != f.Span {
+			continue
 		}
-		if at += len(part); at < f.Value.Span.End {
-			p.paint(source.Span{Start: at, End: at + 1}, NoToken, 0)
-			at++
+		for _, field := range m.Fields {
+			p.paint(field.Key.Span, Parameter, 0)
+			if field.HasValue {
+				p.paint(source.Span{Start: field.Key.Span.End, End: field.Value.Span.Start}, Operator, 0)
+				p.paint(field.Value.Span, Property, 0)
+			}
 		}
 	}
 }

@@ -50,19 +50,12 @@ func New(file *dockerfile.File) *Variables {
 			v.define(in)
 		}
 	}
-	byName := map[string]int{}
 	for i, stage := range file.Stages {
-		v.Bases = append(v.Bases, -1)
 		name := stage.Base.Text
 		if strings.Contains(name, "$") {
 			name, _ = v.Expand(-1, stage.From.Span.Start, name)
 		}
-		if base, ok := byName[name]; ok {
-			v.Bases[i] = base
-		}
-		if stage.Name != "" {
-			byName[stage.Name] = i
-		}
+		v.Bases = append(v.Bases, file.Stage(name, dockerfile.ByFrom, i))
 	}
 	return v
 }
