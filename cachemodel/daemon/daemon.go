@@ -1,27 +1,21 @@
-// Package daemon reads the history of a BuildKit daemon: the last successful build of a Dockerfile with its settings and
-// base images, how long its steps took, and what their layers hold on disk.
+// Package daemon reads the history of a BuildKit daemon: the last successful build of a Dockerfile with its settings
+// and base images, how long its steps took, and what their layers hold on disk.
 //
 // It is the one package that talks to a daemon, and it only reads: it builds nothing and changes nothing. Nothing is
 // dialled unless a daemon is configured, every question is limited in time, and a daemon that does not answer is left
 // alone for a while. The cache model must not know this package: who finds a baseline is given its answers as a
 // record.Record.
 //
-// BuildKit's own client is not used: it would triple what the program takes. The messages are BuildKit's and containerd's.
+// BuildKit's own client is not used: it would triple what the program takes. The messages are BuildKit's and
+// containerd's.
 package daemon
 
 import (
-	"bufio"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +23,6 @@ import (
 	contentapi "github.com/containerd/containerd/api/services/content/v1"
 	controlapi "github.com/moby/buildkit/api/services/control"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 )
 
@@ -97,12 +90,8 @@ type conn struct {
 }
 
 func (d *Daemon) dial() (*conn, error) {
-	creds, err := d.credentials()
-	if err != nil {
-		return nil, err
-	}
 	c, err := grpc.NewClient("passthrough:///"+d.endpoint.Address,
-		grpc.WithTransportCredentials(creds), grpc.WithContextDialer(d.connect), grpc.WithAuthority(d.authority()),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(d.connect), grpc.WithAuthority(d.authority()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)))
 	if err != nil {
 		return nil, err
@@ -116,81 +105,6 @@ func (d *Daemon) authority() string {
 	}
 	return "localhost"
 }
-
-func (d *Daemon) credentials() (credentials.TransportCredentials, error) {
-	t := d.endpoint.TLS
-	if t == (TLS{}) {
-		return insecure.NewCredentials(), nil
-	}
-	config := &tls.Config{ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
-	if t.CACert != "" {
-		pem, err := os.ReadFile(t.CACert)
-		if err != nil {
-			return nil, err
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate", t.CACert)
-		}
-	}
-	if t.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, err
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return credentials.NewTLS(config), nil
-}
-
-// connect opens the connection; a Docker engine hands it over to its BuildKit (moby/daemon/server/router/grpc).
-func (d *Daemon) connect(ctx context.Context, _ string) (net.Conn, error) {
-	u, err := url.Parse(d.endpoint.Address)
-	if err != nil {
-		return nil, err
-	}
-	network, address := u.Scheme, u.Host
-	if network == "unix" {
-		address = filepath.FromSlash(u.Path)
-	}
-	c, err := (&net.Dialer{}).DialContext(ctx, network, address)
-	if err != nil || !d.endpoint.Engine {
-		return c, err
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = c.SetDeadline(deadline)
-	}
-	upgraded, err := hijack(c)
-	if err != nil {
-		c.Close()
-		return nil, err
-	}
-	return upgraded, c.SetDeadline(time.Time{})
-}
-
-func hijack(c net.Conn) (net.Conn, error) {
-	if _, err := io.WriteString(c, "POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"); err != nil {
-		return nil, err
-	}
-	r := bufio.NewReader(c)
-	response, err := http.ReadResponse(r, nil)
-	if err != nil {
-		return nil, err
-	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusSwitchingProtocols {
-		return nil, fmt.Errorf("the Docker engine has no BuildKit: %s", response.Status)
-	}
-	return buffered{c, r}, nil
-}
-
-// buffered is a connection of which something was read ahead.
-type buffered struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
 
 // history lists the builds that succeeded, the last first.
 func (c *conn) history(ctx context.Context) ([]*controlapi.BuildHistoryRecord, error) {
@@ -215,8 +129,8 @@ func (c *conn) history(ctx context.Context) ([]*controlapi.BuildHistoryRecord, e
 	}
 }
 
-// dockerfileFrontend reports whether a build may be one of a Dockerfile: clients that drive the frontend themselves name
-// none.
+// dockerfileFrontend reports whether a build may be one of a Dockerfile: clients that drive the frontend themselves
+// name none.
 func dockerfileFrontend(r *controlapi.BuildHistoryRecord) bool {
 	return r.Frontend == "" || strings.HasPrefix(r.Frontend, "dockerfile") || r.Frontend == "gateway.v0"
 }
