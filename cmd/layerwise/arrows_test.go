@@ -32,6 +32,10 @@ func TestArrows(t *testing.T) {
 		"cachemodel/daemon -> google.golang.org/grpc":          "BuildKit's protocol",
 		"cachemodel/daemon -> " + module + "cachemodel/daemon": "itself",
 		"cmd/layerwise -> github.com/moby/buildkit/solver/pb":  "messages of BuildKit's protocol, no solver",
+
+		// The floor on which the terminal and the editor stand joins the model with what follows from it.
+		"cachemodel/workspace -> " + module + "analysis/rules":   "findings",
+		"cachemodel/workspace -> " + module + "analysis/reorder": "orders",
 	}
 	deps := dependencies(t)
 	for _, rule := range rules {

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
-	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 )
 
 // The JSON that help texts show has the fields of what is printed, each with its type, and no other ones.
@@ -22,7 +22,7 @@ func TestJSONIsDescribed(t *testing.T) {
 		command string
 		printed reflect.Type
 	}{
-		{"predict", reflect.TypeFor[cachemodel.Report]()},
+		{"predict", reflect.TypeFor[workspace.Report]()},
 		{"check", reflect.TypeFor[jsonCheck]()},
 		{"reorder", reflect.TypeFor[jsonReordering]()},
 		{"replay", reflect.TypeFor[replayReport]()},
@@ -118,8 +118,11 @@ func jsonFields(t reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous && name == "" {
-			maps.Copy(fields, jsonFields(f.Type.Elem()))
+		if inner := f.Type; f.Anonymous && name == "" {
+			if inner.Kind() == reflect.Pointer {
+				inner = inner.Elem()
+			}
+			maps.Copy(fields, jsonFields(inner))
 		} else {
 			fields[name] = f.Type
 		}

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"golang.org/x/term"
 )
 
@@ -27,7 +29,7 @@ func printPrediction(w io.Writer, prediction *prediction) error {
 	p := colour(w)
 	width := terminalWidth(w)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", p.paint(p.bold, fmt.Sprintf("%s · %s · compared with %s", printable(r.File), r.Engine, printable(prediction.baseline))))
+	fmt.Fprintf(&b, "%s\n\n", p.paint(p.bold, headOf(prediction)))
 	digits := len(fmt.Sprint(text.LineCount()))
 	codeWidth := 0
 	for _, s := range r.Steps {
@@ -61,6 +63,23 @@ func printPrediction(w io.Writer, prediction *prediction) error {
 	fmt.Fprintf(&b, "\n%s\n", predictionSummary(r))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// headOf says which build is judged, and what it is compared with.
+func headOf(p *prediction) string {
+	parts := []string{p.report.File, string(p.report.Engine)}
+	b := p.build
+	if b.Context.Dir != filepath.Dir(b.Dockerfile) {
+		parts = append(parts, b.ContextText())
+	}
+	parts = append(parts, "compared with "+b.Compared.Label)
+	if b.Remembered {
+		parts[len(parts)-1] += " (as chosen before)"
+	}
+	if b.Entry != nil {
+		parts = append(parts, "settings of the "+b.EntryText())
+	}
+	return printable(strings.Join(parts, " · "))
 }
 
 // terminalWidth is the number of columns of the terminal that w is, else a width that suits a log.
@@ -118,7 +137,7 @@ func stepNote(s cachemodel.Step) string {
 }
 
 // predictionSummary counts the steps that a build has, as in "5 of 7 steps cached · rebuilds from line 9".
-func predictionSummary(r *cachemodel.Report) string {
+func predictionSummary(r *workspace.Report) string {
 	line := fmt.Sprintf("%d of %d steps cached", r.Summary.Cached, r.Summary.Cached+r.Summary.Rebuilt)
 	for _, s := range r.Steps {
 		if s.Status == cachemodel.Rebuilt {

@@ -1,0 +1,124 @@
+package workspace
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// contextOf says where the build context is and why: as it is chosen, as the service or target has it, as it was for the
+// last build, else the guess. "" is a text that is in no file.
+func (r *Reader) contextOf(c Choices, entry *buildfiles.Entry, last *record.Record, file *dockerfile.File) (dir string, from Origin, missing []Missing) {
+	switch {
+	case c.ContextDir != "":
+		return c.ContextDir, Origin{Kind: Chosen}, nil
+	case entry != nil && !entry.Remote:
+		return entry.Context, Origin{BuildFile, entry.Title()}, nil
+	case last != nil && last.ContextDir != "":
+		return last.ContextDir, Origin{Recorded, last.Label()}, nil
+	case r.path == "":
+		return "", Origin{Kind: Guessed}, nil
+	}
+	dir, missing = guess(sourcesOf(file), filepath.Dir(r.path), r.w.Root(filepath.Dir(r.path)))
+	return dir, Origin{Kind: Guessed}, missing
+}
+
+// Missing is a source that a Dockerfile names and that no candidate for its build context has.
+type Missing struct {
+	Line   int // of the instruction, from 1
+	Source string
+	In     string // the nearest other folder, of those from the Dockerfile's up to the root, that has it; "" if none has
+}
+
+// literal is a source of COPY or ADD that says where a file is.
+type literal struct {
+	line int
+	path string // relative to the context, cleaned; of a wildcard the folder before it
+	// pattern says that path was cut off a wildcard: a build does not fail where it is not there, but it tells where the context is.
+	pattern bool
+}
+
+// sourcesOf lists what a file takes from its build context by a name that holds no variable.
+func sourcesOf(file *dockerfile.File) (out []literal) {
+	if file == nil {
+		return nil
+	}
+	for _, in := range file.Instructions {
+		var sources []string
+		switch c := in.Command.(type) {
+		case *instructions.CopyCommand:
+			if c.From == "" {
+				sources = c.SourcePaths
+			}
+		case *instructions.AddCommand:
+			sources = c.SourcePaths
+		}
+		for _, src := range sources {
+			if strings.ContainsAny(src, "$\\") || strings.Contains(src, "://") || strings.HasPrefix(src, "git@") {
+				continue
+			}
+			l := literal{line: in.Line, path: path.Clean("/" + filepath.ToSlash(src))[1:]}
+			if at := strings.IndexAny(l.path, "*?["); at >= 0 {
+				l.path, l.pattern = strings.TrimSuffix(l.path[:strings.LastIndexByte(l.path[:at], '/')+1], "/"), true
+			}
+			if l.path != "" && l.path != "." {
+				out = append(out, l)
+			}
+		}
+	}
+	return out
+}
+
+// guess finds the folder, from dir up to root, that has the most of the sources, the nearest of several: where the Dockerfile
+// is, unless one above has what is missing there.
+func guess(sources []literal, dir, root string) (string, []Missing) {
+	candidates := []string{dir}
+	if rel, err := filepath.Rel(root, dir); err == nil && filepath.IsLocal(rel) {
+		for d := dir; d != root && filepath.Dir(d) != filepath.Dir(filepath.Dir(d)); {
+			d = filepath.Dir(d)
+			candidates = append(candidates, d)
+		}
+	}
+	absent := func(dir string) (out []literal) {
+		for _, l := range sources {
+			if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(l.path))); err != nil {
+				out = append(out, l)
+			}
+		}
+		return out
+	}
+	best, fewest := dir, absent(dir)
+	for _, d := range candidates[1:] {
+		if len(fewest) == 0 {
+			break
+		}
+		if a := absent(d); len(a) < len(fewest) {
+			best, fewest = d, a
+		}
+	}
+	var missing []Missing
+	for _, l := range fewest {
+		if l.pattern {
+			continue
+		}
+		m := Missing{Line: l.line, Source: l.path}
+		at := slices.IndexFunc(candidates, func(d string) bool { return exists(filepath.Join(d, filepath.FromSlash(l.path))) })
+		if at >= 0 {
+			m.In = candidates[at]
+		}
+		missing = append(missing, m)
+	}
+	return best, missing
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

@@ -1,0 +1,148 @@
+package workspace
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+)
+
+// builds are the services and targets that build a Dockerfile, and the one whose settings count.
+type builds struct {
+	projects []*buildfiles.Project
+	choices  []buildfiles.Choice
+	entry    *buildfiles.Entry // nil if there is none, or none is wanted
+	files    []string          // that say so
+	notes    []string
+}
+
+func (b *builds) same(other *builds) bool {
+	return reflect.DeepEqual(b.entry, other.entry) && len(b.choices) == len(other.choices) && slices.Equal(b.notes, other.notes)
+}
+
+// readBuilds looks for the services and targets that build the Dockerfile. A project that cannot be read now, because
+// somebody types in its file, is as it was before.
+func (r *Reader) readBuilds(ctx context.Context, c Choices, before builds) (builds, error) {
+	var b builds
+	if r.path == "" {
+		return b, nil
+	}
+	dir := filepath.Dir(r.path)
+	root := r.w.Root(dir)
+	var problems []error
+	b.projects, problems = buildfiles.Find(ctx, root, r.path, r.w.buildFileOptions())
+	if ctx.Err() != nil {
+		return b, ctx.Err()
+	}
+	if len(problems) > 0 {
+		for _, old := range before.projects {
+			same := func(p *buildfiles.Project) bool { return p.Kind == old.Kind && p.Dir == old.Dir }
+			if !slices.ContainsFunc(b.projects, same) && len(old.Files) > 0 && exists(old.Files[0]) {
+				b.projects = append(b.projects, old)
+			}
+		}
+	}
+	for _, problem := range problems {
+		b.notes = append(b.notes, "not taken into account: "+problem.Error())
+	}
+	for _, p := range b.projects {
+		b.files = append(b.files, p.Files...)
+	}
+	b.choices = buildfiles.Choices(b.projects, r.path)
+	var err error
+	b.entry, err = r.choose(c, b, errors.Join(problems...))
+	return b, err
+}
+
+// choose gives the entry that counts: the one that is asked for; the one that was chosen before; the one of the last build
+// on record; else the first. A build context that is asked for stands for a build of its own, as docker build makes it.
+func (r *Reader) choose(c Choices, b builds, broken error) (*buildfiles.Entry, error) {
+	chosen := cmp.Or(c.Build, r.w.Store.Choice(r.path, BuildChoice))
+	if chosen == NoBuild || c.Engine == cachemodel.Classic && c.Build == "" {
+		return nil, nil
+	}
+	of := func(id string) *buildfiles.Entry {
+		for i := range b.choices {
+			if e := b.choices[i].Of(id); e != nil {
+				return e
+			}
+		}
+		return nil
+	}
+	if e := of(chosen); e != nil || c.Build != "" {
+		if e == nil {
+			return nil, notFound(c.Build, b.projects, r.path, broken)
+		}
+		return e, nil
+	}
+	if len(b.choices) == 0 || c.ContextDir != "" {
+		return nil, nil
+	}
+	if len(b.choices) > 1 {
+		if last, _ := r.w.Store.Latest(r.path, c.Match()); last != nil && last.Name != "" {
+			if e := of(last.Name); e != nil {
+				return e, nil
+			}
+		}
+	}
+	return &b.choices[0].Entry, nil
+}
+
+// Entry finds the service or target with this ID in the build files of the project that dir is in.
+func (w *Workspace) Entry(ctx context.Context, dir, id string) (*buildfiles.Entry, error) {
+	projects, problems := buildfiles.Find(ctx, w.Root(dir), filepath.Join(dir, "Dockerfile"), w.buildFileOptions())
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	for _, p := range projects {
+		for i := range p.Entries {
+			if e := &p.Entries[i]; e.ID == id {
+				if e.Dockerfile == "" {
+					return nil, fmt.Errorf("the Dockerfile of the %s is not a file on this machine", e.Title())
+				}
+				return e, nil
+			}
+		}
+	}
+	return nil, notFound(id, projects, "", errors.Join(problems...))
+}
+
+// notFound says what there is instead of a service or target.
+func notFound(id string, projects []*buildfiles.Project, dockerfile string, broken error) error {
+	kind, name, _ := strings.Cut(id, ":")
+	var names []string
+	for _, p := range projects {
+		for i := range p.Entries {
+			e := &p.Entries[i]
+			if e.ID == id && dockerfile != "" {
+				if e.Dockerfile == "" {
+					return fmt.Errorf("the Dockerfile of the %s is not a file on this machine", e.Title())
+				}
+				return fmt.Errorf("the %s builds %s", e.Title(), relative(e.Dockerfile))
+			}
+			if string(e.Kind) == kind && !e.Inherited && !slices.Contains(names, e.Name) {
+				names = append(names, e.Name)
+			}
+		}
+	}
+	what := "Compose file has a service"
+	if kind == string(buildfiles.Bake) {
+		what = "bake file has a target"
+	}
+	slices.Sort(names)
+	switch err := fmt.Errorf("no %s %q", what, name); {
+	case broken != nil:
+		return fmt.Errorf("%w, and there is a file that cannot be read: %w", err, broken)
+	case len(names) > 0:
+		return fmt.Errorf("%w: there are %s", err, strings.Join(names, ", "))
+	default:
+		return fmt.Errorf("%w: there is none with a build section", err)
+	}
+}

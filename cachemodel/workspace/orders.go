@@ -1,0 +1,121 @@
+package workspace
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/reorder"
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/replay"
+)
+
+// An order is judged by this many commits. With fewer than leastHistory they say less than what is known in general.
+const (
+	historyBuilds = 100
+	leastHistory  = 10
+)
+
+// histories keeps the last history that was read. Its method may be called from several goroutines.
+type histories struct {
+	mu      sync.Mutex
+	history *replay.History
+	key     [2]string
+	read    bool
+}
+
+// of gives the history of a context up to a commit, nil if it is too short to say anything.
+func (h *histories) of(ctx context.Context, dockerfile, contextDir, head string) *replay.History {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key := [2]string{contextDir, head}
+	if h.read && h.key == key {
+		return h.history
+	}
+	loaded, err := replay.Load(ctx, replay.Request{Dockerfile: dockerfile, ContextDir: contextDir, Commits: historyBuilds}, nil)
+	if ctx.Err() != nil {
+		return nil
+	}
+	h.history, h.key, h.read = nil, key, true
+	if err == nil && loaded.Builds() >= leastHistory {
+		h.history = loaded
+	}
+	return h.history
+}
+
+// Orders are the changes of file that make its builds reuse more, of this grade or a surer one. It reads the history of the
+// context the first time, and searches each time that it is called.
+func (b *Build) Orders(ctx context.Context, file *dockerfile.File, least reorder.Grade) []reorder.Rewrite {
+	if b.Settings.Engine == cachemodel.Classic {
+		return reorder.Suggest(file, reorder.Classic)
+	}
+	return reorder.Best(ctx, file, b.Model(file, b.History(ctx)), least)
+}
+
+// History is what the builds of the last commits were; nil where there are too few.
+func (b *Build) History(ctx context.Context) *replay.History {
+	if b.Compared.head == "" || b.history == nil {
+		return nil
+	}
+	return b.history(ctx)
+}
+
+// Model is what a search for orders of file wants to know of the build; history may be nil, then what is known in general stands
+// in for it.
+func (b *Build) Model(file *dockerfile.File, history *replay.History) reorder.Model {
+	costs := b.Costs()
+	m := reorder.Model{Seconds: costs.Seconds, Targets: append([]string{b.Settings.Target}, buildfiles.Targets(b.Choices)...)}
+	if b.Context.Tree != nil {
+		m.Context = files{b.Context.Tree, b.Context.Dir}
+	}
+	if history != nil {
+		history = history.Buildable(file, b.Settings)
+		m.Builds = history.Builds()
+		m.Changes = func(sources, exclude []string) []uint64 { return history.Changes(sources, exclude) }
+	}
+	return m
+}
+
+// maxManifest is how long a file of the context may be, in bytes, to be read as a manifest: lock files are long.
+const maxManifest = 16 << 20
+
+// files is a build context whose files are read from its folder when they are needed. It is an effects.Context.
+type files struct {
+	tree *buildcontext.Tree
+	root string
+}
+
+// List gives the names in a directory of the context.
+func (f files) List(dir string) []string {
+	node, ok := f.tree.Lookup(dir)
+	if !ok || node.Type() != buildcontext.Dir {
+		return nil
+	}
+	names := make([]string, 0, len(node.Children()))
+	for _, child := range node.Children() {
+		name := child.Name()
+		switch child.Type() {
+		case buildcontext.Dir:
+			name += "/"
+		case buildcontext.File:
+		default:
+			name += "@"
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// Read gives the content of a file of the context, as it is on the disk now.
+func (f files) Read(file string) ([]byte, bool) {
+	node, ok := f.tree.Lookup(file)
+	if !ok || node.Type() != buildcontext.File || node.Meta().Size > maxManifest {
+		return nil, false
+	}
+	content, err := os.ReadFile(filepath.Join(f.root, filepath.FromSlash(file)))
+	return content, err == nil
+}

@@ -1,0 +1,322 @@
+package workspace
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/baseline"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/layerwise/layerwise/cachemodel/replay"
+)
+
+// Reader keeps what it has read of one Dockerfile's build. It is used by one goroutine at a time.
+type Reader struct {
+	w    *Workspace
+	path string
+
+	loaded   bool
+	complete bool // git's and the builder's histories were asked
+	choices  Choices
+	asked    string // which baseline
+	builds   builds
+	wrong    error // with the build files
+
+	folder   string // of the build context, as the user names it
+	dir      *disk.Dir
+	refused  string // a folder that is not read: the person would not have it, or it is the whole file system
+	reading  error  // why the build context was not read
+	journal  buildcontext.Journal
+	named    map[string]*disk.Dir
+	atOpen   atOpen
+	record   *record.Record // the last build, if it may be compared with
+	newest   string         // record in the store, by its id, when the baseline was found
+	head     string         // the commit that HEAD was then
+	git      []string       // the files that change when HEAD does
+	compared Compared
+	history  *histories
+}
+
+// atOpen is what a Reader has seen first.
+type atOpen struct {
+	context *buildcontext.Tree
+	named   map[string]*buildcontext.Tree // by folder
+	entry   *buildfiles.Entry
+}
+
+// Load finds the build. What is wrong is in Build.Problems: there is a build nevertheless, of which the rest is known. It is nil
+// only if ctx has ended.
+func (r *Reader) Load(ctx context.Context, q Question) *Build {
+	c := q.Choices
+	b := &Build{Dockerfile: r.path}
+	changed := !r.loaded || !reflect.DeepEqual(c, r.choices)
+	spec, err := r.spec(c, b)
+	b.problem(err)
+
+	rebuilt := false
+	if changed || q.Changed.Builds || q.Changed.Context {
+		found, err := r.readBuilds(ctx, c, r.builds)
+		rebuilt = !found.same(&r.builds)
+		r.builds, r.wrong = found, err
+	}
+	b.problem(r.wrong)
+	if !r.loaded {
+		r.atOpen = atOpen{named: map[string]*buildcontext.Tree{}, entry: r.builds.entry}
+	}
+	b.Entry, b.Choices, b.BuildFiles = r.builds.entry, r.builds.choices, r.builds.files
+	b.Notes = append(b.Notes, r.builds.notes...)
+	options := c.Options
+	if b.Entry != nil && options.Engine != cachemodel.Classic {
+		options = b.Entry.Fill(options)
+	}
+
+	again := changed || rebuilt || b.Asked != r.asked || !r.complete && !q.Quick || q.Changed.Baseline && r.moved(ctx, q, spec)
+	r.choices, r.asked = c, b.Asked
+	var recordNotes []string
+	if again {
+		r.newest = r.w.Store.Newest(r.path)
+		r.record, recordNotes = baseline.Stored(r.w.Store, spec, r.path, options.Match())
+	}
+	b.Context.Dir, b.Context.From, b.Context.Missing = r.contextOf(c, b.Entry, r.record, q.File)
+	r.readContext(ctx, b, q)
+	request := baseline.Request{
+		Spec: spec, Dockerfile: r.path, ContextDir: b.Context.Dir, Context: b.Context.Tree, CacheDir: r.w.CacheDir,
+		BaselineFile: c.BaselineFile, ContextAt: r.journal.At,
+	}
+	if again && q.Builder != nil && !q.Quick && !r.w.Untrusted {
+		request.History = q.Builder.History(options)
+		var notes []string
+		r.record, notes = baseline.Last(ctx, request, r.record)
+		recordNotes = append(recordNotes, notes...)
+		// A build in the builder's history may say where its context was.
+		if dir, from, _ := r.contextOf(c, b.Entry, r.record, q.File); dir != b.Context.Dir && from.Kind == Recorded {
+			b.Context = Context{Dir: dir, From: from}
+			r.readContext(ctx, b, q)
+			request.ContextDir, request.Context = dir, b.Context.Tree
+		}
+	}
+	if again {
+		r.compared.recordNotes = recordNotes
+	}
+	if request.Record = r.record; r.record != nil {
+		options, b.Taken = options.From(r.record, r.w.Store)
+	}
+	b.Settings, b.Images = options.Settings(), options.Images
+	b.Contexts = r.readNamed(ctx, b, q, options.Contexts)
+	request.Contexts = map[string]record.NamedContext{}
+	for name, named := range b.Contexts {
+		request.Contexts[name] = record.NamedContext{Dir: named.Dir, Tree: named.Tree}
+	}
+	if q.Opened != nil {
+		request.Opened = &baseline.Contents{File: q.Opened, Context: r.atOpen.context, Contexts: map[string]*buildcontext.Tree{}}
+		for name, named := range b.Contexts {
+			request.Opened.Contexts[name] = r.atOpen.named[named.Dir]
+		}
+	}
+	if again {
+		r.compare(ctx, request, b, q)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	r.loaded, r.complete = true, r.complete || !q.Quick
+	b.Compared, b.Git, b.Complete = r.compared, r.git, r.complete
+	b.Costs = sync.OnceValue(r.costs(r.record, options.Match()))
+	b.history = func(ctx context.Context) *replay.History {
+		return r.history.of(ctx, r.path, b.Context.Dir, b.Compared.head)
+	}
+	b.problem(r.compared.problem)
+	b.Notes = append(b.Notes, r.compared.notes...)
+	if b.Taken != "" {
+		b.Notes = append(b.Notes, fmt.Sprintf("as in %s: %s", r.record.Label(), b.Taken))
+	}
+	b.Notes = append(b.Notes, r.compared.recordNotes...)
+	if b.Context.Tree != nil && r.compared.Context != nil && b.Settings.Engine != cachemodel.Classic {
+		b.Context.Tree = buildcontext.Resent(r.compared.Context, b.Context.Tree)
+	}
+	if r.dir != nil {
+		if err := r.dir.Save(); err != nil {
+			b.Unsaved = fmt.Errorf("the digests of the build context are not kept: %w", err)
+		}
+	}
+	return b.finish()
+}
+
+// spec reads which baseline is asked for: by this question, by a choice that is remembered, by the default.
+func (r *Reader) spec(c Choices, b *Build) (baseline.Spec, error) {
+	remembered := r.w.Store.Choice(r.path, BaselineChoice)
+	b.Asked = cmp.Or(c.Baseline, remembered, c.Default, string(baseline.Auto))
+	b.Remembered = c.Baseline == "" && remembered != ""
+	if r.w.Untrusted {
+		b.Asked = string(baseline.Opened)
+	}
+	spec, err := baseline.ParseSpec(b.Asked)
+	if err != nil {
+		b.Asked, spec = string(baseline.Auto), baseline.Spec{Kind: baseline.Auto}
+	}
+	if spec.Kind == baseline.Dir && !filepath.IsAbs(spec.Arg) && r.w.Folder != "" {
+		if here, err := filepath.Abs(spec.Arg); err != nil || here != filepath.Join(r.w.Folder, spec.Arg) {
+			spec.Arg = filepath.Join(r.w.Folder, spec.Arg)
+		}
+	}
+	if spec.Kind == baseline.Auto && r.path == "" {
+		spec.Kind = baseline.Opened // a text that is in no file has no history to look for
+	}
+	return spec, err
+}
+
+// moved reports whether there may be something else to compare with than was found. Git's files change more often than HEAD
+// does: with every git status, for one.
+func (r *Reader) moved(ctx context.Context, q Question, spec baseline.Spec) bool {
+	head, err := "", error(nil)
+	if !r.w.Untrusted && r.path != "" {
+		head, err = gittree.Head(ctx, filepath.Dir(r.path))
+	}
+	moved := err != nil || head != r.head || r.asked != string(baseline.Auto) && r.asked != string(baseline.Git)
+	r.head = head
+	if moved || spec.Kind != baseline.Auto {
+		return true
+	}
+	return r.newest != r.w.Store.Newest(r.path) || q.Builder != nil
+}
+
+// readContext brings the tree of the build context up to date.
+func (r *Reader) readContext(ctx context.Context, b *Build, q Question) {
+	folder := b.Context.Dir
+	if folder == "" || filepath.Dir(folder) == folder {
+		r.folder, r.dir, r.atOpen.context, r.refused, r.reading = "", nil, nil, folder, nil
+		if folder != "" {
+			r.reading = errors.New("the build context would be the whole file system, so it is not read: choose another")
+		}
+		b.problem(r.reading)
+		if folder == "" {
+			b.Notes = append(b.Notes, "the document is not saved in a folder yet, so there is no build context")
+		}
+		return
+	}
+	if r.refused != folder || q.Changed.Context {
+		r.refused, r.reading = "", r.updateContext(ctx, folder, q)
+	}
+	b.problem(r.reading)
+	if r.dir == nil {
+		return
+	}
+	b.Context.Tree, b.Context.Root, b.Context.IgnoreFiles = r.dir.Tree(), r.dir.Root(), r.dir.IgnoreFiles()
+	if r.atOpen.context == nil {
+		r.atOpen.context = b.Context.Tree
+	}
+	if problems := b.Context.Tree.Problems(); len(problems) > 0 {
+		b.Notes = append(b.Notes, fmt.Sprintf("%s in the build context cannot be read: %v", count(len(problems), "entry", "entries"), problems[0]))
+	}
+}
+
+var errStopped = errors.New("the build context was not read to its end, as you wished: save the Dockerfile to have it read")
+
+func (r *Reader) updateContext(ctx context.Context, folder string, q Question) error {
+	reading := ctx
+	if q.Reading != nil {
+		reading = q.Reading
+	}
+	var err error
+	began, whole := time.Now(), true
+	switch {
+	case r.dir == nil || r.folder != folder:
+		r.folder, r.atOpen.context, r.journal = folder, nil, buildcontext.Journal{}
+		r.dir, err = disk.Open(reading, folder, r.path, disk.Options{CacheDir: r.w.CacheDir, Progress: q.Progress})
+		// Watch first and look again then, so that nothing happens unseen in between.
+		if err == nil && r.watch(q) {
+			_, err = r.dir.Rescan(reading)
+		}
+	case q.Changed.Context:
+		_, err = r.dir.Rescan(reading)
+		r.watch(q)
+	case len(q.Changed.Paths) > 0:
+		whole = false
+		if _, changed := r.dir.Update(q.Changed.Paths); changed && r.watch(q) {
+			_, err = r.dir.Rescan(reading) // new folders, perhaps with files in them by now
+		}
+	default:
+		whole = false
+	}
+	if err == nil {
+		r.journal.Add(began, time.Now(), whole, r.dir.Tree())
+		return nil
+	}
+	r.dir = nil
+	if reading.Err() != nil && ctx.Err() == nil {
+		r.refused, err = folder, errStopped
+	}
+	return err
+}
+
+// readNamed reads the folders of named contexts. They are looked at anew whenever something else is.
+func (r *Reader) readNamed(ctx context.Context, b *Build, q Question, folders map[string]string) map[string]Named {
+	r.named = map[string]*disk.Dir{}
+	out := map[string]Named{}
+	for name, folder := range folders {
+		named := Named{Dir: folder, Tree: buildcontext.Unknown()}
+		if folder != "" { // else nobody knows where it was when it was built
+			dir, err := disk.Open(ctx, folder, "", disk.Options{CacheDir: r.w.CacheDir})
+			if err == nil {
+				r.named[name] = dir
+				named.Tree, named.Root = dir.Tree(), dir.Root()
+			} else if ctx.Err() == nil {
+				b.problem(fmt.Errorf("the named context %s: %w", name, err))
+			}
+		}
+		out[name] = named
+	}
+	if r.dir != nil && len(r.named) > 0 && r.watch(q) { // something may have happened unseen
+		for name, dir := range r.named {
+			if tree, err := dir.Rescan(ctx); err == nil {
+				named := out[name]
+				named.Tree = tree
+				out[name] = named
+			}
+		}
+	}
+	for _, named := range out {
+		if r.atOpen.named[named.Dir] == nil {
+			r.atOpen.named[named.Dir] = named.Tree
+		}
+	}
+	return out
+}
+
+// watch tells where the files of the build are, as far as that is known by now.
+func (r *Reader) watch(q Question) (added bool) {
+	if q.Watch == nil {
+		return false
+	}
+	places := Places{BuildFiles: r.builds.files, Git: r.git}
+	if r.dir != nil {
+		places.Contexts = append(places.Contexts, ContextDir{r.dir.Root(), r.dir.Tree()})
+	}
+	for _, dir := range r.named {
+		places.Contexts = append(places.Contexts, ContextDir{dir.Root(), dir.Tree()})
+	}
+	return q.Watch(places)
+}
+
+// costs are those of the last build, or of the last one on record where that is not compared with.
+func (r *Reader) costs(last *record.Record, match record.Match) func() replay.Costs {
+	return func() replay.Costs {
+		if last == nil {
+			last, _ = r.w.Store.Latest(r.path, match)
+		}
+		if last == nil {
+			return replay.Costs{}
+		}
+		return replay.RecordedCosts(parse(last.Text), last.Costs)
+	}
+}

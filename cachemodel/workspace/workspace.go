@@ -1,0 +1,158 @@
+// Package workspace answers one question for the terminal, the editor and the build files alike: which build is this, what
+// is it compared with, and what follows from that.
+//
+//	w := &workspace.Workspace{Store: store, CacheDir: cacheDir, Env: os.Environ(), Folder: folder}
+//	build := w.Reader(path).Load(ctx, workspace.Question{File: file})
+//	marks := build.Judge(file, nil)
+//
+// A Reader finds the build of one Dockerfile: its context, the Compose service or bake target that makes it, its settings,
+// each with where it comes from, and what the builder has (cachemodel/baseline). What it gives is immutable. A Reader that
+// is asked again reads only what has changed; the command line asks once.
+//
+// The package must not know flags, terminals, editors or protocols. It reads files, runs git by way of gittree, and asks
+// the builder that it is given.
+package workspace
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/cachemodel/baseline"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
+)
+
+// Workspace is what the builds of one user have in common. It is not changed once it is in use.
+type Workspace struct {
+	Store    *record.Store
+	CacheDir string   // where digests of files are kept; "" keeps none
+	Env      []string // KEY=VALUE, of the process that would build
+	// Folder is the current directory or the editor's workspace folder: what is outside of a repository is looked for up to there.
+	Folder string
+	// Read reads a file that people write; nil is textfile.Read. An editor gives its open texts.
+	Read func(path string) ([]byte, error)
+	// Untrusted says that nothing of the folder may steer another program: git is not run and no builder is asked.
+	Untrusted bool
+}
+
+// Builder is something that builds and remembers what it built.
+type Builder interface {
+	// History finds the last build that has these options. It may take some seconds.
+	History(baseline.Options) baseline.History
+}
+
+func (w *Workspace) buildFileOptions() buildfiles.Options {
+	read := w.Read
+	if read == nil {
+		read = textfile.Read
+	}
+	return buildfiles.Options{Env: w.Env, Read: read}
+}
+
+// Root is the folder up to which, and below which, the files of a Dockerfile's project are looked for: the repository's, else
+// Folder if the Dockerfile is in it, else the Dockerfile's own.
+func (w *Workspace) Root(dir string) string {
+	for d := dir; ; d = filepath.Dir(d) {
+		if _, err := os.Lstat(filepath.Join(d, ".git")); err == nil {
+			return d
+		}
+		if d == filepath.Dir(d) {
+			break
+		}
+	}
+	if rel, err := filepath.Rel(w.Folder, dir); w.Folder != "" && err == nil && filepath.IsLocal(rel) {
+		return w.Folder
+	}
+	return dir
+}
+
+// Choices say which build is meant. What is left out is found; what is said goes before everything else.
+type Choices struct {
+	baseline.Options        // of the next build
+	Build            string // the Compose service or bake target, by its ID; NoBuild; "" is the one that counts
+	Baseline         string // what is compared with, see baseline.ParseSpec; "" is what was chosen before, else Default
+	Default          string // baseline; "" is "auto"
+	BaselineFile     string // see baseline.Request
+	// BaselineArgs are the build arguments that the baseline had; nil if nothing is said.
+	BaselineArgs map[string]string
+}
+
+// NoBuild is the choice to look into no build file.
+const NoBuild = "none"
+
+// The kinds of choices that are remembered for a Dockerfile, see record.Store.Choose.
+const (
+	BuildChoice    = "build"
+	BaselineChoice = "baseline"
+)
+
+// Question is what a Reader is asked.
+type Question struct {
+	Choices Choices
+	File    *dockerfile.File // the text as it is now
+	Opened  *dockerfile.File // the text as it was opened; nil on the command line
+	Builder Builder          // whose history is read; nil if there is none
+	// Quick does not ask the builder, which may take long. The build is then not Complete.
+	Quick bool
+	// Changed is what may have changed since the Reader was last asked.
+	Changed Changed
+	// Watch is told, before they are read, where the files of the build are. It reports whether any of these places are new to
+	// it: they are then read again, so that nothing happens unseen. nil watches nothing.
+	Watch func(Places) (added bool)
+	// Reading ends when the person does not want the build context to be read to its end; nil never ends.
+	Reading context.Context
+	// Progress is told how many files and folders of a new build context were seen; nil if nobody wants to know. It may be
+	// called from several goroutines.
+	Progress func(entries int)
+}
+
+// Changed is what may have changed; the zero value is nothing.
+type Changed struct {
+	Context  bool     // anything in the build context
+	Paths    []string // these of its files
+	Baseline bool     // git's HEAD, the records, what was chosen, the builder's history
+	Builds   bool     // the build files, and where the sources of the Dockerfile are
+}
+
+// Places are where the files of a build are.
+type Places struct {
+	Contexts   []ContextDir // the build context and the named ones
+	BuildFiles []string
+	Git        []string // these files change when HEAD does
+}
+
+// ContextDir is the folder of a context, links resolved, with what is in it.
+type ContextDir struct {
+	Root string
+	Tree *buildcontext.Tree
+}
+
+// Origin is where a part of a build comes from.
+type Origin struct {
+	Kind OriginKind
+	Name string // for people, where the kind does not say it: "compose service web", "the build of Nov 24 14:02"
+}
+
+// OriginKind is a kind of Origin.
+type OriginKind string
+
+// The kinds, in the order in which they go before each other.
+const (
+	Chosen    OriginKind = "chosen"  // by a flag or a setting
+	BuildFile OriginKind = "build"   // a Compose or bake file
+	Recorded  OriginKind = "record"  // the last build
+	Guessed   OriginKind = "guessed" // from the sources that the Dockerfile names
+)
+
+// String says it for people.
+func (o Origin) String() string { return cmp.Or(o.Name, string(o.Kind)) }
+
+// Reader finds the build of one Dockerfile, given by its absolute path; "" is a text that is in no file.
+func (w *Workspace) Reader(dockerfile string) *Reader {
+	return &Reader{w: w, path: dockerfile, history: &histories{}}
+}

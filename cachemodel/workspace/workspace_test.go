@@ -1,0 +1,130 @@
+package workspace
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/cachemodel/record"
+	"golang.org/x/tools/txtar"
+)
+
+// open writes a txtar archive into a repository and returns its workspace.
+func open(t *testing.T, files string) *Workspace {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, ".git"), 0o755); err != nil { // no repository, but where one begins
+		t.Fatal(err)
+	}
+	for _, f := range txtar.Parse([]byte(files)).Files {
+		path := filepath.Join(root, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &Workspace{Store: record.NewStore(t.TempDir()), Folder: root}
+}
+
+// ask finds the build of a Dockerfile of the workspace.
+func ask(t *testing.T, w *Workspace, file string, c Choices) *Build {
+	t.Helper()
+	path := filepath.Join(w.Folder, filepath.FromSlash(file))
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Reader(path).Load(t.Context(), Question{Choices: c, File: parse(string(text))})
+}
+
+// Where the build context is guessed to be, and which sources are then missing.
+func TestGuessedContext(t *testing.T) {
+	for _, c := range []struct{ about, files, file, want string }{
+		{"beside the Dockerfile", "-- a/Dockerfile --\nFROM x\nCOPY b /\n-- a/b --\n", "a/Dockerfile", "a"},
+		{"above it, where the source is", "-- a/b/Dockerfile --\nFROM x\nCOPY a/c /\n-- a/c --\n", "a/b/Dockerfile", "."},
+		{"the nearest of two", "-- a/b/Dockerfile --\nFROM x\nCOPY c /\n-- a/c --\n-- c --\n", "a/b/Dockerfile", "a"},
+		{"nothing is copied", "-- a/Dockerfile --\nFROM x\n", "a/Dockerfile", "a"},
+		{"a misspelt source among good ones", "-- a/Dockerfile --\nFROM x\nCOPY b /\nCOPY pakage.json /\n-- b --\n", "a/Dockerfile",
+			". without pakage.json"},
+		{"a misspelt source alone", "-- a/Dockerfile --\nFROM x\nCOPY pakage.json /\n", "a/Dockerfile", "a without pakage.json"},
+		{"sources in two folders", "-- a/Dockerfile --\nFROM x\nCOPY b c /\n-- a/b --\n-- c --\n", "a/Dockerfile", "a without c (in .)"},
+		{"of another stage, a URL, a variable: no sources", "-- a/Dockerfile --\nFROM x AS s\nFROM x\nCOPY --from=s b /\nADD https://b/c /\n" +
+			"COPY $V /\n-- b --\n", "a/Dockerfile", "a"},
+		{"the folder before a wildcard tells too", "-- a/Dockerfile --\nFROM x\nCOPY src/*.c /\n-- src/a.c --\n", "a/Dockerfile", "."},
+		{"a wildcard that matches nothing is not missing", "-- a/Dockerfile --\nFROM x\nCOPY src/*.c *.h /\n", "a/Dockerfile", "a"},
+		{"with a leading slash", "-- a/Dockerfile --\nFROM x\nCOPY /b /\n-- b --\n", "a/Dockerfile", "."},
+		{"not above the repository", "-- Dockerfile --\nFROM x\nCOPY b /\n", "Dockerfile", ". without b"},
+		{"the service's", "-- a/Dockerfile --\nFROM x\nCOPY b /\n-- a/b --\n-- compose.yaml --\nservices:\n  web:\n" +
+			"    build: {context: ., dockerfile: a/Dockerfile}\n", "a/Dockerfile", ". (compose service web)"},
+	} {
+		w := open(t, c.files)
+		b := ask(t, w, c.file, Choices{})
+		got, _ := filepath.Rel(w.Folder, b.Context.Dir)
+		if b.Context.From.Kind != Guessed {
+			got += " (" + b.Context.From.String() + ")"
+		}
+		for _, m := range b.Context.Missing {
+			got += " without " + m.Source
+			if m.In != "" {
+				in, _ := filepath.Rel(w.Folder, m.In)
+				got += " (in " + in + ")"
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: the context is %s, not %s", c.about, got, c.want)
+		}
+	}
+}
+
+const twoServices = `
+-- Dockerfile --
+FROM x AS one
+FROM x AS two
+-- compose.yaml --
+services:
+  a: {build: {context: ., target: one}}
+  b: {build: {context: ., target: two}}
+`
+
+// Of several services the one counts that is asked for, else that was chosen before, else that was built last, else the first.
+func TestWhichServiceCounts(t *testing.T) {
+	w := open(t, twoServices)
+	path := filepath.Join(w.Folder, "Dockerfile")
+	which := func(c Choices) string {
+		b := ask(t, w, "Dockerfile", c)
+		if len(b.Problems) > 0 {
+			return b.Problems[0].Error()
+		}
+		return b.EntryText() + " " + b.Settings.Target
+	}
+	step := func(about, want string, c Choices) {
+		t.Helper()
+		if diff := cmp.Diff(want, which(c)); diff != "" {
+			t.Errorf("%s: %s", about, diff)
+		}
+	}
+	step("nothing is said", "compose service a, 1 of 2 that build this Dockerfile one", Choices{})
+	step("asked for", "compose service b, 1 of 2 that build this Dockerfile two", Choices{Build: "compose:b"})
+	step("there is none", `no Compose file has a service "c": there are a, b`, Choices{Build: "compose:c"})
+	chosen := Choices{}
+	chosen.ContextDir = w.Folder
+	step("with a context, docker build is meant", " ", chosen)
+	if _, err := w.Store.Put(&record.Record{Dockerfile: path, Name: "compose:b", Text: "FROM x AS two\n"}); err != nil {
+		t.Fatal(err)
+	}
+	step("built last", "compose service b, 1 of 2 that build this Dockerfile two", Choices{})
+	if err := w.Store.Choose(path, BuildChoice, "compose:a"); err != nil {
+		t.Fatal(err)
+	}
+	step("chosen before", "compose service a, 1 of 2 that build this Dockerfile one", Choices{})
+	if err := w.Store.Choose(path, BuildChoice, NoBuild); err != nil {
+		t.Fatal(err)
+	}
+	if got := which(Choices{}); strings.Contains(got, "compose") {
+		t.Errorf("chosen before to look into no build file: %s", got)
+	}
+}
