@@ -47,13 +47,13 @@ func (h *histories) of(ctx context.Context, dockerfile, contextDir, head string)
 	return h.history
 }
 
-// Orders are the changes of file that make its builds reuse more, of this grade or a surer one. It reads the history of the
-// context the first time, and searches each time that it is called.
-func (b *Build) Orders(ctx context.Context, file *dockerfile.File, least reorder.Grade) []reorder.Rewrite {
+// Orders are the changes of file that make its builds reuse more. It reads the history of the context the first time, and
+// searches each time that it is called.
+func (b *Build) Orders(ctx context.Context, file *dockerfile.File) []reorder.Rewrite {
 	if b.Settings.Engine == cachemodel.Classic {
 		return reorder.Suggest(file, reorder.Classic)
 	}
-	return reorder.Best(ctx, file, b.Model(file, b.History(ctx)), least)
+	return reorder.Search(ctx, file, b.Model(file, b.History(ctx))).Rewrites
 }
 
 // History is what the builds of the last commits were; nil where there are too few.
@@ -118,4 +118,10 @@ func (f files) Read(file string) ([]byte, bool) {
 	}
 	content, err := os.ReadFile(filepath.Join(f.root, filepath.FromSlash(file)))
 	return content, err == nil
+}
+
+// Excluded reports whether the ignore file keeps a path and all below it out of every build.
+func (f files) Excluded(path string) bool {
+	ignore := f.tree.Ignore()
+	return ignore.Ignores(path) && ignore.Ignores(path+"/anything")
 }
