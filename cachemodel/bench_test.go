@@ -62,7 +62,7 @@ func BenchmarkCompare(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()
 				for range b.N {
-					Compare([]*Plan{base}, NewPlan(Build{File: next, Context: context}))
+					Compare(Pasts(base), NewPlan(Build{File: next, Context: context}))
 				}
 			})
 		}

@@ -26,13 +26,30 @@ const (
 
 // Settings are the choices of one build besides its files.
 type Settings struct {
-	Engine   Engine            // "" is BuildKit
-	Target   string            // a stage's name; "" is the last stage
-	Args     map[string]string // --build-arg
-	Platform string            // --platform, "" is the builder's own, taken to be linux on this machine's architecture
+	Engine Engine            // "" is BuildKit
+	Target string            // a stage's name; "" is the last stage
+	Args   map[string]string // --build-arg
+	// Platform is --platform, of several with commas between; "" is the builder's own, taken to be linux on this
+	// machine's architecture.
+	Platform string
 	NoCache  bool
 	// NoCacheFilter are the stages that use no cache (--no-cache-filter).
 	NoCacheFilter []string
+	// Syntax is the frontend of the build argument or frontend option that stands above the file's "# syntax="
+	// (BUILDKIT_SYNTAX), "" if there is none.
+	Syntax string
+	RunSettings
+}
+
+// RunSettings are what every RUN of a build is run with. All of it is part of a RUN's key.
+type RunSettings struct {
+	Network      string   // --network: "host", "none" or "default", which is the same as ""
+	ShmSize      int64    // --shm-size, in bytes
+	Ulimits      []string // --ulimit: "nofile=1024:2048"
+	ExtraHosts   []string // --add-host: "name:address", or "name=address"
+	Hostname     string   // of the sandbox (frontend option hostname, BUILDKIT_SANDBOX_HOSTNAME)
+	CgroupParent string   // --cgroup-parent
+	Entitlements []string // --allow: no part of a key, but without one a RUN that asks for it fails
 }
 
 // Image is what is known of a base image. Without it, an image is identified by its reference, and whatever depends
@@ -60,6 +77,8 @@ type Build struct {
 	// Images are the base images that are known, by their reference as BuildKit normalises it
 	// ("docker.io/library/alpine:3.20") or, for a named context, by its name.
 	Images map[string]Image
+	// Unknown are the parts of the build that nobody knows.
+	Unknown UnknownParts
 	// Costs are what the steps of this build took, by the first line of the instruction, as far as that is known.
 	Costs map[int]Cost
 }

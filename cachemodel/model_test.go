@@ -45,7 +45,7 @@ func (c *modelCase) compare() []Step {
 	if c.a.none {
 		return Compare(nil, c.b.plan())
 	}
-	return Compare([]*Plan{c.a.plan()}, c.b.plan())
+	return Compare(Pasts(c.a.plan()), c.b.plan())
 }
 
 // writeWants puts each case's verdicts behind its other files.

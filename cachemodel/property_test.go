@@ -50,7 +50,7 @@ func TestCorpus(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 			for _, next := range []*Plan{base, plan(text), plan(respell(text))} {
-				for _, s := range Compare([]*Plan{base}, next) {
+				for _, s := range Compare(Pasts(base), next) {
 					switch {
 					case s.Status == Unknown && !rejected(text) && !strings.HasPrefix(s.Detail, "failed to process"):
 						t.Errorf("%s:%d: %s cannot be read: %s", name, s.Line, s.Text, s.Detail)
@@ -98,8 +98,8 @@ func TestPrefixes(t *testing.T) {
 		step := max(1, len(text)/20)
 		for end := 0; end < len(text); end += step {
 			next := planText(text[:end], nil)
-			check(t, name, Compare([]*Plan{base}, next), next)
-			check(t, name, Compare([]*Plan{next}, base), base)
+			check(t, name, Compare(Pasts(base), next), next)
+			check(t, name, Compare(Pasts(next), base), base)
 		}
 	}
 }
@@ -140,14 +140,14 @@ func FuzzCompare(f *testing.F) {
 			return NewPlan(Build{File: dockerfile.Parse(source.New(text), nil), Settings: s, Context: tree(typedContext)})
 		}
 		x, y := plan(a), plan(b)
-		check(t, "itself", Compare([]*Plan{x}, x), x)
-		check(t, "another", Compare([]*Plan{x}, y), y)
-		check(t, "both", Compare([]*Plan{y, x}, y), y)
+		check(t, "itself", Compare(Pasts(x), x), x)
+		check(t, "another", Compare(Pasts(x), y), y)
+		check(t, "both", Compare(Pasts(y, x), y), y)
 		check(t, "nothing", Compare(nil, y), y)
 		if s.NoCache {
 			return
 		}
-		for _, step := range Compare([]*Plan{x}, plan(a)) {
+		for _, step := range Compare(Pasts(x), plan(a)) {
 			if c := step.Cause; c != nil && c.Kind != RemoteSource && c.Kind != Follows && c.Kind != StageRebuilt && c.Kind != ContextChanged {
 				t.Errorf("compared with itself: %s", verdicts([]Step{step}))
 			}

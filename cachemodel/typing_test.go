@@ -98,7 +98,7 @@ func newFlips(t *testing.T, at, count int) *flips {
 // see judges the text, in which the typed line takes up that many lines.
 func (f *flips) see(text string, base *Plan, height int) {
 	f.t.Helper()
-	for _, s := range Compare([]*Plan{base}, planText(text, typedContext)) {
+	for _, s := range Compare(Pasts(base), planText(text, typedContext)) {
 		line := s.Line
 		switch {
 		case line > f.at && line <= f.at+height:

@@ -9,9 +9,14 @@ import (
 // LinkedAnew is the Detail of a COPY --link whose files the cache has, but not upon this base.
 const LinkedAnew = "it is only linked anew; nothing is copied"
 
-// Compare gives the verdict on each instruction of next, in file order, for a cache that holds the steps of all
-// bases. With no bases, everything that runs is rebuilt. Causes are found by comparing with the last of the bases.
-func Compare(bases []*Plan, next *Plan) []Step {
+// Compare gives the verdict on each instruction of next, in file order, for a cache that holds what is left of the
+// results of all pasts, the oldest first. With none, everything that runs is rebuilt. Causes are found by comparing with
+// that past which is most similar to next.
+func Compare(pasts []Past, next *Plan) []Step {
+	bases := make([]*Plan, len(pasts))
+	for i := range pasts {
+		bases[i] = pasts[i].Plan
+	}
 	if len(bases) == 1 {
 		return compare(bases[0].cache(), bases, next)
 	}
@@ -159,6 +164,8 @@ func Summarize(steps []Step) Summary {
 			sum.Skipped++
 		case Unknown:
 			sum.Unknown++
+		case Fails:
+			sum.Fails++
 		}
 	}
 	if sum.Rebuilt > 0 && known {

@@ -457,7 +457,7 @@ func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildTe
 		next.Context = buildcontext.Resent(earlier.Context, next.Context)
 	}
 	_ = dir.Save() // or the next lens takes longer
-	steps := cachemodel.Compare([]*cachemodel.Plan{cachemodel.NewPlan(earlier)}, cachemodel.NewPlan(next))
+	steps := cachemodel.Compare(cachemodel.Pasts(cachemodel.NewPlan(earlier)), cachemodel.NewPlan(next))
 	sum := cachemodel.Summarize(steps)
 	if sum.Rebuilt == 0 {
 		return fmt.Sprintf("all %d cached", sum.Cached)

@@ -76,7 +76,7 @@ func whyNoRewrite(file *dockerfile.File, engine cachemodel.Engine) string {
 // the build as a whole cannot be planned; there are verdicts nevertheless.
 func (w *world) judge(file *dockerfile.File, overlays []overlay) ([]cachemodel.Step, *cachemodel.Plan, error) {
 	plan := cachemodel.NewPlan(cachemodel.Build{File: file, Context: w.overlaid(overlays), Settings: w.build, Contexts: w.contexts, ContextImages: w.contextImages})
-	return cachemodel.Compare(w.plans, plan), plan, plan.Err()
+	return cachemodel.Compare(cachemodel.Pasts(w.plans...), plan), plan, plan.Err()
 }
 
 // overlaid is the build context with what is unsaved in the editor. Of one that was not read nothing is known, and so nothing

@@ -104,8 +104,8 @@ func TestFormatKeepsMeaning(t *testing.T) {
 				t.Errorf("%s: instructions %v differ", name, lines)
 			}
 			plan := func(f *dockerfile.File) *cachemodel.Plan { return cachemodel.NewPlan(cachemodel.Build{File: f}) }
-			self := cachemodel.Compare([]*cachemodel.Plan{plan(a)}, plan(a))
-			for i, step := range cachemodel.Compare([]*cachemodel.Plan{plan(a)}, plan(b)) {
+			self := cachemodel.Compare(cachemodel.Pasts(plan(a)), plan(a))
+			for i, step := range cachemodel.Compare(cachemodel.Pasts(plan(a)), plan(b)) {
 				if i < len(self) && step.Status != self[i].Status {
 					t.Errorf("%s: line %d is %s, not %s: %v", name, step.Line, step.Status, self[i].Status, step.Cause)
 				}

@@ -215,7 +215,7 @@ func TestRenameKeepsMeaning(t *testing.T) {
 
 func compare(a, b *navigate.Index) []cachemodel.Step {
 	plan := func(x *navigate.Index) *cachemodel.Plan { return cachemodel.NewPlan(cachemodel.Build{File: x.File}) }
-	return cachemodel.Compare([]*cachemodel.Plan{plan(a)}, plan(b))
+	return cachemodel.Compare(cachemodel.Pasts(plan(a)), plan(b))
 }
 
 // spelling returns how a symbol is written everywhere, "" if not everywhere alike.

@@ -64,7 +64,7 @@ func TestNamed(t *testing.T) {
 				}
 				return cachemodel.NewPlan(b)
 			}
-			steps := cachemodel.Compare([]*cachemodel.Plan{build(tt.earlier, true)}, build(tt.now, false))
+			steps := cachemodel.Compare(cachemodel.Pasts(build(tt.earlier, true)), build(tt.now, false))
 			got := ""
 			for _, s := range steps {
 				switch {

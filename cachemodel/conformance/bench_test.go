@@ -21,10 +21,10 @@ func BenchmarkModel(b *testing.B) {
 				return cachemodel.Build{File: dockerfile.Parse(source.New(x.Dockerfile), nil), Context: x.tree()}
 			}
 			base, next := cachemodel.NewPlan(build("")), build("changed")
-			cachemodel.Compare([]*cachemodel.Plan{base}, cachemodel.NewPlan(next))
+			cachemodel.Compare(cachemodel.Pasts(base), cachemodel.NewPlan(next))
 			b.ReportAllocs()
 			for b.Loop() {
-				cachemodel.Compare([]*cachemodel.Plan{base}, cachemodel.NewPlan(next))
+				cachemodel.Compare(cachemodel.Pasts(base), cachemodel.NewPlan(next))
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/instruction")
 		})

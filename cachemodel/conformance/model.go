@@ -69,7 +69,7 @@ func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, 
 		Settings: cachemodel.Settings{Target: b.Target, Args: b.Args, Platform: b.Platform, NoCache: b.NoCache},
 		Images:   m.Images,
 	})
-	steps = cachemodel.Compare(m.plans, p)
+	steps = cachemodel.Compare(cachemodel.Pasts(m.plans...), p)
 	m.plans = append(m.plans, p)
 	return steps, nil
 }

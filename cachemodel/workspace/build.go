@@ -74,7 +74,7 @@ type Marks struct {
 // Judge gives the verdicts on file's instructions, with what is unsaved in an editor.
 func (b *Build) Judge(file *dockerfile.File, unsaved []Overlay) *Marks {
 	plan := cachemodel.NewPlan(b.planned(file, unsaved))
-	steps := cachemodel.Compare(b.Compared.Plans, plan)
+	steps := cachemodel.Compare(cachemodel.Pasts(b.Compared.Plans...), plan)
 	return &Marks{Steps: steps, Plan: plan, Summary: cachemodel.Summarize(steps), Problem: plan.Err()}
 }
 

@@ -49,7 +49,8 @@ baseline has those of --baseline-build-arg. Where none is given, a dir: baseline
    "steps": [{"line": 5, "endLine": 5, "stage": "build", "instruction": "COPY", "text": "COPY a.txt ./",
               "status": "rebuilt", "certain": true, "detail": "an assumption or remark", "seconds": 1.2, "bytes": 4096,
               "cause": {"kind": "context-changed", "line": 5, "paths": ["a.txt"], "detail": "a.txt was modified"}}],
-   "summary": {"cached": 4, "rebuilt": 2, "config": 3, "skipped": 0, "unknown": 0, "seconds": 49.0}}
+   "summary": {"cached": 4, "rebuilt": 2, "config": 3, "skipped": 0, "unknown": 0, "fails": 0,
+               "seconds": 49.0}}
 with one step for each instruction, in file order; lines count from 1. status is cached, rebuilt, config, skipped or unknown;
 "certain" is false where only a build can tell. "cause" is the first reason; its kind is instruction-changed, context-changed,
 env-changed, arg-changed, user-changed, workdir-changed, shell-changed, base-changed, stage-rebuilt, follows (only the line above),
