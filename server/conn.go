@@ -20,15 +20,20 @@ type Options struct {
 	Log     *zap.Logger // never writes to the connection; nil logs nothing
 	// CacheDir is a folder in which the digests of files are kept between runs; "" keeps none.
 	CacheDir string
-	// Builder finds the builder whose own history is read, by the setting layerwise.buildkit; nil if there is none. The error
-	// says why one that is configured cannot be asked. A nil func asks none.
+	// Builder finds the builder whose own history is read, by the setting layerwise.buildkit; nil if there is none.
+	// The error says why one that is configured cannot be asked. A nil func asks none.
 	Builder func(setting string) (Builder, error)
 	// MaxFolders bounds the folders that a session watches; 0 is what the system bears.
 	MaxFolders int
-	// Patience is how long a hover waits for the build context and for a registry before it tells what it knows; 0 is three seconds.
+	// Patience is how long a hover waits for the build context and for a registry before it tells what it knows; 0 is
+	// three seconds.
 	Patience time.Duration
-	// Outlive waits until a process has ended, or ctx has: then the server ends with the client whose process initialize names. It is nil
-	// where the client may be on another machine.
+	// Token is what a client must send as the initialization option "token", "" if anybody is let in who can connect.
+	Token string
+	// Admitted is called when a client has been let in. It may be nil.
+	Admitted func()
+	// Outlive waits until a process has ended, or ctx has: then the server ends with the client whose process
+	// initialize names. It is nil where the client may be on another machine.
 	Outlive func(ctx context.Context, process int)
 }
 
@@ -52,8 +57,17 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, options Options) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	rpc := jsonrpc2.NewConn(newFrames(conn, options.Log), jsonrpc2.WithCodec(codec{}))
+	frames := newFrames(conn, options.Log)
+	rpc := jsonrpc2.NewConn(frames, jsonrpc2.WithCodec(codec{}))
 	s := newSession(ctx, rpc, options)
+	if s.token != "" {
+		frames.limit = func() int {
+			if s.state.Load() == beforeInitialize {
+				return maxIntroduction
+			}
+			return maxMessage
+		}
+	}
 	rpc.Go(ctx, s.handle)
 
 	select {
@@ -70,7 +84,8 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, options Options) int {
 	}
 	cancel()
 	s.close()
-	// The library's Close waits for its reader, which on a terminal or a pipe may never wake up again; nobody waits here.
+	// The library's Close waits for its reader, which on a terminal or a pipe may never wake up again; nobody waits
+	// here.
 	_ = conn.Close()
 	go rpc.Close()
 	return code
@@ -128,8 +143,9 @@ func (s *session) handle(ctx context.Context, req *jsonrpc2.Request) (result any
 	return finish(jobCtx)
 }
 
-// cancellable returns a context that $/cancelRequest ends. It descends from the session's: the library's request contexts
-// are pooled, and its CancelHandler derives one that may outlive the request by an instant, which crashes the process.
+// cancellable returns a context that $/cancelRequest ends. It descends from the session's: the library's request
+// contexts are pooled, and its CancelHandler derives one that may outlive the request by an instant, which crashes
+// the process.
 func (s *session) cancellable(id jsonrpc2.ID) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.mu.Lock()

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 	"github.com/layerwise/layerwise/server/project"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -32,6 +34,7 @@ type document struct {
 
 	version int32
 	text    *source.Text
+	lost    bool   // an edit could not be read: what text holds is not what the editor shows
 	written string // the text that is known to be the file's
 	opened  *dockerfile.File
 	world   *world    // nil until loaded
@@ -47,6 +50,9 @@ type document struct {
 	remarks shellRemarks
 	config  project.Config // of rules
 }
+
+// mostDocuments is how many documents may be open for a further Dockerfile to be analysed.
+const mostDocuments = 1000
 
 // wake puts the token into one of the document's channels.
 func (d *document) wake(c chan struct{}) {
@@ -71,7 +77,8 @@ func isDockerfile(u uri.URI, language protocol.LanguageKind) bool {
 	return dockerfile.IsName(path.Base(u.Path()))
 }
 
-// isFile reports whether u is the address of a file. One without a scheme, which the library takes for one, is not: it may be anything.
+// isFile reports whether u is the address of a file. One without a scheme, which the library takes for one, is not:
+// it may be anything.
 func isFile(u uri.URI) bool {
 	return u.IsFile() && strings.HasPrefix(strings.ToLower(string(u)), "file:/")
 }
@@ -94,6 +101,12 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	}
 	d.ctx, d.stop = context.WithCancel(s.ctx)
 	s.documents[item.URI] = d
+	if d.dockerfile && len(s.documents) > mostDocuments {
+		d.dockerfile = false
+		s.backgroundLocked("showing a message", func(context.Context) {
+			s.show(protocol.MessageTypeWarning, fmt.Sprintf("More than %d documents are open: Layerwise leaves out the last ones.", mostDocuments))
+		})
+	}
 	s.overlayLocked(d.path)
 	if !d.dockerfile && isBuildFile(item.URI, item.LanguageID) {
 		d.buildfile = true
@@ -104,7 +117,7 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 		return
 	}
 	s.readConfigLocked(d)
-	d.opened = dockerfile.Parse(d.text, nil)
+	d.opened = dockerfile.Parse(s.analysedLocked(d), nil)
 	d.current = s.snapshotLocked(d, d.opened, nil)
 	s.backgroundLocked("publishing", func(context.Context) { s.publishLoop(d) })
 	s.backgroundLocked("asking ShellCheck", func(context.Context) { s.shellCheckLoop(d.ctx, d) })
@@ -136,21 +149,55 @@ func didChange(s *session, p *protocol.DidChangeTextDocumentParams) {
 	for _, change := range p.ContentChanges {
 		switch change := change.(type) {
 		case *protocol.TextDocumentContentChangeWholeDocument:
-			d.text = source.New(change.Text)
+			d.text, d.lost = source.New(change.Text), false
 		case *protocol.TextDocumentContentChangePartial:
 			d.text = replace(d.text, s.can.encoding.span(d.text, change.Range), change.Text)
 		}
 	}
 	d.version = p.TextDocument.Version
+	s.changedLocked(d)
+}
+
+// changedLocked does what a new text of d asks for.
+func (s *session) changedLocked(d *document) {
 	s.overlayLocked(d.path)
 	s.wakeBuildFilesLocked()
 	if !d.dockerfile {
 		s.buildFileChangedLocked(d.path)
 		return
 	}
-	d.current = s.snapshotLocked(d, dockerfile.Parse(d.text, d.current.file), d.world)
+	d.current = s.snapshotLocked(d, dockerfile.Parse(s.analysedLocked(d), d.current.file), d.world)
 	d.wake(d.publish)
 	d.wake(d.scripts)
+}
+
+// analysedLocked is the text of d that is analysed: none where it is too long, or is not what the editor shows.
+func (s *session) analysedLocked(d *document) *source.Text {
+	problem := ""
+	switch {
+	case d.lost:
+		problem = "an edit of %s could not be read, so what it holds now is not known: close it and open it again"
+	case d.text.Len() > textfile.Limit:
+		problem = "%s is too long to be a Dockerfile, and is not analysed"
+	default:
+		return d.text
+	}
+	name := path.Base(d.uri.Path())
+	s.backgroundLocked("showing a message", func(context.Context) {
+		s.show(protocol.MessageTypeWarning, fmt.Sprintf(problem, name))
+	})
+	return source.New("")
+}
+
+// lose notes that an edit of a document could not be read. Nothing is said of it until its whole text comes again.
+func (s *session) lose(u uri.URI) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := s.documents[u]; d != nil {
+		d.lost = true
+		d.text = source.New(d.text.String() + "\x00") // as a part of a build context it is not what its file holds
+		s.changedLocked(d)
+	}
 }
 
 func replace(t *source.Text, span source.Span, by string) *source.Text {

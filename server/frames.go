@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,24 +16,37 @@ import (
 	"go.uber.org/zap"
 )
 
-// maxMessage bounds what one message may make the server allocate.
-const maxMessage = 1 << 28
+// The bounds on a message, in bytes: in general, before a client has shown that it may use the server, and of a
+// header line.
+const (
+	maxMessage      = 1 << 28
+	maxIntroduction = 1 << 22
+	maxHeaderLine   = 1 << 12
+)
+
+// maxKept is the largest buffer that is kept for the next message.
+const maxKept = 1 << 20
+
+// errHTTP says that the other end is no client of the protocol: a web page that posts to the port, or a port scanner.
+var errHTTP = errors.New("the other end speaks HTTP")
 
 // frames is the base protocol's framing: a header with Content-Length, a blank line, the JSON. The library's own stream
-// gives up at the first malformed header or body; this one answers or logs it and reads on, because to the person at the
-// editor one bad message must not cost the session.
+// gives up at the first malformed header or body; this one answers or logs it and reads on, because to the person at
+// the editor one bad message must not cost the session.
 type frames struct {
 	conn io.ReadWriteCloser
 	in   *bufio.Reader
 	body []byte
 	log  *zap.Logger
+	// limit is how long a message may be.
+	limit func() int
 
 	writing sync.Mutex
 	out     []byte
 }
 
 func newFrames(conn io.ReadWriteCloser, log *zap.Logger) *frames {
-	return &frames{conn: conn, in: bufio.NewReaderSize(conn, 1<<16), log: log}
+	return &frames{conn: conn, in: bufio.NewReaderSize(conn, 1<<16), log: log, limit: func() int { return maxMessage }}
 }
 
 // ReadFrame returns the next well-formed message. The slice is valid until the next read.
@@ -44,11 +59,8 @@ func (f *frames) ReadFrame(ctx context.Context) ([]byte, int64, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		if cap(f.body) < length {
-			f.body = make([]byte, length)
-		}
-		body := f.body[:length]
-		if _, err := io.ReadFull(f.in, body); err != nil {
+		body, err := f.readBody(length)
+		if err != nil {
 			return nil, 0, errors.Join(io.ErrUnexpectedEOF, err)
 		}
 		if complaint := malformed(body); complaint != nil {
@@ -60,6 +72,23 @@ func (f *frames) ReadFrame(ctx context.Context) ([]byte, int64, error) {
 		}
 		return body, int64(length), nil
 	}
+}
+
+// readBody reads a message's body. Memory is taken as the bytes arrive: a length that is only announced costs nothing.
+func (f *frames) readBody(length int) ([]byte, error) {
+	if cap(f.body) > maxKept {
+		f.body = nil
+	}
+	body := f.body[:0]
+	for len(body) < length {
+		n := min(length-len(body), max(cap(body)-len(body), len(body), 1<<16))
+		body = slices.Grow(body, n)[:len(body)+n]
+		if _, err := io.ReadFull(f.in, body[len(body)-n:]); err != nil {
+			return nil, err
+		}
+	}
+	f.body = body
+	return body, nil
 }
 
 // malformed returns the error to answer to a body that is no message, or nil. A batch is none: no client of the
@@ -80,11 +109,13 @@ func (f *frames) readHeader() (int, error) {
 	const field = "content-length:"
 	length := -1
 	for {
-		line, err := f.in.ReadString('\n')
+		line, err := f.readLine()
 		if err != nil {
 			return 0, err
 		}
-		line = strings.TrimRight(line, "\r\n")
+		if httpLine.MatchString(line) {
+			return 0, errHTTP
+		}
 		if line == "" {
 			if length > 0 {
 				return length, nil
@@ -99,11 +130,29 @@ func (f *frames) readHeader() (int, error) {
 			continue
 		}
 		n, err := strconv.Atoi(strings.TrimSpace(line[at+len(field):]))
-		if err != nil || n <= 0 || n > maxMessage {
+		if err != nil || n <= 0 || n > f.limit() {
 			f.log.Warn("malformed header line", zap.String("line", clip(line, 80)))
 			continue
 		}
 		length = n
+	}
+}
+
+// httpLine is the first line of a request or of an answer in HTTP.
+var httpLine = regexp.MustCompile(`^[A-Z]+ \S+ HTTP/[0-9]|^HTTP/[0-9]`)
+
+// readLine reads a header line without its end. Of one that is too long the rest is skipped.
+func (f *frames) readLine() (string, error) {
+	var line []byte
+	for {
+		part, err := f.in.ReadSlice('\n')
+		line = append(line, part[:min(len(part), maxHeaderLine-len(line))]...)
+		if err == nil {
+			return strings.TrimRight(string(line), "\r\n"), nil
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return "", err
+		}
 	}
 }
 
@@ -137,7 +186,7 @@ func (f *frames) write(body func([]byte) []byte) (int64, error) {
 	message := f.out[room-len(header):]
 	copy(message, header)
 	n, err := f.conn.Write(message)
-	if cap(f.out) > 1<<20 {
+	if cap(f.out) > maxKept {
 		f.out = nil // one huge message must not hold its memory for good
 	}
 	return int64(n), err

@@ -1,20 +1,23 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
+	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 	"go.uber.org/zap"
 )
 
-// startInitialize reads the parameters of initialize less strictly than others: a client that says one thing in an odd way, such as a null
-// where there must be none, is to lose that and not the server.
+// startInitialize reads the parameters of initialize less strictly than others: a client that says one thing in an
+// odd way, such as a null where there must be none, is to lose that and not the server.
 func startInitialize(s *session, params []byte) (func(context.Context) (any, error), error) {
 	p, err := decode[protocol.InitializeParams](params)
 	if err != nil {
@@ -27,8 +30,8 @@ func startInitialize(s *session, params []byte) (func(context.Context) (any, err
 	return func(context.Context) (any, error) { return initialize(s, p) }, nil
 }
 
-// withoutOdd returns the parameters of initialize without the members that cannot be read, of capabilities without the single ones, and
-// the paths of what it left out.
+// withoutOdd returns the parameters of initialize without the members that cannot be read, of capabilities without
+// the single ones, and the paths of what it left out.
 func withoutOdd(params []byte) (readable []byte, odd []string) {
 	const deepest = 3 // capabilities.textDocument.hover
 	var prune func(path []string, raw json.RawMessage) json.RawMessage
@@ -57,47 +60,68 @@ func withoutOdd(params []byte) (readable []byte, odd []string) {
 	return prune(nil, params), odd
 }
 
-// startChange reads the parameters of textDocument/didChange, also as older versions of the protocol had them: a version that is null, a
-// range that is null for the whole document. A change that is dropped would leave the server with another text than the editor for good.
+// startChange reads the parameters of textDocument/didChange, also as older versions of the protocol had them (a
+// version that is null, a range that is null for the whole document) and with positions that no position can be,
+// which count as the nearest one. A change that is dropped would leave the server with another text than the editor,
+// so a document whose change cannot be read is lost.
 func startChange(s *session, params []byte) (func(context.Context) (any, error), error) {
-	p, err := decode[protocol.DidChangeTextDocumentParams](params)
-	if err != nil || bytes.Contains(params, []byte("null")) {
-		if older, ok := olderChange(params); ok {
-			p, err = older, nil
-		}
-	}
-	if err != nil {
-		return nil, err
+	p, ok := looseChange(params)
+	if !ok {
+		s.lose(p.TextDocument.URI)
+		return nil, jsonrpc2.NewError(jsonrpc2.InvalidParams, "the change cannot be read")
 	}
 	didChange(s, p)
 	return nil, nil
 }
 
-func olderChange(params []byte) (*protocol.DidChangeTextDocumentParams, bool) {
-	var older struct {
+func looseChange(params []byte) (p *protocol.DidChangeTextDocumentParams, ok bool) {
+	var loose struct {
 		TextDocument struct {
 			URI     uri.URI
-			Version *int32
+			Version looseNumber
 		}
 		ContentChanges []struct {
-			Range *protocol.Range
-			Text  string
+			Range *struct {
+				Start, End struct{ Line, Character looseNumber }
+			}
+			Text *string
 		}
 	}
-	if json.Unmarshal(params, &older) != nil {
-		return nil, false
+	err := json.Unmarshal(params, &loose) // what can be read of it is read
+	p = &protocol.DidChangeTextDocumentParams{}
+	p.TextDocument.URI = loose.TextDocument.URI
+	p.TextDocument.Version = int32(min(loose.TextDocument.Version, math.MaxInt32))
+	if err != nil || loose.ContentChanges == nil {
+		return p, false
 	}
-	p := &protocol.DidChangeTextDocumentParams{}
-	p.TextDocument.URI = older.TextDocument.URI
-	if older.TextDocument.Version != nil {
-		p.TextDocument.Version = *older.TextDocument.Version
-	}
-	for _, c := range older.ContentChanges {
-		if c.Range == nil {
-			p.ContentChanges = append(p.ContentChanges, &protocol.TextDocumentContentChangeWholeDocument{Text: c.Text})
-		} else {
-			p.ContentChanges = append(p.ContentChanges, &protocol.TextDocumentContentChangePartial{Range: *c.Range, Text: c.Text})
+	for _, c := range loose.ContentChanges {
+		switch {
+		case c.Text == nil:
+			return p, false
+		case c.Range == nil:
+			p.ContentChanges = append(p.ContentChanges, &protocol.TextDocumentContentChangeWholeDocument{Text: *c.Text})
+		default:
+			start, end := c.Range.Start, c.Range.End
+			p.ContentChanges = append(p.ContentChanges, &protocol.TextDocumentContentChangePartial{Text: *c.Text, Range: protocol.Range{
+				Start: protocol.Position{Line: uint32(start.Line), Character: uint32(start.Character)},
+				End:   protocol.Position{Line: uint32(end.Line), Character: uint32(end.Character)},
+			}})
 		}
 	}
 	return p, true
+}
+
+// looseNumber is any JSON number, taken for the nearest that a position's number can be.
+type looseNumber uint32
+
+func (n *looseNumber) UnmarshalJSON(raw []byte) error {
+	if string(raw) == "null" {
+		return nil
+	}
+	value, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return err
+	}
+	*n = looseNumber(max(0, min(value, math.MaxUint32)))
+	return nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"slices"
 
@@ -63,6 +64,10 @@ type abilities struct {
 }
 
 func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
+	if !s.admits(p) {
+		return nil, jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the initialization option \"token\" is missing or wrong; "+
+			"the server printed the token when it was started, unless it was given one")
+	}
 	s.can = abilitiesOf(p)
 	s.folders = workspaceFolders(p)
 	if own, problems := settingsWithin(p.InitializationOptions); own != nil {
@@ -125,6 +130,23 @@ func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeR
 			}},
 		},
 	}, nil
+}
+
+// admits reports whether a client may use the server.
+func (s *session) admits(p *protocol.InitializeParams) bool {
+	if s.token != "" {
+		var options struct {
+			Token string `json:"token"`
+		}
+		_ = json.Unmarshal(p.InitializationOptions, &options) // what does not decode holds no token
+		if subtle.ConstantTimeCompare([]byte(options.Token), []byte(s.token)) != 1 {
+			return false
+		}
+	}
+	if s.admitted != nil {
+		s.admitted()
+	}
+	return true
 }
 
 // renameProvider offers prepareRename to clients that know it; the others take only a boolean.

@@ -32,6 +32,8 @@ type session struct {
 	maxFolders  int
 	patience    time.Duration
 	outlive     func(ctx context.Context, process int) // see Options
+	token       string                                 // likewise
+	admitted    func()                                 // likewise
 	tags        *registry.Tags
 	images      *registry.Images
 
@@ -64,7 +66,8 @@ func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *sessio
 	exit := make(chan struct{})
 	return &session{
 		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, tags: registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(), maxFolders: cmp.Or(options.MaxFolders, maxFolders()), patience: cmp.Or(options.Patience, hoverPatience),
-		exit: exit, end: sync.OnceFunc(func() { close(exit) }), outlive: options.Outlive, settled: make(chan struct{}), refresh: make(chan struct{}, 1),
+		exit: exit, end: sync.OnceFunc(func() { close(exit) }), outlive: options.Outlive, token: options.Token, admitted: options.Admitted,
+		settled: make(chan struct{}), refresh: make(chan struct{}, 1),
 		settings:  scopedSettings{global: defaultSettings()},
 		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{}, progresses: map[protocol.String]*progress{}, told: map[string]bool{},
 	}

@@ -6,12 +6,14 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -155,5 +157,79 @@ func TestIsDockerfile(t *testing.T) {
 		if got := isDockerfile(uri.URI(test.uri), protocol.LanguageKind(test.language)); got != test.want {
 			t.Errorf("%s %q: %t", test.uri, test.language, got)
 		}
+	}
+}
+
+// Positions that no position can be count as the nearest one: the server's text stays the editor's.
+func TestImpossiblePositions(t *testing.T) {
+	const document = "untitled:x"
+	at := func(line, character string) string { return `{"line":` + line + `,"character":` + character + `}` }
+	for _, test := range []struct{ why, start, end, want string }{
+		{"negative", at("-1", "-5"), at("0", "4"), "X a\nUSER b\n"},
+		{"a negative character", at("1", "-7"), at("1", "4"), "FROM a\nX b\n"},
+		{"a character beyond the line", at("0", "99"), at("0", "100"), "FROM aX\nUSER b\n"},
+		{"a line beyond the end", at("0", "0"), at("70", "0"), "X"},
+		{"over 31 bits", at("0", "0"), at("2147483648", "0"), "X"},
+		{"over 32 bits", at("0", "0"), at("4294967296", "4294967296"), "X"},
+		{"over 64 bits", at("0", "0"), at("99999999999999999999", "0"), "X"},
+		{"more than a number can hold", at("0", "0"), at("1e999", "0"), "X"},
+		{"a fraction", at("0.5", "0"), at("1.0", "4"), "X b\n"},
+		{"the end before the start", at("1", "4"), at("0", "0"), "FROM a\nUSERX b\n"},
+	} {
+		s := inward(t, utf16Units)
+		s.send(t, "textDocument/didOpen", object{"textDocument": object{
+			"uri": document, "languageId": "dockerfile", "version": 1, "text": "FROM a\nUSER b\n",
+		}})
+		_, err := startChange(s, []byte(`{"textDocument":{"uri":"`+document+`","version":99999999999},"contentChanges":[`+
+			`{"text":"X","range":{"start":`+test.start+`,"end":`+test.end+`}}]}`))
+		if got := s.documents[document].text.String(); err != nil || got != test.want {
+			t.Errorf("%s: %q, want %q (%v)", test.why, got, test.want, err)
+		}
+	}
+}
+
+// After an edit that cannot be read nothing is said of the document, until its whole text comes.
+func TestLostDocument(t *testing.T) {
+	const document = "untitled:x"
+	for _, changes := range []string{
+		`[{"text":7}]`, `[{"range":{"start":{"line":0,"character":0},"end":{"line":0,"character":0}}}]`, `[{"text":"a","range":"x"}]`,
+		`[{"text":"a","range":{"start":{"line":"0","character":0},"end":{"line":0,"character":0}}}]`, `{}`, `[null]`, `[7]`,
+	} {
+		s := inward(t, utf16Units)
+		open := object{"textDocument": object{"uri": document, "languageId": "dockerfile", "version": 1, "text": "FROM a\nEVN b=c\n"}}
+		s.send(t, "textDocument/didOpen", open)
+		params := []byte(`{"textDocument":{"uri":"` + document + `","version":2},"contentChanges":` + changes + `}`)
+		if _, err := startChange(s, params); err == nil {
+			t.Errorf("%s: it is read", changes)
+		}
+		edit := object{"text": "x", "range": object{"start": object{"line": 0, "character": 0}, "end": object{"line": 0, "character": 0}}}
+		s.send(t, "textDocument/didChange", object{"textDocument": object{"uri": document, "version": 3}, "contentChanges": []any{edit}})
+		if snap := s.snapshotOf(document); len(snap.file.Instructions) > 0 || len(snap.diagnostics()) > 1 {
+			t.Errorf("%s: a text is analysed that the editor does not show: %q", changes, snap.file.Text.String())
+		}
+		s.send(t, "textDocument/didChange", object{
+			"textDocument": object{"uri": document, "version": 4}, "contentChanges": []any{object{"text": "FROM b\nFROM c\n"}},
+		})
+		if snap := s.snapshotOf(document); len(snap.file.Stages) != 2 {
+			t.Errorf("%s: the whole text does not count", changes)
+		}
+	}
+}
+
+// A text that is longer than any file that we read is not analysed, and costs nothing.
+func TestLongDocument(t *testing.T) {
+	const document = "untitled:x"
+	s := inward(t, utf16Units)
+	s.send(t, "textDocument/didOpen", object{"textDocument": object{
+		"uri": document, "languageId": "dockerfile", "version": 1, "text": strings.Repeat("FROM a\n", textfile.Limit/7+1),
+	}})
+	if n := len(s.snapshotOf(document).file.Instructions); n > 0 {
+		t.Errorf("%d instructions", n)
+	}
+	s.send(t, "textDocument/didChange", object{
+		"textDocument": object{"uri": document, "version": 2}, "contentChanges": []any{object{"text": "FROM b\n"}},
+	})
+	if n := len(s.snapshotOf(document).file.Instructions); n != 1 {
+		t.Errorf("%d instructions, want 1", n)
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/layerwise/layerwise/server"
 	"github.com/layerwise/layerwise/server/lsptest"
@@ -413,4 +415,41 @@ func TestOlderChanges(t *testing.T) {
 			t.Errorf("%s: %s", test.change, symbols)
 		}
 	}
+}
+
+// What only claims to be large, deep or long does not harm the server.
+func TestHostileFrames(t *testing.T) {
+	e := lsptest.Open(t, nil, nil)
+	for _, raw := range []string{
+		"Content-Length: -1\r\n\r\n", "Content-Length: 99999999999999999999\r\n\r\n", "Content-Length: 4294967296\r\n\r\n", "Content-Length: 0\r\n\r\n",
+		"Content-Length: 1e3\r\n\r\n", "Content-Length:\r\n\r\n", strings.Repeat("X", 1<<20) + "\r\n\r\n", "\r\n\r\n\r\n",
+		strings.Repeat("Content-Type: x\r\n", 10000) + "\r\n",
+	} {
+		e.Raw(raw)
+		alive(t, e)
+	}
+	deep := strings.Repeat("[", 1<<20)
+	nested := strings.Repeat(`{"a":`, 1<<18) + "1" + strings.Repeat("}", 1<<18)
+	for _, body := range []string{
+		deep, deep + strings.Repeat("]", 1<<20), nested, `{"jsonrpc":"2.0","id":1,"method":"textDocument/hover","params":` + nested + `}`,
+		`{"jsonrpc":"2.0","method":"$/x","params":` + deep + `}`, `{"jsonrpc":"2.0","method":"workspace/didChangeConfiguration","params":{"settings":` + nested + `}}`,
+		`{"jsonrpc":"2.0","method":"workspace/didChangeConfiguration","params":{"settings":{"layerwise":` + nested + `}}}`,
+	} {
+		e.Body(body)
+		alive(t, e)
+	}
+}
+
+// A length that is announced takes no memory before the bytes are there.
+func TestAnnouncedLength(t *testing.T) {
+	e := lsptest.Open(t, nil, nil)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	e.Raw("Content-Length: 268435456\r\n\r\n{")
+	time.Sleep(200 * time.Millisecond) // it is a bound from above: it cannot fail because of this wait
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 {
+		t.Errorf("%d bytes were taken", grown)
+	}
+	e.HangUp()
 }

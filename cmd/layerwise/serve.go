@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"sync"
 	"syscall"
 	"time"
 
@@ -23,12 +21,17 @@ import (
 
 func newServe() *cobra.Command {
 	var listen, level string
-	var stdio bool
+	var stdio, anybody bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the language server that editors talk to",
-		Long: `Run the language server. Editors start it and talk to it over its standard input and output; with --listen it
-takes connections over TCP, each with a state of its own. What it logs goes to standard error.`,
+		Long: `Run the language server. Editors start it and talk to it over its standard input and output. What it logs goes to
+standard error.
+
+With --listen it takes connections, each with a state of its own: over a Unix socket (unix:PATH), which only you can use, or over
+TCP on this machine (localhost:7070). Over TCP a client must send a token in its initialization options, {"token": "..."}: that
+of the environment variable ` + tokenVariable + `, or one that is made up and printed. With --listen-any other machines can connect too;
+what is sent is not encrypted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := newLog(level)
@@ -47,12 +50,12 @@ takes connections over TCP, each with a state of its own. What it logs goes to s
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			if listen != "" {
-				listener, err := net.Listen("tcp", listen)
+				listener, err := listenOn(listen, anybody)
 				if err != nil {
 					return fmt.Errorf("--listen %s: %w", listen, err)
 				}
-				fmt.Fprintln(os.Stderr, "layerwise: listening on", listener.Addr())
-				return serveTCP(ctx, listener, options)
+				fmt.Fprintln(os.Stderr, "layerwise:", listener.note)
+				return serveClients(ctx, listener, options)
 			}
 			options.Outlive = outlive
 			if code := server.Serve(ctx, standardStreams{}, options); code != 0 {
@@ -62,7 +65,8 @@ takes connections over TCP, each with a state of its own. What it logs goes to s
 		},
 	}
 	cmd.Flags().BoolVar(&stdio, "stdio", true, "talk over standard input and output")
-	cmd.Flags().StringVar(&listen, "listen", "", "listen on this TCP `address` instead, such as localhost:7070")
+	cmd.Flags().StringVar(&listen, "listen", "", "listen on this `address` instead: unix:PATH or localhost:PORT")
+	cmd.Flags().BoolVar(&anybody, "listen-any", false, "let --listen take an address that other machines can connect to")
 	cmd.Flags().StringVar(&level, "log-level", "warn", "least important `level` to log: debug, info, warn or error")
 	return cmd
 }
@@ -87,28 +91,9 @@ func digestCache() string {
 	return filepath.Join(dir, "layerwise")
 }
 
-// serveTCP serves each connection until ctx is cancelled, and closes the listener.
-func serveTCP(ctx context.Context, listener net.Listener, options server.Options) error {
-	defer context.AfterFunc(ctx, func() { listener.Close() })()
-	var clients sync.WaitGroup
-	defer clients.Wait()
-	for {
-		conn, err := listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		clients.Go(func() {
-			defer conn.Close()
-			server.Serve(ctx, conn, options)
-		})
-	}
-}
-
-// outlive waits until a process of this machine has ended, or ctx has. One that is not there at the start is somewhere else, as seen
-// from within a container: it is never taken for ended. Mostly the end of the client shows at once, as its pipes close.
+// outlive waits until a process of this machine has ended, or ctx has. One that is not there at the start is
+// somewhere else, as seen from within a container: it is never taken for ended. Mostly the end of the client shows at
+// once, as its pipes close.
 func outlive(ctx context.Context, process int) {
 	if !alive(process) {
 		<-ctx.Done()
