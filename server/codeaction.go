@@ -133,20 +133,6 @@ func touches(some, others []source.Edit) bool {
 	})
 }
 
-// safeEdits are the edits of every preferred fix; of fixes that touch the same text the first counts.
-func (snap *snapshot) safeEdits() []source.Edit {
-	var all []source.Edit
-	for _, finding := range snap.findings() {
-		for _, fix := range finding.Fixes {
-			if fix.Preferred && !touches(all, fix.Edits) {
-				all = append(all, fix.Edits...)
-				break
-			}
-		}
-	}
-	return all
-}
-
 // workspaceEdit wraps edits of this version of the document, so that a client can refuse them on another.
 func (snap *snapshot) workspaceEdit(edits []source.Edit) *protocol.WorkspaceEdit {
 	changes := snap.can.encoding.edits(snap.file.Text, edits)

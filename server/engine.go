@@ -9,6 +9,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/rules"
+	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
@@ -23,10 +24,20 @@ import (
 
 // findingsOf are the findings in file in world w, which is nil while it is being loaded.
 func findingsOf(file *dockerfile.File, w *world, options rules.Options) []analysis.Finding {
+	return rules.Check(file, optionsIn(w, options))
+}
+
+// safeEditsOf are the edits of all fixes that are safe without asking: what layerwise check --fix would do.
+func safeEditsOf(file *dockerfile.File, w *world, options rules.Options) []source.Edit {
+	return rules.FixAll(file, optionsIn(w, options)).Edits
+}
+
+// optionsIn are the options with what is known of the build context.
+func optionsIn(w *world, options rules.Options) rules.Options {
 	if w != nil && w.context != nil {
 		options.Ignore, options.Context = w.context.Ignore(), w.sent()
 	}
-	return rules.Check(file, options)
+	return options
 }
 
 // sent is what rules want to know of a build context.

@@ -13,6 +13,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/navigate"
 	"github.com/layerwise/layerwise/analysis/outline"
 	"github.com/layerwise/layerwise/analysis/scope"
+	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -39,7 +40,8 @@ type snapshot struct {
 	published func(ctx context.Context, ref string) *describe.Published
 	variables func() *scope.Variables
 	findings  func() []analysis.Finding
-	marks     func() *marks // world must be there
+	safeEdits func() []source.Edit // of all fixes that are safe without asking
+	marks     func() *marks        // world must be there
 	later     func(ctx context.Context) (*snapshot, error)
 }
 
@@ -70,6 +72,7 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 		options.ShellCheck = d.remarks.of
 	}
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, options) })
+	snap.safeEdits = sync.OnceValue(func() []source.Edit { return safeEditsOf(file, w, options) })
 	snap.images = func() []string { return s.imagesBeside(d) }
 	snap.tags = func(image string) ([]string, bool) { return s.tagsOf(image, own.Registry == "on") }
 	snap.published = func(ctx context.Context, ref string) *describe.Published {

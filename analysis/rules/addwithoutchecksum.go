@@ -22,7 +22,7 @@ var AddWithoutChecksum = &Rule{
 }
 
 func checkAddWithoutChecksum(p *pass) {
-	if p.opts.Classic {
+	if p.lacks("ADD", "checksum") {
 		return // it has no checksums
 	}
 	for _, in := range p.of["ADD"] {

@@ -30,8 +30,8 @@ var CopyWithoutLink = &Rule{
 var linkable = []string{"/usr/local/bin", "/usr/local/lib", "/usr/local/share", "/usr/share", "/opt"}
 
 func checkCopyWithoutLink(p *pass) {
-	if p.opts.Classic {
-		return // it has no links
+	if p.lacks("COPY", "link") {
+		return
 	}
 	type state struct {
 		installs bool   // a step above is costly

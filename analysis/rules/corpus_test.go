@@ -134,7 +134,7 @@ func TestFixesOfRealFiles(t *testing.T) {
 	fixes := map[string]int{}
 	for name, text := range corpus(t) {
 		before := checkText(text)
-		if after := checkText(mend(t, text)); countErrors(after) > countErrors(before) {
+		if after := checkText(mend(text)); countErrors(after) > countErrors(before) {
 			t.Errorf("%s: fixing makes errors: %v", name, after)
 		}
 		for _, f := range before {

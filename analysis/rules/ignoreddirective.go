@@ -131,29 +131,48 @@ func (p *pass) checkComments() {
 
 var checkOptions = []string{"skip", "experimental", "error"}
 
-// checkSyntaxImage looks at the image of a frontend, which the build would pull.
-func (p *pass) checkSyntaxImage(value dockerfile.Word) {
-	name := strings.TrimPrefix(value.Text, "docker.io/")
+// frontends are the images that read Dockerfiles.
+var frontends = []string{"docker/dockerfile", "docker/dockerfile-upstream"}
+
+// frontendName is the repository of a frontend's image, as people write it.
+func frontendName(reference string) string {
+	name := strings.TrimPrefix(reference, "docker.io/")
 	if at := strings.IndexAny(name, ":@"); at >= 0 {
 		name = name[:at]
 	}
-	frontends := []string{"docker/dockerfile", "docker/dockerfile-upstream"}
+	return name
+}
+
+// nearlyDocker reports whether an image most likely is to be that of docker/dockerfile.
+func nearlyDocker(reference string) bool {
+	name := frontendName(reference)
+	switch name {
+	case "dockerfile", "dockerfile/docker", "docker/docker", "dockerfile/dockerfile":
+		return true
+	}
+	return !slices.Contains(frontends, name) && clearly(name, frontends)
+}
+
+// checkSyntaxImage looks at the image of a frontend, which the build would pull.
+func (p *pass) checkSyntaxImage(value dockerfile.Word) {
+	name := frontendName(value.Text)
 	start := value.Span.Start + strings.Index(value.Text, name)
 	finding := analysis.Finding{Span: source.Span{Start: start, End: start + len(name)}, Message: fmt.Sprintf("unknown frontend image: %s", name)}
 	switch {
 	case slices.Contains(frontends, name):
 		tag := strings.TrimPrefix(value.Text[strings.Index(value.Text, name)+len(name):], ":")
-		if tags := []string{"latest", "labs", "1-labs"}; tag != "" && !slices.Contains(tags, tag) && spell.Meant(tag, tags) != "" && strings.Trim(tag, "abcdefghijklmnopqrstuvwxyz") == "" {
+		tags := []string{"latest", "labs", "1-labs"}
+		if tag != "" && !slices.Contains(tags, tag) && spell.Meant(tag, tags) != "" && strings.Trim(tag, "abcdefghijklmnopqrstuvwxyz") == "" {
 			end := value.Span.End
 			finding = analysis.Finding{Span: source.Span{Start: end - len(tag), End: end}, Message: fmt.Sprintf("unknown tag of %s: %s", name, tag)}
 			p.report(nil, misspeltWord(finding, tag, tags))
 		}
-	case name == "dockerfile" || name == "dockerfile/docker" || name == "docker/docker" || name == "dockerfile/dockerfile":
+	case clearly(name, frontends):
+		p.report(nil, misspelt(finding, name, "", frontends, true))
+	case nearlyDocker(value.Text):
 		finding.Message += " (did you mean docker/dockerfile?)"
 		finding.Fixes = []analysis.Fix{replace(finding.Span, "docker/dockerfile", true)}
 		p.report(nil, finding)
-	case clearly(name, frontends):
-		p.report(nil, misspelt(finding, name, "", frontends, true))
 	}
 }
 

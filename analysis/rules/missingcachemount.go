@@ -28,7 +28,7 @@ var MissingCacheMount = &Rule{
 }
 
 func checkMissingCacheMount(p *pass) {
-	if p.opts.Classic {
+	if p.lacks("RUN", "mount") {
 		return // it has no mounts
 	}
 	type state struct {

@@ -89,14 +89,17 @@ var All = []*Rule{
 	MissingCacheMount,
 	MisspeltVariable,
 	NeedlessContextFile,
+	NewerSyntax,
 	NoStage,
 	PatchRemnant,
 	ShellSyntax,
 	ShellCheck,
 	SplitPackageUpdate,
 	SwallowedInstruction,
+	Template,
 	TrailingComment,
 	UnknownFlag,
+	UnknownFrontend,
 	UnknownImage,
 	UnknownInstruction,
 	UnknownPlatform,
@@ -162,8 +165,18 @@ type Context struct {
 	Dockerfile string // relative to the context, "" if it lies elsewhere
 }
 
-// Check returns the findings of all rules in file, in order of position.
-func Check(file *dockerfile.File, opts Options) []analysis.Finding { return run(file, opts, All) }
+// Check returns the findings of all rules in file, in order of position. Of a file that Docker does not read as it is, only
+// that is said, and of one that a program makes only what stops the build.
+func Check(file *dockerfile.File, opts Options) []analysis.Finding {
+	if rule := opaque(file); rule != nil {
+		return run(file, opts, []*Rule{rule})
+	}
+	findings := run(file, opts, All)
+	if _, ok := file.Generated(); ok {
+		findings = slices.DeleteFunc(findings, func(f analysis.Finding) bool { return f.Severity != analysis.Error })
+	}
+	return findings
+}
 
 // fromProblems returns a check that reports the file's problems of one kind as they are, with a fix for each suggestion.
 func fromProblems(kind dockerfile.ProblemKind) func(*pass) {

@@ -21,7 +21,11 @@ func checkText(text string) []analysis.Finding { return checkIn(nil, text) }
 
 // checkIn is checkText with what is known of the build context.
 func checkIn(context *Context, text string) []analysis.Finding {
-	return Check(dockerfile.Parse(source.New(text), nil), Options{Ignore: ignoreTmp{}, Shell: &Shell{}, Context: context, ShellCheck: unquotedFiles, Orders: sourcesLast})
+	return Check(dockerfile.Parse(source.New(text), nil), testOptions(context))
+}
+
+func testOptions(context *Context) Options {
+	return Options{Ignore: ignoreTmp{}, Shell: &Shell{}, Context: context, ShellCheck: unquotedFiles, Orders: sourcesLast}
 }
 
 // unquotedFiles is the ShellCheck of all tests.
@@ -58,23 +62,9 @@ type ignoreTmp struct{}
 func (ignoreTmp) Patterns() []string       { return []string{"tmp"} }
 func (ignoreTmp) Ignores(path string) bool { return path == "tmp" || strings.HasPrefix(path, "tmp/") }
 
-// mend applies preferred fixes until none is left.
-func mend(t *testing.T, text string) string {
-	t.Helper()
-	for range 20 {
-		var edits []source.Edit
-		for _, f := range checkText(text) {
-			if len(f.Fixes) > 0 && f.Fixes[0].Preferred {
-				edits = f.Fixes[0].Edits
-				break
-			}
-		}
-		if edits == nil {
-			return text
-		}
-		text = applied(t, text, edits)
-	}
-	return text
+// mend applies preferred fixes until none is left, also in files that FixAll leaves alone.
+func mend(text string) string {
+	return fix(dockerfile.Parse(source.New(text), nil), testOptions(nil)).file.Text.String()
 }
 
 func applied(t *testing.T, text string, edits []source.Edit) string {
@@ -137,7 +127,7 @@ func TestExamples(t *testing.T) {
 			if got := checkIn(d.Context, d.Instead); len(got) > 0 {
 				t.Errorf("the better Dockerfile has findings: %v", got)
 			}
-			if mended := mend(t, d.Example); mended != d.Example {
+			if mended := mend(d.Example); mended != d.Example {
 				if diff := cmp.Diff(d.Instead, mended); diff != "" {
 					t.Errorf("the fixes do not lead from the example to the better Dockerfile (-better +fixed):\n%s", diff)
 				}
@@ -176,8 +166,8 @@ func TestCases(t *testing.T) {
 		for _, f := range findings {
 			checkFixes(t, input, f)
 		}
-		mended := mend(t, input)
-		if again := mend(t, mended); again != mended {
+		mended := mend(input)
+		if again := mend(mended); again != mended {
 			t.Errorf("fixing twice changes the file again:\n%s", again)
 		}
 		if crlf {
@@ -261,7 +251,7 @@ func FuzzCheck(f *testing.F) {
 				}
 			}
 		}
-		if mended := mend(t, text); mend(t, mended) != mended {
+		if mended := mend(text); mend(mended) != mended {
 			t.Errorf("fixing does not come to an end: %q", mended)
 		}
 	})

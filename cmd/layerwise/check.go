@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -20,8 +22,10 @@ import (
 
 const checkHelp = `Check Dockerfiles for mistakes, and mend those that can be mended safely.
 
-PATH is a file or a folder (default: the current folder), which is searched for Dockerfiles as editors recognise them:
+PATH is a file or a folder (default: the current folder), which is searched for Dockerfiles:
   ` + dockerfile.Names + ` (in any letter case).
+Files with the suffix of source code, data, a template or a copy (.go, .json, .j2, .bak, ...) are left out, and so are
+files whose content is not a Dockerfile's, unless the name is just Dockerfile, Containerfile or *.Dockerfile.
 .git and node_modules are left out. PATH may be -, for a Dockerfile on the standard input. Nothing is built and no network is used. If ShellCheck (the program shellcheck) is
 installed, it is run on the commands of RUN; its findings have its codes, such as SC2086. A better order of the instructions, which
 layerwise reorder explains, is a finding (better-order) too, with the Dockerfile's folder as the build context.
@@ -33,6 +37,10 @@ A .layerwise.yaml in the folder of a Dockerfile or above, up to the root of the 
 with the names that layerwise rules lists and off, hint, information, warning or error. An ignore file beside the
 Dockerfile is taken for that of its build context.
 
+--fix applies the fixes that are safe: the finding is gone afterwards, no error is new, what a fix does not touch stays as
+it was, and a second run changes nothing. It leaves alone what is not a Dockerfile by its content, files that a program
+makes ("DO NOT EDIT"), and files with a line that cannot be read.
+
 The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 if a path or a configuration could not be read.
 
 --format json prints
@@ -42,12 +50,14 @@ The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 
                             "message": "...", "url": "...",
                             "fixes": [{"title": "Change to ENV", "preferred": true,
                                        "edits": [{"range": {...}, "newText": "ENV"}]}]}],
-              "fixed": [{"rule": "...", "line": 2, "title": "..."}]}],
+              "fixed": [{"rule": "...", "line": 2, "title": "..."}],
+              "notFixed": ""}],
    "failures": ["missing: no such file or folder"],
    "summary": {"files": 1, "error": 1, "warning": 0, "information": 0, "hint": 0, "fixed": 0}}
 Lines and columns count from 1, columns in characters (Unicode code points); a range's end is the first character behind it.
 severity is error, warning, information or hint. A fix that is preferred is one that --fix applies; "fixed" lists those
-that it has applied, with the lines of the file as it was at that time; "findings" are those that remain.`
+that it has applied, with the lines of the file as it was at that time; "findings" are those that remain. "notFixed" says
+why a file was left alone although some of its findings have such fixes.`
 
 func newCheck() *cobra.Command {
 	var fix, shellCheck bool
@@ -118,13 +128,8 @@ type checkedFile struct {
 	path     string
 	text     *source.Text
 	findings []analysis.Finding
-	fixed    []appliedFix
-}
-
-type appliedFix struct {
-	Rule  string `json:"rule"`
-	Line  int    `json:"line"`
-	Title string `json:"title"`
+	fixed    []rules.Applied
+	kept     string // why nothing was fixed although there were fixes, "" if that is not so
 }
 
 func (r checkReport) count(severity analysis.Severity) int {
@@ -154,7 +159,8 @@ func check(ctx context.Context, paths []string, stdin string, fix bool, shellChe
 	var report checkReport
 	files, failures := findDockerfiles(paths)
 	report.failures = failures
-	remarks := shellRemarks(ctx, shellCheck, files, read, &report)
+	shell := shellRemarks{program: shellCheck, remarks: map[rules.ShellScript][]rules.ShellRemark{}}
+	shell.ask(ctx, files, read)
 	options := checkOptions{configs: map[string]project.Config{}, told: map[string]bool{}}
 	for _, path := range files {
 		content, err := read(path)
@@ -164,12 +170,12 @@ func check(ctx context.Context, paths []string, stdin string, fix bool, shellChe
 		}
 		checked := checkedFile{path: path, text: source.New(content)}
 		opts := options.of(path)
-		opts.ShellCheck = func(s rules.ShellScript) []rules.ShellRemark { return remarks[s] }
+		opts.ShellCheck = func(s rules.ShellScript) []rules.ShellRemark { return shell.remarks[s] }
 		if history > 0 && path != standardInput {
 			opts.Orders = betterOrders(ctx, path, history)
 		}
 		if fix {
-			checked.text, checked.fixed = fixAll(checked.text, opts)
+			checked.fix(ctx, opts, &shell)
 			if fixed := checked.text.String(); fixed != content {
 				if err := writeAtomically(path, fixed); err != nil {
 					report.failures = append(report.failures, fmt.Errorf("fixes not written: %w", err))
@@ -180,72 +186,75 @@ func check(ctx context.Context, paths []string, stdin string, fix bool, shellChe
 		checked.findings = rules.Check(dockerfile.Parse(checked.text, nil), opts)
 		report.files = append(report.files, checked)
 	}
+	if shell.failure != nil {
+		report.failures = append(report.failures, fmt.Errorf("ShellCheck: %w", shell.failure))
+	}
 	report.failures = append(report.failures, options.failures...)
 	return report
 }
 
-// shellRemarks asks ShellCheck about the scripts of all files at once: starting it takes longer than its work.
-func shellRemarks(ctx context.Context, program string, files []string, read func(string) (string, error), report *checkReport) map[rules.ShellScript][]rules.ShellRemark {
-	if program == "" {
-		return nil
+// fix applies the fixes that are safe. ShellCheck is asked about scripts that a fix has changed, until it has nothing more to fix.
+func (c *checkedFile) fix(ctx context.Context, opts rules.Options, shell *shellRemarks) {
+	if dockerfile.IsOtherName(filepath.Base(c.path)) {
+		c.kept = "its name is not a Dockerfile's"
+		return
+	}
+	const times = 5
+	for range times {
+		result := rules.FixAll(dockerfile.Parse(c.text, nil), opts)
+		if len(result.Applied) == 0 {
+			c.kept = result.Refused
+			return
+		}
+		c.text, c.fixed = result.File.Text, append(c.fixed, result.Applied...)
+		if !shell.askOf(ctx, result.File) {
+			return
+		}
+	}
+}
+
+// shellRemarks is what ShellCheck says of scripts.
+type shellRemarks struct {
+	program string // "" for none
+	remarks map[rules.ShellScript][]rules.ShellRemark
+	failure error
+}
+
+// ask asks ShellCheck about the scripts of all files at once: starting it takes longer than its work.
+func (s *shellRemarks) ask(ctx context.Context, files []string, read func(string) (string, error)) {
+	if s.program == "" {
+		return
+	}
+	var parsed []*dockerfile.File
+	for _, path := range files {
+		if content, err := read(path); err == nil { // else it is told when it is checked
+			parsed = append(parsed, dockerfile.Parse(source.New(content), nil))
+		}
+	}
+	s.askOf(ctx, parsed...)
+}
+
+// askOf asks about the scripts of files that it was not asked about yet, and reports whether there were any.
+func (s *shellRemarks) askOf(ctx context.Context, files ...*dockerfile.File) bool {
+	if s.program == "" || s.failure != nil {
+		return false
 	}
 	var scripts []rules.ShellScript
-	seen := map[rules.ShellScript]bool{}
-	for _, path := range files {
-		content, err := read(path)
-		if err != nil {
-			continue // which is told when it is checked
-		}
-		for _, script := range rules.ShellScripts(dockerfile.Parse(source.New(content), nil)) {
-			if !seen[script] {
-				seen[script] = true
+	for _, file := range files {
+		for _, script := range rules.ShellScripts(file) {
+			if _, ok := s.remarks[script]; !ok {
+				s.remarks[script] = nil
 				scripts = append(scripts, script)
 			}
 		}
 	}
-	remarks, err := shellcheck.Check(ctx, program, scripts)
-	if err != nil {
-		report.failures = append(report.failures, fmt.Errorf("ShellCheck: %w", err))
+	if len(scripts) == 0 {
+		return false
 	}
-	return remarks
-}
-
-// fixAll applies preferred fixes until none is left. Fixes can lay mistakes bare that could not be seen before.
-func fixAll(text *source.Text, opts rules.Options) (*source.Text, []appliedFix) {
-	const rounds = 10 // a fix that provokes another one for ever would be a rule's defect; do not hang on it
-	var applied []appliedFix
-	for range rounds {
-		var edits []source.Edit
-		before := len(applied)
-		for _, finding := range rules.Check(dockerfile.Parse(text, nil), opts) {
-			i := slices.IndexFunc(finding.Fixes, func(f analysis.Fix) bool { return f.Preferred })
-			if i < 0 || overlaps(edits, finding.Fixes[i].Edits) {
-				continue
-			}
-			edits = append(edits, finding.Fixes[i].Edits...)
-			applied = append(applied, appliedFix{finding.Rule, text.LineAt(finding.Span.Start) + 1, finding.Fixes[i].Title})
-		}
-		if len(edits) == 0 {
-			break
-		}
-		fixed, err := source.Apply(text.String(), edits)
-		if err != nil {
-			return text, applied[:before]
-		}
-		text = source.New(fixed)
-	}
-	return text, applied
-}
-
-func overlaps(some, others []source.Edit) bool {
-	for _, a := range some {
-		for _, b := range others {
-			if a.Span.Overlaps(b.Span) {
-				return true
-			}
-		}
-	}
-	return false
+	remarks, err := shellcheck.Check(ctx, s.program, scripts)
+	s.failure = err
+	maps.Copy(s.remarks, remarks)
+	return true
 }
 
 // position is a place in a text for people and reports: from 1, columns in characters.
@@ -291,9 +300,10 @@ type jsonCheck struct {
 }
 
 type jsonFile struct {
-	File     string        `json:"file"`
-	Findings []jsonFinding `json:"findings"`
-	Fixed    []appliedFix  `json:"fixed"`
+	File     string          `json:"file"`
+	Findings []jsonFinding   `json:"findings"`
+	Fixed    []rules.Applied `json:"fixed"`
+	NotFixed string          `json:"notFixed,omitempty"`
 }
 
 type jsonFinding struct {
@@ -324,7 +334,7 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 	files := []jsonFile{}
 	fixed := 0
 	for _, f := range report.files {
-		out := jsonFile{File: f.path, Findings: []jsonFinding{}, Fixed: append([]appliedFix{}, f.fixed...)}
+		out := jsonFile{File: f.path, Findings: []jsonFinding{}, Fixed: append([]rules.Applied{}, f.fixed...), NotFixed: f.kept}
 		for _, finding := range f.findings {
 			fixes := []jsonFix{}
 			for _, fix := range finding.Fixes {

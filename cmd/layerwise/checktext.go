@@ -22,6 +22,9 @@ func printCheckText(w io.Writer, report checkReport) error {
 		for _, fix := range f.fixed {
 			fmt.Fprintf(&b, "%s:%d: %s: %s [%s]\n", f.path, fix.Line, p.paint(p.green, "fixed"), fix.Title, fix.Rule)
 		}
+		if f.kept != "" {
+			fmt.Fprintf(&b, "%s: %s: %s\n", f.path, p.paint(p.yellow, "not fixed"), printable(f.kept))
+		}
 		fixed += len(f.fixed)
 		for _, finding := range f.findings {
 			at := positionOf(f.text, finding.Span.Start)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // findDockerfiles returns the Dockerfiles among paths, in order: a path to a file as it is, whatever its name, and
@@ -45,9 +47,11 @@ func findDockerfiles(paths []string) (files []string, failures []error) {
 					return fs.SkipDir
 				}
 			case dockerfile.IsName(entry.Name()):
-				if info, err := os.Stat(at); err != nil { // a link that leads nowhere
+				info, err := os.Stat(at)
+				switch {
+				case err != nil: // a link that leads nowhere
 					failures = append(failures, err)
-				} else if info.Mode().IsRegular() {
+				case info.Mode().IsRegular() && (dockerfile.IsPlainName(entry.Name()) || hasDockerfile(at)):
 					files = append(files, at)
 				}
 			}
@@ -63,20 +67,24 @@ func findDockerfiles(paths []string) (files []string, failures []error) {
 	return files, failures
 }
 
+// hasDockerfile reports whether a file's content may be a Dockerfile. What cannot be read is one, so that it is told.
+func hasDockerfile(path string) bool {
+	content, err := readDockerfile(path)
+	return err != nil || dockerfile.Parse(source.New(content), nil).MayBeDockerfile()
+}
+
 // readDockerfile reads a Dockerfile, saying what is wrong in words that fit the path.
 func readDockerfile(path string) (string, error) {
-	info, err := os.Stat(path)
+	content, err := textfile.Read(path)
+	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+		return "", fmt.Errorf("%s is a directory, not a Dockerfile", path)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("%s: no such file", path)
-	case err != nil:
-		return "", err
-	case info.IsDir():
-		return "", fmt.Errorf("%s is a folder, not a Dockerfile", path)
-	case !info.Mode().IsRegular():
-		return "", fmt.Errorf("%s is not a regular file", path)
+	case errors.Is(err, textfile.ErrNotRegular), errors.Is(err, textfile.ErrTooLong):
+		return "", fmt.Errorf("%s: %w", path, errors.Unwrap(err))
 	}
-	content, err := os.ReadFile(path)
 	return string(content), err
 }
 

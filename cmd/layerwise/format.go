@@ -4,22 +4,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/format"
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/spf13/cobra"
 )
 
 const formatHelp = `Lay Dockerfiles out evenly, without changing what they mean: a formatted file has the same cache keys.
 
-PATH is a file, or a folder in which all Dockerfiles are formatted; "-" reads from standard input; none is Dockerfile.
+PATH is a file or a folder, which is searched for Dockerfiles as layerwise check does it; "-" reads from standard input.
+Without PATH it is the current folder with --check, --diff or --write, and Dockerfile otherwise.
 Keywords become upper case, continuation lines are indented by one step where blanks mean nothing, blanks at line ends
 and repeated empty lines go. Shell commands and heredocs are left as they are, and so is what BuildKit rejects.
 
 Without --write, --diff or --check the formatted text of one file is printed. --check prints the names of the files that
-are not formatted; the exit code is 1 then. It is 2 where a file cannot be read.`
+are not formatted; the exit code is 1 then. It is 2 where a file cannot be read, or is not written: --write leaves alone
+what is not a Dockerfile by its name and content, templates, files that a program makes, and files with a line that
+cannot be read.`
 
 func newFormat() *cobra.Command {
 	var write, diff, check, keep bool
@@ -47,6 +52,9 @@ func newFormat() *cobra.Command {
 			}
 			if len(args) == 0 {
 				args = []string{"Dockerfile"}
+				if write || diff || check {
+					args = []string{"."}
+				}
 			}
 			files, failures := findDockerfiles(args)
 			if !write && !diff && !check && len(files) > 1 {
@@ -70,6 +78,8 @@ func newFormat() *cobra.Command {
 				case check:
 					unformatted++
 					_, err = fmt.Fprintln(out, path)
+				case write && whyNotWritten(path, before) != "":
+					err = fmt.Errorf("%s: not written: %s", path, whyNotWritten(path, before))
 				case diff:
 					var unified string
 					if unified, err = unifiedDiff(path, before, after); err == nil {
@@ -100,6 +110,14 @@ func newFormat() *cobra.Command {
 	cmd.Flags().IntVar(&indent, "indent", 4, "blanks in front of a continuation line; 0 is a tab")
 	atMostOne(cmd, "write", "diff", "check")
 	return cmd
+}
+
+// whyNotWritten says why a file is not to be changed, "" if it may be.
+func whyNotWritten(path, text string) string {
+	if dockerfile.IsOtherName(filepath.Base(path)) {
+		return "its name is not a Dockerfile's"
+	}
+	return rules.WhyNotChanged(dockerfile.Parse(source.New(text), nil))
 }
 
 func formatText(text string, o format.Options) (string, error) {
