@@ -1,7 +1,9 @@
 package cachemodel
 
 import (
+	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -19,20 +21,32 @@ func buildPlatform() ocispecs.Platform {
 	return platforms.Normalize(ocispecs.Platform{OS: "linux", Architecture: runtime.GOARCH})
 }
 
-// targetPlatform is that of --platform, of several the first, or the builder's own where it is empty or cannot be read.
-func targetPlatform(s Settings) ocispecs.Platform {
-	if first, _, _ := strings.Cut(s.Platform, ","); first != "" {
-		if p, err := platforms.Parse(first); err == nil {
-			return platforms.Normalize(p)
+// targetPlatforms are those of --platform, or the builder's own where that is empty or cannot be read.
+func targetPlatforms(s Settings) []ocispecs.Platform {
+	var out []ocispecs.Platform
+	for name := range strings.SplitSeq(s.Platform, ",") {
+		p, err := platforms.Parse(strings.TrimSpace(name))
+		if err != nil {
+			p = buildPlatform()
+		}
+		if p = platforms.Normalize(p); !slices.ContainsFunc(out, func(q ocispecs.Platform) bool { return reflect.DeepEqual(p, q) }) {
+			out = append(out, p)
 		}
 	}
-	return buildPlatform()
+	return out
 }
+
+// Build arguments that BuildKit's frontend reads itself.
+const (
+	hostnameArg       = "BUILDKIT_SANDBOX_HOSTNAME"
+	cacheNamespaceArg = "BUILDKIT_CACHE_MOUNT_NS"
+	epochArg          = "SOURCE_DATE_EPOCH"
+)
 
 // builtinArgs are the arguments that every build has in its global scope (dockerfile2llb/platform.go, defaultArgs).
 // targetStage is the name of the stage to build, "" for an unnamed one.
-func builtinArgs(s Settings, targetStage string) []envNode {
-	build, target := buildPlatform(), targetPlatform(s)
+func (p *planner) builtinArgs(targetStage string) []envNode {
+	build, target := buildPlatform(), p.target
 	if targetStage == "" {
 		targetStage = "default"
 	}
@@ -50,10 +64,12 @@ func builtinArgs(s Settings, targetStage string) []envNode {
 		{key: "TARGETSTAGE", val: plain(targetStage)},
 	}
 	for i := range args {
+		key := args[i].key
 		args[i].origin = origin{arg: true}
-		if v, ok := s.Args[args[i].key]; ok {
-			args[i].val = plain(v)
+		if p.Unknown.Platform != "" && strings.HasPrefix(key, "TARGET") || p.Unknown.Target != "" && key == "TARGETSTAGE" {
+			args[i].val = p.guess("arg\x00"+key, args[i].val)
 		}
+		args[i].val = p.argument(key, args[i].val)
 	}
 	return args
 }

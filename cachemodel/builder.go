@@ -15,19 +15,19 @@ type Builder struct {
 	// SameRemotes takes what a URL or git reference leads to for the same each time, as the tag of an image is.
 	SameRemotes bool
 
-	cache *cache
-	built []*Plan
+	held *Held
 }
 
 // Build gives the verdict on each instruction of next, as Compare does for all builds so far, and adds next to them.
 func (b *Builder) Build(next *Plan) []Step {
-	if b.cache == nil {
-		b.cache = newCache(nil)
-		b.cache.sameRemotes = b.SameRemotes
+	if b.held == nil {
+		b.held = Hold(nil)
+		b.held.cache.sameRemotes = b.SameRemotes
 	}
-	steps := compare(b.cache, b.built, next)
-	b.cache.build(next)
-	b.built = append(b.built, next)
+	steps := b.held.Compare(next)
+	past := Past{Plan: next}
+	b.held.found = append(b.held.found, b.held.cache.build(&past))
+	b.held.pasts = append(b.held.pasts, past)
 	return steps
 }
 

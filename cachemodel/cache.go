@@ -12,6 +12,7 @@ type cache struct {
 	strict  map[place]int // the last record of each place by opKey.strict, and so on by record.strict
 	lax     map[place]int
 	images  []int
+	loose   []int // whose keys hang on what nobody knows
 
 	sameRemotes bool // see Builder
 }
@@ -20,6 +21,7 @@ type record struct {
 	vertex      *vertex
 	of          *lookup // which records the vertex's inputs are
 	strict, lax int     // the record before it at the same place, -1 if there is none
+	result      Result  // whether what the operation gave is there: its key is known in any case
 }
 
 // place is where a record is looked for: by the operation's key and the record that it stands on, if there is just one and nothing but
@@ -49,32 +51,36 @@ const (
 	optimist
 )
 
-func newCache(plans []*Plan) *cache {
-	n := 0
-	for _, p := range plans {
-		n += len(p.vertices)
-	}
-	c := &cache{records: make([]record, 0, n), strict: make(map[place]int, n), lax: make(map[place]int, n)}
-	for _, p := range plans {
-		c.build(p)
-	}
-	return c
+func newCache(size int) *cache {
+	return &cache{records: make([]record, 0, size), strict: make(map[place]int, size), lax: make(map[place]int, size)}
 }
 
-// build adds what a build of the plan leaves.
-func (c *cache) build(p *Plan) {
-	found := newLookup(c, pessimist, p)
-	for i, v := range p.vertices {
-		if found.ids[i] = found.find(v); len(found.ids[i]) == 0 {
-			found.ids[i] = found.one(c.add(v, found))
+// build adds what is left of a build, and returns as which records.
+func (c *cache) build(past *Past) *lookup {
+	found := newLookup(c, pessimist, past.Plan)
+	results := past.results()
+	for i, v := range past.Plan.vertices {
+		var result Result
+		known := true
+		if results != nil {
+			result, known = results[i].Result, !results[i].unbuilt
+		}
+		found.ids[i] = found.find(v)
+		switch {
+		case !known: // what an earlier build left is there still
+		case len(found.ids[i]) == 0:
+			id := c.add(v, found)
+			c.records[id].result = result
+			found.ids[i] = found.one(id)
+		default: // this build's word is the newer one
+			for _, id := range found.ids[i] {
+				if !results.fromFailure(i) {
+					c.records[id].result = result
+				}
+			}
 		}
 	}
-}
-
-// cache is what the cache holds after a build of this plan alone.
-func (p *Plan) cache() *cache {
-	p.once.Do(func() { p.own = newCache([]*Plan{p}) })
-	return p.own
+	return found
 }
 
 func (c *cache) add(v *vertex, of *lookup) int {
@@ -86,6 +92,9 @@ func (c *cache) add(v *vertex, of *lookup) int {
 	c.records = append(c.records, record{vertex: v, of: of, strict: chain(c.strict, place{v.key.strict, on}, id), lax: chain(c.lax, place{v.key.lax, on}, id)})
 	if v.kind == imageVertex {
 		c.images = append(c.images, id)
+	}
+	if v.key.loose {
+		c.loose = append(c.loose, id)
 	}
 	return id
 }
@@ -124,7 +133,7 @@ func (c *cache) lookup(p *Plan, b belief) *lookup {
 // upon it; but what they give is stored under the keys that they have anyway, so that what follows is looked up as
 // usual.
 func (l *lookup) hit(v *vertex) bool {
-	if len(l.ids[v.index]) == 0 || v.ignoreCache {
+	if v.ignoreCache || !slices.ContainsFunc(l.ids[v.index], l.there) {
 		return false
 	}
 	for i := range v.inputs {
@@ -133,6 +142,29 @@ func (l *lookup) hit(v *vertex) bool {
 		}
 	}
 	return true
+}
+
+// there reports whether the result of a record is in the cache.
+func (l *lookup) there(id int) bool {
+	presence := l.cache.records[id].result.Presence
+	return presence == There || presence == Perhaps && l.belief == optimist
+}
+
+// runs finds which vertices of the plan a build certainly executes, if this is the optimist's lookup: those of which the
+// cache has no key, and those whose result is gone as far as another one that runs, or the image, needs it.
+func (l *lookup) runs(p *Plan) []bool {
+	runs, read, needed := make([]bool, len(p.vertices)), make([]bool, len(p.vertices)), make([]bool, len(p.vertices))
+	for i, v := range slices.Backward(p.vertices) {
+		absent := len(l.ids[i]) > 0 && !v.ignoreCache && !slices.ContainsFunc(l.ids[i], l.there)
+		runs[i] = !l.hit(v) && (!absent || needed[i] || !read[i])
+		for _, in := range v.inputs {
+			if in.from != nil {
+				read[in.from.index] = true
+				needed[in.from.index] = needed[in.from.index] || runs[i]
+			}
+		}
+	}
+	return runs
 }
 
 // forced reports whether v runs in any case; a step that may not be there hands that on.
@@ -158,6 +190,9 @@ func (l *lookup) find(v *vertex) []int {
 			}
 		}
 	}
+	if l.belief == optimist {
+		l.tryLoose(v)
+	}
 	found := l.room[from:len(l.room):len(l.room)]
 	slices.SortFunc(found, func(a, b int) int { return b - a }) // the last first
 	return found
@@ -173,6 +208,25 @@ func (l *lookup) tryAt(v *vertex, on int) {
 	}
 	for id, ok := l.cache.strict[place{v.key.strict, on}]; ok && id >= 0; id = l.cache.records[id].strict {
 		l.try(v, id)
+	}
+}
+
+// tryLoose tries the records that may be equal because nobody knows what v or they are.
+func (l *lookup) tryLoose(v *vertex) {
+	try := func(id int) {
+		r := l.cache.records[id].vertex
+		if r.kind == v.kind && (r.gist == "" || v.gist == "" || r.gist == v.gist) {
+			l.try(v, id)
+		}
+	}
+	if v.key.loose {
+		for id := range l.cache.records {
+			try(id)
+		}
+		return
+	}
+	for _, id := range l.cache.loose {
+		try(id)
 	}
 }
 
@@ -232,7 +286,7 @@ func decisive(digest string) bool {
 
 // sameImagePossible reports whether two references may name the same manifest.
 func sameImagePossible(a, b *imageRef) bool {
-	return a.platform == b.platform && (a.digest == "" || b.digest == "" || a.digest == b.digest)
+	return a.loose || b.loose || a.platform == b.platform && (a.digest == "" || b.digest == "" || a.digest == b.digest)
 }
 
 func intersects(a, b []int) bool {

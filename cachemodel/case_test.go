@@ -20,10 +20,12 @@ import (
 //
 // An archive in testdata holds any number of cases. A file "case: PROSE" begins one; its lines are settings, which begin
 // with "A " or "B " where they are for one of the builds only. "A/PATH" and "B/PATH" are files of the contexts, "A:NAME/PATH"
-// those of a context called NAME; B has all files of A that it does not have itself. "want" is the verdict on each line.
+// those of a context called NAME; B has all files of A that it does not have itself. Builds "A2", "A3" that the cache holds
+// too, made after A, likewise. "want" is the verdict on each line.
 type modelCase struct {
 	prose string
 	a, b  *testBuild
+	later []*testBuild // A2, A3, ...
 	want  string
 }
 
@@ -33,6 +35,8 @@ type testBuild struct {
 	files    map[string]map[string]testFile // by context, "" is the main one
 	images   map[string]Image
 	none     bool // there is no build
+	unknown  UnknownParts
+	past     Past // but for the plan
 }
 
 type testFile struct {
@@ -67,6 +71,8 @@ func parseCases(t *testing.T, a *txtar.Archive) []*modelCase {
 		case "A":
 			b = c.a
 		case "B":
+		case "A2", "A3":
+			b = c.earlier(side)
 		default:
 			t.Fatalf("%s: what is the file %q?", c.prose, f.Name)
 		}
@@ -79,24 +85,38 @@ func parseCases(t *testing.T, a *txtar.Archive) []*modelCase {
 	return cases
 }
 
+// earlier is the build called A, A2 or A3.
+func (c *modelCase) earlier(name string) *testBuild {
+	n, _ := strconv.Atoi(name[1:])
+	for len(c.later) < n-1 {
+		c.later = append(c.later, newTestBuild())
+	}
+	return c.later[n-2]
+}
+
 func newTestBuild() *testBuild {
-	return &testBuild{files: map[string]map[string]testFile{"": {}}, images: map[string]Image{}, settings: Settings{Args: map[string]string{}}}
+	return &testBuild{past: Past{Results: map[int]Result{}}, unknown: UnknownParts{Args: map[string]string{}, Contexts: map[string]string{}}, files: map[string]map[string]testFile{"": {}}, images: map[string]Image{}, settings: Settings{Args: map[string]string{}}}
 }
 
 func (c *modelCase) apply(t *testing.T, settings []string) {
-	for context, files := range c.a.files {
-		merged := maps.Clone(files)
-		maps.Copy(merged, c.b.files[context])
-		c.b.files[context] = merged
+	for _, b := range append(c.later, c.b) {
+		for context, files := range c.a.files {
+			merged := maps.Clone(files)
+			maps.Copy(merged, b.files[context])
+			b.files[context] = merged
+		}
 	}
 	for _, line := range settings {
 		if rest, ok := strings.CutPrefix(line, "A "); ok {
 			c.a.apply(t, rest)
 		} else if rest, ok := strings.CutPrefix(line, "B "); ok {
 			c.b.apply(t, rest)
+		} else if strings.HasPrefix(line, "A2 ") || strings.HasPrefix(line, "A3 ") {
+			c.earlier(line[:2]).apply(t, line[3:])
 		} else if line != "" {
-			c.a.apply(t, line)
-			c.b.apply(t, line)
+			for _, b := range append(c.later, c.a, c.b) {
+				b.apply(t, line)
+			}
 		}
 	}
 }
@@ -116,6 +136,33 @@ func (b *testBuild) apply(t *testing.T, line string) {
 		b.settings.Platform = rest
 	case "no-cache":
 		b.settings.NoCache = true
+	case "no-cache-filter":
+		b.settings.NoCacheFilter = append(b.settings.NoCacheFilter, rest)
+	case "network":
+		b.settings.Network = rest
+	case "shm-size":
+		b.settings.ShmSize, _ = strconv.ParseInt(rest, 10, 64)
+	case "ulimit":
+		b.settings.Ulimits = append(b.settings.Ulimits, rest)
+	case "add-host":
+		b.settings.ExtraHosts = append(b.settings.ExtraHosts, rest)
+	case "hostname":
+		b.settings.Hostname = rest
+	case "cgroup-parent":
+		b.settings.CgroupParent = rest
+	case "allow":
+		b.settings.Entitlements = append(b.settings.Entitlements, rest)
+	case "syntax":
+		b.settings.Syntax = rest
+	case "failed":
+		b.past.FailedAt, _ = strconv.Atoi(rest)
+	case "there", "perhaps", "gone":
+		at, _ := strconv.Atoi(name)
+		b.past.Results[at] = Result{map[string]Presence{"there": There, "perhaps": Perhaps, "gone": Gone}[word], value}
+	case "all-perhaps":
+		b.past.Perhaps = rest
+	case "unknown":
+		b.unknownPart(t, name, value)
 	case "arg":
 		k, v, _ := strings.Cut(rest, "=")
 		b.settings.Args[k] = v
@@ -158,12 +205,38 @@ func (b *testBuild) apply(t *testing.T, line string) {
 	}
 }
 
+func (b *testBuild) unknownPart(t *testing.T, what, reason string) {
+	name, rest, _ := strings.Cut(reason, " ")
+	switch what {
+	case "dockerfile":
+		b.unknown.Dockerfile = reason
+	case "target":
+		b.unknown.Target = reason
+	case "platform":
+		b.unknown.Platform = reason
+	case "arg":
+		b.unknown.Args[name] = rest
+	case "args":
+		b.unknown.AllArgs = reason
+	case "context":
+		b.unknown.Context = reason
+	case "named":
+		b.unknown.Contexts[name] = rest
+	case "contexts":
+		b.unknown.AllContexts = reason
+	case "run":
+		b.unknown.Run = reason
+	default:
+		t.Fatalf("unknown part %q", what)
+	}
+}
+
 func (b *testBuild) dockerfile() string { return b.files[""]["Dockerfile"].data }
 
 func (b *testBuild) plan() *Plan {
 	build := Build{
 		File: dockerfile.Parse(source.New(b.dockerfile()), nil), Context: tree(b.files[""]),
-		Settings: b.settings, Images: b.images, Contexts: map[string]*buildcontext.Tree{},
+		Settings: b.settings, Images: b.images, Contexts: map[string]*buildcontext.Tree{}, Unknown: b.unknown,
 	}
 	for name, files := range b.files {
 		if name != "" {
@@ -226,6 +299,9 @@ func verdicts(steps []Step) string {
 		}
 		if s.Detail != "" {
 			b.WriteString(" | " + s.Detail)
+		}
+		for _, a := range s.Assuming {
+			b.WriteString(" | assuming: " + a)
 		}
 		b.WriteByte('\n')
 	}

@@ -1,6 +1,7 @@
 package cachemodel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -14,7 +15,9 @@ import (
 
 // explainer finds the first reason why a step is rebuilt.
 type explainer struct {
-	base, next *Plan // base is nil if there is no baseline
+	base, next *Plan  // base is nil if there is no baseline
+	past       *Past  // of base
+	runs       []bool // by vertex.index: those that are certainly executed
 	sure, hope *lookup
 	mates      map[*step]*step
 	moved      map[*step]bool      // steps that have another place among their mates
@@ -27,18 +30,20 @@ type explainer struct {
 }
 
 // newExplainer looks next up. Only if something of it is missing there is more to do.
-func newExplainer(c *cache, bases []*Plan, next *Plan) *explainer {
+func newExplainer(h *Held, next *Plan) *explainer {
+	c := h.cache
 	e := &explainer{next: next, sure: c.lookup(next, pessimist)}
-	if !slices.ContainsFunc(next.vertices, func(v *vertex) bool { return !e.sure.hit(v) }) {
+	if next.unsure == "" && !slices.ContainsFunc(next.vertices, func(v *vertex) bool { return !e.sure.hit(v) }) {
 		return e
 	}
 	e.hope = c.lookup(next, optimist)
-	e.doubt = next.doubtful || slices.ContainsFunc(bases, func(p *Plan) bool { return p.doubtful })
+	e.runs = e.hope.runs(next)
+	e.doubt = next.doubtful || slices.ContainsFunc(h.pasts, func(p Past) bool { return p.Plan.doubtful })
 	e.firstOwner, e.owners = map[*vertex]*step{}, map[*vertex][]*step{}
 	e.causes, e.firsts = map[*step]Cause{}, map[*vertex]int{}
 	all := next.steps
-	if len(bases) > 0 {
-		e.base = bases[len(bases)-1]
+	if e.past = h.mostSimilar(next, e.sure); e.past != nil {
+		e.base = e.past.Plan
 		e.mates, e.moved = align(e.base, next)
 		all = slices.Concat(e.base.steps, next.steps)
 	}
@@ -73,10 +78,14 @@ func (e *explainer) find(s *step) Cause {
 		return c
 	}
 	switch {
+	case e.next.unsure != "":
+		return Cause{Kind: NotInCache, Detail: notKnown + "which steps this build has: " + e.next.unsure}
 	case e.base == nil:
 		return Cause{Kind: NoBaseline, Detail: "there is nothing to compare with"}
 	case v.ignoreCache:
 		return Cause{Kind: NoCache, Detail: "the cache is turned off for this build"}
+	case e.absent(v) != "":
+		return Cause{Kind: NotInCache, Detail: e.absent(v)}
 	case v.kind == imageVertex:
 		return e.imageCause(s, v)
 	case v.kind == localVertex:
@@ -102,6 +111,9 @@ func (e *explainer) find(s *step) Cause {
 			return c
 		}
 	}
+	if c, ok := e.failureCause(v, old, mate); ok {
+		return c
+	}
 	if c, ok := e.inputCause(s, v, old); ok && (c.Kind != Follows || !e.moved[s]) {
 		return c
 	}
@@ -114,6 +126,28 @@ func (e *explainer) find(s *step) Cause {
 		return e.triggerCause()
 	}
 	return e.placeCause(s, v, old, mate)
+}
+
+// notKnown begins what is said of a part of a build that nobody knows.
+const notKnown = "it is not known "
+
+// absent says why the result of a vertex is not in the cache, or perhaps not, though its key is; "" if that is not so.
+func (e *explainer) absent(v *vertex) string {
+	for _, id := range e.sure.ids[v.index] {
+		if result := e.sure.cache.records[id].result; result.Presence != There {
+			return result.Reason
+		}
+	}
+	return ""
+}
+
+// failureCause explains a step at which the build that is compared with failed.
+func (e *explainer) failureCause(v, old *vertex, mate *step) (Cause, bool) {
+	at := e.past.FailedAt
+	if at == 0 || v.key != old.key || at < mate.in.Line || at > mate.in.EndLine {
+		return Cause{}, false
+	}
+	return Cause{Kind: NotInCache, Detail: "the last build failed here, so there is no result of it"}, true
 }
 
 // heredocDiffers reports whether a heredoc of the instruction has another body.
@@ -149,6 +183,8 @@ func (e *explainer) imageCause(s *step, v *vertex) Cause {
 	c := Cause{Kind: BaseChanged, Line: s.in.Line}
 	mate := e.mates[s]
 	switch {
+	case v.image.loose || mate != nil && len(mate.vertices) > 0 && mate.vertices[0].image.isLoose():
+		c.Detail = notKnown + "which image it was: " + e.imageReason(v.image)
 	case v.image.elsewhere:
 		c.Detail = fmt.Sprintf("what the named context %s holds is told by its own build", v.image.name)
 	case mate == nil || len(mate.vertices) == 0 || mate.vertices[0].image == nil:
@@ -161,6 +197,12 @@ func (e *explainer) imageCause(s *step, v *vertex) Cause {
 		c.Detail = "the base image has another digest"
 	}
 	return c
+}
+
+// imageReason is why nobody knows which image it is.
+func (e *explainer) imageReason(image *imageRef) string {
+	u, w := &e.next.build.Unknown, &e.base.build.Unknown
+	return cmp.Or(u.Platform, w.Platform, u.context(image.name), w.context(image.name), e.argReason())
 }
 
 func (e *explainer) newDetail(s, mate *step) string {
@@ -256,13 +298,17 @@ func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bo
 			}
 		}
 		c := Cause{Kind: ContextChanged}
+		if reason := cmp.Or(in.unknown, was.unknown); reason != "" {
+			c.Detail = notKnown + "what the build context held: " + reason
+			return c, true
+		}
 		if in.tree == nil || was.tree == nil {
 			c.Detail = "the build context is another one"
 			return c, true
 		}
 		changes := foldGit(buildcontext.Diff(was.tree, in.tree, in.queries))
 		if old.inputs[i].digest == "" && len(changes) == 0 {
-			c.Detail = "it is not known what these files held when it was built"
+			c.Detail = notKnown + "what these files held when it was built"
 			return c, true
 		}
 		for _, change := range changes {
@@ -359,19 +405,34 @@ func (e *explainer) stateCause(s *step, v *vertex, mate *step) (Cause, bool) {
 	if run && s.shell.differs(mate.shell) {
 		return Cause{Kind: ShellChanged, Line: s.shell.line, Detail: "SHELL above changed, so another program runs this command"}, true
 	}
+	if workdir && (s.epoch.unknown() || mate.epoch.unknown()) {
+		return Cause{Kind: ArgChanged, Detail: notKnown + "what the build argument " + epochArg + " was: " + e.argReason()}, true
+	}
 	if workdir && s.epoch.value != mate.epoch.value {
 		return Cause{Kind: ArgChanged, Line: s.epoch.line, Detail: "SOURCE_DATE_EPOCH changed, which stamps WORKDIR's directory"}, true
 	}
+	if s.platform.unknown() || mate.platform.unknown() {
+		reason := cmp.Or(e.next.build.Unknown.Platform, e.base.build.Unknown.Platform, e.argReason())
+		detail := notKnown + "for which platform it was built: " + reason
+		return Cause{Kind: BaseChanged, Line: e.stageLine(s), Detail: detail}, true
+	}
 	if s.platform != mate.platform {
-		return Cause{Kind: BaseChanged, Line: e.stageLine(s), Detail: "the platform is now " + s.platform}, true
+		return Cause{Kind: BaseChanged, Line: e.stageLine(s), Detail: "the platform is now " + s.platform.text}, true
 	}
-	if hostname := "BUILDKIT_SANDBOX_HOSTNAME"; run && e.next.build.Settings.Args[hostname] != e.base.build.Settings.Args[hostname] {
-		return Cause{Kind: ArgChanged, Detail: "the build argument " + hostname + " changed"}, true
+	for _, arg := range []string{hostnameArg, cacheNamespaceArg} {
+		if run && e.next.build.Settings.Args[arg] != e.base.build.Settings.Args[arg] {
+			return Cause{Kind: ArgChanged, Detail: "the build argument " + arg + " changed"}, true
+		}
 	}
-	if ns := "BUILDKIT_CACHE_MOUNT_NS"; run && e.next.build.Settings.Args[ns] != e.base.build.Settings.Args[ns] {
-		return Cause{Kind: ArgChanged, Detail: "the build argument " + ns + " changed"}, true
+	if reason := cmp.Or(e.next.build.Unknown.run(), e.base.build.Unknown.run()); run && reason != "" {
+		return Cause{Kind: InstructionChanged, Detail: notKnown + "with which settings it ran: " + reason}, true
 	}
 	return Cause{}, false
+}
+
+// argReason is why some build argument is not known.
+func (e *explainer) argReason() string {
+	return cmp.Or(e.next.build.Unknown.anyArg(), e.base.build.Unknown.anyArg())
 }
 
 // differs reports whether a setting was changed by an instruction, and not by a base image whose configuration is not
@@ -455,6 +516,10 @@ func (e *explainer) settingCause(s *step, n, old *envNode) Cause {
 		c.Kind = ArgChanged
 	case n.origin == origin{}:
 		c.Kind, c.Line = BaseChanged, e.stageLine(s)
+	}
+	if n.val.unknown() || old != nil && old.val.unknown() {
+		c.Detail = fmt.Sprintf("%swhat %s was: %s", notKnown, settingName(n), e.argReason())
+		return c
 	}
 	verb := "changed"
 	if old == nil {
@@ -585,6 +650,11 @@ func (e *explainer) first(v *vertex, s *step) int {
 // placeCause explains a step that is what it was and whose inputs are all cached, but not together: it stands in
 // another place.
 func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
+	for _, in := range slices.Concat(v.inputs, old.inputs) {
+		if in.from != nil && in.from.image.isLoose() {
+			return Cause{Kind: BaseChanged, Detail: notKnown + "what " + in.from.image.name + " was: " + e.imageReason(in.from.image)}
+		}
+	}
 	c := Cause{Kind: InstructionChanged, Detail: "it follows upon other steps than before"}
 	if len(v.inputs) == 0 || len(old.inputs) == 0 {
 		return c

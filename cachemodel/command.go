@@ -183,8 +183,8 @@ func (p *planner) env(s *state, cmd *instructions.EnvCommand, line int) error {
 func (p *planner) arg(s *state, cmd *instructions.ArgCommand, line int) error {
 	for _, kv := range cmd.Args {
 		val, from := value{}, origin{line: line, arg: true}
-		if v, ok := p.args[kv.Key]; ok {
-			val = plain(v)
+		if _, given := p.args[kv.Key]; given || p.Unknown.arg(kv.Key) != "" {
+			val = p.argument(kv.Key, val)
 		} else if kv.Value != nil {
 			v, err := p.x.word(*kv.Value, &s.env)
 			if err != nil {
@@ -218,7 +218,11 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 		return nil
 	}
 	w := p.key.reset().str("mkdir").val(cleanPath(wd)).val(owner(s.user.value)).val(p.epoch.value)
-	s.root = p.vertex(vertex{kind: mkdirVertex, key: w.done(), inputs: rootInput(s.root), doubtful: wd.text == "/"})
+	v := vertex{kind: mkdirVertex, key: w.done(), inputs: rootInput(s.root), doubtful: wd.text == "/"}
+	if !wd.unknown() {
+		v.gist = wd.text
+	}
+	s.root = p.vertex(v)
 	p.plan.doubtful = p.plan.doubtful || s.root.doubtful
 	c.step.add(s.root)
 	return nil

@@ -61,7 +61,7 @@ func (p *planner) sourceRoot(src, user *stagePlan) (*vertex, error) {
 	case src.stage == nil && src.baseName == scratch:
 		return nil, nil
 	case src.stage == nil:
-		return p.source(src.baseName, p.platform()), nil
+		return p.source(src.baseName, p.platform), nil
 	case !src.dispatched:
 		return nil, errors.New("the stage that it copies from must stand above")
 	}
@@ -255,6 +255,8 @@ func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
 	in.dir = &reading{tree: p.Context, queries: queries}
 	if in.from != nil {
 		in.dir.tree = in.from.tree
+	} else if in.dir.unknown = p.Unknown.Context; in.dir.unknown != "" {
+		return
 	}
 	if in.dir.tree == nil {
 		in.digest = "context:none" // nothing is known of it on either side: only the Dockerfile is compared

@@ -220,5 +220,9 @@ func opaque(parts ...string) string {
 		return name
 	}
 	sum := sha256.Sum256([]byte(name))
-	return "\x00sum\x00" + string(sum[:])
+	mark := "\x00sum\x00"
+	if strings.Contains(name, unknownMark) {
+		mark = unknownMark
+	}
+	return mark + string(sum[:])
 }

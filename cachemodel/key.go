@@ -3,6 +3,7 @@ package cachemodel
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 )
 
 // value is a string that may depend on the configuration of a base image that is not known.
@@ -15,6 +16,13 @@ type value struct {
 
 func plain(text string) value { return value{text: text} }
 
+// unknownMark is part of each opaque name that stands for what nobody knows: see UnknownParts. The text is then only what
+// is most likely, and may be anything.
+const unknownMark = "\x00?unknown?\x00"
+
+// unknown reports whether nobody knows what the value is.
+func (v value) unknown() bool { return v.opaque != "" && strings.Contains(v.opaque, unknownMark) }
+
 // strict returns a string that is equal for two values only if they are equal in every case.
 func (v value) strict() string {
 	if v.opaque != "" {
@@ -25,14 +33,18 @@ func (v value) strict() string {
 
 // opKey is the key of a vertex's own operation, without its inputs (solver.CacheMap.Digest): all that makes the
 // operation, written as one string. Equal strict keys are equal operations in every case; equal lax keys are if base
-// images of unknown configuration set nothing.
-type opKey struct{ strict, lax string }
+// images of unknown configuration set nothing. A loose key hangs on what nobody knows, and may be equal to any other.
+type opKey struct {
+	strict, lax string
+	loose       bool
+}
 
 // keyWriter collects the parts of an operation. The zero value is ready for use.
 type keyWriter struct {
 	lax    []byte
 	strict []byte // only kept apart once a part is not certain
 	apart  bool
+	loose  bool
 }
 
 func appendPart(b []byte, s string) []byte {
@@ -72,6 +84,7 @@ func (w *keyWriter) list(parts []string) *keyWriter {
 func (w *keyWriter) val(v value) *keyWriter {
 	if v.opaque != "" {
 		w.split()
+		w.loose = w.loose || v.unknown()
 	}
 	w.lax = appendPart(w.lax, v.text)
 	if w.apart {
@@ -83,6 +96,7 @@ func (w *keyWriter) val(v value) *keyWriter {
 func (w *keyWriter) key(k opKey) *keyWriter {
 	if k.strict != k.lax {
 		w.split()
+		w.loose = w.loose || k.loose
 	}
 	w.lax = appendPart(w.lax, k.lax)
 	if w.apart {
@@ -100,7 +114,7 @@ func (w *keyWriter) split() {
 
 // reset makes the writer empty and keeps its memory.
 func (w *keyWriter) reset() *keyWriter {
-	w.lax, w.apart = w.lax[:0], false
+	w.lax, w.apart, w.loose = w.lax[:0], false, false
 	return w
 }
 
@@ -108,9 +122,9 @@ func (w *keyWriter) reset() *keyWriter {
 func (w *keyWriter) done() opKey {
 	lax := string(w.lax)
 	if !w.apart {
-		return opKey{lax, lax}
+		return opKey{strict: lax, lax: lax}
 	}
-	return opKey{string(w.strict), lax}
+	return opKey{strict: string(w.strict), lax: lax, loose: w.loose}
 }
 
 // sum returns a digest of the key, for what would else grow with the file.
@@ -120,7 +134,7 @@ func (w *keyWriter) sum() opKey {
 	k.strict = k.lax
 	if w.apart {
 		strict := sha256.Sum256(w.strict)
-		k.strict = string(strict[:])
+		k.strict, k.loose = string(strict[:]), w.loose
 	}
 	return k
 }

@@ -45,7 +45,13 @@ func (c *modelCase) compare() []Step {
 	if c.a.none {
 		return Compare(nil, c.b.plan())
 	}
-	return Compare(Pasts(c.a.plan()), c.b.plan())
+	var pasts []Past
+	for _, b := range append([]*testBuild{c.a}, c.later...) {
+		past := b.past
+		past.Plan = b.plan()
+		pasts = append(pasts, past)
+	}
+	return Compare(pasts, c.b.plan())
 }
 
 // writeWants puts each case's verdicts behind its other files.
@@ -81,7 +87,7 @@ func TestCasesCoverAll(t *testing.T) {
 	}
 	for _, k := range []CauseKind{
 		InstructionChanged, ContextChanged, EnvChanged, ArgChanged, UserChanged, WorkdirChanged, ShellChanged,
-		BaseChanged, StageRebuilt, Follows, RemoteSource, NoCache, NoBaseline,
+		BaseChanged, StageRebuilt, Follows, RemoteSource, NoCache, NoBaseline, NotInCache,
 	} {
 		missing[string(k)], missing["uncertain "+string(k)] = true, uncertain[k]
 	}

@@ -1,5 +1,11 @@
 package cachemodel
 
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
 // Past is a build that a builder has made, as far as it is known what of it is in that builder's cache now.
 type Past struct {
 	Plan *Plan
@@ -30,6 +36,131 @@ const (
 	Gone                    // it certainly is not
 )
 
+// Held is what a builder's cache holds after some builds, as far as that is known. It is immutable; its methods may be
+// called from several goroutines.
+type Held struct {
+	cache *cache
+	pasts []Past
+	found []*lookup // which records each past's vertices are
+}
+
+// Hold works out what is left of the pasts, the oldest first.
+func Hold(pasts []Past) *Held {
+	size := 0
+	for i := range pasts {
+		size += len(pasts[i].Plan.vertices)
+	}
+	h := &Held{cache: newCache(size), pasts: pasts, found: make([]*lookup, len(pasts))}
+	for i := range pasts {
+		h.found[i] = h.cache.build(&pasts[i])
+	}
+	return h
+}
+
+// held is what is left of one build of this plan.
+func (p *Plan) held() *Held {
+	p.once.Do(func() { p.own = Hold(Pasts(p)) })
+	return p.own
+}
+
+// left is what is left of one vertex of a past.
+type left struct {
+	Result
+	unbuilt bool // the build did not get there
+	guessed bool // it is not known whether the build got there
+}
+
+type lefts []left // by vertex.index
+
+// fromFailure reports whether nothing is known of a vertex but that the build failed, so that what an earlier build left
+// is there still.
+func (l lefts) fromFailure(i int) bool { return l != nil && l[i].guessed }
+
+// plain reports whether all of the build was made and is there.
+func (past *Past) plain() bool {
+	return past.FailedAt == 0 && len(past.Results) == 0 && past.Perhaps == "" && past.Plan.unsure == ""
+}
+
+// results are what is left of each vertex, nil if all is.
+func (past *Past) results() lefts {
+	if past.plain() {
+		return nil
+	}
+	out := make(lefts, len(past.Plan.vertices))
+	for i := range out {
+		if reason := cmp.Or(past.Perhaps, past.Plan.unsure); reason != "" {
+			out[i].Result = Result{Perhaps, reason}
+		}
+	}
+	if past.FailedAt != 0 {
+		past.failure(out)
+	}
+	told := make([]bool, len(out))
+	for _, s := range past.Plan.steps {
+		result, ok := past.Results[s.in.Line]
+		if !ok {
+			continue
+		}
+		for _, v := range s.vertices {
+			if l := &out[v.index]; !told[v.index] || result.Presence > l.Presence { // of several steps the worst
+				*l, told[v.index] = left{Result: result}, true
+			}
+		}
+	}
+	for i, v := range past.Plan.vertices {
+		switch v.kind {
+		case imageVertex, remoteVertex, localVertex, mkfileVertex: // these are asked for each time
+			out[i] = left{}
+		}
+	}
+	return out
+}
+
+// failure says what is left of a build that failed: all that the failed step stands on, perhaps other branches.
+func (past *Past) failure(out lefts) {
+	const ( // what a vertex is to the failed step
+		beside = iota
+		below
+		above
+	)
+	at := make([]int, len(out))
+	var failed []*vertex
+	for _, s := range past.Plan.steps {
+		if s.in.Line <= past.FailedAt && past.FailedAt <= s.in.EndLine {
+			failed = s.vertices
+		}
+	}
+	for _, v := range failed {
+		at[v.index] = above
+	}
+	for i, v := range past.Plan.vertices {
+		for _, in := range v.inputs {
+			if in.from != nil && at[in.from.index] == above {
+				at[i] = above
+			}
+		}
+	}
+	for _, v := range slices.Backward(past.Plan.vertices) {
+		if !slices.Contains(failed, v) && at[v.index] != below {
+			continue
+		}
+		for _, in := range v.inputs {
+			if in.from != nil && !slices.Contains(failed, in.from) {
+				at[in.from.index] = below
+			}
+		}
+	}
+	reason := fmt.Sprintf("the build failed at line %d; whether it had got this far is not known", past.FailedAt)
+	for i := range out {
+		switch {
+		case len(failed) == 0 || at[i] == above: // the file was rejected as a whole, or this stands on what failed
+			out[i].unbuilt = true
+		case at[i] == beside && out[i].Presence == There:
+			out[i] = left{Result: Result{Perhaps, reason}, guessed: true}
+		}
+	}
+}
+
 // Pasts are builds that were made as they are planned, of which all is in the cache.
 func Pasts(plans ...*Plan) []Past {
 	pasts := make([]Past, len(plans))
@@ -37,4 +168,39 @@ func Pasts(plans ...*Plan) []Past {
 		pasts[i].Plan = p
 	}
 	return pasts
+}
+
+// mostSimilar is the past of which next can use most, of several the one with the most instructions in common, of these
+// the newest; nil if there is none.
+func (h *Held) mostSimilar(next *Plan, sure *lookup) *Past {
+	if len(h.pasts) <= 1 {
+		if len(h.pasts) == 1 {
+			return &h.pasts[0]
+		}
+		return nil
+	}
+	best, most := 0, [2]int{-1, -1}
+	for i := range h.pasts {
+		has := make([]bool, len(h.cache.records))
+		for _, ids := range h.found[i].ids {
+			for _, id := range ids {
+				has[id] = true
+			}
+		}
+		var score [2]int
+		for _, ids := range sure.ids {
+			if slices.ContainsFunc(ids, func(id int) bool { return has[id] }) {
+				score[0]++
+			}
+		}
+		for _, s := range next.steps {
+			if h.pasts[i].Plan.has(s) {
+				score[1]++
+			}
+		}
+		if slices.Compare(score[:], most[:]) >= 0 {
+			best, most = i, score
+		}
+	}
+	return &h.pasts[best]
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/util/system"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Plan is a build's steps with their cache keys. It is immutable; its methods and Compare may be called from several
@@ -25,10 +26,11 @@ type Plan struct {
 	steps    []*step   // one per instruction, in file order
 	vertices []*vertex // inputs before those who read them
 	doubtful bool      // whether all of these are steps of the build hangs on a base image of unknown configuration
+	unsure   string    // why it is not known which steps the build has, "" if that is known
 	err      error
 
 	once        sync.Once
-	own         *cache // what a build of this plan leaves, once it is asked for
+	own         *Held // what a build of this plan leaves, once it is asked for
 	onceSources sync.Once
 	sources     map[string]bool // of its instructions, once they are asked for
 }
@@ -60,7 +62,7 @@ type step struct {
 	env              *envNode
 	cwd, user, shell *placed
 	epoch            *placed
-	platform         string
+	platform         value
 	stage            *stagePlan
 	sources          []*stagePlan // see command
 }
@@ -92,12 +94,12 @@ type state struct {
 	cwd      *placed
 	user     *placed
 	shell    *placed // see shellText
-	platform string
+	platform value
 }
 
 // os is the operating system that the stage is built for.
 func (s *state) os() string {
-	os, _, _ := strings.Cut(s.platform, "/")
+	os, _, _ := strings.Cut(s.platform.text, "/")
 	os, _, _ = strings.Cut(os, "(") // "windows(10.0.17763)"
 	return os
 }
@@ -109,7 +111,8 @@ type stagePlan struct {
 	base       *stagePlan
 	baseName   string
 	baseErr    error
-	platform   string // of --platform, "" if there is none
+	guessed    bool  // nobody knows what image or stage it is
+	platform   value // of --platform, "" if there is none
 	commands   []command
 	state      state
 	reachable  bool
@@ -138,44 +141,93 @@ type planner struct {
 	key      keyWriter // reused for the keys of steps
 	identity keyWriter // reused by vertex
 	plan     *Plan
+	steps    []*step // of the plan, as they are for this platform
 	epoch    *placed
 	// ignoreCache is whether the stage that is being dispatched uses no cache.
 	ignoreCache bool
-	hostname    string
+	target      ocispecs.Platform
+	platform    value // of every image for which the file names none
+	runWith     value // what every RUN is run with: see RunSettings
 	cacheNS     string
 }
 
 // NewPlan works out the plan of a build. It never fails: what cannot be read is planned as what it most likely means.
 func NewPlan(b Build) *Plan {
-	p := &planner{
-		Build:    b,
-		x:        newExpander(b.File.Escape),
-		args:     b.Settings.Args,
-		epoch:    unset,
-		byName:   map[string]*stagePlan{},
-		interned: make(map[vertexID]*vertex, len(b.File.Instructions)),
-		plan:     &Plan{build: b, steps: make([]*step, len(b.File.Instructions))},
+	plan := &Plan{build: b, unsure: b.Unknown.steps(b.File)}
+	interned := make(map[vertexID]*vertex, len(b.File.Instructions))
+	for i, platform := range targetPlatforms(b.Settings) {
+		p := &planner{
+			Build:    b,
+			x:        newExpander(b.File.Escape),
+			args:     b.Settings.Args,
+			epoch:    unset,
+			byName:   map[string]*stagePlan{},
+			interned: interned,
+			plan:     plan,
+			steps:    make([]*step, len(b.File.Instructions)),
+			target:   platform,
+			platform: plain(platforms.FormatAll(platform)),
+		}
+		steps := make([]step, len(b.File.Instructions))
+		for i, in := range b.File.Instructions {
+			steps[i] = step{in: in, kind: skippedStep, cwd: unset, user: unset, shell: unset, epoch: unset}
+			p.steps[i] = &steps[i]
+		}
+		p.all()
+		if i == 0 {
+			plan.steps = p.steps
+			continue
+		}
+		for i, s := range p.steps { // equal vertices are one, whatever the platform
+			plan.steps[i].merge(s)
+		}
 	}
-	steps := make([]step, len(b.File.Instructions))
-	for i, in := range b.File.Instructions {
-		steps[i] = step{in: in, kind: skippedStep, cwd: unset, user: unset, shell: unset, epoch: unset}
-		p.plan.steps[i] = &steps[i]
+	plan.doubtful = plan.doubtful || plan.unsure != ""
+	return plan
+}
+
+// merge adds what a step is for another platform.
+func (s *step) merge(other *step) {
+	if s.kind == skippedStep && other.kind != skippedStep || other.kind == unknownStep || s.kind == configStep && other.kind == layerStep {
+		s.kind, s.problem = other.kind, other.problem
+	}
+	for _, v := range other.vertices {
+		if !slices.Contains(s.vertices, v) {
+			s.vertices = append(s.vertices, v)
+		}
+	}
+	s.linked = s.linked || other.linked
+	if s.stage == nil {
+		s.env, s.cwd, s.user, s.shell, s.epoch = other.env, other.cwd, other.user, other.shell, other.epoch
+		s.platform, s.stage, s.sources = other.platform, other.stage, other.sources
+	}
+}
+
+// all plans the build for one platform.
+func (p *planner) all() {
+	if p.Unknown.Platform != "" {
+		p.platform = p.guess("platform", p.platform)
 	}
 	p.readGlobal()
 	p.readStages()
-	target, err := p.target()
+	target, err := p.targetStage()
 	if err != nil {
 		p.plan.err = err
-		for _, s := range p.plan.steps {
+		for _, s := range p.steps {
 			s.reject(s.in, err)
 		}
-		return p.plan
+		return
 	}
-	if b.Settings.Engine == Classic {
+	if p.Settings.Engine == Classic {
 		p.classic(target)
-		return p.plan
+		return
 	}
 	p.reach(target)
+	if p.plan.unsure != "" { // any stage may have been built
+		for _, st := range p.stages {
+			p.reach(st)
+		}
+	}
 	for _, st := range p.stages {
 		if st.reachable && st.replaced {
 			p.replace(st)
@@ -186,7 +238,6 @@ func NewPlan(b Build) *Plan {
 			p.dispatch(st)
 		}
 	}
-	return p.plan
 }
 
 // readGlobal reads what stands above the first FROM, and what --build-arg says of the whole build.
@@ -195,27 +246,31 @@ func (p *planner) readGlobal() {
 	if last := len(p.File.Stages) - 1; name == "" && last >= 0 {
 		name = p.File.Stages[last].Name
 	}
-	for _, arg := range builtinArgs(p.Settings, name) {
+	for _, arg := range p.builtinArgs(name) {
 		p.global.set(arg.key, arg.val, arg.origin)
 	}
-	for _, s := range p.plan.steps {
+	for _, s := range p.steps {
 		if s.in.Stage >= 0 {
 			break
 		}
 		p.metaArg(s.in, s)
 	}
-	p.hostname = p.args["BUILDKIT_SANDBOX_HOSTNAME"]
-	p.cacheNS = p.args["BUILDKIT_CACHE_MOUNT_NS"]
+	p.cacheNS = p.args[cacheNamespaceArg]
+	p.runWith = p.runSettings()
 	p.sourceDateEpoch()
 }
 
 // sourceDateEpoch finds the time that WORKDIR's directories are stamped with, and lets the stages see it as BuildKit
 // writes it (dockerfile2llb.resolveSourceDateEpochValue, setBuildArgValue).
 func (p *planner) sourceDateEpoch() {
-	const key = "SOURCE_DATE_EPOCH"
+	const key = epochArg
 	text, given := p.args[key]
 	line := 0
 	global := p.global.index[key]
+	if p.Unknown.arg(key) != "" {
+		p.epoch = &placed{p.argument(key, plain(text)), 0}
+		return
+	}
 	if !given {
 		if global == nil || global.val.text == "" {
 			return
@@ -243,7 +298,7 @@ func (p *planner) sourceDateEpoch() {
 
 // readStages finds each stage's base and commands, and what those copy from.
 func (p *planner) readStages() {
-	rest := p.plan.steps
+	rest := p.steps
 	for len(rest) > 0 && rest[0].in.Stage < 0 {
 		rest = rest[1:]
 	}
@@ -275,9 +330,9 @@ func begins(from *dockerfile.Instruction) bool {
 		from.From == nil && len(from.Args) > 0 && !strings.HasPrefix(from.Args[0].Text, "-")
 }
 
-// target is the stage to build, nil if the file has none. BuildKit takes a name only (dispatchContext.resolveTarget),
-// the classic builder an index too.
-func (p *planner) target() (*stagePlan, error) {
+// targetStage is the stage to build, nil if the file has none. BuildKit takes a name only
+// (dispatchContext.resolveTarget), the classic builder an index too.
+func (p *planner) targetStage() (*stagePlan, error) {
 	if p.Settings.Target == "" {
 		if len(p.stages) == 0 {
 			return nil, nil
@@ -315,8 +370,8 @@ func (p *planner) metaArg(in *dockerfile.Instruction, s *step) {
 	}
 	for _, kv := range arg.Args {
 		from := origin{line: in.Line, arg: true}
-		if v, ok := p.args[kv.Key]; ok {
-			p.global.set(kv.Key, plain(v), from)
+		if _, given := p.args[kv.Key]; given || p.Unknown.arg(kv.Key) != "" {
+			p.global.set(kv.Key, p.argument(kv.Key, value{}), from)
 		} else if kv.Value != nil {
 			v, err := p.x.word(*kv.Value, &p.global)
 			if err != nil {
@@ -341,9 +396,12 @@ func (p *planner) addStage(stage *dockerfile.Stage, from *step) {
 	if err == nil && name.text == "" {
 		err = errors.New("the base image's name is blank")
 	}
-	st.baseName, st.baseErr = name.text, err
-	if v, err := p.x.word(platform, &p.global); err == nil && v.text != "" {
-		st.platform = normalPlatform(v.text)
+	st.baseName, st.baseErr, st.guessed = name.text, err, name.unknown()
+	if st.guessed && p.plan.unsure == "" {
+		p.plan.unsure = p.Unknown.anyArg()
+	}
+	if v, err := p.x.word(platform, &p.global); err == nil && (v.text != "" || v.opaque != "") {
+		st.platform = value{normalPlatform(v.text), v.opaque}
 	}
 	_, image := p.ContextImages[contextName(stage.Name)]
 	if stage.Name != "" && (image || p.context(stage.Name) != nil) {
@@ -440,7 +498,7 @@ func (p *planner) reach(target *stagePlan) {
 
 // replace puts a named context in a stage's place.
 func (p *planner) replace(st *stagePlan) {
-	st.state.platform = p.platform()
+	st.state.platform = p.platform
 	st.state.root = p.source(st.stage.Name, st.state.platform)
 	if image, ok := p.image(st.stage.Name); ok || st.state.root.kind == localVertex {
 		p.knownConfig(&st.state, image)
@@ -471,7 +529,7 @@ func (p *planner) begin(st *stagePlan) {
 	case st.baseErr != nil:
 		s.root = p.broken(st.stage.From, nil)
 		from.add(s.root)
-		s.platform = p.platform()
+		s.platform = p.platform
 		p.unknownConfig(s, s.root.key)
 	case st.base != nil:
 		*s = st.base.state
@@ -479,17 +537,21 @@ func (p *planner) begin(st *stagePlan) {
 		s.imageEnv = slices.Clone(st.base.state.imageEnv)
 		p.readd(s)
 	case st.baseName == scratch:
-		s.platform = p.platform()
+		s.platform = p.platform
 		p.knownConfig(s, Image{WorkingDir: "/"})
 	default:
 		s.platform = st.platform
-		if s.platform == "" {
-			s.platform = p.platform()
+		if s.platform == (value{}) {
+			s.platform = p.platform
 		}
 		from.platform = s.platform
-		s.root = p.source(st.baseName, s.platform)
+		if st.guessed {
+			s.root = p.guessedImage(st.baseName, s.platform)
+		} else {
+			s.root = p.source(st.baseName, s.platform)
+		}
 		from.add(s.root)
-		if image, ok := p.image(st.baseName); ok && !image.DigestOnly {
+		if image, ok := p.image(st.baseName); ok && !image.DigestOnly && !s.root.image.isLoose() {
 			p.knownConfig(s, image)
 		} else if s.root.kind == localVertex {
 			p.knownConfig(s, Image{WorkingDir: "/"})
@@ -629,7 +691,10 @@ func argsText(in *dockerfile.Instruction) string {
 }
 
 // source is the vertex of an image or of a named context.
-func (p *planner) source(name, platform string) *vertex {
+func (p *planner) source(name string, platform value) *vertex {
+	if p.Unknown.context(name) != "" {
+		return p.guessedImage(name, platform)
+	}
 	if tree := p.context(name); tree != nil {
 		key := (&keyWriter{}).str("local", contextName(name)).done()
 		return p.vertex(vertex{kind: localVertex, key: key, tree: tree})
@@ -637,13 +702,14 @@ func (p *planner) source(name, platform string) *vertex {
 	image, replaced := p.ContextImages[contextName(name)]
 	if replaced && image == "" {
 		// Never the same as in another plan, and never certainly another one.
-		key := (&keyWriter{}).str("built elsewhere", name, fmt.Sprintf("%p", p.plan)).done()
-		return p.vertex(vertex{kind: imageVertex, key: key, image: &imageRef{name: name, platform: platform, elsewhere: true}}, name)
+		key := (&keyWriter{}).str("built elsewhere", name, fmt.Sprintf("%p", p.plan)).val(platform).done()
+		ref := &imageRef{name: name, platform: platform.text, elsewhere: true, loose: platform.unknown()}
+		return p.vertex(vertex{kind: imageVertex, key: key, image: ref}, name)
 	}
 	if replaced {
 		name = image
 	}
-	ref := &imageRef{name: name, platform: platform}
+	ref := &imageRef{name: name, platform: platform.text, loose: platform.unknown()}
 	if named, err := reference.ParseNormalizedNamed(name); err == nil {
 		ref.name = reference.TagNameOnly(named).String()
 		if d, ok := named.(reference.Digested); ok {
@@ -653,13 +719,20 @@ func (p *planner) source(name, platform string) *vertex {
 	if image, ok := p.image(name); ok && image.Digest != "" {
 		ref.digest = image.Digest
 	}
-	w := (&keyWriter{}).str("image", platform)
+	w := (&keyWriter{}).str("image").val(platform)
 	if ref.digest != "" {
 		w.str("digest", ref.digest) // the name is then not in the key
 	} else {
 		w.str("name", ref.name)
 	}
 	return p.vertex(vertex{kind: imageVertex, key: w.done(), image: ref}, ref.name)
+}
+
+// guessedImage is the vertex of an image of which nobody knows which one it is.
+func (p *planner) guessedImage(name string, platform value) *vertex {
+	key := (&keyWriter{}).str("image").val(p.guess("image", plain(name))).val(platform).done()
+	ref := &imageRef{name: name, platform: platform.text, loose: true}
+	return p.vertex(vertex{kind: imageVertex, key: key, image: ref}, name)
 }
 
 // image looks an image up among those that are known.
@@ -698,9 +771,6 @@ func contextName(name string) string {
 	}
 	return strings.TrimSuffix(reference.FamiliarString(named), ":latest")
 }
-
-// platform is that of every image for which the file names none.
-func (p *planner) platform() string { return platforms.FormatAll(targetPlatform(p.Settings)) }
 
 func normalPlatform(s string) string {
 	p, err := platforms.Parse(s)

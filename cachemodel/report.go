@@ -31,7 +31,7 @@ const (
 	RemoteSource       CauseKind = "remote-source"
 	NoCache            CauseKind = "no-cache"
 	NoBaseline         CauseKind = "no-baseline"
-	CacheGone          CauseKind = "cache-gone"       // the builder has the result no longer, or perhaps not
+	NotInCache         CauseKind = "not-in-cache"     // the builder does not have the result, or perhaps not
 	Invalid            CauseKind = "invalid"          // BuildKit rejects the instruction
 	MissingArgument    CauseKind = "missing-argument" // a build argument has no value where one is needed
 	MissingSource      CauseKind = "missing-source"   // what is copied or mounted is not there

@@ -1,6 +1,7 @@
 package cachemodel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -46,10 +47,9 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 		mounts = slices.Insert(mounts, 0, mount)
 	}
 
-	w := p.key.reset().str("exec", s.platform)
+	w := p.key.reset().str("exec").val(s.platform)
 	commandLine(w, s, cmd.PrependShell, args)
-	w.key(runEnv(s, secrets)).val(s.cwd.value).val(s.user.value)
-	w.str(p.hostname).val(value{opaque: uncertain})
+	w.key(runEnv(s, secrets)).val(s.cwd.value).val(s.user.value).val(p.runWith).val(value{opaque: uncertain})
 	runFlags(w, c, cmd)
 	w.list(secrets.envs).list(secrets.files).list(secrets.sockets)
 
@@ -79,9 +79,24 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 			p.mountInput(&inputs[i], ms, i == 0 && s.root != nil)
 		}
 	}
-	s.root = p.vertex(vertex{kind: execVertex, key: w.done(), inputs: inputs, ignoreCache: p.ignoreCache}, mountIdentity(mounts)...)
+	v := vertex{kind: execVertex, key: w.done(), gist: strings.Join(args, " "), inputs: inputs, ignoreCache: p.ignoreCache}
+	s.root = p.vertex(v, mountIdentity(mounts)...)
 	c.step.add(s.root)
 	return nil
+}
+
+// runSettings is what every RUN is run with, as it is part of its key (dockerfile2llb.dispatchRun, pb.Meta).
+func (p *planner) runSettings() value {
+	s := p.Settings.RunSettings
+	w := (&keyWriter{}).str(cmp.Or(p.args[hostnameArg], s.Hostname), s.CgroupParent)
+	if s.Network != "default" {
+		w.str(s.Network)
+	}
+	v := plain(string(w.lax))
+	if p.Unknown.run() != "" {
+		v = p.guess("run", v)
+	}
+	return v
 }
 
 // runFlags adds what the flags but the mounts say.

@@ -13,19 +13,15 @@ const LinkedAnew = "it is only linked anew; nothing is copied"
 // results of all pasts, the oldest first. With none, everything that runs is rebuilt. Causes are found by comparing with
 // that past which is most similar to next.
 func Compare(pasts []Past, next *Plan) []Step {
-	bases := make([]*Plan, len(pasts))
-	for i := range pasts {
-		bases[i] = pasts[i].Plan
+	if len(pasts) == 1 && pasts[0].plain() {
+		return pasts[0].Plan.held().Compare(next)
 	}
-	if len(bases) == 1 {
-		return compare(bases[0].cache(), bases, next)
-	}
-	return compare(newCache(bases), bases, next)
+	return Hold(pasts).Compare(next)
 }
 
-// compare judges next by the cache that bases left.
-func compare(c *cache, bases []*Plan, next *Plan) []Step {
-	why := newExplainer(c, bases, next)
+// Compare gives the verdict on each instruction of next, in file order: see the function Compare.
+func (h *Held) Compare(next *Plan) []Step {
+	why := newExplainer(h, next)
 	steps := make([]Step, len(next.steps))
 	for i, s := range next.steps {
 		steps[i] = Step{
@@ -37,6 +33,10 @@ func compare(c *cache, bases []*Plan, next *Plan) []Step {
 			Certain:     true,
 		}
 		judge(&steps[i], s, why)
+	}
+	bases := make([]*Plan, len(h.pasts))
+	for i := range h.pasts {
+		bases[i] = h.pasts[i].Plan
 	}
 	fillCosts(steps, bases, next, why)
 	hideSecrets(steps, bases, next)
@@ -56,7 +56,7 @@ func judge(out *Step, s *step, why *explainer) {
 		out.Status = Config
 		return
 	}
-	if !slices.ContainsFunc(s.vertices, func(v *vertex) bool { return !why.sure.hit(v) }) {
+	if why.next.unsure == "" && !slices.ContainsFunc(s.vertices, func(v *vertex) bool { return !why.sure.hit(v) }) {
 		out.Status = Cached
 		if image := s.assumedImage(); image != nil {
 			out.Detail = "assuming that " + familiar(image.name) + " is still the same image"
@@ -64,13 +64,17 @@ func judge(out *Step, s *step, why *explainer) {
 		return
 	}
 	out.Status = Rebuilt
-	out.Certain = slices.ContainsFunc(s.vertices, func(v *vertex) bool { return v.ignoreCache || !why.doubt && !why.hope.hit(v) })
+	out.Certain = slices.ContainsFunc(s.vertices, func(v *vertex) bool { return v.ignoreCache || !why.doubt && why.runs[v.index] })
 	cause := why.explain(s)
 	out.Cause = &cause
 	switch {
 	case s.linked && why.sure.hit(s.vertices[0]):
 		out.Detail = LinkedAnew
 	case out.Certain:
+	case strings.HasPrefix(cause.Detail, notKnown):
+		out.Detail = "if it was the same, this step is still cached"
+	case cause.Kind == NotInCache:
+		out.Detail = "if the result is there, this step is cached"
 	case cause.Kind == StageRebuilt:
 		out.Detail = "if it gives the same files, this step is still cached"
 	case cause.Kind == RemoteSource:

@@ -24,6 +24,7 @@ const (
 type vertex struct {
 	kind        vertexKind
 	key         opKey
+	gist        string // what two operations have in common if they are equal, "" where nobody knows it; see opKey.loose
 	inputs      []input
 	ignoreCache bool
 	doubtful    bool               // whether there is such a step hangs on a base image of unknown configuration
@@ -47,7 +48,8 @@ type input struct {
 type reading struct {
 	tree    *buildcontext.Tree // nil if nothing is known of it
 	queries []buildcontext.Query
-	err     error // why there is no digest
+	unknown string // why nobody knows what it holds, "" if that is known
+	err     error  // why there is no digest
 }
 
 // failed returns why the input cannot be read, nil if it can.
@@ -65,4 +67,8 @@ type imageRef struct {
 	platform string
 	// elsewhere is whether another build makes it, as that of a named context "target:x": it may be another one each time.
 	elsewhere bool
+	// loose is whether nobody knows which image it is, or for which platform.
+	loose bool
 }
+
+func (r *imageRef) isLoose() bool { return r != nil && r.loose }
