@@ -15,7 +15,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/schema"
-	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/containerd/platforms"
 	"github.com/docker/buildx/bake/hclparser"
 	"github.com/hashicorp/hcl/v2"
@@ -197,15 +196,18 @@ func isYAML(name string) bool {
 
 // bakeConfig is bake.ParseFiles. At another time it evaluates as if it were run then.
 func (o Options) bakeConfig(ctx context.Context, files []string, text map[string][]byte, otherTime bool) (*bakeConfig, error) {
-	c := &bakeConfig{}
-	var composed []types.ConfigFile
+	c, m := &bakeConfig{}, &meter{}
+	var composed []string
 	var bodies []*hcl.File
 	for _, file := range files {
 		if isYAML(file) {
-			composed = append(composed, types.ConfigFile{Filename: file, Content: text[file]})
+			composed = append(composed, file)
 			continue
 		}
-		f, err := parseHCL(file, text[file], otherTime)
+		if err := checkBake(file, text[file]); err != nil {
+			return nil, err
+		}
+		f, err := parseHCL(file, text[file], m, otherTime)
 		if err != nil {
 			return nil, hclError(err)
 		}
@@ -234,6 +236,13 @@ func (o Options) bakeConfig(ctx context.Context, files []string, text map[string
 			return nil
 		},
 	}, c)
+	if m.over {
+		err := &Error{File: files[len(files)-1], Err: errTooMuch}
+		if found := (*Error)(nil); errors.As(hclError(diags), &found) && found.File != "" {
+			err.File, err.Line = found.File, found.Line
+		}
+		return nil, err
+	}
 	if diags.HasErrors() {
 		return nil, hclError(diags)
 	}
@@ -250,14 +259,11 @@ func (o Options) bakeConfig(ctx context.Context, files []string, text map[string
 
 var targetName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 
-// parseHCL parses a file; at another time timestamp() gives a time long ago.
-func parseHCL(file string, text []byte, otherTime bool) (*hcl.File, error) {
+// parseHCL parses a file. The meter measures its evaluation; at another time timestamp() gives a time long ago.
+func parseHCL(file string, text []byte, m *meter, otherTime bool) (*hcl.File, error) {
 	isJSON := strings.HasSuffix(file, ".json")
 	parse := func(isJSON bool) (*hcl.File, hcl.Diagnostics) {
 		if isJSON {
-			if otherTime {
-				text = timestampInJSON.ReplaceAll(text, []byte(`timeadd(\"`+longAgo+`\",\"0s\")`))
-			}
 			return hclparse.NewParser().ParseJSON(text, file)
 		}
 		return hclparse.NewParser().ParseHCL(text, file)
@@ -271,26 +277,38 @@ func parseHCL(file string, text []byte, otherTime bool) (*hcl.File, error) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	if body, ok := f.Body.(*hclsyntax.Body); ok && otherTime {
-		hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics {
-			if call, ok := n.(*hclsyntax.FunctionCallExpr); ok && call.Name == "timestamp" {
-				call.Name = "timeadd"
-				call.Args = []hclsyntax.Expression{
-					&hclsyntax.LiteralValueExpr{Val: cty.StringVal(longAgo)}, &hclsyntax.LiteralValueExpr{Val: cty.StringVal("0s")},
-				}
-			}
-			return nil
-		})
+	if body, ok := f.Body.(*hclsyntax.Body); ok {
+		if otherTime {
+			earlier(body)
+		}
+		m.body(body)
+		return f, nil
 	}
+	f.Body = jsonBody{Body: f.Body, prepare: func(e hclsyntax.Node) {
+		if otherTime {
+			earlier(e)
+		}
+		m.expression(e)
+	}}
 	return f, nil
+}
+
+// earlier has timestamp() give a time long ago.
+func earlier(n hclsyntax.Node) {
+	_ = hclsyntax.VisitAll(n, func(n hclsyntax.Node) hcl.Diagnostics {
+		if call, ok := n.(*hclsyntax.FunctionCallExpr); ok && call.Name == "timestamp" {
+			call.Name = "timeadd"
+			call.Args = []hclsyntax.Expression{
+				&hclsyntax.LiteralValueExpr{Val: cty.StringVal(longAgo)}, &hclsyntax.LiteralValueExpr{Val: cty.StringVal("0s")},
+			}
+		}
+		return nil
+	})
 }
 
 const longAgo = "2001-02-03T04:05:06Z"
 
-var (
-	timestampInJSON = regexp.MustCompile(`\btimestamp\(\s*\)`)
-	volatileCall    = regexp.MustCompile(`\b(timestamp|uuidv4|bcrypt)\b`)
-)
+var volatileCall = regexp.MustCompile(`\b(timestamp|uuidv4|bcrypt)\b`)
 
 func volatile(text map[string][]byte) bool {
 	for _, t := range text {
@@ -332,7 +350,7 @@ func hclError(err error) error {
 }
 
 // composeTargets is bake.ParseCompose.
-func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []types.ConfigFile, vars map[string]string) error {
+func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []string, vars map[string]string) error {
 	lookup := composeProject{Options: o, env: maps.Clone(vars)}
 	lookup.EnvFiles, lookup.Project = nil, ""
 	if err := lookup.readEnv(); err != nil {
@@ -340,20 +358,20 @@ func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []type
 	}
 	env := lookup.env
 	maps.Copy(env, o.Vars)
-	var names []string
-	for _, f := range files {
-		names = append(names, f.Filename)
+	loading, err := o.loading(files, o.Dir, env)
+	if err != nil {
+		return err
 	}
-	details := types.ConfigDetails{ConfigFiles: files, Environment: env, WorkingDir: o.Dir}
+	defer loading.close()
 	options := func(l *loader.Options) {
+		loading.options(l)
 		l.SetProjectName("bake", false)
 		l.SkipNormalization, l.SkipValidation, l.SkipConsistencyCheck = true, true, true
-		l.SkipResolveLabels = true
-		l.ResourceLoaders = []loader.ResourceLoader{noRemotes{}}
 	}
+	details := loading.details
 	raw, err := loader.LoadModelWithContext(ctx, details, options)
 	if err != nil {
-		return located(err, names)
+		return loading.located(err)
 	}
 	services, _ := raw["services"].(map[string]any)
 	kept := map[string]any{}
@@ -366,6 +384,9 @@ func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []type
 				}
 			}
 		}
+		if err := loading.envFiles(keep["env_file"]); err != nil {
+			return err
+		}
 		kept[name] = keep
 	}
 	model := map[string]any{"services": kept}
@@ -373,13 +394,13 @@ func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []type
 		model["secrets"] = secrets
 	}
 	if err := schema.Validate(model); err != nil {
-		return located(err, names)
+		return loading.located(err)
 	}
 	project, err := loader.ModelToProject(model, loader.ToOptions(&details, []func(*loader.Options){options, func(l *loader.Options) {
 		l.Profiles = []string{"*"}
 	}}), details)
 	if err != nil {
-		return located(err, names)
+		return loading.located(err)
 	}
 	group := &bakeGroup{Name: "default"}
 	for _, name := range slices.Sorted(maps.Keys(project.Services)) {
@@ -389,8 +410,8 @@ func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []type
 			continue
 		}
 		t := &bakeTarget{Name: safeName(name), label: name, Platforms: b.Platforms, Tags: b.Tags, NoCacheFilter: b.NoCacheFilter}
-		if len(names) == 1 {
-			t.file = names[0]
+		if len(files) == 1 {
+			t.file = files[0]
 		}
 		if !targetName.MatchString(t.Name) {
 			return fmt.Errorf("the service name %q is none of a bake target", name)
@@ -400,7 +421,7 @@ func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []type
 				*to = &value
 			}
 		}
-		set(&t.Context, b.Context)
+		set(&t.Context, loading.real(b.Context))
 		set(&t.Dockerfile, b.Dockerfile)
 		set(&t.DockerfileInline, b.DockerfileInline)
 		set(&t.Target, b.Target)
@@ -408,7 +429,7 @@ func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []type
 			t.NoCache = &b.NoCache
 		}
 		for k, v := range b.AdditionalContexts {
-			t.context(k, v)
+			t.context(k, loading.real(v))
 		}
 		args := b.Args.Resolve(func(name string) (string, bool) {
 			if v, ok := s.Environment[name]; ok && v != nil {
@@ -555,8 +576,8 @@ func (t *bakeTarget) Merge(t2 *bakeTarget) {
 	if t2.NoCache != nil {
 		t.NoCache = t2.NoCache
 	}
-	t.NoCacheFilter = append(slices.Clone(t.NoCacheFilter), t2.NoCacheFilter...)
-	t.Inherits = append(slices.Clone(t.Inherits), t2.Inherits...)
+	t.NoCacheFilter = unique(slices.Concat(t.NoCacheFilter, t2.NoCacheFilter))
+	t.Inherits = unique(slices.Concat(t.Inherits, t2.Inherits))
 	if t.file == "" || t2.file != "" && isYAML(t.file) {
 		t.file, t.label = t2.file, t2.label
 	}
@@ -623,12 +644,12 @@ func (*bakeTarget) GetEvalContexts(ectx *hcl.EvalContext, block *hcl.Block, load
 					maps.Copy(child.Variables, e.Variables)
 				}
 				child.Variables[name] = v
-				next = append(next, child)
+				if next = append(next, child); len(next) > maxMatrix {
+					return nil, fmt.Errorf("the matrix has more than %d combinations: %w", maxMatrix, ErrLimit)
+				}
 			}
 		}
-		if contexts = next; len(contexts) > 10_000 {
-			return nil, errors.New("the matrix is too large")
-		}
+		contexts = next
 	}
 	return contexts, nil
 }

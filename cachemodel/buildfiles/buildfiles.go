@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // Kind is a kind of build files.
@@ -36,20 +38,30 @@ type Options struct {
 	EnvFiles []string          // --env-file of compose; nil are those of COMPOSE_ENV_FILES, else .env
 	Vars     map[string]string // --var of bake
 	Set      []string          // --set of bake
-	// Read reads a file; nil is os.ReadFile. An editor gives unsaved texts, a baseline those of a revision.
+	// Read reads a file; nil is textfile.Read. An editor gives unsaved texts, a baseline those of a revision.
 	Read func(path string) ([]byte, error)
 }
 
 func (o Options) read(path string) ([]byte, error) {
-	if o.Read != nil {
-		return o.Read(path)
+	read := o.Read
+	if read == nil {
+		read = textfile.Read
 	}
-	return os.ReadFile(path)
+	text, err := read(path)
+	if err == nil && len(text) > maxFile {
+		return nil, limit(path, 0, "it is longer than %d KB", maxFile>>10)
+	}
+	return text, err
 }
 
+// exists says whether there is a file. One that is no regular file or too long is there as well, and reading it says so.
 func (o Options) exists(path string) bool {
 	_, err := o.read(path)
-	return err == nil
+	if errors.Is(err, textfile.ErrNotRegular) {
+		info, err := os.Stat(path)
+		return err == nil && !info.IsDir()
+	}
+	return err == nil || errors.Is(err, textfile.ErrTooLong) || errors.Is(err, ErrLimit)
 }
 
 func (o Options) abs(path string) string {

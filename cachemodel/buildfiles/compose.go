@@ -13,10 +13,8 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/consts"
-	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
-	"go.yaml.in/yaml/v3"
 )
 
 // The names that docker compose looks for, in its order of preference (compose-go's cli.DefaultFileNames).
@@ -34,54 +32,31 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 		return nil, err
 	}
 	files, env := found.files, found.env
-	references := o.references(files)
-	temp := ""
-	if o.Read != nil && len(references) > 0 {
-		if temp, err = os.MkdirTemp("", "layerwise-compose-"); err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(temp)
-		if err := o.mirrored(temp, references); err != nil {
-			return nil, err
-		}
+	loading, err := o.loading(files, found.dir(), env)
+	if err != nil {
+		return nil, err
 	}
-	details := types.ConfigDetails{WorkingDir: filepath.Join(temp, found.dir()), Environment: env}
-	for _, file := range files {
-		content, err := o.read(file)
-		if err != nil {
-			return nil, err
-		}
-		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: filepath.Join(temp, file), Content: content})
-	}
-	model, err := loader.LoadWithContext(ctx, details, func(l *loader.Options) {
+	defer loading.close()
+	model, err := loader.LoadWithContext(ctx, loading.details, func(l *loader.Options) {
+		loading.options(l)
 		l.SetProjectName("project", false)
 		l.Profiles = []string{"*"}
 		l.SkipConsistencyCheck = true // images, networks and volumes are not our matter
 		l.SkipResolveEnvironment = true
-		l.SkipResolveLabels = true
-		l.ResourceLoaders = []loader.ResourceLoader{noRemotes{}}
 	})
 	if err != nil {
-		return nil, located(err, files)
+		return nil, loading.located(err)
 	}
-	project = &Project{Kind: Compose, Dir: found.dir(), Files: slices.Compact(slices.Concat(files, references, found.envFiles)), Env: env}
+	project = &Project{Kind: Compose, Dir: found.dir(), Files: slices.Compact(slices.Concat(files, loading.references, found.envFiles)), Env: env}
 	for _, name := range slices.Sorted(maps.Keys(model.Services)) {
 		s := model.Services[name]
 		b := s.Build
 		if b == nil {
 			continue
 		}
-		real := func(path string) string {
-			if temp != "" {
-				if rel, ok := strings.CutPrefix(path, temp); ok {
-					return filepath.VolumeName(o.Dir) + rel
-				}
-			}
-			return path
-		}
-		b.Context = real(b.Context)
+		b.Context = loading.real(b.Context)
 		for k, v := range b.AdditionalContexts {
-			b.AdditionalContexts[k] = real(v)
+			b.AdditionalContexts[k] = loading.real(v)
 		}
 		e := Entry{
 			ID: "compose:" + name, Kind: Compose, Name: name, Label: name, Dir: project.Dir, Files: project.Files,
@@ -205,7 +180,7 @@ func (p *composeProject) readEnv() error {
 		if !slices.Contains(p.envFiles, file) {
 			p.envFiles = append(p.envFiles, file)
 		}
-		vars, err := dotenv.UnmarshalBytesWithLookup(text, func(k string) (string, bool) {
+		vars, err := readEnvFile(file, text, func(k string) (string, bool) {
 			v, ok := p.env[k]
 			if !ok {
 				v, ok = found[k]
@@ -213,7 +188,7 @@ func (p *composeProject) readEnv() error {
 			return v, ok
 		})
 		if err != nil {
-			return &Error{File: file, Err: err}
+			return err
 		}
 		maps.Copy(found, vars)
 	}
@@ -227,98 +202,6 @@ func (p *composeProject) readEnv() error {
 
 // composeEnvFiles is the variable that names the env files (docker/compose cmd/compose/compose.go).
 const composeEnvFiles = "COMPOSE_ENV_FILES"
-
-// noRemotes refuses what would have to be fetched.
-type noRemotes struct{}
-
-func (noRemotes) Accept(name string) bool { return isRemote(name) }
-
-func (noRemotes) Load(_ context.Context, name string) (string, error) {
-	return "", fmt.Errorf("%s is remote, and remote files are not fetched", name)
-}
-
-func (noRemotes) Dir(string) string { return "" }
-
-// references lists the files that Compose files include or extend, and theirs, with the .env beside each.
-func (o Options) references(files []string) []string {
-	var found []string
-	var visit func(file string, depth int)
-	visit = func(file string, depth int) {
-		text, err := o.read(file)
-		if err != nil || depth > 16 {
-			return
-		}
-		var doc struct {
-			Include  []yaml.Node
-			Services map[string]yaml.Node
-		}
-		if yaml.Unmarshal(text, &doc) != nil {
-			return
-		}
-		add := func(name string) {
-			if name == "" || isRemote(name) || strings.Contains(name, "$") {
-				return
-			}
-			if !filepath.IsAbs(name) {
-				name = filepath.Join(filepath.Dir(file), name)
-			}
-			if slices.Contains(found, name) || slices.Contains(files, name) || !o.exists(name) {
-				return
-			}
-			found = append(found, name)
-			if env := filepath.Join(filepath.Dir(name), ".env"); !slices.Contains(found, env) && o.exists(env) {
-				found = append(found, env)
-			}
-			visit(name, depth+1)
-		}
-		for _, n := range doc.Include {
-			var long struct {
-				Path    yaml.Node
-				EnvFile yaml.Node `yaml:"env_file"`
-			}
-			for _, n := range append([]yaml.Node{n}, func() []yaml.Node { n.Decode(&long); return []yaml.Node{long.Path, long.EnvFile} }()...) {
-				var list []string
-				if n.Kind == yaml.ScalarNode {
-					list = []string{n.Value}
-				} else if n.Kind == yaml.SequenceNode {
-					n.Decode(&list)
-				}
-				for _, name := range list {
-					add(name)
-				}
-			}
-		}
-		for _, name := range slices.Sorted(maps.Keys(doc.Services)) {
-			n := doc.Services[name]
-			var s struct{ Extends struct{ File string } }
-			if n.Decode(&s) == nil {
-				add(s.Extends.File)
-			}
-		}
-	}
-	for _, file := range files {
-		visit(file, 0)
-	}
-	return found
-}
-
-// mirrored copies files as o.Read gives them below a directory, because the loader reads included files from disk itself.
-func (o Options) mirrored(below string, files []string) error {
-	for _, file := range files {
-		text, err := o.read(file)
-		if err != nil {
-			return err
-		}
-		copied := filepath.Join(below, strings.TrimPrefix(file, filepath.VolumeName(file)))
-		if err := os.MkdirAll(filepath.Dir(copied), 0o700); err != nil {
-			return err
-		}
-		if err := os.WriteFile(copied, text, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 var yamlLine = regexp.MustCompile(`(?:^|\W)line (\d+)`)
 

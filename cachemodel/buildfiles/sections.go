@@ -72,6 +72,9 @@ var sectionKeys = map[string]string{ // in Compose files -> as a Value's key
 }
 
 func yamlSections(name string, text []byte) ([]Section, error) {
+	if err := checkYAML(name, text); err != nil {
+		return nil, err
+	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, located(err, []string{name})
@@ -135,6 +138,7 @@ func yamlSections(name string, text []byte) ([]Section, error) {
 type yamlText struct {
 	text  []byte
 	lines []int
+	last  struct{ line, column, offset int } // the place that was asked for last: the next one is seldom before it
 }
 
 // resolve follows an alias.
@@ -164,28 +168,41 @@ func (y *yamlText) offset(n *yaml.Node) int {
 	if n.Line < 1 || n.Line > len(y.lines) {
 		return len(y.text)
 	}
-	at := y.lines[n.Line-1]
+	at, column := y.lines[n.Line-1], 1
 	if n.Line == 1 {
 		at += len(y.text) - len(bytes.TrimPrefix(y.text, []byte("\ufeff")))
 	}
-	for i := 1; i < n.Column && at < len(y.text) && y.text[at] != '\n'; i++ {
+	if y.last.line == n.Line && y.last.column <= n.Column {
+		at, column = y.last.offset, y.last.column
+	}
+	for ; column < n.Column && at < len(y.text) && y.text[at] != '\n'; column++ {
 		_, size := utf8.DecodeRune(y.text[at:])
 		at += size
 	}
+	y.last.line, y.last.column, y.last.offset = n.Line, column, at
 	return at
+}
+
+// lineEnd is where the line of a node ends.
+func (y *yamlText) lineEnd(n *yaml.Node) int {
+	if n.Line < 1 || n.Line >= len(y.lines) {
+		return len(y.text)
+	}
+	return y.lines[n.Line] - 1
 }
 
 // span is that of a scalar, without its quotes.
 func (y *yamlText) span(n *yaml.Node) source.Span {
 	start := y.offset(n)
-	line := start + len(bytes.SplitN(y.text[start:], []byte("\n"), 2)[0])
+	line := max(y.lineEnd(n), start)
 	for line > start && (y.text[line-1] == '\r' || y.text[line-1] == ' ') {
 		line--
 	}
 	if n.Kind != yaml.ScalarNode || n.Value == "" || n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 		return source.Span{Start: start, End: line}
 	}
-	if at := bytes.Index(y.text[start:line], []byte(n.Value)); at >= 0 { // behind a quote, an anchor or a tag
+	within := min(line, start+2*len(n.Value)+200)
+	if at := bytes.Index(y.text[start:within], []byte(n.Value)); at >= 0 { // behind a quote, an anchor or a tag
 		return source.Span{Start: start + at, End: start + at + len(n.Value)}
 	}
 	return source.Span{Start: start, End: line}
@@ -215,6 +232,9 @@ func (y *yamlText) value(name string, key, value *yaml.Node) Value {
 func hclSections(name string, text []byte) ([]Section, error) {
 	var f *hcl.File
 	var diags hcl.Diagnostics
+	if err := checkBake(name, text); err != nil {
+		return nil, err
+	}
 	if strings.HasSuffix(strings.ToLower(name), ".json") {
 		f, diags = hclparse.NewParser().ParseJSON(text, name)
 	} else {
@@ -256,8 +276,8 @@ func hclSections(name string, text []byte) ([]Section, error) {
 			pairs, _ := hcl.ExprMap(attr.Expr)
 			for _, pair := range pairs {
 				arg := hcl.ExprAsKeyword(pair.Key)
-				if v, diags := pair.Key.Value(nil); arg == "" && !diags.HasErrors() && v.Type().FriendlyName() == "string" && v.IsKnown() && !v.IsNull() {
-					arg = v.AsString()
+				if text, ok := literal(pair.Key); arg == "" && ok {
+					arg = text
 				}
 				if arg != "" {
 					s.Values = append(s.Values, h.value("args."+arg, h.unquoted(pair.Key.Range()), pair.Value))
@@ -289,10 +309,28 @@ func (h hclText) unquoted(r hcl.Range) source.Span {
 
 func (h hclText) value(key string, keySpan source.Span, expr hcl.Expression) Value {
 	v := Value{Key: key, KeySpan: keySpan, Span: h.unquoted(expr.Range())}
-	if value, diags := expr.Value(nil); !diags.HasErrors() && value.IsWhollyKnown() && !value.IsNull() && value.Type().FriendlyName() == "string" {
-		if text := value.AsString(); text == string(h.text[v.Span.Start:v.Span.End]) {
-			v.Text, v.Literal = text, true
-		}
+	if text, ok := literal(expr); ok && text == string(h.text[v.Span.Start:v.Span.End]) {
+		v.Text, v.Literal = text, true
 	}
 	return v
+}
+
+// literal is the text that an expression is, if it is one.
+func literal(expr hcl.Expression) (string, bool) {
+	if key, ok := expr.(*hclsyntax.ObjectConsKeyExpr); ok {
+		expr = key.Wrapped
+	}
+	switch e := expr.(type) {
+	case *hclsyntax.TemplateExpr:
+		if len(e.Parts) > 0 && !e.IsStringLiteral() {
+			return "", false
+		}
+	case hclsyntax.Node: // anything else may be evaluated for ever
+		return "", false
+	}
+	v, diags := expr.Value(nil)
+	if diags.HasErrors() || !isText(v) {
+		return "", false
+	}
+	return v.AsString(), true
 }

@@ -1,11 +1,11 @@
 package invocation
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // The flags of podman itself (containers/podman cmd/podman/root.go); most may stand behind the subcommand too.
@@ -150,7 +150,7 @@ func (c *command) buildahBuild(layers bool) ([]Build, error) {
 func (c *command) buildahArgs(p parsed) (map[string]string, error) {
 	args := map[string]string{}
 	for _, name := range p.all("build-arg-file") {
-		text, err := os.ReadFile(c.abs(name))
+		text, err := textfile.Read(c.abs(name))
 		if err != nil {
 			return nil, notRecordable("--build-arg-file: %v", err)
 		}

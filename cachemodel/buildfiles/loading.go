@@ -1,0 +1,321 @@
+package buildfiles
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+	"go.yaml.in/yaml/v3"
+)
+
+// composeLoading is what compose-go's loader is given. It reads the files that others include or extend from disk itself; so it
+// is given copies of them below a directory of its own, in which there is nothing else.
+type composeLoading struct {
+	o          Options
+	files      []string // absolute
+	references []string // that these include or extend, absolute
+	details    types.ConfigDetails
+	temp       string // "" if there are no references
+	replacing  replacing
+}
+
+// loading reads and checks the files and all that they include or extend. close must be called in the end.
+func (o Options) loading(files []string, dir string, env map[string]string) (*composeLoading, error) {
+	l := &composeLoading{o: o, files: files}
+	texts := map[string][]byte{}
+	for _, file := range files {
+		text, err := l.yaml(file)
+		if err != nil {
+			return nil, err
+		}
+		texts[file] = text
+	}
+	for _, file := range files {
+		if err := l.visit(file, texts[file], []string{filepath.Dir(file), dir}, env, 0); err != nil {
+			return nil, err
+		}
+	}
+	if len(l.references) > 0 || slices.ContainsFunc(slices.Collect(maps.Values(texts)), hasEnvFile) {
+		var err error
+		if l.temp, err = os.MkdirTemp("", "layerwise-compose-"); err != nil {
+			return nil, err
+		}
+		for _, file := range l.references {
+			if err := l.mirror(file); err != nil {
+				l.close()
+				return nil, err
+			}
+		}
+	}
+	l.details = types.ConfigDetails{WorkingDir: filepath.Join(l.temp, dir), Environment: env}
+	for _, file := range files {
+		l.details.ConfigFiles = append(l.details.ConfigFiles, types.ConfigFile{Filename: filepath.Join(l.temp, file), Content: texts[file]})
+	}
+	return l, nil
+}
+
+func hasEnvFile(text []byte) bool { return bytes.Contains(text, []byte("env_file")) }
+
+func (l *composeLoading) close() {
+	if l.temp != "" {
+		os.RemoveAll(l.temp)
+	}
+}
+
+func (l *composeLoading) options(to *loader.Options) {
+	to.Interpolate.Substitute = l.replacing.substitute
+	to.SkipResolveLabels = true
+	to.ResourceLoaders = []loader.ResourceLoader{noRemotes{}}
+	to.MaxNodeVisits = 2 * maxNodes
+}
+
+// real is a path of the project that the loader gives.
+func (l *composeLoading) real(path string) string {
+	if l.temp != "" {
+		if rel, ok := strings.CutPrefix(path, l.temp); ok {
+			return filepath.VolumeName(l.o.Dir) + rel
+		}
+	}
+	return path
+}
+
+func (l *composeLoading) located(err error) error {
+	if l.temp != "" && strings.Contains(err.Error(), l.temp) {
+		err = &realError{strings.ReplaceAll(err.Error(), l.temp, ""), err}
+	}
+	return located(err, l.files)
+}
+
+// realError is an error with the paths of the project.
+type realError struct {
+	text string
+	err  error
+}
+
+func (e *realError) Error() string { return e.text }
+func (e *realError) Unwrap() error { return e.err }
+
+func (l *composeLoading) yaml(file string) ([]byte, error) {
+	text, err := l.o.read(file)
+	if err != nil {
+		return nil, err
+	}
+	return text, checkYAML(file, text)
+}
+
+// visit finds what a file includes or extends, relative to one of the directories.
+func (l *composeLoading) visit(file string, text []byte, dirs []string, env map[string]string, depth int) error {
+	if depth > 16 {
+		return limit(file, 0, "more than 16 files include or extend each other")
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var doc struct {
+			Include  []yaml.Node
+			Services map[string]yaml.Node
+		}
+		err := decoder.Decode(&doc)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return nil // the loader says what is wrong, and reads no other file then
+		}
+		for _, n := range doc.Include {
+			if err := l.include(&n, dirs, env, depth); err != nil {
+				return err
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(doc.Services)) {
+			n := doc.Services[name]
+			var s struct{ Extends struct{ File string } }
+			if n.Decode(&s) == nil && s.Extends.File != "" {
+				if err := l.add(s.Extends.File, dirs, env, depth); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// include follows one entry of a list of includes.
+func (l *composeLoading) include(n *yaml.Node, dirs []string, env map[string]string, depth int) error {
+	var entry struct {
+		Path       yaml.Node
+		EnvFile    yaml.Node `yaml:"env_file"`
+		ProjectDir string    `yaml:"project_directory"`
+	}
+	if n = resolve(n); n.Kind == yaml.ScalarNode {
+		entry.Path = *n
+	} else if n.Decode(&entry) != nil {
+		return nil
+	}
+	paths, envFiles := stringsOf(&entry.Path), stringsOf(&entry.EnvFile)
+	projects := []string{}
+	if entry.ProjectDir != "" {
+		for _, dir := range dirs {
+			projects = append(projects, abs(dir, l.replaced(entry.ProjectDir, env)))
+		}
+	} else if len(paths) > 0 {
+		for _, dir := range dirs {
+			projects = append(projects, filepath.Dir(abs(dir, l.replaced(paths[0], env))))
+		}
+	}
+	own := maps.Clone(env)
+	if len(envFiles) == 0 {
+		for _, dir := range projects {
+			envFiles = append(envFiles, filepath.Join(dir, ".env"))
+		}
+	}
+	for _, name := range envFiles {
+		for _, dir := range dirs {
+			file := abs(dir, l.replaced(name, env))
+			if name == "/dev/null" || !l.o.exists(file) {
+				continue
+			}
+			text, err := l.reference(file)
+			if err != nil {
+				return err
+			}
+			vars, err := readEnvFile(file, text, func(name string) (string, bool) { v, ok := own[name]; return v, ok })
+			if err != nil {
+				return err
+			}
+			for k, v := range vars {
+				if _, set := own[k]; !set {
+					own[k] = v
+				}
+			}
+		}
+	}
+	for _, name := range paths {
+		if err := l.add(name, append(slices.Clone(projects), dirs...), own, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add takes in a file that is named, as seen from each of the directories.
+func (l *composeLoading) add(name string, dirs []string, env map[string]string, depth int) error {
+	if name = l.replaced(name, env); name == "" || isRemote(name) {
+		return nil
+	}
+	for _, dir := range dirs {
+		file := abs(dir, name)
+		if slices.Contains(l.references, file) || slices.Contains(l.files, file) || !l.o.exists(file) {
+			continue
+		}
+		if _, err := l.reference(file); err != nil {
+			return err
+		}
+		text, err := l.yaml(file)
+		if err != nil {
+			return err
+		}
+		if err := l.visit(file, text, append([]string{filepath.Dir(file)}, dirs...), env, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reference reads a file that another one names.
+func (l *composeLoading) reference(file string) ([]byte, error) {
+	text, err := l.o.read(file)
+	if err == nil && !slices.Contains(l.references, file) {
+		if l.references = append(l.references, file); len(l.references) > maxFiles {
+			return nil, limit(file, 0, "the project has more than %d files", maxFiles)
+		}
+	}
+	return text, err
+}
+
+// replaced is a text with the values of its variables; as it is written where that fails.
+func (l *composeLoading) replaced(text string, env map[string]string) string {
+	out, err := l.replacing.substitute(text, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	if err != nil {
+		return text
+	}
+	return out
+}
+
+func abs(dir, path string) string {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	return filepath.Clean(path)
+}
+
+// stringsOf are the texts of a value that is one or a list of them.
+func stringsOf(n *yaml.Node) (list []string) {
+	switch n = resolve(n); n.Kind {
+	case yaml.ScalarNode:
+		return []string{n.Value}
+	case yaml.SequenceNode:
+		_ = n.Decode(&list)
+	}
+	return list
+}
+
+// mirror copies a file, as o.Read gives it, to where the loader reads it.
+func (l *composeLoading) mirror(file string) error {
+	text, err := l.o.read(file)
+	if err != nil {
+		return err
+	}
+	copied := filepath.Join(l.temp, strings.TrimPrefix(file, filepath.VolumeName(file)))
+	return errors.Join(os.MkdirAll(filepath.Dir(copied), 0o700), os.WriteFile(copied, text, 0o600))
+}
+
+// envFiles checks and copies the env files of a service, which bake reads for the values of arguments.
+func (l *composeLoading) envFiles(list any) error {
+	entries, ok := list.([]any)
+	if !ok {
+		entries = []any{list}
+	}
+	for _, entry := range entries {
+		name, _ := entry.(string)
+		if fields, ok := entry.(map[string]any); ok {
+			name, _ = fields["path"].(string)
+		}
+		file := l.real(name)
+		if name == "" || !l.o.exists(file) {
+			continue
+		}
+		text, err := l.reference(file)
+		if err != nil {
+			return err
+		}
+		env := l.details.Environment
+		if _, err := readEnvFile(file, text, func(name string) (string, bool) { v, ok := env[name]; return v, ok }); err != nil {
+			return err
+		}
+		if l.temp != "" {
+			if err := l.mirror(file); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// noRemotes refuses what would have to be fetched.
+type noRemotes struct{}
+
+func (noRemotes) Accept(name string) bool { return isRemote(name) }
+
+func (noRemotes) Load(_ context.Context, name string) (string, error) {
+	return "", fmt.Errorf("%s is remote, and remote files are not fetched", name)
+}
+
+func (noRemotes) Dir(string) string { return "" }
