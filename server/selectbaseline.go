@@ -94,10 +94,10 @@ func (s *session) baselineItems(ctx context.Context, d *document) []baselineItem
 	}
 	if head, err := gittree.Head(ctx, filepath.Dir(d.path)); err == nil && d.path != "" {
 		items = append(items, baselineItem{Spec: string(baseline.Git), Label: "Git HEAD", Detail: "commit " + head[:min(12, len(head))]})
-		if base, err := gittree.MergeBase(ctx, filepath.Dir(d.path)); err == nil {
+		if base, err := gittree.MergeBase(ctx, filepath.Dir(d.path), ""); err == nil {
 			items = append(items, baselineItem{
 				Spec: string(baseline.Git) + ":" + baseline.MergeBase, Label: "Where the branch left the main branch",
-				Detail: base + ": what will CI rebuild for this branch?",
+				Detail: base.Revision + ": what will CI rebuild for this branch?",
 			})
 		}
 	}

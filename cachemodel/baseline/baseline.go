@@ -193,13 +193,17 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 		rev = "HEAD"
 	}
 	label := "git " + rev
+	var notes []string
 	text, err := gittree.ReadFile(ctx, r.Dockerfile, rev)
 	if rev == MergeBase && errors.Is(err, gittree.ErrUnknownRevision) {
-		if rev, err = gittree.MergeBase(ctx, filepath.Dir(r.Dockerfile)); err != nil {
-			return Baseline{}, err
+		base, failed := gittree.MergeBase(ctx, filepath.Dir(r.Dockerfile), "")
+		if failed != nil {
+			return Baseline{}, failed
 		}
-		main, _, _ := strings.Cut(rev, "...")
-		label = "the merge base with " + main
+		rev, label = base.Revision, "the merge base with "+base.Main
+		if base.IsHead {
+			notes = append(notes, fmt.Sprintf("HEAD has no commit that %s lacks: it is compared with HEAD itself", base.Main))
+		}
 		text, err = gittree.ReadFile(ctx, r.Dockerfile, rev)
 	}
 	if err != nil {
@@ -209,6 +213,7 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 		Baseline: cachemodel.Baseline{Kind: string(Git), Ref: rev},
 		Label:    label,
 		Contents: &Contents{File: parse(text)},
+		Notes:    notes,
 	}
 	if r.ContextDir != "" {
 		if b.Contents.Context, err = gittree.Load(ctx, r.ContextDir, rev, r.Dockerfile, r.Context); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // HistoryRequest says which history is wanted.
@@ -43,36 +44,45 @@ type Revision struct {
 // ErrNoCommits says that no commit touches the context or the Dockerfile.
 var ErrNoCommits = errors.New("no commit has touched the build context or the Dockerfile")
 
-// LoadHistory reads the last commits on the first-parent line of a revision that touch the context or the Dockerfile,
+// LoadHistory is Repository.History of the repository that the context lies in.
+func LoadHistory(ctx context.Context, req HistoryRequest, progress func(done, total int)) (*History, error) {
+	return with(ctx, req.ContextDir, func(r *Repository) (*History, error) { return r.History(ctx, req, progress) })
+}
+
+// History reads the last commits on the first-parent line of a revision that touch the context or the Dockerfile,
 // following renames of the Dockerfile. Nothing is checked out, and of the files only those are read that a checkout would
 // convert: git's id of a file stands for its contents. Commits share what they have in common, so that a directory is read
 // once. The ignore file and the attributes of each commit count; files have the permissions of umask 022. A submodule is a
 // directory that changes with the commit that it names, a file of a filter driver (git-lfs is one) changes with its pointer.
+// A Dockerfile that is a link has the text of the file that it names.
 //
 // Errors wrap those of Load, or ErrNoCommits. progress, which may be nil, is told how many commits have been read.
-func LoadHistory(ctx context.Context, req HistoryRequest, progress func(done, total int)) (*History, error) {
-	r, err := open(ctx, req.ContextDir)
-	if err != nil {
-		return nil, err
-	}
+func (r *Repository) History(ctx context.Context, req HistoryRequest, progress func(done, total int)) (*History, error) {
 	if progress == nil {
 		progress = func(int, int) {}
 	}
 	l := &historian{
-		repo: r, trees: map[string][]*entry{}, blobs: map[string][]byte{}, attributes: map[string][]*entry{},
+		repo: r, count: tally{maxEntries: r.maxEntries}, trees: map[string][]*entry{}, blobs: map[string][]byte{}, attributes: map[string][]*entry{},
 		ignores: map[string]*ignoring{}, groups: map[groupKey]*group{}, submodules: map[string]bool{},
 	}
-	var ok bool
+	l.finder = finder{
+		tree: func(id string) ([]*entry, error) { return l.tree(ctx, id) },
+		link: func(e *entry) (string, error) {
+			text, err := l.blob(ctx, e.id)
+			return string(text), err
+		},
+	}
+	dir, ok := r.realName(req.ContextDir)
+	if !ok || !r.Holds(req.ContextDir) {
+		return nil, fmt.Errorf("%s: %w: it lies outside of it", req.ContextDir, ErrNotRepository)
+	}
+	l.dir, l.prefix = dir, prefixOf(dir)
 	if l.dockerfile, ok = r.name(req.Dockerfile); !ok {
 		return nil, fmt.Errorf("%s: %w: it lies outside of it", req.Dockerfile, ErrNotRepository)
 	}
 	if err := l.commits(ctx, cmp.Or(req.Rev, "HEAD"), req.Limit); err != nil {
 		return nil, err
 	}
-	if l.objects, err = openObjects(ctx, r.git); err != nil {
-		return nil, err
-	}
-	defer l.objects.close()
 	for i := range l.revisions {
 		if err := l.survey(ctx, i); err != nil {
 			return nil, cmp.Or(ctx.Err(), err)
@@ -91,9 +101,12 @@ func LoadHistory(ctx context.Context, req HistoryRequest, progress func(done, to
 
 // historian reads a history, newest commit first.
 type historian struct {
-	repo       *repository
+	repo       *Repository
+	finder     finder
+	dir        string // the context's place in the repository, "." if it is all of it
+	prefix     string // of its files
 	dockerfile string // its path in the repository at the commit that is read
-	objects    *objects
+	count      tally
 	revisions  []*revision
 	trees      map[string][]*entry // by id; paths are names
 	blobs      map[string][]byte   // by id
@@ -105,6 +118,7 @@ type historian struct {
 	submodules     map[string]bool
 	filtered       bool
 	unreadable     int // commits of which an object is missing
+	oversized      int // commits with a file that is too large to be read
 }
 
 // revision is one commit with where its context is.
@@ -150,38 +164,41 @@ type groupDir struct {
 // commits lists the commits.
 func (l *historian) commits(ctx context.Context, rev string, limit int) error {
 	r := l.repo
-	head, err := r.commit(ctx, rev)
+	head, err := r.Resolve(ctx, rev)
 	if err != nil {
-		return fmt.Errorf("%s: %w", r.dir, err)
+		return fmt.Errorf("%s: %w", r.top, err)
 	}
-	top := r.git
-	top.dir = r.top
 	args := []string{
-		"log", "--first-parent", "-z", "--format=tformat:%H%x00%ct%x00%s", "-n", strconv.Itoa(limit), head, "--",
-		cmp.Or(strings.TrimSuffix(r.prefix, "/"), "."), l.dockerfile, l.dockerfile + ".dockerignore",
+		"rev-list", "--first-parent", "--format=tformat:%ct %s", "-n", strconv.Itoa(limit), head, "--",
+		l.dir, l.dockerfile, l.dockerfile + ".dockerignore",
 	}
-	out, err := top.output(ctx, nil, args...)
+	if at, err := r.lookup(ctx, head, l.dockerfile); err == nil && at.path != l.dockerfile {
+		args = append(args, at.path) // what a link names changes by itself
+	}
+	id := ""
+	err = r.reading.records(ctx, nil, '\n', func(line []byte, _ bool) error {
+		text := string(line)
+		if commit, ok := strings.CutPrefix(text, "commit "); ok && id == "" {
+			id = commit
+			return nil
+		}
+		at, subject, _ := strings.Cut(text, " ")
+		seconds, err := strconv.ParseInt(at, 10, 64)
+		if err != nil || len(id) != r.objectIDs {
+			return fmt.Errorf("git rev-list: unexpected output %.80q", text)
+		}
+		found := Revision{ID: id, Time: time.Unix(seconds, 0).UTC(), Subject: subject}
+		l.revisions, id = append(l.revisions, &revision{Revision: found}), ""
+		return nil
+	}, args...)
 	if err != nil {
 		return err
 	}
-	fields := strings.Split(string(out), "\x00")
-	for ; len(fields) >= 3; fields = fields[3:] {
-		seconds, err := strconv.ParseInt(fields[1], 10, 64)
-		if err != nil {
-			return fmt.Errorf("git log: unexpected output %.80q", fields[1])
-		}
-		l.revisions = append(l.revisions, &revision{Revision: Revision{ID: fields[0], Time: time.Unix(seconds, 0).UTC(), Subject: fields[2]}})
-	}
 	if len(l.revisions) == 0 {
-		return fmt.Errorf("%s: %w", r.dir, ErrNoCommits)
+		return fmt.Errorf("%s: %w", r.top, ErrNoCommits)
 	}
-	if l.short = len(l.revisions) < limit; l.short {
-		out, err := r.output(ctx, nil, "rev-parse", "--is-shallow-repository")
-		if err != nil {
-			return err
-		}
-		l.shallow = strings.TrimSpace(string(out)) == "true"
-	}
+	l.short = len(l.revisions) < limit
+	l.shallow = l.short && r.shallow()
 	return nil
 }
 
@@ -189,17 +206,21 @@ func (l *historian) commits(ctx context.Context, rev string, limit int) error {
 func (l *historian) survey(ctx context.Context, i int) error {
 	rev := l.revisions[i]
 	err := l.surveyTree(ctx, i)
-	if errors.Is(err, ErrMissingObject) { // of a partial clone
+	switch {
+	case errors.Is(err, ErrMissingObject): // of a partial clone
 		l.unreadable++
-		rev.Dockerfile, rev.Text, rev.group = "", nil, nil
-		return nil
+	case errors.Is(err, ErrTooLarge):
+		l.oversized++
+	default:
+		return err
 	}
-	return err
+	rev.Dockerfile, rev.Text, rev.group = "", nil, nil
+	return nil
 }
 
 func (l *historian) surveyTree(ctx context.Context, i int) error {
 	rev := l.revisions[i]
-	root, _, err := l.objects.read(rev.ID + "^{tree}")
+	_, root, err := l.repo.tree(ctx, rev.ID)
 	if err != nil {
 		return err
 	}
@@ -220,24 +241,21 @@ func (l *historian) surveyTree(ctx context.Context, i int) error {
 		}
 	}
 	if file != nil && file.kind == "blob" {
-		if rev.Text, err = l.blob(file.id); err != nil {
+		if rev.Text, err = l.blob(ctx, file.id); err != nil {
 			return err
 		}
 		rev.Dockerfile = l.dockerfile
 	}
-	dir := strings.TrimSuffix(l.repo.prefix, "/")
-	if rev.context = root; dir != "" {
-		tree, err := l.find(root, dir)
-		if err != nil || tree == nil || tree.kind != "tree" {
-			return err
-		}
-		rev.context = tree.id
-	}
-	key := groupKey{}
-	if key.ignore, err = l.ignoring(root, rev.context); err != nil {
+	dir, err := l.find(root, l.dir)
+	if err != nil || dir == nil || dir.kind != "tree" {
 		return err
 	}
-	attributes, all, err := l.allAttributes(root, rev.context)
+	rev.context = dir.id
+	key := groupKey{}
+	if key.ignore, err = l.ignoring(ctx, root, rev.context); err != nil {
+		return err
+	}
+	attributes, all, err := l.allAttributes(ctx, root, rev.context)
 	if err != nil {
 		return err
 	}
@@ -247,7 +265,7 @@ func (l *historian) surveyTree(ctx context.Context, i int) error {
 		g = &group{ignore: key.ignore, commit: rev.ID, attributes: attributes, dirs: map[dirKey]*groupDir{}, entries: map[entry]*entry{}}
 		l.groups[key] = g
 	}
-	if err := l.surveyDir(g, dirKey{"", rev.context}, buildcontext.IgnoreState{}, false); err != nil {
+	if err := l.surveyDir(ctx, g, dirKey{"", rev.context}, buildcontext.IgnoreState{}, false); err != nil {
 		return err
 	}
 	rev.group = g
@@ -256,11 +274,11 @@ func (l *historian) surveyTree(ctx context.Context, i int) error {
 
 // renamed gives the path that the Dockerfile had before a commit renamed it, "" if it is new there.
 func (l *historian) renamed(ctx context.Context, older, newer string) (string, error) {
-	out, err := l.repo.output(ctx, nil, "diff-tree", "-r", "-z", "-M", "--name-status", "--diff-filter=R", older, newer, "--")
+	out, err := l.repo.reading.output(ctx, "diff-tree", "-r", "-z", "-M", "--name-status", "--diff-filter=R", older, newer, "--")
 	if err != nil {
 		return "", err
 	}
-	fields := strings.Split(string(out), "\x00")
+	fields := strings.Split(out, "\x00")
 	for ; len(fields) >= 3; fields = fields[3:] {
 		if fields[2] == l.dockerfile {
 			return fields[1], nil
@@ -270,54 +288,40 @@ func (l *historian) renamed(ctx context.Context, older, newer string) (string, e
 }
 
 // tree reads a directory.
-func (l *historian) tree(id string) ([]*entry, error) {
+func (l *historian) tree(ctx context.Context, id string) ([]*entry, error) {
 	if entries, ok := l.trees[id]; ok {
 		return entries, nil
 	}
-	_, data, err := l.objects.read(id)
-	if err != nil {
-		return nil, err
+	entries, _, err := l.repo.tree(ctx, id)
+	if err == nil {
+		l.trees[id] = entries
 	}
-	entries, err := parseTree(data, len(id)/2)
-	if err != nil {
-		return nil, fmt.Errorf("git tree %.12s: %w", id, err)
-	}
-	l.trees[id] = entries
-	return entries, nil
+	return entries, err
 }
 
-func (l *historian) blob(id string) ([]byte, error) {
+// blob reads a file that people write.
+func (l *historian) blob(ctx context.Context, id string) ([]byte, error) {
 	if data, ok := l.blobs[id]; ok {
 		return data, nil
 	}
-	_, data, err := l.objects.read(id)
+	_, data, err := l.repo.object(ctx, id, textfile.Limit)
 	if err == nil {
 		l.blobs[id] = data
 	}
 	return data, err
 }
 
-// find finds a path below a tree; it is nil if there is nothing.
+// find finds a path below a tree, links followed; it is nil if there is nothing, or nothing that git knows.
 func (l *historian) find(tree, name string) (*entry, error) {
-	first, rest, more := strings.Cut(name, "/")
-	entries, err := l.tree(tree)
-	if err != nil {
-		return nil, err
-	}
-	at := slices.IndexFunc(entries, func(e *entry) bool { return e.path == first })
-	switch {
-	case at < 0:
-		return nil, nil
-	case !more:
-		return entries[at], nil
-	case entries[at].kind != "tree":
+	e, err := l.finder.find(tree, name)
+	if errors.Is(err, ErrLinkOutside) {
 		return nil, nil
 	}
-	return l.find(entries[at].id, rest)
+	return e, err
 }
 
 // ignoring reads the ignore file that counts.
-func (l *historian) ignoring(root, context string) (*ignoring, error) {
+func (l *historian) ignoring(ctx context.Context, root, context string) (*ignoring, error) {
 	name := l.dockerfile + ".dockerignore"
 	file, err := l.find(root, name)
 	if err != nil {
@@ -331,7 +335,7 @@ func (l *historian) ignoring(root, context string) (*ignoring, error) {
 	}
 	key, text := "", []byte(nil)
 	if file != nil && file.kind == "blob" {
-		if text, err = l.blob(file.id); err != nil {
+		if text, err = l.blob(ctx, file.id); err != nil {
 			return nil, err
 		}
 		key = file.id
@@ -349,26 +353,31 @@ func (l *historian) ignoring(root, context string) (*ignoring, error) {
 	return l.ignores[key], nil
 }
 
-const attributesName = ".gitattributes"
-
 // allAttributes lists the attribute files in the context, and identifies those and the ones above it: they speak of the
 // context's files.
-func (l *historian) allAttributes(root, context string) (in []*entry, all string, err error) {
+func (l *historian) allAttributes(ctx context.Context, root, context string) (in []*entry, all string, err error) {
 	var key strings.Builder
-	for at, rest := root, l.repo.prefix; rest != ""; {
-		if e, err := l.find(at, attributesName); err != nil {
+	for at, rest := root, l.prefix; rest != ""; {
+		entries, err := l.tree(ctx, at)
+		if err != nil {
 			return nil, "", err
-		} else if e != nil {
-			fmt.Fprintf(&key, "above %s %s\n", rest, e.id)
 		}
 		name, below, _ := strings.Cut(rest, "/")
-		e, err := l.find(at, name)
-		if err != nil || e == nil {
-			return nil, "", err
+		at = ""
+		for _, e := range entries {
+			if e.isAttributes() {
+				fmt.Fprintf(&key, "above %s %s\n", rest, e.id)
+			}
+			if e.path == name && e.kind == "tree" {
+				at = e.id
+			}
 		}
-		at, rest = e.id, below
+		if at == "" { // the context is reached by a link
+			break
+		}
+		rest = below
 	}
-	in, err = l.attributesIn(context)
+	in, err = l.attributesIn(ctx, context)
 	for _, e := range in {
 		fmt.Fprintf(&key, "%q %s\n", e.path, e.id)
 	}
@@ -376,26 +385,30 @@ func (l *historian) allAttributes(root, context string) (in []*entry, all string
 }
 
 // attributesIn lists the attribute files in a directory and below it, by their paths in it.
-func (l *historian) attributesIn(tree string) ([]*entry, error) {
+func (l *historian) attributesIn(ctx context.Context, tree string) ([]*entry, error) {
 	if known, ok := l.attributes[tree]; ok {
 		return known, nil
 	}
-	entries, err := l.tree(tree)
+	entries, err := l.tree(ctx, tree)
 	if err != nil {
 		return nil, err
 	}
 	var found []*entry
 	for _, e := range entries {
 		switch {
-		case e.path == attributesName:
+		case e.isAttributes():
 			found = append(found, e)
 		case e.kind == "tree":
-			below, err := l.attributesIn(e.id)
+			below, err := l.attributesIn(ctx, e.id)
 			if err != nil {
 				return nil, err
 			}
 			for _, b := range below {
-				found = append(found, &entry{mode: b.mode, kind: b.kind, id: b.id, path: e.path + "/" + b.path})
+				at := e.path + "/" + b.path
+				if err := l.count.add(at); err != nil {
+					return nil, err
+				}
+				found = append(found, &entry{mode: b.mode, kind: b.kind, id: b.id, path: at})
 			}
 		}
 	}
@@ -404,29 +417,32 @@ func (l *historian) attributesIn(tree string) ([]*entry, error) {
 }
 
 // surveyDir lists what of a directory is not ignored, unless that is known already.
-func (l *historian) surveyDir(g *group, key dirKey, state buildcontext.IgnoreState, ignored bool) error {
+func (l *historian) surveyDir(ctx context.Context, g *group, key dirKey, state buildcontext.IgnoreState, ignored bool) error {
 	if g.dirs[key] != nil {
 		return nil
 	}
-	entries, err := l.tree(key.id)
+	entries, err := l.tree(ctx, key.id)
 	if err != nil {
 		return err
 	}
 	d := &groupDir{ignored: ignored}
 	for _, e := range entries {
 		at := path.Join(key.path, e.path)
+		if err := l.count.add(at); err != nil {
+			return err
+		}
 		ignored, enter, inner := g.ignore.rules.Match(at, state)
 		switch {
 		case ignored && (e.kind == "blob" || !enter):
 		case e.kind == "tree":
 			below := dirKey{at, e.id}
-			if err := l.surveyDir(g, below, inner, ignored); err != nil {
+			if err := l.surveyDir(ctx, g, below, inner, ignored); err != nil {
 				return err
 			}
 			d.dirs = append(d.dirs, below)
 		default:
 			if e.kind == "commit" {
-				l.submodules[l.repo.prefix+at] = true
+				l.submodules[l.prefix+at] = true
 			}
 			named := entry{mode: e.mode, kind: e.kind, id: e.id, path: at}
 			if g.entries[named] == nil {
@@ -447,7 +463,7 @@ func (l *historian) build(ctx context.Context) error {
 		entries := slices.SortedFunc(maps.Values(g.entries), func(a, b *entry) int {
 			return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.id, b.id), cmp.Compare(a.mode, b.mode))
 		})
-		if err := g.builder.readVersions(ctx, l.repo, g, entries); err != nil {
+		if err := g.builder.readVersions(ctx, l.repo, l.prefix, g, entries); err != nil {
 			return err
 		}
 		l.filtered = l.filtered || slices.ContainsFunc(entries, func(e *entry) bool { return e.convert == driver })
@@ -462,7 +478,7 @@ func (l *historian) build(ctx context.Context) error {
 }
 
 // readVersions is readContents for files of several commits: a path may come several times.
-func (b *builder) readVersions(ctx context.Context, r *repository, g *group, entries []*entry) error {
+func (b *builder) readVersions(ctx context.Context, r *Repository, prefix string, g *group, entries []*entry) error {
 	var links, files []*entry
 	for _, e := range entries {
 		if e.mode == symlinkMode {
@@ -471,7 +487,7 @@ func (b *builder) readVersions(ctx context.Context, r *repository, g *group, ent
 			files = append(files, e)
 		}
 	}
-	c, err := r.checkout(ctx, g.commit, r.prefix, files, g.attributes)
+	c, err := r.checkout(ctx, g.commit, prefix, files, g.attributes)
 	if err != nil {
 		return err
 	}
@@ -525,6 +541,9 @@ func (l *historian) notes() (notes []string) {
 	}
 	if l.unreadable > 0 {
 		notes = append(notes, fmt.Sprintf("left out %d commits: their objects are not in this partial clone (git fetch --refetch gets them)", l.unreadable))
+	}
+	if l.oversized > 0 {
+		notes = append(notes, fmt.Sprintf("left out %d commits: a file of theirs is too large to be read", l.oversized))
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.submodules)) {
 		notes = append(notes, fmt.Sprintf("%s is a submodule: its files are not part of the history, and count as changed whenever it names another commit", name))

@@ -1,16 +1,20 @@
 package gittree
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // entry is one line of git ls-tree.
@@ -18,59 +22,92 @@ type entry struct {
 	mode, kind, id string
 	path           string // relative to the tree listed
 	convert        conversion
+	absent         error // why it was not read, nil if it was or nobody wanted it
 }
+
+// unread says why there are no contents.
+func (e *entry) unread() error { return cmp.Or(e.absent, ErrMissingObject) }
 
 const symlinkMode = "120000"
 
-// list lists a tree of a commit recursively, or only what is at the names.
-func (r *repository) list(ctx context.Context, commit, prefix string, names ...string) ([]*entry, error) {
-	tree := commit
-	if prefix != "" {
-		tree += ":" + strings.TrimSuffix(prefix, "/")
+// Bounds on a revision's files, far above those of any real one: trees that name one another can stand for billions of paths.
+const (
+	maxEntries   = 4_000_000
+	maxPathBytes = 1 << 30
+	maxPath      = 16 << 10
+)
+
+// tally counts what is read of trees.
+type tally struct{ entries, bytes, maxEntries int }
+
+func (t *tally) add(name string) error {
+	t.entries++
+	t.bytes += len(name)
+	if t.entries > t.maxEntries || t.bytes > maxPathBytes || len(name) > maxPath {
+		return fmt.Errorf("the tree of files %w", ErrTooLarge)
 	}
-	out, err := r.output(ctx, nil, append([]string{"ls-tree", "-r", "-z", "--full-tree", tree, "--"}, names...)...)
-	if err != nil {
-		if _, missing := r.output(ctx, nil, "rev-parse", "--verify", "--quiet", tree+"^{tree}"); missing != nil && ctx.Err() == nil {
-			return nil, fmt.Errorf("%s: %w %.12s", prefix, ErrNotInRevision, commit)
-		}
-		return nil, err
-	}
-	var entries []*entry
-	for line := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
-		info, name, ok := strings.Cut(line, "\t")
-		f := strings.Fields(info)
-		if !ok || len(f) != 3 {
-			continue
-		}
-		entries = append(entries, &entry{mode: f[0], kind: f[1], id: f[2], path: name})
-	}
-	return entries, nil
+	return nil
 }
 
-// Load reads the part of a revision that lies at contextDir, a directory in a git working tree, as the build context of
-// dockerfile, whose ignore file of that revision counts. Git keeps no permissions but whether a file is executable: the others
-// are those of the umask that most files in worktree, which may be nil, seem to have been checked out with. A directory has the
-// permissions that it has there. A submodule has the files of the commit that is
-// named for it where it is checked out in the working tree, else it is an empty directory, as a checkout leaves it.
-// Errors wrap ErrNoGit, ErrNotRepository, ErrUnborn, ErrUnknownRevision or ErrNotInRevision.
+// list lists a tree recursively, by its id.
+func (r *Repository) list(ctx context.Context, tree string) ([]*entry, error) {
+	var entries []*entry
+	count := tally{maxEntries: r.maxEntries}
+	err := r.reading.records(ctx, nil, 0, func(line []byte, cut bool) error {
+		info, path, ok := bytes.Cut(line, []byte{'\t'})
+		name := string(path)
+		if err := count.add(name); err != nil || cut {
+			return cmp.Or(err, ErrTooLarge)
+		}
+		if f := strings.Fields(string(info)); ok && len(f) == 3 && local(name) {
+			entries = append(entries, &entry{mode: f[0], kind: f[1], id: f[2], path: name})
+		}
+		return nil
+	}, "ls-tree", "-r", "-z", "--full-tree", tree)
+	return entries, err
+}
+
+// Load is Repository.Load of the repository that a context lies in.
+func Load(ctx context.Context, contextDir, rev, dockerfile string, worktree *buildcontext.Tree) (*buildcontext.Tree, error) {
+	return with(ctx, contextDir, func(r *Repository) (*buildcontext.Tree, error) {
+		return r.Load(ctx, contextDir, rev, dockerfile, worktree)
+	})
+}
+
+// Load reads the part of a revision that lies at contextDir, a directory in the working tree, as the build context of
+// dockerfile, whose ignore file of that revision counts. Git keeps no permissions but whether a file is executable: the
+// others are those of the umask that most files in worktree, which may be nil, seem to have been checked out with. A
+// directory has the permissions that it has there. A submodule has the files of the commit that is named for it where it is
+// checked out in the working tree, else it is an empty directory, as a checkout leaves it.
+// Errors wrap ErrNotRepository, ErrUnborn, ErrUnknownRevision, ErrNotInRevision, ErrLinkOutside or ErrTooLarge.
 //
 // No filter driver is run (git-lfs is one): a file of one that is as it was checked out has the contents that it has in
-// the working tree; if it was changed since, its contents of then are taken to be others.
-func Load(ctx context.Context, contextDir, rev, dockerfile string, worktree *buildcontext.Tree) (*buildcontext.Tree, error) {
-	r, err := open(ctx, contextDir)
-	if err != nil {
-		return nil, err
+// the working tree, and of a pointer of git-lfs it is known whether the file has its contents. Of others it is not known
+// what they held (buildcontext.ErrUnknown).
+func (r *Repository) Load(
+	ctx context.Context, contextDir, rev, dockerfile string, worktree *buildcontext.Tree,
+) (*buildcontext.Tree, error) {
+	name, ok := r.name(contextDir)
+	if !ok || !r.Holds(contextDir) {
+		return nil, fmt.Errorf("%s: %w: it lies outside of it", contextDir, ErrNotRepository)
 	}
-	commit, err := r.commit(ctx, rev)
+	commit, err := r.Resolve(ctx, rev)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", contextDir, err)
 	}
-	entries, err := r.list(ctx, commit, r.prefix)
+	at, err := r.lookup(ctx, commit, name)
+	if err == nil && at.kind != "tree" {
+		err = fmt.Errorf("%s: %w %.12s", name, ErrNotInRevision, commit)
+	}
 	if err != nil {
 		return nil, err
 	}
-	ignore, failure := r.ignore(ctx, commit, contextDir, dockerfile, entries)
-	if failure != nil && !errors.Is(failure, buildcontext.ErrIgnoreFile) {
+	entries, err := r.list(ctx, at.id)
+	if err != nil {
+		return nil, err
+	}
+	ignore, failure := r.ignore(ctx, commit, at.path, dockerfile)
+	if failure != nil && !errors.Is(failure, buildcontext.ErrIgnoreFile) && failure != buildcontext.ErrUnknown {
 		return nil, failure
 	}
 	if worktree == nil {
@@ -78,18 +115,26 @@ func Load(ctx context.Context, contextDir, rev, dockerfile string, worktree *bui
 	}
 	b := newBuilder(r, worktree, ignore, "")
 	b.umask = r.umask(entries, worktree)
-	if err := b.readContents(ctx, r, commit, entries); err != nil {
+	if err := b.readContents(ctx, r, commit, prefixOf(at.path), contextDir, entries); err != nil {
 		return nil, err
 	}
-	if err := b.readSubmodules(ctx, contextDir, entries); err != nil {
+	if err := b.readSubmodules(ctx, contextDir, entries, 0); err != nil {
 		return nil, err
 	}
 	root := b.dir("", buildcontext.IgnoreState{}, buildcontext.Meta{Type: buildcontext.Dir}, entries, 0)
 	return buildcontext.NewTree(root, ignore, b.filtered, failure), nil
 }
 
-// ignore reads the ignore file that counts.
-func (r *repository) ignore(ctx context.Context, commit, contextDir, dockerfile string, entries []*entry) (*buildcontext.Ignore, error) {
+// prefixOf is what leads to the files of a directory of the repository.
+func prefixOf(dir string) string {
+	if dir == "." {
+		return ""
+	}
+	return dir + "/"
+}
+
+// ignore reads the ignore file that counts; dir is the context's place in the repository.
+func (r *Repository) ignore(ctx context.Context, commit, dir, dockerfile string) (*buildcontext.Ignore, error) {
 	none := &buildcontext.Ignore{}
 	parse := func(name string, text []byte) (*buildcontext.Ignore, error) {
 		ignore, err := buildcontext.ParseIgnore(name, text)
@@ -98,50 +143,39 @@ func (r *repository) ignore(ctx context.Context, commit, contextDir, dockerfile 
 		}
 		return ignore, nil
 	}
+	// It is there, but what it holds is not known, nor so what was sent.
+	hidden := func(err error) bool {
+		return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrLinkOutside) || errors.Is(err, ErrFiltered)
+	}
 	if dockerfile != "" {
+		own := filepath.Base(dockerfile) + ".dockerignore"
 		if name, ok := r.name(dockerfile + ".dockerignore"); ok {
 			text, err := r.readFile(ctx, commit, name)
-			if err == nil {
-				return parse(name, text)
-			}
-			if !errors.Is(err, ErrNotInRevision) {
+			switch {
+			case err == nil:
+				return parse(own, text)
+			case hidden(err):
+				return none, buildcontext.ErrUnknown
+			case !errors.Is(err, ErrNotInRevision):
 				return none, err
 			}
-		} else if text, err := os.ReadFile(dockerfile + ".dockerignore"); err == nil {
-			return parse(filepath.Base(dockerfile)+".dockerignore", text) // outside the repository: as it is
+		} else if text, err := textfile.Read(dockerfile + ".dockerignore"); err == nil {
+			return parse(own, text) // outside the repository: as it is
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return none, buildcontext.ErrUnknown
 		}
 	}
-	for _, e := range entries {
-		if e.path == ".dockerignore" {
-			text, err := r.readFile(ctx, commit, r.prefix+".dockerignore")
-			if err != nil {
-				return none, err
-			}
-			return parse(".dockerignore", text)
-		}
+	const name = ".dockerignore"
+	text, err := r.readFile(ctx, commit, prefixOf(dir)+name)
+	switch {
+	case err == nil:
+		return parse(name, text)
+	case errors.Is(err, ErrNotInRevision):
+		return none, nil
+	case hidden(err):
+		return none, buildcontext.ErrUnknown
 	}
-	return none, nil
-}
-
-// name gives a file's path in the repository, slash-separated.
-func (r *repository) name(file string) (string, bool) {
-	abs, err := filepath.Abs(file)
-	if err != nil {
-		return "", false
-	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
-	if err != nil {
-		return "", false
-	}
-	top, err := filepath.EvalSymlinks(r.top)
-	if err != nil {
-		return "", false
-	}
-	rel, err := filepath.Rel(top, filepath.Join(dir, filepath.Base(abs)))
-	if err != nil || !filepath.IsLocal(rel) {
-		return "", false
-	}
-	return filepath.ToSlash(rel), true
+	return none, err
 }
 
 // builder makes nodes of entries.
@@ -165,15 +199,18 @@ type submodule struct {
 	entries []*entry
 }
 
-func newBuilder(r *repository, worktree *buildcontext.Tree, ignore *buildcontext.Ignore, base string) *builder {
+func newBuilder(r *Repository, worktree *buildcontext.Tree, ignore *buildcontext.Ignore, base string) *builder {
 	return &builder{
-		worktree: worktree, ignore: ignore, sha1: r.sha1, umask: 0o022, base: base,
+		worktree: worktree, ignore: ignore, sha1: r.objectIDs == 40, umask: 0o022, base: base,
 		links: map[*entry]string{}, contents: map[*entry]buildcontext.ContentID{}, submodules: map[*entry]submodule{},
 	}
 }
 
+// maxNesting is how deep submodules are read: one can name the repository that it lies in.
+const maxNesting = 16
+
 // readSubmodules reads the commits that are named for submodules, from the repositories that these have in the working tree.
-func (b *builder) readSubmodules(ctx context.Context, contextDir string, entries []*entry) error {
+func (b *builder) readSubmodules(ctx context.Context, contextDir string, entries []*entry, depth int) error {
 	for _, e := range entries {
 		at := b.base + e.path
 		if e.kind != "commit" || b.ignore.Ignores(at) {
@@ -183,30 +220,49 @@ func (b *builder) readSubmodules(ctx context.Context, contextDir string, entries
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err != nil {
 			continue
 		}
-		var found submodule
-		if r, err := open(ctx, dir); err == nil && r.prefix == "" {
-			if list, err := r.list(ctx, e.id, ""); err == nil {
-				inner := newBuilder(r, b.worktree, b.ignore, at+"/")
-				inner.umask = b.umask
-				if err := inner.readContents(ctx, r, e.id, list); err != nil {
-					return err
-				}
-				if err := inner.readSubmodules(ctx, contextDir, list); err != nil {
-					return err
-				}
-				found = submodule{inner, list}
-			}
-		}
+		found, err := b.readSubmodule(ctx, contextDir, dir, e, depth)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if err != nil {
+			found = submodule{} // not known
 		}
 		b.submodules[e] = found
 	}
 	return nil
 }
 
-// readContents reads the links' targets and the files whose contents are not the blob's.
-func (b *builder) readContents(ctx context.Context, r *repository, commit string, entries []*entry) error {
+func (b *builder) readSubmodule(ctx context.Context, contextDir, dir string, e *entry, depth int) (submodule, error) {
+	if depth >= maxNesting {
+		return submodule{}, ErrTooLarge
+	}
+	r, err := Open(ctx, dir)
+	if err != nil {
+		return submodule{}, err
+	}
+	defer r.Close()
+	if name, ok := r.realName(dir); !ok || name != "." {
+		return submodule{}, ErrNotRepository
+	}
+	_, tree, err := r.tree(ctx, e.id)
+	if err != nil {
+		return submodule{}, err
+	}
+	list, err := r.list(ctx, tree)
+	if err != nil {
+		return submodule{}, err
+	}
+	inner := newBuilder(r, b.worktree, b.ignore, b.base+e.path+"/")
+	inner.umask = b.umask
+	if err := inner.readContents(ctx, r, e.id, "", dir, list); err != nil {
+		return submodule{}, err
+	}
+	return submodule{inner, list}, inner.readSubmodules(ctx, contextDir, list, depth+1)
+}
+
+// readContents reads the links' targets and the files whose contents are not the blob's. The entries lie at prefix in the
+// repository and at dir in the working tree.
+func (b *builder) readContents(ctx context.Context, r *Repository, commit, prefix, dir string, entries []*entry) error {
 	var links, files []*entry
 	for _, e := range entries {
 		switch {
@@ -216,13 +272,13 @@ func (b *builder) readContents(ctx context.Context, r *repository, commit string
 			files = append(files, e)
 		}
 	}
-	c, err := r.checkout(ctx, commit, r.prefix, files, entries)
+	c, err := r.checkout(ctx, commit, prefix, files, attributesAmong(entries))
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	if b.base == "" {
-		if b.filtered, err = c.filtered(ctx, files, b.worktree); err != nil {
+		if b.filtered, err = c.filtered(ctx, dir, files, b.worktree); err != nil {
 			return err
 		}
 	}
@@ -231,7 +287,7 @@ func (b *builder) readContents(ctx context.Context, r *repository, commit string
 
 // convert reads the links' targets and the files that a checkout converts by itself.
 func (b *builder) convert(ctx context.Context, c *checkout, links, files []*entry) error {
-	if err := c.read(ctx, links, func(e *entry, text []byte) { b.links[e] = string(text) }); err != nil {
+	if err := c.repo.blobs(ctx, links, maxLink, func(e *entry, text []byte) { b.links[e] = string(text) }); err != nil {
 		return err
 	}
 	var convert []*entry
@@ -241,7 +297,7 @@ func (b *builder) convert(ctx context.Context, c *checkout, links, files []*entr
 			convert = append(convert, e)
 		}
 	}
-	return c.read(ctx, convert, func(e *entry, text []byte) {
+	return c.read(ctx, convert, maxConverted, func(e *entry, text []byte) {
 		id, emptied := b.ignore.Emptied(b.base+e.path, int64(len(text)))
 		if !emptied {
 			id = buildcontext.HashContent(text)
@@ -293,7 +349,7 @@ func (e *entry) permissions() uint32 {
 
 // umask is the one that most of the files seem to have been checked out with, git's own among them. What permissions are
 // taken away together tells whether execution would be too.
-func (r *repository) umask(entries []*entry, worktree *buildcontext.Tree) uint32 {
+func (r *Repository) umask(entries []*entry, worktree *buildcontext.Tree) uint32 {
 	const enough = 1000
 	votes := map[uint32]int{}
 	vote := func(wanted, mode uint32) {
@@ -350,7 +406,7 @@ func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
 		m := buildcontext.Meta{Type: buildcontext.Symlink, Mode: 0o777}
 		link, ok := b.links[e]
 		if m.Link = link; !ok {
-			m.Err = ErrMissingObject
+			m.Err = e.unread()
 		}
 		return buildcontext.NewNode(name, m, nil)
 	}
@@ -363,12 +419,14 @@ func (b *builder) leaf(name string, e *entry) *buildcontext.Node {
 	case ok:
 	case e.convert == identical && b.sha1:
 		hex.Decode(id[:], []byte(e.id))
-	case e.convert == driver && b.base != "":
+	case e.convert == unknown, e.convert == driver && b.base != "":
 		m.Err = buildcontext.ErrUnknown
 	case e.convert == driver:
 		return buildcontext.NewNode(name, m, nil) // the filtered tell when they are asked
+	case errors.Is(e.absent, ErrTooLarge):
+		m.Err = buildcontext.ErrUnknown
 	default:
-		m.Err = ErrMissingObject
+		m.Err = e.unread()
 	}
 	n := buildcontext.NewNode(name, m, nil)
 	if m.Err == nil {

@@ -1,0 +1,258 @@
+package gittree
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What may be wrong with a repository or revision; errors of this package wrap one of these where it fits.
+var (
+	ErrNoGit           = errors.New("the git program was not found")
+	ErrNotRepository   = errors.New("not in the working tree of a git repository")
+	ErrUnborn          = errors.New("the git repository has no commit yet")
+	ErrUnknownRevision = errors.New("unknown git revision")
+	ErrNotInRevision   = errors.New("not in the git revision")
+	ErrMissingObject   = errors.New("the object is not in this partial clone")
+	ErrTooLarge        = errors.New("is too large to be read from git")
+	ErrFiltered        = errors.New("a filter program makes its contents, which is not run")
+	ErrLinkOutside     = errors.New("a symbolic link leads out of the git repository")
+	ErrShallow         = errors.New("this clone is shallow and lacks the commits that are needed")
+	ErrNoAnswer        = errors.New("git does not answer")
+)
+
+// How long git may be silent: a named pipe in the place of one of the repository's files blocks it for ever.
+const (
+	patience      = 2 * time.Minute // a walk through the history of a large repository says nothing for a while
+	shortPatience = 30 * time.Second
+)
+
+// maxOutput is how much of a short answer is read, and maxMessage of what git says about an error.
+const (
+	maxOutput  = 64 << 20
+	maxMessage = 4 << 10
+)
+
+// program is the git program in one directory with one environment. It is the only place that starts git.
+//
+// Two kinds are used, and neither runs anything that a folder could bring along. Objects are read with a git directory of
+// our own, which takes nothing from the repository but its objects, so that there is no configuration of the repository
+// that could name a program (see Repository.isolate). What is left, the repository itself, is asked only where its
+// directory is, what a revision's name stands for and what its configuration holds: rev-parse and config, which run no
+// programs.
+type program struct {
+	dir      string
+	env      []string // all of it
+	patience time.Duration
+}
+
+// locked are settings before which those of a repository or user give way. The commands that are run read none of those that
+// name programs; this is for a git that one day does.
+var locked = []string{
+	"core.fsmonitor=false", "core.hooksPath=" + os.DevNull, "core.pager=cat", "core.editor=false", "core.askPass=false",
+	"core.sshCommand=false", "core.gitProxy=false", "core.alternateRefsCommand=false", "credential.helper=",
+	"diff.external=", "log.showSignature=false", "gpg.program=false", "protocol.allow=never", "submodule.recurse=false",
+	"fetch.recurseSubmodules=false", "safe.bareRepository=explicit", "gc.auto=0", "maintenance.auto=false",
+}
+
+// hostEnvironment is the environment of this process without what points git at another repository or names programs.
+// GIT_DIR and its like do not count: the repository is the one that a file lies in.
+func hostEnvironment() []string {
+	keep := []string{
+		"GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CEILING_DIRECTORIES",
+	}
+	drop := []string{"PAGER", "EDITOR", "VISUAL", "SSH_ASKPASS"}
+	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return strings.HasPrefix(name, "GIT_") && !slices.Contains(keep, name) || slices.Contains(drop, name)
+	})
+	for i, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		if strings.EqualFold(name, "PATH") { // a relative element is a folder of whoever owns the current directory
+			list := slices.DeleteFunc(filepath.SplitList(value), func(dir string) bool { return !filepath.IsAbs(dir) })
+			env[i] = name + "=" + strings.Join(list, string(filepath.ListSeparator))
+		}
+	}
+	// GIT_ALLOW_PROTOCOL: versions before 2.45 do not know GIT_NO_LAZY_FETCH. GIT_ALLOC_LIMIT is for one allocation: of an
+	// object that unpacks to more than it should.
+	return append(env, "LC_ALL=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_NO_LAZY_FETCH=1",
+		"GIT_ALLOW_PROTOCOL=none", "GIT_NO_REPLACE_OBJECTS=1", "GIT_PAGER=cat", "GIT_EDITOR=false", "GIT_ASKPASS=false",
+		"GIT_SSH_COMMAND=false", "GIT_ALLOC_LIMIT=1g", "GIT_TRACE2=0", "GIT_TRACE2_EVENT=0", "GIT_TRACE2_PERF=0")
+}
+
+// process is git while it runs.
+type process struct {
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	cmd     *exec.Cmd
+	out     *bufio.Reader
+	silence *time.Timer
+	limit   time.Duration
+	message limited
+	command string
+}
+
+// limited keeps the beginning of what is written.
+type limited struct{ text []byte }
+
+// Write implements io.Writer.
+func (l *limited) Write(p []byte) (int, error) {
+	l.text = append(l.text, p[:min(len(p), maxMessage-len(l.text))]...)
+	return len(p), nil
+}
+
+// start starts git. What it says is in the process's out; finish must be called.
+func (g program) start(ctx context.Context, stdin io.Reader, args ...string) (*process, error) {
+	path, err := exec.LookPath("git")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoGit, err)
+	}
+	all := []string{"--no-optional-locks", "--no-pager", "--literal-pathspecs"}
+	for _, setting := range locked {
+		all = append(all, "-c", setting)
+	}
+	p := &process{limit: g.patience, command: args[0]}
+	for len(args) > 1 && args[0] == "-c" {
+		all, args, p.command = append(all, args[:2]...), args[2:], args[2]
+	}
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	p.cmd = exec.CommandContext(p.ctx, path, append(all, args...)...)
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stdin, p.cmd.Stderr = g.dir, g.env, stdin, &p.message
+	p.cmd.WaitDelay = time.Second
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		p.cancel(nil)
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		p.cancel(nil)
+		return nil, fmt.Errorf("git %s: %w", p.command, err)
+	}
+	p.silence = time.AfterFunc(p.limit, func() { p.cancel(ErrNoAnswer) })
+	p.out = bufio.NewReaderSize(&listener{p, out}, 64<<10)
+	return p, nil
+}
+
+// listener notes that git has said something.
+type listener struct {
+	p    *process
+	pipe io.Reader
+}
+
+// Read implements io.Reader.
+func (l *listener) Read(buf []byte) (int, error) {
+	n, err := l.pipe.Read(buf)
+	l.p.silence.Reset(l.p.limit)
+	return n, err
+}
+
+// finish waits for git's end. err is what went wrong with reading its output, which ends git early.
+func (p *process) finish(err error) error {
+	cause := context.Cause(p.ctx)
+	if err != nil {
+		p.cancel(err)
+	}
+	failed := p.cmd.Wait()
+	p.silence.Stop()
+	if cause == nil && err == nil {
+		cause = context.Cause(p.ctx)
+	}
+	p.cancel(nil)
+	switch {
+	case errors.Is(cause, ErrNoAnswer):
+		return fmt.Errorf("git %s: %w", p.command, ErrNoAnswer)
+	case cause != nil:
+		return cause
+	case failed == nil && err == nil:
+		return nil
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF):
+		return err
+	}
+	message := string(p.message.text)
+	first, _, _ := strings.Cut(strings.TrimSpace(message), "\n")
+	switch {
+	case strings.Contains(message, "not a git repository"), strings.Contains(message, "safe.bareRepository"):
+		return ErrNotRepository
+	case first != "":
+		return fmt.Errorf("git %s: %s", p.command, first)
+	case failed != nil:
+		return fmt.Errorf("git %s: %w", p.command, failed)
+	}
+	return fmt.Errorf("git %s: %w", p.command, err)
+}
+
+// output runs git to its end and gives what it says.
+func (g program) output(ctx context.Context, args ...string) (string, error) {
+	p, err := g.start(ctx, nil, args...)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(io.LimitReader(p.out, maxOutput+1))
+	if err == nil && len(text) > maxOutput {
+		err = fmt.Errorf("git %s: the answer %w", p.command, ErrTooLarge)
+	}
+	return string(text), p.finish(err)
+}
+
+// maxRecord is how long one record of an answer may be; a path is much shorter.
+const maxRecord = 1 << 20
+
+// records runs git and calls yield for what it says, in parts that end with sep, which is left out. cut says that the rest
+// of a long one was left out.
+func (g program) records(ctx context.Context, stdin io.Reader, sep byte, yield func(record []byte, cut bool) error, args ...string) error {
+	p, err := g.start(ctx, stdin, args...)
+	if err != nil {
+		return err
+	}
+	return p.finish(p.records(sep, yield))
+}
+
+func (p *process) records(sep byte, yield func(record []byte, cut bool) error) error {
+	var record []byte
+	cut := false
+	for {
+		part, err := p.out.ReadSlice(sep)
+		whole := err == nil
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if whole {
+			part = part[:len(part)-1]
+		}
+		take := min(len(part), maxRecord-len(record))
+		record, cut = append(record, part[:take]...), cut || take < len(part)
+		if !whole && !errors.Is(err, io.EOF) {
+			continue
+		}
+		if whole || len(record) > 0 {
+			if err := yield(record, cut); err != nil {
+				return err
+			}
+		}
+		if !whole {
+			return nil
+		}
+		record, cut = record[:0], false
+	}
+}
+
+// regularOrAbsent says whether git can open a file without being blocked.
+func regularOrAbsent(file string) error {
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("is not a regular file")
+	}
+	return fmt.Errorf("%w: %s: %w", ErrNotRepository, file, err)
+}
