@@ -419,15 +419,15 @@ func (e *explainer) stateCause(s *step, v *vertex, mate *step) (Cause, bool) {
 	if s.platform != mate.platform {
 		return Cause{Kind: BaseChanged, Line: e.stageLine(s), Detail: "the platform is now " + s.platform.text}, true
 	}
+	if !run {
+		return Cause{}, false
+	}
 	for _, arg := range []string{hostnameArg, cacheNamespaceArg} {
-		if run && e.next.build.Settings.Args[arg] != e.base.build.Settings.Args[arg] {
+		if e.next.build.Settings.Args[arg] != e.base.build.Settings.Args[arg] {
 			return Cause{Kind: ArgChanged, Detail: "the build argument " + arg + " changed"}, true
 		}
 	}
-	if reason := cmp.Or(e.next.build.Unknown.run(), e.base.build.Unknown.run()); run && reason != "" {
-		return Cause{Kind: InstructionChanged, Detail: notKnown + "with which settings it ran: " + reason}, true
-	}
-	return Cause{}, false
+	return e.runSettingsCause()
 }
 
 // argReason is why some build argument is not known.

@@ -87,7 +87,7 @@ func TestCasesCoverAll(t *testing.T) {
 	}
 	for _, k := range []CauseKind{
 		InstructionChanged, ContextChanged, EnvChanged, ArgChanged, UserChanged, WorkdirChanged, ShellChanged,
-		BaseChanged, StageRebuilt, Follows, RemoteSource, NoCache, NoBaseline, NotInCache,
+		BaseChanged, StageRebuilt, Follows, RemoteSource, NoCache, NoBaseline, NotInCache, SettingChanged,
 	} {
 		missing[string(k)], missing["uncertain "+string(k)] = true, uncertain[k]
 	}

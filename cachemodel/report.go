@@ -31,6 +31,7 @@ const (
 	RemoteSource       CauseKind = "remote-source"
 	NoCache            CauseKind = "no-cache"
 	NoBaseline         CauseKind = "no-baseline"
+	SettingChanged     CauseKind = "setting-changed"  // of the build as a whole, such as its network mode
 	NotInCache         CauseKind = "not-in-cache"     // the builder does not have the result, or perhaps not
 	Invalid            CauseKind = "invalid"          // BuildKit rejects the instruction
 	MissingArgument    CauseKind = "missing-argument" // a build argument has no value where one is needed

@@ -1,7 +1,6 @@
 package cachemodel
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -50,7 +49,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	w := p.key.reset().str("exec").val(s.platform)
 	commandLine(w, s, cmd.PrependShell, args)
 	w.key(runEnv(s, secrets)).val(s.cwd.value).val(s.user.value).val(p.runWith).val(value{opaque: uncertain})
-	runFlags(w, c, cmd)
+	p.runFlags(w, c, cmd)
 	w.list(secrets.envs).list(secrets.files).list(secrets.sockets)
 
 	// Mounts are sorted by target, so that the root file system comes first; equal sources are one input.
@@ -83,32 +82,6 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	s.root = p.vertex(v, mountIdentity(mounts)...)
 	c.step.add(s.root)
 	return nil
-}
-
-// runSettings is what every RUN is run with, as it is part of its key (dockerfile2llb.dispatchRun, pb.Meta).
-func (p *planner) runSettings() value {
-	s := p.Settings.RunSettings
-	w := (&keyWriter{}).str(cmp.Or(p.args[hostnameArg], s.Hostname), s.CgroupParent)
-	if s.Network != "default" {
-		w.str(s.Network)
-	}
-	v := plain(string(w.lax))
-	if p.Unknown.run() != "" {
-		v = p.guess("run", v)
-	}
-	return v
-}
-
-// runFlags adds what the flags but the mounts say.
-func runFlags(w *keyWriter, c command, cmd *instructions.RunCommand) {
-	if len(c.in.Flags) == 0 {
-		w.str(string(instructions.NetworkDefault), string(instructions.SecuritySandbox))
-		return
-	}
-	w.str(string(instructions.GetNetwork(cmd)), string(instructions.GetSecurity(cmd)))
-	for _, d := range instructions.GetDevices(cmd) {
-		w.str("device", d.Name).flag(d.Required)
-	}
 }
 
 // runArgs are the words of the command without the shell. A heredoc with a #! line is a script of its own that is

@@ -1,0 +1,86 @@
+package cachemodel
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/docker/go-units"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// normal writes the settings as they are in the key of a RUN (frontend/dockerui, dockerfile2llb.dispatchRun,
+// ExecOp.CacheMap): an argument may set the host name; of extra hosts the names count, not their addresses.
+func (s RunSettings) normal(args map[string]string) RunSettings {
+	s.Hostname = cmp.Or(args[hostnameArg], s.Hostname)
+	switch s.Network = strings.ToLower(s.Network); s.Network {
+	case "default", "sandbox":
+		s.Network = ""
+	}
+	s.ShmSize = max(s.ShmSize, 0)
+	s.ExtraHosts = slices.Clone(s.ExtraHosts)
+	for i, host := range s.ExtraHosts {
+		if at := strings.IndexAny(host, "=:"); at >= 0 {
+			host = host[:at]
+		}
+		s.ExtraHosts[i] = strings.ToLower(host)
+	}
+	s.Ulimits = slices.Clone(s.Ulimits)
+	for i, text := range s.Ulimits {
+		if limit, err := units.ParseUlimit(text); err == nil {
+			s.Ulimits[i] = limit.String()
+		}
+	}
+	s.Entitlements = nil // what is allowed is no part of what runs
+	return s
+}
+
+// runSettings is what every RUN is run with, as it is part of its key, but for the network, which a flag may choose.
+func (p *planner) runSettings() value {
+	s := p.Settings.normal(p.args)
+	w := (&keyWriter{}).str(s.Hostname, s.CgroupParent).num(int(s.ShmSize)).list(s.Ulimits).list(s.ExtraHosts)
+	v := plain(string(w.lax))
+	if p.Unknown.run() != "" {
+		v = p.guess("run", v)
+	}
+	return v
+}
+
+// runFlags adds what the flags but the mounts say.
+func (p *planner) runFlags(w *keyWriter, c command, cmd *instructions.RunCommand) {
+	network := p.Settings.normal(nil).Network
+	if len(c.in.Flags) == 0 {
+		w.str(network, string(instructions.SecuritySandbox))
+		return
+	}
+	if flag := instructions.GetNetwork(cmd); flag != instructions.NetworkDefault {
+		network = string(flag)
+	}
+	w.str(network, string(instructions.GetSecurity(cmd)))
+	for _, d := range instructions.GetDevices(cmd) {
+		w.str("device", d.Name).flag(d.Required)
+	}
+}
+
+// runSettingsCause finds which setting of what every RUN is run with changed.
+func (e *explainer) runSettingsCause() (Cause, bool) {
+	next, base := &e.next.build, &e.base.build
+	if reason := cmp.Or(next.Unknown.run(), base.Unknown.run()); reason != "" {
+		return Cause{Kind: SettingChanged, Detail: notKnown + "with which settings it ran: " + reason}, true
+	}
+	now, was := next.Settings.normal(next.Settings.Args), base.Settings.normal(base.Settings.Args)
+	for _, setting := range []struct{ name, now, was string }{
+		{"network mode", now.Network, was.Network},
+		{"size of /dev/shm", fmt.Sprint(now.ShmSize), fmt.Sprint(was.ShmSize)},
+		{"list of ulimits", strings.Join(now.Ulimits, " "), strings.Join(was.Ulimits, " ")},
+		{"list of extra hosts", strings.Join(now.ExtraHosts, " "), strings.Join(was.ExtraHosts, " ")},
+		{"host name", now.Hostname, was.Hostname},
+		{"cgroup parent", now.CgroupParent, was.CgroupParent},
+	} {
+		if setting.now != setting.was {
+			return Cause{Kind: SettingChanged, Detail: "the build's " + setting.name + " changed"}, true
+		}
+	}
+	return Cause{}, false
+}
