@@ -36,7 +36,7 @@ func (s *session) built() {
 	defer s.mu.Unlock()
 	for _, d := range s.documents {
 		if d.dockerfile {
-			d.stale.context, d.stale.baseline = true, true
+			d.stale.Context, d.stale.Baseline = true, true
 			d.wake(d.reload)
 		}
 	}

@@ -1,100 +1,26 @@
 package server
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
 
-// builds are the services and targets that build a Dockerfile, and the one whose settings count.
-type builds struct {
-	projects []*buildfiles.Project
-	choices  []buildfiles.Choice
-	entry    *buildfiles.Entry // nil if there is none, or none is wanted
-	files    []string          // that say so
-	notes    []string
-}
-
-// buildChoice is under what the choice is remembered; noBuild is the choice to look into no build file.
-const (
-	buildChoice = "build"
-	noBuild     = "none"
-)
-
 // buildOptionsNow is how build files are read: with the texts as they are in the editor.
 func (s *session) buildOptionsNow() buildfiles.Options {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	open := map[string]string{}
-	for _, d := range s.documents {
-		if d.path != "" && !d.dockerfile {
-			open[d.path] = d.text.String()
-		}
-	}
-	return buildfiles.Options{Env: os.Environ(), Read: func(path string) ([]byte, error) {
-		if text, ok := open[path]; ok {
-			return []byte(text), nil
-		}
-		return os.ReadFile(path)
-	}}
-}
-
-// readBuilds looks for the services and targets that build d. A project that cannot be read now, because somebody types in
-// its file, is as it was before.
-func (s *session) readBuilds(ctx context.Context, d *document, root string, before builds) builds {
-	var b builds
-	if d.path == "" {
-		return b
-	}
-	var problems []error
-	b.projects, problems = buildfiles.Find(ctx, cmp.Or(root, filepath.Dir(d.path)), d.path, s.buildOptionsNow())
-	if len(problems) > 0 {
-		for _, old := range before.projects {
-			same := func(p *buildfiles.Project) bool { return p.Kind == old.Kind && p.Dir == old.Dir }
-			if !slices.ContainsFunc(b.projects, same) && len(old.Files) > 0 && fileExists(old.Files[0]) {
-				b.projects = append(b.projects, old)
-			}
-		}
-	}
-	for _, problem := range problems {
-		b.notes = append(b.notes, sentence(strings.TrimSuffix(problem.Error(), ".")))
-	}
-	for _, p := range b.projects {
-		b.files = append(b.files, p.Files...)
-	}
-	b.choices = buildfiles.Choices(b.projects, d.path)
-	chosen := s.store.Choice(d.path, buildChoice)
-	if chosen == noBuild || len(b.choices) == 0 {
-		return b
-	}
-	b.entry = &b.choices[0].Entry
-	for i := range b.choices {
-		if e := b.choices[i].Of(chosen); e != nil {
-			b.entry = e
-		}
-	}
-	if len(b.choices) > 1 && chosen == "" {
-		b.notes = append(b.notes, fmt.Sprintf("%d builds use this Dockerfile; the settings are those of the %s until another one is chosen (layerwise.selectBuild).", len(b.choices), b.entry.Title()))
-	}
-	return b
+	return buildfiles.Options{Env: os.Environ(), Read: s.readText}
 }
 
 func fileExists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
-
-// same says whether two readings come to the same settings.
-func (b *builds) same(other *builds) bool { return reflect.DeepEqual(b.entry, other.entry) }
 
 // mayBeBuildFile says by its name whether a file may say how images are built.
 func mayBeBuildFile(path string) bool {
@@ -104,8 +30,8 @@ func mayBeBuildFile(path string) bool {
 // buildFileChangedLocked has the Dockerfiles judged anew whose settings may hang on a file.
 func (s *session) buildFileChangedLocked(path string) {
 	for _, d := range s.documents {
-		if d.dockerfile && (mayBeBuildFile(path) || d.world != nil && slices.Contains(d.world.buildFiles, path)) {
-			d.stale.builds = true
+		if d.dockerfile && (mayBeBuildFile(path) || d.build != nil && slices.Contains(d.build.BuildFiles, path)) {
+			d.stale.Builds = true
 			d.wake(d.reload)
 		}
 	}
@@ -121,7 +47,7 @@ func selectBuild(ctx context.Context, s *session, u uri.URI, id string) error {
 		return err
 	}
 	if id == "" {
-		items := buildItems(snap.world)
+		items := buildItems(snap.build)
 		var titles []string
 		for _, item := range items {
 			titles = append(titles, item.Label)
@@ -135,7 +61,7 @@ func selectBuild(ctx context.Context, s *session, u uri.URI, id string) error {
 	if id == automatic {
 		id = ""
 	}
-	if err := s.choose(d, buildChoice, id); err != nil {
+	if err := s.choose(d, workspace.BuildChoice, id); err != nil {
 		s.show(protocol.MessageTypeWarning, sentence(err.Error()))
 	}
 	return nil
@@ -167,16 +93,16 @@ func buildsOf(ctx context.Context, s *session, p *buildsParams) (*buildsResult, 
 	if err != nil {
 		return nil, err
 	}
-	result := &buildsResult{Current: noBuild, Items: buildItems(snap.world)}
-	if e := snap.world.entry; e != nil {
+	result := &buildsResult{Current: workspace.NoBuild, Items: buildItems(snap.build)}
+	if e := snap.build.Entry; e != nil {
 		result.Current = e.ID
 	}
 	return result, nil
 }
 
-func buildItems(w *world) []buildItem {
+func buildItems(b *build) []buildItem {
 	items := []buildItem{}
-	for _, c := range w.choices {
+	for _, c := range b.Choices {
 		for _, e := range append([]buildfiles.Entry{c.Entry}, c.Same...) {
 			detail := filepath.Base(e.File)
 			if e.File == "" {
@@ -189,5 +115,5 @@ func buildItems(w *world) []buildItem {
 		}
 	}
 	return append(items, buildItem{ID: automatic, Label: "Automatic", Detail: "the first service or target that builds it"},
-		buildItem{ID: noBuild, Label: "None: only the settings", Detail: "look into no Compose or bake file"})
+		buildItem{ID: workspace.NoBuild, Label: "None: only the settings", Detail: "look into no Compose or bake file"})
 }

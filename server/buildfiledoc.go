@@ -8,18 +8,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/spell"
-	"github.com/layerwise/layerwise/cachemodel"
-	"github.com/layerwise/layerwise/cachemodel/baseline"
-	"github.com/layerwise/layerwise/cachemodel/buildcontext"
-	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
-	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
@@ -169,7 +167,7 @@ func (b *buildText) dockerfileOf(e *buildfiles.Entry) (*dockerfile.File, error) 
 		}
 	}
 	b.s.mu.Unlock()
-	text, err := os.ReadFile(e.Dockerfile)
+	text, err := textfile.Read(e.Dockerfile)
 	if err != nil {
 		return nil, err
 	}
@@ -419,56 +417,59 @@ func buildFileLenses(ctx context.Context, b *buildText, _ *protocol.CodeLensPara
 	return lenses, nil
 }
 
-// summaryOf counts what of an entry's Dockerfile the next build takes from the cache.
+// lensReader finds the builds of one entry of a build file.
+type lensReader struct {
+	mu     sync.Mutex
+	reader *workspace.Reader
+}
+
+// summaryOf counts what of an entry's Dockerfile the next build takes from the cache. It is the same build that the Dockerfile
+// itself is judged for, if that is open and this entry's settings count there.
 func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildText) string {
 	file, err := b.dockerfileOf(e)
 	if err != nil {
 		return ""
 	}
-	o := e.Fill(baseline.Options{})
-	dir, err := disk.Open(ctx, o.ContextDir, e.Dockerfile, disk.Options{CacheDir: s.cacheDir})
-	if err != nil {
-		return ""
-	}
-	next := cachemodel.Build{File: file, Context: dir.Tree(), Settings: o.Settings(), ContextImages: o.Images, Contexts: map[string]*buildcontext.Tree{}}
-	for name, folder := range o.Contexts {
-		if next.Contexts[name], err = disk.Scan(ctx, folder, "", disk.Options{CacheDir: s.cacheDir}); err != nil {
-			next.Contexts[name] = buildcontext.Unknown()
+	s.mu.Lock()
+	own, root := s.settingsOfLocked(uri.File(e.Dockerfile))
+	q := workspace.Question{Choices: choicesOf(own, root, e.Dockerfile), File: file, Changed: workspace.Changed{Context: true, Baseline: true, Builds: true}}
+	q.Choices.Build = e.ID
+	written := s.writtenLocked()
+	var found *build
+	for _, d := range s.documents {
+		if d.dockerfile && d.path == e.Dockerfile {
+			q.Opened = d.opened
+			if d.build != nil && d.build.Entry != nil && d.build.Entry.ID == e.ID {
+				found = d.build
+			}
 		}
 	}
-	spec := baseline.Spec{Kind: baseline.Auto}
-	request := baseline.Request{
-		Spec: spec, Dockerfile: e.Dockerfile, ContextDir: o.ContextDir, Context: next.Context, Contexts: map[string]record.NamedContext{}, CacheDir: s.cacheDir,
+	key := [2]string{e.Dockerfile, e.ID}
+	lens := s.lenses[key]
+	if lens == nil {
+		lens = &lensReader{reader: s.workspaceOf(root).Reader(e.Dockerfile)}
+		s.lenses[key] = lens
 	}
-	for name, tree := range next.Contexts {
-		request.Contexts[name] = record.NamedContext{Dir: o.Contexts[name], Tree: tree}
+	s.mu.Unlock()
+	if found == nil {
+		if builder := s.builder(own.BuildKit); builder != nil {
+			q.Builder = builder
+		}
+		lens.mu.Lock()
+		loaded := lens.reader.Load(ctx, q)
+		lens.mu.Unlock()
+		if loaded == nil {
+			return ""
+		}
+		found = s.buildOf(loaded, own, written, "")
 	}
-	request.Record, _ = baseline.Stored(s.store, spec, e.Dockerfile, o.Match())
-	found, err := baseline.Find(ctx, request)
-	if err != nil || found.Contents == nil {
+	if found.Compared.Baseline.Kind == noBaseline {
 		return "no earlier build to compare with"
 	}
-	earlier := found.Contents.Build(next, s.store)
-	if found.Contents.Record == nil {
-		earlier.Settings, earlier.ContextImages = e.Before(ctx, found.Ref, buildfiles.Options{Env: os.Environ()}, baseline.Options{})
-		earlier.Settings.Engine = next.Settings.Engine
-	}
-	if earlier.Context != nil {
-		next.Context = buildcontext.Resent(earlier.Context, next.Context)
-	}
-	_ = dir.Save() // or the next lens takes longer
-	steps := cachemodel.Compare(cachemodel.Pasts(cachemodel.NewPlan(earlier)), cachemodel.NewPlan(next))
-	sum := cachemodel.Summarize(steps)
-	if sum.Rebuilt == 0 {
-		return fmt.Sprintf("all %d cached", sum.Cached)
-	}
-	first := 0
-	for _, step := range steps {
-		if step.Status == cachemodel.Rebuilt && (first == 0 || step.Line < first) {
-			first = step.Line
-		}
-	}
-	return fmt.Sprintf("%d of %d cached · rebuilds from line %d", sum.Cached, sum.Cached+sum.Rebuilt, first)
+	s.mu.Lock()
+	unsaved := s.overlaysLocked(found)
+	s.mu.Unlock()
+	return workspace.SumUp(found.Judge(file, unsaved).Steps) + " · vs " + found.Compared.Label
 }
 
 // openDockerfileCommand shows a Dockerfile, in clients that can show a document.

@@ -30,11 +30,11 @@ type cacheStatus struct {
 
 func (snap *snapshot) cacheStatus() *cacheStatus {
 	status := &cacheStatus{URI: snap.uri, Version: &snap.version, State: "pending", Notes: []string{}}
-	if w := snap.world; w != nil {
+	if b := snap.build; b != nil {
 		m := snap.marks()
 		status.State = "ready"
-		status.Engine, status.Target = w.build.Engine, w.build.Target
-		status.Baseline, status.BaselineLabel = w.baseline, w.label
+		status.Engine, status.Target = b.Settings.Engine, b.Settings.Target
+		status.Baseline, status.BaselineLabel = b.Compared.Baseline, b.Compared.Label
 		status.Notes, status.Steps, status.Summary = append(status.Notes, snap.notes()...), m.steps, m.summary
 	}
 	return status

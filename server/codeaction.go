@@ -48,7 +48,7 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 	}
 	gainless := false // nothing is known to be better
 	if wanted(protocol.CodeActionKindRefactorRewrite) {
-		rewrites := rewritesOf(ctx, snap.file, snap.engine, snap.world)
+		rewrites := rewritesOf(ctx, snap.file, snap.engine, snap.build)
 		offer := func(r reorder.Rewrite, isPreferred bool) {
 			action := add(graded(r), protocol.CodeActionKindRefactorRewrite, r.Edits)
 			action.IsPreferred = &isPreferred
@@ -83,7 +83,7 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 	if wanted(fixAll) {
 		edits := snap.safeEdits()
 		if !gainless {
-			for _, rewrite := range rewritesOf(ctx, snap.file, snap.engine, snap.world) {
+			for _, rewrite := range rewritesOf(ctx, snap.file, snap.engine, snap.build) {
 				if rewrite.Grade.Certain() && !touches(edits, rewrite.Edits) {
 					edits = append(edits, rewrite.Edits...)
 				}

@@ -2,12 +2,12 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
 )
 
@@ -18,7 +18,7 @@ func codeLens(ctx context.Context, snap *snapshot, _ *protocol.CodeLensParams) (
 		return lenses, nil
 	}
 	snap, err := snap.marked(ctx, snap.can.refreshLenses)
-	if err != nil || snap.world == nil || !snap.world.settings.CodeLens {
+	if err != nil || snap.build == nil || !snap.build.settings.CodeLens {
 		return lenses, err
 	}
 	for _, stage := range snap.file.Stages {
@@ -40,11 +40,11 @@ func codeLens(ctx context.Context, snap *snapshot, _ *protocol.CodeLensParams) (
 
 // buildLens says above the first stage whose settings are taken, if there is anything to choose.
 func buildLens(snap *snapshot) *protocol.CodeLens {
-	if len(snap.file.Stages) == 0 || snap.file.Stages[0].From == nil || len(snap.world.choices) == 0 {
+	if len(snap.file.Stages) == 0 || snap.file.Stages[0].From == nil || len(snap.build.Choices) == 0 {
 		return nil
 	}
 	title := "no service's or target's settings"
-	if e := snap.world.entry; e != nil {
+	if e := snap.build.Entry; e != nil {
 		title = e.Title()
 	}
 	first := snap.file.Stages[0].From
@@ -54,14 +54,14 @@ func buildLens(snap *snapshot) *protocol.CodeLens {
 
 // stageSummary is the lens's text, as in "5 of 7 cached · rebuilds from line 9 · about 48 s · vs git HEAD".
 func stageSummary(snap *snapshot, stage *dockerfile.Stage) string {
-	if snap.world.baseline.Kind == noBaseline {
+	if snap.build.Compared.Baseline.Kind == noBaseline {
 		return "no earlier build to compare with"
 	}
 	m := snap.marks()
 	if m.problem != "" {
 		return m.problem
 	}
-	cached, rebuilt, skipped, first := 0, 0, 0, 0
+	skipped := 0
 	var steps []cachemodel.Step
 	for _, in := range stage.Instructions {
 		step := m.byLine[in.Line]
@@ -69,33 +69,16 @@ func stageSummary(snap *snapshot, stage *dockerfile.Stage) string {
 			continue
 		}
 		steps = append(steps, *step)
-		switch step.Status {
-		case cachemodel.Cached:
-			cached++
-		case cachemodel.Skipped:
+		if step.Status == cachemodel.Skipped {
 			skipped++
-		case cachemodel.Rebuilt:
-			rebuilt++
-			if first == 0 {
-				first = step.Line
-			}
 		}
 	}
-	var parts []string
-	switch {
-	case cached+rebuilt == 0 && skipped > 0:
-		return "not part of the target " + strings.TrimSpace(snap.world.build.Target)
-	case cached+rebuilt == 0:
+	switch summary := workspace.SumUp(steps); {
+	case summary == "" && skipped > 0:
+		return "not part of the target " + strings.TrimSpace(snap.build.Settings.Target)
+	case summary == "":
 		return "makes no layers"
-	case rebuilt == 0:
-		parts = append(parts, fmt.Sprintf("all %d cached", cached))
-	case cached == 0:
-		parts = append(parts, "nothing cached", fmt.Sprintf("rebuilds from line %d", first))
 	default:
-		parts = append(parts, fmt.Sprintf("%d of %d cached", cached, cached+rebuilt), fmt.Sprintf("rebuilds from line %d", first))
+		return summary + " · vs " + snap.build.Compared.Label
 	}
-	if time := cachemodel.RebuildTime(steps); time != "" {
-		parts = append(parts, time)
-	}
-	return strings.Join(append(parts, "vs "+snap.world.label), " · ")
 }

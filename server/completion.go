@@ -24,7 +24,7 @@ func completion(_ context.Context, snap *snapshot, p *protocol.CompletionParams)
 	list := complete.At(snap.file, snap.variables(), offset, complete.World{
 		Context: contextLister(snap), Images: snap.images, Tags: snap.tags, TabStops: snap.can.snippets,
 	})
-	answer.IsIncomplete = list.Partial || snap.world == nil
+	answer.IsIncomplete = list.Partial || snap.build == nil
 	for i, it := range list.Items {
 		answer.Items = append(answer.Items, snap.completionItem(i, it, offset))
 	}
@@ -82,10 +82,10 @@ func resolveCompletion(s *session, item *protocol.CompletionItem) (*protocol.Com
 
 // contextLister lists directories of the snapshot's build context; nil if there is none.
 func contextLister(snap *snapshot) func(dir string) []complete.Entry {
-	if snap.world == nil || snap.world.context == nil {
+	if snap.build == nil || snap.build.Context.Tree == nil {
 		return nil
 	}
-	tree := snap.world.context
+	tree := snap.build.Context.Tree
 	return func(dir string) []complete.Entry {
 		node := tree.Root()
 		if dir != "" {

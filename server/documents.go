@@ -12,6 +12,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/layerwise/layerwise/server/project"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -27,8 +28,8 @@ type document struct {
 
 	publish chan struct{}   // holds a token while a snapshot waits to be published
 	scripts chan struct{}   // holds a token while there may be scripts that ShellCheck has not seen
-	reload  chan struct{}   // holds a token while the world waits to be loaded anew
-	loaded  chan struct{}   // closed with the first world
+	reload  chan struct{}   // holds a token while the build waits to be looked for anew
+	loaded  chan struct{}   // closed with the first build
 	ctx     context.Context // ends when the document is closed
 	stop    context.CancelFunc
 
@@ -37,11 +38,11 @@ type document struct {
 	lost    bool   // an edit could not be read: what text holds is not what the editor shows
 	written string // the text that is known to be the file's
 	opened  *dockerfile.File
-	world   *world    // nil until loaded
-	current *snapshot // nil unless dockerfile
-	reading reading   // of a buildfile, when it was last well
-	stale   staleness // what the next load must read anew
-	missed  []string  // files that changed during a load and are no part of the world before it; nil between loads
+	build   *build            // nil until it is found
+	current *snapshot         // nil unless dockerfile
+	reading reading           // of a buildfile, when it was last well
+	stale   workspace.Changed // what the next load must read anew
+	missed  []string          // files that changed during a load and are no part of the build before it; nil between loads
 
 	published *snapshot // whose marks the client has
 
@@ -93,7 +94,7 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	d := &document{
 		uri: item.URI, dockerfile: isDockerfile(item.URI, item.LanguageID), version: item.Version, text: source.New(item.Text),
 		publish: make(chan struct{}, 1), scripts: make(chan struct{}, 1), reload: make(chan struct{}, 1), loaded: make(chan struct{}),
-		stale: staleness{context: true, baseline: true}, shell: &rules.Shell{},
+		stale: workspace.Changed{Context: true, Baseline: true}, shell: &rules.Shell{},
 	}
 	if path := filepath.FromSlash(item.URI.FsPath()); isFile(item.URI) && filepath.Dir(path) != path { // no name is the root's
 		d.path = path
@@ -166,7 +167,7 @@ func (s *session) changedLocked(d *document) {
 		s.buildFileChangedLocked(d.path)
 		return
 	}
-	d.current = s.snapshotLocked(d, dockerfile.Parse(s.analysedLocked(d), d.current.file), d.world)
+	d.current = s.snapshotLocked(d, dockerfile.Parse(s.analysedLocked(d), d.current.file), d.build)
 	d.wake(d.publish)
 	d.wake(d.scripts)
 }
@@ -231,8 +232,8 @@ func didSave(s *session, p *protocol.DidSaveTextDocumentParams) {
 	d.written = d.text.String()
 	if d.dockerfile {
 		// The person asks for attention: look again whether there is a context, or a repository by now.
-		d.stale.baseline = true
-		d.stale.context = d.stale.context || d.world != nil && d.world.context == nil || s.watcher != nil && s.watcher.limited[d] != ""
+		d.stale.Baseline = true
+		d.stale.Context = d.stale.Context || d.build != nil && d.build.Context.Tree == nil || s.watcher != nil && s.watcher.limited[d] != ""
 		d.wake(d.reload)
 	}
 	s.fileChangedLocked(d.path)

@@ -40,7 +40,7 @@ func executeCommand(ctx context.Context, s *session, p *protocol.ExecuteCommandP
 	return nil, run(ctx, s, uri.URI(args[0]), args[1])
 }
 
-// openDockerfile finds the Dockerfile that a command is about, with its world, which is waited for.
+// openDockerfile finds the Dockerfile that a command is about, with its build, which is waited for.
 func (s *session) openDockerfile(ctx context.Context, u uri.URI) (*document, *snapshot, error) {
 	s.mu.Lock()
 	d := s.documents[u]
@@ -59,7 +59,7 @@ func (s *session) openDockerfile(ctx context.Context, u uri.URI) (*document, *sn
 func (s *session) choose(d *document, kind, value string) error {
 	err := s.store.Choose(d.path, kind, value)
 	s.mu.Lock()
-	d.stale.baseline, d.stale.builds = true, true // only now: a load that runs may have read the choice before
+	d.stale.Baseline, d.stale.Builds = true, true // only now: a load that runs may have read the choice before
 	s.mu.Unlock()
 	d.wake(d.reload)
 	return err

@@ -30,7 +30,7 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 	}
 	offset := snap.can.encoding.offset(snap.file.Text, p.Position)
 	world := describe.World{}
-	if snap.world != nil {
+	if snap.build != nil {
 		world.Copied = snap.copied
 	}
 	if snap.settings.Registry == "on" {
@@ -38,7 +38,7 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 	}
 	span, about := describe.At(snap.file, snap.variables(), offset, world)
 	verdict := ""
-	if in := snap.file.InstructionAt(offset); in != nil && snap.world == nil {
+	if in := snap.file.InstructionAt(offset); in != nil && snap.build == nil {
 		verdict = "Whether this is cached is not known yet: the build context is being read."
 	} else if in != nil {
 		if step := snap.marks().byLine[in.Line]; step != nil {
@@ -60,8 +60,8 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 	case about != "":
 		text = verdict + "\n\n────────\n\n" + about
 	}
-	if snap.world != nil {
-		text = cachemodel.HideSecrets(text, cachemodel.Secrets(snap.world.build.Args)) // a file may be named by one
+	if snap.build != nil {
+		text = cachemodel.HideSecrets(text, cachemodel.Secrets(snap.build.Settings.Args)) // a file may be named by one
 	}
 	kind := protocol.MarkupKindPlainText
 	if snap.can.markdown {
@@ -73,7 +73,7 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 
 // copied says what an instruction, by index, reads of the build context; nil if there is none.
 func (snap *snapshot) copied(instruction int) *describe.Copied {
-	if snap.world.context == nil {
+	if snap.build.Context.Tree == nil {
 		return nil
 	}
 	m := snap.marks()
@@ -88,7 +88,7 @@ func (snap *snapshot) copied(instruction int) *describe.Copied {
 	if err != nil {
 		c.Problem = strings.ReplaceAll(err.Error(), "\n", "; ") + "."
 	}
-	c.Ignored = snap.world.ignoredBy(snap.file.Instructions[instruction])
+	c.Ignored = snap.build.ignoredBy(snap.file.Instructions[instruction])
 	return c
 }
 
@@ -97,7 +97,7 @@ const mostLooked = 5000
 
 // ignoredBy lists what lies in an instruction's sources, as they are written, but is left out by the ignore file: of a
 // directory that is left out with all that is in it, only the directory.
-func (w *world) ignoredBy(in *dockerfile.Instruction) []string {
+func (b *build) ignoredBy(in *dockerfile.Instruction) []string {
 	if in.Trigger != nil {
 		in = in.Trigger
 	}
@@ -113,13 +113,13 @@ func (w *world) ignoredBy(in *dockerfile.Instruction) []string {
 		if left--; left < 0 {
 			return
 		}
-		info, err := os.Lstat(filepath.Join(w.dir, filepath.FromSlash(name)))
+		info, err := os.Lstat(filepath.Join(b.Context.Dir, filepath.FromSlash(name)))
 		if err != nil {
 			return
 		}
 		var state buildcontext.IgnoreState
 		if name != "." {
-			out, enter, s := w.context.Ignore().Match(name, above)
+			out, enter, s := b.Context.Tree.Ignore().Match(name, above)
 			state = s
 			if out && (!info.IsDir() || !enter) {
 				ignored = append(ignored, name)
@@ -129,7 +129,7 @@ func (w *world) ignoredBy(in *dockerfile.Instruction) []string {
 		if !info.IsDir() {
 			return
 		}
-		entries, _ := os.ReadDir(filepath.Join(w.dir, filepath.FromSlash(name)))
+		entries, _ := os.ReadDir(filepath.Join(b.Context.Dir, filepath.FromSlash(name)))
 		for _, e := range entries {
 			look(path.Join(name, e.Name()), state)
 		}
@@ -145,7 +145,7 @@ func (w *world) ignoredBy(in *dockerfile.Instruction) []string {
 		var state buildcontext.IgnoreState // of the directories above
 		for i := range name {
 			if name[i] == '/' {
-				_, _, state = w.context.Ignore().Match(name[:i], state)
+				_, _, state = b.Context.Tree.Ignore().Match(name[:i], state)
 			}
 		}
 		look(name, state)

@@ -13,7 +13,7 @@ func inlayHint(ctx context.Context, snap *snapshot, p *protocol.InlayHintParams)
 		return hints, nil
 	}
 	snap, err := snap.marked(ctx, snap.can.refreshHints)
-	if err != nil || snap.world == nil || !snap.world.settings.InlayHints || snap.world.baseline.Kind == noBaseline {
+	if err != nil || snap.build == nil || !snap.build.settings.InlayHints || snap.build.Compared.Baseline.Kind == noBaseline {
 		return hints, err
 	}
 	m := snap.marks()

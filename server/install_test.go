@@ -9,6 +9,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -26,8 +27,8 @@ func (c *client) Notify(_ context.Context, method string, _ any) error {
 	return nil
 }
 
-// installing makes a session with one open document, whose world is that of an empty folder.
-func installing(t *testing.T, told func(method string)) (*session, *loader, func() *world) {
+// installing makes a session with one open document, whose build is that of an empty folder.
+func installing(t *testing.T, told func(method string)) (*session, *loader, func() *build) {
 	s := newSession(t.Context(), &client{told: told}, Options{Log: zap.NewNop()})
 	s.can.cacheStatus = true
 	d := &document{uri: uri.File("/x/Dockerfile"), path: "/x/Dockerfile", dockerfile: true, publish: make(chan struct{}, 1), reload: make(chan struct{}, 1), loaded: make(chan struct{})}
@@ -39,8 +40,8 @@ func installing(t *testing.T, told func(method string)) (*session, *loader, func
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, &loader{s: s, d: d}, func() *world {
-		return &world{dir: dir, context: tree, sent: func() *rules.Context { return sent(tree, "Dockerfile") }}
+	return s, &loader{s: s, d: d}, func() *build {
+		return &build{Build: &workspace.Build{Context: workspace.Context{Dir: dir, Tree: tree}}, sent: func() *rules.Context { return sent(tree, "Dockerfile") }}
 	}
 }
 
@@ -53,7 +54,7 @@ func token(c chan struct{}) bool {
 	}
 }
 
-// Marks whose publication is overtaken by a world in which they are the same are published all the same, and only once.
+// Marks whose publication is overtaken by a build in which they are the same are published all the same, and only once.
 func TestNoMarksAreLost(t *testing.T) {
 	sent := 0
 	var install func()
@@ -84,25 +85,25 @@ func TestNoMarksAreLost(t *testing.T) {
 	}
 }
 
-// What changes while a world is loaded is judged by the new world, too, in which it may have a part.
+// What changes while a build is loaded is judged by the new build, too, in which it may have a part.
 func TestChangesDuringALoad(t *testing.T) {
 	_, l, next := installing(t, func(string) {})
 	first := next()
 	l.install(first)
 	w := next()
-	w.dir = t.TempDir()
+	w.Context.Dir = t.TempDir()
 	l.d.missed = []string{} // as load does
-	elsewhere, file := t.TempDir()+"/x", w.dir+"/a"
+	elsewhere, file := t.TempDir()+"/x", w.Context.Dir+"/a"
 	l.s.fileChanged(elsewhere)
 	l.s.fileChanged(file)
 	if token(l.d.reload) {
-		t.Fatal("the files are taken to be part of the old world")
+		t.Fatal("the files are taken to be part of the old build")
 	}
 	l.install(w)
-	if !token(l.d.reload) || !slices.Equal(l.d.stale.paths, []string{file}) {
+	if !token(l.d.reload) || !slices.Equal(l.d.stale.Paths, []string{file}) {
 		t.Errorf("stale is %+v", l.d.stale)
 	}
-	l.d.stale = staleness{}
+	l.d.stale = workspace.Changed{}
 	l.s.fileChanged(elsewhere)
 	l.install(next())
 	if token(l.d.reload) {

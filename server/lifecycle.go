@@ -74,6 +74,7 @@ func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeR
 		s.settings.global = *own
 		s.complain(problems)
 	}
+	s.untrusted = untrusted(p.InitializationOptions)
 	s.verbose.Store(p.Trace == protocol.TraceValueMessages || p.Trace == protocol.TraceValueVerbose)
 	if !s.can.configuration {
 		s.settle()

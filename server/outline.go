@@ -115,7 +115,7 @@ func documentLink(ctx context.Context, snap *snapshot, _ *protocol.DocumentLinkP
 			if !snap.holdsFile(l.Path) {
 				continue
 			}
-			target = uri.File(filepath.Join(snap.world.dir, filepath.FromSlash(l.Path)))
+			target = uri.File(filepath.Join(snap.build.Context.Dir, filepath.FromSlash(l.Path)))
 		}
 		links = append(links, protocol.DocumentLink{Range: snap.can.encoding.rangeOf(snap.file.Text, l.Span), Target: &target, Tooltip: &l.Tip})
 	}
@@ -124,10 +124,10 @@ func documentLink(ctx context.Context, snap *snapshot, _ *protocol.DocumentLinkP
 
 // holdsFile reports whether the build context is known to hold a file.
 func (snap *snapshot) holdsFile(path string) bool {
-	if snap.world == nil || snap.world.context == nil {
+	if snap.build == nil || snap.build.Context.Tree == nil {
 		return false
 	}
-	node := snap.world.context.Root()
+	node := snap.build.Context.Tree.Root()
 	for name := range strings.SplitSeq(path, "/") {
 		var next *buildcontext.Node
 		for _, child := range node.Children() {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
@@ -13,9 +14,6 @@ import (
 // selectBaselineCommand chooses what a Dockerfile is compared with, from then on: [uri, spec], where spec is as in the
 // setting layerwise.baseline, and "" asks.
 const selectBaselineCommand = "layerwise.selectBaseline"
-
-// baselineChoice is under what the choice is remembered.
-const baselineChoice = "baseline"
 
 func selectBaseline(ctx context.Context, s *session, u uri.URI, spec string) error {
 	d, snap, err := s.openDockerfile(ctx, u)
@@ -28,7 +26,7 @@ func selectBaseline(ctx context.Context, s *session, u uri.URI, spec string) err
 		for _, item := range items {
 			titles = append(titles, item.Label)
 		}
-		i, err := s.ask(ctx, "Compare "+filepath.Base(d.path)+" with what? It is compared with "+snap.world.label+" now.", titles)
+		i, err := s.ask(ctx, "Compare "+filepath.Base(d.path)+" with what? It is compared with "+snap.build.Compared.Label+" now.", titles)
 		if err != nil || i < 0 {
 			return err
 		}
@@ -40,7 +38,7 @@ func selectBaseline(ctx context.Context, s *session, u uri.URI, spec string) err
 	if spec == string(baseline.Auto) {
 		spec = "" // as the settings say
 	}
-	if err := s.choose(d, baselineChoice, spec); err != nil {
+	if err := s.choose(d, workspace.BaselineChoice, spec); err != nil {
 		s.show(protocol.MessageTypeWarning, sentence(err.Error()))
 	}
 	return nil
@@ -71,7 +69,7 @@ func baselines(ctx context.Context, s *session, p *baselinesParams) (*baselinesR
 	if err != nil {
 		return nil, err
 	}
-	return &baselinesResult{Current: snap.world.choice, Items: s.baselineItems(ctx, d)}, nil
+	return &baselinesResult{Current: snap.build.Asked, Items: s.baselineItems(ctx, d)}, nil
 }
 
 // baselineItems lists what there is to compare a document with.

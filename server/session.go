@@ -29,6 +29,7 @@ type session struct {
 	cacheDir    string
 	store       *record.Store // of the builds that were made
 	findBuilder func(string) (Builder, error)
+	untrusted   bool // nothing of the folders may steer a program; written by initialize, before anything else runs
 	maxFolders  int
 	patience    time.Duration
 	outlive     func(ctx context.Context, process int) // see Options
@@ -59,13 +60,14 @@ type session struct {
 	looked        time.Time                 // when the workspace was last looked through
 	workspace     map[string]*workspaceFile // by path, as they were when symbols were last asked for
 	told          map[string]bool           // messages shown once
+	lenses        map[[2]string]*lensReader // by Dockerfile and entry
 	builders      map[string]Builder        // by the setting layerwise.buildkit; nil if there is none
 }
 
 func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *session {
 	exit := make(chan struct{})
 	return &session{
-		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, tags: registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(), maxFolders: cmp.Or(options.MaxFolders, maxFolders()), patience: cmp.Or(options.Patience, hoverPatience),
+		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, lenses: map[[2]string]*lensReader{}, tags: registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(), maxFolders: cmp.Or(options.MaxFolders, maxFolders()), patience: cmp.Or(options.Patience, hoverPatience),
 		exit: exit, end: sync.OnceFunc(func() { close(exit) }), outlive: options.Outlive, token: options.Token, admitted: options.Admitted,
 		settled: make(chan struct{}), refresh: make(chan struct{}, 1),
 		settings:  scopedSettings{global: defaultSettings()},

@@ -165,6 +165,14 @@ func settingsWithin(raw []byte) (*settings, []string) {
 	return &own, problems
 }
 
+// untrusted reads {"trusted": false}, as a client's initialisation options carry it for a folder that the person does not trust.
+func untrusted(raw []byte) bool {
+	var outer struct {
+		Trusted *bool `json:"trusted"`
+	}
+	return json.Unmarshal(raw, &outer) == nil && outer.Trusted != nil && !*outer.Trusted
+}
+
 // scopedSettings are the settings of the session and of each workspace folder that has its own.
 type scopedSettings struct {
 	global  settings

@@ -76,7 +76,7 @@ func (s *session) shellCheck(ctx context.Context, d *document, program string) {
 		return
 	}
 	d.remarks = next
-	d.current = s.snapshotLocked(d, d.current.file, d.world)
+	d.current = s.snapshotLocked(d, d.current.file, d.build)
 	d.wake(d.publish)
 	s.refreshSoon()
 }

@@ -15,18 +15,19 @@ import (
 	"github.com/layerwise/layerwise/analysis/scope"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
 
-// snapshot is one version of a Dockerfile in one world: immutable, so that answers need no lock, and every answer about
+// snapshot is one version of a Dockerfile with one build: immutable, so that answers need no lock, and every answer about
 // one version says the same. What costs time is computed when it is first asked for, once.
 type snapshot struct {
 	uri      uri.URI
 	version  int32
 	file     *dockerfile.File
-	world    *world            // nil while it is being loaded
-	engine   cachemodel.Engine // of the settings; the world's follows when it is loaded anew
+	build    *build            // nil while it is being looked for
+	engine   cachemodel.Engine // of the settings; the build's follows when it is found anew
 	settings settings          // those in force now
 	can      abilities
 	patience time.Duration // of a hover
@@ -41,7 +42,7 @@ type snapshot struct {
 	variables func() *scope.Variables
 	findings  func() []analysis.Finding
 	safeEdits func() []source.Edit // of all fixes that are safe without asking
-	marks     func() *marks        // world must be there
+	marks     func() *marks        // build must be there
 	later     func(ctx context.Context) (*snapshot, error)
 }
 
@@ -54,13 +55,13 @@ type marks struct {
 	byLine  map[int]*cachemodel.Step // by the instruction's first line, 1-based
 }
 
-// snapshotLocked makes the snapshot of d with file in world w.
-func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *snapshot {
-	overlays := s.overlaysLocked(w)
+// snapshotLocked makes the snapshot of d with file and build b.
+func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *snapshot {
+	overlays := s.overlaysLocked(b)
 	own, _ := s.settingsOfLocked(d.uri)
-	snap := &snapshot{uri: d.uri, version: d.version, file: file, world: w, engine: cmp.Or(cachemodel.Engine(own.Engine), cachemodel.BuildKit), settings: own, can: s.can, patience: s.patience}
-	if own.Engine == "" && w != nil {
-		snap.engine = w.build.Engine // that of the build on record
+	snap := &snapshot{uri: d.uri, version: d.version, file: file, build: b, engine: cmp.Or(cachemodel.Engine(own.Engine), cachemodel.BuildKit), settings: own, can: s.can, patience: s.patience}
+	if own.Engine == "" && b != nil {
+		snap.engine = b.Settings.Engine // that of the build on record
 	}
 	snap.names = sync.OnceValue(func() *navigate.Index { return navigate.New(file) })
 	snap.history = &d.tokens
@@ -71,29 +72,30 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, w *world) *
 	if own.ShellCheck {
 		options.ShellCheck = d.remarks.of
 	}
-	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, w, options) })
-	snap.safeEdits = sync.OnceValue(func() []source.Edit { return safeEditsOf(file, w, options) })
+	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, b, options) })
+	snap.safeEdits = sync.OnceValue(func() []source.Edit { return safeEditsOf(file, b, options) })
 	snap.images = func() []string { return s.imagesBeside(d) }
 	snap.tags = func(image string) ([]string, bool) { return s.tagsOf(image, own.Registry == "on") }
 	snap.published = func(ctx context.Context, ref string) *describe.Published {
 		platform := own.Platform
-		if w != nil {
-			platform = w.build.Platform
+		if b != nil {
+			platform = b.Settings.Platform
 		}
 		return s.published(ctx, ref, platform)
 	}
 	snap.variables = sync.OnceValue(func() *scope.Variables {
 		variables := scope.New(file)
-		if w != nil {
-			variables.Args = w.build.Args
+		if b != nil {
+			variables.Args = b.Settings.Args
 		}
 		return variables
 	})
 	snap.marks = sync.OnceValue(func() *marks {
-		steps, plan, err := w.judge(file, overlays)
-		m := &marks{steps: steps, plan: plan, summary: cachemodel.Summarize(steps), byLine: make(map[int]*cachemodel.Step, len(steps))}
-		if err != nil {
-			m.problem = sentence(err.Error())
+		judged := b.Judge(file, overlays)
+		steps := judged.Steps
+		m := &marks{steps: steps, plan: judged.Plan, summary: judged.Summary, byLine: make(map[int]*cachemodel.Step, len(steps))}
+		if judged.Problem != nil {
+			m.problem = sentence(judged.Problem.Error())
 		}
 		for i := range steps {
 			m.byLine[steps[i].Line] = &steps[i]
@@ -114,16 +116,16 @@ func (s *session) snapshotOf(u uri.URI) *snapshot {
 	return nil
 }
 
-// marked returns the snapshot if it has a world. Else a client that can be told to ask again gets nil at once; for any
-// other the world is waited for.
+// marked returns the snapshot if it has a build. Else a client that can be told to ask again gets nil at once; for any
+// other the build is waited for.
 func (snap *snapshot) marked(ctx context.Context, canRefresh bool) (*snapshot, error) {
-	if snap.world != nil || canRefresh {
+	if snap.build != nil || canRefresh {
 		return snap, nil
 	}
 	return snap.later(ctx)
 }
 
-// whenLoaded waits for d's first world and returns the same version of the text in it.
+// whenLoaded waits for d's first build and returns the same version of the text with it.
 func (s *session) whenLoaded(ctx context.Context, d *document, old *snapshot) (*snapshot, error) {
 	select {
 	case <-d.loaded:
@@ -137,31 +139,25 @@ func (s *session) whenLoaded(ctx context.Context, d *document, old *snapshot) (*
 	if now := d.current; now.version == old.version {
 		return now, nil
 	}
-	snap := s.snapshotLocked(d, old.file, d.world)
+	snap := s.snapshotLocked(d, old.file, d.build)
 	snap.version = old.version
 	return snap, nil
 }
 
-// overlay is the unsaved text of a file within a build context.
-type overlay struct {
-	path string // relative to the context, slash-separated
-	text string
-}
-
-// overlaysLocked returns the open texts that differ from the files as w knows them. Texts that equal their files do not
+// overlaysLocked returns the open texts that differ from the files as b knows them. Texts that equal their files do not
 // count: editors leave out what they do not show, such as a byte order mark.
-func (s *session) overlaysLocked(w *world) []overlay {
-	if w == nil || w.context == nil {
+func (s *session) overlaysLocked(b *build) []workspace.Overlay {
+	if b == nil || b.Context.Tree == nil {
 		return nil
 	}
-	var out []overlay
+	var out []workspace.Overlay
 	for _, d := range s.documents {
-		written, known := w.written[d]
+		written, known := b.written[d]
 		if !known {
 			written = d.written // opened since
 		}
-		if rel, ok := within(w.dir, d.path); ok && d.text.String() != written {
-			out = append(out, overlay{filepath.ToSlash(rel), d.text.String()})
+		if rel, ok := within(b.Context.Dir, d.path); ok && d.text.String() != written {
+			out = append(out, workspace.Overlay{Path: filepath.ToSlash(rel), Text: d.text.String()})
 		}
 	}
 	return out
@@ -183,9 +179,9 @@ func (s *session) overlayLocked(path string) {
 		return
 	}
 	for _, d := range s.documents {
-		if d.dockerfile && d.path != path && d.world != nil && d.world.context != nil {
-			if _, ok := within(d.world.dir, path); ok {
-				d.current = s.snapshotLocked(d, d.current.file, d.world)
+		if d.dockerfile && d.path != path && d.build != nil && d.build.Context.Tree != nil {
+			if _, ok := within(d.build.Context.Dir, path); ok {
+				d.current = s.snapshotLocked(d, d.current.file, d.build)
 				d.wake(d.publish)
 				s.refreshSoon()
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 	"go.uber.org/zap"
@@ -39,9 +40,8 @@ func maxFolders() int {
 
 // watch has all folders of the contexts watched, and the places in which git moves HEAD. It reports whether there were
 // new ones among them.
-func (l *loader) watch() bool {
-	tree, root := l.dir.Tree(), l.dir.Root()
-	folders := append([]string{root, filepath.Dir(l.d.path)}, l.s.configFolders(l.d)...)
+func (l *loader) watch(places workspace.Places) bool {
+	folders := append([]string{filepath.Dir(l.d.path)}, l.s.configFolders(l.d)...)
 	var visit func(path string, n *buildcontext.Node)
 	visit = func(path string, n *buildcontext.Node) {
 		for _, child := range n.Children() {
@@ -52,16 +52,15 @@ func (l *loader) watch() bool {
 			}
 		}
 	}
-	visit(root, tree.Root())
-	asked := []string{root}
-	for _, dir := range l.named {
-		asked = append(asked, dir.Root())
-		visit(dir.Root(), dir.Tree().Root())
+	var asked []string
+	for _, c := range places.Contexts {
+		asked = append(asked, c.Root)
+		visit(c.Root, c.Tree.Root())
 	}
-	for _, file := range l.builds.files {
+	for _, file := range places.BuildFiles {
 		folders = append(folders, filepath.Dir(file))
 	}
-	for _, path := range l.git {
+	for _, path := range places.Git {
 		if folder := filepath.Dir(path); !slices.Contains(asked, folder) {
 			asked = append(asked, folder)
 		}
@@ -218,7 +217,7 @@ func (s *session) forget(folder string) {
 	delete(s.watcher.owners, folder)
 }
 
-// fileChanged marks the worlds stale that path is part of. Something that an ignore file leaves out is part of none.
+// fileChanged has the builds looked for anew that path is part of. Something that an ignore file leaves out is part of none.
 func (s *session) fileChanged(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,40 +230,40 @@ func (s *session) fileChangedLocked(path string) {
 	for _, d := range s.documents {
 		if d.dockerfile && slices.Contains(d.config.Looked, path) {
 			s.readConfigLocked(d)
-			d.current = s.snapshotLocked(d, d.current.file, d.world)
+			d.current = s.snapshotLocked(d, d.current.file, d.build)
 			d.wake(d.publish)
 			s.refreshSoon()
 		}
-		s.worldChangedLocked(d, path)
+		s.buildChangedLocked(d, path)
 	}
 }
 
-// worldChangedLocked marks d's world stale if path is part of it, or may be part of the one that is just being loaded.
-func (s *session) worldChangedLocked(d *document, path string) {
-	w := d.world
-	if w == nil {
-		d.stale.context, d.stale.baseline = true, true
+// buildChangedLocked has d's build looked for anew if path is part of it, or may be part of the one that is just being found.
+func (s *session) buildChangedLocked(d *document, path string) {
+	b := d.build
+	if b == nil {
+		d.stale.Context, d.stale.Baseline = true, true
 		d.wake(d.reload)
 		return
 	}
-	moves, inContext := w.inGit(path) || s.store.Holds(path), w.holds(path)
+	moves, inContext := b.inGit(path) || s.store.Holds(path), b.holds(path)
 	if moves {
-		d.stale.baseline = true
+		d.stale.Baseline = true
 	}
 	if inContext {
-		d.stale.paths = append(d.stale.paths, path)
+		d.stale.Paths = append(d.stale.Paths, path)
 	}
-	if len(d.stale.paths) > manyPaths {
-		d.stale.context, d.stale.paths = true, nil
+	if len(d.stale.Paths) > manyPaths {
+		d.stale.Context, d.stale.Paths = true, nil
 	}
 	switch {
-	case moves || inContext || d.stale.context:
+	case moves || inContext || d.stale.Context:
 		d.wake(d.reload)
 	case d.missed == nil:
 	case len(d.missed) < manyPaths:
 		d.missed = append(d.missed, path)
 	default:
-		d.stale.context, d.stale.baseline = true, true
+		d.stale.Context, d.stale.Baseline = true, true
 		d.wake(d.reload)
 	}
 }
@@ -277,7 +276,7 @@ func (s *session) allChanged() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.documents {
-		d.stale = staleness{context: true, baseline: true, builds: true}
+		d.stale = workspace.Changed{Context: true, Baseline: true, Builds: true}
 		d.wake(d.reload)
 	}
 }

@@ -90,7 +90,7 @@ func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
 	if step.Detail != "" {
 		b.WriteString(sentence(step.Detail) + "\n\n")
 	}
-	b.WriteString("Compared with " + snap.world.label + ".")
+	b.WriteString("Compared with " + snap.build.Compared.Label + ".")
 	for _, note := range snap.notes() {
 		b.WriteString("\n\n" + note)
 	}
@@ -100,9 +100,9 @@ func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
 // notes are for people: what is amiss or assumed, a sentence each.
 func (snap *snapshot) notes() []string {
 	if problem := snap.marks().problem; problem != "" {
-		return append([]string{problem}, snap.world.notes...)
+		return append([]string{problem}, snap.build.notes...)
 	}
-	return snap.world.notes
+	return snap.build.notes
 }
 
 // chain follows a step's cause upwards: the step itself, the one it follows from, and so on to the first reason.

@@ -73,13 +73,13 @@ type Marks struct {
 
 // Judge gives the verdicts on file's instructions, with what is unsaved in an editor.
 func (b *Build) Judge(file *dockerfile.File, unsaved []Overlay) *Marks {
-	plan := cachemodel.NewPlan(b.planned(file, unsaved))
-	steps := cachemodel.Compare(cachemodel.Pasts(b.Compared.Plans...), plan)
+	plan := cachemodel.NewPlan(b.Next(file, unsaved))
+	steps := b.Compared.held.Compare(plan)
 	return &Marks{Steps: steps, Plan: plan, Summary: cachemodel.Summarize(steps), Problem: plan.Err()}
 }
 
-// planned is the build as the cache model takes it.
-func (b *Build) planned(file *dockerfile.File, unsaved []Overlay) cachemodel.Build {
+// Next is the build as the cache model takes it.
+func (b *Build) Next(file *dockerfile.File, unsaved []Overlay) cachemodel.Build {
 	trees := map[string]*buildcontext.Tree{}
 	for name, named := range b.Contexts {
 		trees[name] = named.Tree
@@ -134,6 +134,13 @@ func (b *Build) problem(err error) {
 
 // finish says what follows from all parts together.
 func (b *Build) finish() *Build {
+	if b.Context.Dir == "" {
+		b.Notes = append(b.Notes, "the document is not saved in a folder yet, so there is no build context")
+	}
+	if tree := b.Context.Tree; tree != nil && len(tree.Problems()) > 0 {
+		problems := tree.Problems()
+		b.Notes = append(b.Notes, fmt.Sprintf("%s in the build context cannot be read: %v", count(len(problems), "entry", "entries"), problems[0]))
+	}
 	var lost []string
 	for _, m := range b.Context.Missing {
 		if m.In != "" && !slices.Contains(lost, m.Source) {

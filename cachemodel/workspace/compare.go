@@ -15,13 +15,13 @@ import (
 type Compared struct {
 	Baseline cachemodel.Baseline
 	Label    string             // the baseline for people: "git HEAD"
-	Plans    []*cachemodel.Plan // of the builds that were made
-	Context  *buildcontext.Tree // of the last of them; nil if there is none
+	Context  *buildcontext.Tree // of the last build; nil if there is none
+	Problem  error              // the baseline that is asked for is not there
 
 	notes       []string
 	recordNotes []string
-	problem     error // the baseline that is asked for is not there
 	head        string
+	held        *cachemodel.Held // what the builder has
 }
 
 // compare finds what the next build is compared with. Where what is asked for by name is not there, that is a problem, and it
@@ -37,11 +37,11 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 		}
 		r.head, _ = gittree.Head(ctx, dir)
 	}
-	r.compared = Compared{recordNotes: recordNotes, head: r.head}
+	r.compared = Compared{recordNotes: recordNotes, head: r.head, held: cachemodel.Hold(nil)}
 	found, err := baseline.Find(ctx, request)
 	if err != nil {
 		if ctx.Err() == nil {
-			r.compared.problem = fmt.Errorf("baseline %s: %w", next.Asked, err)
+			r.compared.Problem = fmt.Errorf("baseline %s: %w", next.Asked, err)
 		}
 		request.Spec = baseline.Spec{Kind: baseline.Opened}
 		if found, _ = baseline.Find(ctx, request); found.Contents == nil {
@@ -56,7 +56,7 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 	if found.Contents == nil {
 		return
 	}
-	earlier := found.Contents.Build(next.planned(nil, nil), r.w.Store)
+	earlier := found.Contents.Build(next.Next(nil, nil), r.w.Store)
 	if found.Contents.Record == nil {
 		r.earlierSettings(ctx, found, next, q.Choices, &earlier)
 	}
@@ -66,7 +66,7 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 		earlier.Settings.Args = nil
 	}
 	r.compared.Context = found.Contents.Context
-	r.compared.Plans = []*cachemodel.Plan{cachemodel.NewPlan(earlier)}
+	r.compared.held = cachemodel.Hold(cachemodel.Pasts(cachemodel.NewPlan(earlier)))
 }
 
 // earlierSettings gives a build that is not on record the settings that its build files had then.

@@ -123,6 +123,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 			request.Opened.Contexts[name] = r.atOpen.named[named.Dir]
 		}
 	}
+	b.problem(r.reading)
 	if again {
 		r.compare(ctx, request, b, q)
 	}
@@ -135,7 +136,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	b.history = func(ctx context.Context) *replay.History {
 		return r.history.of(ctx, r.path, b.Context.Dir, b.Compared.head)
 	}
-	b.problem(r.compared.problem)
+	b.problem(r.compared.Problem)
 	b.Notes = append(b.Notes, r.compared.notes...)
 	if b.Taken != "" {
 		b.Notes = append(b.Notes, fmt.Sprintf("as in %s: %s", r.record.Label(), b.Taken))
@@ -198,25 +199,17 @@ func (r *Reader) readContext(ctx context.Context, b *Build, q Question) {
 		if folder != "" {
 			r.reading = errors.New("the build context would be the whole file system, so it is not read: choose another")
 		}
-		b.problem(r.reading)
-		if folder == "" {
-			b.Notes = append(b.Notes, "the document is not saved in a folder yet, so there is no build context")
-		}
 		return
 	}
 	if r.refused != folder || q.Changed.Context {
 		r.refused, r.reading = "", r.updateContext(ctx, folder, q)
 	}
-	b.problem(r.reading)
 	if r.dir == nil {
 		return
 	}
 	b.Context.Tree, b.Context.Root, b.Context.IgnoreFiles = r.dir.Tree(), r.dir.Root(), r.dir.IgnoreFiles()
 	if r.atOpen.context == nil {
 		r.atOpen.context = b.Context.Tree
-	}
-	if problems := b.Context.Tree.Problems(); len(problems) > 0 {
-		b.Notes = append(b.Notes, fmt.Sprintf("%s in the build context cannot be read: %v", count(len(problems), "entry", "entries"), problems[0]))
 	}
 }
 
@@ -253,7 +246,7 @@ func (r *Reader) updateContext(ctx context.Context, folder string, q Question) e
 		return nil
 	}
 	r.dir = nil
-	if reading.Err() != nil && ctx.Err() == nil {
+	if q.Stopped != nil && q.Stopped() {
 		r.refused, err = folder, errStopped
 	}
 	return err

@@ -104,8 +104,10 @@ type Question struct {
 	// Watch is told, before they are read, where the files of the build are. It reports whether any of these places are new to
 	// it: they are then read again, so that nothing happens unseen. nil watches nothing.
 	Watch func(Places) (added bool)
-	// Reading ends when the person does not want the build context to be read to its end; nil never ends.
+	// Reading ends with ctx, or when the person does not want the build context to be read to its end: then Stopped says so.
+	// Both may be nil.
 	Reading context.Context
+	Stopped func() bool
 	// Progress is told how many files and folders of a new build context were seen; nil if nobody wants to know. It may be
 	// called from several goroutines.
 	Progress func(entries int)
@@ -118,6 +120,9 @@ type Changed struct {
 	Baseline bool     // git's HEAD, the records, what was chosen, the builder's history
 	Builds   bool     // the build files, and where the sources of the Dockerfile are
 }
+
+// Any reports whether anything may have changed.
+func (c *Changed) Any() bool { return c.Context || len(c.Paths) > 0 || c.Baseline || c.Builds }
 
 // Places are where the files of a build are.
 type Places struct {
