@@ -74,7 +74,11 @@ type Marks struct {
 // Judge gives the verdicts on file's instructions, with what is unsaved in an editor.
 func (b *Build) Judge(file *dockerfile.File, unsaved []Overlay) *Marks {
 	plan := cachemodel.NewPlan(b.Next(file, unsaved))
-	steps := b.Compared.held.Compare(plan)
+	held := b.Compared.held
+	if held == nil {
+		held = cachemodel.Hold(nil)
+	}
+	steps := held.Compare(plan)
 	return &Marks{Steps: steps, Plan: plan, Summary: cachemodel.Summarize(steps), Problem: plan.Err()}
 }
 

@@ -21,7 +21,7 @@ type Compared struct {
 	notes       []string
 	recordNotes []string
 	head        string
-	held        *cachemodel.Held // what the builder has
+	held        *cachemodel.Held // what the builder has; nil is nothing
 }
 
 // compare finds what the next build is compared with. Where what is asked for by name is not there, that is a problem, and it
@@ -37,7 +37,7 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 		}
 		r.head, _ = gittree.Head(ctx, dir)
 	}
-	r.compared = Compared{recordNotes: recordNotes, head: r.head, held: cachemodel.Hold(nil)}
+	r.compared = Compared{recordNotes: recordNotes, head: r.head}
 	found, err := baseline.Find(ctx, request)
 	if err != nil {
 		if ctx.Err() == nil {
