@@ -94,13 +94,13 @@ func listenUnix(path string) (net.Listener, error) {
 	return &unixListener{listener, path}, nil
 }
 
-// unixListener removes its socket when it is closed.
+// unixListener removes its socket before it is closed.
 type unixListener struct {
 	*net.UnixListener
 	path string
 }
 
-func (l *unixListener) Close() error { return errors.Join(l.UnixListener.Close(), os.Remove(l.path)) }
+func (l *unixListener) Close() error { return errors.Join(os.Remove(l.path), l.UnixListener.Close()) }
 
 // The bounds on connections: how many there may be, and how long a client may take to say what it is.
 const (
