@@ -231,6 +231,16 @@ func (p *Pending) Wait(result any) error {
 	}
 }
 
+// WaitFor waits for the answer, for so long. It reports false if none came.
+func (p *Pending) WaitFor(patience time.Duration) bool {
+	select {
+	case m := <-p.answer:
+		return m.Error == nil || m.Error.Code != 0 // it is 0 where the connection has ended
+	case <-time.After(patience):
+		return false
+	}
+}
+
 // Call sends a request and waits for the answer.
 func (e *Editor) Call(method string, params, result any) error {
 	e.t.Helper()
@@ -249,7 +259,23 @@ func (e *Editor) MustCall(method string, params, result any) {
 // came of this method before it.
 func (e *Editor) Await(method string, matches func(params json.RawMessage) bool) json.RawMessage {
 	e.t.Helper()
-	late := time.AfterFunc(timeout, func() { e.mu.Lock(); e.closed = true; e.mu.Unlock(); e.changed.Broadcast() })
+	params, ok := e.AwaitFor(timeout, method, matches)
+	if !ok {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		var got []string
+		for _, m := range e.received {
+			got = append(got, m.Method+" "+string(m.Params))
+		}
+		e.t.Fatalf("no %s that matches came; what came:\n%s", method, strings.Join(got, "\n"))
+	}
+	return params
+}
+
+// AwaitFor is Await for so long. It reports false if nothing came that matches.
+func (e *Editor) AwaitFor(patience time.Duration, method string, matches func(params json.RawMessage) bool) (json.RawMessage, bool) {
+	over := false
+	late := time.AfterFunc(patience, func() { e.mu.Lock(); over = true; e.mu.Unlock(); e.changed.Broadcast() })
 	defer late.Stop()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -266,14 +292,10 @@ func (e *Editor) Await(method string, matches func(params json.RawMessage) bool)
 				}
 			}
 			e.received = rest
-			return m.Params
+			return m.Params, true
 		}
-		if e.closed {
-			var got []string
-			for _, m := range e.received {
-				got = append(got, m.Method+" "+string(m.Params))
-			}
-			e.t.Fatalf("no %s that matches came; what came:\n%s", method, strings.Join(got, "\n"))
+		if e.closed || over {
+			return nil, false
 		}
 	}
 }

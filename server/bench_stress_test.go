@@ -1,0 +1,317 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/layerwise/layerwise/server/lsptest"
+)
+
+// stressText is a sort of text that could be slow, as long as one wants it.
+type stressText struct {
+	name string
+	unit func(i int) string // the i-th of the pieces that the text is made of
+	head string             // stands once in front of them
+	tail string             // and behind
+}
+
+// of returns the text with as many pieces as fit into a size in bytes.
+func (s stressText) of(size int) string {
+	var b strings.Builder
+	b.WriteString(s.head)
+	for i := 0; b.Len() < size-len(s.tail); i++ {
+		b.WriteString(s.unit(i))
+	}
+	return b.String() + s.tail
+}
+
+func repeated(unit string) func(int) string { return func(int) string { return unit } }
+
+func numbered(format string) func(int) string {
+	return func(i int) string { return strings.ReplaceAll(format, "%d", strconv.Itoa(i)) }
+}
+
+// stressTexts are realistic texts, ones that others measured, and adverse ones: what people open by mistake and what a stranger's folder
+// may hold.
+var stressTexts = []stressText{
+	{name: "realistic", head: "", unit: func(i int) string { return strings.Split(longDockerfile(i%1000+1), "\n")[i%1000] + "\n" }},
+	{name: "apt, ENV, COPY", head: "FROM debian\n", unit: numbered("RUN apt-get update && apt-get install -y \\\n  curl%d\nENV A%d=b C%d=$A%d\nCOPY a%d /b%d\n")},
+	{name: "stages", unit: numbered("FROM alpine AS s%d\nRUN a\nCOPY --from=s%d /a /b\n")},
+	{name: "stages on stages", head: "FROM alpine AS s0\n", unit: func(i int) string { return fmt.Sprintf("FROM s%d AS s%d\nARG A%d=b\nRUN echo $A%d\n", i, i+1, i, i) }},
+	{name: "stages of one name", unit: repeated("FROM a AS a\nCOPY --from=a /a /b\n")},
+	{name: "FROM a, RUN a", unit: repeated("FROM a\nRUN a\n")},
+	{name: "ARGs", head: "FROM a\n", unit: numbered("ARG A%d=b$A%d\n")},
+	{name: "ARGs above FROM", unit: numbered("ARG A%d=b\n"), tail: "FROM a\n"},
+	{name: "ENV pairs in one line", head: "FROM a\nENV", unit: numbered(" A%d=b")},
+	{name: "ENV chain", head: "FROM a\nENV A0=x\n", unit: func(i int) string { return fmt.Sprintf("ENV A%d=$A%d$A%d\n", i+1, i, i) }},
+	{name: "LABELs", head: "FROM a\nLABEL", unit: numbered(" a.b%d=\"c\" \\\n ")},
+	{name: "unknown words", head: "FROM a\n", unit: numbered("EVM%d a=b\n")},
+	{name: "misspelt words", head: "FROM a\n", unit: repeated("EVN a=b\nRNU x\nCOPPY a b\nWROKDIR x\n")},
+	{name: "unknown flags", head: "FROM a\nCOPY", unit: numbered(" --flag%d=x"), tail: " a b\n"},
+	{name: "flags", head: "FROM a\nCOPY", unit: numbered(" --exclude=x%d"), tail: " a b\n"},
+	{name: "mounts", head: "FROM a\nRUN", unit: numbered(" --mount=type=cache,target=/a%d"), tail: " x\n"},
+	{name: "a mount's fields", head: "FROM a\nRUN --mount=", unit: numbered("target=/a%d,"), tail: "type=cache x\n"},
+	{name: "commands in one line", head: "FROM a\nRUN true", unit: numbered(" && cmd%d a --b $C%d")},
+	{name: "commands over lines", head: "FROM a\nRUN true", unit: numbered(" && \\\n  cmd%d a --b $C%d")},
+	{name: "packages", head: "FROM debian\nRUN apt-get install -y", unit: numbered(" \\\n  package-%d")},
+	{name: "one word", head: "FROM a\nRUN ", unit: repeated("a")},
+	{name: "words", head: "FROM a\nRUN", unit: repeated(" a")},
+	{name: "quotes", head: "FROM a\nRUN ", unit: repeated(`"a" 'b' \"c `)},
+	{name: "variables in one word", head: "FROM a\nENV A=b\nRUN echo ", unit: repeated("$A${A:-x}")},
+	{name: "nested defaults", head: "FROM a\nENV A=", unit: repeated("${B:-")},
+	{name: "nested defaults in RUN", head: "FROM a\nRUN echo ", unit: repeated("${B:-")},
+	{name: "nested substitutions", head: "FROM a\nRUN echo ", unit: repeated(`"$(`)},
+	{name: "nested if", head: "FROM a\nRUN ", unit: repeated("if a; then ")},
+	{name: "nested groups", head: "FROM a\nRUN ", unit: repeated("{ ")},
+	{name: "nested subshells", head: "FROM a\nRUN ", unit: repeated("( ")},
+	{name: "nested case", head: "FROM a\nRUN ", unit: repeated("case a in b) ")},
+	{name: "closed nested if", head: "FROM a\n", unit: repeated("RUN " + strings.Repeat("if a; then ", 100) + "b" + strings.Repeat("; fi", 100) + "\n")},
+	{name: "backquotes", head: "FROM a\nRUN echo ", unit: repeated("`a ")},
+	{name: "arithmetic", head: "FROM a\nRUN echo $((", unit: repeated("1+(")},
+	{name: "pipes", head: "FROM a\nRUN a", unit: repeated(" | b")},
+	{name: "redirections", head: "FROM a\nRUN a", unit: repeated(" >b <c 2>&1")},
+	{name: "PowerShell nesting", head: "FROM mcr.microsoft.com/windows/servercore\nSHELL [\"powershell\"]\nRUN ", unit: repeated("if ($a) { $(")},
+	{name: "PowerShell strings", head: "FROM a\nSHELL [\"pwsh\", \"-Command\"]\nRUN ", unit: repeated(`"$($a."b")" ; `)},
+	{name: "cmd nesting", head: "FROM mcr.microsoft.com/windows/servercore\nRUN ", unit: repeated("if a==b ( ")},
+	{name: "cmd commands", head: "FROM mcr.microsoft.com/windows/servercore\nRUN a", unit: repeated(" & set A=%B% && b")},
+	{name: "heredocs", head: "FROM a\n", unit: numbered("RUN <<E%d\necho $A && apt-get install -y x\nE%d\n")},
+	{name: "heredocs of one line", head: "FROM a\nCOPY", unit: numbered(" <<E%d"), tail: " /x/\n"},
+	{name: "an unterminated heredoc", head: "FROM a\nRUN <<EOF\n", unit: numbered("echo line %d && cd /x\n")},
+	{name: "unterminated heredocs", head: "FROM a\n", unit: numbered("RUN <<E%d\n")},
+	{name: "a heredoc of another language", head: "FROM a\nRUN <<EOF python3\n", unit: numbered("print('%d')\n"), tail: "EOF\n"},
+	{name: "continued comments", head: "FROM a\nRUN a \\\n", unit: repeated("# comment \\\n")},
+	{name: "empty continuations", head: "FROM a\nRUN a \\\n", unit: repeated("\n")},
+	{name: "continuations", head: "FROM a\nRUN a", unit: repeated(" \\\n b")},
+	{name: "comments", unit: repeated("# a comment with FROM and RUN in it\n"), tail: "FROM a\n"},
+	{name: "ignored checks", head: "FROM a\n", unit: numbered("# layerwise: ignore=unknown-stage%d\nEVN x\n")},
+	{name: "directives", unit: numbered("# a%d=b\n"), tail: "FROM a\n"},
+	{name: "check directive", head: "# check=skip=", unit: numbered("Rule%d,"), tail: "\nFROM a\nFROM b as c\n"},
+	{name: "regions", head: "FROM a\n", unit: repeated("#region\nRUN a\n#endregion\n")},
+	{name: "open regions", head: "FROM a\n", unit: repeated("#region x\n")},
+	{name: "CR only", unit: repeated("FROM a\rRUN b\rCOPY c d\r")},
+	{name: "CRLF", unit: repeated("FROM a\r\nRUN b \\\r\n c\r\n")},
+	{name: "blank lines", unit: repeated("\n"), tail: "FROM a\n"},
+	{name: "blanks", head: "FROM a\nRUN a", unit: repeated(" "), tail: "b\n"},
+	{name: "one long line without meaning", unit: repeated("x")},
+	{name: "JSON arrays", head: "FROM a\nRUN [\"a\"", unit: repeated(`, "b"`), tail: "]\n"},
+	{name: "broken JSON", head: "FROM a\n", unit: repeated("CMD [\"a\", 'b']\nENTRYPOINT [a]\n")},
+	{name: "deep JSON", head: "FROM a\nRUN ", unit: repeated("[")},
+	{name: "EXPOSE", head: "FROM a\nEXPOSE", unit: numbered(" %d/tcp")},
+	{name: "VOLUME", head: "FROM a\n", unit: numbered("VOLUME /a%d\n")},
+	{name: "COPY sources", head: "FROM a\nCOPY", unit: numbered(" src/a%d"), tail: " /x/\n"},
+	{name: "COPY patterns", head: "FROM a\nCOPY", unit: repeated(" **/*?[a-z]*"), tail: " /x/\n"},
+	{name: "a long path", head: "FROM a\nCOPY ", unit: repeated("a/../"), tail: " /x/\n"},
+	{name: "WORKDIRs", head: "FROM a\n", unit: numbered("WORKDIR a%d\n")},
+	{name: "USERs", head: "FROM a\n", unit: numbered("RUN useradd u%d\nUSER u%d\n")},
+	{name: "ONBUILD", head: "FROM a\n", unit: repeated("ONBUILD RUN --mount=from=x,target=/a b\n")},
+	{name: "HEALTHCHECKs", head: "FROM a\n", unit: repeated("HEALTHCHECK --interval=5sec CMD a\n")},
+	{name: "one stage of instructions", head: "FROM a\n", unit: numbered("COPY f%d /g%d\nRUN make x%d\nWORKDIR /w%d\nENV E%d=1\n")},
+	{name: "npm", unit: numbered("FROM node AS n%d\nCOPY . .\nRUN npm ci && npm run build%d\n")},
+	{name: "secrets", head: "FROM a\n", unit: numbered("ARG TOKEN%d\nENV PASSWORD%d=x\n")},
+	{name: "go.sum", unit: numbered("github.com/a/b%d v1.2.%d/go.mod h1:2EdSBPFgcn1ANYT6EY0VbIJoG3ZkUM1ZzSBvV8GqCM0=\n")},
+	{name: "Go", unit: numbered("func f%d(a int) (b string, err error) {\n\tif a == %d {\n\t\treturn \"x\", nil // comment\n\t}\n}\n")},
+	{name: "YAML", unit: numbered("service%d:\n  image: a/b:%d\n  environment:\n    - A=$B\n")},
+	{name: "Markdown", unit: numbered("## Heading %d\n\nSome text, `code` and \"quotes\" - from [here](there).\n")},
+	{name: "binary", unit: func(i int) string { return string([]byte{byte(i * 7), byte(i * 13), byte(i >> 3), 0, 0xff}) }},
+	{name: "wide characters", head: "FROM a\nRUN echo ", unit: repeated("é😀界")},
+	{name: "bidi", head: "FROM a\n", unit: repeated("RUN echo \u202e\u2066x\u2069\n")},
+	{name: "full-width keywords", head: "FROM a\n", unit: repeated("ＲＵＮ x\n")},
+	{name: "glued keywords", head: "FROM a\n", unit: repeated("RUN\"x\"\nCMD[\"a\"]\n")},
+	{name: "patch", unit: numbered("@@ -%d,7 +%d,7 @@\n-RUN a\n+RUN b\n FROM c\n")},
+	{name: "Jinja", head: "FROM a\n", unit: numbered("{% if x%d %}\nRUN a{{ b%d }}\n{% endif %}\n")},
+	{name: "every rule", unit: repeated("from Alpine:latest as Base\nMAINTAINER x\nEVN a b\nADD http://x/y.tar /z\nRUN cd /x && sudo apt-get install y\nWORKDIR a\nCMD a\nCMD b\nEXPOSE 99999\nSTOPSIGNAL FOO\n")},
+}
+
+// stressRequest is a request as an editor sends it, at a place of the text.
+type stressRequest struct {
+	method string
+	more   func(at place) []any
+}
+
+// place is a line of the text, with how long it is, and how many lines there are.
+type place struct {
+	line, length, lines int
+}
+
+func (p place) position() map[string]any {
+	return map[string]any{"line": p.line, "character": p.length}
+}
+
+func positioned(p place) []any { return []any{"position", p.position()} }
+
+func noParams(place) []any { return nil }
+
+func wholeRange(p place) []any { return []any{"range", lsptest.Range(0, 0, p.lines, 0)} }
+
+var spaces = map[string]any{"tabSize": 4, "insertSpaces": true}
+
+var stressRequests = []stressRequest{
+	{"textDocument/hover", positioned},
+	{"textDocument/completion", positioned},
+	{"textDocument/signatureHelp", positioned},
+	{"textDocument/definition", positioned},
+	{"textDocument/references", func(p place) []any {
+		return append(positioned(p), "context", map[string]any{"includeDeclaration": true})
+	}},
+	{"textDocument/documentHighlight", positioned},
+	{"textDocument/prepareRename", positioned},
+	{"textDocument/rename", func(p place) []any { return append(positioned(p), "newName", "renamed") }},
+	{"textDocument/linkedEditingRange", positioned},
+	{"textDocument/prepareCallHierarchy", positioned},
+	{"textDocument/selectionRange", func(p place) []any { return []any{"positions", []any{p.position()}} }},
+	{"textDocument/codeAction", func(p place) []any {
+		return []any{"range", lsptest.Range(p.line, p.length, p.line, p.length), "context", map[string]any{"diagnostics": []any{}}}
+	}},
+	{"textDocument/codeAction fixAll", func(p place) []any {
+		return append(wholeRange(p), "context", map[string]any{"diagnostics": []any{}, "only": []string{"source.fixAll"}})
+	}},
+	{"textDocument/codeAction all", func(p place) []any {
+		return append(wholeRange(p), "context", map[string]any{"diagnostics": []any{}, "only": []string{"quickfix"}})
+	}},
+	{"textDocument/diagnostic", noParams},
+	{"textDocument/documentSymbol", noParams},
+	{"textDocument/foldingRange", noParams},
+	{"textDocument/documentLink", noParams},
+	{"textDocument/semanticTokens/full", noParams},
+	{"textDocument/semanticTokens/range", wholeRange},
+	{"textDocument/codeLens", noParams},
+	{"textDocument/inlayHint", wholeRange},
+	{"textDocument/formatting", func(place) []any { return []any{"options", spaces} }},
+	{"textDocument/rangeFormatting", func(p place) []any { return append(wholeRange(p), "options", spaces) }},
+	{"textDocument/onTypeFormatting", func(p place) []any {
+		return []any{"position", map[string]any{"line": p.line, "character": p.length}, "ch", "\n", "options", spaces}
+	}},
+}
+
+// stressed is a document open in a server process, whose operations are timed.
+type stressed struct {
+	*typist
+	process *process
+	times   map[string]time.Duration
+}
+
+// stressPatience is how long an operation is waited for; what takes longer counts as that.
+const stressPatience = 10 * time.Second
+
+func (s *stressed) came(method, holds string) bool {
+	_, ok := s.AwaitFor(stressPatience, method, func(p json.RawMessage) bool {
+		return strings.Contains(string(p[:min(len(p), 400)]), holds)
+	})
+	return ok
+}
+
+// stroke types a letter and waits for diagnostics and marks.
+func (s *stressed) stroke() bool {
+	s.key()
+	this := `"version":` + strconv.Itoa(s.version)
+	return s.came("textDocument/publishDiagnostics", this) && s.came("layerwise/cacheStatus", this)
+}
+
+// best times an operation some times and notes the best.
+func (s *stressed) best(name string, rounds int, do func() bool) bool {
+	for range rounds {
+		began := time.Now()
+		if !do() {
+			s.times[name] = stressPatience
+			return false
+		}
+		took := time.Since(began)
+		if s.times[name] == 0 || took < s.times[name] {
+			s.times[name] = took
+		}
+		if took > time.Second {
+			return true // no need to be exact
+		}
+	}
+	return true
+}
+
+// measure times every operation on a text, and says how much memory the server took at most, in MiB. Each request is asked after a key,
+// which throws away what was remembered of the text before.
+func measure(b *testing.B, binary, text string) (times map[string]time.Duration, memory float64) {
+	dir := b.TempDir()
+	file := filepath.Join(dir, "Dockerfile")
+	write(b, file, text)
+	p := start(b, binary)
+	s := &stressed{&typist{Editor: p.editor, uri: lsptest.URI(file), version: 1}, p, map[string]time.Duration{}}
+	defer func() {
+		memory = p.resident(b, "VmHWM")
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+	}()
+	lines := strings.Split(text, "\n")
+	at := place{line: len(lines) / 2, lines: len(lines)}
+	for at.line < len(lines)-1 && len(lines[at.line]) < 5 {
+		at.line++
+	}
+	if len(lines[at.line]) < 5 {
+		at.line = 0
+	}
+	s.line, at.length = at.line, min(len(lines[at.line]), 4)
+
+	if !s.best("open", 1, func() bool {
+		s.OpenFile(s.uri, "dockerfile", text)
+		return s.came("textDocument/publishDiagnostics", "") && s.came("layerwise/cacheStatus", `"state":"ready"`)
+	}) || !s.best("key", 5, s.stroke) {
+		return s.times, 0
+	}
+	for _, request := range stressRequests {
+		method, _, _ := strings.Cut(request.method, " ")
+		for range 2 {
+			if !s.best(strings.TrimPrefix(request.method, "textDocument/"), 1, func() bool {
+				return s.Send(method, lsptest.Document(s.uri, request.more(at)...)).WaitFor(stressPatience)
+			}) || !s.stroke() {
+				return s.times, 0
+			}
+		}
+	}
+	return s.times, 0
+}
+
+// BenchmarkStress times every request on every sort of text, at a size and ten times that, and prints those that take longer than they
+// should or grow faster than the text:
+//
+//	go test ./server -run '^$' -bench Stress -benchtime 1x
+//	LAYERWISE_STRESS=stages,CR go test ./server -run '^$' -bench Stress -benchtime 1x   only texts whose names hold one of these
+func BenchmarkStress(b *testing.B) {
+	const small, large = 20_000, 200_000
+	only := strings.FieldsFunc(os.Getenv("LAYERWISE_STRESS"), func(r rune) bool { return r == ',' })
+	binary := build(b)
+	for b.Loop() {
+		table := tabwriter.NewWriter(os.Stderr, 0, 4, 2, ' ', 0)
+		fmt.Fprintln(table, "\ntext\toperation\tms at 20 KB\tms at 200 KB\tratio\tMiB")
+		over, worst, most := 0, time.Duration(0), 0.0
+		for _, text := range stressTexts {
+			if len(only) > 0 && !slices.ContainsFunc(only, func(part string) bool { return strings.Contains(text.name, part) }) {
+				continue
+			}
+			short, _ := measure(b, binary, text.of(small))
+			long, memory := measure(b, binary, text.of(large))
+			most = max(most, memory)
+			for _, name := range slices.Sorted(maps.Keys(long)) {
+				before, after := short[name], long[name]
+				ratio := float64(after) / float64(max(before, 500*time.Microsecond))
+				worst = max(worst, after)
+				if after > 100*time.Millisecond || ratio > 20 && after > 20*time.Millisecond {
+					over++
+					fmt.Fprintf(table, "%s\t%s\t%.1f\t%.1f\t%.0f\t%.0f\n", text.name, name, ms(before), ms(after), ratio, memory)
+				}
+			}
+			table.Flush()
+		}
+		b.ReportMetric(float64(over), "over")
+		b.ReportMetric(ms(worst), "ms-worst")
+		b.ReportMetric(most, "MiB-peak")
+	}
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
