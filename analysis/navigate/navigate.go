@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/scope"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
@@ -66,6 +67,7 @@ type Index struct {
 	Bases       []int         // the stage that each stage is built on, -1 for an image
 
 	variables *variables
+	lineage   *scope.Lineage
 	indirect  map[int][]*dockerfile.Instruction // by stage: the FROMs that name it through a variable
 }
 

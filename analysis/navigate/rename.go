@@ -143,7 +143,7 @@ func (x *Index) renameVariable(r *Rename, name string) error {
 		if a < 0 || b < 0 {
 			return a == b
 		}
-		return x.builtOn(a, b) || x.builtOn(b, a)
+		return a == b || x.lineage.BuiltOn(a, b) || x.lineage.BuiltOn(b, a)
 	}
 	near := func(scope int) bool {
 		return slices.ContainsFunc(s.scopes, func(own int) bool { return related(own, scope) })
@@ -190,16 +190,6 @@ func (x *Index) renameVariable(r *Rename, name string) error {
 		r.Beyond = append(r.Beyond, fmt.Sprintf("Programs that read %s from their environment look for the old name.", s.Name))
 	}
 	return nil
-}
-
-// builtOn reports whether a stage is another or built on it.
-func (x *Index) builtOn(stage, base int) bool {
-	for ; stage >= 0; stage = x.Bases[stage] {
-		if stage == base {
-			return true
-		}
-	}
-	return false
 }
 
 // quoted returns the line of a "$name" in an instruction that is no occurrence, 0 if there is none.

@@ -1,7 +1,7 @@
 package navigate
 
 import (
-	"maps"
+	"slices"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/shellscript"
@@ -24,6 +24,7 @@ type walker struct {
 	in     *dockerfile.Instruction
 	script *shellscript.Script
 	set    map[string]certainty
+	log    []setting // what was in set before each change
 	locals map[string]*Symbol
 	firsts map[string]*Occurrence
 }
@@ -45,21 +46,40 @@ func (w *walker) statements(list []*syntax.Stmt) {
 	}
 }
 
+// setting is what set said of a variable before a change.
+type setting struct {
+	name   string
+	before certainty
+}
+
+// note changes what is known of a variable.
+func (w *walker) note(name string, how certainty) {
+	if before := w.set[name]; before != how {
+		w.log = append(w.log, setting{name, before})
+		w.set[name] = how
+	}
+}
+
 // apart walks through commands that run in a process of their own: what they set is gone behind them.
 func (w *walker) apart(list []*syntax.Stmt) {
-	before := maps.Clone(w.set)
+	mark := len(w.log)
 	w.statements(list)
-	w.set = before
+	for _, s := range slices.Backward(w.log[mark:]) {
+		w.set[s.name] = s.before
+	}
+	w.log = w.log[:mark]
 }
 
 // maybe walks through commands that may not run.
 func (w *walker) maybe(walk func()) {
-	before := maps.Clone(w.set)
+	mark := len(w.log)
 	walk()
-	for name, now := range w.set {
-		if before[name] != now {
-			w.set[name] = perhaps
+	seen := map[string]bool{}
+	for _, s := range w.log[mark:len(w.log):len(w.log)] {
+		if !seen[s.name] && w.set[s.name] != s.before {
+			w.note(s.name, perhaps)
 		}
+		seen[s.name] = true
 	}
 }
 
@@ -155,7 +175,7 @@ func (w *walker) call(c *syntax.CallExpr) {
 		for _, arg := range c.Args[1:] {
 			if lit, ok := arg.Parts[0].(*syntax.Lit); ok && len(arg.Parts) == 1 && isName(lit.Value) {
 				w.reads(lit)
-				w.set[lit.Value] = surely // what follows does not see ours
+				w.note(lit.Value, surely) // what follows does not see ours
 			}
 		}
 	}
@@ -267,7 +287,7 @@ func (w *walker) reads(lit *syntax.Lit) {
 
 // sets notes that the script sets a variable.
 func (w *walker) sets(lit *syntax.Lit, how certainty) {
-	w.set[lit.Value] = how
+	w.note(lit.Value, how)
 	w.temporary(lit)
 }
 

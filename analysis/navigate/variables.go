@@ -1,10 +1,13 @@
 package navigate
 
 import (
+	"cmp"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/scope"
 	"github.com/layerwise/layerwise/analysis/shellscript"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
@@ -15,7 +18,9 @@ import (
 type variables struct {
 	x       *Index
 	defined map[scoped][]*definition
-	root    map[scoped]scoped // joins the scopes in which a name is one variable
+	stages  map[string][]int     // those that define a name, in order
+	above   map[view]*definition // what each name stands for at the end of a scope, as far as that was asked
+	root    map[scoped]scoped    // joins the scopes in which a name is one variable
 	symbols map[scoped]*Symbol
 	outside map[scoped]*Symbol
 	shells  func(*dockerfile.Instruction) shellscript.Language
@@ -27,6 +32,12 @@ type variables struct {
 type scoped struct {
 	name  string
 	scope int
+}
+
+// view is a name in a scope as it is seen from one that is built on it.
+type view struct {
+	scoped
+	trigger, runtime bool
 }
 
 // definition is one ENV or ARG of one name.
@@ -61,27 +72,20 @@ func Predefined(name string) bool {
 // newVariables reads the definitions, and from them which stage is built on which.
 func newVariables(x *Index) *variables {
 	v := &variables{
-		x: x, defined: map[scoped][]*definition{}, root: map[scoped]scoped{}, symbols: map[scoped]*Symbol{}, outside: map[scoped]*Symbol{},
+		x: x, defined: map[scoped][]*definition{}, stages: map[string][]int{}, above: map[view]*definition{}, root: map[scoped]scoped{}, symbols: map[scoped]*Symbol{}, outside: map[scoped]*Symbol{},
 		foreign: map[int]map[string]bool{}, unsure: map[*Symbol]*dockerfile.Instruction{},
 	}
 	for _, in := range x.File.Instructions {
 		v.define(in)
 	}
-	byName := map[string]int{}
 	for i, stage := range x.File.Stages {
 		name := stage.Base.Text
 		if strings.Contains(name, "$") {
 			name = v.expand(name, stage.From.Span.Start, 0)
 		}
-		base, ok := byName[name]
-		if !ok || name == "" {
-			base = -1
-		}
-		x.Bases = append(x.Bases, base)
-		if stage.Name != "" {
-			byName[stage.Name] = i
-		}
+		x.Bases = append(x.Bases, x.File.Stage(name, dockerfile.ByFrom, i))
 	}
+	x.lineage = scope.NewLineage(x.Bases)
 	v.shells = shellscript.Languages(x.File, x.Bases)
 	return v
 }
@@ -108,6 +112,9 @@ func (v *variables) define(in *dockerfile.Instruction) {
 			d.from = word.Span.End // the next word can use it
 		}
 		key := scoped{name, scopeOf(in)}
+		if key.scope >= 0 && len(v.defined[key]) == 0 {
+			v.stages[name] = append(v.stages[name], key.scope)
+		}
 		v.defined[key] = append(v.defined[key], d)
 	}
 }
@@ -169,27 +176,59 @@ func (g *globals) Keys() []string { return nil }
 // lookup returns the definition that gives name its value at an offset of a stage, or above the first FROM for scope -1. Once
 // there is an ENV, no ARG of the name counts any more. The container sees neither ARGs nor an order.
 func (v *variables) lookup(scope, offset int, name string, trigger, runtime bool) *definition {
-	var arg *definition
-	for first := true; ; {
-		for _, d := range slices.Backward(v.defined[scoped{name, scope}]) {
-			switch {
-			case d.trigger && first && !trigger, !d.env && (runtime || trigger && !d.trigger):
-			case d.from > offset && (first || !d.trigger) && !(runtime || trigger && !d.trigger):
-			case d.env:
-				return d
-			case arg == nil:
-				arg = d
-			}
-		}
-		switch {
-		case scope == -2:
-			scope = -1
-			continue
-		case scope < 0 || v.x.Bases[scope] < 0:
-			return arg
-		}
-		first, scope, offset = false, v.x.Bases[scope], v.x.File.Text.Len()
+	list := v.defined[scoped{name, scope}]
+	if !runtime && !trigger { // what stands further down does not count
+		list = list[:sort.Search(len(list), func(i int) bool { return list[i].from > offset })]
 	}
+	var arg *definition
+	for _, d := range slices.Backward(list) {
+		switch {
+		case d.trigger && !trigger, !d.env && (runtime || trigger && !d.trigger):
+		case d.from > offset && !(runtime || trigger && !d.trigger):
+		case d.env:
+			return d
+		case arg == nil:
+			arg = d
+		}
+	}
+	switch {
+	case scope == -2:
+		return cmp.Or(v.lookup(-1, offset, name, trigger, runtime), arg)
+	case scope < 0:
+		return arg
+	}
+	above := v.inherited(scope, name, trigger, runtime)
+	if above != nil && above.env {
+		return above
+	}
+	return cmp.Or(arg, above)
+}
+
+// inherited returns what a name stands for in what a stage is built on: lookup at the end of that.
+func (v *variables) inherited(stage int, name string, trigger, runtime bool) *definition {
+	key := view{scoped{name, v.x.lineage.Nearest(v.stages[name], stage)}, trigger, runtime}
+	if key.scope < 0 {
+		return nil
+	}
+	if d, ok := v.above[key]; ok {
+		return d
+	}
+	var found *definition
+	for _, d := range slices.Backward(v.defined[key.scoped]) {
+		switch {
+		case !d.env && (runtime || trigger && !d.trigger):
+		case d.env:
+			v.above[key] = d
+			return d
+		case found == nil:
+			found = d
+		}
+	}
+	if above := v.inherited(key.scope, name, trigger, runtime); found == nil || above != nil && above.env {
+		found = above
+	}
+	v.above[key] = found
+	return found
 }
 
 // find returns the scope whose variable this is.
@@ -218,11 +257,8 @@ func (v *variables) resolve() {
 		if _, global := v.defined[scoped{key.name, -1}]; global && slices.ContainsFunc(list, func(d *definition) bool { return !d.env }) {
 			v.join(key, scoped{key.name, -1}) // --build-arg and the default count for both
 		}
-		for base := v.x.Bases[key.scope]; base >= 0; base = v.x.Bases[base] {
-			if above := (scoped{key.name, base}); v.defined[above] != nil {
-				v.join(key, above) // the same name in the same environment
-				break
-			}
+		if base := v.x.lineage.Nearest(v.stages[key.name], key.scope); base >= 0 {
+			v.join(key, scoped{key.name, base}) // the same name in the same environment
 		}
 	}
 	for _, in := range v.x.File.Instructions {
@@ -238,9 +274,10 @@ func (v *variables) resolve() {
 func (v *variables) definitions(in *dockerfile.Instruction) {
 	for _, word := range inner(in).Args {
 		name, _, _ := strings.Cut(word.Text, "=")
-		for _, d := range v.defined[scoped{name, scopeOf(in)}] {
+		list := v.defined[scoped{name, scopeOf(in)}]
+		for _, d := range list[sort.Search(len(list), func(i int) bool { return list[i].word.Span.Start >= word.Span.Start }):] {
 			if d.in != in || d.word.Span.Start != word.Span.Start {
-				continue
+				break
 			}
 			d.is = v.x.add(v.symbol(scoped{name, scopeOf(in)}), in, d.word.Span, Write)
 			d.is.Definition = d.is

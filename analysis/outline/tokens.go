@@ -109,7 +109,10 @@ func (p *painter) instruction(in, whole *dockerfile.Instruction) {
 	}
 	p.paint(in.Keyword.Span, Keyword, modifiers)
 	for _, f := range in.Flags {
-		p.flag(in, f)
+		p.flag(f)
+	}
+	if in.Meant == "RUN" {
+		p.mounts(in)
 	}
 	for _, a := range in.Args {
 		p.argument(in, a)
@@ -189,21 +192,19 @@ func (p *painter) occurrences(span source.Span) []*navigate.Occurrence {
 	return list[from:to]
 }
 
-func (p *painter) flag(in *dockerfile.Instruction, f dockerfile.Flag) {
+func (p *painter) flag(f dockerfile.Flag) {
 	p.paint(source.Span{Start: f.Span.Start, End: f.Name.Span.End}, Parameter, 0)
 	if !f.HasValue {
 		return
 	}
 	p.operator(source.Span{Start: f.Name.Span.End, End: f.Span.End}, "=")
 	p.paint(f.Value.Span, Property, 0)
-	if in.Meant != "RUN" || f.Name.Text != "mount" {
-		return
-	}
-	p.paint(f.Value.Span, NoToken, 0)
+}
+
+// mounts paints the keys and values in the flags that mount something.
+func (p *painter) mounts(in *dockerfile.Instruction) {
 	for _, m := range in.Mounts() {
-		if in.Flags[m.Flag].Span != f.Span {
-			continue
-		}
+		p.paint(in.Flags[m.Flag].Value.Span, NoToken, 0)
 		for _, field := range m.Fields {
 			p.paint(field.Key.Span, Parameter, 0)
 			if field.HasValue {

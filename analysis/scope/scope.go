@@ -21,7 +21,11 @@ type Variables struct {
 	Args   map[string]string         // build arguments that are given: they count instead of an ARG's default; New leaves them nil
 	Bases  []int                     // the stage that each stage is built on, -1 for an image
 
-	file *dockerfile.File
+	file    *dockerfile.File
+	lineage *Lineage
+	stages  map[string][]int // those that define a name, in order
+	names   [][]Definition   // by stage, the first definition of each name, in order
+	named   [][]string       // the names of those
 }
 
 // Definition is one ENV or ARG of one name.
@@ -41,9 +45,12 @@ var PlatformDefaults = map[string]string{
 
 // New reads the definitions of a file.
 func New(file *dockerfile.File) *Variables {
-	v := &Variables{file: file, Global: map[string][]Definition{}}
-	for range file.Stages {
-		v.Stages = append(v.Stages, map[string][]Definition{})
+	v := &Variables{
+		file: file, Global: map[string][]Definition{}, stages: map[string][]int{}, Stages: make([]map[string][]Definition, len(file.Stages)),
+		names: make([][]Definition, len(file.Stages)), named: make([][]string, len(file.Stages)),
+	}
+	for i := range v.Stages {
+		v.Stages[i] = map[string][]Definition{}
 	}
 	for _, in := range file.Instructions {
 		if in.Meant == "ARG" || in.Meant == "ENV" {
@@ -57,6 +64,7 @@ func New(file *dockerfile.File) *Variables {
 		}
 		v.Bases = append(v.Bases, file.Stage(name, dockerfile.ByFrom, i))
 	}
+	v.lineage = NewLineage(v.Bases)
 	return v
 }
 
@@ -65,7 +73,13 @@ func (v *Variables) define(in *dockerfile.Instruction) {
 	if in.Stage >= 0 {
 		defined = v.Stages[in.Stage]
 	}
-	add := func(name string, d Definition) { defined[name] = append(defined[name], d) }
+	add := func(name string, d Definition) {
+		if stage := in.Stage; stage >= 0 && len(defined[name]) == 0 {
+			v.stages[name] = append(v.stages[name], stage)
+			v.names[stage], v.named[stage] = append(v.names[stage], d), append(v.named[stage], name)
+		}
+		defined[name] = append(defined[name], d)
+	}
 	switch c := in.Command.(type) {
 	case *instructions.EnvCommand:
 		for _, e := range c.Env {
@@ -92,15 +106,14 @@ func (v *Variables) Lookup(stage, offset int, name string) (Definition, bool) {
 	if stage < 0 {
 		return before(v.Global[name], offset)
 	}
-	for {
-		if d, ok := before(v.Stages[stage][name], offset); ok {
-			return d, true
-		}
-		if stage = v.Bases[stage]; stage < 0 {
-			return Definition{}, false
-		}
-		offset = min(offset, v.file.Stages[stage].Span.End)
+	if d, ok := before(v.Stages[stage][name], offset); ok {
+		return d, true
 	}
+	if stage = v.lineage.Nearest(v.stages[name], stage); stage < 0 {
+		return Definition{}, false
+	}
+	list := v.Stages[stage][name]
+	return list[len(list)-1], true
 }
 
 func before(list []Definition, offset int) (Definition, bool) {
@@ -114,15 +127,10 @@ func before(list []Definition, offset int) (Definition, bool) {
 // Names returns all names that are defined at the offset in the stage, sorted.
 func (v *Variables) Names(stage, offset int) []string {
 	var names []string
-	for stage >= 0 {
-		for name, list := range v.Stages[stage] {
-			if _, ok := before(list, offset); ok {
-				names = append(names, name)
-			}
-		}
-		if stage = v.Bases[stage]; stage >= 0 {
-			offset = v.file.Stages[stage].Span.End
-		}
+	for ; stage >= 0; stage = v.Bases[stage] {
+		first := v.names[stage]
+		n := sort.Search(len(first), func(i int) bool { return first[i].From > offset })
+		names = append(names, v.named[stage][:n]...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -196,8 +204,5 @@ func (e *environment) Keys() []string { return nil }
 
 // Image returns the base image that the stage is built on, in the end.
 func (v *Variables) Image(stage int) string {
-	for v.Bases[stage] >= 0 {
-		stage = v.Bases[stage]
-	}
-	return v.file.Stages[stage].Base.Text
+	return v.file.Stages[v.lineage.Root(stage)].Base.Text
 }

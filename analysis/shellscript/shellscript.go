@@ -5,7 +5,7 @@ package shellscript
 
 import (
 	"path"
-	"slices"
+	"sort"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -166,23 +166,34 @@ func Languages(file *dockerfile.File, bases []int) func(in *dockerfile.Instructi
 			shells[in.Stage] = append(shells[in.Stage], in)
 		}
 	}
-	return func(in *dockerfile.Instruction) Language {
-		end := in.Span.Start
-		for stage := in.Stage; stage >= 0; stage, end = bases[stage], file.Text.Len() {
-			for _, shell := range slices.Backward(shells[stage]) {
-				if shell.Span.Start >= end {
-					continue
-				}
-				if c, ok := shell.Command.(*instructions.ShellCommand); ok && len(c.Shell) > 0 {
-					return LanguageOf(c.Shell[0])
-				}
-				return Unknown
-			}
-			if bases[stage] < 0 {
-				return languageOfImage(file.Stages[stage].Base.Text, usual)
-			}
+	sets := func(shell *dockerfile.Instruction) Language {
+		if c, ok := shell.Command.(*instructions.ShellCommand); ok && len(c.Shell) > 0 {
+			return LanguageOf(c.Shell[0])
 		}
-		return usual
+		return Unknown
+	}
+	first, last := make([]Language, len(file.Stages)), make([]Language, len(file.Stages)) // where a stage begins and ends
+	for i, stage := range file.Stages {
+		if base := bases[i]; base >= 0 {
+			first[i] = last[base]
+		} else {
+			first[i] = languageOfImage(stage.Base.Text, usual)
+		}
+		last[i] = first[i]
+		if list := shells[i]; len(list) > 0 {
+			last[i] = sets(list[len(list)-1])
+		}
+	}
+	return func(in *dockerfile.Instruction) Language {
+		if in.Stage < 0 {
+			return usual
+		}
+		list := shells[in.Stage]
+		above := sort.Search(len(list), func(i int) bool { return list[i].Span.Start >= in.Span.Start })
+		if above == 0 {
+			return first[in.Stage]
+		}
+		return sets(list[above-1])
 	}
 }
 
