@@ -64,7 +64,7 @@ var otherNames = map[string]map[string]string{
 		"stage": "from", "source": "from", "src": "from", "image": "from", "ignore": "exclude", "except": "exclude",
 	},
 	"HEALTHCHECK": {
-		"period": "start-period", "delay": "start-period", "initial-delay": "start-period", "attempts": "retries", "tries": "retries", "every": "interval",
+		"retry": "retries", "retrys": "retries", "wait": "start-period", "start": "start-period", "period": "start-period", "delay": "start-period", "initial-delay": "start-period", "attempts": "retries", "tries": "retries", "every": "interval",
 	},
 	"RUN": {
 		"cache": "mount=type=cache", "secret": "mount=type=secret", "ssh": "mount=type=ssh", "tmpfs": "mount=type=tmpfs", "bind": "mount=type=bind",

@@ -28,10 +28,10 @@ var AlmostJSON = &Rule{
 }
 
 func checkAlmostJSON(p *pass) {
-	for in := range p.every("ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME") {
+	for in := range p.every("ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME") {
 		if args, ok := almostJSON(p.File, in); ok {
 			finding := analysis.Finding{
-				Span:    in.ArgsSpan,
+				Span:    place(in, args),
 				Message: fmt.Sprintf("no valid JSON, so that %s does not read it as an array", in.Meant),
 				Fixes:   mendJSON(in, args),
 			}
@@ -43,14 +43,25 @@ func checkAlmostJSON(p *pass) {
 	}
 }
 
+// place is where the arguments that are almost an array stand.
+func place(in *dockerfile.Instruction, args string) source.Span {
+	_, at := in.Logical()
+	whole, _ := in.Logical()
+	return at(strings.Index(whole, args), strings.Index(whole, args)+len(args))
+}
+
 // almostJSON returns the arguments of an instruction if they look like an array, but are none.
 func almostJSON(file *dockerfile.File, in *dockerfile.Instruction) (string, bool) {
-	if in.JSON || in.Node == nil || in.ArgsSpan.Len() < 2 || file.Text.String()[in.ArgsSpan.Start] != '[' || len(in.Heredocs) > 0 {
+	if in.JSON || in.Node == nil || in.ArgsSpan.Len() < 2 || len(in.Heredocs) > 0 {
 		return "", false
 	}
 	args, _ := in.Logical()
+	if in.Meant == "HEALTHCHECK" {
+		command, _ := strings.CutPrefix(args, "CMD")
+		args = strings.TrimLeft(command, " \t")
+	}
 	args = strings.TrimRight(args, " \t")
-	if len(args) < 2 {
+	if len(args) < 2 || args[0] != '[' {
 		return "", false
 	}
 	inner := strings.TrimLeft(args[1:], " \t")
@@ -59,7 +70,7 @@ func almostJSON(file *dockerfile.File, in *dockerfile.Instruction) (string, bool
 	switch in.Meant {
 	case "RUN": // "[" is a command, too
 		like = like && (inner == args[1:] || strings.Contains(args, ","))
-	case "CMD", "ENTRYPOINT":
+	case "CMD", "ENTRYPOINT", "HEALTHCHECK":
 		like = like && (inner == args[1:] || strings.Contains(args, ",")) || list
 	case "VOLUME":
 		like = like || strings.HasSuffix(args, "]")
@@ -90,7 +101,9 @@ func mendJSON(in *dockerfile.Instruction, args string) []analysis.Fix {
 		if json.Unmarshal([]byte(applyAll(quoted, more)), &list) != nil || len(list) == 0 || len(edits)+len(more) == 0 {
 			continue
 		}
-		_, place := in.Logical()
+		whole, logical := in.Logical()
+		shift := max(strings.Index(whole, args), 0)
+		place := func(from, to int) source.Span { return logical(shift+from, shift+to) }
 		fix := analysis.Fix{Title: "Change to a JSON array", Preferred: true}
 		for _, e := range edits {
 			fix.Edits = append(fix.Edits, source.Edit{Span: place(e.from, e.to), NewText: e.text})

@@ -77,13 +77,16 @@ func checkIgnoredDirective(p *pass) {
 			p.report(nil, misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("unknown parser directive: %s", name)}, name, "", names, true))
 		case line == head && head > len(p.Directives) && slices.Contains(names, name):
 			head++ // right once what is above is
-		case line > len(p.Directives) && (name == "syntax" && strings.Contains(value, "/") || name == "escape" && len(value) == 1):
+		case line > len(p.Directives) && (name == "syntax" && strings.Contains(value, "/") || name == "escape" && len(value) == 1 || name == "check" && wholeFile.MatchString(value)):
 			finding := analysis.Finding{
 				Span:    span,
 				Message: fmt.Sprintf("%s is not read as a parser directive: only other directives may stand above it", name),
 			}
-			if name == "syntax" && !slices.ContainsFunc(p.Directives, func(d dockerfile.Directive) bool { return d.Name.Text == name }) { // another escape character changes what is below
-				finding.Fixes = []analysis.Fix{{Title: "Move it to the head of the file", Edits: []source.Edit{
+			if name == "check" {
+				finding.Message = "check counts for the instruction below only: for the whole file only other directives may stand above it"
+			}
+			if (name == "syntax" || name == "check" || p.continuedBy(value[0])) && !slices.ContainsFunc(p.Directives, func(d dockerfile.Directive) bool { return d.Name.Text == name }) { // another escape character changes what is below
+				finding.Fixes = []analysis.Fix{{Title: "Move it to the head of the file", Preferred: name == "escape", Edits: []source.Edit{
 					{Span: lineStart(p.File, len(p.Directives)), NewText: text + newline(p.Text)},
 					{Span: source.Span{Start: p.Text.LineStart(line), End: p.Text.LineStart(line + 1)}},
 				}}}
@@ -93,6 +96,25 @@ func checkIgnoredDirective(p *pass) {
 	}
 	p.checkComments()
 }
+
+// continuedBy reports whether lines are continued by another escape character than the one that counts, and none by that.
+func (p *pass) continuedBy(escape byte) bool {
+	if escape == p.Escape {
+		return false
+	}
+	other := false
+	for i := range p.Text.LineCount() {
+		line := strings.TrimRight(p.Text.Slice(p.Text.Line(i)), " \t\r")
+		if strings.HasSuffix(line, string(p.Escape)) {
+			return false
+		}
+		other = other || strings.HasSuffix(line, " "+string(escape))
+	}
+	return other
+}
+
+// wholeFile matches options that make sense for a whole file only.
+var wholeFile = regexp.MustCompile(`(^|;)(skip=all|error=|experimental=)`)
 
 // withoutEquals is a directive with a blank or a colon in the place of "=".
 var withoutEquals = regexp.MustCompile(`^#\s*((?i:syntax|escape|check))(\s*:\s*|\s+)(\S+)\s*$`)

@@ -63,6 +63,11 @@ func checkInvalidImage(p *pass) {
 		if known := p.stageNames(); clearly(name, known) {
 			finding.Fixes = append(finding.Fixes, replace(ref.word.Span, suggest(name, known)[0], true))
 		}
+		if base, tag, ok := strings.Cut(name, "="); ok && !strings.Contains(name, ":") {
+			if _, err := reference.ParseNormalizedNamed(base + ":" + tag); err == nil {
+				finding.Fixes = append(finding.Fixes, replace(ref.word.Span, base+":"+tag, true))
+			}
+		}
 		for _, meant := range []string{lower, strings.TrimRight(name, ":/@")} {
 			if _, err := reference.ParseNormalizedNamed(meant); err == nil && meant != name && len(finding.Fixes) == 0 {
 				finding.Fixes = append(finding.Fixes, replace(ref.word.Span, meant, anywhere[meant]))
@@ -74,6 +79,12 @@ func checkInvalidImage(p *pass) {
 
 // checkExpandedImage looks at the image of a FROM with quotes or variables.
 func (p *pass) checkExpandedImage(ref stageReference) {
+	if word := p.Text.Slice(ref.word.Span); ref.in.Meant == "FROM" && len(word) > 2 && (word[0] == '"' || word[0] == '\'') && word[len(word)-1] == word[0] {
+		p.report(ref.in, analysis.Finding{
+			Severity: analysis.Hint, Span: ref.word.Span, Message: "an image's name needs no quotes",
+			Fixes: []analysis.Fix{replace(ref.word.Span, word[1:len(word)-1], true)},
+		})
+	}
 	if ref.in.Meant != "FROM" || ref.in.From == nil || p.undeclared(ref.in) {
 		return // UndefinedArgInFrom has it
 	}

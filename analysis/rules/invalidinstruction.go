@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -44,12 +46,40 @@ var InvalidInstruction = &Rule{
 				}
 			}
 			finding := fromProblem(p.File, problem)
+			if in != nil && len(finding.Fixes) == 0 {
+				finding.Fixes = p.respaced(in)
+			}
 			if in != nil && len(in.Args) == 0 && (in.Meant == "HEALTHCHECK" || in.Meant == "ONBUILD") {
 				p.joinBelow(&finding, in)
 			}
 			p.report(nil, finding)
 		}
 	},
+}
+
+// equalsApart matches an equals sign with blanks around it between two words.
+var equalsApart = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]*)([ \t]*=[ \t]*)([^\s="'\\` + "`" + `]+)$`)
+
+// respaced returns what makes an instruction right that has blanks around its equals sign, or a SHELL that is no array.
+func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
+	text := p.Text.Slice(in.ArgsSpan)
+	switch in.Meant {
+	case "ARG", "ENV", "LABEL":
+		if m := equalsApart.FindStringSubmatchIndex(strings.TrimRight(text, " \t")); m != nil && m[5]-m[4] > 1 {
+			at := source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[5]}
+			return []analysis.Fix{{Title: "Remove the spaces around =", Edits: []source.Edit{{Span: at, NewText: "="}}, Preferred: true}}
+		}
+	case "SHELL":
+		words := strings.Fields(text)
+		if len(words) == 0 || strings.ContainsAny(text, "\"'[],\n$") {
+			return nil
+		}
+		if len(words) == 1 && slices.Contains(unixShells, path.Base(words[0])) {
+			words = append(words, "-c")
+		}
+		return []analysis.Fix{replace(in.ArgsSpan, `["`+strings.Join(words, `", "`)+`"]`, true)}
+	}
+	return nil
 }
 
 // joinBelow adds the fix that makes the next line part of an instruction which has no arguments, if it is meant to be.

@@ -28,6 +28,9 @@ var InvalidPort = &Rule{
 func checkInvalidPort(p *pass) {
 	p.eachPort(func(in *dockerfile.Instruction, port port) {
 		if port.problem == nil {
+			if rest, ok := strings.CutPrefix(port.raw, ":"); ok && port.literal {
+				p.report(in, analysis.Finding{Severity: analysis.Warning, Span: port.span, Message: port.raw + " names no host port: EXPOSE takes the port only", Fixes: []analysis.Fix{replace(port.span, rest, true)}})
+			}
 			return
 		}
 		if line, ok := p.swallows(in); ok && port.span.End > p.Text.LineStart(line) {

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -36,7 +37,7 @@ func checkJSONArgsRecommended(p *pass) {
 			case *instructions.EntrypointCommand:
 				shellForm = c.PrependShell
 			}
-			if !shellForm || in.Stage < 0 || p.hasShell(in) {
+			if !shellForm || in.Stage < 0 || p.hasShell(in) || isUnknown(in) {
 				continue
 			}
 			if _, ok := almostJSON(p.File, in); ok {
@@ -49,10 +50,20 @@ func checkJSONArgsRecommended(p *pass) {
 			p.report(in, analysis.Finding{
 				Span:    span,
 				Message: fmt.Sprintf("JSON arguments recommended for %s to prevent unintended behavior related to OS signals", name),
-				Fixes:   execForm(p.File, in),
+				Fixes:   p.appending(in, execForm(p.File, in)),
 			})
 		}
 	}
+}
+
+// appending says in the fixes of an ENTRYPOINT that they bring a CMD into effect, if the stage has one.
+func (p *pass) appending(in *dockerfile.Instruction, fixes []analysis.Fix) []analysis.Fix {
+	if in.Meant == "ENTRYPOINT" && slices.ContainsFunc(p.of["CMD"], func(cmd *dockerfile.Instruction) bool { return cmd.Stage == in.Stage }) {
+		for i := range fixes {
+			fixes[i].Title += "; the stage's CMD then becomes its arguments"
+		}
+	}
+	return fixes
 }
 
 // hasShell reports whether a SHELL counts where in stands.

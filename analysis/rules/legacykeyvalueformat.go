@@ -54,8 +54,11 @@ func withEquals(file *dockerfile.File, in *dockerfile.Instruction) []analysis.Fi
 	}
 	key := in.Args[0].Span
 	value := source.Span{Start: in.Args[1].Span.Start, End: in.ArgsSpan.End}
+	if colon := strings.TrimSuffix(in.Args[0].Text, ":"); colon != in.Args[0].Text && assignment.MatchString(colon+"=") {
+		key.End-- // "A: b", as in YAML
+	}
 	gap, text := source.Span{Start: key.End, End: value.Start}, file.Text.Slice(value)
-	if strings.Trim(file.Text.Slice(gap), " \t") != "" {
+	if strings.Trim(strings.TrimPrefix(file.Text.Slice(gap), ":"), " \t") != "" && !(strings.Trim(file.Text.Slice(gap), " \t\r\n"+string(file.Escape)) == "" && len(in.Comments) == 0 && len(in.Args) == 2) {
 		return nil // continued
 	}
 	if rest, ok := strings.CutPrefix(text, "="); ok { // "A = b", hardly meant as it is read

@@ -130,7 +130,7 @@ func (p *pass) lookalikes(in *dockerfile.Instruction) (found []lookalike) {
 // opensWord reports whether quotes come in pairs, the first of each at the beginning of a word or value, so that they are meant to quote.
 func opensWord(text string, quotes []lookalike, in *dockerfile.Instruction, place func(from, to int) source.Span) bool {
 	switch in.Meant {
-	case "ENV", "LABEL", "ARG", "RUN", "CMD", "ENTRYPOINT":
+	case "ENV", "LABEL", "ARG", "RUN", "CMD", "ENTRYPOINT", "COPY", "ADD", "USER", "VOLUME", "WORKDIR", "HEALTHCHECK", "EXPOSE", "STOPSIGNAL", "FROM":
 	default:
 		return false
 	}

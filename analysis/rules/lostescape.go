@@ -58,6 +58,9 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 		return true
 	}
 	word := p.Text.Slice(problem.Span)
+	if keyword, _ := assigned(word); keyword != "" || strings.HasPrefix(word, "//") || keywordBehind(word) != "" || p.otherEscape(above) {
+		return false
+	}
 	deeper := p.indent(in) > p.indent(head)
 	switch head.Meant {
 	case "RUN":
@@ -206,6 +209,26 @@ func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem docke
 		}
 	}
 	return finding
+}
+
+// otherEscape reports whether an instruction's last line ends with the escape character that a comment names, which is
+// meant to be a directive: IgnoredDirective says so.
+func (p *pass) otherEscape(above *dockerfile.Instruction) bool {
+	comment := p.ignoredEscape()
+	return comment != 0 && comment != p.Escape && strings.HasSuffix(strings.TrimRight(p.Text.Slice(above.Span), " \t\r"), string(comment))
+}
+
+// ignoredEscape returns the escape character of a comment above the first instruction that is meant to be a directive, 0 if there is none.
+func (p *pass) ignoredEscape() byte {
+	for _, comment := range p.Comments {
+		if len(p.Instructions) > 0 && comment.Span.Start > p.Instructions[0].Span.Start {
+			break
+		}
+		if m := likeDirective.FindStringSubmatch(p.Text.Slice(comment.Span)); m != nil && strings.EqualFold(m[1], "escape") && len(m[2]) == 1 {
+			return m[2][0]
+		}
+	}
+	return 0
 }
 
 // inBlock reports whether the shell is within "if", a loop or the like at the end of an instruction.

@@ -22,7 +22,15 @@ func (r *Rule) Markdown() string {
 	if r.BuildKit != "" {
 		page += "\nThis is [BuildKit's build check](" + r.BuildKit + ") of that name.\n"
 	}
-	return page
+	page += "\n## How to turn it off\n\n"
+	if r.Severity != analysis.Error {
+		page += "`# check=skip=" + r.ID + "` among the first lines of the file"
+		if !r.FileOnly {
+			page += ", or right above the instruction"
+		}
+		page += "; for a project "
+	}
+	return page + "`" + r.ID + ": off` below `rules:` in a `" + ConfigName + "`; for one run `layerwise check --disable " + r.ID + "`.\n"
 }
 
 // Index returns the page that lists all rules, with links to their pages.
@@ -55,7 +63,7 @@ func (r *Rule) fixes() bool {
 // codeBlock shows a Dockerfile; a line too long for a page is cut short.
 func codeBlock(text string) string {
 	const longest = 120
-	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(strings.ReplaceAll(text, "\r", "␍"), "\n"), "\n")
 	for i, line := range lines {
 		if len(line) > longest {
 			lines[i] = fmt.Sprintf("%s… (%d characters in all)", line[:40], len(line))

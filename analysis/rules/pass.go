@@ -23,16 +23,18 @@ type pass struct {
 	of       map[string][]*dockerfile.Instruction // by what they mean
 	problems map[dockerfile.ProblemKind][]dockerfile.Problem
 
-	rules    []*Rule
-	rule     *Rule
-	outer    *dockerfile.Instruction               // the ONBUILD whose trigger the rule looks at, nil if it looks at an instruction
-	lint     *linter.Linter                        // what the file's "check" directive says
-	vars     *scope.Variables                      // nil until a rule asks for it
-	runs     map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
-	unix     map[int]bool                          // by stage: what unixImage says
-	refs     []stageReference
-	orders   []Order // nil until a rule asks for them
-	findings []analysis.Finding
+	rules     []*Rule
+	rule      *Rule
+	outer     *dockerfile.Instruction               // the ONBUILD whose trigger the rule looks at, nil if it looks at an instruction
+	lint      *linter.Linter                        // what the file's "check" directive says
+	vars      *scope.Variables                      // nil until a rule asks for it
+	runs      map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
+	unix      map[int]bool                          // by stage: what unixImage says
+	refs      []stageReference
+	half      []halfQuoted            // nil until a rule asks for them
+	inHeredoc *dockerfile.Instruction // the last in whose heredoc UndefinedVar has found something
+	orders    []Order                 // nil until a rule asks for them
+	findings  []analysis.Finding
 }
 
 func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding {

@@ -83,13 +83,19 @@ var All = []*Rule{
 	InvalidSignal,
 	InvalidStageReference,
 	InvalidSubstitution,
+	LineEndings,
 	LineTooLong,
 	LookalikeCharacter,
+	LostEffect,
+	LostText,
 	MisplacedFlag,
+	MisreadPath,
 	MissingCacheMount,
+	MisspeltCommand,
 	MisspeltVariable,
 	NeedlessContextFile,
 	NewerSyntax,
+	NoShell,
 	NoStage,
 	PatchRemnant,
 	ShellSyntax,
@@ -170,6 +176,9 @@ type Context struct {
 func Check(file *dockerfile.File, opts Options) []analysis.Finding {
 	if rule := opaque(file); rule != nil {
 		return run(file, opts, []*Rule{rule})
+	}
+	if onlyCR(file) {
+		return run(file, opts, []*Rule{LineEndings})
 	}
 	findings := run(file, opts, All)
 	if _, ok := file.Generated(); ok {

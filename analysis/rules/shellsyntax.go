@@ -46,6 +46,26 @@ type shellRun struct {
 	bashisms []bashism     // what other shells than Bash may stop at
 	// Those of the commands that download packages, by the tables managers and compilers.
 	installs, compiles []download
+	background         []background // commands that the next one does not wait for
+}
+
+// background is a command with a single "&" behind it and another command behind that.
+type background struct {
+	from int // where it starts in the script
+	at   int // where the "&" is
+}
+
+// backgroundsOf returns the commands that run in the background, unless something waits for them.
+func backgroundsOf(file *syntax.File, commands []command) (list []background) {
+	if slices.ContainsFunc(commands, func(c command) bool { return c.words[0] == "wait" }) {
+		return nil
+	}
+	for i, stmt := range file.Stmts {
+		if stmt.Background && i < len(file.Stmts)-1 {
+			list = append(list, background{int(stmt.Pos().Offset()), int(stmt.Semicolon.Offset())})
+		}
+	}
+	return list
 }
 
 // shellMistake is the first mistake in a command, at an offset of the command's text.
@@ -170,6 +190,7 @@ func parseShell(text string) *shellRun {
 	}
 	run := &shellRun{commands: commandsOf(file, text), bashisms: bashismsOf(file)}
 	run.installs, run.compiles = run.find(managers), run.find(compilers)
+	run.background = backgroundsOf(file, run.commands)
 	return run
 }
 

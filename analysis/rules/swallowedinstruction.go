@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -89,7 +90,6 @@ func (p *pass) swallowed(in *dockerfile.Instruction, line int) analysis.Finding 
 			break
 		}
 	}
-	start := p.Text.LineStart(above)
 	severity := analysis.Warning
 	if in.Command == nil && in.From == nil || in.Meant == "EXPOSE" || in.Meant == "STOPSIGNAL" {
 		severity = analysis.Error
@@ -98,12 +98,28 @@ func (p *pass) swallowed(in *dockerfile.Instruction, line int) analysis.Finding 
 		Severity: severity,
 		Span:     source.Span{Start: span.Start, End: span.Start + len(word)},
 		Message:  fmt.Sprintf("this belongs to the %s of line %d, since line %d ends with a %s", in.Meant, in.Line, above+1, p.escapeName()),
-		Fixes: []analysis.Fix{{
-			Title:     fmt.Sprintf("Remove the %s at the end of line %d", p.escapeName(), above+1),
-			Edits:     []source.Edit{{Span: source.Span{Start: start + len(kept), End: start + len(text)}}},
-			Preferred: true,
-		}},
+		Fixes:    p.unswallow(in, line, above, len(kept)),
 	}
+}
+
+// pathEnd matches a Windows path at the end of a line whose last backslash is a part of it.
+var pathEnd = regexp.MustCompile(`(^|[ \t"'=])[A-Za-z]:(\\[^\\\s]+)*\\$`)
+
+// unswallow ends an instruction at the end of a line, of which kept bytes stay.
+func (p *pass) unswallow(in *dockerfile.Instruction, line, above, kept int) []analysis.Fix {
+	start, text := p.Text.LineStart(above), p.Text.Slice(p.Text.Line(above))
+	if trimmed := strings.TrimRight(text, " \t\r"); p.Escape == '\\' && in.Meant != "RUN" && pathEnd.MatchString(trimmed) {
+		end := start + len(trimmed)
+		return []analysis.Fix{{
+			Title: "Change the backslash at the end to a slash",
+			Edits: []source.Edit{{Span: source.Span{Start: end - 1, End: end}, NewText: "/"}},
+		}}
+	}
+	return []analysis.Fix{{
+		Title:     fmt.Sprintf("Remove the %s at the end of line %d", p.escapeName(), above+1),
+		Edits:     []source.Edit{{Span: source.Span{Start: start + kept, End: start + len(text)}}},
+		Preferred: true,
+	}}
 }
 
 var keywords = func() map[string]bool {

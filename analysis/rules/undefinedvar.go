@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -68,8 +69,30 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 		return // BuildKit sees to it that there is a PATH
 	}
 	finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("usage of undefined variable '$%s'", name)}
-	base := v.Image(in.Stage)
+	base, _ := v.Expand(-1, in.Span.Start, v.Image(in.Stage))
+	sets, known := imageSets(base, name)
+	if sets {
+		return
+	}
+	if known && (use.Modifier == "?" || use.Modifier == ":?") {
+		finding.Severity = analysis.Error
+		finding.Message = fmt.Sprintf("the build fails: '$%s' is not set", name)
+		p.report(in, finding)
+		return
+	}
 	switch {
+	case p.setBeside(in, use):
+		finding.Message += ": what an ENV sets counts from the next instruction on"
+	case known && slices.ContainsFunc(in.Heredocs, func(doc dockerfile.Heredoc) bool { return doc.Body.Contains(use.Span.Start) }):
+		doc := in.Heredocs[slices.IndexFunc(in.Heredocs, func(doc dockerfile.Heredoc) bool { return doc.Body.Contains(use.Span.Start) })]
+		if p.inHeredoc == in {
+			return // one of a file's variables is enough
+		}
+		p.inHeredoc = in
+		finding.Message += fmt.Sprintf(": BuildKit replaces it in the here-document; write <<\"%s\" to keep the text as it is", doc.Name)
+		finding.Fixes = []analysis.Fix{{Title: "Quote the delimiter", Edits: []source.Edit{
+			{Span: source.Span{Start: doc.NameSpan.Start, End: doc.NameSpan.Start}, NewText: `"`}, {Span: source.Span{Start: doc.NameSpan.End, End: doc.NameSpan.End}, NewText: `"`},
+		}}}
 	case predefined(name) || len(v.Global[name]) > 0 && !ofImage(name, base):
 		if finding.Message += ": the stage has no ARG " + name; !predefined(name) {
 			finding.Message += fmt.Sprintf(", and that of line %d counts for FROM only", p.Text.LineAt(v.Global[name][0].From)+1)
@@ -80,13 +103,26 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	case p.declaredBelow(in, name) > 0:
 		finding.Message += fmt.Sprintf(": its ARG is further down, in line %d", p.declaredBelow(in, name))
 	default:
-		known := v.Names(in.Stage, use.Span.Start)
-		if base != "scratch" && (!clearly(name, known) || plural(name, suggest(name, known)[0])) {
+		names := v.Names(in.Stage, use.Span.Start)
+		if strings.HasSuffix(use.Modifier, "-") || strings.HasSuffix(use.Modifier, "+") {
+			if known = false; len(names) == 0 {
+				return
+			}
+		}
+		if !known && (!clearly(name, names) || plural(name, suggest(name, names)[0])) {
 			return
 		}
-		finding = misspelt(finding, name, "$", known, base == "scratch")
+		finding = misspelt(finding, name, "$", names, known)
 	}
 	p.report(in, finding)
+}
+
+// setBeside reports whether the ENV that uses a variable sets it itself, in front of the use.
+func (p *pass) setBeside(in *dockerfile.Instruction, use dockerfile.Variable) bool {
+	return in.Meant == "ENV" && slices.ContainsFunc(in.Args, func(word dockerfile.Word) bool {
+		key, _, ok := strings.Cut(word.Text, "=")
+		return ok && key == use.Name.Text && word.Span.End < use.Span.Start
+	})
 }
 
 // ofImage reports whether the image may well define the variable: node defines NODE_VERSION.

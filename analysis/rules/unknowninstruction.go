@@ -38,6 +38,8 @@ func checkUnknownInstruction(p *pass) {
 			problem = p.weighed(problem)
 			switch {
 			case problem.Kind != dockerfile.UnknownInstruction:
+			case i > 0 && p.otherEscape(p.Instructions[i-1]): // IgnoredDirective says what is wrong
+			case p.inOpenHeredoc(in): // UnterminatedHeredoc says so
 			case leftovers[in]: // PatchRemnant says what they are
 			case lost[in] != nil:
 				p.report(nil, p.lostEscape(lost[in], p.Instructions[i-1], in, problem))
@@ -88,8 +90,13 @@ func (p *pass) unknownWord(in *dockerfile.Instruction, problem dockerfile.Proble
 		return replace(problem.Span, keyword, false)
 	}
 	args := in.ArgsSpan.Len()
+	if fix, hint, ok := p.respelt(in, problem); ok {
+		first(fix, hint)
+		finding.Fixes = finding.Fixes[:1]
+		return finding
+	}
 	switch other := otherInstructions[strings.ToUpper(word)]; {
-	case other != "":
+	case other != "" && (word != strings.ToLower(word) || args > 0 && !isCommand(word)):
 		first(change(other), "did you mean "+other+"?")
 	case assignment.MatchString(word):
 		first(put("ENV", true), "did you mean ENV "+word+"?")
@@ -104,11 +111,64 @@ func (p *pass) unknownWord(in *dockerfile.Instruction, problem dockerfile.Proble
 		first(change("COPY"), "did you mean COPY?")
 	case isCommand(word) && (args > 0 || len(problem.Suggestions) == 0):
 		first(put("RUN", true), "a command of the shell needs RUN before it")
+	case isCommand(strings.ToLower(word)) && args > 0 && len(problem.Suggestions) == 0:
+		lower := strings.ToLower(word)
+		first(analysis.Fix{Title: "Change to RUN " + lower, Edits: []source.Edit{{Span: problem.Span, NewText: matching("RUN", word) + " " + lower}}}, "a command of the shell needs RUN before it")
 	case strings.EqualFold(word, "DOCKER-VERSION"):
 		finding.Message = "DOCKER-VERSION is no instruction: Docker never looked at it"
 		finding.Fixes = []analysis.Fix{{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}, Preferred: true}}
 	}
 	return finding
+}
+
+// respelt returns what mends a line whose instruction is right but for what stands in it or between: WORK DIR, WORKDIR=/x,
+// [ENTRYPOINT "/x"], // for a comment.
+func (p *pass) respelt(in *dockerfile.Instruction, problem dockerfile.Problem) (fix analysis.Fix, hint string, ok bool) {
+	word := p.Text.Slice(problem.Span)
+	if keyword := keywordBehind(word); keyword != "" {
+		name := strings.TrimLeft(word, "[")
+		fix = analysis.Fix{Title: "Change to " + name + " [...]", Edits: []source.Edit{{Span: problem.Span, NewText: name}}}
+		if args := in.ArgsSpan; args.Len() > 0 && strings.HasSuffix(strings.TrimRight(p.Text.Slice(args), " \t"), "]") {
+			fix.Edits = append(fix.Edits, source.Edit{Span: source.Span{Start: args.Start, End: args.Start}, NewText: "["})
+			return fix, "the bracket belongs behind " + name, true
+		}
+		return fix, "", false
+	}
+	if strings.HasPrefix(word, "//") {
+		return analysis.Fix{Title: "Change // to #", Edits: []source.Edit{{Span: source.Span{Start: problem.Span.Start, End: problem.Span.Start + 2}, NewText: "#"}}, Preferred: true},
+			"a comment begins with #", true
+	}
+	if keyword, rest := assigned(word); keyword != "" {
+		text := keyword
+		if rest != "" {
+			text += " " + rest
+		}
+		return replace(problem.Span, text, true), "a space follows " + keyword, true
+	}
+	if len(in.Args) > 0 && strings.ToUpper(word) == word {
+		next := in.Args[0]
+		if joined := word + next.Text; keywords[joined] && p.Text.Slice(next.Span) == next.Text {
+			return replace(source.Span{Start: problem.Span.Start, End: next.Span.End}, joined, true), joined + " is one word", true
+		}
+	}
+	return fix, "", false
+}
+
+// keywordBehind returns the instruction behind an opening bracket, as in [ENTRYPOINT "/x"].
+func keywordBehind(word string) string {
+	if name, ok := strings.CutPrefix(word, "["); ok && keywords[strings.ToUpper(name)] {
+		return strings.ToUpper(name)
+	}
+	return ""
+}
+
+// assigned returns the instruction in capitals that has an equals sign or colon behind it, and what follows.
+func assigned(word string) (keyword, rest string) {
+	at := strings.IndexAny(word, "=:")
+	if at < 0 || !keywords[word[:at]] {
+		return "", ""
+	}
+	return word[:at], word[at+1:]
 }
 
 // lowerCase reports whether the file's instructions are written in lower case.
@@ -157,7 +217,9 @@ var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 var otherInstructions = map[string]string{
 	"COMMAND": "CMD", "ENVIRONMENT": "ENV", "ENVVAR": "ENV", "SETENV": "ENV", "PORT": "EXPOSE", "PORTS": "EXPOSE", "PUBLISH": "EXPOSE",
 	"CWD": "WORKDIR", "CHDIR": "WORKDIR", "WORKINGDIR": "WORKDIR", "WORKING_DIR": "WORKDIR", "DIR": "WORKDIR", "EXEC": "RUN", "EXECUTE": "RUN",
-	"IMAGE": "FROM", "BASE": "FROM",
+	"IMAGE": "FROM", "BASE": "FROM", "SET": "ENV", "EXPORT": "ENV", "VAR": "ENV", "VARIABLE": "ENV", "CD": "WORKDIR", "CP": "COPY",
+	"MOUNT": "VOLUME", "ARGUMENT": "ARG", "BUILDARG": "ARG", "PARAM": "ARG", "START": "CMD", "LAUNCH": "CMD", "EXPOSE_PORT": "EXPOSE",
+	"METADATA": "LABEL", "AUTHOR": "MAINTAINER", "LISTEN": "EXPOSE", "ENTRY": "ENTRYPOINT", "SHEL": "SHELL",
 }
 
 // isCommand reports whether a word clearly is a command of the shell.

@@ -41,6 +41,13 @@ func checkUnknownShell(p *pass) {
 		last := c.Shell[len(c.Shell)-1]
 		first := in.Args[0]
 		switch {
+		case len(c.Shell) == 1 && strings.Contains(c.Shell[0], " "):
+			words := strings.Fields(c.Shell[0])
+			finding := analysis.Finding{Span: first.Span, Message: fmt.Sprintf("%s is taken for the name of one program: each word is a string of its own", first.Text)}
+			if !strings.ContainsAny(c.Shell[0], "\"'\\:") {
+				finding.Fixes = []analysis.Fix{replace(first.Span, `"`+strings.Join(words, `", "`)+`"`, true)}
+			}
+			p.report(in, finding)
 		case slices.Contains(unixShells, name):
 			if len(c.Shell) > 1 && (!strings.HasPrefix(last, "-") || strings.HasPrefix(last, "--") || strings.Contains(last, "c")) {
 				continue // "-o pipefail" behind "-c" is wrong, too, but who knows what an option takes

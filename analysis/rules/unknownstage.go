@@ -79,7 +79,7 @@ func (p *pass) stageReferences() []stageReference {
 				}
 				at := flag.Value.Span.Start
 				for part := range strings.SplitSeq(flag.Value.Text, ",") {
-					if name, ok := strings.CutPrefix(part, "from="); ok && name != "" {
+					if key, name, ok := strings.Cut(part, "="); ok && strings.EqualFold(key, "from") && name != "" {
 						end := at + len(part)
 						refs = append(refs, stageReference{in, dockerfile.Word{Span: source.Span{Start: end - len(name), End: end}, Text: name}})
 					}

@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -26,6 +28,13 @@ var UnterminatedHeredoc = &Rule{
 }
 
 func checkUnterminatedHeredoc(p *pass) {
+	for _, h := range p.halfQuotedHeredocs() {
+		p.report(nil, analysis.Finding{
+			Span:    source.Span{Start: h.word, End: max(h.end, h.word+2)},
+			Message: "this does not begin a heredoc: a quote of its delimiter is missing",
+			Fixes:   []analysis.Fix{{Title: "Add the missing quote", Edits: []source.Edit{{Span: source.Span{Start: h.end, End: h.end}, NewText: h.quote}}, Preferred: true}},
+		})
+	}
 	for _, problem := range p.problems[dockerfile.UnterminatedHeredoc] {
 		finding := fromProblem(p.File, problem)
 		if in := p.InstructionAt(problem.Span.Start); in != nil {
@@ -37,6 +46,56 @@ func checkUnterminatedHeredoc(p *pass) {
 		}
 		p.report(nil, finding)
 	}
+}
+
+// halfQuoted is the word of a here-document whose delimiter has a quote on one side only.
+type halfQuoted struct {
+	in        *dockerfile.Instruction
+	word, end int // where the word starts, and where the quote is missing
+	quote     string
+	last      int // the line of the delimiter, from 0
+}
+
+var openDelimiter = regexp.MustCompile(`(?:^|\s)<<-?(?:(["'])([A-Za-z_][A-Za-z0-9_]*)(?:\s|$)|([A-Za-z_][A-Za-z0-9_]*)(["'])(?:\s|$))`)
+
+// halfQuotedHeredocs are here-documents that BuildKit does not see, as a quote of their delimiter is missing, but whose
+// delimiter stands on a line below.
+func (p *pass) halfQuotedHeredocs() []halfQuoted {
+	if p.half != nil {
+		return p.half
+	}
+	p.half = []halfQuoted{}
+	for _, in := range p.Instructions {
+		if in.Meant != "RUN" && in.Meant != "COPY" && in.Meant != "ADD" || len(in.Heredocs) > 0 {
+			continue
+		}
+		text := p.Text.Slice(in.ArgsSpan)
+		m := openDelimiter.FindStringSubmatchIndex(text)
+		if m == nil {
+			continue
+		}
+		h := halfQuoted{in: in, word: in.ArgsSpan.Start + m[0] + strings.Index(text[m[0]:], "<<")}
+		name := ""
+		if m[2] >= 0 {
+			h.quote, name, h.end = text[m[2]:m[3]], text[m[4]:m[5]], in.ArgsSpan.Start+m[5]
+		} else {
+			h.quote, name, h.end = text[m[8]:m[9]], text[m[6]:m[7]], in.ArgsSpan.Start+m[6]
+		}
+		const far = 500 // lines
+		for line := in.EndLine; line < min(p.Text.LineCount(), in.EndLine+far); line++ {
+			if strings.TrimLeft(p.Text.Slice(p.Text.Line(line)), "\t") == name {
+				h.last = line
+				p.half = append(p.half, h)
+				break
+			}
+		}
+	}
+	return p.half
+}
+
+// inOpenHeredoc reports whether an instruction is a line of a here-document with a quote missing.
+func (p *pass) inOpenHeredoc(in *dockerfile.Instruction) bool {
+	return slices.ContainsFunc(p.halfQuotedHeredocs(), func(h halfQuoted) bool { return h.in.Span.End < in.Span.Start && in.Line-1 <= h.last })
 }
 
 // mendHeredoc says which line is meant to close a heredoc, if one is, and makes it do so.

@@ -40,7 +40,7 @@ func checkWorkdirRelativePath(p *pass) {
 		}
 	}
 	for _, in := range p.of["WORKDIR"] {
-		if in.Stage < 0 || in.Command == nil {
+		if in.Stage < 0 || in.Command == nil || isUnknown(in) {
 			continue
 		}
 		inherit(in.Stage)
@@ -52,7 +52,7 @@ func checkWorkdirRelativePath(p *pass) {
 		if strings.Contains(path, "$") {
 			path, known = p.variables().Expand(in.Stage, in.Span.Start, path)
 		}
-		if !known || isAbsolute(p.File, in.Stage, path) {
+		if !known || isAbsolute(p.File, in.Stage, path) || strings.Contains(path, "$(") || strings.HasPrefix(path, "~") || drivePath.MatchString(path) {
 			continue
 		}
 		p.report(in, analysis.Finding{

@@ -1,0 +1,87 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// LostEffect finds RUNs that change nothing but their own shell.
+var LostEffect = &Rule{
+	ID:       "lost-effect",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "What the command sets is lost at the end of its RUN",
+		What:    "Finds `RUN` with nothing but `cd`, `export`, `source`, `alias`, `umask` or `set`. Where an instruction does what is meant, a fix writes it.",
+		Why:     "Each `RUN` has a shell of its own: its working directory, variables and functions end with it, and the steps below do not see them.",
+		Example: "FROM alpine\nRUN cd /app\n",
+		Instead: "FROM alpine\nWORKDIR /app\n",
+	},
+	check: checkLostEffect,
+}
+
+// ownEffects are commands that change only the shell that runs them.
+var ownEffects = map[string]bool{
+	"cd": true, "export": true, "source": true, ".": true, "alias": true, "umask": true, "set": true, "unset": true, "ulimit": true, "shopt": true, "pushd": true,
+}
+
+func checkLostEffect(p *pass) {
+	for in := range p.every("RUN") {
+		run := p.shellRuns()[in]
+		if m := exportOnly.FindStringSubmatch(strings.TrimSpace(p.Text.Slice(in.ArgsSpan))); run != nil && m != nil && len(in.Flags) == 0 {
+			finding := analysis.Finding{Span: source.Span{Start: in.ArgsSpan.Start, End: in.ArgsSpan.Start + len("export")}, Message: "what export sets is lost at the end of this RUN"}
+			if !strings.ContainsAny(m[1], "`;&") && !strings.Contains(m[1], "$(") {
+				finding.Fixes = p.written(in, "ENV", m[1])
+			}
+			p.report(in, finding)
+			continue
+		}
+		if run == nil || len(run.commands) == 0 || len(in.Heredocs) > 0 || len(in.Flags) > 0 {
+			continue
+		}
+		text, _ := in.Logical()
+		if strings.ContainsAny(text, "|<>(){}`") || strings.Contains(text, "||") {
+			continue
+		}
+		all := true
+		for _, c := range run.commands {
+			all = all && ownEffects[c.words[0]]
+		}
+		if first := run.commands[0]; all {
+			p.report(in, analysis.Finding{
+				Span:    first.span(p.File, in, 0, 1),
+				Message: fmt.Sprintf("what %s sets is lost at the end of this RUN", first.words[0]),
+				Fixes:   p.kept(in, run.commands),
+			})
+		}
+	}
+}
+
+// kept returns the fix that writes an instruction for a command.
+func (p *pass) kept(in *dockerfile.Instruction, commands []command) []analysis.Fix {
+	text := strings.TrimSpace(p.Text.Slice(in.ArgsSpan))
+	words := commands[0].words
+	if len(commands) != 1 || strings.ContainsAny(text, "\n;&$(~") {
+		return nil
+	}
+	if words[0] == "cd" && len(words) == 2 && words[1] != "-" {
+		return p.written(in, "WORKDIR", words[1])
+	}
+	return nil
+}
+
+// exportOnly matches a command that sets variables of the shell's and its children's, and nothing else.
+var exportOnly = regexp.MustCompile(`^export ([A-Za-z_][A-Za-z0-9_]*=(?:"[^"\n]*"|'[^'\n]*'|[^\s"'|&;<>]*))$`)
+
+// written returns the fix that puts another instruction in the place of one.
+func (p *pass) written(in *dockerfile.Instruction, keyword, args string) []analysis.Fix {
+	keyword = matching(keyword, in.Keyword.Text)
+	return []analysis.Fix{{
+		Title: "Change to " + keyword + " " + args,
+		Edits: []source.Edit{{Span: source.Span{Start: in.Keyword.Span.Start, End: in.ArgsSpan.End}, NewText: keyword + " " + args}},
+	}}
+}

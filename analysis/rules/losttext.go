@@ -1,0 +1,92 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// LostText finds text that a continued line loses, or ends too early.
+var LostText = &Rule{
+	ID:       "lost-text",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "A continued line loses text, or ends a value too early",
+		What: "Finds lines that begin with `#` within a quoted text that goes on over several lines, " +
+			"and a value that is to begin on the line below `NAME=\\`, behind blanks.",
+		Why: "BuildKit takes out every line of a continued instruction that begins with `#`, also within quotes. " +
+			"Blanks end a value: `ARG A=\\` with `  b` below it makes A empty, and declares b.",
+		Example: "FROM alpine\nARG GREETING=\\\n  hello\nRUN echo $GREETING\n",
+		Instead: "FROM alpine\nARG GREETING=hello\nRUN echo $GREETING\n",
+	},
+	check: checkLostText,
+}
+
+func checkLostText(p *pass) {
+	for in := range p.every("ARG", "CMD", "ENTRYPOINT", "ENV", "HEALTHCHECK", "LABEL", "RUN") {
+		if in.Line == in.EndLine {
+			continue
+		}
+		run := p.shellRuns()[in]
+		for _, comment := range in.Comments {
+			if run != nil && run.mistake != nil {
+				break // ShellSyntax says what is wrong
+			}
+			before := in.Before(comment.Span.Start)
+			if openQuote(before, p.Escape) != 0 {
+				p.report(in, analysis.Finding{
+					Span:    comment.Span,
+					Message: "this line is left out: BuildKit takes it for a comment, though it is within quotes",
+				})
+				break
+			}
+		}
+		if in.Meant == "ARG" || in.Meant == "ENV" {
+			p.checkValueBelow(in)
+		}
+	}
+}
+
+// openQuote returns the quote that is open at the end of a shell's text, 0 if none is.
+func openQuote(text string, escape byte) byte {
+	open := byte(0)
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == escape && open != '\'' || c == '\\' && open != '\'':
+			i++
+		case open == 0 && c == '#' && (i == 0 || text[i-1] == ' ' || text[i-1] == '\t'):
+			return 0 // a comment of the shell's: the rest is
+		case open == 0 && (c == '"' || c == '\''):
+			open = c
+		case c == open:
+			open = 0
+		}
+	}
+	return open
+}
+
+// checkValueBelow looks for "NAME=" at the end of a line whose value stands on the next, behind blanks.
+func (p *pass) checkValueBelow(in *dockerfile.Instruction) {
+	if in.Meant == "ENV" && in.Command == nil {
+		return // an error says so
+	}
+	for i, word := range in.Args[:max(len(in.Args)-1, 0)] {
+		next := in.Args[i+1]
+		if !strings.HasSuffix(word.Text, "=") || strings.Count(word.Text, "=") != 1 || strings.Contains(next.Text, "=") ||
+			p.Text.LineAt(word.Span.End) == p.Text.LineAt(next.Span.Start) || !strings.HasSuffix(p.Text.Slice(word.Span), "=") {
+			continue
+		}
+		between := source.Span{Start: word.Span.End, End: next.Span.Start}
+		finding := analysis.Finding{
+			Span:    word.Span,
+			Message: fmt.Sprintf("%s is empty: blanks stand between it and %s", strings.TrimSuffix(word.Text, "="), next.Text),
+		}
+		if strings.Trim(p.Text.Slice(between), " \t\r\n"+string(p.Escape)) == "" {
+			finding.Fixes = []analysis.Fix{{Title: "Join the lines", Edits: []source.Edit{{Span: between}}, Preferred: true}}
+		}
+		p.report(in, finding)
+	}
+}

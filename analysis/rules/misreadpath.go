@@ -1,0 +1,100 @@
+package rules
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// MisreadPath finds paths that mean something else to BuildKit than to people.
+var MisreadPath = &Rule{
+	ID:       "misread-path",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "A path is not read as it is written",
+		What: "Finds sources of `COPY` and `ADD` that lead out of the build context (`../x`), `~` in the paths of `COPY`, `ADD`, `WORKDIR` and `VOLUME`, " +
+			"an arrow between source and destination, and Windows paths with backslashes where the backslash is the escape character.",
+		Why: "BuildKit reads `../x` as `x`, takes `~` for a directory of that name, and drops an escape character: `WORKDIR C:\\app` is `C:app`. " +
+			"The build stops because a file is not there, or goes on with another one.",
+		Example: "FROM alpine\nCOPY ../app /app/\n",
+		Instead: "FROM alpine\nCOPY app /app/\n",
+	},
+	check: checkMisreadPath,
+}
+
+var drivePath = regexp.MustCompile(`^["']?[A-Za-z]:(\\[A-Za-z0-9_.$ {}-]+)+\\?["']?$`)
+
+func checkMisreadPath(p *pass) {
+	for in := range p.every("ADD", "COPY", "VOLUME", "WORKDIR") {
+		if in.Command == nil {
+			continue
+		}
+		args := in.Args
+		if in.Meant == "WORKDIR" { // one path, whatever is in it
+			args = []dockerfile.Word{{Span: in.ArgsSpan, Text: strings.TrimSpace(p.Text.Slice(in.ArgsSpan))}}
+		}
+		for i, word := range args {
+			source := (in.Meant == "ADD" || in.Meant == "COPY") && i < len(in.Args)-1
+			p.checkPath(in, word, source)
+		}
+	}
+}
+
+func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSource bool) {
+	text := unquoted(word.Text)
+	finding := analysis.Finding{Span: word.Span}
+	exact := p.Text.Slice(word.Span) == word.Text
+	switch {
+	case (text == "->" || text == "=>" || text == ":") && isSource && !in.JSON:
+		finding.Severity = analysis.Error
+		finding.Message = fmt.Sprintf("%s is taken for a file: sources and destination are separated by a space only", text)
+		finding.Fixes = []analysis.Fix{{Title: "Remove " + text, Edits: []source.Edit{{Span: source.Span{Start: word.Span.Start, End: p.behind(word.Span.End)}}}, Preferred: true}}
+	case isSource && (strings.HasPrefix(text, "../") || text == "..") && len(contextSources(in)) > 0:
+		read := strings.TrimPrefix(path.Clean("/"+text), "/")
+		if read == "" {
+			read = "."
+		}
+		finding.Message = fmt.Sprintf("%s is outside of the build context: BuildKit reads %s of the build context instead", text, read)
+		if exact && !strings.ContainsAny(text, "$*?[\\") && !in.JSON {
+			finding.Fixes = []analysis.Fix{replace(word.Span, read, false)}
+		}
+	case text == "~" || strings.HasPrefix(text, "~/"):
+		finding.Message = "~ is not replaced: it is taken for a directory of that name"
+		if home := p.home(in); !isSource && home != "" && exact && !in.JSON {
+			finding.Fixes = []analysis.Fix{replace(word.Span, strings.Replace(word.Text, "~", home, 1), false)}
+		}
+	case p.Escape == '\\' && !in.JSON && exact && drivePath.MatchString(word.Text) && (!isSource || in.Meant == "WORKDIR"):
+		finding.Message = fmt.Sprintf(`%s is read as %s: \ is the escape character`, text, strings.ReplaceAll(text, `\`, ""))
+		finding.Fixes = []analysis.Fix{replace(word.Span, strings.ReplaceAll(word.Text, `\`, "/"), false)}
+	default:
+		return
+	}
+	p.report(in, finding)
+}
+
+// behind returns the offset behind the blanks at an offset.
+func (p *pass) behind(at int) int {
+	text := p.Text.String()
+	for at < len(text) && (text[at] == ' ' || text[at] == '\t') {
+		at++
+	}
+	return at
+}
+
+// home is the home directory of the user that counts at in, "" if it is not known.
+func (p *pass) home(in *dockerfile.Instruction) string {
+	for _, user := range p.of["USER"] {
+		if user.Stage == in.Stage && user.Span.Start < in.Span.Start {
+			return ""
+		}
+	}
+	if image, known := p.imageOf(in); known && !isWindows(image) {
+		return "/root"
+	}
+	return ""
+}

@@ -1,0 +1,161 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
+)
+
+// MisspeltCommand finds misspelt subcommands of package managers and the like, and "&" in the place of "&&".
+var MisspeltCommand = &Rule{
+	ID:       "misspelt-command",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "A command of a well-known tool is misspelt",
+		What: "Finds subcommands of tools such as apt-get, apk, npm, pip and git that these tools do not have but that are close to one they have, misspelt names of such tools in front of a subcommand of theirs, " +
+			"and a single `&` between commands of which the first installs something.",
+		Why:     "The step fails, after all steps above it have run. Behind a single `&` the next command starts before the first has ended, and its failure goes unnoticed.",
+		Example: "FROM alpine\nRUN apk ad curl\n",
+		Instead: "FROM alpine\nRUN apk add curl\n",
+	},
+	check: checkMisspeltCommand,
+}
+
+// toolCommands are all subcommands of tools, as their documentation of 2026 lists them, with the short forms that they take.
+var toolCommands = func() map[string][]string {
+	table := map[string][]string{}
+	for _, line := range strings.Split(strings.TrimSpace(`
+apt-get update upgrade install reinstall remove purge autoremove autopurge dist-upgrade dselect-upgrade build-dep clean autoclean check changelog download source indextargets satisfy
+apt update upgrade install reinstall remove purge autoremove autopurge full-upgrade dist-upgrade build-dep clean autoclean distclean list search show policy depends rdepends edit-sources changelog download source satisfy help showsrc showpkg moo
+apk add del fix update info list upgrade cache version policy search dot fetch index stats verify audit manifest mkpkg mkndx extract convdb convndx adbsign adbdump adbgen query
+pip install download uninstall freeze inspect list show check config search cache index wheel hash completion debug help lock
+npm access add-user adduser audit bugs cache ci completion config dedupe deprecate diff dist-tag docs doctor edit exec explain explore find-dupes fund get help help-search hook init install install-ci-test install-test link ll login logout ls org outdated owner pack ping pkg prefix profile prune publish query rebuild repo restart root run run-script sbom search set shrinkwrap star stars start stop team test token trust undeprecate uninstall unpublish unstar update version view whoami i in ins inst insta instal isnt isnta isntal isntall add un unlink remove rm r up upgrade udpate t tst ddp rb ln la list clean-install ic install-clean isntall-clean cit it sit se s find v info show author issues home create innit x c why rum urn verison dist-tags ogr unstar clean-install-test
+yarn add audit autoclean bin cache check config create dedupe dlx exec explain generate-lock-entry global help import info init install why licenses link list login logout node npm outdated owner pack patch patch-commit plugin policies prune publish rebuild remove run search self-update set stage start tag team test unlink unplug up upgrade upgrade-interactive version versions workspace workspaces constraints
+pnpm add install i update up upgrade remove rm uninstall un unlink link ln import rebuild rb prune fetch install-test it patch patch-commit patch-remove audit licenses list ls outdated why run exec dlx create start test t server store root bin setup env pack publish config c init deploy doctor approve-builds ignored-builds cat-file cat-index find-hash self-update dedupe completion cache restart stop la ll
+cargo add bench build b check c clean doc d fetch fix fmt generate-lockfile help init install locate-project login logout metadata miri new owner package pkgid publish read-manifest remove report rm run r rustc rustdoc search test t tree uninstall update vendor verify-project version yank info
+go bug build clean doc env fix fmt generate get help install list mod work run telemetry test tool version vet
+git add am apply archive bisect blame branch bundle checkout cherry-pick clean clone commit config describe diff fetch format-patch gc grep init log ls-files ls-remote ls-tree merge mv notes pull push rebase reflog remote repack reset restore rev-list rev-parse revert rm show sparse-checkout stash status submodule switch symbolic-ref tag update-index worktree lfs cat-file hash-object credential maintenance var version help archive filter-branch replace fsck prune shortlog
+yum install update upgrade update-minimal downgrade reinstall remove erase autoremove clean makecache list info search provides whatprovides check check-update config-manager groupinstall grouplist groupupdate groupremove groupinfo groups group localinstall localupdate repolist history deplist distro-sync distribution-synchronization versionlock module swap shell mark updateinfo repoquery builddep download load-transaction fs fssnapshot langinstall resolvedep help repo-pkgs
+dnf install update upgrade upgrade-minimal downgrade reinstall remove rm erase autoremove clean makecache mc list ls info search se provides whatprovides check check-update check-upgrade config-manager groupinstall grouplist grouperase groupinfo groupremove groupupdate group grp groups localinstall repolist repoinfo history deplist distro-sync dsync module swap shell mark updateinfo repoquery builddep build-dep download alias copr debuginfo-install debug-dump needs-restarting system-upgrade offline-upgrade versionlock changelog help in repository-packages mark repo advisory environment leaves replay offline in
+microdnf install update upgrade reinstall remove clean makecache download leaves module repolist repoquery report swap distro-sync
+composer about archive audit browse bump check-platform-reqs clear-cache clearcache cc completion config create-project depends why diagnose dump-autoload dumpautoload exec fund global help home init install i licenses list outdated prohibits why-not reinstall remove rm uninstall repository require r run-script run search self-update selfupdate show info status suggests update u upgrade validate
+bundle add binstubs cache package pack check clean config console doctor env exec e fund gem help info init inject install issue licenses list lock open outdated platform plugin pristine remove show update version viz
+gem build cert check cleanup contents dependency environment exec fetch generate_index help info install list lock mirror open outdated owner pristine push query rdoc rebuild search server signin signout signin sources specification stale uninstall unpack update which yank update_system i
+poetry about add build cache check config debug env export help init install list lock new publish remove run search self shell show source sync update version python
+uv auth run init add remove version sync lock export tree format tool python pip venv build publish cache self help generate-shell-completion
+`), "\n") {
+		words := strings.Fields(line)
+		table[words[0]] = words[1:]
+	}
+	table["pip3"], table["npm-cli"] = table["pip"], nil
+	delete(table, "npm-cli")
+	return table
+}()
+
+// extends are tools for which any program of a certain name is a subcommand, so that an unknown one may be right.
+var extends = map[string]bool{"git": true, "cargo": true, "yarn": true, "pnpm": true, "composer": true, "gem": true, "bundle": true, "dnf": true, "yum": true, "poetry": true}
+
+func checkMisspeltCommand(p *pass) {
+	for in := range p.every("RUN") {
+		run := p.shellRuns()[in]
+		if run == nil {
+			continue
+		}
+		for _, c := range run.commands {
+			p.checkToolCommand(in, c)
+		}
+		for _, at := range run.background {
+			p.checkBackground(in, run, at)
+		}
+	}
+}
+
+func (p *pass) checkToolCommand(in *dockerfile.Instruction, c command) {
+	v := 1 // flags in front of the subcommand may have values, whose number is not known
+	for v < len(c.words) && strings.HasPrefix(c.words[v], "-") && !strings.HasPrefix(c.words[v], "--prefix") && c.words[v] != "-C" && c.words[v] != "-c" && c.words[v] != "-o" && c.words[v] != "-t" {
+		v++
+	}
+	if v >= len(c.words) || !plainWord(c.words[v]) {
+		return
+	}
+	known, ok := toolCommands[c.words[0]]
+	if !ok {
+		p.checkToolName(in, c, c.words[v])
+		return
+	}
+	word := c.words[v]
+	if v > 1 && !strings.HasPrefix(c.words[v-1], "-y") && !strings.HasPrefix(c.words[v-1], "-q") && !strings.HasPrefix(c.words[v-1], "--no") && !strings.HasPrefix(c.words[v-1], "--yes") && !strings.HasPrefix(c.words[v-1], "--assume") {
+		return
+	}
+	if slices.Contains(known, word) {
+		return
+	}
+	meant := spell.Meant(word, known)
+	if short := map[string]string{"ad": "add", "aad": "add", "dd": "add", "isntall": "install", "intall": "install"}[word]; slices.Contains(known, short) {
+		meant = short
+	}
+	if meant == "" || len(word) < 2 || extends[c.words[0]] && len(word) < 4 || len(meant) < 3 {
+		return
+	}
+	span := c.span(p.File, in, v, v+1)
+	if p.Text.Slice(span) != word {
+		return
+	}
+	p.report(in, analysis.Finding{
+		Span:    span,
+		Message: fmt.Sprintf("%s has no command %s (did you mean %s?)", c.words[0], word, meant),
+		Fixes:   []analysis.Fix{replace(span, meant, !extends[c.words[0]])},
+	})
+}
+
+// plainWord reports whether a word is one that a tool can have for a command.
+func plainWord(word string) bool {
+	return strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") == "" && word != ""
+}
+
+// checkToolName looks for a misspelt tool before a subcommand that only such tools have.
+func (p *pass) checkToolName(in *dockerfile.Instruction, c command, verb string) {
+	name := c.words[0]
+	if len(name) < 3 || !plainWord(name) || commandWords[name] || ownEffects[name] || !slices.Contains([]string{"update", "install", "add", "upgrade", "ci"}, verb) {
+		return
+	}
+	tools := []string{"apt-get", "apk", "npm", "pip", "pip3", "yarn", "pnpm", "yum", "dnf", "composer", "poetry", "bundle", "cargo"}
+	meant := spell.Meant(name, tools)
+	if meant == "" || slices.Contains(otherTools, name) || !slices.Contains(toolCommands[meant], verb) {
+		return
+	}
+	span := c.span(p.File, in, 0, 1)
+	if p.Text.Slice(span) != name {
+		return
+	}
+	p.report(in, analysis.Finding{
+		Span:    span,
+		Message: fmt.Sprintf("unknown command %s (did you mean %s?)", name, meant),
+		Fixes:   []analysis.Fix{replace(span, meant, false)},
+	})
+}
+
+// otherTools are tools whose names are close to others'.
+var otherTools = strings.Fields("apt pipx pip2 npx apx cnpm bun bunx tdnf pnpx nvm rpm opam pdm uvx pkg opkg ipkg xbps slapt aptitude pacman dpkg spm jpm ppm bpm gpm nnpm tnpm luarocks hpm epm kpm tpm vpm")
+
+// checkBackground looks at a command that is started in the background while the next one begins.
+func (p *pass) checkBackground(in *dockerfile.Instruction, run *shellRun, b background) {
+	if !slices.ContainsFunc(append(slices.Clone(run.installs), run.compiles...), func(d download) bool { return b.from <= d.at[0] && d.at[0] < b.at }) {
+		return
+	}
+	span := shellSpan(p.File, in, b.at)
+	span.End = span.Start + 1
+	if p.Text.Slice(span) != "&" {
+		return
+	}
+	p.report(in, analysis.Finding{
+		Span:    span,
+		Message: "a single & runs the command on the left in the background: the next one does not wait for it, and its failure goes unnoticed",
+		Fixes:   []analysis.Fix{{Title: "Change to &&", Edits: []source.Edit{{Span: span, NewText: "&&"}}, Preferred: true}},
+	})
+}

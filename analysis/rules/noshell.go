@@ -1,0 +1,137 @@
+package rules
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// NoShell finds what only a shell would replace, where no shell runs.
+var NoShell = &Rule{
+	ID:       "no-shell",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "A variable or command is to be replaced by a shell, but no shell runs here",
+		What: "Finds variables in `CMD`, `ENTRYPOINT`, `HEALTHCHECK CMD` and `RUN` in exec form whose program is not a shell, " +
+			"and command substitution (`$(date)`, `` `date` ``) in other instructions than `RUN`.",
+		Why: "An exec form starts the program as it is written, and no instruction but `RUN` runs a command while building: the program or the image gets the text `$PORT` or `$(date)` itself. " +
+			"Use the shell form or `sh -c`, or compute the value outside and hand it in by `--build-arg`.",
+		Example: "FROM alpine\nCMD [\"serve\", \"--port=$PORT\"]\n",
+		Instead: "FROM alpine\nCMD [\"sh\", \"-c\", \"exec serve --port=$PORT\"]\n",
+	},
+	check: checkNoShell,
+}
+
+var (
+	shellVariable = regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*|\([^)]+\))`)
+	substitution  = regexp.MustCompile("^[\"]?(\\$\\([^()]+\\)|`[^`]+`)[\"]?$")
+	inText        = regexp.MustCompile("\\$\\([^()]*\\)")
+	shellPrograms = []string{"sh", "bash", "ash", "dash", "zsh", "ksh", "fish", "busybox", "cmd", "cmd.exe", "powershell", "powershell.exe", "pwsh", "pwsh.exe", "env",
+		"awk", "gawk", "perl", "make", "envsubst", "expect", "tclsh", "php", "ruby", "node", "jq", "nginx", "supervisord"}
+)
+
+func checkNoShell(p *pass) {
+	for in := range p.every("CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN") {
+		if in.JSON {
+			p.checkExecForm(in)
+		}
+	}
+	for in := range p.every("ARG", "COPY", "ADD", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR") {
+		p.checkSubstitution(in)
+	}
+}
+
+// checkExecForm looks for variables in an array whose program does not replace any.
+func (p *pass) checkExecForm(in *dockerfile.Instruction) {
+	words := in.Args
+	if in.Meant == "HEALTHCHECK" && len(words) > 0 {
+		words = words[1:]
+	}
+	var list []string
+	first := -1
+	for i, word := range words {
+		text := unquoted(word.Text)
+		if slices.Contains(shellPrograms, strings.ToLower(path.Base(text))) || strings.Contains(text, "/env") {
+			return // it, or what it runs, replaces them
+		}
+		if first < 0 && shellVariable.MatchString(text) {
+			first = i
+		}
+		list = append(list, text)
+	}
+	if first < 0 {
+		return
+	}
+	m := shellVariable.FindStringIndex(words[first].Text)
+	span := words[first].Span
+	if p.Text.Slice(span) == words[first].Text && m != nil {
+		span = source.Span{Start: span.Start + m[0], End: span.Start + m[1]}
+	}
+	finding := analysis.Finding{Span: span, Message: fmt.Sprintf("%s is not replaced: %s in exec form runs without a shell", p.Text.Slice(span), in.Meant)}
+	if script, ok := shellScript(list); ok && in.Meant != "RUN" {
+		whole := source.Span{Start: words[0].Span.Start, End: words[len(words)-1].Span.End}
+		finding.Fixes = []analysis.Fix{{Title: `Run it by sh -c`, Edits: []source.Edit{{Span: whole, NewText: `"sh", "-c", "exec ` + script + `"`}}}}
+	}
+	p.report(in, finding)
+}
+
+// shellScript is a command line that starts the program with the words, inside of a JSON string; not ok where quoting it is not plain.
+func shellScript(words []string) (string, bool) {
+	list := make([]string, len(words))
+	for i, word := range words {
+		switch {
+		case strings.ContainsAny(word, "\"\\`'") || word == "":
+			return "", false
+		case shellFree.MatchString(shellVariable.ReplaceAllString(word, "x")):
+			list[i] = word
+		case strings.Contains(word, "$"):
+			list[i] = `\"` + word + `\"`
+		default:
+			list[i] = "'" + word + "'"
+		}
+	}
+	return strings.Join(list, " "), true
+}
+
+// checkSubstitution looks for commands that are to be replaced by their output.
+func (p *pass) checkSubstitution(in *dockerfile.Instruction) {
+	if text := p.Text.Slice(in.ArgsSpan); !strings.Contains(text, "$(") && !strings.Contains(text, "`") || in.Command == nil && in.From == nil {
+		return
+	}
+	for _, word := range in.Args {
+		text, span := word.Text, word.Span
+		switch in.Meant {
+		case "ARG", "ENV", "LABEL": // in a longer text it may be meant for who reads it
+			key, value, _ := strings.Cut(text, "=")
+			if len(in.Args) == 2 && in.Meant != "ARG" && !strings.Contains(in.Args[0].Text, "=") {
+				key, value = "", text
+			} else {
+				key += "="
+			}
+			if !substitution.MatchString(value) || p.Escape == '`' && !strings.Contains(value, "$(") {
+				continue
+			}
+			if p.Text.Slice(span) == text {
+				span.Start += len(key)
+			}
+		case "STOPSIGNAL", "FROM", "EXPOSE", "USER":
+			if !strings.Contains(text, "$(") {
+				continue
+			}
+		default:
+			m := inText.FindStringIndex(p.Text.Slice(in.ArgsSpan))
+			if m == nil {
+				continue
+			}
+			span = source.Span{Start: in.ArgsSpan.Start + m[0], End: in.ArgsSpan.Start + m[1]}
+		}
+		p.report(in, analysis.Finding{Span: span, Message: fmt.Sprintf("%s is not run: %s takes it as it is written", strings.Trim(p.Text.Slice(span), `"`), in.Meant)})
+		return
+	}
+}
