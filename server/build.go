@@ -8,10 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
@@ -25,9 +23,8 @@ import (
 type build struct {
 	*workspace.Build
 	settings settings
-	notes    []string              // sentences
-	written  map[*document]string  // of the files that are open: what they held when the context was read
-	sent     func() *rules.Context // of the build context, if there is one
+	notes    []string             // sentences
+	written  map[*document]string // of the files that are open: what they held when the context was read
 }
 
 // noBaseline is the kind of a baseline that does not exist.
@@ -198,10 +195,6 @@ func (s *session) buildOf(found *workspace.Build, own settings, written map[*doc
 	if unwatched != "" && found.Context.Tree != nil {
 		next.notes = append(next.notes, fmt.Sprintf("Not all of the build context is watched (%s): what other programs change in it is "+
 			"noticed after a while, or when the Dockerfile is saved.", unwatched))
-	}
-	if tree := found.Context.Tree; tree != nil {
-		name, _ := within(found.Context.Dir, found.Dockerfile)
-		next.sent = sync.OnceValue(func() *rules.Context { return sent(tree, filepath.ToSlash(name)) })
 	}
 	return next
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
-	"github.com/layerwise/layerwise/server/project"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
@@ -49,7 +48,7 @@ type document struct {
 	tokens  tokenHistory
 	shell   *rules.Shell // remembers the shell commands of the version before
 	remarks shellRemarks
-	config  project.Config // of rules
+	config  workspace.Config // of rules
 }
 
 // mostDocuments is how many documents may be open for a further Dockerfile to be analysed.
@@ -132,7 +131,7 @@ func (s *session) readConfigLocked(d *document) {
 	if d.path == "" {
 		return
 	}
-	d.config = project.FindConfig(filepath.Dir(d.path))
+	d.config = workspace.FindConfig(filepath.Dir(d.path))
 	for _, problem := range d.config.Problems {
 		message := d.config.Path + ": " + problem
 		s.backgroundLocked("showing a message", func(context.Context) { s.show(protocol.MessageTypeWarning, message) })

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -10,8 +9,6 @@ import (
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
-	"github.com/layerwise/layerwise/cachemodel/buildcontext"
-	"github.com/layerwise/layerwise/server/project"
 )
 
 // This file is all that the server knows of how findings, rewrites and verdicts are made.
@@ -28,31 +25,10 @@ func safeEditsOf(file *dockerfile.File, b *build, options rules.Options) []sourc
 
 // optionsIn are the options with what is known of the build context.
 func optionsIn(b *build, options rules.Options) rules.Options {
-	if b != nil && b.Context.Tree != nil {
-		options.Ignore, options.Context = b.Context.Tree.Ignore(), b.sent()
+	if b != nil {
+		return b.RuleOptions(options)
 	}
 	return options
-}
-
-// sent is what rules want to know of a build context.
-func sent(context *buildcontext.Tree, dockerfile string) *rules.Context {
-	return &rules.Context{Dockerfile: dockerfile, Sent: project.Sent(func(dir string) []string {
-		folder, ok := context.Root(), true
-		if dir != "" {
-			if folder, ok = context.Lookup(strings.TrimSuffix(dir, "/")); !ok {
-				return nil
-			}
-		}
-		var names []string
-		for _, n := range folder.Children() {
-			name := n.Name()
-			if n.Type() == buildcontext.Dir {
-				name += "/"
-			}
-			names = append(names, name)
-		}
-		return names
-	})}
 }
 
 // suppressions are the changes that keep a finding from being reported.

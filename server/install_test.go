@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
-	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
@@ -41,7 +40,7 @@ func installing(t *testing.T, told func(method string)) (*session, *loader, func
 		t.Fatal(err)
 	}
 	return s, &loader{s: s, d: d}, func() *build {
-		return &build{Build: &workspace.Build{Context: workspace.Context{Dir: dir, Tree: tree}}, sent: func() *rules.Context { return sent(tree, "Dockerfile") }}
+		return &build{Build: &workspace.Build{Context: workspace.Context{Dir: dir, Tree: tree}}}
 	}
 }
 

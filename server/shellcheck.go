@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/layerwise/layerwise/analysis/rules"
-	"github.com/layerwise/layerwise/server/shellcheck"
+	"github.com/layerwise/layerwise/cachemodel/workspace/shellcheck"
 	"go.uber.org/zap"
 )
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/cachemodel/workspace/shellcheck"
 	"github.com/layerwise/layerwise/server/lsptest"
-	"github.com/layerwise/layerwise/server/shellcheck"
 )
 
 // What ShellCheck finds comes after the other findings, at its exact place, and can be turned off.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/rules"
-	"github.com/layerwise/layerwise/server/project"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
@@ -74,7 +74,7 @@ func workspaceDiagnostic(s *session, p *protocol.WorkspaceDiagnosticParams) (fun
 			folder := filepath.Dir(f.path)
 			options, known := configs[folder]
 			if !known {
-				options = project.FindConfig(folder).Rules
+				options = workspace.FindConfig(folder).Rules
 				configs[folder] = options
 			}
 			if err := ctx.Err(); err != nil {

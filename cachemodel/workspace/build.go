@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
@@ -37,7 +38,8 @@ type Build struct {
 
 	// Costs are what the steps of the last build on record took.
 	Costs   func() replay.Costs
-	history func(context.Context) *replay.History
+	history func(context.Context, int, func(done, total int)) *replay.History
+	sent    func() (rules.Ignore, *rules.Context)
 }
 
 // Context is the build context.
@@ -138,6 +140,7 @@ func (b *Build) problem(err error) {
 
 // finish says what follows from all parts together.
 func (b *Build) finish() *Build {
+	b.sent = sentOf(b)
 	if b.Context.Dir == "" {
 		b.Notes = append(b.Notes, "the document is not saved in a folder yet, so there is no build context")
 	}

@@ -34,10 +34,8 @@ func (r *Reader) readBuilds(ctx context.Context, c Choices, before builds) (buil
 	if r.path == "" {
 		return b, nil
 	}
-	dir := filepath.Dir(r.path)
-	root := r.w.Root(dir)
 	var problems []error
-	b.projects, problems = buildfiles.Find(ctx, root, r.path, r.w.buildFileOptions())
+	b.projects, problems = r.w.projectsOf(ctx, r.path)
 	if ctx.Err() != nil {
 		return b, ctx.Err()
 	}
@@ -97,7 +95,7 @@ func (r *Reader) choose(c Choices, b builds, broken error) (*buildfiles.Entry, e
 
 // Entry finds the service or target with this ID in the build files of the project that dir is in.
 func (w *Workspace) Entry(ctx context.Context, dir, id string) (*buildfiles.Entry, error) {
-	projects, problems := buildfiles.Find(ctx, w.Root(dir), filepath.Join(dir, "Dockerfile"), w.buildFileOptions())
+	projects, problems := w.projectsOf(ctx, filepath.Join(dir, "Dockerfile"))
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

@@ -16,7 +16,7 @@ import (
 
 // An order is judged by this many commits. With fewer than leastHistory they say less than what is known in general.
 const (
-	historyBuilds = 100
+	HistoryBuilds = 100
 	leastHistory  = 10
 )
 
@@ -24,19 +24,23 @@ const (
 type histories struct {
 	mu      sync.Mutex
 	history *replay.History
-	key     [2]string
+	key     historyKey
 	read    bool
 }
 
+type historyKey struct {
+	contextDir, head string
+	commits          int
+}
+
 // of gives the history of a context up to a commit, nil if it is too short to say anything.
-func (h *histories) of(ctx context.Context, dockerfile, contextDir, head string) *replay.History {
+func (h *histories) of(ctx context.Context, dockerfile string, key historyKey, progress func(done, total int)) *replay.History {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	key := [2]string{contextDir, head}
 	if h.read && h.key == key {
 		return h.history
 	}
-	loaded, err := replay.Load(ctx, replay.Request{Dockerfile: dockerfile, ContextDir: contextDir, Commits: historyBuilds}, nil)
+	loaded, err := replay.Load(ctx, replay.Request{Dockerfile: dockerfile, ContextDir: key.contextDir, Commits: key.commits}, progress)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -53,15 +57,16 @@ func (b *Build) Orders(ctx context.Context, file *dockerfile.File) []reorder.Rew
 	if b.Settings.Engine == cachemodel.Classic {
 		return reorder.Suggest(file, reorder.Classic)
 	}
-	return reorder.Search(ctx, file, b.Model(file, b.History(ctx))).Rewrites
+	return reorder.Search(ctx, file, b.Model(file, b.History(ctx, HistoryBuilds, nil))).Rewrites
 }
 
-// History is what the builds of the last commits were; nil where there are too few.
-func (b *Build) History(ctx context.Context) *replay.History {
-	if b.Compared.head == "" || b.history == nil {
+// History is what the builds of so many of the last commits were; nil where there are too few, or no repository. progress,
+// which may be nil, is told how many commits have been read.
+func (b *Build) History(ctx context.Context, commits int, progress func(done, total int)) *replay.History {
+	if b.history == nil || b.Dockerfile == "" || commits == 0 {
 		return nil
 	}
-	return b.history(ctx)
+	return b.history(ctx, commits, progress)
 }
 
 // Model is what a search for orders of file wants to know of the build; history may be nil, then what is known in general stands

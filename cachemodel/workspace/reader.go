@@ -88,12 +88,14 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 		r.record, recordNotes = baseline.Stored(r.w.Store, spec, r.path, options.Match())
 	}
 	b.Context.Dir, b.Context.From, b.Context.Missing = r.contextOf(c, b.Entry, r.record, q.File)
-	r.readContext(ctx, b, q)
+	if !q.Unread {
+		r.readContext(ctx, b, q)
+	}
 	request := baseline.Request{
 		Spec: spec, Dockerfile: r.path, ContextDir: b.Context.Dir, Context: b.Context.Tree, CacheDir: r.w.CacheDir,
 		BaselineFile: c.BaselineFile, ContextAt: r.journal.At,
 	}
-	if again && q.Builder != nil && !q.Quick && !r.w.Untrusted {
+	if again && q.Builder != nil && !q.Quick && !q.Uncompared && !r.w.Untrusted {
 		request.History = q.Builder.History(options)
 		var notes []string
 		r.record, notes = baseline.Last(ctx, request, r.record)
@@ -112,7 +114,9 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 		options, b.Taken = options.From(r.record, r.w.Store)
 	}
 	b.Settings, b.Images = options.Settings(), options.Images
-	b.Contexts = r.readNamed(ctx, b, q, options.Contexts)
+	if !q.Unread {
+		b.Contexts = r.readNamed(ctx, b, q, options.Contexts)
+	}
 	request.Contexts = map[string]record.NamedContext{}
 	for name, named := range b.Contexts {
 		request.Contexts[name] = record.NamedContext{Dir: named.Dir, Tree: named.Tree}
@@ -124,7 +128,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 		}
 	}
 	b.problem(r.reading)
-	if again {
+	if again && !q.Uncompared {
 		r.compare(ctx, request, b, q)
 	}
 	if ctx.Err() != nil {
@@ -133,8 +137,8 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	r.loaded, r.complete = true, r.complete || !q.Quick
 	b.Compared, b.Git, b.Complete = r.compared, r.git, r.complete
 	b.Costs = sync.OnceValue(r.costs(r.record, options.Match()))
-	b.history = func(ctx context.Context) *replay.History {
-		return r.history.of(ctx, r.path, b.Context.Dir, b.Compared.head)
+	if !r.w.Untrusted {
+		b.history = r.historyOf(b)
 	}
 	b.problem(r.compared.Problem)
 	b.Notes = append(b.Notes, r.compared.notes...)
@@ -151,6 +155,13 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 		}
 	}
 	return b.finish()
+}
+
+// Resolve finds the build without reading its contexts and without what it is compared with. It must be asked of another Reader
+// than Load is.
+func (r *Reader) Resolve(ctx context.Context, q Question) *Build {
+	q.Unread, q.Uncompared = true, true
+	return r.Load(ctx, q)
 }
 
 // spec reads which baseline is asked for: by this question, by a choice that is remembered, by the default.
@@ -299,6 +310,16 @@ func (r *Reader) watch(q Question) (added bool) {
 		places.Contexts = append(places.Contexts, ContextDir{dir.Root(), dir.Tree()})
 	}
 	return q.Watch(places)
+}
+
+// historyOf gives the history of a build's context.
+func (r *Reader) historyOf(b *Build) func(context.Context, int, func(done, total int)) *replay.History {
+	key := historyKey{contextDir: b.Context.Dir, head: b.Compared.head}
+	return func(ctx context.Context, commits int, progress func(done, total int)) *replay.History {
+		at := key
+		at.commits = commits
+		return r.history.of(ctx, r.path, at, progress)
+	}
 }
 
 // costs are those of the last build, or of the last one on record where that is not compared with.

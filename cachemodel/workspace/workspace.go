@@ -16,8 +16,12 @@ package workspace
 import (
 	"cmp"
 	"context"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
@@ -36,8 +40,60 @@ type Workspace struct {
 	Folder string
 	// Read reads a file that people write; nil is textfile.Read. An editor gives its open texts.
 	Read func(path string) ([]byte, error)
+	// Fixed says that files do not change while the Workspace is used, so that what several builds share is read once.
+	Fixed bool
 	// Untrusted says that nothing of the folder may steer another program: git is not run and no builder is asked.
 	Untrusted bool
+
+	read shared
+}
+
+// shared is what several builds of a Fixed workspace share.
+type shared struct {
+	mu       sync.Mutex
+	projects map[string]projects // by root
+}
+
+type projects struct {
+	found    []*buildfiles.Project
+	problems []error
+}
+
+// projectsOf reads the build files of the project that a Dockerfile is part of, the nearest first.
+func (w *Workspace) projectsOf(ctx context.Context, dockerfile string) ([]*buildfiles.Project, []error) {
+	dir := filepath.Dir(dockerfile)
+	root := w.Root(dir)
+	if !w.Fixed {
+		return buildfiles.Find(ctx, root, dockerfile, w.buildFileOptions())
+	}
+	w.read.mu.Lock()
+	defer w.read.mu.Unlock()
+	all, ok := w.read.projects[root]
+	if !ok {
+		all.found, all.problems = buildfiles.Find(ctx, root, filepath.Join(root, "Dockerfile"), w.buildFileOptions())
+		if ctx.Err() != nil {
+			return nil, all.problems
+		}
+		if w.read.projects == nil {
+			w.read.projects = map[string]projects{}
+		}
+		w.read.projects[root] = all
+	}
+	found := slices.Clone(all.found)
+	slices.SortStableFunc(found, func(a, b *buildfiles.Project) int { return cmp.Compare(above(a.Dir, dir), above(b.Dir, dir)) })
+	return found, all.problems
+}
+
+// above says how far a folder is above another, or that it is not.
+func above(folder, dir string) int {
+	rel, err := filepath.Rel(folder, dir)
+	switch {
+	case err != nil || !filepath.IsLocal(rel):
+		return math.MaxInt
+	case rel == ".":
+		return 0
+	}
+	return 1 + strings.Count(rel, string(filepath.Separator))
 }
 
 // Builder is something that builds and remembers what it built.
@@ -99,6 +155,9 @@ type Question struct {
 	Builder Builder          // whose history is read; nil if there is none
 	// Quick does not ask the builder, which may take long. The build is then not Complete.
 	Quick bool
+	// Uncompared does not look for what the build is compared with: only the build is asked for. Unread does not even read its
+	// contexts.
+	Uncompared, Unread bool
 	// Changed is what may have changed since the Reader was last asked.
 	Changed Changed
 	// Watch is told, before they are read, where the files of the build are. It reports whether any of these places are new to

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"go/parser"
+	"go/token"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +39,8 @@ func TestArrows(t *testing.T) {
 		// The floor on which the terminal and the editor stand joins the model with what follows from it.
 		"cachemodel/workspace -> " + module + "analysis/rules":   "findings",
 		"cachemodel/workspace -> " + module + "analysis/reorder": "orders",
+
+		"cachemodel/workspace/shellcheck -> " + module + "analysis/rules": "findings",
 	}
 	deps := dependencies(t)
 	for _, rule := range rules {
@@ -96,4 +101,37 @@ func dependencies(t *testing.T) map[string][]string {
 		}
 	}
 	return deps
+}
+
+// TestServerIsForServe holds the command line to the floor that it shares with the server: nothing but serve knows the server.
+func TestServerIsForServe(t *testing.T) {
+	sources, err := filepath.Glob("*.go")
+	if err != nil || len(sources) == 0 {
+		t.Fatal("no sources", err)
+	}
+	found := false
+	for _, source := range sources {
+		file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, imported := range file.Imports {
+			if !strings.HasPrefix(imported.Path.Value, `"`+module+"server") {
+				continue
+			}
+			if source = strings.TrimSuffix(source, "_test.go"); source == "serve.go" || source == "serve" || source == "listen.go" {
+				found = true
+				continue
+			}
+			t.Errorf("%s imports %s: that is for serve", source, imported.Path.Value)
+		}
+	}
+	if !found {
+		t.Error("serve does not import the server: is this test out of date?")
+	}
+	for pkg, imports := range dependencies(t) {
+		if name := strings.TrimPrefix(pkg, module); slices.Contains(imports, module+"server") && name != "cmd/layerwise" && !below(name, "server") {
+			t.Errorf("%s imports the server", name)
+		}
+	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/layerwise/layerwise/server/project"
-	"github.com/layerwise/layerwise/server/shellcheck"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
+	"github.com/layerwise/layerwise/cachemodel/workspace/shellcheck"
 	"github.com/spf13/cobra"
 )
 
@@ -161,7 +161,9 @@ func check(ctx context.Context, paths []string, stdin string, fix bool, shellChe
 	report.failures = failures
 	shell := shellRemarks{program: shellCheck, remarks: map[rules.ShellScript][]rules.ShellRemark{}}
 	shell.ask(ctx, files, read)
-	options := checkOptions{configs: map[string]project.Config{}, told: map[string]bool{}}
+	w := here()
+	w.Fixed = true
+	options := checkOptions{workspace: w, configs: map[string]workspace.Config{}, told: map[string]bool{}}
 	for _, path := range files {
 		content, err := read(path)
 		if err != nil {
@@ -169,10 +171,10 @@ func check(ctx context.Context, paths []string, stdin string, fix bool, shellChe
 			continue
 		}
 		checked := checkedFile{path: path, text: source.New(content)}
-		opts := options.of(path)
+		opts := options.of(ctx, path, dockerfile.Parse(checked.text, nil))
 		opts.ShellCheck = func(s rules.ShellScript) []rules.ShellRemark { return shell.remarks[s] }
 		if history > 0 && path != standardInput {
-			opts.Orders = betterOrders(ctx, path, history)
+			opts.Orders = betterOrders(ctx, w, path, history)
 		}
 		if fix {
 			checked.fix(ctx, opts, &shell)

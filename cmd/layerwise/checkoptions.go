@@ -1,32 +1,35 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
-	"github.com/layerwise/layerwise/server/project"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 )
 
 // checkOptions finds what there is beside and above Dockerfiles that says how to check them. It complains about each
 // configuration once.
 type checkOptions struct {
-	configs  map[string]project.Config // by folder
-	told     map[string]bool           // configurations that were complained about
-	failures []error
+	workspace *workspace.Workspace
+	configs   map[string]workspace.Config // by folder
+	told      map[string]bool             // configurations that were complained about
+	failures  []error
 }
 
-// of returns the options for a Dockerfile.
-func (c *checkOptions) of(dockerfile string) rules.Options {
-	path, err := filepath.Abs(dockerfile)
+// of returns the options for a Dockerfile with this text.
+func (c *checkOptions) of(ctx context.Context, name string, file *dockerfile.File) rules.Options {
+	path, err := filepath.Abs(name)
 	if err != nil {
 		return rules.Options{}
 	}
 	folder := filepath.Dir(path)
 	config, ok := c.configs[folder]
 	if !ok {
-		config = project.FindConfig(folder)
+		config = workspace.FindConfig(folder)
 		c.configs[folder] = config
 	}
 	if !c.told[config.Path] {
@@ -37,8 +40,8 @@ func (c *checkOptions) of(dockerfile string) rules.Options {
 	}
 	opts := config.Rules
 	opts.Shell = &rules.Shell{}
-	if ignore, context, err := project.Context(path); err == nil {
-		opts.Ignore, opts.Context = ignore, context
+	if build := c.workspace.Reader(path).Resolve(ctx, workspace.Question{File: file}); build != nil {
+		opts = build.RuleOptions(opts)
 	}
 	return opts
 }

@@ -164,7 +164,10 @@ func evaluateFile(ctx context.Context, dir, rev, file string, seen map[string]bo
 			best, fewest = contextDir, missing
 		}
 	}
-	o := replayOptions{context: best, engine: string(cachemodel.BuildKit), format: "json", rev: rev, commits: *evaluateCommitsFlag}
+	o := replayOptions{
+		buildFlags: buildFlags{context: best, engine: string(cachemodel.BuildKit), given: func(string) bool { return false }},
+		format:     "json", rev: rev, commits: *evaluateCommitsFlag,
+	}
 	r, err := replayFile(ctx, at, o, nil)
 	if err != nil {
 		return nil, err

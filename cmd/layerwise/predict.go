@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -44,10 +43,10 @@ Build arguments: a recorded build has its own; the settings that are not given h
 baseline has those of --baseline-build-arg. Where none is given, a dir: baseline has none, git the same as the next build.
 
 --format json prints
-  {"file": "Dockerfile", "engine": "buildkit", "target": "", "build": "compose:web", "baseline": {"kind": "git", "ref": "HEAD"},
+  {"file": "Dockerfile", "engine": "buildkit", "target": "", "build": "compose:web", "baseline": {"kind": "git", "ref": "HEAD", "assumed": "HEAD was built on this builder", "builder": ""},
    "context": {"dir": ".", "from": "build"}, "builds": 1,
    "steps": [{"line": 5, "endLine": 5, "stage": "build", "instruction": "COPY", "text": "COPY a.txt ./",
-              "status": "rebuilt", "certain": true, "detail": "an assumption or remark", "seconds": 1.2, "bytes": 4096,
+              "status": "rebuilt", "certain": true, "detail": "a remark", "assuming": ["..."], "seconds": 1.2, "bytes": 4096,
               "cause": {"kind": "context-changed", "line": 5, "paths": ["a.txt"], "detail": "a.txt was modified"}}],
    "summary": {"cached": 4, "rebuilt": 2, "config": 3, "skipped": 0, "unknown": 0, "fails": 0,
                "seconds": 49.0}}
@@ -55,7 +54,8 @@ with one step for each instruction, in file order; lines count from 1. status is
 "certain" is false where only a build can tell. "cause" is the first reason; its kind is instruction-changed, context-changed,
 env-changed, arg-changed, user-changed, workdir-changed, shell-changed, base-changed, stage-rebuilt, follows (only the line above),
 remote-source, no-cache or no-baseline. "seconds" and "bytes" are there where a recorded build tells, "shared": true where images
-that the engine keeps are known to have the layer too. The baseline's kind is recorded, git, dir or none. "from" says why the context is there: chosen (by a flag),
+that the engine keeps are known to have the layer too. "assuming" is what a mark rests on that nobody can know here. The baseline's kind is recorded, git, dir or none;
+"builder" names the builder that is known to have made it, else "assumed" says what is assumed. "from" says why the context is there: chosen (by a flag),
 build (the Compose service or bake target), record (the last build) or guessed. "builds" is how many builds, each with settings of
 its own, use the Dockerfile. The exit code is 0
 whatever is rebuilt, and 2 where it could not be told.`,
@@ -88,9 +88,8 @@ whatever is rebuilt, and 2 where it could not be told.`,
 
 // prediction is what predict prints.
 type prediction struct {
+	*judged
 	report *workspace.Report
-	build  *workspace.Build
-	notes  []string // for people
 	text   *source.Text
 }
 
@@ -98,63 +97,27 @@ func predict(ctx context.Context, arg string, o predictOptions) (*prediction, er
 	if o.format != "text" && o.format != "json" {
 		return nil, fmt.Errorf("--format is %q: use text or json", o.format)
 	}
-	c, err := o.choices()
-	if err != nil {
-		return nil, err
-	}
-	c.Baseline, c.BaselineFile = o.baseline, o.baselineFile
 	if _, err := baseline.ParseSpec(o.baseline); err != nil {
 		return nil, err
 	}
+	var args map[string]string
 	if len(o.baselineArgs) > 0 {
-		if c.BaselineArgs, err = buildArgs("--baseline-build-arg", o.baselineArgs); err != nil {
+		var err error
+		if args, err = buildArgs("--baseline-build-arg", o.baselineArgs); err != nil {
 			return nil, err
 		}
 	}
-	w := here()
-	path, err := o.dockerfileOf(ctx, w, arg, &c)
+	j, err := o.find(ctx, here(), arg, func(q *workspace.Question) {
+		q.Choices.Baseline, q.Choices.BaselineFile, q.Choices.BaselineArgs = o.baseline, o.baselineFile, args
+	})
 	if err != nil {
 		return nil, err
 	}
-	return predictFile(ctx, w, path, arg, o, c)
-}
-
-// predictFile judges one Dockerfile, which the user named by arg.
-func predictFile(ctx context.Context, w *workspace.Workspace, path, arg string, o predictOptions, c workspace.Choices) (*prediction, error) {
-	name := arg
-	if o.file != "" || !sameFile(arg, path) {
-		name = relative(path)
-	}
-	text, err := readDockerfile(name)
-	if err != nil {
-		return nil, err
-	}
-	q, note := o.question(c, text)
-	b := w.Reader(path).Load(ctx, q)
-	if b == nil {
-		return nil, interrupted(ctx.Err())
-	}
-	p := &prediction{build: b, text: q.File.Text, notes: b.Notes}
-	if note != "" {
-		p.notes = append([]string{note}, p.notes...)
-	}
-	if len(b.Problems) > 0 {
-		return nil, errors.Join(b.Problems...)
-	}
-	marks := b.Judge(q.File, nil)
+	marks := j.build.Judge(j.question.File, nil)
 	if marks.Problem != nil {
 		return nil, marks.Problem
 	}
-	if b.Unsaved != nil {
-		p.notes = append(p.notes, b.Unsaved.Error())
-	}
-	p.report = b.Report(name, marks)
-	p.report.Context.Dir = relative(b.Context.Dir)
+	p := &prediction{judged: j, report: j.build.Report(j.name, marks), text: j.question.File.Text}
+	p.report.Context.Dir = relative(j.build.Context.Dir)
 	return p, nil
-}
-
-func sameFile(arg, path string) bool {
-	a, err := os.Stat(arg)
-	b, failed := os.Stat(path)
-	return err == nil && failed == nil && os.SameFile(a, b)
 }

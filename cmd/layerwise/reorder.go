@@ -15,10 +15,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/layerwise/layerwise/cachemodel"
-	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
-	"github.com/layerwise/layerwise/cachemodel/replay"
-	"github.com/layerwise/layerwise/server/proposals"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/pmezard/go-difflib/difflib"
 	"github.com/spf13/cobra"
 )
@@ -55,8 +52,9 @@ Lines and columns count from 1, columns in characters (Unicode code points).
 
 func newReorder() *cobra.Command {
 	var write, likely, diff, verify bool
-	var engine, format string
+	var format string
 	var history int
+	var build buildFlags
 	var builder imageBuilder
 	cmd := &cobra.Command{
 		Use:   "reorder [FILE]",
@@ -64,24 +62,19 @@ func newReorder() *cobra.Command {
 		Long:  reorderHelp,
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := "Dockerfile"
-			if len(args) == 1 {
-				path = args[0]
-			}
-			if e := reorder.Engine(engine); e != reorder.BuildKit && e != reorder.Classic {
-				return fmt.Errorf("--engine %s: choose one of buildkit, classic", engine)
-			}
 			if format != "text" && format != "json" {
 				return fmt.Errorf("--format %s: choose one of text, json", format)
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			r, err := reorderFile(ctx, path, reorderOptions{reorder.Engine(engine), builder.context, builder.target, history, progressOn(cmd.ErrOrStderr())})
+			r, err := reorderFile(ctx, strings.Join(args, ""), build, history, progressOn(cmd.ErrOrStderr()))
 			if err != nil {
 				return interrupted(err)
 			}
 			if verify && len(r.rewrites) > 0 {
-				r.verified, err = builder.verify(ctx, path, r.file.Text.String(), r.after, cmd.ErrOrStderr())
+				if err = builder.resolve(&build, r.build); err == nil {
+					r.verified, err = builder.verify(ctx, r.path, r.file.Text.String(), r.after, cmd.ErrOrStderr())
+				}
 				if err != nil {
 					return interrupted(err)
 				}
@@ -92,14 +85,14 @@ func newReorder() *cobra.Command {
 							return err
 						}
 					}
-					return exitError{code: 1, err: fmt.Errorf("%s: the reordering does not make the same image; nothing is written", path)}
+					return exitError{code: 1, err: fmt.Errorf("%s: the reordering does not make the same image; nothing is written", r.path)}
 				}
 			}
 			if write && !likely && r.verified == nil && !r.certain() {
-				return exitError{code: 1, err: fmt.Errorf("%s: nothing is written, because it is only likely that the image stays the same: add --verify, which builds both, or --likely", path)}
+				return exitError{code: 1, err: fmt.Errorf("%s: nothing is written, because it is only likely that the image stays the same: add --verify, which builds both, or --likely", r.path)}
 			}
 			if write && len(r.rewrites) > 0 {
-				if err := writeAtomically(path, r.after); err != nil {
+				if err := writeAtomically(r.path, r.after); err != nil {
 					return err
 				}
 			}
@@ -109,13 +102,13 @@ func newReorder() *cobra.Command {
 			return r.print(cmd.OutOrStdout(), format == "json", diff, write)
 		},
 	}
-	cmd.Flags().StringVar(&engine, "engine", "buildkit", "buildkit or classic")
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	cmd.Flags().IntVar(&history, "history", 100, "how many commits the gain is counted over; 0 for none")
 	cmd.Flags().BoolVar(&write, "write", false, "change the file")
 	cmd.Flags().BoolVar(&likely, "likely", false, "with --write: also what is only likely to keep the image")
 	cmd.Flags().BoolVar(&diff, "diff", false, "print the change as a unified diff")
 	cmd.Flags().BoolVar(&verify, "verify", false, "build both files and compare the images")
+	build.register(cmd)
 	builder.register(cmd)
 	atMostOne(cmd, "write", "diff")
 	return cmd
@@ -125,6 +118,7 @@ func newReorder() *cobra.Command {
 type reordering struct {
 	path     string
 	engine   reorder.Engine
+	build    *workspace.Build
 	file     *dockerfile.File
 	rewrites []reorder.Rewrite
 	after    string // the file with all rewrites
@@ -136,27 +130,18 @@ func (r reordering) certain() bool {
 	return !slices.ContainsFunc(r.rewrites, func(w reorder.Rewrite) bool { return !w.Grade.Certain() })
 }
 
-// reorderOptions are what a reordering depends on beside the file.
-type reorderOptions struct {
-	engine   reorder.Engine
-	context  string // "" is the Dockerfile's folder
-	target   string // a stage that is built besides those that build files name; "" is the last
-	history  int    // commits
-	progress func(done, total int)
-}
-
-func reorderFile(ctx context.Context, path string, o reorderOptions) (reordering, error) {
-	content, err := readDockerfile(path)
+// reorderFile finds what can be done to the Dockerfile that an argument and the flags mean.
+func reorderFile(ctx context.Context, arg string, o buildFlags, commits int, progress func(done, total int)) (reordering, error) {
+	j, err := o.find(ctx, here(), arg, uncompared)
 	if err != nil {
 		return reordering{}, err
 	}
-	r := reordering{path: path, engine: o.engine, file: dockerfile.Parse(source.New(content), nil)}
-	if o.engine == reorder.Classic {
-		r.rewrites = reorder.Suggest(r.file, o.engine)
-	} else if model, err := reorderModel(ctx, r.file, path, o); err != nil {
-		return r, err
+	b := j.build
+	r := reordering{path: j.name, engine: reorder.Engine(b.Settings.Engine), build: b, file: j.question.File}
+	if r.engine == reorder.Classic {
+		r.rewrites = reorder.Suggest(r.file, r.engine)
 	} else {
-		r.rewrites = reorder.Search(ctx, r.file, model).Rewrites
+		r.rewrites = reorder.Search(ctx, r.file, b.Model(r.file, b.History(ctx, commits, progress))).Rewrites
 	}
 	if err := ctx.Err(); err != nil {
 		return r, err
@@ -165,52 +150,28 @@ func reorderFile(ctx context.Context, path string, o reorderOptions) (reordering
 	for _, rewrite := range r.rewrites {
 		edits = append(edits, rewrite.Edits...)
 	}
-	r.after, err = source.Apply(content, edits)
+	r.after, err = source.Apply(r.file.Text.String(), edits)
 	return r, err
 }
 
-// reorderModel reads the build context and its history. Without a repository there is none.
-func reorderModel(ctx context.Context, file *dockerfile.File, path string, o reorderOptions) (reorder.Model, error) {
+// betterOrders finds for check what reorder offers for BuildKit. The history is read only where anything is gained without one.
+func betterOrders(ctx context.Context, w *workspace.Workspace, path string, commits int) rules.Orders {
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return reorder.Model{}, err
+		return nil
 	}
-	if o.context == "" {
-		o.context = filepath.Dir(path)
-	}
-	dir, err := disk.Open(ctx, o.context, path, disk.Options{CacheDir: digestCache()})
-	if err != nil {
-		return reorder.Model{}, err
-	}
-	var history *replay.History
-	if o.history > 0 {
-		history, err = replay.Load(ctx, replay.Request{Dockerfile: path, ContextDir: o.context, Commits: o.history}, o.progress)
-		if err != nil || history.Builds() < leastHistory {
-			history = nil // no repository, or too young a one
-		}
-	}
-	return proposals.Model(dir.Tree(), o.context, file, history, cachemodel.Settings{Target: o.target}, targets(ctx, path), recordedCosts(path)), nil
-}
-
-// betterOrders finds for check what reorder offers for BuildKit. The history is read only where anything is gained without one.
-func betterOrders(ctx context.Context, path string, history int) rules.Orders {
-	var prior, model *reorder.Model
-	load := func(file *dockerfile.File, to **reorder.Model, commits int) bool {
-		if *to == nil {
-			m, err := reorderModel(ctx, file, path, reorderOptions{history: commits, progress: nil})
-			if err != nil {
-				return false // the folder cannot be read, which is told where it matters
-			}
-			*to = &m
-		}
-		return true
-	}
+	var b *workspace.Build
 	return func(file *dockerfile.File) (orders []rules.Order) {
-		if !load(file, &prior, 0) || len(reorder.Search(ctx, file, *prior).Rewrites) == 0 || !load(file, &model, history) {
+		if b == nil {
+			b = w.Reader(path).Load(ctx, workspace.Question{File: file, Uncompared: true})
+		}
+		if b == nil || b.Context.Tree == nil || len(reorder.Search(ctx, file, b.Model(file, nil)).Rewrites) == 0 {
 			return nil
 		}
-		for _, r := range reorder.Search(ctx, file, *model).Rewrites {
-			orders = append(orders, rules.Order{Stage: r.Stage, Title: graded(r), Message: r.Title + ": " + r.Gain(), Edits: r.Edits, Proved: r.Grade.Certain()})
+		for _, r := range reorder.Search(ctx, file, b.Model(file, b.History(ctx, commits, nil))).Rewrites {
+			orders = append(orders, rules.Order{
+				Stage: r.Stage, Title: graded(r), Message: r.Title + ": " + r.Gain(), Edits: r.Edits, Proved: r.Grade.Certain(),
+			})
 		}
 		return orders
 	}
@@ -222,9 +183,6 @@ func graded(r reorder.Rewrite) string {
 	}
 	return r.Title + " (" + string(r.Grade) + ")"
 }
-
-// leastHistory is how many builds must be known for them to say more than the prior does.
-const leastHistory = 10
 
 func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 	if asJSON {

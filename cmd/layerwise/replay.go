@@ -7,17 +7,15 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
-	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
-	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/layerwise/layerwise/cachemodel/replay"
-	"github.com/layerwise/layerwise/server/proposals"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -62,9 +60,9 @@ there are none. The kinds of causes are those of layerwise predict.
 
 // replayOptions are replay's flags.
 type replayOptions struct {
-	context, target, platform, engine, format, rev string
-	args                                           []string
-	commits                                        int
+	buildFlags
+	format, rev string
+	commits     int
 }
 
 func newReplay() *cobra.Command {
@@ -75,13 +73,9 @@ func newReplay() *cobra.Command {
 		Long:  replayHelp,
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			file := "Dockerfile"
-			if len(args) == 1 {
-				file = args[0]
-			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
-			r, err := replayFile(ctx, file, o, cmd.ErrOrStderr())
+			r, err := replayFile(ctx, strings.Join(args, ""), o, cmd.ErrOrStderr())
 			if err != nil {
 				if progress := progressOn(cmd.ErrOrStderr()); progress != nil {
 					progress(0, 0) // no half of it before the error
@@ -100,14 +94,10 @@ func newReplay() *cobra.Command {
 			return printReplay(cmd.OutOrStdout(), r)
 		},
 	}
+	o.register(cmd)
 	f := cmd.Flags()
 	f.IntVar(&o.commits, "commits", 100, "how many builds to replay, each of one commit")
 	f.StringVar(&o.rev, "rev", "", "the commit at which the history ends (default: HEAD)")
-	f.StringVar(&o.context, "context", "", "the build context (default: the Dockerfile's folder)")
-	f.StringVar(&o.target, "target", "", "the stage to build (default: the last)")
-	f.StringArrayVar(&o.args, "build-arg", nil, "a build argument, KEY=VALUE, or KEY for the environment's value")
-	f.StringVar(&o.platform, "platform", "", "the platform to build for")
-	f.StringVar(&o.engine, "engine", string(cachemodel.BuildKit), "whose cache: buildkit or classic")
 	f.StringVar(&o.format, "format", "text", "text, json or html")
 	return cmd
 }
@@ -136,49 +126,33 @@ type proposedRewrite struct {
 	Grade string `json:"grade"`
 }
 
-func replayFile(ctx context.Context, file string, o replayOptions, stderr io.Writer) (*replayReport, error) {
-	s := cachemodel.Settings{Engine: cachemodel.Engine(o.engine), Target: o.target, Platform: o.platform}
-	if s.Engine != cachemodel.BuildKit && s.Engine != cachemodel.Classic {
-		return nil, fmt.Errorf("--engine is %q: use buildkit or classic", o.engine)
-	}
+func replayFile(ctx context.Context, arg string, o replayOptions, stderr io.Writer) (*replayReport, error) {
 	if o.format != "text" && o.format != "json" && o.format != "html" {
 		return nil, fmt.Errorf("--format is %q: use text, json or html", o.format)
 	}
 	if o.commits < 1 {
 		return nil, fmt.Errorf("--commits is %d: it must be 1 or more", o.commits)
 	}
-	if err := checkPlatforms(o.platform); err != nil {
-		return nil, err
-	}
-	var err error
-	if s.Args, err = buildArgs("--build-arg", o.args); err != nil {
-		return nil, err
-	}
-	content, err := readDockerfile(file)
+	found, err := o.find(ctx, here(), arg, uncompared)
 	if err != nil {
 		return nil, err
 	}
-	path, err := filepath.Abs(file)
-	if err != nil {
-		return nil, err
-	}
-	contextDir := o.context
-	if contextDir == "" {
-		contextDir = filepath.Dir(path)
-	}
-	h, err := replay.Load(ctx, replay.Request{Dockerfile: path, ContextDir: contextDir, Rev: o.rev, Commits: o.commits}, progressOn(stderr))
+	b, now := found.build, found.question.File
+	s := b.Settings
+	h, err := replay.Load(ctx, replay.Request{
+		Dockerfile: found.path, ContextDir: b.Context.Dir, Rev: o.rev, Commits: o.commits,
+	}, progressOn(stderr))
 	if err != nil {
 		return nil, replayError(err)
 	}
 	if h.Builds() == 0 {
 		return nil, errors.New("only one commit has touched the build context or the Dockerfile: there is nothing to replay yet")
 	}
-	now := dockerfile.Parse(source.New(content), nil)
 	if err := cachemodel.NewPlan(cachemodel.Build{File: now, Settings: s}).Err(); err != nil {
 		return nil, err
 	}
-	costs := recordedCosts(path)
-	r := &replayReport{File: file, Engine: s.Engine, Target: o.target, Weights: replay.Weights, Notes: []string{}}
+	costs := b.Costs()
+	r := &replayReport{File: found.name, Engine: s.Engine, Target: s.Target, Weights: replay.Weights, Notes: []string{}}
 	if r.Actual, err = replay.Actual(ctx, h, s, costs); err != nil {
 		return nil, err
 	}
@@ -189,7 +163,7 @@ func replayFile(ctx context.Context, file string, o replayOptions, stderr io.Wri
 	if r.Today, err = replay.Fixed(ctx, h, now, s, costs); err != nil {
 		return nil, err
 	}
-	if r.Proposed, err = proposal(ctx, h, path, contextDir, now, s, costs); err != nil {
+	if r.Proposed, err = proposal(ctx, h, b, now); err != nil {
 		return nil, err
 	}
 	r.Notes = append(r.Notes, h.Notes...)
@@ -197,17 +171,13 @@ func replayFile(ctx context.Context, file string, o replayOptions, stderr io.Wri
 }
 
 // proposal replays the order that layerwise reorder proposes for this history; it is nil if there is none.
-func proposal(ctx context.Context, h *replay.History, path, contextDir string, now *dockerfile.File, s cachemodel.Settings, costs replay.Costs) (*replayedProposal, error) {
+func proposal(ctx context.Context, h *replay.History, b *workspace.Build, now *dockerfile.File) (*replayedProposal, error) {
 	var rewrites []reorder.Rewrite
-	if s.Engine == cachemodel.Classic {
+	if b.Settings.Engine == cachemodel.Classic {
 		rewrites = reorder.Suggest(now, reorder.Classic)
 	} else {
 		// What is there besides git's files counts: .git itself, and what is made before a build.
-		tree, err := disk.Scan(ctx, contextDir, path, disk.Options{CacheDir: digestCache()})
-		if err != nil {
-			return nil, err
-		}
-		rewrites = reorder.Search(ctx, now, proposals.Model(tree, contextDir, now, h, s, targets(ctx, path), costs)).Rewrites
+		rewrites = reorder.Search(ctx, now, b.Model(now, h)).Rewrites
 	}
 	if len(rewrites) == 0 {
 		return nil, ctx.Err()
@@ -222,17 +192,8 @@ func proposal(ctx context.Context, h *replay.History, path, contextDir string, n
 	if p.Text, err = source.Apply(now.Text.String(), edits); err != nil {
 		return nil, err
 	}
-	p.Result, err = replay.Fixed(ctx, h, dockerfile.Parse(source.New(p.Text), now), s, costs)
+	p.Result, err = replay.Fixed(ctx, h, dockerfile.Parse(source.New(p.Text), now), b.Settings, b.Costs())
 	return p, err
-}
-
-// recordedCosts are those of the last recorded build of the Dockerfile, if there is one.
-func recordedCosts(path string) replay.Costs {
-	r, _ := record.NewStore(digestCache()).Latest(path, record.Match{})
-	if r == nil {
-		return replay.Costs{}
-	}
-	return replay.RecordedCosts(dockerfile.Parse(source.New(r.Text), nil), r.Costs)
 }
 
 // replayError says what to do about it.

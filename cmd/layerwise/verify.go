@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/layerwise/layerwise/cachemodel/imagediff"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/spf13/cobra"
 )
 
@@ -41,19 +42,14 @@ type imageBuilder struct {
 
 func (b *imageBuilder) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&b.address, "buildkit", "", "with --verify: the BuildKit daemon's address, such as unix:///run/buildkit/buildkitd.sock or tcp://HOST:PORT (default: BUILDKIT_HOST)")
 	f.StringVar(&b.builder, "builder", "", "with --verify: the builder of buildx (default: BUILDX_BUILDER, or its current one)")
-	f.StringVar(&b.context, "context", "", "the build context (default: the Dockerfile's folder)")
-	f.StringVar(&b.target, "target", "", "the stage to build (default: the last)")
-	f.StringVar(&b.platform, "platform", "", "with --verify: the platform to build for (default: the builder's own)")
-	f.StringArrayVar(&b.args, "build-arg", nil, "with --verify: a build argument, KEY=VALUE, or KEY for the environment's value")
-	f.StringArrayVar(&b.contexts, "build-context", nil, "with --verify: a named context, NAME=DIRECTORY or NAME=docker-image://IMAGE")
 	f.StringArrayVar(&b.secrets, "secret", nil, "with --verify: a secret, id=NAME,src=FILE or id=NAME,env=VARIABLE")
 	f.StringArrayVar(&b.ssh, "ssh", nil, "with --verify: an SSH agent or keys, default or NAME=SOCKET|KEY")
 }
 
-// resolve settles what the flags leave to the environment and the Dockerfile's path.
-func (b *imageBuilder) resolve(path string) error {
+// resolve takes the rest from the build that is judged.
+func (b *imageBuilder) resolve(flags *buildFlags, of *workspace.Build) error {
+	b.address = flags.buildkit
 	if b.address != "" && b.builder != "" {
 		return errors.New("--buildkit and --builder exclude each other")
 	}
@@ -63,21 +59,19 @@ func (b *imageBuilder) resolve(path string) error {
 	if filepath.IsAbs(b.address) {
 		b.address = "unix://" + b.address // as elsewhere; buildctl knows no plain paths
 	}
-	if b.context == "" {
-		b.context = filepath.Dir(path)
+	b.context, b.target, b.platform = of.Context.Dir, of.Settings.Target, of.Settings.Platform
+	for _, key := range slices.Sorted(maps.Keys(of.Settings.Args)) { // buildctl knows no KEY alone
+		b.args = append(b.args, key+"="+of.Settings.Args[key])
 	}
-	args, err := buildArgs("--build-arg", b.args) // buildctl knows no KEY alone
-	if err != nil {
-		return err
+	for _, name := range slices.Sorted(maps.Keys(of.Contexts)) {
+		b.contexts = append(b.contexts, name+"="+of.Contexts[name].Dir)
 	}
-	b.args = nil
-	for _, key := range slices.Sorted(maps.Keys(args)) {
-		b.args = append(b.args, key+"="+args[key])
-	}
-	for _, c := range b.contexts {
-		if name, _, ok := strings.Cut(c, "="); !ok || name == "" {
-			return fmt.Errorf("--build-context is %q: use NAME=DIRECTORY", c)
+	for _, name := range slices.Sorted(maps.Keys(of.Images)) {
+		image := of.Images[name]
+		if image == "" {
+			return fmt.Errorf("--verify cannot build this: the named context %s is what another build makes", name)
 		}
+		b.contexts = append(b.contexts, name+"=docker-image://"+image)
 	}
 	return nil
 }
@@ -199,9 +193,6 @@ type verification struct {
 
 // verify builds the Dockerfile at path as it is and as after says and compares the images. Progress goes to w.
 func (b imageBuilder) verify(ctx context.Context, path, before, after string, w io.Writer) (*verification, error) {
-	if err := b.resolve(path); err != nil {
-		return nil, err
-	}
 	program, err := b.program(ctx)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package project
+package workspace
 
 import (
 	"os"
@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/rules"
+	"github.com/layerwise/layerwise/cachemodel/record"
 )
 
 func write(t *testing.T, path, text string) {
@@ -47,23 +49,29 @@ func TestFindConfig(t *testing.T) {
 	}
 }
 
-// What is sent is listed two folders deep, as the ignore file leaves it.
-func TestContext(t *testing.T) {
+// What is sent is listed two folders deep, as the ignore file leaves it, whether the build context was read or not.
+func TestRuleOptions(t *testing.T) {
 	root := t.TempDir()
-	for _, path := range []string{"Dockerfile", ".git/HEAD", "web/node_modules/a", "web/b.js", "secret/key", "node_modules/c"} {
+	for _, path := range []string{".git/HEAD", "web/node_modules/a", "web/b.js", "secret/key", "node_modules/c"} {
 		write(t, filepath.Join(root, path), "x")
 	}
+	path := filepath.Join(root, "Dockerfile")
+	write(t, path, "FROM x\n")
 	write(t, filepath.Join(root, ".dockerignore"), "secret\n")
-	ignore, context, err := Context(filepath.Join(root, "Dockerfile"))
-	if err != nil || !ignore.Ignores("secret/key") {
-		t.Fatal(err)
-	}
-	want := []string{".dockerignore", ".git/", "Dockerfile", "node_modules/", "web/", "web/b.js", "web/node_modules/"}
-	if diff := cmp.Diff(want, context.Sent); diff != "" {
-		t.Error(diff)
+	w := &Workspace{Store: record.NewStore(""), Folder: root}
+	q := Question{File: parse("FROM x\n"), Uncompared: true}
+	for _, b := range []*Build{w.Reader(path).Resolve(t.Context(), q), w.Reader(path).Load(t.Context(), q)} {
+		o := b.RuleOptions(rules.Options{})
+		if o.Ignore == nil || !o.Ignore.Ignores("secret/key") {
+			t.Fatal("the ignore file is not known")
+		}
+		want := []string{".dockerignore", ".git/", "Dockerfile", "node_modules/", "web/", "web/b.js", "web/node_modules/"}
+		if diff := cmp.Diff(want, o.Context.Sent); diff != "" {
+			t.Error(diff)
+		}
 	}
 	write(t, filepath.Join(root, ".dockerignore"), "[\n")
-	if _, _, err := Context(filepath.Join(root, "Dockerfile")); err == nil {
-		t.Error("no error for a malformed ignore file")
+	if o := w.Reader(path).Resolve(t.Context(), q).RuleOptions(rules.Options{}); o.Context != nil {
+		t.Error("of a malformed ignore file it is known what it leaves out")
 	}
 }

@@ -1,0 +1,121 @@
+package workspace
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/layerwise/layerwise/analysis/rules"
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
+)
+
+// RuleOptions adds to a configuration of rules what they want to know of the build: who builds it, and what its context holds.
+func (b *Build) RuleOptions(o rules.Options) rules.Options {
+	o.Classic = o.Classic || b.Settings.Engine == cachemodel.Classic
+	o.Ignore, o.Context = nil, nil
+	if b.sent == nil {
+		return o
+	}
+	if ignore, context := b.sent(); context != nil {
+		o.Ignore, o.Context = ignore, context
+	}
+	return o
+}
+
+// sentOf is what rules want to know of a build context; nil where nothing is known.
+func sentOf(b *Build) func() (rules.Ignore, *rules.Context) {
+	dir, tree := b.Context.Dir, b.Context.Tree
+	if dir == "" {
+		return nil
+	}
+	name, _ := filepath.Rel(dir, b.Dockerfile)
+	if !filepath.IsLocal(name) {
+		name = ""
+	}
+	return sync.OnceValues(func() (rules.Ignore, *rules.Context) {
+		context := &rules.Context{Dockerfile: filepath.ToSlash(name)}
+		if tree != nil {
+			context.Sent = sent(func(dir string) []string { return namesIn(tree, dir) })
+			return tree.Ignore(), context
+		}
+		ignore, err := readIgnore(dir, b.Dockerfile)
+		if err != nil {
+			return nil, nil
+		}
+		context.Sent = sent(func(inner string) []string { return listed(dir, inner, ignore) })
+		return ignore, context
+	})
+}
+
+// namesIn are the names in a folder of a context that was read, those of folders with a slash at the end.
+func namesIn(tree *buildcontext.Tree, dir string) []string {
+	folder, ok := tree.Root(), true
+	if dir != "" {
+		if folder, ok = tree.Lookup(strings.TrimSuffix(dir, "/")); !ok {
+			return nil
+		}
+	}
+	var names []string
+	for _, n := range folder.Children() {
+		name := n.Name()
+		if n.Type() == buildcontext.Dir {
+			name += "/"
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// listed are the names in a folder of a context that was not read.
+func listed(root, dir string, ignore *buildcontext.Ignore) []string {
+	entries, _ := os.ReadDir(filepath.Join(root, filepath.FromSlash(dir))) // what cannot be read is not known
+	var names []string
+	for _, e := range entries {
+		name := e.Name()
+		if ignore.Ignores(dir + name) {
+			continue
+		}
+		if e.IsDir() {
+			name += "/"
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// readIgnore reads the ignore file that counts for a Dockerfile: its own, else that of the context.
+func readIgnore(context, dockerfile string) (*buildcontext.Ignore, error) {
+	for _, path := range []string{dockerfile + ".dockerignore", filepath.Join(context, ".dockerignore")} {
+		text, err := textfile.Read(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return buildcontext.ParseIgnore(filepath.Base(path), text)
+	}
+	return &buildcontext.Ignore{}, nil
+}
+
+// sent lists what rules want to know of a build context: list returns the names in a folder, which is "" or ends with a
+// slash, those of folders with a slash at the end. Folders of tools are not entered.
+func sent(list func(dir string) []string) []string {
+	var sent []string
+	for _, name := range list("") {
+		sent = append(sent, name)
+		if strings.HasSuffix(name, "/") && !strings.HasPrefix(name, ".") && name != "node_modules/" {
+			for _, inner := range list(name) {
+				sent = append(sent, name+inner)
+			}
+		}
+	}
+	slices.Sort(sent)
+	return sent
+}
