@@ -1,6 +1,7 @@
 package buildcontext
 
 import (
+	"context"
 	"path"
 	"time"
 )
@@ -98,11 +99,11 @@ func unknownNode(n *Node) *Node { return NewNode(n.name, Meta{Type: File, Err: E
 // unchanged reads files only as long as they are what they were when the tree was made.
 type unchanged struct{ Hasher }
 
-func (h unchanged) Hash(path string, n *Node) (ContentID, error) {
+func (h unchanged) Hash(ctx context.Context, path string, n *Node) (ContentID, error) {
 	if h.Hasher == nil {
 		return ContentID{}, ErrUnknown
 	}
-	id, err := h.Hasher.Hash(path, n)
+	id, err := h.Hasher.Hash(ctx, path, n)
 	if err == nil && n.Doubted() {
 		return id, ErrUnknown
 	}

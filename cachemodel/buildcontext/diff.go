@@ -40,7 +40,7 @@ func Diff(base, next *Tree, queries []Query) []Change {
 	if next == nil {
 		next = empty
 	}
-	if base.failure == ErrUnknown || next.failure == ErrUnknown {
+	if errors.Is(base.failure, ErrUnknown) || errors.Is(next.failure, ErrUnknown) {
 		return nil
 	}
 	d := differ{base: base, next: next, found: map[string]ChangeKind{}}
@@ -207,11 +207,11 @@ func (d *differ) kind(p string, a, b *Node) ChangeKind {
 		return ""
 	}
 	errBase := d.base.read(context.Background(), readable(p, a), nil) // what cannot be read differs, below
-	d.next.read(context.Background(), readable(p, b), nil)
+	errNext := d.next.read(context.Background(), readable(p, b), nil)
 	x, errX := a.header()
 	y, errY := b.header()
 	switch {
-	case errors.Is(errBase, ErrUnknown):
+	case errors.Is(errBase, ErrUnknown) || errors.Is(errNext, ErrUnknown):
 		return Unsure
 	case errX != nil || errY != nil:
 		return Modified

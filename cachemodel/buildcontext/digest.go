@@ -147,7 +147,7 @@ func (t *Tree) read(ctx context.Context, files []file, progress func(done, total
 				return
 			}
 			f := files[i]
-			errs[i] = t.readOne(f)
+			errs[i] = t.readOne(ctx, f)
 			if n := int(done.Add(1)); progress != nil && (n%256 == 0 || n == len(files)) {
 				tell.Lock()
 				progress(n, len(files))
@@ -168,8 +168,12 @@ func (t *Tree) read(ctx context.Context, files []file, progress func(done, total
 	return ctx.Err()
 }
 
-func (t *Tree) readOne(f file) error {
-	f.node.reading.Lock()
+func (t *Tree) readOne(ctx context.Context, f file) error {
+	if _, is := t.hasher.(quick); !is {
+		f.node.reading.Lock()
+	} else if !f.node.reading.TryLock() {
+		return pathError(f.path, ErrUnreadYet) // somebody else is about it
+	}
 	defer f.node.reading.Unlock()
 	if _, known := f.node.Content(); known {
 		return nil
@@ -177,7 +181,7 @@ func (t *Tree) readOne(f file) error {
 	if t.hasher == nil {
 		return pathError(f.path, errUnread)
 	}
-	id, err := t.hasher.Hash(strings.TrimPrefix(f.path, "/"), f.node)
+	id, err := t.hasher.Hash(ctx, strings.TrimPrefix(f.path, "/"), f.node)
 	if err != nil {
 		return pathError(f.path, err)
 	}

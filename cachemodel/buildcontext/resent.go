@@ -3,9 +3,10 @@ package buildcontext
 import "slices"
 
 // Resent is next as a daemon has it that was sent base before and still holds it. The transfer renews what differs by
-// size, time, permissions, owner or link target, but takes no notice when only the permissions or extended attributes
-// of a directory change: those stay as they were first sent (fsutil/rootdiskwriter.go, HandleChange). A daemon that let
-// go of base, as its garbage collection may, has next as it is. It returns next itself where there is no such directory.
+// size, time, permissions, owner or link target. It sends nothing when only the permissions or extended attributes of a
+// directory change, or only the extended attributes of a file: those stay as they were first sent
+// (fsutil/rootdiskwriter.go, HandleChange; diff_containerd.go, compareStat). A daemon that let go of base, as its garbage
+// collection may, has next as it is. It returns next itself where there is nothing of the kind.
 func Resent(base, next *Tree) *Tree {
 	root := resent(base.root, next.root)
 	if root == next.root {
@@ -16,15 +17,12 @@ func Resent(base, next *Tree) *Tree {
 
 func resent(a, b *Node) *Node {
 	if a == b || a.meta.Type != Dir || b.meta.Type != Dir {
-		return b
+		return resentFile(a, b)
 	}
 	meta := b.meta
 	meta.Mode, meta.Xattrs = a.meta.Mode, a.meta.Xattrs
 	children := slices.Clone(b.children)
 	for i, c := range children {
-		if c.meta.Type != Dir {
-			continue
-		}
 		if was := a.Child(c.name); was != nil {
 			children[i] = resent(was, c)
 		}
@@ -33,4 +31,24 @@ func resent(a, b *Node) *Node {
 		return b
 	}
 	return NewNode(b.name, meta, children)
+}
+
+// resentFile is b with the extended attributes of a, if nothing else about the file is different.
+func resentFile(a, b *Node) *Node {
+	meta := b.meta
+	meta.Xattrs = a.meta.Xattrs
+	same := a.meta
+	same.Stamp.ChangeTime = b.meta.Stamp.ChangeTime // setting attributes changes that one
+	if a.meta.Type != File || b.meta.Stamp.ModTime == 0 || b.SameAs(meta) || a.meta.Err != nil || b.meta.Err != nil ||
+		!NewNode(b.name, meta, nil).SameAs(same) {
+		return b
+	}
+	n := NewNode(b.name, meta, nil)
+	if id, known := b.Content(); known {
+		n.SetContent(id)
+	}
+	if b.Doubted() {
+		n.Doubt()
+	}
+	return n
 }

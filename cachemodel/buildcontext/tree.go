@@ -6,12 +6,15 @@
 package buildcontext
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Query names what one source of a COPY, ADD or bind mount reads, in the terms of BuildKit's content hash
@@ -63,7 +66,7 @@ func pathError(absolute string, err error) *PathError {
 
 // Hasher gives the id of a file's contents. It is called by several goroutines at once, for regular files only.
 type Hasher interface {
-	Hash(path string, n *Node) (ContentID, error)
+	Hash(ctx context.Context, path string, n *Node) (ContentID, error)
 }
 
 // Tree is an immutable snapshot of a build context. Its digests are computed when they are first asked for and kept,
@@ -170,8 +173,43 @@ func (t *Tree) Prepare(ctx context.Context, queries []Query, progress func(done,
 			}
 		}
 	}
+	// The small ones first: most steps wait for these only.
+	slices.SortStableFunc(files, func(a, b file) int { return cmp.Compare(a.node.meta.Size, b.node.meta.Size) })
 	t.read(ctx, files, progress)
 	return ctx.Err()
+}
+
+// Quick is the tree for as long as it is not read: its digests read no more than budget bytes of files together, and are
+// ErrUnreadYet where they need more. What is read is known to t too. So marks need not wait for a file of many gigabytes:
+//
+//	show(marks(tree.Quick(64 << 20)))
+//	if tree.Prepare(ctx, queries, progress) == nil {
+//		show(marks(tree))
+//	}
+func (t *Tree) Quick(budget int64) *Tree {
+	if t.hasher == nil {
+		return t
+	}
+	left := &atomic.Int64{}
+	left.Store(budget)
+	return NewTree(t.root, t.ignore, quick{t.hasher, left}, t.failure)
+}
+
+// ErrUnreadYet wraps ErrUnknown: the file's contents have not been read yet.
+var ErrUnreadYet = fmt.Errorf("its contents have not been read yet: %w", ErrUnknown)
+
+type quick struct {
+	hasher Hasher
+	left   *atomic.Int64
+}
+
+// Hash implements Hasher.
+func (q quick) Hash(ctx context.Context, path string, n *Node) (ContentID, error) {
+	if size := n.meta.Size; q.left.Add(-size) < 0 {
+		q.left.Add(size)
+		return ContentID{}, ErrUnreadYet
+	}
+	return q.hasher.Hash(ctx, path, n)
 }
 
 // ContentOf gives the id of a regular file's contents, reading them if they are not known; no link is followed.

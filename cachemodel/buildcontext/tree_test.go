@@ -138,7 +138,7 @@ type counter struct {
 	fail  string
 }
 
-func (c *counter) Hash(p string, _ *Node) (ContentID, error) {
+func (c *counter) Hash(_ context.Context, p string, _ *Node) (ContentID, error) {
 	c.calls.Add(1)
 	if p == c.fail {
 		return ContentID{}, errors.New("gone")

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -343,6 +344,6 @@ func (r *reader) node(depth int) *buildcontext.Node {
 // forgotten is the reader of files whose contents were not recorded.
 type forgotten struct{}
 
-func (forgotten) Hash(string, *buildcontext.Node) (buildcontext.ContentID, error) {
+func (forgotten) Hash(context.Context, string, *buildcontext.Node) (buildcontext.ContentID, error) {
 	return buildcontext.ContentID{}, fmt.Errorf("%w", buildcontext.ErrUnknown)
 }

@@ -5,6 +5,8 @@
 package disk
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // Options are the choices of a Dir; the zero value is usable.
@@ -37,14 +40,22 @@ type Dir struct {
 	dockerfile string // relative to root, slash-separated; "" if it is not below root
 	outside    string // the Dockerfile's absolute path if it is not below root
 	opts       Options
+	maxEntries int64
 
 	mu      sync.Mutex // held while the tree is brought up to date
 	tree    *buildcontext.Tree
 	invalid error // what is wrong with the ignore file
 }
 
-// ErrNotDirectory is wrapped by Open's error if the context is something else.
-var ErrNotDirectory = errors.New("not a directory")
+// What may be wrong with a context; Open's errors wrap these.
+var (
+	ErrNotDirectory    = errors.New("is not a directory")
+	ErrWholeFileSystem = errors.New("is the whole file system")
+	ErrTooManyFiles    = errors.New("has too many files")
+)
+
+// maxEntries is how many entries a context may have; a node of each is kept. No builder is sent as many.
+const maxEntries = 5_000_000
 
 // Open prepares a directory as a build context and scans it. The Dockerfile need not exist and may lie elsewhere; it
 // says which ignore file counts. The error is only about the directory itself, or ctx's; see Tree.Problems for the rest.
@@ -62,7 +73,10 @@ func Open(ctx context.Context, root, dockerfile string, opts Options) (*Dir, err
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("build context %s: %w", root, ErrNotDirectory)
 	}
-	d := &Dir{root: real, opts: opts}
+	if filepath.Dir(real) == real {
+		return nil, fmt.Errorf("build context %s: %w: it is not read", root, ErrWholeFileSystem)
+	}
+	d := &Dir{root: real, opts: opts, maxEntries: maxEntries}
 	if dockerfile != "" {
 		d.dockerfile, d.outside = locate(abs, real, dockerfile)
 	}
@@ -142,6 +156,7 @@ func (d *Dir) Rescan(ctx context.Context) (*buildcontext.Tree, error) {
 func (d *Dir) rescan(ctx context.Context) (*buildcontext.Tree, error) {
 	ignore, invalid := d.readIgnore()
 	s := newScanner(ctx, d, ignore)
+	defer s.stop(nil)
 	var old *buildcontext.Node
 	if d.tree != nil {
 		old = d.tree.Root()
@@ -149,8 +164,8 @@ func (d *Dir) rescan(ctx context.Context) (*buildcontext.Tree, error) {
 		s.known = load(d.cacheFile(), d.root)
 	}
 	root := s.context(old)
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if err := cmp.Or(context.Cause(s.ctx), ctx.Err()); err != nil {
+		return nil, fmt.Errorf("build context %s: %w", d.root, err)
 	}
 	d.invalid = invalid
 	d.replace(root, ignore)
@@ -190,7 +205,11 @@ func (d *Dir) Update(changed []string) (*buildcontext.Tree, bool) {
 	}
 	ignore := d.tree.Ignore()
 	s := newScanner(context.Background(), d, ignore)
+	defer s.stop(nil)
 	root := s.update(d.tree.Root(), todo)
+	if s.ctx.Err() != nil { // more came than can be kept
+		d.invalid = fmt.Errorf("%w: the build context %w", buildcontext.ErrUnknown, ErrTooManyFiles)
+	}
 	d.replace(root, ignore)
 	return d.tree, d.tree != before
 }
@@ -214,36 +233,40 @@ func (d *Dir) relative(abs string) (string, bool) {
 	return filepath.ToSlash(rel), true
 }
 
-// maxIgnoreFile is how many bytes of ignore file BuildKit's frontend takes (frontend/dockerui/readfile.go).
-const maxIgnoreFile = 16 << 20
+const (
+	// maxIgnoreFile is how many bytes of ignore file BuildKit's frontend takes (frontend/dockerui/readfile.go).
+	maxIgnoreFile = 16 << 20
+	// maxPatterns is how many patterns are matched here: each file is matched with each pattern.
+	maxPatterns = 20_000
+)
 
 func (d *Dir) readIgnore() (*buildcontext.Ignore, error) {
 	if d.opts.Ignore != nil {
 		return d.opts.Ignore, nil
 	}
+	none := &buildcontext.Ignore{}
 	for _, file := range d.IgnoreFiles() {
 		name := file
 		if rel, ok := d.relative(file); ok {
 			name = rel
 		}
-		info, err := os.Stat(file)
-		if err != nil || !info.Mode().IsRegular() {
+		text, err := textfile.ReadUpTo(file, maxIgnoreFile)
+		if errors.Is(err, textfile.ErrTooLong) {
+			return none, fmt.Errorf("%w %s: more than %d bytes", buildcontext.ErrIgnoreFile, name, maxIgnoreFile)
+		}
+		if err != nil {
 			continue // BuildKit too goes on where it cannot read one
 		}
-		if info.Size() > maxIgnoreFile {
-			return &buildcontext.Ignore{}, fmt.Errorf("%w %s: more than %d bytes", buildcontext.ErrIgnoreFile, name, maxIgnoreFile)
-		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue
+		if n := bytes.Count(text, []byte("\n")); n > maxPatterns {
+			return none, fmt.Errorf("%w: %s has %d lines, more than %d", buildcontext.ErrUnknown, name, n, maxPatterns)
 		}
 		ignore, err := buildcontext.ParseIgnore(name, text)
 		if err != nil {
-			return &buildcontext.Ignore{}, err
+			return none, err
 		}
 		return ignore, nil
 	}
-	return &buildcontext.Ignore{}, nil
+	return none, nil
 }
 
 // Save keeps the content ids that are known by now for the next run. Several processes may do so: the last one wins.

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"context"
 	"crypto/sha1"
 	"errors"
 	"fmt"
@@ -27,10 +28,10 @@ var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // Hash implements buildcontext.Hasher. A file that changed after the scan is taken as it is now: the change will be told
 // of by itself.
-func (h hasher) Hash(rel string, n *buildcontext.Node) (buildcontext.ContentID, error) {
+func (h hasher) Hash(ctx context.Context, rel string, n *buildcontext.Node) (buildcontext.ContentID, error) {
 	abs := filepath.Join(h.root, filepath.FromSlash(rel))
 	for range 3 {
-		id, stamp, err := hashFile(abs)
+		id, stamp, err := hashFile(ctx, abs)
 		if errors.Is(err, ErrChanging) {
 			continue
 		}
@@ -45,7 +46,7 @@ func (h hasher) Hash(rel string, n *buildcontext.Node) (buildcontext.ContentID, 
 	return buildcontext.ContentID{}, ErrChanging
 }
 
-func hashFile(abs string) (id buildcontext.ContentID, stamp buildcontext.Stamp, err error) {
+func hashFile(ctx context.Context, abs string) (id buildcontext.ContentID, stamp buildcontext.Stamp, err error) {
 	f, err := os.OpenFile(abs, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that took the file's place must not block
 	if err != nil {
 		return id, stamp, err
@@ -62,7 +63,13 @@ func hashFile(abs string) (id buildcontext.ContentID, stamp buildcontext.Stamp, 
 	fmt.Fprintf(sum, "blob %d\x00", before.Size())
 	buf := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buf)
-	size, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{f}, buf[:])
+	// Some files of /proc and /sys tell no size, have no end or wait for more. Closing ends the reading of a long one.
+	stop := context.AfterFunc(ctx, func() { f.Close() })
+	defer stop()
+	size, err := io.CopyBuffer(struct{ io.Writer }{sum}, io.LimitReader(f, before.Size()+1), buf[:])
+	if ctx.Err() != nil {
+		return id, stamp, ctx.Err()
+	}
 	if err != nil {
 		return id, stamp, err
 	}

@@ -18,6 +18,8 @@ import (
 // scanner walks a directory, or parts of it, and makes nodes. It takes over nodes of an older tree that are unchanged.
 type scanner struct {
 	ctx      context.Context
+	stop     context.CancelCauseFunc
+	most     int64 // entries
 	root     string
 	ignore   *buildcontext.Ignore
 	known    map[string]record // by path: content ids of an earlier run
@@ -28,8 +30,10 @@ type scanner struct {
 }
 
 func newScanner(ctx context.Context, d *Dir, ignore *buildcontext.Ignore) *scanner {
-	return &scanner{ctx: ctx, root: d.root, ignore: ignore, progress: d.opts.Progress, dated: d.opts.Dated,
+	s := &scanner{root: d.root, ignore: ignore, progress: d.opts.Progress, dated: d.opts.Dated, most: d.maxEntries,
 		extra: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	s.ctx, s.stop = context.WithCancelCause(ctx)
+	return s
 }
 
 // context scans everything.
@@ -55,8 +59,12 @@ func (s *scanner) entry(rel, name string, above buildcontext.IgnoreState, old *b
 	if errors.Is(err, fs.ErrNotExist) || ignored && (err != nil || !info.IsDir()) {
 		return nil
 	}
-	if n := s.entries.Add(1); s.progress != nil && n%1024 == 0 {
-		s.progress(int(n))
+	seen := s.entries.Add(1)
+	if s.progress != nil && seen%1024 == 0 {
+		s.progress(int(seen))
+	}
+	if seen > s.most {
+		s.stop(ErrTooManyFiles)
 	}
 	var meta buildcontext.Meta
 	if err != nil {

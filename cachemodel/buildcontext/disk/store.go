@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // record is what is kept of a file between runs. One with extended attributes is not kept.
@@ -47,10 +48,7 @@ func load(file, root string) map[string]record {
 	if file == "" {
 		return nil
 	}
-	if info, err := os.Stat(file); err != nil || info.Size() > maxStore {
-		return nil
-	}
-	data, err := os.ReadFile(file)
+	data, err := textfile.ReadUpTo(file, maxStore)
 	if err != nil || len(data) < sha256.Size {
 		return nil
 	}

@@ -486,7 +486,7 @@ func (c *checkout) filtered(ctx context.Context, dir string, files []*entry, wor
 }
 
 // Hash implements buildcontext.Hasher.
-func (f *filtered) Hash(name string, _ *buildcontext.Node) (buildcontext.ContentID, error) {
+func (f *filtered) Hash(ctx context.Context, name string, _ *buildcontext.Node) (buildcontext.ContentID, error) {
 	id, ok := f.blob[name]
 	if !ok {
 		return buildcontext.ContentID{}, fs.ErrNotExist
@@ -495,7 +495,7 @@ func (f *filtered) Hash(name string, _ *buildcontext.Node) (buildcontext.Content
 	there = there && n.Type() == buildcontext.File
 	pointer, isPointer := f.pointer[name]
 	switch {
-	case there && f.clean[name], there && isPointer && f.holds(name, n, pointer):
+	case there && f.clean[name], there && isPointer && f.holds(ctx, name, n, pointer):
 		return f.worktree.ContentOf(name)
 	case isPointer:
 		return (&entry{id: id}).filteredContents(), nil // the file has others
@@ -509,7 +509,7 @@ func (e *entry) filteredContents() buildcontext.ContentID {
 }
 
 // holds says whether a file has the contents that a pointer names.
-func (f *filtered) holds(name string, n *buildcontext.Node, p lfs) bool {
+func (f *filtered) holds(ctx context.Context, name string, n *buildcontext.Node, p lfs) bool {
 	if p.size != n.Meta().Size {
 		return false
 	}
@@ -521,6 +521,7 @@ func (f *filtered) holds(name string, n *buildcontext.Node, p lfs) bool {
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() != p.size {
 		return false
 	}
+	defer context.AfterFunc(ctx, func() { file.Close() })()
 	h := sha256.New()
 	if _, err := io.Copy(h, io.LimitReader(file, p.size)); err != nil {
 		return false

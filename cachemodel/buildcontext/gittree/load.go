@@ -107,7 +107,7 @@ func (r *Repository) Load(
 		return nil, err
 	}
 	ignore, failure := r.ignore(ctx, commit, at.path, dockerfile)
-	if failure != nil && !errors.Is(failure, buildcontext.ErrIgnoreFile) && failure != buildcontext.ErrUnknown {
+	if failure != nil && !errors.Is(failure, buildcontext.ErrIgnoreFile) && !errors.Is(failure, buildcontext.ErrUnknown) {
 		return nil, failure
 	}
 	if worktree == nil {
