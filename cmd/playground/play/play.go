@@ -173,7 +173,7 @@ func (f *folder) nodes(below string, ignore *buildcontext.Ignore) []*buildcontex
 type contents map[string]string
 
 // Hash implements buildcontext.Hasher.
-func (c contents) Hash(path string, _ *buildcontext.Node) (buildcontext.ContentID, error) {
+func (c contents) Hash(_ context.Context, path string, _ *buildcontext.Node) (buildcontext.ContentID, error) {
 	return buildcontext.HashContent([]byte(c[path])), nil
 }
 
