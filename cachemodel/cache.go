@@ -272,9 +272,9 @@ func (l *lookup) inputMatches(in, old *input, of *lookup) bool {
 	if decisive(in.digest) && decisive(old.digest) {
 		return false
 	}
-	// What a stage, an image or a remote source holds is not known. Of a directory that cannot be read nothing can be
-	// copied.
-	return l.belief == optimist && in.failed() == nil && old.failed() == nil
+	// What a stage, an image or a remote source holds is not known, nor what a directory held that lacks what a build
+	// copied from it. Of one that lacks it now nothing can be copied.
+	return l.belief == optimist && in.failed() == nil
 }
 
 // decisive reports whether a content digest differs wherever the content does. That of a git repository does not: two

@@ -73,10 +73,13 @@ func (e *explainer) explain(s *step) Cause {
 }
 
 func (e *explainer) find(s *step) Cause {
-	v := e.firstMiss(s)
-	if c, ok := missingCause(v); ok {
+	if c, ok := s.failure(); ok {
 		return c
 	}
+	if at := e.next.failsAt(s); at != nil {
+		return e.failsCause(s, at)
+	}
+	v := e.firstMiss(s)
 	switch {
 	case e.next.unsure != "":
 		return Cause{Kind: NotInCache, Detail: notKnown + "which steps this build has: " + e.next.unsure}
@@ -100,7 +103,7 @@ func (e *explainer) find(s *step) Cause {
 	if old == nil && !edited { // such as a COPY --link that has something to be linked with now
 		old = &vertex{key: v.key}
 	}
-	if old == nil || v.key != old.key && edited || v.kind == brokenVertex {
+	if old == nil || v.key != old.key && edited {
 		return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
 	}
 	if c, ok := e.contextCause(s, v, old, mate); ok {
@@ -126,6 +129,17 @@ func (e *explainer) find(s *step) Cause {
 		return e.triggerCause()
 	}
 	return e.placeCause(s, v, old, mate)
+}
+
+// failsCause explains a step before which the build fails.
+func (e *explainer) failsCause(s, at *step) Cause {
+	c := Cause{Kind: Follows, Line: at.in.Line, Detail: fmt.Sprintf("the build fails at line %d above", at.in.Line)}
+	if at.in.Stage != s.in.Stage {
+		c.Kind, c.Detail = StageRebuilt, fmt.Sprintf("the build fails at line %d of stage %s", at.in.Line, stageName(e.next, at))
+	} else if rejection(at.in) != "" {
+		c.Detail = fmt.Sprintf("line %d above cannot be read", at.in.Line)
+	}
+	return c
 }
 
 // notKnown begins what is said of a part of a build that nobody knows.
@@ -267,7 +281,7 @@ func missingCause(v *vertex) (Cause, bool) {
 		if err == nil {
 			continue
 		}
-		c := Cause{Kind: ContextChanged, Detail: err.Error()}
+		c := Cause{Kind: MissingSource, Detail: err.Error()}
 		var at *buildcontext.PathError
 		if errors.As(err, &at) && errors.Is(err, buildcontext.ErrNotFound) {
 			c.Paths = []string{at.Path}

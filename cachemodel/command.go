@@ -58,6 +58,11 @@ func (p *planner) unreadable(s *state, c command, err error) {
 	c.step.reject(c.in, err)
 	args := argsText(c.in)
 	switch c.in.Meant {
+	case "":
+		if !beingTyped(c.in.Keyword.Text) { // it may be any instruction
+			s.root = p.broken(c.in, rootInput(s.root))
+			c.step.vertices = append(c.step.vertices, s.root)
+		}
 	case "WORKDIR":
 		if args == "" {
 			return // it may become "WORKDIR /"

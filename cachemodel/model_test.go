@@ -82,12 +82,12 @@ func writeWants(t *testing.T, file string, archive *txtar.Archive, cases []*mode
 // The cases come across every verdict, cause, instruction and flag.
 func TestCasesCoverAll(t *testing.T) {
 	missing := map[string]bool{}
-	for _, s := range []Status{Cached, Rebuilt, Config, Skipped, Unknown} {
+	for _, s := range []Status{Cached, Rebuilt, Config, Skipped, Unknown, Fails} {
 		missing[string(s)] = true
 	}
 	for _, k := range []CauseKind{
 		InstructionChanged, ContextChanged, EnvChanged, ArgChanged, UserChanged, WorkdirChanged, ShellChanged,
-		BaseChanged, StageRebuilt, Follows, RemoteSource, NoCache, NoBaseline, NotInCache, SettingChanged,
+		BaseChanged, StageRebuilt, Follows, RemoteSource, NoCache, NoBaseline, NotInCache, SettingChanged, Invalid, MissingArgument, MissingSource,
 	} {
 		missing[string(k)], missing["uncertain "+string(k)] = true, uncertain[k]
 	}

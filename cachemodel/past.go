@@ -78,7 +78,16 @@ func (l lefts) fromFailure(i int) bool { return l != nil && l[i].guessed }
 
 // plain reports whether all of the build was made and is there.
 func (past *Past) plain() bool {
-	return past.FailedAt == 0 && len(past.Results) == 0 && past.Perhaps == "" && past.Plan.unsure == ""
+	return past.FailedAt == 0 && len(past.Results) == 0 && past.Perhaps == "" && past.Plan.unsure == "" && past.Plan.rejected() == nil
+}
+
+// rejected is the first instruction that BuildKit rejects, nil if it takes all. Of such a file nothing is built.
+func (p *Plan) rejected() *step {
+	i := slices.IndexFunc(p.steps, func(s *step) bool { return s.kind == failedStep })
+	if i < 0 {
+		return nil
+	}
+	return p.steps[i]
 }
 
 // results are what is left of each vertex, nil if all is.
@@ -87,9 +96,16 @@ func (past *Past) results() lefts {
 		return nil
 	}
 	out := make(lefts, len(past.Plan.vertices))
+	reason := cmp.Or(past.Perhaps, past.Plan.unsure)
+	if s := past.Plan.rejected(); s != nil && reason == "" {
+		reason = fmt.Sprintf("line %d of the build that is compared with cannot be read, so perhaps nothing of it was built", s.in.Line)
+	}
 	for i := range out {
-		if reason := cmp.Or(past.Perhaps, past.Plan.unsure); reason != "" {
+		if reason != "" {
 			out[i].Result = Result{Perhaps, reason}
+		}
+		if at := past.Plan.failing[i]; at != nil && at.kind == failedStep {
+			out[i].unbuilt = true
 		}
 	}
 	if past.FailedAt != 0 {
@@ -128,6 +144,9 @@ func (past *Past) failure(out lefts) {
 	for _, s := range past.Plan.steps {
 		if s.in.Line <= past.FailedAt && past.FailedAt <= s.in.EndLine {
 			failed = s.vertices
+			if s.kind == failedStep { // BuildKit rejected the file as a whole
+				failed = nil
+			}
 		}
 	}
 	for _, v := range failed {
@@ -153,7 +172,7 @@ func (past *Past) failure(out lefts) {
 	reason := fmt.Sprintf("the build failed at line %d; whether it had got this far is not known", past.FailedAt)
 	for i := range out {
 		switch {
-		case len(failed) == 0 || at[i] == above: // the file was rejected as a whole, or this stands on what failed
+		case len(failed) == 0 || at[i] == above:
 			out[i].unbuilt = true
 		case at[i] == beside && out[i].Presence == There:
 			out[i] = left{Result: Result{Perhaps, reason}, guessed: true}

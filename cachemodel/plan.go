@@ -26,6 +26,7 @@ type Plan struct {
 	steps    []*step   // one per instruction, in file order
 	vertices []*vertex // inputs before those who read them
 	doubtful bool      // whether all of these are steps of the build hangs on a base image of unknown configuration
+	failing  []*step   // by vertex.index: at which step the build fails before it gets there, or there
 	unsure   string    // why it is not known which steps the build has, "" if that is known
 	err      error
 
@@ -46,7 +47,7 @@ const (
 	configStep  stepKind = iota // changes the image's configuration or the state of later steps
 	layerStep                   // makes vertices
 	skippedStep                 // in a stage that the target does not need
-	unknownStep                 // cannot be read
+	failedStep                  // the build fails at it, whatever is in the cache
 )
 
 // step is one instruction of the plan, with the state in which it is carried out.
@@ -56,7 +57,8 @@ type step struct {
 	vertices []*vertex
 	room     [1]*vertex // most steps have one
 	linked   bool       // COPY --link: the last vertex only merges
-	problem  string
+	problem  string     // why the build fails at it
+	missing  bool       // since a build argument has no value
 
 	// What it was carried out with, to find out what changed:
 	env              *envNode
@@ -67,13 +69,14 @@ type step struct {
 	sources          []*stagePlan // see command
 }
 
-// reject says that the instruction in, or an error that it leads to, cannot be read.
+// reject says that BuildKit rejects the instruction in, or what it leads to.
 func (s *step) reject(in *dockerfile.Instruction, err error) {
-	s.kind = unknownStep
-	if len(in.Problems) > 0 {
-		s.problem = in.Problems[0].Message
+	s.kind = failedStep
+	if problem := rejection(in); problem != "" {
+		s.problem = problem
 	} else if err != nil {
 		s.problem = err.Error()
+		s.missing = errors.As(err, new(*noValueError))
 	}
 }
 
@@ -183,13 +186,14 @@ func NewPlan(b Build) *Plan {
 		}
 	}
 	plan.doubtful = plan.doubtful || plan.unsure != ""
+	plan.findFailures()
 	return plan
 }
 
 // merge adds what a step is for another platform.
 func (s *step) merge(other *step) {
-	if s.kind == skippedStep && other.kind != skippedStep || other.kind == unknownStep || s.kind == configStep && other.kind == layerStep {
-		s.kind, s.problem = other.kind, other.problem
+	if s.kind == skippedStep && other.kind != skippedStep || other.kind == failedStep || s.kind == configStep && other.kind == layerStep {
+		s.kind, s.problem, s.missing = other.kind, other.problem, other.missing
 	}
 	for _, v := range other.vertices {
 		if !slices.Contains(s.vertices, v) {
@@ -393,10 +397,11 @@ func (p *planner) addStage(stage *dockerfile.Stage, from *step) {
 		base, platform = from.BaseName, from.Platform
 	}
 	name, err := p.x.word(base, &p.global)
-	if err == nil && name.text == "" {
-		err = errors.New("the base image's name is blank")
+	st.baseName, st.guessed = name.text, name.unknown()
+	if err == nil && !st.guessed {
+		err = p.baseError(base, name.text)
 	}
-	st.baseName, st.baseErr, st.guessed = name.text, err, name.unknown()
+	st.baseErr = err
 	if st.guessed && p.plan.unsure == "" {
 		p.plan.unsure = p.Unknown.anyArg()
 	}

@@ -44,11 +44,15 @@ func (h *Held) Compare(next *Plan) []Step {
 }
 
 func judge(out *Step, s *step, why *explainer) {
-	switch s.kind {
-	case unknownStep:
-		out.Status = Unknown
-		out.Detail = s.problem
+	if why.next.err != nil {
+		out.Status, out.Detail = Unknown, s.problem
 		return
+	}
+	if cause, ok := s.failure(); ok {
+		out.Status, out.Cause = Fails, &cause
+		return
+	}
+	switch s.kind {
 	case skippedStep:
 		out.Status = Skipped
 		return
@@ -64,13 +68,14 @@ func judge(out *Step, s *step, why *explainer) {
 		return
 	}
 	out.Status = Rebuilt
-	out.Certain = slices.ContainsFunc(s.vertices, func(v *vertex) bool { return v.ignoreCache || !why.doubt && why.runs[v.index] })
+	out.Certain = why.next.failsAt(s) == nil && slices.ContainsFunc(s.vertices, func(v *vertex) bool { return v.ignoreCache || !why.doubt && why.runs[v.index] })
 	cause := why.explain(s)
 	out.Cause = &cause
 	switch {
 	case s.linked && why.sure.hit(s.vertices[0]):
 		out.Detail = LinkedAnew
 	case out.Certain:
+	case why.next.failsAt(s) != nil:
 	case strings.HasPrefix(cause.Detail, notKnown):
 		out.Detail = "if it was the same, this step is still cached"
 	case cause.Kind == NotInCache:
