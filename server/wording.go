@@ -15,6 +15,8 @@ func label(step *cachemodel.Step) string {
 		return "✓ cached"
 	case cachemodel.Rebuilt:
 		return "↻ " + verdict(step) + because(step) + took(step)
+	case cachemodel.Fails:
+		return "✗ fails" + because(step)
 	case cachemodel.Unknown:
 		return "? cannot tell"
 	}
@@ -30,6 +32,8 @@ func verdict(step *cachemodel.Step) string {
 		return "configuration only: no layer, nothing to run"
 	case step.Status == cachemodel.Skipped:
 		return "not part of this target"
+	case step.Status == cachemodel.Fails:
+		return "the build fails here"
 	case step.Status == cachemodel.Unknown:
 		return "cannot be read far enough to tell"
 	}
@@ -74,7 +78,9 @@ func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
 		code = codeSpan
 	}
 	var b strings.Builder
-	sign := map[cachemodel.Status]string{cachemodel.Cached: "✓ ", cachemodel.Rebuilt: "↻ ", cachemodel.Unknown: "? "}[step.Status]
+	sign := map[cachemodel.Status]string{
+		cachemodel.Cached: "✓ ", cachemodel.Rebuilt: "↻ ", cachemodel.Fails: "✗ ", cachemodel.Unknown: "? ",
+	}[step.Status]
 	b.WriteString(bold(sign + verdict(step)))
 	b.WriteString(took(step) + adds(step))
 	b.WriteString("\n\n")

@@ -192,10 +192,12 @@ func (r *Result) addSteps(now *dockerfile.File, all []replayed, newest []cachemo
 		for k, st := range done.steps {
 			row := rows[k]
 			r.Uncached += done.cost[k]
-			if row >= 0 && (st.Status == cachemodel.Cached || st.Status == cachemodel.Rebuilt) {
+			// What a build copied that git does not have counts as changed at each commit.
+			ran := st.Status == cachemodel.Rebuilt || st.Status == cachemodel.Fails && st.Cause.Kind == cachemodel.MissingSource
+			if row >= 0 && (st.Status == cachemodel.Cached || ran) {
 				r.Steps[row].Builds++
 			}
-			if st.Status != cachemodel.Rebuilt {
+			if !ran {
 				continue
 			}
 			e := Executed{Step: row, Certain: st.Certain, Seconds: done.cost[k], Cause: *st.Cause}

@@ -20,6 +20,7 @@ var marks = map[cachemodel.Status]string{
 	cachemodel.Rebuilt: "↻",
 	cachemodel.Config:  "·",
 	cachemodel.Skipped: "–",
+	cachemodel.Fails:   "✗",
 	cachemodel.Unknown: "?",
 }
 
@@ -109,7 +110,7 @@ func statusColour(p palette, s cachemodel.Step) string {
 		return p.green
 	case cachemodel.Rebuilt:
 		return p.blue
-	case cachemodel.Unknown:
+	case cachemodel.Fails, cachemodel.Unknown:
 		return p.yellow
 	}
 	return p.dim
@@ -140,6 +141,10 @@ func stepNote(s cachemodel.Step) string {
 func predictionSummary(r *workspace.Report) string {
 	line := fmt.Sprintf("%d of %d steps cached", r.Summary.Cached, r.Summary.Cached+r.Summary.Rebuilt)
 	for _, s := range r.Steps {
+		if s.Status == cachemodel.Fails {
+			line += fmt.Sprintf(" · the build fails at line %d", s.Line)
+			break
+		}
 		if s.Status == cachemodel.Rebuilt {
 			line += fmt.Sprintf(" · rebuilds from line %d", s.Line)
 			break
