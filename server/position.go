@@ -1,7 +1,7 @@
 package server
 
 import (
-	"unicode/utf8"
+	"sort"
 
 	"github.com/layerwise/layerwise/analysis/source"
 	"go.lsp.dev/protocol"
@@ -20,8 +20,8 @@ const (
 	utf32Units = encoding(protocol.PositionEncodingKindUTF32)
 )
 
-// negotiate returns the first of the client's encodings that we know, in the client's order of preference; UTF-16 is the
-// protocol's default.
+// negotiate returns the first of the client's encodings that we know, in the client's order of preference; UTF-16 is
+// the protocol's default.
 func negotiate(offered []protocol.PositionEncodingKind) encoding {
 	for _, kind := range offered {
 		switch e := encoding(kind); e {
@@ -32,33 +32,30 @@ func negotiate(offered []protocol.PositionEncodingKind) encoding {
 	return utf16Units
 }
 
-// width returns the units of one character that takes size bytes.
-func (e encoding) width(r rune, size int) int {
-	switch {
-	case e == utf8Units:
-		return size
-	case e == utf16Units && r > 0xFFFF:
-		return 2
+// units returns how many units a part of a line takes.
+func (e encoding) units(t *source.Text, span source.Span) int {
+	all, astral := t.Characters(span)
+	switch e {
+	case utf8Units:
+		return span.Len()
+	case utf16Units:
+		return all + astral
 	}
-	return 1
+	return all
 }
 
-// position returns the editor's position of a byte offset. An offset within a character counts as that character's start.
+// position returns the editor's position of a byte offset. An offset within a character counts as that character's
+// start.
 func (e encoding) position(t *source.Text, offset int) protocol.Position {
 	offset = max(0, min(offset, t.Len()))
 	line := t.LineAt(offset)
-	start := t.LineStart(line)
-	units := 0
-	for rest := t.Slice(t.Line(line)); start < offset && rest != ""; {
-		r, size := utf8.DecodeRuneInString(rest)
-		if start+size > offset {
-			break
-		}
-		start, rest = start+size, rest[size:]
-		units += e.width(r, size)
+	span := t.Line(line)
+	behind := max(0, min(offset-span.End, 1)) // the "\r" of the terminator
+	if offset = min(offset, span.End); offset < span.End {
+		offset = t.CharacterAt(offset).Start
 	}
-	units += max(0, min(offset-start, 1)) // behind the "\r" of the terminator, if anything is left
-	return protocol.Position{Line: uint32(line), Character: uint32(units)}
+	units := e.units(t, source.Span{Start: span.Start, End: offset})
+	return protocol.Position{Line: uint32(line), Character: uint32(units + behind)}
 }
 
 // offset returns the byte offset of an editor's position. Lines and characters beyond the end mean the end; a position
@@ -69,20 +66,22 @@ func (e encoding) offset(t *source.Text, p protocol.Position) int {
 	if line >= t.LineCount() {
 		return t.Len()
 	}
-	span := t.Line(line)
-	at, left := span.Start, int(p.Character)
-	for rest := t.Slice(span); left > 0 && rest != ""; {
-		r, size := utf8.DecodeRuneInString(rest)
-		width := e.width(r, size)
-		if width > left {
-			return at
+	span, wanted := t.Line(line), int(p.Character)
+	whole := e.units(t, span)
+	if wanted >= whole {
+		if wanted == whole+1 && span.End < t.Len() && t.Slice(source.Span{Start: span.End, End: span.End + 1}) == "\r" {
+			return span.End + 1
 		}
-		at, rest, left = at+size, rest[size:], left-width
+		return span.End
 	}
-	if left == 1 && at < t.Len() && t.Slice(source.Span{Start: at, End: at + 1}) == "\r" {
-		return at + 1
+	if whole == span.Len() {
+		return t.CharacterAt(span.Start + wanted).Start
 	}
-	return at
+	// The last place in front of which there are no more units than are wanted.
+	n := sort.Search(span.Len(), func(n int) bool {
+		return e.units(t, source.Span{Start: span.Start, End: span.Start + n + 1}) > wanted
+	})
+	return t.CharacterAt(span.Start + n).Start
 }
 
 func (e encoding) rangeOf(t *source.Text, span source.Span) protocol.Range {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/shellscript"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -79,6 +80,9 @@ func (s *state) script(c *instructions.RunCommand) (text string, file *syntax.Fi
 		text = c.Files[0].Data
 	}
 	if s.shell != nil && !slices.Contains([]string{"sh", "bash", "ash", "dash"}, path.Base(s.shell[0])) {
+		return "", nil
+	}
+	if !shellscript.Bounded(text) {
 		return "", nil
 	}
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/shellscript"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -180,6 +181,9 @@ func isWindows(image string) bool {
 
 // parseShell reads a command.
 func parseShell(text string) *shellRun {
+	if !shellscript.Bounded(text) {
+		return &shellRun{}
+	}
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
 	var mistake syntax.ParseError
 	switch {

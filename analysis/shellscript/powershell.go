@@ -9,7 +9,11 @@ import (
 type powerShell struct {
 	text   string
 	pieces []Piece
+	depth  int // of "$(" in strings
 }
+
+// maxStrings is how deeply strings with commands in them are read within each other.
+const maxStrings = 16
 
 var powerShellKeywords = []string{
 	"begin", "break", "catch", "class", "continue", "do", "dynamicparam", "else", "elseif", "end", "enum", "exit", "filter", "finally", "for", "foreach",
@@ -28,8 +32,8 @@ func (p *powerShell) add(from, to int, kind Kind) {
 	}
 }
 
-// code reads text[i:end]. A word where a statement may start is a command or a keyword; elsewhere it is an argument, and behind a
-// value "-eq" and the like are operators.
+// code reads text[i:end]. A word where a statement may start is a command or a keyword; elsewhere it is an argument,
+// and behind a value "-eq" and the like are operators.
 func (p *powerShell) code(i, end int) {
 	start, value := true, false // where a statement may start; behind a value
 	called := false             // behind the "&" that calls what follows
@@ -235,10 +239,12 @@ func (p *powerShell) literal(i, end int, expands bool) {
 		switch c := p.text[i]; {
 		case c == '`':
 			i += 2
-		case c == '$' && i+1 < end && p.text[i+1] == '(':
+		case c == '$' && i+1 < end && p.text[i+1] == '(' && p.depth < maxStrings:
 			to := closing(p.text, i+1, end)
 			p.add(i, i+2, Operator)
+			p.depth++
 			p.code(i+2, to)
+			p.depth--
 			p.add(to, min(to+1, end), Operator)
 			i = to + 1
 		case c == '$' && i+1 < end && (isLetter(p.text[i+1]) || p.text[i+1] == '{'):

@@ -1,9 +1,10 @@
-// Package shellscript reads the shell commands of a Dockerfile: of RUN, CMD, ENTRYPOINT and HEALTHCHECK in shell form, and scripts in
-// heredocs. What shells read that are like Bash is parsed; of PowerShell and the command prompt of Windows only the words are told
-// apart. It must not run anything.
+// Package shellscript reads the shell commands of a Dockerfile: of RUN, CMD, ENTRYPOINT and HEALTHCHECK in shell
+// form, and scripts in heredocs. What shells read that are like Bash is parsed; of PowerShell and the command prompt
+// of Windows only the words are told apart. It must not run anything.
 package shellscript
 
 import (
+	"errors"
 	"path"
 	"sort"
 	"strings"
@@ -56,14 +57,63 @@ func (s *Script) Span(n syntax.Node) source.Span {
 	return s.Place(int(n.Pos().Offset()), int(n.End().Offset()))
 }
 
-// Parse returns the commands of the script. If it is malformed, as while somebody types, it returns an error and as much as can be
-// read, perhaps nil.
+// The bounds on a script that is parsed: its length in bytes, and how deeply commands may stand within each other.
+// What people write is far below them; what is beyond would take long, or all of the stack.
+const (
+	maxScript  = 256 << 10
+	maxNesting = 64
+)
+
+// ErrTooLarge says that a script is too long or too deep to be parsed.
+var ErrTooLarge = errors.New("the script is too long, or its commands are nested too deeply")
+
+// Bounded reports whether a script is short enough, and its commands are not nested too deeply, to be parsed. It
+// counts what may open a level, generously: brackets, and the words that begin compound commands.
+func Bounded(text string) bool {
+	if len(text) > maxScript {
+		return false
+	}
+	round, curly, words := 0, 0, 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\':
+			i++
+		case c == '(':
+			round++
+		case c == ')':
+			round = max(0, round-1)
+		case c == '{':
+			curly++
+		case c == '}':
+			curly = max(0, curly-1)
+		case 'a' <= c && c <= 'z' && (i == 0 || !isLetter(text[i-1]) && !isDigit(text[i-1])):
+			end := name(text, i)
+			switch text[i:end] {
+			case "if", "case", "for", "while", "until", "select":
+				words++
+			case "fi", "esac", "done":
+				words = max(0, words-1)
+			}
+			i = end - 1
+		}
+		if round+curly+words > maxNesting {
+			return false
+		}
+	}
+	return true
+}
+
+// Parse returns the commands of the script. If it is malformed, as while somebody types, it returns an error and as
+// much as can be read, perhaps nil.
 func (s *Script) Parse() (*syntax.File, error) {
+	if !Bounded(s.Text) {
+		return nil, ErrTooLarge
+	}
 	return syntax.NewParser(syntax.Variant(syntax.LangBash), syntax.KeepComments(true), syntax.RecoverErrors(16)).Parse(strings.NewReader(s.Text), "")
 }
 
-// Of returns what the shell reads of an instruction, of an ONBUILD's trigger if it is one; nil if no shell reads it, or a "#!" line
-// names a program that does not read it as Bash does. That the shell is one that does, Reader tells.
+// Of returns what the shell reads of an instruction, of an ONBUILD's trigger if it is one; nil if no shell reads it,
+// or a "#!" line names a program that does not read it as Bash does. That the shell is one that does, Reader tells.
 func Of(file *dockerfile.File, in *dockerfile.Instruction) *Script {
 	s := of(file, in)
 	if s != nil && s.interpreter != "" && LanguageOf(s.interpreter) != Bash {
@@ -72,8 +122,8 @@ func Of(file *dockerfile.File, in *dockerfile.Instruction) *Script {
 	return s
 }
 
-// Read is Of for all languages: it returns how the script is read too, which is as the stage's shell does unless the script names a
-// program for itself.
+// Read is Of for all languages: it returns how the script is read too, which is as the stage's shell does unless the
+// script names a program for itself.
 func Read(file *dockerfile.File, in *dockerfile.Instruction, shell Language) (*Script, Language) {
 	s := of(file, in)
 	switch {
@@ -147,8 +197,8 @@ func interpreter(line string) string {
 	return fields[0]
 }
 
-// Reader returns a function that reports whether the shell of an instruction reads commands as Bash does, as far as the file
-// tells: bases are the stages that the stages are built on, -1 for images.
+// Reader returns a function that reports whether the shell of an instruction reads commands as Bash does, as far as
+// the file tells: bases are the stages that the stages are built on, -1 for images.
 func Reader(file *dockerfile.File, bases []int) func(in *dockerfile.Instruction) bool {
 	languages := Languages(file, bases)
 	return func(in *dockerfile.Instruction) bool { return languages(in) == Bash }

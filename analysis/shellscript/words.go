@@ -23,15 +23,16 @@ const (
 type Piece struct {
 	From, To int
 	Kind     Kind
-	// Env is the name of the environment variable that a Variable stands for, at EnvAt; "" if it is one of the shell's own.
+	// Env is the name of the environment variable that a Variable stands for, at EnvAt; "" if it is one of the
+	// shell's own.
 	Env   string
 	EnvAt int
 	// Set says that the script sets the variable.
 	Set bool
 }
 
-// Pieces tells the words of a script apart whose language is not parsed: of PowerShell and of the command prompt. Of any other
-// language it returns nil.
+// Pieces tells the words of a script apart whose language is not parsed: of PowerShell and of the command prompt. Of
+// any other language it returns nil.
 func Pieces(text string, language Language) []Piece {
 	switch language {
 	case PowerShell:

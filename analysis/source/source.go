@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
+	"unicode/utf8"
 )
 
 // Span is the half-open byte range [Start, End) of a text.
@@ -35,7 +37,14 @@ func (s Span) Shift(delta int) Span { return Span{s.Start + delta, s.End + delta
 type Text struct {
 	content string
 	starts  []int // byte offset of each line's first byte
+
+	once sync.Once
+	wide []wideCharacter // what once finds
 }
+
+// wideCharacter is a character of several bytes. Of it and those before it in the text are counted: the bytes beyond
+// one each, and the characters beyond the Basic Multilingual Plane.
+type wideCharacter struct{ at, size, extra, astral int }
 
 // New returns the text of content.
 func New(content string) *Text {
@@ -85,6 +94,55 @@ func (t *Text) LineStart(line int) int {
 		return len(t.content)
 	}
 	return t.starts[line]
+}
+
+// Characters returns how many characters begin in span, and how many of them lie beyond the Basic Multilingual Plane,
+// which take two units in UTF-16. A byte that is part of no character counts as one.
+func (t *Text) Characters(span Span) (all, astral int) {
+	before := func(offset int) wideCharacter {
+		n := sort.Search(len(t.wide), func(i int) bool { return t.wide[i].at >= offset })
+		if n == 0 {
+			return wideCharacter{}
+		}
+		w := t.wide[n-1]
+		w.extra -= max(0, w.at+w.size-offset) // only a part of it lies in front
+		return w
+	}
+	t.findWide()
+	from, to := before(span.Start), before(span.End)
+	return span.Len() - (to.extra - from.extra), to.astral - from.astral
+}
+
+// CharacterAt returns the span of the character that holds the byte at offset, which must lie within the text.
+func (t *Text) CharacterAt(offset int) Span {
+	t.findWide()
+	if n := sort.Search(len(t.wide), func(i int) bool { return t.wide[i].at > offset }); n > 0 {
+		if w := t.wide[n-1]; offset < w.at+w.size {
+			return Span{w.at, w.at + w.size}
+		}
+	}
+	return Span{offset, offset + 1}
+}
+
+func (t *Text) findWide() {
+	t.once.Do(func() {
+		extra, astral := 0, 0
+		for i := 0; i < len(t.content); i++ {
+			if t.content[i] < utf8.RuneSelf {
+				continue
+			}
+			r, size := utf8.DecodeRuneInString(t.content[i:])
+			if size == 1 {
+				continue
+			}
+			extra += size - 1
+			if r > 0xFFFF {
+				astral++
+			}
+			t.wide = append(t.wide, wideCharacter{i, size, extra, astral})
+			i += size - 1
+		}
+	})
 }
 
 // Edit replaces the bytes of Span by NewText.
