@@ -19,6 +19,14 @@ var levels = map[string]analysis.Severity{
 	"off": 0, "hint": analysis.Hint, "info": analysis.Information, "information": analysis.Information, "warning": analysis.Warning, "error": analysis.Error,
 }
 
+// ParseSeverity returns the severity of a name.
+func ParseSeverity(name string) (analysis.Severity, error) {
+	if severity := levels[name]; severity != 0 {
+		return severity, nil
+	}
+	return 0, fmt.Errorf("%s: choose one of error, warning, information, hint", name)
+}
+
 // ParseConfig reads the text of a configuration:
 //
 //	rules:
@@ -115,12 +123,20 @@ func (o Options) With(severities map[string]string) (Options, []error) {
 	return o, problems
 }
 
+// Level is the severity that a rule has without a configuration.
+func (r *Rule) Level() string {
+	if r.OffByDefault {
+		return "off"
+	}
+	return r.Severity.String()
+}
+
 // ConfigSchema is the JSON schema of a configuration, as plain data to be marshalled.
 func ConfigSchema() map[string]any {
 	ruleSchemas := map[string]any{}
 	for _, r := range All {
 		ruleSchemas[r.ID] = map[string]any{
-			"description": r.Doc.Summary + ". Default: " + r.Severity.String() + ".\n" + r.URL(),
+			"description": r.Doc.Summary + ". Default: " + r.Level() + ".\n" + r.URL(),
 			"enum":        slices.Sorted(maps.Keys(levels)),
 		}
 	}

@@ -11,6 +11,7 @@ import (
 var DuplicateStageName = &Rule{
 	ID:       "DuplicateStageName",
 	Severity: analysis.Warning,
+	Hadolint: []string{"DL3024"},
 	BuildKit: buildKitPage + "duplicate-stage-name/",
 	FileOnly: true,
 	Doc: Doc{

@@ -11,6 +11,7 @@ import (
 var FromPlatformFlagConstDisallowed = &Rule{
 	ID:       "FromPlatformFlagConstDisallowed",
 	Severity: analysis.Information,
+	Hadolint: []string{"DL3029"},
 	BuildKit: buildKitPage + "from-platform-flag-const-disallowed/",
 	Doc: Doc{
 		Summary: "FROM has a fixed platform",

@@ -15,6 +15,7 @@ import (
 var InvalidPort = &Rule{
 	ID:       "invalid-port",
 	Severity: analysis.Error,
+	Hadolint: []string{"DL3011"},
 	Doc: Doc{
 		Summary: "EXPOSE has no valid port",
 		What:    "Finds ports, ranges and protocols that BuildKit does not understand. Where something is likely meant, a fix writes it.",

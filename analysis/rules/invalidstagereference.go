@@ -12,6 +12,7 @@ import (
 var InvalidStageReference = &Rule{
 	ID:       "invalid-stage-reference",
 	Severity: analysis.Error,
+	Hadolint: []string{"DL3023"},
 	Doc: Doc{
 		Summary: "A reference to a stage cannot work",
 		What:    "Finds `COPY --from=` and `RUN --mount=from=` with the stage itself or one further down, with a number that no stage has, and `COPY --from=` with a variable.",

@@ -16,6 +16,7 @@ import (
 var JSONArgsRecommended = &Rule{
 	ID:       "JSONArgsRecommended",
 	Severity: analysis.Information,
+	Hadolint: []string{"DL3025"},
 	BuildKit: buildKitPage + "json-args-recommended/",
 	Doc: Doc{
 		Summary: "CMD or ENTRYPOINT is in shell form",

@@ -12,6 +12,7 @@ import (
 var MaintainerDeprecated = &Rule{
 	ID:       "MaintainerDeprecated",
 	Severity: analysis.Information,
+	Hadolint: []string{"DL4000"},
 	BuildKit: buildKitPage + "maintainer-deprecated/",
 	Doc: Doc{
 		Summary: "MAINTAINER is deprecated",

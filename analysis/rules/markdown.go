@@ -12,7 +12,7 @@ import (
 // Markdown returns the rule's page.
 func (r *Rule) Markdown() string {
 	page := fmt.Sprintf("# %s\n\n%s. Severity: %s.\n\n## What it does\n\n%s\n\n## Why this is bad\n\n%s\n\n## Example\n\n%s\nUse instead:\n\n%s",
-		r.ID, r.Doc.Summary, r.Severity, r.Doc.What, r.Doc.Why, codeBlock(r.Doc.Example), codeBlock(r.Doc.Instead))
+		r.ID, r.Doc.Summary, r.Level(), r.Doc.What, r.Doc.Why, codeBlock(r.Doc.Example), codeBlock(r.Doc.Instead))
 	if r.Severity != analysis.Error {
 		page += "\n## Leave it out\n\nFor the whole file, among the first lines:\n\n" + codeBlock("# check=skip="+r.ID)
 		if !r.FileOnly {
@@ -21,6 +21,12 @@ func (r *Rule) Markdown() string {
 	}
 	if r.BuildKit != "" {
 		page += "\nThis is [BuildKit's build check](" + r.BuildKit + ") of that name.\n"
+	}
+	if len(r.Hadolint) > 0 {
+		page += "\nIn hadolint: " + strings.Join(r.Hadolint, ", ") + ".\n"
+	}
+	if r.OffByDefault {
+		return page + "\n## How to turn it on\n\n`" + r.ID + ": " + r.Severity.String() + "` below `rules:` in a `" + ConfigName + "`; for one run `layerwise check --only " + r.ID + "`.\n"
 	}
 	page += "\n## How to turn it off\n\n"
 	if r.Severity != analysis.Error {
@@ -45,14 +51,14 @@ func Index() string {
 		if r.fixes() {
 			mark = " †"
 		}
-		fmt.Fprintf(&b, "| [%s](%s.md)%s | %s | %s |\n", r.ID, r.ID, mark, r.Severity, r.Doc.Summary)
+		fmt.Fprintf(&b, "| [%s](%s.md)%s | %s | %s |\n", r.ID, r.ID, mark, r.Level(), r.Doc.Summary)
 	}
 	return b.String()
 }
 
 // fixes reports whether the rule has a fix for its own example.
 func (r *Rule) fixes() bool {
-	for _, finding := range run(dockerfile.Parse(source.New(r.Doc.Example), nil), Options{Context: r.Doc.Context, Shell: &Shell{}}, []*Rule{r}) {
+	for _, finding := range run(dockerfile.Parse(source.New(r.Doc.Example), nil), Options{Context: r.Doc.Context, Shell: &Shell{}, On: []string{r.ID}}, []*Rule{r}) {
 		if len(finding.Fixes) > 0 {
 			return true
 		}

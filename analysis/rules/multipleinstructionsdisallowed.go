@@ -12,6 +12,7 @@ import (
 var MultipleInstructionsDisallowed = &Rule{
 	ID:       "MultipleInstructionsDisallowed",
 	Severity: analysis.Warning,
+	Hadolint: []string{"DL3012", "DL4003", "DL4004"},
 	BuildKit: buildKitPage + "multiple-instructions-disallowed/",
 	Doc: Doc{
 		Summary: "A stage has several CMD, ENTRYPOINT or HEALTHCHECK",

@@ -9,6 +9,7 @@ import (
 var NoStage = &Rule{
 	ID:       "no-stage",
 	Severity: analysis.Error,
+	Hadolint: []string{"DL3061"},
 	Doc: Doc{
 		Summary: "An instruction stands above the first FROM, or there is no FROM",
 		What:    "Finds instructions other than `ARG` above the first `FROM`, and Dockerfiles with no `FROM` at all.",

@@ -53,7 +53,7 @@ func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding 
 		}
 	}
 	for _, rule := range rules {
-		if p.rule = rule; !slices.Contains(opts.Off, rule.ID) {
+		if p.rule = rule; opts.runs(rule) {
 			rule.check(p)
 		}
 	}
@@ -61,6 +61,15 @@ func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding 
 		return cmp.Or(cmp.Compare(a.Span.Start, b.Span.Start), cmp.Compare(a.Span.End, b.Span.End))
 	})
 	return p.findings
+}
+
+// runs reports whether a rule is run.
+func (o Options) runs(rule *Rule) bool {
+	if slices.Contains(o.Off, rule.ID) {
+		return false
+	}
+	_, configured := o.Severity[rule.ID]
+	return !rule.OffByDefault || configured || slices.Contains(o.On, rule.ID)
 }
 
 // report adds a finding of the rule that is running, unless a "# check=skip=..." says otherwise: at the head of the file
@@ -77,6 +86,9 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 		}
 	}
 	f.Rule = p.rule.ID
+	if f.Code != "" && slices.Contains(p.opts.OffCodes, f.Code) {
+		return
+	}
 	if f.Severity == 0 {
 		f.Severity = p.rule.Severity
 	}

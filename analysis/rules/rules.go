@@ -7,6 +7,7 @@ package rules
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -26,6 +27,10 @@ type Rule struct {
 	BuildKit string
 	// FileOnly says that BuildKit skips the check for a whole file only, not for one instruction.
 	FileOnly bool
+	// OffByDefault rules run only where a configuration names them: what they find is a matter of taste.
+	OffByDefault bool
+	// Hadolint are the codes of hadolint's rules that are about the same.
+	Hadolint []string
 	// Experimental rules run only where "# check=experimental=..." asks for them.
 	Experimental bool
 
@@ -123,6 +128,67 @@ func ByID(id string) *Rule {
 	return All[i]
 }
 
+// Named returns the ids of the rules that a name stands for: an id in any letter case, or a code of hadolint. A code of
+// ShellCheck stands for no rule, but for itself.
+func Named(name string) (ids []string, code string, err error) {
+	if shellCheckCode.MatchString(name) {
+		return nil, strings.ToUpper(name), nil
+	}
+	all := make([]string, len(All))
+	for i, r := range All {
+		all[i] = r.ID
+		if strings.EqualFold(r.ID, name) || slices.ContainsFunc(r.Hadolint, func(code string) bool { return strings.EqualFold(code, name) }) {
+			ids = append(ids, r.ID)
+		}
+	}
+	if len(ids) > 0 {
+		return ids, "", nil
+	}
+	if meant := suggest(name, all); len(meant) > 0 {
+		return nil, "", fmt.Errorf("there is no rule %s (did you mean %s?)", name, meant[0])
+	}
+	return nil, "", fmt.Errorf("there is no rule %s; layerwise rules lists them", name)
+}
+
+var shellCheckCode = regexp.MustCompile(`^(?i)SC[0-9]{4}$`)
+
+// Without returns the options with rules, or codes of ShellCheck, that are not run.
+func (o Options) Without(names ...string) (Options, error) {
+	o.Off, o.OffCodes = slices.Clone(o.Off), slices.Clone(o.OffCodes)
+	for _, name := range names {
+		ids, code, err := Named(name)
+		if err != nil {
+			return o, err
+		}
+		if o.Off = append(o.Off, ids...); code != "" {
+			o.OffCodes = append(o.OffCodes, code)
+		}
+	}
+	return o, nil
+}
+
+// Only returns the options with none but these rules, also where they are off by default or by a configuration. A code of
+// ShellCheck stands for all that ShellCheck finds.
+func (o Options) Only(names ...string) (Options, error) {
+	var on []string
+	for _, name := range names {
+		ids, code, err := Named(name)
+		if err != nil {
+			return o, err
+		}
+		if on = append(on, ids...); code != "" {
+			on = append(on, ShellCheck.ID)
+		}
+	}
+	o.On, o.Off = on, nil
+	for _, r := range All {
+		if !slices.Contains(on, r.ID) {
+			o.Off = append(o.Off, r.ID)
+		}
+	}
+	return o, nil
+}
+
 // URL is the address of the rule's page, for editors and reports.
 func (r *Rule) URL() string {
 	return "https://github.com/layerwise/layerwise/blob/main/docs/rules/" + r.ID + ".md"
@@ -131,6 +197,8 @@ func (r *Rule) URL() string {
 // Options says which rules run, and what they may know besides the file.
 type Options struct {
 	Off      []string                     // ids of rules that are not run
+	On       []string                     // ids of rules that are run though they are off by default
+	OffCodes []string                     // codes of ShellCheck that are not reported
 	Severity map[string]analysis.Severity // by the rule's id, of all that it finds, instead of the rule's own
 	// Ignore is the ignore file of the build context, nil if there is none or it is not known.
 	Ignore Ignore
@@ -155,6 +223,14 @@ func Code(f analysis.Finding) (code, page string) {
 		page = rule.URL()
 	}
 	return f.Rule, page
+}
+
+// Aliases are what hadolint calls the rules that are about the same as a finding's.
+func Aliases(f analysis.Finding) []string {
+	if rule := ByID(f.Rule); rule != nil && f.Code == "" {
+		return rule.Hadolint
+	}
+	return nil
 }
 
 // Ignore is an ignore file: what a path, relative to the build context, is left out by.

@@ -114,7 +114,10 @@ func TestExamples(t *testing.T) {
 			if strings.HasSuffix(d.Summary, ".") || strings.Contains(d.Summary, "\n") {
 				t.Errorf("the summary %q must be one line without a full stop", d.Summary)
 			}
-			before := checkIn(d.Context, d.Example)
+			opts := testOptions(d.Context)
+			opts.On = []string{r.ID}
+			check := func(text string) []analysis.Finding { return Check(dockerfile.Parse(source.New(text), nil), opts) }
+			before := check(d.Example)
 			if count(before, r.ID) == 0 {
 				t.Errorf("the example has no such finding, but %v", before)
 			}
@@ -122,12 +125,12 @@ func TestExamples(t *testing.T) {
 				if f.Rule != r.ID {
 					t.Errorf("the example has a finding of another rule: %v", f)
 				}
-				checkFixes(t, d.Example, f)
+				checkFixes(t, d.Example, f, opts)
 			}
-			if got := checkIn(d.Context, d.Instead); len(got) > 0 {
+			if got := check(d.Instead); len(got) > 0 {
 				t.Errorf("the better Dockerfile has findings: %v", got)
 			}
-			if mended := mend(d.Example); mended != d.Example {
+			if mended := fix(dockerfile.Parse(source.New(d.Example), nil), opts).file.Text.String(); mended != d.Example {
 				if diff := cmp.Diff(d.Instead, mended); diff != "" {
 					t.Errorf("the fixes do not lead from the example to the better Dockerfile (-better +fixed):\n%s", diff)
 				}
@@ -140,12 +143,13 @@ func TestExamples(t *testing.T) {
 }
 
 // checkFixes applies each fix of a finding: the finding must be gone, and what the fix did not touch must be there.
-func checkFixes(t *testing.T, text string, f analysis.Finding) {
+func checkFixes(t *testing.T, text string, f analysis.Finding, opts Options) {
 	t.Helper()
-	before := count(checkText(text), f.Rule)
+	check := func(text string) []analysis.Finding { return Check(dockerfile.Parse(source.New(text), nil), opts) }
+	before := count(check(text), f.Rule)
 	for _, fix := range f.Fixes {
 		after := applied(t, text, fix.Edits)
-		if got := count(checkText(after), f.Rule); got >= before {
+		if got := count(check(after), f.Rule); got >= before {
 			t.Errorf("%q leaves %d findings of %s, before %d:\n%s", fix.Title, got, f.Rule, before, after)
 		}
 		if title := fix.Title; title == "" || title != strings.ToUpper(title[:1])+title[1:] || strings.HasSuffix(title, ".") {
@@ -164,7 +168,7 @@ func TestCases(t *testing.T) {
 		}
 		findings := checkText(input)
 		for _, f := range findings {
-			checkFixes(t, input, f)
+			checkFixes(t, input, f, testOptions(nil))
 		}
 		mended := mend(input)
 		if again := mend(mended); again != mended {

@@ -141,3 +141,6 @@ func placed(file *dockerfile.File, s ShellScript, script *shellscript.Script, ed
 	}
 	return list, len(list) > 0
 }
+
+// ShellCheckPage is the address of the page about a code of ShellCheck.
+func ShellCheckPage(code string) string { return shellCheckPages + code }

@@ -16,14 +16,14 @@ func Suppress(file *dockerfile.File, finding analysis.Finding) []analysis.Fix {
 		return nil
 	}
 	var fixes []analysis.Fix
-	before := len(run(file, Options{}, []*Rule{rule}))
+	before := len(run(file, Options{On: []string{rule.ID}}, []*Rule{rule}))
 	works := func(edit source.Edit) bool {
 		after, err := source.Apply(file.Text.String(), []source.Edit{edit})
 		if err != nil {
 			return false
 		}
 		// A rule that needs options finds nothing here; it can be skipped like the others.
-		return before == 0 || len(run(dockerfile.Parse(source.New(after), nil), Options{}, []*Rule{rule})) < before
+		return before == 0 || len(run(dockerfile.Parse(source.New(after), nil), Options{On: []string{rule.ID}}, []*Rule{rule})) < before
 	}
 	if in := file.InstructionAt(finding.Span.Start); in != nil && !rule.FileOnly {
 		for _, candidate := range file.Instructions {

@@ -15,6 +15,7 @@ import (
 var UndefinedVar = &Rule{
 	ID:       "UndefinedVar",
 	Severity: analysis.Warning,
+	Hadolint: []string{"DL3044"},
 	BuildKit: buildKitPage + "undefined-var/",
 	Doc: Doc{
 		Summary: "A variable is used that is not defined",

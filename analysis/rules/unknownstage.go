@@ -15,6 +15,7 @@ import (
 var UnknownStage = &Rule{
 	ID:       "unknown-stage",
 	Severity: analysis.Warning,
+	Hadolint: []string{"DL3022"},
 	Doc: Doc{
 		Summary: "A stage's name is misspelt",
 		What:    "Finds `COPY --from=`, `RUN --mount=from=` and `FROM` with a name that is no stage, but close to one, and that is no likely image either.",

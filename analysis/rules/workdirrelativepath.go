@@ -13,6 +13,7 @@ import (
 var WorkdirRelativePath = &Rule{
 	ID:       "WorkdirRelativePath",
 	Severity: analysis.Information,
+	Hadolint: []string{"DL3000"},
 	BuildKit: buildKitPage + "workdir-relative-path/",
 	Doc: Doc{
 		Summary: "A relative WORKDIR depends on the base image",

@@ -45,7 +45,7 @@ The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 
 
 --format json prints
   {"files": [{"file": "Dockerfile",
-              "findings": [{"rule": "unknown-instruction", "severity": "error",
+              "findings": [{"rule": "unknown-instruction", "aliases": ["DL3000"], "severity": "error",
                             "range": {"start": {"line": 2, "column": 1}, "end": {"line": 2, "column": 4}},
                             "message": "...", "url": "...",
                             "fixes": [{"title": "Change to ENV", "preferred": true,
@@ -55,14 +55,15 @@ The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 
    "failures": ["missing: no such file or folder"],
    "summary": {"files": 1, "error": 1, "warning": 0, "information": 0, "hint": 0, "fixed": 0}}
 Lines and columns count from 1, columns in characters (Unicode code points); a range's end is the first character behind it.
-severity is error, warning, information or hint. A fix that is preferred is one that --fix applies; "fixed" lists those
+"aliases" are the codes of hadolint's rules about the same. severity is error, warning, information or hint. A fix that is preferred is one that --fix applies; "fixed" lists those
 that it has applied, with the lines of the file as it was at that time; "findings" are those that remain. "notFixed" says
 why a file was left alone although some of its findings have such fixes.`
 
 func newCheck() *cobra.Command {
-	var fix, shellCheck bool
+	var fix, shellCheck, quiet bool
 	var history int
-	var format string
+	var format, least string
+	var disable, only []string
 	cmd := &cobra.Command{
 		Use:   "check [PATH...]",
 		Short: "Find mistakes in Dockerfiles and mend them",
@@ -71,6 +72,23 @@ func newCheck() *cobra.Command {
 			print, ok := checkFormats[format]
 			if !ok {
 				return fmt.Errorf("--format %s: choose one of text, json, sarif, github", format)
+			}
+			shown, err := rules.ParseSeverity(least)
+			if err != nil {
+				return fmt.Errorf("--severity: %w", err)
+			}
+			choose := func(o rules.Options) (rules.Options, error) {
+				var err error
+				if len(only) > 0 {
+					o, err = o.Only(only...)
+				}
+				if err == nil {
+					o, err = o.Without(disable...)
+				}
+				return o, err
+			}
+			if _, err := choose(rules.Options{}); err != nil {
+				return err
 			}
 			if len(args) == 0 {
 				args = []string{"."}
@@ -90,14 +108,20 @@ func newCheck() *cobra.Command {
 				}
 				stdin = string(content)
 			}
-			report := check(cmd.Context(), args, stdin, fix, ask, history)
+			report := check(cmd.Context(), args, stdin, fix, ask, history, choose)
+			errorsFound := report.count(analysis.Error)
+			report.quiet = quiet
+			for i := range report.files {
+				f := &report.files[i]
+				f.findings = slices.DeleteFunc(f.findings, func(f analysis.Finding) bool { return f.Severity > shown })
+			}
 			if err := print(cmd.OutOrStdout(), report); err != nil {
 				return err
 			}
 			if len(report.failures) > 0 {
 				return exitError{code: 2, err: errors.Join(report.failures...)}
 			}
-			if report.count(analysis.Error) > 0 {
+			if errorsFound > 0 {
 				return exitError{code: 1}
 			}
 			return nil
@@ -106,6 +130,10 @@ func newCheck() *cobra.Command {
 	cmd.Flags().BoolVar(&fix, "fix", false, "apply the preferred fixes to the files")
 	cmd.Flags().BoolVar(&shellCheck, "shellcheck", true, "also run shellcheck on the commands of RUN, if it is installed")
 	cmd.Flags().IntVar(&history, "history", 100, "how many commits a better order is judged by; 0 looks for none")
+	cmd.Flags().StringSliceVar(&disable, "disable", nil, "rules that are not run, by their names, codes of hadolint (DL3006) or ShellCheck (SC2086)")
+	cmd.Flags().StringSliceVar(&only, "only", nil, "the only rules that are run, also those that are off by default")
+	cmd.Flags().StringVar(&least, "severity", "hint", "report findings of this severity and worse ones: error, warning, information, hint")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print findings and nothing else")
 	cmd.Flags().StringVar(&format, "format", "text", "text, json, sarif or github")
 	return cmd
 }
@@ -121,6 +149,7 @@ var checkFormats = map[string]func(io.Writer, checkReport) error{
 type checkReport struct {
 	files    []checkedFile
 	failures []error // files and folders that could not be read or written
+	quiet    bool    // only findings are printed
 }
 
 // checkedFile is one Dockerfile as it is after the fixes, and what is left to say about it.
@@ -149,7 +178,7 @@ const standardInput = "-"
 
 // check checks the files and folders, or stdin where a path is "-", and applies preferred fixes to them if it is told to; shellCheck is the program of that name,
 // "" for none; history is how many commits a better order is judged by.
-func check(ctx context.Context, paths []string, stdin string, fix bool, shellCheck string, history int) checkReport {
+func check(ctx context.Context, paths []string, stdin string, fix bool, shellCheck string, history int, choose func(rules.Options) (rules.Options, error)) checkReport {
 	read := func(path string) (string, error) {
 		if path == standardInput {
 			return stdin, nil
@@ -171,7 +200,11 @@ func check(ctx context.Context, paths []string, stdin string, fix bool, shellChe
 			continue
 		}
 		checked := checkedFile{path: path, text: source.New(content)}
-		opts := options.of(ctx, path, dockerfile.Parse(checked.text, nil))
+		opts, err := choose(options.of(ctx, path, dockerfile.Parse(checked.text, nil)))
+		if err != nil {
+			report.failures = append(report.failures, err)
+			break
+		}
 		opts.ShellCheck = func(s rules.ShellScript) []rules.ShellRemark { return shell.remarks[s] }
 		if history > 0 && path != standardInput {
 			opts.Orders = betterOrders(ctx, w, path, history)
@@ -310,6 +343,7 @@ type jsonFile struct {
 
 type jsonFinding struct {
 	Rule     string    `json:"rule"`
+	Aliases  []string  `json:"aliases,omitempty"`
 	Severity string    `json:"severity"`
 	Range    textRange `json:"range"`
 	Message  string    `json:"message"`
@@ -343,7 +377,7 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 				fixes = append(fixes, jsonFix{fix.Title, fix.Preferred, textEdits(f.text, fix.Edits)})
 			}
 			code, page := rules.Code(finding)
-			out.Findings = append(out.Findings, jsonFinding{code, finding.Severity.String(), rangeOf(f.text, finding.Span), finding.Message, page, fixes})
+			out.Findings = append(out.Findings, jsonFinding{code, rules.Aliases(finding), finding.Severity.String(), rangeOf(f.text, finding.Span), finding.Message, page, fixes})
 		}
 		fixed += len(f.fixed)
 		files = append(files, out)

@@ -20,6 +20,9 @@ func printCheckText(w io.Writer, report checkReport) error {
 	mendable, fixed := 0, 0
 	for _, f := range report.files {
 		for _, fix := range f.fixed {
+			if report.quiet {
+				break
+			}
 			fmt.Fprintf(&b, "%s:%d: %s: %s [%s]\n", f.path, fix.Line, p.paint(p.green, "fixed"), fix.Title, fix.Rule)
 		}
 		if f.kept != "" {
@@ -40,7 +43,7 @@ func printCheckText(w io.Writer, report checkReport) error {
 			}
 		}
 	}
-	if len(report.files) > 0 {
+	if len(report.files) > 0 && !report.quiet {
 		fmt.Fprintln(&b, summaryLine(report, fixed, mendable))
 	}
 	_, err := b.WriteTo(w)

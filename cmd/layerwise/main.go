@@ -24,6 +24,7 @@ var subcommands = []func() *cobra.Command{
 	newFormat,
 	newReplay,
 	newRules,
+	newExplain,
 	newServe,
 	newVersion,
 }

@@ -43,7 +43,7 @@ func newRules() *cobra.Command {
 func printRules(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range rules.All {
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.ID, r.Severity, r.Doc.Summary)
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.ID, r.Level(), r.Doc.Summary)
 	}
 	return tw.Flush()
 }
@@ -73,4 +73,34 @@ func printRulesJSON(w io.Writer) error {
 		list = append(list, jsonRule{r.ID, r.Severity.String(), r.Doc.Summary, r.Doc.What, r.Doc.Why, r.Doc.Example, r.Doc.Instead, r.URL()})
 	}
 	return printJSON(w, list)
+}
+
+const explainHelp = `Print what a rule finds, why that is bad, an example with the Dockerfile as it should be, and how to turn it off.
+
+RULE is a rule's name, in any letter case, or a code of hadolint (DL3006).`
+
+func newExplain() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain RULE",
+		Short: "Explain a rule",
+		Long:  explainHelp,
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, code, err := rules.Named(args[0])
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			if code != "" {
+				_, err := fmt.Fprintln(out, rules.ShellCheckPage(code))
+				return err
+			}
+			for _, id := range ids {
+				if _, err := fmt.Fprintln(out, rules.ByID(id).Markdown()); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
 }

@@ -41,6 +41,10 @@ type (
 		Help                 sarifMessage `json:"help"`
 		HelpURI              string       `json:"helpUri"`
 		DefaultConfiguration sarifLevel   `json:"defaultConfiguration"`
+		Properties           *sarifTags   `json:"properties,omitempty"`
+	}
+	sarifTags struct {
+		Tags []string `json:"tags"` // codes of hadolint's rules about the same
 	}
 	sarifLevel struct {
 		Level string `json:"level"`
@@ -105,7 +109,12 @@ func printSARIF(w io.Writer, report checkReport) error {
 		Results:     []sarifResult{},
 	}
 	for _, r := range rules.All {
+		var tags *sarifTags
+		if len(r.Hadolint) > 0 {
+			tags = &sarifTags{r.Hadolint}
+		}
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
+			Properties:           tags,
 			ID:                   r.ID,
 			ShortDescription:     sarifMessage{Text: r.Doc.Summary},
 			FullDescription:      sarifMessage{Text: r.Doc.What},
