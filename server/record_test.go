@@ -248,10 +248,15 @@ type builder struct {
 func newBuilder() *builder { return &builder{news: make(chan struct{}, 1)} }
 
 func (b *builder) History(baseline.Options) baseline.History {
-	return func(context.Context, baseline.Request) (*record.Record, error) {
+	return func(context.Context, baseline.Request) (*baseline.Answer, error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.last, nil
+		answer := &baseline.Answer{Builder: record.Builder{Address: "unix:///b.sock"}, Name: "a builder"}
+		if b.last != nil {
+			file := dockerfile.Parse(source.New(b.last.Text), nil)
+			answer.Builds = []*baseline.Contents{{File: file, Context: b.last.Context, Record: b.last}}
+		}
+		return answer, nil
 	}
 }
 

@@ -69,14 +69,15 @@ type Request struct {
 	CacheDir     string                         // where digests of files are kept; "" keeps none
 	Opened       *Contents                      // the file and its context as the editor opened it; nil on the command line
 	Contexts     map[string]record.NamedContext // the named contexts that are folders, as they are now
-	Record       *record.Record                 // the last build of the Dockerfile, see Last; nil if there is none
-	History      History                        // of a builder, for Last; nil if there is none
+	History      History                        // of the builder that builds next, for Ask; nil if there is none
+	Record       *record.Record                 // the last build of the Dockerfile, see Ask; nil if there is none
+	Answer       *Answer                        // of the builder, see Ask; nil if none was asked
+	Assumed      string                         // what is taken for granted of the builds on record, a sentence, see Ask
 	// ContextAt is the build context as somebody saw it at a time, nil if nobody did; a nil func knows nothing.
 	ContextAt func(time.Time) *buildcontext.Tree
-}
 
-// History finds the last successful build of a request's Dockerfile in a builder's own history; nil where there is none.
-type History func(context.Context, Request) (*record.Record, error)
+	builds []*Contents // known or assumed to have been made, the newest first
+}
 
 // Contents are the Dockerfile and the build context of one build.
 type Contents struct {
@@ -85,6 +86,18 @@ type Contents struct {
 	// Contexts are the named contexts; nil if they are taken to be as they are now.
 	Contexts map[string]*buildcontext.Tree
 	Record   *record.Record // of the build, if it is on record: it has settings of its own then
+	// FailedAt, Results and Perhaps are as in cachemodel.Past.
+	FailedAt int
+	Results  map[int]cachemodel.Result
+	Perhaps  string
+
+	other bool // it is a build of another Dockerfile
+}
+
+// OtherDockerfile says that these are of another Dockerfile, whose steps may be the same.
+func (c *Contents) OtherDockerfile() *Contents {
+	c.other = true
+	return c
 }
 
 // Build is the build of these contents. It has the settings of next, the build that it is compared with, unless they are
@@ -100,7 +113,7 @@ func (c *Contents) Build(next cachemodel.Build, store *record.Store) cachemodel.
 		if base.Settings.Engine == "" {
 			base.Settings.Engine = cachemodel.BuildKit
 		}
-		base.Costs = r.Costs
+		base.Costs, base.Unknown = r.Costs, r.Unknown
 		base.ContextImages = r.ContextImages
 		base.Contexts = map[string]*buildcontext.Tree{}
 		for name, named := range r.Contexts {
@@ -122,7 +135,9 @@ func (c *Contents) Build(next cachemodel.Build, store *record.Store) cachemodel.
 type Baseline struct {
 	cachemodel.Baseline
 	Label    string    // for people, as in "git HEAD"
-	Contents *Contents // nil for None
+	Contents *Contents // of the build that is described; nil for None
+	// Builds are all builds, the newest first, that the builder is known or assumed to have made; nil if there are no others.
+	Builds []*Contents
 	Notes    []string  // for people: why Auto passed others over
 }
 
@@ -143,14 +158,22 @@ func Find(ctx context.Context, r Request) (Baseline, error) {
 		if r.Record == nil {
 			return Baseline{}, ErrNoRecord
 		}
-		return fromRecord(r.Record), nil
+		if r.Spec.Arg == "" && r.builds != nil {
+			return fromBuilds(r), nil
+		}
+		b := fromRecord(r.Record)
+		b.Assumed = r.Assumption(b.Label)
+		return b, nil
 	case Opened:
 		return fromOpened(r)
 	case None:
 		return none(), nil
 	}
-	if r.Record != nil {
-		return fromRecord(r.Record), ctx.Err()
+	if r.Record != nil && r.builds != nil {
+		return fromBuilds(r), ctx.Err()
+	}
+	if r.Answer != nil && r.Answer.Complete {
+		return nothingBuilt(r), ctx.Err()
 	}
 	b, err := fromGit(ctx, r)
 	if err == nil || ctx.Err() != nil {
@@ -168,6 +191,17 @@ func none() Baseline {
 	return Baseline{Baseline: cachemodel.Baseline{Kind: string(None)}, Label: "nothing"}
 }
 
+// nothingBuilt is the baseline of a builder that is known to have nothing of the Dockerfile.
+func nothingBuilt(r Request) Baseline {
+	b := none()
+	b.Builder = r.builderName()
+	b.Label = fmt.Sprintf("nothing: %s has built this Dockerfile not once", b.Builder)
+	if b.Builds = r.builds; len(r.builds) > 0 { // of other Dockerfiles
+		b.Label = fmt.Sprintf("builds of other Dockerfiles: %s has built this one not once", b.Builder)
+	}
+	return b
+}
+
 func fromRecord(r *record.Record) Baseline {
 	return Baseline{
 		Baseline: cachemodel.Baseline{Kind: string(Recorded), Ref: r.ID},
@@ -181,7 +215,10 @@ func fromOpened(r Request) (Baseline, error) {
 	if r.Opened == nil {
 		return Baseline{}, ErrNotOpen
 	}
-	return Baseline{Baseline: cachemodel.Baseline{Kind: string(Opened)}, Label: "the file as it was opened", Contents: r.Opened}, nil
+	const label = "the file as it was opened"
+	return Baseline{
+		Baseline: cachemodel.Baseline{Kind: string(Opened), Assumed: r.Assumption(label)}, Label: label, Contents: r.Opened,
+	}, nil
 }
 
 func fromGit(ctx context.Context, r Request) (Baseline, error) {
@@ -210,7 +247,7 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 		return Baseline{}, err
 	}
 	b := Baseline{
-		Baseline: cachemodel.Baseline{Kind: string(Git), Ref: rev},
+		Baseline: cachemodel.Baseline{Kind: string(Git), Ref: rev, Assumed: r.Assumption(rev)},
 		Label:    label,
 		Contents: &Contents{File: parse(text)},
 		Notes:    notes,
@@ -256,7 +293,7 @@ func fromDir(ctx context.Context, r Request) (Baseline, error) {
 		return Baseline{}, err
 	}
 	b := Baseline{
-		Baseline: cachemodel.Baseline{Kind: string(Dir), Ref: r.Spec.Arg},
+		Baseline: cachemodel.Baseline{Kind: string(Dir), Ref: r.Spec.Arg, Assumed: r.Assumption(r.Spec.Arg)},
 		Label:    r.Spec.Arg,
 		Contents: &Contents{File: parse(text), Context: tree, Contexts: map[string]*buildcontext.Tree{}},
 	}

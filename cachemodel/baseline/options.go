@@ -2,12 +2,10 @@ package baseline
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/record"
@@ -102,23 +100,4 @@ func Stored(store *record.Store, spec Spec, dockerfile string, match record.Matc
 		notes = append(notes, problem.Error())
 	}
 	return last, notes
-}
-
-// sameBuild is how much later a builder's history may say that a build ended that we recorded ourselves.
-const sameBuild = 2 * time.Second
-
-// Last returns the later of a stored build, which may be nil, and the one that r.History finds.
-func Last(ctx context.Context, r Request, stored *record.Record) (*record.Record, []string) {
-	if r.History == nil || r.Dockerfile == "" || r.Spec.Kind != Auto && r.Spec != (Spec{Kind: Recorded}) {
-		return stored, nil
-	}
-	found, err := r.History(ctx, r)
-	var notes []string
-	if err != nil && ctx.Err() == nil {
-		notes = append(notes, err.Error())
-	}
-	if found != nil && (stored == nil || found.When.Sub(stored.When) > sameBuild) {
-		return found, notes
-	}
-	return stored, notes
 }

@@ -28,7 +28,7 @@ func TestOnDisk(t *testing.T) {
 		{"two of that name", copy1, []*controlapi.UsageRecord{record(copy1, time.Second, 5, false), record(copy1, time.Second, 6, false)}, 0, false},
 		{"a mount is no copy's", copy1, []*controlapi.UsageRecord{record("mount / from exec x", time.Second, 7, false)}, 0, false},
 	} {
-		got := (&run{name: c.step, from: from, to: from.Add(2 * time.Second)}).onDisk(c.records)
+		got := (&run{name: c.step, from: from, to: from.Add(2 * time.Second)}).onDisk(&remains{c.records})
 		if got.GetSize() != c.size || got.GetShared() != c.shared {
 			t.Errorf("%s: %v", c.why, got)
 		}

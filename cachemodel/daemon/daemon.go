@@ -41,6 +41,7 @@ var ErrUnreachable = errors.New("the BuildKit daemon does not answer")
 type Daemon struct {
 	endpoint Endpoint
 	places   Places
+	other    *Daemon // see Endpoint.Other
 
 	mu    sync.Mutex
 	pause time.Duration // after the next failure
@@ -49,10 +50,29 @@ type Daemon struct {
 }
 
 // New makes a daemon of what Find found. Nothing is dialled yet.
-func New(e Endpoint, p Places) *Daemon { return &Daemon{endpoint: e, places: p} }
+func New(e Endpoint, p Places) *Daemon {
+	d := &Daemon{endpoint: e, places: p}
+	if e.Other != nil {
+		d.other = New(*e.Other, p)
+	}
+	return d
+}
 
 // String names the daemon for people.
-func (d *Daemon) String() string { return "BuildKit at " + d.endpoint.Address }
+func (d *Daemon) String() string {
+	switch e := d.endpoint; {
+	case e.Engine && e.Name != defaultContext:
+		return fmt.Sprintf("the Docker engine %s at %s", e.Name, e.Address)
+	case e.Engine:
+		return "the Docker engine at " + e.Address
+	case e.Name != "":
+		return "the builder " + e.Name
+	case e.Container != "":
+		return "BuildKit in the container " + e.Container
+	default:
+		return "BuildKit at " + e.Address
+	}
+}
 
 // ask connects and puts a question. After a failure it returns the same error for a while without trying.
 func (d *Daemon) ask(ctx context.Context, question func(ctx context.Context, c *conn) error) error {
@@ -106,7 +126,7 @@ func (d *Daemon) authority() string {
 	return "localhost"
 }
 
-// history lists the builds that succeeded, the last first.
+// history lists the builds that have ended, the last first.
 func (c *conn) history(ctx context.Context) ([]*controlapi.BuildHistoryRecord, error) {
 	stream, err := c.control.ListenBuildHistory(ctx, &controlapi.BuildHistoryRequest{EarlyExit: true})
 	if err != nil {
@@ -123,7 +143,8 @@ func (c *conn) history(ctx context.Context) ([]*controlapi.BuildHistoryRecord, e
 			return nil, err
 		}
 		r := event.Record
-		if event.Type == controlapi.BuildHistoryEventType_COMPLETE && r != nil && r.Error == nil && r.CompletedAt != nil && r.CreatedAt != nil && dockerfileFrontend(r) {
+		ended := event.Type == controlapi.BuildHistoryEventType_COMPLETE && r != nil && r.CompletedAt != nil && r.CreatedAt != nil
+		if ended && dockerfileFrontend(r) {
 			out = append(out, r)
 		}
 	}

@@ -21,15 +21,22 @@ import (
 	controlapi "github.com/moby/buildkit/api/services/control"
 )
 
-// Query says of what the last build is wanted.
+// Query says of which Dockerfile builds are wanted.
+//
+// A record of another project's files is never taken for one of this Dockerfile. buildx notes the absolute paths of a
+// build's Dockerfile and context: the former must be the query's. Of a build by buildctl its command line is known, some
+// seconds after its end, and must agree. Where it has relative paths, and of any other build, nothing tells where the
+// files came from. Such builds count only if there are no others, and if they are of a Dockerfile of this name and very
+// text, or, if the file has been edited since, of the text that is most like it and has half of its lines; and nothing is
+// taken to be known of their build contexts.
 type Query struct {
-	Dockerfile string // absolute path
-	ContextDir string // absolute path
-	Target     string // of several targets that were built this one is preferred; likewise the platform
+	Dockerfile string            // absolute path
+	ContextDir string            // absolute path
+	Engine     cachemodel.Engine // "" is BuildKit
+	Target     string            // of several targets that were built this one is preferred; likewise the platform
 	Platform   string
-	Contexts   map[string]string // the folders of named contexts, for builds of which is not known where those were
+	Contexts   map[string]string // folders of named contexts, for builds of which is not known where those were
 	CacheDir   string            // see disk.Options
-	Hurry      bool              // do not wait until a build that has just ended tells where its files came from
 	// ContextAt is the build context as somebody saw it at a time, nil if nobody did. Without it only the files' stamps tell.
 	ContextAt func(time.Time) *buildcontext.Tree
 }
@@ -37,168 +44,77 @@ type Query struct {
 // maxLook is how many builds are looked at: BuildKit keeps all of the last two days.
 const maxLook = 200
 
-// LastBuild is the last successful build of a Dockerfile, nil if there is none.
-//
-// A record of another project's files is never taken. buildx notes the absolute paths of a build's Dockerfile and context:
-// these must be the query's. Of a build by buildctl its command line is known, and must agree. Where it has relative paths,
-// and of any other build, nothing tells where the files came from. Such a build counts only if there is no other, and if it
-// is of a Dockerfile of this name and very text, or, if the file has been edited since, of the text that is most like it and
-// has half of its lines; and nothing is taken to be known of its build context.
-func (d *Daemon) LastBuild(ctx context.Context, q Query) (*record.Record, error) {
-	found, from, err := d.lastBuild(ctx, q)
-	if wait := untilTraced(from); wait > 0 && !q.Hurry {
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		found, from, err = d.lastBuild(ctx, q)
-	}
-	if err != nil || found == nil {
-		return nil, err
-	}
-	if found.Context, err = d.contextAt(ctx, q, from); err != nil {
-		return nil, err
-	}
-	for name, named := range found.Contexts {
-		if named.Tree, err = d.folderAt(ctx, q, from, from.named[name], named.Dir, nil); err != nil {
-			return nil, err
-		}
-		if named.Dir == "" {
-			named.Dir = q.Contexts[name]
-		}
-		found.Contexts[name] = named
-	}
-	return found, nil
-}
-
-// lastBuild finds the build and makes all of its record but the contexts.
-func (d *Daemon) lastBuild(ctx context.Context, q Query) (found *record.Record, from *build, err error) {
-	empty := false
-	err = d.ask(ctx, func(ctx context.Context, c *conn) error {
-		own, err := d.own(ctx, c, q)
-		if err != nil {
-			return err
-		}
-		if from = choose(own, q); from != nil {
-			usage, err := c.control.DiskUsage(ctx, &controlapi.DiskUsageRequest{})
-			switch {
-			case err != nil: // it takes long in a large cache
-				usage = &controlapi.DiskUsageResponse{}
-			case pruned(from, usage.Record):
-				empty = true
-				return nil
-			}
-			found = from.record(q, d)
-			found.Costs = c.costs(ctx, from, own, usage.Record)
-		}
-		return ctx.Err()
-	})
-	if empty {
-		return nil, nil, ErrPruned
-	}
-	return found, from, err
-}
-
-// own are the builds that are or may be of the wanted Dockerfile, the last first.
-func (d *Daemon) own(ctx context.Context, c *conn, q Query) ([]*build, error) {
-	builds, err := c.history(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var own []*build
-	for _, r := range builds[:min(maxLook, len(builds))] {
-		if b := d.match(ctx, c, r, q); b != nil {
-			own = append(own, b)
-		}
-	}
-	return own, nil
-}
-
-// traced is after which time a build's record has the trace that tells buildctl's command line
-// (solver/llbsolver/history.go).
-const traced = 3500 * time.Millisecond
-
-// untilTraced is how long to wait for a build to tell where its files came from.
-func untilTraced(b *build) time.Duration {
-	if b == nil || !b.assumed || b.Trace != nil {
-		return 0
-	}
-	return min(traced, traced-time.Since(b.CompletedAt.AsTime()))
-}
-
 func sortByEnd(builds []*controlapi.BuildHistoryRecord) {
 	slices.SortStableFunc(builds, func(a, b *controlapi.BuildHistoryRecord) int {
 		return b.CompletedAt.AsTime().Compare(a.CompletedAt.AsTime())
 	})
 }
 
-// choose takes the last build of which it is sure that it is the Dockerfile's, of the wanted target if there is one; of
-// those that only may be, the one whose text is most like the file's.
-func choose(own []*build, q Query) *build {
-	likeness := 0.0
-	for _, b := range own {
-		likeness = max(likeness, b.likeness)
-	}
-	if likeness < 0.5 {
-		return nil
-	}
-	own = slices.DeleteFunc(slices.Clone(own), func(b *build) bool { return b.likeness < likeness })
-	if i := slices.IndexFunc(own, func(b *build) bool { return b.wanted(q) }); i >= 0 {
-		return own[i]
-	}
-	return own[0]
-}
-
-// build is a record of the history that is the wanted Dockerfile's.
+// build is a build of the history.
 type build struct {
 	*controlapi.BuildHistoryRecord
-	*provenance
-	text     string
-	locals   map[string]string // absolute folders that were sent, as far as the build tells, by the names they were sent under
-	named    map[string]string // the names under which the named contexts were sent
-	assumed  bool              // nothing tells where its files came from
-	likeness float64           // of the text to the file's; above 1 if it is sure to be a build of that
+	*provenance                   // nil if it failed
+	text        string            // of the Dockerfile
+	contextDir  string            // "" if it is not known
+	failedAt    int               // the line at which it failed; 0 if it did not
+	locals      map[string]string // absolute folders that were sent, as far as the build tells, by their names
+	named       map[string]string // the names under which the named contexts were sent
+	assumed     bool              // nothing tells where its files came from
+	likeness    float64           // of the text to the file's; sure if it is one of that file
+	shared      int               // how many different lines both have
+
+	results map[int]cachemodel.Result // see cachemodel.Past
+	perhaps string
+	costs   map[int]cachemodel.Cost
 }
 
-// match reads a build if it is one of the wanted Dockerfile.
+// match reads a build of a Dockerfile; nil if it is of something else.
 func (d *Daemon) match(ctx context.Context, c *conn, r *controlapi.BuildHistoryRecord, q Query) *build {
-	where, known := buildxPlace(d.places, r.Ref)
-	if known && (!samePath(where.context, q.ContextDir) || !samePath(where.dockerfile, q.Dockerfile)) {
-		return nil
-	}
-	all, err := c.provenances(ctx, r)
-	if err != nil {
-		return nil
-	}
-	p := all[q.Platform]
-	if p == nil {
-		p = all[slices.Sorted(maps.Keys(all))[0]]
-	}
-	if p.BuildDefinition.ExternalParameters.ConfigSource.URI != "" {
-		return nil // its context was a repository
-	}
-	name, text, ok := p.dockerfile()
-	if !ok {
-		return nil
-	}
-	b := &build{BuildHistoryRecord: r, provenance: p, text: text, named: map[string]string{}, likeness: sure}
-	if known {
-		return b
-	}
-	if filepath.Base(name) != filepath.Base(q.Dockerfile) {
-		return nil
-	}
-	if where, ok := c.buildctlPlace(ctx, b); ok {
-		if !mayBe(where.context, q.ContextDir) || !mayBe(where.dockerfile, filepath.Dir(q.Dockerfile)) && !mayBe(where.dockerfile, q.ContextDir) {
+	b := &build{BuildHistoryRecord: r, named: map[string]string{}}
+	name := ""
+	if r.Error != nil {
+		f, ok := c.failure(ctx, r)
+		if !ok {
 			return nil
 		}
-		if filepath.IsAbs(where.context) && filepath.IsAbs(where.dockerfile) {
+		name, b.text, b.failedAt = f.filename, f.text, f.line
+	} else {
+		all, err := c.provenances(ctx, r)
+		if err != nil {
+			return nil
+		}
+		b.provenance = platform(all, q.Platform)
+		if b.BuildDefinition.ExternalParameters.ConfigSource.URI != "" {
+			return nil // its context was a repository
+		}
+		var ok bool
+		if name, b.text, ok = b.dockerfile(); !ok {
+			return nil
+		}
+	}
+	b.compare(q, name)
+	where, known := buildxPlace(d.places, r.Ref)
+	if known {
+		b.contextDir = where.context
+		if samePath(where.dockerfile, q.Dockerfile) {
+			b.likeness = sure
+		} else {
+			b.likeness = 0
+		}
+		return b
+	}
+	if where, ok := c.buildctlPlace(ctx, b); ok {
+		mayFile := mayBe(where.dockerfile, filepath.Dir(q.Dockerfile)) || mayBe(where.dockerfile, q.ContextDir)
+		switch {
+		case !mayBe(where.context, q.ContextDir) || !mayFile || filepath.Base(name) != filepath.Base(q.Dockerfile):
+			b.likeness = 0
+			return b
+		case filepath.IsAbs(where.context) && filepath.IsAbs(where.dockerfile):
+			b.contextDir, b.likeness = q.ContextDir, sure
 			return b
 		}
 	}
-	b.assumed = true
-	b.likeness = likeness(q.Dockerfile, text, r.CompletedAt.AsTime())
+	b.contextDir, b.assumed = q.ContextDir, true
 	return b
 }
 
@@ -226,26 +142,30 @@ func mayBe(given, path string) bool {
 	return given == "." || given == ".." || strings.HasSuffix(filepath.ToSlash(path), "/"+given)
 }
 
-// likeness says how like a Dockerfile is to a text that was built: 1 if it is the same, 0 if it cannot have had it.
-func likeness(dockerfile, text string, built time.Time) float64 {
-	now, err := os.ReadFile(dockerfile)
+// compare says how like the build's text is to the Dockerfile: 1 if it is the same, 0 if it cannot be an earlier one.
+func (b *build) compare(q Query, name string) {
+	now, err := os.ReadFile(q.Dockerfile)
 	if err != nil {
-		return 0
+		return
 	}
-	if string(now) == text {
-		return 1
-	}
-	if stamp, _, err := disk.StampOf(dockerfile); err != nil || stamp.ModTime < built.UnixNano() {
-		return 0
-	}
-	x, y := lines(string(now)), lines(text)
-	common := 0
+	x, y := lines(string(now)), lines(b.text)
 	for line := range x {
 		if y[line] {
-			common++
+			b.shared++
 		}
 	}
-	return 0.99 * float64(common) / float64(max(len(x), len(y), 1))
+	if filepath.Base(name) != filepath.Base(q.Dockerfile) {
+		return
+	}
+	if string(now) == b.text {
+		b.likeness = 1
+		return
+	}
+	stamp, _, err := disk.StampOf(q.Dockerfile)
+	if err != nil || stamp.ModTime < b.CompletedAt.AsTime().UnixNano() {
+		return
+	}
+	b.likeness = 0.99 * float64(b.shared) / float64(max(len(x), len(y), 1))
 }
 
 // lines are the different lines of a Dockerfile but comments.
@@ -316,6 +236,10 @@ func localDirs(words []any) map[string]string {
 // options are what the Dockerfile frontend was asked for.
 func (b *build) options() map[string]string {
 	out := map[string]string{}
+	if b.provenance == nil {
+		maps.Copy(out, b.FrontendAttrs)
+		return out
+	}
 	for r := &b.BuildDefinition.ExternalParameters.Request; r != nil; {
 		maps.Copy(out, r.Args)
 		if r.Root == nil {
@@ -344,7 +268,7 @@ func normal(platform string) string {
 func (b *build) record(q Query, d *Daemon) *record.Record {
 	r := &record.Record{
 		When: b.CompletedAt.AsTime(), Source: record.History, Tool: d.String(),
-		Dockerfile: q.Dockerfile, Text: b.text, ContextDir: q.ContextDir,
+		Ref: b.Ref, Dockerfile: q.Dockerfile, Text: b.text, ContextDir: cmp.Or(b.contextDir, q.ContextDir),
 		Settings: cachemodel.Settings{Engine: cachemodel.BuildKit, Args: map[string]string{}},
 		Contexts: map[string]record.NamedContext{}, Images: map[string]cachemodel.Image{},
 	}
@@ -363,11 +287,7 @@ func (b *build) record(q Query, d *Daemon) *record.Record {
 			b.namedContext(r, strings.TrimPrefix(key, "context:"), value)
 		}
 	}
-	for i := range b.BuildDefinition.InternalParameters.BuildConfig.Definition {
-		s, ok := b.BuildDefinition.InternalParameters.BuildConfig.Definition[i].source()
-		if !ok {
-			continue
-		}
+	for _, s := range b.sources() {
 		if ref, digest, ok := s.image(); ok && strings.HasPrefix(s.Identifier, "docker-image://") {
 			if named, err := reference.ParseNormalizedNamed(ref); err == nil {
 				ref = reference.TagNameOnly(named).String()
@@ -394,8 +314,7 @@ func (b *build) namedContext(r *record.Record, name, value string) {
 	case strings.HasPrefix(value, "docker-image://"), strings.HasPrefix(value, "oci-layout://"):
 		ref, digest, _ := source{Identifier: value}.image()
 		if digest == "" {
-			for i := range b.BuildDefinition.InternalParameters.BuildConfig.Definition {
-				s, _ := b.BuildDefinition.InternalParameters.BuildConfig.Definition[i].source()
+			for _, s := range b.sources() {
 				if at, d, ok := s.image(); ok && sameImage(at, ref) {
 					digest = d
 				}
@@ -428,36 +347,64 @@ func (d *Daemon) began(b *build) time.Time {
 // otherClock is how far the clock of another machine is taken to be off at most.
 const otherClock = time.Minute
 
-// contextAt is the build context as it was when the build began.
-func (d *Daemon) contextAt(ctx context.Context, q Query, b *build) (*buildcontext.Tree, error) {
-	if q.ContextAt != nil {
-		if tree := q.ContextAt(d.began(b)); tree != nil {
-			return tree, nil
-		}
-	}
-	texts := map[string]string{}
-	if rel, err := filepath.Rel(q.ContextDir, q.Dockerfile); err == nil && filepath.IsLocal(rel) {
-		texts[filepath.ToSlash(rel)] = b.text
-	}
-	return d.folderAt(ctx, q, b, mainContext, q.ContextDir, texts)
-}
-
-// folderAt is a folder, sent under a name, as it was when the build began. texts are the contents that are known.
-func (d *Daemon) folderAt(ctx context.Context, q Query, b *build, local, dir string, texts map[string]string) (*buildcontext.Tree, error) {
-	began := d.began(b)
+// at is a folder, sent under a name, as it was when the build began. texts are the contents that are known.
+func (f *folders) at(ctx context.Context, b *build, local, dir string, texts map[string]string) (*buildcontext.Tree, error) {
+	began := f.d.began(b)
 	patterns, sent := b.excludes(local)
+	if b.provenance == nil && local == mainContext {
+		patterns, sent = f.excludes(ctx, b, dir)
+	}
 	if !sent || b.assumed || dir == "" || ledElsewhere(dir, began) {
 		return buildcontext.Unknown(), nil
 	}
-	ignore, err := buildcontext.NewIgnore("", patterns)
-	if err != nil {
+	key := strings.Join(append([]string{dir}, patterns...), "\x00")
+	tree, read := f.read[key]
+	if !read {
+		ignore, err := buildcontext.NewIgnore("", patterns)
+		if err == nil {
+			tree, err = disk.Scan(ctx, dir, "", disk.Options{CacheDir: f.q.CacheDir, Dated: true, Ignore: ignore})
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			tree = nil
+		}
+		f.read[key] = tree
+	}
+	if tree == nil {
 		return buildcontext.Unknown(), nil
 	}
-	tree, err := disk.Scan(ctx, dir, "", disk.Options{CacheDir: q.CacheDir, Dated: true, Ignore: ignore})
-	if err != nil {
-		return buildcontext.Unknown(), ctx.Err()
-	}
 	return buildcontext.AsOf(tree, began, texts), nil
+}
+
+// excludes are the patterns of the ignore file when a build began that failed: BuildKit does not tell. They are those of
+// now, if the file has not changed since, and if the build before or after had the same.
+func (f *folders) excludes(ctx context.Context, b *build, dir string) (patterns []string, known bool) {
+	now, err := disk.Open(ctx, dir, f.q.Dockerfile, disk.Options{CacheDir: f.q.CacheDir})
+	if err != nil {
+		return nil, false
+	}
+	began, there := f.d.began(b), false
+	for _, file := range now.IgnoreFiles() {
+		stamp, _, err := disk.StampOf(file)
+		if err == nil && buildcontext.ChangedSince(stamp, began) {
+			return nil, false
+		}
+		there = there || err == nil
+	}
+	patterns = now.Tree().Ignore().Patterns()
+	i := slices.IndexFunc(f.own, func(other *build) bool { return other.provenance != nil && !other.assumed })
+	if i >= 0 {
+		if others, sent := f.own[i].excludes(mainContext); sent {
+			return patterns, slices.Equal(patterns, others)
+		}
+	}
+	if there {
+		return patterns, true
+	}
+	stamp, _, err := disk.StampOf(dir) // an ignore file may have been deleted
+	return patterns, err == nil && !buildcontext.ChangedSince(stamp, began)
 }
 
 // ledElsewhere reports whether a link in the path of a folder may have changed since.

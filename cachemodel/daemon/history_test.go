@@ -157,18 +157,19 @@ func TestWhoseBuild(t *testing.T) {
 				}
 			}
 			d := f.daemon(t, home)
-			got, from, err := d.lastBuild(context.Background(), Query{Dockerfile: file, ContextDir: dir})
+			answer, err := d.Ask(context.Background(), Query{Dockerfile: file, ContextDir: dir})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got == nil {
+			if len(answer.Builds) == 0 {
 				if test.want != "" {
 					t.Fatal("none was found")
 				}
 				return
 			}
-			if ref := got.Settings.Args["REF"]; ref != test.want || from.assumed != test.assumed || (len(got.Notes) > 0) != test.assumed {
-				t.Errorf("found %q, assumed %v, notes %q", ref, from.assumed, got.Notes)
+			got := answer.Builds[0].Record
+			if ref := got.Settings.Args["REF"]; ref != test.want || (len(got.Notes) > 0) != test.assumed {
+				t.Errorf("found %q, notes %q", ref, got.Notes)
 			}
 		})
 	}
@@ -177,15 +178,15 @@ func TestWhoseBuild(t *testing.T) {
 // A daemon that is not there is asked once, and then left alone for a while.
 func TestDead(t *testing.T) {
 	d := New(Endpoint{Address: "unix://" + filepath.ToSlash(t.TempDir()) + "/none.sock", From: "the test"}, Places{Getenv: func(string) string { return "" }})
-	_, first := d.LastBuild(context.Background(), Query{})
+	_, first := d.Ask(context.Background(), Query{})
 	if !errors.Is(first, ErrUnreachable) || !strings.Contains(first.Error(), "the test") {
 		t.Fatalf("error %v", first)
 	}
-	if _, again := d.LastBuild(context.Background(), Query{}); again != first {
+	if _, again := d.Ask(context.Background(), Query{}); again != first {
 		t.Errorf("it was asked again: %v", again)
 	}
 	d.until = time.Time{}
-	d.LastBuild(context.Background(), Query{})
+	d.Ask(context.Background(), Query{})
 	if d.pause != 2*firstPause {
 		t.Errorf("pause %v", d.pause)
 	}
@@ -226,7 +227,7 @@ func TestEngine(t *testing.T) {
 	}
 	refused = true
 	d = New(Endpoint{Address: address, Engine: true}, Places{Getenv: func(string) string { return "" }})
-	if _, err := d.LastBuild(context.Background(), Query{}); !errors.Is(err, ErrUnreachable) {
+	if _, err := d.Ask(context.Background(), Query{}); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -129,6 +129,52 @@ func (o *operation) source() (source, bool) {
 	return *op.Source, true
 }
 
+// isSource reports whether an operation only reads something.
+func (o *operation) isSource() bool {
+	_, is := o.source()
+	return is
+}
+
+// isMerge reports whether an operation only puts results on top of each other, which is done when somebody needs it.
+func (o *operation) isMerge() bool {
+	var op struct{ Merge *struct{} }
+	return json.Unmarshal(o.Op.Op, &op) == nil && op.Merge != nil
+}
+
+// command is what an operation runs, as BuildKit describes it; "" if it runs nothing.
+func (o *operation) command() string {
+	var op struct {
+		Exec *struct{ Meta struct{ Args []string } }
+	}
+	if json.Unmarshal(o.Op.Op, &op) != nil || op.Exec == nil {
+		return ""
+	}
+	return strings.Join(op.Exec.Meta.Args, " ")
+}
+
+// operation is the one of a step; nil if there is none.
+func (p *provenance) operation(step string) *operation {
+	for i := range p.BuildDefinition.InternalParameters.BuildConfig.Definition {
+		if o := &p.BuildDefinition.InternalParameters.BuildConfig.Definition[i]; o.ID == step {
+			return o
+		}
+	}
+	return nil
+}
+
+// sources are what the build read; none are known of one that failed.
+func (p *provenance) sources() (list []source) {
+	if p == nil {
+		return nil
+	}
+	for i := range p.BuildDefinition.InternalParameters.BuildConfig.Definition {
+		if s, ok := p.BuildDefinition.InternalParameters.BuildConfig.Definition[i].source(); ok {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 // image is an image that was read, by its reference without the digest, and the digest.
 func (s source) image() (ref, digest string, ok bool) {
 	for _, scheme := range []string{"docker-image://", "oci-layout://"} {
@@ -187,9 +233,8 @@ func comparable(op []byte) []byte {
 // excludes are the patterns of the ignore file as they were when a local folder was sent under a name; ok is false if it was
 // not sent.
 func (p *provenance) excludes(local string) (patterns []string, ok bool) {
-	for _, o := range p.BuildDefinition.InternalParameters.BuildConfig.Definition {
-		s, is := o.source()
-		if !is || s.Identifier != "local://"+local {
+	for _, s := range p.sources() {
+		if s.Identifier != "local://"+local {
 			continue
 		}
 		if text := s.Attrs["local.excludepatterns"]; text != "" && json.Unmarshal([]byte(text), &patterns) != nil {

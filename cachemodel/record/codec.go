@@ -34,7 +34,9 @@ type head struct {
 	Source        Source                      `json:"source"`
 	Tool          string                      `json:"tool,omitempty"`
 	Name          string                      `json:"name,omitempty"`
-	Builder       string                      `json:"builder,omitempty"`
+	BuilderName   string                      `json:"builder,omitempty"` // all that earlier versions knew of it
+	Builder       Builder                     `json:"builtOn,omitzero"`
+	Ref           string                      `json:"ref,omitempty"`
 	Tags          []string                    `json:"tags,omitempty"`
 	Dockerfile    string                      `json:"dockerfile"`
 	Text          []byte                      `json:"text"` // any bytes
@@ -45,7 +47,10 @@ type head struct {
 	Images        map[string]cachemodel.Image `json:"images,omitempty"`
 	Costs         map[int]cachemodel.Cost     `json:"costs,omitempty"`
 	Notes         []string                    `json:"notes,omitempty"`
+	Unknown       cachemodel.UnknownParts     `json:"unknown,omitzero"`
 	HasContext    bool                        `json:"hasContext"`
+	// Run says that the settings that every RUN gets are among Settings.
+	Run bool `json:"run"`
 	Contexts      []namedHead                 `json:"contexts,omitempty"` // in the order of the trees
 }
 
@@ -56,9 +61,9 @@ type namedHead struct {
 
 func encode(r *Record) ([]byte, error) {
 	h := head{
-		ID: r.ID, When: r.When, Source: r.Source, Tool: r.Tool, Name: r.Name, Builder: r.Builder, Tags: r.Tags,
+		ID: r.ID, When: r.When, Source: r.Source, Tool: r.Tool, Name: r.Name, BuilderName: r.Builder.Name, Builder: r.Builder, Ref: r.Ref, Tags: r.Tags,
 		Dockerfile: r.Dockerfile, Text: []byte(r.Text), ContextDir: r.ContextDir, ContextImages: r.ContextImages, Settings: r.Settings, Secrets: r.Secrets,
-		Images: r.Images, Costs: r.Costs, Notes: r.Notes, HasContext: r.Context != nil,
+		Images: r.Images, Costs: r.Costs, Notes: r.Notes, HasContext: r.Context != nil, Unknown: r.Unknown, Run: true,
 	}
 	var trees []*buildcontext.Tree
 	if r.Context != nil {
@@ -90,9 +95,15 @@ func decode(data []byte) (*Record, error) {
 		return nil, err
 	}
 	out := &Record{
-		ID: h.ID, When: h.When, Source: h.Source, Tool: h.Tool, Name: h.Name, Builder: h.Builder, Tags: h.Tags,
+		ID: h.ID, When: h.When, Source: h.Source, Tool: h.Tool, Name: h.Name, Builder: h.Builder, Ref: h.Ref, Tags: h.Tags,
 		Dockerfile: h.Dockerfile, Text: string(h.Text), ContextDir: h.ContextDir, ContextImages: h.ContextImages, Settings: h.Settings, Secrets: h.Secrets,
-		Images: h.Images, Costs: h.Costs, Notes: h.Notes,
+		Images: h.Images, Costs: h.Costs, Notes: h.Notes, Unknown: h.Unknown,
+	}
+	if !h.Run {
+		out.Unknown.Run = "An earlier version of layerwise recorded the build without the settings of its RUN instructions."
+	}
+	if out.Builder == (Builder{}) {
+		out.Builder.Name = h.BuilderName
 	}
 	if h.HasContext {
 		out.Context = r.tree()

@@ -28,13 +28,13 @@ const (
 
 // Record is one build that succeeded. It is plain data; the trees in it are immutable.
 type Record struct {
-	ID     string    // given by Store.Put
-	When   time.Time // when the build ended
-	Source Source
-	Tool   string // what built it, for people, as in "docker compose build"
-	Name   string // of the compose service or bake target, as in "compose:web"; "" if there is none
-	// Builder names the builder, if the build was told which to use. Another one has another cache.
-	Builder string
+	ID      string    // given by Store.Put
+	When    time.Time // when the build ended
+	Source  Source
+	Tool    string  // what built it, for people, as in "docker compose build"
+	Name    string  // of the compose service or bake target, as in "compose:web"; "" if there is none
+	Builder Builder // that made it: another one has another cache
+	Ref     string  // of the build in the builder's history; "" if that is not known
 	Tags    []string
 
 	Dockerfile string // absolute path
@@ -47,11 +47,43 @@ type Record struct {
 	ContextImages map[string]string       // see cachemodel.Build.ContextImages
 	// Settings are those of the build. In what Store returns, the secret arguments are missing: see Store.Settings.
 	Settings cachemodel.Settings
+	Unknown  cachemodel.UnknownParts     // what nobody knows of the build
 	Secrets  map[string]string           // keyed hashes of the secret arguments' values, by name; filled by Store.Put
 	Images   map[string]cachemodel.Image // the base images' digests that are known; see cachemodel.Build
 	Costs    map[int]cachemodel.Cost     // by the first line of the instruction, 1-based
 	// Notes are sentences for people about what is not certain, as that a file changed during the build.
 	Notes []string
+}
+
+// Builder identifies a builder. The zero value is one of which nothing is known.
+type Builder struct {
+	Name    string `json:"name,omitempty"`    // as buildx or the user names it
+	Address string `json:"address,omitempty"` // where it, or the engine that runs it, listens
+	Node    string `json:"node,omitempty"`    // of several that belong together; the container that it runs in
+	ID      string `json:"id,omitempty"`      // its own, which it keeps as long as its cache
+}
+
+// Known reports whether it is known which builder this is.
+func (b Builder) Known() bool { return b.Address != "" || b.ID != "" }
+
+// Is reports whether both are known to be the same builder. Their own ids decide, if both have one: another daemon may
+// listen at an address by now, and one daemon may have several addresses.
+func (b Builder) Is(other Builder) bool {
+	if b.ID != "" && other.ID != "" {
+		return b.ID == other.ID
+	}
+	return b.Address != "" && b.Address == other.Address && b.Node == other.Node
+}
+
+// String names the builder for people.
+func (b Builder) String() string {
+	switch {
+	case b.Name != "" && b.Name != "default" && b.Name != b.Address:
+		return b.Name
+	case b.Address != "":
+		return b.Address
+	}
+	return b.Name
 }
 
 // NamedContext is a --build-context that is a local directory.
@@ -69,8 +101,8 @@ type Match struct {
 	ContextDir string
 }
 
-// fits reports whether a record is of the wanted kind.
-func (m Match) fits(r *Record) bool {
+// Fits reports whether a record is of the wanted kind.
+func (m Match) Fits(r *Record) bool {
 	return (m.Name == "" || m.Name == r.Name) && (m.Target == "" || m.Target == r.Settings.Target) &&
 		(m.Platform == "" || m.Platform == r.Settings.Platform) && (m.Engine == "" || m.Engine == r.Settings.Engine) &&
 		(m.ContextDir == "" || filepath.Clean(m.ContextDir) == r.ContextDir)

@@ -80,7 +80,8 @@ func (s *Store) hideSecrets(r *Record) error {
 		delete(r.Settings.Args, name)
 	}
 	hide := func(text string) string { return cachemodel.HideSecrets(text, values) }
-	r.Tool, r.Name, r.Builder, r.Settings.Target = hide(r.Tool), hide(r.Name), hide(r.Builder), hide(r.Settings.Target)
+	r.Tool, r.Name, r.Settings.Target = hide(r.Tool), hide(r.Name), hide(r.Settings.Target)
+	r.Builder.Name, r.Builder.Address = hide(r.Builder.Name), hide(r.Builder.Address)
 	r.Tags = mapped(r.Tags, hide)
 	r.Notes = mapped(r.Notes, hide)
 	contexts := map[string]string{}

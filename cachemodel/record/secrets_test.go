@@ -25,7 +25,7 @@ func TestSecrets(t *testing.T) {
 	}
 	r := sample(t)
 	r.Settings.Args = args
-	r.Tags, r.Tool, r.Builder, r.Name, r.Settings.Target = []string{"reg/app:" + token}, "docker build "+token, token, "x"+token, token
+	r.Tags, r.Tool, r.Builder.Name, r.Name, r.Settings.Target = []string{"reg/app:" + token}, "docker build "+token, token, "x"+token, token
 	r.Images = map[string]cachemodel.Image{"reg/" + token + ":1": {Digest: "sha256:1"}}
 	r.Notes = []string{"A note on " + token + "."}
 	id, err := s.Put(r)

@@ -242,7 +242,7 @@ func (s *Store) Latest(dockerfile string, match Match) (r *Record, problems []er
 		case err != nil:
 			problems = append(problems, err)
 		case r.Dockerfile != dockerfile:
-		case match.fits(r):
+		case match.Fits(r):
 			return r, problems
 		case newest == nil:
 			newest = r

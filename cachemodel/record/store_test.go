@@ -59,6 +59,7 @@ func sample(t *testing.T) *Record {
 	seconds, bytes := 1.25, int64(4096)
 	return &Record{
 		When: time.Unix(1_700_000_000, 5).UTC(), Source: Built, Tool: "docker build", Name: "compose:web", Tags: []string{"app:1"},
+		Builder: Builder{Name: "b", Address: "unix:///b.sock", Node: "b0", ID: "id"}, Ref: "ref",
 		Dockerfile: filepath.Join(dir, "Dockerfile"), Text: "FROM alpine\nCOPY . .\r\n\xff", ContextDir: dir, Context: tree,
 		Contexts: map[string]NamedContext{"assets": {Dir: dir, Tree: tree}, "gone": {Dir: "/gone"}},
 		Settings: cachemodel.Settings{Engine: cachemodel.BuildKit, Target: "app", Args: map[string]string{"V": "1"}, Platform: "linux/arm64"},
@@ -339,5 +340,28 @@ func TestManyAtOnce(t *testing.T) {
 	wg.Wait()
 	if all, _ := NewStore(dir).List(""); len(all) != DefaultLimits.PerDockerfile {
 		t.Errorf("%d records", len(all))
+	}
+}
+
+// Whether two builders are the same one.
+func TestSameBuilder(t *testing.T) {
+	tests := []struct {
+		about string
+		a, b  Builder
+		want  bool
+	}{
+		{"nobody knows", Builder{}, Builder{}, false},
+		{"only their names are known", Builder{Name: "b"}, Builder{Name: "b"}, false},
+		{"one address", Builder{Address: "unix:///a"}, Builder{Name: "b", Address: "unix:///a"}, true},
+		{"another address", Builder{Address: "unix:///a"}, Builder{Address: "unix:///b"}, false},
+		{"another container of one engine", Builder{Address: "unix:///a", Node: "x"}, Builder{Address: "unix:///a", Node: "y"}, false},
+		{"one id", Builder{Address: "unix:///a", ID: "1"}, Builder{Address: "tcp://a", ID: "1"}, true},
+		{"another daemon at the address", Builder{Address: "unix:///a", ID: "1"}, Builder{Address: "unix:///a", ID: "2"}, false},
+		{"a daemon that could not be asked", Builder{Address: "unix:///a", ID: "1"}, Builder{Address: "unix:///a"}, true},
+	}
+	for _, test := range tests {
+		if got := test.a.Is(test.b); got != test.want || test.b.Is(test.a) != test.want {
+			t.Errorf("%s: %v", test.about, got)
+		}
 	}
 }

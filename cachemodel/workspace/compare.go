@@ -53,20 +53,18 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 		r.compared.Label = "dir " + found.Label
 	}
 	r.compared.notes = found.Notes
-	if found.Contents == nil {
-		return
+	if found.Contents != nil {
+		r.compared.Context = found.Contents.Context
 	}
-	earlier := found.Contents.Build(next.Next(nil, nil), r.w.Store)
-	if found.Contents.Record == nil {
-		r.earlierSettings(ctx, found, next, q.Choices, &earlier)
-	}
-	if args := q.Choices.BaselineArgs; args != nil {
-		earlier.Settings.Args = args
-	} else if request.Spec.Kind == baseline.Dir && next.Entry == nil {
-		earlier.Settings.Args = nil
-	}
-	r.compared.Context = found.Contents.Context
-	r.compared.held = cachemodel.Hold(cachemodel.Pasts(cachemodel.NewPlan(earlier)))
+	pasts := found.Pasts(next.Next(nil, nil), r.w.Store, func(earlier *cachemodel.Build) {
+		r.earlierSettings(ctx, found, next, q.Choices, earlier)
+		if args := q.Choices.BaselineArgs; args != nil {
+			earlier.Settings.Args = args
+		} else if request.Spec.Kind == baseline.Dir && next.Entry == nil {
+			earlier.Settings.Args = nil
+		}
+	})
+	r.compared.held = cachemodel.Hold(pasts)
 }
 
 // earlierSettings gives a build that is not on record the settings that its build files had then.

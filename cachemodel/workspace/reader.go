@@ -95,11 +95,12 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 		Spec: spec, Dockerfile: r.path, ContextDir: b.Context.Dir, Context: b.Context.Tree, CacheDir: r.w.CacheDir,
 		BaselineFile: c.BaselineFile, ContextAt: r.journal.At,
 	}
-	if again && q.Builder != nil && !q.Quick && !q.Uncompared && !r.w.Untrusted {
-		request.History = q.Builder.History(options)
-		var notes []string
-		r.record, notes = baseline.Last(ctx, request, r.record)
-		recordNotes = append(recordNotes, notes...)
+	if again && !q.Uncompared && !r.w.Untrusted {
+		if q.Builder != nil && !q.Quick {
+			request.History = q.Builder.History(options)
+		}
+		recordNotes = append(recordNotes, request.Ask(ctx, r.w.Store, options.Match())...)
+		r.record = request.Record
 		// A build in the builder's history may say where its context was.
 		if dir, from, _ := r.contextOf(c, b.Entry, r.record, q.File); dir != b.Context.Dir && from.Kind == Recorded {
 			b.Context = Context{Dir: dir, From: from}

@@ -183,7 +183,7 @@ func printRecord(w io.Writer, r *record.Record) error {
 	row("id", p.ID)
 	row("when", r.When.Local().Format("2006-01-02 15:04:05"))
 	row("built by", r.Summary())
-	row("builder", r.Builder)
+	row("builder", r.Builder.String())
 	row("Dockerfile", p.Dockerfile)
 	row("context", p.Context)
 	if r.Context != nil {

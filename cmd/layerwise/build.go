@@ -237,7 +237,7 @@ func (r *recorder) put(p *pending) error {
 		return err
 	}
 	rec := &record.Record{
-		When: time.Now(), Source: record.Built, Tool: p.build.Tool, Name: p.build.Name, Builder: p.build.Builder, Tags: p.build.Tags,
+		When: time.Now(), Source: record.Built, Tool: p.build.Tool, Name: p.build.Name, Builder: record.Builder{Name: p.build.Builder}, Tags: p.build.Tags,
 		Dockerfile: p.build.Dockerfile, Text: p.text, ContextDir: p.build.ContextDir, Context: settled[""], ContextImages: p.build.Images,
 		Contexts: map[string]record.NamedContext{}, Settings: p.build.Settings, Notes: p.build.Notes,
 	}
@@ -269,20 +269,27 @@ func (r *recorder) put(p *pending) error {
 // askDaemon adds what the daemon that made the build knows of it, if it can be reached: what the steps took and the base
 // images' digests. It is of use without.
 func (r *recorder) askDaemon(rec *record.Record, b invocation.Build) {
-	builder, err := daemon.Configured(b.Address)
-	if err != nil || builder == nil || rec.Settings.Engine == cachemodel.Classic {
+	builder, err := daemon.Of(b.Tool, b.Builder, b.Address)
+	if err != nil || builder == nil {
+		return
+	}
+	rec.Builder = builder.Identity()
+	if rec.Settings.Engine == cachemodel.Classic {
 		return
 	}
 	ctx, stop := context.WithTimeout(context.Background(), askTime)
 	defer stop()
-	made, err := builder.LastBuild(ctx, daemon.Query{
-		Dockerfile: b.Dockerfile, ContextDir: b.ContextDir, Target: b.Settings.Target, Platform: b.Settings.Platform, Contexts: b.Contexts, CacheDir: digestCache(),
-		Hurry: true,
-	})
-	if err != nil || made == nil || made.When.Before(r.started) || made.Text != rec.Text {
+	made, err := builder.Made(ctx, daemon.Query{
+		Dockerfile: b.Dockerfile, ContextDir: b.ContextDir, Target: b.Settings.Target, Platform: b.Settings.Platform,
+		Contexts: b.Contexts, CacheDir: digestCache(),
+	}, r.started)
+	if err != nil || made == nil {
 		return
 	}
-	rec.Costs, rec.Images = made.Costs, made.Images
+	rec.Builder = made.Builder
+	if made.Text == rec.Text {
+		rec.Ref, rec.Costs, rec.Images = made.Ref, made.Costs, made.Images
+	}
 }
 
 // changedMeanwhile is the note on files that changed while the build ran: it may have read them before or after.
