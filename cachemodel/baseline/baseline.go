@@ -1,5 +1,5 @@
-// Package baseline finds what the next build is compared with: the last build that is on record, the Dockerfile and build
-// context of a git revision, of another directory, or as they were when the file was opened.
+// Package baseline finds what the next build is compared with: the last build that is on record, the Dockerfile and
+// build context of a git revision, of another directory, or as they were when the file was opened.
 //
 // It reads files and runs git; it must not know cache keys, verdicts, editors or protocols.
 package baseline
@@ -43,8 +43,8 @@ type Spec struct {
 	Arg  string // the git revision, "" is HEAD; the directory; or the id of a record, "" is the last
 }
 
-// MergeBase, as a git revision, is the commit at which the branch left the main branch, unless there is a branch or tag of
-// that name.
+// MergeBase, as a git revision, is the commit at which the branch left the main branch, unless there is a branch or
+// tag of that name.
 const MergeBase = "merge-base"
 
 // ParseSpec reads "auto", "recorded", "recorded:ID", "git", "git:REV", "dir:PATH" or "opened"; "" is "auto".
@@ -100,8 +100,8 @@ func (c *Contents) OtherDockerfile() *Contents {
 	return c
 }
 
-// Build is the build of these contents. It has the settings of next, the build that it is compared with, unless they are
-// on record. store is that of the record.
+// Build is the build of these contents. It has the settings of next, the build that it is compared with, unless they
+// are on record. store is that of the record.
 func (c *Contents) Build(next cachemodel.Build, store *record.Store) cachemodel.Build {
 	base := next
 	base.File, base.Context = c.File, c.Context
@@ -136,9 +136,10 @@ type Baseline struct {
 	cachemodel.Baseline
 	Label    string    // for people, as in "git HEAD"
 	Contents *Contents // of the build that is described; nil for None
-	// Builds are all builds, the newest first, that the builder is known or assumed to have made; nil if there are no others.
+	// Builds are all builds, the newest first, that the builder is known or assumed to have made; nil if there are no
+	// others.
 	Builds []*Contents
-	Notes    []string  // for people: why Auto passed others over
+	Notes  []string // for people: why Auto passed others over
 }
 
 // Errors that say why there is no such baseline.

@@ -78,8 +78,8 @@ func newest(builds []*Contents, wanted record.Match) *record.Record {
 	return last
 }
 
-// known are the builds that the builder is known to have made, the newest first. Where nobody knows which builder builds
-// next, or who made the records, assumed is a sentence of what is taken for granted.
+// known are the builds that the builder is known to have made, the newest first. Where nobody knows which builder
+// builds next, or who made the records, assumed is a sentence of what is taken for granted.
 func (r *Request) known(records []*record.Record) (builds []*Contents, assumed string) {
 	var answer Answer
 	if r.Answer != nil {
@@ -215,8 +215,8 @@ func (r *Request) builderName() string {
 	return cmp.Or(r.Answer.Name, r.Answer.Builder.String())
 }
 
-// Pasts are the builds that were made, the oldest first, for comparing next with them. The settings of those that are not
-// on record are next's unless before, which may be nil, gives them those of their time.
+// Pasts are the builds that were made, the oldest first, for comparing next with them. The settings of those that are
+// not on record are next's unless before, which may be nil, gives them those of their time.
 func (b *Baseline) Pasts(next cachemodel.Build, store *record.Store, before func(*cachemodel.Build)) []cachemodel.Past {
 	builds := b.Builds
 	if builds == nil && b.Contents != nil {

@@ -80,9 +80,9 @@ func (o Options) Settings() cachemodel.Settings {
 	return cachemodel.Settings{Engine: cmp.Or(o.Engine, cachemodel.BuildKit), Target: o.Target, Args: o.Args, Platform: o.Platform, NoCache: o.NoCache, NoCacheFilter: o.NoCacheFilter}
 }
 
-// Stored returns the build in the store that spec asks for: the last one of the Dockerfile that matches, if it asks for no
-// other. It returns nil if there is none, or if spec is about something else. The notes say for people what could not be
-// read.
+// Stored returns the build in the store that spec asks for: the last one of the Dockerfile that matches, if it asks
+// for no other. It returns nil if there is none, or if spec is about something else. The notes say for people what
+// could not be read.
 func Stored(store *record.Store, spec Spec, dockerfile string, match record.Match) (*record.Record, []string) {
 	if dockerfile == "" || spec.Kind != Auto && spec.Kind != Recorded {
 		return nil, nil

@@ -24,9 +24,9 @@ const (
 	maxOthers = 6
 )
 
-// Ask asks the daemon for the builds that it remembers of a Dockerfile, those that failed too, for builds of others whose
-// steps may be the same, and for what is left of them in its cache. Where it does not answer, the error says why, and the
-// answer still says which builder it is.
+// Ask asks the daemon for the builds that it remembers of a Dockerfile, those that failed too, for builds of others
+// whose steps may be the same, and for what is left of them in its cache. Where it does not answer, the error says
+// why, and the answer still says which builder it is.
 func (d *Daemon) Ask(ctx context.Context, q Query) (*baseline.Answer, error) {
 	if d = d.of(q); q.Engine == cachemodel.Classic { // its cache cannot be asked for
 		return &baseline.Answer{Builder: d.identity(""), Name: d.String()}, nil
@@ -232,9 +232,9 @@ func Configured(setting string) (*Daemon, error) {
 	return New(*e, places), nil
 }
 
-// Of gives the daemon that a command builds with: the one at an address, where the command gives that; the builder that it
-// names; for docker build the engine's own, else buildx's current one. It is nil if there is none, and for tools that build
-// with something else.
+// Of gives the daemon that a command builds with: the one at an address, where the command gives that; the builder
+// that it names; for docker build the engine's own, else buildx's current one. It is nil if there is none, and for
+// tools that build with something else.
 func Of(tool, builder, address string) (*Daemon, error) {
 	places := UserPlaces()
 	if builder != "" && address == "" {
@@ -263,7 +263,8 @@ func Of(tool, builder, address string) (*Daemon, error) {
 	return New(*e, places), nil
 }
 
-// Made is the build that the daemon made of a Dockerfile since a time; nil if there is none. Of its files nothing is told.
+// Made is the build that the daemon made of a Dockerfile since a time; nil if there is none. Of its files nothing is
+// told.
 func (d *Daemon) Made(ctx context.Context, q Query, since time.Time) (*record.Record, error) {
 	d = d.of(q)
 	var made *record.Record

@@ -24,11 +24,11 @@ import (
 // Query says of which Dockerfile builds are wanted.
 //
 // A record of another project's files is never taken for one of this Dockerfile. buildx notes the absolute paths of a
-// build's Dockerfile and context: the former must be the query's. Of a build by buildctl its command line is known, some
-// seconds after its end, and must agree. Where it has relative paths, and of any other build, nothing tells where the
-// files came from. Such builds count only if there are no others, and if they are of a Dockerfile of this name and very
-// text, or, if the file has been edited since, of the text that is most like it and has half of its lines; and nothing is
-// taken to be known of their build contexts.
+// build's Dockerfile and context: the former must be the query's. Of a build by buildctl its command line is known,
+// some seconds after its end, and must agree. Where it has relative paths, and of any other build, nothing tells
+// where the files came from. Such builds count only if there are no others, and if they are of a Dockerfile of this
+// name and very text, or, if the file has been edited since, of the text that is most like it and has half of its
+// lines; and nothing is taken to be known of their build contexts.
 type Query struct {
 	Dockerfile string            // absolute path
 	ContextDir string            // absolute path
@@ -37,7 +37,8 @@ type Query struct {
 	Platform   string
 	Contexts   map[string]string // folders of named contexts, for builds of which is not known where those were
 	CacheDir   string            // see disk.Options
-	// ContextAt is the build context as somebody saw it at a time, nil if nobody did. Without it only the files' stamps tell.
+	// ContextAt is the build context as somebody saw it at a time, nil if nobody did. Without it only the files'
+	// stamps tell.
 	ContextAt func(time.Time) *buildcontext.Tree
 }
 
@@ -63,9 +64,10 @@ type build struct {
 	likeness    float64           // of the text to the file's; sure if it is one of that file
 	shared      int               // how many different lines both have
 
-	results map[int]cachemodel.Result // see cachemodel.Past
-	perhaps string
-	costs   map[int]cachemodel.Cost
+	ignoreFile int64                     // bytes that were sent of an ignore file
+	results    map[int]cachemodel.Result // see cachemodel.Past
+	perhaps    string
+	costs      map[int]cachemodel.Cost
 }
 
 // match reads a build of a Dockerfile; nil if it is of something else.
@@ -130,7 +132,8 @@ func samePath(a, b string) bool {
 	return errX == nil && errY == nil && x == y
 }
 
-// mayBe reports whether a path as it was given on a command line, perhaps relative to an unknown folder, may be this one.
+// mayBe reports whether a path as it was given on a command line, perhaps relative to an unknown folder, may be this
+// one.
 func mayBe(given, path string) bool {
 	if filepath.IsAbs(given) {
 		return samePath(filepath.Clean(given), path)
@@ -332,7 +335,8 @@ func sameImage(a, b string) bool {
 	return errX == nil && errY == nil && reference.TagNameOnly(x).String() == reference.TagNameOnly(y).String()
 }
 
-// began is when the build began, by this machine's clock as far as that is known: nothing of the context was read before.
+// began is when the build began, by this machine's clock as far as that is known: nothing of the context was read
+// before.
 func (d *Daemon) began(b *build) time.Time {
 	began := b.CreatedAt.AsTime()
 	if strings.HasPrefix(d.endpoint.Address, "unix:") {
@@ -378,8 +382,8 @@ func (f *folders) at(ctx context.Context, b *build, local, dir string, texts map
 	return buildcontext.AsOf(tree, began, texts), nil
 }
 
-// excludes are the patterns of the ignore file when a build began that failed: BuildKit does not tell. They are those of
-// now, if the file has not changed since, and if the build before or after had the same.
+// excludes are the patterns of the ignore file when a build began that failed: BuildKit does not tell. They are those
+// of now, if the file has not changed since, and if the build before or after had the same.
 func (f *folders) excludes(ctx context.Context, b *build, dir string) (patterns []string, known bool) {
 	now, err := disk.Open(ctx, dir, f.q.Dockerfile, disk.Options{CacheDir: f.q.CacheDir})
 	if err != nil {
@@ -394,6 +398,9 @@ func (f *folders) excludes(ctx context.Context, b *build, dir string) (patterns 
 		there = there || err == nil
 	}
 	patterns = now.Tree().Ignore().Patterns()
+	if !there && 0 < b.ignoreFile && b.ignoreFile <= nothingSent {
+		return nil, true
+	}
 	i := slices.IndexFunc(f.own, func(other *build) bool { return other.provenance != nil && !other.assumed })
 	if i >= 0 {
 		if others, sent := f.own[i].excludes(mainContext); sent {
@@ -406,6 +413,9 @@ func (f *folders) excludes(ctx context.Context, b *build, dir string) (patterns 
 	stamp, _, err := disk.StampOf(dir) // an ignore file may have been deleted
 	return patterns, err == nil && !buildcontext.ChangedSince(stamp, began)
 }
+
+// nothingSent is how many bytes are sent where there is no ignore file: the packet that ends the transfer.
+const nothingSent = 2
 
 // ledElsewhere reports whether a link in the path of a folder may have changed since.
 func ledElsewhere(dir string, when time.Time) bool {

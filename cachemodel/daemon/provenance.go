@@ -199,8 +199,8 @@ func (p *provenance) line(step string) (int, bool) {
 	return first, first > 0
 }
 
-// keys identifies each step by its operation and its inputs, as far as they are comparable between builds: the contents of
-// a build context are not part of it, nor is which client's session something came from.
+// keys identifies each step by its operation and its inputs, as far as they are comparable between builds: the
+// contents of a build context are not part of it, nor is which client's session something came from.
 func (p *provenance) keys() map[string]string {
 	keys := map[string]string{}
 	for _, o := range p.BuildDefinition.InternalParameters.BuildConfig.Definition { // inputs come before those who read them
@@ -230,8 +230,8 @@ func comparable(op []byte) []byte {
 	return out
 }
 
-// excludes are the patterns of the ignore file as they were when a local folder was sent under a name; ok is false if it was
-// not sent.
+// excludes are the patterns of the ignore file as they were when a local folder was sent under a name; ok is false if
+// it was not sent.
 func (p *provenance) excludes(local string) (patterns []string, ok bool) {
 	for _, s := range p.sources() {
 		if s.Identifier != "local://"+local {

@@ -47,8 +47,9 @@ func (l *remains) oldest() (at time.Time) {
 // slack is how far the clocks of the solver and of the snapshots may differ.
 const slack = 50 * time.Millisecond
 
-// of are the results that a step may have made between two times, by the step's name and, if that is known, the command that it runs. BuildKit names a result after what
-// made it: that of a RUN after its mount and arguments, that of any other step after the step (solver/llbsolver/ops).
+// of are the results that a step may have made between two times, by the step's name and, if that is known, the
+// command that it runs. BuildKit names a result after what made it: that of a RUN after its mount and arguments, that
+// of any other step after the step (solver/llbsolver/ops).
 func (l *remains) of(name, command string, from, to time.Time) (found []*controlapi.UsageRecord) {
 	for _, u := range l.records {
 		at := u.CreatedAt.AsTime()
@@ -83,6 +84,7 @@ type run struct {
 	seconds    float64
 	from, to   time.Time
 	failed     bool
+	source     bool  // it only read something
 	compressed int64 // bytes of its layers, if they were exported
 }
 
@@ -106,10 +108,11 @@ type runs struct {
 func (c *conn) runs(ctx context.Context, builds []*build) *runs {
 	out := &runs{in: map[*build]map[string]*run{}, byKey: map[string][]*run{}}
 	for _, b := range builds { // the last first
-		ran, err := c.readStatus(ctx, b.Ref)
+		ran, ignoreFile, err := c.readStatus(ctx, b.Ref)
 		if err != nil {
 			continue
 		}
+		b.ignoreFile = ignoreFile
 		out.in[b] = ran
 		if b.provenance == nil {
 			continue
@@ -142,7 +145,7 @@ func (b *build) remaining(all *runs, left *remains, name string) (results map[in
 		missing, kept := 0, 0
 		for _, r := range ran {
 			switch {
-			case r.failed || strings.HasPrefix(r.name, "[internal]") || strings.Contains(r.name, "] FROM "):
+			case r.failed || r.source:
 			case r.left(left):
 				kept++
 			default:
@@ -250,14 +253,15 @@ func (p *provenance) addedBy(step string) []layer {
 	return nil
 }
 
-// readStatus has the daemon replay a build's progress, and gives the vertices that really ran, by their digest. A vertex
-// may run in several intervals: they are added up.
-func (c *conn) readStatus(ctx context.Context, ref string) (map[string]*run, error) {
+// readStatus has the daemon replay a build's progress, and gives the vertices that really ran, by their digest. A
+// vertex may run in several intervals: they are added up. ignoreFile is how many bytes were sent of an ignore file.
+func (c *conn) readStatus(ctx context.Context, ref string) (out map[string]*run, ignoreFile int64, err error) {
 	stream, err := c.control.Status(ctx, &controlapi.StatusRequest{Ref: ref})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	out := map[string]*run{}
+	out = map[string]*run{}
+	loads := map[string]bool{} // the vertices that load an ignore file
 	cached := map[string]bool{}
 	intervals := map[string]map[time.Time]time.Time{}
 	for {
@@ -266,19 +270,25 @@ func (c *conn) readStatus(ctx context.Context, ref string) (map[string]*run, err
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, v := range part.Vertexes {
+			loads[v.Digest] = v.Name == "[internal] load .dockerignore"
 			cached[v.Digest] = cached[v.Digest] || v.Cached
 			if v.Started == nil || v.Completed == nil {
 				continue
 			}
 			if out[v.Digest] == nil {
-				out[v.Digest] = &run{name: v.Name}
+				out[v.Digest] = &run{name: v.Name, source: len(v.Inputs) == 0}
 				intervals[v.Digest] = map[time.Time]time.Time{}
 			}
 			out[v.Digest].failed = out[v.Digest].failed || v.Error != ""
 			intervals[v.Digest][v.Started.AsTime()] = v.Completed.AsTime()
+		}
+		for _, s := range part.Statuses {
+			if loads[s.Vertex] {
+				ignoreFile = max(ignoreFile, s.Current)
+			}
 		}
 	}
 	for digest, r := range out {
@@ -296,5 +306,5 @@ func (c *conn) readStatus(ctx context.Context, ref string) (map[string]*run, err
 			}
 		}
 	}
-	return out, nil
+	return out, ignoreFile, nil
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 )
 
-// A record's file is a line that says its version, a JSON head, each tree in a binary form, and the SHA-256 of all that.
+// A record's file is a line that says its version, a JSON head, each tree in a binary form, and the SHA-256 of all
+// that.
 const (
 	magicStem = "layerwise record "
 	magic     = magicStem + "1\n"
@@ -50,8 +51,8 @@ type head struct {
 	Unknown       cachemodel.UnknownParts     `json:"unknown,omitzero"`
 	HasContext    bool                        `json:"hasContext"`
 	// Run says that the settings that every RUN gets are among Settings.
-	Run bool `json:"run"`
-	Contexts      []namedHead                 `json:"contexts,omitempty"` // in the order of the trees
+	Run      bool        `json:"run"`
+	Contexts []namedHead `json:"contexts,omitempty"` // in the order of the trees
 }
 
 type namedHead struct {

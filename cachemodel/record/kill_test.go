@@ -39,8 +39,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A process that is killed at any moment while it stores records loses none that was complete, and leaves nothing behind
-// that could be taken for one.
+// A process that is killed at any moment while it stores records loses none that was complete, and leaves nothing
+// behind that could be taken for one.
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	s := NewStore(dir)

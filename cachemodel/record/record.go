@@ -1,9 +1,10 @@
-// Package record is what is remembered of builds that were made: the Dockerfile's text, the digests of the build context,
-// the settings, and how long each step took. A build is recorded by `layerwise build`, read from a BuildKit daemon's
-// history, or declared by the user.
+// Package record is what is remembered of builds that were made: the Dockerfile's text, the digests of the build
+// context, the settings, and how long each step took. A build is recorded by `layerwise build`, read from a BuildKit
+// daemon's history, or declared by the user.
 //
-// A Store keeps records in files. Secrets never get there: of a build argument that looks like one only a keyed hash is
-// kept, by which the next build's value is compared. The package must not know how builds are run, daemons or editors.
+// A Store keeps records in files. Secrets never get there: of a build argument that looks like one only a keyed hash
+// is kept, by which the next build's value is compared. The package must not know how builds are run, daemons or
+// editors.
 package record
 
 import (
@@ -41,7 +42,8 @@ type Record struct {
 	Text       string // the Dockerfile as it was built
 	ContextDir string // absolute path; "" if the context was no local directory
 	// Context is the build context as it was sent. Of entries that are only perhaps known the digests fail with
-	// buildcontext.ErrUnknown; of a context of which nothing is known all do (buildcontext.Unknown). nil if there was none.
+	// buildcontext.ErrUnknown; of a context of which nothing is known all do (buildcontext.Unknown). nil if there was
+	// none.
 	Context       *buildcontext.Tree
 	Contexts      map[string]NamedContext // of --build-context, those that are local directories
 	ContextImages map[string]string       // see cachemodel.Build.ContextImages

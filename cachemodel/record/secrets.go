@@ -15,8 +15,8 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 )
 
-// keyFile holds the key of the secrets' hashes. It never leaves the machine, so that nobody who gets hold of a record can
-// try values.
+// keyFile holds the key of the secrets' hashes. It never leaves the machine, so that nobody who gets hold of a record
+// can try values.
 const (
 	keyFile = "key"
 	keySize = 32
@@ -51,7 +51,8 @@ func (s *Store) key() ([]byte, error) {
 			return s.key()
 		}
 	}
-	// No links on this file system, or a key that is not whole: secrets that were hashed with another one count as changed.
+	// No links on this file system, or a key that is not whole: secrets that were hashed with another one count as
+	// changed.
 	return key, os.Rename(tmp, path)
 }
 

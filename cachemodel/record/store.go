@@ -18,8 +18,8 @@ import (
 )
 
 // Store keeps records in a folder, each in a file of its own that is there whole or not at all: it is written under
-// another name, synced and renamed. So any number of processes may read and write at once without locks, and one that is
-// killed loses at most the record that it was writing.
+// another name, synced and renamed. So any number of processes may read and write at once without locks, and one that
+// is killed loses at most the record that it was writing.
 type Store struct {
 	dir    string
 	limits Limits
@@ -124,8 +124,8 @@ func (s *Store) entries() ([]entry, error) {
 // ErrNoStore is Put's error where there is no folder to keep records in.
 var ErrNoStore = errors.New("the system names no folder for caches, so nothing can be recorded")
 
-// Put stores a record and returns its id. The record itself stays as it is; its secrets are not stored. Where the error is
-// not nil nothing has changed.
+// Put stores a record and returns its id. The record itself stays as it is; its secrets are not stored. Where the
+// error is not nil nothing has changed.
 func (s *Store) Put(r *Record) (id string, err error) {
 	if s.dir == "" {
 		return "", ErrNoStore
@@ -251,8 +251,8 @@ func (s *Store) Latest(dockerfile string, match Match) (r *Record, problems []er
 	return newest, problems
 }
 
-// Newest is the id of the newest record of a Dockerfile, "" if there is none. It is told by the file's name, so the record
-// may be damaged, and costs little.
+// Newest is the id of the newest record of a Dockerfile, "" if there is none. It is told by the file's name, so the
+// record may be damaged, and costs little.
 func (s *Store) Newest(dockerfile string) string {
 	entries, _ := s.entries()
 	hash := pathHash(canonical(dockerfile))
