@@ -215,9 +215,11 @@ func (r *Request) builderName() string {
 	return cmp.Or(r.Answer.Name, r.Answer.Builder.String())
 }
 
-// Pasts are the builds that were made, the oldest first, for comparing next with them. The settings of those that are
-// not on record are next's unless before, which may be nil, gives them those of their time.
-func (b *Baseline) Pasts(next cachemodel.Build, store *record.Store, before func(*cachemodel.Build)) []cachemodel.Past {
+// Pasts are the builds that were made, the oldest first, for comparing next with them. Those that are not on record have
+// next's settings unless adjust, which may be nil, gives them those of their time.
+func (b *Baseline) Pasts(
+	next cachemodel.Build, store *record.Store, adjust func(*Contents, *cachemodel.Build),
+) []cachemodel.Past {
 	builds := b.Builds
 	if builds == nil && b.Contents != nil {
 		builds = []*Contents{b.Contents}
@@ -225,8 +227,8 @@ func (b *Baseline) Pasts(next cachemodel.Build, store *record.Store, before func
 	pasts := make([]cachemodel.Past, 0, len(builds))
 	for _, c := range slices.Backward(builds) {
 		build := c.Build(next, store)
-		if c.Record == nil && before != nil {
-			before(&build)
+		if adjust != nil {
+			adjust(c, &build)
 		}
 		pasts = append(pasts, cachemodel.Past{
 			Plan: cachemodel.NewPlan(build), FailedAt: c.FailedAt, Results: c.Results, Perhaps: c.Perhaps,

@@ -56,8 +56,10 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 	if found.Contents != nil {
 		r.compared.Context = found.Contents.Context
 	}
-	pasts := found.Pasts(next.Next(nil, nil), r.w.Store, func(earlier *cachemodel.Build) {
-		r.earlierSettings(ctx, found, next, q.Choices, earlier)
+	pasts := found.Pasts(next.Next(nil, nil), r.w.Store, func(c *baseline.Contents, earlier *cachemodel.Build) {
+		if c.Record == nil {
+			r.earlierSettings(ctx, found, next, q.Choices, earlier)
+		}
 		if args := q.Choices.BaselineArgs; args != nil {
 			earlier.Settings.Args = args
 		} else if request.Spec.Kind == baseline.Dir && next.Entry == nil {
