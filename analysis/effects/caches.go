@@ -28,7 +28,7 @@ func cacheOf(s *state, c Call) (*Cache, string) {
 	}
 	switch name := path.Base(c.Args[0]); {
 	case c.Args[0] == "go" || c.Args[0] == "/usr/local/go/bin/go":
-		return goCache(c)
+		return goCache(s, c)
 	case name == "npm":
 		return npmCache(s, c)
 	case name == "yarn" || name == "yarnpkg":
@@ -39,13 +39,13 @@ func cacheOf(s *state, c Call) (*Cache, string) {
 	return nil, "?"
 }
 
-// bystanders are commands that Commands does not know and that read no package manager's cache.
+// bystanders are commands that the table does not know and that read no package manager's cache.
 var bystanders = strings.Fields("date strip upx ldd readelf sha256sum md5sum hostname")
 
 // value gives the value of a variable that a command sees. ok is false if it is set to what is not known.
 func (c Call) value(name string) (value string, ok bool) {
 	value = c.vars[name]
-	return value, !strings.Contains(value, "\x00")
+	return value, !strings.Contains(value, unknown)
 }
 
 // below gives a directory in that of a variable, or in the other one where it is not set.
@@ -60,14 +60,12 @@ func (c Call) below(name, otherwise, rest string) (string, bool) {
 	return path.Join(dir, rest), ok && plainDir.MatchString(dir)
 }
 
-var plainDir = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+/?$`)
-
 // goFlags are flags of go that are followed by a value.
 var goFlags = strings.Fields("-o -p -ldflags -gcflags -asmflags -tags -mod -buildmode -buildvcs -C -pkgdir -run -count -timeout -coverprofile -installsuffix -pgo -covermode -coverpkg -v")
 
 // goCache is the cache of go build, by the digests of all that a package is compiled from. What C compilers and the libraries of the
 // system are is not among that: so CGO_ENABLED must be 0.
-func goCache(c Call) (*Cache, string) {
+func goCache(s *state, c Call) (*Cache, string) {
 	words := slices.DeleteFunc(slices.Clone(c.Args[1:]), func(a string) bool { return strings.HasPrefix(a, "-") })
 	if len(words) == 0 {
 		return nil, "?"
@@ -96,9 +94,12 @@ func goCache(c Call) (*Cache, string) {
 		return nil, "go"
 	}
 	for i, a := range c.Args {
-		if strings.HasPrefix(a, "\x00") && !slices.Contains(goFlags, c.Args[i-1]) {
+		if strings.HasPrefix(a, unknown) && !slices.Contains(goFlags, c.Args[i-1]) {
 			return nil, "go"
 		}
+	}
+	if text, ok := c.file(s, "go.mod"); ok && !plainModule(text) || !ok && c.exists(s, "go.mod") {
+		return nil, "go"
 	}
 	dir, ok := c.below("GOCACHE", "-", "")
 	if _, set := c.vars["GOCACHE"]; !set {
@@ -113,23 +114,24 @@ func goCache(c Call) (*Cache, string) {
 }
 
 func npmCache(s *state, c Call) (*Cache, string) {
-	at, ok := c.in("--prefix", "-C")
-	words := at.words(nodeOptions)
+	l, known := c.line(npmOptions)
+	at, ok := c.at(l, "--prefix", "-C")
 	switch {
-	case !ok:
-		return nil, "?"
-	case len(words) == 0 && onlyVersion(c):
+	case onlyVersion(c):
 		return nil, ""
-	case len(words) == 0:
-		return nil, "?"
-	case c.Does.Opaque:
-		if runsPlain(s, at, words, 0) {
+	case !ok || !known || len(l.words) == 0:
+		if words := c.words(""); runsPlain(s, c, words, 0) {
 			return nil, ""
 		}
 		return nil, "?"
-	case c.Does.Directory == "" || words[0] == "config" || at.has("-g", "--global", "--offline", "--prefer-offline", "--cache", "--no-package-lock") || at.offline(s):
+	case c.Does.Opaque:
+		if runsPlain(s, at, l.words, 0) {
+			return nil, ""
+		}
+		return nil, "?"
+	case c.Does.Directory == "" || l.has("-g", "--global", "--prefer-offline", "--cache", "--no-package-lock", "--package-lock=false") || at.offline(s):
 		return nil, "npm"
-	case slices.Contains(c.Does.Writes, path.Join(at.cwd, "package-lock.json")) || !at.npmLocked(s):
+	case len(c.Does.Locks) > 0 || !at.npmLocked(s):
 		return nil, "npm"
 	}
 	for name := range c.vars {
@@ -167,10 +169,7 @@ func (c Call) offline(s *state) bool {
 // npmLocked reports whether the lock file gives a digest of all that is fetched.
 func (c Call) npmLocked(s *state) bool {
 	text, ok := c.file(s, "package-lock.json")
-	var lock struct {
-		Version  int `json:"lockfileVersion"`
-		Packages map[string]struct{ Resolved, Integrity string }
-	}
+	var lock npmLock
 	if !ok || c.exists(s, "npm-shrinkwrap.json") || json.Unmarshal([]byte(text), &lock) != nil || lock.Version < 2 {
 		return false
 	}
@@ -184,19 +183,17 @@ func (c Call) npmLocked(s *state) bool {
 
 // yarnCache is that of yarn 1, where root keeps it.
 func yarnCache(s *state, c Call) (*Cache, string) {
-	at, ok := c.in("--cwd")
-	words := at.words(nodeOptions)
+	l, known := c.line(yarnOptions)
+	at, ok := c.at(l, "--cwd")
 	switch {
-	case !ok:
-		return nil, "?"
 	case onlyVersion(c):
 		return nil, ""
-	case c.Does.Opaque:
-		if runsPlain(s, at, words, 0) {
+	case !ok || !known || c.Does.Opaque:
+		if runsPlain(s, at, c.words("--cwd"), 0) {
 			return nil, ""
 		}
 		return nil, "?"
-	case c.Does.Directory == "" || len(words) > 0 && words[0] != "install" || !at.has("--frozen-lockfile") || at.has("--offline", "--prefer-offline", "--cache-folder", "--no-lockfile") || at.offline(s):
+	case c.Does.Directory == "" || len(l.words) > 0 && l.words[0] != "install" || !l.has("--frozen-lockfile") || l.has("--prefer-offline", "--cache-folder") || at.offline(s):
 		return nil, "yarn"
 	}
 	lock, ok := at.file(s, "yarn.lock")

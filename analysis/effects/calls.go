@@ -35,19 +35,19 @@ func (l *lister) forget(n syntax.Node) bool {
 	case *syntax.CallExpr:
 		for _, a := range n.Assigns {
 			if len(n.Args) == 0 {
-				l.local[a.Name.Value] = "\x00"
+				l.local[a.Name.Value] = unknown
 			}
 		}
 		if len(n.Args) > 0 && slices.Contains([]string{"unset", "read", "getopts"}, literal(n.Args[0])) {
 			for _, w := range n.Args[1:] {
-				l.local[literal(w)] = "\x00"
+				l.local[literal(w)] = unknown
 			}
 		}
 	case *syntax.WordIter:
-		l.local[n.Name.Value] = "\x00"
+		l.local[n.Name.Value] = unknown
 	case *syntax.ParamExp:
 		if n.Exp != nil && n.Param != nil { // it may assign
-			l.local[n.Param.Value] = "\x00"
+			l.local[n.Param.Value] = unknown
 		}
 	}
 	return true
@@ -73,7 +73,7 @@ func (l *lister) visit(n syntax.Node) bool {
 		var e Effects
 		to, _ := l.words(&e, n.Word)
 		p, ok := l.path(&e, to)
-		if strings.Contains(to, "\x00") || !ok {
+		if unknownIn(to) || !ok {
 			l.follows = false
 			break
 		}
@@ -94,13 +94,13 @@ func (l *lister) call(n *syntax.CallExpr) {
 		switch {
 		case loose:
 			c.Loose = true
-		case !quoted(w) && len(w.Parts) > 0 && strings.ContainsAny(text, " \t\n") && !strings.Contains(text, "\x00"):
+		case !quoted(w) && len(w.Parts) > 0 && strings.ContainsAny(text, " \t\n") && !unknownIn(text):
 			if _, single := w.Parts[0].(*syntax.ParamExp); single && len(w.Parts) == 1 {
 				c.Args = append(c.Args, strings.Fields(text)...)
 				continue
 			}
 		}
-		c.Dynamic = c.Dynamic || strings.Contains(text, "\x00")
+		c.Dynamic = c.Dynamic || unknownIn(text)
 		c.Args = append(c.Args, text)
 		if globs(w) {
 			l.glob(&seen, w)
@@ -129,7 +129,7 @@ func (l *lister) call(n *syntax.CallExpr) {
 	}
 	assigned := maps.Clone(l.local)
 	for _, a := range n.Assigns {
-		value := "\x00"
+		value := unknown
 		switch {
 		case a.Value == nil && a.Array == nil && !a.Append:
 			value = ""
@@ -149,17 +149,13 @@ func (l *lister) call(n *syntax.CallExpr) {
 // known adds to a call what is known of it.
 func (s *state) known(c Call, assigned map[string]string) Call {
 	c.cwd = s.cwd
-	c.vars = maps.Clone(s.env)
-	for name := range s.vague {
-		c.vars[name] = "\x00"
-	}
-	maps.Copy(c.vars, assigned)
+	c.vars = s.variables(assigned)
 	c.Does = s.call(Call{Args: slices.Clone(c.Args), Dynamic: c.Dynamic || c.Loose, Loose: c.Loose}, assigned)
 	c.Cache, c.Tool = cacheOf(s, c)
 	return c
 }
 
-// words gives a word with "\x00" for each part of it that is not known. loose says that such a part stands outside of quotes, so that
+// words gives a word with unknown for each part of it that is not known. loose says that such a part stands outside of quotes, so that
 // it may be no word, or several.
 func (r *reader) words(e *Effects, w *syntax.Word) (text string, loose bool) {
 	var b strings.Builder
@@ -172,7 +168,7 @@ func (r *reader) words(e *Effects, w *syntax.Word) (text string, loose bool) {
 			}
 			value, ok := r.word(e, &syntax.Word{Parts: []syntax.WordPart{p}})
 			if !ok {
-				value = "\x00"
+				value = unknown
 				loose = loose || !quoted
 			}
 			b.WriteString(value)

@@ -57,6 +57,11 @@ type Effects struct {
 	Parts  []Part
 	// Calls are all simple commands of a RUN, nil where there may be others.
 	Calls []Call
+	// Locks are files that a command may write anew in another form, though nothing in them changes.
+	Locks []string
+	// Perhaps are files and, with "/" behind, directories that a command reads if they are there, as patterns: it does so also in a
+	// working tree that has them though the one at hand has not.
+	Perhaps []string
 	// Named are files that a command names because they are there: to change, remove or read them.
 	Named []string
 	// Linked says that a command above may have made links, so that paths may be other than they seem.
@@ -95,13 +100,17 @@ type state struct {
 	env      map[string]string // the variables whose values are known
 	cwd      string            // "" if it is not known
 	cwdFact  string            // what cwd rests upon, if not on the text alone
+	official string            // the name of the official image that the stage begins with, "" if it is none
 	user     string            // "?" if it is not known
 	shell    []string          // nil is the default
 	made     []string          // directories that are there, whatever moves
-	paths    []string          // directories that PATH was set to begin with
-	linked   bool              // a command may have made links
+	paths    []string          // directories that were put into PATH
+	linked   bool              // a command may have made links that are not known
+	links    []link            // those that are
 	vague    map[string]bool   // variables that are set to a value that is not known
-	places   []string          // what was put into the settings of package managers
+	copied   []string          // all that COPY and ADD have written
+	into     []string          // directories that were copied into
+	homes    []string          // of users that the stage has made
 	triggers bool              // the stage that this one builds upon has ONBUILD
 	corepack bool              // Corepack may stand in for yarn and pnpm
 	origins  map[string]origin // of files of the image, what of the context they were copied from
@@ -109,6 +118,9 @@ type state struct {
 	hidden   []string          // directories with a mount whose content is not known
 	missed   bool              // such a one was looked into
 	steps    int
+
+	pathUnsure bool // PATH may name any directory
+	hooked     bool // something may steer the system's package manager
 }
 
 func newState(file *dockerfile.File, context Context) *state {
@@ -120,7 +132,7 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 	all := make([]Effects, len(stage.Instructions))
 	triggered := s.triggers
 	if triggered { // they run first, whatever they do
-		s.env, s.vague, s.cwd, s.cwdFact, s.user, s.linked = map[string]string{}, map[string]bool{}, "", "", "?", true
+		s.env, s.vague, s.cwd, s.cwdFact, s.user, s.official, s.linked, s.pathUnsure, s.hooked = map[string]string{}, map[string]bool{}, "", "", "?", "", true, true, true
 		s.triggers, s.made = false, nil
 	}
 	for i, in := range stage.Instructions {
@@ -128,7 +140,7 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 			s.triggers = true
 		}
 		if in.From != nil && onImage && strings.EqualFold(in.From.BaseName, "scratch") {
-			s.cwd, s.user = "/", ""
+			s.cwd, s.user, s.official = "/", "", "scratch"
 		}
 		if in.From != nil && onImage {
 			s.startsIn(in.From.BaseName)
@@ -242,10 +254,16 @@ var officialDirectories = map[string]string{
 	"alpine": "/", "busybox": "/", "debian": "/", "ubuntu": "/", "node": "/", "python": "/", "ruby": "/", "rust": "/", "nginx": "/", "golang": "/go",
 }
 
+// officialImages are others of which it is known that their user is root and that they have no links into what a project may copy.
+var officialImages = strings.Fields("php composer maven eclipse-temurin amazoncorretto openjdk fedora rockylinux almalinux buildpack-deps httpd perl mcr.microsoft.com/dotnet/sdk mcr.microsoft.com/dotnet/aspnet mcr.microsoft.com/dotnet/runtime mcr.microsoft.com/dotnet/runtime-deps oven/bun continuumio/miniconda3")
+
 // startsIn notes the working directory of an official image. Those for Windows have others, as have those that were made for ONBUILD.
 func (s *state) startsIn(image string) {
 	name, tag, _ := strings.Cut(image, ":")
 	name, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/"), "@")
+	if slices.Contains(officialImages, name) || officialDirectories[name] != "" {
+		s.official = name
+	}
 	dir, ok := officialDirectories[name]
 	if ok && !slices.ContainsFunc([]string{"onbuild", "windows", "nanoserver"}, func(part string) bool { return strings.Contains(tag, part) }) {
 		s.cwd, s.cwdFact = dir, "the working directory of the official image "+name+" is "+dir
@@ -279,19 +297,20 @@ func (s *state) instruction(in *dockerfile.Instruction) (e Effects) {
 			if value, ok := s.expand(pair.Value); ok {
 				next[key] = value
 			} else {
-				next[key] = "\x00"
+				next[key] = unknown
 			}
 			if key == "PATH" {
-				s.paths = append(s.paths, strings.Split(strings.Trim(pair.Value, `"'`), ":")...)
+				s.searches(pair.Value)
 			}
 		}
 		for key, value := range next {
-			s.set(key, value, value != "\x00")
+			s.set(key, value, value != unknown)
 		}
 	case *instructions.ArgCommand:
 		for _, arg := range c.Args {
 			e.Writes = append(e.Writes, "env:"+arg.Key)
 			s.set(arg.Key, "", false) // --build-arg may give it any value
+			s.pathUnsure = s.pathUnsure || arg.Key == "PATH"
 		}
 	case *instructions.WorkdirCommand:
 		e.Reads = append(e.Reads, "user")
@@ -310,7 +329,7 @@ func (s *state) instruction(in *dockerfile.Instruction) (e Effects) {
 		} else {
 			s.cwdFact = ""
 		}
-		s.cwd = path.Clean(dir)
+		s.cwd = s.resolve(path.Clean(dir))
 		e.Cwd = s.cwd
 		e.Writes = append(e.Writes, "cwd")
 		e.makes(s.cwd, "0755 "+s.owner())
@@ -432,7 +451,7 @@ func (s *state) copy(e *Effects, in *dockerfile.Instruction, c instructions.Sour
 		}
 		dest = path.Join(s.cwd, dest)
 	}
-	dest = path.Clean(dest)
+	dest = s.resolve(path.Clean(dest))
 	owner := strings.TrimSpace(chmod + " " + chown)
 	if chmod == "" {
 		owner = "0755 " + chown
@@ -502,8 +521,11 @@ func (s *state) copy(e *Effects, in *dockerfile.Instruction, c instructions.Sour
 	if known && len(c.SourceContents) == 0 {
 		e.Copies, e.Trees = copies, trees
 	}
+	s.copied = append(s.copied, e.Writes...)
+	s.into = append(s.into, path.Dir(dest))
 	if isDir {
 		e.Dest = dest
+		s.into = append(s.into, dest)
 		e.makes(dest, owner)
 	} else {
 		e.makes(path.Dir(dest), owner)
@@ -548,6 +570,17 @@ func glob(context Context, src string) []string {
 		matches = next
 	}
 	return matches
+}
+
+// Within gives the paths of the build context from which a COPY or ADD would take what lies at a place of the image, where it copies
+// all of a directory: whether there is something now or not.
+func (e *Effects) Within(place string) (paths []string) {
+	for from, to := range e.Trees {
+		if rest, ok := strings.CutPrefix(place, tree(to)); ok && rest != "" {
+			paths = append(paths, path.Join(from, rest)+slashOf(rest))
+		}
+	}
+	return paths
 }
 
 // Sources gives what of the build context a COPY or ADD puts at a place of the image or below it, directories with "/"

@@ -55,7 +55,7 @@ func TestStartsIn(t *testing.T) {
 func TestIndependent(t *testing.T) {
 	context := listing{
 		"a.txt": "a", "src/main.js": "x", "src/lib/util.js": "x", "docs/readme": "x",
-		"package.json": `{"name": "x"}`, "package-lock.json": "{}", "requirements.txt": "flask\n", "go.mod": "module x\n", "go.sum": "", "local.txt": "./src\n",
+		"package.json": `{"name": "x"}`, "package-lock.json": `{"lockfileVersion":3}`, "requirements.txt": "flask\n", "go.mod": "module x\n", "go.sum": "", "local.txt": "./src\n",
 	}
 	const no, yes, fact = "no", "proved", "likely"
 	tests := []struct {

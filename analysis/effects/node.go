@@ -6,6 +6,19 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	npmOptions = "--no-audit --audit=false --audit --no-fund --fund=false --fund --omit=dev --omit=optional --omit=peer --include=dev --include=optional --only=production --only=prod --only=dev --production --production=false --production=true --dev " +
+		"--legacy-peer-deps --legacy-peer-deps=true --force -f --no-optional --optional=false --ignore-scripts --ignore-scripts=true --unsafe-perm --unsafe-perm=true --foreground-scripts --loglevel= --silent -s --quiet -q --verbose --no-progress --progress=false " +
+		"--no-update-notifier --no-bin-links --strict-peer-deps --prefer-offline --prefer-online --registry= --fetch-timeout= --fetch-retries= --fetch-retry-mintimeout= --fetch-retry-maxtimeout= --network-timeout= --maxsockets= --cache= --prefix= -C= --no-save -g --global -E --save-exact --no-package-lock --package-lock=false"
+	yarnOptions = "--frozen-lockfile --frozen-lockfile=true --pure-lockfile --immutable --no-immutable --production --production=true --production=false --prod --non-interactive --no-progress --silent -s --ignore-scripts --ignore-optional --ignore-engines --ignore-platform --no-bin-links " +
+		"--network-timeout= --network-concurrency= --prefer-offline --registry= --cache-folder= --cwd= --mutex= --verbose --force --check-files --inline-builds --no-emoji --no-default-rc --no-node-version-check --json"
+	pnpmOptions = "--frozen-lockfile --frozen-lockfile=true --no-frozen-lockfile --prefer-frozen-lockfile --prod -P --production --dev -D --no-optional --ignore-scripts --ignore-scripts=true --prefer-offline --offline --reporter= --loglevel= --silent -s --shamefully-hoist --force --strict-peer-dependencies " +
+		"--no-strict-peer-dependencies --registry= --network-concurrency= --child-concurrency= --dir= -C= --global -g --config.confirmModulesPurge=false --no-verify-store-integrity --unsafe-perm"
+	bunOptions = "--frozen-lockfile --production -p --no-save --ignore-scripts --no-progress --silent --verbose --no-summary --no-verify --force -f --no-cache --cwd= --omit=dev --omit=optional --omit=peer --registry="
 )
 
 type packageJSON struct {
@@ -19,48 +32,52 @@ type packageJSON struct {
 	Resolutions          any               `json:"resolutions"`
 	PNPM                 map[string]any    `json:"pnpm"`
 	Patched              any               `json:"patchedDependencies"`
+	Plugins              any               `json:"installConfig"`
 	PackageManager       string            `json:"packageManager"`
-}
-
-func (p *packageJSON) all() []map[string]string {
-	return []map[string]string{p.Dependencies, p.DevDependencies, p.OptionalDependencies}
+	GypFile              any               `json:"gypfile"`
 }
 
 // lifecycle are the scripts of a project that an installation of its packages runs.
 var lifecycle = []string{"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare", "dependencies", "pnpm:devPreinstall"}
 
 var (
-	husky     = regexp.MustCompile(`^husky( install)?( \|\| true)?$`)
-	onlyAllow = regexp.MustCompile(`^(npx (-y |--yes )?)?only-allow (npm|pnpm|yarn|bun)$`)
+	husky      = regexp.MustCompile(`^husky( install)?( \|\| true)?$`)
+	huskyPlain = regexp.MustCompile(`^[\^~]?([5-9]|\d\d)\b`) // has no install script of its own
 )
+
+var onlyAllow = regexp.MustCompile(`^(npx (-y |--yes )?)?only-allow (npm|pnpm|yarn|bun)$`)
+
+// versionFiles are those by which managers of versions choose a program: what stands in for it would read them.
+var versionFiles = strings.Fields(".tool-versions .mise.toml mise.toml .nvmrc .node-version")
 
 // nodePackage reads package.json, and refuses one whose installation may read more of the project. Where the file is not at
 // hand the installation may read anything.
-func nodePackage(s *state, e *Effects, c Call) (*packageJSON, bool) {
-	if !e.caches(c) {
-		return nil, false
-	}
+func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 	text, ok := c.file(s, "package.json")
 	var p packageJSON
-	if !ok || json.Unmarshal([]byte(text), &p) != nil || p.Workspaces != nil || p.PNPM["patchedDependencies"] != nil || p.Patched != nil || !plainNPMRC(s, c) {
+	if !ok || json.Unmarshal([]byte(text), &p) != nil || p.Workspaces != nil || p.PNPM["patchedDependencies"] != nil || p.Patched != nil || p.Plugins != nil || !plainNPMRC(s, c) || !e.cacheOption(l) {
 		return nil, false
 	}
-	if !c.has("--ignore-scripts") {
+	if !l.has("--ignore-scripts", "--ignore-scripts=true") {
 		for _, name := range lifecycle {
-			script, has := p.Scripts[name]
-			script = strings.TrimSpace(script)
-			switch {
-			case !has, onlyAllow.MatchString(script):
-			case (name == "prepare" || name == "postinstall") && husky.MatchString(script) && !c.exists(s, ".git"):
-			case name == "postinstall" && script == "patch-package" && c.cwd != "":
-				e.Reads = append(e.Reads, path.Join(c.cwd, "patches")+"/")
-				e.Facts = append(e.Facts, "patch-package reads the directory patches alone")
+			switch script, has := p.Scripts[name]; {
+			case !has || onlyAllow.MatchString(strings.TrimSpace(script)):
+			case (name == "prepare" || name == "postinstall") && husky.MatchString(strings.TrimSpace(script)) && !c.exists(s, ".git"): // without which it does nothing
+				git := path.Join(c.cwd, ".git") + "/"
+				e.Reads, e.Perhaps = append(e.Reads, git), append(e.Perhaps, git)
 			default:
 				return nil, false
 			}
 		}
-		if c.exists(s, "binding.gyp") {
+		if c.exists(s, "binding.gyp") || p.GypFile != nil {
 			return nil, false
+		}
+		for _, list := range []map[string]string{p.Dependencies, p.DevDependencies, p.OptionalDependencies} {
+			for name, version := range list {
+				if readsProject(name) || name == "husky" && !huskyPlain.MatchString(version) {
+					return nil, false
+				}
+			}
 		}
 	}
 	for _, named := range []any{p.Dependencies, p.DevDependencies, p.OptionalDependencies, p.PeerDependencies, p.Overrides, p.Resolutions, p.PNPM} {
@@ -68,18 +85,43 @@ func nodePackage(s *state, e *Effects, c Call) (*packageJSON, bool) {
 			return nil, false
 		}
 	}
-	for dir := c.cwd; dir != "/"; { // a project above, of which this one is a workspace
-		dir = path.Dir(dir)
-		above := c
-		above.cwd = dir
-		if text, ok := above.file(s, "package.json"); !ok && above.exists(s, "package.json") || strings.Contains(text, "workspaces") ||
-			above.exists(s, "pnpm-workspace.yaml") || above.exists(s, ".yarnrc.yml") || above.exists(s, ".yarnrc") {
-			return nil, false
-		}
-		e.Reads = append(e.Reads, path.Join(dir, "package.json"), path.Join(dir, "pnpm-workspace.yaml"), path.Join(dir, ".yarnrc.yml"))
-	}
-	return &p, true
+	above, none := c.above(s, "package.json", "pnpm-workspace.yaml", ".yarnrc.yml", ".yarnrc", "yarn.lock", ".npmrc", "lerna.json")
+	e.Reads = append(e.Reads, above...)
+	return &p, none
 }
+
+// cacheOption adds where a cache is that an option names. It fails if that may be within the project.
+func (e *Effects) cacheOption(l line) bool {
+	for _, name := range []string{"--cache", "--cache-folder"} {
+		for _, dir := range l.values[name] {
+			if !plainDir.MatchString(dir) {
+				return false
+			}
+			e.Reads, e.Writes = append(e.Reads, tree(path.Clean(dir))), append(e.Writes, tree(path.Clean(dir)))
+		}
+	}
+	for _, url := range l.values["--registry"] {
+		if !strings.HasPrefix(url, "http") {
+			return false
+		}
+	}
+	return true
+}
+
+// projectReaders are packages that read files of the project when they are installed, or may run its programs.
+var projectReaders = strings.Fields("prisma @prisma/client @prisma/engines msw lefthook @evilmartians/lefthook @arkweit/lefthook lefthook-bin puppeteer simple-git-hooks pre-commit pre-push ghooks git-hooks yorkie nx @nrwl/workspace @nrwl/cli cypress @sentry/cli " +
+	"@angular/cli playwright playwright-chromium playwright-firefox playwright-webkit @playwright/browser-chromium electron node-pre-gyp-github snyk postinstall-postinstall @firebase/util firebase nativescript @nativescript/core cordova react-native-builder-bob " +
+	"zenstack @zenstackhq/runtime contentlayer edgedb @medusajs/medusa ngx-build-plus @ionic/cli opencollective-postinstall @nestjs/microservices-cli workerd-config relay-compiler graphql-cli apollo-cli meteor-node-stubs detox appcenter-cli expo-yarn-workspaces " +
+	"patch-package-postinstall lerna-postinstall bower install-peers npm-force-resolutions hooks-installer git-commit-msg-linter @commitlint/install validate-commit-msg vue-cli-plugin-electron-builder electron-builder electron-rebuild @electron/rebuild")
+
+func readsProject(name string) bool { return slices.Contains(projectReaders, name) }
+
+// ownInstallers are packages with an install script of which it is known that it reads nothing of the project: they compile or download a
+// binary of their own, or say thanks.
+var ownInstallers = strings.Fields("esbuild sharp bcrypt fsevents core-js core-js-pure @swc/core better-sqlite3 sqlite3 canvas node-sass sass-embedded argon2 bufferutil utf-8-validate cpu-features ssh2 protobufjs es5-ext @parcel/watcher unrs-resolver @tailwindcss/oxide lmdb msgpackr-extract " +
+	"node-pty keytar re2 zeromq leveldown classic-level farmhash iltorb dtrace-provider microtime snappy libpq dd-trace @datadog/native-appsec @datadog/native-metrics @datadog/pprof isolated-vm tree-sitter @nestjs/core vue-demi styled-components nodemon deasync node-expat usb serialport @serialport/bindings-cpp " +
+	"ref-napi ffi-napi rocksdb sodium-native secp256k1 keccak bigint-buffer blake-hash bcrypto @apollo/protobufjs @mongodb-js/zstd mongodb-client-encryption kerberos heapdump v8-profiler-next grpc integer weak-napi @vscode/ripgrep onnxruntime-node @tensorflow/tfjs-node hiredis unix-dgram pngquant-bin gifsicle mozjpeg " +
+	"optipng-bin jpegtran-bin cwebp-bin ejs highlight.js @scarf/scarf dprint aws-crt duckdb oracledb ibm_db couchbase tiny-secp256k1 @ffmpeg-installer/ffmpeg ffmpeg-static @ffprobe-installer/ffprobe node-libcurl pg-native ttypescript fibers nan preact less @biomejs/biome @fortawesome/fontawesome-free")
 
 // namesFiles reports whether a version, or one of many, is a path of the project.
 func namesFiles(versions any) bool {
@@ -116,13 +158,12 @@ func namesFiles(versions any) bool {
 
 // plainKeys are the settings of npm and pnpm, as .npmrc has them, that name no file.
 var plainKeys = regexp.MustCompile(`^(registry|@[^:]+:registry|//[^ ]*:(_authToken|_auth|_password|username|email|always-auth)|_auth|_authToken|email|always-auth|save|save-exact|save-prefix|save-dev|engine-strict|legacy-peer-deps|` +
-	`fund|audit|audit-level|loglevel|package-lock|lockfile|progress|color|unicode|strict-ssl|strict-peer-dep(endencie)?s|auto-install-peers|shamefully-hoist|hoist|hoist-pattern|public-hoist-pattern|node-linker|ignore-scripts|` +
-	`fetch-retries|fetch-retry-[a-z]+|fetch-timeout|maxsockets|network-concurrency|child-concurrency|network-timeout|update-notifier|prefer-offline|prefer-online|prefer-frozen-lockfile|prefer-dedupe|resolution-mode|` +
-	`dedupe-peer-dependents|dedupe-direct-deps|link-workspace-packages|prefer-workspace-packages|shared-workspace-lockfile|omit|include|production|unsafe-perm|side-effects-cache|use-node-version|node-version|` +
-	`target|disturl|runtime|build-from-source|resolve-peers-from-workspace-root|enable-pre-post-scripts|manage-package-manager-versions|package-manager-strict|minimum-release-age|min-release-age|` +
-	`ignore-workspace-root-check|install-strategy|foreground-scripts|sign-git-tag|tag-version-prefix|message|force|timeout|node-gyp-retry)$`)
+	`fund|audit|audit-level|loglevel|progress|color|unicode|strict-ssl|strict-peer-dep(endencie)?s|auto-install-peers|shamefully-hoist|hoist|hoist-pattern|public-hoist-pattern|node-linker|` +
+	`fetch-retries|fetch-retry-[a-z]+|fetch-timeout|maxsockets|network-concurrency|child-concurrency|network-timeout|update-notifier|prefer-online|prefer-frozen-lockfile|prefer-dedupe|resolution-mode|` +
+	`dedupe-peer-dependents|dedupe-direct-deps|omit|include|production|unsafe-perm|side-effects-cache|package-manager-strict|minimum-release-age|min-release-age|` +
+	`install-strategy|foreground-scripts|sign-git-tag|tag-version-prefix|message|force|timeout)$`)
 
-// plainNPMRC reports whether an .npmrc of the project names no other file, such as a certificate.
+// plainNPMRC reports whether an .npmrc of the project names no other file, such as a certificate, and turns nothing on that does.
 func plainNPMRC(s *state, c Call) bool {
 	text, ok := c.file(s, ".npmrc")
 	if !ok {
@@ -138,184 +179,129 @@ func plainNPMRC(s *state, c Call) bool {
 	return true
 }
 
-func elsewhere(c Call) bool {
-	return c.has("--workspace", "-w", "--workspaces", "-ws", "--include-workspace-root", "--filter", "-F", "--modules-folder", "--global-dir", "--lockfile-dir", "--store", "--store-dir", "--virtual-store-dir", "--modules-dir",
-		"--package-lock-only", "--lockfile-only", "--recursive", "-r", "--userconfig", "--globalconfig", "--cafile", "--node-options", "--script-shell", "--use-yarnrc", "--link-folder", "--config", "-c", "--backend", "--install-links", "--dry-run", "--mode", "--yarn-offline-mirror")
+// npmLock is what counts of a package-lock.json.
+type npmLock struct {
+	Version  int                       `json:"lockfileVersion"`
+	Packages map[string]npmLockPackage `json:"packages"`
 }
 
-// nodeOptions are options of the package managers of Node.js that are followed by a value.
-const nodeOptions = "--loglevel --omit --include --registry --fetch-timeout --fetch-retries --fetch-retry-mintimeout --fetch-retry-maxtimeout --network-timeout --network-concurrency --maxsockets --reporter --mutex --location --child-concurrency --cache --cache-folder --cache-dir"
+type npmLockPackage struct {
+	Resolved         string `json:"resolved"`
+	Integrity        string `json:"integrity"`
+	Link             bool   `json:"link"`
+	HasInstallScript bool   `json:"hasInstallScript"`
+	Name             string `json:"name"`
+}
 
-// caches adds where a cache is that one of these options names. It fails if that may be within the project.
-func (e *Effects) caches(c Call) bool {
-	for i, a := range c.Args {
-		name, value, has := strings.Cut(a, "=")
-		if name != "--cache" && name != "--cache-folder" && name != "--cache-dir" {
+// plain reports whether a lock file names no file of the project, and no package with an install script that may read one.
+func (l *npmLock) plain(scripts bool) bool {
+	for at, p := range l.Packages {
+		if at == "" {
 			continue
 		}
-		if !has && i+1 < len(c.Args) {
-			value = c.Args[i+1]
+		name := p.Name
+		if name == "" {
+			name = at[strings.LastIndex("/"+at, "node_modules/")+len("node_modules/")-1:]
 		}
-		if !path.IsAbs(value) {
+		if p.Link || !strings.HasPrefix(at, "node_modules/") || namesFiles(p.Resolved) || scripts && (readsProject(name) || p.HasInstallScript && !slices.Contains(ownInstallers, name)) {
 			return false
 		}
-		e.Reads, e.Writes = append(e.Reads, tree(path.Clean(value))), append(e.Writes, tree(path.Clean(value)))
 	}
 	return true
 }
 
 func npm(s *state, e *Effects, c Call) bool {
-	global := c.has("-g", "--global", "--location")
-	c, ok := c.in("--prefix", "-C")
-	words := c.words(nodeOptions)
-	if !ok || len(words) == 0 || c.Dynamic || elsewhere(c) {
+	l, ok := c.line(npmOptions)
+	if !ok || c.Dynamic || len(l.words) == 0 {
 		return false
 	}
+	c, ok = c.at(l, "--prefix", "-C")
 	switch {
-	case words[0] == "cache" && len(words) == 2:
-		e.installs(s)
-		return true
-	case words[0] == "config" && len(words) > 1 && words[1] == "set":
-		return s.sets(c, words[2:]) && e.project(s, c, []string{".npmrc", "package.json"}, nil)
-	case global:
-		if !slices.Contains([]string{"install", "i", "add", "update"}, words[0]) || len(words) < 2 || namesFiles(anyOf(words[1:])) {
+	case !ok:
+		return false
+	case l.only("cache", "clean"):
+		return e.installs(s, c)
+	case l.has("-g", "--global"):
+		if l.has("--prefix", "-C") || !slices.Contains([]string{"install", "i", "add", "update"}, l.words[0]) || len(l.words) < 2 || slices.ContainsFunc(l.words[1:], notRegistry) {
 			return false
 		}
-		e.installs(s) // the project's settings are not read
-		return true
-	case len(words) != 1 || !slices.Contains([]string{"ci", "install", "i", "clean-install"}, words[0]):
+		return e.installs(s, c) // the project's settings are not read
+	case len(l.words) != 1 || !slices.Contains([]string{"ci", "clean-install", "install-clean", "install", "i"}, l.words[0]):
+		return false
+	case c.exists(s, "npm-shrinkwrap.json"):
 		return false
 	}
-	p, ok := nodePackage(s, e, c)
-	if !ok {
+	if _, ok := nodePackage(s, e, c, l); !ok {
 		return false
 	}
-	writes := []string{"node_modules/"}
-	lock, locked := c.file(s, "package-lock.json")
-	if strings.Contains(lock, `"link": true`) || strings.Contains(lock, `"file:`) {
+	text, locked := c.file(s, "package-lock.json")
+	var lock npmLock
+	if c.exists(s, "package-lock.json") && (!locked || json.Unmarshal([]byte(text), &lock) != nil || lock.Version < 2 || !lock.plain(!l.has("--ignore-scripts", "--ignore-scripts=true"))) {
 		return false
 	}
-	if shrink, ok := c.file(s, "npm-shrinkwrap.json"); ok && (strings.Contains(shrink, `"link": true`) || strings.Contains(shrink, `"file:`) || words[0] != "ci") {
+	verb := manifests("npm", l.words[0])
+	if !locked && len(verb.Locks) == 0 { // npm ci fails
 		return false
 	}
-	if words[0] == "install" || words[0] == "i" {
-		if !locked || !npmInSync(lock, p) {
-			writes = append(writes, "package-lock.json")
-		} else {
-			e.Facts = append(e.Facts, "npm install leaves a package-lock.json that fits package.json as it is")
-		}
+	if !l.has("--no-package-lock", "--package-lock=false") {
+		e.locks(c, verb.Locks)
 	}
-	return e.project(s, c, []string{"package.json", "package-lock.json", "npm-shrinkwrap.json", ".npmrc"}, writes)
+	return e.project(s, c, verb)
 }
 
-func anyOf(words []string) (list []any) {
-	for _, w := range words {
-		list = append(list, w)
-	}
-	return list
-}
+// registryPackage is a package by its name, perhaps with a version or a tag.
+var registryPackage = regexp.MustCompile(`^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*(@[~^=<>]*[A-Za-z0-9][A-Za-z0-9.+-]*)?$`)
 
-// npmInSync reports whether a lock file, of a version that npm does not convert, was made for this package.json.
-func npmInSync(lock string, p *packageJSON) bool {
-	var l struct {
-		Version  int                    `json:"lockfileVersion"`
-		Packages map[string]packageJSON `json:"packages"`
-	}
-	if json.Unmarshal([]byte(lock), &l) != nil || l.Version < 2 {
-		return false
-	}
-	root, ok := l.Packages[""]
-	if !ok {
-		return false
-	}
-	for i, list := range p.all() {
-		locked := root.all()[i]
-		if len(list) != len(locked) {
-			return false
-		}
-		for name, version := range list {
-			if locked[name] != version {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// inSync reports whether a lock file has each dependency with the version that package.json wants, as the pattern says where
-// NAME and VERSION stand for them.
-func (p *packageJSON) inSync(lock, pattern string) bool {
-	for _, list := range p.all() {
-		for name, version := range list {
-			wanted := strings.NewReplacer("NAME", regexp.QuoteMeta(name), "VERSION", regexp.QuoteMeta(version)).Replace(pattern)
-			if re, err := regexp.Compile(wanted); err != nil || !re.MatchString(lock) {
-				return false
-			}
-		}
-	}
-	return true
+func notRegistry(word string) bool {
+	name, _, _ := strings.Cut(strings.TrimPrefix(word, "@"), "@")
+	return !registryPackage.MatchString(word) || isArchive(name) || readsProject(strings.TrimSuffix(word, "@"+name))
 }
 
 // pinned are the manifests that Corepack writes: it notes the version of a package manager in package.json, if none stands there.
-func (s *state) pinned(p *packageJSON) []string {
+func (s *state) pinned(e *Effects, c Call, p *packageJSON) {
 	if s.corepack && p.PackageManager == "" && s.env["COREPACK_ENABLE_AUTO_PIN"] != "0" {
-		return []string{"package.json"}
+		e.Writes = append(e.Writes, path.Join(c.cwd, "package.json"))
 	}
-	return nil
-}
-
-var (
-	lockedFile   = regexp.MustCompile(`(?m)(^|[^\w-])(file|link|portal|exec|patch):|workspace:(\./)?\w`)
-	builtinPatch = regexp.MustCompile(`@patch:[^"#\n]*#[a-z~!]*builtin<[^>\n]*>`)
-)
-
-// lockNamesFiles reports whether a lock file of yarn or pnpm has a package of the project's own, or a patch; those that yarn brings
-// along are none.
-func lockNamesFiles(lock string) bool {
-	return lockedFile.MatchString(builtinPatch.ReplaceAllString(lock, ""))
 }
 
 // yarnKeys are the settings of yarn 2 and later that name no file.
-var yarnKeys = regexp.MustCompile(`^(nodeLinker|enable[A-Za-z]+|compressionLevel|npmRegistryServer|npmScopes|npmRegistries|npmAlwaysAuth|npmAuthToken|nmHoistingLimits|nmMode|checksumBehavior|logFilters|defaultSemverRangePrefix|` +
-	`httpTimeout|httpRetry|networkConcurrency|packageExtensions|preferInteractive|supportedArchitectures|npmMinimalAgeGate|pnpMode|pnpFallbackMode|preferReuse|progressBarStyle|telemetryInterval):`)
+var yarnKeys = strings.Fields("nodeLinker enableGlobalCache enableTelemetry enableScripts enableImmutableInstalls enableProgressBars enableColors enableHyperlinks enableInlineBuilds enableMessageNames enableTimers enableStrictSsl enableNetwork enableMirror enableHardenedMode " +
+	"compressionLevel npmRegistryServer npmScopes npmRegistries npmAlwaysAuth npmAuthToken nmHoistingLimits nmMode checksumBehavior logFilters defaultSemverRangePrefix httpTimeout httpRetry networkConcurrency packageExtensions preferInteractive supportedArchitectures " +
+	"npmMinimalAgeGate npmPreapprovedPackages pnpMode pnpFallbackMode preferReuse progressBarStyle telemetryInterval")
 
 // yarnPlugins are the plugins of yarn's own that do nothing when it installs what a lock file says.
-var yarnPlugins = strings.Fields("interactive-tools workspace-tools typescript version")
+var yarnPlugins = regexp.MustCompile(`^\.yarn/plugins/@yarnpkg/plugin-(interactive-tools|workspace-tools|typescript|version)\.cjs$`)
 
-var (
-	yarnPath   = regexp.MustCompile(`^yarnPath: "?(\.yarn/releases/[A-Za-z0-9.@_-]+)"?$`)
-	yarnPlugin = regexp.MustCompile(`^ +- path: "?(\.yarn/plugins/@yarnpkg/plugin-([a-z-]+)\.cjs)"?$`)
-)
+var yarnRelease = regexp.MustCompile(`^\.yarn/releases/[A-Za-z0-9.@_-]+$`)
 
 // yarnPrograms reads the settings of yarn: it gives the programs of the project that they name, yarn itself and its own plugins. It
 // fails if they name anything else, or if anything else is in the directory of yarn.
 func yarnPrograms(s *state, c Call) (programs []string, ok bool) {
-	settings, ok := c.file(s, ".yarnrc.yml")
+	text, ok := c.file(s, ".yarnrc.yml")
 	if !ok {
-		return nil, !c.exists(s, ".yarnrc.yml") && !c.exists(s, ".yarn")
+		return nil, !c.exists(s, ".yarnrc.yml", ".yarn")
 	}
-	plugins := false
-	for line := range strings.Lines(settings) {
-		line = strings.TrimRight(line, "\r\n")
-		inner := strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")
-		switch {
-		case strings.TrimLeft(line, " \t#-") == "" || strings.HasPrefix(strings.TrimSpace(line), "#"):
-		case inner && plugins:
-			if m := yarnPlugin.FindStringSubmatch(line); m != nil && slices.Contains(yarnPlugins, m[2]) {
-				programs = append(programs, m[1])
-			} else if !strings.HasPrefix(strings.TrimSpace(line), "spec: ") {
-				return nil, false
+	var settings map[string]any
+	if yaml.Unmarshal([]byte(text), &settings) != nil {
+		return nil, false
+	}
+	for key, value := range settings {
+		switch name, _ := value.(string); {
+		case key == "yarnPath" && yarnRelease.MatchString(name):
+			programs = append(programs, name)
+		case key == "plugins":
+			list, _ := value.([]any)
+			for _, p := range list {
+				plugin, _ := p.(map[string]any)
+				at, _ := plugin["path"].(string)
+				if !yarnPlugins.MatchString(at) {
+					return nil, false
+				}
+				programs = append(programs, at)
 			}
-		case inner:
-		case line == "plugins:":
-			plugins = true
-			continue
-		case yarnPath.MatchString(line):
-			programs = append(programs, yarnPath.FindStringSubmatch(line)[1])
-		case !yarnKeys.MatchString(line):
+		case !slices.Contains(yarnKeys, key) || namesFiles(value) || key == "enableScripts" && value == true:
 			return nil, false
 		}
-		plugins = plugins && inner
 	}
 	for _, program := range programs {
 		if !c.exists(s, program) {
@@ -323,196 +309,187 @@ func yarnPrograms(s *state, c Call) (programs []string, ok bool) {
 		}
 	}
 	for _, name := range s.names(path.Join(c.cwd, ".yarn")) {
-		switch name {
-		case "releases", "plugins", "sdks", "versions":
-		default: // packages, or patches of them
+		if !slices.Contains([]string{"releases", "plugins", "sdks", "versions"}, name) { // packages, or patches of them
 			return nil, false
 		}
 	}
-	if len(programs) == 0 && c.exists(s, ".yarn") {
-		return nil, false
+	return programs, len(programs) > 0 || !c.exists(s, ".yarn")
+}
+
+// yarnLocked are the lines of a yarn.lock that name packages and where they are from.
+var yarnLocked = regexp.MustCompile(`(?m)^("?)([^"#\s][^\n]*):\s*$|^  (?:resolved|resolution:?) "?([^"\n]+)"?`)
+
+// plainYarnLock reports whether a lock file of yarn names no file of the project, and no package that reads one when it is installed.
+func plainYarnLock(lock string, scripts bool) bool {
+	for _, m := range yarnLocked.FindAllStringSubmatch(lock, -1) {
+		for _, entry := range strings.Split(strings.ReplaceAll(m[2], `"`, ""), ", ") {
+			name, rest, _ := strings.Cut(strings.TrimPrefix(entry, "@"), "@")
+			if strings.HasPrefix(entry, "@") {
+				name = "@" + name
+			}
+			if namesFiles(rest) && !strings.Contains(rest, "builtin<") && !strings.HasSuffix(rest, "workspace:.") || scripts && readsProject(name) {
+				return false
+			}
+		}
+		if strings.HasPrefix(m[3], "file:") || strings.HasPrefix(m[3], ".") {
+			return false
+		}
 	}
-	return programs, true
+	return true
 }
 
 func yarn(s *state, e *Effects, c Call) bool {
-	c, ok := c.in("--cwd")
-	words := c.words(nodeOptions)
-	switch {
-	case !ok || c.Dynamic || elsewhere(c):
-		return false
-	case len(words) == 2 && words[0] == "cache" && words[1] == "clean":
-		e.installs(s)
-		return true
-	case len(words) == 4 && words[0] == "config" && words[1] == "set":
-		return s.sets(c, words[2:]) && e.project(s, c, []string{".yarnrc", ".yarnrc.yml", ".npmrc", "package.json"}, []string{".yarnrc.yml"})
-	case len(words) > 2 && words[0] == "global" && words[1] == "add":
-		if namesFiles(anyOf(words[2:])) {
-			return false
-		}
-		e.installs(s)
-		return true
-	case !onlyOptions(words, "") && !onlyOptions(words, "install"):
+	l, ok := c.line(yarnOptions)
+	if !ok || c.Dynamic {
 		return false
 	}
-	p, ok := nodePackage(s, e, c)
-	if !ok || c.exists(s, ".pnp.cjs") || c.exists(s, ".yarnrc") {
+	c, ok = c.at(l, "--cwd")
+	switch {
+	case !ok:
+		return false
+	case l.only("cache", "clean"):
+		return e.installs(s, c)
+	case len(l.words) > 2 && l.words[0] == "global" && l.words[1] == "add":
+		return !slices.ContainsFunc(l.words[2:], notRegistry) && e.installs(s, c)
+	case !l.only() && !l.only("install"):
+		return false
+	}
+	p, ok := nodePackage(s, e, c, l)
+	if !ok || c.exists(s, ".pnp.cjs", ".yarnrc", ".yarnclean", ".env.yarn", ".corepack.env", ".pnp.loader.mjs", "package-lock.json") || s.corepack && c.exists(s, ".tool-versions") {
 		return false
 	}
 	programs, ok := yarnPrograms(s, c)
 	if !ok {
 		return false
 	}
-	writes := append([]string{"node_modules/", ".pnp.cjs", ".pnp.loader.mjs"}, s.pinned(p)...)
+	verb := *manifests("yarn", "install")
 	if len(programs) == 0 {
-		writes = append(writes, ".yarn/")
+		verb.Writes = append(slices.Clone(verb.Writes), ".yarn/")
 	} else {
-		writes = append(writes, ".yarn/cache/", ".yarn/unplugged/", ".yarn/install-state.gz", ".yarn/build-state.yml", ".yarn/ci-cache/")
+		verb.Writes = append(slices.Clone(verb.Writes), ".yarn/cache/", ".yarn/unplugged/", ".yarn/install-state.gz", ".yarn/build-state.yml", ".yarn/ci-cache/")
 	}
+	s.pinned(e, c, p)
 	lock, locked := c.file(s, "yarn.lock")
-	if lockNamesFiles(lock) {
+	if c.exists(s, "yarn.lock") && !locked || !plainYarnLock(lock, !l.has("--ignore-scripts")) {
 		return false
 	}
-	if !c.has("--frozen-lockfile", "--immutable", "--pure-lockfile") {
-		if locked && p.inSync(lock, `NAME@(npm:)?VERSION`) {
-			e.Facts = append(e.Facts, "yarn leaves a yarn.lock that fits package.json as it is")
-		} else {
-			writes = append(writes, "yarn.lock")
-		}
+	if !locked || !l.has("--frozen-lockfile", "--frozen-lockfile=true", "--immutable", "--pure-lockfile") {
+		e.locks(c, verb.Locks)
 	}
-	return e.project(s, c, append([]string{"package.json", "yarn.lock", ".npmrc", ".yarnrc", ".yarnrc.yml"}, programs...), writes)
-}
-
-func pnpm(s *state, e *Effects, c Call) bool {
-	global := c.has("-g", "--global")
-	c, ok := c.in("--dir", "-C", "--prefix")
-	words := c.words(nodeOptions)
-	switch {
-	case !ok || c.Dynamic || elsewhere(c) || len(words) == 0:
-		return false
-	case len(words) == 4 && words[0] == "config" && words[1] == "set":
-		return s.sets(c, words[2:]) && e.project(s, c, []string{".npmrc", "package.json", "pnpm-workspace.yaml"}, []string{"pnpm-workspace.yaml"})
-	case global:
-		if words[0] != "add" || len(words) < 2 || namesFiles(anyOf(words[1:])) {
-			return false
-		}
-		e.installs(s)
-		return true
-	}
-	fetch := onlyOptions(words, "fetch") // reads the lock file alone
-	if !onlyOptions(words, "install") && !onlyOptions(words, "i") && !fetch {
-		return false
-	}
-	p, ok := nodePackage(s, e, c)
-	if !ok || !plainWorkspace(s, c, p) || c.exists(s, ".pnpmfile.cjs") || c.exists(s, ".pnpmfile.mjs") {
-		return false
-	}
-	writes := append([]string{"node_modules/", ".pnpm-store/"}, s.pinned(p)...)
-	lock, locked := c.file(s, "pnpm-lock.yaml")
-	switch {
-	case lockNamesFiles(lock) || fetch && !locked:
-		return false
-	case !locked:
-		writes = append(writes, "pnpm-lock.yaml")
-	case c.has("--frozen-lockfile") || fetch:
-	case p.inSync(lock, `(?m)^ +'?NAME'?:\n +specifier: '?VERSION'?$`):
-		e.Facts = append(e.Facts, "pnpm leaves a pnpm-lock.yaml that fits package.json as it is")
-	default:
-		return false
-	}
-	return e.project(s, c, []string{"package.json", "pnpm-lock.yaml", ".npmrc", "pnpm-workspace.yaml"}, writes)
+	return e.project(s, c, &verb, programs...)
 }
 
 // workspaceKeys are the settings of pnpm that name no file, as pnpm-workspace.yaml has them.
-var workspaceKeys = regexp.MustCompile(`^(packages|minimumReleaseAge|minimumReleaseAgeExclude|trustPolicy|trustPolicyExclude|trustPolicyIgnoreAfter|allowBuilds|onlyBuiltDependencies|ignoredBuiltDependencies|neverBuiltDependencies|` +
-	`strictDepBuilds|blockExoticSubdeps|nodeLinker|shamefullyHoist|hoist|hoistPattern|publicHoistPattern|autoInstallPeers|strictPeerDependencies|dedupePeerDependents|dedupeDirectDeps|peerDependencyRules|resolutionMode|` +
-	`engineStrict|savePrefix|saveExact|preferFrozenLockfile|linkWorkspacePackages|sharedWorkspaceLockfile|managePackageManagerVersions|packageManagerStrict|networkConcurrency|fetchRetries|fetchTimeout):`)
-
-// ownPnpm finds the versions of pnpm that leave pnpm-workspace.yaml as it is; later ones add to it what packages want to run.
-var ownPnpm = regexp.MustCompile(`^pnpm@(9|10)\.`)
+var workspaceKeys = strings.Fields("minimumReleaseAge minimumReleaseAgeExclude trustPolicy trustPolicyExclude trustPolicyIgnoreAfter allowBuilds onlyBuiltDependencies ignoredBuiltDependencies neverBuiltDependencies strictDepBuilds blockExoticSubdeps nodeLinker shamefullyHoist hoist hoistPattern " +
+	"publicHoistPattern autoInstallPeers strictPeerDependencies dedupePeerDependents dedupeDirectDeps peerDependencyRules resolutionMode engineStrict savePrefix saveExact preferFrozenLockfile packageManagerStrict networkConcurrency fetchRetries fetchTimeout")
 
 // plainWorkspace reports whether pnpm-workspace.yaml has settings only, and no other package than this one.
-func plainWorkspace(s *state, c Call, p *packageJSON) bool {
+func plainWorkspace(s *state, c Call) bool {
 	text, ok := c.file(s, "pnpm-workspace.yaml")
 	if !ok {
 		return !c.exists(s, "pnpm-workspace.yaml")
 	}
-	if !ownPnpm.MatchString(p.PackageManager) || strings.Contains(text, "file:") || strings.Contains(text, "./") {
+	var settings map[string]any
+	if yaml.Unmarshal([]byte(text), &settings) != nil {
 		return false
 	}
-	key := ""
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, " \t\r\n")
-		switch {
-		case line == "" || strings.HasPrefix(strings.TrimSpace(line), "#"):
-		case line[0] != ' ' && line[0] != '-':
-			if !workspaceKeys.MatchString(line) {
-				return false
-			}
-			key = line
-		case strings.HasPrefix(key, "packages:") && strings.Trim(line, ` -"'`) != ".":
+	for key, value := range settings {
+		if list, _ := value.([]any); key == "packages" && len(list) == 1 && list[0] == "." {
+			continue
+		}
+		if !slices.Contains(workspaceKeys, key) || namesFiles(value) {
 			return false
 		}
 	}
-	return !strings.Contains(text, "packages: [")
+	return true
+}
+
+// plainPnpmLock reports whether a lock file of pnpm names no file of the project, and no package that reads one when it is installed.
+func plainPnpmLock(text string, scripts bool) bool {
+	var lock struct {
+		Importers map[string]any `yaml:"importers"`
+		Packages  map[string]struct {
+			Resolution map[string]any `yaml:"resolution"`
+		} `yaml:"packages"`
+		Patched any `yaml:"patchedDependencies"`
+		Hash    any `yaml:"pnpmfileChecksum"`
+	}
+	if yaml.Unmarshal([]byte(text), &lock) != nil || lock.Patched != nil || lock.Hash != nil || len(lock.Importers) > 1 {
+		return false
+	}
+	for key, p := range lock.Packages {
+		key = strings.TrimPrefix(key, "/")
+		name, _, _ := strings.Cut(strings.TrimPrefix(key, "@"), "@")
+		if strings.HasPrefix(key, "@") {
+			name = "@" + name
+		}
+		if p.Resolution["directory"] != nil || strings.Contains(key, "file:") || strings.Contains(key, "link:") || scripts && readsProject(name) {
+			return false
+		}
+		if tarball, _ := p.Resolution["tarball"].(string); strings.HasPrefix(tarball, "file:") {
+			return false
+		}
+	}
+	return !strings.Contains(text, "link:") && !strings.Contains(text, "file:")
+}
+
+func pnpm(s *state, e *Effects, c Call) bool {
+	l, ok := c.line(pnpmOptions)
+	if !ok || c.Dynamic || len(l.words) == 0 {
+		return false
+	}
+	if c, ok = c.at(l, "--dir", "-C"); !ok {
+		return false
+	}
+	if l.has("-g", "--global") {
+		return l.words[0] == "add" && len(l.words) > 1 && !slices.ContainsFunc(l.words[1:], notRegistry) && e.installs(s, c)
+	}
+	fetch := l.only("fetch") // reads the lock file alone
+	if !l.only("install") && !l.only("i") && !fetch {
+		return false
+	}
+	p, ok := nodePackage(s, e, c, l)
+	if !ok || !plainWorkspace(s, c) || c.exists(s, ".pnpmfile.cjs", ".pnpmfile.mjs", "pnpmfile.js", ".corepack.env") || s.corepack && c.exists(s, ".tool-versions") {
+		return false
+	}
+	s.pinned(e, c, p)
+	lock, locked := c.file(s, "pnpm-lock.yaml")
+	if c.exists(s, "pnpm-lock.yaml") && !locked || fetch && !locked || !plainPnpmLock(lock, !l.has("--ignore-scripts", "--ignore-scripts=true")) {
+		return false
+	}
+	if !fetch && (!locked || !l.has("--frozen-lockfile", "--frozen-lockfile=true")) {
+		e.locks(c, manifests("pnpm", "install").Locks)
+	}
+	return e.project(s, c, manifests("pnpm", l.words[0]))
 }
 
 func bun(s *state, e *Effects, c Call) bool {
-	c, ok := c.in("--cwd")
-	words := c.words(nodeOptions)
-	if !ok || elsewhere(c) || !onlyOptions(words, "install") && !onlyOptions(words, "i") && !onlyOptions(words, "ci") || c.Dynamic {
+	l, ok := c.line(bunOptions)
+	if !ok || c.Dynamic || !l.only("install") && !l.only("i") && !l.only("ci") {
 		return false
 	}
-	p, ok := nodePackage(s, e, c)
-	if settings, _ := c.file(s, "bunfig.toml"); !ok || strings.Contains(settings, "./") || strings.Contains(settings, `"/`) || strings.Contains(settings, "'/") || c.exists(s, "bun.lockb") && !c.has("--frozen-lockfile") && words[0] != "ci" {
+	if c, ok = c.at(l, "--cwd"); !ok {
 		return false
 	}
-	writes := []string{"node_modules/"}
+	// It reads .env, bunfig.toml, and the lock file of another package manager if it has none.
+	if _, ok := nodePackage(s, e, c, l); !ok || c.exists(s, "bunfig.toml", ".env", ".env.local", ".env.production", ".env.development", "bun.lockb", "package-lock.json", "yarn.lock", "pnpm-lock.yaml") {
+		return false
+	}
 	lock, locked := c.file(s, "bun.lock")
-	switch {
-	case strings.Contains(lock, "file:") || strings.Contains(lock, "link:"):
+	if c.exists(s, "bun.lock") && !locked || strings.Contains(lock, "file:") || strings.Contains(lock, "link:") || strings.Contains(lock, "workspace:") || slices.ContainsFunc(projectReaders, func(name string) bool { return strings.Contains(lock, `"`+name+`"`) }) {
 		return false
-	case c.has("--frozen-lockfile") || words[0] == "ci":
-	case locked && p.inSync(lock, `"NAME": "VERSION"`):
-		e.Facts = append(e.Facts, "bun leaves a bun.lock that fits package.json as it is")
-	default:
-		writes = append(writes, "bun.lock")
 	}
-	return e.project(s, c, []string{"package.json", "bun.lock", "bun.lockb", "bunfig.toml", ".npmrc"}, writes)
+	if !locked || !l.has("--frozen-lockfile") && l.words[0] != "ci" {
+		e.locks(c, manifests("bun", "install").Locks)
+	}
+	return e.project(s, c, manifests("bun", "install"))
 }
 
 func corepack(s *state, e *Effects, c Call) bool {
-	words := c.words("--install-directory")
-	if len(words) == 0 || c.Dynamic || c.has("--install-directory") {
-		return false
+	l, ok := c.line("--activate --all")
+	if !ok || c.Dynamic || len(l.words) == 0 || l.words[0] != "enable" && l.words[0] != "prepare" || l.words[0] == "prepare" && len(l.words) == 1 || slices.ContainsFunc(l.words[1:], notRegistry) {
+		return false // "prepare" alone takes the version that package.json names
 	}
-	switch words[0] {
-	case "enable", "prepare":
-		if words[0] == "prepare" && len(words) == 1 { // the version that package.json names
-			return false
-		}
-		s.corepack = true
-		e.installs(s)
-		return true
-	}
-	return false
-}
-
-// deno downloads what its settings and lock file name. The entry points whose imports it may follow are not named then.
-func deno(s *state, e *Effects, c Call) bool {
-	words := c.words("")
-	if c.Dynamic || !onlyOptions(words, "install") && !onlyOptions(words, "ci") || c.has("-g", "--global", "-e", "--entrypoint", "-c", "--config", "--import-map", "--node-modules-dir", "--vendor", "--root", "--lock") ||
-		words[0] == "install" && !c.has("--frozen") {
-		return false
-	}
-	name := "deno.json"
-	if !c.exists(s, name) {
-		name = "deno.jsonc"
-	}
-	text, ok := c.file(s, name)
-	if !ok || !c.exists(s, "deno.lock") || c.exists(s, "package.json") || strings.Contains(text, `"./`) || strings.Contains(text, `"../`) || strings.Contains(text, `"/`) || strings.Contains(text, "workspace") ||
-		strings.Contains(text, "importMap") || strings.Contains(text, "file:") || strings.Contains(text, `"links"`) || strings.Contains(text, `"patch"`) {
-		return false
-	}
-	return e.project(s, c, []string{"deno.json", "deno.jsonc", "deno.lock", "package.json", ".npmrc"}, []string{"node_modules/", "vendor/"})
+	s.corepack = true
+	return e.installs(s, c)
 }

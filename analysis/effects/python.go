@@ -1,10 +1,15 @@
 package effects
 
 import (
+	"encoding/json"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/layerwise/layerwise/analysis/tools"
+	"go.yaml.in/yaml/v3"
 )
 
 // standard are the modules of Python's standard library, and others that it imports by itself. "python -m pip" would take one of the
@@ -35,52 +40,69 @@ func python(s *state, e *Effects, c Call) bool {
 	switch c.Args[2] {
 	case "pip":
 		return pip(s, e, inner)
-	case "venv", "virtualenv":
-		return virtualenv(s, e, inner)
+	case "venv":
+		l, ok := inner.line("--upgrade-deps --system-site-packages --copies --symlinks --clear --without-pip")
+		return ok && !c.Dynamic && len(l.words) == 1 && e.installs(s, c) && e.writes(s, c, l.words[0])
 	}
 	return false
 }
 
-func virtualenv(s *state, e *Effects, c Call) bool {
-	words := c.words("-p --python --prompt --seeder")
-	if c.Dynamic || len(words) != 1 {
-		return false
-	}
-	e.installs(s)
-	return e.writes(c, words[0])
-}
+// pipOptions are options of pip that name no file.
+const pipOptions = "--no-cache-dir --no-cache -U --upgrade -q --quiet -qq -v --user --pre --no-deps --prefer-binary --require-hashes --break-system-packages --ignore-installed -I --force-reinstall --disable-pip-version-check --no-input --no-color --no-warn-script-location --no-compile --compile " +
+	"--isolated --no-python-version-warning --use-pep517 -i= --index-url= --extra-index-url= --trusted-host= --timeout= --retries= --default-timeout= --progress-bar= --cache-dir= --upgrade-strategy= --only-binary= --no-binary= --root-user-action= --use-deprecated= --use-feature= " +
+	"-r= --requirement= -c= --constraint="
 
-// pipOptions are options of pip that are followed by a value and name no file.
-var pipOptions = strings.Fields("-i --index-url --extra-index-url --trusted-host --timeout --retries --default-timeout --progress-bar --cache-dir --upgrade-strategy --only-binary --no-binary --platform --python-version --implementation --abi --root-user-action --use-feature --use-deprecated --exists-action")
+// uvPipOptions are those of uv pip.
+const uvPipOptions = "--system --no-cache -n --no-cache-dir --no-deps -U --upgrade --prerelease= --index-strategy= --compile-bytecode --strict --quiet -q --link-mode= --python-version= --index-url= -i= --extra-index-url= --default-index= --index= --require-hashes --break-system-packages -r= --requirement= -c= --constraint="
 
-func pip(s *state, e *Effects, c Call) bool {
-	words := c.words("")
-	if len(words) == 3 && words[0] == "config" && words[1] == "set" || len(words) == 4 && words[0] == "config" && words[1] == "set" {
-		e.installs(s)
-		return !c.Dynamic && s.sets(c, words[2:])
-	}
-	if len(words) == 2 && words[0] == "cache" && words[1] == "purge" {
-		e.installs(s)
-		return true
-	}
-	if c.Dynamic || len(words) == 0 || words[0] != "install" || c.has("-t", "--target", "--prefix", "--root", "-e", "--editable", "--src", "-f", "--find-links", "--log", "--report", "--group", "--cert", "--client-cert", "--python", "--requirements-from-script", "--build") {
+func pip(s *state, e *Effects, c Call) bool { return pipInstall(s, e, c, pipOptions) }
+
+func pipInstall(s *state, e *Effects, c Call, options string) bool {
+	l, ok := c.line(options)
+	if !ok || c.Dynamic || len(l.words) == 0 {
 		return false
 	}
-	reads, ok := s.requirements(c, c.Args[2:])
-	if !ok {
+	if l.only("cache", "purge") {
+		return e.installs(s, c)
+	}
+	if l.words[0] != "install" || slices.ContainsFunc(l.words[1:], func(w string) bool { return !isRequirement(w) }) {
 		return false
 	}
-	e.Reads = append(e.Reads, reads...)
-	e.installs(s)
-	if len(reads) > 0 {
-		e.Directory = path.Dir(reads[0])
+	for _, name := range []string{"-i", "--index-url", "--extra-index-url", "--default-index", "--index"} {
+		if slices.ContainsFunc(l.values[name], func(v string) bool { return !strings.HasPrefix(v, "http://") && !strings.HasPrefix(v, "https://") }) {
+			return false
+		}
 	}
-	if slices.ContainsFunc(c.Args, func(a string) bool {
-		return !path.IsAbs(a) && (strings.HasSuffix(a, ".txt") || strings.HasSuffix(a, ".in"))
-	}) {
-		e.Reads = append(e.Reads, "cwd")
+	for _, dir := range l.values["--cache-dir"] {
+		if !plainDir.MatchString(dir) {
+			return false
+		}
+		e.Reads, e.Writes = append(e.Reads, tree(dir)), append(e.Writes, tree(dir))
 	}
-	return true
+	for _, name := range []string{"-r", "--requirement", "-c", "--constraint"} {
+		for _, file := range l.values[name] {
+			at := file
+			if !path.IsAbs(at) {
+				if c.cwd == "" {
+					return false
+				}
+				e.Reads = append(e.Reads, "cwd")
+				at = path.Join(c.cwd, file)
+			}
+			files, ok := s.requirementsFile(at, 0)
+			if !ok {
+				return false
+			}
+			if e.Directory == "" {
+				e.Directory = path.Dir(files[0])
+			}
+			e.Reads = append(e.Reads, files...)
+		}
+	}
+	if c.cwd != "" { // old versions read distutils' settings
+		e.configured(s, c, c.cwd, manifests("pip", "install").Config)
+	}
+	return e.installs(s, c)
 }
 
 var requirementName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]*\])?\s*([=<>!~;@].*)?$`)
@@ -101,51 +123,8 @@ func isRequirement(word string) bool {
 	return requirementName.MatchString(word) && !isArchive(word) && !strings.Contains(word, "file:") && !strings.Contains(word, "@ .") && !strings.Contains(word, "@ /")
 }
 
-// requirements gives the files that pip's arguments name, and those that they include. It fails if one of them is not at hand
-// or names a part of the project.
-func (s *state) requirements(c Call, args []string) (files []string, ok bool) {
-	for i := 0; i < len(args); i++ {
-		a := args[i]
-		name, value, has := strings.Cut(a, "=")
-		switch {
-		case name == "-r" || name == "--requirement" || name == "-c" || name == "--constraint" || strings.HasPrefix(a, "-r") && len(a) > 2 && a[2] != '-' || strings.HasPrefix(a, "-c") && len(a) > 2 && a[2] != '-':
-			if name == "-r" || name == "-c" || !has && strings.HasPrefix(a, "--") {
-				if i++; i == len(args) {
-					return nil, false
-				}
-				value = args[i]
-			} else if !strings.HasPrefix(a, "--") {
-				value = a[2:]
-			}
-			at := value
-			if !path.IsAbs(value) {
-				if c.cwd == "" {
-					return nil, false
-				}
-				at = path.Join(c.cwd, value)
-			}
-			more, ok := s.requirementsFile(at, 0)
-			if !ok {
-				return nil, false
-			}
-			files = append(files, more...)
-		case slices.Contains(pipOptions, name):
-			if !has {
-				if i++; i < len(args) {
-					value = args[i]
-				}
-			}
-			if strings.HasPrefix(value, "file:") || (name == "-i" || strings.HasSuffix(name, "index-url")) && !strings.Contains(value, "://") {
-				return nil, false
-			}
-		case strings.HasPrefix(a, "-"):
-		case !isRequirement(a):
-			return nil, false
-		}
-	}
-	return files, true
-}
-
+// requirementsFile gives a requirements file and those that it includes. It fails if one of them is not at hand or names a part of the
+// project.
 func (s *state) requirementsFile(file string, depth int) (files []string, ok bool) {
 	if depth > 8 {
 		return nil, false
@@ -196,189 +175,233 @@ func (s *state) requirementsFile(file string, depth int) (files []string, ok boo
 	return files, true
 }
 
-func uv(s *state, e *Effects, c Call) bool {
-	c, ok := c.in("--project", "--directory")
-	words := c.words("--group --no-group --only-group --extra --python -p --index --default-index --index-url --extra-index-url --index-strategy --no-install-package --link-mode --resolution --prerelease --cache-dir")
-	switch {
-	case !ok || c.Dynamic || len(words) == 0 || c.has("--package", "--all-packages", "--config-file", "--find-links", "-f", "--cache-dir", "--script"):
-		return false
-	case words[0] == "pip" && len(words) > 1 && words[1] == "install":
-		inner := c
-		inner.Args = c.Args[slices.Index(c.Args, "pip"):]
-		if c.has("--override", "--overrides", "--build-constraint", "--build-constraints", "--excludes") {
-			return false
-		}
-		for _, name := range []string{"pyproject.toml", "uv.toml"} { // uv's own settings
-			if !c.exists(s, name) {
-				continue
+// pyproject is what counts of a pyproject.toml, a Pipfile or uv.toml: all that is not known by name may name files.
+type pyproject map[string]any
+
+func (c Call) toml(s *state, name string) (p pyproject, ok bool) {
+	text, ok := c.file(s, name)
+	if !ok {
+		return nil, false
+	}
+	_, err := toml.Decode(text, &p)
+	return p, err == nil
+}
+
+// table gives a table within another one; it is nil if there is none.
+func (p pyproject) table(names ...string) pyproject {
+	for _, name := range names {
+		next, _ := p[name].(map[string]any)
+		p = next
+	}
+	return p
+}
+
+// localKeys are keys of tables under which files and directories of the project stand.
+var localKeys = strings.Fields("path file editable workspace find-links directory develop url-file cache-dir config-settings")
+
+// local reports whether anything in a value may be a file or a directory of the project.
+func local(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return strings.HasPrefix(v, ".") || strings.HasPrefix(v, "/") || strings.HasPrefix(v, "~/") || strings.Contains(v, "file:") || strings.Contains(v, "@ .") || strings.Contains(v, "@ /") || strings.Contains(v, "{root") || strings.Contains(v, "${") || isArchive(v) && !strings.Contains(v, "://")
+	case []any:
+		return slices.ContainsFunc(v, local)
+	case []map[string]any:
+		return slices.ContainsFunc(v, func(m map[string]any) bool { return local(m) })
+	case map[string]any:
+		for key, inner := range v {
+			if slices.Contains(localKeys, key) || local(inner) {
+				return true
 			}
-			if text, ok := c.file(s, name); !ok || localPath.MatchString(text) || strings.Contains(text, "workspace") {
+		}
+	}
+	return false
+}
+
+// versions are files beside pyproject.toml by which uv and poetry choose a Python.
+func (c Call) pythonAbove(s *state, e *Effects) bool {
+	above, none := c.above(s, "pyproject.toml", "uv.toml", "uv.lock", "poetry.toml", ".python-version", ".python-versions", "Pipfile", "setup.cfg")
+	e.Reads = append(e.Reads, above...)
+	return none
+}
+
+const uvOptions = "--frozen --locked --no-dev --no-default-groups --all-extras --all-groups --no-install-project --no-install-workspace --no-editable --no-cache -n --compile-bytecode --inexact --quiet -q --no-progress --extra= --group= --no-group= --only-group= --link-mode= --no-python-downloads --managed-python --no-managed-python --project= --directory="
+
+func uv(s *state, e *Effects, c Call) bool {
+	if at := slices.Index(c.Args, "pip"); at == 1 && len(c.Args) > 2 {
+		inner := c
+		inner.Args = c.Args[at:]
+		for _, name := range []string{"pyproject.toml", "uv.toml"} { // uv's own settings
+			p, ok := c.toml(s, name)
+			if c.exists(s, name) && (!ok || name == "uv.toml" && local(map[string]any(p)) || p.table("tool", "uv") != nil) {
 				return false
 			}
 		}
-		above, ok := c.above(s, "pyproject.toml", "uv.toml")
-		if !ok || !pip(s, e, inner) {
+		if c.cwd == "" || !c.pythonAbove(s, e) || !pipInstall(s, e, inner, uvPipOptions) {
 			return false
 		}
-		for _, name := range []string{"pyproject.toml", "uv.toml", ".python-version"} {
-			e.Reads = append(e.Reads, path.Join(c.cwd, name))
-		}
-		e.Reads = append(e.Reads, above...)
+		e.configured(s, c, c.cwd, manifests("uv", "pip").Config)
 		e.Writes = append(e.Writes, path.Join(c.cwd, ".venv")+"/")
 		return true
-	case words[0] == "venv" && len(words) <= 2:
-		if len(words) == 2 {
-			return e.project(s, c, []string{"pyproject.toml", ".python-version", "uv.toml"}, nil) && e.writes(c, words[1])
-		}
-		return e.project(s, c, []string{"pyproject.toml", ".python-version", "uv.toml"}, []string{".venv/"})
-	case words[0] == "python" && len(words) > 2 && words[1] == "install", words[0] == "tool" && len(words) == 3 && words[1] == "install" && isRequirement(words[2]):
-		return e.project(s, c, []string{"pyproject.toml", ".python-version", "uv.toml"}, nil)
-	case !onlyOptions(words, "sync") || !c.has("--frozen", "--locked"):
+	}
+	l, ok := c.line(uvOptions)
+	if !ok || c.Dynamic {
 		return false
 	}
-	text, ok := c.file(s, "pyproject.toml")
-	if !c.has("--no-install-project", "--no-install-workspace") && (strings.Contains(text, "[build-system]") || packaged.MatchString(text)) {
-		return false // the project itself is built
-	}
-	lock, locked := c.file(s, "uv.lock")
-	settings, _ := c.file(s, "uv.toml")
-	if !ok || !locked || strings.Contains(text, "workspace") || localPath.MatchString(text) || localPath.MatchString(settings) || strings.Contains(lock, "editable = \"..") || strings.Contains(lock, "directory = \"") || strings.Contains(lock, "{ path = ") || c.has("--locked") && dynamic.MatchString(text) {
+	c, ok = c.at(l, "--directory", "--project")
+	switch {
+	case !ok:
+		return false
+	case l.only("venv"):
+		return c.pythonAbove(s, e) && e.project(s, c, &tools.Verb{Config: manifests("uv", "sync").Config, Manifests: []string{"pyproject.toml"}, Writes: []string{".venv/"}})
+	case !l.only("sync") || !l.has("--frozen", "--locked"):
 		return false
 	}
-	above, ok := c.above(s, "pyproject.toml", "uv.toml")
-	e.Reads = append(e.Reads, above...)
-	return ok && e.project(s, c, []string{"pyproject.toml", "uv.lock", "uv.toml", ".python-version", ".venv/"}, []string{".venv/"})
+	p, ok := c.toml(s, "pyproject.toml")
+	lock, locked := c.toml(s, "uv.lock")
+	settings, _ := c.toml(s, "uv.toml")
+	own := p.table("tool", "uv")
+	packaged, _ := own["package"].(bool)
+	if !ok || !locked || c.exists(s, "uv.toml") && settings == nil || p.table("project") == nil || !l.has("--no-install-project", "--no-install-workspace") && (p.table("build-system") != nil || packaged) ||
+		local(map[string]any(own)) || local(map[string]any(settings)) || local(p.table("project")["dependencies"]) || local(p.table("project")["optional-dependencies"]) || local(p["dependency-groups"]) ||
+		l.has("--locked") && p.table("project")["dynamic"] != nil || !plainUVLock(lock) {
+		return false
+	}
+	return c.pythonAbove(s, e) && e.project(s, c, manifests("uv", "sync"), ".venv/")
 }
 
-var packaged = regexp.MustCompile(`(?m)^package\s*=\s*true`)
-
-// dynamic finds a project whose version or dependencies are read from other files.
-var dynamic = regexp.MustCompile(`(?m)^\s*dynamic\s*=`)
-
-// localPath finds dependencies on other directories in pyproject.toml and Pipfile.
-var localPath = regexp.MustCompile(`(?m)(\bpath\s*=|file:|@ \.|editable\s*=\s*true|find-links|["']\.{1,2}/)`)
+// plainUVLock reports whether uv.lock has no package in a directory but the project itself.
+func plainUVLock(lock pyproject) bool {
+	list, _ := lock["package"].([]map[string]any)
+	for _, p := range list {
+		source, _ := p["source"].(map[string]any)
+		for key, value := range source {
+			if key == "path" || key == "directory" || (key == "editable" || key == "virtual") && value != "." {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 func poetry(s *state, e *Effects, c Call) bool {
-	c, ok := c.in("-C", "--directory")
-	words := c.words("--only --without --with -E --extras")
-	if !ok || c.Dynamic || len(words) == 0 || c.has("-P", "--project") {
+	l, ok := c.line("--no-root --no-interaction -n --no-ansi --no-dev --only= --without= --with= -E= --extras= --all-extras --all-groups --sync --no-cache -q --quiet -v -vv -vvv --compile --no-plugins -C= --directory=")
+	if !ok || c.Dynamic || len(l.words) == 0 {
 		return false
 	}
-	if words[0] == "config" && !c.has("--local") {
-		e.Reads = append(e.Reads, "cwd", "env:?")
-		e.installs(s)
-		return c.cwd != "" && len(words) == 3 && s.sets(c, words[2:])
-	}
-	if len(words) != 1 || words[0] != "install" && words[0] != "sync" || c.exists(s, "poetry.toml") && !c.plain(s, "poetry.toml") {
+	if c, ok = c.at(l, "-C", "--directory"); !ok || c.exists(s, "poetry.toml") {
 		return false
 	}
-	text, ok := c.file(s, "pyproject.toml")
-	if !ok || !c.exists(s, "poetry.lock") || localPath.MatchString(text) || !c.has("--no-root") && !packageMode.MatchString(text) {
+	if l.words[0] == "config" {
+		return len(l.words) == 3 && slices.Contains([]string{"virtualenvs.create", "virtualenvs.in-project", "installer.max-workers", "installer.parallel"}, l.words[1]) && c.cwd != "" && e.installs(s, c)
+	}
+	p, ok := c.toml(s, "pyproject.toml")
+	_, locked := c.toml(s, "poetry.lock")
+	own := p.table("tool", "poetry")
+	mode, given := own["package-mode"].(bool)
+	if !l.only("install") && !l.only("sync") || !ok || !locked || !l.has("--no-root") && (!given || mode) || own["requires-plugins"] != nil || local(own["dependencies"]) || local(own["dev-dependencies"]) || local(own["group"]) || local(own["source"]) ||
+		local(p.table("project")["dependencies"]) || local(p.table("project")["optional-dependencies"]) || local(p["dependency-groups"]) {
 		return false
 	}
-	return e.project(s, c, []string{"pyproject.toml", "poetry.lock", "poetry.toml", ".venv/"}, []string{".venv/"})
-}
-
-var packageMode = regexp.MustCompile(`(?m)^package-mode\s*=\s*false`)
-
-func pdm(s *state, e *Effects, c Call) bool {
-	c, ok := c.in("-p", "--project")
-	words := c.words("-G --group --without -L --lockfile")
-	if !ok || c.Dynamic || !onlyOptions(words, "install") && !onlyOptions(words, "sync") || c.has("-L", "--lockfile", "-c", "--config", "--venv", "--skip", "-k") || !c.has("--no-self") && !strings.Contains(strings.Join(c.Args, " "), "--no-self") {
+	text, _ := c.file(s, "poetry.lock")
+	var lock pyproject
+	if _, err := toml.Decode(text, &lock); err != nil {
 		return false
 	}
-	text, ok := c.file(s, "pyproject.toml")
-	lock, locked := c.file(s, "pdm.lock")
-	if !ok || !locked || localPath.MatchString(text) || localPath.MatchString(lock) || words[0] == "install" && !c.has("--check", "--frozen-lockfile", "--no-lock") || strings.Contains(text, "[tool.pdm.scripts") || c.exists(s, "pdm.toml") {
-		return false
+	list, _ := lock["package"].([]map[string]any)
+	for _, p := range list {
+		source, _ := p["source"].(map[string]any)
+		if source["type"] == "directory" || source["type"] == "file" || local(source["url"]) {
+			return false
+		}
 	}
-	return e.project(s, c, []string{"pyproject.toml", "pdm.lock", "pdm.toml", ".pdm-python", ".venv/"}, []string{".venv/", ".pdm-python", ".pdm-build/", "__pypackages__/"})
+	return c.pythonAbove(s, e) && e.project(s, c, manifests("poetry", "install"), ".venv/")
 }
 
 func pipenv(s *state, e *Effects, c Call) bool {
-	words := c.words("--python --pypi-mirror --extra-pip-args --categories")
-	if c.Dynamic || !onlyOptions(words, "install") && !onlyOptions(words, "sync") || words[0] == "install" && !c.has("--deploy", "--ignore-pipfile") || c.has("--requirements", "-r", "-e", "--skip-lock") {
+	l, ok := c.line("--system --deploy --ignore-pipfile --dev -d --clear -v --verbose -q --quiet --pypi-mirror=")
+	if !ok || c.Dynamic || !l.only("sync") && (!l.only("install") || !l.has("--deploy", "--ignore-pipfile")) {
 		return false
 	}
-	text, ok := c.file(s, "Pipfile")
-	lock, locked := c.file(s, "Pipfile.lock")
-	if !ok || !locked || localPath.MatchString(text) || strings.Contains(lock, `"path":`) || strings.Contains(lock, `"editable":`) || strings.Contains(lock, `"file":`) || c.exists(s, ".env") || c.exists(s, ".venv") {
+	p, ok := c.toml(s, "Pipfile")
+	text, locked := c.file(s, "Pipfile.lock")
+	var lock map[string]any
+	if !ok || !locked || json.Unmarshal([]byte(text), &lock) != nil || c.exists(s, ".env", ".venv") || p["scripts"] != nil && local(p["scripts"]) || local(p["packages"]) || local(p["dev-packages"]) || local(p["source"]) || local(lock["default"]) || local(lock["develop"]) {
 		return false
 	}
-	return e.project(s, c, []string{"Pipfile", "Pipfile.lock", ".venv/", ".env"}, []string{".venv/"})
+	return c.pythonAbove(s, e) && e.project(s, c, &tools.Verb{Manifests: manifests("pipenv", "install").Manifests, Config: []string{".env"}, Writes: []string{".venv/"}}, ".venv/")
 }
 
-func pipx(s *state, e *Effects, c Call) bool {
-	words := c.words("--python --index-url -i --suffix")
-	if c.Dynamic || len(words) < 2 || words[0] != "install" || c.has("--pip-args", "-e", "--editable") || slices.ContainsFunc(words[1:], func(w string) bool { return !isRequirement(w) }) {
-		return false
-	}
-	e.installs(s)
-	return true
-}
-
-// conda also is pixi's predecessor: both install from a file that names the packages.
+// conda installs what an environment file names, or packages by name.
 func conda(s *state, e *Effects, c Call) bool {
-	words := c.words("-n --name -c --channel")
-	if c.Dynamic || len(words) == 0 || c.has("-p", "--prefix", "-r", "--root-prefix", "--rc-file") {
+	l, ok := c.line("-y --yes -q --quiet -a --all -n= --name= -c= --channel= -f= --file= --override-channels --prune --freeze-installed --no-deps --tarballs --packages --index-cache")
+	if !ok || c.Dynamic || len(l.words) == 0 {
 		return false
 	}
-	switch words[0] {
-	case "clean":
-	case "config":
-		if !s.sets(c, words[1:]) {
+	for _, channel := range slices.Concat(l.values["-c"], l.values["--channel"]) {
+		if local(channel) || !plainWord.MatchString(channel) {
 			return false
 		}
-	case "install", "update", "create":
-		file := ""
-		for i, a := range c.Args {
-			if name, value, has := strings.Cut(a, "="); name == "-f" || name == "--file" {
-				if file = value; !has && i+1 < len(c.Args) {
-					file = c.Args[i+1]
-				}
-			}
-		}
-		if file != "" {
-			return (strings.HasSuffix(file, ".yml") || strings.HasSuffix(file, ".yaml")) && environment(s, e, c, file)
-		}
-		if slices.ContainsFunc(words[1:], func(w string) bool {
-			return strings.ContainsAny(w, "/") && !strings.Contains(w, "::") || isArchive(w) || strings.HasSuffix(w, ".conda")
-		}) {
-			return false
-		}
-	case "env":
-		at := slices.IndexFunc(c.Args, func(a string) bool { return a == "-f" || a == "--file" })
-		name := "environment.yml"
-		if at > 0 && at+1 < len(c.Args) {
-			name = c.Args[at+1]
-		} else if i := slices.IndexFunc(c.Args, func(a string) bool { return strings.HasPrefix(a, "--file=") || strings.HasPrefix(a, "-f=") }); i > 0 {
-			_, name, _ = strings.Cut(c.Args[i], "=")
-		}
-		return environment(s, e, c, name)
-	default:
-		return false
 	}
-	e.installs(s)
-	return true
+	file, given := l.last("-f", "--file")
+	names := l.words[1:]
+	switch {
+	case l.words[0] == "clean" && !given && len(names) == 0:
+		return e.installs(s, c)
+	case l.words[0] == "env" && len(names) == 1 && (names[0] == "create" || names[0] == "update"):
+		if !given {
+			file = "environment.yml"
+		}
+		return environment(s, e, c, file)
+	case !slices.Contains([]string{"install", "update", "create"}, l.words[0]):
+		return false
+	case given:
+		return len(names) == 0 && (strings.HasSuffix(file, ".yml") || strings.HasSuffix(file, ".yaml")) && environment(s, e, c, file)
+	}
+	return !slices.ContainsFunc(names, func(w string) bool {
+		return !condaPackage.MatchString(w) || isArchive(w) || strings.HasSuffix(w, ".conda")
+	}) && e.installs(s, c)
 }
 
+var (
+	plainWord    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+	condaPackage = regexp.MustCompile(`^([a-z0-9-]+::)?[A-Za-z0-9_][A-Za-z0-9._-]*([=<>!~]+[A-Za-z0-9.*,=<>!_]+)*$`)
+)
+
+// environment reads an environment file: names of packages only.
 func environment(s *state, e *Effects, c Call, name string) bool {
 	text, ok := c.file(s, name)
-	if !ok || strings.Contains(text, "-r ") || strings.Contains(text, "-e ") || strings.Contains(text, "-c ") || strings.Contains(text, "file:") || strings.Contains(text, "- .") || strings.Contains(text, "./") || strings.Contains(text, "- /") ||
-		slices.ContainsFunc(strings.Fields(text), isArchive) {
+	var env struct {
+		Name         string            `yaml:"name"`
+		Channels     []string          `yaml:"channels"`
+		Dependencies []any             `yaml:"dependencies"`
+		Variables    map[string]string `yaml:"variables"`
+		Prefix       any               `yaml:"prefix"`
+	}
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	decoder.KnownFields(true)
+	if !ok || path.IsAbs(name) || decoder.Decode(&env) != nil || env.Prefix != nil || env.Variables != nil || slices.ContainsFunc(env.Channels, func(ch string) bool { return !plainWord.MatchString(ch) }) {
 		return false
 	}
-	return e.project(s, c, []string{name}, nil)
-}
-
-func pixi(s *state, e *Effects, c Call) bool {
-	words := c.words("-e --environment")
-	if c.Dynamic || !onlyOptions(words, "install") || !c.has("--frozen", "--locked") || c.has("--manifest-path") {
-		return false
+	for _, d := range env.Dependencies {
+		switch d := d.(type) {
+		case string:
+			if !condaPackage.MatchString(strings.ReplaceAll(d, " ", "")) || isArchive(d) {
+				return false
+			}
+		case map[string]any:
+			list, _ := d["pip"].([]any)
+			for _, word := range list {
+				if name, ok := word.(string); !ok || !isRequirement(name) {
+					return false
+				}
+			}
+			if len(d) != 1 || list == nil {
+				return false
+			}
+		default:
+			return false
+		}
 	}
-	text, ok := c.file(s, "pixi.toml")
-	if lock, locked := c.file(s, "pixi.lock"); !ok || !locked || localPath.MatchString(text) || strings.Contains(text, "activation") || strings.Contains(lock, "- pypi: .") || strings.Contains(lock, "- path:") || c.exists(s, "pyproject.toml") {
-		return false
-	}
-	return e.project(s, c, []string{"pixi.toml", "pixi.lock", ".pixi/", "pyproject.toml"}, []string{".pixi/"})
+	return e.project(s, c, &tools.Verb{Manifests: []string{name}})
 }

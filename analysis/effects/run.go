@@ -22,7 +22,7 @@ type Call struct {
 	Cache   *Cache   // what it fills and nothing needs, if that is known
 	Tool    string   // whose cache it uses; "" if it needs no cache, and "?" if it may use any
 	cwd     string
-	vars    map[string]string // the variables that it sees, with their values; "\x00" is one that is not known
+	vars    map[string]string // the variables that it sees, with their values; unknown is one that is not known
 }
 
 func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunCommand) {
@@ -46,18 +46,21 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 		return
 	}
 	e.Reads = append(e.Reads, "shell")
-	script, file := s.script(c)
-	if file == nil {
+	script, file := s.script(e, c)
+	if file == nil || s.steersShell(s.variables(nil)) {
 		e.opaque()
 		return
 	}
+	before := *s
 	e.Calls = s.calls(file)
+	s.linked, s.links, s.homes, s.hooked, s.corepack = before.linked, before.links, before.homes, before.hooked, before.corepack
 	r := &reader{state: s, cwd: s.cwd, script: script, local: map[string]string{}, stops: len(s.shell) > 1 && exitsOnError(s.shell[1:])}
 	var parts []Part
 	for i, stmt := range file.Stmts {
 		parts = append(parts, r.statement(stmt, i == len(file.Stmts)-1)...)
 	}
 	for _, p := range parts {
+		s.hooks(&p.Effects, script)
 		e.Merge(p.Effects)
 	}
 	if !mounts.any {
@@ -71,7 +74,7 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 }
 
 // script gives what the shell of a RUN gets. It is nil where that is no shell of the known sort, or goes to another program.
-func (s *state) script(c *instructions.RunCommand) (text string, file *syntax.File) {
+func (s *state) script(e *Effects, c *instructions.RunCommand) (text string, file *syntax.File) {
 	text = strings.Join(c.CmdLine, " ")
 	switch {
 	case len(c.Files) > 1 || len(c.Files) == 1 && (strings.HasPrefix(c.Files[0].Data, "#!") || strings.TrimSpace(text) != "<<"+c.Files[0].Name):
@@ -79,8 +82,11 @@ func (s *state) script(c *instructions.RunCommand) (text string, file *syntax.Fi
 	case len(c.Files) == 1:
 		text = c.Files[0].Data
 	}
-	if s.shell != nil && !slices.Contains([]string{"sh", "bash", "ash", "dash"}, path.Base(s.shell[0])) {
-		return "", nil
+	if s.shell != nil {
+		if !plainShell(s.shell) {
+			return "", nil
+		}
+		e.Reads = append(e.Reads, path.Join("/bin", s.shell[0]), path.Join("/usr/bin", path.Base(s.shell[0])))
 	}
 	if !shellscript.Bounded(text) {
 		return "", nil
@@ -92,11 +98,26 @@ func (s *state) script(c *instructions.RunCommand) (text string, file *syntax.Fi
 	return text, file
 }
 
+// plainShell reports whether a SHELL is one of the system's, that reads no file when it starts.
+func plainShell(shell []string) bool {
+	if !slices.Contains(strings.Fields("sh bash ash dash /bin/sh /bin/bash /bin/ash /bin/dash /usr/bin/sh /usr/bin/bash"), shell[0]) {
+		return false
+	}
+	return !slices.ContainsFunc(shell[1:], func(word string) bool {
+		return !shellOption.MatchString(word) && !slices.Contains([]string{"pipefail", "errexit", "nounset", "xtrace"}, word)
+	})
+}
+
+// shellOption are options of a shell by which it reads no file.
+var shellOption = regexp.MustCompile(`^-[ceuxo]+$`)
+
 // Merge takes over what a command does.
 func (e *Effects) Merge(o Effects) {
 	e.Reads = append(e.Reads, o.Reads...)
 	e.Writes = append(e.Writes, o.Writes...)
 	e.Named = append(e.Named, o.Named...)
+	e.Locks = append(e.Locks, o.Locks...)
+	e.Perhaps = append(e.Perhaps, o.Perhaps...)
 	for dir, how := range o.Makes {
 		if e.Makes == nil {
 			e.Makes = map[string]string{}
@@ -241,7 +262,7 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 			}
 		case *syntax.ForClause:
 			if iter, ok := n.Loop.(*syntax.WordIter); ok {
-				r.local[iter.Name.Value] = "\x00"
+				r.local[iter.Name.Value] = unknown
 			} else {
 				e.opaque()
 			}
@@ -281,7 +302,7 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 		case *syntax.CallExpr:
 			assigned := maps.Clone(r.local)
 			for _, a := range n.Assigns {
-				value := "\x00"
+				value := unknown
 				if a.Value == nil && a.Array == nil && !a.Append {
 					value = ""
 				} else if a.Value != nil && !a.Append {
@@ -303,7 +324,7 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 			for _, w := range n.Args {
 				text, ok := r.word(e, w)
 				if !ok {
-					text, c.Dynamic = "\x00", true
+					text, c.Dynamic = unknown, true
 					c.Loose = c.Loose || !quoted(w)
 				}
 				if !quoted(w) {
@@ -411,7 +432,7 @@ func (r *reader) word(e *Effects, w *syntax.Word) (string, bool) {
 				if !ok {
 					v, ok = r.env[p.Param.Value]
 				}
-				if !ok || v == "\x00" {
+				if !ok || v == unknown {
 					return false
 				}
 				b.WriteString(v)
@@ -460,13 +481,13 @@ func (s *state) call(c Call, local map[string]string) Effects {
 	for len(c.Args) > 0 && (c.Args[0] == "sudo" || c.Args[0] == "exec" || c.Args[0] == "command" && len(c.Args) > 1 && !strings.HasPrefix(c.Args[1], "-")) {
 		c.Args = c.Args[1:]
 	}
-	if len(c.Args) == 0 || c.Args[0] == "\x00" {
+	if _, set := local["PATH"]; set || len(c.Args) == 0 || c.Args[0] == unknown {
 		e.opaque()
 		return e
 	}
 	c.cwd = s.cwd
 	name := path.Base(c.Args[0])
-	if c.Args[0] != name && !strings.HasPrefix(c.Args[0], "/usr/") && !strings.HasPrefix(c.Args[0], "/bin/") {
+	if c.Args[0] != name && !slices.Contains(searched, path.Dir(c.Args[0])) && c.Args[0] != "/usr/local/go/bin/go" {
 		e.opaque() // a script, perhaps one that was copied
 		return e
 	}
@@ -474,16 +495,12 @@ func (s *state) call(c Call, local map[string]string) Effects {
 		name = m[1]
 	}
 	c.Args = append([]string{name}, c.Args[1:]...)
-	c.vars = maps.Clone(s.env)
-	for name := range s.vague {
-		c.vars[name] = "\x00"
-	}
-	maps.Copy(c.vars, local)
-	for _, known := range Commands {
+	c.vars = s.variables(local)
+	for _, known := range commands {
 		if !slices.Contains(strings.Fields(known.Names), name) {
 			continue
 		}
-		if !known.effect(s, &e, c) || e.manager && !s.steered(&e, c) {
+		if s.steersShell(local) || !known.builtin && !s.looksUp(&e, name, e.manager) || !known.effect(s, &e, c) || e.manager && !s.looksUp(&e, name, true) {
 			break
 		}
 		if known.Fact != "" {

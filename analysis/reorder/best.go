@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 		if len(stage.Instructions) < 3 || len(stage.Instructions) > maxItems || !separate(file, stage) {
 			continue
 		}
-		all := effects.Stage(file, stage, bases(file, i), model.Context)
+		all := model.effects(file, i)
 		rewrite, ok := model.order(ctx, file, i, all, stages)
 		rewrite, ok = model.mount(ctx, file, i, all, stages, rewrite, ok)
 		if !ok {
@@ -56,6 +57,29 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 		}
 	}
 	return Offers{rewrites}
+}
+
+// effects are those of the instructions of stage i. A lock file that a plain install writes anew in another form counts as written only if it
+// may leave the stage.
+func (m *Model) effects(file *dockerfile.File, i int) []effects.Effects {
+	all := effects.Stage(file, file.Stages[i], bases(file, i), m.Context)
+	settle := func(e *effects.Effects) {
+		for _, lock := range e.Locks {
+			if m.target(file, i) || len(derived(file, i)) > 1 || taken(file, []int{i}, lock) {
+				e.Writes = append(e.Writes, lock)
+			} else {
+				e.Facts = append(e.Facts, "what the installation changes in "+path.Base(lock)+" is not looked at by later steps of the stage")
+			}
+		}
+	}
+	for k := range all {
+		e := &all[k]
+		settle(e)
+		for p := range e.Parts {
+			settle(&e.Parts[p].Effects)
+		}
+	}
+	return all
 }
 
 // bases gives the stages that a stage is built upon, the first one first.
@@ -232,6 +256,9 @@ func (p *plan) free(a, b int) bool {
 		_, ok := s.facts(p, x, y)
 		return ok
 	}
+	if x.copy && slices.ContainsFunc(p.splits, func(s split) bool { return s.copy == x.of && s.run == y.of }) {
+		return false // also where it copies nothing yet
+	}
 	if x.of == y.of && (x.copy || y.copy || x.whole != nil || y.whole != nil) {
 		return false // they are made of one instruction
 	}
@@ -374,6 +401,38 @@ func movedOf(p plan) []int {
 	return moved
 }
 
+// mostIgnored is how many lines the ignore file may have to get for an order.
+const mostIgnored = 3
+
+func itThem(list []string) string {
+	if len(list) == 1 {
+		return "it"
+	}
+	return "them"
+}
+
+// ignore gives what must be kept out of the build context: what a step makes that now stands above a COPY that would bring it, too, from a
+// working tree that has it.
+func (p *plan) ignore(context effects.Context) (lines []string) {
+	for i, k := range p.order {
+		for _, o := range p.order[:i] {
+			x, y := &p.entries[k], &p.entries[o]
+			if o < k || len(x.eff.Trees) == 0 {
+				continue
+			}
+			for _, place := range slices.Concat(y.eff.Writes, y.eff.Named, slices.Collect(maps.Keys(y.eff.Makes))) {
+				for _, at := range x.eff.Within(place) {
+					if at = strings.TrimSuffix(at, "/"); !context.Excluded(at) && !slices.Contains(lines, at) {
+						lines = append(lines, at)
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
 // restsOn introduces the facts of a Likely rewrite.
 const restsOn = "It is likely, not certain, that the image stays the same: nobody has built both yet. That rests on:"
 
@@ -391,7 +450,11 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	if len(facts) > 0 || len(best.splits) > 0 {
 		grade = Likely
 	}
-	r := Rewrite{Grade: grade, Facts: facts, Stage: stage.Index, Span: stage.Span, Edits: edits, Before: float64(now.cost) / 1000, After: float64(best.cost) / 1000}
+	ignore := best.ignore(m.Context)
+	if len(ignore) > mostIgnored {
+		return Rewrite{}, false
+	}
+	r := Rewrite{Grade: grade, Facts: facts, Ignore: ignore, Stage: stage.Index, Span: stage.Span, Edits: edits, Before: float64(now.cost) / 1000, After: float64(best.cost) / 1000}
 	var titles, reasons []string
 	type title struct {
 		at    int
@@ -443,6 +506,9 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	r.Title = strings.ToUpper(titles[0][:1]) + strings.Join(titles, ", ")[1:]
 	r.gains = append(m.gain(now, best), keptGains...)
 	reasons = append(reasons, r.gains...)
+	if len(ignore) > 0 {
+		reasons = append(reasons, fmt.Sprintf("The ignore file gets %s: where a working tree has %s, it would be copied over what is installed.", enumerate(ignore), itThem(ignore)))
+	}
 	if grade == Likely {
 		reasons = append(reasons, restsOn)
 		for _, f := range facts {

@@ -14,6 +14,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/patternmatcher"
 	"golang.org/x/tools/txtar"
 )
 
@@ -47,8 +48,15 @@ func (f files) Read(file string) ([]byte, bool) {
 	return []byte(text), ok
 }
 
-// Excluded: what a case does not have is nowhere.
-func (f files) Excluded(string) bool { return true }
+// Excluded goes by the ignore file. In a case without one, what it does not have is nowhere.
+func (f files) Excluded(name string) bool {
+	ignore, ok := f[".dockerignore"]
+	if !ok {
+		return true
+	}
+	excluded, err := patternmatcher.MatchesOrParentMatches(name, strings.Fields(ignore))
+	return err == nil && excluded
+}
 
 // seconds are weights for tests.
 func seconds(in *dockerfile.Instruction) float64 {
@@ -72,7 +80,7 @@ func seconds(in *dockerfile.Instruction) float64 {
 	if strings.Contains(text, "build") {
 		sum += compiled
 	}
-	if strings.Contains(text, "install") || strings.Contains(text, "npm ci") || text == "RUN yarn" || strings.HasPrefix(text, "RUN yarn &&") || strings.Contains(text, "download") {
+	if strings.Contains(text, "install") || strings.Contains(text, "npm ci") || text == "RUN yarn" || strings.HasPrefix(text, "RUN yarn &&") || strings.Contains(text, "download") || strings.Contains(text, "restore") {
 		sum += fetched
 	}
 	return sum

@@ -2,11 +2,13 @@ package reorder
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/effects"
+	"github.com/layerwise/layerwise/analysis/tools"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
@@ -34,12 +36,6 @@ func (m *Model) target(file *dockerfile.File, j int) bool {
 // priorBuilds is how many builds the prior stands for.
 const priorBuilds = 100
 
-// manifests are the names of files that change much less often than sources do.
-var manifests = strings.Fields("package.json package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock bun.lockb bunfig.toml .npmrc .yarnrc .yarnrc.yml go.mod go.sum Cargo.toml Cargo.lock Gemfile Gemfile.lock " +
-	"composer.json composer.lock Pipfile Pipfile.lock pyproject.toml poetry.lock uv.lock setup.py setup.cfg pom.xml build.gradle settings.gradle build.gradle.kts gradlew mvnw mix.exs mix.lock environment.yml global.json nuget.config rust-toolchain.toml rust-toolchain " +
-	"gradle.properties gradle .mvn patches config deno.json deno.jsonc bower.json pdm.lock poetry.toml pixi.toml pixi.lock deps.edn project.clj build.sbt rebar.config rebar.lock pubspec.yaml pubspec.lock Package.swift Package.resolved " +
-	"cabal.project cabal.project.freeze stack.yaml stack.yaml.lock shard.yml shard.lock cpanfile cpanfile.snapshot conanfile.txt vcpkg.json vcpkg-configuration.json symfony.lock auth.json recipe.json .ruby-version .python-version .cargo")
-
 // prior says, without a history, at which of 100 builds the sources of a COPY change: at 80 if there is a directory or a pattern
 // among them, at 10 if there are only manifests of package managers, at 5 if there are only other single files.
 func prior(context effects.Context, sources []string) []uint64 {
@@ -51,10 +47,11 @@ func prior(context effects.Context, sources []string) []uint64 {
 	}
 	for _, src := range sources {
 		base := path.Base(path.Clean("/" + src))
+		name := bracketed.ReplaceAllString(strings.TrimSuffix(base, "*"), "$1")
 		switch {
-		case slices.Contains(manifests, base), strings.HasPrefix(base, "requirements") && strings.HasSuffix(base, ".txt"), strings.HasPrefix(base, "package") && strings.HasSuffix(base, ".json"), strings.HasPrefix(base, "constraints") && strings.HasSuffix(base, ".txt"),
-			strings.HasSuffix(base, "proj"), strings.HasSuffix(base, ".sln"), strings.HasSuffix(base, ".slnx"), strings.HasSuffix(base, ".props"), strings.HasSuffix(base, ".cabal"):
-			at := 74 + 2*ecosystem(base) // so that those of two package managers are kept apart
+		case tools.IsManifest(name), strings.HasPrefix(name, "requirements") && strings.HasSuffix(name, ".txt"), strings.HasPrefix(name, "package") && strings.HasSuffix(name, ".json"), strings.HasPrefix(name, "constraints") && strings.HasSuffix(name, ".txt"),
+			slices.Contains([]string{"setup.py", "setup.cfg", "gradlew", "mvnw", "gradle", ".mvn", "patches", "config", ".cargo"}, name), strings.HasSuffix(name, ".props"):
+			at := 74 + 2*ecosystem(name) // so that those of two package managers are kept apart
 			add(at, at+10)
 		case strings.Contains(base, ".") && base != "." && !strings.HasSuffix(src, "/") && !strings.ContainsAny(base, "*?[") && (context == nil || context.List(path.Clean(src)) == nil):
 			add(84, 89)
@@ -67,6 +64,9 @@ func prior(context effects.Context, sources []string) []uint64 {
 	}
 	return set
 }
+
+// bracketed is a letter of a pattern in brackets.
+var bracketed = regexp.MustCompile(`\[[A-Za-z]?([A-Za-z])\]`)
 
 // ecosystem tells the manifests of Node.js, of Python and of others apart.
 func ecosystem(manifest string) int {

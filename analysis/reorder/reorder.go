@@ -49,6 +49,9 @@ type Rewrite struct {
 	Stage       int         // index into File.Stages
 	Span        source.Span // of the stage
 	Edits       []source.Edit
+	// Ignore are lines that the ignore file must get with the edits: a working tree may have what they name, and it would be copied over
+	// what an installation makes.
+	Ignore []string
 	// Before and After are what all builds of the model cost with the stage as it is and with the rewrite, in seconds; 0
 	// where nothing was counted.
 	Before, After float64

@@ -32,6 +32,7 @@ type split struct {
 	parts int // how many of its commands are split off; 0 for all, so that the RUN stays as it is
 	copy  int // index of the COPY, -1 for packages of the system
 	files []string
+	also  []string        // patterns of files that it reads if they are there, as another working tree may have them
 	eff   effects.Effects // of those commands
 	what  string          // the installation, for people
 }
@@ -72,14 +73,18 @@ func splits(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effect
 
 // splitsOf finds the COPYs of which a RUN, with its first commands or all, needs only some files.
 func splitsOf(stage *dockerfile.Stage, all []effects.Effects, context effects.Context, r, parts int, e effects.Effects) (found []split) {
-	var had []string
+	var had, named []string
 	for x := range r {
 		copying := stage.Instructions[x]
+		for _, word := range copying.Args {
+			named = append(named, path.Base(word.Text))
+		}
 		if !copies(copying) || all[x].Copies == nil || len(copying.Heredocs) > 0 {
 			continue
 		}
 		files, ok := needs(&all[x], &e, context)
-		if !ok {
+		also, clear := perhaps(&all[x], &e, context, files, named)
+		if !ok || !clear {
 			continue
 		}
 		missing := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return slices.Contains(had, f) })
@@ -88,11 +93,38 @@ func splitsOf(stage *dockerfile.Stage, all []effects.Effects, context effects.Co
 				had = append(had, files...)
 				continue // it copies nothing else
 			}
-			found = append(found, split{r, parts, x, missing, e, installation(stage.Instructions[r], &all[r], e.Directory)})
+			found = append(found, split{r, parts, x, missing, also, e, installation(stage.Instructions[r], &all[r], e.Directory)})
 		}
 		had = append(had, missing...)
 	}
 	return found
+}
+
+// perhaps gives patterns of the files that an installation reads if they are there, and that a COPY would bring: those that are not there
+// now. It fails where one of them is a directory, such as .git, that may be there.
+func perhaps(x, run *effects.Effects, context effects.Context, files, named []string) (patterns []string, ok bool) {
+	for _, place := range run.Perhaps {
+		for _, at := range x.Within(place) {
+			dir, name := path.Split(at)
+			switch {
+			case context.Excluded(strings.TrimSuffix(at, "/")):
+			case strings.HasSuffix(at, "/"):
+				return nil, false
+			case path.Dir(place) != run.Directory || slices.ContainsFunc(slices.Concat(files, named), func(f string) bool {
+				is, _ := path.Match(name, path.Base(f))
+				return is || strings.HasPrefix(path.Base(f), name)
+			}):
+			case slices.ContainsFunc(patterns, func(p string) bool { is, _ := path.Match(p, at); return is }):
+			case strings.ContainsAny(name, "*?["):
+				patterns = append(patterns, at)
+			case slices.ContainsFunc(context.List(path.Join(".", dir)), func(n string) bool { return strings.HasPrefix(n, name) }):
+				patterns = append(patterns, at[:len(at)-1]+"["+at[len(at)-1:]+"]")
+			default:
+				patterns = append(patterns, at+"*")
+			}
+		}
+	}
+	return patterns, true
 }
 
 var plainFile = regexp.MustCompile(`^[A-Za-z0-9._/@+-]+$`)
@@ -419,8 +451,11 @@ func manifestCopies(file *dockerfile.File, in *dockerfile.Instruction, x *effect
 	type goal struct{ dir, as string }
 	groups := map[goal][]string{}
 	var order []goal
-	for _, f := range s.files {
+	for _, f := range slices.Concat(s.files, s.also) {
 		to := target(x, f)
+		if slices.Contains(s.also, f) {
+			to = path.Join(s.eff.Directory, path.Base(f))
+		}
 		g := goal{dir: path.Dir(strings.TrimSuffix(to, "/"))}
 		if strings.HasSuffix(f, "/") {
 			g = goal{strings.TrimSuffix(to, "/"), f}
@@ -450,8 +485,10 @@ func manifestCopies(file *dockerfile.File, in *dockerfile.Instruction, x *effect
 		e := entry{in: reparse(file, text), text: text, of: s.copy, copy: true}
 		e.eff = effects.Effects{Reads: slices.Clone(x.Reads), Cwd: x.Cwd, Copies: map[string]string{}}
 		for _, f := range groups[g] {
-			e.eff.Copies[f] = target(x, f)
-			e.eff.Writes = append(e.eff.Writes, target(x, f))
+			if !slices.Contains(s.also, f) {
+				e.eff.Copies[f] = target(x, f)
+				e.eff.Writes = append(e.eff.Writes, target(x, f))
+			}
 		}
 		for dir, how := range x.Makes {
 			if strings.HasPrefix(dest, dir+"/") || strings.HasPrefix(g.dir+"/", dir+"/") {
