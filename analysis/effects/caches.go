@@ -39,8 +39,8 @@ func cacheOf(s *state, c Call) (*Cache, string) {
 	return nil, "?"
 }
 
-// bystanders are commands that the table does not know and that read no package manager's cache.
-var bystanders = strings.Fields("date strip upx ldd readelf sha256sum md5sum hostname")
+// bystanders are commands that the table may not know and that read no package manager's cache, but by its name.
+var bystanders = strings.Fields("date strip upx ldd readelf sha256sum md5sum hostname mkdir chown chmod chgrp touch rm rmdir cp mv install ln cat ls grep head tail wc sort stat file sed tar unzip useradd adduser groupadd addgroup")
 
 // value gives the value of a variable that a command sees. ok is false if it is set to what is not known.
 func (c Call) value(name string) (value string, ok bool) {

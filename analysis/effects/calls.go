@@ -182,7 +182,7 @@ func (r *reader) words(e *Effects, w *syntax.Word) (text string, loose bool) {
 func (c *Call) Touches(dir string) bool {
 	for _, a := range c.Args {
 		for _, word := range strings.FieldsFunc(a, func(r rune) bool { return strings.ContainsRune("=:,\"' ", r) }) {
-			if strings.HasPrefix(word, "~") || path.IsAbs(word) && Nested(upToGlob(path.Clean(word)), dir) {
+			if strings.HasPrefix(word, "~") || path.IsAbs(word) && Nested(upToGlob(path.Clean(word)), dir) || strings.Contains(word, "..") && Nested(path.Join(c.cwd, word), dir) {
 				return true
 			}
 		}

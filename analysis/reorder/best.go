@@ -23,6 +23,8 @@ const (
 type Offers struct {
 	// Rewrites are at most one for a stage, in order; their edits do not overlap.
 	Rewrites []Rewrite
+	// Ignoring are those that keep the image only together with lines in the ignore file: see Rewrite.Ignore.
+	Ignoring []Rewrite
 }
 
 // Search looks, for BuildKit, for the rewrite of each stage that saves most on the model's builds. It moves what may be moved,
@@ -32,7 +34,7 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 		return Offers{}
 	}
 	stages, before := model.stageBuilds(file)
-	var rewrites []Rewrite
+	var offers Offers
 	for i := range file.Stages {
 		if ctx.Err() != nil {
 			return Offers{}
@@ -52,11 +54,15 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 		if after == nil || broken(after) || len(after.Stages) != len(file.Stages) {
 			continue
 		}
-		if _, cost := model.stageBuilds(after); before-cost >= leastSaving {
-			rewrites = append(rewrites, rewrite)
+		switch _, cost := model.stageBuilds(after); {
+		case before-cost < leastSaving:
+		case len(rewrite.Ignore) > 0:
+			offers.Ignoring = append(offers.Ignoring, rewrite)
+		default:
+			offers.Rewrites = append(offers.Rewrites, rewrite)
 		}
 	}
-	return Offers{rewrites}
+	return offers
 }
 
 // effects are those of the instructions of stage i. A lock file that a plain install writes anew in another form counts as written only if it

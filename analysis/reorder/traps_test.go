@@ -52,7 +52,8 @@ func TestTraps(t *testing.T) {
 	for _, file := range append(paths, others...) {
 		for _, trap := range readTraps(t, file) {
 			t.Run(trap.name[:min(len(trap.name), 40)], func(t *testing.T) {
-				for _, o := range Search(context.Background(), parse(trap.text), trap.model()).Rewrites {
+				offers := Search(context.Background(), parse(trap.text), trap.model())
+				for _, o := range append(offers.Rewrites, offers.Ignoring...) {
 					t.Errorf("%s\n%s: %s\n%s", trap.name, o.Grade, o.Title, strings.Join(o.Facts, "\n"))
 				}
 			})
@@ -74,9 +75,9 @@ func TestChances(t *testing.T) {
 		if len(offers[0].Ignore) > 0 {
 			t.Errorf("%s: it wants %q ignored, which is", chance.name, offers[0].Ignore)
 		}
-		delete(chance.files, ".dockerignore")
 		chance.files[".dockerignore"] = ""
-		for _, o := range Search(context.Background(), parse(chance.text), chance.model()).Rewrites {
+		open := Search(context.Background(), parse(chance.text), chance.model())
+		for _, o := range append(open.Rewrites, open.Ignoring...) {
 			fmt.Fprintf(&got, "without an ignore file: %s, with %q\n", o.Title, o.Ignore)
 		}
 	}

@@ -71,7 +71,7 @@ func newReorder() *cobra.Command {
 			if err != nil {
 				return interrupted(err)
 			}
-			if verify && len(r.rewrites) > 0 {
+			if verify && len(r.Rewrites) > 0 {
 				if err = builder.resolve(&build, r.build); err == nil {
 					r.verified, err = builder.verify(ctx, r.path, r.file.Text.String(), r.after, cmd.ErrOrStderr())
 				}
@@ -91,13 +91,13 @@ func newReorder() *cobra.Command {
 			if write && !likely && r.verified == nil && !r.certain() {
 				return exitError{code: 1, err: fmt.Errorf("%s: nothing is written, because it is only likely that the image stays the same: add --verify, which builds both, or --likely", r.path)}
 			}
-			if write && len(r.rewrites) > 0 {
+			if write && len(r.Rewrites) > 0 {
 				if err := writeAtomically(r.path, r.after); err != nil {
 					return err
 				}
 			}
-			if diff && format == "text" && len(r.rewrites) == 0 { // standard output is for patch
-				fmt.Fprintln(cmd.ErrOrStderr(), reorder.NothingGained(r.file, r.engine))
+			if diff && format == "text" && len(r.Rewrites) == 0 { // standard output is for patch
+				fmt.Fprintln(cmd.ErrOrStderr(), r.reason())
 			}
 			return r.print(cmd.OutOrStdout(), format == "json", diff, write)
 		},
@@ -120,14 +120,30 @@ type reordering struct {
 	engine   reorder.Engine
 	build    *workspace.Build
 	file     *dockerfile.File
-	rewrites []reorder.Rewrite
+	reorder.Offers
 	after    string // the file with all rewrites
 	verified *verification
 }
 
 // certain reports whether all rewrites are known to keep the image.
 func (r reordering) certain() bool {
-	return !slices.ContainsFunc(r.rewrites, func(w reorder.Rewrite) bool { return !w.Grade.Certain() })
+	return !slices.ContainsFunc(r.Rewrites, func(w reorder.Rewrite) bool { return !w.Grade.Certain() })
+}
+
+// reason says why nothing is offered, and what would be if the ignore file had a few more lines.
+func (r reordering) reason() string {
+	if len(r.Ignoring) == 0 {
+		return reorder.NothingGained(r.file, r.engine)
+	}
+	return strings.Join(r.missing(), "\n")
+}
+
+// missing says which lines of the ignore file orders lack.
+func (r reordering) missing() (lines []string) {
+	for _, w := range r.Ignoring {
+		lines = append(lines, fmt.Sprintf("%s: possible once .dockerignore has %s. In a working tree that has this, it would be copied over what the build makes. Add the line and run layerwise reorder again.", w.Title, strings.Join(w.Ignore, ", ")))
+	}
+	return lines
 }
 
 // reorderFile finds what can be done to the Dockerfile that an argument and the flags mean.
@@ -139,15 +155,15 @@ func reorderFile(ctx context.Context, arg string, o buildFlags, commits int, pro
 	b := j.build
 	r := reordering{path: j.name, engine: reorder.Engine(b.Settings.Engine), build: b, file: j.question.File}
 	if r.engine == reorder.Classic {
-		r.rewrites = reorder.Suggest(r.file, r.engine)
+		r.Rewrites = reorder.Suggest(r.file, r.engine)
 	} else {
-		r.rewrites = reorder.Search(ctx, r.file, b.Model(r.file, b.History(ctx, commits, progress))).Rewrites
+		r.Offers = reorder.Search(ctx, r.file, b.Model(r.file, b.History(ctx, commits, progress)))
 	}
 	if err := ctx.Err(); err != nil {
 		return r, err
 	}
 	var edits []source.Edit
-	for _, rewrite := range r.rewrites {
+	for _, rewrite := range r.Rewrites {
 		edits = append(edits, rewrite.Edits...)
 	}
 	r.after, err = source.Apply(r.file.Text.String(), edits)
@@ -188,11 +204,11 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 	if asJSON {
 		return r.printJSON(w, written)
 	}
-	if len(r.rewrites) == 0 {
+	if len(r.Rewrites) == 0 {
 		if diff {
 			return nil // no difference
 		}
-		_, err := fmt.Fprintln(w, reorder.NothingGained(r.file, r.engine))
+		_, err := fmt.Fprintln(w, r.reason())
 		return err
 	}
 	unified, err := r.diff()
@@ -204,12 +220,17 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 		_, err := io.WriteString(w, paintDiff(p, unified))
 		return err
 	}
-	for _, rewrite := range r.rewrites {
+	for _, rewrite := range r.Rewrites {
 		at := positionOf(r.file.Text, rewrite.Span.Start)
 		grade := strings.TrimPrefix(graded(rewrite), rewrite.Title)
 		fmt.Fprintf(w, "%s:%d: %s%s\n", r.path, at.Line, p.paint(p.bold, rewrite.Title), grade)
 		for _, line := range strings.Split(rewrite.Explanation, "\n") {
 			fmt.Fprintf(w, "  %s\n", line)
+		}
+	}
+	if len(r.Rewrites) > 0 {
+		for _, line := range r.missing() {
+			fmt.Fprintln(w, line)
 		}
 	}
 	if written {
@@ -244,12 +265,12 @@ type jsonRewrite struct {
 
 func (r reordering) printJSON(w io.Writer, written bool) error {
 	rewrites := []jsonRewrite{}
-	for _, rewrite := range r.rewrites {
+	for _, rewrite := range r.Rewrites {
 		rewrites = append(rewrites, jsonRewrite{rewrite.Stage, rewrite.Title, rewrite.Explanation, string(rewrite.Grade), rewrite.Facts, rewrite.Before, rewrite.After, textEdits(r.file.Text, rewrite.Edits)})
 	}
 	reason := ""
 	if len(rewrites) == 0 {
-		reason = reorder.NothingGained(r.file, r.engine)
+		reason = r.reason()
 	}
 	unified, err := r.diff()
 	if err != nil {
