@@ -116,10 +116,10 @@ func newReorder() *cobra.Command {
 
 // reordering is what can be done to one file.
 type reordering struct {
-	path     string
-	engine   reorder.Engine
-	build    *workspace.Build
-	file     *dockerfile.File
+	path   string
+	engine reorder.Engine
+	build  *workspace.Build
+	file   *dockerfile.File
 	reorder.Offers
 	after    string // the file with all rewrites
 	verified *verification
