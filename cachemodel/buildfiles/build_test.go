@@ -54,7 +54,9 @@ func TestNamed(t *testing.T) {
 				o := e.Fill(baseline.Options{})
 				b := cachemodel.Build{File: file, Context: buildcontext.Unknown(), Settings: o.Settings(), ContextImages: o.Images, Contexts: map[string]*buildcontext.Tree{}}
 				if earlier {
-					b.Settings, b.ContextImages = e.Before(t.Context(), "", Options{}, baseline.Options{})
+					then, _ := (&Definition{Entry: e}).Fill(baseline.Options{})
+					b.Settings, b.ContextImages = then.Settings(), then.Images
+					b.Settings.NoCacheFilter = nil
 				}
 				for name, dir := range o.Contexts {
 					var err error

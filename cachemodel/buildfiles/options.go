@@ -1,18 +1,12 @@
 package buildfiles
 
 import (
-	"context"
-	"errors"
-	"io/fs"
 	"maps"
-	"os"
-	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
-	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 )
 
 // Settings are the entry's choices.
@@ -66,44 +60,4 @@ func ContextName(name string) string {
 		return strings.TrimSuffix(reference.FamiliarString(named), ":latest")
 	}
 	return name
-}
-
-// Before gives the settings and the images of named contexts that a build at a git revision had, as the same files of then
-// say; those of now where it was not there then. explicit are the choices that were made besides. Arguments that have
-// another value each time had another.
-func (e *Entry) Before(ctx context.Context, rev string, o Options, explicit baseline.Options) (cachemodel.Settings, map[string]string) {
-	then := *e
-	if rev != "" {
-		o.Dir, o.Files, o.Here = e.Dir, nil, true
-		o.Read = func(path string) ([]byte, error) {
-			text, err := gittree.ReadFile(ctx, path, rev)
-			if errors.Is(err, gittree.ErrNotInRevision) {
-				if _, err := gittree.ReadFile(ctx, path, "HEAD"); err == nil {
-					return nil, fs.ErrNotExist // it came later
-				}
-			}
-			if err != nil { // not under version control, as .env seldom is: as it is now
-				return os.ReadFile(path)
-			}
-			return text, nil
-		}
-		read := ReadCompose
-		if e.Kind == Bake {
-			read = ReadBake
-		}
-		if p, err := read(ctx, o); err == nil {
-			if i := slices.IndexFunc(p.Entries, func(old Entry) bool { return old.ID == e.ID }); i >= 0 {
-				then = p.Entries[i]
-			}
-		}
-	}
-	filled := then.Fill(explicit)
-	s := filled.Settings()
-	s.NoCache, s.NoCacheFilter = false, nil
-	for _, name := range e.Volatile {
-		if _, given := explicit.Args[name]; !given {
-			s.Args[name] += " (then)"
-		}
-	}
-	return s, filled.Images
 }

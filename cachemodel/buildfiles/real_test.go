@@ -18,12 +18,12 @@ import (
 )
 
 // What the real tools printed is recorded in the cases. With the tools at hand, `go test -args -buildx PROGRAM -compose PROGRAM` asks
-// them again, and with -update records that. Both are built with `go build -o PROGRAM github.com/docker/buildx/cmd/buildx` and
+// them again, and with -record records that. Both are built with `go build -o PROGRAM github.com/docker/buildx/cmd/buildx` and
 // `github.com/docker/compose/v5/cmd` in a module that requires them.
 var (
 	buildxProgram  = flag.String("buildx", "", "a docker buildx to compare with")
 	composeProgram = flag.String("compose", "", "a docker compose to compare with")
-	update         = flag.Bool("update", false, "record what the real tools print")
+	record         = flag.Bool("record", false, "record what the real tools print")
 )
 
 // real is a case: prose, files, and the sections
@@ -102,7 +102,7 @@ func (c *real) ask(t *testing.T, program string, commands ...[]string) {
 		said = out.String()
 	}
 	said = strings.TrimSpace(strings.ReplaceAll(said, c.dir, "$DIR")) + "\n"
-	if !*update {
+	if !*record {
 		if d := cmp.Diff(c.section(section), said); d != "" {
 			t.Errorf("the real tool says something else than is recorded under %s (-recorded +said):\n%s", section, d)
 		}

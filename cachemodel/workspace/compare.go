@@ -2,13 +2,18 @@ package workspace
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/record"
 )
 
 // Compared is what the next build is compared with.
@@ -38,6 +43,7 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 		r.head, _ = gittree.Head(ctx, dir)
 	}
 	r.compared = Compared{recordNotes: recordNotes, head: r.head}
+	request, then := r.asThen(ctx, request, next.Entry, q.Choices)
 	found, err := baseline.Find(ctx, request)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -58,10 +64,10 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 	}
 	pasts := found.Pasts(next.Next(nil, nil), r.w.Store, func(c *baseline.Contents, earlier *cachemodel.Build) {
 		if c.Record == nil {
-			r.earlierSettings(ctx, found, next, q.Choices, earlier)
+			r.earlierSettings(found, then, next, q.Choices, earlier)
 		}
 		if args := q.Choices.BaselineArgs; args != nil {
-			earlier.Settings.Args = args
+			earlier.Settings.Args, earlier.Unknown.Args, earlier.Unknown.AllArgs = args, nil, ""
 		} else if request.Spec.Kind == baseline.Dir && next.Entry == nil {
 			earlier.Settings.Args = nil
 		}
@@ -69,18 +75,70 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 	r.compared.held = cachemodel.Hold(pasts)
 }
 
-// earlierSettings gives a build that is not on record the settings that its build files had then.
-func (r *Reader) earlierSettings(ctx context.Context, found baseline.Baseline, next *Build, c Choices, earlier *cachemodel.Build) {
-	e, rev := next.Entry, ""
-	switch {
-	case e == nil || earlier.Settings.Engine == cachemodel.Classic:
-		return
-	case found.Kind == string(baseline.Git):
-		rev = found.Ref
-	case found.Kind == string(baseline.Opened) && r.atOpen.entry != nil && r.atOpen.entry.ID == e.ID:
-		e = r.atOpen.entry
+// asThen finds how the build files of a git revision describe the entry's build, nil if the baseline is no revision, and asks
+// for the Dockerfile and the contexts that they name.
+func (r *Reader) asThen(
+	ctx context.Context, request baseline.Request, e *buildfiles.Entry, c Choices,
+) (baseline.Request, *buildfiles.Definition) {
+	spec := request.Spec
+	if e == nil || r.w.Untrusted || spec.Kind != baseline.Git && (spec.Kind != baseline.Auto || request.Record != nil) {
+		return request, nil
 	}
+	repository, err := gittree.Open(ctx, e.Dir)
+	if err != nil {
+		return request, nil // and finding the baseline says why
+	}
+	defer repository.Close()
+	rev := "HEAD"
+	if spec.Kind == baseline.Git && spec.Arg != "" {
+		rev = spec.Arg
+	}
+	if _, err := repository.Resolve(ctx, rev); rev == baseline.MergeBase && errors.Is(err, gittree.ErrUnknownRevision) {
+		base, err := repository.MergeBase(ctx, "")
+		if err != nil {
+			return request, nil
+		}
+		rev = base.Revision
+	}
+	d := e.At(ctx, buildfiles.GitRevision(ctx, repository, rev), r.w.buildFileOptions())
+	then, _ := d.Fill(c.Options)
+	if d.Entry.Dockerfile != "" {
+		request.Dockerfile = d.Entry.Dockerfile
+	}
+	if then.ContextDir != request.ContextDir {
+		request.ContextDir, request.Context = then.ContextDir, nil
+	}
+	now := request.Contexts
+	request.Contexts = map[string]record.NamedContext{}
+	for name, dir := range then.Contexts {
+		request.Contexts[name] = record.NamedContext{Dir: dir}
+		if now[name].Dir == dir {
+			request.Contexts[name] = now[name]
+		}
+	}
+	return request, &d
+}
+
+// earlierSettings gives a build that is not on record the settings that its build files had then.
+func (r *Reader) earlierSettings(
+	found baseline.Baseline, then *buildfiles.Definition, next *Build, c Choices, earlier *cachemodel.Build,
+) {
+	e := next.Entry
+	if e == nil || earlier.Settings.Engine == cachemodel.Classic {
+		return
+	}
+	switch {
+	case found.Kind == string(baseline.Git) && then != nil:
+	case found.Kind == string(baseline.Opened) && r.atOpen.entry != nil && r.atOpen.entry.ID == e.ID:
+		then = &buildfiles.Definition{Entry: *r.atOpen.entry}
+	default:
+		then = &buildfiles.Definition{Entry: *e}
+	}
+	if then.Entry.Inline != "" {
+		earlier.File = dockerfile.Parse(source.New(then.Entry.Inline), nil)
+	}
+	options, unknown := then.Fill(c.Options)
 	engine := earlier.Settings.Engine
-	earlier.Settings, earlier.ContextImages = e.Before(ctx, rev, r.w.buildFileOptions(), c.Options)
-	earlier.Settings.Engine = engine
+	earlier.Settings, earlier.ContextImages, earlier.Unknown = options.Settings(), options.Images, unknown
+	earlier.Settings.Engine, earlier.Settings.NoCache, earlier.Settings.NoCacheFilter = engine, false, nil
 }
