@@ -13,7 +13,8 @@ import (
 	"github.com/layerwise/layerwise/server/lsptest"
 )
 
-// Opening a Dockerfile, with its history and a compose file, runs no program that the repository names. Git itself would.
+// Opening a Dockerfile, with its history and a compose file, runs no program that the repository names. Git itself
+// would.
 func TestOpeningRunsNothingOfTheRepository(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("SKIPPED: the marker is a shell script")
@@ -25,8 +26,13 @@ func TestOpeningRunsNothingOfTheRepository(t *testing.T) {
 		write(t, filepath.Join(dir, "src/app.js"), fmt.Sprint(i))
 		git("commit", "-q", "-a", "-m", "more")
 	}
-	sign := exec.Command("sh", "-c", `git cat-file commit HEAD | sed '0,/^$/s/^$/gpgsig -----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----\n/' |
-		git hash-object -t commit -w --stdin | xargs git update-ref HEAD`)
+	sign := exec.Command(
+		"sh",
+		"-c",
+		`git cat-file commit HEAD |
+		sed '0,/^$/s/^$/gpgsig -----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----\n/' |
+		git hash-object -t commit -w --stdin | xargs git update-ref HEAD`,
+	)
 	sign.Dir = dir
 	if out, err := sign.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -87,7 +93,8 @@ func countGit(t *testing.T) (log string) {
 	}
 	bin := t.TempDir()
 	log = filepath.Join(bin, "log")
-	if err := os.WriteFile(filepath.Join(bin, "git"), []byte("#!/bin/sh\necho \"$*\" >>'"+log+"'\nexec '"+real+"' \"$@\"\n"), 0o755); err != nil {
+	script := "#!/bin/sh\necho \"$*\" >>'" + log + "'\nexec '" + real + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))

@@ -10,13 +10,13 @@ import (
 const coarse = 2 * time.Second
 
 // AsOf is the context as it was at an earlier time, as far as the stamps of the files that are there now tell. What has
-// not changed since is the same; of all else it is not known what it held (ErrUnknown), be it changed, new, renamed or in
-// a directory from which something may have been removed. texts are the contents at that time of files for which they are
-// known, by their path.
+// not changed since is the same; of all else it is not known what it held (ErrUnknown), be it changed, new, renamed or
+// in a directory from which something may have been removed. texts are the contents at that time of files for which
+// they are known, by their path.
 //
-// What makes this safe is the change time: a system call sets it whenever the contents, the permissions, the attributes or
-// the name of a file change, and no program can set it back. Where the system has none, nothing but the texts is known. The
-// folder of the context itself is taken to be the same, not another one that was moved to its place.
+// What makes this safe is the change time: a system call sets it whenever the contents, the permissions, the attributes
+// or the name of a file change, and no program can set it back. Where the system has none, nothing but the texts is
+// known. The folder of the context itself is taken to be the same, not another one that was moved to its place.
 func AsOf(t *Tree, when time.Time, texts map[string]string) *Tree {
 	if t == nil {
 		return nil
@@ -53,8 +53,8 @@ func (a asOf) moment(s Stamp) bool {
 	return s.ChangeTime == 0 || changed >= a.when.UnixNano()
 }
 
-// dir is a directory as it was. If it has changed, any entry of it may have come, gone or been replaced; one that has not
-// changed itself was there all the same, under this name: a rename changes it too.
+// dir is a directory as it was. If it has changed, any entry of it may have come, gone or been replaced; one that has
+// not changed itself was there all the same, under this name: a rename changes it too.
 func (a asOf) dir(rel string, n *Node, changed bool) *Node {
 	children := make([]*Node, len(n.children))
 	same := !changed

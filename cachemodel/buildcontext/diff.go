@@ -29,9 +29,9 @@ type Change struct {
 }
 
 // Diff lists what differs between base and next among the entries that any of the queries selects, in order of path. A
-// query with the same digest in both adds nothing. Of a directory that came or went the files are listed, unless they are
-// more than maxListed: then only the directory is. A nil tree is an empty one; of one of which nothing is known nothing is
-// listed.
+// query with the same digest in both adds nothing. Of a directory that came or went the files are listed, unless they
+// are more than maxListed: then only the directory is. A nil tree is an empty one; of one of which nothing is known
+// nothing is listed.
 func Diff(base, next *Tree, queries []Query) []Change {
 	empty := NewTree(NewNode("", Meta{Type: Dir}, nil), nil, nil, nil)
 	if base == nil {
@@ -129,7 +129,8 @@ func (n *Node) fewer(limit int) int {
 
 // prune leaves either the directories that came or went or what is below them.
 func (d *differ) prune() {
-	below, holds := map[string][]string{}, map[string]bool{} // by the uppermost directory; what holds something that is noted
+	// By the uppermost directory; what holds something that is noted.
+	below, holds := map[string][]string{}, map[string]bool{}
 	for p, kind := range d.found {
 		if kind != Added && kind != Removed {
 			continue

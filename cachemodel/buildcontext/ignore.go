@@ -60,7 +60,10 @@ func NewIgnore(name string, patterns []string) (*Ignore, error) {
 			}
 		}
 		if p.Exclusion() {
-			prefix := strings.TrimSuffix(strings.TrimSuffix(p.String(), string(filepath.Separator)+"**"), string(filepath.Separator)+"*")
+			prefix := strings.TrimSuffix(
+				strings.TrimSuffix(p.String(), string(filepath.Separator)+"**"),
+				string(filepath.Separator)+"*",
+			)
 			ig.exceptions = append(ig.exceptions, filepath.ToSlash(prefix))
 			special := "*[]?^"
 			if filepath.Separator != '\\' {

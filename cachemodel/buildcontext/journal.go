@@ -28,8 +28,8 @@ func (j *Journal) Add(began, ended time.Time, whole bool, tree *Tree) {
 	j.looks = append(j.looks, l)
 }
 
-// At is the context as it was at a time, nil if nobody looked both before and after. What was the same before and after is
-// known; of anything else it is not known what it held (ErrUnknown).
+// At is the context as it was at a time, nil if nobody looked both before and after. What was the same before and after
+// is known; of anything else it is not known what it held (ErrUnknown).
 func (j *Journal) At(when time.Time) *Tree {
 	var before *Tree
 	for _, l := range j.looks {

@@ -149,7 +149,11 @@ func (n *Node) with(elems []string, leaf *Node) *Node {
 			return nil
 		}
 	}
-	i, found := slices.BinarySearchFunc(n.children, name, func(c *Node, name string) int { return cmp.Compare(c.name, name) })
+	i, found := slices.BinarySearchFunc(
+		n.children,
+		name,
+		func(c *Node, name string) int { return cmp.Compare(c.name, name) },
+	)
 	var children []*Node
 	if found {
 		children = slices.Clone(n.children)

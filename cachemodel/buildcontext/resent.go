@@ -5,8 +5,8 @@ import "slices"
 // Resent is next as a daemon has it that was sent base before and still holds it. The transfer renews what differs by
 // size, time, permissions, owner or link target. It sends nothing when only the permissions or extended attributes of a
 // directory change, or only the extended attributes of a file: those stay as they were first sent
-// (fsutil/rootdiskwriter.go, HandleChange; diff_containerd.go, compareStat). A daemon that let go of base, as its garbage
-// collection may, has next as it is. It returns next itself where there is nothing of the kind.
+// (fsutil/rootdiskwriter.go, HandleChange; diff_containerd.go, compareStat). A daemon that let go of base, as its
+// garbage collection may, has next as it is. It returns next itself where there is nothing of the kind.
 func Resent(base, next *Tree) *Tree {
 	root := resent(base.root, next.root)
 	if root == next.root {

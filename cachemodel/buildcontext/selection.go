@@ -48,7 +48,10 @@ func (t *Tree) single(p string, follow bool) (selection, error) {
 		}
 		return selection{}, pathError(p, ErrNotFound)
 	}
-	return selection{picks: []pick{{path: p, real: strings.TrimSuffix(at.path, "/"), node: at.node, deep: true}}, links: at.links}, nil
+	return selection{
+		picks: []pick{{path: p, real: strings.TrimSuffix(at.path, "/"), node: at.node, deep: true}},
+		links: at.links,
+	}, nil
 }
 
 // hidden says whether a path is not there only because a directory above it cannot be read.
@@ -136,8 +139,8 @@ func matchPath(pattern, p string) (bool, error) {
 	return ok, nil
 }
 
-// Bytes is the size of the files that the queries select, each counted once per path that selects it, as far as sizes are
-// known.
+// Bytes is the size of the files that the queries select, each counted once per path that selects it, as far as sizes
+// are known.
 func (t *Tree) Bytes(queries []Query) (n int64) {
 	for _, q := range queries {
 		selected, _ := t.selection(q)

@@ -22,7 +22,13 @@ type selector struct {
 
 func (t *Tree) selector(q Query) (*selector, error) {
 	p := path.Join("/", q.Path)
-	s := &selector{tree: t, query: q, pattern: p, elementwise: !strings.ContainsAny(p, `[\`), start: place{path: "/", node: t.root}}
+	s := &selector{
+		tree:        t,
+		query:       q,
+		pattern:     p,
+		elementwise: !strings.ContainsAny(p, `[\`),
+		start:       place{path: "/", node: t.root},
+	}
 	var err error
 	if s.include, err = matcher(q.Include, "include"); err != nil {
 		return nil, err

@@ -44,13 +44,15 @@ func (s *settler) node(p string, a, b *Node) *Node {
 	return a
 }
 
-// sameStamp reports whether an entry was left alone. Of a directory the stamp does not count: what is in it is looked at.
+// sameStamp reports whether an entry was left alone. Of a directory the stamp does not count: what is in it is looked
+// at.
 func sameStamp(a, b *Node) bool {
 	now := b.meta
 	if a.meta.Type == Dir {
 		now.Stamp = a.meta.Stamp
 	}
-	return a.SameAs(now) && (a.meta.Err == nil || errors.Is(b.meta.Err, a.meta.Err) || a.meta.Err.Error() == b.meta.Err.Error())
+	return a.SameAs(now) &&
+		(a.meta.Err == nil || errors.Is(b.meta.Err, a.meta.Err) || a.meta.Err.Error() == b.meta.Err.Error())
 }
 
 func (s *settler) unknown(p string, a, b *Node) *Node {

@@ -179,8 +179,9 @@ func (t *Tree) Prepare(ctx context.Context, queries []Query, progress func(done,
 	return ctx.Err()
 }
 
-// Quick is the tree for as long as it is not read: its digests read no more than budget bytes of files together, and are
-// ErrUnreadYet where they need more. What is read is known to t too. So marks need not wait for a file of many gigabytes:
+// Quick is the tree for as long as it is not read: its digests read no more than budget bytes of files together, and
+// are ErrUnreadYet where they need more. What is read is known to t too. So marks need not wait for a file of many
+// gigabytes:
 //
 //	show(marks(tree.Quick(64 << 20)))
 //	if tree.Prepare(ctx, queries, progress) == nil {

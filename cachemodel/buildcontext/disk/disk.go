@@ -29,8 +29,8 @@ type Options struct {
 	Progress func(entries int)
 	// Ignore takes the place of the directory's ignore file, unless it is nil.
 	Ignore *buildcontext.Ignore
-	// Dated gives directories their stamps too, which buildcontext.AsOf needs. Without them a directory is the same as long as
-	// what is in it is.
+	// Dated gives directories their stamps too, which buildcontext.AsOf needs. Without them a directory is the same as
+	// long as what is in it is.
 	Dated bool
 }
 
@@ -58,7 +58,8 @@ var (
 const maxEntries = 5_000_000
 
 // Open prepares a directory as a build context and scans it. The Dockerfile need not exist and may lie elsewhere; it
-// says which ignore file counts. The error is only about the directory itself, or ctx's; see Tree.Problems for the rest.
+// says which ignore file counts. The error is only about the directory itself, or ctx's; see Tree.Problems for the
+// rest.
 func Open(ctx context.Context, root, dockerfile string, opts Options) (*Dir, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -174,7 +175,8 @@ func (d *Dir) rescan(ctx context.Context) (*buildcontext.Tree, error) {
 
 // replace makes a tree of what was found, unless nothing is new.
 func (d *Dir) replace(root *buildcontext.Node, ignore *buildcontext.Ignore) {
-	if d.tree != nil && d.tree.Root() == root && slices.Equal(ignore.Patterns(), d.tree.Ignore().Patterns()) && d.invalid == nil {
+	if d.tree != nil && d.tree.Root() == root && slices.Equal(ignore.Patterns(), d.tree.Ignore().Patterns()) &&
+		d.invalid == nil {
 		return
 	}
 	d.tree = buildcontext.NewTree(root, ignore, hasher{d.root}, d.invalid)

@@ -26,8 +26,8 @@ type hasher struct{ root string }
 
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// Hash implements buildcontext.Hasher. A file that changed after the scan is taken as it is now: the change will be told
-// of by itself.
+// Hash implements buildcontext.Hasher. A file that changed after the scan is taken as it is now: the change will be
+// told of by itself.
 func (h hasher) Hash(ctx context.Context, rel string, n *buildcontext.Node) (buildcontext.ContentID, error) {
 	abs := filepath.Join(h.root, filepath.FromSlash(rel))
 	for range 3 {

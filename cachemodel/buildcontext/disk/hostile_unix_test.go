@@ -125,7 +125,8 @@ func TestQuick(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"/", "/huge"} {
-		if _, err := q.Digest(buildcontext.Query{Path: name}); !errors.Is(err, buildcontext.ErrUnreadYet) || !errors.Is(err, buildcontext.ErrUnknown) {
+		if _, err := q.Digest(buildcontext.Query{Path: name}); !errors.Is(err, buildcontext.ErrUnreadYet) ||
+			!errors.Is(err, buildcontext.ErrUnknown) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

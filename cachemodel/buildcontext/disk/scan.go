@@ -46,7 +46,12 @@ func (s *scanner) context(old *buildcontext.Node) *buildcontext.Node {
 }
 
 // entry scans one entry, with what is below it; nil if it is not there or ignored.
-func (s *scanner) entry(rel, name string, above buildcontext.IgnoreState, old *buildcontext.Node, isDir func() bool) *buildcontext.Node {
+func (s *scanner) entry(
+	rel, name string,
+	above buildcontext.IgnoreState,
+	old *buildcontext.Node,
+	isDir func() bool,
+) *buildcontext.Node {
 	if s.ctx.Err() != nil {
 		return nil
 	}
@@ -59,13 +64,7 @@ func (s *scanner) entry(rel, name string, above buildcontext.IgnoreState, old *b
 	if errors.Is(err, fs.ErrNotExist) || ignored && (err != nil || !info.IsDir()) {
 		return nil
 	}
-	seen := s.entries.Add(1)
-	if s.progress != nil && seen%1024 == 0 {
-		s.progress(int(seen))
-	}
-	if seen > s.most {
-		s.stop(ErrTooManyFiles)
-	}
+	s.count()
 	var meta buildcontext.Meta
 	if err != nil {
 		meta.Err = reason(err)
@@ -80,13 +79,8 @@ func (s *scanner) entry(rel, name string, above buildcontext.IgnoreState, old *b
 	}
 	earlier, isKnown := s.known[rel]
 	isKnown = isKnown && earlier.matches(meta)
-	switch {
-	case err != nil:
-	case isKnown && meta.Stamp.ChangeTime != 0: // a new attribute would have changed that time; there were none
-	case old != nil && !old.Doubted() && meta.Stamp.ChangeTime != 0 && old.Meta().Stamp == meta.Stamp:
-		meta.Xattrs = old.Meta().Xattrs
-	default:
-		meta.Xattrs, meta.Err = readXattrs(abs, meta.Err)
+	if err == nil {
+		meta.Xattrs, meta.Err = xattrs(abs, meta, old, isKnown)
 	}
 	if meta.Type == buildcontext.Dir {
 		n := s.dir(rel, name, meta, state, old)
@@ -95,26 +89,64 @@ func (s *scanner) entry(rel, name string, above buildcontext.IgnoreState, old *b
 		}
 		return n
 	}
-	emptied, isEmptied := s.ignore.Emptied(rel, meta.Size)
-	if old != nil && old.SameAs(meta) && !old.Doubted() && !isEmptied {
-		return old
-	}
-	n := buildcontext.NewNode(name, meta, nil)
-	if info != nil && info.Mode()&os.ModeSocket != 0 {
+	n, isNew := s.leaf(rel, name, meta, old)
+	if isNew && info != nil && info.Mode()&os.ModeSocket != 0 {
 		n.SetContent(buildcontext.HashContent(nil))
 	}
-	if isEmptied {
-		n.SetContent(emptied)
-		n.Doubt() // of no use once the ignore file changes
-	}
-	if isKnown {
+	if isNew && isKnown {
 		n.SetContent(earlier.id)
 	}
 	return n
 }
 
+// xattrs gives the extended attributes of an entry. isKnown says that there were none in an earlier run.
+func xattrs(abs string, meta buildcontext.Meta, old *buildcontext.Node, isKnown bool) ([]buildcontext.Xattr, error) {
+	switch {
+	case meta.Stamp.ChangeTime == 0: // a new attribute would have changed that time
+	case isKnown:
+		return nil, meta.Err
+	case old != nil && !old.Doubted() && old.Meta().Stamp == meta.Stamp:
+		return old.Meta().Xattrs, meta.Err
+	}
+	return readXattrs(abs, meta.Err)
+}
+
+// count notes one more entry.
+func (s *scanner) count() {
+	seen := s.entries.Add(1)
+	if s.progress != nil && seen%1024 == 0 {
+		s.progress(int(seen))
+	}
+	if seen > s.most {
+		s.stop(ErrTooManyFiles)
+	}
+}
+
+// leaf is an entry that is not a directory: the old one, if it is the same.
+func (s *scanner) leaf(
+	rel, name string,
+	meta buildcontext.Meta,
+	old *buildcontext.Node,
+) (n *buildcontext.Node, isNew bool) {
+	emptied, isEmptied := s.ignore.Emptied(rel, meta.Size)
+	if old != nil && old.SameAs(meta) && !old.Doubted() && !isEmptied {
+		return old, false
+	}
+	n = buildcontext.NewNode(name, meta, nil)
+	if isEmptied {
+		n.SetContent(emptied)
+		n.Doubt() // of no use once the ignore file changes
+	}
+	return n, true
+}
+
 // dir scans what is in a directory.
-func (s *scanner) dir(rel, name string, meta buildcontext.Meta, state buildcontext.IgnoreState, old *buildcontext.Node) *buildcontext.Node {
+func (s *scanner) dir(
+	rel, name string,
+	meta buildcontext.Meta,
+	state buildcontext.IgnoreState,
+	old *buildcontext.Node,
+) *buildcontext.Node {
 	list, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(rel)))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		meta.Err = reason(err)
@@ -153,7 +185,12 @@ func (s *scanner) dir(rel, name string, meta buildcontext.Meta, state buildconte
 }
 
 // reuse gives the old directory if it is the same.
-func reuse(old *buildcontext.Node, name string, meta buildcontext.Meta, children []*buildcontext.Node) *buildcontext.Node {
+func reuse(
+	old *buildcontext.Node,
+	name string,
+	meta buildcontext.Meta,
+	children []*buildcontext.Node,
+) *buildcontext.Node {
 	if old != nil && old.SameAs(meta) && slices.Equal(old.Children(), children) {
 		return old
 	}
@@ -191,7 +228,12 @@ func (s *scanner) update(root *buildcontext.Node, todo *changes) *buildcontext.N
 	return s.updateDir("", root, buildcontext.IgnoreState{}, todo)
 }
 
-func (s *scanner) updateDir(rel string, n *buildcontext.Node, state buildcontext.IgnoreState, todo *changes) *buildcontext.Node {
+func (s *scanner) updateDir(
+	rel string,
+	n *buildcontext.Node,
+	state buildcontext.IgnoreState,
+	todo *changes,
+) *buildcontext.Node {
 	children := slices.Clone(n.Children())
 	for name, sub := range todo.below {
 		childRel := strings.TrimPrefix(rel+"/"+name, "/")
@@ -209,7 +251,11 @@ func (s *scanner) updateDir(rel string, n *buildcontext.Node, state buildcontext
 		if is == was {
 			continue
 		}
-		i, found := slices.BinarySearchFunc(children, name, func(c *buildcontext.Node, name string) int { return strings.Compare(c.Name(), name) })
+		i, found := slices.BinarySearchFunc(
+			children,
+			name,
+			func(c *buildcontext.Node, name string) int { return strings.Compare(c.Name(), name) },
+		)
 		switch {
 		case is == nil:
 			children = slices.Delete(children, i, i+1)
@@ -222,7 +268,8 @@ func (s *scanner) updateDir(rel string, n *buildcontext.Node, state buildcontext
 	return reuse(n, n.Name(), n.Meta(), children)
 }
 
-// metaOf gives the properties of an entry, but for extended attributes, as BuildKit's client sends them (fsutil/stat.go).
+// metaOf gives the properties of an entry, but for extended attributes, as BuildKit's client sends them
+// (fsutil/stat.go).
 func metaOf(abs string, info fs.FileInfo) buildcontext.Meta {
 	mode := info.Mode()
 	m := buildcontext.Meta{Mode: uint32(mode.Perm())}

@@ -64,7 +64,11 @@ func load(file, root string) map[string]record {
 	known := make(map[string]record, len(body)/100)
 	for len(r.rest) > 0 {
 		path := r.text()
-		rec := record{size: r.int(), mode: uint32(r.int()), stamp: buildcontext.Stamp{ModTime: r.int(), ChangeTime: r.int(), Inode: uint64(r.int()), Device: uint64(r.int())}}
+		rec := record{
+			size:  r.int(),
+			mode:  uint32(r.int()),
+			stamp: buildcontext.Stamp{ModTime: r.int(), ChangeTime: r.int(), Inode: uint64(r.int()), Device: uint64(r.int())},
+		}
 		copy(rec.id[:], r.bytes(len(rec.id)))
 		known[path] = rec
 	}
@@ -88,7 +92,9 @@ func save(file, root string, tree *buildcontext.Node, now time.Time) error {
 				visit(rel, c)
 			case m.Type == buildcontext.File && known && m.Stamp.ModTime != 0 && len(m.Xattrs) == 0 && !c.Doubted():
 				body = appendText(body, rel)
-				for _, v := range []int64{m.Size, int64(m.Mode), m.Stamp.ModTime, m.Stamp.ChangeTime, int64(m.Stamp.Inode), int64(m.Stamp.Device)} {
+				for _, v := range []int64{
+					m.Size, int64(m.Mode), m.Stamp.ModTime, m.Stamp.ChangeTime, int64(m.Stamp.Inode), int64(m.Stamp.Device),
+				} {
 					body = binary.AppendVarint(body, v)
 				}
 				body = append(body, id[:]...)
@@ -143,7 +149,10 @@ func forget(dir string, now time.Time) {
 			}
 		}
 	}
-	slices.SortFunc(stores, func(a, b fs.FileInfo) int { return cmp.Compare(b.ModTime().UnixNano(), a.ModTime().UnixNano()) })
+	slices.SortFunc(
+		stores,
+		func(a, b fs.FileInfo) int { return cmp.Compare(b.ModTime().UnixNano(), a.ModTime().UnixNano()) },
+	)
 	for _, info := range stores[min(maxStores, len(stores)):] {
 		os.Remove(filepath.Join(dir, info.Name()))
 	}

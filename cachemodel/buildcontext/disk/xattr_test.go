@@ -44,7 +44,8 @@ func TestXattrs(t *testing.T) {
 			t.Errorf("%q: a rescan differs, %v", step, err)
 		}
 	}
-	if n, _ := open(t, dir).Tree().Lookup("f"); len(n.Meta().Xattrs) != 1 || n.Meta().Xattrs[0] != (buildcontext.Xattr{Name: "user.test", Value: "second"}) {
+	if n, _ := open(t, dir).Tree().Lookup("f"); len(n.Meta().Xattrs) != 1 ||
+		n.Meta().Xattrs[0] != (buildcontext.Xattr{Name: "user.test", Value: "second"}) {
 		t.Errorf("f has %v", n.Meta().Xattrs)
 	}
 }

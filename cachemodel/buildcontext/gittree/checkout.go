@@ -37,8 +37,8 @@ const (
 // maxConverted is how long a file may be that git converts, in bytes: it does so in memory.
 const maxConverted = 64 << 20
 
-// checkout knows what a checkout of a commit would write. The attributes of the commit itself count: git finds them in a
-// working tree that holds nothing else.
+// checkout knows what a checkout of a commit would write. The attributes of the commit itself count: git finds them in
+// a working tree that holds nothing else.
 type checkout struct {
 	repo     *Repository
 	prefix   string   // of the entries' paths
@@ -53,8 +53,8 @@ func (c *checkout) close() {
 	}
 }
 
-// checkout finds out which of the files are converted and notes it in them; among are the attribute files that lie beside
-// and below them. All paths begin with prefix.
+// checkout finds out which of the files are converted and notes it in them; among are the attribute files that lie
+// beside and below them. All paths begin with prefix.
 func (r *Repository) checkout(ctx context.Context, commit, prefix string, files, among []*entry) (*checkout, error) {
 	c := &checkout{repo: r, prefix: prefix}
 	if len(files) == 0 {
@@ -127,11 +127,12 @@ func (r *Repository) config(ctx context.Context) (map[string]string, error) {
 	return config, err
 }
 
-// copiedSettings are what of a repository's configuration counts for conversions, besides the filters, which are not run.
+// copiedSettings are what of a repository's configuration counts for conversions, besides the filters, which are not
+// run.
 var copiedSettings = []string{"core.autocrlf", "core.eol", "core.attributesfile", "core.ignorecase"}
 
-// otherAttributes says whether there are attributes besides those of the commit, and brings those of the repository to where
-// git looks for them.
+// otherAttributes says whether there are attributes besides those of the commit, and brings those of the repository to
+// where git looks for them.
 func (r *Repository) otherAttributes(config map[string]string) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -157,7 +158,8 @@ func (r *Repository) otherAttributes(config map[string]string) (bool, error) {
 		}
 		files = append(files, file)
 	} else {
-		files = append(files, filepath.Join(cmp.Or(os.Getenv("XDG_CONFIG_HOME"), filepath.Join(home, ".config")), "git", "attributes"))
+		config := cmp.Or(os.Getenv("XDG_CONFIG_HOME"), filepath.Join(home, ".config"))
+		files = append(files, filepath.Join(config, "git", "attributes"))
 	}
 	for _, file := range files {
 		if err := regularOrAbsent(file); err != nil {
@@ -174,7 +176,8 @@ const attributesName = ".gitattributes"
 
 // isAttributes says whether git reads an entry of this name as attributes: it does not follow links.
 func (e *entry) isAttributes() bool {
-	return e.kind == "blob" && e.mode != symlinkMode && (e.path == attributesName || strings.HasSuffix(e.path, "/"+attributesName))
+	return e.kind == "blob" && e.mode != symlinkMode &&
+		(e.path == attributesName || strings.HasSuffix(e.path, "/"+attributesName))
 }
 
 // attributesAmong selects the attribute files.
@@ -223,7 +226,11 @@ var attributeNames = []string{"text", "crlf", "eol", "ident", "filter", "working
 func (c *checkout) attributes(ctx context.Context, attributes, files []*entry, config map[string]string) error {
 	c.convert = c.repo.reading
 	c.convert.dir = c.temp
-	c.convert.env = append(slices.Clone(c.convert.env), "GIT_WORK_TREE="+c.temp, "GIT_INDEX_FILE="+filepath.Join(c.temp, "no index"))
+	c.convert.env = append(
+		slices.Clone(c.convert.env),
+		"GIT_WORK_TREE="+c.temp,
+		"GIT_INDEX_FILE="+filepath.Join(c.temp, "no index"),
+	)
 	for _, name := range copiedSettings {
 		if value, ok := config[name]; ok {
 			c.settings = append(c.settings, "-c", name+"="+value)
@@ -304,8 +311,10 @@ func (c *checkout) write(ctx context.Context, attributes []*entry) error {
 }
 
 // encodings are those that git is let convert to: a name is handed to the C library, which looks for it in files.
-var encodings = regexp.MustCompile(`(?i)^(utf-?(8|16|32)(le|be)?(-bom)?|iso-?8859-[0-9]{1,2}|latin[1-9]|(windows-|cp)[0-9]{3,4}|` +
-	`shift[-_]?jis|euc-?(jp|kr|cn)|gb2312|gbk|gb18030|big5|koi8-[ru])$`)
+var encodings = regexp.MustCompile(
+	`(?i)^(utf-?(8|16|32)(le|be)?(-bom)?|iso-?8859-[0-9]{1,2}|latin[1-9]|(windows-|cp)[0-9]{3,4}|` +
+		`shift[-_]?jis|euc-?(jp|kr|cn)|gb2312|gbk|gb18030|big5|koi8-[ru])$`,
+)
 
 func conversionOf(attr, config map[string]string, drivers map[string]bool) conversion {
 	if drivers[attr["filter"]] {
@@ -350,8 +359,8 @@ func conversionOf(attr, config map[string]string, drivers map[string]bool) conve
 	return identical
 }
 
-// read gives the contents of files as a checkout has them, but for drivers, to yield, which must not keep them. In files
-// that are missing or too long, before they are converted or after, that is noted.
+// read gives the contents of files as a checkout has them, but for drivers, to yield, which must not keep them. In
+// files that are missing or too long, before they are converted or after, that is noted.
 func (c *checkout) read(ctx context.Context, files []*entry, limit int64, yield func(*entry, []byte)) error {
 	var plain, converted []*entry
 	for _, e := range files {
@@ -453,8 +462,19 @@ type lfs struct {
 const maxPointer = 1024
 
 // filtered finds out which files of drivers the working tree has unchanged.
-func (c *checkout) filtered(ctx context.Context, dir string, files []*entry, worktree *buildcontext.Tree) (*filtered, error) {
-	f := &filtered{worktree: worktree, dir: dir, blob: map[string]string{}, clean: map[string]bool{}, pointer: map[string]lfs{}}
+func (c *checkout) filtered(
+	ctx context.Context,
+	dir string,
+	files []*entry,
+	worktree *buildcontext.Tree,
+) (*filtered, error) {
+	f := &filtered{
+		worktree: worktree,
+		dir:      dir,
+		blob:     map[string]string{},
+		clean:    map[string]bool{},
+		pointer:  map[string]lfs{},
+	}
 	var drivers []*entry
 	for _, e := range files {
 		if e.convert == driver {

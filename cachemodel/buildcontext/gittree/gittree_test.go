@@ -382,7 +382,10 @@ func TestLoadSubmoduleCheckedOut(t *testing.T) {
 	}
 	r.git("add", "mod")
 	r.git("commit", "-qm", "the newer one")
-	changes := []buildcontext.Change{{Path: "mod/lib/a.txt", Kind: buildcontext.Modified}, {Path: "mod/new", Kind: buildcontext.Added}}
+	changes := []buildcontext.Change{
+		{Path: "mod/lib/a.txt", Kind: buildcontext.Modified},
+		{Path: "mod/new", Kind: buildcontext.Added},
+	}
 	if d := cmp.Diff(changes, diff(want, r.load("HEAD"))); d != "" {
 		t.Error(d)
 	}
@@ -427,7 +430,8 @@ func TestMergeBase(t *testing.T) {
 
 	clone := repo{t, filepath.Join(t.TempDir(), "clone")}
 	r.git("clone", "-q", r.dir, clone.dir)
-	if base, err := MergeBase(t.Context(), clone.dir, ""); err != nil || base.Revision != "origin/feature...HEAD" { // what origin/HEAD names
+	if base, err := MergeBase(t.Context(), clone.dir, ""); err != nil ||
+		base.Revision != "origin/feature...HEAD" { // what origin/HEAD names
 		t.Errorf("in a clone: %+v, %v", base, err)
 	}
 

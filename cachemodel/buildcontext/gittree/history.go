@@ -50,19 +50,24 @@ func LoadHistory(ctx context.Context, req HistoryRequest, progress func(done, to
 }
 
 // History reads the last commits on the first-parent line of a revision that touch the context or the Dockerfile,
-// following renames of the Dockerfile. Nothing is checked out, and of the files only those are read that a checkout would
-// convert: git's id of a file stands for its contents. Commits share what they have in common, so that a directory is read
-// once. The ignore file and the attributes of each commit count; files have the permissions of umask 022. A submodule is a
-// directory that changes with the commit that it names, a file of a filter driver (git-lfs is one) changes with its pointer.
-// A Dockerfile that is a link has the text of the file that it names.
+// following renames of the Dockerfile. Nothing is checked out, and of the files only those are read that a checkout
+// would convert: git's id of a file stands for its contents. Commits share what they have in common, so that a
+// directory is read once. The ignore file and the attributes of each commit count; files have the permissions of umask
+// 022. A submodule is a directory that changes with the commit that it names, a file of a filter driver (git-lfs is
+// one) changes with its pointer. A Dockerfile that is a link has the text of the file that it names.
 //
 // Errors wrap those of Load, or ErrNoCommits. progress, which may be nil, is told how many commits have been read.
-func (r *Repository) History(ctx context.Context, req HistoryRequest, progress func(done, total int)) (*History, error) {
+func (r *Repository) History(
+	ctx context.Context,
+	req HistoryRequest,
+	progress func(done, total int),
+) (*History, error) {
 	if progress == nil {
 		progress = func(int, int) {}
 	}
 	l := &historian{
-		repo: r, count: tally{maxEntries: r.maxEntries}, trees: map[string][]*entry{}, blobs: map[string][]byte{}, attributes: map[string][]*entry{},
+		repo: r, count: tally{maxEntries: r.maxEntries},
+		trees: map[string][]*entry{}, blobs: map[string][]byte{}, attributes: map[string][]*entry{},
 		ignores: map[string]*ignoring{}, groups: map[groupKey]*group{}, submodules: map[string]bool{},
 	}
 	l.finder = finder{
@@ -262,7 +267,13 @@ func (l *historian) surveyTree(ctx context.Context, i int) error {
 	key.attributes = all
 	g := l.groups[key]
 	if g == nil {
-		g = &group{ignore: key.ignore, commit: rev.ID, attributes: attributes, dirs: map[dirKey]*groupDir{}, entries: map[entry]*entry{}}
+		g = &group{
+			ignore:     key.ignore,
+			commit:     rev.ID,
+			attributes: attributes,
+			dirs:       map[dirKey]*groupDir{},
+			entries:    map[entry]*entry{},
+		}
 		l.groups[key] = g
 	}
 	if err := l.surveyDir(ctx, g, dirKey{"", rev.context}, buildcontext.IgnoreState{}, false); err != nil {
@@ -274,7 +285,18 @@ func (l *historian) surveyTree(ctx context.Context, i int) error {
 
 // renamed gives the path that the Dockerfile had before a commit renamed it, "" if it is new there.
 func (l *historian) renamed(ctx context.Context, older, newer string) (string, error) {
-	out, err := l.repo.reading.output(ctx, "diff-tree", "-r", "-z", "-M", "--name-status", "--diff-filter=R", older, newer, "--")
+	out, err := l.repo.reading.output(
+		ctx,
+		"diff-tree",
+		"-r",
+		"-z",
+		"-M",
+		"--name-status",
+		"--diff-filter=R",
+		older,
+		newer,
+		"--",
+	)
 	if err != nil {
 		return "", err
 	}
@@ -417,7 +439,13 @@ func (l *historian) attributesIn(ctx context.Context, tree string) ([]*entry, er
 }
 
 // surveyDir lists what of a directory is not ignored, unless that is known already.
-func (l *historian) surveyDir(ctx context.Context, g *group, key dirKey, state buildcontext.IgnoreState, ignored bool) error {
+func (l *historian) surveyDir(
+	ctx context.Context,
+	g *group,
+	key dirKey,
+	state buildcontext.IgnoreState,
+	ignored bool,
+) error {
 	if g.dirs[key] != nil {
 		return nil
 	}
@@ -457,7 +485,12 @@ func (l *historian) surveyDir(ctx context.Context, g *group, key dirKey, state b
 
 // build makes the trees.
 func (l *historian) build(ctx context.Context) error {
-	nothing := buildcontext.NewTree(buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, nil), nil, nil, nil)
+	nothing := buildcontext.NewTree(
+		buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, nil),
+		nil,
+		nil,
+		nil,
+	)
 	for _, g := range l.groups {
 		g.builder = newBuilder(l.repo, nothing, g.ignore.rules, "")
 		entries := slices.SortedFunc(maps.Values(g.entries), func(a, b *entry) int {
@@ -537,16 +570,34 @@ func (g *group) node(key dirKey) *buildcontext.Node {
 func (l *historian) notes() (notes []string) {
 	oldest := l.revisions[len(l.revisions)-1]
 	if l.shallow {
-		notes = append(notes, fmt.Sprintf("this is a shallow clone: its history begins at commit %.7s (git fetch --unshallow gets the rest)", oldest.ID))
+		notes = append(
+			notes,
+			fmt.Sprintf(
+				"this is a shallow clone: its history begins at commit %.7s (git fetch --unshallow gets the rest)",
+				oldest.ID,
+			),
+		)
 	}
 	if l.unreadable > 0 {
-		notes = append(notes, fmt.Sprintf("left out %d commits: their objects are not in this partial clone (git fetch --refetch gets them)", l.unreadable))
+		notes = append(
+			notes,
+			fmt.Sprintf(
+				"left out %d commits: their objects are not in this partial clone (git fetch --refetch gets them)",
+				l.unreadable,
+			),
+		)
 	}
 	if l.oversized > 0 {
 		notes = append(notes, fmt.Sprintf("left out %d commits: a file of theirs is too large to be read", l.oversized))
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.submodules)) {
-		notes = append(notes, fmt.Sprintf("%s is a submodule: its files are not part of the history, and count as changed whenever it names another commit", name))
+		notes = append(
+			notes,
+			fmt.Sprintf(
+				"%s is a submodule: its files are not part of the history, and count as changed whenever it names another commit",
+				name,
+			),
+		)
 	}
 	if l.filtered {
 		notes = append(notes, "files of a filter such as git-lfs count as changed when their pointers do")

@@ -12,8 +12,8 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 )
 
-// Each revision of a history is the tree that Load gives for that commit alone, conversions, links, permissions and ignored files
-// included.
+// Each revision of a history is the tree that Load gives for that commit alone, conversions, links, permissions and
+// ignored files included.
 func TestHistoryLikeLoad(t *testing.T) {
 	for _, autocrlf := range []string{"false", "true"} {
 		for _, dir := range []string{"", "app"} {
@@ -39,7 +39,11 @@ func TestHistoryLikeLoad(t *testing.T) {
 			os.Remove(filepath.Join(r.dir, dir, "a/run.sh"))
 			r.commit()
 			at := filepath.Join(r.dir, dir)
-			h, err := LoadHistory(t.Context(), HistoryRequest{ContextDir: at, Dockerfile: filepath.Join(at, "Dockerfile"), Limit: 100}, nil)
+			h, err := LoadHistory(
+				t.Context(),
+				HistoryRequest{ContextDir: at, Dockerfile: filepath.Join(at, "Dockerfile"), Limit: 100},
+				nil,
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,7 +61,14 @@ func TestHistoryLikeLoad(t *testing.T) {
 					t.Fatal(err)
 				}
 				if got, err := rev.Context.Digest(q); got != want || err != nil {
-					t.Errorf("autocrlf %s, folder %q, commit %.7s: %v; differs in %v", autocrlf, dir, rev.ID, err, buildcontext.Diff(one, rev.Context, []buildcontext.Query{q}))
+					t.Errorf(
+						"autocrlf %s, folder %q, commit %.7s: %v; differs in %v",
+						autocrlf,
+						dir,
+						rev.ID,
+						err,
+						buildcontext.Diff(one, rev.Context, []buildcontext.Query{q}),
+					)
 				}
 				if string(rev.Text) != "FROM scratch\n" {
 					t.Errorf("the Dockerfile is %q", rev.Text)
@@ -75,7 +86,11 @@ func TestHistoryShares(t *testing.T) {
 	r.commit()
 	r.write("other/a", "1", 0o644)
 	r.commit()
-	h, err := LoadHistory(t.Context(), HistoryRequest{ContextDir: r.dir, Dockerfile: filepath.Join(r.dir, "Dockerfile"), Limit: 2}, nil)
+	h, err := LoadHistory(
+		t.Context(),
+		HistoryRequest{ContextDir: r.dir, Dockerfile: filepath.Join(r.dir, "Dockerfile"), Limit: 2},
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +117,11 @@ func TestHistoryNotes(t *testing.T) {
 	r.git("commit", "-qm", "submodule moved")
 	load := func(dir string, limit int) *History {
 		t.Helper()
-		h, err := LoadHistory(t.Context(), HistoryRequest{ContextDir: dir, Dockerfile: filepath.Join(dir, "Dockerfile"), Limit: limit}, nil)
+		h, err := LoadHistory(
+			t.Context(),
+			HistoryRequest{ContextDir: dir, Dockerfile: filepath.Join(dir, "Dockerfile"), Limit: limit},
+			nil,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +158,15 @@ func TestHistoryRenames(t *testing.T) {
 	r.git("commit", "-qm", "renamed")
 	r.write("app/a", "2", 0o644)
 	r.commit()
-	h, err := LoadHistory(t.Context(), HistoryRequest{ContextDir: filepath.Join(r.dir, "app"), Dockerfile: filepath.Join(r.dir, "docker/app.Dockerfile"), Limit: 9}, nil)
+	h, err := LoadHistory(
+		t.Context(),
+		HistoryRequest{
+			ContextDir: filepath.Join(r.dir, "app"),
+			Dockerfile: filepath.Join(r.dir, "docker/app.Dockerfile"),
+			Limit:      9,
+		},
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,8 +202,8 @@ func FuzzParseTree(f *testing.F) {
 	})
 }
 
-// A name that git does not find is an error of its own, as is an object that is too long; the next object can be read all
-// the same, also after a call that was given up.
+// A name that git does not find is an error of its own, as is an object that is too long; the next object can be read
+// all the same, also after a call that was given up.
 func TestObjectsMissing(t *testing.T) {
 	r := newRepo(t)
 	r.write("Dockerfile", "FROM scratch\n", 0o644)

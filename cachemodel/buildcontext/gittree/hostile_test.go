@@ -19,10 +19,11 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
-// programKeys are the documented settings of git that name a program, or a folder, file or place that a program is taken
-// from. MARKER is a program that leaves a file behind.
+// programKeys are the documented settings of git that name a program, or a folder, file or place that a program is
+// taken from. MARKER is a program that leaves a file behind.
 var programKeys = []string{
-	"alias.cat-file=!MARKER", "alias.config=!MARKER", "alias.for-each-ref=!MARKER", "alias.log=!MARKER", "alias.ls-files=!MARKER",
+	"alias.cat-file=!MARKER", "alias.config=!MARKER", "alias.for-each-ref=!MARKER", "alias.log=!MARKER",
+	"alias.ls-files=!MARKER",
 	"alias.ls-tree=!MARKER", "alias.merge-base=!MARKER", "alias.rev-list=!MARKER", "alias.rev-parse=!MARKER",
 	"browser.x.cmd=MARKER", "browser.x.path=MARKER", "core.alternateRefsCommand=MARKER", "core.askPass=MARKER",
 	"core.editor=MARKER", "core.fsmonitor=MARKER", "core.gitProxy=MARKER", "core.hooksPath=HOOKS", "core.pager=MARKER",
@@ -38,27 +39,41 @@ var programKeys = []string{
 	"pager.config=MARKER", "pager.log=MARKER", "pager.ls-tree=MARKER", "pager.rev-list=MARKER", "pager.rev-parse=MARKER",
 	"protocol.allow=always", "protocol.ext.allow=always", "remote.origin.proxy=http://localhost:1",
 	"remote.origin.promisor=true", "remote.origin.partialclonefilter=blob:none", "remote.origin.receivepack=MARKER",
-	"remote.origin.uploadpack=MARKER", "remote.origin.url=ext::MARKER", "remote.ssh.promisor=true", "remote.ssh.url=ssh://localhost/x",
-	"remote.vcs.promisor=true", "remote.vcs.url=x", "remote.vcs.vcs=ext", "remote.file.promisor=true", "remote.file.url=.",
-	"remote.file.uploadpack=MARKER", "extensions.partialClone=origin", "core.repositoryFormatVersion=1", "sendemail.aliasesFile=MARKER",
-	"sendemail.ccCmd=MARKER", "sendemail.headerCmd=MARKER", "sendemail.sendmailCmd=MARKER", "sendemail.smtpServer=MARKER",
+	"remote.origin.uploadpack=MARKER", "remote.origin.url=ext::MARKER", "remote.ssh.promisor=true",
+	"remote.ssh.url=ssh://localhost/x",
+	"remote.vcs.promisor=true", "remote.vcs.url=x", "remote.vcs.vcs=ext", "remote.file.promisor=true",
+	"remote.file.url=.",
+	"remote.file.uploadpack=MARKER", "extensions.partialClone=origin", "core.repositoryFormatVersion=1",
+	"sendemail.aliasesFile=MARKER",
+	"sendemail.ccCmd=MARKER", "sendemail.headerCmd=MARKER", "sendemail.sendmailCmd=MARKER",
+	"sendemail.smtpServer=MARKER",
 	"sendemail.tocmd=MARKER", "sequence.editor=MARKER", "status.submoduleSummary=true", "submodule.recurse=true",
 	"submodule.x.update=!MARKER", "tar.x.command=MARKER", "trailer.x.cmd=MARKER", "trailer.x.command=MARKER",
 	"trailer.x.key=x", "uploadpack.packObjectsHook=MARKER", "url.ext::MARKER .insteadOf=x", "web.browser=MARKER",
-	"core.untrackedCache=true", "feature.manyFiles=true", "diff.trustExitCode=true", "help.autocorrect=1", "gc.recentObjectsHook=MARKER",
-	"hook.x.command=MARKER", "hook.x.event=post-index-change", "include.path=included", "includeIf.gitdir:/.path=included",
+	"core.untrackedCache=true", "feature.manyFiles=true", "diff.trustExitCode=true", "help.autocorrect=1",
+	"gc.recentObjectsHook=MARKER",
+	"hook.x.command=MARKER", "hook.x.event=post-index-change", "include.path=included",
+	"includeIf.gitdir:/.path=included",
 }
 
 // harmlessKeys look as if they named a program and do not.
-var harmlessKeys = regexp.MustCompile(`(?i)^(advice|color|column|commit|completion|fsck|fsmonitor|interactive|receive|stash|clean)\.|` +
-	`^(pager|guitool|hook|remote|difftool|mergetool|merge|rebase|notes|push|credential|core|http|ssh|uploadpack|uploadpackfilter|url|diff|gpg|sendemail|help|promisor)\.` +
-	`.*(version|trustexitcode|hideresolved|keep|layout|hasoutput|usexx|prompt|writetotemp|meld|recursive|\.name|cachetextconv|` +
-	`wordregex|xfuncname|binary|abbreviate|rewrite|force|quotepath|usehttppath|sanitizeprompt|protectprotocol|authmethod|sslc|sslkey|cainfo|capath|noverify|` +
-	`variant|allow|hiderefs|keepalive|tree|insteadof|allowedsigners|revocation|filetype|forbid|smtp|path$|pager\.<cmd>|argprompt|` +
-	`title|subtitle|confirm|needsfile|noconsole|norescan|revprompt|revunmerged|advertise|accept|checkfields|storefields|sendfields)|` +
-	`^(help\.htmlpath|includeif\.<condition>\.path|fetch\..*|trailer\..*)$`)
+var harmlessKeys = regexp.MustCompile(
+	`(?i)^(advice|color|column|commit|completion|fsck|fsmonitor|interactive|receive|stash|clean)\.|` +
+		`^(pager|guitool|hook|remote|difftool|mergetool|merge|rebase|notes|push|credential|core|http|ssh|uploadpack|` +
+		`uploadpackfilter|url|diff|gpg|sendemail|help|promisor)\.` +
+		`.*(version|trustexitcode|hideresolved|keep|layout|hasoutput|usexx|prompt|writetotemp|meld|recursive|\.name|` +
+		`cachetextconv|` +
+		`wordregex|xfuncname|binary|abbreviate|rewrite|force|quotepath|usehttppath|sanitizeprompt|protectprotocol|` +
+		`authmethod|sslc|sslkey|cainfo|capath|noverify|` +
+		`variant|allow|hiderefs|keepalive|tree|insteadof|allowedsigners|revocation|filetype|forbid|smtp|path$|` +
+		`pager\.<cmd>|argprompt|` +
+		`title|subtitle|confirm|needsfile|noconsole|norescan|revprompt|revunmerged|advertise|accept|checkfields|` +
+		`storefields|sendfields)|` +
+		`^(help\.htmlpath|includeif\.<condition>\.path|fetch\..*|trailer\..*)$`,
+)
 
-// hostile makes a repository whose configuration, hooks, attributes and index ask git to run a program wherever they can.
+// hostile makes a repository whose configuration, hooks, attributes and index ask git to run a program wherever they
+// can.
 func hostile(t *testing.T) (r repo, marker string) {
 	t.Helper()
 	r = newRepo(t)
@@ -71,7 +86,11 @@ func hostile(t *testing.T) (r repo, marker string) {
 	module.write("a.txt", "1", 0o644)
 	module.commit()
 	r.write("Dockerfile", "FROM scratch\nCOPY . .\n", 0o644)
-	r.write(".gitattributes", "*.txt filter=a=b\n*.up filter=x diff=x merge=x\n*.cl filter=onlyclean\n*.lf text eol=crlf\n", 0o644)
+	r.write(
+		".gitattributes",
+		"*.txt filter=a=b\n*.up filter=x diff=x merge=x\n*.cl filter=onlyclean\n*.lf text eol=crlf\n",
+		0o644,
+	)
 	for _, name := range []string{"a.txt", "b.up", "c.cl", "d.lf", "app/e.txt"} {
 		r.write(name, "1\n", 0o644)
 	}
@@ -80,7 +99,12 @@ func hostile(t *testing.T) (r repo, marker string) {
 	r.write("d.lf", "2\n", 0o644)
 	r.commit()
 	// A signed commit, which log.showSignature would have checked.
-	signed := strings.Replace(r.git("cat-file", "commit", "HEAD"), "\n\n", "\ngpgsig -----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----\n\n", 1) + "\n"
+	signed := strings.Replace(
+		r.git("cat-file", "commit", "HEAD"),
+		"\n\n",
+		"\ngpgsig -----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----\n\n",
+		1,
+	) + "\n"
 	id := r.pipe(signed, "hash-object", "-t", "commit", "-w", "--stdin")
 	r.git("update-ref", "HEAD", id)
 	r.git("update-ref", "refs/remotes/origin/main", "HEAD~")
@@ -88,7 +112,8 @@ func hostile(t *testing.T) (r repo, marker string) {
 		r.write(name, "3\n", 0o644) // of the same size: git would run the filter to compare
 	}
 	hooks := filepath.Join(r.dir, ".git", "hooks")
-	for _, name := range []string{"post-index-change", "reference-transaction", "post-checkout", "fsmonitor-watchman", "query-watchman", "pre-auto-gc", "post-rewrite"} {
+	for _, name := range []string{"post-index-change", "reference-transaction", "post-checkout",
+		"fsmonitor-watchman", "query-watchman", "pre-auto-gc", "post-rewrite"} {
 		copyFile(t, program, filepath.Join(hooks, name))
 	}
 	var config strings.Builder
@@ -162,7 +187,8 @@ func useEverything(t *testing.T, ctx context.Context, dir string) (answers int) 
 		answers++
 	}
 	dockerfile := filepath.Join(dir, "Dockerfile")
-	for _, rev := range []string{"HEAD", "HEAD~", "main", "origin/main...HEAD", strings.Repeat("1", 40), "@{1}", ":/x", ":0:a.txt"} {
+	for _, rev := range []string{"HEAD", "HEAD~", "main", "origin/main...HEAD", strings.Repeat("1", 40), "@{1}",
+		":/x", ":0:a.txt"} {
 		_, err := r.Resolve(ctx, rev)
 		note("Resolve "+rev, err)
 		_, err = r.ReadFile(ctx, dockerfile, rev)
@@ -215,7 +241,8 @@ func TestNothingRuns(t *testing.T) {
 	}
 }
 
-// Every setting that git documents and that looks as if it named a program is tried by TestNothingRuns, or is known not to.
+// Every setting that git documents and that looks as if it named a program is tried by TestNothingRuns, or is known not
+// to.
 func TestProgramKeysAreComplete(t *testing.T) {
 	r := newRepo(t)
 	tried := map[string]bool{}
@@ -227,8 +254,11 @@ func TestProgramKeysAreComplete(t *testing.T) {
 			tried[parts[0]] = true
 		}
 	}
-	looks := regexp.MustCompile(`(?i)program|command|cmd|pager|editor|helper|textconv|hook|fsmonitor|smudge|clean|process|ssh|proxy|driver|external|` +
-		`path$|browser|askpass|sendmail|smtp|alias|include|vcs|uploadpack|receivepack|viewer|tunnel`)
+	looks := regexp.MustCompile(
+		`(?i)program|command|cmd|pager|editor|helper|textconv|hook|fsmonitor|smudge|clean|process|ssh|proxy|driver|` +
+			`external|` +
+			`path$|browser|askpass|sendmail|smtp|alias|include|vcs|uploadpack|receivepack|viewer|tunnel`,
+	)
 	for key := range strings.Lines(r.git("help", "--config")) {
 		key = strings.TrimSpace(key)
 		parts := strings.Split(strings.ToLower(key), ".")
@@ -259,7 +289,8 @@ func TestBareRepositoryInFolder(t *testing.T) {
 	if real, _ := filepath.EvalSymlinks(r.dir); got.top != real {
 		t.Errorf("the repository of evil/ is %s, want %s", got.top, real)
 	}
-	if text, err := got.ReadFile(t.Context(), filepath.Join(bare, "Dockerfile"), "HEAD"); err != nil || string(text) != "FROM scratch\n" {
+	if text, err := got.ReadFile(t.Context(), filepath.Join(bare, "Dockerfile"), "HEAD"); err != nil ||
+		string(text) != "FROM scratch\n" {
 		t.Errorf("ReadFile = %q, %v", text, err)
 	}
 	alone := filepath.Join(t.TempDir(), "evil")
@@ -276,13 +307,15 @@ func TestBareRepositoryInFolder(t *testing.T) {
 	}
 }
 
-// A tree can hold names that no checkout writes: they lead nowhere, and nothing is written outside of the temporary folder.
+// A tree can hold names that no checkout writes: they lead nowhere, and nothing is written outside of the temporary
+// folder.
 func TestHostileNames(t *testing.T) {
 	r := newRepo(t)
 	r.write("Dockerfile", "FROM scratch\n", 0o644)
 	r.write("x", "* text eol=crlf\n", 0o644)
 	r.commit()
-	blob, link := r.git("rev-parse", "HEAD:x"), r.pipe("../../../../../../../../../../tmp", "hash-object", "-w", "--stdin")
+	blob, link := r.git("rev-parse", "HEAD:x"), r.pipe("../../../../../../../../../../tmp", "hash-object", "-w",
+		"--stdin")
 	tree := func(lines ...string) string {
 		var data bytes.Buffer
 		for _, line := range lines {
@@ -302,7 +335,13 @@ func TestHostileNames(t *testing.T) {
 	for range 4 {
 		up = tree("40000 ..\t"+up, "100644 .gitattributes\t"+blob)
 	}
-	top := tree("120000 .gitattributes\t"+link, "40000 ..\t"+up, "40000 .GIT\t"+inner, "100644 Dockerfile\t"+blob, "40000 sub\t"+inner)
+	top := tree(
+		"120000 .gitattributes\t"+link,
+		"40000 ..\t"+up,
+		"40000 .GIT\t"+inner,
+		"100644 Dockerfile\t"+blob,
+		"40000 sub\t"+inner,
+	)
 	commit := r.pipe("x", "commit-tree", top)
 	r.git("update-ref", "HEAD", commit)
 	useEverything(t, t.Context(), r.dir)
@@ -349,7 +388,11 @@ func TestTreeOfTooManyPaths(t *testing.T) {
 	if _, err := opened.Load(t.Context(), r.dir, "HEAD", "", nil); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("Load: %v", err)
 	}
-	h, err := opened.History(t.Context(), HistoryRequest{ContextDir: r.dir, Dockerfile: filepath.Join(r.dir, "Dockerfile"), Limit: 2}, nil)
+	h, err := opened.History(
+		t.Context(),
+		HistoryRequest{ContextDir: r.dir, Dockerfile: filepath.Join(r.dir, "Dockerfile"), Limit: 2},
+		nil,
+	)
 	if err != nil || len(h.Notes) == 0 || h.Revisions[0].Context != nil {
 		t.Errorf("History: %+v, %v", h, err)
 	}
@@ -371,16 +414,21 @@ func TestObjectsThatAreTooLarge(t *testing.T) {
 	if _, err := tree.Digest(everything[0]); !errors.Is(err, buildcontext.ErrUnknown) {
 		t.Errorf("the digest with such an ignore file: %v", err)
 	}
-	h, err := LoadHistory(t.Context(), HistoryRequest{ContextDir: r.dir, Dockerfile: filepath.Join(r.dir, "Dockerfile"), Limit: 2}, nil)
+	h, err := LoadHistory(
+		t.Context(),
+		HistoryRequest{ContextDir: r.dir, Dockerfile: filepath.Join(r.dir, "Dockerfile"), Limit: 2},
+		nil,
+	)
 	if err != nil || len(h.Notes) != 1 || !strings.Contains(h.Notes[0], "too large") {
 		t.Errorf("History: %+v, %v", h, err)
 	}
 }
 
-// Where git's files are pipes to which nobody writes, nothing waits for ever: what can be seen is refused before git is run,
-// and git is ended when it is silent for too long.
+// Where git's files are pipes to which nobody writes, nothing waits for ever: what can be seen is refused before git is
+// run, and git is ended when it is silent for too long.
 func TestPipesInRepository(t *testing.T) {
-	for _, name := range []string{".git/HEAD", ".git/config", ".git/packed-refs", ".git/shallow", ".git/objects/info/alternates", ".git/commondir", ".git/refs/heads/main", ".git"} {
+	for _, name := range []string{".git/HEAD", ".git/config", ".git/packed-refs", ".git/shallow",
+		".git/objects/info/alternates", ".git/commondir", ".git/refs/heads/main", ".git"} {
 		r := newRepo(t)
 		r.fill()
 		at := filepath.Join(r.dir, filepath.FromSlash(name))
@@ -416,11 +464,20 @@ func TestPipesInRepository(t *testing.T) {
 func TestShowSignature(t *testing.T) {
 	r := newRepo(t)
 	r.fill()
-	signed := strings.Replace(r.git("cat-file", "commit", "HEAD"), "\n\n", "\ngpgsig -----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----\n\n", 1) + "\n"
+	signed := strings.Replace(
+		r.git("cat-file", "commit", "HEAD"),
+		"\n\n",
+		"\ngpgsig -----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----\n\n",
+		1,
+	) + "\n"
 	id := r.pipe(signed, "hash-object", "-t", "commit", "-w", "--stdin")
 	r.git("update-ref", "HEAD", id)
 	r.git("config", "--global", "log.showSignature", "true")
-	h, err := LoadHistory(t.Context(), HistoryRequest{ContextDir: r.dir, Dockerfile: filepath.Join(r.dir, "Dockerfile"), Limit: 2}, nil)
+	h, err := LoadHistory(
+		t.Context(),
+		HistoryRequest{ContextDir: r.dir, Dockerfile: filepath.Join(r.dir, "Dockerfile"), Limit: 2},
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,7 +498,8 @@ func TestFewProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	bin := t.TempDir()
-	if err := os.WriteFile(filepath.Join(bin, "git"), []byte("#!/bin/sh\necho x >>'"+log+"'\nexec '"+real+"' \"$@\"\n"), 0o755); err != nil {
+	script := "#!/bin/sh\necho x >>'" + log + "'\nexec '" + real + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))

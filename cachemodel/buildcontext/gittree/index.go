@@ -13,9 +13,9 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 )
 
-// unchanged notes which files of filter drivers the working tree has as they were checked out: the index has the same blob,
-// and the file the size and times that git found then. Git itself would run the filter where the times differ; here it is
-// not known then whether the contents do. prefix leads to the context in the working tree.
+// unchanged notes which files of filter drivers the working tree has as they were checked out: the index has the same
+// blob, and the file the size and times that git found then. Git itself would run the filter where the times differ;
+// here it is not known then whether the contents do. prefix leads to the context in the working tree.
 func (r *Repository) unchanged(ctx context.Context, prefix string, f *filtered) error {
 	index := filepath.Join(r.gitDir, "index")
 	if err := regularOrAbsent(index); err != nil {

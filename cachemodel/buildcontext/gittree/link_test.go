@@ -23,7 +23,8 @@ func (r repo) link(target, name string) {
 	}
 }
 
-// A file is read through the links that the revision has, not those of now; a link that leads out of the repository says so.
+// A file is read through the links that the revision has, not those of now; a link that leads out of the repository
+// says so.
 func TestReadFileThroughLinks(t *testing.T) {
 	r := newRepo(t)
 	r.write("docker/Dockerfile.debian", "FROM debian\n", 0o644)
@@ -109,7 +110,11 @@ func TestHistoryThroughLink(t *testing.T) {
 	r.write("unrelated", "", 0o644)
 	r.commit()
 	app := filepath.Join(r.dir, "app")
-	h, err := LoadHistory(t.Context(), HistoryRequest{ContextDir: app, Dockerfile: filepath.Join(app, "Dockerfile"), Limit: 9}, nil)
+	h, err := LoadHistory(
+		t.Context(),
+		HistoryRequest{ContextDir: app, Dockerfile: filepath.Join(app, "Dockerfile"), Limit: 9},
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +122,8 @@ func TestHistoryThroughLink(t *testing.T) {
 	for _, rev := range h.Revisions {
 		texts = append(texts, rev.Dockerfile+": "+strings.TrimSpace(string(rev.Text)))
 	}
-	if got, want := strings.Join(texts, ", "), "app/Dockerfile: FROM debian:1, app/Dockerfile: FROM debian:2"; got != want {
+	want := "app/Dockerfile: FROM debian:1, app/Dockerfile: FROM debian:2"
+	if got := strings.Join(texts, ", "); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -30,7 +30,8 @@ func (e *entry) unread() error { return cmp.Or(e.absent, ErrMissingObject) }
 
 const symlinkMode = "120000"
 
-// Bounds on a revision's files, far above those of any real one: trees that name one another can stand for billions of paths.
+// Bounds on a revision's files, far above those of any real one: trees that name one another can stand for billions of
+// paths.
 const (
 	maxEntries   = 4_000_000
 	maxPathBytes = 1 << 30
@@ -68,7 +69,11 @@ func (r *Repository) list(ctx context.Context, tree string) ([]*entry, error) {
 }
 
 // Load is Repository.Load of the repository that a context lies in.
-func Load(ctx context.Context, contextDir, rev, dockerfile string, worktree *buildcontext.Tree) (*buildcontext.Tree, error) {
+func Load(
+	ctx context.Context,
+	contextDir, rev, dockerfile string,
+	worktree *buildcontext.Tree,
+) (*buildcontext.Tree, error) {
 	return with(ctx, contextDir, func(r *Repository) (*buildcontext.Tree, error) {
 		return r.Load(ctx, contextDir, rev, dockerfile, worktree)
 	})
@@ -77,13 +82,13 @@ func Load(ctx context.Context, contextDir, rev, dockerfile string, worktree *bui
 // Load reads the part of a revision that lies at contextDir, a directory in the working tree, as the build context of
 // dockerfile, whose ignore file of that revision counts. Git keeps no permissions but whether a file is executable: the
 // others are those of the umask that most files in worktree, which may be nil, seem to have been checked out with. A
-// directory has the permissions that it has there. A submodule has the files of the commit that is named for it where it is
-// checked out in the working tree, else it is an empty directory, as a checkout leaves it.
-// Errors wrap ErrNotRepository, ErrUnborn, ErrUnknownRevision, ErrNotInRevision, ErrLinkOutside or ErrTooLarge.
+// directory has the permissions that it has there. A submodule has the files of the commit that is named for it where
+// it is checked out in the working tree, else it is an empty directory, as a checkout leaves it. Errors wrap
+// ErrNotRepository, ErrUnborn, ErrUnknownRevision, ErrNotInRevision, ErrLinkOutside or ErrTooLarge.
 //
 // No filter driver is run (git-lfs is one): a file of one that is as it was checked out has the contents that it has in
-// the working tree, and of a pointer of git-lfs it is known whether the file has its contents. Of others it is not known
-// what they held (buildcontext.ErrUnknown).
+// the working tree, and of a pointer of git-lfs it is known whether the file has its contents. Of others it is not
+// known what they held (buildcontext.ErrUnknown).
 func (r *Repository) Load(
 	ctx context.Context, contextDir, rev, dockerfile string, worktree *buildcontext.Tree,
 ) (*buildcontext.Tree, error) {
@@ -111,7 +116,12 @@ func (r *Repository) Load(
 		return nil, failure
 	}
 	if worktree == nil {
-		worktree = buildcontext.NewTree(buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, nil), nil, nil, nil)
+		worktree = buildcontext.NewTree(
+			buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, nil),
+			nil,
+			nil,
+			nil,
+		)
 	}
 	b := newBuilder(r, worktree, ignore, "")
 	b.umask = r.umask(entries, worktree)
@@ -209,7 +219,8 @@ func newBuilder(r *Repository, worktree *buildcontext.Tree, ignore *buildcontext
 // maxNesting is how deep submodules are read: one can name the repository that it lies in.
 const maxNesting = 16
 
-// readSubmodules reads the commits that are named for submodules, from the repositories that these have in the working tree.
+// readSubmodules reads the commits that are named for submodules, from the repositories that these have in the working
+// tree.
 func (b *builder) readSubmodules(ctx context.Context, contextDir string, entries []*entry, depth int) error {
 	for _, e := range entries {
 		at := b.base + e.path
@@ -260,8 +271,8 @@ func (b *builder) readSubmodule(ctx context.Context, contextDir, dir string, e *
 	return submodule{inner, list}, inner.readSubmodules(ctx, contextDir, list, depth+1)
 }
 
-// readContents reads the links' targets and the files whose contents are not the blob's. The entries lie at prefix in the
-// repository and at dir in the working tree.
+// readContents reads the links' targets and the files whose contents are not the blob's. The entries lie at prefix in
+// the repository and at dir in the working tree.
 func (b *builder) readContents(ctx context.Context, r *Repository, commit, prefix, dir string, entries []*entry) error {
 	var links, files []*entry
 	for _, e := range entries {
@@ -307,7 +318,13 @@ func (b *builder) convert(ctx context.Context, c *checkout, links, files []*entr
 }
 
 // dir makes a directory of the entries below it; their paths begin with skip bytes of its own path and slash.
-func (b *builder) dir(rel string, state buildcontext.IgnoreState, meta buildcontext.Meta, entries []*entry, skip int) *buildcontext.Node {
+func (b *builder) dir(
+	rel string,
+	state buildcontext.IgnoreState,
+	meta buildcontext.Meta,
+	entries []*entry,
+	skip int,
+) *buildcontext.Node {
 	var children []*buildcontext.Node
 	for len(entries) > 0 {
 		e := entries[0]
@@ -347,8 +364,8 @@ func (e *entry) permissions() uint32 {
 	return 0o666
 }
 
-// umask is the one that most of the files seem to have been checked out with, git's own among them. What permissions are
-// taken away together tells whether execution would be too.
+// umask is the one that most of the files seem to have been checked out with, git's own among them. What permissions
+// are taken away together tells whether execution would be too.
 func (r *Repository) umask(entries []*entry, worktree *buildcontext.Tree) uint32 {
 	const enough = 1000
 	votes := map[uint32]int{}
@@ -366,7 +383,8 @@ func (r *Repository) umask(entries []*entry, worktree *buildcontext.Tree) uint32
 		vote(0o666, uint32(info.Mode().Perm()))
 	}
 	for _, e := range entries[:min(enough, len(entries))] {
-		if n, ok := worktree.Lookup(e.path); ok && e.kind == "blob" && n.Type() == buildcontext.File && (n.Mode()&0o100 != 0) == (e.mode == "100755") {
+		if n, ok := worktree.Lookup(e.path); ok && e.kind == "blob" && n.Type() == buildcontext.File &&
+			(n.Mode()&0o100 != 0) == (e.mode == "100755") {
 			vote(e.permissions(), n.Mode())
 		}
 	}

@@ -16,8 +16,8 @@ type Base struct {
 	IsHead bool
 }
 
-// mainBranches are where others' work comes together, in the order in which they are looked for, after the branch that a
-// remote names as its default.
+// mainBranches are where others' work comes together, in the order in which they are looked for, after the branch that
+// a remote names as its default.
 var mainBranches = []string{"main", "master", "trunk", "develop"}
 
 // targetVariables tell what a build of a pull request is to be merged into.
@@ -26,8 +26,8 @@ var targetVariables = []string{
 	"SYSTEM_PULLREQUEST_TARGETBRANCH", "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
 }
 
-// TargetBranch gives the branch that a pull request is to be merged into, as the environment of a CI service tells it; "" if
-// it does not. getenv is os.Getenv or the like.
+// TargetBranch gives the branch that a pull request is to be merged into, as the environment of a CI service tells it;
+// "" if it does not. getenv is os.Getenv or the like.
 func TargetBranch(getenv func(string) string) string {
 	for _, name := range targetVariables {
 		if branch := getenv(name); branch != "" {
@@ -37,9 +37,9 @@ func TargetBranch(getenv func(string) string) string {
 	return ""
 }
 
-// MergeBase finds the commit at which the branch that is checked out left the main branch. target is that branch, if it is
-// known, see TargetBranch; "" takes the one that a remote names as its default, or one of a usual name. The error wraps
-// ErrUnknownRevision where there is none, and ErrShallow where the history is too short to tell.
+// MergeBase finds the commit at which the branch that is checked out left the main branch. target is that branch, if it
+// is known, see TargetBranch; "" takes the one that a remote names as its default, or one of a usual name. The error
+// wraps ErrUnknownRevision where there is none, and ErrShallow where the history is too short to tell.
 func (r *Repository) MergeBase(ctx context.Context, target string) (Base, error) {
 	main, err := r.mainBranch(ctx, strings.TrimPrefix(target, "refs/heads/"))
 	if err != nil {
@@ -86,7 +86,8 @@ func (r *Repository) mainBranch(ctx context.Context, target string) (string, err
 					b.name = to
 				}
 			}
-			if b.remote = slices.Index([]string{"upstream", "origin"}, remote) + 1; b.remote == 0 && name != "HEAD" && target == "" {
+			if b.remote = slices.Index([]string{"upstream", "origin"}, remote) + 1; b.remote == 0 && name != "HEAD" &&
+				target == "" {
 				return nil // a colleague's fork
 			}
 		} else {
@@ -103,7 +104,12 @@ func (r *Repository) mainBranch(ctx context.Context, target string) (string, err
 	}
 	err = fmt.Errorf("%w: no main branch is found: set it with `git remote set-head origin --auto`", ErrUnknownRevision)
 	if target != "" {
-		err = fmt.Errorf("%w: the branch %s is not in this clone: fetch it with `git fetch origin %s`", ErrUnknownRevision, target, target)
+		err = fmt.Errorf(
+			"%w: the branch %s is not in this clone: fetch it with `git fetch origin %s`",
+			ErrUnknownRevision,
+			target,
+			target,
+		)
 	}
 	if r.shallow() {
 		err = fmt.Errorf("%w; %w", err, errShallow)

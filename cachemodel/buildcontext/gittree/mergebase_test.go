@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// The main branch has the name that the remote gives its default branch, or the one that is told, before any usual name.
+// The main branch has the name that the remote gives its default branch, or the one that is told, before any usual
+// name.
 func TestMainBranch(t *testing.T) {
 	tests := []struct {
 		why    string
@@ -15,15 +16,50 @@ func TestMainBranch(t *testing.T) {
 		target string
 		want   string // "" is none
 	}{
-		{"a remote's default branch of any name", []string{"remotes/origin/main", "remotes/origin/stable", "remotes/origin/HEAD=remotes/origin/stable"}, "", "origin/stable"},
-		{"origin before upstream", []string{"remotes/origin/a", "remotes/upstream/b", "remotes/origin/HEAD=remotes/origin/a", "remotes/upstream/HEAD=remotes/upstream/b"}, "", "origin/a"},
-		{"a remote of another name", []string{"remotes/company/dev", "remotes/company/HEAD=remotes/company/dev", "heads/main"}, "", "company/dev"},
-		{"without a default the usual names, the remote's first", []string{"remotes/origin/master", "heads/main"}, "", "origin/master"},
+		{
+			"a remote's default branch of any name",
+			[]string{"remotes/origin/main", "remotes/origin/stable", "remotes/origin/HEAD=remotes/origin/stable"},
+			"",
+			"origin/stable",
+		},
+		{
+			"origin before upstream",
+			[]string{
+				"remotes/origin/a",
+				"remotes/upstream/b",
+				"remotes/origin/HEAD=remotes/origin/a",
+				"remotes/upstream/HEAD=remotes/upstream/b",
+			},
+			"",
+			"origin/a",
+		},
+		{
+			"a remote of another name",
+			[]string{"remotes/company/dev", "remotes/company/HEAD=remotes/company/dev", "heads/main"},
+			"",
+			"company/dev",
+		},
+		{
+			"without a default the usual names, the remote's first",
+			[]string{"remotes/origin/master", "heads/main"},
+			"",
+			"origin/master",
+		},
 		{"a local one", []string{"heads/trunk", "heads/other"}, "", "trunk"},
 		{"a colleague's fork is not looked at", []string{"remotes/colleague/main"}, "", ""},
-		{"the target of a pull request", []string{"remotes/origin/main", "remotes/origin/release/2", "remotes/origin/HEAD=remotes/origin/main"}, "release/2", "origin/release/2"},
+		{
+			"the target of a pull request",
+			[]string{"remotes/origin/main", "remotes/origin/release/2", "remotes/origin/HEAD=remotes/origin/main"},
+			"release/2",
+			"origin/release/2",
+		},
 		{"as Azure writes it", []string{"remotes/origin/release"}, "refs/heads/release", "origin/release"},
-		{"a target that was not fetched is not replaced by another", []string{"remotes/origin/main", "heads/main"}, "release", ""},
+		{
+			"a target that was not fetched is not replaced by another",
+			[]string{"remotes/origin/main", "heads/main"},
+			"release",
+			"",
+		},
 		{"nothing", nil, "", ""},
 	}
 	for _, tt := range tests {
@@ -63,7 +99,11 @@ func TestMergeBaseInShallowClone(t *testing.T) {
 		{"only the branch itself", []string{"--depth", "1", "-b", "feature"}, ""},
 		{"the target was not fetched", []string{"--depth", "1", "-b", "feature"}, "main"},
 		{"the main branch itself, HEAD compared with HEAD", []string{"--depth", "1", "-b", "main"}, ""},
-		{"both, without the commit at which they parted", []string{"--depth", "1", "-b", "feature", "--no-single-branch"}, "main"},
+		{
+			"both, without the commit at which they parted",
+			[]string{"--depth", "1", "-b", "feature", "--no-single-branch"},
+			"main",
+		},
 	}
 	for _, tt := range tests {
 		dir := filepath.Join(t.TempDir(), "clone")

@@ -46,9 +46,15 @@ func (o *objects) close() {
 
 var errClosed = errors.New("closed")
 
-// each asks for objects by their names, and calls yield with each answer's index, id and contents, which it must not keep.
-// Of one that is missing the id is "", of one that is longer than limit the contents are nil.
-func (r *Repository) each(ctx context.Context, count int, name func(int) string, limit int64, yield func(i int, id string, content []byte) error) error {
+// each asks for objects by their names, and calls yield with each answer's index, id and contents, which it must not
+// keep. Of one that is missing the id is "", of one that is longer than limit the contents are nil.
+func (r *Repository) each(
+	ctx context.Context,
+	count int,
+	name func(int) string,
+	limit int64,
+	yield func(i int, id string, content []byte) error,
+) error {
 	if count == 0 {
 		return ctx.Err()
 	}
@@ -160,17 +166,23 @@ func (r *Repository) object(ctx context.Context, name string, limit int64) (id s
 
 // blobs reads files. Of those that are missing or longer than limit it notes that in them.
 func (r *Repository) blobs(ctx context.Context, files []*entry, limit int64, yield func(*entry, []byte)) error {
-	return r.each(ctx, len(files), func(i int) string { return files[i].id }, limit, func(i int, id string, content []byte) error {
-		switch {
-		case id == "":
-			files[i].absent = ErrMissingObject
-		case content == nil:
-			files[i].absent = ErrTooLarge
-		default:
-			yield(files[i], content)
-		}
-		return nil
-	})
+	return r.each(
+		ctx,
+		len(files),
+		func(i int) string { return files[i].id },
+		limit,
+		func(i int, id string, content []byte) error {
+			switch {
+			case id == "":
+				files[i].absent = ErrMissingObject
+			case content == nil:
+				files[i].absent = ErrTooLarge
+			default:
+				yield(files[i], content)
+			}
+			return nil
+		},
+	)
 }
 
 // tree reads a directory by its id, or by that of a commit.
@@ -186,8 +198,8 @@ func (r *Repository) tree(ctx context.Context, id string) ([]*entry, string, err
 	return entries, id, nil
 }
 
-// parseTree reads a tree object: for each entry its mode in octal, a space, the name, NUL and the id. Names that no checkout
-// writes are left out.
+// parseTree reads a tree object: for each entry its mode in octal, a space, the name, NUL and the id. Names that no
+// checkout writes are left out.
 func parseTree(data []byte, idSize int) ([]*entry, error) {
 	var entries []*entry
 	for len(data) > 0 {
@@ -220,8 +232,8 @@ type finder struct {
 // maxLinks is how many links are followed, as by Linux.
 const maxLinks = 40
 
-// find gives what is at a clean path below a tree, with its path there, links followed; nil if there is nothing. The error
-// wraps ErrLinkOutside if a link leads out of the tree.
+// find gives what is at a clean path below a tree, with its path there, links followed; nil if there is nothing. The
+// error wraps ErrLinkOutside if a link leads out of the tree.
 func (f finder) find(root, name string) (*entry, error) {
 	links := 0
 	at := &entry{mode: "40000", kind: "tree", id: root, path: "."}

@@ -44,19 +44,19 @@ const (
 
 // program is the git program in one directory with one environment. It is the only place that starts git.
 //
-// Two kinds are used, and neither runs anything that a folder could bring along. Objects are read with a git directory of
-// our own, which takes nothing from the repository but its objects, so that there is no configuration of the repository
-// that could name a program (see Repository.isolate). What is left, the repository itself, is asked only where its
-// directory is, what a revision's name stands for and what its configuration holds: rev-parse and config, which run no
-// programs.
+// Two kinds are used, and neither runs anything that a folder could bring along. Objects are read with a git directory
+// of our own, which takes nothing from the repository but its objects, so that there is no configuration of the
+// repository that could name a program (see Repository.isolate). What is left, the repository itself, is asked only
+// where its directory is, what a revision's name stands for and what its configuration holds: rev-parse and config,
+// which run no programs.
 type program struct {
 	dir      string
 	env      []string // all of it
 	patience time.Duration
 }
 
-// locked are settings before which those of a repository or user give way. The commands that are run read none of those that
-// name programs; this is for a git that one day does.
+// locked are settings before which those of a repository or user give way. The commands that are run read none of those
+// that name programs; this is for a git that one day does.
 var locked = []string{
 	"core.fsmonitor=false", "core.hooksPath=" + os.DevNull, "core.pager=cat", "core.editor=false", "core.askPass=false",
 	"core.sshCommand=false", "core.gitProxy=false", "core.alternateRefsCommand=false", "credential.helper=",
@@ -206,9 +206,15 @@ func (g program) output(ctx context.Context, args ...string) (string, error) {
 // maxRecord is how long one record of an answer may be; a path is much shorter.
 const maxRecord = 1 << 20
 
-// records runs git and calls yield for what it says, in parts that end with sep, which is left out. cut says that the rest
-// of a long one was left out.
-func (g program) records(ctx context.Context, stdin io.Reader, sep byte, yield func(record []byte, cut bool) error, args ...string) error {
+// records runs git and calls yield for what it says, in parts that end with sep, which is left out. cut says that the
+// rest of a long one was left out.
+func (g program) records(
+	ctx context.Context,
+	stdin io.Reader,
+	sep byte,
+	yield func(record []byte, cut bool) error,
+	args ...string,
+) error {
 	p, err := g.start(ctx, stdin, args...)
 	if err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 
 var repositoriesFlag = flag.String("repositories", "", "git repositories, separated by commas, for TestRepositories")
 
-// The tree of a commit is that of git archive in real repositories too, but for what only an archive does, which is turned
-// off: leaving out files (export-ignore) and filling in others (export-subst).
+// The tree of a commit is that of git archive in real repositories too, but for what only an archive does, which is
+// turned off: leaving out files (export-ignore) and filling in others (export-subst).
 func TestRepositories(t *testing.T) {
 	if *repositoriesFlag == "" {
 		t.Skip("NO REAL REPOSITORIES: name some with -args -repositories DIR,DIR")

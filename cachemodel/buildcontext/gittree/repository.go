@@ -1,6 +1,6 @@
-// Package gittree reads a git commit as a build context: what a fresh checkout of it would hold, as far as .dockerignore
-// of that commit leaves it. It runs the git program, which finds objects in every kind of repository there is; it never
-// runs hooks, filters or any other program that a repository names, takes locks or uses the network.
+// Package gittree reads a git commit as a build context: what a fresh checkout of it would hold, as far as
+// .dockerignore of that commit leaves it. It runs the git program, which finds objects in every kind of repository
+// there is; it never runs hooks, filters or any other program that a repository names, takes locks or uses the network.
 //
 //	r, err := gittree.Open(ctx, dir)
 //	if err != nil {
@@ -29,9 +29,9 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
-// Repository is one look at the repository of a working tree: what a revision's name stands for and what the configuration
-// holds is found once, so who wants to see a newer commit opens it anew. It keeps a git process and a temporary folder
-// until Close. Its methods may be called from several goroutines.
+// Repository is one look at the repository of a working tree: what a revision's name stands for and what the
+// configuration holds is found once, so who wants to see a newer commit opens it anew. It keeps a git process and a
+// temporary folder until Close. Its methods may be called from several goroutines.
 type Repository struct {
 	top            string  // the working tree, absolute, links resolved
 	gitDir, common string  // absolute
@@ -102,7 +102,9 @@ func (r *Repository) at(ctx context.Context, top string) (bool, error) {
 		return false, fmt.Errorf("%w: %w", ErrNotRepository, err)
 	}
 	for _, dir := range slices.Compact([]string{gitDir, common}) {
-		for _, name := range []string{"HEAD", "config", "config.worktree", "packed-refs", "shallow", "objects/info/alternates"} {
+		for _, name := range []string{
+			"HEAD", "config", "config.worktree", "packed-refs", "shallow", "objects/info/alternates",
+		} {
 			if err := regularOrAbsent(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
 				return false, err
 			}
@@ -182,7 +184,8 @@ func headRef(gitDir string) string {
 	return ref
 }
 
-// isolate makes a git directory that has the repository's objects, and where it is cut off, but none of its configuration.
+// isolate makes a git directory that has the repository's objects, and where it is cut off, but none of its
+// configuration.
 func (r *Repository) isolate() error {
 	var err error
 	if r.temp, err = os.MkdirTemp("", "layerwise-git-"); err != nil {
@@ -199,8 +202,8 @@ func (r *Repository) isolate() error {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for _, dir := range []string{filepath.Join(gitDir, "refs"), filepath.Join(gitDir, "objects"), filepath.Join(r.temp, "empty")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+	for _, dir := range []string{"git/refs", "git/objects", "empty"} {
+		if err := os.MkdirAll(filepath.Join(r.temp, filepath.FromSlash(dir)), 0o700); err != nil {
 			return err
 		}
 	}
@@ -312,8 +315,8 @@ func inside(top, path string) (string, bool) {
 // Head gives the id of the commit that is checked out.
 func (r *Repository) Head(ctx context.Context) (string, error) { return r.Resolve(ctx, "HEAD") }
 
-// Resolve gives the id of the commit that a revision names, in git's notation; "A...B" is the merge base of A and B, as it
-// is to git diff, where an empty side is HEAD. Errors wrap ErrUnborn, ErrUnknownRevision or ErrShallow.
+// Resolve gives the id of the commit that a revision names, in git's notation; "A...B" is the merge base of A and B, as
+// it is to git diff, where an empty side is HEAD. Errors wrap ErrUnborn, ErrUnknownRevision or ErrShallow.
 func (r *Repository) Resolve(ctx context.Context, rev string) (string, error) {
 	r.mu.Lock()
 	commit, ok := r.revisions[rev]
@@ -403,8 +406,8 @@ func (r *Repository) WatchPaths() []string {
 }
 
 // ReadFile gives the contents that a file, named by its path in the working tree, has in a revision, line endings as a
-// checkout has them. Links are followed as that revision has them. The error wraps ErrNotInRevision if it is not there, and
-// ErrLinkOutside if what a link names is not known.
+// checkout has them. Links are followed as that revision has them. The error wraps ErrNotInRevision if it is not there,
+// and ErrLinkOutside if what a link names is not known.
 func (r *Repository) ReadFile(ctx context.Context, file, rev string) ([]byte, error) {
 	name, ok := r.name(file)
 	if !ok {
@@ -457,7 +460,12 @@ func (r *Repository) readText(ctx context.Context, commit, name string) ([]byte,
 	}
 	var text []byte
 	found := false
-	err = c.read(ctx, []*entry{e}, textfile.Limit, func(_ *entry, content []byte) { text, found = bytes.Clone(content), true })
+	err = c.read(
+		ctx,
+		[]*entry{e},
+		textfile.Limit,
+		func(_ *entry, content []byte) { text, found = bytes.Clone(content), true },
+	)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, err)
