@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ type Options struct {
 	// NoCache and NoCacheFilter are as in cachemodel.Settings.
 	NoCache       bool
 	NoCacheFilter []string
+	Run           cachemodel.RunSettings // what every RUN is run with
 }
 
 // Match says which record fits these choices best.
@@ -61,6 +63,9 @@ func (o Options) From(r *record.Record, store *record.Store) (Options, string) {
 	if o.Engine == "" {
 		o.Engine = r.Settings.Engine
 	}
+	if reflect.DeepEqual(o.Run, cachemodel.RunSettings{}) {
+		o.Run = r.Settings.RunSettings
+	}
 	if o.Args == nil {
 		o.Args = store.Settings(r, nil).Args
 		secrets := cachemodel.Secrets(o.Args) // a builder's history has their values
@@ -77,7 +82,8 @@ func (o Options) From(r *record.Record, store *record.Store) (Options, string) {
 
 // Settings are the settings of the build that has these options.
 func (o Options) Settings() cachemodel.Settings {
-	return cachemodel.Settings{Engine: cmp.Or(o.Engine, cachemodel.BuildKit), Target: o.Target, Args: o.Args, Platform: o.Platform, NoCache: o.NoCache, NoCacheFilter: o.NoCacheFilter}
+	return cachemodel.Settings{Engine: cmp.Or(o.Engine, cachemodel.BuildKit), Target: o.Target, Args: o.Args, Platform: o.Platform, NoCache: o.NoCache, NoCacheFilter: o.NoCacheFilter,
+		RunSettings: o.Run}
 }
 
 // Stored returns the build in the store that spec asks for: the last one of the Dockerfile that matches, if it asks

@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 )
@@ -428,6 +429,16 @@ func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []stri
 		if b.NoCache {
 			t.NoCache = &b.NoCache
 		}
+		run := composeRun(b)
+		set(&t.NetworkMode, run.Network)
+		if run.ShmSize > 0 {
+			set(&t.ShmSize, strconv.FormatInt(run.ShmSize, 10))
+		}
+		t.Ulimits, t.Entitlements = run.Ulimits, run.Entitlements
+		for _, host := range run.ExtraHosts {
+			name, address, _ := strings.Cut(host, "=")
+			t.host(name, &address)
+		}
 		for k, v := range b.AdditionalContexts {
 			t.context(k, loading.real(v))
 		}
@@ -464,6 +475,26 @@ func (t *bakeTarget) arg(name string, value *string) {
 		t.Args = map[string]*string{}
 	}
 	t.Args[name] = value
+}
+
+func (t *bakeTarget) host(name string, address *string) {
+	if t.ExtraHosts == nil {
+		t.ExtraHosts = map[string]*string{}
+	}
+	t.ExtraHosts[name] = address
+}
+
+// run is what every RUN of a target is run with.
+func (t *bakeTarget) run() cachemodel.RunSettings {
+	run := cachemodel.RunSettings{
+		Network: deref(t.NetworkMode, ""), ShmSize: Bytes(deref(t.ShmSize, "")), Ulimits: Ulimits(t.Ulimits), Entitlements: unique(t.Entitlements),
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.ExtraHosts)) {
+		if address := t.ExtraHosts[name]; address != nil {
+			run.ExtraHosts = append(run.ExtraHosts, name+"="+*address)
+		}
+	}
+	return run
 }
 
 // context adds a named context of a Compose file: a service is a target in bake.
@@ -556,6 +587,15 @@ func (t *bakeTarget) Merge(t2 *bakeTarget) {
 	take(&t.Dockerfile, t2.Dockerfile)
 	take(&t.DockerfileInline, t2.DockerfileInline)
 	take(&t.Target, t2.Target)
+	take(&t.NetworkMode, t2.NetworkMode)
+	take(&t.ShmSize, t2.ShmSize)
+	t.Ulimits = slices.Concat(t.Ulimits, t2.Ulimits)
+	t.Entitlements = unique(slices.Concat(t.Entitlements, t2.Entitlements))
+	for name, address := range t2.ExtraHosts {
+		if address != nil {
+			t.host(name, address)
+		}
+	}
 	for k, v := range t2.Args {
 		if v != nil {
 			t.arg(k, v)
@@ -705,7 +745,7 @@ func (o Options) entries(c *bakeConfig, project *Project) ([]Entry, error) {
 		}
 		e := Entry{
 			ID: "bake:" + target.Name, Kind: Bake, Name: target.Name, Label: target.label, File: target.file, Dir: o.Dir, Files: project.Files,
-			Args: map[string]string{}, NoCacheFilter: t.NoCacheFilter, Tags: t.Tags, NoCache: t.NoCache != nil && *t.NoCache,
+			Args: map[string]string{}, NoCacheFilter: t.NoCacheFilter, Tags: t.Tags, NoCache: t.NoCache != nil && *t.NoCache, Run: t.run(),
 			Inherited: (inherited[target.Name] || strings.HasPrefix(target.Name, "_")) && !grouped[target.Name],
 		}
 		for _, p := range unique(t.Platforms) {
@@ -794,7 +834,7 @@ func (c *bakeConfig) resolve(name string, visited map[string]*bakeTarget, o Opti
 // override carries out --set, as far as it enters cache keys (bake.Config.newOverrides, Target.AddOverrides).
 func (t *bakeTarget) override(name string, o Options) error {
 	var platforms, filter []string
-	var setPlatforms, setFilter bool
+	var setPlatforms, setFilter, setUlimits bool
 	for _, set := range o.Set {
 		key, value, hasValue := strings.Cut(set, "=")
 		key, appends := strings.CutSuffix(key, "+")
@@ -816,6 +856,17 @@ func (t *bakeTarget) override(name string, o Options) error {
 			t.Dockerfile = &value
 		case "target":
 			t.Target = &value
+		case "network":
+			t.NetworkMode = &value
+		case "shm-size":
+			t.ShmSize = &value
+		case "ulimits":
+			if !appends && !setUlimits {
+				t.Ulimits, setUlimits = nil, true
+			}
+			t.Ulimits = append(slices.Clone(t.Ulimits), value)
+		case "extra-hosts":
+			t.host(sub, &value)
 		case "no-cache":
 			on, err := strconv.ParseBool(value)
 			if err != nil {

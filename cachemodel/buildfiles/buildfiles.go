@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
@@ -112,6 +113,7 @@ type Entry struct {
 	Platforms     []string
 	NoCache       bool
 	NoCacheFilter []string
+	Run           cachemodel.RunSettings
 	Profiles      []string // without one of these a service is not built unless it is named
 	Tags          []string
 	Inherited     bool // only there for other targets: in no group, and inherited or with a name that begins with _

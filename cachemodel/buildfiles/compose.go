@@ -15,6 +15,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/consts"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/layerwise/layerwise/cachemodel"
 )
 
 // The names that docker compose looks for, in its order of preference (compose-go's cli.DefaultFileNames).
@@ -62,7 +63,7 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 			ID: "compose:" + name, Kind: Compose, Name: name, Label: name, Dir: project.Dir, Files: project.Files,
 			Inline: b.DockerfileInline, Context: b.Context, Remote: isRemote(b.Context), Target: b.Target, Args: map[string]string{},
 			Platforms: composePlatforms(&s, env), NoCache: b.NoCache, NoCacheFilter: b.NoCacheFilter, Profiles: s.Profiles, Tags: b.Tags,
-			Contexts: maps.Clone(map[string]string(b.AdditionalContexts)),
+			Contexts: maps.Clone(map[string]string(b.AdditionalContexts)), Run: composeRun(b),
 		}
 		if s.Image != "" && !slices.Contains(e.Tags, s.Image) {
 			e.Tags = append(slices.Clone(e.Tags), s.Image)
@@ -78,6 +79,29 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 		project.Entries = append(project.Entries, e)
 	}
 	return project, nil
+}
+
+// composeRun is what every RUN of a service's build is run with.
+func composeRun(b *types.BuildConfig) cachemodel.RunSettings {
+	run := cachemodel.RunSettings{
+		Network: b.Network, ShmSize: int64(b.ShmSize), ExtraHosts: b.ExtraHosts.AsList("="), Entitlements: b.Entitlements,
+	}
+	if len(run.ExtraHosts) == 0 {
+		run.ExtraHosts = nil
+	}
+	slices.Sort(run.ExtraHosts)
+	for name, limit := range b.Ulimits {
+		if limit == nil {
+			continue
+		}
+		soft, hard := limit.Soft, limit.Hard
+		if limit.Single != 0 {
+			soft, hard = limit.Single, limit.Single
+		}
+		run.Ulimits = append(run.Ulimits, fmt.Sprintf("%s=%d:%d", name, soft, hard))
+	}
+	run.Ulimits = Ulimits(run.Ulimits)
+	return run
 }
 
 // composePlatforms are those that a service is built for (applyPlatforms of docker/compose's cmd/compose/options.go).

@@ -1,6 +1,7 @@
 package invocation
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel"
@@ -94,7 +95,11 @@ func buildctl(c *command) ([]Build, error) {
 	b.Settings.Platform = opts["platform"]
 	if stages, ok := opts["no-cache"]; ok && stages == "" {
 		b.Settings.NoCache = true
+	} else if ok {
+		b.Settings.NoCacheFilter = strings.Split(stages, ",")
 	}
+	b.Settings.RunSettings = frontendSettings(opts)
+	b.Settings.Entitlements = p.all("allow")
 	for k, v := range opts {
 		name, ok := strings.CutPrefix(k, "context:")
 		if !ok {
@@ -118,6 +123,22 @@ func buildctl(c *command) ([]Build, error) {
 		}
 	}
 	return []Build{b}, nil
+}
+
+// frontendSettings are the options of the Dockerfile frontend about what every RUN is run with (frontend/dockerui.NewClient).
+func frontendSettings(opts map[string]string) cachemodel.RunSettings {
+	list := func(name string) []string {
+		if opts[name] == "" {
+			return nil
+		}
+		return strings.Split(opts[name], ",")
+	}
+	run := cachemodel.RunSettings{
+		Network: opts["force-network-mode"], Hostname: opts["hostname"], CgroupParent: opts["cgroup-parent"],
+		ExtraHosts: list("add-hosts"), Ulimits: list("ulimit"),
+	}
+	run.ShmSize, _ = strconv.ParseInt(opts["shm-size"], 10, 64)
+	return run
 }
 
 func option(value, otherwise string) string {

@@ -143,7 +143,9 @@ func (c *command) dockerBuild(builder string, classic bool) ([]Build, error) {
 	}
 	b.Settings.Target = p.last("target")
 	b.Settings.NoCache = p.is("no-cache")
+	b.Settings.NoCacheFilter = p.list("no-cache-filter")
 	b.Settings.Platform = c.platform(p.all("platform"))
+	b.Settings.RunSettings = p.runSettings()
 	err = c.namedContexts(&b, p.all("build-context"))
 	return []Build{b}, err
 }

@@ -190,6 +190,34 @@ func (p parsed) is(name string) bool {
 
 func (p parsed) given(name string) bool { return p.set.Changed(name) }
 
+// list is a flag's values, each of which may hold several with commas between.
+func (p parsed) list(name string) (out []string) {
+	for _, value := range p.all(name) {
+		out = append(out, strings.Split(value, ",")...)
+	}
+	return out
+}
+
+// runSettings are the flags about what every RUN is run with, as far as the command has them.
+func (p parsed) runSettings() cachemodel.RunSettings {
+	given := func(name string) []string {
+		if p.set.Lookup(name) == nil {
+			return nil
+		}
+		return p.all(name)
+	}
+	last := func(name string) string {
+		if list := given(name); len(list) > 0 {
+			return list[len(list)-1]
+		}
+		return ""
+	}
+	return cachemodel.RunSettings{
+		Network: last("network"), ShmSize: buildfiles.Bytes(last("shm-size")), Ulimits: buildfiles.Ulimits(given("ulimit")),
+		ExtraHosts: given("add-host"), CgroupParent: last("cgroup-parent"), Entitlements: given("allow"),
+	}
+}
+
 // abs makes a path absolute in the working directory of the command.
 func (c *command) abs(path string) string { return abs(c.dir, path) }
 

@@ -53,6 +53,14 @@ target "app" {
   args = { TAG = TAG }
   tags = ["app:${TAG}"]
 }
+target "run" {
+  context = "app"
+  network = "none"
+  shm-size = "64m"
+  ulimits = ["nofile=2", "core=0", "nofile=1024:2048"]
+  extra-hosts = { b = "1.2.3.4", a = "::1" }
+  entitlements = ["network.host"]
+}
 target "tests" {
   inherits = ["app"]
   target = "tests"
@@ -64,6 +72,14 @@ target "tests" {
     build: {context: ../app, args: {V: "${V:-none}", FAR: "${FAR:-none}", W: }, additional_contexts: {base: "service:common"}}
     platform: ${PLATFORM:-}
   common: {build: ../lower, profiles: [all]}
+  run:
+    build:
+      context: ../lower
+      network: host
+      shm_size: 128m
+      ulimits: {nproc: 65535, nofile: {soft: 1, hard: 2}}
+      extra_hosts: ["b:1.2.3.4", "a=::1"]
+    profiles: [run]
 `)
 	write(t, filepath.Join(dir, "far/.env"), "FAR=env\nCOMPOSE_PROFILES=all\n")
 	write(t, filepath.Join(dir, "far/away/.env"), "V=away\nFAR=away\n")
@@ -152,6 +168,17 @@ func describe(c Command, dir string) string {
 		if b.Settings.NoCache {
 			line += " no-cache"
 		}
+		add("no-cache-filter", strings.Join(b.Settings.NoCacheFilter, " "))
+		run := b.Settings.RunSettings
+		add("network", run.Network)
+		if run.ShmSize != 0 {
+			add("shm-size", fmt.Sprint(run.ShmSize))
+		}
+		add("ulimits", strings.Join(run.Ulimits, " "))
+		add("hosts", strings.Join(run.ExtraHosts, " "))
+		add("hostname", run.Hostname)
+		add("cgroup-parent", run.CgroupParent)
+		add("allow", strings.Join(run.Entitlements, " "))
 		for _, k := range slices.Sorted(maps.Keys(b.Contexts)) {
 			add("context:"+k, rel(dir, b.Contexts[k]))
 		}

@@ -67,6 +67,7 @@ func nerdctl(c *command) ([]Build, error) {
 	c.sourceDateEpoch(b.Settings.Args)
 	b.Settings.Target = p.last("target")
 	b.Settings.NoCache = p.is("no-cache")
+	b.Settings.RunSettings = p.runSettings()
 	b.Settings.Platform = strings.Join(p.all("platform"), ",")
 	err = c.namedContexts(&b, p.all("build-context"))
 	return []Build{b}, err
