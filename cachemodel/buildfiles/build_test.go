@@ -1,6 +1,7 @@
 package buildfiles
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,5 +146,48 @@ func TestFind(t *testing.T) {
 	}
 	if len(problems) != 1 || !strings.Contains(problems[0].Error(), filepath.Join("broken", "compose.yaml")+":") {
 		t.Errorf("problems: %v", problems)
+	}
+}
+
+// TestOnce lists a service that is included once, and finds what an ID stands for.
+func TestOnce(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"app/Dockerfile":   "FROM x\n",
+		"compose.yaml":     "include: [sub/compose.yaml]\nservices:\n  main: {build: app}\n",
+		"sub/compose.yaml": "services:\n  web:\n    build: ../app\n",
+		"docker-bake.hcl": "group \"all\" { targets = [\"m\", \"one\"] }\ntarget \"one\" { context = \"app\" }\n" +
+			"target \"m\" {\n  name = \"m-${x}\"\n  matrix = { x = [\"a\", \"b\"] }\n  context = \"app\"\n}\n",
+	} {
+		path := filepath.Join(root, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	projects, problems := Find(t.Context(), root, filepath.Join(root, "app", "Dockerfile"), Options{})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	var all []string
+	for _, p := range projects {
+		for _, e := range p.Entries {
+			if p.Kind == Compose {
+				all = append(all, e.Name)
+			}
+		}
+	}
+	if got := strings.Join(all, " "); got != "main web" {
+		t.Errorf("the services are %s", got)
+	}
+	for id, want := range map[string]string{
+		"bake:all": "m-a m-b one", "bake:m": "m-a m-b", "bake:one": "one", "bake:none": "", "compose:web": "web", "compose:all": "",
+	} {
+		var names []string
+		for _, e := range Named(projects, id) {
+			names = append(names, e.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s stands for %q, not %q", id, got, want)
+		}
 	}
 }

@@ -32,7 +32,37 @@ func Find(ctx context.Context, root, dockerfile string, o Options) (projects []*
 		p, err = ReadBake(ctx, at)
 		projects, problems = collect(projects, problems, p, err)
 	}
-	return projects, problems
+	return once(projects), problems
+}
+
+// once leaves a service out of the project of its own file where another project includes that file: it counts there.
+func once(projects []*Project) []*Project {
+	for _, p := range projects {
+		if p.Kind != Compose {
+			continue
+		}
+		p.Entries = slices.DeleteFunc(p.Entries, func(e Entry) bool {
+			return slices.ContainsFunc(projects, func(other *Project) bool {
+				return other != p && other.Kind == Compose && slices.Contains(other.Files, p.Files[0]) && !slices.Contains(p.Files, other.Files[0]) &&
+					slices.ContainsFunc(other.Entries, func(o Entry) bool { return o.ID == e.ID })
+			})
+		})
+	}
+	return projects
+}
+
+// Named are the entries that an ID stands for: one service or target, or the targets of a group or of a matrix.
+func Named(projects []*Project, id string) (out []Entry) {
+	kind, name, _ := strings.Cut(id, ":")
+	for _, p := range projects {
+		if string(p.Kind) != kind || strings.ContainsAny(name, "*?[") {
+			continue
+		}
+		if entries, err := p.Select(name); err == nil {
+			out = append(out, entries...)
+		}
+	}
+	return out
 }
 
 func collect(projects []*Project, problems []error, p *Project, err error) ([]*Project, []error) {

@@ -74,7 +74,13 @@ func (r *Reader) choose(c Choices, b builds, broken error) (*buildfiles.Entry, e
 		}
 		return nil
 	}
-	if e := of(chosen); e != nil || c.Build != "" {
+	e := of(chosen)
+	for _, named := range buildfiles.Named(b.projects, chosen) { // a group or a matrix stands for its targets
+		if e == nil {
+			e = of(named.ID)
+		}
+	}
+	if e != nil || c.Build != "" {
 		if e == nil {
 			return nil, notFound(c.Build, b.projects, r.path, broken)
 		}
@@ -107,6 +113,11 @@ func (w *Workspace) Entry(ctx context.Context, dir, id string) (*buildfiles.Entr
 				}
 				return e, nil
 			}
+		}
+	}
+	for _, e := range buildfiles.Named(projects, id) {
+		if e.Dockerfile != "" {
+			return &e, nil
 		}
 	}
 	return nil, notFound(id, projects, "", errors.Join(problems...))
