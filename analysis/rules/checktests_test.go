@@ -52,7 +52,7 @@ func TestBuildKitsCheckTests(t *testing.T) {
 	same, warnings := 0, 0
 	for _, test := range tests {
 		file := dockerfile.Parse(source.New(test.dockerfile), nil)
-		options := Options{}
+		options := Options{On: []string{FromPlatformFlagConstDisallowed.ID}}
 		if test.ignore != "" {
 			ignore, err := buildcontext.ParseIgnore(".dockerignore", []byte(test.ignore))
 			if err != nil {

@@ -71,24 +71,22 @@ type manager struct {
 	// caches are where root's downloads are kept, for a cache mount. They must hold nothing that the image needs: with
 	// installs, nothing but what was downloaded once more is lost.
 	caches []string
-	locked bool   // two at a time do not work
-	noKeep string // the flag by which nothing is kept
 }
 
 // managers are in order: the first whose program and verb are those of a command counts.
 var managers = []*manager{
-	{name: "apt", programs: []string{"apt-get", "apt"}, verbs: []string{"install", "upgrade", "dist-upgrade"}, caches: []string{"/var/cache/apt"}, locked: true},
-	{name: "apk", programs: []string{"apk"}, verbs: []string{"add"}, caches: []string{"/var/cache/apk"}, locked: true, noKeep: "--no-cache"},
+	{name: "apt", programs: []string{"apt-get", "apt"}, verbs: []string{"install", "upgrade", "dist-upgrade"}, caches: []string{"/var/cache/apt"}},
+	{name: "apk", programs: []string{"apk"}, verbs: []string{"add"}, caches: []string{"/var/cache/apk"}},
 	{name: "system", programs: []string{"yum", "dnf", "microdnf", "tdnf", "zypper"}, verbs: []string{"install", "in", "groupinstall"}},
 	{name: "npm", programs: []string{"npm"}, verbs: []string{"ci", "install", "i"}, manifests: []string{"package.json", "package-lock.json"}, caches: []string{"/root/.npm"}},
 	{name: "yarn", programs: []string{"yarn"}, verbs: []string{"install", ""}, manifests: []string{"package.json", "yarn.lock"}, caches: []string{"/usr/local/share/.cache/yarn"}},
 	{name: "pnpm", programs: []string{"pnpm"}, verbs: []string{"install", "i", "fetch"}, manifests: []string{"package.json", "pnpm-lock.yaml"}, caches: []string{"/root/.local/share/pnpm/store"}},
-	{name: "pip", programs: []string{"pip", "pip3"}, verbs: []string{"install"}, caches: []string{"/root/.cache/pip"}, noKeep: "--no-cache-dir"},
-	{name: "uv", programs: []string{"uv"}, verbs: []string{"sync"}, manifests: []string{"pyproject.toml", "uv.lock"}, caches: []string{"/root/.cache/uv"}, noKeep: "--no-cache"},
-	{name: "Poetry", programs: []string{"poetry"}, verbs: []string{"install"}, manifests: []string{"pyproject.toml", "poetry.lock"}, caches: []string{"/root/.cache/pypoetry/cache", "/root/.cache/pypoetry/artifacts"}, noKeep: "--no-cache"},
+	{name: "pip", programs: []string{"pip", "pip3"}, verbs: []string{"install"}, caches: []string{"/root/.cache/pip"}},
+	{name: "uv", programs: []string{"uv"}, verbs: []string{"sync"}, manifests: []string{"pyproject.toml", "uv.lock"}, caches: []string{"/root/.cache/uv"}},
+	{name: "Poetry", programs: []string{"poetry"}, verbs: []string{"install"}, manifests: []string{"pyproject.toml", "poetry.lock"}, caches: []string{"/root/.cache/pypoetry/cache", "/root/.cache/pypoetry/artifacts"}},
 	{name: "Pipenv", programs: []string{"pipenv"}, verbs: []string{"install", "sync"}, manifests: []string{"Pipfile", "Pipfile.lock"}, caches: []string{"/root/.cache/pipenv"}},
 	{name: "Bundler", programs: []string{"bundle"}, verbs: []string{"install", ""}, manifests: []string{"Gemfile", "Gemfile.lock"}, caches: []string{"/usr/local/bundle/cache"}},
-	{name: "Composer", programs: []string{"composer"}, verbs: []string{"install"}, manifests: []string{"composer.json", "composer.lock"}, caches: []string{"/root/.composer/cache"}, noKeep: "--no-cache"},
+	{name: "Composer", programs: []string{"composer"}, verbs: []string{"install"}, manifests: []string{"composer.json", "composer.lock"}, caches: []string{"/root/.composer/cache"}},
 	// What these download is needed by the steps below, or is part of what they build. It is only theirs to keep apart.
 	{name: "Go", programs: []string{"go"}, verbs: []string{"mod"}, manifests: []string{"go.mod", "go.sum"}},
 	{name: "Cargo", programs: []string{"cargo"}, verbs: []string{"fetch"}, manifests: []string{"Cargo.toml", "Cargo.lock"}},

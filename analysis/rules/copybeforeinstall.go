@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -39,6 +40,13 @@ func checkCopyBeforeInstall(p *pass) {
 				continue
 			}
 			if s.whole != nil && !strings.Contains(s.installed, d.name+" ") && !(len(d.caches) == 0 && hasCacheMount(in)) && p.sendsMoreThan(d.manager) && !p.reordered(in) {
+				if d.name != "pip" && p.workspace() {
+					continue // the manifests of all its packages are read, wherever they lie
+				}
+				if p.told == nil {
+					p.told = map[*dockerfile.Instruction]bool{}
+				}
+				p.told[s.whole], p.told[in] = true, true
 				p.report(in, analysis.Finding{
 					Span: d.span(p.File, in, 0, d.last),
 					Message: fmt.Sprintf("%s runs again whenever any file of the build context changes, because line %d copies the whole of it: copy %s apart, install, then copy the rest",
@@ -49,6 +57,28 @@ func checkCopyBeforeInstall(p *pass) {
 		}
 		return s
 	})
+}
+
+// workspaceSigns are files and folders in a build context of which tools make a workspace of several packages, and words
+// in commands that say so.
+var (
+	workspaceSigns = []string{"pnpm-workspace.yaml", "lerna.json", "turbo.json", "nx.json", "rush.json", "go.work", "packages/", "apps/", "crates/", "libs/", "workspaces/", "plugins/"}
+	workspaceWords = regexp.MustCompile(`(^|\s)(--filter|--workspaces?|workspaces?|-w|-r|--recursive|turbo|nx|lerna|rush)([=\s]|$)`)
+)
+
+// workspace reports whether the build context, or a command, looks like a workspace of several packages.
+func (p *pass) workspace() bool {
+	if p.opts.Context != nil && slices.ContainsFunc(workspaceSigns, func(name string) bool { return slices.Contains(p.opts.Context.Sent, name) }) {
+		return true
+	}
+	for _, run := range p.runsInOrder() {
+		for _, c := range run.commands {
+			if slices.Contains([]string{"npm", "npx", "yarn", "pnpm", "turbo", "nx", "lerna"}, c.words[0]) && workspaceWords.MatchString(strings.Join(c.words, " ")) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func manifestsOf(d download) string {

@@ -22,28 +22,30 @@ var EarlyCopy = &Rule{
 }
 
 func checkEarlyCopy(p *pass) {
-	type state struct {
-		in    *dockerfile.Instruction
-		whole *dockerfile.Word
+	for _, stage := range p.Stages { // what a stage is built on cannot be copied below it
+		p.checkStageCopies(stage)
 	}
-	told := map[*dockerfile.Instruction]bool{}
-	walk(p, state{}, func(s state, in *dockerfile.Instruction) state {
-		if _, whole := contextCopy(in); whole != nil && s.in == nil {
-			s = state{in, whole}
+}
+
+func (p *pass) checkStageCopies(stage *dockerfile.Stage) {
+	var whole *dockerfile.Word
+	var copied *dockerfile.Instruction
+	for _, in := range stage.Instructions {
+		if _, word := contextCopy(in); word != nil && copied == nil {
+			copied, whole = in, word
 		}
-		if s.in == nil || told[s.in] {
-			return s
+		if copied == nil || p.told[copied] {
+			continue // CopyBeforeInstall says to move it already
 		}
 		for _, d := range p.shellRuns()[in].downloads() {
 			if d.onlyNames() && !p.reordered(in) {
-				told[s.in] = true
-				p.report(s.in, analysis.Finding{
-					Span:    s.whole.Span,
-					Message: fmt.Sprintf("%s in line %d runs again whenever any file of the build context changes, and needs none: copy below it", d.shown(), in.Line),
+				p.report(copied, analysis.Finding{
+					Span: whole.Span,
+					Message: fmt.Sprintf("%s in line %d runs again whenever any file of the build context changes, and needs none of them: copy below it",
+						d.shown(), in.Line),
 				})
-				break
+				return
 			}
 		}
-		return s
-	})
+	}
 }

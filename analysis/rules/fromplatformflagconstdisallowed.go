@@ -9,10 +9,11 @@ import (
 
 // FromPlatformFlagConstDisallowed finds FROM with a fixed platform.
 var FromPlatformFlagConstDisallowed = &Rule{
-	ID:       "FromPlatformFlagConstDisallowed",
-	Severity: analysis.Information,
-	Hadolint: []string{"DL3029"},
-	BuildKit: buildKitPage + "from-platform-flag-const-disallowed/",
+	ID:           "FromPlatformFlagConstDisallowed",
+	Severity:     analysis.Information,
+	Hadolint:     []string{"DL3029"},
+	OffByDefault: true,
+	BuildKit:     buildKitPage + "from-platform-flag-const-disallowed/",
 	Doc: Doc{
 		Summary: "FROM has a fixed platform",
 		What:    "Finds `FROM --platform=linux/amd64` and the like, unless the stage's name has the operating system or the architecture in it.",

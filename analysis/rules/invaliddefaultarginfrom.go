@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -26,6 +27,9 @@ var InvalidDefaultArgInFrom = &Rule{
 			if stage.From.From == nil || strings.IndexByte(stage.Base.Text, '$') < 0 {
 				continue // without a variable it is InvalidImage's
 			}
+			if p.given(stage.Base.Text) {
+				continue // every build that is known of sets it
+			}
 			name, known := p.variables().Expand(-1, stage.Span.Start, stage.Base.Text)
 			if _, err := reference.ParseNormalizedNamed(name); !known || err == nil {
 				continue
@@ -36,4 +40,11 @@ var InvalidDefaultArgInFrom = &Rule{
 			})
 		}
 	},
+}
+
+// given reports whether the builds that are known of set one of the variables in a text.
+func (p *pass) given(text string) bool {
+	return len(p.opts.BuildArgs) > 0 && slices.ContainsFunc(p.opts.BuildArgs, func(name string) bool {
+		return strings.Contains(text, "$"+name) || strings.Contains(text, "${"+name)
+	})
 }

@@ -43,7 +43,7 @@ func checkMissingCacheMount(p *pass) {
 			s.user = in.Args[0].Text
 		}
 		run := p.shellRuns()[in]
-		if run == nil || hasCacheMount(in) || p.mounted(in) {
+		if run == nil || hasCacheMount(in) || p.mounted(in) || p.told[in] || run.keepsNothing() {
 			return s
 		}
 		downloads := run.downloads()
@@ -74,8 +74,8 @@ func checkMissingCacheMount(p *pass) {
 			finding.Message = fmt.Sprintf("%s starts from nothing whenever this step runs again: a cache mount keeps what is downloaded and compiled", found.shown())
 		}
 		root := s.user == "" || s.user == "root" || s.user == "0" || s.user == "root:root" || s.user == "0:0"
-		if root && !p.movesCaches(in) && !p.copiedFrom(caches) && (!compiles || found.name == "Go" || p.usedOnce(found.manager)) {
-			if fix, ok := p.addCacheMounts(in, run, *found, caches); ok {
+		if root && !p.movesCaches(in) && !p.copiedFrom(caches) {
+			if fix, ok := p.addCacheMount(in, *found, caches); ok {
 				finding.Fixes = []analysis.Fix{fix}
 			}
 		}
@@ -85,6 +85,28 @@ func checkMissingCacheMount(p *pass) {
 		}
 		return s
 	})
+}
+
+// safeCaches are the managers whose caches make no difference to what they install, so that a mount can be offered:
+// docs/reorderings.md says why others' do.
+var safeCaches = map[string]bool{"npm": true, "yarn": true, "Go": true}
+
+// keepsNothing reports whether a script takes care that no download stays: whoever does that has thought of it.
+func (r *shellRun) keepsNothing() bool {
+	for _, c := range r.commands {
+		line := " " + strings.Join(c.words, " ") + " "
+		switch {
+		case strings.Contains(line, " cache clean") || strings.Contains(line, " clean all") || strings.Contains(line, " clear-cache ") || strings.Contains(line, " store prune "):
+			return true
+		case slices.Contains([]string{"apt-get", "apt", "yum", "dnf", "microdnf"}, c.words[0]) && strings.Contains(line, " clean "):
+			return true
+		case c.words[0] == "rm" && (strings.Contains(line, "/var/lib/apt/lists") || strings.Contains(line, "/var/cache/") || strings.Contains(line, ".cache") || strings.Contains(line, ".npm")):
+			return true
+		case strings.Contains(line, " --no-cache-dir ") || strings.Contains(line, " --no-cache "):
+			return true
+		}
+	}
+	return false
 }
 
 // cachesIn are the directories that a cache mount may cover, where the names of managers are given that have filled
@@ -111,17 +133,6 @@ func (p *pass) movesCaches(in *dockerfile.Instruction) bool {
 	})
 }
 
-// usedOnce reports whether one RUN only runs the manager's programs: another one may need what is downloaded.
-func (p *pass) usedOnce(m *manager) bool {
-	n := 0
-	for _, run := range p.runsInOrder() {
-		if slices.ContainsFunc(run.commands, func(c command) bool { return slices.Contains(m.programs, c.words[0]) }) {
-			n++
-		}
-	}
-	return n == 1
-}
-
 // copiedFrom reports whether a COPY takes one of the directories from a stage, or one around or in it.
 func (p *pass) copiedFrom(dirs []string) bool {
 	for _, in := range p.of["COPY"] {
@@ -141,64 +152,33 @@ func (p *pass) copiedFrom(dirs []string) bool {
 	return false
 }
 
-// addCacheMounts is the fix, if there is a safe one.
-func (p *pass) addCacheMounts(in *dockerfile.Instruction, run *shellRun, d download, caches []string) (analysis.Fix, bool) {
-	var mounts strings.Builder
-	for _, dir := range caches {
-		mounts.WriteString("--mount=type=cache,target=" + dir)
-		if d.locked {
-			mounts.WriteString(",sharing=locked")
-		}
-		mounts.WriteString(" ")
-	}
-	start := source.Span{Start: in.ArgsSpan.Start, End: in.ArgsSpan.Start}
-	var edits []source.Edit
-	for _, c := range run.commands {
-		// Whoever empties the directory would empty the mount.
-		if c.words[0] == "rm" && slices.ContainsFunc(c.words, func(w string) bool {
-			return slices.ContainsFunc(caches, func(dir string) bool { return strings.HasPrefix(w, dir) }) || strings.Contains(w, ".cache") || strings.Contains(w, ".npm")
-		}) || slices.Contains(c.words, "clean") && slices.Contains(d.programs, c.words[0]) {
+// addCacheMount is the fix that mounts a cache, where that makes no difference to the image: see docs/reorderings.md.
+func (p *pass) addCacheMount(in *dockerfile.Instruction, d download, caches []string) (analysis.Fix, bool) {
+	dir := caches[0]
+	switch {
+	case !safeCaches[d.name] || in.Stage == len(p.Stages)-1: // the mount's directory would be part of the image
+		return analysis.Fix{}, false
+	case d.name == "npm":
+		if dir += "/_cacache"; d.words[d.last-1] != "ci" { // what npx runs lies beside it
 			return analysis.Fix{}, false
 		}
-		if slices.Contains(c.words, "cache") && slices.Contains(c.words, "clean") || slices.Contains(c.words, "autoclean") {
-			return analysis.Fix{}, false
-		}
+	case d.name == "yarn" && !slices.Contains(d.words, "--frozen-lockfile"):
+		return analysis.Fix{}, false
+	case d.name == "Go" && !p.withoutC(in):
+		return analysis.Fix{}, false
 	}
-	for _, other := range run.downloads() {
-		if other.manager != d.manager || d.noKeep == "" {
-			continue
-		}
-		for i, word := range other.words {
-			if word != d.noKeep || i == 0 {
-				continue
-			}
-			span := other.span(p.File, in, i, i+1)
-			if p.Text.Slice(span) != word {
-				return analysis.Fix{}, false
-			}
-			if d.name == "apk" { // it keeps nothing in an image unless it is told where
-				edits = append(edits, source.Edit{Span: span, NewText: "--update-cache --cache-dir /var/cache/apk"})
-			} else {
-				if next := p.Text.Slice(source.Span{Start: span.End, End: min(span.End+1, p.Text.Len())}); next == " " {
-					span.End++
-				}
-				edits = append(edits, source.Edit{Span: span})
-			}
-		}
-		if d.name == "apk" && !slices.Contains(other.words, d.noKeep) {
-			return analysis.Fix{}, false
-		}
+	mount := "--mount=type=cache,target=" + dir
+	if d.name == "yarn" {
+		mount += ",sharing=locked"
 	}
-	if d.name == "apt" {
-		if len(in.Heredocs) > 0 {
-			return analysis.Fix{}, false
-		}
-		mounts.WriteString("rm -f /etc/apt/apt.conf.d/docker-clean && ")
-	}
-	return analysis.Fix{
-		Title: "Add a cache mount for " + strings.Join(caches, " and "),
-		Edits: append([]source.Edit{{Span: start, NewText: mounts.String()}}, edits...),
-	}, true
+	at := source.Span{Start: in.ArgsSpan.Start, End: in.ArgsSpan.Start}
+	return analysis.Fix{Title: "Add a cache mount for " + dir, Edits: []source.Edit{{Span: at, NewText: mount + " "}}}, true
+}
+
+// withoutC reports whether Go surely compiles no C: what compilers and libraries there are is not in the keys of its cache.
+func (p *pass) withoutC(in *dockerfile.Instruction) bool {
+	value, known := p.variables().Expand(in.Stage, in.Span.Start, "$CGO_ENABLED")
+	return known && value == "0" || strings.HasPrefix(strings.TrimSpace(p.Text.Slice(in.ArgsSpan)), "CGO_ENABLED=0 ")
 }
 
 func hasCacheMount(in *dockerfile.Instruction) bool {

@@ -70,10 +70,10 @@ func (p *pass) needless() []string {
 	c := p.opts.Context
 	var messages []string
 	if slices.Contains(c.Sent, ".git/") && !p.usesGit() {
-		messages = append(messages, "this takes .git along, which every commit changes: add .git to .dockerignore")
+		messages = append(messages, "this copies .git, which every commit changes: add .git to .dockerignore")
 	}
 	if c.Dockerfile != "" && slices.Contains(c.Sent, c.Dockerfile) {
-		messages = append(messages, fmt.Sprintf("this takes %s along, so that every edit of it makes this step run again: add it to .dockerignore", c.Dockerfile))
+		messages = append(messages, fmt.Sprintf("this copies the %[1]s itself, so every edit of it runs this step again: add %[1]s to .dockerignore", c.Dockerfile))
 	}
 	told := map[string]bool{}
 	for _, sent := range c.Sent {
@@ -89,7 +89,7 @@ func (p *pass) needless() []string {
 				why = fmt.Sprintf(" (the pattern %s there is only for the context's own folder)", base)
 			}
 		}
-		messages = append(messages, fmt.Sprintf("this takes %s along, which the image should make itself: add %s to .dockerignore%s", strings.TrimSuffix(sent, "/"), pattern, why))
+		messages = append(messages, fmt.Sprintf("this copies %s, which the image should make itself: add %s to .dockerignore%s", strings.TrimSuffix(sent, "/"), pattern, why))
 	}
 	if p.opts.Ignore != nil {
 		wanted := append([]string{".git"}, products...)

@@ -204,6 +204,8 @@ type Options struct {
 	Ignore Ignore
 	// Context is the build context, nil if nothing is known of it.
 	Context *Context
+	// BuildArgs are the names of build arguments that the builds which are known of set: those of Compose and bake files.
+	BuildArgs []string
 	// Classic says that the file is built without BuildKit, which has neither cache mounts nor COPY --link.
 	Classic bool
 	// Shell parses shell commands; nil leaves them alone. One that is kept from one version of a file to the next makes it cheap.

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -108,6 +109,9 @@ func checkShellCheck(p *pass) {
 			if lookalikeCodes[remark.Code] && len(p.lookalikes(in)) > 0 {
 				continue // LookalikeCharacter says so
 			}
+			if p.noise(in, s, remark) {
+				continue
+			}
 			finding := analysis.Finding{Span: script.Place(remark.From, remark.To), Severity: remark.Severity, Message: remark.Message, Code: remark.Code}
 			if edits, ok := placed(p.File, s, script, remark.Edits); ok {
 				finding.Fixes = []analysis.Fix{{Title: "Apply ShellCheck's fix for " + remark.Code, Edits: edits}}
@@ -115,6 +119,32 @@ func checkShellCheck(p *pass) {
 			p.report(in, finding)
 		}
 	})
+}
+
+// lists matches names of variables that hold a list of words, which quotes would make one word.
+var lists = regexp.MustCompile(`(?i)(packages?|pkgs?|deps|dependencies|opts|options|args|arguments|flags|params|modules|extensions|libs|list|plugins|features|targets)$|[a-z]S$|[A-Z]S$`)
+
+// noise reports whether a remark is one that is wrong in nearly all Dockerfiles.
+func (p *pass) noise(in *dockerfile.Instruction, s ShellScript, remark ShellRemark) bool {
+	if remark.From < 0 || remark.To > len(s.Text) || remark.From > remark.To {
+		return false
+	}
+	text := s.Text[remark.From:remark.To]
+	switch remark.Code {
+	case "SC1010": // "mix do a, b": do is no keyword there
+		return strings.Contains(s.Text, "mix do ")
+	case "SC2086": // quotes around a list of packages or options break the command
+		name := strings.Trim(text, "${}\"")
+		if at := strings.IndexAny(name, ":-+#%/"); at > 0 {
+			name = name[:at]
+		}
+		if lists.MatchString(name) && name != "FILES" {
+			return true
+		}
+		value, known := p.variables().Expand(in.Stage, in.Span.Start, "$"+name)
+		return known && strings.ContainsAny(value, " \t\n")
+	}
+	return false
 }
 
 // lookalikeCodes are what ShellCheck calls characters that pass for others.

@@ -3,6 +3,7 @@ package workspace
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,10 @@ import (
 func (b *Build) RuleOptions(o rules.Options) rules.Options {
 	o.Classic = o.Classic || b.Settings.Engine == cachemodel.Classic
 	o.Ignore, o.Context = nil, nil
+	o.BuildArgs = slices.Collect(maps.Keys(b.Settings.Args))
+	for _, choice := range b.Choices {
+		o.BuildArgs = slices.AppendSeq(o.BuildArgs, maps.Keys(choice.Args))
+	}
 	if b.sent == nil {
 		return o
 	}

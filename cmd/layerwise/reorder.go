@@ -184,7 +184,12 @@ func betterOrders(ctx context.Context, w *workspace.Workspace, path string, comm
 		if b == nil || b.Context.Tree == nil || len(reorder.Search(ctx, file, b.Model(file, nil)).Rewrites) == 0 {
 			return nil
 		}
-		for _, r := range reorder.Search(ctx, file, b.Model(file, b.History(ctx, commits, nil))).Rewrites {
+		model := b.Model(file, b.History(ctx, commits, nil))
+		for _, r := range reorder.Search(ctx, file, model).Rewrites {
+			const least = 1 // seconds that a build saves in the mean: below, nobody would notice
+			if saved := r.Before - r.After; r.Before > 0 && model.Builds > 0 && saved < float64(least*model.Builds) {
+				continue
+			}
 			orders = append(orders, rules.Order{
 				Stage: r.Stage, Title: graded(r), Message: r.Title + ": " + r.Gain(), Edits: r.Edits, Proved: r.Grade.Certain(),
 			})
