@@ -115,18 +115,52 @@ func newExpander(escape byte) expander {
 	return expander{lex: shell.NewLex(rune(escape)), escape: "$'\"" + string(rune(escape))}
 }
 
+// What variables come to is bounded: ENV A1=$A0$A0, ENV A2=$A1$A1 and so on doubles with each line.
+const (
+	maxValue     = 4 << 10  // bytes of a word with variables: a longer one is kept as its digest
+	maxExpansion = 64 << 10 // bytes of the variables of one word: beyond it their digests stand in it
+)
+
+// tooLong begins the digest that stands for a text which is too long to be kept. Two are equal if the texts are.
+const tooLong = "\x00too long\x00"
+
+func shorten(text string, most int) string {
+	if len(text) <= most || strings.HasPrefix(text, tooLong) && len(text) == len(tooLong)+sha256.Size {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text))
+	return tooLong + string(sum[:])
+}
+
 // envView is the lexer's view of an environ. It remembers which names were asked for.
 type envView struct {
 	env   *environ
 	asked []string
+	size  int               // of the values
+	short map[string]string // of values, once they are too much
+	long  bool              // one of them is too long
 }
 
 func (l *envView) Get(key string) (string, bool) {
 	l.asked = append(l.asked, key)
-	if n, ok := l.env.index[key]; ok {
-		return n.val.text, true
+	n, ok := l.env.index[key]
+	if !ok {
+		return "", false
 	}
-	return "", false
+	text := n.val.text
+	if l.size += len(text); l.size > maxExpansion {
+		short, ok := l.short[key]
+		if !ok {
+			if l.short == nil {
+				l.short = map[string]string{}
+			}
+			short = shorten(text, len(tooLong))
+			l.short[key] = short
+		}
+		text = short
+	}
+	l.long = l.long || strings.HasPrefix(text, tooLong)
+	return text, true
 }
 
 func (l *envView) Keys() []string {
@@ -161,7 +195,8 @@ func expand(lex *shell.Lex, word string, env *environ) (value, error) {
 	if err != nil {
 		return value{}, err
 	}
-	if !slices.ContainsFunc(l.asked, env.uncertain) {
+	text = shorten(text, maxValue)
+	if !slices.ContainsFunc(l.asked, env.uncertain) && !(l.long && modifier.MatchString(word)) {
 		return plain(text), nil
 	}
 	if modifier.MatchString(word) {

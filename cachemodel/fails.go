@@ -21,6 +21,9 @@ func (p *planner) baseError(word, name string) error {
 	if p.byName[name] != nil {
 		return nil
 	}
+	if strings.Contains(name, tooLong) {
+		return errors.New("the base image's name is too long")
+	}
 	_, err := reference.ParseNormalizedNamed(name)
 	if name != "" && err == nil || name == scratch {
 		return nil
@@ -61,7 +64,8 @@ var variable = regexp.MustCompile(`\\\$(\\\{.*?\\\}|\w+)`)
 
 // beingTyped reports whether a word may become the keyword of an instruction.
 func beingTyped(word string) bool {
-	return slices.ContainsFunc(dockerfile.Keywords(), func(k string) bool { return strings.HasPrefix(k, strings.ToUpper(word)) })
+	word = strings.ToUpper(word)
+	return slices.ContainsFunc(dockerfile.Keywords(), func(k string) bool { return strings.HasPrefix(k, word) })
 }
 
 // rejection is why BuildKit cannot read an instruction, "" if it can.

@@ -78,7 +78,8 @@ func (l lefts) fromFailure(i int) bool { return l != nil && l[i].guessed }
 
 // plain reports whether all of the build was made and is there.
 func (past *Past) plain() bool {
-	return past.FailedAt == 0 && len(past.Results) == 0 && past.Perhaps == "" && past.Plan.unsure == "" && past.Plan.rejected() == nil
+	return past.FailedAt == 0 && len(past.Results) == 0 && past.Perhaps == "" && past.Plan.unsure == "" &&
+		past.Plan.rejected() == nil
 }
 
 // rejected is the first instruction that BuildKit rejects, nil if it takes all. Of such a file nothing is built.
@@ -98,7 +99,8 @@ func (past *Past) results() lefts {
 	out := make(lefts, len(past.Plan.vertices))
 	reason := cmp.Or(past.Perhaps, past.Plan.unsure)
 	if s := past.Plan.rejected(); s != nil && reason == "" {
-		reason = fmt.Sprintf("line %d of the build that is compared with cannot be read, so perhaps nothing of it was built", s.in.Line)
+		const text = "line %d of the build that is compared with cannot be read, so perhaps nothing of it was built"
+		reason = fmt.Sprintf(text, s.in.Line)
 	}
 	for i := range out {
 		if reason != "" {

@@ -1,0 +1,44 @@
+package cachemodel
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// Variables that double with each line cost neither memory nor the plan's exactness.
+func TestExpansionIsBounded(t *testing.T) {
+	doubling := func(first string, more string) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "FROM base\nENV A0=%s\n", first)
+		for i := range 60 {
+			fmt.Fprintf(&b, "ENV A%d=$A%d$A%d%s\n", i+1, i, i, more)
+		}
+		b.WriteString("RUN x\nCOPY f $A60\nWORKDIR /w/$A60\n")
+		return b.String()
+	}
+	wide := "FROM base\nENV A=" + strings.Repeat("x", 3000) + "\nENV B=" + strings.Repeat("$A", 30_000) + "\nRUN x\n"
+	for _, test := range []struct{ name, a, b, want string }{
+		{"the same", doubling("abcdefgh", ""), doubling("abcdefgh", ""), "cached"},
+		{"another value at the bottom", doubling("abcdefgh", ""), doubling("abcdefgi", ""), "rebuilt"},
+		{"with a modifier", doubling("abcdefgh", "${A0:-x}"), doubling("abcdefgh", "${A0:-x}"), "cached"},
+		{"many in one word", wide, wide, "cached"},
+		{"the length through a pattern", doubling("abcdefgh", "") + "ENV L=${A60//?/x}\nRUN l\n",
+			doubling("abcdefghi", "") + "ENV L=${A60//?/x}\nRUN l\n", "rebuilt"},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		files := map[string]testFile{"f": {data: "f", mode: 0o644}}
+		steps := Compare(Pasts(planText(test.a, files)), planText(test.b, files))
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20 {
+			t.Errorf("%s: %d MiB were taken", test.name, n>>20)
+		}
+		for _, s := range steps {
+			if s.Instruction == "RUN" && string(s.Status) != test.want {
+				t.Errorf("%s: line %d is %s, want %s", test.name, s.Line, s.Status, test.want)
+			}
+		}
+	}
+}
