@@ -248,7 +248,7 @@ func (l *lookup) matches(v *vertex, r *record) bool {
 	case remoteVertex:
 		return l.belief == optimist || l.cache.sameRemotes && v.key == r.vertex.key
 	}
-	if len(v.inputs) != len(r.vertex.inputs) {
+	if len(v.inputs) != len(r.vertex.inputs) || l.belief == pessimist && v.dialect != r.vertex.dialect {
 		return false
 	}
 	for i := range v.inputs {

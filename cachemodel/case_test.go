@@ -300,9 +300,6 @@ func verdicts(steps []Step) string {
 		if s.Detail != "" {
 			b.WriteString(" | " + s.Detail)
 		}
-		for _, a := range s.Assuming {
-			b.WriteString(" | assuming: " + a)
-		}
 		b.WriteByte('\n')
 	}
 	return b.String()

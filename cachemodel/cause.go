@@ -15,9 +15,10 @@ import (
 
 // explainer finds the first reason why a step is rebuilt.
 type explainer struct {
-	base, next *Plan  // base is nil if there is no baseline
-	past       *Past  // of base
-	runs       []bool // by vertex.index: those that are certainly executed
+	base, next *Plan    // base is nil if there is no baseline
+	past       *Past    // of base
+	runs       []bool   // by vertex.index: those that are certainly executed
+	frontends  []string // see Held.frontends
 	sure, hope *lookup
 	mates      map[*step]*step
 	moved      map[*step]bool      // steps that have another place among their mates
@@ -32,7 +33,7 @@ type explainer struct {
 // newExplainer looks next up. Only if something of it is missing there is more to do.
 func newExplainer(h *Held, next *Plan) *explainer {
 	c := h.cache
-	e := &explainer{next: next, sure: c.lookup(next, pessimist)}
+	e := &explainer{next: next, sure: c.lookup(next, pessimist), frontends: h.frontends(next)}
 	if next.unsure == "" && !slices.ContainsFunc(next.vertices, func(v *vertex) bool { return !e.sure.hit(v) }) {
 		return e
 	}
@@ -85,6 +86,8 @@ func (e *explainer) find(s *step) Cause {
 		return Cause{Kind: NotInCache, Detail: notKnown + "which steps this build has: " + e.next.unsure}
 	case e.base == nil:
 		return Cause{Kind: NoBaseline, Detail: "there is nothing to compare with"}
+	case e.base.err != nil:
+		return Cause{Kind: NoBaseline, Detail: "of the build that is compared with: " + e.base.err.Error()}
 	case v.ignoreCache:
 		return Cause{Kind: NoCache, Detail: "the cache is turned off for this build"}
 	case e.absent(v) != "":
@@ -105,6 +108,12 @@ func (e *explainer) find(s *step) Cause {
 	}
 	if old == nil || v.key != old.key && edited {
 		return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
+	}
+	if c, ok := e.dialectCause(v, old); ok {
+		return c
+	}
+	if strange(s.in) {
+		return Cause{Kind: InstructionChanged, Detail: notKnown + "what one of its flags does: it is newer than this program"}
 	}
 	if c, ok := e.contextCause(s, v, old, mate); ok {
 		return c

@@ -21,6 +21,9 @@ func (p *planner) command(st *stagePlan, c command) {
 		step.kind = configStep
 	}
 	cmd, uncertain, err := p.expand(c.in, &s.env)
+	if strange(c.in) {
+		uncertain += p.guess("flag", value{}).opaque
+	}
 	if err == nil && cmd != nil {
 		err = p.carryOut(st, c, cmd, uncertain)
 	}

@@ -57,6 +57,9 @@ func hideSecrets(steps []Step, bases []*Plan, next *Plan) {
 	for i := range steps {
 		s := &steps[i]
 		s.Detail = HideSecrets(s.Detail, secrets)
+		for j, text := range s.Assuming {
+			s.Assuming[j] = HideSecrets(text, secrets)
+		}
 		if s.Cause == nil {
 			continue
 		}

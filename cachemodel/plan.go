@@ -23,11 +23,12 @@ import (
 // goroutines.
 type Plan struct {
 	build    Build
-	steps    []*step   // one per instruction, in file order
-	vertices []*vertex // inputs before those who read them
-	doubtful bool      // whether all of these are steps of the build hangs on a base image of unknown configuration
-	failing  []*step   // by vertex.index: at which step the build fails before it gets there, or there
-	unsure   string    // why it is not known which steps the build has, "" if that is known
+	steps    []*step    // one per instruction, in file order
+	vertices []*vertex  // inputs before those who read them
+	doubtful bool       // whether all of these are steps of the build hangs on a base image of unknown configuration
+	assuming [][]string // by vertex.index
+	failing  []*step    // by vertex.index: at which step the build fails before it gets there, or there
+	unsure   string     // why it is not known which steps the build has, "" if that is known
 	err      error
 
 	once        sync.Once
@@ -150,6 +151,7 @@ type planner struct {
 	ignoreCache bool
 	target      ocispecs.Platform
 	platform    value // of every image for which the file names none
+	dialect     dockerfile.Dialect
 	runWith     value // what every RUN is run with: see RunSettings
 	cacheNS     string
 }
@@ -157,6 +159,7 @@ type planner struct {
 // NewPlan works out the plan of a build. It never fails: what cannot be read is planned as what it most likely means.
 func NewPlan(b Build) *Plan {
 	plan := &Plan{build: b, unsure: b.Unknown.steps(b.File)}
+	dialect := b.dialect()
 	interned := make(map[vertexID]*vertex, len(b.File.Instructions))
 	for i, platform := range targetPlatforms(b.Settings) {
 		p := &planner{
@@ -169,6 +172,7 @@ func NewPlan(b Build) *Plan {
 			plan:     plan,
 			steps:    make([]*step, len(b.File.Instructions)),
 			target:   platform,
+			dialect:  dialect,
 			platform: plain(platforms.FormatAll(platform)),
 		}
 		steps := make([]step, len(b.File.Instructions))
@@ -187,6 +191,7 @@ func NewPlan(b Build) *Plan {
 	}
 	plan.doubtful = plan.doubtful || plan.unsure != ""
 	plan.findFailures()
+	plan.findAssumptions()
 	return plan
 }
 
@@ -215,6 +220,9 @@ func (p *planner) all() {
 	p.readGlobal()
 	p.readStages()
 	target, err := p.targetStage()
+	if p.dialect.Foreign && p.Settings.Engine != Classic {
+		err, p.plan.doubtful = foreign(p.dialect), true
+	}
 	if err != nil {
 		p.plan.err = err
 		for _, s := range p.steps {
@@ -557,6 +565,9 @@ func (p *planner) begin(st *stagePlan) {
 		}
 		from.add(s.root)
 		if image, ok := p.image(st.baseName); ok && !image.DigestOnly && !s.root.image.isLoose() {
+			if s.root.image != nil {
+				s.root.image.configured = true
+			}
 			p.knownConfig(s, image)
 		} else if s.root.kind == localVertex {
 			p.knownConfig(s, Image{WorkingDir: "/"})
@@ -664,6 +675,9 @@ func (p *planner) vertex(v vertex, identity ...string) *vertex {
 		return known
 	}
 	made := v
+	if p.Settings.Engine != Classic {
+		made.dialect = sameFrontend(p.dialect)
+	}
 	made.index = len(p.plan.vertices)
 	p.interned[id] = &made
 	p.plan.vertices = append(p.plan.vertices, &made)

@@ -49,6 +49,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	w := p.key.reset().str("exec").val(s.platform)
 	commandLine(w, s, cmd.PrependShell, args)
 	w.key(runEnv(s, secrets)).val(s.cwd.value).val(s.user.value).val(p.runWith).val(value{opaque: uncertain})
+	w.flag(removesStubs(p.dialect))
 	p.runFlags(w, c, cmd)
 	w.list(secrets.envs).list(secrets.files).list(secrets.sockets)
 

@@ -62,6 +62,7 @@ func judge(out *Step, s *step, why *explainer) {
 	}
 	if why.next.unsure == "" && !slices.ContainsFunc(s.vertices, func(v *vertex) bool { return !why.sure.hit(v) }) {
 		out.Status = Cached
+		out.Assuming = why.assumptions(s)
 		if image := s.assumedImage(); image != nil {
 			out.Detail = "assuming that " + familiar(image.name) + " is still the same image"
 		}
@@ -76,8 +77,12 @@ func judge(out *Step, s *step, why *explainer) {
 		out.Detail = LinkedAnew
 	case out.Certain:
 	case why.next.failsAt(s) != nil:
+	case strange(s.in):
+		out.Detail = "if it does the same as before, this step is still cached"
 	case strings.HasPrefix(cause.Detail, notKnown):
 		out.Detail = "if it was the same, this step is still cached"
+	case cause.Kind == SettingChanged:
+		out.Detail = "if that makes the same of it, this step is still cached"
 	case cause.Kind == NotInCache:
 		out.Detail = "if the result is there, this step is cached"
 	case cause.Kind == StageRebuilt:

@@ -31,6 +31,7 @@ type vertex struct {
 	image       *imageRef          // for imageVertex
 	tree        *buildcontext.Tree // for localVertex
 	index       int                // in Plan.vertices
+	dialect     string             // see sameFrontend
 }
 
 // input is what one vertex reads.
@@ -69,6 +70,8 @@ type imageRef struct {
 	elsewhere bool
 	// loose is whether nobody knows which image it is, or for which platform.
 	loose bool
+	// configured is whether its configuration is known, with its ONBUILD instructions.
+	configured bool
 }
 
 func (r *imageRef) isLoose() bool { return r != nil && r.loose }
