@@ -88,6 +88,15 @@ func TestLoadThroughLinks(t *testing.T) {
 			t.Errorf("%s has %s", tt.dir, tt.lacks)
 		}
 	}
+	outside := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(filepath.Join(r.dir, "one"), outside); err != nil {
+		t.Fatal(err)
+	}
+	if tree, err := Load(t.Context(), outside, "HEAD", filepath.Join(outside, "Dockerfile"), nil); err != nil {
+		t.Errorf("a link from outside: %v", err)
+	} else if _, ok := tree.Lookup("a"); !ok {
+		t.Error("a link from outside lacks a")
+	}
 	r.link("/etc/hostname", "two/.dockerignore")
 	r.commit()
 	tree, err := Load(t.Context(), filepath.Join(r.dir, "two"), "HEAD", "", nil)

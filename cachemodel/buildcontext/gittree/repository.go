@@ -285,11 +285,13 @@ func (r *Repository) name(path string) (string, bool) {
 		}
 		at = up
 	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
-	if err != nil {
-		return "", false
+	// A link outside of the tree leads into it.
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+		if name, ok := inside(r.top, filepath.Join(dir, filepath.Base(abs))); ok {
+			return name, true
+		}
 	}
-	return inside(r.top, filepath.Join(dir, filepath.Base(abs)))
+	return r.realName(abs)
 }
 
 // realName is name with all links followed as they are now.
