@@ -11,12 +11,15 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
-// A rewrite must save this share of what the stage costs, and this many milliseconds of all builds, to be offered.
+// A rewrite is offered if it saves this share of what the builds of the file cost, or this many milliseconds a build. Only what RUNs cost
+// counts: nobody waits for a COPY.
 const (
-	leastShare  = 50 // one in
-	leastSaving = 1000
+	leastShare    = 20 // one in
+	leastSaving   = 1000
+	leastPerBuild = 5000
 )
 
 // Offers is what a search for better orders came to.
@@ -33,7 +36,9 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 	if broken(file) || model.Seconds == nil {
 		return Offers{}
 	}
+	model.weigh(file)
 	stages, before := model.stageBuilds(file)
+	model.expected = before
 	var offers Offers
 	for i := range file.Stages {
 		if ctx.Err() != nil {
@@ -45,7 +50,11 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 		}
 		all := model.effects(file, i)
 		rewrite, ok := model.order(ctx, file, i, all, stages)
-		rewrite, ok = model.mount(ctx, file, i, all, stages, rewrite, ok)
+		if mounted, also := model.mount(file, i, all, stages); also && ok {
+			rewrite.Parts = append(rewrite.Parts, mounted) // to be taken by itself
+		} else if also {
+			rewrite, ok = mounted, true
+		}
 		if !ok {
 			continue
 		}
@@ -55,7 +64,7 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 			continue
 		}
 		switch _, cost := model.stageBuilds(after); {
-		case before-cost < leastSaving:
+		case before-cost < leastSaving && !rewrite.mounts:
 		case len(rewrite.Ignore) > 0:
 			offers.Ignoring = append(offers.Ignoring, rewrite)
 		default:
@@ -102,17 +111,16 @@ type plan struct {
 	items   []item
 	order   []int
 	cost    int64
-	runs    []int64
+	above   builds   // when the stage that it is built upon changes
+	changed []builds // when each item changes, also at the builds that are held back from the search
 	splits  []split
 }
 
 // order is the best rewrite of stage i, with the mounts that are given.
 func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []effects.Effects, stages []builds) (Rewrite, bool) {
 	stage := file.Stages[i]
-	above := m.base(file, i, stages)
-	bare := *m
-	bare.given = nil
-	now := bare.inPlace(file, stage, all, stages)
+	above := m.base(file, i, stages).without(m.heldBack)
+	now := m.inPlace(file, stage, all, stages)
 
 	solve := func(chosen []split) (plan, bool) {
 		p := m.plan(file, stage, all, chosen, stages)
@@ -122,7 +130,7 @@ func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []e
 		if p.order = search(ctx, p.items, above); p.order == nil {
 			return p, false
 		}
-		p.cost, p.runs = costOf(p.items, p.order, above)
+		p.cost, _ = costOf(p.items, p.order, above)
 		return p, true
 	}
 	chosen := splits(file, stage, all, m.Context, m.target(file, i))
@@ -140,23 +148,20 @@ func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []e
 		}
 	}
 	best = settle(best, above, worth(now.cost))
-	if !gains(&now, &best) {
+	if !m.gains(&now, &best) {
 		return Rewrite{}, false
 	}
 	whole, ok := m.rewrite(file, stage, &now, &best)
 	if !ok {
 		return Rewrite{}, false
 	}
-	if m.given != nil {
-		return whole, true
-	}
 	for _, alone := range m.alone(file, stage, all, &best, stages) {
 		if alone.order = search(ctx, alone.items, above); alone.order == nil {
 			break
 		}
-		alone.cost, alone.runs = costOf(alone.items, alone.order, above)
+		alone.cost, _ = costOf(alone.items, alone.order, above)
 		alone = settle(alone, above, worth(now.cost))
-		if part, ok := m.rewrite(file, stage, &now, &alone); ok && gains(&now, &alone) && !slices.ContainsFunc(append(whole.Parts, whole), func(o Rewrite) bool { return slices.Equal(o.Edits, part.Edits) }) {
+		if part, ok := m.rewrite(file, stage, &now, &alone); ok && m.gains(&now, &alone) && !slices.ContainsFunc(append(whole.Parts, whole), func(o Rewrite) bool { return slices.Equal(o.Edits, part.Edits) }) {
 			whole.Parts = append(whole.Parts, part)
 		}
 	}
@@ -167,13 +172,53 @@ func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []e
 func (m *Model) inPlace(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, stages []builds) plan {
 	p := m.plan(file, stage, all, nil, stages)
 	p.order = identity(len(p.items))
-	p.cost, p.runs = costOf(p.items, p.order, m.base(file, stage.Index, stages))
+	p.cost, _ = costOf(p.items, p.order, p.above.without(m.heldBack))
 	return p
 }
 
-// gains reports whether a plan saves enough to be offered.
-func gains(now, then *plan) bool {
-	return now.cost-then.cost >= leastSaving && now.cost-then.cost >= now.cost/leastShare
+// gains reports whether a plan saves enough to be offered: also on the builds that were held back, of which the search knew nothing.
+func (m *Model) gains(now, then *plan) bool {
+	saved := m.saved(now, then, nil)
+	if saved < leastSaving || saved < m.expected/leastShare && saved < leastPerBuild*int64(m.builds()) {
+		return false
+	}
+	if m.heldBack == nil {
+		return true
+	}
+	saved = m.saved(now, then, m.heldBack)
+	return saved >= m.expectedOf(m.heldBack)/leastShare || saved >= leastPerBuild*m.heldBack.count()
+}
+
+// saved is what a plan saves of what RUNs cost, at these builds or, if they are nil, at all that there were.
+func (m *Model) saved(now, then *plan, at builds) (sum int64) {
+	for _, p := range []*plan{now, then} {
+		for k, n := range p.executions(m.every().and(at)) {
+			if p.entries[k].in.Meant != "RUN" {
+				continue
+			}
+			if p == now {
+				sum += n * p.items[k].cost
+			} else {
+				sum -= n * p.items[k].cost
+			}
+		}
+	}
+	return sum
+}
+
+// expectedOf is what the file's builds cost at these.
+func (m *Model) expectedOf(at builds) int64 {
+	return m.expected * at.count() / max(1, int64(m.builds()))
+}
+
+// executions is how often each entry runs at these builds.
+func (p *plan) executions(at builds) []int64 {
+	items := slices.Clone(p.items)
+	for k := range items {
+		items[k].changed = p.changed[k].and(at)
+	}
+	_, runs := costOf(items, p.order, p.above.and(at))
+	return runs
 }
 
 // alone gives, for each split and each move of the best plan, the plan in which nothing else may change its place.
@@ -236,7 +281,7 @@ func separate(file *dockerfile.File, stage *dockerfile.Stage) bool {
 
 // plan works out what depends on what.
 func (m *Model) plan(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, chosen []split, stages []builds) plan {
-	p := plan{entries: entries(file, stage, all, chosen), splits: chosen}
+	p := plan{entries: entries(file, stage, all, chosen), splits: chosen, above: m.base(file, stage.Index, stages)}
 	list := make([]*dockerfile.Instruction, len(p.entries))
 	for k, e := range p.entries {
 		in := *e.in
@@ -244,15 +289,27 @@ func (m *Model) plan(file *dockerfile.File, stage *dockerfile.Stage, all []effec
 		list[k] = &in
 	}
 	p.items = m.items(list, file, stages)
+	for k := range p.items {
+		p.changed = append(p.changed, p.items[k].changed)
+		p.items[k].changed = p.items[k].changed.without(m.heldBack)
+	}
 	m.give(file, &p)
 	for b := range p.entries {
 		for a := range b {
-			if a == 0 || !p.free(a, b) {
+			if a == 0 || !p.free(a, b) || p.dearer(a, b) {
 				p.items[b].before = append(p.items[b].before, a)
 			}
 		}
 	}
 	return p
+}
+
+// dearer reports whether a, a RUN, costs more than b, a copy from the build context below it: an edit of what b copies must not make a run
+// again, however seldom there was one.
+func (p *plan) dearer(a, b int) bool {
+	x, y := &p.entries[a], &p.entries[b]
+	from, _ := y.in.Command.(*instructions.CopyCommand)
+	return x.in.Meant == "RUN" && copies(y.in) && (from == nil || from.From == "") && p.items[a].cost > p.items[b].cost
 }
 
 // free reports whether two entries may change places.
@@ -345,7 +402,7 @@ func settle(p plan, above builds, worth int64) plan {
 			}
 			if place >= 0 {
 				p.order = slices.Insert(rest, place, k)
-				p.cost, p.runs = costOf(p.items, p.order, above)
+				p.cost, _ = costOf(p.items, p.order, above)
 				changed = true
 				break
 			}
@@ -451,7 +508,8 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	}
 	facts := best.facts()
 	grade := Proved
-	kept, keptWhy, keptGains, keptFacts := m.mountWords(best)
+	nowRuns, bestRuns := now.executions(m.every()), best.executions(m.every())
+	kept, keptWhy, keptGains, keptFacts := m.mountWords(best, bestRuns)
 	facts = append(facts, keptFacts...)
 	if len(facts) > 0 || len(best.splits) > 0 {
 		grade = Likely
@@ -503,14 +561,14 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 		reasons = append(reasons, fmt.Sprintf("%s (line %d) goes %s.", brief(e.in), e.in.Line, where(best, k)))
 	}
 	if len(others) > 0 {
-		titles = append(titles, movesTitle(now, best, others))
+		titles = append(titles, movesTitle(now, best, nowRuns, bestRuns, others))
 	}
 	if len(titles)+len(kept) == 0 {
 		return Rewrite{}, false
 	}
 	titles, reasons = append(titles, kept...), append(reasons, keptWhy...)
 	r.Title = strings.ToUpper(titles[0][:1]) + strings.Join(titles, ", ")[1:]
-	r.gains = append(m.gain(now, best), keptGains...)
+	r.gains = append(m.gain(now, best, nowRuns, bestRuns), keptGains...)
 	reasons = append(reasons, r.gains...)
 	if len(ignore) > 0 {
 		reasons = append(reasons, fmt.Sprintf("The ignore file gets %s: where a working tree has %s, it would be copied over what is installed.", enumerate(ignore), itThem(ignore)))
@@ -529,7 +587,7 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 }
 
 // movesTitle says in short what moves: of several instructions, what is gained by it.
-func movesTitle(now, best *plan, moved []int) string {
+func movesTitle(now, best *plan, nowRuns, bestRuns []int64, moved []int) string {
 	// The RUN that gains most by what now comes below it.
 	top, most, passed := -1, int64(0), []int(nil)
 	gaining := 0
@@ -545,7 +603,7 @@ func movesTitle(now, best *plan, moved []int) string {
 			}
 		}
 		was := slices.IndexFunc(now.entries, func(o entry) bool { return o.of == e.of })
-		gain := (now.runs[was] - best.runs[k]) * best.items[k].cost
+		gain := (nowRuns[was] - bestRuns[k]) * best.items[k].cost
 		if len(below) == 0 || gain <= 0 {
 			continue
 		}
@@ -677,7 +735,7 @@ func where(p *plan, k int) string {
 }
 
 // gain says how often the steps that gain most would have run.
-func (m *Model) gain(now, best *plan) (lines []string) {
+func (m *Model) gain(now, best *plan, nowRuns, bestRuns []int64) (lines []string) {
 	type saving struct {
 		in          *dockerfile.Instruction
 		was, is, of int64
@@ -688,21 +746,30 @@ func (m *Model) gain(now, best *plan) (lines []string) {
 			continue
 		}
 		for j, o := range now.entries {
-			if o.of == e.of && best.runs[k] < now.runs[j] {
-				list = append(list, saving{e.in, now.runs[j], best.runs[k], best.items[k].cost})
+			if o.of == e.of && bestRuns[k] < nowRuns[j] && e.in.Meant == "RUN" {
+				list = append(list, saving{e.in, nowRuns[j], bestRuns[k], best.items[k].cost})
 			}
 		}
 	}
+	perBuild := inSeconds(m.saved(now, best, nil) / max(1, int64(m.builds())))
 	slices.SortStableFunc(list, func(a, b saving) int { return int((b.was-b.is)*b.of - (a.was-a.is)*a.of) })
-	for _, s := range list[:min(3, len(list))] {
+	for i, s := range list[:min(3, len(list))] {
+		per := ""
+		if i == 0 {
+			per = fmt.Sprintf(": about %s s less per build, by estimate", perBuild)
+		}
 		if (s.was-s.is)*s.of*20 < (list[0].was-list[0].is)*list[0].of {
 			break // next to nothing
 		}
 		if m.Changes != nil {
-			lines = append(lines, fmt.Sprintf("%d of the last %d commits would have re-run %s; today %d.", s.is, m.builds(), brief(s.in), s.was))
+			lines = append(lines, fmt.Sprintf("%d of the last %d commits would have re-run %s, today %d%s.", s.is, m.builds(), brief(s.in), s.was, per))
 		} else {
-			lines = append(lines, fmt.Sprintf("About %d of 100 builds would re-run %s; today %d. No history is at hand: the whole context is taken to change at 90 of 100 builds, folders at 80, manifests at 10.", s.is, brief(s.in), s.was))
+			lines = append(lines, fmt.Sprintf("About %d of 100 builds would re-run %s, today %d%s. No history is at hand: the whole context is taken to change at 90 of 100 builds, folders at 80, manifests at 10.", s.is, brief(s.in), s.was, per))
 		}
+	}
+	if m.heldBack != nil && len(lines) > 0 {
+		held := m.heldBack.count()
+		lines = append(lines, fmt.Sprintf("The order was chosen by the older commits. At the newest %d, which did not choose it, it saves about %s s per build.", held, inSeconds(m.saved(now, best, m.heldBack)/held)))
 	}
 	return lines
 }

@@ -147,7 +147,7 @@ func bestOf(t *testing.T, text string, model Model) (string, []Rewrite) {
 	if strings.Count(text, "\n") == strings.Count(text, "\r\n") && strings.Count(after, "\n") != strings.Count(after, "\r\n") {
 		t.Fatalf("a carriage return is lost: %q", after)
 	}
-	if again := Search(context.Background(), result, model).Rewrites; len(again) > 0 {
+	if again := Search(context.Background(), result, model).Rewrites; len(again) > 0 && !again[0].mounts {
 		t.Errorf("a second time it offers %q:\n%s\nafter:\n%s", again[0].Title, text, after)
 	}
 	return after, offers

@@ -25,6 +25,10 @@ type Model struct {
 	// Targets are the names of stages that are built for their own images, besides the last one.
 	Targets []string
 	given   []mount // the cache mounts that the stage at hand gets
+
+	expected int64             // what all builds of the file cost, in milliseconds
+	heldBack builds            // those that the search does not see
+	seldom   map[string][2]int // by source of a COPY that changes less often than leastChange: builds that are made up for it, from and to
 	// Deadlines come by way of the context that Search is given.
 }
 
@@ -87,7 +91,7 @@ func (m *Model) changes(in *dockerfile.Instruction, file *dockerfile.File, stage
 		if m.Changes == nil {
 			return prior(m.Context, list)
 		}
-		return m.Changes(list, exclude)
+		return m.withSeldom(list, m.Changes(list, exclude))
 	}
 	from := func(name string) builds {
 		if i := stageNamed(file, name, in.Stage); i >= 0 {
@@ -151,11 +155,73 @@ func (m *Model) builds() int {
 	return m.Builds
 }
 
-// every is all builds: a build argument that names the commit or the time has another value each time. Build 0 is the one that
-// the cache begins with.
+// leastChange is how often a source of a COPY is taken to change at least, in percent of the builds: that it did not in a history does not
+// mean that it never will.
+const leastChange = 2
+
+// minHeldBack is how many builds there must be for a third of them to be held back.
+const minHeldBack = 30
+
+// weigh settles, for a history, which builds are held back, and makes builds up for sources that seldom changed in it.
+func (m *Model) weigh(file *dockerfile.File) {
+	m.seldom, m.heldBack = map[string][2]int{}, nil
+	if m.Changes == nil {
+		return
+	}
+	if m.Builds >= minHeldBack { // the newest are
+		m.heldBack = make(builds, m.Builds/64+1)
+		for i := m.Builds + 1 - m.Builds/3; i <= m.Builds; i++ {
+			if i/64 < len(m.heldBack) {
+				m.heldBack[i/64] |= 1 << (i % 64)
+			}
+		}
+	}
+	next, least := m.Builds+1, max(1, (m.Builds*leastChange+99)/100)
+	for _, in := range file.Instructions {
+		c, ok := in.Command.(*instructions.CopyCommand)
+		if !ok || c.From != "" {
+			continue
+		}
+		for _, src := range c.SourcePaths {
+			clean := path.Clean("/" + src)
+			if _, has := m.seldom[clean]; has || strings.Contains(src, "$") {
+				continue
+			}
+			if missing := least - int(builds(m.Changes([]string{src}, nil)).count()); missing > 0 {
+				m.seldom[clean] = [2]int{next, next + missing}
+				next += missing
+			}
+		}
+	}
+}
+
+// withSeldom adds to the builds at which sources change those that are made up for them, or for what lies in them.
+func (m *Model) withSeldom(sources []string, set builds) builds {
+	for seldom, span := range m.seldom {
+		if !slices.ContainsFunc(sources, func(src string) bool {
+			clean := path.Clean("/" + src)
+			return seldom == clean || strings.HasPrefix(seldom, strings.TrimSuffix(clean, "/")+"/")
+		}) {
+			continue
+		}
+		more := make(builds, span[1]/64+1)
+		for i := span[0]; i < span[1]; i++ {
+			more[i/64] |= 1 << (i % 64)
+		}
+		set = set.or(more)
+	}
+	return set
+}
+
+// every is all builds that there were: a build argument that names the commit or the time has another value at each. Of a history build 0 is
+// the one that the cache begins with.
 func (m *Model) every() builds {
-	set := make(builds, m.builds()/64+1)
-	for i := range m.builds() {
+	from := 0
+	if m.Changes != nil {
+		from = 1
+	}
+	set := make(builds, (m.builds()+from)/64+1)
+	for i := from; i < m.builds()+from; i++ {
 		set[i/64] |= 1 << (i % 64)
 	}
 	return set

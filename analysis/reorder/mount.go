@@ -2,7 +2,6 @@ package reorder
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"path"
 	"regexp"
@@ -300,7 +299,7 @@ func (p *plan) flagEdits(moved []int) (edits []source.Edit) {
 }
 
 // mountWords are the titles and the reasons for the mounts of a plan, and the facts that they rest on.
-func (m *Model) mountWords(best *plan) (titles, reasons, gains, facts []string) {
+func (m *Model) mountWords(best *plan, runs []int64) (titles, reasons, gains, facts []string) {
 	add := func(list *[]string, line string) {
 		if !slices.Contains(*list, line) {
 			*list = append(*list, line)
@@ -308,9 +307,9 @@ func (m *Model) mountWords(best *plan) (titles, reasons, gains, facts []string) 
 	}
 	for k, e := range best.entries {
 		for _, kept := range e.kept {
-			often := fmt.Sprintf("%d of the last %d commits", best.runs[k], m.builds())
+			often := fmt.Sprintf("%d of the last %d commits", runs[k], m.builds())
 			if m.Changes == nil {
-				often = fmt.Sprintf("about %d of 100 builds", best.runs[k])
+				often = fmt.Sprintf("about %d of 100 builds", runs[k])
 			}
 			line := e.in.Line
 			if e.text != "" {
@@ -318,7 +317,7 @@ func (m *Model) mountWords(best *plan) (titles, reasons, gains, facts []string) 
 			}
 			add(&titles, "add a cache mount for "+kept.Cache.Name)
 			add(&reasons, fmt.Sprintf("A cache mount at %s keeps what %s, from build to build: on a builder that lasts longer than one build. The image of the stage itself then has less in it, which counts only where a build has that stage as its target.", kept.Dir, kept.Holds))
-			gains = append(gains, fmt.Sprintf("%s (line %d) would find what it %s: about %s instead of %s seconds at each of %s.", kept.command, line, kept.Found, inSeconds(kept.cost), inSeconds(m.cost(e.in)), often))
+			gains = append(gains, fmt.Sprintf("%s (line %d) would find what it %s: by estimate about %s instead of %s seconds at each of %s.", kept.command, line, kept.Found, inSeconds(kept.cost), inSeconds(m.cost(e.in)), often))
 			add(&facts, kept.Fact)
 		}
 	}
@@ -337,34 +336,30 @@ func (p *plan) lineOf(of int) int {
 
 func inSeconds(millis int64) string { return fmt.Sprintf("%.0f", float64(millis)/1000) }
 
-// mount is the best rewrite of stage i with cache mounts, of which the one without them and each of them are parts.
-func (m *Model) mount(ctx context.Context, file *dockerfile.File, i int, all []effects.Effects, stages []builds, moves Rewrite, moved bool) (Rewrite, bool) {
+// mount gives stage i cache mounts, in the order that it has: each can be taken by itself. An order is another matter.
+func (m *Model) mount(file *dockerfile.File, i int, all []effects.Effects, stages []builds) (Rewrite, bool) {
 	stage := file.Stages[i]
-	with := *m
-	if with.given = m.mounts(file, i, all); len(with.given) == 0 {
-		return moves, moved
-	}
-	whole, ok := with.order(ctx, file, i, all, stages)
-	if !ok {
-		return moves, moved
-	}
-	var parts []Rewrite
-	if moved {
-		parts = append(moves.Parts, moves)
-		parts[len(parts)-1].Parts = nil
+	given := m.mounts(file, i, all)
+	if len(given) == 0 {
+		return Rewrite{}, false
 	}
 	now := m.inPlace(file, stage, all, stages)
-	for _, o := range with.given {
+	with := func(given ...mount) (Rewrite, bool) {
 		only := *m
-		only.given = []mount{o}
+		only.given = given
 		p := only.inPlace(file, stage, all, stages)
-		if part, ok := m.rewrite(file, stage, &now, &p); ok && gains(&now, &p) {
-			parts = append(parts, part)
-		}
+		rewrite, ok := only.rewrite(file, stage, &now, &p)
+		rewrite.mounts = true
+		return rewrite, ok && m.gains(&now, &p)
 	}
-	whole.Parts = slices.DeleteFunc(parts, func(p Rewrite) bool { return slices.Equal(p.Edits, whole.Edits) })
-	if len(whole.Parts) == 1 {
-		whole.Parts = nil
+	whole, ok := with(given...)
+	if !ok || len(given) == 1 {
+		return whole, ok
+	}
+	for _, one := range given {
+		if part, ok := with(one); ok {
+			whole.Parts = append(whole.Parts, part)
+		}
 	}
 	return whole, true
 }

@@ -57,8 +57,9 @@ type Rewrite struct {
 	Before, After float64
 	// Parts are the improvements that the rewrite is made of and that gain something each alone, if there is more than one. Only
 	// one of them can be applied, or else the whole rewrite.
-	Parts []Rewrite
-	gains []string // the sentences of the explanation that say how often steps run
+	Parts  []Rewrite
+	mounts bool     // it adds cache mounts, and moves nothing
+	gains  []string // the sentences of the explanation that say how often steps run
 }
 
 // Gain says in one sentence what is gained most: how often a step would have run, and runs today. It is "" where nothing was counted.

@@ -26,6 +26,30 @@ func (b builds) count() (n int64) {
 	return n
 }
 
+// and gives the builds that are in both; nil stands for all.
+func (b builds) and(o builds) builds {
+	if o == nil {
+		return b
+	}
+	both := slices.Clone(b[:min(len(b), len(o))])
+	for i := range both {
+		both[i] &= o[i]
+	}
+	return both
+}
+
+// without gives the builds of b that are not in o.
+func (b builds) without(o builds) builds {
+	if o == nil {
+		return b
+	}
+	left := slices.Clone(b)
+	for i := range min(len(left), len(o)) {
+		left[i] &^= o[i]
+	}
+	return left
+}
+
 func (b builds) or(o builds) builds {
 	if len(o) > len(b) {
 		b, o = o, b
