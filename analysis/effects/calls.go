@@ -192,9 +192,3 @@ func (c *Call) Touches(dir string) bool {
 	}
 	return !c.Does.manager && (clash([]string{tree(dir)}, c.Does.Reads) || clash([]string{tree(dir)}, c.Does.Writes))
 }
-
-// Nested reports whether one of two directories lies in the other, or is it.
-func Nested(a, b string) bool {
-	a, b = tree(path.Clean("/"+a)), tree(path.Clean("/"+b))
-	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
-}

@@ -66,6 +66,7 @@ type Effects struct {
 	Named []string
 	// Linked says that a command above may have made links, so that paths may be other than they seem.
 	Linked  bool
+	cache   *indexes
 	manager bool // of packages, or what else takes notice of the variables that steer such
 	// Packages says that it installs packages of the system.
 	Packages bool
@@ -118,13 +119,14 @@ type state struct {
 	hidden   []string          // directories with a mount whose content is not known
 	missed   bool              // such a one was looked into
 	steps    int
+	kinds    map[string]variableKind
 
 	pathUnsure bool // PATH may name any directory
 	hooked     bool // something may steer the system's package manager
 }
 
 func newState(file *dockerfile.File, context Context) *state {
-	return &state{file: file, context: context, lex: shell.NewLex(rune(file.Escape)), env: map[string]string{}, vague: map[string]bool{}, origins: map[string]origin{}, user: "?"}
+	return &state{file: file, context: context, lex: shell.NewLex(rune(file.Escape)), env: map[string]string{}, vague: map[string]bool{}, origins: map[string]origin{}, kinds: map[string]variableKind{}, user: "?"}
 }
 
 // stage goes through a stage; onImage says that it does not go on from another one.
@@ -147,6 +149,7 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 		}
 		all[i] = s.instruction(in)
 		all[i].Linked = s.linked
+		all[i].compact()
 		s.steps++
 		switch {
 		case in.From != nil && !triggered:
@@ -160,6 +163,14 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 		}
 	}
 	return all
+}
+
+// compact leaves out what is said twice.
+func (e *Effects) compact() {
+	for _, list := range []*[]string{&e.Reads, &e.Writes, &e.Named, &e.Locks, &e.Perhaps} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
 }
 
 // origin is what of the context was copied, and at which step.
@@ -398,6 +409,9 @@ func (e *Effects) shellForm(is bool) {
 }
 
 func (e *Effects) opaque() {
+	if e.Opaque {
+		return
+	}
 	e.Opaque = true
 	e.Reads = append(e.Reads, "/", "env:*", "cwd", "user", "shell")
 	e.Writes = append(e.Writes, "/")
@@ -610,7 +624,8 @@ func (e *Effects) Sources(context Context, place string) (sources []string, ok b
 
 // Independent reports whether two instructions of one stage may change places, with the facts that it rests upon.
 func Independent(a, b *Effects) (facts []string, ok bool) {
-	if clash(a.Writes, b.Reads) || clash(b.Writes, a.Reads) || clash(a.Writes, b.Writes) || makesClash(a, b) || makesClash(b, a) || a.mayBring(b) || b.mayBring(a) {
+	x, y := a.of(), b.of()
+	if y.reads.any(a.Writes) || x.reads.any(b.Writes) || x.writes.any(b.Writes) || makesClash(a, b) || makesClash(b, a) || a.mayBring(b) || b.mayBring(a) {
 		return nil, false
 	}
 	for dir, how := range a.Makes {
@@ -670,6 +685,9 @@ func (e *Effects) within(places []string) bool {
 func makesClash(a, b *Effects) bool {
 	for dir := range a.Makes {
 		for _, r := range slices.Concat(b.Reads, b.Writes) {
+			if !strings.HasPrefix(r, "/") {
+				continue
+			}
 			if r == dir || strings.HasSuffix(r, "/") && r != "/" && strings.HasPrefix(dir+"/", r) && dir+"/" != r || r == "/" {
 				return true
 			}
@@ -695,54 +713,6 @@ func sameDirectory(a, b *Effects) bool {
 	return true
 }
 
-func clash(writes, others []string) bool {
-	for _, w := range writes {
-		for _, o := range others {
-			if Overlap(w, o) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Overlap reports whether two names of what is read or written share anything.
-func Overlap(a, b string) bool {
-	if strings.HasPrefix(a, "/") != strings.HasPrefix(b, "/") {
-		return false
-	}
-	if strings.HasPrefix(a, "/") {
-		a, b = canonical(a), canonical(b)
-		switch {
-		case strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/"):
-			return true
-		case strings.HasSuffix(a, "/") && strings.HasPrefix(b, a), strings.HasSuffix(b, "/") && strings.HasPrefix(a, b):
-			return true
-		}
-		return false
-	}
-	if a == b {
-		return true
-	}
-	x, isA := strings.CutPrefix(a, "env:")
-	y, isB := strings.CutPrefix(b, "env:")
-	return isA && isB && (matches(x, y) || matches(y, x))
-}
-
-func matches(pattern, name string) bool {
-	switch {
-	case pattern == "*":
-		return true
-	case pattern == "?":
-		return !Stamp(name)
-	case strings.HasSuffix(pattern, "*"):
-		return strings.HasPrefix(strings.ToUpper(name), strings.TrimSuffix(pattern, "*"))
-	case strings.HasPrefix(pattern, "*"):
-		return strings.HasSuffix(strings.ToUpper(name), strings.TrimPrefix(pattern, "*"))
-	}
-	return false
-}
-
 // stamps are the names of variables that say which build this is, and nothing else.
 var stamps = []string{
 	"BUILD_DATE", "BUILD_TIME", "BUILD_TIMESTAMP", "BUILDTIME", "BUILD_NUMBER", "BUILD_ID", "BUILD_SHA", "BUILD_REF", "BUILD_COMMIT", "BUILD_REVISION", "BUILD_HASH",
@@ -760,6 +730,9 @@ var links = []struct{ from, to string }{
 }
 
 func canonical(p string) string {
+	if len(p) > 1 && !strings.ContainsRune("bslvu", rune(p[1])) {
+		return p
+	}
 	for _, l := range links {
 		if strings.HasPrefix(p, l.from) {
 			p = l.to + strings.TrimPrefix(p, l.from)

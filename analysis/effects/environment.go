@@ -9,7 +9,11 @@ import (
 )
 
 // shellVariables are variables by which a shell, or any program, is made to do something else.
-var shellVariables = regexp.MustCompile(`^(BASH_ENV|ENV|BASH_FUNC_.*|BASHOPTS|SHELLOPTS|POSIXLY_CORRECT|IFS|CDPATH|GLOBIGNORE|PROMPT_COMMAND|PS4|LD_.*|GCONV_PATH|LOCPATH|HOSTALIASES|MALLOC_.*)$`)
+var shellVariables = strings.Fields("BASH_ENV ENV BASHOPTS SHELLOPTS POSIXLY_CORRECT IFS CDPATH GLOBIGNORE PROMPT_COMMAND PS4 GCONV_PATH LOCPATH HOSTALIASES")
+
+func steersShell(name string) bool {
+	return slices.Contains(shellVariables, name) || strings.HasPrefix(name, "LD_") || strings.HasPrefix(name, "BASH_FUNC_") || strings.HasPrefix(name, "MALLOC_")
+}
 
 // toolVariables find variables that a tool of the table may take notice of.
 var toolVariables = regexp.MustCompile(`(?i)^(npm_.*|node.*|yarn.*|pnpm.*|bun_.*|corepack.*|nvm_.*|fnm_.*|volta_.*|n_prefix|mise_.*|asdf_.*|electron_.*|puppeteer_.*|playwright_.*|cypress_.*|prisma_.*|sentrycli_.*|husky.*|prefix|destdir|` +
@@ -43,14 +47,12 @@ var urlVariables = regexp.MustCompile(`(?i)^(pip_(index_url|extra_index_url|trus
 // in a way that is not known.
 func (s *state) steered(e *Effects, c Call) bool {
 	for name, value := range c.vars {
-		switch {
-		case plainVariables.MatchString(name) || name == "PATH":
-		case strings.HasSuffix(strings.ToUpper(name), "_VERSION") && !versionManagers.MatchString(name):
-		case urlVariables.MatchString(name):
+		switch s.variableKind(name) {
+		case urlVariable:
 			if !unknownIn(value) && (strings.HasPrefix(value, "/") || strings.HasPrefix(value, ".") || strings.Contains(value, "file:")) {
 				return false
 			}
-		case placeVariables.MatchString(name):
+		case placeVariable:
 			if unknownIn(value) || value == "" {
 				return false
 			}
@@ -65,17 +67,46 @@ func (s *state) steered(e *Effects, c Call) bool {
 					e.Reads, e.Writes = append(e.Reads, tree(path.Clean(dir))), append(e.Writes, tree(path.Clean(dir)))
 				}
 			}
-		case toolVariables.MatchString(name):
+		case toolVariable:
 			return false
 		}
 	}
 	return true
 }
 
+// variableKind is what a variable may be to the tools of the table.
+type variableKind int
+
+const (
+	otherVariable variableKind = iota + 1 // no tool takes notice of it, or it steers nothing that counts
+	urlVariable
+	placeVariable
+	toolVariable
+)
+
+func (s *state) variableKind(name string) variableKind {
+	if kind := s.kinds[name]; kind != 0 {
+		return kind
+	}
+	kind := otherVariable
+	switch {
+	case plainVariables.MatchString(name) || name == "PATH":
+	case strings.HasSuffix(strings.ToUpper(name), "_VERSION") && !versionManagers.MatchString(name):
+	case urlVariables.MatchString(name):
+		kind = urlVariable
+	case placeVariables.MatchString(name):
+		kind = placeVariable
+	case toolVariables.MatchString(name):
+		kind = toolVariable
+	}
+	s.kinds[name] = kind
+	return kind
+}
+
 // steersShell reports whether a variable is set by which a shell does more than its script says.
 func (*state) steersShell(vars map[string]string) bool {
 	for name, value := range vars {
-		if shellVariables.MatchString(name) && value != "" {
+		if value != "" && steersShell(name) {
 			return true
 		}
 	}

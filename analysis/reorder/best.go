@@ -49,6 +49,7 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 			continue
 		}
 		all := model.effects(file, i)
+		model.pairs = map[[2]int]bool{}
 		rewrite, ok := model.order(ctx, file, i, all, stages)
 		if mounted, also := model.mount(file, i, all, stages); also && ok {
 			rewrite.Parts = append(rewrite.Parts, mounted) // to be taken by itself
@@ -114,6 +115,7 @@ type plan struct {
 	above   builds   // when the stage that it is built upon changes
 	changed []builds // when each item changes, also at the builds that are held back from the search
 	splits  []split
+	pairs   map[[2]int]bool // of instructions of the stage, whether they may change places
 }
 
 // order is the best rewrite of stage i, with the mounts that are given.
@@ -221,10 +223,13 @@ func (p *plan) executions(at builds) []int64 {
 	return runs
 }
 
+// mostParts is how many improvements a rewrite may have for them to be offered one by one, too.
+const mostParts = 8
+
 // alone gives, for each split and each move of the best plan, the plan in which nothing else may change its place.
 func (m *Model) alone(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, best *plan, stages []builds) (plans []plan) {
 	moved := movedOf(*best)
-	if len(best.splits) == 0 && len(moved) < 2 {
+	if len(best.splits) == 0 && len(moved) < 2 || len(best.splits)+len(moved) > mostParts {
 		return nil
 	}
 	add := func(chosen []split, of int) {
@@ -281,7 +286,7 @@ func separate(file *dockerfile.File, stage *dockerfile.Stage) bool {
 
 // plan works out what depends on what.
 func (m *Model) plan(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, chosen []split, stages []builds) plan {
-	p := plan{entries: entries(file, stage, all, chosen), splits: chosen, above: m.base(file, stage.Index, stages)}
+	p := plan{entries: entries(file, stage, all, chosen), splits: chosen, above: m.base(file, stage.Index, stages), pairs: m.pairs}
 	list := make([]*dockerfile.Instruction, len(p.entries))
 	for k, e := range p.entries {
 		in := *e.in
@@ -325,7 +330,16 @@ func (p *plan) free(a, b int) bool {
 	if x.of == y.of && (x.copy || y.copy || x.whole != nil || y.whole != nil) {
 		return false // they are made of one instruction
 	}
-	_, ok := p.independent(x, y)
+	if x.text != "" || y.text != "" || x.whole != nil || y.whole != nil || slices.ContainsFunc(p.splits, func(s split) bool { return s.copy == x.of }) {
+		_, ok := p.independent(x, y)
+		return ok
+	}
+	pair := [2]int{x.of, y.of}
+	ok, known := p.pairs[pair]
+	if !known {
+		_, ok = p.independent(x, y)
+		p.pairs[pair] = ok
+	}
 	return ok
 }
 
@@ -361,13 +375,7 @@ func (p *plan) split(x, y *entry) (split, bool) {
 
 // facts: the files that the installation reads stand there already, and the directories that both need.
 func (s *split) facts(p *plan, x, y *entry) ([]string, bool) {
-	eff := x.eff
-	eff.Writes = nil
-	for _, w := range x.eff.Writes {
-		if !strings.HasPrefix(w, "/") {
-			eff.Writes = append(eff.Writes, w)
-		}
-	}
+	eff := x.eff.WithWrites(slices.DeleteFunc(slices.Clone(x.eff.Writes), func(w string) bool { return strings.HasPrefix(w, "/") }))
 	eff.Makes = p.unmade(x)
 	facts, ok := effects.Independent(&eff, &y.eff)
 	if !slices.Contains(facts, effects.NothingNew) {
@@ -378,9 +386,13 @@ func (s *split) facts(p *plan, x, y *entry) ([]string, bool) {
 
 // settle puts back what was moved for less than it is worth.
 func settle(p plan, above builds, worth int64) plan {
+	budget := allSteps / (len(p.order) + 1) // of orders that are tried
 	for range len(p.order) {
 		changed := false
 		for _, k := range movedOf(p) {
+			if budget < 0 {
+				return p
+			}
 			rest := slices.DeleteFunc(slices.Clone(p.order), func(o int) bool { return o == k })
 			low, high := 0, len(rest)
 			for at, o := range rest {
@@ -394,6 +406,7 @@ func settle(p plan, above builds, worth int64) plan {
 			place, fewest := -1, inversions(p.order)
 			for at := low; at <= high; at++ {
 				order := slices.Insert(slices.Clone(rest), at, k)
+				budget--
 				if n := inversions(order); n < fewest {
 					if cost, _ := costOf(p.items, order, above); cost <= p.cost+worth/int64(len(p.order)) {
 						place, fewest = at, n
@@ -415,12 +428,10 @@ func settle(p plan, above builds, worth int64) plan {
 }
 
 func inversions(order []int) (n int) {
-	for i := range order {
-		for j := range i {
-			if order[j] > order[i] {
-				n++
-			}
-		}
+	var done mask
+	for _, k := range order {
+		n += k - done.below(k)
+		done.add(k)
 	}
 	return n
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/analysis/tools"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
 // Model is what is known besides the text: the build context, how often things change, and what steps cost.
@@ -26,7 +27,10 @@ type Model struct {
 	Targets []string
 	given   []mount // the cache mounts that the stage at hand gets
 
-	expected int64             // what all builds of the file cost, in milliseconds
+	expected int64 // what all builds of the file cost, in milliseconds
+	costs    map[*parser.Node]int64
+	changed  map[string]builds // by the sources of a COPY
+	pairs    map[[2]int]bool   // of the stage at hand, see plan
 	heldBack builds            // those that the search does not see
 	seldom   map[string][2]int // by source of a COPY that changes less often than leastChange: builds that are made up for it, from and to
 	// Deadlines come by way of the context that Search is given.
@@ -91,7 +95,13 @@ func (m *Model) changes(in *dockerfile.Instruction, file *dockerfile.File, stage
 		if m.Changes == nil {
 			return prior(m.Context, list)
 		}
-		return m.withSeldom(list, m.Changes(list, exclude))
+		key := strings.Join(list, "\x00") + "\x00\x00" + strings.Join(exclude, "\x00")
+		set, known := m.changed[key]
+		if !known {
+			set = m.withSeldom(list, m.Changes(list, exclude))
+			m.changed[key] = set
+		}
+		return set
 	}
 	from := func(name string) builds {
 		if i := stageNamed(file, name, in.Stage); i >= 0 {
@@ -164,7 +174,7 @@ const minHeldBack = 30
 
 // weigh settles, for a history, which builds are held back, and makes builds up for sources that seldom changed in it.
 func (m *Model) weigh(file *dockerfile.File) {
-	m.seldom, m.heldBack = map[string][2]int{}, nil
+	m.seldom, m.heldBack, m.costs, m.changed = map[string][2]int{}, nil, map[*parser.Node]int64{}, map[string]builds{}
 	if m.Changes == nil {
 		return
 	}
@@ -231,7 +241,12 @@ func (m *Model) every() builds {
 func (m *Model) cost(in *dockerfile.Instruction) int64 {
 	switch in.Meant {
 	case "RUN", "COPY", "ADD", "WORKDIR":
-		return int64(m.Seconds(in) * 1000)
+		cost, known := m.costs[in.Node]
+		if !known {
+			cost = int64(m.Seconds(in) * 1000)
+			m.costs[in.Node] = cost
+		}
+		return cost
 	}
 	return 0
 }

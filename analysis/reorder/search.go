@@ -1,6 +1,7 @@
 package reorder
 
 import (
+	"cmp"
 	"context"
 	"math/bits"
 	"slices"
@@ -85,32 +86,76 @@ func costOf(items []item, order []int, above builds) (sum int64, executed []int6
 	return sum, executed
 }
 
-// beamWidth is how many sets of placed items are looked at for each number of them. Fewer than that, and the search is exact.
-const beamWidth = 300
+// How many sets of placed items are looked at for each number of them. Where there are fewer, the search is exact. Of many items it must look
+// at fewer sets, so that it ends in a bounded number of steps.
+const (
+	widest    = 300
+	narrowest = 6
+	allSteps  = 350_000
+)
+
+func beamWidth(items int) int { return min(widest, max(narrowest, allSteps/(items*items+1))) }
 
 // mask is a set of items.
-type mask [4]uint64
+type mask [6]uint64
 
-const maxItems = 256
+const maxItems = 384
 
 func (m *mask) add(i int)     { m[i/64] |= 1 << (i % 64) }
 func (m mask) has(i int) bool { return m[i/64]&(1<<(i%64)) != 0 }
 
+// holds reports whether all of o are in m.
+func (m *mask) holds(o *mask) bool {
+	for i := range m {
+		if o[i]&^m[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// below is how many of the first n items are in m.
+func (m *mask) below(n int) (count int) {
+	for i := range n / 64 {
+		count += bits.OnesCount64(m[i])
+	}
+	if n%64 != 0 {
+		count += bits.OnesCount64(m[n/64] & (1<<(n%64) - 1))
+	}
+	return count
+}
+
+// placed is an order of some items: an item below those of an order that is one shorter.
 type placed struct {
 	cost       int64
 	inversions int
 	chain      builds
-	order      []int
+	above      *placed
+	item       int
+	size       int
+}
+
+// order gives the items from above.
+func (p *placed) order() []int {
+	order := make([]int, p.size)
+	for q := p; q.above != nil; q = q.above {
+		order[q.size-1] = q.item
+	}
+	return order
 }
 
 func (p *placed) better(o *placed) bool {
 	if p.cost != o.cost {
 		return p.cost < o.cost
 	}
-	if p.inversions != o.inversions {
-		return p.inversions < o.inversions
-	}
-	return slices.Compare(p.order, o.order) < 0
+	return p.inversions < o.inversions
+}
+
+// searching is a search under way.
+type searching struct {
+	items []item
+	needs []mask // of each item, those that must stand above
+	free  []bool // it costs nothing and never changes
 }
 
 // search returns the order of the items that costs least, of several the one that is nearest to the original. What a set of
@@ -121,84 +166,102 @@ func search(ctx context.Context, items []item, above builds) []int {
 	if n > maxItems {
 		return nil
 	}
-	layers := make([]map[mask]*placed, n+1)
-	add := func(done mask, p *placed) {
-		// What costs nothing and never changes goes to its place as soon as all above it is placed.
-		for k := len(p.order); k < n && len(p.order) < n; k = len(p.order) {
-			low := 0
-			for done.has(low) {
-				low++
-			}
-			if !items[low].free() {
-				break
-			}
-			p = p.with(items, low, &done)
+	s := searching{items, make([]mask, n), make([]bool, n)}
+	for k := range items {
+		for _, b := range items[k].before {
+			s.needs[k].add(b)
 		}
-		at := len(p.order)
-		if layers[at] == nil {
-			layers[at] = map[mask]*placed{}
-		}
-		if old := layers[at][done]; old == nil || p.better(old) {
-			layers[at][done] = p
-		}
+		s.free[k] = items[k].cost == 0 && items[k].changed.count() == 0
 	}
-	add(mask{}, &placed{chain: above})
+	layers := make([]layer, n+1)
+	s.add(layers, mask{}, &placed{chain: above})
+	width := beamWidth(n)
 	for at := 0; at < n; at++ {
 		if ctx.Err() != nil {
 			return nil
 		}
-		for _, done := range beam(layers[at]) {
-			p := layers[at][done]
+		for _, e := range layers[at].best(width) {
 			for k := range items {
-				if done.has(k) || items[k].free() {
+				if s.free[k] || e.done.has(k) {
 					continue
 				}
-				need, ok := missing(items, k, done)
+				need, ok := s.missing(k, &e.done)
 				if !ok {
 					continue
 				}
-				set, q := done, p
+				set, q := e.done, e.placed
 				for _, free := range need {
-					q = q.with(items, free, &set)
+					q = s.with(q, free, &set)
 				}
-				add(set, q.with(items, k, &set))
+				s.add(layers, set, s.with(q, k, &set))
 			}
 		}
-		layers[at] = nil
+		layers[at] = layer{}
 	}
-	for _, p := range layers[n] {
-		return p.order
+	for _, e := range layers[n].entries {
+		return e.placed.order()
 	}
 	return nil
 }
 
-// beam gives the most promising sets of a layer in a fixed order.
-func beam(layer map[mask]*placed) []mask {
-	sets := make([]mask, 0, len(layer))
-	for set := range layer {
-		sets = append(sets, set)
-	}
-	slices.SortFunc(sets, func(a, b mask) int {
-		if layer[a].better(layer[b]) {
-			return -1
-		}
-		return 1
-	})
-	return sets[:min(len(sets), beamWidth)]
+// layer has the best order for each set of so many items.
+type layer struct {
+	index   map[mask]int
+	entries []layerEntry
 }
 
-func (it *item) free() bool { return it.cost == 0 && it.changed.count() == 0 }
+type layerEntry struct {
+	done mask
+	*placed
+}
+
+// add notes an order, with what costs nothing and never changes in its place as soon as all above it is placed.
+func (s *searching) add(layers []layer, done mask, p *placed) {
+	low := 0
+	for low < len(s.items) {
+		for low < len(s.items) && done.has(low) {
+			low++
+		}
+		if low == len(s.items) || !s.free[low] {
+			break
+		}
+		p = s.with(p, low, &done)
+	}
+	l := &layers[p.size]
+	if l.index == nil {
+		l.index = map[mask]int{}
+	}
+	at, has := l.index[done]
+	switch {
+	case !has:
+		l.index[done] = len(l.entries)
+		l.entries = append(l.entries, layerEntry{done, p})
+	case p.better(l.entries[at].placed):
+		l.entries[at].placed = p
+	}
+}
+
+// best gives the most promising sets of a layer, in a fixed order.
+func (l *layer) best(width int) []layerEntry {
+	slices.SortStableFunc(l.entries, func(a, b layerEntry) int {
+		return cmp.Or(cmp.Compare(a.cost, b.cost), cmp.Compare(a.inversions, b.inversions), slices.Compare(a.done[:], b.done[:]))
+	})
+	return l.entries[:min(len(l.entries), width)]
+}
 
 // missing gives the free items that must be placed before k can be; it fails if others must.
-func missing(items []item, k int, done mask) (need []int, ok bool) {
-	for _, b := range items[k].before {
+func (s *searching) missing(k int, done *mask) (need []int, ok bool) {
+	if done.holds(&s.needs[k]) {
+		return nil, true
+	}
+	for _, b := range s.items[k].before {
 		if done.has(b) {
 			continue
 		}
-		if !items[b].free() {
+		if !s.free[b] {
 			return nil, false
 		}
-		more, ok := missing(items, b, done)
+		more, ok := s.missing(b, done)
 		if !ok {
 			return nil, false
 		}
@@ -210,22 +273,17 @@ func missing(items []item, k int, done mask) (need []int, ok bool) {
 }
 
 // with returns p with one more item placed.
-func (p *placed) with(items []item, k int, done *mask) *placed {
-	it := &items[k]
+func (s *searching) with(p *placed, k int, done *mask) *placed {
+	it := &s.items[k]
 	chain := p.chain
 	if len(it.changed) > 0 {
 		chain = chain.or(it.changed)
 	}
-	q := &placed{cost: p.cost, inversions: p.inversions, chain: chain, order: append(slices.Clone(p.order), k)}
+	q := &placed{cost: p.cost, inversions: p.inversions + k - done.below(k), chain: chain, above: p, item: k, size: p.size + 1}
 	if it.link {
 		q.cost += it.cost * it.changed.count()
-	} else {
+	} else if it.cost > 0 {
 		q.cost += it.cost * chain.count()
-	}
-	for i := range k {
-		if !done.has(i) {
-			q.inversions++
-		}
 	}
 	done.add(k)
 	return q

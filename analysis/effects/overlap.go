@@ -1,0 +1,132 @@
+package effects
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// index is a list of what is read or written, in which one can look things up.
+type index struct {
+	exact  map[string]bool // files and directories, without "/" behind; other names
+	trees  map[string]bool // those of them that stand for all that is in them
+	above  map[string]bool // the directories above all of them
+	env    []string        // variables, also patterns of such
+	places int             // how many files and directories there are
+}
+
+// indexes are those of an instruction's effects.
+type indexes struct{ reads, writes, named index }
+
+func newIndex(list []string) index {
+	x := index{exact: make(map[string]bool, len(list)), trees: map[string]bool{}, above: map[string]bool{}}
+	for _, name := range list {
+		if !strings.HasPrefix(name, "/") {
+			if v, ok := strings.CutPrefix(name, "env:"); ok {
+				x.env = append(x.env, v)
+			} else {
+				x.exact[name] = true
+			}
+			continue
+		}
+		name = canonical(name)
+		bare := strings.TrimSuffix(name, "/")
+		x.places++
+		x.exact[bare] = true
+		if bare != name {
+			x.trees[bare] = true
+		}
+		for bare != "" && !x.above[parent(bare)] {
+			bare = parent(bare)
+			x.above[bare] = true
+		}
+	}
+	return x
+}
+
+// parent gives the directory above a path, "" for that of the root's entries.
+func parent(p string) string { return p[:max(0, strings.LastIndexByte(p, '/'))] }
+
+// has reports whether a name shares anything with what is in the index.
+func (x *index) has(name string) bool {
+	if v, ok := strings.CutPrefix(name, "env:"); ok {
+		return slices.ContainsFunc(x.env, func(o string) bool { return v == o || matches(v, o) || matches(o, v) })
+	}
+	if !strings.HasPrefix(name, "/") {
+		return x.exact[name]
+	}
+	if x.places == 0 {
+		return false
+	}
+	name = canonical(name)
+	bare := strings.TrimSuffix(name, "/")
+	if x.exact[bare] || bare != name && x.above[bare] {
+		return true
+	}
+	for bare != "" {
+		if bare = parent(bare); x.trees[bare] {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *index) any(names []string) bool { return slices.ContainsFunc(names, x.has) }
+
+// of gives the indexes of the effects, made once.
+func (e *Effects) of() *indexes {
+	if e.cache == nil {
+		e.cache = &indexes{newIndex(e.Reads), newIndex(e.Writes), newIndex(e.Named)}
+	}
+	return e.cache
+}
+
+// WithWrites gives the effects with other writes.
+func (e Effects) WithWrites(writes []string) Effects {
+	e.Writes, e.cache = writes, nil
+	return e
+}
+
+// Overlap reports whether two names of what is read or written share anything.
+func Overlap(a, b string) bool {
+	if !strings.HasPrefix(a, "/") || !strings.HasPrefix(b, "/") {
+		x := newIndex([]string{a})
+		return x.has(b)
+	}
+	a, b = canonical(a), canonical(b)
+	return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") || strings.HasSuffix(a, "/") && strings.HasPrefix(b, a) || strings.HasSuffix(b, "/") && strings.HasPrefix(a, b)
+}
+
+func clash(writes, others []string) bool {
+	if len(writes) == 0 || len(others) == 0 {
+		return false
+	}
+	if len(writes) > len(others) {
+		writes, others = others, writes
+	}
+	if len(writes) == 1 {
+		return slices.ContainsFunc(others, func(o string) bool { return Overlap(writes[0], o) })
+	}
+	x := newIndex(writes)
+	return x.any(others)
+}
+
+func matches(pattern, name string) bool {
+	switch {
+	case pattern == "*":
+		return true
+	case pattern == "?":
+		return !Stamp(name)
+	case strings.HasSuffix(pattern, "*"):
+		return strings.HasPrefix(strings.ToUpper(name), strings.TrimSuffix(pattern, "*"))
+	case strings.HasPrefix(pattern, "*"):
+		return strings.HasSuffix(strings.ToUpper(name), strings.TrimPrefix(pattern, "*"))
+	}
+	return false
+}
+
+// Nested reports whether one of two directories lies in the other, or is it.
+func Nested(a, b string) bool {
+	a, b = tree(path.Clean("/"+a)), tree(path.Clean("/"+b))
+	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
+}
