@@ -65,6 +65,8 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 	switch head.Meant {
 	case "RUN":
 		switch {
+		case p.ended(head, above, in) && isCommand(strings.ToLower(word)) && !startsWithOperator(word):
+			return false // rather, RUN is missing
 		case endsInOperator(p.File, above) || startsWithOperator(word) || isCommand(word) || shellCommands[word]:
 			return true
 		case len(problem.Suggestions) == 0:
@@ -229,6 +231,13 @@ func (p *pass) ignoredEscape() byte {
 		}
 	}
 	return 0
+}
+
+// ended reports whether a RUN of one line is complete, and what stands below it is not indented: as a command of its own.
+func (p *pass) ended(head, above, in *dockerfile.Instruction) bool {
+	line := p.lastLine(above)
+	return head == above && head.Line == head.EndLine && p.indent(in) <= p.indent(head) && !endsCommand(p.File, above) &&
+		!wantsMore.MatchString(line) && !p.inBlock(above) && balanced(line) && !strings.HasSuffix(line, "{") && !strings.HasSuffix(line, "(")
 }
 
 // inBlock reports whether the shell is within "if", a loop or the like at the end of an instruction.

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -27,6 +28,9 @@ var LostText = &Rule{
 
 func checkLostText(p *pass) {
 	for in := range p.every("ARG", "CMD", "ENTRYPOINT", "ENV", "HEALTHCHECK", "LABEL", "RUN") {
+		if in.Meant == "ARG" {
+			p.checkValueApart(in)
+		}
 		if in.Line == in.EndLine {
 			continue
 		}
@@ -67,6 +71,21 @@ func openQuote(text string, escape byte) byte {
 	}
 	return open
 }
+
+// checkValueApart looks for an ARG whose value stands behind a blank: BuildKit takes it for the name of another one.
+func (p *pass) checkValueApart(in *dockerfile.Instruction) {
+	text := p.Text.Slice(in.ArgsSpan)
+	if m := valueApart.FindStringSubmatchIndex(text); m != nil && len(in.Args) == 2 {
+		gap := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
+		p.report(in, analysis.Finding{
+			Span:    in.Args[0].Span,
+			Message: fmt.Sprintf("%s is empty: a blank stands between it and %s, which is taken for another argument", strings.TrimSuffix(in.Args[0].Text, "="), in.Args[1].Text),
+			Fixes:   []analysis.Fix{{Title: "Remove the blank", Edits: []source.Edit{{Span: gap}}}},
+		})
+	}
+}
+
+var valueApart = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=([ \t]+)[^\s=]+[ \t]*$`)
 
 // checkValueBelow looks for "NAME=" at the end of a line whose value stands on the next, behind blanks.
 func (p *pass) checkValueBelow(in *dockerfile.Instruction) {

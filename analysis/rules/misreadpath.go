@@ -14,11 +14,12 @@ import (
 // MisreadPath finds paths that mean something else to BuildKit than to people.
 var MisreadPath = &Rule{
 	ID:       "misread-path",
+	Hadolint: []string{"DL3021"},
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A path is not read as it is written",
 		What: "Finds sources of `COPY` and `ADD` that lead out of the build context (`../x`), `~` in the paths of `COPY`, `ADD`, `WORKDIR` and `VOLUME`, " +
-			"an arrow between source and destination, and Windows paths with backslashes where the backslash is the escape character.",
+			"an arrow between source and destination, several files copied to one name that may be no directory, and Windows paths with backslashes where the backslash is the escape character.",
 		Why: "BuildKit reads `../x` as `x`, takes `~` for a directory of that name, and drops an escape character: `WORKDIR C:\\app` is `C:app`. " +
 			"The build stops because a file is not there, or goes on with another one.",
 		Example: "FROM alpine\nCOPY ../app /app/\n",
@@ -30,17 +31,22 @@ var MisreadPath = &Rule{
 var drivePath = regexp.MustCompile(`^["']?[A-Za-z]:(\\[A-Za-z0-9_.$ {}-]+)+\\?["']?$`)
 
 func checkMisreadPath(p *pass) {
+	const most = 200 // copies whose destination is looked for in the text above: each walks through it
+	asked := 0
 	for in := range p.every("ADD", "COPY", "VOLUME", "WORKDIR") {
 		if in.Command == nil {
 			continue
+		}
+		if asked++; asked <= most {
+			p.checkDestination(in)
 		}
 		args := in.Args
 		if in.Meant == "WORKDIR" { // one path, whatever is in it
 			args = []dockerfile.Word{{Span: in.ArgsSpan, Text: strings.TrimSpace(p.Text.Slice(in.ArgsSpan))}}
 		}
 		for i, word := range args {
-			source := (in.Meant == "ADD" || in.Meant == "COPY") && i < len(in.Args)-1
-			p.checkPath(in, word, source)
+			isSource := (in.Meant == "ADD" || in.Meant == "COPY") && i < len(in.Args)-1
+			p.checkPath(in, word, isSource)
 		}
 	}
 }
@@ -75,6 +81,39 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 		return
 	}
 	p.report(in, finding)
+}
+
+// usualDirs are directories of every image, with what lies in them.
+var usualDirs = []string{"/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/mnt", "/opt", "/root", "/run", "/sbin", "/srv", "/tmp", "/usr", "/var"}
+
+// checkDestination looks for several files that are copied to one name: unless a directory has it, each replaces the one before.
+func (p *pass) checkDestination(in *dockerfile.Instruction) {
+	if in.Meant == "VOLUME" || in.Meant == "WORKDIR" || in.JSON || len(in.Args) < 3 || len(in.Heredocs) > 0 || in.Stage < 0 {
+		return
+	}
+	dest := in.Args[len(in.Args)-1]
+	for _, word := range in.Args[:len(in.Args)-1] {
+		if ext := path.Ext(word.Text); len(ext) < 2 || strings.ContainsAny(word.Text, "$\"'") || word.Text == "->" {
+			return // it may be a directory, whose content is copied
+		}
+	}
+	if !strings.HasPrefix(dest.Text, "/") || strings.ContainsAny(dest.Text, "$\"'\\") || strings.HasSuffix(dest.Text, "/") || p.Text.Slice(dest.Span) != dest.Text {
+		return
+	}
+	for _, dir := range usualDirs {
+		if dest.Text == dir || strings.HasPrefix(dest.Text, dir+"/") && strings.Count(dest.Text, "/") < 4 {
+			return
+		}
+	}
+	if strings.Contains(p.Text.String()[:in.Span.Start], dest.Text) {
+		return // something above may make it, here or in what the stage is built on
+	}
+	p.report(in, analysis.Finding{
+		Severity: analysis.Information,
+		Span:     dest.Span,
+		Message:  fmt.Sprintf("unless %[1]s is a directory already, each file is written to %[1]s and replaces the one before: end it with a slash", dest.Text),
+		Fixes:    []analysis.Fix{{Title: "Change to " + dest.Text + "/", Edits: []source.Edit{{Span: source.Span{Start: dest.Span.End, End: dest.Span.End}, NewText: "/"}}}},
+	})
 }
 
 // behind returns the offset behind the blanks at an offset.

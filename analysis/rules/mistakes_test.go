@@ -1,0 +1,66 @@
+package rules
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/layerwise/layerwise/analysis"
+)
+
+// Mistakes of people by category: each is found, and the first fix of the worst finding about it does what is meant.
+func TestMistakes(t *testing.T) {
+	content, err := os.ReadFile("testdata/mistakes.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := map[string]int{}
+	total := 0
+	for line := range strings.Lines(string(content)) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if strings.HasPrefix(line, "# Mistakes") || strings.HasPrefix(line, "# only") || strings.HasPrefix(line, "# On") || len(fields) != 3 {
+			continue
+		}
+		total++
+		tried[fields[0]]++
+		before, after := whole(fields[1]), whole(fields[2])
+		best, ok := worst(before)
+		switch {
+		case !ok:
+			t.Errorf("%s: %q: nothing is found", fields[0], fields[1])
+		case fields[2] == "?" || fields[2] == "!":
+		case len(best.Fixes) == 0:
+			t.Errorf("%s: %q: no fix: %s: %s", fields[0], fields[1], best.Rule, best.Message)
+		default:
+			if got := applied(t, before, best.Fixes[0].Edits); got != after {
+				t.Errorf("%s: %q: %s (%s) makes\n%q, not\n%q", fields[0], fields[1], best.Fixes[0].Title, best.Rule, got, after)
+			}
+		}
+	}
+	t.Logf("%d mistakes: %v", total, tried)
+	if total < 150 {
+		t.Errorf("only %d mistakes", total)
+	}
+}
+
+// whole is a Dockerfile with some lines.
+func whole(lines string) string {
+	text := strings.ReplaceAll(strings.ReplaceAll(lines, `\\n`, "\\\n"), `\n`, "\n") + "\n"
+	if strings.HasPrefix(text, "FROM") || strings.HasPrefix(text, "ARG VERSION") || strings.HasPrefix(text, "# ") && strings.Contains(text, "\nFROM") {
+		return text
+	}
+	return "FROM alpine\nRUN true\n" + text
+}
+
+// worst is the finding that people see first: the first of the worst severity that is about what is wrong.
+func worst(text string) (best analysis.Finding, ok bool) {
+	for _, f := range checkText(text) {
+		if f.Rule == MissingCacheMount.ID || f.Rule == CopyWithoutLink.ID || f.Rule == SplitPackageUpdate.ID || f.Rule == FromAsCasing.ID {
+			continue
+		}
+		if !ok || f.Severity < best.Severity {
+			best, ok = f, true
+		}
+	}
+	return best, ok
+}
