@@ -123,6 +123,28 @@ func (w *Workspace) Entry(ctx context.Context, dir, id string) (*buildfiles.Entr
 	return nil, notFound(id, projects, "", errors.Join(problems...))
 }
 
+// Entries are the services and targets of a folder's project that build a Dockerfile at or below the folder, in order; of those
+// that a command does not build by itself, none.
+func (w *Workspace) Entries(ctx context.Context, dir string) (out []buildfiles.Entry) {
+	found, _ := w.projectsOf(ctx, filepath.Join(dir, "Dockerfile"))
+	for _, p := range found {
+		for i := range p.Entries {
+			e := p.Entries[i]
+			rel, err := filepath.Rel(dir, e.Dockerfile)
+			if ext := filepath.Ext(e.File); e.Kind == buildfiles.Bake && (ext == ".yaml" || ext == ".yml") {
+				continue // a service, as bake reads it
+			}
+			if e.Dockerfile == "" || e.Inherited || err != nil || !filepath.IsLocal(rel) || !exists(e.Dockerfile) {
+				continue
+			}
+			if !slices.ContainsFunc(out, func(o buildfiles.Entry) bool { return o.ID == e.ID && o.Dockerfile == e.Dockerfile }) {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
 // notFound says what there is instead of a service or target.
 func notFound(id string, projects []*buildfiles.Project, dockerfile string, broken error) error {
 	kind, name, _ := strings.Cut(id, ":")

@@ -107,6 +107,12 @@ func group(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// otherWords are what other programs call what a subcommand does.
+var otherWords = map[string]string{
+	"lint": "check", "analyze": "check", "fix": "check --fix", "fmt": "format", "why": "predict", "status": "predict", "plan": "predict",
+	"optimize": "reorder", "history": "replay", "lsp": "serve", "server": "serve",
+}
+
 // help is the subcommand of that name.
 func help(cmd *cobra.Command, args []string) error {
 	about, rest, err := cmd.Root().Find(args)
@@ -118,6 +124,9 @@ func help(cmd *cobra.Command, args []string) error {
 
 func unknownCommand(of *cobra.Command, name string) error {
 	err := fmt.Errorf("unknown command %q", name)
+	if meant := otherWords[name]; meant != "" {
+		return misused(of, fmt.Errorf("%w: did you mean %s?", err, meant))
+	}
 	if meant := of.SuggestionsFor(name); len(meant) > 0 {
 		err = fmt.Errorf("%w: did you mean %s?", err, strings.Join(meant, " or "))
 	}

@@ -2,12 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/spf13/cobra"
@@ -18,12 +24,14 @@ type predictOptions struct {
 	buildFlags
 	baseline, baselineFile, format string
 	baselineArgs                   []string
+	all                            bool
+	text                           textOptions
 }
 
 func newPredict() *cobra.Command {
 	var o predictOptions
 	cmd := &cobra.Command{
-		Use:   "predict [FILE]",
+		Use:   "predict [FILE... | DIRECTORY]",
 		Short: "Say which instructions the next build will reuse and which it will run, and why",
 		Long: `Predict compares a Dockerfile and its build context with a baseline and marks every instruction: cached, rebuilt (with
 the first reason), config (runs nothing) or skipped (not part of the target). Nothing is built.
@@ -50,7 +58,7 @@ baseline has those of --baseline-build-arg. Where none is given, a dir: baseline
               "cause": {"kind": "context-changed", "line": 5, "paths": ["a.txt"], "detail": "a.txt was modified"}}],
    "summary": {"cached": 4, "rebuilt": 2, "config": 3, "skipped": 0, "unknown": 0, "fails": 0,
                "seconds": 49.0}}
-with one step for each instruction, in file order; lines count from 1. status is cached, rebuilt, config, skipped or unknown;
+with one step for each instruction, in file order; lines count from 1. status is cached, rebuilt, config, skipped, unknown or fails (the build fails there);
 "certain" is false where only a build can tell. "cause" is the first reason; its kind is instruction-changed, context-changed,
 env-changed, arg-changed, user-changed, workdir-changed, shell-changed, base-changed, stage-rebuilt, follows (only the line above),
 remote-source, no-cache or no-baseline. "seconds" and "bytes" are there where a recorded build tells, "shared": true where images
@@ -59,25 +67,35 @@ that the engine keeps are known to have the layer too. "assuming" is what a mark
 build (the Compose service or bake target), record (the last build) or guessed. "builds" is how many builds, each with settings of
 its own, use the Dockerfile. The exit code is 0
 whatever is rebuilt, and 2 where it could not be told.`,
-		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
-			p, err := predict(ctx, strings.Join(args, ""), o)
+			found, err := predict(ctx, args, o)
 			if err != nil {
 				return err
+			}
+			if len(found) != 1 {
+				return printPredictions(cmd.OutOrStdout(), found, o.format == "json")
+			}
+			p := found[0]
+			if p.err != nil {
+				return p.err
 			}
 			for _, note := range p.notes {
 				fmt.Fprintln(cmd.ErrOrStderr(), "layerwise:", printable(note))
 			}
 			if o.format == "json" {
-				return printJSON(cmd.OutOrStdout(), p.report)
+				err = printJSON(cmd.OutOrStdout(), p.report)
+			} else {
+				err = printPrediction(cmd.OutOrStdout(), p, o.text)
 			}
-			return printPrediction(cmd.OutOrStdout(), p)
+			return errors.Join(err, p.failure())
 		},
 	}
 	o.register(cmd)
 	f := cmd.Flags()
+	o.text.flags(f)
+	f.BoolVar(&o.all, "all", false, "judge all builds below the folder, also where it has a Dockerfile")
 	f.StringVar(&o.baseline, "baseline", "", `what to compare with: auto, recorded[:ID], git[:REV], git:merge-base or dir:PATH
 (default: what was chosen in an editor, else auto)`)
 	f.StringVar(&o.baselineFile, "baseline-file", "", "with dir:PATH, the baseline's Dockerfile")
@@ -86,38 +104,169 @@ whatever is rebuilt, and 2 where it could not be told.`,
 	return cmd
 }
 
-// prediction is what predict prints.
+// prediction is what predict prints of one build.
 type prediction struct {
 	*judged
 	report *workspace.Report
 	text   *source.Text
+	title  string // of several: "compose service web · app/Dockerfile"
+	err    error  // why there is none
 }
 
-func predict(ctx context.Context, arg string, o predictOptions) (*prediction, error) {
+// failure is the error of a build that will fail.
+func (p *prediction) failure() error {
+	if p.err != nil {
+		return p.err
+	}
+	for _, s := range p.report.Steps {
+		if s.Status == cachemodel.Fails && s.Cause != nil {
+			return fmt.Errorf("the build fails at line %d: %s", s.Line, printable(s.Cause.Detail))
+		}
+	}
+	return nil
+}
+
+// predict judges the build that arguments and flags mean; without any of them all that are found below the folder, unless it has
+// a Dockerfile.
+func predict(ctx context.Context, args []string, o predictOptions) ([]*prediction, error) {
 	if o.format != "text" && o.format != "json" {
 		return nil, fmt.Errorf("--format is %q: use text or json", o.format)
 	}
 	if _, err := baseline.ParseSpec(o.baseline); err != nil {
 		return nil, err
 	}
-	var args map[string]string
+	var baselineArgs map[string]string
 	if len(o.baselineArgs) > 0 {
 		var err error
-		if args, err = buildArgs("--baseline-build-arg", o.baselineArgs); err != nil {
+		if baselineArgs, err = buildArgs("--baseline-build-arg", o.baselineArgs); err != nil {
 			return nil, err
 		}
 	}
-	j, err := o.find(ctx, here(), arg, func(q *workspace.Question) {
-		q.Choices.Baseline, q.Choices.BaselineFile, q.Choices.BaselineArgs = o.baseline, o.baselineFile, args
-	})
+	adjust := func(q *workspace.Question) {
+		q.Choices.Baseline, q.Choices.BaselineFile, q.Choices.BaselineArgs = o.baseline, o.baselineFile, baselineArgs
+	}
+	c, err := o.choices()
 	if err != nil {
 		return nil, err
 	}
+	w := here()
+	several, err := o.several(ctx, w, args, c)
+	if err != nil {
+		return nil, err
+	}
+	if len(several) == 0 {
+		j, err := o.find(ctx, w, strings.Join(args, ""), adjust)
+		if err != nil {
+			return nil, err
+		}
+		return []*prediction{judge(j)}, nil
+	}
+	w.Fixed = true
+	var out []*prediction
+	for _, one := range several {
+		at := c
+		if one.Entry != "" {
+			at.Build = one.Entry
+		}
+		j, err := o.findFile(ctx, w, one.Dockerfile, relative(one.Dockerfile), at, adjust)
+		if ctx.Err() != nil {
+			return nil, interrupted(ctx.Err())
+		}
+		p := &prediction{err: err}
+		if err == nil {
+			p = judge(j)
+		}
+		p.title = one.Title + relative(one.Dockerfile)
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func judge(j *judged) *prediction {
 	marks := j.build.Judge(j.question.File, nil)
 	if marks.Problem != nil {
-		return nil, marks.Problem
+		return &prediction{err: marks.Problem}
 	}
 	p := &prediction{judged: j, report: j.build.Report(j.name, marks), text: j.question.File.Text}
 	p.report.Context.Dir = relative(j.build.Context.Dir)
-	return p, nil
+	return p
+}
+
+// oneOf is one of several builds.
+type oneOf struct{ Dockerfile, Entry, Title string }
+
+// several are the builds that are judged, where these are not one that is named: several files, or all that a folder has.
+func (o *predictOptions) several(ctx context.Context, w *workspace.Workspace, args []string, c workspace.Choices) ([]oneOf, error) {
+	if len(args) > 1 {
+		var out []oneOf
+		for _, arg := range args {
+			path, err := filepath.Abs(arg)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := readDockerfile(arg); err != nil {
+				return nil, err
+			}
+			out = append(out, oneOf{Dockerfile: path})
+		}
+		return out, nil
+	}
+	dir, err := filepath.Abs(strings.Join(args, ""))
+	if err != nil {
+		return nil, err
+	}
+	path, err := dockerfileIn(dir)
+	if info, statErr := os.Stat(dir); err != nil || statErr != nil || !info.IsDir() || o.file != "" || c.Build != "" && c.Build != workspace.NoBuild {
+		return nil, err
+	}
+	if _, err := os.Stat(path); err == nil && !o.all {
+		return nil, nil
+	}
+	var out []oneOf
+	if c.Build == "" {
+		for _, e := range w.Entries(ctx, dir) {
+			out = append(out, oneOf{e.Dockerfile, e.ID, e.Title() + " · "})
+		}
+	}
+	files, _ := findDockerfiles([]string{dir})
+	for _, file := range files {
+		if !slices.ContainsFunc(out, func(o oneOf) bool { return sameFile(o.Dockerfile, file) }) {
+			out = append(out, oneOf{Dockerfile: file})
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s: there is no Dockerfile here or below, and no Compose or bake file that builds one", relative(dir))
+	}
+	return out, nil
+}
+
+// printPredictions shows several builds, a line each, or as a JSON array.
+func printPredictions(w io.Writer, list []*prediction, asJSON bool) error {
+	var failures []error
+	reports := []*workspace.Report{}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, p := range list {
+		summary := ""
+		if p.err == nil {
+			reports = append(reports, p.report)
+			summary = workspace.SumUp(p.report.Steps)
+			if summary == "" {
+				summary = "makes no layers"
+			}
+			summary += " · vs " + p.build.Compared.Label + " · " + p.build.ContextText()
+		}
+		if err := p.failure(); err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w", p.title, err))
+			if p.err != nil {
+				summary = err.Error()
+			}
+		}
+		if !asJSON {
+			fmt.Fprintf(table, "%s\t%s\n", printable(p.title), printable(summary))
+		}
+	}
+	if asJSON {
+		return errors.Join(printJSON(w, reports), errors.Join(failures...))
+	}
+	return errors.Join(table.Flush(), errors.Join(failures...))
 }

@@ -4,81 +4,237 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 )
 
-// marks are what stands in the gutter for each verdict.
+// marks are what stands in the gutter for each verdict. What is only perhaps rebuilt looks other than what certainly is.
 var marks = map[cachemodel.Status]string{
 	cachemodel.Cached:  "✓",
 	cachemodel.Rebuilt: "↻",
 	cachemodel.Config:  "·",
 	cachemodel.Skipped: "–",
-	cachemodel.Fails:   "✗",
 	cachemodel.Unknown: "?",
+	cachemodel.Fails:   "✗",
 }
 
-// printPrediction shows the Dockerfile with a mark at each instruction and the cause at the end of its line.
-func printPrediction(w io.Writer, prediction *prediction) error {
-	r, text := prediction.report, prediction.text
+const maybeMark = "≈"
+
+func markOf(s cachemodel.Step) string {
+	if s.Status == cachemodel.Rebuilt && !s.Certain {
+		return maybeMark
+	}
+	return marks[s.Status]
+}
+
+// textOptions say how much of a prediction is shown.
+type textOptions struct {
+	stage            string // only this one; "" is all
+	summary, verbose bool   // only the answer; each line
+}
+
+func (o *textOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.stage, "stage", "", "show only this stage, by its name or number")
+	f.BoolVar(&o.summary, "summary", false, "show only the answer and the first causes")
+	f.BoolVar(&o.verbose, "verbose", false, "show each line; else long instructions are shown by their first line, and equal ones together")
+}
+
+// A run of so many equal rows is shown as one; a listing that is longer than one screen has its first causes on top.
+const (
+	leastFold   = 4
+	shortRows   = 20
+	firstCauses = 3
+)
+
+// printPrediction shows the answer, then the Dockerfile with a mark at each instruction and the cause at the end of its line.
+func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
+	r := prediction.report
 	p := colour(w)
-	width := terminalWidth(w)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", p.paint(p.bold, headOf(prediction)))
-	digits := len(fmt.Sprint(text.LineCount()))
-	codeWidth := 0
-	for _, s := range r.Steps {
-		for line := s.Line; line <= s.EndLine; line++ {
-			codeWidth = max(codeWidth, utf8.RuneCountInString(lineText(text, line)))
+	fmt.Fprintf(&b, "%s\n%s\n", p.paint(p.bold, headOf(prediction)), p.paint(p.dim, placeOf(prediction)))
+	fmt.Fprintf(&b, "%s\n", predictionSummary(r))
+	if r.Baseline.Kind == string(baseline.None) {
+		fmt.Fprintln(&b, "There is nothing to compare with yet: run the build as `layerwise build -- docker build ...`, or commit the files.")
+	}
+	rows := rowsOf(prediction, o)
+	if o.summary || len(rows) > shortRows {
+		for _, line := range causesOf(r) {
+			fmt.Fprintf(&b, "  %s\n", printable(line))
 		}
 	}
-	codeWidth = min(codeWidth, max(30, width/2))
-	last := 0
-	for _, s := range r.Steps {
-		if last > 0 && s.Line > last+1 {
-			b.WriteByte('\n')
-		}
-		last = s.EndLine
-		for line := s.Line; line <= s.EndLine; line++ {
-			mark, note := " ", ""
-			if line == s.Line {
-				mark, note = marks[s.Status], stepNote(s)
-			}
-			code := truncate(lineText(text, line), codeWidth)
-			out := fmt.Sprintf("%s %*d  %s", mark, digits, line, code)
-			if note != "" {
-				out += strings.Repeat(" ", codeWidth-utf8.RuneCountInString(code)+2)
-				out = p.paint(statusColour(p, s), out) + p.paint(p.dim, printable(note))
-			} else {
-				out = p.paint(statusColour(p, s), out)
-			}
-			b.WriteString(out + "\n")
-		}
+	if !o.summary {
+		b.WriteByte('\n')
+		writeRows(&b, w, p, rows, len(fmt.Sprint(prediction.text.LineCount())))
 	}
-	fmt.Fprintf(&b, "\n%s\n", predictionSummary(r))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
+// row is a line of what is shown.
+type row struct {
+	step        cachemodel.Step // of the first instruction
+	first, last int             // line
+	code, note  string
+	count       int // of instructions that are shown together; 0 is a line within an instruction
+	gap         bool
+}
+
+// rowsOf are the rows for the instructions, in file order.
+func rowsOf(prediction *prediction, o textOptions) []row {
+	text := prediction.text
+	var rows []row
+	last := 0
+	for _, s := range prediction.report.Steps {
+		if o.stage != "" && !strings.EqualFold(s.Stage, o.stage) {
+			continue
+		}
+		gap := last > 0 && s.Line > last+1
+		last = s.EndLine
+		note := stepNote(s)
+		one := row{step: s, first: s.Line, last: s.EndLine, code: lineText(text, s.Line), note: note, count: 1, gap: gap}
+		if !o.verbose {
+			if s.EndLine > s.Line {
+				one.code = strings.TrimRight(one.code, "\\ ") + " …"
+			}
+			rows = append(rows, one)
+			continue
+		}
+		one.last = s.Line
+		rows = append(rows, one)
+		for line := s.Line + 1; line <= s.EndLine; line++ {
+			rows = append(rows, row{step: s, first: line, last: line, code: lineText(text, line)})
+		}
+	}
+	if o.verbose {
+		return rows
+	}
+	return folded(rows)
+}
+
+// folded shows runs of instructions together of which the same is said.
+func folded(rows []row) (out []row) {
+	for i := 0; i < len(rows); {
+		n := 1
+		for i+n < len(rows) && rows[i+n].step.Stage == rows[i].step.Stage && rows[i+n].note == rows[i].note &&
+			markOf(rows[i+n].step) == markOf(rows[i].step) {
+			n++
+		}
+		if n < leastFold {
+			out = append(out, rows[i:i+n]...)
+		} else {
+			one := rows[i]
+			one.last, one.count, one.code = rows[i+n-1].last, n, fmt.Sprintf("%s … (%d instructions)", one.step.Instruction, n)
+			out = append(out, one)
+		}
+		i += n
+	}
+	return out
+}
+
+// writeRows writes rows as a table. On a terminal notes are wrapped.
+func writeRows(b *strings.Builder, w io.Writer, p palette, rows []row, digits int) {
+	width := terminalWidth(w)
+	lineWidth, codeWidth := digits, 0
+	for _, r := range rows {
+		lineWidth = max(lineWidth, len(r.lines()))
+		codeWidth = max(codeWidth, utf8.RuneCountInString(r.code))
+	}
+	codeWidth = min(codeWidth, max(30, width/2))
+	for _, r := range rows {
+		if r.gap {
+			b.WriteByte('\n')
+		}
+		mark := " "
+		if r.count > 0 {
+			mark = markOf(r.step)
+		}
+		code := truncate(r.code, codeWidth)
+		out := fmt.Sprintf("%s %*s  %s", mark, lineWidth, r.lines(), code)
+		if r.note == "" {
+			b.WriteString(p.paint(statusColour(p, r.step), out) + "\n")
+			continue
+		}
+		out += strings.Repeat(" ", codeWidth-utf8.RuneCountInString(code)+2)
+		indent := lineWidth + codeWidth + 6
+		for i, line := range wrapped(printable(r.note), width-indent, w) {
+			if i > 0 {
+				out = strings.Repeat(" ", indent)
+			}
+			b.WriteString(p.paint(statusColour(p, r.step), out) + p.paint(p.dim, line) + "\n")
+		}
+	}
+}
+
+func (r row) lines() string {
+	if r.count > 1 {
+		return fmt.Sprintf("%d-%d", r.first, r.last)
+	}
+	return fmt.Sprint(r.first)
+}
+
+// wrapped divides a note into lines that fit a terminal; elsewhere it is one line.
+func wrapped(note string, width int, w io.Writer) []string {
+	file, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) || utf8.RuneCountInString(note) <= width {
+		return []string{note}
+	}
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(note) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > max(width, 20) {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
+
+// causesOf are the first reasons why the build runs anything.
+func causesOf(r *workspace.Report) (lines []string) {
+	for _, s := range r.Steps {
+		own := s.Cause != nil && s.Cause.Kind != cachemodel.Follows && s.Cause.Kind != cachemodel.StageRebuilt &&
+			s.Cause.Kind != cachemodel.NoBaseline
+		if !own || s.Status != cachemodel.Rebuilt && s.Status != cachemodel.Fails {
+			continue
+		}
+		if len(lines) == firstCauses {
+			return append(lines, "and more")
+		}
+		lines = append(lines, fmt.Sprintf("%s line %d %s: %s", markOf(s), s.Line, truncate(s.Text, 50), stepNote(s)))
+	}
+	return lines
+}
+
 // headOf says which build is judged, and what it is compared with.
 func headOf(p *prediction) string {
-	parts := []string{p.report.File, string(p.report.Engine)}
-	b := p.build
-	if b.Context.Dir != filepath.Dir(b.Dockerfile) {
-		parts = append(parts, b.ContextText())
-	}
-	parts = append(parts, "compared with "+b.Compared.Label)
-	if b.Remembered {
+	parts := []string{p.report.File, string(p.report.Engine), "compared with " + p.build.Compared.Label}
+	if p.build.Remembered {
 		parts[len(parts)-1] += " (as chosen before)"
 	}
-	if b.Entry != nil {
-		parts = append(parts, "settings of the "+b.EntryText())
+	if p.build.Entry != nil {
+		parts = append(parts, "settings of the "+p.build.EntryText())
+	}
+	return printable(strings.Join(parts, " · "))
+}
+
+// placeOf says where the build context is and why there, and what is assumed.
+func placeOf(p *prediction) string {
+	parts := []string{p.build.ContextText()}
+	if target := p.build.Settings.Target; target != "" {
+		parts = append(parts, "target "+target)
+	}
+	if assumed := p.build.Compared.Baseline.Assumed; assumed != "" {
+		parts = append(parts, "assuming that "+assumed)
 	}
 	return printable(strings.Join(parts, " · "))
 }
@@ -109,17 +265,25 @@ func statusColour(p palette, s cachemodel.Step) string {
 	case cachemodel.Cached:
 		return p.green
 	case cachemodel.Rebuilt:
+		if !s.Certain {
+			return p.yellow
+		}
 		return p.blue
-	case cachemodel.Fails, cachemodel.Unknown:
+	case cachemodel.Unknown:
 		return p.yellow
+	case cachemodel.Fails:
+		return p.red
 	}
 	return p.dim
 }
 
 func stepNote(s cachemodel.Step) string {
 	var parts []string
-	if s.Cause != nil {
+	if s.Cause != nil && s.Cause.Kind != cachemodel.NoBaseline { // which the head says
 		parts = append(parts, s.Cause.Detail)
+	}
+	for _, a := range s.Assuming {
+		parts = append(parts, "assuming that "+strings.TrimSuffix(a, "."))
 	}
 	if s.Detail != "" {
 		parts = append(parts, s.Detail)
@@ -132,29 +296,30 @@ func stepNote(s cachemodel.Step) string {
 		note += "(" + cost + ")"
 	}
 	if s.Status == cachemodel.Rebuilt && !s.Certain {
-		note = "perhaps: " + note
+		note = "maybe: " + note
 	}
 	return note
 }
 
 // predictionSummary counts the steps that a build has, as in "5 of 7 steps cached · rebuilds from line 9".
 func predictionSummary(r *workspace.Report) string {
-	line := fmt.Sprintf("%d of %d steps cached", r.Summary.Cached, r.Summary.Cached+r.Summary.Rebuilt)
+	cached, rebuilt := r.Summary.Cached, r.Summary.Rebuilt
+	parts := []string{fmt.Sprintf("%d of %d steps cached", cached, cached+rebuilt)}
+	parts = append(parts, workspace.Begins(r.Steps)...)
+	maybe := 0
 	for _, s := range r.Steps {
-		if s.Status == cachemodel.Fails {
-			line += fmt.Sprintf(" · the build fails at line %d", s.Line)
-			break
+		if s.Status == cachemodel.Rebuilt && !s.Certain {
+			maybe++
 		}
-		if s.Status == cachemodel.Rebuilt {
-			line += fmt.Sprintf(" · rebuilds from line %d", s.Line)
-			break
-		}
+	}
+	if maybe > 0 {
+		parts = append(parts, fmt.Sprintf("%d run, %d may run", rebuilt-maybe, maybe))
 	}
 	if took := cachemodel.RebuildTime(r.Steps); took != "" {
-		line += ", " + took
+		parts = append(parts, took)
 	}
 	if r.Summary.Unknown > 0 {
-		line += fmt.Sprintf(" · %d cannot be read", r.Summary.Unknown)
+		parts = append(parts, fmt.Sprintf("%d cannot be read", r.Summary.Unknown))
 	}
-	return line
+	return strings.Join(parts, " · ")
 }
