@@ -15,6 +15,13 @@ import (
 // fixAll is the kind of the action that applies every fix which is safe without asking.
 const fixAll = protocol.CodeActionKindSourceFixAll + ".layerwise"
 
+// The bounds on quick fixes in one answer: for how many findings it offers to skip their rules, which costs a check
+// of the file each; and how many there are in all. At a cursor there are a few.
+const (
+	mostSuppressed = 10
+	mostFixes      = 200
+)
+
 // codeAction answers textDocument/codeAction: the fixes of the findings in the range, all safe fixes of the file, and
 // the rewrites of the stages in the range.
 func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParams) ([]protocol.CommandOrCodeAction, error) {
@@ -35,11 +42,19 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 	at := snap.can.encoding.span(snap.file.Text, p.Range)
 
 	if wanted(protocol.CodeActionKindQuickFix) {
+		fixed := 0
 		for _, finding := range snap.findings() {
 			if !finding.Span.Overlaps(at) {
 				continue
 			}
-			for _, fix := range slices.Concat(finding.Fixes, suppressions(snap.file, finding)) {
+			fixes := finding.Fixes
+			if fixed++; fixed <= mostSuppressed {
+				fixes = slices.Concat(fixes, suppressions(snap.file, finding))
+			}
+			if len(actions)+len(fixes) > mostFixes {
+				break
+			}
+			for _, fix := range fixes {
 				action := add(fix.Title, protocol.CodeActionKindQuickFix, fix.Edits)
 				action.Diagnostics = []protocol.Diagnostic{snap.diagnostic(finding)}
 				action.IsPreferred = &fix.Preferred
@@ -104,7 +119,8 @@ func graded(r reorder.Rewrite) string {
 	return r.Title + " (" + string(r.Grade) + ")"
 }
 
-// annotate says in an edit what it does, for the preview of an editor that shows such annotations; with confirm it asks the user.
+// annotate says in an edit what it does, for the preview of an editor that shows such annotations; with confirm it
+// asks the user.
 func (snap *snapshot) annotate(edit *protocol.WorkspaceEdit, label, description string, confirm bool) {
 	if !snap.can.annotations || len(edit.DocumentChanges) == 0 {
 		return

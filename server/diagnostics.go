@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/describe"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -28,7 +29,7 @@ func (snap *snapshot) diagnostic(f analysis.Finding) protocol.Diagnostic {
 		Severity: protocol.DiagnosticSeverity(f.Severity), // the numbers are the protocol's
 		Code:     protocol.String(code),
 		Source:   protocol.NewOptional("layerwise"),
-		Message:  protocol.String(f.Message),
+		Message:  protocol.String(describe.Visible(f.Message)),
 	}
 	if page != "" {
 		d.CodeDescription = protocol.CodeDescription{Href: uri.URI(page)}

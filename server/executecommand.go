@@ -67,7 +67,7 @@ func (s *session) choose(d *document, kind, value string) error {
 
 // ask lets the person choose one of several. It returns -1 if none was chosen.
 func (s *session) ask(ctx context.Context, question string, titles []string) (int, error) {
-	request := &protocol.ShowMessageRequestParams{Type: protocol.MessageTypeInfo, Message: question}
+	request := &protocol.ShowMessageRequestParams{Type: protocol.MessageTypeInfo, Message: titleText(question)}
 	for _, title := range titles {
 		request.Actions = append(request.Actions, protocol.MessageActionItem{Title: title})
 	}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/layerwise/layerwise/analysis/describe"
 	"go.lsp.dev/protocol"
 )
 
@@ -14,6 +15,12 @@ func markup(text string, markdown bool) *protocol.MarkupContent {
 	}
 	return &protocol.MarkupContent{Kind: protocol.MarkupKindPlainText, Value: plainText(text)}
 }
+
+// titleText is a text of which parts are names in somebody's folder, for a title or a message: all of it can be seen,
+// and what editors make links or icons of there, "[x](command:y)" and "$(x)", is text.
+func titleText(s string) string { return titleEscapes.Replace(describe.Visible(s)) }
+
+var titleEscapes = strings.NewReplacer("](", "] (", "$(", "$ (")
 
 var (
 	codeFence    = regexp.MustCompile("(?m)^```.*\n?")

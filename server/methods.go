@@ -36,9 +36,9 @@ var methods = map[string]method{
 
 	protocol.MethodTextDocumentDiagnostic:    orBuildFile(query(diagnostic, func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }, buildFileDiagnostic),
 	protocol.MethodTextDocumentInlayHint:     query(inlayHint, func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentCodeLens:      orBuildFile(query(codeLens, func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }, buildFileLenses),
+	protocol.MethodTextDocumentCodeLens:      titled(orBuildFile(query(codeLens, func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }, buildFileLenses)),
 	protocol.MethodTextDocumentHover:         query(hover, func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentCodeAction:    orBuildFile(query(codeAction, func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }, buildFileActions),
+	protocol.MethodTextDocumentCodeAction:    titled(orBuildFile(query(codeAction, func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }, buildFileActions)),
 	protocol.MethodTextDocumentCompletion:    query(completion, func(p *protocol.CompletionParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodCompletionItemResolve:     call(resolveCompletion),
 	protocol.MethodTextDocumentSignatureHelp: query(signatureHelp, func(p *protocol.SignatureHelpParams) uri.URI { return p.TextDocument.URI }),
@@ -66,6 +66,39 @@ var methods = map[string]method{
 	protocol.MethodTextDocumentOnTypeFormatting:        query(onTypeFormatting, func(p *protocol.DocumentOnTypeFormattingParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodWorkspaceDiagnostic:                 beside(workspaceDiagnostic),
 	protocol.MethodWorkspaceSymbol:                     beside(workspaceSymbol),
+}
+
+// titled is a request whose answer has titles in it, in which names may stand that hold anything.
+func titled(m method) method {
+	start := m.start
+	m.start = func(s *session, params []byte) (func(context.Context) (any, error), error) {
+		finish, err := start(s, params)
+		if finish == nil {
+			return nil, err
+		}
+		return func(ctx context.Context) (any, error) {
+			result, err := finish(ctx)
+			switch list := result.(type) {
+			case []protocol.CodeLens:
+				for i := range list {
+					c := &list[i].Command
+					c.Title = titleText(c.Title)
+					if c.Tooltip != nil {
+						tip := titleText(*c.Tooltip)
+						c.Tooltip = &tip
+					}
+				}
+			case []protocol.CommandOrCodeAction:
+				for _, item := range list {
+					if action, ok := item.(*protocol.CodeAction); ok {
+						action.Title = titleText(action.Title)
+					}
+				}
+			}
+			return result, err
+		}, err
+	}
+	return m
 }
 
 // method is how one kind of message is handled.

@@ -117,7 +117,8 @@ func documentLink(ctx context.Context, snap *snapshot, _ *protocol.DocumentLinkP
 			}
 			target = uri.File(filepath.Join(snap.build.Context.Dir, filepath.FromSlash(l.Path)))
 		}
-		links = append(links, protocol.DocumentLink{Range: snap.can.encoding.rangeOf(snap.file.Text, l.Span), Target: &target, Tooltip: &l.Tip})
+		tip := titleText(l.Tip)
+		links = append(links, protocol.DocumentLink{Range: snap.can.encoding.rangeOf(snap.file.Text, l.Span), Target: &target, Tooltip: &tip})
 	}
 	return links, nil
 }

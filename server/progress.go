@@ -34,7 +34,10 @@ func (s *session) longWork(ctx context.Context, title string) *progress {
 }
 
 // report says how far the work is.
-func (p *progress) report(message string) { p.message.Store(&message) }
+func (p *progress) report(message string) {
+	message = titleText(message)
+	p.message.Store(&message)
+}
 
 func (p *progress) done() { p.stop() }
 
@@ -55,7 +58,7 @@ func (p *progress) show(ctx context.Context, s *session, title string) {
 		}
 	}
 	cancellable := true
-	send(&protocol.WorkDoneProgressBegin{Kind: "begin", Title: title, Message: p.message.Load(), Cancellable: &cancellable})
+	send(&protocol.WorkDoneProgressBegin{Kind: "begin", Title: titleText(title), Message: p.message.Load(), Cancellable: &cancellable})
 	defer send(&protocol.WorkDoneProgressEnd{Kind: "end"})
 	for {
 		select {

@@ -120,12 +120,14 @@ func (s *session) rescue(what string) {
 
 // tell writes a line for people to the client's log and to ours.
 func (s *session) tell(level protocol.MessageType, message string) {
+	message = titleText(message)
 	s.log.Info(message)
 	_ = s.client.LogMessage(s.ctx, &protocol.LogMessageParams{Type: level, Message: message})
 }
 
 // show puts a message before the person's eyes, once per session.
 func (s *session) show(level protocol.MessageType, message string) {
+	message = titleText(message)
 	s.mu.Lock()
 	told := s.told[message]
 	s.told[message] = true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/layerwise/layerwise/analysis/describe"
 	"github.com/layerwise/layerwise/cachemodel"
 )
 
@@ -47,7 +48,7 @@ func because(step *cachemodel.Step) string {
 	case c.Kind == cachemodel.Follows:
 		return fmt.Sprintf(" (follows line %d)", c.Line)
 	default:
-		return ": " + clipRunes(c.Detail, 60)
+		return ": " + titleText(clipRunes(c.Detail, 60))
 	}
 }
 
@@ -72,10 +73,10 @@ func adds(step *cachemodel.Step) string {
 // explain tells the whole story of a step: the verdict, the chain of causes up to the first one, what is assumed, and
 // what it is compared with.
 func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
-	bold, code := func(s string) string { return s }, func(s string) string { return s }
+	bold, code, text := func(s string) string { return s }, describe.Visible, describe.Visible
 	if markdown {
 		bold = func(s string) string { return "**" + s + "**" }
-		code = codeSpan
+		code, text = describe.Code, describe.Escape
 	}
 	var b strings.Builder
 	sign := map[cachemodel.Status]string{
@@ -86,7 +87,7 @@ func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
 	b.WriteString("\n\n")
 	if chain := snap.chain(step); len(chain) > 0 {
 		for _, link := range chain {
-			fmt.Fprintf(&b, "- line %d %s: %s\n", link.Line, code(clipRunes(link.Text, 60)), link.Cause.Detail)
+			fmt.Fprintf(&b, "- line %d %s: %s\n", link.Line, code(clipRunes(link.Text, 60)), text(link.Cause.Detail))
 			if paths := link.Cause.Paths; len(paths) > 1 {
 				fmt.Fprintf(&b, "  - %s\n", enumerate(paths, 8, code))
 			}
@@ -94,11 +95,11 @@ func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
 		b.WriteString("\n")
 	}
 	if step.Detail != "" {
-		b.WriteString(sentence(step.Detail) + "\n\n")
+		b.WriteString(text(sentence(step.Detail)) + "\n\n")
 	}
 	b.WriteString("Compared with " + snap.build.Compared.Label + ".")
 	for _, note := range snap.notes() {
-		b.WriteString("\n\n" + note)
+		b.WriteString("\n\n" + text(note))
 	}
 	return b.String()
 }
@@ -166,18 +167,6 @@ func enumerate(words []string, most int, format func(string) string) string {
 		out = append(out, format(w))
 	}
 	return strings.Join(out, ", ")
-}
-
-// codeSpan is s as inline code in Markdown, whatever backticks it holds.
-func codeSpan(s string) string {
-	fence := "`"
-	for strings.Contains(s, fence) {
-		fence += "`"
-	}
-	if len(fence) > 1 || strings.HasPrefix(s, " ") {
-		return fence + " " + s + " " + fence
-	}
-	return fence + s + fence
 }
 
 func clipRunes(s string, n int) string {

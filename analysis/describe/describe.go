@@ -320,7 +320,7 @@ func entryValue(values []words.Entry, name string) string {
 
 func (d *describer) heredoc(in *dockerfile.Instruction, doc dockerfile.Heredoc) string {
 	lines := strings.Count(d.file.Text.Slice(doc.Body), "\n")
-	text := fmt.Sprintf("**Here-document** %s — %s", code(doc.Name), count(lines, "line"))
+	text := fmt.Sprintf("**Here-document** %s — %s", Code(doc.Name), count(lines, "line"))
 	switch {
 	case in.Meant == "RUN" && in.ArgsSpan.Start == doc.Start.Start:
 		text += "\n\nIts text is a script, run by the shell or by what its first line names behind `#!`."
@@ -344,22 +344,22 @@ func (d *describer) stage(i int) string {
 	stage := d.file.Stages[i]
 	name := "stage " + fmt.Sprint(i)
 	if stage.Name != "" {
-		name = "stage " + code(stage.Name)
+		name = "stage " + Code(stage.Name)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s** — %s, %s %d\n", name, count(len(stage.Instructions), "instruction"), "line", stage.From.Line)
 	var chain []string
 	for at := i; ; at = d.variables.Bases[at] {
 		if base := d.variables.Bases[at]; base >= 0 {
-			chain = append(chain, "stage "+code(cmp.Or(d.file.Stages[base].Name, fmt.Sprint(base))))
+			chain = append(chain, "stage "+Code(cmp.Or(d.file.Stages[base].Name, fmt.Sprint(base))))
 			continue
 		}
 		ref := d.file.Stages[at].Base.Text
 		expanded, _ := d.variables.Expand(-1, d.file.Stages[at].From.Span.Start, ref)
 		if expanded != ref && expanded != "" {
-			chain = append(chain, code(ref)+" = "+code(expanded))
+			chain = append(chain, Code(ref)+" = "+Code(expanded))
 		} else {
-			chain = append(chain, code(ref))
+			chain = append(chain, Code(ref))
 		}
 		break
 	}
@@ -418,7 +418,7 @@ func (d *describer) copied() string {
 	}
 	switch {
 	case c.Problem != "":
-		b.WriteString("**Build context** — " + c.Problem)
+		b.WriteString("**Build context** — " + Escape(c.Problem))
 	case len(c.Files) == 0 && len(c.Ignored) == 0:
 		return ""
 	default:
@@ -430,11 +430,11 @@ func (d *describer) copied() string {
 		b.WriteString("\n\n- largest: ")
 		var largest []string
 		for _, f := range files[:min(3, len(files))] {
-			largest = append(largest, code(f.Path)+" ("+Size(f.Size)+")")
+			largest = append(largest, Code(f.Path)+" ("+Size(f.Size)+")")
 		}
 		b.WriteString(strings.Join(largest, ", "))
 	} else if len(files) == 1 {
-		b.WriteString("\n\n- " + code(files[0].Path))
+		b.WriteString("\n\n- " + Code(files[0].Path))
 	}
 	if n := len(c.Ignored); n > 0 {
 		if len(files) == 0 {
@@ -442,7 +442,7 @@ func (d *describer) copied() string {
 		}
 		var names []string
 		for _, name := range c.Ignored[:min(5, n)] {
-			names = append(names, code(name))
+			names = append(names, Code(name))
 		}
 		if n > 5 {
 			names = append(names, fmt.Sprintf("%d more", n-5))
@@ -465,15 +465,15 @@ func (d *describer) use(in *dockerfile.Instruction, use dockerfile.Variable) str
 		text = join(text, "Nobody expands variables here: it stays as it is written.")
 	case text == "" && stage >= 0:
 		if _, ok := d.variables.Global[name]; ok {
-			return fmt.Sprintf("**%s** — the `ARG` of line %d counts for `FROM` only, until the stage says `ARG %s`", code(name), d.variables.Global[name][0].In.Line, name)
+			return fmt.Sprintf("**%s** — the `ARG` of line %d counts for `FROM` only, until the stage says `ARG %s`", Code(name), d.variables.Global[name][0].In.Line, name)
 		}
 		if use.By == dockerfile.Frontend {
-			return "**" + code(name) + "** — not set by this file; perhaps by the base image"
+			return "**" + Code(name) + "** — not set by this file; perhaps by the base image"
 		}
 	}
 	if use.Modifier != "" {
 		if m := words.Find(words.Modifiers, use.Modifier); m != nil {
-			text = join(text, code(use.Modifier)+" — "+m.Summary+".")
+			text = join(text, Code(use.Modifier)+" — "+m.Summary+".")
 		}
 	}
 	return text
@@ -506,12 +506,12 @@ func (d *describer) variable(stage, offset int, name string) string {
 			where = "build argument, declared by " + where
 		}
 	}
-	text := "**" + code(name) + "** — " + where
+	text := "**" + Code(name) + "** — " + where
 	switch {
 	case Secret(d.variables, name, value, definition):
-		text = "**" + code(name) + "** — looks like a secret: its value is not shown\n\nSet by " + where + "."
+		text = "**" + Code(name) + "** — looks like a secret: its value is not shown\n\nSet by " + where + "."
 	case known:
-		text = "**" + code(name) + "** = " + code(cmp.Or(clip(value), `""`)) + "\n\nSet by " + where + "."
+		text = "**" + Code(name) + "** = " + Code(cmp.Or(clip(value), `""`)) + "\n\nSet by " + where + "."
 	case predefined == "":
 		text += "\n\nIts value is known only to the build."
 	}
@@ -552,24 +552,24 @@ func (d *describer) image(ref string) string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("**image** " + code(ref) + "\n")
+	b.WriteString("**image** " + Code(ref) + "\n")
 	registry := reference.Domain(full)
 	if registry == "docker.io" {
 		registry = "docker.io (Docker Hub)"
 	}
-	fmt.Fprintf(&b, "\n- registry: %s\n- repository: %s", registry, code(reference.Path(full)))
+	fmt.Fprintf(&b, "\n- registry: %s\n- repository: %s", registry, Code(reference.Path(full)))
 	tagged, hasTag := full.(reference.Tagged)
 	digested, hasDigest := full.(reference.Digested)
 	switch {
 	case hasTag && hasDigest:
-		fmt.Fprintf(&b, "\n- tag: %s, which does not count beside the digest", code(tagged.Tag()))
+		fmt.Fprintf(&b, "\n- tag: %s, which does not count beside the digest", Code(tagged.Tag()))
 	case hasTag:
-		fmt.Fprintf(&b, "\n- tag: %s", code(tagged.Tag()))
+		fmt.Fprintf(&b, "\n- tag: %s", Code(tagged.Tag()))
 	case !hasDigest:
 		b.WriteString("\n- tag: `latest`, since none is given: it changes without notice")
 	}
 	if hasDigest {
-		fmt.Fprintf(&b, "\n- digest: %s: always the same image", code(digested.Digest().String()))
+		fmt.Fprintf(&b, "\n- digest: %s: always the same image", Code(digested.Digest().String()))
 	}
 	if e := words.Find(words.Images, reference.FamiliarName(full)); e != nil {
 		b.WriteString("\n\n" + e.Summary + ".")
@@ -585,17 +585,17 @@ func (d *describer) image(ref string) string {
 // describe says what the registry has; the digest not where the reference names it.
 func (p *Published) describe(pinned bool) string {
 	if p.Problem != "" {
-		return "The registry does not tell more: " + p.Problem + "."
+		return "The registry does not tell more: " + Escape(p.Problem) + "."
 	}
 	lines := []string{"In the registry now:"}
 	if !pinned {
-		lines = append(lines, "- digest: "+code(p.Digest))
+		lines = append(lines, "- digest: "+Code(p.Digest))
 	}
 	if !p.Created.IsZero() {
 		lines = append(lines, "- made: "+p.Created.UTC().Format("2006-01-02")+ago(p.Now.Sub(p.Created)))
 	}
 	if p.Size > 0 {
-		lines = append(lines, fmt.Sprintf("- size: %s, compressed, for %s", Size(p.Size), p.Platform))
+		lines = append(lines, fmt.Sprintf("- size: %s, compressed, for %s", Size(p.Size), Escape(p.Platform)))
 	}
 	const most = 12
 	platforms := p.Platforms
@@ -603,7 +603,7 @@ func (p *Published) describe(pinned bool) string {
 		platforms = append(slices.Clone(platforms[:most]), fmt.Sprintf("and %d more", len(platforms)-most))
 	}
 	if len(platforms) > 0 {
-		lines = append(lines, "- platforms: "+strings.Join(platforms, ", "))
+		lines = append(lines, "- platforms: "+Escape(strings.Join(platforms, ", ")))
 	}
 	return strings.Join(lines, "\n")
 }

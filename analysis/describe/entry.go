@@ -84,7 +84,7 @@ func mountKey(m *reference.Mount, name, given string) string {
 // value puts what a known value of an entry means in front of the entry's own text.
 func value(text string, e *reference.Entry, given string) string {
 	if v := reference.Find(e.Values, given); v != nil && v.Summary != "" && given != "" {
-		return "**" + code(v.Name) + "** — " + v.Summary + "\n\n" + text
+		return "**" + Code(v.Name) + "** — " + v.Summary + "\n\n" + text
 	}
 	return text
 }
@@ -113,17 +113,4 @@ func Entry(title string, e *reference.Entry) string {
 		b.WriteString("\n\n" + strings.Join(notes, " "))
 	}
 	return b.String()
-}
-
-// code is s as inline code, whatever backticks it holds.
-func code(s string) string {
-	s = strings.NewReplacer("\n", " ", "\r", "").Replace(s)
-	fence := "`"
-	for strings.Contains(s, fence) {
-		fence += "`"
-	}
-	if len(fence) > 1 || strings.HasPrefix(s, " ") {
-		return fence + " " + s + " " + fence
-	}
-	return fence + s + fence
 }

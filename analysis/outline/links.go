@@ -3,6 +3,7 @@ package outline
 import (
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -84,6 +85,9 @@ func sources(in *dockerfile.Instruction) []Link {
 	return links
 }
 
+// imageName is what the name of an image is made of, without tag and digest.
+var imageName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]*$`)
+
 // imagePage returns the page of an image in its registry, and how much of the reference names it, without tag and digest; "" if none
 // is known.
 func imagePage(reference string) (page string, width int) {
@@ -91,7 +95,7 @@ func imagePage(reference string) (page string, width int) {
 	if tag := strings.LastIndexByte(name, ':'); tag > strings.LastIndexByte(name, '/') {
 		name = name[:tag]
 	}
-	if name == "" || name == "scratch" || strings.ContainsAny(name, "$ {}\"'") {
+	if name == "" || name == "scratch" || !imageName.MatchString(name) {
 		return "", 0
 	}
 	width = len(name)

@@ -8,6 +8,9 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
+// mostTried is how many instructions below a finding's own are tried for a comment that keeps it from being reported.
+const mostTried = 4
+
 // Suppress returns the changes that keep a finding of [Check] from being reported: one for its instruction, where that is
 // possible, and one for the whole file. There are none for errors. None is preferred.
 func Suppress(file *dockerfile.File, finding analysis.Finding) []analysis.Fix {
@@ -23,13 +26,17 @@ func Suppress(file *dockerfile.File, finding analysis.Finding) []analysis.Fix {
 			return false
 		}
 		// A rule that needs options finds nothing here; it can be skipped like the others.
-		return before == 0 || len(run(dockerfile.Parse(source.New(after), nil), Options{On: []string{rule.ID}}, []*Rule{rule})) < before
+		return before == 0 || len(run(dockerfile.Parse(source.New(after), file), Options{On: []string{rule.ID}}, []*Rule{rule})) < before
 	}
 	if in := file.InstructionAt(finding.Span.Start); in != nil && !rule.FileOnly {
+		tries := 0
 		for _, candidate := range file.Instructions {
 			// BuildKit may ask the comments of another one of the same sort further down.
 			if candidate.Stage != in.Stage || candidate.Meant != in.Meant || candidate.Span.Start < in.Span.Start {
 				continue
+			}
+			if tries++; tries > mostTried {
+				break // each costs as much as checking the file
 			}
 			if edit := skipAbove(file, candidate, rule.ID); works(edit) {
 				fixes = append(fixes, analysis.Fix{Title: "Skip " + rule.ID + " for this instruction", Edits: []source.Edit{edit}})
