@@ -28,21 +28,25 @@ func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.Ru
 	s.hidden, s.missed = nil, false
 	lasting := true // no more than caches and secrets
 	for _, f := range in.Flags {
-		switch f.Name.Text {
-		case "network", "security":
-		case "mount":
-			m.any = true
-			// What is in a cache mount changes nothing that is in the image, or the build is not repeatable as it is.
-			lasting = lasting && (strings.Contains(f.Value.Text, "type=cache") || strings.Contains(f.Value.Text, "type=secret"))
-		default:
+		if !slices.Contains([]string{"network", "security", "mount"}, f.Name.Text) {
 			return m, false
 		}
+	}
+	for _, mount := range in.Mounts() {
+		m.any = true
+		// What is in a cache mount changes nothing that is in the image, or the build is not repeatable as it is: but for one that
+		// begins with what is in a stage.
+		_, from := mount.Get("from")
+		lasting = lasting && (mount.Type() == "cache" && !from || mount.Type() == "secret")
 	}
 	if lasting || !in.MountsRead {
 		return m, lasting
 	}
 	s.origins = maps.Clone(s.origins)
 	for _, mount := range instructions.GetMounts(c) {
+		if mount.Type == instructions.MountTypeCache && mount.From != "" {
+			return m, false // it begins with what is in a stage
+		}
 		if mount.Type != instructions.MountTypeBind && mount.Type != instructions.MountTypeTmpfs {
 			continue
 		}

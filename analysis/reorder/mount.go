@@ -209,18 +209,14 @@ func origins(file *dockerfile.File) (list []origin) {
 					list = append(list, origin{stage, c.From, c.SourcePaths})
 				}
 			case *instructions.RunCommand:
-				for _, f := range in.Flags {
-					if f.Name.Text != "mount" || !strings.Contains(f.Value.Text, "from=") {
+				for _, mount := range in.Mounts() {
+					from, ok := mount.Get("from")
+					if !ok {
 						continue
 					}
-					o := origin{stage, "$", []string{"/"}}
-					for _, part := range strings.Split(f.Value.Text, ",") {
-						switch key, value, _ := strings.Cut(part, "="); key {
-						case "from":
-							o.from = value
-						case "source", "src":
-							o.places = []string{value}
-						}
+					o := origin{stage, from.Text, []string{"/"}}
+					if source, ok := mount.Get("source"); ok {
+						o.places = []string{source.Text}
 					}
 					list = append(list, o)
 				}

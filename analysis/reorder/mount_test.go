@@ -35,6 +35,7 @@ func TestMountsWhere(t *testing.T) {
 		{"triggers below", "RUN mkdir /x", "ONBUILD RUN ls /root/.cache", false},
 		{"the file's last stage is the one", "\nFROM build AS more\nRUN mkdir /x\n\nFROM scratch\nCOPY --from=more /app /app\n", "", false},
 		{"a stage that is taken from by its number", "--from=more", "--from=1", true},
+		{"a mount takes it, with its keys in capitals", "RUN mkdir /x", "RUN --mount=type=bind,FROM=build,SOURCE=/root,target=/y cp -r /y/.cache /x", false},
 		{"something else is taken", "/app /app", "/root/.bashrc /app", true},
 		{"the directory itself is taken", "/app /app", "/root/.cache/go-build/00 /app", false},
 		{"a variable says what is taken", "/app /app", "$DIR /app", false},

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/tools"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"mvdan.cc/sh/v3/syntax"
@@ -20,20 +21,14 @@ type Costs struct {
 	Recorded func(*dockerfile.Instruction) (seconds float64, known bool)
 }
 
-// Work is a kind of command.
-type Work string
+// Work is a kind of command, or of what else a build does.
+type Work = tools.Work
 
-// The kinds of commands.
+// The kinds of what is no RUN.
 const (
-	Packages     Work = "system packages"
-	Dependencies Work = "dependencies"
-	Compile      Work = "compile"
-	Test         Work = "test"
-	Download     Work = "download"
-	Other        Work = "other"
-	Base         Work = "base image"
-	Copy         Work = "copy"
-	Directory    Work = "directory"
+	Base      Work = "base image"
+	Copy      Work = "copy"
+	Directory Work = "directory"
 )
 
 // Weight is what one execution of a kind of command is taken to cost where nothing is recorded.
@@ -46,13 +41,14 @@ type Weight struct {
 // Weights are taken from what such commands typically take in a middling project. A RUN with several kinds of commands costs
 // the sum of their weights, each once, of which Kepts say what is left with a cache mount.
 var Weights = []Weight{
-	{Compile, 60, "RUN that compiles or bundles: go build, npm run build, mvn package, cargo build, make, assets:precompile, ..."},
-	{Dependencies, 40, "RUN that installs a project's dependencies: npm ci, pip install, bundle install, go mod download, ..."},
-	{Test, 30, "RUN that tests: go test, npm test, pytest, ..."},
-	{Packages, 25, "RUN that installs system packages: apt-get install, apk add, dnf install, ..."},
+	{tools.Compile, 60, "RUN that compiles or bundles: go build, npm run build, mvn package, cargo build, make, assets:precompile, ..."},
+	{tools.Dependencies, 40, "RUN that installs a project's dependencies: npm ci, pip install, bundle install, go mod download, ..."},
+	{tools.Test, 30, "RUN that tests: go test, npm test, pytest, ..."},
+	{tools.Packages, 25, "RUN that installs system packages: apt-get install, apk add, dnf install, ..."},
 	{Base, 10, "FROM with another image: it is pulled"},
-	{Download, 8, "RUN with curl, wget or git clone; ADD of a URL"},
-	{Other, 1, "any other RUN"},
+	{tools.Global, 8, "RUN that installs tools by name: npm install -g pnpm, pip install poetry, ..."},
+	{tools.Download, 8, "RUN with curl, wget or git clone; ADD of a URL"},
+	{tools.Other, 1, "any other RUN"},
 	{Copy, 0.2, "COPY and ADD, and 0.02 more for each MB that is read of the build context"},
 	{Directory, 0.1, "WORKDIR"},
 }
@@ -83,7 +79,7 @@ func (c Costs) of(in *dockerfile.Instruction, op cachemodel.Operation) (seconds 
 		return weight(Directory), false
 	case "COPY", "ADD":
 		if add, ok := in.Command.(*instructions.AddCommand); ok && slices.ContainsFunc(add.SourcePaths, remote) {
-			return weight(Download), false
+			return weight(tools.Download), false
 		}
 		return millis(weight(Copy) + float64(op.Bytes)*secondsPerByte), false
 	case "RUN":
@@ -96,12 +92,12 @@ func (c Costs) of(in *dockerfile.Instruction, op cachemodel.Operation) (seconds 
 func weightOf(in *dockerfile.Instruction, mounts []string) (sum float64) {
 	left := map[Work]float64{}
 	for _, args := range commandsOf(in) {
-		if w := workOf(args); w != Other {
+		if w := workOf(args); w != tools.Other {
 			left[w] = max(left[w], shareLeft(args, w, mounts))
 		}
 	}
 	for _, w := range WorkOf(in) {
-		if w == Other {
+		if w == tools.Other {
 			return weight(w)
 		}
 		sum += weight(w) * left[w]
@@ -120,9 +116,9 @@ type Kept struct {
 // Kepts are measured: go build commit after commit (24 and 5 % of the processor time in two projects), npm ci with all packages in its
 // cache (44 to 115 % of the time in eight); yarn is taken to gain as npm does.
 var Kepts = []Kept{
-	{"go", 0.25, regexp.MustCompile(`(^|/)(\.?cache|go-?build|\.?go-?cache)/?$`), []Work{Compile, Test}},
-	{"npm", 0.75, regexp.MustCompile(`(^|/)(\.npm|_cacache|npm)/?$`), []Work{Dependencies}},
-	{"yarn", 0.75, regexp.MustCompile(`(^|/)\.?yarn(/v\d+|/cache|-cache)?/?$`), []Work{Dependencies}},
+	{"go", 0.25, regexp.MustCompile(`(^|/)(\.?cache|go-?build|\.?go-?cache)/?$`), []Work{tools.Compile, tools.Test}},
+	{"npm", 0.75, regexp.MustCompile(`(^|/)(\.npm|_cacache|npm)/?$`), []Work{tools.Dependencies}},
+	{"yarn", 0.75, regexp.MustCompile(`(^|/)\.?yarn(/v\d+|/cache|-cache)?/?$`), []Work{tools.Dependencies}},
 }
 
 // shareLeft is the share of a command's weight that is left with cache mounts.
@@ -140,21 +136,12 @@ func shareLeft(args []string, w Work, mounts []string) float64 {
 
 // cacheMounts are the directories of a RUN's cache mounts.
 func cacheMounts(in *dockerfile.Instruction) (dirs []string) {
-	for _, f := range in.Flags {
-		if !isCacheMount(f) {
-			continue
-		}
-		for _, part := range strings.Split(f.Value.Text, ",") {
-			if key, value, _ := strings.Cut(part, "="); key == "target" || key == "dst" || key == "destination" {
-				dirs = append(dirs, value)
-			}
+	for _, m := range in.Mounts() {
+		if target, ok := m.Get("target"); ok && m.Type() == "cache" {
+			dirs = append(dirs, target.Text)
 		}
 	}
 	return dirs
-}
-
-func isCacheMount(f dockerfile.Flag) bool {
-	return f.Name.Text == "mount" && slices.Contains(strings.Split(f.Value.Text, ","), "type=cache")
 }
 
 func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
@@ -163,16 +150,16 @@ func remote(src string) bool {
 	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://") || strings.HasPrefix(src, "git@") || strings.HasSuffix(src, ".git")
 }
 
-// WorkOf gives the kinds of commands of a RUN, each once; Other only where there is no other.
+// WorkOf gives the kinds of commands of a RUN, each once; tools.Other only where there is no other.
 func WorkOf(in *dockerfile.Instruction) []Work {
 	var found []Work
 	for _, args := range commandsOf(in) {
-		if w := workOf(args); w != Other && !slices.Contains(found, w) {
+		if w := workOf(args); w != tools.Other && !slices.Contains(found, w) {
 			found = append(found, w)
 		}
 	}
 	if len(found) == 0 {
-		return []Work{Other}
+		return []Work{tools.Other}
 	}
 	return found
 }
@@ -233,87 +220,87 @@ func literal(word *syntax.Word) string {
 	return b.String()
 }
 
-// wrappers run the command that follows them.
-var wrappers = []string{"sudo", "env", "time", "exec", "command", "nice", "npx", "bunx", "pnpx", "xvfb-run", "eatmydata", "retry", "corepack", "xargs", "nohup"}
-
-// works is what commands do, by their name and the word that follows; "*" is any. The first that fits counts.
-var works = []struct {
-	work  Work
-	names string // separated by blanks
-	words string
-}{
-	{Packages, "apt-get apt aptitude apk yum dnf microdnf tdnf zypper pacman apt-fast install_packages xbps-install emerge brew", "*"},
-	{Test, "npm yarn pnpm bun go cargo mvn mvnw gradle gradlew dotnet mix make swift composer", "test check vet lint"},
-	{Test, "pytest tox nox phpunit rspec jest vitest mocha eslint golangci-lint flake8 ruff mypy pylint rubocop phpstan", "*"},
-	{Compile, "go", "build install generate"},
-	{Dependencies, "go", "mod get"},
-	{Compile, "cargo", "build install rustc chef"},
-	{Dependencies, "cargo", "fetch vendor"},
-	{Compile, "mvn mvnw gradle gradlew", "package install compile verify deploy build assemble jar bootJar shadowJar installDist distTar clean"},
-	{Dependencies, "mvn mvnw gradle gradlew", "*"},
-	{Compile, "dotnet msbuild", "build publish pack"},
-	{Dependencies, "dotnet nuget", "restore install"},
-	{Compile, "mix rebar3 sbt lein", "compile release assemble assets.deploy phx.digest uberjar stage dist package do"},
-	{Dependencies, "mix rebar3 sbt lein", "deps.get deps.compile deps update get-deps local.hex"},
-	{Dependencies, "npm yarn pnpm bun", "install ci i add fetch workspaces"},
-	{Compile, "npm yarn pnpm bun turbo nx lerna", "run build exec compile run-script bundle dist production"},
-	{Compile, "tsc webpack vite next nuxt ng gulp grunt rollup esbuild parcel hugo jekyll gatsby astro", "*"},
-	{Dependencies, "pip pip3 pipx uv poetry pipenv pdm conda mamba micromamba easy_install", "install sync add pip create env update i venv"},
-	{Compile, "dart flutter", "compile build"},
-	{Dependencies, "swift", "package"},
-	{Dependencies, "deno pixi shards carton conan vcpkg clojure clj", "*"},
-	{Dependencies, "bundle bundler gem composer bower cpanm cpan luarocks cabal stack opam pecl docker-php-ext-install install-php-extensions pear R Rscript pub flutter dart hex", "*"},
-	{Compile, "rails rake", "assets:precompile"},
-	{Compile, "make cmake ninja meson gcc g++ cc c++ clang clang++ javac rustc swift configure autoreconf ant bazel bazelisk zig", "*"},
-	{Compile, "python python3", "setup.py"},
-	{Download, "curl wget aria2c svn", "*"},
-	{Download, "git", "clone fetch pull submodule"},
+// wrappers run the command that follows them, some behind so many words of their own.
+var wrappers = map[string]int{
+	"sudo": 0, "env": 0, "time": 0, "exec": 0, "command": 0, "nice": 0, "npx": 0, "bunx": 0, "pnpx": 0, "xvfb-run": 0, "eatmydata": 0, "retry": 0, "corepack": 0, "xargs": 0, "nohup": 0, "ionice": 0, "dotenv": 0, "cross-env": 0, "stdbuf": 0,
+	"timeout": 1, "su-exec": 1, "gosu": 1, "runuser": 1, "chroot": 1,
 }
 
 // workOf says what a simple command does.
 func workOf(args []string) Work {
 	for len(args) > 0 {
 		name := path.Base(args[0])
+		own, wraps := wrappers[name]
 		switch {
-		case slices.Contains(wrappers, name) || strings.Contains(args[0], "="):
-			args = skipFlags(args[1:])
+		case name == "corepack" && len(args) > 1 && (args[1] == "enable" || args[1] == "prepare"):
+			return tools.Other
+		case wraps || strings.Contains(args[0], "="):
+			if args = skipFlags(args[1:]); own > 0 {
+				args = args[min(own, len(args)):]
+			}
 			continue
 		case len(args) > 2 && slices.Contains([]string{"bundle", "poetry", "pipenv", "pdm", "uv", "yarn", "pnpm", "bunx"}, name) && (args[1] == "exec" || args[1] == "run" && name != "yarn" && name != "pnpm"):
 			args = skipFlags(args[2:])
 			continue
 		case (name == "sh" || name == "bash") && len(args) > 2 && strings.HasPrefix(args[1], "-") && strings.HasSuffix(args[1], "c"):
 			for _, inner := range shellCommands(args[2]) {
-				if w := workOf(inner); w != Other {
+				if w := workOf(inner); w != tools.Other {
 					return w
 				}
 			}
-			return Other
-		case (name == "python" || name == "python3") && len(args) > 2 && args[1] == "-m":
-			args = args[2:]
+			return tools.Other
+		case (name == "sh" || name == "bash") && len(args) > 1 && strings.HasSuffix(args[1], ".sh"):
+			args = args[1:]
+			continue
+		case strings.HasPrefix(name, "python") && len(args) > 2 && args[1] == "-m":
+			if args = args[2:]; args[0] == "build" {
+				return tools.Compile
+			}
 			continue
 		case (name == "bin" || strings.HasSuffix(args[0], "bin/rails") || strings.HasSuffix(args[0], "bin/rake")) && len(args) > 1:
 			name = "rails"
 		}
 		return workOfTool(name, args[1:])
 	}
-	return Other
+	return tools.Other
 }
 
-// workOfTool goes by the first word that says something: options may have values, and a build tool's goals come in any order.
+// builders are names of scripts that compile, by custom.
+var builders = regexp.MustCompile(`^(build|compile|make|bundle)([._-].*)?$`)
+
 func workOfTool(name string, args []string) Work {
-	for _, arg := range append(args[:len(args):len(args)], "*") {
-		for _, w := range works {
-			words := strings.Fields(w.words)
-			// Scripts are named build:prod or build-docker.
-			if slices.Contains(strings.Fields(w.names), name) && (slices.Contains(words, arg) || slices.Contains(words, arg[:max(0, strings.IndexAny(arg+":", ":-_"))])) {
-				return w.work
-			}
+	tool := tools.Of(name)
+	if tool == nil {
+		if builders.MatchString(name) {
+			return tools.Compile
 		}
+		return tools.Other
 	}
-	if name == "yarn" && (len(args) == 0 || strings.HasPrefix(args[0], "-")) {
-		return Dependencies // yarn alone installs
+	if name == "cargo" && len(args) > 1 && args[0] == "chef" {
+		args = append([]string{"chef-" + args[1]}, args[2:]...)
 	}
-	return Other
+	verb := tool.Verb(args)
+	switch {
+	case verb == nil || verb.Work == tools.Light:
+		return tools.Other
+	case verb.Work == tools.Dependencies && (namesTools(name, args)):
+		return tools.Global
+	}
+	return verb.Work
+}
+
+// namesTools reports whether an installation is one of tools by their names, rather than of what the project needs.
+func namesTools(name string, args []string) bool {
+	switch name {
+	case "npm", "pnpm", "bun":
+		return slices.ContainsFunc(args, func(a string) bool { return a == "-g" || a == "--global" })
+	case "yarn":
+		return len(args) > 0 && args[0] == "global"
+	case "pip", "pip2", "pip3":
+		words := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return strings.HasPrefix(a, "-") })
+		return len(words) == 2 && slices.Contains([]string{"pip", "poetry", "uv", "pipenv", "pdm", "setuptools", "wheel", "virtualenv", "gunicorn", "build", "tox", "nox"}, strings.FieldsFunc(words[1], func(r rune) bool { return strings.ContainsRune("=<>~!", r) })[0])
+	}
+	return false
 }
 
 // skipFlags leaves out the options before the first other word.
@@ -349,9 +336,9 @@ func RecordedCosts(of *dockerfile.File, known map[int]cachemodel.Cost) Costs {
 // withoutCacheMounts is the text of an instruction without its cache mounts.
 func withoutCacheMounts(in *dockerfile.Instruction) string {
 	text := textOf(in)
-	for _, f := range in.Flags {
-		if isCacheMount(f) {
-			text = strings.Replace(text, " --mount="+f.Value.Text+" ", " ", 1)
+	for _, m := range in.Mounts() {
+		if m.Type() == "cache" {
+			text = strings.Replace(text, " --mount="+in.Flags[m.Flag].Value.Text+" ", " ", 1)
 		}
 	}
 	return text
