@@ -171,7 +171,7 @@ func TestBuildFileDocuments(t *testing.T) {
 	got := await(compose,
 		`UnknownBuildTarget: Dockerfile has no stage "prdo". Did you mean "prod"?`,
 		`UndeclaredBuildArg: Dockerfile does not declare the argument VERSOIN, so it has no effect. Did you mean "VERSION"?`,
-		`MissingBuildContext: The build context `+filepath.Join(root, "nowhere")+` is no folder.`,
+		`MissingBuildContext: The build context `+filepath.Join(root, "nowhere")+` is not a directory.`,
 		`MissingDockerfile: There is no Dockerfile `+filepath.Join(root, "app", "Dockerfil")+`.`,
 	)
 	var actions []struct {

@@ -3,8 +3,6 @@ package server
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,8 +12,8 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/layerwise/layerwise/analysis/spell"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles/buildcheck"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
@@ -142,205 +140,31 @@ func moved(sections []buildfiles.Section, before, now string) []buildfiles.Secti
 	return out
 }
 
-// of are the entries that a section makes.
-func (b *buildText) of(section *buildfiles.Section) []*buildfiles.Entry {
-	var out []*buildfiles.Entry
-	for i := range b.entries {
-		if e := &b.entries[i]; e.Label == section.Name && e.Kind == section.Kind {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
 // dockerfileOf reads the Dockerfile of an entry, as it is in the editor.
 func (b *buildText) dockerfileOf(e *buildfiles.Entry) (*dockerfile.File, error) {
-	if e.Inline != "" {
-		return dockerfile.Parse(source.New(e.Inline), nil), nil
-	}
+	return buildcheck.Files{Read: b.dockerfileAt}.Dockerfile(e)
+}
+
+func (b *buildText) dockerfileAt(path string) (*dockerfile.File, error) {
 	b.s.mu.Lock()
 	for _, d := range b.s.documents {
-		if d.dockerfile && d.current != nil && d.path == e.Dockerfile {
+		if d.dockerfile && d.current != nil && d.path == path {
 			file := d.current.file
 			b.s.mu.Unlock()
 			return file, nil
 		}
 	}
 	b.s.mu.Unlock()
-	text, err := textfile.Read(e.Dockerfile)
+	text, err := textfile.Read(path)
 	if err != nil {
 		return nil, err
 	}
 	return dockerfile.Parse(source.New(string(text)), nil), nil
 }
 
-// The codes of what may be wrong with a build section.
-const (
-	unknownTarget     = "UnknownBuildTarget"
-	unknownArg        = "UndeclaredBuildArg"
-	missingDockerfile = "MissingDockerfile"
-	missingContext    = "MissingBuildContext"
-)
-
 // findings are what is wrong with the build sections.
 func (b *buildText) findings() []analysis.Finding {
-	out := []analysis.Finding{}
-	for i := range b.sections {
-		section := &b.sections[i]
-		entries := b.of(section)
-		if len(entries) == 0 || entries[0].Remote && entries[0].Inline == "" {
-			continue
-		}
-		out = append(out, b.check(section, entries)...)
-	}
-	return out
-}
-
-func (b *buildText) check(section *buildfiles.Section, entries []*buildfiles.Entry) []analysis.Finding {
-	var out []analysis.Finding
-	add := func(code string, severity analysis.Severity, span source.Span, message string, fixes ...analysis.Fix) {
-		out = append(out, analysis.Finding{Rule: code, Severity: severity, Span: span, Message: message, Fixes: fixes})
-	}
-	at := func(key string) source.Span {
-		if v, ok := section.Value(key); ok {
-			return v.Span
-		}
-		return section.NameSpan
-	}
-	_, own := section.Value("dockerfile")
-	_, ownContext := section.Value("context")
-	e := entries[0]
-	if e.Inherited && !own && !ownContext {
-		return nil // others say what it builds
-	}
-	if !e.Remote && len(entries) == 1 {
-		if info, err := os.Stat(e.Context); err != nil || !info.IsDir() {
-			add(missingContext, analysis.Error, at("context"), fmt.Sprintf("The build context %s is no folder.", e.Context))
-			return out
-		}
-	}
-	var files []*dockerfile.File
-	for _, e := range entries {
-		file, err := b.dockerfileOf(e)
-		if err == nil {
-			files = append(files, file)
-			continue
-		}
-		if e.Dockerfile != "" && len(entries) == 1 {
-			var fixes []analysis.Fix
-			if v, ok := section.Value("dockerfile"); ok && v.Literal {
-				for _, name := range spell.Suggest(filepath.Base(v.Text), neighbours(filepath.Dir(e.Dockerfile))) {
-					path := filepath.ToSlash(filepath.Join(filepath.Dir(v.Text), name))
-					fixes = append(fixes, analysis.Fix{Title: fmt.Sprintf("Change to %q", path), Edits: []source.Edit{{Span: v.Span, NewText: path}}})
-				}
-			}
-			add(missingDockerfile, analysis.Error, at("dockerfile"), fmt.Sprintf("There is no Dockerfile %s.", e.Dockerfile), fixes...)
-		}
-	}
-	if len(files) != len(entries) || len(files) == 0 {
-		return out
-	}
-	for _, v := range section.Values {
-		switch name, isArg := strings.CutPrefix(v.Key, "args."); {
-		case v.Key == "target" && v.Literal && v.Text != "" && len(entries) == 1:
-			if stages, ok := stagesOf(files[0]); ok && !hasStage(files[0], v.Text) {
-				message, fixes := didYouMean(fmt.Sprintf("%s has no stage %q.", dockerfileName(e), v.Text), v.Text, v.Span, stages)
-				add(unknownTarget, analysis.Error, v.Span, message, fixes...)
-			}
-		case isArg:
-			if slices.ContainsFunc(files, func(f *dockerfile.File) bool { return declares(f, name) }) || e.Inherited {
-				continue
-			}
-			message, fixes := didYouMean(fmt.Sprintf("%s does not declare the argument %s, so it has no effect.", dockerfileName(e), name), name, v.KeySpan, argsOf(files[0]))
-			add(unknownArg, analysis.Warning, v.KeySpan, message, fixes...)
-		}
-	}
-	return out
-}
-
-func didYouMean(message, word string, span source.Span, candidates []string) (string, []analysis.Fix) {
-	var fixes []analysis.Fix
-	for _, c := range spell.Suggest(word, candidates) {
-		fixes = append(fixes, analysis.Fix{Title: fmt.Sprintf("Change to %q", c), Edits: []source.Edit{{Span: span, NewText: c}}})
-	}
-	if len(fixes) > 0 {
-		fixes[0].Preferred = true
-		message += fmt.Sprintf(" Did you mean %q?", fixes[0].Edits[0].NewText)
-	}
-	return message, fixes
-}
-
-// dockerfileName names an entry's Dockerfile to people.
-func dockerfileName(e *buildfiles.Entry) string {
-	if e.Dockerfile == "" {
-		return "The Dockerfile within this file"
-	}
-	return filepath.Base(e.Dockerfile)
-}
-
-// neighbours are the names in a folder.
-func neighbours(dir string) []string {
-	var names []string
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if !e.IsDir() && dockerfile.IsName(e.Name()) {
-			names = append(names, e.Name())
-		}
-	}
-	return names
-}
-
-// stagesOf are the names of stages; not ok if the file is broken so far that one may be missing.
-func stagesOf(f *dockerfile.File) (names []string, ok bool) {
-	for _, stage := range f.Stages {
-		if stage.Name != "" {
-			names = append(names, stage.Name)
-		}
-	}
-	return names, len(f.Stages) > 0
-}
-
-func hasStage(f *dockerfile.File, target string) bool {
-	return stageNamed(f, target) != nil
-}
-
-// stageNamed finds the stage of a target: by its name in any case, or its number.
-func stageNamed(f *dockerfile.File, target string) *dockerfile.Stage {
-	for i, stage := range f.Stages {
-		if strings.EqualFold(stage.Name, target) || fmt.Sprint(i) == target {
-			return stage
-		}
-	}
-	return nil
-}
-
-// builtin are arguments that have an effect without being declared.
-var builtin = []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", "SOURCE_DATE_EPOCH"}
-
-func declares(f *dockerfile.File, name string) bool {
-	return slices.Contains(builtin, strings.ToUpper(name)) || strings.HasPrefix(name, "BUILDKIT_") || slices.Contains(argsOf(f), name)
-}
-
-// argsOf are the arguments that a Dockerfile declares.
-func argsOf(f *dockerfile.File) []string {
-	var names []string
-	for _, in := range f.Instructions {
-		words := in.Args
-		keyword := strings.ToUpper(in.Keyword.Text)
-		if keyword == "ONBUILD" && len(words) > 0 {
-			keyword, words = strings.ToUpper(words[0].Text), words[1:]
-		}
-		if keyword != "ARG" {
-			continue
-		}
-		for _, w := range words {
-			name, _, _ := strings.Cut(w.Text, "=")
-			if name != "" && !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
+	return buildcheck.Check(b.sections, b.entries, buildcheck.Files{Read: b.dockerfileAt})
 }
 
 func (b *buildText) diagnostics() []protocol.Diagnostic {
@@ -352,9 +176,13 @@ func (b *buildText) diagnostics() []protocol.Diagnostic {
 }
 
 func (b *buildText) diagnostic(f analysis.Finding) protocol.Diagnostic {
+	var page protocol.CodeDescription
+	if rule := buildcheck.Find(f.Rule); rule != nil {
+		page.Href = uri.URI(rule.URL())
+	}
 	return protocol.Diagnostic{
 		Range: b.s.can.encoding.rangeOf(b.text, f.Span), Severity: protocol.DiagnosticSeverity(f.Severity), Code: protocol.String(f.Rule),
-		Source: protocol.NewOptional("layerwise"), Message: protocol.String(f.Message),
+		CodeDescription: page, Source: protocol.NewOptional("layerwise"), Message: protocol.String(f.Message),
 	}
 }
 
@@ -398,7 +226,7 @@ func buildFileLenses(ctx context.Context, b *buildText, _ *protocol.CodeLensPara
 	lenses := []protocol.CodeLens{}
 	for i := range b.sections {
 		section := &b.sections[i]
-		for _, e := range b.of(section) {
+		for _, e := range buildcheck.Of(section, b.entries) {
 			if e.Dockerfile == "" || e.Inherited || !fileExists(e.Dockerfile) {
 				continue
 			}
@@ -515,7 +343,7 @@ func buildFileDefinition(_ context.Context, b *buildText, p *protocol.Definition
 		if !inside(section.Span) && !inside(section.NameSpan) {
 			continue
 		}
-		for _, e := range b.of(section) {
+		for _, e := range buildcheck.Of(section, b.entries) {
 			file, err := b.dockerfileOf(e)
 			if err != nil || e.Dockerfile == "" {
 				continue
@@ -526,29 +354,15 @@ func buildFileDefinition(_ context.Context, b *buildText, p *protocol.Definition
 					continue
 				}
 				if name, ok := strings.CutPrefix(v.Key, "args."); ok {
-					span = cmp.Or(declaration(file, name), span)
-				} else if stage := stageNamed(file, e.Target); v.Key == "target" && stage != nil && stage.From != nil {
-					span = stage.From.Span
+					span = cmp.Or(buildcheck.Declaration(file, name), span)
+				} else if n := file.Stage(e.Target, dockerfile.ByTarget, 0); v.Key == "target" && n >= 0 && file.Stages[n].From != nil {
+					span = file.Stages[n].From.Span
 				}
 			}
 			return &protocol.Location{URI: uri.File(e.Dockerfile), Range: b.s.can.encoding.rangeOf(file.Text, span)}, nil
 		}
 	}
 	return nil, nil
-}
-
-// declaration finds where an argument is declared first.
-func declaration(f *dockerfile.File, name string) source.Span {
-	for _, in := range f.Instructions {
-		if strings.EqualFold(in.Keyword.Text, "ARG") {
-			for _, w := range in.Args {
-				if declared, _, _ := strings.Cut(w.Text, "="); declared == name {
-					return w.Span
-				}
-			}
-		}
-	}
-	return source.Span{}
 }
 
 func buildFileDiagnostic(_ context.Context, b *buildText, _ *protocol.DocumentDiagnosticParams) (protocol.DocumentDiagnosticReport, error) {
