@@ -673,6 +673,12 @@ func (e *explainer) first(v *vertex, s *step) int {
 // placeCause explains a step that is what it was and whose inputs are all cached, but not together: it stands in
 // another place.
 func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
+	if v.kind == classicStep && v.key != old.key {
+		if s.instruction() == "RUN" {
+			return Cause{Kind: ArgChanged, Detail: "a proxy is given as a build argument in one of the two builds only"}
+		}
+		return Cause{Kind: ContextChanged, Detail: "a link that it reads, or what the link leads to, is another one"}
+	}
 	for _, in := range slices.Concat(v.inputs, old.inputs) {
 		if in.from != nil && in.from.image.isLoose() {
 			return Cause{Kind: BaseChanged, Detail: notKnown + "what " + in.from.image.name + " was: " + e.imageReason(in.from.image)}

@@ -1,8 +1,11 @@
 package cachemodel
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,12 +17,23 @@ import (
 // its parent image and a comment that spells the instruction out, so that a changed line always takes those below it
 // along. All stages up to the target are built, in order.
 func (p *planner) classic(target *stagePlan) {
+	if name := p.ignoreFile(); name != "" && name != ".dockerignore" && p.Unknown.Context == "" {
+		p.Unknown.Context = "the classic builder does not read " + name + ", which was taken into account"
+	}
 	for _, st := range p.stages {
 		p.classicStage(st)
 		if st == target {
 			return
 		}
 	}
+}
+
+// ignoreFile is the ignore file that the build context was read with, "" if there is none.
+func (p *planner) ignoreFile() string {
+	if p.Context == nil || p.Context.Ignore() == nil {
+		return ""
+	}
+	return p.Context.Ignore().Name()
 }
 
 func (p *planner) classicStage(st *stagePlan) {
@@ -92,14 +106,14 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 			return err
 		}
 		s.cwd = &placed{wd, c.line}
-		w.val(cleanPath(wd))
+		w.val(wd) // an absolute path stays as it is written (dispatchWorkdir, normalizeWorkdir)
 	case *instructions.ShellCommand:
 		w.list(cmd.Shell)
 		s.shell = &placed{plain(shellText(cmd.Shell)), c.line}
 	case *instructions.RunCommand:
 		args, _ := runArgs(cmd, s.os())
 		commandLine(w, s, cmd.PrependShell, args)
-		classicArgs(w, s.env.head)
+		p.classicArgs(w, s.env.head)
 	case *instructions.CmdCommand:
 		commandLine(w, s, cmd.PrependShell, cmd.CmdLine)
 	case *instructions.EntrypointCommand:
@@ -165,28 +179,38 @@ func (p *planner) classicArg(s *state, cmd *instructions.ArgCommand, line int) e
 	return nil
 }
 
-// classicArgs adds the build arguments in force to a RUN's key, in order of name (prependEnvOnCmd).
-func classicArgs(w *keyWriter, env *envNode) {
+// classicArgs adds the build arguments in force to a RUN's key, in order of name. With a proxy that is given and not
+// declared, the key has only that there are some (BuildArgs.FilterAllowed, prependEnvOnCmd).
+func (p *planner) classicArgs(w *keyWriter, env *envNode) {
 	var args []*envNode
+	set := map[string]bool{}
 	for _, n := range env.list() {
 		if n.origin.arg {
 			args = append(args, n)
 		}
+		set[n.key] = true
 	}
+	proxies := false
+	for name := range p.args {
+		proxies = proxies || proxyArg.MatchString(name) && !set[name]
+	}
+	w.flag(len(args) > 0 || proxies)
 	slices.SortFunc(args, func(a, b *envNode) int { return strings.Compare(a.key, b.key) })
 	for _, n := range args {
 		w.str(n.key).val(n.val)
 	}
 }
 
+// proxyArg is the name of a build argument that needs no declaration.
+var proxyArg = regexp.MustCompile(`^(?:(?:http|https|ftp|no|all)_proxy|(?:HTTP|HTTPS|FTP|NO|ALL)_PROXY)$`)
+
 // classicTransfer adds COPY's and ADD's destination and owner to the key, and what they read to the inputs. The files'
 // names within the source are part of what is hashed.
 func (p *planner) classicTransfer(w *keyWriter, s *state, t transfer, inputs *[]input) error {
-	dest, err := copyDest(s, t.DestPath)
-	if err != nil {
+	if _, err := copyDest(s, t.DestPath); err != nil {
 		return err
 	}
-	w.val(dest).str(t.chown)
+	w.str(t.DestPath, t.chown) // as it is written: "." and "./" differ (Builder.performCopy)
 	var queries []buildcontext.Query
 	for _, src := range t.SourcePaths {
 		if t.add && isURL(src) {
@@ -207,8 +231,38 @@ func (p *planner) classicTransfer(w *keyWriter, s *state, t transfer, inputs *[]
 		in := input{from: t.from, content: true, selector: selectorText(queries)}
 		if t.from == nil {
 			p.readDirectory(&in, queries)
+			p.classicNames(w, in.dir)
 		}
 		*inputs = append(*inputs, in)
 	}
 	return nil
+}
+
+// classicNames adds by which names files are read, as they are hashed with them: a link that is named is followed to
+// what it leads to, and one that lies in a folder has the contents of that in its hash (remotecontext.lazySource).
+func (p *planner) classicNames(w *keyWriter, r *reading) {
+	if r.tree == nil || r.unknown != "" {
+		return
+	}
+	files := r.tree.Files(r.queries)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		w.str(name)
+		meta := files[name].Meta()
+		if meta.Type != buildcontext.Symlink {
+			continue
+		}
+		target := meta.Link
+		if !path.IsAbs(target) {
+			target = path.Join("/", path.Dir(name), target)
+		}
+		digest, err := r.tree.Digest(buildcontext.Query{Path: target, FollowLinks: true})
+		switch {
+		case err == nil:
+			w.str(target, digest)
+		case errors.Is(err, buildcontext.ErrUnknown):
+			w.val(p.guess("link\x00"+name, value{}))
+		default: // it leads to nothing
+			w.str(target)
+		}
+	}
 }

@@ -78,11 +78,20 @@ func rejection(in *dockerfile.Instruction) string {
 	return ""
 }
 
+// onlyMounts reports whether BuildKit minds nothing but a mount, which it reads when it carries the instruction out.
+func onlyMounts(in *dockerfile.Instruction) bool {
+	if in.Meant != "RUN" || len(in.Flags) == 0 || in.Node == nil || !strings.EqualFold(in.Keyword.Text, in.Meant) {
+		return false
+	}
+	_, err := dockerfile.Typed(in.Node)
+	return err == nil
+}
+
 // findFailures finds the steps at which the build fails, and what stands on them.
 func (p *Plan) findFailures() {
 	p.failing = make([]*step, len(p.vertices))
 	for _, s := range p.steps {
-		if rejection(s.in) != "" && p.err == nil && s.kind != failedStep {
+		if rejection(s.in) != "" && p.err == nil && s.kind != failedStep && !(s.kind == skippedStep && onlyMounts(s.in)) {
 			s.reject(s.in, nil) // also if the target does not need it: BuildKit reads the whole file
 		}
 		for _, v := range s.vertices {
