@@ -25,6 +25,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/identity"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/entitlements"
 	digest "github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
 )
@@ -71,6 +72,7 @@ func (p *sequence) predict(t *testing.T) (*workspace.Build, []cachemodel.Step) {
 	file := dockerfile.Parse(source.New(string(text)), nil)
 	w := &workspace.Workspace{Store: p.store, Folder: p.dir}
 	options := baseline.Options{ContextDir: p.dir, Target: p.target, Args: maps.Clone(p.args)}
+	options.Run.Network = p.daemon.Options["force-network-mode"]
 	b := w.Reader(path).Load(context.Background(), workspace.Question{
 		Choices: workspace.Choices{Options: options}, File: file, Builder: p.asked,
 	})
@@ -98,6 +100,7 @@ func (p *sequence) build(t *testing.T) (ran Truth, failed bool) {
 	}
 	attrs := map[string]string{"filename": p.file, "target": p.target}
 	maps.Copy(attrs, p.images.Contexts)
+	maps.Copy(attrs, p.daemon.Options)
 	for k, v := range p.args {
 		attrs["build-arg:"+k] = v
 	}
@@ -120,7 +123,8 @@ func (p *sequence) build(t *testing.T) (ran Truth, failed bool) {
 	}()
 	_, err = p.daemon.Client.Build(context.Background(), client.SolveOpt{
 		Ref: ref, FrontendAttrs: attrs, OCIStores: p.images.Stores,
-		LocalMounts: map[string]fsutil.FS{"context": local, "dockerfile": local},
+		AllowedEntitlements: []string{entitlements.EntitlementNetworkHost.String()},
+		LocalMounts:         map[string]fsutil.FS{"context": local, "dockerfile": local},
 	}, "", frontend, status)
 	<-done
 	lines, errLines := locate(def)

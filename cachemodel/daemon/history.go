@@ -17,6 +17,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/invocation"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	controlapi "github.com/moby/buildkit/api/services/control"
 )
@@ -278,6 +279,7 @@ func (b *build) record(q Query, d *Daemon) *record.Record {
 	if name := b.ExporterResponse["image.name"]; name != "" {
 		r.Tags = strings.Split(name, ",")
 	}
+	r.Settings.RunSettings = invocation.FrontendSettings(b.options())
 	for key, value := range b.options() {
 		switch {
 		case strings.HasPrefix(key, "build-arg:"):

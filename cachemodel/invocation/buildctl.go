@@ -98,7 +98,7 @@ func buildctl(c *command) ([]Build, error) {
 	} else if ok {
 		b.Settings.NoCacheFilter = strings.Split(stages, ",")
 	}
-	b.Settings.RunSettings = frontendSettings(opts)
+	b.Settings.RunSettings = FrontendSettings(opts)
 	b.Settings.Entitlements = p.all("allow")
 	for k, v := range opts {
 		name, ok := strings.CutPrefix(k, "context:")
@@ -125,8 +125,8 @@ func buildctl(c *command) ([]Build, error) {
 	return []Build{b}, nil
 }
 
-// frontendSettings are the options of the Dockerfile frontend about what every RUN is run with (frontend/dockerui.NewClient).
-func frontendSettings(opts map[string]string) cachemodel.RunSettings {
+// FrontendSettings are the options of the Dockerfile frontend about what every RUN is run with (frontend/dockerui.NewClient).
+func FrontendSettings(opts map[string]string) cachemodel.RunSettings {
 	list := func(name string) []string {
 		if opts[name] == "" {
 			return nil

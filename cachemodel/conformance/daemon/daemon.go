@@ -33,11 +33,12 @@ const busybox = "/bin/busybox"
 
 // Daemon is a running buildkitd that belongs to this process.
 type Daemon struct {
-	Client *client.Client
-	addr   string
-	cmd    *exec.Cmd
-	log    bytes.Buffer
-	dir    string
+	Client  *client.Client
+	Options map[string]string // of the Dockerfile frontend, that builds on this daemon need
+	addr    string
+	cmd     *exec.Cmd
+	log     bytes.Buffer
+	dir     string
 }
 
 // Start builds buildkitd if the user's cache directory has none and starts one on an empty state directory.

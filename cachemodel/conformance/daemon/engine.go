@@ -59,7 +59,7 @@ func StartEngine(ctx context.Context) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{Socket: filepath.Join(dir, "docker.sock"), Buildx: filepath.Join(bin, "buildx")}
-	e.Daemon = &Daemon{dir: dir, addr: "unix://" + e.Socket}
+	e.Daemon = &Daemon{dir: dir, addr: "unix://" + e.Socket, Options: map[string]string{"force-network-mode": "host"}}
 	e.cmd = exec.Command(filepath.Join(bin, "dockerd"), "--bridge=none", "--iptables=false", "--ip6tables=false",
 		"--data-root", filepath.Join(dir, "root"), "--exec-root", filepath.Join(dir, "exec"), "-H", e.addr,
 		"--pidfile", filepath.Join(dir, "pid"))

@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/entitlements"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/tonistiigi/fsutil"
@@ -97,12 +98,16 @@ func (d *Daemon) MakeImages(ctx context.Context) (*Layouts, error) {
 func (imgs *Layouts) Add(ctx context.Context, d *Daemon, name string, options map[string]string, files fsutil.FS) (string, error) {
 	layout := filepath.Join(d.dir, "image-"+name)
 	attrs := maps.Clone(imgs.Contexts)
+	maps.Copy(attrs, d.Options)
 	maps.Copy(attrs, options)
 	_, err := d.Client.Solve(ctx, nil, client.SolveOpt{
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: attrs,
 		LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": files},
 		OCIStores:     imgs.Stores,
+
+		AllowedEntitlements: []string{entitlements.EntitlementNetworkHost.String()},
+
 		Exports: []client.ExportEntry{{Type: client.ExporterOCI, OutputDir: layout,
 			Attrs: map[string]string{"tar": "false"}}},
 	}, nil)
