@@ -60,6 +60,9 @@ func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n", p.paint(p.bold, headOf(prediction)), p.paint(p.dim, placeOf(prediction)))
 	fmt.Fprintf(&b, "%s\n", predictionSummary(r))
+	if assumed := assumedBy(r.Steps); len(assumed) > 0 {
+		fmt.Fprintf(&b, "%s\n", p.paint(p.dim, printable("Assuming that "+strings.Join(assumed, "; ")+".")))
+	}
 	if r.Baseline.Kind == string(baseline.None) {
 		fmt.Fprintln(&b, "There is nothing to compare with yet: run the build as `layerwise build -- docker build ...`, or commit the files.")
 	}
@@ -199,6 +202,23 @@ func wrapped(note string, width int, w io.Writer) []string {
 	return append(lines, line)
 }
 
+// assumedBy is what the marks rest on and no instruction's note says, each once.
+func assumedBy(steps []cachemodel.Step) (out []string) {
+	said := map[string]bool{}
+	for _, s := range steps {
+		said[strings.TrimPrefix(s.Detail, "assuming that ")] = true
+	}
+	for _, s := range steps {
+		for _, a := range s.Assuming {
+			if a = strings.TrimPrefix(strings.TrimSuffix(a, "."), "assuming that "); !said[a] {
+				said[a] = true
+				out = append(out, a)
+			}
+		}
+	}
+	return out
+}
+
 // causesOf are the first reasons why the build runs anything.
 func causesOf(r *workspace.Report) (lines []string) {
 	for _, s := range r.Steps {
@@ -281,9 +301,6 @@ func stepNote(s cachemodel.Step) string {
 	var parts []string
 	if s.Cause != nil && s.Cause.Kind != cachemodel.NoBaseline { // which the head says
 		parts = append(parts, s.Cause.Detail)
-	}
-	for _, a := range s.Assuming {
-		parts = append(parts, "assuming that "+strings.TrimSuffix(a, "."))
 	}
 	if s.Detail != "" {
 		parts = append(parts, s.Detail)
