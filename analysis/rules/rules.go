@@ -73,6 +73,7 @@ var All = []*Rule{
 	WorkdirRelativePath,
 	AddWithoutChecksum,
 	AlmostJSON,
+	BackgroundInstall,
 	BetterOrder,
 	CopyBeforeInstall,
 	CopyURL,
