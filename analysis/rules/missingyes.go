@@ -48,7 +48,7 @@ func checkMissingYes(p *pass) {
 				continue
 			}
 			at := slices.IndexFunc(c.words, func(word string) bool { return slices.Contains(tool.verbs, word) })
-			if at < 1 || slices.ContainsFunc(c.words, func(word string) bool {
+			if at < 1 || !slices.ContainsFunc(c.words[at+1:], func(word string) bool { return !strings.HasPrefix(word, "-") }) || slices.ContainsFunc(c.words, func(word string) bool {
 				// -y, also among others, as in -qy; a variable may hold it
 				return slices.Contains(tool.yes, word) || strings.ContainsAny(word, "$`") || len(word) > 1 && word[0] == '-' && word[1] != '-' && strings.ContainsAny(word, "ysd")
 			}) {
