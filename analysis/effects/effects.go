@@ -120,7 +120,7 @@ type state struct {
 	written  []written         // what was written since, or from elsewhere
 	hidden   []string          // directories with a mount whose content is not known
 	missed   bool              // such a one was looked into
-	why      string // what is not known of the command at hand
+	why      string            // what is not known of the command at hand
 	steps    int
 	kinds    map[string]variableKind
 
