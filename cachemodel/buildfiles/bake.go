@@ -25,8 +25,8 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 )
 
-// This file does what buildx/bake does, but for what no cache key depends on: that package itself brings BuildKit's client and
-// the network with it (1,200 packages). Parsing and evaluating is buildx's own hclparser.
+// This file does what buildx/bake does, but for what no cache key depends on: that package itself brings BuildKit's
+// client and the network with it (1,200 packages). Parsing and evaluating is buildx's own hclparser.
 
 // bakeNames are the files that buildx bake reads where none is named, in this order.
 var bakeNames = append(slices.Clone(composeNames), "docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl")
@@ -487,7 +487,8 @@ func (t *bakeTarget) host(name string, address *string) {
 // run is what every RUN of a target is run with.
 func (t *bakeTarget) run() cachemodel.RunSettings {
 	run := cachemodel.RunSettings{
-		Network: deref(t.NetworkMode, ""), ShmSize: Bytes(deref(t.ShmSize, "")), Ulimits: Ulimits(t.Ulimits), Entitlements: unique(t.Entitlements),
+		Network: deref(t.NetworkMode, ""), ShmSize: Bytes(deref(t.ShmSize, "")), Ulimits: Ulimits(t.Ulimits),
+		Entitlements: unique(t.Entitlements),
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.ExtraHosts)) {
 		if address := t.ExtraHosts[name]; address != nil {
@@ -745,7 +746,8 @@ func (o Options) entries(c *bakeConfig, project *Project) ([]Entry, error) {
 		}
 		e := Entry{
 			ID: "bake:" + target.Name, Kind: Bake, Name: target.Name, Label: target.label, File: target.file, Dir: o.Dir, Files: project.Files,
-			Args: map[string]string{}, NoCacheFilter: t.NoCacheFilter, Tags: t.Tags, NoCache: t.NoCache != nil && *t.NoCache, Run: t.run(),
+			Args: map[string]string{}, NoCacheFilter: t.NoCacheFilter, Tags: t.Tags, NoCache: t.NoCache != nil && *t.NoCache,
+			Run:       t.run(),
 			Inherited: (inherited[target.Name] || strings.HasPrefix(target.Name, "_")) && !grouped[target.Name],
 		}
 		for _, p := range unique(t.Platforms) {

@@ -6,8 +6,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// jsonBody is a body of a JSON file with the expressions that it would have in HCL's own syntax, which unlike those of the
-// JSON reader can be looked through and measured.
+// jsonBody is a body of a JSON file with the expressions that it would have in HCL's own syntax, which unlike those of
+// the JSON reader can be looked through and measured.
 type jsonBody struct {
 	hcl.Body
 	within  string // the type of its block, "" for the whole file

@@ -1,6 +1,6 @@
-// Package buildfiles reads the files in which a project says how its images are built: Compose files and those of docker
-// buildx bake. They are read with the libraries that Docker uses, and what they say is given as plain data: one entry for
-// each service or target, and for a text that is being edited the places of its sections.
+// Package buildfiles reads the files in which a project says how its images are built: Compose files and those of
+// docker buildx bake. They are read with the libraries that Docker uses, and what they say is given as plain data: one
+// entry for each service or target, and for a text that is being edited the places of its sections.
 //
 // It reads files, of local directories only, and runs and fetches nothing: what names something remote is an error or
 // stays a name. It must not know how a Dockerfile is planned, editors or protocols.
@@ -55,7 +55,8 @@ func (o Options) read(path string) ([]byte, error) {
 	return text, err
 }
 
-// exists says whether there is a file. One that is no regular file or too long is there as well, and reading it says so.
+// exists says whether there is a file. One that is no regular file or too long is there as well, and reading it says
+// so.
 func (o Options) exists(path string) bool {
 	_, err := o.read(path)
 	if errors.Is(err, textfile.ErrNotRegular) {
@@ -119,8 +120,8 @@ type Entry struct {
 	Inherited     bool // only there for other targets: in no group, and inherited or with a name that begins with _
 }
 
-// Select gives the entries of names: services, targets, groups or patterns of them; none are all of the default group or of the
-// services without a profile.
+// Select gives the entries of names: services, targets, groups or patterns of them; none are all of the default group
+// or of the services without a profile.
 func (p *Project) Select(names ...string) ([]Entry, error) {
 	if len(names) == 0 {
 		if p.Kind == Bake {
@@ -219,7 +220,8 @@ func (e *Entry) place(dockerfile string) {
 	}
 }
 
-// isRemote says whether BuildKit takes a context to be something else than a directory (dockerui.DetectGitContext, urlutil.IsRemoteURL).
+// isRemote says whether BuildKit takes a context to be something else than a directory (dockerui.DetectGitContext,
+// urlutil.IsRemoteURL).
 func isRemote(context string) bool {
 	if strings.Contains(context, "://") && !strings.HasPrefix(context, "cwd://") {
 		return true

@@ -24,8 +24,8 @@ var (
 	composeOverrideNames = []string{"compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"}
 )
 
-// ReadCompose reads the Compose files of a project as docker compose does, with every profile. The error wraps ErrNoFile if
-// there is none.
+// ReadCompose reads the Compose files of a project as docker compose does, with every profile. The error wraps
+// ErrNoFile if there is none.
 func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 	found := &composeProject{Options: o, env: o.env()}
 	defer func() { guard(strings.Join(found.files, ", "), &err) }()
@@ -112,8 +112,8 @@ func composePlatforms(s *types.ServiceConfig, env types.Mapping) []string {
 	return s.Build.Platforms
 }
 
-// composeProject is a project that is looked for, as docker compose does (toProjectOptions of its cmd/compose/compose.go and
-// compose-go's cli/options.go).
+// composeProject is a project that is looked for, as docker compose does (toProjectOptions of its
+// cmd/compose/compose.go and compose-go's cli/options.go).
 type composeProject struct {
 	Options
 	files    []string      // absolute

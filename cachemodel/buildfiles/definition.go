@@ -51,8 +51,8 @@ type Definition struct {
 	Unknown cachemodel.UnknownParts
 }
 
-// At is the entry's build as the files of a revision describe it. Whatever they leave to something that was not kept is not known:
-// a variable of the environment or of an env file that is in no revision, a file that is not in it.
+// At is the entry's build as the files of a revision describe it. Whatever they leave to something that was not kept is
+// not known: a variable of the environment or of an env file that is in no revision, a file that is not in it.
 //
 // What is not there now, as a file or in the environment, is taken not to have been there then.
 func (e *Entry) At(ctx context.Context, was Revision, o Options) Definition {
@@ -78,7 +78,9 @@ func (e *Entry) At(ctx context.Context, was Revision, o Options) Definition {
 			return d
 		case was.Added(path):
 		case isBuildText(path):
-			d.Unknown = allUnknown(fmt.Sprintf("%s is not in %s, so what it said then is not known", filepath.Base(path), was.Name))
+			d.Unknown = allUnknown(
+				fmt.Sprintf("%s is not in %s, so what it said then is not known", filepath.Base(path), was.Name),
+			)
 			return d
 		default:
 			unkept = path
@@ -117,7 +119,8 @@ func (e *Entry) At(ctx context.Context, was Revision, o Options) Definition {
 
 func allUnknown(reason string) cachemodel.UnknownParts {
 	return cachemodel.UnknownParts{
-		Dockerfile: reason, Target: reason, Platform: reason, AllArgs: reason, Context: reason, AllContexts: reason, Run: reason,
+		Dockerfile: reason, Target: reason, Platform: reason, AllArgs: reason, Context: reason,
+		AllContexts: reason, Run: reason,
 	}
 }
 
@@ -140,8 +143,8 @@ func isBuildText(path string) bool {
 	return isYAML(path) || ext == ".hcl" || ext == ".json"
 }
 
-// Fill adds the definition's choices to those that were made explicitly, which go before; what is not known of it is then
-// that of the rest.
+// Fill adds the definition's choices to those that were made explicitly, which go before; what is not known of it is
+// then that of the rest.
 func (d *Definition) Fill(explicit baseline.Options) (baseline.Options, cachemodel.UnknownParts) {
 	o := d.Entry.Fill(explicit)
 	for _, name := range d.Entry.Volatile {
@@ -183,8 +186,8 @@ type tracing struct {
 	env     map[string]string // what the env files of the revision set
 }
 
-// parts are those of one service or target that are not known: a key of a build section, or "args.NAME", "contexts.NAME", and
-// "*" for all, each with the reason.
+// parts are those of one service or target that are not known: a key of a build section, or "args.NAME",
+// "contexts.NAME", and "*" for all, each with the reason.
 type parts map[string]string
 
 func (p parts) add(key, reason string) {
@@ -258,8 +261,8 @@ func (t *tracing) inEnvironment(name string) string {
 	return fmt.Sprintf("%s is set in the environment, and its value then is not known", name)
 }
 
-// composeVariable says why the value that a Compose file's variable had is not known, "" if it is: if an env file of the revision
-// sets it.
+// composeVariable says why the value that a Compose file's variable had is not known, "" if it is: if an env file of
+// the revision sets it.
 func (t *tracing) composeVariable(name string) string {
 	if _, set := t.o.env()[name]; set {
 		return t.inEnvironment(name)

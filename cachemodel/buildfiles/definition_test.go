@@ -16,9 +16,10 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestDefinition holds what is known of an entry's build at an earlier time to testdata/definition/*.txtar. The comment of a
-// case is a line of prose and "entry: ID", perhaps "env: A=1 B=2"; files below then/ are those of the revision, files below now/
-// those of today, and files below head/ those that are kept since. want has the settings and what of them is not known.
+// TestDefinition holds what is known of an entry's build at an earlier time to testdata/definition/*.txtar. The comment
+// of a case is a line of prose and "entry: ID", perhaps "env: A=1 B=2"; files below then/ are those of the revision,
+// files below now/ those of today, and files below head/ those that are kept since. want has the settings and what of
+// them is not known.
 func TestDefinition(t *testing.T) {
 	files, err := filepath.Glob("testdata/definition/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -136,7 +137,8 @@ func describeDefinition(t *testing.T, trees map[string]map[string]string, id str
 	return b.String()
 }
 
-// TestNothingIsTakenFromNow changes each part of a build by each route: the earlier build's is the one of then, or not known.
+// TestNothingIsTakenFromNow changes each part of a build by each route: the earlier build's is the one of then, or not
+// known.
 func TestNothingIsTakenFromNow(t *testing.T) {
 	const compose = "services:\n  web:\n    build: {context: \"%s\", dockerfile: \"%s\", target: \"%s\", args: {A: \"%s\"}," +
 		" additional_contexts: {c: \"%s\"}, platforms: [\"%s\"]}\n"

@@ -48,7 +48,8 @@ func readEnvFile(file string, text []byte, lookup func(string) (string, bool)) (
 
 var exportWord = regexp.MustCompile(`^export\s+`)
 
-// envStatement is the length of the first assignment of a text, with what stands before it, as compose-go's dotenv reads it.
+// envStatement is the length of the first assignment of a text, with what stands before it, as compose-go's dotenv
+// reads it.
 func envStatement(text string) int {
 	at := 0
 	for {

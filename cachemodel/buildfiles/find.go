@@ -18,8 +18,8 @@ const maxDirs = 5000
 // skipped are directories that hold other people's files.
 var skipped = []string{"node_modules", "vendor", "target", "dist", "build", "__pycache__", "venv"}
 
-// Find reads the projects of a workspace: those of the directories from that of the Dockerfile up to root, and of all below
-// root as far as that is bounded. The files of a broken project are in what is wrong with it.
+// Find reads the projects of a workspace: those of the directories from that of the Dockerfile up to root, and of all
+// below root as far as that is bounded. The files of a broken project are in what is wrong with it.
 func Find(ctx context.Context, root, dockerfile string, o Options) (projects []*Project, problems []error) {
 	for _, dir := range directories(ctx, root, filepath.Dir(dockerfile)) {
 		if ctx.Err() != nil {
@@ -43,7 +43,8 @@ func once(projects []*Project) []*Project {
 		}
 		p.Entries = slices.DeleteFunc(p.Entries, func(e Entry) bool {
 			return slices.ContainsFunc(projects, func(other *Project) bool {
-				return other != p && other.Kind == Compose && slices.Contains(other.Files, p.Files[0]) && !slices.Contains(p.Files, other.Files[0]) &&
+				includes := slices.Contains(other.Files, p.Files[0]) && !slices.Contains(p.Files, other.Files[0])
+				return other != p && other.Kind == Compose && includes &&
 					slices.ContainsFunc(other.Entries, func(o Entry) bool { return o.ID == e.ID })
 			})
 		})
@@ -75,8 +76,8 @@ func collect(projects []*Project, problems []error, p *Project, err error) ([]*P
 	return projects, append(problems, err)
 }
 
-// directories lists those that may hold a project, the nearest to dir first. Only directories with a file of a known name
-// are in it.
+// directories lists those that may hold a project, the nearest to dir first. Only directories with a file of a known
+// name are in it.
 func directories(ctx context.Context, root, dir string) []string {
 	var up []string
 	for d := dir; ; d = filepath.Dir(d) {
@@ -126,8 +127,8 @@ func hasBuildFile(entries []fs.DirEntry) bool {
 	})
 }
 
-// Choices are the entries that build a Dockerfile, the likeliest first. Those that come to the same are one: the first of
-// them, whose Same names the others.
+// Choices are the entries that build a Dockerfile, the likeliest first. Those that come to the same are one: the first
+// of them, whose Same names the others.
 func Choices(projects []*Project, dockerfile string) []Choice {
 	var out []Choice
 	for _, p := range projects {

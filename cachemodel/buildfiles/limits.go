@@ -14,10 +14,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A folder may hold a build file that its reader's memory, stack or patience does not survive. The libraries that read these
-// files have few limits of their own, and a stack that overflows ends the program. So each text is looked through before
-// a library parses it, and what would go on too long is refused with an error that says so. The limits are ten times and
-// more what the build files of public repositories need.
+// A folder may hold a build file that its reader's memory, stack or patience does not survive. The libraries that read
+// these files have few limits of their own, and a stack that overflows ends the program. So each text is looked through
+// before a library parses it, and what would go on too long is refused with an error that says so. The limits are ten
+// times and more what the build files of public repositories need.
 const (
 	maxFile      = 1 << 20 // bytes of one file
 	maxFiles     = 200     // that one project reads
@@ -28,7 +28,7 @@ const (
 	maxDollars   = 20_000  // variables of one file
 	maxMatrix    = 10_000  // combinations of one target
 	maxDefaults  = 50      // ${A:-${B:-...}} within each other
-	maxScanned   = 4 << 20 // bytes that replacing the variables of one file looks at, as each ${A:-b} looks at all that follows
+	maxScanned   = 4 << 20 // bytes that replacing variables looks at, as each ${A:-b} looks at all that follows
 	maxReplaced  = 4 << 20 // bytes that take the place of variables in all
 )
 
@@ -197,7 +197,8 @@ func checkTokens(file string, tokens hclsyntax.Tokens) error {
 			if _, exponent, ok := strings.Cut(strings.ToLower(string(t.Bytes)), "e"); ok && len(exponent) > 4 {
 				return limit(file, t.Range.Start.Line, "the number %s is too large", t.Bytes)
 			}
-		case hclsyntax.TokenIdent, hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit, hclsyntax.TokenComma, hclsyntax.TokenNewline,
+		case hclsyntax.TokenIdent, hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit, hclsyntax.TokenComma,
+			hclsyntax.TokenNewline,
 			hclsyntax.TokenOQuote, hclsyntax.TokenCQuote, hclsyntax.TokenOHeredoc, hclsyntax.TokenCHeredoc, hclsyntax.TokenEqual,
 			hclsyntax.TokenComment, hclsyntax.TokenColon, hclsyntax.TokenDot:
 		default:

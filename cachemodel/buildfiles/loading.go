@@ -17,8 +17,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// composeLoading is what compose-go's loader is given. It reads the files that others include or extend from disk itself; so it
-// is given copies of them below a directory of its own, in which there is nothing else.
+// composeLoading is what compose-go's loader is given. It reads the files that others include or extend from disk
+// itself; so it is given copies of them below a directory of its own, in which there is nothing else.
 type composeLoading struct {
 	o          Options
 	files      []string // absolute
@@ -58,7 +58,8 @@ func (o Options) loading(files []string, dir string, env map[string]string) (*co
 	}
 	l.details = types.ConfigDetails{WorkingDir: filepath.Join(l.temp, dir), Environment: env}
 	for _, file := range files {
-		l.details.ConfigFiles = append(l.details.ConfigFiles, types.ConfigFile{Filename: filepath.Join(l.temp, file), Content: texts[file]})
+		copied := types.ConfigFile{Filename: filepath.Join(l.temp, file), Content: texts[file]}
+		l.details.ConfigFiles = append(l.details.ConfigFiles, copied)
 	}
 	return l, nil
 }
@@ -296,8 +297,8 @@ func (l *composeLoading) envFiles(list any) error {
 		if err != nil {
 			return err
 		}
-		env := l.details.Environment
-		if _, err := readEnvFile(file, text, func(name string) (string, bool) { v, ok := env[name]; return v, ok }); err != nil {
+		lookup := func(name string) (string, bool) { v, ok := l.details.Environment[name]; return v, ok }
+		if _, err := readEnvFile(file, text, lookup); err != nil {
 			return err
 		}
 		if l.temp != "" {

@@ -10,9 +10,10 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// The evaluation of a bake file has no limits of its own: a function of two lines, called through nine others, makes 3 GB of
-// one letter. So the expressions are rewritten before they are evaluated: wherever a value goes on into something that may
-// be larger (a text, a call, a loop) it is measured, and when all of it is too much every measured expression is an error.
+// The evaluation of a bake file has no limits of its own: a function of two lines, called through nine others, makes 3
+// GB of one letter. So the expressions are rewritten before they are evaluated: wherever a value goes on into something
+// that may be larger (a text, a call, a loop) it is measured, and when all of it is too much every measured expression
+// is an error.
 const (
 	maxEvaluated = 64 << 20 // bytes of all values, and some for each evaluation
 	perValue     = 500      // bytes that count for the evaluation itself

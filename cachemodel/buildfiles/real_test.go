@@ -17,9 +17,9 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// What the real tools printed is recorded in the cases. With the tools at hand, `go test -args -buildx PROGRAM -compose PROGRAM` asks
-// them again, and with -record records that. Both are built with `go build -o PROGRAM github.com/docker/buildx/cmd/buildx` and
-// `github.com/docker/compose/v5/cmd` in a module that requires them.
+// What the real tools printed is recorded in the cases. With the tools at hand, `go test -args -buildx PROGRAM -compose
+// PROGRAM` asks them again, and with -record records that. Both are built with `go build -o PROGRAM
+// github.com/docker/buildx/cmd/buildx` and `github.com/docker/compose/v5/cmd` in a module that requires them.
 var (
 	buildxProgram  = flag.String("buildx", "", "a docker buildx to compare with")
 	composeProgram = flag.String("compose", "", "a docker compose to compare with")

@@ -41,8 +41,8 @@ func (s *Section) Value(key string) (Value, bool) {
 	return s.Values[i], true
 }
 
-// Sections finds the build sections of a text, which kind it is being told by the file's name. What is broken further down
-// costs what follows.
+// Sections finds the build sections of a text, which kind it is being told by the file's name. What is broken further
+// down costs what follows.
 func Sections(name string, text []byte) (sections []Section, err error) {
 	defer guard(name, &err)
 	if isYAML(name) {

@@ -183,7 +183,10 @@ type bakeTrace struct {
 
 // bake finds what of the targets of bake files is not known.
 func (t *tracing) bake(files []string) func(label string) parts {
-	b := bakeTrace{t: t, defaults: map[string]hcl.Expression{}, functions: map[string]hcl.Expression{}, targets: map[string][]hcl.Attributes{}, reasons: map[string]string{}}
+	b := bakeTrace{
+		t: t, defaults: map[string]hcl.Expression{}, functions: map[string]hcl.Expression{},
+		targets: map[string][]hcl.Attributes{}, reasons: map[string]string{},
+	}
 	for _, file := range files {
 		text, err := t.o.read(file)
 		if err != nil {
@@ -198,7 +201,8 @@ func (t *tracing) bake(files []string) func(label string) parts {
 
 func (b *bakeTrace) file(body hcl.Body) {
 	content, rest, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
-		{Type: "variable", LabelNames: []string{"name"}}, {Type: "function", LabelNames: []string{"name"}}, {Type: "target", LabelNames: []string{"name"}},
+		{Type: "variable", LabelNames: []string{"name"}}, {Type: "function", LabelNames: []string{"name"}},
+		{Type: "target", LabelNames: []string{"name"}},
 	}})
 	if content == nil {
 		return
@@ -329,7 +333,8 @@ func (b *bakeTrace) once(name string, reason func() string) string {
 	return b.reasons[name]
 }
 
-// variable says why the value of a variable is not known, "" if it is: if the file sets it and the environment does not.
+// variable says why the value of a variable is not known, "" if it is: if the file sets it and the environment does
+// not.
 func (b *bakeTrace) variable(name string) string {
 	if expr := b.defaults["="+name]; expr != nil {
 		return b.within(expr)

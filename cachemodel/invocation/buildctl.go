@@ -125,7 +125,8 @@ func buildctl(c *command) ([]Build, error) {
 	return []Build{b}, nil
 }
 
-// FrontendSettings are the options of the Dockerfile frontend about what every RUN is run with (frontend/dockerui.NewClient).
+// FrontendSettings are the options of the Dockerfile frontend about what every RUN is run with
+// (frontend/dockerui.NewClient).
 func FrontendSettings(opts map[string]string) cachemodel.RunSettings {
 	list := func(name string) []string {
 		if opts[name] == "" {

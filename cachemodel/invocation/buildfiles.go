@@ -117,8 +117,8 @@ func withProfiles(all []buildfiles.Entry, profiles []string) []buildfiles.Entry 
 	})
 }
 
-// withBases adds the services or targets that named contexts of others stand for, which are built too (addBuildDependencies of
-// docker/compose, buildx bake.loadLinks).
+// withBases adds the services or targets that named contexts of others stand for, which are built too
+// (addBuildDependencies of docker/compose, buildx bake.loadLinks).
 func withBases(entries, all []buildfiles.Entry, prefix string) []buildfiles.Entry {
 	entries = slices.Clone(entries)
 	for i := 0; i < len(entries); i++ {

@@ -17,7 +17,8 @@ var dockerFlags = flags{
 // The flags of buildx itself (docker/buildx commands/root.go), which may stand behind the subcommand too.
 var buildxFlags = flags{values: "builder", bools: "debug/D help/h"}
 
-// The flags of `docker build` with either builder (docker/buildx commands/build.go, docker/cli cli/command/image/build.go).
+// The flags of `docker build` with either builder (docker/buildx commands/build.go, docker/cli
+// cli/command/image/build.go).
 var dockerBuildFlags = flags{
 	values: `add-host allow annotation build-arg cache-from cache-to cgroup-parent build-context file/f iidfile label network
 		no-cache-filter output/o platform policy secret shm-size ssh tag/t target ulimit resource attest sbom provenance call print

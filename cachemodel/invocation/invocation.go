@@ -1,5 +1,5 @@
-// Package invocation reads the command line of a tool that builds images, as that tool would: which Dockerfile, which build
-// context, which settings. It covers docker, buildx, podman, buildah, nerdctl and buildctl.
+// Package invocation reads the command line of a tool that builds images, as that tool would: which Dockerfile, which
+// build context, which settings. It covers docker, buildx, podman, buildah, nerdctl and buildctl.
 //
 // It looks at files only to find the default Dockerfile, as the tools do, and runs nothing. It must not know records,
 // baselines or editors.
@@ -274,8 +274,8 @@ var notLocal = regexp.MustCompile(`^(docker|container-image|target|service|oci-l
 
 func (c *command) namedContext(b *Build, name, where string) { b.NamedContext(c.dir, name, where) }
 
-// NamedContext takes down one --build-context of a command that runs in dir, an absolute path, by the name that BuildKit
-// compares (dockerui.Client.NamedContext).
+// NamedContext takes down one --build-context of a command that runs in dir, an absolute path, by the name that
+// BuildKit compares (dockerui.Client.NamedContext).
 func (b *Build) NamedContext(dir, name, where string) {
 	name = buildfiles.ContextName(name)
 	if image, ok := strings.CutPrefix(where, "docker-image://"); ok {
@@ -332,7 +332,8 @@ func (c *command) local(context string) (string, error) {
 	return "", notRecordable("its context %s is no directory", context)
 }
 
-// withLowerCase finds the file itself, or where a Dockerfile is not there a dockerfile (buildx build.handleLowercaseDockerfile).
+// withLowerCase finds the file itself, or where a Dockerfile is not there a dockerfile (buildx
+// build.handleLowercaseDockerfile).
 func withLowerCase(path string) string {
 	if filepath.Base(path) != "Dockerfile" || exists(path) {
 		return path

@@ -6,7 +6,8 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 )
 
-// The flags of nerdctl itself (containerd/nerdctl cmd/nerdctl/main.go), all of which may stand behind the subcommand too.
+// The flags of nerdctl itself (containerd/nerdctl cmd/nerdctl/main.go), all of which may stand behind the subcommand
+// too.
 var nerdctlFlags = flags{
 	values: `address/a host/H namespace/n snapshotter storage-driver cni-path cni-netconfpath data-root cgroup-manager hosts-dir host-gateway-ip
 		bridge-ip cdi-spec-dirs userns-remap global-dns global-dns-opts global-dns-search`,
@@ -73,7 +74,8 @@ func nerdctl(c *command) ([]Build, error) {
 	return []Build{b}, err
 }
 
-// withContainerfile finds the file itself, or where a Dockerfile is not there a Containerfile (buildkitutil.BuildKitFile).
+// withContainerfile finds the file itself, or where a Dockerfile is not there a Containerfile
+// (buildkitutil.BuildKitFile).
 func withContainerfile(path string) string {
 	if dir, ok := strings.CutSuffix(path, "Dockerfile"); ok && (dir == "" || strings.HasSuffix(dir, "/") || strings.HasSuffix(dir, `\`)) && !exists(path) && exists(dir+"Containerfile") {
 		return dir + "Containerfile"

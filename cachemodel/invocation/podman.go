@@ -17,7 +17,8 @@ var podmanFlags = flags{
 	bools: "noout remote/r transient-store trace help debug/D syslog version/v",
 }
 
-// The flags of a build with buildah (containers/buildah pkg/cli/common.go, containers/podman cmd/podman/common/build.go).
+// The flags of a build with buildah (containers/buildah pkg/cli/common.go, containers/podman
+// cmd/podman/common/build.go).
 var buildahFlags = flags{
 	values: `arch annotation authfile hooks-dir build-arg build-arg-file build-context cache-from cache-to cache-ttl cert-dir cpp-flag creds cw
 		compression-format compression-level env from ignorefile file/f format iidfile iidfile-raw jobs label layer-label logfile loglevel

@@ -70,7 +70,9 @@ type checking struct {
 }
 
 func (c *checking) add(rule *Rule, span source.Span, message string, fixes ...analysis.Fix) {
-	c.found = append(c.found, analysis.Finding{Rule: rule.ID, Severity: rule.Severity, Span: span, Message: message, Fixes: fixes})
+	c.found = append(c.found, analysis.Finding{
+		Rule: rule.ID, Severity: rule.Severity, Span: span, Message: message, Fixes: fixes,
+	})
 }
 
 // at is where a key's value is, else the section's name.
@@ -246,8 +248,11 @@ func Declaration(f *dockerfile.File, name string) source.Span {
 	return source.Span{}
 }
 
-// Renamed are the edits in a build file's sections for a stage or, with arg, a build argument of a Dockerfile that gets another name.
-func Renamed(sections []buildfiles.Section, entries []buildfiles.Entry, dockerfile, name, to string, arg bool) (edits []source.Edit) {
+// Renamed are the edits in a build file's sections for a stage or, with arg, a build argument of a Dockerfile that gets
+// another name.
+func Renamed(
+	sections []buildfiles.Section, entries []buildfiles.Entry, dockerfile, name, to string, arg bool,
+) (edits []source.Edit) {
 	for i := range sections {
 		if !slices.ContainsFunc(Of(&sections[i], entries), func(e *buildfiles.Entry) bool { return e.Builds(dockerfile) }) {
 			continue

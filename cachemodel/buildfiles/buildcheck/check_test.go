@@ -44,7 +44,8 @@ func project(t *testing.T, name, text string) (string, []buildfiles.Section, []b
 	return dir, sections, p.Entries
 }
 
-// TestCheck holds what is found to a table: the build section, and the rule, what it is about and what the first fix writes.
+// TestCheck holds what is found to a table: the build section, and the rule, what it is about and what the first fix
+// writes.
 func TestCheck(t *testing.T) {
 	tests := []struct{ about, build, want string }{
 		{"nothing", "{context: ., target: prod, args: {VERSION: 1, LATE: 1, HTTP_PROXY: x, BUILDKIT_SYNTAX: x}}", ""},

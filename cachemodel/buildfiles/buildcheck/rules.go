@@ -1,5 +1,5 @@
-// Package buildcheck finds mistakes in the build sections of Compose and bake files, and renames in them what a Dockerfile
-// names. Findings are plain data, like those of Dockerfile rules.
+// Package buildcheck finds mistakes in the build sections of Compose and bake files, and renames in them what a
+// Dockerfile names. Findings are plain data, like those of Dockerfile rules.
 //
 //	findings := buildcheck.Check(sections, entries, buildcheck.Files{Read: read})
 //
@@ -29,7 +29,8 @@ var (
 	UnknownTarget = &Rule{
 		ID: "UnknownBuildTarget", Severity: analysis.Error,
 		Summary: "The target is not a stage of the Dockerfile",
-		What:    "A `target` that names no stage of the Dockerfile. A stage is named by its name only: its number works in `COPY --from`, but not here.",
+		What: "A `target` that names no stage of the Dockerfile. " +
+			"A stage is named by its name only: its number works in `COPY --from`, but not here.",
 		Why:     "The build fails: `target stage \"prdo\" could not be found`.",
 		Example: "services:\n  web:\n    build:\n      context: .\n      target: prdo\n",
 		Instead: "services:\n  web:\n    build:\n      context: .\n      target: prod\n",
@@ -80,8 +81,9 @@ func Find(id string) *Rule {
 
 // Markdown returns the rule's page.
 func (r *Rule) Markdown() string {
-	return fmt.Sprintf("# %s\n\n%s. Severity: %s.\n\n## What it does\n\n%s\n\n## Why this is bad\n\n%s\n\n## Example\n\n%s\nUse instead:\n\n%s",
-		r.ID, r.Summary, r.Severity, r.What, r.Why, codeBlock(r.Example), codeBlock(r.Instead))
+	head := fmt.Sprintf("# %s\n\n%s. Severity: %s.\n\n", r.ID, r.Summary, r.Severity)
+	reasons := fmt.Sprintf("## What it does\n\n%s\n\n## Why this is bad\n\n%s\n\n", r.What, r.Why)
+	return head + reasons + fmt.Sprintf("## Example\n\n%s\nUse instead:\n\n%s", codeBlock(r.Example), codeBlock(r.Instead))
 }
 
 func codeBlock(text string) string { return "```yaml\n" + strings.TrimSuffix(text, "\n") + "\n```\n" }
