@@ -27,6 +27,14 @@ type build struct {
 	written  map[*document]string // of the files that are open: what they held when the context was read
 }
 
+// sameOrders reports whether the same orders are better for two builds.
+func (b *build) sameOrders(other *build) bool {
+	if b == nil || other == nil {
+		return b == other
+	}
+	return b.SameOrders(other.Build)
+}
+
 // noBaseline is the kind of a baseline that does not exist.
 const noBaseline = string(baseline.None)
 
@@ -56,6 +64,11 @@ func (s *session) loadLoop(d *document) {
 	select {
 	case <-s.settled:
 	case <-time.After(settingsWait):
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-d.read:
 	case <-ctx.Done():
 		return
 	}

@@ -40,6 +40,7 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 		return action
 	}
 	at := snap.can.encoding.span(snap.file.Text, p.Range)
+	asked := p.Context.TriggerKind != protocol.CodeActionTriggerKindAutomatic // by a person, not by each move of the cursor
 
 	if wanted(protocol.CodeActionKindQuickFix) {
 		fixed := 0
@@ -63,7 +64,7 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 	}
 	gainless := false // nothing is known to be better
 	if wanted(protocol.CodeActionKindRefactorRewrite) {
-		rewrites := rewritesOf(ctx, snap.file, snap.engine, snap.build)
+		rewrites, known := snap.betterOrders(ctx, asked)
 		offer := func(r reorder.Rewrite, isPreferred bool) {
 			action := add(graded(r), protocol.CodeActionKindRefactorRewrite, r.Edits)
 			action.IsPreferred = &isPreferred
@@ -88,7 +89,7 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 		if len(rewrites) > 1 {
 			offer(all, false)
 		}
-		gainless = len(rewrites) == 0
+		gainless = known && len(rewrites) == 0
 		if gainless && len(p.Context.Only) > 0 && snap.can.disabledActions {
 			action := add("Reorder for fewer rebuilds", protocol.CodeActionKindRefactorRewrite, nil)
 			action.Edit = nil
@@ -97,8 +98,8 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 	}
 	if wanted(fixAll) {
 		edits := snap.safeEdits()
-		if !gainless {
-			for _, rewrite := range rewritesOf(ctx, snap.file, snap.engine, snap.build) {
+		if rewrites, _ := snap.betterOrders(ctx, asked); len(rewrites) > 0 {
+			for _, rewrite := range rewrites {
 				if rewrite.Grade.Certain() && !touches(edits, rewrite.Edits) {
 					edits = append(edits, rewrite.Edits...)
 				}

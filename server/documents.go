@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -27,6 +28,8 @@ type document struct {
 
 	publish chan struct{}   // holds a token while a snapshot waits to be published
 	scripts chan struct{}   // holds a token while there may be scripts that ShellCheck has not seen
+	search  chan struct{}   // holds a token while there may be better orders that were not searched for
+	read    chan struct{}   // closed when the file and the configuration around it were read
 	reload  chan struct{}   // holds a token while the build waits to be looked for anew
 	loaded  chan struct{}   // closed with the first build
 	ctx     context.Context // ends when the document is closed
@@ -92,12 +95,12 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	}
 	d := &document{
 		uri: item.URI, dockerfile: isDockerfile(item.URI, item.LanguageID), version: item.Version, text: source.New(item.Text),
-		publish: make(chan struct{}, 1), scripts: make(chan struct{}, 1), reload: make(chan struct{}, 1), loaded: make(chan struct{}),
+		publish: make(chan struct{}, 1), scripts: make(chan struct{}, 1), search: make(chan struct{}, 1),
+		read: make(chan struct{}), reload: make(chan struct{}, 1), loaded: make(chan struct{}),
 		stale: workspace.Changed{Context: true, Baseline: true}, shell: &rules.Shell{},
 	}
 	if path := filepath.FromSlash(item.URI.FsPath()); isFile(item.URI) && filepath.Dir(path) != path { // no name is the root's
 		d.path = path
-		d.written = writtenText(d.path, item.Text)
 	}
 	d.ctx, d.stop = context.WithCancel(s.ctx)
 	s.documents[item.URI] = d
@@ -107,6 +110,7 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 			s.show(protocol.MessageTypeWarning, fmt.Sprintf("More than %d documents are open: Layerwise leaves out the last ones.", mostDocuments))
 		})
 	}
+	s.backgroundLocked("reading a file that was opened", func(context.Context) { s.readOpened(d, item.Text) })
 	s.overlayLocked(d.path)
 	if !d.dockerfile && isBuildFile(item.URI, item.LanguageID) {
 		d.buildfile = true
@@ -116,26 +120,60 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	if !d.dockerfile {
 		return
 	}
-	s.readConfigLocked(d)
 	d.opened = dockerfile.Parse(s.analysedLocked(d), nil)
 	d.current = s.snapshotLocked(d, d.opened, nil)
 	s.backgroundLocked("publishing", func(context.Context) { s.publishLoop(d) })
+	s.backgroundLocked("searching for better orders", func(context.Context) { s.ordersLoop(d) })
 	s.backgroundLocked("asking ShellCheck", func(context.Context) { s.shellCheckLoop(d.ctx, d) })
 	d.wake(d.scripts)
 	s.backgroundLocked("reading the build context", func(context.Context) { s.loadLoop(d) })
 	d.wake(d.publish)
 }
 
-// readConfigLocked reads the configuration of rules that holds for d.
-func (s *session) readConfigLocked(d *document) {
+// readOpened reads what an open document's file holds, and the configuration around a Dockerfile. A file system may be slow:
+// no message waits for that.
+func (s *session) readOpened(d *document, text string) {
+	defer close(d.read)
 	if d.path == "" {
 		return
 	}
-	d.config = workspace.FindConfig(filepath.Dir(d.path))
-	for _, problem := range d.config.Problems {
-		message := d.config.Path + ": " + problem
-		s.backgroundLocked("showing a message", func(context.Context) { s.show(protocol.MessageTypeWarning, message) })
+	written := writtenText(d.path, text)
+	if d.dockerfile {
+		s.readConfig(d)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.written == "" { // else it was saved since
+		d.written = written
+	}
+	if s.documents[d.uri] == d {
+		s.overlayLocked(d.path)
+	}
+}
+
+// readConfig reads the configuration of rules that holds for d.
+func (s *session) readConfig(d *document) {
+	config := workspace.FindConfig(filepath.Dir(d.path))
+	for _, problem := range config.Problems {
+		s.show(protocol.MessageTypeWarning, config.Path+": "+problem)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.documents[d.uri] != d || reflect.DeepEqual(config, d.config) {
+		return
+	}
+	d.config = config
+	d.current = s.snapshotLocked(d, d.current.file, d.build)
+	d.wake(d.publish)
+	s.refreshSoon()
+}
+
+// context is that of the document; one that is not open has none.
+func (d *document) context() context.Context {
+	if d.ctx == nil {
+		return context.Background()
+	}
+	return d.ctx
 }
 
 func didChange(s *session, p *protocol.DidChangeTextDocumentParams) {

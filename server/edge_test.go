@@ -231,7 +231,7 @@ func TestPulledDiagnosticsAreNotPushed(t *testing.T) {
 	if report.Kind != "unchanged" || report.ResultID != id {
 		t.Errorf("report %+v", report)
 	}
-	awaitStatus(t, e, "ENV unknown") // what would have been pushed came before this
+	awaitStatus(t, e, "ENV fails") // what would have been pushed came before this
 	if pushed := e.Received("textDocument/publishDiagnostics"); pushed != nil {
 		t.Errorf("pushed %s", pushed)
 	}

@@ -10,6 +10,11 @@ import (
 // publishLoop sends what follows from each new snapshot of d. A snapshot that an edit has overtaken is dropped at the
 // next step: its successor's token is in the channel already.
 func (s *session) publishLoop(d *document) {
+	select {
+	case <-d.read: // the configuration: what is off is never shown
+	case <-d.ctx.Done():
+		return
+	}
 	for {
 		select {
 		case <-d.ctx.Done():
@@ -48,6 +53,7 @@ func (s *session) publish(ctx context.Context, d *document) {
 			s.log.Warn("the marks were not sent", zap.Error(err))
 		}
 	}
+	d.wake(d.search)
 	s.mu.Lock()
 	d.published = snap
 	s.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/navigate"
 	"github.com/layerwise/layerwise/analysis/outline"
+	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/scope"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
@@ -43,6 +44,8 @@ type snapshot struct {
 	findings  func() []analysis.Finding
 	safeEdits func() []source.Edit // of all fixes that are safe without asking
 	marks     func() *marks        // build must be there
+	orders    *orders
+	searchNow func() // begins the search for orders
 	later     func(ctx context.Context) (*snapshot, error)
 }
 
@@ -74,6 +77,14 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 	}
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, b, options) })
 	snap.safeEdits = sync.OnceValue(func() []source.Edit { return safeEditsOf(file, b, options) })
+	if old := d.current; old != nil && old.file == file && old.engine == snap.engine && old.build.sameOrders(b) {
+		snap.orders = old.orders
+	} else {
+		engine := snap.engine
+		snap.orders = newOrders(d.context(), func(ctx context.Context) []reorder.Rewrite { return rewritesOf(ctx, file, engine, b) })
+	}
+	search := snap.orders.search
+	snap.searchNow = func() { s.background("searching for better orders", func(context.Context) { search() }) }
 	snap.images = func() []string { return s.imagesBeside(d) }
 	snap.tags = func(image string) ([]string, bool) { return s.tagsOf(image, own.Registry == "on") }
 	snap.published = func(ctx context.Context, ref string) *describe.Published {
@@ -167,7 +178,11 @@ func (s *session) overlaysLocked(b *build) []workspace.Overlay {
 func (s *session) writtenLocked() map[*document]string {
 	written := make(map[*document]string, len(s.documents))
 	for _, d := range s.documents {
-		written[d] = d.written
+		select {
+		case <-d.read:
+			written[d] = d.written
+		default: // it was opened just now
+		}
 	}
 	return written
 }

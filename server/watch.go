@@ -229,10 +229,7 @@ func (s *session) fileChangedLocked(path string) {
 	s.wakeBuildFilesLocked()
 	for _, d := range s.documents {
 		if d.dockerfile && slices.Contains(d.config.Looked, path) {
-			s.readConfigLocked(d)
-			d.current = s.snapshotLocked(d, d.current.file, d.build)
-			d.wake(d.publish)
-			s.refreshSoon()
+			s.backgroundLocked("reading the configuration", func(context.Context) { s.readConfig(d) })
 		}
 		s.buildChangedLocked(d, path)
 	}

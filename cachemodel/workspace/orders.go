@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -67,6 +69,19 @@ func (b *Build) History(ctx context.Context, commits int, progress func(done, to
 		return nil
 	}
 	return b.history(ctx, commits, progress)
+}
+
+// SameOrders reports whether the same orders are better for two builds of a Dockerfile: what they depend on is the same.
+func (b *Build) SameOrders(other *Build) bool {
+	root := func(t *buildcontext.Tree) *buildcontext.Node {
+		if t == nil {
+			return nil
+		}
+		return t.Root()
+	}
+	return root(b.Context.Tree) == root(other.Context.Tree) && b.Compared.head == other.Compared.head &&
+		reflect.DeepEqual(b.Settings, other.Settings) &&
+		slices.Equal(buildfiles.Targets(b.Choices), buildfiles.Targets(other.Choices))
 }
 
 // Model is what a search for orders of file wants to know of the build; history may be nil, then what is known in general stands
