@@ -88,7 +88,7 @@ func judge(out *Step, s *step, why *explainer) {
 	case cause.Kind == StageRebuilt:
 		out.Detail = "if it gives the same files, this step is still cached"
 	case cause.Kind == RemoteSource:
-		out.Detail = "a build asks for it each time; if it is the same, this step is still cached"
+		out.Detail = "as in the last build, unless what is behind the address changed"
 	case cause.Kind == ContextChanged:
 		out.Detail = "if it is the same, this step is still cached"
 	case cause.Kind == BaseChanged:

@@ -61,7 +61,8 @@ baseline has those of --baseline-build-arg. Where none is given, a dir: baseline
 with one step for each instruction, in file order; lines count from 1. status is cached, rebuilt, config, skipped, unknown or fails (the build fails there);
 "certain" is false where only a build can tell. "cause" is the first reason; its kind is instruction-changed, context-changed,
 env-changed, arg-changed, user-changed, workdir-changed, shell-changed, base-changed, stage-rebuilt, follows (only the line above),
-remote-source, no-cache or no-baseline. "seconds" and "bytes" are there where a recorded build tells, "shared": true where images
+remote-source, no-cache, no-baseline, setting-changed, not-in-cache (pruned, or perhaps so) or, for fails, invalid,
+missing-argument or missing-source. "seconds" and "bytes" are there where a recorded build tells, "shared": true where images
 that the engine keeps are known to have the layer too. "assuming" is what a mark rests on that nobody can know here. The baseline's kind is recorded, git, dir or none;
 "builder" names the builder that is known to have made it, else "assumed" says what is assumed. "from" says why the context is there: chosen (by a flag),
 build (the Compose service or bake target), record (the last build) or guessed. "builds" is how many builds, each with settings of
