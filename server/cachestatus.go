@@ -66,6 +66,19 @@ func appendStep(out []byte, s *cachemodel.Step) []byte {
 		out = append(append(append(out, ",\""...), name...), "\":"...)
 		out, _ = jsontext.AppendQuote(out, value) // an error is about invalid UTF-8, which it has replaced
 	}
+	texts := func(name string, values []string) {
+		for i, value := range values {
+			if i == 0 {
+				out = append(append(append(out, ",\""...), name...), "\":["...)
+			} else {
+				out = append(out, ',')
+			}
+			out, _ = jsontext.AppendQuote(out, value)
+		}
+		if len(values) > 0 {
+			out = append(out, ']')
+		}
+	}
 	out = strconv.AppendInt(append(out, `{"line":`...), int64(s.Line), 10)
 	out = strconv.AppendInt(append(out, `,"endLine":`...), int64(s.EndLine), 10)
 	text("stage", s.Stage)
@@ -76,23 +89,14 @@ func appendStep(out []byte, s *cachemodel.Step) []byte {
 	if c := s.Cause; c != nil {
 		out = strconv.AppendInt(append(out, `,"cause":{"line":`...), int64(c.Line), 10)
 		text("kind", string(c.Kind))
-		for i, path := range c.Paths {
-			if i == 0 {
-				out = append(out, `,"paths":[`...)
-			} else {
-				out = append(out, ',')
-			}
-			out, _ = jsontext.AppendQuote(out, path)
-			if i == len(c.Paths)-1 {
-				out = append(out, ']')
-			}
-		}
+		texts("paths", c.Paths)
 		text("detail", c.Detail)
 		out = append(out, '}')
 	}
 	if s.Detail != "" {
 		text("detail", s.Detail)
 	}
+	texts("assuming", s.Assuming)
 	if s.Seconds != nil {
 		out = strconv.AppendFloat(append(out, `,"seconds":`...), *s.Seconds, 'f', -1, 64)
 	}

@@ -2,6 +2,8 @@ package server
 
 import (
 	"encoding/json"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,10 +20,12 @@ func TestEncodeIsJSON(t *testing.T) {
 		Steps: []cachemodel.Step{
 			{Line: 1, EndLine: 2, Stage: "s", Instruction: "RUN", Text: "RUN \"x\" \\ \t \u2028 😀 \x01", Status: cachemodel.Rebuilt, Certain: true,
 				Cause: &cachemodel.Cause{Kind: cachemodel.ContextChanged, Line: 3, Paths: []string{"a", "b\"c"}, Detail: "d"}},
-			{Line: 4, EndLine: 4, Status: cachemodel.Cached, Detail: "assumed", Seconds: &seconds, Bytes: &bytes, Shared: true},
+			{Line: 4, EndLine: 4, Status: cachemodel.Cached, Detail: "assumed", Assuming: []string{"x is y", "z"},
+				Seconds: &seconds, Bytes: &bytes, Shared: true},
 			{Status: cachemodel.Rebuilt, Cause: &cachemodel.Cause{Kind: cachemodel.Follows, Paths: []string{"only"}}},
 		},
 	}
+	everyFieldIsIn(t, want.Steps)
 	for _, status := range []cacheStatus{want, {URI: "untitled:x", Notes: []string{}, Steps: []cachemodel.Step{}}} {
 		raw, err := status.encode()
 		if err != nil {
@@ -43,6 +47,16 @@ func TestEncodeIsJSON(t *testing.T) {
 		b = outer["steps"]
 		if diff := cmp.Diff(a, b); diff != "" {
 			t.Errorf("steps as encoding/json writes them and as we do:\n%s", diff)
+		}
+	}
+}
+
+// everyFieldIsIn fails for a field that no step of the test sets, so that a new one is tested, too.
+func everyFieldIsIn(t *testing.T, steps []cachemodel.Step) {
+	t.Helper()
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[cachemodel.Step]()) {
+		if !slices.ContainsFunc(steps, func(s cachemodel.Step) bool { return !reflect.ValueOf(s).FieldByIndex(field.Index).IsZero() }) {
+			t.Errorf("no step of the test sets %s", field.Name)
 		}
 	}
 }

@@ -73,7 +73,6 @@ var All = []*Rule{
 	WorkdirRelativePath,
 	AddWithoutChecksum,
 	AlmostJSON,
-	BackgroundInstall,
 	BetterOrder,
 	CopyBeforeInstall,
 	CopyURL,
@@ -97,7 +96,6 @@ var All = []*Rule{
 	MisplacedFlag,
 	MisreadPath,
 	MissingCacheMount,
-	MissingYes,
 	MisspeltCommand,
 	MisspeltVariable,
 	NeedlessContextFile,
@@ -105,11 +103,9 @@ var All = []*Rule{
 	NoShell,
 	NoStage,
 	PatchRemnant,
-	RootUser,
 	ShellSyntax,
 	ShellCheck,
 	SplitPackageUpdate,
-	Sudo,
 	SwallowedInstruction,
 	Template,
 	TrailingComment,
@@ -120,7 +116,6 @@ var All = []*Rule{
 	UnknownPlatform,
 	UnknownShell,
 	UnknownStage,
-	UntaggedImage,
 	UnterminatedHeredoc,
 }
 
@@ -142,7 +137,7 @@ func Named(name string) (ids []string, code string, err error) {
 	all := make([]string, len(All))
 	for i, r := range All {
 		all[i] = r.ID
-		if r.hasName(name) {
+		if strings.EqualFold(r.ID, name) || slices.ContainsFunc(r.Hadolint, func(code string) bool { return strings.EqualFold(code, name) }) {
 			ids = append(ids, r.ID)
 		}
 	}

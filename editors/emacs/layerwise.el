@@ -72,13 +72,17 @@ Where the client shows inlay hints, these say it already."
 (defface layerwise-rebuilt '((t :inherit font-lock-function-name-face))
   "The mark of what the next build runs.")
 
+(defface layerwise-fails '((t :inherit error))
+  "The mark of where the next build fails.")
+
 (defface layerwise-cause '((t :inherit shadow))
   "The cause at the end of a line.")
 
 (when (fboundp 'define-fringe-bitmap)
   (define-fringe-bitmap 'layerwise-cached [#x00 #x01 #x03 #x46 #x6c #x38 #x10 #x00] nil 8)
   (define-fringe-bitmap 'layerwise-rebuilt [#x3d #x43 #x87 #x80 #x80 #x81 #x42 #x3c] nil 8)
-  (define-fringe-bitmap 'layerwise-uncertain [#x34 #x02 #x80 #x81 #x81 #x01 #x40 #x2c] nil 8))
+  (define-fringe-bitmap 'layerwise-uncertain [#x34 #x02 #x80 #x81 #x81 #x01 #x40 #x2c] nil 8)
+  (define-fringe-bitmap 'layerwise-fails [#x00 #xc3 #x66 #x3c #x3c #x66 #xc3 #x00] nil 8))
 
 ;;; What the server says
 
@@ -136,16 +140,17 @@ Where the client shows inlay hints, these say it already."
   "What the mark of STEP says; nil for what makes no layer or is not built."
   (pcase (layerwise--get step "status")
     ("cached" 'cached)
-    ("rebuilt" (if (layerwise--true (layerwise--get step "certain")) 'rebuilt 'uncertain))))
+    ("rebuilt" (if (layerwise--true (layerwise--get step "certain")) 'rebuilt 'uncertain))
+    ("fails" 'fails)))
 
 (defun layerwise--face (kind)
   "The face of the marks of KIND."
-  (if (eq kind 'cached) 'layerwise-cached 'layerwise-rebuilt))
+  (pcase kind ('cached 'layerwise-cached) ('fails 'layerwise-fails) (_ 'layerwise-rebuilt)))
 
 (defun layerwise--line-end (step kind)
   "What stands at the end of STEP, whose mark is KIND."
   (let ((cause (layerwise--get step "cause")))
-    (concat (pcase kind ('cached "✓ cached") ('rebuilt "↻ rebuilt") ('uncertain "↻ likely rebuilt"))
+    (concat (pcase kind ('cached "✓ cached") ('rebuilt "↻ rebuilt") ('uncertain "↻ likely rebuilt") ('fails "✗ fails"))
             (cond
              ((not (layerwise--true cause)) "")
              ((equal (layerwise--get cause "kind") "follows") (format " (follows line %d)" (layerwise--get cause "line")))
@@ -184,11 +189,23 @@ Where the client shows inlay hints, these say it already."
   (force-mode-line-update))
 
 (defun layerwise-summary ()
-  "One line about the buffer: \"5 of 7 cached · git HEAD\"."
+  "One line about the buffer: \"5/7 cached · git HEAD, assumed\"."
   (when layerwise--status
     (let ((cached (layerwise--get layerwise--status "summary" "cached"))
-          (rebuilt (layerwise--get layerwise--status "summary" "rebuilt")))
-      (format "%d of %d cached · %s" cached (+ cached rebuilt) (layerwise--get layerwise--status "baselineLabel")))))
+          (rebuilt (layerwise--get layerwise--status "summary" "rebuilt"))
+          (failing (cl-find "fails" (layerwise--get layerwise--status "steps")
+                            :key (lambda (step) (layerwise--get step "status")) :test #'equal)))
+      (format "%s · %s%s"
+              (if failing
+                  (format "fails at line %d" (layerwise--get failing "line"))
+                (format "%d/%d cached" cached (+ cached rebuilt)))
+              (layerwise--get layerwise--status "baselineLabel")
+              (if (layerwise--assumed) ", assumed" "")))))
+
+(defun layerwise--assumed ()
+  "What nobody knows of the baseline, a sentence; nil where a builder is known."
+  (let ((assumed (layerwise--get layerwise--status "baseline" "assumed")))
+    (and (stringp assumed) (not (string-empty-p assumed)) assumed)))
 
 ;;;###autoload
 (define-minor-mode layerwise-mode
@@ -272,6 +289,7 @@ Where the client shows inlay hints, these say it already."
       (message "Layerwise has said nothing of this buffer yet; is the server running?")
     (message "%s" (string-join
                    (append (list (layerwise-summary) (format "engine %s" (layerwise--get layerwise--status "engine")))
+                           (and (layerwise--assumed) (list (concat "assuming that " (layerwise--assumed))))
                            (append (layerwise--get layerwise--status "notes") nil))
                    "\n"))))
 

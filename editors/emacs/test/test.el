@@ -52,10 +52,10 @@
     (and mark (substring-no-properties (overlay-get mark 'after-string)))))
 
 (defun test-marks ()
-  "The marks, one letter per line: c cached, r rebuilt, ? uncertain."
+  "The marks, one letter per line: c cached, r rebuilt, ? uncertain, x fails."
   (mapconcat (lambda (n)
                (let ((mark (test-mark n)))
-                 (if mark (cdr (assq (overlay-get mark 'layerwise) '((cached . "c") (rebuilt . "r") (uncertain . "?")))) " ")))
+                 (if mark (cdr (assq (overlay-get mark 'layerwise) '((cached . "c") (rebuilt . "r") (uncertain . "?") (fails . "x")))) " ")))
              (number-sequence 1 16) ""))
 
 (defun test-write (path text)
@@ -94,7 +94,7 @@
 ;; Marks.
 (test-open "shop/Dockerfile")
 (test-equal "marks of a file that is as it was built" "ccc  cccc c cc  " #'test-marks)
-(test-equal "the mode line" "10 of 10 cached · git HEAD" #'layerwise-summary)
+(test-equal "the mode line" "10/10 cached · git HEAD, assumed" #'layerwise-summary)
 (test-write "shop/src/app.js" "document.title = \"Better shop\";\n")
 (test-equal "marks after a file of the context was saved" "ccc  ccrr c c?  " #'test-marks)
 (test-equal "the cause at the line end" " ↻ rebuilt: src/app.js was modified" (lambda () (test-end-of 8)))

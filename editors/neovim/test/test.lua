@@ -48,14 +48,17 @@ local function screen_line(line)
   return cells
 end
 
---- The signs as one string, one character per line: c cached, r rebuilt, ? uncertain.
-local letters = { ['✓'] = 'c', ['↻'] = 'r', ['◌'] = '?' }
+--- The signs as one string, one character per line: c cached, r rebuilt, ? uncertain, x fails.
+local letters = { ['✓'] = 'c', ['↻'] = 'r', ['◌'] = '?', ['✗'] = 'x' }
 local function signs()
   vim.cmd('redraw')
   local line = {}
   for i = 1, vim.api.nvim_buf_line_count(0) do
-    local sign = screen_line(i)[1]
-    line[i] = letters[sign] or sign
+    line[i] = ' '
+    local cells = screen_line(i)
+    for column = 1, 4 do -- the sign of a diagnostic may stand in front
+      line[i] = letters[cells[column]] or line[i]
+    end
   end
   return table.concat(line)
 end
@@ -115,7 +118,6 @@ end
 
 vim.o.swapfile = false
 vim.o.signcolumn = 'yes'
-vim.diagnostic.config({ signs = false })
 vim.o.columns = 120
 vim.o.lines = 40
 vim.o.hidden = true
@@ -124,7 +126,7 @@ vim.cmd('filetype on')
 -- The marks, under BuildKit.
 open('shop/Dockerfile')
 equal('marks of a file that is as it was built', 'ccc  cccc c cc  ', signs)
-equal('the status line', '10 of 10 cached · git HEAD', layerwise.summary)
+equal('the status line', '10/10 cached · git HEAD, assumed', layerwise.summary)
 eventually('a lens above the stage', function()
   return lens_title():find('cached', 1, true)
 end, lens_title)
@@ -154,7 +156,14 @@ equal('the diagnostic on EVN', { 11, 0, 11, 3, vim.diagnostic.severity.ERROR }, 
 eventually('the diagnostic says what was meant', function()
   return vim.diagnostic.get(0)[1].message:find('ENV', 1, true)
 end)
-equal('marks of a file with a mistake', 'ccc  cccc c cc  ', signs)
+eventually('the sign of the diagnostic stands in the same line', function()
+  signs()
+  return screen_line(12)[1] == 'E' or screen_line(12)[3] == 'E'
+end, function()
+  return shown(12)
+end)
+equal('marks of a file with a mistake', 'ccc  cccc cxcc  ', signs)
+equal('the status line where the build fails', 'fails at line 12 · git HEAD, assumed', layerwise.summary)
 
 vim.api.nvim_win_set_cursor(0, { 12, 1 })
 wanted_choice = 'Change to ENV'
@@ -214,7 +223,7 @@ equal('marks after the rename, which changes no cache key', 'ccc  ccrr c c?  ', 
 -- The health check.
 vim.cmd('checkhealth layerwise')
 eventually('the health check knows of the file', function()
-  return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\n'):find('shop/Dockerfile: 7 of 10 cached', 1, true)
+  return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\n'):find('shop/Dockerfile: 7/10 cached', 1, true)
 end, buffer_text)
 vim.cmd('bwipeout!')
 if vim.api.nvim_buf_get_name(0) == '' then

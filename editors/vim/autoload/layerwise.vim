@@ -63,6 +63,7 @@ let s:kinds = {
 \ 'cached': {'text': '✓', 'texthl': 'LayerwiseCached'},
 \ 'rebuilt': {'text': '↻', 'texthl': 'LayerwiseRebuilt'},
 \ 'uncertain': {'text': '◌', 'texthl': 'LayerwiseUncertain'},
+\ 'fails': {'text': '✗', 'texthl': 'LayerwiseFails'},
 \}
 let s:virtual_text = has('patch-9.0.0297')
 
@@ -73,12 +74,15 @@ endif
 
 " The kind of a step's mark; empty for what makes no layer or is not built.
 function! s:Kind(step) abort
-  return a:step.status ==# 'cached' ? 'cached' : a:step.status !=# 'rebuilt' ? '' : a:step.certain ? 'rebuilt' : 'uncertain'
+  if a:step.status ==# 'rebuilt'
+    return a:step.certain ? 'rebuilt' : 'uncertain'
+  endif
+  return index(['cached', 'fails'], a:step.status) >= 0 ? a:step.status : ''
 endfunction
 
 " What stands at the end of a step's line.
 function! s:LineEnd(step, kind) abort
-  let l:verdict = a:kind ==# 'rebuilt' ? 'rebuilt' : 'likely rebuilt'
+  let l:verdict = a:kind ==# 'uncertain' ? 'likely rebuilt' : a:kind
   let l:cause = get(a:step, 'cause', v:null)
   if type(l:cause) != v:t_dict
     return l:verdict
@@ -116,7 +120,7 @@ function! s:Paint(connection, status) abort
       continue
     endif
     if get(g:, 'layerwise_signs', 1)
-      call sign_place(0, 'layerwise', 'Layerwise_' . l:kind, l:buffer, {'lnum': l:step.line, 'priority': 5})
+      call sign_place(0, 'layerwise', 'Layerwise_' . l:kind, l:buffer, {'lnum': l:step.line, 'priority': get(g:, 'layerwise_sign_priority', 5)})
     endif
     if s:virtual_text && l:kind !=# 'cached' && get(g:, 'layerwise_causes', 1)
       call prop_add(l:step.endLine, 0, {'type': 'layerwise', 'bufnr': l:buffer, 'text': s:LineEnd(l:step, l:kind),
@@ -126,13 +130,24 @@ function! s:Paint(connection, status) abort
   redrawstatus
 endfunction
 
-" layerwise#Summary is one line about the current buffer, for status lines: "5 of 7 cached · git HEAD".
+" What nobody knows of the baseline, a sentence; JSON's null is empty, too.
+function! s:Assumed(status) abort
+  let l:assumed = get(a:status.baseline, 'assumed', '')
+  return type(l:assumed) == v:t_string && !empty(l:assumed) ? ['assuming that ' . l:assumed] : []
+endfunction
+
+" layerwise#Summary is one line about the current buffer, for status lines: "5/7 cached · git HEAD, assumed",
+" "fails at line 3 · git HEAD".
 function! layerwise#Summary() abort
   if !exists('b:layerwise')
     return ''
   endif
   let l:status = b:layerwise.status
-  return printf('%d of %d cached · %s', l:status.summary.cached, l:status.summary.cached + l:status.summary.rebuilt, l:status.baselineLabel)
+  let l:failing = filter(copy(l:status.steps), {_, step -> step.status ==# 'fails'})
+  let l:text = empty(l:failing)
+  \ ? printf('%d/%d cached', l:status.summary.cached, l:status.summary.cached + l:status.summary.rebuilt)
+  \ : printf('fails at line %d', l:failing[0].line)
+  return printf('%s · %s%s', l:text, l:status.baselineLabel, empty(s:Assumed(l:status)) ? '' : ', assumed')
 endfunction
 
 " Commands.
@@ -210,5 +225,5 @@ function! layerwise#Info() abort
     return
   endif
   let l:status = b:layerwise.status
-  echo join([layerwise#Summary(), 'engine ' . l:status.engine] + get(l:status, 'notes', []), "\n")
+  echo join([layerwise#Summary(), 'engine ' . l:status.engine] + s:Assumed(l:status) + get(l:status, 'notes', []), "\n")
 endfunction

@@ -8,6 +8,7 @@ function! s:Highlights() abort
   highlight default link LayerwiseCached Comment
   highlight default link LayerwiseRebuilt Directory
   highlight default link LayerwiseUncertain Directory
+  highlight default link LayerwiseFails ErrorMsg
   highlight default link LayerwiseCause Comment
 endfunction
 call s:Highlights()

@@ -25,9 +25,9 @@ function! Shown(line) abort
   return map(range(1, &columns), {_, column -> screenstring(l:row, column)})
 endfunction
 
-" The marks as they are painted, one letter per line: c cached, r rebuilt, ? uncertain.
+" The marks as they are painted, one letter per line: c cached, r rebuilt, ? uncertain, x fails.
 function! Marks() abort
-  return join(map(range(1, line('$')), {_, line -> get({'✓': 'c', '↻': 'r', '◌': '?'}, Shown(line)[0], ' ')}), '')
+  return join(map(range(1, line('$')), {_, line -> get({'✓': 'c', '↻': 'r', '◌': '?', '✗': 'x'}, Shown(line)[0], ' ')}), '')
 endfunction
 
 " What stands at the end of a line.

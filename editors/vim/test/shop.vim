@@ -2,7 +2,7 @@
 execute 'edit' $WORKSPACE . '/shop/Dockerfile'
 set filetype=dockerfile
 call Equal('marks of a file that is as it was built', 'ccc  cccc c cc  ', 'Marks()')
-call Equal('the status line', '10 of 10 cached · git HEAD', 'layerwise#Summary()')
+call Equal('the status line', '10/10 cached · git HEAD, assumed', 'layerwise#Summary()')
 call Write('shop/src/app.js', 'document.title = "Better shop";')
 call Equal('marks after a file of the context was saved', 'ccc  ccrr c c?  ', 'Marks()')
 call Equal('the cause at the line end', 'rebuilt: src/app.js was modified', 'Cause(8)')

@@ -31,9 +31,9 @@ export interface CacheStatus {
 	state: "ready" | "pending";
 	engine: string;
 	target: string;
+	/** `assumed` is what nobody knows of the baseline, such as "HEAD was built on this builder"; else `builder` has it. */
+	baseline: { kind: string; ref?: string; assumed?: string; builder?: string };
 	baselineLabel: string;
-	/** A sentence: what nobody knows of the baseline, such as that HEAD was built here; absent where a builder is known. */
-	assumed?: string;
 	/** Sentences for people: what was not found and what was used instead. */
 	notes?: string[];
 	steps: Step[];

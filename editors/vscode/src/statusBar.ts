@@ -24,19 +24,19 @@ export function showStatusBar(context: vscode.ExtensionContext, front: Front, st
 	context.subscriptions.push(item, statuses.onDidChange(update), front.onDidChange(update));
 }
 
-function headline({ state, steps, summary, baselineLabel, assumed }: CacheStatus): string {
+function headline({ state, steps, summary, baseline, baselineLabel }: CacheStatus): string {
 	if (state === "pending") {
 		return "Layerwise reads…";
 	}
 	const failing = steps.find((step) => step.status === "fails");
 	const counts = failing ? `fails at line ${failing.line}` : `${summary.cached}/${summary.cached + summary.rebuilt} cached`;
-	return `${counts} · ${baselineLabel}${assumed ? ", assumed" : ""}`;
+	return `${counts} · ${baselineLabel}${baseline.assumed ? ", assumed" : ""}`;
 }
 
 /** How many first reasons are listed. */
 const mostReasons = 5;
 
-function details({ engine, target, baselineLabel, assumed, notes, steps, summary }: CacheStatus): vscode.MarkdownString {
+function details({ engine, target, baseline, baselineLabel, notes, steps, summary }: CacheStatus): vscode.MarkdownString {
 	const text = new vscode.MarkdownString("", true);
 	text.isTrusted = { enabledCommands: ["layerwise.selectBaseline", "layerwise.showReordering", "layerwise.showOutput"] };
 	const failing = steps.filter((step) => step.status === "fails");
@@ -54,7 +54,7 @@ function details({ engine, target, baselineLabel, assumed, notes, steps, summary
 		text.appendMarkdown("**The next build reuses all steps**\n\n");
 	}
 	const time = summary.seconds ? [`About ${Math.ceil(summary.seconds)} s`] : [];
-	const known = assumed ? [`Assumed: ${assumed}`] : [];
+	const known = baseline.assumed ? [`Assuming that ${baseline.assumed}`] : [];
 	for (const row of [`Compared with ${baselineLabel}`, ...known, ...time, `Engine: ${engine}`, ...(target ? [`Target: ${target}`] : []), ...(notes ?? [])]) {
 		text.appendMarkdown("- ").appendText(row).appendMarkdown("\n");
 	}

@@ -9,7 +9,9 @@ local defaults = {
   --- The server's settings; `layerwise` in front of their names is left out.
   settings = { baseline = 'auto', codeLens = true },
   --- The sign of each kind of step, one or two cells wide; false for no signs.
-  signs = { cached = '✓', rebuilt = '↻', uncertain = '◌' },
+  signs = { cached = '✓', rebuilt = '↻', uncertain = '◌', fails = '✗' },
+  --- Whether windows of Dockerfiles get a sign column for two signs, so that those of diagnostics do not hide the marks.
+  wide_sign_column = true,
   --- Whether to write at the end of a line why it is rebuilt.
   causes = true,
   --- Called with (client, bufnr), for key maps.
@@ -36,6 +38,13 @@ local function refresh_lenses(bufnr)
   end
 end
 
+--- Gives the windows of a buffer that has marks a sign column that is wide enough.
+local function make_room(bufnr)
+  if options.signs and options.wide_sign_column then
+    marks.make_room(bufnr)
+  end
+end
+
 local function on_cache_status(err, status)
   if err or not status then
     return
@@ -52,6 +61,9 @@ local function on_cache_status(err, status)
   end
   if status.version ~= vim.lsp.util.buf_versions[bufnr] then
     return -- the answer for the newest text follows
+  end
+  if not statuses[bufnr] then
+    make_room(bufnr)
   end
   statuses[bufnr] = status
   if status.state == 'pending' then
@@ -149,6 +161,14 @@ function M.setup(given)
   marks.define_highlights()
   local group = vim.api.nvim_create_augroup('layerwise', {})
   vim.api.nvim_create_autocmd('ColorScheme', { group = group, callback = marks.define_highlights })
+  vim.api.nvim_create_autocmd('BufWinEnter', {
+    group = group,
+    callback = function(event)
+      if statuses[event.buf] then
+        make_room(event.buf)
+      end
+    end,
+  })
 
   if vim.lsp.config and vim.lsp.enable then
     vim.lsp.config(
@@ -190,7 +210,13 @@ function M.status(bufnr)
   return statuses[bufnr or vim.api.nvim_get_current_buf()]
 end
 
---- One line about the current buffer for status lines: "5 of 7 cached · git HEAD"; "" where there is nothing to say.
+--- Whether a field of a message is there and says something: JSON's null is not nil.
+local function is_text(field)
+  return type(field) == 'string' and field ~= ''
+end
+
+--- One line about the current buffer for status lines: "5/7 cached · git HEAD, assumed", "fails at line 3 · git HEAD";
+--- "" where there is nothing to say.
 function M.summary(bufnr)
   local status = M.status(bufnr)
   if not status then
@@ -199,7 +225,14 @@ function M.summary(bufnr)
     return 'reading…'
   end
   local counts = status.summary
-  return ('%d of %d cached · %s'):format(counts.cached, counts.cached + counts.rebuilt, status.baselineLabel)
+  local text = ('%d/%d cached'):format(counts.cached, counts.cached + counts.rebuilt)
+  for _, step in ipairs(status.steps) do
+    if step.status == 'fails' then
+      text = ('fails at line %d'):format(step.line)
+      break
+    end
+  end
+  return ('%s · %s%s'):format(text, status.baselineLabel, is_text(status.baseline.assumed) and ', assumed' or '')
 end
 
 --- Says what the marks are compared with, how many there are, and the server's remarks.
@@ -212,6 +245,9 @@ function M.info()
   local lines = { M.summary(), 'engine ' .. status.engine }
   if status.target ~= '' then
     table.insert(lines, 'target ' .. status.target)
+  end
+  if is_text(status.baseline.assumed) then
+    table.insert(lines, 'assuming that ' .. status.baseline.assumed)
   end
   vim.list_extend(lines, type(status.notes) == 'table' and status.notes or {})
   message(table.concat(lines, '\n'))

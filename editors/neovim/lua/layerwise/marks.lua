@@ -1,4 +1,4 @@
--- Paints what layerwise/cacheStatus says: signs, and causes at the line ends.
+-- Paints what layerwise/cacheStatus says: signs, line numbers, and causes at the line ends.
 local M = {}
 
 local namespace = vim.api.nvim_create_namespace('layerwise')
@@ -7,6 +7,7 @@ local groups = {
   LayerwiseCached = 'Comment',
   LayerwiseRebuilt = 'Directory',
   LayerwiseUncertain = 'Directory',
+  LayerwiseFails = 'ErrorMsg',
   LayerwiseCause = 'Comment',
 }
 
@@ -16,10 +17,19 @@ local function kind_of(step)
     return 'cached'
   elseif step.status == 'rebuilt' then
     return step.certain and 'rebuilt' or 'uncertain'
+  elseif step.status == 'fails' then
+    return 'fails'
   end
 end
 
-local highlight_of = { cached = 'LayerwiseCached', rebuilt = 'LayerwiseRebuilt', uncertain = 'LayerwiseUncertain' }
+local highlight_of = {
+  cached = 'LayerwiseCached',
+  rebuilt = 'LayerwiseRebuilt',
+  uncertain = 'LayerwiseUncertain',
+  fails = 'LayerwiseFails',
+}
+
+local verdict_of = { rebuilt = 'rebuilt', uncertain = 'likely rebuilt', fails = 'fails' }
 
 --- Defines the highlight groups where the colour scheme does not.
 function M.define_highlights()
@@ -37,7 +47,7 @@ local function line_end(step, kind, signs)
   if kind == 'cached' then
     return not (signs and signs[kind]) and 'cached' or nil
   end
-  local verdict = kind == 'rebuilt' and 'rebuilt' or 'likely rebuilt'
+  local verdict = verdict_of[kind]
   local cause = step.cause
   if type(cause) ~= 'table' then
     return verdict
@@ -45,6 +55,18 @@ local function line_end(step, kind, signs)
     return ('%s (follows line %d)'):format(verdict, cause.line)
   end
   return verdict .. ': ' .. cause.detail
+end
+
+--- Gives the windows of a buffer a sign column with room for two signs, a diagnostic's and a mark, unless the user has
+--- chosen where signs go.
+function M.make_room(bufnr)
+  for _, window in ipairs(vim.fn.win_findbuf(bufnr)) do
+    if vim.tbl_contains({ 'auto', 'auto:1', 'yes', 'yes:1' }, vim.wo[window].signcolumn) then
+      vim.api.nvim_win_call(window, function()
+        vim.cmd('setlocal signcolumn=yes:2')
+      end)
+    end
+  end
 end
 
 --- Paints the steps of a status in a buffer.
@@ -58,6 +80,8 @@ function M.paint(bufnr, status, signs, causes)
       vim.api.nvim_buf_set_extmark(bufnr, namespace, step.line - 1, 0, {
         sign_text = signs[kind],
         sign_hl_group = highlight_of[kind],
+        -- Where another sign hides this one, the number still has the colour.
+        number_hl_group = kind ~= 'cached' and highlight_of[kind] or nil,
         priority = 5, -- below diagnostics
       })
     end
