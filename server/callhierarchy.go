@@ -13,9 +13,6 @@ import (
 
 // prepareCallHierarchy answers textDocument/prepareCallHierarchy: the stage that is named at the position, else the one around it.
 func prepareCallHierarchy(_ context.Context, snap *snapshot, p *protocol.CallHierarchyPrepareParams) ([]protocol.CallHierarchyItem, error) {
-	if snap == nil {
-		return nil, nil
-	}
 	stage := -1
 	if o := snap.named(p.Position); o != nil && o.Symbol.Kind == navigate.Stage {
 		stage = o.Symbol.Stage
@@ -49,7 +46,7 @@ func (snap *snapshot) stageOf(item *protocol.CallHierarchyItem) int {
 		Stage int
 		Name  string
 	}
-	if snap == nil || json.Unmarshal(item.Data, &data) != nil {
+	if json.Unmarshal(item.Data, &data) != nil {
 		return -1
 	}
 	stages := snap.file.Stages

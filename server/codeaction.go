@@ -26,9 +26,6 @@ const (
 // the rewrites of the stages in the range.
 func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParams) ([]protocol.CommandOrCodeAction, error) {
 	actions := []protocol.CommandOrCodeAction{}
-	if snap == nil {
-		return actions, nil
-	}
 	wanted := func(kind protocol.CodeActionKind) bool {
 		return len(p.Context.Only) == 0 || slices.ContainsFunc(p.Context.Only, func(only protocol.CodeActionKind) bool {
 			return only == "" || kind == only || strings.HasPrefix(string(kind), string(only)+".")

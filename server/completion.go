@@ -17,9 +17,6 @@ var completionTriggers = []string{" ", "-", "=", ",", "$", "{", "%", ":", "/", "
 // completion answers textDocument/completion. Where the build context is still being read, the list is marked as incomplete.
 func completion(_ context.Context, snap *snapshot, p *protocol.CompletionParams) (*protocol.CompletionList, error) {
 	answer := &protocol.CompletionList{Items: []protocol.CompletionItem{}}
-	if snap == nil {
-		return answer, nil
-	}
 	offset := snap.can.encoding.offset(snap.file.Text, p.Position)
 	list := complete.At(snap.file, snap.variables(), offset, complete.World{
 		Context: contextLister(snap), Images: snap.images, Tags: snap.tags, TabStops: snap.can.snippets,

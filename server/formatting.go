@@ -24,9 +24,6 @@ func (snap *snapshot) layout(o protocol.FormattingOptions) format.Options {
 
 // formatting answers textDocument/formatting.
 func formatting(_ context.Context, snap *snapshot, p *protocol.DocumentFormattingParams) ([]protocol.TextEdit, error) {
-	if snap == nil {
-		return []protocol.TextEdit{}, nil
-	}
 	return snap.can.encoding.edits(snap.file.Text, format.Edits(snap.file, snap.layout(p.Options))), nil
 }
 
@@ -42,9 +39,6 @@ func rangesFormatting(_ context.Context, snap *snapshot, p *protocol.DocumentRan
 
 func (snap *snapshot) formatRanges(o protocol.FormattingOptions, ranges ...protocol.Range) []protocol.TextEdit {
 	edits := []protocol.TextEdit{}
-	if snap == nil {
-		return edits
-	}
 	done := map[source.Edit]bool{}
 	for _, r := range ranges {
 		last := r.End.Line
@@ -65,9 +59,6 @@ func (snap *snapshot) formatRanges(o protocol.FormattingOptions, ranges ...proto
 // line behind a continued one.
 func onTypeFormatting(_ context.Context, snap *snapshot, p *protocol.DocumentOnTypeFormattingParams) ([]protocol.TextEdit, error) {
 	edits := []protocol.TextEdit{}
-	if snap == nil {
-		return edits, nil
-	}
 	layout, line := snap.layout(p.Options), int(p.Position.Line)
 	var out []source.Edit
 	switch {

@@ -17,9 +17,6 @@ import (
 
 // hover answers textDocument/hover: why the instruction under the cursor is cached or rebuilt, and under a rule what the word means.
 func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*protocol.Hover, error) {
-	if snap == nil {
-		return nil, nil
-	}
 	waiting, cancel := context.WithTimeout(ctx, snap.patience)
 	defer cancel()
 	switch marked, err := snap.marked(waiting, false); {

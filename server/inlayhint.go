@@ -9,9 +9,6 @@ import (
 // inlayHint answers textDocument/inlayHint: a mark at the end of each instruction's last line.
 func inlayHint(ctx context.Context, snap *snapshot, p *protocol.InlayHintParams) ([]protocol.InlayHint, error) {
 	hints := []protocol.InlayHint{}
-	if snap == nil {
-		return hints, nil
-	}
 	snap, err := snap.marked(ctx, snap.can.refreshHints)
 	if err != nil || snap.build == nil || !snap.build.settings.InlayHints || snap.build.Compared.Baseline.Kind == noBaseline {
 		return hints, err

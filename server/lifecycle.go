@@ -63,7 +63,7 @@ type abilities struct {
 	cacheStatus        bool
 }
 
-func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
+func initialize(s *session, p *protocol.InitializeParams) (any, error) {
 	if !s.admits(p) {
 		return nil, jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the initialization option \"token\" is missing or wrong; "+
 			"the server printed the token when it was started, unless it was given one")
@@ -91,7 +91,7 @@ func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeR
 
 	yes := true
 	change := protocol.TextDocumentSyncKindIncremental
-	return &protocol.InitializeResult{
+	result := &protocol.InitializeResult{
 		ServerInfo: protocol.ServerInfo{Name: "layerwise", Version: protocol.NewOptional(s.version)},
 		Capabilities: protocol.ServerCapabilities{
 			PositionEncoding:      protocol.PositionEncodingKind(s.can.encoding),
@@ -130,7 +130,10 @@ func initialize(s *session, p *protocol.InitializeParams) (*protocol.InitializeR
 				Supported: &yes, ChangeNotifications: protocol.Boolean(true),
 			}},
 		},
-	}, nil
+	}
+	answer, registrations, err := perDocument(p, result)
+	s.registrations = registrations
+	return answer, err
 }
 
 // admits reports whether a client may use the server.
@@ -239,6 +242,7 @@ func workspaceFolders(p *protocol.InitializeParams) []protocol.WorkspaceFolder {
 }
 
 func initialized(s *session, _ *protocol.InitializedParams) {
+	s.background("registering features", s.registerFeatures)
 	s.background("refreshing", s.refreshLoop)
 	if s.can.configuration {
 		s.background("reading settings", func(ctx context.Context) {

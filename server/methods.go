@@ -34,7 +34,7 @@ var methods = map[string]method{
 	baselinesMethod: anytime(baselines),
 	buildsMethod:    anytime(buildsOf),
 
-	protocol.MethodTextDocumentDiagnostic:    orBuildFile(query(diagnostic, func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }, buildFileDiagnostic),
+	protocol.MethodTextDocumentDiagnostic:    orBuildFile(queryAny(diagnostic, func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }, buildFileDiagnostic),
 	protocol.MethodTextDocumentInlayHint:     query(inlayHint, func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI }),
 	protocol.MethodTextDocumentCodeLens:      titled(orBuildFile(query(codeLens, func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }, buildFileLenses)),
 	protocol.MethodTextDocumentHover:         query(hover, func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI }),
@@ -150,9 +150,19 @@ func anytime[P, R any](answer func(context.Context, *session, *P) (R, error)) me
 	})
 }
 
-// query is a request about one document: its snapshot is taken in wire order, the answer is made from that alone. The
-// snapshot is nil where the document is not open or is no Dockerfile.
+// query is a request about one Dockerfile: its snapshot is taken in wire order, the answer is made from that alone.
+// Of any other document the answer is null, so that the editor asks other servers.
 func query[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
+	return queryAny(func(ctx context.Context, snap *snapshot, p *P) (any, error) {
+		if snap == nil {
+			return nil, nil
+		}
+		return answer(ctx, snap, p)
+	}, document)
+}
+
+// queryAny is query with a say about every document: the snapshot is nil where it is not open or is no Dockerfile.
+func queryAny[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
 	return method{call: true, beside: true, start: func(s *session, params []byte) (func(context.Context) (any, error), error) {
 		p, err := decode[P](params)
 		if err != nil {

@@ -12,9 +12,6 @@ import (
 
 // named returns what is named at an editor's position, or nil.
 func (snap *snapshot) named(p protocol.Position) *navigate.Occurrence {
-	if snap == nil {
-		return nil
-	}
 	return snap.names().At(snap.can.encoding.offset(snap.file.Text, p))
 }
 
@@ -88,9 +85,6 @@ func linkedEditing(_ context.Context, snap *snapshot, p *protocol.LinkedEditingR
 
 // prepareRename answers textDocument/prepareRename: the name, or an error that says why it cannot be changed.
 func prepareRename(_ context.Context, snap *snapshot, p *protocol.PrepareRenameParams) (protocol.PrepareRenameResult, error) {
-	if snap == nil {
-		return nil, nil
-	}
 	o, err := snap.names().Renamable(snap.can.encoding.offset(snap.file.Text, p.Position))
 	if err != nil {
 		return nil, refused(err)
@@ -105,9 +99,6 @@ func prepareRename(_ context.Context, snap *snapshot, p *protocol.PrepareRenameP
 
 // rename answers textDocument/rename. What else knows the old name is said in a change annotation, if the client shows those.
 func rename(_ context.Context, snap *snapshot, p *protocol.RenameParams) (*protocol.WorkspaceEdit, error) {
-	if snap == nil {
-		return nil, nil
-	}
 	r, err := snap.names().Rename(snap.can.encoding.offset(snap.file.Text, p.Position), p.NewName)
 	if err != nil {
 		return nil, refused(err)

@@ -23,9 +23,6 @@ var symbolKinds = map[outline.SymbolKind]protocol.SymbolKind{
 // documentSymbol answers textDocument/documentSymbol: a tree of stages, or for a client that takes no trees a list that names the
 // stage of each instruction.
 func documentSymbol(_ context.Context, snap *snapshot, _ *protocol.DocumentSymbolParams) (protocol.DocumentSymbolResult, error) {
-	if snap == nil {
-		return protocol.DocumentSymbolSlice{}, nil
-	}
 	symbols := outline.Symbols(snap.file)
 	if snap.can.symbolTree {
 		return protocol.DocumentSymbolSlice(snap.symbolTree(symbols)), nil
@@ -64,9 +61,6 @@ func (snap *snapshot) symbolTree(symbols []outline.Symbol) []protocol.DocumentSy
 // foldingRange answers textDocument/foldingRange.
 func foldingRange(_ context.Context, snap *snapshot, _ *protocol.FoldingRangeParams) ([]protocol.FoldingRange, error) {
 	ranges := []protocol.FoldingRange{}
-	if snap == nil {
-		return ranges, nil
-	}
 	kinds := map[outline.FoldKind]protocol.FoldingRangeKind{
 		outline.CommentFold: protocol.FoldingRangeKindComment, outline.RegionFold: protocol.FoldingRangeKindRegion,
 	}
@@ -82,9 +76,6 @@ func foldingRange(_ context.Context, snap *snapshot, _ *protocol.FoldingRangePar
 // selectionRange answers textDocument/selectionRange.
 func selectionRange(_ context.Context, snap *snapshot, p *protocol.SelectionRangeParams) ([]protocol.SelectionRange, error) {
 	ranges := []protocol.SelectionRange{}
-	if snap == nil {
-		return ranges, nil
-	}
 	for _, position := range p.Positions {
 		spans := outline.Selection(snap.file, snap.can.encoding.offset(snap.file.Text, position))
 		var all *protocol.SelectionRange
@@ -102,9 +93,6 @@ func selectionRange(_ context.Context, snap *snapshot, p *protocol.SelectionRang
 // documentLink answers textDocument/documentLink. Of the build context only files lead somewhere: it is waited for.
 func documentLink(ctx context.Context, snap *snapshot, _ *protocol.DocumentLinkParams) ([]protocol.DocumentLink, error) {
 	links := []protocol.DocumentLink{}
-	if snap == nil {
-		return links, nil
-	}
 	snap, err := snap.marked(ctx, false)
 	if err != nil {
 		return nil, err

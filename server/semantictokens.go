@@ -50,9 +50,6 @@ func (h *tokenHistory) find(id string) ([]uint32, bool) {
 
 // semanticTokensFull answers textDocument/semanticTokens/full.
 func semanticTokensFull(_ context.Context, snap *snapshot, _ *protocol.SemanticTokensParams) (*protocol.SemanticTokens, error) {
-	if snap == nil {
-		return nil, nil
-	}
 	data := snap.tokens()
 	id := snap.history.remember(data)
 	return &protocol.SemanticTokens{ResultID: &id, Data: data}, nil
@@ -60,18 +57,12 @@ func semanticTokensFull(_ context.Context, snap *snapshot, _ *protocol.SemanticT
 
 // semanticTokensRange answers textDocument/semanticTokens/range.
 func semanticTokensRange(_ context.Context, snap *snapshot, p *protocol.SemanticTokensRangeParams) (*protocol.SemanticTokens, error) {
-	if snap == nil {
-		return nil, nil
-	}
 	span := snap.can.encoding.span(snap.file.Text, p.Range)
 	return &protocol.SemanticTokens{Data: snap.encodeTokens(tokensWithin(snap.tokenList(), span))}, nil
 }
 
 // semanticTokensDelta answers textDocument/semanticTokens/full/delta: one edit that covers all that differs.
 func semanticTokensDelta(_ context.Context, snap *snapshot, p *protocol.SemanticTokensDeltaParams) (protocol.SemanticTokensDeltaResult, error) {
-	if snap == nil {
-		return nil, nil
-	}
 	data := snap.tokens()
 	old, known := snap.history.find(p.PreviousResultID)
 	id := snap.history.remember(data)

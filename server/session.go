@@ -38,14 +38,16 @@ type session struct {
 	tags        *registry.Tags
 	images      *registry.Images
 
-	state    atomic.Int32 // lifecycle
-	exit     chan struct{}
-	end      func()      // closes exit
-	verbose  atomic.Bool // $/setTrace
-	can      abilities   // written by initialize, before anything else runs
-	settled  chan struct{}
-	settling sync.Once
-	refresh  chan struct{}
+	state   atomic.Int32 // lifecycle
+	exit    chan struct{}
+	end     func()      // closes exit
+	verbose atomic.Bool // $/setTrace
+	can     abilities   // written by initialize, before anything else runs
+	// registrations are the features that the client registers per kind of document; written by initialize.
+	registrations []protocol.Registration
+	settled       chan struct{}
+	settling      sync.Once
+	refresh       chan struct{}
 
 	mu            sync.Mutex
 	closed        bool

@@ -453,3 +453,45 @@ func TestAnnouncedLength(t *testing.T) {
 	}
 	e.HangUp()
 }
+
+// A client that registers features per kind of document is told to ask us about Dockerfiles only; one that does not gets them at once.
+func TestRegistrations(t *testing.T) {
+	e := lsptest.Start(t, server.Options{})
+	dynamic := map[string]any{"dynamicRegistration": true}
+	capabilities := map[string]any{"textDocument": map[string]any{"foldingRange": dynamic, "formatting": dynamic, "completion": dynamic, "hover": map[string]any{}}}
+	var result struct {
+		Capabilities map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(e.Initialize(capabilities, nil), &result); err != nil {
+		t.Fatal(err)
+	}
+	for provider, want := range map[string]bool{
+		"foldingRangeProvider": false, "documentFormattingProvider": false, "completionProvider": false, "hoverProvider": true, "codeLensProvider": true,
+		"textDocumentSync": true,
+	} {
+		if got := result.Capabilities[provider] != nil; got != want {
+			t.Errorf("%s at once: %v, want %v", provider, got, want)
+		}
+	}
+	raw := string(e.Await("client/registerCapability", func(p json.RawMessage) bool { return strings.Contains(string(p), "foldingRange") }))
+	for _, want := range []string{`"textDocument/foldingRange"`, `"textDocument/formatting"`, `"textDocument/completion"`, `"resolveProvider":true`, `{"language":"dockerfile"}`} {
+		if !strings.Contains(raw, want) {
+			t.Errorf("no %s in %s", want, raw)
+		}
+	}
+	if strings.Contains(raw, "textDocument/hover") {
+		t.Errorf("hover is registered twice: %s", raw)
+	}
+
+	// Of what is no Dockerfile nothing is said, which is other than that there is nothing.
+	const compose = "untitled:compose.yaml"
+	e.OpenFile(compose, "yaml", "services:\n  a:\n    image: b\n")
+	for _, method := range []string{"foldingRange", "documentSymbol", "documentLink", "formatting", "hover", "completion", "selectionRange", "semanticTokens/full"} {
+		var answer json.RawMessage
+		at := map[string]any{"line": 1, "character": 2}
+		e.MustCall("textDocument/"+method, lsptest.Document(compose, "position", at, "positions", []any{at}, "options", map[string]any{"tabSize": 2, "insertSpaces": true}), &answer)
+		if string(answer) != "null" {
+			t.Errorf("%s of a Compose file: %s", method, answer)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package complete
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/reference"
@@ -17,7 +18,7 @@ func (c *cursor) keywords(typed string, trigger bool) {
 	lower := c.lowerCase()
 	span, _ := c.span(typed, "")
 	arguments := strings.Trim(c.rest(span.End), blank) != ""
-	var items []Item
+	var items, snippets []Item // the snippets behind all keywords
 	add := func(in *reference.Instruction) {
 		doc := "instruction/" + in.Name
 		items = append(items, Item{Kind: Keyword, Label: cased(in.Name, lower), Detail: in.Summary, Doc: doc})
@@ -27,22 +28,37 @@ func (c *cursor) keywords(typed string, trigger bool) {
 		}
 		for _, body := range in.Snippets {
 			body = cased(in.Name, lower) + body[len(in.Name):]
-			items = append(items, Item{Kind: Snippet, Label: withoutStops(body), Detail: in.Summary, Text: body, TabStops: true, Doc: doc})
+			snippets = append(snippets, Item{Kind: Snippet, Label: withoutStops(body), Detail: in.Summary, Text: body, TabStops: true, Doc: doc})
 		}
 	}
-	for _, front := range []bool{true, false} {
-		for i := range reference.Instructions {
-			in := &reference.Instructions[i]
-			top := in.Name == "FROM" || in.Name == "ARG"
-			switch {
-			case trigger && (in.Name == "ONBUILD" || in.Name == "FROM" || in.Name == "MAINTAINER"):
-			case first && !trigger && !top:
-			case (first && in.Name == "FROM") == front:
-				add(in)
-			}
+	for _, in := range usualFirst() {
+		switch top := in.Name == "FROM" || in.Name == "ARG"; {
+		case trigger && (in.Name == "ONBUILD" || in.Name == "FROM" || in.Name == "MAINTAINER"):
+		case first && !trigger && !top:
+		default:
+			add(in)
 		}
 	}
-	c.offer(typed, "", true, items)
+	c.offer(typed, "", true, append(items, snippets...))
+}
+
+// usual are the instructions that are written most, in order.
+var usual = []string{"RUN", "COPY", "ENV", "WORKDIR", "FROM", "ARG", "CMD", "ENTRYPOINT", "EXPOSE", "USER"}
+
+// usualFirst returns the instructions with those in front that are written most.
+func usualFirst() []*reference.Instruction {
+	var list []*reference.Instruction
+	for i := range reference.Instructions {
+		list = append(list, &reference.Instructions[i])
+	}
+	rank := func(in *reference.Instruction) int {
+		if n := slices.Index(usual, in.Name); n >= 0 {
+			return n
+		}
+		return len(usual)
+	}
+	slices.SortStableFunc(list, func(a, b *reference.Instruction) int { return rank(a) - rank(b) })
+	return list
 }
 
 // lowerCase reports whether most of the file's other instructions are written in lower case.

@@ -36,8 +36,8 @@ func (c *cursor) copy() {
 	}
 }
 
-// contextPaths offers what lies in the build context, directories first, for a path's last part. Names with blanks are offered only
-// where they can be written as they are.
+// contextPaths offers what lies in the build context, directories first, for a path's last part. Names with blanks
+// are offered only where they can be written as they are.
 func (c *cursor) contextPaths(typed, stop string, blanks bool) {
 	if c.world.Context == nil {
 		return
@@ -66,7 +66,7 @@ func (c *cursor) contextPaths(typed, stop string, blanks bool) {
 			items = append(items, it)
 		}
 	}
-	slices.SortStableFunc(items, func(a, b Item) int { return int(b.Kind) - int(a.Kind) })
+	slices.SortStableFunc(items, func(a, b Item) int { return likelyPath(a) - likelyPath(b) })
 	before := len(c.list.Items)
 	c.offer(name, stop+"/", true, items)
 	// A directory's slash that stands already is not written twice.
@@ -76,6 +76,27 @@ func (c *cursor) contextPaths(typed, stop string, blanks bool) {
 			it.Whole = true
 		}
 	}
+}
+
+// manifests are the files that are copied first, before what they describe is installed.
+var manifests = []string{
+	"package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "pnpm-workspace.yaml", "bun.lock", "bun.lockb",
+	"go.mod", "go.sum", "requirements.txt", "pyproject.toml", "poetry.lock", "uv.lock", "Pipfile", "Pipfile.lock", "setup.py",
+	"Cargo.toml", "Cargo.lock", "pom.xml", "build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts", "gradlew",
+	"Gemfile", "Gemfile.lock", "composer.json", "composer.lock", "mix.exs", "mix.lock", "pubspec.yaml", "pubspec.lock", "global.json",
+}
+
+// likelyPath ranks what is copied: manifests, folders, other files; what is hidden last.
+func likelyPath(it Item) int {
+	switch {
+	case strings.HasPrefix(it.Label, "."):
+		return 3
+	case slices.Contains(manifests, it.Label):
+		return 0
+	case it.Kind == Folder:
+		return 1
+	}
+	return 2
 }
 
 // matching returns the directories of the context that a path with wildcards stands for.
