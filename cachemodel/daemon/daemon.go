@@ -23,7 +23,9 @@ import (
 	contentapi "github.com/containerd/containerd/api/services/content/v1"
 	controlapi "github.com/moby/buildkit/api/services/control"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 )
 
 const (
@@ -36,6 +38,9 @@ const (
 
 // ErrUnreachable is wrapped by the error about a daemon that does not answer.
 var ErrUnreachable = errors.New("the BuildKit daemon does not answer")
+
+// ErrTooOld is wrapped by the error about a daemon that keeps no history.
+var ErrTooOld = errors.New("the builder is too old to tell what it has built")
 
 // Daemon is a daemon to ask. Its methods may be called from several goroutines.
 type Daemon struct {
@@ -98,6 +103,10 @@ func (d *Daemon) ask(ctx context.Context, question func(ctx context.Context, c *
 	}
 	d.pause = min(max(firstPause, 2*d.pause), maxPause)
 	d.until = time.Now().Add(d.pause)
+	if status.Code(err) == codes.Unimplemented {
+		d.last = fmt.Errorf("%w: %s (Docker 23.0 or BuildKit 0.11 is needed)", ErrTooOld, d)
+		return d.last
+	}
 	d.last = fmt.Errorf("%w: %s, named by %s: %w", ErrUnreachable, d.endpoint.Address, d.endpoint.From, err)
 	return d.last
 }

@@ -192,6 +192,25 @@ func TestDead(t *testing.T) {
 	}
 }
 
+// A builder of before 2023 is named as what it is, and is still known by its address.
+func TestTooOld(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "bk.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Skip("no sockets here: ", err)
+	}
+	s := grpc.NewServer()
+	controlapi.RegisterControlServer(s, controlapi.UnimplementedControlServer{})
+	t.Cleanup(s.Stop)
+	go s.Serve(l)
+	address := "unix://" + filepath.ToSlash(socket)
+	d := New(Endpoint{Address: address}, Places{Getenv: func(string) string { return "" }})
+	answer, err := d.Ask(context.Background(), Query{})
+	if !errors.Is(err, ErrTooOld) || !strings.Contains(err.Error(), "Docker 23.0") || answer.Builder.Address != address {
+		t.Errorf("%+v, %v", answer, err)
+	}
+}
+
 // A Docker engine hands its BuildKit over. This is a stand-in: no real engine was asked.
 func TestEngine(t *testing.T) {
 	f := &fake{}
