@@ -41,6 +41,8 @@ type Effects struct {
 	Facts []string
 	// Opaque says that a command is not known, so that everything is read and written.
 	Opaque bool
+	// Why says of something opaque which command it is and what is not known of it.
+	Why string
 	// Copies, for COPY and ADD from the build context, gives each file or directory (with "/" behind) of the context that
 	// is copied and where it goes. It is nil where that is not known.
 	Copies map[string]string
@@ -118,6 +120,7 @@ type state struct {
 	written  []written         // what was written since, or from elsewhere
 	hidden   []string          // directories with a mount whose content is not known
 	missed   bool              // such a one was looked into
+	why      string            // what is not known of the command at hand
 	steps    int
 	kinds    map[string]variableKind
 

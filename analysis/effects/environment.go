@@ -68,10 +68,18 @@ func (s *state) steered(e *Effects, c Call) bool {
 				}
 			}
 		case toolVariable:
-			return false
+			return s.no("the variable " + name + " may steer it")
 		}
 	}
 	return true
+}
+
+// no notes what is not known of the command at hand.
+func (s *state) no(why string) bool {
+	if s.why == "" {
+		s.why = why
+	}
+	return false
 }
 
 // variableKind is what a variable may be to the tools of the table.
@@ -137,15 +145,15 @@ func (s *state) searches(value string) {
 // looksUp adds where a program is looked for: a file that comes to stand there takes its place. It fails where that is not known.
 func (s *state) looksUp(e *Effects, name string, whole bool) bool {
 	if s.pathUnsure {
-		return false
+		return s.no("PATH may name any directory, or one of a manager of versions")
 	}
 	for _, dir := range slices.Concat(searched, s.paths) {
 		e.Reads = append(e.Reads, path.Join(dir, name))
 	}
 	if whole { // it runs others
 		for _, dir := range s.paths {
-			if len(s.names(dir)) > 0 { // programs of the project
-				return false
+			if len(s.names(dir)) > 0 {
+				return s.no("PATH has " + dir + ", which holds programs of the project")
 			}
 			if !slices.Contains(searched, dir) {
 				e.Reads = append(e.Reads, tree(dir))
@@ -186,7 +194,7 @@ func (s *state) atHome(e *Effects, names ...string) bool {
 		for _, name := range names {
 			at := path.Join(dir, name)
 			if s.there(at) && !slices.Contains(e.Reads, at) {
-				return false
+				return s.no("the home directory is not known, and " + at + " may be in it")
 			}
 			e.Reads = append(e.Reads, at+slashOf(name))
 		}

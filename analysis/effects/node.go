@@ -2,6 +2,7 @@ package effects
 
 import (
 	"encoding/json"
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -55,7 +56,17 @@ var versionFiles = strings.Fields(".tool-versions .mise.toml mise.toml .nvmrc .n
 func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 	text, ok := c.file(s, "package.json")
 	var p packageJSON
-	if !ok || json.Unmarshal([]byte(text), &p) != nil || p.Workspaces != nil || p.PNPM["patchedDependencies"] != nil || p.Patched != nil || p.Plugins != nil || !plainNPMRC(s, c) || !e.cacheOption(l) {
+	switch {
+	case !ok:
+		return nil, s.no("package.json is not copied above, or may have been changed since")
+	case json.Unmarshal([]byte(text), &p) != nil:
+		return nil, s.no("package.json cannot be read")
+	case p.Workspaces != nil:
+		return nil, s.no("package.json has workspaces")
+	case !plainNPMRC(s, c):
+		return nil, s.no(".npmrc has settings that may name files")
+	}
+	if p.Workspaces != nil || p.PNPM["patchedDependencies"] != nil || p.Patched != nil || p.Plugins != nil || !e.cacheOption(l) {
 		return nil, false
 	}
 	if !l.has("--ignore-scripts", "--ignore-scripts=true") {
@@ -66,27 +77,30 @@ func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 				git := path.Join(c.cwd, ".git") + "/"
 				e.Reads, e.Perhaps = append(e.Reads, git), append(e.Perhaps, git)
 			default:
-				return nil, false
+				return nil, s.no(fmt.Sprintf("package.json has a script %q, which runs with it", name))
 			}
 		}
 		if c.exists(s, "binding.gyp") || p.GypFile != nil {
-			return nil, false
+			return nil, s.no("binding.gyp is built")
 		}
 		for _, list := range []map[string]string{p.Dependencies, p.DevDependencies, p.OptionalDependencies} {
 			for name, version := range list {
 				if readsProject(name) || name == "husky" && !huskyPlain.MatchString(version) {
-					return nil, false
+					return nil, s.no("the install script of " + name + " may read the project")
 				}
 			}
 		}
 	}
 	for _, named := range []any{p.Dependencies, p.DevDependencies, p.OptionalDependencies, p.PeerDependencies, p.Overrides, p.Resolutions, p.PNPM} {
 		if namesFiles(named) {
-			return nil, false
+			return nil, s.no("package.json names a file or directory of the project")
 		}
 	}
 	above, none := c.above(s, "package.json", "pnpm-workspace.yaml", ".yarnrc.yml", ".yarnrc", "yarn.lock", ".npmrc", "lerna.json")
 	e.Reads = append(e.Reads, above...)
+	if !none {
+		s.no("a project above the working directory may have this one as a part")
+	}
 	return &p, none
 }
 
@@ -237,11 +251,11 @@ func npm(s *state, e *Effects, c Call) bool {
 	text, locked := c.file(s, "package-lock.json")
 	var lock npmLock
 	if c.exists(s, "package-lock.json") && (!locked || json.Unmarshal([]byte(text), &lock) != nil || lock.Version < 2 || !lock.plain(!l.has("--ignore-scripts", "--ignore-scripts=true"))) {
-		return false
+		return s.no("package-lock.json has a package of the project, one with an install script that nobody has looked at, or is of an old version")
 	}
 	verb := manifests("npm", l.words[0])
-	if !locked && len(verb.Locks) == 0 { // npm ci fails
-		return false
+	if !locked && len(verb.Locks) == 0 {
+		return s.no("there is no package-lock.json")
 	}
 	if !l.has("--no-package-lock", "--package-lock=false") {
 		e.locks(c, verb.Locks)

@@ -81,6 +81,21 @@ func (e *Effects) of() *indexes {
 	return e.cache
 }
 
+// Shared gives the first thing that one of two instructions writes and the other one reads or writes, so that they cannot change places; ""
+// if there is none.
+func Shared(a, b *Effects) string {
+	x, y := a.of(), b.of()
+	for _, pair := range []struct {
+		names []string
+		in    *index
+	}{{a.Writes, &y.reads}, {b.Writes, &x.reads}, {a.Writes, &y.writes}} {
+		if at := slices.IndexFunc(pair.names, pair.in.has); at >= 0 {
+			return pair.names[at]
+		}
+	}
+	return ""
+}
+
 // WithWrites gives the effects with other writes.
 func (e Effects) WithWrites(writes []string) Effects {
 	e.Writes, e.cache = writes, nil

@@ -1,6 +1,7 @@
 package effects
 
 import (
+	"cmp"
 	"maps"
 	"path"
 	"regexp"
@@ -131,6 +132,9 @@ func (e *Effects) Merge(o Effects) {
 	}
 	if o.Opaque {
 		e.opaque()
+		if e.Why == "" {
+			e.Why = o.Why
+		}
 	}
 }
 
@@ -489,6 +493,7 @@ func (s *state) call(c Call, local map[string]string) Effects {
 	name := path.Base(c.Args[0])
 	if c.Args[0] != name && !slices.Contains(searched, path.Dir(c.Args[0])) && c.Args[0] != "/usr/local/go/bin/go" {
 		e.opaque() // a script, perhaps one that was copied
+		e.Why = c.Args[0] + " is a program that may be the project's own"
 		return e
 	}
 	if m := versioned.FindStringSubmatch(name); m != nil {
@@ -496,11 +501,14 @@ func (s *state) call(c Call, local map[string]string) Effects {
 	}
 	c.Args = append([]string{name}, c.Args[1:]...)
 	c.vars = s.variables(local)
+	s.why = ""
+	why := name + " is not in the table of commands"
 	for _, known := range commands {
 		if !slices.Contains(strings.Fields(known.Names), name) {
 			continue
 		}
 		if s.steersShell(local) || !known.builtin && !s.looksUp(&e, name, e.manager) || !known.effect(s, &e, c) || e.manager && !s.looksUp(&e, name, true) {
+			why = name + ": " + cmp.Or(s.why, "an option, a manifest or a setting is not known to be harmless")
 			break
 		}
 		if known.Fact != "" {
@@ -508,7 +516,7 @@ func (s *state) call(c Call, local map[string]string) Effects {
 		}
 		return e
 	}
-	e = Effects{}
+	e = Effects{Why: why}
 	e.opaque()
 	return e
 }

@@ -150,7 +150,7 @@ func (f *fixer) round(findings []analysis.Finding) bool {
 	}
 	before := tally(f.findings)
 	if !f.try(chosen, before) {
-		const tries = 100 // each costs a check of the whole file
+		const tries = 30 // each costs a check of the whole file
 		var good []analysis.Finding
 		for _, finding := range chosen[:min(len(chosen), tries)] {
 			alone := *f

@@ -7,19 +7,17 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
-	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/spell"
 )
 
-// MisspeltCommand finds misspelt subcommands of package managers and the like, and "&" in the place of "&&".
+// MisspeltCommand finds misspelt subcommands of package managers and the like.
 var MisspeltCommand = &Rule{
 	ID:       "misspelt-command",
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A command of a well-known tool is misspelt",
-		What: "Finds subcommands of tools such as apt-get, apk, npm, pip and git that these tools do not have but that are close to one they have, misspelt names of such tools in front of a subcommand of theirs, " +
-			"and a single `&` between commands of which the first installs something.",
-		Why:     "The step fails, after all steps above it have run. Behind a single `&` the next command starts before the first has ended, and its failure goes unnoticed.",
+		What:    "Finds subcommands of tools such as apt-get, apk, npm, pip and git that these tools do not have but that are close to one they have, and misspelt names of such tools in front of a subcommand of theirs.",
+		Why:     "The step fails, after all steps above it have run.",
 		Example: "FROM alpine\nRUN apk ad curl\n",
 		Instead: "FROM alpine\nRUN apk add curl\n",
 	},
@@ -68,9 +66,6 @@ func checkMisspeltCommand(p *pass) {
 		}
 		for _, c := range run.commands {
 			p.checkToolCommand(in, c)
-		}
-		for _, at := range run.background {
-			p.checkBackground(in, run, at)
 		}
 	}
 }
@@ -142,20 +137,3 @@ func (p *pass) checkToolName(in *dockerfile.Instruction, c command, verb string)
 
 // otherTools are tools whose names are close to others'.
 var otherTools = strings.Fields("apt pipx pip2 npx apx cnpm bun bunx tdnf pnpx nvm rpm opam pdm uvx pkg opkg ipkg xbps slapt aptitude pacman dpkg spm jpm ppm bpm gpm nnpm tnpm luarocks hpm epm kpm tpm vpm")
-
-// checkBackground looks at a command that is started in the background while the next one begins.
-func (p *pass) checkBackground(in *dockerfile.Instruction, run *shellRun, b background) {
-	if !slices.ContainsFunc(append(slices.Clone(run.installs), run.compiles...), func(d download) bool { return b.from <= d.at[0] && d.at[0] < b.at }) {
-		return
-	}
-	span := shellSpan(p.File, in, b.at)
-	span.End = span.Start + 1
-	if p.Text.Slice(span) != "&" {
-		return
-	}
-	p.report(in, analysis.Finding{
-		Span:    span,
-		Message: "a single & runs the command on the left in the background: the next one does not wait for it, and its failure goes unnoticed",
-		Fixes:   []analysis.Fix{{Title: "Change to &&", Edits: []source.Edit{{Span: span, NewText: "&&"}}, Preferred: true}},
-	})
-}

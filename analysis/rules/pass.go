@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"iter"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,6 +26,7 @@ type pass struct {
 
 	rules     []*Rule
 	rule      *Rule
+	ignored   []string                              // by other linters' comments for the whole file; nil until a rule asks
 	outer     *dockerfile.Instruction               // the ONBUILD whose trigger the rule looks at, nil if it looks at an instruction
 	lint      *linter.Linter                        // what the file's "check" directive says
 	vars      *scope.Variables                      // nil until a rule asks for it
@@ -93,6 +95,9 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 	if f.Severity == 0 {
 		f.Severity = p.rule.Severity
 	}
+	if p.ignoredByPeer(in) {
+		return
+	}
 	if f.Severity != analysis.Error || p.rule.Experimental {
 		lint := p.lint
 		if in != nil && in.Node != nil {
@@ -114,6 +119,50 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 		f.Severity = analysis.Error
 	}
 	p.findings = append(p.findings, f)
+}
+
+// peerComment matches the comments by which hadolint and tally are told to leave a rule out, for the instruction below or,
+// with "global", for the file.
+var peerComment = regexp.MustCompile(`^(?i)(hadolint|tally)\s+(global\s+)?ignore\s*=\s*([A-Za-z0-9_/, -]+)`)
+
+// ignoredByPeer reports whether a comment of another linter's names the rule that is running, by that linter's name for it or
+// ours: above the instruction, or for the whole file.
+func (p *pass) ignoredByPeer(in *dockerfile.Instruction) bool {
+	if p.ignored == nil {
+		p.ignored = []string{}
+		for _, comment := range p.Comments {
+			text := strings.TrimLeft(p.Text.Slice(comment.Span), "# \t")
+			if m := peerComment.FindStringSubmatch(text); m != nil && m[2] != "" {
+				p.ignored = append(p.ignored, peerNames(m[3])...)
+			}
+		}
+	}
+	if slices.ContainsFunc(p.ignored, p.rule.hasName) {
+		return true
+	}
+	if in == nil || in.Node == nil {
+		return false
+	}
+	for _, text := range in.Node.PrevComment {
+		if m := peerComment.FindStringSubmatch(text); m != nil && m[2] == "" && slices.ContainsFunc(peerNames(m[3]), p.rule.hasName) {
+			return true
+		}
+	}
+	return false
+}
+
+// peerNames are the names of a list such as "DL3008,tally/no-x, hadolint/DL3006".
+func peerNames(list string) (names []string) {
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		names = append(names, name[strings.LastIndexByte(name, '/')+1:])
+	}
+	return names
+}
+
+// hasName reports whether a name is the rule's, in any letter case, or a code of hadolint's for the same.
+func (r *Rule) hasName(name string) bool {
+	return strings.EqualFold(r.ID, name) || slices.ContainsFunc(r.Hadolint, func(code string) bool { return strings.EqualFold(code, name) })
 }
 
 // weighed returns a problem with its weight in this file: one of a trigger that runs in this build stops the build.

@@ -73,6 +73,7 @@ var All = []*Rule{
 	WorkdirRelativePath,
 	AddWithoutChecksum,
 	AlmostJSON,
+	BackgroundInstall,
 	BetterOrder,
 	CopyBeforeInstall,
 	CopyURL,
@@ -96,6 +97,7 @@ var All = []*Rule{
 	MisplacedFlag,
 	MisreadPath,
 	MissingCacheMount,
+	MissingYes,
 	MisspeltCommand,
 	MisspeltVariable,
 	NeedlessContextFile,
@@ -103,9 +105,11 @@ var All = []*Rule{
 	NoShell,
 	NoStage,
 	PatchRemnant,
+	RootUser,
 	ShellSyntax,
 	ShellCheck,
 	SplitPackageUpdate,
+	Sudo,
 	SwallowedInstruction,
 	Template,
 	TrailingComment,
@@ -116,6 +120,7 @@ var All = []*Rule{
 	UnknownPlatform,
 	UnknownShell,
 	UnknownStage,
+	UntaggedImage,
 	UnterminatedHeredoc,
 }
 
@@ -137,7 +142,7 @@ func Named(name string) (ids []string, code string, err error) {
 	all := make([]string, len(All))
 	for i, r := range All {
 		all[i] = r.ID
-		if strings.EqualFold(r.ID, name) || slices.ContainsFunc(r.Hadolint, func(code string) bool { return strings.EqualFold(code, name) }) {
+		if r.hasName(name) {
 			ids = append(ids, r.ID)
 		}
 	}

@@ -6,7 +6,11 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/layerwise/layerwise/cachemodel"
 )
 
 // Build is one build as its user starts it: a Dockerfile in its context, and the settings.
@@ -19,6 +23,7 @@ type Build struct {
 	Target     string
 	Platform   string
 	NoCache    bool
+	Run        cachemodel.RunSettings
 }
 
 // File is one entry of a context.
@@ -110,6 +115,20 @@ func (b Build) FrontendOptions() map[string]string {
 	}
 	for k, v := range b.Args {
 		opts["build-arg:"+k] = v
+	}
+	for name, value := range map[string]string{
+		"force-network-mode": b.Run.Network,
+		"hostname":           b.Run.Hostname,
+		"cgroup-parent":      b.Run.CgroupParent,
+		"ulimit":             strings.Join(b.Run.Ulimits, ","),
+		"add-hosts":          strings.Join(b.Run.ExtraHosts, ","),
+	} {
+		if value != "" {
+			opts[name] = value
+		}
+	}
+	if b.Run.ShmSize != 0 {
+		opts["shm-size"] = strconv.FormatInt(b.Run.ShmSize, 10)
 	}
 	return opts
 }

@@ -105,6 +105,7 @@ func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally 
 			switch {
 			case s.Cause == nil:
 				say("it has no cause")
+			case s.Certain && lt.Vertices > 0 && lt.Executed == 0 && lt.Unsure: // see LineTruth
 			case s.Certain && lt.Vertices > 0 && lt.Executed == 0:
 				if twins != nil && twins(s.Line) {
 					tally.Twins++

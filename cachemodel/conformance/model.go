@@ -66,7 +66,7 @@ func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, 
 		File:     dockerfile.Parse(source.New(b.Dockerfile), nil),
 		Context:  trees[""],
 		Contexts: named,
-		Settings: cachemodel.Settings{Target: b.Target, Args: b.Args, Platform: b.Platform, NoCache: b.NoCache},
+		Settings: cachemodel.Settings{Target: b.Target, Args: b.Args, Platform: b.Platform, NoCache: b.NoCache, RunSettings: b.Run},
 		Images:   m.Images,
 	})
 	steps = cachemodel.Compare(cachemodel.Pasts(m.plans...), p)

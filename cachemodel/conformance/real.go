@@ -121,7 +121,8 @@ func (r *Real) solve(ctx context.Context, opts map[string]string, locals map[str
 	for dgst, e := range vertices {
 		executed[dgst] = e.executed()
 	}
-	return truth(lines, executed), nil
+	did := truth(lines, executed)
+	return did, did.doubtMerges(def, lines, executed)
 }
 
 // recorder keeps the definition that the frontend has solved.

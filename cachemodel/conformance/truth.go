@@ -14,6 +14,27 @@ type LineTruth struct {
 	Vertices int
 	Executed int
 	Keys     string // the own keys of the vertices' operations, where the oracle knows them
+	// Unsure is set where a daemon shows the merge of a COPY --link as cached. In a stage that is both based on and copied
+	// from it does so at random, also at the first build in an empty cache: that is no evidence.
+	Unsure bool
+}
+
+// doubtMerges marks the lines whose merges did not run.
+func (t Truth) doubtMerges(def *pb.Definition, lines map[digest.Digest][]int, executed map[digest.Digest]bool) error {
+	for _, dt := range def.GetDef() {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return err
+		}
+		if dgst := digest.FromBytes(dt); op.GetMerge() != nil && !executed[dgst] {
+			for _, l := range lines[dgst] {
+				lt := t[l]
+				lt.Unsure = true
+				t[l] = lt
+			}
+		}
+	}
+	return nil
 }
 
 // locate maps the vertices of a definition to the lines of their instructions.

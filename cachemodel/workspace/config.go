@@ -35,10 +35,32 @@ func FindConfig(folder string) Config {
 		case !errors.Is(err, fs.ErrNotExist):
 			c.Path, c.Problems = path, []string{err.Error()}
 			return c
+		case c.ofHadolint(folder):
+			return c
 		case above == folder || exists(filepath.Join(folder, ".git")):
 			return c
 		default:
 			folder = above
 		}
 	}
+}
+
+// ofHadolint reads the configuration of hadolint in a folder, and reports whether there is one.
+func (c *Config) ofHadolint(folder string) bool {
+	for _, name := range rules.HadolintNames {
+		path := filepath.Join(folder, name)
+		c.Looked = append(c.Looked, path)
+		text, err := textfile.Read(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if c.Path = path; err == nil {
+			c.Rules, _, err = rules.ParseHadolint(text)
+		}
+		if err != nil {
+			c.Problems = []string{err.Error()}
+		}
+		return true
+	}
+	return false
 }

@@ -37,11 +37,15 @@ func TestFindConfig(t *testing.T) {
 	if diff := cmp.Diff([]string{"line 3: there is no rule no-stag (did you mean no-stage?)"}, near.Problems); diff != "" {
 		t.Error(diff)
 	}
-	want := []string{filepath.Join(root, "repository", "near", "deep", ".layerwise.yaml"), filepath.Join(root, "repository", "near", ".layerwise.yaml")}
-	if diff := cmp.Diff(want, near.Looked); diff != "" || near.Path != want[1] {
+	deep := filepath.Join(root, "repository", "near", "deep")
+	want := []string{
+		filepath.Join(deep, ".layerwise.yaml"), filepath.Join(deep, ".hadolint.yaml"), filepath.Join(deep, ".hadolint.yml"),
+		filepath.Join(root, "repository", "near", ".layerwise.yaml"),
+	}
+	if diff := cmp.Diff(want, near.Looked); diff != "" || near.Path != want[3] {
 		t.Error(diff, near.Path)
 	}
-	if none := FindConfig(filepath.Join(root, "repository")); none.Path != "" || len(none.Looked) != 1 {
+	if none := FindConfig(filepath.Join(root, "repository")); none.Path != "" || len(none.Looked) != 3 {
 		t.Errorf("looked above the repository: %+v", none)
 	}
 	if above := FindConfig(filepath.Join(root, "elsewhere")); above.Rules.Severity["no-stage"] != analysis.Hint {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/layerwise/layerwise/cachemodel/workspace/shellcheck"
 	"github.com/spf13/cobra"
@@ -34,7 +36,8 @@ A .layerwise.yaml in the folder of a Dockerfile or above, up to the root of the 
   rules:
     JSONArgsRecommended: off
     WorkdirRelativePath: error
-with the names that layerwise rules lists and off, hint, information, warning or error. An ignore file beside the
+Without one, a .hadolint.yaml there counts for the rules that are about the same; comments "# hadolint ignore=DL3006" do too.
+The names are those that layerwise rules lists, the severities off, hint, information, warning or error. An ignore file beside the
 Dockerfile is taken for that of its build context.
 
 --fix applies the fixes that are safe: the finding is gone afterwards, no error is new, what a fix does not touch stays as
@@ -60,7 +63,7 @@ that it has applied, with the lines of the file as it was at that time; "finding
 why a file was left alone although some of its findings have such fixes.`
 
 func newCheck() *cobra.Command {
-	var fix, shellCheck, quiet bool
+	var fix, shellCheck, quiet, migrate bool
 	var history int
 	var format, least string
 	var disable, only []string
@@ -69,6 +72,9 @@ func newCheck() *cobra.Command {
 		Short: "Find mistakes in Dockerfiles and mend them",
 		Long:  checkHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if migrate {
+				return migrateHadolint(cmd.OutOrStdout(), args)
+			}
 			print, ok := checkFormats[format]
 			if !ok {
 				return fmt.Errorf("--format %s: choose one of text, json, sarif, github", format)
@@ -133,9 +139,30 @@ func newCheck() *cobra.Command {
 	cmd.Flags().StringSliceVar(&disable, "disable", nil, "rules that are not run, by their names, codes of hadolint (DL3006) or ShellCheck (SC2086)")
 	cmd.Flags().StringSliceVar(&only, "only", nil, "the only rules that are run, also those that are off by default")
 	cmd.Flags().StringVar(&least, "severity", "hint", "report findings of this severity and worse ones: error, warning, information, hint")
+	cmd.Flags().BoolVar(&migrate, "migrate", false, "print the .layerwise.yaml that says what the .hadolint.yaml of the folder does")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print findings and nothing else")
 	cmd.Flags().StringVar(&format, "format", "text", "text, json, sarif or github")
 	return cmd
+}
+
+// migrateHadolint prints our configuration for that of hadolint in a folder.
+func migrateHadolint(w io.Writer, folders []string) error {
+	folder := append(folders, ".")[0]
+	for _, name := range rules.HadolintNames {
+		text, err := textfile.Read(filepath.Join(folder, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		config, err := rules.MigrateHadolint(text)
+		if err == nil {
+			_, err = io.WriteString(w, config)
+		}
+		return err
+	}
+	return fmt.Errorf("%s: there is no %s", folder, strings.Join(rules.HadolintNames, " or "))
 }
 
 var checkFormats = map[string]func(io.Writer, checkReport) error{

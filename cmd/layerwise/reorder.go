@@ -2,19 +2,26 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/tools"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/pmezard/go-difflib/difflib"
 	"github.com/spf13/cobra"
@@ -44,14 +51,16 @@ history are not taken for differences.
    "reason": "why nothing is gained, if there are no rewrites",
    "diff": "the change as a unified diff",
    "verified": {"files": 277, "differences": [{"where": "/a", "detail": "mode 644 in the first, 755 in the second"}],
-                "unstable": ["/built-at"]}}
+                "unstable": ["/built-at"]},
+   "explain": [{"line": 5, "step": "npm ci", "seconds": 40, "reruns": 94, "builds": 100, "below": 4, "why": "npm: package.json has workspaces. So it may read anything that is copied."}]}
+"explain" is there with --explain: of each RUN that takes some time, why no order has it run less often.
 "before" and "after" are the seconds that all builds of the history cost; they are left out where nothing was counted. "verified" is there with --verify: what differs, the first image being that of the file as it
 is, and in "unstable" what differs from build to build without the reordering.
 Lines and columns count from 1, columns in characters (Unicode code points).
 ` + verifyHelp
 
 func newReorder() *cobra.Command {
-	var write, likely, diff, verify bool
+	var write, likely, diff, verify, explain bool
 	var format string
 	var history int
 	var build buildFlags
@@ -79,6 +88,11 @@ func newReorder() *cobra.Command {
 					return interrupted(err)
 				}
 				r.verified.print(cmd.ErrOrStderr())
+				if len(r.verified.differences) == 0 {
+					if err := r.remember(builder.name()); err != nil {
+						fmt.Fprintf(cmd.ErrOrStderr(), "layerwise: the verification is not kept: %v\n", err)
+					}
+				}
 				if len(r.verified.differences) > 0 {
 					if format == "json" {
 						if err := r.printJSON(cmd.OutOrStdout(), false); err != nil {
@@ -88,7 +102,7 @@ func newReorder() *cobra.Command {
 					return exitError{code: 1, err: fmt.Errorf("%s: the reordering does not make the same image; nothing is written", r.path)}
 				}
 			}
-			if write && !likely && r.verified == nil && !r.certain() {
+			if write && !likely && !r.certain() {
 				return exitError{code: 1, err: fmt.Errorf("%s: nothing is written, because it is only likely that the image stays the same: add --verify, which builds both, or --likely", r.path)}
 			}
 			if write && len(r.Rewrites) > 0 {
@@ -99,12 +113,16 @@ func newReorder() *cobra.Command {
 			if diff && format == "text" && len(r.Rewrites) == 0 { // standard output is for patch
 				fmt.Fprintln(cmd.ErrOrStderr(), r.reason())
 			}
+			if explain {
+				r.explain(ctx, history)
+			}
 			return r.print(cmd.OutOrStdout(), format == "json", diff, write)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	cmd.Flags().IntVar(&history, "history", 100, "how many commits the gain is counted over; 0 for none")
 	cmd.Flags().BoolVar(&write, "write", false, "change the file")
+	cmd.Flags().BoolVar(&explain, "explain", false, "say of each RUN that takes some time why it stays where it is")
 	cmd.Flags().BoolVar(&likely, "likely", false, "with --write: also what is only likely to keep the image")
 	cmd.Flags().BoolVar(&diff, "diff", false, "print the change as a unified diff")
 	cmd.Flags().BoolVar(&verify, "verify", false, "build both files and compare the images")
@@ -123,6 +141,93 @@ type reordering struct {
 	reorder.Offers
 	after    string // the file with all rewrites
 	verified *verification
+	on       string // when and by which builder all rewrites were verified together, "" if they were not
+	reasons  []reorder.Reason
+}
+
+// store is where verified reorderings are remembered.
+func (r *reordering) store() *record.Store { return record.NewStore(digestCache()) }
+
+// remember keeps that the rewrites were verified.
+func (r *reordering) remember(builder string) error {
+	v := record.Verified{Before: record.TextDigest(r.file.Text.String()), After: record.TextDigest(r.after), Manifests: r.manifests(), Builder: builder, Time: time.Now().UTC(), Files: r.verified.files}
+	r.settle(&v)
+	return r.store().SaveVerified(v)
+}
+
+// recall looks up whether the rewrites were verified before.
+func (r *reordering) recall() {
+	if len(r.Rewrites) == 0 || r.certain() {
+		return
+	}
+	if v, err := r.store().Verified(record.TextDigest(r.file.Text.String()), record.TextDigest(r.after), r.manifests()); err == nil && v != nil {
+		r.settle(v)
+	}
+}
+
+// settle grades the rewrites by a verification of all of them.
+func (r *reordering) settle(v *record.Verified) {
+	for i := range r.Rewrites {
+		r.Rewrites[i].Verify()
+	}
+	r.on = fmt.Sprintf("verified %s on %s", ago(time.Since(v.Time)), v.Builder)
+}
+
+// ago says how long something is past.
+func ago(d time.Duration) string {
+	switch {
+	case d < time.Hour:
+		return "just now"
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d hours ago", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+}
+
+// manifests is a digest of all files of the context that package managers read, and of the ignore file's patterns.
+func (r *reordering) manifests() string {
+	if r.build == nil || r.build.Context.Tree == nil {
+		return ""
+	}
+	tree, h := r.build.Context.Tree, sha256.New()
+	fmt.Fprintf(h, "%q\n", tree.Ignore().Patterns())
+	var walk func(dir string)
+	walk = func(dir string) {
+		node, ok := tree.Lookup(dir)
+		if !ok || node.Type() != buildcontext.Dir {
+			return
+		}
+		for _, child := range node.Children() {
+			at := path.Join(dir, child.Name())
+			switch {
+			case child.Type() == buildcontext.Dir:
+				walk(at)
+			case tools.IsManifest(child.Name()) || strings.HasSuffix(child.Name(), ".txt"):
+				digest, _ := tree.Digest(buildcontext.Query{Path: "/" + at, FollowLinks: true})
+				fmt.Fprintf(h, "%q %s\n", at, digest)
+			}
+		}
+	}
+	walk(".")
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// explain works out why nothing more is offered.
+func (r *reordering) explain(ctx context.Context, commits int) {
+	if r.engine == reorder.BuildKit && r.build != nil {
+		r.reasons = reorder.Explain(r.file, r.build.Model(r.file, r.build.History(ctx, commits, nil)))
+	}
+}
+
+// explanation is explain's result in words.
+func (r *reordering) explanation(w io.Writer) {
+	for _, reason := range r.reasons {
+		where := ""
+		if reason.Below > 0 {
+			where = fmt.Sprintf("stays below line %d: ", reason.Below)
+		}
+		fmt.Fprintf(w, "%s:%d: RUN %s (about %.0f s, run by %d of %d builds) %s%s\n", r.path, reason.Line, reason.Step, reason.Seconds, reason.Reruns, reason.Builds, where, reason.Why)
+	}
 }
 
 // certain reports whether all rewrites are known to keep the image.
@@ -166,7 +271,9 @@ func reorderFile(ctx context.Context, arg string, o buildFlags, commits int, pro
 	for _, rewrite := range r.Rewrites {
 		edits = append(edits, rewrite.Edits...)
 	}
-	r.after, err = source.Apply(r.file.Text.String(), edits)
+	if r.after, err = source.Apply(r.file.Text.String(), edits); err == nil {
+		r.recall()
+	}
 	return r, err
 }
 
@@ -214,6 +321,7 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 			return nil // no difference
 		}
 		_, err := fmt.Fprintln(w, r.reason())
+		r.explanation(w)
 		return err
 	}
 	unified, err := r.diff()
@@ -228,11 +336,15 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 	for _, rewrite := range r.Rewrites {
 		at := positionOf(r.file.Text, rewrite.Span.Start)
 		grade := strings.TrimPrefix(graded(rewrite), rewrite.Title)
+		if rewrite.Grade == reorder.Verified && r.on != "" {
+			grade = " (" + r.on + ")"
+		}
 		fmt.Fprintf(w, "%s:%d: %s%s\n", r.path, at.Line, p.paint(p.bold, rewrite.Title), grade)
 		for _, line := range strings.Split(rewrite.Explanation, "\n") {
 			fmt.Fprintf(w, "  %s\n", line)
 		}
 	}
+	r.explanation(w)
 	if len(r.Rewrites) > 0 {
 		for _, line := range r.missing() {
 			fmt.Fprintln(w, line)
@@ -255,6 +367,18 @@ type jsonReordering struct {
 	Reason   string            `json:"reason"`
 	Diff     string            `json:"diff"`
 	Verified *jsonVerification `json:"verified,omitempty"`
+	Explain  []jsonReason      `json:"explain,omitempty"`
+}
+
+// jsonReason says why a RUN stays where it is.
+type jsonReason struct {
+	Line    int     `json:"line"`
+	Step    string  `json:"step"`
+	Seconds float64 `json:"seconds"`
+	Reruns  int     `json:"reruns"`
+	Builds  int     `json:"builds"`
+	Below   int     `json:"below,omitempty"` // the line of the copy that it stays below
+	Why     string  `json:"why"`
 }
 
 type jsonRewrite struct {
@@ -281,7 +405,14 @@ func (r reordering) printJSON(w io.Writer, written bool) error {
 	if err != nil {
 		return err
 	}
-	return printJSON(w, jsonReordering{r.path, string(r.engine), written && len(rewrites) > 0, rewrites, reason, unified, r.verified.json()})
+	return printJSON(w, jsonReordering{r.path, string(r.engine), written && len(rewrites) > 0, rewrites, reason, unified, r.verified.json(), r.jsonReasons()})
+}
+
+func (r reordering) jsonReasons() (list []jsonReason) {
+	for _, reason := range r.reasons {
+		list = append(list, jsonReason{reason.Line, reason.Step, reason.Seconds, reason.Reruns, reason.Builds, reason.Below, reason.Why})
+	}
+	return list
 }
 
 func (r reordering) diff() (string, error) {

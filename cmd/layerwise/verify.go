@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,9 @@ func (b *imageBuilder) resolve(flags *buildFlags, of *workspace.Build) error {
 	}
 	return nil
 }
+
+// name is the builder for people, "" for buildx's current one.
+func (b imageBuilder) name() string { return cmp.Or(b.address, b.builder, "buildx's current builder") }
 
 // program is what builds: buildctl, or buildx as docker's plugin or by itself.
 func (b imageBuilder) program(ctx context.Context) ([]string, error) {

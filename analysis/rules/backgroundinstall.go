@@ -1,0 +1,48 @@
+package rules
+
+import (
+	"slices"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// BackgroundInstall finds "&" in the place of "&&".
+var BackgroundInstall = &Rule{
+	ID:       "background-install",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "A single & lets an installation run in the background",
+		What:    "Finds a single `&` between commands of which the first installs something, where nothing waits for it.",
+		Why:     "The next command starts before the first has ended, and the step succeeds although the first fails.",
+		Example: "FROM debian\nRUN apt-get install -y curl & curl --version\n",
+		Instead: "FROM debian\nRUN apt-get install -y curl && curl --version\n",
+	},
+	check: func(p *pass) {
+		for in := range p.every("RUN") {
+			if run := p.shellRuns()[in]; run != nil {
+				for _, b := range run.background {
+					p.checkBackground(in, run, b)
+				}
+			}
+		}
+	},
+}
+
+// checkBackground looks at a command that is started in the background while the next one begins.
+func (p *pass) checkBackground(in *dockerfile.Instruction, run *shellRun, b background) {
+	if !slices.ContainsFunc(append(slices.Clone(run.installs), run.compiles...), func(d download) bool { return b.from <= d.at[0] && d.at[0] < b.at }) {
+		return
+	}
+	span := shellSpan(p.File, in, b.at)
+	span.End = span.Start + 1
+	if p.Text.Slice(span) != "&" {
+		return
+	}
+	p.report(in, analysis.Finding{
+		Span:    span,
+		Message: "a single & runs the command on the left in the background: the next one does not wait for it, and its failure goes unnoticed",
+		Fixes:   []analysis.Fix{{Title: "Change to &&", Edits: []source.Edit{{Span: span, NewText: "&&"}}, Preferred: true}},
+	})
+}
