@@ -122,9 +122,24 @@ func (d *Daemon) look(ctx context.Context, c *conn, q Query) (*found, error) {
 // divide finds the builds that are of the wanted Dockerfile, and others that may have steps in common with it.
 func (d *Daemon) divide(ctx context.Context, c *conn, all []*controlapi.BuildHistoryRecord, q Query) (own, others []*build) {
 	var matched []*build
+	certain, foreign := 0, 0
 	for _, r := range all[:min(maxLook, len(all))] {
-		if b := d.match(ctx, c, r, q); b != nil {
-			matched = append(matched, b)
+		if certain >= maxOwn {
+			break
+		}
+		where, known := buildxPlace(d.places, r.Ref)
+		if known && foreign >= maxOthers && !samePath(where.dockerfile, q.Dockerfile) {
+			continue // reading it takes time
+		}
+		b := d.match(ctx, c, r, q)
+		if b == nil {
+			continue
+		}
+		matched = append(matched, b)
+		if b.likeness == sure {
+			certain++
+		} else if b.shared > 1 {
+			foreign++
 		}
 	}
 	likeness := 0.0
