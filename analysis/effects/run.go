@@ -232,7 +232,7 @@ func (r *reader) command(stmt *syntax.Stmt) Effects {
 				if !path.IsAbs(dir) {
 					dir = path.Join(from, dir)
 				}
-				r.cwd = path.Clean(dir)
+				r.cwd = r.resolve(path.Clean(dir))
 				e.Reads = append(e.Reads, r.cwd)
 				return e
 			}
@@ -280,83 +280,96 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 				}
 			}
 		case *syntax.Redirect:
-			if n.Word == nil || n.Hdoc != nil {
-				r.stateful = r.stateful || n.Hdoc != nil // its text stands behind other commands
-				break
-			}
-			target, ok := r.word(e, n.Word)
-			switch {
-			case n.Op == syntax.DplOut || n.Op == syntax.DplIn || n.Op == syntax.Hdoc || n.Op == syntax.DashHdoc || n.Op == syntax.WordHdoc:
-			case !ok:
-				e.opaque()
-			case target == "/dev/null" || target == "/dev/stderr" || target == "/dev/stdout":
-			default:
-				r.stateful = r.stateful || passing.MatchString(target)
-				p, ok := r.path(e, target)
-				if !ok {
-					e.opaque()
-					break
-				}
-				if n.Op == syntax.RdrIn {
-					e.Reads = append(e.Reads, p)
-				} else {
-					e.Writes = append(e.Writes, p)
-				}
-			}
+			r.redirect(e, n)
 		case *syntax.CallExpr:
-			assigned := maps.Clone(r.local)
-			for _, a := range n.Assigns {
-				value := unknown
-				if a.Value == nil && a.Array == nil && !a.Append {
-					value = ""
-				} else if a.Value != nil && !a.Append {
-					if v, ok := r.word(e, a.Value); ok {
-						value = v
-					}
-				}
-				if len(n.Args) > 0 {
-					assigned[a.Name.Value] = value // for this command only
-					continue
-				}
-				r.local[a.Name.Value] = value
-				r.stateful = true
-			}
-			if len(n.Args) == 0 {
-				return true
-			}
-			c := Call{}
-			for _, w := range n.Args {
-				text, ok := r.word(e, w)
-				if !ok {
-					text, c.Dynamic = unknown, true
-					c.Loose = c.Loose || !quoted(w)
-				}
-				if !quoted(w) {
-					c.Args = append(c.Args, splitKeeping(text)...)
-				} else {
-					c.Args = append(c.Args, text)
-				}
-			}
-			if len(c.Args) > 0 {
-				if c.Args[0] == "cd" {
-					e.opaque()
-				}
-				if slices.Contains(stateful, c.Args[0]) {
-					r.stateful = true
-				}
-				saved := r.state.cwd
-				r.state.cwd = r.cwd
-				o := r.state.call(c, assigned)
-				r.state.cwd = saved
-				if o.Directory != "" {
-					e.Directory = o.Directory
-				}
-				e.Packages = e.Packages || o.Packages
-				e.Merge(o)
-			}
+			r.simple(e, n)
 		}
 		return true
 	})
+}
+
+// redirect adds what a redirection reads or writes.
+func (r *reader) redirect(e *Effects, n *syntax.Redirect) {
+	if n.Word == nil || n.Hdoc != nil {
+		r.stateful = r.stateful || n.Hdoc != nil // its text stands behind other commands
+		return
+	}
+	target, ok := r.word(e, n.Word)
+	switch {
+	case n.Op == syntax.DplOut || n.Op == syntax.DplIn || n.Op == syntax.Hdoc || n.Op == syntax.DashHdoc || n.Op == syntax.WordHdoc:
+	case !ok:
+		e.opaque()
+	case target == "/dev/null" || target == "/dev/stderr" || target == "/dev/stdout":
+	default:
+		r.stateful = r.stateful || passing.MatchString(target)
+		p, ok := r.path(e, target)
+		if !ok || !r.sure(p) {
+			e.opaque()
+			return
+		}
+		if real := r.resolve(p); real != p { // by a link
+			e.Reads, e.Writes = append(e.Reads, real), append(e.Writes, real)
+		}
+		if n.Op == syntax.RdrIn {
+			e.Reads = append(e.Reads, p)
+		} else {
+			e.Writes = append(e.Writes, p)
+		}
+	}
+}
+
+// simple adds what a simple command may do.
+func (r *reader) simple(e *Effects, n *syntax.CallExpr) {
+	assigned := maps.Clone(r.local)
+	for _, a := range n.Assigns {
+		value := unknown
+		if a.Value == nil && a.Array == nil && !a.Append {
+			value = ""
+		} else if a.Value != nil && !a.Append {
+			if v, ok := r.word(e, a.Value); ok {
+				value = v
+			}
+		}
+		if len(n.Args) > 0 {
+			assigned[a.Name.Value] = value // for this command only
+			continue
+		}
+		r.local[a.Name.Value] = value
+		r.stateful = true
+	}
+	if len(n.Args) == 0 {
+		return
+	}
+	c := Call{}
+	for _, w := range n.Args {
+		text, ok := r.word(e, w)
+		if !ok {
+			text, c.Dynamic = unknown, true
+			c.Loose = c.Loose || !quoted(w)
+		}
+		if !quoted(w) {
+			c.Args = append(c.Args, splitKeeping(text)...)
+		} else {
+			c.Args = append(c.Args, text)
+		}
+	}
+	if len(c.Args) > 0 {
+		if c.Args[0] == "cd" {
+			e.opaque()
+		}
+		if slices.Contains(stateful, c.Args[0]) {
+			r.stateful = true
+		}
+		saved := r.state.cwd
+		r.state.cwd = r.cwd
+		o := r.state.call(c, assigned)
+		r.state.cwd = saved
+		if o.Directory != "" {
+			e.Directory = o.Directory
+		}
+		e.Packages = e.Packages || o.Packages
+		e.Merge(o)
+	}
 }
 
 // stateful are known commands that change the shell, or end it.
