@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -21,6 +22,8 @@ type cacheStatus struct {
 	State         string              `json:"state"`   // "ready", or "pending" while context or baseline are being read
 	Engine        cachemodel.Engine   `json:"engine"`
 	Target        string              `json:"target"`
+	Build         string              `json:"build,omitempty"` // the service or target whose settings count: "compose:web"
+	Context       *reportedContext    `json:"context,omitempty"`
 	Baseline      cachemodel.Baseline `json:"baseline"`
 	BaselineLabel string              `json:"baselineLabel"`
 	Notes         []string            `json:"notes"`
@@ -28,11 +31,18 @@ type cacheStatus struct {
 	Steps         []cachemodel.Step   `json:"steps,omitempty"` // see encode
 }
 
+// reportedContext says where the build context is, and why there.
+type reportedContext = workspace.ReportedContext
+
 func (snap *snapshot) cacheStatus() *cacheStatus {
 	status := &cacheStatus{URI: snap.uri, Version: &snap.version, State: "pending", Notes: []string{}}
 	if b := snap.build; b != nil {
 		m := snap.marks()
 		status.State = "ready"
+		status.Context = &reportedContext{Dir: b.Context.Dir, From: b.Context.From.Kind}
+		if b.Entry != nil {
+			status.Build = b.Entry.ID
+		}
 		status.Engine, status.Target = b.Settings.Engine, b.Settings.Target
 		status.Baseline, status.BaselineLabel = b.Compared.Baseline, b.Compared.Label
 		status.Notes, status.Steps, status.Summary = append(status.Notes, snap.notes()...), m.steps, m.summary
