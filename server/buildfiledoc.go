@@ -297,7 +297,7 @@ func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildTe
 	s.mu.Lock()
 	unsaved := s.overlaysLocked(found)
 	s.mu.Unlock()
-	return workspace.SumUp(found.Judge(file, unsaved).Steps) + " · vs " + found.Compared.Label
+	return workspace.SumUp(found.Judge(file, unsaved).Steps) + " · vs " + found.Compared.Label + assumedMark(found)
 }
 
 // openDockerfileCommand shows a Dockerfile, in clients that can show a document.

@@ -79,6 +79,14 @@ func stageSummary(snap *snapshot, stage *dockerfile.Stage) string {
 	case summary == "":
 		return "makes no layers"
 	default:
-		return summary + " · vs " + snap.build.Compared.Label
+		return summary + " · vs " + snap.build.Compared.Label + assumedMark(snap.build)
 	}
+}
+
+// assumedMark says that nobody knows whether the builder has what is compared with.
+func assumedMark(b *build) string {
+	if b.Compared.Baseline.Assumed == "" {
+		return ""
+	}
+	return " (if built here)"
 }

@@ -196,6 +196,9 @@ func (s *session) settingsOfLocked(u uri.URI) (own settings, root string) {
 			own = scoped
 		}
 	}
+	if s.untrusted {
+		own.ShellCheck, own.Registry, own.BuildKit = false, "off", "off"
+	}
 	return own, root
 }
 

@@ -172,6 +172,7 @@ func (r *Reader) spec(c Choices, b *Build) (baseline.Spec, error) {
 	b.Remembered = c.Baseline == "" && remembered != ""
 	if r.w.Untrusted {
 		b.Asked = string(baseline.Opened)
+		b.Notes = append(b.Notes, "this folder is not trusted, so git is not run and no builder is asked: the marks compare with the file as it was opened")
 	}
 	spec, err := baseline.ParseSpec(b.Asked)
 	if err != nil {

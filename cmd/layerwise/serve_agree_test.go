@@ -203,6 +203,9 @@ func agree(t *testing.T, path, file, baseline string) {
 		var lenses []struct{ Command struct{ Title string } }
 		e.MustCall("textDocument/codeLens", lsptest.Document(uri), &lenses)
 		title := b.Entry.Name + ": " + workspace.SumUp(r.Steps) + " · vs " + b.Compared.Label
+		if b.Compared.Baseline.Assumed != "" {
+			title += " (if built here)"
+		}
 		for _, lens := range lenses {
 			if lens.Command.Title == title {
 				return
