@@ -30,7 +30,8 @@ function headline({ state, steps, summary, baseline, baselineLabel }: CacheStatu
 	}
 	const failing = steps.find((step) => step.status === "fails");
 	const counts = failing ? `fails at line ${failing.line}` : `${summary.cached}/${summary.cached + summary.rebuilt} cached`;
-	return `${counts} · ${baselineLabel}${baseline.assumed ? ", assumed" : ""}`;
+	const known = baseline.assumed ? ", assumed" : "";
+	return `${counts} · ${baselineLabel}${known}${vscode.workspace.isTrusted ? "" : " (Restricted Mode)"}`;
 }
 
 /** How many first reasons are listed. */
@@ -38,7 +39,9 @@ const mostReasons = 5;
 
 function details({ engine, target, baseline, baselineLabel, notes, steps, summary }: CacheStatus): vscode.MarkdownString {
 	const text = new vscode.MarkdownString("", true);
-	text.isTrusted = { enabledCommands: ["layerwise.selectBaseline", "layerwise.showReordering", "layerwise.showOutput"] };
+	text.isTrusted = {
+		enabledCommands: ["layerwise.selectBaseline", "layerwise.showReordering", "layerwise.showOutput", "workbench.trust.manage"],
+	};
 	const failing = steps.filter((step) => step.status === "fails");
 	for (const step of failing.slice(0, 1)) {
 		text.appendMarkdown(`**The next build fails at line ${step.line}**\n\n`).appendText(step.cause?.detail ?? "").appendMarkdown("\n\n");
@@ -57,6 +60,10 @@ function details({ engine, target, baseline, baselineLabel, notes, steps, summar
 	const known = baseline.assumed ? [`Assuming that ${baseline.assumed}`] : [];
 	for (const row of [`Compared with ${baselineLabel}`, ...known, ...time, `Engine: ${engine}`, ...(target ? [`Target: ${target}`] : []), ...(notes ?? [])]) {
 		text.appendMarkdown("- ").appendText(row).appendMarkdown("\n");
+	}
+	if (!vscode.workspace.isTrusted) {
+		text.appendMarkdown("- In Restricted Mode Layerwise asks neither git, nor a builder, nor ShellCheck. ");
+		text.appendMarkdown("[Manage trust](command:workbench.trust.manage)\n");
 	}
 	text.appendMarkdown(
 		"\n[Compare with…](command:layerwise.selectBaseline) · [Show reordering…](command:layerwise.showReordering) · [Output](command:layerwise.showOutput)",

@@ -3,6 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
 
 const { CODE_SERVER, WORK } = process.env;
@@ -24,15 +25,19 @@ const settings = {
 	"chat.commandCenter.enabled": false,
 };
 
-/** Installs the .vsix and starts VS Code. */
-export async function startEditor(extraSettings = {}) {
+/** Installs the .vsix, and other extensions, and starts VS Code, which trusts every folder unless told not to. */
+export async function startEditor(extraSettings = {}, { extensions = [], trusting = true } = {}) {
 	const dirs = ["--user-data-dir", join(WORK, "user"), "--extensions-dir", join(WORK, "extensions")];
 	mkdirSync(join(WORK, "user", "User"), { recursive: true });
 	writeFileSync(join(WORK, "user", "User", "settings.json"), JSON.stringify({ ...settings, ...extraSettings }));
-	execFileSync(process.execPath, [CODE_SERVER, ...dirs, "--install-extension", join(WORK, "layerwise.vsix")], { stdio: "pipe" });
+	const install = [join(WORK, "layerwise.vsix"), ...extensions].flatMap((vsix) => ["--install-extension", vsix]);
+	execFileSync(process.execPath, [CODE_SERVER, ...dirs, ...install], { stdio: "pipe" });
 
 	const port = await freePort();
-	const args = ["--auth", "none", "--bind-addr", `127.0.0.1:${port}`, "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust"];
+	const args = ["--auth", "none", "--bind-addr", `127.0.0.1:${port}`, "--disable-telemetry", "--disable-update-check"];
+	if (trusting) {
+		args.push("--disable-workspace-trust");
+	}
 	const server = spawn(process.execPath, [CODE_SERVER, ...dirs, ...args], { stdio: ["ignore", "pipe", "pipe"] });
 	let log = "";
 	const listening = new Promise((resolve, reject) => {
@@ -133,7 +138,7 @@ export class Editor {
 		await this.page.locator(".tab.active.dirty").waitFor({ state: "detached" });
 	}
 
-	/** The marks that are painted in the gutter, by line: "cached", "rebuilt" or "uncertain". */
+	/** The marks that are painted in the gutter, by line: "cached", "rebuilt", "uncertain" or "fails". */
 	marks() {
 		return this.page.evaluate(() => {
 			const editor = document.querySelector(".editor-instance");
@@ -145,7 +150,7 @@ export class Editor {
 			);
 			const marks = {};
 			for (const glyph of editor.querySelectorAll(".glyph-margin-widgets .cgmr")) {
-				const icon = /(cached|rebuilt|uncertain)-(light|dark)\.svg/.exec(getComputedStyle(glyph).backgroundImage);
+				const icon = /(cached|rebuilt|uncertain|fails)-(light|dark)\.svg/.exec(getComputedStyle(glyph).backgroundImage);
 				if (icon) {
 					marks[lines.get(glyph.style.top)] = icon[1];
 				}
@@ -169,6 +174,11 @@ export class Editor {
 		return (await rows.allTextContents()).map((row) => row.replaceAll("\u00a0", " "));
 	}
 
+	/** How many lines can be folded; the setting editor.showFoldingControls has to be "always". */
+	folds() {
+		return this.page.locator(".editor-instance .codicon-folding-expanded").count();
+	}
+
 	lenses() {
 		return this.page.locator(".codelens-decoration").allTextContents();
 	}
@@ -179,3 +189,20 @@ export class Editor {
 }
 
 export const read = (path) => readFileSync(path, "utf8");
+
+/** Waits until a check no longer throws, and says so. */
+export async function eventually(what, check) {
+	const deadline = Date.now() + 20_000;
+	for (;;) {
+		try {
+			await check();
+			console.log(`  ${(process.uptime()).toFixed(1).padStart(5)} s  ${what}`);
+			return;
+		} catch (error) {
+			if (Date.now() > deadline) {
+				throw new Error(`${what}: ${error.message}`);
+			}
+			await sleep(50);
+		}
+	}
+}

@@ -1,0 +1,166 @@
+// What Layerwise leaves to others in VS Code: Compose and bake files to the extensions that serve them, and in a folder
+// that the user does not trust every program and every builder.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { eventually, read, startEditor } from "./editor.mjs";
+
+const { WORK, WORKSPACE, ARTEFACTS, LAYERWISE } = process.env;
+const shop = join(WORKSPACE, "shop");
+const socket = join(WORK, "builder.sock");
+
+const compose = `services:
+  web:
+    build:
+      context: .
+      args:
+        A: "1"
+    ports:
+      - "80:80"
+  db:
+    image: postgres
+    environment:
+      POSTGRES_DB: shop
+volumes:
+  data:
+    driver: local
+# as typed
+`;
+const bake = `target "web" {
+  context = "."
+  args = {
+    A = "1"
+  }
+}
+# as typed
+`;
+
+/** Makes an extension that completes and formats Compose and bake files, as those of other people do. */
+function neighbour() {
+	const dir = join(WORK, "neighbour");
+	mkdirSync(dir);
+	const manifest = {
+		name: "neighbour", publisher: "test", version: "1.0.0", engines: { vscode: "^1.82.0" }, main: "./main.js", activationEvents: ["*"],
+	};
+	writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
+	writeFileSync(join(dir, "README.md"), "A test.");
+	writeFileSync(
+		join(dir, "main.js"),
+		`const vscode = require("vscode");
+		exports.activate = () => {
+			const files = { pattern: "**/*.{yaml,hcl}" };
+			vscode.languages.registerDocumentFormattingEditProvider(files, {
+				provideDocumentFormattingEdits(document) {
+					const at = document.getText().indexOf("# as typed");
+					return at < 0 ? [] : [vscode.TextEdit.replace(new vscode.Range(document.positionAt(at), document.positionAt(at + 10)), "# formatted")];
+				},
+			});
+			vscode.languages.registerCompletionItemProvider(files, { provideCompletionItems: () => [new vscode.CompletionItem("neighbour")] });
+		};`,
+	);
+	const vsix = join(WORK, "neighbour.vsix");
+	const vsce = join(import.meta.dirname, "..", "node_modules", "@vscode", "vsce", "vsce");
+	execFileSync(process.execPath, [vsce, "package", "--no-dependencies", "--allow-missing-repository", "--skip-license", "--out", vsix], { cwd: dir, stdio: "pipe" });
+	return vsix;
+}
+
+/** Makes a server for which programs that note that they are run stand in front of the real ones. */
+function watchedServer() {
+	const dir = join(WORK, "spies");
+	const log = join(WORK, "ran");
+	mkdirSync(dir);
+	writeFileSync(log, "");
+	for (const name of ["git", "shellcheck"]) {
+		const rest = name === "git" ? `PATH=\${PATH#*:} exec git "$@"` : "exit 0";
+		writeFileSync(join(dir, name), `#!/bin/sh\necho ${name} >>'${log}'\n${rest}\n`);
+		chmodSync(join(dir, name), 0o755);
+	}
+	const server = join(WORK, "watched");
+	writeFileSync(server, `#!/bin/sh\nPATH='${dir}':$PATH BUILDKIT_HOST='unix://${socket}' exec '${LAYERWISE}' "$@"\n`);
+	chmodSync(server, 0o755);
+	return { server, ran: () => [...new Set(read(log).split("\n"))].filter(Boolean).sort() };
+}
+
+/** A socket that the server takes for a builder's; counts who connects. */
+async function builder() {
+	const asked = { times: 0 };
+	const listener = createServer((connection) => {
+		asked.times++;
+		connection.destroy();
+	});
+	await new Promise((resolve) => listener.listen(socket, resolve));
+	listener.unref();
+	return asked;
+}
+
+writeFileSync(join(shop, "compose.yaml"), compose);
+writeFileSync(join(shop, "docker-bake.hcl"), bake);
+const extensions = [neighbour()];
+const { server, ran } = watchedServer();
+const asked = await builder();
+
+const settings = {
+	"layerwise.server.path": server,
+	"editor.formatOnSave": true,
+	"editor.showFoldingControls": "always",
+	"editor.wordBasedSuggestions": "off",
+	"security.workspace.trust.startupPrompt": "never",
+	"security.workspace.trust.banner": "never",
+};
+
+/** Opens a file that is the neighbour's, and compares what VS Code does with it. */
+async function leaves(window, name, folds, lines) {
+	await window.openFile(name);
+	await window.page.locator(".codelens-decoration", { hasText: "web" }).first().waitFor(); // Layerwise has read it
+	await sleep(1000);
+	await eventually(`${name} has the folds of its indentation`, async () => assert.equal(await window.folds(), folds));
+	await window.goToLine(lines);
+	await window.page.keyboard.press("Control+Space");
+	const offered = window.page.locator(".suggest-widget.visible .monaco-list-row");
+	await offered.first().waitFor();
+	await eventually(`${name} is completed by its own extension alone`, async () => assert.match((await offered.allTextContents()).join("|"), /^neighbour[^|]*$/));
+	await window.page.keyboard.press("Escape");
+	await window.page.keyboard.type(" ");
+	await window.page.keyboard.press("Control+s");
+	await eventually(`${name} is formatted by its own extension when it is saved`, () => assert.match(read(join(shop, name)), /# formatted/));
+}
+
+async function session(what, options, run) {
+	const vscode = await startEditor(settings, { extensions, ...options });
+	let window;
+	try {
+		window = await vscode.open(shop);
+		await run(window);
+		await window.page.screenshot({ path: join(ARTEFACTS, `${what}.png`) });
+	} catch (error) {
+		await window?.page.screenshot({ path: join(ARTEFACTS, "failure.png") }).catch(() => {});
+		console.error(`FAILED: ${error.message}\nThe screen is in ${ARTEFACTS}`);
+		process.exitCode = 1;
+	} finally {
+		await vscode.stop();
+	}
+}
+
+// First, so that no program was run yet.
+await session("restricted", { trusting: false }, async (window) => {
+	await window.openFile("Dockerfile");
+	await eventually("the status bar of a folder that is not trusted says why", async () =>
+		assert.match(await window.statusBar(), /10\/10 cached · the file as it was opened.*Restricted Mode/),
+	);
+	await sleep(2000); // ShellCheck is asked after a pause
+	assert.deepEqual(ran(), [], "no program runs in a folder that is not trusted");
+	assert.equal(asked.times, 0, "no builder is asked in a folder that is not trusted");
+});
+await session("neighbour", {}, async (window) => {
+	await window.openFile("Dockerfile");
+	await eventually("where the folder is trusted, git, ShellCheck and the builder are asked", () => {
+		assert.deepEqual(ran(), ["git", "shellcheck"]);
+		assert.notEqual(asked.times, 0);
+	});
+	await leaves(window, "compose.yaml", 9, 17);
+	await leaves(window, "docker-bake.hcl", 2, 8);
+});
+console.log(process.exitCode ? "VS Code, what is left to others: FAILED" : "VS Code, what is left to others: passed");
