@@ -62,8 +62,7 @@ function details({ engine, target, baseline, baselineLabel, notes, steps, summar
 		text.appendMarkdown("- ").appendText(row).appendMarkdown("\n");
 	}
 	if (!vscode.workspace.isTrusted) {
-		text.appendMarkdown("- In Restricted Mode Layerwise asks neither git, nor a builder, nor ShellCheck. ");
-		text.appendMarkdown("[Manage trust](command:workbench.trust.manage)\n");
+		text.appendMarkdown("- [Manage trust](command:workbench.trust.manage)\n"); // the notes say why
 	}
 	text.appendMarkdown(
 		"\n[Compare with…](command:layerwise.selectBaseline) · [Show reordering…](command:layerwise.showReordering) · [Output](command:layerwise.showOutput)",

@@ -43,7 +43,12 @@ function neighbour() {
 	const dir = join(WORK, "neighbour");
 	mkdirSync(dir);
 	const manifest = {
-		name: "neighbour", publisher: "test", version: "1.0.0", engines: { vscode: "^1.82.0" }, main: "./main.js", activationEvents: ["*"],
+		name: "neighbour",
+		publisher: "test",
+		version: "1.0.0",
+		engines: { vscode: "^1.82.0" },
+		main: "./main.js",
+		activationEvents: ["*"],
 	};
 	writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
 	writeFileSync(join(dir, "README.md"), "A test.");
@@ -55,15 +60,19 @@ function neighbour() {
 			vscode.languages.registerDocumentFormattingEditProvider(files, {
 				provideDocumentFormattingEdits(document) {
 					const at = document.getText().indexOf("# as typed");
-					return at < 0 ? [] : [vscode.TextEdit.replace(new vscode.Range(document.positionAt(at), document.positionAt(at + 10)), "# formatted")];
+					const range = new vscode.Range(document.positionAt(at), document.positionAt(at + 10));
+					return at < 0 ? [] : [vscode.TextEdit.replace(range, "# formatted")];
 				},
 			});
-			vscode.languages.registerCompletionItemProvider(files, { provideCompletionItems: () => [new vscode.CompletionItem("neighbour")] });
+			vscode.languages.registerCompletionItemProvider(files, {
+				provideCompletionItems: () => [new vscode.CompletionItem("neighbour")],
+			});
 		};`,
 	);
 	const vsix = join(WORK, "neighbour.vsix");
 	const vsce = join(import.meta.dirname, "..", "node_modules", "@vscode", "vsce", "vsce");
-	execFileSync(process.execPath, [vsce, "package", "--no-dependencies", "--allow-missing-repository", "--skip-license", "--out", vsix], { cwd: dir, stdio: "pipe" });
+	const options = ["--no-dependencies", "--allow-missing-repository", "--skip-license", "--out", vsix];
+	execFileSync(process.execPath, [vsce, "package", ...options], { cwd: dir, stdio: "pipe" });
 	return vsix;
 }
 
@@ -121,11 +130,15 @@ async function leaves(window, name, folds, lines) {
 	await window.page.keyboard.press("Control+Space");
 	const offered = window.page.locator(".suggest-widget.visible .monaco-list-row");
 	await offered.first().waitFor();
-	await eventually(`${name} is completed by its own extension alone`, async () => assert.match((await offered.allTextContents()).join("|"), /^neighbour[^|]*$/));
+	await eventually(`${name} is completed by its own extension alone`, async () =>
+		assert.match((await offered.allTextContents()).join("|"), /^neighbour[^|]*$/),
+	);
 	await window.page.keyboard.press("Escape");
 	await window.page.keyboard.type(" ");
 	await window.page.keyboard.press("Control+s");
-	await eventually(`${name} is formatted by its own extension when it is saved`, () => assert.match(read(join(shop, name)), /# formatted/));
+	await eventually(`${name} is formatted by its own extension when it is saved`, () =>
+		assert.match(read(join(shop, name)), /# formatted/),
+	);
 }
 
 async function session(what, options, run) {
