@@ -221,6 +221,7 @@ end)
 equal('marks after the rename, which changes no cache key', 'ccc  ccrr c c?  ', signs)
 
 -- The health check.
+equal('the status line of the newest text', '7/10 cached · git HEAD, assumed', layerwise.summary)
 vim.cmd('checkhealth layerwise')
 eventually('the health check knows of the file', function()
   return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\n'):find('shop/Dockerfile: 7/10 cached', 1, true)

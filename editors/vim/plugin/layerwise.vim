@@ -17,7 +17,8 @@ augroup layerwise
   autocmd!
   autocmd User ALELSPStarted call layerwise#Listen()
   autocmd ColorScheme * call s:Highlights()
-  autocmd BufRead,BufNewFile *.containerfile,*.Containerfile,Containerfile.* setfiletype dockerfile
+  autocmd BufRead,BufNewFile *.containerfile,*.Containerfile,Containerfile,Containerfile.* setfiletype dockerfile
+  autocmd BufRead,BufNewFile Dockerfile-*,Dockerfile_*,*-Dockerfile,*_Dockerfile setfiletype dockerfile
 augroup END
 
 command! LayerwiseInfo call layerwise#Info()
