@@ -79,7 +79,7 @@ whatever is rebuilt, and 2 where it could not be told.`,
 				return printPredictions(cmd.OutOrStdout(), found, o.format == "json")
 			}
 			p := found[0]
-			if p.err != nil {
+			if p.report == nil {
 				return p.err
 			}
 			for _, note := range p.notes {
@@ -111,7 +111,7 @@ type prediction struct {
 	report *workspace.Report
 	text   *source.Text
 	title  string // of several: "compose service web · app/Dockerfile"
-	err    error  // why there is none
+	err    error  // why there is none, or why all of its steps are unknown
 }
 
 // failure is the error of a build that will fail.
@@ -185,10 +185,7 @@ func predict(ctx context.Context, args []string, o predictOptions) ([]*predictio
 
 func judge(j *judged) *prediction {
 	marks := j.build.Judge(j.question.File, nil)
-	if marks.Problem != nil {
-		return &prediction{err: marks.Problem}
-	}
-	p := &prediction{judged: j, report: j.build.Report(j.name, marks), text: j.question.File.Text}
+	p := &prediction{judged: j, report: j.build.Report(j.name, marks), text: j.question.File.Text, err: marks.Problem}
 	p.report.Context.Dir = relative(j.build.Context.Dir)
 	return p
 }
@@ -248,7 +245,7 @@ func printPredictions(w io.Writer, list []*prediction, asJSON bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range list {
 		summary := ""
-		if p.err == nil {
+		if p.report != nil {
 			reports = append(reports, p.report)
 			summary = workspace.SumUp(p.report.Steps)
 			if summary == "" {
