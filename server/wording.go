@@ -150,13 +150,6 @@ func sentence(s string) string {
 // upper is s, which is not empty, with a capital first letter.
 func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 func enumerate(words []string, most int, format func(string) string) string {
 	var out []string
 	for i, w := range words {

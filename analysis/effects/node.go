@@ -48,9 +48,6 @@ var (
 
 var onlyAllow = regexp.MustCompile(`^(npx (-y |--yes )?)?only-allow (npm|pnpm|yarn|bun)$`)
 
-// versionFiles are those by which managers of versions choose a program: what stands in for it would read them.
-var versionFiles = strings.Fields(".tool-versions .mise.toml mise.toml .nvmrc .node-version")
-
 // nodePackage reads package.json, and refuses one whose installation may read more of the project. Where the file is not at
 // hand the installation may read anything.
 func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {

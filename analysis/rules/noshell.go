@@ -31,7 +31,7 @@ var NoShell = &Rule{
 var (
 	shellVariable = regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*|\([^)]+\))`)
 	substitution  = regexp.MustCompile("^[\"]?(\\$\\([^()]+\\)|`[^`]+`)[\"]?$")
-	inText        = regexp.MustCompile("\\$\\([^()]*\\)")
+	inText        = regexp.MustCompile(`\$\([^()]*\)`)
 	shellPrograms = []string{"sh", "bash", "ash", "dash", "zsh", "ksh", "fish", "busybox", "cmd", "cmd.exe", "powershell", "powershell.exe", "pwsh", "pwsh.exe", "env",
 		"awk", "gawk", "perl", "make", "envsubst", "expect", "tclsh", "php", "ruby", "node", "jq", "nginx", "supervisord"}
 )

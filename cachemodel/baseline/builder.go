@@ -86,9 +86,7 @@ func (r *Request) known(records []*record.Record) (builds []*Contents, assumed s
 		answer = *r.Answer
 	}
 	var foreign []*record.Record // made by nobody knows whom, or another one where it is not known who builds next
-	for _, b := range slices.Concat(answer.Builds, answer.Others) {
-		builds = append(builds, b)
-	}
+	builds = append(builds, slices.Concat(answer.Builds, answer.Others)...)
 	for _, rec := range records {
 		switch {
 		case rec.Source == record.Marked: // the user's word

@@ -30,7 +30,7 @@ func (d *Daemon) connect(ctx context.Context, _ string) (net.Conn, error) {
 	}
 	// The context is that of dialling: the connection outlives it.
 	stop := context.AfterFunc(ctx, func() { c.Close() })
-	upgraded := c
+	var upgraded net.Conn
 	if d.endpoint.Engine {
 		upgraded, err = upgrade(c, "/grpc", "h2c", nil)
 		if err != nil {
