@@ -251,6 +251,24 @@ func TestPushedDiagnostics(t *testing.T) {
 	e.Await("textDocument/publishDiagnostics", func(p json.RawMessage) bool { return !strings.Contains(string(p), "version") })
 }
 
+// A source that is typed is looked for at once, without a change of a file.
+func TestMissingSourceWhileTyping(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "package.json"), "{}")
+	write(t, filepath.Join(dir, "Dockerfile"), "FROM alpine\nCOPY package.json ./\n")
+	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+	e := lsptest.Open(t, nil, nil)
+	e.OpenFile(uri, "dockerfile", "FROM alpine\nCOPY package.json ./\n")
+	e.Replace(uri, 2, "FROM alpine\nCOPY pakage.json ./\n")
+	e.Await("textDocument/publishDiagnostics", func(p json.RawMessage) bool {
+		return strings.Contains(string(p), `"version":2`) && strings.Contains(string(p), `"code":"missing-source"`)
+	})
+	e.Replace(uri, 3, "FROM alpine\nCOPY package.json ./\n")
+	e.Await("textDocument/publishDiagnostics", func(p json.RawMessage) bool {
+		return strings.Contains(string(p), `"version":3`) && strings.Contains(string(p), `"diagnostics":[]`)
+	})
+}
+
 func TestCodeActionKinds(t *testing.T) {
 	e := lsptest.Open(t, map[string]any{"textDocument": map[string]any{"codeAction": map[string]any{"disabledSupport": true}}}, nil)
 	e.OpenFile(untitled, "dockerfile", "FROM a\nEVN a=b\nCPOY x y\n")

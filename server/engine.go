@@ -15,18 +15,18 @@ import (
 
 // findingsOf are the findings in file for build b, which is nil while it is being looked for.
 func findingsOf(file *dockerfile.File, b *build, options rules.Options) []analysis.Finding {
-	return rules.Check(file, optionsIn(b, options))
+	return rules.Check(file, optionsIn(file, b, options))
 }
 
 // safeEditsOf are the edits of all fixes that are safe without asking: what layerwise check --fix would do.
 func safeEditsOf(file *dockerfile.File, b *build, options rules.Options) []source.Edit {
-	return rules.FixAll(file, optionsIn(b, options)).Edits
+	return rules.FixAll(file, optionsIn(file, b, options)).Edits
 }
 
 // optionsIn are the options with what is known of the build context.
-func optionsIn(b *build, options rules.Options) rules.Options {
+func optionsIn(file *dockerfile.File, b *build, options rules.Options) rules.Options {
 	if b != nil {
-		return b.RuleOptions(options)
+		return b.RuleOptions(options, file)
 	}
 	return options
 }

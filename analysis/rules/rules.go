@@ -97,6 +97,7 @@ var All = []*Rule{
 	MisplacedFlag,
 	MisreadPath,
 	MissingCacheMount,
+	MissingSource,
 	MissingYes,
 	MisspeltCommand,
 	MisspeltVariable,
@@ -252,6 +253,15 @@ type Context struct {
 	// in the folders there.
 	Sent       []string
 	Dockerfile string // relative to the context, "" if it lies elsewhere
+	// Absent are the sources that the file names and that are in no candidate for the context, by their paths in it.
+	Absent map[string]Absent
+}
+
+// Absent says of a source that is not in the build context where it was looked for, and what may be meant.
+type Absent struct {
+	Context string   // as people know it: "context services/api (guessed)"
+	In      string   // another folder that has it, as people know it; "" if none is known
+	Similar []string // paths in the context, the likeliest first
 }
 
 // Check returns the findings of all rules in file, in order of position. Of a file that Docker does not read as it is, only

@@ -40,6 +40,7 @@ type Build struct {
 	Costs   func() replay.Costs
 	history func(context.Context, int, func(done, total int)) *replay.History
 	sent    func() (rules.Ignore, *rules.Context)
+	root    string // the highest folder that may be the context
 }
 
 // Context is the build context.

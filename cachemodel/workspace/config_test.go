@@ -65,7 +65,7 @@ func TestRuleOptions(t *testing.T) {
 	w := &Workspace{Store: record.NewStore(""), Folder: root}
 	q := Question{File: parse("FROM x\n"), Uncompared: true}
 	for _, b := range []*Build{w.Reader(path).Resolve(t.Context(), q), w.Reader(path).Load(t.Context(), q)} {
-		o := b.RuleOptions(rules.Options{})
+		o := b.RuleOptions(rules.Options{}, nil)
 		if o.Ignore == nil || !o.Ignore.Ignores("secret/key") {
 			t.Fatal("the ignore file is not known")
 		}
@@ -75,7 +75,7 @@ func TestRuleOptions(t *testing.T) {
 		}
 	}
 	write(t, filepath.Join(root, ".dockerignore"), "[\n")
-	if o := w.Reader(path).Resolve(t.Context(), q).RuleOptions(rules.Options{}); o.Context != nil {
+	if o := w.Reader(path).Resolve(t.Context(), q).RuleOptions(rules.Options{}, nil); o.Context != nil {
 		t.Error("of a malformed ignore file it is known what it leaves out")
 	}
 }

@@ -59,9 +59,15 @@ func sourcesOf(file *dockerfile.File) (out []literal) {
 			}
 		case *instructions.AddCommand:
 			sources = c.SourcePaths
+		case *instructions.RunCommand:
+			for _, m := range in.Mounts() {
+				if m.Parsed != nil && m.Parsed.Type == instructions.MountTypeBind && m.Parsed.From == "" {
+					sources = append(sources, m.Parsed.Source)
+				}
+			}
 		}
 		for _, src := range sources {
-			if strings.ContainsAny(src, "$\\") || strings.Contains(src, "://") || strings.HasPrefix(src, "git@") {
+			if strings.ContainsAny(src, "$\\\"'") || strings.Contains(src, "://") || strings.HasPrefix(src, "git@") {
 				continue
 			}
 			l := literal{line: in.Line, path: path.Clean("/" + filepath.ToSlash(src))[1:]}
@@ -79,13 +85,7 @@ func sourcesOf(file *dockerfile.File) (out []literal) {
 // guess finds the folder, from dir up to root, that has the most of the sources, the nearest of several: where the Dockerfile
 // is, unless one above has what is missing there.
 func guess(sources []literal, dir, root string) (string, []Missing) {
-	candidates := []string{dir}
-	if rel, err := filepath.Rel(root, dir); err == nil && filepath.IsLocal(rel) {
-		for d := dir; d != root && filepath.Dir(d) != filepath.Dir(filepath.Dir(d)); {
-			d = filepath.Dir(d)
-			candidates = append(candidates, d)
-		}
-	}
+	candidates := upTo(root, dir)
 	absent := func(dir string) (out []literal) {
 		for _, l := range sources {
 			if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(l.path))); err != nil {
@@ -116,6 +116,18 @@ func guess(sources []literal, dir, root string) (string, []Missing) {
 		missing = append(missing, m)
 	}
 	return best, missing
+}
+
+// upTo are the folders from dir up to root, if that is above.
+func upTo(root, dir string) []string {
+	candidates := []string{dir}
+	if rel, err := filepath.Rel(root, dir); err == nil && filepath.IsLocal(rel) {
+		for d := dir; d != root && filepath.Dir(d) != filepath.Dir(filepath.Dir(d)); {
+			d = filepath.Dir(d)
+			candidates = append(candidates, d)
+		}
+	}
+	return candidates
 }
 
 func exists(path string) bool {

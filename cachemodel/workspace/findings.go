@@ -10,14 +10,16 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
-// RuleOptions adds to a configuration of rules what they want to know of the build: who builds it, and what its context holds.
-func (b *Build) RuleOptions(o rules.Options) rules.Options {
+// RuleOptions adds to a configuration of rules what they want to know of the build of file, as it is now: who builds it, and
+// what its context holds, and what of the file's sources it does not hold.
+func (b *Build) RuleOptions(o rules.Options, file *dockerfile.File) rules.Options {
 	o.Classic = o.Classic || b.Settings.Engine == cachemodel.Classic
 	o.Ignore, o.Context = nil, nil
 	o.BuildArgs = slices.Collect(maps.Keys(b.Settings.Args))
@@ -28,7 +30,9 @@ func (b *Build) RuleOptions(o rules.Options) rules.Options {
 		return o
 	}
 	if ignore, context := b.sent(); context != nil {
-		o.Ignore, o.Context = ignore, context
+		known := *context
+		known.Absent = b.absent(file)
+		o.Ignore, o.Context = ignore, &known
 	}
 	return o
 }

@@ -58,7 +58,7 @@ type atOpen struct {
 // only if ctx has ended.
 func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	c := q.Choices
-	b := &Build{Dockerfile: r.path}
+	b := &Build{Dockerfile: r.path, root: r.w.Root(filepath.Dir(r.path))}
 	changed := !r.loaded || !reflect.DeepEqual(c, r.choices)
 	spec, err := r.spec(c, b)
 	b.problem(err)

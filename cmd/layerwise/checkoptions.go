@@ -41,7 +41,7 @@ func (c *checkOptions) of(ctx context.Context, name string, file *dockerfile.Fil
 	opts := config.Rules
 	opts.Shell = &rules.Shell{}
 	if build := c.workspace.Reader(path).Resolve(ctx, workspace.Question{File: file}); build != nil {
-		opts = build.RuleOptions(opts)
+		opts = build.RuleOptions(opts, file)
 	}
 	return opts
 }

@@ -1,0 +1,130 @@
+package workspace
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/rules"
+	"github.com/layerwise/layerwise/analysis/spell"
+)
+
+// maxNames bounds how many names of a folder are looked at for what a source may mean.
+const maxNames = 5000
+
+// absent are the sources of file that are in no candidate for the build context, by their paths in it. It is nil where the
+// context is not known: a guessed one counts only if it has a source, or a name that is like one.
+func (b *Build) absent(file *dockerfile.File) map[string]rules.Absent {
+	dir := b.Context.Dir
+	if info, err := os.Stat(dir); dir == "" || dir == filepath.Dir(dir) || err != nil || !info.IsDir() {
+		return nil
+	}
+	guessed := b.Context.From.Kind == Guessed
+	if b.Entry != nil && b.Entry.Remote && b.Context.From.Kind != Chosen {
+		return nil // nobody knows what is there
+	}
+	candidates := []string{dir}
+	for _, c := range b.Choices {
+		if c.Remote && b.Context.From.Kind != Chosen {
+			return nil
+		}
+		if !c.Remote && b.Context.From.Kind == BuildFile {
+			candidates = append(candidates, c.Context)
+		}
+	}
+	var elsewhere []string
+	if guessed {
+		elsewhere = upTo(b.root, filepath.Dir(b.Dockerfile))
+	}
+	found := map[string]rules.Absent{}
+	known := !guessed
+	for _, l := range sourcesOf(file) {
+		if _, ok := found[l.path]; ok {
+			continue
+		}
+		if isIn(candidates, l.path) {
+			known = true
+			continue
+		}
+		if l.pattern {
+			continue
+		}
+		a := rules.Absent{Context: b.ContextText(), Similar: similar(dir, l.path)}
+		at := slices.IndexFunc(elsewhere, func(d string) bool { return exists(filepath.Join(d, filepath.FromSlash(l.path))) })
+		if at >= 0 {
+			a.In = relative(elsewhere[at])
+		}
+		known = known || a.In != "" || len(a.Similar) > 0
+		found[l.path] = a
+	}
+	if !known || len(found) == 0 {
+		return nil
+	}
+	return found
+}
+
+// isIn reports whether one of the folders has the path, or may have it: what cannot be looked at is not missing, nor is
+// what lies below a link, which a build follows within its context.
+func isIn(folders []string, name string) bool {
+	for _, folder := range folders {
+		at := folder
+		for _, part := range strings.Split(name, "/") {
+			at = filepath.Join(at, part)
+			info, err := os.Lstat(at)
+			if err != nil {
+				if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+					break
+				}
+				return true
+			}
+			if info.Mode()&fs.ModeSymlink != 0 || at == filepath.Join(folder, filepath.FromSlash(name)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// similar are the paths in a folder that a missing one may mean: one of its names, the first that is not there, is misspelt.
+func similar(folder, name string) (out []string) {
+	parts := strings.Split(name, "/")
+	for i, part := range parts {
+		above := path.Join(parts[:i]...)
+		if isIn([]string{folder}, path.Join(above, part)) {
+			continue
+		}
+		for _, meant := range spell.Suggest(part, plainNames(filepath.Join(folder, filepath.FromSlash(above)))) {
+			candidate := path.Join(above, meant, path.Join(parts[i+1:]...))
+			if isIn([]string{folder}, candidate) {
+				out = append(out, candidate)
+			}
+		}
+		break
+	}
+	return out
+}
+
+// plainNames are the names in a folder that a Dockerfile can hold without quotes.
+func plainNames(folder string) (names []string) {
+	if info, err := os.Lstat(folder); err != nil || !info.IsDir() {
+		return nil
+	}
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	all, _ := f.Readdirnames(maxNames) // what cannot be read is not offered
+	for _, name := range all {
+		if !strings.ContainsAny(name, " \t\r\n\"'`$\\*?[],<>#=") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
