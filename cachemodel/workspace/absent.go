@@ -18,8 +18,8 @@ import (
 // maxNames bounds how many names of a folder are looked at for what a source may mean.
 const maxNames = 5000
 
-// absent are the sources of file that are in no candidate for the build context, by their paths in it. It is nil where the
-// context is not known: a guessed one counts only if it has a source, or a name that is like one.
+// absent are the sources of file that are in no candidate for the build context, by their paths in it. It is nil where
+// the context is not known: a guessed one counts only if it has a source, or a name that is like one.
 func (b *Build) absent(file *dockerfile.File) map[string]rules.Absent {
 	dir := b.Context.Dir
 	if info, err := os.Stat(dir); dir == "" || dir == filepath.Dir(dir) || err != nil || !info.IsDir() {
@@ -91,7 +91,8 @@ func isIn(folders []string, name string) bool {
 	return false
 }
 
-// similar are the paths in a folder that a missing one may mean: one of its names, the first that is not there, is misspelt.
+// similar are the paths in a folder that a missing one may mean: one of its names, the first that is not there, is
+// misspelt.
 func similar(folder, name string) (out []string) {
 	parts := strings.Split(name, "/")
 	for i, part := range parts {

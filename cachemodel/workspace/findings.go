@@ -17,8 +17,8 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
-// RuleOptions adds to a configuration of rules what they want to know of the build of file, as it is now: who builds it, and
-// what its context holds, and what of the file's sources it does not hold.
+// RuleOptions adds to a configuration of rules what they want to know of the build of file, as it is now: who builds
+// it, what its context holds, and what of the file's sources it does not hold.
 func (b *Build) RuleOptions(o rules.Options, file *dockerfile.File) rules.Options {
 	o.Classic = o.Classic || b.Settings.Engine == cachemodel.Classic
 	o.Ignore, o.Context = nil, nil
