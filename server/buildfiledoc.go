@@ -3,7 +3,6 @@ package server
 import (
 	"cmp"
 	"context"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -72,7 +71,7 @@ func (s *session) buildTextOf(ctx context.Context, u uri.URI) *buildText {
 		last.text, last.sections = content, sections
 	}
 	b.sections = sections
-	if entries, err := s.entriesAround(ctx, d.path); err == nil {
+	if entries, err := buildfiles.Around(ctx, d.path, s.buildOptionsNow()); err == nil {
 		last.entries = entries
 	}
 	b.entries = last.entries
@@ -82,24 +81,6 @@ func (s *session) buildTextOf(ctx context.Context, u uri.URI) *buildText {
 	}
 	s.mu.Unlock()
 	return b
-}
-
-// entriesAround reads the project that a file is part of, or the file alone if no command would find it.
-func (s *session) entriesAround(ctx context.Context, path string) ([]buildfiles.Entry, error) {
-	o := s.buildOptionsNow()
-	o.Dir = filepath.Dir(path)
-	read := buildfiles.ReadBake
-	if ext := strings.ToLower(filepath.Ext(path)); ext == ".yaml" || ext == ".yml" {
-		read = buildfiles.ReadCompose
-	}
-	p, err := read(ctx, o)
-	if err != nil || !slices.Contains(p.Files, path) {
-		o.Files = []string{path}
-		if p, err = read(ctx, o); err != nil {
-			return nil, err
-		}
-	}
-	return p.Entries, nil
 }
 
 // moved finds the sections again in a text that was edited in one place; what is edited itself is left out.

@@ -66,6 +66,23 @@ func Named(projects []*Project, id string) (out []Entry) {
 	return out
 }
 
+// Around are the entries of the project that a file is part of, or of the file alone if no command would find it.
+func Around(ctx context.Context, path string, o Options) ([]Entry, error) {
+	o.Dir = filepath.Dir(path)
+	read := ReadBake
+	if isYAML(strings.ToLower(filepath.Base(path))) {
+		read = ReadCompose
+	}
+	p, err := read(ctx, o)
+	if err != nil || !slices.Contains(p.Files, path) {
+		o.Files = []string{path}
+		if p, err = read(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	return p.Entries, nil
+}
+
 func collect(projects []*Project, problems []error, p *Project, err error) ([]*Project, []error) {
 	switch {
 	case err == nil:

@@ -28,6 +28,8 @@ PATH is a file or a folder (default: the current folder), which is searched for 
   ` + dockerfile.Names + ` (in any letter case).
 Files with the suffix of source code, data, a template or a copy (.go, .json, .j2, .bak, ...) are left out, and so are
 files whose content is not a Dockerfile's, unless the name is just Dockerfile, Containerfile or *.Dockerfile.
+Compose and bake files found there are checked too: their contexts, Dockerfiles, targets and arguments; --fix leaves
+them alone.
 .git and node_modules are left out. PATH may be -, for a Dockerfile on the standard input. Nothing is built and no network is used. If ShellCheck (the program shellcheck) is
 installed, it is run on the commands of RUN; its findings have its codes, such as SC2086. A better order of the instructions, which
 layerwise reorder explains, is a finding (better-order) too, with the Dockerfile's folder as the build context.
@@ -83,15 +85,20 @@ func newCheck() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("--severity: %w", err)
 			}
+			onlyFiles, onlyBuild := splitRules(only)
+			offFiles, offBuild := splitRules(disable)
 			choose := func(o rules.Options) (rules.Options, error) {
 				var err error
 				if len(only) > 0 {
-					o, err = o.Only(only...)
+					o, err = o.Only(onlyFiles...)
 				}
 				if err == nil {
-					o, err = o.Without(disable...)
+					o, err = o.Without(offFiles...)
 				}
 				return o, err
+			}
+			buildRule := func(rule string) bool {
+				return (len(only) == 0 || slices.Contains(onlyBuild, rule)) && !slices.Contains(offBuild, rule)
 			}
 			if _, err := choose(rules.Options{}); err != nil {
 				return err
@@ -114,7 +121,7 @@ func newCheck() *cobra.Command {
 				}
 				stdin = string(content)
 			}
-			report := check(cmd.Context(), args, stdin, fix, ask, history, choose)
+			report := check(cmd.Context(), args, stdin, fix, ask, history, choose, buildRule)
 			errorsFound := report.count(analysis.Error)
 			report.quiet = quiet
 			for i := range report.files {
@@ -205,7 +212,9 @@ const standardInput = "-"
 
 // check checks the files and folders, or stdin where a path is "-", and applies preferred fixes to them if it is told to; shellCheck is the program of that name,
 // "" for none; history is how many commits a better order is judged by.
-func check(ctx context.Context, paths []string, stdin string, fix bool, shellCheck string, history int, choose func(rules.Options) (rules.Options, error)) checkReport {
+func check(ctx context.Context, paths []string, stdin string, fix bool, shellCheck string, history int, choose func(rules.Options) (rules.Options, error),
+	buildRule func(rule string) bool,
+) checkReport {
 	read := func(path string) (string, error) {
 		if path == standardInput {
 			return stdin, nil
@@ -213,8 +222,21 @@ func check(ctx context.Context, paths []string, stdin string, fix bool, shellChe
 		return readDockerfile(path)
 	}
 	var report checkReport
-	files, failures := findDockerfiles(paths)
+	found, failures := findFiles(paths, isBuildFile)
 	report.failures = failures
+	var files []string
+	for _, path := range found {
+		if path == standardInput || !isBuildFile(path) {
+			files = append(files, path)
+			continue
+		}
+		checked, err := checkBuildFile(ctx, path, buildRule)
+		if err != nil {
+			report.failures = append(report.failures, err)
+			continue
+		}
+		report.files = append(report.files, checked)
+	}
 	shell := shellRemarks{program: shellCheck, remarks: map[rules.ShellScript][]rules.ShellRemark{}}
 	shell.ask(ctx, files, read)
 	w := here()
@@ -403,7 +425,7 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 			for _, fix := range finding.Fixes {
 				fixes = append(fixes, jsonFix{fix.Title, fix.Preferred, textEdits(f.text, fix.Edits)})
 			}
-			code, page := rules.Code(finding)
+			code, page := codeOf(finding)
 			out.Findings = append(out.Findings, jsonFinding{code, rules.Aliases(finding), finding.Severity.String(), rangeOf(f.text, finding.Span), finding.Message, page, fixes})
 		}
 		fixed += len(f.fixed)
@@ -433,7 +455,7 @@ func printGitHub(w io.Writer, report checkReport) error {
 			if r.Start.Line == r.End.Line { // columns are for ranges within one line
 				place += fmt.Sprintf(",col=%d,endColumn=%d", r.Start.Column, max(r.Start.Column, r.End.Column-1))
 			}
-			code, _ := rules.Code(finding)
+			code, _ := codeOf(finding)
 			_, err := fmt.Fprintf(w, "::%s file=%s,%s,title=%s::%s\n", command, escapeProperty.Replace(f.path), place, code, escapeData.Replace(finding.Message))
 			if err != nil {
 				return err

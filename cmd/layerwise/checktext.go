@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/layerwise/layerwise/analysis"
-	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
@@ -31,7 +30,7 @@ func printCheckText(w io.Writer, report checkReport) error {
 		fixed += len(f.fixed)
 		for _, finding := range f.findings {
 			at := positionOf(f.text, finding.Span.Start)
-			code, _ := rules.Code(finding)
+			code, _ := codeOf(finding)
 			fmt.Fprintf(&b, "%s:%d:%d: %s: %s %s\n", p.paint(p.bold, f.path), at.Line, at.Column,
 				p.paint(severityColour(p, finding.Severity), finding.Severity.String()), printable(finding.Message), p.paint(p.dim, "["+code+"]"))
 			writeExcerpt(&b, p, f.text, finding.Span, severityColour(p, finding.Severity))

@@ -16,6 +16,11 @@ import (
 // for a folder those anywhere below it, leaving out .git and node_modules and not following links to folders. For
 // each path that cannot be read it returns an error instead; the others are found nevertheless.
 func findDockerfiles(paths []string) (files []string, failures []error) {
+	return findFiles(paths, func(string) bool { return false })
+}
+
+// findFiles is findDockerfiles that finds regular files of other names as well.
+func findFiles(paths []string, other func(name string) bool) (files []string, failures []error) {
 	for _, path := range paths {
 		if path == standardInput {
 			files = append(files, path)
@@ -46,6 +51,8 @@ func findDockerfiles(paths []string) (files []string, failures []error) {
 				if name := entry.Name(); at != root && (name == ".git" || name == "node_modules") {
 					return fs.SkipDir
 				}
+			case other(entry.Name()) && entry.Type().IsRegular():
+				files = append(files, at)
 			case dockerfile.IsName(entry.Name()):
 				info, err := os.Stat(at)
 				switch {

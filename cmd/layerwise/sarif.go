@@ -10,6 +10,7 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles/buildcheck"
 )
 
 // The types below are the part of SARIF 2.1.0 that a check needs (docs.oasis-open.org/sarif/sarif/v2.1.0).
@@ -123,6 +124,16 @@ func printSARIF(w io.Writer, report checkReport) error {
 			DefaultConfiguration: sarifLevel{sarifLevelOf(r.Severity)},
 		})
 	}
+	for _, r := range buildcheck.All {
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
+			ID:                   r.ID,
+			ShortDescription:     sarifMessage{Text: r.Summary},
+			FullDescription:      sarifMessage{Text: r.What},
+			Help:                 sarifMessage{Text: r.Why, Markdown: r.Markdown()},
+			HelpURI:              r.URL(),
+			DefaultConfiguration: sarifLevel{sarifLevelOf(r.Severity)},
+		})
+	}
 	for _, err := range report.failures {
 		invocation := &run.Invocations[0]
 		invocation.ToolExecutionNotifications = append(invocation.ToolExecutionNotifications, sarifNotification{"error", sarifMessage{Text: err.Error()}})
@@ -132,7 +143,7 @@ func printSARIF(w io.Writer, report checkReport) error {
 		for _, finding := range f.findings {
 			result := sarifResult{
 				RuleID:    finding.Rule,
-				RuleIndex: slices.IndexFunc(rules.All, func(r *rules.Rule) bool { return r.ID == finding.Rule }),
+				RuleIndex: slices.IndexFunc(run.Tool.Driver.Rules, func(r sarifRule) bool { return r.ID == finding.Rule }),
 				Level:     sarifLevelOf(finding.Severity),
 				Message:   sarifMessage{Text: finding.Message},
 				Locations: []sarifLocation{{sarifPhysicalLocation{artifact, sarifRegionOf(f.text, finding.Span)}}},

@@ -31,7 +31,9 @@ func TestSARIFIsValid(t *testing.T) {
 		}
 		paths = append(paths, path)
 	}
-	report := check(t.Context(), append(paths, filepath.Join(dir, "none")), "", false, "", 0, func(o rules.Options) (rules.Options, error) { return o, nil })
+	all := func(o rules.Options) (rules.Options, error) { return o, nil }
+	every := func(string) bool { return true }
+	report := check(t.Context(), append(paths, filepath.Join(dir, "none")), "", false, "", 0, all, every)
 	report.files = append(report.files, checkedFile{path: "a b/Dockerfile", text: source.New("RUN $X\n"), findings: []analysis.Finding{
 		{Rule: "shellcheck", Code: "SC2086", Severity: analysis.Hint, Span: source.Span{Start: 4, End: 6}, Message: "Quote it."},
 	}})
