@@ -29,56 +29,74 @@ func (p *prompt) script() {
 	for i := 0; i < len(text); {
 		switch c := text[i]; {
 		case c == '\n' || c == '&' || c == '|' || c == '(':
-			to := i + 1
-			if to < len(text) && text[to] == c && c != '(' && c != '\n' {
-				to++
-			}
-			if c != '\n' {
-				p.add(i, to, Operator)
-			}
+			i = p.separator(i)
 			start, setting = !condition || c != '(', false
 			condition = condition && c == '(' // the list of a FOR
-			i = to
-		case c == ')':
+		case c == ')' || c == '@' && start:
 			p.add(i, i+1, Operator)
 			i++
 		case c == ' ' || c == '\t' || c == '\r' || c == ',' || c == ';':
 			i++
-		case c == '@' && start:
-			p.add(i, i+1, Operator)
-			i++
 		case c == '"':
-			to := i + 1
-			for to < len(text) && text[to] != '"' && text[to] != '\n' {
-				to++
-			}
-			to = min(to+1, len(text))
-			p.add(i, to, String)
-			p.variables(i, to)
+			i = p.quoted(i)
 			start, condition = p.operand(false, condition)
-			i = to
 		case c == '>' || c == '<' || isDigit(c) && i+1 < len(text) && text[i+1] == '>':
-			to := i + 1
-			for to < len(text) && strings.IndexByte("<>&", text[to]) >= 0 {
-				to++
-			}
-			if text[to-1] == '&' && to < len(text) && isDigit(text[to]) {
-				to++
-			}
-			p.add(i, to, Operator)
-			i = to
+			i = p.redirection(i)
 		case c == '=':
-			to := i + 1
-			if to < len(text) && text[to] == '=' {
-				to++
-				p.left = 1
-			}
-			p.add(i, to, Operator)
-			i = to
+			i = p.equals(i)
 		default:
 			i, start, setting, condition = p.word(i, start, setting, condition)
 		}
 	}
+}
+
+// separator reads what stands between commands: a line's end, "&", "&&", "|", "||" or "(".
+func (p *prompt) separator(i int) int {
+	c, to := p.text[i], i+1
+	if c == '\n' {
+		return to
+	}
+	if to < len(p.text) && p.text[to] == c && c != '(' {
+		to++
+	}
+	p.add(i, to, Operator)
+	return to
+}
+
+// quoted reads a string in quotes, which ends with its line at the latest.
+func (p *prompt) quoted(i int) int {
+	to := i + 1
+	for to < len(p.text) && p.text[to] != '"' && p.text[to] != '\n' {
+		to++
+	}
+	to = min(to+1, len(p.text))
+	p.add(i, to, String)
+	p.variables(i, to)
+	return to
+}
+
+// redirection reads "<", ">", ">>", "2>" or "2>&1".
+func (p *prompt) redirection(i int) int {
+	to := i + 1
+	for to < len(p.text) && strings.IndexByte("<>&", p.text[to]) >= 0 {
+		to++
+	}
+	if p.text[to-1] == '&' && to < len(p.text) && isDigit(p.text[to]) {
+		to++
+	}
+	p.add(i, to, Operator)
+	return to
+}
+
+// equals reads "=", or "==", behind which the last word of a condition stands.
+func (p *prompt) equals(i int) int {
+	to := i + 1
+	if to < len(p.text) && p.text[to] == '=' {
+		to++
+		p.left = 1
+	}
+	p.add(i, to, Operator)
+	return to
 }
 
 // word reads a bare word.

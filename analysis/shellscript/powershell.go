@@ -50,28 +50,19 @@ func (p *powerShell) code(i, end int) {
 			i++
 		case c == '`': // escapes, or continues the line
 			i += 2
-		case c == '#':
-			to := min(line(p.text, i), end)
-			p.add(i, to, Comment)
-			i = to
-		case strings.HasPrefix(p.text[i:end], "<#"):
-			to := end
-			if n := strings.Index(p.text[i:end], "#>"); n >= 0 {
-				to = i + n + 2
-			}
-			p.add(i, to, Comment)
-			i = to
+		case c == '#' || strings.HasPrefix(p.text[i:end], "<#"):
+			i = p.comment(i, end)
 		case c == '\'' || c == '"':
 			i = p.quoted(i, end)
 			start, value, called = false, !called, false
-		case c == '@' && i+1 < end && (p.text[i+1] == '\'' || p.text[i+1] == '"'):
+		case p.atHereString(i, end):
 			i = p.hereString(i, end)
 			start, value = false, true
-		case c == '$' && i+1 < end && p.text[i+1] == '(', c == '@' && i+1 < end && (p.text[i+1] == '(' || p.text[i+1] == '{'):
+		case p.atSubexpression(i, end):
 			p.add(i, i+2, Operator)
 			start, value = true, false
 			i += 2
-		case c == '$' || c == '@' && i+1 < end && isLetter(p.text[i+1]):
+		case p.atVariable(i, end):
 			i = p.variable(i, end)
 			start, value = false, true
 		case c == '(' || c == '{':
@@ -83,42 +74,110 @@ func (p *powerShell) code(i, end int) {
 			start, value = c == '}', true
 			i++
 		case c == '|' || c == '&':
-			to := i + 1
-			if to < end && p.text[to] == c {
-				to++
-			}
-			p.add(i, to, Operator)
-			start, value, called = true, false, to == i+1 && c == '&'
-			i = to
+			i, called = p.pipe(i, end)
+			start, value = true, false
 		case c == '[' && !value:
-			to := i + 1
-			for to < end && p.text[to] != ']' && p.text[to] != '\n' {
-				to++
-			}
-			to = min(to+1, end)
-			p.add(i, to, Type)
+			i = p.typeName(i, end)
 			start, value = false, true
-			i = to
-		case value && strings.HasPrefix(p.text[i:end], "::"), value && c == '.' && i+1 < end && isLetter(p.text[i+1]):
-			to := i + 1
-			if c == ':' {
-				to++
-			}
-			p.add(i, to, Operator)
-			i = min(name(p.text, to), end)
-			p.add(to, i, Member)
-		case c == ',' || c == '<' || c == '>' || c == '!' && start || value && (strings.IndexByte("=+*/%!?:[", c) >= 0 || c == '-' && i+1 < end && strings.IndexByte("=-", p.text[i+1]) >= 0):
-			to := i + 1
-			for to < end && (p.text[to] == '=' || p.text[to] == c && c != '[' || c == '>' && strings.IndexByte("&1", p.text[to]) >= 0) {
-				to++
-			}
-			p.add(i, to, Operator)
-			start, value = p.text[to-1] == '=' || c == '!' && start, false
-			i = to
+		case value && p.atMember(i, end):
+			i = p.member(i, end)
+		case p.atOperator(i, end, start, value):
+			i = p.operator(i, end)
+			start, value = p.text[i-1] == '=' || c == '!' && start, false
 		default:
 			i, start, value = p.word(i, end, start, value)
 		}
 	}
+}
+
+// comment reads a comment: to the end of the line, or between "<#" and "#>".
+func (p *powerShell) comment(i, end int) int {
+	to := end
+	if p.text[i] == '#' {
+		to = min(line(p.text, i), end)
+	} else if n := strings.Index(p.text[i:end], "#>"); n >= 0 {
+		to = i + n + 2
+	}
+	p.add(i, to, Comment)
+	return to
+}
+
+// atHereString reports whether a string of several lines starts.
+func (p *powerShell) atHereString(i, end int) bool {
+	return p.text[i] == '@' && i+1 < end && (p.text[i+1] == '\'' || p.text[i+1] == '"')
+}
+
+// atSubexpression reports whether "$(", "@(" or "@{" stands there.
+func (p *powerShell) atSubexpression(i, end int) bool {
+	if i+1 >= end {
+		return false
+	}
+	c, next := p.text[i], p.text[i+1]
+	return c == '$' && next == '(' || c == '@' && (next == '(' || next == '{')
+}
+
+// atVariable reports whether "$" or "@name" stands there.
+func (p *powerShell) atVariable(i, end int) bool {
+	return p.text[i] == '$' || p.text[i] == '@' && i+1 < end && isLetter(p.text[i+1])
+}
+
+// pipe reads "|", "||", "&" or "&&". calls reports whether it is the "&" that calls what follows.
+func (p *powerShell) pipe(i, end int) (next int, calls bool) {
+	c, to := p.text[i], i+1
+	if to < end && p.text[to] == c {
+		to++
+	}
+	p.add(i, to, Operator)
+	return to, to == i+1 && c == '&'
+}
+
+// typeName reads "[name]".
+func (p *powerShell) typeName(i, end int) int {
+	to := i + 1
+	for to < end && p.text[to] != ']' && p.text[to] != '\n' {
+		to++
+	}
+	to = min(to+1, end)
+	p.add(i, to, Type)
+	return to
+}
+
+// atMember reports whether "::" or ".name" stands there.
+func (p *powerShell) atMember(i, end int) bool {
+	return strings.HasPrefix(p.text[i:end], "::") || p.text[i] == '.' && i+1 < end && isLetter(p.text[i+1])
+}
+
+// member reads "::name" or ".name".
+func (p *powerShell) member(i, end int) int {
+	to := i + 1
+	if p.text[i] == ':' {
+		to++
+	}
+	p.add(i, to, Operator)
+	next := min(name(p.text, to), end)
+	p.add(to, next, Member)
+	return next
+}
+
+// atOperator reports whether an operator of signs stands there.
+func (p *powerShell) atOperator(i, end int, start, value bool) bool {
+	c := p.text[i]
+	if c == ',' || c == '<' || c == '>' || c == '!' && start {
+		return true
+	}
+	return value && (strings.IndexByte("=+*/%!?:[", c) >= 0 ||
+		c == '-' && i+1 < end && strings.IndexByte("=-", p.text[i+1]) >= 0)
+}
+
+// operator reads an operator of signs.
+func (p *powerShell) operator(i, end int) int {
+	c, to := p.text[i], i+1
+	for to < end && (p.text[to] == '=' || p.text[to] == c && c != '[' ||
+		c == '>' && strings.IndexByte("&1", p.text[to]) >= 0) {
+		to++
+	}
+	p.add(i, to, Operator)
+	return to
 }
 
 // word reads a bare word.
