@@ -117,6 +117,26 @@ func (p *painter) instruction(in, whole *dockerfile.Instruction) {
 	for _, a := range in.Args {
 		p.argument(in, a)
 	}
+	if in.Meant == "ONBUILD" && in.Trigger != nil {
+		p.instruction(in.Trigger, whole)
+		return
+	}
+	p.ofInstruction(in)
+	read := p.script(in, whole)
+	for _, v := range dockerfile.Variables(in) {
+		if v.By == dockerfile.Frontend || v.By == dockerfile.Shell && !read {
+			p.variable(v)
+		}
+	}
+	p.stagesAndHeredocs(in)
+	p.continuations(in)
+	for _, c := range in.Comments {
+		p.paint(c.Span, Comment, 0)
+	}
+}
+
+// ofInstruction paints what an instruction has that others have not.
+func (p *painter) ofInstruction(in *dockerfile.Instruction) {
 	switch in.Meant {
 	case "ARG", "ENV":
 		p.definitions(in)
@@ -132,34 +152,33 @@ func (p *painter) instruction(in, whole *dockerfile.Instruction) {
 				p.operator(a.Span, "=")
 			}
 		}
-	case "ONBUILD":
-		if in.Trigger != nil {
-			p.instruction(in.Trigger, whole)
-			return
-		}
 	}
+}
+
+// script paints the heredocs of an instruction, and what a shell reads in it. read reports whether that is known.
+func (p *painter) script(in, whole *dockerfile.Instruction) (read bool) {
 	script, language := shellscript.Read(p.file, in, p.languages(whole))
 	if language == shellscript.Unknown {
 		script = nil
 	}
 	p.heredocs(in, script)
-	read := false
-	switch {
-	case script == nil:
-	case language == shellscript.Bash:
-		if parsed, err := script.Parse(); err == nil && parsed != nil {
-			p.shell(script, parsed)
-			read = true
-		}
-	case language != shellscript.Unknown:
+	if script == nil {
+		return false
+	}
+	if language != shellscript.Bash {
 		p.pieces(script, language)
-		read = true
+		return true
 	}
-	for _, v := range dockerfile.Variables(in) {
-		if v.By == dockerfile.Frontend || v.By == dockerfile.Shell && !read {
-			p.variable(v)
-		}
+	parsed, err := script.Parse()
+	if err != nil || parsed == nil {
+		return false
 	}
+	shellPainter{p, script}.whole(parsed)
+	return true
+}
+
+// stagesAndHeredocs paints the names of stages and heredocs.
+func (p *painter) stagesAndHeredocs(in *dockerfile.Instruction) {
 	for _, o := range p.occurrences(in.Span) {
 		switch {
 		case o.Symbol.Kind == navigate.Heredoc:
@@ -169,10 +188,6 @@ func (p *painter) instruction(in, whole *dockerfile.Instruction) {
 		case o.Symbol.Kind == navigate.Stage:
 			p.paint(o.Span, Stage, 0)
 		}
-	}
-	p.continuations(in)
-	for _, c := range in.Comments {
-		p.paint(c.Span, Comment, 0)
 	}
 }
 
@@ -325,117 +340,168 @@ func (p *painter) continuations(in *dockerfile.Instruction) {
 	}
 }
 
-// shell paints what a shell reads.
-func (p *painter) shell(script *shellscript.Script, file *syntax.File) {
-	paint := func(pos syntax.Pos, length int, t TokenType) {
-		if pos.IsValid() && !pos.IsRecovered() {
-			p.paint(script.Place(int(pos.Offset()), int(pos.Offset())+length), t, 0)
+// shellPainter paints what a shell reads.
+type shellPainter struct {
+	*painter
+	read *shellscript.Script
+}
+
+// at paints what stands at a position.
+func (p shellPainter) at(pos syntax.Pos, length int, t TokenType) {
+	if pos.IsValid() && !pos.IsRecovered() {
+		p.paint(p.read.Place(int(pos.Offset()), int(pos.Offset())+length), t, 0)
+	}
+}
+
+func (p shellPainter) node(n syntax.Node, t TokenType) { p.paint(p.read.Span(n), t, 0) }
+
+// reserved paints the one of the words that stands at a position.
+func (p shellPainter) reserved(pos syntax.Pos, words ...string) {
+	for _, w := range words {
+		if pos.IsValid() && strings.HasPrefix(p.read.Text[min(int(pos.Offset()), len(p.read.Text)):], w) {
+			p.at(pos, len(w), Keyword)
 		}
 	}
-	node := func(n syntax.Node, t TokenType) { p.paint(script.Span(n), t, 0) }
-	reserved := func(pos syntax.Pos, words ...string) {
-		for _, w := range words {
-			if pos.IsValid() && strings.HasPrefix(script.Text[min(int(pos.Offset()), len(script.Text)):], w) {
-				paint(pos, len(w), Keyword)
-			}
-		}
-	}
+}
+
+// whole paints a whole script.
+func (p shellPainter) whole(file *syntax.File) {
 	syntax.Walk(file, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.Comment:
-			node(n, Comment)
+			p.node(n, Comment)
 		case *syntax.Stmt:
-			if n.Semicolon.IsValid() {
-				paint(n.Semicolon, 1, Operator)
-			}
-			if n.Negated {
-				paint(n.Position, 1, Operator)
-			}
+			p.statement(n)
 		case *syntax.CallExpr:
-			for i, w := range n.Args {
-				if node(w, Parameter); i == 0 {
-					node(w, Command)
-				}
-			}
+			p.call(n)
 		case *syntax.Assign:
-			if n.Name != nil {
-				p.paint(script.Span(n.Name), Var, Declaration)
-				if n.Value != nil || n.Array != nil {
-					paint(n.Name.End(), 1, Operator)
-				}
-			}
-			if n.Value != nil {
-				node(n.Value, Parameter)
-			}
+			p.assignment(n)
 		case *syntax.DeclClause:
-			node(n.Variant, Keyword)
+			p.node(n.Variant, Keyword)
 		case *syntax.BinaryCmd:
-			paint(n.OpPos, len(n.Op.String()), Operator)
+			p.at(n.OpPos, len(n.Op.String()), Operator)
 		case *syntax.Redirect:
-			paint(n.OpPos, len(n.Op.String()), Operator)
-			if n.Word != nil && n.Hdoc == nil {
-				node(n.Word, Parameter)
-			}
+			p.redirection(n)
 		case *syntax.IfClause:
-			reserved(n.Position, "if", "elif", "else")
-			reserved(n.ThenPos, "then")
-			reserved(n.FiPos, "fi")
+			p.reserved(n.Position, "if", "elif", "else")
+			p.reserved(n.ThenPos, "then")
+			p.reserved(n.FiPos, "fi")
 		case *syntax.WhileClause:
-			reserved(n.WhilePos, "while", "until")
-			reserved(n.DoPos, "do")
-			reserved(n.DonePos, "done")
+			p.reserved(n.WhilePos, "while", "until")
+			p.reserved(n.DoPos, "do")
+			p.reserved(n.DonePos, "done")
 		case *syntax.ForClause:
-			reserved(n.ForPos, "for", "select")
-			reserved(n.DoPos, "do")
-			reserved(n.DonePos, "done")
-			if loop, ok := n.Loop.(*syntax.WordIter); ok {
-				p.paint(script.Span(loop.Name), Var, Declaration)
-				reserved(loop.InPos, "in")
-				for _, w := range loop.Items {
-					node(w, Parameter)
-				}
-			}
+			p.forClause(n)
 		case *syntax.CaseClause:
-			node(n.Word, Parameter)
-			reserved(n.Case, "case")
-			reserved(n.In, "in")
-			reserved(n.Esac, "esac")
-			for _, item := range n.Items {
-				for _, w := range item.Patterns {
-					node(w, Parameter)
-				}
-				if item.OpPos.IsValid() {
-					paint(item.OpPos, len(item.Op.String()), Operator)
-				}
-			}
+			p.caseClause(n)
 		case *syntax.FuncDecl:
-			p.paint(script.Span(n.Name), Command, Declaration)
+			p.paint(p.read.Span(n.Name), Command, Declaration)
 		case *syntax.Subshell:
-			paint(n.Lparen, 1, Operator)
-			paint(n.Rparen, 1, Operator)
+			p.at(n.Lparen, 1, Operator)
+			p.at(n.Rparen, 1, Operator)
 		case *syntax.Block:
-			paint(n.Lbrace, 1, Operator)
-			paint(n.Rbrace, 1, Operator)
+			p.at(n.Lbrace, 1, Operator)
+			p.at(n.Rbrace, 1, Operator)
 		case *syntax.TestClause:
-			paint(n.Left, 2, Operator)
-			paint(n.Right, 2, Operator)
+			p.at(n.Left, 2, Operator)
+			p.at(n.Right, 2, Operator)
 		case *syntax.SglQuoted, *syntax.DblQuoted:
-			node(n, String)
+			p.node(n, String)
 		case *syntax.CmdSubst:
-			open := 2 // "$("
-			if n.Backquotes {
-				open = 1
-			}
-			node(n, Parameter)
-			paint(n.Left, open, Operator)
-			paint(n.Right, 1, Operator)
+			p.substitution(n)
 		case *syntax.ArithmExp:
-			node(n, Number)
+			p.node(n, Number)
 		case *syntax.ParamExp:
-			p.parameter(script, n)
+			p.parameter(n)
 		}
 		return true
 	})
+}
+
+func (p shellPainter) statement(n *syntax.Stmt) {
+	if n.Semicolon.IsValid() {
+		p.at(n.Semicolon, 1, Operator)
+	}
+	if n.Negated {
+		p.at(n.Position, 1, Operator)
+	}
+}
+
+func (p shellPainter) call(n *syntax.CallExpr) {
+	for i, w := range n.Args {
+		if p.node(w, Parameter); i == 0 {
+			p.node(w, Command)
+		}
+	}
+}
+
+func (p shellPainter) assignment(n *syntax.Assign) {
+	if n.Name != nil {
+		p.paint(p.read.Span(n.Name), Var, Declaration)
+		if n.Value != nil || n.Array != nil {
+			p.at(n.Name.End(), 1, Operator)
+		}
+	}
+	if n.Value != nil {
+		p.node(n.Value, Parameter)
+	}
+}
+
+func (p shellPainter) redirection(n *syntax.Redirect) {
+	p.at(n.OpPos, len(n.Op.String()), Operator)
+	if n.Word != nil && n.Hdoc == nil {
+		p.node(n.Word, Parameter)
+	}
+}
+
+func (p shellPainter) forClause(n *syntax.ForClause) {
+	p.reserved(n.ForPos, "for", "select")
+	p.reserved(n.DoPos, "do")
+	p.reserved(n.DonePos, "done")
+	if loop, ok := n.Loop.(*syntax.WordIter); ok {
+		p.paint(p.read.Span(loop.Name), Var, Declaration)
+		p.reserved(loop.InPos, "in")
+		for _, w := range loop.Items {
+			p.node(w, Parameter)
+		}
+	}
+}
+
+func (p shellPainter) caseClause(n *syntax.CaseClause) {
+	p.node(n.Word, Parameter)
+	p.reserved(n.Case, "case")
+	p.reserved(n.In, "in")
+	p.reserved(n.Esac, "esac")
+	for _, item := range n.Items {
+		for _, w := range item.Patterns {
+			p.node(w, Parameter)
+		}
+		if item.OpPos.IsValid() {
+			p.at(item.OpPos, len(item.Op.String()), Operator)
+		}
+	}
+}
+
+func (p shellPainter) substitution(n *syntax.CmdSubst) {
+	open := 2 // "$("
+	if n.Backquotes {
+		open = 1
+	}
+	p.node(n, Parameter)
+	p.at(n.Left, open, Operator)
+	p.at(n.Right, 1, Operator)
+}
+
+// parameter paints a variable of the shell, as variable does.
+func (p shellPainter) parameter(n *syntax.ParamExp) {
+	if n.Short || n.Param == nil || n.Exp == nil {
+		p.node(n, Var)
+		return
+	}
+	from, name, to := int(n.Pos().Offset()), int(n.Param.End().Offset()), int(n.End().Offset())
+	p.paint(p.read.Place(from, name), Var, 0)
+	p.paint(p.read.Place(name, name+len(n.Exp.Op.String())), Operator, 0)
+	p.paint(p.read.Place(to-1, to), Var, 0)
 }
 
 // kinds are the types of the pieces of scripts that are not parsed.
@@ -454,18 +520,6 @@ func (p *painter) pieces(script *shellscript.Script, language shellscript.Langua
 		}
 		p.paint(script.Place(piece.From, piece.To), kinds[piece.Kind], modifiers)
 	}
-}
-
-// parameter paints a variable of the shell, as variable does.
-func (p *painter) parameter(script *shellscript.Script, n *syntax.ParamExp) {
-	if n.Short || n.Param == nil || n.Exp == nil {
-		p.paint(script.Span(n), Var, 0)
-		return
-	}
-	from, name, to := int(n.Pos().Offset()), int(n.Param.End().Offset()), int(n.End().Offset())
-	p.paint(script.Place(from, name), Var, 0)
-	p.paint(script.Place(name, name+len(n.Exp.Op.String())), Operator, 0)
-	p.paint(script.Place(to-1, to), Var, 0)
 }
 
 // tokens returns what the coats show, line by line and without the white space at the ends of lines.
