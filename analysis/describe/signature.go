@@ -111,15 +111,7 @@ func (c call) signatures() []Signature {
 	}
 	switch c.in.Name {
 	case "COPY", "ADD":
-		return c.forms(plain, func(form string, params []string) int {
-			if strings.Contains(form, "[ ") || at == 0 {
-				return 1
-			}
-			if at >= len(given)-1 {
-				return 3
-			}
-			return 2
-		})
+		return c.copies(plain, given, at)
 	case "ENV", "LABEL":
 		return c.pairs(given, at, word, typed)
 	case "ARG":
@@ -135,16 +127,7 @@ func (c call) signatures() []Signature {
 			return min(1, strings.Count(typed, ":"))
 		})
 	case "HEALTHCHECK":
-		none := len(given) > 0 && strings.HasPrefix("NONE", strings.ToUpper(given[0]))
-		if none && at > 0 {
-			return nil
-		}
-		return c.forms(func(form string) bool { return len(given) == 0 || strings.Contains(form, "NONE") == none }, func(form string, params []string) int {
-			if len(params) == 1 {
-				return 0
-			}
-			return min(at+1, 2)
-		})
+		return c.healthcheck(given, at)
 	}
 	return c.forms(plain, func(form string, params []string) int {
 		first := 0
@@ -152,6 +135,34 @@ func (c call) signatures() []Signature {
 			first = 1
 		}
 		return min(first+at, len(params)-1)
+	})
+}
+
+// copies returns the forms of COPY and ADD.
+func (c call) copies(fits func(form string) bool, given []string, at int) []Signature {
+	return c.forms(fits, func(form string, params []string) int {
+		if strings.Contains(form, "[ ") || at == 0 {
+			return 1
+		}
+		if at >= len(given)-1 {
+			return 3
+		}
+		return 2
+	})
+}
+
+// healthcheck returns the forms of HEALTHCHECK, of which NONE has no more words.
+func (c call) healthcheck(given []string, at int) []Signature {
+	none := len(given) > 0 && strings.HasPrefix("NONE", strings.ToUpper(given[0]))
+	if none && at > 0 {
+		return nil
+	}
+	fits := func(form string) bool { return len(given) == 0 || strings.Contains(form, "NONE") == none }
+	return c.forms(fits, func(form string, params []string) int {
+		if len(params) == 1 {
+			return 0
+		}
+		return min(at+1, 2)
 	})
 }
 

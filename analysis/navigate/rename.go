@@ -127,7 +127,7 @@ func (x *Index) renameStage(r *Rename, name string) error {
 }
 
 func (x *Index) renameVariable(r *Rename, name string) error {
-	s, v := r.Symbol, x.variables
+	s := r.Symbol
 	switch {
 	case !isName(name):
 		return fmt.Errorf("%q cannot name a variable: letters, digits and '_', no digit first", name)
@@ -148,6 +148,29 @@ func (x *Index) renameVariable(r *Rename, name string) error {
 	near := func(scope int) bool {
 		return slices.ContainsFunc(s.scopes, func(own int) bool { return related(own, scope) })
 	}
+	if err := x.nameTaken(name, near); err != nil {
+		return err
+	}
+	x.unreadUses(r, near)
+	env, arg := false, false
+	for _, use := range s.Uses {
+		if use.Access == Write {
+			is := inner(use.In).Meant == "ENV"
+			env, arg = env || is, arg || !is
+		}
+	}
+	if arg {
+		r.Beyond = append(r.Beyond, fmt.Sprintf(
+			"Where %s is given to a build (docker build --build-arg, compose and bake files), change it too.", s.Name))
+	}
+	if env {
+		r.Beyond = append(r.Beyond, fmt.Sprintf("Programs that read %s from their environment look for the old name.", s.Name))
+	}
+	return nil
+}
+
+// nameTaken returns an error if another variable has the name in a scope that is near.
+func (x *Index) nameTaken(name string, near func(scope int) bool) error {
 	for _, other := range x.Symbols {
 		if other.Name != name || other.Kind == Stage || other.Kind == Heredoc || other.Kind == Image {
 			continue
@@ -162,34 +185,29 @@ func (x *Index) renameVariable(r *Rename, name string) error {
 			}
 		}
 	}
-	env, arg, open := false, false, false
-	for _, use := range s.Uses {
-		if use.Access == Write {
-			is := inner(use.In).Meant == "ENV"
-			env, arg = env || is, arg || !is
-		}
-	}
+	return nil
+}
+
+// unreadUses adds to r.Beyond where a variable's name may stand in scopes that are near, but is not read.
+func (x *Index) unreadUses(r *Rename, near func(scope int) bool) {
+	name, open := r.Symbol.Name, false
 	for _, in := range x.File.Instructions {
 		if !near(in.Stage) && in.Meant != "FROM" {
 			continue
 		}
-		if line := x.quoted(in, s.Name); line > 0 {
-			r.Beyond = append(r.Beyond, fmt.Sprintf("Line %d names $%s in quotes or in a list of strings, where it is left as it is: a program may expand it.", line, s.Name))
+		if line := x.quoted(in, name); line > 0 {
+			r.Beyond = append(r.Beyond, fmt.Sprintf(
+				"Line %d names $%s in quotes or in a list of strings, where it is left as it is: a program may expand it.",
+				line, name))
 		}
-		if script, language := shellscript.Read(x.File, in, v.shells(in)); script != nil && language == shellscript.Unknown {
-			open = open || strings.Contains(script.Text, s.Name)
+		script, language := shellscript.Read(x.File, in, x.variables.shells(in))
+		if script != nil && language == shellscript.Unknown {
+			open = open || strings.Contains(script.Text, name)
 		}
 	}
 	if open {
 		r.Beyond = append(r.Beyond, "Commands for another shell than sh, Bash, PowerShell or cmd are not read.")
 	}
-	if arg {
-		r.Beyond = append(r.Beyond, fmt.Sprintf("Where %s is given to a build (docker build --build-arg, compose and bake files), change it too.", s.Name))
-	}
-	if env {
-		r.Beyond = append(r.Beyond, fmt.Sprintf("Programs that read %s from their environment look for the old name.", s.Name))
-	}
-	return nil
 }
 
 // quoted returns the line of a "$name" in an instruction that is no occurrence, 0 if there is none.
