@@ -52,20 +52,7 @@ func checkCopyWithoutLink(p *pass) {
 		case *instructions.UserCommand, *instructions.AddCommand:
 			s.unsafe = true
 		case *instructions.CopyCommand:
-			if !s.installs || s.unsafe || c.From == "" || c.Link || c.Chmod != "" || c.Chown != "" && (named(c.Chown) || strings.Contains(c.Chown, "$")) || len(in.Args) < 2 || in.JSON || c.Parents ||
-				slices.ContainsFunc(c.SourcePaths, func(src string) bool { return strings.HasSuffix(src, "/") }) { // into a folder that may hold links
-				return s
-			}
-			if slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text == "link" }) {
-				return s // it was thought of
-			}
-			dest := c.DestPath
-			i := slices.IndexFunc(linkable, func(dir string) bool { return strings.HasPrefix(dest, dir+"/") })
-			if i < 0 || strings.ContainsAny(dest, "$'\"\\") || path.Clean(dest) != strings.TrimSuffix(dest, "/") {
-				return s
-			}
-			first, _, _ := strings.Cut(strings.TrimPrefix(dest, linkable[i]+"/"), "/")
-			if first != "" && strings.Contains(s.text, linkable[i]+"/"+first) || strings.Contains(s.text, "chown") && strings.Contains(s.text, linkable[i]) {
+			if !s.installs || s.unsafe || !copiesPlainly(in, c) || !intoOwnFolder(c.DestPath, s.text) {
 				return s
 			}
 			p.report(in, analysis.Finding{
@@ -78,4 +65,32 @@ func checkCopyWithoutLink(p *pass) {
 		}
 		return s
 	})
+}
+
+// copiesPlainly reports whether a copy from another stage has nothing about it that --link may change, nor --link itself.
+func copiesPlainly(in *dockerfile.Instruction, c *instructions.CopyCommand) bool {
+	if c.From == "" || c.Link || c.Chmod != "" || c.Parents || len(in.Args) < 2 || in.JSON {
+		return false
+	}
+	if c.Chown != "" && (named(c.Chown) || strings.Contains(c.Chown, "$")) {
+		return false
+	}
+	if slices.ContainsFunc(c.SourcePaths, func(src string) bool { return strings.HasSuffix(src, "/") }) {
+		return false // into a folder that may hold links
+	}
+	thoughtOf := slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text == "link" })
+	return !thoughtOf
+}
+
+// intoOwnFolder reports whether a destination is in one of the linkable folders, in a part that no step above names.
+func intoOwnFolder(dest, above string) bool {
+	i := slices.IndexFunc(linkable, func(dir string) bool { return strings.HasPrefix(dest, dir+"/") })
+	if i < 0 || strings.ContainsAny(dest, "$'\"\\") || path.Clean(dest) != strings.TrimSuffix(dest, "/") {
+		return false
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(dest, linkable[i]+"/"), "/")
+	if first != "" && strings.Contains(above, linkable[i]+"/"+first) {
+		return false
+	}
+	return !strings.Contains(above, "chown") || !strings.Contains(above, linkable[i])
 }

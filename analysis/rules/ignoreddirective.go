@@ -42,59 +42,107 @@ func checkIgnoredDirective(p *pass) {
 	if len(p.Instructions) > 0 {
 		first = p.Instructions[0].Span.Start
 	}
-	names := []string{"syntax", "escape", "check"}
 	head := len(p.Directives) // the line, counted from 0, on which a directive would count, if those above were right
 	for _, comment := range p.Comments {
 		if comment.Span.Start > first {
 			break
 		}
-		text := p.Text.Slice(comment.Span)
-		line := p.Text.LineAt(comment.Span.Start)
-		at := func(from, to int) source.Span {
-			return source.Span{Start: comment.Span.Start + from, End: comment.Span.Start + to}
-		}
-		if m := withoutEquals.FindStringSubmatchIndex(text); m != nil && line == head && isDirectiveValue(text[m[2]:m[3]], text[m[6]:m[7]]) {
+		if p.checkLikeDirective(comment.Span, head) {
 			head++
-			p.report(nil, analysis.Finding{
-				Span:    at(m[2], m[7]),
-				Message: fmt.Sprintf("%s is not read as a parser directive: = is missing behind it", text[m[2]:m[3]]),
-				Fixes:   []analysis.Fix{{Title: "Write = behind " + text[m[2]:m[3]], Edits: []source.Edit{{Span: at(m[4], m[5]), NewText: "="}}, Preferred: true}},
-			})
-			continue
-		}
-		m := likeDirective.FindStringSubmatchIndex(text)
-		if m == nil {
-			continue
-		}
-		span := at(m[2], m[3])
-		name, value := strings.ToLower(text[m[2]:m[3]]), text[m[4]:m[5]]
-		if name == "syntax" && strings.HasPrefix(p.Text.String(), "#!") {
-			continue // BuildKit looks for the frontend behind such a line, too
-		}
-		switch {
-		case line == head && !slices.Contains(names, name) && clearly(name, names):
-			head++
-			p.report(nil, misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("unknown parser directive: %s", name)}, name, "", names, true))
-		case line == head && head > len(p.Directives) && slices.Contains(names, name):
-			head++ // right once what is above is
-		case line > len(p.Directives) && (name == "syntax" && strings.Contains(value, "/") || name == "escape" && len(value) == 1 || name == "check" && wholeFile.MatchString(value)):
-			finding := analysis.Finding{
-				Span:    span,
-				Message: fmt.Sprintf("%s is not read as a parser directive: only other directives may stand above it", name),
-			}
-			if name == "check" {
-				finding.Message = "check counts for the instruction below only: for the whole file only other directives may stand above it"
-			}
-			if (name == "syntax" || name == "check" || p.continuedBy(value[0])) && !slices.ContainsFunc(p.Directives, func(d dockerfile.Directive) bool { return d.Name.Text == name }) { // another escape character changes what is below
-				finding.Fixes = []analysis.Fix{{Title: "Move it to the head of the file", Preferred: name == "escape", Edits: []source.Edit{
-					{Span: lineStart(p.File, len(p.Directives)), NewText: text + newline(p.Text)},
-					{Span: source.Span{Start: p.Text.LineStart(line), End: p.Text.LineStart(line + 1)}},
-				}}}
-			}
-			p.report(nil, finding)
 		}
 	}
 	p.checkComments()
+}
+
+// directiveNames are the parser directives.
+var directiveNames = []string{"syntax", "escape", "check"}
+
+// checkLikeDirective looks at a comment that may be meant to be a directive. It reports whether it would be one on the
+// line head, so that the next line is where another may stand.
+func (p *pass) checkLikeDirective(comment source.Span, head int) bool {
+	text := p.Text.Slice(comment)
+	line := p.Text.LineAt(comment.Start)
+	if line == head && p.checkWithoutEquals(comment) {
+		return true
+	}
+	m := likeDirective.FindStringSubmatchIndex(text)
+	if m == nil {
+		return false
+	}
+	span := source.Span{Start: comment.Start + m[2], End: comment.Start + m[3]}
+	name, value := strings.ToLower(text[m[2]:m[3]]), text[m[4]:m[5]]
+	if name == "syntax" && strings.HasPrefix(p.Text.String(), "#!") {
+		return false // BuildKit looks for the frontend behind such a line, too
+	}
+	known := slices.Contains(directiveNames, name)
+	switch {
+	case line == head && !known && clearly(name, directiveNames):
+		finding := analysis.Finding{Span: span, Message: fmt.Sprintf("unknown parser directive: %s", name)}
+		p.report(nil, misspelt(finding, name, "", directiveNames, true))
+		return true
+	case line == head && head > len(p.Directives) && known:
+		return true // right once what is above is
+	case line > len(p.Directives) && meantForFile(name, value):
+		p.report(nil, p.misplaced(comment, span, name, value))
+	}
+	return false
+}
+
+// checkWithoutEquals reports a directive that has no "=", and whether the comment is one.
+func (p *pass) checkWithoutEquals(comment source.Span) bool {
+	text := p.Text.Slice(comment)
+	m := withoutEquals.FindStringSubmatchIndex(text)
+	if m == nil || !isDirectiveValue(text[m[2]:m[3]], text[m[6]:m[7]]) {
+		return false
+	}
+	at := func(from, to int) source.Span {
+		return source.Span{Start: comment.Start + from, End: comment.Start + to}
+	}
+	name := text[m[2]:m[3]]
+	edit := source.Edit{Span: at(m[4], m[5]), NewText: "="}
+	p.report(nil, analysis.Finding{
+		Span:    at(m[2], m[7]),
+		Message: fmt.Sprintf("%s is not read as a parser directive: = is missing behind it", name),
+		Fixes:   []analysis.Fix{{Title: "Write = behind " + name, Edits: []source.Edit{edit}, Preferred: true}},
+	})
+	return true
+}
+
+// meantForFile reports whether a directive's value is such that it is meant for the whole file.
+func meantForFile(name, value string) bool {
+	switch name {
+	case "syntax":
+		return strings.Contains(value, "/")
+	case "escape":
+		return len(value) == 1
+	case "check":
+		return wholeFile.MatchString(value)
+	}
+	return false
+}
+
+// misplaced is about a directive below the head of the file.
+func (p *pass) misplaced(comment, span source.Span, name, value string) analysis.Finding {
+	finding := analysis.Finding{
+		Span:    span,
+		Message: fmt.Sprintf("%s is not read as a parser directive: only other directives may stand above it", name),
+	}
+	if name == "check" {
+		finding.Message = "check counts for the instruction below only: " +
+			"for the whole file only other directives may stand above it"
+	}
+	if name == "escape" && !p.continuedBy(value[0]) { // another escape character changes what is below
+		return finding
+	}
+	if slices.ContainsFunc(p.Directives, func(d dockerfile.Directive) bool { return d.Name.Text == name }) {
+		return finding
+	}
+	line := p.Text.LineAt(comment.Start)
+	finding.Fixes = []analysis.Fix{{Title: "Move it to the head of the file", Preferred: name == "escape", Edits: []source.Edit{
+		{Span: lineStart(p.File, len(p.Directives)), NewText: p.Text.Slice(comment) + newline(p.Text)},
+		{Span: source.Span{Start: p.Text.LineStart(line), End: p.Text.LineStart(line + 1)}},
+	}}}
+	return finding
 }
 
 // continuedBy reports whether lines are continued by another escape character than the one that counts, and none by that.

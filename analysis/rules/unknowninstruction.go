@@ -69,56 +69,76 @@ func (p *pass) unknownWord(in *dockerfile.Instruction, problem dockerfile.Proble
 		problem.Suggestions = nil
 	}
 	finding := fromProblem(p.File, problem)
-	first := func(fix analysis.Fix, hint string) {
-		finding.Message = "unknown instruction: " + word + " (" + hint + ")"
-		finding.Fixes = append([]analysis.Fix{fix}, finding.Fixes...)
-		for i := range finding.Fixes[1:] {
-			finding.Fixes[1+i].Preferred = false
-		}
-	}
-	put := func(keyword string, sure bool) analysis.Fix {
-		if lower := p.lowerCase(); lower {
-			keyword = strings.ToLower(keyword)
-		}
-		at := source.Span{Start: problem.Span.Start, End: problem.Span.Start}
-		return analysis.Fix{Title: "Insert " + keyword, Edits: []source.Edit{{Span: at, NewText: keyword + " "}}, Preferred: sure}
-	}
-	change := func(keyword string) analysis.Fix {
-		if p.lowerCase() {
-			keyword = strings.ToLower(keyword)
-		}
-		return replace(problem.Span, keyword, false)
-	}
-	args := in.ArgsSpan.Len()
 	if fix, hint, ok := p.respelt(in, problem); ok {
-		first(fix, hint)
+		finding = withFirst(finding, fix, word, hint)
 		finding.Fixes = finding.Fixes[:1]
 		return finding
 	}
+	return p.otherWord(in, problem, finding)
+}
+
+// otherWord adds to a finding what is meant by a word of a shell or of another tool.
+func (p *pass) otherWord(in *dockerfile.Instruction, problem dockerfile.Problem, finding analysis.Finding) analysis.Finding {
+	word, args := p.Text.Slice(problem.Span), in.ArgsSpan.Len()
+	put := func(keyword string, sure bool, hint string) {
+		finding = withFirst(finding, p.insertBefore(problem.Span, keyword, sure), word, hint)
+	}
+	change := func(keyword, hint string) {
+		finding = withFirst(finding, replace(problem.Span, p.inCase(keyword), false), word, hint)
+	}
+	const needsRun = "a command of the shell needs RUN before it"
 	switch other := otherInstructions[strings.ToUpper(word)]; {
 	case other != "" && (word != strings.ToLower(word) || args > 0 && !isCommand(word)):
-		first(change(other), "did you mean "+other+"?")
+		change(other, "did you mean "+other+"?")
 	case assignment.MatchString(word):
-		first(put("ENV", true), "did you mean ENV "+word+"?")
+		put("ENV", true, "did you mean ENV "+word+"?")
 	case word == "cd" && len(in.Args) == 1:
-		first(put("RUN", false), "did you mean WORKDIR?")
-		first(change("WORKDIR"), "did you mean WORKDIR?")
+		put("RUN", false, "did you mean WORKDIR?")
+		change("WORKDIR", "did you mean WORKDIR?")
 	case word == "export" && len(in.Args) > 0 && strings.Contains(in.Args[0].Text, "="):
-		first(put("RUN", false), "did you mean ENV?")
-		first(change("ENV"), "did you mean ENV?")
+		put("RUN", false, "did you mean ENV?")
+		change("ENV", "did you mean ENV?")
 	case word == "cp" && len(in.Args) > 1 && !strings.HasPrefix(in.Args[0].Text, "-"):
-		first(put("RUN", false), "did you mean COPY?")
-		first(change("COPY"), "did you mean COPY?")
+		put("RUN", false, "did you mean COPY?")
+		change("COPY", "did you mean COPY?")
 	case isCommand(word) && (args > 0 || len(problem.Suggestions) == 0):
-		first(put("RUN", true), "a command of the shell needs RUN before it")
+		put("RUN", true, needsRun)
 	case isCommand(strings.ToLower(word)) && args > 0 && len(problem.Suggestions) == 0:
 		lower := strings.ToLower(word)
-		first(analysis.Fix{Title: "Change to RUN " + lower, Edits: []source.Edit{{Span: problem.Span, NewText: matching("RUN", word) + " " + lower}}}, "a command of the shell needs RUN before it")
+		edit := source.Edit{Span: problem.Span, NewText: matching("RUN", word) + " " + lower}
+		fix := analysis.Fix{Title: "Change to RUN " + lower, Edits: []source.Edit{edit}}
+		finding = withFirst(finding, fix, word, needsRun)
 	case strings.EqualFold(word, "DOCKER-VERSION"):
 		finding.Message = "DOCKER-VERSION is no instruction: Docker never looked at it"
 		finding.Fixes = []analysis.Fix{{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}, Preferred: true}}
 	}
 	return finding
+}
+
+// withFirst puts a fix in front of those of a finding about a word; of the others none is preferred.
+func withFirst(finding analysis.Finding, fix analysis.Fix, word, hint string) analysis.Finding {
+	finding.Message = "unknown instruction: " + word + " (" + hint + ")"
+	finding.Fixes = append([]analysis.Fix{fix}, finding.Fixes...)
+	for i := range finding.Fixes[1:] {
+		finding.Fixes[1+i].Preferred = false
+	}
+	return finding
+}
+
+// insertBefore puts an instruction in front of a word.
+func (p *pass) insertBefore(word source.Span, keyword string, sure bool) analysis.Fix {
+	keyword = p.inCase(keyword)
+	at := source.Span{Start: word.Start, End: word.Start}
+	edit := source.Edit{Span: at, NewText: keyword + " "}
+	return analysis.Fix{Title: "Insert " + keyword, Edits: []source.Edit{edit}, Preferred: sure}
+}
+
+// inCase is an instruction in the case in which the file's are written.
+func (p *pass) inCase(keyword string) string {
+	if p.lowerCase() {
+		return strings.ToLower(keyword)
+	}
+	return keyword
 }
 
 // respelt returns what mends a line whose instruction is right but for what stands in it or between: WORK DIR, WORKDIR=/x,
