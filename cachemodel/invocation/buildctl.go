@@ -41,56 +41,21 @@ func buildctl(c *command) ([]Build, error) {
 	}
 	b.Builder = b.Address
 	b.Settings = cachemodel.Settings{Engine: cachemodel.BuildKit, Args: map[string]string{}, NoCache: p.is("no-cache")}
-	opts, locals := map[string]string{}, map[string]string{}
 	c.sourceDateEpoch(b.Settings.Args)
-	for _, opt := range p.all("opt") {
-		k, v, ok := strings.Cut(opt, "=")
-		if arg, isArg := strings.CutPrefix(k, "build-arg:"); isArg && arg != "" {
-			if !ok {
-				if v, ok = c.env[arg]; !ok {
-					continue
-				}
-			}
-			b.Settings.Args[arg] = v
-			continue
-		}
-		if !ok {
-			return nil, notRecordable("an --opt is not NAME=VALUE")
-		}
-		opts[k] = v
-	}
-	for _, local := range p.all("local") {
-		k, v, ok := strings.Cut(local, "=")
-		if !ok {
-			return nil, notRecordable("a --local is not NAME=DIRECTORY")
-		}
-		locals[k] = v
-	}
-	switch frontend := p.last("frontend"); {
-	case frontend == "":
-		return nil, notRecordable("it builds an LLB definition, no Dockerfile")
-	case frontend == "gateway.v0" && strings.Contains(opts["source"], "docker/dockerfile"):
-	case frontend != "dockerfile.v0":
-		return nil, notRecordable("its frontend %s is not that of Dockerfiles", frontend)
-	}
-	// An option may name a remote context; a local one always has this name (dockerui.initContext).
-	const context = "context"
-	if where := opts[option(opts["contextkey"], context)]; isRemote(where) {
-		return nil, notRecordable("its context is remote (%s)", shown(where))
-	}
-	fileName := option(opts["dockerfilekey"], "dockerfile")
-	contextDir, ok := locals[context]
-	if !ok {
-		return nil, notRecordable("it has no --local %s=DIRECTORY", context)
-	}
-	if b.ContextDir, err = c.local(contextDir); err != nil {
+	opts, err := c.buildctlOptions(p, b.Settings.Args)
+	if err != nil {
 		return nil, err
 	}
-	fileDir, ok := locals[fileName]
-	if !ok {
-		return nil, notRecordable("it has no --local %s=DIRECTORY", fileName)
+	locals, err := buildctlLocals(p)
+	if err != nil {
+		return nil, err
 	}
-	b.Dockerfile = withLowerCase(join(c.abs(fileDir), option(opts["filename"], "Dockerfile")))
+	if err := checkFrontend(p.last("frontend"), opts["source"]); err != nil {
+		return nil, err
+	}
+	if err := c.buildctlPlaces(&b, opts, locals); err != nil {
+		return nil, err
+	}
 	b.Settings.Target = opts["target"]
 	b.Settings.Platform = opts["platform"]
 	if stages, ok := opts["no-cache"]; ok && stages == "" {
@@ -100,20 +65,8 @@ func buildctl(c *command) ([]Build, error) {
 	}
 	b.Settings.RunSettings = FrontendSettings(opts)
 	b.Settings.Entitlements = p.all("allow")
-	for k, v := range opts {
-		name, ok := strings.CutPrefix(k, "context:")
-		if !ok {
-			continue
-		}
-		if local, ok := strings.CutPrefix(v, "local:"); ok {
-			dir, ok := locals[local]
-			if !ok {
-				return nil, notRecordable("it has no --local %s=DIRECTORY", local)
-			}
-			c.namedContext(&b, name, dir)
-			continue
-		}
-		c.namedContext(&b, name, v)
+	if err := c.buildctlContexts(&b, opts, locals); err != nil {
+		return nil, err
 	}
 	for _, out := range p.all("output") {
 		for part := range strings.SplitSeq(out, ",") {
@@ -123,6 +76,97 @@ func buildctl(c *command) ([]Build, error) {
 		}
 	}
 	return []Build{b}, nil
+}
+
+// buildctlOptions reads --opt. Build arguments are put into args, all others are returned.
+func (c *command) buildctlOptions(p parsed, args map[string]string) (map[string]string, error) {
+	opts := map[string]string{}
+	for _, opt := range p.all("opt") {
+		k, v, ok := strings.Cut(opt, "=")
+		if arg, isArg := strings.CutPrefix(k, "build-arg:"); isArg && arg != "" {
+			if !ok {
+				if v, ok = c.env[arg]; !ok {
+					continue
+				}
+			}
+			args[arg] = v
+			continue
+		}
+		if !ok {
+			return nil, notRecordable("an --opt is not NAME=VALUE")
+		}
+		opts[k] = v
+	}
+	return opts, nil
+}
+
+// buildctlLocals reads --local: folders by their names.
+func buildctlLocals(p parsed) (map[string]string, error) {
+	locals := map[string]string{}
+	for _, local := range p.all("local") {
+		k, v, ok := strings.Cut(local, "=")
+		if !ok {
+			return nil, notRecordable("a --local is not NAME=DIRECTORY")
+		}
+		locals[k] = v
+	}
+	return locals, nil
+}
+
+// checkFrontend returns an error if a frontend is not that of Dockerfiles. source is the image of a gateway.
+func checkFrontend(frontend, source string) error {
+	switch {
+	case frontend == "":
+		return notRecordable("it builds an LLB definition, no Dockerfile")
+	case frontend == "gateway.v0" && strings.Contains(source, "docker/dockerfile"):
+	case frontend != "dockerfile.v0":
+		return notRecordable("its frontend %s is not that of Dockerfiles", frontend)
+	}
+	return nil
+}
+
+// buildctlPlaces sets where the context and the Dockerfile of a build are.
+func (c *command) buildctlPlaces(b *Build, opts, locals map[string]string) error {
+	// An option may name a remote context; a local one always has this name (dockerui.initContext).
+	const context = "context"
+	if where := opts[option(opts["contextkey"], context)]; isRemote(where) {
+		return notRecordable("its context is remote (%s)", shown(where))
+	}
+	contextDir, ok := locals[context]
+	if !ok {
+		return notRecordable("it has no --local %s=DIRECTORY", context)
+	}
+	var err error
+	if b.ContextDir, err = c.local(contextDir); err != nil {
+		return err
+	}
+	fileName := option(opts["dockerfilekey"], "dockerfile")
+	fileDir, ok := locals[fileName]
+	if !ok {
+		return notRecordable("it has no --local %s=DIRECTORY", fileName)
+	}
+	b.Dockerfile = withLowerCase(join(c.abs(fileDir), option(opts["filename"], "Dockerfile")))
+	return nil
+}
+
+// buildctlContexts adds the named contexts of a build.
+func (c *command) buildctlContexts(b *Build, opts, locals map[string]string) error {
+	for k, v := range opts {
+		name, ok := strings.CutPrefix(k, "context:")
+		if !ok {
+			continue
+		}
+		if local, ok := strings.CutPrefix(v, "local:"); ok {
+			dir, ok := locals[local]
+			if !ok {
+				return notRecordable("it has no --local %s=DIRECTORY", local)
+			}
+			c.namedContext(b, name, dir)
+			continue
+		}
+		c.namedContext(b, name, v)
+	}
+	return nil
 }
 
 // FrontendSettings are the options of the Dockerfile frontend about what every RUN is run with

@@ -102,35 +102,10 @@ func (c *command) buildahBuild(layers bool) ([]Build, error) {
 	b := Build{Tool: c.name, Tags: p.all("tag"), Builder: p.last("connection")}
 	b.Notes = append(b.Notes, "Podman's cache is judged like that of the classic builder, which it resembles.")
 	b.Settings.Engine = cachemodel.Classic
-	switch {
-	case len(p.rest) > 1:
-		return nil, notRecordable("%s takes one context, not %d", c.name, len(p.rest))
-	case len(files) == 1 && files[0] == "-":
-		return nil, notRecordable("its Dockerfile comes from the standard input")
-	case len(files) == 1 && isRemote(files[0]):
-		return nil, notRecordable("its Dockerfile is remote (%s)", shown(files[0]))
-	case len(p.rest) == 1:
-		if b.ContextDir, err = c.local(p.rest[0]); err != nil {
-			return nil, err
-		}
-	case len(files) == 1:
-		b.ContextDir = filepath.Dir(c.abs(files[0]))
-	case c.name == "podman build" || c.name == "podman image build":
-		return nil, notRecordable("it names neither a context nor a Dockerfile")
-	default: // buildah's own default
-		b.ContextDir = c.dir
+	if b.ContextDir, err = c.buildahContext(p.rest, files); err != nil {
+		return nil, err
 	}
-	switch {
-	case len(files) == 0 && exists(join(b.ContextDir, "Containerfile")):
-		b.Dockerfile = join(b.ContextDir, "Containerfile")
-	case len(files) == 0:
-		b.Dockerfile = join(b.ContextDir, "Dockerfile")
-	default:
-		b.Dockerfile = c.abs(files[0])
-		if inContext := join(b.ContextDir, files[0]); !exists(b.Dockerfile) && !filepath.IsAbs(files[0]) && exists(inContext) {
-			b.Dockerfile = inContext
-		}
-	}
+	b.Dockerfile = c.buildahDockerfile(b.ContextDir, files)
 	if strings.HasSuffix(b.Dockerfile, ".in") {
 		return nil, notRecordable("the C preprocessor makes its Dockerfile")
 	}
@@ -145,6 +120,40 @@ func (c *command) buildahBuild(layers bool) ([]Build, error) {
 	b.Settings.Platform = buildahPlatform(p)
 	err = c.namedContexts(&b, p.all("build-context"))
 	return []Build{b}, err
+}
+
+// buildahContext is the folder of a build's context. At most one Dockerfile is given.
+func (c *command) buildahContext(contexts, files []string) (string, error) {
+	switch {
+	case len(contexts) > 1:
+		return "", notRecordable("%s takes one context, not %d", c.name, len(contexts))
+	case len(files) == 1 && files[0] == "-":
+		return "", notRecordable("its Dockerfile comes from the standard input")
+	case len(files) == 1 && isRemote(files[0]):
+		return "", notRecordable("its Dockerfile is remote (%s)", shown(files[0]))
+	case len(contexts) == 1:
+		return c.local(contexts[0])
+	case len(files) == 1:
+		return filepath.Dir(c.abs(files[0])), nil
+	case c.name == "podman build" || c.name == "podman image build":
+		return "", notRecordable("it names neither a context nor a Dockerfile")
+	}
+	return c.dir, nil // buildah's own default
+}
+
+// buildahDockerfile is the Dockerfile of a build. At most one is given.
+func (c *command) buildahDockerfile(contextDir string, files []string) string {
+	if len(files) == 0 {
+		if containerfile := join(contextDir, "Containerfile"); exists(containerfile) {
+			return containerfile
+		}
+		return join(contextDir, "Dockerfile")
+	}
+	file := c.abs(files[0])
+	if inContext := join(contextDir, files[0]); !exists(file) && !filepath.IsAbs(files[0]) && exists(inContext) {
+		return inContext
+	}
+	return file
 }
 
 // buildahArgs reads --build-arg-file and --build-arg.
