@@ -6,8 +6,8 @@ import (
 )
 
 // align pairs each step of next with the step of base that it most likely was, so that a cause can say what changed:
-// stage by stage, equal instructions in order first, then what lies between two pairs by its instruction, then equal ones
-// that were moved.
+// stage by stage, equal instructions in order first, then what lies between two pairs by its instruction, then equal
+// ones that were moved.
 func align(base, next *Plan) (mates map[*step]*step, moved map[*step]bool) {
 	mates, moved = map[*step]*step{}, map[*step]bool{}
 	old, now := byStage(base), byStage(next)
@@ -27,7 +27,8 @@ type stageSteps struct {
 	steps []*step
 }
 
-// counterpart finds the stage of that name, of several in the same order, or the one in the same place that lost its name.
+// counterpart finds the stage of that name, of several in the same order, or the one in the same place that lost its
+// name.
 func (g *stageSteps) counterpart(old, now []*stageSteps) *stageSteps {
 	named := func(groups []*stageSteps, name string) (out []*stageSteps) {
 		for _, s := range groups {
@@ -110,8 +111,8 @@ func alignMoved(old, next []*step, mates map[*step]*step, moved map[*step]bool) 
 // maxCells bounds the table of common: beyond it equal instructions are taken as they come.
 const maxCells = 250_000
 
-// common returns the indices of equal instructions in order: the longest such list, so that of a reordered file the lines
-// count as moved that were.
+// common returns the indices of equal instructions in order: the longest such list, so that of a reordered file the
+// lines count as moved that were.
 func common(old, next []*step) [][2]int {
 	ids := map[string]int{}
 	number := func(steps []*step) []int {

@@ -29,7 +29,10 @@ func targetPlatforms(s Settings) []ocispecs.Platform {
 		if err != nil {
 			p = buildPlatform()
 		}
-		if p = platforms.Normalize(p); !slices.ContainsFunc(out, func(q ocispecs.Platform) bool { return reflect.DeepEqual(p, q) }) {
+		if p = platforms.Normalize(p); !slices.ContainsFunc(
+			out,
+			func(q ocispecs.Platform) bool { return reflect.DeepEqual(p, q) },
+		) {
 			out = append(out, p)
 		}
 	}
@@ -66,7 +69,8 @@ func (p *planner) builtinArgs(targetStage string) []envNode {
 	for i := range args {
 		key := args[i].key
 		args[i].origin = origin{arg: true}
-		if p.Unknown.Platform != "" && strings.HasPrefix(key, "TARGET") || p.Unknown.Target != "" && key == "TARGETSTAGE" {
+		if p.Unknown.Platform != "" && strings.HasPrefix(key, "TARGET") ||
+			p.Unknown.Target != "" && key == "TARGETSTAGE" {
 			args[i].val = p.guess("arg\x00"+key, args[i].val)
 		}
 		args[i].val = p.argument(key, args[i].val)

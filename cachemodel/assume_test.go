@@ -28,15 +28,23 @@ func TestAssuming(t *testing.T) {
 		{"only its digest", "FROM base\nRUN a\n", digest, BuildKit, []string{onbuild}},
 		{"only its configuration", "FROM base\nRUN a\n", config, BuildKit, []string{same}},
 		{"nothing below", "FROM scratch\nCOPY --from=base /a /a\n", nil, BuildKit, []string{same}},
-		{"another stage's base", "FROM base AS one\nRUN a\nFROM scratch\nCOPY --from=one /a /a\n", nil, BuildKit, []string{same, onbuild}},
-		{"a frontend that moves", "# syntax=docker/dockerfile:1\nFROM base\nRUN a\n", known, BuildKit, []string{frontend}},
+		{"another stage's " +
+			"base", "FROM base AS one\nRUN a\nFROM scratch\nCOPY --from=one /a " +
+			"/a\n", nil, BuildKit, []string{same, onbuild}},
+		{"a frontend that " +
+			"moves", "# syntax=docker/dockerfile:1\nFROM base\nRUN a\n", known, BuildKit, []string{frontend}},
 		{"a frontend that does not", "# syntax=docker/dockerfile:1.7\nFROM base\nRUN a\n", known, BuildKit, nil},
 		{"no frontend", "# syntax=docker/dockerfile:1\nFROM base\nRUN a\n", known, Classic, nil},
 	} {
-		build := Build{File: dockerfile.Parse(source.New(test.text), nil), Images: test.images, Settings: Settings{Engine: test.engine}}
+		build := Build{
+			File:     dockerfile.Parse(source.New(test.text), nil),
+			Images:   test.images,
+			Settings: Settings{Engine: test.engine},
+		}
 		steps := Compare(Pasts(NewPlan(build)), NewPlan(build))
 		last := steps[len(steps)-1]
-		if got, want := strings.Join(last.Assuming, "; "), strings.Join(test.last, "; "); last.Status != Cached || got != want {
+		if got, want := strings.Join(last.Assuming, "; "), strings.Join(test.last, "; "); last.Status != Cached ||
+			got != want {
 			t.Errorf("%s: %s, assuming %q, want %q", test.name, last.Status, got, want)
 		}
 	}

@@ -34,8 +34,8 @@ func (b *Builder) Build(next *Plan) []Step {
 // Operation is what one instruction does of its own, whatever it stands on.
 type Operation struct {
 	Runs bool // it makes something that the cache can hold
-	// Key identifies what is done and the files that are read of the build context: with equal keys, on equal grounds, an
-	// instruction is in the cache. It is "" where nothing runs.
+	// Key identifies what is done and the files that are read of the build context: with equal keys, on equal grounds,
+	// an instruction is in the cache. It is "" where nothing runs.
 	Key   string
 	Bytes int64 // of the files that it reads of the build context, as far as their sizes are known
 	Err   error // why a file that it reads is not there or cannot be read: a build would fail
@@ -102,8 +102,9 @@ func (op *Operation) addMissing(r *reading) (there bool) {
 	return there
 }
 
-// Files lists the files that instruction i, by index, reads of the build context and of named ones that are known, by path, and
-// says why if something that it reads is not there or cannot be read. It lists none where an instruction reads none.
+// Files lists the files that instruction i, by index, reads of the build context and of named ones that are known, by
+// path, and says why if something that it reads is not there or cannot be read. It lists none where an instruction
+// reads none.
 func (p *Plan) Files(i int) (map[string]*buildcontext.Node, error) {
 	files := map[string]*buildcontext.Node{}
 	var err error

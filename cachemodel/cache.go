@@ -24,8 +24,9 @@ type record struct {
 	result      Result  // whether what the operation gave is there: its key is known in any case
 }
 
-// place is where a record is looked for: by the operation's key and the record that it stands on, if there is just one and nothing but
-// that can match. Else many a step that stands in a file a thousand times would be compared with a thousand.
+// place is where a record is looked for: by the operation's key and the record that it stands on, if there is just one
+// and nothing but that can match. Else many a step that stands in a file a thousand times would be compared with a
+// thousand.
 type place struct {
 	key string
 	on  int // anywhere, or the id of a record
@@ -33,7 +34,8 @@ type place struct {
 
 const anywhere = -1
 
-// standsOn returns the records of which one must be found for a vertex's first input; none if its content may do instead.
+// standsOn returns the records of which one must be found for a vertex's first input; none if its content may do
+// instead.
 func (l *lookup) standsOn(v *vertex) []int {
 	if len(v.inputs) == 0 || v.inputs[0].from == nil || v.inputs[0].content {
 		return nil
@@ -89,7 +91,15 @@ func (c *cache) add(v *vertex, of *lookup) int {
 	if below := of.standsOn(v); len(below) == 1 {
 		on = below[0]
 	}
-	c.records = append(c.records, record{vertex: v, of: of, strict: chain(c.strict, place{v.key.strict, on}, id), lax: chain(c.lax, place{v.key.lax, on}, id)})
+	c.records = append(
+		c.records,
+		record{
+			vertex: v,
+			of:     of,
+			strict: chain(c.strict, place{v.key.strict, on}, id),
+			lax:    chain(c.lax, place{v.key.lax, on}, id),
+		},
+	)
 	if v.kind == imageVertex {
 		c.images = append(c.images, id)
 	}
@@ -150,8 +160,8 @@ func (l *lookup) there(id int) bool {
 	return presence == There || presence == Perhaps && l.belief == optimist
 }
 
-// runs finds which vertices of the plan a build certainly executes, if this is the optimist's lookup: those of which the
-// cache has no key, and those whose result is gone as far as another one that runs, or the image, needs it.
+// runs finds which vertices of the plan a build certainly executes, if this is the optimist's lookup: those of which
+// the cache has no key, and those whose result is gone as far as another one that runs, or the image, needs it.
 func (l *lookup) runs(p *Plan) []bool {
 	runs, read, needed := make([]bool, len(p.vertices)), make([]bool, len(p.vertices)), make([]bool, len(p.vertices))
 	for i, v := range slices.Backward(p.vertices) {
@@ -260,7 +270,8 @@ func (l *lookup) matches(v *vertex, r *record) bool {
 }
 
 func (l *lookup) inputMatches(in, old *input, of *lookup) bool {
-	if in.from != nil && old.from != nil && in.selector == old.selector && intersects(l.ids[in.from.index], of.ids[old.from.index]) {
+	if in.from != nil && old.from != nil && in.selector == old.selector &&
+		intersects(l.ids[in.from.index], of.ids[old.from.index]) {
 		return true
 	}
 	if !in.content || !old.content {

@@ -18,10 +18,10 @@ import (
 
 // A modelCase is a build A, whose steps the cache holds, and a build B that is judged.
 //
-// An archive in testdata holds any number of cases. A file "case: PROSE" begins one; its lines are settings, which begin
-// with "A " or "B " where they are for one of the builds only. "A/PATH" and "B/PATH" are files of the contexts, "A:NAME/PATH"
-// those of a context called NAME; B has all files of A that it does not have itself. Builds "A2", "A3" that the cache holds
-// too, made after A, likewise. "want" is the verdict on each line.
+// An archive in testdata holds any number of cases. A file "case: PROSE" begins one; its lines are settings, which
+// begin with "A " or "B " where they are for one of the builds only. "A/PATH" and "B/PATH" are files of the contexts,
+// "A:NAME/PATH" those of a context called NAME; B has all files of A that it does not have itself. Builds "A2", "A3"
+// that the cache holds too, made after A, likewise. "want" is the verdict on each line.
 type modelCase struct {
 	prose string
 	a, b  *testBuild
@@ -95,7 +95,13 @@ func (c *modelCase) earlier(name string) *testBuild {
 }
 
 func newTestBuild() *testBuild {
-	return &testBuild{past: Past{Results: map[int]Result{}}, unknown: UnknownParts{Args: map[string]string{}, Contexts: map[string]string{}}, files: map[string]map[string]testFile{"": {}}, images: map[string]Image{}, settings: Settings{Args: map[string]string{}}}
+	return &testBuild{
+		past:     Past{Results: map[int]Result{}},
+		unknown:  UnknownParts{Args: map[string]string{}, Contexts: map[string]string{}},
+		files:    map[string]map[string]testFile{"": {}},
+		images:   map[string]Image{},
+		settings: Settings{Args: map[string]string{}},
+	}
 }
 
 func (c *modelCase) apply(t *testing.T, settings []string) {
@@ -280,7 +286,12 @@ func tree(files map[string]testFile) *buildcontext.Tree {
 		}
 		children[path.Dir(name)] = append(children[path.Dir(name)], n)
 	}
-	return buildcontext.NewTree(buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, children["."]), ignore, nil, nil)
+	return buildcontext.NewTree(
+		buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir}, children["."]),
+		ignore,
+		nil,
+		nil,
+	)
 }
 
 // verdicts writes steps as the golden files have them.

@@ -113,7 +113,10 @@ func (e *explainer) find(s *step) Cause {
 		return c
 	}
 	if strange(s.in) {
-		return Cause{Kind: InstructionChanged, Detail: notKnown + "what one of its flags does: it is newer than this program"}
+		return Cause{
+			Kind:   InstructionChanged,
+			Detail: notKnown + "what one of its flags does: it is newer than this program",
+		}
 	}
 	if c, ok := e.contextCause(s, v, old, mate); ok {
 		return c
@@ -144,7 +147,11 @@ func (e *explainer) find(s *step) Cause {
 func (e *explainer) failsCause(s, at *step) Cause {
 	c := Cause{Kind: Follows, Line: at.in.Line, Detail: fmt.Sprintf("the build fails at line %d above", at.in.Line)}
 	if at.in.Stage != s.in.Stage {
-		c.Kind, c.Detail = StageRebuilt, fmt.Sprintf("the build fails at line %d of stage %s", at.in.Line, stageName(e.next, at))
+		c.Kind, c.Detail = StageRebuilt, fmt.Sprintf(
+			"the build fails at line %d of stage %s",
+			at.in.Line,
+			stageName(e.next, at),
+		)
 	} else if rejection(at.in) != "" {
 		c.Detail = fmt.Sprintf("line %d above cannot be read", at.in.Line)
 	}
@@ -176,7 +183,8 @@ func (e *explainer) failureCause(v, old *vertex, mate *step) (Cause, bool) {
 // heredocDiffers reports whether a heredoc of the instruction has another body.
 func heredocDiffers(v, old *vertex) bool {
 	for i := range min(len(v.inputs), len(old.inputs)) {
-		if from := v.inputs[i].from; from != nil && from.kind == mkfileVertex && v.inputs[i].digest != old.inputs[i].digest {
+		if from := v.inputs[i].from; from != nil && from.kind == mkfileVertex &&
+			v.inputs[i].digest != old.inputs[i].digest {
 			return true
 		}
 	}
@@ -314,7 +322,11 @@ func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bo
 		if in == nil || was == nil {
 			continue
 		}
-		same := slices.EqualFunc(in.queries, was.queries, func(a, b buildcontext.Query) bool { return reflect.DeepEqual(a, b) })
+		same := slices.EqualFunc(
+			in.queries,
+			was.queries,
+			func(a, b buildcontext.Query) bool { return reflect.DeepEqual(a, b) },
+		)
 		if !same { // a variable is part of what is read
 			if c, ok := e.stateCause(s, v, mate); ok {
 				return c, true
@@ -341,7 +353,11 @@ func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bo
 		if len(changes) == 1 {
 			switch name := changes[0].Path; {
 			case path.Base(name) == gitDir:
-				c.Detail = fmt.Sprintf("`%s` includes %s, which every git command changes: add it to .dockerignore", s.text(), name)
+				c.Detail = fmt.Sprintf(
+					"`%s` includes %s, which every git command changes: add it to .dockerignore",
+					s.text(),
+					name,
+				)
 			case e.isDockerfile(name):
 				c.Detail = fmt.Sprintf("`%s` includes the Dockerfile itself: add it to .dockerignore", s.text())
 			}
@@ -372,7 +388,8 @@ func foldGit(changes []buildcontext.Change) []buildcontext.Change {
 // isDockerfile reports whether a file of the context looks like the Dockerfile.
 func (e *explainer) isDockerfile(name string) bool {
 	base := strings.ToLower(path.Base(name))
-	return strings.HasPrefix(base, "dockerfile") || strings.HasSuffix(base, ".dockerfile") || strings.HasPrefix(base, "containerfile")
+	return strings.HasPrefix(base, "dockerfile") || strings.HasSuffix(base, ".dockerfile") ||
+		strings.HasPrefix(base, "containerfile")
 }
 
 func changesDetail(changes []buildcontext.Change) string {
@@ -416,23 +433,42 @@ func (e *explainer) stateCause(s *step, v *vertex, mate *step) (Cause, bool) {
 		}
 	}
 	if s.user.differs(mate.user) && (run || workdir) {
-		c := Cause{Kind: UserChanged, Line: s.user.line, Detail: "USER above changed, so this command runs as another user"}
+		c := Cause{
+			Kind:   UserChanged,
+			Line:   s.user.line,
+			Detail: "USER above changed, so this command runs as another user",
+		}
 		if !run {
 			c.Detail = "USER above changed, so WORKDIR's directory gets another owner"
 		}
 		return c, true
 	}
 	if s.cwd.differs(mate.cwd) {
-		return Cause{Kind: WorkdirChanged, Line: s.cwd.line, Detail: "WORKDIR above changed, so this step's directory is another one"}, true
+		return Cause{
+			Kind:   WorkdirChanged,
+			Line:   s.cwd.line,
+			Detail: "WORKDIR above changed, so this step's directory is another one",
+		}, true
 	}
 	if run && s.shell.differs(mate.shell) {
-		return Cause{Kind: ShellChanged, Line: s.shell.line, Detail: "SHELL above changed, so another program runs this command"}, true
+		return Cause{
+			Kind:   ShellChanged,
+			Line:   s.shell.line,
+			Detail: "SHELL above changed, so another program runs this command",
+		}, true
 	}
 	if workdir && (s.epoch.unknown() || mate.epoch.unknown()) {
-		return Cause{Kind: ArgChanged, Detail: notKnown + "what the build argument " + epochArg + " was: " + e.argReason()}, true
+		return Cause{
+			Kind:   ArgChanged,
+			Detail: notKnown + "what the build argument " + epochArg + " was: " + e.argReason(),
+		}, true
 	}
 	if workdir && s.epoch.value != mate.epoch.value {
-		return Cause{Kind: ArgChanged, Line: s.epoch.line, Detail: "SOURCE_DATE_EPOCH changed, which stamps WORKDIR's directory"}, true
+		return Cause{
+			Kind:   ArgChanged,
+			Line:   s.epoch.line,
+			Detail: "SOURCE_DATE_EPOCH changed, which stamps WORKDIR's directory",
+		}, true
 	}
 	if s.platform.unknown() || mate.platform.unknown() {
 		reason := cmp.Or(e.next.build.Unknown.Platform, e.base.build.Unknown.Platform, e.argReason())
@@ -584,8 +620,8 @@ func (e *explainer) inputCause(s *step, v, old *vertex) (Cause, bool) {
 	return Cause{}, false
 }
 
-// owner is the step of a vertex that s reads, nil if it is nobody's. Where several share it, it is that of the stage that s
-// reads from.
+// owner is the step of a vertex that s reads, nil if it is nobody's. Where several share it, it is that of the stage
+// that s reads from.
 func (e *explainer) owner(v *vertex, s *step) *step {
 	first, others := e.firstOwner[v], e.owners[v]
 	if len(others) == 0 {
@@ -616,7 +652,10 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	from := e.owner(in.from, s)
 	if from == nil {
 		if in.from.kind == imageVertex {
-			return Cause{Kind: BaseChanged, Detail: "the image " + familiar(in.from.image.name) + " may be another one"}, true
+			return Cause{
+				Kind:   BaseChanged,
+				Detail: "the image " + familiar(in.from.image.name) + " may be another one",
+			}, true
 		}
 		for i := range in.from.inputs { // the directory that a cache mount starts from is nobody's
 			if below := &in.from.inputs[i]; below.from != nil && !e.sure.hit(below.from) {
@@ -635,7 +674,11 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	switch {
 	case from.in.Stage != s.in.Stage:
 		stage := stageName(e.next, from)
-		return Cause{Kind: StageRebuilt, Line: line, Detail: fmt.Sprintf("stage %s is rebuilt from line %d on", stage, line)}, true
+		return Cause{
+			Kind:   StageRebuilt,
+			Line:   line,
+			Detail: fmt.Sprintf("stage %s is rebuilt from line %d on", stage, line),
+		}, true
 	case in.from.kind == imageVertex:
 		return Cause{Kind: BaseChanged, Line: from.in.Line, Detail: above.Detail}, true
 	}
@@ -654,7 +697,8 @@ func (e *explainer) triggerCause() Cause {
 	return c
 }
 
-// first is the line of the first step that is certainly rebuilt in the chain that v, which is of step s, ends, within its stage.
+// first is the line of the first step that is certainly rebuilt in the chain that v, which is of step s, ends, within
+// its stage.
 func (e *explainer) first(v *vertex, s *step) int {
 	if line, ok := e.firsts[v]; ok {
 		return line
@@ -662,7 +706,8 @@ func (e *explainer) first(v *vertex, s *step) int {
 	line := s.in.Line
 	if len(v.inputs) > 0 && !v.inputs[0].content {
 		above := v.inputs[0].from
-		if o := e.owner(above, s); o != nil && o.in.Stage == s.in.Stage && above.kind != imageVertex && !e.hope.hit(above) {
+		if o := e.owner(above, s); o != nil && o.in.Stage == s.in.Stage && above.kind != imageVertex &&
+			!e.hope.hit(above) {
 			line = e.first(above, o)
 		}
 	}
@@ -681,7 +726,10 @@ func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
 	}
 	for _, in := range slices.Concat(v.inputs, old.inputs) {
 		if in.from != nil && in.from.image.isLoose() {
-			return Cause{Kind: BaseChanged, Detail: notKnown + "what " + in.from.image.name + " was: " + e.imageReason(in.from.image)}
+			return Cause{
+				Kind:   BaseChanged,
+				Detail: notKnown + "what " + in.from.image.name + " was: " + e.imageReason(in.from.image),
+			}
 		}
 	}
 	c := Cause{Kind: InstructionChanged, Detail: "it follows upon other steps than before"}

@@ -158,7 +158,8 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 // expandAll expands every instruction that takes variables: under this builder the result is part of each step's key.
 func (p *planner) expandAll(c command, env *environ) (instructions.Command, string, error) {
 	switch c.in.Command.(type) {
-	case *instructions.EnvCommand, *instructions.LabelCommand, *instructions.ExposeCommand, *instructions.VolumeCommand, *instructions.StopSignalCommand:
+	case *instructions.EnvCommand, *instructions.LabelCommand, *instructions.ExposeCommand, *instructions.VolumeCommand,
+		*instructions.StopSignalCommand:
 		return p.expandFresh(c.in, env)
 	}
 	return p.expand(c.in, env)

@@ -55,8 +55,8 @@ func (p *planner) carryOut(st *stagePlan, c command, cmd instructions.Command, u
 	return nil
 }
 
-// unreadable plans an instruction that BuildKit would reject as what it most likely means: a step that is new, a variable
-// of which nothing is known yet, or a setting that has no effect yet.
+// unreadable plans an instruction that BuildKit would reject as what it most likely means: a step that is new, a
+// variable of which nothing is known yet, or a setting that has no effect yet.
 func (p *planner) unreadable(s *state, c command, err error) {
 	c.step.reject(c.in, err)
 	args := argsText(c.in)
@@ -89,7 +89,10 @@ const brokenVar = "\x00broken"
 
 // expand returns the instruction's command with its variables expanded. uncertain is "" or identifies the expressions
 // whose values depend on a base image of unknown configuration.
-func (p *planner) expand(in *dockerfile.Instruction, env *environ) (cmd instructions.Command, uncertain string, err error) {
+func (p *planner) expand(
+	in *dockerfile.Instruction,
+	env *environ,
+) (cmd instructions.Command, uncertain string, err error) {
 	if in.Command == nil {
 		return nil, "", nil
 	}
@@ -130,7 +133,10 @@ func (p *planner) mayExpand(in *dockerfile.Instruction) bool {
 }
 
 // expandFresh expands a command parsed anew, since expanding writes to it.
-func (p *planner) expandFresh(in *dockerfile.Instruction, env *environ) (cmd instructions.Command, uncertain string, err error) {
+func (p *planner) expandFresh(
+	in *dockerfile.Instruction,
+	env *environ,
+) (cmd instructions.Command, uncertain string, err error) {
 	fresh, err := dockerfile.Typed(in.Node)
 	if err != nil {
 		return nil, "", err
@@ -140,7 +146,10 @@ func (p *planner) expandFresh(in *dockerfile.Instruction, env *environ) (cmd ins
 }
 
 // expandInto expands a command, which it writes to, and returns it.
-func (p *planner) expandInto(cmd instructions.Command, env *environ) (_ instructions.Command, uncertain string, err error) {
+func (p *planner) expandInto(
+	cmd instructions.Command,
+	env *environ,
+) (_ instructions.Command, uncertain string, err error) {
 	var parts []string
 	via := func(expand func(string, *environ) (value, error)) instructions.SingleWordExpander {
 		return func(word string) (string, error) {

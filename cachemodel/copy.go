@@ -94,7 +94,13 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 			op.copy(input{from: v, digest: digest}, true, buildcontext.Query{Path: "/"}, false, false)
 		case isURL(src):
 			v, name, digest := p.http(src, t.checksum)
-			op.copy(input{from: v, digest: digest}, true, buildcontext.Query{Path: "/" + name}, false, t.unpack != nil && *t.unpack)
+			op.copy(
+				input{from: v, digest: digest},
+				true,
+				buildcontext.Query{Path: "/" + name},
+				false,
+				t.unpack != nil && *t.unpack,
+			)
 		default:
 			unpack := t.add
 			if t.unpack != nil {
@@ -120,7 +126,14 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 	v := p.vertex(vertex{kind: copyVertex, key: op.key.done(), inputs: op.inputs, ignoreCache: p.ignoreCache})
 	c.step.add(v)
 	if linked && s.root != nil { // llb.Merge leaves out an empty base
-		v = p.vertex(vertex{kind: mergeVertex, key: (&keyWriter{}).str("merge").done(), inputs: []input{{from: s.root}, {from: v}}, ignoreCache: p.ignoreCache})
+		v = p.vertex(
+			vertex{
+				kind:        mergeVertex,
+				key:         (&keyWriter{}).str("merge").done(),
+				inputs:      []input{{from: s.root}, {from: v}},
+				ignoreCache: p.ignoreCache,
+			},
+		)
 		c.step.add(v)
 		c.step.linked = true
 	}

@@ -89,8 +89,8 @@ func costOf(base *Plan, s, mate *step) (Cost, bool) {
 	return cost, ok
 }
 
-// CarryCosts returns the costs of a build's steps: its own, and for steps whose cost it does not know, because they were
-// taken from the cache, those of the same instruction in an earlier build.
+// CarryCosts returns the costs of a build's steps: its own, and for steps whose cost it does not know, because they
+// were taken from the cache, those of the same instruction in an earlier build.
 func CarryCosts(earlier, build Build) map[int]Cost {
 	out := map[int]Cost{}
 	for line, cost := range build.Costs {

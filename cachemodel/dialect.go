@@ -21,7 +21,10 @@ func (b *Build) dialect() dockerfile.Dialect {
 
 // foreign says why nothing is known of what the frontend makes of the file.
 func foreign(d dockerfile.Dialect) error {
-	return fmt.Errorf("%s reads this file, which is not Docker's Dockerfile frontend: what it makes of it is not known", d.Reference)
+	return fmt.Errorf(
+		"%s reads this file, which is not Docker's Dockerfile frontend: what it makes of it is not known",
+		d.Reference,
+	)
 }
 
 // moves reports whether the image of a frontend may be another one at the next build.
@@ -29,8 +32,8 @@ func moves(d dockerfile.Dialect) bool {
 	return d.Reference != "" && !d.Pinned && (d.Minor < 0 || d.Labs)
 }
 
-// sameFrontend is equal for two frontends only if they are taken to make the same of a file. A tag that moves is taken for
-// the newest, as the builder's own frontend is: a step that rests on that says so.
+// sameFrontend is equal for two frontends only if they are taken to make the same of a file. A tag that moves is taken
+// for the newest, as the builder's own frontend is: a step that rests on that says so.
 func sameFrontend(d dockerfile.Dialect) string {
 	if moves(d) && !d.Labs {
 		return ""
@@ -43,8 +46,8 @@ func movingFrontend(d dockerfile.Dialect) string {
 	return d.Reference + " makes the same of this file as the frontend of the earlier build"
 }
 
-// removesStubs reports whether the frontend has the files removed that a RUN's mounts leave: it is part of each RUN's key
-// since docker/dockerfile 1.5 (moby/buildkit 6b265b1ba).
+// removesStubs reports whether the frontend has the files removed that a RUN's mounts leave: it is part of each RUN's
+// key since docker/dockerfile 1.5 (moby/buildkit 6b265b1ba).
 func removesStubs(d dockerfile.Dialect) bool { return !d.Before(1, 5) }
 
 // dialectCause explains a step that another frontend reads than before.

@@ -91,7 +91,8 @@ func onlyMounts(in *dockerfile.Instruction) bool {
 func (p *Plan) findFailures() {
 	p.failing = make([]*step, len(p.vertices))
 	for _, s := range p.steps {
-		if rejection(s.in) != "" && p.err == nil && s.kind != failedStep && !(s.kind == skippedStep && onlyMounts(s.in)) {
+		if rejection(s.in) != "" && p.err == nil && s.kind != failedStep &&
+			!(s.kind == skippedStep && onlyMounts(s.in)) {
 			s.reject(s.in, nil) // also if the target does not need it: BuildKit reads the whole file
 		}
 		for _, v := range s.vertices {

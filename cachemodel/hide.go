@@ -17,7 +17,10 @@ const hidden = "•••"
 
 // HideSecrets replaces the values of secrets, which are given by name, wherever they stand in a text.
 func HideSecrets(text string, secrets map[string]string) string {
-	for _, value := range slices.SortedFunc(maps.Values(secrets), func(a, b string) int { return cmp.Compare(len(b), len(a)) }) {
+	for _, value := range slices.SortedFunc(maps.Values(secrets), func(a, b string) int {
+		return cmp.Compare(len(b),
+			len(a))
+	}) {
 		if len(value) >= ShortestSecret {
 			text = strings.ReplaceAll(text, value, hidden)
 		}
@@ -42,8 +45,8 @@ func Secrets(args map[string]string) map[string]string {
 	return all
 }
 
-// hideSecrets keeps the values of build arguments that look like secrets out of what the steps say: an image or a path may
-// be named by one.
+// hideSecrets keeps the values of build arguments that look like secrets out of what the steps say: an image or a path
+// may be named by one.
 func hideSecrets(steps []Step, bases []*Plan, next *Plan) {
 	secrets := map[string]string{}
 	for _, p := range append(slices.Clone(bases), next) {

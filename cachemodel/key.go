@@ -16,8 +16,8 @@ type value struct {
 
 func plain(text string) value { return value{text: text} }
 
-// unknownMark is part of each opaque name that stands for what nobody knows: see UnknownParts. The text is then only what
-// is most likely, and may be anything.
+// unknownMark is part of each opaque name that stands for what nobody knows: see UnknownParts. The text is then only
+// what is most likely, and may be anything.
 const unknownMark = "\x00?unknown?\x00"
 
 // unknown reports whether nobody knows what the value is.

@@ -71,8 +71,8 @@ type Build struct {
 	Settings Settings
 	// Contexts are the named contexts (--build-context) that are local directories.
 	Contexts map[string]*buildcontext.Tree
-	// ContextImages are the named contexts that are images (docker-image://), as references, and those of which only a build
-	// can tell what they hold (target:, a URL), as "".
+	// ContextImages are the named contexts that are images (docker-image://), as references, and those of which only a
+	// build can tell what they hold (target:, a URL), as "".
 	ContextImages map[string]string
 	// Images are the base images that are known, by their reference as BuildKit normalises it
 	// ("docker.io/library/alpine:3.20") or, for a named context, by its name.

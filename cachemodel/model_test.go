@@ -87,7 +87,8 @@ func TestCasesCoverAll(t *testing.T) {
 	}
 	for _, k := range []CauseKind{
 		InstructionChanged, ContextChanged, EnvChanged, ArgChanged, UserChanged, WorkdirChanged, ShellChanged,
-		BaseChanged, StageRebuilt, Follows, RemoteSource, NoCache, NoBaseline, NotInCache, SettingChanged, Invalid, MissingArgument, MissingSource,
+		BaseChanged, StageRebuilt, Follows, RemoteSource, NoCache, NoBaseline, NotInCache, SettingChanged, Invalid,
+		MissingArgument, MissingSource,
 	} {
 		missing[string(k)], missing["uncertain "+string(k)] = true, uncertain[k]
 	}

@@ -72,8 +72,8 @@ type left struct {
 
 type lefts []left // by vertex.index
 
-// fromFailure reports whether nothing is known of a vertex but that the build failed, so that what an earlier build left
-// is there still.
+// fromFailure reports whether nothing is known of a vertex but that the build failed, so that what an earlier build
+// left is there still.
 func (l lefts) fromFailure(i int) bool { return l != nil && l[i].guessed }
 
 // plain reports whether all of the build was made and is there.

@@ -197,7 +197,8 @@ func NewPlan(b Build) *Plan {
 
 // merge adds what a step is for another platform.
 func (s *step) merge(other *step) {
-	if s.kind == skippedStep && other.kind != skippedStep || other.kind == failedStep || s.kind == configStep && other.kind == layerStep {
+	if s.kind == skippedStep && other.kind != skippedStep || other.kind == failedStep ||
+		s.kind == configStep && other.kind == layerStep {
 		s.kind, s.problem, s.missing = other.kind, other.problem, other.missing
 	}
 	for _, v := range other.vertices {
@@ -335,8 +336,8 @@ func (p *planner) readStages() {
 	}
 }
 
-// begins reports whether a FROM begins a stage. One that is still being typed and says nothing of its base does not: until
-// then all goes on as before.
+// begins reports whether a FROM begins a stage. One that is still being typed and says nothing of its base does not:
+// until then all goes on as before.
 func begins(from *dockerfile.Instruction) bool {
 	return from.From != nil && !strings.HasPrefix(from.From.BaseName, "-") ||
 		from.From == nil && len(from.Args) > 0 && !strings.HasPrefix(from.Args[0].Text, "-")
@@ -354,7 +355,8 @@ func (p *planner) targetStage() (*stagePlan, error) {
 	if st := p.byName[strings.ToLower(p.Settings.Target)]; st != nil {
 		return st, nil
 	}
-	if i, err := strconv.Atoi(p.Settings.Target); err == nil && p.Settings.Engine == Classic && i >= 0 && i < len(p.stages) {
+	if i, err := strconv.Atoi(p.Settings.Target); err == nil && p.Settings.Engine == Classic && i >= 0 &&
+		i < len(p.stages) {
 		return p.stages[i], nil
 	}
 	return nil, fmt.Errorf("there is no stage %q to build; %s", p.Settings.Target, p.stageNames())
@@ -472,7 +474,8 @@ func (p *planner) addSources(c *command) {
 	}
 }
 
-// copySource finds what --from names: a stage, counted or by name, or an image. It returns nil for what BuildKit rejects.
+// copySource finds what --from names: a stage, counted or by name, or an image. It returns nil for what BuildKit
+// rejects.
 func (p *planner) copySource(from string) *stagePlan {
 	if v, err := p.x.word(from, &environ{}); err != nil || v.text != from {
 		return nil // variables are not expanded here
@@ -523,9 +526,10 @@ func (p *planner) replace(st *stagePlan) {
 
 // dispatch carries out a stage's instructions in order.
 func (p *planner) dispatch(st *stagePlan) {
-	p.ignoreCache = p.Settings.NoCache || st.stage != nil && slices.ContainsFunc(p.Settings.NoCacheFilter, func(name string) bool {
-		return strings.EqualFold(name, st.stage.Name)
-	})
+	p.ignoreCache = p.Settings.NoCache ||
+		st.stage != nil && slices.ContainsFunc(p.Settings.NoCacheFilter, func(name string) bool {
+			return strings.EqualFold(name, st.stage.Name)
+		})
 	p.begin(st)
 	st.dispatched = true
 	for _, c := range st.commands {
@@ -774,7 +778,8 @@ func (p *planner) image(name string) (Image, bool) {
 	return image, ok
 }
 
-// context is the named context that is a directory and stands in for an image or stage of that name, nil if there is none.
+// context is the named context that is a directory and stands in for an image or stage of that name, nil if there is
+// none.
 func (p *planner) context(name string) *buildcontext.Tree {
 	if len(p.Contexts) == 0 {
 		return nil

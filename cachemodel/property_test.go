@@ -36,8 +36,8 @@ func corpus(t testing.TB) map[string]string {
 	return files
 }
 
-// Every file of the corpus has a plan, and compared with itself nothing of it is rebuilt but what lies behind an address.
-// Nor is anything if it is only spelt otherwise.
+// Every file of the corpus has a plan, and compared with itself nothing of it is rebuilt but what lies behind an
+// address. Nor is anything if it is only spelt otherwise.
 func TestCorpus(t *testing.T) {
 	rebuilt := 0
 	for name, text := range corpus(t) {
@@ -58,9 +58,11 @@ func TestCorpus(t *testing.T) {
 					switch {
 					case rejected, s.Status == Rebuilt && s.Cause.Kind == NotInCache && base.rejected() != nil:
 					case s.Status == Unknown,
-						s.Status == Fails && s.Cause.Kind != MissingArgument && !strings.HasPrefix(s.Cause.Detail, "failed to process"):
+						s.Status == Fails && s.Cause.Kind != MissingArgument && !strings.HasPrefix(s.Cause.Detail,
+							"failed to process"):
 						t.Errorf("%s:%d: %s", name, s.Line, verdicts([]Step{s}))
-					case s.Status == Rebuilt && (s.Certain || s.Cause.Kind != RemoteSource && s.Cause.Kind != Follows && s.Cause.Kind != StageRebuilt):
+					case s.Status == Rebuilt && (s.Certain || s.Cause.Kind != RemoteSource && s.Cause.Kind != Follows &&
+						s.Cause.Kind != StageRebuilt):
 						t.Errorf("%s:%d: %s: %s", name, s.Line, s.Text, verdicts([]Step{s}))
 					case s.Status == Rebuilt:
 						rebuilt++
@@ -120,7 +122,8 @@ func check(t *testing.T, name string, steps []Step, p *Plan) {
 			t.Errorf("%s: step of lines %d to %d comes after line %d", name, s.Line, s.EndLine, last)
 		case (s.Status == Rebuilt || s.Status == Fails) != (s.Cause != nil):
 			t.Errorf("%s:%d: %s, cause %v", name, s.Line, s.Status, s.Cause)
-		case s.Cause != nil && (s.Cause.Line < 1 || s.Cause.Line > p.build.File.Text.LineCount() || s.Cause.Detail == "" || strings.Contains(s.Cause.Detail, "\n")):
+		case s.Cause != nil && (s.Cause.Line < 1 || s.Cause.Line > p.build.File.Text.LineCount() ||
+			s.Cause.Detail == "" || strings.Contains(s.Cause.Detail, "\n")):
 			t.Errorf("%s:%d: cause %+v", name, s.Line, *s.Cause)
 		case s.Status != Rebuilt && !s.Certain:
 			t.Errorf("%s:%d: %s is not certain", name, s.Line, s.Status)
@@ -132,8 +135,16 @@ func check(t *testing.T, name string, steps []Step, p *Plan) {
 // Any text has a plan, and compared with itself nothing of it is rebuilt for a reason of its own.
 func FuzzCompare(f *testing.F) {
 	f.Add(typedFile, "FROM base\nRUN x", uint8(0))
-	f.Add("FROM a AS b\nONBUILD COPY --from=c . .\nFROM b AS c\nARG X=$Y\nENV Z=${X:-z}", "FROM scratch\nRUN --mount=type=ssh <<A\n#!x\nA", uint8(3))
-	f.Add("FROM $X\nCOPY --link --parents <<E a*/./b /\nE\nADD https://a/b.git#c:d g@h:i /", "ARG X=a\nFROM $X\nWORKDIR $Y", uint8(7))
+	f.Add(
+		"FROM a AS b\nONBUILD COPY --from=c . .\nFROM b AS c\nARG X=$Y\nENV Z=${X:-z}",
+		"FROM scratch\nRUN --mount=type=ssh <<A\n#!x\nA",
+		uint8(3),
+	)
+	f.Add(
+		"FROM $X\nCOPY --link --parents <<E a*/./b /\nE\nADD https://a/b.git#c:d g@h:i /",
+		"ARG X=a\nFROM $X\nWORKDIR $Y",
+		uint8(7),
+	)
 	f.Fuzz(func(t *testing.T, a, b string, settings uint8) {
 		s := Settings{NoCache: settings&1 != 0}
 		if settings&2 != 0 {
@@ -143,7 +154,9 @@ func FuzzCompare(f *testing.F) {
 			s.Args = map[string]string{"X": "y", "SOURCE_DATE_EPOCH": "context"}
 		}
 		plan := func(text string) *Plan {
-			return NewPlan(Build{File: dockerfile.Parse(source.New(text), nil), Settings: s, Context: tree(typedContext)})
+			return NewPlan(
+				Build{File: dockerfile.Parse(source.New(text), nil), Settings: s, Context: tree(typedContext)},
+			)
 		}
 		x, y := plan(a), plan(b)
 		check(t, "itself", Compare(Pasts(x), x), x)
@@ -154,7 +167,8 @@ func FuzzCompare(f *testing.F) {
 			return
 		}
 		for _, step := range Compare(Pasts(x), plan(a)) {
-			if c := step.Cause; c != nil && c.Kind != RemoteSource && c.Kind != Follows && c.Kind != StageRebuilt && c.Kind != ContextChanged {
+			if c := step.Cause; c != nil && c.Kind != RemoteSource && c.Kind != Follows && c.Kind != StageRebuilt &&
+				c.Kind != ContextChanged {
 				t.Errorf("compared with itself: %s", verdicts([]Step{step}))
 			}
 		}

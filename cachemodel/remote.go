@@ -79,7 +79,8 @@ func parseGit(src string) (gitRef, bool) {
 	if commit.MatchString(ref.name) {
 		ref.commit = ref.name
 	}
-	for _, key := range []string{"ref", "tag", "branch", "checksum", "commit", "subdir", "keep-git-dir", "fetch-by-commit"} {
+	for _, key := range []string{"ref", "tag", "branch", "checksum", "commit", "subdir", "keep-git-dir",
+		"fetch-by-commit"} {
 		ref.settings.Del(key)
 	}
 	return ref, true

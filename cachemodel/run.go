@@ -42,7 +42,13 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 		secrets = readSecrets(cmd)
 	}
 	if script != nil {
-		mount := mount{target: "/dev/pipes/", source: p.heredocFile(cmd.Files[0].Name, 0o755, *script), readonly: true, kind: "bind", digest: fileDigest(0o755, *script)}
+		mount := mount{
+			target:   "/dev/pipes/",
+			source:   p.heredocFile(cmd.Files[0].Name, 0o755, *script),
+			readonly: true,
+			kind:     "bind",
+			digest:   fileDigest(0o755, *script),
+		}
 		mounts = slices.Insert(mounts, 0, mount)
 	}
 
@@ -79,7 +85,13 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 			p.mountInput(&inputs[i], ms, i == 0 && s.root != nil)
 		}
 	}
-	v := vertex{kind: execVertex, key: w.done(), gist: strings.Join(args, " "), inputs: inputs, ignoreCache: p.ignoreCache}
+	v := vertex{
+		kind:        execVertex,
+		key:         w.done(),
+		gist:        strings.Join(args, " "),
+		inputs:      inputs,
+		ignoreCache: p.ignoreCache,
+	}
 	s.root = p.vertex(v, mountIdentity(mounts)...)
 	c.step.add(s.root)
 	return nil
@@ -296,9 +308,10 @@ func (p *planner) mountInput(in *input, mounts []mount, isRoot bool) {
 	}
 	in.selector = strings.Join(paths, "\x00")
 	last := mounts[len(mounts)-1]
-	// Every mount but the root's either is read-only or keeps no output. Of a directory, only what is used is sent: where the
-	// root and a mount use different paths, they are two sources (dockerui.ContextOpt.AsyncLocalOpts).
-	in.content = !isRoot || in.from.kind != localVertex || slices.ContainsFunc(mounts, func(m mount) bool { return m.selector == "" })
+	// Every mount but the root's either is read-only or keeps no output. Of a directory, only what is used is sent:
+	// where the root and a mount use different paths, they are two sources (dockerui.ContextOpt.AsyncLocalOpts).
+	in.content = !isRoot || in.from.kind != localVertex ||
+		slices.ContainsFunc(mounts, func(m mount) bool { return m.selector == "" })
 	if len(mounts) == 1 && !isRoot {
 		in.digest = last.digest
 	}

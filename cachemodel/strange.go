@@ -18,12 +18,13 @@ var plannedFlags = map[string][]string{
 
 // plannedMountKeys are the keys of a --mount, likewise.
 var plannedMountKeys = []string{
-	"destination", "dst", "env", "from", "gid", "id", "mode", "readonly", "readwrite", "required", "ro", "rw", "sharing",
+	"destination", "dst", "env", "from", "gid", "id", "mode", "readonly", "readwrite", "required", "ro", "rw",
+	"sharing",
 	"size", "source", "src", "target", "type", "uid",
 }
 
-// strange reports whether an instruction has a flag, or a mount a key, of which the planner knows nothing though BuildKit
-// takes it.
+// strange reports whether an instruction has a flag, or a mount a key, of which the planner knows nothing though
+// BuildKit takes it.
 func strange(in *dockerfile.Instruction) bool {
 	if len(in.Flags) == 0 || rejection(in) != "" {
 		return false

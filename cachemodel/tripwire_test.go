@@ -25,8 +25,10 @@ func TestFieldsOfCommands(t *testing.T) {
 		command any
 		fields  string // exported ones, of embedded structs too
 	}{
-		{instructions.AddCommand{}, "Chown Chmod Link KeepGitDir Checksum ExcludePatterns Unpack DestPath SourcePaths SourceContents"},
-		{instructions.CopyCommand{}, "From Chown Chmod Link ExcludePatterns Parents DestPath SourcePaths SourceContents"},
+		{instructions.AddCommand{}, "Chown Chmod Link KeepGitDir Checksum ExcludePatterns Unpack DestPath " +
+			"SourcePaths SourceContents"},
+		{instructions.CopyCommand{}, "From Chown Chmod Link ExcludePatterns Parents DestPath SourcePaths " +
+			"SourceContents"},
 		{instructions.RunCommand{}, "FlagsUsed CmdLine Files PrependShell"},
 		{instructions.EnvCommand{}, "Env"},
 		{instructions.ArgCommand{}, "Args"},
@@ -43,7 +45,8 @@ func TestFieldsOfCommands(t *testing.T) {
 		{instructions.CmdCommand{}, "CmdLine Files PrependShell"},
 		{instructions.EntrypointCommand{}, "CmdLine Files PrependShell"},
 		{instructions.Stage{}, "Name OrigCmd BaseName Commands Comments Platform Location SourceCode DocComment"},
-		{instructions.Mount{}, "Type From Source Target ReadOnly SizeLimit CacheID CacheSharing Required Env Mode UID GID"},
+		{instructions.Mount{}, "Type From Source Target ReadOnly SizeLimit CacheID CacheSharing Required Env Mode " +
+			"UID GID"},
 		{instructions.KeyValuePairOptional{}, "DocComment Key Value"},
 		{instructions.SourceContent{}, "Path Data Expand"},
 		{instructions.ShellInlineFile{}, "Name Data Chomp"},
@@ -79,7 +82,8 @@ func TestFlagsOfParser(t *testing.T) {
 		switch n := n.(type) {
 		case *ast.CallExpr: // req.flags.AddString("from", "")
 			sel, ok := n.Fun.(*ast.SelectorExpr)
-			if !ok || !slices.Contains([]string{"AddString", "AddStrings", "AddBool"}, sel.Sel.Name) || len(n.Args) == 0 {
+			if !ok || !slices.Contains([]string{"AddString", "AddStrings", "AddBool"}, sel.Sel.Name) ||
+				len(n.Args) == 0 {
 				return
 			}
 			if name := literal(n.Args[0]); name != "" {

@@ -39,10 +39,15 @@ func planText(text string, files map[string]testFile) *Plan {
 func TestTyping(t *testing.T) {
 	lines := strings.SplitAfter(typedFile, "\n")
 	typed := []string{
-		"RUN apt-get update && apt-get install -y curl", "COPY a.txt /b/", "COPY --from=test /x /y", "COPY --link --chown=1:1 a.txt /c",
-		"ADD https://example.com/x.tgz /x/", "ENV PORT=80", `ENV NAME="a b" OTHER=c`, "ARG TOKEN", "ARG LEVEL=3", "WORKDIR /app", "USER root",
-		`SHELL ["/bin/bash", "-c"]`, `CMD ["sh"]`, "ENTRYPOINT x", "LABEL a=b", "EXPOSE 80", "VOLUME /v", "STOPSIGNAL 9", "HEALTHCHECK NONE",
-		"ONBUILD RUN x", "MAINTAINER me", "# a comment", "FROM other AS more", "FROM --platform=linux/arm64 other AS x", "RUN --mount=type=cache,target=/c x",
+		"RUN apt-get update && apt-get install -y " +
+			"curl", "COPY a.txt /b/", "COPY --from=test /x /y", "COPY --link --chown=1:1 a.txt /c",
+		"ADD https://example.com/x.tgz " +
+			"/x/", "ENV PORT=80", `ENV NAME="a b" OTHER=c`, "ARG TOKEN", "ARG LEVEL=3", "WORKDIR /app", "USER root",
+		`SHELL ["/bin/bash", "-c"]`, `CMD ["sh"]`, "ENTRYPOINT x", "LABEL a=b", "EXPOSE 80", "VOLUME /v",
+		"STOPSIGNAL 9", "HEALTHCHECK NONE",
+		"ONBUILD RUN " +
+			"x", "MAINTAINER me", "# a comment", "FROM other AS " +
+			"more", "FROM --platform=linux/arm64 other AS x", "RUN --mount=type=cache,target=/c x",
 		"RUN <<EOF\necho\nEOF", "COPY <<f /f\nx\nf",
 	}
 	base := planText(typedFile, typedContext)
@@ -68,7 +73,8 @@ func TestRetyping(t *testing.T) {
 	base := planText(typedFile, typedContext)
 	lines := strings.SplitAfter(typedFile, "\n")
 	for at, line := range lines {
-		if at == 0 || len(line) < 2 || strings.HasSuffix(line, "\\\n") || strings.HasPrefix(line, " ") || strings.HasPrefix(line, "FROM") {
+		if at == 0 || len(line) < 2 || strings.HasSuffix(line, "\\\n") || strings.HasPrefix(line, " ") ||
+			strings.HasPrefix(line, "FROM") {
 			continue // without the FROM of a stage, what names the stage means something else
 		}
 		t.Run(line, func(t *testing.T) {

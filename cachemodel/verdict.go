@@ -10,8 +10,8 @@ import (
 const LinkedAnew = "it is only linked anew; nothing is copied"
 
 // Compare gives the verdict on each instruction of next, in file order, for a cache that holds what is left of the
-// results of all pasts, the oldest first. With none, everything that runs is rebuilt. Causes are found by comparing with
-// that past which is most similar to next.
+// results of all pasts, the oldest first. With none, everything that runs is rebuilt. Causes are found by comparing
+// with that past which is most similar to next.
 func Compare(pasts []Past, next *Plan) []Step {
 	if len(pasts) == 1 && pasts[0].plain() {
 		return pasts[0].Plan.held().Compare(next)
@@ -69,7 +69,11 @@ func judge(out *Step, s *step, why *explainer) {
 		return
 	}
 	out.Status = Rebuilt
-	out.Certain = why.next.failsAt(s) == nil && slices.ContainsFunc(s.vertices, func(v *vertex) bool { return v.ignoreCache || !why.doubt && why.runs[v.index] })
+	out.Certain = why.next.failsAt(s) == nil &&
+		slices.ContainsFunc(
+			s.vertices,
+			func(v *vertex) bool { return v.ignoreCache || !why.doubt && why.runs[v.index] },
+		)
 	cause := why.explain(s)
 	out.Cause = &cause
 	switch {

@@ -22,9 +22,10 @@ const (
 // vertex is one node of the build graph: an operation with its inputs. One instruction may make several, and equal
 // instructions in two stages share one.
 type vertex struct {
-	kind        vertexKind
-	key         opKey
-	gist        string // what two operations have in common if they are equal, "" where nobody knows it; see opKey.loose
+	kind vertexKind
+	key  opKey
+	// what two operations have in common if they are equal, "" where nobody knows it; see opKey.loose
+	gist        string
 	inputs      []input
 	ignoreCache bool
 	doubtful    bool               // whether there is such a step hangs on a base image of unknown configuration
@@ -66,7 +67,8 @@ type imageRef struct {
 	name     string // as BuildKit normalises it
 	digest   string // "" if neither the reference nor Build.Images tells it
 	platform string
-	// elsewhere is whether another build makes it, as that of a named context "target:x": it may be another one each time.
+	// elsewhere is whether another build makes it, as that of a named context "target:x": it may be another one each
+	// time.
 	elsewhere bool
 	// loose is whether nobody knows which image it is, or for which platform.
 	loose bool

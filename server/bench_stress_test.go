@@ -40,19 +40,35 @@ func numbered(format string) func(int) string {
 	return func(i int) string { return strings.ReplaceAll(format, "%d", strconv.Itoa(i)) }
 }
 
-// stressTexts are realistic texts, ones that others measured, and adverse ones: what people open by mistake and what a stranger's folder
-// may hold.
+// stressTexts are realistic texts, ones that others measured, and adverse ones: what people open by mistake and what a
+// stranger's folder may hold.
 var stressTexts = []stressText{
-	{name: "realistic", head: "", unit: func(i int) string { return strings.Split(longDockerfile(i%1000+1), "\n")[i%1000] + "\n" }},
-	{name: "apt, ENV, COPY", head: "FROM debian\n", unit: numbered("RUN apt-get update && apt-get install -y \\\n  curl%d\nENV A%d=b C%d=$A%d\nCOPY a%d /b%d\n")},
+	{
+		name: "realistic",
+		head: "",
+		unit: func(i int) string { return strings.Split(longDockerfile(i%1000+1), "\n")[i%1000] + "\n" },
+	},
+	{
+		name: "apt, ENV, COPY",
+		head: "FROM debian\n",
+		unit: numbered("RUN apt-get update && apt-get install -y \\\n  curl%d\nENV A%d=b C%d=$A%d\nCOPY a%d /b%d\n"),
+	},
 	{name: "stages", unit: numbered("FROM alpine AS s%d\nRUN a\nCOPY --from=s%d /a /b\n")},
-	{name: "stages on stages", head: "FROM alpine AS s0\n", unit: func(i int) string { return fmt.Sprintf("FROM s%d AS s%d\nARG A%d=b\nRUN echo $A%d\n", i, i+1, i, i) }},
+	{
+		name: "stages on stages",
+		head: "FROM alpine AS s0\n",
+		unit: func(i int) string { return fmt.Sprintf("FROM s%d AS s%d\nARG A%d=b\nRUN echo $A%d\n", i, i+1, i, i) },
+	},
 	{name: "stages of one name", unit: repeated("FROM a AS a\nCOPY --from=a /a /b\n")},
 	{name: "FROM a, RUN a", unit: repeated("FROM a\nRUN a\n")},
 	{name: "ARGs", head: "FROM a\n", unit: numbered("ARG A%d=b$A%d\n")},
 	{name: "ARGs above FROM", unit: numbered("ARG A%d=b\n"), tail: "FROM a\n"},
 	{name: "ENV pairs in one line", head: "FROM a\nENV", unit: numbered(" A%d=b")},
-	{name: "ENV chain", head: "FROM a\nENV A0=x\n", unit: func(i int) string { return fmt.Sprintf("ENV A%d=$A%d$A%d\n", i+1, i, i) }},
+	{
+		name: "ENV chain",
+		head: "FROM a\nENV A0=x\n",
+		unit: func(i int) string { return fmt.Sprintf("ENV A%d=$A%d$A%d\n", i+1, i, i) },
+	},
 	{name: "LABELs", head: "FROM a\nLABEL", unit: numbered(" a.b%d=\"c\" \\\n ")},
 	{name: "unknown words", head: "FROM a\n", unit: numbered("EVM%d a=b\n")},
 	{name: "misspelt words", head: "FROM a\n", unit: repeated("EVN a=b\nRNU x\nCOPPY a b\nWROKDIR x\n")},
@@ -74,20 +90,41 @@ var stressTexts = []stressText{
 	{name: "nested groups", head: "FROM a\nRUN ", unit: repeated("{ ")},
 	{name: "nested subshells", head: "FROM a\nRUN ", unit: repeated("( ")},
 	{name: "nested case", head: "FROM a\nRUN ", unit: repeated("case a in b) ")},
-	{name: "closed nested if", head: "FROM a\n", unit: repeated("RUN " + strings.Repeat("if a; then ", 100) + "b" + strings.Repeat("; fi", 100) + "\n")},
+	{
+		name: "closed nested if",
+		head: "FROM a\n",
+		unit: repeated("RUN " + strings.Repeat("if a; then ", 100) + "b" + strings.Repeat("; fi", 100) + "\n"),
+	},
 	{name: "backquotes", head: "FROM a\nRUN echo ", unit: repeated("`a ")},
 	{name: "arithmetic", head: "FROM a\nRUN echo $((", unit: repeated("1+(")},
 	{name: "pipes", head: "FROM a\nRUN a", unit: repeated(" | b")},
 	{name: "redirections", head: "FROM a\nRUN a", unit: repeated(" >b <c 2>&1")},
-	{name: "PowerShell nesting", head: "FROM mcr.microsoft.com/windows/servercore\nSHELL [\"powershell\"]\nRUN ", unit: repeated("if ($a) { $(")},
-	{name: "PowerShell strings", head: "FROM a\nSHELL [\"pwsh\", \"-Command\"]\nRUN ", unit: repeated(`"$($a."b")" ; `)},
+	{
+		name: "PowerShell nesting",
+		head: "FROM mcr.microsoft.com/windows/servercore\nSHELL [\"powershell\"]\nRUN ",
+		unit: repeated("if ($a) { $("),
+	},
+	{
+		name: "PowerShell strings",
+		head: "FROM a\nSHELL [\"pwsh\", \"-Command\"]\nRUN ",
+		unit: repeated(`"$($a."b")" ; `),
+	},
 	{name: "cmd nesting", head: "FROM mcr.microsoft.com/windows/servercore\nRUN ", unit: repeated("if a==b ( ")},
-	{name: "cmd commands", head: "FROM mcr.microsoft.com/windows/servercore\nRUN a", unit: repeated(" & set A=%B% && b")},
+	{
+		name: "cmd commands",
+		head: "FROM mcr.microsoft.com/windows/servercore\nRUN a",
+		unit: repeated(" & set A=%B% && b"),
+	},
 	{name: "heredocs", head: "FROM a\n", unit: numbered("RUN <<E%d\necho $A && apt-get install -y x\nE%d\n")},
 	{name: "heredocs of one line", head: "FROM a\nCOPY", unit: numbered(" <<E%d"), tail: " /x/\n"},
 	{name: "an unterminated heredoc", head: "FROM a\nRUN <<EOF\n", unit: numbered("echo line %d && cd /x\n")},
 	{name: "unterminated heredocs", head: "FROM a\n", unit: numbered("RUN <<E%d\n")},
-	{name: "a heredoc of another language", head: "FROM a\nRUN <<EOF python3\n", unit: numbered("print('%d')\n"), tail: "EOF\n"},
+	{
+		name: "a heredoc of another language",
+		head: "FROM a\nRUN <<EOF python3\n",
+		unit: numbered("print('%d')\n"),
+		tail: "EOF\n",
+	},
 	{name: "continued comments", head: "FROM a\nRUN a \\\n", unit: repeated("# comment \\\n")},
 	{name: "empty continuations", head: "FROM a\nRUN a \\\n", unit: repeated("\n")},
 	{name: "continuations", head: "FROM a\nRUN a", unit: repeated(" \\\n b")},
@@ -114,21 +151,42 @@ var stressTexts = []stressText{
 	{name: "USERs", head: "FROM a\n", unit: numbered("RUN useradd u%d\nUSER u%d\n")},
 	{name: "ONBUILD", head: "FROM a\n", unit: repeated("ONBUILD RUN --mount=from=x,target=/a b\n")},
 	{name: "HEALTHCHECKs", head: "FROM a\n", unit: repeated("HEALTHCHECK --interval=5sec CMD a\n")},
-	{name: "one stage of instructions", head: "FROM a\n", unit: numbered("COPY f%d /g%d\nRUN make x%d\nWORKDIR /w%d\nENV E%d=1\n")},
+	{
+		name: "one stage of instructions",
+		head: "FROM a\n",
+		unit: numbered("COPY f%d /g%d\nRUN make x%d\nWORKDIR /w%d\nENV E%d=1\n"),
+	},
 	{name: "npm", unit: numbered("FROM node AS n%d\nCOPY . .\nRUN npm ci && npm run build%d\n")},
 	{name: "secrets", head: "FROM a\n", unit: numbered("ARG TOKEN%d\nENV PASSWORD%d=x\n")},
-	{name: "go.sum", unit: numbered("github.com/a/b%d v1.2.%d/go.mod h1:2EdSBPFgcn1ANYT6EY0VbIJoG3ZkUM1ZzSBvV8GqCM0=\n")},
-	{name: "Go", unit: numbered("func f%d(a int) (b string, err error) {\n\tif a == %d {\n\t\treturn \"x\", nil // comment\n\t}\n}\n")},
+	{
+		name: "go.sum",
+		unit: numbered("github.com/a/b%d v1.2.%d/go.mod h1:2EdSBPFgcn1ANYT6EY0VbIJoG3ZkUM1ZzSBvV8GqCM0=\n"),
+	},
+	{
+		name: "Go",
+		unit: numbered(
+			"func f%d(a int) (b string, err error) {\n\tif a == %d {\n\t\treturn \"x\", nil // comment\n\t}\n}\n",
+		),
+	},
 	{name: "YAML", unit: numbered("service%d:\n  image: a/b:%d\n  environment:\n    - A=$B\n")},
 	{name: "Markdown", unit: numbered("## Heading %d\n\nSome text, `code` and \"quotes\" - from [here](there).\n")},
-	{name: "binary", unit: func(i int) string { return string([]byte{byte(i * 7), byte(i * 13), byte(i >> 3), 0, 0xff}) }},
+	{
+		name: "binary",
+		unit: func(i int) string { return string([]byte{byte(i * 7), byte(i * 13), byte(i >> 3), 0, 0xff}) },
+	},
 	{name: "wide characters", head: "FROM a\nRUN echo ", unit: repeated("é😀界")},
 	{name: "bidi", head: "FROM a\n", unit: repeated("RUN echo \u202e\u2066x\u2069\n")},
 	{name: "full-width keywords", head: "FROM a\n", unit: repeated("ＲＵＮ x\n")},
 	{name: "glued keywords", head: "FROM a\n", unit: repeated("RUN\"x\"\nCMD[\"a\"]\n")},
 	{name: "patch", unit: numbered("@@ -%d,7 +%d,7 @@\n-RUN a\n+RUN b\n FROM c\n")},
 	{name: "Jinja", head: "FROM a\n", unit: numbered("{% if x%d %}\nRUN a{{ b%d }}\n{% endif %}\n")},
-	{name: "every rule", unit: repeated("from Alpine:latest as Base\nMAINTAINER x\nEVN a b\nADD http://x/y.tar /z\nRUN cd /x && sudo apt-get install y\nWORKDIR a\nCMD a\nCMD b\nEXPOSE 99999\nSTOPSIGNAL FOO\n")},
+	{
+		name: "every rule",
+		unit: repeated(
+			"from Alpine:latest as Base\nMAINTAINER x\nEVN a b\nADD http://x/y.tar /z\nRUN cd /x && sudo apt-get " +
+				"install y\nWORKDIR a\nCMD a\nCMD b\nEXPOSE 99999\nSTOPSIGNAL FOO\n",
+		),
+	},
 }
 
 // stressRequest is a request as an editor sends it, at a place of the text.
@@ -169,10 +227,19 @@ var stressRequests = []stressRequest{
 	{"textDocument/prepareCallHierarchy", positioned},
 	{"textDocument/selectionRange", func(p place) []any { return []any{"positions", []any{p.position()}} }},
 	{"textDocument/codeAction", func(p place) []any {
-		return []any{"range", lsptest.Range(p.line, p.length, p.line, p.length), "context", map[string]any{"diagnostics": []any{}}}
+		return []any{
+			"range",
+			lsptest.Range(p.line, p.length, p.line, p.length),
+			"context",
+			map[string]any{"diagnostics": []any{}},
+		}
 	}},
 	{"textDocument/codeAction fixAll", func(p place) []any {
-		return append(wholeRange(p), "context", map[string]any{"diagnostics": []any{}, "only": []string{"source.fixAll"}})
+		return append(
+			wholeRange(p),
+			"context",
+			map[string]any{"diagnostics": []any{}, "only": []string{"source.fixAll"}},
+		)
 	}},
 	{"textDocument/codeAction all", func(p place) []any {
 		return append(wholeRange(p), "context", map[string]any{"diagnostics": []any{}, "only": []string{"quickfix"}})
@@ -235,8 +302,8 @@ func (s *stressed) best(name string, rounds int, do func() bool) bool {
 	return true
 }
 
-// measure times every operation on a text, and says how much memory the server took at most, in MiB. Each request is asked after a key,
-// which throws away what was remembered of the text before.
+// measure times every operation on a text, and says how much memory the server took at most, in MiB. Each request is
+// asked after a key, which throws away what was remembered of the text before.
 func measure(b *testing.B, binary, text string) (times map[string]time.Duration, memory float64) {
 	dir := b.TempDir()
 	file := filepath.Join(dir, "Dockerfile")
@@ -277,8 +344,8 @@ func measure(b *testing.B, binary, text string) (times map[string]time.Duration,
 	return s.times, 0
 }
 
-// BenchmarkStress times every request on every sort of text, at a size and ten times that, and prints those that take longer than they
-// should or grow faster than the text:
+// BenchmarkStress times every request on every sort of text, at a size and ten times that, and prints those that take
+// longer than they should or grow faster than the text:
 //
 //	go test ./server -run '^$' -bench Stress -benchtime 1x
 //	LAYERWISE_STRESS=stages,CR go test ./server -run '^$' -bench Stress -benchtime 1x   only texts whose names hold one of these
@@ -291,7 +358,8 @@ func BenchmarkStress(b *testing.B) {
 		fmt.Fprintln(table, "\ntext\toperation\tms at 20 KB\tms at 200 KB\tratio\tMiB")
 		over, worst, most := 0, time.Duration(0), 0.0
 		for _, text := range stressTexts {
-			if len(only) > 0 && !slices.ContainsFunc(only, func(part string) bool { return strings.Contains(text.name, part) }) {
+			if len(only) > 0 &&
+				!slices.ContainsFunc(only, func(part string) bool { return strings.Contains(text.name, part) }) {
 				continue
 			}
 			short, _ := measure(b, binary, text.of(small))
@@ -303,7 +371,16 @@ func BenchmarkStress(b *testing.B) {
 				worst = max(worst, after)
 				if after > 100*time.Millisecond || ratio > 20 && after > 20*time.Millisecond {
 					over++
-					fmt.Fprintf(table, "%s\t%s\t%.1f\t%.1f\t%.0f\t%.0f\n", text.name, name, ms(before), ms(after), ratio, memory)
+					fmt.Fprintf(
+						table,
+						"%s\t%s\t%.1f\t%.1f\t%.0f\t%.0f\n",
+						text.name,
+						name,
+						ms(before),
+						ms(after),
+						ratio,
+						memory,
+					)
 				}
 			}
 			table.Flush()

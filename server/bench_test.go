@@ -31,7 +31,10 @@ func BenchmarkKeystroke(b *testing.B) {
 			opened := time.Now()
 			e := lsptest.Open(b, nil, painter, dir)
 			e.OpenFile(uri, "dockerfile", text)
-			e.Await("layerwise/cacheStatus", func(p json.RawMessage) bool { return strings.Contains(string(p), `"state":"ready"`) })
+			e.Await(
+				"layerwise/cacheStatus",
+				func(p json.RawMessage) bool { return strings.Contains(string(p), `"state":"ready"`) },
+			)
 			first := time.Since(opened)
 
 			line := size.lines / 2
@@ -130,7 +133,10 @@ func BenchmarkMemory(b *testing.B) {
 			for b.Loop() {
 				p := start(b, binary)
 				p.editor.OpenFile(uri, "dockerfile", text)
-				p.editor.Await("layerwise/cacheStatus", func(p json.RawMessage) bool { return strings.Contains(string(p), `"state":"ready"`) })
+				p.editor.Await(
+					"layerwise/cacheStatus",
+					func(p json.RawMessage) bool { return strings.Contains(string(p), `"state":"ready"`) },
+				)
 				for version := 2; version < 200; version++ {
 					p.editor.Replace(uri, version, text+strings.Repeat("RUN x\n", version%7))
 				}
@@ -195,7 +201,10 @@ func (p *process) resident(t testing.TB, field string) float64 {
 func TestProcess(t *testing.T) {
 	p := start(t, build(t))
 	p.editor.OpenFile(untitled, "dockerfile", "FROM a\nEVN b=c\n")
-	p.editor.Await("textDocument/publishDiagnostics", func(params json.RawMessage) bool { return strings.Contains(string(params), "EVN") })
+	p.editor.Await(
+		"textDocument/publishDiagnostics",
+		func(params json.RawMessage) bool { return strings.Contains(string(params), "EVN") },
+	)
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}

@@ -18,8 +18,8 @@ import (
 	"go.lsp.dev/protocol"
 )
 
-// build is everything besides the open texts that a Dockerfile's marks depend on: immutable, found in the background, replaced
-// as a whole.
+// build is everything besides the open texts that a Dockerfile's marks depend on: immutable, found in the background,
+// replaced as a whole.
 type build struct {
 	*workspace.Build
 	settings settings
@@ -57,8 +57,8 @@ const (
 	pollShare = 20
 )
 
-// loadLoop finds d's build, and again whenever something may have changed it. It is the only place that reads build contexts
-// and baselines: typing never waits for them.
+// loadLoop finds d's build, and again whenever something may have changed it. It is the only place that reads build
+// contexts and baselines: typing never waits for them.
 func (s *session) loadLoop(d *document) {
 	ctx := d.ctx
 	select {
@@ -104,7 +104,8 @@ func (s *session) loadLoop(d *document) {
 // workspaceOf is the workspace of the documents of a folder, with the texts as they are in the editor.
 func (s *session) workspaceOf(folder string) *workspace.Workspace {
 	return &workspace.Workspace{
-		Store: s.store, CacheDir: s.cacheDir, Env: os.Environ(), Folder: folder, Read: s.readText, Untrusted: s.untrusted,
+		Store: s.store, CacheDir: s.cacheDir, Env: os.Environ(), Folder: folder, Read: s.readText,
+		Untrusted: s.untrusted,
 	}
 }
 
@@ -167,7 +168,11 @@ func (l *loader) load(ctx context.Context) {
 	progress := s.longWork(ctx, "Reading the build context of "+filepath.Base(d.path))
 	defer progress.done()
 	q := workspace.Question{
-		Choices: choicesOf(own, root, d.path), File: file, Opened: d.opened, Changed: stale, Watch: l.watch, Reading: progress.ctx,
+		Choices: choicesOf(
+			own,
+			root,
+			d.path,
+		), File: file, Opened: d.opened, Changed: stale, Watch: l.watch, Reading: progress.ctx,
 		Stopped:  progress.cancelled.Load,
 		Progress: func(n int) { progress.report(fmt.Sprintf("%d files and folders", n)) },
 	}
@@ -206,8 +211,11 @@ func (s *session) buildOf(found *workspace.Build, own settings, written map[*doc
 		next.notes = append(next.notes, sentence(note))
 	}
 	if unwatched != "" && found.Context.Tree != nil {
-		next.notes = append(next.notes, fmt.Sprintf("Not all of the build context is watched (%s): what other programs change in it is "+
-			"noticed after a while, or when the Dockerfile is saved.", unwatched))
+		next.notes = append(
+			next.notes,
+			fmt.Sprintf("Not all of the build context is watched (%s): what other programs change in it is "+
+				"noticed after a while, or when the Dockerfile is saved.", unwatched),
+		)
 	}
 	return next
 }

@@ -6,8 +6,8 @@ import (
 	"go.lsp.dev/protocol"
 )
 
-// builder is the one whose history is read, nil if there is none. When it has built something, what depends on its history
-// is looked at again.
+// builder is the one whose history is read, nil if there is none. When it has built something, what depends on its
+// history is looked at again.
 func (s *session) builder(setting string) Builder {
 	if s.findBuilder == nil {
 		return nil
@@ -29,8 +29,8 @@ func (s *session) builder(setting string) Builder {
 	return b
 }
 
-// built has all build contexts and baselines looked at, because something was built. That nothing changed since before the
-// build is what makes the context known that it had.
+// built has all build contexts and baselines looked at, because something was built. That nothing changed since before
+// the build is what makes the context known that it had.
 func (s *session) built() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -37,8 +37,8 @@ func (s *session) buildFileChangedLocked(path string) {
 	}
 }
 
-// selectBuildCommand chooses whose settings a Dockerfile is judged by: [uri, id], where id is an entry's or "none"; "auto"
-// forgets the choice, and "" asks.
+// selectBuildCommand chooses whose settings a Dockerfile is judged by: [uri, id], where id is an entry's or "none";
+// "auto" forgets the choice, and "" asks.
 const selectBuildCommand = "layerwise.selectBuild"
 
 func selectBuild(ctx context.Context, s *session, u uri.URI, id string) error {
@@ -114,6 +114,9 @@ func buildItems(b *build) []buildItem {
 			items = append(items, buildItem{ID: e.ID, Label: upper(e.Title()), Detail: detail})
 		}
 	}
-	return append(items, buildItem{ID: automatic, Label: "Automatic", Detail: "the first service or target that builds it"},
-		buildItem{ID: workspace.NoBuild, Label: "None: only the settings", Detail: "look into no Compose or bake file"})
+	return append(
+		items,
+		buildItem{ID: automatic, Label: "Automatic", Detail: "the first service or target that builds it"},
+		buildItem{ID: workspace.NoBuild, Label: "None: only the settings", Detail: "look into no Compose or bake file"},
+	)
 }

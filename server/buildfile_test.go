@@ -47,19 +47,26 @@ func awaitMarks(e *lsptest.Editor, uri string, matches func(marks string) bool) 
 	})
 }
 
-// TestBuildChoice takes a Dockerfile's settings from Compose and bake files, from unsaved text too, and lets people choose.
+// TestBuildChoice takes a Dockerfile's settings from Compose and bake files, from unsaved text too, and lets people
+// choose.
 func TestBuildChoice(t *testing.T) {
 	e, root := openProject(t, map[string]string{
-		"app/Dockerfile":  "FROM alpine AS dev\nARG V\nCOPY app/a.txt /\nRUN dev\nFROM dev AS prod\nRUN prod\n",
-		"app/a.txt":       "a",
-		"compose.yaml":    "services:\n  web:\n    build:\n      context: .\n      dockerfile: app/Dockerfile\n      target: dev\n      args: {V: '1'}\n",
+		"app/Dockerfile": "FROM alpine AS dev\nARG V\nCOPY app/a.txt /\nRUN dev\nFROM dev AS prod\nRUN prod\n",
+		"app/a.txt":      "a",
+		"compose.yaml": "services:\n  web:\n    build:\n      context: .\n      dockerfile: app/Dockerfile\n      " +
+			"target: dev\n      args: {V: '1'}\n",
 		"docker-bake.hcl": "target \"all\" {\n  dockerfile = \"app/Dockerfile\"\n  no-cache = true\n}\n",
 	})
-	dockerfile, compose := lsptest.URI(filepath.Join(root, "app", "Dockerfile")), lsptest.URI(filepath.Join(root, "compose.yaml"))
+	dockerfile, compose := lsptest.URI(
+		filepath.Join(root, "app", "Dockerfile"),
+	), lsptest.URI(
+		filepath.Join(root, "compose.yaml"),
+	)
 	text, _ := os.ReadFile(filepath.Join(root, "app", "Dockerfile"))
 	e.OpenFile(dockerfile, "dockerfile", string(text))
 	awaitMarks(e, dockerfile, func(marks string) bool {
-		return strings.Contains(marks, "COPY app/a.txt /=cached") && strings.Contains(marks, "RUN dev=cached") && strings.Contains(marks, "RUN prod=skipped")
+		return strings.Contains(marks, "COPY app/a.txt /=cached") && strings.Contains(marks, "RUN dev=cached") &&
+			strings.Contains(marks, "RUN prod=skipped")
 	})
 
 	lenses := func() string {
@@ -105,7 +112,11 @@ func TestBuildChoice(t *testing.T) {
 	})
 
 	// Another choice, by its name and by asking.
-	e.MustCall("workspace/executeCommand", map[string]any{"command": "layerwise.selectBuild", "arguments": []string{dockerfile, "none"}}, nil)
+	e.MustCall(
+		"workspace/executeCommand",
+		map[string]any{"command": "layerwise.selectBuild", "arguments": []string{dockerfile, "none"}},
+		nil,
+	)
 	awaitMarks(e, dockerfile, func(marks string) bool { // the context is guessed: where app/a.txt is
 		return strings.Contains(marks, "COPY app/a.txt /=cached") && strings.Contains(marks, "RUN prod=cached")
 	})
@@ -114,7 +125,11 @@ func TestBuildChoice(t *testing.T) {
 		json.Unmarshal(params, &p)
 		return map[string]any{"title": p.Actions[1].Title}
 	})
-	e.MustCall("workspace/executeCommand", map[string]any{"command": "layerwise.selectBuild", "arguments": []string{dockerfile}}, nil)
+	e.MustCall(
+		"workspace/executeCommand",
+		map[string]any{"command": "layerwise.selectBuild", "arguments": []string{dockerfile}},
+		nil,
+	)
 	awaitMarks(e, dockerfile, func(marks string) bool { return strings.Contains(marks, "RUN prod=rebuilt") })
 	if got := lenses(); got != "bake target all" {
 		t.Errorf("the lens says %q", got)
@@ -127,7 +142,11 @@ func TestBuildFileDocuments(t *testing.T) {
 		"app/Dockerfile": "FROM alpine AS build\nARG VERSION=1\nRUN make\nFROM build AS prod\nRUN run\n",
 		"app/x":          "",
 	})
-	compose, bake := lsptest.URI(filepath.Join(root, "compose.yaml")), lsptest.URI(filepath.Join(root, "docker-bake.hcl"))
+	compose, bake := lsptest.URI(
+		filepath.Join(root, "compose.yaml"),
+	), lsptest.URI(
+		filepath.Join(root, "docker-bake.hcl"),
+	)
 	dockerfile := lsptest.URI(filepath.Join(root, "app", "Dockerfile"))
 	type diagnostics struct {
 		URI         string
@@ -168,7 +187,8 @@ func TestBuildFileDocuments(t *testing.T) {
       dockerfile: Dockerfil
 `
 	e.OpenFile(compose, "dockercompose", text)
-	got := await(compose,
+	got := await(
+		compose,
 		`UnknownBuildTarget: Dockerfile has no stage "prdo". Did you mean "prod"?`,
 		`UndeclaredBuildArg: Dockerfile does not declare the argument VERSOIN, so it has no effect. Did you mean "VERSION"?`,
 		`MissingBuildContext: The build context `+filepath.Join(root, "nowhere")+` is not a directory.`,
@@ -181,7 +201,17 @@ func TestBuildFileDocuments(t *testing.T) {
 		}
 	}
 	for i, want := range []string{"prod", "VERSION", "", "Dockerfile"} {
-		e.MustCall("textDocument/codeAction", lsptest.Document(compose, "range", got.Diagnostics[i].Range, "context", map[string]any{"diagnostics": []any{}}), &actions)
+		e.MustCall(
+			"textDocument/codeAction",
+			lsptest.Document(
+				compose,
+				"range",
+				got.Diagnostics[i].Range,
+				"context",
+				map[string]any{"diagnostics": []any{}},
+			),
+			&actions,
+		)
 		fix := ""
 		if len(actions) > 0 && len(actions[0].Edit.Changes[compose]) == 1 {
 			fix = actions[0].Edit.Changes[compose][0].NewText
@@ -194,18 +224,34 @@ func TestBuildFileDocuments(t *testing.T) {
 		Command struct{ Title, Command string }
 	}
 	e.MustCall("textDocument/codeLens", lsptest.Document(compose), &lenses)
-	if len(lenses) != 1 || lenses[0].Command.Title != "web: no earlier build to compare with" || lenses[0].Command.Command != "layerwise.openDockerfile" {
+	if len(lenses) != 1 || lenses[0].Command.Title != "web: no earlier build to compare with" ||
+		lenses[0].Command.Command != "layerwise.openDockerfile" {
 		t.Errorf("lenses: %+v", lenses)
 	}
 	var at struct {
 		URI   string
 		Range struct{ Start struct{ Line int } }
 	}
-	good := strings.NewReplacer("prdo", "prod", "VERSOIN", "VERSION", "Dockerfil\n", "Dockerfile\n", "./nowhere", "./app").Replace(text)
+	good := strings.NewReplacer(
+		"prdo",
+		"prod",
+		"VERSOIN",
+		"VERSION",
+		"Dockerfil\n",
+		"Dockerfile\n",
+		"./nowhere",
+		"./app",
+	).Replace(
+		text,
+	)
 	e.Replace(compose, 2, good)
 	await(compose)
 	for line, want := range map[int]int{4: 3, 6: 1, 3: 0} {
-		e.MustCall("textDocument/definition", lsptest.Document(compose, "position", map[string]int{"line": line, "character": 10}), &at)
+		e.MustCall(
+			"textDocument/definition",
+			lsptest.Document(compose, "position", map[string]int{"line": line, "character": 10}),
+			&at,
+		)
 		if at.URI != dockerfile || at.Range.Start.Line != want {
 			t.Errorf("the definition from line %d is %+v, want line %d of the Dockerfile", line, at, want)
 		}
@@ -234,9 +280,13 @@ target "app" {
   }
 }
 `)
-	await(bake, `UnknownBuildTarget: Dockerfile has no stage "othr". Did you mean "other"?`,
-		`UndeclaredBuildArg: Dockerfile does not declare the argument VERSOIN, so it has no effect. Did you mean "VERSION"?`)
-	for _, half := range []string{"", "target", "target \"app\" {", "target \"a", "}}}", "target \"app\" { args = {", "\x00"} {
+	await(
+		bake,
+		`UnknownBuildTarget: Dockerfile has no stage "othr". Did you mean "other"?`,
+		`UndeclaredBuildArg: Dockerfile does not declare the argument VERSOIN, so it has no effect. Did you mean "VERSION"?`,
+	)
+	for _, half := range []string{"", "target", "target \"app\" " +
+		"{", "target \"a", "}}}", "target \"app\" { args = {", "\x00"} {
 		e.Replace(bake, 2, half)
 		e.Replace(compose, 5, half)
 		e.MustCall("textDocument/codeLens", lsptest.Document(bake), nil)
@@ -253,14 +303,16 @@ func TestNamedContextsAreWatched(t *testing.T) {
 		"lib/.dockerignore":           "tmp\n",
 		"lib/a.txt":                   "a",
 		"lib/doc/d.txt":               "d",
-		"compose.yaml":                "services:\n  web:\n    build:\n      context: app\n      additional_contexts: {lib: ./lib}\n",
+		"compose.yaml": "services:\n  web:\n    build:\n      context: app\n      " +
+			"additional_contexts: {lib: ./lib}\n",
 	})
 	uri := lsptest.URI(filepath.Join(root, "app", "Dockerfile"))
 	text, _ := os.ReadFile(filepath.Join(root, "app", "Dockerfile"))
 	e.OpenFile(uri, "dockerfile", string(text))
 	awaitStatus(t, e, "FROM config, COPY cached, COPY cached")
 	write(t, filepath.Join(root, "lib", "a.txt"), "other")
-	if got := awaitStatus(t, e, "FROM config, COPY rebuilt, COPY rebuilt"); got.Steps[1].Cause.Detail != "a.txt was modified" {
+	if got := awaitStatus(t, e, "FROM config, COPY rebuilt, COPY "+
+		"rebuilt"); got.Steps[1].Cause.Detail != "a.txt was modified" {
 		t.Errorf("the cause is %q", got.Steps[1].Cause.Detail)
 	}
 	write(t, filepath.Join(root, "lib", "a.txt"), "a")
@@ -275,7 +327,8 @@ func TestNamedContextsAreWatched(t *testing.T) {
 	awaitStatus(t, e, "FROM config, COPY cached, COPY cached")
 	write(t, filepath.Join(root, "lib", "tmp"), "ignored")
 	write(t, filepath.Join(root, "lib", "doc", "new", "b.txt"), "b")
-	if got := awaitStatus(t, e, "FROM config, COPY rebuilt, COPY rebuilt"); got.Steps[1].Cause.Detail != "doc/new/b.txt was added" {
+	if got := awaitStatus(t, e, "FROM config, COPY rebuilt, COPY "+
+		"rebuilt"); got.Steps[1].Cause.Detail != "doc/new/b.txt was added" {
 		t.Errorf("the cause is %q", got.Steps[1].Cause.Detail)
 	}
 }

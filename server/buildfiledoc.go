@@ -162,7 +162,10 @@ func (b *buildText) diagnostic(f analysis.Finding) protocol.Diagnostic {
 		page.Href = uri.URI(rule.URL())
 	}
 	return protocol.Diagnostic{
-		Range: b.s.can.encoding.rangeOf(b.text, f.Span), Severity: protocol.DiagnosticSeverity(f.Severity), Code: protocol.String(f.Rule),
+		Range: b.s.can.encoding.rangeOf(
+			b.text,
+			f.Span,
+		), Severity: protocol.DiagnosticSeverity(f.Severity), Code: protocol.String(f.Rule),
 		CodeDescription: page, Source: protocol.NewOptional("layerwise"), Message: protocol.String(f.Message),
 	}
 }
@@ -189,7 +192,14 @@ func (s *session) publishBuildLoop(d *document) {
 		overtaken := d.text != b.text || d.ctx.Err() != nil
 		s.mu.Unlock()
 		if !overtaken {
-			_ = s.client.PublishDiagnostics(d.ctx, &protocol.PublishDiagnosticsParams{URI: b.uri, Version: protocol.NewOptional(b.version), Diagnostics: items})
+			_ = s.client.PublishDiagnostics(
+				d.ctx,
+				&protocol.PublishDiagnosticsParams{
+					URI:         b.uri,
+					Version:     protocol.NewOptional(b.version),
+					Diagnostics: items,
+				},
+			)
 		}
 	}
 }
@@ -218,9 +228,13 @@ func buildFileLenses(ctx context.Context, b *buildText, _ *protocol.CodeLensPara
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			lenses = append(lenses, protocol.CodeLens{Range: b.s.can.encoding.rangeOf(b.text, section.NameSpan), Command: protocol.Command{
-				Title: title, Command: openDockerfileCommand, Arguments: []protocol.LSPAny{jsonText(string(uri.File(e.Dockerfile)))},
-			}})
+			lenses = append(
+				lenses,
+				protocol.CodeLens{Range: b.s.can.encoding.rangeOf(b.text, section.NameSpan), Command: protocol.Command{
+					Title: title, Command: openDockerfileCommand,
+					Arguments: []protocol.LSPAny{jsonText(string(uri.File(e.Dockerfile)))},
+				}},
+			)
 		}
 	}
 	return lenses, nil
@@ -232,8 +246,8 @@ type lensReader struct {
 	reader *workspace.Reader
 }
 
-// summaryOf counts what of an entry's Dockerfile the next build takes from the cache. It is the same build that the Dockerfile
-// itself is judged for, if that is open and this entry's settings count there.
+// summaryOf counts what of an entry's Dockerfile the next build takes from the cache. It is the same build that the
+// Dockerfile itself is judged for, if that is open and this entry's settings count there.
 func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildText) string {
 	file, err := b.dockerfileOf(e)
 	if err != nil {
@@ -241,7 +255,11 @@ func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildTe
 	}
 	s.mu.Lock()
 	own, root := s.settingsOfLocked(uri.File(e.Dockerfile))
-	q := workspace.Question{Choices: choicesOf(own, root, e.Dockerfile), File: file, Changed: workspace.Changed{Context: true, Baseline: true, Builds: true}}
+	q := workspace.Question{
+		Choices: choicesOf(own, root, e.Dockerfile),
+		File:    file,
+		Changed: workspace.Changed{Context: true, Baseline: true, Builds: true},
+	}
 	q.Choices.Build = e.ID
 	written := s.writtenLocked()
 	var found *build
@@ -290,7 +308,11 @@ func openDockerfile(ctx context.Context, s *session, u uri.URI, _ string) error 
 	return err
 }
 
-func buildFileActions(_ context.Context, b *buildText, p *protocol.CodeActionParams) ([]protocol.CommandOrCodeAction, error) {
+func buildFileActions(
+	_ context.Context,
+	b *buildText,
+	p *protocol.CodeActionParams,
+) ([]protocol.CommandOrCodeAction, error) {
 	actions := []protocol.CommandOrCodeAction{}
 	kind := protocol.CodeActionKindQuickFix
 	if len(p.Context.Only) > 0 && !slices.Contains(p.Context.Only, kind) {
@@ -304,19 +326,28 @@ func buildFileActions(_ context.Context, b *buildText, p *protocol.CodeActionPar
 		for _, fix := range f.Fixes {
 			var edits []protocol.TextEdit
 			for _, edit := range fix.Edits {
-				edits = append(edits, protocol.TextEdit{Range: b.s.can.encoding.rangeOf(b.text, edit.Span), NewText: edit.NewText})
+				edits = append(
+					edits,
+					protocol.TextEdit{Range: b.s.can.encoding.rangeOf(b.text, edit.Span), NewText: edit.NewText},
+				)
 			}
 			actions = append(actions, &protocol.CodeAction{
-				Title: fix.Title, Kind: &kind, IsPreferred: &fix.Preferred, Diagnostics: []protocol.Diagnostic{b.diagnostic(f)},
-				Edit: &protocol.WorkspaceEdit{Changes: map[uri.URI][]protocol.TextEdit{b.uri: edits}},
+				Title: fix.Title, Kind: &kind, IsPreferred: &fix.Preferred,
+				Diagnostics: []protocol.Diagnostic{b.diagnostic(f)},
+				Edit:        &protocol.WorkspaceEdit{Changes: map[uri.URI][]protocol.TextEdit{b.uri: edits}},
 			})
 		}
 	}
 	return actions, nil
 }
 
-// buildFileDefinition goes from a section to its Dockerfile: to the stage from the target, to the declaration from an argument.
-func buildFileDefinition(_ context.Context, b *buildText, p *protocol.DefinitionParams) (protocol.DefinitionResult, error) {
+// buildFileDefinition goes from a section to its Dockerfile: to the stage from the target, to the declaration from an
+// argument.
+func buildFileDefinition(
+	_ context.Context,
+	b *buildText,
+	p *protocol.DefinitionParams,
+) (protocol.DefinitionResult, error) {
 	offset := b.s.can.encoding.offset(b.text, p.Position)
 	inside := func(s source.Span) bool { return s.Start <= offset && offset <= s.End }
 	for i := range b.sections {
@@ -336,24 +367,36 @@ func buildFileDefinition(_ context.Context, b *buildText, p *protocol.Definition
 				}
 				if name, ok := strings.CutPrefix(v.Key, "args."); ok {
 					span = cmp.Or(buildcheck.Declaration(file, name), span)
-				} else if n := file.Stage(e.Target, dockerfile.ByTarget, 0); v.Key == "target" && n >= 0 && file.Stages[n].From != nil {
+				} else if n := file.Stage(e.Target, dockerfile.ByTarget, 0); v.Key == "target" && n >= 0 &&
+					file.Stages[n].From != nil {
 					span = file.Stages[n].From.Span
 				}
 			}
-			return &protocol.Location{URI: uri.File(e.Dockerfile), Range: b.s.can.encoding.rangeOf(file.Text, span)}, nil
+			return &protocol.Location{
+				URI:   uri.File(e.Dockerfile),
+				Range: b.s.can.encoding.rangeOf(file.Text, span),
+			}, nil
 		}
 	}
 	return nil, nil
 }
 
-func buildFileDiagnostic(_ context.Context, b *buildText, _ *protocol.DocumentDiagnosticParams) (protocol.DocumentDiagnosticReport, error) {
+func buildFileDiagnostic(
+	_ context.Context,
+	b *buildText,
+	_ *protocol.DocumentDiagnosticParams,
+) (protocol.DocumentDiagnosticReport, error) {
 	return &protocol.RelatedFullDocumentDiagnosticReport{
 		FullDocumentDiagnosticReport: protocol.FullDocumentDiagnosticReport{Kind: "full", Items: b.diagnostics()},
 	}, nil
 }
 
 // orBuildFile is a method that also works in build files.
-func orBuildFile[P, R any](other method, document func(*P) uri.URI, answer func(context.Context, *buildText, *P) (R, error)) method {
+func orBuildFile[P, R any](
+	other method,
+	document func(*P) uri.URI,
+	answer func(context.Context, *buildText, *P) (R, error),
+) method {
 	start := other.start
 	other.start = func(s *session, params []byte) (func(context.Context) (any, error), error) {
 		p, err := decode[P](params)

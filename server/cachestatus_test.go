@@ -18,8 +18,21 @@ func TestEncodeIsJSON(t *testing.T) {
 		Baseline: cachemodel.Baseline{Kind: "git", Ref: "HEAD"}, BaselineLabel: "git HEAD", Notes: []string{"a", "b"},
 		Summary: cachemodel.Summary{Cached: 1, Rebuilt: 2, Config: 3, Skipped: 4, Unknown: 5, Seconds: &seconds},
 		Steps: []cachemodel.Step{
-			{Line: 1, EndLine: 2, Stage: "s", Instruction: "RUN", Text: "RUN \"x\" \\ \t \u2028 😀 \x01", Status: cachemodel.Rebuilt, Certain: true,
-				Cause: &cachemodel.Cause{Kind: cachemodel.ContextChanged, Line: 3, Paths: []string{"a", "b\"c"}, Detail: "d"}},
+			{
+				Line:        1,
+				EndLine:     2,
+				Stage:       "s",
+				Instruction: "RUN",
+				Text:        "RUN \"x\" \\ \t \u2028 😀 \x01",
+				Status:      cachemodel.Rebuilt,
+				Certain:     true,
+				Cause: &cachemodel.Cause{
+					Kind:   cachemodel.ContextChanged,
+					Line:   3,
+					Paths:  []string{"a", "b\"c"},
+					Detail: "d",
+				},
+			},
 			{Line: 4, EndLine: 4, Status: cachemodel.Cached, Detail: "assumed", Assuming: []string{"x is y", "z"},
 				Seconds: &seconds, Bytes: &bytes, Shared: true},
 			{Status: cachemodel.Rebuilt, Cause: &cachemodel.Cause{Kind: cachemodel.Follows, Paths: []string{"only"}}},
@@ -55,7 +68,10 @@ func TestEncodeIsJSON(t *testing.T) {
 func everyFieldIsIn(t *testing.T, steps []cachemodel.Step) {
 	t.Helper()
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[cachemodel.Step]()) {
-		if !slices.ContainsFunc(steps, func(s cachemodel.Step) bool { return !reflect.ValueOf(s).FieldByIndex(field.Index).IsZero() }) {
+		if !slices.ContainsFunc(
+			steps,
+			func(s cachemodel.Step) bool { return !reflect.ValueOf(s).FieldByIndex(field.Index).IsZero() },
+		) {
 			t.Errorf("no step of the test sets %s", field.Name)
 		}
 	}

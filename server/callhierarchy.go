@@ -9,10 +9,16 @@ import (
 	"go.lsp.dev/protocol"
 )
 
-// The call hierarchy of a Dockerfile is that of its stages: a stage calls those that it is built on, copies from or mounts.
+// The call hierarchy of a Dockerfile is that of its stages: a stage calls those that it is built on, copies from or
+// mounts.
 
-// prepareCallHierarchy answers textDocument/prepareCallHierarchy: the stage that is named at the position, else the one around it.
-func prepareCallHierarchy(_ context.Context, snap *snapshot, p *protocol.CallHierarchyPrepareParams) ([]protocol.CallHierarchyItem, error) {
+// prepareCallHierarchy answers textDocument/prepareCallHierarchy: the stage that is named at the position, else the one
+// around it.
+func prepareCallHierarchy(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.CallHierarchyPrepareParams,
+) ([]protocol.CallHierarchyItem, error) {
 	stage := -1
 	if o := snap.named(p.Position); o != nil && o.Symbol.Kind == navigate.Stage {
 		stage = o.Symbol.Stage
@@ -35,7 +41,10 @@ func (snap *snapshot) stageItem(stage int) protocol.CallHierarchyItem {
 	detail := "FROM " + st.Base.Text
 	return protocol.CallHierarchyItem{
 		Name: name, Kind: protocol.SymbolKindClass, Detail: &detail, URI: snap.uri,
-		Range: snap.can.encoding.rangeOf(snap.file.Text, st.Span), SelectionRange: snap.can.encoding.rangeOf(snap.file.Text, span),
+		Range: snap.can.encoding.rangeOf(
+			snap.file.Text,
+			st.Span,
+		), SelectionRange: snap.can.encoding.rangeOf(snap.file.Text, span),
 		Data: protocol.LSPAny(fmt.Sprintf(`{"stage":%d,"name":%q}`, stage, st.Name)),
 	}
 }
@@ -62,22 +71,36 @@ func (snap *snapshot) stageOf(item *protocol.CallHierarchyItem) int {
 }
 
 // incomingCalls answers callHierarchy/incomingCalls: who uses this stage.
-func incomingCalls(_ context.Context, snap *snapshot, p *protocol.CallHierarchyIncomingCallsParams) ([]protocol.CallHierarchyIncomingCall, error) {
+func incomingCalls(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.CallHierarchyIncomingCallsParams,
+) ([]protocol.CallHierarchyIncomingCall, error) {
 	calls := []protocol.CallHierarchyIncomingCall{}
 	if stage := snap.stageOf(&p.Item); stage >= 0 {
 		for _, user := range snap.names().Users(stage) {
-			calls = append(calls, protocol.CallHierarchyIncomingCall{From: snap.stageItem(user.Stage), FromRanges: snap.useRanges(user)})
+			calls = append(
+				calls,
+				protocol.CallHierarchyIncomingCall{From: snap.stageItem(user.Stage), FromRanges: snap.useRanges(user)},
+			)
 		}
 	}
 	return calls, nil
 }
 
 // outgoingCalls answers callHierarchy/outgoingCalls: what this stage is made of.
-func outgoingCalls(_ context.Context, snap *snapshot, p *protocol.CallHierarchyOutgoingCallsParams) ([]protocol.CallHierarchyOutgoingCall, error) {
+func outgoingCalls(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.CallHierarchyOutgoingCallsParams,
+) ([]protocol.CallHierarchyOutgoingCall, error) {
 	calls := []protocol.CallHierarchyOutgoingCall{}
 	if stage := snap.stageOf(&p.Item); stage >= 0 {
 		for _, user := range snap.names().Needs(stage) {
-			calls = append(calls, protocol.CallHierarchyOutgoingCall{To: snap.stageItem(user.Stage), FromRanges: snap.useRanges(user)})
+			calls = append(
+				calls,
+				protocol.CallHierarchyOutgoingCall{To: snap.stageItem(user.Stage), FromRanges: snap.useRanges(user)},
+			)
 		}
 	}
 	return calls, nil

@@ -24,7 +24,11 @@ const (
 
 // codeAction answers textDocument/codeAction: the fixes of the findings in the range, all safe fixes of the file, and
 // the rewrites of the stages in the range.
-func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParams) ([]protocol.CommandOrCodeAction, error) {
+func codeAction(
+	ctx context.Context,
+	snap *snapshot,
+	p *protocol.CodeActionParams,
+) ([]protocol.CommandOrCodeAction, error) {
 	actions := []protocol.CommandOrCodeAction{}
 	wanted := func(kind protocol.CodeActionKind) bool {
 		return len(p.Context.Only) == 0 || slices.ContainsFunc(p.Context.Only, func(only protocol.CodeActionKind) bool {
@@ -37,7 +41,8 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 		return action
 	}
 	at := snap.can.encoding.span(snap.file.Text, p.Range)
-	asked := p.Context.TriggerKind != protocol.CodeActionTriggerKindAutomatic // by a person, not by each move of the cursor
+	// by a person, not by each move of the cursor
+	asked := p.Context.TriggerKind != protocol.CodeActionTriggerKindAutomatic
 
 	if wanted(protocol.CodeActionKindQuickFix) {
 		fixed := 0
@@ -67,7 +72,10 @@ func codeAction(ctx context.Context, snap *snapshot, p *protocol.CodeActionParam
 			action.IsPreferred = &isPreferred
 			snap.annotate(action.Edit, graded(r), r.Explanation, !r.Grade.Certain())
 		}
-		all := reorder.Rewrite{Title: fmt.Sprintf("Reorder all %d stages for fewer rebuilds", len(rewrites)), Grade: reorder.Proved}
+		all := reorder.Rewrite{
+			Title: fmt.Sprintf("Reorder all %d stages for fewer rebuilds", len(rewrites)),
+			Grade: reorder.Proved,
+		}
 		for _, rewrite := range rewrites {
 			all.Edits = append(all.Edits, rewrite.Edits...)
 			all.Explanation += rewrite.Explanation + "\n"

@@ -11,7 +11,8 @@ import (
 	"go.lsp.dev/protocol"
 )
 
-// codeLens answers textDocument/codeLens: a summary above each stage, which lets the person choose what to compare with.
+// codeLens answers textDocument/codeLens: a summary above each stage, which lets the person choose what to compare
+// with.
 func codeLens(ctx context.Context, snap *snapshot, _ *protocol.CodeLensParams) ([]protocol.CodeLens, error) {
 	lenses := []protocol.CodeLens{}
 	if snap == nil {
@@ -25,8 +26,15 @@ func codeLens(ctx context.Context, snap *snapshot, _ *protocol.CodeLensParams) (
 		if stage.From == nil {
 			continue
 		}
-		at := snap.can.encoding.rangeOf(snap.file.Text, source.Span{Start: stage.From.Span.Start, End: stage.From.Keyword.Span.End})
-		command := protocol.Command{Title: stageSummary(snap, stage), Command: selectBaselineCommand, Arguments: []protocol.LSPAny{jsonText(string(snap.uri))}}
+		at := snap.can.encoding.rangeOf(
+			snap.file.Text,
+			source.Span{Start: stage.From.Span.Start, End: stage.From.Keyword.Span.End},
+		)
+		command := protocol.Command{
+			Title:     stageSummary(snap, stage),
+			Command:   selectBaselineCommand,
+			Arguments: []protocol.LSPAny{jsonText(string(snap.uri))},
+		}
 		if notes := strings.Join(snap.notes(), "\n"); notes != "" {
 			command.Tooltip = &notes
 		}
@@ -49,7 +57,14 @@ func buildLens(snap *snapshot) *protocol.CodeLens {
 	}
 	first := snap.file.Stages[0].From
 	at := snap.can.encoding.rangeOf(snap.file.Text, source.Span{Start: first.Span.Start, End: first.Keyword.Span.End})
-	return &protocol.CodeLens{Range: at, Command: protocol.Command{Title: title, Command: selectBuildCommand, Arguments: []protocol.LSPAny{jsonText(string(snap.uri))}}}
+	return &protocol.CodeLens{
+		Range: at,
+		Command: protocol.Command{
+			Title:     title,
+			Command:   selectBuildCommand,
+			Arguments: []protocol.LSPAny{jsonText(string(snap.uri))},
+		},
+	}
 }
 
 // stageSummary is the lens's text, as in "5 of 7 cached · rebuilds from line 9 · about 48 s · vs git HEAD".

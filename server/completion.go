@@ -14,7 +14,8 @@ import (
 // completionTriggers are the characters at which an editor asks for completion by itself, beside letters.
 var completionTriggers = []string{" ", "-", "=", ",", "$", "{", "%", ":", "/", "@", "#", "\""}
 
-// completion answers textDocument/completion. Where the build context is still being read, the list is marked as incomplete.
+// completion answers textDocument/completion. Where the build context is still being read, the list is marked as
+// incomplete.
 func completion(_ context.Context, snap *snapshot, p *protocol.CompletionParams) (*protocol.CompletionList, error) {
 	answer := &protocol.CompletionList{Items: []protocol.CompletionItem{}}
 	offset := snap.can.encoding.offset(snap.file.Text, p.Position)
@@ -35,7 +36,12 @@ func (snap *snapshot) completionItem(i int, it complete.Item, offset int) protoc
 	if filter == "" {
 		filter = it.Label
 	}
-	item := protocol.CompletionItem{Label: it.Label, Kind: kind, SortText: protocol.NewOptional(sort), FilterText: protocol.NewOptional(filter)}
+	item := protocol.CompletionItem{
+		Label:      it.Label,
+		Kind:       kind,
+		SortText:   protocol.NewOptional(sort),
+		FilterText: protocol.NewOptional(filter),
+	}
 	span := snap.can.encoding.rangeOf(snap.file.Text, it.Span)
 	if snap.can.insertReplace && !it.Whole && it.Span.End > offset {
 		front := snap.can.encoding.rangeOf(snap.file.Text, source.Span{Start: it.Span.Start, End: offset})
@@ -59,11 +65,15 @@ func (snap *snapshot) completionItem(i int, it complete.Item, offset int) protoc
 }
 
 var completionKinds = map[complete.Kind]protocol.CompletionItemKind{
-	complete.Keyword: protocol.CompletionItemKindKeyword, complete.Snippet: protocol.CompletionItemKindSnippet, complete.Flag: protocol.CompletionItemKindField,
-	complete.Key: protocol.CompletionItemKindProperty, complete.Value: protocol.CompletionItemKindEnumMember, complete.Variable: protocol.CompletionItemKindVariable,
-	complete.File: protocol.CompletionItemKindFile, complete.Folder: protocol.CompletionItemKindFolder, complete.Stage: protocol.CompletionItemKindReference,
-	complete.Image: protocol.CompletionItemKindModule, complete.Tag: protocol.CompletionItemKindConstant, complete.Check: protocol.CompletionItemKindValue,
-	complete.User: protocol.CompletionItemKindValue,
+	complete.Keyword: protocol.CompletionItemKindKeyword, complete.Snippet: protocol.CompletionItemKindSnippet,
+	complete.Flag: protocol.CompletionItemKindField,
+	complete.Key:  protocol.CompletionItemKindProperty, complete.Value: protocol.CompletionItemKindEnumMember,
+	complete.Variable: protocol.CompletionItemKindVariable,
+	complete.File:     protocol.CompletionItemKindFile, complete.Folder: protocol.CompletionItemKindFolder,
+	complete.Stage: protocol.CompletionItemKindReference,
+	complete.Image: protocol.CompletionItemKindModule, complete.Tag: protocol.CompletionItemKindConstant,
+	complete.Check: protocol.CompletionItemKindValue,
+	complete.User:  protocol.CompletionItemKindValue,
 }
 
 // resolveCompletion answers completionItem/resolve with the documentation, which the list leaves out.

@@ -43,9 +43,13 @@ func (l completionList) labels() string {
 }
 
 var completionAbilities = map[string]any{"textDocument": map[string]any{
-	"completion":    map[string]any{"completionItem": map[string]any{"snippetSupport": true, "documentationFormat": []string{"markdown"}}},
-	"hover":         map[string]any{"contentFormat": []string{"markdown"}},
-	"signatureHelp": map[string]any{"signatureInformation": map[string]any{"parameterInformation": map[string]any{"labelOffsetSupport": true}}},
+	"completion": map[string]any{
+		"completionItem": map[string]any{"snippetSupport": true, "documentationFormat": []string{"markdown"}},
+	},
+	"hover": map[string]any{"contentFormat": []string{"markdown"}},
+	"signatureHelp": map[string]any{
+		"signatureInformation": map[string]any{"parameterInformation": map[string]any{"labelOffsetSupport": true}},
+	},
 }}
 
 // complete asks for completion at the end of a text of one document, and waits until the build context is there.
@@ -61,8 +65,8 @@ func completeAt(t *testing.T, e *lsptest.Editor, uri, text string) completionLis
 	return list
 }
 
-// What the editor has open and what lies beside it is offered: files that are not ignored, images of other Dockerfiles. Documentation
-// comes with resolve.
+// What the editor has open and what lies beside it is offered: files that are not ignored, images of other Dockerfiles.
+// Documentation comes with resolve.
 func TestCompletion(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, ".dockerignore"), "*.log\nsecret\n")
@@ -81,7 +85,8 @@ func TestCompletion(t *testing.T) {
 		t.Errorf("images: %s", got)
 	}
 	list := completeAt(t, e, uri, "FROM a\nRUN --moun")
-	if len(list.Items) != 1 || list.Items[0].InsertTextFormat != 2 || list.Items[0].TextEdit.Range.String() != "2:5-2:11" {
+	if len(list.Items) != 1 || list.Items[0].InsertTextFormat != 2 ||
+		list.Items[0].TextEdit.Range.String() != "2:5-2:11" {
 		t.Fatalf("flags: %+v", list)
 	}
 	item := map[string]any{"label": list.Items[0].Label, "data": list.Items[0].Data}
@@ -99,13 +104,19 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// A client that chooses between putting a word in and replacing the one that stands there is told of both; where the item's text goes
-// with what follows, there is nothing to choose. Behind a folder or a flag there is more to choose from: the client's own command opens the list.
+// A client that chooses between putting a word in and replacing the one that stands there is told of both; where the
+// item's text goes with what follows, there is nothing to choose. Behind a folder or a flag there is more to choose
+// from: the client's own command opens the list.
 func TestCompletionEdits(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "src", "x.go"), "x")
 	item := map[string]any{"snippetSupport": true, "insertReplaceSupport": true}
-	e := lsptest.Open(t, map[string]any{"textDocument": map[string]any{"completion": map[string]any{"completionItem": item}}}, map[string]any{"suggestCommand": "again"}, dir)
+	e := lsptest.Open(
+		t,
+		map[string]any{"textDocument": map[string]any{"completion": map[string]any{"completionItem": item}}},
+		map[string]any{"suggestCommand": "again"},
+		dir,
+	)
 	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
 	for _, test := range []struct {
 		about, text, label   string
@@ -121,7 +132,11 @@ func TestCompletionEdits(t *testing.T) {
 	} {
 		text, rest, _ := strings.Cut(test.text, "‸")
 		e.OpenFile(uri, "dockerfile", text+rest)
-		e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]any{"line": 0, "character": 0}), nil)
+		e.MustCall(
+			"textDocument/hover",
+			lsptest.Document(uri, "position", map[string]any{"line": 0, "character": 0}),
+			nil,
+		)
 		lines := strings.Split(text, "\n")
 		var list struct {
 			Items []struct {
@@ -130,7 +145,15 @@ func TestCompletionEdits(t *testing.T) {
 				Command  struct{ Command string }
 			}
 		}
-		e.MustCall("textDocument/completion", lsptest.Document(uri, "position", map[string]any{"line": len(lines) - 1, "character": len(lines[len(lines)-1])}), &list)
+		e.MustCall(
+			"textDocument/completion",
+			lsptest.Document(
+				uri,
+				"position",
+				map[string]any{"line": len(lines) - 1, "character": len(lines[len(lines)-1])},
+			),
+			&list,
+		)
 		e.Notify("textDocument/didClose", lsptest.Document(uri))
 		if len(list.Items) == 0 || list.Items[0].Label != test.label {
 			t.Errorf("%s: %+v", test.about, list)
@@ -143,7 +166,9 @@ func TestCompletionEdits(t *testing.T) {
 			return r.String()
 		}
 		got := list.Items[0]
-		if show(got.TextEdit.Range) != test.whole || show(got.TextEdit.Insert) != test.front || show(got.TextEdit.Replace) != test.behind || got.Command.Command != test.command {
+		if show(got.TextEdit.Range) != test.whole || show(got.TextEdit.Insert) != test.front ||
+			show(got.TextEdit.Replace) != test.behind ||
+			got.Command.Command != test.command {
 			t.Errorf("%s: %+v", test.about, got)
 		}
 	}
@@ -208,11 +233,20 @@ func TestHoverOfImage(t *testing.T) {
 		uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
 		e.OpenFile(uri, "dockerfile", "FROM "+image+"\nFROM 127.0.0.1:1/gone\n")
 		var said struct{ Contents struct{ Value string } }
-		e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]any{"line": 0, "character": 6}), &said)
-		if got := strings.Contains(said.Contents.Value, digest.String()); got != (setting == "on") || (asked.Load() > before) != (setting == "on") {
+		e.MustCall(
+			"textDocument/hover",
+			lsptest.Document(uri, "position", map[string]any{"line": 0, "character": 6}),
+			&said,
+		)
+		if got := strings.Contains(said.Contents.Value, digest.String()); got != (setting == "on") ||
+			(asked.Load() > before) != (setting == "on") {
 			t.Errorf("%s: %d requests, %s", setting, asked.Load()-before, said.Contents.Value)
 		}
-		e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]any{"line": 1, "character": 6}), &said)
+		e.MustCall(
+			"textDocument/hover",
+			lsptest.Document(uri, "position", map[string]any{"line": 1, "character": 6}),
+			&said,
+		)
 		if got := strings.Contains(said.Contents.Value, "does not tell more"); got != (setting == "on") {
 			t.Errorf("%s: %s", setting, said.Contents.Value)
 		}
@@ -235,8 +269,13 @@ func TestSignatureHelp(t *testing.T) {
 			}
 			ActiveParameter int
 		}
-		e.MustCall("textDocument/signatureHelp", lsptest.Document("untitled:Dockerfile", "position", map[string]any{"line": 1, "character": 8}), &help)
-		if len(help.Signatures) != 1 || help.ActiveParameter != 3 || string(help.Signatures[0].Parameters[0].Label) != c.want {
+		e.MustCall(
+			"textDocument/signatureHelp",
+			lsptest.Document("untitled:Dockerfile", "position", map[string]any{"line": 1, "character": 8}),
+			&help,
+		)
+		if len(help.Signatures) != 1 || help.ActiveParameter != 3 ||
+			string(help.Signatures[0].Parameters[0].Label) != c.want {
 			t.Errorf("%+v", help)
 		}
 	}

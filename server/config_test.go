@@ -33,18 +33,32 @@ func TestConfiguration(t *testing.T) {
 		})
 	}
 	shows(`"severity":1,"code":"JSONArgsRecommended"`, "FromAsCasing")
-	e.Await("window/showMessage", func(p json.RawMessage) bool { return strings.Contains(string(p), "line 4: there is no rule nonsense") })
+	e.Await(
+		"window/showMessage",
+		func(p json.RawMessage) bool { return strings.Contains(string(p), "line 4: there is no rule nonsense") },
+	)
 
 	write(t, config, "rules:\n  FromAsCasing: hint\n  JSONArgsRecommended: off\n")
-	e.Notify("workspace/didChangeWatchedFiles", map[string]any{"changes": []any{map[string]any{"uri": lsptest.URI(config), "type": 2}}})
+	e.Notify(
+		"workspace/didChangeWatchedFiles",
+		map[string]any{"changes": []any{map[string]any{"uri": lsptest.URI(config), "type": 2}}},
+	)
 	shows(`"severity":4,"code":"FromAsCasing"`, "JSONArgs")
 
-	e.Notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"layerwise": map[string]any{"rules": map[string]any{"FromAsCasing": "error"}}}})
+	e.Notify(
+		"workspace/didChangeConfiguration",
+		map[string]any{
+			"settings": map[string]any{"layerwise": map[string]any{"rules": map[string]any{"FromAsCasing": "error"}}},
+		},
+	)
 	shows(`"severity":1,"code":"FromAsCasing"`, "JSONArgs")
 
 	if err := os.Remove(config); err != nil {
 		t.Fatal(err)
 	}
-	e.Notify("workspace/didChangeWatchedFiles", map[string]any{"changes": []any{map[string]any{"uri": lsptest.URI(config), "type": 3}}})
+	e.Notify(
+		"workspace/didChangeWatchedFiles",
+		map[string]any{"changes": []any{map[string]any{"uri": lsptest.URI(config), "type": 3}}},
+	)
 	shows("JSONArgsRecommended")
 }

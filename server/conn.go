@@ -110,7 +110,12 @@ func (s *session) handle(ctx context.Context, req *jsonrpc2.Request) (result any
 	name, began := strings.Clone(req.Method()), time.Now()
 	defer func() {
 		if v := recover(); v != nil {
-			s.log.Error("panic", zap.String("method", name), zap.Any("value", v), zap.ByteString("stack", debug.Stack()))
+			s.log.Error(
+				"panic",
+				zap.String("method", name),
+				zap.Any("value", v),
+				zap.ByteString("stack", debug.Stack()),
+			)
 			result, err = nil, jsonrpc2.Errorf(jsonrpc2.InternalError, "internal error in %s: %v", name, v)
 		}
 		err = answerError(err)

@@ -71,7 +71,10 @@ func TestTypingTheCorpus(t *testing.T) {
 			t.Parallel()
 			core, logs := observer.New(zapcore.WarnLevel)
 			e := lsptest.Start(t, server.Options{Log: zap.New(core)})
-			e.Initialize(map[string]any{"workspace": map[string]any{"inlayHint": map[string]any{"refreshSupport": true}}}, painter)
+			e.Initialize(
+				map[string]any{"workspace": map[string]any{"inlayHint": map[string]any{"refreshSupport": true}}},
+				painter,
+			)
 			prefixes := 0
 			for _, name := range mine {
 				prefixes += typeFile(t, e, name, files[name])
@@ -109,18 +112,27 @@ func typeFile(t *testing.T, e *lsptest.Editor, name, text string) int {
 		rest = rest[size:]
 		version++
 		e.Notify("textDocument/didChange", map[string]any{
-			"textDocument":   map[string]any{"uri": uri, "version": version},
-			"contentChanges": []any{map[string]any{"range": lsptest.Range(line, character, line, character), "text": typed}},
+			"textDocument": map[string]any{"uri": uri, "version": version},
+			"contentChanges": []any{
+				map[string]any{"range": lsptest.Range(line, character, line, character), "text": typed},
+			},
 		})
 		character += len(utf16.Encode([]rune(typed)))
 		if strings.HasSuffix(typed, "\n") {
 			line, character = line+1, 0
 		}
 		visible := lsptest.Range(max(0, line-40), 0, line+1, 0)
-		pending = append(pending,
+		pending = append(
+			pending,
 			e.Send("textDocument/inlayHint", lsptest.Document(uri, "range", visible)),
-			e.Send("textDocument/hover", lsptest.Document(uri, "position", map[string]any{"line": line, "character": max(0, character-1)})),
-			e.Send("textDocument/codeAction", lsptest.Document(uri, "range", visible, "context", map[string]any{"diagnostics": []any{}})),
+			e.Send(
+				"textDocument/hover",
+				lsptest.Document(uri, "position", map[string]any{"line": line, "character": max(0, character-1)}),
+			),
+			e.Send(
+				"textDocument/codeAction",
+				lsptest.Document(uri, "range", visible, "context", map[string]any{"diagnostics": []any{}}),
+			),
 		)
 		if len(pending) > 60 {
 			wait()

@@ -41,7 +41,11 @@ func (snap *snapshot) diagnostic(f analysis.Finding) protocol.Diagnostic {
 // finding costs the client nothing.
 //
 // What needs the build context is found when that has been read: then a client that can be told to ask again is.
-func diagnostic(ctx context.Context, snap *snapshot, p *protocol.DocumentDiagnosticParams) (protocol.DocumentDiagnosticReport, error) {
+func diagnostic(
+	ctx context.Context,
+	snap *snapshot,
+	p *protocol.DocumentDiagnosticParams,
+) (protocol.DocumentDiagnosticReport, error) {
 	items := []protocol.Diagnostic{}
 	if snap != nil {
 		snap, err := snap.marked(ctx, snap.can.refreshDiagnostics)
@@ -56,7 +60,10 @@ func diagnostic(ctx context.Context, snap *snapshot, p *protocol.DocumentDiagnos
 	}
 	if p.PreviousResultID != nil && *p.PreviousResultID == id {
 		return &protocol.RelatedUnchangedDocumentDiagnosticReport{
-			UnchangedDocumentDiagnosticReport: protocol.UnchangedDocumentDiagnosticReport{Kind: "unchanged", ResultID: id},
+			UnchangedDocumentDiagnosticReport: protocol.UnchangedDocumentDiagnosticReport{
+				Kind:     "unchanged",
+				ResultID: id,
+			},
 		}, nil
 	}
 	return &protocol.RelatedFullDocumentDiagnosticReport{

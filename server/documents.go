@@ -44,7 +44,8 @@ type document struct {
 	current *snapshot         // nil unless dockerfile
 	reading reading           // of a buildfile, when it was last well
 	stale   workspace.Changed // what the next load must read anew
-	missed  []string          // files that changed during a load and are no part of the build before it; nil between loads
+	// files that changed during a load and are no part of the build before it; nil between loads
+	missed []string
 
 	published *snapshot // whose marks the client has
 
@@ -94,12 +95,14 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 		old.stop() // opened twice: the client's last word counts
 	}
 	d := &document{
-		uri: item.URI, dockerfile: isDockerfile(item.URI, item.LanguageID), version: item.Version, text: source.New(item.Text),
+		uri: item.URI, dockerfile: isDockerfile(item.URI, item.LanguageID), version: item.Version,
+		text:    source.New(item.Text),
 		publish: make(chan struct{}, 1), scripts: make(chan struct{}, 1), search: make(chan struct{}, 1),
 		read: make(chan struct{}), reload: make(chan struct{}, 1), loaded: make(chan struct{}),
 		stale: workspace.Changed{Context: true, Baseline: true}, shell: &rules.Shell{},
 	}
-	if path := filepath.FromSlash(item.URI.FsPath()); isFile(item.URI) && filepath.Dir(path) != path { // no name is the root's
+	// no name is the root's
+	if path := filepath.FromSlash(item.URI.FsPath()); isFile(item.URI) && filepath.Dir(path) != path {
 		d.path = path
 	}
 	d.ctx, d.stop = context.WithCancel(s.ctx)
@@ -107,7 +110,10 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	if d.dockerfile && len(s.documents) > mostDocuments {
 		d.dockerfile = false
 		s.backgroundLocked("showing a message", func(context.Context) {
-			s.show(protocol.MessageTypeWarning, fmt.Sprintf("More than %d documents are open: Layerwise leaves out the last ones.", mostDocuments))
+			s.show(
+				protocol.MessageTypeWarning,
+				fmt.Sprintf("More than %d documents are open: Layerwise leaves out the last ones.", mostDocuments),
+			)
 		})
 	}
 	s.backgroundLocked("reading a file that was opened", func(context.Context) { s.readOpened(d, item.Text) })
@@ -130,8 +136,8 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 	d.wake(d.publish)
 }
 
-// readOpened reads what an open document's file holds, and the configuration around a Dockerfile. A file system may be slow:
-// no message waits for that.
+// readOpened reads what an open document's file holds, and the configuration around a Dockerfile. A file system may be
+// slow: no message waits for that.
 func (s *session) readOpened(d *document, text string) {
 	defer close(d.read)
 	if d.path == "" {
@@ -270,7 +276,8 @@ func didSave(s *session, p *protocol.DidSaveTextDocumentParams) {
 	if d.dockerfile {
 		// The person asks for attention: look again whether there is a context, or a repository by now.
 		d.stale.Baseline = true
-		d.stale.Context = d.stale.Context || d.build != nil && d.build.Context.Tree == nil || s.watcher != nil && s.watcher.limited[d] != ""
+		d.stale.Context = d.stale.Context || d.build != nil && d.build.Context.Tree == nil ||
+			s.watcher != nil && s.watcher.limited[d] != ""
 		d.wake(d.reload)
 	}
 	s.fileChangedLocked(d.path)

@@ -127,7 +127,10 @@ func TestSurroundings(t *testing.T) {
 				t.Errorf("notes %q, want something about %q", notes, test.note)
 			}
 			if test.shown != "" {
-				e.Await("window/showMessage", func(p json.RawMessage) bool { return strings.Contains(string(p), test.shown) })
+				e.Await(
+					"window/showMessage",
+					func(p json.RawMessage) bool { return strings.Contains(string(p), test.shown) },
+				)
 			} else if shown := e.Received("window/showMessage"); len(shown) > 0 {
 				t.Errorf("message boxes: %s", shown)
 			}
@@ -172,7 +175,10 @@ func TestSettingsArePulled(t *testing.T) {
 	awaitStatus(t, e, "FROM cached, ENV cached")
 	e.OpenFile(lsptest.URI(filepath.Join(dir, "buildkit/Dockerfile")), "dockerfile", text)
 	awaitStatus(t, e, "FROM cached, ENV config")
-	e.Await("client/registerCapability", func(p json.RawMessage) bool { return strings.Contains(string(p), "workspace/didChangeConfiguration") })
+	e.Await(
+		"client/registerCapability",
+		func(p json.RawMessage) bool { return strings.Contains(string(p), "workspace/didChangeConfiguration") },
+	)
 
 	engine.Store("buildkit")
 	e.Notify("workspace/didChangeConfiguration", map[string]any{"settings": nil})
@@ -186,7 +192,10 @@ func TestSettingsArePushed(t *testing.T) {
 	e := lsptest.Open(t, nil, painter)
 	e.OpenFile(untitled, "dockerfile", "FROM a\nENV a=b\n")
 	awaitStatus(t, e, "FROM cached, ENV config")
-	e.Notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"layerwise": map[string]any{"engine": "classic"}}})
+	e.Notify(
+		"workspace/didChangeConfiguration",
+		map[string]any{"settings": map[string]any{"layerwise": map[string]any{"engine": "classic"}}},
+	)
 	awaitStatus(t, e, "FROM cached, ENV cached")
 }
 
@@ -250,7 +259,10 @@ func TestPushedDiagnostics(t *testing.T) {
 		return strings.Contains(string(p), `"version":2`) && strings.Contains(string(p), `"diagnostics":[]`)
 	})
 	e.Notify("textDocument/didClose", lsptest.Document(untitled))
-	e.Await("textDocument/publishDiagnostics", func(p json.RawMessage) bool { return !strings.Contains(string(p), "version") })
+	e.Await(
+		"textDocument/publishDiagnostics",
+		func(p json.RawMessage) bool { return !strings.Contains(string(p), "version") },
+	)
 }
 
 // A source that is typed is looked for at once, without a change of a file.
@@ -272,7 +284,11 @@ func TestMissingSourceWhileTyping(t *testing.T) {
 }
 
 func TestCodeActionKinds(t *testing.T) {
-	e := lsptest.Open(t, map[string]any{"textDocument": map[string]any{"codeAction": map[string]any{"disabledSupport": true}}}, nil)
+	e := lsptest.Open(
+		t,
+		map[string]any{"textDocument": map[string]any{"codeAction": map[string]any{"disabledSupport": true}}},
+		nil,
+	)
 	e.OpenFile(untitled, "dockerfile", "FROM a\nEVN a=b\nCPOY x y\n")
 	for _, test := range []struct {
 		line int
@@ -299,7 +315,11 @@ func TestCodeActionKinds(t *testing.T) {
 			Disabled struct{ Reason string }
 			Edit     struct{ Changes map[string][]any }
 		}
-		e.MustCall("textDocument/codeAction", lsptest.Document(untitled, "range", lsptest.Range(test.line, 0, test.line, 1), "context", context), &actions)
+		e.MustCall(
+			"textDocument/codeAction",
+			lsptest.Document(untitled, "range", lsptest.Range(test.line, 0, test.line, 1), "context", context),
+			&actions,
+		)
 		var kinds []string
 		for _, a := range actions {
 			kinds = append(kinds, a.Kind)
@@ -316,10 +336,15 @@ func TestCodeActionKinds(t *testing.T) {
 // A document whose address is none is one without a file.
 func TestOddAddresses(t *testing.T) {
 	e := lsptest.Open(t, nil, nil, t.TempDir())
-	for _, uri := range []string{"", "Dockerfile", "not an address", "file:", "file:///", "C:\\x\\Dockerfile", "file:///tmp/%zz/Dockerfile", "git:/x/Dockerfile?%7B%7D", "vscode-notebook-cell:/x.ipynb#C1", "untitled:%"} {
+	for _, uri := range []string{"", "Dockerfile", "not an address", "file:", "file:///", "C:\\x\\Dockerfile",
+		"file:///tmp/%zz/Dockerfile", "git:/x/Dockerfile?%7B%7D", "vscode-notebook-cell:/x.ipynb#C1", "untitled:%"} {
 		e.OpenFile(uri, "dockerfile", "FROM a\nRUN b\n")
 		var said struct{ Contents struct{ Value string } }
-		e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]any{"line": 1, "character": 1}), &said)
+		e.MustCall(
+			"textDocument/hover",
+			lsptest.Document(uri, "position", map[string]any{"line": 1, "character": 1}),
+			&said,
+		)
 		if !strings.Contains(said.Contents.Value, "RUN") {
 			t.Errorf("%q: %s", uri, said.Contents.Value)
 		}
@@ -341,7 +366,11 @@ func TestHoverDoesNotWaitForLong(t *testing.T) {
 	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
 	e.OpenFile(uri, "dockerfile", "FROM alpine\nCOPY a /\n")
 	var said struct{ Contents struct{ Value string } }
-	e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]any{"line": 1, "character": 1}), &said)
+	e.MustCall(
+		"textDocument/hover",
+		lsptest.Document(uri, "position", map[string]any{"line": 1, "character": 1}),
+		&said,
+	)
 	if got := said.Contents.Value; !strings.Contains(got, "is being read") || !strings.Contains(got, "Copy files") {
 		t.Error(got)
 	}
@@ -363,7 +392,12 @@ func TestContextIsNotRead(t *testing.T) {
 			if uri == "" {
 				uri = lsptest.URI(filepath.Join(dir, "Dockerfile"))
 			}
-			e := lsptest.Open(t, nil, map[string]any{"cacheStatus": true, "layerwise": map[string]any{"context": test.context}}, dir)
+			e := lsptest.Open(
+				t,
+				nil,
+				map[string]any{"cacheStatus": true, "layerwise": map[string]any{"context": test.context}},
+				dir,
+			)
 			e.OpenFile(uri, "dockerfile", text)
 			awaitStatus(t, e, "FROM config, COPY rebuilt, WORKDIR rebuilt")
 		})

@@ -11,8 +11,8 @@ import (
 	"go.lsp.dev/uri"
 )
 
-// commands is the table of what workspace/executeCommand can run, one file each. Their arguments are a document's URI and,
-// for some, a choice; without that the person is asked.
+// commands is the table of what workspace/executeCommand can run, one file each. Their arguments are a document's URI
+// and, for some, a choice; without that the person is asked.
 var commands = map[string]func(ctx context.Context, s *session, document uri.URI, choice string) error{
 	selectBaselineCommand: selectBaseline,
 	markAsBuiltCommand:    markAsBuilt,
@@ -34,7 +34,10 @@ func executeCommand(ctx context.Context, s *session, p *protocol.ExecuteCommandP
 			break
 		}
 		if err := json.Unmarshal(raw, &args[i]); err != nil {
-			return nil, jsonrpc2.NewError(jsonrpc2.InvalidParams, p.Command+" takes the URI of an open Dockerfile and, perhaps, a choice, both as text")
+			return nil, jsonrpc2.NewError(
+				jsonrpc2.InvalidParams,
+				p.Command+" takes the URI of an open Dockerfile and, perhaps, a choice, both as text",
+			)
 		}
 	}
 	return nil, run(ctx, s, uri.URI(args[0]), args[1])

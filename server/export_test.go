@@ -9,7 +9,11 @@ import (
 func init() {
 	type nothing struct{}
 	started := func(answer func(context.Context) (any, error)) method {
-		return method{call: true, beside: true, start: func(*session, []byte) (func(context.Context) (any, error), error) { return answer, nil }}
+		return method{
+			call:   true,
+			beside: true,
+			start:  func(*session, []byte) (func(context.Context) (any, error), error) { return answer, nil },
+		}
 	}
 	methods["test/wait"] = started(func(ctx context.Context) (any, error) {
 		select {

@@ -28,12 +28,20 @@ func formatting(_ context.Context, snap *snapshot, p *protocol.DocumentFormattin
 }
 
 // rangeFormatting answers textDocument/rangeFormatting.
-func rangeFormatting(_ context.Context, snap *snapshot, p *protocol.DocumentRangeFormattingParams) ([]protocol.TextEdit, error) {
+func rangeFormatting(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.DocumentRangeFormattingParams,
+) ([]protocol.TextEdit, error) {
 	return snap.formatRanges(p.Options, p.Range), nil
 }
 
 // rangesFormatting answers textDocument/rangesFormatting.
-func rangesFormatting(_ context.Context, snap *snapshot, p *protocol.DocumentRangesFormattingParams) ([]protocol.TextEdit, error) {
+func rangesFormatting(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.DocumentRangesFormattingParams,
+) ([]protocol.TextEdit, error) {
 	return snap.formatRanges(p.Options, p.Ranges...), nil
 }
 
@@ -55,9 +63,13 @@ func (snap *snapshot) formatRanges(o protocol.FormattingOptions, ranges ...proto
 	return edits
 }
 
-// onTypeFormatting answers textDocument/onTypeFormatting: behind a line's escape character the next line is indented, and so is the new
-// line behind a continued one.
-func onTypeFormatting(_ context.Context, snap *snapshot, p *protocol.DocumentOnTypeFormattingParams) ([]protocol.TextEdit, error) {
+// onTypeFormatting answers textDocument/onTypeFormatting: behind a line's escape character the next line is indented,
+// and so is the new line behind a continued one.
+func onTypeFormatting(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.DocumentOnTypeFormattingParams,
+) ([]protocol.TextEdit, error) {
 	edits := []protocol.TextEdit{}
 	layout, line := snap.layout(p.Options), int(p.Position.Line)
 	var out []source.Edit

@@ -100,7 +100,10 @@ func malformed(body []byte) *jsonrpc2.Error {
 	if !json.Valid(body) {
 		return jsonrpc2.NewError(jsonrpc2.ParseError, "the message is not valid JSON")
 	}
-	return jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the message is not a JSON-RPC 2.0 request, notification or response")
+	return jsonrpc2.NewError(
+		jsonrpc2.InvalidRequest,
+		"the message is not a JSON-RPC 2.0 request, notification or response",
+	)
 }
 
 // readHeader returns the announced length of the next body. Lines that make no sense are skipped until one announces a

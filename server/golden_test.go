@@ -47,9 +47,12 @@ func answers(t *testing.T, archive *txtar.Archive) []txtar.File {
 	settings["baseline"] = "dir:" + filepath.Join(dir, "before")
 
 	capabilities := map[string]any{
-		"general":      map[string]any{"positionEncodings": []string{"utf-16"}},
-		"textDocument": map[string]any{"codeAction": map[string]any{"disabledSupport": true}, "hover": map[string]any{"contentFormat": []string{"markdown"}}},
-		"workspace":    map[string]any{"workspaceEdit": map[string]any{"documentChanges": true}},
+		"general": map[string]any{"positionEncodings": []string{"utf-16"}},
+		"textDocument": map[string]any{
+			"codeAction": map[string]any{"disabledSupport": true},
+			"hover":      map[string]any{"contentFormat": []string{"markdown"}},
+		},
+		"workspace": map[string]any{"workspaceEdit": map[string]any{"documentChanges": true}},
 	}
 	e := lsptest.Open(t, capabilities, map[string]any{"layerwise": settings}, filepath.Join(dir, "now"))
 	uri := lsptest.URI(filepath.Join(dir, "now", "Dockerfile"))
@@ -63,7 +66,8 @@ func answers(t *testing.T, archive *txtar.Archive) []txtar.File {
 		name   string
 		render func() string
 	}{
-		{"want/actions", v.actions}, {"want/diagnostics", v.diagnostics}, {"want/hints", v.hints}, {"want/hover", v.hover}, {"want/lenses", v.lenses},
+		{"want/actions", v.actions}, {"want/diagnostics", v.diagnostics}, {"want/hints", v.hints}, {"want/hover",
+			v.hover}, {"want/lenses", v.lenses},
 	} {
 		if wanted[part.name] || golden.Updating() && len(wanted) == 0 {
 			got = append(got, txtar.File{Name: part.name, Data: []byte(strings.ReplaceAll(part.render(), dir, "DIR"))})
@@ -144,12 +148,19 @@ func (v view) hover() string {
 			Range    lspRange
 			Contents struct{ Kind, Value string }
 		}
-		v.ask("textDocument/hover", lsptest.Document(v.uri, "position", map[string]any{"line": line, "character": 0}), &hover)
+		v.ask(
+			"textDocument/hover",
+			lsptest.Document(v.uri, "position", map[string]any{"line": line, "character": 0}),
+			&hover,
+		)
 		if hover == nil || hover.Range.String() == last {
 			continue
 		}
 		last = hover.Range.String()
-		verdict, _, _ := strings.Cut(hover.Contents.Value, "\n\n---\n\n") // what the word means is tested with package describe
+		verdict, _, _ := strings.Cut(
+			hover.Contents.Value,
+			"\n\n---\n\n",
+		) // what the word means is tested with package describe
 		fmt.Fprintf(&out, "=== %s %s\n%s\n", last, hover.Contents.Kind, verdict)
 	}
 	return out.String()
@@ -169,7 +180,16 @@ func (v view) diagnostics() string {
 	v.ask("textDocument/diagnostic", lsptest.Document(v.uri), &report)
 	var out strings.Builder
 	for _, d := range report.Items {
-		fmt.Fprintf(&out, "%s severity %d %s/%s: %s\n  %s\n", d.Range, d.Severity, d.Source, d.Code, d.Message, d.CodeDescription.Href)
+		fmt.Fprintf(
+			&out,
+			"%s severity %d %s/%s: %s\n  %s\n",
+			d.Range,
+			d.Severity,
+			d.Source,
+			d.Code,
+			d.Message,
+			d.CodeDescription.Href,
+		)
 	}
 	return out.String()
 }
@@ -189,7 +209,11 @@ func (v view) actions() string {
 			}
 		}
 	}
-	v.ask("textDocument/codeAction", lsptest.Document(v.uri, "range", v.whole(), "context", map[string]any{"diagnostics": []any{}}), &actions)
+	v.ask(
+		"textDocument/codeAction",
+		lsptest.Document(v.uri, "range", v.whole(), "context", map[string]any{"diagnostics": []any{}}),
+		&actions,
+	)
 	var out strings.Builder
 	for _, a := range actions {
 		fmt.Fprintf(&out, "%s: %s (preferred %t, %d diagnostics)\n", a.Kind, a.Title, a.IsPreferred, len(a.Diagnostics))

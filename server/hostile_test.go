@@ -15,9 +15,12 @@ import (
 // hostileNames are names that a stranger's folder may hold, as files, stages, variables, images and words of a
 // Dockerfile.
 var hostileNames = []string{
-	"[click](command:evil)", "![x](http:evil)", "<img src=evil>", "<a href=evil>", "`[x](command:evil)`", "``[x](command:evil)", "a\n[x](command:evil)",
-	"a\n\n<script>evil", "\x1b[31mred", "\u202egnp.exe", "\u2066x\u2069", "::error::evil", "*a*", "__init__.py", "a|b", "$(bug)", "\\[x](command:evil)",
-	"www.evil.example", "x@evil.example", "&lt;img&gt;", "~~x~~", "](command:evil)", "[x]: command:evil", "- a", "# a", "\u2028x", "a\rb", "\u200bx",
+	"[click](command:evil)", "![x](http:evil)", "<img src=evil>", "<a href=evil>", "`[x](command:evil)`",
+	"``[x](command:evil)", "a\n[x](command:evil)",
+	"a\n\n<script>evil", "\x1b[31mred", "\u202egnp.exe", "\u2066x\u2069", "::error::evil", "*a*", "__init__.py", "a|b",
+	"$(bug)", "\\[x](command:evil)",
+	"www.evil.example", "x@evil.example", "&lt;img&gt;", "~~x~~", "](command:evil)", "[x]: command:evil", "- a", "# a",
+	"\u2028x", "a\rb", "\u200bx",
 }
 
 // The texts of the server are clean whatever the names are: nothing of a name is markup, and nothing in it is hidden.
@@ -35,10 +38,17 @@ func TestHostileNames(t *testing.T) {
 	text.WriteString("ARG V=1\nFROM alpine AS base\n")
 	for _, name := range hostileNames {
 		word := strings.NewReplacer("\n", "", "\r", "", " ", "").Replace(name)
-		text.WriteString("COPY " + word + " /x/\nENV A" + word + "=" + word + " B=\"" + name + "\"\nARG " + word + "=1\nRUN echo $" + word + " ${A:-" + word +
-			"}\nCOPY --from=" + word + " /a /b\nRUN --mount=from=" + word + ",target=/x --mount=type=" + word + " x\n" + word + " a\nCOPY --" + word +
-			"=1 a b\nRUN <<" + word + "\nx\n" + word + "\nWORKDIR /" + word + "\nUSER " + word + "\nEXPOSE " + word + "\nHEALTHCHECK " + word + " x\nSTOPSIGNAL " +
-			word + "\nSHELL [\"" + word + "\"]\nONBUILD " + word + " x\nLABEL " + word + "=x\nFROM " + word + " AS s" + word + "\nFROM s" + word + "\n")
+		text.WriteString(
+			"COPY " + word + " /x/\nENV A" + word + "=" + word + " B=\"" + name + "\"\nARG " + word + "=1\nRUN echo " +
+				"$" + word + " ${A:-" + word +
+				"}\nCOPY --from=" + word + " /a /b\nRUN " +
+				"--mount=from=" + word + ",target=/x --mount=type=" + word + " x\n" + word + " a\nCOPY --" + word +
+				"=1 a b\nRUN " +
+				"<<" + word + "\nx\n" + word + "\nWORKDIR /" + word + "\nUSER " + word + "\nEXPOSE " + word +
+				"\nHEALTHCHECK " + word + " x\nSTOPSIGNAL " +
+				word + "\nSHELL [\"" + word + "\"]\nONBUILD " + word + " x\nLABEL " + word + "=x\nFROM " + word +
+				" AS s" + word + "\nFROM s" + word + "\n",
+		)
 	}
 	text.WriteString("FROM alpine\nCOPY . /all/\nCOPY sub /sub/\n")
 	content := text.String()
@@ -46,8 +56,10 @@ func TestHostileNames(t *testing.T) {
 	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
 	capabilities := map[string]any{
 		"textDocument": map[string]any{
-			"hover":      map[string]any{"contentFormat": []string{"markdown"}},
-			"completion": map[string]any{"completionItem": map[string]any{"documentationFormat": []string{"markdown"}, "snippetSupport": true}},
+			"hover": map[string]any{"contentFormat": []string{"markdown"}},
+			"completion": map[string]any{
+				"completionItem": map[string]any{"documentationFormat": []string{"markdown"}, "snippetSupport": true},
+			},
 		},
 	}
 	e := lsptest.Open(t, capabilities, painter, dir)
@@ -59,7 +71,10 @@ func TestHostileNames(t *testing.T) {
 		_ = os.WriteFile(filepath.Join(dir, name), []byte("22"), 0o644)
 	}
 	e.Notify("textDocument/didSave", lsptest.Document(uri))
-	e.Await("layerwise/cacheStatus", func(p json.RawMessage) bool { return ready(p) && strings.Contains(string(p), "context-changed") })
+	e.Await(
+		"layerwise/cacheStatus",
+		func(p json.RawMessage) bool { return ready(p) && strings.Contains(string(p), "context-changed") },
+	)
 
 	check := func(what string, params any) {
 		var answer any
@@ -83,7 +98,16 @@ func TestHostileNames(t *testing.T) {
 	check("textDocument/inlayHint", lsptest.Document(uri, "range", whole))
 	check("textDocument/codeLens", lsptest.Document(uri))
 	check("textDocument/documentLink", lsptest.Document(uri))
-	check("textDocument/codeAction", lsptest.Document(uri, "range", whole, "context", map[string]any{"diagnostics": []any{}, "only": []string{"quickfix"}}))
+	check(
+		"textDocument/codeAction",
+		lsptest.Document(
+			uri,
+			"range",
+			whole,
+			"context",
+			map[string]any{"diagnostics": []any{}, "only": []string{"quickfix"}},
+		),
+	)
 	for _, method := range []string{"textDocument/publishDiagnostics", "window/showMessage", "window/logMessage"} {
 		for _, p := range e.Received(method) {
 			var params any
@@ -143,7 +167,8 @@ func inspect(t *testing.T, what string, value any, key string) {
 func seen(t *testing.T, what, text string) {
 	t.Helper()
 	for _, r := range text {
-		if unicode.IsControl(r) || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069' || r == '\u2028' || r == '\u200b' {
+		if unicode.IsControl(r) || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069' || r == '\u2028' ||
+			r == '\u200b' {
 			t.Errorf("%s: %U in %q", what, r, text)
 			return
 		}

@@ -15,7 +15,8 @@ import (
 	"go.lsp.dev/protocol"
 )
 
-// hover answers textDocument/hover: why the instruction under the cursor is cached or rebuilt, and under a rule what the word means.
+// hover answers textDocument/hover: why the instruction under the cursor is cached or rebuilt, and under a rule what
+// the word means.
 func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*protocol.Hover, error) {
 	waiting, cancel := context.WithTimeout(ctx, snap.patience)
 	defer cancel()

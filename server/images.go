@@ -45,14 +45,17 @@ func (s *session) imagesBeside(d *document) []string {
 	if time.Since(s.looked) > lookAgain {
 		s.looked = time.Now()
 		folders := slices.Clone(s.folders)
-		s.backgroundLocked("looking for Dockerfiles", func(ctx context.Context) { _, _ = s.workspaceFiles(ctx, folders) })
+		s.backgroundLocked(
+			"looking for Dockerfiles",
+			func(ctx context.Context) { _, _ = s.workspaceFiles(ctx, folders) },
+		)
 	}
 	slices.Sort(images)
 	return slices.Compact(images)
 }
 
-// tagsOf returns the tags of an image that are known now, and whether no more will be known soon. Those that are not known, or for
-// long, are asked for in the background, if the user allows that.
+// tagsOf returns the tags of an image that are known now, and whether no more will be known soon. Those that are not
+// known, or for long, are asked for in the background, if the user allows that.
 func (s *session) tagsOf(image string, allowed bool) (tags []string, all bool) {
 	if !allowed {
 		return nil, true
@@ -68,7 +71,8 @@ func (s *session) tagsOf(image string, allowed bool) (tags []string, all bool) {
 	return tags, !s.tags.Pending(image)
 }
 
-// published asks a registry for an image and waits as long as ctx lets it; what comes later is there for the next time. The platform is that of the build, "" for the builder's own.
+// published asks a registry for an image and waits as long as ctx lets it; what comes later is there for the next time.
+// The platform is that of the build, "" for the builder's own.
 func (s *session) published(ctx context.Context, ref, platform string) *describe.Published {
 	if platform, _, _ = strings.Cut(platform, ","); platform == "" {
 		platform = "linux/" + runtime.GOARCH
@@ -86,7 +90,14 @@ func (s *session) published(ctx context.Context, ref, platform string) *describe
 		return &describe.Published{Problem: oneLine(answer.Err.Error())}
 	}
 	i := answer.Image
-	return &describe.Published{Digest: i.Digest, Created: i.Created, Now: time.Now(), Size: i.Size, Platform: i.Platform, Platforms: i.Platforms}
+	return &describe.Published{
+		Digest:    i.Digest,
+		Created:   i.Created,
+		Now:       time.Now(),
+		Size:      i.Size,
+		Platform:  i.Platform,
+		Platforms: i.Platforms,
+	}
 }
 
 // oneLine is the first line of an error, without a stop at its end.

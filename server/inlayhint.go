@@ -10,7 +10,8 @@ import (
 func inlayHint(ctx context.Context, snap *snapshot, p *protocol.InlayHintParams) ([]protocol.InlayHint, error) {
 	hints := []protocol.InlayHint{}
 	snap, err := snap.marked(ctx, snap.can.refreshHints)
-	if err != nil || snap.build == nil || !snap.build.settings.InlayHints || snap.build.Compared.Baseline.Kind == noBaseline {
+	if err != nil || snap.build == nil || !snap.build.settings.InlayHints ||
+		snap.build.Compared.Baseline.Kind == noBaseline {
 		return hints, err
 	}
 	m := snap.marks()

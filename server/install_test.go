@@ -30,7 +30,14 @@ func (c *client) Notify(_ context.Context, method string, _ any) error {
 func installing(t *testing.T, told func(method string)) (*session, *loader, func() *build) {
 	s := newSession(t.Context(), &client{told: told}, Options{Log: zap.NewNop()})
 	s.can.cacheStatus = true
-	d := &document{uri: uri.File("/x/Dockerfile"), path: "/x/Dockerfile", dockerfile: true, publish: make(chan struct{}, 1), reload: make(chan struct{}, 1), loaded: make(chan struct{})}
+	d := &document{
+		uri:        uri.File("/x/Dockerfile"),
+		path:       "/x/Dockerfile",
+		dockerfile: true,
+		publish:    make(chan struct{}, 1),
+		reload:     make(chan struct{}, 1),
+		loaded:     make(chan struct{}),
+	}
 	d.opened = dockerfile.Parse(source.New("FROM scratch\n"), nil)
 	d.current = s.snapshotLocked(d, d.opened, nil)
 	s.documents[d.uri] = d

@@ -102,10 +102,13 @@ func looseChange(params []byte) (p *protocol.DidChangeTextDocumentParams, ok boo
 			p.ContentChanges = append(p.ContentChanges, &protocol.TextDocumentContentChangeWholeDocument{Text: *c.Text})
 		default:
 			start, end := c.Range.Start, c.Range.End
-			p.ContentChanges = append(p.ContentChanges, &protocol.TextDocumentContentChangePartial{Text: *c.Text, Range: protocol.Range{
-				Start: protocol.Position{Line: uint32(start.Line), Character: uint32(start.Character)},
-				End:   protocol.Position{Line: uint32(end.Line), Character: uint32(end.Character)},
-			}})
+			p.ContentChanges = append(
+				p.ContentChanges,
+				&protocol.TextDocumentContentChangePartial{Text: *c.Text, Range: protocol.Range{
+					Start: protocol.Position{Line: uint32(start.Line), Character: uint32(start.Character)},
+					End:   protocol.Position{Line: uint32(end.Line), Character: uint32(end.Character)},
+				}},
+			)
 		}
 	}
 	return p, true

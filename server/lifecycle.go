@@ -65,8 +65,11 @@ type abilities struct {
 
 func initialize(s *session, p *protocol.InitializeParams) (any, error) {
 	if !s.admits(p) {
-		return nil, jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the initialization option \"token\" is missing or wrong; "+
-			"the server printed the token when it was started, unless it was given one")
+		return nil, jsonrpc2.NewError(
+			jsonrpc2.InvalidRequest,
+			"the initialization option \"token\" is missing or wrong; "+
+				"the server printed the token when it was started, unless it was given one",
+		)
 	}
 	s.can = abilitiesOf(p)
 	s.folders = workspaceFolders(p)
@@ -94,11 +97,21 @@ func initialize(s *session, p *protocol.InitializeParams) (any, error) {
 	result := &protocol.InitializeResult{
 		ServerInfo: protocol.ServerInfo{Name: "layerwise", Version: protocol.NewOptional(s.version)},
 		Capabilities: protocol.ServerCapabilities{
-			PositionEncoding:      protocol.PositionEncodingKind(s.can.encoding),
-			TextDocumentSync:      &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &change, Save: protocol.Boolean(true)},
-			HoverProvider:         protocol.Boolean(true),
-			CompletionProvider:    &protocol.CompletionOptions{TriggerCharacters: completionTriggers, ResolveProvider: &yes},
-			SignatureHelpProvider: &protocol.SignatureHelpOptions{TriggerCharacters: []string{" ", "[", ",", "=", ":"}, RetriggerCharacters: []string{" ", ",", "\""}},
+			PositionEncoding: protocol.PositionEncodingKind(s.can.encoding),
+			TextDocumentSync: &protocol.TextDocumentSyncOptions{
+				OpenClose: &yes,
+				Change:    &change,
+				Save:      protocol.Boolean(true),
+			},
+			HoverProvider: protocol.Boolean(true),
+			CompletionProvider: &protocol.CompletionOptions{
+				TriggerCharacters: completionTriggers,
+				ResolveProvider:   &yes,
+			},
+			SignatureHelpProvider: &protocol.SignatureHelpOptions{
+				TriggerCharacters:   []string{" ", "[", ",", "=", ":"},
+				RetriggerCharacters: []string{" ", ",", "\""},
+			},
 			CodeActionProvider: &protocol.CodeActionOptions{CodeActionKinds: []protocol.CodeActionKind{
 				protocol.CodeActionKindQuickFix, protocol.CodeActionKindRefactorRewrite, fixAll,
 			}},
@@ -112,14 +125,17 @@ func initialize(s *session, p *protocol.InitializeParams) (any, error) {
 			LinkedEditingRangeProvider: protocol.Boolean(true),
 			CallHierarchyProvider:      protocol.Boolean(true),
 
-			DocumentSymbolProvider:           protocol.Boolean(true),
-			WorkspaceSymbolProvider:          protocol.Boolean(true),
-			DocumentFormattingProvider:       protocol.Boolean(true),
-			DocumentRangeFormattingProvider:  &protocol.DocumentRangeFormattingOptions{RangesSupport: &yes},
-			DocumentOnTypeFormattingProvider: protocol.DocumentOnTypeFormattingOptions{FirstTriggerCharacter: "\n", MoreTriggerCharacter: []string{"\\", "`"}},
-			FoldingRangeProvider:             protocol.Boolean(true),
-			SelectionRangeProvider:           protocol.Boolean(true),
-			DocumentLinkProvider:             &protocol.DocumentLinkOptions{},
+			DocumentSymbolProvider:          protocol.Boolean(true),
+			WorkspaceSymbolProvider:         protocol.Boolean(true),
+			DocumentFormattingProvider:      protocol.Boolean(true),
+			DocumentRangeFormattingProvider: &protocol.DocumentRangeFormattingOptions{RangesSupport: &yes},
+			DocumentOnTypeFormattingProvider: protocol.DocumentOnTypeFormattingOptions{
+				FirstTriggerCharacter: "\n",
+				MoreTriggerCharacter:  []string{"\\", "`"},
+			},
+			FoldingRangeProvider:   protocol.Boolean(true),
+			SelectionRangeProvider: protocol.Boolean(true),
+			DocumentLinkProvider:   &protocol.DocumentLinkOptions{},
 			SemanticTokensProvider: &protocol.SemanticTokensOptions{
 				Legend: legend(), Range: protocol.Boolean(true), Full: &protocol.SemanticTokensFullDelta{Delta: &yes},
 			},
@@ -181,8 +197,12 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 			a.completionMarkdown = slices.Contains(c.CompletionItem.DocumentationFormat, protocol.MarkupKindMarkdown)
 		}
 		if h := t.SignatureHelp; h != nil && h.SignatureInformation != nil {
-			a.signatureMarkdown = slices.Contains(h.SignatureInformation.DocumentationFormat, protocol.MarkupKindMarkdown)
-			a.labelOffsets = h.SignatureInformation.ParameterInformation != nil && isTrue(h.SignatureInformation.ParameterInformation.LabelOffsetSupport)
+			a.signatureMarkdown = slices.Contains(
+				h.SignatureInformation.DocumentationFormat,
+				protocol.MarkupKindMarkdown,
+			)
+			a.labelOffsets = h.SignatureInformation.ParameterInformation != nil &&
+				isTrue(h.SignatureInformation.ParameterInformation.LabelOffsetSupport)
 		}
 		if t.Hover != nil {
 			for _, format := range t.Hover.ContentFormat {
@@ -208,8 +228,8 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 	return a
 }
 
-// ownAbilities returns what the client can do beside the standard, by its initialisation options or an experimental capability:
-// whether it wants layerwise/cacheStatus, and the name of its own command that asks for completion.
+// ownAbilities returns what the client can do beside the standard, by its initialisation options or an experimental
+// capability: whether it wants layerwise/cacheStatus, and the name of its own command that asks for completion.
 func ownAbilities(p *protocol.InitializeParams) (cacheStatus bool, suggestCommand string) {
 	type own struct {
 		CacheStatus    bool   `json:"cacheStatus"`
@@ -222,7 +242,11 @@ func ownAbilities(p *protocol.InitializeParams) (cacheStatus bool, suggestComman
 	// Whatever does not decode asks for nothing.
 	_ = json.Unmarshal(p.InitializationOptions, &options)
 	_ = json.Unmarshal(p.Capabilities.Experimental, &experimental)
-	return options.CacheStatus || experimental.Layerwise.CacheStatus, cmp.Or(options.SuggestCommand, experimental.Layerwise.SuggestCommand)
+	return options.CacheStatus ||
+			experimental.Layerwise.CacheStatus, cmp.Or(
+			options.SuggestCommand,
+			experimental.Layerwise.SuggestCommand,
+		)
 }
 
 // workspaceFolders returns the folders the client has open; older clients name a single root.
@@ -247,7 +271,12 @@ func initialized(s *session, _ *protocol.InitializedParams) {
 	if s.can.configuration {
 		s.background("reading settings", func(ctx context.Context) {
 			if s.can.configChanges {
-				s.register(ctx, "settings", protocol.MethodWorkspaceDidChangeConfiguration, map[string]any{"section": section})
+				s.register(
+					ctx,
+					"settings",
+					protocol.MethodWorkspaceDidChangeConfiguration,
+					map[string]any{"section": section},
+				)
 			}
 			s.pullSettings(ctx)
 		})

@@ -25,7 +25,10 @@ func markAsBuilt(ctx context.Context, s *session, u uri.URI, _ string) error {
 		return err
 	}
 	if d.path == "" {
-		return jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the document is in no file, so its builds cannot be remembered")
+		return jsonrpc2.NewError(
+			jsonrpc2.InvalidRequest,
+			"the document is in no file, so its builds cannot be remembered",
+		)
 	}
 	b := snap.build
 	s.mu.Lock()
@@ -36,8 +39,10 @@ func markAsBuilt(ctx context.Context, s *session, u uri.URI, _ string) error {
 		return err
 	}
 	r := &record.Record{
-		When: time.Now(), Source: record.Marked, Tool: "marked as built", Dockerfile: d.path, Text: snap.file.Text.String(),
-		ContextDir: b.Context.Dir, Context: built.Context, Settings: built.Settings, ContextImages: b.Images, Contexts: map[string]record.NamedContext{},
+		When: time.Now(), Source: record.Marked, Tool: "marked as built", Dockerfile: d.path,
+		Text:       snap.file.Text.String(),
+		ContextDir: b.Context.Dir, Context: built.Context, Settings: built.Settings, ContextImages: b.Images,
+		Contexts: map[string]record.NamedContext{},
 	}
 	for name, named := range b.Contexts {
 		r.Contexts[name] = record.NamedContext{Dir: named.Dir, Tree: named.Tree}
@@ -48,7 +53,8 @@ func markAsBuilt(ctx context.Context, s *session, u uri.URI, _ string) error {
 		return err
 	}
 	choice := s.store.Choice(d.path, workspace.BaselineChoice)
-	if spec, err := baseline.ParseSpec(cmp.Or(choice, b.settings.Baseline)); err == nil && spec.Kind != baseline.Auto && spec != (baseline.Spec{Kind: baseline.Recorded}) {
+	if spec, err := baseline.ParseSpec(cmp.Or(choice, b.settings.Baseline)); err == nil && spec.Kind != baseline.Auto &&
+		spec != (baseline.Spec{Kind: baseline.Recorded}) {
 		choice = string(baseline.Recorded) // else nobody would see it
 	}
 	return s.choose(d, workspace.BaselineChoice, choice)

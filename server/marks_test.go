@@ -66,8 +66,15 @@ func repository(t *testing.T, files ...string) (string, func(args ...string)) {
 		t.Helper()
 		cmd := exec.Command("git", args...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
-			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
+		cmd.Env = append(
+			os.Environ(),
+			"GIT_CONFIG_GLOBAL=/dev/null",
+			"GIT_CONFIG_SYSTEM=/dev/null",
+			"GIT_AUTHOR_NAME=a",
+			"GIT_AUTHOR_EMAIL=a@example.com",
+			"GIT_COMMITTER_NAME=a",
+			"GIT_COMMITTER_EMAIL=a@example.com",
+		)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
@@ -108,7 +115,8 @@ func TestMarksFollowTheFiles(t *testing.T) {
 
 	write(t, filepath.Join(dir, "src/app.js"), "22")
 	got = awaitStatus(t, e, sourceChanged)
-	if cause := got.Steps[4].Cause; cause.Kind != "context-changed" || cause.Line != 5 || !strings.Contains(cause.Detail, "src/app.js") {
+	if cause := got.Steps[4].Cause; cause.Kind != "context-changed" || cause.Line != 5 ||
+		!strings.Contains(cause.Detail, "src/app.js") {
 		t.Errorf("cause %+v", cause)
 	}
 
@@ -148,7 +156,10 @@ func TestMarksFollowTheFiles(t *testing.T) {
 	awaitStatus(t, e, "FROM cached, WORKDIR cached, COPY rebuilt, RUN rebuilt, COPY rebuilt")
 
 	e.Notify("textDocument/didClose", lsptest.Document(uri))
-	e.Await("layerwise/cacheStatus", func(p json.RawMessage) bool { return strings.Contains(string(p), `"version":null`) })
+	e.Await(
+		"layerwise/cacheStatus",
+		func(p json.RawMessage) bool { return strings.Contains(string(p), `"version":null`) },
+	)
 }
 
 func TestNoRepository(t *testing.T) {
@@ -214,6 +225,9 @@ func TestClientWatches(t *testing.T) {
 	})
 	app := filepath.Join(dir, "src/deep/app.js")
 	write(t, app, "22")
-	e.Notify("workspace/didChangeWatchedFiles", map[string]any{"changes": []any{map[string]any{"uri": lsptest.URI(app), "type": 2}}})
+	e.Notify(
+		"workspace/didChangeWatchedFiles",
+		map[string]any{"changes": []any{map[string]any{"uri": lsptest.URI(app), "type": 2}}},
+	)
 	awaitStatus(t, e, "FROM cached, WORKDIR cached, COPY cached, RUN cached, COPY rebuilt")
 }

@@ -34,38 +34,127 @@ var methods = map[string]method{
 	baselinesMethod: anytime(baselines),
 	buildsMethod:    anytime(buildsOf),
 
-	protocol.MethodTextDocumentDiagnostic:    orBuildFile(queryAny(diagnostic, func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }, buildFileDiagnostic),
-	protocol.MethodTextDocumentInlayHint:     query(inlayHint, func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentCodeLens:      titled(orBuildFile(query(codeLens, func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }, buildFileLenses)),
-	protocol.MethodTextDocumentHover:         query(hover, func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentCodeAction:    titled(orBuildFile(query(codeAction, func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }, buildFileActions)),
-	protocol.MethodTextDocumentCompletion:    query(completion, func(p *protocol.CompletionParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodCompletionItemResolve:     call(resolveCompletion),
-	protocol.MethodTextDocumentSignatureHelp: query(signatureHelp, func(p *protocol.SignatureHelpParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentDiagnostic: orBuildFile(
+		queryAny(diagnostic, func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }),
+		func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI },
+		buildFileDiagnostic,
+	),
+	protocol.MethodTextDocumentInlayHint: query(
+		inlayHint,
+		func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentCodeLens: titled(
+		orBuildFile(
+			query(codeLens, func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }),
+			func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI },
+			buildFileLenses,
+		),
+	),
+	protocol.MethodTextDocumentHover: query(
+		hover,
+		func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentCodeAction: titled(
+		orBuildFile(
+			query(codeAction, func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }),
+			func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI },
+			buildFileActions,
+		),
+	),
+	protocol.MethodTextDocumentCompletion: query(
+		completion,
+		func(p *protocol.CompletionParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodCompletionItemResolve: call(resolveCompletion),
+	protocol.MethodTextDocumentSignatureHelp: query(
+		signatureHelp,
+		func(p *protocol.SignatureHelpParams) uri.URI { return p.TextDocument.URI },
+	),
 
-	protocol.MethodTextDocumentDefinition:           orBuildFile(query(definition, func(p *protocol.DefinitionParams) uri.URI { return p.TextDocument.URI }), func(p *protocol.DefinitionParams) uri.URI { return p.TextDocument.URI }, buildFileDefinition),
-	protocol.MethodTextDocumentReferences:           query(references, func(p *protocol.ReferenceParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentDocumentHighlight:    query(documentHighlight, func(p *protocol.DocumentHighlightParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentPrepareRename:        query(prepareRename, func(p *protocol.PrepareRenameParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentRename:               query(rename, func(p *protocol.RenameParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentLinkedEditingRange:   query(linkedEditing, func(p *protocol.LinkedEditingRangeParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentPrepareCallHierarchy: query(prepareCallHierarchy, func(p *protocol.CallHierarchyPrepareParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodCallHierarchyIncomingCalls:       query(incomingCalls, func(p *protocol.CallHierarchyIncomingCallsParams) uri.URI { return p.Item.URI }),
-	protocol.MethodCallHierarchyOutgoingCalls:       query(outgoingCalls, func(p *protocol.CallHierarchyOutgoingCallsParams) uri.URI { return p.Item.URI }),
+	protocol.MethodTextDocumentDefinition: orBuildFile(
+		query(definition, func(p *protocol.DefinitionParams) uri.URI { return p.TextDocument.URI }),
+		func(p *protocol.DefinitionParams) uri.URI { return p.TextDocument.URI },
+		buildFileDefinition,
+	),
+	protocol.MethodTextDocumentReferences: query(
+		references,
+		func(p *protocol.ReferenceParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentDocumentHighlight: query(
+		documentHighlight,
+		func(p *protocol.DocumentHighlightParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentPrepareRename: query(
+		prepareRename,
+		func(p *protocol.PrepareRenameParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentRename: query(
+		rename,
+		func(p *protocol.RenameParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentLinkedEditingRange: query(
+		linkedEditing,
+		func(p *protocol.LinkedEditingRangeParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentPrepareCallHierarchy: query(
+		prepareCallHierarchy,
+		func(p *protocol.CallHierarchyPrepareParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodCallHierarchyIncomingCalls: query(
+		incomingCalls,
+		func(p *protocol.CallHierarchyIncomingCallsParams) uri.URI { return p.Item.URI },
+	),
+	protocol.MethodCallHierarchyOutgoingCalls: query(
+		outgoingCalls,
+		func(p *protocol.CallHierarchyOutgoingCallsParams) uri.URI { return p.Item.URI },
+	),
 
-	protocol.MethodTextDocumentDocumentSymbol:          query(documentSymbol, func(p *protocol.DocumentSymbolParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentFoldingRange:            query(foldingRange, func(p *protocol.FoldingRangeParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentSelectionRange:          query(selectionRange, func(p *protocol.SelectionRangeParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentDocumentLink:            query(documentLink, func(p *protocol.DocumentLinkParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentSemanticTokensFull:      query(semanticTokensFull, func(p *protocol.SemanticTokensParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentSemanticTokensRange:     query(semanticTokensRange, func(p *protocol.SemanticTokensRangeParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentSemanticTokensFullDelta: query(semanticTokensDelta, func(p *protocol.SemanticTokensDeltaParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentFormatting:              query(formatting, func(p *protocol.DocumentFormattingParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentRangeFormatting:         query(rangeFormatting, func(p *protocol.DocumentRangeFormattingParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentRangesFormatting:        query(rangesFormatting, func(p *protocol.DocumentRangesFormattingParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodTextDocumentOnTypeFormatting:        query(onTypeFormatting, func(p *protocol.DocumentOnTypeFormattingParams) uri.URI { return p.TextDocument.URI }),
-	protocol.MethodWorkspaceDiagnostic:                 beside(workspaceDiagnostic),
-	protocol.MethodWorkspaceSymbol:                     beside(workspaceSymbol),
+	protocol.MethodTextDocumentDocumentSymbol: query(
+		documentSymbol,
+		func(p *protocol.DocumentSymbolParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentFoldingRange: query(
+		foldingRange,
+		func(p *protocol.FoldingRangeParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentSelectionRange: query(
+		selectionRange,
+		func(p *protocol.SelectionRangeParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentDocumentLink: query(
+		documentLink,
+		func(p *protocol.DocumentLinkParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentSemanticTokensFull: query(
+		semanticTokensFull,
+		func(p *protocol.SemanticTokensParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentSemanticTokensRange: query(
+		semanticTokensRange,
+		func(p *protocol.SemanticTokensRangeParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentSemanticTokensFullDelta: query(
+		semanticTokensDelta,
+		func(p *protocol.SemanticTokensDeltaParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentFormatting: query(
+		formatting,
+		func(p *protocol.DocumentFormattingParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentRangeFormatting: query(
+		rangeFormatting,
+		func(p *protocol.DocumentRangeFormattingParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentRangesFormatting: query(
+		rangesFormatting,
+		func(p *protocol.DocumentRangesFormattingParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodTextDocumentOnTypeFormatting: query(
+		onTypeFormatting,
+		func(p *protocol.DocumentOnTypeFormattingParams) uri.URI { return p.TextDocument.URI },
+	),
+	protocol.MethodWorkspaceDiagnostic: beside(workspaceDiagnostic),
+	protocol.MethodWorkspaceSymbol:     beside(workspaceSymbol),
 }
 
 // titled is a request whose answer has titles in it, in which names may stand that hold anything.
@@ -134,13 +223,17 @@ func call[P, R any](answer func(*session, *P) (R, error)) method {
 
 // beside is a request that concerns no single document: start takes what the answer is made from in wire order.
 func beside[P any](start func(*session, *P) (func(context.Context) (any, error), error)) method {
-	return method{call: true, beside: true, start: func(s *session, params []byte) (func(context.Context) (any, error), error) {
-		p, err := decode[P](params)
-		if err != nil {
-			return nil, err
-		}
-		return start(s, p)
-	}}
+	return method{
+		call:   true,
+		beside: true,
+		start: func(s *session, params []byte) (func(context.Context) (any, error), error) {
+			p, err := decode[P](params)
+			if err != nil {
+				return nil, err
+			}
+			return start(s, p)
+		},
+	}
 }
 
 // anytime is a request whose answer is made from the session as it is by then; it may ask the client in turn.
@@ -163,19 +256,23 @@ func query[P, R any](answer func(context.Context, *snapshot, *P) (R, error), doc
 
 // queryAny is query with a say about every document: the snapshot is nil where it is not open or is no Dockerfile.
 func queryAny[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
-	return method{call: true, beside: true, start: func(s *session, params []byte) (func(context.Context) (any, error), error) {
-		p, err := decode[P](params)
-		if err != nil {
-			return nil, err
-		}
-		snap := s.snapshotOf(document(p))
-		return func(ctx context.Context) (any, error) {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
+	return method{
+		call:   true,
+		beside: true,
+		start: func(s *session, params []byte) (func(context.Context) (any, error), error) {
+			p, err := decode[P](params)
+			if err != nil {
+				return nil, err
 			}
-			return answer(ctx, snap, p)
-		}, nil
-	}}
+			snap := s.snapshotOf(document(p))
+			return func(ctx context.Context) (any, error) {
+				if ctx.Err() != nil {
+					return nil, ctx.Err()
+				}
+				return answer(ctx, snap, p)
+			}, nil
+		},
+	}
 }
 
 func decode[P any](params []byte) (*P, error) {

@@ -17,16 +17,23 @@ import (
 var (
 	mutantTime = flag.Duration("mutants", 0, "type damaged Dockerfiles into a real server for so long: "+
 		"go test ./server -run Mutants -timeout 1h -v -args -mutants 5m [-corpus DIR]")
-	mutantCorpus = flag.String("corpus", "", "a folder of Dockerfiles that -mutants damages, beside the texts of BenchmarkStress")
+	mutantCorpus = flag.String(
+		"corpus",
+		"",
+		"a folder of Dockerfiles that -mutants damages, beside the texts of BenchmarkStress",
+	)
 )
 
 // mutantPieces are put into texts where they do harm.
 var mutantPieces = []string{
-	"FROM a AS b\n", "RUN <<EOF\n", "EOF\n", "\\\n", "\\", "\"", "'", "`", "$(", "${", "}", ")", "--mount=", "--from=", "[", "]", "\r", "\x00", "\xff", "\u202e", "😀",
-	"# syntax=", "# escape=`\n", "# check=", "ONBUILD ", "if ", "case ", "; fi", "&&", "|", ",", "=", "$A", "\t", "\n\n", "ENV ", "ARG ", "COPY ", "SHELL [\"pwsh\"]\n",
+	"FROM a AS b\n", "RUN <<EOF\n", "EOF\n", "\\\n", "\\", "\"", "'", "`", "$(", "${", "}", ")", "--mount=", "--from=",
+	"[", "]", "\r", "\x00", "\xff", "\u202e", "😀",
+	"# syntax=", "# escape=`\n", "# check=", "ONBUILD ", "if ", "case ", "; fi", "&&", "|", ",", "=", "$A", "\t",
+	"\n\n", "ENV ", "ARG ", "COPY ", "SHELL [\"pwsh\"]\n",
 }
 
-// mutant returns a damaged text: parts of it left out, doubled, moved, or with pieces of harm or of another text in them.
+// mutant returns a damaged text: parts of it left out, doubled, moved, or with pieces of harm or of another text in
+// them.
 func mutant(rnd *rand.Rand, text, other string) string {
 	cut := func(s string) (int, int) {
 		from := rnd.IntN(len(s) + 1)
@@ -41,7 +48,10 @@ func mutant(rnd *rand.Rand, text, other string) string {
 		case 1:
 			text = text[:at] + strings.Repeat(text[from:to], 1+rnd.IntN(20)) + text[at:]
 		case 2:
-			text = text[:at] + strings.Repeat(mutantPieces[rnd.IntN(len(mutantPieces))], 1+rnd.IntN(1+rnd.IntN(50))) + text[at:]
+			text = text[:at] + strings.Repeat(
+				mutantPieces[rnd.IntN(len(mutantPieces))],
+				1+rnd.IntN(1+rnd.IntN(50)),
+			) + text[at:]
 		case 3:
 			first, last := cut(other)
 			text = text[:at] + other[first:last] + text[at:]
@@ -58,7 +68,8 @@ func mutant(rnd *rand.Rand, text, other string) string {
 	return strings.ToValidUTF8(text[:min(len(text), 100_000)], "\uFFFD")
 }
 
-// A real server bears whatever is typed: no crash, no answer that takes more than a second, no memory that is not given back.
+// A real server bears whatever is typed: no crash, no answer that takes more than a second, no memory that is not given
+// back.
 func TestMutants(t *testing.T) {
 	if *mutantTime == 0 {
 		t.Skip("SKIPPED: needs -args -mutants 5m")
@@ -110,7 +121,14 @@ func TestMutants(t *testing.T) {
 				if took > time.Second {
 					kept := filepath.Join(os.TempDir(), fmt.Sprintf("mutant-%d-%d", seed, version))
 					_ = os.WriteFile(kept, []byte(text), 0o600)
-					t.Errorf("%s took %v at line %d, character %d of %s", request.method, took, at.line, at.length, kept)
+					t.Errorf(
+						"%s took %v at line %d, character %d of %s",
+						request.method,
+						took,
+						at.line,
+						at.length,
+						kept,
+					)
 				}
 			}
 		}
@@ -125,5 +143,13 @@ func TestMutants(t *testing.T) {
 			t.Errorf("memory grew from %.0f to %.0f MiB", first, last)
 		}
 	}
-	t.Logf("%d texts, %d requests, the slowest %v (%s); %.0f MiB after a fifth of the time, %.0f at the end", version-1, requests, slowest, slowestAt, first, last)
+	t.Logf(
+		"%d texts, %d requests, the slowest %v (%s); %.0f MiB after a fifth of the time, %.0f at the end",
+		version-1,
+		requests,
+		slowest,
+		slowestAt,
+		first,
+		last,
+	)
 }

@@ -19,8 +19,8 @@ func (snap *snapshot) location(span source.Span) protocol.Location {
 	return protocol.Location{URI: snap.uri, Range: snap.can.encoding.rangeOf(snap.file.Text, span)}
 }
 
-// definition answers textDocument/definition: where a stage, variable or heredoc gets its name. On a definition it gives that
-// itself, so that editors offer its references instead.
+// definition answers textDocument/definition: where a stage, variable or heredoc gets its name. On a definition it
+// gives that itself, so that editors offer its references instead.
 func definition(_ context.Context, snap *snapshot, p *protocol.DefinitionParams) (protocol.DefinitionResult, error) {
 	o := snap.named(p.Position)
 	if o == nil || o.Definition == nil {
@@ -44,7 +44,11 @@ func references(_ context.Context, snap *snapshot, p *protocol.ReferenceParams) 
 }
 
 // documentHighlight answers textDocument/documentHighlight.
-func documentHighlight(_ context.Context, snap *snapshot, p *protocol.DocumentHighlightParams) ([]protocol.DocumentHighlight, error) {
+func documentHighlight(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.DocumentHighlightParams,
+) ([]protocol.DocumentHighlight, error) {
 	highlights := []protocol.DocumentHighlight{}
 	if o := snap.named(p.Position); o != nil {
 		for _, use := range o.Symbol.Uses {
@@ -52,17 +56,25 @@ func documentHighlight(_ context.Context, snap *snapshot, p *protocol.DocumentHi
 			if use.Access == navigate.Write {
 				kind = protocol.DocumentHighlightKindWrite
 			}
-			highlights = append(highlights, protocol.DocumentHighlight{Range: snap.can.encoding.rangeOf(snap.file.Text, use.Span), Kind: kind})
+			highlights = append(
+				highlights,
+				protocol.DocumentHighlight{Range: snap.can.encoding.rangeOf(snap.file.Text, use.Span), Kind: kind},
+			)
 		}
 	}
 	return highlights, nil
 }
 
-// linkedEditing answers textDocument/linkedEditingRange: the delimiters of a heredoc and the places that name a stage change
-// together while one of them is typed.
-func linkedEditing(_ context.Context, snap *snapshot, p *protocol.LinkedEditingRangeParams) (*protocol.LinkedEditingRanges, error) {
+// linkedEditing answers textDocument/linkedEditingRange: the delimiters of a heredoc and the places that name a stage
+// change together while one of them is typed.
+func linkedEditing(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.LinkedEditingRangeParams,
+) (*protocol.LinkedEditingRanges, error) {
 	o := snap.named(p.Position)
-	if o == nil || len(o.Symbol.Uses) < 2 || o.Fixed || o.Symbol.Kind != navigate.Heredoc && o.Symbol.Kind != navigate.Stage {
+	if o == nil || len(o.Symbol.Uses) < 2 || o.Fixed ||
+		o.Symbol.Kind != navigate.Heredoc && o.Symbol.Kind != navigate.Stage {
 		return nil, nil
 	}
 	if _, err := snap.names().Renamable(o.Span.Start); err != nil {
@@ -84,7 +96,11 @@ func linkedEditing(_ context.Context, snap *snapshot, p *protocol.LinkedEditingR
 }
 
 // prepareRename answers textDocument/prepareRename: the name, or an error that says why it cannot be changed.
-func prepareRename(_ context.Context, snap *snapshot, p *protocol.PrepareRenameParams) (protocol.PrepareRenameResult, error) {
+func prepareRename(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.PrepareRenameParams,
+) (protocol.PrepareRenameResult, error) {
 	o, err := snap.names().Renamable(snap.can.encoding.offset(snap.file.Text, p.Position))
 	if err != nil {
 		return nil, refused(err)
@@ -97,7 +113,8 @@ func prepareRename(_ context.Context, snap *snapshot, p *protocol.PrepareRenameP
 	}, nil
 }
 
-// rename answers textDocument/rename. What else knows the old name is said in a change annotation, if the client shows those.
+// rename answers textDocument/rename. What else knows the old name is said in a change annotation, if the client shows
+// those.
 func rename(_ context.Context, snap *snapshot, p *protocol.RenameParams) (*protocol.WorkspaceEdit, error) {
 	r, err := snap.names().Rename(snap.can.encoding.offset(snap.file.Text, p.Position), p.NewName)
 	if err != nil {

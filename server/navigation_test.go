@@ -32,7 +32,8 @@ func TestRenameAnnotations(t *testing.T) {
 			ChangeAnnotations map[string]struct{ Label, Description string }
 		}
 		e.MustCall("textDocument/rename", lsptest.Document(untitled, "position", at(1, 6), "newName", "core"), &edit)
-		if len(edit.DocumentChanges) != 1 || len(edit.DocumentChanges[0].Edits) != 2 || edit.DocumentChanges[0].Edits[0].NewText != "core" {
+		if len(edit.DocumentChanges) != 1 || len(edit.DocumentChanges[0].Edits) != 2 ||
+			edit.DocumentChanges[0].Edits[0].NewText != "core" {
 			t.Fatalf("%+v", edit)
 		}
 		note := edit.ChangeAnnotations[edit.DocumentChanges[0].Edits[1].AnnotationID]
@@ -44,14 +45,20 @@ func TestRenameAnnotations(t *testing.T) {
 
 // What cannot be renamed is refused in words, before a new name is asked for.
 func TestRenameRefused(t *testing.T) {
-	e := lsptest.Open(t, map[string]any{"textDocument": map[string]any{"rename": map[string]any{"prepareSupport": true}}}, nil)
+	e := lsptest.Open(
+		t,
+		map[string]any{"textDocument": map[string]any{"rename": map[string]any{"prepareSupport": true}}},
+		nil,
+	)
 	e.OpenFile(untitled, "dockerfile", "FROM alpine\nRUN echo $HOSTNAME\n")
 	err := e.Call("textDocument/prepareRename", lsptest.Document(untitled, "position", at(1, 11)), nil)
 	if code(t, err) != -32803 || !strings.Contains(err.Error(), "Cannot rename: HOSTNAME is not set in this file.") {
 		t.Errorf("got %v", err)
 	}
 	var nothing json.RawMessage
-	if e.MustCall("textDocument/prepareRename", lsptest.Document(untitled, "position", at(1, 1)), &nothing); string(nothing) != "null" {
+	if e.MustCall("textDocument/prepareRename", lsptest.Document(untitled, "position", at(1, 1)), &nothing); string(
+		nothing,
+	) != "null" {
 		t.Errorf("on a keyword: %s", nothing)
 	}
 }
@@ -63,15 +70,24 @@ func TestEncodingsOfStructure(t *testing.T) {
 	want := map[string]struct{ variable, length int }{"utf-8": {19, 8}, "utf-16": {16, 5}, "utf-32": {15, 4}}
 	for encoding, w := range want {
 		t.Run(encoding, func(t *testing.T) {
-			e := lsptest.Open(t, map[string]any{"general": map[string]any{"positionEncodings": []string{encoding}}}, nil)
+			e := lsptest.Open(
+				t,
+				map[string]any{"general": map[string]any{"positionEncodings": []string{encoding}}},
+				nil,
+			)
 			e.OpenFile(untitled, "dockerfile", text)
 			var uses []struct{ Range lspRange }
-			e.MustCall("textDocument/documentHighlight", lsptest.Document(untitled, "position", at(2, w.variable)), &uses)
+			e.MustCall(
+				"textDocument/documentHighlight",
+				lsptest.Document(untitled, "position", at(2, w.variable)),
+				&uses,
+			)
 			if len(uses) != 2 || uses[1].Range.Start.Character != w.variable {
 				t.Errorf("highlights %v, want the second at %d", uses, w.variable)
 			}
 			tokens := tokensOf(t, e, 2)
-			if s := slices.IndexFunc(tokens, func(s string) bool { return strings.HasSuffix(s, "string") }); s < 0 || tokens[s] != fmt.Sprintf("9+%d string", w.length) {
+			if s := slices.IndexFunc(tokens, func(s string) bool { return strings.HasSuffix(s, "string") }); s < 0 ||
+				tokens[s] != fmt.Sprintf("9+%d string", w.length) {
 				t.Errorf("tokens %v, want a string of %d", tokens, w.length)
 			}
 		})
@@ -110,10 +126,15 @@ func TestSemanticTokensDelta(t *testing.T) {
 	}
 	var last answer
 	e.MustCall("textDocument/semanticTokens/full", lsptest.Document(untitled), &last)
-	for i, text := range []string{"FROM a\nARG x\nRUN b c\n", "FROM a\nARG x\nRUN b c\n", "", "# c\nFROM a AS b\nRUN b c\nRUN d\n"} {
+	for i, text := range []string{"FROM a\nARG x\nRUN b " +
+		"c\n", "FROM a\nARG x\nRUN b c\n", "", "# c\nFROM a AS b\nRUN b c\nRUN d\n"} {
 		e.Replace(untitled, i+2, text)
 		var delta, full answer
-		e.MustCall("textDocument/semanticTokens/full/delta", lsptest.Document(untitled, "previousResultId", last.ResultID), &delta)
+		e.MustCall(
+			"textDocument/semanticTokens/full/delta",
+			lsptest.Document(untitled, "previousResultId", last.ResultID),
+			&delta,
+		)
 		got := slices.Clone(last.Data)
 		for _, edit := range delta.Edits {
 			got = slices.Replace(got, edit.Start, edit.Start+edit.DeleteCount, edit.Data...)
@@ -125,7 +146,11 @@ func TestSemanticTokensDelta(t *testing.T) {
 		last = full
 	}
 	var all answer
-	e.MustCall("textDocument/semanticTokens/full/delta", lsptest.Document(untitled, "previousResultId", "long gone"), &all)
+	e.MustCall(
+		"textDocument/semanticTokens/full/delta",
+		lsptest.Document(untitled, "previousResultId", "long gone"),
+		&all,
+	)
 	if !slices.Equal(all.Data, last.Data) || all.Edits != nil {
 		t.Errorf("got %+v, want all", all)
 	}
@@ -140,7 +165,8 @@ func TestFlatSymbols(t *testing.T) {
 		Location            struct{ Range lspRange }
 	}
 	e.MustCall("textDocument/documentSymbol", lsptest.Document(untitled), &list)
-	if len(list) != 2 || list[0].Name != "base" || list[1].Name != "RUN x" || list[1].ContainerName != "base" || list[1].Location.Range.String() != "2:1-2:6" {
+	if len(list) != 2 || list[0].Name != "base" || list[1].Name != "RUN x" || list[1].ContainerName != "base" ||
+		list[1].Location.Range.String() != "2:1-2:6" {
 		t.Errorf("got %+v", list)
 	}
 }
@@ -153,8 +179,10 @@ func TestFormattingOptions(t *testing.T) {
 		want              string
 	}{
 		{nil, map[string]any{"tabSize": 2, "insertSpaces": true}, `0 "FROM", 6 "", 0 "ENV", 0 "  "`},
-		{nil, map[string]any{"tabSize": 2, "insertSpaces": false, "trimTrailingWhitespace": false, "insertFinalNewline": true}, `0 "FROM", 0 "ENV", 0 "\t", 3 "\n"`},
-		{map[string]any{"formatKeywords": false, "formatContinuations": false}, map[string]any{"tabSize": 2, "insertSpaces": true}, `6 ""`},
+		{nil, map[string]any{"tabSize": 2, "insertSpaces": false, "trimTrailingWhitespace": false,
+			"insertFinalNewline": true}, `0 "FROM", 0 "ENV", 0 "\t", 3 "\n"`},
+		{map[string]any{"formatKeywords": false, "formatContinuations": false}, map[string]any{"tabSize": 2,
+			"insertSpaces": true}, `6 ""`},
 	} {
 		e := lsptest.Open(t, nil, map[string]any{"layerwise": c.settings})
 		e.OpenFile(untitled, "dockerfile", text)
@@ -174,7 +202,11 @@ func TestFormattingOptions(t *testing.T) {
 	e := lsptest.Open(t, nil, nil)
 	e.OpenFile(untitled, "dockerfile", "FROM a\nRUN b \\\n\n")
 	var edits []struct{ NewText string }
-	e.MustCall("textDocument/onTypeFormatting", lsptest.Document(untitled, "position", at(2, 0), "ch", "\n", "options", layout), &edits)
+	e.MustCall(
+		"textDocument/onTypeFormatting",
+		lsptest.Document(untitled, "position", at(2, 0), "ch", "\n", "options", layout),
+		&edits,
+	)
 	if len(edits) != 1 || edits[0].NewText != "    " {
 		t.Errorf("behind a continued line: %v", edits)
 	}

@@ -11,7 +11,8 @@ import (
 // searchPause is how long nobody must type before better orders are searched for.
 const searchPause = 500 * time.Millisecond
 
-// orders is a search for better orders of one version of a Dockerfile in one build. It runs once, beside everything else.
+// orders is a search for better orders of one version of a Dockerfile in one build. It runs once, beside everything
+// else.
 type orders struct {
 	ctx    context.Context // ends when nobody wants to know any more
 	cancel context.CancelFunc
@@ -57,7 +58,8 @@ func (snap *snapshot) betterOrders(ctx context.Context, asked bool) (found []reo
 	return snap.orders.known()
 }
 
-// ordersLoop searches for better orders whenever d has not changed for a while, and gives up what an edit has overtaken.
+// ordersLoop searches for better orders whenever d has not changed for a while, and gives up what an edit has
+// overtaken.
 func (s *session) ordersLoop(d *document) {
 	var last *orders
 	current := func() *snapshot {

@@ -10,11 +10,12 @@ import (
 	"github.com/layerwise/layerwise/server/lsptest"
 )
 
-// A code action of a person waits for the search for better orders; what the editor asks by itself at each move of the cursor
-// gets what is known, which the search in the background sees to.
+// A code action of a person waits for the search for better orders; what the editor asks by itself at each move of the
+// cursor gets what is known, which the search in the background sees to.
 func TestOrdersAreSearchedOnce(t *testing.T) {
 	e, root := openProject(t, map[string]string{
-		"Dockerfile":        "FROM node:20 AS build\nWORKDIR /app\nCOPY . .\nRUN npm ci\nCMD [\"node\", \"app.js\"]\nFROM build\n",
+		"Dockerfile": "FROM node:20 AS build\nWORKDIR /app\nCOPY . .\nRUN npm ci\nCMD [\"node\", \"app.js\"]\n" +
+			"FROM build\n",
 		"package.json":      `{"name": "app", "version": "1.0.0"}`,
 		"package-lock.json": `{"name": "app", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": {"name": "app"}}}`,
 		"app.js":            "", ".dockerignore": "node_modules\nDockerfile\n.git\n",

@@ -20,9 +20,13 @@ var symbolKinds = map[outline.SymbolKind]protocol.SymbolKind{
 	outline.InstructionSymbol: protocol.SymbolKindFunction,
 }
 
-// documentSymbol answers textDocument/documentSymbol: a tree of stages, or for a client that takes no trees a list that names the
-// stage of each instruction.
-func documentSymbol(_ context.Context, snap *snapshot, _ *protocol.DocumentSymbolParams) (protocol.DocumentSymbolResult, error) {
+// documentSymbol answers textDocument/documentSymbol: a tree of stages, or for a client that takes no trees a list that
+// names the stage of each instruction.
+func documentSymbol(
+	_ context.Context,
+	snap *snapshot,
+	_ *protocol.DocumentSymbolParams,
+) (protocol.DocumentSymbolResult, error) {
 	symbols := outline.Symbols(snap.file)
 	if snap.can.symbolTree {
 		return protocol.DocumentSymbolSlice(snap.symbolTree(symbols)), nil
@@ -49,7 +53,10 @@ func (snap *snapshot) symbolTree(symbols []outline.Symbol) []protocol.DocumentSy
 	for i, s := range symbols {
 		tree[i] = protocol.DocumentSymbol{
 			Name: s.Name, Kind: symbolKinds[s.Kind], Children: snap.symbolTree(s.Children),
-			Range: snap.can.encoding.rangeOf(snap.file.Text, s.Span), SelectionRange: snap.can.encoding.rangeOf(snap.file.Text, s.Select),
+			Range: snap.can.encoding.rangeOf(
+				snap.file.Text,
+				s.Span,
+			), SelectionRange: snap.can.encoding.rangeOf(snap.file.Text, s.Select),
 		}
 		if s.Detail != "" {
 			tree[i].Detail = &s.Detail
@@ -68,13 +75,20 @@ func foldingRange(_ context.Context, snap *snapshot, _ *protocol.FoldingRangePar
 		if snap.can.foldLimit > 0 && len(ranges) == snap.can.foldLimit {
 			break
 		}
-		ranges = append(ranges, protocol.FoldingRange{StartLine: uint32(f.Start), EndLine: uint32(f.End), Kind: kinds[f.Kind]})
+		ranges = append(
+			ranges,
+			protocol.FoldingRange{StartLine: uint32(f.Start), EndLine: uint32(f.End), Kind: kinds[f.Kind]},
+		)
 	}
 	return ranges, nil
 }
 
 // selectionRange answers textDocument/selectionRange.
-func selectionRange(_ context.Context, snap *snapshot, p *protocol.SelectionRangeParams) ([]protocol.SelectionRange, error) {
+func selectionRange(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.SelectionRangeParams,
+) ([]protocol.SelectionRange, error) {
 	ranges := []protocol.SelectionRange{}
 	for _, position := range p.Positions {
 		spans := outline.Selection(snap.file, snap.can.encoding.offset(snap.file.Text, position))
@@ -91,7 +105,11 @@ func selectionRange(_ context.Context, snap *snapshot, p *protocol.SelectionRang
 }
 
 // documentLink answers textDocument/documentLink. Of the build context only files lead somewhere: it is waited for.
-func documentLink(ctx context.Context, snap *snapshot, _ *protocol.DocumentLinkParams) ([]protocol.DocumentLink, error) {
+func documentLink(
+	ctx context.Context,
+	snap *snapshot,
+	_ *protocol.DocumentLinkParams,
+) ([]protocol.DocumentLink, error) {
 	links := []protocol.DocumentLink{}
 	snap, err := snap.marked(ctx, false)
 	if err != nil {
@@ -106,7 +124,14 @@ func documentLink(ctx context.Context, snap *snapshot, _ *protocol.DocumentLinkP
 			target = uri.File(filepath.Join(snap.build.Context.Dir, filepath.FromSlash(l.Path)))
 		}
 		tip := titleText(l.Tip)
-		links = append(links, protocol.DocumentLink{Range: snap.can.encoding.rangeOf(snap.file.Text, l.Span), Target: &target, Tooltip: &tip})
+		links = append(
+			links,
+			protocol.DocumentLink{
+				Range:   snap.can.encoding.rangeOf(snap.file.Text, l.Span),
+				Target:  &target,
+				Tooltip: &tip,
+			},
+		)
 	}
 	return links, nil
 }
@@ -142,7 +167,14 @@ func (snap *snapshot) encodeTokens(tokens []outline.Token) []uint32 {
 		if start.Line != line {
 			character = 0
 		}
-		data = append(data, start.Line-line, start.Character-character, end.Character-start.Character, uint32(t.Type-1), uint32(t.Modifiers))
+		data = append(
+			data,
+			start.Line-line,
+			start.Character-character,
+			end.Character-start.Character,
+			uint32(t.Type-1),
+			uint32(t.Modifiers),
+		)
 		line, character = start.Line, start.Character
 	}
 	return data

@@ -19,8 +19,12 @@ import (
 )
 
 // The npm server is no part of the project: it is installed into this folder if it is not there.
-var peerFolder = flag.String("peer", "", "benchmark beside the npm server in this folder, installing it there if need be: "+
-	"go test ./server -run '^$' -bench Beside -args -peer DIR")
+var peerFolder = flag.String(
+	"peer",
+	"",
+	"benchmark beside the npm server in this folder, installing it there if need be: "+
+		"go test ./server -run '^$' -bench Beside -args -peer DIR",
+)
 
 const peerPackage = "dockerfile-language-server-nodejs@0.15.0"
 
@@ -31,7 +35,8 @@ func peerCommand(b *testing.B) *exec.Cmd {
 	}
 	program := filepath.Join(*peerFolder, "node_modules", ".bin", "docker-langserver")
 	if _, err := os.Stat(program); err != nil {
-		if out, err := exec.Command("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", *peerFolder, peerPackage).CombinedOutput(); err != nil {
+		if out, err := exec.Command("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix",
+			*peerFolder, peerPackage).CombinedOutput(); err != nil {
 			b.Fatalf("npm install %s: %v\n%s", peerPackage, err, out)
 		}
 	}
@@ -58,8 +63,8 @@ func (p *typist) key() {
 	})
 }
 
-// diagnosed waits for the diagnostics of the newest text. The npm server does not say of which version they are: it sends
-// them once for each.
+// diagnosed waits for the diagnostics of the newest text. The npm server does not say of which version they are: it
+// sends them once for each.
 func (p *typist) diagnosed() {
 	this := []byte(`"version":` + strconv.Itoa(p.version) + ",")
 	p.Await("textDocument/publishDiagnostics", func(params json.RawMessage) bool {
@@ -149,8 +154,8 @@ func openTypist(b *testing.B, cmd *exec.Cmd, text string) *typist {
 	return p
 }
 
-// BenchmarkStartBesidePeer is the time from starting each server to its answer to initialize, and what the process holds then and with
-// a document of 1,000 lines open and asked about.
+// BenchmarkStartBesidePeer is the time from starting each server to its answer to initialize, and what the process
+// holds then and with a document of 1,000 lines open and asked about.
 func BenchmarkStartBesidePeer(b *testing.B) {
 	if runtime.GOOS != "linux" {
 		b.Skip("SKIPPED: memory is read from /proc")
@@ -165,7 +170,11 @@ func BenchmarkStartBesidePeer(b *testing.B) {
 			cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+b.TempDir())
 			began := time.Now()
 			p := &process{cmd: cmd, editor: lsptest.Command(b, cmd)}
-			p.editor.Initialize(map[string]any{"textDocument": map[string]any{"publishDiagnostics": map[string]any{}}}, nil, dir)
+			p.editor.Initialize(
+				map[string]any{"textDocument": map[string]any{"publishDiagnostics": map[string]any{}}},
+				nil,
+				dir,
+			)
 			took[i] = append(took[i], time.Since(began))
 			fresh[i] = p.resident(b, "VmRSS")
 			uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))

@@ -38,7 +38,16 @@ func TestPositions(t *testing.T) {
 		for i, want := range []int{test.utf8, test.utf16, test.utf32} {
 			e, p := encodings[i], protocol.Position{Line: test.line, Character: test.char}
 			if got := e.offset(text, p); got != want {
-				t.Errorf("%s: %s offset of %d:%d in %q is %d, want %d", test.about, e, test.line, test.char, test.text, got, want)
+				t.Errorf(
+					"%s: %s offset of %d:%d in %q is %d, want %d",
+					test.about,
+					e,
+					test.line,
+					test.char,
+					test.text,
+					got,
+					want,
+				)
 			}
 			if got := e.position(text, want); !test.approximately && got != p {
 				t.Errorf("%s: %s position of %d in %q is %v, want %v", test.about, e, want, test.text, got, p)
@@ -85,7 +94,25 @@ func naivePosition(e encoding, content string, at int) protocol.Position {
 	return protocol.Position{Line: uint32(line), Character: uint32(units)}
 }
 
-var alphabet = []string{"a", "B", " ", "\n", "\r\n", "\r", "\t", "ä", "€", "😀", "👩‍👩‍👧", "\ufeff", "\ufffd", "\\\n", "RUN x\n", "EVN a=b\n", "<<EOF\n"}
+var alphabet = []string{
+	"a",
+	"B",
+	" ",
+	"\n",
+	"\r\n",
+	"\r",
+	"\t",
+	"ä",
+	"€",
+	"😀",
+	"👩‍👩‍👧",
+	"\ufeff",
+	"\ufffd",
+	"\\\n",
+	"RUN x\n",
+	"EVN a=b\n",
+	"<<EOF\n",
+}
 
 func randomText(rnd *rand.Rand, most int) string {
 	var b strings.Builder

@@ -58,7 +58,14 @@ func (p *progress) show(ctx context.Context, s *session, title string) {
 		}
 	}
 	cancellable := true
-	send(&protocol.WorkDoneProgressBegin{Kind: "begin", Title: titleText(title), Message: p.message.Load(), Cancellable: &cancellable})
+	send(
+		&protocol.WorkDoneProgressBegin{
+			Kind:        "begin",
+			Title:       titleText(title),
+			Message:     p.message.Load(),
+			Cancellable: &cancellable,
+		},
+	)
 	defer send(&protocol.WorkDoneProgressEnd{Kind: "end"})
 	for {
 		select {

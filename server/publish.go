@@ -62,7 +62,10 @@ func (s *session) publish(ctx context.Context, d *document) {
 // retract clears what was published of a document that has been closed.
 func (s *session) retract(d *document) {
 	if !s.can.pullDiagnostics {
-		_ = s.client.PublishDiagnostics(s.ctx, &protocol.PublishDiagnosticsParams{URI: d.uri, Diagnostics: []protocol.Diagnostic{}})
+		_ = s.client.PublishDiagnostics(
+			s.ctx,
+			&protocol.PublishDiagnosticsParams{URI: d.uri, Diagnostics: []protocol.Diagnostic{}},
+		)
 	}
 	if s.can.cacheStatus && d.dockerfile {
 		if status, err := (&cacheStatus{URI: d.uri, State: "ready", Notes: []string{}}).encode(); err == nil {
@@ -71,7 +74,8 @@ func (s *session) retract(d *document) {
 	}
 }
 
-// refreshLoop asks the client to fetch hints, lenses and pulled diagnostics anew, one request at a time however many changes there were.
+// refreshLoop asks the client to fetch hints, lenses and pulled diagnostics anew, one request at a time however many
+// changes there were.
 func (s *session) refreshLoop(ctx context.Context) {
 	for {
 		select {

@@ -90,7 +90,14 @@ func (u *randomUser) at() (offset int, place map[string]any) {
 
 func (u *randomUser) position() map[string]any {
 	_, at := u.at()
-	return map[string]any{"position": at, "positions": []any{at}, "newName": "renamed_it", "context": map[string]any{"includeDeclaration": true}, "ch": "\n", "options": layout}
+	return map[string]any{
+		"position":  at,
+		"positions": []any{at},
+		"newName":   "renamed_it",
+		"context":   map[string]any{"includeDeclaration": true},
+		"ch":        "\n",
+		"options":   layout,
+	}
 }
 
 func (u *randomUser) rng() map[string]any {
@@ -99,15 +106,21 @@ func (u *randomUser) rng() map[string]any {
 	if a > b {
 		from, to = to, from
 	}
-	return map[string]any{"range": map[string]any{"start": from, "end": to}, "context": map[string]any{"diagnostics": []any{}}, "options": layout}
+	return map[string]any{
+		"range":   map[string]any{"start": from, "end": to},
+		"context": map[string]any{"diagnostics": []any{}},
+		"options": layout,
+	}
 }
 
 var layout = map[string]any{"tabSize": 4, "insertSpaces": true}
 
 // pieces are what people type into Dockerfiles.
 var pieces = []string{
-	"\n", "\\\n", " ", "  ", "FROM ", "FROM a AS b\n", "RUN ", "COPY --from=b ", "ENV A=$A ", "ARG A\n", "$", "${", "}", "\"", "'", "<<EOF\n", "EOF\n", "#", "# escape=`\n", "`", "[", "]",
-	"é", "😀", "\t", "&& ", "if x; then", "--mount=type=cache,", "=", "ONBUILD ", "\r\n", "HEALTHCHECK CMD ", "`\n", "a", "\ufeff",
+	"\n", "\\\n", " ", "  ", "FROM ", "FROM a AS b\n", "RUN ", "COPY --from=b ", "ENV A=$A ", "ARG A\n", "$", "${", "}",
+	"\"", "'", "<<EOF\n", "EOF\n", "#", "# escape=`\n", "`", "[", "]",
+	"é", "😀", "\t", "&& ", "if x; then", "--mount=type=cache,", "=", "ONBUILD ", "\r\n", "HEALTHCHECK " +
+		"CMD ", "`\n", "a", "\ufeff",
 }
 
 // edit changes something and tells the server.
@@ -143,8 +156,8 @@ type question struct {
 	cancelled bool
 }
 
-// Random edits and requests over real Dockerfiles, with cancellations: nothing fails, each answer is about the version that was asked
-// of, and what the server keeps does not grow.
+// Random edits and requests over real Dockerfiles, with cancellations: nothing fails, each answer is about the version
+// that was asked of, and what the server keeps does not grow.
 func TestRandomUse(t *testing.T) {
 	files := realOrOwn(t)
 	seed := *randomSeed
@@ -156,13 +169,19 @@ func TestRandomUse(t *testing.T) {
 	e := lsptest.Start(t, server.Options{Log: zap.New(core)})
 	capabilities := e.Initialize(map[string]any{
 		"textDocument": map[string]any{
-			"rename": map[string]any{"prepareSupport": true}, "documentSymbol": map[string]any{"hierarchicalDocumentSymbolSupport": true},
+			"rename": map[string]any{
+				"prepareSupport": true,
+			}, "documentSymbol": map[string]any{"hierarchicalDocumentSymbolSupport": true},
 			"publishDiagnostics": map[string]any{},
 		},
-		"workspace": map[string]any{"inlayHint": map[string]any{"refreshSupport": true}, "workspaceEdit": map[string]any{"documentChanges": true}},
+		"workspace": map[string]any{
+			"inlayHint":     map[string]any{"refreshSupport": true},
+			"workspaceEdit": map[string]any{"documentChanges": true},
+		},
 	}, nil, t.TempDir())
 	methods := slices.Sorted(maps.Keys(randomRequests))
-	for method, provider := range map[string]string{"textDocument/completion": "completionProvider", "textDocument/signatureHelp": "signatureHelpProvider"} {
+	for method, provider := range map[string]string{"textDocument/completion": "completionProvider",
+		"textDocument/signatureHelp": "signatureHelpProvider"} {
 		if !strings.Contains(string(capabilities), provider) {
 			methods = slices.DeleteFunc(methods, func(m string) bool { return m == method })
 		}
@@ -188,7 +207,13 @@ func TestRandomUse(t *testing.T) {
 			}
 			name := names[r.IntN(len(names))]
 			text := strings.ToValidUTF8(files[name], "?")
-			u.uri, u.version, u.text = fmt.Sprintf("untitled:%d-%s", step, name), 1, source.New(strings.ReplaceAll(text, "\r", ""))
+			u.uri, u.version, u.text = fmt.Sprintf(
+				"untitled:%d-%s",
+				step,
+				name,
+			), 1, source.New(
+				strings.ReplaceAll(text, "\r", ""),
+			)
 			e.OpenFile(u.uri, "dockerfile", u.text.String())
 			e.Drop()
 		}
@@ -209,7 +234,14 @@ func TestRandomUse(t *testing.T) {
 		if method == "textDocument/formatting" {
 			params["options"] = layout
 		}
-		q := question{pending: e.Send(method, params), method: method, params: params, text: u.text, version: u.version, cancelled: r.IntN(10) == 0}
+		q := question{
+			pending:   e.Send(method, params),
+			method:    method,
+			params:    params,
+			text:      u.text,
+			version:   u.version,
+			cancelled: r.IntN(10) == 0,
+		}
 		if q.cancelled {
 			e.Notify("$/cancelRequest", map[string]any{"id": q.pending.ID})
 		}
@@ -228,7 +260,15 @@ func TestRandomUse(t *testing.T) {
 	if *randomSteps >= 5000 && late > early+early/2+20<<20 {
 		t.Errorf("the heap grew from %d to %d MiB in the second half", early>>20, late>>20)
 	}
-	t.Logf("seed %d: %d steps, %d answers, %d of them that the request was cancelled; heap %d MiB, then %d MiB", seed, *randomSteps, answered, cancelled, early>>20, late>>20)
+	t.Logf(
+		"seed %d: %d steps, %d answers, %d of them that the request was cancelled; heap %d MiB, then %d MiB",
+		seed,
+		*randomSteps,
+		answered,
+		cancelled,
+		early>>20,
+		late>>20,
+	)
 }
 
 // realOrOwn returns the corpus, or where that is not at hand the Dockerfiles of the tests.
@@ -260,7 +300,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// check waits for an answer and holds it against the text it was asked of. It reports whether it says that the request was cancelled.
+// check waits for an answer and holds it against the text it was asked of. It reports whether it says that the request
+// was cancelled.
 func (u *randomUser) check(q question) bool {
 	u.t.Helper()
 	var answer any

@@ -24,7 +24,13 @@ import (
 )
 
 // recordBuild records a build of the folder's Dockerfile as it is, as another process does.
-func recordBuild(t *testing.T, store *record.Store, dir string, settings cachemodel.Settings, costs map[int]cachemodel.Cost) string {
+func recordBuild(
+	t *testing.T,
+	store *record.Store,
+	dir string,
+	settings cachemodel.Settings,
+	costs map[int]cachemodel.Cost,
+) string {
 	t.Helper()
 	path := filepath.Join(dir, "Dockerfile")
 	text, err := os.ReadFile(path)
@@ -36,9 +42,13 @@ func recordBuild(t *testing.T, store *record.Store, dir string, settings cachemo
 		t.Fatal(err)
 	}
 	settings.Engine = cachemodel.BuildKit
-	cachemodel.NewPlan(cachemodel.Build{File: dockerfile.Parse(source.New(string(text)), nil), Context: tree, Settings: settings}) // reads the files
+	// reads the files
+	cachemodel.NewPlan(
+		cachemodel.Build{File: dockerfile.Parse(source.New(string(text)), nil), Context: tree, Settings: settings},
+	)
 	id, err := store.Put(&record.Record{
-		When: time.Now(), Source: record.Built, Tool: "docker build", Dockerfile: path, Text: string(text), ContextDir: dir, Context: tree,
+		When: time.Now(), Source: record.Built, Tool: "docker build", Dockerfile: path, Text: string(text),
+		ContextDir: dir, Context: tree,
 		Settings: settings, Costs: costs,
 	})
 	if err != nil {
@@ -69,18 +79,25 @@ func TestRecordsAreNoticed(t *testing.T) {
 	for range 2 {
 		e := startWith(t, server.Options{CacheDir: cache}, nil, dir)
 		e.OpenFile(uri, "dockerfile", text)
-		if got := awaitStatus(t, e, "FROM config, COPY cached, ARG config, RUN cached, FROM config, RUN cached"); got.Baseline.Kind != "opened" {
+		if got := awaitStatus(t, e, "FROM config, COPY cached, ARG config, RUN cached, FROM config, RUN "+
+			"cached"); got.Baseline.Kind != "opened" {
 			t.Fatalf("the baseline is %s", got.Baseline.Kind)
 		}
 		editors = append(editors, e)
 	}
 	write(t, filepath.Join(dir, "a"), "two")
 	seconds, bytes := 30.0, int64(31_000_000)
-	id := recordBuild(t, record.NewStore(cache), dir, cachemodel.Settings{Target: "app", Args: map[string]string{"V": "1"}},
-		map[int]cachemodel.Cost{4: {Seconds: &seconds, Bytes: &bytes, Shared: true}})
+	id := recordBuild(
+		t,
+		record.NewStore(cache),
+		dir,
+		cachemodel.Settings{Target: "app", Args: map[string]string{"V": "1"}},
+		map[int]cachemodel.Cost{4: {Seconds: &seconds, Bytes: &bytes, Shared: true}},
+	)
 	for _, e := range editors {
 		got := awaitStatus(t, e, "FROM config, COPY cached, ARG config, RUN cached, FROM skipped, RUN skipped")
-		if got.Baseline.Kind != "recorded" || got.Baseline.Ref != id || !strings.Contains(strings.Join(got.Notes, " "), ": target app, V=1.") {
+		if got.Baseline.Kind != "recorded" || got.Baseline.Ref != id ||
+			!strings.Contains(strings.Join(got.Notes, " "), ": target app, V=1.") {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -94,19 +111,27 @@ func TestRecordsAreNoticed(t *testing.T) {
 		}
 	}
 	e.MustCall("textDocument/codeLens", lsptest.Document(uri), &lenses)
-	if l := lenses[0].Command; !strings.HasPrefix(l.Title, "nothing cached · rebuilds from line 2 · 30 s and more · vs the build of ") ||
-		l.Command != "layerwise.selectBaseline" || len(l.Arguments) != 1 || l.Arguments[0] != uri {
+	if l := lenses[0].Command; !strings.HasPrefix(l.Title, "nothing cached · rebuilds from line 2 · 30 s and more · "+
+		"vs the build of ") ||
+		l.Command != "layerwise.selectBaseline" ||
+		len(l.Arguments) != 1 ||
+		l.Arguments[0] != uri {
 		t.Errorf("the lens is %+v", l)
 	}
 	var hover struct{ Contents struct{ Value string } }
-	e.MustCall("textDocument/hover", lsptest.Document(uri, "position", map[string]int{"line": 3, "character": 0}), &hover)
+	e.MustCall(
+		"textDocument/hover",
+		lsptest.Document(uri, "position", map[string]int{"line": 3, "character": 0}),
+		&hover,
+	)
 	if !strings.Contains(hover.Contents.Value, "rebuilt · 30 s · adds 31 MB, which images share") {
 		t.Errorf("the hover is %s", hover.Contents.Value)
 	}
 	if err := record.NewStore(cache).Forget(id); err != nil {
 		t.Fatal(err)
 	}
-	if got := awaitStatus(t, e, "FROM config, COPY rebuilt, ARG config, RUN rebuilt, FROM config, RUN rebuilt"); got.Baseline.Kind != "opened" {
+	if got := awaitStatus(t, e, "FROM config, COPY rebuilt, ARG config, RUN rebuilt, FROM config, RUN "+
+		"rebuilt"); got.Baseline.Kind != "opened" {
 		t.Errorf("after it is forgotten the baseline is %s", got.Baseline.Kind)
 	}
 }
@@ -126,7 +151,8 @@ func TestDamagedRecord(t *testing.T) {
 	e := startWith(t, server.Options{CacheDir: cache}, nil, dir)
 	e.OpenFile(uri, "dockerfile", text)
 	got := awaitStatus(t, e, "FROM config, COPY cached")
-	if notes := strings.Join(got.Notes, " "); len(files) != 1 || got.Baseline.Kind != "opened" || !strings.Contains(notes, "is damaged and is passed over") {
+	if notes := strings.Join(got.Notes, " "); len(files) != 1 || got.Baseline.Kind != "opened" ||
+		!strings.Contains(notes, "is damaged and is passed over") {
 		t.Errorf("%s: %q", got.Baseline.Kind, notes)
 	}
 }
@@ -161,7 +187,8 @@ func TestSelectBaseline(t *testing.T) {
 	// The person is asked, chooses git, and later cancels.
 	answer := any(map[string]string{"title": "Git HEAD"})
 	e.Answer("window/showMessageRequest", func(params json.RawMessage) any {
-		if !strings.Contains(string(params), `"title":"Git HEAD"`) || !strings.Contains(string(params), "Compare Dockerfile with what?") {
+		if !strings.Contains(string(params), `"title":"Git HEAD"`) ||
+			!strings.Contains(string(params), "Compare Dockerfile with what?") {
 			t.Errorf("asked %s", params)
 		}
 		return answer
@@ -196,15 +223,16 @@ func TestSelectBaseline(t *testing.T) {
 		}
 	}
 
-	for _, bad := range [][]string{{"layerwise.selectBaseline", uri, "nonsense"}, {"layerwise.selectBaseline", "file:///nowhere"}, {"layerwise.selectBaseline"}, {"layerwise.nothing"}} {
+	for _, bad := range [][]string{{"layerwise.selectBaseline", uri, "nonsense"}, {"layerwise.selectBaseline",
+		"file:///nowhere"}, {"layerwise.selectBaseline"}, {"layerwise.nothing"}} {
 		if err := command(other, bad[0], bad[1:]...); err == nil {
 			t.Errorf("%q gives no error", bad)
 		}
 	}
 }
 
-// What is marked as built, unsaved text and all, is what the next build is compared with; also where another baseline was
-// chosen.
+// What is marked as built, unsaved text and all, is what the next build is compared with; also where another baseline
+// was chosen.
 func TestMarkAsBuilt(t *testing.T) {
 	dir, cache := t.TempDir(), t.TempDir()
 	const text = "FROM scratch\nCOPY a /\n"
@@ -233,7 +261,8 @@ func TestMarkAsBuilt(t *testing.T) {
 	blocked := startWith(t, server.Options{CacheDir: filepath.Join(os.DevNull, "x")}, nil, dir)
 	blocked.OpenFile(uri, "dockerfile", text)
 	awaitStatus(t, blocked, "FROM config, COPY cached")
-	if err := command(blocked, "layerwise.markAsBuilt", uri); err == nil || !strings.Contains(err.Error(), "The build is not recorded: ") {
+	if err := command(blocked, "layerwise.markAsBuilt", uri); err == nil ||
+		!strings.Contains(err.Error(), "The build is not recorded: ") {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -283,11 +312,16 @@ func (b *builder) built(t *testing.T, dir string, settings cachemodel.Settings) 
 		t.Fatal(err)
 	}
 	settings.Engine = cachemodel.BuildKit
-	cachemodel.NewPlan(cachemodel.Build{File: dockerfile.Parse(source.New(string(text)), nil), Context: tree, Settings: settings}) // reads the files
+	// reads the files
+	cachemodel.NewPlan(
+		cachemodel.Build{File: dockerfile.Parse(source.New(string(text)), nil), Context: tree, Settings: settings},
+	)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last = &record.Record{
-		When: time.Now().Add(time.Hour), Source: record.History, Tool: "a builder", Dockerfile: filepath.Join(dir, "Dockerfile"), Text: string(text),
+		When: time.Now().Add(
+			time.Hour,
+		), Source: record.History, Tool: "a builder", Dockerfile: filepath.Join(dir, "Dockerfile"), Text: string(text),
 		ContextDir: dir, Context: tree, Settings: settings,
 	}
 	select {
@@ -306,7 +340,12 @@ func TestBuilderHistory(t *testing.T) {
 	history.built(t, dir, cachemodel.Settings{})
 	write(t, filepath.Join(dir, "a"), "two")
 	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
-	e := startWith(t, server.Options{CacheDir: t.TempDir(), Builder: func(string) (server.Builder, error) { return history, nil }}, nil, dir)
+	e := startWith(
+		t,
+		server.Options{CacheDir: t.TempDir(), Builder: func(string) (server.Builder, error) { return history, nil }},
+		nil,
+		dir,
+	)
 	e.OpenFile(uri, "dockerfile", text)
 	if got := awaitStatus(t, e, "FROM config, COPY rebuilt"); got.Baseline.Kind != "recorded" {
 		t.Errorf("the baseline is %s", got.Baseline.Kind)
@@ -326,16 +365,27 @@ func TestBuilderHistory(t *testing.T) {
 func TestSecretsStaySecret(t *testing.T) {
 	dir, cache := t.TempDir(), t.TempDir()
 	const secret = "hunter2hunter2"
-	const text = "ARG NPM_TOKEN\nFROM reg/$NPM_TOKEN AS app\nARG NPM_TOKEN\nRUN npm ci\nCOPY $NPM_TOKEN /\nCOPY a $NPM_TOKEN\nFROM alpine\nARG NPM_TOKEN\nRUN x\n"
+	const text = "ARG NPM_TOKEN\nFROM reg/$NPM_TOKEN AS app\nARG NPM_TOKEN\nRUN npm ci\nCOPY $NPM_TOKEN /\nCOPY a " +
+		"$NPM_TOKEN\nFROM alpine\nARG NPM_TOKEN\nRUN x\n"
 	write(t, filepath.Join(dir, "Dockerfile"), text)
 	write(t, filepath.Join(dir, "a"), "one")
 	recordBuild(t, record.NewStore(cache), dir, cachemodel.Settings{Args: map[string]string{"NPM_TOKEN": secret}}, nil)
 	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
 	var log bytes.Buffer
-	logger := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.Lock(zapcore.AddSync(&log)), zap.DebugLevel))
+	logger := zap.New(
+		zapcore.NewCore(
+			zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()),
+			zapcore.Lock(zapcore.AddSync(&log)),
+			zap.DebugLevel,
+		),
+	)
 	said := ""
 	history := newBuilder()
-	history.built(t, dir, cachemodel.Settings{Args: map[string]string{"NPM_TOKEN": secret, "URL": "https://x/" + secret}, Target: "app"})
+	history.built(
+		t,
+		dir,
+		cachemodel.Settings{Args: map[string]string{"NPM_TOKEN": secret, "URL": "https://x/" + secret}, Target: "app"},
+	)
 	for _, c := range []struct {
 		settings map[string]any
 		builder  *builder
@@ -352,7 +402,8 @@ func TestSecretsStaySecret(t *testing.T) {
 		e.Initialize(nil, map[string]any{"cacheStatus": true, "layerwise": c.settings}, dir)
 		e.OpenFile(uri, "dockerfile", text)
 		said += string(e.Await("layerwise/cacheStatus", func(p json.RawMessage) bool {
-			return strings.Contains(string(p), `"ready"`) && strings.Contains(string(p), "target app, NPM_TOKEN, URL") == (c.builder != nil)
+			return strings.Contains(string(p), `"ready"`) &&
+				strings.Contains(string(p), "target app, NPM_TOKEN, URL") == (c.builder != nil)
 		}))
 		ask := func(method string, params any) {
 			var answer json.RawMessage
@@ -366,7 +417,8 @@ func TestSecretsStaySecret(t *testing.T) {
 		ask("textDocument/inlayHint", lsptest.Document(uri, "range", lsptest.Range(0, 0, 99, 0)))
 		ask("textDocument/codeLens", lsptest.Document(uri))
 		ask("layerwise/baselines", lsptest.Document(uri))
-		for _, method := range []string{"textDocument/publishDiagnostics", "window/logMessage", "window/showMessage", "layerwise/cacheStatus"} {
+		for _, method := range []string{"textDocument/publishDiagnostics", "window/logMessage", "window/showMessage",
+			"layerwise/cacheStatus"} {
 			for _, p := range e.Received(method) {
 				said += string(p)
 			}

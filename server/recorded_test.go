@@ -18,9 +18,13 @@ import (
 )
 
 var (
-	recorded = flag.String("recorded", "", "replay `FILE`, the calls that another server's tests made, as lines of JSON {method, text, params, result}")
-	differ   = flag.Int("differ", 5, "show so many different answers for each method")
-	only     = flag.String("only", "", "replay only methods that end with this")
+	recorded = flag.String(
+		"recorded",
+		"",
+		"replay `FILE`, the calls that another server's tests made, as lines of JSON {method, text, params, result}",
+	)
+	differ = flag.Int("differ", 5, "show so many different answers for each method")
+	only   = flag.String("only", "", "replay only methods that end with this")
 )
 
 // call is one recorded call.
@@ -34,10 +38,17 @@ type recordedCall struct {
 
 // comparable takes from two answers to a method what can be compared: what the protocol leaves open is left out.
 var compared = map[string]func(answer any) any{
-	"textDocument/definition":        func(a any) any { return pick(a, "range") },
-	"textDocument/documentHighlight": func(a any) any { return sorted(each(a, func(a any) any { return pick(a, "range") })) },
+	"textDocument/definition": func(a any) any { return pick(a, "range") },
+	"textDocument/documentHighlight": func(a any) any {
+		return sorted(each(a, func(a any) any {
+			return pick(a,
+				"range")
+		}))
+	},
 	"textDocument/foldingRange": func(a any) any {
-		return sorted(each(a, func(a any) any { return []any{pick(a, "startLine"), pick(a, "endLine"), pick(a, "kind")} }))
+		return sorted(
+			each(a, func(a any) any { return []any{pick(a, "startLine"), pick(a, "endLine"), pick(a, "kind")} }),
+		)
 	},
 	"textDocument/documentSymbol": func(a any) any {
 		return each(a, func(a any) any { return pick(pick(pick(a, "location"), "range"), "start") })
@@ -58,7 +69,9 @@ var compared = map[string]func(answer any) any{
 			text, types, _ := strings.Cut(a.(string), " | ")
 			painted := []byte(types)
 			for i := range painted {
-				if painted[i] == 'f' || painted[i] == '=' && i+3 < len(text) && strings.IndexByte("&|;<>", text[strings.Index(text, ": ")+2+i]) >= 0 {
+				if painted[i] == 'f' ||
+					painted[i] == '=' && i+3 < len(text) &&
+						strings.IndexByte("&|;<>", text[strings.Index(text, ": ")+2+i]) >= 0 {
 					painted[i] = 'p'
 				}
 				if painted[i] == 'm' {
@@ -88,7 +101,19 @@ var compared = map[string]func(answer any) any{
 }
 
 // theirTokens is the other server's legend.
-var theirTokens = []string{"keyword", "comment", "parameter", "property", "namespace", "class", "macro", "string", "variable", "operator", "modifier"}
+var theirTokens = []string{
+	"keyword",
+	"comment",
+	"parameter",
+	"property",
+	"namespace",
+	"class",
+	"macro",
+	"string",
+	"variable",
+	"operator",
+	"modifier",
+}
 
 // painted gives for each line that has tokens the type of each character, by a letter.
 func painted(text string, answer any, legend []string) any {
@@ -122,12 +147,13 @@ func painted(text string, answer any, legend []string) any {
 }
 
 var letters = map[string]byte{
-	"keyword": 'K', "comment": '#', "parameter": 'p', "property": 'P', "namespace": 'N', "class": 'C', "macro": 'M', "string": 's', "variable": 'v',
+	"keyword": 'K', "comment": '#', "parameter": 'p', "property": 'P', "namespace": 'N', "class": 'C', "macro": 'M',
+	"string": 's', "variable": 'v',
 	"operator": '=', "modifier": 'm', "function": 'f', "number": '1',
 }
 
-// Replays what the tests of another server asked it, and counts for each method how often ours answers the same. docs/peers.md
-// explains the differences.
+// Replays what the tests of another server asked it, and counts for each method how often ours answers the same.
+// docs/peers.md explains the differences.
 func TestRecorded(t *testing.T) {
 	if *recorded == "" {
 		t.Skip("SKIPPED: needs -args -recorded FILE")
@@ -139,7 +165,11 @@ func TestRecorded(t *testing.T) {
 	defer f.Close()
 	type count struct{ same, different, errors int }
 	counts := map[string]*count{}
-	e := lsptest.Open(t, map[string]any{"textDocument": map[string]any{"rename": map[string]any{"prepareSupport": true}}}, nil)
+	e := lsptest.Open(
+		t,
+		map[string]any{"textDocument": map[string]any{"rename": map[string]any{"prepareSupport": true}}},
+		nil,
+	)
 	seen := map[string]bool{}
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<24)
@@ -186,7 +216,8 @@ func TestRecorded(t *testing.T) {
 				text, _ := json.Marshal(a)
 				return string(text)
 			}
-			t.Logf("%s %s\n%s\ntheirs: %s\nours:   %s %v", as, at, c.Text, show(reduce(theirs)), show(reduce(ours)), err)
+			t.Logf("%s %s\n%s\ntheirs: %s\nours:   %s "+
+				"%v", as, at, c.Text, show(reduce(theirs)), show(reduce(ours)), err)
 		}
 	}
 	for n := 0; lines.Scan(); n++ {
@@ -203,7 +234,13 @@ func TestRecorded(t *testing.T) {
 	}
 	for _, method := range slices.Sorted(maps.Keys(counts)) {
 		k := counts[method]
-		fmt.Printf("| `%s` | %d | %d | %.1f %% |\n", method, k.same+k.different, k.same, 100*float64(k.same)/float64(k.same+k.different))
+		fmt.Printf(
+			"| `%s` | %d | %d | %.1f %% |\n",
+			method,
+			k.same+k.different,
+			k.same,
+			100*float64(k.same)/float64(k.same+k.different),
+		)
 	}
 }
 

@@ -13,9 +13,9 @@ import (
 	"github.com/layerwise/layerwise/server/lsptest"
 )
 
-// Replays what the tests of another server asked about completion, hover and signature help. Their texts are their own, and ours are
-// ours: so what is compared is what is offered, where something is said and which values, and which parameter is active. The counts and the
-// reasons are in docs/peers.md.
+// Replays what the tests of another server asked about completion, hover and signature help. Their texts are their own,
+// and ours are ours: so what is compared is what is offered, where something is said and which values, and which
+// parameter is active. The counts and the reasons are in docs/peers.md.
 func TestRecordedWords(t *testing.T) {
 	if *recorded == "" {
 		t.Skip("SKIPPED: needs -args -recorded FILE")
@@ -25,7 +25,15 @@ func TestRecordedWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	e := lsptest.Open(t, map[string]any{"textDocument": map[string]any{"completion": map[string]any{"completionItem": map[string]any{"snippetSupport": true}}}}, nil)
+	e := lsptest.Open(
+		t,
+		map[string]any{
+			"textDocument": map[string]any{
+				"completion": map[string]any{"completionItem": map[string]any{"snippetSupport": true}},
+			},
+		},
+		nil,
+	)
 	counts := map[string]map[string]int{}
 	shown := map[string]int{}
 	seen := map[string]bool{}
@@ -41,7 +49,8 @@ func TestRecordedWords(t *testing.T) {
 			t.Fatal(err)
 		}
 		compare := map[string]func(theirs, ours any) (string, string, string){
-			"textDocument/completion": compareCompletion, "textDocument/hover": compareHover, "textDocument/signatureHelp": compareSignatures,
+			"textDocument/completion": compareCompletion, "textDocument/hover": compareHover,
+			"textDocument/signatureHelp": compareSignatures,
 		}[c.Method]
 		if compare == nil || !strings.HasSuffix(c.Method, *only) {
 			continue
@@ -145,7 +154,16 @@ func compareSignatures(theirs, ours any) (kind, was, is string) {
 		signatures, _ := pick(a, "signatures").([]any)
 		for _, s := range signatures {
 			label := pick(s, "label").(string)
-			list = append(list, strings.TrimSuffix(strings.TrimPrefix(strings.Replace(strings.TrimPrefix(label, "# "), "[flags] command", "command", 1), "HEALTHCHECK --"), " ..."))
+			list = append(
+				list,
+				strings.TrimSuffix(
+					strings.TrimPrefix(
+						strings.Replace(strings.TrimPrefix(label, "# "), "[flags] command", "command", 1),
+						"HEALTHCHECK --",
+					),
+					" ...",
+				),
+			)
 		}
 		if len(signatures) > 0 {
 			first := signatures[0]

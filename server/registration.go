@@ -39,7 +39,10 @@ var dockerfiles = []map[string]string{
 
 // perDocument takes the features of Dockerfiles that the client lets the server register out of the result of
 // initialize, and returns their registrations.
-func perDocument(p *protocol.InitializeParams, result *protocol.InitializeResult) (any, []protocol.Registration, error) {
+func perDocument(
+	p *protocol.InitializeParams,
+	result *protocol.InitializeResult,
+) (any, []protocol.Registration, error) {
 	var client struct {
 		Capabilities struct {
 			TextDocument map[string]struct{ DynamicRegistration bool }
@@ -74,7 +77,10 @@ func perDocument(p *protocol.InitializeParams, result *protocol.InitializeResult
 		if err != nil {
 			return nil, nil, err
 		}
-		registrations = append(registrations, protocol.Registration{ID: "dockerfiles/" + f.capability, Method: f.method, RegisterOptions: raw})
+		registrations = append(
+			registrations,
+			protocol.Registration{ID: "dockerfiles/" + f.capability, Method: f.method, RegisterOptions: raw},
+		)
 		delete(provided, f.provider)
 	}
 	if answer["capabilities"], err = json.Marshal(provided); err != nil {
@@ -88,7 +94,9 @@ func (s *session) registerFeatures(ctx context.Context) {
 	if len(s.registrations) == 0 {
 		return
 	}
-	if err := s.client.RegisterCapability(ctx, &protocol.RegistrationParams{Registrations: s.registrations}); err != nil && ctx.Err() == nil {
+	if err := s.client.RegisterCapability(ctx,
+		&protocol.RegistrationParams{Registrations: s.registrations}); err != nil &&
+		ctx.Err() == nil {
 		s.tell(protocol.MessageTypeError, "the client does not register the features of Dockerfiles: "+err.Error())
 	}
 }

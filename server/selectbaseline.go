@@ -26,7 +26,11 @@ func selectBaseline(ctx context.Context, s *session, u uri.URI, spec string) err
 		for _, item := range items {
 			titles = append(titles, item.Label)
 		}
-		i, err := s.ask(ctx, "Compare "+filepath.Base(d.path)+" with what? It is compared with "+snap.build.Compared.Label+" now.", titles)
+		i, err := s.ask(
+			ctx,
+			"Compare "+filepath.Base(d.path)+" with what? It is compared with "+snap.build.Compared.Label+" now.",
+			titles,
+		)
 		if err != nil || i < 0 {
 			return err
 		}
@@ -74,7 +78,13 @@ func baselines(ctx context.Context, s *session, p *baselinesParams) (*baselinesR
 
 // baselineItems lists what there is to compare a document with.
 func (s *session) baselineItems(ctx context.Context, d *document) []baselineItem {
-	items := []baselineItem{{Spec: string(baseline.Auto), Label: "Automatic", Detail: "the last build on record, else git HEAD, else the file as it was opened"}}
+	items := []baselineItem{
+		{
+			Spec:   string(baseline.Auto),
+			Label:  "Automatic",
+			Detail: "the last build on record, else git HEAD, else the file as it was opened",
+		},
+	}
 	records, _ := s.store.List(d.path)
 	for i, r := range records {
 		item := baselineItem{Spec: "recorded:" + r.ID, Label: upper(r.Label()), Detail: r.Summary()}
@@ -88,10 +98,16 @@ func (s *session) baselineItems(ctx context.Context, d *document) []baselineItem
 	own, _ := s.settingsOfLocked(d.uri)
 	s.mu.Unlock()
 	if len(records) == 0 && s.builder(own.BuildKit) != nil {
-		items = append(items, baselineItem{Spec: string(baseline.Recorded), Label: "The last build in the builder's history"})
+		items = append(
+			items,
+			baselineItem{Spec: string(baseline.Recorded), Label: "The last build in the builder's history"},
+		)
 	}
 	if head, err := gittree.Head(ctx, filepath.Dir(d.path)); err == nil && d.path != "" {
-		items = append(items, baselineItem{Spec: string(baseline.Git), Label: "Git HEAD", Detail: "commit " + head[:min(12, len(head))]})
+		items = append(
+			items,
+			baselineItem{Spec: string(baseline.Git), Label: "Git HEAD", Detail: "commit " + head[:min(12, len(head))]},
+		)
 		if base, err := gittree.MergeBase(ctx, filepath.Dir(d.path), ""); err == nil {
 			items = append(items, baselineItem{
 				Spec: string(baseline.Git) + ":" + baseline.MergeBase, Label: "Where the branch left the main branch",

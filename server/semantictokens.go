@@ -21,7 +21,8 @@ type tokenAnswer struct {
 	data []uint32
 }
 
-// rememberedAnswers bounds them: an editor asks for the difference to the last, but may have several requests under way.
+// rememberedAnswers bounds them: an editor asks for the difference to the last, but may have several requests under
+// way.
 const rememberedAnswers = 3
 
 // remember returns an id for an answer.
@@ -49,20 +50,32 @@ func (h *tokenHistory) find(id string) ([]uint32, bool) {
 }
 
 // semanticTokensFull answers textDocument/semanticTokens/full.
-func semanticTokensFull(_ context.Context, snap *snapshot, _ *protocol.SemanticTokensParams) (*protocol.SemanticTokens, error) {
+func semanticTokensFull(
+	_ context.Context,
+	snap *snapshot,
+	_ *protocol.SemanticTokensParams,
+) (*protocol.SemanticTokens, error) {
 	data := snap.tokens()
 	id := snap.history.remember(data)
 	return &protocol.SemanticTokens{ResultID: &id, Data: data}, nil
 }
 
 // semanticTokensRange answers textDocument/semanticTokens/range.
-func semanticTokensRange(_ context.Context, snap *snapshot, p *protocol.SemanticTokensRangeParams) (*protocol.SemanticTokens, error) {
+func semanticTokensRange(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.SemanticTokensRangeParams,
+) (*protocol.SemanticTokens, error) {
 	span := snap.can.encoding.span(snap.file.Text, p.Range)
 	return &protocol.SemanticTokens{Data: snap.encodeTokens(tokensWithin(snap.tokenList(), span))}, nil
 }
 
 // semanticTokensDelta answers textDocument/semanticTokens/full/delta: one edit that covers all that differs.
-func semanticTokensDelta(_ context.Context, snap *snapshot, p *protocol.SemanticTokensDeltaParams) (protocol.SemanticTokensDeltaResult, error) {
+func semanticTokensDelta(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.SemanticTokensDeltaParams,
+) (protocol.SemanticTokensDeltaResult, error) {
 	data := snap.tokens()
 	old, known := snap.history.find(p.PreviousResultID)
 	id := snap.history.remember(data)

@@ -69,15 +69,23 @@ type session struct {
 func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *session {
 	exit := make(chan struct{})
 	return &session{
-		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version, cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder, builders: map[string]Builder{}, lenses: map[[2]string]*lensReader{}, tags: registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(), maxFolders: cmp.Or(options.MaxFolders, maxFolders()), patience: cmp.Or(options.Patience, hoverPatience),
-		exit: exit, end: sync.OnceFunc(func() { close(exit) }), outlive: options.Outlive, token: options.Token, admitted: options.Admitted,
-		settled: make(chan struct{}), refresh: make(chan struct{}, 1),
+		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version,
+		cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder,
+		builders: map[string]Builder{}, lenses: map[[2]string]*lensReader{},
+		tags: registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(),
+		maxFolders: cmp.Or(options.MaxFolders, maxFolders()), patience: cmp.Or(options.Patience,
+			hoverPatience),
+		exit: exit, end: sync.OnceFunc(func() { close(exit) }), outlive: options.Outlive, token: options.Token,
+		admitted: options.Admitted,
+		settled:  make(chan struct{}), refresh: make(chan struct{}, 1),
 		settings:  scopedSettings{global: defaultSettings()},
-		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{}, progresses: map[protocol.String]*progress{}, told: map[string]bool{},
+		documents: map[uri.URI]*document{}, requests: map[jsonrpc2.ID]context.CancelFunc{},
+		progresses: map[protocol.String]*progress{}, told: map[string]bool{},
 	}
 }
 
-// background runs work beside the connection; work must end when its context does. A panic costs that piece of work only.
+// background runs work beside the connection; work must end when its context does. A panic costs that piece of work
+// only.
 func (s *session) background(what string, work func(ctx context.Context)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,12 +151,20 @@ func (s *session) show(level protocol.MessageType, message string) {
 // trace logs a message that was handled; to the client too if it asked for that with $/setTrace.
 func (s *session) trace(method string, request bool, took time.Duration, err error) {
 	if entry := s.log.Check(zap.DebugLevel, "handled"); entry != nil {
-		entry.Write(zap.String("method", method), zap.Bool("request", request), zap.Duration("took", took), zap.Error(err))
+		entry.Write(
+			zap.String("method", method),
+			zap.Bool("request", request),
+			zap.Duration("took", took),
+			zap.Error(err),
+		)
 	}
 	if err != nil && !request {
 		s.log.Warn("notification dropped", zap.String("method", method), zap.Error(err))
 	}
 	if s.verbose.Load() {
-		_ = s.client.LogTrace(s.ctx, &protocol.LogTraceParams{Message: fmt.Sprintf("%s took %s", method, took.Round(time.Microsecond))})
+		_ = s.client.LogTrace(
+			s.ctx,
+			&protocol.LogTraceParams{Message: fmt.Sprintf("%s took %s", method, took.Round(time.Microsecond))},
+		)
 	}
 }

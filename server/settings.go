@@ -39,11 +39,19 @@ type settings struct {
 }
 
 func defaultSettings() settings {
-	return settings{Baseline: "auto", InlayHints: true, CodeLens: true, Registry: "off", FormatKeywords: true, FormatContinuations: true, ShellCheck: true}
+	return settings{
+		Baseline:            "auto",
+		InlayHints:          true,
+		CodeLens:            true,
+		Registry:            "off",
+		FormatKeywords:      true,
+		FormatContinuations: true,
+		ShellCheck:          true,
+	}
 }
 
-// setting is one line of the table that everything about settings comes from: the JSON schema, the page docs/protocol.md and how values
-// are read; the test of VS Code's package.json holds that to it as well.
+// setting is one line of the table that everything about settings comes from: the JSON schema, the page
+// docs/protocol.md and how values are read; the test of VS Code's package.json holds that to it as well.
 type setting struct {
 	name   string // as in settings
 	want   string // what a value must be, for people
@@ -54,12 +62,27 @@ type setting struct {
 }
 
 var settingsTable = []setting{
-	{name: "engine", want: `"buildkit" or "classic"`, values: []string{"", "buildkit", "classic"}, about: "the builder whose cache is modelled; `\"\"` is that of the last build on record, else BuildKit",
-		field: func(s *settings) any { return &s.Engine }},
-	{name: "baseline", want: `"auto", "recorded", "recorded:ID", "git", "git:REV", "git:merge-base", "dir:PATH" or "opened"`, about: "what to compare with: `auto`, `recorded` (the last build on record), `recorded:ID`, `git`, `git:REV`, `git:merge-base` (where the branch left the main branch), `dir:PATH`, `opened`",
-		field: func(s *settings) any { return &s.Baseline }, valid: func(s *settings) error { _, err := baseline.ParseSpec(s.Baseline); return err }},
-	{name: "context", want: "a folder's path", about: "the build context's folder, relative to the workspace folder; `\"\"` is the Dockerfile's own folder",
-		field: func(s *settings) any { return &s.Context }},
+	{
+		name:   "engine",
+		want:   `"buildkit" or "classic"`,
+		values: []string{"", "buildkit", "classic"},
+		about:  "the builder whose cache is modelled; `\"\"` is that of the last build on record, else BuildKit",
+		field:  func(s *settings) any { return &s.Engine },
+	},
+	{
+		name: "baseline",
+		want: `"auto", "recorded", "recorded:ID", "git", "git:REV", "git:merge-base", "dir:PATH" or "opened"`,
+		about: "what to compare with: `auto`, `recorded` (the last build on record), `recorded:ID`, `git`, " +
+			"`git:REV`, `git:merge-base` (where the branch left the main branch), `dir:PATH`, `opened`",
+		field: func(s *settings) any { return &s.Baseline },
+		valid: func(s *settings) error { _, err := baseline.ParseSpec(s.Baseline); return err },
+	},
+	{
+		name:  "context",
+		want:  "a folder's path",
+		about: "the build context's folder, relative to the workspace folder; `\"\"` is the Dockerfile's own folder",
+		field: func(s *settings) any { return &s.Context },
+	},
 	{name: "target", want: "a stage's name", about: "the stage to build; `\"\"` is the last",
 		field: func(s *settings) any { return &s.Target }},
 	{name: "buildArgs", want: "an object of strings", about: "`--build-arg`",
@@ -70,20 +93,44 @@ var settingsTable = []setting{
 		field: func(s *settings) any { return &s.InlayHints }},
 	{name: "codeLens", want: "true or false", about: "a summary above each stage",
 		field: func(s *settings) any { return &s.CodeLens }},
-	{name: "registry", want: `"off" or "on"`, values: []string{"off", "on"}, about: "ask registries for the tags of images while they are typed, and for what is behind an image that one hovers over, with the credentials of the Docker configuration",
-		field: func(s *settings) any { return &s.Registry }},
+	{
+		name:   "registry",
+		want:   `"off" or "on"`,
+		values: []string{"off", "on"},
+		about: "ask registries for the tags of images while they are typed, and for what is behind an image that " +
+			"one hovers over, with the credentials of the Docker configuration",
+		field: func(s *settings) any { return &s.Registry },
+	},
 	{name: "formatKeywords", want: "true or false", about: "formatting puts instructions into upper case",
 		field: func(s *settings) any { return &s.FormatKeywords }},
 	{name: "formatContinuations", want: "true or false", about: "formatting touches instructions of several lines",
 		field: func(s *settings) any { return &s.FormatContinuations }},
-	{name: "workspaceDiagnostics", want: "true or false", about: "`workspace/diagnostic` also covers Dockerfiles that are not open",
-		field: func(s *settings) any { return &s.WorkspaceDiagnostics }},
-	{name: "buildkit", want: "unix:///PATH, tcp://HOST:PORT or off", about: "the BuildKit daemon whose history tells the last build; `\"\"` is that of `BUILDKIT_HOST`, else buildx's current builder; `off` asks none",
-		field: func(s *settings) any { return &s.BuildKit }},
-	{name: "rules", want: "an object of rules' names with off, hint, info, warning or error", about: "how bad the findings of rules are, by their names: `off`, `hint`, `info`, `warning` or `error`; it stands above a `.layerwise.yaml`",
-		field: func(s *settings) any { return &s.Rules }},
-	{name: "shellCheck", want: "true or false", about: "the findings of ShellCheck in the commands of `RUN`, if the program `shellcheck` is installed",
-		field: func(s *settings) any { return &s.ShellCheck }},
+	{
+		name:  "workspaceDiagnostics",
+		want:  "true or false",
+		about: "`workspace/diagnostic` also covers Dockerfiles that are not open",
+		field: func(s *settings) any { return &s.WorkspaceDiagnostics },
+	},
+	{
+		name: "buildkit",
+		want: "unix:///PATH, tcp://HOST:PORT or off",
+		about: "the BuildKit daemon whose history tells the last build; `\"\"` is that of `BUILDKIT_HOST`, else " +
+			"buildx's current builder; `off` asks none",
+		field: func(s *settings) any { return &s.BuildKit },
+	},
+	{
+		name: "rules",
+		want: "an object of rules' names with off, hint, info, warning or error",
+		about: "how bad the findings of rules are, by their names: `off`, `hint`, `info`, `warning` or `error`; it " +
+			"stands above a `.layerwise.yaml`",
+		field: func(s *settings) any { return &s.Rules },
+	},
+	{
+		name:  "shellCheck",
+		want:  "true or false",
+		about: "the findings of ShellCheck in the commands of `RUN`, if the program `shellcheck` is installed",
+		field: func(s *settings) any { return &s.ShellCheck },
+	},
 }
 
 // schemaType is the setting's type in a JSON schema.
@@ -103,7 +150,8 @@ func schema() map[string]any {
 	defaults := defaultSettings()
 	for _, t := range settingsTable {
 		property := map[string]any{
-			"type": t.schemaType(), "description": strings.ReplaceAll(t.about, "`", ""), "default": reflect.ValueOf(t.field(&defaults)).Elem().Interface(),
+			"type": t.schemaType(), "description": strings.ReplaceAll(t.about, "`", ""),
+			"default": reflect.ValueOf(t.field(&defaults)).Elem().Interface(),
 		}
 		if t.values != nil {
 			property["enum"] = t.values
@@ -115,8 +163,9 @@ func schema() map[string]any {
 		properties[t.name] = property
 	}
 	return map[string]any{
-		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Layerwise", "description": "The settings of the language server, section " + section + ".",
-		"type": "object", "properties": properties,
+		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Layerwise",
+		"description": "The settings of the language server, section " + section + ".",
+		"type":        "object", "properties": properties,
 	}
 }
 
@@ -140,12 +189,21 @@ func parseSettings(raw []byte) (settings, []string) {
 		next, fresh := out, settings{} // a fresh value, so that a bad one leaves nothing behind
 		if json.Unmarshal(value, t.field(&fresh)) == nil {
 			reflect.ValueOf(t.field(&next)).Elem().Set(reflect.ValueOf(t.field(&fresh)).Elem())
-			if text, ok := t.field(&next).(*string); (t.values == nil || ok && slices.Contains(t.values, *text)) && (t.valid == nil || t.valid(&next) == nil) {
+			if text, ok := t.field(&next).(*string); (t.values == nil || ok && slices.Contains(t.values, *text)) &&
+				(t.valid == nil || t.valid(&next) == nil) {
 				out = next
 				continue
 			}
 		}
-		problems = append(problems, fmt.Sprintf("the setting layerwise.%s must be %s, not %s; its default is used", t.name, t.want, clip(string(value), 60)))
+		problems = append(
+			problems,
+			fmt.Sprintf(
+				"the setting layerwise.%s must be %s, not %s; its default is used",
+				t.name,
+				t.want,
+				clip(string(value), 60),
+			),
+		)
 	}
 	_, bad := rules.Options{}.With(out.Rules)
 	for _, err := range bad {
@@ -154,8 +212,8 @@ func parseSettings(raw []byte) (settings, []string) {
 	return out, problems
 }
 
-// settingsWithin reads {"layerwise": {...}}, as initialisation options and workspace/didChangeConfiguration carry it; nil
-// if that is not there.
+// settingsWithin reads {"layerwise": {...}}, as initialisation options and workspace/didChangeConfiguration carry it;
+// nil if that is not there.
 func settingsWithin(raw []byte) (*settings, []string) {
 	var outer map[string]json.RawMessage
 	if json.Unmarshal(raw, &outer) != nil || outer[section] == nil {
@@ -165,7 +223,8 @@ func settingsWithin(raw []byte) (*settings, []string) {
 	return &own, problems
 }
 
-// untrusted reads {"trusted": false}, as a client's initialisation options carry it for a folder that the person does not trust.
+// untrusted reads {"trusted": false}, as a client's initialisation options carry it for a folder that the person does
+// not trust.
 func untrusted(raw []byte) bool {
 	var outer struct {
 		Trusted *bool `json:"trusted"`
@@ -249,7 +308,14 @@ func (s *session) pullSettings(ctx context.Context) {
 	answers, err := s.client.Configuration(ctx, params)
 	if err != nil || len(answers) != len(params.Items) {
 		if ctx.Err() == nil {
-			s.tell(protocol.MessageTypeWarning, fmt.Sprintf("the client did not answer workspace/configuration for %d items: %v", len(params.Items), err))
+			s.tell(
+				protocol.MessageTypeWarning,
+				fmt.Sprintf(
+					"the client did not answer workspace/configuration for %d items: %v",
+					len(params.Items),
+					err,
+				),
+			)
 		}
 		return
 	}

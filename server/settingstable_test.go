@@ -13,8 +13,8 @@ import (
 	"github.com/layerwise/layerwise/analysis/golden"
 )
 
-// What says something about settings says the same as the table: the JSON schema (written with -update), the page about the protocol, and
-// VS Code's manifest.
+// What says something about settings says the same as the table: the JSON schema (written with -update), the page about
+// the protocol, and VS Code's manifest.
 func TestSettingsTable(t *testing.T) {
 	defaults := defaultSettings()
 	if fields := reflect.TypeOf(defaults).NumField(); fields != len(settingsTable) {
@@ -40,7 +40,10 @@ func TestSettingsTable(t *testing.T) {
 		case kind == "object":
 			kind, value = "object of strings", []byte("{}")
 		}
-		if line := fmt.Sprintf("| `%s` | %s | `%s` | %s |\n", s.name, kind, value, s.about); !strings.Contains(string(page), line) {
+		if line := fmt.Sprintf("| `%s` | %s | `%s` | %s |\n", s.name, kind, value, s.about); !strings.Contains(
+			string(page),
+			line,
+		) {
 			t.Errorf("docs/protocol.md lacks the line\n%s", line)
 		}
 
@@ -49,7 +52,8 @@ func TestSettingsTable(t *testing.T) {
 			t.Errorf("editors/vscode/package.json has no setting %s.%s", section, s.name)
 			continue
 		}
-		if property.Type != s.schemaType() || !cmp.Equal(property.Enum, s.values) || string(property.Default) != string(value) {
+		if property.Type != s.schemaType() || !cmp.Equal(property.Enum, s.values) ||
+			string(property.Default) != string(value) {
 			t.Errorf("editors/vscode/package.json: %s.%s is %+v with default %s, want %s, default %s, values %v",
 				section, s.name, property.Type, property.Default, s.schemaType(), value, s.values)
 		}

@@ -23,8 +23,14 @@ func TestShellCheck(t *testing.T) {
 	}
 	want := `{"range":{"start":{"line":3,"character":14},"end":{"line":3,"character":20}},"severity":4,"code":"SC2086",` +
 		`"codeDescription":{"href":"https://www.shellcheck.net/wiki/SC2086"},"source":"layerwise"`
-	e.Await("textDocument/publishDiagnostics", func(p json.RawMessage) bool { return strings.Contains(string(p), want) })
-	e.Notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"layerwise": map[string]any{"shellCheck": false}}})
+	e.Await(
+		"textDocument/publishDiagnostics",
+		func(p json.RawMessage) bool { return strings.Contains(string(p), want) },
+	)
+	e.Notify(
+		"workspace/didChangeConfiguration",
+		map[string]any{"settings": map[string]any{"layerwise": map[string]any{"shellCheck": false}}},
+	)
 	e.Replace(untitled, 2, text)
 	e.Await("textDocument/publishDiagnostics", func(p json.RawMessage) bool {
 		return strings.Contains(string(p), `"version":2`) && !strings.Contains(string(p), "SC2086")

@@ -8,7 +8,11 @@ import (
 )
 
 // signatureHelp answers textDocument/signatureHelp: the forms of the instruction that fit what stands there.
-func signatureHelp(_ context.Context, snap *snapshot, p *protocol.SignatureHelpParams) (*protocol.SignatureHelp, error) {
+func signatureHelp(
+	_ context.Context,
+	snap *snapshot,
+	p *protocol.SignatureHelpParams,
+) (*protocol.SignatureHelp, error) {
 	signatures := describe.Signatures(snap.file, snap.can.encoding.offset(snap.file.Text, p.Position))
 	if len(signatures) == 0 {
 		return nil, nil

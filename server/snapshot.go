@@ -21,8 +21,8 @@ import (
 	"go.lsp.dev/uri"
 )
 
-// snapshot is one version of a Dockerfile with one build: immutable, so that answers need no lock, and every answer about
-// one version says the same. What costs time is computed when it is first asked for, once.
+// snapshot is one version of a Dockerfile with one build: immutable, so that answers need no lock, and every answer
+// about one version says the same. What costs time is computed when it is first asked for, once.
 type snapshot struct {
 	uri      uri.URI
 	version  int32
@@ -62,7 +62,16 @@ type marks struct {
 func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *snapshot {
 	overlays := s.overlaysLocked(b)
 	own, _ := s.settingsOfLocked(d.uri)
-	snap := &snapshot{uri: d.uri, version: d.version, file: file, build: b, engine: cmp.Or(cachemodel.Engine(own.Engine), cachemodel.BuildKit), settings: own, can: s.can, patience: s.patience}
+	snap := &snapshot{
+		uri:      d.uri,
+		version:  d.version,
+		file:     file,
+		build:    b,
+		engine:   cmp.Or(cachemodel.Engine(own.Engine), cachemodel.BuildKit),
+		settings: own,
+		can:      s.can,
+		patience: s.patience,
+	}
 	if own.Engine == "" && b != nil {
 		snap.engine = b.Settings.Engine // that of the build on record
 	}
@@ -81,7 +90,10 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 		snap.orders = old.orders
 	} else {
 		engine := snap.engine
-		snap.orders = newOrders(d.context(), func(ctx context.Context) []reorder.Rewrite { return rewritesOf(ctx, file, engine, b) })
+		snap.orders = newOrders(d.context(), func(ctx context.Context) []reorder.Rewrite {
+			return rewritesOf(ctx, file,
+				engine, b)
+		})
 	}
 	search := snap.orders.search
 	snap.searchNow = func() { s.background("searching for better orders", func(context.Context) { search() }) }
@@ -104,7 +116,12 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 	snap.marks = sync.OnceValue(func() *marks {
 		judged := b.Judge(file, overlays)
 		steps := judged.Steps
-		m := &marks{steps: steps, plan: judged.Plan, summary: judged.Summary, byLine: make(map[int]*cachemodel.Step, len(steps))}
+		m := &marks{
+			steps:   steps,
+			plan:    judged.Plan,
+			summary: judged.Summary,
+			byLine:  make(map[int]*cachemodel.Step, len(steps)),
+		}
 		if judged.Problem != nil {
 			m.problem = sentence(judged.Problem.Error())
 		}

@@ -60,7 +60,11 @@ func TestIncrementalEditsEqualFullText(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 7))
 			s := inward(t, e)
 			want := randomText(rnd, 80)
-			s.send(t, "textDocument/didOpen", object{"textDocument": object{"uri": document, "languageId": "dockerfile", "version": 0, "text": want}})
+			s.send(
+				t,
+				"textDocument/didOpen",
+				object{"textDocument": object{"uri": document, "languageId": "dockerfile", "version": 0, "text": want}},
+			)
 			for version := 1; version < 40; version++ {
 				var changes []object
 				for range 1 + rnd.IntN(3) {
@@ -73,11 +77,18 @@ func TestIncrementalEditsEqualFullText(t *testing.T) {
 					start := boundary(want, rnd.IntN(len(want)+1))
 					end := boundary(want, min(len(want), start+rnd.IntN(12)))
 					changes = append(changes, object{
-						"range": object{"start": naivePosition(e, want, start), "end": naivePosition(e, want, end)}, "text": insert,
+						"range": object{
+							"start": naivePosition(e, want, start),
+							"end":   naivePosition(e, want, end),
+						}, "text": insert,
 					})
 					want = want[:start] + insert + want[end:]
 				}
-				s.send(t, "textDocument/didChange", object{"textDocument": object{"uri": document, "version": version}, "contentChanges": changes})
+				s.send(
+					t,
+					"textDocument/didChange",
+					object{"textDocument": object{"uri": document, "version": version}, "contentChanges": changes},
+				)
 				snap := s.snapshotOf(document)
 				if got := snap.file.Text.String(); got != want {
 					t.Fatalf("%s, seed %d, version %d:\n got %q\nwant %q", e, seed, version, got, want)
@@ -87,7 +98,13 @@ func TestIncrementalEditsEqualFullText(t *testing.T) {
 				}
 				fresh := dockerfile.Parse(source.New(want), nil)
 				if got, want := outlineOf(snap.file), outlineOf(fresh); !slices.Equal(got, want) {
-					t.Fatalf("%s, seed %d: read step by step %q differs from read at once:\n%s", e, seed, snap.file.Text, cmp.Diff(want, got))
+					t.Fatalf(
+						"%s, seed %d: read step by step %q differs from read at once:\n%s",
+						e,
+						seed,
+						snap.file.Text,
+						cmp.Diff(want, got),
+					)
 				}
 			}
 			s.send(t, "textDocument/didClose", object{"textDocument": object{"uri": document}})
@@ -123,9 +140,19 @@ func TestTextThatIsNoUnicode(t *testing.T) {
 		if _, err := methods[protocol.MethodTextDocumentDidOpen].start(s, []byte(body)); err != nil {
 			t.Fatal(err)
 		}
-		s.send(t, "textDocument/didChange", object{"textDocument": object{"uri": "untitled:x", "version": 2}, "contentChanges": []object{
-			{"range": object{"start": object{"line": 0, "character": 2}, "end": object{"line": 0, "character": 3}}, "text": "c"},
-		}})
+		s.send(
+			t,
+			"textDocument/didChange",
+			object{"textDocument": object{"uri": "untitled:x", "version": 2}, "contentChanges": []object{
+				{
+					"range": object{
+						"start": object{"line": 0, "character": 2},
+						"end":   object{"line": 0, "character": 3},
+					},
+					"text": "c",
+				},
+			}},
+		)
 		if got := s.snapshotOf("untitled:x").file.Text.String(); got != "a\ufffdc" {
 			t.Errorf("%q became %q", raw, got)
 		}
@@ -180,8 +207,11 @@ func TestImpossiblePositions(t *testing.T) {
 		s.send(t, "textDocument/didOpen", object{"textDocument": object{
 			"uri": document, "languageId": "dockerfile", "version": 1, "text": "FROM a\nUSER b\n",
 		}})
-		_, err := startChange(s, []byte(`{"textDocument":{"uri":"`+document+`","version":99999999999},"contentChanges":[`+
-			`{"text":"X","range":{"start":`+test.start+`,"end":`+test.end+`}}]}`))
+		_, err := startChange(
+			s,
+			[]byte(`{"textDocument":{"uri":"`+document+`","version":99999999999},"contentChanges":[`+
+				`{"text":"X","range":{"start":`+test.start+`,"end":`+test.end+`}}]}`),
+		)
 		if got := s.documents[document].text.String(); err != nil || got != test.want {
 			t.Errorf("%s: %q, want %q (%v)", test.why, got, test.want, err)
 		}
@@ -192,23 +222,42 @@ func TestImpossiblePositions(t *testing.T) {
 func TestLostDocument(t *testing.T) {
 	const document = "untitled:x"
 	for _, changes := range []string{
-		`[{"text":7}]`, `[{"range":{"start":{"line":0,"character":0},"end":{"line":0,"character":0}}}]`, `[{"text":"a","range":"x"}]`,
-		`[{"text":"a","range":{"start":{"line":"0","character":0},"end":{"line":0,"character":0}}}]`, `{}`, `[null]`, `[7]`,
+		`[{"text":7}]`, `[{"range":{"start":{"line":0,"character":0},"end":{"line":0,"character":0}}}]`,
+		`[{"text":"a","range":"x"}]`,
+		`[{"text":"a","range":{"start":{"line":"0","character":0},"end":{"line":0,"character":0}}}]`, `{}`, `[null]`,
+		`[7]`,
 	} {
 		s := inward(t, utf16Units)
-		open := object{"textDocument": object{"uri": document, "languageId": "dockerfile", "version": 1, "text": "FROM a\nEVN b=c\n"}}
+		open := object{
+			"textDocument": object{
+				"uri":        document,
+				"languageId": "dockerfile",
+				"version":    1,
+				"text":       "FROM a\nEVN b=c\n",
+			},
+		}
 		s.send(t, "textDocument/didOpen", open)
 		params := []byte(`{"textDocument":{"uri":"` + document + `","version":2},"contentChanges":` + changes + `}`)
 		if _, err := startChange(s, params); err == nil {
 			t.Errorf("%s: it is read", changes)
 		}
-		edit := object{"text": "x", "range": object{"start": object{"line": 0, "character": 0}, "end": object{"line": 0, "character": 0}}}
-		s.send(t, "textDocument/didChange", object{"textDocument": object{"uri": document, "version": 3}, "contentChanges": []any{edit}})
+		edit := object{
+			"text":  "x",
+			"range": object{"start": object{"line": 0, "character": 0}, "end": object{"line": 0, "character": 0}},
+		}
+		s.send(
+			t,
+			"textDocument/didChange",
+			object{"textDocument": object{"uri": document, "version": 3}, "contentChanges": []any{edit}},
+		)
 		if snap := s.snapshotOf(document); len(snap.file.Instructions) > 0 || len(snap.diagnostics()) > 1 {
 			t.Errorf("%s: a text is analysed that the editor does not show: %q", changes, snap.file.Text.String())
 		}
 		s.send(t, "textDocument/didChange", object{
-			"textDocument": object{"uri": document, "version": 4}, "contentChanges": []any{object{"text": "FROM b\nFROM c\n"}},
+			"textDocument": object{
+				"uri":     document,
+				"version": 4,
+			}, "contentChanges": []any{object{"text": "FROM b\nFROM c\n"}},
 		})
 		if snap := s.snapshotOf(document); len(snap.file.Stages) != 2 {
 			t.Errorf("%s: the whole text does not count", changes)
@@ -221,7 +270,8 @@ func TestLongDocument(t *testing.T) {
 	const document = "untitled:x"
 	s := inward(t, utf16Units)
 	s.send(t, "textDocument/didOpen", object{"textDocument": object{
-		"uri": document, "languageId": "dockerfile", "version": 1, "text": strings.Repeat("FROM a\n", textfile.Limit/7+1),
+		"uri": document, "languageId": "dockerfile", "version": 1, "text": strings.Repeat("FROM a\n", textfile.Limit/7+
+			1),
 	}})
 	if n := len(s.snapshotOf(document).file.Instructions); n > 0 {
 		t.Errorf("%d instructions", n)

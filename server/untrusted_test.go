@@ -10,7 +10,13 @@ func TestUntrustedSettings(t *testing.T) {
 		s.settings.global.Registry, s.settings.global.BuildKit = "on", "unix:///run/buildkitd.sock"
 		got, _ := s.settingsOfLocked("file:///w/Dockerfile")
 		if off := !got.ShellCheck && got.Registry == "off" && got.BuildKit == "off"; off != untrusted {
-			t.Errorf("untrusted %v: shellCheck %v, registry %q, buildkit %q", untrusted, got.ShellCheck, got.Registry, got.BuildKit)
+			t.Errorf(
+				"untrusted %v: shellCheck %v, registry %q, buildkit %q",
+				untrusted,
+				got.ShellCheck,
+				got.Registry,
+				got.BuildKit,
+			)
 		}
 	}
 }

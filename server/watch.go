@@ -217,7 +217,8 @@ func (s *session) forget(folder string) {
 	delete(s.watcher.owners, folder)
 }
 
-// fileChanged has the builds looked for anew that path is part of. Something that an ignore file leaves out is part of none.
+// fileChanged has the builds looked for anew that path is part of. Something that an ignore file leaves out is part of
+// none.
 func (s *session) fileChanged(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,7 +236,8 @@ func (s *session) fileChangedLocked(path string) {
 	}
 }
 
-// buildChangedLocked has d's build looked for anew if path is part of it, or may be part of the one that is just being found.
+// buildChangedLocked has d's build looked for anew if path is part of it, or may be part of the one that is just being
+// found.
 func (s *session) buildChangedLocked(d *document, path string) {
 	b := d.build
 	if b == nil {
@@ -292,9 +294,12 @@ func (s *session) askToWatch(folders []string) {
 	for _, folder := range folders {
 		if !s.watcher.asked[folder] {
 			s.watcher.asked[folder] = true
-			options.Watchers = append(options.Watchers, protocol.FileSystemWatcher{GlobPattern: &protocol.RelativePattern{
-				BaseURI: protocol.URI(uri.File(folder)), Pattern: "**/*",
-			}})
+			options.Watchers = append(
+				options.Watchers,
+				protocol.FileSystemWatcher{GlobPattern: &protocol.RelativePattern{
+					BaseURI: protocol.URI(uri.File(folder)), Pattern: "**/*",
+				}},
+			)
 		}
 	}
 	s.mu.Unlock()

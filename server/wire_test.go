@@ -33,7 +33,11 @@ func code(t *testing.T, err error) int {
 func alive(t *testing.T, e *lsptest.Editor) {
 	t.Helper()
 	e.OpenFile("untitled:alive", "dockerfile", "FROM a\n")
-	e.MustCall("textDocument/hover", lsptest.Document("untitled:alive", "position", map[string]any{"line": 0, "character": 0}), nil)
+	e.MustCall(
+		"textDocument/hover",
+		lsptest.Document("untitled:alive", "position", map[string]any{"line": 0, "character": 0}),
+		nil,
+	)
 }
 
 func TestLifecycle(t *testing.T) {
@@ -48,7 +52,8 @@ func TestLifecycle(t *testing.T) {
 	})
 	t.Run("initialize twice is refused", func(t *testing.T) {
 		e := lsptest.Open(t, nil, nil)
-		if got := code(t, e.Call("initialize", map[string]any{"processId": nil, "rootUri": nil, "capabilities": map[string]any{}}, nil)); got != -32600 {
+		if got := code(t, e.Call("initialize", map[string]any{"processId": nil, "rootUri": nil,
+			"capabilities": map[string]any{}}, nil)); got != -32600 {
 			t.Errorf("code %d, want -32600", got)
 		}
 		alive(t, e)
@@ -94,7 +99,11 @@ func TestLifecycle(t *testing.T) {
 				<-gone
 			}
 		}})
-		e.MustCall("initialize", map[string]any{"processId": 12345, "rootUri": nil, "capabilities": map[string]any{}}, nil)
+		e.MustCall(
+			"initialize",
+			map[string]any{"processId": 12345, "rootUri": nil, "capabilities": map[string]any{}},
+			nil,
+		)
 		alive(t, e)
 		close(gone)
 		if got := e.ExitCode(); got != 1 {
@@ -247,7 +256,8 @@ func TestInitializeResult(t *testing.T) {
 			if got.Capabilities.PositionEncoding != test.want {
 				t.Errorf("encoding %q, want %q", got.Capabilities.PositionEncoding, test.want)
 			}
-			if got.ServerInfo["version"] != "1.2.3" || got.Capabilities.TextDocumentSync["change"] != 2.0 || got.Capabilities.DiagnosticProvider["interFileDependencies"] != false {
+			if got.ServerInfo["version"] != "1.2.3" || got.Capabilities.TextDocumentSync["change"] != 2.0 ||
+				got.Capabilities.DiagnosticProvider["interFileDependencies"] != false {
 				t.Errorf("capabilities %s", raw)
 			}
 		})
@@ -338,7 +348,8 @@ func TestProgress(t *testing.T) {
 	if err := json.Unmarshal(e.Await("window/workDoneProgress/create", nil), &created); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"kind":"begin","title":"Working long","cancellable":true,"message":"half way"`, `"kind":"report"`, `"kind":"end"`} {
+	for _, want := range []string{`"kind":"begin","title":"Working long","cancellable":true,"message":"half way"`,
+		`"kind":"report"`, `"kind":"end"`} {
 		e.Await("$/progress", func(p json.RawMessage) bool {
 			return strings.Contains(string(p), want) && strings.Contains(string(p), created.Token)
 		})
@@ -353,7 +364,10 @@ func TestProgressIsCancelled(t *testing.T) {
 		Token string
 		Value struct{ Cancellable bool }
 	}
-	if err := json.Unmarshal(e.Await("$/progress", func(p json.RawMessage) bool { return strings.Contains(string(p), `"begin"`) }), &begun); err != nil {
+	if err := json.Unmarshal(e.Await("$/progress", func(p json.RawMessage) bool {
+		return strings.Contains(string(p),
+			`"begin"`)
+	}), &begun); err != nil {
 		t.Fatal(err)
 	}
 	if !begun.Value.Cancellable {
@@ -371,28 +385,46 @@ func TestProgressIsCancelled(t *testing.T) {
 // A client that says one thing of itself in an odd way loses that, and not the server.
 func TestOddInitialize(t *testing.T) {
 	for _, odd := range []string{
-		`"trace":null`, `"clientInfo":{"name":null}`, `"processId":"12"`, `"processId":99999999999`, `"locale":7`, `"workspaceFolders":[{"uri":3}]`,
-		`"capabilities":[]`, `"capabilities":{"textDocument":{"hover":true}}`, `"capabilities":{"textDocument":{"foldingRange":{"rangeLimit":-1}}}`,
+		`"trace":null`, `"clientInfo":{"name":null}`, `"processId":"12"`, `"processId":99999999999`, `"locale":7`,
+		`"workspaceFolders":[{"uri":3}]`,
+		`"capabilities":[]`, `"capabilities":{"textDocument":{"hover":true}}`,
+		`"capabilities":{"textDocument":{"foldingRange":{"rangeLimit":-1}}}`,
 		`"capabilities":{"textDocument":7,"workspace":{"configuration":"yes"}}`,
 	} {
 		t.Run(odd, func(t *testing.T) {
 			e := lsptest.Start(t, server.Options{})
-			e.Body(`{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"rootUri":null,"capabilities":{"general":{"positionEncodings":["utf-8"]}},` + odd + `}}`)
+			e.Body(
+				`{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"rootUri":null,"capabilities":{"general":{"positionEncodings":["utf-8"]}},` + odd + `}}`,
+			)
 			e.Await(`answer to "i"`, func(p json.RawMessage) bool { return string(p) == "null" })
 			e.OpenFile(untitled, "dockerfile", "FROM a\nEVN b=c\n")
-			e.Await("textDocument/publishDiagnostics", func(p json.RawMessage) bool { return strings.Contains(string(p), "EVN") })
+			e.Await(
+				"textDocument/publishDiagnostics",
+				func(p json.RawMessage) bool { return strings.Contains(string(p), "EVN") },
+			)
 		})
 	}
 	e := lsptest.Start(t, server.Options{})
 	for _, params := range []string{`[]`, `7`, `"x"`} {
-		e.Body(`{"jsonrpc":"2.0","id":"` + strings.Trim(params, `"[]`) + `i","method":"initialize","params":` + params + `}`)
+		e.Body(
+			`{"jsonrpc":"2.0","id":"` + strings.Trim(
+				params,
+				`"[]`,
+			) + `i","method":"initialize","params":` + params + `}`,
+		)
 	}
 	var result struct {
 		Capabilities struct{ PositionEncoding string }
 	}
-	e.MustCall("initialize", map[string]any{"processId": nil, "rootUri": nil, "trace": nil, "capabilities": map[string]any{
-		"general": map[string]any{"positionEncodings": []string{"utf-8"}}, "textDocument": map[string]any{"hover": 7},
-	}}, &result)
+	e.MustCall(
+		"initialize",
+		map[string]any{"processId": nil, "rootUri": nil, "trace": nil, "capabilities": map[string]any{
+			"general": map[string]any{
+				"positionEncodings": []string{"utf-8"},
+			}, "textDocument": map[string]any{"hover": 7},
+		}},
+		&result,
+	)
 	if result.Capabilities.PositionEncoding != "utf-8" {
 		t.Errorf("what can be read does not count: %+v", result)
 	}
@@ -408,7 +440,10 @@ func TestOlderChanges(t *testing.T) {
 		{`"version":8},"contentChanges":[{"range":null,"rangeLength":null,"text":"FROM a AS x null\n"},{"range":{"start":{"line":0,"character":10},"end":{"line":0,"character":16}},"text":"four"}]`, `"four"`},
 		{`"version":null},"contentChanges":[{"range":{"start":{"line":0,"character":10},"end":{"line":0,"character":14}},"rangeLength":4,"text":"five"}]`, `"five"`},
 	} {
-		e.Body(`{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"` + untitled + `",` + test.change + `}}`)
+		e.Body(
+			`{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"` + untitled + `",` +
+				test.change + `}}`,
+		)
 		var symbols json.RawMessage
 		e.MustCall("textDocument/documentSymbol", lsptest.Document(untitled), &symbols)
 		if !strings.Contains(string(symbols), test.want) {
@@ -421,8 +456,11 @@ func TestOlderChanges(t *testing.T) {
 func TestHostileFrames(t *testing.T) {
 	e := lsptest.Open(t, nil, nil)
 	for _, raw := range []string{
-		"Content-Length: -1\r\n\r\n", "Content-Length: 99999999999999999999\r\n\r\n", "Content-Length: 4294967296\r\n\r\n", "Content-Length: 0\r\n\r\n",
-		"Content-Length: 1e3\r\n\r\n", "Content-Length:\r\n\r\n", strings.Repeat("X", 1<<20) + "\r\n\r\n", "\r\n\r\n\r\n",
+		"Content-Length: -1\r\n" +
+			"\r\n", "Content-Length: 99999999999999999999\r\n" +
+			"\r\n", "Content-Length: 4294967296\r\n\r\n", "Content-Length: 0\r\n\r\n",
+		"Content-Length: 1e3\r\n" +
+			"\r\n", "Content-Length:\r\n\r\n", strings.Repeat("X", 1<<20) + "\r\n\r\n", "\r\n\r\n\r\n",
 		strings.Repeat("Content-Type: x\r\n", 10000) + "\r\n",
 	} {
 		e.Raw(raw)
@@ -431,9 +469,12 @@ func TestHostileFrames(t *testing.T) {
 	deep := strings.Repeat("[", 1<<20)
 	nested := strings.Repeat(`{"a":`, 1<<18) + "1" + strings.Repeat("}", 1<<18)
 	for _, body := range []string{
-		deep, deep + strings.Repeat("]", 1<<20), nested, `{"jsonrpc":"2.0","id":1,"method":"textDocument/hover","params":` + nested + `}`,
-		`{"jsonrpc":"2.0","method":"$/x","params":` + deep + `}`, `{"jsonrpc":"2.0","method":"workspace/didChangeConfiguration","params":{"settings":` + nested + `}}`,
-		`{"jsonrpc":"2.0","method":"workspace/didChangeConfiguration","params":{"settings":{"layerwise":` + nested + `}}}`,
+		deep, deep + strings.Repeat("]", 1<<20), nested,
+		`{"jsonrpc":"2.0","id":1,"method":"textDocument/hover","params":` + nested + `}`,
+		`{"jsonrpc":"2.0","method":"$/x","params":` + deep + `}`,
+		`{"jsonrpc":"2.0","method":"workspace/didChangeConfiguration","params":{"settings":` + nested + `}}`,
+		`{"jsonrpc":"2.0","method":"workspace/didChangeConfiguration","params":{"settings":{"layerwise":` + nested +
+			`}}}`,
 	} {
 		e.Body(body)
 		alive(t, e)
@@ -454,11 +495,19 @@ func TestAnnouncedLength(t *testing.T) {
 	e.HangUp()
 }
 
-// A client that registers features per kind of document is told to ask us about Dockerfiles only; one that does not gets them at once.
+// A client that registers features per kind of document is told to ask us about Dockerfiles only; one that does not
+// gets them at once.
 func TestRegistrations(t *testing.T) {
 	e := lsptest.Start(t, server.Options{})
 	dynamic := map[string]any{"dynamicRegistration": true}
-	capabilities := map[string]any{"textDocument": map[string]any{"foldingRange": dynamic, "formatting": dynamic, "completion": dynamic, "hover": map[string]any{}}}
+	capabilities := map[string]any{
+		"textDocument": map[string]any{
+			"foldingRange": dynamic,
+			"formatting":   dynamic,
+			"completion":   dynamic,
+			"hover":        map[string]any{},
+		},
+	}
 	var result struct {
 		Capabilities map[string]json.RawMessage
 	}
@@ -466,15 +515,22 @@ func TestRegistrations(t *testing.T) {
 		t.Fatal(err)
 	}
 	for provider, want := range map[string]bool{
-		"foldingRangeProvider": false, "documentFormattingProvider": false, "completionProvider": false, "hoverProvider": true, "codeLensProvider": true,
+		"foldingRangeProvider": false, "documentFormattingProvider": false, "completionProvider": false,
+		"hoverProvider": true, "codeLensProvider": true,
 		"textDocumentSync": true,
 	} {
 		if got := result.Capabilities[provider] != nil; got != want {
 			t.Errorf("%s at once: %v, want %v", provider, got, want)
 		}
 	}
-	raw := string(e.Await("client/registerCapability", func(p json.RawMessage) bool { return strings.Contains(string(p), "foldingRange") }))
-	for _, want := range []string{`"textDocument/foldingRange"`, `"textDocument/formatting"`, `"textDocument/completion"`, `"resolveProvider":true`, `{"language":"dockerfile"}`} {
+	raw := string(
+		e.Await(
+			"client/registerCapability",
+			func(p json.RawMessage) bool { return strings.Contains(string(p), "foldingRange") },
+		),
+	)
+	for _, want := range []string{`"textDocument/foldingRange"`, `"textDocument/formatting"`,
+		`"textDocument/completion"`, `"resolveProvider":true`, `{"language":"dockerfile"}`} {
 		if !strings.Contains(raw, want) {
 			t.Errorf("no %s in %s", want, raw)
 		}
@@ -486,10 +542,23 @@ func TestRegistrations(t *testing.T) {
 	// Of what is no Dockerfile nothing is said, which is other than that there is nothing.
 	const compose = "untitled:compose.yaml"
 	e.OpenFile(compose, "yaml", "services:\n  a:\n    image: b\n")
-	for _, method := range []string{"foldingRange", "documentSymbol", "documentLink", "formatting", "hover", "completion", "selectionRange", "semanticTokens/full"} {
+	for _, method := range []string{"foldingRange", "documentSymbol", "documentLink", "formatting", "hover",
+		"completion", "selectionRange", "semanticTokens/full"} {
 		var answer json.RawMessage
 		at := map[string]any{"line": 1, "character": 2}
-		e.MustCall("textDocument/"+method, lsptest.Document(compose, "position", at, "positions", []any{at}, "options", map[string]any{"tabSize": 2, "insertSpaces": true}), &answer)
+		e.MustCall(
+			"textDocument/"+method,
+			lsptest.Document(
+				compose,
+				"position",
+				at,
+				"positions",
+				[]any{at},
+				"options",
+				map[string]any{"tabSize": 2, "insertSpaces": true},
+			),
+			&answer,
+		)
 		if string(answer) != "null" {
 			t.Errorf("%s of a Compose file: %s", method, answer)
 		}

@@ -24,8 +24,8 @@ type workspaceReport struct {
 	}
 }
 
-// The findings of a workspace: of files that are open as they are typed, of others as they are on disk, where the settings of their folder
-// ask for it; what is unchanged is not sent again, and what is deleted is cleared.
+// The findings of a workspace: of files that are open as they are typed, of others as they are on disk, where the
+// settings of their folder ask for it; what is unchanged is not sent again, and what is deleted is cleared.
 func TestWorkspaceDiagnostic(t *testing.T) {
 	one, two := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(one, "Dockerfile"), "FROM a\nEVN b=c\n")
@@ -38,7 +38,15 @@ func TestWorkspaceDiagnostic(t *testing.T) {
 		// Of the session, then of each folder: only the first asks for its files.
 		return []any{nil, map[string]any{"workspaceDiagnostics": true}, map[string]any{}}
 	})
-	e.Initialize(map[string]any{"workspace": map[string]any{"configuration": true}, "textDocument": map[string]any{"diagnostic": map[string]any{}}}, nil, one, two)
+	e.Initialize(
+		map[string]any{
+			"workspace":    map[string]any{"configuration": true},
+			"textDocument": map[string]any{"diagnostic": map[string]any{}},
+		},
+		nil,
+		one,
+		two,
+	)
 	uri := lsptest.URI(filepath.Join(one, "Dockerfile"))
 	e.OpenFile(uri, "dockerfile", "FROM a\nRNU x\n")
 
@@ -59,32 +67,41 @@ func TestWorkspaceDiagnostic(t *testing.T) {
 		return got
 	}
 	var got map[string]string
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) { // until the settings have come
+	// until the settings have come
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if got = ask(); got["api.dockerfile"] != "" || time.Now().After(deadline) {
 			break
 		}
 	}
-	if got["Dockerfile"] != "full: RNU" || got["api.dockerfile"] != "full: CPY" || got["Containerfile"] != "" || len(got) != 4 {
+	if got["Dockerfile"] != "full: RNU" || got["api.dockerfile"] != "full: CPY" || got["Containerfile"] != "" ||
+		len(got) != 4 {
 		t.Fatalf("got %v", got)
 	}
 	api := lsptest.URI(filepath.Join(one, "sub", "api.dockerfile"))
-	again := ask(previous{"uri": uri, "value": got["Dockerfile id"]}, previous{"uri": api, "value": got["api.dockerfile id"]})
+	again := ask(
+		previous{"uri": uri, "value": got["Dockerfile id"]},
+		previous{"uri": api, "value": got["api.dockerfile id"]},
+	)
 	if again["Dockerfile"] != "unchanged" || again["api.dockerfile"] != "unchanged" {
 		t.Errorf("asked again: %v", again)
 	}
 	write(t, filepath.Join(one, "sub", "api.dockerfile"), "FROM a\nENVV A=b\nRNU\n")
-	if again := ask(previous{"uri": api, "value": got["api.dockerfile id"]}); again["api.dockerfile"] != "full: ENVV: RNU" {
+	if again := ask(previous{"uri": api, "value": got["api.dockerfile "+
+		"id"]}); again["api.dockerfile"] != "full: ENVV: RNU" {
 		t.Errorf("after a change: %v", again)
 	}
-	if err := os.Rename(filepath.Join(one, "sub", "api.dockerfile"), filepath.Join(one, "sub", "Dockerfile.api")); err != nil {
+	if err := os.Rename(filepath.Join(one, "sub", "api.dockerfile"), filepath.Join(one, "sub",
+		"Dockerfile.api")); err != nil {
 		t.Fatal(err)
 	}
-	if again := ask(previous{"uri": api, "value": got["api.dockerfile id"]}); again["api.dockerfile"] != "full" || again["Dockerfile.api"] != "full: ENVV: RNU" {
+	if again := ask(previous{"uri": api, "value": got["api.dockerfile id"]}); again["api.dockerfile"] != "full" ||
+		again["Dockerfile.api"] != "full: ENVV: RNU" {
 		t.Errorf("after it was renamed: %v", again)
 	}
 }
 
-// A Dockerfile that is deleted while it is open keeps its diagnostics, for its text is still there; they go when it is closed.
+// A Dockerfile that is deleted while it is open keeps its diagnostics, for its text is still there; they go when it is
+// closed.
 func TestDeletedFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "Dockerfile")
@@ -92,13 +109,19 @@ func TestDeletedFile(t *testing.T) {
 	e := lsptest.Open(t, nil, nil, dir)
 	uri := lsptest.URI(path)
 	e.OpenFile(uri, "dockerfile", "FROM a\nEVN b=c\n")
-	e.Await("textDocument/publishDiagnostics", func(p json.RawMessage) bool { return strings.Contains(string(p), "EVN") })
+	e.Await(
+		"textDocument/publishDiagnostics",
+		func(p json.RawMessage) bool { return strings.Contains(string(p), "EVN") },
+	)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	e.Notify("workspace/didChangeWatchedFiles", map[string]any{"changes": []any{map[string]any{"uri": uri, "type": 3}}})
 	e.Notify("textDocument/didClose", lsptest.Document(uri))
-	e.Await("textDocument/publishDiagnostics", func(p json.RawMessage) bool { return strings.Contains(string(p), `"diagnostics":[]`) })
+	e.Await(
+		"textDocument/publishDiagnostics",
+		func(p json.RawMessage) bool { return strings.Contains(string(p), `"diagnostics":[]`) },
+	)
 }
 
 // Eight clients at once over TCP, each with documents of the same names and texts of its own: nobody sees another's.

@@ -13,9 +13,12 @@ import (
 	"go.lsp.dev/uri"
 )
 
-// workspaceDiagnostic answers workspace/diagnostic: the findings in all Dockerfiles of the workspace folders whose settings ask for that,
-// and in those that are open. What is not open is checked without its build context.
-func workspaceDiagnostic(s *session, p *protocol.WorkspaceDiagnosticParams) (func(context.Context) (any, error), error) {
+// workspaceDiagnostic answers workspace/diagnostic: the findings in all Dockerfiles of the workspace folders whose
+// settings ask for that, and in those that are open. What is not open is checked without its build context.
+func workspaceDiagnostic(
+	s *session,
+	p *protocol.WorkspaceDiagnosticParams,
+) (func(context.Context) (any, error), error) {
 	previous := map[uri.URI]string{}
 	for _, id := range p.PreviousResultIds {
 		previous[id.URI] = id.Value
@@ -47,11 +50,15 @@ func workspaceDiagnostic(s *session, p *protocol.WorkspaceDiagnosticParams) (fun
 			}
 			if previous[snap.uri] == id {
 				report.Items = append(report.Items, &protocol.WorkspaceUnchangedDocumentDiagnosticReport{
-					UnchangedDocumentDiagnosticReport: protocol.UnchangedDocumentDiagnosticReport{Kind: "unchanged", ResultID: id}, URI: snap.uri, Version: version,
+					UnchangedDocumentDiagnosticReport: protocol.UnchangedDocumentDiagnosticReport{
+						Kind:     "unchanged",
+						ResultID: id,
+					}, URI: snap.uri, Version: version,
 				})
 			} else {
 				report.Items = append(report.Items, &protocol.WorkspaceFullDocumentDiagnosticReport{
-					FullDocumentDiagnosticReport: protocol.FullDocumentDiagnosticReport{Kind: "full", ResultID: &id, Items: items}, URI: snap.uri, Version: version,
+					FullDocumentDiagnosticReport: protocol.FullDocumentDiagnosticReport{Kind: "full", ResultID: &id,
+						Items: items}, URI: snap.uri, Version: version,
 				})
 			}
 			delete(previous, snap.uri)
@@ -92,7 +99,11 @@ func workspaceDiagnostic(s *session, p *protocol.WorkspaceDiagnosticParams) (fun
 			if _, left := previous[gone.URI]; left {
 				id := ""
 				report.Items = append(report.Items, &protocol.WorkspaceFullDocumentDiagnosticReport{
-					FullDocumentDiagnosticReport: protocol.FullDocumentDiagnosticReport{Kind: "full", ResultID: &id, Items: []protocol.Diagnostic{}}, URI: gone.URI,
+					FullDocumentDiagnosticReport: protocol.FullDocumentDiagnosticReport{
+						Kind:     "full",
+						ResultID: &id,
+						Items:    []protocol.Diagnostic{},
+					}, URI: gone.URI,
 				})
 			}
 		}

@@ -31,8 +31,8 @@ type workspaceFile struct {
 	file     *dockerfile.File
 }
 
-// workspaceSymbol answers workspace/symbol: the stages of all Dockerfiles in the workspace folders, and of those that are open, whose
-// names hold the query's letters in order.
+// workspaceSymbol answers workspace/symbol: the stages of all Dockerfiles in the workspace folders, and of those that
+// are open, whose names hold the query's letters in order.
 func workspaceSymbol(s *session, p *protocol.WorkspaceSymbolParams) (func(context.Context) (any, error), error) {
 	s.mu.Lock()
 	var open []*snapshot
@@ -53,7 +53,9 @@ func workspaceSymbol(s *session, p *protocol.WorkspaceSymbolParams) (func(contex
 				if symbol.Kind != outline.StageSymbol || !inOrder(strings.ToLower(symbol.Name), query) {
 					continue
 				}
-				info := protocol.SymbolInformation{Location: protocol.Location{URI: u, Range: s.can.encoding.rangeOf(file.Text, symbol.Span)}}
+				info := protocol.SymbolInformation{
+					Location: protocol.Location{URI: u, Range: s.can.encoding.rangeOf(file.Text, symbol.Span)},
+				}
 				info.Name, info.Kind = symbol.Name, protocol.SymbolKindClass
 				container := filepath.Base(u.Path())
 				info.ContainerName = &container
@@ -86,7 +88,8 @@ func inOrder(s, part string) bool {
 	return true
 }
 
-// workspaceFiles returns the Dockerfiles on disk in the workspace folders. It remembers them, and parses again only those that changed.
+// workspaceFiles returns the Dockerfiles on disk in the workspace folders. It remembers them, and parses again only
+// those that changed.
 func (s *session) workspaceFiles(ctx context.Context, folders []protocol.WorkspaceFolder) ([]*workspaceFile, error) {
 	s.mu.Lock()
 	known := s.workspace
@@ -98,42 +101,50 @@ func (s *session) workspaceFiles(ctx context.Context, folders []protocol.Workspa
 		if !folder.URI.IsFile() {
 			continue
 		}
-		err := filepath.WalkDir(filepath.FromSlash(folder.URI.FsPath()), func(path string, entry fs.DirEntry, err error) error {
-			if entries++; entries > maxEntries || len(files) == maxDockerfiles {
-				return filepath.SkipAll
-			}
-			switch {
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case err != nil: // what cannot be read holds nothing for us
-				if entry != nil && entry.IsDir() {
-					return fs.SkipDir
+		err := filepath.WalkDir(
+			filepath.FromSlash(folder.URI.FsPath()),
+			func(path string, entry fs.DirEntry, err error) error {
+				if entries++; entries > maxEntries || len(files) == maxDockerfiles {
+					return filepath.SkipAll
 				}
-				return nil
-			case entry.IsDir():
-				if name := entry.Name(); name == ".git" || name == "node_modules" {
-					return fs.SkipDir
-				}
-				return nil
-			case next[path] != nil || !isDockerfile(uri.File(path), "") || !entry.Type().IsRegular():
-				return nil
-			}
-			info, err := entry.Info()
-			if err != nil || info.Size() > maxDockerfileSize {
-				return nil
-			}
-			f := known[path]
-			if f == nil || f.size != info.Size() || !f.modified.Equal(info.ModTime()) {
-				content, err := os.ReadFile(path)
-				if err != nil {
+				switch {
+				case ctx.Err() != nil:
+					return ctx.Err()
+				case err != nil: // what cannot be read holds nothing for us
+					if entry != nil && entry.IsDir() {
+						return fs.SkipDir
+					}
+					return nil
+				case entry.IsDir():
+					if name := entry.Name(); name == ".git" || name == "node_modules" {
+						return fs.SkipDir
+					}
+					return nil
+				case next[path] != nil || !isDockerfile(uri.File(path), "") || !entry.Type().IsRegular():
 					return nil
 				}
-				f = &workspaceFile{path, info.Size(), info.ModTime(), dockerfile.Parse(source.New(string(content)), nil)}
-			}
-			next[path] = f
-			files = append(files, f)
-			return nil
-		})
+				info, err := entry.Info()
+				if err != nil || info.Size() > maxDockerfileSize {
+					return nil
+				}
+				f := known[path]
+				if f == nil || f.size != info.Size() || !f.modified.Equal(info.ModTime()) {
+					content, err := os.ReadFile(path)
+					if err != nil {
+						return nil
+					}
+					f = &workspaceFile{
+						path,
+						info.Size(),
+						info.ModTime(),
+						dockerfile.Parse(source.New(string(content)), nil),
+					}
+				}
+				next[path] = f
+				files = append(files, f)
+				return nil
+			},
+		)
 		if err != nil {
 			return nil, err
 		}

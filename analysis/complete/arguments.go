@@ -50,9 +50,19 @@ func (c *cursor) argument(in *reference.Instruction) {
 	case "HEALTHCHECK":
 		if len(c.args) == 0 {
 			lower := c.lowerCase()
-			items := []Item{{Kind: Keyword, Label: cased("CMD", lower), Detail: in.Words["CMD"], Doc: "instruction/HEALTHCHECK"}}
+			items := []Item{
+				{Kind: Keyword, Label: cased("CMD", lower), Detail: in.Words["CMD"], Doc: "instruction/HEALTHCHECK"},
+			}
 			if len(c.flags) == 0 {
-				items = append(items, Item{Kind: Keyword, Label: cased("NONE", lower), Detail: in.Words["NONE"], Doc: "instruction/HEALTHCHECK"})
+				items = append(
+					items,
+					Item{
+						Kind:   Keyword,
+						Label:  cased("NONE", lower),
+						Detail: in.Words["NONE"],
+						Doc:    "instruction/HEALTHCHECK",
+					},
+				)
 			}
 			c.offer(c.word, "[", false, items)
 		}
@@ -64,7 +74,14 @@ func (c *cursor) from() {
 	case 0:
 		c.imageOrStage(c.word)
 	case 1:
-		c.offer(c.word, "", false, []Item{{Kind: Keyword, Label: cased("AS", c.lowerCase()), Detail: "Name the stage", Doc: "instruction/FROM"}})
+		c.offer(
+			c.word,
+			"",
+			false,
+			[]Item{
+				{Kind: Keyword, Label: cased("AS", c.lowerCase()), Detail: "Name the stage", Doc: "instruction/FROM"},
+			},
+		)
 	}
 }
 
@@ -83,7 +100,14 @@ func (c *cursor) stages() []Item {
 			name = fmt.Sprint(stage.Index)
 		}
 		if !slices.ContainsFunc(items, func(it Item) bool { return it.Label == name }) {
-			items = append(items, Item{Kind: Stage, Label: name, Detail: fmt.Sprintf("stage of line %d: FROM %s", stage.From.Line, stage.Base.Text)})
+			items = append(
+				items,
+				Item{
+					Kind:   Stage,
+					Label:  name,
+					Detail: fmt.Sprintf("stage of line %d: FROM %s", stage.From.Line, stage.Base.Text),
+				},
+			)
 		}
 	}
 	return items
@@ -165,14 +189,15 @@ func (c *cursor) users(typed string) {
 	c.offer(typed, ":", false, items)
 }
 
-// added returns the user or group that the arguments of a command such as useradd name: the last word, or with BusyBox's and
-// Debian's commands the first that is no option.
+// added returns the user or group that the arguments of a command such as useradd name: the last word, or with
+// BusyBox's and Debian's commands the first that is no option.
 func added(command, args string) string {
 	var names []string
 	fields := strings.Fields(strings.ReplaceAll(args, "\\", " "))
 	for i := 0; i < len(fields); i++ {
 		switch f := fields[i]; {
-		case strings.HasPrefix(f, "--") || f == "-D" || f == "-S" || f == "-H" || f == "-m" || f == "-M" || f == "-r" || f == "-l" || f == "-U" || f == "-N":
+		case strings.HasPrefix(f, "--") || f == "-D" || f == "-S" || f == "-H" || f == "-m" || f == "-M" || f == "-r" ||
+			f == "-l" || f == "-U" || f == "-N":
 		case strings.HasPrefix(f, "-"):
 			i++ // the option's value
 		default:

@@ -1,7 +1,7 @@
 // Package complete says what may be written at one place of a Dockerfile, also of one that is half typed.
 //
-// It is pure: what it knows of the build context, of other files' images and of registries comes in through World. It must
-// not know any protocol.
+// It is pure: what it knows of the build context, of other files' images and of registries comes in through World. It
+// must not know any protocol.
 package complete
 
 import (
@@ -45,7 +45,8 @@ type Item struct {
 	// Whole says that Text goes with all of Span: what stands behind the cursor must not be kept beside it.
 	Whole  bool
 	Filter string // what the person typed so far stands for, where that is not Label
-	// TabStops says that Text has tab stops, "${1:word}" or "${1|this,that|}", with "$", "}" and "\" of its own escaped.
+	// TabStops says that Text has tab stops, "${1:word}" or "${1|this,that|}", with "$", "}" and "\" of its own
+	// escaped.
 	TabStops bool
 	// Doc names what Describe tells about it, "" if there is nothing.
 	Doc string
@@ -84,7 +85,13 @@ const most = 200
 
 // At returns what may be written at an offset of the file. variables are the file's.
 func At(file *dockerfile.File, variables *scope.Variables, offset int, world World) List {
-	c := &cursor{file: file, variables: variables, world: world, offset: max(0, min(offset, file.Text.Len())), stage: -1}
+	c := &cursor{
+		file:      file,
+		variables: variables,
+		world:     world,
+		offset:    max(0, min(offset, file.Text.Len())),
+		stage:     -1,
+	}
 	c.complete()
 	for i := range c.list.Items {
 		c.list.Items[i].Detail = strings.ReplaceAll(c.list.Items[i].Detail, "`", "")
@@ -174,7 +181,8 @@ func (c *cursor) complete() {
 	}
 }
 
-// instruction returns the instruction that the cursor is in; also where the file ends behind a line that is to be continued.
+// instruction returns the instruction that the cursor is in; also where the file ends behind a line that is to be
+// continued.
 func (c *cursor) instruction() *dockerfile.Instruction {
 	if in := c.file.InstructionAt(c.offset); in != nil {
 		return in
@@ -186,7 +194,9 @@ func (c *cursor) instruction() *dockerfile.Instruction {
 		}
 		between := c.file.Text.Slice(source.Span{Start: in.Span.End, End: c.offset})
 		last := strings.TrimRight(c.file.Text.Slice(in.Span), " \t\r\n")
-		if i == len(c.file.Instructions)-1 && len(in.Heredocs) == 0 && strings.HasSuffix(last, string(rune(c.file.Escape))) && strings.TrimSpace(between) == "" {
+		if i == len(c.file.Instructions)-1 && len(in.Heredocs) == 0 &&
+			strings.HasSuffix(last, string(rune(c.file.Escape))) &&
+			strings.TrimSpace(between) == "" {
 			return in
 		}
 		break
@@ -238,8 +248,8 @@ func (c *cursor) flag(name string) (value string, given bool) {
 	return "", false
 }
 
-// span returns what an item takes the place of: typed, which stands in front of the cursor, and what follows of the same word,
-// up to one of the stop characters or a blank. It reports false if typed does not stand there in one piece.
+// span returns what an item takes the place of: typed, which stands in front of the cursor, and what follows of the
+// same word, up to one of the stop characters or a blank. It reports false if typed does not stand there in one piece.
 func (c *cursor) span(typed, stop string) (source.Span, bool) {
 	start := c.offset - len(typed)
 	if start < 0 || c.file.Text.Slice(source.Span{Start: start, End: c.offset}) != typed {
@@ -263,8 +273,8 @@ func (c *cursor) rest(offset int) string {
 	return c.file.Text.Slice(source.Span{Start: offset, End: max(offset, line.End)})
 }
 
-// offer adds the items whose names begin with what was typed, or else, with fuzzy, hold it or are what it is a misspelling of.
-// They take the place of the word, which ends at one of the stop characters.
+// offer adds the items whose names begin with what was typed, or else, with fuzzy, hold it or are what it is a
+// misspelling of. They take the place of the word, which ends at one of the stop characters.
 func (c *cursor) offer(typed, stop string, fuzzy bool, items []Item) {
 	span, ok := c.span(typed, stop)
 	if !ok {

@@ -14,8 +14,9 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// Each archive in testdata holds cases: a Dockerfile with the cursor at "‸", and what is offered there: the items' labels and
-// details, and the text once the first is accepted. {CR} is a carriage return; a file that begins with "tab stops" has an editor that knows them.
+// Each archive in testdata holds cases: a Dockerfile with the cursor at "‸", and what is offered there: the items'
+// labels and details, and the text once the first is accepted. {CR} is a carriage return; a file that begins with "tab
+// stops" has an editor that knows them.
 func TestComplete(t *testing.T) {
 	golden.Archives(t, "testdata/*.txtar", func(t *testing.T, a *txtar.Archive) []txtar.File {
 		return golden.Behind(a.Files, "offers", func(f txtar.File) string { return offers(t, f) })
@@ -63,7 +64,14 @@ func at(text string, offset int, world complete.World) complete.List {
 
 func worldOf() complete.World {
 	tree := map[string][]complete.Entry{
-		"":    {{Name: "main.go", Size: 1200}, {Name: "src", Dir: true}, {Name: "package.json", Size: 12}, {Name: "a b", Size: 1}, {Name: "src2", Dir: true}, {Name: "[id].ts", Size: 1}},
+		"": {
+			{Name: "main.go", Size: 1200},
+			{Name: "src", Dir: true},
+			{Name: "package.json", Size: 12},
+			{Name: "a b", Size: 1},
+			{Name: "src2", Dir: true},
+			{Name: "[id].ts", Size: 1},
+		},
 		"src": {{Name: "x.go", Size: 3_000_000}, {Name: "sub", Dir: true}}, "src2": {{Name: "y.go", Size: 1}},
 	}
 	return complete.World{

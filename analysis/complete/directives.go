@@ -9,23 +9,41 @@ import (
 	"github.com/layerwise/layerwise/analysis/rules"
 )
 
-// directive offers parser directives, and their values, for a comment's text behind the "#" in front of the cursor. Elsewhere than at
-// the head of the file only check is known, above an instruction.
+// directive offers parser directives, and their values, for a comment's text behind the "#" in front of the cursor.
+// Elsewhere than at the head of the file only check is known, above an instruction.
 func (c *cursor) directive(text string) {
 	line := c.file.Text.LineAt(c.offset)
 	head := line <= len(c.file.Directives) // each takes a line, from the first on
 	name, value, given := strings.Cut(strings.TrimLeft(text, blank), "=")
 	if !given {
 		if !head {
-			// Above an instruction check may stand; most comments there are prose, so it is offered only once it is begun.
+			// Above an instruction check may stand; most comments there are prose, so it is offered only once it is
+			// begun.
 			if name != "" {
-				c.offer(name, "=", false, []Item{{Kind: Key, Label: "check=skip=", Filter: "check", Detail: "Leave out checks for the instruction below", Doc: "directive/check", More: true}})
+				c.offer(
+					name,
+					"=",
+					false,
+					[]Item{
+						{
+							Kind:   Key,
+							Label:  "check=skip=",
+							Filter: "check",
+							Detail: "Leave out checks for the instruction below",
+							Doc:    "directive/check",
+							More:   true,
+						},
+					},
+				)
 			}
 			return
 		}
 		var items []Item
 		for _, d := range reference.Directives {
-			if slices.ContainsFunc(c.file.Directives, func(o dockerfile.Directive) bool { return o.Name.Text == d.Name && !o.Span.Contains(c.offset) }) {
+			if slices.ContainsFunc(
+				c.file.Directives,
+				func(o dockerfile.Directive) bool { return o.Name.Text == d.Name && !o.Span.Contains(c.offset) },
+			) {
 				continue
 			}
 			it := Item{Kind: Key, Label: d.Name + "=" + d.Value, Detail: d.Summary, Doc: "directive/" + d.Name}
@@ -61,7 +79,13 @@ func (c *cursor) checks(value string) {
 		c.offer(option, ";", true, []Item{
 			{Kind: Key, Label: "skip=", Detail: "checks to leave out", Doc: "directive/check", More: true},
 			{Kind: Key, Label: "error=true", Detail: "findings make the build fail", Doc: "directive/check"},
-			{Kind: Key, Label: "experimental=", Detail: "checks that are still tried out", Doc: "directive/check", More: true},
+			{
+				Kind:   Key,
+				Label:  "experimental=",
+				Detail: "checks that are still tried out",
+				Doc:    "directive/check",
+				More:   true,
+			},
 		})
 		return
 	}
@@ -79,12 +103,16 @@ func (c *cursor) checks(value string) {
 	typed := strings.TrimLeft(whole[len(whole)-1], blank)
 	for _, buildkit := range []bool{true, false} {
 		for _, r := range rules.All {
-			if (r.BuildKit != "") == buildkit && r.Experimental == (key == "experimental") && !slices.Contains(whole[:len(whole)-1], r.ID) {
+			if (r.BuildKit != "") == buildkit && r.Experimental == (key == "experimental") &&
+				!slices.Contains(whole[:len(whole)-1], r.ID) {
 				items = append(items, Item{Kind: Check, Label: r.ID, Detail: r.Doc.Summary, Doc: "check/" + r.ID})
 			}
 		}
 		if key == "skip" && buildkit {
-			items = append(items, Item{Kind: Check, Label: "InvalidBaseImagePlatform", Detail: "The base image is for another platform"})
+			items = append(
+				items,
+				Item{Kind: Check, Label: "InvalidBaseImagePlatform", Detail: "The base image is for another platform"},
+			)
 		}
 	}
 	c.offer(typed, ",;", true, items)

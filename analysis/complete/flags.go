@@ -107,7 +107,13 @@ func (c *cursor) flagValue(in *reference.Instruction) {
 	case "device":
 		c.pairs(typed, "flag/RUN/device", []reference.Entry{
 			{Name: "name", Value: "vendor/class", Summary: f.Values[0].Summary},
-			{Name: "required", Summary: f.Values[1].Summary, Value: "true", Values: reference.MountOf("ssh").Key("required").Values, Closed: true},
+			{
+				Name:    "required",
+				Summary: f.Values[1].Summary,
+				Value:   "true",
+				Values:  reference.MountOf("ssh").Key("required").Values,
+				Closed:  true,
+			},
 		}, nil)
 	default:
 		c.offer(typed, "", f.Closed, entries(Value, "flag/"+in.Name+"/"+name, f.Values))
@@ -162,8 +168,8 @@ func (c *cursor) wholeFlag(typed string) string {
 	return typed
 }
 
-// pairs offers keys, and values of keys, of a list such as "type=bind,target=/x". special offers the values of keys that are
-// not in a table, and reports whether it did.
+// pairs offers keys, and values of keys, of a list such as "type=bind,target=/x". special offers the values of keys
+// that are not in a table, and reports whether it did.
 func (c *cursor) pairs(typed, doc string, keys []reference.Entry, special func(key, value string) bool) {
 	whole := c.wholeFlag(typed)
 	part := typed[strings.LastIndexByte(typed, ',')+1:]
@@ -187,7 +193,8 @@ func (c *cursor) pairs(typed, doc string, keys []reference.Entry, special func(k
 	if span, ok := c.span(part, ",="); ok {
 		current = c.file.Text.Slice(span)
 	}
-	if key := reference.Find(keys, current); key != nil && strings.Count(","+strings.Join(given, ",")+",", ","+key.Name+",") == 1 {
+	if key := reference.Find(keys, current); key != nil &&
+		strings.Count(","+strings.Join(given, ",")+",", ","+key.Name+",") == 1 {
 		given = slices.DeleteFunc(given, func(g string) bool { return g == key.Name })
 	}
 	var items []Item

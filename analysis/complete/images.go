@@ -32,7 +32,8 @@ func (c *cursor) imageOrStage(typed string) {
 		}
 	}
 	for _, stage := range c.file.Stages {
-		if ref := stage.Base.Text; stage.From != c.in && c.variables.Bases[stage.Index] < 0 && !strings.Contains(ref, "$") {
+		if ref := stage.Base.Text; stage.From != c.in && c.variables.Bases[stage.Index] < 0 &&
+			!strings.Contains(ref, "$") {
 			add(ref, fmt.Sprintf("image of line %d", stage.From.Line))
 		}
 	}

@@ -28,7 +28,17 @@ func (c *cursor) keywords(typed string, trigger bool) {
 		}
 		for _, body := range in.Snippets {
 			body = cased(in.Name, lower) + body[len(in.Name):]
-			snippets = append(snippets, Item{Kind: Snippet, Label: withoutStops(body), Detail: in.Summary, Text: body, TabStops: true, Doc: doc})
+			snippets = append(
+				snippets,
+				Item{
+					Kind:     Snippet,
+					Label:    withoutStops(body),
+					Detail:   in.Summary,
+					Text:     body,
+					TabStops: true,
+					Doc:      doc,
+				},
+			)
 		}
 	}
 	for _, in := range usualFirst() {

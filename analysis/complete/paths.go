@@ -54,7 +54,8 @@ func (c *cursor) contextPaths(typed, stop string, blanks bool) {
 	for _, d := range c.matching(dir) {
 		for _, e := range c.world.Context(d) {
 			text := e.Name
-			if seen[text] || strings.ContainsAny(text, "*?$\\\"'\n") || !blanks && strings.ContainsAny(text, blank) || blanks && stop != `"` && strings.ContainsAny(text, blank+",") {
+			if seen[text] || strings.ContainsAny(text, "*?$\\\"'\n") || !blanks && strings.ContainsAny(text, blank) ||
+				blanks && stop != `"` && strings.ContainsAny(text, blank+",") {
 				continue
 			}
 			seen[text] = true
@@ -80,10 +81,14 @@ func (c *cursor) contextPaths(typed, stop string, blanks bool) {
 
 // manifests are the files that are copied first, before what they describe is installed.
 var manifests = []string{
-	"package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "pnpm-workspace.yaml", "bun.lock", "bun.lockb",
-	"go.mod", "go.sum", "requirements.txt", "pyproject.toml", "poetry.lock", "uv.lock", "Pipfile", "Pipfile.lock", "setup.py",
-	"Cargo.toml", "Cargo.lock", "pom.xml", "build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts", "gradlew",
-	"Gemfile", "Gemfile.lock", "composer.json", "composer.lock", "mix.exs", "mix.lock", "pubspec.yaml", "pubspec.lock", "global.json",
+	"package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "pnpm-workspace.yaml",
+	"bun.lock", "bun.lockb",
+	"go.mod", "go.sum", "requirements.txt", "pyproject.toml", "poetry.lock", "uv.lock", "Pipfile", "Pipfile.lock",
+	"setup.py",
+	"Cargo.toml", "Cargo.lock", "pom.xml", "build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts",
+	"gradlew",
+	"Gemfile", "Gemfile.lock", "composer.json", "composer.lock", "mix.exs", "mix.lock", "pubspec.yaml", "pubspec.lock",
+	"global.json",
 }
 
 // likelyPath ranks what is copied: manifests, folders, other files; what is hidden last.
@@ -136,7 +141,9 @@ func (c *cursor) directories(typed, stop string, here bool) {
 		add("./", "the WORKDIR")
 	}
 	for in := range c.above() {
-		if dir := strings.Trim(c.file.Text.Slice(in.ArgsSpan), blank); in.Meant == "WORKDIR" && strings.HasPrefix(dir, "/") && !strings.ContainsAny(dir, blank+"\n") {
+		if dir := strings.Trim(c.file.Text.Slice(in.ArgsSpan), blank); in.Meant == "WORKDIR" &&
+			strings.HasPrefix(dir, "/") &&
+			!strings.ContainsAny(dir, blank+"\n") {
 			if here && !strings.HasSuffix(dir, "/") {
 				dir += "/"
 			}

@@ -17,12 +17,14 @@ import (
 
 var most = flag.Int("files", 12, "how many files of the corpus are tried")
 
-// Wherever the cursor stands, the items are edits of one place on one line, the cursor's; none puts more than a word there.
-// An instruction that is accepted is one, in the place where it was accepted.
+// Wherever the cursor stands, the items are edits of one place on one line, the cursor's; none puts more than a word
+// there. An instruction that is accepted is one, in the place where it was accepted.
 func TestEverywhere(t *testing.T) {
 	texts := []string{
-		"", "\n", "\ufeffFROM a\r\nRUN --mount=type=cache,target=/x \\\r\n # c\r\n  echo $A ${B:-${C}} \\\r\n\r\n", "# escape=`\nFROM a\nCOPY --from=a `\n x `\n y\nRUN <<EOF cat <<\"X\"\n$A\nEOF\n$B\nX\n",
-		"ONBUILD COPY [\"a\", \"b\"]\nFROM\nFROM a AS b\nHEALTHCHECK --interval=3s CMD x\nEVN A=$\nCMD[\"x\"]\nUSER a:b\nSHELL [\"x\"", "# syntax=a\n#check=skip=A;error\n", "COPY <<A <<B /x\nq\nA\nr",
+		"", "\n", "\ufeffFROM a\r\nRUN --mount=type=cache,target=/x \\\r\n # c\r\n  echo $A ${B:-${C}} \\\r\n" +
+			"\r\n", "# escape=`\nFROM a\nCOPY --from=a `\n x `\n y\nRUN <<EOF cat <<\"X\"\n$A\nEOF\n$B\nX\n",
+		"ONBUILD COPY [\"a\", \"b\"]\nFROM\nFROM a AS b\nHEALTHCHECK --interval=3s CMD x\nEVN A=$\nCMD[\"x\"]\nUSER " +
+			"a:b\nSHELL [\"x\"", "# syntax=a\n#check=skip=A;error\n", "COPY <<A <<B /x\nq\nA\nr",
 	}
 	paths, _ := filepath.Glob("../../../shared/corpus/dockerfiles/*")
 	for n, path := range paths {
@@ -96,7 +98,9 @@ func TestPrefixes(t *testing.T) {
 				typed := dockerfile.Parse(source.New(text[:offset]), nil)
 				found := false
 				for _, it := range complete.At(typed, scope.New(typed), offset, complete.World{}).Items {
-					found = found || strings.EqualFold(it.Text, in.Meant) && it.Span == source.Span{Start: word.Span.Start, End: offset}
+					found = found ||
+						strings.EqualFold(it.Text, in.Meant) &&
+							it.Span == source.Span{Start: word.Span.Start, End: offset}
 				}
 				if !found {
 					t.Errorf("%s: %s is not offered for %q", path, in.Meant, text[word.Span.Start:offset])

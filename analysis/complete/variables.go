@@ -43,7 +43,8 @@ var (
 
 // windows returns the beginning of a variable in the shell that reads the instruction, nil if that is none of Windows.
 func (c *cursor) windows() *regexp.Regexp {
-	switch _, language := shellscript.Read(c.file, c.in, shellscript.Languages(c.file, c.variables.Bases)(c.in)); language {
+	switch _, language := shellscript.Read(c.file, c.in, shellscript.Languages(c.file,
+		c.variables.Bases)(c.in)); language {
 	case shellscript.PowerShell:
 		return envAtEnd
 	case shellscript.Cmd:
@@ -52,7 +53,8 @@ func (c *cursor) windows() *regexp.Regexp {
 	return nil
 }
 
-// windowsVariable offers variables as they are written for a shell of Windows, behind their beginning. A "%" at a word's end may close one.
+// windowsVariable offers variables as they are written for a shell of Windows, behind their beginning. A "%" at a
+// word's end may close one.
 func (c *cursor) windowsVariable(text string, beginning *regexp.Regexp) bool {
 	m := beginning.FindStringSubmatch(text)
 	if m == nil || m[1] == "%" && strings.Count(text, "%")%2 == 0 {
@@ -70,7 +72,8 @@ func (c *cursor) windowsVariable(text string, beginning *regexp.Regexp) bool {
 		return false
 	}
 	span.End = c.offset
-	for strings.ContainsAny(c.following(span.End), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") && c.following(span.End) != "" {
+	for strings.ContainsAny(c.following(span.End), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") &&
+		c.following(span.End) != "" {
 		span.End++
 	}
 	if behind != "" && c.following(span.End) == behind {
@@ -124,7 +127,8 @@ func (c *cursor) variableIn(text string, escape byte, literal bool) bool {
 	if modifier == "" {
 		c.variableNames(text[m[0]:], name, braced, known)
 	}
-	if braced && (modifier != "" || slices.ContainsFunc(known, func(it Item) bool { return it.Label == name })) && !strings.ContainsAny(c.following(c.offset), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") {
+	if braced && (modifier != "" || slices.ContainsFunc(known, func(it Item) bool { return it.Label == name })) &&
+		!strings.ContainsAny(c.following(c.offset), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") {
 		var items []Item
 		for _, e := range reference.Modifiers {
 			items = append(items, Item{Kind: Value, Label: e.Name, Detail: e.Summary})
@@ -181,7 +185,8 @@ func (c *cursor) names() []Item {
 	}
 	for i := range reference.PredefinedArgs {
 		e := &reference.PredefinedArgs[i]
-		if (reference.FromArg(e) && global || reference.ProxyArg(e) && !global) && !slices.ContainsFunc(items, func(it Item) bool { return it.Label == e.Name }) {
+		if (reference.FromArg(e) && global || reference.ProxyArg(e) && !global) &&
+			!slices.ContainsFunc(items, func(it Item) bool { return it.Label == e.Name }) {
 			items = append(items, Item{Kind: Variable, Label: e.Name, Detail: e.Summary, Doc: "arg/" + e.Name})
 		}
 	}
@@ -215,7 +220,8 @@ func (c *cursor) variableNames(typed, name string, braced bool, known []Item) {
 	// What follows of the name, and the brace, is replaced too; a modifier stays.
 	text := c.file.Text.String()
 	span.End = c.offset
-	for span.End < len(text) && (text[span.End] == '_' || '0' <= text[span.End] && text[span.End] <= '9' || 'a' <= text[span.End]|0x20 && text[span.End]|0x20 <= 'z') {
+	for span.End < len(text) && (text[span.End] == '_' || '0' <= text[span.End] && text[span.End] <= '9' ||
+		'a' <= text[span.End]|0x20 && text[span.End]|0x20 <= 'z') {
 		span.End++
 	}
 	end := ""

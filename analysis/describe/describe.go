@@ -49,7 +49,8 @@ type Published struct {
 	Problem   string   // why nothing is known, "" if something is
 }
 
-// At describes the word at an offset. The text is "" where there is nothing to say; the span is that of the word nevertheless.
+// At describes the word at an offset. The text is "" where there is nothing to say; the span is that of the word
+// nevertheless.
 func At(file *dockerfile.File, variables *scope.Variables, offset int, world World) (source.Span, string) {
 	d := &describer{file: file, variables: variables, offset: offset, world: world}
 	for _, directive := range file.Directives {
@@ -88,7 +89,8 @@ func (d *describer) on(span source.Span) bool { return span.Len() > 0 && span.Co
 
 var directiveLine = regexp.MustCompile(`^\s*#\s*([a-zA-Z]+)\s*=\s*`)
 
-// directiveAt returns the directive, with a value or not yet, in whose line an offset is, and where its name and its value stand.
+// directiveAt returns the directive, with a value or not yet, in whose line an offset is, and where its name and its
+// value stand.
 func directiveAt(file *dockerfile.File, offset int) (entry *words.Entry, name source.Span, value int) {
 	n := file.Text.LineAt(offset)
 	if n > len(file.Directives) { // each takes a line, from the first on
@@ -116,7 +118,13 @@ func (d *describer) directive(line dockerfile.Directive) (source.Span, string) {
 			return span, text
 		}
 	case line.Name.Text == "syntax":
-		return line.Value.Span, value(Entry("# "+entry.Name, entry), entry, line.Value.Text) + "\n\n" + d.image(line.Value.Text)
+		return line.Value.Span, value(
+			Entry("# "+entry.Name, entry),
+			entry,
+			line.Value.Text,
+		) + "\n\n" + d.image(
+			line.Value.Text,
+		)
 	}
 	return line.Value.Span, value(Entry("# "+entry.Name, entry), entry, line.Value.Text)
 }
@@ -143,13 +151,15 @@ func (d *describer) instruction(in *dockerfile.Instruction) (source.Span, string
 	}
 	script, language := shellscript.Read(d.file, d.outer, shellscript.Languages(d.file, d.variables.Bases)(d.outer))
 	for _, use := range dockerfile.Variables(in) {
-		if d.on(use.Name.Span) && (use.By != dockerfile.Shell || language == shellscript.Bash || language == shellscript.Unknown) {
+		if d.on(use.Name.Span) &&
+			(use.By != dockerfile.Shell || language == shellscript.Bash || language == shellscript.Unknown) {
 			return use.Name.Span, d.use(in, use)
 		}
 	}
 	if script != nil {
 		for _, piece := range shellscript.Pieces(script.Text, language) {
-			if span := script.Place(piece.EnvAt, piece.EnvAt+len(piece.Env)); piece.Env != "" && !piece.Set && d.on(span) {
+			if span := script.Place(piece.EnvAt, piece.EnvAt+len(piece.Env)); piece.Env != "" && !piece.Set &&
+				d.on(span) {
 				return span, d.variable(d.outer.Stage, span.Start, d.spelt(span.Start, piece.Env))
 			}
 		}
@@ -182,7 +192,8 @@ func (d *describer) spelt(offset int, name string) string {
 		return name
 	}
 	names := d.variables.Names(d.outer.Stage, offset)
-	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 && !slices.Contains(names, name) {
+	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 &&
+		!slices.Contains(names, name) {
 		return names[i]
 	}
 	return name
@@ -210,7 +221,11 @@ func (d *describer) facts(in *dockerfile.Instruction) string {
 	return ""
 }
 
-func (d *describer) flag(in *dockerfile.Instruction, entry *words.Instruction, f dockerfile.Flag) (source.Span, string) {
+func (d *describer) flag(
+	in *dockerfile.Instruction,
+	entry *words.Instruction,
+	f dockerfile.Flag,
+) (source.Span, string) {
 	name := source.Span{Start: f.Span.Start, End: f.Name.Span.End}
 	if entry == nil || entry.Flag(f.Name.Text) == nil {
 		return f.Span, ""
@@ -325,11 +340,13 @@ func (d *describer) heredoc(in *dockerfile.Instruction, doc dockerfile.Heredoc) 
 	case in.Meant == "RUN" && in.ArgsSpan.Start == doc.Start.Start:
 		text += "\n\nIts text is a script, run by the shell or by what its first line names behind `#!`."
 	case in.Meant == "RUN" && doc.Expand:
-		text += "\n\nIts text is what the command reads. The shell expands variables in it; `<<\"" + doc.Name + "\"` would keep them."
+		text += "\n\nIts text is what the command reads. The shell expands variables in it; " +
+			"`<<\"" + doc.Name + "\"` would keep them."
 	case in.Meant == "RUN":
 		text += "\n\nIts text is what the command reads, as it is."
 	case doc.Expand:
-		text += "\n\nIts text is a file. Variables in it are expanded by the build; `<<\"" + doc.Name + "\"` would keep them."
+		text += "\n\nIts text is a file. Variables in it are expanded by the build; " +
+			"`<<\"" + doc.Name + "\"` would keep them."
 	default:
 		text += "\n\nIts text is a file, as it is."
 	}
@@ -347,7 +364,14 @@ func (d *describer) stage(i int) string {
 		name = "stage " + Code(stage.Name)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s** — %s, %s %d\n", name, count(len(stage.Instructions), "instruction"), "line", stage.From.Line)
+	fmt.Fprintf(
+		&b,
+		"**%s** — %s, %s %d\n",
+		name,
+		count(len(stage.Instructions), "instruction"),
+		"line",
+		stage.From.Line,
+	)
 	var chain []string
 	for at := i; ; at = d.variables.Bases[at] {
 		if base := d.variables.Bases[at]; base >= 0 {
@@ -406,7 +430,11 @@ func (d *describer) copied() string {
 	if d.world.Copied == nil {
 		return ""
 	}
-	index, _ := slices.BinarySearchFunc(d.file.Instructions, d.outer, func(a, b *dockerfile.Instruction) int { return a.Span.Start - b.Span.Start })
+	index, _ := slices.BinarySearchFunc(
+		d.file.Instructions,
+		d.outer,
+		func(a, b *dockerfile.Instruction) int { return a.Span.Start - b.Span.Start },
+	)
 	c := d.world.Copied(index)
 	if c == nil {
 		return ""
@@ -425,7 +453,10 @@ func (d *describer) copied() string {
 		fmt.Fprintf(&b, "**Build context** — %s, %s", count(len(c.Files), "file"), Size(sum))
 	}
 	files := slices.Clone(c.Files)
-	slices.SortFunc(files, func(a, b File) int { return cmp.Or(cmp.Compare(b.Size, a.Size), strings.Compare(a.Path, b.Path)) })
+	slices.SortFunc(
+		files,
+		func(a, b File) int { return cmp.Or(cmp.Compare(b.Size, a.Size), strings.Compare(a.Path, b.Path)) },
+	)
 	if len(files) > 1 {
 		b.WriteString("\n\n- largest: ")
 		var largest []string
@@ -465,7 +496,12 @@ func (d *describer) use(in *dockerfile.Instruction, use dockerfile.Variable) str
 		text = join(text, "Nobody expands variables here: it stays as it is written.")
 	case text == "" && stage >= 0:
 		if _, ok := d.variables.Global[name]; ok {
-			return fmt.Sprintf("**%s** — the `ARG` of line %d counts for `FROM` only, until the stage says `ARG %s`", Code(name), d.variables.Global[name][0].In.Line, name)
+			return fmt.Sprintf(
+				"**%s** — the `ARG` of line %d counts for `FROM` only, until the stage says `ARG %s`",
+				Code(name),
+				d.variables.Global[name][0].In.Line,
+				name,
+			)
 		}
 		if use.By == dockerfile.Frontend {
 			return "**" + Code(name) + "** — not set by this file; perhaps by the base image"
@@ -608,8 +644,8 @@ func (p *Published) describe(pinned bool) string {
 	return strings.Join(lines, "\n")
 }
 
-// ago says how long ago something was, in days, months or years; "" if that makes no sense, as with images that are dated to 1970 on
-// purpose.
+// ago says how long ago something was, in days, months or years; "" if that makes no sense, as with images that are
+// dated to 1970 on purpose.
 func ago(d time.Duration) string {
 	switch days := int(d.Hours() / 24); {
 	case days < 0 || days > 20*365:

@@ -19,8 +19,8 @@ import (
 
 var most = flag.Int("files", 25, "how many files of the corpus are tried")
 
-// Each archive in testdata holds cases: a Dockerfile with the cursor at "‸", and what is said there. Of what is said about a word of the
-// language only the title counts: package reference has the text.
+// Each archive in testdata holds cases: a Dockerfile with the cursor at "‸", and what is said there. Of what is said
+// about a word of the language only the title counts: package reference has the text.
 func TestDescribe(t *testing.T) {
 	golden.Archives(t, "testdata/*.txtar", func(t *testing.T, a *txtar.Archive) []txtar.File {
 		say := hover
@@ -59,7 +59,10 @@ var world = describe.World{
 	Copied: func(i int) *describe.Copied {
 		switch i {
 		case 1:
-			return &describe.Copied{Files: []describe.File{{Path: "src/a.go", Size: 1200}, {Path: "src/b.bin", Size: 4_500_000}}, Ignored: []string{"src/x.log"}}
+			return &describe.Copied{
+				Files:   []describe.File{{Path: "src/a.go", Size: 1200}, {Path: "src/b.bin", Size: 4_500_000}},
+				Ignored: []string{"src/x.log"},
+			}
 		case 2:
 			return &describe.Copied{Problem: "no/such: not found."}
 		}
@@ -69,7 +72,14 @@ var world = describe.World{
 		now := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
 		switch ref {
 		case "example.com/made":
-			return &describe.Published{Digest: "sha256:12", Created: now.AddDate(0, 0, -42), Now: now, Size: 29_100_000, Platform: "linux/amd64", Platforms: []string{"linux/amd64", "linux/arm64"}}
+			return &describe.Published{
+				Digest:    "sha256:12",
+				Created:   now.AddDate(0, 0, -42),
+				Now:       now,
+				Size:      29_100_000,
+				Platform:  "linux/amd64",
+				Platforms: []string{"linux/amd64", "linux/arm64"},
+			}
 		case "example.com/dated":
 			return &describe.Published{Digest: "sha256:12", Created: time.Unix(0, 0), Now: now}
 		case "example.com/gone":
@@ -96,8 +106,13 @@ func signature(t *testing.T, f txtar.File) string {
 // Wherever one points, nothing breaks, the span is where one points, and the active parameter is one.
 func TestEverywhere(t *testing.T) {
 	texts := []string{
-		"", "#escape=", "\ufeffFROM a\r\nRUN --mount=type=cache,target=/x \\\r\n # c\r\n  echo $A ${B:-${C}} \\\r\n\r\n", "ADD -", "ADD --", "COPY --from=\nRUN --mount=\nRUN --mount=type=,=\nFROM --platform= a AS\nHEALTHCHECK --interval= N",
-		"ONBUILD COPY [\"a\", \"b\"]\nFROM\nFROM a AS b\nENV A\nENV =\nARG\nARG =\nUSER a:b\nSHELL [\"x\"", "# syntax=a\n#check=skip=A;error\n", "FROM a\nCOPY <<A <<B /x\nq\nA\nr", "FROM @\nFROM a@sha256:x\nFROM :\nFROM A B C D",
+		"", "#escape=", "\ufeffFROM a\r\nRUN --mount=type=cache,target=/x \\\r\n # c\r\n  echo $A ${B:-${C}} \\\r\n" +
+			"\r\n", "ADD -", "ADD --", "COPY --from=\nRUN --mount=\nRUN --mount=type=,=\nFROM --platform= a AS\n" +
+			"HEALTHCHECK --interval= N",
+		"ONBUILD COPY [\"a\", \"b\"]\nFROM\nFROM a AS b\nENV A\nENV =\nARG\nARG =\nUSER a:b\nSHELL " +
+			"[\"x\"", "# syntax=a\n" +
+			"#check=skip=A;error\n", "FROM a\nCOPY <<A <<B /x\nq\nA\n" +
+			"r", "FROM @\nFROM a@sha256:x\nFROM :\nFROM A B C D",
 	}
 	paths, _ := filepath.Glob("../../../shared/corpus/dockerfiles/*")
 	for n, path := range paths {
@@ -143,7 +158,9 @@ func TestSignaturesWithinAFlag(t *testing.T) {
 	const text = "FROM a\nCOPY --from=b a b\n"
 	for at := strings.Index(text, "COPY"); at < len(text); at++ {
 		for _, file := range []string{text, text[:at]} {
-			if len(describe.Signatures(dockerfile.Parse(source.New(file), nil), min(at, len(file)))) == 0 && at > len("FROM a\nCOPY") && file == text {
+			if len(describe.Signatures(dockerfile.Parse(source.New(file), nil), min(at, len(file)))) == 0 &&
+				at > len("FROM a\nCOPY") &&
+				file == text {
 				t.Errorf("nothing at %d", at)
 			}
 		}

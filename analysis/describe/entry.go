@@ -1,7 +1,8 @@
-// Package describe says what the words of a Dockerfile mean: those of the language, from package reference, and those of one file
-// at the place where they stand.
+// Package describe says what the words of a Dockerfile mean: those of the language, from package reference, and those
+// of one file at the place where they stand.
 //
-// It is pure: what it knows of the build context comes in through World. Its texts are Markdown. It must not know any protocol.
+// It is pure: what it knows of the build context comes in through World. Its texts are Markdown. It must not know any
+// protocol.
 package describe
 
 import (

@@ -36,12 +36,39 @@ func hidden(r rune) bool {
 	case unicode.IsControl(r), r == '\u061c', r == '\ufeff', r == '\u2028', r == '\u2029':
 		return true
 	}
-	return '\u200b' <= r && r <= '\u200f' && r != '\u200d' || '\u202a' <= r && r <= '\u202e' || '\u2060' <= r && r <= '\u206f'
+	return '\u200b' <= r && r <= '\u200f' && r != '\u200d' || '\u202a' <= r && r <= '\u202e' ||
+		'\u2060' <= r && r <= '\u206f'
 }
 
 var markdownEscapes = strings.NewReplacer(
-	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`, "&", `\&`, "~", `\~`, "@", `\@`, "|", `\|`,
-	"://", `\://`, "www.", `www\.`,
+	`\`,
+	`\\`,
+	"`",
+	"\\`",
+	"*",
+	`\*`,
+	"_",
+	`\_`,
+	"[",
+	`\[`,
+	"]",
+	`\]`,
+	"<",
+	`\<`,
+	">",
+	`\>`,
+	"&",
+	`\&`,
+	"~",
+	`\~`,
+	"@",
+	`\@`,
+	"|",
+	`\|`,
+	"://",
+	`\://`,
+	"www.",
+	`www\.`,
 )
 
 // Escape is s as text in Markdown in which nothing is markup: no link, picture, HTML or emphasis.

@@ -21,14 +21,21 @@ type Parameter struct {
 	Text       string
 }
 
-// Signatures returns the forms of the instruction, or of its flag, that fit what stands at an offset. The first one fits best.
+// Signatures returns the forms of the instruction, or of its flag, that fit what stands at an offset. The first one
+// fits best.
 func Signatures(file *dockerfile.File, offset int) []Signature {
 	if entry, _, value := directiveAt(file, offset); entry != nil {
 		if offset < value {
 			return nil
 		}
 		form := entry.Syntax[0]
-		return []Signature{{Label: form, Text: entry.Summary + ".", Parameters: []Parameter{{Start: strings.IndexByte(form, '=') + 1, End: len(form), Text: entry.Text}}}}
+		return []Signature{
+			{
+				Label:      form,
+				Text:       entry.Summary + ".",
+				Parameters: []Parameter{{Start: strings.IndexByte(form, '=') + 1, End: len(form), Text: entry.Text}},
+			},
+		}
 	}
 	in := file.InstructionAt(offset)
 	if in == nil || offset < in.Span.Start {
@@ -123,9 +130,12 @@ func (c call) signatures() []Signature {
 	case "FROM":
 		return c.from(given, at, typed)
 	case "USER":
-		return c.forms(func(form string) bool { return !strings.Contains(word, ":") || strings.Contains(form, ":") }, func(string, []string) int {
-			return min(1, strings.Count(typed, ":"))
-		})
+		return c.forms(
+			func(form string) bool { return !strings.Contains(word, ":") || strings.Contains(form, ":") },
+			func(string, []string) int {
+				return min(1, strings.Count(typed, ":"))
+			},
+		)
 	case "HEALTHCHECK":
 		return c.healthcheck(given, at)
 	}
@@ -197,7 +207,10 @@ func (c call) flag(typed string) []Signature {
 	name, _, value := strings.Cut(strings.TrimLeft(typed, "-"), "=")
 	f := c.in.Flag(name)
 	if f == nil || !value {
-		return c.forms(func(form string) bool { return strings.Contains(form, "[flags]") }, func(string, []string) int { return 0 })
+		return c.forms(
+			func(form string) bool { return strings.Contains(form, "[flags]") },
+			func(string, []string) int { return 0 },
+		)
 	}
 	s := Signature{Label: f.Syntax[0], Text: f.Summary + "."}
 	for _, p := range words.Parameters(s.Label) {
@@ -211,7 +224,10 @@ func (c call) flag(typed string) []Signature {
 	_, given, _ := strings.Cut(typed, "=")
 	s.Active = min(strings.Count(given, ":")+2*strings.Count(given, ","), len(s.Parameters)-1)
 	if name == "mount" || name == "device" {
-		s.Active = min(2*strings.Count(given, ",")+strings.Count(given[strings.LastIndexByte(given, ',')+1:], "="), len(s.Parameters)-1)
+		s.Active = min(
+			2*strings.Count(given, ",")+strings.Count(given[strings.LastIndexByte(given, ',')+1:], "="),
+			len(s.Parameters)-1,
+		)
 	}
 	return []Signature{s}
 }
@@ -223,7 +239,14 @@ func (c call) element(_ string, params []string) int {
 		open++
 	}
 	last := len(params) - 2 // in front of "]"
-	n, total, closed := elements(c.typed), elements(strings.TrimRight(c.all, blank+",")), strings.HasSuffix(strings.TrimRight(c.typed, blank), "]")
+	n, total, closed := elements(
+		c.typed,
+	), elements(
+		strings.TrimRight(c.all, blank+","),
+	), strings.HasSuffix(
+		strings.TrimRight(c.typed, blank),
+		"]",
+	)
 	switch {
 	case closed:
 		return len(params) - 1

@@ -55,7 +55,8 @@ func agree(text string) (difference string, accepted bool) {
 func isMount(f *dockerfile.File, p *dockerfile.Problem) bool {
 	in := f.InstructionAt(p.Span.Start)
 	return in != nil && slices.ContainsFunc(in.Flags, func(fl dockerfile.Flag) bool {
-		return strings.HasPrefix(in.Node.Flags[slices.Index(in.Flags, fl)], "--mount=") && fl.Span.Contains(p.Span.Start)
+		return strings.HasPrefix(in.Node.Flags[slices.Index(in.Flags, fl)], "--mount=") &&
+			fl.Span.Contains(p.Span.Start)
 	})
 }
 
@@ -78,7 +79,9 @@ func sameLine(f *dockerfile.File, err error) string {
 	for _, p := range f.Problems {
 		start := f.Text.LineAt(p.Span.Start) + 1
 		// BuildKit counts directive lines from 0, and says of a line that is too long only where it began to give up.
-		if !p.Warning && (from <= start && start <= to || p.Kind == dockerfile.InvalidDirective || p.Kind == dockerfile.LineTooLong || p.Kind == dockerfile.NoStage) {
+		if !p.Warning &&
+			(from <= start && start <= to || p.Kind == dockerfile.InvalidDirective ||
+				p.Kind == dockerfile.LineTooLong || p.Kind == dockerfile.NoStage) {
 			return ""
 		}
 	}
@@ -100,7 +103,14 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 		}
 		in := f.Instructions[i]
 		if in.Line != node.StartLine || in.EndLine != node.EndLine {
-			return fmt.Sprintf("instruction %d on lines %d to %d, BuildKit has %d to %d", i, in.Line, in.EndLine, node.StartLine, node.EndLine)
+			return fmt.Sprintf(
+				"instruction %d on lines %d to %d, BuildKit has %d to %d",
+				i,
+				in.Line,
+				in.EndLine,
+				node.StartLine,
+				node.EndLine,
+			)
 		}
 		if has(in, dockerfile.EmptyContinuation) {
 			warned++
@@ -122,8 +132,10 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 		if slices.ContainsFunc(in.Problems, func(p dockerfile.Problem) bool { return isMount(f, &p) }) {
 			continue // likewise
 		}
-		if in.Node.Dump() != node.Dump() || in.Node.Original != node.Original || !slices.Equal(in.Node.Heredocs, node.Heredocs) ||
-			!reflect.DeepEqual(in.Node.Attributes, node.Attributes) || !slices.Equal(in.Node.PrevComment, node.PrevComment) {
+		if in.Node.Dump() != node.Dump() || in.Node.Original != node.Original ||
+			!slices.Equal(in.Node.Heredocs, node.Heredocs) ||
+			!reflect.DeepEqual(in.Node.Attributes, node.Attributes) ||
+			!slices.Equal(in.Node.PrevComment, node.PrevComment) {
 			return fmt.Sprintf("instruction %d:\n%+v\nBuildKit has\n%+v", i, in.Node, node)
 		}
 		var ours any = in.Command
@@ -149,17 +161,27 @@ func sameNodes(f *dockerfile.File, result *parser.Result) string {
 			return fmt.Sprintf("instruction %d: %+v, BuildKit has %+v", i, ours, value)
 		}
 		if len(in.Heredocs) != len(node.Heredocs) {
-			return fmt.Sprintf("instruction %d has %d heredocs, BuildKit has %d", i, len(in.Heredocs), len(node.Heredocs))
+			return fmt.Sprintf(
+				"instruction %d has %d heredocs, BuildKit has %d",
+				i,
+				len(in.Heredocs),
+				len(node.Heredocs),
+			)
 		}
 		for j, doc := range in.Heredocs {
 			theirs := node.Heredocs[j]
-			if doc.Name != theirs.Name || doc.Expand != theirs.Expand || doc.Chomp != theirs.Chomp || f.Text.Slice(doc.Body) != theirs.Content {
+			if doc.Name != theirs.Name || doc.Expand != theirs.Expand || doc.Chomp != theirs.Chomp ||
+				f.Text.Slice(doc.Body) != theirs.Content {
 				return fmt.Sprintf("heredoc %+v, BuildKit has %+v", doc, theirs)
 			}
 		}
 	}
 	if warned != len(result.Warnings) {
-		return fmt.Sprintf("%d instructions with empty continuation lines, BuildKit has %d", warned, len(result.Warnings))
+		return fmt.Sprintf(
+			"%d instructions with empty continuation lines, BuildKit has %d",
+			warned,
+			len(result.Warnings),
+		)
 	}
 	return ""
 }
@@ -181,7 +203,8 @@ func TestAgreement(t *testing.T) {
 	for name, files := range map[string][]string{
 		"corpus":   shared(t, "corpus/dockerfiles/*"),
 		"reorders": shared(t, "corpus/reorders/*.[ab]*"),
-		"buildkit": buildkit(t, "frontend/dockerfile/parser/testfile*/*/Dockerfile", "frontend/dockerfile/parser/testfile-line/Dockerfile"),
+		"buildkit": buildkit(t, "frontend/dockerfile/parser/testfile*/*/Dockerfile",
+			"frontend/dockerfile/parser/testfile-line/Dockerfile"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if len(files) == 0 {

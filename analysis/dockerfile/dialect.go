@@ -11,7 +11,8 @@ import (
 
 // Dialect is which program reads the file: the frontend that "# syntax=" names, or the builder's own.
 type Dialect struct {
-	// Reference is the image that "# syntax=" names, "" if there is none: the builder's own frontend reads the file then.
+	// Reference is the image that "# syntax=" names, "" if there is none: the builder's own frontend reads the file
+	// then.
 	Reference string
 	Span      source.Span // of Reference; empty where the file has no such directive of the usual form
 	// Foreign says that Reference is no image of docker/dockerfile, so that nobody here knows the file's language.
@@ -77,8 +78,8 @@ func mayName(text string) bool {
 	return strings.HasPrefix(text, "#!") || strings.HasPrefix(text, "//") || strings.HasPrefix(text, "{")
 }
 
-// Before reports whether the dialect's version is known to be older than the given one. A tag that moves, such as "1", is
-// taken for the newest.
+// Before reports whether the dialect's version is known to be older than the given one. A tag that moves, such as "1",
+// is taken for the newest.
 func (d Dialect) Before(major, minor int) bool {
 	return !d.Foreign && d.Major >= 0 && (d.Major < major || d.Major == major && d.Minor >= 0 && d.Minor < minor)
 }

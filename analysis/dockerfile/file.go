@@ -55,10 +55,11 @@ type Flag struct {
 
 // Heredoc is one here-document of an instruction.
 type Heredoc struct {
-	Name       string      // the delimiter without quotes
-	Start      source.Span // the whole "<<-EOF" word
-	NameSpan   source.Span // the delimiter within it, without quotes
-	Body       source.Span // the lines between, with their terminators; up to the instruction's end if the heredoc is unterminated
+	Name     string      // the delimiter without quotes
+	Start    source.Span // the whole "<<-EOF" word
+	NameSpan source.Span // the delimiter within it, without quotes
+	// the lines between, with their terminators; up to the instruction's end if the heredoc is unterminated
+	Body       source.Span
 	Terminator source.Span // the closing delimiter; empty at the body's end if the heredoc is unterminated
 	Expand     bool        // the delimiter is unquoted: variables in a COPY or ADD body are expanded
 	Chomp      bool        // "<<-": leading tabs are removed
@@ -66,7 +67,8 @@ type Heredoc struct {
 
 // Instruction is one instruction, whole: its continuation lines, the comments among them and its heredocs.
 type Instruction struct {
-	// Span reaches from the first byte that is not white space, nearly always the keyword's, to the last line's end, without terminator.
+	// Span reaches from the first byte that is not white space, nearly always the keyword's, to the last line's end,
+	// without terminator.
 	Span    source.Span
 	Keyword Word // as typed
 	// Meant is the canonical, upper-case instruction: the keyword itself where it is one ("run" is RUN), else the
@@ -75,16 +77,17 @@ type Instruction struct {
 	Flags []Flag
 	// ArgsSpan covers everything behind the flags, up to the end of the last line that is no heredoc body.
 	ArgsSpan source.Span
-	// Args are the words of the arguments, split as BuildKit splits this instruction's: the strings of a JSON array, with
-	// their quotes, where JSON is true; at white space only for ADD, COPY, EXPOSE, FROM and VOLUME; else with quotes and escapes respected.
+	// Args are the words of the arguments, split as BuildKit splits this instruction's: the strings of a JSON array,
+	// with their quotes, where JSON is true; at white space only for ADD, COPY, EXPOSE, FROM and VOLUME; else with
+	// quotes and escapes respected.
 	Args     []Word
 	JSON     bool // the arguments are a JSON array as BuildKit understands it
 	Heredocs []Heredoc
 	Comments []Comment // comment lines among the continuation lines
-	// Node, Command and From are what BuildKit's parser makes of the instruction, after a misspelt keyword, flag or mount option has been
-	// replaced by what it means. Node is nil where BuildKit's parser rejects the line, Command where BuildKit rejects the
-	// instruction for any other reason than such a misspelling; FROM is in From.
-	// Their locations count lines within the instruction and must not be used. They are shared between versions of the file:
+	// Node, Command and From are what BuildKit's parser makes of the instruction, after a misspelt keyword, flag or
+	// mount option has been replaced by what it means. Node is nil where BuildKit's parser rejects the line, Command
+	// where BuildKit rejects the instruction for any other reason than such a misspelling; FROM is in From. Their
+	// locations count lines within the instruction and must not be used. They are shared between versions of the file:
 	// whoever calls Expand, which changes a command in place, must get one of their own by Typed(Node).
 	Node    *parser.Node
 	Command instructions.Command
@@ -93,8 +96,8 @@ type Instruction struct {
 	MountsRead bool
 	// Trigger is the instruction within an ONBUILD, nil elsewhere.
 	Trigger *Instruction
-	// Problems are this instruction's own problems, its trigger's included; they are in File.Problems too. That it has no
-	// stage, which depends on its place, is only there.
+	// Problems are this instruction's own problems, its trigger's included; they are in File.Problems too. That it has
+	// no stage, which depends on its place, is only there.
 	Problems []Problem
 	Line     int // 1-based line of Span.Start
 	EndLine  int // 1-based line of Span.End

@@ -15,7 +15,10 @@ const Names = "Dockerfile, Dockerfile.*, *.Dockerfile, Dockerfile-*, *-Dockerfil
 // which it says that they are not, for programs that can hold only regular expressions. Both are without letter case.
 var (
 	FileRegexp    = `(^|/)([^/]*[._-])?(docker|container)file([._-][^/]*)?$`
-	NotFileRegexp = `\.(` + strings.Join(append(append([]string{}, otherSuffixes...), templateSuffixes...), "|") + `|[^/]*~)$`
+	NotFileRegexp = `\.(` + strings.Join(
+		append(append([]string{}, otherSuffixes...), templateSuffixes...),
+		"|",
+	) + `|[^/]*~)$`
 )
 
 // otherSuffixes are those of source code, data, documents, images, archives and copies that editors and merges leave: a
@@ -39,17 +42,20 @@ var (
 	notFileName = regexp.MustCompile("(?i)" + NotFileRegexp)
 )
 
-// IsName reports whether a file of that name, without folders, is taken for a Dockerfile where nobody has said what it is:
-// Dockerfile or Containerfile, in any letter case, by itself or as the first or last part of a name, as in Dockerfile.dev,
-// Dockerfile_prod and api-Dockerfile; but not with the suffix of source code, data, a template or a copy.
+// IsName reports whether a file of that name, without folders, is taken for a Dockerfile where nobody has said what it
+// is: Dockerfile or Containerfile, in any letter case, by itself or as the first or last part of a name, as in
+// Dockerfile.dev, Dockerfile_prod and api-Dockerfile; but not with the suffix of source code, data, a template or a
+// copy.
 //
 // A name is not enough where the file is to be changed: see [File.IsDockerfile].
 func IsName(name string) bool { return fileName.MatchString(name) && !notFileName.MatchString(name) }
 
-// IsOtherName reports whether the name is that of something else than a Dockerfile: source code, data, a template or a copy.
+// IsOtherName reports whether the name is that of something else than a Dockerfile: source code, data, a template or a
+// copy.
 func IsOtherName(name string) bool { return notFileName.MatchString(name) }
 
-// IsPlainName reports whether nothing else than a Dockerfile has such a name: Dockerfile, Containerfile or these as a suffix.
+// IsPlainName reports whether nothing else than a Dockerfile has such a name: Dockerfile, Containerfile or these as a
+// suffix.
 func IsPlainName(name string) bool {
 	name = strings.ToLower(name)
 	switch strings.TrimPrefix(path.Ext(name), ".") {
@@ -59,8 +65,8 @@ func IsPlainName(name string) bool {
 	return name == "dockerfile" || name == "containerfile"
 }
 
-// IsDockerfile reports whether the text looks like a Dockerfile, whatever the file's name is: its first instruction is FROM
-// or ARG, perhaps misspelt, and most lines that begin an instruction do begin with one.
+// IsDockerfile reports whether the text looks like a Dockerfile, whatever the file's name is: its first instruction is
+// FROM or ARG, perhaps misspelt, and most lines that begin an instruction do begin with one.
 func (f *File) IsDockerfile() bool {
 	if len(f.Instructions) == 0 {
 		return false
@@ -90,10 +96,11 @@ func (f *File) readable() bool {
 // templateLine matches what a template engine replaces or runs, at the start of a line: Jinja, Go, Handlebars, ERB.
 var templateLine = regexp.MustCompile(`^[ \t]*(\{[{%#]|<%)`)
 
-// Template returns the first line that a template engine has to work on before BuildKit can read the file; not ok if there
-// is none. In a heredoc's body such lines are somebody else's, and so they are in a comment.
+// Template returns the first line that a template engine has to work on before BuildKit can read the file; not ok if
+// there is none. In a heredoc's body such lines are somebody else's, and so they are in a comment.
 func (f *File) Template() (line source.Span, ok bool) {
-	if !strings.Contains(f.Text.String(), "{{") && !strings.Contains(f.Text.String(), "{%") && !strings.Contains(f.Text.String(), "<%") {
+	if !strings.Contains(f.Text.String(), "{{") && !strings.Contains(f.Text.String(), "{%") &&
+		!strings.Contains(f.Text.String(), "<%") {
 		return source.Span{}, false
 	}
 	for _, in := range f.Instructions {
@@ -114,10 +121,12 @@ func (f *File) Template() (line source.Span, ok bool) {
 var templatePart = regexp.MustCompile(`\{\{.*\}\}|\{%.*%\}|<%.*%>`)
 
 // generated matches what programs write at the head of a file that they make.
-var generated = regexp.MustCompile(`(?i)\bdo(n't| not) (edit|modify|change)\b|\bauto(matically)?[- ]?generated\b|\bfile (is|was|has been) generated\b`)
+var generated = regexp.MustCompile(
+	`(?i)\bdo(n't| not) (edit|modify|change)\b|\bauto(matically)?[- ]?generated\b|\bfile (is|was|has been) generated\b`,
+)
 
-// Generated returns the comment above the first instruction that says that a program makes this file, so that what people
-// change is lost; not ok if there is none.
+// Generated returns the comment above the first instruction that says that a program makes this file, so that what
+// people change is lost; not ok if there is none.
 func (f *File) Generated() (comment source.Span, ok bool) {
 	for _, c := range f.Comments {
 		if len(f.Instructions) > 0 && c.Span.Start > f.Instructions[0].Span.Start {

@@ -11,8 +11,8 @@ import (
 	"github.com/layerwise/layerwise/analysis/spell"
 )
 
-// rejectFlag reports the flag i that BuildKit objects to. It returns the flag's right name, or name and value, where it is clear what that is,
-// and whether the value stands apart from it, as the first argument.
+// rejectFlag reports the flag i that BuildKit objects to. It returns the flag's right name, or name and value, where it
+// is clear what that is, and whether the value stands apart from it, as the first argument.
 func (in *Instruction) rejectFlag(i int, err error) (meant string, apart bool) {
 	flag := &in.Flags[i]
 	name := flag.Name.Text
@@ -28,7 +28,10 @@ func (in *Instruction) rejectFlag(i int, err error) (meant string, apart bool) {
 	case strings.HasPrefix(message, "duplicate flag"):
 		in.problem(InvalidInstruction, flag.Span, message)
 	case strings.HasPrefix(message, "missing a value on flag"):
-		if slices.ContainsFunc(in.Problems, func(p Problem) bool { return p.Kind == UnknownFlag && p.Span == flag.Name.Span }) {
+		if slices.ContainsFunc(
+			in.Problems,
+			func(p Problem) bool { return p.Kind == UnknownFlag && p.Span == flag.Name.Span },
+		) {
 			return "", false // one is enough
 		}
 		p := in.problem(InvalidInstruction, flag.Span, message)
@@ -72,7 +75,8 @@ func (in *Instruction) rejectFlagName(flag *Flag, message string) string {
 			return k
 		}
 		// "--from-build" is "--from=build".
-		if rest, ok := strings.CutPrefix(name, k); ok && !flag.HasValue && len(rest) > 1 && strings.IndexByte("-:;,", rest[0]) >= 0 {
+		if rest, ok := strings.CutPrefix(name, k); ok && !flag.HasValue && len(rest) > 1 &&
+			strings.IndexByte("-:;,", rest[0]) >= 0 {
 			p.Suggestions = []string{k + "=" + rest[1:]}
 			return p.Suggestions[0]
 		}
@@ -97,7 +101,8 @@ func (in *Instruction) rejectFlagName(flag *Flag, message string) string {
 	return ""
 }
 
-// valueShapes are what values of flags look like, for flags that are followed by a blank and then, perhaps, by their value.
+// valueShapes are what values of flags look like, for flags that are followed by a blank and then, perhaps, by their
+// value.
 var valueShapes = map[string]*regexp.Regexp{
 	"from":           regexp.MustCompile(`^=?[A-Za-z0-9$][A-Za-z0-9_.:@/${}-]*$`),
 	"chown":          regexp.MustCompile(`^=?[A-Za-z0-9_${][A-Za-z0-9_.${}-]*(:[A-Za-z0-9_.${}-]*)?$`),
@@ -114,13 +119,15 @@ var valueShapes = map[string]*regexp.Regexp{
 	"retries":        regexp.MustCompile(`^=?[0-9]+$`),
 }
 
-// valueApart reports whether the first argument rather is the value of the flag of the name, which stands right before it without a value.
+// valueApart reports whether the first argument rather is the value of the flag of the name, which stands right before
+// it without a value.
 func (in *Instruction) valueApart(name string) bool {
 	shape := valueShapes[name]
 	if shape == nil || len(in.Args) == 0 || in.JSON {
 		return false
 	}
-	least := map[string]int{"ADD": 3, "COPY": 3, "FROM": 2}[in.Meant] // with the value there have to be more arguments than needed
+	least := map[string]int{"ADD": 3, "COPY": 3,
+		"FROM": 2}[in.Meant] // with the value there have to be more arguments than needed
 	return len(in.Args) >= least && shape.MatchString(in.Args[0].Text)
 }
 
@@ -133,8 +140,10 @@ func (in *Instruction) joinValue(p *Problem, flag *Flag, name string) {
 
 // units are other names of the units of time.
 var units = map[string]string{
-	"": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s", "min": "m", "mins": "m", "minute": "m", "minutes": "m",
-	"hr": "h", "hrs": "h", "hour": "h", "hours": "h", "msec": "ms", "msecs": "ms", "millis": "ms", "milliseconds": "ms",
+	"": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s", "min": "m", "mins": "m", "minute": "m",
+	"minutes": "m",
+	"hr":      "h", "hrs": "h", "hour": "h", "hours": "h", "msec": "ms", "msecs": "ms", "millis": "ms",
+	"milliseconds": "ms",
 }
 
 var durationPart = regexp.MustCompile(`([0-9.]+)([a-z]*)`)

@@ -54,7 +54,14 @@ func wellFormed(f *dockerfile.File) string {
 		last = in.Span.End
 		own(in.Span)
 		if f.Text.LineAt(in.Span.Start)+1 != in.Line || f.Text.LineAt(in.Span.End)+1 != in.EndLine {
-			bad("instruction %d is on lines %d to %d, its place on %d to %d", i, in.Line, in.EndLine, f.Text.LineAt(in.Span.Start)+1, f.Text.LineAt(in.Span.End)+1)
+			bad(
+				"instruction %d is on lines %d to %d, its place on %d to %d",
+				i,
+				in.Line,
+				in.EndLine,
+				f.Text.LineAt(in.Span.Start)+1,
+				f.Text.LineAt(in.Span.End)+1,
+			)
 		}
 		for _, in := range []*dockerfile.Instruction{in, in.Trigger} {
 			if in == nil {
@@ -129,7 +136,8 @@ func wellFormed(f *dockerfile.File) string {
 	return strings.Join(broken, "\n")
 }
 
-// misdivided returns how the fields of a mount differ from what BuildKit reads, or "". Where something was put right they may.
+// misdivided returns how the fields of a mount differ from what BuildKit reads, or "". Where something was put right
+// they may.
 func misdivided(in *dockerfile.Instruction, m *dockerfile.Mount) string {
 	if m.Parsed == nil || len(in.Problems) > 0 {
 		return ""
@@ -137,7 +145,8 @@ func misdivided(in *dockerfile.Instruction, m *dockerfile.Mount) string {
 	p := m.Parsed
 	for name, want := range map[string]string{"from": p.From, "source": p.Source, "target": p.Target, "id": p.CacheID} {
 		got, _ := m.Get(name)
-		plain := !strings.ContainsAny(got.Text, "'\"\\`") && strings.IndexFunc(got.Text, func(r rune) bool { return r >= 0x80 }) < 0
+		plain := !strings.ContainsAny(got.Text, "'\"\\`") &&
+			strings.IndexFunc(got.Text, func(r rune) bool { return r >= 0x80 }) < 0
 		if got.Text != want && plain {
 			return fmt.Sprintf("the mount's %s is %q, BuildKit's %q", name, got.Text, want)
 		}
@@ -177,9 +186,15 @@ func seeds(f *testing.F) {
 		f.Add(string(content))
 	}
 	for _, s := range []string{
-		"\xEF\xBB\xBFFROM a", "\xEF\xBB\xBF\xEF\xBB\xBFFROM a\r\n", "RUN a\r\\\r\r\nb", "FROM \xff\x00\n", "# escape=`\nRUN a `\n\n# c\n b ``\nc",
-		"\\\n\\\n", "ONBUILD #x", "ONBUILD \\\n#x\nRUN <<A\nb", "RUN <<A <<A\nA", "COPY --a\xC3\x85b --\"f'\\\"r om\"=x a b", "RUN -- <<", "ONBUILD ONBUILD RUN <<A\nA",
-		"RUN\u00a0a", "COPY <<\"A B\" /c\nA B\n", "\u00a0#escape=`\n", "RUN ${a:-<<E}\nE", "RUN [1]", "RUN [\"a\\\"\",\t\"\\u00e9\"]", "ENV a", "ENV =b", "LABEL a=b c",
+		"\xEF\xBB\xBFFROM " +
+			"a", "\xEF\xBB\xBF\xEF\xBB\xBFFROM " +
+			"a\r\n", "RUN a\r\\\r\r\nb", "FROM \xff\x00\n", "# escape=`\nRUN a `\n\n# c\n b ``\nc",
+		"\\\n\\\n", "ONBUILD #x", "ONBUILD \\\n#x\nRUN <<A\n" +
+			"b", "RUN <<A <<A\n" +
+			"A", "COPY --a\xC3\x85b --\"f'\\\"r om\"=x a b", "RUN -- <<", "ONBUILD ONBUILD RUN <<A\nA",
+		"RUN\u00a0a", "COPY <<\"A B\" /c\nA " +
+			"B\n", "\u00a0#escape=`\n", "RUN ${a:-<<E}\n" +
+			"E", "RUN [1]", "RUN [\"a\\\"\",\t\"\\u00e9\"]", "ENV a", "ENV =b", "LABEL a=b c",
 	} {
 		f.Add(s)
 	}
@@ -198,15 +213,21 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestAssembled puts files together from fragments that meet in places where nobody writes them, which a fuzzer of bytes seldom does.
+// TestAssembled puts files together from fragments that meet in places where nobody writes them, which a fuzzer of
+// bytes seldom does.
 func TestAssembled(t *testing.T) {
 	fragments := []string{
-		"FROM a", "FROM a AS b", "RUN ", "RUN", "run x", "COPY ", "ADD ", "ONBUILD ", "ENV ", "ARG ", "LABEL ", "HEALTHCHECK ", "CMD ", "SHELL ", "EXPOSE ", "VOLUME ",
-		"USER ", "WORKDIR ", "STOPSIGNAL ", "MAINTAINER ", "ENTRYPOINT ", "EVN ", "CMT ", "NONE", "CMD x", "a", "a b", "a=b ", "=", "=b", "\"", "'", "\\", "`", "\\\n", "`\n", " \\ \n", "\n", "\n", "\n", "\n\n",
-		"\r\n", "\r", "\t", " ", "\v", "\f", "\u00a0", "\u0085", "à", "#", "# c\n", "#escape=`\n", "# syntax=x\n", "#check=y\n", "# escape = \\\n",
-		"<<", "<<A ", "<<-A ", "<<\"A\" ", "<<'A' ", "3<<A ", "<< A", "<<A\\ B", "A\n", "\tA\n", "A B\n", "--", "--from=x ", "--link ", "--link=x ", "--chown=1 ",
+		"FROM a", "FROM a AS b", "RUN ", "RUN", "run x", "COPY ", "ADD ", "ONBUILD ", "ENV ", "ARG ", "LABEL ",
+		"HEALTHCHECK ", "CMD ", "SHELL ", "EXPOSE ", "VOLUME ",
+		"USER ", "WORKDIR ", "STOPSIGNAL ", "MAINTAINER ", "ENTRYPOINT ", "EVN ", "CMT ", "NONE", "CMD x", "a", "a b",
+		"a=b ", "=", "=b", "\"", "'", "\\", "`", "\\\n", "`\n", " \\ \n", "\n", "\n", "\n", "\n\n",
+		"\r\n", "\r", "\t", " ", "\v", "\f", "\u00a0", "\u0085", "à", "#", "# c\n", "#escape=`\n", "# syntax=x\n",
+		"#check=y\n", "# escape = \\\n",
+		"<<", "<<A ", "<<-A ", "<<\"A\" ", "<<'A' ", "3<<A ", "<< A", "<<A\\ B", "A\n", "\tA\n", "A B\n", "--",
+		"--from=x ", "--link ", "--link=x ", "--chown=1 ",
 		"--mount=type=bind ", "--mount=", "type=cache,", "from=b,", "SRC=/x,", "target=/y ", "\"dst=/a,b\",",
-		"--nteval=1s ", "--interval=1s ", "--interval=x ", "--\"a\"=b ", "-x ", "[", "]", "[\"a\"]", "[\"a\", \"b\"]", "[1]", ", ", "$A", "${A:-b}", "${", "}", "\\$", "AS", "/",
+		"--nteval=1s ", "--interval=1s ", "--interval=x ", "--\"a\"=b ", "-x ", "[", "]", "[\"a\"]", "[\"a\", \"b\"]",
+		"[1]", ", ", "$A", "${A:-b}", "${", "}", "\\$", "AS", "/",
 		"\xEF\xBB\xBF", "--platform=$P ", "--from-b ", "--=x ", "--network=host ", "--network=nne ",
 	}
 	rng := rand.New(rand.NewPCG(3, 4))

@@ -63,8 +63,8 @@ func (s *scanner) heredocs(x *extent) (docs []Heredoc, open []Heredoc) {
 	return docs, open
 }
 
-// heredocBody reads lines up to doc's terminator, or up to a line at which stop says so, and reports whether the terminator
-// was found.
+// heredocBody reads lines up to doc's terminator, or up to a line at which stop says so, and reports whether the
+// terminator was found.
 func (s *scanner) heredocBody(doc *Heredoc, x *extent, stop func(line string) bool) bool {
 	for s.pos < len(s.src) {
 		start, at := s.pos, s.line

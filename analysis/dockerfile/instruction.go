@@ -37,7 +37,11 @@ func (s *scanner) readInstruction(first source.Span, long bool) *Instruction {
 		in.problem(LineTooLong, line, lineTooLong)
 	}
 	for _, empty := range x.empty {
-		p := in.problem(EmptyContinuation, empty, "empty continuation line: it will become an error in a future release of BuildKit")
+		p := in.problem(
+			EmptyContinuation,
+			empty,
+			"empty continuation line: it will become an error in a future release of BuildKit",
+		)
 		p.Suggestions, p.Warning = []string{""}, true
 	}
 	readable := len(open) == 0 && len(x.long) == 0
@@ -93,10 +97,20 @@ func outline(l *logical, h header, escape byte) *Instruction {
 	case keyword(word) != "":
 	case h.word != h.keyword:
 		name := in.Keyword.Text
-		p := in.problem(UnknownInstruction, l.span(h.word[0], h.word[1]), "unknown instruction: "+word+" (a space is missing behind "+name+")")
-		p.Suggestions = []string{strings.TrimRightFunc(name+" "+strings.TrimLeftFunc(word[len(name):], unicode.IsSpace), unicode.IsSpace)}
+		p := in.problem(
+			UnknownInstruction,
+			l.span(h.word[0], h.word[1]),
+			"unknown instruction: "+word+" (a space is missing behind "+name+")",
+		)
+		p.Suggestions = []string{
+			strings.TrimRightFunc(name+" "+strings.TrimLeftFunc(word[len(name):], unicode.IsSpace), unicode.IsSpace),
+		}
 	case in.Meant != "" && plainKeyword(word) == in.Meant:
-		p := in.problem(UnknownInstruction, in.Keyword.Span, "unknown instruction: "+word+", whose characters only look like those of "+in.Meant)
+		p := in.problem(
+			UnknownInstruction,
+			in.Keyword.Span,
+			"unknown instruction: "+word+", whose characters only look like those of "+in.Meant,
+		)
 		p.Suggestions, p.Sure = []string{in.Meant}, true
 	default:
 		p := in.problem(UnknownInstruction, in.Keyword.Span, "unknown instruction: "+word)
@@ -137,7 +151,8 @@ func glued(word string) string {
 	return ""
 }
 
-// plainKeyword returns the instruction that a word is but for full-width letters and characters that cannot be seen, or "".
+// plainKeyword returns the instruction that a word is but for full-width letters and characters that cannot be seen, or
+// "".
 func plainKeyword(word string) string {
 	plain := strings.Map(func(r rune) rune {
 		switch {
@@ -154,8 +169,8 @@ func plainKeyword(word string) string {
 	return keyword(plain)
 }
 
-// Logical returns the arguments as BuildKit sees them, continuation lines joined and comment lines left out, and the place
-// in the file of a part of them.
+// Logical returns the arguments as BuildKit sees them, continuation lines joined and comment lines left out, and the
+// place in the file of a part of them.
 func (in *Instruction) Logical() (text string, place func(from, to int) source.Span) {
 	line, args := in.logicalLine(), in.spelt.header.args
 	return line.text[args[0]:args[1]], func(from, to int) source.Span {
@@ -164,8 +179,8 @@ func (in *Instruction) Logical() (text string, place func(from, to int) source.S
 	}
 }
 
-// Before returns the instruction's text from its first byte up to the offset as BuildKit reads it: continuation lines joined,
-// comments among them left out. An offset behind the text, as in a heredoc's body, gives all of it.
+// Before returns the instruction's text from its first byte up to the offset as BuildKit reads it: continuation lines
+// joined, comments among them left out. An offset behind the text, as in a heredoc's body, gives all of it.
 func (in *Instruction) Before(offset int) string {
 	l := &in.spelt.line
 	offset -= in.base

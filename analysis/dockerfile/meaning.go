@@ -12,8 +12,9 @@ import (
 // maxFlagProblems is how many flags of one instruction are reported, so that no line takes long to read.
 const maxFlagProblems = 16
 
-// interpret fills in what BuildKit makes of the instruction, and the words, which depend on that. The comments above the
-// instruction are part of its meaning. An instruction that is not readable has a problem already that BuildKit stops at.
+// interpret fills in what BuildKit makes of the instruction, and the words, which depend on that. The comments above
+// the instruction are part of its meaning. An instruction that is not readable has a problem already that BuildKit
+// stops at.
 func (s *scanner) interpret(in *Instruction, l *logical, h header, above []string, readable bool) {
 	var err error
 	if readable {
@@ -39,7 +40,8 @@ func (s *scanner) interpret(in *Instruction, l *logical, h header, above []strin
 	node.Flags = slices.Clone(node.Flags)
 	in.Node = &node
 	try, ok := node, true
-	parted := false                       // a flag's value stands among the arguments, which are wrong for no other reason
+	// a flag's value stands among the arguments, which are wrong for no other reason
+	parted := false
 	place := make([]int, len(node.Flags)) // of each of try.Flags, its index in in.Flags
 	for i := range place {
 		place[i] = i

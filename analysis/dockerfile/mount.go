@@ -30,7 +30,13 @@ type MountField struct {
 }
 
 // Names of the fields of a mount that have several.
-var mountAliases = map[string]string{"src": "source", "dst": "target", "destination": "target", "ro": "readonly", "rw": "readwrite"}
+var mountAliases = map[string]string{
+	"src":         "source",
+	"dst":         "target",
+	"destination": "target",
+	"ro":          "readonly",
+	"rw":          "readwrite",
+}
 
 // Name is the field's key; of a key that has several names it is the longest usual one: "source", "target",
 // "readonly" or "readwrite".
@@ -126,7 +132,11 @@ func (in *Instruction) mountFields(i int) []MountField {
 	for _, part := range csvFields(text, at) {
 		text, at = part.text, part.at
 		key, value, has := strings.Cut(text, "=")
-		field := MountField{Span: place(0, len(text)), Key: Word{place(0, len(key)), strings.ToLower(key)}, HasValue: has}
+		field := MountField{
+			Span:     place(0, len(text)),
+			Key:      Word{place(0, len(key)), strings.ToLower(key)},
+			HasValue: has,
+		}
 		from := len(text) - len(value)
 		if !has {
 			from = len(text)

@@ -9,25 +9,37 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
-// TestMounts holds the division of --mount flags: how each part is written in the file, what it says, and what BuildKit reads.
+// TestMounts holds the division of --mount flags: how each part is written in the file, what it says, and what BuildKit
+// reads.
 func TestMounts(t *testing.T) {
 	for _, c := range []struct{ why, run, want string }{
 		{"plain", "RUN --mount=type=cache,target=/c true", `cache [type|cache target|/c] cache "" "" /c`},
-		{"no type is bind, aliases have one name", "RUN --mount=from=b,src=/a,dst=/x true", `bind [from|b source|/a target|/x] bind b /a /x`},
-		{"keys and types in any case", "RUN --mount=TYPE=Bind,FROM=b,Destination=/x true", `bind [type|Bind from|b target|/x] bind b "" /x`},
-		{"keys without a value", "RUN --mount=type=secret,id=s,required true", `secret [type|secret id|s required] secret "" "" ""`},
-		{"the last of two counts", "RUN --mount=target=/a,from=x,from=y true", `bind [target|/a from|x from|y] bind y "" /a`},
-		{"a variable decides: BuildKit's reading is not known", "RUN --mount=type=$T,target=/c,from=b true", ` [type|$T target|/c from|b] ?`},
+		{"no type is bind, aliases have one " +
+			"name", "RUN --mount=from=b,src=/a,dst=/x true", `bind [from|b source|/a target|/x] bind b /a /x`},
+		{"keys and types in any " +
+			"case", "RUN --mount=TYPE=Bind,FROM=b,Destination=/x " +
+			"true", `bind [type|Bind from|b target|/x] bind b "" /x`},
+		{"keys without a " +
+			"value", "RUN --mount=type=secret,id=s,required " +
+			"true", `secret [type|secret id|s required] secret "" "" ""`},
+		{"the last of two " +
+			"counts", "RUN --mount=target=/a,from=x,from=y true", `bind [target|/a from|x from|y] bind y "" /a`},
+		{"a variable decides: BuildKit's reading is not " +
+			"known", "RUN --mount=type=$T,target=/c,from=b true", ` [type|$T target|/c from|b] ?`},
 		{"a variable elsewhere", "RUN --mount=type=cache,target=${D:-/c} true", `cache [type|cache target|${D:-/c}] ?`},
 		{"half typed", "RUN --mount=type=bind,from=", `bind [type|bind from|] bind "" "" ""`},
 		{"half typed key", "RUN --mount=type=cache,tar", `cache [type|cache tar] ?`},
 		{"an unknown type", "RUN --mount=type=Volume,target=/x true", `volume [type|Volume target|/x] ?`},
 		{"misspelt, but clear", "RUN --mount=typ=cache,target=/x true", `cache [typ|cache target|/x] cache "" "" /x`},
-		{"the flag's name is misspelt", "RUN --mout=type=cache,target=/x true", `cache [type|cache target|/x] cache "" "" /x`},
-		{"quoted as a whole", `RUN --mount="type=cache,target=/a b" true`, `cache [type|cache target|/a b] cache "" "" /a b`},
-		{"a comma within quotes of the list", `RUN --mount=type=cache,'"target=/a,b"' true`, `cache [type|cache target|/a,b] cache "" "" /a,b`},
+		{"the flag's name is " +
+			"misspelt", "RUN --mout=type=cache,target=/x true", `cache [type|cache target|/x] cache "" "" /x`},
+		{"quoted as a " +
+			"whole", `RUN --mount="type=cache,target=/a b" true`, `cache [type|cache target|/a b] cache "" "" /a b`},
+		{"a comma within quotes of the " +
+			"list", `RUN --mount=type=cache,'"target=/a,b"' true`, `cache [type|cache target|/a,b] cache "" "" /a,b`},
 		{"over lines", "RUN --mount=type=cache,\\\n  target=/x true", `cache [type|cache ] ?`},
-		{"glued over lines", "RUN --mount=type=cache,\\\ntarget=/x true", `cache [type|cache target|/x] cache "" "" /x`},
+		{"glued over lines", "RUN --mount=type=cache,\\\ntarget=/x " +
+			"true", `cache [type|cache target|/x] cache "" "" /x`},
 		{"within ONBUILD", "ONBUILD RUN --mount=from=b,target=/x true", `bind [from|b target|/x] bind b "" /x`},
 		{"a broken command", "RUN --mount=from=b,target=/x --nosuch=1 true", `bind [from|b target|/x] bind b "" /x`},
 		{"two", "RUN --mount=target=/x --network=none --mount=type=tmpfs,target=/y true",
@@ -109,8 +121,15 @@ func TestStage(t *testing.T) {
 
 // TestStageReferences holds what names stages and images in a file, and where.
 func TestStageReferences(t *testing.T) {
-	f := dockerfile.Parse(source.New("FROM a AS b\nFROM B AS c\nFROM b\nCOPY --from=B x y\nCOPY --from=\"c\" x y\nCOPY --from=0 x y\nCOPY --form=b x y\n"+
-		"RUN --mount=FROM=biuld,target=/x --mount=type=cache,from=c,target=/y true\nRUN --mount=from=1,target=/x true\nONBUILD COPY --from=c x y\nCOPY --from=$V x y\nCOPY --from= x y\n"), nil)
+	f := dockerfile.Parse(
+		source.New(
+			"FROM a AS b\nFROM B AS c\nFROM b\nCOPY --from=B x y\nCOPY --from=\"c\" x y\nCOPY --from=0 x y\nCOPY "+
+				"--form=b x y\n"+
+				"RUN --mount=FROM=biuld,target=/x --mount=type=cache,from=c,target=/y true\nRUN "+
+				"--mount=from=1,target=/x true\nONBUILD COPY --from=c x y\nCOPY --from=$V x y\nCOPY --from= x y\n",
+		),
+		nil,
+	)
 	var got []string
 	for _, r := range f.StageReferences() {
 		text := fmt.Sprintf("%d %s %d", r.In.Line, r.Word.Text, r.Stage)

@@ -17,15 +17,16 @@ var (
 	mountTypes    = []string{"bind", "cache", "tmpfs", "secret", "ssh"}
 	mountSharings = []string{"shared", "private", "locked"}
 	mountKeys     = []string{
-		"type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw", "id", "sharing", "required",
+		"type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw", "id",
+		"sharing", "required",
 		"size", "mode", "uid", "gid", "env",
 	}
 )
 
 var quoted = regexp.MustCompile(`'([^']+)'|"([^"]+)"|: (\S+)$|invalid value (\S+) for`)
 
-// checkMount returns what BuildKit will say of a --mount once it has expanded the variables in it, which are none here: nothing if
-// there are any. It also returns the part at fault, if that can be told, and what may stand there.
+// checkMount returns what BuildKit will say of a --mount once it has expanded the variables in it, which are none here:
+// nothing if there are any. It also returns the part at fault, if that can be told, and what may stand there.
 func checkMount(node *parser.Node, flag string, escape byte) (message, part string, known []string) {
 	if strings.Contains(flag, "$") {
 		return "", "", nil
@@ -60,8 +61,9 @@ func checkMount(node *parser.Node, flag string, escape byte) (message, part stri
 	return message, part, known
 }
 
-// rejectMount checks the RUN's flag i, a --mount, whose text without quotes is given; last says that no other flag follows. It returns the flag
-// as it is meant, and whether it is clear what that is. Each mistake in it is reported, as far as one can be read behind another.
+// rejectMount checks the RUN's flag i, a --mount, whose text without quotes is given; last says that no other flag
+// follows. It returns the flag as it is meant, and whether it is clear what that is. Each mistake in it is reported, as
+// far as one can be read behind another.
 func (in *Instruction) rejectMount(node *parser.Node, i int, flag string, last bool) (meant string, ok bool) {
 	const most = 8 // mistakes in one mount
 	meant, ok = flag, true
@@ -76,7 +78,8 @@ func (in *Instruction) rejectMount(node *parser.Node, i int, flag string, last b
 		p := in.problem(InvalidInstruction, in.Flags[i].Value.Span, message)
 		n := strings.Index(value[from:], part)
 		if n < 0 || part == "" {
-			if part == "" && last && strings.HasSuffix(value, ",") && len(in.Args) > 0 && strings.Contains(in.Args[0].Text, "=") {
+			if part == "" && last && strings.HasSuffix(value, ",") && len(in.Args) > 0 &&
+				strings.Contains(in.Args[0].Text, "=") {
 				p.Span = source.Span{Start: in.Flags[i].Value.Span.End - 1, End: in.Args[0].Span.End}
 				p.Message = "a space ends the flag: what stands behind it is read as the command"
 				p.Suggestions, p.Sure = []string{"," + in.Args[0].Text}, true
@@ -146,5 +149,6 @@ func mendMount(message, part string) string {
 
 // otherMountKeys are keys that other tools have for the same, and what they are here.
 var otherMountKeys = map[string]string{
-	"path": "target", "dir": "target", "dest": "target", "destiny": "target", "to": "target", "mountpoint": "target", "name": "id", "kind": "type",
+	"path": "target", "dir": "target", "dest": "target", "destiny": "target", "to": "target", "mountpoint": "target",
+	"name": "id", "kind": "type",
 }

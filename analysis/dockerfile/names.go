@@ -56,18 +56,24 @@ var flagValues = map[string][]string{
 // otherNames are flags that other tools have for the same, and what they are here.
 var otherNames = map[string]map[string]string{
 	"ADD": {
-		"owner": "chown", "user": "chown", "chgrp": "chown", "own": "chown", "mode": "chmod", "perm": "chmod", "perms": "chmod", "permissions": "chmod",
-		"sha256": "checksum", "digest": "checksum", "hash": "checksum", "extract": "unpack", "untar": "unpack", "ignore": "exclude", "except": "exclude",
+		"owner": "chown", "user": "chown", "chgrp": "chown", "own": "chown", "mode": "chmod", "perm": "chmod",
+		"perms": "chmod", "permissions": "chmod",
+		"sha256": "checksum", "digest": "checksum", "hash": "checksum", "extract": "unpack", "untar": "unpack",
+		"ignore": "exclude", "except": "exclude",
 	},
 	"COPY": {
-		"owner": "chown", "user": "chown", "chgrp": "chown", "own": "chown", "mode": "chmod", "perm": "chmod", "perms": "chmod", "permissions": "chmod",
+		"owner": "chown", "user": "chown", "chgrp": "chown", "own": "chown", "mode": "chmod", "perm": "chmod",
+		"perms": "chmod", "permissions": "chmod",
 		"stage": "from", "source": "from", "src": "from", "image": "from", "ignore": "exclude", "except": "exclude",
 	},
 	"HEALTHCHECK": {
-		"retry": "retries", "retrys": "retries", "wait": "start-period", "start": "start-period", "period": "start-period", "delay": "start-period", "initial-delay": "start-period", "attempts": "retries", "tries": "retries", "every": "interval",
+		"retry": "retries", "retrys": "retries", "wait": "start-period", "start": "start-period",
+		"period": "start-period", "delay": "start-period", "initial-delay": "start-period", "attempts": "retries",
+		"tries": "retries", "every": "interval",
 	},
 	"RUN": {
-		"cache": "mount=type=cache", "secret": "mount=type=secret", "ssh": "mount=type=ssh", "tmpfs": "mount=type=tmpfs", "bind": "mount=type=bind",
+		"cache": "mount=type=cache", "secret": "mount=type=secret", "ssh": "mount=type=ssh",
+		"tmpfs": "mount=type=tmpfs", "bind": "mount=type=bind",
 		"net": "network", "privileged": "security=insecure", "volume": "mount",
 	},
 }

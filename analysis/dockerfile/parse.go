@@ -108,10 +108,14 @@ func (f *File) finish() {
 		f.Problems = append(f.Problems, Problem{Kind: NoStage, Span: end, Message: "file with no instructions"})
 	case early != nil && early.Meant != "":
 		f.Problems = append(f.Problems, Problem{
-			Kind: NoStage, Span: early.Keyword.Span, Message: "no build stage in current context: " + early.Meant + " stands above the first FROM",
+			Kind: NoStage, Span: early.Keyword.Span, Message: "no build stage in current " +
+				"context: " + early.Meant + " stands above the first FROM",
 		})
 	case early == nil && len(f.Stages) == 0:
-		f.Problems = append(f.Problems, Problem{Kind: NoStage, Span: end, Message: "dockerfile contains no stages to build"})
+		f.Problems = append(
+			f.Problems,
+			Problem{Kind: NoStage, Span: end, Message: "dockerfile contains no stages to build"},
+		)
 	}
 	sortProblems(f.Problems)
 }

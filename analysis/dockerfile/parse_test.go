@@ -15,13 +15,34 @@ import (
 )
 
 // quirks is a file with much of what can go wrong.
-const quirks = "# syntax=docker/dockerfile:1\n# escape=\\\n\n# a comment\nARG V=1\nFROM --platform=$P alpine:${V} AS Base # not a comment\n" +
-	"RUN a && \\\n  # within\n\n  b \\\n  c\nCOPY --chwon=a <<A <<-\"B\" /x/\nbody $V\nA\n\tmore\n\tB\n\nONBUILD EVN a=b\nRUM <<EOF cat\nFROM x\nEOF\n" +
-	"CMD[\"x\", \"y\"]\nfrom a as b\n\\\nENV a=b \"c d\"=e f=\\\ng\nHEALTHCHECK --interval=1 CMD [\"a\"]\nONBUILD RUN <<E\nx\nE\nLABEL x\nEXPOSE 80 \\\n"
+const quirks = "# syntax=docker/dockerfile:1\n# escape=\\\n\n# a comment\nARG V=1\nFROM --platform=$P alpine:${V} AS " +
+	"Base # not a comment\n" +
+	"RUN a && \\\n  # within\n\n  b \\\n  c\nCOPY --chwon=a <<A <<-\"B\" /x/\nbody $V\nA\n\tmore\n\tB\n\nONBUILD EVN " +
+	"a=b\nRUM <<EOF cat\nFROM x\nEOF\n" +
+	"CMD[\"x\", \"y\"]\nfrom a as b\n\\\nENV a=b \"c d\"=e f=\\\ng\nHEALTHCHECK --interval=1 CMD [\"a\"]\nONBUILD " +
+	"RUN <<E\nx\nE\nLABEL x\nEXPOSE 80 \\\n"
 
 // TestIncremental checks that a reading that takes over what it can from an earlier one is the same as a fresh one.
 func TestIncremental(t *testing.T) {
-	snippets := []string{"", "\n", "\\\n", "#", "FROM x\n", "<<E", "E\n", "RUN y\n", " ", "\"", "\\", "\r\n", "# escape=`\n", "EVN", "[", "--x=y ", "\n\n\n"}
+	snippets := []string{
+		"",
+		"\n",
+		"\\\n",
+		"#",
+		"FROM x\n",
+		"<<E",
+		"E\n",
+		"RUN y\n",
+		" ",
+		"\"",
+		"\\",
+		"\r\n",
+		"# escape=`\n",
+		"EVN",
+		"[",
+		"--x=y ",
+		"\n\n\n",
+	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	text := quirks
 	f := dockerfile.Parse(source.New(text), nil)
@@ -39,7 +60,15 @@ func TestIncremental(t *testing.T) {
 		}
 		f = dockerfile.Parse(source.New(text), f)
 		if fresh := dockerfile.Parse(source.New(text), nil); !reflect.DeepEqual(f, fresh) {
-			t.Fatalf("edit %d: bytes %d to %d of\n%q\nafter it\n%q\n%s", i, from, to, before, text, firstDifference(f, fresh))
+			t.Fatalf(
+				"edit %d: bytes %d to %d of\n%q\nafter it\n%q\n%s",
+				i,
+				from,
+				to,
+				before,
+				text,
+				firstDifference(f, fresh),
+			)
 		}
 	}
 }
@@ -53,7 +82,8 @@ func firstDifference(a, b *dockerfile.File) string {
 	return fmt.Sprintf("%+v\nfresh: %+v", a, b)
 }
 
-// TestReuse checks that instructions above an edit stay the same ones, and that those below share what BuildKit made of them.
+// TestReuse checks that instructions above an edit stay the same ones, and that those below share what BuildKit made of
+// them.
 func TestReuse(t *testing.T) {
 	text := strings.Repeat("FROM a\nRUN b\nCOPY c d\n", 10)
 	prev := dockerfile.Parse(source.New(text), nil)
@@ -72,7 +102,17 @@ func TestReuse(t *testing.T) {
 func large(lines int) string {
 	var b strings.Builder
 	for i := 0; i < lines; i += 10 {
-		fmt.Fprintf(&b, "FROM alpine:3.%d AS stage%d\n# comment\nARG VERSION=%d\nENV A=$VERSION B=%d\nRUN apk add --no-cache curl git \\\n    make gcc\nWORKDIR /src/%d\nCOPY --chown=1:1 a b c ./\nRUN make -C /src VERSION=${VERSION}\nCMD [\"a\", \"b\"]\n", i, i, i, i, i)
+		fmt.Fprintf(
+			&b,
+			"FROM alpine:3.%d AS stage%d\n# comment\nARG VERSION=%d\nENV A=$VERSION B=%d\nRUN apk add --no-cache "+
+				"curl git \\\n    make gcc\nWORKDIR /src/%d\nCOPY --chown=1:1 a b c ./\nRUN make -C /src "+
+				"VERSION=${VERSION}\nCMD [\"a\", \"b\"]\n",
+			i,
+			i,
+			i,
+			i,
+			i,
+		)
 	}
 	return b.String()
 }
@@ -150,7 +190,13 @@ func TestPrefixes(t *testing.T) {
 						break
 					}
 					if i >= len(f.Instructions) || !reflect.DeepEqual(f.Instructions[i], in) {
-						t.Fatalf("%s cut at %d: instruction %d on line %d is not as in the whole file", name, cut, i, in.Line)
+						t.Fatalf(
+							"%s cut at %d: instruction %d on line %d is not as in the whole file",
+							name,
+							cut,
+							i,
+							in.Line,
+						)
 					}
 				}
 				before = f

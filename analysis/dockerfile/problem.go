@@ -116,7 +116,10 @@ func (in *Instruction) suggestFrom(p *Problem) {
 		}
 	case n == 3 && args[1].Text[0] != '#':
 		word := strings.ToLower(args[1].Text)
-		p.Suggestions, p.Sure = []string{as}, len(word) <= 3 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "" && strings.ContainsAny(word, "as")
+		p.Suggestions, p.Sure = []string{
+			as,
+		}, len(word) <= 3 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "" &&
+			strings.ContainsAny(word, "as")
 	case n > 3 && strings.EqualFold(args[1].Text, "as"):
 		words := make([]string, 0, n-2)
 		for _, w := range args[2:] {
@@ -182,7 +185,8 @@ func (in *Instruction) fault(message string) source.Span {
 		return from(1)
 	case strings.HasPrefix(message, "unknown type "), strings.HasPrefix(message, "missing command after HEALTHCHECK"):
 		return in.Args[0].Span
-	case strings.HasPrefix(message, "chaining ONBUILD"), strings.HasSuffix(message, "isn't allowed as an ONBUILD trigger"):
+	case strings.HasPrefix(message, "chaining ONBUILD"),
+		strings.HasSuffix(message, "isn't allowed as an ONBUILD trigger"):
 		return in.Args[0].Span
 	}
 	return from(0)

@@ -52,7 +52,16 @@ func dump(f *dockerfile.File) string {
 		if i == 0 {
 			fmt.Fprintln(&b)
 		}
-		fmt.Fprintf(&b, "stage %d %q from %q, %d instructions, %d+%d\n", s.Index, s.Name, s.Base.Text, len(s.Instructions), s.Span.Start, s.Span.Len())
+		fmt.Fprintf(
+			&b,
+			"stage %d %q from %q, %d instructions, %d+%d\n",
+			s.Index,
+			s.Name,
+			s.Base.Text,
+			len(s.Instructions),
+			s.Span.Start,
+			s.Span.Len(),
+		)
 	}
 	for i, p := range f.Problems {
 		if i == 0 {
@@ -92,7 +101,17 @@ func instruction(b *strings.Builder, f *dockerfile.File, in *dockerfile.Instruct
 		fmt.Fprintf(b, "%s  json\n", indent)
 	}
 	for _, h := range in.Heredocs {
-		fmt.Fprintf(b, "%s  heredoc %q %s body %s end %s expand %v chomp %v\n", indent, h.Name, at(h.Start), at(h.Body), at(h.Terminator), h.Expand, h.Chomp)
+		fmt.Fprintf(
+			b,
+			"%s  heredoc %q %s body %s end %s expand %v chomp %v\n",
+			indent,
+			h.Name,
+			at(h.Start),
+			at(h.Body),
+			at(h.Terminator),
+			h.Expand,
+			h.Chomp,
+		)
 	}
 	for _, c := range in.Comments {
 		fmt.Fprintf(b, "%s  comment %s\n", indent, at(c.Span))

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A change leaves three parts of a file: a head of instructions that end before it, which stay as they are; the lines around
-// it, which are read anew; and a tail of instructions behind it, which only move.
+// A change leaves three parts of a file: a head of instructions that end before it, which stay as they are; the lines
+// around it, which are read anew; and a tail of instructions behind it, which only move.
 
 // change is what prev's text and the new text have in common.
 type change struct {
@@ -59,8 +59,8 @@ func (c *change) after(i int) int {
 	return len(text)
 }
 
-// takeHead takes over the instructions that end before the change, with all that stands above them. One that reached the
-// end of the file is not taken: it might have gone on.
+// takeHead takes over the instructions that end before the change, with all that stands above them. One that reached
+// the end of the file is not taken: it might have gone on.
 func (f *File) takeHead(c *change, s *scanner) {
 	n := sort.Search(len(c.prev.Instructions), func(i int) bool {
 		after := c.after(i)
@@ -90,8 +90,8 @@ func commentsBefore(f *File, offset int) int {
 	return sort.Search(len(f.Comments), func(i int) bool { return f.Comments[i].Span.Start >= offset })
 }
 
-// takeTail takes over the rest of prev and reports true if the line at s.pos, behind an instruction, is the beginning of
-// lines that only moved and stood behind an instruction before as well.
+// takeTail takes over the rest of prev and reports true if the line at s.pos, behind an instruction, is the beginning
+// of lines that only moved and stood behind an instruction before as well.
 func (f *File) takeTail(c *change, s *scanner) bool {
 	at := s.pos - c.delta
 	if s.pos < c.newTail || s.escape != c.prev.Escape {
@@ -126,8 +126,9 @@ func (in *Instruction) hasOpenHeredoc() bool {
 // shift is how far an instruction moved.
 type shift struct{ bytes, lines, stages int }
 
-// moveAll replaces instructions by copies at their new places. What BuildKit made of them is shared. The copies are made in
-// groups, which spares most of the allocations; the groups are small, so that few outlive their use because one member is kept.
+// moveAll replaces instructions by copies at their new places. What BuildKit made of them is shared. The copies are
+// made in groups, which spares most of the allocations; the groups are small, so that few outlive their use because one
+// member is kept.
 func moveAll(instructions []*Instruction, by shift) {
 	for group := range slices.Chunk(instructions, 32) {
 		count := 0

@@ -82,8 +82,8 @@ func trimLeft(src string, span source.Span) source.Span {
 	return span
 }
 
-// continued reports whether a line goes on in the next, and returns the length of what stands before the escape character.
-// BuildKit takes an escape character for a continuation unless another one stands before it.
+// continued reports whether a line goes on in the next, and returns the length of what stands before the escape
+// character. BuildKit takes an escape character for a continuation unless another one stands before it.
 func (s *scanner) continued(line string) (int, bool) {
 	n := len(line)
 	for n > 0 && (line[n-1] == ' ' || line[n-1] == '\t') {
@@ -113,13 +113,20 @@ func (s *scanner) directive(span source.Span) (d Directive, problem *Problem, ok
 		return Directive{}, nil, false
 	}
 	d = Directive{
-		Span:  span,
-		Name:  Word{source.Span{Start: body.Start + m[2], End: body.Start + m[3]}, name},
-		Value: Word{source.Span{Start: body.Start + m[4], End: body.Start + m[5]}, strings.Clone(s.src[body.Start+m[4] : body.Start+m[5]])},
+		Span: span,
+		Name: Word{source.Span{Start: body.Start + m[2], End: body.Start + m[3]}, name},
+		Value: Word{
+			source.Span{Start: body.Start + m[4], End: body.Start + m[5]},
+			strings.Clone(s.src[body.Start+m[4] : body.Start+m[5]]),
+		},
 	}
 	switch {
 	case s.directives[name]:
-		problem = &Problem{Kind: InvalidDirective, Span: d.Name.Span, Message: "only one " + name + " parser directive can be used"}
+		problem = &Problem{
+			Kind:    InvalidDirective,
+			Span:    d.Name.Span,
+			Message: "only one " + name + " parser directive can be used",
+		}
 	case name == "escape" && d.Value.Text != `\` && d.Value.Text != "`":
 		problem = &Problem{
 			Kind: InvalidDirective, Span: d.Value.Span, Suggestions: []string{"`", `\`},

@@ -21,15 +21,20 @@ const (
 
 // Variable is one use of a variable: "$V", "${V}" or "${V:-word}".
 type Variable struct {
-	Span     source.Span
-	Name     Word
-	Modifier string // what stands between name and word: "", ":-", "-", ":+", "+", ":?", "?", "#", "##", "%", "%%", "/" or "//"
-	Word     Word   // the default, alternative, message or pattern, empty behind the name if there is none; variables in it follow in the list on their own
-	By       Expander
-	Global   bool // only ARGs above the first FROM and the platform arguments are known here: FROM and those ARGs themselves
+	Span source.Span
+	Name Word
+	// what stands between name and word: "", ":-", "-", ":+", "+", ":?", "?", "#", "##", "%", "%%", "/" or "//"
+	Modifier string
+	// the default, alternative, message or pattern, empty behind the name if there is none; variables in it follow in
+	// the list on their own
+	Word Word
+	By   Expander
+	// only ARGs above the first FROM and the platform arguments are known here: FROM and those ARGs themselves
+	Global bool
 }
 
-// frontendFlags are the flags whose values BuildKit expands: the Expand methods in its instructions package, and FROM's platform.
+// frontendFlags are the flags whose values BuildKit expands: the Expand methods in its instructions package, and FROM's
+// platform.
 var frontendFlags = map[string][]string{
 	"ADD":  {"chown", "chmod", "checksum"},
 	"COPY": {"chown", "chmod"},
@@ -37,10 +42,10 @@ var frontendFlags = map[string][]string{
 	"RUN":  {"mount"},
 }
 
-// Variables returns the uses of variables in an instruction, those of an ONBUILD's trigger as if it stood alone, in order of
-// position, but those in heredoc bodies last. Which words BuildKit expands is told by the Expand methods of its instructions package and
-// by dispatch in its dockerfile2llb: ARG's values but not its names, COPY's --chown but not its --from. An unfinished
-// "${V" counts; of what the shell expands only names of variables do, not "$1" or "$(x)".
+// Variables returns the uses of variables in an instruction, those of an ONBUILD's trigger as if it stood alone, in
+// order of position, but those in heredoc bodies last. Which words BuildKit expands is told by the Expand methods of
+// its instructions package and by dispatch in its dockerfile2llb: ARG's values but not its names, COPY's --chown but
+// not its --from. An unfinished "${V" counts; of what the shell expands only names of variables do, not "$1" or "$(x)".
 func Variables(in *Instruction) []Variable {
 	if in.Trigger != nil {
 		return Variables(in.Trigger)
@@ -232,7 +237,8 @@ func (l *lexer) doubleQuoted(i int) int {
 			return i + 1
 		case c == '$':
 			i = l.dollar(i)
-		case c == l.escape && i+1 < len(l.text) && (l.text[i+1] == '"' || l.text[i+1] == '$' || l.text[i+1] == l.escape):
+		case c == l.escape && i+1 < len(l.text) && (l.text[i+1] == '"' || l.text[i+1] == '$' || l.text[i+
+			1] == l.escape):
 			i += 2
 		default:
 			i++
@@ -241,7 +247,8 @@ func (l *lexer) doubleQuoted(i int) int {
 	return i
 }
 
-// dollar reads the variable at l.text[start], a '$', and returns where it ends. See processDollar in BuildKit's shell package.
+// dollar reads the variable at l.text[start], a '$', and returns where it ends. See processDollar in BuildKit's shell
+// package.
 func (l *lexer) dollar(start int) int {
 	open := start + 1
 	braced := open < len(l.text) && l.text[open] == '{'

@@ -37,7 +37,8 @@ func readHeader(text string, from int, escape byte) header {
 		if h.meant = glued(text[start:stop]); h.meant != "" {
 			rest = start + len(h.meant)
 			h.keyword[1] = rest
-		} else if h.meant = plainKeyword(text[start:stop]); h.meant == "" && !strings.Contains(text[start:stop], "<<") { // which would be a heredoc and a keyword at once
+		} else if h.meant = plainKeyword(text[start:stop]); h.meant == "" && !strings.Contains(text[start:stop],
+			"<<") { // which would be a heredoc and a keyword at once
 			h.meant = spell.Meant(text[start:stop], keywords)
 		}
 	}
@@ -94,8 +95,8 @@ func readFlags(text string, pos int, escape byte) (flags [][2]int, args int) {
 	}
 }
 
-// plainWords returns the words of text[from:to] between white space, as BuildKit splits the arguments of COPY, ADD, FROM,
-// EXPOSE and VOLUME: quotes mean nothing there.
+// plainWords returns the words of text[from:to] between white space, as BuildKit splits the arguments of COPY, ADD,
+// FROM, EXPOSE and VOLUME: quotes mean nothing there.
 func plainWords(text string, from, to int) (words [][2]int) {
 	for from < to {
 		start := to - len(strings.TrimLeft(text[from:to], blank))
@@ -161,7 +162,8 @@ func jsonWords(text string, from, to int) (words [][2]int) {
 	return words
 }
 
-// isJSON reports whether BuildKit reads arguments as an exec form: an array of strings. An array of other things it rejects.
+// isJSON reports whether BuildKit reads arguments as an exec form: an array of strings. An array of other things it
+// rejects.
 func isJSON(args string) bool {
 	if !strings.HasPrefix(args, "[") {
 		return false

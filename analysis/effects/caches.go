@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Cache is a directory in which a tool keeps what it can make or fetch again. What the tool does is the same whether the directory is
-// full, empty or old, as it looks everything up in it by a digest of what it was made from or of what it is.
+// Cache is a directory in which a tool keeps what it can make or fetch again. What the tool does is the same whether
+// the directory is full, empty or old, as it looks everything up in it by a digest of what it was made from or of what
+// it is.
 type Cache struct {
 	Tool   string // whose it is
 	Name   string // for people
@@ -20,8 +21,8 @@ type Cache struct {
 	Fact   string // what is assumed of it, a sentence
 }
 
-// cacheOf gives the cache that a command fills, if it is such a one and in a known place, and the tool whose cache it uses: "" if it
-// is known to use none, and "?" if it may use any.
+// cacheOf gives the cache that a command fills, if it is such a one and in a known place, and the tool whose cache it
+// uses: "" if it is known to use none, and "?" if it may use any.
 func cacheOf(s *state, c Call) (*Cache, string) {
 	if c.Loose || c.Args[0] == "" {
 		return nil, "?"
@@ -33,14 +34,20 @@ func cacheOf(s *state, c Call) (*Cache, string) {
 		return npmCache(s, c)
 	case name == "yarn" || name == "yarnpkg":
 		return yarnCache(s, c)
-	case !c.Does.Opaque, slices.Contains(bystanders, name), name == "git" && len(c.Args) > 1 && slices.Contains([]string{"describe", "rev-parse", "log", "rev-list", "tag", "status"}, c.Args[1]):
+	case !c.Does.Opaque,
+		slices.Contains(bystanders, name),
+		name == "git" && len(c.Args) > 1 && slices.Contains([]string{"describe", "rev-parse", "log", "rev-list", "tag",
+			"status"}, c.Args[1]):
 		return nil, ""
 	}
 	return nil, "?"
 }
 
 // bystanders are commands that the table may not know and that read no package manager's cache, but by its name.
-var bystanders = strings.Fields("date strip upx ldd readelf sha256sum md5sum hostname mkdir chown chmod chgrp touch rm rmdir cp mv install ln cat ls grep head tail wc sort stat file sed tar unzip useradd adduser groupadd addgroup")
+var bystanders = strings.Fields(
+	"date strip upx ldd readelf sha256sum md5sum hostname mkdir chown chmod chgrp touch rm rmdir cp mv install ln " +
+		"cat ls grep head tail wc sort stat file sed tar unzip useradd adduser groupadd addgroup",
+)
 
 // value gives the value of a variable that a command sees. ok is false if it is set to what is not known.
 func (c Call) value(name string) (value string, ok bool) {
@@ -61,10 +68,13 @@ func (c Call) below(name, otherwise, rest string) (string, bool) {
 }
 
 // goFlags are flags of go that are followed by a value.
-var goFlags = strings.Fields("-o -p -ldflags -gcflags -asmflags -tags -mod -buildmode -buildvcs -C -pkgdir -run -count -timeout -coverprofile -installsuffix -pgo -covermode -coverpkg -v")
+var goFlags = strings.Fields(
+	"-o -p -ldflags -gcflags -asmflags -tags -mod -buildmode -buildvcs -C -pkgdir -run -count -timeout -coverprofile " +
+		"-installsuffix -pgo -covermode -coverpkg -v",
+)
 
-// goCache is the cache of go build, by the digests of all that a package is compiled from. What C compilers and the libraries of the
-// system are is not among that: so CGO_ENABLED must be 0.
+// goCache is the cache of go build, by the digests of all that a package is compiled from. What C compilers and the
+// libraries of the system are is not among that: so CGO_ENABLED must be 0.
 func goCache(s *state, c Call) (*Cache, string) {
 	words := slices.DeleteFunc(slices.Clone(c.Args[1:]), func(a string) bool { return strings.HasPrefix(a, "-") })
 	if len(words) == 0 {
@@ -90,7 +100,9 @@ func goCache(s *state, c Call) (*Cache, string) {
 	}
 	flags, ok := c.value("GOFLAGS")
 	cgo := c.vars["CGO_ENABLED"]
-	if !ok || cgo != "0" || c.vars["GOCACHEPROG"] != "" || strings.Contains(flags, "toolexec") || slices.Contains(strings.Fields(flags), "-a") || c.has("-a", "-toolexec", "-race", "-msan", "-asan", "-n") {
+	if !ok || cgo != "0" || c.vars["GOCACHEPROG"] != "" || strings.Contains(flags, "toolexec") ||
+		slices.Contains(strings.Fields(flags), "-a") ||
+		c.has("-a", "-toolexec", "-race", "-msan", "-asan", "-n") {
 		return nil, "go"
 	}
 	for i, a := range c.Args {
@@ -110,7 +122,15 @@ func goCache(s *state, c Call) (*Cache, string) {
 	if !ok || c.cwd == "/" || Nested(c.cwd, dir) {
 		return nil, "go"
 	}
-	return &Cache{Tool: "go", Dir: dir, Name: "Go's build cache", Holds: "go build compiles", Found: "compiled before", Fact: "go build does the same with its build cache full, empty or old, where no C is compiled and a file that changes gets another time or size"}, "go"
+	return &Cache{
+		Tool:  "go",
+		Dir:   dir,
+		Name:  "Go's build cache",
+		Holds: "go build compiles",
+		Found: "compiled before",
+		Fact: "go build does the same with its build cache full, empty or old, where no C is compiled and a file " +
+			"that changes gets another time or size",
+	}, "go"
 }
 
 func npmCache(s *state, c Call) (*Cache, string) {
@@ -129,7 +149,8 @@ func npmCache(s *state, c Call) (*Cache, string) {
 			return nil, ""
 		}
 		return nil, "?"
-	case c.Does.Directory == "" || l.has("-g", "--global", "--prefer-offline", "--cache", "--no-package-lock", "--package-lock=false") || at.offline(s):
+	case c.Does.Directory == "" || l.has("-g", "--global", "--prefer-offline", "--cache", "--no-package-lock",
+		"--package-lock=false") || at.offline(s):
 		return nil, "npm"
 	case len(c.Does.Locks) > 0 || !at.npmLocked(s):
 		return nil, "npm"
@@ -144,7 +165,14 @@ func npmCache(s *state, c Call) (*Cache, string) {
 	if !ok || !known || Nested(at.cwd, dir) {
 		return nil, "npm"
 	}
-	return &Cache{Tool: "npm", Name: "npm's packages", Dir: dir, Holds: "npm downloads", Found: "downloaded before", Fact: "npm takes a package from its cache only where it has the digest that package-lock.json gives"}, "npm"
+	return &Cache{
+		Tool:  "npm",
+		Name:  "npm's packages",
+		Dir:   dir,
+		Holds: "npm downloads",
+		Found: "downloaded before",
+		Fact:  "npm takes a package from its cache only where it has the digest that package-lock.json gives",
+	}, "npm"
 }
 
 func onlyVersion(c Call) bool {
@@ -154,12 +182,14 @@ func onlyVersion(c Call) bool {
 // offline reports whether settings may make a package manager of Node.js rest on its cache, or move it.
 func (c Call) offline(s *state) bool {
 	for _, name := range []string{".npmrc", ".yarnrc", ".yarnrc.yml"} {
-		if text, ok := c.file(s, name); strings.Contains(text, "offline") || strings.Contains(text, "cache") || !ok && c.exists(s, name) {
+		if text, ok := c.file(s, name); strings.Contains(text, "offline") || strings.Contains(text, "cache") ||
+			!ok && c.exists(s, name) {
 			return true
 		}
 	}
 	for name := range c.vars {
-		if strings.Contains(strings.ToUpper(name), "OFFLINE") || strings.EqualFold(name, "npm_config_userconfig") || strings.EqualFold(name, "npm_config_globalconfig") {
+		if strings.Contains(strings.ToUpper(name), "OFFLINE") || strings.EqualFold(name, "npm_config_userconfig") ||
+			strings.EqualFold(name, "npm_config_globalconfig") {
 			return true
 		}
 	}
@@ -193,20 +223,32 @@ func yarnCache(s *state, c Call) (*Cache, string) {
 			return nil, ""
 		}
 		return nil, "?"
-	case c.Does.Directory == "" || len(l.words) > 0 && l.words[0] != "install" || !l.has("--frozen-lockfile") || l.has("--prefer-offline", "--cache-folder") || at.offline(s):
+	case c.Does.Directory == "" || len(l.words) > 0 && l.words[0] != "install" || !l.has("--frozen-lockfile") ||
+		l.has("--prefer-offline", "--cache-folder") || at.offline(s):
 		return nil, "yarn"
 	}
 	lock, ok := at.file(s, "yarn.lock")
 	manifest, _ := at.file(s, "package.json")
-	if !ok || !strings.Contains(lock, "# yarn lockfile v1") || at.exists(s, ".yarnrc.yml") || yarnTwo.MatchString(manifest) || strings.Contains(lock, "git") && gitResolved.MatchString(lock) ||
-		strings.Count(lock, "\n  resolved ") != strings.Count(lock, "\n  integrity ") || c.vars["XDG_CACHE_HOME"] != "" {
+	if !ok || !strings.Contains(lock, "# yarn lockfile v1") || at.exists(s, ".yarnrc.yml") ||
+		yarnTwo.MatchString(manifest) ||
+		strings.Contains(lock, "git") && gitResolved.MatchString(lock) ||
+		strings.Count(lock, "\n  resolved ") != strings.Count(lock, "\n  integrity ") ||
+		c.vars["XDG_CACHE_HOME"] != "" {
 		return nil, "yarn"
 	}
 	dir, ok := c.below("YARN_CACHE_FOLDER", "/usr/local/share/.cache/yarn", "")
 	if !ok || Nested(at.cwd, dir) {
 		return nil, "yarn"
 	}
-	return &Cache{Tool: "yarn", Name: "yarn's packages", Dir: dir, Holds: "yarn downloads", Found: "downloaded before", Locked: true, Fact: "yarn 1 takes a package from its cache only where it has the digest that yarn.lock gives"}, "yarn"
+	return &Cache{
+		Tool:   "yarn",
+		Name:   "yarn's packages",
+		Dir:    dir,
+		Holds:  "yarn downloads",
+		Found:  "downloaded before",
+		Locked: true,
+		Fact:   "yarn 1 takes a package from its cache only where it has the digest that yarn.lock gives",
+	}, "yarn"
 }
 
 var (
@@ -215,8 +257,11 @@ var (
 )
 
 // plainScripts are programs that a script of package.json may run without a look into a package manager's cache.
-var plainScripts = strings.Fields("tsc vue-tsc vite next nuxt nuxi react-scripts vue-cli-service ng webpack webpack-cli rollup esbuild tsup tsdown swc babel parcel astro gatsby svelte-kit remix eslint prettier stylelint jest vitest mocha " +
-	"rimraf mkdirp copyfiles echo true cp mv rm mkdir cat sass node-sass postcss tailwindcss")
+var plainScripts = strings.Fields(
+	"tsc vue-tsc vite next nuxt nuxi react-scripts vue-cli-service ng webpack webpack-cli rollup esbuild tsup tsdown " +
+		"swc babel parcel astro gatsby svelte-kit remix eslint prettier stylelint jest vitest mocha " +
+		"rimraf mkdirp copyfiles echo true cp mv rm mkdir cat sass node-sass postcss tailwindcss",
+)
 
 // runsPlain reports whether a call of npm or yarn runs a script of the project of which that is known.
 func runsPlain(s *state, c Call, words []string, depth int) bool {
@@ -235,7 +280,8 @@ func runsPlain(s *state, c Call, words []string, depth int) bool {
 		if script == "" {
 			continue
 		}
-		if strings.ContainsAny(script, "|`$();<>\n'\"\\") || strings.Contains(strings.ReplaceAll(script, "&&", ""), "&") {
+		if strings.ContainsAny(script, "|`$();<>\n'\"\\") ||
+			strings.Contains(strings.ReplaceAll(script, "&&", ""), "&") {
 			return false
 		}
 		for _, command := range strings.Split(script, "&&") {
@@ -260,7 +306,9 @@ func runsPlain(s *state, c Call, words []string, depth int) bool {
 	return true
 }
 
-var plainAssign = regexp.MustCompile(`^(NODE_ENV|NODE_OPTIONS|CI|GENERATE_SOURCEMAP|[A-Z_]*(ENV|MODE|DEBUG|ANALYZE))=[A-Za-z0-9._=-]*$`)
+var plainAssign = regexp.MustCompile(
+	`^(NODE_ENV|NODE_OPTIONS|CI|GENERATE_SOURCEMAP|[A-Z_]*(ENV|MODE|DEBUG|ANALYZE))=[A-Za-z0-9._=-]*$`,
+)
 
 // Name names a call of a tool by its first words.
 func (c *Call) Name() string {

@@ -9,7 +9,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// calls gives all simple commands of a script. It is nil where there may be others, or where the shell does what is not followed.
+// calls gives all simple commands of a script. It is nil where there may be others, or where the shell does what is not
+// followed.
 func (s *state) calls(file *syntax.File) []Call {
 	l := &lister{reader: reader{state: s, cwd: s.cwd, local: map[string]string{}}, follows: true}
 	syntax.Walk(file, l.forget)
@@ -55,7 +56,8 @@ func (l *lister) forget(n syntax.Node) bool {
 
 func (l *lister) visit(n syntax.Node) bool {
 	switch n := n.(type) {
-	case *syntax.FuncDecl, *syntax.ProcSubst, *syntax.CoprocClause, *syntax.DeclClause, *syntax.Subshell, *syntax.ArithmCmd, *syntax.LetClause, *syntax.CStyleLoop:
+	case *syntax.FuncDecl, *syntax.ProcSubst, *syntax.CoprocClause, *syntax.DeclClause, *syntax.Subshell,
+		*syntax.ArithmCmd, *syntax.LetClause, *syntax.CStyleLoop:
 		l.follows = false
 		return false
 	case *syntax.IfClause, *syntax.WhileClause, *syntax.ForClause, *syntax.CaseClause:
@@ -77,7 +79,8 @@ func (l *lister) visit(n syntax.Node) bool {
 			l.follows = false
 			break
 		}
-		l.calls = append(l.calls, Call{Args: []string{n.Op.String(), p}, Does: Effects{Reads: []string{p}, Writes: []string{p}}})
+		l.calls = append(l.calls, Call{Args: []string{n.Op.String(), p}, Does: Effects{Reads: []string{p},
+			Writes: []string{p}}})
 	case *syntax.CallExpr:
 		if len(n.Args) > 0 {
 			l.call(n)
@@ -155,8 +158,8 @@ func (s *state) known(c Call, assigned map[string]string) Call {
 	return c
 }
 
-// words gives a word with unknown for each part of it that is not known. loose says that such a part stands outside of quotes, so that
-// it may be no word, or several.
+// words gives a word with unknown for each part of it that is not known. loose says that such a part stands outside of
+// quotes, so that it may be no word, or several.
 func (r *reader) words(e *Effects, w *syntax.Word) (text string, loose bool) {
 	var b strings.Builder
 	var add func(parts []syntax.WordPart, quoted bool)
@@ -178,11 +181,13 @@ func (r *reader) words(e *Effects, w *syntax.Word) (text string, loose bool) {
 	return b.String(), loose
 }
 
-// Touches reports whether a command may look into a directory, or for it. Package managers are taken to leave alone what is not theirs.
+// Touches reports whether a command may look into a directory, or for it. Package managers are taken to leave alone
+// what is not theirs.
 func (c *Call) Touches(dir string) bool {
 	for _, a := range c.Args {
 		for _, word := range strings.FieldsFunc(a, func(r rune) bool { return strings.ContainsRune("=:,\"' ", r) }) {
-			if strings.HasPrefix(word, "~") || path.IsAbs(word) && Nested(upToGlob(path.Clean(word)), dir) || strings.Contains(word, "..") && Nested(path.Join(c.cwd, word), dir) {
+			if strings.HasPrefix(word, "~") || path.IsAbs(word) && Nested(upToGlob(path.Clean(word)), dir) ||
+				strings.Contains(word, "..") && Nested(path.Join(c.cwd, word), dir) {
 				return true
 			}
 		}

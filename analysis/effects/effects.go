@@ -24,8 +24,8 @@ type Context interface {
 	List(dir string) []string
 	// Read gives the content of a regular file.
 	Read(file string) (content []byte, ok bool)
-	// Excluded reports whether the ignore file keeps a path, and all below it, out of every build: also where it is there, as on
-	// a machine on which the project was built without a container.
+	// Excluded reports whether the ignore file keeps a path, and all below it, out of every build: also where it is
+	// there, as on a machine on which the project was built without a container.
 	Excluded(path string) bool
 }
 
@@ -43,26 +43,26 @@ type Effects struct {
 	Opaque bool
 	// Why says of something opaque which command it is and what is not known of it.
 	Why string
-	// Copies, for COPY and ADD from the build context, gives each file or directory (with "/" behind) of the context that
-	// is copied and where it goes. It is nil where that is not known.
+	// Copies, for COPY and ADD from the build context, gives each file or directory (with "/" behind) of the context
+	// that is copied and where it goes. It is nil where that is not known.
 	Copies map[string]string
-	// Trees are the directories of the context of which all is copied that is in them, with where it goes: what they hold now is in
-	// Copies, and in another working tree they may hold more. "." is the context.
+	// Trees are the directories of the context of which all is copied that is in them, with where it goes: what they
+	// hold now is in Copies, and in another working tree they may hold more. "." is the context.
 	Trees map[string]string
 	// Dest is the directory that a COPY or ADD copies into, "" if it is not known to be one.
 	Dest string
 	// Cwd is the working directory of the instruction, "" if it is not known.
 	Cwd string
-	// Script is what the shell of a RUN gets, and Parts are its commands one after the other; both are empty where it may not be
-	// divided.
+	// Script is what the shell of a RUN gets, and Parts are its commands one after the other; both are empty where it
+	// may not be divided.
 	Script string
 	Parts  []Part
 	// Calls are all simple commands of a RUN, nil where there may be others.
 	Calls []Call
 	// Locks are files that a command may write anew in another form, though nothing in them changes.
 	Locks []string
-	// Perhaps are files and, with "/" behind, directories that a command reads if they are there, as patterns: it does so also in a
-	// working tree that has them though the one at hand has not.
+	// Perhaps are files and, with "/" behind, directories that a command reads if they are there, as patterns: it does
+	// so also in a working tree that has them though the one at hand has not.
 	Perhaps []string
 	// Named are files that a command names because they are there: to change, remove or read them.
 	Named []string
@@ -82,8 +82,8 @@ type Part struct {
 	Start, End int // where it stands in the script
 	// Options says that it is a "set" that begins the script, and that holds for all that comes after it.
 	Options bool
-	// Divides says that the script may end here and go on in another RUN, which begins with the same options: no command up to
-	// here leaves anything in the shell, and the script ends here, too, if this part fails.
+	// Divides says that the script may end here and go on in another RUN, which begins with the same options: no
+	// command up to here leaves anything in the shell, and the script ends here, too, if this part fails.
 	Divides bool
 }
 
@@ -129,7 +129,16 @@ type state struct {
 }
 
 func newState(file *dockerfile.File, context Context) *state {
-	return &state{file: file, context: context, lex: shell.NewLex(rune(file.Escape)), env: map[string]string{}, vague: map[string]bool{}, origins: map[string]origin{}, kinds: map[string]variableKind{}, user: "?"}
+	return &state{
+		file:    file,
+		context: context,
+		lex:     shell.NewLex(rune(file.Escape)),
+		env:     map[string]string{},
+		vague:   map[string]bool{},
+		origins: map[string]origin{},
+		kinds:   map[string]variableKind{},
+		user:    "?",
+	}
 }
 
 // stage goes through a stage; onImage says that it does not go on from another one.
@@ -137,7 +146,8 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 	all := make([]Effects, len(stage.Instructions))
 	triggered := s.triggers
 	if triggered { // they run first, whatever they do
-		s.env, s.vague, s.cwd, s.cwdFact, s.user, s.official, s.linked, s.pathUnsure, s.hooked = map[string]string{}, map[string]bool{}, "", "", "?", "", true, true, true
+		s.env, s.vague, s.cwd, s.cwdFact, s.user, s.official, s.linked, s.pathUnsure, s.hooked = map[string]string{},
+			map[string]bool{}, "", "", "?", "", true, true, true
 		s.triggers, s.made = false, nil
 	}
 	for i, in := range stage.Instructions {
@@ -205,7 +215,11 @@ func (s *state) origin(file string) (origin, bool) {
 // source reads a file of the image that was copied from the context, and that nothing may have changed since.
 func (s *state) source(file string) ([]byte, bool) {
 	found, ok := s.origin(file)
-	if !ok || s.context == nil || slices.ContainsFunc(s.written, func(w written) bool { return w.step > found.step && clash(w.writes, []string{file}) }) {
+	if !ok || s.context == nil ||
+		slices.ContainsFunc(
+			s.written,
+			func(w written) bool { return w.step > found.step && clash(w.writes, []string{file}) },
+		) {
 		return nil, false
 	}
 	return s.context.Read(found.from)
@@ -221,7 +235,10 @@ func (s *state) there(file string) bool {
 	if !ok || s.context == nil {
 		return false
 	}
-	return slices.ContainsFunc(s.context.List(path.Dir(found.from)), func(n string) bool { return strings.TrimRight(n, "/@") == path.Base(found.from) })
+	return slices.ContainsFunc(
+		s.context.List(path.Dir(found.from)),
+		func(n string) bool { return strings.TrimRight(n, "/@") == path.Base(found.from) },
+	)
 }
 
 // names gives the names that were copied into a directory of the image.
@@ -234,7 +251,8 @@ func (s *state) names(dir string) (names []string) {
 	}
 	for to, found := range s.origins {
 		if strings.HasSuffix(to, "/") && strings.HasPrefix(tree(dir), to) && s.context != nil {
-			for _, name := range s.context.List(path.Join(strings.TrimSuffix(found.from, "/"), strings.TrimPrefix(tree(dir), to))) {
+			for _, name := range s.context.List(path.Join(strings.TrimSuffix(found.from, "/"),
+				strings.TrimPrefix(tree(dir), to))) {
 				names = append(names, strings.TrimRight(name, "/@"))
 			}
 		}
@@ -265,11 +283,16 @@ func (s *state) expand(word string) (string, bool) {
 
 // officialDirectories are the working directories of official images. They have been the same in all of their versions.
 var officialDirectories = map[string]string{
-	"alpine": "/", "busybox": "/", "debian": "/", "ubuntu": "/", "node": "/", "python": "/", "ruby": "/", "rust": "/", "nginx": "/", "golang": "/go",
+	"alpine": "/", "busybox": "/", "debian": "/", "ubuntu": "/", "node": "/", "python": "/", "ruby": "/", "rust": "/",
+	"nginx": "/", "golang": "/go",
 }
 
 // officialImages are others of which it is known that their user is root and that they have no links into what a project may copy.
-var officialImages = strings.Fields("php composer maven eclipse-temurin amazoncorretto openjdk fedora rockylinux almalinux buildpack-deps httpd perl mcr.microsoft.com/dotnet/sdk mcr.microsoft.com/dotnet/aspnet mcr.microsoft.com/dotnet/runtime mcr.microsoft.com/dotnet/runtime-deps oven/bun continuumio/miniconda3")
+var officialImages = strings.Fields(
+	"php composer maven eclipse-temurin amazoncorretto openjdk fedora rockylinux almalinux buildpack-deps httpd perl " +
+		"mcr.microsoft.com/dotnet/sdk mcr.microsoft.com/dotnet/aspnet mcr.microsoft.com/dotnet/runtime " +
+		"mcr.microsoft.com/dotnet/runtime-deps oven/bun continuumio/miniconda3",
+)
 
 // startsIn notes the working directory of an official image. Those for Windows have others, as have those that were made for ONBUILD.
 func (s *state) startsIn(image string) {
@@ -279,7 +302,11 @@ func (s *state) startsIn(image string) {
 		s.official = name
 	}
 	dir, ok := officialDirectories[name]
-	if ok && !slices.ContainsFunc([]string{"onbuild", "windows", "nanoserver"}, func(part string) bool { return strings.Contains(tag, part) }) {
+	if ok &&
+		!slices.ContainsFunc(
+			[]string{"onbuild", "windows", "nanoserver"},
+			func(part string) bool { return strings.Contains(tag, part) },
+		) {
 		s.cwd, s.cwdFact = dir, "the working directory of the official image "+name+" is "+dir
 	}
 }
@@ -358,7 +385,8 @@ func (s *state) instruction(in *dockerfile.Instruction) (e Effects) {
 		e.Writes = append(e.Writes, "shell")
 		s.shell = c.Shell
 	case *instructions.CopyCommand:
-		s.copy(&e, in, c.SourcesAndDest, c.From, c.Chown, c.Chmod, c.Link, len(c.ExcludePatterns) > 0 || c.Parents, false)
+		s.copy(&e, in, c.SourcesAndDest, c.From, c.Chown, c.Chmod, c.Link, len(c.ExcludePatterns) > 0 || c.Parents,
+			false)
 	case *instructions.AddCommand:
 		s.copy(&e, in, c.SourcesAndDest, "", c.Chown, c.Chmod, c.Link, len(c.ExcludePatterns) > 0, true)
 	case *instructions.RunCommand:
@@ -372,7 +400,8 @@ func (s *state) instruction(in *dockerfile.Instruction) (e Effects) {
 	case *instructions.HealthCheckCommand:
 		e.Reads = append(e.Reads, "shell")
 		e.Writes = append(e.Writes, "config:healthcheck")
-	case *instructions.LabelCommand, *instructions.ExposeCommand, *instructions.VolumeCommand, *instructions.StopSignalCommand,
+	case *instructions.LabelCommand, *instructions.ExposeCommand, *instructions.VolumeCommand,
+		*instructions.StopSignalCommand,
 		*instructions.MaintainerCommand, *instructions.OnbuildCommand:
 		e.Writes = append(e.Writes, "config:"+strings.ToLower(in.Meant))
 	default: // a FROM, or what cannot be read
@@ -450,7 +479,13 @@ func (s *state) unpacked(in *dockerfile.Instruction, name string) bool {
 	return len(content) >= 512 && (string(content[257:262]) == "ustar" || slices.Contains(content[:512], 0))
 }
 
-func (s *state) copy(e *Effects, in *dockerfile.Instruction, c instructions.SourcesAndDest, from, chown, chmod string, link, patterns, add bool) {
+func (s *state) copy(
+	e *Effects,
+	in *dockerfile.Instruction,
+	c instructions.SourcesAndDest,
+	from, chown, chmod string,
+	link, patterns, add bool,
+) {
 	if chown != "" && strings.Trim(chown, "0123456789:") != "" {
 		e.Reads = append(e.Reads, "/etc/passwd", "/etc/group")
 	}
@@ -459,7 +494,8 @@ func (s *state) copy(e *Effects, in *dockerfile.Instruction, c instructions.Sour
 		e.opaque()
 		return
 	}
-	isDir := strings.HasSuffix(dest, "/") || dest == "." || dest == ".." || strings.HasSuffix(dest, "/.") || len(c.SourcePaths)+len(c.SourceContents) > 1
+	isDir := strings.HasSuffix(dest, "/") || dest == "." || dest == ".." || strings.HasSuffix(dest, "/.") ||
+		len(c.SourcePaths)+len(c.SourceContents) > 1
 	if !path.IsAbs(dest) {
 		e.Reads = append(e.Reads, "cwd")
 		if s.cwd == "" {
@@ -501,7 +537,12 @@ func (s *state) copy(e *Effects, in *dockerfile.Instruction, c instructions.Sour
 					isDir = true
 					trees[path.Clean(name)] = dest
 					for _, child := range s.context.List(strings.TrimSuffix(name, "/")) {
-						copies[path.Join(name, child)+slashOf(child)] = path.Join(dest, strings.TrimSuffix(child, "@")) + slashOf(child)
+						copies[path.Join(name, child)+slashOf(child)] = path.Join(
+							dest,
+							strings.TrimSuffix(child, "@"),
+						) + slashOf(
+							child,
+						)
 					}
 					continue
 				}
@@ -608,7 +649,8 @@ func (e *Effects) Sources(context Context, place string) (sources []string, ok b
 	}
 	for from, to := range e.Copies {
 		switch {
-		case strings.TrimSuffix(to, "/") == strings.TrimSuffix(place, "/"), strings.HasSuffix(place, "/") && strings.HasPrefix(to, place):
+		case strings.TrimSuffix(to, "/") == strings.TrimSuffix(place, "/"),
+			strings.HasSuffix(place, "/") && strings.HasPrefix(to, place):
 			sources = append(sources, from)
 		case strings.HasSuffix(to, "/") && strings.HasPrefix(place, to):
 			at := path.Join(from, strings.TrimPrefix(place, to))
@@ -628,7 +670,10 @@ func (e *Effects) Sources(context Context, place string) (sources []string, ok b
 // Independent reports whether two instructions of one stage may change places, with the facts that it rests upon.
 func Independent(a, b *Effects) (facts []string, ok bool) {
 	x, y := a.of(), b.of()
-	if y.reads.any(a.Writes) || x.reads.any(b.Writes) || x.writes.any(b.Writes) || makesClash(a, b) || makesClash(b, a) || a.mayBring(b) || b.mayBring(a) {
+	if y.reads.any(a.Writes) || x.reads.any(b.Writes) || x.writes.any(b.Writes) || makesClash(a, b) ||
+		makesClash(b, a) ||
+		a.mayBring(b) ||
+		b.mayBring(a) {
 		return nil, false
 	}
 	for dir, how := range a.Makes {
@@ -691,7 +736,8 @@ func makesClash(a, b *Effects) bool {
 			if !strings.HasPrefix(r, "/") {
 				continue
 			}
-			if r == dir || strings.HasSuffix(r, "/") && r != "/" && strings.HasPrefix(dir+"/", r) && dir+"/" != r || r == "/" {
+			if r == dir || strings.HasSuffix(r, "/") && r != "/" && strings.HasPrefix(dir+"/", r) && dir+"/" != r ||
+				r == "/" {
 				return true
 			}
 		}
@@ -708,7 +754,8 @@ func files(list []string) bool {
 func sameDirectory(a, b *Effects) bool {
 	for _, x := range a.Writes {
 		for _, y := range b.Writes {
-			if strings.HasPrefix(x, "/") && strings.HasPrefix(y, "/") && (strings.HasSuffix(x, "/") || strings.HasSuffix(y, "/") || path.Dir(x) != path.Dir(y)) {
+			if strings.HasPrefix(x, "/") && strings.HasPrefix(y, "/") &&
+				(strings.HasSuffix(x, "/") || strings.HasSuffix(y, "/") || path.Dir(x) != path.Dir(y)) {
 				return false
 			}
 		}
@@ -718,9 +765,13 @@ func sameDirectory(a, b *Effects) bool {
 
 // stamps are the names of variables that say which build this is, and nothing else.
 var stamps = []string{
-	"BUILD_DATE", "BUILD_TIME", "BUILD_TIMESTAMP", "BUILDTIME", "BUILD_NUMBER", "BUILD_ID", "BUILD_SHA", "BUILD_REF", "BUILD_COMMIT", "BUILD_REVISION", "BUILD_HASH",
-	"VCS_REF", "VCS_URL", "VCS_BRANCH", "COMMIT", "COMMIT_SHA", "COMMIT_HASH", "COMMIT_REF", "GIT_COMMIT", "GIT_SHA", "GIT_SHA1", "GIT_HASH", "GIT_REF", "GIT_REV", "GIT_REVISION", "GIT_COMMIT_SHA",
-	"GIT_COMMIT_HASH", "GIT_DESCRIBE", "GITHUB_SHA", "CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "SOURCE_COMMIT", "SOURCE_VERSION", "REVISION", "SHA", "COMMITHASH", "COMMIT_ID", "APP_REVISION", "APP_COMMIT", "GIT_COMMIT_DATE", "COMMIT_DATE", "COMMIT_TIMESTAMP",
+	"BUILD_DATE", "BUILD_TIME", "BUILD_TIMESTAMP", "BUILDTIME", "BUILD_NUMBER", "BUILD_ID", "BUILD_SHA", "BUILD_REF",
+	"BUILD_COMMIT", "BUILD_REVISION", "BUILD_HASH",
+	"VCS_REF", "VCS_URL", "VCS_BRANCH", "COMMIT", "COMMIT_SHA", "COMMIT_HASH", "COMMIT_REF", "GIT_COMMIT", "GIT_SHA",
+	"GIT_SHA1", "GIT_HASH", "GIT_REF", "GIT_REV", "GIT_REVISION", "GIT_COMMIT_SHA",
+	"GIT_COMMIT_HASH", "GIT_DESCRIBE", "GITHUB_SHA", "CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "SOURCE_COMMIT",
+	"SOURCE_VERSION", "REVISION", "SHA", "COMMITHASH", "COMMIT_ID", "APP_REVISION", "APP_COMMIT", "GIT_COMMIT_DATE",
+	"COMMIT_DATE", "COMMIT_TIMESTAMP",
 }
 
 // Stamp reports whether a variable's name is one of those that by custom say which build this is: of what commit, when.
@@ -728,8 +779,14 @@ func Stamp(name string) bool { return slices.Contains(stamps, strings.ToUpper(na
 
 // links are directories that are links to others in many images.
 var links = []struct{ from, to string }{
-	{"/bin/", "/usr/bin/"}, {"/sbin/", "/usr/sbin/"}, {"/lib/", "/usr/lib/"}, {"/lib64/", "/usr/lib64/"}, {"/lib32/", "/usr/lib32/"},
-	{"/var/run/", "/run/"}, {"/var/lock/", "/run/lock/"}, {"/usr/sbin/", "/usr/bin/"}, {"/usr/lib64/", "/usr/lib/"}, {"/var/tmp/", "/tmp/"},
+	{
+		"/bin/",
+		"/usr/bin/",
+	}, {"/sbin/", "/usr/sbin/"}, {"/lib/", "/usr/lib/"}, {"/lib64/", "/usr/lib64/"}, {"/lib32/", "/usr/lib32/"},
+	{
+		"/var/run/",
+		"/run/",
+	}, {"/var/lock/", "/run/lock/"}, {"/usr/sbin/", "/usr/bin/"}, {"/usr/lib64/", "/usr/lib/"}, {"/var/tmp/", "/tmp/"},
 }
 
 func canonical(p string) string {

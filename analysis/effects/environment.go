@@ -9,47 +9,61 @@ import (
 )
 
 // shellVariables are variables by which a shell, or any program, is made to do something else.
-var shellVariables = strings.Fields("BASH_ENV ENV BASHOPTS SHELLOPTS POSIXLY_CORRECT IFS CDPATH GLOBIGNORE PROMPT_COMMAND PS4 GCONV_PATH LOCPATH HOSTALIASES")
+var shellVariables = strings.Fields(
+	"BASH_ENV ENV BASHOPTS SHELLOPTS POSIXLY_CORRECT IFS CDPATH GLOBIGNORE PROMPT_COMMAND PS4 GCONV_PATH LOCPATH " +
+		"HOSTALIASES",
+)
 
 func steersShell(name string) bool {
-	return slices.Contains(shellVariables, name) || strings.HasPrefix(name, "LD_") || strings.HasPrefix(name, "BASH_FUNC_") || strings.HasPrefix(name, "MALLOC_")
+	return slices.Contains(shellVariables, name) || strings.HasPrefix(name, "LD_") ||
+		strings.HasPrefix(name, "BASH_FUNC_") ||
+		strings.HasPrefix(name, "MALLOC_")
 }
 
 // toolVariables find variables that a tool of the table may take notice of.
-var toolVariables = regexp.MustCompile(`(?i)^(npm_.*|node.*|yarn.*|pnpm.*|bun_.*|corepack.*|nvm_.*|fnm_.*|volta_.*|n_prefix|mise_.*|asdf_.*|electron_.*|puppeteer_.*|playwright_.*|cypress_.*|prisma_.*|sentrycli_.*|husky.*|prefix|destdir|` +
-	`pip.*|python.*|virtual_env|uv_.*|poetry_.*|conda_.*|mamba_.*|workon_home|setuptools.*|distutils.*|go[0-9a-z]*|cgo_.*|cargo.*|rust.*|bundle.*|gem_.*|ruby.*|rbenv.*|pyenv.*|composer.*|php.*|maven.*|mvn.*|m2.*|java.*|_java.*|jdk.*|` +
-	`dotnet.*|nuget.*|msbuild.*|restore.*|git_.*|curl_.*|wgetrc|netrc|ssl_.*|requests_.*|xdg_.*|tmp|temp|tmpdir|home|shell|editor|visual|pager|.*flags|cc|cxx|make.*|apt_.*|apk_.*|dpkg_.*|deb.*|ucf_.*|needrestart.*|dnf_.*|yum_.*|rpm_.*|` +
-	`tar_.*|unzip.*|zip.*|gzip.*|xz_.*|zstd_.*|bzip.*|perl.*|pkg_.*|openssl_.*|gnupghome|ipe_.*|pear_.*|.*_(config|config_file|configfile|rcfile|opts|options|path|dir|home))$`)
+var toolVariables = regexp.MustCompile(
+	`(?i)^(npm_.*|node.*|yarn.*|pnpm.*|bun_.*|corepack.*|nvm_.*|fnm_.*|volta_.*|n_prefix|mise_.*|asdf_.*|electron_.*|puppeteer_.*|playwright_.*|cypress_.*|prisma_.*|sentrycli_.*|husky.*|prefix|destdir|` +
+		`pip.*|python.*|virtual_env|uv_.*|poetry_.*|conda_.*|mamba_.*|workon_home|setuptools.*|distutils.*|go[0-9a-z]*|cgo_.*|cargo.*|rust.*|bundle.*|gem_.*|ruby.*|rbenv.*|pyenv.*|composer.*|php.*|maven.*|mvn.*|m2.*|java.*|_java.*|jdk.*|` +
+		`dotnet.*|nuget.*|msbuild.*|restore.*|git_.*|curl_.*|wgetrc|netrc|ssl_.*|requests_.*|xdg_.*|tmp|temp|tmpdir|home|shell|editor|visual|pager|.*flags|cc|cxx|make.*|apt_.*|apk_.*|dpkg_.*|deb.*|ucf_.*|needrestart.*|dnf_.*|yum_.*|rpm_.*|` +
+		`tar_.*|unzip.*|zip.*|gzip.*|xz_.*|zstd_.*|bzip.*|perl.*|pkg_.*|openssl_.*|gnupghome|ipe_.*|pear_.*|.*_(config|config_file|configfile|rcfile|opts|options|path|dir|home))$`,
+)
 
-// plainVariables are those among them that name no file and steer nothing but what is told to the user, how long it takes, or what the
-// manifests say already: any value will do.
-var plainVariables = regexp.MustCompile(`(?i)^(node_env|node_version|nodejs_version|yarn_version|npm_version|pnpm_version|bun_version|python_version|python_pip_version|python_setuptools_version|python_get_pip_.*|pip_version|poetry_version|pipenv_version|uv_version|golang_version|go_version|` +
-	`ruby_version|ruby_major|rust_version|php_version|composer_version|java_version|maven_version|dotnet_version|bundler_version|gem_version|` +
-	`npm_token|node_auth_token|npm_auth_token|npm_config_(loglevel|fund|audit|update_notifier|progress|color|yes|legacy_peer_deps|engine_strict|strict_ssl|maxsockets|fetch_.*|production|omit|include|save_exact)|` +
-	`yarn_enable_(telemetry|progress_bars|colors|hyperlinks|inline_builds|message_names|timers)|yarn_(http|network)_.*|corepack_(enable_download_prompt|enable_strict|default_to_latest|enable_auto_pin|integrity_keys)|husky|husky_skip_install|` +
-	`puppeteer_skip_(chromium_)?download|playwright_skip_browser_download|cypress_install_binary|electron_skip_binary_download|sentrycli_skip_download|prisma_skip_postinstall_generate|` +
-	`python(unbuffered|dontwritebytecode|faulthandler|hashseed|ioencoding|utf8|optimize)|pip_(no_cache_dir|disable_pip_version_check|default_timeout|timeout|root_user_action|no_input|no_color|break_system_packages|prefer_binary|retries|progress_bar|no_python_version_warning)|` +
-	`uv_(compile_bytecode|link_mode|python_downloads|system_python|no_cache|no_dev|frozen|http_timeout|concurrent_.*|no_progress|python_preference|managed_python)|poetry_(no_interaction|virtualenvs_create|virtualenvs_in_project|installer_.*|requests_timeout)|pipenv_(nospin|hide_emojis|verbosity|yes)|` +
-	`goos|goarch|goarm|goamd64|goarm64|cgo_enabled|go111module|gosumdb|goprivate|gonosumdb|gonoproxy|goinsecure|gotoolchain|gomaxprocs|gogc|gomemlimit|godebug|goexperiment|cargo_net_.*|cargo_term_.*|cargo_incremental|rust_backtrace|rust_log|` +
-	`bundle_(without|with|deployment|frozen|jobs|retry|force_ruby_platform|silence_root_warning)|rubygems_version|composer_(allow_superuser|no_interaction|memory_limit|process_timeout|root_version|no_audit|no_dev|max_parallel_http)|php_(ini_dir|sha256|url|asc_url|cflags|cppflags|ldflags|extra_.*)|` +
-	`dotnet_(cli_telemetry_optout|nologo|enablediagnostics|running_in_container|use_polling_file_watcher|system_globalization_invariant|skip_first_time_experience|generate_aspnet_certificate|multilevel_lookup|tieredpgo|gcserver)|nuget_xmldoc_mode|` +
-	`debian_frontend|debconf_noninteractive_seen|git_(commit|sha|sha1|hash|ref|rev|revision|branch|tag|describe|commit_sha|commit_hash|terminal_prompt)|make_version)$`)
+// plainVariables are those among them that name no file and steer nothing but what is told to the user, how long it
+// takes, or what the manifests say already: any value will do.
+var plainVariables = regexp.MustCompile(
+	`(?i)^(node_env|node_version|nodejs_version|yarn_version|npm_version|pnpm_version|bun_version|python_version|python_pip_version|python_setuptools_version|python_get_pip_.*|pip_version|poetry_version|pipenv_version|uv_version|golang_version|go_version|` +
+		`ruby_version|ruby_major|rust_version|php_version|composer_version|java_version|maven_version|dotnet_version|bundler_version|gem_version|` +
+		`npm_token|node_auth_token|npm_auth_token|npm_config_(loglevel|fund|audit|update_notifier|progress|color|yes|legacy_peer_deps|engine_strict|strict_ssl|maxsockets|fetch_.*|production|omit|include|save_exact)|` +
+		`yarn_enable_(telemetry|progress_bars|colors|hyperlinks|inline_builds|message_names|timers)|yarn_(http|network)_.*|corepack_(enable_download_prompt|enable_strict|default_to_latest|enable_auto_pin|integrity_keys)|husky|husky_skip_install|` +
+		`puppeteer_skip_(chromium_)?download|playwright_skip_browser_download|cypress_install_binary|electron_skip_binary_download|sentrycli_skip_download|prisma_skip_postinstall_generate|` +
+		`python(unbuffered|dontwritebytecode|faulthandler|hashseed|ioencoding|utf8|optimize)|pip_(no_cache_dir|disable_pip_version_check|default_timeout|timeout|root_user_action|no_input|no_color|break_system_packages|prefer_binary|retries|progress_bar|no_python_version_warning)|` +
+		`uv_(compile_bytecode|link_mode|python_downloads|system_python|no_cache|no_dev|frozen|http_timeout|concurrent_.*|no_progress|python_preference|managed_python)|poetry_(no_interaction|virtualenvs_create|virtualenvs_in_project|installer_.*|requests_timeout)|pipenv_(nospin|hide_emojis|verbosity|yes)|` +
+		`goos|goarch|goarm|goamd64|goarm64|cgo_enabled|go111module|gosumdb|goprivate|gonosumdb|gonoproxy|goinsecure|gotoolchain|gomaxprocs|gogc|gomemlimit|godebug|goexperiment|cargo_net_.*|cargo_term_.*|cargo_incremental|rust_backtrace|rust_log|` +
+		`bundle_(without|with|deployment|frozen|jobs|retry|force_ruby_platform|silence_root_warning)|rubygems_version|composer_(allow_superuser|no_interaction|memory_limit|process_timeout|root_version|no_audit|no_dev|max_parallel_http)|php_(ini_dir|sha256|url|asc_url|cflags|cppflags|ldflags|extra_.*)|` +
+		`dotnet_(cli_telemetry_optout|nologo|enablediagnostics|running_in_container|use_polling_file_watcher|system_globalization_invariant|skip_first_time_experience|generate_aspnet_certificate|multilevel_lookup|tieredpgo|gcserver)|nuget_xmldoc_mode|` +
+		`debian_frontend|debconf_noninteractive_seen|git_(commit|sha|sha1|hash|ref|rev|revision|branch|tag|describe|commit_sha|commit_hash|terminal_prompt)|make_version)$`,
+)
 
 // placeVariables are those that name a directory, which is then read and written.
-var placeVariables = regexp.MustCompile(`(?i)^(home|tmpdir|xdg_(cache|config|data)_home|gopath|gocache|gomodcache|gobin|goroot|cargo_home|rustup_home|pip_cache_dir|uv_cache_dir|uv_project_environment|uv_tool_dir|uv_tool_bin_dir|uv_python_install_dir|poetry_home|poetry_cache_dir|` +
-	`virtual_env|workon_home|pnpm_home|npm_config_cache|yarn_cache_folder|yarn_global_folder|corepack_home|bundle_path|bundle_app_config|gem_home|composer_home|composer_cache_dir|nuget_packages|m2_home|maven_home|java_home|dotnet_root|dotnet_cli_home|` +
-	`playwright_browsers_path|puppeteer_cache_dir|cypress_cache_folder|nvm_dir|pythonpath|pipx_home|pipx_bin_dir)$`)
+var placeVariables = regexp.MustCompile(
+	`(?i)^(home|tmpdir|xdg_(cache|config|data)_home|gopath|gocache|gomodcache|gobin|goroot|cargo_home|rustup_home|pip_cache_dir|uv_cache_dir|uv_project_environment|uv_tool_dir|uv_tool_bin_dir|uv_python_install_dir|poetry_home|poetry_cache_dir|` +
+		`virtual_env|workon_home|pnpm_home|npm_config_cache|yarn_cache_folder|yarn_global_folder|corepack_home|bundle_path|bundle_app_config|gem_home|composer_home|composer_cache_dir|nuget_packages|m2_home|maven_home|java_home|dotnet_root|dotnet_cli_home|` +
+		`playwright_browsers_path|puppeteer_cache_dir|cypress_cache_folder|nvm_dir|pythonpath|pipx_home|pipx_bin_dir)$`,
+)
 
 // urlVariables are those that name an address in the network.
-var urlVariables = regexp.MustCompile(`(?i)^(pip_(index_url|extra_index_url|trusted_host)|uv_(index_url|extra_index_url|default_index)|npm_config_registry|yarn_npm_registry_server|goproxy|.*_proxy)$`)
+var urlVariables = regexp.MustCompile(
+	`(?i)^(pip_(index_url|extra_index_url|trusted_host)|uv_(index_url|extra_index_url|default_index)|npm_config_registry|yarn_npm_registry_server|goproxy|.*_proxy)$`,
+)
 
-// steered takes in the variables that a tool sees: the places that they name are read and written. It fails where one may steer the tool
-// in a way that is not known.
+// steered takes in the variables that a tool sees: the places that they name are read and written. It fails where one
+// may steer the tool in a way that is not known.
 func (s *state) steered(e *Effects, c Call) bool {
 	for name, value := range c.vars {
 		switch s.variableKind(name) {
 		case urlVariable:
-			if !unknownIn(value) && (strings.HasPrefix(value, "/") || strings.HasPrefix(value, ".") || strings.Contains(value, "file:")) {
+			if !unknownIn(value) &&
+				(strings.HasPrefix(value, "/") || strings.HasPrefix(value, ".") || strings.Contains(value, "file:")) {
 				return false
 			}
 		case placeVariable:
@@ -125,7 +139,9 @@ func (*state) steersShell(vars map[string]string) bool {
 var searched = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
 // versionManagers find directories with programs that stand in for others, as files of the project say.
-var versionManagers = regexp.MustCompile(`(?i)(asdf|mise|rtx|nvm|pyenv|rbenv|nodenv|goenv|phpenv|jenv|sdkman|volta|fnm|shims|proto|nodebrew)`)
+var versionManagers = regexp.MustCompile(
+	`(?i)(asdf|mise|rtx|nvm|pyenv|rbenv|nodenv|goenv|phpenv|jenv|sdkman|volta|fnm|shims|proto|nodebrew)`,
+)
 
 // searches notes what an ENV says of PATH.
 func (s *state) searches(value string) {
@@ -142,7 +158,8 @@ func (s *state) searches(value string) {
 	}
 }
 
-// looksUp adds where a program is looked for: a file that comes to stand there takes its place. It fails where that is not known.
+// looksUp adds where a program is looked for: a file that comes to stand there takes its place. It fails where that is
+// not known.
 func (s *state) looksUp(e *Effects, name string, whole bool) bool {
 	if s.pathUnsure {
 		return s.no("PATH may name any directory, or one of a manager of versions")
@@ -181,8 +198,8 @@ func (s *state) home() (dir string, known bool) {
 	return "", false
 }
 
-// atHome adds files of the home directory that a tool reads. Where that is not known, it may be any directory that was copied: then
-// none of these files may be in one.
+// atHome adds files of the home directory that a tool reads. Where that is not known, it may be any directory that was
+// copied: then none of these files may be in one.
 func (s *state) atHome(e *Effects, names ...string) bool {
 	if home, known := s.home(); known {
 		for _, name := range names {
@@ -230,8 +247,8 @@ func (s *state) resolve(p string) string {
 // ownPlaces are directories that no image has as links into what a project copies.
 var ownPlaces = []string{"/etc/", "/usr/", "/var/lib/", "/var/cache/", "/var/log/", "/tmp/", "/root/", "/dev/", "/run/"}
 
-// sure reports whether a path may be taken for what it says: that no link leads from it to somewhere else. A command that is not known may
-// have made links, as may an image of which nothing is known.
+// sure reports whether a path may be taken for what it says: that no link leads from it to somewhere else. A command
+// that is not known may have made links, as may an image of which nothing is known.
 func (s *state) sure(p string) bool {
 	if s.official != "" && !s.linked {
 		return true

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// place adds a file that a command names to a list. It fails where the path is not known, or may lead elsewhere by a link.
+// place adds a file that a command names to a list. It fails where the path is not known, or may lead elsewhere by a
+// link.
 func (e *Effects) place(s *state, c Call, p string, list *[]string) bool {
 	if unknownIn(p) || strings.HasPrefix(p, "~") {
 		return false
@@ -37,11 +38,21 @@ func (e *Effects) fetches(s *state, c Call, homeFiles ...string) bool {
 }
 
 const (
-	curlOptions = "-f --fail --fail-with-body -s --silent -S --show-error -L --location -k --insecure --compressed --progress-bar -# --no-progress-meter --retry-connrefused --retry-all-errors -1 --tlsv1 --tlsv1.0 --tlsv1.1 --tlsv1.2 --tlsv1.3 -0 --http1.0 --http1.1 --http2 --ssl-reqd -g --globoff " +
-		"-I --head -i --include -v --verbose -4 --ipv4 -6 --ipv6 -N --no-buffer --location-trusted -G --get --tcp-nodelay --no-keepalive -O --remote-name --remote-name-all -J --remote-header-name -q --disable -V --version --create-dirs " +
-		"-o= --output= -H= --header= -A= --user-agent= --retry= --retry-delay= --retry-max-time= --connect-timeout= -m= --max-time= --proto= --proto-default= --proto-redir= -X= --request= --url= -u= --user= -e= --referer= --max-redirs= --limit-rate= -y= -Y= --tls-max= --ciphers= --resolve= -r= --range="
-	wgetOptions = "-q --quiet -nv --no-verbose --no-check-certificate --https-only --show-progress --retry-connrefused --no-cache --no-hsts --content-disposition --trust-server-names -nc --no-clobber -c --continue -4 --inet4-only -6 --inet6-only -v --verbose --no-config -N --timestamping -S " +
-		"-O= --output-document= -P= --directory-prefix= -t= --tries= -T= --timeout= -U= --user-agent= --header= --user= --password= -w= --wait= --waitretry= --read-timeout= --connect-timeout= --dns-timeout= --secure-protocol= --progress= --limit-rate= --max-redirect="
+	curlOptions = "-f --fail --fail-with-body -s --silent -S --show-error -L --location -k --insecure --compressed " +
+		"--progress-bar -# --no-progress-meter --retry-connrefused --retry-all-errors -1 --tlsv1 --tlsv1.0 --tlsv1.1 " +
+		"--tlsv1.2 --tlsv1.3 -0 --http1.0 --http1.1 --http2 --ssl-reqd -g --globoff " +
+		"-I --head -i --include -v --verbose -4 --ipv4 -6 --ipv6 -N --no-buffer --location-trusted -G --get " +
+		"--tcp-nodelay --no-keepalive -O --remote-name --remote-name-all -J --remote-header-name -q --disable -V " +
+		"--version --create-dirs " +
+		"-o= --output= -H= --header= -A= --user-agent= --retry= --retry-delay= --retry-max-time= --connect-timeout= " +
+		"-m= --max-time= --proto= --proto-default= --proto-redir= -X= --request= --url= -u= --user= -e= " +
+		"--referer= --max-redirs= --limit-rate= -y= -Y= --tls-max= --ciphers= --resolve= -r= --range="
+	wgetOptions = "-q --quiet -nv --no-verbose --no-check-certificate --https-only --show-progress " +
+		"--retry-connrefused --no-cache --no-hsts --content-disposition --trust-server-names -nc --no-clobber -c " +
+		"--continue -4 --inet4-only -6 --inet6-only -v --verbose --no-config -N --timestamping -S " +
+		"-O= --output-document= -P= --directory-prefix= -t= --tries= -T= --timeout= -U= --user-agent= --header= " +
+		"--user= --password= -w= --wait= --waitretry= --read-timeout= --connect-timeout= --dns-timeout= " +
+		"--secure-protocol= --progress= --limit-rate= --max-redirect="
 )
 
 func curl(s *state, e *Effects, c Call) bool {
@@ -56,11 +67,15 @@ func curl(s *state, e *Effects, c Call) bool {
 			}
 		}
 	}
-	if l.has("-O", "-J", "--remote-name", "--remote-name-all", "--remote-header-name") && !e.writes(s, c, ".") || l.has("--create-dirs") {
+	if l.has("-O", "-J", "--remote-name", "--remote-name-all", "--remote-header-name") && !e.writes(s, c, ".") ||
+		l.has("--create-dirs") {
 		return false
 	}
 	for _, name := range []string{"-H", "--header", "-u", "--user"} {
-		if slices.ContainsFunc(l.values[name], func(v string) bool { return strings.HasPrefix(v, "@") || strings.HasPrefix(v, unknown) }) {
+		if slices.ContainsFunc(
+			l.values[name],
+			func(v string) bool { return strings.HasPrefix(v, "@") || strings.HasPrefix(v, unknown) },
+		) {
 			return false
 		}
 	}
@@ -69,7 +84,8 @@ func curl(s *state, e *Effects, c Call) bool {
 
 // fromFile reports whether a URL may be one of a file.
 func fromFile(url string) bool {
-	return strings.HasPrefix(strings.ToLower(url), "file:") || strings.HasPrefix(url, unknown) || strings.HasPrefix(url, "-")
+	return strings.HasPrefix(strings.ToLower(url), "file:") || strings.HasPrefix(url, unknown) ||
+		strings.HasPrefix(url, "-")
 }
 
 func wget(s *state, e *Effects, c Call) bool {
@@ -90,16 +106,23 @@ func wget(s *state, e *Effects, c Call) bool {
 }
 
 // gitSetting is a setting of git that neither names a file nor runs anything.
-var gitSetting = regexp.MustCompile(`^(user\.(name|email)|safe\.directory|http\.(postBuffer|sslVerify|version|lowSpeedLimit|lowSpeedTime)|core\.(autocrlf|compression|longpaths)|init\.defaultBranch|advice\.[A-Za-z]+|pull\.(rebase|ff)|fetch\.parallel|url\.(https|ssh)://[^ ]+\.insteadOf)$`)
+var gitSetting = regexp.MustCompile(
+	`^(user\.(name|email)|safe\.directory|http\.(postBuffer|sslVerify|version|lowSpeedLimit|lowSpeedTime)|core\.(autocrlf|compression|longpaths)|init\.defaultBranch|advice\.[A-Za-z]+|pull\.(rebase|ff)|fetch\.parallel|url\.(https|ssh)://[^ ]+\.insteadOf)$`,
+)
 
 func git(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("-b= --branch= --depth= -j= --jobs= --shallow-since= --filter= -q --quiet -v --verbose --progress --single-branch --no-single-branch --no-tags --recursive --recurse-submodules --shallow-submodules --bare -n --no-checkout --sparse --global --system --add")
+	l, ok := c.line(
+		"-b= --branch= --depth= -j= --jobs= --shallow-since= --filter= -q --quiet -v --verbose --progress " +
+			"--single-branch --no-single-branch --no-tags --recursive --recurse-submodules --shallow-submodules " +
+			"--bare -n --no-checkout --sparse --global --system --add",
+	)
 	if !ok || len(l.words) == 0 || !e.fetches(s, c, ".gitconfig", ".config/", ".git-credentials", ".ssh/") {
 		return false
 	}
 	switch l.words[0] {
 	case "config":
-		if !l.has("--global", "--system") || len(l.words) != 3 || !gitSetting.MatchString(l.words[1]) || strings.ContainsAny(l.words[1], "$`") {
+		if !l.has("--global", "--system") || len(l.words) != 3 || !gitSetting.MatchString(l.words[1]) ||
+			strings.ContainsAny(l.words[1], "$`") {
 			return false
 		}
 		e.Writes = append(e.Writes, "/root/", "/home/", "/etc/")
@@ -108,7 +131,10 @@ func git(s *state, e *Effects, c Call) bool {
 		}
 		return true
 	case "clone":
-		if len(l.words) < 2 || len(l.words) > 3 || l.has("--global", "--system", "--add") || !strings.HasPrefix(l.words[1], "https://") && !strings.HasPrefix(l.words[1], "http://") && !strings.HasPrefix(l.words[1], "git@") && !strings.HasPrefix(l.words[1], "git://") {
+		if len(l.words) < 2 || len(l.words) > 3 || l.has("--global", "--system", "--add") ||
+			!strings.HasPrefix(l.words[1], "https://") && !strings.HasPrefix(l.words[1], "http://") &&
+				!strings.HasPrefix(l.words[1], "git@") &&
+				!strings.HasPrefix(l.words[1], "git://") {
 			return false
 		}
 		if len(l.words) == 3 {
@@ -145,13 +171,16 @@ var chmodMode = regexp.MustCompile(`^([0-7]{3,4}|[ugoa]*[-+=][rwxXst]+(,[ugoa]*[
 func change(s *state, e *Effects, c Call) bool {
 	defer e.named(len(e.Reads), len(e.Writes))
 	options := map[string]string{
-		"chown": "-R --recursive -v -c -f -h --no-dereference", "chgrp": "-R --recursive -v -c -f -h", "chmod": "-R --recursive -v -c -f", "touch": "-a -m -c -d= --date= -t=",
+		"chown": "-R --recursive -v -c -f -h " +
+			"--no-dereference", "chgrp": "-R --recursive -v -c -f " +
+			"-h", "chmod": "-R --recursive -v -c -f", "touch": "-a -m -c -d= --date= -t=",
 		"rm": "-r -R -f -v -d --recursive --force --dir", "rmdir": "-p --parents -v --ignore-fail-on-non-empty",
 	}[c.Args[0]]
 	owners := c.Args[0] == "chown" || c.Args[0] == "chgrp"
 	if c.Args[0] == "chmod" { // a mode may look like an option
 		args := slices.Clone(c.Args)
-		if at := slices.IndexFunc(args[1:], chmodMode.MatchString) + 1; at > 0 && strings.HasPrefix(args[at], "-") && args[at] != "-R" {
+		if at := slices.IndexFunc(args[1:], chmodMode.MatchString) + 1; at > 0 && strings.HasPrefix(args[at], "-") &&
+			args[at] != "-R" {
 			args[at] = "0" + args[at]
 		}
 		c.Args = args
@@ -174,7 +203,9 @@ func change(s *state, e *Effects, c Call) bool {
 func cp(s *state, e *Effects, c Call) bool {
 	defer e.named(len(e.Reads), len(e.Writes))
 	options := map[string]string{
-		"cp": "-r -R -a -p -f -v -n -u -L -d -P --recursive --archive --force --verbose --no-clobber --preserve[=]", "mv": "-f -v -n --force --verbose --no-clobber", "install": "-m= --mode= -o= --owner= -g= --group= -v -p -c",
+		"cp": "-r -R -a -p -f -v -n -u -L -d -P --recursive --archive --force --verbose --no-clobber " +
+			"--preserve[=]", "mv": "-f -v -n --force --verbose " +
+			"--no-clobber", "install": "-m= --mode= -o= --owner= -g= --group= -v -p -c",
 	}[c.Args[0]]
 	l, ok := c.line(options)
 	if !ok || c.Dynamic || len(l.words) < 2 {
@@ -209,12 +240,18 @@ func ln(s *state, e *Effects, c Call) bool {
 		target = path.Join(path.Dir(path.Clean(at)), target)
 	}
 	target = path.Clean(target)
-	s.links = append(s.links, link{path.Clean(at), target}, link{path.Join(at, path.Base(target)), target}) // the name may be a directory
+	s.links = append(
+		s.links,
+		link{path.Clean(at), target},
+		link{path.Join(at, path.Base(target)), target},
+	) // the name may be a directory
 	return e.reads(s, c, target) && e.writes(s, c, target) && e.writes(s, c, l.words[1])
 }
 
 // sedScript is a command of sed that only edits text.
-var sedScript = regexp.MustCompile(`^(\s*([0-9$]+(,[0-9$]+)?|/[^/\n]*/)?\s*(s/[^/\n]*/[^/\n]*/[gIi0-9]*|s\|[^|\n]*\|[^|\n]*\|[gIi0-9]*|s#[^#\n]*#[^#\n]*#[gIi0-9]*|s,[^,\n]*,[^,\n]*,[gIi0-9]*|s@[^@\n]*@[^@\n]*@[gIi0-9]*|d)\s*(;|$))+$`)
+var sedScript = regexp.MustCompile(
+	`^(\s*([0-9$]+(,[0-9$]+)?|/[^/\n]*/)?\s*(s/[^/\n]*/[^/\n]*/[gIi0-9]*|s\|[^|\n]*\|[^|\n]*\|[gIi0-9]*|s#[^#\n]*#[^#\n]*#[gIi0-9]*|s,[^,\n]*,[^,\n]*,[gIi0-9]*|s@[^@\n]*@[^@\n]*@[gIi0-9]*|d)\s*(;|$))+$`,
+)
 
 // sed edits the files that it names in their places.
 func sed(s *state, e *Effects, c Call) bool {
@@ -235,7 +272,8 @@ func sed(s *state, e *Effects, c Call) bool {
 	if len(scripts) == 0 && len(words) > 0 {
 		scripts, words = words[:1], words[1:]
 	}
-	if len(scripts) == 0 || slices.ContainsFunc(scripts, func(script string) bool { return !sedScript.MatchString(script) }) {
+	if len(scripts) == 0 ||
+		slices.ContainsFunc(scripts, func(script string) bool { return !sedScript.MatchString(script) }) {
 		return false
 	}
 	if !l.has("-i", "--in-place") {
@@ -252,7 +290,9 @@ func unpack(s *state, e *Effects, c Call) bool {
 	args := slices.Clone(c.Args)
 	options := "-o -q -n -j -d="
 	if c.Args[0] == "tar" {
-		options = "-x -z -j -J -v -p -m -k --extract --gzip --gunzip --bzip2 --xz --zstd --no-same-owner --same-owner --no-same-permissions --verbose --wildcards --overwrite --touch -C= --directory= -f= --file= --strip-components= --strip= --exclude= --owner= --group="
+		options = "-x -z -j -J -v -p -m -k --extract --gzip --gunzip --bzip2 --xz --zstd --no-same-owner " +
+			"--same-owner --no-same-permissions --verbose --wildcards --overwrite --touch -C= --directory= -f= " +
+			"--file= --strip-components= --strip= --exclude= --owner= --group="
 		if len(args) > 1 && !strings.HasPrefix(args[1], "-") {
 			args[1] = "-" + args[1]
 		}
@@ -295,7 +335,8 @@ func test(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	for i, a := range c.Args { // an operator, perhaps
-		if a == unknown && !compares.MatchString(c.Args[i-1]) && (i+1 == len(c.Args) || !compares.MatchString(c.Args[i+1])) {
+		if a == unknown && !compares.MatchString(c.Args[i-1]) &&
+			(i+1 == len(c.Args) || !compares.MatchString(c.Args[i+1])) {
 			return false
 		}
 	}
@@ -316,7 +357,8 @@ func look(s *state, e *Effects, c Call) bool {
 	defer e.named(len(e.Reads), len(e.Writes))
 	words := c.words("-n -c -m --lines --bytes")
 	if c.cwd == "" || slices.ContainsFunc(c.Args[1:], func(a string) bool {
-		return strings.HasPrefix(a, "--") && a != "--version" && a != "--lines" && a != "--bytes" || strings.HasPrefix(a, "-") && strings.ContainsAny(a, "foRTrSm") && c.Args[0] != "ls"
+		return strings.HasPrefix(a, "--") && a != "--version" && a != "--lines" && a != "--bytes" ||
+			strings.HasPrefix(a, "-") && strings.ContainsAny(a, "foRTrSm") && c.Args[0] != "ls"
 	}) {
 		return false
 	}
@@ -332,13 +374,19 @@ func look(s *state, e *Effects, c Call) bool {
 // users makes users and groups.
 func users(s *state, e *Effects, c Call) bool {
 	options := map[string]string{
-		"useradd":  "-m -M -r -N -U -l -o --create-home --no-create-home --system --no-log-init --user-group --no-user-group -u= --uid= -g= --gid= -G= --groups= -s= --shell= -c= --comment= -d= --home-dir= --home= -p= --password=",
-		"adduser":  "-D -H -S --system --disabled-password --disabled-login --no-create-home --group --quiet --force-badname -u= --uid= -G= -g= --gid= --ingroup= -s= --shell= -h= --home= --gecos= -c= --comment=",
+		"useradd": "-m -M -r -N -U -l -o --create-home --no-create-home --system --no-log-init --user-group " +
+			"--no-user-group -u= --uid= -g= --gid= -G= --groups= -s= --shell= -c= --comment= -d= --home-dir= --home= " +
+			"-p= --password=",
+		"adduser": "-D -H -S --system --disabled-password --disabled-login --no-create-home --group --quiet " +
+			"--force-badname -u= --uid= -G= -g= --gid= --ingroup= -s= --shell= -h= --home= --gecos= -c= --comment=",
 		"groupadd": "-r -f -o --system --force -g= --gid=", "addgroup": "-S --system -g= --gid=",
 	}[c.Args[0]]
 	l, ok := c.line(options)
 	home, given := l.last("-d", "--home-dir", "--home", "-h")
-	if !ok || given && (c.Dynamic || !plainDir.MatchString(home)) || s.copiedTo("/etc/skel/") || s.copiedTo("/etc/default/") || s.copiedTo("/etc/login.defs") || s.copiedTo("/etc/adduser.conf") {
+	if !ok || given && (c.Dynamic || !plainDir.MatchString(home)) || s.copiedTo("/etc/skel/") ||
+		s.copiedTo("/etc/default/") ||
+		s.copiedTo("/etc/login.defs") ||
+		s.copiedTo("/etc/adduser.conf") {
 		return false
 	}
 	e.Reads = append(e.Reads, "/etc/", "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/share/")

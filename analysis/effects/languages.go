@@ -30,7 +30,8 @@ func goTool(s *state, e *Effects, c Call) bool {
 	}):
 		return e.installs(s, c)
 	case l.words[0] == "install" && len(l.words) > 1: // a command of another module, in its version
-		return !slices.ContainsFunc(l.words[1:], func(w string) bool { return !goModule.MatchString(w) }) && e.installs(s, c)
+		return !slices.ContainsFunc(l.words[1:], func(w string) bool { return !goModule.MatchString(w) }) &&
+			e.installs(s, c)
 	case !l.only("mod", "download") || l.has("-ldflags", "-tags", "-w", "-u"):
 		return false
 	}
@@ -46,15 +47,24 @@ func goTool(s *state, e *Effects, c Call) bool {
 // plainModule reports whether a go.mod names no directory of the project.
 func plainModule(text string) bool {
 	mod, err := modfile.Parse("go.mod", []byte(text), nil)
-	return err == nil && !slices.ContainsFunc(mod.Replace, func(r *modfile.Replace) bool { return modfile.IsDirectoryPath(r.New.Path) || r.New.Version == "" })
+	return err == nil &&
+		!slices.ContainsFunc(
+			mod.Replace,
+			func(r *modfile.Replace) bool { return modfile.IsDirectoryPath(r.New.Path) || r.New.Version == "" },
+		)
 }
 
 var crate = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*(@[A-Za-z0-9.+-]+)?$`)
 
 // cargo installs commands of other packages. What fetches the project's own dependencies wants its sources to be there.
 func cargo(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("--locked --release -q --quiet -v --verbose --force -f --no-default-features --all-features -y --no-confirm --offline --no-track --version= --vers= --features= -F= --bin= --target= --profile= -j= --jobs= --recipe-path= --package= -p= --git= --tag= --rev=")
-	if !ok || c.Dynamic || len(l.words) < 2 || c.cwd == "" || c.cwd == "/" || c.exists(s, ".cargo", "rust-toolchain", "rust-toolchain.toml") {
+	l, ok := c.line(
+		"--locked --release -q --quiet -v --verbose --force -f --no-default-features --all-features -y --no-confirm " +
+			"--offline --no-track --version= --vers= --features= -F= --bin= --target= --profile= -j= --jobs= " +
+			"--recipe-path= --package= -p= --git= --tag= --rev=",
+	)
+	if !ok || c.Dynamic || len(l.words) < 2 || c.cwd == "" || c.cwd == "/" ||
+		c.exists(s, ".cargo", "rust-toolchain", "rust-toolchain.toml") {
 		return false
 	}
 	above, none := c.above(s, ".cargo", "rust-toolchain", "rust-toolchain.toml")
@@ -63,7 +73,9 @@ func cargo(s *state, e *Effects, c Call) bool {
 	switch {
 	case !none:
 	case l.words[0] == "install" || l.words[0] == "binstall":
-		if slices.ContainsFunc(l.words[1:], func(w string) bool { return !crate.MatchString(w) }) || slices.ContainsFunc(l.values["--git"], func(v string) bool { return !strings.HasPrefix(v, "https://") }) || l.has("--recipe-path") {
+		if slices.ContainsFunc(l.words[1:], func(w string) bool { return !crate.MatchString(w) }) ||
+			slices.ContainsFunc(l.values["--git"], func(v string) bool { return !strings.HasPrefix(v, "https://") }) ||
+			l.has("--recipe-path") {
 			return false
 		}
 		return e.project(s, c, &tools.Verb{Config: config})
@@ -72,7 +84,16 @@ func cargo(s *state, e *Effects, c Call) bool {
 		if named, given := l.last("--recipe-path"); given {
 			recipe = named
 		}
-		return !path.IsAbs(recipe) && plainName.MatchString(recipe) && e.project(s, c, &tools.Verb{Manifests: []string{recipe}, Config: config, Writes: []string{"target/", "Cargo.toml", "Cargo.lock", "src/"}})
+		return !path.IsAbs(recipe) && plainName.MatchString(recipe) &&
+			e.project(
+				s,
+				c,
+				&tools.Verb{
+					Manifests: []string{recipe},
+					Config:    config,
+					Writes:    []string{"target/", "Cargo.toml", "Cargo.lock", "src/"},
+				},
+			)
 	}
 	return false
 }
@@ -80,9 +101,15 @@ func cargo(s *state, e *Effects, c Call) bool {
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
 
 func rustup(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("-q --quiet -y --no-self-update --toolchain= --profile= --component= -c= --target= -t= --allow-downgrade --force")
-	if !ok || c.Dynamic || len(l.words) < 2 || c.cwd == "" || c.cwd == "/" || c.exists(s, "rust-toolchain", "rust-toolchain.toml") || slices.ContainsFunc(l.words, func(w string) bool { return !plainName.MatchString(w) }) ||
-		!slices.Contains([]string{"target", "component", "toolchain", "default"}, l.words[0]) || l.words[0] != "default" && !slices.Contains([]string{"add", "install"}, l.words[1]) {
+	l, ok := c.line(
+		"-q --quiet -y --no-self-update --toolchain= --profile= --component= -c= --target= -t= --allow-downgrade " +
+			"--force",
+	)
+	if !ok || c.Dynamic || len(l.words) < 2 || c.cwd == "" || c.cwd == "/" ||
+		c.exists(s, "rust-toolchain", "rust-toolchain.toml") ||
+		slices.ContainsFunc(l.words, func(w string) bool { return !plainName.MatchString(w) }) ||
+		!slices.Contains([]string{"target", "component", "toolchain", "default"}, l.words[0]) ||
+		l.words[0] != "default" && !slices.Contains([]string{"add", "install"}, l.words[1]) {
 		return false
 	}
 	above, none := c.above(s, "rust-toolchain", "rust-toolchain.toml")
@@ -90,8 +117,9 @@ func rustup(s *state, e *Effects, c Call) bool {
 	return none && e.project(s, c, &tools.Verb{Config: manifests("cargo", "chef-cook").Config})
 }
 
-// gemfileLine is a line of a Gemfile of the kind that everybody writes: it names a gem with versions and plain settings, a source in
-// the network, the version of Ruby, or begins or ends a group. A Gemfile is a program; what else it says is not known.
+// gemfileLine is a line of a Gemfile of the kind that everybody writes: it names a gem with versions and plain
+// settings, a source in the network, the version of Ruby, or begins or ends a group. A Gemfile is a program; what else
+// it says is not known.
 var gemfileLine = regexp.MustCompile(`^\s*(` + strings.Join([]string{
 	`#.*`, ``, `end`,
 	`source\s*\(?["']https://[^"'#]+["']\)?(\s+do)?`,
@@ -104,12 +132,21 @@ var gemfileLine = regexp.MustCompile(`^\s*(` + strings.Join([]string{
 const gemSetting = `(["'][0-9A-Za-z .~><=!-]+["']|(require|force_ruby_platform):\s*(false|true|nil|["'][A-Za-z0-9_/.-]+["']|\[[^\]#]*\])|(groups?|platforms?|install_if_not):\s*(:[a-z_0-9]+|\[[:a-z_0-9, ]+\]|%i\[[a-z_0-9 ]+\])|(git|source):\s*["']https://[^"'#]+["']|github:\s*["'][A-Za-z0-9_./-]+["']|(branch|tag|ref|glob):\s*["'][A-Za-z0-9_./-]+["'])`
 
 func bundle(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("--jobs= -j= --retry= --without= --with= --deployment --frozen --no-cache --quiet --no-prune --clean --full-index --force --local --global --redownload -V --verbose")
+	l, ok := c.line(
+		"--jobs= -j= --retry= --without= --with= --deployment --frozen --no-cache --quiet --no-prune --clean " +
+			"--full-index --force --local --global --redownload -V --verbose",
+	)
 	if !ok || c.Dynamic {
 		return false
 	}
 	if len(l.words) == 4 && l.words[0] == "config" && l.words[1] == "set" && !l.has("--local") {
-		return slices.Contains(strings.Fields("deployment frozen without with jobs retry force_ruby_platform silence_root_warning clean no-cache"), l.words[2]) && e.installs(s, c)
+		return slices.Contains(
+			strings.Fields(
+				"deployment frozen without with jobs retry force_ruby_platform silence_root_warning clean no-cache",
+			),
+			l.words[2],
+		) &&
+			e.installs(s, c)
 	}
 	if !l.only("install") && !l.only() || l.has("--local", "--global") {
 		return false
@@ -121,11 +158,16 @@ func bundle(s *state, e *Effects, c Call) bool {
 			return false
 		}
 	}
-	if !ok || !locked || strings.Contains(lock, "PATH\n") || strings.Contains(lock, "PLUGIN SOURCE") || strings.Contains(lock, "file:") || c.exists(s, ".bundle", "vendor/cache", "gems.rb", ".tool-versions") {
+	if !ok || !locked || strings.Contains(lock, "PATH\n") || strings.Contains(lock, "PLUGIN SOURCE") ||
+		strings.Contains(lock, "file:") ||
+		c.exists(s, ".bundle", "vendor/cache", "gems.rb", ".tool-versions") {
 		return false
 	}
 	verb := manifests("bundle", "install")
-	if !l.has("--deployment", "--frozen") && s.env["BUNDLE_DEPLOYMENT"] != "1" && s.env["BUNDLE_DEPLOYMENT"] != "true" && s.env["BUNDLE_FROZEN"] != "1" && s.env["BUNDLE_FROZEN"] != "true" {
+	if !l.has("--deployment", "--frozen") && s.env["BUNDLE_DEPLOYMENT"] != "1" &&
+		s.env["BUNDLE_DEPLOYMENT"] != "true" &&
+		s.env["BUNDLE_FROZEN"] != "1" &&
+		s.env["BUNDLE_FROZEN"] != "true" {
 		e.locks(c, verb.Locks)
 	}
 	above, none := c.above(s, "Gemfile", "Gemfile.lock", ".bundle", "gems.rb")
@@ -134,8 +176,13 @@ func bundle(s *state, e *Effects, c Call) bool {
 }
 
 func gem(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("-v= --version= --no-document --no-doc --no-ri --no-rdoc --conservative -N --silent -q --quiet --force -f --system --source= --user-install")
-	if !ok || c.Dynamic || len(l.words) == 0 || l.words[0] != "install" && l.words[0] != "update" || len(l.words) < 2 && !l.has("--system") || c.cwd == "" {
+	l, ok := c.line(
+		"-v= --version= --no-document --no-doc --no-ri --no-rdoc --conservative -N --silent -q --quiet --force -f " +
+			"--system --source= --user-install",
+	)
+	if !ok || c.Dynamic || len(l.words) == 0 || l.words[0] != "install" && l.words[0] != "update" ||
+		len(l.words) < 2 && !l.has("--system") ||
+		c.cwd == "" {
 		return false
 	}
 	for _, name := range l.words[1:] { // a file of that name comes first
@@ -145,19 +192,35 @@ func gem(s *state, e *Effects, c Call) bool {
 		}
 		e.Reads = append(e.Reads, "cwd", path.Join(c.cwd, name), path.Join(c.cwd, name+".gem"))
 	}
-	return !slices.ContainsFunc(l.values["--source"], func(v string) bool { return !strings.HasPrefix(v, "https://") }) && e.installs(s, c)
+	return !slices.ContainsFunc(
+		l.values["--source"],
+		func(v string) bool { return !strings.HasPrefix(v, "https://") },
+	) &&
+		e.installs(s, c)
 }
 
-// composerPlugins are the plugins of Composer that read nothing of the project but what is in composer.json and symfony.lock.
-var composerPlugins = strings.Fields("symfony/runtime phpstan/extension-installer dealerdirect/phpcodesniffer-composer-installer pestphp/pest-plugin php-http/discovery composer/package-versions-deprecated " +
-	"infection/extension-installer ergebnis/composer-normalize tbachert/spi")
+// composerPlugins are the plugins of Composer that read nothing of the project but what is in composer.json and
+// symfony.lock.
+var composerPlugins = strings.Fields(
+	"symfony/runtime phpstan/extension-installer dealerdirect/phpcodesniffer-composer-installer pestphp/pest-plugin " +
+		"php-http/discovery composer/package-versions-deprecated " +
+		"infection/extension-installer ergebnis/composer-normalize tbachert/spi",
+)
 
 var (
 	// composerKeys are the fields of composer.json that say nothing of files, but for those that are looked at.
-	composerKeys = strings.Fields("name description type keywords license authors homepage support require require-dev autoload autoload-dev minimum-stability prefer-stable config extra scripts scripts-descriptions scripts-aliases version repositories replace provide conflict suggest funding $schema " +
-		"abandoned readme time archive bin")
+	composerKeys = strings.Fields(
+		"name description type keywords license authors homepage support require require-dev autoload autoload-dev " +
+			"minimum-stability prefer-stable config extra scripts scripts-descriptions scripts-aliases version " +
+			"repositories replace provide conflict suggest funding $schema " +
+			"abandoned readme time archive bin",
+	)
 	// composerSettings are those of its "config" that name no file.
-	composerSettings = strings.Fields("sort-packages preferred-install allow-plugins platform discard-changes process-timeout audit lock platform-check secure-http github-protocols htaccess-protect prepend-autoloader autoloader-suffix bump-after-update github-oauth gitlab-token http-basic use-parent-dir")
+	composerSettings = strings.Fields(
+		"sort-packages preferred-install allow-plugins platform discard-changes process-timeout audit lock " +
+			"platform-check secure-http github-protocols htaccess-protect prepend-autoloader autoloader-suffix " +
+			"bump-after-update github-oauth gitlab-token http-basic use-parent-dir",
+	)
 )
 
 type composerPackage struct {
@@ -166,7 +229,12 @@ type composerPackage struct {
 }
 
 func composer(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("--no-dev --dev --no-scripts --no-interaction -n --no-ansi --ansi --no-progress --prefer-dist --prefer-source --prefer-install= --no-autoloader --ignore-platform-reqs --ignore-platform-req= --no-plugins --no-suggest --no-cache --no-audit --audit -q --quiet -v -vv -vvv --profile -d= --working-dir=")
+	l, ok := c.line(
+		"--no-dev --dev --no-scripts --no-interaction -n --no-ansi --ansi --no-progress --prefer-dist " +
+			"--prefer-source --prefer-install= --no-autoloader --ignore-platform-reqs --ignore-platform-req= " +
+			"--no-plugins --no-suggest --no-cache --no-audit --audit -q --quiet -v -vv -vvv --profile -d= " +
+			"--working-dir=",
+	)
 	if !ok || c.Dynamic {
 		return false
 	}
@@ -195,7 +263,9 @@ func composer(s *state, e *Effects, c Call) bool {
 		Packages []composerPackage
 		Dev      []composerPackage `json:"packages-dev"`
 	}
-	if !ok || !locked || json.Unmarshal([]byte(text), &raw) != nil || json.Unmarshal([]byte(text), &p) != nil || json.Unmarshal([]byte(lockText), &lock) != nil || !plainRepositories(p.Repositories) {
+	if !ok || !locked || json.Unmarshal([]byte(text), &raw) != nil || json.Unmarshal([]byte(text), &p) != nil ||
+		json.Unmarshal([]byte(lockText), &lock) != nil ||
+		!plainRepositories(p.Repositories) {
 		return false
 	}
 	for key := range raw {
@@ -204,7 +274,9 @@ func composer(s *state, e *Effects, c Call) bool {
 		}
 	}
 	for key, value := range p.Config {
-		if !slices.Contains(composerSettings, key) && !(slices.Contains([]string{"optimize-autoloader", "classmap-authoritative", "apcu-autoloader"}, key) && value == false) {
+		if !slices.Contains(composerSettings, key) &&
+			!(slices.Contains([]string{"optimize-autoloader", "classmap-authoritative", "apcu-autoloader"}, key) &&
+				value == false) {
 			return false
 		}
 	}
@@ -216,14 +288,19 @@ func composer(s *state, e *Effects, c Call) bool {
 			return false // it may put packages anywhere, and write files of the project
 		}
 		for _, url := range []string{found.Source.URL, found.Dist.URL} {
-			if url != "" && !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "git@") || found.Dist.Type == "path" || found.Source.Type == "path" {
+			if url != "" && !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "git@") ||
+				found.Dist.Type == "path" ||
+				found.Source.Type == "path" {
 				return false
 			}
 		}
 	}
 	if !l.has("--no-autoloader") {
 		for _, autoload := range []map[string]any{p.Autoload, p.Dev} {
-			if slices.ContainsFunc(keys(autoload), func(kind string) bool { return kind != "psr-4" && kind != "exclude-from-classmap" && kind != "files" }) {
+			if slices.ContainsFunc(
+				keys(autoload),
+				func(kind string) bool { return kind != "psr-4" && kind != "exclude-from-classmap" && kind != "files" },
+			) {
 				return false // it scans the project for classes
 			}
 		}
@@ -269,7 +346,10 @@ func plainRepositories(value any) bool {
 		kind, _ := r["type"].(string)
 		url, _ := r["url"].(string)
 		off := len(r) == 1 && r["packagist.org"] == false
-		if !ok || !off && (!slices.Contains([]string{"composer", "vcs", "git", "github", "gitlab"}, kind) || !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "git@")) {
+		if !ok ||
+			!off &&
+				(!slices.Contains([]string{"composer", "vcs", "git", "github", "gitlab"}, kind) ||
+					!strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "git@")) {
 			return false
 		}
 	}

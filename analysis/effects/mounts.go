@@ -20,9 +20,9 @@ type mounting struct {
 
 // mount lays the mounts of a RUN over the files that are known. It fails where it is not known what they are.
 //
-// A mount hides what lies at its target. What is written into it does not stay, and of the target itself and the directories above it BuildKit
-// removes those again that were not there, if they are empty (moby/buildkit, executor/stubs.go); older versions leave them. So they
-// count as made.
+// A mount hides what lies at its target. What is written into it does not stay, and of the target itself and the
+// directories above it BuildKit removes those again that were not there, if they are empty (moby/buildkit,
+// executor/stubs.go); older versions leave them. So they count as made.
 func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.RunCommand) (m mounting, ok bool) {
 	m.origins = s.origins
 	s.hidden, s.missed = nil, false
@@ -34,8 +34,8 @@ func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.Ru
 	}
 	for _, mount := range in.Mounts() {
 		m.any = true
-		// What is in a cache mount changes nothing that is in the image, or the build is not repeatable as it is: but for one that
-		// begins with what is in a stage.
+		// What is in a cache mount changes nothing that is in the image, or the build is not repeatable as it is: but
+		// for one that begins with what is in a stage.
 		_, from := mount.Get("from")
 		lasting = lasting && (mount.Type() == "cache" && !from || mount.Type() == "secret")
 	}

@@ -12,14 +12,28 @@ import (
 )
 
 const (
-	npmOptions = "--no-audit --audit=false --audit --no-fund --fund=false --fund --omit=dev --omit=optional --omit=peer --include=dev --include=optional --only=production --only=prod --only=dev --production --production=false --production=true --dev " +
-		"--legacy-peer-deps --legacy-peer-deps=true --force -f --no-optional --optional=false --ignore-scripts --ignore-scripts=true --unsafe-perm --unsafe-perm=true --foreground-scripts --loglevel= --silent -s --quiet -q --verbose --no-progress --progress=false " +
-		"--no-update-notifier --no-bin-links --strict-peer-deps --prefer-offline --prefer-online --registry= --fetch-timeout= --fetch-retries= --fetch-retry-mintimeout= --fetch-retry-maxtimeout= --network-timeout= --maxsockets= --cache= --prefix= -C= --no-save -g --global -E --save-exact --no-package-lock --package-lock=false"
-	yarnOptions = "--frozen-lockfile --frozen-lockfile=true --pure-lockfile --immutable --no-immutable --production --production=true --production=false --prod --non-interactive --no-progress --silent -s --ignore-scripts --ignore-optional --ignore-engines --ignore-platform --no-bin-links " +
-		"--network-timeout= --network-concurrency= --prefer-offline --registry= --cache-folder= --cwd= --mutex= --verbose --force --check-files --inline-builds --no-emoji --no-default-rc --no-node-version-check --json"
-	pnpmOptions = "--frozen-lockfile --frozen-lockfile=true --no-frozen-lockfile --prefer-frozen-lockfile --prod -P --production --dev -D --no-optional --ignore-scripts --ignore-scripts=true --prefer-offline --offline --reporter= --loglevel= --silent -s --shamefully-hoist --force --strict-peer-dependencies " +
-		"--no-strict-peer-dependencies --registry= --network-concurrency= --child-concurrency= --dir= -C= --global -g --config.confirmModulesPurge=false --no-verify-store-integrity --unsafe-perm"
-	bunOptions = "--frozen-lockfile --production -p --no-save --ignore-scripts --no-progress --silent --verbose --no-summary --no-verify --force -f --no-cache --cwd= --omit=dev --omit=optional --omit=peer --registry="
+	npmOptions = "--no-audit --audit=false --audit --no-fund --fund=false --fund --omit=dev --omit=optional " +
+		"--omit=peer --include=dev --include=optional --only=production --only=prod --only=dev --production " +
+		"--production=false --production=true --dev " +
+		"--legacy-peer-deps --legacy-peer-deps=true --force -f --no-optional --optional=false --ignore-scripts " +
+		"--ignore-scripts=true --unsafe-perm --unsafe-perm=true --foreground-scripts --loglevel= --silent -s " +
+		"--quiet -q --verbose --no-progress --progress=false " +
+		"--no-update-notifier --no-bin-links --strict-peer-deps --prefer-offline --prefer-online --registry= " +
+		"--fetch-timeout= --fetch-retries= --fetch-retry-mintimeout= --fetch-retry-maxtimeout= " +
+		"--network-timeout= --maxsockets= --cache= --prefix= -C= --no-save -g --global -E --save-exact " +
+		"--no-package-lock --package-lock=false"
+	yarnOptions = "--frozen-lockfile --frozen-lockfile=true --pure-lockfile --immutable --no-immutable --production " +
+		"--production=true --production=false --prod --non-interactive --no-progress --silent -s --ignore-scripts " +
+		"--ignore-optional --ignore-engines --ignore-platform --no-bin-links " +
+		"--network-timeout= --network-concurrency= --prefer-offline --registry= --cache-folder= --cwd= --mutex= " +
+		"--verbose --force --check-files --inline-builds --no-emoji --no-default-rc --no-node-version-check --json"
+	pnpmOptions = "--frozen-lockfile --frozen-lockfile=true --no-frozen-lockfile --prefer-frozen-lockfile --prod -P " +
+		"--production --dev -D --no-optional --ignore-scripts --ignore-scripts=true --prefer-offline --offline " +
+		"--reporter= --loglevel= --silent -s --shamefully-hoist --force --strict-peer-dependencies " +
+		"--no-strict-peer-dependencies --registry= --network-concurrency= --child-concurrency= --dir= -C= --global " +
+		"-g --config.confirmModulesPurge=false --no-verify-store-integrity --unsafe-perm"
+	bunOptions = "--frozen-lockfile --production -p --no-save --ignore-scripts --no-progress --silent --verbose " +
+		"--no-summary --no-verify --force -f --no-cache --cwd= --omit=dev --omit=optional --omit=peer --registry="
 )
 
 type packageJSON struct {
@@ -39,7 +53,17 @@ type packageJSON struct {
 }
 
 // lifecycle are the scripts of a project that an installation of its packages runs.
-var lifecycle = []string{"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare", "dependencies", "pnpm:devPreinstall"}
+var lifecycle = []string{
+	"preinstall",
+	"install",
+	"postinstall",
+	"prepublish",
+	"preprepare",
+	"prepare",
+	"postprepare",
+	"dependencies",
+	"pnpm:devPreinstall",
+}
 
 var (
 	husky      = regexp.MustCompile(`^husky( install)?( \|\| true)?$`)
@@ -48,8 +72,8 @@ var (
 
 var onlyAllow = regexp.MustCompile(`^(npx (-y |--yes )?)?only-allow (npm|pnpm|yarn|bun)$`)
 
-// nodePackage reads package.json, and refuses one whose installation may read more of the project. Where the file is not at
-// hand the installation may read anything.
+// nodePackage reads package.json, and refuses one whose installation may read more of the project. Where the file is
+// not at hand the installation may read anything.
 func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 	text, ok := c.file(s, "package.json")
 	var p packageJSON
@@ -63,14 +87,16 @@ func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 	case !plainNPMRC(s, c):
 		return nil, s.no(".npmrc has settings that may name files")
 	}
-	if p.Workspaces != nil || p.PNPM["patchedDependencies"] != nil || p.Patched != nil || p.Plugins != nil || !e.cacheOption(l) {
+	if p.Workspaces != nil || p.PNPM["patchedDependencies"] != nil || p.Patched != nil || p.Plugins != nil ||
+		!e.cacheOption(l) {
 		return nil, false
 	}
 	if !l.has("--ignore-scripts", "--ignore-scripts=true") {
 		for _, name := range lifecycle {
 			switch script, has := p.Scripts[name]; {
 			case !has || onlyAllow.MatchString(strings.TrimSpace(script)):
-			case (name == "prepare" || name == "postinstall") && husky.MatchString(strings.TrimSpace(script)) && !c.exists(s, ".git"): // without which it does nothing
+			case (name == "prepare" || name == "postinstall") && husky.MatchString(strings.TrimSpace(script)) &&
+				!c.exists(s, ".git"): // without which it does nothing
 				git := path.Join(c.cwd, ".git") + "/"
 				e.Reads, e.Perhaps = append(e.Reads, git), append(e.Perhaps, git)
 			default:
@@ -88,12 +114,22 @@ func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 			}
 		}
 	}
-	for _, named := range []any{p.Dependencies, p.DevDependencies, p.OptionalDependencies, p.PeerDependencies, p.Overrides, p.Resolutions, p.PNPM} {
+	for _, named := range []any{p.Dependencies, p.DevDependencies, p.OptionalDependencies, p.PeerDependencies,
+		p.Overrides, p.Resolutions, p.PNPM} {
 		if namesFiles(named) {
 			return nil, s.no("package.json names a file or directory of the project")
 		}
 	}
-	above, none := c.above(s, "package.json", "pnpm-workspace.yaml", ".yarnrc.yml", ".yarnrc", "yarn.lock", ".npmrc", "lerna.json")
+	above, none := c.above(
+		s,
+		"package.json",
+		"pnpm-workspace.yaml",
+		".yarnrc.yml",
+		".yarnrc",
+		"yarn.lock",
+		".npmrc",
+		"lerna.json",
+	)
 	e.Reads = append(e.Reads, above...)
 	if !none {
 		s.no("a project above the working directory may have this one as a part")
@@ -120,19 +156,41 @@ func (e *Effects) cacheOption(l line) bool {
 }
 
 // projectReaders are packages that read files of the project when they are installed, or may run its programs.
-var projectReaders = strings.Fields("prisma @prisma/client @prisma/engines msw lefthook @evilmartians/lefthook @arkweit/lefthook lefthook-bin puppeteer simple-git-hooks pre-commit pre-push ghooks git-hooks yorkie nx @nrwl/workspace @nrwl/cli cypress @sentry/cli " +
-	"@angular/cli playwright playwright-chromium playwright-firefox playwright-webkit @playwright/browser-chromium electron node-pre-gyp-github snyk postinstall-postinstall @firebase/util firebase nativescript @nativescript/core cordova react-native-builder-bob " +
-	"zenstack @zenstackhq/runtime contentlayer edgedb @medusajs/medusa ngx-build-plus @ionic/cli opencollective-postinstall @nestjs/microservices-cli workerd-config relay-compiler graphql-cli apollo-cli meteor-node-stubs detox appcenter-cli expo-yarn-workspaces " +
-	"patch-package-postinstall lerna-postinstall bower install-peers npm-force-resolutions hooks-installer git-commit-msg-linter @commitlint/install validate-commit-msg vue-cli-plugin-electron-builder electron-builder electron-rebuild @electron/rebuild")
+var projectReaders = strings.Fields(
+	"prisma @prisma/client @prisma/engines msw lefthook @evilmartians/lefthook @arkweit/lefthook lefthook-bin " +
+		"puppeteer simple-git-hooks pre-commit pre-push ghooks git-hooks yorkie nx @nrwl/workspace @nrwl/cli cypress " +
+		"@sentry/cli " +
+		"@angular/cli playwright playwright-chromium playwright-firefox playwright-webkit " +
+		"@playwright/browser-chromium electron node-pre-gyp-github snyk postinstall-postinstall @firebase/util " +
+		"firebase nativescript @nativescript/core cordova react-native-builder-bob " +
+		"zenstack @zenstackhq/runtime contentlayer edgedb @medusajs/medusa ngx-build-plus @ionic/cli " +
+		"opencollective-postinstall @nestjs/microservices-cli workerd-config relay-compiler graphql-cli " +
+		"apollo-cli meteor-node-stubs detox appcenter-cli expo-yarn-workspaces " +
+		"patch-package-postinstall lerna-postinstall bower install-peers npm-force-resolutions hooks-installer " +
+		"git-commit-msg-linter @commitlint/install validate-commit-msg vue-cli-plugin-electron-builder " +
+		"electron-builder electron-rebuild @electron/rebuild",
+)
 
 func readsProject(name string) bool { return slices.Contains(projectReaders, name) }
 
-// ownInstallers are packages with an install script of which it is known that it reads nothing of the project: they compile or download a
-// binary of their own, or say thanks.
-var ownInstallers = strings.Fields("esbuild sharp bcrypt fsevents core-js core-js-pure @swc/core better-sqlite3 sqlite3 canvas node-sass sass-embedded argon2 bufferutil utf-8-validate cpu-features ssh2 protobufjs es5-ext @parcel/watcher unrs-resolver @tailwindcss/oxide lmdb msgpackr-extract " +
-	"node-pty keytar re2 zeromq leveldown classic-level farmhash iltorb dtrace-provider microtime snappy libpq dd-trace @datadog/native-appsec @datadog/native-metrics @datadog/pprof isolated-vm tree-sitter @nestjs/core vue-demi styled-components nodemon deasync node-expat usb serialport @serialport/bindings-cpp " +
-	"ref-napi ffi-napi rocksdb sodium-native secp256k1 keccak bigint-buffer blake-hash bcrypto @apollo/protobufjs @mongodb-js/zstd mongodb-client-encryption kerberos heapdump v8-profiler-next grpc integer weak-napi @vscode/ripgrep onnxruntime-node @tensorflow/tfjs-node hiredis unix-dgram pngquant-bin gifsicle mozjpeg " +
-	"optipng-bin jpegtran-bin cwebp-bin ejs highlight.js @scarf/scarf dprint aws-crt duckdb oracledb ibm_db couchbase tiny-secp256k1 @ffmpeg-installer/ffmpeg ffmpeg-static @ffprobe-installer/ffprobe node-libcurl pg-native ttypescript fibers nan preact less @biomejs/biome @fortawesome/fontawesome-free")
+// ownInstallers are packages with an install script of which it is known that it reads nothing of the project: they
+// compile or download a binary of their own, or say thanks.
+var ownInstallers = strings.Fields(
+	"esbuild sharp bcrypt fsevents core-js core-js-pure @swc/core better-sqlite3 sqlite3 canvas node-sass " +
+		"sass-embedded argon2 bufferutil utf-8-validate cpu-features ssh2 protobufjs es5-ext @parcel/watcher " +
+		"unrs-resolver @tailwindcss/oxide lmdb msgpackr-extract " +
+		"node-pty keytar re2 zeromq leveldown classic-level farmhash iltorb dtrace-provider microtime snappy libpq " +
+		"dd-trace @datadog/native-appsec @datadog/native-metrics @datadog/pprof isolated-vm tree-sitter " +
+		"@nestjs/core vue-demi styled-components nodemon deasync node-expat usb serialport " +
+		"@serialport/bindings-cpp " +
+		"ref-napi ffi-napi rocksdb sodium-native secp256k1 keccak bigint-buffer blake-hash bcrypto " +
+		"@apollo/protobufjs @mongodb-js/zstd mongodb-client-encryption kerberos heapdump v8-profiler-next grpc " +
+		"integer weak-napi @vscode/ripgrep onnxruntime-node @tensorflow/tfjs-node hiredis unix-dgram " +
+		"pngquant-bin gifsicle mozjpeg " +
+		"optipng-bin jpegtran-bin cwebp-bin ejs highlight.js @scarf/scarf dprint aws-crt duckdb oracledb ibm_db " +
+		"couchbase tiny-secp256k1 @ffmpeg-installer/ffmpeg ffmpeg-static @ffprobe-installer/ffprobe node-libcurl " +
+		"pg-native ttypescript fibers nan preact less @biomejs/biome @fortawesome/fontawesome-free",
+)
 
 // namesFiles reports whether a version, or one of many, is a path of the project.
 func namesFiles(versions any) bool {
@@ -168,13 +226,16 @@ func namesFiles(versions any) bool {
 }
 
 // plainKeys are the settings of npm and pnpm, as .npmrc has them, that name no file.
-var plainKeys = regexp.MustCompile(`^(registry|@[^:]+:registry|//[^ ]*:(_authToken|_auth|_password|username|email|always-auth)|_auth|_authToken|email|always-auth|save|save-exact|save-prefix|save-dev|engine-strict|legacy-peer-deps|` +
-	`fund|audit|audit-level|loglevel|progress|color|unicode|strict-ssl|strict-peer-dep(endencie)?s|auto-install-peers|shamefully-hoist|hoist|hoist-pattern|public-hoist-pattern|node-linker|` +
-	`fetch-retries|fetch-retry-[a-z]+|fetch-timeout|maxsockets|network-concurrency|child-concurrency|network-timeout|update-notifier|prefer-online|prefer-frozen-lockfile|prefer-dedupe|resolution-mode|` +
-	`dedupe-peer-dependents|dedupe-direct-deps|omit|include|production|unsafe-perm|side-effects-cache|package-manager-strict|minimum-release-age|min-release-age|` +
-	`install-strategy|foreground-scripts|sign-git-tag|tag-version-prefix|message|force|timeout)$`)
+var plainKeys = regexp.MustCompile(
+	`^(registry|@[^:]+:registry|//[^ ]*:(_authToken|_auth|_password|username|email|always-auth)|_auth|_authToken|email|always-auth|save|save-exact|save-prefix|save-dev|engine-strict|legacy-peer-deps|` +
+		`fund|audit|audit-level|loglevel|progress|color|unicode|strict-ssl|strict-peer-dep(endencie)?s|auto-install-peers|shamefully-hoist|hoist|hoist-pattern|public-hoist-pattern|node-linker|` +
+		`fetch-retries|fetch-retry-[a-z]+|fetch-timeout|maxsockets|network-concurrency|child-concurrency|network-timeout|update-notifier|prefer-online|prefer-frozen-lockfile|prefer-dedupe|resolution-mode|` +
+		`dedupe-peer-dependents|dedupe-direct-deps|omit|include|production|unsafe-perm|side-effects-cache|package-manager-strict|minimum-release-age|min-release-age|` +
+		`install-strategy|foreground-scripts|sign-git-tag|tag-version-prefix|message|force|timeout)$`,
+)
 
-// plainNPMRC reports whether an .npmrc of the project names no other file, such as a certificate, and turns nothing on that does.
+// plainNPMRC reports whether an .npmrc of the project names no other file, such as a certificate, and turns nothing on
+// that does.
 func plainNPMRC(s *state, c Call) bool {
 	text, ok := c.file(s, ".npmrc")
 	if !ok {
@@ -183,7 +244,8 @@ func plainNPMRC(s *state, c Call) bool {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		key, _, _ := strings.Cut(line, "=")
-		if line != "" && line[0] != '#' && line[0] != ';' && !plainKeys.MatchString(strings.TrimSuffix(strings.TrimSpace(key), "[]")) {
+		if line != "" && line[0] != '#' && line[0] != ';' &&
+			!plainKeys.MatchString(strings.TrimSuffix(strings.TrimSpace(key), "[]")) {
 			return false
 		}
 	}
@@ -204,7 +266,8 @@ type npmLockPackage struct {
 	Name             string `json:"name"`
 }
 
-// plain reports whether a lock file names no file of the project, and no package with an install script that may read one.
+// plain reports whether a lock file names no file of the project, and no package with an install script that may read
+// one.
 func (l *npmLock) plain(scripts bool) bool {
 	for at, p := range l.Packages {
 		if at == "" {
@@ -214,7 +277,8 @@ func (l *npmLock) plain(scripts bool) bool {
 		if name == "" {
 			name = at[strings.LastIndex("/"+at, "node_modules/")+len("node_modules/")-1:]
 		}
-		if p.Link || !strings.HasPrefix(at, "node_modules/") || namesFiles(p.Resolved) || scripts && (readsProject(name) || p.HasInstallScript && !slices.Contains(ownInstallers, name)) {
+		if p.Link || !strings.HasPrefix(at, "node_modules/") || namesFiles(p.Resolved) ||
+			scripts && (readsProject(name) || p.HasInstallScript && !slices.Contains(ownInstallers, name)) {
 			return false
 		}
 	}
@@ -233,11 +297,14 @@ func npm(s *state, e *Effects, c Call) bool {
 	case l.only("cache", "clean"):
 		return e.installs(s, c)
 	case l.has("-g", "--global"):
-		if l.has("--prefix", "-C") || !slices.Contains([]string{"install", "i", "add", "update"}, l.words[0]) || len(l.words) < 2 || slices.ContainsFunc(l.words[1:], notRegistry) {
+		if l.has("--prefix", "-C") || !slices.Contains([]string{"install", "i", "add", "update"}, l.words[0]) ||
+			len(l.words) < 2 ||
+			slices.ContainsFunc(l.words[1:], notRegistry) {
 			return false
 		}
 		return e.installs(s, c) // the project's settings are not read
-	case len(l.words) != 1 || !slices.Contains([]string{"ci", "clean-install", "install-clean", "install", "i"}, l.words[0]):
+	case len(l.words) != 1 || !slices.Contains([]string{"ci", "clean-install", "install-clean", "install", "i"},
+		l.words[0]):
 		return false
 	case c.exists(s, "npm-shrinkwrap.json"):
 		return false
@@ -247,8 +314,13 @@ func npm(s *state, e *Effects, c Call) bool {
 	}
 	text, locked := c.file(s, "package-lock.json")
 	var lock npmLock
-	if c.exists(s, "package-lock.json") && (!locked || json.Unmarshal([]byte(text), &lock) != nil || lock.Version < 2 || !lock.plain(!l.has("--ignore-scripts", "--ignore-scripts=true"))) {
-		return s.no("package-lock.json has a package of the project, one with an install script that nobody has looked at, or is of an old version")
+	if c.exists(s, "package-lock.json") &&
+		(!locked || json.Unmarshal([]byte(text), &lock) != nil || lock.Version < 2 ||
+			!lock.plain(!l.has("--ignore-scripts", "--ignore-scripts=true"))) {
+		return s.no(
+			"package-lock.json has a package of the project, one with an install script that nobody has looked at, " +
+				"or is of an old version",
+		)
 	}
 	verb := manifests("npm", l.words[0])
 	if !locked && len(verb.Locks) == 0 {
@@ -261,14 +333,17 @@ func npm(s *state, e *Effects, c Call) bool {
 }
 
 // registryPackage is a package by its name, perhaps with a version or a tag.
-var registryPackage = regexp.MustCompile(`^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*(@[~^=<>]*[A-Za-z0-9][A-Za-z0-9.+-]*)?$`)
+var registryPackage = regexp.MustCompile(
+	`^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*(@[~^=<>]*[A-Za-z0-9][A-Za-z0-9.+-]*)?$`,
+)
 
 func notRegistry(word string) bool {
 	name, _, _ := strings.Cut(strings.TrimPrefix(word, "@"), "@")
 	return !registryPackage.MatchString(word) || isArchive(name) || readsProject(strings.TrimSuffix(word, "@"+name))
 }
 
-// pinned are the manifests that Corepack writes: it notes the version of a package manager in package.json, if none stands there.
+// pinned are the manifests that Corepack writes: it notes the version of a package manager in package.json, if none
+// stands there.
 func (s *state) pinned(e *Effects, c Call, p *packageJSON) {
 	if s.corepack && p.PackageManager == "" && s.env["COREPACK_ENABLE_AUTO_PIN"] != "0" {
 		e.Writes = append(e.Writes, path.Join(c.cwd, "package.json"))
@@ -276,17 +351,26 @@ func (s *state) pinned(e *Effects, c Call, p *packageJSON) {
 }
 
 // yarnKeys are the settings of yarn 2 and later that name no file.
-var yarnKeys = strings.Fields("nodeLinker enableGlobalCache enableTelemetry enableScripts enableImmutableInstalls enableProgressBars enableColors enableHyperlinks enableInlineBuilds enableMessageNames enableTimers enableStrictSsl enableNetwork enableMirror enableHardenedMode " +
-	"compressionLevel npmRegistryServer npmScopes npmRegistries npmAlwaysAuth npmAuthToken nmHoistingLimits nmMode checksumBehavior logFilters defaultSemverRangePrefix httpTimeout httpRetry networkConcurrency packageExtensions preferInteractive supportedArchitectures " +
-	"npmMinimalAgeGate npmPreapprovedPackages pnpMode pnpFallbackMode preferReuse progressBarStyle telemetryInterval")
+var yarnKeys = strings.Fields(
+	"nodeLinker enableGlobalCache enableTelemetry enableScripts enableImmutableInstalls enableProgressBars " +
+		"enableColors enableHyperlinks enableInlineBuilds enableMessageNames enableTimers enableStrictSsl " +
+		"enableNetwork enableMirror enableHardenedMode " +
+		"compressionLevel npmRegistryServer npmScopes npmRegistries npmAlwaysAuth npmAuthToken nmHoistingLimits " +
+		"nmMode checksumBehavior logFilters defaultSemverRangePrefix httpTimeout httpRetry networkConcurrency " +
+		"packageExtensions preferInteractive supportedArchitectures " +
+		"npmMinimalAgeGate npmPreapprovedPackages pnpMode pnpFallbackMode preferReuse progressBarStyle " +
+		"telemetryInterval",
+)
 
 // yarnPlugins are the plugins of yarn's own that do nothing when it installs what a lock file says.
-var yarnPlugins = regexp.MustCompile(`^\.yarn/plugins/@yarnpkg/plugin-(interactive-tools|workspace-tools|typescript|version)\.cjs$`)
+var yarnPlugins = regexp.MustCompile(
+	`^\.yarn/plugins/@yarnpkg/plugin-(interactive-tools|workspace-tools|typescript|version)\.cjs$`,
+)
 
 var yarnRelease = regexp.MustCompile(`^\.yarn/releases/[A-Za-z0-9.@_-]+$`)
 
-// yarnPrograms reads the settings of yarn: it gives the programs of the project that they name, yarn itself and its own plugins. It
-// fails if they name anything else, or if anything else is in the directory of yarn.
+// yarnPrograms reads the settings of yarn: it gives the programs of the project that they name, yarn itself and its own
+// plugins. It fails if they name anything else, or if anything else is in the directory of yarn.
 func yarnPrograms(s *state, c Call) (programs []string, ok bool) {
 	text, ok := c.file(s, ".yarnrc.yml")
 	if !ok {
@@ -330,7 +414,8 @@ func yarnPrograms(s *state, c Call) (programs []string, ok bool) {
 // yarnLocked are the lines of a yarn.lock that name packages and where they are from.
 var yarnLocked = regexp.MustCompile(`(?m)^("?)([^"#\s][^\n]*):\s*$|^  (?:resolved|resolution:?) "?([^"\n]+)"?`)
 
-// plainYarnLock reports whether a lock file of yarn names no file of the project, and no package that reads one when it is installed.
+// plainYarnLock reports whether a lock file of yarn names no file of the project, and no package that reads one when it
+// is installed.
 func plainYarnLock(lock string, scripts bool) bool {
 	for _, m := range yarnLocked.FindAllStringSubmatch(lock, -1) {
 		for _, entry := range strings.Split(strings.ReplaceAll(m[2], `"`, ""), ", ") {
@@ -338,7 +423,8 @@ func plainYarnLock(lock string, scripts bool) bool {
 			if strings.HasPrefix(entry, "@") {
 				name = "@" + name
 			}
-			if namesFiles(rest) && !strings.Contains(rest, "builtin<") && !strings.HasSuffix(rest, "workspace:.") || scripts && readsProject(name) {
+			if namesFiles(rest) && !strings.Contains(rest, "builtin<") && !strings.HasSuffix(rest, "workspace:.") ||
+				scripts && readsProject(name) {
 				return false
 			}
 		}
@@ -366,7 +452,18 @@ func yarn(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	p, ok := nodePackage(s, e, c, l)
-	if !ok || c.exists(s, ".pnp.cjs", ".yarnrc", ".yarnclean", ".env.yarn", ".corepack.env", ".pnp.loader.mjs", "package-lock.json") || s.corepack && c.exists(s, ".tool-versions") {
+	if !ok ||
+		c.exists(
+			s,
+			".pnp.cjs",
+			".yarnrc",
+			".yarnclean",
+			".env.yarn",
+			".corepack.env",
+			".pnp.loader.mjs",
+			"package-lock.json",
+		) ||
+		s.corepack && c.exists(s, ".tool-versions") {
 		return false
 	}
 	programs, ok := yarnPrograms(s, c)
@@ -377,7 +474,8 @@ func yarn(s *state, e *Effects, c Call) bool {
 	if len(programs) == 0 {
 		verb.Writes = append(slices.Clone(verb.Writes), ".yarn/")
 	} else {
-		verb.Writes = append(slices.Clone(verb.Writes), ".yarn/cache/", ".yarn/unplugged/", ".yarn/install-state.gz", ".yarn/build-state.yml", ".yarn/ci-cache/")
+		verb.Writes = append(slices.Clone(verb.Writes), ".yarn/cache/", ".yarn/unplugged/", ".yarn/install-state.gz",
+			".yarn/build-state.yml", ".yarn/ci-cache/")
 	}
 	s.pinned(e, c, p)
 	lock, locked := c.file(s, "yarn.lock")
@@ -391,8 +489,14 @@ func yarn(s *state, e *Effects, c Call) bool {
 }
 
 // workspaceKeys are the settings of pnpm that name no file, as pnpm-workspace.yaml has them.
-var workspaceKeys = strings.Fields("minimumReleaseAge minimumReleaseAgeExclude trustPolicy trustPolicyExclude trustPolicyIgnoreAfter allowBuilds onlyBuiltDependencies ignoredBuiltDependencies neverBuiltDependencies strictDepBuilds blockExoticSubdeps nodeLinker shamefullyHoist hoist hoistPattern " +
-	"publicHoistPattern autoInstallPeers strictPeerDependencies dedupePeerDependents dedupeDirectDeps peerDependencyRules resolutionMode engineStrict savePrefix saveExact preferFrozenLockfile packageManagerStrict networkConcurrency fetchRetries fetchTimeout")
+var workspaceKeys = strings.Fields(
+	"minimumReleaseAge minimumReleaseAgeExclude trustPolicy trustPolicyExclude trustPolicyIgnoreAfter allowBuilds " +
+		"onlyBuiltDependencies ignoredBuiltDependencies neverBuiltDependencies strictDepBuilds blockExoticSubdeps " +
+		"nodeLinker shamefullyHoist hoist hoistPattern " +
+		"publicHoistPattern autoInstallPeers strictPeerDependencies dedupePeerDependents dedupeDirectDeps " +
+		"peerDependencyRules resolutionMode engineStrict savePrefix saveExact preferFrozenLockfile " +
+		"packageManagerStrict networkConcurrency fetchRetries fetchTimeout",
+)
 
 // plainWorkspace reports whether pnpm-workspace.yaml has settings only, and no other package than this one.
 func plainWorkspace(s *state, c Call) bool {
@@ -415,7 +519,8 @@ func plainWorkspace(s *state, c Call) bool {
 	return true
 }
 
-// plainPnpmLock reports whether a lock file of pnpm names no file of the project, and no package that reads one when it is installed.
+// plainPnpmLock reports whether a lock file of pnpm names no file of the project, and no package that reads one when it
+// is installed.
 func plainPnpmLock(text string, scripts bool) bool {
 	var lock struct {
 		Importers map[string]any `yaml:"importers"`
@@ -425,7 +530,8 @@ func plainPnpmLock(text string, scripts bool) bool {
 		Patched any `yaml:"patchedDependencies"`
 		Hash    any `yaml:"pnpmfileChecksum"`
 	}
-	if yaml.Unmarshal([]byte(text), &lock) != nil || lock.Patched != nil || lock.Hash != nil || len(lock.Importers) > 1 {
+	if yaml.Unmarshal([]byte(text), &lock) != nil || lock.Patched != nil || lock.Hash != nil ||
+		len(lock.Importers) > 1 {
 		return false
 	}
 	for key, p := range lock.Packages {
@@ -434,7 +540,8 @@ func plainPnpmLock(text string, scripts bool) bool {
 		if strings.HasPrefix(key, "@") {
 			name = "@" + name
 		}
-		if p.Resolution["directory"] != nil || strings.Contains(key, "file:") || strings.Contains(key, "link:") || scripts && readsProject(name) {
+		if p.Resolution["directory"] != nil || strings.Contains(key, "file:") || strings.Contains(key, "link:") ||
+			scripts && readsProject(name) {
 			return false
 		}
 		if tarball, _ := p.Resolution["tarball"].(string); strings.HasPrefix(tarball, "file:") {
@@ -453,19 +560,22 @@ func pnpm(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	if l.has("-g", "--global") {
-		return l.words[0] == "add" && len(l.words) > 1 && !slices.ContainsFunc(l.words[1:], notRegistry) && e.installs(s, c)
+		return l.words[0] == "add" && len(l.words) > 1 && !slices.ContainsFunc(l.words[1:], notRegistry) &&
+			e.installs(s, c)
 	}
 	fetch := l.only("fetch") // reads the lock file alone
 	if !l.only("install") && !l.only("i") && !fetch {
 		return false
 	}
 	p, ok := nodePackage(s, e, c, l)
-	if !ok || !plainWorkspace(s, c) || c.exists(s, ".pnpmfile.cjs", ".pnpmfile.mjs", "pnpmfile.js", ".corepack.env") || s.corepack && c.exists(s, ".tool-versions") {
+	if !ok || !plainWorkspace(s, c) || c.exists(s, ".pnpmfile.cjs", ".pnpmfile.mjs", "pnpmfile.js", ".corepack.env") ||
+		s.corepack && c.exists(s, ".tool-versions") {
 		return false
 	}
 	s.pinned(e, c, p)
 	lock, locked := c.file(s, "pnpm-lock.yaml")
-	if c.exists(s, "pnpm-lock.yaml") && !locked || fetch && !locked || !plainPnpmLock(lock, !l.has("--ignore-scripts", "--ignore-scripts=true")) {
+	if c.exists(s, "pnpm-lock.yaml") && !locked || fetch && !locked ||
+		!plainPnpmLock(lock, !l.has("--ignore-scripts", "--ignore-scripts=true")) {
 		return false
 	}
 	if !fetch && (!locked || !l.has("--frozen-lockfile", "--frozen-lockfile=true")) {
@@ -483,11 +593,25 @@ func bun(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	// It reads .env, bunfig.toml, and the lock file of another package manager if it has none.
-	if _, ok := nodePackage(s, e, c, l); !ok || c.exists(s, "bunfig.toml", ".env", ".env.local", ".env.production", ".env.development", "bun.lockb", "package-lock.json", "yarn.lock", "pnpm-lock.yaml") {
+	if _, ok := nodePackage(s, e, c, l); !ok ||
+		c.exists(
+			s,
+			"bunfig.toml",
+			".env",
+			".env.local",
+			".env.production",
+			".env.development",
+			"bun.lockb",
+			"package-lock.json",
+			"yarn.lock",
+			"pnpm-lock.yaml",
+		) {
 		return false
 	}
 	lock, locked := c.file(s, "bun.lock")
-	if c.exists(s, "bun.lock") && !locked || strings.Contains(lock, "file:") || strings.Contains(lock, "link:") || strings.Contains(lock, "workspace:") || slices.ContainsFunc(projectReaders, func(name string) bool { return strings.Contains(lock, `"`+name+`"`) }) {
+	if c.exists(s, "bun.lock") && !locked || strings.Contains(lock, "file:") || strings.Contains(lock, "link:") ||
+		strings.Contains(lock, "workspace:") ||
+		slices.ContainsFunc(projectReaders, func(name string) bool { return strings.Contains(lock, `"`+name+`"`) }) {
 		return false
 	}
 	if !locked || !l.has("--frozen-lockfile") && l.words[0] != "ci" {
@@ -498,7 +622,9 @@ func bun(s *state, e *Effects, c Call) bool {
 
 func corepack(s *state, e *Effects, c Call) bool {
 	l, ok := c.line("--activate --all")
-	if !ok || c.Dynamic || len(l.words) == 0 || l.words[0] != "enable" && l.words[0] != "prepare" || l.words[0] == "prepare" && len(l.words) == 1 || slices.ContainsFunc(l.words[1:], notRegistry) {
+	if !ok || c.Dynamic || len(l.words) == 0 || l.words[0] != "enable" && l.words[0] != "prepare" ||
+		l.words[0] == "prepare" && len(l.words) == 1 ||
+		slices.ContainsFunc(l.words[1:], notRegistry) {
 		return false // "prepare" alone takes the version that package.json names
 	}
 	s.corepack = true

@@ -101,7 +101,8 @@ func (c Call) letters(a string, i int, known func(string) bool, values map[strin
 	return i, true
 }
 
-// in gives the call with the directory that one of these options names as its working directory. It fails if that is not known.
+// in gives the call with the directory that one of these options names as its working directory. It fails if that is
+// not known.
 func (c Call) at(l line, options ...string) (Call, bool) {
 	dir, given := l.last(options...)
 	switch {

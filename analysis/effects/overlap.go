@@ -81,8 +81,8 @@ func (e *Effects) of() *indexes {
 	return e.cache
 }
 
-// Shared gives the first thing that one of two instructions writes and the other one reads or writes, so that they cannot change places; ""
-// if there is none.
+// Shared gives the first thing that one of two instructions writes and the other one reads or writes, so that they
+// cannot change places; "" if there is none.
 func Shared(a, b *Effects) string {
 	x, y := a.of(), b.of()
 	for _, pair := range []struct {
@@ -109,7 +109,9 @@ func Overlap(a, b string) bool {
 		return x.has(b)
 	}
 	a, b = canonical(a), canonical(b)
-	return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") || strings.HasSuffix(a, "/") && strings.HasPrefix(b, a) || strings.HasSuffix(b, "/") && strings.HasPrefix(a, b)
+	return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") ||
+		strings.HasSuffix(a, "/") && strings.HasPrefix(b, a) ||
+		strings.HasSuffix(b, "/") && strings.HasPrefix(a, b)
 }
 
 func clash(writes, others []string) bool {

@@ -12,15 +12,29 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// standard are the modules of Python's standard library, and others that it imports by itself. "python -m pip" would take one of the
-// working directory in place of it.
-var standard = strings.Fields("abc aifc argparse array ast asynchat asyncio asyncore atexit audioop base64 bdb binascii bisect builtins bz2 cProfile calendar cgi cgitb chunk cmath cmd code codecs codeop collections colorsys compileall " +
-	"concurrent configparser contextlib contextvars copy copyreg crypt csv ctypes curses dataclasses datetime dbm decimal difflib dis distutils doctest email encodings ensurepip enum errno faulthandler fcntl filecmp fileinput fnmatch " +
-	"fractions ftplib functools gc genericpath getopt getpass gettext glob graphlib grp gzip hashlib heapq hmac html http imaplib imp importlib inspect io ipaddress itertools json keyword linecache locale logging lzma mailbox marshal " +
-	"math mimetypes mmap modulefinder multiprocessing netrc ntpath numbers opcode operator optparse os pathlib pdb pickle pickletools pipes pkgutil platform plistlib poplib posixpath pprint profile pstats pty pwd py_compile pyclbr pydoc " +
-	"queue quopri random re readline reprlib resource rlcompleter runpy sched secrets select selectors shelve shlex shutil signal site smtplib socket socketserver sqlite3 ssl stat statistics string stringprep struct subprocess symtable " +
-	"sys sysconfig syslog tarfile tempfile termios textwrap this threading time timeit token tokenize tomllib trace traceback tracemalloc tty types typing unicodedata unittest urllib uu uuid venv warnings wave weakref webbrowser wsgiref " +
-	"xml xmlrpc zipapp zipfile zipimport zlib zoneinfo pip setuptools wheel pkg_resources sitecustomize usercustomize virtualenv")
+// standard are the modules of Python's standard library, and others that it imports by itself. "python -m pip" would
+// take one of the working directory in place of it.
+var standard = strings.Fields(
+	"abc aifc argparse array ast asynchat asyncio asyncore atexit audioop base64 bdb binascii bisect builtins bz2 " +
+		"cProfile calendar cgi cgitb chunk cmath cmd code codecs codeop collections colorsys compileall " +
+		"concurrent configparser contextlib contextvars copy copyreg crypt csv ctypes curses dataclasses datetime " +
+		"dbm decimal difflib dis distutils doctest email encodings ensurepip enum errno faulthandler fcntl " +
+		"filecmp fileinput fnmatch " +
+		"fractions ftplib functools gc genericpath getopt getpass gettext glob graphlib grp gzip hashlib heapq hmac " +
+		"html http imaplib imp importlib inspect io ipaddress itertools json keyword linecache locale logging " +
+		"lzma mailbox marshal " +
+		"math mimetypes mmap modulefinder multiprocessing netrc ntpath numbers opcode operator optparse os pathlib " +
+		"pdb pickle pickletools pipes pkgutil platform plistlib poplib posixpath pprint profile pstats pty pwd " +
+		"py_compile pyclbr pydoc " +
+		"queue quopri random re readline reprlib resource rlcompleter runpy sched secrets select selectors shelve " +
+		"shlex shutil signal site smtplib socket socketserver sqlite3 ssl stat statistics string stringprep " +
+		"struct subprocess symtable " +
+		"sys sysconfig syslog tarfile tempfile termios textwrap this threading time timeit token tokenize tomllib " +
+		"trace traceback tracemalloc tty types typing unicodedata unittest urllib uu uuid venv warnings wave " +
+		"weakref webbrowser wsgiref " +
+		"xml xmlrpc zipapp zipfile zipimport zlib zoneinfo pip setuptools wheel pkg_resources sitecustomize " +
+		"usercustomize virtualenv",
+)
 
 // shadows reports whether a directory may hold a module that Python would take for one of its own.
 func (s *state) shadows(dir string) bool {
@@ -48,12 +62,18 @@ func python(s *state, e *Effects, c Call) bool {
 }
 
 // pipOptions are options of pip that name no file.
-const pipOptions = "--no-cache-dir --no-cache -U --upgrade -q --quiet -qq -v --user --pre --no-deps --prefer-binary --require-hashes --break-system-packages --ignore-installed -I --force-reinstall --disable-pip-version-check --no-input --no-color --no-warn-script-location --no-compile --compile " +
-	"--isolated --no-python-version-warning --use-pep517 -i= --index-url= --extra-index-url= --trusted-host= --timeout= --retries= --default-timeout= --progress-bar= --cache-dir= --upgrade-strategy= --only-binary= --no-binary= --root-user-action= --use-deprecated= --use-feature= " +
+const pipOptions = "--no-cache-dir --no-cache -U --upgrade -q --quiet -qq -v --user --pre --no-deps --prefer-binary " +
+	"--require-hashes --break-system-packages --ignore-installed -I --force-reinstall --disable-pip-version-check " +
+	"--no-input --no-color --no-warn-script-location --no-compile --compile " +
+	"--isolated --no-python-version-warning --use-pep517 -i= --index-url= --extra-index-url= --trusted-host= " +
+	"--timeout= --retries= --default-timeout= --progress-bar= --cache-dir= --upgrade-strategy= --only-binary= " +
+	"--no-binary= --root-user-action= --use-deprecated= --use-feature= " +
 	"-r= --requirement= -c= --constraint="
 
 // uvPipOptions are those of uv pip.
-const uvPipOptions = "--system --no-cache -n --no-cache-dir --no-deps -U --upgrade --prerelease= --index-strategy= --compile-bytecode --strict --quiet -q --link-mode= --python-version= --index-url= -i= --extra-index-url= --default-index= --index= --require-hashes --break-system-packages -r= --requirement= -c= --constraint="
+const uvPipOptions = "--system --no-cache -n --no-cache-dir --no-deps -U --upgrade --prerelease= --index-strategy= " +
+	"--compile-bytecode --strict --quiet -q --link-mode= --python-version= --index-url= -i= --extra-index-url= " +
+	"--default-index= --index= --require-hashes --break-system-packages -r= --requirement= -c= --constraint="
 
 func pip(s *state, e *Effects, c Call) bool { return pipInstall(s, e, c, pipOptions) }
 
@@ -69,7 +89,10 @@ func pipInstall(s *state, e *Effects, c Call, options string) bool {
 		return false
 	}
 	for _, name := range []string{"-i", "--index-url", "--extra-index-url", "--default-index", "--index"} {
-		if slices.ContainsFunc(l.values[name], func(v string) bool { return !strings.HasPrefix(v, "http://") && !strings.HasPrefix(v, "https://") }) {
+		if slices.ContainsFunc(
+			l.values[name],
+			func(v string) bool { return !strings.HasPrefix(v, "http://") && !strings.HasPrefix(v, "https://") },
+		) {
 			return false
 		}
 	}
@@ -110,9 +133,12 @@ var requirementName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0
 // isArchive reports whether a name is one of an archive, which a package manager looks for among the files.
 func isArchive(name string) bool {
 	name, _, _ = strings.Cut(name, "[")
-	return slices.ContainsFunc([]string{".whl", ".zip", ".gz", ".tar", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".tlz", ".lzma", ".lz", ".egg"}, func(ending string) bool {
-		return strings.HasSuffix(strings.ToLower(strings.TrimSpace(name)), ending)
-	})
+	return slices.ContainsFunc(
+		[]string{".whl", ".zip", ".gz", ".tar", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".tlz", ".lzma", ".lz", ".egg"},
+		func(ending string) bool {
+			return strings.HasSuffix(strings.ToLower(strings.TrimSpace(name)), ending)
+		},
+	)
 }
 
 // isRequirement reports whether a word of pip's names a package of an index or of the network.
@@ -120,11 +146,13 @@ func isRequirement(word string) bool {
 	if strings.HasPrefix(word, "git+http") || strings.HasPrefix(word, "http") {
 		return !strings.Contains(word, " file:")
 	}
-	return requirementName.MatchString(word) && !isArchive(word) && !strings.Contains(word, "file:") && !strings.Contains(word, "@ .") && !strings.Contains(word, "@ /")
+	return requirementName.MatchString(word) && !isArchive(word) && !strings.Contains(word, "file:") &&
+		!strings.Contains(word, "@ .") &&
+		!strings.Contains(word, "@ /")
 }
 
-// requirementsFile gives a requirements file and those that it includes. It fails if one of them is not at hand or names a part of the
-// project.
+// requirementsFile gives a requirements file and those that it includes. It fails if one of them is not at hand or
+// names a part of the project.
 func (s *state) requirementsFile(file string, depth int) (files []string, ok bool) {
 	if depth > 8 {
 		return nil, false
@@ -148,8 +176,20 @@ func (s *state) requirementsFile(file string, depth int) (files []string, ok boo
 		fields := strings.Fields(strings.ReplaceAll(line, "=", " "))
 		switch {
 		case line == "" || line[0] == '#':
-		case strings.HasPrefix(line, "-r") || strings.HasPrefix(line, "-c") || strings.HasPrefix(line, "--requirement") || strings.HasPrefix(line, "--constraint"):
-			name := strings.TrimSpace(strings.TrimLeft(strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(line, "--requirement"), "--constraint"), "-r"), "-c"), " ="))
+		case strings.HasPrefix(line, "-r") || strings.HasPrefix(line, "-c") || strings.HasPrefix(line,
+			"--requirement") || strings.HasPrefix(line, "--constraint"):
+			name := strings.TrimSpace(
+				strings.TrimLeft(
+					strings.TrimPrefix(
+						strings.TrimPrefix(
+							strings.TrimPrefix(strings.TrimPrefix(line, "--requirement"), "--constraint"),
+							"-r",
+						),
+						"-c",
+					),
+					" =",
+				),
+			)
 			if len(fields) > 2 || name == "" || strings.Contains(name, "$") || strings.Contains(name, "://") {
 				return nil, false
 			}
@@ -162,12 +202,16 @@ func (s *state) requirementsFile(file string, depth int) (files []string, ok boo
 				return nil, false
 			}
 			files = append(files, more...)
-		case strings.HasPrefix(line, "-i ") || strings.HasPrefix(line, "--index-url") || strings.HasPrefix(line, "--extra-index-url"):
+		case strings.HasPrefix(line, "-i ") || strings.HasPrefix(line, "--index-url") || strings.HasPrefix(line,
+			"--extra-index-url"):
 			if !strings.Contains(line, "http") {
 				return nil, false
 			}
-		case strings.HasPrefix(line, "--trusted-host") || strings.HasPrefix(line, "--no-binary") || strings.HasPrefix(line, "--only-binary") || strings.HasPrefix(line, "--prefer-binary") || line == "--pre" || strings.HasPrefix(line, "--use-feature") || line == "--require-hashes":
-		case strings.HasPrefix(line, "-f http") || strings.HasPrefix(line, "--find-links http") || strings.HasPrefix(line, "--find-links=http"):
+		case strings.HasPrefix(line, "--trusted-host") || strings.HasPrefix(line, "--no-binary") ||
+			strings.HasPrefix(line, "--only-binary") || strings.HasPrefix(line, "--prefer-binary") || line == "--pre" ||
+			strings.HasPrefix(line, "--use-feature") || line == "--require-hashes":
+		case strings.HasPrefix(line, "-f http") || strings.HasPrefix(line, "--find-links "+
+			"http") || strings.HasPrefix(line, "--find-links=http"):
 		case !isRequirement(line): // other options are none: an editable one goes into src of the working directory
 			return nil, false
 		}
@@ -197,13 +241,17 @@ func (p pyproject) table(names ...string) pyproject {
 }
 
 // localKeys are keys of tables under which files and directories of the project stand.
-var localKeys = strings.Fields("path file editable workspace find-links directory develop url-file cache-dir config-settings")
+var localKeys = strings.Fields(
+	"path file editable workspace find-links directory develop url-file cache-dir config-settings",
+)
 
 // local reports whether anything in a value may be a file or a directory of the project.
 func local(value any) bool {
 	switch v := value.(type) {
 	case string:
-		return strings.HasPrefix(v, ".") || strings.HasPrefix(v, "/") || strings.HasPrefix(v, "~/") || strings.Contains(v, "file:") || strings.Contains(v, "@ .") || strings.Contains(v, "@ /") || strings.Contains(v, "{root") || strings.Contains(v, "${") || isArchive(v) && !strings.Contains(v, "://")
+		return strings.HasPrefix(v, ".") || strings.HasPrefix(v, "/") || strings.HasPrefix(v, "~/") ||
+			strings.Contains(v, "file:") || strings.Contains(v, "@ .") || strings.Contains(v, "@ /") ||
+			strings.Contains(v, "{root") || strings.Contains(v, "${") || isArchive(v) && !strings.Contains(v, "://")
 	case []any:
 		return slices.ContainsFunc(v, local)
 	case []map[string]any:
@@ -220,12 +268,25 @@ func local(value any) bool {
 
 // versions are files beside pyproject.toml by which uv and poetry choose a Python.
 func (c Call) pythonAbove(s *state, e *Effects) bool {
-	above, none := c.above(s, "pyproject.toml", "uv.toml", "uv.lock", "poetry.toml", ".python-version", ".python-versions", "Pipfile", "setup.cfg")
+	above, none := c.above(
+		s,
+		"pyproject.toml",
+		"uv.toml",
+		"uv.lock",
+		"poetry.toml",
+		".python-version",
+		".python-versions",
+		"Pipfile",
+		"setup.cfg",
+	)
 	e.Reads = append(e.Reads, above...)
 	return none
 }
 
-const uvOptions = "--frozen --locked --no-dev --no-default-groups --all-extras --all-groups --no-install-project --no-install-workspace --no-editable --no-cache -n --compile-bytecode --inexact --quiet -q --no-progress --extra= --group= --no-group= --only-group= --link-mode= --no-python-downloads --managed-python --no-managed-python --project= --directory="
+const uvOptions = "--frozen --locked --no-dev --no-default-groups --all-extras --all-groups --no-install-project " +
+	"--no-install-workspace --no-editable --no-cache -n --compile-bytecode --inexact --quiet -q --no-progress " +
+	"--extra= --group= --no-group= --only-group= --link-mode= --no-python-downloads --managed-python " +
+	"--no-managed-python --project= --directory="
 
 func uv(s *state, e *Effects, c Call) bool {
 	if at := slices.Index(c.Args, "pip"); at == 1 && len(c.Args) > 2 {
@@ -233,7 +294,8 @@ func uv(s *state, e *Effects, c Call) bool {
 		inner.Args = c.Args[at:]
 		for _, name := range []string{"pyproject.toml", "uv.toml"} { // uv's own settings
 			p, ok := c.toml(s, name)
-			if c.exists(s, name) && (!ok || name == "uv.toml" && local(map[string]any(p)) || p.table("tool", "uv") != nil) {
+			if c.exists(s, name) &&
+				(!ok || name == "uv.toml" && local(map[string]any(p)) || p.table("tool", "uv") != nil) {
 				return false
 			}
 		}
@@ -253,7 +315,16 @@ func uv(s *state, e *Effects, c Call) bool {
 	case !ok:
 		return false
 	case l.only("venv"):
-		return c.pythonAbove(s, e) && e.project(s, c, &tools.Verb{Config: manifests("uv", "sync").Config, Manifests: []string{"pyproject.toml"}, Writes: []string{".venv/"}})
+		return c.pythonAbove(s, e) &&
+			e.project(
+				s,
+				c,
+				&tools.Verb{
+					Config:    manifests("uv", "sync").Config,
+					Manifests: []string{"pyproject.toml"},
+					Writes:    []string{".venv/"},
+				},
+			)
 	case !l.only("sync") || !l.has("--frozen", "--locked"):
 		return false
 	}
@@ -262,9 +333,15 @@ func uv(s *state, e *Effects, c Call) bool {
 	settings, _ := c.toml(s, "uv.toml")
 	own := p.table("tool", "uv")
 	packaged, _ := own["package"].(bool)
-	if !ok || !locked || c.exists(s, "uv.toml") && settings == nil || p.table("project") == nil || !l.has("--no-install-project", "--no-install-workspace") && (p.table("build-system") != nil || packaged) ||
-		local(map[string]any(own)) || local(map[string]any(settings)) || local(p.table("project")["dependencies"]) || local(p.table("project")["optional-dependencies"]) || local(p["dependency-groups"]) ||
-		l.has("--locked") && p.table("project")["dynamic"] != nil || !plainUVLock(lock) {
+	if !ok || !locked || c.exists(s, "uv.toml") && settings == nil || p.table("project") == nil ||
+		!l.has("--no-install-project", "--no-install-workspace") && (p.table("build-system") != nil || packaged) ||
+		local(map[string]any(own)) ||
+		local(map[string]any(settings)) ||
+		local(p.table("project")["dependencies"]) ||
+		local(p.table("project")["optional-dependencies"]) ||
+		local(p["dependency-groups"]) ||
+		l.has("--locked") && p.table("project")["dynamic"] != nil ||
+		!plainUVLock(lock) {
 		return false
 	}
 	return c.pythonAbove(s, e) && e.project(s, c, manifests("uv", "sync"), ".venv/")
@@ -285,7 +362,10 @@ func plainUVLock(lock pyproject) bool {
 }
 
 func poetry(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("--no-root --no-interaction -n --no-ansi --no-dev --only= --without= --with= -E= --extras= --all-extras --all-groups --sync --no-cache -q --quiet -v -vv -vvv --compile --no-plugins -C= --directory=")
+	l, ok := c.line(
+		"--no-root --no-interaction -n --no-ansi --no-dev --only= --without= --with= -E= --extras= --all-extras " +
+			"--all-groups --sync --no-cache -q --quiet -v -vv -vvv --compile --no-plugins -C= --directory=",
+	)
 	if !ok || c.Dynamic || len(l.words) == 0 {
 		return false
 	}
@@ -293,14 +373,27 @@ func poetry(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	if l.words[0] == "config" {
-		return len(l.words) == 3 && slices.Contains([]string{"virtualenvs.create", "virtualenvs.in-project", "installer.max-workers", "installer.parallel"}, l.words[1]) && c.cwd != "" && e.installs(s, c)
+		return len(l.words) == 3 &&
+			slices.Contains(
+				[]string{"virtualenvs.create", "virtualenvs.in-project", "installer.max-workers", "installer.parallel"},
+				l.words[1],
+			) &&
+			c.cwd != "" &&
+			e.installs(s, c)
 	}
 	p, ok := c.toml(s, "pyproject.toml")
 	_, locked := c.toml(s, "poetry.lock")
 	own := p.table("tool", "poetry")
 	mode, given := own["package-mode"].(bool)
-	if !l.only("install") && !l.only("sync") || !ok || !locked || !l.has("--no-root") && (!given || mode) || own["requires-plugins"] != nil || local(own["dependencies"]) || local(own["dev-dependencies"]) || local(own["group"]) || local(own["source"]) ||
-		local(p.table("project")["dependencies"]) || local(p.table("project")["optional-dependencies"]) || local(p["dependency-groups"]) {
+	if !l.only("install") && !l.only("sync") || !ok || !locked || !l.has("--no-root") && (!given || mode) ||
+		own["requires-plugins"] != nil ||
+		local(own["dependencies"]) ||
+		local(own["dev-dependencies"]) ||
+		local(own["group"]) ||
+		local(own["source"]) ||
+		local(p.table("project")["dependencies"]) ||
+		local(p.table("project")["optional-dependencies"]) ||
+		local(p["dependency-groups"]) {
 		return false
 	}
 	text, _ := c.file(s, "poetry.lock")
@@ -326,15 +419,34 @@ func pipenv(s *state, e *Effects, c Call) bool {
 	p, ok := c.toml(s, "Pipfile")
 	text, locked := c.file(s, "Pipfile.lock")
 	var lock map[string]any
-	if !ok || !locked || json.Unmarshal([]byte(text), &lock) != nil || c.exists(s, ".env", ".venv") || p["scripts"] != nil && local(p["scripts"]) || local(p["packages"]) || local(p["dev-packages"]) || local(p["source"]) || local(lock["default"]) || local(lock["develop"]) {
+	if !ok || !locked || json.Unmarshal([]byte(text), &lock) != nil || c.exists(s, ".env", ".venv") ||
+		p["scripts"] != nil && local(p["scripts"]) ||
+		local(p["packages"]) ||
+		local(p["dev-packages"]) ||
+		local(p["source"]) ||
+		local(lock["default"]) ||
+		local(lock["develop"]) {
 		return false
 	}
-	return c.pythonAbove(s, e) && e.project(s, c, &tools.Verb{Manifests: manifests("pipenv", "install").Manifests, Config: []string{".env"}, Writes: []string{".venv/"}}, ".venv/")
+	return c.pythonAbove(s, e) &&
+		e.project(
+			s,
+			c,
+			&tools.Verb{
+				Manifests: manifests("pipenv", "install").Manifests,
+				Config:    []string{".env"},
+				Writes:    []string{".venv/"},
+			},
+			".venv/",
+		)
 }
 
 // conda installs what an environment file names, or packages by name.
 func conda(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("-y --yes -q --quiet -a --all -n= --name= -c= --channel= -f= --file= --override-channels --prune --freeze-installed --no-deps --tarballs --packages --index-cache")
+	l, ok := c.line(
+		"-y --yes -q --quiet -a --all -n= --name= -c= --channel= -f= --file= --override-channels --prune " +
+			"--freeze-installed --no-deps --tarballs --packages --index-cache",
+	)
 	if !ok || c.Dynamic || len(l.words) == 0 {
 		return false
 	}
@@ -356,7 +468,8 @@ func conda(s *state, e *Effects, c Call) bool {
 	case !slices.Contains([]string{"install", "update", "create"}, l.words[0]):
 		return false
 	case given:
-		return len(names) == 0 && (strings.HasSuffix(file, ".yml") || strings.HasSuffix(file, ".yaml")) && environment(s, e, c, file)
+		return len(names) == 0 && (strings.HasSuffix(file, ".yml") || strings.HasSuffix(file, ".yaml")) &&
+			environment(s, e, c, file)
 	}
 	return !slices.ContainsFunc(names, func(w string) bool {
 		return !condaPackage.MatchString(w) || isArchive(w) || strings.HasSuffix(w, ".conda")
@@ -380,7 +493,8 @@ func environment(s *state, e *Effects, c Call, name string) bool {
 	}
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.KnownFields(true)
-	if !ok || path.IsAbs(name) || decoder.Decode(&env) != nil || env.Prefix != nil || env.Variables != nil || slices.ContainsFunc(env.Channels, func(ch string) bool { return !plainWord.MatchString(ch) }) {
+	if !ok || path.IsAbs(name) || decoder.Decode(&env) != nil || env.Prefix != nil || env.Variables != nil ||
+		slices.ContainsFunc(env.Channels, func(ch string) bool { return !plainWord.MatchString(ch) }) {
 		return false
 	}
 	for _, d := range env.Dependencies {

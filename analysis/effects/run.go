@@ -54,8 +54,15 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 	}
 	before := *s
 	e.Calls = s.calls(file)
-	s.linked, s.links, s.homes, s.hooked, s.corepack = before.linked, before.links, before.homes, before.hooked, before.corepack
-	r := &reader{state: s, cwd: s.cwd, script: script, local: map[string]string{}, stops: len(s.shell) > 1 && exitsOnError(s.shell[1:])}
+	s.linked, s.links, s.homes, s.hooked, s.corepack = before.linked, before.links, before.homes, before.hooked,
+		before.corepack
+	r := &reader{
+		state:  s,
+		cwd:    s.cwd,
+		script: script,
+		local:  map[string]string{},
+		stops:  len(s.shell) > 1 && exitsOnError(s.shell[1:]),
+	}
 	var parts []Part
 	for i, stmt := range file.Stmts {
 		parts = append(parts, r.statement(stmt, i == len(file.Stmts)-1)...)
@@ -74,11 +81,13 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 	}
 }
 
-// script gives what the shell of a RUN gets. It is nil where that is no shell of the known sort, or goes to another program.
+// script gives what the shell of a RUN gets. It is nil where that is no shell of the known sort, or goes to another
+// program.
 func (s *state) script(e *Effects, c *instructions.RunCommand) (text string, file *syntax.File) {
 	text = strings.Join(c.CmdLine, " ")
 	switch {
-	case len(c.Files) > 1 || len(c.Files) == 1 && (strings.HasPrefix(c.Files[0].Data, "#!") || strings.TrimSpace(text) != "<<"+c.Files[0].Name):
+	case len(c.Files) > 1 || len(c.Files) == 1 && (strings.HasPrefix(c.Files[0].Data, "#!") ||
+		strings.TrimSpace(text) != "<<"+c.Files[0].Name):
 		return "", nil
 	case len(c.Files) == 1:
 		text = c.Files[0].Data
@@ -101,11 +110,15 @@ func (s *state) script(e *Effects, c *instructions.RunCommand) (text string, fil
 
 // plainShell reports whether a SHELL is one of the system's, that reads no file when it starts.
 func plainShell(shell []string) bool {
-	if !slices.Contains(strings.Fields("sh bash ash dash /bin/sh /bin/bash /bin/ash /bin/dash /usr/bin/sh /usr/bin/bash"), shell[0]) {
+	if !slices.Contains(
+		strings.Fields("sh bash ash dash /bin/sh /bin/bash /bin/ash /bin/dash /usr/bin/sh /usr/bin/bash"),
+		shell[0],
+	) {
 		return false
 	}
 	return !slices.ContainsFunc(shell[1:], func(word string) bool {
-		return !shellOption.MatchString(word) && !slices.Contains([]string{"pipefail", "errexit", "nounset", "xtrace"}, word)
+		return !shellOption.MatchString(word) &&
+			!slices.Contains([]string{"pipefail", "errexit", "nounset", "xtrace"}, word)
 	})
 }
 
@@ -149,9 +162,11 @@ type reader struct {
 	stateful bool              // a later command may depend on the shell's state that an earlier one changed
 }
 
-// statement gives the parts of a statement: several only if they are joined by "&&". last says that the script ends with it.
+// statement gives the parts of a statement: several only if they are joined by "&&". last says that the script ends
+// with it.
 func (r *reader) statement(stmt *syntax.Stmt, last bool) []Part {
-	if b, ok := stmt.Cmd.(*syntax.BinaryCmd); ok && b.Op == syntax.AndStmt && !stmt.Negated && !stmt.Background && len(stmt.Redirs) == 0 {
+	if b, ok := stmt.Cmd.(*syntax.BinaryCmd); ok && b.Op == syntax.AndStmt && !stmt.Negated && !stmt.Background &&
+		len(stmt.Redirs) == 0 {
 		parts := append(r.statement(b.X, last), r.statement(b.Y, last)...)
 		if !last { // the shell goes on where the first of them fails, whatever its options
 			for i := range parts {
@@ -209,7 +224,8 @@ var (
 // exitsOnError reports whether options of the shell have it end when a command fails.
 func exitsOnError(words []string) bool {
 	for i, w := range words {
-		if optionWord.MatchString(w) && strings.Contains(w, "e") || w == "errexit" && i > 0 && takesName.MatchString(words[i-1]) {
+		if optionWord.MatchString(w) && strings.Contains(w, "e") ||
+			w == "errexit" && i > 0 && takesName.MatchString(words[i-1]) {
 			return true
 		}
 	}
@@ -228,7 +244,8 @@ func (r *reader) command(stmt *syntax.Stmt) Effects {
 		from := r.cwd
 		r.cwd = ""
 		if len(call.Args) == 2 && len(call.Assigns) == 0 {
-			if dir, ok := r.word(&e, call.Args[1]); ok && dir != "-" && !strings.HasPrefix(dir, "~") && (path.IsAbs(dir) || from != "") {
+			if dir, ok := r.word(&e, call.Args[1]); ok && dir != "-" && !strings.HasPrefix(dir, "~") &&
+				(path.IsAbs(dir) || from != "") {
 				if !path.IsAbs(dir) {
 					dir = path.Join(from, dir)
 				}
@@ -249,7 +266,8 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 	patterns := map[*syntax.Word]bool{} // of a case
 	syntax.Walk(node, func(n syntax.Node) bool {
 		switch n := n.(type) {
-		case *syntax.FuncDecl, *syntax.ProcSubst, *syntax.CoprocClause, *syntax.DeclClause, *syntax.Subshell, *syntax.TestClause:
+		case *syntax.FuncDecl, *syntax.ProcSubst, *syntax.CoprocClause, *syntax.DeclClause, *syntax.Subshell,
+			*syntax.TestClause:
 			e.opaque()
 			return false
 		case *syntax.Stmt:
@@ -271,7 +289,8 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 				e.opaque()
 			}
 		case *syntax.ParamExp:
-			if n.Param != nil && slices.Contains([]string{"RANDOM", "SRANDOM", "SECONDS", "EPOCHSECONDS", "EPOCHREALTIME"}, n.Param.Value) {
+			if n.Param != nil && slices.Contains([]string{"RANDOM", "SRANDOM", "SECONDS", "EPOCHSECONDS",
+				"EPOCHREALTIME"}, n.Param.Value) {
 				e.opaque() // what it makes is to be made anew with each change above, as it is with "date"
 			}
 			if n.Param != nil && len(n.Param.Value) > 0 {
@@ -296,7 +315,8 @@ func (r *reader) redirect(e *Effects, n *syntax.Redirect) {
 	}
 	target, ok := r.word(e, n.Word)
 	switch {
-	case n.Op == syntax.DplOut || n.Op == syntax.DplIn || n.Op == syntax.Hdoc || n.Op == syntax.DashHdoc || n.Op == syntax.WordHdoc:
+	case n.Op == syntax.DplOut || n.Op == syntax.DplIn || n.Op == syntax.Hdoc || n.Op == syntax.DashHdoc ||
+		n.Op == syntax.WordHdoc:
 	case !ok:
 		e.opaque()
 	case target == "/dev/null" || target == "/dev/stderr" || target == "/dev/stdout":
@@ -442,7 +462,8 @@ func (r *reader) word(e *Effects, w *syntax.Word) (string, bool) {
 					return false
 				}
 			case *syntax.ParamExp:
-				if p.Param == nil || p.Exp != nil || p.Length || p.Index != nil || p.Slice != nil || p.Repl != nil || p.Excl {
+				if p.Param == nil || p.Exp != nil || p.Length || p.Index != nil || p.Slice != nil || p.Repl != nil ||
+					p.Excl {
 					return false
 				}
 				v, ok := r.local[p.Param.Value]
@@ -492,10 +513,12 @@ func upToGlob(p string) string {
 // versioned is the name of a program of one version of Python.
 var versioned = regexp.MustCompile(`^(python|pip)\d[\d.]*$`)
 
-// call gives the effects of one command. local are the variables that the script has set, and assigned those of this command.
+// call gives the effects of one command. local are the variables that the script has set, and assigned those of this
+// command.
 func (s *state) call(c Call, local map[string]string) Effects {
 	var e Effects
-	for len(c.Args) > 0 && (c.Args[0] == "sudo" || c.Args[0] == "exec" || c.Args[0] == "command" && len(c.Args) > 1 && !strings.HasPrefix(c.Args[1], "-")) {
+	for len(c.Args) > 0 && (c.Args[0] == "sudo" || c.Args[0] == "exec" || c.Args[0] == "command" && len(c.Args) > 1 &&
+		!strings.HasPrefix(c.Args[1], "-")) {
 		c.Args = c.Args[1:]
 	}
 	if _, set := local["PATH"]; set || len(c.Args) == 0 || c.Args[0] == unknown {
@@ -520,7 +543,8 @@ func (s *state) call(c Call, local map[string]string) Effects {
 		if !slices.Contains(strings.Fields(known.Names), name) {
 			continue
 		}
-		if s.steersShell(local) || !known.builtin && !s.looksUp(&e, name, e.manager) || !known.effect(s, &e, c) || e.manager && !s.looksUp(&e, name, true) {
+		if s.steersShell(local) || !known.builtin && !s.looksUp(&e, name, e.manager) || !known.effect(s, &e, c) ||
+			e.manager && !s.looksUp(&e, name, true) {
 			why = name + ": " + cmp.Or(s.why, "an option, a manifest or a setting is not known to be harmless")
 			break
 		}

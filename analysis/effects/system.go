@@ -14,18 +14,30 @@ var (
 	alpinePackage = regexp.MustCompile(`^(\.?[a-z0-9_][A-Za-z0-9_+.-]*)((@|=|~=?|<=?|>=?)[A-Za-z0-9_.~+-]+)*$`)
 	fedoraPackage = regexp.MustCompile(`^@?[A-Za-z0-9][A-Za-z0-9_+.:~()-]*$`)
 	// aptSetting is a setting of apt that names no file and runs nothing.
-	aptSetting = regexp.MustCompile(`^(Acquire::(Retries|http::(Timeout|Pipeline-Depth|No-Cache)|https::(Timeout|Verify-Peer)|ForceIPv4|Check-Valid-Until|Queue-Mode|Languages)|APT::(Install-Recommends|Install-Suggests|Get::(Assume-Yes|AllowUnauthenticated))|` +
-		`Dpkg::Use-Pty|Dpkg::Options::|DPkg::Lock::Timeout|Dpkg::Progress-Fancy)=("?[A-Za-z0-9.-]+"?)$`)
+	aptSetting = regexp.MustCompile(
+		`^(Acquire::(Retries|http::(Timeout|Pipeline-Depth|No-Cache)|https::(Timeout|Verify-Peer)|ForceIPv4|Check-Valid-Until|Queue-Mode|Languages)|APT::(Install-Recommends|Install-Suggests|Get::(Assume-Yes|AllowUnauthenticated))|` +
+			`Dpkg::Use-Pty|Dpkg::Options::|DPkg::Lock::Timeout|Dpkg::Progress-Fancy)=("?[A-Za-z0-9.-]+"?)$`,
+	)
 )
 
-const aptOptions = "-y --yes --assume-yes -q --quiet -qq --no-install-recommends --no-install-suggests --install-recommends --fix-missing --fix-broken -f -m --allow-downgrades --allow-change-held-packages --allow-unauthenticated --force-yes --purge --auto-remove --autoremove " +
-	"-V --verbose-versions --reinstall --only-upgrade --no-upgrade --allow-releaseinfo-change --no-show-progress -t= --target-release= --default-release= -o= --option= -u --show-upgraded"
+const aptOptions = "-y --yes --assume-yes -q --quiet -qq --no-install-recommends --no-install-suggests " +
+	"--install-recommends --fix-missing --fix-broken -f -m --allow-downgrades --allow-change-held-packages " +
+	"--allow-unauthenticated --force-yes --purge --auto-remove --autoremove " +
+	"-V --verbose-versions --reinstall --only-upgrade --no-upgrade --allow-releaseinfo-change --no-show-progress -t= " +
+	"--target-release= --default-release= -o= --option= -u --show-upgraded"
 
 // apt installs packages by name. Packages in files, and settings of the project's own, are not known.
 func apt(s *state, e *Effects, c Call) bool {
 	l, ok := c.line(aptOptions)
-	if !ok || c.Dynamic || len(l.words) == 0 || !slices.Contains(strings.Fields("update install upgrade dist-upgrade full-upgrade remove purge autoremove clean autoclean"), l.words[0]) || s.hooked ||
-		s.copiedTo("/etc/apt/", "/etc/apt/keyrings/", "/etc/apt/trusted.gpg.d/") || s.copiedTo("/etc/dpkg/") || s.copiedTo("/var/lib/dpkg/") {
+	if !ok || c.Dynamic || len(l.words) == 0 ||
+		!slices.Contains(
+			strings.Fields("update install upgrade dist-upgrade full-upgrade remove purge autoremove clean autoclean"),
+			l.words[0],
+		) ||
+		s.hooked ||
+		s.copiedTo("/etc/apt/", "/etc/apt/keyrings/", "/etc/apt/trusted.gpg.d/") ||
+		s.copiedTo("/etc/dpkg/") ||
+		s.copiedTo("/var/lib/dpkg/") {
 		return false
 	}
 	for _, setting := range slices.Concat(l.values["-o"], l.values["--option"]) {
@@ -33,7 +45,10 @@ func apt(s *state, e *Effects, c Call) bool {
 			return false
 		}
 	}
-	if slices.ContainsFunc(l.words[1:], func(w string) bool { return !debianPackage.MatchString(w) || packageFile.MatchString(w) }) {
+	if slices.ContainsFunc(
+		l.words[1:],
+		func(w string) bool { return !debianPackage.MatchString(w) || packageFile.MatchString(w) },
+	) {
 		return false
 	}
 	return e.packages(s, c)
@@ -41,8 +56,15 @@ func apt(s *state, e *Effects, c Call) bool {
 
 // apk installs packages by name.
 func apk(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("--no-cache -U --update-cache --update -u --upgrade -q --quiet -v --verbose --no-progress -l --latest --purge --available --no-interactive -f --force --force-overwrite --clean-protected -t= --virtual= -X= --repository= --wait= --rdepends")
-	if !ok || c.Dynamic || len(l.words) == 0 || !slices.Contains(strings.Fields("add del update upgrade fix"), l.words[0]) && !l.only("cache", "clean") || s.hooked || s.copiedTo("/etc/apk/", "/etc/apk/keys/") {
+	l, ok := c.line(
+		"--no-cache -U --update-cache --update -u --upgrade -q --quiet -v --verbose --no-progress -l --latest " +
+			"--purge --available --no-interactive -f --force --force-overwrite --clean-protected -t= --virtual= -X= " +
+			"--repository= --wait= --rdepends",
+	)
+	if !ok || c.Dynamic || len(l.words) == 0 ||
+		!slices.Contains(strings.Fields("add del update upgrade fix"), l.words[0]) && !l.only("cache", "clean") ||
+		s.hooked ||
+		s.copiedTo("/etc/apk/", "/etc/apk/keys/") {
 		return false
 	}
 	for _, from := range slices.Concat(l.values["-X"], l.values["--repository"]) {
@@ -50,7 +72,10 @@ func apk(s *state, e *Effects, c Call) bool {
 			return false
 		}
 	}
-	if slices.ContainsFunc(l.words[1:], func(w string) bool { return !alpinePackage.MatchString(w) || packageFile.MatchString(w) }) {
+	if slices.ContainsFunc(
+		l.words[1:],
+		func(w string) bool { return !alpinePackage.MatchString(w) || packageFile.MatchString(w) },
+	) {
 		return false
 	}
 	return e.packages(s, c)
@@ -58,16 +83,37 @@ func apk(s *state, e *Effects, c Call) bool {
 
 // dnf installs packages by name.
 func dnf(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("-y --assumeyes -q --quiet -v --best --nobest --allowerasing --skip-broken --refresh --nodocs --nogpgcheck --enablerepo= --disablerepo= --setopt= --disableplugin= --releasever= --exclude= -x= --noplugins")
-	if !ok || c.Dynamic || len(l.words) == 0 || !slices.Contains(strings.Fields("install update upgrade remove erase clean makecache autoremove groupinstall reinstall"), l.words[0]) || s.hooked || s.copiedTo("/etc/yum.repos.d/") || s.copiedTo("/etc/dnf/") || s.copiedTo("/etc/yum/") || s.copiedTo("/etc/yum.conf") {
+	l, ok := c.line(
+		"-y --assumeyes -q --quiet -v --best --nobest --allowerasing --skip-broken --refresh --nodocs --nogpgcheck " +
+			"--enablerepo= --disablerepo= --setopt= --disableplugin= --releasever= --exclude= -x= --noplugins",
+	)
+	if !ok || c.Dynamic || len(l.words) == 0 ||
+		!slices.Contains(
+			strings.Fields("install update upgrade remove erase clean makecache autoremove groupinstall reinstall"),
+			l.words[0],
+		) ||
+		s.hooked ||
+		s.copiedTo("/etc/yum.repos.d/") ||
+		s.copiedTo("/etc/dnf/") ||
+		s.copiedTo("/etc/yum/") ||
+		s.copiedTo("/etc/yum.conf") {
 		return false
 	}
 	for _, setting := range l.values["--setopt"] {
-		if !slices.Contains(strings.Fields("install_weak_deps=False install_weak_deps=false install_weak_deps=0 tsflags=nodocs keepcache=0 keepcache=1 fastestmirror=1 max_parallel_downloads=10"), setting) {
+		if !slices.Contains(
+			strings.Fields(
+				"install_weak_deps=False install_weak_deps=false install_weak_deps=0 tsflags=nodocs keepcache=0 "+
+					"keepcache=1 fastestmirror=1 max_parallel_downloads=10",
+			),
+			setting,
+		) {
 			return false
 		}
 	}
-	if slices.ContainsFunc(l.words[1:], func(w string) bool { return !fedoraPackage.MatchString(w) || packageFile.MatchString(w) }) {
+	if slices.ContainsFunc(
+		l.words[1:],
+		func(w string) bool { return !fedoraPackage.MatchString(w) || packageFile.MatchString(w) },
+	) {
 		return false
 	}
 	return e.packages(s, c)
@@ -89,7 +135,8 @@ func (e *Effects) packages(s *state, c Call) bool {
 // copiedTo reports whether anything was copied into a directory, but for these directories in it.
 func (s *state) copiedTo(dir string, but ...string) bool {
 	return slices.ContainsFunc(s.copied, func(place string) bool {
-		return Overlap(place, dir) && !slices.ContainsFunc(but, func(b string) bool { return strings.HasPrefix(place, b) })
+		return Overlap(place, dir) &&
+			!slices.ContainsFunc(but, func(b string) bool { return strings.HasPrefix(place, b) })
 	})
 }
 
@@ -99,8 +146,12 @@ func (s *state) hooks(e *Effects, text string) {
 		return
 	}
 	for _, w := range e.Writes {
-		for _, dir := range []string{"/etc/apt/apt.conf.d/", "/etc/apt/apt.conf", "/etc/apt/sources.list.d/", "/etc/apt/sources.list", "/etc/apt/preferences.d/", "/etc/dpkg/", "/etc/apk/", "/etc/yum.repos.d/", "/etc/dnf/", "/etc/yum.conf"} {
-			if Overlap(w, dir) && (text == "" || slices.ContainsFunc([]string{"file:", "copy:", "cdrom:", "nvoke", "Dir::", "Run"}, func(part string) bool { return strings.Contains(text, part) })) {
+		for _, dir := range []string{"/etc/apt/apt.conf.d/", "/etc/apt/apt.conf", "/etc/apt/sources.list.d/",
+			"/etc/apt/sources.list", "/etc/apt/preferences.d/", "/etc/dpkg/", "/etc/apk/", "/etc/yum.repos.d/",
+			"/etc/dnf/", "/etc/yum.conf"} {
+			if Overlap(w, dir) &&
+				(text == "" || slices.ContainsFunc([]string{"file:", "copy:", "cdrom:", "nvoke", "Dir::", "Run"},
+					func(part string) bool { return strings.Contains(text, part) })) {
 				s.hooked = true
 			}
 		}
@@ -112,9 +163,12 @@ var plainNames = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_]*(-[0-9][0-9A-Za-z.
 // systemTool is one of a few tools that are only given names.
 func systemTool(s *state, e *Effects, c Call) bool {
 	options := map[string]string{
-		"apt-mark": "-q", "locale-gen": "", "update-ca-certificates": "--fresh -f", "a2enmod": "-q -f", "a2dismod": "-q -f", "docker-php-ext-install": "-j= --ini-name=", "docker-php-ext-enable": "--ini-name=",
-		"docker-php-ext-configure": "--with-freetype[=] --with-jpeg[=] --with-webp[=] --with-xpm[=] --with-zip[=] --with-libzip[=] --with-png-dir[=] --with-jpeg-dir[=] --with-freetype-dir[=] --enable-gd --with-pgsql[=] --with-pdo-pgsql[=] --with-imap-ssl --with-kerberos --enable-intl --with-gettext",
-		"pecl":                     "",
+		"apt-mark": "-q", "locale-gen": "", "update-ca-certificates": "--fresh -f", "a2enmod": "-q -f",
+		"a2dismod": "-q -f", "docker-php-ext-install": "-j= --ini-name=", "docker-php-ext-enable": "--ini-name=",
+		"docker-php-ext-configure": "--with-freetype[=] --with-jpeg[=] --with-webp[=] --with-xpm[=] --with-zip[=] " +
+			"--with-libzip[=] --with-png-dir[=] --with-jpeg-dir[=] --with-freetype-dir[=] --enable-gd " +
+			"--with-pgsql[=] --with-pdo-pgsql[=] --with-imap-ssl --with-kerberos --enable-intl --with-gettext",
+		"pecl": "",
 	}[c.Args[0]]
 	l, ok := c.line(options)
 	if !ok || c.Dynamic {
@@ -123,7 +177,8 @@ func systemTool(s *state, e *Effects, c Call) bool {
 	names := l.words
 	switch c.Args[0] {
 	case "apt-mark":
-		if len(names) < 1 || !slices.Contains([]string{"hold", "unhold", "auto", "manual"}, names[0]) || slices.ContainsFunc(names[1:], func(w string) bool { return !debianPackage.MatchString(w) }) {
+		if len(names) < 1 || !slices.Contains([]string{"hold", "unhold", "auto", "manual"}, names[0]) ||
+			slices.ContainsFunc(names[1:], func(w string) bool { return !debianPackage.MatchString(w) }) {
 			return false
 		}
 		names = nil
@@ -140,12 +195,18 @@ func systemTool(s *state, e *Effects, c Call) bool {
 			e.Reads = append(e.Reads, path.Join(c.cwd, name))
 		}
 	}
-	if slices.ContainsFunc(names, func(w string) bool { return !plainNames.MatchString(w) }) || s.copiedTo("/usr/local/etc/php/") || s.copiedTo("/etc/ssl/") || s.copiedTo("/etc/ca-certificates") || s.copiedTo("/usr/src/php/") {
+	if slices.ContainsFunc(names, func(w string) bool { return !plainNames.MatchString(w) }) ||
+		s.copiedTo("/usr/local/etc/php/") ||
+		s.copiedTo("/etc/ssl/") ||
+		s.copiedTo("/etc/ca-certificates") ||
+		s.copiedTo("/usr/src/php/") {
 		return false
 	}
 	for _, values := range l.values {
 		if slices.ContainsFunc(values, func(v string) bool {
-			return v != "" && !plainNames.MatchString(v) && v != "/usr" && v != "/usr/" && !strings.HasPrefix(v, "/usr/include") && v != "/usr/local"
+			return v != "" && !plainNames.MatchString(v) && v != "/usr" && v != "/usr/" &&
+				!strings.HasPrefix(v, "/usr/include") &&
+				v != "/usr/local"
 		}) {
 			return false
 		}

@@ -49,7 +49,9 @@ func (el *element) all(holds func(*element) bool) bool {
 }
 
 // pomRefused are elements of a pom.xml by which Maven reads other files, or runs what they say.
-var pomRefused = strings.Fields("modules module subprojects subproject systemPath relativePath profiles extensions extension file exists missing")
+var pomRefused = strings.Fields(
+	"modules module subprojects subproject systemPath relativePath profiles extensions extension file exists missing",
+)
 
 // pomProperty is a property in a pom.xml that stands for no place.
 var pomProperty = regexp.MustCompile(`\$\{([A-Za-z0-9_.-]+)\}`)
@@ -60,15 +62,29 @@ func plainPOM(text string) bool {
 	if !ok || root.name() != "project" {
 		return false
 	}
-	own := map[string]bool{"project.version": true, "project.groupId": true, "project.artifactId": true, "project.parent.version": true, "project.parent.groupId": true, "java.version": true}
+	own := map[string]bool{
+		"project.version":        true,
+		"project.groupId":        true,
+		"project.artifactId":     true,
+		"project.parent.version": true,
+		"project.parent.groupId": true,
+		"java.version":           true,
+	}
 	for i := range root.Children {
 		switch child := &root.Children[i]; child.name() {
 		case "parent":
-			empty := slices.ContainsFunc(child.Children, func(el element) bool { return el.name() == "relativePath" && strings.TrimSpace(el.Text) == "" })
-			child.Children = slices.DeleteFunc(child.Children, func(el element) bool { return empty && el.name() == "relativePath" })
+			empty := slices.ContainsFunc(
+				child.Children,
+				func(el element) bool { return el.name() == "relativePath" && strings.TrimSpace(el.Text) == "" },
+			)
+			child.Children = slices.DeleteFunc(
+				child.Children,
+				func(el element) bool { return empty && el.name() == "relativePath" },
+			)
 		case "properties":
 			for _, p := range child.Children {
-				own[p.name()] = !strings.ContainsAny(p.Text, `/\`) || strings.HasPrefix(strings.TrimSpace(p.Text), "https://")
+				own[p.name()] = !strings.ContainsAny(p.Text, `/\`) ||
+					strings.HasPrefix(strings.TrimSpace(p.Text), "https://")
 			}
 		}
 	}
@@ -78,12 +94,15 @@ func plainPOM(text string) bool {
 				return false
 			}
 		}
-		if el.name() == "url" && len(el.Children) == 0 && strings.Contains(el.Text, "${") || strings.Contains(el.Text, "file:") || el.name() == "scope" && strings.TrimSpace(el.Text) == "system" {
+		if el.name() == "url" && len(el.Children) == 0 && strings.Contains(el.Text, "${") ||
+			strings.Contains(el.Text, "file:") ||
+			el.name() == "scope" && strings.TrimSpace(el.Text) == "system" {
 			return false
 		}
 		if el.name() == "repository" || el.name() == "pluginRepository" {
 			for _, child := range el.Children {
-				if child.name() == "url" && !strings.HasPrefix(strings.TrimSpace(child.Text), "https://") && !strings.HasPrefix(strings.TrimSpace(child.Text), "http://") {
+				if child.name() == "url" && !strings.HasPrefix(strings.TrimSpace(child.Text), "https://") &&
+					!strings.HasPrefix(strings.TrimSpace(child.Text), "http://") {
 					return false
 				}
 			}
@@ -92,30 +111,64 @@ func plainPOM(text string) bool {
 	})
 }
 
-var mavenGoal = regexp.MustCompile(`^(org\.apache\.maven\.plugins:maven-dependency-plugin:([0-9.]+:)?|dependency:)(go-offline|resolve|resolve-plugins)$`)
+var mavenGoal = regexp.MustCompile(
+	`^(org\.apache\.maven\.plugins:maven-dependency-plugin:([0-9.]+:)?|dependency:)(go-offline|resolve|resolve-plugins)$`,
+)
 
 func mvn(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("-B --batch-mode -q --quiet -ntp --no-transfer-progress -U --update-snapshots -e -DskipTests -Dmaven.test.skip=true -DexcludeTransitive=false -C -V -T= --threads= -Dsilent=true -DincludeScope=runtime -DskipTests=true")
-	if !ok || c.Dynamic || len(l.words) == 0 || slices.ContainsFunc(l.words, func(w string) bool { return !mavenGoal.MatchString(w) }) {
+	l, ok := c.line(
+		"-B --batch-mode -q --quiet -ntp --no-transfer-progress -U --update-snapshots -e -DskipTests " +
+			"-Dmaven.test.skip=true -DexcludeTransitive=false -C -V -T= --threads= -Dsilent=true " +
+			"-DincludeScope=runtime -DskipTests=true",
+	)
+	if !ok || c.Dynamic || len(l.words) == 0 ||
+		slices.ContainsFunc(l.words, func(w string) bool { return !mavenGoal.MatchString(w) }) {
 		return false
 	}
 	text, ok := c.file(s, "pom.xml")
 	above, none := c.above(s, ".mvn", "pom.xml")
 	e.Reads = append(e.Reads, above...)
-	if !ok || !none || c.exists(s, ".mvn/maven.config", ".mvn/extensions.xml", ".mvn/jvm.config", ".mvn/maven-settings.xml", ".mvn/settings.xml", ".mavenrc") || !plainPOM(text) {
+	if !ok || !none ||
+		c.exists(
+			s,
+			".mvn/maven.config",
+			".mvn/extensions.xml",
+			".mvn/jvm.config",
+			".mvn/maven-settings.xml",
+			".mvn/settings.xml",
+			".mavenrc",
+		) ||
+		!plainPOM(text) {
 		return false
 	}
 	return e.project(s, c, manifests("mvn", "dependency:go-offline"), ".mvn/")
 }
 
 // dotnetAbove are what MSBuild and NuGet look for in the project's directory and all above.
-var dotnetAbove = []string{"Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props", "Directory.Solution.props", "Directory.Solution.targets", "Directory.Build.rsp", "MSBuild.rsp", "global.json", "nuget.config", "NuGet.config", "NuGet.Config", "Nuget.Config", "packages.config"}
+var dotnetAbove = []string{
+	"Directory.Build.props",
+	"Directory.Build.targets",
+	"Directory.Packages.props",
+	"Directory.Solution.props",
+	"Directory.Solution.targets",
+	"Directory.Build.rsp",
+	"MSBuild.rsp",
+	"global.json",
+	"nuget.config",
+	"NuGet.config",
+	"NuGet.Config",
+	"Nuget.Config",
+	"packages.config",
+}
 
 // dotnetTool is a tool by its name.
 var dotnetTool = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
 
 func dotnet(s *state, e *Effects, c Call) bool {
-	l, ok := c.line("-r= --runtime= -a= --arch= --os= -v= --verbosity= --nologo --disable-parallel --no-cache --ignore-failed-sources --force --no-dependencies -g --global --version= --interactive=false")
+	l, ok := c.line(
+		"-r= --runtime= -a= --arch= --os= -v= --verbosity= --nologo --disable-parallel --no-cache " +
+			"--ignore-failed-sources --force --no-dependencies -g --global --version= --interactive=false",
+	)
 	if !ok || c.Dynamic || len(l.words) == 0 || c.cwd == "" || s.envIsProperty(c) {
 		return false
 	}
@@ -179,7 +232,8 @@ func restored(s *state, e *Effects, c Call, projects []string) bool {
 	return none && e.project(s, c, &verb)
 }
 
-// plainDotnetFile reports whether a file in a directory of projects names no other file, if it is one that a restore reads.
+// plainDotnetFile reports whether a file in a directory of projects names no other file, if it is one that a restore
+// reads.
 func plainDotnetFile(s *state, c Call, dir, name string) bool {
 	at := path.Join(dir, name)
 	text, ok := c.file(s, at)
@@ -191,16 +245,24 @@ func plainDotnetFile(s *state, c Call, dir, name string) bool {
 	case lower == "directory.packages.props" || lower == "directory.build.props" || lower == "directory.build.targets":
 		_, plain := plainProject(text)
 		return ok && plain
-	case strings.HasSuffix(lower, ".rsp"), lower == "packages.config", strings.HasPrefix(lower, "directory.solution."), strings.HasPrefix(lower, "before.") || strings.HasPrefix(lower, "after."), strings.HasSuffix(lower, "proj.user"), lower == "packages.lock.json":
+	case strings.HasSuffix(lower, ".rsp"),
+		lower == "packages.config",
+		strings.HasPrefix(lower, "directory.solution."),
+		strings.HasPrefix(lower, "before.") || strings.HasPrefix(lower, "after."),
+		strings.HasSuffix(lower, "proj.user"),
+		lower == "packages.lock.json":
 		return false
 	}
 	return true
 }
 
-// envIsProperty reports whether a variable may be one of MSBuild's properties that names a place: it takes all variables for such.
+// envIsProperty reports whether a variable may be one of MSBuild's properties that names a place: it takes all
+// variables for such.
 func (s *state) envIsProperty(c Call) bool {
 	for name, value := range c.vars {
-		if name != "PATH" && !plainVariables.MatchString(name) && !placeVariables.MatchString(name) && strings.ContainsAny(value, `/\*`) && !strings.Contains(value, "://") {
+		if name != "PATH" && !plainVariables.MatchString(name) && !placeVariables.MatchString(name) &&
+			strings.ContainsAny(value, `/\*`) &&
+			!strings.Contains(value, "://") {
 			return true
 		}
 	}
@@ -211,11 +273,13 @@ var (
 	dotnetSDK  = regexp.MustCompile(`^Microsoft\.NET\.Sdk(\.(Web|Worker|Razor|BlazorWebAssembly))?$`)
 	plainValue = regexp.MustCompile(`^[^/\\*]*$`)
 	// refusedProperty is a property by which a restore reads or writes elsewhere.
-	refusedProperty = regexp.MustCompile(`(?i)^(Restore|NuGet|MSBuild|CustomBefore|CustomAfter|ImportDirectory|Directory|BaseIntermediate|Artifacts|UseArtifacts|.*(Path|Dir|Directory|Root|File|Import|Source|Sources|Folder)$)`)
+	refusedProperty = regexp.MustCompile(
+		`(?i)^(Restore|NuGet|MSBuild|CustomBefore|CustomAfter|ImportDirectory|Directory|BaseIntermediate|Artifacts|UseArtifacts|.*(Path|Dir|Directory|Root|File|Import|Source|Sources|Folder)$)`,
+	)
 )
 
-// plainProject gives the projects that a file of MSBuild refers to. It fails if the file looks at any other file, or has targets, which may do
-// anything.
+// plainProject gives the projects that a file of MSBuild refers to. It fails if the file looks at any other file, or
+// has targets, which may do anything.
 func plainProject(text string) (references []string, ok bool) {
 	root, ok := parseXML(text)
 	if !ok || root.name() != "Project" || len(root.Attrs) > 0 && slices.ContainsFunc(root.Attrs, func(a xml.Attr) bool {
@@ -228,14 +292,17 @@ func plainProject(text string) (references []string, ok bool) {
 	}
 	for _, group := range root.Children {
 		if plain := (&group).all(func(el *element) bool {
-			return !strings.Contains(strings.ToLower(el.attribute("Condition")), "exists") && !strings.Contains(el.attribute("Condition"), "$([")
+			return !strings.Contains(strings.ToLower(el.attribute("Condition")), "exists") &&
+				!strings.Contains(el.attribute("Condition"), "$([")
 		}); !plain {
 			return nil, false
 		}
 		switch group.name() {
 		case "PropertyGroup":
 			for _, p := range group.Children {
-				if refusedProperty.MatchString(p.name()) && strings.TrimSpace(p.Text) != "" && !harmlessProperty(p.name()) || strings.Contains(p.Text, "$(") && !plainReference.MatchString(strings.TrimSpace(p.Text)) {
+				if refusedProperty.MatchString(p.name()) && strings.TrimSpace(p.Text) != "" &&
+					!harmlessProperty(p.name()) ||
+					strings.Contains(p.Text, "$(") && !plainReference.MatchString(strings.TrimSpace(p.Text)) {
 					return nil, false
 				}
 			}
@@ -244,11 +311,17 @@ func plainProject(text string) (references []string, ok bool) {
 				include := item.attribute("Include")
 				switch item.name() {
 				case "ProjectReference":
-					if strings.ContainsAny(include, "$*?;@%") || !strings.HasSuffix(include, "proj") || item.attribute("Exclude") != "" {
+					if strings.ContainsAny(include, "$*?;@%") || !strings.HasSuffix(include, "proj") ||
+						item.attribute("Exclude") != "" {
 						return nil, false
 					}
 					references = append(references, strings.ReplaceAll(include, `\`, "/"))
-				case "PackageReference", "PackageVersion", "GlobalPackageReference", "PackageDownload", "FrameworkReference", "KnownFrameworkReference":
+				case "PackageReference",
+					"PackageVersion",
+					"GlobalPackageReference",
+					"PackageDownload",
+					"FrameworkReference",
+					"KnownFrameworkReference":
 					if !plainValue.MatchString(item.attribute("Version")) || !plainValue.MatchString(include) {
 						return nil, false
 					}
@@ -264,14 +337,36 @@ func plainProject(text string) (references []string, ok bool) {
 }
 
 // plainReference is a value that refers to versions only.
-var plainReference = regexp.MustCompile(`^([A-Za-z0-9.;_-]|\$\((VersionPrefix|VersionSuffix|Version|TargetFramework|TargetFrameworks|NoWarn|DefineConstants|AssemblyName|MSBuildProjectName|Configuration|Platform)\))*$`)
+var plainReference = regexp.MustCompile(
+	`^([A-Za-z0-9.;_-]|\$\((VersionPrefix|VersionSuffix|Version|TargetFramework|TargetFrameworks|NoWarn|DefineConstants|AssemblyName|MSBuildProjectName|Configuration|Platform)\))*$`,
+)
 
 // harmlessProperty reports whether a property that looks like a place is none to a restore.
 func harmlessProperty(name string) bool {
-	return slices.Contains([]string{"GenerateDocumentationFile", "DocumentationFile", "PackageReadmeFile", "PackageLicenseFile", "ApplicationIcon", "DockerfileContext", "DockerComposeProjectPath", "DockerDefaultTargetOS", "PublishSingleFile", "IncludeSource", "OpenApiDocumentsDirectory", "NuGetAudit", "NuGetAuditMode", "NuGetAuditLevel", "RepositoryUrl"}, name)
+	return slices.Contains(
+		[]string{
+			"GenerateDocumentationFile",
+			"DocumentationFile",
+			"PackageReadmeFile",
+			"PackageLicenseFile",
+			"ApplicationIcon",
+			"DockerfileContext",
+			"DockerComposeProjectPath",
+			"DockerDefaultTargetOS",
+			"PublishSingleFile",
+			"IncludeSource",
+			"OpenApiDocumentsDirectory",
+			"NuGetAudit",
+			"NuGetAuditMode",
+			"NuGetAuditLevel",
+			"RepositoryUrl",
+		},
+		name,
+	)
 }
 
-// plainSources reports whether the sources of a nuget.config lie in the network, and it has no other settings that name places.
+// plainSources reports whether the sources of a nuget.config lie in the network, and it has no other settings that name
+// places.
 func plainSources(text string) bool {
 	root, ok := parseXML(text)
 	if !ok || !strings.EqualFold(root.name(), "configuration") {
@@ -285,7 +380,11 @@ func plainSources(text string) bool {
 					return false
 				}
 			}
-		case "packagesourcemapping", "packagesourcecredentials", "disabledpackagesources", "activepackagesource", "auditsources":
+		case "packagesourcemapping",
+			"packagesourcecredentials",
+			"disabledpackagesources",
+			"activepackagesource",
+			"auditsources":
 		default:
 			return false
 		}
@@ -297,7 +396,8 @@ var (
 	solutionProject = regexp.MustCompile(`(?m)^Project\("[^"]*"\)\s*=\s*"[^"]*",\s*"([^"]*)"`)
 )
 
-// projects gives a project or solution of .NET with the projects that it refers to, as paths below the working directory.
+// projects gives a project or solution of .NET with the projects that it refers to, as paths below the working
+// directory.
 func (c Call) projects(s *state, name string, seen []string) ([]string, bool) {
 	if slices.Contains(seen, name) {
 		return seen, true
@@ -312,7 +412,10 @@ func (c Call) projects(s *state, name string, seen []string) ([]string, bool) {
 	switch {
 	case strings.HasSuffix(name, ".sln"):
 		for _, m := range solutionProject.FindAllStringSubmatch(text, -1) {
-			if at := strings.ReplaceAll(m[1], `\`, "/"); strings.HasSuffix(at, "proj") { // others are folders of the solution
+			if at := strings.ReplaceAll(m[1], `\`, "/"); strings.HasSuffix(
+				at,
+				"proj",
+			) { // others are folders of the solution
 				next = append(next, at)
 			}
 		}

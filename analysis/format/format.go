@@ -1,6 +1,6 @@
-// Package format lays a Dockerfile out evenly, and never changes what it means: a formatted file has the same instructions and so the
-// same cache keys. What is part of a shell command is left alone to the last blank, for a blank more is another key. The package
-// must not know any protocol.
+// Package format lays a Dockerfile out evenly, and never changes what it means: a formatted file has the same
+// instructions and so the same cache keys. What is part of a shell command is left alone to the last blank, for a blank
+// more is another key. The package must not know any protocol.
 package format
 
 import (
@@ -45,7 +45,10 @@ func Lines(file *dockerfile.File, o Options, first, last int) []source.Edit {
 	within := func(e edit) bool {
 		return file.Text.LineAt(e.Span.Start) <= last && first <= file.Text.LineAt(e.Span.End)
 	}
-	edits := slices.DeleteFunc(f.edits, func(e edit) bool { return !within(e) || f.text[e.Span.Start:e.Span.End] == e.NewText })
+	edits := slices.DeleteFunc(
+		f.edits,
+		func(e edit) bool { return !within(e) || f.text[e.Span.Start:e.Span.End] == e.NewText },
+	)
 	sort.SliceStable(edits, func(i, j int) bool { return edits[i].Span.Start < edits[j].Span.Start })
 	return f.verified(edits)
 }
@@ -80,7 +83,8 @@ func (f *formatter) trim(line source.Span) {
 	}
 }
 
-// between formats the lines that belong to no instruction: comments start at the margin, and of empty lines that follow each other one is kept.
+// between formats the lines that belong to no instruction: comments start at the margin, and of empty lines that follow
+// each other one is kept.
 func (f *formatter) between() {
 	f.at = -1
 	next, empty := 0, false
@@ -148,7 +152,8 @@ func (f *formatter) end() {
 }
 
 func (f *formatter) instruction(in *dockerfile.Instruction) {
-	if in.Node == nil || in.Meant == "" || in.Command == nil && in.From == nil || !strings.EqualFold(in.Keyword.Text, in.Meant) {
+	if in.Node == nil || in.Meant == "" || in.Command == nil && in.From == nil ||
+		!strings.EqualFold(in.Keyword.Text, in.Meant) {
 		return
 	}
 	text := f.file.Text
@@ -206,7 +211,8 @@ func (f *formatter) keyword(w dockerfile.Word) {
 	}
 }
 
-// free reports whether the blanks in front of an offset, at the start of a line, mean no more than that words are apart.
+// free reports whether the blanks in front of an offset, at the start of a line, mean no more than that words are
+// apart.
 func (f *formatter) free(in *dockerfile.Instruction, at int) bool {
 	comment := f.text[at] == '#'
 	for _, flag := range in.Flags {
@@ -238,7 +244,8 @@ func (f *formatter) free(in *dockerfile.Instruction, at int) bool {
 	return true
 }
 
-// verified leaves out the edits of instructions that would mean something else, should there be any, and all if more is amiss.
+// verified leaves out the edits of instructions that would mean something else, should there be any, and all if more is
+// amiss.
 func (f *formatter) verified(edits []edit) []source.Edit {
 	const tries = 4
 	for range tries {
@@ -266,10 +273,11 @@ func (f *formatter) verified(edits []edit) []source.Edit {
 	return nil
 }
 
-// Changed compares two files by what they mean, apart from where it stands. It reports which instructions differ, and whether the files
-// are the same; if the instructions cannot be compared one by one, none is named.
+// Changed compares two files by what they mean, apart from where it stands. It reports which instructions differ, and
+// whether the files are the same; if the instructions cannot be compared one by one, none is named.
 func Changed(a, b *dockerfile.File) (instructions []int, same bool) {
-	if len(a.Instructions) != len(b.Instructions) || len(a.Directives) != len(b.Directives) || a.Escape != b.Escape || len(a.Comments) != len(b.Comments) {
+	if len(a.Instructions) != len(b.Instructions) || len(a.Directives) != len(b.Directives) || a.Escape != b.Escape ||
+		len(a.Comments) != len(b.Comments) {
 		return nil, false
 	}
 	for i, d := range a.Directives {
@@ -286,7 +294,9 @@ func Changed(a, b *dockerfile.File) (instructions []int, same bool) {
 }
 
 func equal(a, b *dockerfile.Instruction) bool {
-	if a.Meant != b.Meant || a.Stage != b.Stage || (a.Node == nil) != (b.Node == nil) || len(a.Heredocs) != len(b.Heredocs) || a.JSON != b.JSON {
+	if a.Meant != b.Meant || a.Stage != b.Stage || (a.Node == nil) != (b.Node == nil) ||
+		len(a.Heredocs) != len(b.Heredocs) ||
+		a.JSON != b.JSON {
 		return false
 	}
 	if a.Node == nil {

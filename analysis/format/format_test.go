@@ -31,29 +31,50 @@ func TestFormat(t *testing.T) {
 		why, text, want string
 		o               format.Options
 	}{
-		{"keywords are upper case", "from a as b\n  run x\nhealthcheck cmd curl\nonbuild run y\n", "FROM a AS b\nRUN x\nHEALTHCHECK CMD curl\nONBUILD run y\n", plain},
+		{"keywords are upper " +
+			"case", "from a as b\n  run x\nhealthcheck cmd curl\nonbuild run " +
+			"y\n", "FROM a AS b\nRUN x\nHEALTHCHECK CMD curl\nONBUILD run y\n", plain},
 		{"... unless they are to be kept", "from a as b\n", "from a as b\n", format.Options{KeepKeywords: true}},
 		{"one blank behind the keyword", "FROM   a\nRUN\t x  y\n", "FROM a\nRUN x  y\n", plain},
-		{"words are indented evenly", "FROM a\nENV A=1 \\\n  B=2 \\\n# why\n\t\tC=3\nCOPY a \\\n b \\\nc/\n", "FROM a\nENV A=1 \\\n    B=2 \\\n    # why\n    C=3\nCOPY a \\\n    b \\\n    c/\n", plain},
-		{"a shell command is left alone, its flags are not", "FROM a\nRUN --mount=type=cache,target=/x \\\n --network=none \\\n  a \\\n   b\n", "FROM a\nRUN --mount=type=cache,target=/x \\\n    --network=none \\\n    a \\\n   b\n", plain},
-		{"exec forms are lists of words", "FROM a\nCMD [ \\\n\"a\", \\\n  \"b\" \\\n  ]\n", "FROM a\nCMD [ \\\n    \"a\", \\\n    \"b\" \\\n]\n", plain},
-		{"a word on two lines stays one", "FROM a\nEXPOSE 80\\\n80\nENV A=\"x \\\n y\"\n", "FROM a\nEXPOSE 80\\\n80\nENV A=\"x \\\n y\"\n", plain},
+		{"words are indented " +
+			"evenly", "FROM a\nENV A=1 \\\n  B=2 \\\n# why\n\t\tC=3\nCOPY a \\\n b \\\n" +
+			"c/\n", "FROM a\nENV A=1 \\\n    B=2 \\\n    # why\n    C=3\nCOPY a \\\n    b \\\n    c/\n", plain},
+		{"a shell command is left alone, its flags are " +
+			"not", "FROM a\nRUN --mount=type=cache,target=/x \\\n --network=none \\\n  a \\\n   " +
+			"b\n", "FROM a\nRUN --mount=type=cache,target=/x \\\n    --network=none \\\n    a \\\n   b\n", plain},
+		{"exec forms are lists of " +
+			"words", "FROM a\nCMD [ \\\n\"a\", \\\n  \"b\" \\\n  " +
+			"]\n", "FROM a\nCMD [ \\\n    \"a\", \\\n    \"b\" \\\n]\n", plain},
+		{"a word on two lines stays " +
+			"one", "FROM a\nEXPOSE 80\\\n80\nENV A=\"x \\\n " +
+			"y\"\n", "FROM a\nEXPOSE 80\\\n80\nENV A=\"x \\\n y\"\n", plain},
 		{"an old ENV's value is left alone", "FROM a\nENV A b \\\n   c\n", "FROM a\nENV A b \\\n   c\n", plain},
-		{"blanks at line ends go, in heredocs not", "FROM a  \nRUN x \\  \n  y  \n# c \nCOPY <<E /x  \nz  \nE\n", "FROM a\nRUN x \\\n  y\n# c\nCOPY <<E /x\nz  \nE\n", plain},
+		{"blanks at line ends go, in heredocs " +
+			"not", "FROM a  \nRUN x \\  \n  y  \n# c \nCOPY <<E /x  \nz  \n" +
+			"E\n", "FROM a\nRUN x \\\n  y\n# c\nCOPY <<E /x\nz  \nE\n", plain},
 		{"... unless they are to be kept", "FROM a  \n", "FROM a  \n", format.Options{KeepTrailing: true}},
 		{"empty lines collapse", "FROM a\n\n\n \nRUN x\n\n\n\n", "FROM a\n\nRUN x\n\n", plain},
 		{"empty lines within an instruction go", "FROM a\nRUN x \\\n\n  y\n", "FROM a\nRUN x \\\n  y\n", plain},
 		{"comments start at the margin", "FROM a\n   # x\nRUN y\n", "FROM a\n# x\nRUN y\n", plain},
 		{"no comment becomes a directive", "\n\n#escape=`\nFROM a\n", "\n#escape=`\nFROM a\n", plain},
 		{"the last line's end", "FROM a", "FROM a\n", format.Options{FinalNewline: true}},
-		{"... in the file's own way", "FROM a\r\nENV A=1 \\\r\nB=2", "FROM a\r\nENV A=1 \\\r\n\tB=2\r\n", format.Options{FinalNewline: true}},
-		{"no empty lines at the end", "FROM a\n\nRUN x\n\n \n\n", "FROM a\n\nRUN x\n", format.Options{TrimFinalNewlines: true}},
+		{"... in the file's own " +
+			"way", "FROM a\r\nENV A=1 \\\r\n" +
+			"B=2", "FROM a\r\nENV A=1 \\\r\n\tB=2\r\n", format.Options{FinalNewline: true}},
+		{"no empty lines at the " +
+			"end", "FROM a\n\nRUN x\n\n \n\n", "FROM a\n\nRUN x\n", format.Options{TrimFinalNewlines: true}},
 		{"... in a file of empty lines", "\n\n\n", "\n", format.Options{TrimFinalNewlines: true}},
-		{"... but for those of a heredoc that is not closed", "FROM a\nRUN <<E\n\n\n", "FROM a\nRUN <<E\n\n\n", format.Options{TrimFinalNewlines: true}},
-		{"... in the file's own way", "FROM a\r\n\r\n\r\n", "FROM a\r\n", format.Options{TrimFinalNewlines: true, FinalNewline: true}},
-		{"what BuildKit rejects is left alone", "FROM a\n  evn A=1 \n  COPY a\n", "FROM a\n  evn A=1 \n  COPY a\n", plain},
-		{"several lines can be left alone", "FROM a\nENV A=1 \\\nB=2\n  RUN x\n", "FROM a\nENV A=1 \\\nB=2\nRUN x\n", format.Options{KeepContinuations: true}},
-		{"the backtick", "# escape=`\nFROM a\nENV A=c:\\ `\nB=2\n", "# escape=`\nFROM a\nENV A=c:\\ `\n    B=2\n", plain},
+		{"... but for those of a heredoc that is not " +
+			"closed", "FROM a\nRUN <<E\n\n\n", "FROM a\nRUN <<E\n\n\n", format.Options{TrimFinalNewlines: true}},
+		{"... in the file's own " +
+			"way", "FROM a\r\n\r\n\r\n", "FROM a\r\n", format.Options{TrimFinalNewlines: true, FinalNewline: true}},
+		{"what BuildKit rejects is left " +
+			"alone", "FROM a\n  evn A=1 \n  COPY a\n", "FROM a\n  evn A=1 \n  COPY a\n", plain},
+		{"several lines can be left " +
+			"alone", "FROM a\nENV A=1 \\\nB=2\n  RUN " +
+			"x\n", "FROM a\nENV A=1 \\\nB=2\nRUN x\n", format.Options{KeepContinuations: true}},
+		{"the backtick", "# escape=`\nFROM a\nENV A=c:\\ `\n" +
+			"B=2\n", "# escape=`\nFROM a\nENV A=c:\\ `\n    B=2\n", plain},
 		{"heredocs in a command", "FROM a\n run cat <<A  >b\n x \nA\n", "FROM a\nRUN cat <<A  >b\n x \nA\n", plain},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -77,7 +98,8 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// A formatted file has the same instructions and the same cache keys, and formatting it again changes nothing; whatever the options.
+// A formatted file has the same instructions and the same cache keys, and formatting it again changes nothing; whatever
+// the options.
 func TestFormatKeepsMeaning(t *testing.T) {
 	dir := filepath.Join("..", "..", "..", "shared", "corpus", "dockerfiles")
 	n, changed := 0, 0

@@ -7,8 +7,8 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
-// NewLine returns the edit that indents the 0-based line, which is empty yet, like the continued line above it, or by one step if that
-// is an instruction's first. White space alone means nothing.
+// NewLine returns the edit that indents the 0-based line, which is empty yet, like the continued line above it, or by
+// one step if that is an instruction's first. White space alone means nothing.
 func NewLine(file *dockerfile.File, o Options, line int) []source.Edit {
 	text := file.Text
 	if line < 1 || line >= text.LineCount() || strings.TrimSpace(text.Slice(text.Line(line))) != "" {
@@ -20,7 +20,8 @@ func NewLine(file *dockerfile.File, o Options, line int) []source.Edit {
 		return nil
 	}
 	content := strings.TrimRight(text.Slice(above), " \t")
-	if !strings.HasSuffix(content, string(file.Escape)) && !strings.HasPrefix(strings.TrimLeft(content, " \t"), "#") || strings.HasSuffix(content, string([]byte{file.Escape, file.Escape})) {
+	if !strings.HasSuffix(content, string(file.Escape)) && !strings.HasPrefix(strings.TrimLeft(content, " \t"), "#") ||
+		strings.HasSuffix(content, string([]byte{file.Escape, file.Escape})) {
 		return nil
 	}
 	indent := content[:len(content)-len(strings.TrimLeft(content, " \t"))]

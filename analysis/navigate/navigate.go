@@ -1,6 +1,6 @@
-// Package navigate knows what the names in a Dockerfile stand for: stages, variables and the delimiters of heredocs, with every
-// place that names them, as BuildKit resolves them. From that come the answers to go-to-definition, find-references, highlighting
-// and renaming. The package must not know any protocol, and reads nothing but the file.
+// Package navigate knows what the names in a Dockerfile stand for: stages, variables and the delimiters of heredocs,
+// with every place that names them, as BuildKit resolves them. From that come the answers to go-to-definition,
+// find-references, highlighting and renaming. The package must not know any protocol, and reads nothing but the file.
 package navigate
 
 import (
@@ -26,7 +26,8 @@ const (
 	Heredoc  Kind = "heredoc"  // a delimiter
 )
 
-// Symbol is something that has a name. It is one symbol if renaming it in one place only would change what the file means.
+// Symbol is something that has a name. It is one symbol if renaming it in one place only would change what the file
+// means.
 type Symbol struct {
 	Kind  Kind
 	Name  string        // a stage's in lower case
@@ -52,8 +53,9 @@ type Occurrence struct {
 	Access Access
 	Symbol *Symbol
 	In     *dockerfile.Instruction
-	// Definition is what the occurrence means: for a variable's use, the ENV or ARG that gives it its value there; for an ARG that
-	// takes its default from above the first FROM, that; for other definitions themselves; nil if the file has none.
+	// Definition is what the occurrence means: for a variable's use, the ENV or ARG that gives it its value there; for
+	// an ARG that takes its default from above the first FROM, that; for other definitions themselves; nil if the file
+	// has none.
 	Definition *Occurrence
 	// Fixed says that the name does not stand here, as in COPY --from=0, which names the first stage by its number.
 	Fixed bool
@@ -82,8 +84,8 @@ func New(file *dockerfile.File) *Index {
 		o.Symbol.Uses = append(o.Symbol.Uses, o)
 	}
 	slices.SortStableFunc(x.Occurrences, func(a, b *Occurrence) int { return a.Span.Start - b.Span.Start })
-	// A name in a default value, as in ${A:-$B}, stands within another's use, but not within its name: nothing overlaps, unless the
-	// text is broken.
+	// A name in a default value, as in ${A:-$B}, stands within another's use, but not within its name: nothing
+	// overlaps, unless the text is broken.
 	end := 0
 	x.Occurrences = slices.DeleteFunc(x.Occurrences, func(o *Occurrence) bool {
 		if o.Span.Start < end {
@@ -103,7 +105,8 @@ func New(file *dockerfile.File) *Index {
 func (x *Index) At(offset int) *Occurrence {
 	i := sort.Search(len(x.Occurrences), func(i int) bool { return x.Occurrences[i].Span.End >= offset })
 	if i < len(x.Occurrences) && x.Occurrences[i].Span.Contains(offset) {
-		if o := x.Occurrences[i]; o.Span.End == offset && i+1 < len(x.Occurrences) && x.Occurrences[i+1].Span.Start == offset {
+		if o := x.Occurrences[i]; o.Span.End == offset && i+1 < len(x.Occurrences) &&
+			x.Occurrences[i+1].Span.Start == offset {
 			return x.Occurrences[i+1]
 		}
 		return x.Occurrences[i]

@@ -22,8 +22,8 @@ func index(text string) *navigate.Index {
 	return navigate.New(dockerfile.Parse(source.New(text), nil))
 }
 
-// Each archive in testdata holds a Dockerfile and its names: for each symbol its kind and name, and where it is named; "=" writes it, "!"
-// stands elsewhere. "->" leads to another definition than the symbol's only one.
+// Each archive in testdata holds a Dockerfile and its names: for each symbol its kind and name, and where it is named;
+// "=" writes it, "!" stands elsewhere. "->" leads to another definition than the symbol's only one.
 func TestNames(t *testing.T) {
 	golden.Archives(t, "testdata/*.txtar", func(_ *testing.T, a *txtar.Archive) []txtar.File {
 		return []txtar.File{a.Files[0], {Name: "names", Data: []byte(dump(index(string(a.Files[0].Data))))}}
@@ -67,44 +67,98 @@ func dump(x *navigate.Index) string {
 // What renaming refuses, and says, for the name at the mark.
 func TestRename(t *testing.T) {
 	for _, c := range []struct{ why, text, name, want, beyond string }{
-		{"a stage and all that names it, in any case", "FROM a AS bu|ild\nFROM build AS c\nCOPY --from=BUILD --chown=1 /a /b\nRUN --mount=type=bind,from=build,target=/x ls\nCOPY --from=0 a b\n", "made",
-			"FROM a AS made\nFROM made AS c\nCOPY --from=made --chown=1 /a /b\nRUN --mount=type=bind,from=made,target=/x ls\nCOPY --from=0 a b\n", "--target"},
-		{"an index stays", "FROM a AS b\nFROM c\nCOPY --from=|0 a b\n", "x", "error: the stage b is named by its number here", ""},
-		{"another stage has the name", "FROM a AS b|\nFROM c AS d\n", "D", "error: the stage on line 2 is named D already", ""},
-		{"an image has the name", "FROM a AS b|\nFROM d\nCOPY --from=b / /\n", "d", "error: line 2 is built on an image d: it would be this stage then", ""},
-		{"an image that is copied from has the name", "FROM a AS b|\nCOPY --from=nginx / /\n", "nginx", "error: line 2 takes files from an image nginx: it would be this stage then", ""},
+		{"a stage and all that names it, in any " +
+			"case", "FROM a AS bu|ild\nFROM build AS c\nCOPY --from=BUILD --chown=1 /a /b\nRUN " +
+			"--mount=type=bind,from=build,target=/x ls\nCOPY --from=0 a b\n", "made",
+			"FROM a AS made\nFROM made AS c\nCOPY --from=made --chown=1 /a /b\nRUN " +
+				"--mount=type=bind,from=made,target=/x ls\nCOPY --from=0 a b\n", "--target"},
+		{"an index stays", "FROM a AS b\nFROM c\nCOPY --from=|0 a " +
+			"b\n", "x", "error: the stage b is named by its number here", ""},
+		{"another stage has the " +
+			"name", "FROM a AS b|\nFROM c AS d\n", "D", "error: the stage on line 2 is named D already", ""},
+		{"an image has the " +
+			"name", "FROM a AS b|\nFROM d\nCOPY --from=b / " +
+			"/\n", "d", "error: line 2 is built on an image d: it would be this stage then", ""},
+		{"an image that is copied from has the " +
+			"name", "FROM a AS b|\nCOPY --from=nginx / " +
+			"/\n", "nginx", "error: line 2 takes files from an image nginx: it would be this stage then", ""},
 		{"reserved", "FROM a AS b|\n", "scratch", "error: the name scratch is reserved", ""},
-		{"not a name", "FROM a AS b|\n", "1x", `error: "1x" cannot name a stage: a letter comes first, then letters, digits, '-', '_' and '.'`, ""},
-		{"FROM knows lower-case names only", "FROM a AS b|\nFROM b\n", "New", "error: the FROM on line 2 finds a stage by a lower-case name only: take new", ""},
-		{"named through a variable", "ARG B=base\nFROM a AS ba|se\nFROM $B\n", "x", "error: line 3 names the stage through a variable ($B), which would not follow", ""},
+		{"not a name", "FROM a AS b|\n", "1x",
+			`error: "1x" cannot name a stage: a letter comes first, then letters, digits, '-', '_' and '.'`, ""},
+		{"FROM knows lower-case names " +
+			"only", "FROM a AS b|\nFROM " +
+			"b\n", "New", "error: the FROM on line 2 finds a stage by a lower-case name only: take new", ""},
+		{"named through a " +
+			"variable", "ARG B=base\nFROM a AS ba|se\nFROM " +
+			"$B\n", "x", "error: line 3 names the stage through a variable ($B), which would not follow", ""},
 		{"a name's case", "FROM a AS B|\nCOPY --from=B a b\n", "b", "FROM a AS b\nCOPY --from=b a b\n", ""},
-		{"an argument across scopes", "ARG V|=1\nFROM a:$V\nARG V\nRUN echo $V \"${V}\" '$V'\n", "W", "ARG W=1\nFROM a:$W\nARG W\nRUN echo $W \"${W}\" '$V'\n", "Line 4 names $V in quotes"},
-		{"an environment that is inherited", "FROM a AS b\nENV V=1\nFROM b\nRUN echo $V|\n", "W", "FROM a AS b\nENV W=1\nFROM b\nRUN echo $W\n", "environment"},
-		{"a variable of another stage stays", "FROM a AS b\nARG V|=1\nRUN echo $V\nFROM c\nARG V=2\nRUN echo $V\n", "W", "FROM a AS b\nARG W=1\nRUN echo $W\nFROM c\nARG V=2\nRUN echo $V\n", ""},
+		{"an argument across " +
+			"scopes", "ARG V|=1\nFROM a:$V\nARG V\nRUN echo $V \"${V}\" " +
+			"'$V'\n", "W", "ARG W=1\nFROM a:$W\nARG W\nRUN echo $W \"${W}\" '$V'\n", "Line 4 names $V in quotes"},
+		{"an environment that is " +
+			"inherited", "FROM a AS b\nENV V=1\nFROM b\nRUN echo " +
+			"$V|\n", "W", "FROM a AS b\nENV W=1\nFROM b\nRUN echo $W\n", "environment"},
+		{"a variable of another stage " +
+			"stays", "FROM a AS b\nARG V|=1\nRUN echo $V\nFROM c\nARG V=2\nRUN echo " +
+			"$V\n", "W", "FROM a AS b\nARG W=1\nRUN echo $W\nFROM c\nARG V=2\nRUN echo $V\n", ""},
 		{"taken by a variable", "FROM a\nARG V|=1\nENV W=2\n", "W", "error: the name W is taken: see line 3", ""},
-		{"taken by the shell", "FROM a\nARG V|=1\nRUN W=1; echo $V $W\n", "W", "error: the name W is taken: see line 3", ""},
-		{"taken below, where it is inherited", "FROM a AS b\nENV V|=1\nFROM b\nRUN echo $W\n", "W", "error: the name W is taken: see line 4", ""},
-		{"taken elsewhere does not matter", "FROM a AS b\nENV V|=1\nFROM c\nENV W=1\n", "W", "FROM a AS b\nENV W=1\nFROM c\nENV W=1\n", ""},
-		{"the shell's own variable", "FROM a\nRUN V=1; echo $V|\n", "W", "error: V belongs to the shell commands on line 2, not to the Dockerfile", ""},
-		{"perhaps the shell's own", "FROM a\nARG V|=1\nRUN if true; then V=2; fi; echo $V\n", "W", "error: the shell commands on line 3 may set V for themselves and read it then: rename that first", ""},
-		{"set for one command only", "FROM a\nARG V|=1\nRUN V=2 env; echo $V\n", "W", "FROM a\nARG W=1\nRUN V=2 env; echo $W\n", ""},
+		{"taken by the " +
+			"shell", "FROM a\nARG V|=1\nRUN W=1; echo $V $W\n", "W", "error: the name W is taken: see line 3", ""},
+		{"taken below, where it is " +
+			"inherited", "FROM a AS b\nENV V|=1\nFROM b\nRUN echo " +
+			"$W\n", "W", "error: the name W is taken: see line 4", ""},
+		{"taken elsewhere does not " +
+			"matter", "FROM a AS b\nENV V|=1\nFROM c\nENV W=1\n", "W", "FROM a AS b\nENV W=1\nFROM c\nENV W=1\n", ""},
+		{"the shell's own " +
+			"variable", "FROM a\nRUN V=1; echo " +
+			"$V|\n", "W", "error: V belongs to the shell commands on line 2, not to the Dockerfile", ""},
+		{"perhaps the shell's " +
+			"own", "FROM a\nARG V|=1\nRUN if true; then V=2; fi; echo " +
+			"$V\n", "W", "error: the shell commands on line 3 may set V for themselves and read it then: rename " +
+			"that first", ""},
+		{"set for one command " +
+			"only", "FROM a\nARG V|=1\nRUN V=2 env; echo $V\n", "W", "FROM a\nARG W=1\nRUN V=2 env; echo $W\n", ""},
 		{"from outside", "FROM a\nRUN echo $HOST|NAME\n", "W", "error: HOSTNAME is not set in this file", ""},
 		{"the platform", "FROM a\nARG TARGET|ARCH\n", "W", "error: TARGETARCH is set by BuildKit, by that name", ""},
 		{"to a proxy", "FROM a\nARG V|\n", "HTTP_PROXY", "error: HTTP_PROXY is set by BuildKit", ""},
 		{"the path", "FROM a\nENV PA|TH=/x\n", "W", "error: programs look for PATH by that name", ""},
-		{"not a variable's name", "FROM a\nARG V|\n", "a-b", `error: "a-b" cannot name a variable: letters, digits and '_', no digit first`, ""},
-		{"an ARG is not there when the container runs", "FROM a\nARG V|=1\nCMD echo $V\n", "W", "FROM a\nARG W=1\nCMD echo $V\n", ""},
+		{"not a variable's " +
+			"name", "FROM a\nARG " +
+			"V|\n", "a-b", `error: "a-b" cannot name a variable: letters, digits and '_', no digit first`, ""},
+		{"an ARG is not there when the container " +
+			"runs", "FROM a\nARG V|=1\nCMD echo $V\n", "W", "FROM a\nARG W=1\nCMD echo $V\n", ""},
 		{"a heredoc", "FROM a\nRUN <<EO|F\necho\nEOF\n", "END", "FROM a\nRUN <<END\necho\nEND\n", ""},
-		{"a heredoc with tabs and quotes", "FROM a\nRUN <<-\"EOF\"\n\techo\n\tEO|F\n", "END", "FROM a\nRUN <<-\"END\"\n\techo\n\tEND\n", ""},
-		{"a heredoc that would end early", "FROM a\nRUN <<EOF|\nEND\nEOF\n", "END", "error: a line of the heredoc is END: it would end there", ""},
-		{"an unclosed heredoc", "FROM a\nRUN <<EOF|\nx\n", "END", "error: the heredoc is not closed: no line is EOF", ""},
-		{"in arithmetic and the rest of a heredoc", "FROM a\nENV N|=1\nRUN <<EOF\necho $((N+1)) ${N:-2}\nEOF\n", "M", "FROM a\nENV M=1\nRUN <<EOF\necho $((M+1)) ${M:-2}\nEOF\n", ""},
-		{"in a file that is written", "FROM a\nENV N|=1\nCOPY <<EOF /x\n'$N'\nEOF\nCOPY <<\"EOF\" /y\n$N\nEOF\n", "M", "FROM a\nENV M=1\nCOPY <<EOF /x\n'$M'\nEOF\nCOPY <<\"EOF\" /y\n$N\nEOF\n", "Line 7 names $N"},
-		{"in a list of strings only for a shell", "FROM a\nENV N|=1\nCMD [\"sh\", \"-c\", \"echo $N\"]\nENTRYPOINT [\"echo\", \"$N\"]\n", "M", "FROM a\nENV M=1\nCMD [\"sh\", \"-c\", \"echo $M\"]\nENTRYPOINT [\"echo\", \"$N\"]\n", "Line 4 names $N"},
-		{"in PowerShell, in any case", "FROM a\nSHELL [\"pwsh\", \"-c\"]\nENV N|=1\nRUN echo $env:N \"${Env:n}\" $N\n", "M", "FROM a\nSHELL [\"pwsh\", \"-c\"]\nENV M=1\nRUN echo $env:M \"${Env:M}\" $N\n", ""},
-		{"at the command prompt", "FROM a\nSHELL [\"cmd\", \"/S\", \"/C\"]\nENV N|=1\nRUN echo %N%\n", "M", "FROM a\nSHELL [\"cmd\", \"/S\", \"/C\"]\nENV M=1\nRUN echo %M%\n", ""},
-		{"set at the command prompt", "FROM a\nSHELL [\"cmd\"]\nENV N|=1\nRUN set N=2 & echo %N%\n", "M", "error: the shell commands on line 4 may set N for themselves and read it then: rename that first", ""},
-		{"in a shell that is not read", "FROM a\nSHELL [\"fish\", \"-c\"]\nENV N|=1\nRUN set N 2\n", "M", "FROM a\nSHELL [\"fish\", \"-c\"]\nENV M=1\nRUN set N 2\n", "Commands for another shell"},
+		{"a heredoc with tabs and " +
+			"quotes", "FROM a\nRUN <<-\"EOF\"\n\techo\n\tEO|F\n", "END", "FROM a\nRUN <<-\"END\"\n\techo\n\tEND\n", ""},
+		{"a heredoc that would end " +
+			"early", "FROM a\nRUN <<EOF|\nEND\n" +
+			"EOF\n", "END", "error: a line of the heredoc is END: it would end there", ""},
+		{"an unclosed " +
+			"heredoc", "FROM a\nRUN <<EOF|\nx\n", "END", "error: the heredoc is not closed: no line is EOF", ""},
+		{"in arithmetic and the rest of a " +
+			"heredoc", "FROM a\nENV N|=1\nRUN <<EOF\necho $((N+1)) ${N:-2}\n" +
+			"EOF\n", "M", "FROM a\nENV M=1\nRUN <<EOF\necho $((M+1)) ${M:-2}\nEOF\n", ""},
+		{"in a file that is " +
+			"written", "FROM a\nENV N|=1\nCOPY <<EOF /x\n'$N'\nEOF\nCOPY <<\"EOF\" /y\n$N\n" +
+			"EOF\n", "M", "FROM a\nENV M=1\nCOPY <<EOF /x\n'$M'\nEOF\nCOPY <<\"EOF\" /y\n$N\n" +
+			"EOF\n", "Line 7 names $N"},
+		{"in a list of strings only for a " +
+			"shell", "FROM a\nENV N|=1\nCMD [\"sh\", \"-c\", \"echo $N\"]\nENTRYPOINT [\"echo\", " +
+			"\"$N\"]\n", "M", "FROM a\nENV M=1\nCMD [\"sh\", \"-c\", \"echo $M\"]\nENTRYPOINT [\"echo\", " +
+			"\"$N\"]\n", "Line 4 names $N"},
+		{"in PowerShell, in any " +
+			"case", "FROM a\nSHELL [\"pwsh\", \"-c\"]\nENV N|=1\nRUN echo $env:N \"${Env:n}\" " +
+			"$N\n", "M", "FROM a\nSHELL [\"pwsh\", \"-c\"]\nENV M=1\nRUN echo $env:M \"${Env:M}\" $N\n", ""},
+		{"at the command " +
+			"prompt", "FROM a\nSHELL [\"cmd\", \"/S\", \"/C\"]\nENV N|=1\nRUN echo " +
+			"%N%\n", "M", "FROM a\nSHELL [\"cmd\", \"/S\", \"/C\"]\nENV M=1\nRUN echo %M%\n", ""},
+		{"set at the command " +
+			"prompt", "FROM a\nSHELL [\"cmd\"]\nENV N|=1\nRUN set N=2 & echo " +
+			"%N%\n", "M", "error: the shell commands on line 4 may set N for themselves and read it then: rename " +
+			"that first", ""},
+		{"in a shell that is not " +
+			"read", "FROM a\nSHELL [\"fish\", \"-c\"]\nENV N|=1\nRUN set N " +
+			"2\n", "M", "FROM a\nSHELL [\"fish\", \"-c\"]\nENV M=1\nRUN set N 2\n", "Commands for another shell"},
 		{"nothing", "FROM a\n|\n", "x", "error: there is nothing to rename here", ""},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -147,8 +201,9 @@ func corpus(t *testing.T, each func(name, text string)) {
 	}
 }
 
-// Whatever is renamed: the names of the file stand for the same things as before, renaming back gives the same text, a stage's name
-// changes no cache key, and a variable's changes none above its first definition. Nothing is renamed by half.
+// Whatever is renamed: the names of the file stand for the same things as before, renaming back gives the same text, a
+// stage's name changes no cache key, and a variable's changes none above its first definition. Nothing is renamed by
+// half.
 func TestRenameKeepsMeaning(t *testing.T) {
 	renamed, refused := 0, map[string]int{}
 	corpus(t, func(name, text string) {
@@ -202,7 +257,16 @@ func TestRenameKeepsMeaning(t *testing.T) {
 			}
 			for i, step := range compare(x, y) {
 				if step.Status != steps[i].Status && (first == 0 || step.Line < first) {
-					t.Errorf("%s: renaming %s %s: line %d was %s, is %s: %+v", name, s.Kind, s.Name, step.Line, steps[i].Status, step.Status, step.Cause)
+					t.Errorf(
+						"%s: renaming %s %s: line %d was %s, is %s: %+v",
+						name,
+						s.Kind,
+						s.Name,
+						step.Line,
+						steps[i].Status,
+						step.Status,
+						step.Cause,
+					)
 				}
 			}
 		}

@@ -19,8 +19,8 @@ type Rename struct {
 	Beyond []string
 }
 
-// Renamable returns the occurrence at an offset whose symbol can be renamed, or an error that says why it can't; nil where
-// nothing is named.
+// Renamable returns the occurrence at an offset whose symbol can be renamed, or an error that says why it can't; nil
+// where nothing is named.
 func (x *Index) Renamable(offset int) (*Occurrence, error) {
 	o := x.At(offset)
 	if o == nil {
@@ -46,14 +46,28 @@ func (x *Index) Renamable(offset int) (*Occurrence, error) {
 		return nil, fmt.Errorf("the heredoc is not closed: no line is %s", s.Name)
 	case s.Kind == Variable:
 		if in := x.variables.unsure[s]; in != nil {
-			return nil, fmt.Errorf("the shell commands on line %d may set %s for themselves and read it then: rename that first", in.Line, s.Name)
+			return nil, fmt.Errorf(
+				"the shell commands on line %d may set %s for themselves and read it then: rename that first",
+				in.Line,
+				s.Name,
+			)
 		}
 	}
 	return o, nil
 }
 
 // wellKnown are variables that many programs look for.
-var wellKnown = map[string]bool{"PATH": true, "HOME": true, "USER": true, "SHELL": true, "PWD": true, "TERM": true, "LANG": true, "TZ": true, "IFS": true}
+var wellKnown = map[string]bool{
+	"PATH":  true,
+	"HOME":  true,
+	"USER":  true,
+	"SHELL": true,
+	"PWD":   true,
+	"TERM":  true,
+	"LANG":  true,
+	"TZ":    true,
+	"IFS":   true,
+}
 
 // Rename returns the edits that give the symbol at an offset a new name. It returns an error where the file would mean
 // something else then, or where the name is not possible.
@@ -97,31 +111,54 @@ func (x *Index) renameStage(r *Rename, name string) error {
 		return fmt.Errorf("the name %s is reserved", name)
 	}
 	if indirect := x.indirect[s.Stage]; len(indirect) > 0 && lower(name) != s.Name {
-		return fmt.Errorf("line %d names the stage through a variable (%s), which would not follow", indirect[0].Line, x.File.Stages[indirect[0].Stage].Base.Text)
+		return fmt.Errorf(
+			"line %d names the stage through a variable (%s), which would not follow",
+			indirect[0].Line,
+			x.File.Stages[indirect[0].Stage].Base.Text,
+		)
 	}
 	for i, stage := range x.File.Stages {
 		if i != s.Stage && stage.Name == lower(name) {
 			return fmt.Errorf("the stage on line %d is named %s already", stage.From.Line, name)
 		}
-		if pattern := x.pattern(stage); pattern != nil && i > s.Stage && lower(name) != s.Name && pattern.MatchString(lower(name)) {
+		if pattern := x.pattern(stage); pattern != nil && i > s.Stage && lower(name) != s.Name &&
+			pattern.MatchString(lower(name)) {
 			return fmt.Errorf("%s on line %d may mean %s, too", stage.Base.Text, stage.From.Line, name)
 		}
 		if i != s.Stage && x.Bases[i] < 0 && lower(stage.Base.Text) == lower(name) {
-			return fmt.Errorf("line %d is built on an image %s: it would be this stage then", stage.From.Line, stage.Base.Text)
+			return fmt.Errorf(
+				"line %d is built on an image %s: it would be this stage then",
+				stage.From.Line,
+				stage.Base.Text,
+			)
 		}
 	}
 	for _, ref := range x.File.StageReferences() {
 		if ref.Use != dockerfile.ByFrom && lower(ref.Word.Text) == lower(name) && lower(name) != s.Name {
-			return fmt.Errorf("line %d takes files from an image %s: it would be this stage then", ref.In.Line, ref.Word.Text)
+			return fmt.Errorf(
+				"line %d takes files from an image %s: it would be this stage then",
+				ref.In.Line,
+				ref.Word.Text,
+			)
 		}
 	}
 	for _, use := range s.Uses {
 		if inner(use.In).Meant == "FROM" && use.Access == Read && name != lower(name) {
-			return fmt.Errorf("the FROM on line %d finds a stage by a lower-case name only: take %s", use.In.Line, lower(name))
+			return fmt.Errorf(
+				"the FROM on line %d finds a stage by a lower-case name only: take %s",
+				use.In.Line,
+				lower(name),
+			)
 		}
 	}
 	if lower(name) != s.Name {
-		r.Beyond = append(r.Beyond, fmt.Sprintf("Where %s is built by name (docker build --target, compose and bake files), change it too.", s.Name))
+		r.Beyond = append(
+			r.Beyond,
+			fmt.Sprintf(
+				"Where %s is built by name (docker build --target, compose and bake files), change it too.",
+				s.Name,
+			),
+		)
 	}
 	return nil
 }
@@ -164,7 +201,10 @@ func (x *Index) renameVariable(r *Rename, name string) error {
 			"Where %s is given to a build (docker build --build-arg, compose and bake files), change it too.", s.Name))
 	}
 	if env {
-		r.Beyond = append(r.Beyond, fmt.Sprintf("Programs that read %s from their environment look for the old name.", s.Name))
+		r.Beyond = append(
+			r.Beyond,
+			fmt.Sprintf("Programs that read %s from their environment look for the old name.", s.Name),
+		)
 	}
 	return nil
 }
@@ -197,8 +237,11 @@ func (x *Index) unreadUses(r *Rename, near func(scope int) bool) {
 		}
 		if line := x.quoted(in, name); line > 0 {
 			r.Beyond = append(r.Beyond, fmt.Sprintf(
-				"Line %d names $%s in quotes or in a list of strings, where it is left as it is: a program may expand it.",
-				line, name))
+				"Line %d names $%s in quotes or in a list of strings, where it is left as it is: a program may "+
+					"expand it.",
+				line,
+				name,
+			))
 		}
 		script, language := shellscript.Read(x.File, in, x.variables.shells(in))
 		if script != nil && language == shellscript.Unknown {

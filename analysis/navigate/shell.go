@@ -35,7 +35,14 @@ func (v *variables) shell(in *dockerfile.Instruction, script *shellscript.Script
 	if file == nil || err != nil {
 		return false
 	}
-	w := &walker{v: v, in: in, script: script, set: map[string]certainty{}, locals: map[string]*Symbol{}, firsts: map[string]*Occurrence{}}
+	w := &walker{
+		v:      v,
+		in:     in,
+		script: script,
+		set:    map[string]certainty{},
+		locals: map[string]*Symbol{},
+		firsts: map[string]*Occurrence{},
+	}
 	w.statements(file.Stmts)
 	return true
 }

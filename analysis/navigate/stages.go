@@ -31,7 +31,8 @@ func (x *Index) stages() {
 			if span, ok := x.word(stage.Base); ok && stage.Base.Text == target.Name {
 				x.add(target, stage.From, span, Read).Definition = x.definitionOf(target)
 			}
-		} else if span, ok := x.word(stage.Base); ok && !strings.Contains(stage.Base.Text, "$") && stage.Base.Text != "scratch" {
+		} else if span, ok := x.word(stage.Base); ok && !strings.Contains(stage.Base.Text, "$") &&
+			stage.Base.Text != "scratch" {
 			image(stage.From, span, stage.Base.Text)
 		}
 		if pattern := x.pattern(stage); pattern != nil {
@@ -62,7 +63,8 @@ func (x *Index) stages() {
 	}
 }
 
-// pattern returns what the names match that a FROM may stand for which has variables in it, whatever their values; nil if it has none.
+// pattern returns what the names match that a FROM may stand for which has variables in it, whatever their values; nil
+// if it has none.
 func (x *Index) pattern(stage *dockerfile.Stage) *regexp.Regexp {
 	word := stage.Base
 	if !strings.Contains(word.Text, "$") {
@@ -104,8 +106,8 @@ type User struct {
 	Uses  []*Occurrence
 }
 
-// Users returns the stages that a stage is used by, in order: those built on it, copying from it or mounting it. A stage built on it
-// through a variable counts, with its FROM.
+// Users returns the stages that a stage is used by, in order: those built on it, copying from it or mounting it. A
+// stage built on it through a variable counts, with its FROM.
 func (x *Index) Users(stage int) []User {
 	return x.edges(func(from, to int) (int, bool) { return from, to == stage })
 }
@@ -127,7 +129,10 @@ func (x *Index) edges(choose func(from, to int) (int, bool)) []User {
 		}
 		for _, from := range x.indirect[i] {
 			if other, ok := choose(from.Stage, i); ok {
-				byStage[other] = append(byStage[other], &Occurrence{Span: x.File.Stages[from.Stage].Base.Span, Symbol: x.Symbols[i], In: from, Fixed: true})
+				byStage[other] = append(
+					byStage[other],
+					&Occurrence{Span: x.File.Stages[from.Stage].Base.Span, Symbol: x.Symbols[i], In: from, Fixed: true},
+				)
 			}
 		}
 	}

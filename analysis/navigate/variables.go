@@ -13,8 +13,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
-// variables are the definitions of a file. A scope is a stage, -1 for the ARGs above the first FROM, or -2 for what must not stand
-// there but does.
+// variables are the definitions of a file. A scope is a stage, -1 for the ARGs above the first FROM, or -2 for what
+// must not stand there but does.
 type variables struct {
 	x       *Index
 	defined map[scoped][]*definition
@@ -24,7 +24,8 @@ type variables struct {
 	symbols map[scoped]*Symbol
 	outside map[scoped]*Symbol
 	shells  func(*dockerfile.Instruction) shellscript.Language
-	foreign map[int]map[string]bool             // by scope, the names of variables that shell commands set for themselves
+	// by scope, the names of variables that shell commands set for themselves
+	foreign map[int]map[string]bool
 	unsure  map[*Symbol]*dockerfile.Instruction // a RUN that perhaps sets it, and reads it then
 }
 
@@ -61,18 +62,22 @@ var predefined = []string{
 
 // proxies are the build arguments that count without an ARG.
 var proxies = []string{
-	"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy",
+	"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy", "NO_PROXY", "no_proxy",
+	"ALL_PROXY", "all_proxy",
 }
 
 // Predefined reports whether BuildKit gives a build argument of this name a meaning of its own.
 func Predefined(name string) bool {
-	return slices.Contains(predefined, name) || slices.Contains(proxies, name) || strings.HasPrefix(name, "BUILDKIT_") || name == "SOURCE_DATE_EPOCH"
+	return slices.Contains(predefined, name) || slices.Contains(proxies, name) ||
+		strings.HasPrefix(name, "BUILDKIT_") ||
+		name == "SOURCE_DATE_EPOCH"
 }
 
 // newVariables reads the definitions, and from them which stage is built on which.
 func newVariables(x *Index) *variables {
 	v := &variables{
-		x: x, defined: map[scoped][]*definition{}, stages: map[string][]int{}, above: map[view]*definition{}, root: map[scoped]scoped{}, symbols: map[scoped]*Symbol{}, outside: map[scoped]*Symbol{},
+		x: x, defined: map[scoped][]*definition{}, stages: map[string][]int{}, above: map[view]*definition{},
+		root: map[scoped]scoped{}, symbols: map[scoped]*Symbol{}, outside: map[scoped]*Symbol{},
 		foreign: map[int]map[string]bool{}, unsure: map[*Symbol]*dockerfile.Instruction{},
 	}
 	for _, in := range x.File.Instructions {
@@ -107,7 +112,15 @@ func (v *variables) define(in *dockerfile.Instruction) {
 			continue
 		}
 		word = v.x.first(is, word, len(name))
-		d := &definition{word: word, in: in, from: in.Span.End, env: is.Meant == "ENV", trigger: in.Trigger != nil, value: value, valued: valued || old}
+		d := &definition{
+			word:    word,
+			in:      in,
+			from:    in.Span.End,
+			env:     is.Meant == "ENV",
+			trigger: in.Trigger != nil,
+			value:   value,
+			valued:  valued || old,
+		}
 		if !d.env && !d.trigger {
 			d.from = word.Span.End // the next word can use it
 		}
@@ -127,7 +140,8 @@ func scopeOf(in *dockerfile.Instruction) int {
 	return in.Stage
 }
 
-// expand returns a word that stands above a FROM with its variables replaced by their defaults, "" if it cannot be known.
+// expand returns a word that stands above a FROM with its variables replaced by their defaults, "" if it cannot be
+// known.
 func (v *variables) expand(word string, offset, depth int) string {
 	env := &globals{v, offset, depth}
 	if depth > 8 {
@@ -173,8 +187,8 @@ func (g *globals) Get(name string) (string, bool) {
 
 func (g *globals) Keys() []string { return nil }
 
-// lookup returns the definition that gives name its value at an offset of a stage, or above the first FROM for scope -1. Once
-// there is an ENV, no ARG of the name counts any more. The container sees neither ARGs nor an order.
+// lookup returns the definition that gives name its value at an offset of a stage, or above the first FROM for scope
+// -1. Once there is an ENV, no ARG of the name counts any more. The container sees neither ARGs nor an order.
 func (v *variables) lookup(scope, offset int, name string, trigger, runtime bool) *definition {
 	list := v.defined[scoped{name, scope}]
 	if !runtime && !trigger { // what stands further down does not count
@@ -254,7 +268,8 @@ func (v *variables) resolve() {
 		if key.scope < 0 {
 			continue
 		}
-		if _, global := v.defined[scoped{key.name, -1}]; global && slices.ContainsFunc(list, func(d *definition) bool { return !d.env }) {
+		if _, global := v.defined[scoped{key.name, -1}]; global &&
+			slices.ContainsFunc(list, func(d *definition) bool { return !d.env }) {
 			v.join(key, scoped{key.name, -1}) // --build-arg and the default count for both
 		}
 		if base := v.x.lineage.Nearest(v.stages[key.name], key.scope); base >= 0 {
@@ -275,13 +290,15 @@ func (v *variables) definitions(in *dockerfile.Instruction) {
 	for _, word := range inner(in).Args {
 		name, _, _ := strings.Cut(word.Text, "=")
 		list := v.defined[scoped{name, scopeOf(in)}]
-		for _, d := range list[sort.Search(len(list), func(i int) bool { return list[i].word.Span.Start >= word.Span.Start }):] {
+		for _, d := range list[sort.Search(len(list),
+			func(i int) bool { return list[i].word.Span.Start >= word.Span.Start }):] {
 			if d.in != in || d.word.Span.Start != word.Span.Start {
 				break
 			}
 			d.is = v.x.add(v.symbol(scoped{name, scopeOf(in)}), in, d.word.Span, Write)
 			d.is.Definition = d.is
-			if global := v.lookup(-1, in.Span.Start, name, false, false); !d.env && !d.valued && in.Stage >= 0 && global != nil {
+			if global := v.lookup(-1, in.Span.Start, name, false, false); !d.env && !d.valued && in.Stage >= 0 &&
+				global != nil {
 				d.is.Definition = global.is
 			}
 		}
@@ -378,6 +395,9 @@ func shellArgument(in *dockerfile.Instruction, at source.Span) bool {
 		args = args[1:]
 	}
 	unquoted := func(i int) string { return strings.Trim(args[i].Text, `"`) }
-	return len(args) > 2 && shellscript.LanguageOf(unquoted(0)) == shellscript.Bash && strings.HasPrefix(unquoted(1), "-") && strings.HasSuffix(unquoted(1), "c") &&
-		args[2].Span.Start < at.Start && at.End < args[2].Span.End
+	return len(args) > 2 && shellscript.LanguageOf(unquoted(0)) == shellscript.Bash &&
+		strings.HasPrefix(unquoted(1), "-") &&
+		strings.HasSuffix(unquoted(1), "c") &&
+		args[2].Span.Start < at.Start &&
+		at.End < args[2].Span.End
 }

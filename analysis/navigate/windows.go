@@ -7,9 +7,10 @@ import (
 	"github.com/layerwise/layerwise/analysis/shellscript"
 )
 
-// windows finds the variables of the environment in commands for PowerShell, "$env:NAME", and for the command prompt, "%NAME%". What
-// they set is theirs; whether a use behind that reads it is not told for sure, as the command prompt replaces variables before it runs
-// a line. On Windows the case of names does not matter; where a name is not found as it is written, one that differs in case is taken.
+// windows finds the variables of the environment in commands for PowerShell, "$env:NAME", and for the command prompt,
+// "%NAME%". What they set is theirs; whether a use behind that reads it is not told for sure, as the command prompt
+// replaces variables before it runs a line. On Windows the case of names does not matter; where a name is not found as
+// it is written, one that differs in case is taken.
 func (v *variables) windows(in *dockerfile.Instruction, script *shellscript.Script, language shellscript.Language) {
 	own := map[string]*Occurrence{} // where each is set first, by its name in upper case
 	for _, piece := range shellscript.Pieces(script.Text, language) {

@@ -26,7 +26,8 @@ const (
 
 var region = regexp.MustCompile(`^#\s*(end)?region\b`)
 
-// Folds returns the stages, the instructions and heredocs of several lines, blocks of comments, and regions; sorted, no two starting at one line.
+// Folds returns the stages, the instructions and heredocs of several lines, blocks of comments, and regions; sorted, no
+// two starting at one line.
 func Folds(file *dockerfile.File) []Fold {
 	var folds []Fold
 	line := file.Text.LineAt

@@ -20,8 +20,8 @@ type Link struct {
 	Tip  string
 }
 
-// Links returns the links of a file, in order: images to the pages of their registries, URLs, and what COPY and ADD take from the
-// build context, whether it exists or not.
+// Links returns the links of a file, in order: images to the pages of their registries, URLs, and what COPY and ADD
+// take from the build context, whether it exists or not.
 func Links(file *dockerfile.File, names *navigate.Index) []Link {
 	var links []Link
 	image := func(span source.Span, reference string) {
@@ -72,7 +72,8 @@ func sources(in *dockerfile.Instruction) []Link {
 		case i == len(in.Args)-1, strings.ContainsAny(name, "$<\\"):
 		case kind != dockerfile.PathSource:
 			u, err := url.Parse(name)
-			if in.Meant == "ADD" && err == nil && (strings.EqualFold(u.Scheme, "http") || strings.EqualFold(u.Scheme, "https")) {
+			if in.Meant == "ADD" && err == nil &&
+				(strings.EqualFold(u.Scheme, "http") || strings.EqualFold(u.Scheme, "https")) {
 				links = append(links, Link{Span: arg.Span, URL: u.String(), Tip: "Open " + name})
 			}
 		case !local || strings.ContainsAny(name, "*?[") || strings.Contains(name, "://"):
@@ -88,8 +89,8 @@ func sources(in *dockerfile.Instruction) []Link {
 // imageName is what the name of an image is made of, without tag and digest.
 var imageName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]*$`)
 
-// imagePage returns the page of an image in its registry, and how much of the reference names it, without tag and digest; "" if none
-// is known.
+// imagePage returns the page of an image in its registry, and how much of the reference names it, without tag and
+// digest; "" if none is known.
 func imagePage(reference string) (page string, width int) {
 	name, _, _ := strings.Cut(reference, "@")
 	if tag := strings.LastIndexByte(name, ':'); tag > strings.LastIndexByte(name, '/') {

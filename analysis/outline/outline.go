@@ -1,5 +1,6 @@
-// Package outline describes how a Dockerfile is built up, for an editor's views of it: a tree of stages, what folds, what to select
-// next, what links lead to, and what each piece of text is. The package must not know any protocol; it reads nothing but the file.
+// Package outline describes how a Dockerfile is built up, for an editor's views of it: a tree of stages, what folds,
+// what to select next, what links lead to, and what each piece of text is. The package must not know any protocol; it
+// reads nothing but the file.
 package outline
 
 import (
@@ -35,7 +36,16 @@ const (
 func Symbols(file *dockerfile.File) []Symbol {
 	var out []Symbol
 	for _, d := range file.Directives {
-		out = append(out, Symbol{Kind: DirectiveSymbol, Name: d.Name.Text, Detail: d.Value.Text, Span: source.Span{Start: d.Name.Span.Start, End: d.Span.End}, Select: d.Name.Span})
+		out = append(
+			out,
+			Symbol{
+				Kind:   DirectiveSymbol,
+				Name:   d.Name.Text,
+				Detail: d.Value.Text,
+				Span:   source.Span{Start: d.Name.Span.Start, End: d.Span.End},
+				Select: d.Name.Span,
+			},
+		)
 	}
 	for _, in := range file.Instructions {
 		if in.Stage >= 0 {
@@ -44,7 +54,13 @@ func Symbols(file *dockerfile.File) []Symbol {
 		out = append(out, instruction(in))
 	}
 	for _, stage := range file.Stages {
-		s := Symbol{Kind: StageSymbol, Name: stage.Name, Detail: "FROM " + stage.Base.Text, Span: stage.Span, Select: stage.NameWord.Span}
+		s := Symbol{
+			Kind:   StageSymbol,
+			Name:   stage.Name,
+			Detail: "FROM " + stage.Base.Text,
+			Span:   stage.Span,
+			Select: stage.NameWord.Span,
+		}
 		if s.Name == "" {
 			s.Name, s.Detail = clip("FROM "+stage.Base.Text), ""
 			s.Select = stage.From.Keyword.Span
@@ -73,7 +89,11 @@ func instruction(in *dockerfile.Instruction) Symbol {
 			names = append(names, name)
 		}
 		if len(names) > 0 {
-			s.Name, s.Detail = clip(in.Meant+" "+strings.Join(names, " ")), clip(strings.Join(strings.Fields(args), " "))
+			s.Name, s.Detail = clip(
+				in.Meant+" "+strings.Join(names, " "),
+			), clip(
+				strings.Join(strings.Fields(args), " "),
+			)
 		}
 	case "COPY", "ADD":
 		s.Kind = FileSymbol

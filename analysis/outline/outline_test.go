@@ -40,7 +40,16 @@ func TestOutline(t *testing.T) {
 func symbols(file *dockerfile.File, list []outline.Symbol, indent string) string {
 	var out strings.Builder
 	for _, s := range list {
-		fmt.Fprintf(&out, "%s%d: %s [%s] (%s)\n%s", indent, file.Text.LineAt(s.Span.Start)+1, s.Name, s.Detail, file.Text.Slice(s.Select), symbols(file, s.Children, indent+"  "))
+		fmt.Fprintf(
+			&out,
+			"%s%d: %s [%s] (%s)\n%s",
+			indent,
+			file.Text.LineAt(s.Span.Start)+1,
+			s.Name,
+			s.Detail,
+			file.Text.Slice(s.Select),
+			symbols(file, s.Children, indent+"  "),
+		)
 	}
 	return out.String()
 }
@@ -71,7 +80,8 @@ func tokens(file *dockerfile.File, list []outline.Token) string {
 			if t.Span.Start < span.Start || t.Span.End > span.End {
 				continue
 			}
-			c := map[string]byte{"parameter": 'a', "comment": '#', "operator": '=', "number": '1'}[outline.TokenTypes[t.Type-1]]
+			c := map[string]byte{"parameter": 'a', "comment": '#', "operator": '=',
+				"number": '1'}[outline.TokenTypes[t.Type-1]]
 			if c == 0 {
 				c = outline.TokenTypes[t.Type-1][0]
 			}
@@ -86,7 +96,12 @@ func tokens(file *dockerfile.File, list []outline.Token) string {
 			}
 		}
 		if strings.TrimSpace(file.Text.Slice(span)) != "" {
-			fmt.Fprintf(&out, "%s\n%s\n", strings.ReplaceAll(file.Text.Slice(span), "\t", " "), strings.TrimRight(string(shown), " "))
+			fmt.Fprintf(
+				&out,
+				"%s\n%s\n",
+				strings.ReplaceAll(file.Text.Slice(span), "\t", " "),
+				strings.TrimRight(string(shown), " "),
+			)
 		}
 	}
 	return out.String()
@@ -95,10 +110,17 @@ func tokens(file *dockerfile.File, list []outline.Token) string {
 // What is selected around the mark, step by step.
 func TestSelection(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"FROM al|pine:3 AS x\nRUN y\n", "alpine|alpine:3|alpine:3 AS x|FROM alpine:3 AS x|FROM alpine:3 AS x\nRUN y|FROM alpine:3 AS x\nRUN y\n"},
-		{"FROM a\nRUN cd x && \\\n  make \"a |b\" c\n", "b|a b|\"a b\"|make \"a b\" c|cd x && \\\n  make \"a b\" c|RUN cd x && \\\n  make \"a b\" c|FROM a\nRUN cd x && \\\n  make \"a b\" c|FROM a\nRUN cd x && \\\n  make \"a b\" c\n"},
-		{"FROM a\nCOPY --from=bu|ild /x /y\n", "build|--from=build|COPY --from=build /x /y|FROM a\nCOPY --from=build /x /y|FROM a\nCOPY --from=build /x /y\n"},
-		{"FROM a\nRUN <<E\nls |-l\nE\n", "-l|ls -l|ls -l\n|ls -l\nE|RUN <<E\nls -l\nE|FROM a\nRUN <<E\nls -l\nE|FROM a\nRUN <<E\nls -l\nE\n"},
+		{"FROM al|pine:3 AS x\nRUN " +
+			"y\n", "alpine|alpine:3|alpine:3 AS x|FROM alpine:3 AS x|FROM alpine:3 AS x\nRUN y|FROM alpine:3 AS x\n" +
+			"RUN y\n"},
+		{"FROM a\nRUN cd x && \\\n  make \"a |b\" " +
+			"c\n", "b|a b|\"a b\"|make \"a b\" c|cd x && \\\n  make \"a b\" c|RUN cd x && \\\n  make \"a b\" c|FROM " +
+			"a\nRUN cd x && \\\n  make \"a b\" c|FROM a\nRUN cd x && \\\n  make \"a b\" c\n"},
+		{"FROM a\nCOPY --from=bu|ild /x " +
+			"/y\n", "build|--from=build|COPY --from=build /x /y|FROM a\nCOPY --from=build /x /y|FROM a\nCOPY " +
+			"--from=build /x /y\n"},
+		{"FROM a\nRUN <<E\nls |-l\n" +
+			"E\n", "-l|ls -l|ls -l\n|ls -l\nE|RUN <<E\nls -l\nE|FROM a\nRUN <<E\nls -l\nE|FROM a\nRUN <<E\nls -l\nE\n"},
 		{"# a\n# b| c\nFROM x\n", "b|# b c|# a\n# b c|# a\n# b c\nFROM x\n"},
 	} {
 		at := strings.Index(c.text, "|")
@@ -119,7 +141,9 @@ func check(t *testing.T, text string) {
 	file, names := parse(text)
 	end := 0
 	for _, token := range outline.Tokens(file, names) {
-		if token.Span.Start < end || token.Span.Len() <= 0 || file.Text.LineAt(token.Span.Start) != file.Text.LineAt(token.Span.End-1) || token.Type == outline.NoToken {
+		if token.Span.Start < end || token.Span.Len() <= 0 ||
+			file.Text.LineAt(token.Span.Start) != file.Text.LineAt(token.Span.End-1) ||
+			token.Type == outline.NoToken {
 			t.Fatalf("token %+v after %d in %q", token, end, text)
 		}
 		end = token.Span.End
@@ -134,7 +158,9 @@ func check(t *testing.T, text string) {
 	var nested func(list []outline.Symbol, within source.Span)
 	nested = func(list []outline.Symbol, within source.Span) {
 		for _, s := range list {
-			if strings.TrimSpace(s.Name) == "" || s.Select.Start < s.Span.Start || s.Select.End > s.Span.End || s.Span.Start < within.Start || s.Span.End > within.End {
+			if strings.TrimSpace(s.Name) == "" || s.Select.Start < s.Span.Start || s.Select.End > s.Span.End ||
+				s.Span.Start < within.Start ||
+				s.Span.End > within.End {
 				t.Fatalf("symbol %+v within %v in %q", s, within, text)
 			}
 			nested(s.Children, s.Span)

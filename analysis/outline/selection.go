@@ -10,8 +10,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// Selection returns what to select around an offset, the smallest first: the word, the argument, pieces of the shell command, the
-// instruction with its continuation lines, the stage, the file. Each lies within the next.
+// Selection returns what to select around an offset, the smallest first: the word, the argument, pieces of the shell
+// command, the instruction with its continuation lines, the stage, the file. Each lies within the next.
 func Selection(file *dockerfile.File, offset int) []source.Span {
 	var spans []source.Span
 	add := func(span source.Span) {

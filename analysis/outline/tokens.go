@@ -19,10 +19,11 @@ const (
 	Keyword             // an instruction, AS, a directive's kind of sub-command, a word of the shell's grammar
 	Comment             // also the "#" of a directive
 	Parameter           // a flag's name; an argument
-	Property            // a flag's value; a directive's name; an image's tag and digest; a member of an object in PowerShell
-	Stage               // a stage's name: "namespace"
-	Image               // also a type of PowerShell's: "class"
-	Macro               // an escape character at a line's end; a heredoc's delimiter
+	// a flag's value; a directive's name; an image's tag and digest; a member of an object in PowerShell
+	Property
+	Stage // a stage's name: "namespace"
+	Image // also a type of PowerShell's: "class"
+	Macro // an escape character at a line's end; a heredoc's delimiter
 	String
 	Var      // "variable"
 	Operator // "=", "<<", "&&", a variable's modifier
@@ -32,7 +33,8 @@ const (
 
 // TokenTypes are the protocol's names of the types from Keyword on.
 var TokenTypes = []string{
-	"keyword", "comment", "parameter", "property", "namespace", "class", "macro", "string", "variable", "operator", "function", "number",
+	"keyword", "comment", "parameter", "property", "namespace", "class", "macro", "string", "variable", "operator",
+	"function", "number",
 }
 
 // The modifiers of tokens, as bits.
@@ -53,7 +55,13 @@ type Token struct {
 
 // Tokens returns what the pieces of a file are, in order; they do not overlap.
 func Tokens(file *dockerfile.File, names *navigate.Index) []Token {
-	p := &painter{file: file, names: names, text: file.Text.String(), coats: make([]int32, file.Text.Len()), used: []Token{{}}}
+	p := &painter{
+		file:  file,
+		names: names,
+		text:  file.Text.String(),
+		coats: make([]int32, file.Text.Len()),
+		used:  []Token{{}},
+	}
 	p.languages = shellscript.Languages(file, names.Bases)
 	for _, c := range file.Comments {
 		p.paint(c.Span, Comment, 0)
@@ -282,7 +290,8 @@ func (p *painter) from(in *dockerfile.Instruction) {
 			p.paint(source.Span{Start: base.Span.Start + digest, End: base.Span.End}, Property, 0)
 			p.paint(source.Span{Start: base.Span.Start + digest, End: base.Span.Start + digest + 1}, NoToken, 0)
 		}
-		if tag := strings.LastIndexByte(name, ':'); tag > strings.LastIndexByte(name, '/') && !strings.Contains(name, "${") {
+		if tag := strings.LastIndexByte(name, ':'); tag > strings.LastIndexByte(name, '/') &&
+			!strings.Contains(name, "${") {
 			p.paint(source.Span{Start: base.Span.Start + tag, End: base.Span.Start + len(name)}, Property, 0)
 			p.paint(source.Span{Start: base.Span.Start + tag, End: base.Span.Start + tag + 1}, NoToken, 0)
 		}
@@ -333,7 +342,8 @@ func (p *painter) continuations(in *dockerfile.Instruction) {
 	for line := p.file.Text.LineAt(in.Span.Start); line <= last; line++ { // the file may end behind a continuation
 		span := p.file.Text.Line(line)
 		text := strings.TrimRight(p.text[min(max(span.Start, in.Span.Start), span.End):span.End], " \t\r")
-		if n := len(text); n > 0 && text[n-1] == p.file.Escape && (n < 2 || text[n-2] != p.file.Escape) && strings.TrimLeft(text, " \t")[0] != '#' {
+		if n := len(text); n > 0 && text[n-1] == p.file.Escape && (n < 2 || text[n-2] != p.file.Escape) &&
+			strings.TrimLeft(text, " \t")[0] != '#' {
 			at := max(span.Start, in.Span.Start) + n - 1
 			p.paint(source.Span{Start: at, End: at + 1}, Macro, 0)
 		}
@@ -506,8 +516,10 @@ func (p shellPainter) parameter(n *syntax.ParamExp) {
 
 // kinds are the types of the pieces of scripts that are not parsed.
 var kinds = map[shellscript.Kind]TokenType{
-	shellscript.Argument: Parameter, shellscript.Command: Command, shellscript.Keyword: Keyword, shellscript.Comment: Comment, shellscript.String: String,
-	shellscript.Variable: Var, shellscript.Operator: Operator, shellscript.Number: Number, shellscript.Type: Image, shellscript.Member: Property,
+	shellscript.Argument: Parameter, shellscript.Command: Command, shellscript.Keyword: Keyword,
+	shellscript.Comment: Comment, shellscript.String: String,
+	shellscript.Variable: Var, shellscript.Operator: Operator, shellscript.Number: Number, shellscript.Type: Image,
+	shellscript.Member: Property,
 }
 
 // pieces paints what a shell reads whose language is not parsed.

@@ -1,5 +1,5 @@
-// Package reference is the Dockerfile language as data: every instruction, flag, mount, directive and predefined variable with
-// what an editor shows about it, in words of our own.
+// Package reference is the Dockerfile language as data: every instruction, flag, mount, directive and predefined
+// variable with what an editor shows about it, in words of our own.
 //
 // It is plain tables. It must not know any particular Dockerfile, nor how its texts are shown. Texts are Markdown.
 package reference
@@ -39,7 +39,8 @@ func (e *Entry) URL() string {
 
 // is reports whether name is the entry's name, or one of its aliases.
 func (e *Entry) is(name string) bool {
-	return strings.EqualFold(e.Name, name) || slices.ContainsFunc(e.Aliases, func(a string) bool { return strings.EqualFold(a, name) })
+	return strings.EqualFold(e.Name, name) ||
+		slices.ContainsFunc(e.Aliases, func(a string) bool { return strings.EqualFold(a, name) })
 }
 
 // Instruction is one instruction.
@@ -94,8 +95,8 @@ func MountOf(kind string) *Mount {
 	return nil
 }
 
-// Parameters returns the places in one form of a Syntax that are filled in, as byte ranges in order: the words behind the
-// first, with the brackets of an exec form, but without commas and what binds parts together.
+// Parameters returns the places in one form of a Syntax that are filled in, as byte ranges in order: the words behind
+// the first, with the brackets of an exec form, but without commas and what binds parts together.
 func Parameters(syntax string) [][2]int {
 	var params [][2]int
 	at := strings.IndexByte(syntax, ' ')

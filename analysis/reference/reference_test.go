@@ -38,7 +38,8 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// Each key and type of mount is one that BuildKit takes; each value of a mount's key that is said to be one of few is too.
+// Each key and type of mount is one that BuildKit takes; each value of a mount's key that is said to be one of few is
+// too.
 func TestMounts(t *testing.T) {
 	accepts := func(mount string) bool {
 		file := dockerfile.Parse(source.New("FROM a\nRUN --mount="+mount+" x\n"), nil)
@@ -58,7 +59,8 @@ func TestMounts(t *testing.T) {
 					if key.Name != "target" && m.Name != "secret" && m.Name != "ssh" {
 						mount += ",target=/x"
 					}
-					if key.Name == "id" || key.Name == "source" || m.Name != "secret" || strings.HasPrefix(name, "target") {
+					if key.Name == "id" || key.Name == "source" || m.Name != "secret" ||
+						strings.HasPrefix(name, "target") {
 					} else {
 						mount += ",id=x"
 					}
@@ -74,7 +76,8 @@ func TestMounts(t *testing.T) {
 // BuildKit's source has the keys of mounts in a switch: each of its cases is described for some type.
 func TestMountKeys(t *testing.T) {
 	for _, name := range []string{
-		"from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw", "id", "sharing", "required", "size", "mode", "uid", "gid", "env",
+		"from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw", "id", "sharing",
+		"required", "size", "mode", "uid", "gid", "env",
 	} {
 		if !slices.ContainsFunc(reference.Mounts, func(m reference.Mount) bool { return m.Key(name) != nil }) {
 			t.Errorf("the mount key %s is not described", name)
@@ -138,7 +141,8 @@ func TestEntries(t *testing.T) {
 			check(t, k)
 		}
 	}
-	for _, list := range [][]reference.Entry{reference.Directives, reference.PredefinedArgs, reference.Signals, reference.Protocols, reference.Shells, reference.Platforms, reference.Modifiers, reference.Images} {
+	for _, list := range [][]reference.Entry{reference.Directives, reference.PredefinedArgs, reference.Signals,
+		reference.Protocols, reference.Shells, reference.Platforms, reference.Modifiers, reference.Images} {
 		for _, e := range list {
 			check(t, e)
 		}

@@ -11,7 +11,8 @@ import (
 func BenchmarkSuggest(b *testing.B) {
 	for name, text := range map[string]string{
 		"5000 lines, 500 stages": strings.Repeat(noteBefore, 500),
-		"5000 lines, 1 stage":    "FROM a\nCOPY b c\n" + strings.Repeat("ENV A=1\nENV B=2\nRUN c\nCOPY d e\nEXPOSE 80\n", 1000),
+		"5000 lines, 1 " +
+			"stage": "FROM a\nCOPY b c\n" + strings.Repeat("ENV A=1\nENV B=2\nRUN c\nCOPY d e\nEXPOSE 80\n", 1000),
 	} {
 		b.Run(name, func(b *testing.B) {
 			file := parse(text)

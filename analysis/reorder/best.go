@@ -14,8 +14,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
-// A rewrite is offered if it saves this share of what the builds of the file cost, or this many milliseconds a build. Only what RUNs cost
-// counts: nobody waits for a COPY.
+// A rewrite is offered if it saves this share of what the builds of the file cost, or this many milliseconds a build.
+// Only what RUNs cost counts: nobody waits for a COPY.
 const (
 	leastShare    = 20 // one in
 	leastSaving   = 1000
@@ -30,8 +30,9 @@ type Offers struct {
 	Ignoring []Rewrite
 }
 
-// Search looks, for BuildKit, for the rewrite of each stage that saves most on the model's builds. It moves what may be moved,
-// and splits COPYs where an installation needs only some of the files. It finds none when ctx ends, and for a file with errors.
+// Search looks, for BuildKit, for the rewrite of each stage that saves most on the model's builds. It moves what may be
+// moved, and splits COPYs where an installation needs only some of the files. It finds none when ctx ends, and for a
+// file with errors.
 func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 	if broken(file) || model.Seconds == nil {
 		return Offers{}
@@ -75,8 +76,8 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 	return offers
 }
 
-// effects are those of the instructions of stage i. A lock file that a plain install writes anew in another form counts as written only if it
-// may leave the stage.
+// effects are those of the instructions of stage i. A lock file that a plain install writes anew in another form counts
+// as written only if it may leave the stage.
 func (m *Model) effects(file *dockerfile.File, i int) []effects.Effects {
 	all := effects.Stage(file, file.Stages[i], bases(file, i), m.Context)
 	settle := func(e *effects.Effects) {
@@ -84,7 +85,8 @@ func (m *Model) effects(file *dockerfile.File, i int) []effects.Effects {
 			if m.target(file, i) || len(derived(file, i)) > 1 || taken(file, []int{i}, lock) {
 				e.Writes = append(e.Writes, lock)
 			} else {
-				e.Facts = append(e.Facts, "what the installation changes in "+path.Base(lock)+" is not looked at by later steps of the stage")
+				e.Facts = append(e.Facts, "what the installation changes "+
+					"in "+path.Base(lock)+" is not looked at by later steps of the stage")
 			}
 		}
 	}
@@ -119,7 +121,13 @@ type plan struct {
 }
 
 // order is the best rewrite of stage i, with the mounts that are given.
-func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []effects.Effects, stages []builds) (Rewrite, bool) {
+func (m *Model) order(
+	ctx context.Context,
+	file *dockerfile.File,
+	i int,
+	all []effects.Effects,
+	stages []builds,
+) (Rewrite, bool) {
 	stage := file.Stages[i]
 	above := m.base(file, i, stages).without(m.heldBack)
 	now := m.inPlace(file, stage, all, stages)
@@ -163,7 +171,11 @@ func (m *Model) order(ctx context.Context, file *dockerfile.File, i int, all []e
 		}
 		alone.cost, _ = costOf(alone.items, alone.order, above)
 		alone = settle(alone, above, worth(now.cost))
-		if part, ok := m.rewrite(file, stage, &now, &alone); ok && m.gains(&now, &alone) && !slices.ContainsFunc(append(whole.Parts, whole), func(o Rewrite) bool { return slices.Equal(o.Edits, part.Edits) }) {
+		if part, ok := m.rewrite(file, stage, &now, &alone); ok && m.gains(&now, &alone) &&
+			!slices.ContainsFunc(
+				append(whole.Parts, whole),
+				func(o Rewrite) bool { return slices.Equal(o.Edits, part.Edits) },
+			) {
 			whole.Parts = append(whole.Parts, part)
 		}
 	}
@@ -178,7 +190,8 @@ func (m *Model) inPlace(file *dockerfile.File, stage *dockerfile.Stage, all []ef
 	return p
 }
 
-// gains reports whether a plan saves enough to be offered: also on the builds that were held back, of which the search knew nothing.
+// gains reports whether a plan saves enough to be offered: also on the builds that were held back, of which the search
+// knew nothing.
 func (m *Model) gains(now, then *plan) bool {
 	saved := m.saved(now, then, nil)
 	if saved < leastSaving || saved < m.expected/leastShare && saved < leastPerBuild*int64(m.builds()) {
@@ -227,7 +240,13 @@ func (p *plan) executions(at builds) []int64 {
 const mostParts = 8
 
 // alone gives, for each split and each move of the best plan, the plan in which nothing else may change its place.
-func (m *Model) alone(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, best *plan, stages []builds) (plans []plan) {
+func (m *Model) alone(
+	file *dockerfile.File,
+	stage *dockerfile.Stage,
+	all []effects.Effects,
+	best *plan,
+	stages []builds,
+) (plans []plan) {
 	moved := movedOf(*best)
 	if len(best.splits) == 0 && len(moved) < 2 || len(best.splits)+len(moved) > mostParts {
 		return nil
@@ -253,7 +272,8 @@ func (m *Model) alone(file *dockerfile.File, stage *dockerfile.Stage, all []effe
 	}
 	for _, k := range moved {
 		e := best.entries[k]
-		if e.text == "" && !slices.ContainsFunc(best.splits, func(s split) bool { return s.copy == e.of || s.run == e.of }) {
+		if e.text == "" &&
+			!slices.ContainsFunc(best.splits, func(s split) bool { return s.copy == e.of || s.run == e.of }) {
 			add(nil, e.of)
 		}
 	}
@@ -285,8 +305,19 @@ func separate(file *dockerfile.File, stage *dockerfile.Stage) bool {
 }
 
 // plan works out what depends on what.
-func (m *Model) plan(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, chosen []split, stages []builds) plan {
-	p := plan{entries: entries(file, stage, all, chosen), splits: chosen, above: m.base(file, stage.Index, stages), pairs: m.pairs}
+func (m *Model) plan(
+	file *dockerfile.File,
+	stage *dockerfile.Stage,
+	all []effects.Effects,
+	chosen []split,
+	stages []builds,
+) plan {
+	p := plan{
+		entries: entries(file, stage, all, chosen),
+		splits:  chosen,
+		above:   m.base(file, stage.Index, stages),
+		pairs:   m.pairs,
+	}
 	list := make([]*dockerfile.Instruction, len(p.entries))
 	for k, e := range p.entries {
 		in := *e.in
@@ -309,8 +340,8 @@ func (m *Model) plan(file *dockerfile.File, stage *dockerfile.Stage, all []effec
 	return p
 }
 
-// dearer reports whether a, a RUN, costs more than b, a copy from the build context below it: an edit of what b copies must not make a run
-// again, however seldom there was one.
+// dearer reports whether a, a RUN, costs more than b, a copy from the build context below it: an edit of what b copies
+// must not make a run again, however seldom there was one.
 func (p *plan) dearer(a, b int) bool {
 	x, y := &p.entries[a], &p.entries[b]
 	from, _ := y.in.Command.(*instructions.CopyCommand)
@@ -330,7 +361,8 @@ func (p *plan) free(a, b int) bool {
 	if x.of == y.of && (x.copy || y.copy || x.whole != nil || y.whole != nil) {
 		return false // they are made of one instruction
 	}
-	if x.text != "" || y.text != "" || x.whole != nil || y.whole != nil || slices.ContainsFunc(p.splits, func(s split) bool { return s.copy == x.of }) {
+	if x.text != "" || y.text != "" || x.whole != nil || y.whole != nil ||
+		slices.ContainsFunc(p.splits, func(s split) bool { return s.copy == x.of }) {
 		_, ok := p.independent(x, y)
 		return ok
 	}
@@ -343,7 +375,8 @@ func (p *plan) free(a, b int) bool {
 	return ok
 }
 
-// independent is what effects says, where the directories of a COPY are there already if the manifests of it stand above.
+// independent is what effects says, where the directories of a COPY are there already if the manifests of it stand
+// above.
 func (p *plan) independent(x, y *entry) ([]string, bool) {
 	eff := x.eff
 	if len(eff.Makes) > 0 && !x.copy && slices.ContainsFunc(p.splits, func(s split) bool { return s.copy == x.of }) {
@@ -356,7 +389,10 @@ func (p *plan) independent(x, y *entry) ([]string, bool) {
 func (p *plan) unmade(x *entry) map[string]string {
 	left := map[string]string{}
 	for dir, how := range x.eff.Makes {
-		if !slices.ContainsFunc(p.entries, func(e entry) bool { return e.copy && e.of == x.of && e.eff.Makes[dir] == how }) {
+		if !slices.ContainsFunc(
+			p.entries,
+			func(e entry) bool { return e.copy && e.of == x.of && e.eff.Makes[dir] == how },
+		) {
 			left[dir] = how
 		}
 	}
@@ -375,7 +411,9 @@ func (p *plan) split(x, y *entry) (split, bool) {
 
 // facts: the files that the installation reads stand there already, and the directories that both need.
 func (s *split) facts(p *plan, x, y *entry) ([]string, bool) {
-	eff := x.eff.WithWrites(slices.DeleteFunc(slices.Clone(x.eff.Writes), func(w string) bool { return strings.HasPrefix(w, "/") }))
+	eff := x.eff.WithWrites(
+		slices.DeleteFunc(slices.Clone(x.eff.Writes), func(w string) bool { return strings.HasPrefix(w, "/") }),
+	)
 	eff.Makes = p.unmade(x)
 	facts, ok := effects.Independent(&eff, &y.eff)
 	if !slices.Contains(facts, effects.NothingNew) {
@@ -436,8 +474,8 @@ func inversions(order []int) (n int) {
 	return n
 }
 
-// movedOf gives the entries that do not keep their place: all but the heaviest sequence that is in order, by lines of text. What
-// is cut keeps its place.
+// movedOf gives the entries that do not keep their place: all but the heaviest sequence that is in order, by lines of
+// text. What is cut keeps its place.
 func movedOf(p plan) []int {
 	n := len(p.order)
 	weight, prev := make([]int, n), make([]int, n)
@@ -485,8 +523,8 @@ func itThem(list []string) string {
 	return "them"
 }
 
-// ignore gives what must be kept out of the build context: what a step makes that now stands above a COPY that would bring it, too, from a
-// working tree that has it.
+// ignore gives what must be kept out of the build context: what a step makes that now stands above a COPY that would
+// bring it, too, from a working tree that has it.
 func (p *plan) ignore(context effects.Context) (lines []string) {
 	for i, k := range p.order {
 		for _, o := range p.order[:i] {
@@ -529,7 +567,16 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	if len(ignore) > mostIgnored {
 		return Rewrite{}, false
 	}
-	r := Rewrite{Grade: grade, Facts: facts, Ignore: ignore, Stage: stage.Index, Span: stage.Span, Edits: edits, Before: float64(now.cost) / 1000, After: float64(best.cost) / 1000}
+	r := Rewrite{
+		Grade:  grade,
+		Facts:  facts,
+		Ignore: ignore,
+		Stage:  stage.Index,
+		Span:   stage.Span,
+		Edits:  edits,
+		Before: float64(now.cost) / 1000,
+		After:  float64(best.cost) / 1000,
+	}
 	var titles, reasons []string
 	type title struct {
 		at    int
@@ -540,15 +587,30 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 		if s.copy < 0 {
 			first := slices.IndexFunc(best.entries, func(e entry) bool { return e.of == s.run })
 			titles = append(titles, "run "+s.what+" "+where(best, first))
-			reasons = append(reasons, fmt.Sprintf("%s (line %d) goes %s by itself.", s.what, stage.Instructions[s.run].Line, where(best, first)))
+			reasons = append(
+				reasons,
+				fmt.Sprintf(
+					"%s (line %d) goes %s by itself.",
+					s.what,
+					stage.Instructions[s.run].Line,
+					where(best, first),
+				),
+			)
 			continue
 		}
 		if len(s.files) == 0 {
 			if installs[s.run] == nil {
 				titles = append(titles, "move "+brief(stage.Instructions[s.copy])+" below "+s.what)
 			}
-			reasons = append(reasons, fmt.Sprintf("What %s (line %d) needs of line %d stands there already, so that the rest is copied below it.",
-				s.what, stage.Instructions[s.run].Line, stage.Instructions[s.copy].Line))
+			reasons = append(
+				reasons,
+				fmt.Sprintf(
+					"What %s (line %d) needs of line %d stands there already, so that the rest is copied below it.",
+					s.what,
+					stage.Instructions[s.run].Line,
+					stage.Instructions[s.copy].Line,
+				),
+			)
 			continue
 		}
 		t := installs[s.run]
@@ -559,8 +621,19 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 		}
 		t.files = append(t.files, s.files...)
 		titles[t.at] = fmt.Sprintf("copy %s before %s", few(t.files), s.what)
-		reasons = append(reasons, fmt.Sprintf("Only %s (of line %d) %s needed by %s (line %d), so that the rest is copied below it.",
-			enumerate(s.files), stage.Instructions[s.copy].Line, isAre(s.files), s.what, stage.Instructions[s.run].Line))
+		reasons = append(
+			reasons,
+			fmt.Sprintf(
+				"Only %s (of line %d) %s needed by %s (line %d), so that the rest is copied below it.",
+				enumerate(
+					s.files,
+				),
+				stage.Instructions[s.copy].Line,
+				isAre(s.files),
+				s.what,
+				stage.Instructions[s.run].Line,
+			),
+		)
 	}
 	var others []int
 	for _, k := range moved {
@@ -582,7 +655,14 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	r.gains = append(m.gain(now, best, nowRuns, bestRuns), keptGains...)
 	reasons = append(reasons, r.gains...)
 	if len(ignore) > 0 {
-		reasons = append(reasons, fmt.Sprintf("The ignore file gets %s: where a working tree has %s, it would be copied over what is installed.", enumerate(ignore), itThem(ignore)))
+		reasons = append(
+			reasons,
+			fmt.Sprintf(
+				"The ignore file gets %s: where a working tree has %s, it would be copied over what is installed.",
+				enumerate(ignore),
+				itThem(ignore),
+			),
+		)
 	}
 	if grade == Likely {
 		reasons = append(reasons, restsOn)
@@ -590,7 +670,8 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 			reasons = append(reasons, "- "+f)
 		}
 	} else {
-		reasons = append(reasons, "The image stays the same: nothing that changes places reads or writes the same files or settings.")
+		reasons = append(reasons, "The image stays the same: nothing that changes places reads or writes the same "+
+			"files or settings.")
 	}
 	reasons = append(reasons, "The first build after this change runs everything below it once more.")
 	r.Explanation = strings.Join(reasons, "\n")
@@ -627,7 +708,12 @@ func movesTitle(now, best *plan, nowRuns, bestRuns []int64, moved []int) string 
 		return "move " + brief(best.entries[moved[0]].in) + " " + where(best, moved[0])
 	}
 	if top < 0 {
-		return fmt.Sprintf("move %s %s and %s", brief(best.entries[moved[0]].in), where(best, moved[0]), count(len(moved)-1, "other instruction"))
+		return fmt.Sprintf(
+			"move %s %s and %s",
+			brief(best.entries[moved[0]].in),
+			where(best, moved[0]),
+			count(len(moved)-1, "other instruction"),
+		)
 	}
 	title := brief(best.entries[top].in)
 	need := "it does not need"
@@ -773,14 +859,34 @@ func (m *Model) gain(now, best *plan, nowRuns, bestRuns []int64) (lines []string
 			break // next to nothing
 		}
 		if m.Changes != nil {
-			lines = append(lines, fmt.Sprintf("%d of the last %d commits would have re-run %s, today %d%s.", s.is, m.builds(), brief(s.in), s.was, per))
+			lines = append(
+				lines,
+				fmt.Sprintf(
+					"%d of the last %d commits would have re-run %s, today %d%s.",
+					s.is,
+					m.builds(),
+					brief(s.in),
+					s.was,
+					per,
+				),
+			)
 		} else {
-			lines = append(lines, fmt.Sprintf("About %d of 100 builds would re-run %s, today %d%s. No history is at hand: the whole context is taken to change at 90 of 100 builds, folders at 80, manifests at 10.", s.is, brief(s.in), s.was, per))
+			lines = append(lines, fmt.Sprintf("About %d of 100 builds would re-run %s, today %d%s. No history is at "+
+				"hand: the whole context is taken to change at 90 of 100 builds, folders at 80, manifests at "+
+				"10.", s.is, brief(s.in), s.was, per))
 		}
 	}
 	if m.heldBack != nil && len(lines) > 0 {
 		held := m.heldBack.count()
-		lines = append(lines, fmt.Sprintf("The order was chosen by the older commits. At the newest %d, which did not choose it, it saves about %s s per build.", held, inSeconds(m.saved(now, best, m.heldBack)/held)))
+		lines = append(
+			lines,
+			fmt.Sprintf(
+				"The order was chosen by the older commits. At the newest %d, which did not choose it, it saves "+
+					"about %s s per build.",
+				held,
+				inSeconds(m.saved(now, best, m.heldBack)/held),
+			),
+		)
 	}
 	return lines
 }
@@ -840,7 +946,13 @@ func (p *plan) edits(file *dockerfile.File, moved []int) ([]source.Edit, bool) {
 			}
 			lines := block(file, e.in)
 			keyword := e.in.Keyword.Span.End
-			text.WriteString(file.Text.Slice(source.Span{Start: file.Text.LineStart(lines.first), End: keyword}) + e.flags + file.Text.Slice(source.Span{Start: keyword, End: file.Text.Line(lines.last).End}))
+			text.WriteString(
+				file.Text.Slice(
+					source.Span{Start: file.Text.LineStart(lines.first), End: keyword},
+				) + e.flags + file.Text.Slice(
+					source.Span{Start: keyword, End: file.Text.Line(lines.last).End},
+				),
+			)
 			gone = append(gone, e.in)
 		}
 		edits = append(edits, source.Edit{Span: source.Span{Start: end, End: end}, NewText: text.String()})

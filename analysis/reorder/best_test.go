@@ -80,7 +80,10 @@ func seconds(in *dockerfile.Instruction) float64 {
 	if strings.Contains(text, "build") {
 		sum += compiled
 	}
-	if strings.Contains(text, "install") || strings.Contains(text, "npm ci") || text == "RUN yarn" || strings.HasPrefix(text, "RUN yarn &&") || strings.Contains(text, "download") || strings.Contains(text, "restore") {
+	if strings.Contains(text, "install") || strings.Contains(text, "npm ci") || text == "RUN yarn" ||
+		strings.HasPrefix(text, "RUN yarn &&") ||
+		strings.Contains(text, "download") ||
+		strings.Contains(text, "restore") {
 		sum += fetched
 	}
 	return sum
@@ -90,8 +93,8 @@ var cacheMount = regexp.MustCompile(` --mount=type=cache\S* `)
 
 func (f files) model() Model { return Model{Context: f, Seconds: seconds} }
 
-// Each archive in testdata/best is one case: its comment says what it shows; Dockerfile is the input, the other files are the
-// context; after is the golden result and offer what is said of it, both empty where nothing is offered.
+// Each archive in testdata/best is one case: its comment says what it shows; Dockerfile is the input, the other files
+// are the context; after is the golden result and offer what is said of it, both empty where nothing is offered.
 func TestBestCases(t *testing.T) {
 	golden.Archives(t, "testdata/best/*.txtar", func(t *testing.T, a *txtar.Archive) []txtar.File {
 		given := slices.DeleteFunc(a.Files, func(f txtar.File) bool { return f.Name == "after" || f.Name == "offer" })
@@ -144,7 +147,8 @@ func bestOf(t *testing.T, text string, model Model) (string, []Rewrite) {
 	if diff := cmp.Diff(comments(file), comments(result)); diff != "" {
 		t.Fatalf("other comments (-before +after):\n%s\nfrom:\n%s\nto:\n%s", diff, text, after)
 	}
-	if strings.Count(text, "\n") == strings.Count(text, "\r\n") && strings.Count(after, "\n") != strings.Count(after, "\r\n") {
+	if strings.Count(text, "\n") == strings.Count(text, "\r\n") &&
+		strings.Count(after, "\n") != strings.Count(after, "\r\n") {
 		t.Fatalf("a carriage return is lost: %q", after)
 	}
 	if again := Search(context.Background(), result, model).Rewrites; len(again) > 0 && !again[0].mounts {
@@ -166,11 +170,17 @@ func kinds(file *dockerfile.File) (list []string) {
 
 // project is a context that has something for everybody.
 var project = files{
-	"package.json": `{"dependencies":{"b":"1"}}`, "package-lock.json": `{"lockfileVersion":3,"packages":{"":{"dependencies":{"b":"1"}}}}`, "yarn.lock": "b@1:", "pnpm-lock.yaml": "",
-	"requirements.txt": "flask", "requirements-dev.txt": "pytest", "setup.py": "", "Pipfile": "", "Pipfile.lock": "{}", "pyproject.toml": "", "poetry.lock": "",
-	"go.mod": "module x", "go.sum": "", "Cargo.toml": "", "Cargo.lock": "", "Gemfile": "gem 'rails'", "Gemfile.lock": "x86_64-linux", "composer.json": "{}", "composer.lock": "{}",
-	"pom.xml": "<project/>", "mix.exs": "", "mix.lock": "", "config/config.exs": "", "app.csproj": "<Project/>", "src/main.c": "", "lib/a.rb": "", "Makefile": "", "Dockerfile": "",
-	"web/package.json": `{}`, "web/yarn.lock": "", "web/src/index.ts": "", "docker/entrypoint.sh": "", "cmd/main.go": "",
+	"package.json":      `{"dependencies":{"b":"1"}}`,
+	"package-lock.json": `{"lockfileVersion":3,"packages":{"":{"dependencies":{"b":"1"}}}}`, "yarn.lock": "b@1:",
+	"pnpm-lock.yaml":   "",
+	"requirements.txt": "flask", "requirements-dev.txt": "pytest", "setup.py": "", "Pipfile": "", "Pipfile.lock": "{}",
+	"pyproject.toml": "", "poetry.lock": "",
+	"go.mod": "module x", "go.sum": "", "Cargo.toml": "", "Cargo.lock": "", "Gemfile": "gem 'rails'",
+	"Gemfile.lock": "x86_64-linux", "composer.json": "{}", "composer.lock": "{}",
+	"pom.xml": "<project/>", "mix.exs": "", "mix.lock": "", "config/config.exs": "", "app.csproj": "<Project/>",
+	"src/main.c": "", "lib/a.rb": "", "Makefile": "", "Dockerfile": "",
+	"web/package.json": `{}`, "web/yarn.lock": "", "web/src/index.ts": "", "docker/entrypoint.sh": "",
+	"cmd/main.go": "",
 }
 
 // The invariants hold for real files, with a context and without.
@@ -205,7 +215,9 @@ func TestAuthors(t *testing.T) {
 	corpus(t)
 	paths, _ := filepath.Glob("../../../shared/corpus/reorders/*.before")
 	if len(paths) == 0 {
-		t.Skip("MISSING: the corpus of reorderings (../shared/corpus/reorders beside the checkout); nothing was checked")
+		t.Skip(
+			"MISSING: the corpus of reorderings (../shared/corpus/reorders beside the checkout); nothing was checked",
+		)
 	}
 	for _, p := range paths {
 		name := strings.TrimSuffix(filepath.Base(p), ".before")
@@ -261,10 +273,19 @@ func order(text string) (list []string) {
 // A file with the instructions of many, in any order and half written, never makes it panic or lose anything.
 func FuzzBest(f *testing.F) {
 	f.Add("FROM node\nWORKDIR /app\nCOPY . .\nRUN npm ci && npm run build\nCOPY --from=0 /a /b\n")
-	f.Add("FROM node AS x\nWORKDIR /app\nCOPY . .\nRUN set -eux \\\n # a\n && apt-get update; apt-get install x; \\\n # b\n npm ci \\\n && npm run build\nFROM x\n")
-	f.Add("FROM node AS x\nWORKDIR /app\nCOPY . .\nRUN <<-EOF\n\tset -e # a\n\tnpm ci; # b\n\n\tnpm run build\n\tEOF\nFROM x\n")
+	f.Add(
+		"FROM node AS x\nWORKDIR /app\nCOPY . .\nRUN set -eux \\\n # a\n && apt-get update; apt-get install x; \\\n " +
+			"# b\n npm ci \\\n && npm run build\nFROM x\n",
+	)
+	f.Add(
+		"FROM node AS x\nWORKDIR /app\nCOPY . .\nRUN <<-EOF\n\tset -e # a\n\tnpm ci; # b\n\n\tnpm run build\n\tEOF\n" +
+			"FROM x\n",
+	)
 	f.Add("# escape=`\r\nFROM a\r\nCOPY . /x\r\nRUN pip install -r /x/requirements.txt `\r\n && make")
-	f.Add("FROM golang AS b\nENV X=' '\nCOPY . .\nRUN $X; [] \nRUN []\nRUN CGO_ENABLED=0 go build -o \"$Y\" && cd /x && $(go) > a\nRUN --mount=target=. go vet\nFROM scratch\nCOPY --from=b /a /a\n")
+	f.Add(
+		"FROM golang AS b\nENV X=' '\nCOPY . .\nRUN $X; [] \nRUN []\nRUN CGO_ENABLED=0 go build -o \"$Y\" && cd /x " +
+			"&& $(go) > a\nRUN --mount=target=. go vet\nFROM scratch\nCOPY --from=b /a /a\n",
+	)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, model := range []Model{project.model(), {Seconds: seconds}} {
 			file := parse(text)

@@ -23,7 +23,8 @@ type Reason struct {
 // leastExplained is what a RUN takes at least, in milliseconds, for it to be worth a word.
 const leastExplained = 5000
 
-// Explain says of each RUN that takes some time why no order has it run less often: what would have to be known, or otherwise.
+// Explain says of each RUN that takes some time why no order has it run less often: what would have to be known, or
+// otherwise.
 func Explain(file *dockerfile.File, model Model) (reasons []Reason) {
 	if broken(file) || model.Seconds == nil {
 		return nil
@@ -41,7 +42,14 @@ func Explain(file *dockerfile.File, model Model) (reasons []Reason) {
 			if in.Meant != "RUN" || now.items[r].cost < leastExplained {
 				continue
 			}
-			reason := Reason{Stage: i, Line: in.Line, Step: command(in), Seconds: float64(now.items[r].cost) / 1000, Reruns: int(runs[r]), Builds: model.builds()}
+			reason := Reason{
+				Stage:   i,
+				Line:    in.Line,
+				Step:    command(in),
+				Seconds: float64(now.items[r].cost) / 1000,
+				Reruns:  int(runs[r]),
+				Builds:  model.builds(),
+			}
 			reason.Below, reason.Why = model.stays(stage, all, r)
 			reasons = append(reasons, reason)
 		}
@@ -50,7 +58,12 @@ func Explain(file *dockerfile.File, model Model) (reasons []Reason) {
 }
 
 // inPlaceAlone is a stage in its order, whatever may be moved in it.
-func (m *Model) inPlaceAlone(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, stages []builds) plan {
+func (m *Model) inPlaceAlone(
+	file *dockerfile.File,
+	stage *dockerfile.Stage,
+	all []effects.Effects,
+	stages []builds,
+) plan {
 	m.pairs = map[[2]int]bool{}
 	return m.inPlace(file, stage, all, stages)
 }
@@ -74,15 +87,23 @@ func (m *Model) stays(stage *dockerfile.Stage, all []effects.Effects, r int) (li
 		}
 		if m.Context != nil {
 			for _, w := range all[r].Writes {
-				if shared, ok := all[x].Sources(m.Context, w); ok && len(shared) > 0 && strings.HasSuffix(w, "/") && w != all[r].Directory+"/" {
-					return in.Line, fmt.Sprintf("%s is in the build context, and it writes there. Add it to .dockerignore.", strings.TrimSuffix(shared[0], "/"))
+				if shared, ok := all[x].Sources(m.Context, w); ok && len(shared) > 0 && strings.HasSuffix(w, "/") &&
+					w != all[r].Directory+"/" {
+					return in.Line, fmt.Sprintf(
+						"%s is in the build context, and it writes there. Add it to .dockerignore.",
+						strings.TrimSuffix(shared[0], "/"),
+					)
 				}
 			}
 		}
 		if shared := effects.Shared(&all[x], &all[r]); shared != "" {
-			return in.Line, fmt.Sprintf("it needs or changes %s, which is copied there.", strings.TrimPrefix(shared, "env:"))
+			return in.Line, fmt.Sprintf(
+				"it needs or changes %s, which is copied there.",
+				strings.TrimPrefix(shared, "env:"),
+			)
 		}
 		return in.Line, "it makes or names a directory that is copied into there."
 	}
-	return 0, "it stands above all copies of the build context already, or needs none of them: what makes it run again is an ARG, its base or a stage."
+	return 0, "it stands above all copies of the build context already, or needs none of them: what makes it run " +
+		"again is an ARG, its base or a stage."
 }

@@ -14,14 +14,22 @@ func TestExplain(t *testing.T) {
 		below       int
 		want        string
 	}{
-		{"workspaces", npmProject, files{"package.json": `{"workspaces":["a"]}`, "package-lock.json": lock}, 3, "package.json has workspaces"},
-		{"a script", npmProject, files{"package.json": `{"scripts":{"prepare":"x"}}`, "package-lock.json": lock}, 3, `has a script "prepare"`},
+		{"workspaces", npmProject, files{"package.json": `{"workspaces":["a"]}`, "package-lock.json": lock}, 3,
+			"package.json has workspaces"},
+		{"a script", npmProject, files{"package.json": `{"scripts":{"prepare":"x"}}`, "package-lock.json": lock}, 3,
+			`has a script "prepare"`},
 		{"no lock file", npmProject, files{"package.json": `{}`}, 3, "there is no package-lock.json"},
-		{"modules in the context", npmProject, files{"package.json": `{}`, "package-lock.json": lock, "node_modules/a/b": ""}, 3, "Add it to .dockerignore"},
+		{"modules in the " +
+			"context", npmProject, files{"package.json": `{}`, "package-lock.json": lock, "node_modules/a/b": ""}, 3,
+			"Add it to .dockerignore"},
 		{"what nobody knows", "FROM debian:12\nCOPY . .\nRUN make install\n", nil, 2, "make is not in the table"},
-		{"a program of the project", "FROM debian:12\nCOPY . .\nRUN ./build.sh install\n", nil, 2, "may be the project's own"},
-		{"a variable", "FROM node:22\nENV NODE_OPTIONS=-r=x\nWORKDIR /app\nCOPY . .\nRUN npm ci\n", files{"package.json": "{}", "package-lock.json": lock}, 4, "NODE_OPTIONS"},
-		{"a manifest of its own", "FROM python:3.12\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\n", files{"requirements.txt": "a"}, 3, "requirements.txt"},
+		{"a program of the " +
+			"project", "FROM debian:12\nCOPY . .\nRUN ./build.sh install\n", nil, 2, "may be the project's own"},
+		{"a variable", "FROM node:22\nENV NODE_OPTIONS=-r=x\nWORKDIR /app\nCOPY . .\nRUN npm " +
+			"ci\n", files{"package.json": "{}", "package-lock.json": lock}, 4, "NODE_OPTIONS"},
+		{"a manifest of its " +
+			"own", "FROM python:3.12\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install -r " +
+			"requirements.txt\n", files{"requirements.txt": "a"}, 3, "requirements.txt"},
 		{"nothing above", "FROM debian:12\nRUN apt-get install -y x\n", nil, 0, "above all copies"},
 	} {
 		reasons := Explain(parse(test.text), test.context.model())

@@ -35,7 +35,14 @@ type image struct {
 // build interprets a stage without running anything.
 func build(file *dockerfile.File, stage *dockerfile.Stage) image {
 	lex := shell.NewLex(rune(file.Escape))
-	im := image{Base: stage.Base.Text, Env: map[string]string{}, Args: map[string]string{}, Labels: map[string]string{}, Shell: "default", Cmd: "inherited"}
+	im := image{
+		Base:   stage.Base.Text,
+		Env:    map[string]string{},
+		Args:   map[string]string{},
+		Labels: map[string]string{},
+		Shell:  "default",
+		Cmd:    "inherited",
+	}
 	expand := func(word string, env shell.EnvGetter) string {
 		got, _, err := lex.ProcessWord(word, env)
 		if err != nil {

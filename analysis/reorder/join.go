@@ -43,14 +43,23 @@ func join(file *dockerfile.File, stage int) change {
 			result.titles = append(result.titles, fmt.Sprintf("join %d %ss into %d", saved+groups, kind.name, groups))
 		}
 		result.saved += saved
-		result.reasons = append(result.reasons, fmt.Sprintf("Each %s is a step to the classic builder: %d fewer of them are %d fewer steps. %s", kind.name, saved, saved, kind.same))
+		result.reasons = append(
+			result.reasons,
+			fmt.Sprintf(
+				"Each %s is a step to the classic builder: %d fewer of them are %d fewer steps. %s",
+				kind.name,
+				saved,
+				saved,
+				kind.same,
+			),
+		)
 	}
 	slices.SortStableFunc(result.edits, byStart)
 	return result
 }
 
-// joinable returns how many instructions of a kind at the head of list can be one: their values do not depend on each other, none
-// is set twice, and no comment or blank line lies between.
+// joinable returns how many instructions of a kind at the head of list can be one: their values do not depend on each
+// other, none is set twice, and no comment or blank line lies between.
 func joinable(file *dockerfile.File, list []*dockerfile.Instruction, kind string) int {
 	names := map[string]bool{}
 	for i, in := range list {
@@ -84,8 +93,8 @@ func pairsOf(in *dockerfile.Instruction) []instructions.KeyValuePair {
 	return nil
 }
 
-// refersTo reports whether a value could use one of the variables. Within one ENV, values are expanded with the variables
-// of the instructions above only.
+// refersTo reports whether a value could use one of the variables. Within one ENV, values are expanded with the
+// variables of the instructions above only.
 func refersTo(pairs []instructions.KeyValuePair, names map[string]bool) bool {
 	for _, pair := range pairs {
 		if !strings.Contains(pair.Value, "$") {
@@ -112,7 +121,10 @@ func continuable(file *dockerfile.File, in *dockerfile.Instruction, pairs []inst
 		return false
 	}
 	if !pairs[0].NoDelim {
-		return !slices.ContainsFunc(pairs, func(p instructions.KeyValuePair) bool { return !quotesClosed(p.Value, file.Escape) })
+		return !slices.ContainsFunc(
+			pairs,
+			func(p instructions.KeyValuePair) bool { return !quotesClosed(p.Value, file.Escape) },
+		)
 	}
 	return in.Line == in.EndLine && plainWords.MatchString(pairs[0].Value)
 }
@@ -140,9 +152,17 @@ func joinEdits(file *dockerfile.File, first, in *dockerfile.Instruction, last bo
 		indent := text.Slice(source.Span{Start: text.LineStart(first.Line - 1), End: first.Keyword.Span.Start}) +
 			strings.Repeat(" ", first.Keyword.Span.Len()) +
 			text.Slice(source.Span{Start: first.Keyword.Span.End, End: first.Args[0].Span.Start})
-		edits = append(edits, source.Edit{Span: source.Span{Start: text.LineStart(in.Line - 1), End: in.Args[0].Span.Start}, NewText: indent})
+		edits = append(
+			edits,
+			source.Edit{
+				Span:    source.Span{Start: text.LineStart(in.Line - 1), End: in.Args[0].Span.Start},
+				NewText: indent,
+			},
+		)
 	}
-	end := in.Args[0].Span.Start + len(strings.TrimRight(file.Text.Slice(source.Span{Start: in.Args[0].Span.Start, End: in.Span.End}), " \t"))
+	end := in.Args[0].Span.Start + len(
+		strings.TrimRight(file.Text.Slice(source.Span{Start: in.Args[0].Span.Start, End: in.Span.End}), " \t"),
+	)
 	if pair := pairsOf(in)[0]; pair.NoDelim {
 		edits = append(edits, source.Edit{
 			Span:    source.Span{Start: in.Args[0].Span.Start, End: end},
@@ -150,7 +170,10 @@ func joinEdits(file *dockerfile.File, first, in *dockerfile.Instruction, last bo
 		})
 	}
 	if !last {
-		edits = append(edits, source.Edit{Span: source.Span{Start: end, End: in.Span.End}, NewText: " " + string(file.Escape)})
+		edits = append(
+			edits,
+			source.Edit{Span: source.Span{Start: end, End: in.Span.End}, NewText: " " + string(file.Escape)},
+		)
 	}
 	return edits
 }

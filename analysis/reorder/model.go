@@ -18,8 +18,8 @@ type Model struct {
 	Context effects.Context // nil if it is not known: then nothing is split
 	// Builds is how many builds Changes knows of.
 	Builds int
-	// Changes gives the builds, as a set of bits, at which the files change that a COPY of these sources reads. If it is nil, a
-	// prior stands in for a history: see prior.
+	// Changes gives the builds, as a set of bits, at which the files change that a COPY of these sources reads. If it
+	// is nil, a prior stands in for a history: see prior.
 	Changes func(sources, exclude []string) []uint64
 	// Seconds is what an instruction takes.
 	Seconds func(*dockerfile.Instruction) float64
@@ -32,20 +32,24 @@ type Model struct {
 	changed  map[string]builds // by the sources of a COPY
 	pairs    map[[2]int]bool   // of the stage at hand, see plan
 	heldBack builds            // those that the search does not see
-	seldom   map[string][2]int // by source of a COPY that changes less often than leastChange: builds that are made up for it, from and to
+	// by source of a COPY that changes less often than leastChange: builds that are made up for it, from and to
+	seldom map[string][2]int
 	// Deadlines come by way of the context that Search is given.
 }
 
 // target reports whether stage j is built for its own image.
 func (m *Model) target(file *dockerfile.File, j int) bool {
-	return j == len(file.Stages)-1 || file.Stages[j].Name != "" && slices.ContainsFunc(m.Targets, func(t string) bool { return strings.EqualFold(t, file.Stages[j].Name) })
+	return j == len(file.Stages)-1 ||
+		file.Stages[j].Name != "" &&
+			slices.ContainsFunc(m.Targets, func(t string) bool { return strings.EqualFold(t, file.Stages[j].Name) })
 }
 
 // priorBuilds is how many builds the prior stands for.
 const priorBuilds = 100
 
-// prior says, without a history, at which of 100 builds the sources of a COPY change: at 80 if there is a directory or a pattern
-// among them, at 10 if there are only manifests of package managers, at 5 if there are only other single files.
+// prior says, without a history, at which of 100 builds the sources of a COPY change: at 80 if there is a directory or
+// a pattern among them, at 10 if there are only manifests of package managers, at 5 if there are only other single
+// files.
 func prior(context effects.Context, sources []string) []uint64 {
 	set := make([]uint64, 2)
 	add := func(from, to int) {
@@ -57,11 +61,19 @@ func prior(context effects.Context, sources []string) []uint64 {
 		base := path.Base(path.Clean("/" + src))
 		name := bracketed.ReplaceAllString(strings.TrimSuffix(base, "*"), "$1")
 		switch {
-		case tools.IsManifest(name), strings.HasPrefix(name, "requirements") && strings.HasSuffix(name, ".txt"), strings.HasPrefix(name, "package") && strings.HasSuffix(name, ".json"), strings.HasPrefix(name, "constraints") && strings.HasSuffix(name, ".txt"),
-			slices.Contains([]string{"setup.py", "setup.cfg", "gradlew", "mvnw", "gradle", ".mvn", "patches", "config", ".cargo"}, name), strings.HasSuffix(name, ".props"):
+		case tools.IsManifest(name),
+			strings.HasPrefix(name, "requirements") && strings.HasSuffix(name, ".txt"),
+			strings.HasPrefix(name, "package") && strings.HasSuffix(name, ".json"),
+			strings.HasPrefix(name, "constraints") && strings.HasSuffix(name, ".txt"),
+			slices.Contains(
+				[]string{"setup.py", "setup.cfg", "gradlew", "mvnw", "gradle", ".mvn", "patches", "config", ".cargo"},
+				name,
+			),
+			strings.HasSuffix(name, ".props"):
 			at := 74 + 2*ecosystem(name) // so that those of two package managers are kept apart
 			add(at, at+10)
-		case strings.Contains(base, ".") && base != "." && !strings.HasSuffix(src, "/") && !strings.ContainsAny(base, "*?[") && (context == nil || context.List(path.Clean(src)) == nil):
+		case strings.Contains(base, ".") && base != "." && !strings.HasSuffix(src, "/") && !strings.ContainsAny(base,
+			"*?[") && (context == nil || context.List(path.Clean(src)) == nil):
 			add(84, 89)
 		default:
 			add(0, 80)
@@ -78,8 +90,12 @@ var bracketed = regexp.MustCompile(`\[[A-Za-z]?([A-Za-z])\]`)
 
 // ecosystem tells the manifests of Node.js, of Python and of others apart.
 func ecosystem(manifest string) int {
-	for i, starts := range []string{"package npm yarn pnpm bun .npmrc .yarnrc", "requirements constraints Pipfile pyproject poetry uv pdm setup environment"} {
-		if slices.ContainsFunc(strings.Fields(starts), func(start string) bool { return strings.HasPrefix(manifest, start) }) {
+	for i, starts := range []string{"package npm yarn pnpm bun .npmrc " +
+		".yarnrc", "requirements constraints Pipfile pyproject poetry uv pdm setup environment"} {
+		if slices.ContainsFunc(
+			strings.Fields(starts),
+			func(start string) bool { return strings.HasPrefix(manifest, start) },
+		) {
 			return i
 		}
 	}
@@ -116,7 +132,10 @@ func (m *Model) changes(in *dockerfile.Instruction, file *dockerfile.File, stage
 		}
 		return sources(c.SourcePaths, c.ExcludePatterns), false
 	case *instructions.AddCommand:
-		local := slices.DeleteFunc(slices.Clone(c.SourcePaths), func(s string) bool { return strings.Contains(s, "://") || strings.HasPrefix(s, "git@") })
+		local := slices.DeleteFunc(slices.Clone(c.SourcePaths), func(s string) bool {
+			return strings.Contains(s,
+				"://") || strings.HasPrefix(s, "git@")
+		})
 		if len(local) == 0 {
 			return nil, false
 		}
@@ -165,8 +184,8 @@ func (m *Model) builds() int {
 	return m.Builds
 }
 
-// leastChange is how often a source of a COPY is taken to change at least, in percent of the builds: that it did not in a history does not
-// mean that it never will.
+// leastChange is how often a source of a COPY is taken to change at least, in percent of the builds: that it did not in
+// a history does not mean that it never will.
 const leastChange = 2
 
 // minHeldBack is how many builds there must be for a third of them to be held back.
@@ -223,8 +242,8 @@ func (m *Model) withSeldom(sources []string, set builds) builds {
 	return set
 }
 
-// every is all builds that there were: a build argument that names the commit or the time has another value at each. Of a history build 0 is
-// the one that the cache begins with.
+// every is all builds that there were: a build argument that names the commit or the time has another value at each. Of
+// a history build 0 is the one that the cache begins with.
 func (m *Model) every() builds {
 	from := 0
 	if m.Changes != nil {
@@ -283,7 +302,8 @@ func (m *Model) items(list []*dockerfile.Instruction, file *dockerfile.File, sta
 	return items
 }
 
-// stageBuilds gives, for each stage, the builds at which it is rebuilt, and what all of the file's steps cost, in milliseconds.
+// stageBuilds gives, for each stage, the builds at which it is rebuilt, and what all of the file's steps cost, in
+// milliseconds.
 func (m *Model) stageBuilds(file *dockerfile.File) (stages []builds, total int64) {
 	for i, stage := range file.Stages {
 		above := m.base(file, i, stages)

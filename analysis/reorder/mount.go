@@ -30,8 +30,8 @@ func (m *mount) flag() string {
 	return flag
 }
 
-// mounts gives the cache mounts for stage i. What such a cache holds is then no longer in the stage's layers, so it must be a stage
-// whose image nobody gets, nothing may take it from there, and no command may rest on it.
+// mounts gives the cache mounts for stage i. What such a cache holds is then no longer in the stage's layers, so it
+// must be a stage whose image nobody gets, nothing may take it from there, and no command may rest on it.
 func (m *Model) mounts(file *dockerfile.File, i int, all []effects.Effects) (list []mount) {
 	for r, in := range file.Stages[i].Instructions {
 		for _, c := range all[r].Calls {
@@ -53,9 +53,10 @@ func (m *Model) mounts(file *dockerfile.File, i int, all []effects.Effects) (lis
 	}
 	above, family := bases(file, i), derived(file, i)
 	for _, j := range family {
-		if m.target(file, j) || !used(file, j) || slices.ContainsFunc(file.Stages[j].Instructions, func(in *dockerfile.Instruction) bool {
-			return slices.Contains([]string{"ONBUILD", "CMD", "ENTRYPOINT"}, in.Meant) // it may well be a target
-		}) {
+		if m.target(file, j) || !used(file, j) ||
+			slices.ContainsFunc(file.Stages[j].Instructions, func(in *dockerfile.Instruction) bool {
+				return slices.Contains([]string{"ONBUILD", "CMD", "ENTRYPOINT"}, in.Meant) // it may well be a target
+			}) {
 			return nil
 		}
 	}
@@ -87,15 +88,16 @@ func (m *Model) mounts(file *dockerfile.File, i int, all []effects.Effects) (lis
 	})
 }
 
-// allowed reports whether the instructions of a stage leave the cache alone. What is not known may rest on it, but for what stands above
-// the instruction first: of Go's cache that can only fill it.
+// allowed reports whether the instructions of a stage leave the cache alone. What is not known may rest on it, but for
+// what stands above the instruction first: of Go's cache that can only fill it.
 func (o *mount) allowed(stage *dockerfile.Stage, all []effects.Effects, first int) bool {
 	for k, in := range stage.Instructions {
 		switch in.Meant {
 		case "ONBUILD":
 			return false
 		case "COPY", "ADD":
-			if first >= 0 && slices.ContainsFunc(all[k].Writes, func(w string) bool { return effects.Overlap(w, o.Dir+"/") }) {
+			if first >= 0 &&
+				slices.ContainsFunc(all[k].Writes, func(w string) bool { return effects.Overlap(w, o.Dir+"/") }) {
 				return false
 			}
 		case "RUN":
@@ -107,7 +109,11 @@ func (o *mount) allowed(stage *dockerfile.Stage, all []effects.Effects, first in
 			if k < first && o.Tool == "go" {
 				continue
 			}
-			if all[k].Calls == nil || slices.ContainsFunc(all[k].Calls, func(c effects.Call) bool { return c.Tool == "?" || c.Touches(o.Dir) }) {
+			if all[k].Calls == nil ||
+				slices.ContainsFunc(
+					all[k].Calls,
+					func(c effects.Call) bool { return c.Tool == "?" || c.Touches(o.Dir) },
+				) {
 				return false
 			}
 		}
@@ -118,7 +124,8 @@ func (o *mount) allowed(stage *dockerfile.Stage, all []effects.Effects, first in
 // sharesWith reports whether a RUN's own flags leave room for a mount at dir.
 func sharesWith(in *dockerfile.Instruction, cwd, dir string) bool {
 	run, ok := in.Command.(*instructions.RunCommand)
-	if !ok || !in.MountsRead || in.Keyword.Span.Len() != len("RUN") || slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text != "mount" }) {
+	if !ok || !in.MountsRead || in.Keyword.Span.Len() != len("RUN") ||
+		slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text != "mount" }) {
 		return false
 	}
 	return !slices.ContainsFunc(instructions.GetMounts(run), func(m *instructions.Mount) bool {
@@ -137,7 +144,9 @@ var oldSyntax = regexp.MustCompile(`^(docker\.io/)?docker/dockerfile(-upstream)?
 // mountable reports whether the file's frontend is one that knows cache mounts.
 func mountable(file *dockerfile.File) bool {
 	for _, d := range file.Directives {
-		if d.Name.Text == "syntax" && (!strings.HasPrefix(strings.TrimPrefix(d.Value.Text, "docker.io/"), "docker/dockerfile:1") || oldSyntax.MatchString(d.Value.Text)) {
+		if d.Name.Text == "syntax" &&
+			(!strings.HasPrefix(strings.TrimPrefix(d.Value.Text, "docker.io/"), "docker/dockerfile:1") ||
+				oldSyntax.MatchString(d.Value.Text)) {
 			return false
 		}
 	}
@@ -159,7 +168,8 @@ func rootImage(file *dockerfile.File, i int) bool {
 	if at := strings.LastIndex(name, "library/"); at >= 0 {
 		short = name[at+len("library/"):]
 	}
-	return slices.Contains(rootImages, short) && !strings.Contains(tag+digest, "windows") && !strings.Contains(tag, "nanoserver")
+	return slices.Contains(rootImages, short) && !strings.Contains(tag+digest, "windows") &&
+		!strings.Contains(tag, "nanoserver")
 }
 
 // userAt is the user of an instruction, "root" also where the image's own is.
@@ -228,10 +238,12 @@ func origins(file *dockerfile.File) (list []origin) {
 
 // used reports whether anything is taken from a stage, or built upon it.
 func used(file *dockerfile.File, j int) bool {
-	return len(derived(file, j)) > 1 || slices.ContainsFunc(origins(file), func(o origin) bool { return stageNamed(file, o.from, o.stage.Index) == j })
+	return len(derived(file, j)) > 1 ||
+		slices.ContainsFunc(origins(file), func(o origin) bool { return stageNamed(file, o.from, o.stage.Index) == j })
 }
 
-// taken reports whether a directory of one of these stages is copied or mounted somewhere, or something that may be or hold it.
+// taken reports whether a directory of one of these stages is copied or mounted somewhere, or something that may be or
+// hold it.
 func taken(file *dockerfile.File, stages []int, dir string) bool {
 	return slices.ContainsFunc(origins(file), func(o origin) bool {
 		if !strings.Contains(o.from, "$") && !slices.Contains(stages, stageNamed(file, o.from, o.stage.Index)) {
@@ -312,8 +324,28 @@ func (m *Model) mountWords(best *plan, runs []int64) (titles, reasons, gains, fa
 				line = best.lineOf(e.of)
 			}
 			add(&titles, "add a cache mount for "+kept.Cache.Name)
-			add(&reasons, fmt.Sprintf("A cache mount at %s keeps what %s, from build to build: on a builder that lasts longer than one build. The image of the stage itself then has less in it, which counts only where a build has that stage as its target.", kept.Dir, kept.Holds))
-			gains = append(gains, fmt.Sprintf("%s (line %d) would find what it %s: by estimate about %s instead of %s seconds at each of %s.", kept.command, line, kept.Found, inSeconds(kept.cost), inSeconds(m.cost(e.in)), often))
+			add(
+				&reasons,
+				fmt.Sprintf(
+					"A cache mount at %s keeps what %s, from build to build: on a builder that lasts longer than one "+
+						"build. The image of the stage itself then has less in it, which counts only where a build "+
+						"has that stage as its target.",
+					kept.Dir,
+					kept.Holds,
+				),
+			)
+			gains = append(
+				gains,
+				fmt.Sprintf(
+					"%s (line %d) would find what it %s: by estimate about %s instead of %s seconds at each of %s.",
+					kept.command,
+					line,
+					kept.Found,
+					inSeconds(kept.cost),
+					inSeconds(m.cost(e.in)),
+					often,
+				),
+			)
 			add(&facts, kept.Fact)
 		}
 	}

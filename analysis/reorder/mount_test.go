@@ -8,7 +8,8 @@ import (
 
 // Where a cache mount may stand at all: a file of three stages, of which one line is another one.
 func TestMountsWhere(t *testing.T) {
-	const text = "# syntax=docker/dockerfile:1\nFROM golang:1.24 AS build\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -o /app .\n\nFROM build AS more\nRUN mkdir /x\n\nFROM scratch\nCOPY --from=more /app /app\n"
+	const text = "# syntax=docker/dockerfile:1\nFROM golang:1.24 AS build\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 " +
+		"go build -o /app .\n\nFROM build AS more\nRUN mkdir /x\n\nFROM scratch\nCOPY --from=more /app /app\n"
 	for _, test := range []struct {
 		prose, old, new string
 		want            bool
@@ -33,9 +34,12 @@ func TestMountsWhere(t *testing.T) {
 		{"root by number", "WORKDIR", "USER 0\nWORKDIR", true},
 		{"a user of unknown name", "WORKDIR", "USER $U\nWORKDIR", false},
 		{"triggers below", "RUN mkdir /x", "ONBUILD RUN ls /root/.cache", false},
-		{"the file's last stage is the one", "\nFROM build AS more\nRUN mkdir /x\n\nFROM scratch\nCOPY --from=more /app /app\n", "", false},
+		{"the file's last stage is the " +
+			"one", "\nFROM build AS more\nRUN mkdir /x\n\nFROM scratch\nCOPY --from=more /app /app\n", "", false},
 		{"a stage that is taken from by its number", "--from=more", "--from=1", true},
-		{"a mount takes it, with its keys in capitals", "RUN mkdir /x", "RUN --mount=type=bind,FROM=build,SOURCE=/root,target=/y cp -r /y/.cache /x", false},
+		{"a mount takes it, with its keys in " +
+			"capitals", "RUN mkdir /x", "RUN --mount=type=bind,FROM=build,SOURCE=/root,target=/y cp -r /y/.cache " +
+			"/x", false},
 		{"something else is taken", "/app /app", "/root/.bashrc /app", true},
 		{"the directory itself is taken", "/app /app", "/root/.cache/go-build/00 /app", false},
 		{"a variable says what is taken", "/app /app", "$DIR /app", false},

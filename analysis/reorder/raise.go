@@ -58,15 +58,29 @@ func raise(file *dockerfile.File, stage int) change {
 			names = append(names, in.Meant)
 		}
 		result.reasons = append(result.reasons, fmt.Sprintf(
-			"%s (line %d) goes below %s (line %d). To the classic builder it is a step, which runs again whenever %s (line %d) copies something else; raised it stays cached. "+
+			"%s (line %d) goes below %s (line %d). To the classic builder it is a step, which runs again whenever %s "+
+				"(line %d) copies something else; raised it stays cached. "+
 				"The price: a change of it then rebuilds also lines %d to %d, which stand above it now.",
-			in.Meant, in.Line, goal.Meant, goal.Line, copying.Meant, copying.Line, order[top+1].Line, order[at].EndLine))
+			in.Meant,
+			in.Line,
+			goal.Meant,
+			goal.Line,
+			copying.Meant,
+			copying.Line,
+			order[top+1].Line,
+			order[at].EndLine,
+		))
 	}
 	if len(moved) == 0 {
 		return change{}
 	}
 	result.titles = []string{"raise " + enumerate(names)}
-	result.reasons = append(result.reasons, "The image stays the same: "+onlySet(names)+" its configuration, and nothing in between reads or writes the same part of it. No RUN is passed.")
+	result.reasons = append(
+		result.reasons,
+		"The image stays the same: "+onlySet(
+			names,
+		)+" its configuration, and nothing in between reads or writes the same part of it. No RUN is passed.",
+	)
 	result.edits = moveEdits(file, order, moved)
 	return result
 }
@@ -107,7 +121,11 @@ func moveEdits(file *dockerfile.File, order, moved []*dockerfile.Instruction) []
 			if spaced && (first || blank(file, lines.first-1)) {
 				text.WriteString(newline)
 			}
-			text.WriteString(file.Text.Slice(source.Span{Start: file.Text.LineStart(lines.first), End: file.Text.Line(lines.last).End}))
+			text.WriteString(
+				file.Text.Slice(
+					source.Span{Start: file.Text.LineStart(lines.first), End: file.Text.Line(lines.last).End},
+				),
+			)
 			first = false
 		}
 		edits = append(edits, source.Edit{Span: source.Span{Start: end, End: end}, NewText: text.String()})

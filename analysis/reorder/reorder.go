@@ -1,8 +1,9 @@
 // Package reorder finds rewrites of a Dockerfile that leave the image as it is and let more of the next builds come
 // from the cache: Suggest for the classic builder, Search for BuildKit.
 //
-// Each rewrite has a grade that says how sure it is that the image stays the same. The package is pure: the files of the build
-// context and how often they change come in through Model. It must not know the cache of a machine or a protocol.
+// Each rewrite has a grade that says how sure it is that the image stays the same. The package is pure: the files of
+// the build context and how often they change come in through Model. It must not know the cache of a machine or a
+// protocol.
 package reorder
 
 import (
@@ -28,7 +29,8 @@ type Grade string
 
 // The grades, the surest first. Only of the first two it may be said that the image stays the same.
 const (
-	// Proved means that the instructions that change places are independent by the text alone: no command's nature is assumed.
+	// Proved means that the instructions that change places are independent by the text alone: no command's nature is
+	// assumed.
 	Proved Grade = "proved"
 	// Verified means that both files were built, and the images were the same.
 	Verified Grade = "verified"
@@ -48,20 +50,21 @@ type Rewrite struct {
 	Stage       int         // index into File.Stages
 	Span        source.Span // of the stage
 	Edits       []source.Edit
-	// Ignore are lines that the ignore file must get with the edits: a working tree may have what they name, and it would be copied over
-	// what an installation makes.
+	// Ignore are lines that the ignore file must get with the edits: a working tree may have what they name, and it
+	// would be copied over what an installation makes.
 	Ignore []string
-	// Before and After are what all builds of the model cost with the stage as it is and with the rewrite, in seconds; 0
-	// where nothing was counted.
+	// Before and After are what all builds of the model cost with the stage as it is and with the rewrite, in seconds;
+	// 0 where nothing was counted.
 	Before, After float64
-	// Parts are the improvements that the rewrite is made of and that gain something each alone, if there is more than one. Only
-	// one of them can be applied, or else the whole rewrite.
+	// Parts are the improvements that the rewrite is made of and that gain something each alone, if there is more than
+	// one. Only one of them can be applied, or else the whole rewrite.
 	Parts  []Rewrite
 	mounts bool     // it adds cache mounts, and moves nothing
 	gains  []string // the sentences of the explanation that say how often steps run
 }
 
-// Verify grades a rewrite as verified: both files were built, and the images were the same. The facts that it rested on count no more.
+// Verify grades a rewrite as verified: both files were built, and the images were the same. The facts that it rested on
+// count no more.
 func (r *Rewrite) Verify() {
 	if r.Grade != Likely {
 		return
@@ -79,7 +82,8 @@ func (r *Rewrite) Verify() {
 	r.Explanation = strings.Join(lines, "\n")
 }
 
-// Gain says in one sentence what is gained most: how often a step would have run, and runs today. It is "" where nothing was counted.
+// Gain says in one sentence what is gained most: how often a step would have run, and runs today. It is "" where
+// nothing was counted.
 func (r *Rewrite) Gain() string {
 	if len(r.gains) == 0 {
 		return ""
@@ -122,11 +126,16 @@ func Suggest(file *dockerfile.File, engine Engine) []Rewrite {
 	}
 	all := compose(file.Text.Len(), raised, joins)
 	for _, e := range all {
-		i, _ := slices.BinarySearchFunc(file.Stages, e.Span.Start+1, func(s *dockerfile.Stage, at int) int { return s.Span.Start - at })
+		i, _ := slices.BinarySearchFunc(
+			file.Stages,
+			e.Span.Start+1,
+			func(s *dockerfile.Stage, at int) int { return s.Span.Start - at },
+		)
 		changes[i-1].edits = append(changes[i-1].edits, e)
 	}
 	// What the words mean together is for the parser to say.
-	if after := apply(file, all); after == nil || broken(after) || len(after.Instructions) != len(file.Instructions)-saved {
+	if after := apply(file, all); after == nil || broken(after) ||
+		len(after.Instructions) != len(file.Instructions)-saved {
 		return nil
 	}
 	var rewrites []Rewrite
@@ -150,9 +159,11 @@ func NothingGained(file *dockerfile.File, engine Engine) string {
 	case broken(file):
 		return "The file has errors: fix them first (layerwise check lists them)."
 	case engine == Classic:
-		return "Nothing to gain from raising or joining what only configures the image: none of it stands below a COPY or ADD that it could be raised over, and no two ENVs or LABELs can be joined."
+		return "Nothing to gain from raising or joining what only configures the image: none of it stands below a " +
+			"COPY or ADD that it could be raised over, and no two ENVs or LABELs can be joined."
 	}
-	return "No other order is known that keeps the image and rebuilds noticeably less. layerwise reorder --explain says why, step by step."
+	return "No other order is known that keeps the image and rebuilds noticeably less. layerwise reorder --explain " +
+		"says why, step by step."
 }
 
 func onlySet(words []string) string {
@@ -220,8 +231,8 @@ type piece struct {
 
 func (p piece) len() int { return len(p.inserted) + p.kept.Len() }
 
-// compose gives the edits to a text of so many bytes that do what the earlier ones do and then the later ones, which are for the
-// text that the earlier ones make. Both are in order.
+// compose gives the edits to a text of so many bytes that do what the earlier ones do and then the later ones, which
+// are for the text that the earlier ones make. Both are in order.
 func compose(length int, earlier, later []source.Edit) (edits []source.Edit) {
 	pieces := edited(edited([]piece{{kept: source.Span{End: length}}}, earlier), later)
 	inserted, at := "", 0

@@ -66,11 +66,14 @@ COPY app.js .
 // The example that the project began with comes out byte for byte, whatever its line ends are.
 func TestNote(t *testing.T) {
 	for name, change := range map[string]func(string) string{
-		"as it is":      func(s string) string { return s },
-		"no last line":  func(s string) string { return strings.TrimSuffix(s, "\n") },
-		"CRLF":          func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") },
-		"CRLF, no last": func(s string) string { return strings.TrimSuffix(strings.ReplaceAll(s, "\n", "\r\n"), "\r\n") },
-		"mark":          func(s string) string { return "\ufeff" + s },
+		"as it is":     func(s string) string { return s },
+		"no last line": func(s string) string { return strings.TrimSuffix(s, "\n") },
+		"CRLF":         func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") },
+		"CRLF, no last": func(s string) string {
+			return strings.TrimSuffix(strings.ReplaceAll(s, "\n", "\r\n"),
+				"\r\n")
+		},
+		"mark": func(s string) string { return "\ufeff" + s },
 		"lower case": func(s string) string {
 			for _, word := range []string{"FROM", "ENV", "CMD", "COPY", "WORKDIR"} {
 				s = strings.ReplaceAll(s, word+" ", strings.ToLower(word)+" ")
@@ -95,7 +98,8 @@ func TestBuildKitGainsNothing(t *testing.T) {
 	if got := Suggest(file, BuildKit); got != nil {
 		t.Errorf("%+v", got)
 	}
-	const want = "No other order is known that keeps the image and rebuilds noticeably less. layerwise reorder --explain says why, step by step."
+	const want = "No other order is known that keeps the image and rebuilds noticeably less. layerwise reorder " +
+		"--explain says why, step by step."
 	if got := NothingGained(file, BuildKit); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -147,7 +151,8 @@ func checkInvariants(t *testing.T, text string) (rewrites int) {
 	if strings.HasSuffix(text, "\n") != strings.HasSuffix(result, "\n") && !strings.HasSuffix(result, "\n") {
 		t.Fatalf("the final newline is lost:\n%s", result)
 	}
-	if strings.Count(text, "\n") == strings.Count(text, "\r\n") && strings.Count(result, "\n") != strings.Count(result, "\r\n") {
+	if strings.Count(text, "\n") == strings.Count(text, "\r\n") &&
+		strings.Count(result, "\n") != strings.Count(result, "\r\n") {
 		t.Fatalf("a carriage return is lost: %q", result)
 	}
 	if again := Suggest(after, Classic); len(again) > 0 {
@@ -185,11 +190,24 @@ func comments(file *dockerfile.File) []string {
 // Random files of instructions that are likely to get in each other's way.
 func TestRandomFiles(t *testing.T) {
 	parts := []string{
-		"ENV A=1", "ENV B=$A", "ENV A=2 C=3", "ENV D four five", "ENV E=\"x y\" \\\n    F='$A'", "ENV G=${B:-$C}", "ENV \\\n  H=1", "ENV I=a\\ b",
-		"ENV J=1 \\\n# inside\n  K=2", "ENV L \"quoted\"", "\tENV M=1", "ENV\tN=1", "ENV O=open\\", "ENV P=\"open", "ENV A $A", "ENV Q=1   ", "ENV A1=x\\\\", "ENV A2=x\\\\  ", "ENV #R=1", "ENV S a \\\n# in\nb", "ENV T=1 \\\n# last", "ENV U=1 \\", "ENV V=1 \\\n\n  W=2", "ENV $A=1",
-		"CMD [\"a\"]", "CMD a b", "ENTRYPOINT [\"e\"]", "ENTRYPOINT e f", "LABEL a=1", "LABEL a=2 b=\"$A\"", "LABEL c=3 \\\n      d=4", "LABEL e five six", "LABEL f=\"$A $B\"", "LABEL \"g\"=7", "LABEL h=open\\", "LABEL a.b=c", "label i='j'", "EXPOSE 80", "EXPOSE $A",
-		"STOPSIGNAL SIGINT", "HEALTHCHECK CMD curl x", "HEALTHCHECK NONE", "SHELL [\"/bin/bash\", \"-c\"]", "USER u", "WORKDIR /w", "WORKDIR x$A", "VOLUME /v",
-		"RUN make", "RUN <<X\nCMD x\nX", "COPY a b", "COPY $A /b", "ADD c d", "ONBUILD CMD x", "ARG A=0", "ARG Z", "MAINTAINER me", "FROM other AS x", "COPY <<Y /y\nhi\nY",
+		"ENV A=1", "ENV B=$A", "ENV A=2 C=3", "ENV D four five", "ENV E=\"x y\" \\\n    " +
+			"F='$A'", "ENV G=${B:-$C}", "ENV \\\n  H=1", "ENV I=a\\ b",
+		"ENV J=1 \\\n# inside\n  " +
+			"K=2", "ENV L \"quoted\"", "\tENV M=1", "ENV\tN=1", "ENV O=open\\", "ENV P=\"open", "ENV A $A",
+		"ENV Q=1   ", "ENV A1=x\\\\", "ENV A2=x\\\\  ", "ENV #R=1", "ENV S a \\\n# in\nb", "ENV T=1 \\\n# last",
+		"ENV U=1 \\", "ENV V=1 \\\n\n  W=2", "ENV $A=1",
+		"CMD [\"a\"]", "CMD a b", "ENTRYPOINT [\"e\"]", "ENTRYPOINT e " +
+			"f", "LABEL a=1", "LABEL a=2 b=\"$A\"", "LABEL c=3 \\\n      " +
+			"d=4", "LABEL e five " +
+			"six", "LABEL f=\"$A " +
+			"$B\"", "LABEL \"g\"=7", "LABEL h=open\\", "LABEL a.b=c", "label i='j'", "EXPOSE 80",
+		"EXPOSE $A",
+		"STOPSIGNAL SIGINT", "HEALTHCHECK CMD curl " +
+			"x", "HEALTHCHECK " +
+			"NONE", "SHELL [\"/bin/bash\", \"-c\"]", "USER u", "WORKDIR /w", "WORKDIR x$A", "VOLUME /v",
+		"RUN make", "RUN <<X\nCMD x\n" +
+			"X", "COPY a b", "COPY $A /b", "ADD c d", "ONBUILD CMD " +
+			"x", "ARG A=0", "ARG Z", "MAINTAINER me", "FROM other AS x", "COPY <<Y /y\nhi\nY",
 	}
 	gaps := []string{"\n", "\n", "\n", "\n\n", "\n\n\n", "\n# note\n", "\n\n# note\n", "\n# apart\n\n", "   \n"}
 	offered := 0
@@ -247,7 +265,10 @@ func corpus(t *testing.T) []string {
 	}
 	paths, _ := filepath.Glob(filepath.Join(root, "..", "shared", "corpus", "dockerfiles", "*"))
 	if len(paths) == 0 {
-		t.Skip("MISSING: the corpus of real Dockerfiles (../shared/corpus/dockerfiles beside the checkout); nothing was checked")
+		t.Skip(
+			"MISSING: the corpus of real Dockerfiles (../shared/corpus/dockerfiles beside the checkout); nothing was " +
+				"checked",
+		)
 	}
 	return paths
 }

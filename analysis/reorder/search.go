@@ -86,8 +86,8 @@ func costOf(items []item, order []int, above builds) (sum int64, executed []int6
 	return sum, executed
 }
 
-// How many sets of placed items are looked at for each number of them. Where there are fewer, the search is exact. Of many items it must look
-// at fewer sets, so that it ends in a bounded number of steps.
+// How many sets of placed items are looked at for each number of them. Where there are fewer, the search is exact. Of
+// many items it must look at fewer sets, so that it ends in a bounded number of steps.
 const (
 	widest    = 300
 	narrowest = 6
@@ -158,9 +158,9 @@ type searching struct {
 	free  []bool // it costs nothing and never changes
 }
 
-// search returns the order of the items that costs least, of several the one that is nearest to the original. What a set of
-// placed items costs hangs on the set alone, not on its order, so that it is enough to know the best order of each set that
-// can stand above the others. It returns nil when ctx ends.
+// search returns the order of the items that costs least, of several the one that is nearest to the original. What a
+// set of placed items costs hangs on the set alone, not on its order, so that it is enough to know the best order of
+// each set that can stand above the others. It returns nil when ctx ends.
 func search(ctx context.Context, items []item, above builds) []int {
 	n := len(items)
 	if n > maxItems {
@@ -244,7 +244,11 @@ func (s *searching) add(layers []layer, done mask, p *placed) {
 // best gives the most promising sets of a layer, in a fixed order.
 func (l *layer) best(width int) []layerEntry {
 	slices.SortStableFunc(l.entries, func(a, b layerEntry) int {
-		return cmp.Or(cmp.Compare(a.cost, b.cost), cmp.Compare(a.inversions, b.inversions), slices.Compare(a.done[:], b.done[:]))
+		return cmp.Or(
+			cmp.Compare(a.cost, b.cost),
+			cmp.Compare(a.inversions, b.inversions),
+			slices.Compare(a.done[:], b.done[:]),
+		)
 	})
 	return l.entries[:min(len(l.entries), width)]
 }
@@ -279,7 +283,14 @@ func (s *searching) with(p *placed, k int, done *mask) *placed {
 	if len(it.changed) > 0 {
 		chain = chain.or(it.changed)
 	}
-	q := &placed{cost: p.cost, inversions: p.inversions + k - done.below(k), chain: chain, above: p, item: k, size: p.size + 1}
+	q := &placed{
+		cost:       p.cost,
+		inversions: p.inversions + k - done.below(k),
+		chain:      chain,
+		above:      p,
+		item:       k,
+		size:       p.size + 1,
+	}
 	if it.link {
 		q.cost += it.cost * it.changed.count()
 	} else if it.cost > 0 {

@@ -25,8 +25,8 @@ type entry struct {
 	kept  []keeping               // those mounts
 }
 
-// split is one way to let an installation stand above a COPY of which it reads only some files, or to let the packages of the
-// system that a RUN installs first stand above what they do not read.
+// split is one way to let an installation stand above a COPY of which it reads only some files, or to let the packages
+// of the system that a RUN installs first stand above what they do not read.
 type split struct {
 	run   int // index of the RUN in the stage
 	parts int // how many of its commands are split off; 0 for all, so that the RUN stays as it is
@@ -38,7 +38,13 @@ type split struct {
 }
 
 // splits finds what can be split in a stage.
-func splits(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, context effects.Context, final bool) (found []split) {
+func splits(
+	file *dockerfile.File,
+	stage *dockerfile.Stage,
+	all []effects.Effects,
+	context effects.Context,
+	final bool,
+) (found []split) {
 	if context == nil {
 		return nil
 	}
@@ -72,7 +78,13 @@ func splits(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effect
 }
 
 // splitsOf finds the COPYs of which a RUN, with its first commands or all, needs only some files.
-func splitsOf(stage *dockerfile.Stage, all []effects.Effects, context effects.Context, r, parts int, e effects.Effects) (found []split) {
+func splitsOf(
+	stage *dockerfile.Stage,
+	all []effects.Effects,
+	context effects.Context,
+	r, parts int,
+	e effects.Effects,
+) (found []split) {
 	var had, named []string
 	for x := range r {
 		copying := stage.Instructions[x]
@@ -88,20 +100,24 @@ func splitsOf(stage *dockerfile.Stage, all []effects.Effects, context effects.Co
 			continue
 		}
 		missing := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return slices.Contains(had, f) })
-		if len(files) > 0 && (len(missing) > 0 || len(had) > 0) && !slices.ContainsFunc(missing, func(f string) bool { return !plainFile.MatchString(f) }) {
+		if len(files) > 0 && (len(missing) > 0 || len(had) > 0) &&
+			!slices.ContainsFunc(missing, func(f string) bool { return !plainFile.MatchString(f) }) {
 			if whole(&all[x], files) {
 				had = append(had, files...)
 				continue // it copies nothing else
 			}
-			found = append(found, split{r, parts, x, missing, also, e, installation(stage.Instructions[r], &all[r], e.Directory)})
+			found = append(
+				found,
+				split{r, parts, x, missing, also, e, installation(stage.Instructions[r], &all[r], e.Directory)},
+			)
 		}
 		had = append(had, missing...)
 	}
 	return found
 }
 
-// perhaps gives patterns of the files that an installation reads if they are there, and that a COPY would bring: those that are not there
-// now. It fails where one of them is a directory, such as .git, that may be there.
+// perhaps gives patterns of the files that an installation reads if they are there, and that a COPY would bring: those
+// that are not there now. It fails where one of them is a directory, such as .git, that may be there.
 func perhaps(x, run *effects.Effects, context effects.Context, files, named []string) (patterns []string, ok bool) {
 	for _, place := range run.Perhaps {
 		for _, at := range x.Within(place) {
@@ -110,14 +126,16 @@ func perhaps(x, run *effects.Effects, context effects.Context, files, named []st
 			case context.Excluded(strings.TrimSuffix(at, "/")):
 			case strings.HasSuffix(at, "/"):
 				return nil, false
-			case path.Dir(place) != run.Directory || slices.ContainsFunc(slices.Concat(files, named), func(f string) bool {
-				is, _ := path.Match(name, path.Base(f))
-				return is || strings.HasPrefix(path.Base(f), name)
-			}):
+			case path.Dir(place) != run.Directory || slices.ContainsFunc(slices.Concat(files, named),
+				func(f string) bool {
+					is, _ := path.Match(name, path.Base(f))
+					return is || strings.HasPrefix(path.Base(f), name)
+				}):
 			case slices.ContainsFunc(patterns, func(p string) bool { is, _ := path.Match(p, at); return is }):
 			case strings.ContainsAny(name, "*?["):
 				patterns = append(patterns, at)
-			case slices.ContainsFunc(context.List(path.Join(".", dir)), func(n string) bool { return strings.HasPrefix(n, name) }):
+			case slices.ContainsFunc(context.List(path.Join(".", dir)),
+				func(n string) bool { return strings.HasPrefix(n, name) }):
 				patterns = append(patterns, at[:len(at)-1]+"["+at[len(at)-1:]+"]")
 			default:
 				patterns = append(patterns, at+"*")
@@ -139,8 +157,8 @@ func whole(e *effects.Effects, files []string) bool {
 	return true
 }
 
-// prefixes gives the effects of a RUN's commands up to each installation behind which it can be divided, the longest first, as
-// long as all of them are known.
+// prefixes gives the effects of a RUN's commands up to each installation behind which it can be divided, the longest
+// first, as long as all of them are known.
 func prefixes(e *effects.Effects) (list []split) {
 	var sum effects.Effects
 	for i, part := range e.Parts {
@@ -163,7 +181,12 @@ func prefixes(e *effects.Effects) (list []split) {
 func packages(e *effects.Effects) (first split, ok bool) {
 	var sum effects.Effects
 	for i, part := range e.Parts {
-		removes := ok && !slices.ContainsFunc(part.Writes, func(w string) bool { return !strings.HasPrefix(w, "/var/") && !strings.HasPrefix(w, "/tmp/") }) && len(part.Makes) == 0
+		removes := ok &&
+			!slices.ContainsFunc(
+				part.Writes,
+				func(w string) bool { return !strings.HasPrefix(w, "/var/") && !strings.HasPrefix(w, "/tmp/") },
+			) &&
+			len(part.Makes) == 0
 		if part.Opaque || i == len(e.Parts)-1 || !part.Options && !part.Packages && !removes {
 			break
 		}
@@ -180,7 +203,8 @@ func packages(e *effects.Effects) (first split, ok bool) {
 		first.eff.Merge(sum)
 		first.eff.Reads = append(first.eff.Reads, "user", "shell")
 	}
-	return first, first.parts > 0 && !goesOn(e, first.parts) && !scripts.MatchString(e.Script[e.Parts[first.parts].Start:])
+	return first, first.parts > 0 && !goesOn(e, first.parts) &&
+		!scripts.MatchString(e.Script[e.Parts[first.parts].Start:])
 }
 
 var (
@@ -189,9 +213,11 @@ var (
 	scripts        = regexp.MustCompile(`\.sh\b|\b(ba)?sh\b`) // which may install packages, too
 )
 
-// goesOn reports whether a package manager of the system is used on both sides of a cut: its lists would get old in a layer of their own.
+// goesOn reports whether a package manager of the system is used on both sides of a cut: its lists would get old in a
+// layer of their own.
 func goesOn(e *effects.Effects, parts int) bool {
-	return slices.ContainsFunc(e.Parts[:parts], func(p effects.Part) bool { return p.Packages }) && packageManager.MatchString(e.Script[e.Parts[parts].Start:])
+	return slices.ContainsFunc(e.Parts[:parts], func(p effects.Part) bool { return p.Packages }) &&
+		packageManager.MatchString(e.Script[e.Parts[parts].Start:])
 }
 
 // installation names the command of a RUN that installs into a directory.
@@ -206,9 +232,12 @@ func installation(in *dockerfile.Instruction, e *effects.Effects, directory stri
 
 // cleans reports whether a RUN removes what it installed, so that in two layers the image would be larger.
 func cleans(in *dockerfile.Instruction) bool {
-	return slices.ContainsFunc([]string{"rm ", "prune", "clean", "purge", "autoremove", "uninstall", "apk del", "--production"}, func(w string) bool {
-		return strings.Contains(in.Node.Original, w)
-	})
+	return slices.ContainsFunc(
+		[]string{"rm ", "prune", "clean", "purge", "autoremove", "uninstall", "apk del", "--production"},
+		func(w string) bool {
+			return strings.Contains(in.Node.Original, w)
+		},
+	)
 }
 
 // needs gives the files that an installation reads of what a COPY brings. It fails if they share anything else.
@@ -267,7 +296,9 @@ func entries(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effec
 		if s.copy < 0 {
 			continue
 		}
-		manifests[s.copy] = append(manifests[s.copy], manifestCopies(file, stage.Instructions[s.copy], &all[s.copy], s)...)
+		manifests[s.copy] = append(
+			manifests[s.copy],
+			manifestCopies(file, stage.Instructions[s.copy], &all[s.copy], s)...)
 	}
 	for i, in := range stage.Instructions {
 		list = append(list, manifests[i]...)
@@ -321,9 +352,14 @@ func reparse(file *dockerfile.File, text string) *dockerfile.Instruction {
 	return f.Instructions[1]
 }
 
-// cutRun divides a RUN behind its first commands: it gives the text of the RUN of the first, and what of the file does not stay
-// where it is. Options of the shell stand in both; a comment goes with what stands below it.
-func cutRun(file *dockerfile.File, in *dockerfile.Instruction, e *effects.Effects, parts int) (first string, gone []source.Span, ok bool) {
+// cutRun divides a RUN behind its first commands: it gives the text of the RUN of the first, and what of the file does
+// not stay where it is. Options of the shell stand in both; a comment goes with what stands below it.
+func cutRun(
+	file *dockerfile.File,
+	in *dockerfile.Instruction,
+	e *effects.Effects,
+	parts int,
+) (first string, gone []source.Span, ok bool) {
 	if in.ArgsSpan.Start <= in.Keyword.Span.Start || parts >= len(e.Parts) {
 		return "", nil, false
 	}
@@ -335,7 +371,10 @@ func cutRun(file *dockerfile.File, in *dockerfile.Instruction, e *effects.Effect
 	if !ok {
 		return "", nil, false
 	}
-	if slices.ContainsFunc(e.Parts, func(p effects.Part) bool { return p.End <= p.Start || at[p.Start] < 0 || at[p.End-1] < 0 }) {
+	if slices.ContainsFunc(
+		e.Parts,
+		func(p effects.Part) bool { return p.End <= p.Start || at[p.Start] < 0 || at[p.End-1] < 0 },
+	) {
 		return "", nil, false
 	}
 	start := func(part int) int { return at[e.Parts[part].Start] }
@@ -346,7 +385,8 @@ func cutRun(file *dockerfile.File, in *dockerfile.Instruction, e *effects.Effect
 	if doc { // it is cut between lines
 		below := func(offset int) int { return file.Text.LineStart(file.Text.LineAt(offset) + 1) }
 		if options {
-			if from = below(end(0)); strings.TrimSpace(slice(text.Start, start(0))) != "" || !newLine.MatchString(slice(end(0), start(1))) {
+			if from = below(end(0)); strings.TrimSpace(slice(text.Start, start(0))) != "" ||
+				!newLine.MatchString(slice(end(0), start(1))) {
 				return "", nil, false
 			}
 		}
@@ -354,7 +394,15 @@ func cutRun(file *dockerfile.File, in *dockerfile.Instruction, e *effects.Effect
 		if !newLine.MatchString(slice(end(parts-1), start(parts))) {
 			return "", nil, false
 		}
-		return slice(in.Keyword.Span.Start, to) + slice(in.Heredocs[0].Terminator.Start, in.Span.End), []source.Span{{Start: from, End: to}}, true
+		return slice(
+				in.Keyword.Span.Start,
+				to,
+			) + slice(
+				in.Heredocs[0].Terminator.Start,
+				in.Span.End,
+			), []source.Span{
+				{Start: from, End: to},
+			}, true
 	}
 	if options {
 		from = start(1)
@@ -400,15 +448,18 @@ func operatorIn(between string) (source.Span, bool) {
 	for line := range strings.Lines(between) {
 		if n := strings.IndexAny(line, ";&"); n >= 0 && !strings.HasPrefix(strings.TrimSpace(line), "#") {
 			at += n
-			return source.Span{Start: at, End: len(between) - len(strings.TrimLeft(strings.TrimLeft(between[at:], ";&"), " \t"))}, true
+			return source.Span{
+				Start: at,
+				End:   len(between) - len(strings.TrimLeft(strings.TrimLeft(between[at:], ";&"), " \t")),
+			}, true
 		}
 		at += len(line)
 	}
 	return source.Span{}, false
 }
 
-// align gives for each byte of a script where it stands in the file, -1 for white space: continuation lines and comments among them are
-// no part of a script that is no heredoc.
+// align gives for each byte of a script where it stands in the file, -1 for white space: continuation lines and
+// comments among them are no part of a script that is no heredoc.
 func align(file *dockerfile.File, text source.Span, script string, heredoc bool) (at []int, ok bool) {
 	raw := file.Text.Slice(text)
 	at = make([]int, len(script))
@@ -427,7 +478,8 @@ func align(file *dockerfile.File, text source.Span, script string, heredoc bool)
 			case raw[j] == byte(file.Escape) && strings.HasPrefix(strings.TrimLeft(raw[j+1:], " \t\r"), "\n"):
 				j++
 				continue
-			case raw[j] == '#' && strings.TrimSpace(raw[strings.LastIndexByte(raw[:j], '\n')+1:j]) == "" && strings.Contains(raw[:j], "\n"):
+			case raw[j] == '#' && strings.TrimSpace(raw[strings.LastIndexByte(raw[:j], '\n')+1:j]) == "" &&
+				strings.Contains(raw[:j], "\n"):
 				n := strings.IndexByte(rest, '\n')
 				if n < 0 {
 					return nil, false

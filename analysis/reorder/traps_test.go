@@ -41,13 +41,16 @@ func readTraps(t *testing.T, file string) (list []trap) {
 	return list
 }
 
-// Of projects in which a reordering looks safe and is not, none is offered one. Those in testdata/traps are our own; others are in the
-// shared corpus.
+// Of projects in which a reordering looks safe and is not, none is offered one. Those in testdata/traps are our own;
+// others are in the shared corpus.
 func TestTraps(t *testing.T) {
 	paths, _ := filepath.Glob("testdata/traps/*.txt")
 	others, _ := filepath.Glob("../../../shared/corpus/reorder-traps.txt")
 	if len(others) == 0 {
-		t.Log("MISSING: the corpus of traps (../shared/corpus/reorder-traps.txt beside the checkout); only our own were tried")
+		t.Log(
+			"MISSING: the corpus of traps (../shared/corpus/reorder-traps.txt beside the checkout); only our own " +
+				"were tried",
+		)
 	}
 	for _, file := range append(paths, others...) {
 		for _, trap := range readTraps(t, file) {
@@ -61,8 +64,8 @@ func TestTraps(t *testing.T) {
 	}
 }
 
-// The same projects without what makes them traps are offered an order, so that TestTraps is no empty promise: testdata/chances.golden
-// has it.
+// The same projects without what makes them traps are offered an order, so that TestTraps is no empty promise:
+// testdata/chances.golden has it.
 func TestChances(t *testing.T) {
 	var got strings.Builder
 	for _, chance := range readTraps(t, "testdata/chances.txt") {
@@ -71,7 +74,14 @@ func TestChances(t *testing.T) {
 			t.Errorf("%s: nothing is offered\n%s", chance.name, chance.text)
 			continue
 		}
-		fmt.Fprintf(&got, "=== %s\n%s: %s\n%s", chance.name, offers[0].Grade, offers[0].Title, apply(parse(chance.text), offers[0].Edits).Text.String())
+		fmt.Fprintf(
+			&got,
+			"=== %s\n%s: %s\n%s",
+			chance.name,
+			offers[0].Grade,
+			offers[0].Title,
+			apply(parse(chance.text), offers[0].Edits).Text.String(),
+		)
 		if len(offers[0].Ignore) > 0 {
 			t.Errorf("%s: it wants %q ignored, which is", chance.name, offers[0].Ignore)
 		}

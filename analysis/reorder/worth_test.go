@@ -38,19 +38,34 @@ const npmProject = "FROM node:22\nWORKDIR /app\nCOPY . .\nRUN npm ci\nCMD [\"x\"
 
 // What is worth offering, by histories of 90 builds.
 func TestWorth(t *testing.T) {
-	manifests := files{"package.json": "{}", "package-lock.json": `{"lockfileVersion":3}`, "src/a": "", "bin/b": "", "big": ""}
+	manifests := files{
+		"package.json":      "{}",
+		"package-lock.json": `{"lockfileVersion":3}`,
+		"src/a":             "",
+		"bin/b":             "",
+		"big":               "",
+	}
 	for _, test := range []struct {
 		prose, text string
 		changes     map[string][2]int
 		want        string // the title, "" for nothing
 	}{
-		{"sources change at each build", npmProject, map[string][2]int{"src": {1, 90}}, "Copy package-lock.json and package.json before npm ci"},
+		{"sources change at each " +
+			"build", npmProject, map[string][2]int{"src": {1, 90}}, "Copy package-lock.json and package.json before " +
+			"npm ci"},
 		{"only the manifests do", npmProject, map[string][2]int{"package.json": {1, 90}}, ""},
-		{"sources did, but not at the newest third, which the search does not see", npmProject, map[string][2]int{"src": {1, 60}}, ""},
-		{"sources do at the newest third only, which says nothing of the order", npmProject, map[string][2]int{"src": {61, 90}}, ""},
-		{"what would gain is a COPY", "FROM node:22\nCOPY src /a\nCOPY big /b\nRUN make\n", map[string][2]int{"src": {1, 90}}, ""},
-		{"a folder that never changed does not go above what costs more", "FROM debian:12\nCOPY src /src\nRUN apt-get install -y x\nCOPY bin /bin2\nRUN ./build.sh\n", map[string][2]int{"src": {1, 90}}, "Move COPY src /src below COPY bin /bin2"},
-		{"nor does it where nothing else is gained", "FROM debian:12\nRUN apt-get install -y x\nCOPY bin /bin2\nCOPY src /src\nRUN ./build.sh\n", map[string][2]int{"src": {1, 90}}, ""},
+		{"sources did, but not at the newest third, which the search does not " +
+			"see", npmProject, map[string][2]int{"src": {1, 60}}, ""},
+		{"sources do at the newest third only, which says nothing of the " +
+			"order", npmProject, map[string][2]int{"src": {61, 90}}, ""},
+		{"what would gain is a " +
+			"COPY", "FROM node:22\nCOPY src /a\nCOPY big /b\nRUN make\n", map[string][2]int{"src": {1, 90}}, ""},
+		{"a folder that never changed does not go above what costs " +
+			"more", "FROM debian:12\nCOPY src /src\nRUN apt-get install -y x\nCOPY bin /bin2\nRUN " +
+			"./build.sh\n", map[string][2]int{"src": {1, 90}}, "Move COPY src /src below COPY bin /bin2"},
+		{"nor does it where nothing else is " +
+			"gained", "FROM debian:12\nRUN apt-get install -y x\nCOPY bin /bin2\nCOPY src /src\nRUN " +
+			"./build.sh\n", map[string][2]int{"src": {1, 90}}, ""},
 	} {
 		offers := Search(context.Background(), parse(test.text), history{90, test.changes}.model(manifests)).Rewrites
 		got := ""
@@ -67,7 +82,12 @@ func TestWorth(t *testing.T) {
 func TestCountsAreOfTheCommits(t *testing.T) {
 	text := "FROM node:22\nARG GIT_SHA\nWORKDIR /app\nCOPY . .\nRUN npm ci\nRUN npm run build\n"
 	for _, n := range []int{11, 63, 64, 65, 100} {
-		model := history{n, map[string][2]int{"src": {1, n}}}.model(files{"package.json": "{}", "package-lock.json": `{"lockfileVersion":3}`, "src/a": ""})
+		model := history{
+			n,
+			map[string][2]int{"src": {1, n}},
+		}.model(
+			files{"package.json": "{}", "package-lock.json": `{"lockfileVersion":3}`, "src/a": ""},
+		)
 		offers := Search(context.Background(), parse(text), model).Rewrites
 		if len(offers) == 0 {
 			t.Fatalf("%d builds: nothing is offered", n)
@@ -85,15 +105,24 @@ func TestCountsAreOfTheCommits(t *testing.T) {
 
 // An order and a cache mount are two things: neither rewrite has both.
 func TestOrderAndMountApart(t *testing.T) {
-	text := "FROM golang:1.24 AS b\nWORKDIR /src\nCOPY . .\nRUN go mod download\nRUN CGO_ENABLED=0 go build -o /app .\nFROM scratch\nCOPY --from=b /app /app\n"
-	offers := Search(context.Background(), parse(text), files{"go.mod": "module x", "go.sum": "", "main.go": ""}.model()).Rewrites
+	text := "FROM golang:1.24 AS b\nWORKDIR /src\nCOPY . .\nRUN go mod download\nRUN CGO_ENABLED=0 go build -o /app " +
+		".\nFROM scratch\nCOPY --from=b /app /app\n"
+	offers := Search(
+		context.Background(),
+		parse(text),
+		files{"go.mod": "module x", "go.sum": "", "main.go": ""}.model(),
+	).Rewrites
 	if len(offers) != 1 || len(offers[0].Parts) == 0 {
 		t.Fatalf("%+v", offers)
 	}
 	mounted := func(r Rewrite) bool {
-		return slices.ContainsFunc(apply(parse(text), r.Edits).Instructions, func(in *dockerfile.Instruction) bool { return len(in.Flags) > 0 && in.Meant == "RUN" })
+		return slices.ContainsFunc(
+			apply(parse(text), r.Edits).Instructions,
+			func(in *dockerfile.Instruction) bool { return len(in.Flags) > 0 && in.Meant == "RUN" },
+		)
 	}
-	if last := offers[0].Parts[len(offers[0].Parts)-1]; mounted(offers[0]) || !mounted(last) || strings.Contains(last.Title, "opy") {
+	if last := offers[0].Parts[len(offers[0].Parts)-1]; mounted(offers[0]) || !mounted(last) ||
+		strings.Contains(last.Title, "opy") {
 		t.Errorf("%s; %s", offers[0].Title, last.Title)
 	}
 }

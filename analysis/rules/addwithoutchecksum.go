@@ -14,9 +14,13 @@ var AddWithoutChecksum = &Rule{
 	Doc: Doc{
 		Summary: "ADD of a URL does not say which content it wants",
 		What:    "Finds `ADD` of an HTTP address without `--checksum`.",
-		Why:     "Every build asks the server whether the file is still the same, and everything below is rebuilt if it says no, or nothing. With a checksum the cache knows without asking, and nobody can slip in another file.",
+		Why: "Every build asks the server whether the file is still the same, and everything below is rebuilt if " +
+			"it says no, or nothing. With a checksum the cache knows without asking, and nobody can slip in another " +
+			"file.",
 		Example: "FROM alpine\nADD https://example.com/tool.tar.gz /opt/\n",
-		Instead: "FROM alpine\nADD --checksum=sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae https://example.com/tool.tar.gz /opt/\n",
+		Instead: "FROM alpine\nADD " +
+			"--checksum=sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae " +
+			"https://example.com/tool.tar.gz /opt/\n",
 	},
 	check: checkAddWithoutChecksum,
 }
@@ -36,8 +40,16 @@ func checkAddWithoutChecksum(p *pass) {
 		for _, word := range in.Args[:len(in.Args)-1] {
 			url := strings.Trim(word.Text, `"`)
 			path, _, _ := strings.Cut(url, "#")
-			if (strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://")) && !strings.HasSuffix(path, ".git") {
-				p.report(in, analysis.Finding{Span: word.Span, Message: "every build has to ask the server whether this is still the same file: --checksum=sha256:... settles it"})
+			if (strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://")) &&
+				!strings.HasSuffix(path, ".git") {
+				p.report(
+					in,
+					analysis.Finding{
+						Span: word.Span,
+						Message: "every build has to ask the server whether this is still the same file: " +
+							"--checksum=sha256:... settles it",
+					},
+				)
 			}
 		}
 	}

@@ -19,8 +19,10 @@ var AlmostJSON = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "An array is no valid JSON, so it is read as something else",
-		What:    "Finds arguments that begin like an array, but have single or typographic quotes, lack a quote, comma or bracket, or have one too many. Fixes mend what can be mended in one way only.",
-		Why:     "BuildKit takes such arguments for a shell command, or for file names. The container then fails to start with an error that says little.",
+		What: "Finds arguments that begin like an array, but have single or typographic quotes, lack a quote, " +
+			"comma or bracket, or have one too many. Fixes mend what can be mended in one way only.",
+		Why: "BuildKit takes such arguments for a shell command, or for file names. The container then fails to " +
+			"start with an error that says little.",
 		Example: "FROM alpine\nCMD ['top', '-b']\n",
 		Instead: "FROM alpine\nCMD [\"top\", \"-b\"]\n",
 	},
@@ -65,7 +67,8 @@ func almostJSON(file *dockerfile.File, in *dockerfile.Instruction) (string, bool
 		return "", false
 	}
 	inner := strings.TrimLeft(args[1:], " \t")
-	like := strings.HasPrefix(inner, `"`) || strings.HasPrefix(inner, "'") || strings.HasPrefix(inner, "\u201c") || strings.HasPrefix(inner, "\u2018")
+	like := strings.HasPrefix(inner, `"`) || strings.HasPrefix(inner, "'") || strings.HasPrefix(inner, "\u201c") ||
+		strings.HasPrefix(inner, "\u2018")
 	list := strings.HasSuffix(args, "]") && strings.Contains(args, ",")
 	switch in.Meant {
 	case "RUN": // "[" is a command, too
@@ -78,7 +81,8 @@ func almostJSON(file *dockerfile.File, in *dockerfile.Instruction) (string, bool
 	return args, like && !json.Valid([]byte(args)) // valid JSON that is no list of strings is an error of its own
 }
 
-// mendJSON returns the fix that makes args an array of strings, if one of the usual mistakes is all that it has beside its quotes.
+// mendJSON returns the fix that makes args an array of strings, if one of the usual mistakes is all that it has beside
+// its quotes.
 func mendJSON(in *dockerfile.Instruction, args string) []analysis.Fix {
 	quoted, at, edits := asciiQuotes(args)
 	for _, mend := range []func(string) []textEdit{
@@ -138,7 +142,8 @@ var (
 	bareWord      = regexp.MustCompile(`[\[,][ \t]*([A-Za-z0-9_./:=-]+)[ \t]*`)
 )
 
-// asciiQuotes returns args with double quotes for typographic and single ones; of each byte, and of the end, where it lies in args; and the edits to args.
+// asciiQuotes returns args with double quotes for typographic and single ones; of each byte, and of the end, where it
+// lies in args; and the edits to args.
 func asciiQuotes(args string) (quoted string, at []int, edits []textEdit) {
 	ascii := strings.ContainsAny(args, `"'`)
 	for i, r := range args {

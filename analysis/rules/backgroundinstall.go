@@ -14,7 +14,8 @@ var BackgroundInstall = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A single & lets an installation run in the background",
-		What:    "Finds a single `&` between commands of which the first installs something, where nothing waits for it.",
+		What: "Finds a single `&` between commands of which the first installs something, where nothing waits for " +
+			"it.",
 		Why:     "The next command starts before the first has ended, and the step succeeds although the first fails.",
 		Example: "FROM debian\nRUN apt-get install -y curl & curl --version\n",
 		Instead: "FROM debian\nRUN apt-get install -y curl && curl --version\n",
@@ -32,7 +33,10 @@ var BackgroundInstall = &Rule{
 
 // checkBackground looks at a command that is started in the background while the next one begins.
 func (p *pass) checkBackground(in *dockerfile.Instruction, run *shellRun, b background) {
-	if !slices.ContainsFunc(append(slices.Clone(run.installs), run.compiles...), func(d download) bool { return b.from <= d.at[0] && d.at[0] < b.at }) {
+	if !slices.ContainsFunc(
+		append(slices.Clone(run.installs), run.compiles...),
+		func(d download) bool { return b.from <= d.at[0] && d.at[0] < b.at },
+	) {
 		return
 	}
 	span := shellSpan(p.File, in, b.at)
@@ -41,8 +45,11 @@ func (p *pass) checkBackground(in *dockerfile.Instruction, run *shellRun, b back
 		return
 	}
 	p.report(in, analysis.Finding{
-		Span:    span,
-		Message: "a single & runs the command on the left in the background: the next one does not wait for it, and its failure goes unnoticed",
-		Fixes:   []analysis.Fix{{Title: "Change to &&", Edits: []source.Edit{{Span: span, NewText: "&&"}}, Preferred: true}},
+		Span: span,
+		Message: "a single & runs the command on the left in the background: the next one does not wait for it, and " +
+			"its failure goes unnoticed",
+		Fixes: []analysis.Fix{
+			{Title: "Change to &&", Edits: []source.Edit{{Span: span, NewText: "&&"}}, Preferred: true},
+		},
 	})
 }

@@ -17,11 +17,16 @@ var BetterOrder = &Rule{
 	Severity: analysis.Information,
 	Doc: Doc{
 		Summary: "Another order of the instructions rebuilds less",
-		What: "On the command line only: searches for an order that `layerwise reorder` would offer, by what has changed in the last commits. Editors have it among the refactorings. " +
-			"The fix is preferred, so that `layerwise check --fix` applies it, only if the image is known to stay the same (grade *proved* or *verified*).",
-		Why:     "A step is taken from the cache only if all steps above it are: what changes rarely belongs at the front.",
-		Example: "FROM node:22\nWORKDIR /app\nCOPY src ./src\nCOPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\n",
-		Instead: "FROM node:22\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\nCOPY src ./src\n",
+		What: "On the command line only: searches for an order that `layerwise reorder` would offer, by what has " +
+			"changed in the last commits. Editors have it among the refactorings. " +
+			"The fix is preferred, so that `layerwise check --fix` applies it, only if the image is known to stay " +
+			"the same (grade *proved* or *verified*).",
+		Why: "A step is taken from the cache only if all steps above it are: what changes rarely belongs at the " +
+			"front.",
+		Example: "FROM node:22\nWORKDIR /app\nCOPY src ./src\nCOPY package.json package-lock.json ./\nRUN " +
+			"--mount=type=cache,target=/root/.npm npm ci\n",
+		Instead: "FROM node:22\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN " +
+			"--mount=type=cache,target=/root/.npm npm ci\nCOPY src ./src\n",
 	},
 	check: func(p *pass) {
 		for _, o := range p.betterOrders() {
@@ -43,8 +48,8 @@ func (p *pass) betterOrders() []Order {
 	return p.orders
 }
 
-// reordered reports whether the instruction is among those that a better order has in other places, so that nothing else
-// need be said of where it is.
+// reordered reports whether the instruction is among those that a better order has in other places, so that nothing
+// else need be said of where it is.
 func (p *pass) reordered(in *dockerfile.Instruction) bool {
 	return slices.ContainsFunc(p.betterOrders(), func(o Order) bool {
 		from, to := p.Text.Len(), 0

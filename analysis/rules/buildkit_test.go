@@ -17,10 +17,16 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
-// The checks that BuildKit makes while it reads instructions fire in the same lines of real files as ours do. The others
-// are made in its dockerfile2llb, which needs too much for this module.
+// The checks that BuildKit makes while it reads instructions fire in the same lines of real files as ours do. The
+// others are made in its dockerfile2llb, which needs too much for this module.
 func TestAgreesWithBuildKit(t *testing.T) {
-	compared := []string{"FromAsCasing", "InvalidDefinitionDescription", "MaintainerDeprecated", "NoEmptyContinuation", "StageNameCasing"}
+	compared := []string{
+		"FromAsCasing",
+		"InvalidDefinitionDescription",
+		"MaintainerDeprecated",
+		"NoEmptyContinuation",
+		"StageNameCasing",
+	}
 	fired, files := 0, 0
 	for name, text := range corpus(t) {
 		for _, head := range []string{"", "# check=experimental=all\n", "# check=skip=FromAsCasing\n"} {
@@ -63,7 +69,10 @@ func buildKitWarnings(text string) (map[string]bool, bool) {
 	for _, w := range result.Warnings { // placed at the last line
 		for _, node := range result.AST.Children {
 			if node.StartLine <= w.Location.Start.Line && w.Location.Start.Line <= node.EndLine {
-				lint.Run(&linter.RuleNoEmptyContinuation, []parser.Range{{Start: parser.Position{Line: node.StartLine}}})
+				lint.Run(
+					&linter.RuleNoEmptyContinuation,
+					[]parser.Range{{Start: parser.Position{Line: node.StartLine}}},
+				)
 			}
 		}
 	}
@@ -113,7 +122,8 @@ func value(file *dockerfile.File, f analysis.Finding) string {
 func BenchmarkCheck(b *testing.B) {
 	for _, lines := range []int{50, 1000, 5000} {
 		text := "ARG VERSION=1\nFROM alpine:$VERSION AS build\n"
-		block := "ARG RELEASE\nENV NAME=value OTHER=\"$RELEASE\"\nRUN --mount=type=cache,target=/c apk add curl && \\\n    curl -f https://example.com/$RELEASE\n" +
+		block := "ARG RELEASE\nENV NAME=value OTHER=\"$RELEASE\"\nRUN --mount=type=cache,target=/c apk add curl && " +
+			"\\\n    curl -f https://example.com/$RELEASE\n" +
 			"# a comment\nCOPY --from=build --chown=1:1 /a/$RELEASE /b\nWORKDIR /x\nEXPOSE 80\nLABEL a=b\nUSER me\n"
 		for strings.Count(text, "\n") < lines {
 			text += block
@@ -121,7 +131,11 @@ func BenchmarkCheck(b *testing.B) {
 		file := dockerfile.Parse(source.New(text), nil)
 		b.Run(fmt.Sprint(lines), func(b *testing.B) {
 			b.ReportAllocs()
-			options := Options{Shell: &Shell{}, ShellCheck: func(ShellScript) []ShellRemark { return nil }, Context: &Context{Sent: []string{"a"}}}
+			options := Options{
+				Shell:      &Shell{},
+				ShellCheck: func(ShellScript) []ShellRemark { return nil },
+				Context:    &Context{Sent: []string{"a"}},
+			}
 			for b.Loop() {
 				Check(file, options)
 			}

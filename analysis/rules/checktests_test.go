@@ -34,14 +34,18 @@ var differentOnPurpose = map[int]string{
 	1321: "BuildKit passes over stages that the target does not need; people want to see those too",
 }
 
-// BuildKit's own tests of its build checks, read from its module: each Dockerfile there gets the same findings from us in
-// the same lines. The tests themselves build and need a daemon, so that their source is read in place of running them.
+// BuildKit's own tests of its build checks, read from its module: each Dockerfile there gets the same findings from us
+// in the same lines. The tests themselves build and need a daemon, so that their source is read in place of running
+// them.
 func TestBuildKitsCheckTests(t *testing.T) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/moby/buildkit").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests := readCheckTests(t, filepath.Join(strings.TrimSpace(string(out)), "frontend", "dockerfile", "dockerfile_check_test.go"))
+	tests := readCheckTests(
+		t,
+		filepath.Join(strings.TrimSpace(string(out)), "frontend", "dockerfile", "dockerfile_check_test.go"),
+	)
 	theirs := map[string]bool{}
 	for _, test := range tests {
 		for w := range test.warnings {

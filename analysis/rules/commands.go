@@ -10,8 +10,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// command is one simple command of a shell script: its words without the variables that are set in front of it. A word that is
-// not literal is as it is written.
+// command is one simple command of a shell script: its words without the variables that are set in front of it. A word
+// that is not literal is as it is written.
 type command struct {
 	words []string
 	at    []int // where each word starts in the script's text
@@ -75,33 +75,125 @@ type manager struct {
 
 // managers are in order: the first whose program and verb are those of a command counts.
 var managers = []*manager{
-	{name: "apt", programs: []string{"apt-get", "apt"}, verbs: []string{"install", "upgrade", "dist-upgrade"}, caches: []string{"/var/cache/apt"}},
+	{
+		name:     "apt",
+		programs: []string{"apt-get", "apt"},
+		verbs:    []string{"install", "upgrade", "dist-upgrade"},
+		caches:   []string{"/var/cache/apt"},
+	},
 	{name: "apk", programs: []string{"apk"}, verbs: []string{"add"}, caches: []string{"/var/cache/apk"}},
-	{name: "system", programs: []string{"yum", "dnf", "microdnf", "tdnf", "zypper"}, verbs: []string{"install", "in", "groupinstall"}},
-	{name: "npm", programs: []string{"npm"}, verbs: []string{"ci", "install", "i"}, manifests: []string{"package.json", "package-lock.json"}, caches: []string{"/root/.npm"}},
-	{name: "yarn", programs: []string{"yarn"}, verbs: []string{"install", ""}, manifests: []string{"package.json", "yarn.lock"}, caches: []string{"/usr/local/share/.cache/yarn"}},
-	{name: "pnpm", programs: []string{"pnpm"}, verbs: []string{"install", "i", "fetch"}, manifests: []string{"package.json", "pnpm-lock.yaml"}, caches: []string{"/root/.local/share/pnpm/store"}},
+	{
+		name:     "system",
+		programs: []string{"yum", "dnf", "microdnf", "tdnf", "zypper"},
+		verbs:    []string{"install", "in", "groupinstall"},
+	},
+	{
+		name:      "npm",
+		programs:  []string{"npm"},
+		verbs:     []string{"ci", "install", "i"},
+		manifests: []string{"package.json", "package-lock.json"},
+		caches:    []string{"/root/.npm"},
+	},
+	{
+		name:      "yarn",
+		programs:  []string{"yarn"},
+		verbs:     []string{"install", ""},
+		manifests: []string{"package.json", "yarn.lock"},
+		caches:    []string{"/usr/local/share/.cache/yarn"},
+	},
+	{
+		name:      "pnpm",
+		programs:  []string{"pnpm"},
+		verbs:     []string{"install", "i", "fetch"},
+		manifests: []string{"package.json", "pnpm-lock.yaml"},
+		caches:    []string{"/root/.local/share/pnpm/store"},
+	},
 	{name: "pip", programs: []string{"pip", "pip3"}, verbs: []string{"install"}, caches: []string{"/root/.cache/pip"}},
-	{name: "uv", programs: []string{"uv"}, verbs: []string{"sync"}, manifests: []string{"pyproject.toml", "uv.lock"}, caches: []string{"/root/.cache/uv"}},
-	{name: "Poetry", programs: []string{"poetry"}, verbs: []string{"install"}, manifests: []string{"pyproject.toml", "poetry.lock"}, caches: []string{"/root/.cache/pypoetry/cache", "/root/.cache/pypoetry/artifacts"}},
-	{name: "Pipenv", programs: []string{"pipenv"}, verbs: []string{"install", "sync"}, manifests: []string{"Pipfile", "Pipfile.lock"}, caches: []string{"/root/.cache/pipenv"}},
-	{name: "Bundler", programs: []string{"bundle"}, verbs: []string{"install", ""}, manifests: []string{"Gemfile", "Gemfile.lock"}, caches: []string{"/usr/local/bundle/cache"}},
-	{name: "Composer", programs: []string{"composer"}, verbs: []string{"install"}, manifests: []string{"composer.json", "composer.lock"}, caches: []string{"/root/.composer/cache"}},
+	{
+		name:      "uv",
+		programs:  []string{"uv"},
+		verbs:     []string{"sync"},
+		manifests: []string{"pyproject.toml", "uv.lock"},
+		caches:    []string{"/root/.cache/uv"},
+	},
+	{
+		name:      "Poetry",
+		programs:  []string{"poetry"},
+		verbs:     []string{"install"},
+		manifests: []string{"pyproject.toml", "poetry.lock"},
+		caches:    []string{"/root/.cache/pypoetry/cache", "/root/.cache/pypoetry/artifacts"},
+	},
+	{
+		name:      "Pipenv",
+		programs:  []string{"pipenv"},
+		verbs:     []string{"install", "sync"},
+		manifests: []string{"Pipfile", "Pipfile.lock"},
+		caches:    []string{"/root/.cache/pipenv"},
+	},
+	{
+		name:      "Bundler",
+		programs:  []string{"bundle"},
+		verbs:     []string{"install", ""},
+		manifests: []string{"Gemfile", "Gemfile.lock"},
+		caches:    []string{"/usr/local/bundle/cache"},
+	},
+	{
+		name:      "Composer",
+		programs:  []string{"composer"},
+		verbs:     []string{"install"},
+		manifests: []string{"composer.json", "composer.lock"},
+		caches:    []string{"/root/.composer/cache"},
+	},
 	// What these download is needed by the steps below, or is part of what they build. It is only theirs to keep apart.
 	{name: "Go", programs: []string{"go"}, verbs: []string{"mod"}, manifests: []string{"go.mod", "go.sum"}},
-	{name: "Cargo", programs: []string{"cargo"}, verbs: []string{"fetch"}, manifests: []string{"Cargo.toml", "Cargo.lock"}},
+	{
+		name:      "Cargo",
+		programs:  []string{"cargo"},
+		verbs:     []string{"fetch"},
+		manifests: []string{"Cargo.toml", "Cargo.lock"},
+	},
 	{name: ".NET", programs: []string{"dotnet"}, verbs: []string{"restore"}, manifests: []string{"*.csproj"}},
-	{name: "Maven", programs: []string{"mvn", "mvnw"}, verbs: []string{"dependency:go-offline", "dependency:resolve"}, manifests: []string{"pom.xml"}},
+	{
+		name:      "Maven",
+		programs:  []string{"mvn", "mvnw"},
+		verbs:     []string{"dependency:go-offline", "dependency:resolve"},
+		manifests: []string{"pom.xml"},
+	},
 }
 
-// compilers are programs that download and compile. A cache mount is for those RUNs only that are not preceded by one that
-// downloads to where the mount would be, and so hide it.
+// compilers are programs that download and compile. A cache mount is for those RUNs only that are not preceded by one
+// that downloads to where the mount would be, and so hide it.
 var compilers = []*manager{
-	{name: "Go", programs: []string{"go"}, verbs: []string{"build", "install", "test"}, caches: []string{"/root/.cache/go-build", "/go/pkg/mod"}},
-	{name: "Cargo", programs: []string{"cargo"}, verbs: []string{"build", "install", "test"}, caches: []string{"/usr/local/cargo/registry"}},
-	{name: "Maven", programs: []string{"mvn", "mvnw"}, verbs: []string{"package", "install", "verify"}, caches: []string{"/root/.m2/repository"}},
-	{name: "Gradle", programs: []string{"gradle", "gradlew"}, verbs: []string{"build", "assemble", "bootJar", "shadowJar"}, caches: []string{"/root/.gradle/caches", "/root/.gradle/wrapper"}},
-	{name: ".NET", programs: []string{"dotnet"}, verbs: []string{"build", "publish"}, caches: []string{"/root/.nuget/packages"}},
+	{
+		name:     "Go",
+		programs: []string{"go"},
+		verbs:    []string{"build", "install", "test"},
+		caches:   []string{"/root/.cache/go-build", "/go/pkg/mod"},
+	},
+	{
+		name:     "Cargo",
+		programs: []string{"cargo"},
+		verbs:    []string{"build", "install", "test"},
+		caches:   []string{"/usr/local/cargo/registry"},
+	},
+	{
+		name:     "Maven",
+		programs: []string{"mvn", "mvnw"},
+		verbs:    []string{"package", "install", "verify"},
+		caches:   []string{"/root/.m2/repository"},
+	},
+	{
+		name:     "Gradle",
+		programs: []string{"gradle", "gradlew"},
+		verbs:    []string{"build", "assemble", "bootJar", "shadowJar"},
+		caches:   []string{"/root/.gradle/caches", "/root/.gradle/wrapper"},
+	},
+	{
+		name:     ".NET",
+		programs: []string{"dotnet"},
+		verbs:    []string{"build", "publish"},
+		caches:   []string{"/root/.nuget/packages"},
+	},
 }
 
 // download is a command that downloads packages.
@@ -151,7 +243,8 @@ func (m *manager) reads(c command) (download, bool) {
 	d := download{manager: m, command: c, last: 1}
 	if v := c.verb(); v > 0 && slices.Contains(m.verbs, c.words[v]) {
 		d.last = v + 1
-	} else if v > 0 || !slices.Contains(m.verbs, "") || slices.ContainsFunc(c.words, func(w string) bool { return w == "-v" || w == "--version" || w == "--help" }) {
+	} else if v > 0 || !slices.Contains(m.verbs, "") || slices.ContainsFunc(c.words,
+		func(w string) bool { return w == "-v" || w == "--version" || w == "--help" }) {
 		return download{}, false
 	}
 	if m.name == "Go" && c.words[d.last-1] == "mod" {
@@ -180,7 +273,9 @@ func (m *manager) reads(c command) (download, bool) {
 // hasValueFlags reports whether every word that is no flag stands behind a flag, which may take it as its value.
 func hasValueFlags(words []string) bool {
 	for i, word := range words {
-		if !strings.HasPrefix(word, "-") && (i == 0 || !strings.HasPrefix(words[i-1], "-") || strings.Contains(words[i-1], "=") || !strings.HasPrefix(words[i-1], "--")) {
+		if !strings.HasPrefix(word, "-") &&
+			(i == 0 || !strings.HasPrefix(words[i-1], "-") || strings.Contains(words[i-1], "=") ||
+				!strings.HasPrefix(words[i-1], "--")) {
 			return false
 		}
 	}
@@ -197,7 +292,8 @@ func (d download) onlyNames() bool {
 	return len(d.manifests) == 0 && d.name != "pip" && len(d.words) > d.last
 }
 
-// contextCopy returns the sources that an instruction copies of the build context, and whether the whole of it is among them.
+// contextCopy returns the sources that an instruction copies of the build context, and whether the whole of it is among
+// them.
 func contextCopy(in *dockerfile.Instruction) (sources []dockerfile.Word, whole *dockerfile.Word) {
 	if in.Meant != "COPY" && in.Meant != "ADD" {
 		return nil, nil

@@ -16,7 +16,8 @@ const ConfigName = ".layerwise.yaml"
 
 // levels are the severities that a configuration can give a rule; that of "off" means nothing.
 var levels = map[string]analysis.Severity{
-	"off": 0, "hint": analysis.Hint, "info": analysis.Information, "information": analysis.Information, "warning": analysis.Warning, "error": analysis.Error,
+	"off": 0, "hint": analysis.Hint, "info": analysis.Information, "information": analysis.Information,
+	"warning": analysis.Warning, "error": analysis.Error,
 }
 
 // ParseSeverity returns the severity of a name.
@@ -107,8 +108,8 @@ func (o *Options) set(rule, level string) error {
 	return nil
 }
 
-// With returns the options with severities by rules' ids instead of those that they have. Of what is wrong, all is told, in
-// order of the ids; the rest counts.
+// With returns the options with severities by rules' ids instead of those that they have. Of what is wrong, all is
+// told, in order of the ids; the rest counts.
 func (o Options) With(severities map[string]string) (Options, []error) {
 	var problems []error
 	o.Off, o.Severity = slices.Clone(o.Off), maps.Clone(o.Severity)

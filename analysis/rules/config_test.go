@@ -16,14 +16,16 @@ func TestParseConfig(t *testing.T) {
 		{"all levels", "rules:\n  FromAsCasing: off\n  no-stage: hint\n  JSONArgsRecommended: error\n", ""},
 		{"quoted", "rules: {'FromAsCasing': \"off\", no-stage: hint, JSONArgsRecommended: error}", ""},
 		{"a misspelt rule and level, and an unknown key; the rest counts",
-			"rule: 1\nrules:\n  FromAsCasig: off\n  nothing-like-it: off\n  FromAsCasing: off\n  no-stage: hint\n  JSONArgsRecommended: error\n  UndefinedVar: fatal\n  UndefinedArgInFrom: [a]\n",
+			"rule: 1\nrules:\n  FromAsCasig: off\n  nothing-like-it: off\n  FromAsCasing: off\n  no-stage: hint\n  " +
+				"JSONArgsRecommended: error\n  UndefinedVar: fatal\n  UndefinedArgInFrom: [a]\n",
 			"line 1: unknown key rule: only rules is known\n" +
 				"line 3: there is no rule FromAsCasig (did you mean FromAsCasing?)\n" +
 				"line 4: there is no rule nothing-like-it; layerwise rules lists them\n" +
 				"line 8: UndefinedVar: choose one of off, hint, information, warning, error\n" +
 				"line 9: UndefinedArgInFrom: choose one of off, hint, information, warning, error"},
 		{"a list", "- a", "line 1: not a mapping; write rules: and below it names of rules with their severities"},
-		{"rules as a list", "rules: [a]", "line 1: rules is not a mapping; write names of rules with their severities below it"},
+		{"rules as a list", "rules: [a]", "line 1: rules is not a mapping; write names of rules with their " +
+			"severities below it"},
 		{"no YAML", "a: b: c", "mapping values are not allowed in this context"},
 	} {
 		opts, err := ParseConfig([]byte(c.text))
@@ -35,7 +37,13 @@ func TestParseConfig(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", c.what, diff)
 		}
 		if len(opts.Off) > 0 {
-			want := Options{Off: []string{"FromAsCasing"}, Severity: map[string]analysis.Severity{"no-stage": analysis.Hint, "JSONArgsRecommended": analysis.Error}}
+			want := Options{
+				Off: []string{"FromAsCasing"},
+				Severity: map[string]analysis.Severity{
+					"no-stage":            analysis.Hint,
+					"JSONArgsRecommended": analysis.Error,
+				},
+			}
 			if diff := cmp.Diff(want, opts); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", c.what, diff)
 			}
@@ -49,8 +57,13 @@ func TestWith(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts, problems := config.With(map[string]string{"no-stage": "info", "FromAsCasing": "off", "nothing": "off", "line-too-long": "loud"})
-	want := Options{Off: []string{"FromAsCasing"}, Severity: map[string]analysis.Severity{"no-stage": analysis.Information, "UndefinedVar": analysis.Error}}
+	opts, problems := config.With(
+		map[string]string{"no-stage": "info", "FromAsCasing": "off", "nothing": "off", "line-too-long": "loud"},
+	)
+	want := Options{
+		Off:      []string{"FromAsCasing"},
+		Severity: map[string]analysis.Severity{"no-stage": analysis.Information, "UndefinedVar": analysis.Error},
+	}
 	if diff := cmp.Diff(want, opts); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -61,7 +74,10 @@ func TestWith(t *testing.T) {
 
 func TestSeverities(t *testing.T) {
 	file := dockerfile.Parse(source.New("FROM alpine as a\nCMD a\n"), nil)
-	opts := Options{Off: []string{"FromAsCasing"}, Severity: map[string]analysis.Severity{"JSONArgsRecommended": analysis.Hint}}
+	opts := Options{
+		Off:      []string{"FromAsCasing"},
+		Severity: map[string]analysis.Severity{"JSONArgsRecommended": analysis.Hint},
+	}
 	findings := Check(file, opts)
 	if len(findings) != 1 || findings[0].Severity != analysis.Hint {
 		t.Errorf("%+v", findings)

@@ -15,7 +15,8 @@ var ConsistentInstructionCasing = &Rule{
 	FileOnly: true,
 	Doc: Doc{
 		Summary: "An instruction is written in another case than most",
-		What:    "Counts the instructions in upper and in lower case, and finds those that are not like the majority or in mixed case. The fix changes their case.",
+		What: "Counts the instructions in upper and in lower case, and finds those that are not like the majority " +
+			"or in mixed case. The fix changes their case.",
 		Why:     "A file in one case is easier to read. Upper case, which is the convention, wins a draw.",
 		Example: "FROM alpine\nrun apk add curl\nCMD [\"curl\"]\n",
 		Instead: "FROM alpine\nRUN apk add curl\nCMD [\"curl\"]\n",

@@ -17,11 +17,14 @@ var CopyBeforeInstall = &Rule{
 	Severity: analysis.Information,
 	Doc: Doc{
 		Summary: "Dependencies are installed anew after every change of a file",
-		What: "Finds commands such as `npm ci`, `pip install -r` or `go mod download` below a `COPY` of the whole build context, where the files that they read were not copied apart before. " +
+		What: "Finds commands such as `npm ci`, `pip install -r` or `go mod download` below a `COPY` of the whole " +
+			"build context, where the files that they read were not copied apart before. " +
 			"The rewrite that splits the copy is among the refactorings.",
-		Why:     "A step is taken from the cache only if the copies above it are. A change of any file thus installs all dependencies again, though only the manifest matters for them.",
+		Why: "A step is taken from the cache only if the copies above it are. A change of any file thus installs " +
+			"all dependencies again, though only the manifest matters for them.",
 		Example: "FROM alpine\nWORKDIR /app\nCOPY . .\nRUN --mount=type=cache,target=/root/.npm npm ci\n",
-		Instead: "FROM alpine\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\nCOPY . .\n",
+		Instead: "FROM alpine\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN " +
+			"--mount=type=cache,target=/root/.npm npm ci\nCOPY . .\n",
 	},
 	check: checkCopyBeforeInstall,
 }
@@ -39,7 +42,10 @@ func checkCopyBeforeInstall(p *pass) {
 			if !d.manifest {
 				continue
 			}
-			if s.whole != nil && !strings.Contains(s.installed, d.name+" ") && !(len(d.caches) == 0 && hasCacheMount(in)) && p.sendsMoreThan(d.manager) && !p.reordered(in) {
+			if s.whole != nil && !strings.Contains(s.installed, d.name+" ") &&
+				!(len(d.caches) == 0 && hasCacheMount(in)) &&
+				p.sendsMoreThan(d.manager) &&
+				!p.reordered(in) {
 				if d.name != "pip" && p.workspace() {
 					continue // the manifests of all its packages are read, wherever they lie
 				}
@@ -49,8 +55,13 @@ func checkCopyBeforeInstall(p *pass) {
 				p.told[s.whole], p.told[in] = true, true
 				p.report(in, analysis.Finding{
 					Span: d.span(p.File, in, 0, d.last),
-					Message: fmt.Sprintf("%s runs again whenever any file of the build context changes, because line %d copies the whole of it: copy %s apart, install, then copy the rest",
-						d.shown(), s.whole.Line, manifestsOf(d)),
+					Message: fmt.Sprintf(
+						"%s runs again whenever any file of the build context changes, because line %d copies the "+
+							"whole of it: copy %s apart, install, then copy the rest",
+						d.shown(),
+						s.whole.Line,
+						manifestsOf(d),
+					),
 				})
 			}
 			s.installed += d.name + " "
@@ -59,21 +70,41 @@ func checkCopyBeforeInstall(p *pass) {
 	})
 }
 
-// workspaceSigns are files and folders in a build context of which tools make a workspace of several packages, and words
-// in commands that say so.
+// workspaceSigns are files and folders in a build context of which tools make a workspace of several packages, and
+// words in commands that say so.
 var (
-	workspaceSigns = []string{"pnpm-workspace.yaml", "lerna.json", "turbo.json", "nx.json", "rush.json", "go.work", "packages/", "apps/", "crates/", "libs/", "workspaces/", "plugins/"}
-	workspaceWords = regexp.MustCompile(`(^|\s)(--filter|--workspaces?|workspaces?|-w|-r|--recursive|turbo|nx|lerna|rush)([=\s]|$)`)
+	workspaceSigns = []string{
+		"pnpm-workspace.yaml",
+		"lerna.json",
+		"turbo.json",
+		"nx.json",
+		"rush.json",
+		"go.work",
+		"packages/",
+		"apps/",
+		"crates/",
+		"libs/",
+		"workspaces/",
+		"plugins/",
+	}
+	workspaceWords = regexp.MustCompile(
+		`(^|\s)(--filter|--workspaces?|workspaces?|-w|-r|--recursive|turbo|nx|lerna|rush)([=\s]|$)`,
+	)
 )
 
 // workspace reports whether the build context, or a command, looks like a workspace of several packages.
 func (p *pass) workspace() bool {
-	if p.opts.Context != nil && slices.ContainsFunc(workspaceSigns, func(name string) bool { return slices.Contains(p.opts.Context.Sent, name) }) {
+	if p.opts.Context != nil &&
+		slices.ContainsFunc(
+			workspaceSigns,
+			func(name string) bool { return slices.Contains(p.opts.Context.Sent, name) },
+		) {
 		return true
 	}
 	for _, run := range p.runsInOrder() {
 		for _, c := range run.commands {
-			if slices.Contains([]string{"npm", "npx", "yarn", "pnpm", "turbo", "nx", "lerna"}, c.words[0]) && workspaceWords.MatchString(strings.Join(c.words, " ")) {
+			if slices.Contains([]string{"npm", "npx", "yarn", "pnpm", "turbo", "nx", "lerna"}, c.words[0]) &&
+				workspaceWords.MatchString(strings.Join(c.words, " ")) {
 				return true
 			}
 		}
@@ -93,7 +124,8 @@ func manifestsOf(d download) string {
 	return "the requirements"
 }
 
-// sendsMoreThan reports whether the build context is not known to hold nothing but the manager's manifests, or none of them.
+// sendsMoreThan reports whether the build context is not known to hold nothing but the manager's manifests, or none of
+// them.
 func (p *pass) sendsMoreThan(m *manager) bool {
 	if p.opts.Context == nil || len(p.opts.Context.Sent) == 0 {
 		return true
@@ -101,7 +133,11 @@ func (p *pass) sendsMoreThan(m *manager) bool {
 	manifests, others := 0, 0
 	for _, sent := range p.opts.Context.Sent {
 		switch {
-		case slices.ContainsFunc(m.manifests, func(name string) bool { ok, _ := path.Match(name, path.Base(sent)); return ok }):
+		case slices.ContainsFunc(m.manifests, func(name string) bool {
+			ok, _ := path.Match(name,
+				path.Base(sent))
+			return ok
+		}):
 			manifests++
 		case !strings.HasSuffix(sent, "/"):
 			others++

@@ -17,7 +17,8 @@ var CopyIgnoredFile = &Rule{
 	BuildKit: buildKitPage + "copy-ignored-file/",
 	Doc: Doc{
 		Summary: "COPY or ADD wants a file that .dockerignore leaves out",
-		What:    "Finds sources in the build context that the ignore file excludes. Ignore files with exceptions (`!x`) are not judged.",
+		What: "Finds sources in the build context that the ignore file excludes. Ignore files with exceptions " +
+			"(`!x`) are not judged.",
 		Why:     "The file is not in the build context, so the build stops: not found.",
 		Example: "FROM alpine\nCOPY tmp/a /a\n",
 		Instead: "FROM alpine\nCOPY src/a /a\n",
@@ -52,8 +53,12 @@ func checkCopyIgnoredFile(p *pass) {
 					continue
 				}
 				p.report(in, analysis.Finding{
-					Span:    word.Span,
-					Message: fmt.Sprintf("attempting to %s file %q that is excluded by .dockerignore", strings.ToLower(name), src),
+					Span: word.Span,
+					Message: fmt.Sprintf(
+						"attempting to %s file %q that is excluded by .dockerignore",
+						strings.ToLower(name),
+						src,
+					),
 				})
 			}
 		}
@@ -76,7 +81,9 @@ func contextSources(in *dockerfile.Instruction) []dockerfile.Word {
 	}
 	var sources []dockerfile.Word
 	for _, word := range in.Args[:len(in.Args)-1] {
-		remote := in.Meant == "ADD" && (strings.Contains(word.Text, "://") || strings.HasPrefix(word.Text, "git@") || strings.HasPrefix(word.Text, "github.com/"))
+		remote := in.Meant == "ADD" &&
+			(strings.Contains(word.Text, "://") || strings.HasPrefix(word.Text, "git@") || strings.HasPrefix(word.Text,
+				"github.com/"))
 		if !remote && !strings.HasPrefix(word.Text, "<<") {
 			sources = append(sources, word)
 		}

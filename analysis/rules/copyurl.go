@@ -17,8 +17,10 @@ var CopyURL = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "COPY cannot fetch a URL or a Git repository",
-		What:    "Finds `COPY` with a source that begins with `https://` or is a Git repository. The fix makes it an `ADD`.",
-		Why:     "The build stops when it comes to the instruction: `COPY` takes files of the build context, of stages and of images only.",
+		What: "Finds `COPY` with a source that begins with `https://` or is a Git repository. The fix makes it an " +
+			"`ADD`.",
+		Why: "The build stops when it comes to the instruction: `COPY` takes files of the build context, of " +
+			"stages and of images only.",
 		Example: "FROM alpine\nCOPY https://github.com/krallin/tini.git#v0.19.0 /src/\n",
 		Instead: "FROM alpine\nADD https://github.com/krallin/tini.git#v0.19.0 /src/\n",
 	},
@@ -33,7 +35,8 @@ var CopyURL = &Rule{
 				if strings.ContainsAny(src, "$\"'\\`") {
 					expanded, known = p.variables().Expand(in.Stage, in.Span.Start, src)
 				}
-				if bare := unquoted(src); !known && (strings.HasPrefix(bare, "http://") || strings.HasPrefix(bare, "https://")) {
+				if bare := unquoted(src); !known &&
+					(strings.HasPrefix(bare, "http://") || strings.HasPrefix(bare, "https://")) {
 					expanded, known = bare, true // whatever the variables in it are
 				}
 				if !known || strings.IndexByte(expanded, ':') < 0 || !isRemote(expanded) || i >= len(in.Args) {
@@ -43,7 +46,10 @@ var CopyURL = &Rule{
 				if isGit(expanded) {
 					what = "a git ref"
 				}
-				finding := analysis.Finding{Span: in.Args[i].Span, Message: fmt.Sprintf("source can't be %s for COPY", what)}
+				finding := analysis.Finding{
+					Span:    in.Args[i].Span,
+					Message: fmt.Sprintf("source can't be %s for COPY", what),
+				}
 				if canBeAdd(in) {
 					finding.Fixes = []analysis.Fix{replace(in.Keyword.Span, matching("ADD", in.Keyword.Text), true)}
 				}

@@ -17,11 +17,15 @@ var CopyWithoutLink = &Rule{
 	Severity: analysis.Information,
 	Doc: Doc{
 		Summary: "With --link, a copy would not depend on the steps above it",
-		What: "Finds `COPY --from` below a `RUN` that installs packages, where `--link` gives the same image for certain: into a folder that is no link in any usual image, " +
+		What: "Finds `COPY --from` below a `RUN` that installs packages, where `--link` gives the same image for " +
+			"certain: into a folder that is no link in any usual image, " +
 			"that no step above names, in a stage without `USER`.",
-		Why:     "When a step above runs again, or the base image is a new one, the files are copied once more. A linked copy is a layer of its own, which is put on top of the others as it is.",
-		Example: "FROM alpine AS build\nRUN make\nFROM alpine\nRUN apk add curl\nCOPY --from=build /out/app /usr/local/bin/app\n",
-		Instead: "FROM alpine AS build\nRUN make\nFROM alpine\nRUN apk add curl\nCOPY --link --from=build /out/app /usr/local/bin/app\n",
+		Why: "When a step above runs again, or the base image is a new one, the files are copied once more. A " +
+			"linked copy is a layer of its own, which is put on top of the others as it is.",
+		Example: "FROM alpine AS build\nRUN make\nFROM alpine\nRUN apk add curl\nCOPY --from=build /out/app " +
+			"/usr/local/bin/app\n",
+		Instead: "FROM alpine AS build\nRUN make\nFROM alpine\nRUN apk add curl\nCOPY --link --from=build /out/app " +
+			"/usr/local/bin/app\n",
 	},
 	check: checkCopyWithoutLink,
 }
@@ -45,7 +49,8 @@ func checkCopyWithoutLink(p *pass) {
 				s.text += text
 			}
 			run := p.shellRuns()[in]
-			s.unsafe = s.unsafe || run == nil || slices.ContainsFunc(run.commands, func(c command) bool { return c.words[0] == "ln" })
+			s.unsafe = s.unsafe || run == nil || slices.ContainsFunc(run.commands,
+				func(c command) bool { return c.words[0] == "ln" })
 			s.installs = s.installs || len(run.downloads()) > 0
 		case *instructions.WorkdirCommand:
 			s.text += c.Path
@@ -67,7 +72,8 @@ func checkCopyWithoutLink(p *pass) {
 	})
 }
 
-// copiesPlainly reports whether a copy from another stage has nothing about it that --link may change, nor --link itself.
+// copiesPlainly reports whether a copy from another stage has nothing about it that --link may change, nor --link
+// itself.
 func copiesPlainly(in *dockerfile.Instruction, c *instructions.CopyCommand) bool {
 	if c.From == "" || c.Link || c.Chmod != "" || c.Parents || len(in.Args) < 2 || in.JSON {
 		return false

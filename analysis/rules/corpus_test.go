@@ -32,7 +32,10 @@ func sharedFile(t *testing.T, name string) string {
 func corpus(t *testing.T) map[string]string {
 	paths, _ := filepath.Glob(filepath.Join(sharedFile(t, "dockerfiles"), "*"))
 	if len(paths) == 0 {
-		t.Skip("MISSING: the corpus of real Dockerfiles (../shared/corpus/dockerfiles beside the checkout); nothing was checked")
+		t.Skip(
+			"MISSING: the corpus of real Dockerfiles (../shared/corpus/dockerfiles beside the checkout); nothing was " +
+				"checked",
+		)
 	}
 	texts := map[string]string{}
 	for _, path := range paths {
@@ -65,7 +68,11 @@ func TestLostEscapeInRealFiles(t *testing.T) {
 				if lines++; lines%every != 0 {
 					continue
 				}
-				lost := applied(t, text, []source.Edit{{Span: span, NewText: strings.TrimRight(kept[:len(kept)-1], " \t")}})
+				lost := applied(
+					t,
+					text,
+					[]source.Edit{{Span: span, NewText: strings.TrimRight(kept[:len(kept)-1], " \t")}},
+				)
 				finding, ok := unknown(lost)
 				if !ok {
 					continue // what follows is an instruction too, or nothing

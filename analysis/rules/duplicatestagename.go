@@ -17,7 +17,8 @@ var DuplicateStageName = &Rule{
 	Doc: Doc{
 		Summary: "Two stages have the same name",
 		What:    "Finds a stage whose name an earlier stage has.",
-		Why:     "The later stage hides the earlier one: what is below takes the later one's files, what stands between takes the earlier one's.",
+		Why: "The later stage hides the earlier one: what is below takes the later one's files, what stands " +
+			"between takes the earlier one's.",
 		Example: "FROM alpine AS build\nFROM debian AS build\n",
 		Instead: "FROM alpine AS tools\nFROM debian AS build\n",
 	},
@@ -29,8 +30,12 @@ var DuplicateStageName = &Rule{
 			}
 			if other := first[stage.Name]; other != nil {
 				p.report(nil, analysis.Finding{
-					Span:    stage.NameWord.Span,
-					Message: fmt.Sprintf("duplicate stage name %q, stage names should be unique: line %d has it, too", stage.Name, other.From.Line),
+					Span: stage.NameWord.Span,
+					Message: fmt.Sprintf(
+						"duplicate stage name %q, stage names should be unique: line %d has it, too",
+						stage.Name,
+						other.From.Line,
+					),
 				})
 				continue
 			}

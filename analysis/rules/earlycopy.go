@@ -13,8 +13,10 @@ var EarlyCopy = &Rule{
 	Severity: analysis.Information,
 	Doc: Doc{
 		Summary: "The whole build context is copied above a step that needs nothing of it",
-		What:    "Finds a `COPY` of the whole build context above a `RUN` that installs packages of the system by name.",
-		Why:     "A change of any file installs the packages again. Below the installation, the copy would leave it in the cache.",
+		What: "Finds a `COPY` of the whole build context above a `RUN` that installs packages of the system by " +
+			"name.",
+		Why: "A change of any file installs the packages again. Below the installation, the copy would leave it " +
+			"in the cache.",
 		Example: "FROM opensuse/leap\nCOPY . /app\nRUN zypper install -y curl\n",
 		Instead: "FROM opensuse/leap\nRUN zypper install -y curl\nCOPY . /app\n",
 	},
@@ -41,8 +43,12 @@ func (p *pass) checkStageCopies(stage *dockerfile.Stage) {
 			if d.onlyNames() && !p.reordered(in) {
 				p.report(copied, analysis.Finding{
 					Span: whole.Span,
-					Message: fmt.Sprintf("%s in line %d runs again whenever any file of the build context changes, and needs none of them: copy below it",
-						d.shown(), in.Line),
+					Message: fmt.Sprintf(
+						"%s in line %d runs again whenever any file of the build context changes, and needs none of "+
+							"them: copy below it",
+						d.shown(),
+						in.Line,
+					),
 				})
 				return
 			}

@@ -18,20 +18,28 @@ var EarlyVariable = &Rule{
 	Severity: analysis.Information,
 	Doc: Doc{
 		Summary: "A variable that changes with each build stands above a step that does not need it",
-		What: "Finds `ARG` and `ENV` of a date, a commit or a version of the build itself, by name and default, above a `RUN` that installs packages and does not mention them. " +
+		What: "Finds `ARG` and `ENV` of a date, a commit or a version of the build itself, by name and default, " +
+			"above a `RUN` that installs packages and does not mention them. " +
 			"Under the classic builder also `LABEL`, which BuildKit's cache takes no notice of.",
-		Why:     "Each `RUN` sees all variables above it, and a new value of any makes it run again.",
-		Example: "FROM alpine\nARG GIT_COMMIT=unknown\nRUN --mount=type=cache,target=/root/.cache/pip pip install flask\nLABEL revision=$GIT_COMMIT\n",
-		Instead: "FROM alpine\nRUN --mount=type=cache,target=/root/.cache/pip pip install flask\nARG GIT_COMMIT=unknown\nLABEL revision=$GIT_COMMIT\n",
+		Why: "Each `RUN` sees all variables above it, and a new value of any makes it run again.",
+		Example: "FROM alpine\nARG GIT_COMMIT=unknown\nRUN --mount=type=cache,target=/root/.cache/pip pip install " +
+			"flask\nLABEL revision=$GIT_COMMIT\n",
+		Instead: "FROM alpine\nRUN --mount=type=cache,target=/root/.cache/pip pip install flask\nARG " +
+			"GIT_COMMIT=unknown\nLABEL revision=$GIT_COMMIT\n",
 	},
 	check: checkEarlyVariable,
 }
 
-// volatileName matches names of what is another one in each build, ownVersion those that are so if nothing says otherwise.
+// volatileName matches names of what is another one in each build, ownVersion those that are so if nothing says
+// otherwise.
 var (
-	volatileName = regexp.MustCompile(`(?i)^(app_|image_|source_|docker_)?(build_?(date|time|timestamp|id|number|num|sha|commit|revision|rev)|(git|vcs|ci|svn)_?(commit|sha|ref|rev|revision|hash|date|describe|sha1|commit_(sha|hash|ref|date|short_sha))|commit(_?(sha|hash|id|date|ref))?|revision|github_(sha|run_id|run_number|ref)|source_commit)$`)
-	ownVersion   = regexp.MustCompile(`(?i)^((app|build|image|release|git|package|project)_?)?version$`)
-	placeholder  = regexp.MustCompile(`(?i)^(unknown|dev|devel|development|none|local|latest|head|main|master|n/?a|0|0\.0\.0.*|undefined|unset|unspecified|todo|dirty|snapshot|now)?$`)
+	volatileName = regexp.MustCompile(
+		`(?i)^(app_|image_|source_|docker_)?(build_?(date|time|timestamp|id|number|num|sha|commit|revision|rev)|(git|vcs|ci|svn)_?(commit|sha|ref|rev|revision|hash|date|describe|sha1|commit_(sha|hash|ref|date|short_sha))|commit(_?(sha|hash|id|date|ref))?|revision|github_(sha|run_id|run_number|ref)|source_commit)$`,
+	)
+	ownVersion  = regexp.MustCompile(`(?i)^((app|build|image|release|git|package|project)_?)?version$`)
+	placeholder = regexp.MustCompile(
+		`(?i)^(unknown|dev|devel|development|none|local|latest|head|main|master|n/?a|0|0\.0\.0.*|undefined|unset|unspecified|todo|dirty|snapshot|now)?$`,
+	)
 )
 
 // volatileWords are such that every name which is matched has one of them.
@@ -52,7 +60,8 @@ func checkEarlyVariable(p *pass) {
 		case *instructions.ArgCommand:
 			for i, arg := range c.Args {
 				if i < len(in.Args) && p.changesOften(arg) {
-					above = append(slices.Clip(above), earlyVariable{in, arg.Key, source.Span{Start: in.Args[i].Span.Start, End: in.Args[i].Span.Start + len(arg.Key)}})
+					above = append(slices.Clip(above), earlyVariable{in, arg.Key,
+						source.Span{Start: in.Args[i].Span.Start, End: in.Args[i].Span.Start + len(arg.Key)}})
 				}
 			}
 			return above
@@ -60,7 +69,8 @@ func checkEarlyVariable(p *pass) {
 			for i, env := range c.Env {
 				for _, v := range above {
 					if i < len(in.Args) && mentionsName(env.Value, v.name) && env.Key != v.name {
-						above = append(slices.Clip(above), earlyVariable{in, env.Key, source.Span{Start: in.Args[i].Span.Start, End: in.Args[i].Span.Start + len(env.Key)}})
+						above = append(slices.Clip(above), earlyVariable{in, env.Key,
+							source.Span{Start: in.Args[i].Span.Start, End: in.Args[i].Span.Start + len(env.Key)}})
 						break
 					}
 				}
@@ -81,13 +91,17 @@ func checkEarlyVariable(p *pass) {
 				for _, v := range above {
 					if (v.name == "" || !mentions(v.name)) && !told[v.span] {
 						told[v.span] = true
-						p.report(v.in, analysis.Finding{Span: v.span, Message: fmt.Sprintf("%s in line %d runs again whenever this changes, and does not need it: move it below", d.shown(), in.Line)})
+						p.report(v.in, analysis.Finding{Span: v.span, Message: fmt.Sprintf("%s in line %d runs again "+
+							"whenever this changes, and does not need it: move it below", d.shown(), in.Line)})
 					}
 				}
 				break
 			}
 		}
-		return slices.DeleteFunc(slices.Clone(above), func(v earlyVariable) bool { return v.name != "" && mentions(v.name) })
+		return slices.DeleteFunc(
+			slices.Clone(above),
+			func(v earlyVariable) bool { return v.name != "" && mentions(v.name) },
+		)
 	})
 }
 

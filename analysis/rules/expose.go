@@ -89,7 +89,10 @@ func parsePort(raw string, span source.Span, literal bool) port {
 		case !ok:
 			p.problem = &portProblem{errors.New("invalid hostPort: " + p.host), p.host}
 		case end-start != hostEnd-hostStart && start != end:
-			p.problem = &portProblem{errors.New("invalid ranges specified for container and host Ports: " + p.inner + " and " + p.host), raw}
+			p.problem = &portProblem{
+				errors.New("invalid ranges specified for container and host Ports: " + p.inner + " and " + p.host),
+				raw,
+			}
 		}
 	}
 	return p

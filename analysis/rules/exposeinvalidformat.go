@@ -15,8 +15,10 @@ var ExposeInvalidFormat = &Rule{
 	BuildKit: buildKitPage + "expose-invalid-format/",
 	Doc: Doc{
 		Summary: "EXPOSE maps a port or names an address",
-		What:    "Finds `EXPOSE 8080:80` and the like. The fix leaves the container's port, which is all that BuildKit takes of it.",
-		Why:     "EXPOSE only says which ports the container listens to; they are mapped by `docker run --publish`. It will become an error.",
+		What: "Finds `EXPOSE 8080:80` and the like. The fix leaves the container's port, which is all that " +
+			"BuildKit takes of it.",
+		Why: "EXPOSE only says which ports the container listens to; they are mapped by `docker run --publish`. " +
+			"It will become an error.",
 		Example: "FROM alpine\nEXPOSE 8080:80\n",
 		Instead: "FROM alpine\nEXPOSE 80\n",
 	},
@@ -26,8 +28,11 @@ var ExposeInvalidFormat = &Rule{
 				return
 			}
 			finding := analysis.Finding{
-				Span:    port.span,
-				Message: fmt.Sprintf("EXPOSE instruction should not define an IP address or host-port mapping, found '%s'", port.raw),
+				Span: port.span,
+				Message: fmt.Sprintf(
+					"EXPOSE instruction should not define an IP address or host-port mapping, found '%s'",
+					port.raw,
+				),
 			}
 			if port.literal {
 				finding.Fixes = []analysis.Fix{replace(port.span, port.raw[strings.LastIndex(port.raw, ":")+1:], true)}

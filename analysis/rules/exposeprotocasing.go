@@ -25,7 +25,10 @@ var ExposeProtoCasing = &Rule{
 			if port.problem != nil || port.proto == strings.ToLower(port.proto) {
 				return
 			}
-			finding := analysis.Finding{Span: port.span, Message: fmt.Sprintf("defined protocol '%s' in EXPOSE instruction should be lowercase", port.raw)}
+			finding := analysis.Finding{
+				Span:    port.span,
+				Message: fmt.Sprintf("defined protocol '%s' in EXPOSE instruction should be lowercase", port.raw),
+			}
 			if port.literal {
 				finding.Span.Start = finding.Span.End - len(port.proto)
 				finding.Fixes = []analysis.Fix{replace(finding.Span, strings.ToLower(port.proto), true)}

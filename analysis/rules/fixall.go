@@ -28,8 +28,8 @@ type Applied struct {
 // rounds bounds FixAll: fixes can lay bare what could not be seen before, but not for ever.
 const rounds = 20
 
-// FixAll applies the preferred fixes of findings, and of those that come up behind these, until none is left. Terminal and
-// editor both use it. What it promises:
+// FixAll applies the preferred fixes of findings, and of those that come up behind these, until none is left. Terminal
+// and editor both use it. What it promises:
 //   - A fix is applied only if its finding is gone afterwards, no error is new, and every instruction that the fix does not
 //     touch is still there as it was.
 //   - Applied to its own result it changes nothing.
@@ -178,7 +178,11 @@ func apart(findings []analysis.Finding) []analysis.Finding {
 		}
 		chosen = append(chosen, finding)
 		for _, e := range fix.Edits {
-			at, _ := slices.BinarySearchFunc(taken, e, func(a, b source.Edit) int { return a.Span.Start - b.Span.Start })
+			at, _ := slices.BinarySearchFunc(
+				taken,
+				e,
+				func(a, b source.Edit) int { return a.Span.Start - b.Span.Start },
+			)
 			taken = slices.Insert(taken, at, e)
 		}
 	}
@@ -187,7 +191,11 @@ func apart(findings []analysis.Finding) []analysis.Finding {
 
 // touched reports whether one of the edits, which are in order and apart, is of a part of the span.
 func touched(edits []source.Edit, span source.Span) bool {
-	at, _ := slices.BinarySearchFunc(edits, span.Start, func(e source.Edit, start int) int { return e.Span.Start - start })
+	at, _ := slices.BinarySearchFunc(
+		edits,
+		span.Start,
+		func(e source.Edit, start int) int { return e.Span.Start - start },
+	)
 	for _, i := range []int{at - 1, at, at + 1} {
 		if 0 <= i && i < len(edits) && edits[i].Span.Overlaps(span) {
 			return true
@@ -228,7 +236,8 @@ func (f *fixer) try(findings []analysis.Finding, before counts) bool {
 		return false
 	}
 	after := dockerfile.Parse(source.New(text), f.file)
-	if !keeps(f.file, after, edits) || problems(after) > problems(f.file) || !refused && len(after.Stages) != len(f.file.Stages) {
+	if !keeps(f.file, after, edits) || problems(after) > problems(f.file) ||
+		!refused && len(after.Stages) != len(f.file.Stages) {
 		return false
 	}
 	found := Check(after, f.opts)
@@ -242,7 +251,10 @@ func (f *fixer) try(findings []analysis.Finding, before counts) bool {
 		}
 	}
 	for _, finding := range findings {
-		f.applied = append(f.applied, Applied{finding.Rule, f.file.Text.LineAt(finding.Span.Start) + 1, preferred(finding).Title})
+		f.applied = append(
+			f.applied,
+			Applied{finding.Rule, f.file.Text.LineAt(finding.Span.Start) + 1, preferred(finding).Title},
+		)
 	}
 	if f.patch != nil {
 		f.patch.apply(edits)
@@ -262,8 +274,8 @@ func problems(file *dockerfile.File) int {
 	return n
 }
 
-// keeps reports whether every instruction that the edits do not touch is still there, in order, unless BuildKit could not
-// read it: it may have been a part of another one.
+// keeps reports whether every instruction that the edits do not touch is still there, in order, unless BuildKit could
+// not read it: it may have been a part of another one.
 func keeps(before, after *dockerfile.File, edits []source.Edit) bool {
 	sorted := slices.Clone(edits)
 	slices.SortFunc(sorted, func(a, b source.Edit) int { return a.Span.Start - b.Span.Start })
@@ -299,7 +311,11 @@ func keeps(before, after *dockerfile.File, edits []source.Edit) bool {
 
 // touchedWithin reports whether one of the edits, which are in order, lies within the span or at its ends.
 func touchedWithin(edits []source.Edit, span source.Span) bool {
-	at, _ := slices.BinarySearchFunc(edits, span.Start, func(e source.Edit, start int) int { return e.Span.End - start })
+	at, _ := slices.BinarySearchFunc(
+		edits,
+		span.Start,
+		func(e source.Edit, start int) int { return e.Span.End - start },
+	)
 	return at < len(edits) && edits[at].Span.Start <= span.End
 }
 

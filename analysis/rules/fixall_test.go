@@ -39,10 +39,24 @@ func checkFixAll(t *testing.T, name, text string) (changed bool) {
 		t.Errorf("%s: the edits give another text than was checked:\n%q\n%q", name, got, after)
 	}
 	if refusal(text) == "" && refusal(after) != "" {
-		t.Errorf("%s: BuildKit took the file, and does not take what the fixes made of it: %s\n%q\n%q", name, refusal(after), text, after)
+		t.Errorf(
+			"%s: BuildKit took the file, and does not take what the fixes made of it: %s\n%q\n%q",
+			name,
+			refusal(after),
+			text,
+			after,
+		)
 	}
 	if again := FixAll(dockerfile.Parse(source.New(after), nil), testOptions(nil)); again.File.Text.String() != after {
-		t.Errorf("%s: a second run changes the file again: %v after %v\n%q\n%q\n%q", name, again.Applied, fixed.Applied, text, after, again.File.Text.String())
+		t.Errorf(
+			"%s: a second run changes the file again: %v after %v\n%q\n%q\n%q",
+			name,
+			again.Applied,
+			fixed.Applied,
+			text,
+			after,
+			again.File.Text.String(),
+		)
 	}
 	return after != text
 }
@@ -73,7 +87,8 @@ func damaged(random *rand.Rand, text string) string {
 		other[i] = strings.Replace(other[i], "\\\n", "\n", 1)
 		return strings.Join(other, "")
 	case 7: // some shell typed in the wrong place
-		return text[:at] + []string{"&&", " \\", "\"", "'", "`", "$", "${", "#", "=", "[", " --link", "<<EOF", "\n", ";", "\\\n"}[random.IntN(15)] + text[at:]
+		return text[:at] + []string{"&&", " \\", "\"", "'", "`", "$", "${", "#", "=", "[", " --link", "<<EOF", "\n",
+			";", "\\\n"}[random.IntN(15)] + text[at:]
 	}
 	other := slices.Clone(lines) // an empty line
 	other[i] = "\n" + other[i]
@@ -83,13 +98,19 @@ func damaged(random *rand.Rand, text string) string {
 // Cases that once went wrong.
 func TestFixAllOf(t *testing.T) {
 	for text, want := range map[string]string{
-		"ARG VARIAN&&T=1\nFROM x:${VARIANT}\n":                                                "ARG VARIAN&&T=1\nFROM x:${VARIANT}\n",
-		"FROM a\nCOPY --link a /b/ --link\n":                                                  "FROM a\nCOPY --link a /b/ --link\n",
-		"from a\nRUN b\nRUN c\n":                                                              "FROM a\nRUN b\nRUN c\n",
-		"FROM a\nEVN a=b\nRUN c\n":                                                            "FROM a\nENV a=b\nRUN c\n",
-		"FROM a\nEVN a=b\nwhatever c\nRUN c\nRUN d\n":                                         "FROM a\nEVN a=b\nwhatever c\nRUN c\nRUN d\n",
-		"# DO NOT EDIT\nFROM a\nEVN a=b\nRUN c\n":                                             "# DO NOT EDIT\nFROM a\nEVN a=b\nRUN c\n",
-		"# syntax=docker/dockerfile:1.4\nFROM a\nCOPY --parents a /b\nADD --exclude=x a /c\n": "# syntax=docker/dockerfile:1.20\nFROM a\nCOPY --parents a /b\nADD --exclude=x a /c\n",
+		"ARG VARIAN&&T=1\nFROM " +
+			"x:${VARIANT}\n": "ARG VARIAN&&T=1\nFROM x:${VARIANT}\n",
+		"FROM a\nCOPY --link a /b/ " +
+			"--link\n": "FROM a\nCOPY --link a /b/ --link\n",
+		"from a\nRUN b\nRUN c\n": "FROM a\nRUN b\nRUN c\n",
+		"FROM a\nEVN a=b\nRUN " +
+			"c\n": "FROM a\nENV a=b\nRUN c\n",
+		"FROM a\nEVN a=b\nwhatever c\nRUN c\nRUN " +
+			"d\n": "FROM a\nEVN a=b\nwhatever c\nRUN c\nRUN d\n",
+		"# DO NOT EDIT\nFROM a\nEVN a=b\nRUN " +
+			"c\n": "# DO NOT EDIT\nFROM a\nEVN a=b\nRUN c\n",
+		"# syntax=docker/dockerfile:1.4\nFROM a\nCOPY --parents a /b\nADD --exclude=x a " +
+			"/c\n": "# syntax=docker/dockerfile:1.20\nFROM a\nCOPY --parents a /b\nADD --exclude=x a /c\n",
 	} {
 		checkFixAll(t, "case", text)
 		if got := FixAll(dockerfile.Parse(source.New(text), nil), testOptions(nil)).File.Text.String(); got != want {

@@ -14,8 +14,8 @@ import (
 // HadolintNames are the names of hadolint's configuration, which counts where there is none of ours.
 var HadolintNames = []string{".hadolint.yaml", ".hadolint.yml"}
 
-// ParseHadolint reads a configuration of hadolint: which of its rules are ignored, and which have another severity, for those
-// that are about the same as ours. left are the codes that no rule of ours is about.
+// ParseHadolint reads a configuration of hadolint: which of its rules are ignored, and which have another severity, for
+// those that are about the same as ours. left are the codes that no rule of ours is about.
 func ParseHadolint(text []byte) (opts Options, left []string, err error) {
 	var config struct {
 		Ignored  []string

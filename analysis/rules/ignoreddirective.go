@@ -19,8 +19,11 @@ var IgnoredDirective = &Rule{
 	FileOnly: true,
 	Doc: Doc{
 		Summary: "A comment looks like a parser directive, but is not read as one",
-		What:    "Finds misspelt directives at the head of the file (`# sytnax=...`), `# syntax=` and `# escape=` further down, `# syntax=` with an image that is close to `docker/dockerfile`, and misspelt names of rules in `# check=`.",
-		Why:     "Directives count only in the first lines, before any other comment, empty line or instruction. Elsewhere, or misspelt, they are comments, and without effect.",
+		What: "Finds misspelt directives at the head of the file (`# sytnax=...`), `# syntax=` and `# escape=` " +
+			"further down, `# syntax=` with an image that is close to `docker/dockerfile`, and misspelt names of " +
+			"rules in `# check=`.",
+		Why: "Directives count only in the first lines, before any other comment, empty line or instruction. " +
+			"Elsewhere, or misspelt, they are comments, and without effect.",
 		Example: "# sytnax=docker/dockerfile:1\nFROM alpine\n",
 		Instead: "# syntax=docker/dockerfile:1\nFROM alpine\n",
 	},
@@ -138,14 +141,17 @@ func (p *pass) misplaced(comment, span source.Span, name, value string) analysis
 		return finding
 	}
 	line := p.Text.LineAt(comment.Start)
-	finding.Fixes = []analysis.Fix{{Title: "Move it to the head of the file", Preferred: name == "escape", Edits: []source.Edit{
-		{Span: lineStart(p.File, len(p.Directives)), NewText: p.Text.Slice(comment) + newline(p.Text)},
-		{Span: source.Span{Start: p.Text.LineStart(line), End: p.Text.LineStart(line + 1)}},
-	}}}
+	finding.Fixes = []analysis.Fix{
+		{Title: "Move it to the head of the file", Preferred: name == "escape", Edits: []source.Edit{
+			{Span: lineStart(p.File, len(p.Directives)), NewText: p.Text.Slice(comment) + newline(p.Text)},
+			{Span: source.Span{Start: p.Text.LineStart(line), End: p.Text.LineStart(line + 1)}},
+		}},
+	}
 	return finding
 }
 
-// continuedBy reports whether lines are continued by another escape character than the one that counts, and none by that.
+// continuedBy reports whether lines are continued by another escape character than the one that counts, and none by
+// that.
 func (p *pass) continuedBy(escape byte) bool {
 	if escape == p.Escape {
 		return false
@@ -189,9 +195,15 @@ func (p *pass) checkComments() {
 			continue
 		}
 		value := strings.TrimRight(text[at:], " \t")
-		word := dockerfile.Word{Span: source.Span{Start: comment.Span.Start + at, End: comment.Span.Start + at + len(value)}, Text: value}
+		word := dockerfile.Word{
+			Span: source.Span{Start: comment.Span.Start + at, End: comment.Span.Start + at + len(value)},
+			Text: value,
+		}
 		if key, _, has := strings.Cut(value, "="); has && spell.Meant(key, checkOptions) != "" {
-			finding := analysis.Finding{Span: source.Span{Start: word.Span.Start, End: word.Span.Start + len(key)}, Message: "invalid check option " + key}
+			finding := analysis.Finding{
+				Span:    source.Span{Start: word.Span.Start, End: word.Span.Start + len(key)},
+				Message: "invalid check option " + key,
+			}
 			p.report(nil, misspeltWord(finding, key, checkOptions))
 		} else if checkOption.MatchString(value) {
 			p.checkNames(word)
@@ -227,14 +239,21 @@ func nearlyDocker(reference string) bool {
 func (p *pass) checkSyntaxImage(value dockerfile.Word) {
 	name := frontendName(value.Text)
 	start := value.Span.Start + strings.Index(value.Text, name)
-	finding := analysis.Finding{Span: source.Span{Start: start, End: start + len(name)}, Message: fmt.Sprintf("unknown frontend image: %s", name)}
+	finding := analysis.Finding{
+		Span:    source.Span{Start: start, End: start + len(name)},
+		Message: fmt.Sprintf("unknown frontend image: %s", name),
+	}
 	switch {
 	case slices.Contains(frontends, name):
 		tag := strings.TrimPrefix(value.Text[strings.Index(value.Text, name)+len(name):], ":")
 		tags := []string{"latest", "labs", "1-labs"}
-		if tag != "" && !slices.Contains(tags, tag) && spell.Meant(tag, tags) != "" && strings.Trim(tag, "abcdefghijklmnopqrstuvwxyz") == "" {
+		if tag != "" && !slices.Contains(tags, tag) && spell.Meant(tag, tags) != "" &&
+			strings.Trim(tag, "abcdefghijklmnopqrstuvwxyz") == "" {
 			end := value.Span.End
-			finding = analysis.Finding{Span: source.Span{Start: end - len(tag), End: end}, Message: fmt.Sprintf("unknown tag of %s: %s", name, tag)}
+			finding = analysis.Finding{
+				Span:    source.Span{Start: end - len(tag), End: end},
+				Message: fmt.Sprintf("unknown tag of %s: %s", name, tag),
+			}
 			p.report(nil, misspeltWord(finding, tag, tags))
 		}
 	case clearly(name, frontends):
@@ -259,12 +278,23 @@ func (p *pass) checkNames(value dockerfile.Word) {
 		at += len(option) + 1
 		for word := range strings.SplitSeq(list, ",") {
 			name := strings.TrimSpace(word)
-			span := source.Span{Start: start + strings.Index(word, name), End: start + strings.Index(word, name) + len(name)}
+			span := source.Span{
+				Start: start + strings.Index(word, name),
+				End:   start + strings.Index(word, name) + len(name),
+			}
 			start += len(word) + 1
 			if name == "al" || name == "*" || name == "All" || name == "ALL" {
-				p.report(nil, analysis.Finding{Span: span, Message: fmt.Sprintf("there is no rule %s (did you mean all?)", name), Fixes: []analysis.Fix{replace(span, "all", true)}})
+				p.report(
+					nil,
+					analysis.Finding{
+						Span:    span,
+						Message: fmt.Sprintf("there is no rule %s (did you mean all?)", name),
+						Fixes:   []analysis.Fix{replace(span, "all", true)},
+					},
+				)
 			} else if !slices.Contains(ids, name) && clearly(name, ids) {
-				p.report(nil, misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("there is no rule %s", name)}, name, "", ids, true))
+				p.report(nil, misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("there is no rule "+
+					"%s", name)}, name, "", ids, true))
 			}
 		}
 	}

@@ -18,7 +18,8 @@ var InvalidDefaultArgInFrom = &Rule{
 	Doc: Doc{
 		Summary: "FROM needs a --build-arg to work",
 		What:    "Finds `FROM` with variables whose default values leave it empty or make it no valid image name.",
-		Why:     "The file cannot be built without `--build-arg`, also not by tools that only look at it. A default says what a sensible value is.",
+		Why: "The file cannot be built without `--build-arg`, also not by tools that only look at it. A default " +
+			"says what a sensible value is.",
 		Example: "ARG TAG\nFROM alpine:${TAG}\n",
 		Instead: "ARG TAG=3.20\nFROM alpine:${TAG}\n",
 	},
@@ -35,8 +36,11 @@ var InvalidDefaultArgInFrom = &Rule{
 				continue
 			}
 			p.report(nil, analysis.Finding{
-				Span:    stage.Base.Span,
-				Message: fmt.Sprintf("default value for ARG %s results in empty or invalid base image name", stage.Base.Text),
+				Span: stage.Base.Span,
+				Message: fmt.Sprintf(
+					"default value for ARG %s results in empty or invalid base image name",
+					stage.Base.Text,
+				),
 			})
 		}
 	},

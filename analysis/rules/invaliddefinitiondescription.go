@@ -19,10 +19,14 @@ var InvalidDefinitionDescription = &Rule{
 	Experimental: true,
 	Doc: Doc{
 		Summary: "A comment above a stage or ARG does not begin with its name",
-		What:    "Finds a named `FROM` or an `ARG` right below a comment that does not begin with the name. It only looks if `# check=experimental=InvalidDefinitionDescription` asks for it.",
-		Why:     "BuildKit shows such comments as descriptions of stages and arguments (`docker build --call=outline`).",
-		Example: "# check=experimental=InvalidDefinitionDescription\n# version of the base image\nARG TAG=3.20\nFROM alpine:$TAG\n",
-		Instead: "# check=experimental=InvalidDefinitionDescription\n# TAG is the version of the base image\nARG TAG=3.20\nFROM alpine:$TAG\n",
+		What: "Finds a named `FROM` or an `ARG` right below a comment that does not begin with the name. It only " +
+			"looks if `# check=experimental=InvalidDefinitionDescription` asks for it.",
+		Why: "BuildKit shows such comments as descriptions of stages and arguments (`docker build " +
+			"--call=outline`).",
+		Example: "# check=experimental=InvalidDefinitionDescription\n# version of the base image\nARG TAG=3.20\nFROM " +
+			"alpine:$TAG\n",
+		Instead: "# check=experimental=InvalidDefinitionDescription\n# TAG is the version of the base image\nARG " +
+			"TAG=3.20\nFROM alpine:$TAG\n",
 	},
 	check: func(p *pass) {
 		for _, stage := range p.Stages {
@@ -42,7 +46,8 @@ var InvalidDefinitionDescription = &Rule{
 	},
 }
 
-// checkDescription looks at the last comment line above an instruction: validateDefinitionDescription in BuildKit's instructions package.
+// checkDescription looks at the last comment line above an instruction: validateDefinitionDescription in BuildKit's
+// instructions package.
 func (p *pass) checkDescription(in *dockerfile.Instruction, span source.Span, names []string) {
 	if in.Node == nil || len(in.Node.PrevComment) == 0 || len(names) == 0 {
 		return
@@ -56,5 +61,11 @@ func (p *pass) checkDescription(in *dockerfile.Instruction, span source.Span, na
 	if len(names) > 1 {
 		name = "<arg_key>"
 	}
-	p.report(in, analysis.Finding{Span: span, Message: fmt.Sprintf("comment for %s should follow the format: `# %s <description>`", in.Meant, name)})
+	p.report(
+		in,
+		analysis.Finding{
+			Span:    span,
+			Message: fmt.Sprintf("comment for %s should follow the format: `# %s <description>`", in.Meant, name),
+		},
+	)
 }

@@ -19,8 +19,10 @@ var InvalidDirective = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "A parser directive is repeated or has a bad value",
-		What:    "Finds lines such as `# escape=...` and `# check=...` at the head of the file that are given twice or whose value is not allowed.",
-		Why: "Directives say how the rest of the file is read; the build stops at a bad one. The escape character is either a backslash or a backtick. " +
+		What: "Finds lines such as `# escape=...` and `# check=...` at the head of the file that are given twice " +
+			"or whose value is not allowed.",
+		Why: "Directives say how the rest of the file is read; the build stops at a bad one. The escape character is " +
+			"either a backslash or a backtick. " +
 			"`check` takes `skip`, `experimental` and `error`, separated by semicolons.",
 		Example: "# escape=/\nFROM alpine\n",
 		Instead: "# escape=`\nFROM alpine\n",
@@ -61,7 +63,8 @@ func (p *pass) checkOptions(value dockerfile.Word) {
 		switch {
 		case !slices.Contains(checkOptions, name):
 			finding.Message = "invalid check option " + name
-			if option, rest, ok := strings.Cut(name, ":"); ok && !has && slices.Contains(checkOptions, option) { // skip:all
+			if option, rest, ok := strings.Cut(name, ":"); ok && !has &&
+				slices.Contains(checkOptions, option) { // skip:all
 				finding.Fixes = []analysis.Fix{replace(finding.Span, option+"="+strings.TrimSpace(rest), true)}
 				p.report(nil, finding)
 			} else {
@@ -75,7 +78,10 @@ func (p *pass) checkOptions(value dockerfile.Word) {
 		case name == "error":
 			setting = strings.TrimSpace(setting)
 			if _, err := strconv.ParseBool(setting); err != nil {
-				finding.Span = source.Span{Start: at - 1 - len(part) + strings.LastIndex(part, setting), End: at - 1 - len(part) + strings.LastIndex(part, setting) + len(setting)}
+				finding.Span = source.Span{
+					Start: at - 1 - len(part) + strings.LastIndex(part, setting),
+					End:   at - 1 - len(part) + strings.LastIndex(part, setting) + len(setting),
+				}
 				finding.Message = fmt.Sprintf("check option error is true or false, not %s", setting)
 				switch strings.ToLower(setting) {
 				case "yes", "on", "y":

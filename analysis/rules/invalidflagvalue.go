@@ -20,8 +20,10 @@ var InvalidFlagValue = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "A mode, owner, checksum or mount is not valid",
-		What: "Finds `--chmod` with what is neither an octal number up to 7777 nor symbolic (`u=rwX`); `--chown` with a name beside `--link`, which knows no names; " +
-			"`--checksum` with a digest of the wrong length or with other characters than hexadecimal digits, or of files that are not remote; and `RUN --mount` without a target.",
+		What: "Finds `--chmod` with what is neither an octal number up to 7777 nor symbolic (`u=rwX`); `--chown` " +
+			"with a name beside `--link`, which knows no names; " +
+			"`--checksum` with a digest of the wrong length or with other characters than hexadecimal digits, or of " +
+			"files that are not remote; and `RUN --mount` without a target.",
 		Why:     "The build stops when it comes to the instruction.",
 		Example: "FROM alpine\nCOPY --chmod=799 a /a\n",
 		Instead: "FROM alpine\nCOPY --chmod=755 a /a\n",
@@ -38,19 +40,25 @@ func checkInvalidFlagValue(p *pass) {
 			}
 			if strings.ContainsAny(value, "$\"'\\`") {
 				known := false
-				if value, known = p.variables().Expand(in.Stage, in.Span.Start, unquoted(value)); !known || in.Stage < 0 || value == "" {
+				if value, known = p.variables().Expand(in.Stage, in.Span.Start, unquoted(value)); !known ||
+					in.Stage < 0 ||
+					value == "" {
 					continue
 				}
 			}
 			switch flag.Name.Text {
 			case "chmod":
 				finding.Message = badMode(value)
-				if octal, ok := strings.CutPrefix(value, "0o"); ok && finding.Message != "" && badMode(octal) == "" && value == flag.Value.Text {
+				if octal, ok := strings.CutPrefix(value, "0o"); ok && finding.Message != "" && badMode(octal) == "" &&
+					value == flag.Value.Text {
 					finding.Fixes = []analysis.Fix{replace(flag.Value.Span, octal, true)}
 				}
 			case "chown":
 				if linked(in) && named(value) {
-					finding.Message = fmt.Sprintf("--link copies into a layer of its own, which has no user or group %s: numbers are needed", value)
+					finding.Message = fmt.Sprintf(
+						"--link copies into a layer of its own, which has no user or group %s: numbers are needed",
+						value,
+					)
 				}
 			case "checksum":
 				finding = p.badChecksum(in, flag, value)
@@ -92,7 +100,8 @@ var symbolicMode = regexp.MustCompile(`^[augo]*([-+=][rwxXstugo]*)+(,[augo]*([-+
 
 // badMode says what is wrong with a mode, if anything: dispatchCopy in BuildKit's dockerfile2llb.
 func badMode(value string) string {
-	if n, err := strconv.ParseUint(value, 8, 32); err == nil && n <= 0o7777 || err != nil && symbolicMode.MatchString(value) {
+	if n, err := strconv.ParseUint(value, 8, 32); err == nil && n <= 0o7777 ||
+		err != nil && symbolicMode.MatchString(value) {
 		return ""
 	}
 	return fmt.Sprintf("invalid chmod parameter: '%s'. it should be octal string and between 0 and 07777", value)
@@ -117,7 +126,8 @@ func (p *pass) badChecksum(in *dockerfile.Instruction, flag dockerfile.Flag, val
 	case !isGit(src):
 		finding.Message = badDigest(value)
 		if algorithm, digits, has := strings.Cut(value, ":"); has && value == flag.Value.Text {
-			if meant := spell.Suggest(algorithm, []string{"sha256", "sha512", "sha384"}); len(meant) > 0 && badDigest(meant[0]+":"+digits) == "" {
+			if meant := spell.Suggest(algorithm, []string{"sha256", "sha512", "sha384"}); len(meant) > 0 &&
+				badDigest(meant[0]+":"+digits) == "" {
 				finding.Fixes = []analysis.Fix{replace(flag.Value.Span, meant[0]+":"+digits, true)}
 			}
 		}
@@ -150,7 +160,8 @@ func (p *pass) checkMountTargets() {
 	})
 }
 
-// checkMountTarget looks at one mount, whose value is given as it is meant; dir is the working directory, "" if it is not known.
+// checkMountTarget looks at one mount, whose value is given as it is meant; dir is the working directory, "" if it is
+// not known.
 func (p *pass) checkMountTarget(in *dockerfile.Instruction, flag dockerfile.Flag, value, dir string) {
 	if strings.ContainsAny(value, "$\"'\\`") {
 		return
@@ -180,17 +191,25 @@ func (p *pass) checkMountTarget(in *dockerfile.Instruction, flag dockerfile.Flag
 	}
 	if len(in.Args) > 0 && !has && !in.JSON {
 		first := in.Args[0]
-		if key, v, ok := strings.Cut(first.Text, "="); ok && v != "" && (key == "target" || key == "dst" || key == "destination") {
+		if key, v, ok := strings.Cut(first.Text, "="); ok && v != "" &&
+			(key == "target" || key == "dst" || key == "destination") {
 			gap := source.Span{Start: flag.Span.End, End: first.Span.Start}
 			if strings.Trim(p.Text.Slice(gap), " \t") == "" {
-				finding.Fixes = []analysis.Fix{{Title: "Change the space to a comma", Edits: []source.Edit{{Span: gap, NewText: ","}}, Preferred: true}}
+				finding.Fixes = []analysis.Fix{
+					{
+						Title:     "Change the space to a comma",
+						Edits:     []source.Edit{{Span: gap, NewText: ","}},
+						Preferred: true,
+					},
+				}
 			}
 		}
 	}
 	p.report(nil, finding)
 }
 
-// badDigest says what is wrong with the checksum of what is behind a URL, if anything. That of a Git repository is a commit's, without algorithm.
+// badDigest says what is wrong with the checksum of what is behind a URL, if anything. That of a Git repository is a
+// commit's, without algorithm.
 func badDigest(value string) string {
 	algorithm, digits, has := strings.Cut(value, ":")
 	length, ok := map[string]int{"sha256": 64, "sha384": 96, "sha512": 128}[algorithm]

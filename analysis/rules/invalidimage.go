@@ -21,7 +21,8 @@ var InvalidImage = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "An image name is not valid",
-		What:    "Finds `FROM`, `COPY --from=` and `RUN --mount=from=` with a name that no image can have: capital letters, an empty tag and the like. Variables are not looked at.",
+		What: "Finds `FROM`, `COPY --from=` and `RUN --mount=from=` with a name that no image can have: capital " +
+			"letters, an empty tag and the like. Variables are not looked at.",
 		Why:     "The build stops: invalid reference format.",
 		Example: "FROM Alpine:3.20\n",
 		Instead: "FROM alpine:3.20\n",
@@ -46,7 +47,8 @@ func checkInvalidImage(p *pass) {
 			p.checkExpandedImage(ref)
 			continue
 		}
-		if strings.Trim(name, "0123456789") == "" || ref.in.Meant != "FROM" && anywhere[lower] || isMisplacedFlag(p.File, ref.in) {
+		if strings.Trim(name, "0123456789") == "" || ref.in.Meant != "FROM" && anywhere[lower] ||
+			isMisplacedFlag(p.File, ref.in) {
 			continue
 		}
 		_, err := reference.ParseNormalizedNamed(name)
@@ -57,7 +59,9 @@ func checkInvalidImage(p *pass) {
 			continue // LookalikeCharacter says what is wrong
 		}
 		finding := analysis.Finding{Span: ref.word.Span, Message: fmt.Sprintf("%s is no image: %v", name, err)}
-		if stage, rest, ok := strings.Cut(name, ":"); ok && ref.in.Meant == "COPY" && anywhere[strings.ToLower(stage)] && strings.HasPrefix(rest, "/") {
+		if stage, rest, ok := strings.Cut(name, ":"); ok && ref.in.Meant == "COPY" &&
+			anywhere[strings.ToLower(stage)] &&
+			strings.HasPrefix(rest, "/") {
 			finding.Fixes = []analysis.Fix{replace(ref.word.Span, stage+" "+rest, true)} // as docker cp has it
 		}
 		if known := p.stageNames(); clearly(name, known) {
@@ -79,7 +83,9 @@ func checkInvalidImage(p *pass) {
 
 // checkExpandedImage looks at the image of a FROM with quotes or variables.
 func (p *pass) checkExpandedImage(ref stageReference) {
-	if word := p.Text.Slice(ref.word.Span); ref.in.Meant == "FROM" && len(word) > 2 && (word[0] == '"' || word[0] == '\'') && word[len(word)-1] == word[0] {
+	if word := p.Text.Slice(ref.word.Span); ref.in.Meant == "FROM" && len(word) > 2 &&
+		(word[0] == '"' || word[0] == '\'') &&
+		word[len(word)-1] == word[0] {
 		p.report(ref.in, analysis.Finding{
 			Severity: analysis.Hint, Span: ref.word.Span, Message: "an image's name needs no quotes",
 			Fixes: []analysis.Fix{replace(ref.word.Span, word[1:len(word)-1], true)},
@@ -153,7 +159,8 @@ func (p *pass) declared(in *dockerfile.Instruction, span source.Span) bool {
 // undeclared reports whether a FROM uses a variable that UndefinedArgInFrom is about.
 func (p *pass) undeclared(in *dockerfile.Instruction) bool {
 	for _, use := range dockerfile.Variables(in) {
-		if name := use.Name.Text; use.By == dockerfile.Frontend && len(p.variables().Global[name]) == 0 && !predefined(name) {
+		if name := use.Name.Text; use.By == dockerfile.Frontend && len(p.variables().Global[name]) == 0 &&
+			!predefined(name) {
 			return true
 		}
 	}

@@ -18,8 +18,10 @@ var InvalidInstruction = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "An instruction's arguments are not valid",
-		What:    "Finds instructions that BuildKit refuses because of their arguments or of a flag's value: too few or too many of them, or one of the wrong form.",
-		Why:     "The build stops at such an instruction. BuildKit reports only the first one in a file; this rule reports each.",
+		What: "Finds instructions that BuildKit refuses because of their arguments or of a flag's value: too few " +
+			"or too many of them, or one of the wrong form.",
+		Why: "The build stops at such an instruction. BuildKit reports only the first one in a file; this rule " +
+			"reports each.",
 		Example: "FROM alpine\nCOPY app.sh\nENV GREETING\n",
 		Instead: "FROM alpine\nCOPY app.sh /usr/local/bin/\nENV GREETING=hello\n",
 	},
@@ -67,7 +69,9 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 	case "ARG", "ENV", "LABEL":
 		if m := equalsApart.FindStringSubmatchIndex(strings.TrimRight(text, " \t")); m != nil && m[5]-m[4] > 1 {
 			at := source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[5]}
-			return []analysis.Fix{{Title: "Remove the spaces around =", Edits: []source.Edit{{Span: at, NewText: "="}}, Preferred: true}}
+			return []analysis.Fix{
+				{Title: "Remove the spaces around =", Edits: []source.Edit{{Span: at, NewText: "="}}, Preferred: true},
+			}
 		}
 	case "SHELL":
 		words := strings.Fields(text)
@@ -86,10 +90,12 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 func (p *pass) joinBelow(finding *analysis.Finding, in *dockerfile.Instruction) {
 	line := p.Text.LineAt(in.Span.End)
 	i := slices.Index(p.Instructions, in) + 1
-	if i == 0 || i == len(p.Instructions) || p.Text.LineAt(p.Instructions[i].Span.Start) != line+1 || p.indent(p.Instructions[i]) <= p.indent(in) {
+	if i == 0 || i == len(p.Instructions) || p.Text.LineAt(p.Instructions[i].Span.Start) != line+1 ||
+		p.indent(p.Instructions[i]) <= p.indent(in) {
 		return
 	}
-	if below := p.Instructions[i].Meant; in.Meant == "HEALTHCHECK" && below != "CMD" || below == "FROM" || below == "ONBUILD" {
+	if below := p.Instructions[i].Meant; in.Meant == "HEALTHCHECK" && below != "CMD" || below == "FROM" ||
+		below == "ONBUILD" {
 		return
 	}
 	end := in.Span.Start + len(strings.TrimRight(p.Text.Slice(in.Span), " \t"))

@@ -18,7 +18,8 @@ var InvalidPort = &Rule{
 	Hadolint: []string{"DL3011"},
 	Doc: Doc{
 		Summary: "EXPOSE has no valid port",
-		What:    "Finds ports, ranges and protocols that BuildKit does not understand. Where something is likely meant, a fix writes it.",
+		What: "Finds ports, ranges and protocols that BuildKit does not understand. Where something is likely " +
+			"meant, a fix writes it.",
 		Why:     "The build stops at such an EXPOSE.",
 		Example: "FROM alpine\nEXPOSE 80/tpc\n",
 		Instead: "FROM alpine\nEXPOSE 80/tcp\n",
@@ -30,7 +31,15 @@ func checkInvalidPort(p *pass) {
 	p.eachPort(func(in *dockerfile.Instruction, port port) {
 		if port.problem == nil {
 			if rest, ok := strings.CutPrefix(port.raw, ":"); ok && port.literal {
-				p.report(in, analysis.Finding{Severity: analysis.Warning, Span: port.span, Message: port.raw + " names no host port: EXPOSE takes the port only", Fixes: []analysis.Fix{replace(port.span, rest, true)}})
+				p.report(
+					in,
+					analysis.Finding{
+						Severity: analysis.Warning,
+						Span:     port.span,
+						Message:  port.raw + " names no host port: EXPOSE takes the port only",
+						Fixes:    []analysis.Fix{replace(port.span, rest, true)},
+					},
+				)
 			}
 			return
 		}
@@ -60,7 +69,8 @@ func checkInvalidPort(p *pass) {
 		} else if meant := mendPort(raw); meant != "" {
 			finding.Span = port.span
 			finding.Message += fmt.Sprintf(" (did you mean %s?)", meant)
-			finding.Fixes = []analysis.Fix{replace(port.span, meant, !strings.HasPrefix(raw, "http") && !strings.ContainsAny(raw, "lI"))}
+			finding.Fixes = []analysis.Fix{replace(port.span, meant, !strings.HasPrefix(raw, "http") &&
+				!strings.ContainsAny(raw, "lI"))}
 		} else if port.proto != "" && part == port.proto {
 			finding = misspelt(finding, part, "", protocols, true)
 		}
@@ -109,7 +119,10 @@ func mendPort(raw string) string {
 		return valid(strings.Join(ports, " "))
 	}
 	if strings.ContainsAny(raw, ",;[]\"'") { // 80,443
-		list := strings.Join(strings.FieldsFunc(raw, func(r rune) bool { return strings.ContainsRune(",;[]\"'", r) }), " ")
+		list := strings.Join(
+			strings.FieldsFunc(raw, func(r rune) bool { return strings.ContainsRune(",;[]\"'", r) }),
+			" ",
+		)
 		if list != "" {
 			return valid(list)
 		}

@@ -27,8 +27,10 @@ var InvalidSignal = &Rule{
 
 // signals are the names that BuildKit knows on Linux (moby/sys/signal), without "SIG" and those of real-time signals.
 var signals = []string{
-	"TERM", "INT", "QUIT", "KILL", "HUP", "USR1", "USR2", "WINCH", "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "ILL", "IO", "IOT",
-	"PIPE", "POLL", "PROF", "PWR", "SEGV", "STKFLT", "STOP", "SYS", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "VTALRM", "XCPU", "XFSZ", "RTMIN", "RTMAX",
+	"TERM", "INT", "QUIT", "KILL", "HUP", "USR1", "USR2", "WINCH", "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE",
+	"ILL", "IO", "IOT",
+	"PIPE", "POLL", "PROF", "PWR", "SEGV", "STKFLT", "STOP", "SYS", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "VTALRM",
+	"XCPU", "XFSZ", "RTMIN", "RTMAX",
 }
 
 func checkInvalidSignal(p *pass) {
@@ -42,7 +44,9 @@ func checkInvalidSignal(p *pass) {
 			finding := analysis.Finding{
 				Span:    source.Span{Start: in.Args[1].Span.Start, End: rest.End},
 				Message: fmt.Sprintf("invalid signal: %s", p.Text.Slice(in.ArgsSpan)),
-				Fixes:   []analysis.Fix{{Title: "Remove what stands behind the signal", Edits: []source.Edit{{Span: rest}}}},
+				Fixes: []analysis.Fix{
+					{Title: "Remove what stands behind the signal", Edits: []source.Edit{{Span: rest}}},
+				},
 			}
 			if joined := word.Text + in.Args[1].Text; len(in.Args) == 2 && isSignal(joined) && !isSignal(word.Text) {
 				finding.Span = in.ArgsSpan

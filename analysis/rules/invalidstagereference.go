@@ -15,8 +15,10 @@ var InvalidStageReference = &Rule{
 	Hadolint: []string{"DL3023"},
 	Doc: Doc{
 		Summary: "A reference to a stage cannot work",
-		What:    "Finds `COPY --from=` and `RUN --mount=from=` with the stage itself or one further down, with a number that no stage has, and `COPY --from=` with a variable.",
-		Why:     "The build stops there: files can be taken from stages above only. For a variable image write `FROM $IMAGE AS name` and copy from that.",
+		What: "Finds `COPY --from=` and `RUN --mount=from=` with the stage itself or one further down, with a " +
+			"number that no stage has, and `COPY --from=` with a variable.",
+		Why: "The build stops there: files can be taken from stages above only. For a variable image write `FROM " +
+			"$IMAGE AS name` and copy from that.",
 		Example: "FROM alpine\nCOPY --from=build /a /a\nFROM alpine AS build\n",
 		Instead: "FROM alpine AS build\nFROM alpine\nCOPY --from=build /a /a\n",
 	},
@@ -49,14 +51,19 @@ func checkInvalidStageReference(p *pass) {
 		case ok && stage == ref.in.Stage:
 			finding.Message = fmt.Sprintf("the stage cannot take files from itself (%s)", name)
 		case ok && stage > ref.in.Stage:
-			finding.Message = fmt.Sprintf("stage %s needs to be defined before it is used; it begins in line %d", name, p.Stages[stage].From.Line)
+			finding.Message = fmt.Sprintf(
+				"stage %s needs to be defined before it is used; it begins in line %d",
+				name,
+				p.Stages[stage].From.Line,
+			)
 		case ok:
 			continue
 		case ref.in.Meant == "RUN":
 			images++
 			continue
 		case strings.Contains(name, "$"):
-			finding.Message = "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround"
+			finding.Message = "variable expansion is not supported for --from, define a new stage with FROM using " +
+				"ARG from global scope as a workaround"
 		case err != nil:
 			images++
 			continue
@@ -65,7 +72,11 @@ func checkInvalidStageReference(p *pass) {
 		case number == ref.in.Stage:
 			finding.Message = "the stage cannot take files from itself"
 		case number > ref.in.Stage && number < len(p.Stages):
-			finding.Message = fmt.Sprintf("stage %d needs to be defined before it is used; it begins in line %d", number, p.Stages[number].From.Line)
+			finding.Message = fmt.Sprintf(
+				"stage %d needs to be defined before it is used; it begins in line %d",
+				number,
+				p.Stages[number].From.Line,
+			)
 		default:
 			continue
 		}

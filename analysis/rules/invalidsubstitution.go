@@ -15,7 +15,8 @@ var InvalidSubstitution = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "A quote or a variable is not closed, or a variable is malformed",
-		What:    "Finds words with a quote that has no partner, `${` without `}`, and substitutions such as `${A:=x}` that BuildKit does not know.",
+		What: "Finds words with a quote that has no partner, `${` without `}`, and substitutions such as " +
+			"`${A:=x}` that BuildKit does not know.",
 		Why:     "The build stops when it comes to the instruction. BuildKit then names the word, but not the place.",
 		Example: "FROM alpine\nENV GREETING=\"hello\n",
 		Instead: "FROM alpine\nENV GREETING=\"hello\"\n",
@@ -25,7 +26,8 @@ var InvalidSubstitution = &Rule{
 
 func checkInvalidSubstitution(p *pass) {
 	lex := shell.NewLex(rune(p.Escape))
-	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"} {
+	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER",
+		"VOLUME", "WORKDIR"} {
 		for _, in := range p.of[name] {
 			if in.Node == nil || in.Command == nil && in.From == nil || !suspicious(p.Text.Slice(in.ArgsSpan), in) {
 				continue
@@ -35,7 +37,12 @@ func checkInvalidSubstitution(p *pass) {
 				expanded, _, err := lex.ProcessWord(word, everything{})
 				if err != nil && message == "" {
 					// Where the text ends BuildKit's message has the character that stands for it.
-					message = strings.Replace(err.Error(), "unsupported modifier (\uFFFD) in substitution", "missing '}'", 1)
+					message = strings.Replace(
+						err.Error(),
+						"unsupported modifier (\uFFFD) in substitution",
+						"missing '}'",
+						1,
+					)
 				}
 				return expanded, err
 			}
@@ -91,12 +98,14 @@ func suspicious(text string, in *dockerfile.Instruction) bool {
 		}
 	}
 	if strings.Contains(text, "${") {
-		return strings.Count(text, "{") != strings.Count(text, "}") || strings.ContainsAny(text, ":/%#^,@=+?") || strings.Contains(text, "${}")
+		return strings.Count(text, "{") != strings.Count(text, "}") || strings.ContainsAny(text, ":/%#^,@=+?") ||
+			strings.Contains(text, "${}")
 	}
 	if text != "" && (text[0] == '"' || strings.Contains(text, ` "`)) {
 		return true // the quote may be around name and value, which are read apart
 	}
-	return strings.ContainsRune(text, '\'') || strings.Count(text, `"`)%2 != 0 || strings.ContainsRune(text, '"') && strings.ContainsAny(text, "\\`")
+	return strings.ContainsRune(text, '\'') || strings.Count(text, `"`)%2 != 0 ||
+		strings.ContainsRune(text, '"') && strings.ContainsAny(text, "\\`")
 }
 
 // everything is an environment in which every variable has a value, so that "${A:?}" is content.

@@ -20,8 +20,10 @@ var JSONArgsRecommended = &Rule{
 	BuildKit: buildKitPage + "json-args-recommended/",
 	Doc: Doc{
 		Summary: "CMD or ENTRYPOINT is in shell form",
-		What:    "Finds `CMD` and `ENTRYPOINT` that are not a JSON array, unless the stage says by `SHELL` that it means to use a shell. Where the words need no shell a fix makes them an array.",
-		Why:     "The command then runs below a shell, which may not hand on signals: the container takes ten seconds to stop and the program cannot end in order.",
+		What: "Finds `CMD` and `ENTRYPOINT` that are not a JSON array, unless the stage says by `SHELL` that it " +
+			"means to use a shell. Where the words need no shell a fix makes them an array.",
+		Why: "The command then runs below a shell, which may not hand on signals: the container takes ten " +
+			"seconds to stop and the program cannot end in order.",
 		Example: "FROM alpine\nCMD top -b\n",
 		Instead: "FROM alpine\nCMD [\"top\", \"-b\"]\n",
 	},
@@ -49,9 +51,12 @@ func checkJSONArgsRecommended(p *pass) {
 				span = in.Keyword.Span
 			}
 			p.report(in, analysis.Finding{
-				Span:    span,
-				Message: fmt.Sprintf("JSON arguments recommended for %s to prevent unintended behavior related to OS signals", name),
-				Fixes:   p.appending(in, execForm(p.File, in)),
+				Span: span,
+				Message: fmt.Sprintf(
+					"JSON arguments recommended for %s to prevent unintended behavior related to OS signals",
+					name,
+				),
+				Fixes: p.appending(in, execForm(p.File, in)),
 			})
 		}
 	}
@@ -59,7 +64,8 @@ func checkJSONArgsRecommended(p *pass) {
 
 // appending says in the fixes of an ENTRYPOINT that they bring a CMD into effect, if the stage has one.
 func (p *pass) appending(in *dockerfile.Instruction, fixes []analysis.Fix) []analysis.Fix {
-	if in.Meant == "ENTRYPOINT" && slices.ContainsFunc(p.of["CMD"], func(cmd *dockerfile.Instruction) bool { return cmd.Stage == in.Stage }) {
+	if in.Meant == "ENTRYPOINT" &&
+		slices.ContainsFunc(p.of["CMD"], func(cmd *dockerfile.Instruction) bool { return cmd.Stage == in.Stage }) {
 		for i := range fixes {
 			fixes[i].Title += "; the stage's CMD then becomes its arguments"
 		}
@@ -87,9 +93,12 @@ var shellFree = regexp.MustCompile(`^[A-Za-z0-9_./:=@,+-]+$`)
 
 // shellOwn are words that a shell takes for itself; they cannot begin a command that runs without one.
 var shellOwn = map[string]bool{
-	".": true, ":": true, "alias": true, "bg": true, "case": true, "cd": true, "command": true, "declare": true, "eval": true, "exit": true,
-	"export": true, "fg": true, "for": true, "function": true, "if": true, "local": true, "read": true, "readonly": true, "return": true, "set": true,
-	"shift": true, "source": true, "time": true, "trap": true, "type": true, "ulimit": true, "umask": true, "unset": true, "until": true,
+	".": true, ":": true, "alias": true, "bg": true, "case": true, "cd": true, "command": true, "declare": true,
+	"eval": true, "exit": true,
+	"export": true, "fg": true, "for": true, "function": true, "if": true, "local": true, "read": true,
+	"readonly": true, "return": true, "set": true,
+	"shift": true, "source": true, "time": true, "trap": true, "type": true, "ulimit": true, "umask": true,
+	"unset": true, "until": true,
 	"wait": true, "while": true,
 }
 
@@ -102,7 +111,9 @@ func execForm(file *dockerfile.File, in *dockerfile.Instruction) []analysis.Fix 
 		edits = []source.Edit{{Span: source.Span{Start: words[0].Span.Start, End: words[1].Span.Start}}}
 		words = words[1:]
 	}
-	if len(words) == 0 || strings.Contains(words[0].Text, "=") || shellOwn[words[0].Text] || strings.HasPrefix(words[0].Text, "-") || len(in.Heredocs) > 0 {
+	if len(words) == 0 || strings.Contains(words[0].Text, "=") || shellOwn[words[0].Text] ||
+		strings.HasPrefix(words[0].Text, "-") ||
+		len(in.Heredocs) > 0 {
 		return nil
 	}
 	for i, w := range words {

@@ -17,8 +17,10 @@ var LegacyKeyValueFormat = &Rule{
 	BuildKit: buildKitPage + "legacy-key-value-format/",
 	Doc: Doc{
 		Summary: "ENV or LABEL separates key and value by a space",
-		What:    "Finds `ENV key value` and `LABEL key value`. The fix puts an equals sign between them, and quotes around a value that needs them.",
-		Why:     "In this old form the rest of the line is the value, so that there can be one variable only, and `ENV A = b` sets A to `= b`. It may go away.",
+		What: "Finds `ENV key value` and `LABEL key value`. The fix puts an equals sign between them, and quotes " +
+			"around a value that needs them.",
+		Why: "In this old form the rest of the line is the value, so that there can be one variable only, and " +
+			"`ENV A = b` sets A to `= b`. It may go away.",
 		Example: "FROM alpine\nENV GREETING hello world\n",
 		Instead: "FROM alpine\nENV GREETING=\"hello world\"\n",
 	},
@@ -39,9 +41,12 @@ func checkLegacyKeyValueFormat(p *pass) {
 				continue
 			}
 			p.report(in, analysis.Finding{
-				Span:    in.Args[0].Span,
-				Message: fmt.Sprintf("\"%[1]s key=value\" should be used instead of legacy \"%[1]s key value\" format", name),
-				Fixes:   withEquals(p.File, in),
+				Span: in.Args[0].Span,
+				Message: fmt.Sprintf(
+					"\"%[1]s key=value\" should be used instead of legacy \"%[1]s key value\" format",
+					name,
+				),
+				Fixes: withEquals(p.File, in),
 			})
 		}
 	}
@@ -54,18 +59,26 @@ func withEquals(file *dockerfile.File, in *dockerfile.Instruction) []analysis.Fi
 	}
 	key := in.Args[0].Span
 	value := source.Span{Start: in.Args[1].Span.Start, End: in.ArgsSpan.End}
-	if colon := strings.TrimSuffix(in.Args[0].Text, ":"); colon != in.Args[0].Text && assignment.MatchString(colon+"=") {
+	if colon := strings.TrimSuffix(in.Args[0].Text, ":"); colon != in.Args[0].Text &&
+		assignment.MatchString(colon+"=") {
 		key.End-- // "A: b", as in YAML
 	}
 	gap, text := source.Span{Start: key.End, End: value.Start}, file.Text.Slice(value)
-	if strings.Trim(strings.TrimPrefix(file.Text.Slice(gap), ":"), " \t") != "" && !(strings.Trim(file.Text.Slice(gap), " \t\r\n"+string(file.Escape)) == "" && len(in.Comments) == 0 && len(in.Args) == 2) {
+	if strings.Trim(strings.TrimPrefix(file.Text.Slice(gap), ":"), " \t") != "" &&
+		!(strings.Trim(file.Text.Slice(gap), " \t\r\n"+string(file.Escape)) == "" && len(in.Comments) == 0 &&
+			len(in.Args) == 2) {
 		return nil // continued
 	}
 	if rest, ok := strings.CutPrefix(text, "="); ok { // "A = b", hardly meant as it is read
 		if rest = strings.TrimLeft(rest, " \t"); rest == "" || strings.ContainsAny(rest, " \t\r\n\"'\\`") {
 			return nil
 		}
-		return []analysis.Fix{{Title: "Remove the spaces around =", Edits: []source.Edit{{Span: source.Span{Start: key.End, End: value.End - len(rest)}, NewText: "="}}}}
+		return []analysis.Fix{
+			{
+				Title: "Remove the spaces around =",
+				Edits: []source.Edit{{Span: source.Span{Start: key.End, End: value.End - len(rest)}, NewText: "="}},
+			},
+		}
 	}
 	fix := analysis.Fix{Title: "Change to key=value", Edits: []source.Edit{{Span: gap, NewText: "="}}, Preferred: true}
 	if len(in.Args) == 2 {

@@ -15,8 +15,10 @@ var LineEndings = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "Line ends are not those of Unix where that matters",
-		What:    "Finds `RUN` here-documents whose lines end with CR LF, and files whose lines end with CR only. The fix writes LF.",
-		Why: "A shell takes the CR for a part of the last word: `set -e` fails with `illegal option -`. BuildKit knows no line end but LF, so that a file with CR only is one line. " +
+		What: "Finds `RUN` here-documents whose lines end with CR LF, and files whose lines end with CR only. The " +
+			"fix writes LF.",
+		Why: "A shell takes the CR for a part of the last word: `set -e` fails with `illegal option -`. BuildKit " +
+			"knows no line end but LF, so that a file with CR only is one line. " +
 			"In a repository, `* text eol=lf` in .gitattributes keeps it so.",
 		Example: "FROM alpine\nRUN <<EOF\r\nset -e\r\napk add curl\r\nEOF\n",
 		Instead: "FROM alpine\nRUN <<EOF\r\nset -e\napk add curl\nEOF\n",
@@ -30,7 +32,14 @@ var LineEndings = &Rule{
 					fix.Edits = append(fix.Edits, source.Edit{Span: source.Span{Start: i, End: i + 1}, NewText: "\n"})
 				}
 			}
-			p.report(nil, analysis.Finding{Span: p.Instructions[0].Keyword.Span, Message: "the lines end with CR only: BuildKit reads the whole file as one line", Fixes: []analysis.Fix{fix}})
+			p.report(
+				nil,
+				analysis.Finding{
+					Span:    p.Instructions[0].Keyword.Span,
+					Message: "the lines end with CR only: BuildKit reads the whole file as one line",
+					Fixes:   []analysis.Fix{fix},
+				},
+			)
 			return
 		}
 		if !strings.Contains(p.Text.String(), "\r\n") {
@@ -47,11 +56,14 @@ var LineEndings = &Rule{
 // onlyCR reports whether lines end as they did on old Macs.
 func onlyCR(file *dockerfile.File) bool {
 	text := file.Text.String()
-	return len(file.Instructions) > 0 && !strings.Contains(text, "\n") && strings.Contains(strings.TrimRight(text, "\r"), "\r")
+	return len(file.Instructions) > 0 && !strings.Contains(text, "\n") &&
+		strings.Contains(strings.TrimRight(text, "\r"), "\r")
 }
 
 // shellHeredoc matches a command that has a shell read its here-document.
-var shellHeredoc = regexp.MustCompile(`^<<-?\S+$|^<<-?\S+\s+(/bin/|/usr/bin/)?(ba|da|a|z|k)?sh\b|^(/bin/|/usr/bin/)?(ba|da|a|z|k)?sh\b.*<<`)
+var shellHeredoc = regexp.MustCompile(
+	`^<<-?\S+$|^<<-?\S+\s+(/bin/|/usr/bin/)?(ba|da|a|z|k)?sh\b|^(/bin/|/usr/bin/)?(ba|da|a|z|k)?sh\b.*<<`,
+)
 
 func (p *pass) checkHeredocEnds(in *dockerfile.Instruction, doc dockerfile.Heredoc) {
 	fix := analysis.Fix{Title: "End the lines of the here-document with LF", Preferred: true}
@@ -64,5 +76,13 @@ func (p *pass) checkHeredocEnds(in *dockerfile.Instruction, doc dockerfile.Hered
 	if len(fix.Edits) == 0 || !shellHeredoc.MatchString(strings.TrimSpace(p.Text.Slice(in.ArgsSpan))) {
 		return // another program may not mind
 	}
-	p.report(nil, analysis.Finding{Span: doc.Start, Message: "the lines of this here-document end with CR LF: the shell takes the CR for a part of the last word", Fixes: []analysis.Fix{fix}})
+	p.report(
+		nil,
+		analysis.Finding{
+			Span: doc.Start,
+			Message: "the lines of this here-document end with CR LF: the shell takes the CR for a part of the last " +
+				"word",
+			Fixes: []analysis.Fix{fix},
+		},
+	)
 }

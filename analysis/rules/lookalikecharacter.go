@@ -18,9 +18,11 @@ var LookalikeCharacter = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A character looks like a space or a quote, but is none",
-		What: "Finds no-break spaces and the like, characters that cannot be seen, and typographic quotes, outside of quotes and comments. The fix writes what they look like. " +
+		What: "Finds no-break spaces and the like, characters that cannot be seen, and typographic quotes, outside " +
+			"of quotes and comments. The fix writes what they look like. " +
 			"Where BuildKit stops because of them it is an error.",
-		Why:     "They come from web pages and word processors. BuildKit and shells take them for letters: two words are one, and a quote does not quote.",
+		Why: "They come from web pages and word processors. BuildKit and shells take them for letters: two words " +
+			"are one, and a quote does not quote.",
 		Example: "FROM alpine\nENV GREETING=\u201chello world\u201d\n",
 		Instead: "FROM alpine\nENV GREETING=\"hello world\"\n",
 	},
@@ -44,12 +46,20 @@ func checkLookalikeCharacter(p *pass) {
 		if len(found) > 1 {
 			finding.Message += fmt.Sprintf("; %d more in this instruction", len(found)-1)
 		}
-		fix := analysis.Fix{Title: "Change it to what it looks like", Preferred: in.Meant != "RUN" && in.Meant != "CMD" && in.Meant != "ENTRYPOINT" || !quote(found[0].char)}
+		fix := analysis.Fix{
+			Title:     "Change it to what it looks like",
+			Preferred: in.Meant != "RUN" && in.Meant != "CMD" && in.Meant != "ENTRYPOINT" || !quote(found[0].char),
+		}
 		if invisible(found[0].char) {
 			fix.Title = "Remove it"
 		}
 		if len(found) > 1 {
-			fix.Title = strings.Replace(strings.Replace(fix.Title, "Change it", "Change them", 1), "it looks", "they look", 1)
+			fix.Title = strings.Replace(
+				strings.Replace(fix.Title, "Change it", "Change them", 1),
+				"it looks",
+				"they look",
+				1,
+			)
 		}
 		for _, l := range found {
 			fix.Edits = append(fix.Edits, source.Edit{Span: l.span, NewText: l.meant})
@@ -82,7 +92,8 @@ func (p *pass) spoilt(in *dockerfile.Instruction) bool {
 
 // lookalikes returns the lookalikes of an instruction, those in quotes, heredocs and free text left out.
 func (p *pass) lookalikes(in *dockerfile.Instruction) (found []lookalike) {
-	if in.JSON || in.Meant == "MAINTAINER" || in.Meant == "ONBUILD" || freeText(in) || isASCII(p.Text.Slice(source.Span{Start: in.Keyword.Span.End, End: in.ArgsSpan.End})) {
+	if in.JSON || in.Meant == "MAINTAINER" || in.Meant == "ONBUILD" || freeText(in) ||
+		isASCII(p.Text.Slice(source.Span{Start: in.Keyword.Span.End, End: in.ArgsSpan.End})) {
 		return nil
 	}
 	flags := source.Span{Start: in.Keyword.Span.End, End: in.ArgsSpan.Start}
@@ -127,10 +138,25 @@ func (p *pass) lookalikes(in *dockerfile.Instruction) (found []lookalike) {
 	return found
 }
 
-// opensWord reports whether quotes come in pairs, the first of each at the beginning of a word or value, so that they are meant to quote.
+// opensWord reports whether quotes come in pairs, the first of each at the beginning of a word or value, so that they
+// are meant to quote.
 func opensWord(text string, quotes []lookalike, in *dockerfile.Instruction, place func(from, to int) source.Span) bool {
 	switch in.Meant {
-	case "ENV", "LABEL", "ARG", "RUN", "CMD", "ENTRYPOINT", "COPY", "ADD", "USER", "VOLUME", "WORKDIR", "HEALTHCHECK", "EXPOSE", "STOPSIGNAL", "FROM":
+	case "ENV",
+		"LABEL",
+		"ARG",
+		"RUN",
+		"CMD",
+		"ENTRYPOINT",
+		"COPY",
+		"ADD",
+		"USER",
+		"VOLUME",
+		"WORKDIR",
+		"HEALTHCHECK",
+		"EXPOSE",
+		"STOPSIGNAL",
+		"FROM":
 	default:
 		return false
 	}
@@ -196,12 +222,17 @@ func meantBy(r rune) string {
 
 // characterNames are what characters are called that cannot be told from others by eye, or be seen.
 var characterNames = map[rune]string{
-	'\u00a0': "a no-break space", '\u1680': "an ogham space", '\u2007': "a figure space", '\u202f': "a narrow no-break space", '\u205f': "a mathematical space",
-	'\u3000': "a full-width space", '\u0085': "a next-line character", '\u2028': "a line separator", '\u2029': "a paragraph separator",
-	'\u00ad': "a soft hyphen", '\u200b': "a zero-width space", '\u200c': "a zero-width non-joiner", '\u200d': "a zero-width joiner", '\u200e': "a left-to-right mark",
+	'\u00a0': "a no-break space", '\u1680': "an ogham space", '\u2007': "a figure space",
+	'\u202f': "a narrow no-break space", '\u205f': "a mathematical space",
+	'\u3000': "a full-width " +
+		"space", '\u0085': "a next-line character", '\u2028': "a line separator", '\u2029': "a paragraph separator",
+	'\u00ad': "a soft hyphen", '\u200b': "a zero-width " +
+		"space", '\u200c': "a zero-width non-joiner", '\u200d': "a zero-width joiner", '\u200e': "a left-to-right mark",
 	'\u200f': "a right-to-left mark", '\u2060': "a word joiner", '\ufeff': "a byte order mark",
-	'\u201c': "a typographic quote", '\u201d': "a typographic quote", '\u201e': "a typographic quote", '\u201f': "a typographic quote",
-	'\u2018': "a typographic quote", '\u2019': "a typographic quote", '\u201a': "a typographic quote", '\u201b': "a typographic quote",
+	'\u201c': "a typographic " +
+		"quote", '\u201d': "a typographic quote", '\u201e': "a typographic quote", '\u201f': "a typographic quote",
+	'\u2018': "a typographic " +
+		"quote", '\u2019': "a typographic quote", '\u201a': "a typographic quote", '\u201b': "a typographic quote",
 }
 
 // characterName is how a message names a character.

@@ -16,8 +16,10 @@ var LostEffect = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "What the command sets is lost at the end of its RUN",
-		What:    "Finds `RUN` with nothing but `cd`, `export`, `source`, `alias`, `umask` or `set`. Where an instruction does what is meant, a fix writes it.",
-		Why:     "Each `RUN` has a shell of its own: its working directory, variables and functions end with it, and the steps below do not see them.",
+		What: "Finds `RUN` with nothing but `cd`, `export`, `source`, `alias`, `umask` or `set`. Where an " +
+			"instruction does what is meant, a fix writes it.",
+		Why: "Each `RUN` has a shell of its own: its working directory, variables and functions end with it, and " +
+			"the steps below do not see them.",
 		Example: "FROM alpine\nRUN cd /app\n",
 		Instead: "FROM alpine\nWORKDIR /app\n",
 	},
@@ -26,14 +28,19 @@ var LostEffect = &Rule{
 
 // ownEffects are commands that change only the shell that runs them.
 var ownEffects = map[string]bool{
-	"cd": true, "export": true, "source": true, ".": true, "alias": true, "umask": true, "set": true, "unset": true, "ulimit": true, "shopt": true, "pushd": true,
+	"cd": true, "export": true, "source": true, ".": true, "alias": true, "umask": true, "set": true, "unset": true,
+	"ulimit": true, "shopt": true, "pushd": true,
 }
 
 func checkLostEffect(p *pass) {
 	for in := range p.every("RUN") {
 		run := p.shellRuns()[in]
-		if m := exportOnly.FindStringSubmatch(strings.TrimSpace(p.Text.Slice(in.ArgsSpan))); run != nil && m != nil && len(in.Flags) == 0 {
-			finding := analysis.Finding{Span: source.Span{Start: in.ArgsSpan.Start, End: in.ArgsSpan.Start + len("export")}, Message: "what export sets is lost at the end of this RUN"}
+		if m := exportOnly.FindStringSubmatch(strings.TrimSpace(p.Text.Slice(in.ArgsSpan))); run != nil && m != nil &&
+			len(in.Flags) == 0 {
+			finding := analysis.Finding{
+				Span:    source.Span{Start: in.ArgsSpan.Start, End: in.ArgsSpan.Start + len("export")},
+				Message: "what export sets is lost at the end of this RUN",
+			}
 			if !strings.ContainsAny(m[1], "`;&") && !strings.Contains(m[1], "$(") {
 				finding.Fixes = p.written(in, "ENV", m[1])
 			}
@@ -82,6 +89,8 @@ func (p *pass) written(in *dockerfile.Instruction, keyword, args string) []analy
 	keyword = matching(keyword, in.Keyword.Text)
 	return []analysis.Fix{{
 		Title: "Change to " + keyword + " " + args,
-		Edits: []source.Edit{{Span: source.Span{Start: in.Keyword.Span.Start, End: in.ArgsSpan.End}, NewText: keyword + " " + args}},
+		Edits: []source.Edit{
+			{Span: source.Span{Start: in.Keyword.Span.Start, End: in.ArgsSpan.End}, NewText: keyword + " " + args},
+		},
 	}}
 }

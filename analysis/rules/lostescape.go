@@ -13,14 +13,16 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
-// lostLines returns the unknown instructions that rather are lost continuations, each with the instruction that they belong to.
+// lostLines returns the unknown instructions that rather are lost continuations, each with the instruction that they
+// belong to.
 func (p *pass) lostLines() map[*dockerfile.Instruction]*dockerfile.Instruction {
 	lost := map[*dockerfile.Instruction]*dockerfile.Instruction{}
 	var head *dockerfile.Instruction
 	for i, in := range p.Instructions {
 		if head != nil {
 			for _, problem := range in.Problems {
-				if problem.Kind == dockerfile.UnknownInstruction && problem.Span.Start == in.Keyword.Span.Start && p.continues(head, p.Instructions[i-1], in, problem) {
+				if problem.Kind == dockerfile.UnknownInstruction && problem.Span.Start == in.Keyword.Span.Start &&
+					p.continues(head, p.Instructions[i-1], in, problem) {
 					lost[in] = head
 				}
 			}
@@ -58,7 +60,8 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 		return true
 	}
 	word := p.Text.Slice(problem.Span)
-	if keyword, _ := assigned(word); keyword != "" || strings.HasPrefix(word, "//") || keywordBehind(word) != "" || p.otherEscape(above) {
+	if keyword, _ := assigned(word); keyword != "" || strings.HasPrefix(word, "//") || keywordBehind(word) != "" ||
+		p.otherEscape(above) {
 		return false
 	}
 	deeper := p.indent(in) > p.indent(head)
@@ -70,7 +73,8 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 		case endsInOperator(p.File, above) || startsWithOperator(word) || isCommand(word) || shellCommands[word]:
 			return true
 		case len(problem.Suggestions) == 0:
-			return deeper || word == strings.ToLower(word) || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) })
+			return deeper || word == strings.ToLower(word) ||
+				strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) })
 		}
 	case "ENV", "LABEL", "ARG":
 		return pair.MatchString(word) && (deeper || head.EndLine > head.Line)
@@ -92,7 +96,8 @@ var (
 // opensArray reports whether the arguments begin a JSON array that does not end.
 func (p *pass) opensArray(in *dockerfile.Instruction) bool {
 	args := p.Text.Slice(in.ArgsSpan)
-	return strings.HasPrefix(args, "[") && !strings.HasSuffix(strings.TrimRight(args, " \t"), "]") && !json.Valid([]byte(args))
+	return strings.HasPrefix(args, "[") && !strings.HasSuffix(strings.TrimRight(args, " \t"), "]") &&
+		!json.Valid([]byte(args))
 }
 
 // indent is how far from its line's start an instruction begins, a tab counting as one.
@@ -100,7 +105,8 @@ func (p *pass) indent(in *dockerfile.Instruction) int {
 	return in.Span.Start - p.Text.LineStart(p.Text.LineAt(in.Span.Start))
 }
 
-// spoiltEscape says why the escape character at the end of an instruction's last line does not continue the line, if there is one, and what mends it.
+// spoiltEscape says why the escape character at the end of an instruction's last line does not continue the line, if
+// there is one, and what mends it.
 func (p *pass) spoiltEscape(in *dockerfile.Instruction) (why string, fix analysis.Fix, ok bool) {
 	last := p.Text.Line(p.Text.LineAt(in.Span.End))
 	last.Start = max(last.Start, in.Span.Start)
@@ -112,17 +118,33 @@ func (p *pass) spoiltEscape(in *dockerfile.Instruction) (why string, fix analysi
 	case strings.HasSuffix(trimmed, escape) && len(plain) > len(trimmed):
 		odd, _ := utf8.DecodeLastRuneInString(plain)
 		return fmt.Sprintf("%s stands behind the %s", characterName(odd), p.escapeName()),
-			analysis.Fix{Title: "Remove what stands behind the " + p.escapeName(), Edits: []source.Edit{{Span: at(len(trimmed), len(text))}}}, true
+			analysis.Fix{
+				Title: "Remove what stands behind the " + p.escapeName(),
+				Edits: []source.Edit{{Span: at(len(trimmed), len(text))}},
+			}, true
 	case strings.HasSuffix(plain, escape+escape):
-		return fmt.Sprintf("two %s do not continue it", map[byte]string{'\\': "backslashes", '`': "backticks"}[p.Escape]),
-			analysis.Fix{Title: "Remove the second " + p.escapeName(), Edits: []source.Edit{{Span: at(len(plain)-1, len(plain))}}}, true
-	case strings.HasSuffix(plain, " /") && p.Escape == '\\' && (in.Meant == "RUN" || in.Meant == "ENV" || in.Meant == "LABEL"):
+		return fmt.Sprintf(
+				"two %s do not continue it",
+				map[byte]string{'\\': "backslashes", '`': "backticks"}[p.Escape],
+			),
+			analysis.Fix{
+				Title: "Remove the second " + p.escapeName(),
+				Edits: []source.Edit{{Span: at(len(plain)-1, len(plain))}},
+			}, true
+	case strings.HasSuffix(plain, " /") && p.Escape == '\\' && (in.Meant == "RUN" || in.Meant == "ENV" ||
+		in.Meant == "LABEL"):
 		return "a slash is no backslash",
-			analysis.Fix{Title: "Change the slash to a backslash", Edits: []source.Edit{{Span: at(len(plain)-1, len(plain)), NewText: escape}}}, true
+			analysis.Fix{
+				Title: "Change the slash to a backslash",
+				Edits: []source.Edit{{Span: at(len(plain)-1, len(plain)), NewText: escape}},
+			}, true
 	}
 	if m := behindEscape.FindStringSubmatchIndex(text); m != nil && text[m[2]:m[3]] == escape && balanced(text[:m[2]]) {
 		return fmt.Sprintf("a comment stands behind the %s", p.escapeName()),
-			analysis.Fix{Title: "Move the comment to a line of its own", Edits: []source.Edit{{Span: at(m[3], m[4]), NewText: newline(p.Text) + p.margin(in)}}}, true
+			analysis.Fix{
+				Title: "Move the comment to a line of its own",
+				Edits: []source.Edit{{Span: at(m[3], m[4]), NewText: newline(p.Text) + p.margin(in)}},
+			}, true
 	}
 	return "", analysis.Fix{}, false
 }
@@ -151,13 +173,17 @@ func (p *pass) escapeName() string {
 	return "backslash"
 }
 
-// lostEscape is about a line that belongs to head, since the line above it, above's last, has no escape character that counts.
+// lostEscape is about a line that belongs to head, since the line above it, above's last, has no escape character that
+// counts.
 func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem dockerfile.Problem) analysis.Finding {
 	name := p.escapeName()
 	end := above.Span.Start + len(strings.TrimRight(p.Text.Slice(above.Span), " \t"))
 	line := p.Text.LineAt(end) + 1
 	word := p.Text.Slice(problem.Span)
-	finding := analysis.Finding{Span: problem.Span, Message: fmt.Sprintf("%s is not an instruction: missing %s at the end of line %d?", word, name, line)}
+	finding := analysis.Finding{
+		Span:    problem.Span,
+		Message: fmt.Sprintf("%s is not an instruction: missing %s at the end of line %d?", word, name, line),
+	}
 	if why, fix, ok := p.spoiltEscape(above); ok {
 		finding.Message = fmt.Sprintf("%s is not an instruction: line %d does not go on here, as %s", word, line, why)
 		fix.Preferred = true
@@ -202,7 +228,13 @@ func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem docke
 	}
 	if head.Meant == "RUN" && isCommand(word) && !finding.Fixes[0].Preferred {
 		at := source.Span{Start: problem.Span.Start, End: problem.Span.Start}
-		finding.Fixes = append(finding.Fixes, analysis.Fix{Title: "Insert RUN", Edits: []source.Edit{{Span: at, NewText: matching("RUN", head.Keyword.Text) + " "}}})
+		finding.Fixes = append(
+			finding.Fixes,
+			analysis.Fix{
+				Title: "Insert RUN",
+				Edits: []source.Edit{{Span: at, NewText: matching("RUN", head.Keyword.Text) + " "}},
+			},
+		)
 	}
 	if len(problem.Suggestions) > 0 && !isCommand(word) {
 		for _, change := range changeTo(p.File, problem) {
@@ -217,27 +249,35 @@ func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem docke
 // meant to be a directive: IgnoredDirective says so.
 func (p *pass) otherEscape(above *dockerfile.Instruction) bool {
 	comment := p.ignoredEscape()
-	return comment != 0 && comment != p.Escape && strings.HasSuffix(strings.TrimRight(p.Text.Slice(above.Span), " \t\r"), string(comment))
+	return comment != 0 && comment != p.Escape &&
+		strings.HasSuffix(strings.TrimRight(p.Text.Slice(above.Span), " \t\r"), string(comment))
 }
 
-// ignoredEscape returns the escape character of a comment above the first instruction that is meant to be a directive, 0 if there is none.
+// ignoredEscape returns the escape character of a comment above the first instruction that is meant to be a directive,
+// 0 if there is none.
 func (p *pass) ignoredEscape() byte {
 	for _, comment := range p.Comments {
 		if len(p.Instructions) > 0 && comment.Span.Start > p.Instructions[0].Span.Start {
 			break
 		}
-		if m := likeDirective.FindStringSubmatch(p.Text.Slice(comment.Span)); m != nil && strings.EqualFold(m[1], "escape") && len(m[2]) == 1 {
+		if m := likeDirective.FindStringSubmatch(p.Text.Slice(comment.Span)); m != nil &&
+			strings.EqualFold(m[1], "escape") &&
+			len(m[2]) == 1 {
 			return m[2][0]
 		}
 	}
 	return 0
 }
 
-// ended reports whether a RUN of one line is complete, and what stands below it is not indented: as a command of its own.
+// ended reports whether a RUN of one line is complete, and what stands below it is not indented: as a command of its
+// own.
 func (p *pass) ended(head, above, in *dockerfile.Instruction) bool {
 	line := p.lastLine(above)
-	return head == above && head.Line == head.EndLine && p.indent(in) <= p.indent(head) && !endsCommand(p.File, above) &&
-		!wantsMore.MatchString(line) && !p.inBlock(above) && balanced(line) && !strings.HasSuffix(line, "{") && !strings.HasSuffix(line, "(")
+	return head == above && head.Line == head.EndLine && p.indent(in) <= p.indent(head) && !endsCommand(p.File,
+		above) &&
+		!wantsMore.MatchString(line) && !p.inBlock(above) && balanced(line) &&
+		!strings.HasSuffix(line, "{") &&
+		!strings.HasSuffix(line, "(")
 }
 
 // inBlock reports whether the shell is within "if", a loop or the like at the end of an instruction.
@@ -251,7 +291,16 @@ func (p *pass) lastLine(in *dockerfile.Instruction) string {
 }
 
 // shellReserved are words that only a shell knows.
-var shellReserved = map[string]bool{"fi": true, "done": true, "esac": true, "then": true, "else": true, "elif": true, "do": true, "}": true}
+var shellReserved = map[string]bool{
+	"fi":   true,
+	"done": true,
+	"esac": true,
+	"then": true,
+	"else": true,
+	"elif": true,
+	"do":   true,
+	"}":    true,
+}
 
 // wantsMore matches commands that ask for arguments: "apt-get install -y".
 var wantsMore = regexp.MustCompile(`[ \t](install|add|-[-A-Za-z=]+)$`)
@@ -278,12 +327,13 @@ func (p *pass) chainText(in *dockerfile.Instruction) string {
 	return text
 }
 
-// inList reports whether a line rather goes on with a list of words, such as packages, than that it begins a command: the line above has one
-// word, which is as far indented.
+// inList reports whether a line rather goes on with a list of words, such as packages, than that it begins a command:
+// the line above has one word, which is as far indented.
 func (p *pass) inList(above, in *dockerfile.Instruction) bool {
 	last := p.Text.Slice(p.Text.Line(p.Text.LineAt(above.Span.End)))
 	word := strings.TrimLeft(last, " \t")
-	return above.EndLine > above.Line && len(strings.Fields(word)) == 1 && len(last)-len(word) == p.indent(in) && !endsCommand(p.File, above)
+	return above.EndLine > above.Line && len(strings.Fields(word)) == 1 && len(last)-len(word) == p.indent(in) &&
+		!endsCommand(p.File, above)
 }
 
 // endsCommand reports whether an instruction's text ends with a semicolon or an operator.

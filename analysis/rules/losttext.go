@@ -78,9 +78,13 @@ func (p *pass) checkValueApart(in *dockerfile.Instruction) {
 	if m := valueApart.FindStringSubmatchIndex(text); m != nil && len(in.Args) == 2 {
 		gap := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
 		p.report(in, analysis.Finding{
-			Span:    in.Args[0].Span,
-			Message: fmt.Sprintf("%s is empty: a blank stands between it and %s, which is taken for another argument", strings.TrimSuffix(in.Args[0].Text, "="), in.Args[1].Text),
-			Fixes:   []analysis.Fix{{Title: "Remove the blank", Edits: []source.Edit{{Span: gap}}}},
+			Span: in.Args[0].Span,
+			Message: fmt.Sprintf(
+				"%s is empty: a blank stands between it and %s, which is taken for another argument",
+				strings.TrimSuffix(in.Args[0].Text, "="),
+				in.Args[1].Text,
+			),
+			Fixes: []analysis.Fix{{Title: "Remove the blank", Edits: []source.Edit{{Span: gap}}}},
 		})
 	}
 }
@@ -94,17 +98,25 @@ func (p *pass) checkValueBelow(in *dockerfile.Instruction) {
 	}
 	for i, word := range in.Args[:max(len(in.Args)-1, 0)] {
 		next := in.Args[i+1]
-		if !strings.HasSuffix(word.Text, "=") || strings.Count(word.Text, "=") != 1 || strings.Contains(next.Text, "=") ||
-			p.Text.LineAt(word.Span.End) == p.Text.LineAt(next.Span.Start) || !strings.HasSuffix(p.Text.Slice(word.Span), "=") {
+		if !strings.HasSuffix(word.Text, "=") || strings.Count(word.Text, "=") != 1 || strings.Contains(next.Text,
+			"=") ||
+			p.Text.LineAt(word.Span.End) == p.Text.LineAt(next.Span.Start) ||
+			!strings.HasSuffix(p.Text.Slice(word.Span), "=") {
 			continue
 		}
 		between := source.Span{Start: word.Span.End, End: next.Span.Start}
 		finding := analysis.Finding{
-			Span:    word.Span,
-			Message: fmt.Sprintf("%s is empty: blanks stand between it and %s", strings.TrimSuffix(word.Text, "="), next.Text),
+			Span: word.Span,
+			Message: fmt.Sprintf(
+				"%s is empty: blanks stand between it and %s",
+				strings.TrimSuffix(word.Text, "="),
+				next.Text,
+			),
 		}
 		if strings.Trim(p.Text.Slice(between), " \t\r\n"+string(p.Escape)) == "" {
-			finding.Fixes = []analysis.Fix{{Title: "Join the lines", Edits: []source.Edit{{Span: between}}, Preferred: true}}
+			finding.Fixes = []analysis.Fix{
+				{Title: "Join the lines", Edits: []source.Edit{{Span: between}}, Preferred: true},
+			}
 		}
 		p.report(in, finding)
 	}

@@ -17,7 +17,8 @@ var MaintainerDeprecated = &Rule{
 	Doc: Doc{
 		Summary: "MAINTAINER is deprecated",
 		What:    "Finds `MAINTAINER`. The fix makes it a label.",
-		Why:     "The instruction has been deprecated since 2017. A label can be read with the same tools as all others.",
+		Why: "The instruction has been deprecated since 2017. A label can be read with the same tools as all " +
+			"others.",
 		Example: "FROM alpine\nMAINTAINER Jo <jo@example.com>\n",
 		Instead: "FROM alpine\nLABEL org.opencontainers.image.authors=\"Jo <jo@example.com>\"\n",
 	},

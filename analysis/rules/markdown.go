@@ -11,12 +11,22 @@ import (
 
 // Markdown returns the rule's page.
 func (r *Rule) Markdown() string {
-	page := fmt.Sprintf("# %s\n\n%s. Severity: %s.\n\n## What it does\n\n%s\n\n## Why this is bad\n\n%s\n\n## Example\n\n%s\nUse instead:\n\n%s",
-		r.ID, r.Doc.Summary, r.Level(), r.Doc.What, r.Doc.Why, codeBlock(r.Doc.Example), codeBlock(r.Doc.Instead))
+	page := fmt.Sprintf(
+		"# %s\n\n%s. Severity: %s.\n\n## What it does\n\n%s\n\n## Why this is bad\n\n%s\n\n## Example\n\n%s\nUse "+
+			"instead:\n\n%s",
+		r.ID,
+		r.Doc.Summary,
+		r.Level(),
+		r.Doc.What,
+		r.Doc.Why,
+		codeBlock(r.Doc.Example),
+		codeBlock(r.Doc.Instead),
+	)
 	if r.Severity != analysis.Error {
 		page += "\n## Leave it out\n\nFor the whole file, among the first lines:\n\n" + codeBlock("# check=skip="+r.ID)
 		if !r.FileOnly {
-			page += "\nThe same comment right above an instruction, but not at the head of the file, counts for that instruction.\n"
+			page += "\nThe same comment right above an instruction, but not at the head of the file, counts for that " +
+				"instruction.\n"
 		}
 	}
 	if r.BuildKit != "" {
@@ -26,7 +36,9 @@ func (r *Rule) Markdown() string {
 		page += "\nIn hadolint: " + strings.Join(r.Hadolint, ", ") + ".\n"
 	}
 	if r.OffByDefault {
-		return page + "\n## How to turn it on\n\n`" + r.ID + ": " + r.Severity.String() + "` below `rules:` in a `" + ConfigName + "`; for one run `layerwise check --only " + r.ID + "`.\n"
+		return page + "\n## How to turn it on\n\n" +
+			"`" + r.ID + ": " + r.Severity.String() + "` below `rules:` in a " +
+			"`" + ConfigName + "`; for one run `layerwise check --only " + r.ID + "`.\n"
 	}
 	page += "\n## How to turn it off\n\n"
 	if r.Severity != analysis.Error {
@@ -36,16 +48,24 @@ func (r *Rule) Markdown() string {
 		}
 		page += "; for a project "
 	}
-	return page + "`" + r.ID + ": off` below `rules:` in a `" + ConfigName + "`; for one run `layerwise check --disable " + r.ID + "`.\n"
+	return page + "`" + r.ID + ": off` below `rules:` in a " +
+		"`" + ConfigName + "`; for one run `layerwise check --disable " + r.ID + "`.\n"
 }
 
 // Index returns the page that lists all rules, with links to their pages.
 func Index() string {
 	var b strings.Builder
-	b.WriteString("# Rules\n\nWhat `layerwise check` and the language server look for. Rules marked † have a fix for their example. Rules in CamelCase are BuildKit's " +
-		"[build checks](https://docs.docker.com/reference/build-checks/), all but `InvalidBaseImagePlatform`, which needs a registry.\n\n" +
-		"`# check=skip=...` leaves rules out: among the first lines for the file, right above an instruction for that instruction. " +
-		"`layerwise check` reads severities from a `" + ConfigName + "`, of which there is a [schema](layerwise.schema.json).\n\n| Rule | Severity | |\n|---|---|---|\n")
+	b.WriteString(
+		"# Rules\n\nWhat `layerwise check` and the language server look for. Rules marked † have a fix for their " +
+			"example. Rules in CamelCase are BuildKit's " +
+			"[build checks](https://docs.docker.com/reference/build-checks/), all but `InvalidBaseImagePlatform`, " +
+			"which needs a registry.\n\n" +
+			"`# check=skip=...` leaves rules out: among the first lines for the file, right above an instruction for " +
+			"that instruction. " +
+			"`layerwise check` reads severities from a " +
+			"`" + ConfigName + "`, of which there is a [schema](layerwise.schema.json).\n\n| Rule | Severity | " +
+			"|\n|---|---|---|\n",
+	)
 	for _, r := range All {
 		mark := ""
 		if r.fixes() {
@@ -58,7 +78,8 @@ func Index() string {
 
 // fixes reports whether the rule has a fix for its own example.
 func (r *Rule) fixes() bool {
-	for _, finding := range run(dockerfile.Parse(source.New(r.Doc.Example), nil), Options{Context: r.Doc.Context, Shell: &Shell{}, On: []string{r.ID}}, []*Rule{r}) {
+	for _, finding := range run(dockerfile.Parse(source.New(r.Doc.Example), nil), Options{Context: r.Doc.Context,
+		Shell: &Shell{}, On: []string{r.ID}}, []*Rule{r}) {
 		if len(finding.Fixes) > 0 {
 			return true
 		}

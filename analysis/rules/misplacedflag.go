@@ -17,8 +17,11 @@ var MisplacedFlag = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A word looks like a flag, but is read as an argument",
-		What:    "Finds flags with one dash (`-from=x`), with the long dash of a word processor (`—from=x`), without any (`from=x`), and flags of `COPY` and `ADD` that stand behind an argument. Fixes write two dashes, or move the flag to its place. Where BuildKit stops at it, it is an error.",
-		Why:     "BuildKit takes flags only right behind the instruction and with two dashes. It reads anything else as an argument, such as the name of a file to copy.",
+		What: "Finds flags with one dash (`-from=x`), with the long dash of a word processor (`—from=x`), without " +
+			"any (`from=x`), and flags of `COPY` and `ADD` that stand behind an argument. Fixes write two dashes, or " +
+			"move the flag to its place. Where BuildKit stops at it, it is an error.",
+		Why: "BuildKit takes flags only right behind the instruction and with two dashes. It reads anything else " +
+			"as an argument, such as the name of a file to copy.",
 		Example: "FROM alpine AS build\nFROM alpine\nCOPY -from=build /a /a\n",
 		Instead: "FROM alpine AS build\nFROM alpine\nCOPY --from=build /a /a\n",
 	},
@@ -60,7 +63,8 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 		return analysis.Finding{}, false
 	}
 	flags := dockerfile.FlagNames(in.Meant)
-	alone := !has && slices.Contains(flags, name) && slices.Contains([]string{"link", "parents", "keep-git-dir", "unpack"}, name)
+	alone := !has && slices.Contains(flags, name) &&
+		slices.Contains([]string{"link", "parents", "keep-git-dir", "unpack"}, name)
 	if !has && !alone || name == "" || has && value == "" || file.Text.Slice(word.Span) != word.Text {
 		return analysis.Finding{}, false
 	}
@@ -79,7 +83,10 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 	if dashes == "" && (!first || in.Meant == "RUN" && !(meant == "mount" && strings.HasPrefix(value, "type="))) {
 		return analysis.Finding{}, false // "RUN network=x" sets a variable of the shell
 	}
-	finding := analysis.Finding{Span: word.Span, Message: fmt.Sprintf("%s is read as an argument: flags begin with two dashes", word.Text)}
+	finding := analysis.Finding{
+		Span:    word.Span,
+		Message: fmt.Sprintf("%s is read as an argument: flags begin with two dashes", word.Text),
+	}
 	flag := "--" + meant
 	if has {
 		flag += "=" + value

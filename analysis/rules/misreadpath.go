@@ -18,9 +18,12 @@ var MisreadPath = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A path is not read as it is written",
-		What: "Finds sources of `COPY` and `ADD` that lead out of the build context (`../x`), `~` in the paths of `COPY`, `ADD`, `WORKDIR` and `VOLUME`, " +
-			"an arrow between source and destination, several files copied to one name that may be no directory, and Windows paths with backslashes where the backslash is the escape character.",
-		Why: "BuildKit reads `../x` as `x`, takes `~` for a directory of that name, and drops an escape character: `WORKDIR C:\\app` is `C:app`. " +
+		What: "Finds sources of `COPY` and `ADD` that lead out of the build context (`../x`), `~` in the paths of " +
+			"`COPY`, `ADD`, `WORKDIR` and `VOLUME`, " +
+			"an arrow between source and destination, several files copied to one name that may be no directory, and " +
+			"Windows paths with backslashes where the backslash is the escape character.",
+		Why: "BuildKit reads `../x` as `x`, takes `~` for a directory of that name, and drops an escape character: " +
+			"`WORKDIR C:\\app` is `C:app`. " +
 			"The build stops because a file is not there, or goes on with another one.",
 		Example: "FROM alpine\nCOPY ../app /app/\n",
 		Instead: "FROM alpine\nCOPY app /app/\n",
@@ -58,14 +61,27 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 	switch {
 	case (text == "->" || text == "=>" || text == ":") && isSource && !in.JSON:
 		finding.Severity = analysis.Error
-		finding.Message = fmt.Sprintf("%s is taken for a file: sources and destination are separated by a space only", text)
-		finding.Fixes = []analysis.Fix{{Title: "Remove " + text, Edits: []source.Edit{{Span: source.Span{Start: word.Span.Start, End: p.behind(word.Span.End)}}}, Preferred: true}}
+		finding.Message = fmt.Sprintf(
+			"%s is taken for a file: sources and destination are separated by a space only",
+			text,
+		)
+		finding.Fixes = []analysis.Fix{
+			{
+				Title:     "Remove " + text,
+				Edits:     []source.Edit{{Span: source.Span{Start: word.Span.Start, End: p.behind(word.Span.End)}}},
+				Preferred: true,
+			},
+		}
 	case isSource && (strings.HasPrefix(text, "../") || text == "..") && len(contextSources(in)) > 0:
 		read := strings.TrimPrefix(path.Clean("/"+text), "/")
 		if read == "" {
 			read = "."
 		}
-		finding.Message = fmt.Sprintf("%s is outside of the build context: BuildKit reads %s of the build context instead", text, read)
+		finding.Message = fmt.Sprintf(
+			"%s is outside of the build context: BuildKit reads %s of the build context instead",
+			text,
+			read,
+		)
 		if exact && !strings.ContainsAny(text, "$*?[\\") && !in.JSON {
 			finding.Fixes = []analysis.Fix{replace(word.Span, read, false)}
 		}
@@ -74,8 +90,13 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 		if home := p.home(in); !isSource && home != "" && exact && !in.JSON {
 			finding.Fixes = []analysis.Fix{replace(word.Span, strings.Replace(word.Text, "~", home, 1), false)}
 		}
-	case p.Escape == '\\' && !in.JSON && exact && drivePath.MatchString(word.Text) && (!isSource || in.Meant == "WORKDIR"):
-		finding.Message = fmt.Sprintf(`%s is read as %s: \ is the escape character`, text, strings.ReplaceAll(text, `\`, ""))
+	case p.Escape == '\\' && !in.JSON && exact && drivePath.MatchString(word.Text) && (!isSource ||
+		in.Meant == "WORKDIR"):
+		finding.Message = fmt.Sprintf(
+			`%s is read as %s: \ is the escape character`,
+			text,
+			strings.ReplaceAll(text, `\`, ""),
+		)
 		finding.Fixes = []analysis.Fix{replace(word.Span, strings.ReplaceAll(word.Text, `\`, "/"), false)}
 	default:
 		return
@@ -84,11 +105,29 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 }
 
 // usualDirs are directories of every image, with what lies in them.
-var usualDirs = []string{"/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/mnt", "/opt", "/root", "/run", "/sbin", "/srv", "/tmp", "/usr", "/var"}
+var usualDirs = []string{
+	"/bin",
+	"/boot",
+	"/dev",
+	"/etc",
+	"/home",
+	"/lib",
+	"/mnt",
+	"/opt",
+	"/root",
+	"/run",
+	"/sbin",
+	"/srv",
+	"/tmp",
+	"/usr",
+	"/var",
+}
 
-// checkDestination looks for several files that are copied to one name: unless a directory has it, each replaces the one before.
+// checkDestination looks for several files that are copied to one name: unless a directory has it, each replaces the
+// one before.
 func (p *pass) checkDestination(in *dockerfile.Instruction) {
-	if in.Meant == "VOLUME" || in.Meant == "WORKDIR" || in.JSON || len(in.Args) < 3 || len(in.Heredocs) > 0 || in.Stage < 0 {
+	if in.Meant == "VOLUME" || in.Meant == "WORKDIR" || in.JSON || len(in.Args) < 3 || len(in.Heredocs) > 0 ||
+		in.Stage < 0 {
 		return
 	}
 	dest := in.Args[len(in.Args)-1]
@@ -97,7 +136,9 @@ func (p *pass) checkDestination(in *dockerfile.Instruction) {
 			return // it may be a directory, whose content is copied
 		}
 	}
-	if !strings.HasPrefix(dest.Text, "/") || strings.ContainsAny(dest.Text, "$\"'\\") || strings.HasSuffix(dest.Text, "/") || p.Text.Slice(dest.Span) != dest.Text {
+	if !strings.HasPrefix(dest.Text, "/") || strings.ContainsAny(dest.Text, "$\"'\\") ||
+		strings.HasSuffix(dest.Text, "/") ||
+		p.Text.Slice(dest.Span) != dest.Text {
 		return
 	}
 	for _, dir := range usualDirs {
@@ -111,8 +152,17 @@ func (p *pass) checkDestination(in *dockerfile.Instruction) {
 	p.report(in, analysis.Finding{
 		Severity: analysis.Information,
 		Span:     dest.Span,
-		Message:  fmt.Sprintf("unless %[1]s is a directory already, each file is written to %[1]s and replaces the one before: end it with a slash", dest.Text),
-		Fixes:    []analysis.Fix{{Title: "Change to " + dest.Text + "/", Edits: []source.Edit{{Span: source.Span{Start: dest.Span.End, End: dest.Span.End}, NewText: "/"}}}},
+		Message: fmt.Sprintf(
+			"unless %[1]s is a directory already, each file is written to %[1]s and replaces the one before: end it "+
+				"with a slash",
+			dest.Text,
+		),
+		Fixes: []analysis.Fix{
+			{
+				Title: "Change to " + dest.Text + "/",
+				Edits: []source.Edit{{Span: source.Span{Start: dest.Span.End, End: dest.Span.End}, NewText: "/"}},
+			},
+		},
 	})
 }
 

@@ -17,12 +17,17 @@ var MissingCacheMount = &Rule{
 	Severity: analysis.Information,
 	Doc: Doc{
 		Summary: "A package manager's downloads are lost when its step runs again",
-		What: "Finds package managers and compilers below a copy of files, which makes them run again, in a `RUN` without a cache mount. " +
-			"The fix adds one for the directory where root keeps downloads; below another `USER`, or where a variable moves that directory, it is for you to say which. " +
-			"For `apt` it also removes Debian's `docker-clean`, which would empty the directory. What steps below need, such as the modules of `go mod download`, is left in the layer.",
-		Why:     "The layer cache holds all of a step or nothing. A cache mount keeps the downloads from build to build, so that only what is new is fetched.",
+		What: "Finds package managers and compilers below a copy of files, which makes them run again, in a `RUN` " +
+			"without a cache mount. " +
+			"The fix adds one for the directory where root keeps downloads; below another `USER`, or where a " +
+			"variable moves that directory, it is for you to say which. " +
+			"For `apt` it also removes Debian's `docker-clean`, which would empty the directory. What steps below " +
+			"need, such as the modules of `go mod download`, is left in the layer.",
+		Why: "The layer cache holds all of a step or nothing. A cache mount keeps the downloads from build to " +
+			"build, so that only what is new is fetched.",
 		Example: "FROM alpine\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN npm ci\n",
-		Instead: "FROM alpine\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN --mount=type=cache,target=/root/.npm npm ci\n",
+		Instead: "FROM alpine\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN " +
+			"--mount=type=cache,target=/root/.npm npm ci\n",
 	},
 	check: checkMissingCacheMount,
 }
@@ -66,12 +71,19 @@ func checkMissingCacheMount(p *pass) {
 			return s
 		}
 		finding := analysis.Finding{
-			Span:    found.span(p.File, in, 0, found.last),
-			Message: fmt.Sprintf("%s downloads everything again whenever this step runs again: a cache mount keeps it", found.shown()),
+			Span: found.span(p.File, in, 0, found.last),
+			Message: fmt.Sprintf(
+				"%s downloads everything again whenever this step runs again: a cache mount keeps it",
+				found.shown(),
+			),
 		}
 		compiles := slices.Contains(compilers, found.manager)
 		if compiles {
-			finding.Message = fmt.Sprintf("%s starts from nothing whenever this step runs again: a cache mount keeps what is downloaded and compiled", found.shown())
+			finding.Message = fmt.Sprintf(
+				"%s starts from nothing whenever this step runs again: a cache mount keeps what is downloaded and "+
+					"compiled",
+				found.shown(),
+			)
 		}
 		root := s.user == "" || s.user == "root" || s.user == "0" || s.user == "root:root" || s.user == "0:0"
 		if root && !p.movesCaches(in) && !p.copiedFrom(caches) {
@@ -96,11 +108,14 @@ func (r *shellRun) keepsNothing() bool {
 	for _, c := range r.commands {
 		line := " " + strings.Join(c.words, " ") + " "
 		switch {
-		case strings.Contains(line, " cache clean") || strings.Contains(line, " clean all") || strings.Contains(line, " clear-cache ") || strings.Contains(line, " store prune "):
+		case strings.Contains(line, " cache clean") || strings.Contains(line, " clean all") || strings.Contains(line,
+			" clear-cache ") || strings.Contains(line, " store prune "):
 			return true
-		case slices.Contains([]string{"apt-get", "apt", "yum", "dnf", "microdnf"}, c.words[0]) && strings.Contains(line, " clean "):
+		case slices.Contains([]string{"apt-get", "apt", "yum", "dnf", "microdnf"}, c.words[0]) && strings.Contains(line,
+			" clean "):
 			return true
-		case c.words[0] == "rm" && (strings.Contains(line, "/var/lib/apt/lists") || strings.Contains(line, "/var/cache/") || strings.Contains(line, ".cache") || strings.Contains(line, ".npm")):
+		case c.words[0] == "rm" && (strings.Contains(line, "/var/lib/apt/lists") || strings.Contains(line,
+			"/var/cache/") || strings.Contains(line, ".cache") || strings.Contains(line, ".npm")):
 			return true
 		case strings.Contains(line, " --no-cache-dir ") || strings.Contains(line, " --no-cache "):
 			return true
@@ -129,7 +144,10 @@ func (d download) cachesIn(p *pass, in *dockerfile.Instruction, downloaded strin
 // movesCaches reports whether a variable that the step sees may say where downloads are kept.
 func (p *pass) movesCaches(in *dockerfile.Instruction) bool {
 	return slices.ContainsFunc(p.variables().Names(in.Stage, in.Span.Start), func(name string) bool {
-		return strings.Contains(strings.ToUpper(name), "CACHE") || name == "PNPM_HOME" || name == "HOME" || name == "COMPOSER_HOME" || name == "GEM_HOME" || name == "BUNDLE_PATH"
+		return strings.Contains(strings.ToUpper(name), "CACHE") || name == "PNPM_HOME" || name == "HOME" ||
+			name == "COMPOSER_HOME" ||
+			name == "GEM_HOME" ||
+			name == "BUNDLE_PATH"
 	})
 }
 
@@ -172,10 +190,14 @@ func (p *pass) addCacheMount(in *dockerfile.Instruction, d download, caches []st
 		mount += ",sharing=locked"
 	}
 	at := source.Span{Start: in.ArgsSpan.Start, End: in.ArgsSpan.Start}
-	return analysis.Fix{Title: "Add a cache mount for " + dir, Edits: []source.Edit{{Span: at, NewText: mount + " "}}}, true
+	return analysis.Fix{
+		Title: "Add a cache mount for " + dir,
+		Edits: []source.Edit{{Span: at, NewText: mount + " "}},
+	}, true
 }
 
-// withoutC reports whether Go surely compiles no C: what compilers and libraries there are is not in the keys of its cache.
+// withoutC reports whether Go surely compiles no C: what compilers and libraries there are is not in the keys of its
+// cache.
 func (p *pass) withoutC(in *dockerfile.Instruction) bool {
 	value, known := p.variables().Expand(in.Stage, in.Span.Start, "$CGO_ENABLED")
 	return known && value == "0" || strings.HasPrefix(strings.TrimSpace(p.Text.Slice(in.ArgsSpan)), "CGO_ENABLED=0 ")

@@ -17,8 +17,10 @@ var MissingSource = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "A source is not in the build context",
-		What: "Finds sources of COPY, ADD and bind mounts that do not exist in the build context, where the context is " +
-			"known. If the context is guessed, every folder from the Dockerfile's up to the root of the repository is " +
+		What: "Finds sources of COPY, ADD and bind mounts that do not exist in the build context, where the context " +
+			"is " +
+			"known. If the context is guessed, every folder from the Dockerfile's up to the root of the repository " +
+			"is " +
 			"tried, and a Dockerfile of which no source is found is not judged. Sources with wildcards or variables, " +
 			"URLs and heredocs are not judged. Of what .dockerignore leaves out, CopyIgnoredFile tells.",
 		Why:     "The build stops there: not found.",

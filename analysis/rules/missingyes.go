@@ -16,7 +16,8 @@ var MissingYes = &Rule{
 	Hadolint: []string{"DL3014", "DL3030", "DL3034", "DL3038"},
 	Doc: Doc{
 		Summary: "The package manager asks whether it may go on, and nobody answers",
-		What:    "Finds `apt-get install`, `yum install`, `dnf install` and `zypper install` without `-y` or what stands for it.",
+		What: "Finds `apt-get install`, `yum install`, `dnf install` and `zypper install` without `-y` or what " +
+			"stands for it.",
 		Why:     "A build has no terminal: the question is taken for answered with no, and the step fails.",
 		Example: "FROM debian\nRUN apt-get update && apt-get install curl\n",
 		Instead: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
@@ -26,10 +27,33 @@ var MissingYes = &Rule{
 
 // asking are package managers with the commands that ask, and the words that keep them from it.
 var asking = map[string]struct{ verbs, yes []string }{
-	"apt-get": {[]string{"install", "upgrade", "dist-upgrade", "remove", "purge", "autoremove", "build-dep"}, []string{"--yes", "--assume-yes", "--force-yes", "-qq", "--quiet=2", "-q=2", "--simulate", "--dry-run", "--download-only", "--print-uris"}},
-	"yum":     {[]string{"install", "update", "upgrade", "remove", "groupinstall", "localinstall", "reinstall"}, []string{"--assumeyes", "--downloadonly"}},
-	"dnf":     {[]string{"install", "update", "upgrade", "remove", "groupinstall", "reinstall"}, []string{"--assumeyes", "--downloadonly"}},
-	"zypper":  {[]string{"install", "in", "update", "up", "remove", "rm", "patch"}, []string{"--non-interactive", "--no-confirm", "-n", "--dry-run"}},
+	"apt-get": {
+		[]string{"install", "upgrade", "dist-upgrade", "remove", "purge", "autoremove", "build-dep"},
+		[]string{
+			"--yes",
+			"--assume-yes",
+			"--force-yes",
+			"-qq",
+			"--quiet=2",
+			"-q=2",
+			"--simulate",
+			"--dry-run",
+			"--download-only",
+			"--print-uris",
+		},
+	},
+	"yum": {
+		[]string{"install", "update", "upgrade", "remove", "groupinstall", "localinstall", "reinstall"},
+		[]string{"--assumeyes", "--downloadonly"},
+	},
+	"dnf": {
+		[]string{"install", "update", "upgrade", "remove", "groupinstall", "reinstall"},
+		[]string{"--assumeyes", "--downloadonly"},
+	},
+	"zypper": {
+		[]string{"install", "in", "update", "up", "remove", "rm", "patch"},
+		[]string{"--non-interactive", "--no-confirm", "-n", "--dry-run"},
+	},
 }
 
 func checkMissingYes(p *pass) {
@@ -39,7 +63,9 @@ func checkMissingYes(p *pass) {
 			continue
 		}
 		text := p.Text.Slice(in.Span)
-		if strings.Contains(text, "yes |") || strings.Contains(text, "yes|") || strings.Contains(text, "assumeyes") || strings.Contains(text, "Assume-Yes") || strings.Contains(text, "apt.conf") {
+		if strings.Contains(text, "yes |") || strings.Contains(text, "yes|") || strings.Contains(text, "assumeyes") ||
+			strings.Contains(text, "Assume-Yes") ||
+			strings.Contains(text, "apt.conf") {
 			continue // it is answered in another way
 		}
 		for _, c := range run.commands {
@@ -48,10 +74,13 @@ func checkMissingYes(p *pass) {
 				continue
 			}
 			at := slices.IndexFunc(c.words, func(word string) bool { return slices.Contains(tool.verbs, word) })
-			if at < 1 || !slices.ContainsFunc(c.words[at+1:], func(word string) bool { return !strings.HasPrefix(word, "-") }) || slices.ContainsFunc(c.words, func(word string) bool {
-				// -y, also among others, as in -qy; a variable may hold it
-				return slices.Contains(tool.yes, word) || strings.ContainsAny(word, "$`") || len(word) > 1 && word[0] == '-' && word[1] != '-' && strings.ContainsAny(word, "ysd")
-			}) {
+			if at < 1 ||
+				!slices.ContainsFunc(c.words[at+1:], func(word string) bool { return !strings.HasPrefix(word, "-") }) ||
+				slices.ContainsFunc(c.words, func(word string) bool {
+					// -y, also among others, as in -qy; a variable may hold it
+					return slices.Contains(tool.yes, word) || strings.ContainsAny(word, "$`") || len(word) > 1 &&
+						word[0] == '-' && word[1] != '-' && strings.ContainsAny(word, "ysd")
+				}) {
 				continue
 			}
 			span := c.span(p.File, in, at, at+1)
@@ -59,9 +88,19 @@ func checkMissingYes(p *pass) {
 				continue
 			}
 			p.report(in, analysis.Finding{
-				Span:    c.span(p.File, in, 0, at+1),
-				Message: fmt.Sprintf("%s %s asks whether it may go on, and nobody answers: -y is missing", c.words[0], c.words[at]),
-				Fixes:   []analysis.Fix{{Title: "Add -y", Edits: []source.Edit{{Span: source.Span{Start: span.End, End: span.End}, NewText: " -y"}}, Preferred: true}},
+				Span: c.span(p.File, in, 0, at+1),
+				Message: fmt.Sprintf(
+					"%s %s asks whether it may go on, and nobody answers: -y is missing",
+					c.words[0],
+					c.words[at],
+				),
+				Fixes: []analysis.Fix{
+					{
+						Title:     "Add -y",
+						Edits:     []source.Edit{{Span: source.Span{Start: span.End, End: span.End}, NewText: " -y"}},
+						Preferred: true,
+					},
+				},
 			})
 		}
 	}
@@ -69,5 +108,6 @@ func checkMissingYes(p *pass) {
 
 // configured reports whether a step writes a configuration with the word, which may answer the question for all.
 func (p *pass) configured(word string) bool {
-	return strings.Contains(strings.ToLower(p.Text.String()), word+"-yes \"") || strings.Contains(strings.ToLower(p.Text.String()), word+"yes=")
+	return strings.Contains(strings.ToLower(p.Text.String()), word+"-yes \"") ||
+		strings.Contains(strings.ToLower(p.Text.String()), word+"yes=")
 }

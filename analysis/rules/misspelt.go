@@ -9,8 +9,8 @@ import (
 	"github.com/layerwise/layerwise/analysis/spell"
 )
 
-// misspelt adds to a finding the names that may be meant by the one it is about, and a fix for each; sigil stands before
-// them in the message. The first fix is preferred if sure is true and it is clear.
+// misspelt adds to a finding the names that may be meant by the one it is about, and a fix for each; sigil stands
+// before them in the message. The first fix is preferred if sure is true and it is clear.
 func misspelt(f analysis.Finding, name, sigil string, known []string, sure bool) analysis.Finding {
 	meant := suggest(name, known)
 	if len(meant) == 0 {
@@ -23,7 +23,8 @@ func misspelt(f analysis.Finding, name, sigil string, known []string, sure bool)
 	return f
 }
 
-// misspeltWord is misspelt for words of a fixed vocabulary: short ones and those that differ in a digit are misspelt like any others.
+// misspeltWord is misspelt for words of a fixed vocabulary: short ones and those that differ in a digit are misspelt
+// like any others.
 func misspeltWord(f analysis.Finding, word string, known []string) analysis.Finding {
 	f = misspelt(f, word, "", known, true)
 	if len(f.Fixes) > 0 {
@@ -56,8 +57,8 @@ func differInShortWord(one, other string) bool {
 	return false
 }
 
-// clearly reports whether name is a misspelling of a known one beyond reasonable doubt. Names that differ in their digits
-// are rather two names.
+// clearly reports whether name is a misspelling of a known one beyond reasonable doubt. Names that differ in their
+// digits are rather two names.
 func clearly(name string, known []string) bool {
 	meant := suggest(name, known)
 	if len(meant) == 0 {

@@ -16,7 +16,8 @@ var MisspeltCommand = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A command of a well-known tool is misspelt",
-		What:    "Finds subcommands of tools such as apt-get, apk, npm, pip and git that these tools do not have but that are close to one they have, and misspelt names of such tools in front of a subcommand of theirs.",
+		What: "Finds subcommands of tools such as apt-get, apk, npm, pip and git that these tools do not have but " +
+			"that are close to one they have, and misspelt names of such tools in front of a subcommand of theirs.",
 		Why:     "The step fails, after all steps above it have run.",
 		Example: "FROM alpine\nRUN apk ad curl\n",
 		Instead: "FROM alpine\nRUN apk add curl\n",
@@ -24,7 +25,8 @@ var MisspeltCommand = &Rule{
 	check: checkMisspeltCommand,
 }
 
-// toolCommands are all subcommands of tools, as their documentation of 2026 lists them, with the short forms that they take.
+// toolCommands are all subcommands of tools, as their documentation of 2026 lists them, with the short forms that they
+// take.
 var toolCommands = func() map[string][]string {
 	table := map[string][]string{}
 	for _, line := range strings.Split(strings.TrimSpace(`
@@ -56,7 +58,18 @@ uv auth run init add remove version sync lock export tree format tool python pip
 }()
 
 // extends are tools for which any program of a certain name is a subcommand, so that an unknown one may be right.
-var extends = map[string]bool{"git": true, "cargo": true, "yarn": true, "pnpm": true, "composer": true, "gem": true, "bundle": true, "dnf": true, "yum": true, "poetry": true}
+var extends = map[string]bool{
+	"git":      true,
+	"cargo":    true,
+	"yarn":     true,
+	"pnpm":     true,
+	"composer": true,
+	"gem":      true,
+	"bundle":   true,
+	"dnf":      true,
+	"yum":      true,
+	"poetry":   true,
+}
 
 func checkMisspeltCommand(p *pass) {
 	for in := range p.every("RUN") {
@@ -72,7 +85,8 @@ func checkMisspeltCommand(p *pass) {
 
 func (p *pass) checkToolCommand(in *dockerfile.Instruction, c command) {
 	v := 1 // flags in front of the subcommand may have values, whose number is not known
-	for v < len(c.words) && strings.HasPrefix(c.words[v], "-") && !strings.HasPrefix(c.words[v], "--prefix") && c.words[v] != "-C" && c.words[v] != "-c" && c.words[v] != "-o" && c.words[v] != "-t" {
+	for v < len(c.words) && strings.HasPrefix(c.words[v], "-") && !strings.HasPrefix(c.words[v], "--prefix") &&
+		c.words[v] != "-C" && c.words[v] != "-c" && c.words[v] != "-o" && c.words[v] != "-t" {
 		v++
 	}
 	if v >= len(c.words) || !plainWord(c.words[v]) {
@@ -84,14 +98,21 @@ func (p *pass) checkToolCommand(in *dockerfile.Instruction, c command) {
 		return
 	}
 	word := c.words[v]
-	if v > 1 && !strings.HasPrefix(c.words[v-1], "-y") && !strings.HasPrefix(c.words[v-1], "-q") && !strings.HasPrefix(c.words[v-1], "--no") && !strings.HasPrefix(c.words[v-1], "--yes") && !strings.HasPrefix(c.words[v-1], "--assume") {
+	if v > 1 && !strings.HasPrefix(c.words[v-1], "-y") && !strings.HasPrefix(c.words[v-1], "-q") &&
+		!strings.HasPrefix(c.words[v-1], "--no") &&
+		!strings.HasPrefix(c.words[v-1], "--yes") &&
+		!strings.HasPrefix(c.words[v-1], "--assume") {
 		return
 	}
 	if slices.Contains(known, word) {
 		return
 	}
 	meant := spell.Meant(word, known)
-	if short := map[string]string{"ad": "add", "aad": "add", "dd": "add", "isntall": "install", "intall": "install"}[word]; slices.Contains(known, short) {
+	if short := map[string]string{"ad": "add", "aad": "add", "dd": "add", "isntall": "install",
+		"intall": "install"}[word]; slices.Contains(
+		known,
+		short,
+	) {
 		meant = short
 	}
 	if meant == "" || len(word) < 2 || extends[c.words[0]] && len(word) < 4 || len(meant) < 3 {
@@ -116,10 +137,25 @@ func plainWord(word string) bool {
 // checkToolName looks for a misspelt tool before a subcommand that only such tools have.
 func (p *pass) checkToolName(in *dockerfile.Instruction, c command, verb string) {
 	name := c.words[0]
-	if len(name) < 3 || !plainWord(name) || commandWords[name] || ownEffects[name] || !slices.Contains([]string{"update", "install", "add", "upgrade", "ci"}, verb) {
+	if len(name) < 3 || !plainWord(name) || commandWords[name] || ownEffects[name] ||
+		!slices.Contains([]string{"update", "install", "add", "upgrade", "ci"}, verb) {
 		return
 	}
-	tools := []string{"apt-get", "apk", "npm", "pip", "pip3", "yarn", "pnpm", "yum", "dnf", "composer", "poetry", "bundle", "cargo"}
+	tools := []string{
+		"apt-get",
+		"apk",
+		"npm",
+		"pip",
+		"pip3",
+		"yarn",
+		"pnpm",
+		"yum",
+		"dnf",
+		"composer",
+		"poetry",
+		"bundle",
+		"cargo",
+	}
 	meant := spell.Meant(name, tools)
 	if meant == "" || slices.Contains(otherTools, name) || !slices.Contains(toolCommands[meant], verb) {
 		return
@@ -136,4 +172,7 @@ func (p *pass) checkToolName(in *dockerfile.Instruction, c command, verb string)
 }
 
 // otherTools are tools whose names are close to others'.
-var otherTools = strings.Fields("apt pipx pip2 npx apx cnpm bun bunx tdnf pnpx nvm rpm opam pdm uvx pkg opkg ipkg xbps slapt aptitude pacman dpkg spm jpm ppm bpm gpm nnpm tnpm luarocks hpm epm kpm tpm vpm")
+var otherTools = strings.Fields(
+	"apt pipx pip2 npx apx cnpm bun bunx tdnf pnpx nvm rpm opam pdm uvx pkg opkg ipkg xbps slapt aptitude pacman " +
+		"dpkg spm jpm ppm bpm gpm nnpm tnpm luarocks hpm epm kpm tpm vpm",
+)

@@ -14,7 +14,8 @@ var MisspeltVariable = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A variable in a shell command is misspelt",
-		What:    "Finds variables in `RUN` that nothing defines, but that are close to an `ARG` or `ENV` of the stage. A variable that the command itself sets is left alone.",
+		What: "Finds variables in `RUN` that nothing defines, but that are close to an `ARG` or `ENV` of the " +
+			"stage. A variable that the command itself sets is left alone.",
 		Why:     "The shell takes a variable that is not set for an empty text, and goes on.",
 		Example: "FROM alpine\nARG RELEASE=1\nRUN wget https://example.com/$RELAESE\n",
 		Instead: "FROM alpine\nARG RELEASE=1\nRUN wget https://example.com/$RELEASE\n",
@@ -24,7 +25,8 @@ var MisspeltVariable = &Rule{
 
 func checkMisspeltVariable(p *pass) {
 	for _, in := range p.of["RUN"] {
-		if in.Stage < 0 || in.Command == nil || in.JSON || len(p.variables().Stages[in.Stage]) == 0 && p.variables().Bases[in.Stage] < 0 {
+		if in.Stage < 0 || in.Command == nil || in.JSON ||
+			len(p.variables().Stages[in.Stage]) == 0 && p.variables().Bases[in.Stage] < 0 {
 			continue
 		}
 		text := p.Text.Slice(in.Span)
@@ -34,7 +36,8 @@ func checkMisspeltVariable(p *pass) {
 		var names []string
 		for _, use := range dockerfile.Variables(in) {
 			name := use.Name.Text
-			if use.By != dockerfile.Shell || len(name) < 5 || use.Modifier != "" || setIn(text, name) || environmentNames[name] {
+			if use.By != dockerfile.Shell || len(name) < 5 || use.Modifier != "" || setIn(text, name) ||
+				environmentNames[name] {
 				continue
 			}
 			if _, ok := p.variables().Lookup(in.Stage, use.Span.Start, name); ok {
@@ -43,8 +46,12 @@ func checkMisspeltVariable(p *pass) {
 			if names == nil {
 				names = p.variables().Names(in.Stage, in.Span.Start)
 			}
-			if clearly(name, names) && !strings.EqualFold(name, suggest(name, names)[0]) && !plural(name, suggest(name, names)[0]) {
-				finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("nothing sets the variable %s", name)}
+			if clearly(name, names) && !strings.EqualFold(name, suggest(name, names)[0]) &&
+				!plural(name, suggest(name, names)[0]) {
+				finding := analysis.Finding{
+					Span:    use.Name.Span,
+					Message: fmt.Sprintf("nothing sets the variable %s", name),
+				}
 				p.report(in, misspelt(finding, name, "$", names, false))
 			}
 		}
@@ -53,13 +60,16 @@ func checkMisspeltVariable(p *pass) {
 
 // environmentNames are variables that shells and images set.
 var environmentNames = map[string]bool{
-	"HOSTNAME": true, "HOSTTYPE": true, "MACHTYPE": true, "OSTYPE": true, "OLDPWD": true, "RANDOM": true, "SHELL": true, "SHLVL": true, "SECONDS": true,
-	"LOGNAME": true, "FUNCNAME": true, "LINENO": true, "OPTARG": true, "OPTIND": true, "REPLY": true, "BASH_VERSION": true, "BASH_SOURCE": true, "PIPESTATUS": true,
-	"HTTP_PROXY": true, "HTTPS_PROXY": true, "NO_PROXY": true, "ALL_PROXY": true, "FTP_PROXY": true, "http_proxy": true, "https_proxy": true, "no_proxy": true,
+	"HOSTNAME": true, "HOSTTYPE": true, "MACHTYPE": true, "OSTYPE": true, "OLDPWD": true, "RANDOM": true, "SHELL": true,
+	"SHLVL": true, "SECONDS": true,
+	"LOGNAME": true, "FUNCNAME": true, "LINENO": true, "OPTARG": true, "OPTIND": true, "REPLY": true,
+	"BASH_VERSION": true, "BASH_SOURCE": true, "PIPESTATUS": true,
+	"HTTP_PROXY": true, "HTTPS_PROXY": true, "NO_PROXY": true, "ALL_PROXY": true, "FTP_PROXY": true, "http_proxy": true,
+	"https_proxy": true, "no_proxy": true,
 }
 
-// setIn reports whether a command may set the variable: its name stands somewhere other than behind a "$", or the command
-// reads files that may set anything.
+// setIn reports whether a command may set the variable: its name stands somewhere other than behind a "$", or the
+// command reads files that may set anything.
 func setIn(text, name string) bool {
 	for _, word := range []string{"source ", ". /", ". ./", ". \"", ". $", "eval "} {
 		if strings.Contains(text, word) {

@@ -18,7 +18,9 @@ func TestMistakes(t *testing.T) {
 	total := 0
 	for line := range strings.Lines(string(content)) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if strings.HasPrefix(line, "# Mistakes") || strings.HasPrefix(line, "# only") || strings.HasPrefix(line, "# On") || len(fields) != 3 {
+		if strings.HasPrefix(line, "# Mistakes") || strings.HasPrefix(line, "# only") ||
+			strings.HasPrefix(line, "# On") ||
+			len(fields) != 3 {
 			continue
 		}
 		total++
@@ -33,7 +35,15 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s: %q: no fix: %s: %s", fields[0], fields[1], best.Rule, best.Message)
 		default:
 			if got := applied(t, before, best.Fixes[0].Edits); got != after {
-				t.Errorf("%s: %q: %s (%s) makes\n%q, not\n%q", fields[0], fields[1], best.Fixes[0].Title, best.Rule, got, after)
+				t.Errorf(
+					"%s: %q: %s (%s) makes\n%q, not\n%q",
+					fields[0],
+					fields[1],
+					best.Fixes[0].Title,
+					best.Rule,
+					got,
+					after,
+				)
 			}
 		}
 	}
@@ -46,7 +56,8 @@ func TestMistakes(t *testing.T) {
 // whole is a Dockerfile with some lines.
 func whole(lines string) string {
 	text := strings.ReplaceAll(strings.ReplaceAll(lines, `\\n`, "\\\n"), `\n`, "\n") + "\n"
-	if strings.HasPrefix(text, "FROM") || strings.HasPrefix(text, "ARG VERSION") || strings.HasPrefix(text, "# ") && strings.Contains(text, "\nFROM") {
+	if strings.HasPrefix(text, "FROM") || strings.HasPrefix(text, "ARG VERSION") ||
+		strings.HasPrefix(text, "# ") && strings.Contains(text, "\nFROM") {
 		return text
 	}
 	return "FROM alpine\nRUN true\n" + text
@@ -55,7 +66,8 @@ func whole(lines string) string {
 // worst is the finding that people see first: the first of the worst severity that is about what is wrong.
 func worst(text string) (best analysis.Finding, ok bool) {
 	for _, f := range checkText(text) {
-		if f.Rule == MissingCacheMount.ID || f.Rule == CopyWithoutLink.ID || f.Rule == SplitPackageUpdate.ID || f.Rule == FromAsCasing.ID {
+		if f.Rule == MissingCacheMount.ID || f.Rule == CopyWithoutLink.ID || f.Rule == SplitPackageUpdate.ID ||
+			f.Rule == FromAsCasing.ID {
 			continue
 		}
 		if !ok || f.Severity < best.Severity {

@@ -34,9 +34,16 @@ var MultipleInstructionsDisallowed = &Rule{
 				}
 				// BuildKit asks the later one's comments, but reports the one that is of no use.
 				p.report(later, analysis.Finding{
-					Span:    earlier.Keyword.Span,
-					Message: fmt.Sprintf("multiple %s instructions should not be used in the same stage because only the last one will be used: line %d replaces this one", name, later.Line),
-					Fixes:   []analysis.Fix{{Title: "Remove this " + name, Edits: []source.Edit{{Span: wholeLines(p.File, earlier)}}}},
+					Span: earlier.Keyword.Span,
+					Message: fmt.Sprintf(
+						"multiple %s instructions should not be used in the same stage because only the last one "+
+							"will be used: line %d replaces this one",
+						name,
+						later.Line,
+					),
+					Fixes: []analysis.Fix{
+						{Title: "Remove this " + name, Edits: []source.Edit{{Span: wholeLines(p.File, earlier)}}},
+					},
 				})
 			}
 		}

@@ -11,15 +11,19 @@ import (
 	"github.com/layerwise/layerwise/analysis/spell"
 )
 
-// NeedlessContextFile finds files that a copy of the whole build context takes along, and that make it differ for nothing.
+// NeedlessContextFile finds files that a copy of the whole build context takes along, and that make it differ for
+// nothing.
 var NeedlessContextFile = &Rule{
 	ID:       "needless-context-file",
 	Severity: analysis.Information,
 	Doc: Doc{
 		Summary: "A copy of the whole build context takes along what the image does not need",
-		What: "Finds `.git`, the Dockerfile itself, installed dependencies and other products of tools among the files that a `COPY` of the whole build context takes, and patterns of the ignore file that are misspelt or miss folders further down. " +
+		What: "Finds `.git`, the Dockerfile itself, installed dependencies and other products of tools among the " +
+			"files that a `COPY` of the whole build context takes, and patterns of the ignore file that are misspelt " +
+			"or miss folders further down. " +
 			"It looks at the real build context, two folders deep, and says nothing where that is not known.",
-		Why:     "Every commit changes `.git`, and every edit the Dockerfile: the copy and all below it are built again though nothing that counts has changed. Much of it is large, too.",
+		Why: "Every commit changes `.git`, and every edit the Dockerfile: the copy and all below it are built " +
+			"again though nothing that counts has changed. Much of it is large, too.",
 		Example: "FROM alpine\nWORKDIR /app\nCOPY . .\n",
 		Instead: "FROM alpine\nWORKDIR /app\nCOPY src ./src\n",
 		Context: &Context{Sent: []string{".git/", ".git/HEAD", "src/", "src/main.c"}},
@@ -27,8 +31,25 @@ var NeedlessContextFile = &Rule{
 	check: checkNeedlessContextFile,
 }
 
-// products are files and folders that tools make. Names of what people make too, such as build or vendor, are not among them.
-var products = []string{"node_modules", "__pycache__", ".venv", ".tox", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".gradle", ".terraform", ".DS_Store", ".next", ".nuxt", ".turbo", ".parcel-cache", ".nyc_output"}
+// products are files and folders that tools make. Names of what people make too, such as build or vendor, are not among
+// them.
+var products = []string{
+	"node_modules",
+	"__pycache__",
+	".venv",
+	".tox",
+	".mypy_cache",
+	".pytest_cache",
+	".ruff_cache",
+	".gradle",
+	".terraform",
+	".DS_Store",
+	".next",
+	".nuxt",
+	".turbo",
+	".parcel-cache",
+	".nyc_output",
+}
 
 func checkNeedlessContextFile(p *pass) {
 	if p.opts.Context == nil {
@@ -38,7 +59,8 @@ func checkNeedlessContextFile(p *pass) {
 	for _, name := range []string{"COPY", "ADD"} {
 		for _, in := range p.of[name] {
 			_, whole := contextCopy(in)
-			if whole == nil || told || !p.contextIsRight() || slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text == "exclude" }) {
+			if whole == nil || told || !p.contextIsRight() ||
+				slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text == "exclude" }) {
 				continue
 			}
 			told = true
@@ -56,7 +78,9 @@ func (p *pass) contextIsRight() bool {
 			for _, word := range contextSources(in) {
 				src := strings.TrimPrefix(path.Clean(strings.Trim(word.Text, `"`)), "/")
 				first, _, _ := strings.Cut(src, "/")
-				if first != "." && first != "" && !strings.ContainsAny(first, "*?[$\\") && !slices.Contains(p.opts.Context.Sent, first) && !slices.Contains(p.opts.Context.Sent, first+"/") {
+				if first != "." && first != "" && !strings.ContainsAny(first, "*?[$\\") &&
+					!slices.Contains(p.opts.Context.Sent, first) &&
+					!slices.Contains(p.opts.Context.Sent, first+"/") {
 					return false
 				}
 			}
@@ -73,7 +97,13 @@ func (p *pass) needless() []string {
 		messages = append(messages, "this copies .git, which every commit changes: add .git to .dockerignore")
 	}
 	if c.Dockerfile != "" && slices.Contains(c.Sent, c.Dockerfile) {
-		messages = append(messages, fmt.Sprintf("this copies the %[1]s itself, so every edit of it runs this step again: add %[1]s to .dockerignore", c.Dockerfile))
+		messages = append(
+			messages,
+			fmt.Sprintf(
+				"this copies the %[1]s itself, so every edit of it runs this step again: add %[1]s to .dockerignore",
+				c.Dockerfile,
+			),
+		)
 	}
 	told := map[string]bool{}
 	for _, sent := range c.Sent {
@@ -89,14 +119,26 @@ func (p *pass) needless() []string {
 				why = fmt.Sprintf(" (the pattern %s there is only for the context's own folder)", base)
 			}
 		}
-		messages = append(messages, fmt.Sprintf("this copies %s, which the image should make itself: add %s to .dockerignore%s", strings.TrimSuffix(sent, "/"), pattern, why))
+		messages = append(
+			messages,
+			fmt.Sprintf(
+				"this copies %s, which the image should make itself: add %s to .dockerignore%s",
+				strings.TrimSuffix(sent, "/"),
+				pattern,
+				why,
+			),
+		)
 	}
 	if p.opts.Ignore != nil {
 		wanted := append([]string{".git"}, products...)
 		for _, pattern := range p.opts.Ignore.Patterns() {
-			if meant := spell.Meant(pattern, wanted); meant != "" && !slices.Contains(wanted, pattern) && !plural(pattern, meant) &&
+			if meant := spell.Meant(pattern, wanted); meant != "" && !slices.Contains(wanted, pattern) &&
+				!plural(pattern, meant) &&
 				(slices.Contains(c.Sent, meant) || slices.Contains(c.Sent, meant+"/")) {
-				messages = append(messages, fmt.Sprintf("the pattern %s in .dockerignore leaves out nothing: %s is meant?", pattern, meant))
+				messages = append(
+					messages,
+					fmt.Sprintf("the pattern %s in .dockerignore leaves out nothing: %s is meant?", pattern, meant),
+				)
 			}
 		}
 	}

@@ -15,27 +15,44 @@ var NewerSyntax = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "The version of Dockerfile syntax that the file names does not have this yet",
-		What: "Compares flags and heredocs with the version in `# syntax=docker/dockerfile:...`, and with the classic builder where `layerwise.engine` names it. " +
+		What: "Compares flags and heredocs with the version in `# syntax=docker/dockerfile:...`, and with the " +
+			"classic builder where `layerwise.engine` names it. " +
 			"The versions are those of the [Dockerfile reference](https://docs.docker.com/reference/dockerfile/).",
-		Why:     "`# syntax=` chooses the program that reads the file, and an old one stops the build at a flag that it does not know.",
+		Why: "`# syntax=` chooses the program that reads the file, and an old one stops the build at a flag that " +
+			"it does not know.",
 		Example: "# syntax=docker/dockerfile:1.4\nFROM alpine\nCOPY --parents src/*.c /src/\n",
 		Instead: "# syntax=docker/dockerfile:1.20\nFROM alpine\nCOPY --parents src/*.c /src/\n",
 	},
 	check: checkNewerSyntax,
 }
 
-// since is the version that brought something: the first of docker/dockerfile and, where it was there before, of its labs channel.
+// since is the version that brought something: the first of docker/dockerfile and, where it was there before, of its
+// labs channel.
 type since struct{ minor, labs int }
 
-// flagsSince is when flags came, by instruction and flag: https://docs.docker.com/reference/dockerfile/ of 2026-11, and for
-// the labs channel the release notes of docker/dockerfile. Flags that are not listed are older than BuildKit.
+// flagsSince is when flags came, by instruction and flag: https://docs.docker.com/reference/dockerfile/ of 2026-11, and
+// for the labs channel the release notes of docker/dockerfile. Flags that are not listed are older than BuildKit.
 var flagsSince = map[string]map[string]since{
 	"ADD": {
-		"keep-git-dir": {minor: 1, labs: 1}, "checksum": {minor: 6, labs: 5}, "chmod": {minor: 2, labs: 2}, "link": {minor: 4, labs: 4}, "unpack": {minor: 17, labs: 17},
+		"keep-git-dir": {
+			minor: 1,
+			labs:  1,
+		}, "checksum": {minor: 6, labs: 5}, "chmod": {minor: 2, labs: 2}, "link": {minor: 4, labs: 4},
+		"unpack":  {minor: 17, labs: 17},
 		"exclude": {minor: 19, labs: 7},
 	},
-	"COPY": {"chmod": {minor: 2, labs: 2}, "link": {minor: 4, labs: 4}, "parents": {minor: 20, labs: 7}, "exclude": {minor: 19, labs: 7}},
-	"RUN":  {"mount": {minor: 2, labs: 0}, "network": {minor: 3, labs: 1}, "security": {minor: 20, labs: 1}, "device": {minor: 27, labs: 14}},
+	"COPY": {
+		"chmod":   {minor: 2, labs: 2},
+		"link":    {minor: 4, labs: 4},
+		"parents": {minor: 20, labs: 7},
+		"exclude": {minor: 19, labs: 7},
+	},
+	"RUN": {
+		"mount":    {minor: 2, labs: 0},
+		"network":  {minor: 3, labs: 1},
+		"security": {minor: 20, labs: 1},
+		"device":   {minor: 27, labs: 14},
+	},
 }
 
 var heredocsSince = since{minor: 4, labs: 3}
@@ -74,12 +91,33 @@ func checkNewerSyntax(p *pass) {
 	}
 	for _, l := range lacks {
 		if p.opts.Classic {
-			p.report(nil, analysis.Finding{Span: l.span, Message: l.what + " needs BuildKit; the classic builder does not know it"})
+			p.report(
+				nil,
+				analysis.Finding{
+					Span:    l.span,
+					Message: l.what + " needs BuildKit; the classic builder does not know it",
+				},
+			)
 			continue
 		}
-		finding := analysis.Finding{Span: l.span, Message: fmt.Sprintf("%s needs docker/dockerfile 1.%d or later, but # syntax names %d.%d", l.what, l.version.minor, d.Major, d.Minor)}
+		finding := analysis.Finding{
+			Span: l.span,
+			Message: fmt.Sprintf(
+				"%s needs docker/dockerfile 1.%d or later, but # syntax names %d.%d",
+				l.what,
+				l.version.minor,
+				d.Major,
+				d.Minor,
+			),
+		}
 		if raised := raisedSyntax(d, newest); raised != "" {
-			finding.Fixes = []analysis.Fix{{Title: "Raise # syntax to " + raised, Edits: []source.Edit{{Span: d.Span, NewText: raised}}, Preferred: true}}
+			finding.Fixes = []analysis.Fix{
+				{
+					Title:     "Raise # syntax to " + raised,
+					Edits:     []source.Edit{{Span: d.Span, NewText: raised}},
+					Preferred: true,
+				},
+			}
 		}
 		p.report(nil, finding)
 	}

@@ -18,9 +18,11 @@ var NoShell = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A variable or command is to be replaced by a shell, but no shell runs here",
-		What: "Finds variables in `CMD`, `ENTRYPOINT`, `HEALTHCHECK CMD` and `RUN` in exec form whose program is not a shell, " +
+		What: "Finds variables in `CMD`, `ENTRYPOINT`, `HEALTHCHECK CMD` and `RUN` in exec form whose program is not " +
+			"a shell, " +
 			"and command substitution (`$(date)`, `` `date` ``) in other instructions than `RUN`.",
-		Why: "An exec form starts the program as it is written, and no instruction but `RUN` runs a command while building: the program or the image gets the text `$PORT` or `$(date)` itself. " +
+		Why: "An exec form starts the program as it is written, and no instruction but `RUN` runs a command while " +
+			"building: the program or the image gets the text `$PORT` or `$(date)` itself. " +
 			"Use the shell form or `sh -c`, or compute the value outside and hand it in by `--build-arg`.",
 		Example: "FROM alpine\nCMD [\"serve\", \"--port=$PORT\"]\n",
 		Instead: "FROM alpine\nCMD [\"sh\", \"-c\", \"exec serve --port=$PORT\"]\n",
@@ -32,8 +34,36 @@ var (
 	shellVariable = regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*|\([^)]+\))`)
 	substitution  = regexp.MustCompile("^[\"]?(\\$\\([^()]+\\)|`[^`]+`)[\"]?$")
 	inText        = regexp.MustCompile(`\$\([^()]*\)`)
-	shellPrograms = []string{"sh", "bash", "ash", "dash", "zsh", "ksh", "fish", "busybox", "cmd", "cmd.exe", "powershell", "powershell.exe", "pwsh", "pwsh.exe", "env",
-		"awk", "gawk", "perl", "make", "envsubst", "expect", "tclsh", "php", "ruby", "node", "jq", "nginx", "supervisord"}
+	shellPrograms = []string{
+		"sh",
+		"bash",
+		"ash",
+		"dash",
+		"zsh",
+		"ksh",
+		"fish",
+		"busybox",
+		"cmd",
+		"cmd.exe",
+		"powershell",
+		"powershell.exe",
+		"pwsh",
+		"pwsh.exe",
+		"env",
+		"awk",
+		"gawk",
+		"perl",
+		"make",
+		"envsubst",
+		"expect",
+		"tclsh",
+		"php",
+		"ruby",
+		"node",
+		"jq",
+		"nginx",
+		"supervisord",
+	}
 )
 
 func checkNoShell(p *pass) {
@@ -42,7 +72,8 @@ func checkNoShell(p *pass) {
 			p.checkExecForm(in)
 		}
 	}
-	for in := range p.every("ARG", "COPY", "ADD", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR") {
+	for in := range p.every("ARG", "COPY", "ADD", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME",
+		"WORKDIR") {
 		p.checkSubstitution(in)
 	}
 }
@@ -73,10 +104,18 @@ func (p *pass) checkExecForm(in *dockerfile.Instruction) {
 	if p.Text.Slice(span) == words[first].Text && m != nil {
 		span = source.Span{Start: span.Start + m[0], End: span.Start + m[1]}
 	}
-	finding := analysis.Finding{Span: span, Message: fmt.Sprintf("%s is not replaced: %s in exec form runs without a shell", p.Text.Slice(span), in.Meant)}
+	finding := analysis.Finding{
+		Span:    span,
+		Message: fmt.Sprintf("%s is not replaced: %s in exec form runs without a shell", p.Text.Slice(span), in.Meant),
+	}
 	if script, ok := shellScript(list); ok && in.Meant != "RUN" {
 		whole := source.Span{Start: words[0].Span.Start, End: words[len(words)-1].Span.End}
-		finding.Fixes = []analysis.Fix{{Title: `Run it by sh -c`, Edits: []source.Edit{{Span: whole, NewText: `"sh", "-c", "exec ` + script + `"`}}}}
+		finding.Fixes = []analysis.Fix{
+			{
+				Title: `Run it by sh -c`,
+				Edits: []source.Edit{{Span: whole, NewText: `"sh", "-c", "exec ` + script + `"`}},
+			},
+		}
 	}
 	p.report(in, finding)
 }
@@ -101,7 +140,8 @@ func shellScript(words []string) (string, bool) {
 
 // checkSubstitution looks for commands that are to be replaced by their output.
 func (p *pass) checkSubstitution(in *dockerfile.Instruction) {
-	if text := p.Text.Slice(in.ArgsSpan); !strings.Contains(text, "$(") && !strings.Contains(text, "`") || in.Command == nil && in.From == nil {
+	if text := p.Text.Slice(in.ArgsSpan); !strings.Contains(text, "$(") && !strings.Contains(text, "`") ||
+		in.Command == nil && in.From == nil {
 		return
 	}
 	for _, word := range in.Args {
@@ -131,7 +171,17 @@ func (p *pass) checkSubstitution(in *dockerfile.Instruction) {
 			}
 			span = source.Span{Start: in.ArgsSpan.Start + m[0], End: in.ArgsSpan.Start + m[1]}
 		}
-		p.report(in, analysis.Finding{Span: span, Message: fmt.Sprintf("%s is not run: %s takes it as it is written", strings.Trim(p.Text.Slice(span), `"`), in.Meant)})
+		p.report(
+			in,
+			analysis.Finding{
+				Span: span,
+				Message: fmt.Sprintf(
+					"%s is not run: %s takes it as it is written",
+					strings.Trim(p.Text.Slice(span), `"`),
+					in.Meant,
+				),
+			},
+		)
 		return
 	}
 }

@@ -24,10 +24,12 @@ type pass struct {
 	of       map[string][]*dockerfile.Instruction // by what they mean
 	problems map[dockerfile.ProblemKind][]dockerfile.Problem
 
-	rules     []*Rule
-	rule      *Rule
-	ignored   []string                              // by other linters' comments for the whole file; nil until a rule asks
-	outer     *dockerfile.Instruction               // the ONBUILD whose trigger the rule looks at, nil if it looks at an instruction
+	rules []*Rule
+	rule  *Rule
+	// by other linters' comments for the whole file; nil until a rule asks
+	ignored []string
+	// the ONBUILD whose trigger the rule looks at, nil if it looks at an instruction
+	outer     *dockerfile.Instruction
 	lint      *linter.Linter                        // what the file's "check" directive says
 	vars      *scope.Variables                      // nil until a rule asks for it
 	runs      map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
@@ -41,7 +43,13 @@ type pass struct {
 }
 
 func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding {
-	p := &pass{File: file, opts: opts, rules: rules, of: map[string][]*dockerfile.Instruction{}, lint: linter.New(fileChecks(file))}
+	p := &pass{
+		File:  file,
+		opts:  opts,
+		rules: rules,
+		of:    map[string][]*dockerfile.Instruction{},
+		lint:  linter.New(fileChecks(file)),
+	}
 	for i := 0; i < len(file.Instructions); {
 		meant, from := file.Instructions[i].Meant, i
 		for i < len(file.Instructions) && file.Instructions[i].Meant == meant {
@@ -75,8 +83,9 @@ func (o Options) runs(rule *Rule) bool {
 	return !rule.OffByDefault || configured || slices.Contains(o.On, rule.ID)
 }
 
-// report adds a finding of the rule that is running, unless a "# check=skip=..." says otherwise: at the head of the file
-// or, if in is not nil, above that instruction. Errors cannot be skipped. Rule and, where it is zero, Severity are filled in.
+// report adds a finding of the rule that is running, unless a "# check=skip=..." says otherwise: at the head of the
+// file or, if in is not nil, above that instruction. Errors cannot be skipped. Rule and, where it is zero, Severity are
+// filled in.
 func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 	if p.outer != nil {
 		// It is a later build that runs into it; and BuildKit looks only then, too.
@@ -84,7 +93,8 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 			return
 		}
 		in = p.outer
-		if (f.Severity == analysis.Error || f.Severity == 0 && p.rule.Severity == analysis.Error) && !p.triggered(p.outer) {
+		if (f.Severity == analysis.Error || f.Severity == 0 && p.rule.Severity == analysis.Error) &&
+			!p.triggered(p.outer) {
 			f.Severity = analysis.Warning
 		}
 	}
@@ -121,12 +131,12 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 	p.findings = append(p.findings, f)
 }
 
-// peerComment matches the comments by which hadolint and tally are told to leave a rule out, for the instruction below or,
-// with "global", for the file.
+// peerComment matches the comments by which hadolint and tally are told to leave a rule out, for the instruction below
+// or, with "global", for the file.
 var peerComment = regexp.MustCompile(`^(?i)(hadolint|tally)\s+(global\s+)?ignore\s*=\s*([A-Za-z0-9_/, -]+)`)
 
-// ignoredByPeer reports whether a comment of another linter's names the rule that is running, by that linter's name for it or
-// ours: above the instruction, or for the whole file.
+// ignoredByPeer reports whether a comment of another linter's names the rule that is running, by that linter's name for
+// it or ours: above the instruction, or for the whole file.
 func (p *pass) ignoredByPeer(in *dockerfile.Instruction) bool {
 	if p.ignored == nil {
 		p.ignored = []string{}
@@ -144,7 +154,8 @@ func (p *pass) ignoredByPeer(in *dockerfile.Instruction) bool {
 		return false
 	}
 	for _, text := range in.Node.PrevComment {
-		if m := peerComment.FindStringSubmatch(text); m != nil && m[2] == "" && slices.ContainsFunc(peerNames(m[3]), p.rule.hasName) {
+		if m := peerComment.FindStringSubmatch(text); m != nil && m[2] == "" &&
+			slices.ContainsFunc(peerNames(m[3]), p.rule.hasName) {
 			return true
 		}
 	}
@@ -162,7 +173,8 @@ func peerNames(list string) (names []string) {
 
 // hasName reports whether a name is the rule's, in any letter case, or a code of hadolint's for the same.
 func (r *Rule) hasName(name string) bool {
-	return strings.EqualFold(r.ID, name) || slices.ContainsFunc(r.Hadolint, func(code string) bool { return strings.EqualFold(code, name) })
+	return strings.EqualFold(r.ID, name) ||
+		slices.ContainsFunc(r.Hadolint, func(code string) bool { return strings.EqualFold(code, name) })
 }
 
 // weighed returns a problem with its weight in this file: one of a trigger that runs in this build stops the build.
@@ -175,7 +187,8 @@ func (p *pass) weighed(problem dockerfile.Problem) dockerfile.Problem {
 	return problem
 }
 
-// triggered reports whether a stage of this file is built on that of an ONBUILD, so that its trigger runs in this build.
+// triggered reports whether a stage of this file is built on that of an ONBUILD, so that its trigger runs in this
+// build.
 func (p *pass) triggered(onbuild *dockerfile.Instruction) bool {
 	return slices.Contains(p.variables().Bases, onbuild.Stage)
 }
@@ -214,7 +227,8 @@ func (p *pass) every(names ...string) iter.Seq[*dockerfile.Instruction] {
 // seems to belong to the stage above.
 func (p *pass) lostStage() bool {
 	for _, problem := range p.problems[dockerfile.UnknownInstruction] {
-		if word := p.Text.Slice(problem.Span); len(word) > len("FROM") && strings.EqualFold(word[:len("FROM")], "FROM") {
+		if word := p.Text.Slice(problem.Span); len(word) > len("FROM") &&
+			strings.EqualFold(word[:len("FROM")], "FROM") {
 			return true
 		}
 	}
@@ -234,8 +248,8 @@ func fileChecks(file *dockerfile.File) *linter.Config {
 	return &linter.Config{}
 }
 
-// walk goes through the instructions of all stages, those of a stage behind those of the stage that it is built on. step
-// gets what came of the instruction above, and first of start.
+// walk goes through the instructions of all stages, those of a stage behind those of the stage that it is built on.
+// step gets what came of the instruction above, and first of start.
 func walk[S any](p *pass, start S, step func(above S, in *dockerfile.Instruction) S) {
 	ends := make([]S, len(p.Stages))
 	for i, stage := range p.Stages {
@@ -252,5 +266,9 @@ func walk[S any](p *pass, start S, step func(above S, in *dockerfile.Instruction
 
 // replace returns a fix that puts text in the place of span.
 func replace(span source.Span, text string, preferred bool) analysis.Fix {
-	return analysis.Fix{Title: "Change to " + text, Edits: []source.Edit{{Span: span, NewText: text}}, Preferred: preferred}
+	return analysis.Fix{
+		Title:     "Change to " + text,
+		Edits:     []source.Edit{{Span: span, NewText: text}},
+		Preferred: preferred,
+	}
 }

@@ -17,7 +17,9 @@ var PatchRemnant = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "A line is left over from a merge conflict or a diff",
-		What:    "Finds the lines `<<<<<<<`, `=======` and `>>>>>>>` that Git writes around a conflict, and lines of a diff. Fixes keep one side of the conflict, or remove the line. Within an instruction, where BuildKit does not stop at it, it is a warning.",
+		What: "Finds the lines `<<<<<<<`, `=======` and `>>>>>>>` that Git writes around a conflict, and lines of " +
+			"a diff. Fixes keep one side of the conflict, or remove the line. Within an instruction, where BuildKit " +
+			"does not stop at it, it is a warning.",
 		Why:     "The merge is not finished; the build stops there.",
 		Example: "FROM alpine\n@@ -1,2 +1,2 @@\nRUN apk add curl\n",
 		Instead: "FROM alpine\nRUN apk add curl\n",
@@ -48,22 +50,34 @@ func checkPatchRemnant(p *pass) {
 			Span:    span,
 			Message: fmt.Sprintf("a merge conflict that is not resolved, up to line %d", c.end+1),
 			Fixes: []analysis.Fix{
-				{Title: "Keep the upper side (" + name(c.ours) + ")", Edits: []source.Edit{remove(c.ours, c.ours+1), remove(upper, c.end+1)}},
-				{Title: "Keep the lower side (" + name(c.end) + ")", Edits: []source.Edit{remove(c.ours, c.theirs+1), remove(c.end, c.end+1)}},
+				{
+					Title: "Keep the upper side (" + name(c.ours) + ")",
+					Edits: []source.Edit{remove(c.ours, c.ours+1), remove(upper, c.end+1)},
+				},
+				{
+					Title: "Keep the lower side (" + name(c.end) + ")",
+					Edits: []source.Edit{remove(c.ours, c.theirs+1), remove(c.end, c.end+1)},
+				},
 			},
 		}
-		if !slices.ContainsFunc(p.Instructions, func(in *dockerfile.Instruction) bool { return lines[in] && c.ours <= in.Line-1 && in.Line-1 <= c.end+1 }) {
+		if !slices.ContainsFunc(
+			p.Instructions,
+			func(in *dockerfile.Instruction) bool { return lines[in] && c.ours <= in.Line-1 && in.Line-1 <= c.end+1 },
+		) {
 			finding.Severity = analysis.Warning
 		}
 		p.report(nil, finding)
 	}
 	conflicts := p.conflicts()
 	for i, in := range p.Instructions {
-		if lines[in] && !within(conflicts, in.Line-1) && !(i > 0 && p.continuesConflict(conflicts, p.Instructions[i-1], in)) {
+		if lines[in] && !within(conflicts, in.Line-1) &&
+			!(i > 0 && p.continuesConflict(conflicts, p.Instructions[i-1], in)) {
 			p.report(nil, analysis.Finding{
 				Span:    source.Span{Start: in.Span.Start, End: p.Text.Line(in.Line - 1).End},
 				Message: "a line of a diff",
-				Fixes:   []analysis.Fix{{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}, Preferred: true}},
+				Fixes: []analysis.Fix{
+					{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}, Preferred: true},
+				},
 			})
 		}
 	}
@@ -93,7 +107,9 @@ func (p *pass) conflicts() (list []conflict) {
 	return list
 }
 
-var diffLine = regexp.MustCompile(`^(@@ -[0-9,]+ \+[0-9,]+ @@|diff --git |index [0-9a-f]+\.\.[0-9a-f]+|--- a/|\+\+\+ b/|--- /dev/null|\+\+\+ /dev/null)`)
+var diffLine = regexp.MustCompile(
+	`^(@@ -[0-9,]+ \+[0-9,]+ @@|diff --git |index [0-9a-f]+\.\.[0-9a-f]+|--- a/|\+\+\+ b/|--- /dev/null|\+\+\+ /dev/null)`,
+)
 
 // patchLines returns the unknown instructions that are lines of a conflict or of a diff.
 func (p *pass) patchLines() map[*dockerfile.Instruction]bool {
@@ -104,19 +120,23 @@ func (p *pass) patchLines() map[*dockerfile.Instruction]bool {
 	conflicts := p.conflicts()
 	diff := false // there are lines that only a diff has
 	for _, in := range p.Instructions {
-		diff = diff || strings.HasPrefix(in.Keyword.Text, "+") && in.Meant != "" || isUnknown(in) && diffLine.MatchString(p.Text.Slice(p.Text.Line(in.Line-1)))
+		diff = diff || strings.HasPrefix(in.Keyword.Text, "+") && in.Meant != "" ||
+			isUnknown(in) && diffLine.MatchString(p.Text.Slice(p.Text.Line(in.Line-1)))
 	}
 	for i, in := range p.Instructions {
 		text := p.Text.Slice(p.Text.Line(in.Line - 1))
 		removed := strings.HasPrefix(in.Keyword.Text, "-") && in.Meant != "" && diff
-		if isUnknown(in) && (diffLine.MatchString(text) || removed || within(conflicts, in.Line-1) || i > 0 && lines[p.Instructions[i-1]] && p.continuesConflict(conflicts, p.Instructions[i-1], in)) {
+		if isUnknown(in) &&
+			(diffLine.MatchString(text) || removed || within(conflicts, in.Line-1) || i > 0 &&
+				lines[p.Instructions[i-1]] && p.continuesConflict(conflicts, p.Instructions[i-1], in)) {
 			lines[in] = true
 		}
 	}
 	return lines
 }
 
-// within reports whether a line lies in one of the conflicts: those that are no instructions there belong to one that the conflict cut.
+// within reports whether a line lies in one of the conflicts: those that are no instructions there belong to one that
+// the conflict cut.
 func within(conflicts []conflict, line int) bool {
 	return slices.ContainsFunc(conflicts, func(c conflict) bool { return c.ours <= line && line <= c.end })
 }
@@ -128,5 +148,8 @@ func (p *pass) continuesConflict(conflicts []conflict, above, in *dockerfile.Ins
 
 // lines are the whole lines of an instruction, with the last one's terminator.
 func (p *pass) lines(in *dockerfile.Instruction) source.Span {
-	return source.Span{Start: p.Text.LineStart(p.Text.LineAt(in.Span.Start)), End: p.Text.LineStart(p.Text.LineAt(in.Span.End) + 1)}
+	return source.Span{
+		Start: p.Text.LineStart(p.Text.LineAt(in.Span.Start)),
+		End:   p.Text.LineStart(p.Text.LineAt(in.Span.End) + 1),
+	}
 }

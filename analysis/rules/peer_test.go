@@ -16,12 +16,19 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
-// The inputs of dockerfile-utils' tests are its authors' and are not kept here. docs/agreement.md says how they are recorded.
-var recorded = flag.String("recorded", "", "a file of what dockerfile-utils' validator says, a line {text, diagnostics: [{name, severity, line, message}]} for each input: "+
-	"go test ./analysis/rules -run TestDockerfileUtils -v -args -recorded FILE")
+// The inputs of dockerfile-utils' tests are its authors' and are not kept here. docs/agreement.md says how they are
+// recorded.
+var recorded = flag.String(
+	"recorded",
+	"",
+	"a file of what dockerfile-utils' validator says, a line {text, diagnostics: [{name, severity, line, message}]} "+
+		"for each input: "+
+		"go test ./analysis/rules -run TestDockerfileUtils -v -args -recorded FILE",
+)
 
-// TestDockerfileUtils prints, for each code of dockerfile-utils, how often it is given and how often there is a finding of ours
-// in the same instruction, with the inputs that lack one; and the inputs in which only one of both finds an error.
+// TestDockerfileUtils prints, for each code of dockerfile-utils, how often it is given and how often there is a finding
+// of ours in the same instruction, with the inputs that lack one; and the inputs in which only one of both finds an
+// error.
 func TestDockerfileUtils(t *testing.T) {
 	if *recorded == "" {
 		t.Skip("SKIPPED: needs -args -recorded FILE, what dockerfile-utils says of the inputs of its tests")

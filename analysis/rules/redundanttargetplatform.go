@@ -24,17 +24,27 @@ var RedundantTargetPlatform = &Rule{
 		for _, in := range p.of["FROM"] {
 			for _, flag := range in.Flags {
 				value := flag.Value.Text
-				if in.From == nil || flag.Name.Text != "platform" || value != "$TARGETPLATFORM" && value != "${TARGETPLATFORM}" {
+				if in.From == nil || flag.Name.Text != "platform" ||
+					value != "$TARGETPLATFORM" && value != "${TARGETPLATFORM}" {
 					continue
 				}
 				var fixes []analysis.Fix
 				if len(p.variables().Global["TARGETPLATFORM"]) == 0 { // else it may be another platform
-					fixes = []analysis.Fix{{Title: "Remove the flag", Edits: []source.Edit{{Span: wordAndSpace(p.File, flag.Span)}}, Preferred: true}}
+					fixes = []analysis.Fix{
+						{
+							Title:     "Remove the flag",
+							Edits:     []source.Edit{{Span: wordAndSpace(p.File, flag.Span)}},
+							Preferred: true,
+						},
+					}
 				}
 				p.report(in, analysis.Finding{
-					Span:    flag.Span,
-					Message: fmt.Sprintf("setting platform to predefined %s in FROM is redundant as this is the default behavior", value),
-					Fixes:   fixes,
+					Span: flag.Span,
+					Message: fmt.Sprintf(
+						"setting platform to predefined %s in FROM is redundant as this is the default behavior",
+						value,
+					),
+					Fixes: fixes,
 				})
 			}
 		}

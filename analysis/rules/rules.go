@@ -173,8 +173,8 @@ func (o Options) Without(names ...string) (Options, error) {
 	return o, nil
 }
 
-// Only returns the options with none but these rules, also where they are off by default or by a configuration. A code of
-// ShellCheck stands for all that ShellCheck finds.
+// Only returns the options with none but these rules, also where they are off by default or by a configuration. A code
+// of ShellCheck stands for all that ShellCheck finds.
 func (o Options) Only(names ...string) (Options, error) {
 	var on []string
 	for _, name := range names {
@@ -210,13 +210,16 @@ type Options struct {
 	Ignore Ignore
 	// Context is the build context, nil if nothing is known of it.
 	Context *Context
-	// BuildArgs are the names of build arguments that the builds which are known of set: those of Compose and bake files.
+	// BuildArgs are the names of build arguments that the builds which are known of set: those of Compose and bake
+	// files.
 	BuildArgs []string
 	// Classic says that the file is built without BuildKit, which has neither cache mounts nor COPY --link.
 	Classic bool
-	// Shell parses shell commands; nil leaves them alone. One that is kept from one version of a file to the next makes it cheap.
+	// Shell parses shell commands; nil leaves them alone. One that is kept from one version of a file to the next makes
+	// it cheap.
 	Shell *Shell
-	// ShellCheck returns what ShellCheck has found in a script, nothing if it has not been asked yet; nil if it is not used.
+	// ShellCheck returns what ShellCheck has found in a script, nothing if it has not been asked yet; nil if it is not
+	// used.
 	ShellCheck func(ShellScript) []ShellRemark
 	// Orders finds better orders of the instructions; nil if they are not asked for.
 	Orders Orders
@@ -264,8 +267,8 @@ type Absent struct {
 	Similar []string // paths in the context, the likeliest first
 }
 
-// Check returns the findings of all rules in file, in order of position. Of a file that Docker does not read as it is, only
-// that is said, and of one that a program makes only what stops the build.
+// Check returns the findings of all rules in file, in order of position. Of a file that Docker does not read as it is,
+// only that is said, and of one that a program makes only what stops the build.
 func Check(file *dockerfile.File, opts Options) []analysis.Finding {
 	if rule := opaque(file); rule != nil {
 		return run(file, opts, []*Rule{rule})
@@ -280,7 +283,8 @@ func Check(file *dockerfile.File, opts Options) []analysis.Finding {
 	return findings
 }
 
-// fromProblems returns a check that reports the file's problems of one kind as they are, with a fix for each suggestion.
+// fromProblems returns a check that reports the file's problems of one kind as they are, with a fix for each
+// suggestion.
 func fromProblems(kind dockerfile.ProblemKind) func(*pass) {
 	return func(p *pass) {
 		for _, problem := range p.problems[kind] {

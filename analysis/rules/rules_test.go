@@ -25,7 +25,13 @@ func checkIn(context *Context, text string) []analysis.Finding {
 }
 
 func testOptions(context *Context) Options {
-	return Options{Ignore: ignoreTmp{}, Shell: &Shell{}, Context: context, ShellCheck: unquotedFiles, Orders: sourcesLast}
+	return Options{
+		Ignore:     ignoreTmp{},
+		Shell:      &Shell{},
+		Context:    context,
+		ShellCheck: unquotedFiles,
+		Orders:     sourcesLast,
+	}
 }
 
 // unquotedFiles is the ShellCheck of all tests.
@@ -35,8 +41,19 @@ func unquotedFiles(s ShellScript) []ShellRemark {
 		return nil
 	}
 	from, to := at+1, at+len(" $FILES")
-	return []ShellRemark{{From: from, To: to, Code: "SC2086", Severity: analysis.Information, Message: "Double quote to prevent globbing and word splitting.",
-		Edits: []source.Edit{{Span: source.Span{Start: from, End: from}, NewText: `"`}, {Span: source.Span{Start: to, End: to}, NewText: `"`}}}}
+	return []ShellRemark{
+		{
+			From:     from,
+			To:       to,
+			Code:     "SC2086",
+			Severity: analysis.Information,
+			Message:  "Double quote to prevent globbing and word splitting.",
+			Edits: []source.Edit{
+				{Span: source.Span{Start: from, End: from}, NewText: `"`},
+				{Span: source.Span{Start: to, End: to}, NewText: `"`},
+			},
+		},
+	}
 }
 
 // sourcesLast is the search for an order of all tests.
@@ -45,15 +62,27 @@ func sourcesLast(file *dockerfile.File) []Order {
 	text := file.Text.String()
 	if at := strings.Index(text, mounted); at >= 0 {
 		at += len("RUN")
-		return []Order{{Title: "Add a cache mount for Go's build cache", Message: "go build would find what it compiled before",
-			Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: " --mount=type=cache,target=/root/.cache/go-build"}}}}
+		return []Order{
+			{Title: "Add a cache mount for Go's build cache", Message: "go build would find what it compiled before",
+				Edits: []source.Edit{
+					{
+						Span:    source.Span{Start: at, End: at},
+						NewText: " --mount=type=cache,target=/root/.cache/go-build",
+					},
+				}},
+		}
 	}
 	at := strings.Index(text, sources)
 	if at < 0 || !strings.Contains(text[at:], "npm ci") {
 		return nil
 	}
-	return []Order{{Title: "Move COPY src ./src below RUN npm ci", Message: "10 of 100 builds would re-run RUN npm ci; today 90",
-		Edits: []source.Edit{{Span: source.Span{Start: at, End: at + len(sources)}}, {Span: source.Span{Start: len(text), End: len(text)}, NewText: sources}}}}
+	return []Order{
+		{Title: "Move COPY src ./src below RUN npm ci", Message: "10 of 100 builds would re-run RUN npm ci; today 90",
+			Edits: []source.Edit{
+				{Span: source.Span{Start: at, End: at + len(sources)}},
+				{Span: source.Span{Start: len(text), End: len(text)}, NewText: sources},
+			}},
+	}
 }
 
 // ignoreTmp is the ignore file of all tests.
@@ -116,7 +145,10 @@ func TestExamples(t *testing.T) {
 			}
 			opts := testOptions(d.Context)
 			opts.On = []string{r.ID}
-			check := func(text string) []analysis.Finding { return Check(dockerfile.Parse(source.New(text), nil), opts) }
+			check := func(text string) []analysis.Finding {
+				return Check(dockerfile.Parse(source.New(text), nil),
+					opts)
+			}
 			before := check(d.Example)
 			if count(before, r.ID) == 0 {
 				t.Errorf("the example has no such finding, but %v", before)
@@ -130,12 +162,19 @@ func TestExamples(t *testing.T) {
 			if got := check(d.Instead); len(got) > 0 {
 				t.Errorf("the better Dockerfile has findings: %v", got)
 			}
-			if mended := fix(dockerfile.Parse(source.New(d.Example), nil), opts).file.Text.String(); mended != d.Example {
+			if mended := fix(dockerfile.Parse(source.New(d.Example), nil),
+				opts).file.Text.String(); mended != d.Example {
 				if diff := cmp.Diff(d.Instead, mended); diff != "" {
-					t.Errorf("the fixes do not lead from the example to the better Dockerfile (-better +fixed):\n%s", diff)
+					t.Errorf(
+						"the fixes do not lead from the example to the better Dockerfile (-better +fixed):\n%s",
+						diff,
+					)
 				}
 			}
-			if off := Check(dockerfile.Parse(source.New(d.Example), nil), Options{Off: []string{r.ID}, Ignore: ignoreTmp{}, Shell: &Shell{}}); len(off) > 0 {
+			if off := Check(dockerfile.Parse(source.New(d.Example), nil), Options{Off: []string{r.ID},
+				Ignore: ignoreTmp{}, Shell: &Shell{}}); len(
+				off,
+			) > 0 {
 				t.Errorf("findings though the rule is off: %v", off)
 			}
 		})
@@ -152,7 +191,8 @@ func checkFixes(t *testing.T, text string, f analysis.Finding, opts Options) {
 		if got := count(check(after), f.Rule); got >= before {
 			t.Errorf("%q leaves %d findings of %s, before %d:\n%s", fix.Title, got, f.Rule, before, after)
 		}
-		if title := fix.Title; title == "" || title != strings.ToUpper(title[:1])+title[1:] || strings.HasSuffix(title, ".") {
+		if title := fix.Title; title == "" || title != strings.ToUpper(title[:1])+title[1:] ||
+			strings.HasSuffix(title, ".") {
 			t.Errorf("title %q", title)
 		}
 	}
@@ -246,7 +286,8 @@ func FuzzCheck(f *testing.F) {
 			if s := finding.Span; s.Start < 0 || s.Start > s.End || s.End > len(text) {
 				t.Errorf("%s: span %v of %d bytes", finding.Rule, s, len(text))
 			}
-			if finding.Severity < analysis.Error || finding.Severity > analysis.Hint || ByID(finding.Rule) == nil || finding.Message == "" {
+			if finding.Severity < analysis.Error || finding.Severity > analysis.Hint || ByID(finding.Rule) == nil ||
+				finding.Message == "" {
 				t.Errorf("incomplete finding %+v", finding)
 			}
 			for _, fix := range finding.Fixes {

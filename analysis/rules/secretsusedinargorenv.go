@@ -18,10 +18,14 @@ var SecretsUsedInArgOrEnv = &Rule{
 	BuildKit: buildKitPage + "secrets-used-in-arg-or-env/",
 	Doc: Doc{
 		Summary: "An ARG or ENV holds a secret, by its name",
-		What:    "Finds names such as `API_KEY`, `GITHUB_TOKEN` or `db_password`. Names with the words `public`, `file` or `version` are let through.",
-		Why:     "The values of ARG and ENV stay in the image's history and configuration, where everyone who has the image can read them. A secret mount leaves no trace.",
-		Example: "FROM alpine\nARG GITHUB_TOKEN\nRUN wget --header \"Authorization: $GITHUB_TOKEN\" https://example.com/x\n",
-		Instead: "FROM alpine\nRUN --mount=type=secret,id=github,env=GITHUB_TOKEN wget --header \"Authorization: $GITHUB_TOKEN\" https://example.com/x\n",
+		What: "Finds names such as `API_KEY`, `GITHUB_TOKEN` or `db_password`. Names with the words `public`, " +
+			"`file` or `version` are let through.",
+		Why: "The values of ARG and ENV stay in the image's history and configuration, where everyone who has " +
+			"the image can read them. A secret mount leaves no trace.",
+		Example: "FROM alpine\nARG GITHUB_TOKEN\nRUN wget --header \"Authorization: $GITHUB_TOKEN\" " +
+			"https://example.com/x\n",
+		Instead: "FROM alpine\nRUN --mount=type=secret,id=github,env=GITHUB_TOKEN wget --header \"Authorization: " +
+			"$GITHUB_TOKEN\" https://example.com/x\n",
 	},
 	check: checkSecretsUsedInArgOrEnv,
 }

@@ -19,8 +19,10 @@ var ShellCheck = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "ShellCheck has something to say of a shell command",
-		What: "Runs [ShellCheck](https://www.shellcheck.net), if it is installed, on the commands of `RUN`, as written for the shell that `SHELL` names. Its codes, such as SC2086, are shown with their pages. " +
-			"Its errors and warnings are warnings, its notes and remarks about style hints. Skipped or off are all of them at once; " +
+		What: "Runs [ShellCheck](https://www.shellcheck.net), if it is installed, on the commands of `RUN`, as " +
+			"written for the shell that `SHELL` names. Its codes, such as SC2086, are shown with their pages. " +
+			"Its errors and warnings are warnings, its notes and remarks about style hints. Skipped or off are all " +
+			"of them at once; " +
 			"a comment `# shellcheck disable=SC2086` in a heredoc counts as in a script.",
 		Why:     "It knows hundreds of ways in which a shell does something else than was meant.",
 		Example: "FROM alpine\nRUN touch $FILES\n",
@@ -112,7 +114,12 @@ func checkShellCheck(p *pass) {
 			if p.noise(in, s, remark) {
 				continue
 			}
-			finding := analysis.Finding{Span: script.Place(remark.From, remark.To), Severity: remark.Severity, Message: remark.Message, Code: remark.Code}
+			finding := analysis.Finding{
+				Span:     script.Place(remark.From, remark.To),
+				Severity: remark.Severity,
+				Message:  remark.Message,
+				Code:     remark.Code,
+			}
 			if edits, ok := placed(p.File, s, script, remark.Edits); ok {
 				finding.Fixes = []analysis.Fix{{Title: "Apply ShellCheck's fix for " + remark.Code, Edits: edits}}
 			}
@@ -122,7 +129,9 @@ func checkShellCheck(p *pass) {
 }
 
 // lists matches names of variables that hold a list of words, which quotes would make one word.
-var lists = regexp.MustCompile(`(?i)(packages?|pkgs?|deps|dependencies|opts|options|args|arguments|flags|params|modules|extensions|libs|list|plugins|features|targets)$|[a-z]S$|[A-Z]S$`)
+var lists = regexp.MustCompile(
+	`(?i)(packages?|pkgs?|deps|dependencies|opts|options|args|arguments|flags|params|modules|extensions|libs|list|plugins|features|targets)$|[a-z]S$|[A-Z]S$`,
+)
 
 // noise reports whether a remark is one that is wrong in nearly all Dockerfiles.
 func (p *pass) noise(in *dockerfile.Instruction, s ShellScript, remark ShellRemark) bool {
@@ -150,8 +159,14 @@ func (p *pass) noise(in *dockerfile.Instruction, s ShellScript, remark ShellRema
 // lookalikeCodes are what ShellCheck calls characters that pass for others.
 var lookalikeCodes = map[string]bool{"SC1018": true, "SC1110": true, "SC1111": true, "SC1112": true}
 
-// placed are edits of a script as edits of the file; false if there are none, or what they change is not the same text there.
-func placed(file *dockerfile.File, s ShellScript, script *shellscript.Script, edits []source.Edit) ([]source.Edit, bool) {
+// placed are edits of a script as edits of the file; false if there are none, or what they change is not the same text
+// there.
+func placed(
+	file *dockerfile.File,
+	s ShellScript,
+	script *shellscript.Script,
+	edits []source.Edit,
+) ([]source.Edit, bool) {
 	var list []source.Edit
 	for _, e := range edits {
 		if e.Span.Start > e.Span.End || e.Span.End > len(s.Text) || strings.Contains(e.NewText, "\n") {

@@ -19,7 +19,8 @@ type bashism struct {
 	what string
 }
 
-// bashisms are what the shells called sh stop at: dash, as in Debian, and BusyBox's, as in Alpine, which has some of Bash.
+// bashisms are what the shells called sh stop at: dash, as in Debian, and BusyBox's, as in Alpine, which has some of
+// Bash.
 var bashisms = map[string][]string{
 	"dash": {"arrays", "here-strings", "process substitution", "loops with (( ))", "the word function", "|&"},
 	"ash":  {"arrays", "here-strings", "loops with (( ))"},
@@ -54,7 +55,8 @@ func bashismsOf(file *syntax.File) (list []bashism) {
 	return list
 }
 
-// foreign returns what the shell of a RUN stops at in a command that Bash would read, nil if nothing or if it is not known which shell that is.
+// foreign returns what the shell of a RUN stops at in a command that Bash would read, nil if nothing or if it is not
+// known which shell that is.
 func (p *pass) foreign(in *dockerfile.Instruction, run *shellRun) *bashism {
 	if len(run.bashisms) == 0 {
 		return nil
@@ -104,9 +106,11 @@ func shellOfImage(image string) string {
 	switch {
 	case name == "alpine" || name == "busybox" || has("alpine"):
 		return "ash"
-	case slices.Contains([]string{"debian", "ubuntu", "buildpack-deps"}, name), has("bookworm", "bullseye", "buster", "stretch", "trixie", "jammy", "noble", "focal", "bionic"):
+	case slices.Contains([]string{"debian", "ubuntu", "buildpack-deps"}, name),
+		has("bookworm", "bullseye", "buster", "stretch", "trixie", "jammy", "noble", "focal", "bionic"):
 		return "dash"
-	case slices.Contains([]string{"node", "python", "golang", "ruby", "rust", "php", "perl"}, name) && !has("windows", "nanoserver"):
+	case slices.Contains([]string{"node", "python", "golang", "ruby", "rust", "php", "perl"}, name) && !has("windows",
+		"nanoserver"):
 		return "dash"
 	}
 	return ""
@@ -136,8 +140,15 @@ func (p *pass) foreignFinding(in *dockerfile.Instruction, b *bashism) analysis.F
 		finding.Fixes = []analysis.Fix{{
 			Title: "Use Bash from here on",
 			Edits: []source.Edit{{
-				Span:    source.Span{Start: line, End: line},
-				NewText: p.Text.Slice(source.Span{Start: line, End: in.Span.Start}) + matching("SHELL", in.Keyword.Text) + ` ["/bin/bash", "-c"]` + newline(p.Text),
+				Span: source.Span{Start: line, End: line},
+				NewText: p.Text.Slice(
+					source.Span{Start: line, End: in.Span.Start},
+				) + matching(
+					"SHELL",
+					in.Keyword.Text,
+				) + ` ["/bin/bash", "-c"]` + newline(
+					p.Text,
+				),
 			}},
 		}}
 	}

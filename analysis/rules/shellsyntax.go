@@ -23,8 +23,10 @@ var ShellSyntax = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A shell command is malformed",
-		What: "Finds `RUN` commands with a quote, parenthesis, `if` or loop that is not closed, and other mistakes that a shell stops at. " +
-			"Commands are read as Bash reads them; where sh runs them, and is known to be dash or BusyBox's by `SHELL` or by the image, what only Bash reads is found as well. " +
+		What: "Finds `RUN` commands with a quote, parenthesis, `if` or loop that is not closed, and other mistakes " +
+			"that a shell stops at. " +
+			"Commands are read as Bash reads them; where sh runs them, and is known to be dash or BusyBox's by " +
+			"`SHELL` or by the image, what only Bash reads is found as well. " +
 			"Those for shells of another kind (by `SHELL`, or in Windows images) are left alone.",
 		Why:     "The build gets that far, and then fails.",
 		Example: "FROM alpine\nRUN if [ -f /a ]; then echo a\n",
@@ -33,8 +35,8 @@ var ShellSyntax = &Rule{
 	check: checkShellSyntax,
 }
 
-// Shell parses shell commands. It remembers those of the file that it saw last, so that an edit costs one command. It may be
-// used by several goroutines.
+// Shell parses shell commands. It remembers those of the file that it saw last, so that an edit costs one command. It
+// may be used by several goroutines.
 type Shell struct {
 	mu   sync.Mutex
 	seen map[*parser.Node]*shellRun
@@ -135,7 +137,8 @@ func shellText(file *dockerfile.File, in *dockerfile.Instruction) (string, bool)
 	if len(in.Heredocs) == 0 {
 		return c.CmdLine[0], true
 	}
-	if len(in.Heredocs) != 1 || len(in.Node.Heredocs) != 1 || in.Heredocs[0].Chomp || file.Text.Slice(in.ArgsSpan) != file.Text.Slice(in.Heredocs[0].Start) {
+	if len(in.Heredocs) != 1 || len(in.Node.Heredocs) != 1 || in.Heredocs[0].Chomp ||
+		file.Text.Slice(in.ArgsSpan) != file.Text.Slice(in.Heredocs[0].Start) {
 		return "", false // the heredoc is a command's input
 	}
 	script := in.Node.Heredocs[0].Content
@@ -176,7 +179,10 @@ func (p *pass) imageOf(in *dockerfile.Instruction) (image string, known bool) {
 
 // isWindows reports whether an image is one of Windows, by its name.
 func isWindows(image string) bool {
-	return slices.ContainsFunc([]string{"windows", "nanoserver", "servercore", "powershell"}, func(word string) bool { return strings.Contains(image, word) })
+	return slices.ContainsFunc(
+		[]string{"windows", "nanoserver", "servercore", "powershell"},
+		func(word string) bool { return strings.Contains(image, word) },
+	)
 }
 
 // parseShell reads a command.
@@ -188,7 +194,12 @@ func parseShell(text string) *shellRun {
 	var mistake syntax.ParseError
 	switch {
 	case errors.As(err, &mistake):
-		return &shellRun{mistake: &shellMistake{at: min(int(mistake.Pos.Offset()), len(text)), message: fmt.Sprintf("the shell cannot read this: %s", mistake.Text)}}
+		return &shellRun{
+			mistake: &shellMistake{
+				at:      min(int(mistake.Pos.Offset()), len(text)),
+				message: fmt.Sprintf("the shell cannot read this: %s", mistake.Text),
+			},
+		}
 	case err != nil:
 		return &shellRun{}
 	}
@@ -223,14 +234,16 @@ func shellSpan(file *dockerfile.File, in *dockerfile.Instruction, offset int) so
 	return source.Span{Start: start, End: end}
 }
 
-// behindContinuation returns at, or where the text goes on if the line is continued there, behind comments and empty lines.
+// behindContinuation returns at, or where the text goes on if the line is continued there, behind comments and empty
+// lines.
 func behindContinuation(file *dockerfile.File, at, end int) int {
 	text := file.Text.String()
 	if at >= end || text[at] != file.Escape {
 		return at
 	}
 	line := file.Text.LineAt(at)
-	if rest := text[at+1 : file.Text.Line(line).End]; strings.Trim(rest, " \t") != "" || line+1 >= file.Text.LineCount() {
+	if rest := text[at+1 : file.Text.Line(line).End]; strings.Trim(rest, " \t") != "" ||
+		line+1 >= file.Text.LineCount() {
 		return at
 	}
 	for line++; line < file.Text.LineCount(); line++ {

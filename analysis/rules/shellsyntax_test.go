@@ -44,13 +44,15 @@ func TestShellRemembers(t *testing.T) {
 	shell := &Shell{}
 	Check(before, Options{Shell: shell})
 	known := shell.seen[before.Instructions[3].Node]
-	for _, edited := range []string{"FROM alpine\n\nRUN if true\nRUN true\nRUN (a\n", "FROM alpine\nRUN if true; fi\nRUN (a\n", "FROM alpine\n"} {
+	for _, edited := range []string{"FROM alpine\n\nRUN if true\nRUN true\nRUN " +
+		"(a\n", "FROM alpine\nRUN if true; fi\nRUN (a\n", "FROM alpine\n"} {
 		after := dockerfile.Parse(source.New(edited), before)
 		got := Check(after, Options{Shell: shell})
 		if diff := cmp.Diff(Check(after, Options{Shell: &Shell{}}), got); diff != "" {
 			t.Errorf("%q (-new +remembering):\n%s", edited, diff)
 		}
-		if last := after.Instructions[len(after.Instructions)-1]; last.Meant == "RUN" && (known == nil || shell.seen[last.Node] != known) {
+		if last := after.Instructions[len(after.Instructions)-1]; last.Meant == "RUN" &&
+			(known == nil || shell.seen[last.Node] != known) {
 			t.Errorf("%q: parsed again", edited)
 		}
 		if len(shell.seen) > len(after.Instructions) {

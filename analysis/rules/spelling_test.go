@@ -15,8 +15,10 @@ import (
 
 // arguments that are right for each instruction.
 var rightArguments = map[string]string{
-	"ADD": "a b", "ARG": "A=1", "CMD": `["a"]`, "COPY": "a b", "ENTRYPOINT": `["a"]`, "ENV": "A=1", "EXPOSE": "80", "FROM": "debian",
-	"HEALTHCHECK": "CMD true", "LABEL": "a=b", "MAINTAINER": "Jo", "ONBUILD": "RUN true", "RUN": "true", "SHELL": `["/bin/sh", "-c"]`,
+	"ADD": "a b", "ARG": "A=1", "CMD": `["a"]`, "COPY": "a b", "ENTRYPOINT": `["a"]`, "ENV": "A=1", "EXPOSE": "80",
+	"FROM":        "debian",
+	"HEALTHCHECK": "CMD true", "LABEL": "a=b", "MAINTAINER": "Jo", "ONBUILD": "RUN true", "RUN": "true",
+	"SHELL":      `["/bin/sh", "-c"]`,
 	"STOPSIGNAL": "SIGTERM", "USER": "me", "VOLUME": "/data", "WORKDIR": "/app",
 }
 
@@ -25,7 +27,8 @@ func firstFix(t *testing.T, text string, line int) string {
 	t.Helper()
 	var best *analysis.Finding
 	for _, f := range checkText(text) {
-		if strings.Count(text[:f.Span.Start], "\n") == line && f.Severity <= analysis.Warning && (best == nil || f.Severity < best.Severity) {
+		if strings.Count(text[:f.Span.Start], "\n") == line && f.Severity <= analysis.Warning &&
+			(best == nil || f.Severity < best.Severity) {
 			best = &f
 		}
 	}
@@ -83,7 +86,8 @@ func mistyping(typed, meant string) (string, string) {
 	return typed + "3s CMD true", keyword + " " + meant + "3s CMD true"
 }
 
-// Every misspelling by one edit of every instruction, flag and word that a flag or instruction takes is found, and the first fix is right in 99%.
+// Every misspelling by one edit of every instruction, flag and word that a flag or instruction takes is found, and the
+// first fix is right in 99%.
 func TestMisspellingsByOneEdit(t *testing.T) {
 	tried, found, right := 0, 0, 0
 	type sum struct{ tried, found, right int }
@@ -117,9 +121,27 @@ func TestMisspellingsByOneEdit(t *testing.T) {
 	}
 	for _, keyword := range dockerfile.Keywords() {
 		try("instructions", "", keyword, " "+rightArguments[keyword], dockerfile.Keywords())
-		values := map[string]string{"link": "", "parents": "", "keep-git-dir": "", "unpack": "", "mount": "=type=cache,target=/c", "network": "=none", "security": "=sandbox",
-			"device": "=x=y", "interval": "=3s", "timeout": "=3s", "start-period": "=3s", "start-interval": "=3s", "retries": "=3", "platform": "=$BUILDPLATFORM",
-			"from": "=debian", "chmod": "=755", "exclude": "=x", "chown": "=1", "checksum": "=sha256:" + strings.Repeat("0", 64)}
+		values := map[string]string{
+			"link":           "",
+			"parents":        "",
+			"keep-git-dir":   "",
+			"unpack":         "",
+			"mount":          "=type=cache,target=/c",
+			"network":        "=none",
+			"security":       "=sandbox",
+			"device":         "=x=y",
+			"interval":       "=3s",
+			"timeout":        "=3s",
+			"start-period":   "=3s",
+			"start-interval": "=3s",
+			"retries":        "=3",
+			"platform":       "=$BUILDPLATFORM",
+			"from":           "=debian",
+			"chmod":          "=755",
+			"exclude":        "=x",
+			"chown":          "=1",
+			"checksum":       "=sha256:" + strings.Repeat("0", 64),
+		}
 		for _, flag := range dockerfile.FlagNames(keyword) {
 			args := rightArguments[keyword]
 			if flag == "checksum" {
@@ -139,12 +161,36 @@ func TestMisspellingsByOneEdit(t *testing.T) {
 		}
 		try("mount types", "RUN --mount=type=", word, after, types)
 	}
-	keys := []string{"type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw", "id", "sharing", "required", "size", "mode", "uid", "gid", "env"}
+	keys := []string{
+		"type",
+		"from",
+		"source",
+		"src",
+		"target",
+		"dst",
+		"destination",
+		"readonly",
+		"ro",
+		"readwrite",
+		"rw",
+		"id",
+		"sharing",
+		"required",
+		"size",
+		"mode",
+		"uid",
+		"gid",
+		"env",
+	}
 	mounts := map[string]string{
-		"from": "type=bind,target=/c,from=debian", "source": "type=bind,target=/c,source=x", "src": "type=bind,target=/c,src=x", "target": "type=cache,target=/c", "dst": "type=cache,dst=/c",
-		"destination": "type=cache,destination=/c", "readonly": "type=cache,target=/c,readonly=true", "readwrite": "type=bind,target=/c,readwrite=true",
-		"sharing": "type=cache,target=/c,sharing=locked", "required": "type=secret,id=x,required=true", "size": "type=tmpfs,target=/c,size=1g", "mode": "type=cache,target=/c,mode=755",
-		"uid": "type=cache,target=/c,uid=1", "gid": "type=cache,target=/c,gid=1", "env": "type=secret,id=x,env=Y", "type": "type=cache,target=/c",
+		"from": "type=bind,target=/c,from=debian", "source": "type=bind,target=/c,source=x",
+		"src": "type=bind,target=/c,src=x", "target": "type=cache,target=/c", "dst": "type=cache,dst=/c",
+		"destination": "type=cache,destination=/c", "readonly": "type=cache,target=/c,readonly=true",
+		"readwrite": "type=bind,target=/c,readwrite=true",
+		"sharing":   "type=cache,target=/c,sharing=locked", "required": "type=secret,id=x,required=true",
+		"size": "type=tmpfs,target=/c,size=1g", "mode": "type=cache,target=/c,mode=755",
+		"uid": "type=cache,target=/c,uid=1", "gid": "type=cache,target=/c,gid=1", "env": "type=secret,id=x,env=Y",
+		"type": "type=cache,target=/c",
 	}
 	for _, key := range keys {
 		if mount := mounts[key]; mount != "" {
@@ -172,7 +218,8 @@ func TestMisspellingsByOneEdit(t *testing.T) {
 	for _, word := range protocols {
 		try("values", "EXPOSE 80/", word, "", protocols)
 	}
-	for _, word := range []string{"SIGTERM", "SIGKILL", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH"} {
+	for _, word := range []string{"SIGTERM", "SIGKILL", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2",
+		"SIGWINCH"} {
 		var known []string
 		for _, s := range signals {
 			known = append(known, "SIG"+s, s)
@@ -180,11 +227,24 @@ func TestMisspellingsByOneEdit(t *testing.T) {
 		try("values", "STOPSIGNAL ", word, "", known)
 	}
 	for _, word := range []string{"syntax", "escape", "check"} {
-		try("directives", "# ", word, map[string]string{"syntax": "=docker/dockerfile:1", "escape": "=`", "check": "=skip=all"}[word], nil)
+		try(
+			"directives",
+			"# ",
+			word,
+			map[string]string{"syntax": "=docker/dockerfile:1", "escape": "=`", "check": "=skip=all"}[word],
+			nil,
+		)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(sums)) {
 		s := sums[kind]
-		t.Logf("%s: %d misspellings, %d found, %d mended by the first fix (%.1f%%)", kind, s.tried, s.found, s.right, 100*float64(s.right)/float64(s.tried))
+		t.Logf(
+			"%s: %d misspellings, %d found, %d mended by the first fix (%.1f%%)",
+			kind,
+			s.tried,
+			s.found,
+			s.right,
+			100*float64(s.right)/float64(s.tried),
+		)
 		tried, found, right = tried+s.tried, found+s.found, right+s.right
 		if kind == "instructions" || kind == "flags" {
 			if s.found < s.tried || s.right*100 < s.tried*99 {
@@ -192,7 +252,13 @@ func TestMisspellingsByOneEdit(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d misspellings, %d found, %d mended by the first fix (%.1f%%)", tried, found, right, 100*float64(right)/float64(tried))
+	t.Logf(
+		"%d misspellings, %d found, %d mended by the first fix (%.1f%%)",
+		tried,
+		found,
+		right,
+		100*float64(right)/float64(tried),
+	)
 	if found*100 < tried*99 || right*100 < tried*98 {
 		t.Error("fewer than 99% found, or fewer than 98% mended")
 	}

@@ -14,8 +14,10 @@ var SplitPackageUpdate = &Rule{
 	Severity: analysis.Information,
 	Doc: Doc{
 		Summary: "apt-get update and apt-get install are two steps",
-		What:    "Finds a `RUN` that fetches the package lists and another one below that installs with them. If the one does nothing else, a fix joins them.",
-		Why:     "The cache keeps the lists while the list of packages is edited. The installation then asks for versions that the mirrors may no longer have, and fails or installs old ones.",
+		What: "Finds a `RUN` that fetches the package lists and another one below that installs with them. If the " +
+			"one does nothing else, a fix joins them.",
+		Why: "The cache keeps the lists while the list of packages is edited. The installation then asks for " +
+			"versions that the mirrors may no longer have, and fails or installs old ones.",
 		Example: "FROM debian\nRUN apt-get update\nRUN apt-get install -y curl\n",
 		Instead: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
 	},
@@ -61,16 +63,25 @@ func checkSplitPackageUpdate(p *pass) {
 	for _, in := range order {
 		update := updates[in]
 		finding := analysis.Finding{
-			Span:    update.span(p.File, in, 0, update.verb()+1),
-			Message: fmt.Sprintf("the package lists stay as they are in the cache when the installation in line %d is changed: update them in the same RUN", installs[in][0].Line),
+			Span: update.span(p.File, in, 0, update.verb()+1),
+			Message: fmt.Sprintf(
+				"the package lists stay as they are in the cache when the installation in line %d is changed: update "+
+					"them in the same RUN",
+				installs[in][0].Line,
+			),
 		}
 		// With several stages or RUNs below it, the others would be left without lists.
-		if to := installs[in][0]; len(installs[in]) == 1 && to.Stage == in.Stage && p.alone(in) && len(to.Heredocs) == 0 && !to.JSON {
+		if to := installs[in][0]; len(installs[in]) == 1 && to.Stage == in.Stage && p.alone(in) &&
+			len(to.Heredocs) == 0 &&
+			!to.JSON {
 			finding.Fixes = []analysis.Fix{{
 				Title: fmt.Sprintf("Move it into the RUN of line %d", to.Line),
 				Edits: []source.Edit{
 					{Span: p.wholeLines(in)},
-					{Span: source.Span{Start: to.ArgsSpan.Start, End: to.ArgsSpan.Start}, NewText: p.Text.Slice(in.ArgsSpan) + " && "},
+					{
+						Span:    source.Span{Start: to.ArgsSpan.Start, End: to.ArgsSpan.Start},
+						NewText: p.Text.Slice(in.ArgsSpan) + " && ",
+					},
 				},
 			}}
 		}
@@ -81,8 +92,10 @@ func checkSplitPackageUpdate(p *pass) {
 // alone reports whether a RUN is one command on one line, without flags.
 func (p *pass) alone(in *dockerfile.Instruction) bool {
 	run := p.shellRuns()[in]
-	return run != nil && len(run.commands) == 1 && len(in.Flags) == 0 && len(in.Heredocs) == 0 && in.Line == in.EndLine &&
-		run.commands[0].at[0] == 0 && run.commands[0].end >= in.ArgsSpan.Len()
+	return run != nil && len(run.commands) == 1 && len(in.Flags) == 0 && len(in.Heredocs) == 0 &&
+		in.Line == in.EndLine &&
+		run.commands[0].at[0] == 0 &&
+		run.commands[0].end >= in.ArgsSpan.Len()
 }
 
 // wholeLines is the instruction with its last line's terminator.

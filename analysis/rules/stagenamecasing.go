@@ -14,7 +14,8 @@ var StageNameCasing = &Rule{
 	Doc: Doc{
 		Summary: "A stage name has capital letters",
 		What:    "Finds `FROM ... AS Name`. The fix writes the name in lower case.",
-		Why:     "BuildKit keeps stage names in lower case: `COPY --from=Name` finds the stage nevertheless, but `FROM Name` does not and looks for an image.",
+		Why: "BuildKit keeps stage names in lower case: `COPY --from=Name` finds the stage nevertheless, but " +
+			"`FROM Name` does not and looks for an image.",
 		Example: "FROM alpine AS Build\nFROM alpine\nCOPY --from=build /a /a\n",
 		Instead: "FROM alpine AS build\nFROM alpine\nCOPY --from=build /a /a\n",
 	},

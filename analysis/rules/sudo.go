@@ -15,17 +15,26 @@ var Sudo = &Rule{
 	Doc: Doc{
 		Summary: "sudo runs a command",
 		What:    "Finds `RUN sudo ...`.",
-		Why:     "A build is root until `USER` says otherwise; where it is not, sudo may ask for a password that nobody gives.",
+		Why: "A build is root until `USER` says otherwise; where it is not, sudo may ask for a password that " +
+			"nobody gives.",
 		Example: "FROM alpine\nRUN sudo true\n",
 		Instead: "FROM alpine\nRUN true\n",
 	},
 	check: func(p *pass) {
 		for in := range p.every("RUN") {
-			if text := p.Text.Slice(in.ArgsSpan); strings.HasPrefix(text, "sudo ") || strings.Contains(text, "&& sudo ") || strings.Contains(text, "; sudo ") {
+			if text := p.Text.Slice(in.ArgsSpan); strings.HasPrefix(text, "sudo ") ||
+				strings.Contains(text, "&& sudo ") ||
+				strings.Contains(text, "; sudo ") {
 				span := in.ArgsSpan
 				span.Start += strings.Index(text, "sudo ")
 				span.End = span.Start + len("sudo")
-				p.report(in, analysis.Finding{Span: span, Message: "sudo is not needed: a build is root until USER says otherwise"})
+				p.report(
+					in,
+					analysis.Finding{
+						Span:    span,
+						Message: "sudo is not needed: a build is root until USER says otherwise",
+					},
+				)
 			}
 		}
 	},

@@ -11,8 +11,8 @@ import (
 // mostTried is how many instructions below a finding's own are tried for a comment that keeps it from being reported.
 const mostTried = 4
 
-// Suppress returns the changes that keep a finding of [Check] from being reported: one for its instruction, where that is
-// possible, and one for the whole file. There are none for errors. None is preferred.
+// Suppress returns the changes that keep a finding of [Check] from being reported: one for its instruction, where that
+// is possible, and one for the whole file. There are none for errors. None is preferred.
 func Suppress(file *dockerfile.File, finding analysis.Finding) []analysis.Fix {
 	rule := ByID(finding.Rule)
 	if rule == nil {
@@ -26,7 +26,8 @@ func Suppress(file *dockerfile.File, finding analysis.Finding) []analysis.Fix {
 			return false
 		}
 		// A rule that needs options finds nothing here; it can be skipped like the others.
-		return before == 0 || len(run(dockerfile.Parse(source.New(after), file), Options{On: []string{rule.ID}}, []*Rule{rule})) < before
+		return before == 0 ||
+			len(run(dockerfile.Parse(source.New(after), file), Options{On: []string{rule.ID}}, []*Rule{rule})) < before
 	}
 	if in := file.InstructionAt(finding.Span.Start); in != nil && !rule.FileOnly {
 		tries := 0
@@ -39,7 +40,10 @@ func Suppress(file *dockerfile.File, finding analysis.Finding) []analysis.Fix {
 				break // each costs as much as checking the file
 			}
 			if edit := skipAbove(file, candidate, rule.ID); works(edit) {
-				fixes = append(fixes, analysis.Fix{Title: "Skip " + rule.ID + " for this instruction", Edits: []source.Edit{edit}})
+				fixes = append(
+					fixes,
+					analysis.Fix{Title: "Skip " + rule.ID + " for this instruction", Edits: []source.Edit{edit}},
+				)
 				break
 			}
 		}
@@ -59,7 +63,8 @@ func skipAbove(file *dockerfile.File, in *dockerfile.Instruction, id string) sou
 			continue
 		}
 		text := file.Text.Slice(comment.Span)
-		if strings.Trim(text, "# \t") == "" || file.InstructionAt(comment.Span.Start) != nil || between(file, comment, in) {
+		if strings.Trim(text, "# \t") == "" || file.InstructionAt(comment.Span.Start) != nil ||
+			between(file, comment, in) {
 			break
 		}
 		if m := checkComment(text); m >= 0 {

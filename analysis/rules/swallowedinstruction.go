@@ -16,9 +16,12 @@ var SwallowedInstruction = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A continued line takes in the instruction below it",
-		What: "Finds lines that begin with an instruction in capitals and are one, as far as they go, but belong to the instruction above since its line ends with the escape character. " +
-			"The fix removes that character, and an operator that then has nothing to join. Where BuildKit stops at it, the error is another rule's.",
-		Why:     "The line is no instruction, but arguments of the one above: `RUN apk add curl \\` with `CMD [\"curl\"]` below it installs a package `CMD`.",
+		What: "Finds lines that begin with an instruction in capitals and are one, as far as they go, but belong to " +
+			"the instruction above since its line ends with the escape character. " +
+			"The fix removes that character, and an operator that then has nothing to join. Where BuildKit stops at " +
+			"it, the error is another rule's.",
+		Why: "The line is no instruction, but arguments of the one above: `RUN apk add curl \\` with `CMD " +
+			"[\"curl\"]` below it installs a package `CMD`.",
 		Example: "FROM alpine\nRUN apk add curl \\\nUSER app\n",
 		Instead: "FROM alpine\nRUN apk add curl\nUSER app\n",
 	},
@@ -53,7 +56,10 @@ func (p *pass) swallows(in *dockerfile.Instruction) (int, bool) {
 		if (in.Meant == "ONBUILD" || in.Meant == "HEALTHCHECK" && word == "CMD") && line == in.Line {
 			continue // "ONBUILD \" goes on so
 		}
-		below := dockerfile.Parse(source.New("FROM scratch\n"+p.Text.Slice(source.Span{Start: span.Start, End: in.Span.End})+"\n"), nil)
+		below := dockerfile.Parse(
+			source.New("FROM scratch\n"+p.Text.Slice(source.Span{Start: span.Start, End: in.Span.End})+"\n"),
+			nil,
+		)
 		if len(below.Instructions) > 1 && below.Instructions[1].Meant == word && !hasErrors(below.Instructions[1]) {
 			return line, true
 		}
@@ -97,8 +103,14 @@ func (p *pass) swallowed(in *dockerfile.Instruction, line int) analysis.Finding 
 	return analysis.Finding{
 		Severity: severity,
 		Span:     source.Span{Start: span.Start, End: span.Start + len(word)},
-		Message:  fmt.Sprintf("this belongs to the %s of line %d, since line %d ends with a %s", in.Meant, in.Line, above+1, p.escapeName()),
-		Fixes:    p.unswallow(in, line, above, len(kept)),
+		Message: fmt.Sprintf(
+			"this belongs to the %s of line %d, since line %d ends with a %s",
+			in.Meant,
+			in.Line,
+			above+1,
+			p.escapeName(),
+		),
+		Fixes: p.unswallow(in, line, above, len(kept)),
 	}
 }
 
@@ -108,7 +120,8 @@ var pathEnd = regexp.MustCompile(`(^|[ \t"'=])[A-Za-z]:(\\[^\\\s]+)*\\$`)
 // unswallow ends an instruction at the end of a line, of which kept bytes stay.
 func (p *pass) unswallow(in *dockerfile.Instruction, line, above, kept int) []analysis.Fix {
 	start, text := p.Text.LineStart(above), p.Text.Slice(p.Text.Line(above))
-	if trimmed := strings.TrimRight(text, " \t\r"); p.Escape == '\\' && in.Meant != "RUN" && pathEnd.MatchString(trimmed) {
+	if trimmed := strings.TrimRight(text, " \t\r"); p.Escape == '\\' && in.Meant != "RUN" &&
+		pathEnd.MatchString(trimmed) {
 		end := start + len(trimmed)
 		return []analysis.Fix{{
 			Title: "Change the backslash at the end to a slash",

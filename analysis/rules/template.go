@@ -14,14 +14,24 @@ var Template = &Rule{
 	FileOnly: true,
 	Doc: Doc{
 		Summary: "The file is a template of a Dockerfile, so it is not checked",
-		What:    "Finds lines that begin with `{%`, `{{` or `<%`, as in Jinja, Go templates, Handlebars and ERB, and such placeholders in `FROM`. Nothing else is said about the file, and nothing in it is fixed.",
-		Why:     "What Docker gets is the text that the template engine makes of it. Check that instead: `layerwise check -` reads it from the standard input.",
+		What: "Finds lines that begin with `{%`, `{{` or `<%`, as in Jinja, Go templates, Handlebars and ERB, and " +
+			"such placeholders in `FROM`. Nothing else is said about the file, and nothing in it is fixed.",
+		Why: "What Docker gets is the text that the template engine makes of it. Check that instead: `layerwise " +
+			"check -` reads it from the standard input.",
 		Example: "FROM alpine\n{% if debug %}\nRUN apk add gdb\n{% endif %}\n",
 		Instead: "FROM alpine\nRUN apk add gdb\n",
 	},
 	check: func(p *pass) {
 		if line, ok := p.Template(); ok {
-			p.report(nil, analysis.Finding{Span: line, Message: "This file is a template: " + strings.TrimSpace(p.Text.Slice(line)) + " is replaced before Docker reads it. It is not checked"})
+			p.report(
+				nil,
+				analysis.Finding{
+					Span: line,
+					Message: "This file is a template: " + strings.TrimSpace(
+						p.Text.Slice(line),
+					) + " is replaced before Docker reads it. It is not checked",
+				},
+			)
 		}
 	},
 }
@@ -33,14 +43,23 @@ var UnknownFrontend = &Rule{
 	FileOnly: true,
 	Doc: Doc{
 		Summary: "The file is read by another program than Docker's, so it is not checked",
-		What:    "Finds a `# syntax=` that names another image than `docker/dockerfile`. Nothing else is said about the file, and nothing in it is fixed.",
-		Why:     "The image that `# syntax=` names reads the file, and decides what an instruction is and what it does.",
+		What: "Finds a `# syntax=` that names another image than `docker/dockerfile`. Nothing else is said about " +
+			"the file, and nothing in it is fixed.",
+		Why: "The image that `# syntax=` names reads the file, and decides what an instruction is and what it " +
+			"does.",
 		Example: "# syntax=devthefuture/dockerfile-x\nINCLUDE ./base.dockerfile\nRUN make\n",
 		Instead: "# syntax=docker/dockerfile:1\nFROM alpine\nRUN make\n",
 	},
 	check: func(p *pass) {
 		if d := p.Dialect(); d.Foreign && !nearlyDocker(d.Reference) {
-			p.report(nil, analysis.Finding{Span: d.Span, Message: "This file is read by " + d.Reference + ", whose language is not known here. It is not checked"})
+			p.report(
+				nil,
+				analysis.Finding{
+					Span: d.Span,
+					Message: "This file is read " +
+						"by " + d.Reference + ", whose language is not known here. It is not checked",
+				},
+			)
 		}
 	},
 }

@@ -16,7 +16,8 @@ var TrailingComment = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A comment behind an instruction is read as its arguments",
-		What:    "Finds a `#` between blanks in instructions that are no shell commands. The fix moves the comment to a line of its own above. Where BuildKit stops at it, it is an error.",
+		What: "Finds a `#` between blanks in instructions that are no shell commands. The fix moves the comment " +
+			"to a line of its own above. Where BuildKit stops at it, it is an error.",
 		Why:     "Only a whole line can be a comment. `WORKDIR /app # the app` makes a folder of that name.",
 		Example: "FROM alpine\nWORKDIR /app # the app\n",
 		Instead: "FROM alpine\n# the app\nWORKDIR /app\n",
@@ -25,24 +26,32 @@ var TrailingComment = &Rule{
 }
 
 func checkTrailingComment(p *pass) {
-	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"} {
+	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER",
+		"VOLUME", "WORKDIR"} {
 		for _, in := range p.of[name] {
 			i := trailingComment(in)
 			if i < 0 {
 				continue
 			}
 			span := source.Span{Start: in.Args[i].Span.Start, End: in.ArgsSpan.End}
-			finding := analysis.Finding{Span: span, Message: fmt.Sprintf("%s reads the comment as arguments: only a whole line can be a comment", name)}
+			finding := analysis.Finding{
+				Span:    span,
+				Message: fmt.Sprintf("%s reads the comment as arguments: only a whole line can be a comment", name),
+			}
 			if in.Line == in.EndLine {
 				start := p.Text.LineStart(in.Line - 1)
 				indent := p.Text.Slice(source.Span{Start: start, End: in.Span.Start})
 				finding.Fixes = []analysis.Fix{{
 					Title: "Move the comment above",
 					Edits: []source.Edit{
-						{Span: source.Span{Start: in.Span.Start, End: in.Span.Start}, NewText: p.Text.Slice(span) + newline(p.Text) + indent},
+						{
+							Span:    source.Span{Start: in.Span.Start, End: in.Span.Start},
+							NewText: p.Text.Slice(span) + newline(p.Text) + indent,
+						},
 						{Span: source.Span{Start: in.Args[i-1].Span.End, End: span.End}},
 					},
-					Preferred: start != 0 || !strings.Contains(p.Text.Slice(span), "="), // else it might be read as a directive
+					Preferred: start != 0 ||
+						!strings.Contains(p.Text.Slice(span), "="), // else it might be read as a directive
 				}}
 			}
 			if in.Command == nil && in.From == nil || name == "EXPOSE" || name == "STOPSIGNAL" {
@@ -55,7 +64,8 @@ func checkTrailingComment(p *pass) {
 
 // trailingComment returns the index of the argument that begins a comment, or -1.
 func trailingComment(in *dockerfile.Instruction) int {
-	if in.JSON || in.Meant == "RUN" || in.Meant == "CMD" || in.Meant == "ENTRYPOINT" || in.Meant == "HEALTHCHECK" || in.Meant == "ONBUILD" {
+	if in.JSON || in.Meant == "RUN" || in.Meant == "CMD" || in.Meant == "ENTRYPOINT" || in.Meant == "HEALTHCHECK" ||
+		in.Meant == "ONBUILD" {
 		return -1
 	}
 	switch c := in.Command.(type) {

@@ -29,8 +29,20 @@ func someFiles(t *testing.T) map[string]string {
 
 // Five mistakes are five findings, whatever their order, and all of them are mended at once.
 func TestFiveMistakes(t *testing.T) {
-	lines := []string{"EVN A=1", "COPY --chwon=1 a b", "RUN --mount=type=chache,target=/c true", "EXPOSE 80/tpc", "STOPSIGNAL SIGTREM"}
-	wants := []string{"ENV A=1", "COPY --chown=1 a b", "RUN --mount=type=cache,target=/c true", "EXPOSE 80/tcp", "STOPSIGNAL SIGTERM"}
+	lines := []string{
+		"EVN A=1",
+		"COPY --chwon=1 a b",
+		"RUN --mount=type=chache,target=/c true",
+		"EXPOSE 80/tpc",
+		"STOPSIGNAL SIGTREM",
+	}
+	wants := []string{
+		"ENV A=1",
+		"COPY --chown=1 a b",
+		"RUN --mount=type=cache,target=/c true",
+		"EXPOSE 80/tcp",
+		"STOPSIGNAL SIGTERM",
+	}
 	for shift := range lines {
 		text, want := "FROM alpine\n", "FROM alpine\n"
 		for i := range lines {
@@ -56,8 +68,8 @@ func TestFiveMistakes(t *testing.T) {
 	}
 }
 
-// While characters are deleted one by one from the ends of lines of real files, as with a held backspace, no finding comes
-// up in an instruction that has nothing to do with it.
+// While characters are deleted one by one from the ends of lines of real files, as with a held backspace, no finding
+// comes up in an instruction that has nothing to do with it.
 func TestDeletingCharacters(t *testing.T) {
 	tried := 0
 	for name, text := range someFiles(t) {
@@ -75,7 +87,14 @@ func TestDeletingCharacters(t *testing.T) {
 				after := dockerfile.Parse(source.New(edited), nil)
 				for key := range byInstruction(after, checkText(edited)) {
 					if !known[key] && !related(before, after, line.Start, cut, key) {
-						t.Errorf("%s: with the line %q deleted up to %q, this comes up elsewhere: %s in %q", name, before.Text.Slice(line), text[line.Start:cut], key.rule, key.text)
+						t.Errorf(
+							"%s: with the line %q deleted up to %q, this comes up elsewhere: %s in %q",
+							name,
+							before.Text.Slice(line),
+							text[line.Start:cut],
+							key.rule,
+							key.text,
+						)
 						cut = -1
 						break
 					}
@@ -102,15 +121,19 @@ func byInstruction(file *dockerfile.File, findings []analysis.Finding) map[found
 	return set
 }
 
-// related reports whether the instruction of a new finding has to do with the edit: it is the edited one; it was not there
-// before, as it has taken lines from the edited one or given it some; or it depends on what the edited one defines. A FROM
-// and a SHELL everything below depends on, any other instruction those that have a word in common with it.
+// related reports whether the instruction of a new finding has to do with the edit: it is the edited one; it was not
+// there before, as it has taken lines from the edited one or given it some; or it depends on what the edited one
+// defines. A FROM and a SHELL everything below depends on, any other instruction those that have a word in common with
+// it.
 func related(before, after *dockerfile.File, lineStart, at int, key found) bool {
 	old, now := before.InstructionAt(lineStart), after.InstructionAt(at)
 	if old == nil || now == nil || key.text == after.Text.Slice(now.Span) {
 		return true // without one, a comment or an empty line became something else
 	}
-	if !slices.ContainsFunc(before.Instructions, func(in *dockerfile.Instruction) bool { return before.Text.Slice(in.Span) == key.text }) {
+	if !slices.ContainsFunc(
+		before.Instructions,
+		func(in *dockerfile.Instruction) bool { return before.Text.Slice(in.Span) == key.text },
+	) {
 		return true
 	}
 	for _, in := range []*dockerfile.Instruction{old, now} {
@@ -127,9 +150,9 @@ func related(before, after *dockerfile.File, lineStart, at int, key found) bool 
 	return false
 }
 
-// Each fix of each finding, in real files and in such with a letter dropped, doubled or swapped: the file reparses, there
-// are fewer findings of that sort, and no more errors unless one was fixed, which may have hidden others. Fixing all comes to an
-// end, and once more changes nothing.
+// Each fix of each finding, in real files and in such with a letter dropped, doubled or swapped: the file reparses,
+// there are fewer findings of that sort, and no more errors unless one was fixed, which may have hidden others. Fixing
+// all comes to an end, and once more changes nothing.
 func TestFixesOfMutatedFiles(t *testing.T) {
 	fixes := map[string]int{}
 	for name, text := range someFiles(t) {
@@ -137,7 +160,8 @@ func TestFixesOfMutatedFiles(t *testing.T) {
 		for round := range 3 {
 			i := random.IntN(len(text))
 			end := min(i+2, len(text))
-			mutated := []string{text[:i] + text[i+1:], text[:i+1] + text[i:], text[:i] + text[i+1:end] + text[i:i+1] + text[end:]}[random.IntN(3)]
+			mutated := []string{text[:i] + text[i+1:], text[:i+1] + text[i:], text[:i] + text[i+1:end] + text[i:i+1] +
+				text[end:]}[random.IntN(3)]
 			before := checkText(mutated)
 			for _, f := range before {
 				for _, fix := range f.Fixes {
@@ -145,8 +169,15 @@ func TestFixesOfMutatedFiles(t *testing.T) {
 						break
 					}
 					after := checkText(applied(t, mutated, fix.Edits))
-					if count(after, f.Rule) >= count(before, f.Rule) || countErrors(after) > countErrors(before) && f.Severity != analysis.Error {
-						t.Errorf("%s, byte %d changed: %s: %q does not help, or makes an error", name, i, f.Message, fix.Title)
+					if count(after, f.Rule) >= count(before, f.Rule) ||
+						countErrors(after) > countErrors(before) && f.Severity != analysis.Error {
+						t.Errorf(
+							"%s, byte %d changed: %s: %q does not help, or makes an error",
+							name,
+							i,
+							f.Message,
+							fix.Title,
+						)
 					}
 				}
 			}

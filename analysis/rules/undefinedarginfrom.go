@@ -19,8 +19,10 @@ var UndefinedArgInFrom = &Rule{
 	BuildKit: buildKitPage + "undefined-arg-in-from/",
 	Doc: Doc{
 		Summary: "FROM uses an ARG that is not declared",
-		What:    "Finds variables in `FROM` that no `ARG` above the first `FROM` declares. Where a declared one is likely meant, a fix changes the name.",
-		Why:     "An ARG that is declared within a stage does not count for `FROM`. The variable is empty, and `--build-arg` cannot set it.",
+		What: "Finds variables in `FROM` that no `ARG` above the first `FROM` declares. Where a declared one is " +
+			"likely meant, a fix changes the name.",
+		Why: "An ARG that is declared within a stage does not count for `FROM`. The variable is empty, and " +
+			"`--build-arg` cannot set it.",
 		Example: "ARG VARIANT=-slim\nFROM python:3.12$VARAINT\n",
 		Instead: "ARG VARIANT=-slim\nFROM python:3.12$VARIANT\n",
 	},
@@ -35,7 +37,10 @@ var UndefinedArgInFrom = &Rule{
 					continue
 				}
 				known := slices.Concat(p.variables().Globals(), slices.Sorted(maps.Keys(scope.PlatformDefaults)))
-				finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("FROM argument '%s' is not declared", name)}
+				finding := analysis.Finding{
+					Span:    use.Name.Span,
+					Message: fmt.Sprintf("FROM argument '%s' is not declared", name),
+				}
 				if p.breaks(in, use.Span) {
 					finding.Severity = analysis.Error
 					finding.Message += ", and without it the build stops"
@@ -52,7 +57,8 @@ func (p *pass) breaks(in *dockerfile.Instruction, span source.Span) bool {
 		return p.brokenImage(in) != nil
 	}
 	for _, flag := range in.Flags {
-		if flag.Span.Start <= span.Start && span.End <= flag.Span.End && flag.Name.Text == "platform" && !p.declared(in, flag.Span) {
+		if flag.Span.Start <= span.Start && span.End <= flag.Span.End && flag.Name.Text == "platform" &&
+			!p.declared(in, flag.Span) {
 			value, known := p.variables().Expand(-1, in.Span.Start, unquoted(flag.Value.Text))
 			_, _, ok := parsePlatform(value)
 			return known && !ok

@@ -19,8 +19,13 @@ var UndefinedVar = &Rule{
 	BuildKit: buildKitPage + "undefined-var/",
 	Doc: Doc{
 		Summary: "A variable is used that is not defined",
-		What:    "Finds variables in the instructions that BuildKit itself expands (not in shell commands) that have no `ARG` or `ENV` above in their stage. The base image, which is not looked at, may define variables, too; so, unless that is `scratch`, only those are reported that are misspelt, declared only above the first `FROM`, declared only further down, or that BuildKit defines for stages which declare them, such as `TARGETARCH`.",
-		Why:     "The variable is empty. An ARG above the first `FROM` counts in a stage only if the stage declares it again.",
+		What: "Finds variables in the instructions that BuildKit itself expands (not in shell commands) that have " +
+			"no `ARG` or `ENV` above in their stage. The base image, which is not looked at, may define variables, " +
+			"too; so, unless that is `scratch`, only those are reported that are misspelt, declared only above " +
+			"the first `FROM`, declared only further down, or that BuildKit defines for stages which declare " +
+			"them, such as `TARGETARCH`.",
+		Why: "The variable is empty. An ARG above the first `FROM` counts in a stage only if the stage declares " +
+			"it again.",
 		Example: "FROM alpine\nARG VERSION=1\nCOPY app-$VRESION /app\n",
 		Instead: "FROM alpine\nARG VERSION=1\nCOPY app-$VERSION /app\n",
 	},
@@ -28,7 +33,8 @@ var UndefinedVar = &Rule{
 }
 
 func checkUndefinedVar(p *pass) {
-	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "LABEL", "RUN", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"} {
+	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "LABEL", "RUN", "STOPSIGNAL", "USER", "VOLUME",
+		"WORKDIR"} {
 		for _, in := range p.of[name] {
 			looked := in.Span
 			if name == "RUN" { // the rest is the shell's
@@ -55,7 +61,8 @@ func (p *pass) allDefined(in *dockerfile.Instruction, text string) bool {
 		}
 		text = strings.TrimPrefix(text[i+1:], "{")
 		end := 0
-		for end < len(text) && (text[end] == '_' || '0' <= text[end] && text[end] <= '9' || 'a' <= text[end]|0x20 && text[end]|0x20 <= 'z') {
+		for end < len(text) && (text[end] == '_' || '0' <= text[end] && text[end] <= '9' || 'a' <= text[end]|0x20 &&
+			text[end]|0x20 <= 'z') {
 			end++
 		}
 		if _, ok := p.variables().Lookup(in.Stage, in.Span.Start, text[:end]); !ok {
@@ -66,7 +73,8 @@ func (p *pass) allDefined(in *dockerfile.Instruction, text string) bool {
 
 func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	v, name := p.variables(), use.Name.Text
-	if _, ok := v.Lookup(in.Stage, use.Span.Start, name); ok || name == "PATH" || strings.HasPrefix(name, "BUILDKIT_SBOM_SCAN_") {
+	if _, ok := v.Lookup(in.Stage, use.Span.Start, name); ok || name == "PATH" ||
+		strings.HasPrefix(name, "BUILDKIT_SBOM_SCAN_") {
 		return // BuildKit sees to it that there is a PATH
 	}
 	finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("usage of undefined variable '$%s'", name)}
@@ -84,19 +92,30 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	switch {
 	case p.setBeside(in, use):
 		finding.Message += ": what an ENV sets counts from the next instruction on"
-	case known && slices.ContainsFunc(in.Heredocs, func(doc dockerfile.Heredoc) bool { return doc.Body.Contains(use.Span.Start) }):
-		doc := in.Heredocs[slices.IndexFunc(in.Heredocs, func(doc dockerfile.Heredoc) bool { return doc.Body.Contains(use.Span.Start) })]
+	case known && slices.ContainsFunc(in.Heredocs,
+		func(doc dockerfile.Heredoc) bool { return doc.Body.Contains(use.Span.Start) }):
+		doc := in.Heredocs[slices.IndexFunc(in.Heredocs,
+			func(doc dockerfile.Heredoc) bool { return doc.Body.Contains(use.Span.Start) })]
 		if p.inHeredoc == in {
 			return // one of a file's variables is enough
 		}
 		p.inHeredoc = in
-		finding.Message += fmt.Sprintf(": BuildKit replaces it in the here-document; write <<\"%s\" to keep the text as it is", doc.Name)
+		finding.Message += fmt.Sprintf(
+			": BuildKit replaces it in the here-document; write <<\"%s\" to keep the text as it is",
+			doc.Name,
+		)
 		finding.Fixes = []analysis.Fix{{Title: "Quote the delimiter", Edits: []source.Edit{
-			{Span: source.Span{Start: doc.NameSpan.Start, End: doc.NameSpan.Start}, NewText: `"`}, {Span: source.Span{Start: doc.NameSpan.End, End: doc.NameSpan.End}, NewText: `"`},
+			{
+				Span:    source.Span{Start: doc.NameSpan.Start, End: doc.NameSpan.Start},
+				NewText: `"`,
+			}, {Span: source.Span{Start: doc.NameSpan.End, End: doc.NameSpan.End}, NewText: `"`},
 		}}}
 	case predefined(name) || len(v.Global[name]) > 0 && !ofImage(name, base):
 		if finding.Message += ": the stage has no ARG " + name; !predefined(name) {
-			finding.Message += fmt.Sprintf(", and that of line %d counts for FROM only", p.Text.LineAt(v.Global[name][0].From)+1)
+			finding.Message += fmt.Sprintf(
+				", and that of line %d counts for FROM only",
+				p.Text.LineAt(v.Global[name][0].From)+1,
+			)
 		}
 		finding.Fixes = []analysis.Fix{declare(p.File, in, name)}
 	case in.Meant == "ARG" && use.Word.Text == "" && strings.HasPrefix(p.wordAt(in, use.Span), name+"=$"):
@@ -167,8 +186,12 @@ func declare(file *dockerfile.File, in *dockerfile.Instruction, name string) ana
 	return analysis.Fix{
 		Title: "Declare " + name + " above",
 		Edits: []source.Edit{{
-			Span:    source.Span{Start: line, End: line},
-			NewText: file.Text.Slice(source.Span{Start: line, End: in.Span.Start}) + arg + " " + name + newline(file.Text),
+			Span: source.Span{Start: line, End: line},
+			NewText: file.Text.Slice(
+				source.Span{Start: line, End: in.Span.Start},
+			) + arg + " " + name + newline(
+				file.Text,
+			),
 		}},
 	}
 }

@@ -18,8 +18,10 @@ var UnknownInstruction = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "A line begins with a word that is not an instruction",
-		What: "Finds lines such as `EVN METHOD=HEAD`. Where an instruction is likely meant, a fix changes the word to it; in front of a shell command it puts `RUN`, in front of a variable `ENV`. " +
-			"Where the line rather belongs to the instruction above, that one's last line has lost its escape character, or has something behind it, and a fix mends that.",
+		What: "Finds lines such as `EVN METHOD=HEAD`. Where an instruction is likely meant, a fix changes the word " +
+			"to it; in front of a shell command it puts `RUN`, in front of a variable `ENV`. " +
+			"Where the line rather belongs to the instruction above, that one's last line has lost its escape " +
+			"character, or has something behind it, and a fix mends that.",
 		Why:     "The build stops at a word that it does not know.",
 		Example: "FROM alpine\nEVN METHOD=HEAD\nRUN apk add curl &&\n    curl --version\n",
 		Instead: "FROM alpine\nENV METHOD=HEAD\nRUN apk add curl && \\\n    curl --version\n",
@@ -78,7 +80,11 @@ func (p *pass) unknownWord(in *dockerfile.Instruction, problem dockerfile.Proble
 }
 
 // otherWord adds to a finding what is meant by a word of a shell or of another tool.
-func (p *pass) otherWord(in *dockerfile.Instruction, problem dockerfile.Problem, finding analysis.Finding) analysis.Finding {
+func (p *pass) otherWord(
+	in *dockerfile.Instruction,
+	problem dockerfile.Problem,
+	finding analysis.Finding,
+) analysis.Finding {
 	word, args := p.Text.Slice(problem.Span), in.ArgsSpan.Len()
 	put := func(keyword string, sure bool, hint string) {
 		finding = withFirst(finding, p.insertBefore(problem.Span, keyword, sure), word, hint)
@@ -110,7 +116,9 @@ func (p *pass) otherWord(in *dockerfile.Instruction, problem dockerfile.Problem,
 		finding = withFirst(finding, fix, word, needsRun)
 	case strings.EqualFold(word, "DOCKER-VERSION"):
 		finding.Message = "DOCKER-VERSION is no instruction: Docker never looked at it"
-		finding.Fixes = []analysis.Fix{{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}, Preferred: true}}
+		finding.Fixes = []analysis.Fix{
+			{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}, Preferred: true},
+		}
 	}
 	return finding
 }
@@ -141,21 +149,36 @@ func (p *pass) inCase(keyword string) string {
 	return keyword
 }
 
-// respelt returns what mends a line whose instruction is right but for what stands in it or between: WORK DIR, WORKDIR=/x,
-// [ENTRYPOINT "/x"], // for a comment.
-func (p *pass) respelt(in *dockerfile.Instruction, problem dockerfile.Problem) (fix analysis.Fix, hint string, ok bool) {
+// respelt returns what mends a line whose instruction is right but for what stands in it or between: WORK DIR,
+// WORKDIR=/x, [ENTRYPOINT "/x"], // for a comment.
+func (p *pass) respelt(
+	in *dockerfile.Instruction,
+	problem dockerfile.Problem,
+) (fix analysis.Fix, hint string, ok bool) {
 	word := p.Text.Slice(problem.Span)
 	if keyword := keywordBehind(word); keyword != "" {
 		name := strings.TrimLeft(word, "[")
-		fix = analysis.Fix{Title: "Change to " + name + " [...]", Edits: []source.Edit{{Span: problem.Span, NewText: name}}}
+		fix = analysis.Fix{
+			Title: "Change to " + name + " [...]",
+			Edits: []source.Edit{{Span: problem.Span, NewText: name}},
+		}
 		if args := in.ArgsSpan; args.Len() > 0 && strings.HasSuffix(strings.TrimRight(p.Text.Slice(args), " \t"), "]") {
-			fix.Edits = append(fix.Edits, source.Edit{Span: source.Span{Start: args.Start, End: args.Start}, NewText: "["})
+			fix.Edits = append(
+				fix.Edits,
+				source.Edit{Span: source.Span{Start: args.Start, End: args.Start}, NewText: "["},
+			)
 			return fix, "the bracket belongs behind " + name, true
 		}
 		return fix, "", false
 	}
 	if strings.HasPrefix(word, "//") {
-		return analysis.Fix{Title: "Change // to #", Edits: []source.Edit{{Span: source.Span{Start: problem.Span.Start, End: problem.Span.Start + 2}, NewText: "#"}}, Preferred: true},
+		return analysis.Fix{
+				Title: "Change // to #",
+				Edits: []source.Edit{
+					{Span: source.Span{Start: problem.Span.Start, End: problem.Span.Start + 2}, NewText: "#"},
+				},
+				Preferred: true,
+			},
 			"a comment begins with #", true
 	}
 	if keyword, rest := assigned(word); keyword != "" {
@@ -168,7 +191,11 @@ func (p *pass) respelt(in *dockerfile.Instruction, problem dockerfile.Problem) (
 	if len(in.Args) > 0 && strings.ToUpper(word) == word {
 		next := in.Args[0]
 		if joined := word + next.Text; keywords[joined] && p.Text.Slice(next.Span) == next.Text {
-			return replace(source.Span{Start: problem.Span.Start, End: next.Span.End}, joined, true), joined + " is one word", true
+			return replace(
+				source.Span{Start: problem.Span.Start, End: next.Span.End},
+				joined,
+				true,
+			), joined + " is one word", true
 		}
 	}
 	return fix, "", false
@@ -201,7 +228,8 @@ func (p *pass) lowerCase() bool {
 	return false
 }
 
-// spaceMissing is about an instruction whose arguments follow without a blank, or with something that only looks like one.
+// spaceMissing is about an instruction whose arguments follow without a blank, or with something that only looks like
+// one.
 func (p *pass) spaceMissing(in *dockerfile.Instruction, problem dockerfile.Problem) analysis.Finding {
 	word, keyword := p.Text.Slice(problem.Span), in.Keyword.Text
 	rest := word[len(keyword):]
@@ -209,16 +237,30 @@ func (p *pass) spaceMissing(in *dockerfile.Instruction, problem dockerfile.Probl
 	if unicode.IsSpace(odd) {
 		at := source.Span{Start: in.Keyword.Span.End, End: in.Keyword.Span.End + width}
 		return analysis.Finding{
-			Span:    problem.Span,
-			Message: fmt.Sprintf("%s stands behind %s in the place of a space, so that this is no instruction", characterName(odd), keyword),
-			Fixes:   []analysis.Fix{{Title: "Change it to a space", Edits: []source.Edit{{Span: at, NewText: " "}}, Preferred: true}},
+			Span: problem.Span,
+			Message: fmt.Sprintf(
+				"%s stands behind %s in the place of a space, so that this is no instruction",
+				characterName(odd),
+				keyword,
+			),
+			Fixes: []analysis.Fix{
+				{Title: "Change it to a space", Edits: []source.Edit{{Span: at, NewText: " "}}, Preferred: true},
+			},
 		}
 	}
-	fix := analysis.Fix{Title: "Insert a space behind " + keyword, Edits: []source.Edit{{Span: problem.Span, NewText: keyword + " " + rest}}, Preferred: true}
+	fix := analysis.Fix{
+		Title:     "Insert a space behind " + keyword,
+		Edits:     []source.Edit{{Span: problem.Span, NewText: keyword + " " + rest}},
+		Preferred: true,
+	}
 	if problem.Span.End >= in.ArgsSpan.End {
 		fix.Title = "Change to " + keyword + " " + rest
 	}
-	return analysis.Finding{Span: problem.Span, Message: fmt.Sprintf("unknown instruction: %s (a space is missing behind %s)", word, keyword), Fixes: []analysis.Fix{fix}}
+	return analysis.Finding{
+		Span:    problem.Span,
+		Message: fmt.Sprintf("unknown instruction: %s (a space is missing behind %s)", word, keyword),
+		Fixes:   []analysis.Fix{fix},
+	}
 }
 
 // gluedKeyword returns "FROM" for "FROMalpine", and "" where no instruction in capitals begins the word.
@@ -235,11 +277,15 @@ var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 
 // otherInstructions are words that other tools have for the same, and what they are here.
 var otherInstructions = map[string]string{
-	"COMMAND": "CMD", "ENVIRONMENT": "ENV", "ENVVAR": "ENV", "SETENV": "ENV", "PORT": "EXPOSE", "PORTS": "EXPOSE", "PUBLISH": "EXPOSE",
-	"CWD": "WORKDIR", "CHDIR": "WORKDIR", "WORKINGDIR": "WORKDIR", "WORKING_DIR": "WORKDIR", "DIR": "WORKDIR", "EXEC": "RUN", "EXECUTE": "RUN",
-	"IMAGE": "FROM", "BASE": "FROM", "SET": "ENV", "EXPORT": "ENV", "VAR": "ENV", "VARIABLE": "ENV", "CD": "WORKDIR", "CP": "COPY",
-	"MOUNT": "VOLUME", "ARGUMENT": "ARG", "BUILDARG": "ARG", "PARAM": "ARG", "START": "CMD", "LAUNCH": "CMD", "EXPOSE_PORT": "EXPOSE",
-	"METADATA": "LABEL", "AUTHOR": "MAINTAINER", "LISTEN": "EXPOSE", "ENTRY": "ENTRYPOINT", "SHEL": "SHELL",
+	"COMMAND": "CMD", "ENVIRONMENT": "ENV", "ENVVAR": "ENV", "SETENV": "ENV", "PORT": "EXPOSE", "PORTS": "EXPOSE",
+	"PUBLISH": "EXPOSE",
+	"CWD":     "WORKDIR", "CHDIR": "WORKDIR", "WORKINGDIR": "WORKDIR", "WORKING_DIR": "WORKDIR", "DIR": "WORKDIR",
+	"EXEC": "RUN", "EXECUTE": "RUN",
+	"IMAGE": "FROM", "BASE": "FROM", "SET": "ENV", "EXPORT": "ENV", "VAR": "ENV", "VARIABLE": "ENV", "CD": "WORKDIR",
+	"CP":    "COPY",
+	"MOUNT": "VOLUME", "ARGUMENT": "ARG", "BUILDARG": "ARG", "PARAM": "ARG", "START": "CMD", "LAUNCH": "CMD",
+	"EXPOSE_PORT": "EXPOSE",
+	"METADATA":    "LABEL", "AUTHOR": "MAINTAINER", "LISTEN": "EXPOSE", "ENTRY": "ENTRYPOINT", "SHEL": "SHELL",
 }
 
 // isCommand reports whether a word clearly is a command of the shell.

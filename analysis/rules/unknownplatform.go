@@ -17,7 +17,8 @@ var UnknownPlatform = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A platform is not known",
-		What:    "Finds `FROM --platform=` with an operating system or architecture that is close to a known one. Where BuildKit does not take it for a platform at all it is an error.",
+		What: "Finds `FROM --platform=` with an operating system or architecture that is close to a known one. " +
+			"Where BuildKit does not take it for a platform at all it is an error.",
 		Why:     "No image has it; pulling fails.",
 		Example: "FROM --platform=linux/amd46 alpine AS linux\n",
 		Instead: "FROM --platform=linux/amd64 alpine AS linux\n",
@@ -49,7 +50,11 @@ func (p *pass) checkExpandedPlatform(in *dockerfile.Instruction, value dockerfil
 	if _, _, ok := parsePlatform(platform); !known || ok || strings.Contains(platform, "(") {
 		return
 	}
-	finding := analysis.Finding{Span: value.Span, Message: fmt.Sprintf("%s is no platform", platform), Severity: analysis.Error}
+	finding := analysis.Finding{
+		Span:     value.Span,
+		Message:  fmt.Sprintf("%s is no platform", platform),
+		Severity: analysis.Error,
+	}
 	if meant := strings.ReplaceAll(value.Text, `\`, "/"); meant != value.Text {
 		if _, _, ok := parsePlatform(meant); ok {
 			finding.Fixes = []analysis.Fix{replace(value.Span, meant, true)}
@@ -60,8 +65,10 @@ func (p *pass) checkExpandedPlatform(in *dockerfile.Instruction, value dockerfil
 
 // otherPlatforms are other words for platforms and their parts, and what they are here.
 var otherPlatforms = map[string]string{
-	"x86": "386", "x64": "amd64", "amd": "amd64", "intel": "amd64", "armv7": "arm/v7", "armv6": "arm/v6", "armv8": "arm64", "arm32": "arm", "m1": "arm64",
-	"buildplatform": "$BUILDPLATFORM", "targetplatform": "$TARGETPLATFORM", "win": "windows", "osx": "darwin", "mac": "darwin",
+	"x86": "386", "x64": "amd64", "amd": "amd64", "intel": "amd64", "armv7": "arm/v7", "armv6": "arm/v6",
+	"armv8": "arm64", "arm32": "arm", "m1": "arm64",
+	"buildplatform": "$BUILDPLATFORM", "targetplatform": "$TARGETPLATFORM", "win": "windows", "osx": "darwin",
+	"mac": "darwin",
 }
 
 // knownArches are the names of architectures, the usual ones first.
@@ -72,11 +79,13 @@ func knownArches() []string {
 // wholePlatform returns the platform that is meant by one with another character between its parts, or in another order, or "".
 func wholePlatform(value string) string {
 	for _, sep := range []string{"-", ":", "_", ",", "."} {
-		if os, arch, ok := strings.Cut(value, sep); ok && slices.Contains(platformSystems, strings.ToLower(os)) && slices.Contains(knownArches(), strings.ToLower(strings.ReplaceAll(arch, sep, "/"))) {
+		if os, arch, ok := strings.Cut(value, sep); ok && slices.Contains(platformSystems, strings.ToLower(os)) &&
+			slices.Contains(knownArches(), strings.ToLower(strings.ReplaceAll(arch, sep, "/"))) {
 			return os + "/" + arch
 		}
 	}
-	if arch, os, ok := strings.Cut(value, "/"); ok && slices.Contains(platformSystems, strings.ToLower(os)) && slices.Contains(knownArches(), strings.ToLower(arch)) {
+	if arch, os, ok := strings.Cut(value, "/"); ok && slices.Contains(platformSystems, strings.ToLower(os)) &&
+		slices.Contains(knownArches(), strings.ToLower(arch)) {
 		return os + "/" + arch
 	}
 	return ""
@@ -85,7 +94,11 @@ func wholePlatform(value string) string {
 func (p *pass) checkPlatform(in *dockerfile.Instruction, value dockerfile.Word) {
 	_, _, ok := parsePlatform(value.Text)
 	if meant := wholePlatform(value.Text); meant != "" {
-		finding := analysis.Finding{Span: value.Span, Message: fmt.Sprintf("unknown platform: %s (did you mean %s?)", value.Text, meant), Fixes: []analysis.Fix{replace(value.Span, meant, true)}}
+		finding := analysis.Finding{
+			Span:    value.Span,
+			Message: fmt.Sprintf("unknown platform: %s (did you mean %s?)", value.Text, meant),
+			Fixes:   []analysis.Fix{replace(value.Span, meant, true)},
+		}
 		if !ok {
 			finding.Severity = analysis.Error
 		}
@@ -111,7 +124,10 @@ func (p *pass) checkPlatform(in *dockerfile.Instruction, value dockerfile.Word) 
 		if slices.Contains(candidates, lower) || lower == "macos" {
 			continue
 		}
-		finding := analysis.Finding{Span: span, Message: fmt.Sprintf("unknown operating system or architecture: %s", part)}
+		finding := analysis.Finding{
+			Span:    span,
+			Message: fmt.Sprintf("unknown operating system or architecture: %s", part),
+		}
 		if other := otherPlatforms[lower]; other != "" && (len(parts) == 1 || !strings.Contains(other, "$")) {
 			finding.Message += fmt.Sprintf(" (did you mean %s?)", other)
 			finding.Fixes = []analysis.Fix{replace(span, other, strings.HasPrefix(other, "$"))}

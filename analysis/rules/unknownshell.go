@@ -29,7 +29,23 @@ var UnknownShell = &Rule{
 var unixShells = []string{"bash", "sh", "ash", "dash", "zsh", "ksh", "fish", "mksh"}
 
 // otherShells are commands seen in SHELL that do not.
-var otherShells = []string{"powershell", "powershell.exe", "pwsh", "pwsh.exe", "cmd", "cmd.exe", "python", "python3", "perl", "ruby", "node", "busybox", "env", "conda", "nu"}
+var otherShells = []string{
+	"powershell",
+	"powershell.exe",
+	"pwsh",
+	"pwsh.exe",
+	"cmd",
+	"cmd.exe",
+	"python",
+	"python3",
+	"perl",
+	"ruby",
+	"node",
+	"busybox",
+	"env",
+	"conda",
+	"nu",
+}
 
 func checkUnknownShell(p *pass) {
 	for in := range p.every("SHELL") {
@@ -43,25 +59,45 @@ func checkUnknownShell(p *pass) {
 		switch {
 		case len(c.Shell) == 1 && strings.Contains(c.Shell[0], " "):
 			words := strings.Fields(c.Shell[0])
-			finding := analysis.Finding{Span: first.Span, Message: fmt.Sprintf("%s is taken for the name of one program: each word is a string of its own", first.Text)}
+			finding := analysis.Finding{
+				Span: first.Span,
+				Message: fmt.Sprintf(
+					"%s is taken for the name of one program: each word is a string of its own",
+					first.Text,
+				),
+			}
 			if !strings.ContainsAny(c.Shell[0], "\"'\\:") {
 				finding.Fixes = []analysis.Fix{replace(first.Span, `"`+strings.Join(words, `", "`)+`"`, true)}
 			}
 			p.report(in, finding)
 		case slices.Contains(unixShells, name):
-			if len(c.Shell) > 1 && (!strings.HasPrefix(last, "-") || strings.HasPrefix(last, "--") || strings.Contains(last, "c")) {
+			if len(c.Shell) > 1 &&
+				(!strings.HasPrefix(last, "-") || strings.HasPrefix(last, "--") || strings.Contains(last, "c")) {
 				continue // "-o pipefail" behind "-c" is wrong, too, but who knows what an option takes
 			}
 			end := in.Args[len(in.Args)-1].Span.End
 			p.report(in, analysis.Finding{
 				Span:    in.Args[len(in.Args)-1].Span,
 				Message: fmt.Sprintf("%s takes the command for the name of a script: -c is missing", name),
-				Fixes:   []analysis.Fix{{Title: `Add "-c"`, Edits: []source.Edit{{Span: source.Span{Start: end, End: end}, NewText: `, "-c"`}}, Preferred: true}},
+				Fixes: []analysis.Fix{
+					{
+						Title:     `Add "-c"`,
+						Edits:     []source.Edit{{Span: source.Span{Start: end, End: end}, NewText: `, "-c"`}},
+						Preferred: true,
+					},
+				},
 			})
-		case slices.Contains(otherShells, strings.ToLower(name)) || !strings.HasSuffix(strings.TrimSuffix(p.Text.Slice(first.Span), `"`), name):
+		case slices.Contains(otherShells, strings.ToLower(name)) ||
+			!strings.HasSuffix(strings.TrimSuffix(p.Text.Slice(first.Span), `"`), name):
 		default:
 			span := source.Span{Start: first.Span.End - 1 - len(name), End: first.Span.End - 1}
-			finding := misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("unknown shell: %s", name)}, name, "", slices.Concat(unixShells, otherShells), false)
+			finding := misspelt(
+				analysis.Finding{Span: span, Message: fmt.Sprintf("unknown shell: %s", name)},
+				name,
+				"",
+				slices.Concat(unixShells, otherShells),
+				false,
+			)
 			if len(finding.Fixes) > 0 {
 				p.report(in, finding)
 			}

@@ -18,7 +18,8 @@ var UnknownStage = &Rule{
 	Hadolint: []string{"DL3022"},
 	Doc: Doc{
 		Summary: "A stage's name is misspelt",
-		What:    "Finds `COPY --from=`, `RUN --mount=from=` and `FROM` with a name that is no stage, but close to one, and that is no likely image either.",
+		What: "Finds `COPY --from=`, `RUN --mount=from=` and `FROM` with a name that is no stage, but close to " +
+			"one, and that is no likely image either.",
 		Why:     "BuildKit takes a name that is no stage for an image, and tries to pull it.",
 		Example: "FROM alpine AS build\nFROM alpine\nCOPY --from=biuld /a /a\n",
 		Instead: "FROM alpine AS build\nFROM alpine\nCOPY --from=build /a /a\n",
@@ -36,13 +37,24 @@ func checkUnknownStage(p *pass) {
 			}
 		}
 		name := word.Text
-		if len(names) == 0 || slices.Contains(names, strings.ToLower(name)) || strings.ContainsAny(name, "$/:@.") || officialImages[name] || !clearly(name, names) {
+		if len(names) == 0 || slices.Contains(names, strings.ToLower(name)) || strings.ContainsAny(name, "$/:@.") ||
+			officialImages[name] ||
+			!clearly(name, names) {
 			return
 		}
 		if _, err := reference.ParseNormalizedNamed(name); err != nil {
 			return // InvalidImage says so
 		}
-		p.report(in, misspelt(analysis.Finding{Span: word.Span, Message: fmt.Sprintf("no stage is named %s", name)}, name, "", names, true))
+		p.report(
+			in,
+			misspelt(
+				analysis.Finding{Span: word.Span, Message: fmt.Sprintf("no stage is named %s", name)},
+				name,
+				"",
+				names,
+				true,
+			),
+		)
 	}
 	for _, ref := range p.stageReferences() {
 		check(ref.in, ref.word)
@@ -82,7 +94,13 @@ func (p *pass) stageReferences() []stageReference {
 				for part := range strings.SplitSeq(flag.Value.Text, ",") {
 					if key, name, ok := strings.Cut(part, "="); ok && strings.EqualFold(key, "from") && name != "" {
 						end := at + len(part)
-						refs = append(refs, stageReference{in, dockerfile.Word{Span: source.Span{Start: end - len(name), End: end}, Text: name}})
+						refs = append(
+							refs,
+							stageReference{
+								in,
+								dockerfile.Word{Span: source.Span{Start: end - len(name), End: end}, Text: name},
+							},
+						)
 					}
 					at += len(part) + 1
 				}

@@ -23,7 +23,8 @@ var UntaggedImage = &Rule{
 	},
 	check: func(p *pass) {
 		for i, stage := range p.Stages {
-			if p.variables().Bases[i] >= 0 || stage.Base.Text == "scratch" || strings.ContainsAny(stage.Base.Text, "$\"'") {
+			if p.variables().Bases[i] >= 0 || stage.Base.Text == "scratch" ||
+				strings.ContainsAny(stage.Base.Text, "$\"'") {
 				continue
 			}
 			named, err := reference.ParseNormalizedNamed(stage.Base.Text)
@@ -37,7 +38,13 @@ var UntaggedImage = &Rule{
 			if ok && tagged.Tag() != "latest" {
 				continue
 			}
-			p.report(stage.From, analysis.Finding{Span: stage.Base.Span, Message: fmt.Sprintf("%s is another image with each new version: name one", stage.Base.Text)})
+			p.report(
+				stage.From,
+				analysis.Finding{
+					Span:    stage.Base.Span,
+					Message: fmt.Sprintf("%s is another image with each new version: name one", stage.Base.Text),
+				},
+			)
 		}
 	},
 }

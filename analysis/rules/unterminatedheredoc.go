@@ -19,7 +19,8 @@ var UnterminatedHeredoc = &Rule{
 		Summary: "A here-document is not closed",
 		What:    "Finds a here-document (`<<EOF`) whose closing delimiter never comes on a line of its own.",
 		Why: "Everything up to the end of the file becomes part of the here-document: the instructions below are not " +
-			"instructions any more, and the build fails. With `<<EOF` the delimiter must stand at the very start of its " +
+			"instructions any more, and the build fails. With `<<EOF` the delimiter must stand at the very start of " +
+			"its " +
 			"line; only `<<-EOF` allows tabs before it, and neither allows spaces.",
 		Example: "FROM alpine\nRUN <<EOF\napk add curl\nCMD [\"curl\", \"--version\"]\n",
 		Instead: "FROM alpine\nRUN <<EOF\napk add curl\nEOF\nCMD [\"curl\", \"--version\"]\n",
@@ -32,7 +33,13 @@ func checkUnterminatedHeredoc(p *pass) {
 		p.report(nil, analysis.Finding{
 			Span:    source.Span{Start: h.word, End: max(h.end, h.word+2)},
 			Message: "this does not begin a heredoc: a quote of its delimiter is missing",
-			Fixes:   []analysis.Fix{{Title: "Add the missing quote", Edits: []source.Edit{{Span: source.Span{Start: h.end, End: h.end}, NewText: h.quote}}, Preferred: true}},
+			Fixes: []analysis.Fix{
+				{
+					Title:     "Add the missing quote",
+					Edits:     []source.Edit{{Span: source.Span{Start: h.end, End: h.end}, NewText: h.quote}},
+					Preferred: true,
+				},
+			},
 		})
 	}
 	for _, problem := range p.problems[dockerfile.UnterminatedHeredoc] {
@@ -56,7 +63,9 @@ type halfQuoted struct {
 	last      int // the line of the delimiter, from 0
 }
 
-var openDelimiter = regexp.MustCompile(`(?:^|\s)<<-?(?:(["'])([A-Za-z_][A-Za-z0-9_]*)(?:\s|$)|([A-Za-z_][A-Za-z0-9_]*)(["'])(?:\s|$))`)
+var openDelimiter = regexp.MustCompile(
+	`(?:^|\s)<<-?(?:(["'])([A-Za-z_][A-Za-z0-9_]*)(?:\s|$)|([A-Za-z_][A-Za-z0-9_]*)(["'])(?:\s|$))`,
+)
 
 // halfQuotedHeredocs are here-documents that BuildKit does not see, as a quote of their delimiter is missing, but whose
 // delimiter stands on a line below.
@@ -95,7 +104,10 @@ func (p *pass) halfQuotedHeredocs() []halfQuoted {
 
 // inOpenHeredoc reports whether an instruction is a line of a here-document with a quote missing.
 func (p *pass) inOpenHeredoc(in *dockerfile.Instruction) bool {
-	return slices.ContainsFunc(p.halfQuotedHeredocs(), func(h halfQuoted) bool { return h.in.Span.End < in.Span.Start && in.Line-1 <= h.last })
+	return slices.ContainsFunc(
+		p.halfQuotedHeredocs(),
+		func(h halfQuoted) bool { return h.in.Span.End < in.Span.Start && in.Line-1 <= h.last },
+	)
 }
 
 // mendHeredoc says which line is meant to close a heredoc, if one is, and makes it do so.
@@ -117,8 +129,13 @@ func (p *pass) mendHeredoc(finding *analysis.Finding, in *dockerfile.Instruction
 			continue
 		}
 		finding.Message = fmt.Sprintf("unterminated heredoc: line %d does not end it, as it %s", line+1, why)
-		plain := analysis.Fix{Title: fmt.Sprintf("Change line %d to %s", line+1, doc.Name), Edits: []source.Edit{{Span: span, NewText: doc.Name}}, Preferred: true}
-		if word == doc.Name && strings.Trim(indent, "\t") == "" && indent != "" && !doc.Chomp && text == indent+word && p.tabbed(first, line) {
+		plain := analysis.Fix{
+			Title:     fmt.Sprintf("Change line %d to %s", line+1, doc.Name),
+			Edits:     []source.Edit{{Span: span, NewText: doc.Name}},
+			Preferred: true,
+		}
+		if word == doc.Name && strings.Trim(indent, "\t") == "" && indent != "" && !doc.Chomp && text == indent+word &&
+			p.tabbed(first, line) {
 			at := doc.NameSpan.Start
 			if quote := p.Text.String()[at-1]; quote == '"' || quote == '\'' {
 				at--
@@ -136,7 +153,9 @@ func (p *pass) mendHeredoc(finding *analysis.Finding, in *dockerfile.Instruction
 	below := p.Text.LineAt(in.Span.End) + 1
 	finding.Fixes = []analysis.Fix{{
 		Title: fmt.Sprintf("Insert %s behind line %d", doc.Name, below),
-		Edits: []source.Edit{{Span: source.Span{Start: in.Span.End, End: in.Span.End}, NewText: newline(p.Text) + doc.Name}},
+		Edits: []source.Edit{
+			{Span: source.Span{Start: in.Span.End, End: in.Span.End}, NewText: newline(p.Text) + doc.Name},
+		},
 	}}
 }
 

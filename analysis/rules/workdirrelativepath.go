@@ -18,7 +18,8 @@ var WorkdirRelativePath = &Rule{
 	Doc: Doc{
 		Summary: "A relative WORKDIR depends on the base image",
 		What:    "Finds a stage's first `WORKDIR` if its path is relative.",
-		Why:     "The path then depends on the working directory of the base image, which may change with any new version of it.",
+		Why: "The path then depends on the working directory of the base image, which may change with any new " +
+			"version of it.",
 		Example: "FROM alpine\nWORKDIR app\n",
 		Instead: "FROM alpine\nWORKDIR /app\n",
 	},
@@ -53,7 +54,9 @@ func checkWorkdirRelativePath(p *pass) {
 		if strings.Contains(path, "$") {
 			path, known = p.variables().Expand(in.Stage, in.Span.Start, path)
 		}
-		if !known || isAbsolute(p.File, in.Stage, path) || strings.Contains(path, "$(") || strings.HasPrefix(path, "~") || drivePath.MatchString(path) {
+		if !known || isAbsolute(p.File, in.Stage, path) || strings.Contains(path, "$(") ||
+			strings.HasPrefix(path, "~") ||
+			drivePath.MatchString(path) {
 			continue
 		}
 		p.report(in, analysis.Finding{
@@ -64,13 +67,15 @@ func checkWorkdirRelativePath(p *pass) {
 	}
 }
 
-// isAbsolute reports whether BuildKit takes a path for absolute. On Windows, which nothing but the path itself tells here, a drive does, too.
+// isAbsolute reports whether BuildKit takes a path for absolute. On Windows, which nothing but the path itself tells
+// here, a drive does, too.
 func isAbsolute(file *dockerfile.File, stage int, path string) bool {
 	if strings.HasPrefix(path, "/") {
 		return true
 	}
 	windows := file.Escape == '`' || strings.Contains(strings.ToLower(file.Stages[stage].Base.Text), "windows")
-	return strings.HasPrefix(path, `\\`) || len(path) > 1 && path[1] == ':' && (windows || len(path) > 2 && strings.ContainsRune(`\/`, rune(path[2])))
+	return strings.HasPrefix(path, `\\`) ||
+		len(path) > 1 && path[1] == ':' && (windows || len(path) > 2 && strings.ContainsRune(`\/`, rune(path[2])))
 }
 
 // absolute puts a slash before a path. It is not applied unasked: the base image's working directory may not be "/".
@@ -79,5 +84,8 @@ func absolute(file *dockerfile.File, in *dockerfile.Instruction) analysis.Fix {
 	if c := file.Text.String()[at]; c == '"' || c == '\'' {
 		at++
 	}
-	return analysis.Fix{Title: "Make it absolute", Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: "/"}}}
+	return analysis.Fix{
+		Title: "Make it absolute",
+		Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: "/"}},
+	}
 }

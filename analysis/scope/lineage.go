@@ -3,7 +3,8 @@ package scope
 // Lineage knows which stages are built on which, however many lie between.
 type Lineage struct {
 	bases []int
-	// The stages numbered so that those that are built on one follow it: enter is a stage's number, leave the first behind them.
+	// The stages numbered so that those that are built on one follow it: enter is a stage's number, leave the first
+	// behind them.
 	enter, leave []int
 	root         []int
 }
@@ -34,7 +35,8 @@ func NewLineage(bases []int) *Lineage {
 	return l
 }
 
-// Nearest returns the nearest of some stages, in ascending order, that a stage is built on; -1 if it is built on none of them.
+// Nearest returns the nearest of some stages, in ascending order, that a stage is built on; -1 if it is built on none
+// of them.
 func (l *Lineage) Nearest(stages []int, stage int) int {
 	if l.bases[stage] < 0 {
 		return -1

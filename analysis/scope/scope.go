@@ -1,7 +1,7 @@
 // Package scope knows which variables each place of a Dockerfile sees, and what they stand for.
 //
-// A stage sees its own ARGs and ENVs above, and those of the stages it is built on; FROM sees the ARGs above the first FROM
-// only. The package must not know a protocol, or what base images set.
+// A stage sees its own ARGs and ENVs above, and those of the stages it is built on; FROM sees the ARGs above the first
+// FROM only. The package must not know a protocol, or what base images set.
 package scope
 
 import (
@@ -18,8 +18,9 @@ import (
 type Variables struct {
 	Global map[string][]Definition   // by name, each in order of place
 	Stages []map[string][]Definition // likewise, of each stage
-	Args   map[string]string         // build arguments that are given: they count instead of an ARG's default; New leaves them nil
-	Bases  []int                     // the stage that each stage is built on, -1 for an image
+	// build arguments that are given: they count instead of an ARG's default; New leaves them nil
+	Args  map[string]string
+	Bases []int // the stage that each stage is built on, -1 for an image
 
 	file    *dockerfile.File
 	lineage *Lineage
@@ -36,18 +37,20 @@ type Definition struct {
 	Known bool                    // whether there is a value
 }
 
-// PlatformDefaults are example values of the arguments that FROM knows without a declaration. A stage knows them once it has
-// declared them.
+// PlatformDefaults are example values of the arguments that FROM knows without a declaration. A stage knows them once
+// it has declared them.
 var PlatformDefaults = map[string]string{
 	"BUILDPLATFORM": "linux/amd64", "BUILDOS": "linux", "BUILDOSVERSION": "", "BUILDARCH": "amd64", "BUILDVARIANT": "",
-	"TARGETPLATFORM": "linux/amd64", "TARGETOS": "linux", "TARGETOSVERSION": "", "TARGETARCH": "amd64", "TARGETVARIANT": "", "TARGETSTAGE": "default",
+	"TARGETPLATFORM": "linux/amd64", "TARGETOS": "linux", "TARGETOSVERSION": "", "TARGETARCH": "amd64",
+	"TARGETVARIANT": "", "TARGETSTAGE": "default",
 }
 
 // New reads the definitions of a file.
 func New(file *dockerfile.File) *Variables {
 	v := &Variables{
-		file: file, Global: map[string][]Definition{}, stages: map[string][]int{}, Stages: make([]map[string][]Definition, len(file.Stages)),
-		names: make([][]Definition, len(file.Stages)), named: make([][]string, len(file.Stages)),
+		file: file, Global: map[string][]Definition{}, stages: map[string][]int{},
+		Stages: make([]map[string][]Definition, len(file.Stages)),
+		names:  make([][]Definition, len(file.Stages)), named: make([][]string, len(file.Stages)),
 	}
 	for i := range v.Stages {
 		v.Stages[i] = map[string][]Definition{}

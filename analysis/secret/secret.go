@@ -30,17 +30,31 @@ func words(name string) (secret, harmless bool) {
 }
 
 // looseName finds names that are a secret's without being written as words: githubToken, DBPASS, secretKeyBase.
-var looseName = regexp.MustCompile(`(?i)passw|passphrase|secret|token|credential|api_?key|private_?key|access_?key|(^|_)(db|my|pg)?pass($|_)|(^|_)(pw|pwd|pat|dsn|jwt|cookie|signature)($|_)`)
+var looseName = regexp.MustCompile(
+	`(?i)passw|passphrase|secret|token|credential|api_?key|private_?key|access_?key|(^|_)(db|my|pg)?pass($|_)|(^|_)(pw|pwd|pat|dsn|jwt|cookie|signature)($|_)`,
+)
 
 // shapes are those of values that are secrets whatever their name.
 var shapes = []*regexp.Regexp{
 	regexp.MustCompile(`-----BEGIN [A-Z ]*(PRIVATE KEY|CERTIFICATE)`),
-	regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@`),                                        // a URL with a password
-	regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]*://[^/@:\s]{16,}@`),                                            // ... with a token for a user
-	regexp.MustCompile(`(?i)\b(bearer|basic)\s+[a-z0-9+/._=-]{8,}`),                                          // an Authorization header
-	regexp.MustCompile(`(?i)(password|passwd|pwd|secret|token|api_?key|_auth(token)?)\s*[=:]\s*["']?\S{3,}`), // a setting within the value
-	regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}`),                                          // a JSON web token
-	regexp.MustCompile(`\b(gh[opusr]_|github_pat_|glpat-|gl[a-z]{2,4}-|npm_|pypi-|xox[a-z]-|sk[_-]|rk_|dckr_pat_|hvs\.|shp(at|ss|ca)_|SG\.|AIza|ya29\.|dop_v1_|figd_|lin_api_|hf_)[A-Za-z0-9_.-]{10,}`),
+	regexp.MustCompile(
+		`(?i)^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@`,
+	), // a URL with a password
+	regexp.MustCompile(
+		`(?i)^[a-z][a-z0-9+.-]*://[^/@:\s]{16,}@`,
+	), // ... with a token for a user
+	regexp.MustCompile(
+		`(?i)\b(bearer|basic)\s+[a-z0-9+/._=-]{8,}`,
+	), // an Authorization header
+	regexp.MustCompile(
+		`(?i)(password|passwd|pwd|secret|token|api_?key|_auth(token)?)\s*[=:]\s*["']?\S{3,}`,
+	), // a setting within the value
+	regexp.MustCompile(
+		`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}`,
+	), // a JSON web token
+	regexp.MustCompile(
+		`\b(gh[opusr]_|github_pat_|glpat-|gl[a-z]{2,4}-|npm_|pypi-|xox[a-z]-|sk[_-]|rk_|dckr_pat_|hvs\.|shp(at|ss|ca)_|SG\.|AIza|ya29\.|dop_v1_|figd_|lin_api_|hf_)[A-Za-z0-9_.-]{10,}`,
+	),
 	regexp.MustCompile(`\b(AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b`), // Amazon's key ids
 }
 

@@ -15,7 +15,20 @@ type prompt struct {
 var promptKeywords = []string{"call", "do", "else", "exit", "for", "goto", "if", "endlocal", "setlocal"}
 
 // promptConditions are the words of a condition behind IF, and of FOR.
-var promptConditions = []string{"cmdextversion", "defined", "equ", "errorlevel", "exist", "geq", "gtr", "in", "leq", "lss", "neq", "not"}
+var promptConditions = []string{
+	"cmdextversion",
+	"defined",
+	"equ",
+	"errorlevel",
+	"exist",
+	"geq",
+	"gtr",
+	"in",
+	"leq",
+	"lss",
+	"neq",
+	"not",
+}
 
 func (p *prompt) add(from, to int, kind Kind) {
 	if from < to {

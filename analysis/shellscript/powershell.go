@@ -16,13 +16,15 @@ type powerShell struct {
 const maxStrings = 16
 
 var powerShellKeywords = []string{
-	"begin", "break", "catch", "class", "continue", "do", "dynamicparam", "else", "elseif", "end", "enum", "exit", "filter", "finally", "for", "foreach",
+	"begin", "break", "catch", "class", "continue", "do", "dynamicparam", "else", "elseif", "end", "enum", "exit",
+	"filter", "finally", "for", "foreach",
 	"function", "if", "param", "process", "return", "switch", "throw", "trap", "try", "until", "using", "while",
 }
 
 // powerShellOperators are those that are words: "-eq", and with "c" or "i" in front.
 var powerShellOperators = []string{
-	"and", "as", "band", "bnot", "bor", "bxor", "contains", "eq", "f", "ge", "gt", "in", "is", "isnot", "join", "le", "like", "lt", "match", "ne", "not", "notcontains",
+	"and", "as", "band", "bnot", "bor", "bxor", "contains", "eq", "f", "ge", "gt", "in", "is", "isnot", "join", "le",
+	"like", "lt", "match", "ne", "not", "notcontains",
 	"notin", "notlike", "notmatch", "or", "replace", "shl", "shr", "split", "xor",
 }
 
@@ -183,7 +185,8 @@ func (p *powerShell) operator(i, end int) int {
 // word reads a bare word.
 func (p *powerShell) word(i, end int, start, value bool) (next int, starts, valued bool) {
 	to := i
-	for to < end && strings.IndexByte(" \t\r\n;|&(){},\"'<>", p.text[to]) < 0 && !(p.text[to] == '$' && to > i) && !(p.text[to] == '=' && start) {
+	for to < end && strings.IndexByte(" \t\r\n;|&(){},\"'<>", p.text[to]) < 0 && !(p.text[to] == '$' && to > i) &&
+		!(p.text[to] == '=' && start) {
 		if p.text[to] == '`' {
 			to++
 		}
@@ -220,7 +223,8 @@ func (p *powerShell) word(i, end int, start, value bool) (next int, starts, valu
 }
 
 func powerShellOperator(word string) bool {
-	return slices.Contains(powerShellOperators, word) || word != "" && (word[0] == 'c' || word[0] == 'i') && slices.Contains(powerShellOperators, word[1:])
+	return slices.Contains(powerShellOperators, word) ||
+		word != "" && (word[0] == 'c' || word[0] == 'i') && slices.Contains(powerShellOperators, word[1:])
 }
 
 // variable reads "$name", "$env:NAME", "${any thing}" or "@name".

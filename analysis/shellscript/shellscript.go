@@ -109,7 +109,14 @@ func (s *Script) Parse() (*syntax.File, error) {
 	if !Bounded(s.Text) {
 		return nil, ErrTooLarge
 	}
-	return syntax.NewParser(syntax.Variant(syntax.LangBash), syntax.KeepComments(true), syntax.RecoverErrors(16)).Parse(strings.NewReader(s.Text), "")
+	return syntax.NewParser(
+		syntax.Variant(syntax.LangBash),
+		syntax.KeepComments(true),
+		syntax.RecoverErrors(16),
+	).Parse(
+		strings.NewReader(s.Text),
+		"",
+	)
 }
 
 // Of returns what the shell reads of an instruction, of an ONBUILD's trigger if it is one; nil if no shell reads it,
@@ -222,7 +229,8 @@ func Languages(file *dockerfile.File, bases []int) func(in *dockerfile.Instructi
 		}
 		return Unknown
 	}
-	first, last := make([]Language, len(file.Stages)), make([]Language, len(file.Stages)) // where a stage begins and ends
+	// where a stage begins and ends
+	first, last := make([]Language, len(file.Stages)), make([]Language, len(file.Stages))
 	for i, stage := range file.Stages {
 		if base := bases[i]; base >= 0 {
 			first[i] = last[base]

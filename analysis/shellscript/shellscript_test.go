@@ -9,8 +9,10 @@ import (
 
 func TestLanguageOf(t *testing.T) {
 	for program, want := range map[string]shellscript.Language{
-		"/bin/sh": shellscript.Bash, "bash": shellscript.Bash, "zsh": shellscript.Bash, "pwsh": shellscript.PowerShell, "PowerShell.exe": shellscript.PowerShell,
-		`C:\Windows\System32\cmd.exe`: shellscript.Cmd, "cmd": shellscript.Cmd, "fish": shellscript.Unknown, "": shellscript.Unknown, "/usr/bin/python3": shellscript.Unknown,
+		"/bin/sh": shellscript.Bash, "bash": shellscript.Bash, "zsh": shellscript.Bash, "pwsh": shellscript.PowerShell,
+		"PowerShell.exe":              shellscript.PowerShell,
+		`C:\Windows\System32\cmd.exe`: shellscript.Cmd, "cmd": shellscript.Cmd, "fish": shellscript.Unknown,
+		"": shellscript.Unknown, "/usr/bin/python3": shellscript.Unknown,
 	} {
 		if got := shellscript.LanguageOf(program); got != want {
 			t.Errorf("%q: %d, want %d", program, got, want)
@@ -22,8 +24,11 @@ func TestLanguageOf(t *testing.T) {
 // before begins; what a string is made up of lies within it.
 func FuzzPieces(f *testing.F) {
 	for _, text := range []string{
-		"Get-Item $env:X | % { \"a $($_.Name) `\" ${env:P(x86)}\" } # c", "if not \"%A%\"==\"b\" (set X=1 & echo %X:a=b% %%i !X! ^& y) else goto e", "$x = @\"\na $b\n\"@; [int]::Max(1, 2kb) -eq 3 <# x #>",
-		"\"$(\"$(", "$", "@", "${", "%", "!", "^", "`", "@'", "<#", "$env:", "[", "::", "a.", "\"$(a)b$", "set ", "rem", "for %", "-", "2>&1", "\x00\xff",
+		"Get-Item $env:X | % { \"a $($_.Name) `\" ${env:P(x86)}\" } # " +
+			"c", "if not \"%A%\"==\"b\" (set X=1 & echo %X:a=b% %%i !X! ^& y) else goto " +
+			"e", "$x = @\"\na $b\n\"@; [int]::Max(1, 2kb) -eq 3 <# x #>",
+		"\"$(\"$(", "$", "@", "${", "%", "!", "^", "`", "@'", "<#", "$env:", "[", "::", "a.", "\"$(a)b$", "set ", "rem",
+		"for %", "-", "2>&1", "\x00\xff",
 	} {
 		f.Add(text)
 	}

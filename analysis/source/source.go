@@ -160,7 +160,12 @@ func Apply(content string, edits []Edit) (string, error) {
 	at := 0
 	for _, e := range edits {
 		if e.Span.Start < at || e.Span.End < e.Span.Start || e.Span.End > len(content) {
-			return "", fmt.Errorf("edit of bytes %d to %d overlaps another or lies outside the text of %d bytes", e.Span.Start, e.Span.End, len(content))
+			return "", fmt.Errorf(
+				"edit of bytes %d to %d overlaps another or lies outside the text of %d bytes",
+				e.Span.Start,
+				e.Span.End,
+				len(content),
+			)
 		}
 		b.WriteString(content[at:e.Span.Start])
 		b.WriteString(e.NewText)

@@ -43,7 +43,8 @@ func TestApply(t *testing.T) {
 		want  string // "" for an error
 	}{
 		{"no edits", nil, "abcdef"},
-		{"spans refer to the text before all edits, in whatever order", []source.Edit{edit(4, 5, "EE"), edit(0, 2, "")}, "cdEEf"},
+		{"spans refer to the text before all edits, in whatever " +
+			"order", []source.Edit{edit(4, 5, "EE"), edit(0, 2, "")}, "cdEEf"},
 		{"insertions at one place keep their order", []source.Edit{edit(3, 3, "1"), edit(3, 3, "2")}, "abc12def"},
 		{"edits may touch", []source.Edit{edit(0, 3, "x"), edit(3, 6, "y")}, "xy"},
 		{"edits must not overlap", []source.Edit{edit(0, 3, "x"), edit(2, 4, "y")}, ""},
@@ -69,8 +70,10 @@ func TestSpan(t *testing.T) {
 		other source.Span
 		want  bool
 	}{
-		{source.Span{Start: 0, End: 2}, false}, {source.Span{Start: 0, End: 3}, true}, {source.Span{Start: 5, End: 6}, false},
-		{source.Span{Start: 5, End: 5}, true}, {source.Span{Start: 6, End: 6}, false}, {source.Span{Start: 3, End: 4}, true},
+		{source.Span{Start: 0, End: 2}, false}, {source.Span{Start: 0, End: 3}, true}, {source.Span{Start: 5, End: 6},
+			false},
+		{source.Span{Start: 5, End: 5}, true}, {source.Span{Start: 6, End: 6}, false}, {source.Span{Start: 3, End: 4},
+			true},
 	} {
 		if s.Overlaps(test.other) != test.want || test.other.Overlaps(s) != test.want {
 			t.Errorf("%v overlaps %v: %v", s, test.other, !test.want)
@@ -86,7 +89,8 @@ func FuzzText(f *testing.F) {
 	f.Add("a\r\nb\n\r\n")
 	f.Fuzz(func(t *testing.T, content string) {
 		text := source.New(content)
-		if text.String() != content || text.Len() != len(content) || text.LineCount() != strings.Count(content, "\n")+1 {
+		if text.String() != content || text.Len() != len(content) ||
+			text.LineCount() != strings.Count(content, "\n")+1 {
 			t.Fatal("the text is another")
 		}
 		for offset := range len(content) + 1 {

@@ -22,19 +22,19 @@ const (
 // where all candidates are too far away.
 //
 // The distance is optimal string alignment: insertions, deletions, substitutions and transpositions of neighbouring
-// letters count one edit each. Candidates of up to four letters may be one edit away, of up to seven two, longer ones three,
-// and at least half of the longer word must agree. A word that begins exactly one candidate is that candidate half typed.
-// Ties are broken by the same first letter, then by the same letters in another order or number ("RUNN" is RUN),
-// then by the order of candidates.
+// letters count one edit each. Candidates of up to four letters may be one edit away, of up to seven two, longer ones
+// three, and at least half of the longer word must agree. A word that begins exactly one candidate is that candidate
+// half typed. Ties are broken by the same first letter, then by the same letters in another order or number ("RUNN" is
+// RUN), then by the order of candidates.
 func Suggest(word string, candidates []string) []string {
 	return sorted(rank(word, candidates))
 }
 
-// Meant returns the candidate that word clearly stands for, or "". Unlike a suggestion, which a person looks at, this is
-// taken for granted, so it asks for more: at least three letters; one edit less than a suggestion may have, but always one; no second
-// candidate within half an edit of the first; and for candidates of three letters, which many words resemble, a first letter that is
-// right, beside the right key or swapped with another. "EVN" is ENV and "ENTR" is ENTRYPOINT; "E", "AD", "bun" (RUN?),
-// "export" (EXPOSE?) and "ADG" (ADD or ARG?) stand for nothing.
+// Meant returns the candidate that word clearly stands for, or "". Unlike a suggestion, which a person looks at, this
+// is taken for granted, so it asks for more: at least three letters; one edit less than a suggestion may have, but
+// always one; no second candidate within half an edit of the first; and for candidates of three letters, which many
+// words resemble, a first letter that is right, beside the right key or swapped with another. "EVN" is ENV and "ENTR"
+// is ENTRYPOINT; "E", "AD", "bun" (RUN?), "export" (EXPOSE?) and "ADG" (ADD or ARG?) stand for nothing.
 func Meant(word string, candidates []string) string {
 	if len(word) < 3 {
 		return ""
@@ -44,15 +44,17 @@ func Meant(word string, candidates []string) string {
 		return ""
 	}
 	best := found[0]
-	if best.cost > max(edit, limit(best.name)-edit) || len(best.name) <= 3 && best.first && best.order && best.cost >= edit {
+	if best.cost > max(edit, limit(best.name)-edit) ||
+		len(best.name) <= 3 && best.first && best.order && best.cost >= edit {
 		return ""
 	}
 	return best.name
 }
 
-// Begun returns the candidates that word may be a misspelt beginning of, the likeliest first: "ENRTY" begins ENTRYPOINT. It is for a
-// list that a person chooses from while typing, where Suggest knows nothing. The word has three letters at least, which are the
-// beginning's in another order, or four with one edit; from seven letters on it is two edits.
+// Begun returns the candidates that word may be a misspelt beginning of, the likeliest first: "ENRTY" begins
+// ENTRYPOINT. It is for a list that a person chooses from while typing, where Suggest knows nothing. The word has three
+// letters at least, which are the beginning's in another order, or four with one edit; from seven letters on it is two
+// edits.
 func Begun(word string, candidates []string) []string {
 	typed := strings.ToUpper(word)
 	if len(typed) < 3 {

@@ -95,7 +95,15 @@ func TestOneEdit(t *testing.T) {
 		check(words, letters+"-_")
 	}
 	rate := float64(right) / float64(all)
-	t.Logf("%d of %d right (%.2f%%); %d taken for granted, %d of them wrongly; misses: %v", right, all, 100*rate, meant+wrong, wrong, misses)
+	t.Logf(
+		"%d of %d right (%.2f%%); %d taken for granted, %d of them wrongly; misses: %v",
+		right,
+		all,
+		100*rate,
+		meant+wrong,
+		wrong,
+		misses,
+	)
 	if rate < 0.99 {
 		t.Errorf("%.2f%% of one-edit misspellings are right, want 99%%", 100*rate)
 	}
@@ -157,7 +165,8 @@ func FuzzSuggest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, word, candidate string) {
 		candidates := append([]string{candidate}, instructions...)
 		got := spell.Suggest(word, candidates)
-		if upper := strings.ToUpper(word); got != nil && slices.ContainsFunc(candidates, func(c string) bool { return strings.ToUpper(c) == upper }) {
+		if upper := strings.ToUpper(word); got != nil &&
+			slices.ContainsFunc(candidates, func(c string) bool { return strings.ToUpper(c) == upper }) {
 			t.Errorf("%q is right, yet %q is suggested", word, got)
 		}
 		if !slices.Equal(got, spell.Suggest(word, candidates)) {

@@ -1,8 +1,9 @@
-// Package tools is the one table of the programs that builds run: what their commands do, which files of a project they read and
-// write, and where they keep what they fetched.
+// Package tools is the one table of the programs that builds run: what their commands do, which files of a project they
+// read and write, and where they keep what they fetched.
 //
-// Each row says where what stands in it is from, and for which versions that was looked up. What is not in a row is not known: who
-// asks must then take everything for possible. The package is data and look-ups; it must not know Dockerfiles or shells.
+// Each row says where what stands in it is from, and for which versions that was looked up. What is not in a row is not
+// known: who asks must then take everything for possible. The package is data and look-ups; it must not know
+// Dockerfiles or shells.
 package tools
 
 import (
@@ -42,7 +43,8 @@ type Verb struct {
 	Words     []string // any of them; "" stands for no word, "*" for any
 	Work      Work
 	Downloads bool
-	// Manifests are the files that it reads in its working directory, whether it is told to or not. Without the first one it fails.
+	// Manifests are the files that it reads in its working directory, whether it is told to or not. Without the first
+	// one it fails.
 	Manifests []string
 	// Config are other files that it reads there if they are there, as patterns of COPY's that match nothing else.
 	Config []string
@@ -57,7 +59,8 @@ type Verb struct {
 // Cache is a directory in which root keeps what a tool fetched or made.
 type Cache struct {
 	Dir string
-	// Safe says that the tool does the same with this directory full, empty or old, so that a cache mount changes no image.
+	// Safe says that the tool does the same with this directory full, empty or old, so that a cache mount changes no
+	// image.
 	Safe   bool
 	Locked bool // two builds at a time must not use it
 	Needed bool // what later steps need lies in it: with a mount it is not in the image
@@ -74,14 +77,15 @@ func Of(program string) *Tool {
 	return nil
 }
 
-// Verb gives what a tool does with these arguments: by the first that says anything, since options may have values, and a build tool's
-// goals come in any order. It is nil where that is not known.
+// Verb gives what a tool does with these arguments: by the first that says anything, since options may have values, and
+// a build tool's goals come in any order. It is nil where that is not known.
 func (t *Tool) Verb(args []string) *Verb {
 	for _, arg := range append(args[:len(args):len(args)], "*") {
 		for i := range t.Verbs {
 			v := &t.Verbs[i]
 			// Scripts are named build:prod or build-docker.
-			if slices.Contains(v.Words, arg) || arg != "*" && slices.Contains(v.Words, arg[:max(0, strings.IndexAny(arg+":", ":-_"))]) {
+			if slices.Contains(v.Words, arg) ||
+				arg != "*" && slices.Contains(v.Words, arg[:max(0, strings.IndexAny(arg+":", ":-_"))]) {
 				return v
 			}
 		}
@@ -106,7 +110,8 @@ func (t *Tool) Named(word string) *Verb {
 	return nil
 }
 
-// IsManifest reports whether a file of this name belongs to what package managers read: it changes much less often than sources do.
+// IsManifest reports whether a file of this name belongs to what package managers read: it changes much less often than
+// sources do.
 func IsManifest(name string) bool {
 	return ManifestOf(name) != nil
 }

@@ -53,26 +53,34 @@ func ParseSpec(s string) (Spec, error) {
 	switch k := Kind(kind); {
 	case s == "":
 		return Spec{Kind: Auto}, nil
-	case (k == Dir || k == Git || k == Recorded) && arg != "", (k == Auto || k == Recorded || k == Git || k == Opened) && !hasArg:
+	case (k == Dir || k == Git || k == Recorded) && arg != "",
+		(k == Auto || k == Recorded || k == Git || k == Opened) && !hasArg:
 		return Spec{k, arg}, nil
 	}
-	return Spec{}, fmt.Errorf("%q is no baseline: use auto, recorded, recorded:ID, git, git:REVISION, git:merge-base, dir:PATH or, in an editor, opened", s)
+	return Spec{}, fmt.Errorf(
+		"%q is no baseline: use auto, recorded, recorded:ID, git, git:REVISION, git:merge-base, dir:PATH or, in an "+
+			"editor, opened",
+		s,
+	)
 }
 
 // Request says for what a baseline is wanted.
 type Request struct {
-	Spec         Spec
-	Dockerfile   string                         // absolute path; "" for a text that is in no file
-	ContextDir   string                         // absolute path; "" if there is no build context
-	Context      *buildcontext.Tree             // the context as it is now; nil if there is none
-	BaselineFile string                         // for Dir: the baseline's Dockerfile, if it is not at the same place within the context
-	CacheDir     string                         // where digests of files are kept; "" keeps none
-	Opened       *Contents                      // the file and its context as the editor opened it; nil on the command line
-	Contexts     map[string]record.NamedContext // the named contexts that are folders, as they are now
-	History      History                        // of the builder that builds next, for Ask; nil if there is none
-	Record       *record.Record                 // the last build of the Dockerfile, see Ask; nil if there is none
-	Answer       *Answer                        // of the builder, see Ask; nil if none was asked
-	Assumed      string                         // what is taken for granted of the builds on record, a sentence, see Ask
+	Spec       Spec
+	Dockerfile string             // absolute path; "" for a text that is in no file
+	ContextDir string             // absolute path; "" if there is no build context
+	Context    *buildcontext.Tree // the context as it is now; nil if there is none
+	// for Dir: the baseline's Dockerfile, if it is not at the same place within the context
+	BaselineFile string
+	CacheDir     string // where digests of files are kept; "" keeps none
+	// the file and its context as the editor opened it; nil on the command line
+	Opened   *Contents
+	Contexts map[string]record.NamedContext // the named contexts that are folders, as they are now
+	History  History                        // of the builder that builds next, for Ask; nil if there is none
+	Record   *record.Record                 // the last build of the Dockerfile, see Ask; nil if there is none
+	Answer   *Answer                        // of the builder, see Ask; nil if none was asked
+	// what is taken for granted of the builds on record, a sentence, see Ask
+	Assumed string
 	// ContextAt is the build context as somebody saw it at a time, nil if nobody did; a nil func knows nothing.
 	ContextAt func(time.Time) *buildcontext.Tree
 
@@ -120,7 +128,8 @@ func (c *Contents) Build(next cachemodel.Build, store *record.Store) cachemodel.
 			base.Contexts[name] = named.Tree
 		}
 		base.Images = map[string]cachemodel.Image{}
-		for ref, image := range next.Images { // of others both sides know the reference only, which is taken for the same image
+		// of others both sides know the reference only, which is taken for the same image
+		for ref, image := range next.Images {
 			if old, ok := r.Images[ref]; ok {
 				image = old
 			}
@@ -144,8 +153,10 @@ type Baseline struct {
 
 // Errors that say why there is no such baseline.
 var (
-	ErrNoRecord = errors.New("no build of this Dockerfile is on record: run it as `layerwise build -- docker build ...`")
-	ErrNotOpen  = errors.New("the file is not open in an editor")
+	ErrNoRecord = errors.New(
+		"no build of this Dockerfile is on record: run it as `layerwise build -- docker build ...`",
+	)
+	ErrNotOpen = errors.New("the file is not open in an editor")
 )
 
 // Find finds a baseline. With Auto it fails only with ctx's error: in the end there is None.
@@ -218,7 +229,10 @@ func fromOpened(r Request) (Baseline, error) {
 	}
 	const label = "the file as it was opened"
 	return Baseline{
-		Baseline: cachemodel.Baseline{Kind: string(Opened), Assumed: r.Assumption(label)}, Label: label, Contents: r.Opened,
+		Baseline: cachemodel.Baseline{
+			Kind:    string(Opened),
+			Assumed: r.Assumption(label),
+		}, Label: label, Contents: r.Opened,
 	}, nil
 }
 
@@ -240,7 +254,10 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 		}
 		rev, label = base.Revision, "the merge base with "+base.Main
 		if base.IsHead {
-			notes = append(notes, fmt.Sprintf("HEAD has no commit that %s lacks: it is compared with HEAD itself", base.Main))
+			notes = append(
+				notes,
+				fmt.Sprintf("HEAD has no commit that %s lacks: it is compared with HEAD itself", base.Main),
+			)
 		}
 		text, err = gittree.ReadFile(ctx, r.Dockerfile, rev)
 	}
@@ -281,7 +298,9 @@ func fromDir(ctx context.Context, r Request) (Baseline, error) {
 	if file == "" {
 		rel, err := filepath.Rel(r.ContextDir, r.Dockerfile)
 		if err != nil || r.ContextDir == "" || !filepath.IsLocal(rel) {
-			return Baseline{}, fmt.Errorf("the Dockerfile lies outside of its build context: name the baseline's with --baseline-file")
+			return Baseline{}, fmt.Errorf(
+				"the Dockerfile lies outside of its build context: name the baseline's with --baseline-file",
+			)
 		}
 		file = filepath.Join(dir, rel)
 	}
@@ -313,7 +332,13 @@ func fromDir(ctx context.Context, r Request) (Baseline, error) {
 			tree = buildcontext.Unknown()
 		case err != nil || at == named.Dir && !filepath.IsLocal(rel):
 			tree = named.Tree
-			b.Notes = append(b.Notes, fmt.Sprintf("the named context %s lies outside of the build context and is taken to have been the same", name))
+			b.Notes = append(
+				b.Notes,
+				fmt.Sprintf(
+					"the named context %s lies outside of the build context and is taken to have been the same",
+					name,
+				),
+			)
 		}
 		b.Contents.Contexts[name] = tree
 	}

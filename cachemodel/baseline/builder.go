@@ -213,8 +213,8 @@ func (r *Request) builderName() string {
 	return cmp.Or(r.Answer.Name, r.Answer.Builder.String())
 }
 
-// Pasts are the builds that were made, the oldest first, for comparing next with them. Those that are not on record have
-// next's settings unless adjust, which may be nil, gives them those of their time.
+// Pasts are the builds that were made, the oldest first, for comparing next with them. Those that are not on record
+// have next's settings unless adjust, which may be nil, gives them those of their time.
 func (b *Baseline) Pasts(
 	next cachemodel.Build, store *record.Store, adjust func(*Contents, *cachemodel.Build),
 ) []cachemodel.Past {

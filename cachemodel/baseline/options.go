@@ -82,8 +82,15 @@ func (o Options) From(r *record.Record, store *record.Store) (Options, string) {
 
 // Settings are the settings of the build that has these options.
 func (o Options) Settings() cachemodel.Settings {
-	return cachemodel.Settings{Engine: cmp.Or(o.Engine, cachemodel.BuildKit), Target: o.Target, Args: o.Args, Platform: o.Platform, NoCache: o.NoCache, NoCacheFilter: o.NoCacheFilter,
-		RunSettings: o.Run}
+	return cachemodel.Settings{
+		Engine:        cmp.Or(o.Engine, cachemodel.BuildKit),
+		Target:        o.Target,
+		Args:          o.Args,
+		Platform:      o.Platform,
+		NoCache:       o.NoCache,
+		NoCacheFilter: o.NoCacheFilter,
+		RunSettings:   o.Run,
+	}
 }
 
 // Stored returns the build in the store that spec asks for: the last one of the Dockerfile that matches, if it asks

@@ -26,7 +26,8 @@ func AsOf(t *Tree, when time.Time, texts map[string]string) *Tree {
 	}
 	a := asOf{when: when, edited: map[string]ContentID{}}
 	for name, text := range texts {
-		// What is not sure of such a file besides are its permissions: they do not matter if the contents differ anyway.
+		// What is not sure of such a file besides are its permissions: they do not matter if the contents differ
+		// anyway.
 		now, err := t.ContentOf(name)
 		if was := HashContent([]byte(text)); err == nil && now != was {
 			a.edited[path.Clean(name)] = was

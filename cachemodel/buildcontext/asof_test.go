@@ -27,7 +27,12 @@ func TestAsOf(t *testing.T) {
 		{"a file that is older was in it nevertheless", "dir", Query{Path: "/dir/x"}, false},
 		{"a file that is not there now may have been then", "dir", Query{Path: "/dir/gone"}, true},
 		{"or not, if nothing says so", "", Query{Path: "/dir/gone"}, false},
-		{"a directory that changed in one that did may have been moved there", "dir dir/sub", Query{Path: "/dir/sub/y"}, true},
+		{
+			"a directory that changed in one that did may have been moved there",
+			"dir dir/sub",
+			Query{Path: "/dir/sub/y"},
+			true,
+		},
 		{"as may one in the context's own folder", ". dir", Query{Path: "/dir/x"}, true},
 		{"one that did not change was not", ". dir/x", Query{Path: "/dir/sub/y"}, false},
 		{"from the context itself something may have been removed", ".", Query{Path: "/"}, true},
@@ -37,7 +42,12 @@ func TestAsOf(t *testing.T) {
 		{"what a link leads to may have changed", "a", Query{Path: "/link", FollowLinks: true}, true},
 		{"an old link to an old file is known", "b", Query{Path: "/link", FollowLinks: true}, false},
 		{"a file that is new may have been a directory", "a", Query{Path: "/a/z"}, true},
-		{"a pattern that leaves the changed file out reads the list of names only", "dir/x", Query{Path: "/dir", Exclude: []string{"x"}}, false},
+		{
+			"a pattern that leaves the changed file out reads the list of names only",
+			"dir/x",
+			Query{Path: "/dir", Exclude: []string{"x"}},
+			false,
+		},
 		{"known text is known", "Dockerfile", Query{Path: "/Dockerfile"}, false},
 	}
 	for _, test := range tests {

@@ -6,11 +6,17 @@ import (
 	"time"
 )
 
-// What a journal knows of a time: the looks are at 10, 20 and 30 seconds and take one second each; a build began in between.
+// What a journal knows of a time: the looks are at 10, 20 and 30 seconds and take one second each; a build began in
+// between.
 func TestJournal(t *testing.T) {
 	at := func(s float64) time.Time { return time.Unix(0, int64(s*1e9)) }
 	one := tree(t, "a=1\nb=1")
-	edited := NewTree(NewNode("", one.root.meta, []*Node{one.root.Child("a"), tree(t, "b=2").root.Child("b")}), nil, nil, nil)
+	edited := NewTree(
+		NewNode("", one.root.meta, []*Node{one.root.Child("a"), tree(t, "b=2").root.Child("b")}),
+		nil,
+		nil,
+		nil,
+	)
 	tests := []struct {
 		about       string
 		second      *Tree

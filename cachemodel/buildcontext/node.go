@@ -100,7 +100,11 @@ func (n *Node) Children() []*Node { return n.children }
 
 // Child finds an entry of a directory, nil if there is none.
 func (n *Node) Child(name string) *Node {
-	i, ok := slices.BinarySearchFunc(n.children, name, func(c *Node, name string) int { return cmp.Compare(c.name, name) })
+	i, ok := slices.BinarySearchFunc(
+		n.children,
+		name,
+		func(c *Node, name string) int { return cmp.Compare(c.name, name) },
+	)
 	if !ok {
 		return nil
 	}
@@ -168,7 +172,8 @@ func (n *Node) with(elems []string, leaf *Node) *Node {
 // client sends it (fsutil/stat_unix.go).
 func xattrCounts(name string) bool {
 	return name == "security.capability" ||
-		!strings.HasPrefix(name, "security.") && !strings.HasPrefix(name, "system.") && !strings.HasPrefix(name, "com.apple.")
+		!strings.HasPrefix(name, "security.") && !strings.HasPrefix(name, "system.") &&
+			!strings.HasPrefix(name, "com.apple.")
 }
 
 // Xattrs selects and sorts the extended attributes that count.

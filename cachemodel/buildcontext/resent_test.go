@@ -22,7 +22,12 @@ func TestResentXattrs(t *testing.T) {
 	tree := func(m Meta) *Tree {
 		file := NewNode("a", m, nil)
 		file.SetContent(HashContent([]byte("1")))
-		return NewTree(NewNode("", Meta{Type: Dir}, []*Node{NewNode("d", Meta{Type: Dir}, []*Node{file})}), nil, nil, nil)
+		return NewTree(
+			NewNode("", Meta{Type: Dir}, []*Node{NewNode("d", Meta{Type: Dir}, []*Node{file})}),
+			nil,
+			nil,
+			nil,
+		)
 	}
 	for _, tt := range tests {
 		next := base

@@ -10,7 +10,8 @@ import (
 func Settled(before, after *Tree) (*Tree, []string) {
 	s := settler{before: before, after: after}
 	root := s.node("", before.root, after.root)
-	if before.failure != nil || after.failure != nil || !slices.Equal(before.ignore.Patterns(), after.ignore.Patterns()) {
+	if before.failure != nil || after.failure != nil ||
+		!slices.Equal(before.ignore.Patterns(), after.ignore.Patterns()) {
 		return Unknown(), []string{"."}
 	}
 	if root == before.root {

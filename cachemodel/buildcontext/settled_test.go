@@ -24,9 +24,13 @@ func TestSettled(t *testing.T) {
 		unknown []string
 	}{
 		{"nothing happens", func(string) error { return nil }, nil, []string{"/", "/a", "/d"}, nil},
-		{"a file is written", func(dir string) error { return os.WriteFile(filepath.Join(dir, "a"), []byte("new"), 0o644) },
+		{"a file is written", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "a"), []byte("new"),
+				0o644)
+		},
 			[]string{"a"}, []string{"/b", "/d"}, []string{"/", "/a"}},
-		{"a file is written with what it held", func(dir string) error { return os.WriteFile(filepath.Join(dir, "a"), []byte("a"), 0o644) },
+		{"a file is written with what it " +
+			"held", func(dir string) error { return os.WriteFile(filepath.Join(dir, "a"), []byte("a"), 0o644) },
 			[]string{"a"}, []string{"/b"}, []string{"/a"}},
 		{"a file is added", func(dir string) error { return os.WriteFile(filepath.Join(dir, "d", "new"), nil, 0o644) },
 			[]string{"d/new"}, []string{"/a", "/d/c"}, []string{"/", "/d"}},
@@ -36,13 +40,18 @@ func TestSettled(t *testing.T) {
 			[]string{"d"}, []string{"/a"}, []string{"/d"}},
 		{"permissions change", func(dir string) error { return os.Chmod(filepath.Join(dir, "b"), 0o755) },
 			[]string{"b"}, []string{"/a"}, []string{"/b"}},
-		{"other files are ignored", func(dir string) error { return os.WriteFile(filepath.Join(dir, ".dockerignore"), []byte("b\n"), 0o644) },
+		{"other files are " +
+			"ignored", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, ".dockerignore"), []byte("b\n"),
+				0o644)
+		},
 			[]string{"."}, nil, []string{"/a"}},
 	} {
 		dir := t.TempDir()
 		for name, text := range map[string]string{"a": "a", "b": "b", "d/c": "c"} {
 			path := filepath.Join(dir, name)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644), os.Chtimes(path, old, old)); err != nil {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644),
+				os.Chtimes(path, old, old)); err != nil {
 				t.Fatal(err)
 			}
 		}

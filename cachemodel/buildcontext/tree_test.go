@@ -61,17 +61,53 @@ func TestDigestEquality(t *testing.T) {
 		{"an empty directory counts", "f=1", "f=1\n d/", all, false},
 		{"permissions of a directory count", "d/\n d/f=1", "d/ @700\n d/f=1", Query{Path: "/d"}, false},
 		{"a file elsewhere does not count", "d/f=1", "d/f=1\n e=2", Query{Path: "/d"}, true},
-		{"a link in a directory is not followed", "d/l -> ../f\n f=1", "d/l -> ../f\n f=2", Query{Path: "/d", FollowLinks: true}, true},
+		{
+			"a link in a directory is not followed",
+			"d/l -> ../f\n f=1",
+			"d/l -> ../f\n f=2",
+			Query{Path: "/d", FollowLinks: true},
+			true,
+		},
 		{"the target of a link in a directory counts", "d/l -> f", "d/l -> g", Query{Path: "/d"}, false},
-		{"a link as the source is followed", "l -> f\n f=1", "l -> f\n f=2", Query{Path: "/l", FollowLinks: true}, false},
+		{
+			"a link as the source is followed",
+			"l -> f\n f=1",
+			"l -> f\n f=2",
+			Query{Path: "/l", FollowLinks: true},
+			false,
+		},
 		{"a link above the source is followed even so", "l -> d\n d/f=1", "l -> d\n d/f=2", Query{Path: "/l/f"}, false},
-		{"another way to the same contents is the same", "l -> f\n f=1", "l -> g\n g=1", Query{Path: "/l", FollowLinks: true}, true},
-		{"a link that leads out of the context stays in it", "l -> ../../f\n f=1", "l -> f\n f=1", Query{Path: "/l", FollowLinks: true}, true},
-		{"a wildcard takes what matches only", "a.go=1\n b.txt=1", "a.go=1\n b.txt=2\n c.txt=", Query{Path: "/*.go", Wildcard: true}, true},
+		{
+			"another way to the same contents is the same",
+			"l -> f\n f=1",
+			"l -> g\n g=1",
+			Query{Path: "/l", FollowLinks: true},
+			true,
+		},
+		{
+			"a link that leads out of the context stays in it",
+			"l -> ../../f\n f=1",
+			"l -> f\n f=1",
+			Query{Path: "/l", FollowLinks: true},
+			true,
+		},
+		{
+			"a wildcard takes what matches only",
+			"a.go=1\n b.txt=1",
+			"a.go=1\n b.txt=2\n c.txt=",
+			Query{Path: "/*.go", Wildcard: true},
+			true,
+		},
 		{"a new match counts", "a.go=1", "a.go=1\n b.go=1", Query{Path: "/*.go", Wildcard: true}, false},
 		{"a wildcard takes directories whole", "da/x/y=1", "da/x/y=2", Query{Path: "/d*", Wildcard: true}, false},
 		{"no match is no match", "a=1", "b=1", Query{Path: "/*.go", Wildcard: true}, true},
-		{"excluded files do not count", "d/a=1\n d/b.md=1", "d/a=1\n d/b.md=2", Query{Path: "/d", Exclude: []string{"*.md"}}, true},
+		{
+			"excluded files do not count",
+			"d/a=1\n d/b.md=1",
+			"d/a=1\n d/b.md=2",
+			Query{Path: "/d", Exclude: []string{"*.md"}},
+			true,
+		},
 		{"included files do", "a=1\n b=1", "a=1\n b=2", Query{Path: "/", Include: []string{"b"}}, false},
 		{"others do not", "a=1\n b=1", "a=2\n b=1", Query{Path: "/", Include: []string{"b"}}, true},
 		{"setuid counts", "f=1 @755", "f=1 @4755", Query{Path: "/f"}, false},
@@ -114,15 +150,51 @@ func TestDigestErrors(t *testing.T) {
 	}{
 		{"a source that is not there", tree(t, "a=1"), Query{Path: "/b"}, "b: not found", ErrNotFound},
 		{"a link to nowhere", tree(t, "l -> none"), Query{Path: "/l", FollowLinks: true}, "l: not found", ErrNotFound},
-		{"a link to nowhere that matches", tree(t, "l -> none"), Query{Path: "/l*", Wildcard: true, FollowLinks: true}, "l: not found", ErrNotFound},
-		{"links in a circle", tree(t, "a -> b\n b -> a"), Query{Path: "/a", FollowLinks: true}, "a: too many symlinks", ErrTooManyLinks},
-		{"a required path", tree(t, "a=1"), Query{Path: "/", Include: []string{"b"}, Required: []string{"/b"}}, "b: not found", ErrNotFound},
-		{"a directory that cannot be read", NewTree(unreadable, nil, nil, nil), Query{Path: "/d"}, "d: permission denied", nil},
+		{
+			"a link to nowhere that matches",
+			tree(t, "l -> none"),
+			Query{Path: "/l*", Wildcard: true, FollowLinks: true},
+			"l: not found",
+			ErrNotFound,
+		},
+		{
+			"links in a circle",
+			tree(t, "a -> b\n b -> a"),
+			Query{Path: "/a", FollowLinks: true},
+			"a: too many symlinks",
+			ErrTooManyLinks,
+		},
+		{
+			"a required path",
+			tree(t, "a=1"),
+			Query{Path: "/", Include: []string{"b"}, Required: []string{"/b"}},
+			"b: not found",
+			ErrNotFound,
+		},
+		{
+			"a directory that cannot be read",
+			NewTree(unreadable, nil, nil, nil),
+			Query{Path: "/d"},
+			"d: permission denied",
+			nil,
+		},
 		{"a directory above it", NewTree(unreadable, nil, nil, nil), Query{Path: "/"}, "d: permission denied", nil},
 		{"something in it", NewTree(unreadable, nil, nil, nil), Query{Path: "/d/x"}, "d: permission denied", nil},
 		{"a file without contents", NewTree(unreadable, nil, nil, nil), Query{Path: "/f"}, "f: contents not read", nil},
-		{"a pattern that is none", tree(t, "a=1"), Query{Path: "/[", Wildcard: true}, "/[: syntax error in pattern", path.ErrBadPattern},
-		{"a tree that failed", NewTree(unreadable, nil, nil, ErrIgnoreFile), Query{Path: "/"}, "invalid ignore file", ErrIgnoreFile},
+		{
+			"a pattern that is none",
+			tree(t, "a=1"),
+			Query{Path: "/[", Wildcard: true},
+			"/[: syntax error in pattern",
+			path.ErrBadPattern,
+		},
+		{
+			"a tree that failed",
+			NewTree(unreadable, nil, nil, ErrIgnoreFile),
+			Query{Path: "/"},
+			"invalid ignore file",
+			ErrIgnoreFile,
+		},
 	}
 	for _, tt := range tests {
 		_, err := tt.tree.Digest(tt.query)
@@ -213,7 +285,11 @@ func TestPrepareIsCancelled(t *testing.T) {
 		t.Errorf("%d files were read", n)
 	}
 	last := 0
-	if err := tr.Prepare(t.Context(), []Query{{Path: "/"}}, func(done, total int) { last = max(last, done*1000/total) }); err != nil || last != 1000 {
+	if err := tr.Prepare(t.Context(), []Query{{Path: "/"}}, func(done, total int) {
+		last = max(last,
+			done*1000/total)
+	}); err != nil ||
+		last != 1000 {
 		t.Errorf("error %v, progress %d", err, last)
 	}
 }
@@ -274,20 +350,74 @@ func TestDiff(t *testing.T) {
 		{"one of each", "d/a=1\n d/b=1\n d/c=1\n d/e=1\n d/l -> x", "d/a=2\n d/b=1 @755\n d/c/\n d/f=1\n d/l -> y", all,
 			"d/a modified, d/b mode, d/c type, d/e removed, d/f added, d/l modified"},
 		{"the files of a directory that came", "a=1", "a=1\n d/e/f=1\n d/g=1", all, "d/e/f added, d/g added"},
-		{"the files of a directory that came among others", "d/a=1", "d/a=1\n d/e/f=1\n d/e/g/h=1", all, "d/e/f added, d/e/g/h added"},
+		{
+			"the files of a directory that came among others",
+			"d/a=1",
+			"d/a=1\n d/e/f=1\n d/e/g/h=1",
+			all,
+			"d/e/f added, d/e/g/h added",
+		},
 		{"an empty directory that came", "a=1", "a=1\n d/", all, "d added"},
 		{"a directory of many files that came", "a=1", "a=1" + many("d"), all, "d added"},
-		{"a directory of many files that went, seen through a pattern", "a=1" + many("d/e"), "a=1", []Query{{Path: "/", Exclude: []string{"z"}}}, "d removed"},
+		{
+			"a directory of many files that went, seen through a pattern",
+			"a=1" + many("d/e"),
+			"a=1",
+			[]Query{{Path: "/", Exclude: []string{"z"}}},
+			"d removed",
+		},
 		{"the files of a directory that went", "a=1\n d/e/f=1", "a=1", all, "d/e/f removed"},
 		{"permissions of a directory", "d/a=1", "d/ @700\n d/a=1", all, "d mode"},
-		{"only what a query selects", "a.go=1\n b.md=1", "a.go=2\n b.md=2", []Query{{Path: "/*.go", Wildcard: true}}, "a.go modified"},
-		{"not what is excluded", "d/a=1\n d/b.md=1", "d/a=2\n d/b.md=2", []Query{{Path: "/d", Exclude: []string{"*.md"}}}, "d/a modified"},
-		{"a directory that came, seen through a pattern", "a=1", "a=1\n d/x=1\n d/y=1", []Query{{Path: "/", Exclude: []string{"z", "d/y"}}}, "d/x added"},
-		{"the link that leads elsewhere", "l -> a\n a=1\n b=2", "l -> b\n a=1\n b=2", []Query{{Path: "/l", FollowLinks: true}}, "l modified"},
-		{"what the link leads to", "l -> a\n a=1", "l -> a\n a=2", []Query{{Path: "/l", FollowLinks: true}}, "a modified"},
+		{
+			"only what a query selects",
+			"a.go=1\n b.md=1",
+			"a.go=2\n b.md=2",
+			[]Query{{Path: "/*.go", Wildcard: true}},
+			"a.go modified",
+		},
+		{
+			"not what is excluded",
+			"d/a=1\n d/b.md=1",
+			"d/a=2\n d/b.md=2",
+			[]Query{{Path: "/d", Exclude: []string{"*.md"}}},
+			"d/a modified",
+		},
+		{
+			"a directory that came, seen through a pattern",
+			"a=1",
+			"a=1\n d/x=1\n d/y=1",
+			[]Query{{Path: "/", Exclude: []string{"z", "d/y"}}},
+			"d/x added",
+		},
+		{
+			"the link that leads elsewhere",
+			"l -> a\n a=1\n b=2",
+			"l -> b\n a=1\n b=2",
+			[]Query{{Path: "/l", FollowLinks: true}},
+			"l modified",
+		},
+		{
+			"what the link leads to",
+			"l -> a\n a=1",
+			"l -> a\n a=2",
+			[]Query{{Path: "/l", FollowLinks: true}},
+			"a modified",
+		},
 		{"a source that went", "a=1\n b=1", "b=1", []Query{{Path: "/a"}}, "a removed"},
-		{"two queries", "a=1\n b=1\n c=1", "a=2\n b=2\n c=2", []Query{{Path: "/b"}, {Path: "/a"}, {Path: "/a"}}, "a modified, b modified"},
-		{"in the order of a walk", "a/x=1\n a.txt=1\n b=1", "a/x=2\n a.txt=2\n b=2", all, "a/x modified, a.txt modified, b modified"},
+		{
+			"two queries",
+			"a=1\n b=1\n c=1",
+			"a=2\n b=2\n c=2",
+			[]Query{{Path: "/b"}, {Path: "/a"}, {Path: "/a"}},
+			"a modified, b modified",
+		},
+		{
+			"in the order of a walk",
+			"a/x=1\n a.txt=1\n b=1",
+			"a/x=2\n a.txt=2\n b=2",
+			all,
+			"a/x modified, a.txt modified, b modified",
+		},
 	}
 	for _, tt := range tests {
 		var got []string
@@ -352,7 +482,8 @@ func TestIgnore(t *testing.T) {
 		t.Error("a pattern repeated after its exception does not empty the file")
 	}
 	for _, text := range []string{"!", "[", "a\n!b\n[c"} {
-		if _, err := ParseIgnore(".dockerignore", []byte(text)); !errors.Is(err, ErrIgnoreFile) || !strings.Contains(err.Error(), ".dockerignore") {
+		if _, err := ParseIgnore(".dockerignore", []byte(text)); !errors.Is(err, ErrIgnoreFile) ||
+			!strings.Contains(err.Error(), ".dockerignore") {
 			t.Errorf("%q: error %v", text, err)
 		}
 	}

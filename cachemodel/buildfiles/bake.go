@@ -29,7 +29,13 @@ import (
 // client and the network with it (1,200 packages). Parsing and evaluating is buildx's own hclparser.
 
 // bakeNames are the files that buildx bake reads where none is named, in this order.
-var bakeNames = append(slices.Clone(composeNames), "docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl")
+var bakeNames = append(
+	slices.Clone(composeNames),
+	"docker-bake.json",
+	"docker-bake.hcl",
+	"docker-bake.override.json",
+	"docker-bake.override.hcl",
+)
 
 // Variables of the environment that bake looks at.
 const (
@@ -42,48 +48,48 @@ const (
 
 // bakeConfig is bake.Config.
 type bakeConfig struct {
-	Groups  []*bakeGroup  `hcl:"group,block" cty:"group"`
+	Groups  []*bakeGroup  `hcl:"group,block"  cty:"group"`
 	Targets []*bakeTarget `hcl:"target,block" cty:"target"`
 }
 
 type bakeGroup struct {
-	Name        string   `hcl:"name,label" cty:"name"`
+	Name        string   `hcl:"name,label"           cty:"name"`
 	Description string   `hcl:"description,optional" cty:"description"`
-	Targets     []string `hcl:"targets" cty:"targets"`
+	Targets     []string `hcl:"targets"              cty:"targets"`
 }
 
 // bakeTarget is bake.Target. What enters no cache key is kept as it is written.
 type bakeTarget struct {
-	Name             string             `hcl:"name,label" cty:"name"`
-	Description      string             `hcl:"description,optional" cty:"description"`
-	Inherits         []string           `hcl:"inherits,optional" cty:"inherits"`
-	Annotations      []string           `hcl:"annotations,optional" cty:"annotations"`
-	Attest           *opaque            `hcl:"attest,optional" cty:"attest"`
-	Context          *string            `hcl:"context,optional" cty:"context"`
-	Contexts         map[string]string  `hcl:"contexts,optional" cty:"contexts"`
-	Dockerfile       *string            `hcl:"dockerfile,optional" cty:"dockerfile"`
+	Name             string             `hcl:"name,label"                 cty:"name"`
+	Description      string             `hcl:"description,optional"       cty:"description"`
+	Inherits         []string           `hcl:"inherits,optional"          cty:"inherits"`
+	Annotations      []string           `hcl:"annotations,optional"       cty:"annotations"`
+	Attest           *opaque            `hcl:"attest,optional"            cty:"attest"`
+	Context          *string            `hcl:"context,optional"           cty:"context"`
+	Contexts         map[string]string  `hcl:"contexts,optional"          cty:"contexts"`
+	Dockerfile       *string            `hcl:"dockerfile,optional"        cty:"dockerfile"`
 	DockerfileInline *string            `hcl:"dockerfile-inline,optional" cty:"dockerfile-inline"`
-	Args             map[string]*string `hcl:"args,optional" cty:"args"`
-	Labels           map[string]*string `hcl:"labels,optional" cty:"labels"`
-	Tags             []string           `hcl:"tags,optional" cty:"tags"`
-	CacheFrom        *opaque            `hcl:"cache-from,optional" cty:"cache-from"`
-	CacheTo          *opaque            `hcl:"cache-to,optional" cty:"cache-to"`
-	Target           *string            `hcl:"target,optional" cty:"target"`
-	Secrets          *opaque            `hcl:"secret,optional" cty:"secret"`
-	SSH              *opaque            `hcl:"ssh,optional" cty:"ssh"`
-	Platforms        []string           `hcl:"platforms,optional" cty:"platforms"`
-	Outputs          *opaque            `hcl:"output,optional" cty:"output"`
-	Pull             *bool              `hcl:"pull,optional" cty:"pull"`
-	NoCache          *bool              `hcl:"no-cache,optional" cty:"no-cache"`
-	NetworkMode      *string            `hcl:"network,optional" cty:"network"`
-	NoCacheFilter    []string           `hcl:"no-cache-filter,optional" cty:"no-cache-filter"`
-	ShmSize          *string            `hcl:"shm-size,optional" cty:"shm-size"`
-	Ulimits          []string           `hcl:"ulimits,optional" cty:"ulimits"`
-	Resources        *opaque            `hcl:"resources,optional" cty:"resources"`
-	Call             *string            `hcl:"call,optional" cty:"call"`
-	Entitlements     []string           `hcl:"entitlements,optional" cty:"entitlements"`
-	ExtraHosts       map[string]*string `hcl:"extra-hosts,optional" cty:"extra-hosts"`
-	Policy           *opaque            `hcl:"policy,optional" cty:"policy"`
+	Args             map[string]*string `hcl:"args,optional"              cty:"args"`
+	Labels           map[string]*string `hcl:"labels,optional"            cty:"labels"`
+	Tags             []string           `hcl:"tags,optional"              cty:"tags"`
+	CacheFrom        *opaque            `hcl:"cache-from,optional"        cty:"cache-from"`
+	CacheTo          *opaque            `hcl:"cache-to,optional"          cty:"cache-to"`
+	Target           *string            `hcl:"target,optional"            cty:"target"`
+	Secrets          *opaque            `hcl:"secret,optional"            cty:"secret"`
+	SSH              *opaque            `hcl:"ssh,optional"               cty:"ssh"`
+	Platforms        []string           `hcl:"platforms,optional"         cty:"platforms"`
+	Outputs          *opaque            `hcl:"output,optional"            cty:"output"`
+	Pull             *bool              `hcl:"pull,optional"              cty:"pull"`
+	NoCache          *bool              `hcl:"no-cache,optional"          cty:"no-cache"`
+	NetworkMode      *string            `hcl:"network,optional"           cty:"network"`
+	NoCacheFilter    []string           `hcl:"no-cache-filter,optional"   cty:"no-cache-filter"`
+	ShmSize          *string            `hcl:"shm-size,optional"          cty:"shm-size"`
+	Ulimits          []string           `hcl:"ulimits,optional"           cty:"ulimits"`
+	Resources        *opaque            `hcl:"resources,optional"         cty:"resources"`
+	Call             *string            `hcl:"call,optional"              cty:"call"`
+	Entitlements     []string           `hcl:"entitlements,optional"      cty:"entitlements"`
+	ExtraHosts       map[string]*string `hcl:"extra-hosts,optional"       cty:"extra-hosts"`
+	Policy           *opaque            `hcl:"policy,optional"            cty:"policy"`
 
 	file, label string
 }
@@ -196,7 +202,12 @@ func isYAML(name string) bool {
 }
 
 // bakeConfig is bake.ParseFiles. At another time it evaluates as if it were run then.
-func (o Options) bakeConfig(ctx context.Context, files []string, text map[string][]byte, otherTime bool) (*bakeConfig, error) {
+func (o Options) bakeConfig(
+	ctx context.Context,
+	files []string,
+	text map[string][]byte,
+	otherTime bool,
+) (*bakeConfig, error) {
 	c, m := &bakeConfig{}, &meter{}
 	var composed []string
 	var bodies []*hcl.File
@@ -229,7 +240,10 @@ func (o Options) bakeConfig(ctx context.Context, files []string, text map[string
 	maps.Copy(vars, o.Vars)
 	meta, diags := hclparser.Parse(hclparser.MergeFiles(bodies), hclparser.Opt{
 		LookupVar: func(name string) (string, bool) { v, ok := vars[name]; return v, ok },
-		Vars:      map[string]string{"BAKE_CMD_CONTEXT": "cwd://", "BAKE_LOCAL_PLATFORM": platforms.Format(platforms.DefaultSpec())},
+		Vars: map[string]string{
+			"BAKE_CMD_CONTEXT":    "cwd://",
+			"BAKE_LOCAL_PLATFORM": platforms.Format(platforms.DefaultSpec()),
+		},
 		ValidateLabel: func(name string) error {
 			if !targetName.MatchString(name) {
 				return fmt.Errorf("only %q are allowed", "[a-zA-Z0-9_-]+")
@@ -300,7 +314,9 @@ func earlier(n hclsyntax.Node) {
 		if call, ok := n.(*hclsyntax.FunctionCallExpr); ok && call.Name == "timestamp" {
 			call.Name = "timeadd"
 			call.Args = []hclsyntax.Expression{
-				&hclsyntax.LiteralValueExpr{Val: cty.StringVal(longAgo)}, &hclsyntax.LiteralValueExpr{Val: cty.StringVal("0s")},
+				&hclsyntax.LiteralValueExpr{
+					Val: cty.StringVal(longAgo),
+				}, &hclsyntax.LiteralValueExpr{Val: cty.StringVal("0s")},
 			}
 		}
 		return nil
@@ -397,9 +413,13 @@ func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []stri
 	if err := schema.Validate(model); err != nil {
 		return loading.located(err)
 	}
-	project, err := loader.ModelToProject(model, loader.ToOptions(&details, []func(*loader.Options){options, func(l *loader.Options) {
-		l.Profiles = []string{"*"}
-	}}), details)
+	project, err := loader.ModelToProject(
+		model,
+		loader.ToOptions(&details, []func(*loader.Options){options, func(l *loader.Options) {
+			l.Profiles = []string{"*"}
+		}}),
+		details,
+	)
 	if err != nil {
 		return loading.located(err)
 	}
@@ -410,7 +430,13 @@ func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []stri
 		if b == nil {
 			continue
 		}
-		t := &bakeTarget{Name: safeName(name), label: name, Platforms: b.Platforms, Tags: b.Tags, NoCacheFilter: b.NoCacheFilter}
+		t := &bakeTarget{
+			Name:          safeName(name),
+			label:         name,
+			Platforms:     b.Platforms,
+			Tags:          b.Tags,
+			NoCacheFilter: b.NoCacheFilter,
+		}
 		if len(files) == 1 {
 			t.file = files[0]
 		}
@@ -625,7 +651,11 @@ func (t *bakeTarget) Merge(t2 *bakeTarget) {
 }
 
 // GetEvalContexts implements hclparser.WithEvalContexts.
-func (*bakeGroup) GetEvalContexts(ectx *hcl.EvalContext, block *hcl.Block, _ func(hcl.Expression) hcl.Diagnostics) ([]*hcl.EvalContext, error) {
+func (*bakeGroup) GetEvalContexts(
+	ectx *hcl.EvalContext,
+	block *hcl.Block,
+	_ func(hcl.Expression) hcl.Diagnostics,
+) ([]*hcl.EvalContext, error) {
 	content, _, diags := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "matrix"}}})
 	if diags.HasErrors() {
 		return nil, diags
@@ -637,8 +667,14 @@ func (*bakeGroup) GetEvalContexts(ectx *hcl.EvalContext, block *hcl.Block, _ fun
 }
 
 // GetName implements hclparser.WithGetName.
-func (*bakeGroup) GetName(_ *hcl.EvalContext, block *hcl.Block, _ func(hcl.Expression) hcl.Diagnostics) (string, error) {
-	content, _, diags := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "matrix"}}})
+func (*bakeGroup) GetName(
+	_ *hcl.EvalContext,
+	block *hcl.Block,
+	_ func(hcl.Expression) hcl.Diagnostics,
+) (string, error) {
+	content, _, diags := block.Body.PartialContent(
+		&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "matrix"}}},
+	)
 	if diags.HasErrors() {
 		return "", diags
 	}
@@ -651,7 +687,11 @@ func (*bakeGroup) GetName(_ *hcl.EvalContext, block *hcl.Block, _ func(hcl.Expre
 }
 
 // GetEvalContexts implements hclparser.WithEvalContexts: one for each combination of the matrix.
-func (*bakeTarget) GetEvalContexts(ectx *hcl.EvalContext, block *hcl.Block, loadDeps func(hcl.Expression) hcl.Diagnostics) ([]*hcl.EvalContext, error) {
+func (*bakeTarget) GetEvalContexts(
+	ectx *hcl.EvalContext,
+	block *hcl.Block,
+	loadDeps func(hcl.Expression) hcl.Diagnostics,
+) ([]*hcl.EvalContext, error) {
 	content, _, diags := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "matrix"}}})
 	if diags.HasErrors() {
 		return nil, diags
@@ -696,8 +736,14 @@ func (*bakeTarget) GetEvalContexts(ectx *hcl.EvalContext, block *hcl.Block, load
 }
 
 // GetName implements hclparser.WithGetName.
-func (*bakeTarget) GetName(ectx *hcl.EvalContext, block *hcl.Block, loadDeps func(hcl.Expression) hcl.Diagnostics) (string, error) {
-	content, _, diags := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "matrix"}}})
+func (*bakeTarget) GetName(
+	ectx *hcl.EvalContext,
+	block *hcl.Block,
+	loadDeps func(hcl.Expression) hcl.Diagnostics,
+) (string, error) {
+	content, _, diags := block.Body.PartialContent(
+		&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "matrix"}}},
+	)
 	if diags.HasErrors() {
 		return "", diags
 	}
@@ -745,8 +791,10 @@ func (o Options) entries(c *bakeConfig, project *Project) ([]Entry, error) {
 			return nil, err
 		}
 		e := Entry{
-			ID: "bake:" + target.Name, Kind: Bake, Name: target.Name, Label: target.label, File: target.file, Dir: o.Dir, Files: project.Files,
-			Args: map[string]string{}, NoCacheFilter: t.NoCacheFilter, Tags: t.Tags, NoCache: t.NoCache != nil && *t.NoCache,
+			ID: "bake:" + target.Name, Kind: Bake, Name: target.Name, Label: target.label, File: target.file,
+			Dir: o.Dir, Files: project.Files,
+			Args: map[string]string{}, NoCacheFilter: t.NoCacheFilter, Tags: t.Tags, NoCache: t.NoCache != nil &&
+				*t.NoCache,
 			Run:       t.run(),
 			Inherited: (inherited[target.Name] || strings.HasPrefix(target.Name, "_")) && !grouped[target.Name],
 		}

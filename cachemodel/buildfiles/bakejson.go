@@ -76,7 +76,10 @@ func native(e hcl.Expression) hclsyntax.Expression {
 	if pairs, diags := hcl.ExprMap(e); !diags.HasErrors() {
 		out := &hclsyntax.ObjectConsExpr{SrcRange: e.Range(), OpenRange: e.StartRange()}
 		for _, pair := range pairs {
-			out.Items = append(out.Items, hclsyntax.ObjectConsItem{KeyExpr: native(pair.Key), ValueExpr: native(pair.Value)})
+			out.Items = append(
+				out.Items,
+				hclsyntax.ObjectConsItem{KeyExpr: native(pair.Key), ValueExpr: native(pair.Value)},
+			)
 		}
 		return out
 	}

@@ -22,19 +22,91 @@ func TestNamed(t *testing.T) {
 		earlier, now     Entry
 		want             string // a letter per instruction: c, r, u for rebuilt but not certain, - for the others
 	}{
-		{"an image that is the same", "FROM base\nRUN x", with("base", "docker-image://alpine:3.20"), with("base", "docker-image://alpine:3.20"), "cc"},
-		{"an image that is another", "FROM base\nRUN x", with("base", "docker-image://alpine:3.19"), with("base", "docker-image://alpine:3.20"), "uu"},
-		{"an image in place of another", "FROM debian:12\nRUN x", with("debian:12", "docker-image://a"), with("debian:12", "docker-image://b"), "uu"},
-		{"an image in place of a stage", "FROM x AS base\nRUN x\nFROM base\nRUN y", with("base", "docker-image://a"), with("base", "docker-image://b"), "---u"},
-		{"what another target gives", "FROM base\nRUN x", with("base", "target:base"), with("base", "target:base"), "uu"},
-		{"a file of what another service gives", "FROM alpine\nCOPY --from=base /x /\nRUN y\n", with("base", "service:base"), with("base", "service:base"), "cuu"},
-		{"a repository", "FROM alpine\nCOPY --from=repo /x /\n", with("repo", "https://example.com/r.git"), with("repo", "https://example.com/r.git"), "cu"},
+		{
+			"an image that is the same",
+			"FROM base\nRUN x",
+			with("base", "docker-image://alpine:3.20"),
+			with("base", "docker-image://alpine:3.20"),
+			"cc",
+		},
+		{
+			"an image that is another",
+			"FROM base\nRUN x",
+			with("base", "docker-image://alpine:3.19"),
+			with("base", "docker-image://alpine:3.20"),
+			"uu",
+		},
+		{
+			"an image in place of another",
+			"FROM debian:12\nRUN x",
+			with("debian:12", "docker-image://a"),
+			with("debian:12", "docker-image://b"),
+			"uu",
+		},
+		{
+			"an image in place of a stage",
+			"FROM x AS base\nRUN x\nFROM base\nRUN y",
+			with("base", "docker-image://a"),
+			with("base", "docker-image://b"),
+			"---u",
+		},
+		{
+			"what another target gives",
+			"FROM base\nRUN x",
+			with("base", "target:base"),
+			with("base", "target:base"),
+			"uu",
+		},
+		{
+			"a file of what another service gives",
+			"FROM alpine\nCOPY --from=base /x /\nRUN y\n",
+			with("base", "service:base"),
+			with("base", "service:base"),
+			"cuu",
+		},
+		{
+			"a repository",
+			"FROM alpine\nCOPY --from=repo /x /\n",
+			with("repo", "https://example.com/r.git"),
+			with("repo", "https://example.com/r.git"),
+			"cu",
+		},
 		{"a directory", "FROM alpine\nCOPY --from=dir /x /\n", with("dir", "DIR/a"), with("dir", "DIR/a"), "cc"},
-		{"a directory with another file", "FROM alpine\nCOPY --from=dir /x /\n", with("dir", "DIR/a"), with("dir", "DIR/b"), "cr"},
-		{"a directory that is not there", "FROM alpine\nCOPY --from=dir /x /\n", with("dir", "DIR/none"), with("dir", "DIR/none"), "cu"},
-		{"an argument that is another each time", "FROM alpine\nARG NOW\nRUN x\n", Entry{Args: map[string]string{"NOW": "1"}, Volatile: []string{"NOW"}}, Entry{Args: map[string]string{"NOW": "1"}, Volatile: []string{"NOW"}}, "c-r"},
-		{"a stage without cache", "FROM alpine AS a\nRUN x\nFROM a\nRUN y\n", Entry{}, Entry{NoCacheFilter: []string{"A"}}, "cr-r"},
-		{"another stage without cache", "FROM alpine AS a\nRUN x\nFROM a AS b\nRUN y\n", Entry{}, Entry{NoCacheFilter: []string{"b"}}, "cc-r"},
+		{
+			"a directory with another file",
+			"FROM alpine\nCOPY --from=dir /x /\n",
+			with("dir", "DIR/a"),
+			with("dir", "DIR/b"),
+			"cr",
+		},
+		{
+			"a directory that is not there",
+			"FROM alpine\nCOPY --from=dir /x /\n",
+			with("dir", "DIR/none"),
+			with("dir", "DIR/none"),
+			"cu",
+		},
+		{
+			"an argument that is another each time",
+			"FROM alpine\nARG NOW\nRUN x\n",
+			Entry{Args: map[string]string{"NOW": "1"}, Volatile: []string{"NOW"}},
+			Entry{Args: map[string]string{"NOW": "1"}, Volatile: []string{"NOW"}},
+			"c-r",
+		},
+		{
+			"a stage without cache",
+			"FROM alpine AS a\nRUN x\nFROM a\nRUN y\n",
+			Entry{},
+			Entry{NoCacheFilter: []string{"A"}},
+			"cr-r",
+		},
+		{
+			"another stage without cache",
+			"FROM alpine AS a\nRUN x\nFROM a AS b\nRUN y\n",
+			Entry{},
+			Entry{NoCacheFilter: []string{"b"}},
+			"cc-r",
+		},
 	}
 	dir := t.TempDir()
 	for _, name := range []string{"a", "b"} {
@@ -53,7 +125,13 @@ func TestNamed(t *testing.T) {
 					e.Contexts[k] = strings.ReplaceAll(v, "DIR", dir)
 				}
 				o := e.Fill(baseline.Options{})
-				b := cachemodel.Build{File: file, Context: buildcontext.Unknown(), Settings: o.Settings(), ContextImages: o.Images, Contexts: map[string]*buildcontext.Tree{}}
+				b := cachemodel.Build{
+					File:          file,
+					Context:       buildcontext.Unknown(),
+					Settings:      o.Settings(),
+					ContextImages: o.Images,
+					Contexts:      map[string]*buildcontext.Tree{},
+				}
 				if earlier {
 					then, _ := (&Definition{Entry: e}).Fill(baseline.Options{})
 					b.Settings, b.ContextImages = then.Settings(), then.Images
@@ -94,14 +172,22 @@ func TestNamed(t *testing.T) {
 func with(name, value string) Entry { return Entry{Contexts: map[string]string{name: value}} }
 
 func TestChoices(t *testing.T) {
-	web := Entry{ID: "compose:web", Kind: Compose, Name: "web", Label: "web", Dockerfile: "/p/Dockerfile", Context: "/p"}
+	web := Entry{
+		ID:         "compose:web",
+		Kind:       Compose,
+		Name:       "web",
+		Label:      "web",
+		Dockerfile: "/p/Dockerfile",
+		Context:    "/p",
+	}
 	worker, debug, other, base := web, web, web, web
 	worker.ID, worker.Name = "compose:worker", "worker"
 	debug.ID, debug.Target, debug.Profiles = "compose:debug", "debug", []string{"dev"}
 	other.ID, other.Dockerfile = "compose:other", "/p/other/Dockerfile"
 	base.ID, base.Kind, base.Inherited = "bake:_base", Bake, true
 	got := ""
-	for _, c := range Choices([]*Project{{Kind: Compose, Entries: []Entry{debug, other, web, worker}}, {Kind: Bake, Entries: []Entry{base}}}, "/p/Dockerfile") {
+	for _, c := range Choices([]*Project{{Kind: Compose, Entries: []Entry{debug, other, web, worker}}, {Kind: Bake,
+		Entries: []Entry{base}}}, "/p/Dockerfile") {
 		got += c.ID
 		for _, s := range c.Same {
 			got += "=" + s.ID
@@ -117,13 +203,14 @@ func TestChoices(t *testing.T) {
 func TestFind(t *testing.T) {
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"compose.yaml":                      "services:\n  app:\n    build: app\n",
-		"app/Dockerfile":                    "FROM x\n",
-		"deploy/docker-compose.yml":         "services:\n  deployed:\n    build: ../app\n",
-		"app/docker-bake.hcl":               "target \"baked\" { target = \"x\" }\n",
-		"broken/compose.yaml":               "services: [\n",
-		"node_modules/x/compose.yaml":       "services:\n  never:\n    build: ../../app\n",
-		"a/b/c/d/e/f/g/docker-compose.yaml": "services:\n  deep:\n    build: {context: ../../../../../../../app, target: deep}\n",
+		"compose.yaml":                "services:\n  app:\n    build: app\n",
+		"app/Dockerfile":              "FROM x\n",
+		"deploy/docker-compose.yml":   "services:\n  deployed:\n    build: ../app\n",
+		"app/docker-bake.hcl":         "target \"baked\" { target = \"x\" }\n",
+		"broken/compose.yaml":         "services: [\n",
+		"node_modules/x/compose.yaml": "services:\n  never:\n    build: ../../app\n",
+		"a/b/c/d/e/f/g/docker-compose.yaml": "services:\n  deep:\n    build: {context: ../../../../../../../app, " +
+			"target: deep}\n",
 	} {
 		path := filepath.Join(root, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -160,7 +247,8 @@ func TestOnce(t *testing.T) {
 			"target \"m\" {\n  name = \"m-${x}\"\n  matrix = { x = [\"a\", \"b\"] }\n  context = \"app\"\n}\n",
 	} {
 		path := filepath.Join(root, filepath.FromSlash(name))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text),
+			0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -180,7 +268,8 @@ func TestOnce(t *testing.T) {
 		t.Errorf("the services are %s", got)
 	}
 	for id, want := range map[string]string{
-		"bake:all": "m-a m-b one", "bake:m": "m-a m-b", "bake:one": "one", "bake:none": "", "compose:web": "web", "compose:all": "",
+		"bake:all": "m-a m-b one", "bake:m": "m-a m-b", "bake:one": "one", "bake:none": "", "compose:web": "web",
+		"compose:all": "",
 	} {
 		var names []string
 		for _, e := range Named(projects, id) {

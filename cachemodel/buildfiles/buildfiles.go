@@ -103,14 +103,15 @@ type Entry struct {
 	File  string   // where it is; "" if that is not known
 	Files []string // all that were read for it
 
-	Dockerfile    string // absolute; "" if it is inline or remote
-	Inline        string // the text, if it is in the build file
-	Context       string // an absolute directory, or a URL
-	Remote        bool   // Context is a URL
-	Target        string
-	Args          map[string]string
-	Volatile      []string          // arguments that have another value each time, as of timestamp()
-	Contexts      map[string]string // an absolute directory, or as it is written: docker-image://, target:, service:, a URL
+	Dockerfile string // absolute; "" if it is inline or remote
+	Inline     string // the text, if it is in the build file
+	Context    string // an absolute directory, or a URL
+	Remote     bool   // Context is a URL
+	Target     string
+	Args       map[string]string
+	Volatile   []string // arguments that have another value each time, as of timestamp()
+	// an absolute directory, or as it is written: docker-image://, target:, service:, a URL
+	Contexts      map[string]string
 	Platforms     []string
 	NoCache       bool
 	NoCacheFilter []string
@@ -231,7 +232,8 @@ func isRemote(context string) bool {
 
 // isName says whether a named context is none of a directory.
 func isName(context string) bool {
-	return isRemote(context) || strings.HasPrefix(context, "target:") || strings.HasPrefix(context, "service:") || strings.HasPrefix(context, "docker-image:") ||
+	return isRemote(context) || strings.HasPrefix(context, "target:") || strings.HasPrefix(context, "service:") ||
+		strings.HasPrefix(context, "docker-image:") ||
 		strings.HasPrefix(context, "oci-layout:")
 }
 

@@ -21,7 +21,12 @@ import (
 // The names that docker compose looks for, in its order of preference (compose-go's cli.DefaultFileNames).
 var (
 	composeNames         = []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"}
-	composeOverrideNames = []string{"compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"}
+	composeOverrideNames = []string{
+		"compose.override.yml",
+		"compose.override.yaml",
+		"docker-compose.override.yml",
+		"docker-compose.override.yaml",
+	}
 )
 
 // ReadCompose reads the Compose files of a project as docker compose does, with every profile. The error wraps
@@ -48,7 +53,12 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 	if err != nil {
 		return nil, loading.located(err)
 	}
-	project = &Project{Kind: Compose, Dir: found.dir(), Files: slices.Compact(slices.Concat(files, loading.references, found.envFiles)), Env: env}
+	project = &Project{
+		Kind:  Compose,
+		Dir:   found.dir(),
+		Files: slices.Compact(slices.Concat(files, loading.references, found.envFiles)),
+		Env:   env,
+	}
 	for _, name := range slices.Sorted(maps.Keys(model.Services)) {
 		s := model.Services[name]
 		b := s.Build
@@ -61,8 +71,12 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 		}
 		e := Entry{
 			ID: "compose:" + name, Kind: Compose, Name: name, Label: name, Dir: project.Dir, Files: project.Files,
-			Inline: b.DockerfileInline, Context: b.Context, Remote: isRemote(b.Context), Target: b.Target, Args: map[string]string{},
-			Platforms: composePlatforms(&s, env), NoCache: b.NoCache, NoCacheFilter: b.NoCacheFilter, Profiles: s.Profiles, Tags: b.Tags,
+			Inline: b.DockerfileInline, Context: b.Context, Remote: isRemote(b.Context), Target: b.Target,
+			Args: map[string]string{},
+			Platforms: composePlatforms(
+				&s,
+				env,
+			), NoCache: b.NoCache, NoCacheFilter: b.NoCacheFilter, Profiles: s.Profiles, Tags: b.Tags,
 			Contexts: maps.Clone(map[string]string(b.AdditionalContexts)), Run: composeRun(b),
 		}
 		if s.Image != "" && !slices.Contains(e.Tags, s.Image) {
@@ -84,7 +98,8 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 // composeRun is what every RUN of a service's build is run with.
 func composeRun(b *types.BuildConfig) cachemodel.RunSettings {
 	run := cachemodel.RunSettings{
-		Network: b.Network, ShmSize: int64(b.ShmSize), ExtraHosts: b.ExtraHosts.AsList("="), Entitlements: b.Entitlements,
+		Network: b.Network, ShmSize: int64(b.ShmSize), ExtraHosts: b.ExtraHosts.AsList("="),
+		Entitlements: b.Entitlements,
 	}
 	if len(run.ExtraHosts) == 0 {
 		run.ExtraHosts = nil
@@ -144,7 +159,8 @@ func (p *composeProject) find() error {
 		return err
 	}
 	if list, ok := p.env[consts.ComposeFilePath]; ok && len(p.files) == 0 {
-		if err := p.setFiles(strings.Split(list, cmp.Or(p.env[consts.ComposePathSeparator], string(os.PathListSeparator)))); err != nil {
+		if err := p.setFiles(strings.Split(list, cmp.Or(p.env[consts.ComposePathSeparator],
+			string(os.PathListSeparator)))); err != nil {
 			return err
 		}
 	}

@@ -74,7 +74,9 @@ func (e *Entry) At(ctx context.Context, was Revision, o Options) Definition {
 		switch {
 		case err == nil:
 		case !missing(err):
-			d.Unknown = allUnknown(fmt.Sprintf("%s cannot be read as it was in %s: %v", filepath.Base(path), was.Name, err))
+			d.Unknown = allUnknown(
+				fmt.Sprintf("%s cannot be read as it was in %s: %v", filepath.Base(path), was.Name, err),
+			)
 			return d
 		case was.Added(path):
 		case isBuildText(path):
@@ -271,7 +273,12 @@ func (t *tracing) composeVariable(name string) string {
 		return ""
 	}
 	if t.unkept != "" {
-		return fmt.Sprintf("the value of %s comes from %s, which is not in %s", name, filepath.Base(t.unkept), t.was.Name)
+		return fmt.Sprintf(
+			"the value of %s comes from %s, which is not in %s",
+			name,
+			filepath.Base(t.unkept),
+			t.was.Name,
+		)
 	}
 	return fmt.Sprintf("the value of %s is in no file of %s", name, t.was.Name)
 }

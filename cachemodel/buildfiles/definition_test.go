@@ -140,9 +140,11 @@ func describeDefinition(t *testing.T, trees map[string]map[string]string, id str
 // TestNothingIsTakenFromNow changes each part of a build by each route: the earlier build's is the one of then, or not
 // known.
 func TestNothingIsTakenFromNow(t *testing.T) {
-	const compose = "services:\n  web:\n    build: {context: \"%s\", dockerfile: \"%s\", target: \"%s\", args: {A: \"%s\"}," +
+	const compose = "services:\n  web:\n    build: {context: \"%s\", dockerfile: \"%s\", target: \"%s\", args: {A: " +
+		"\"%s\"}," +
 		" additional_contexts: {c: \"%s\"}, platforms: [\"%s\"]}\n"
-	const bake = "target \"web\" {\n context = \"%s\"\n dockerfile = \"%s\"\n target = \"%s\"\n args = { A = \"%s\" }\n" +
+	const bake = "target \"web\" {\n context = \"%s\"\n dockerfile = \"%s\"\n target = \"%s\"\n args = { A = \"%s\" " +
+		"}\n" +
 		" contexts = { c = \"%s\" }\n platforms = [\"%s\"]\n}\n"
 	plain := []any{"x", "x", "x", "x", "x", "linux/amd64"}
 	reasons := []func(u cachemodel.UnknownParts) string{
@@ -172,8 +174,10 @@ func TestNothingIsTakenFromNow(t *testing.T) {
 		baked := map[string]string{"/p/docker-bake.hcl": fmt.Sprintf(bake, plain...)}
 		composeOther, bakeOther := fmt.Sprintf(compose, with(value)...), fmt.Sprintf(bake, with(value)...)
 		composeVar := map[string]string{"/p/compose.yaml": fmt.Sprintf(compose, with("${V:-"+plain[i].(string)+"}")...)}
-		bakeVar := map[string]string{"/p/docker-bake.hcl": "variable \"V\" { default = \"" + plain[i].(string) + "\" }\n" +
-			fmt.Sprintf(bake, with("${V}")...)}
+		bakeVar := map[string]string{
+			"/p/docker-bake.hcl": "variable \"V\" { default = \"" + plain[i].(string) + "\" }\n" +
+				fmt.Sprintf(bake, with("${V}")...),
+		}
 		routes := []struct {
 			name, id  string
 			then, now map[string]string
@@ -182,25 +186,92 @@ func TestNothingIsTakenFromNow(t *testing.T) {
 		}{
 			{"a tracked file", "compose:web", composed, map[string]string{"/p/compose.yaml": composeOther}, nil, true},
 			{"a tracked bake file", "bake:web", baked, map[string]string{"/p/docker-bake.hcl": bakeOther}, nil, true},
-			{"an override that is not kept", "compose:web", composed, add(composed, "compose.override.yaml", composeOther), nil, false},
-			{"a bake override that is not kept", "bake:web", baked, add(baked, "docker-bake.override.hcl", bakeOther), nil, false},
-			{"a JSON override that is not kept", "bake:web", baked, add(baked, "docker-bake.override.json", "{}"), nil, false},
-			{"a file that is not kept", "compose:web", nil, map[string]string{"/p/compose.yaml": composeOther}, nil, false},
-			{"a bake file that is not kept", "bake:web", nil, map[string]string{"/p/docker-bake.hcl": bakeOther}, nil, false},
-			{"a .env that is not kept", "compose:web", composeVar, add(composeVar, ".env", "V="+value+"\n"), nil, false},
-			{"a .env that says something else now", "compose:web", composeVar, add(composeVar, ".env", "W=1\n"), nil, false},
+			{
+				"an override that is not kept",
+				"compose:web",
+				composed,
+				add(composed, "compose.override.yaml", composeOther),
+				nil,
+				false,
+			},
+			{
+				"a bake override that is not kept",
+				"bake:web",
+				baked,
+				add(baked, "docker-bake.override.hcl", bakeOther),
+				nil,
+				false,
+			},
+			{
+				"a JSON override that is not kept",
+				"bake:web",
+				baked,
+				add(baked, "docker-bake.override.json", "{}"),
+				nil,
+				false,
+			},
+			{
+				"a file that is not kept",
+				"compose:web",
+				nil,
+				map[string]string{"/p/compose.yaml": composeOther},
+				nil,
+				false,
+			},
+			{
+				"a bake file that is not kept",
+				"bake:web",
+				nil,
+				map[string]string{"/p/docker-bake.hcl": bakeOther},
+				nil,
+				false,
+			},
+			{
+				"a .env that is not kept",
+				"compose:web",
+				composeVar,
+				add(composeVar, ".env", "V="+value+"\n"),
+				nil,
+				false,
+			},
+			{
+				"a .env that says something else now",
+				"compose:web",
+				composeVar,
+				add(composeVar, ".env", "W=1\n"),
+				nil,
+				false,
+			},
 			{"the environment", "compose:web", composeVar, composeVar, []string{"V=" + value}, false},
 			{"the environment, of a bake file", "bake:web", bakeVar, bakeVar, []string{"V=" + value}, false},
 			{"no variable", "compose:web", composeVar, composeVar, nil, false},
-			{"another service", "compose:new", composed, map[string]string{"/p/compose.yaml": strings.Replace(composeOther, "web", "new", 1)}, nil, false},
-			{"another target", "bake:new", baked, map[string]string{"/p/docker-bake.hcl": strings.Replace(bakeOther, "web", "new", 1)}, nil, false},
+			{
+				"another service",
+				"compose:new",
+				composed,
+				map[string]string{"/p/compose.yaml": strings.Replace(composeOther, "web", "new", 1)},
+				nil,
+				false,
+			},
+			{
+				"another target",
+				"bake:new",
+				baked,
+				map[string]string{"/p/docker-bake.hcl": strings.Replace(bakeOther, "web", "new", 1)},
+				nil,
+				false,
+			},
 			{"another file", "bake:web", composed, add(composed, "docker-bake.hcl", bakeOther), nil, false},
 			{"COMPOSE_FILE", "compose:web", composed, composed, []string{"COMPOSE_FILE=compose.yaml"}, false},
 		}
 		for _, r := range routes {
 			t.Run(part+" by "+r.name, func(t *testing.T) {
 				e, o := entryNow(t, r.now, r.id, r.env)
-				d := e.At(t.Context(), Revision{Name: "HEAD", Read: reader(r.then), Added: func(string) bool { return false }}, o)
+				d := e.At(
+					t.Context(),
+					Revision{Name: "HEAD", Read: reader(r.then), Added: func(string) bool { return false }},
+					o,
+				)
 				then, u := d.Fill(baseline.Options{})
 				switch reason := reasons[i](u); {
 				case reason != "" && r.known:

@@ -153,7 +153,11 @@ func Choices(projects []*Project, dockerfile string) []Choice {
 			if !e.Builds(dockerfile) || e.Inherited {
 				continue
 			}
-			if p.Kind == Bake && isYAML(e.File) && slices.ContainsFunc(out, func(c Choice) bool { return c.Entry.Kind == Compose && c.Entry.Label == e.Label }) {
+			if p.Kind == Bake && isYAML(e.File) &&
+				slices.ContainsFunc(
+					out,
+					func(c Choice) bool { return c.Entry.Kind == Compose && c.Entry.Label == e.Label },
+				) {
 				continue // the service itself
 			}
 			i := slices.IndexFunc(out, func(c Choice) bool { return equal(&c.Entry, &e) })
@@ -200,7 +204,8 @@ func (c *Choice) Of(id string) *Entry {
 
 // equal says whether two entries build the same.
 func equal(a, b *Entry) bool {
-	return a.Context == b.Context && reflect.DeepEqual(a.Settings(), b.Settings()) && reflect.DeepEqual(some(a.Contexts), some(b.Contexts)) &&
+	return a.Context == b.Context && reflect.DeepEqual(a.Settings(), b.Settings()) &&
+		reflect.DeepEqual(some(a.Contexts), some(b.Contexts)) &&
 		len(a.Volatile)+len(b.Volatile) == 0
 }
 

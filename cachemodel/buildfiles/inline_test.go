@@ -11,16 +11,64 @@ import (
 func TestInline(t *testing.T) {
 	const not = "\x00"
 	tests := []struct{ about, name, text, words string }{
-		{"a block", "compose.yaml", "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM base\n        RUN a \\\n          second\n\n        COPY last /\n", "base second last"},
-		{"a block without its last line break", "compose.yaml", "services:\n  web:\n    build:\n      dockerfile_inline: |-\n        FROM base\n        RUN last", "base last"},
-		{"dollars that are escaped", "compose.yaml", "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM base\n        RUN $$A $$B last\n", "base last"},
-		{"a variable's line has no place", "compose.yaml", "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM base\n        RUN ${A:-word}\n        RUN last\n", "base last"},
+		{
+			"a block",
+			"compose.yaml",
+			"services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM base\n        RUN a \\\n        " +
+				"  second\n\n        COPY last /\n",
+			"base second last",
+		},
+		{
+			"a block without its last line break",
+			"compose.yaml",
+			"services:\n  web:\n    build:\n      dockerfile_inline: |-\n        FROM base\n        RUN last",
+			"base last",
+		},
+		{
+			"dollars that are escaped",
+			"compose.yaml",
+			"services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM base\n        RUN $$A $$B last\n",
+			"base last",
+		},
+		{
+			"a variable's line has no place",
+			"compose.yaml",
+			"services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM base\n        RUN ${A:-word}\n  " +
+				"      RUN last\n",
+			"base last",
+		},
 		{"one line", "compose.yaml", "services:\n  web:\n    build: {dockerfile_inline: \"FROM base\"}\n", "base"},
-		{"Windows line ends", "compose.yaml", "services:\r\n  web:\r\n    build:\r\n      dockerfile_inline: |\r\n        FROM base\r\n        RUN last\r\n", "base last"},
-		{"letters of several bytes", "compose.yaml", "services:\n  # wéb\n  web:\n    build:\n      dockerfile_inline: |\n        # é\n        FROM base\n", "base"},
-		{"a folded text", "compose.yaml", "services:\n  web:\n    build:\n      dockerfile_inline: >\n        FROM base\n\n        RUN last\n", not},
-		{"a heredoc", "docker-bake.hcl", "target \"web\" {\n  dockerfile-inline = <<EOT\nFROM base\n  RUN last\nEOT\n}\n", "base last"},
-		{"a heredoc that is indented", "docker-bake.hcl", "target \"web\" {\n  dockerfile-inline = <<-EOT\n    FROM base\n    RUN a \\\n      last\n  EOT\n}\n", "base last"},
+		{
+			"Windows line ends",
+			"compose.yaml",
+			"services:\r\n  web:\r\n    build:\r\n      dockerfile_inline: |\r\n        FROM base\r\n        RUN " +
+				"last\r\n",
+			"base last",
+		},
+		{
+			"letters of several bytes",
+			"compose.yaml",
+			"services:\n  # wéb\n  web:\n    build:\n      dockerfile_inline: |\n        # é\n        FROM base\n",
+			"base",
+		},
+		{
+			"a folded text",
+			"compose.yaml",
+			"services:\n  web:\n    build:\n      dockerfile_inline: >\n        FROM base\n\n        RUN last\n",
+			not,
+		},
+		{
+			"a heredoc",
+			"docker-bake.hcl",
+			"target \"web\" {\n  dockerfile-inline = <<EOT\nFROM base\n  RUN last\nEOT\n}\n",
+			"base last",
+		},
+		{
+			"a heredoc that is indented",
+			"docker-bake.hcl",
+			"target \"web\" {\n  dockerfile-inline = <<-EOT\n    FROM base\n    RUN a \\\n      last\n  EOT\n}\n",
+			"base last",
+		},
 		{"a text of HCL", "docker-bake.hcl", "target \"web\" {\n  dockerfile-inline = \"FROM base\"\n}\n", "base"},
 	}
 	for _, tt := range tests {
@@ -70,8 +118,10 @@ func TestInline(t *testing.T) {
 // TestBases finds the builds that a build is fed by.
 func TestBases(t *testing.T) {
 	for name, text := range map[string]string{
-		"compose.yaml":    "services:\n  base: {build: a}\n  web:\n    build: {context: ., additional_contexts: {b: \"service:base\", c: ./dir, d: \"service:none\"}}\n",
-		"docker-bake.hcl": "target \"base\" {}\ntarget \"web\" {\n  contexts = { b = \"target:base\", c = \"./dir\", \"alpine:latest\" = \"target:base\" }\n}\n",
+		"compose.yaml": "services:\n  base: {build: a}\n  web:\n    build: {context: ., additional_contexts: {b: " +
+			"\"service:base\", c: ./dir, d: \"service:none\"}}\n",
+		"docker-bake.hcl": "target \"base\" {}\ntarget \"web\" {\n  contexts = { b = \"target:base\", c = \"./dir\", " +
+			"\"alpine:latest\" = \"target:base\" }\n}\n",
 	} {
 		read, want := ReadCompose, "b"
 		if strings.HasSuffix(name, ".hcl") {

@@ -103,7 +103,12 @@ func (c *yamlCheck) size(n *yaml.Node, depth int) (int, error) {
 			return 0, err
 		}
 		if size += s; size > maxNodes {
-			return 0, limit(c.file, n.Line, "it has more than %d values, its aliases counted with what they stand for", maxNodes)
+			return 0, limit(
+				c.file,
+				n.Line,
+				"it has more than %d values, its aliases counted with what they stand for",
+				maxNodes,
+			)
 		}
 	}
 	if n.Anchor != "" {
@@ -199,7 +204,8 @@ func checkTokens(file string, tokens hclsyntax.Tokens) error {
 			}
 		case hclsyntax.TokenIdent, hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit, hclsyntax.TokenComma,
 			hclsyntax.TokenNewline,
-			hclsyntax.TokenOQuote, hclsyntax.TokenCQuote, hclsyntax.TokenOHeredoc, hclsyntax.TokenCHeredoc, hclsyntax.TokenEqual,
+			hclsyntax.TokenOQuote, hclsyntax.TokenCQuote, hclsyntax.TokenOHeredoc, hclsyntax.TokenCHeredoc,
+			hclsyntax.TokenEqual,
 			hclsyntax.TokenComment, hclsyntax.TokenColon, hclsyntax.TokenDot:
 		default:
 			operators++

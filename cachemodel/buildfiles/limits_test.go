@@ -39,69 +39,276 @@ func TestRefused(t *testing.T) {
 		files map[string]string
 		file  string // that the error names
 	}{
-		{"parentheses in a bake file", map[string]string{"docker-bake.hcl": target(nested("(", "1", ")", 100_000))}, "docker-bake.hcl"},
-		{"parentheses that are not closed", map[string]string{"docker-bake.hcl": target(strings.Repeat("(", 100_000))}, "docker-bake.hcl"},
-		{"lists in a bake file", map[string]string{"docker-bake.hcl": target(nested("[", "", "]", 100_000))}, "docker-bake.hcl"},
-		{"blocks in a bake file", map[string]string{"docker-bake.hcl": nested("a {\n", "", "}\n", 50_000)}, "docker-bake.hcl"},
-		{"templates in a bake file", map[string]string{"docker-bake.hcl": target(nested("\"${", "1", "}\"", 50_000))}, "docker-bake.hcl"},
-		{"conditions in a template", map[string]string{"docker-bake.hcl": target("\"" + nested("%{ if true }", "x", "%{ endif }", 20_000) + "\"")}, "docker-bake.hcl"},
-		{"not, not, not", map[string]string{"docker-bake.hcl": target(strings.Repeat("!", 100_000) + "true")}, "docker-bake.hcl"},
-		{"if, if, if", map[string]string{"docker-bake.hcl": target(nested("true ? 1 : ", "1", "", 50_000))}, "docker-bake.hcl"},
-		{"a long sum", map[string]string{"docker-bake.hcl": target(strings.Repeat("1+", 100_000) + "1")}, "docker-bake.hcl"},
-		{"an index of an index", map[string]string{"docker-bake.hcl": target("A" + strings.Repeat("[0]", 50_000))}, "docker-bake.hcl"},
-		{"lists in JSON", map[string]string{"docker-bake.json": `{"target": {"web": {"args": {"A": ` + nested("[", "", "]", 100_000) + `}}}}`}, "docker-bake.json"},
-		{"parentheses in JSON", map[string]string{"docker-bake.json": `{"target": {"web": {"args": {"A": "${` + nested("(", "1", ")", 100_000) + `}"}}}}`}, "docker-bake.json"},
-		{"parentheses as escapes in JSON", map[string]string{"docker-bake.json": `{"target": {"web": {"args": {"A": "${` + nested(`\u0028`, "1", ")", 100_000) + `}"}}}}`}, "docker-bake.json"},
-		{"parentheses in a file without an ending", map[string]string{".env": "BUILDX_BAKE_FILE=x", "docker-bake.hcl": target(nested("(", "1", ")", 100_000))}, "docker-bake.hcl"},
-		{"a text that doubles in functions", map[string]string{"docker-bake.hcl": doubling + target(`f9("xx")`)}, "docker-bake.hcl"},
-		{"the same in JSON", map[string]string{"docker-bake.json": `{"function": {"f0": {"params": ["s"], "result": "${s}${s}"},` +
-			strings.TrimSuffix(lines(9, func(i int) string {
-				return fmt.Sprintf(`"f%d": {"params": ["s"], "result": "${f%d(f%d(s))}"},`, i+1, i, i)
-			}), ",\n") + `}, "target": {"web": {"args": {"A": "${f9(\"xx\")}"}}}}`}, "docker-bake.json"},
-		{"a text that doubles in variables", map[string]string{"docker-bake.hcl": "variable \"A0\" { default = \"xx\" }\n" + lines(40, func(i int) string {
-			return fmt.Sprintf("variable \"A%d\" { default = \"${A%d}${A%d}\" }", i+1, i, i)
-		}) + target("A40")}, "docker-bake.hcl"},
-		{"a list that doubles", map[string]string{"docker-bake.hcl": "variable \"A0\" { default = [\"xx\"] }\n" + lines(40, func(i int) string {
-			return fmt.Sprintf("variable \"A%d\" { default = concat(A%d, A%d) }", i+1, i, i)
-		}) + target("A40[0]")}, "docker-bake.hcl"},
-		{"a number that squares", map[string]string{"docker-bake.hcl": "variable \"A0\" { default = 10 }\n" + lines(30, func(i int) string {
-			return fmt.Sprintf("variable \"A%d\" { default = A%d * A%d }", i+1, i, i)
-		}) + target(`"${A30}"`)}, "docker-bake.hcl"},
-		{"a number with a billion digits", map[string]string{"docker-bake.hcl": target(`"${1e999999999}"`)}, "docker-bake.hcl"},
-		{"a text that is such a number", map[string]string{"docker-bake.hcl": target(`"${"1e99999999" + 1}"`)}, "docker-bake.hcl"},
-		{"loops", map[string]string{"docker-bake.hcl": target(`join("", [for a in range(1000): join("", [for b in range(1000): join("", [for c in range(1000): "x"])])])`)}, "docker-bake.hcl"},
-		{"loops that try", map[string]string{"docker-bake.hcl": target(`try(join("", [for a in range(1000): join("", [for b in range(1000): join("", [for c in range(1000): "x"])])]), "y")`)}, "docker-bake.hcl"},
-		{"all combinations", map[string]string{"docker-bake.hcl": target(`length(setproduct(range(1000), range(1000), range(1000)))`)}, "docker-bake.hcl"},
+		{
+			"parentheses in a bake file",
+			map[string]string{"docker-bake.hcl": target(nested("(", "1", ")", 100_000))},
+			"docker-bake.hcl",
+		},
+		{
+			"parentheses that are not closed",
+			map[string]string{"docker-bake.hcl": target(strings.Repeat("(", 100_000))},
+			"docker-bake.hcl",
+		},
+		{
+			"lists in a bake file",
+			map[string]string{"docker-bake.hcl": target(nested("[", "", "]", 100_000))},
+			"docker-bake.hcl",
+		},
+		{
+			"blocks in a bake file",
+			map[string]string{"docker-bake.hcl": nested("a {\n", "", "}\n", 50_000)},
+			"docker-bake.hcl",
+		},
+		{
+			"templates in a bake file",
+			map[string]string{"docker-bake.hcl": target(nested("\"${", "1", "}\"", 50_000))},
+			"docker-bake.hcl",
+		},
+		{
+			"conditions in a template",
+			map[string]string{
+				"docker-bake.hcl": target("\"" + nested("%{ if true }", "x", "%{ endif }", 20_000) + "\""),
+			},
+			"docker-bake.hcl",
+		},
+		{
+			"not, not, not",
+			map[string]string{"docker-bake.hcl": target(strings.Repeat("!", 100_000) + "true")},
+			"docker-bake.hcl",
+		},
+		{
+			"if, if, if",
+			map[string]string{"docker-bake.hcl": target(nested("true ? 1 : ", "1", "", 50_000))},
+			"docker-bake.hcl",
+		},
+		{
+			"a long sum",
+			map[string]string{"docker-bake.hcl": target(strings.Repeat("1+", 100_000) + "1")},
+			"docker-bake.hcl",
+		},
+		{
+			"an index of an index",
+			map[string]string{"docker-bake.hcl": target("A" + strings.Repeat("[0]", 50_000))},
+			"docker-bake.hcl",
+		},
+		{
+			"lists in JSON",
+			map[string]string{
+				"docker-bake.json": `{"target": {"web": {"args": {"A": ` + nested("[", "", "]", 100_000) + `}}}}`,
+			},
+			"docker-bake.json",
+		},
+		{
+			"parentheses in JSON",
+			map[string]string{
+				"docker-bake.json": `{"target": {"web": {"args": {"A": "${` + nested("(", "1", ")", 100_000) + `}"}}}}`,
+			},
+			"docker-bake.json",
+		},
+		{
+			"parentheses as escapes in JSON",
+			map[string]string{
+				"docker-bake.json": `{"target": {"web": {"args": {"A": "${` + nested(
+					`\u0028`,
+					"1",
+					")",
+					100_000,
+				) + `}"}}}}`,
+			},
+			"docker-bake.json",
+		},
+		{
+			"parentheses in a file without an ending",
+			map[string]string{".env": "BUILDX_BAKE_FILE=x", "docker-bake.hcl": target(nested("(", "1", ")", 100_000))},
+			"docker-bake.hcl",
+		},
+		{
+			"a text that doubles in functions",
+			map[string]string{"docker-bake.hcl": doubling + target(`f9("xx")`)},
+			"docker-bake.hcl",
+		},
+		{
+			"the same in JSON",
+			map[string]string{"docker-bake.json": `{"function": {"f0": {"params": ["s"], "result": "${s}${s}"},` +
+				strings.TrimSuffix(lines(9, func(i int) string {
+					return fmt.Sprintf(`"f%d": {"params": ["s"], "result": "${f%d(f%d(s))}"},`, i+1, i, i)
+				}), ",\n") + `}, "target": {"web": {"args": {"A": "${f9(\"xx\")}"}}}}`},
+			"docker-bake.json",
+		},
+		{
+			"a text that doubles in variables",
+			map[string]string{
+				"docker-bake.hcl": "variable \"A0\" { default = \"xx\" }\n" + lines(40, func(i int) string {
+					return fmt.Sprintf("variable \"A%d\" { default = \"${A%d}${A%d}\" }", i+1, i, i)
+				}) + target("A40"),
+			},
+			"docker-bake.hcl",
+		},
+		{
+			"a list that doubles",
+			map[string]string{
+				"docker-bake.hcl": "variable \"A0\" { default = [\"xx\"] }\n" + lines(40, func(i int) string {
+					return fmt.Sprintf("variable \"A%d\" { default = concat(A%d, A%d) }", i+1, i, i)
+				}) + target("A40[0]"),
+			},
+			"docker-bake.hcl",
+		},
+		{
+			"a number that squares",
+			map[string]string{"docker-bake.hcl": "variable \"A0\" { default = 10 }\n" + lines(30, func(i int) string {
+				return fmt.Sprintf("variable \"A%d\" { default = A%d * A%d }", i+1, i, i)
+			}) + target(`"${A30}"`)},
+			"docker-bake.hcl",
+		},
+		{
+			"a number with a billion digits",
+			map[string]string{"docker-bake.hcl": target(`"${1e999999999}"`)},
+			"docker-bake.hcl",
+		},
+		{
+			"a text that is such a number",
+			map[string]string{"docker-bake.hcl": target(`"${"1e99999999" + 1}"`)},
+			"docker-bake.hcl",
+		},
+		{
+			"loops",
+			map[string]string{
+				"docker-bake.hcl": target(
+					`join("", [for a in range(1000): join("", [for b in range(1000): join("", [for c in range(1000): "x"])])])`,
+				),
+			},
+			"docker-bake.hcl",
+		},
+		{
+			"loops that try",
+			map[string]string{
+				"docker-bake.hcl": target(
+					`try(join("", [for a in range(1000): join("", [for b in range(1000): join("", [for c in range(1000): "x"])])]), "y")`,
+				),
+			},
+			"docker-bake.hcl",
+		},
+		{
+			"all combinations",
+			map[string]string{"docker-bake.hcl": target(`length(setproduct(range(1000), range(1000), range(1000)))`)},
+			"docker-bake.hcl",
+		},
 		{"a wide format", map[string]string{"docker-bake.hcl": target(`format("%2000000000d", 1)`)}, "docker-bake.hcl"},
-		{"a wide indent", map[string]string{"docker-bake.hcl": target(`indent(2000000000, "a\nb")`)}, "docker-bake.hcl"},
+		{
+			"a wide indent",
+			map[string]string{"docker-bake.hcl": target(`indent(2000000000, "a\nb")`)},
+			"docker-bake.hcl",
+		},
 		{"a hash that takes days", map[string]string{"docker-bake.hcl": target(`bcrypt("a", 31)`)}, "docker-bake.hcl"},
-		{"a list that nests", map[string]string{"docker-bake.hcl": "function \"f0\" {\n params = [s]\n result = [s]\n}\n" + lines(20, func(i int) string {
-			return fmt.Sprintf("function \"f%d\" {\n params = [s]\n result = f%d(f%d(s))\n}", i+1, i, i)
-		}) + target(`jsonencode(f20("x"))`)}, "docker-bake.hcl"},
-		{"a deep text that is JSON", map[string]string{"docker-bake.hcl": doubling + target(`jsonencode(jsondecode(f4("[")))`)}, "docker-bake.hcl"},
-		{"a matrix of matrices", map[string]string{"docker-bake.hcl": "target \"web\" {\n name = \"x${a}${b}${c}${d}\"\n matrix = { a = range(1000), b = range(1000), c = range(1000), d = range(1000) }\n}\n"}, "docker-bake.hcl"},
+		{
+			"a list that nests",
+			map[string]string{
+				"docker-bake.hcl": "function \"f0\" {\n params = [s]\n result = [s]\n}\n" + lines(
+					20,
+					func(i int) string {
+						return fmt.Sprintf("function \"f%d\" {\n params = [s]\n result = f%d(f%d(s))\n}", i+1, i, i)
+					},
+				) + target(
+					`jsonencode(f20("x"))`,
+				),
+			},
+			"docker-bake.hcl",
+		},
+		{
+			"a deep text that is JSON",
+			map[string]string{"docker-bake.hcl": doubling + target(`jsonencode(jsondecode(f4("[")))`)},
+			"docker-bake.hcl",
+		},
+		{
+			"a matrix of matrices",
+			map[string]string{
+				"docker-bake.hcl": "target \"web\" {\n name = \"x${a}${b}${c}${d}\"\n matrix = { a = range(1000), b " +
+					"= range(1000), c = range(1000), d = range(1000) }\n}\n",
+			},
+			"docker-bake.hcl",
+		},
 
-		{"lists in a Compose file", map[string]string{"compose.yaml": "x-a: " + nested("[", "", "]", 5000) + "\n" + service}, "compose.yaml"},
+		{
+			"lists in a Compose file",
+			map[string]string{"compose.yaml": "x-a: " + nested("[", "", "]", 5000) + "\n" + service},
+			"compose.yaml",
+		},
 		{"a billion laughs", map[string]string{"compose.yaml": "x-a0: &a0 [x, x]\n" + lines(30, func(i int) string {
 			return fmt.Sprintf("x-a%d: &a%d [*a%d, *a%d]", i+1, i+1, i, i)
 		}) + service}, "compose.yaml"},
-		{"a billion merges", map[string]string{"compose.yaml": "x-a0: &a0 {b0: x, c0: y}\n" + lines(30, func(i int) string {
-			return fmt.Sprintf("x-a%d: &a%d {b%d: *a%d, c%d: *a%d}", i+1, i+1, i, i, i, i)
-		}) + service}, "compose.yaml"},
+		{
+			"a billion merges",
+			map[string]string{"compose.yaml": "x-a0: &a0 {b0: x, c0: y}\n" + lines(30, func(i int) string {
+				return fmt.Sprintf("x-a%d: &a%d {b%d: *a%d, c%d: *a%d}", i+1, i+1, i, i, i, i)
+			}) + service},
+			"compose.yaml",
+		},
 		{"an alias within itself", map[string]string{"compose.yaml": "x-a: &a [*a]\n" + service}, "compose.yaml"},
-		{"defaults within defaults", map[string]string{"compose.yaml": "services: {web: {build: {context: ., args: {A: \"" + nested("${A:-", "x", "}", 3200) + "\"}}}}\n"}, "compose.yaml"},
-		{"defaults that are not closed", map[string]string{"compose.yaml": "services: {web: {build: {context: ., args: {A: \"" + strings.Repeat("${A:-", 3200) + "\"}}}}\n"}, "compose.yaml"},
-		{"many defaults", map[string]string{"compose.yaml": "services: {web: {build: {context: ., args: {A: \"" + strings.Repeat("${A:-x} ", 20_000) + "\"}}}}\n"}, "compose.yaml"},
-		{"defaults in .env", map[string]string{"compose.yaml": service, ".env": "A=" + nested("${A:-", "x", "}", 3200) + "\n"}, ".env"},
-		{"doubling in .env", map[string]string{"compose.yaml": service, ".env": "B0=xx\n" + lines(40, func(i int) string {
-			return fmt.Sprintf("B%d=$B%d$B%d", i+1, i, i)
-		})}, ".env"},
-		{"doubling on one line", map[string]string{"compose.yaml": service, ".env": "B0=\"xx\"" + strings.ReplaceAll(lines(40, func(i int) string {
-			return fmt.Sprintf("B%d=\"$B%d$B%d\"", i+1, i, i)
-		}), "\n", " ")}, ".env"},
-		{"a long value many times", map[string]string{"compose.yaml": "x-a: \"" + strings.Repeat("$L", 9000) + "\"\n" + service, ".env": "L=" + strings.Repeat("x", 100_000)}, "compose.yaml"},
+		{
+			"defaults within defaults",
+			map[string]string{
+				"compose.yaml": "services: {web: {build: {context: ., args: {A: \"" + nested(
+					"${A:-",
+					"x",
+					"}",
+					3200,
+				) + "\"}}}}\n",
+			},
+			"compose.yaml",
+		},
+		{
+			"defaults that are not closed",
+			map[string]string{
+				"compose.yaml": "services: {web: {build: {context: ., args: {A: \"" + strings.Repeat(
+					"${A:-",
+					3200,
+				) + "\"}}}}\n",
+			},
+			"compose.yaml",
+		},
+		{
+			"many defaults",
+			map[string]string{
+				"compose.yaml": "services: {web: {build: {context: ., args: {A: \"" + strings.Repeat(
+					"${A:-x} ",
+					20_000,
+				) + "\"}}}}\n",
+			},
+			"compose.yaml",
+		},
+		{
+			"defaults in .env",
+			map[string]string{"compose.yaml": service, ".env": "A=" + nested("${A:-", "x", "}", 3200) + "\n"},
+			".env",
+		},
+		{
+			"doubling in .env",
+			map[string]string{"compose.yaml": service, ".env": "B0=xx\n" + lines(40, func(i int) string {
+				return fmt.Sprintf("B%d=$B%d$B%d", i+1, i, i)
+			})},
+			".env",
+		},
+		{
+			"doubling on one line",
+			map[string]string{
+				"compose.yaml": service,
+				".env": "B0=\"xx\"" + strings.ReplaceAll(lines(40, func(i int) string {
+					return fmt.Sprintf("B%d=\"$B%d$B%d\"", i+1, i, i)
+				}), "\n", " "),
+			},
+			".env",
+		},
+		{
+			"a long value many times",
+			map[string]string{
+				"compose.yaml": "x-a: \"" + strings.Repeat("$L", 9000) + "\"\n" + service,
+				".env":         "L=" + strings.Repeat("x", 100_000),
+			},
+			"compose.yaml",
+		},
 		{"a file that includes itself through others", map[string]string{
-			"compose.yaml": "include: [a.yaml]\n", "a.yaml": "include: [\"${B:-b.yaml}\"]\n", "b.yaml": "x-a: " + nested("[", "", "]", 5000) + "\n",
+			"compose.yaml": "include: [a.yaml]\n", "a.yaml": "include: [\"${B:-b.yaml}\"]\n", "b.yaml": "x-a: " +
+				nested("[", "", "]", 5000) + "\n",
 		}, "b.yaml"},
 		{"a long file", map[string]string{"compose.yaml": service + strings.Repeat("# x\n", 300_000)}, "compose.yaml"},
 	}
@@ -121,7 +328,8 @@ func TestRefused(t *testing.T) {
 			if err == nil {
 				t.Fatal("it is read")
 			}
-			if !strings.Contains(err.Error(), ErrLimit.Error()) || !strings.Contains(err.Error(), filepath.Join(dir, tt.file)) {
+			if !strings.Contains(err.Error(), ErrLimit.Error()) ||
+				!strings.Contains(err.Error(), filepath.Join(dir, tt.file)) {
 				t.Errorf("the error is %.300v", err)
 			}
 			for name, text := range tt.files {
@@ -149,10 +357,25 @@ func TestNotRegular(t *testing.T) {
 		{".env", map[string]string{"compose.yaml": service}, "compose", nil},
 		{"other.env", map[string]string{"compose.yaml": service}, "compose", []string{"COMPOSE_ENV_FILES=other.env"}},
 		{"zero", map[string]string{"compose.yaml": "include: [zero]\n" + service}, "compose", nil},
-		{"zero", map[string]string{"compose.yaml": "include: [{path: a.yaml, env_file: zero}]\n", "a.yaml": service}, "compose", nil},
+		{
+			"zero",
+			map[string]string{"compose.yaml": "include: [{path: a.yaml, env_file: zero}]\n", "a.yaml": service},
+			"compose",
+			nil,
+		},
 		{"zero", map[string]string{"compose.yaml": "include: [\"${Z:-zero}\"]\n" + service}, "compose", nil},
-		{"zero", map[string]string{"compose.yaml": "services: {web: {extends: {file: zero, service: x}}}\n"}, "compose", nil},
-		{"zero", map[string]string{"compose.yaml": "services: {web: {extends: {file: \"./${Z-zero}\", service: x}}}\n"}, "compose", nil},
+		{
+			"zero",
+			map[string]string{"compose.yaml": "services: {web: {extends: {file: zero, service: x}}}\n"},
+			"compose",
+			nil,
+		},
+		{
+			"zero",
+			map[string]string{"compose.yaml": "services: {web: {extends: {file: \"./${Z-zero}\", service: x}}}\n"},
+			"compose",
+			nil,
+		},
 		{"zero", map[string]string{"compose.yaml": service}, "compose", []string{"COMPOSE_FILE=compose.yaml:zero"}},
 		{"zero", map[string]string{"compose.yaml": service, ".env": "COMPOSE_FILE=zero\n"}, "compose", nil},
 		{"docker-bake.hcl", nil, "bake", nil},
@@ -160,8 +383,18 @@ func TestNotRegular(t *testing.T) {
 		{"docker-bake.override.hcl", map[string]string{"docker-bake.hcl": bake}, "bake", nil},
 		{"compose.yaml", map[string]string{"docker-bake.hcl": bake}, "bake", nil},
 		{".env", map[string]string{"docker-bake.hcl": bake, "compose.yaml": service}, "bake", nil},
-		{"zero", map[string]string{"docker-bake.hcl": bake, "compose.yaml": "services: {web: {build: ., env_file: zero}}\n"}, "bake", nil},
-		{"zero", map[string]string{"docker-bake.hcl": bake, "compose.yaml": "include: [zero]\n" + service}, "bake", nil},
+		{
+			"zero",
+			map[string]string{"docker-bake.hcl": bake, "compose.yaml": "services: {web: {build: ., env_file: zero}}\n"},
+			"bake",
+			nil,
+		},
+		{
+			"zero",
+			map[string]string{"docker-bake.hcl": bake, "compose.yaml": "include: [zero]\n" + service},
+			"bake",
+			nil,
+		},
 		{"zero", map[string]string{"docker-bake.hcl": bake}, "bake", []string{"BUILDX_BAKE_FILE=zero"}},
 	}
 	for _, tt := range tests {
@@ -180,7 +413,8 @@ func TestNotRegular(t *testing.T) {
 				read = ReadBake
 			}
 			_, err := read(t.Context(), Options{Dir: dir, Here: true, Env: tt.env})
-			if !errors.Is(err, textfile.ErrNotRegular) || !strings.Contains(err.Error(), filepath.Join(dir, tt.device)) {
+			if !errors.Is(err, textfile.ErrNotRegular) ||
+				!strings.Contains(err.Error(), filepath.Join(dir, tt.device)) {
 				t.Errorf("the error is %v", err)
 			}
 		})
@@ -195,8 +429,12 @@ func TestEnvFile(t *testing.T) {
 }
 
 var envTexts = []string{
-	"A=1\nB=$A\nC=\"${B:-x} y\"\nD='$A'\n", "export A=1\nexport  B : 2\n", "A\nB=2\n", "  # c\n\n A = \"a\nb\" # x\nC=1", "A=\"x\"B=\"$A\"\n",
-	"A='it\\'s'\nB=2\n", "A=\"x\\\"y\"\nB=2", "A=x # c\nB=#\n", "A=\nB=$A-\n", "A", "=x\n", "A=\"x\nB=2\n", "A!=1\n", "A:1\nB\r\nC=3\r\n", "export\nA=1\n", "A=\"a\"=b\n",
+	"A=1\nB=$A\nC=\"${B:-x} y\"\n" +
+		"D='$A'\n", "export A=1\nexport  B : 2\n", "A\nB=2\n", "  # c\n\n A = \"a\nb\" # x\nC=1", "A=\"x\"B=\"$A\"\n",
+	"A='it\\'s'\n" +
+		"B=2\n", "A=\"x\\\"y\"\n" +
+		"B=2", "A=x # c\nB=#\n", "A=\nB=$A-\n", "A", "=x\n", "A=\"x\nB=2\n", "A!=1\n", "A:1\nB\r\nC=3\r\n",
+	"export\nA=1\n", "A=\"a\"=b\n",
 	"EMPTY\n\nA=${EMPTY:+x}${HOME}\n", "A=\u00a01\nB=\u0085\n", "ä=1\n", "A=$$B\\$C\n", "A B=1\n",
 }
 

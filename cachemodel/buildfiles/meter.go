@@ -89,7 +89,9 @@ func (e metered) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 }
 
 func (e metered) tooMuch() hcl.Diagnostics {
-	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Limit", Detail: errTooMuch.Error(), Subject: e.Range().Ptr()}}
+	return hcl.Diagnostics{
+		{Severity: hcl.DiagError, Summary: "Limit", Detail: errTooMuch.Error(), Subject: e.Range().Ptr()},
+	}
 }
 
 func (m *meter) wrap(e hclsyntax.Expression, check func(cty.Value) bool) hclsyntax.Expression {
@@ -162,7 +164,8 @@ func (w *measuring) Exit(n hclsyntax.Node) hcl.Diagnostics {
 		wrap(&e.Wrapped)
 	case *hclsyntax.ForExpr:
 		wrap(&e.CollExpr)
-		e.ValExpr = m.wrap(e.ValExpr, func(cty.Value) bool { return true }) // also a literal: it is evaluated again and again
+		// also a literal: it is evaluated again and again
+		e.ValExpr = m.wrap(e.ValExpr, func(cty.Value) bool { return true })
 		if e.KeyExpr != nil {
 			wrap(&e.KeyExpr)
 		}
@@ -186,7 +189,8 @@ func (w *measuring) Exit(n hclsyntax.Node) hcl.Diagnostics {
 // What functions multiply with each other: their arguments' sizes, or those squared.
 var (
 	multiplies = map[string]int{
-		"setproduct": 1, "replace": 1, "regex_replace": 1, "regex": 1, "regexall": 1, "join": 1, "formatlist": 1, "indent": 1,
+		"setproduct": 1, "replace": 1, "regex_replace": 1, "regex": 1, "regexall": 1, "join": 1, "formatlist": 1,
+		"indent":   1,
 		"distinct": 2, "rsadecrypt": 2, "parseint": 2, "setunion": 2, "setintersection": 2, "setsubtract": 2,
 		"setsymmetricdifference": 2, "sort": 1, "zipmap": 1, "uuidv5": 1, "semvercmp": 1,
 	}

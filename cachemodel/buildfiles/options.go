@@ -15,8 +15,9 @@ import (
 // Settings are the entry's choices.
 func (e *Entry) Settings() cachemodel.Settings {
 	return cachemodel.Settings{
-		Target: e.Target, Args: maps.Clone(e.Args), Platform: strings.Join(e.Platforms, ","), NoCache: e.NoCache, NoCacheFilter: e.NoCacheFilter,
-		RunSettings: e.Run,
+		Target: e.Target, Args: maps.Clone(e.Args), Platform: strings.Join(e.Platforms, ","), NoCache: e.NoCache,
+		NoCacheFilter: e.NoCacheFilter,
+		RunSettings:   e.Run,
 	}
 }
 

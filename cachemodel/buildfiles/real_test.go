@@ -108,7 +108,10 @@ func (c *real) ask(t *testing.T, program string, commands ...[]string) {
 		}
 		return
 	}
-	c.archive.Files = slices.DeleteFunc(c.archive.Files, func(f txtar.File) bool { return f.Name == "printed" || f.Name == "rejected" })
+	c.archive.Files = slices.DeleteFunc(
+		c.archive.Files,
+		func(f txtar.File) bool { return f.Name == "printed" || f.Name == "rejected" },
+	)
 	c.archive.Files = append(c.archive.Files, txtar.File{Name: section, Data: []byte(said)})
 	if err := os.WriteFile(c.file, txtar.Format(c.archive), 0o644); err != nil {
 		t.Fatal(err)
@@ -127,8 +130,11 @@ func outcomes(entries []Entry) map[string]outcome {
 	out := map[string]outcome{}
 	for _, e := range entries {
 		out[e.Name] = outcome{
-			Dockerfile: e.Dockerfile, Inline: e.Inline, Context: e.Context, Target: e.Target, Args: some(e.Args), Contexts: some(e.Contexts),
-			Platforms: nonEmpty(e.Platforms), NoCacheFilter: nonEmpty(unique(e.NoCacheFilter)), Profiles: nonEmpty(e.Profiles), NoCache: e.NoCache,
+			Dockerfile: e.Dockerfile, Inline: e.Inline, Context: e.Context, Target: e.Target, Args: some(e.Args),
+			Contexts: some(e.Contexts),
+			Platforms: nonEmpty(
+				e.Platforms,
+			), NoCacheFilter: nonEmpty(unique(e.NoCacheFilter)), Profiles: nonEmpty(e.Profiles), NoCache: e.NoCache,
 		}
 	}
 	return out
@@ -147,7 +153,9 @@ func TestBake(t *testing.T) {
 		t.Run(filepath.Base(c.file), func(t *testing.T) {
 			if *buildxProgram != "" {
 				list := exec.Command(*buildxProgram, "bake", "--list", "type=targets,format=json")
-				list.Dir, list.Env = c.dir, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, c.env...)
+				list.Dir, list.Env = c.dir, append(
+					[]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()},
+					c.env...)
 				text, _ := list.Output()
 				var targets []struct {
 					Name  string
@@ -199,7 +207,15 @@ func TestBake(t *testing.T) {
 			unescape := strings.NewReplacer("$${", "${", "%%{", "%{").Replace
 			want := map[string]outcome{}
 			for name, p := range printed.Target {
-				o := outcome{Context: place(p.Context), Inline: unescape(p.Inline), Target: p.Target, Platforms: p.Platforms, NoCache: p.NoCache, NoCacheFilter: p.NoCacheFilter, Args: some(p.Args)}
+				o := outcome{
+					Context:       place(p.Context),
+					Inline:        unescape(p.Inline),
+					Target:        p.Target,
+					Platforms:     p.Platforms,
+					NoCache:       p.NoCache,
+					NoCacheFilter: p.NoCacheFilter,
+					Args:          some(p.Args),
+				}
 				switch {
 				case p.Inline != "":
 				case filepath.IsAbs(p.Dockerfile):
@@ -239,7 +255,8 @@ func TestBake(t *testing.T) {
 					volatile = append(volatile, e.Name+"."+name)
 				}
 			}
-			if d := cmp.Diff(strings.Fields(c.section("volatile")), nonEmpty(volatile)); d != "" && (c.section("volatile") != "" || len(volatile) > 0) {
+			if d := cmp.Diff(strings.Fields(c.section("volatile")), nonEmpty(volatile)); d != "" &&
+				(c.section("volatile") != "" || len(volatile) > 0) {
 				t.Errorf("arguments with another value each time: -want +got\n%s", d)
 			}
 		})
@@ -277,7 +294,8 @@ func TestCompose(t *testing.T) {
 					}
 				}
 			}
-			if err := json.Unmarshal([]byte(strings.ReplaceAll(c.section("printed"), "$DIR", c.dir)), &printed); err != nil {
+			if err := json.Unmarshal([]byte(strings.ReplaceAll(c.section("printed"), "$DIR", c.dir)),
+				&printed); err != nil {
 				t.Fatalf("the recorded text: %v", err)
 			}
 			want := map[string]outcome{}
@@ -286,7 +304,16 @@ func TestCompose(t *testing.T) {
 				if b == nil {
 					continue
 				}
-				o := outcome{Context: b.Context, Inline: b.Inline, Target: b.Target, Platforms: b.Platforms, NoCache: b.NoCache, NoCacheFilter: b.NoCacheFilter, Contexts: b.Contexts, Profiles: s.Profiles}
+				o := outcome{
+					Context:       b.Context,
+					Inline:        b.Inline,
+					Target:        b.Target,
+					Platforms:     b.Platforms,
+					NoCache:       b.NoCache,
+					NoCacheFilter: b.NoCacheFilter,
+					Contexts:      b.Contexts,
+					Profiles:      s.Profiles,
+				}
 				if b.Inline == "" && !isRemote(b.Context) {
 					if o.Dockerfile = b.Dockerfile; !filepath.IsAbs(o.Dockerfile) {
 						o.Dockerfile = filepath.Join(b.Context, b.Dockerfile)
@@ -319,7 +346,11 @@ func TestCompose(t *testing.T) {
 }
 
 func TestSelect(t *testing.T) {
-	p := &Project{Kind: Bake, Groups: map[string][]string{"default": {"a", "more"}, "more": {"b-1", "b-2"}}, Entries: []Entry{{Name: "a"}, {Name: "b-1"}, {Name: "b-2"}, {Name: "c"}}}
+	p := &Project{
+		Kind:    Bake,
+		Groups:  map[string][]string{"default": {"a", "more"}, "more": {"b-1", "b-2"}},
+		Entries: []Entry{{Name: "a"}, {Name: "b-1"}, {Name: "b-2"}, {Name: "c"}},
+	}
 	for _, tt := range []struct{ names, want string }{
 		{"", "a b-1 b-2"}, {"more", "b-1 b-2"}, {"b-*", "b-1 b-2"}, {"c a a", "c a"}, {"none", "?"},
 	} {
@@ -371,7 +402,12 @@ func FuzzRead(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, ext string, text []byte) {
-		names := map[string]string{".hcl": "docker-bake.hcl", ".json": "docker-bake.json", ".yaml": "compose.yaml", ".yml": "compose.yaml"}
+		names := map[string]string{
+			".hcl":  "docker-bake.hcl",
+			".json": "docker-bake.json",
+			".yaml": "compose.yaml",
+			".yml":  "compose.yaml",
+		}
 		name, ok := names[ext]
 		if !ok || len(text) > 4096 {
 			return

@@ -56,14 +56,18 @@ func IsCompose(name string) bool {
 	base := strings.ToLower(filepath.Base(name))
 	stem := strings.TrimSuffix(base, filepath.Ext(base))
 	first, _, _ := strings.Cut(stem, ".")
-	return isYAML(base) && (first == "compose" || first == "docker-compose" || strings.HasPrefix(first, "docker-compose-") || strings.HasPrefix(first, "compose-"))
+	return isYAML(base) &&
+		(first == "compose" || first == "docker-compose" || strings.HasPrefix(first, "docker-compose-") ||
+			strings.HasPrefix(first, "compose-"))
 }
 
 // IsBake says by a file's name whether it is one of bake's own.
 func IsBake(name string) bool {
 	base := strings.ToLower(filepath.Base(name))
 	ext := filepath.Ext(base)
-	return (ext == ".hcl" || ext == ".json") && (strings.HasPrefix(base, "docker-bake") || strings.HasPrefix(base, "bake.") || strings.HasSuffix(base, ".bake"+ext))
+	return (ext == ".hcl" || ext == ".json") &&
+		(strings.HasPrefix(base, "docker-bake") || strings.HasPrefix(base, "bake.") || strings.HasSuffix(base, ".bake"+
+			ext))
 }
 
 // keys of a build section that are shown by their place.
@@ -116,7 +120,9 @@ func yamlSections(name string, text []byte) ([]Section, error) {
 							if arg = resolve(arg); arg.Kind == yaml.ScalarNode {
 								name, _, _ := strings.Cut(arg.Value, "=")
 								span := y.span(arg)
-								if span.End = min(span.End, span.Start+len(name)); string(text[span.Start:span.End]) == name {
+								if span.End = min(span.End, span.Start+len(name)); string(
+									text[span.Start:span.End],
+								) == name {
 									s.Values = append(s.Values, Value{Key: "args." + name, KeySpan: span, Span: span})
 								}
 							}
@@ -223,7 +229,8 @@ func (y *yamlText) value(name string, key, value *yaml.Node) Value {
 	if value.Kind == yaml.ScalarNode && value.Value == "" {
 		v.Span = v.KeySpan
 	}
-	if value.Kind == yaml.ScalarNode && string(y.text[v.Span.Start:v.Span.End]) == value.Value && !strings.Contains(value.Value, "$") {
+	if value.Kind == yaml.ScalarNode && string(y.text[v.Span.Start:v.Span.End]) == value.Value &&
+		!strings.Contains(value.Value, "$") {
 		v.Text, v.Literal = value.Value, true
 	}
 	return v
@@ -243,7 +250,9 @@ func hclSections(name string, text []byte) ([]Section, error) {
 	if f == nil || f.Body == nil {
 		return nil, hclError(diags)
 	}
-	content, _, _ := f.Body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "target", LabelNames: []string{"name"}}}})
+	content, _, _ := f.Body.PartialContent(
+		&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "target", LabelNames: []string{"name"}}}},
+	)
 	if content == nil {
 		return nil, hclError(diags)
 	}
@@ -253,12 +262,19 @@ func hclSections(name string, text []byte) ([]Section, error) {
 		if len(block.Labels) != 1 {
 			continue
 		}
-		s := Section{Kind: Bake, Name: block.Labels[0], NameSpan: h.unquoted(block.LabelRanges[0]), Span: h.span(block.DefRange)}
+		s := Section{
+			Kind:     Bake,
+			Name:     block.Labels[0],
+			NameSpan: h.unquoted(block.LabelRanges[0]),
+			Span:     h.span(block.DefRange),
+		}
 		if body, ok := block.Body.(*hclsyntax.Body); ok {
 			s.Span.End = max(s.Span.End, h.span(body.Range()).End)
 		}
 		fields, _, _ := block.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{
-			{Name: "context"}, {Name: "dockerfile"}, {Name: "dockerfile-inline"}, {Name: "target"}, {Name: "args"}, {Name: "inherits"},
+			{
+				Name: "context",
+			}, {Name: "dockerfile"}, {Name: "dockerfile-inline"}, {Name: "target"}, {Name: "args"}, {Name: "inherits"},
 		}})
 		if fields == nil {
 			continue

@@ -94,7 +94,10 @@ func (c *composeTrace) service(name string, fields *yaml.Node) {
 			if value = resolve(value); value.Kind == yaml.ScalarNode {
 				found.add("context", c.within(value))
 			}
-			eachPair(value, func(key string, value *yaml.Node) { c.field(found, strings.ReplaceAll(key, "_", "-"), value) })
+			eachPair(
+				value,
+				func(key string, value *yaml.Node) { c.field(found, strings.ReplaceAll(key, "_", "-"), value) },
+			)
 		}
 	})
 }
@@ -299,7 +302,10 @@ func (b *bakeTrace) within(expr hcl.Expression) (reason string) {
 	if node, ok := expr.(hclsyntax.Node); ok {
 		_ = hclsyntax.VisitAll(node, func(n hclsyntax.Node) hcl.Diagnostics {
 			if call, ok := n.(*hclsyntax.FunctionCallExpr); ok && b.functions[call.Name] != nil {
-				reason = cmp.Or(reason, b.once("function "+call.Name, func() string { return b.within(b.functions[call.Name]) }))
+				reason = cmp.Or(
+					reason,
+					b.once("function "+call.Name, func() string { return b.within(b.functions[call.Name]) }),
+				)
 			}
 			return nil
 		})

@@ -24,8 +24,9 @@ func NewTally() *Tally {
 		Uncertain: map[cachemodel.CauseKind]int{}, Needless: map[cachemodel.CauseKind]int{}}
 }
 
-// Add counts the verdicts on one build; least and most are what it executes at least and at most. It describes the steps
-// that are uncertain though they come out the same; with all images known and no remote source there is no excuse for it.
+// Add counts the verdicts on one build; least and most are what it executes at least and at most. It describes the
+// steps that are uncertain though they come out the same; with all images known and no remote source there is no excuse
+// for it.
 func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) (needless []string) {
 	t.Builds++
 	for _, s := range steps {
@@ -38,8 +39,22 @@ func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) (needless []stri
 			t.Uncertain[s.Cause.Kind]++
 			if least[s.Line] == most[s.Line] {
 				t.Needless[s.Cause.Kind]++
-				needless = append(needless, fmt.Sprintf("line %d, %s: predicted %s certain=%v (%s, line %d: %s), but it comes out as %d of %d executed whatever the stages' outputs are",
-					s.Line, s.Text, s.Status, s.Certain, s.Cause.Kind, s.Cause.Line, s.Cause.Detail, most[s.Line].Executed, most[s.Line].Vertices))
+				needless = append(
+					needless,
+					fmt.Sprintf(
+						"line %d, %s: predicted %s certain=%v (%s, line %d: %s), but it comes out as %d of %d "+
+							"executed whatever the stages' outputs are",
+						s.Line,
+						s.Text,
+						s.Status,
+						s.Certain,
+						s.Cause.Kind,
+						s.Cause.Line,
+						s.Cause.Detail,
+						most[s.Line].Executed,
+						most[s.Line].Vertices,
+					),
+				)
 			}
 		}
 	}
@@ -74,8 +89,21 @@ func (t *Tally) String() string {
 		}
 		return n
 	}
-	return fmt.Sprintf("%d builds predicted\n  steps      %v\n  certain    %d %v\n  uncertain  %d %v\n    of which the same for all outputs of stages: %d %v\n  steps that share the key of another one: %d\n  rebuilt by a stated assumption, but cached: %d",
-		t.Builds, t.Steps, sum(t.Causes), t.Causes, sum(t.Uncertain), t.Uncertain, sum(t.Needless), t.Needless, t.Twins, t.Assumed)
+	return fmt.Sprintf(
+		"%d builds predicted\n  steps      %v\n  certain    %d %v\n  uncertain  %d %v\n    of which the same for all "+
+			"outputs of stages: %d %v\n  steps that share the key of another one: %d\n  rebuilt by a stated "+
+			"assumption, but cached: %d",
+		t.Builds,
+		t.Steps,
+		sum(t.Causes),
+		t.Causes,
+		sum(t.Uncertain),
+		t.Uncertain,
+		sum(t.Needless),
+		t.Needless,
+		t.Twins,
+		t.Assumed,
+	)
 }
 
 // Check holds verdicts against what a build did and describes every wrong promise.
@@ -94,7 +122,19 @@ func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally 
 			if s.Cause != nil {
 				cause = fmt.Sprintf(" (%s, line %d: %s)", s.Cause.Kind, s.Cause.Line, s.Cause.Detail)
 			}
-			wrong = append(wrong, fmt.Sprintf("line %d, %s: predicted %s certain=%v%s, but ", s.Line, s.Text, s.Status, s.Certain, cause)+fmt.Sprintf(format, args...))
+			wrong = append(
+				wrong,
+				fmt.Sprintf(
+					"line %d, %s: predicted %s certain=%v%s, but ",
+					s.Line,
+					s.Text,
+					s.Status,
+					s.Certain,
+					cause,
+				)+fmt.Sprintf(
+					format,
+					args...),
+			)
 		}
 		switch s.Status {
 		case cachemodel.Cached:

@@ -57,7 +57,16 @@ func TestCommand(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		args := []string{"predict", filepath.Join(is, filepath.FromSlash(b.Name)), "--context", is, "--baseline", "dir:" + was, "--format", "json"}
+		args := []string{
+			"predict",
+			filepath.Join(is, filepath.FromSlash(b.Name)),
+			"--context",
+			is,
+			"--baseline",
+			"dir:" + was,
+			"--format",
+			"json",
+		}
 		for _, k := range slices.Sorted(maps.Keys(b.Args)) {
 			args = append(args, "--build-arg", k+"="+b.Args[k])
 		}

@@ -89,9 +89,23 @@ func TestCorpus(t *testing.T) {
 			case s.Status == cachemodel.Unknown:
 				t.Errorf("%s:%d: %s is unknown though BuildKit converts it: %s", name, s.Line, s.Text, s.Detail)
 			case s.Status == cachemodel.Rebuilt && (s.Certain || !remote):
-				t.Errorf("%s:%d: %s is rebuilt (certain: %v) though nothing has changed: %s", name, s.Line, s.Text, s.Certain, s.Cause.Detail)
+				t.Errorf(
+					"%s:%d: %s is rebuilt (certain: %v) though nothing has changed: %s",
+					name,
+					s.Line,
+					s.Text,
+					s.Certain,
+					s.Cause.Detail,
+				)
 			case (s.Status == cachemodel.Config || s.Status == cachemodel.Skipped) && lt.Vertices > 0:
-				t.Errorf("%s:%d: %s is %s though BuildKit has %d vertices for it", name, s.Line, s.Text, s.Status, lt.Vertices)
+				t.Errorf(
+					"%s:%d: %s is %s though BuildKit has %d vertices for it",
+					name,
+					s.Line,
+					s.Text,
+					s.Status,
+					lt.Vertices,
+				)
 			case s.Status == cachemodel.Cached && lt.Vertices == 0 && s.Instruction != "FROM":
 				t.Errorf("%s:%d: %s is cached though BuildKit has nothing to run for it", name, s.Line, s.Text)
 			}

@@ -65,5 +65,11 @@ func (c *Coverage) String() string {
 		}
 		return strings.Join(s, ", ")
 	}
-	return "  instructions  " + list(c.Instructions) + "\n  flags         " + list(c.Flags) + "\n  edits         " + list(c.Edits)
+	return "  instructions  " + list(
+		c.Instructions,
+	) + "\n  flags         " + list(
+		c.Flags,
+	) + "\n  edits         " + list(
+		c.Edits,
+	)
 }

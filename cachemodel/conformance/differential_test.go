@@ -19,7 +19,13 @@ import (
 
 // run builds a case on the in-process oracle under every choice of outputs and checks each build but the first. It
 // returns the wrong promises, or an error where the case cannot be built.
-func runInProcess(ctx context.Context, dir string, builds []Build, seed uint64, tally *Tally) (wrong []string, err error) {
+func runInProcess(
+	ctx context.Context,
+	dir string,
+	builds []Build,
+	seed uint64,
+	tally *Tally,
+) (wrong []string, err error) {
 	oracles := []*InProcess{NewInProcess(Same, seed), NewInProcess(Different, seed), NewInProcess(Mixed, seed)}
 	defer func() {
 		for _, o := range oracles {
@@ -27,7 +33,8 @@ func runInProcess(ctx context.Context, dir string, builds []Build, seed uint64, 
 		}
 	}()
 	model := &Model{Images: map[string]cachemodel.Image{}}
-	if seed%3 == 0 && !strings.Contains(fmt.Sprint(builds), "triggers") { // triggers that are not known cannot be judged
+	if seed%3 == 0 &&
+		!strings.Contains(fmt.Sprint(builds), "triggers") { // triggers that are not known cannot be judged
 		model.Images = nil
 	}
 	if seed%10 == 0 {
@@ -80,10 +87,12 @@ func runInProcess(ctx context.Context, dir string, builds []Build, seed uint64, 
 	return wrong, nil
 }
 
-// assumed tells whether a wrong promise rests on what docs/architecture.md says is assumed of a base image whose configuration is
-// not known: that a setting the file adds is not, by chance, what the image has already. "odd" is the image that has such.
+// assumed tells whether a wrong promise rests on what docs/architecture.md says is assumed of a base image whose
+// configuration is not known: that a setting the file adds is not, by chance, what the image has already. "odd" is the
+// image that has such.
 func assumed(b Build, wrong string) bool {
-	return strings.Contains(b.Dockerfile, "odd") && strings.Contains(wrong, ": predicted rebuilt certain=true") && strings.HasSuffix(wrong, "but it was cached")
+	return strings.Contains(b.Dockerfile, "odd") && strings.Contains(wrong, ": predicted rebuilt certain=true") &&
+		strings.HasSuffix(wrong, "but it was cached")
 }
 
 // hasRemote tells whether a definition has sources in the network besides images.
@@ -94,7 +103,8 @@ func hasRemote(def *pb.Definition) bool {
 			panic(err)
 		}
 		id := op.GetSource().GetIdentifier()
-		if id != "" && !strings.HasPrefix(id, "local://") && !strings.HasPrefix(id, "docker-image://") && !strings.HasPrefix(id, "oci-layout://") {
+		if id != "" && !strings.HasPrefix(id, "local://") && !strings.HasPrefix(id, "docker-image://") &&
+			!strings.HasPrefix(id, "oci-layout://") {
 			return true
 		}
 	}
@@ -144,7 +154,13 @@ type report struct {
 }
 
 func newReport(t *testing.T) *report {
-	return &report{t: t, tally: NewTally(), coverage: NewCoverage(), wrong: map[string]int{}, unbuildable: map[string]int{}}
+	return &report{
+		t:           t,
+		tally:       NewTally(),
+		coverage:    NewCoverage(),
+		wrong:       map[string]int{},
+		unbuildable: map[string]int{},
+	}
 }
 
 func (r *report) add(seed uint64, sketches []Sketch, names [][]string, run func([]Sketch, *Tally) ([]string, error)) {
@@ -174,7 +190,14 @@ func (r *report) add(seed uint64, sketches []Sketch, names [][]string, run func(
 		return len(w) > 0 && signature(w[0]) == sign
 	})
 	again, _ := run(small, NewTally())
-	r.t.Errorf("seed %d, edits %v:\n%s\nshrunk:\n%s\n%s", seed, names, strings.Join(wrong, "\n"), strings.Join(again, "\n"), Case{Builds: render(small), Prose: "Describe me."}.Format())
+	r.t.Errorf(
+		"seed %d, edits %v:\n%s\nshrunk:\n%s\n%s",
+		seed,
+		names,
+		strings.Join(wrong, "\n"),
+		strings.Join(again, "\n"),
+		Case{Builds: render(small), Prose: "Describe me."}.Format(),
+	)
 }
 
 func (r *report) finish() {
@@ -230,8 +253,9 @@ func TestReal(t *testing.T) {
 	report.finish()
 }
 
-// runReal builds a case on the daemon, and in-process beside it to hold the oracles against one another: what the daemon
-// executes is at least what is executed if every step's output stays the same, at most what is executed if none does.
+// runReal builds a case on the daemon, and in-process beside it to hold the oracles against one another: what the
+// daemon executes is at least what is executed if every step's output stays the same, at most what is executed if none
+// does.
 func runReal(ctx context.Context, real *Real, builds []Build, tally *Tally) (wrong []string, err error) {
 	same, different := NewInProcess(Same, 1), NewInProcess(Different, 1)
 	defer same.Close()
@@ -263,8 +287,19 @@ func runReal(ctx context.Context, real *Real, builds []Build, tally *Tally) (wro
 			return append(wrong, fmt.Sprintf("build %d: only in-process: %v", i, err)), nil
 		}
 		for l := range most {
-			if least[l].Vertices != did[l].Vertices || did[l].Executed < least[l].Executed || did[l].Executed > most[l].Executed {
-				wrong = append(wrong, fmt.Sprintf("build %d: oracles disagree on line %d: daemon %+v, in-process between %+v and %+v", i, l, did[l], least[l], most[l]))
+			if least[l].Vertices != did[l].Vertices || did[l].Executed < least[l].Executed ||
+				did[l].Executed > most[l].Executed {
+				wrong = append(
+					wrong,
+					fmt.Sprintf(
+						"build %d: oracles disagree on line %d: daemon %+v, in-process between %+v and %+v",
+						i,
+						l,
+						did[l],
+						least[l],
+						most[l],
+					),
+				)
 			}
 			lt := did[l]
 			lt.Keys = most[l].Keys

@@ -6,8 +6,8 @@
 // execution, hundreds of builds a second; Real is a buildkitd that the tests build and start (daemon/), which needs
 // root, runc and a static busybox. What the model promises is held against both, line by line (check.go): a step that
 // was to be cached and ran, or was to be rebuilt for certain and did not, fails the test, and so does a doubt for which
-// there is no reason. Failures are shrunk (shrink.go) and printed as a case for testdata/regressions, which both oracles
-// run (txtar.go).
+// there is no reason. Failures are shrunk (shrink.go) and printed as a case for testdata/regressions, which both
+// oracles run (txtar.go).
 //
 // The tests take a slice of either oracle:
 //
@@ -17,8 +17,8 @@
 //
 //	go test -run 'TestInProcess|TestReal' -v -timeout 0 -args -pairs 50000 -real 3000 -seed 1
 //
-// Pairs of folders written by hand, with what no generator thinks of, go through the command line and from the disk; what the
-// daemon did of each is kept (pairs_test.go):
+// Pairs of folders written by hand, with what no generator thinks of, go through the command line and from the disk;
+// what the daemon did of each is kept (pairs_test.go):
 //
 //	go test -run TestPairs -timeout 0 -args -pairs-played 0 -pairs-built 0
 //
@@ -30,6 +30,6 @@
 //
 //	go test -run TestVerify -v
 //
-// The race detector finds races of BuildKit's own (the frontend's resolve cache, the solver's trace fields), so these tests
-// run without it. Equal seeds make equal cases: a case is found again with -seed N -pairs 1.
+// The race detector finds races of BuildKit's own (the frontend's resolve cache, the solver's trace fields), so these
+// tests run without it. Equal seeds make equal cases: a case is found again with -seed N -pairs 1.
 package conformance

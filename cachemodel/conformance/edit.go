@@ -32,8 +32,11 @@ func (g *Generator) edit(s *Sketch) []string {
 }
 
 func equal(a, b Sketch) bool {
-	return slices.Equal(a.Insts, b.Insts) && maps.Equal(a.Files, b.Files) && maps.Equal(a.Extra, b.Extra) && maps.Equal(a.Args, b.Args) && a.Target == b.Target &&
-		a.Platform == b.Platform && a.NoCache == b.NoCache && a.Name == b.Name && a.CRLF == b.CRLF && a.Escape == b.Escape
+	return slices.Equal(a.Insts, b.Insts) && maps.Equal(a.Files, b.Files) && maps.Equal(a.Extra, b.Extra) &&
+		maps.Equal(a.Args, b.Args) && a.Target == b.Target &&
+		a.Platform == b.Platform && a.NoCache == b.NoCache && a.Name == b.Name &&
+		a.CRLF == b.CRLF &&
+		a.Escape == b.Escape
 }
 
 // An edit changes a sketch, or says that it cannot.
@@ -120,7 +123,11 @@ var edits = []edit{
 		return g.pick(strings.ToLower(k), strings.ToUpper(k)) + " " + rest
 	}),
 	text("indent", nil, func(g *Generator, t string) string { return g.pick(" ", "\t", "    ") + t }),
-	text("trailing blanks", func(t string) bool { return !strings.Contains(t, "\n") && !strings.Contains(t, "<<") }, func(g *Generator, t string) string { return t + g.pick(" ", "  ", "\t") }),
+	text(
+		"trailing blanks",
+		func(t string) bool { return !strings.Contains(t, "\n") && !strings.Contains(t, "<<") },
+		func(g *Generator, t string) string { return t + g.pick(" ", "  ", "\t") },
+	),
 	{"comment line", func(g *Generator, s *Sketch) bool {
 		i := g.IntN(len(s.Insts) + 1)
 		s.Insts = slices.Insert(s.Insts, i, g.inst(g.pick("# new", "", "  # note", "#")))
@@ -129,9 +136,13 @@ var edits = []edit{
 	text("break line, same text", runs, func(g *Generator, t string) string { return g.nth(t, " && ", " \\\n&& ") }),
 	text("break line, same text", runs, func(g *Generator, t string) string { return g.nth(t, " && ", " \\\n&& ") }),
 	text("break line, indented", runs, func(g *Generator, t string) string { return g.nth(t, " && ", " && \\\n    ") }),
-	text("break arguments", func(t string) bool { return is(t, "COPY", "ADD", "ENV", "LABEL") && !strings.Contains(t, "<<") }, func(g *Generator, t string) string {
-		return g.nth(t, " ", " \\\n  ")
-	}),
+	text(
+		"break arguments",
+		func(t string) bool { return is(t, "COPY", "ADD", "ENV", "LABEL") && !strings.Contains(t, "<<") },
+		func(g *Generator, t string) string {
+			return g.nth(t, " ", " \\\n  ")
+		},
+	),
 	text("join line", nil, func(g *Generator, t string) string { return strings.Replace(t, "\\\n", "", 1) }),
 	text("join line", nil, func(g *Generator, t string) string { return strings.Replace(t, "\\\n", "", 1) }),
 	text("re-indent continuation", nil, func(g *Generator, t string) string {
@@ -148,7 +159,18 @@ var edits = []edit{
 	}),
 	text("double blank inside", runs, func(g *Generator, t string) string { return g.nth(t, " ", "  ") }),
 	text("change command", runs, func(g *Generator, t string) string {
-		return g.nthOf(t, [][2]string{{"hi", "ho"}, {"true", "true;"}, {"echo", "echo  "}, {"1", "2"}, {"o", "o"}, {"/out/oa", "/out/ob"}, {"-c", "-ec"}})
+		return g.nthOf(
+			t,
+			[][2]string{
+				{"hi", "ho"},
+				{"true", "true;"},
+				{"echo", "echo  "},
+				{"1", "2"},
+				{"o", "o"},
+				{"/out/oa", "/out/ob"},
+				{"-c", "-ec"},
+			},
+		)
 	}),
 	text("exec form", runs, func(g *Generator, t string) string {
 		if strings.ContainsAny(t, "\n\"[\\") || strings.Contains(t, "--") || strings.Contains(t, "<<") {
@@ -157,19 +179,31 @@ var edits = []edit{
 		k, rest, _ := strings.Cut(strings.TrimSpace(t), " ")
 		return k + ` ["/bin/sh","-c","` + strings.TrimSpace(rest) + `"]`
 	}),
-	text("change value", func(t string) bool { return is(t, "ENV", "ARG", "LABEL") }, func(g *Generator, t string) string {
-		i := strings.LastIndex(t, "=")
-		if i < 0 {
-			return t + "=" + g.pick("1", "2")
-		}
-		return t[:i+1] + g.value()
-	}),
-	text("ARG to ENV", func(t string) bool { return is(t, "ARG") && strings.Contains(t, "=") }, func(g *Generator, t string) string {
-		return regexp.MustCompile(`(?i)^\s*ARG`).ReplaceAllString(t, "ENV")
-	}),
-	text("ENV to ARG", func(t string) bool { return is(t, "ENV") && !strings.Contains(t, "\n") }, func(g *Generator, t string) string {
-		return regexp.MustCompile(`(?i)^\s*ENV`).ReplaceAllString(t, "ARG")
-	}),
+	text(
+		"change value",
+		func(t string) bool { return is(t, "ENV", "ARG", "LABEL") },
+		func(g *Generator, t string) string {
+			i := strings.LastIndex(t, "=")
+			if i < 0 {
+				return t + "=" + g.pick("1", "2")
+			}
+			return t[:i+1] + g.value()
+		},
+	),
+	text(
+		"ARG to ENV",
+		func(t string) bool { return is(t, "ARG") && strings.Contains(t, "=") },
+		func(g *Generator, t string) string {
+			return regexp.MustCompile(`(?i)^\s*ARG`).ReplaceAllString(t, "ENV")
+		},
+	),
+	text(
+		"ENV to ARG",
+		func(t string) bool { return is(t, "ENV") && !strings.Contains(t, "\n") },
+		func(g *Generator, t string) string {
+			return regexp.MustCompile(`(?i)^\s*ENV`).ReplaceAllString(t, "ARG")
+		},
+	),
 	{"join ENV", func(g *Generator, s *Sketch) bool {
 		for i := 1; i < len(s.Insts); i++ {
 			a, b := s.Insts[i-1].Text, s.Insts[i].Text
@@ -187,14 +221,34 @@ var edits = []edit{
 		return regexp.MustCompile(`(?i)^\s*COPY`).ReplaceAllString(t, "ADD")
 	}),
 	text("spell source", copies, func(g *Generator, t string) string {
-		return g.nthOf(t, [][2]string{{" a.txt", " ./a.txt"}, {" ./", " "}, {" src ", " src/ "}, {" src/ ", " ./src "}, {" lib ", " /lib "}, {" a.txt ", " a.tx* "}, {"src/x.go", "src/*.go"}})
+		return g.nthOf(
+			t,
+			[][2]string{
+				{" a.txt", " ./a.txt"},
+				{" ./", " "},
+				{" src ", " src/ "},
+				{" src/ ", " ./src "},
+				{" lib ", " /lib "},
+				{" a.txt ", " a.tx* "},
+				{"src/x.go", "src/*.go"},
+			},
+		)
 	}),
 	text("destination", copies, func(g *Generator, t string) string {
-		return g.nthOf(t, [][2]string{{" /d/", " /d"}, {" /d", " /d2"}, {" ./", " /d/"}, {" /out/", " /out/n/"}, {" /d/", " /d/."}})
+		return g.nthOf(
+			t,
+			[][2]string{{" /d/", " /d"}, {" /d", " /d2"}, {" ./", " /d/"}, {" /out/", " /out/n/"}, {" /d/", " /d/."}},
+		)
 	}),
 	text("add flag", func(t string) bool { return is(t, "COPY", "ADD") }, func(g *Generator, t string) string {
 		k, rest, _ := strings.Cut(strings.TrimSpace(t), " ")
-		return k + " " + g.pick("--link", "--chown=0:0", "--chmod=755", "--chown=1000:1000", "--exclude=*.md") + " " + rest
+		return k + " " + g.pick(
+			"--link",
+			"--chown=0:0",
+			"--chmod=755",
+			"--chown=1000:1000",
+			"--exclude=*.md",
+		) + " " + rest
 	}),
 	text("add RUN flag", runs, func(g *Generator, t string) string {
 		k, rest, _ := strings.Cut(strings.TrimSpace(t), " ")
@@ -203,18 +257,56 @@ var edits = []edit{
 	text("drop flag", nil, func(g *Generator, t string) string {
 		return regexp.MustCompile(` --\S+`).ReplaceAllLiteralString(t, "")
 	}),
-	text("change mount", func(t string) bool { return strings.Contains(t, "--mount") }, func(g *Generator, t string) string {
-		return g.nthOf(t, [][2]string{{"id=one", "id=two"}, {"target=/c", "target=/c,id=one"}, {"target=/c", "target=/c,sharing=locked"}, {"target=/m", "target=/m2"},
-			{",rw", ""}, {"source=src", "source=lib"}, {"source=src", "source=./src"}, {"/t", "/t,size=3m"}, {"id=token", "id=token,target=/x"}, {"target=/m", "target=/m,rw"}})
-	}),
-	text("heredoc delimiter", func(t string) bool { return strings.Contains(t, "<<") }, func(g *Generator, t string) string {
-		return strings.ReplaceAll(t, "EOF", g.pick("END", "FILE", "X"))
-	}),
-	text("heredoc quoting", func(t string) bool { return strings.Contains(t, "<<EOF") }, func(g *Generator, t string) string {
-		return strings.Replace(t, "<<EOF", g.pick("<<'EOF'", `<<"EOF"`, "<<-EOF"), 1)
-	}),
+	text(
+		"change mount",
+		func(t string) bool { return strings.Contains(t, "--mount") },
+		func(g *Generator, t string) string {
+			return g.nthOf(
+				t,
+				[][2]string{
+					{"id=one", "id=two"},
+					{"target=/c", "target=/c,id=one"},
+					{"target=/c", "target=/c,sharing=locked"},
+					{"target=/m", "target=/m2"},
+					{
+						",rw",
+						"",
+					},
+					{"source=src", "source=lib"},
+					{"source=src", "source=./src"},
+					{"/t", "/t,size=3m"},
+					{"id=token", "id=token,target=/x"},
+					{"target=/m", "target=/m,rw"},
+				},
+			)
+		},
+	),
+	text(
+		"heredoc delimiter",
+		func(t string) bool { return strings.Contains(t, "<<") },
+		func(g *Generator, t string) string {
+			return strings.ReplaceAll(t, "EOF", g.pick("END", "FILE", "X"))
+		},
+	),
+	text(
+		"heredoc quoting",
+		func(t string) bool { return strings.Contains(t, "<<EOF") },
+		func(g *Generator, t string) string {
+			return strings.Replace(t, "<<EOF", g.pick("<<'EOF'", `<<"EOF"`, "<<-EOF"), 1)
+		},
+	),
 	text("heredoc body", func(t string) bool { return strings.Contains(t, "<<") }, func(g *Generator, t string) string {
-		return g.nthOf(t, [][2]string{{"body", "body2"}, {"echo", "echo "}, {"hi", "ho"}, {"# note", "# other"}, {"\nEOF", "\n\nEOF"}, {"more", "less"}})
+		return g.nthOf(
+			t,
+			[][2]string{
+				{"body", "body2"},
+				{"echo", "echo "},
+				{"hi", "ho"},
+				{"# note", "# other"},
+				{"\nEOF", "\n\nEOF"},
+				{"more", "less"},
+			},
+		)
 	}),
 	{"rename stage", func(g *Generator, s *Sketch) bool {
 		if len(g.stages) == 0 {
@@ -339,7 +431,11 @@ var edits = []edit{
 		return true
 	}},
 	{"file added", func(g *Generator, s *Sketch) bool {
-		s.Files[g.pick("new.txt", "src/new.go", "src/sub/new.txt", "new.md", "fresh/f.txt", "lib/z.md", "empty/e")] = File{Mode: 0o644, Data: g.data()}
+		s.Files[g.pick("new.txt", "src/new.go", "src/sub/new.txt", "new.md", "fresh/f.txt", "lib/z.md",
+			"empty/e")] = File{
+			Mode: 0o644,
+			Data: g.data(),
+		}
 		return true
 	}},
 	{"file removed", func(g *Generator, s *Sketch) bool {
@@ -411,7 +507,8 @@ func changeFile(g *Generator, s *Sketch) bool {
 func text(name string, which func(string) bool, change func(*Generator, string) string) edit {
 	return edit{name, func(g *Generator, s *Sketch) bool {
 		i := g.any(s, func(t string) bool {
-			return strings.TrimSpace(t) != "" && !strings.HasPrefix(strings.TrimSpace(t), "#") && (which == nil || which(t))
+			return strings.TrimSpace(t) != "" && !strings.HasPrefix(strings.TrimSpace(t), "#") &&
+				(which == nil || which(t))
 		})
 		if i < 0 {
 			return false
@@ -454,7 +551,8 @@ func (g *Generator) place(s *Sketch) (int, *stage) {
 	return 0, nil
 }
 
-// stageOf is the index of the stage that holds the instruction, -1 above the first or where edits have made more stages.
+// stageOf is the index of the stage that holds the instruction, -1 above the first or where edits have made more
+// stages.
 func (g *Generator) stageOf(s *Sketch, i int) int {
 	n := -1
 	for _, in := range s.Insts[:i+1] {

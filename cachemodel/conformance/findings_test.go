@@ -21,8 +21,8 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
-// There is an error among the findings in a Dockerfile of the corpus if, and only if, BuildKit refuses it, and then one in
-// the instruction that BuildKit names.
+// There is an error among the findings in a Dockerfile of the corpus if, and only if, BuildKit refuses it, and then one
+// in the instruction that BuildKit names.
 func TestErrorsOfCorpus(t *testing.T) {
 	accepted, refused := 0, 0
 	for _, path := range corpus(t) {
@@ -43,7 +43,11 @@ func TestErrorsOfCorpus(t *testing.T) {
 	t.Logf("%d accepted, %d refused", accepted, refused)
 }
 
-var recorded = flag.String("recorded", "", "a file with a Dockerfile in each line, {\"text\": ...}, whose errors are compared too, as docs/agreement.md says")
+var recorded = flag.String(
+	"recorded",
+	"",
+	"a file with a Dockerfile in each line, {\"text\": ...}, whose errors are compared too, as docs/agreement.md says",
+)
 
 // The same for the texts that others test their validators with, which are not kept here.
 func TestErrorsOfRecorded(t *testing.T) {
@@ -96,14 +100,21 @@ func compareErrors(text string) (difference string, accepted bool) {
 	}
 	first, last, ok := linesOf(err)
 	// BuildKit does not say which line a directive is in, or takes the one above.
-	directive := first == 0 || strings.Contains(err.Error(), "parser directive") || strings.Contains(err.Error(), "escape token")
+	directive := first == 0 || strings.Contains(err.Error(), "parser directive") ||
+		strings.Contains(err.Error(), "escape token")
 	agree := (!ok || directive) && len(lines) > 0
 	for _, line := range lines {
 		agree = agree || first <= line && line <= last
 		if in := file.Instructions; !agree {
 			// Of a trigger BuildKit names the FROM that runs it.
-			agree = slices.ContainsFunc(in, func(in *dockerfile.Instruction) bool { return in.Line == line && in.Meant == "ONBUILD" }) &&
-				slices.ContainsFunc(in, func(in *dockerfile.Instruction) bool { return in.Line == first && in.Meant == "FROM" })
+			agree = slices.ContainsFunc(
+				in,
+				func(in *dockerfile.Instruction) bool { return in.Line == line && in.Meant == "ONBUILD" },
+			) &&
+				slices.ContainsFunc(in, func(in *dockerfile.Instruction) bool {
+					return in.Line == first &&
+						in.Meant == "FROM"
+				})
 		}
 	}
 	if !agree && unknowable(err, file, first) {
@@ -122,7 +133,8 @@ func linesOf(err error) (first, last int, ok bool) {
 			return int(r.Start.Line), max(int(r.End.Line), int(r.Start.Line)), true
 		}
 	}
-	if located := (*parser.LocationError)(nil); errors.As(err, &located) && len(located.Locations) > 0 && len(located.Locations[0]) > 0 {
+	if located := (*parser.LocationError)(nil); errors.As(err, &located) && len(located.Locations) > 0 &&
+		len(located.Locations[0]) > 0 {
 		r := located.Locations[0]
 		return r[0].Start.Line, r[len(r)-1].End.Line, true
 	}
@@ -132,16 +144,19 @@ func linesOf(err error) (first, last int, ok bool) {
 // refusedForSomeTarget reports whether BuildKit refuses to build one of the stages.
 func refusedForSomeTarget(text string, stages int) bool {
 	for i := range stages {
-		if _, _, err := Convert(context.Background(), Build{Name: "Dockerfile", Dockerfile: text, Target: fmt.Sprint(i)}); err != nil {
+		if _, _, err := Convert(context.Background(), Build{Name: "Dockerfile", Dockerfile: text,
+			Target: fmt.Sprint(i)}); err != nil {
 			return true
 		}
 	}
 	return false
 }
 
-// unknowable reports whether an error of BuildKit hangs on what the base image sets (here nothing), or on build arguments that are not given.
+// unknowable reports whether an error of BuildKit hangs on what the base image sets (here nothing), or on build
+// arguments that are not given.
 func unknowable(err error, file *dockerfile.File, line int) bool {
-	for _, part := range []string{"is not allowed to be unset", `invalid mount target "/"`, "invalid field '$", "VOLUME specified can not be an empty string"} {
+	for _, part := range []string{"is not allowed to be " +
+		"unset", `invalid mount target "/"`, "invalid field '$", "VOLUME specified can not be an empty string"} {
 		if strings.Contains(err.Error(), part) {
 			return true
 		}

@@ -78,7 +78,11 @@ func localRead(def *pb.Definition) (name string, ok bool) {
 	return strings.CutPrefix(op.GetSource().GetIdentifier(), "local://")
 }
 
-func (c *stubGateway) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+func (c *stubGateway) ResolveSourceMetadata(
+	ctx context.Context,
+	op *pb.SourceOp,
+	opt sourceresolver.Opt,
+) (*sourceresolver.MetaResponse, error) {
 	ref, ok := strings.CutPrefix(op.Identifier, "docker-image://")
 	if !ok {
 		return nil, errors.New("not an image: " + op.Identifier)
@@ -95,7 +99,11 @@ func pin(ref string, dgst digest.Digest) string {
 	return name + "@" + dgst.String()
 }
 
-func (c *stubGateway) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+func (c *stubGateway) ResolveImageConfig(
+	ctx context.Context,
+	ref string,
+	opt sourceresolver.Opt,
+) (string, digest.Digest, []byte, error) {
 	cfg, dgst := c.resolve(ref, opt)
 	return ref, dgst, cfg, nil
 }
@@ -106,10 +114,17 @@ func (c *stubGateway) resolve(ref string, opt sourceresolver.Opt) ([]byte, diges
 	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
 		p = *opt.ImageOpt.Platform
 	}
-	img := dockerspec.DockerOCIImage{Image: ocispecs.Image{Platform: p, RootFS: ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("layer " + ref)}}}}
+	img := dockerspec.DockerOCIImage{
+		Image: ocispecs.Image{
+			Platform: p,
+			RootFS:   ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("layer " + ref)}},
+		},
+	}
 	name, _, _ := strings.Cut(strings.ReplaceAll(path.Base(ref), "@", ":"), ":")
 	img.Config = daemon.Images[name].Config
-	img.Config.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, img.Config.Env...)
+	img.Config.Env = append(
+		[]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+		img.Config.Env...)
 	dt, err := json.Marshal(img)
 	if err != nil {
 		panic(err)

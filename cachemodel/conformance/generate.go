@@ -41,7 +41,15 @@ type Inst struct {
 
 // Clone copies everything that edits change.
 func (s Sketch) Clone() Sketch {
-	s.Insts, s.Files, s.Extra, s.Args = slices.Clone(s.Insts), maps.Clone(s.Files), maps.Clone(s.Extra), maps.Clone(s.Args)
+	s.Insts, s.Files, s.Extra, s.Args = slices.Clone(
+		s.Insts,
+	), maps.Clone(
+		s.Files,
+	), maps.Clone(
+		s.Extra,
+	), maps.Clone(
+		s.Args,
+	)
 	return s
 }
 
@@ -61,7 +69,16 @@ func (s Sketch) Build() Build {
 	if s.CRLF {
 		df = strings.ReplaceAll(df, "\n", "\r\n")
 	}
-	return Build{Name: s.Name, Dockerfile: df, Files: s.Files, Extra: s.Extra, Args: s.Args, Target: s.Target, Platform: s.Platform, NoCache: s.NoCache}.Clone()
+	return Build{
+		Name:       s.Name,
+		Dockerfile: df,
+		Files:      s.Files,
+		Extra:      s.Extra,
+		Args:       s.Args,
+		Target:     s.Target,
+		Platform:   s.Platform,
+		NoCache:    s.NoCache,
+	}.Clone()
 }
 
 // Generator makes builds and edits them. Equal seeds give equal cases.
@@ -126,7 +143,11 @@ func (g *Generator) sketch() Sketch {
 		s.Files[s.Name+".dockerignore"] = File{Mode: 0o644, Data: g.ignore()}
 	}
 	if g.chance(3) {
-		s.Extra = map[string]File{"e.txt": {Mode: 0o644, Data: g.data()}, "in/f.txt": {Mode: 0o644, Data: g.data()}, "in/g.md": {Mode: 0o644, Data: g.data()}}
+		s.Extra = map[string]File{
+			"e.txt":    {Mode: 0o644, Data: g.data()},
+			"in/f.txt": {Mode: 0o644, Data: g.data()},
+			"in/g.md":  {Mode: 0o644, Data: g.data()},
+		}
 		if g.chance(4) {
 			s.Extra[".dockerignore"] = File{Mode: 0o644, Data: g.pick("*.md\n", "**/*.md\n", "in\n!in/f.txt\n")}
 		}
@@ -146,7 +167,10 @@ func (g *Generator) sketch() Sketch {
 		if i > 0 && g.chance(8) { // the stage above once more, perhaps spelled a little differently
 			for _, in := range above {
 				if !is(in.Text, "FROM") {
-					s.Insts = append(s.Insts, g.inst(strings.Replace(in.Text, " a.txt", g.pick(" a.txt", " ./a.txt"), 1)))
+					s.Insts = append(
+						s.Insts,
+						g.inst(strings.Replace(in.Text, " a.txt", g.pick(" a.txt", " ./a.txt"), 1)),
+					)
 				}
 			}
 		}
@@ -155,7 +179,10 @@ func (g *Generator) sketch() Sketch {
 		}
 		if i > 0 && !g.chance(5) { // most stages are of use to a later one
 			if ref, path, ok := g.stageAt(i - 1); ok {
-				s.Insts = append(s.Insts, g.inst(g.pick("COPY --from="+ref+" "+path+" /d/", "COPY --link --from="+ref+" "+path+" /out/")))
+				s.Insts = append(
+					s.Insts,
+					g.inst(g.pick("COPY --from="+ref+" "+path+" /d/", "COPY --link --from="+ref+" "+path+" /out/")),
+				)
 			}
 		}
 	}
@@ -237,9 +264,28 @@ func (g *Generator) from(i, stages int) (string, stage) {
 		base, st.shell, st.outs = parent.name, parent.shell, slices.Clone(parent.outs)
 		platform = ""
 	case n == 5 && !g.limits.Real:
-		base, st.shell, st.outs = g.pick("alpine:3.19", "alpine", "docker.io/library/alpine", "ghcr.io/x/y:$V", "busybox@sha256:"+strings.Repeat("ab", 32)), true, []string{"/etc"}
+		base, st.shell, st.outs = g.pick(
+			"alpine:3.19",
+			"alpine",
+			"docker.io/library/alpine",
+			"ghcr.io/x/y:$V",
+			"busybox@sha256:"+strings.Repeat("ab", 32),
+		), true, []string{
+			"/etc",
+		}
 	default:
-		base, st.shell = g.pick("base", "base", "base", "base", "base", "base", "base2", "base3", "odd", "triggers"), true
+		base, st.shell = g.pick(
+			"base",
+			"base",
+			"base",
+			"base",
+			"base",
+			"base",
+			"base2",
+			"base3",
+			"odd",
+			"triggers",
+		), true
 		st.outs = []string{"/etc/passwd", "/src/seven", "/src"}
 	}
 	st.base = base
@@ -272,7 +318,22 @@ func (g *Generator) anyInstruction(st *stage) string {
 	case n < 54:
 		return g.copy(st)
 	case n < 60:
-		return g.keyword("WORKDIR") + " " + g.pick("/w", "/w/", "w", "/w/sub", "sub", ".", "/", "/$V", "/out", "/x/../w", "${W:-/w}", "/w")
+		return g.keyword(
+			"WORKDIR",
+		) + " " + g.pick(
+			"/w",
+			"/w/",
+			"w",
+			"/w/sub",
+			"sub",
+			".",
+			"/",
+			"/$V",
+			"/out",
+			"/x/../w",
+			"${W:-/w}",
+			"/w",
+		)
 	case n < 69:
 		return g.env()
 	case n < 77:
@@ -280,7 +341,14 @@ func (g *Generator) anyInstruction(st *stage) string {
 	case n < 81:
 		return g.keyword("USER") + " " + g.pick("root", "0", "1000", "app", "1000:1000", "app:app", "${V:-0}", "root")
 	case n < 84:
-		return g.keyword("SHELL") + " " + g.pick(`["/bin/sh", "-c"]`, `["/bin/sh", "-ec"]`, `["/bin/sh","-c"]`, `["/bin/busybox", "sh", "-c"]`)
+		return g.keyword(
+			"SHELL",
+		) + " " + g.pick(
+			`["/bin/sh", "-c"]`,
+			`["/bin/sh", "-ec"]`,
+			`["/bin/sh","-c"]`,
+			`["/bin/busybox", "sh", "-c"]`,
+		)
 	case n < 94:
 		return g.config()
 	case n < 97:
@@ -328,13 +396,26 @@ func (g *Generator) arg() string {
 	case 1:
 		return "ARG " + g.name() + " " + g.name() + "=" + g.value()
 	case 2:
-		return "ARG " + g.pick("TARGETARCH", "TARGETPLATFORM", "BUILDPLATFORM", "TARGETSTAGE", "TARGETVARIANT", "BUILDOS")
+		return "ARG " + g.pick(
+			"TARGETARCH",
+			"TARGETPLATFORM",
+			"BUILDPLATFORM",
+			"TARGETSTAGE",
+			"TARGETVARIANT",
+			"BUILDOS",
+		)
 	case 3:
 		return "ARG " + g.pick("http_proxy", "HTTP_PROXY", "no_proxy", "ALL_PROXY=http://d:1")
 	case 4:
 		return "ARG " + g.pick("SOURCE_DATE_EPOCH", "SOURCE_DATE_EPOCH=5")
 	case 5:
-		return "ARG " + g.pick("BUILDKIT_INLINE_CACHE", "BUILDKIT_SBOM_SCAN_STAGE=true", "BUILDKIT_SANDBOX_HOSTNAME", "TARGETARCH=mine", "PATH")
+		return "ARG " + g.pick(
+			"BUILDKIT_INLINE_CACHE",
+			"BUILDKIT_SBOM_SCAN_STAGE=true",
+			"BUILDKIT_SANDBOX_HOSTNAME",
+			"TARGETARCH=mine",
+			"PATH",
+		)
 	case 6:
 		return "ARG " + g.name()
 	}
@@ -395,7 +476,15 @@ func (g *Generator) run(st *stage) string {
 	case 3:
 		return kw + flags + " " + g.heredoc(g.pick("EOF", "SCRIPT"), "#!/bin/sh\n# note\necho hi > /out/oh\n")
 	case 4:
-		return kw + flags + " cat <<" + g.pick("EOF", "'EOF'", `"EOF"`) + " > /out/oh\n" + g.pick("body", "$V", "  body") + "\nEOF"
+		return kw + flags + " cat <<" + g.pick(
+			"EOF",
+			"'EOF'",
+			`"EOF"`,
+		) + " > /out/oh\n" + g.pick(
+			"body",
+			"$V",
+			"  body",
+		) + "\nEOF"
 	}
 	return kw + flags + " " + g.command()
 }
@@ -417,13 +506,42 @@ func (g *Generator) runFlag(st *stage) string {
 	case 0:
 		return "--mount=type=cache,target=" + g.pick("/c", "/c/", "/c2", "c")
 	case 1:
-		return "--mount=type=cache,target=/c" + g.pick("", ",id=one", ",id=two", ",id=/c", ",sharing=locked", ",sharing=private", ",sharing=shared", ",id=one,sharing=locked", ",mode=0700", ",uid=1000", ",ro", ",readonly=true")
+		return "--mount=type=cache,target=/c" + g.pick(
+			"",
+			",id=one",
+			",id=two",
+			",id=/c",
+			",sharing=locked",
+			",sharing=private",
+			",sharing=shared",
+			",id=one,sharing=locked",
+			",mode=0700",
+			",uid=1000",
+			",ro",
+			",readonly=true",
+		)
 	case 2:
-		return "--mount=type=bind,target=/m" + g.pick("", ",rw", ",readwrite", ",ro", ",source=src", ",source=src,rw", ",source=a.txt", ",source=/src/sub", ",source=lib")
+		return "--mount=type=bind,target=/m" + g.pick(
+			"",
+			",rw",
+			",readwrite",
+			",ro",
+			",source=src",
+			",source=src,rw",
+			",source=a.txt",
+			",source=/src/sub",
+			",source=lib",
+		)
 	case 3:
-		return "--mount=" + g.pick("target=/m,source=src", "source=src,target=/m", "type=bind,src=src,dst=/m", "type=bind,source=./src,target=/m/")
+		return "--mount=" + g.pick(
+			"target=/m,source=src",
+			"source=src,target=/m",
+			"type=bind,src=src,dst=/m",
+			"type=bind,source=./src,target=/m/",
+		)
 	case 4, 5:
-		if src, path, ok := g.otherStage(); ok && (src[0] == 's' || !g.limits.Real && g.chance(8)) { // an index is no stage here
+		// an index is no stage here
+		if src, path, ok := g.otherStage(); ok && (src[0] == 's' || !g.limits.Real && g.chance(8)) {
 			return g.pick("--mount=type=bind,from="+src+",source="+path+",target=/m",
 				"--mount=from="+src+",target=/m",
 				"--mount=type=bind,from="+src+",source="+path+",target=/m,rw",
@@ -434,7 +552,16 @@ func (g *Generator) runFlag(st *stage) string {
 	case 6:
 		return "--mount=type=tmpfs,target=" + g.pick("/t", "/t2", "/t,size=1m", "/t,size=2m")
 	case 7:
-		return "--mount=type=secret," + g.pick("id=token", "id=token,target=/s", "id=token,env=TOKEN", "id=other", "id=token,required", "id=token,mode=0400", "target=/run/secrets/token", "id=token,uid=1000")
+		return "--mount=type=secret," + g.pick(
+			"id=token",
+			"id=token,target=/s",
+			"id=token,env=TOKEN",
+			"id=other",
+			"id=token,required",
+			"id=token,mode=0400",
+			"target=/run/secrets/token",
+			"id=token,uid=1000",
+		)
 	case 8:
 		return "--mount=type=ssh" + g.pick("", ",id=default", ",id=k", ",mode=0666", ",target=/agent")
 	case 9:
@@ -443,7 +570,11 @@ func (g *Generator) runFlag(st *stage) string {
 		return "--security=" + g.pick("sandbox", "insecure")
 	case 11:
 		if !g.limits.Real {
-			return "--device=" + g.pick("vendor.com/class=one", "vendor.com/class=two", "name=vendor.com/class=one,required")
+			return "--device=" + g.pick(
+				"vendor.com/class=one",
+				"vendor.com/class=two",
+				"name=vendor.com/class=one,required",
+			)
 		}
 		return "--network=none"
 	case 12:
@@ -477,8 +608,33 @@ func (g *Generator) stageAt(i int) (ref, path string, ok bool) {
 }
 
 func (g *Generator) source() string {
-	return g.pick("a.txt", "a.txt", "b.txt", "./a.txt", "/a.txt", "src", "src/", "src/x.go", "src/sub", "lib", "run.sh", "link",
-		"*.txt", "src/*.go", "s?c", ".", "./", "src/dl", "empty", "a*", "[ab].txt", "lib/../src", "src/dl/z.txt", "**/z.txt", "src/./x.go")
+	return g.pick(
+		"a.txt",
+		"a.txt",
+		"b.txt",
+		"./a.txt",
+		"/a.txt",
+		"src",
+		"src/",
+		"src/x.go",
+		"src/sub",
+		"lib",
+		"run.sh",
+		"link",
+		"*.txt",
+		"src/*.go",
+		"s?c",
+		".",
+		"./",
+		"src/dl",
+		"empty",
+		"a*",
+		"[ab].txt",
+		"lib/../src",
+		"src/dl/z.txt",
+		"**/z.txt",
+		"src/./x.go",
+	)
 }
 
 func (g *Generator) copy(st *stage) string {
@@ -502,7 +658,14 @@ func (g *Generator) copy(st *stage) string {
 	}
 	dest := g.pick("/d", "/d/", "d/", "./", "/out/", "/out/d/", "/d/$V/", "/", "/d/.", "/w/")
 	if g.extra && !add && g.chance(8) {
-		return kw + " --from=extra" + flags + " " + g.pick("e.txt", "in", "/in/f.txt", ".", "in/*", "*.txt") + " " + dest
+		return kw + " --from=extra" + flags + " " + g.pick(
+			"e.txt",
+			"in",
+			"/in/f.txt",
+			".",
+			"in/*",
+			"*.txt",
+		) + " " + dest
 	}
 	switch g.IntN(14) {
 	case 0, 1, 2:
@@ -517,33 +680,77 @@ func (g *Generator) copy(st *stage) string {
 		}
 	case 3:
 		if !add {
-			return kw + " --from=" + g.pick("base", "base2") + flags + " " + g.pick("/etc/passwd", "/src", "/src/*", "src/seven") + " " + dest
+			return kw + " --from=" + g.pick(
+				"base",
+				"base2",
+			) + flags + " " + g.pick(
+				"/etc/passwd",
+				"/src",
+				"/src/*",
+				"src/seven",
+			) + " " + dest
 		}
 	case 4:
 		if flags == "" && g.chance(2) {
 			return "COPY <<" + g.pick("EOF", "'EOF'") + " <<E2 " + g.pick("/d/", "/out/") + "\nbody $V\nEOF\nmore\nE2"
 		}
-		return kw + flags + " " + strings.Replace(g.heredoc(g.pick("EOF", "FILE"), g.pick("body\n", "body $V\n", "  a\n\n# b\n")), "\n", " "+g.pick("/h", "/d/", "/out/h")+"\n", 1)
+		return kw + flags + " " + strings.Replace(
+			g.heredoc(g.pick("EOF", "FILE"), g.pick("body\n", "body $V\n", "  a\n\n# b\n")),
+			"\n",
+			" "+g.pick("/h", "/d/", "/out/h")+"\n",
+			1,
+		)
 	case 5:
 		return kw + flags + " " + g.source() + " " + g.source() + " " + g.pick("/d/", "/out/", "./")
 	case 6:
 		return kw + flags + ` ["` + g.pick("a.txt", "b.txt", "src") + `", "` + g.pick("/d/", "/e f/") + `"]`
 	case 7:
 		if !add {
-			return kw + flags + " --parents " + g.pick("src/x.go", "./src/x.go", "src/./sub", "src/sub", "**/*.txt", "a.txt src/y.go", "src", "lib/./q.txt", "src/**/z.txt") + " " + g.pick("/d/", "/out/")
+			return kw + flags + " --parents " + g.pick(
+				"src/x.go",
+				"./src/x.go",
+				"src/./sub",
+				"src/sub",
+				"**/*.txt",
+				"a.txt src/y.go",
+				"src",
+				"lib/./q.txt",
+				"src/**/z.txt",
+			) + " " + g.pick(
+				"/d/",
+				"/out/",
+			)
 		}
 	case 8:
-		return kw + flags + " --exclude=" + g.pick("*.md", "sub", "**/*.go", "x.go", "*.txt --exclude=*.md", "src/sub") + " " + g.pick("src", ".", "lib", "src/") + " /d/"
+		return kw + flags + " --exclude=" + g.pick(
+			"*.md",
+			"sub",
+			"**/*.go",
+			"x.go",
+			"*.txt --exclude=*.md",
+			"src/sub",
+		) + " " + g.pick(
+			"src",
+			".",
+			"lib",
+			"src/",
+		) + " /d/"
 	case 9:
 		if add {
 			return kw + flags + g.pick("", "", " --unpack=true", " --unpack=false", " --unpack") + " pkg.tar " + dest
 		}
 	case 10:
 		if add && !g.limits.Real {
-			return kw + flags + g.pick(" http://example.com/f.txt", " https://example.com/a/f.tgz",
+			return kw + flags + g.pick(
+				" http://example.com/f.txt",
+				" https://example.com/a/f.tgz",
 				" --checksum=sha256:"+strings.Repeat("12", 32)+" http://example.com/f.txt",
-				" https://github.com/x/y.git", " https://github.com/x/y.git#v1", " --keep-git-dir=true https://github.com/x/y.git#v1:sub",
-				" git@github.com:x/y.git", " a.txt http://example.com/f.txt") + " /d/"
+				" https://github.com/x/y.git",
+				" https://github.com/x/y.git#v1",
+				" --keep-git-dir=true https://github.com/x/y.git#v1:sub",
+				" git@github.com:x/y.git",
+				" a.txt http://example.com/f.txt",
+			) + " /d/"
 		}
 	}
 	src := g.source()
@@ -600,8 +807,31 @@ func (g *Generator) data() string { return g.pick("1\n", "2\n", "3\n", "", "long
 func (g *Generator) ignore() string {
 	var s strings.Builder
 	for range 1 + g.IntN(3) {
-		s.WriteString(g.pick("*.md", "src/sub", "!src/sub/z.txt", "**/*.md", "Dockerfile", "Dockerfile*", ".dockerignore", "lib", "!lib/q.txt",
-			"# comment", "", "  c.md  ", "/b.txt", "*", "!a.txt", "!src", "**/n.*", "empty", "run.sh", "./lib/", "src/s?b") + "\n")
+		s.WriteString(
+			g.pick(
+				"*.md",
+				"src/sub",
+				"!src/sub/z.txt",
+				"**/*.md",
+				"Dockerfile",
+				"Dockerfile*",
+				".dockerignore",
+				"lib",
+				"!lib/q.txt",
+				"# comment",
+				"",
+				"  c.md  ",
+				"/b.txt",
+				"*",
+				"!a.txt",
+				"!src",
+				"**/n.*",
+				"empty",
+				"run.sh",
+				"./lib/",
+				"src/s?b",
+			) + "\n",
+		)
 	}
 	return s.String()
 }

@@ -35,9 +35,9 @@ const (
 	maxContextBytes = 64 << 20
 )
 
-// Pairs of commits of real repositories, with what the build context was in each: the model's promises hold on BuildKit's
-// solver. One half are two commits in a row of those that touch a Dockerfile, the other half a commit that touches the
-// context and the one before it.
+// Pairs of commits of real repositories, with what the build context was in each: the model's promises hold on
+// BuildKit's solver. One half are two commits in a row of those that touch a Dockerfile, the other half a commit that
+// touches the context and the one before it.
 func TestGitHistories(t *testing.T) {
 	if *historiesFlag == "" {
 		t.Skip("NOT COMPARED WITH HISTORIES OF REAL REPOSITORIES: give their directories with -histories DIR,DIR")
@@ -58,10 +58,33 @@ func TestGitHistories(t *testing.T) {
 		for _, n := range leftOut {
 			left += n
 		}
-		fmt.Fprintf(table, "%-32s %5d %12d %7d %8d %10d %7d %6d %9d\n", name, tally.Builds, steps, tally.Steps[cachemodel.Cached], certain, uncertain,
-			steps-tally.Steps[cachemodel.Cached]-certain-uncertain, wrong, left)
+		fmt.Fprintf(
+			table,
+			"%-32s %5d %12d %7d %8d %10d %7d %6d %9d\n",
+			name,
+			tally.Builds,
+			steps,
+			tally.Steps[cachemodel.Cached],
+			certain,
+			uncertain,
+			steps-tally.Steps[cachemodel.Cached]-certain-uncertain,
+			wrong,
+			left,
+		)
 	}
-	fmt.Fprintf(table, "%-32s %5s %12s %7s %8s %10s %7s %6s %9s\n", "repository", "pairs", "instructions", "cached", "rebuilt", "uncertain", "no step", "wrong", "left out")
+	fmt.Fprintf(
+		table,
+		"%-32s %5s %12s %7s %8s %10s %7s %6s %9s\n",
+		"repository",
+		"pairs",
+		"instructions",
+		"cached",
+		"rebuilt",
+		"uncertain",
+		"no step",
+		"wrong",
+		"left out",
+	)
 	sum, sumWrong, sumLeft := NewTally(), 0, map[string]int{}
 	for _, dir := range strings.Split(*historiesFlag, ",") {
 		name := strings.TrimSuffix(filepath.Clean(dir), "/repo")
@@ -83,7 +106,12 @@ func TestGitHistories(t *testing.T) {
 }
 
 // doubts are what may make a step uncertain: the output of a stage, a remote source, the tag of an image.
-var doubts = []cachemodel.CauseKind{cachemodel.StageRebuilt, cachemodel.RemoteSource, cachemodel.BaseChanged, cachemodel.Follows}
+var doubts = []cachemodel.CauseKind{
+	cachemodel.StageRebuilt,
+	cachemodel.RemoteSource,
+	cachemodel.BaseChanged,
+	cachemodel.Follows,
+}
 
 // compareHistory draws pairs of commits until as many as were asked for have been built, or there are no more.
 func compareHistory(t *testing.T, dir, name string) (tally *Tally, wrong int, leftOut map[string]int) {
@@ -117,7 +145,15 @@ func compareHistory(t *testing.T, dir, name string) (tally *Tally, wrong int, le
 		}
 		wrong += len(said)
 		for _, w := range said {
-			t.Errorf("%s %s, context %q, target %q, seed %d: %s", name, p, builds[0].dirIn(p.file), builds[1].Target, seed, w)
+			t.Errorf(
+				"%s %s, context %q, target %q, seed %d: %s",
+				name,
+				p,
+				builds[0].dirIn(p.file),
+				builds[1].Target,
+				seed,
+				w,
+			)
 		}
 	}
 	return tally, wrong, leftOut
@@ -159,13 +195,16 @@ func (p commitPair) String() string {
 var dockerfileName = regexp.MustCompile(`(?i)(^|/)(dockerfile(\.[\w.-]+)?|[\w.-]+\.dockerfile)$`)
 
 func isDockerfile(p string) bool {
-	return dockerfileName.MatchString(p) && !strings.Contains(path.Base(p), ".dockerignore") && !strings.HasSuffix(p, ".template") && !strings.HasSuffix(p, ".tmpl")
+	return dockerfileName.MatchString(p) && !strings.Contains(path.Base(p), ".dockerignore") &&
+		!strings.HasSuffix(p, ".template") &&
+		!strings.HasSuffix(p, ".tmpl")
 }
 
 func openHistory(t *testing.T, dir string) *history {
 	t.Helper()
 	h := &history{t: t, dir: dir, blobs: map[string]string{}}
-	for line := range strings.Lines(h.git("-c", "core.quotePath=false", "log", "--first-parent", "-m", "--no-renames", "--name-only", "--format=%x00%H")) {
+	for line := range strings.Lines(h.git("-c", "core.quotePath=false", "log", "--first-parent", "-m", "--no-renames",
+		"--name-only", "--format=%x00%H")) {
 		line = strings.TrimSuffix(line, "\n")
 		if c, ok := strings.CutPrefix(line, "\x00"); ok {
 			h.commits, h.touched = append(h.commits, c), append(h.touched, nil)
@@ -243,8 +282,8 @@ func (h *history) pairs(r *rand.Rand, n int) []commitPair {
 	return all
 }
 
-// builds makes the two builds, or says why not; there are none if one commit has no such Dockerfile or the newer one does not
-// touch the context.
+// builds makes the two builds, or says why not; there are none if one commit has no such Dockerfile or the newer one
+// does not touch the context.
 func (h *history) builds(ctx context.Context, p commitPair) (builds []Build, why string) {
 	older, newer := h.list(h.commits[p.older]), h.list(h.commits[p.newer])
 	if _, ok := older[p.file]; !ok {
@@ -257,7 +296,11 @@ func (h *history) builds(ctx context.Context, p commitPair) (builds []Build, why
 	if why != "" {
 		return nil, why
 	}
-	if p.ofTheContext && !slices.ContainsFunc(h.touched[p.newer], func(t string) bool { return strings.HasPrefix(t, dir) && t != p.file }) {
+	if p.ofTheContext &&
+		!slices.ContainsFunc(
+			h.touched[p.newer],
+			func(t string) bool { return strings.HasPrefix(t, dir) && t != p.file },
+		) {
 		return nil, ""
 	}
 	for _, entries := range []map[string]blob{older, newer} {
@@ -299,7 +342,8 @@ func targets(builds []Build, pick uint64) string {
 	return names[pick/2%uint64(len(names))]
 }
 
-// contextDir is the Dockerfile's folder, or the root if the Dockerfile copies what only the root has; "" or ending in a slash.
+// contextDir is the Dockerfile's folder, or the root if the Dockerfile copies what only the root has; "" or ending in a
+// slash.
 func (h *history) contextDir(ctx context.Context, file string, entries map[string]blob) (dir, why string) {
 	least := -1
 	folder := strings.TrimPrefix(path.Dir(file)+"/", "./")
@@ -379,8 +423,8 @@ func (h *history) list(commit string) map[string]blob {
 	return entries
 }
 
-// build makes the build of a file with the entries below dir as the context, as a checkout with umask 022 has them; without
-// contents it has those of the Dockerfile and the ignore files alone.
+// build makes the build of a file with the entries below dir as the context, as a checkout with umask 022 has them;
+// without contents it has those of the Dockerfile and the ignore files alone.
 func (h *history) build(file, dir string, entries map[string]blob, contents bool) (b Build, why string) {
 	b = Build{Name: strings.TrimPrefix(file, dir), Files: map[string]File{}}
 	total := 0

@@ -60,7 +60,11 @@ var ids atomic.Uint64 // of results; they name entries in BuildKit's process-wid
 func NewInProcess(outputs Outputs, seed uint64) *InProcess {
 	o := &InProcess{outputs: outputs, seed: seed, equal: map[string]equality{}}
 	o.solver = solver.NewSolver(solver.SolverOpt{ResolveOpFunc: o.resolve, DefaultCache: solver.NewCacheManager(
-		context.Background(), "conformance", solver.NewInMemoryCacheStorage(), cloning{solver.NewInMemoryResultStorage()})})
+		context.Background(),
+		"conformance",
+		solver.NewInMemoryCacheStorage(),
+		cloning{solver.NewInMemoryResultStorage()},
+	)})
 	return o
 }
 
@@ -190,7 +194,8 @@ func (f *fakeOp) CacheMap(ctx context.Context, jc solver.JobContext, index int) 
 			continue
 		}
 		selected := f.selected(i)
-		cm.Deps[i].ComputeDigestFunc = func(ctx context.Context, res solver.Result, g session.Group) (digest.Digest, error) {
+		cm.Deps[i].ComputeDigestFunc = func(ctx context.Context, res solver.Result, g session.Group) (digest.Digest,
+			error) {
 			made, ok := res.Sys().(*worker.WorkerRef).ImmutableRef.(*madeRef)
 			if ok {
 				return f.oracle.equate(fmt.Sprint(cm.Digest, i), made.digest(selected), made.outputs == Same), nil

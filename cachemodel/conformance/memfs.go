@@ -31,8 +31,8 @@ func newMemFS(files map[string]File) *memFS {
 	return m
 }
 
-// Walk visits target and what lies below it in the order of filepath.WalkDir; the root itself is left out. Like fsutil's
-// own file system it takes what fn does not find for a directory to skip.
+// Walk visits target and what lies below it in the order of filepath.WalkDir; the root itself is left out. Like
+// fsutil's own file system it takes what fn does not find for a directory to skip.
 func (m *memFS) Walk(ctx context.Context, target string, visit fs.WalkDirFunc) error {
 	fn := func(p string, entry fs.DirEntry, err error) error {
 		err = visit(p, entry, err)

@@ -66,8 +66,14 @@ func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, 
 		File:     dockerfile.Parse(source.New(b.Dockerfile), nil),
 		Context:  trees[""],
 		Contexts: named,
-		Settings: cachemodel.Settings{Target: b.Target, Args: b.Args, Platform: b.Platform, NoCache: b.NoCache, RunSettings: b.Run},
-		Images:   m.Images,
+		Settings: cachemodel.Settings{
+			Target:      b.Target,
+			Args:        b.Args,
+			Platform:    b.Platform,
+			NoCache:     b.NoCache,
+			RunSettings: b.Run,
+		},
+		Images: m.Images,
 	})
 	steps = cachemodel.Compare(cachemodel.Pasts(m.plans...), p)
 	m.plans = append(m.plans, p)
@@ -141,7 +147,11 @@ func treeOf(all map[string]File, dockerfile string) *buildcontext.Tree {
 		}
 		return nodes
 	}
-	root := buildcontext.NewNode("", buildcontext.Meta{Type: buildcontext.Dir, Mode: 0o755}, children(".", buildcontext.IgnoreState{}))
+	root := buildcontext.NewNode(
+		"",
+		buildcontext.Meta{Type: buildcontext.Dir, Mode: 0o755},
+		children(".", buildcontext.IgnoreState{}),
+	)
 	return buildcontext.NewTree(root, ignore, nil, failure)
 }
 

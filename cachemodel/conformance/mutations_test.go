@@ -15,8 +15,8 @@ import (
 
 var mutationsFlag = flag.Int("mutations", 1500, "how many damaged files of the corpus are held to BuildKit")
 
-// A Dockerfile of the corpus that was damaged as people damage files while they edit has an error if, and only if, BuildKit
-// refuses it.
+// A Dockerfile of the corpus that was damaged as people damage files while they edit has an error if, and only if,
+// BuildKit refuses it.
 func TestErrorsOfMutations(t *testing.T) {
 	var texts []string
 	for _, path := range corpus(t) {
@@ -76,10 +76,15 @@ func damage(r *rand.Rand, texts []string) string {
 }
 
 var tokens = []string{
-	"\\", "\n", "\r\n", "\"", "'", "[", "]", "${", "}", "$", "<<EOF", "<<-'X'", "--", "--from=", "--mount=", "--mount=type=cache", "=", ",", "#", " ", "\t", "\u00a0", "`", ":", "@",
-	"FROM", "AS", "RUN", "ENV ", "ONBUILD ", "HEALTHCHECK ", "SHELL ", "COPY ", "ARG ", "EXPOSE ", "\nEOF\n", "\n\n", "&&", "-", "/", "{", "0", "\x00", "\u2028", "--link", "NONE", "CMD",
-	"--link=maybe", "--chmod=9", "# escape=`\n", "# syntax=x\n", "# check=skip=all\n", "# check=error=true\n", "\ufeff", "${x:?}", "${x:-", "${x#", "${x/a/b}", "scratch", "--platform=a/b/c/d",
-	"80/tcp", "80-90", "{}", "[]", "[1]", "[\"a\",]", "--retries=-1", "--interval=1", "<<", "<<\"", "\\\n", "\\ \n", "\\\n#x\n", "--unpack", "--exclude=", "--parents", "--keep-git-dir=x", "--network=x", "--security=insecure", "--device=",
+	"\\", "\n", "\r\n", "\"", "'", "[", "]", "${", "}", "$", "<<EOF", "<<-'X'", "--", "--from=", "--mount=",
+	"--mount=type=cache", "=", ",", "#", " ", "\t", "\u00a0", "`", ":", "@",
+	"FROM", "AS", "RUN", "ENV ", "ONBUILD ", "HEALTHCHECK ", "SHELL ", "COPY ", "ARG ", "EXPOSE ", "\nEOF\n", "\n\n",
+	"&&", "-", "/", "{", "0", "\x00", "\u2028", "--link", "NONE", "CMD",
+	"--link=maybe", "--chmod=9", "# escape=`\n", "# syntax=x\n", "# check=skip=all\n", "# check=error=true\n", "\ufeff",
+	"${x:?}", "${x:-", "${x#", "${x/a/b}", "scratch", "--platform=a/b/c/d",
+	"80/tcp", "80-90", "{}", "[]", "[1]", "[\"a\",]", "--retries=-1", "--interval=1", "<<", "<<\"", "\\\n", "\\ \n",
+	"\\\n#x\n", "--unpack", "--exclude=", "--parents", "--keep-git-dir=x", "--network=x", "--security=insecure",
+	"--device=",
 }
 
 var damages = []func(r *rand.Rand, text string, texts []string) string{
@@ -190,7 +195,21 @@ var damages = []func(r *rand.Rand, text string, texts []string) string{
 		if len(names) == 0 {
 			return text
 		}
-		values := []string{"", "=", "=x", "=true", "=0", "=5s", "=$x", "=\"a b\"", "=type=bind", "=a,b", "=build", "=755", "=1:2"}
+		values := []string{
+			"",
+			"=",
+			"=x",
+			"=true",
+			"=0",
+			"=5s",
+			"=$x",
+			"=\"a b\"",
+			"=type=bind",
+			"=a,b",
+			"=build",
+			"=755",
+			"=1:2",
+		}
 		at := in.Keyword.Span.End
 		return text[:at] + " --" + names[r.IntN(len(names))] + values[r.IntN(len(values))] + text[at:]
 	},

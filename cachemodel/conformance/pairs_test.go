@@ -94,9 +94,10 @@ ln -s a.txt link; ln -s sub src/dl; ln -s src dir
 find . -exec touch -h -d '2026-01-01' {} +
 `
 
-// TestPairs plays what people may do to a folder between two builds, as it lies on the disk: links, permissions, ignore files, odd
-// names, every form of every instruction. What `layerwise predict` says of each pair is compared with testdata/pairs.golden, where
-// it stands beside what the daemon did. Some pairs are played and some of these built again, all of them with -args -pairs-played 0 -pairs-built 0.
+// TestPairs plays what people may do to a folder between two builds, as it lies on the disk: links, permissions, ignore
+// files, odd names, every form of every instruction. What `layerwise predict` says of each pair is compared with
+// testdata/pairs.golden, where it stands beside what the daemon did. Some pairs are played and some of these built
+// again, all of them with -args -pairs-played 0 -pairs-built 0.
 func TestPairs(t *testing.T) {
 	t.Parallel()
 	pairs, want := readPairs(t), readGolden(t)
@@ -187,8 +188,8 @@ type pairsWorkplace struct {
 	mu     sync.Mutex // held while the daemon builds a pair
 }
 
-// play makes the folders of a pair, asks for the marks of the second and, with build, builds both. It returns the marks, beside
-// what was executed.
+// play makes the folders of a pair, asks for the marks of the second and, with build, builds both. It returns the
+// marks, beside what was executed.
 func (w *pairsWorkplace) play(t *testing.T, p diskPair, build bool) string {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "A", "p"), filepath.Join(dir, "B", "p")
@@ -215,7 +216,10 @@ func (w *pairsWorkplace) play(t *testing.T, p diskPair, build bool) string {
 	baseline := "dir:" + a
 	if p.git {
 		baseline = "git"
-		sh(b, `git init -q . && git add -A && git -c user.name=x -c user.email=x@x commit -qm x && cd ../.. && rm -r A && git clone -q B/p A/p && rm -r A/p/.git`)
+		sh(
+			b,
+			`git init -q . && git add -A && git -c user.name=x -c user.email=x@x commit -qm x && cd ../.. && rm -r A && git clone -q B/p A/p && rm -r A/p/.git`,
+		)
 	}
 	if p.b != "" {
 		write(b, p.b)
@@ -224,7 +228,18 @@ func (w *pairsWorkplace) play(t *testing.T, p diskPair, build bool) string {
 		sh(b, p.edit)
 	}
 
-	args := []string{"predict", p.name, "--context", ".", "--baseline", baseline, "--format", "json", "--buildkit", "off"}
+	args := []string{
+		"predict",
+		p.name,
+		"--context",
+		".",
+		"--baseline",
+		baseline,
+		"--format",
+		"json",
+		"--buildkit",
+		"off",
+	}
 	args = append(args, p.then...)
 	for i := range p.first {
 		if p.first[i] == "--build-arg" {

@@ -41,8 +41,8 @@ func NewReal(ctx context.Context) (*Real, error) {
 func (r *Real) Close() { r.daemon.Stop() }
 
 // Prune empties the build cache. The daemon lets go of a build's results a little after the build has ended, and leaves
-// what is in use, so it is asked until nothing is left. Once in a thousand builds it never lets go of some result: then a new daemon
-// takes its place.
+// what is in use, so it is asked until nothing is left. Once in a thousand builds it never lets go of some result: then
+// a new daemon takes its place.
 func (r *Real) Prune(ctx context.Context) error {
 	for range 500 {
 		if err := r.daemon.Client.Prune(ctx, nil, client.PruneAll); err != nil {

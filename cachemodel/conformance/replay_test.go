@@ -19,12 +19,16 @@ import (
 )
 
 var (
-	replayWindowsFlag = flag.Int("replay-windows", 5, "histories of each repository of -histories for TestReplayHistories")
-	replayBuildsFlag  = flag.Int("replay-builds", 8, "builds of each of them")
+	replayWindowsFlag = flag.Int(
+		"replay-windows",
+		5,
+		"histories of each repository of -histories for TestReplayHistories",
+	)
+	replayBuildsFlag = flag.Int("replay-builds", 8, "builds of each of them")
 )
 
-// Several commits in a row of real repositories are built one after the other on one builder: what a replay says of each, with its
-// own Dockerfile and with the newest one, is what BuildKit's solver does.
+// Several commits in a row of real repositories are built one after the other on one builder: what a replay says of
+// each, with its own Dockerfile and with the newest one, is what BuildKit's solver does.
 func TestReplayHistories(t *testing.T) {
 	if *historiesFlag == "" {
 		t.Skip("NO REPLAY COMPARED WITH BUILDKIT: give git repositories with -histories DIR,DIR")
@@ -41,12 +45,20 @@ func TestReplayHistories(t *testing.T) {
 		}
 		slices.Sort(files)
 		work := filepath.Join(t.TempDir(), "clone")
-		if out, err := exec.Command("git", "clone", "-q", "-s", "--no-checkout", dir, work).CombinedOutput(); err != nil {
+		if out, err := exec.Command("git", "clone", "-q", "-s", "--no-checkout", dir,
+			work).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		done := 0
 		for try := 0; try < 10**replayWindowsFlag && done < *replayWindowsFlag && len(files) > 0; try++ {
-			w := replayWindow{t: t, h: h, work: work, file: files[r.IntN(len(files))], last: r.IntN(min(len(h.commits), 400)), seed: *seedFlag + uint64(try)}
+			w := replayWindow{
+				t:    t,
+				h:    h,
+				work: work,
+				file: files[r.IntN(len(files))],
+				last: r.IntN(min(len(h.commits), 400)),
+				seed: *seedFlag + uint64(try),
+			}
 			n, why := w.compare()
 			if why != "" {
 				leftOut[why]++
@@ -93,7 +105,10 @@ func (w *replayWindow) compare() (n int, why string) {
 		}
 	}
 	loaded, err := replay.Load(ctx, replay.Request{
-		Dockerfile: filepath.Join(w.work, w.file), ContextDir: filepath.Join(w.work, dir), Rev: w.h.commits[w.last], Commits: *replayBuildsFlag,
+		Dockerfile: filepath.Join(
+			w.work,
+			w.file,
+		), ContextDir: filepath.Join(w.work, dir), Rev: w.h.commits[w.last], Commits: *replayBuildsFlag,
 	}, nil)
 	if err != nil {
 		return 0, "no history"
@@ -146,9 +161,16 @@ func (w *replayWindow) compare() (n int, why string) {
 	return n + len(own) - 1, ""
 }
 
-// checkFixed holds the replay of one file to what was done: what ran is among what it says, and so is the reverse where it is certain.
+// checkFixed holds the replay of one file to what was done: what ran is among what it says, and so is the reverse where
+// it is certain.
 func (w *replayWindow) checkFixed(h *replay.History, now *dockerfile.File, did [][]Truth) {
-	r, err := replay.Fixed(context.Background(), h, dockerfile.Parse(source.New(now.Text.String()), nil), cachemodel.Settings{}, replay.Costs{})
+	r, err := replay.Fixed(
+		context.Background(),
+		h,
+		dockerfile.Parse(source.New(now.Text.String()), nil),
+		cachemodel.Settings{},
+		replay.Costs{},
+	)
 	if err != nil {
 		w.t.Fatal(err)
 	}

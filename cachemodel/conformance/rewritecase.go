@@ -17,7 +17,8 @@ type RewriteCase struct {
 	Name       string
 	Prose      string // what is tricky about it
 	Dockerfile string
-	Files      map[string]string // the context; a name that ends in "@" is a symlink to its content, one in "*" is executable
+	// the context; a name that ends in "@" is a symlink to its content, one in "*" is executable
+	Files map[string]string
 }
 
 // app is a program in some language, as its author would build it.
@@ -32,50 +33,86 @@ type app struct {
 
 var apps = []app{
 	{"node:22", map[string]string{
-		"package.json": "{\n  \"name\": \"shop\",\n  \"scripts\": {\n    \"build\": \"true\"\n  }\n}\n", "package-lock.json": "{\"lockfileVersion\": 3, \"packages\": {\"\": {\"name\": \"shop\"}, \"node_modules/a\": {\"resolved\": \"https://registry.npmjs.org/a-1.tgz\", \"integrity\": \"sha512-a\"}}}\n",
+		"package.json": "{\n  \"name\": \"shop\",\n  \"scripts\": {\n    \"build\": \"true\"\n  }\n" +
+			"}\n", "package-lock.json": "{\"lockfileVersion\": 3, \"packages\": {\"\": {\"name\": \"shop\"}, " +
+			"\"node_modules/a\": {\"resolved\": \"https://registry.npmjs.org/a-1.tgz\", \"integrity\": " +
+			"\"sha512-a\"}}}\n",
 		"src/index.js": "index\n", "src/lib/util.js": "util\n", "public/index.html": "<p>\n", "README.md": "readme\n",
-	}, []string{"package.json package-lock.json ./", "package*.json ./"}, []string{"npm ci", "npm install", "npm ci --omit=dev"}, []string{"npm run build"}, "dist"},
+	}, []string{"package.json package-lock.json " +
+		"./", "package*.json " +
+		"./"}, []string{"npm ci", "npm install", "npm ci --omit=dev"}, []string{"npm run build"}, "dist"},
 	{"node:22-alpine", map[string]string{
-		"package.json": "{\n  \"name\": \"site\",\n  \"scripts\": {\n    \"build\": \"true\"\n  }\n}\n", "yarn.lock": "# yarn lockfile v1\n\na@1:\n  resolved \"https://registry.yarnpkg.com/a-1.tgz#1\"\n  integrity sha512-a\n", "src/index.js": "index\n", "assets/logo.svg": "<svg/>\n",
-	}, []string{"package.json yarn.lock ./"}, []string{"yarn install --frozen-lockfile", "yarn"}, []string{"yarn build"}, "dist"},
+		"package.json": "{\n  \"name\": \"site\",\n  \"scripts\": {\n    \"build\": \"true\"\n  }\n" +
+			"}\n", "yarn.lock": "# yarn lockfile v1\n\na@1:\n  resolved \"https://registry.yarnpkg.com/a-1.tgz#1\"\n " +
+			" integrity sha512-a\n", "src/index.js": "index\n", "assets/logo.svg": "<svg/>\n",
+	}, []string{"package.json yarn.lock " +
+		"./"}, []string{"yarn install --frozen-lockfile", "yarn"}, []string{"yarn build"}, "dist"},
 	{"python:3.12-slim", map[string]string{
 		"requirements.txt": "flask\n", "app/main.py": "main\n", "app/util.py": "util\n", "tests/test_main.py": "test\n",
-	}, []string{"requirements.txt .", "requirements.txt ./"}, []string{"pip install -r requirements.txt", "pip install --no-cache-dir -r requirements.txt"}, []string{"cat app/*.py > /app.bundle", "true"}, "app"},
+	}, []string{"requirements.txt " +
+		".", "requirements.txt " +
+		"./"}, []string{"pip install -r " +
+		"requirements.txt", "pip install --no-cache-dir -r " +
+		"requirements.txt"}, []string{"cat app/*.py > /app.bundle", "true"}, "app"},
 	{"golang:1.24", map[string]string{
-		"go.mod": "module example.com/x\n", "go.sum": "sum\n", "main.go": "package main\n", "internal/a/a.go": "package a\n",
-	}, []string{"go.mod go.sum ./", "go.* ./"}, []string{"go mod download"}, []string{"go build -o /out/app .", "CGO_ENABLED=0 go build -o bin/app ./...", "CGO_ENABLED=0 GOOS=linux go build -ldflags=\"-s -w\" -o /out/app ."}, "main.go"},
+		"go.mod": "module example.com/x\n", "go.sum": "sum\n", "main.go": "package main\n",
+		"internal/a/a.go": "package a\n",
+	}, []string{"go.mod go.sum " +
+		"./", "go.* ./"}, []string{"go mod download"}, []string{"go build -o /out/app " +
+		".", "CGO_ENABLED=0 go build -o bin/app " +
+		"./...", "CGO_ENABLED=0 GOOS=linux go build -ldflags=\"-s -w\" -o /out/app ."}, "main.go"},
 	{"rust:1", map[string]string{
 		"Cargo.toml": "[package]\nname = \"x\"\n", "Cargo.lock": "lock\n", "src/main.rs": "fn main() {}\n",
 	}, []string{"Cargo.toml Cargo.lock ./"}, []string{"cargo fetch"}, []string{"cargo build --release"}, "src"},
 	{"ruby:3.3", map[string]string{
-		"Gemfile": "gem \"rails\"\n", "Gemfile.lock": "lock\n", "app/models/a.rb": "class A\n", "config/app.yml": "a: 1\n",
-	}, []string{"Gemfile Gemfile.lock ./", "Gemfile* ./"}, []string{"bundle install", "bundle install --jobs 4"}, []string{"cat config/app.yml > /config"}, "app"},
+		"Gemfile": "gem \"rails\"\n", "Gemfile.lock": "lock\n", "app/models/a.rb": "class A\n",
+		"config/app.yml": "a: 1\n",
+	}, []string{"Gemfile Gemfile.lock " +
+		"./", "Gemfile* ./"}, []string{"bundle install", "bundle install --jobs " +
+		"4"}, []string{"cat config/app.yml > /config"}, "app"},
 	{"php:8-cli", map[string]string{
-		"composer.json": "{\n  \"name\": \"a/b\"\n}\n", "composer.lock": "lock\n", "src/a.php": "<?php\n", "public/index.php": "<?php\n",
-	}, []string{"composer.json composer.lock ./"}, []string{"composer install", "composer install --no-scripts --no-autoloader"}, []string{"composer dump-autoload", "true"}, "src"},
+		"composer.json": "{\n  \"name\": \"a/b\"\n" +
+			"}\n", "composer.lock": "lock\n", "src/a.php": "<?php\n", "public/index.php": "<?php\n",
+	}, []string{"composer.json composer.lock " +
+		"./"}, []string{"composer install", "composer install --no-scripts " +
+		"--no-autoloader"}, []string{"composer dump-autoload", "true"}, "src"},
 	{"maven:3", map[string]string{
 		"pom.xml": "<project/>\n", "src/main/java/A.java": "class A {}\n",
 	}, []string{"pom.xml ./"}, []string{"mvn -B dependency:go-offline"}, []string{"mvn -B package"}, "src"},
 	{"oven/bun:1", map[string]string{
-		"package.json": "{\n  \"name\": \"edge\"\n}\n", "bun.lock": "{}\n", "src/index.ts": "index\n", "public/a.css": "a\n",
-	}, []string{"package.json bun.lock ./"}, []string{"bun install --frozen-lockfile"}, []string{"cat src/*.ts > /bundle"}, "src"},
+		"package.json": "{\n  \"name\": \"edge\"\n" +
+			"}\n", "bun.lock": "{}\n", "src/index.ts": "index\n", "public/a.css": "a\n",
+	}, []string{"package.json bun.lock " +
+		"./"}, []string{"bun install --frozen-lockfile"}, []string{"cat src/*.ts > /bundle"}, "src"},
 	{"ghcr.io/astral-sh/uv:python3.12", map[string]string{
-		"pyproject.toml": "[project]\nname = \"x\"\n", "uv.lock": "version = 1\n", "app/main.py": "main\n", "tests/a.py": "a\n",
-	}, []string{"pyproject.toml uv.lock ./"}, []string{"uv sync --frozen --no-install-project", "uv sync --locked"}, []string{"cat app/*.py > /bundle"}, "app"},
+		"pyproject.toml": "[project]\nname = " +
+			"\"x\"\n", "uv.lock": "version = 1\n", "app/main.py": "main\n", "tests/a.py": "a\n",
+	}, []string{"pyproject.toml uv.lock " +
+		"./"}, []string{"uv sync --frozen " +
+		"--no-install-project", "uv sync --locked"}, []string{"cat app/*.py > /bundle"}, "app"},
 	{"mcr.microsoft.com/dotnet/sdk:8.0", map[string]string{
-		"shop.sln": "Project(\"{F}\") = \"Web\", \"src\\Web\\Web.csproj\", \"{1}\"\n", "src/Web/Web.csproj": "<Project><ProjectReference Include=\"..\\Core\\Core.csproj\" /></Project>\n",
+		"shop.sln": "Project(\"{F}\") = \"Web\", \"src\\Web\\Web.csproj\", " +
+			"\"{1}\"\n", "src/Web/Web.csproj": "<Project><ProjectReference Include=\"..\\Core\\Core.csproj\" " +
+			"/></Project>\n",
 		"src/Core/Core.csproj": "<Project/>\n", "src/Web/Program.cs": "class P {}\n", "src/Core/A.cs": "class A {}\n",
-	}, []string{"--parents shop.sln src/*/*.csproj ./"}, []string{"dotnet restore shop.sln", "dotnet restore"}, []string{"dotnet publish -o /out"}, "src"},
+	}, []string{"--parents shop.sln src/*/*.csproj " +
+		"./"}, []string{"dotnet restore shop.sln", "dotnet restore"}, []string{"dotnet publish -o /out"}, "src"},
 	{"gradle:8", map[string]string{
-		"build.gradle": "plugins { id 'java' }\n", "settings.gradle": "rootProject.name = 'x'\n", "gradle/libs.versions.toml": "[versions]\n", "src/main/java/A.java": "class A {}\n",
-	}, []string{"build.gradle settings.gradle ./"}, []string{"gradle dependencies --no-daemon"}, []string{"gradle build"}, "src"},
+		"build.gradle": "plugins { id 'java' " +
+			"}\n", "settings.gradle": "rootProject.name = " +
+			"'x'\n", "gradle/libs.versions.toml": "[versions]\n", "src/main/java/A.java": "class A {}\n",
+	}, []string{"build.gradle settings.gradle " +
+		"./"}, []string{"gradle dependencies --no-daemon"}, []string{"gradle build"}, "src"},
 	{"elixir:1.17", map[string]string{
-		"mix.exs": "defmodule X\n", "mix.lock": "%{}\n", "config/config.exs": "import Config\n", "lib/x.ex": "defmodule X.A\n",
-	}, []string{"mix.exs mix.lock ./"}, []string{"mix deps.get", "mix local.hex --force && mix deps.get --only prod"}, []string{"mix compile"}, "lib"},
+		"mix.exs": "defmodule X\n", "mix.lock": "%{}\n", "config/config.exs": "import Config\n",
+		"lib/x.ex": "defmodule X.A\n",
+	}, []string{"mix.exs mix.lock " +
+		"./"}, []string{"mix deps.get", "mix local.hex --force && mix deps.get --only " +
+		"prod"}, []string{"mix compile"}, "lib"},
 }
 
-// GenerateRewriteCase makes a Dockerfile that builds, in an order that its author might have found good enough, with one or
-// more traps for who reorders it.
+// GenerateRewriteCase makes a Dockerfile that builds, in an order that its author might have found good enough, with
+// one or more traps for who reorders it.
 func GenerateRewriteCase(seed uint64) RewriteCase {
 	r := rand.New(rand.NewPCG(seed, 7))
 	pick := func(list []string) string { return list[r.IntN(len(list))] }
@@ -110,13 +147,43 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 	// What an author writes before the application comes in, in any order.
 	var head []string
 	if chance(60) {
-		head = append(head, pick([]string{"ENV NODE_ENV=production", "ENV RAILS_ENV=production PIP_NO_CACHE_DIR=1", "ENV GOFLAGS=-trimpath\nENV API_URL=/api"}))
+		head = append(
+			head,
+			pick(
+				[]string{
+					"ENV NODE_ENV=production",
+					"ENV RAILS_ENV=production PIP_NO_CACHE_DIR=1",
+					"ENV GOFLAGS=-trimpath\nENV API_URL=/api",
+				},
+			),
+		)
 	}
 	if trap(30, "ARG that changes with each build") {
-		head = append(head, pick([]string{"ARG GIT_SHA=none\nENV GIT_SHA=$GIT_SHA", "ARG VERSION=dev", "ARG BUILD_DATE=today\nLABEL date=$BUILD_DATE", "ARG GIT_SHA=none\nRUN echo $GIT_SHA > /etc/revision"}))
+		head = append(
+			head,
+			pick(
+				[]string{
+					"ARG GIT_SHA=none\nENV GIT_SHA=$GIT_SHA",
+					"ARG VERSION=dev",
+					"ARG BUILD_DATE=today\nLABEL date=$BUILD_DATE",
+					"ARG GIT_SHA=none\nRUN echo $GIT_SHA > /etc/revision",
+				},
+			),
+		)
 	}
 	if chance(50) {
-		head = append(head, pick([]string{"RUN apt-get update && apt-get install -y curl git", "RUN apt-get update \\\n && apt-get install -y --no-install-recommends \\\n    # the database\n    libpq-dev \\\n && rm -rf /var/lib/apt/lists/*", "RUN apk add --no-cache git", "RUN mkdir -p /data && chmod 777 /data"}))
+		head = append(
+			head,
+			pick(
+				[]string{
+					"RUN apt-get update && apt-get install -y curl git",
+					"RUN apt-get update \\\n && apt-get install -y --no-install-recommends \\\n    # the database\n  " +
+						"  libpq-dev \\\n && rm -rf /var/lib/apt/lists/*",
+					"RUN apk add --no-cache git",
+					"RUN mkdir -p /data && chmod 777 /data",
+				},
+			),
+		)
 	}
 	if trap(20, "a label or port early") {
 		head = append(head, pick([]string{"LABEL maintainer=us", "EXPOSE 8080", "STOPSIGNAL SIGINT", "VOLUME /data"}))
@@ -139,18 +206,27 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 		line("WORKDIR %s", workdir)
 	}
 	if trap(15, "USER before install") {
-		line("RUN mkdir -p %s /home/app /out && chown -R 1000:1000 %s /home/app /out /usr /go /data 2>/dev/null || true", workdir, workdir)
+		line(
+			"RUN mkdir -p %s /home/app /out && chown -R 1000:1000 %s /home/app /out /usr /go /data 2>/dev/null || true",
+			workdir,
+			workdir,
+		)
 		line("ENV HOME=/home/app")
-		line("RUN mkdir -p /usr/lib/python3 /usr/local/bundle /go && chmod -R 777 /usr/lib/python3 /usr/local/bundle /go")
+		line(
+			"RUN mkdir -p /usr/lib/python3 /usr/local/bundle /go && chmod -R 777 /usr/lib/python3 /usr/local/bundle " +
+				"/go",
+		)
 	}
 
 	// The traps within the context.
 	if trap(15, "a script that reads what was copied") {
-		c.Files["scripts/setup.sh"] = "cat " + a.artefact + "* 2>/dev/null > /setup.out; cat config.txt >> /setup.out; true\n"
+		c.Files["scripts/setup.sh"] = "cat " + a.artefact + "* 2>/dev/null > /setup.out; cat config.txt >> " +
+			"/setup.out; true\n"
 		c.Files["config.txt"] = "config\n"
 	}
 	if _, node := a.files["package.json"]; node && trap(25, "a lifecycle script that reads sources") {
-		c.Files["package.json"] = "{\n  \"scripts\": {\n    \"postinstall\": \"cat src/index.js > /postinstall.out 2>/dev/null; true\"\n  }\n}\n"
+		c.Files["package.json"] = "{\n  \"scripts\": {\n    \"postinstall\": \"cat src/index.js > /postinstall.out " +
+			"2>/dev/null; true\"\n  }\n}\n"
 	}
 	if _, py := a.files["requirements.txt"]; py && trap(25, "requirements that include others") {
 		c.Files["requirements.txt"] = "-r requirements/base.txt\nflask\n"
@@ -175,7 +251,11 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 	}
 	if trap(15, "a variable that steers the installation") {
 		c.Files["extra/constraints.txt"] = "flask==1\n"
-		line("ENV PIP_CONSTRAINT=%[1]s/extra/constraints.txt NPM_CONFIG_CAFILE=%[1]s/extra/constraints.txt GOMODCACHE=%[1]s/extra BUNDLE_GEMFILE=%[1]s/extra/constraints.txt", workdir)
+		line(
+			"ENV PIP_CONSTRAINT=%[1]s/extra/constraints.txt NPM_CONFIG_CAFILE=%[1]s/extra/constraints.txt "+
+				"GOMODCACHE=%[1]s/extra BUNDLE_GEMFILE=%[1]s/extra/constraints.txt",
+			workdir,
+		)
 	}
 	if _, gem := a.files["Gemfile"]; gem && trap(20, "gems in the project") {
 		c.Files["vendor/cache/own.gem"] = "gem\n"
@@ -269,10 +349,18 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 			copies = append(copies, "COPY --from=build /root /home-of-build")
 		}
 		if trap(25, "a RUN on what was copied") {
-			copies = append(copies, "RUN ls -R /app > /listing 2>/dev/null || true; find / -xdev -name app > /found || true")
+			copies = append(
+				copies,
+				"RUN ls -R /app > /listing 2>/dev/null || true; find / -xdev -name app > /found || true",
+			)
 		}
 		if chance(40) {
-			copies = append(copies, "RUN apt-get update && apt-get install -y ca-certificates", "ENV MODE=prod", "ENV PORT=80\nENV HOST=0.0.0.0")
+			copies = append(
+				copies,
+				"RUN apt-get update && apt-get install -y ca-certificates",
+				"ENV MODE=prod",
+				"ENV PORT=80\nENV HOST=0.0.0.0",
+			)
 		}
 		r.Shuffle(len(copies), func(i, j int) { copies[i], copies[j] = copies[j], copies[i] })
 		for _, l := range copies {

@@ -25,7 +25,11 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-var rewritesFlag = flag.Int("rewrites", 12, "generated cases for TestRewrites; from 50 on, cases of which nothing is offered are built too")
+var rewritesFlag = flag.Int(
+	"rewrites",
+	12,
+	"generated cases for TestRewrites; from 50 on, cases of which nothing is offered are built too",
+)
 
 const manyRewrites = 50
 
@@ -72,21 +76,49 @@ func TestRewritesSeeHarm(t *testing.T) {
 		files         map[string]string
 		before, after string
 	}{
-		{"a lifecycle script that reads sources", map[string]string{"package.json": "{\n  \"postinstall\": \"cat src/*.js > /out.js; true\"\n}\n", "package-lock.json": "1\n", "src/a.js": "a\n"},
-			"FROM node:22\nWORKDIR /app\nCOPY . .\nRUN npm ci\n", "FROM node:22\nWORKDIR /app\nCOPY package*.json .\nRUN npm ci\nCOPY . .\n"},
+		{
+			"a lifecycle script that reads sources",
+			map[string]string{
+				"package.json":      "{\n  \"postinstall\": \"cat src/*.js > /out.js; true\"\n}\n",
+				"package-lock.json": "1\n",
+				"src/a.js":          "a\n",
+			},
+			"FROM node:22\nWORKDIR /app\nCOPY . .\nRUN npm ci\n",
+			"FROM node:22\nWORKDIR /app\nCOPY package*.json .\nRUN npm ci\nCOPY . .\n",
+		},
 		{"a variable that a RUN uses", map[string]string{"a": "a\n"},
 			"FROM debian:12-slim\nENV A=1\nRUN echo $A > /a\n", "FROM debian:12-slim\nRUN echo $A > /a\nENV A=1\n"},
 		{"two links to one place", map[string]string{"a": "a\n", "b": "b\n"},
-			"FROM debian:12-slim\nCOPY --link a /x\nCOPY --link b /x\n", "FROM debian:12-slim\nCOPY --link b /x\nCOPY --link a /x\n"},
+			"FROM debian:12-slim\nCOPY --link a /x\nCOPY --link b " +
+				"/x\n", "FROM debian:12-slim\nCOPY --link b /x\nCOPY --link a /x\n"},
 		{"a cache that another stage takes", map[string]string{"go.mod": "module x\n", "main.go": "package main\n"},
-			"FROM golang:1.24 AS b\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -o /app .\nFROM scratch\nCOPY --from=b /root /root\n",
-			"FROM golang:1.24 AS b\nWORKDIR /src\nCOPY . .\nRUN --mount=type=cache,target=/root/.cache/go-build CGO_ENABLED=0 go build -o /app .\nFROM scratch\nCOPY --from=b /root /root\n"},
-		{"a cache that does not see all that is compiled", map[string]string{"go.mod": "module x\n", "main.go": "package main\n", "include/a.h": "int a;\n", ".dockerignore": "*\n!go.mod\n!main.go\n!include\n"},
-			"FROM golang:1.24 AS b\nCOPY include /usr/include\nWORKDIR /src\nCOPY go.mod main.go ./\nRUN go build -o /app .\nFROM scratch\nCOPY --from=b /app /app\n",
-			"FROM golang:1.24 AS b\nCOPY include /usr/include\nWORKDIR /src\nCOPY go.mod main.go ./\nRUN --mount=type=cache,target=/root/.cache/go-build go build -o /app .\nFROM scratch\nCOPY --from=b /app /app\n"},
-		{"a cache that goes by names", map[string]string{"package.json": "{}\n", "package-lock.json": "{\"resolved\": \"a\"}\n"},
-			"FROM node:22 AS b\nWORKDIR /src\nCOPY package*.json .\nRUN npm ci\nFROM scratch\nCOPY --from=b /src/node_modules /m\n",
-			"FROM node:22 AS b\nWORKDIR /src\nCOPY package*.json .\nRUN --mount=type=cache,target=/root/.npm/_cacache npm ci\nFROM scratch\nCOPY --from=b /src/node_modules /m\n"},
+			"FROM golang:1.24 AS b\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -o /app .\nFROM scratch\nCOPY " +
+				"--from=b /root /root\n",
+			"FROM golang:1.24 AS b\nWORKDIR /src\nCOPY . .\nRUN --mount=type=cache,target=/root/.cache/go-build " +
+				"CGO_ENABLED=0 go build -o /app .\nFROM scratch\nCOPY --from=b /root /root\n"},
+		{
+			"a cache that does not see all that is compiled",
+			map[string]string{
+				"go.mod":        "module x\n",
+				"main.go":       "package main\n",
+				"include/a.h":   "int a;\n",
+				".dockerignore": "*\n!go.mod\n!main.go\n!include\n",
+			},
+			"FROM golang:1.24 AS b\nCOPY include /usr/include\nWORKDIR /src\nCOPY go.mod main.go ./\nRUN go build -o " +
+				"/app .\nFROM scratch\nCOPY --from=b /app /app\n",
+			"FROM golang:1.24 AS b\nCOPY include /usr/include\nWORKDIR /src\nCOPY go.mod main.go ./\nRUN " +
+				"--mount=type=cache,target=/root/.cache/go-build go build -o /app .\nFROM scratch\nCOPY --from=b " +
+				"/app /app\n",
+		},
+		{
+			"a cache that goes by names",
+			map[string]string{"package.json": "{}\n", "package-lock.json": "{\"resolved\": \"a\"}\n"},
+			"FROM node:22 AS b\nWORKDIR /src\nCOPY package*.json .\nRUN npm ci\nFROM scratch\nCOPY --from=b " +
+				"/src/node_modules /m\n",
+			"FROM node:22 AS b\nWORKDIR /src\nCOPY package*.json .\nRUN " +
+				"--mount=type=cache,target=/root/.npm/_cacache npm ci\nFROM scratch\nCOPY --from=b /src/node_modules " +
+				"/m\n",
+		},
 		{"the owner of what is made", map[string]string{"a": "a\n"},
 			"FROM debian:12-slim\nUSER 1000\nRUN touch /tmp/x\n", "FROM debian:12-slim\nRUN touch /tmp/x\nUSER 1000\n"},
 	}
@@ -118,7 +150,13 @@ func TestRewritesSeeHarm(t *testing.T) {
 }
 
 // verifyRewrites builds a case as it is and with its rewrites. The error says what differs.
-func verifyRewrites(ctx context.Context, t *testing.T, real *Real, tools string, c RewriteCase) ([]reorder.Grade, error) {
+func verifyRewrites(
+	ctx context.Context,
+	t *testing.T,
+	real *Real,
+	tools string,
+	c RewriteCase,
+) ([]reorder.Grade, error) {
 	file := dockerfile.Parse(source.New(c.Dockerfile), nil)
 	rewrites := offers(file, c)
 	if want, ok := c.Files["offers"]; ok && strings.TrimSpace(want) != cmp.Or(countOrEmpty(len(rewrites)), "none") {
@@ -162,7 +200,13 @@ func verifyRewrites(ctx context.Context, t *testing.T, real *Real, tools string,
 		}
 	}
 	if err := sameImage(before, build, c.Dockerfile, all); err != nil {
-		return grades, fmt.Errorf("all of %d rewrites, first %q (%s): %w", len(rewrites), rewrites[0].Title, rewrites[0].Grade, err)
+		return grades, fmt.Errorf(
+			"all of %d rewrites, first %q (%s): %w",
+			len(rewrites),
+			rewrites[0].Title,
+			rewrites[0].Grade,
+			err,
+		)
 	}
 	return grades, nil
 }
@@ -225,7 +269,10 @@ func (c caseContext) ignored(name string) bool {
 	if name == "offers" {
 		return true
 	}
-	ignored, err := patternmatcher.MatchesOrParentMatches(strings.TrimRight(name, "@*"), strings.Fields(c[".dockerignore"]))
+	ignored, err := patternmatcher.MatchesOrParentMatches(
+		strings.TrimRight(name, "@*"),
+		strings.Fields(c[".dockerignore"]),
+	)
 	return err == nil && ignored
 }
 
@@ -237,7 +284,12 @@ func changed(name, data string) string {
 	return data + "\n"
 }
 
-func sameImage(before []imagediff.Image, build func(string, func(name, data string) string) ([]imagediff.Image, error), text string, edits []source.Edit) error {
+func sameImage(
+	before []imagediff.Image,
+	build func(string, func(name, data string) string) ([]imagediff.Image, error),
+	text string,
+	edits []source.Edit,
+) error {
 	after, err := source.Apply(text, edits)
 	if err != nil {
 		return err
@@ -303,7 +355,9 @@ func readRewriteCases(t *testing.T) []RewriteCase {
 }
 
 // others are the names that the stand-in of that name goes by.
-const others = "bun deno bower corepack rustup gem luarocks cpanm opam pipx uv pdm pipenv conda mamba pixi dotnet mix rebar3 dart flutter swift gradle sbt lein cabal stack shards carton conan vcpkg dnf yum microdnf zypper pacman patch-package python3 python npx useradd update-ca-certificates"
+const others = "bun deno bower corepack rustup gem luarocks cpanm opam pipx uv pdm pipenv conda mamba pixi dotnet " +
+	"mix rebar3 dart flutter swift gradle sbt lein cabal stack shards carton conan vcpkg dnf yum microdnf zypper " +
+	"pacman patch-package python3 python npx useradd update-ca-certificates"
 
 // makeTools builds the image with the stand-ins and returns the option value that names it.
 func makeTools(ctx context.Context, t *testing.T, real *Real) string {
@@ -320,7 +374,8 @@ func makeTools(ctx context.Context, t *testing.T, real *Real) string {
 		}
 		files[e.Name()] = File{Mode: 0o755, Data: string(data)}
 	}
-	text := "FROM base\nENV HOME=/root\nRUN mkdir -p /root\nCOPY tools/* /usr/lib/tools/\nRUN for f in /usr/lib/tools/*; do ln -s $f /bin/; done\n" +
+	text := "FROM base\nENV HOME=/root\nRUN mkdir -p /root\nCOPY tools/* /usr/lib/tools/\nRUN for f in " +
+		"/usr/lib/tools/*; do ln -s $f /bin/; done\n" +
 		"RUN for f in " + others + "; do ln -s /usr/lib/tools/others /bin/$f; done\n"
 	build := Build{Name: "Dockerfile", Dockerfile: text, Files: map[string]File{}}
 	for name, f := range files {
@@ -357,11 +412,16 @@ func (r *Real) image(ctx context.Context, dir, tools, text string, files map[str
 	_, err := r.daemon.Client.Solve(ctx, nil, client.SolveOpt{
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: opts,
-		LocalMounts:   map[string]fsutil.FS{"context": newMemFS(withParents(contextFiles)), "dockerfile": newMemFS(map[string]File{"Dockerfile": {Mode: 0o644, Data: text}})},
-		OCIStores:     r.images.Stores,
-		Exports: []client.ExportEntry{{Type: client.ExporterOCI, Output: func(map[string]string) (io.WriteCloser, error) {
-			return os.Create(archive)
-		}}},
+		LocalMounts: map[string]fsutil.FS{
+			"context":    newMemFS(withParents(contextFiles)),
+			"dockerfile": newMemFS(map[string]File{"Dockerfile": {Mode: 0o644, Data: text}}),
+		},
+		OCIStores: r.images.Stores,
+		Exports: []client.ExportEntry{
+			{Type: client.ExporterOCI, Output: func(map[string]string) (io.WriteCloser, error) {
+				return os.Create(archive)
+			}},
+		},
 	}, nil)
 	if err != nil {
 		return nil, err
@@ -378,7 +438,10 @@ func baseNames(text string) []string {
 	}
 	stages := dockerfile.Parse(source.New(text), nil).Stages
 	for _, stage := range stages {
-		isStage := slices.ContainsFunc(stages, func(s *dockerfile.Stage) bool { return s.Name != "" && s.Name == stage.Base.Text })
+		isStage := slices.ContainsFunc(
+			stages,
+			func(s *dockerfile.Stage) bool { return s.Name != "" && s.Name == stage.Base.Text },
+		)
 		if name := stage.Base.Text; !isStage && !strings.Contains(name, "$") && name != "scratch" {
 			names = append(names, strings.TrimSuffix(name, ":latest"))
 		}

@@ -30,9 +30,10 @@ import (
 type scenario struct {
 	title       string
 	first, then []string // options: of buildctl, and of layerwise predict
-	told, done  []string // more options: of predict alone, and of buildctl for the second build alone, that come to the same
-	edit        string   // a script, run in the project's folder
-	unsure      []int
+	// more options: of predict alone, and of buildctl for the second build alone, that come to the same
+	told, done []string
+	edit       string // a script, run in the project's folder
+	unsure     []int
 }
 
 func readScenarios(t *testing.T) []scenario {
@@ -75,7 +76,8 @@ func readScenarios(t *testing.T) []scenario {
 	return out
 }
 
-// project is what each scenario starts from. @ is its number, so that no scenario finds what another one left in the cache.
+// project is what each scenario starts from. @ is its number, so that no scenario finds what another one left in the
+// cache.
 var project = map[string]string{
 	"Dockerfile": `# line 1
 FROM base AS deps
@@ -120,15 +122,22 @@ FROM main
 }
 
 // TestScenarios does what people do: builds with buildctl, edits, asks `layerwise predict` and builds again. What was
-// promised must happen. In the first round the builds are run by `layerwise build` and no daemon is asked; in the second they
-// are run without it, so that the daemon's history is all that is known. All of them are played with -args -scenarios 0.
+// promised must happen. In the first round the builds are run by `layerwise build` and no daemon is asked; in the
+// second they are run without it, so that the daemon's history is all that is known. All of them are played with -args
+// -scenarios 0.
 func TestScenarios(t *testing.T) {
 	real := startReal(t)
 	ctx := context.Background()
 	tools := t.TempDir()
-	env := append(os.Environ(), "BUILDKIT_HOST="+real.daemon.Address(), "XDG_CACHE_HOME="+filepath.Join(tools, "cache"), "HOME="+tools,
-		"PATH="+tools+":"+os.Getenv("PATH"))
-	for _, tool := range []struct{ dir, pkg string }{{"../..", "./cmd/layerwise"}, {".", "github.com/moby/buildkit/cmd/buildctl"}} {
+	env := append(
+		os.Environ(),
+		"BUILDKIT_HOST="+real.daemon.Address(),
+		"XDG_CACHE_HOME="+filepath.Join(tools, "cache"),
+		"HOME="+tools,
+		"PATH="+tools+":"+os.Getenv("PATH"),
+	)
+	for _, tool := range []struct{ dir, pkg string }{{"../..", "./cmd/layerwise"}, {".",
+		"github.com/moby/buildkit/cmd/buildctl"}} {
 		cmd := exec.Command("go", "build", "-o", tools+"/", tool.pkg)
 		cmd.Dir = tool.dir
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -145,13 +154,28 @@ func TestScenarios(t *testing.T) {
 				}
 				t.Run(s.title, func(t *testing.T) {
 					t.Parallel() // it waits for the daemon most of the time
-					w := &workplace{real: real, dir: t.TempDir(), tools: tools, env: env, recorded: name == "recorded", relative: i%2 == 1}
+					w := &workplace{
+						real:     real,
+						dir:      t.TempDir(),
+						tools:    tools,
+						env:      env,
+						recorded: name == "recorded",
+						relative: i%2 == 1,
+					}
 					w.play(ctx, t, s, fmt.Sprintf("%d-%d", round, i), count)
 				})
 			}
 			t.Cleanup(func() {
-				t.Logf("%d builds: %d steps promised cached, %d rebuilt; %d uncertain, of which %d ran; %d of them because files' times alone do not tell",
-					count.builds.Load(), count.cached.Load(), count.rebuilt.Load(), count.uncertain.Load(), count.uncertainRan.Load(), count.unsure.Load())
+				t.Logf(
+					"%d builds: %d steps promised cached, %d rebuilt; %d uncertain, of which %d ran; %d of them "+
+						"because files' times alone do not tell",
+					count.builds.Load(),
+					count.cached.Load(),
+					count.rebuilt.Load(),
+					count.uncertain.Load(),
+					count.uncertainRan.Load(),
+					count.unsure.Load(),
+				)
 			})
 		})
 	}
@@ -201,7 +225,9 @@ func (w *workplace) play(ctx context.Context, t *testing.T, s scenario, number s
 		w.run(t, root, "sh", "-ec", s.edit)
 	}
 	var report cachemodel.Report
-	args := append([]string{"layerwise", "predict", "--baseline", "recorded", "--format", "json"}, slices.Concat(s.then, s.told)...)
+	args := append(
+		[]string{"layerwise", "predict", "--baseline", "recorded", "--format", "json"},
+		slices.Concat(s.then, s.told)...)
 	if w.recorded {
 		args = append(args, "--buildkit", "off")
 	}
@@ -263,10 +289,28 @@ func (w *workplace) build(t *testing.T, root string, options []string) {
 	if w.relative {
 		where = "."
 	}
-	args := []string{"buildctl", "build", "--frontend", "dockerfile.v0", "--local", "context=" + where, "--local", "dockerfile=" + where, "--progress", "plain",
-		"--ref-file", filepath.Join(w.dir, "ref")}
+	args := []string{
+		"buildctl",
+		"build",
+		"--frontend",
+		"dockerfile.v0",
+		"--local",
+		"context=" + where,
+		"--local",
+		"dockerfile=" + where,
+		"--progress",
+		"plain",
+		"--ref-file",
+		filepath.Join(w.dir, "ref"),
+	}
 	for _, name := range []string{"base", "base2"} {
-		args = append(args, "--opt", "context:"+name+"="+w.real.images.Contexts["context:"+name], "--oci-layout", name+"="+w.real.images.Dirs[name])
+		args = append(
+			args,
+			"--opt",
+			"context:"+name+"="+w.real.images.Contexts["context:"+name],
+			"--oci-layout",
+			name+"="+w.real.images.Dirs[name],
+		)
 	}
 	args = append(args, options...)
 	if w.recorded {
@@ -275,8 +319,8 @@ func (w *workplace) build(t *testing.T, root string, options []string) {
 	w.run(t, root, args...)
 }
 
-// buildctlOptions says the options of predict in buildctl's way; what they leave out is as in the first build, as predict
-// takes it.
+// buildctlOptions says the options of predict in buildctl's way; what they leave out is as in the first build, as
+// predict takes it.
 func buildctlOptions(predict, first []string) []string {
 	var out []string
 	given := strings.Join(predict, " ")
@@ -352,7 +396,11 @@ func (w *workplace) lastBuild(ctx context.Context) (Truth, error) {
 	}
 	var p provenancetypes.ProvenancePredicateSLSA1
 	attestation := last.Result.Attestations[0]
-	data, err := content.ReadBlob(ctx, proxy.NewContentStore(c.ContentClient()), ocispecs.Descriptor{Digest: digest.Digest(attestation.Digest), Size: attestation.Size})
+	data, err := content.ReadBlob(
+		ctx,
+		proxy.NewContentStore(c.ContentClient()),
+		ocispecs.Descriptor{Digest: digest.Digest(attestation.Digest), Size: attestation.Size},
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,14 @@ type sequence struct {
 
 func newSequence(t *testing.T, d *daemon.Daemon, images *daemon.Layouts, engine bool) *sequence {
 	t.Helper()
-	p := &sequence{dir: t.TempDir(), home: t.TempDir(), daemon: d, images: images, file: "Dockerfile", args: map[string]string{}}
+	p := &sequence{
+		dir:    t.TempDir(),
+		home:   t.TempDir(),
+		daemon: d,
+		images: images,
+		file:   "Dockerfile",
+		args:   map[string]string{},
+	}
 	e := product.Endpoint{Address: d.Address(), Engine: engine, Name: "default", From: "the test"}
 	p.asked = product.New(e, product.Places{Getenv: func(string) string { return "" }, Home: p.home})
 	p.store = record.NewStore(t.TempDir())
@@ -197,7 +204,13 @@ func (o *outcome) check(t *testing.T, what string, steps []cachemodel.Step, ran 
 		case s.Certain:
 			o.rebuilt++
 			if lt.Executed == 0 && !failed { // after a failure it is not reached
-				t.Errorf("%s: line %d, %s: predicted rebuilt (%s), but it was cached", what, s.Line, s.Text, s.Cause.Detail)
+				t.Errorf(
+					"%s: line %d, %s: predicted rebuilt (%s), but it was cached",
+					what,
+					s.Line,
+					s.Text,
+					s.Cause.Detail,
+				)
 			}
 		default:
 			o.perhaps++
@@ -208,7 +221,10 @@ func (o *outcome) check(t *testing.T, what string, steps []cachemodel.Step, ran 
 
 // play plays a random sequence of edits, failures, other targets, arguments and Dockerfiles, prunes and builds.
 func play(t *testing.T, p *sequence, r *rand.Rand, o *outcome) {
-	base := state{fmt.Sprintf(sequenceText, "one", "true"), map[string]string{"a.txt": "a", "b.txt": "b", "package.txt": "p"}}
+	base := state{
+		fmt.Sprintf(sequenceText, "one", "true"),
+		map[string]string{"a.txt": "a", "b.txt": "b", "package.txt": "p"},
+	}
 	past, now := []state{base}, base
 	p.become(t, base)
 	var did []string

@@ -43,7 +43,8 @@ func Shrink(sketches []Sketch, fails func([]Sketch) bool) []Sketch {
 			again = try(func(s []Sketch) []Sketch { s[i].Insts = s[i-1].Insts; return s }) || again
 			again = try(func(s []Sketch) []Sketch { s[i].Args = s[i-1].Args; return s }) || again
 			again = try(func(s []Sketch) []Sketch {
-				s[i].Target, s[i].Platform, s[i].NoCache, s[i].CRLF, s[i].Escape = s[i-1].Target, s[i-1].Platform, s[i-1].NoCache, s[i-1].CRLF, s[i-1].Escape
+				s[i].Target, s[i].Platform, s[i].NoCache, s[i].CRLF, s[i].Escape = s[i-1].Target, s[i-1].Platform,
+					s[i-1].NoCache, s[i-1].CRLF, s[i-1].Escape
 				return s
 			}) || again
 		}
@@ -84,7 +85,8 @@ func Shrink(sketches []Sketch, fails func([]Sketch) bool) []Sketch {
 		}) || again
 		again = try(func(s []Sketch) []Sketch {
 			for i := range s {
-				s[i].Target, s[i].Platform, s[i].NoCache, s[i].CRLF, s[i].Escape, s[i].Name = "", "", false, false, false, "Dockerfile"
+				s[i].Target, s[i].Platform, s[i].NoCache, s[i].CRLF, s[i].Escape, s[i].Name = "", "", false, false,
+					false, "Dockerfile"
 			}
 			return s
 		}) || again
@@ -103,7 +105,8 @@ func size(sketches []Sketch) int {
 	for i, s := range sketches {
 		prev := sketches[max(i-1, 0)]
 		n += 20 + len(s.Target) + len(s.Platform) + 10*len(s.Files) + 10*len(s.Extra) + 10*len(s.Args)
-		for _, set := range []bool{s.NoCache, s.CRLF, s.Escape, s.Name != "Dockerfile", s.Target != prev.Target, s.Platform != prev.Platform, s.NoCache != prev.NoCache, s.CRLF != prev.CRLF, s.Escape != prev.Escape} {
+		for _, set := range []bool{s.NoCache, s.CRLF, s.Escape, s.Name != "Dockerfile", s.Target != prev.Target,
+			s.Platform != prev.Platform, s.NoCache != prev.NoCache, s.CRLF != prev.CRLF, s.Escape != prev.Escape} {
 			if set {
 				n += 5
 			}

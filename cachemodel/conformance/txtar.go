@@ -21,7 +21,8 @@ type Case struct {
 }
 
 // ParseCase reads a case from a txtar archive. The comment is prose. A/, B/, C/... hold the contexts of the builds, in
-// order, A.extra/ the named context, and the files A.build, B.build... what a directory tree cannot: one setting per line of
+// order, A.extra/ the named context, and the files A.build, B.build... what a directory tree cannot: one setting per
+// line of
 //
 //	file NAME | arg KEY=VALUE | target NAME | platform P | no-cache | mode PATH OCTAL | dir PATH OCTAL | link PATH TARGET | touched PATH N
 //	nonewline PATH (the file's last newline is the archive's) | crlf PATH (its lines end in CRLF)

@@ -50,9 +50,22 @@ func newVerifier(t *testing.T) verifier {
 			t.Fatalf("building %s: %v\n%s", build.name, err, out)
 		}
 	}
-	v.env = append(os.Environ(), "PATH="+v.bin+":/usr/bin:/bin", "TMPDIR="+v.temp, "REAL="+dir, "HARM="+filepath.Join(dir, "harm"),
-		"HOME="+dir, "DOCKER_CONFIG="+dir, "BUILDX_CONFIG="+filepath.Join(dir, "buildx-config"), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"),
-		"BUILDX_BUILDER=", "BUILDKIT_HOST=", "TOKEN=hush", "WHO=me", "ADDRESS="+real.daemon.Address())
+	v.env = append(
+		os.Environ(),
+		"PATH="+v.bin+":/usr/bin:/bin",
+		"TMPDIR="+v.temp,
+		"REAL="+dir,
+		"HARM="+filepath.Join(dir, "harm"),
+		"HOME="+dir,
+		"DOCKER_CONFIG="+dir,
+		"BUILDX_CONFIG="+filepath.Join(dir, "buildx-config"),
+		"XDG_CACHE_HOME="+filepath.Join(dir, "cache"),
+		"BUILDX_BUILDER=",
+		"BUILDKIT_HOST=",
+		"TOKEN=hush",
+		"WHO=me",
+		"ADDRESS="+real.daemon.Address(),
+	)
 	for _, args := range [][]string{
 		{"create", "--name", "real", "--driver", "remote", real.daemon.Address()},
 		{"create", "--name", "down", "--driver", "remote", "unix://" + filepath.Join(dir, "nothing.sock")},
@@ -75,7 +88,8 @@ func newVerifier(t *testing.T) verifier {
 	return v
 }
 
-// findBuildx returns the program: that on the PATH, or one of the version that layerwise is built with, in the user's cache folder.
+// findBuildx returns the program: that on the PATH, or one of the version that layerwise is built with, in the user's
+// cache folder.
 func findBuildx(ctx context.Context) (string, error) {
 	for _, name := range []string{"buildx", "docker-buildx"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -100,7 +114,12 @@ func findBuildx(ctx context.Context) (string, error) {
 	if testing.Short() {
 		return "", errors.New("building it takes minutes, which -short does not")
 	}
-	install := exec.CommandContext(ctx, "go", "install", "github.com/docker/buildx/cmd/buildx@"+string(bytes.TrimSpace(version)))
+	install := exec.CommandContext(
+		ctx,
+		"go",
+		"install",
+		"github.com/docker/buildx/cmd/buildx@"+string(bytes.TrimSpace(version)),
+	)
 	install.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
 	if out, err := install.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
@@ -117,7 +136,9 @@ func (v verifier) write(name, text string, mode os.FileMode) {
 
 // command is a verification of the Dockerfile beside the context.
 func (v verifier) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(v.dir, "layerwise"), append([]string{"reorder", "--engine", "classic", "--verify", "--write", "--context", "context"}, args...)...)
+	cmd := exec.Command(
+		filepath.Join(v.dir, "layerwise"),
+		append([]string{"reorder", "--engine", "classic", "--verify", "--write", "--context", "context"}, args...)...)
 	cmd.Dir, cmd.Env = v.dir, v.env
 	return cmd
 }
@@ -188,16 +209,66 @@ func TestVerify(t *testing.T) {
 		want     string // part of what it says
 	}{
 		{"docker buildx, its current builder", map[string]string{"docker": docker, "buildx": harmful}, all, 0, "",
-			"Building Dockerfile as it is...\nBuilding Dockerfile reordered...\nVerified: both files build the same image ("},
-		{"docker buildx, an image that differs", map[string]string{"docker": docker, "buildx": harmful}, all, 1, harm, seen},
-		{"buildx by itself, as docker has no plugin", map[string]string{"docker": noPlugin, "buildx": harmful}, append(all, "--builder", "real"), 1, harm, seen},
+			"Building Dockerfile as it is...\nBuilding Dockerfile reordered...\nVerified: both files build the same " +
+				"image ("},
+		{
+			"docker buildx, an image that differs",
+			map[string]string{"docker": docker, "buildx": harmful},
+			all,
+			1,
+			harm,
+			seen,
+		},
+		{
+			"buildx by itself, as docker has no plugin",
+			map[string]string{"docker": noPlugin, "buildx": harmful},
+			append(all, "--builder", "real"),
+			1,
+			harm,
+			seen,
+		},
 		{"buildctl", map[string]string{"buildctl": harmful}, append(all, "--buildkit", "ADDRESS"), 1, harm, seen},
-		{"buildctl, the same image", map[string]string{"buildctl": harmful}, append(all, "--buildkit", "ADDRESS", "--platform", "linux/arm64"), 0, "", "Verified: "},
-		{"no such builder", map[string]string{"docker": docker, "buildx": harmful}, append(all, "--builder", "none"), 2, "",
-			"Dockerfile as it is cannot be built: docker buildx build: exit status 1\nERROR: no builder \"none\" found\n"},
-		{"a daemon that is down", map[string]string{"buildctl": harmful}, append(all, "--buildkit", "unix:///nowhere.sock"), 2, "", "nowhere.sock: connect: no such file or directory"},
-		{"a build that fails", map[string]string{"buildx": harmful, "docker": noPlugin}, append(all, "--target", "none"), 2, "", "Dockerfile as it is cannot be built: buildx build: exit status 1"},
-		{"no program", map[string]string{"docker": noPlugin, "buildx": noPlugin, "docker-buildx": noPlugin}, all, 2, "", "docker buildx or buildx, and neither is on the PATH"},
+		{
+			"buildctl, the same image",
+			map[string]string{"buildctl": harmful},
+			append(all, "--buildkit", "ADDRESS", "--platform", "linux/arm64"),
+			0,
+			"",
+			"Verified: ",
+		},
+		{
+			"no such builder",
+			map[string]string{"docker": docker, "buildx": harmful},
+			append(all, "--builder", "none"),
+			2,
+			"",
+			"Dockerfile as it is cannot be built: docker buildx build: exit status 1\nERROR: no builder \"none\" " +
+				"found\n",
+		},
+		{
+			"a daemon that is down",
+			map[string]string{"buildctl": harmful},
+			append(all, "--buildkit", "unix:///nowhere.sock"),
+			2,
+			"",
+			"nowhere.sock: connect: no such file or directory",
+		},
+		{
+			"a build that fails",
+			map[string]string{"buildx": harmful, "docker": noPlugin},
+			append(all, "--target", "none"),
+			2,
+			"",
+			"Dockerfile as it is cannot be built: buildx build: exit status 1",
+		},
+		{
+			"no program",
+			map[string]string{"docker": noPlugin, "buildx": noPlugin, "docker-buildx": noPlugin},
+			all,
+			2,
+			"",
+			"docker buildx or buildx, and neither is on the PATH",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.prose, func(t *testing.T) {
@@ -256,7 +327,8 @@ func (v verifier) interrupt(t *testing.T) {
 	v.t = t
 	v.write("bin/buildx", strings.ReplaceAll(harmful, "NAME", "buildx"), 0o755)
 	v.write("bin/docker", docker, 0o755)
-	const slow = "FROM scratch AS s\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"sleep\", \"4321\"]\nFROM s\nCOPY a /a\nCMD [\"/a\"]\n"
+	const slow = "FROM scratch AS s\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"sleep\", \"4321\"]\nFROM s\n" +
+		"COPY a /a\nCMD [\"/a\"]\n"
 	v.write("Dockerfile", slow, 0o644)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		cmd := v.command()
@@ -270,7 +342,8 @@ func (v verifier) interrupt(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
-		if want := "Building Dockerfile as it is...\nlayerwise: interrupted\n"; cmd.ProcessState.ExitCode() != 2 || out.String() != want {
+		if want := "Building Dockerfile as it is...\nlayerwise: interrupted\n"; cmd.ProcessState.ExitCode() != 2 ||
+			out.String() != want {
 			t.Errorf("%v: exit code %d and %q, want 2 and %q", s, cmd.ProcessState.ExitCode(), out.String(), want)
 		}
 		waitFor(t, func() bool { return len(sleeping()) == 0 })

@@ -40,7 +40,9 @@ func (d *Daemon) Ask(ctx context.Context, q Query) (*baseline.Answer, error) {
 		return &baseline.Answer{Builder: d.identity(""), Name: d.String()}, err
 	}
 	answer := &baseline.Answer{
-		Builder: d.identity(found.id), Name: d.String(), Complete: found.complete, Emptied: found.emptied, Oldest: found.oldest,
+		Builder: d.identity(
+			found.id,
+		), Name: d.String(), Complete: found.complete, Emptied: found.emptied, Oldest: found.oldest,
 	}
 	folders := &folders{d: d, q: q, own: found.own, read: map[string]*buildcontext.Tree{}}
 	for _, b := range found.own {
@@ -99,7 +101,8 @@ func (d *Daemon) look(ctx context.Context, c *conn, q Query) (*found, error) {
 	usage := make(chan *remains, 1)
 	go func() { usage <- c.remains(ctx) }() // it takes long in a large cache
 	f := &found{}
-	if workers, err := c.control.ListWorkers(ctx, &controlapi.ListWorkersRequest{}); err == nil && len(workers.Record) > 0 {
+	if workers, err := c.control.ListWorkers(ctx, &controlapi.ListWorkersRequest{}); err == nil &&
+		len(workers.Record) > 0 {
 		f.id = workers.Record[0].ID
 	}
 	all, err := c.history(ctx)
@@ -120,7 +123,12 @@ func (d *Daemon) look(ctx context.Context, c *conn, q Query) (*found, error) {
 }
 
 // divide finds the builds that are of the wanted Dockerfile, and others that may have steps in common with it.
-func (d *Daemon) divide(ctx context.Context, c *conn, all []*controlapi.BuildHistoryRecord, q Query) (own, others []*build) {
+func (d *Daemon) divide(
+	ctx context.Context,
+	c *conn,
+	all []*controlapi.BuildHistoryRecord,
+	q Query,
+) (own, others []*build) {
 	var matched []*build
 	certain, foreign := 0, 0
 	for _, r := range all[:min(maxLook, len(all))] {
@@ -180,7 +188,13 @@ func (f *found) judge(left *remains, all []*controlapi.BuildHistoryRecord, name 
 }
 
 // contents are a build's Dockerfile and files, and what is left of it.
-func (d *Daemon) contents(ctx context.Context, q Query, b *build, f *found, folders *folders) (*baseline.Contents, error) {
+func (d *Daemon) contents(
+	ctx context.Context,
+	q Query,
+	b *build,
+	f *found,
+	folders *folders,
+) (*baseline.Contents, error) {
 	r := b.record(q, d)
 	r.Builder, r.Costs = d.identity(f.id), b.costs
 	var err error
@@ -197,7 +211,10 @@ func (d *Daemon) contents(ctx context.Context, q Query, b *build, f *found, fold
 		r.Contexts[name] = named
 	}
 	c := &baseline.Contents{
-		File: dockerfile.Parse(sourcetext.New(b.text), nil), Context: r.Context, Record: r, FailedAt: b.failedAt, Results: b.results, Perhaps: b.perhaps,
+		File: dockerfile.Parse(
+			sourcetext.New(b.text),
+			nil,
+		), Context: r.Context, Record: r, FailedAt: b.failedAt, Results: b.results, Perhaps: b.perhaps,
 	}
 	if f.emptied != "" {
 		c.Gone(f.emptied)

@@ -12,7 +12,12 @@ import (
 func TestOnDisk(t *testing.T) {
 	from := time.Unix(1_000_000, 0)
 	record := func(name string, after time.Duration, size int64, shared bool) *controlapi.UsageRecord {
-		return &controlapi.UsageRecord{Description: name, CreatedAt: timestamppb.New(from.Add(after)), Size: size, Shared: shared}
+		return &controlapi.UsageRecord{
+			Description: name,
+			CreatedAt:   timestamppb.New(from.Add(after)),
+			Size:        size,
+			Shared:      shared,
+		}
 	}
 	const run1, copy1 = "[2/3] RUN make", "[3/3] COPY a /"
 	for _, c := range []struct {
@@ -21,12 +26,19 @@ func TestOnDisk(t *testing.T) {
 		size      int64 // 0 if it is not known
 		shared    bool
 	}{
-		{"a copy by its name", copy1, []*controlapi.UsageRecord{record(copy1, time.Second, 5, false), record("other", time.Second, 9, true)}, 5, false},
-		{"a command by its mount, that images share", run1, []*controlapi.UsageRecord{record("mount / from exec /bin/sh -c make", time.Second, 7, true)}, 7, true},
+		{"a copy by its " +
+			"name", copy1, []*controlapi.UsageRecord{record(copy1, time.Second, 5, false), record("other", time.Second,
+			9, true)}, 5, false},
+		{"a command by its mount, that images " +
+			"share", run1, []*controlapi.UsageRecord{record("mount / from exec /bin/sh -c "+
+			"make", time.Second, 7, true)}, 7, true},
 		{"made before it ran", copy1, []*controlapi.UsageRecord{record(copy1, -time.Second, 5, false)}, 0, false},
 		{"made after it ran", copy1, []*controlapi.UsageRecord{record(copy1, 3*time.Second, 5, false)}, 0, false},
-		{"two of that name", copy1, []*controlapi.UsageRecord{record(copy1, time.Second, 5, false), record(copy1, time.Second, 6, false)}, 0, false},
-		{"a mount is no copy's", copy1, []*controlapi.UsageRecord{record("mount / from exec x", time.Second, 7, false)}, 0, false},
+		{"two of that " +
+			"name", copy1, []*controlapi.UsageRecord{record(copy1, time.Second, 5, false), record(copy1, time.Second, 6,
+			false)}, 0, false},
+		{"a mount is no " +
+			"copy's", copy1, []*controlapi.UsageRecord{record("mount / from exec x", time.Second, 7, false)}, 0, false},
 	} {
 		got := (&run{name: c.step, from: from, to: from.Add(2 * time.Second)}).onDisk(&remains{c.records})
 		if got.GetSize() != c.size || got.GetShared() != c.shared {

@@ -119,9 +119,15 @@ type conn struct {
 }
 
 func (d *Daemon) dial() (*conn, error) {
-	c, err := grpc.NewClient("passthrough:///"+d.endpoint.Address,
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(d.connect), grpc.WithAuthority(d.authority()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)))
+	c, err := grpc.NewClient(
+		"passthrough:///"+d.endpoint.Address,
+		grpc.WithTransportCredentials(
+			insecure.NewCredentials(),
+		),
+		grpc.WithContextDialer(d.connect),
+		grpc.WithAuthority(d.authority()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +158,8 @@ func (c *conn) history(ctx context.Context) ([]*controlapi.BuildHistoryRecord, e
 			return nil, err
 		}
 		r := event.Record
-		ended := event.Type == controlapi.BuildHistoryEventType_COMPLETE && r != nil && r.CompletedAt != nil && r.CreatedAt != nil
+		ended := event.Type == controlapi.BuildHistoryEventType_COMPLETE && r != nil && r.CompletedAt != nil &&
+			r.CreatedAt != nil
 		if ended && dockerfileFrontend(r) {
 			out = append(out, r)
 		}

@@ -173,11 +173,13 @@ func TestTLS(t *testing.T) {
 		{about: "DOCKER_TLS trusts anybody", env: "DOCKER_HOST=tcp://h:1 DOCKER_TLS=1",
 			want: TLS{On: true, SkipVerify: true}},
 		{about: "a context's own files", env: "DOCKER_CONTEXT=remote", files: map[string]string{
-			"contexts/meta/" + remoteHash + "/meta.json":    `{"Name":"remote","Endpoints":{"docker":{"Host":"tcp://h:1"}}}`,
+			"contexts/meta/" + remoteHash +
+				"/meta.json": `{"Name":"remote","Endpoints":{"docker":{"Host":"tcp://h:1"}}}`,
 			"contexts/tls/" + remoteHash + "/docker/ca.pem": ""},
 			want: TLS{On: true, CACert: "contexts/tls/" + remoteHash + "/docker/ca.pem"}},
 		{about: "a context that trusts anybody", env: "DOCKER_CONTEXT=remote", files: map[string]string{
-			"contexts/meta/" + remoteHash + "/meta.json": `{"Endpoints":{"docker":{"Host":"tcp://h:1","SkipTLSVerify":true}}}`},
+			"contexts/meta/" + remoteHash +
+				"/meta.json": `{"Endpoints":{"docker":{"Host":"tcp://h:1","SkipTLSVerify":true}}}`},
 			want: TLS{On: true, SkipVerify: true}},
 		{about: "buildx's remote driver", env: "BUILDX_BUILDER=r", files: map[string]string{
 			"buildx/instances/r": `{"Name":"r","Driver":"remote",
@@ -201,7 +203,9 @@ func TestTLS(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, file := range []*string{&got.TLS.CACert, &got.TLS.Cert, &got.TLS.Key} {
-				*file = filepath.ToSlash(strings.TrimPrefix(*file, filepath.Join(home, ".docker")+string(filepath.Separator)))
+				*file = filepath.ToSlash(
+					strings.TrimPrefix(*file, filepath.Join(home, ".docker")+string(filepath.Separator)),
+				)
 			}
 			if got.TLS != test.want {
 				t.Errorf("TLS %+v, want %+v", got.TLS, test.want)

@@ -303,8 +303,14 @@ func (b *build) record(q Query, d *Daemon) *record.Record {
 		}
 	}
 	if b.assumed {
-		r.Notes = append(r.Notes, fmt.Sprintf("the build of %s in the history of %s does not tell its folder, so it is not known what its files held",
-			r.When.Local().Format(time.DateTime), d))
+		r.Notes = append(
+			r.Notes,
+			fmt.Sprintf(
+				"the build of %s in the history of %s does not tell its folder, so it is not known what its files held",
+				r.When.Local().Format(time.DateTime),
+				d,
+			),
+		)
 	}
 	return r
 }
@@ -354,7 +360,12 @@ func (d *Daemon) began(b *build) time.Time {
 const otherClock = time.Minute
 
 // at is a folder, sent under a name, as it was when the build began. texts are the contents that are known.
-func (f *folders) at(ctx context.Context, b *build, local, dir string, texts map[string]string) (*buildcontext.Tree, error) {
+func (f *folders) at(
+	ctx context.Context,
+	b *build,
+	local, dir string,
+	texts map[string]string,
+) (*buildcontext.Tree, error) {
 	began := f.d.began(b)
 	patterns, sent := b.excludes(local)
 	if b.provenance == nil && local == mainContext {

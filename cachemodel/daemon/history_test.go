@@ -28,10 +28,14 @@ type fake struct {
 	asked  int
 }
 
-func (f *fake) ListenBuildHistory(_ *controlapi.BuildHistoryRequest, s controlapi.Control_ListenBuildHistoryServer) error {
+func (f *fake) ListenBuildHistory(
+	_ *controlapi.BuildHistoryRequest,
+	s controlapi.Control_ListenBuildHistoryServer,
+) error {
 	f.asked++
 	for _, b := range f.builds {
-		if err := s.Send(&controlapi.BuildHistoryEvent{Type: controlapi.BuildHistoryEventType_COMPLETE, Record: b}); err != nil {
+		if err := s.Send(&controlapi.BuildHistoryEvent{Type: controlapi.BuildHistoryEventType_COMPLETE,
+			Record: b}); err != nil {
 			return err
 		}
 	}
@@ -90,7 +94,10 @@ func (f *fake) daemon(t *testing.T, home string) *Daemon {
 		t.Skip("no sockets here: ", err)
 	}
 	go f.serve(t).Serve(l)
-	return New(Endpoint{Address: "unix://" + filepath.ToSlash(socket), From: "the test"}, Places{Getenv: func(string) string { return "" }, Home: home})
+	return New(
+		Endpoint{Address: "unix://" + filepath.ToSlash(socket), From: "the test"},
+		Places{Getenv: func(string) string { return "" }, Home: home},
+	)
 }
 
 // Which build of the history is taken for the Dockerfile's last one.
@@ -100,12 +107,15 @@ func TestWhoseBuild(t *testing.T) {
 	file := filepath.Join(dir, "Dockerfile")
 	command := func(words ...string) string {
 		list, _ := json.Marshal(words)
-		return `{"Attributes":[]}{"Attributes":[{"Key":"command","Value":{"Type":"STRINGSLICE","Value":` + string(list) + `}}]}`
+		return `{"Attributes":[]}{"Attributes":[{"Key":"command","Value":{"Type":"STRINGSLICE","Value":` + string(
+			list,
+		) + `}}]}`
 	}
 	buildctl := func(path string) string {
 		return command("buildctl", "build", "--local", "context="+path, "--local=dockerfile="+path)
 	}
-	type past struct{ ref, text, trace, buildx string } // buildx: the folder that it noted; without a Dockerfile after "default "
+	// buildx: the folder that it noted; without a Dockerfile after "default "
+	type past struct{ ref, text, trace, buildx string }
 	tests := []struct {
 		about   string
 		past    []past // the last first
@@ -115,18 +125,54 @@ func TestWhoseBuild(t *testing.T) {
 	}{
 		{about: "no build", want: ""},
 		{about: "buildx noted that it was this file", past: []past{{"r", "FROM x", "", dir}}, want: "r"},
-		{about: "or one that was not named in this folder", past: []past{{"r", "FROM x", "", "default " + dir}}, want: "r"},
+		{
+			about: "or one that was not named in this folder",
+			past:  []past{{"r", "FROM x", "", "default " + dir}},
+			want:  "r",
+		},
 		{about: "or another one, of the very same text", past: []past{{"r", now, "", dir + "-other"}}, want: ""},
 		{about: "buildctl was given this folder", past: []past{{"r", "FROM x", buildctl(dir), ""}}, want: "r"},
 		{about: "or another one", past: []past{{"r", now, buildctl(dir + "-other"), ""}}, want: ""},
 		{about: "or one that may be this", past: []past{{"r", now, buildctl("."), ""}}, want: "r", assumed: true},
 		{about: "or one that has another name", past: []past{{"r", now, buildctl("./other"), ""}}, want: ""},
-		{about: "what is known goes before what is newer", past: []past{{"new", now, buildctl("."), ""}, {"old", now, buildctl(dir), ""}}, want: "old"},
-		{about: "the last of several", past: []past{{"new", now, buildctl(dir), ""}, {"old", now, buildctl(dir), ""}}, want: "new"},
-		{about: "a text that is not edited is another file's if it differs", past: []past{{"r", now + "RUN e\n", command("make"), ""}}, want: ""},
-		{about: "one that is edited may have been like this", past: []past{{"r", now + "RUN e\n", command("make"), ""}}, edited: true, want: "r", assumed: true},
-		{about: "the one that is most like it", past: []past{{"other", now + "RUN e\nRUN f\n", command("make"), ""}, {"own", now + "RUN e\n", command("make"), ""}}, edited: true, want: "own", assumed: true},
-		{about: "but not if it is unlike", past: []past{{"r", "FROM z\nRUN b\n", command("make"), ""}}, edited: true, want: ""},
+		{
+			about: "what is known goes before what is newer",
+			past:  []past{{"new", now, buildctl("."), ""}, {"old", now, buildctl(dir), ""}},
+			want:  "old",
+		},
+		{
+			about: "the last of several",
+			past:  []past{{"new", now, buildctl(dir), ""}, {"old", now, buildctl(dir), ""}},
+			want:  "new",
+		},
+		{
+			about: "a text that is not edited is another file's if it differs",
+			past:  []past{{"r", now + "RUN e\n", command("make"), ""}},
+			want:  "",
+		},
+		{
+			about:   "one that is edited may have been like this",
+			past:    []past{{"r", now + "RUN e\n", command("make"), ""}},
+			edited:  true,
+			want:    "r",
+			assumed: true,
+		},
+		{
+			about: "the one that is most like it",
+			past: []past{
+				{"other", now + "RUN e\nRUN f\n", command("make"), ""},
+				{"own", now + "RUN e\n", command("make"), ""},
+			},
+			edited:  true,
+			want:    "own",
+			assumed: true,
+		},
+		{
+			about:  "but not if it is unlike",
+			past:   []past{{"r", "FROM z\nRUN b\n", command("make"), ""}},
+			edited: true,
+			want:   "",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.about, func(t *testing.T) {
@@ -146,7 +192,10 @@ func TestWhoseBuild(t *testing.T) {
 				}
 				os.Remove(filepath.Join(refs, p.ref))
 				if p.buildx != "" {
-					note := map[string]string{"LocalPath": p.buildx, "DockerfilePath": filepath.Join(p.buildx, "Dockerfile")}
+					note := map[string]string{
+						"LocalPath":      p.buildx,
+						"DockerfilePath": filepath.Join(p.buildx, "Dockerfile"),
+					}
 					if unnamed, ok := strings.CutPrefix(p.buildx, "default "); ok {
 						note = map[string]string{"LocalPath": unnamed, "DockerfilePath": ""}
 					}
@@ -177,7 +226,10 @@ func TestWhoseBuild(t *testing.T) {
 
 // A daemon that is not there is asked once, and then left alone for a while.
 func TestDead(t *testing.T) {
-	d := New(Endpoint{Address: "unix://" + filepath.ToSlash(t.TempDir()) + "/none.sock", From: "the test"}, Places{Getenv: func(string) string { return "" }})
+	d := New(
+		Endpoint{Address: "unix://" + filepath.ToSlash(t.TempDir()) + "/none.sock", From: "the test"},
+		Places{Getenv: func(string) string { return "" }},
+	)
 	_, first := d.Ask(context.Background(), Query{})
 	if !errors.Is(first, ErrUnreachable) || !strings.Contains(first.Error(), "the test") {
 		t.Fatalf("error %v", first)
@@ -206,7 +258,8 @@ func TestTooOld(t *testing.T) {
 	address := "unix://" + filepath.ToSlash(socket)
 	d := New(Endpoint{Address: address}, Places{Getenv: func(string) string { return "" }})
 	answer, err := d.Ask(context.Background(), Query{})
-	if !errors.Is(err, ErrTooOld) || !strings.Contains(err.Error(), "Docker 23.0") || answer.Builder.Address != address {
+	if !errors.Is(err, ErrTooOld) || !strings.Contains(err.Error(), "Docker 23.0") ||
+		answer.Builder.Address != address {
 		t.Errorf("%+v, %v", answer, err)
 	}
 }

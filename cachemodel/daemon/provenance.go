@@ -203,7 +203,8 @@ func (p *provenance) line(step string) (int, bool) {
 // contents of a build context are not part of it, nor is which client's session something came from.
 func (p *provenance) keys() map[string]string {
 	keys := map[string]string{}
-	for _, o := range p.BuildDefinition.InternalParameters.BuildConfig.Definition { // inputs come before those who read them
+	// inputs come before those who read them
+	for _, o := range p.BuildDefinition.InternalParameters.BuildConfig.Definition {
 		h := sha256.New()
 		fmt.Fprintf(h, "%s\n%s\n", comparable(o.Op.Op), o.Op.Platform)
 		for _, in := range o.Inputs {

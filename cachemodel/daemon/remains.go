@@ -140,7 +140,10 @@ func (b *build) remaining(all *runs, left *remains, name string) (results map[in
 	if left == nil || !asked {
 		return nil, fmt.Sprintf("%s did not say in time what is left in its cache.", name)
 	}
-	gone := cachemodel.Result{Presence: cachemodel.Gone, Reason: fmt.Sprintf("%s has removed the result from its cache.", name)}
+	gone := cachemodel.Result{
+		Presence: cachemodel.Gone,
+		Reason:   fmt.Sprintf("%s has removed the result from its cache.", name),
+	}
 	if b.provenance == nil { // it failed
 		missing, kept := 0, 0
 		for _, r := range ran {
@@ -203,7 +206,10 @@ func (b *build) before(key string, all *runs, left *remains) cachemodel.Result {
 	case kept == 0:
 		return cachemodel.Result{Presence: cachemodel.Gone}
 	}
-	return cachemodel.Result{Presence: cachemodel.Perhaps, Reason: "Some of the results of this step were removed from the cache."}
+	return cachemodel.Result{
+		Presence: cachemodel.Perhaps,
+		Reason:   "Some of the results of this step were removed from the cache.",
+	}
 }
 
 // spent is what the steps of a build took, by line: how long they ran and what they left on the daemon's disk. What was

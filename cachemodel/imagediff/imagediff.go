@@ -42,8 +42,9 @@ type Entry struct {
 
 // Difference is one thing that two images do not have in common.
 type Difference struct {
-	Where  string // "/app/main.js" or "config.config.Env.PATH"
-	What   string // "existence", "kind", "content", "mode", "owner", "target", "device", "hard links", "attributes" or "value"
+	Where string // "/app/main.js" or "config.config.Env.PATH"
+	// "existence", "kind", "content", "mode", "owner", "target", "device", "hard links", "attributes" or "value"
+	What   string
 	Detail string // "mode 644 in the first, 755 in the second"
 }
 

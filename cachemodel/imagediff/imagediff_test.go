@@ -82,14 +82,22 @@ func layout(t *testing.T, config string, layers ...string) string {
 		descriptors = append(descriptors, add("application/vnd.oci.image.layer.v1.tar+gzip", b.Bytes()))
 	}
 	inner := `{"os":"linux","architecture":"amd64","created":"2020-01-01T00:00:00Z","history":[{}],"rootfs":{},"config":` + config + `}`
-	manifest := add("application/vnd.oci.image.manifest.v1+json",
-		fmt.Appendf(nil, `{"config":%s,"layers":[%s]}`, add("application/vnd.oci.image.config.v1+json", []byte(inner)), strings.Join(descriptors, ",")))
+	manifest := add(
+		"application/vnd.oci.image.manifest.v1+json",
+		fmt.Appendf(
+			nil,
+			`{"config":%s,"layers":[%s]}`,
+			add("application/vnd.oci.image.config.v1+json", []byte(inner)),
+			strings.Join(descriptors, ","),
+		),
+	)
 	blobs["index.json"] = fmt.Appendf(nil, `{"manifests":[%s]}`, manifest)
 
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for name, data := range blobs {
-		if err := w.WriteHeader(&tar.Header{Name: name, Size: int64(len(data)), Mode: 0o644, Typeflag: tar.TypeReg}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: name, Size: int64(len(data)), Mode: 0o644,
+			Typeflag: tar.TypeReg}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.Write(data); err != nil {
@@ -122,22 +130,67 @@ func TestCompare(t *testing.T) {
 		{"another content", plain("x=1"), plain("x=2"), "/x: the content differs"},
 		{"a file more", plain("x=1"), plain("x=1", "y=1"), "/y: file only in the second"},
 		{"a file that was removed", plain("d/ ; d/x=1", "d/.wh.x="), plain("d/"), ""},
-		{"a directory that was removed, with what is in it", plain("d/ ; d/e/ ; d/e/x=1", ".wh.d="), plain("y=1", ".wh.y="), ""},
-		{"a directory that was emptied and filled again in one layer", plain("d/ ; d/x=1", "d/ ; d/.wh..wh..opq= ; d/y=2"), plain("d/ ; d/y=2"), ""},
+		{
+			"a directory that was removed, with what is in it",
+			plain("d/ ; d/e/ ; d/e/x=1", ".wh.d="),
+			plain("y=1", ".wh.y="),
+			"",
+		},
+		{
+			"a directory that was emptied and filled again in one layer",
+			plain("d/ ; d/x=1", "d/ ; d/.wh..wh..opq= ; d/y=2"),
+			plain("d/ ; d/y=2"),
+			"",
+		},
 		{"a directory that a file has replaced", plain("d/ ; d/x=1", "d=1"), plain("d=1"), ""},
 		{"a mode", plain("x=1 755"), plain("x=1"), "/x: mode 755 in the first, 644 in the second"},
 		{"the setuid bit", plain("x=1 4755"), plain("x=1 755"), "/x: mode 4755 in the first, 755 in the second"},
 		{"an owner", plain("x=1 5:6"), plain("x=1"), "/x: owner 5:6 in the first, 0:0 in the second"},
 		{"a directory's owner", plain("d/ 5:5"), plain("d/"), "/d: owner 5:5 in the first, 0:0 in the second"},
 		{"where a link points to", plain("l->a"), plain("l->b"), "/l: link to a in the first, b in the second"},
-		{"a link in place of a file", plain("l->a"), plain("l=a 0"), "/l: symlink in the first, file in the second\n/l: link to a in the first, nothing in the second"},
-		{"a hard link and a copy", plain("x=1; y=>x"), plain("x=1; y=1"), "/x: hard links /y in the first, none in the second\n/y: hard links /x in the first, none in the second"},
+		{
+			"a link in place of a file",
+			plain("l->a"),
+			plain("l=a 0"),
+			"/l: symlink in the first, file in the second\n/l: link to a in the first, nothing in the second",
+		},
+		{
+			"a hard link and a copy",
+			plain("x=1; y=>x"),
+			plain("x=1; y=1"),
+			"/x: hard links /y in the first, none in the second\n/y: hard links /x in the first, none in the second",
+		},
 		{"a hard link that was broken by writing", plain("x=1; y=>x", "y=1"), plain("x=1; y=1"), ""},
-		{"an extended attribute", plain("x=1 user.a=1"), plain("x=1"), "/x: extended attributes map[user.a:1] in the first, map[] in the second"},
-		{"variables in another order", image{`{"Env":["A=1","B=2"]}`, []string{"x=1"}}, image{`{"Env":["B=2","A=1"]}`, []string{"x=1"}}, ""},
-		{"a variable's value", image{`{"Env":["A=1"]}`, []string{"x=1"}}, image{`{"Env":["A=2"]}`, []string{"x=1"}}, `config.config.Env.A: "1" in the first, "2" in the second`},
-		{"a user that one of them does not set", image{`{"User":"app"}`, []string{"x=1"}}, plain("x=1"), `config.config.User: "app" in the first, nothing in the second`},
-		{"a command, as a list", image{`{"Cmd":["a","b"]}`, []string{"x=1"}}, image{`{"Cmd":["b","a"]}`, []string{"x=1"}}, `config.config.Cmd: ["a","b"] in the first, ["b","a"] in the second`},
+		{
+			"an extended attribute",
+			plain("x=1 user.a=1"),
+			plain("x=1"),
+			"/x: extended attributes map[user.a:1] in the first, map[] in the second",
+		},
+		{
+			"variables in another order",
+			image{`{"Env":["A=1","B=2"]}`, []string{"x=1"}},
+			image{`{"Env":["B=2","A=1"]}`, []string{"x=1"}},
+			"",
+		},
+		{
+			"a variable's value",
+			image{`{"Env":["A=1"]}`, []string{"x=1"}},
+			image{`{"Env":["A=2"]}`, []string{"x=1"}},
+			`config.config.Env.A: "1" in the first, "2" in the second`,
+		},
+		{
+			"a user that one of them does not set",
+			image{`{"User":"app"}`, []string{"x=1"}},
+			plain("x=1"),
+			`config.config.User: "app" in the first, nothing in the second`,
+		},
+		{
+			"a command, as a list",
+			image{`{"Cmd":["a","b"]}`, []string{"x=1"}},
+			image{`{"Cmd":["b","a"]}`, []string{"x=1"}},
+			`config.config.Cmd: ["a","b"] in the first, ["b","a"] in the second`,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.prose, func(t *testing.T) {
@@ -186,7 +239,8 @@ func TestMalformed(t *testing.T) {
 			if err := os.WriteFile(file, test.data, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := ReadOCI(file); err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), file) {
+			if _, err := ReadOCI(file); err == nil || !strings.Contains(err.Error(), test.want) ||
+				!strings.Contains(err.Error(), file) {
 				t.Errorf("got %v, want an error with the file and %q", err, test.want)
 			}
 		})

@@ -48,7 +48,8 @@ func readOCI(f io.ReadSeeker) ([]Image, error) {
 	walk = func(list []ocispecs.Descriptor, depth int) error {
 		for _, d := range list {
 			name := blobName(d)
-			if strings.HasSuffix(d.MediaType, "index.v1+json") || strings.HasSuffix(d.MediaType, "manifest.list.v2+json") {
+			if strings.HasSuffix(d.MediaType, "index.v1+json") ||
+				strings.HasSuffix(d.MediaType, "manifest.list.v2+json") {
 				var nested ocispecs.Index
 				if depth > 4 {
 					return errors.New("the indexes are nested too deeply")
@@ -311,7 +312,10 @@ func (t *tree) finish() map[string]Entry {
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.files)) {
 		e := t.files[name]
-		others := slices.DeleteFunc(slices.Clone(names[e.content]), func(other string) bool { return other == "/"+name })
+		others := slices.DeleteFunc(
+			slices.Clone(names[e.content]),
+			func(other string) bool { return other == "/"+name },
+		)
 		slices.Sort(others)
 		e.Links = strings.Join(others, " ")
 		e.layer, e.content = 0, 0

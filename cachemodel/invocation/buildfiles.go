@@ -18,11 +18,15 @@ func (c *command) bake(builder string) ([]Build, error) {
 	if err != nil {
 		return nil, err
 	}
-	if call := p.last("call"); p.is("print") || p.is("check") || call != "" && call != "build" || p.last("list") != "" || p.is("list-targets") || p.is("list-variables") {
+	if call := p.last("call"); p.is("print") || p.is("check") || call != "" && call != "build" ||
+		p.last("list") != "" ||
+		p.is("list-targets") ||
+		p.is("list-variables") {
 		return nil, fmt.Errorf("%w: it only checks or describes", ErrNoBuild)
 	}
 	targets := p.rest
-	if len(targets) > 0 && isRemote(targets[0]) || slices.ContainsFunc(p.all("file"), func(f string) bool { return f == "-" || isRemote(f) }) {
+	if len(targets) > 0 && isRemote(targets[0]) ||
+		slices.ContainsFunc(p.all("file"), func(f string) bool { return f == "-" || isRemote(f) }) {
 		return nil, notRecordable("its bake file is no local file")
 	}
 	vars := map[string]string{}
@@ -145,14 +149,19 @@ func (c *command) environ() []string {
 }
 
 // entries are the builds of services or targets, with what the command line says besides.
-func (c *command) entries(entries []buildfiles.Entry, builder string, also func(*cachemodel.Settings)) ([]Build, error) {
+func (c *command) entries(
+	entries []buildfiles.Entry,
+	builder string,
+	also func(*cachemodel.Settings),
+) ([]Build, error) {
 	if len(entries) == 0 {
 		return nil, fmt.Errorf("%w: there is nothing to build in these files", ErrNoBuild)
 	}
 	var builds []Build
 	for _, e := range entries {
 		b := Build{
-			Tool: c.name, Name: e.ID, Dockerfile: withLowerCase(e.Dockerfile), ContextDir: e.Context, Settings: e.Settings(), Tags: e.Tags, Builder: builder,
+			Tool: c.name, Name: e.ID, Dockerfile: withLowerCase(e.Dockerfile), ContextDir: e.Context,
+			Settings: e.Settings(), Tags: e.Tags, Builder: builder,
 		}
 		if b.Settings.Args == nil {
 			b.Settings.Args = map[string]string{}

@@ -36,12 +36,14 @@ var bakeFlags = flags{
 // The flags of `docker compose` and of its build (docker/compose cmd/compose/compose.go, build.go).
 var (
 	composeFlags = flags{
-		values: "profile project-name/p file/f insecure-registry env-file project-directory workdir progress ansi parallel",
-		bools:  "compatibility all-resources version/v dry-run no-ansi verbose help/h",
+		values: "profile project-name/p file/f insecure-registry env-file project-directory workdir progress ansi " +
+			"parallel",
+		bools: "compatibility all-resources version/v dry-run no-ansi verbose help/h",
 	}
 	composeBuildFlags = flags{
 		values: "build-arg ssh builder provenance sbom memory/m progress",
-		bools:  "push quiet/q pull with-dependencies parallel compress force-rm no-cache no-rm print check dry-run help/h",
+		bools: "push quiet/q pull with-dependencies parallel compress force-rm no-cache no-rm print check dry-run " +
+			"help/h",
 	}
 )
 

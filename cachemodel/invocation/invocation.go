@@ -213,7 +213,9 @@ func (p parsed) runSettings() cachemodel.RunSettings {
 		return ""
 	}
 	return cachemodel.RunSettings{
-		Network: last("network"), ShmSize: buildfiles.Bytes(last("shm-size")), Ulimits: buildfiles.Ulimits(given("ulimit")),
+		Network: last(
+			"network",
+		), ShmSize: buildfiles.Bytes(last("shm-size")), Ulimits: buildfiles.Ulimits(given("ulimit")),
 		ExtraHosts: given("add-host"), CgroupParent: last("cgroup-parent"), Entitlements: given("allow"),
 	}
 }

@@ -19,8 +19,10 @@ import (
 func TestCommands(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{
-		"Dockerfile", "dev.Dockerfile", "app/Dockerfile", "app/build/Dockerfile.prod", "lower/dockerfile", "both/Dockerfile", "both/Containerfile",
-		"pod/Containerfile", "with space/Dockerfile", "in/Containerfile.in", "ignored/Dockerfile", "ignored/.containerignore", "assets/x",
+		"Dockerfile", "dev.Dockerfile", "app/Dockerfile", "app/build/Dockerfile.prod", "lower/dockerfile",
+		"both/Dockerfile", "both/Containerfile",
+		"pod/Containerfile", "with space/Dockerfile", "in/Containerfile.in", "ignored/Dockerfile",
+		"ignored/.containerignore", "assets/x",
 		"github.com/a/b.git/Dockerfile",
 	} {
 		write(t, filepath.Join(dir, name), "FROM scratch\n")
@@ -153,7 +155,15 @@ func describe(c Command, dir string) string {
 			lines = append(lines, b.Tool+": "+b.Name+": "+strings.ReplaceAll(b.Problem.Error(), dir, "$WORK"))
 			continue
 		}
-		line := b.Tool + ": " + rel(dir, b.Dockerfile) + " in " + rel(dir, b.ContextDir) + " with " + string(b.Settings.Engine)
+		line := b.Tool + ": " + rel(
+			dir,
+			b.Dockerfile,
+		) + " in " + rel(
+			dir,
+			b.ContextDir,
+		) + " with " + string(
+			b.Settings.Engine,
+		)
 		add := func(name, value string) {
 			if value != "" {
 				line += fmt.Sprintf(" %s=%q", name, value)

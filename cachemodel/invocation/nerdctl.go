@@ -77,7 +77,10 @@ func nerdctl(c *command) ([]Build, error) {
 // withContainerfile finds the file itself, or where a Dockerfile is not there a Containerfile
 // (buildkitutil.BuildKitFile).
 func withContainerfile(path string) string {
-	if dir, ok := strings.CutSuffix(path, "Dockerfile"); ok && (dir == "" || strings.HasSuffix(dir, "/") || strings.HasSuffix(dir, `\`)) && !exists(path) && exists(dir+"Containerfile") {
+	if dir, ok := strings.CutSuffix(path, "Dockerfile"); ok &&
+		(dir == "" || strings.HasSuffix(dir, "/") || strings.HasSuffix(dir, `\`)) &&
+		!exists(path) &&
+		exists(dir+"Containerfile") {
 		return dir + "Containerfile"
 	}
 	return path

@@ -18,10 +18,14 @@ func TestChoices(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if a, b, c := other.Choice(file, "baseline"), other.Choice(file, "build"), other.Choice("/w/x/Dockerfile", "build"); a != "opened" || b != "compose:web" || c != "" {
+	if a, b, c := other.Choice(file, "baseline"), other.Choice(file, "build"), other.Choice("/w/x/Dockerfile",
+		"build"); a != "opened" ||
+		b != "compose:web" ||
+		c != "" {
 		t.Errorf("got %q, %q, %q", a, b, c)
 	}
-	if err := s.Choose(file, "baseline", ""); err != nil || s.Choice(file, "baseline") != "" || s.Choice(file, "build") == "" {
+	if err := s.Choose(file, "baseline", ""); err != nil || s.Choice(file, "baseline") != "" ||
+		s.Choice(file, "build") == "" {
 		t.Errorf("forgetting one choice: %v", err)
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, choices, "*"))

@@ -62,8 +62,10 @@ type namedHead struct {
 
 func encode(r *Record) ([]byte, error) {
 	h := head{
-		ID: r.ID, When: r.When, Source: r.Source, Tool: r.Tool, Name: r.Name, BuilderName: r.Builder.Name, Builder: r.Builder, Ref: r.Ref, Tags: r.Tags,
-		Dockerfile: r.Dockerfile, Text: []byte(r.Text), ContextDir: r.ContextDir, ContextImages: r.ContextImages, Settings: r.Settings, Secrets: r.Secrets,
+		ID: r.ID, When: r.When, Source: r.Source, Tool: r.Tool, Name: r.Name, BuilderName: r.Builder.Name,
+		Builder: r.Builder, Ref: r.Ref, Tags: r.Tags,
+		Dockerfile: r.Dockerfile, Text: []byte(r.Text), ContextDir: r.ContextDir, ContextImages: r.ContextImages,
+		Settings: r.Settings, Secrets: r.Secrets,
 		Images: r.Images, Costs: r.Costs, Notes: r.Notes, HasContext: r.Context != nil, Unknown: r.Unknown, Run: true,
 	}
 	var trees []*buildcontext.Tree
@@ -96,12 +98,15 @@ func decode(data []byte) (*Record, error) {
 		return nil, err
 	}
 	out := &Record{
-		ID: h.ID, When: h.When, Source: h.Source, Tool: h.Tool, Name: h.Name, Builder: h.Builder, Ref: h.Ref, Tags: h.Tags,
-		Dockerfile: h.Dockerfile, Text: string(h.Text), ContextDir: h.ContextDir, ContextImages: h.ContextImages, Settings: h.Settings, Secrets: h.Secrets,
+		ID: h.ID, When: h.When, Source: h.Source, Tool: h.Tool, Name: h.Name, Builder: h.Builder, Ref: h.Ref,
+		Tags:       h.Tags,
+		Dockerfile: h.Dockerfile, Text: string(h.Text), ContextDir: h.ContextDir, ContextImages: h.ContextImages,
+		Settings: h.Settings, Secrets: h.Secrets,
 		Images: h.Images, Costs: h.Costs, Notes: h.Notes, Unknown: h.Unknown,
 	}
 	if !h.Run {
-		out.Unknown.Run = "An earlier version of layerwise recorded the build without the settings of its RUN instructions."
+		out.Unknown.Run = "An earlier version of layerwise recorded the build without the settings of its RUN " +
+			"instructions."
 	}
 	if out.Builder == (Builder{}) {
 		out.Builder.Name = h.BuilderName
@@ -151,7 +156,10 @@ func appendText(b []byte, s string) []byte {
 
 // appendTree writes the ignore file's rules and the entries.
 func appendTree(b []byte, t *buildcontext.Tree) []byte {
-	if _, err := t.Digest(buildcontext.Query{Path: "/", Include: []string{"layerwise-no-such-file"}}); errors.Is(err, buildcontext.ErrUnknown) {
+	if _, err := t.Digest(buildcontext.Query{Path: "/", Include: []string{"layerwise-no-such-file"}}); errors.Is(
+		err,
+		buildcontext.ErrUnknown,
+	) {
 		return append(b, treeUnknown)
 	}
 	b = append(b, treeKnown)

@@ -121,7 +121,8 @@ func (s *Store) Settings(r *Record, next map[string]string) cachemodel.Settings 
 	key, _ := os.ReadFile(filepath.Join(s.dir, keyFile)) // without it no secret is the same
 	for name, sum := range r.Secrets {
 		out.Args[name] = "(secret " + sum[:min(16, len(sum))] + ")"
-		if value, ok := next[name]; ok && len(key) == keySize && hmac.Equal([]byte(hash(key, name, value)), []byte(sum)) {
+		if value, ok := next[name]; ok && len(key) == keySize &&
+			hmac.Equal([]byte(hash(key, name, value)), []byte(sum)) {
 			out.Args[name] = value
 		}
 	}

@@ -21,11 +21,14 @@ func TestSecrets(t *testing.T) {
 	const token = "hunter2hunter2"
 	s := NewStore(t.TempDir())
 	args := map[string]string{
-		"API_TOKEN": token, "URL": "https://host/" + token + "/x", "INDEX": "https://me:s3cretpw@host/", "V": "1.2", "EMPTY_TOKEN": "",
+		"API_TOKEN": token, "URL": "https://host/" + token + "/x", "INDEX": "https://me:s3cretpw@host/", "V": "1.2",
+		"EMPTY_TOKEN": "",
 	}
 	r := sample(t)
 	r.Settings.Args = args
-	r.Tags, r.Tool, r.Builder.Name, r.Name, r.Settings.Target = []string{"reg/app:" + token}, "docker build "+token, token, "x"+token, token
+	r.Tags, r.Tool, r.Builder.Name, r.Name, r.Settings.Target = []string{
+		"reg/app:" + token,
+	}, "docker build "+token, token, "x"+token, token
 	r.Images = map[string]cachemodel.Image{"reg/" + token + ":1": {Digest: "sha256:1"}}
 	r.Notes = []string{"A note on " + token + "."}
 	id, err := s.Put(r)

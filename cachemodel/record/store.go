@@ -40,7 +40,11 @@ var DefaultLimits = Limits{PerDockerfile: 12, Records: 500, Bytes: 256 << 20}
 // NewStore returns the store within the user's cache directory; "" keeps nothing and finds nothing. Nothing is read or
 // made before it is needed.
 func NewStore(cacheDir string) *Store {
-	s := &Store{limits: DefaultLimits, now: time.Now, write: func(f *os.File, data []byte) error { _, err := f.Write(data); return err }}
+	s := &Store{
+		limits: DefaultLimits,
+		now:    time.Now,
+		write:  func(f *os.File, data []byte) error { _, err := f.Write(data); return err },
+	}
 	if cacheDir != "" {
 		s.dir = filepath.Join(cacheDir, "records")
 	}
@@ -374,7 +378,8 @@ func (s *Store) prune() {
 		if strings.HasSuffix(name, setAside) {
 			aside++
 		}
-		if strings.HasSuffix(name, temporary) && old > time.Hour || strings.HasSuffix(name, setAside) && (aside > maxAside || old > 30*24*time.Hour) {
+		if strings.HasSuffix(name, temporary) && old > time.Hour ||
+			strings.HasSuffix(name, setAside) && (aside > maxAside || old > 30*24*time.Hour) {
 			_ = os.Remove(filepath.Join(s.dir, name))
 		}
 	}

@@ -28,7 +28,8 @@ func scan(t *testing.T, files map[string]string) (*buildcontext.Tree, string) {
 	dir := t.TempDir()
 	for name, text := range files {
 		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text),
+			0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -44,7 +45,8 @@ func scan(t *testing.T, files map[string]string) (*buildcontext.Tree, string) {
 
 func sample(t *testing.T) *Record {
 	_, dir := scan(t, map[string]string{
-		"Dockerfile": "FROM alpine\nCOPY . .\n", ".dockerignore": "/#odd\n!keep\nlog/**\n", "src/a.txt": "a", "src/empty": "", "log/x": "x",
+		"Dockerfile": "FROM alpine\nCOPY . " +
+			".\n", ".dockerignore": "/#odd\n!keep\nlog/**\n", "src/a.txt": "a", "src/empty": "", "log/x": "x",
 	})
 	if err := os.Symlink("src/a.txt", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
@@ -58,14 +60,25 @@ func sample(t *testing.T) *Record {
 	}
 	seconds, bytes := 1.25, int64(4096)
 	return &Record{
-		When: time.Unix(1_700_000_000, 5).UTC(), Source: Built, Tool: "docker build", Name: "compose:web", Tags: []string{"app:1"},
+		When: time.Unix(
+			1_700_000_000,
+			5,
+		).UTC(), Source: Built, Tool: "docker build", Name: "compose:web", Tags: []string{"app:1"},
 		Builder: Builder{Name: "b", Address: "unix:///b.sock", Node: "b0", ID: "id"}, Ref: "ref",
-		Dockerfile: filepath.Join(dir, "Dockerfile"), Text: "FROM alpine\nCOPY . .\r\n\xff", ContextDir: dir, Context: tree,
+		Dockerfile: filepath.Join(
+			dir,
+			"Dockerfile",
+		), Text: "FROM alpine\nCOPY . .\r\n\xff", ContextDir: dir, Context: tree,
 		Contexts: map[string]NamedContext{"assets": {Dir: dir, Tree: tree}, "gone": {Dir: "/gone"}},
-		Settings: cachemodel.Settings{Engine: cachemodel.BuildKit, Target: "app", Args: map[string]string{"V": "1"}, Platform: "linux/arm64"},
-		Images:   map[string]cachemodel.Image{"docker.io/library/alpine:latest": {Digest: "sha256:1"}},
-		Costs:    map[int]cachemodel.Cost{2: {Seconds: &seconds, Bytes: &bytes}},
-		Notes:    []string{"A note."},
+		Settings: cachemodel.Settings{
+			Engine:   cachemodel.BuildKit,
+			Target:   "app",
+			Args:     map[string]string{"V": "1"},
+			Platform: "linux/arm64",
+		},
+		Images: map[string]cachemodel.Image{"docker.io/library/alpine:latest": {Digest: "sha256:1"}},
+		Costs:  map[int]cachemodel.Cost{2: {Seconds: &seconds, Bytes: &bytes}},
+		Notes:  []string{"A note."},
 	}
 }
 
@@ -135,7 +148,14 @@ func TestLatest(t *testing.T) {
 	s := NewStore(t.TempDir())
 	put := func(file, target, name string, at int64) string {
 		t.Helper()
-		id, err := s.Put(&Record{Dockerfile: file, Name: name, When: time.Unix(at, 0), Settings: cachemodel.Settings{Target: target}})
+		id, err := s.Put(
+			&Record{
+				Dockerfile: file,
+				Name:       name,
+				When:       time.Unix(at, 0),
+				Settings:   cachemodel.Settings{Target: target},
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +261,8 @@ func TestDamage(t *testing.T) {
 		if got == nil || got.ID != good {
 			t.Fatalf("a damaged record hides the good one, or is taken for good: %v", got)
 		}
-		if len(problems) != 1 || !strings.Contains(problems[0].Error(), id+" is damaged and is passed over; it is now ") {
+		if len(problems) != 1 ||
+			!strings.Contains(problems[0].Error(), id+" is damaged and is passed over; it is now ") {
 			t.Fatalf("the message is %q", problems)
 		}
 		if _, again := s.Latest(r.Dockerfile, Match{}); len(again) > 0 {
@@ -354,10 +375,25 @@ func TestSameBuilder(t *testing.T) {
 		{"only their names are known", Builder{Name: "b"}, Builder{Name: "b"}, false},
 		{"one address", Builder{Address: "unix:///a"}, Builder{Name: "b", Address: "unix:///a"}, true},
 		{"another address", Builder{Address: "unix:///a"}, Builder{Address: "unix:///b"}, false},
-		{"another container of one engine", Builder{Address: "unix:///a", Node: "x"}, Builder{Address: "unix:///a", Node: "y"}, false},
+		{
+			"another container of one engine",
+			Builder{Address: "unix:///a", Node: "x"},
+			Builder{Address: "unix:///a", Node: "y"},
+			false,
+		},
 		{"one id", Builder{Address: "unix:///a", ID: "1"}, Builder{Address: "tcp://a", ID: "1"}, true},
-		{"another daemon at the address", Builder{Address: "unix:///a", ID: "1"}, Builder{Address: "unix:///a", ID: "2"}, false},
-		{"a daemon that could not be asked", Builder{Address: "unix:///a", ID: "1"}, Builder{Address: "unix:///a"}, true},
+		{
+			"another daemon at the address",
+			Builder{Address: "unix:///a", ID: "1"},
+			Builder{Address: "unix:///a", ID: "2"},
+			false,
+		},
+		{
+			"a daemon that could not be asked",
+			Builder{Address: "unix:///a", ID: "1"},
+			Builder{Address: "unix:///a"},
+			true,
+		},
 	}
 	for _, test := range tests {
 		if got := test.a.Is(test.b); got != test.want || test.b.Is(test.a) != test.want {

@@ -30,7 +30,11 @@ func TextDigest(text string) string {
 }
 
 func (s *Store) verifiedPath(before, after, manifests string) string {
-	return filepath.Join(filepath.Dir(s.dir), "verified", TextDigest(before + " " + after + " " + manifests)[:32]+".json")
+	return filepath.Join(
+		filepath.Dir(s.dir),
+		"verified",
+		TextDigest(before + " " + after + " " + manifests)[:32]+".json",
+	)
 }
 
 // SaveVerified remembers a reordering that was verified. Without a folder nothing is kept.
@@ -61,7 +65,8 @@ func (s *Store) SaveVerified(v Verified) error {
 	return nil
 }
 
-// Verified gives what is remembered of a reordering, by the digests of both texts and of the manifests; nil if nothing is.
+// Verified gives what is remembered of a reordering, by the digests of both texts and of the manifests; nil if nothing
+// is.
 func (s *Store) Verified(before, after, manifests string) (*Verified, error) {
 	if s.dir == "" {
 		return nil, nil

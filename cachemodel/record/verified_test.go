@@ -8,7 +8,14 @@ import (
 // A verified reordering is found by both texts and the manifests, and by nothing less.
 func TestVerified(t *testing.T) {
 	s := NewStore(t.TempDir())
-	want := Verified{Before: TextDigest("a"), After: TextDigest("b"), Manifests: "m", Builder: "default", Time: time.Unix(1e9, 0).UTC(), Files: 3}
+	want := Verified{
+		Before:    TextDigest("a"),
+		After:     TextDigest("b"),
+		Manifests: "m",
+		Builder:   "default",
+		Time:      time.Unix(1e9, 0).UTC(),
+		Files:     3,
+	}
 	if err := s.SaveVerified(want); err != nil {
 		t.Fatal(err)
 	}

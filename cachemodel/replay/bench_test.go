@@ -9,8 +9,8 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 )
 
-// BenchmarkReplay replays 100 commits of a repository with 5,000 files: from git objects to the costs of what happened and of the
-// file as it is now.
+// BenchmarkReplay replays 100 commits of a repository with 5,000 files: from git objects to the costs of what happened
+// and of the file as it is now.
 func BenchmarkReplay(b *testing.B) {
 	dir, git := repo(b)
 	write(b, dir, "Dockerfile", `FROM node:20 AS build
@@ -60,7 +60,8 @@ COPY pkg003 /etc/pkg
 				b.Fatal(err)
 			}
 			file := h.Commits[100].File
-			if _, err := Fixed(b.Context(), h.Buildable(file, cachemodel.Settings{}), file, cachemodel.Settings{}, Costs{}); err != nil {
+			if _, err := Fixed(b.Context(), h.Buildable(file, cachemodel.Settings{}), file, cachemodel.Settings{},
+				Costs{}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -38,11 +38,19 @@ type Weight struct {
 	Of      string  `json:"of"` // what counts, for people
 }
 
-// Weights are taken from what such commands typically take in a middling project. A RUN with several kinds of commands costs
-// the sum of their weights, each once, of which Kepts say what is left with a cache mount.
+// Weights are taken from what such commands typically take in a middling project. A RUN with several kinds of commands
+// costs the sum of their weights, each once, of which Kepts say what is left with a cache mount.
 var Weights = []Weight{
-	{tools.Compile, 60, "RUN that compiles or bundles: go build, npm run build, mvn package, cargo build, make, assets:precompile, ..."},
-	{tools.Dependencies, 40, "RUN that installs a project's dependencies: npm ci, pip install, bundle install, go mod download, ..."},
+	{
+		tools.Compile,
+		60,
+		"RUN that compiles or bundles: go build, npm run build, mvn package, cargo build, make, assets:precompile, ...",
+	},
+	{
+		tools.Dependencies,
+		40,
+		"RUN that installs a project's dependencies: npm ci, pip install, bundle install, go mod download, ...",
+	},
 	{tools.Test, 30, "RUN that tests: go test, npm test, pytest, ..."},
 	{tools.Packages, 25, "RUN that installs system packages: apt-get install, apk add, dnf install, ..."},
 	{Base, 10, "FROM with another image: it is pulled"},
@@ -113,8 +121,8 @@ type Kept struct {
 	works []Work
 }
 
-// Kepts are measured: go build commit after commit (24 and 5 % of the processor time in two projects), npm ci with all packages in its
-// cache (44 to 115 % of the time in eight); yarn is taken to gain as npm does.
+// Kepts are measured: go build commit after commit (24 and 5 % of the processor time in two projects), npm ci with all
+// packages in its cache (44 to 115 % of the time in eight); yarn is taken to gain as npm does.
 var Kepts = []Kept{
 	{"go", 0.25, regexp.MustCompile(`(^|/)(\.?cache|go-?build|\.?go-?cache)/?$`), []Work{tools.Compile, tools.Test}},
 	{"npm", 0.75, regexp.MustCompile(`(^|/)(\.npm|_cacache|npm)/?$`), []Work{tools.Dependencies}},
@@ -124,10 +132,14 @@ var Kepts = []Kept{
 // shareLeft is the share of a command's weight that is left with cache mounts.
 func shareLeft(args []string, w Work, mounts []string) float64 {
 	for _, k := range Kepts {
-		if !slices.Contains(k.works, w) || !slices.ContainsFunc(args, func(a string) bool { return path.Base(a) == k.Tool }) {
+		if !slices.Contains(k.works, w) ||
+			!slices.ContainsFunc(args, func(a string) bool { return path.Base(a) == k.Tool }) {
 			continue
 		}
-		if slices.ContainsFunc(mounts, func(dir string) bool { return k.dirs.MatchString(dir) && !strings.Contains(dir, "/mod/") }) {
+		if slices.ContainsFunc(
+			mounts,
+			func(dir string) bool { return k.dirs.MatchString(dir) && !strings.Contains(dir, "/mod/") },
+		) {
 			return k.Share
 		}
 	}
@@ -147,7 +159,8 @@ func cacheMounts(in *dockerfile.Instruction) (dirs []string) {
 func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
 
 func remote(src string) bool {
-	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://") || strings.HasPrefix(src, "git@") || strings.HasSuffix(src, ".git")
+	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://") || strings.HasPrefix(src, "git@") ||
+		strings.HasSuffix(src, ".git")
 }
 
 // WorkOf gives the kinds of commands of a RUN, each once; tools.Other only where there is no other.
@@ -182,7 +195,13 @@ func commandsOf(in *dockerfile.Instruction) (all [][]string) {
 
 func shellCommands(script string) (all [][]string) {
 	// What the parser makes of the part before an error counts.
-	file, _ := syntax.NewParser(syntax.Variant(syntax.LangBash), syntax.RecoverErrors(10)).Parse(strings.NewReader(script), "")
+	file, _ := syntax.NewParser(
+		syntax.Variant(syntax.LangBash),
+		syntax.RecoverErrors(10),
+	).Parse(
+		strings.NewReader(script),
+		"",
+	)
 	if file == nil {
 		return nil
 	}
@@ -222,7 +241,9 @@ func literal(word *syntax.Word) string {
 
 // wrappers run the command that follows them, some behind so many words of their own.
 var wrappers = map[string]int{
-	"sudo": 0, "env": 0, "time": 0, "exec": 0, "command": 0, "nice": 0, "npx": 0, "bunx": 0, "pnpx": 0, "xvfb-run": 0, "eatmydata": 0, "retry": 0, "corepack": 0, "xargs": 0, "nohup": 0, "ionice": 0, "dotenv": 0, "cross-env": 0, "stdbuf": 0,
+	"sudo": 0, "env": 0, "time": 0, "exec": 0, "command": 0, "nice": 0, "npx": 0, "bunx": 0, "pnpx": 0, "xvfb-run": 0,
+	"eatmydata": 0, "retry": 0, "corepack": 0, "xargs": 0, "nohup": 0, "ionice": 0, "dotenv": 0, "cross-env": 0,
+	"stdbuf":  0,
 	"timeout": 1, "su-exec": 1, "gosu": 1, "runuser": 1, "chroot": 1,
 }
 
@@ -239,10 +260,12 @@ func workOf(args []string) Work {
 				args = args[min(own, len(args)):]
 			}
 			continue
-		case len(args) > 2 && slices.Contains([]string{"bundle", "poetry", "pipenv", "pdm", "uv", "yarn", "pnpm", "bunx"}, name) && (args[1] == "exec" || args[1] == "run" && name != "yarn" && name != "pnpm"):
+		case len(args) > 2 && slices.Contains([]string{"bundle", "poetry", "pipenv", "pdm", "uv", "yarn", "pnpm",
+			"bunx"}, name) && (args[1] == "exec" || args[1] == "run" && name != "yarn" && name != "pnpm"):
 			args = skipFlags(args[2:])
 			continue
-		case (name == "sh" || name == "bash") && len(args) > 2 && strings.HasPrefix(args[1], "-") && strings.HasSuffix(args[1], "c"):
+		case (name == "sh" || name == "bash") && len(args) > 2 && strings.HasPrefix(args[1], "-") &&
+			strings.HasSuffix(args[1], "c"):
 			for _, inner := range shellCommands(args[2]) {
 				if w := workOf(inner); w != tools.Other {
 					return w
@@ -257,7 +280,8 @@ func workOf(args []string) Work {
 				return tools.Compile
 			}
 			continue
-		case (name == "bin" || strings.HasSuffix(args[0], "bin/rails") || strings.HasSuffix(args[0], "bin/rake")) && len(args) > 1:
+		case (name == "bin" || strings.HasSuffix(args[0], "bin/rails") || strings.HasSuffix(args[0], "bin/rake")) &&
+			len(args) > 1:
 			name = "rails"
 		}
 		return workOfTool(name, args[1:])
@@ -298,7 +322,24 @@ func namesTools(name string, args []string) bool {
 		return len(args) > 0 && args[0] == "global"
 	case "pip", "pip2", "pip3":
 		words := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return strings.HasPrefix(a, "-") })
-		return len(words) == 2 && slices.Contains([]string{"pip", "poetry", "uv", "pipenv", "pdm", "setuptools", "wheel", "virtualenv", "gunicorn", "build", "tox", "nox"}, strings.FieldsFunc(words[1], func(r rune) bool { return strings.ContainsRune("=<>~!", r) })[0])
+		return len(words) == 2 &&
+			slices.Contains(
+				[]string{
+					"pip",
+					"poetry",
+					"uv",
+					"pipenv",
+					"pdm",
+					"setuptools",
+					"wheel",
+					"virtualenv",
+					"gunicorn",
+					"build",
+					"tox",
+					"nox",
+				},
+				strings.FieldsFunc(words[1], func(r rune) bool { return strings.ContainsRune("=<>~!", r) })[0],
+			)
 	}
 	return false
 }
@@ -311,8 +352,8 @@ func skipFlags(args []string) []string {
 	return args
 }
 
-// RecordedCosts are the costs that are known of the build of a file, by the first lines of its instructions. An instruction of
-// the same text in another version of the file takes as long.
+// RecordedCosts are the costs that are known of the build of a file, by the first lines of its instructions. An
+// instruction of the same text in another version of the file takes as long.
 func RecordedCosts(of *dockerfile.File, known map[int]cachemodel.Cost) Costs {
 	seconds := map[string]float64{}
 	for _, in := range of.Instructions {

@@ -7,8 +7,8 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 )
 
-// Profile says of each instruction of a file when it changes by itself, so that the cost of another order is a matter of
-// unions of sets.
+// Profile says of each instruction of a file when it changes by itself, so that the cost of another order is a matter
+// of unions of sets.
 type Profile struct {
 	Builds int
 	Steps  []ProfileStep // one per instruction, in file order
@@ -23,9 +23,15 @@ type ProfileStep struct {
 	On      []int   // the instructions, by index, that it stands on or copies from
 }
 
-// NewProfile makes the profile of a file over the contexts of a history. A file that is not there counts as changed. The error
-// is ctx's.
-func NewProfile(ctx context.Context, h *History, file *dockerfile.File, s cachemodel.Settings, costs Costs) (*Profile, error) {
+// NewProfile makes the profile of a file over the contexts of a history. A file that is not there counts as changed.
+// The error is ctx's.
+func NewProfile(
+	ctx context.Context,
+	h *History,
+	file *dockerfile.File,
+	s cachemodel.Settings,
+	costs Costs,
+) (*Profile, error) {
 	p := &Profile{Builds: h.Builds(), Steps: make([]ProfileStep, len(file.Instructions))}
 	for k := range p.Steps {
 		p.Steps[k].Changed = make(Bits, p.Builds/64+1)
@@ -52,8 +58,8 @@ func NewProfile(ctx context.Context, h *History, file *dockerfile.File, s cachem
 	return p, nil
 }
 
-// Rebuilt gives for each instruction the builds that execute it: those at which it changes or one that it stands on does. A
-// build that brings back what an earlier one had counts too, though its steps are in the cache.
+// Rebuilt gives for each instruction the builds that execute it: those at which it changes or one that it stands on
+// does. A build that brings back what an earlier one had counts too, though its steps are in the cache.
 func (p *Profile) Rebuilt() []Bits {
 	out := make([]Bits, len(p.Steps))
 	keys := make([]Bits, len(p.Steps)) // COPY --link hands its base's changes on

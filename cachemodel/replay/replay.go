@@ -1,9 +1,9 @@
-// Package replay runs the cache model over the commits of a repository: what each build of a Dockerfile would have reused and
-// what it would have run, because of what, and at which cost. So it says what a Dockerfile costs over time, and what another
-// order of its instructions would have cost on the same history.
+// Package replay runs the cache model over the commits of a repository: what each build of a Dockerfile would have
+// reused and what it would have run, because of what, and at which cost. So it says what a Dockerfile costs over time,
+// and what another order of its instructions would have cost on the same history.
 //
-// It reads git objects by way of gittree, and nothing else. It must not know how results are shown, nor which orders there
-// are.
+// It reads git objects by way of gittree, and nothing else. It must not know how results are shown, nor which orders
+// there are.
 package replay
 
 import (
@@ -35,8 +35,8 @@ type Request struct {
 
 // History is what a Dockerfile and its build context were at some commits.
 type History struct {
-	// Commits, oldest first. The first is what the builder has built already: build i is of Commits[i], and there is none
-	// of Commits[0].
+	// Commits, oldest first. The first is what the builder has built already: build i is of Commits[i], and there is
+	// none of Commits[0].
 	Commits []Commit
 	Notes   []string // for people: what is missing, and why
 }
@@ -54,8 +54,8 @@ type Commit struct {
 // Builds is how many builds are replayed.
 func (h *History) Builds() int { return max(0, len(h.Commits)-1) }
 
-// Load reads a history from git objects; nothing is checked out. progress, which may be nil, is told how many commits have
-// been read. Errors wrap those of gittree.LoadHistory.
+// Load reads a history from git objects; nothing is checked out. progress, which may be nil, is told how many commits
+// have been read. Errors wrap those of gittree.LoadHistory.
 func Load(ctx context.Context, r Request, progress func(done, total int)) (*History, error) {
 	if r.Commits < 1 {
 		return nil, fmt.Errorf("%d commits: there must be one or more to replay", r.Commits)
@@ -106,7 +106,8 @@ func commits(n int) string {
 // enoughBuilds is how many builds must be left for Buildable to leave others out.
 const enoughBuilds = 20
 
-// Buildable is the history for a file that is replayed at all of its commits, though at some it could not have been built:
+// Buildable is the history for a file that is replayed at all of its commits, though at some it could not have been
+// built:
 //   - Where only some of what an instruction copies is not there yet, it is judged by the rest: an empty file stands in.
 //   - Where nothing of it is there, the commit is left out. If little of the history would be left, it is kept, and the
 //     instruction counts as changed at each of those commits.
@@ -147,15 +148,32 @@ func (h *History) Buildable(file *dockerfile.File, s cachemodel.Settings) *Histo
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(standIns)) {
-		out.Notes = append(out.Notes, fmt.Sprintf("%s is not there at %s: what copies it is judged by its other sources", name, commits(standIns[name])))
+		out.Notes = append(
+			out.Notes,
+			fmt.Sprintf(
+				"%s is not there at %s: what copies it is judged by its other sources",
+				name,
+				commits(standIns[name]),
+			),
+		)
 	}
 	switch {
 	case left == 0:
 	case out.Builds() < max(1, min(enoughBuilds, h.Builds()/2)):
 		out.Commits = all
-		out.Notes = append(out.Notes, fmt.Sprintf("at %s the file as it is now could not be built (%s): what is missing counts as changed", commits(left), why))
+		out.Notes = append(
+			out.Notes,
+			fmt.Sprintf(
+				"at %s the file as it is now could not be built (%s): what is missing counts as changed",
+				commits(left),
+				why,
+			),
+		)
 	default:
-		out.Notes = append(out.Notes, fmt.Sprintf("%s left out for the file as it is now: it could not be built then (%s)", commits(left), why))
+		out.Notes = append(
+			out.Notes,
+			fmt.Sprintf("%s left out for the file as it is now: it could not be built then (%s)", commits(left), why),
+		)
 	}
 	slices.Reverse(out.Commits)
 	return out
@@ -165,8 +183,8 @@ func operations(file *dockerfile.File, tree *buildcontext.Tree, s cachemodel.Set
 	return cachemodel.NewPlan(cachemodel.Build{File: file, Context: tree, Settings: s}).Operations()
 }
 
-// Changes gives the builds at which the files change that a COPY of these sources from the build context reads. That none of
-// them is there counts as a change.
+// Changes gives the builds at which the files change that a COPY of these sources from the build context reads. That
+// none of them is there counts as a change.
 func (h *History) Changes(sources, exclude []string) Bits {
 	out := make(Bits, h.Builds()/64+1)
 	last := ""
@@ -175,7 +193,12 @@ func (h *History) Changes(sources, exclude []string) Bits {
 		there := false
 		for _, src := range sources {
 			name := path.Join("/", src)
-			q := buildcontext.Query{Path: name, Wildcard: strings.ContainsAny(name, `*?[`), FollowLinks: true, Exclude: exclude}
+			q := buildcontext.Query{
+				Path:        name,
+				Wildcard:    strings.ContainsAny(name, `*?[`),
+				FollowLinks: true,
+				Exclude:     exclude,
+			}
 			digest := ""
 			if c.Context != nil {
 				digest, _ = c.Context.Digest(q)

@@ -27,7 +27,8 @@ func repo(t testing.TB) (dir string, git func(args ...string)) {
 	}
 	home := t.TempDir()
 	for k, v := range map[string]string{
-		"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": filepath.Join(home, "gitconfig"),
+		"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": filepath.Join(home,
+			"gitconfig"),
 		"GIT_AUTHOR_DATE": "2025-01-02T03:04:05Z", "GIT_COMMITTER_DATE": "2025-01-02T03:04:05Z",
 	} {
 		t.Setenv(k, v)
@@ -60,8 +61,9 @@ func write(t testing.TB, dir, name, text string) {
 	}
 }
 
-// TestHistories makes a repository of each file in testdata: "1/a" is file a as of commit 1, "2.git" git commands before
-// commit 2. "want" is what the replay says: of each commit with its own Dockerfile, and of the last one at all commits.
+// TestHistories makes a repository of each file in testdata: "1/a" is file a as of commit 1, "2.git" git commands
+// before commit 2. "want" is what the replay says: of each commit with its own Dockerfile, and of the last one at all
+// commits.
 func TestHistories(t *testing.T) {
 	golden.Archives(t, "testdata/*.txtar", func(t *testing.T, ar *txtar.Archive) []txtar.File {
 		given := slices.DeleteFunc(ar.Files, func(f txtar.File) bool { return f.Name == "want" })
@@ -180,7 +182,16 @@ func show(b *strings.Builder, title string, r *Result) {
 		if !s.Runs {
 			continue
 		}
-		fmt.Fprintf(b, "  %d %s: %d/%d, %d by itself, %.1f s each", s.Line, s.Text, s.Rebuilt, s.Builds, s.First, s.Weight)
+		fmt.Fprintf(
+			b,
+			"  %d %s: %d/%d, %d by itself, %.1f s each",
+			s.Line,
+			s.Text,
+			s.Rebuilt,
+			s.Builds,
+			s.First,
+			s.Weight,
+		)
 		for _, c := range s.Causes {
 			fmt.Fprintf(b, ", %s %d %d×", c.Kind, c.Line, c.Count)
 		}
@@ -195,7 +206,11 @@ func show(b *strings.Builder, title string, r *Result) {
 func TestLoadErrors(t *testing.T) {
 	outside := t.TempDir()
 	write(t, outside, "Dockerfile", "FROM scratch\n")
-	if _, err := Load(t.Context(), Request{Dockerfile: filepath.Join(outside, "Dockerfile"), Commits: 1}, nil); !errors.Is(err, gittree.ErrNotRepository) {
+	if _, err := Load(t.Context(), Request{Dockerfile: filepath.Join(outside, "Dockerfile"), Commits: 1},
+		nil); !errors.Is(
+		err,
+		gittree.ErrNotRepository,
+	) {
 		t.Errorf("outside of a repository: %v", err)
 	}
 	dir, git := repo(t)
@@ -337,7 +352,8 @@ func TestRecordedCosts(t *testing.T) {
 
 // No command makes the weights panic.
 func FuzzWorkOf(f *testing.F) {
-	for _, seed := range []string{"RUN npm ci", "RUN [\"a\"]", "RUN <<E\nx\nE", "RUN sudo", "RUN env A=b", "RUN bash -c \"", "RUN $(", "RUN yarn run", "RUN python -m"} {
+	for _, seed := range []string{"RUN npm ci", "RUN [\"a\"]", "RUN <<E\nx\n" +
+		"E", "RUN sudo", "RUN env A=b", "RUN bash -c \"", "RUN $(", "RUN yarn run", "RUN python -m"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -79,8 +79,8 @@ const (
 )
 
 // Actual replays what happened: each commit's own Dockerfile. Its steps are those of the newest commit that has one;
-// instructions of older versions count to those that they became. The builder keeps everything that it has built. The error is
-// ctx's.
+// instructions of older versions count to those that they became. The builder keeps everything that it has built. The
+// error is ctx's.
 func Actual(ctx context.Context, h *History, s cachemodel.Settings, costs Costs) (*Result, error) {
 	var now *dockerfile.File
 	for _, c := range h.Commits {
@@ -94,8 +94,15 @@ func Actual(ctx context.Context, h *History, s cachemodel.Settings, costs Costs)
 	return replay(ctx, h, now, func(c *Commit) *dockerfile.File { return c.File }, s, costs)
 }
 
-// Fixed replays one file over the history of its context. Its Dockerfile's own changes do not count. The error is ctx's.
-func Fixed(ctx context.Context, h *History, file *dockerfile.File, s cachemodel.Settings, costs Costs) (*Result, error) {
+// Fixed replays one file over the history of its context. Its Dockerfile's own changes do not count. The error is
+// ctx's.
+func Fixed(
+	ctx context.Context,
+	h *History,
+	file *dockerfile.File,
+	s cachemodel.Settings,
+	costs Costs,
+) (*Result, error) {
 	return replay(ctx, h, file, func(*Commit) *dockerfile.File { return file }, s, costs)
 }
 
@@ -107,7 +114,14 @@ type replayed struct {
 	build *Build
 }
 
-func replay(ctx context.Context, h *History, now *dockerfile.File, fileOf func(*Commit) *dockerfile.File, s cachemodel.Settings, costs Costs) (*Result, error) {
+func replay(
+	ctx context.Context,
+	h *History,
+	now *dockerfile.File,
+	fileOf func(*Commit) *dockerfile.File,
+	s cachemodel.Settings,
+	costs Costs,
+) (*Result, error) {
 	r := &Result{Builds: []Build{}}
 	if h.Builds() > 0 {
 		r.Builds = make([]Build, 0, h.Builds())
@@ -127,7 +141,10 @@ func replay(ctx context.Context, h *History, now *dockerfile.File, fileOf func(*
 		done := replayed{}
 		if file := fileOf(c); file == nil || c.Context == nil {
 			if i > 0 {
-				r.Builds[len(r.Builds)-1].NoBuild = cmp.Or(map[bool]string{true: "the commit has no such Dockerfile"}[file == nil], "the commit has no such build context")
+				r.Builds[len(r.Builds)-1].NoBuild = cmp.Or(
+					map[bool]string{true: "the commit has no such Dockerfile"}[file == nil],
+					"the commit has no such build context",
+				)
 			}
 			continue
 		} else {
@@ -157,9 +174,15 @@ func replay(ctx context.Context, h *History, now *dockerfile.File, fileOf func(*
 	return r, nil
 }
 
-// addSteps counts what the builds did to each instruction of the newest file: rows are followed from the newest build to the
-// oldest.
-func (r *Result) addSteps(now *dockerfile.File, all []replayed, newest []cachemodel.Operation, recorded map[int]bool, s cachemodel.Settings) {
+// addSteps counts what the builds did to each instruction of the newest file: rows are followed from the newest build
+// to the oldest.
+func (r *Result) addSteps(
+	now *dockerfile.File,
+	all []replayed,
+	newest []cachemodel.Operation,
+	recorded map[int]bool,
+	s cachemodel.Settings,
+) {
 	if len(all) == 0 {
 		return
 	}
@@ -193,7 +216,8 @@ func (r *Result) addSteps(now *dockerfile.File, all []replayed, newest []cachemo
 			row := rows[k]
 			r.Uncached += done.cost[k]
 			// What a build copied that git does not have counts as changed at each commit.
-			ran := st.Status == cachemodel.Rebuilt || st.Status == cachemodel.Fails && st.Cause.Kind == cachemodel.MissingSource
+			ran := st.Status == cachemodel.Rebuilt ||
+				st.Status == cachemodel.Fails && st.Cause.Kind == cachemodel.MissingSource
 			if row >= 0 && (st.Status == cachemodel.Cached || ran) {
 				r.Steps[row].Builds++
 			}
@@ -231,7 +255,10 @@ func (r *Result) addSteps(now *dockerfile.File, all []replayed, newest []cachemo
 		for name, n := range files[k] {
 			r.Steps[k].Files = append(r.Steps[k].Files, FileCount{name, n})
 		}
-		slices.SortFunc(r.Steps[k].Files, func(a, b FileCount) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Path, b.Path)) })
+		slices.SortFunc(
+			r.Steps[k].Files,
+			func(a, b FileCount) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Path, b.Path)) },
+		)
 		r.Steps[k].Files = r.Steps[k].Files[:min(len(r.Steps[k].Files), maxFiles)]
 	}
 }
@@ -248,14 +275,26 @@ func ancestors(older, newer *cachemodel.Plan, rows []int) []int {
 }
 
 // count adds one execution.
-func (s *Step) count(e *Executed, causes map[CauseCount]int, files map[string]int, in replayed, rows []int, all []Step, paths []string) {
+func (s *Step) count(
+	e *Executed,
+	causes map[CauseCount]int,
+	files map[string]int,
+	in replayed,
+	rows []int,
+	all []Step,
+	paths []string,
+) {
 	s.Rebuilt++
 	s.Seconds += e.Seconds
 	if e.Cause.Kind != cachemodel.Follows && e.Cause.Kind != cachemodel.StageRebuilt {
 		s.First++
 	}
 	c := CauseCount{Kind: e.Cause.Kind}
-	if k := slices.IndexFunc(in.steps, func(st cachemodel.Step) bool { return st.Line <= e.Cause.Line && e.Cause.Line <= st.EndLine }); k >= 0 && rows[k] >= 0 {
+	if k := slices.IndexFunc(in.steps, func(st cachemodel.Step) bool {
+		return st.Line <= e.Cause.Line &&
+			e.Cause.Line <= st.EndLine
+	}); k >= 0 &&
+		rows[k] >= 0 {
 		c.Line = all[rows[k]].Line
 	}
 	causes[c]++

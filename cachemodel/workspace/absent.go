@@ -56,7 +56,10 @@ func (b *Build) absent(file *dockerfile.File) map[string]rules.Absent {
 			continue
 		}
 		a := rules.Absent{Context: b.ContextText(), Similar: similar(dir, l.path)}
-		at := slices.IndexFunc(elsewhere, func(d string) bool { return exists(filepath.Join(d, filepath.FromSlash(l.path))) })
+		at := slices.IndexFunc(
+			elsewhere,
+			func(d string) bool { return exists(filepath.Join(d, filepath.FromSlash(l.path))) },
+		)
 		if at >= 0 {
 			a.In = relative(elsewhere[at])
 		}

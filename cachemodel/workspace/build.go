@@ -96,8 +96,8 @@ func (b *Build) Next(file *dockerfile.File, unsaved []Overlay) cachemodel.Build 
 	}
 }
 
-// overlaid is the build context with what is unsaved in an editor. Of one that was not read nothing is known, and so nothing is
-// promised.
+// overlaid is the build context with what is unsaved in an editor. Of one that was not read nothing is known, and so
+// nothing is promised.
 func (b *Build) overlaid(unsaved []Overlay) *buildcontext.Tree {
 	if b.Context.Tree == nil {
 		return buildcontext.Unknown()
@@ -125,7 +125,8 @@ type ReportedContext struct {
 // Report sums the marks up; file is the Dockerfile as the user names it.
 func (b *Build) Report(file string, m *Marks) *Report {
 	r := &Report{Report: cachemodel.Report{
-		File: file, Engine: b.Settings.Engine, Target: b.Settings.Target, Baseline: b.Compared.Baseline, Steps: m.Steps, Summary: m.Summary,
+		File: file, Engine: b.Settings.Engine, Target: b.Settings.Target, Baseline: b.Compared.Baseline, Steps: m.Steps,
+		Summary: m.Summary,
 	}, Context: ReportedContext{b.Context.Dir, b.Context.From.Kind}, Builds: len(b.Choices)}
 	if b.Entry != nil {
 		r.Build = b.Entry.ID
@@ -147,21 +148,31 @@ func (b *Build) finish() *Build {
 	}
 	if tree := b.Context.Tree; tree != nil && len(tree.Problems()) > 0 {
 		problems := tree.Problems()
-		b.Notes = append(b.Notes, fmt.Sprintf("%s in the build context cannot be read: %v", count(len(problems), "entry", "entries"), problems[0]))
+		b.Notes = append(
+			b.Notes,
+			fmt.Sprintf(
+				"%s in the build context cannot be read: %v",
+				count(len(problems), "entry", "entries"),
+				problems[0],
+			),
+		)
 	}
 	var lost []string
 	for _, m := range b.Context.Missing {
 		if m.In != "" && !slices.Contains(lost, m.Source) {
 			lost = append(lost, m.Source)
-			b.Notes = append(b.Notes, fmt.Sprintf("%s is not in the context %s (guessed). It exists in %s: try that as the context",
-				m.Source, relative(b.Context.Dir), relative(m.In)))
+			b.Notes = append(
+				b.Notes,
+				fmt.Sprintf("%s is not in the context %s (guessed). It exists in %s: try that as the context",
+					m.Source, relative(b.Context.Dir), relative(m.In)),
+			)
 		}
 	}
 	return b
 }
 
-// EntryText names the service or target whose settings count: "compose service web, 1 of 3 that build this Dockerfile"; "" if
-// there is none.
+// EntryText names the service or target whose settings count: "compose service web, 1 of 3 that build this Dockerfile";
+// "" if there is none.
 func (b *Build) EntryText() string {
 	switch n := len(b.Choices); {
 	case b.Entry == nil:

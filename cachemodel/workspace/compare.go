@@ -29,8 +29,8 @@ type Compared struct {
 	held        *cachemodel.Held // what the builder has; nil is nothing
 }
 
-// compare finds what the next build is compared with. Where what is asked for by name is not there, that is a problem, and it
-// is compared with the next best.
+// compare finds what the next build is compared with. Where what is asked for by name is not there, that is a problem,
+// and it is compared with the next best.
 func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Build, q Question) {
 	recordNotes := r.compared.recordNotes
 	if r.path != "" && !r.w.Untrusted {
@@ -75,8 +75,8 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 	r.compared.held = cachemodel.Hold(pasts)
 }
 
-// asThen finds how the build files of a git revision describe the entry's build, nil if the baseline is no revision, and asks
-// for the Dockerfile and the contexts that they name.
+// asThen finds how the build files of a git revision describe the entry's build, nil if the baseline is no revision,
+// and asks for the Dockerfile and the contexts that they name.
 func (r *Reader) asThen(
 	ctx context.Context, request baseline.Request, e *buildfiles.Entry, c Choices,
 ) (baseline.Request, *buildfiles.Definition) {

@@ -34,12 +34,16 @@ func TestFindConfig(t *testing.T) {
 	if diff := cmp.Diff([]string{"no-stage"}, near.Rules.Off); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"line 3: there is no rule no-stag (did you mean no-stage?)"}, near.Problems); diff != "" {
+	if diff := cmp.Diff([]string{"line 3: there is no rule no-stag (did you mean " +
+		"no-stage?)"}, near.Problems); diff != "" {
 		t.Error(diff)
 	}
 	deep := filepath.Join(root, "repository", "near", "deep")
 	want := []string{
-		filepath.Join(deep, ".layerwise.yaml"), filepath.Join(deep, ".hadolint.yaml"), filepath.Join(deep, ".hadolint.yml"),
+		filepath.Join(
+			deep,
+			".layerwise.yaml",
+		), filepath.Join(deep, ".hadolint.yaml"), filepath.Join(deep, ".hadolint.yml"),
 		filepath.Join(root, "repository", "near", ".layerwise.yaml"),
 	}
 	if diff := cmp.Diff(want, near.Looked); diff != "" || near.Path != want[3] {
@@ -69,7 +73,15 @@ func TestRuleOptions(t *testing.T) {
 		if o.Ignore == nil || !o.Ignore.Ignores("secret/key") {
 			t.Fatal("the ignore file is not known")
 		}
-		want := []string{".dockerignore", ".git/", "Dockerfile", "node_modules/", "web/", "web/b.js", "web/node_modules/"}
+		want := []string{
+			".dockerignore",
+			".git/",
+			"Dockerfile",
+			"node_modules/",
+			"web/",
+			"web/b.js",
+			"web/node_modules/",
+		}
 		if diff := cmp.Diff(want, o.Context.Sent); diff != "" {
 			t.Error(diff)
 		}

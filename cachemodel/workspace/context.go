@@ -13,9 +13,14 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
-// contextOf says where the build context is and why: as it is chosen, as the service or target has it, as it was for the
-// last build, else the guess. "" is a text that is in no file.
-func (r *Reader) contextOf(c Choices, entry *buildfiles.Entry, last *record.Record, file *dockerfile.File) (dir string, from Origin, missing []Missing) {
+// contextOf says where the build context is and why: as it is chosen, as the service or target has it, as it was for
+// the last build, else the guess. "" is a text that is in no file.
+func (r *Reader) contextOf(
+	c Choices,
+	entry *buildfiles.Entry,
+	last *record.Record,
+	file *dockerfile.File,
+) (dir string, from Origin, missing []Missing) {
 	switch {
 	case c.ContextDir != "":
 		return c.ContextDir, Origin{Kind: Chosen}, nil
@@ -34,14 +39,16 @@ func (r *Reader) contextOf(c Choices, entry *buildfiles.Entry, last *record.Reco
 type Missing struct {
 	Line   int // of the instruction, from 1
 	Source string
-	In     string // the nearest other folder, of those from the Dockerfile's up to the root, that has it; "" if none has
+	// the nearest other folder, of those from the Dockerfile's up to the root, that has it; "" if none has
+	In string
 }
 
 // literal is a source of COPY or ADD that says where a file is.
 type literal struct {
 	line int
 	path string // relative to the context, cleaned; of a wildcard the folder before it
-	// pattern says that path was cut off a wildcard: a build does not fail where it is not there, but it tells where the context is.
+	// pattern says that path was cut off a wildcard: a build does not fail where it is not there, but it tells where
+	// the context is.
 	pattern bool
 }
 
@@ -82,8 +89,8 @@ func sourcesOf(file *dockerfile.File) (out []literal) {
 	return out
 }
 
-// guess finds the folder, from dir up to root, that has the most of the sources, the nearest of several: where the Dockerfile
-// is, unless one above has what is missing there.
+// guess finds the folder, from dir up to root, that has the most of the sources, the nearest of several: where the
+// Dockerfile is, unless one above has what is missing there.
 func guess(sources []literal, dir, root string) (string, []Missing) {
 	candidates := upTo(root, dir)
 	absent := func(dir string) (out []literal) {
@@ -109,7 +116,10 @@ func guess(sources []literal, dir, root string) (string, []Missing) {
 			continue
 		}
 		m := Missing{Line: l.line, Source: l.path}
-		at := slices.IndexFunc(candidates, func(d string) bool { return exists(filepath.Join(d, filepath.FromSlash(l.path))) })
+		at := slices.IndexFunc(
+			candidates,
+			func(d string) bool { return exists(filepath.Join(d, filepath.FromSlash(l.path))) },
+		)
 		if at >= 0 {
 			m.In = candidates[at]
 		}

@@ -24,7 +24,8 @@ type builds struct {
 }
 
 func (b *builds) same(other *builds) bool {
-	return reflect.DeepEqual(b.entry, other.entry) && len(b.choices) == len(other.choices) && slices.Equal(b.notes, other.notes)
+	return reflect.DeepEqual(b.entry, other.entry) && len(b.choices) == len(other.choices) &&
+		slices.Equal(b.notes, other.notes)
 }
 
 // readBuilds looks for the services and targets that build the Dockerfile. A project that cannot be read now, because
@@ -59,8 +60,9 @@ func (r *Reader) readBuilds(ctx context.Context, c Choices, before builds) (buil
 	return b, err
 }
 
-// choose gives the entry that counts: the one that is asked for; the one that was chosen before; the one of the last build
-// on record; else the first. A build context that is asked for stands for a build of its own, as docker build makes it.
+// choose gives the entry that counts: the one that is asked for; the one that was chosen before; the one of the last
+// build on record; else the first. A build context that is asked for stands for a build of its own, as docker build
+// makes it.
 func (r *Reader) choose(c Choices, b builds, broken error) (*buildfiles.Entry, error) {
 	chosen := cmp.Or(c.Build, r.w.Store.Choice(r.path, BuildChoice))
 	if chosen == NoBuild || c.Engine == cachemodel.Classic && c.Build == "" {
@@ -123,8 +125,8 @@ func (w *Workspace) Entry(ctx context.Context, dir, id string) (*buildfiles.Entr
 	return nil, notFound(id, projects, "", errors.Join(problems...))
 }
 
-// Entries are the services and targets of a folder's project that build a Dockerfile at or below the folder, in order; of those
-// that a command does not build by itself, none.
+// Entries are the services and targets of a folder's project that build a Dockerfile at or below the folder, in order;
+// of those that a command does not build by itself, none.
 func (w *Workspace) Entries(ctx context.Context, dir string) (out []buildfiles.Entry) {
 	found, _ := w.projectsOf(ctx, filepath.Join(dir, "Dockerfile"))
 	for _, p := range found {
@@ -137,7 +139,10 @@ func (w *Workspace) Entries(ctx context.Context, dir string) (out []buildfiles.E
 			if e.Dockerfile == "" || e.Inherited || err != nil || !filepath.IsLocal(rel) || !exists(e.Dockerfile) {
 				continue
 			}
-			if !slices.ContainsFunc(out, func(o buildfiles.Entry) bool { return o.ID == e.ID && o.Dockerfile == e.Dockerfile }) {
+			if !slices.ContainsFunc(
+				out,
+				func(o buildfiles.Entry) bool { return o.ID == e.ID && o.Dockerfile == e.Dockerfile },
+			) {
 				out = append(out, e)
 			}
 		}

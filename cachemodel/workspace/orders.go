@@ -36,13 +36,22 @@ type historyKey struct {
 }
 
 // of gives the history of a context up to a commit, nil if it is too short to say anything.
-func (h *histories) of(ctx context.Context, dockerfile string, key historyKey, progress func(done, total int)) *replay.History {
+func (h *histories) of(
+	ctx context.Context,
+	dockerfile string,
+	key historyKey,
+	progress func(done, total int),
+) *replay.History {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.read && h.key == key {
 		return h.history
 	}
-	loaded, err := replay.Load(ctx, replay.Request{Dockerfile: dockerfile, ContextDir: key.contextDir, Commits: key.commits}, progress)
+	loaded, err := replay.Load(
+		ctx,
+		replay.Request{Dockerfile: dockerfile, ContextDir: key.contextDir, Commits: key.commits},
+		progress,
+	)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -53,8 +62,8 @@ func (h *histories) of(ctx context.Context, dockerfile string, key historyKey, p
 	return h.history
 }
 
-// Orders are the changes of file that make its builds reuse more. It reads the history of the context the first time, and
-// searches each time that it is called.
+// Orders are the changes of file that make its builds reuse more. It reads the history of the context the first time,
+// and searches each time that it is called.
 func (b *Build) Orders(ctx context.Context, file *dockerfile.File) []reorder.Rewrite {
 	if b.Settings.Engine == cachemodel.Classic {
 		return reorder.Suggest(file, reorder.Classic)
@@ -62,8 +71,8 @@ func (b *Build) Orders(ctx context.Context, file *dockerfile.File) []reorder.Rew
 	return reorder.Search(ctx, file, b.Model(file, b.History(ctx, HistoryBuilds, nil))).Rewrites
 }
 
-// History is what the builds of so many of the last commits were; nil where there are too few, or no repository. progress,
-// which may be nil, is told how many commits have been read.
+// History is what the builds of so many of the last commits were; nil where there are too few, or no repository.
+// progress, which may be nil, is told how many commits have been read.
 func (b *Build) History(ctx context.Context, commits int, progress func(done, total int)) *replay.History {
 	if b.history == nil || b.Dockerfile == "" || commits == 0 {
 		return nil
@@ -71,7 +80,8 @@ func (b *Build) History(ctx context.Context, commits int, progress func(done, to
 	return b.history(ctx, commits, progress)
 }
 
-// SameOrders reports whether the same orders are better for two builds of a Dockerfile: what they depend on is the same.
+// SameOrders reports whether the same orders are better for two builds of a Dockerfile: what they depend on is the
+// same.
 func (b *Build) SameOrders(other *Build) bool {
 	root := func(t *buildcontext.Tree) *buildcontext.Node {
 		if t == nil {
@@ -84,11 +94,14 @@ func (b *Build) SameOrders(other *Build) bool {
 		slices.Equal(buildfiles.Targets(b.Choices), buildfiles.Targets(other.Choices))
 }
 
-// Model is what a search for orders of file wants to know of the build; history may be nil, then what is known in general stands
-// in for it.
+// Model is what a search for orders of file wants to know of the build; history may be nil, then what is known in
+// general stands in for it.
 func (b *Build) Model(file *dockerfile.File, history *replay.History) reorder.Model {
 	costs := b.Costs()
-	m := reorder.Model{Seconds: costs.Seconds, Targets: append([]string{b.Settings.Target}, buildfiles.Targets(b.Choices)...)}
+	m := reorder.Model{
+		Seconds: costs.Seconds,
+		Targets: append([]string{b.Settings.Target}, buildfiles.Targets(b.Choices)...),
+	}
 	if b.Context.Tree != nil {
 		m.Context = files{b.Context.Tree, b.Context.Dir}
 	}

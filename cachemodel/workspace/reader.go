@@ -54,8 +54,8 @@ type atOpen struct {
 	entry   *buildfiles.Entry
 }
 
-// Load finds the build. What is wrong is in Build.Problems: there is a build nevertheless, of which the rest is known. It is nil
-// only if ctx has ended.
+// Load finds the build. What is wrong is in Build.Problems: there is a build nevertheless, of which the rest is known.
+// It is nil only if ctx has ended.
 func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	c := q.Choices
 	b := &Build{Dockerfile: r.path, root: r.w.Root(filepath.Dir(r.path))}
@@ -80,7 +80,8 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 		options = b.Entry.Fill(options)
 	}
 
-	again := changed || rebuilt || b.Asked != r.asked || !r.complete && !q.Quick || q.Changed.Baseline && r.moved(ctx, q, spec)
+	again := changed || rebuilt || b.Asked != r.asked || !r.complete && !q.Quick ||
+		q.Changed.Baseline && r.moved(ctx, q, spec)
 	r.choices, r.asked = c, b.Asked
 	var recordNotes []string
 	if again {
@@ -123,7 +124,11 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 		request.Contexts[name] = record.NamedContext{Dir: named.Dir, Tree: named.Tree}
 	}
 	if q.Opened != nil {
-		request.Opened = &baseline.Contents{File: q.Opened, Context: r.atOpen.context, Contexts: map[string]*buildcontext.Tree{}}
+		request.Opened = &baseline.Contents{
+			File:     q.Opened,
+			Context:  r.atOpen.context,
+			Contexts: map[string]*buildcontext.Tree{},
+		}
 		for name, named := range b.Contexts {
 			request.Opened.Contexts[name] = r.atOpen.named[named.Dir]
 		}
@@ -158,8 +163,8 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	return b.finish()
 }
 
-// Resolve finds the build without reading its contexts and without what it is compared with. It must be asked of another Reader
-// than Load is.
+// Resolve finds the build without reading its contexts and without what it is compared with. It must be asked of
+// another Reader than Load is.
 func (r *Reader) Resolve(ctx context.Context, q Question) *Build {
 	q.Unread, q.Uncompared = true, true
 	return r.Load(ctx, q)
@@ -172,7 +177,11 @@ func (r *Reader) spec(c Choices, b *Build) (baseline.Spec, error) {
 	b.Remembered = c.Baseline == "" && remembered != ""
 	if r.w.Untrusted {
 		b.Asked = string(baseline.Opened)
-		b.Notes = append(b.Notes, "this folder is not trusted, so git is not run and no builder is asked: the marks compare with the file as it was opened")
+		b.Notes = append(
+			b.Notes,
+			"this folder is not trusted, so git is not run and no builder is asked: the marks compare with the file "+
+				"as it was opened",
+		)
 	}
 	spec, err := baseline.ParseSpec(b.Asked)
 	if err != nil {
@@ -189,8 +198,8 @@ func (r *Reader) spec(c Choices, b *Build) (baseline.Spec, error) {
 	return spec, err
 }
 
-// moved reports whether there may be something else to compare with than was found. Git's files change more often than HEAD
-// does: with every git status, for one.
+// moved reports whether there may be something else to compare with than was found. Git's files change more often than
+// HEAD does: with every git status, for one.
 func (r *Reader) moved(ctx context.Context, q Question, spec baseline.Spec) bool {
 	head, err := "", error(nil)
 	if !r.w.Untrusted && r.path != "" {
@@ -210,7 +219,9 @@ func (r *Reader) readContext(ctx context.Context, b *Build, q Question) {
 	if folder == "" || filepath.Dir(folder) == folder {
 		r.folder, r.dir, r.atOpen.context, r.refused, r.reading = "", nil, nil, folder, nil
 		if folder != "" {
-			r.reading = errors.New("the build context would be the whole file system, so it is not read: choose another")
+			r.reading = errors.New(
+				"the build context would be the whole file system, so it is not read: choose another",
+			)
 		}
 		return
 	}
@@ -226,7 +237,9 @@ func (r *Reader) readContext(ctx context.Context, b *Build, q Question) {
 	}
 }
 
-var errStopped = errors.New("the build context was not read to its end, as you wished: save the Dockerfile to have it read")
+var errStopped = errors.New(
+	"the build context was not read to its end, as you wished: save the Dockerfile to have it read",
+)
 
 func (r *Reader) updateContext(ctx context.Context, folder string, q Question) error {
 	reading := ctx

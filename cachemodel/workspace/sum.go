@@ -7,8 +7,8 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 )
 
-// SumUp counts for people which steps the next build takes from the cache and where it begins to run others: "5 of 7 cached ·
-// rebuilds from line 9 · about 48 s". It is "" where no step makes a layer.
+// SumUp counts for people which steps the next build takes from the cache and where it begins to run others: "5 of 7
+// cached · rebuilds from line 9 · about 48 s". It is "" where no step makes a layer.
 func SumUp(steps []cachemodel.Step) string {
 	sum := cachemodel.Summarize(steps)
 	all := sum.Cached + sum.Rebuilt

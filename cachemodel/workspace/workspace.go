@@ -1,16 +1,16 @@
-// Package workspace answers one question for the terminal, the editor and the build files alike: which build is this, what
-// is it compared with, and what follows from that.
+// Package workspace answers one question for the terminal, the editor and the build files alike: which build is this,
+// what is it compared with, and what follows from that.
 //
 //	w := &workspace.Workspace{Store: store, CacheDir: cacheDir, Env: os.Environ(), Folder: folder}
 //	build := w.Reader(path).Load(ctx, workspace.Question{File: file})
 //	marks := build.Judge(file, nil)
 //
-// A Reader finds the build of one Dockerfile: its context, the Compose service or bake target that makes it, its settings,
-// each with where it comes from, and what the builder has (cachemodel/baseline). What it gives is immutable. A Reader that
-// is asked again reads only what has changed; the command line asks once.
+// A Reader finds the build of one Dockerfile: its context, the Compose service or bake target that makes it, its
+// settings, each with where it comes from, and what the builder has (cachemodel/baseline). What it gives is immutable.
+// A Reader that is asked again reads only what has changed; the command line asks once.
 //
-// The package must not know flags, terminals, editors or protocols. It reads files, runs git by way of gittree, and asks
-// the builder that it is given.
+// The package must not know flags, terminals, editors or protocols. It reads files, runs git by way of gittree, and
+// asks the builder that it is given.
 package workspace
 
 import (
@@ -36,7 +36,8 @@ type Workspace struct {
 	Store    *record.Store
 	CacheDir string   // where digests of files are kept; "" keeps none
 	Env      []string // KEY=VALUE, of the process that would build
-	// Folder is the current directory or the editor's workspace folder: what is outside of a repository is looked for up to there.
+	// Folder is the current directory or the editor's workspace folder: what is outside of a repository is looked for
+	// up to there.
 	Folder string
 	// Read reads a file that people write; nil is textfile.Read. An editor gives its open texts.
 	Read func(path string) ([]byte, error)
@@ -80,7 +81,10 @@ func (w *Workspace) projectsOf(ctx context.Context, dockerfile string) ([]*build
 		w.read.projects[root] = all
 	}
 	found := slices.Clone(all.found)
-	slices.SortStableFunc(found, func(a, b *buildfiles.Project) int { return cmp.Compare(above(a.Dir, dir), above(b.Dir, dir)) })
+	slices.SortStableFunc(
+		found,
+		func(a, b *buildfiles.Project) int { return cmp.Compare(above(a.Dir, dir), above(b.Dir, dir)) },
+	)
 	return found, all.problems
 }
 
@@ -110,8 +114,8 @@ func (w *Workspace) buildFileOptions() buildfiles.Options {
 	return buildfiles.Options{Env: w.Env, Read: read}
 }
 
-// Root is the folder up to which, and below which, the files of a Dockerfile's project are looked for: the repository's, else
-// Folder if the Dockerfile is in it, else the Dockerfile's own.
+// Root is the folder up to which, and below which, the files of a Dockerfile's project are looked for: the
+// repository's, else Folder if the Dockerfile is in it, else the Dockerfile's own.
 func (w *Workspace) Root(dir string) string {
 	for d := dir; ; d = filepath.Dir(d) {
 		if _, err := os.Lstat(filepath.Join(d, ".git")); err == nil {
@@ -155,20 +159,20 @@ type Question struct {
 	Builder Builder          // whose history is read; nil if there is none
 	// Quick does not ask the builder, which may take long. The build is then not Complete.
 	Quick bool
-	// Uncompared does not look for what the build is compared with: only the build is asked for. Unread does not even read its
-	// contexts.
+	// Uncompared does not look for what the build is compared with: only the build is asked for. Unread does not even
+	// read its contexts.
 	Uncompared, Unread bool
 	// Changed is what may have changed since the Reader was last asked.
 	Changed Changed
-	// Watch is told, before they are read, where the files of the build are. It reports whether any of these places are new to
-	// it: they are then read again, so that nothing happens unseen. nil watches nothing.
+	// Watch is told, before they are read, where the files of the build are. It reports whether any of these places are
+	// new to it: they are then read again, so that nothing happens unseen. nil watches nothing.
 	Watch func(Places) (added bool)
-	// Reading ends with ctx, or when the person does not want the build context to be read to its end: then Stopped says so.
-	// Both may be nil.
+	// Reading ends with ctx, or when the person does not want the build context to be read to its end: then Stopped
+	// says so. Both may be nil.
 	Reading context.Context
 	Stopped func() bool
-	// Progress is told how many files and folders of a new build context were seen; nil if nobody wants to know. It may be
-	// called from several goroutines.
+	// Progress is told how many files and folders of a new build context were seen; nil if nobody wants to know. It may
+	// be called from several goroutines.
 	Progress func(entries int)
 }
 

@@ -45,17 +45,25 @@ func ask(t *testing.T, w *Workspace, file string, c Choices) *Build {
 func TestGuessedContext(t *testing.T) {
 	for _, c := range []struct{ about, files, file, want string }{
 		{"beside the Dockerfile", "-- a/Dockerfile --\nFROM x\nCOPY b /\n-- a/b --\n", "a/Dockerfile", "a"},
-		{"above it, where the source is", "-- a/b/Dockerfile --\nFROM x\nCOPY a/c /\n-- a/c --\n", "a/b/Dockerfile", "."},
+		{"above it, where the source " +
+			"is", "-- a/b/Dockerfile --\nFROM x\nCOPY a/c /\n-- a/c --\n", "a/b/Dockerfile", "."},
 		{"the nearest of two", "-- a/b/Dockerfile --\nFROM x\nCOPY c /\n-- a/c --\n-- c --\n", "a/b/Dockerfile", "a"},
 		{"nothing is copied", "-- a/Dockerfile --\nFROM x\n", "a/Dockerfile", "a"},
-		{"a misspelt source among good ones", "-- a/Dockerfile --\nFROM x\nCOPY b /\nCOPY pakage.json /\n-- b --\n", "a/Dockerfile",
+		{"a misspelt source among good " +
+			"ones", "-- a/Dockerfile --\nFROM x\nCOPY b /\nCOPY pakage.json /\n-- b --\n", "a/Dockerfile",
 			". without pakage.json"},
-		{"a misspelt source alone", "-- a/Dockerfile --\nFROM x\nCOPY pakage.json /\n", "a/Dockerfile", "a without pakage.json"},
-		{"sources in two folders", "-- a/Dockerfile --\nFROM x\nCOPY b c /\n-- a/b --\n-- c --\n", "a/Dockerfile", "a without c (in .)"},
-		{"of another stage, a URL, a variable: no sources", "-- a/Dockerfile --\nFROM x AS s\nFROM x\nCOPY --from=s b /\nADD https://b/c /\n" +
+		{"a misspelt source " +
+			"alone", "-- a/Dockerfile --\nFROM x\nCOPY pakage.json /\n", "a/Dockerfile", "a without pakage.json"},
+		{"sources in two " +
+			"folders", "-- a/Dockerfile --\nFROM x\nCOPY b c /\n-- a/b --\n-- c " +
+			"--\n", "a/Dockerfile", "a without c (in .)"},
+		{"of another stage, a URL, a variable: no " +
+			"sources", "-- a/Dockerfile --\nFROM x AS s\nFROM x\nCOPY --from=s b /\nADD https://b/c /\n" +
 			"COPY $V /\n-- b --\n", "a/Dockerfile", "a"},
-		{"the folder before a wildcard tells too", "-- a/Dockerfile --\nFROM x\nCOPY src/*.c /\n-- src/a.c --\n", "a/Dockerfile", "."},
-		{"a wildcard that matches nothing is not missing", "-- a/Dockerfile --\nFROM x\nCOPY src/*.c *.h /\n", "a/Dockerfile", "a"},
+		{"the folder before a wildcard tells " +
+			"too", "-- a/Dockerfile --\nFROM x\nCOPY src/*.c /\n-- src/a.c --\n", "a/Dockerfile", "."},
+		{"a wildcard that matches nothing is not " +
+			"missing", "-- a/Dockerfile --\nFROM x\nCOPY src/*.c *.h /\n", "a/Dockerfile", "a"},
 		{"with a leading slash", "-- a/Dockerfile --\nFROM x\nCOPY /b /\n-- b --\n", "a/Dockerfile", "."},
 		{"not above the repository", "-- Dockerfile --\nFROM x\nCOPY b /\n", "Dockerfile", ". without b"},
 		{"the service's", "-- a/Dockerfile --\nFROM x\nCOPY b /\n-- a/b --\n-- compose.yaml --\nservices:\n  web:\n" +
@@ -90,7 +98,8 @@ services:
   b: {build: {context: ., target: two}}
 `
 
-// Of several services the one counts that is asked for, else that was chosen before, else that was built last, else the first.
+// Of several services the one counts that is asked for, else that was chosen before, else that was built last, else the
+// first.
 func TestWhichServiceCounts(t *testing.T) {
 	w := open(t, twoServices)
 	path := filepath.Join(w.Folder, "Dockerfile")

@@ -19,19 +19,41 @@ func TestArrows(t *testing.T) {
 		from string   // packages below this
 		not  []string // must not reach these
 	}{
-		{"the core knows no protocol, no logger, no network", "analysis", []string{"go.lsp.dev", "go.uber.org/zap", "net/http"}},
-		{"the core knows no protocol, no logger, no network", "cachemodel", []string{"go.lsp.dev", "go.uber.org/zap", "net/http"}},
-		{"the core is given a daemon's answers as plain records", "cachemodel", []string{module + "cachemodel/daemon", "google.golang.org/grpc"}},
-		{"the document core does not know the cache", "analysis/dockerfile", []string{module + "cachemodel", module + "server"}},
-		{"the cache model knows nothing of rules and rewrites", "cachemodel", []string{module + "analysis/rules", module + "analysis/reorder", module + "server"}},
+		{
+			"the core knows no protocol, no logger, no network",
+			"analysis",
+			[]string{"go.lsp.dev", "go.uber.org/zap", "net/http"},
+		},
+		{
+			"the core knows no protocol, no logger, no network",
+			"cachemodel",
+			[]string{"go.lsp.dev", "go.uber.org/zap", "net/http"},
+		},
+		{
+			"the core is given a daemon's answers as plain records",
+			"cachemodel",
+			[]string{module + "cachemodel/daemon", "google.golang.org/grpc"},
+		},
+		{
+			"the document core does not know the cache",
+			"analysis/dockerfile",
+			[]string{module + "cachemodel", module + "server"},
+		},
+		{
+			"the cache model knows nothing of rules and rewrites",
+			"cachemodel",
+			[]string{module + "analysis/rules", module + "analysis/reorder", module + "server"},
+		},
 		{"the heavy parts of BuildKit stay in the test modules", "cmd", []string{
-			"github.com/moby/buildkit/client", "github.com/moby/buildkit/solver", "github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb",
+			"github.com/moby/buildkit/client", "github.com/moby/buildkit/solver",
+			"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb",
 		}},
 		{"the server does not know the command line", "server", []string{module + "cmd", "github.com/spf13/cobra"}},
 	}
 	// Packages that may reach what is forbidden, with the reason.
 	edges := map[string]string{
-		"cachemodel/daemon -> net/http":                        "a Docker engine hands its BuildKit over by HTTP; gRPC brings the rest",
+		"cachemodel/daemon -> " +
+			"net/http": "a Docker engine hands its BuildKit over by HTTP; gRPC brings the rest",
 		"cachemodel/daemon -> google.golang.org/grpc":          "BuildKit's protocol",
 		"cachemodel/daemon -> " + module + "cachemodel/daemon": "itself",
 		"cmd/layerwise -> github.com/moby/buildkit/solver/pb":  "messages of BuildKit's protocol, no solver",
@@ -65,11 +87,19 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestNothingIsOpened checks that no package of the core opens a connection itself, and that analysis runs no program. BuildKit's
-// git references and the libraries that read Docker's files bring "net" and "os/exec" along, so what is reached does not tell.
+// TestNothingIsOpened checks that no package of the core opens a connection itself, and that analysis runs no program.
+// BuildKit's git references and the libraries that read Docker's files bring "net" and "os/exec" along, so what is
+// reached does not tell.
 func TestNothingIsOpened(t *testing.T) {
 	format := `{{.ImportPath}} {{join .Imports " "}}`
-	out, err := exec.Command("go", "list", "-f", format, module+"analysis/...", module+"cachemodel/...").CombinedOutput()
+	out, err := exec.Command(
+		"go",
+		"list",
+		"-f",
+		format,
+		module+"analysis/...",
+		module+"cachemodel/...",
+	).CombinedOutput()
 	if err != nil {
 		t.Fatalf("go list: %v\n%s", err, out)
 	}
@@ -89,7 +119,14 @@ func below(pkg, parent string) bool { return pkg == parent || strings.HasPrefix(
 // dependencies gives for each package of the module all that it imports, directly or not; tests do not count.
 func dependencies(t *testing.T) map[string][]string {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-deps", "-f", `{{.ImportPath}} {{join .Deps " "}}`, module+"...").CombinedOutput()
+	out, err := exec.Command(
+		"go",
+		"list",
+		"-deps",
+		"-f",
+		`{{.ImportPath}} {{join .Deps " "}}`,
+		module+"...",
+	).CombinedOutput()
 	if err != nil {
 		t.Fatalf("go list: %v\n%s", err, out)
 	}
@@ -103,7 +140,8 @@ func dependencies(t *testing.T) map[string][]string {
 	return deps
 }
 
-// TestServerIsForServe holds the command line to the floor that it shares with the server: nothing but serve knows the server.
+// TestServerIsForServe holds the command line to the floor that it shares with the server: nothing but serve knows the
+// server.
 func TestServerIsForServe(t *testing.T) {
 	sources, err := filepath.Glob("*.go")
 	if err != nil || len(sources) == 0 {
@@ -130,7 +168,9 @@ func TestServerIsForServe(t *testing.T) {
 		t.Error("serve does not import the server: is this test out of date?")
 	}
 	for pkg, imports := range dependencies(t) {
-		if name := strings.TrimPrefix(pkg, module); slices.Contains(imports, module+"server") && name != "cmd/layerwise" && !below(name, "server") {
+		if name := strings.TrimPrefix(pkg, module); slices.Contains(imports, module+"server") &&
+			name != "cmd/layerwise" &&
+			!below(name, "server") {
 			t.Errorf("%s imports the server", name)
 		}
 	}

@@ -51,8 +51,9 @@ type builtRecord struct {
 
 func asJSON(r *record.Record) builtRecord {
 	out := builtRecord{
-		ID: r.ID, When: r.When, Source: r.Source, Tool: r.Tool, Name: r.Name, Dockerfile: r.Dockerfile, Context: r.ContextDir,
-		Engine: r.Settings.Engine, Target: r.Settings.Target, Platform: r.Settings.Platform, Args: r.Settings.Args,
+		ID: r.ID, When: r.When, Source: r.Source, Tool: r.Tool, Name: r.Name, Dockerfile: r.Dockerfile,
+		Context: r.ContextDir,
+		Engine:  r.Settings.Engine, Target: r.Settings.Target, Platform: r.Settings.Platform, Args: r.Settings.Args,
 		Secrets: slices.Sorted(maps.Keys(r.Secrets)), Tags: r.Tags, Costs: r.Costs, Notes: r.Notes,
 	}
 	if r.Context != nil {
@@ -119,7 +120,14 @@ func printRecords(w io.Writer, records []*record.Record) error {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range records {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.ID, r.When.Local().Format("2006-01-02 15:04:05"), printable(r.Summary()), printable(r.Dockerfile))
+		fmt.Fprintf(
+			table,
+			"%s\t%s\t%s\t%s\n",
+			r.ID,
+			r.When.Local().Format("2006-01-02 15:04:05"),
+			printable(r.Summary()),
+			printable(r.Dockerfile),
+		)
 	}
 	return table.Flush()
 }
@@ -256,7 +264,10 @@ func newBaselineForget() *cobra.Command {
 						return failed
 					}
 					if n == 0 {
-						return fmt.Errorf("%s is neither the id of a build on record nor a Dockerfile that has one", arg)
+						return fmt.Errorf(
+							"%s is neither the id of a build on record nor a Dockerfile that has one",
+							arg,
+						)
 					}
 					total += n
 					continue

@@ -46,8 +46,8 @@ the same and is not recorded. Whether recording succeeds never changes the exit 
 	return cmd
 }
 
-// build runs the command and records its builds. What goes wrong with recording is told on stderr after the command's own
-// output.
+// build runs the command and records its builds. What goes wrong with recording is told on stderr after the command's
+// own output.
 func build(args []string, stderr io.Writer) error {
 	recorder := startRecording(args)
 	code, err := runCommand(args)
@@ -66,8 +66,8 @@ func build(args []string, stderr io.Writer) error {
 	return nil
 }
 
-// runCommand runs a program with our own input, output and environment, and returns its exit code as a shell gives it. The
-// error is about a program that cannot be run.
+// runCommand runs a program with our own input, output and environment, and returns its exit code as a shell gives it.
+// The error is about a program that cannot be run.
 func runCommand(args []string) (code int, err error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -104,13 +104,14 @@ func runCommand(args []string) (code int, err error) {
 	return 126, err
 }
 
-// fromTerminal reports whether a signal is one that a terminal sends to all programs that run in it: the command has got it
-// itself then.
+// fromTerminal reports whether a signal is one that a terminal sends to all programs that run in it: the command has
+// got it itself then.
 func fromTerminal(s os.Signal) bool {
 	if s != os.Interrupt && s != syscall.SIGQUIT && s != syscall.SIGHUP {
 		return false
 	}
-	return term.IsTerminal(int(os.Stdin.Fd())) || term.IsTerminal(int(os.Stdout.Fd())) || term.IsTerminal(int(os.Stderr.Fd()))
+	return term.IsTerminal(int(os.Stdin.Fd())) || term.IsTerminal(int(os.Stdout.Fd())) ||
+		term.IsTerminal(int(os.Stderr.Fd()))
 }
 
 // askTime bounds how long the daemon that made the build is asked what the steps took.
@@ -198,7 +199,10 @@ func begin(b invocation.Build) (*pending, error) {
 // planned is the build with these contexts.
 func (p *pending) planned(trees map[string]*buildcontext.Tree) cachemodel.Build {
 	b := cachemodel.Build{
-		File: dockerfile.Parse(source.New(p.text), nil), Context: trees[""], Settings: p.build.Settings, Contexts: map[string]*buildcontext.Tree{},
+		File: dockerfile.Parse(
+			source.New(p.text),
+			nil,
+		), Context: trees[""], Settings: p.build.Settings, Contexts: map[string]*buildcontext.Tree{},
 		ContextImages: p.build.Images,
 	}
 	for name := range p.contexts {
@@ -237,9 +241,11 @@ func (r *recorder) put(p *pending) error {
 		return err
 	}
 	rec := &record.Record{
-		When: time.Now(), Source: record.Built, Tool: p.build.Tool, Name: p.build.Name, Builder: record.Builder{Name: p.build.Builder}, Tags: p.build.Tags,
-		Dockerfile: p.build.Dockerfile, Text: p.text, ContextDir: p.build.ContextDir, Context: settled[""], ContextImages: p.build.Images,
-		Contexts: map[string]record.NamedContext{}, Settings: p.build.Settings, Notes: p.build.Notes,
+		When: time.Now(), Source: record.Built, Tool: p.build.Tool, Name: p.build.Name,
+		Builder: record.Builder{Name: p.build.Builder}, Tags: p.build.Tags,
+		Dockerfile: p.build.Dockerfile, Text: p.text, ContextDir: p.build.ContextDir, Context: settled[""],
+		ContextImages: p.build.Images,
+		Contexts:      map[string]record.NamedContext{}, Settings: p.build.Settings, Notes: p.build.Notes,
 	}
 	rec.Settings.NoCache, rec.Settings.NoCacheFilter = false, nil // what it made is in the cache
 	for name, dir := range p.contexts {
@@ -257,7 +263,11 @@ func (r *recorder) put(p *pending) error {
 		r.tell("%v", problem)
 	}
 	if earlier != nil {
-		old := cachemodel.Build{File: dockerfile.Parse(source.New(earlier.Text), nil), Settings: earlier.Settings, Costs: earlier.Costs}
+		old := cachemodel.Build{
+			File:     dockerfile.Parse(source.New(earlier.Text), nil),
+			Settings: earlier.Settings,
+			Costs:    earlier.Costs,
+		}
 		now := p.planned(settled)
 		now.Costs = rec.Costs
 		rec.Costs = cachemodel.CarryCosts(old, now)
@@ -266,8 +276,8 @@ func (r *recorder) put(p *pending) error {
 	return err
 }
 
-// askDaemon adds what the daemon that made the build knows of it, if it can be reached: what the steps took and the base
-// images' digests. It is of use without.
+// askDaemon adds what the daemon that made the build knows of it, if it can be reached: what the steps took and the
+// base images' digests. It is of use without.
 func (r *recorder) askDaemon(rec *record.Record, b invocation.Build) {
 	builder, err := daemon.Of(b.Tool, b.Builder, b.Address)
 	if err != nil || builder == nil {

@@ -33,16 +33,32 @@ type buildFlags struct {
 
 func (o *buildFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&o.file, "file", "f", "", "the Dockerfile, as docker build has it: what is named without a flag is then the build context")
-	f.StringVar(&o.context, "context", "", `the build context (default: that of the service or target, of the last build,
-else the nearest folder that has what the Dockerfile copies)`)
+	f.StringVarP(
+		&o.file,
+		"file",
+		"f",
+		"",
+		"the Dockerfile, as docker build has it: what is named without a flag is then the build context",
+	)
+	f.StringVar(
+		&o.context,
+		"context",
+		"",
+		`the build context (default: that of the service or target, of the last build,
+else the nearest folder that has what the Dockerfile copies)`,
+	)
 	f.StringVar(&o.target, "target", "", "the stage to build (default: the last)")
 	f.StringArrayVar(&o.args, "build-arg", nil, "a build argument, KEY=VALUE, or KEY for the environment's value")
 	f.StringArrayVar(&o.contexts, "build-context", nil, "a named context, NAME=DIRECTORY or NAME=docker-image://IMAGE")
 	f.StringVar(&o.platform, "platform", "", "the platform to build for")
 	f.StringVar(&o.engine, "engine", string(cachemodel.BuildKit), "whose cache: buildkit or classic")
-	f.StringVar(&o.buildkit, "buildkit", "", `the BuildKit daemon whose history is read, unix:///PATH or tcp://HOST:PORT; "off" reads none
-(default: BUILDKIT_HOST, else buildx's current builder)`)
+	f.StringVar(
+		&o.buildkit,
+		"buildkit",
+		"",
+		`the BuildKit daemon whose history is read, unix:///PATH or tcp://HOST:PORT; "off" reads none
+(default: BUILDKIT_HOST, else buildx's current builder)`,
+	)
 	f.BoolVar(&o.noCache, "no-cache", false, "the next build is to use no cache")
 	o.selection(f)
 	o.given = f.Changed
@@ -141,9 +157,15 @@ func here() *workspace.Workspace {
 	}
 }
 
-// dockerfileOf is the absolute path of the Dockerfile that arguments and flags name: FILE; DIRECTORY, with the Dockerfile in it;
-// -f FILE DIRECTORY as docker build has it, which sets the context too; else that of the service or target.
-func (o *buildFlags) dockerfileOf(ctx context.Context, w *workspace.Workspace, arg string, c *workspace.Choices) (string, error) {
+// dockerfileOf is the absolute path of the Dockerfile that arguments and flags name: FILE; DIRECTORY, with the
+// Dockerfile in it; -f FILE DIRECTORY as docker build has it, which sets the context too; else that of the service or
+// target.
+func (o *buildFlags) dockerfileOf(
+	ctx context.Context,
+	w *workspace.Workspace,
+	arg string,
+	c *workspace.Choices,
+) (string, error) {
 	info, err := os.Stat(arg)
 	isDir := err == nil && info.IsDir()
 	switch {

@@ -141,12 +141,32 @@ func newCheck() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&fix, "fix", false, "apply the preferred fixes to the files")
-	cmd.Flags().BoolVar(&shellCheck, "shellcheck", true, "also run shellcheck on the commands of RUN, if it is installed")
+	cmd.Flags().BoolVar(
+		&shellCheck,
+		"shellcheck",
+		true,
+		"also run shellcheck on the commands of RUN, if it is installed",
+	)
 	cmd.Flags().IntVar(&history, "history", 100, "how many commits a better order is judged by; 0 looks for none")
-	cmd.Flags().StringSliceVar(&disable, "disable", nil, "rules that are not run, by their names, codes of hadolint (DL3006) or ShellCheck (SC2086)")
+	cmd.Flags().StringSliceVar(
+		&disable,
+		"disable",
+		nil,
+		"rules that are not run, by their names, codes of hadolint (DL3006) or ShellCheck (SC2086)",
+	)
 	cmd.Flags().StringSliceVar(&only, "only", nil, "the only rules that are run, also those that are off by default")
-	cmd.Flags().StringVar(&least, "severity", "hint", "report findings of this severity and worse ones: error, warning, information, hint")
-	cmd.Flags().BoolVar(&migrate, "migrate", false, "print the .layerwise.yaml that says what the .hadolint.yaml of the folder does")
+	cmd.Flags().StringVar(
+		&least,
+		"severity",
+		"hint",
+		"report findings of this severity and worse ones: error, warning, information, hint",
+	)
+	cmd.Flags().BoolVar(
+		&migrate,
+		"migrate",
+		false,
+		"print the .layerwise.yaml that says what the .hadolint.yaml of the folder does",
+	)
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print findings and nothing else")
 	cmd.Flags().StringVar(&format, "format", "text", "text, json, sarif or github")
 	return cmd
@@ -210,9 +230,16 @@ func (r checkReport) count(severity analysis.Severity) int {
 // standardInput is the path that stands for the standard input.
 const standardInput = "-"
 
-// check checks the files and folders, or stdin where a path is "-", and applies preferred fixes to them if it is told to; shellCheck is the program of that name,
-// "" for none; history is how many commits a better order is judged by.
-func check(ctx context.Context, paths []string, stdin string, fix bool, shellCheck string, history int, choose func(rules.Options) (rules.Options, error),
+// check checks the files and folders, or stdin where a path is "-", and applies preferred fixes to them if it is told
+// to; shellCheck is the program of that name, "" for none; history is how many commits a better order is judged by.
+func check(
+	ctx context.Context,
+	paths []string,
+	stdin string,
+	fix bool,
+	shellCheck string,
+	history int,
+	choose func(rules.Options) (rules.Options, error),
 	buildRule func(rule string) bool,
 ) checkReport {
 	read := func(path string) (string, error) {
@@ -277,7 +304,8 @@ func check(ctx context.Context, paths []string, stdin string, fix bool, shellChe
 	return report
 }
 
-// fix applies the fixes that are safe. ShellCheck is asked about scripts that a fix has changed, until it has nothing more to fix.
+// fix applies the fixes that are safe. ShellCheck is asked about scripts that a fix has changed, until it has nothing
+// more to fix.
 func (c *checkedFile) fix(ctx context.Context, opts rules.Options, shell *shellRemarks) {
 	if dockerfile.IsOtherName(filepath.Base(c.path)) {
 		c.kept = "its name is not a Dockerfile's"
@@ -419,14 +447,30 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 	files := []jsonFile{}
 	fixed := 0
 	for _, f := range report.files {
-		out := jsonFile{File: f.path, Findings: []jsonFinding{}, Fixed: append([]rules.Applied{}, f.fixed...), NotFixed: f.kept}
+		out := jsonFile{
+			File:     f.path,
+			Findings: []jsonFinding{},
+			Fixed:    append([]rules.Applied{}, f.fixed...),
+			NotFixed: f.kept,
+		}
 		for _, finding := range f.findings {
 			fixes := []jsonFix{}
 			for _, fix := range finding.Fixes {
 				fixes = append(fixes, jsonFix{fix.Title, fix.Preferred, textEdits(f.text, fix.Edits)})
 			}
 			code, page := codeOf(finding)
-			out.Findings = append(out.Findings, jsonFinding{code, rules.Aliases(finding), finding.Severity.String(), rangeOf(f.text, finding.Span), finding.Message, page, fixes})
+			out.Findings = append(
+				out.Findings,
+				jsonFinding{
+					code,
+					rules.Aliases(finding),
+					finding.Severity.String(),
+					rangeOf(f.text, finding.Span),
+					finding.Message,
+					page,
+					fixes,
+				},
+			)
 		}
 		fixed += len(f.fixed)
 		files = append(files, out)
@@ -436,7 +480,10 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 		failures = append(failures, err.Error())
 	}
 	return printJSON(w, jsonCheck{files, failures, jsonSummary{
-		len(files), report.count(analysis.Error), report.count(analysis.Warning), report.count(analysis.Information), report.count(analysis.Hint), fixed,
+		len(
+			files,
+		), report.count(analysis.Error), report.count(analysis.Warning), report.count(analysis.Information),
+		report.count(analysis.Hint), fixed,
 	}})
 }
 
@@ -456,7 +503,15 @@ func printGitHub(w io.Writer, report checkReport) error {
 				place += fmt.Sprintf(",col=%d,endColumn=%d", r.Start.Column, max(r.Start.Column, r.End.Column-1))
 			}
 			code, _ := codeOf(finding)
-			_, err := fmt.Fprintf(w, "::%s file=%s,%s,title=%s::%s\n", command, escapeProperty.Replace(f.path), place, code, escapeData.Replace(finding.Message))
+			_, err := fmt.Fprintf(
+				w,
+				"::%s file=%s,%s,title=%s::%s\n",
+				command,
+				escapeProperty.Replace(f.path),
+				place,
+				code,
+				escapeData.Replace(finding.Message),
+			)
 			if err != nil {
 				return err
 			}

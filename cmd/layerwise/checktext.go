@@ -31,8 +31,19 @@ func printCheckText(w io.Writer, report checkReport) error {
 		for _, finding := range f.findings {
 			at := positionOf(f.text, finding.Span.Start)
 			code, _ := codeOf(finding)
-			fmt.Fprintf(&b, "%s:%d:%d: %s: %s %s\n", p.paint(p.bold, f.path), at.Line, at.Column,
-				p.paint(severityColour(p, finding.Severity), finding.Severity.String()), printable(finding.Message), p.paint(p.dim, "["+code+"]"))
+			fmt.Fprintf(
+				&b,
+				"%s:%d:%d: %s: %s %s\n",
+				p.paint(p.bold, f.path),
+				at.Line,
+				at.Column,
+				p.paint(
+					severityColour(p, finding.Severity),
+					finding.Severity.String(),
+				),
+				printable(finding.Message),
+				p.paint(p.dim, "["+code+"]"),
+			)
 			writeExcerpt(&b, p, f.text, finding.Span, severityColour(p, finding.Severity))
 			for _, fix := range finding.Fixes {
 				fmt.Fprintf(&b, "      %s %s\n", p.paint(p.dim, "fix:"), fix.Title)
@@ -99,7 +110,10 @@ func writeExcerpt(b *bytes.Buffer, p palette, text *source.Text, span source.Spa
 	start := min(span.Start, line.End)
 	head := []rune(text.Slice(source.Span{Start: line.Start, End: start}))
 	rest := []rune(text.Slice(source.Span{Start: start, End: line.End}))
-	marked := max(1, utf8.RuneCountInString(text.Slice(source.Span{Start: start, End: max(start, min(span.End, line.End))})))
+	marked := max(
+		1,
+		utf8.RuneCountInString(text.Slice(source.Span{Start: start, End: max(start, min(span.End, line.End))})),
+	)
 	ellipsis := ""
 	if len(head)+len(rest) > width && len(head) > before {
 		head = head[len(head)-before:]
@@ -119,5 +133,11 @@ func writeExcerpt(b *bytes.Buffer, p palette, text *source.Text, span source.Spa
 		return ' '
 	}, shown)
 	fmt.Fprintf(b, "%4d %s %s%s\n", number+1, p.paint(p.dim, "|"), shown, printable(string(rest))+tail)
-	fmt.Fprintf(b, "     %s %s%s\n", p.paint(p.dim, "|"), pad, p.paint(caretColour, strings.Repeat("^", min(marked, max(1, len(rest))))))
+	fmt.Fprintf(
+		b,
+		"     %s %s%s\n",
+		p.paint(p.dim, "|"),
+		pad,
+		p.paint(caretColour, strings.Repeat("^", min(marked, max(1, len(rest))))),
+	)
 }

@@ -16,17 +16,21 @@ func TestExcerpt(t *testing.T) {
 		span source.Span
 		want string
 	}{
-		"one word":                       {"FROM a\nEVN b\n", source.Span{Start: 7, End: 10}, "   2 | EVN b\n     | ^^^\n"},
-		"a tab above, a tab below":       {"\tEVN b", source.Span{Start: 1, End: 4}, "   1 | \tEVN b\n     | \t^^^\n"},
-		"characters, not bytes":          {"ä ü b", source.Span{Start: 3, End: 5}, "   1 | ä ü b\n     |   ^\n"},
-		"several lines: the first":       {"abc\ndef", source.Span{Start: 1, End: 6}, "   1 | abc\n     |  ^^\n"},
-		"an empty line":                  {"a\n\nb", source.Span{Start: 2, End: 3}, "   2 | \n     | ^\n"},
-		"the end of the file":            {"abc", source.Span{Start: 3, End: 3}, "   1 | abc\n     |    ^\n"},
-		"what would drive the terminal":  {"a\x1b[31mb", source.Span{Start: 0, End: 1}, "   1 | a�[31mb\n     | ^\n"},
-		"within a carriage return":       {"ab\r\nc", source.Span{Start: 3, End: 4}, "   1 | ab\n     |   ^\n"},
-		"a long line: what is around it": {long, source.Span{Start: 100, End: 103}, "   1 | …" + long[40:160] + "…\n     | " + strings.Repeat(" ", 61) + "^^^\n"},
+		"one word": {"FROM a\nEVN " +
+			"b\n", source.Span{Start: 7, End: 10}, "   2 | EVN b\n     | ^^^\n"},
+		"a tab above, a tab below":      {"\tEVN b", source.Span{Start: 1, End: 4}, "   1 | \tEVN b\n     | \t^^^\n"},
+		"characters, not bytes":         {"ä ü b", source.Span{Start: 3, End: 5}, "   1 | ä ü b\n     |   ^\n"},
+		"several lines: the first":      {"abc\ndef", source.Span{Start: 1, End: 6}, "   1 | abc\n     |  ^^\n"},
+		"an empty line":                 {"a\n\nb", source.Span{Start: 2, End: 3}, "   2 | \n     | ^\n"},
+		"the end of the file":           {"abc", source.Span{Start: 3, End: 3}, "   1 | abc\n     |    ^\n"},
+		"what would drive the terminal": {"a\x1b[31mb", source.Span{Start: 0, End: 1}, "   1 | a�[31mb\n     | ^\n"},
+		"within a carriage return":      {"ab\r\nc", source.Span{Start: 3, End: 4}, "   1 | ab\n     |   ^\n"},
+		"a long line: what is around " +
+			"it": {long, source.Span{Start: 100, End: 103}, "   1 | …" + long[40:160] + "…\n     | " +
+			strings.Repeat(" ", 61) + "^^^\n"},
 		"a long line, all of it": {
-			long, source.Span{Start: 0, End: len(long)}, "   1 | " + long[:120] + "…\n     | " + strings.Repeat("^", 120) + "\n",
+			long, source.Span{Start: 0, End: len(long)}, "   1 | " + long[:120] + "…\n     | " + strings.Repeat("^",
+				120) + "\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,16 +21,21 @@ import (
 
 var (
 	evaluateFlag         = flag.String("evaluate", "", "git repositories, separated by commas, for TestEvaluate")
-	evaluateVersionsFlag = flag.Int("evaluate-versions", 0, "besides the newest commit, so many older ones, evenly spaced, at each of which a Dockerfile of another text counts anew")
-	evaluateCommitsFlag  = flag.Int("evaluate-commits", 100, "commits of each Dockerfile")
+	evaluateVersionsFlag = flag.Int(
+		"evaluate-versions",
+		0,
+		"besides the newest commit, so many older ones, evenly spaced, at each of which a Dockerfile of another text "+
+			"counts anew",
+	)
+	evaluateCommitsFlag = flag.Int("evaluate-commits", 100, "commits of each Dockerfile")
 )
 
 // What is asked of a Dockerfile to count.
 const evaluateLeast = 20 // builds
 
-// TestEvaluate says what the proposed orders would have saved on the histories of real repositories: for each Dockerfile with enough
-// of a history, the cost of today's and of the proposed order. "What can be gained" is measured against the files for which there
-// is a proposal; the paper on Doctor (arXiv 2504.01742) reports 26.5 % on average.
+// TestEvaluate says what the proposed orders would have saved on the histories of real repositories: for each
+// Dockerfile with enough of a history, the cost of today's and of the proposed order. "What can be gained" is measured
+// against the files for which there is a proposal; the paper on Doctor (arXiv 2504.01742) reports 26.5 % on average.
 func TestEvaluate(t *testing.T) {
 	if *evaluateFlag == "" {
 		t.Skip("NO REORDERING WAS EVALUATED ON REAL HISTORIES: give git repositories with -evaluate DIR,DIR")
@@ -43,7 +48,8 @@ func TestEvaluate(t *testing.T) {
 	for _, dir := range strings.Split(*evaluateFlag, ",") {
 		name := strings.ReplaceAll(filepath.Base(strings.TrimSuffix(filepath.Clean(dir), "/repo")), "+", "/")
 		clone := filepath.Join(t.TempDir(), "clone")
-		if out, err := exec.Command("git", "clone", "-q", "-s", "--no-checkout", dir, clone).CombinedOutput(); err != nil {
+		if out, err := exec.Command("git", "clone", "-q", "-s", "--no-checkout", dir,
+			clone).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v: %s", dir, err, out)
 			continue
 		}
@@ -71,7 +77,16 @@ func TestEvaluate(t *testing.T) {
 					proposed += r.Today.Seconds
 				}
 				all = append(all, saved)
-				fmt.Fprintf(table, "%-80s %4d builds %8.0f %8.0f %8s %6.1f %%\n", at, len(r.Today.Builds), r.Today.Uncached, r.Today.Seconds, after, saved)
+				fmt.Fprintf(
+					table,
+					"%-80s %4d builds %8.0f %8.0f %8s %6.1f %%\n",
+					at,
+					len(r.Today.Builds),
+					r.Today.Uncached,
+					r.Today.Seconds,
+					after,
+					saved,
+				)
 				if r.Proposed != nil {
 					for _, rewrite := range r.Proposed.Rewrites {
 						fmt.Fprintf(table, "    %s (%s)\n", rewrite.Title, rewrite.Grade)
@@ -80,10 +95,19 @@ func TestEvaluate(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d Dockerfiles of %d repositories, %d left out; in total %.1f %% less", len(all), len(repositories), leftOut, share(today-proposed, today))
+	t.Logf(
+		"%d Dockerfiles of %d repositories, %d left out; in total %.1f %% less",
+		len(all),
+		len(repositories),
+		leftOut,
+		share(today-proposed, today),
+	)
 	t.Logf("all: %s", distribution(all))
 	t.Logf("where anything is gained: %s", distribution(savings))
-	t.Logf("where 1 %% or more is gained: %s", distribution(slices.DeleteFunc(savings, func(x float64) bool { return x < 1 })))
+	t.Logf(
+		"where 1 %% or more is gained: %s",
+		distribution(slices.DeleteFunc(savings, func(x float64) bool { return x < 1 })),
+	)
 }
 
 // distribution gives mean, median and quartiles.
@@ -120,7 +144,8 @@ func evaluatedRevisions(t *testing.T, dir string) []string {
 func checkOut(t *testing.T, dir, rev string) (files []string) {
 	t.Helper()
 	// A large file may be missing from a copy of a repository: what is there is enough.
-	for _, args := range [][]string{{"read-tree", rev}, {"clean", "-f", "-d", "-x", "-q"}, {"checkout-index", "-a", "-f", "-q"}} {
+	for _, args := range [][]string{{"read-tree", rev}, {"clean", "-f", "-d", "-x", "-q"}, {"checkout-index", "-a",
+		"-f", "-q"}} {
 		_ = exec.Command("git", append([]string{"-C", dir}, args...)...).Run()
 	}
 	out, err := exec.Command("git", "-C", dir, "ls-tree", "-r", "-z", "--name-only", rev).Output()
@@ -128,15 +153,17 @@ func checkOut(t *testing.T, dir, rev string) (files []string) {
 		t.Fatal(err)
 	}
 	for name := range strings.SplitSeq(string(out), "\x00") {
-		if dockerfile.IsName(path.Base(name)) && !strings.Contains("/"+name, "/node_modules/") && !strings.Contains("/"+name, "/vendor/") && !strings.Contains(name, "test") {
+		if dockerfile.IsName(path.Base(name)) && !strings.Contains("/"+name, "/node_modules/") &&
+			!strings.Contains("/"+name, "/vendor/") &&
+			!strings.Contains(name, "test") {
 			files = append(files, name)
 		}
 	}
 	return files
 }
 
-// evaluateFile replays a Dockerfile with its own folder or the repository's root as the context: where less of what it copies is
-// missing. It returns nothing for a text that was seen before.
+// evaluateFile replays a Dockerfile with its own folder or the repository's root as the context: where less of what it
+// copies is missing. It returns nothing for a text that was seen before.
 func evaluateFile(ctx context.Context, dir, rev, file string, seen map[string]bool) (*replayReport, error) {
 	at := filepath.Join(dir, filepath.FromSlash(file))
 	text, err := os.ReadFile(at)
@@ -155,7 +182,8 @@ func evaluateFile(ctx context.Context, dir, rev, file string, seen map[string]bo
 			return nil, err
 		}
 		missing := 0
-		for _, op := range cachemodel.NewPlan(cachemodel.Build{File: now, Context: h.Commits[len(h.Commits)-1].Context}).Operations() {
+		for _, op := range cachemodel.NewPlan(cachemodel.Build{File: now,
+			Context: h.Commits[len(h.Commits)-1].Context}).Operations() {
 			if op.Err != nil {
 				missing++
 			}
@@ -165,8 +193,12 @@ func evaluateFile(ctx context.Context, dir, rev, file string, seen map[string]bo
 		}
 	}
 	o := replayOptions{
-		buildFlags: buildFlags{context: best, engine: string(cachemodel.BuildKit), given: func(string) bool { return false }},
-		format:     "json", rev: rev, commits: *evaluateCommitsFlag,
+		buildFlags: buildFlags{
+			context: best,
+			engine:  string(cachemodel.BuildKit),
+			given:   func(string) bool { return false },
+		},
+		format: "json", rev: rev, commits: *evaluateCommitsFlag,
 	}
 	r, err := replayFile(ctx, at, o, nil)
 	if err != nil {

@@ -68,7 +68,10 @@ func findFiles(paths []string, other func(name string) bool) (files []string, fa
 			failures = append(failures, err)
 		}
 		if len(files) == before {
-			failures = append(failures, fmt.Errorf("%s: no Dockerfile in this folder (looked for %s)", path, dockerfile.Names))
+			failures = append(
+				failures,
+				fmt.Errorf("%s: no Dockerfile in this folder (looked for %s)", path, dockerfile.Names),
+			)
 		}
 	}
 	return files, failures

@@ -38,7 +38,8 @@ func TestJSONIsDescribed(t *testing.T) {
 			continue
 		}
 		var shown any
-		if err := json.NewDecoder(strings.NewReader(strings.ReplaceAll(help, "{...}", `"{...}"`))).Decode(&shown); err != nil {
+		if err := json.NewDecoder(strings.NewReader(strings.ReplaceAll(help, "{...}",
+			`"{...}"`))).Decode(&shown); err != nil {
 			t.Errorf("the help of %s: %v", test.command, err)
 			continue
 		}
@@ -106,7 +107,8 @@ func misdescribed(at string, shown any, printed reflect.Type, help string) (wron
 			return mismatch()
 		}
 	case float64:
-		if k := printed.Kind(); k != reflect.Float64 && (k != reflect.Int && k != reflect.Int64 || value != float64(int(value))) {
+		if k := printed.Kind(); k != reflect.Float64 && (k != reflect.Int && k != reflect.Int64 ||
+			value != float64(int(value))) {
 			return mismatch()
 		}
 	}

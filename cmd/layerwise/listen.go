@@ -53,7 +53,11 @@ func listenOn(address string, anybody bool) (*listening, error) {
 		return nil, errors.New("other machines could connect to this address; give --listen-any too if they may, " +
 			"or listen on localhost or unix:PATH")
 	}
-	l := &listening{Listener: listener, token: os.Getenv(tokenVariable), note: "listening on " + listener.Addr().String()}
+	l := &listening{
+		Listener: listener,
+		token:    os.Getenv(tokenVariable),
+		note:     "listening on " + listener.Addr().String(),
+	}
 	if l.token == "" {
 		l.token = rand.Text()
 		l.note += "\nlayerwise: clients must send the initialization option \"token\": \"" + l.token + "\""

@@ -109,7 +109,8 @@ func group(cmd *cobra.Command) *cobra.Command {
 
 // otherWords are what other programs call what a subcommand does.
 var otherWords = map[string]string{
-	"lint": "check", "analyze": "check", "fix": "check --fix", "fmt": "format", "why": "predict", "status": "predict", "plan": "predict",
+	"lint": "check", "analyze": "check", "fix": "check --fix", "fmt": "format", "why": "predict", "status": "predict",
+	"plan":     "predict",
 	"optimize": "reorder", "history": "replay", "lsp": "serve", "server": "serve",
 }
 

@@ -97,8 +97,13 @@ whatever is rebuilt, and 2 where it could not be told.`,
 	f := cmd.Flags()
 	o.text.flags(f)
 	f.BoolVar(&o.all, "all", false, "judge all builds below the folder, also where it has a Dockerfile")
-	f.StringVar(&o.baseline, "baseline", "", `what to compare with: auto, recorded[:ID], git[:REV], git:merge-base or dir:PATH
-(default: what was chosen in an editor, else auto)`)
+	f.StringVar(
+		&o.baseline,
+		"baseline",
+		"",
+		`what to compare with: auto, recorded[:ID], git[:REV], git:merge-base or dir:PATH
+(default: what was chosen in an editor, else auto)`,
+	)
 	f.StringVar(&o.baselineFile, "baseline-file", "", "with dir:PATH, the baseline's Dockerfile")
 	f.StringArrayVar(&o.baselineArgs, "baseline-build-arg", nil, "a build argument of the baseline")
 	f.StringVar(&o.format, "format", "text", "text or json")
@@ -127,8 +132,8 @@ func (p *prediction) failure() error {
 	return nil
 }
 
-// predict judges the build that arguments and flags mean; without any of them all that are found below the folder, unless it has
-// a Dockerfile.
+// predict judges the build that arguments and flags mean; without any of them all that are found below the folder,
+// unless it has a Dockerfile.
 func predict(ctx context.Context, args []string, o predictOptions) ([]*prediction, error) {
 	if o.format != "text" && o.format != "json" {
 		return nil, fmt.Errorf("--format is %q: use text or json", o.format)
@@ -193,8 +198,14 @@ func judge(j *judged) *prediction {
 // oneOf is one of several builds.
 type oneOf struct{ Dockerfile, Entry, Title string }
 
-// several are the builds that are judged, where these are not one that is named: several files, or all that a folder has.
-func (o *predictOptions) several(ctx context.Context, w *workspace.Workspace, args []string, c workspace.Choices) ([]oneOf, error) {
+// several are the builds that are judged, where these are not one that is named: several files, or all that a folder
+// has.
+func (o *predictOptions) several(
+	ctx context.Context,
+	w *workspace.Workspace,
+	args []string,
+	c workspace.Choices,
+) ([]oneOf, error) {
 	if len(args) > 1 {
 		var out []oneOf
 		for _, arg := range args {
@@ -214,7 +225,8 @@ func (o *predictOptions) several(ctx context.Context, w *workspace.Workspace, ar
 		return nil, err
 	}
 	path, err := dockerfileIn(dir)
-	if info, statErr := os.Stat(dir); err != nil || statErr != nil || !info.IsDir() || o.file != "" || c.Build != "" && c.Build != workspace.NoBuild {
+	if info, statErr := os.Stat(dir); err != nil || statErr != nil || !info.IsDir() || o.file != "" ||
+		c.Build != "" && c.Build != workspace.NoBuild {
 		return nil, err
 	}
 	if _, err := os.Stat(path); err == nil && !o.all {
@@ -233,7 +245,10 @@ func (o *predictOptions) several(ctx context.Context, w *workspace.Workspace, ar
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: there is no Dockerfile here or below, and no Compose or bake file that builds one", relative(dir))
+		return nil, fmt.Errorf(
+			"%s: there is no Dockerfile here or below, and no Compose or bake file that builds one",
+			relative(dir),
+		)
 	}
 	return out, nil
 }

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/term"
 )
 
-// marks are what stands in the gutter for each verdict. What is only perhaps rebuilt looks other than what certainly is.
+// marks are what stands in the gutter for each verdict. What is only perhaps rebuilt looks other than what certainly
+// is.
 var marks = map[cachemodel.Status]string{
 	cachemodel.Cached:  "✓",
 	cachemodel.Rebuilt: "↻",
@@ -43,7 +44,12 @@ type textOptions struct {
 func (o *textOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.stage, "stage", "", "show only this stage, by its name or number")
 	f.BoolVar(&o.summary, "summary", false, "show only the answer and the first causes")
-	f.BoolVar(&o.verbose, "verbose", false, "show each line; else long instructions are shown by their first line, and equal ones together")
+	f.BoolVar(
+		&o.verbose,
+		"verbose",
+		false,
+		"show each line; else long instructions are shown by their first line, and equal ones together",
+	)
 }
 
 // A run of so many equal rows is shown as one; a listing that is longer than one screen has its first causes on top.
@@ -53,7 +59,8 @@ const (
 	firstCauses = 3
 )
 
-// printPrediction shows the answer, then the Dockerfile with a mark at each instruction and the cause at the end of its line.
+// printPrediction shows the answer, then the Dockerfile with a mark at each instruction and the cause at the end of its
+// line.
 func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 	r := prediction.report
 	p := colour(w)
@@ -64,7 +71,11 @@ func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 		fmt.Fprintf(&b, "%s\n", p.paint(p.dim, printable("Assuming that "+strings.Join(assumed, "; ")+".")))
 	}
 	if r.Baseline.Kind == string(baseline.None) {
-		fmt.Fprintln(&b, "There is nothing to compare with yet: run the build as `layerwise build -- docker build ...`, or commit the files.")
+		fmt.Fprintln(
+			&b,
+			"There is nothing to compare with yet: run the build as `layerwise build -- docker build ...`, or commit "+
+				"the files.",
+		)
 	}
 	rows := rowsOf(prediction, o)
 	if o.summary || len(rows) > shortRows {
@@ -101,7 +112,15 @@ func rowsOf(prediction *prediction, o textOptions) []row {
 		gap := last > 0 && s.Line > last+1
 		last = s.EndLine
 		note := stepNote(s)
-		one := row{step: s, first: s.Line, last: s.EndLine, code: lineText(text, s.Line), note: note, count: 1, gap: gap}
+		one := row{
+			step:  s,
+			first: s.Line,
+			last:  s.EndLine,
+			code:  lineText(text, s.Line),
+			note:  note,
+			count: 1,
+			gap:   gap,
+		}
 		if !o.verbose {
 			if s.EndLine > s.Line {
 				one.code = strings.TrimRight(one.code, "\\ ") + " …"
@@ -133,7 +152,8 @@ func folded(rows []row) (out []row) {
 			out = append(out, rows[i:i+n]...)
 		} else {
 			one := rows[i]
-			one.last, one.count, one.code = rows[i+n-1].last, n, fmt.Sprintf("%s … (%d instructions)", one.step.Instruction, n)
+			one.last, one.count, one.code = rows[i+n-1].last, n, fmt.Sprintf("%s … (%d instructions)",
+				one.step.Instruction, n)
 			out = append(out, one)
 		}
 		i += n

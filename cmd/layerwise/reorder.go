@@ -99,11 +99,21 @@ func newReorder() *cobra.Command {
 							return err
 						}
 					}
-					return exitError{code: 1, err: fmt.Errorf("%s: the reordering does not make the same image; nothing is written", r.path)}
+					return exitError{
+						code: 1,
+						err:  fmt.Errorf("%s: the reordering does not make the same image; nothing is written", r.path),
+					}
 				}
 			}
 			if write && !likely && !r.certain() {
-				return exitError{code: 1, err: fmt.Errorf("%s: nothing is written, because it is only likely that the image stays the same: add --verify, which builds both, or --likely", r.path)}
+				return exitError{
+					code: 1,
+					err: fmt.Errorf(
+						"%s: nothing is written, because it is only likely that the image stays the same: add "+
+							"--verify, which builds both, or --likely",
+						r.path,
+					),
+				}
 			}
 			if write && len(r.Rewrites) > 0 {
 				if err := writeAtomically(r.path, r.after); err != nil {
@@ -150,7 +160,14 @@ func (r *reordering) store() *record.Store { return record.NewStore(digestCache(
 
 // remember keeps that the rewrites were verified.
 func (r *reordering) remember(builder string) error {
-	v := record.Verified{Before: record.TextDigest(r.file.Text.String()), After: record.TextDigest(r.after), Manifests: r.manifests(), Builder: builder, Time: time.Now().UTC(), Files: r.verified.files}
+	v := record.Verified{
+		Before:    record.TextDigest(r.file.Text.String()),
+		After:     record.TextDigest(r.after),
+		Manifests: r.manifests(),
+		Builder:   builder,
+		Time:      time.Now().UTC(),
+		Files:     r.verified.files,
+	}
 	r.settle(&v)
 	return r.store().SaveVerified(v)
 }
@@ -160,7 +177,9 @@ func (r *reordering) recall() {
 	if len(r.Rewrites) == 0 || r.certain() {
 		return
 	}
-	if v, err := r.store().Verified(record.TextDigest(r.file.Text.String()), record.TextDigest(r.after), r.manifests()); err == nil && v != nil {
+	if v, err := r.store().Verified(record.TextDigest(r.file.Text.String()), record.TextDigest(r.after),
+		r.manifests()); err == nil &&
+		v != nil {
 		r.settle(v)
 	}
 }
@@ -226,7 +245,18 @@ func (r *reordering) explanation(w io.Writer) {
 		if reason.Below > 0 {
 			where = fmt.Sprintf("stays below line %d: ", reason.Below)
 		}
-		fmt.Fprintf(w, "%s:%d: RUN %s (about %.0f s, run by %d of %d builds) %s%s\n", r.path, reason.Line, reason.Step, reason.Seconds, reason.Reruns, reason.Builds, where, reason.Why)
+		fmt.Fprintf(
+			w,
+			"%s:%d: RUN %s (about %.0f s, run by %d of %d builds) %s%s\n",
+			r.path,
+			reason.Line,
+			reason.Step,
+			reason.Seconds,
+			reason.Reruns,
+			reason.Builds,
+			where,
+			reason.Why,
+		)
 	}
 }
 
@@ -246,13 +276,27 @@ func (r reordering) reason() string {
 // missing says which lines of the ignore file orders lack.
 func (r reordering) missing() (lines []string) {
 	for _, w := range r.Ignoring {
-		lines = append(lines, fmt.Sprintf("%s: possible once .dockerignore has %s. In a working tree that has this, it would be copied over what the build makes. Add the line and run layerwise reorder again.", w.Title, strings.Join(w.Ignore, ", ")))
+		lines = append(
+			lines,
+			fmt.Sprintf(
+				"%s: possible once .dockerignore has %s. In a working tree that has this, it would be copied over "+
+					"what the build makes. Add the line and run layerwise reorder again.",
+				w.Title,
+				strings.Join(w.Ignore, ", "),
+			),
+		)
 	}
 	return lines
 }
 
 // reorderFile finds what can be done to the Dockerfile that an argument and the flags mean.
-func reorderFile(ctx context.Context, arg string, o buildFlags, commits int, progress func(done, total int)) (reordering, error) {
+func reorderFile(
+	ctx context.Context,
+	arg string,
+	o buildFlags,
+	commits int,
+	progress func(done, total int),
+) (reordering, error) {
 	j, err := o.find(ctx, here(), arg, uncompared)
 	if err != nil {
 		return reordering{}, err
@@ -277,7 +321,8 @@ func reorderFile(ctx context.Context, arg string, o buildFlags, commits int, pro
 	return r, err
 }
 
-// betterOrders finds for check what reorder offers for BuildKit. The history is read only where anything is gained without one.
+// betterOrders finds for check what reorder offers for BuildKit. The history is read only where anything is gained
+// without one.
 func betterOrders(ctx context.Context, w *workspace.Workspace, path string, commits int) rules.Orders {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -298,7 +343,8 @@ func betterOrders(ctx context.Context, w *workspace.Workspace, path string, comm
 				continue
 			}
 			orders = append(orders, rules.Order{
-				Stage: r.Stage, Title: graded(r), Message: r.Title + ": " + r.Gain(), Edits: r.Edits, Proved: r.Grade.Certain(),
+				Stage: r.Stage, Title: graded(r), Message: r.Title + ": " + r.Gain(), Edits: r.Edits,
+				Proved: r.Grade.Certain(),
 			})
 		}
 		return orders
@@ -395,7 +441,19 @@ type jsonRewrite struct {
 func (r reordering) printJSON(w io.Writer, written bool) error {
 	rewrites := []jsonRewrite{}
 	for _, rewrite := range r.Rewrites {
-		rewrites = append(rewrites, jsonRewrite{rewrite.Stage, rewrite.Title, rewrite.Explanation, string(rewrite.Grade), rewrite.Facts, rewrite.Before, rewrite.After, textEdits(r.file.Text, rewrite.Edits)})
+		rewrites = append(
+			rewrites,
+			jsonRewrite{
+				rewrite.Stage,
+				rewrite.Title,
+				rewrite.Explanation,
+				string(rewrite.Grade),
+				rewrite.Facts,
+				rewrite.Before,
+				rewrite.After,
+				textEdits(r.file.Text, rewrite.Edits),
+			},
+		)
 	}
 	reason := ""
 	if len(rewrites) == 0 {
@@ -405,12 +463,35 @@ func (r reordering) printJSON(w io.Writer, written bool) error {
 	if err != nil {
 		return err
 	}
-	return printJSON(w, jsonReordering{r.path, string(r.engine), written && len(rewrites) > 0, rewrites, reason, unified, r.verified.json(), r.jsonReasons()})
+	return printJSON(
+		w,
+		jsonReordering{
+			r.path,
+			string(r.engine),
+			written && len(rewrites) > 0,
+			rewrites,
+			reason,
+			unified,
+			r.verified.json(),
+			r.jsonReasons(),
+		},
+	)
 }
 
 func (r reordering) jsonReasons() (list []jsonReason) {
 	for _, reason := range r.reasons {
-		list = append(list, jsonReason{reason.Line, reason.Step, reason.Seconds, reason.Reruns, reason.Builds, reason.Below, reason.Why})
+		list = append(
+			list,
+			jsonReason{
+				reason.Line,
+				reason.Step,
+				reason.Seconds,
+				reason.Reruns,
+				reason.Builds,
+				reason.Below,
+				reason.Why,
+			},
+		)
 	}
 	return list
 }

@@ -146,7 +146,9 @@ func replayFile(ctx context.Context, arg string, o replayOptions, stderr io.Writ
 		return nil, replayError(err)
 	}
 	if h.Builds() == 0 {
-		return nil, errors.New("only one commit has touched the build context or the Dockerfile: there is nothing to replay yet")
+		return nil, errors.New(
+			"only one commit has touched the build context or the Dockerfile: there is nothing to replay yet",
+		)
 	}
 	if err := cachemodel.NewPlan(cachemodel.Build{File: now, Settings: s}).Err(); err != nil {
 		return nil, err
@@ -158,7 +160,9 @@ func replayFile(ctx context.Context, arg string, o replayOptions, stderr io.Writ
 	}
 	h = h.Buildable(now, s)
 	if h.Builds() == 0 {
-		return nil, errors.New("no commit could be built with the file as it is now: is its build context another folder? (--context)")
+		return nil, errors.New(
+			"no commit could be built with the file as it is now: is its build context another folder? (--context)",
+		)
 	}
 	if r.Today, err = replay.Fixed(ctx, h, now, s, costs); err != nil {
 		return nil, err
@@ -171,7 +175,12 @@ func replayFile(ctx context.Context, arg string, o replayOptions, stderr io.Writ
 }
 
 // proposal replays the order that layerwise reorder proposes for this history; it is nil if there is none.
-func proposal(ctx context.Context, h *replay.History, b *workspace.Build, now *dockerfile.File) (*replayedProposal, error) {
+func proposal(
+	ctx context.Context,
+	h *replay.History,
+	b *workspace.Build,
+	now *dockerfile.File,
+) (*replayedProposal, error) {
 	var rewrites []reorder.Rewrite
 	if b.Settings.Engine == cachemodel.Classic {
 		rewrites = reorder.Suggest(now, reorder.Classic)
@@ -200,7 +209,10 @@ func proposal(ctx context.Context, h *replay.History, b *workspace.Build, now *d
 func replayError(err error) error {
 	switch {
 	case errors.Is(err, gittree.ErrNotRepository):
-		return fmt.Errorf("%w: replay reads the commits of the repository that the Dockerfile and its context are in", err)
+		return fmt.Errorf(
+			"%w: replay reads the commits of the repository that the Dockerfile and its context are in",
+			err,
+		)
 	case errors.Is(err, gittree.ErrNoGit):
 		return fmt.Errorf("%w: replay needs it to read the commits", err)
 	}

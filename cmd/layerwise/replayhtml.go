@@ -98,9 +98,15 @@ func newReplayPage(r *replayReport) *replayPage {
 	if r.Proposed != nil {
 		total("In the proposed order", "after", r.Proposed.Seconds, fmt.Sprintf("%.0f %% less", savedBy(r)))
 	}
-	p.Unit = "The times are weights by the kind of command, listed below, not measurements; layerwise build records real ones."
+	p.Unit = "The times are weights by the kind of command, listed below, not measurements; layerwise build records " +
+		"real ones."
 	if recorded, all := recordedSteps(r.Today); recorded > 0 {
-		p.Unit = fmt.Sprintf("The times are recorded ones for %d of %d steps, and weights by the kind of command, listed below, for the others.", recorded, all)
+		p.Unit = fmt.Sprintf(
+			"The times are recorded ones for %d of %d steps, and weights by the kind of command, listed below, for "+
+				"the others.",
+			recorded,
+			all,
+		)
 	}
 	if r.Proposed != nil {
 		for _, rewrite := range r.Proposed.Rewrites {
@@ -118,14 +124,29 @@ func newReplayPage(r *replayReport) *replayPage {
 	}
 	const hint = " Point at a cell to read which commit it is, and why it rebuilt."
 	if sameSteps(r) && len(r.Actual.Builds) == len(r.Today.Builds) && r.Actual.Seconds == r.Today.Seconds {
-		p.Maps = append(p.Maps, newHeatMap("What each build rebuilt", "Each column is the build of one commit, the newest on the right."+hint, r.Today, scale))
+		p.Maps = append(
+			p.Maps,
+			newHeatMap(
+				"What each build rebuilt",
+				"Each column is the build of one commit, the newest on the right."+hint,
+				r.Today,
+				scale,
+			),
+		)
 	} else {
 		p.Maps = append(p.Maps,
-			newHeatMap("What happened", "Each column is the build of one commit with its own Dockerfile, the newest on the right. The lines are those of the newest commit."+hint, r.Actual, scale),
-			newHeatMap("The file as it is now", "The same commits, with the Dockerfile as it is now at each of them.", r.Today, scale))
+			newHeatMap("What happened", "Each column is the build of one commit with its own Dockerfile, the newest "+
+				"on the right. The lines are those of the newest commit."+hint, r.Actual, scale),
+			newHeatMap("The file as it is "+
+				"now", "The same commits, with the Dockerfile as it is now at each of them.", r.Today, scale))
 	}
 	if r.Proposed != nil {
-		m := newHeatMap("In the proposed order", "The same commits, with the Dockerfile that layerwise reorder proposes.", r.Proposed.Result, scale)
+		m := newHeatMap(
+			"In the proposed order",
+			"The same commits, with the Dockerfile that layerwise reorder proposes.",
+			r.Proposed.Result,
+			scale,
+		)
 		m.Dockerfile = r.Proposed.Text
 		p.Maps = append(p.Maps, m)
 	}

@@ -21,7 +21,14 @@ func printReplay(w io.Writer, r *replayReport) error {
 	if last := r.Actual.Builds[len(r.Actual.Builds)-1].Time.Format("2 Jan 2006"); last != days {
 		days += " to " + last
 	}
-	fmt.Fprintf(&b, "%s\n\n", p.paint(p.bold, fmt.Sprintf("%s · %s · %s, %s", printable(r.File), r.Engine, count(len(r.Actual.Builds), "build"), days)))
+	fmt.Fprintf(
+		&b,
+		"%s\n\n",
+		p.paint(
+			p.bold,
+			fmt.Sprintf("%s · %s · %s, %s", printable(r.File), r.Engine, count(len(r.Actual.Builds), "build"), days),
+		),
+	)
 	actual := map[int]replay.Step{}
 	for _, s := range r.Actual.Steps {
 		actual[s.Line] = s
@@ -131,13 +138,33 @@ func replaySummary(r *replayReport) (out []string) {
 			none++
 		}
 	}
-	line := fmt.Sprintf("What happened: %s %s; without a cache it would have been %s.", amount(r.Actual.Seconds), unit, amount(r.Actual.Uncached))
+	line := fmt.Sprintf(
+		"What happened: %s %s; without a cache it would have been %s.",
+		amount(r.Actual.Seconds),
+		unit,
+		amount(r.Actual.Uncached),
+	)
 	if none > 0 {
 		line += fmt.Sprintf(" %s had nothing to build.", count(none, "commit"))
 	}
-	out = append(out, line, fmt.Sprintf("With the file as it is now, over %s: %s.", count(len(r.Today.Builds), "build"), amount(r.Today.Seconds)))
+	out = append(
+		out,
+		line,
+		fmt.Sprintf(
+			"With the file as it is now, over %s: %s.",
+			count(len(r.Today.Builds), "build"),
+			amount(r.Today.Seconds),
+		),
+	)
 	if r.Proposed != nil {
-		out = append(out, fmt.Sprintf("With the order that layerwise reorder proposes: %s, %.0f %% less.", amount(r.Proposed.Seconds), savedBy(r)))
+		out = append(
+			out,
+			fmt.Sprintf(
+				"With the order that layerwise reorder proposes: %s, %.0f %% less.",
+				amount(r.Proposed.Seconds),
+				savedBy(r),
+			),
+		)
 		for _, rewrite := range r.Proposed.Rewrites {
 			out = append(out, fmt.Sprintf("  %s (%s)", rewrite.Title, rewrite.Grade))
 		}
@@ -146,7 +173,11 @@ func replaySummary(r *replayReport) (out []string) {
 		}
 	}
 	if strings.HasPrefix(unit, "weight") {
-		out = append(out, "The costs are weights by the kind of command (layerwise replay --help), not measurements: layerwise build records those.")
+		out = append(
+			out,
+			"The costs are weights by the kind of command (layerwise replay --help), not measurements: layerwise "+
+				"build records those.",
+		)
 	}
 	return out
 }
@@ -178,7 +209,16 @@ func gains(r *replayReport) (out []string) {
 	}
 	slices.SortStableFunc(all, func(a, b gain) int { return cmp.Compare(b.saved, a.saved) })
 	for _, g := range all[:min(3, len(all))] {
-		out = append(out, fmt.Sprintf("%d of %s would have executed `%s`; today %d.", g.after, count(len(r.Today.Builds), "build"), truncate(printable(g.text), 60), g.before))
+		out = append(
+			out,
+			fmt.Sprintf(
+				"%d of %s would have executed `%s`; today %d.",
+				g.after,
+				count(len(r.Today.Builds), "build"),
+				truncate(printable(g.text), 60),
+				g.before,
+			),
+		)
 	}
 	return out
 }

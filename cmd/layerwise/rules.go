@@ -70,7 +70,19 @@ func printRulesJSON(w io.Writer) error {
 	}
 	list := []jsonRule{}
 	for _, r := range rules.All {
-		list = append(list, jsonRule{r.ID, r.Severity.String(), r.Doc.Summary, r.Doc.What, r.Doc.Why, r.Doc.Example, r.Doc.Instead, r.URL()})
+		list = append(
+			list,
+			jsonRule{
+				r.ID,
+				r.Severity.String(),
+				r.Doc.Summary,
+				r.Doc.What,
+				r.Doc.Why,
+				r.Doc.Example,
+				r.Doc.Instead,
+				r.URL(),
+			},
+		)
 	}
 	return printJSON(w, list)
 }

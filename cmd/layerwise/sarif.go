@@ -103,7 +103,8 @@ type (
 func printSARIF(w io.Writer, report checkReport) error {
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{
-			Name: "layerwise", Version: versionString(), InformationURI: "https://github.com/layerwise/layerwise", Rules: []sarifRule{},
+			Name: "layerwise", Version: versionString(), InformationURI: "https://github.com/layerwise/layerwise",
+			Rules: []sarifRule{},
 		}},
 		Invocations: []sarifInvocation{{ExecutionSuccessful: len(report.failures) == 0}},
 		ColumnKind:  "unicodeCodePoints",
@@ -136,14 +137,20 @@ func printSARIF(w io.Writer, report checkReport) error {
 	}
 	for _, err := range report.failures {
 		invocation := &run.Invocations[0]
-		invocation.ToolExecutionNotifications = append(invocation.ToolExecutionNotifications, sarifNotification{"error", sarifMessage{Text: err.Error()}})
+		invocation.ToolExecutionNotifications = append(
+			invocation.ToolExecutionNotifications,
+			sarifNotification{"error", sarifMessage{Text: err.Error()}},
+		)
 	}
 	for _, f := range report.files {
 		artifact := sarifArtifact{sarifURI(f.path)}
 		for _, finding := range f.findings {
 			result := sarifResult{
-				RuleID:    finding.Rule,
-				RuleIndex: slices.IndexFunc(run.Tool.Driver.Rules, func(r sarifRule) bool { return r.ID == finding.Rule }),
+				RuleID: finding.Rule,
+				RuleIndex: slices.IndexFunc(
+					run.Tool.Driver.Rules,
+					func(r sarifRule) bool { return r.ID == finding.Rule },
+				),
 				Level:     sarifLevelOf(finding.Severity),
 				Message:   sarifMessage{Text: finding.Message},
 				Locations: []sarifLocation{{sarifPhysicalLocation{artifact, sarifRegionOf(f.text, finding.Span)}}},
@@ -154,7 +161,10 @@ func printSARIF(w io.Writer, report checkReport) error {
 			for _, fix := range finding.Fixes {
 				change := sarifChange{ArtifactLocation: artifact}
 				for _, e := range fix.Edits {
-					change.Replacements = append(change.Replacements, sarifReplacement{sarifRegionOf(f.text, e.Span), sarifMessage{Text: e.NewText}})
+					change.Replacements = append(
+						change.Replacements,
+						sarifReplacement{sarifRegionOf(f.text, e.Span), sarifMessage{Text: e.NewText}},
+					)
 				}
 				result.Fixes = append(result.Fixes, sarifFix{sarifMessage{Text: fix.Title}, []sarifChange{change}})
 			}

@@ -14,8 +14,13 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// The schema is OASIS's and is not kept here: sarif-2.1/schema/sarif-schema-2.1.0.json of github.com/oasis-tcs/sarif-spec.
-var sarifSchema = flag.String("sarif-schema", "", "the file of SARIF 2.1.0's schema: go test ./cmd/layerwise -run SARIF -args -sarif-schema FILE")
+// The schema is OASIS's and is not kept here: sarif-2.1/schema/sarif-schema-2.1.0.json of
+// github.com/oasis-tcs/sarif-spec.
+var sarifSchema = flag.String(
+	"sarif-schema",
+	"",
+	"the file of SARIF 2.1.0's schema: go test ./cmd/layerwise -run SARIF -args -sarif-schema FILE",
+)
 
 // A report of every rule's example, with ShellCheck's codes and failures, is valid by the schema of SARIF 2.1.0.
 func TestSARIFIsValid(t *testing.T) {
@@ -34,9 +39,18 @@ func TestSARIFIsValid(t *testing.T) {
 	all := func(o rules.Options) (rules.Options, error) { return o, nil }
 	every := func(string) bool { return true }
 	report := check(t.Context(), append(paths, filepath.Join(dir, "none")), "", false, "", 0, all, every)
-	report.files = append(report.files, checkedFile{path: "a b/Dockerfile", text: source.New("RUN $X\n"), findings: []analysis.Finding{
-		{Rule: "shellcheck", Code: "SC2086", Severity: analysis.Hint, Span: source.Span{Start: 4, End: 6}, Message: "Quote it."},
-	}})
+	report.files = append(
+		report.files,
+		checkedFile{path: "a b/Dockerfile", text: source.New("RUN $X\n"), findings: []analysis.Finding{
+			{
+				Rule:     "shellcheck",
+				Code:     "SC2086",
+				Severity: analysis.Hint,
+				Span:     source.Span{Start: 4, End: 6},
+				Message:  "Quote it.",
+			},
+		}},
+	)
 	if len(report.files) < len(rules.All) || len(report.failures) != 1 {
 		t.Fatalf("%d files, failures %v", len(report.files), report.failures)
 	}

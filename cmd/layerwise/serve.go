@@ -30,7 +30,8 @@ standard error.
 
 With --listen it takes connections, each with a state of its own: over a Unix socket (unix:PATH), which only you can use, or over
 TCP on this machine (localhost:7070). Over TCP a client must send a token in its initialization options, {"token": "..."}: that
-of the environment variable ` + tokenVariable + `, or one that is made up and printed. With --listen-any other machines can connect too;
+of the environment variable ` + tokenVariable +
+			`, or one that is made up and printed. With --listen-any other machines can connect too;
 what is sent is not encrypted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -66,7 +67,12 @@ what is sent is not encrypted.`,
 	}
 	cmd.Flags().BoolVar(&stdio, "stdio", true, "talk over standard input and output")
 	cmd.Flags().StringVar(&listen, "listen", "", "listen on this `address` instead: unix:PATH or localhost:PORT")
-	cmd.Flags().BoolVar(&anybody, "listen-any", false, "let --listen take an address that other machines can connect to")
+	cmd.Flags().BoolVar(
+		&anybody,
+		"listen-any",
+		false,
+		"let --listen take an address that other machines can connect to",
+	)
 	cmd.Flags().StringVar(&level, "log-level", "warn", "least important `level` to log: debug, info, warn or error")
 	return cmd
 }

@@ -23,19 +23,41 @@ import (
 var layouts = []struct{ about, file, files string }{
 	{"a Dockerfile alone", "Dockerfile", "-- Dockerfile --\nFROM a\nCOPY x /\nRUN y\n-- x --\n1\n"},
 	{"in a folder of its own", "docker/Dockerfile", "-- docker/Dockerfile --\nFROM a\nCOPY x /\nRUN y\n-- x --\n1\n"},
-	{"in a folder below that of its sources", "a/b/Dockerfile", "-- a/b/Dockerfile --\nFROM a\nCOPY x /\n-- a/x --\n1\n"},
+	{
+		"in a folder below that of its sources",
+		"a/b/Dockerfile",
+		"-- a/b/Dockerfile --\nFROM a\nCOPY x /\n-- a/x --\n1\n",
+	},
 	{"a source that is nowhere", "Dockerfile", "-- Dockerfile --\nFROM a\nCOPY nowhere /\nRUN y\n-- x --\n1\n"},
-	{"one service, with a target and arguments", "docker/Dockerfile", "-- docker/Dockerfile --\nFROM a AS one\nARG V\nCOPY x /\nRUN y\n" +
-		"FROM one\nRUN z\n-- x --\n1\n-- compose.yaml --\nservices:\n  web:\n    build: {context: ., dockerfile: docker/Dockerfile, target: one, args: {V: '1'}}\n"},
-	{"two services", "Dockerfile", "-- Dockerfile --\nFROM a AS one\nCOPY x /\nFROM one AS two\nRUN z\n-- x --\n1\n-- compose.yaml --\nservices:\n" +
-		"  web:\n    build: {context: ., target: one}\n  worker:\n    build: {context: ., target: two}\n"},
+	{
+		"one service, with a target and arguments",
+		"docker/Dockerfile",
+		"-- docker/Dockerfile --\nFROM a AS one\nARG V\nCOPY x /\nRUN y\n" +
+			"FROM one\nRUN z\n-- x --\n1\n-- compose.yaml --\nservices:\n  web:\n    build: {context: ., dockerfile: " +
+			"docker/Dockerfile, target: one, args: {V: '1'}}\n",
+	},
+	{
+		"two services",
+		"Dockerfile",
+		"-- Dockerfile --\nFROM a AS one\nCOPY x /\nFROM one AS two\nRUN z\n-- x --\n1\n-- compose.yaml --\n" +
+			"services:\n" +
+			"  web:\n    build: {context: ., target: one}\n  worker:\n    build: {context: ., target: two}\n",
+	},
 	{"a bake target", "app/Dockerfile", "-- app/Dockerfile --\nFROM a AS one\nCOPY x /\nFROM one\nRUN z\n-- x --\n1\n" +
 		"-- docker-bake.hcl --\ntarget \"web\" {\n  dockerfile = \"app/Dockerfile\"\n  target = \"one\"\n}\n"},
-	{"a named context", "Dockerfile", "-- Dockerfile --\nFROM a\nCOPY --from=lib l /\nCOPY x /\n-- x --\n1\n-- lib/l --\n1\n-- compose.yaml --\n" +
-		"services:\n  web:\n    build: {context: ., additional_contexts: {lib: ./lib}}\n"},
+	{
+		"a named context",
+		"Dockerfile",
+		"-- Dockerfile --\nFROM a\nCOPY --from=lib l /\nCOPY x /\n-- x --\n1\n-- lib/l --\n1\n-- compose.yaml --\n" +
+			"services:\n  web:\n    build: {context: ., additional_contexts: {lib: ./lib}}\n",
+	},
 	{"a symbolic link", "Dockerfile", "-- real/Dockerfile.debian --\nFROM a\nCOPY x /\n-- x --\n1\n"},
-	{"an ignore file of its own", "docker/Dockerfile", "-- docker/Dockerfile --\nFROM a\nCOPY x /\nCOPY . /all\n-- docker/Dockerfile.dockerignore --\nsecret\n" +
-		"-- x --\n1\n-- secret --\n1\n"},
+	{
+		"an ignore file of its own",
+		"docker/Dockerfile",
+		"-- docker/Dockerfile --\nFROM a\nCOPY x /\nCOPY . /all\n-- docker/Dockerfile.dockerignore --\nsecret\n" +
+			"-- x --\n1\n-- secret --\n1\n",
+	},
 }
 
 // ways are what is done in a project before it is asked about.
@@ -65,8 +87,8 @@ func stepsOf(steps []cachemodel.Step) string {
 	return out
 }
 
-// TestOneAnswer asks the terminal and the editor, the lens of the build file, reorder and check which build a Dockerfile is part of
-// and what it reuses, in 60 situations: there is one answer.
+// TestOneAnswer asks the terminal and the editor, the lens of the build file, reorder and check which build a
+// Dockerfile is part of and what it reuses, in 60 situations: there is one answer.
 func TestOneAnswer(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("NOT CHECKED: whether the terminal and the editor agree: git is not installed")
@@ -88,7 +110,8 @@ func TestOneAnswer(t *testing.T) {
 					}
 				}
 				if way.git {
-					for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one"}} {
+					for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"-c", "user.name=a", "-c",
+						"user.email=a@b", "commit", "-qm", "one"}} {
 						if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
 							t.Fatalf("git %v: %v %s", args, err, out)
 						}
@@ -136,8 +159,9 @@ func putRecord(t *testing.T, store *record.Store, path, name string) {
 	next := b.Next(parsed(string(text)), nil)
 	cachemodel.NewPlan(next) // reads what its steps read
 	r := &record.Record{
-		Source: record.Built, Tool: "docker build", Name: name, Dockerfile: path, Text: string(text), ContextDir: b.Context.Dir,
-		Context: b.Context.Tree, Settings: b.Settings, Contexts: map[string]record.NamedContext{},
+		Source: record.Built, Tool: "docker build", Name: name, Dockerfile: path, Text: string(text),
+		ContextDir: b.Context.Dir,
+		Context:    b.Context.Tree, Settings: b.Settings, Contexts: map[string]record.NamedContext{},
 	}
 	for name, named := range b.Contexts {
 		r.Contexts[name] = record.NamedContext{Dir: named.Dir, Tree: named.Tree}
@@ -195,7 +219,12 @@ func agree(t *testing.T, path, file, baseline string) {
 	}
 	checked := here().Reader(path).Resolve(t.Context(), workspace.Question{File: parsed(string(text))})
 	if checked.Context.Dir != want.Context || checked.Settings.Target != want.Target && baseline == "" {
-		t.Errorf("check takes the context %s and target %q, predict\n%+v", checked.Context.Dir, checked.Settings.Target, want)
+		t.Errorf(
+			"check takes the context %s and target %q, predict\n%+v",
+			checked.Context.Dir,
+			checked.Settings.Target,
+			want,
+		)
 	}
 	if compose, err := os.ReadFile("compose.yaml"); err == nil && b.Entry != nil {
 		uri := lsptest.URI(filepath.Join(root, "compose.yaml"))

@@ -146,14 +146,21 @@ func TestServeNobodyElse(t *testing.T) {
 		t.Cleanup(func() { conn.Close() })
 		return conn
 	}
-	for _, options := range []any{nil, map[string]any{"token": "x"}, map[string]any{"token": ""}, map[string]any{"token": nil}, "x"} {
+	for _, options := range []any{nil, map[string]any{"token": "x"}, map[string]any{"token": ""},
+		map[string]any{"token": nil}, "x"} {
 		conn := dial()
 		e := lsptest.New(t, conn, conn)
-		params := map[string]any{"processId": nil, "rootUri": nil, "capabilities": map[string]any{}, "initializationOptions": options}
+		params := map[string]any{
+			"processId":             nil,
+			"rootUri":               nil,
+			"capabilities":          map[string]any{},
+			"initializationOptions": options,
+		}
 		if err := e.Call("initialize", params, nil); err == nil || !strings.Contains(err.Error(), "token") {
 			t.Errorf("options %v: %v", options, err)
 		}
-		if err := e.Call("workspace/symbol", map[string]any{"query": ""}, nil); err == nil || !strings.Contains(err.Error(), "before initialize") {
+		if err := e.Call("workspace/symbol", map[string]any{"query": ""}, nil); err == nil ||
+			!strings.Contains(err.Error(), "before initialize") {
 			t.Errorf("options %v, the next request: %v", options, err)
 		}
 	}

@@ -19,7 +19,12 @@ type judged struct {
 }
 
 // find finds the build that an argument and the flags mean. adjust, which may be nil, completes the question.
-func (o *buildFlags) find(ctx context.Context, w *workspace.Workspace, arg string, adjust func(*workspace.Question)) (*judged, error) {
+func (o *buildFlags) find(
+	ctx context.Context,
+	w *workspace.Workspace,
+	arg string,
+	adjust func(*workspace.Question),
+) (*judged, error) {
 	c, err := o.choices()
 	if err != nil {
 		return nil, err
@@ -37,7 +42,11 @@ func (o *buildFlags) find(ctx context.Context, w *workspace.Workspace, arg strin
 
 // findFile finds the build of one Dockerfile.
 func (o *buildFlags) findFile(
-	ctx context.Context, w *workspace.Workspace, path, name string, c workspace.Choices, adjust func(*workspace.Question),
+	ctx context.Context,
+	w *workspace.Workspace,
+	path, name string,
+	c workspace.Choices,
+	adjust func(*workspace.Question),
 ) (*judged, error) {
 	text, err := readDockerfile(name)
 	if err != nil {

@@ -22,7 +22,15 @@ func colour(w io.Writer) palette {
 	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" || !term.IsTerminal(int(file.Fd())) {
 		return palette{}
 	}
-	return palette{bold: "\x1b[1m", dim: "\x1b[2m", red: "\x1b[31m", green: "\x1b[32m", yellow: "\x1b[33m", blue: "\x1b[34m", reset: "\x1b[0m"}
+	return palette{
+		bold:   "\x1b[1m",
+		dim:    "\x1b[2m",
+		red:    "\x1b[31m",
+		green:  "\x1b[32m",
+		yellow: "\x1b[33m",
+		blue:   "\x1b[34m",
+		reset:  "\x1b[0m",
+	}
 }
 
 // paint returns text in one of p's colours.

@@ -43,7 +43,12 @@ type imageBuilder struct {
 
 func (b *imageBuilder) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&b.builder, "builder", "", "with --verify: the builder of buildx (default: BUILDX_BUILDER, or its current one)")
+	f.StringVar(
+		&b.builder,
+		"builder",
+		"",
+		"with --verify: the builder of buildx (default: BUILDX_BUILDER, or its current one)",
+	)
 	f.StringArrayVar(&b.secrets, "secret", nil, "with --verify: a secret, id=NAME,src=FILE or id=NAME,env=VARIABLE")
 	f.StringArrayVar(&b.ssh, "ssh", nil, "with --verify: an SSH agent or keys, default or NAME=SOCKET|KEY")
 }
@@ -84,7 +89,10 @@ func (b imageBuilder) name() string { return cmp.Or(b.address, b.builder, "build
 func (b imageBuilder) program(ctx context.Context) ([]string, error) {
 	if b.address != "" {
 		if _, err := exec.LookPath("buildctl"); err != nil {
-			return nil, errors.New("--verify builds with buildctl, which is not on the PATH: install it, or say with --builder that buildx is to build")
+			return nil, errors.New(
+				"--verify builds with buildctl, which is not on the PATH: install it, or say with --builder that " +
+					"buildx is to build",
+			)
 		}
 		return []string{"buildctl"}, nil
 	}
@@ -96,7 +104,10 @@ func (b imageBuilder) program(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 	}
-	return nil, errors.New("--verify builds with docker buildx or buildx, and neither is on the PATH: install it, or name a BuildKit daemon with --buildkit")
+	return nil, errors.New(
+		"--verify builds with docker buildx or buildx, and neither is on the PATH: install it, or name a BuildKit " +
+			"daemon with --buildkit",
+	)
 }
 
 // command is how the program builds the Dockerfile in folder dir into the OCI archive dest.
@@ -155,7 +166,12 @@ func (b imageBuilder) command(program []string, dir, dest string, noCache bool) 
 
 // build builds text in place of the Dockerfile at path and reads what came of it. What the program prints is shown only
 // if it fails.
-func (b imageBuilder) build(ctx context.Context, program []string, path, text string, noCache bool) ([]imagediff.Image, error) {
+func (b imageBuilder) build(
+	ctx context.Context,
+	program []string,
+	path, text string,
+	noCache bool,
+) ([]imagediff.Image, error) {
 	dir, err := os.MkdirTemp("", "layerwise-verify-*")
 	if err != nil {
 		return nil, err
@@ -176,14 +192,20 @@ func (b imageBuilder) build(ctx context.Context, program []string, path, text st
 	dest := filepath.Join(dir, "image.tar")
 	argv := b.command(program, dir, dest, noCache)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it ends the build at the builder, too
+	// so that it ends the build at the builder, too
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", strings.Join(append(program, "build"), " "), err, lastLines(string(out), 30))
+		return nil, fmt.Errorf(
+			"%s: %w\n%s",
+			strings.Join(append(program, "build"), " "),
+			err,
+			lastLines(string(out), 30),
+		)
 	}
 	return imagediff.ReadOCI(dest)
 }
@@ -244,7 +266,10 @@ func (v *verification) setAside(between []imagediff.Difference) {
 		names[d.Where] = true
 	}
 	v.unstable = slices.Sorted(maps.Keys(names))
-	v.differences = slices.DeleteFunc(v.differences, func(d imagediff.Difference) bool { return unstable[property{d.Where, d.What}] })
+	v.differences = slices.DeleteFunc(
+		v.differences,
+		func(d imagediff.Difference) bool { return unstable[property{d.Where, d.What}] },
+	)
 }
 
 // mostDifferences is how many people are shown.
@@ -253,7 +278,11 @@ const mostDifferences = 50
 // print says what came of it.
 func (v *verification) print(w io.Writer) {
 	if n := len(v.unstable); n > 0 {
-		fmt.Fprintf(w, "Differ from build to build, reordered or not: %s", printable(strings.Join(v.unstable[:min(n, mostDifferences)], ", ")))
+		fmt.Fprintf(
+			w,
+			"Differ from build to build, reordered or not: %s",
+			printable(strings.Join(v.unstable[:min(n, mostDifferences)], ", ")),
+		)
 		if n > mostDifferences {
 			fmt.Fprintf(w, " and %d more", n-mostDifferences)
 		}
@@ -264,7 +293,10 @@ func (v *verification) print(w io.Writer) {
 		fmt.Fprintf(w, "Verified: both files build the same image (%d files compared).\n", v.files)
 		return
 	}
-	fmt.Fprintf(w, "The images differ (the first is that of the file as it is, the second that of the file reordered):\n")
+	fmt.Fprintf(
+		w,
+		"The images differ (the first is that of the file as it is, the second that of the file reordered):\n",
+	)
 	for _, d := range v.differences[:min(n, mostDifferences)] {
 		fmt.Fprintf(w, "  %s\n", printable(d.String()))
 	}

@@ -11,7 +11,10 @@ import (
 
 func TestVerifyCommand(t *testing.T) {
 	all := imageBuilder{context: "ctx", target: "app", platform: "linux/arm64", args: []string{"A=1", "B=two words"},
-		contexts: []string{"lib=../lib", "base=docker-image://alpine"}, secrets: []string{"id=token,env=TOKEN"}, ssh: []string{"default"}}
+		contexts: []string{
+			"lib=../lib",
+			"base=docker-image://alpine",
+		}, secrets: []string{"id=token,env=TOKEN"}, ssh: []string{"default"}}
 	daemon, remote := all, all
 	daemon.address = "tcp://build:1234"
 	remote.builder = "farm"
@@ -49,15 +52,30 @@ func TestVerifySetsAside(t *testing.T) {
 		reordered, rebuilt []imagediff.Difference
 		want               string
 	}{
-		{"a date in a file", []imagediff.Difference{differ("/built-at", "content")}, []imagediff.Difference{differ("/built-at", "content")},
-			"Differ from build to build, reordered or not: /built-at\nVerified: both files build the same image (7 files compared).\n"},
-		{"the file with the date is lost", []imagediff.Difference{differ("/built-at", "existence")}, []imagediff.Difference{differ("/built-at", "content")},
+		{
+			"a date in a file",
+			[]imagediff.Difference{differ("/built-at", "content")},
+			[]imagediff.Difference{differ("/built-at", "content")},
+			"Differ from build to build, reordered or not: /built-at\nVerified: both files build the same image (7 " +
+				"files compared).\n",
+		},
+		{
+			"the file with the date is lost",
+			[]imagediff.Difference{differ("/built-at", "existence")},
+			[]imagediff.Difference{differ("/built-at", "content")},
 			"Differ from build to build, reordered or not: /built-at\n" +
-				"The images differ (the first is that of the file as it is, the second that of the file reordered):\n  /built-at: existence\n"},
+				"The images differ (the first is that of the file as it is, the second that of the file reordered):\n" +
+				"  /built-at: existence\n",
+		},
 		{"another file", []imagediff.Difference{differ("/a", "content")}, nil,
-			"The images differ (the first is that of the file as it is, the second that of the file reordered):\n  /a: content\n"},
+			"The images differ (the first is that of the file as it is, the second that of the file reordered):\n  " +
+				"/a: content\n"},
 		{"very many", slices.Repeat([]imagediff.Difference{differ("/a", "mode")}, 52), nil,
-			"The images differ (the first is that of the file as it is, the second that of the file reordered):\n" + strings.Repeat("  /a: mode\n", 50) + "  and 2 more\n"},
+			"The images differ (the first is that of the file as it is, the second that of the file " +
+				"reordered):\n" + strings.Repeat(
+				"  /a: mode\n",
+				50,
+			) + "  and 2 more\n"},
 	}
 	for _, test := range tests {
 		v := &verification{files: 7, differences: test.reordered}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Command starts a server that is a program of its own and connects to its standard streams without sending anything. It
-// ends with the test, if it has not ended by then.
+// Command starts a server that is a program of its own and connects to its standard streams without sending anything.
+// It ends with the test, if it has not ended by then.
 func Command(t testing.TB, cmd *exec.Cmd) *Editor {
 	t.Helper()
 	in, err := cmd.StdinPipe()

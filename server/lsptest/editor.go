@@ -273,7 +273,11 @@ func (e *Editor) Await(method string, matches func(params json.RawMessage) bool)
 }
 
 // AwaitFor is Await for so long. It reports false if nothing came that matches.
-func (e *Editor) AwaitFor(patience time.Duration, method string, matches func(params json.RawMessage) bool) (json.RawMessage, bool) {
+func (e *Editor) AwaitFor(
+	patience time.Duration,
+	method string,
+	matches func(params json.RawMessage) bool,
+) (json.RawMessage, bool) {
 	over := false
 	late := time.AfterFunc(patience, func() { e.mu.Lock(); over = true; e.mu.Unlock(); e.changed.Broadcast() })
 	defer late.Stop()
@@ -331,7 +335,10 @@ func (e *Editor) ExitCode() int {
 // OpenFile opens a document of version 1.
 func (e *Editor) OpenFile(uri, language, text string) {
 	e.t.Helper()
-	e.Notify("textDocument/didOpen", map[string]any{"textDocument": map[string]any{"uri": uri, "languageId": language, "version": 1, "text": text}})
+	e.Notify(
+		"textDocument/didOpen",
+		map[string]any{"textDocument": map[string]any{"uri": uri, "languageId": language, "version": 1, "text": text}},
+	)
 }
 
 // Replace changes the whole text of a document.
@@ -381,7 +388,10 @@ func (e *Editor) read() {
 			c := e.waiting[id]
 			delete(e.waiting, id)
 			if c == nil {
-				e.received = append(e.received, Message{Method: "answer to " + id, Params: json.RawMessage(e.encode(m.Error))})
+				e.received = append(
+					e.received,
+					Message{Method: "answer to " + id, Params: json.RawMessage(e.encode(m.Error))},
+				)
 			}
 			e.mu.Unlock()
 			if c != nil {
@@ -427,7 +437,8 @@ func readMessage(in *bufio.Reader) (message, error) {
 	var m message
 	// Notifications, which may be large, are not taken apart here, for benchmarks wait for them. Requests have an id.
 	tail := body[max(0, len(body)-40):]
-	if rest, ok := bytes.CutPrefix(body, []byte(`{"jsonrpc":"2.0","method":"`)); ok && !bytes.Contains(tail, []byte(`"id":`)) {
+	if rest, ok := bytes.CutPrefix(body, []byte(`{"jsonrpc":"2.0","method":"`)); ok &&
+		!bytes.Contains(tail, []byte(`"id":`)) {
 		method, params, ok := bytes.Cut(rest, []byte(`","params":`))
 		if ok && !bytes.ContainsRune(method, '"') {
 			return message{Method: string(method), Params: params[:len(params)-1]}, nil

@@ -51,8 +51,8 @@ func (a *Answer) Done() <-chan struct{} { return a.done }
 // NewImages returns what remembers images as long as the process lives.
 func NewImages() *Images { return &Images{answers: map[string]*Answer{}} }
 
-// Find returns what is known, or will be, of an image for a platform such as "linux/amd64". It reports whether it is to be asked for: if so,
-// the caller is to call Ask, and no one else is told so.
+// Find returns what is known, or will be, of an image for a platform such as "linux/amd64". It reports whether it is to
+// be asked for: if so, the caller is to call Ask, and no one else is told so.
 func (i *Images) Find(reference, platform string) (a *Answer, ask bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -151,7 +151,8 @@ func look(ctx context.Context, reference, platform string) (Image, error) {
 	return out, nil
 }
 
-// matches reports whether an image's platform is the one that is asked for; it may say more of the variant and the version.
+// matches reports whether an image's platform is the one that is asked for; it may say more of the variant and the
+// version.
 func matches(p *v1.Platform, asked string) bool {
 	want, err := v1.ParsePlatform(asked)
 	return err == nil && p.Satisfies(*want)

@@ -33,14 +33,17 @@ func imageOf(t *testing.T, platform string, layers int64) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.OS, config.Architecture, config.Variant, config.Created = p.OS, p.Architecture, p.Variant, v1.Time{Time: made}
+	config.OS, config.Architecture, config.Variant, config.Created = p.OS, p.Architecture, p.Variant, v1.Time{
+		Time: made,
+	}
 	if image, err = mutate.ConfigFile(image, config); err != nil {
 		t.Fatal(err)
 	}
 	return image
 }
 
-// What is asked for once is known then: of an index the manifest for the platform, of an image alone that; attestations are no images.
+// What is asked for once is known then: of an index the manifest for the platform, of an image alone that; attestations
+// are no images.
 func TestImages(t *testing.T) {
 	base, requests := serve(t, "secret")
 	config(t, base, "secret")
@@ -62,7 +65,10 @@ func TestImages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: add.image, Descriptor: v1.Descriptor{Platform: p}})
+		index = mutate.AppendManifests(
+			index,
+			mutate.IndexAddendum{Add: add.image, Descriptor: v1.Descriptor{Platform: p}},
+		)
 	}
 	if err := remote.WriteIndex(tag("many"), index, auth); err != nil {
 		t.Fatal(err)
@@ -102,7 +108,8 @@ func TestImages(t *testing.T) {
 			size += l.Size
 		}
 		got := a.Image
-		if got.Digest != digest.String() || got.Size != size || !got.Created.Equal(made) || got.Platform != test.want || strings.Join(got.Platforms, " ") != test.platforms {
+		if got.Digest != digest.String() || got.Size != size || !got.Created.Equal(made) || got.Platform != test.want ||
+			strings.Join(got.Platforms, " ") != test.platforms {
 			t.Errorf("%s for %s: %+v", test.tag, test.platform, got)
 		}
 		asked := requests.Load()

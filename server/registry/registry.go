@@ -1,7 +1,7 @@
 // Package registry asks registries for the tags of images and what is behind one, and remembers that.
 //
-// It is the one place of the product that uses the network, and only on behalf of a user who asked for that. Credentials are those
-// of the Docker configuration. It must not know any protocol of editors.
+// It is the one place of the product that uses the network, and only on behalf of a user who asked for that.
+// Credentials are those of the Docker configuration. It must not know any protocol of editors.
 package registry
 
 import (
@@ -51,8 +51,8 @@ type list struct {
 // New returns what keeps tags below a directory; with "" they are forgotten with the process.
 func New(dir string) *Tags { return &Tags{dir: dir, known: map[string]*list{}} }
 
-// Known returns the tags of an image that are known now, the newest first. It reports whether they are to be asked for: if so, the
-// caller is to call Ask, and no one else is told so until that is done.
+// Known returns the tags of an image that are known now, the newest first. It reports whether they are to be asked for:
+// if so, the caller is to call Ask, and no one else is told so until that is done.
 func (t *Tags) Known(image string) (tags []string, ask bool) {
 	repository, err := name.NewRepository(image)
 	if err != nil {
@@ -92,8 +92,8 @@ func (t *Tags) ofLocked(repository string) *list {
 	return l
 }
 
-// Ask asks the image's registry for its tags, and remembers them. It takes ten seconds at most, and ends with the context. The error
-// names the registry.
+// Ask asks the image's registry for its tags, and remembers them. It takes ten seconds at most, and ends with the
+// context. The error names the registry.
 func (t *Tags) Ask(ctx context.Context, image string) error {
 	repository, err := name.NewRepository(image)
 	if err != nil {
@@ -101,7 +101,11 @@ func (t *Tags) Ask(ctx context.Context, image string) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	tags, err := remote.List(repository, remote.WithContext(limited), remote.WithAuthFromKeychain(authn.DefaultKeychain))
+	tags, err := remote.List(
+		repository,
+		remote.WithContext(limited),
+		remote.WithAuthFromKeychain(authn.DefaultKeychain),
+	)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := t.ofLocked(repository.Name())
@@ -146,8 +150,8 @@ func (t *Tags) keep(l *list) error {
 	return err
 }
 
-// Newer orders tags: latest, then versions from the newest on, one without a suffix before those with one and a shorter one, which moves
-// with the newest, before a longer one; then words.
+// Newer orders tags: latest, then versions from the newest on, one without a suffix before those with one and a shorter
+// one, which moves with the newest, before a longer one; then words.
 func Newer(a, b string) int {
 	if (a == "latest") != (b == "latest") {
 		return order(a == "latest")

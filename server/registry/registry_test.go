@@ -22,7 +22,8 @@ import (
 	"github.com/layerwise/layerwise/server/registry"
 )
 
-// serve starts a registry with an image of these tags; with a password it asks for "user" and that. It counts the requests.
+// serve starts a registry with an image of these tags; with a password it asks for "user" and that. It counts the
+// requests.
 func serve(t *testing.T, password string, tags ...string) (image string, requests *atomic.Int64) {
 	t.Helper()
 	requests = new(atomic.Int64)
@@ -43,7 +44,8 @@ func serve(t *testing.T, password string, tags ...string) (image string, request
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := remote.Write(ref, empty.Image, remote.WithAuth(&authn.Basic{Username: "user", Password: password})); err != nil {
+		if err := remote.Write(ref, empty.Image, remote.WithAuth(&authn.Basic{Username: "user",
+			Password: password})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,7 +57,11 @@ func config(t *testing.T, image, password string) {
 	t.Helper()
 	dir := t.TempDir()
 	host, _, _ := strings.Cut(image, "/")
-	text := fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, host, base64.StdEncoding.EncodeToString([]byte("user:"+password)))
+	text := fmt.Sprintf(
+		`{"auths": {%q: {"auth": %q}}}`,
+		host,
+		base64.StdEncoding.EncodeToString([]byte("user:"+password)),
+	)
 	if password == "" {
 		text = "{}"
 	}
@@ -116,7 +122,20 @@ func TestFailure(t *testing.T) {
 }
 
 func TestNewer(t *testing.T) {
-	want := []string{"latest", "v23", "22", "22-alpine", "22.9", "22.9.1", "22.9.1-slim", "22.8", "3.20", "3.3", "alpine", "slim"}
+	want := []string{
+		"latest",
+		"v23",
+		"22",
+		"22-alpine",
+		"22.9",
+		"22.9.1",
+		"22.9.1-slim",
+		"22.8",
+		"3.20",
+		"3.3",
+		"alpine",
+		"slim",
+	}
 	got := slices.Clone(want)
 	slices.Reverse(got)
 	slices.SortFunc(got, registry.Newer)

@@ -97,7 +97,12 @@ func (t *transferred) receive(ctx context.Context, dir, dest, ignoreFile string)
 		return fsutil.Send(ctx, a, sent, nil)
 	})
 	eg.Go(func() error {
-		return fsutil.Receive(ctx, b, dest, fsutil.ReceiveOpt{NotifyHashed: t.cc.HandleChange, ContentHasher: contenthash.NewFromStat})
+		return fsutil.Receive(
+			ctx,
+			b,
+			dest,
+			fsutil.ReceiveOpt{NotifyHashed: t.cc.HandleChange, ContentHasher: contenthash.NewFromStat},
+		)
 	})
 	return eg.Wait()
 }

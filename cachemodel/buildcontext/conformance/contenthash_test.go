@@ -24,7 +24,8 @@ var (
 )
 
 // relation holds the digests of a run. Two of ours are equal only if BuildKit's are, whatever they are of; and where
-// BuildKit's are equal and a cache key can hold both, ours are: a key has the patterns and the last element of the path.
+// BuildKit's are equal and a cache key can hold both, ours are: a key has the patterns and the last element of the
+// path.
 type relation struct{ ours, theirs map[string]string }
 
 func newRelation() relation { return relation{map[string]string{}, map[string]string{}} }
@@ -64,7 +65,15 @@ func TestContentHash(t *testing.T) {
 		ignored := ignoreFile(r)
 		queries := a.queries(r)
 		for j, l := range variants {
-			if !compare(t, fmt.Sprintf("seed %d, pair %d, context %d", *seed, i, j), l, ignored, queries, digests, total) {
+			if !compare(
+				t,
+				fmt.Sprintf("seed %d, pair %d, context %d", *seed, i, j),
+				l,
+				ignored,
+				queries,
+				digests,
+				total,
+			) {
 				return
 			}
 		}
@@ -72,7 +81,15 @@ func TestContentHash(t *testing.T) {
 	t.Logf("%d contexts, outcomes %v, %d different digests", 4**pairs, total, len(digests.theirs))
 }
 
-func compare(t *testing.T, what string, l layout, ignored string, queries []buildcontext.Query, digests relation, total map[string]int) bool {
+func compare(
+	t *testing.T,
+	what string,
+	l layout,
+	ignored string,
+	queries []buildcontext.Query,
+	digests relation,
+	total map[string]int,
+) bool {
 	t.Helper()
 	ctx := context.Background()
 	tmp, err := os.MkdirTemp("", "context")

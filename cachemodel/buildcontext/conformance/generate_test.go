@@ -31,12 +31,51 @@ type layout map[string]item
 const attribute = os.ModeIrregular
 
 var (
-	names  = []string{"a", "b", "c", "a.txt", "b.txt", "ab", "a-b", "a b", "src", "é", "x*", "[y]", ".h"}
-	texts  = []string{"", "x", "y", "xy", strings.Repeat("long ", 20000)}
-	modes  = []os.FileMode{0o644, 0o644, 0o755, 0o600, 0o664, 0o755 | os.ModeSetuid, 0o777 | os.ModeSticky, 0o644 | attribute}
+	names = []string{"a", "b", "c", "a.txt", "b.txt", "ab", "a-b", "a b", "src", "é", "x*", "[y]", ".h"}
+	texts = []string{"", "x", "y", "xy", strings.Repeat("long ", 20000)}
+	modes = []os.FileMode{
+		0o644,
+		0o644,
+		0o755,
+		0o600,
+		0o664,
+		0o755 | os.ModeSetuid,
+		0o777 | os.ModeSticky,
+		0o644 | attribute,
+	}
 	dirs   = []os.FileMode{0o755, 0o755, 0o700, 0o775 | os.ModeSetgid, 0o755 | attribute}
-	ignore = []string{"a", "*.txt", "**/*.txt", "!a.txt", "!**/b.txt", "src", "!src/a", "src/*", "!src/b.txt", "/b", "b/", "*", "!c", "a/b", "!a/b/c",
-		"[ab]", "a?b", "**", "!src", "# a", " a ", "!a/", "a/**", "!a/*", "./c", "..", "**/c", "c/**/a", "*/*", "!*/a"}
+	ignore = []string{
+		"a",
+		"*.txt",
+		"**/*.txt",
+		"!a.txt",
+		"!**/b.txt",
+		"src",
+		"!src/a",
+		"src/*",
+		"!src/b.txt",
+		"/b",
+		"b/",
+		"*",
+		"!c",
+		"a/b",
+		"!a/b/c",
+		"[ab]",
+		"a?b",
+		"**",
+		"!src",
+		"# a",
+		" a ",
+		"!a/",
+		"a/**",
+		"!a/*",
+		"./c",
+		"..",
+		"**/c",
+		"c/**/a",
+		"*/*",
+		"!*/a",
+	}
 )
 
 func pickOf[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
@@ -218,7 +257,20 @@ func ignoreFile(r *rand.Rand) string {
 // queries makes queries about a context: of its paths, with wildcards, patterns, and paths that are not there.
 func (l layout) queries(r *rand.Rand) []buildcontext.Query {
 	out := []buildcontext.Query{{Path: "/", FollowLinks: true}}
-	patterns := append(slices.Clone(names), "**/*.txt", "*.txt", "a*", "*", "**", "a/b", "a/**", "!a", "*/*", "src", "x\\*")
+	patterns := append(
+		slices.Clone(names),
+		"**/*.txt",
+		"*.txt",
+		"a*",
+		"*",
+		"**",
+		"a/b",
+		"a/**",
+		"!a",
+		"*/*",
+		"src",
+		"x\\*",
+	)
 	for range 12 {
 		q := buildcontext.Query{FollowLinks: r.IntN(4) > 0}
 		elems := strings.Split(pickOf(r, append(l.paths(), "none", "a", "src/a", "a/b/c", ".")), "/")

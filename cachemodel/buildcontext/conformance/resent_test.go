@@ -26,8 +26,8 @@ func TestResent(t *testing.T) {
 	for i := range *pairs / 5 {
 		r := rand.New(rand.NewPCG(*seed, uint64(i)))
 		a := random(r)
-		// Whether a file that was sent as a hard link is renewed hangs on a race: fsutil reads the copy while it replaces it,
-		// and takes no notice of the link once its other name is gone (stat_unix.go).
+		// Whether a file that was sent as a hard link is renewed hangs on a race: fsutil reads the copy while it
+		// replaces it, and takes no notice of the link once its other name is gone (stat_unix.go).
 		maps.DeleteFunc(a, func(_ string, it item) bool { return it.kind == "hard" })
 		b := maps.Clone(a)
 		for range 1 + r.IntN(3) {
@@ -66,7 +66,8 @@ func TestResent(t *testing.T) {
 		if len(store.entries) == 0 {
 			continue
 		}
-		if _, err := store.digest(ctx, buildcontext.Query{Path: "/"}); err != nil { // commits the records, as a daemon does
+		if _, err := store.digest(ctx,
+			buildcontext.Query{Path: "/"}); err != nil { // commits the records, as a daemon does
 			t.Fatal(err)
 		}
 		if err := store.receive(ctx, dirB, dest, ""); err != nil {

@@ -28,7 +28,11 @@ func project(b *testing.B, files int) string {
 			b.Fatal(err)
 		}
 	}
-	write(b, dir, map[string]string{".dockerignore": ".git\nnode_modules\n**/*.log\n!keep.log\n", "Dockerfile": "FROM scratch\n"})
+	write(
+		b,
+		dir,
+		map[string]string{".dockerignore": ".git\nnode_modules\n**/*.log\n!keep.log\n", "Dockerfile": "FROM scratch\n"},
+	)
 	return dir
 }
 
@@ -60,7 +64,8 @@ func perOp(b *testing.B, other func(), unit string) {
 func BenchmarkScan(b *testing.B) {
 	for _, files := range sizes {
 		dir := project(b, files)
-		for _, args := range [][]string{{"init", "-q"}, {"add", "-A"}, {"-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "x"}} {
+		for _, args := range [][]string{{"init", "-q"}, {"add", "-A"}, {"-c", "gc.auto=0", "-c",
+			"maintenance.auto=false", "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "x"}} {
 			if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
 				b.Skipf("git %s: %v\n%s", args, err, out)
 			}

@@ -99,7 +99,8 @@ func locate(abs, real, dockerfile string) (inside, outside string) {
 		}
 	}
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(file)); err == nil {
-		if rel, err := filepath.Rel(real, filepath.Join(dir, filepath.Base(file))); err == nil && filepath.IsLocal(rel) {
+		if rel, err := filepath.Rel(real, filepath.Join(dir, filepath.Base(file))); err == nil &&
+			filepath.IsLocal(rel) {
 			return filepath.ToSlash(rel), ""
 		}
 	}

@@ -88,18 +88,44 @@ func TestUpdate(t *testing.T) {
 // An ignored directory is not even entered, an exception in it is found, and the Dockerfile's own ignore file replaces
 // the general one, also if it is empty.
 func TestIgnoreFiles(t *testing.T) {
-	files := map[string]string{"node_modules/x/y.js": "", "logs/a.log": "", "logs/keep": "", "src/a": "", "Dockerfile": ""}
+	files := map[string]string{
+		"node_modules/x/y.js": "",
+		"logs/a.log":          "",
+		"logs/keep":           "",
+		"src/a":               "",
+		"Dockerfile":          "",
+	}
 	tests := []struct {
 		about   string
 		ignores map[string]string
 		want    []string // of node_modules, logs, logs/a.log, logs/keep, src
 	}{
 		{"none", nil, []string{"node_modules", "logs", "logs/a.log", "logs/keep", "src"}},
-		{"the general one", map[string]string{".dockerignore": "node_modules\nlogs\n!logs/keep\n"}, []string{"logs", "logs/keep", "src"}},
-		{"an exception that is not there", map[string]string{".dockerignore": "node_modules\nlogs\n!logs/none\n"}, []string{"src"}},
-		{"the Dockerfile's own", map[string]string{".dockerignore": "src", "Dockerfile.dockerignore": "node_modules\nlogs"}, []string{"src"}},
-		{"an empty one of its own", map[string]string{".dockerignore": "src", "Dockerfile.dockerignore": ""}, []string{"node_modules", "logs", "logs/a.log", "logs/keep", "src"}},
-		{"a directory of that name", map[string]string{".dockerignore": "src", "Dockerfile.dockerignore/": ""}, []string{"node_modules", "logs", "logs/a.log", "logs/keep"}},
+		{
+			"the general one",
+			map[string]string{".dockerignore": "node_modules\nlogs\n!logs/keep\n"},
+			[]string{"logs", "logs/keep", "src"},
+		},
+		{
+			"an exception that is not there",
+			map[string]string{".dockerignore": "node_modules\nlogs\n!logs/none\n"},
+			[]string{"src"},
+		},
+		{
+			"the Dockerfile's own",
+			map[string]string{".dockerignore": "src", "Dockerfile.dockerignore": "node_modules\nlogs"},
+			[]string{"src"},
+		},
+		{
+			"an empty one of its own",
+			map[string]string{".dockerignore": "src", "Dockerfile.dockerignore": ""},
+			[]string{"node_modules", "logs", "logs/a.log", "logs/keep", "src"},
+		},
+		{
+			"a directory of that name",
+			map[string]string{".dockerignore": "src", "Dockerfile.dockerignore/": ""},
+			[]string{"node_modules", "logs", "logs/a.log", "logs/keep"},
+		},
 	}
 	for _, tt := range tests {
 		dir := t.TempDir()
@@ -118,7 +144,8 @@ func TestIgnoreFiles(t *testing.T) {
 	}
 }
 
-// Editing an ignore file, or making or removing one, changes what is there; a faulty one fails the digests until it is mended.
+// Editing an ignore file, or making or removing one, changes what is there; a faulty one fails the digests until it is
+// mended.
 func TestIgnoreFileChanges(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a": "", "b": ""})
@@ -155,7 +182,16 @@ func TestIgnoreFileChanges(t *testing.T) {
 // The context may be named through a link, relatively, and the Dockerfile may lie outside of it.
 func TestOpenPaths(t *testing.T) {
 	top := t.TempDir()
-	write(t, top, map[string]string{"ctx/a": "a", "ctx/sub/b": "b", "build/Dockerfile": "", "build/Dockerfile.dockerignore": "sub\n"})
+	write(
+		t,
+		top,
+		map[string]string{
+			"ctx/a":                         "a",
+			"ctx/sub/b":                     "b",
+			"build/Dockerfile":              "",
+			"build/Dockerfile.dockerignore": "sub\n",
+		},
+	)
 	if err := os.Symlink("ctx", filepath.Join(top, "link")); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +239,10 @@ func TestOddEntries(t *testing.T) {
 	if n, ok := d.Tree().Lookup("s"); !ok || n.Type() != buildcontext.File {
 		t.Error("a socket is no empty file")
 	}
-	if _, err := d.Tree().Digest(buildcontext.Query{Path: "/self", FollowLinks: true}); !errors.Is(err, buildcontext.ErrTooManyLinks) {
+	if _, err := d.Tree().Digest(buildcontext.Query{Path: "/self", FollowLinks: true}); !errors.Is(
+		err,
+		buildcontext.ErrTooManyLinks,
+	) {
 		t.Errorf("a link to itself: %v", err)
 	}
 }
@@ -214,7 +253,11 @@ func TestUnreadable(t *testing.T) {
 		t.Skip("ROOT MAY READ EVERYTHING: what cannot be read is not tested")
 	}
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"a": "a", "f": "f", "d/x": "x", "ignored/x": "x", ".dockerignore": "ignored\n!ignored/y\n"})
+	write(
+		t,
+		dir,
+		map[string]string{"a": "a", "f": "f", "d/x": "x", "ignored/x": "x", ".dockerignore": "ignored\n!ignored/y\n"},
+	)
 	for _, name := range []string{"f", "d", "ignored"} {
 		p := filepath.Join(dir, name)
 		if err := os.Chmod(p, 0); err != nil {
@@ -226,7 +269,9 @@ func TestUnreadable(t *testing.T) {
 	digest(t, tree, "/a")
 	for _, name := range []string{"f", "d"} {
 		var pe *buildcontext.PathError
-		if _, err := tree.Digest(buildcontext.Query{Path: "/" + name}); !errors.Is(err, os.ErrPermission) || !errors.As(err, &pe) || pe.Path != name {
+		if _, err := tree.Digest(buildcontext.Query{Path: "/" + name}); !errors.Is(err, os.ErrPermission) ||
+			!errors.As(err, &pe) ||
+			pe.Path != name {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -388,7 +433,13 @@ func TestUpdateIsScan(t *testing.T) {
 			}
 			return p
 		}
-		write(t, dir, map[string]string{".dockerignore": []string{"", "a\n", "a\n!a/b\n", "**/c\n!**/d.txt\n", "*\n!b\n"}[r.IntN(5)]})
+		write(
+			t,
+			dir,
+			map[string]string{
+				".dockerignore": []string{"", "a\n", "a\n!a/b\n", "**/c\n!**/d.txt\n", "*\n!b\n"}[r.IntN(5)],
+			},
+		)
 		d, lazy := open(t, dir), open(t, dir)
 		for step := range 30 {
 			var changed []string
@@ -422,7 +473,14 @@ func TestUpdateIsScan(t *testing.T) {
 			fresh := open(t, dir).Tree()
 			for what, got := range map[string]*buildcontext.Tree{"Update": tree, "Rescan": rescanned} {
 				if digest(t, got, "/") != digest(t, fresh, "/") {
-					t.Fatalf("seed %d, step %d: after %q %s differs from Scan: %v", seed, step, changed, what, buildcontext.Diff(fresh, got, all))
+					t.Fatalf(
+						"seed %d, step %d: after %q %s differs from Scan: %v",
+						seed,
+						step,
+						changed,
+						what,
+						buildcontext.Diff(fresh, got, all),
+					)
 				}
 			}
 		}

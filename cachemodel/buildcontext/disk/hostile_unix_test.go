@@ -35,13 +35,25 @@ func TestHostileContext(t *testing.T) {
 			return sparse(filepath.Join(dir, ".dockerignore"), 4<<30)
 		}, buildcontext.ErrIgnoreFile},
 		{"one with more patterns than are matched: what is sent is not known", func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, "Dockerfile.dockerignore"), bytes.Repeat([]byte("*.x\n"), 1_000_000), 0o600)
+			return os.WriteFile(
+				filepath.Join(dir, "Dockerfile.dockerignore"),
+				bytes.Repeat([]byte("*.x\n"), 1_000_000),
+				0o600,
+			)
 		}, buildcontext.ErrUnknown},
 		{"pipes, sockets and links that lead nowhere", func(dir string) error {
-			return errors.Join(syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600), os.Symlink("loop", filepath.Join(dir, "loop")),
-				os.Symlink("..", filepath.Join(dir, "up")), os.Symlink("/", filepath.Join(dir, "root")))
+			return errors.Join(
+				syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600),
+				os.Symlink("loop", filepath.Join(dir, "loop")),
+				os.Symlink("..", filepath.Join(dir, "up")),
+				os.Symlink("/", filepath.Join(dir, "root")),
+			)
 		}, nil},
-		{"a folder that cannot be read", func(dir string) error { return os.Mkdir(filepath.Join(dir, "closed"), 0) }, nil},
+		{
+			"a folder that cannot be read",
+			func(dir string) error { return os.Mkdir(filepath.Join(dir, "closed"), 0) },
+			nil,
+		},
 		{"a very deep folder", func(dir string) error {
 			return os.MkdirAll(filepath.Join(dir, strings.Repeat("d/", 1500)), 0o700)
 		}, nil},

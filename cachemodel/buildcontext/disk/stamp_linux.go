@@ -12,5 +12,10 @@ func stampOf(info fs.FileInfo) buildcontext.Stamp {
 	if !ok {
 		return buildcontext.Stamp{ModTime: info.ModTime().UnixNano()}
 	}
-	return buildcontext.Stamp{ModTime: st.Mtim.Nano(), ChangeTime: st.Ctim.Nano(), Inode: st.Ino, Device: uint64(st.Dev)}
+	return buildcontext.Stamp{
+		ModTime:    st.Mtim.Nano(),
+		ChangeTime: st.Ctim.Nano(),
+		Inode:      st.Ino,
+		Device:     uint64(st.Dev),
+	}
 }

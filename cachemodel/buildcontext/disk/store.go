@@ -65,9 +65,14 @@ func load(file, root string) map[string]record {
 	for len(r.rest) > 0 {
 		path := r.text()
 		rec := record{
-			size:  r.int(),
-			mode:  uint32(r.int()),
-			stamp: buildcontext.Stamp{ModTime: r.int(), ChangeTime: r.int(), Inode: uint64(r.int()), Device: uint64(r.int())},
+			size: r.int(),
+			mode: uint32(r.int()),
+			stamp: buildcontext.Stamp{
+				ModTime:    r.int(),
+				ChangeTime: r.int(),
+				Inode:      uint64(r.int()),
+				Device:     uint64(r.int()),
+			},
 		}
 		copy(rec.id[:], r.bytes(len(rec.id)))
 		known[path] = rec
@@ -93,7 +98,8 @@ func save(file, root string, tree *buildcontext.Node, now time.Time) error {
 			case m.Type == buildcontext.File && known && m.Stamp.ModTime != 0 && len(m.Xattrs) == 0 && !c.Doubted():
 				body = appendText(body, rel)
 				for _, v := range []int64{
-					m.Size, int64(m.Mode), m.Stamp.ModTime, m.Stamp.ChangeTime, int64(m.Stamp.Inode), int64(m.Stamp.Device),
+					m.Size, int64(m.Mode), m.Stamp.ModTime, m.Stamp.ChangeTime, int64(m.Stamp.Inode),
+					int64(m.Stamp.Device),
 				} {
 					body = binary.AppendVarint(body, v)
 				}

@@ -594,7 +594,8 @@ func (l *historian) notes() (notes []string) {
 		notes = append(
 			notes,
 			fmt.Sprintf(
-				"%s is a submodule: its files are not part of the history, and count as changed whenever it names another commit",
+				"%s is a submodule: its files are not part of the history, and count as changed whenever it names "+
+					"another commit",
 				name,
 			),
 		)

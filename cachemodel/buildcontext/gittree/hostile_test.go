@@ -36,7 +36,8 @@ var programKeys = []string{
 	"imap.tunnel=MARKER", "instaweb.browser=MARKER", "instaweb.httpd=MARKER", "instaweb.modulePath=MARKER",
 	"log.showSignature=true", "man.x.cmd=MARKER", "man.x.path=MARKER", "man.viewer=x", "merge.x.driver=MARKER",
 	"merge.guitool=x", "merge.tool=x", "mergetool.x.cmd=MARKER", "mergetool.x.path=MARKER", "pager.cat-file=MARKER",
-	"pager.config=MARKER", "pager.log=MARKER", "pager.ls-tree=MARKER", "pager.rev-list=MARKER", "pager.rev-parse=MARKER",
+	"pager.config=MARKER", "pager.log=MARKER", "pager.ls-tree=MARKER", "pager.rev-list=MARKER",
+	"pager.rev-parse=MARKER",
 	"protocol.allow=always", "protocol.ext.allow=always", "remote.origin.proxy=http://localhost:1",
 	"remote.origin.promisor=true", "remote.origin.partialclonefilter=blob:none", "remote.origin.receivepack=MARKER",
 	"remote.origin.uploadpack=MARKER", "remote.origin.url=ext::MARKER", "remote.ssh.promisor=true",
@@ -455,7 +456,10 @@ func TestPipesInRepository(t *testing.T) {
 	os.Remove(object)
 	mkfifo(t, object)
 	opened.reading.patience = 100 * time.Millisecond
-	if _, err := opened.ReadFile(t.Context(), filepath.Join(r.dir, "Dockerfile"), "HEAD"); !errors.Is(err, ErrNoAnswer) {
+	if _, err := opened.ReadFile(t.Context(), filepath.Join(r.dir, "Dockerfile"), "HEAD"); !errors.Is(
+		err,
+		ErrNoAnswer,
+	) {
 		t.Errorf("an object that blocks: %v", err)
 	}
 }

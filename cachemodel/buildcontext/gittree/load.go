@@ -112,7 +112,8 @@ func (r *Repository) Load(
 		return nil, err
 	}
 	ignore, failure := r.ignore(ctx, commit, at.path, dockerfile)
-	if failure != nil && !errors.Is(failure, buildcontext.ErrIgnoreFile) && !errors.Is(failure, buildcontext.ErrUnknown) {
+	if failure != nil && !errors.Is(failure, buildcontext.ErrIgnoreFile) &&
+		!errors.Is(failure, buildcontext.ErrUnknown) {
 		return nil, failure
 	}
 	if worktree == nil {
@@ -346,7 +347,8 @@ func (b *builder) dir(
 			}
 		case ignored && (!isDir || !enter):
 		case isDir:
-			if d := b.dir(childRel, inner, b.dirMeta(childRel), group, skip+len(name)+1); !ignored || len(d.Children()) > 0 {
+			if d := b.dir(childRel, inner, b.dirMeta(childRel), group, skip+len(name)+1); !ignored ||
+				len(d.Children()) > 0 {
 				children = append(children, d)
 			}
 		default:

@@ -75,7 +75,8 @@ func TestMainBranch(t *testing.T) {
 			}
 		}
 		base, err := MergeBase(t.Context(), r.dir, tt.target)
-		if base.Main != tt.want || (err == nil) != (tt.want != "") || err != nil && !errors.Is(err, ErrUnknownRevision) {
+		if base.Main != tt.want || (err == nil) != (tt.want != "") ||
+			err != nil && !errors.Is(err, ErrUnknownRevision) {
 			t.Errorf("%s: %+v, %v; want %q", tt.why, base, err, tt.want)
 		}
 	}

@@ -82,8 +82,8 @@ func hostEnvironment() []string {
 			env[i] = name + "=" + strings.Join(list, string(filepath.ListSeparator))
 		}
 	}
-	// GIT_ALLOW_PROTOCOL: versions before 2.45 do not know GIT_NO_LAZY_FETCH. GIT_ALLOC_LIMIT is for one allocation: of an
-	// object that unpacks to more than it should.
+	// GIT_ALLOW_PROTOCOL: versions before 2.45 do not know GIT_NO_LAZY_FETCH. GIT_ALLOC_LIMIT is for one allocation: of
+	// an object that unpacks to more than it should.
 	return append(env, "LC_ALL=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_NO_LAZY_FETCH=1",
 		"GIT_ALLOW_PROTOCOL=none", "GIT_NO_REPLACE_OBJECTS=1", "GIT_PAGER=cat", "GIT_EDITOR=false", "GIT_ASKPASS=false",
 		"GIT_SSH_COMMAND=false", "GIT_ALLOC_LIMIT=1g", "GIT_TRACE2=0", "GIT_TRACE2_EVENT=0", "GIT_TRACE2_PERF=0")

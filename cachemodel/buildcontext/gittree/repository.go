@@ -193,7 +193,8 @@ func (r *Repository) isolate() error {
 	}
 	config := "[core]\n\trepositoryformatversion = 0\n\tbigFileThreshold = 16m\n"
 	if r.objectIDs == 64 {
-		config = "[core]\n\trepositoryformatversion = 1\n\tbigFileThreshold = 16m\n[extensions]\n\tobjectFormat = sha256\n"
+		config = "[core]\n\trepositoryformatversion = 1\n\tbigFileThreshold = 16m\n[extensions]\n\tobjectFormat = " +
+			"sha256\n"
 	}
 	gitDir := filepath.Join(r.temp, "git")
 	files := map[string][]byte{"HEAD": []byte("ref: refs/heads/none\n"), "config": []byte(config)}

@@ -119,7 +119,11 @@ func (c *checking) check() {
 
 func (c *checking) missing(e *buildfiles.Entry, err error) {
 	if !os.IsNotExist(err) {
-		c.add(MissingDockerfile, c.at("dockerfile"), fmt.Sprintf("The Dockerfile %s cannot be read: %v.", e.Dockerfile, err))
+		c.add(
+			MissingDockerfile,
+			c.at("dockerfile"),
+			fmt.Sprintf("The Dockerfile %s cannot be read: %v.", e.Dockerfile, err),
+		)
 		return
 	}
 	var fixes []analysis.Fix
@@ -157,7 +161,12 @@ func (c *checking) target(v buildfiles.Value, file *dockerfile.File) {
 	if len(file.Stages) == 0 {
 		return // broken so far that the stage may be missing
 	}
-	message, fixes := didYouMean(fmt.Sprintf("%s has no stage %q.", nameOf(c.entries[0]), v.Text), v.Text, v.Span, names)
+	message, fixes := didYouMean(
+		fmt.Sprintf("%s has no stage %q.", nameOf(c.entries[0]), v.Text),
+		v.Text,
+		v.Span,
+		names,
+	)
 	c.add(UnknownTarget, v.Span, message, fixes...)
 }
 
@@ -254,7 +263,10 @@ func Renamed(
 	sections []buildfiles.Section, entries []buildfiles.Entry, dockerfile, name, to string, arg bool,
 ) (edits []source.Edit) {
 	for i := range sections {
-		if !slices.ContainsFunc(Of(&sections[i], entries), func(e *buildfiles.Entry) bool { return e.Builds(dockerfile) }) {
+		if !slices.ContainsFunc(
+			Of(&sections[i], entries),
+			func(e *buildfiles.Entry) bool { return e.Builds(dockerfile) },
+		) {
 			continue
 		}
 		for _, v := range sections[i].Values {

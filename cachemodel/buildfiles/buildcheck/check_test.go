@@ -56,13 +56,25 @@ func TestCheck(t *testing.T) {
 		{"a number that no stage has", "{context: ., target: \"7\"}", `UnknownBuildTarget "7"`},
 		{"a stage by a variable", "{context: ., target: \"${T:-none}\"}", ""},
 		{"a misspelt argument", "{context: ., args: {VERSOIN: 1}}", `UndeclaredBuildArg "VERSOIN" -> "VERSION"`},
-		{"a misspelt argument of a list", "{context: ., args: [VERSOIN=1]}", `UndeclaredBuildArg "VERSOIN" -> "VERSION"`},
-		{"a misspelt Dockerfile", "{context: app, dockerfile: dve.Dockerfile}", `MissingDockerfile "dve.Dockerfile" -> "dev.Dockerfile"`},
+		{
+			"a misspelt argument of a list",
+			"{context: ., args: [VERSOIN=1]}",
+			`UndeclaredBuildArg "VERSOIN" -> "VERSION"`,
+		},
+		{
+			"a misspelt Dockerfile",
+			"{context: app, dockerfile: dve.Dockerfile}",
+			`MissingDockerfile "dve.Dockerfile" -> "dev.Dockerfile"`,
+		},
 		{"a Dockerfile that is not there", "app", `MissingDockerfile "web"`},
 		{"a directory in place of the Dockerfile", "{context: ., dockerfile: app}", `MissingDockerfile "app"`},
 		{"a context that is not there", "./nowhere", `MissingBuildContext "./nowhere"`},
 		{"a context that is a file", "{context: Dockerfile}", `MissingBuildContext "Dockerfile"`},
-		{"a Dockerfile within the file", "{context: ., target: b, dockerfile_inline: \"FROM x AS a\\nARG A\"}", `UnknownBuildTarget "b"`},
+		{
+			"a Dockerfile within the file",
+			"{context: ., target: b, dockerfile_inline: \"FROM x AS a\\nARG A\"}",
+			`UnknownBuildTarget "b"`,
+		},
 		{"a remote context", "https://github.com/a/b.git", ""},
 	}
 	for _, tt := range tests {
@@ -92,8 +104,10 @@ func TestRenamed(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{
 			"compose.yaml",
-			"services:\n  web:\n    build: {context: ., target: Prod, args: {prod: 1, VERSION: \"prod\"}}\n  other:\n    build: {context: app, target: prod}\n",
-			"services:\n  web:\n    build: {context: ., target: last, args: {prod: 1, V: \"prod\"}}\n  other:\n    build: {context: app, target: prod}\n",
+			"services:\n  web:\n    build: {context: ., target: Prod, args: {prod: 1, VERSION: \"prod\"}}\n  other:\n" +
+				"    build: {context: app, target: prod}\n",
+			"services:\n  web:\n    build: {context: ., target: last, args: {prod: 1, V: \"prod\"}}\n  other:\n    " +
+				"build: {context: app, target: prod}\n",
 		},
 		{
 			"docker-bake.hcl",

@@ -46,7 +46,8 @@ var (
 	MissingDockerfile = &Rule{
 		ID: "MissingDockerfile", Severity: analysis.Error,
 		Summary: "The Dockerfile does not exist",
-		What:    "A `dockerfile` that is not there. Its path is relative to the build context, not to the file that names it.",
+		What: "A `dockerfile` that is not there. Its path is relative to the build context, not to the file that " +
+			"names it.",
 		Why:     "The build fails: `failed to read dockerfile`.",
 		Example: "services:\n  web:\n    build:\n      context: .\n      dockerfile: Dockerfil\n",
 		Instead: "services:\n  web:\n    build:\n      context: .\n      dockerfile: Dockerfile\n",
@@ -83,7 +84,11 @@ func Find(id string) *Rule {
 func (r *Rule) Markdown() string {
 	head := fmt.Sprintf("# %s\n\n%s. Severity: %s.\n\n", r.ID, r.Summary, r.Severity)
 	reasons := fmt.Sprintf("## What it does\n\n%s\n\n## Why this is bad\n\n%s\n\n", r.What, r.Why)
-	return head + reasons + fmt.Sprintf("## Example\n\n%s\nUse instead:\n\n%s", codeBlock(r.Example), codeBlock(r.Instead))
+	return head + reasons + fmt.Sprintf(
+		"## Example\n\n%s\nUse instead:\n\n%s",
+		codeBlock(r.Example),
+		codeBlock(r.Instead),
+	)
 }
 
 func codeBlock(text string) string { return "```yaml\n" + strings.TrimSuffix(text, "\n") + "\n```\n" }

@@ -61,7 +61,15 @@ func build(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	version, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", "github.com/moby/buildkit").Output()
+	version, err := exec.CommandContext(
+		ctx,
+		"go",
+		"list",
+		"-m",
+		"-f",
+		"{{.Version}}",
+		"github.com/moby/buildkit",
+	).Output()
 	if err != nil {
 		return "", fmt.Errorf("finding BuildKit's version: %w", err)
 	}
@@ -69,7 +77,17 @@ func build(ctx context.Context) (string, error) {
 	if _, err := os.Stat(bin); err == nil {
 		return bin, nil
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "github.com/moby/buildkit/cmd/buildkitd")
+	cmd := exec.CommandContext(
+		ctx,
+		"go",
+		"build",
+		"-trimpath",
+		"-ldflags",
+		"-s -w",
+		"-o",
+		bin,
+		"github.com/moby/buildkit/cmd/buildkitd",
+	)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building buildkitd: %w\n%s", err, out)
@@ -88,10 +106,25 @@ func start(ctx context.Context, bin, snapshotter string) (*Daemon, error) {
 	}
 	socket := "unix://" + filepath.Join(dir, "bk.sock")
 	d := &Daemon{dir: dir, addr: socket}
-	d.cmd = exec.Command(bin, "--root", filepath.Join(dir, "root"), "--addr", socket,
-		"--oci-worker=true", "--containerd-worker=false", "--oci-worker-binary=runc", "--oci-worker-snapshotter="+snapshotter,
-		"--oci-worker-net=host", "--oci-worker-gc=false", "--otel-socket-path", filepath.Join(dir, "otel.sock"),
-		"--allow-insecure-entitlement", "network.host", "--allow-insecure-entitlement", "security.insecure")
+	d.cmd = exec.Command(
+		bin,
+		"--root",
+		filepath.Join(dir, "root"),
+		"--addr",
+		socket,
+		"--oci-worker=true",
+		"--containerd-worker=false",
+		"--oci-worker-binary=runc",
+		"--oci-worker-snapshotter="+snapshotter,
+		"--oci-worker-net=host",
+		"--oci-worker-gc=false",
+		"--otel-socket-path",
+		filepath.Join(dir, "otel.sock"),
+		"--allow-insecure-entitlement",
+		"network.host",
+		"--allow-insecure-entitlement",
+		"security.insecure",
+	)
 	d.cmd.Env = append(os.Environ(), "PATH="+searchPath())
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}

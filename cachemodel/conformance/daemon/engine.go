@@ -17,8 +17,8 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// The Docker engine that tests run on, and the client that goes with it. They are built from Go modules, in three minutes
-// or so, and kept in the user's cache directory.
+// The Docker engine that tests run on, and the client that goes with it. They are built from Go modules, in three
+// minutes or so, and kept in the user's cache directory.
 const (
 	engineModule = "github.com/moby/moby/v2/cmd/dockerd@v2.0.0-beta.24"
 	buildxModule = "github.com/docker/buildx/cmd/buildx@v0.38.2"
@@ -129,7 +129,8 @@ func grpcOf(ctx context.Context, socket string) (net.Conn, error) {
 	if _, err = io.WriteString(c, request); err == nil {
 		r := bufio.NewReader(c)
 		var response *http.Response
-		if response, err = http.ReadResponse(r, nil); err == nil && response.StatusCode == http.StatusSwitchingProtocols {
+		if response, err = http.ReadResponse(r, nil); err == nil &&
+			response.StatusCode == http.StatusSwitchingProtocols {
 			return early{c, r}, nil
 		}
 	}

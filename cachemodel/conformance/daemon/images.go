@@ -17,8 +17,8 @@ import (
 	"github.com/tonistiigi/fsutil"
 )
 
-// Image is a base image that tests build upon: busybox with a user "app", a directory /out that anybody may write to, and
-// this configuration.
+// Image is a base image that tests build upon: busybox with a user "app", a directory /out that anybody may write to,
+// and this configuration.
 type Image struct {
 	Config dockerspec.DockerOCIImageConfig
 	lines  string // the Dockerfile's lines that make it
@@ -31,14 +31,20 @@ var Images = map[string]Image{
 	"base3": {config("BASE_ENV=3"), "ENV BASE_ENV=3\n"},
 	"odd": {
 		dockerspec.DockerOCIImageConfig{
-			ImageConfig:             ocispecs.ImageConfig{Env: []string{"V=1", "W=odd"}, User: "app", WorkingDir: "/out"},
+			ImageConfig: ocispecs.ImageConfig{
+				Env:        []string{"V=1", "W=odd"},
+				User:       "app",
+				WorkingDir: "/out",
+			},
 			DockerOCIImageConfigExt: dockerspec.DockerOCIImageConfigExt{Shell: []string{"/bin/sh", "-ec"}},
 		},
 		"ENV V=1 W=odd\nUSER app\nWORKDIR /out\nSHELL [\"/bin/sh\", \"-ec\"]\n",
 	},
 	"triggers": {
 		dockerspec.DockerOCIImageConfig{
-			DockerOCIImageConfigExt: dockerspec.DockerOCIImageConfigExt{OnBuild: []string{"ENV V=trigger", "COPY a.txt /from-trigger", "RUN echo $V > /out/trigger"}},
+			DockerOCIImageConfigExt: dockerspec.DockerOCIImageConfigExt{
+				OnBuild: []string{"ENV V=trigger", "COPY a.txt /from-trigger", "RUN echo $V > /out/trigger"},
+			},
 		},
 		"ONBUILD ENV V=trigger\nONBUILD COPY a.txt /from-trigger\nONBUILD RUN echo $V > /out/trigger\n",
 	},
@@ -95,7 +101,13 @@ func (d *Daemon) MakeImages(ctx context.Context) (*Layouts, error) {
 
 // Add builds one more image from a context with its Dockerfile, with options of the Dockerfile frontend, and returns
 // what names it as a named context.
-func (imgs *Layouts) Add(ctx context.Context, d *Daemon, name string, options map[string]string, files fsutil.FS) (string, error) {
+func (imgs *Layouts) Add(
+	ctx context.Context,
+	d *Daemon,
+	name string,
+	options map[string]string,
+	files fsutil.FS,
+) (string, error) {
 	layout := filepath.Join(d.dir, "image-"+name)
 	attrs := maps.Clone(imgs.Contexts)
 	maps.Copy(attrs, d.Options)

@@ -1,5 +1,5 @@
-// Package shellcheck asks the program ShellCheck about shell scripts. It reads nothing and knows no Dockerfiles: scripts
-// come in, remarks come out.
+// Package shellcheck asks the program ShellCheck about shell scripts. It reads nothing and knows no Dockerfiles:
+// scripts come in, remarks come out.
 package shellcheck
 
 import (
@@ -26,8 +26,8 @@ const (
 	atOnce  = 40               // scripts in one call
 )
 
-// ignored are remarks that make no sense for a command in a Dockerfile: about sourced files, which lie in the image; about variables that
-// may come from the base image; and about what POSIX lacks but every shell of an image has.
+// ignored are remarks that make no sense for a command in a Dockerfile: about sourced files, which lie in the image;
+// about variables that may come from the base image; and about what POSIX lacks but every shell of an image has.
 const ignored = "SC1090,SC1091,SC2154,SC3040,SC3043"
 
 // Find returns the path of the program; "" if it is not installed.
@@ -39,8 +39,13 @@ func Find() string {
 	return path
 }
 
-// Check asks about scripts. The error says that the program failed; there may be remarks on some of the scripts all the same.
-func Check(ctx context.Context, program string, scripts []rules.ShellScript) (map[rules.ShellScript][]rules.ShellRemark, error) {
+// Check asks about scripts. The error says that the program failed; there may be remarks on some of the scripts all the
+// same.
+func Check(
+	ctx context.Context,
+	program string,
+	scripts []rules.ShellScript,
+) (map[rules.ShellScript][]rules.ShellRemark, error) {
 	found := make(map[rules.ShellScript][]rules.ShellRemark, len(scripts))
 	byShell := map[string][]rules.ShellScript{}
 	for _, s := range scripts {
@@ -57,7 +62,12 @@ func Check(ctx context.Context, program string, scripts []rules.ShellScript) (ma
 }
 
 // call asks about some scripts for one shell, which are written to files for it.
-func call(ctx context.Context, program, shell string, scripts []rules.ShellScript, found map[rules.ShellScript][]rules.ShellRemark) error {
+func call(
+	ctx context.Context,
+	program, shell string,
+	scripts []rules.ShellScript,
+	found map[rules.ShellScript][]rules.ShellRemark,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "layerwise-shellcheck-")
@@ -91,7 +101,8 @@ func call(ctx context.Context, program, shell string, scripts []rules.ShellScrip
 	for _, c := range answer.Comments {
 		i, err := strconv.Atoi(filepath.Base(c.File))
 		// A script that it cannot read is the rule shell-syntax's business.
-		unreadable := c.Level == "error" && c.Code > 0 && c.Code < 2000 || c.Code == 1009 // which says where such an error is
+		unreadable := c.Level == "error" && c.Code > 0 && c.Code < 2000 ||
+			c.Code == 1009 // which says where such an error is
 		if err != nil || i < 0 || i >= len(scripts) || unreadable {
 			continue
 		}
@@ -120,7 +131,13 @@ type place struct{ Line, Column, EndLine, EndColumn int }
 
 func (c comment) remark(text *source.Text) rules.ShellRemark {
 	span := c.span(text)
-	r := rules.ShellRemark{From: span.Start, To: span.End, Code: fmt.Sprintf("SC%04d", c.Code), Severity: analysis.Warning, Message: c.Message}
+	r := rules.ShellRemark{
+		From:     span.Start,
+		To:       span.End,
+		Code:     fmt.Sprintf("SC%04d", c.Code),
+		Severity: analysis.Warning,
+		Message:  c.Message,
+	}
 	if c.Level == "info" || c.Level == "style" {
 		r.Severity = analysis.Hint
 	}

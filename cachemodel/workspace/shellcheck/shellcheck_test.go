@@ -22,13 +22,21 @@ func TestCheck(t *testing.T) {
 	}
 	for _, c := range []struct{ what, text, found, fixed string }{
 		{"one line", "FROM a\nRUN touch $X\n", `SC2086 "$X"`, "FROM a\nRUN touch \"$X\"\n"},
-		{"behind continuations and comments", "FROM a\nRUN echo a && \\\n  # b\n\\\n\ttouch \"ü\" $X\n", `SC2086 "$X"`, "FROM a\nRUN echo a && \\\n  # b\n\\\n\ttouch \"ü\" \"$X\"\n"},
-		{"with carriage returns", "FROM a\r\nRUN echo a && \\\r\n  touch $X\r\n", `SC2086 "$X"`, "FROM a\r\nRUN echo a && \\\r\n  touch \"$X\"\r\n"},
-		{"a heredoc", "FROM a\nRUN <<EOF\ntouch a\n\ttouch $X\nEOF\n", `SC2086 "$X"`, "FROM a\nRUN <<EOF\ntouch a\n\ttouch \"$X\"\nEOF\n"},
+		{"behind continuations and " +
+			"comments", "FROM a\nRUN echo a && \\\n  # b\n\\\n\ttouch \"ü\" " +
+			"$X\n", `SC2086 "$X"`, "FROM a\nRUN echo a && \\\n  # b\n\\\n\ttouch \"ü\" \"$X\"\n"},
+		{"with carriage " +
+			"returns", "FROM a\r\nRUN echo a && \\\r\n  touch " +
+			"$X\r\n", `SC2086 "$X"`, "FROM a\r\nRUN echo a && \\\r\n  touch \"$X\"\r\n"},
+		{"a heredoc", "FROM a\nRUN <<EOF\ntouch a\n\ttouch $X\n" +
+			"EOF\n", `SC2086 "$X"`, "FROM a\nRUN <<EOF\ntouch a\n\ttouch \"$X\"\nEOF\n"},
 		{"what bash has and sh lacks", "FROM a\nRUN [[ $X == b ]]\n", `SC3010 "[[ $X == b ]]"`, ""},
 		{"SHELL says bash", "FROM a\nSHELL [\"/bin/bash\", \"-c\"]\nRUN [[ $X == b ]]\n", "", ""},
-		{"a stage upon one with bash", "FROM a AS b\nSHELL [\"/bin/bash\", \"-c\"]\nFROM b\nRUN [[ $X == b ]]\n", "", ""},
-		{"not for other shells, exec forms and Windows", "FROM a\nRUN [\"touch\", \"$X\"]\nSHELL [\"python3\"]\nRUN touch $X\nFROM mcr.microsoft.com/windows/nanoserver\nRUN touch $X\n", "", ""},
+		{"a stage upon one with " +
+			"bash", "FROM a AS b\nSHELL [\"/bin/bash\", \"-c\"]\nFROM b\nRUN [[ $X == b ]]\n", "", ""},
+		{"not for other shells, exec forms and " +
+			"Windows", "FROM a\nRUN [\"touch\", \"$X\"]\nSHELL [\"python3\"]\nRUN touch $X\nFROM " +
+			"mcr.microsoft.com/windows/nanoserver\nRUN touch $X\n", "", ""},
 		{"skipped", "FROM a\n# check=skip=shellcheck\nRUN touch $X\n", "", ""},
 	} {
 		file := dockerfile.Parse(source.New(c.text), nil)
@@ -37,7 +45,8 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 		found, fixed := "", ""
-		for _, f := range rules.Check(file, rules.Options{ShellCheck: func(s rules.ShellScript) []rules.ShellRemark { return remarks[s] }}) {
+		for _, f := range rules.Check(file,
+			rules.Options{ShellCheck: func(s rules.ShellScript) []rules.ShellRemark { return remarks[s] }}) {
 			if f.Rule != rules.ShellCheck.ID {
 				continue
 			}
@@ -59,7 +68,9 @@ func TestProgramThatFails(t *testing.T) {
 		t.Error("no error for a program that is not there")
 	}
 	broken := filepath.Join(t.TempDir(), "shellcheck")
-	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho '{\"comments\":[{\"file\":\"9\",\"line\":-1},{\"file\":\"0\",\"line\":99,\"column\":99,\"endLine\":-3}]}'; exit 1\n"), 0o755); err != nil {
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho "+
+		"'{\"comments\":[{\"file\":\"9\",\"line\":-1},{\"file\":\"0\",\"line\":99,\"column\":99,\"endLine\":-3}]}'; "+
+		"exit 1\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	found, err := Check(t.Context(), broken, script)

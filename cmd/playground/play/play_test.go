@@ -81,7 +81,10 @@ func FuzzAnswer(f *testing.F) {
 	f.Add("\xff🐋FROM", "a/b", "\x00")
 	f.Fuzz(func(t *testing.T, text, path, content string) {
 		request, _ := json.Marshal(Request{
-			Before: Version{text, map[string]string{path: content}}, After: Version{text, map[string]string{path: content + "x"}},
+			Before: Version{
+				text,
+				map[string]string{path: content},
+			}, After: Version{text, map[string]string{path: content + "x"}},
 		})
 		var a Answer
 		if err := json.Unmarshal([]byte(AnswerJSON(string(request))), &a); err != nil {
