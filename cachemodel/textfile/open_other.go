@@ -2,4 +2,5 @@
 
 package textfile
 
-const nonBlocking = 0
+// NonBlocking is nothing where there are no named pipes.
+const NonBlocking = 0

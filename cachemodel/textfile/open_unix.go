@@ -4,5 +4,5 @@ package textfile
 
 import "syscall"
 
-// nonBlocking lets a named pipe be opened although nobody writes to it, and a terminal without becoming its owner.
-const nonBlocking = syscall.O_NONBLOCK | syscall.O_NOCTTY
+// NonBlocking lets a named pipe be opened although nobody writes to it, and a terminal without becoming its owner.
+const NonBlocking = syscall.O_NONBLOCK | syscall.O_NOCTTY

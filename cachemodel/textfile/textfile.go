@@ -29,7 +29,7 @@ func Read(path string) ([]byte, error) { return ReadUpTo(path, Limit) }
 
 // ReadUpTo is Read with another limit, in bytes.
 func ReadUpTo(path string, limit int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|NonBlocking, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
@@ -533,7 +532,7 @@ func (f *filtered) holds(ctx context.Context, name string, n *buildcontext.Node,
 	if p.size != n.Meta().Size {
 		return false
 	}
-	file, err := os.OpenFile(filepath.Join(f.dir, filepath.FromSlash(name)), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := os.OpenFile(filepath.Join(f.dir, filepath.FromSlash(name)), os.O_RDONLY|textfile.NonBlocking, 0)
 	if err != nil {
 		return false
 	}
