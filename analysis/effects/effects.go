@@ -326,27 +326,7 @@ func (s *state) instruction(in *dockerfile.Instruction) (e Effects) {
 	}
 	switch c := in.Command.(type) {
 	case *instructions.EnvCommand:
-		e.Writes = append(e.Writes, "config:env")
-		next := map[string]string{}
-		for _, pair := range c.Env {
-			key, ok := s.expand(pair.Key)
-			if !ok {
-				e.Writes = append(e.Writes, "env:*")
-				continue
-			}
-			e.Writes = append(e.Writes, "env:"+key)
-			if value, ok := s.expand(pair.Value); ok {
-				next[key] = value
-			} else {
-				next[key] = unknown
-			}
-			if key == "PATH" {
-				s.searches(pair.Value)
-			}
-		}
-		for key, value := range next {
-			s.set(key, value, value != unknown)
-		}
+		s.envCommand(&e, c)
 	case *instructions.ArgCommand:
 		for _, arg := range c.Args {
 			e.Writes = append(e.Writes, "env:"+arg.Key)
@@ -354,27 +334,7 @@ func (s *state) instruction(in *dockerfile.Instruction) (e Effects) {
 			s.pathUnsure = s.pathUnsure || arg.Key == "PATH"
 		}
 	case *instructions.WorkdirCommand:
-		e.Reads = append(e.Reads, "user")
-		dir, ok := s.expand(c.Path)
-		if !ok || s.windows(dir) {
-			s.cwd, e.Opaque = "", true
-			break
-		}
-		if !path.IsAbs(dir) {
-			e.Reads = append(e.Reads, "cwd")
-			if s.cwd == "" {
-				e.Writes = append(e.Writes, "cwd", "/")
-				break
-			}
-			dir = path.Join(s.cwd, dir)
-		} else {
-			s.cwdFact = ""
-		}
-		s.cwd = s.resolve(path.Clean(dir))
-		e.Cwd = s.cwd
-		e.Writes = append(e.Writes, "cwd")
-		e.makes(s.cwd, "0755 "+s.owner())
-		s.made = append(s.made, s.cwd)
+		s.workdir(&e, c)
 	case *instructions.UserCommand:
 		e.Writes = append(e.Writes, "user", "config:user")
 		s.user = "?"
@@ -409,6 +369,54 @@ func (s *state) instruction(in *dockerfile.Instruction) (e Effects) {
 		e.Writes = append(e.Writes, "env:*", "cwd", "user", "shell")
 	}
 	return e
+}
+
+func (s *state) envCommand(e *Effects, c *instructions.EnvCommand) {
+	e.Writes = append(e.Writes, "config:env")
+	next := map[string]string{}
+	for _, pair := range c.Env {
+		key, ok := s.expand(pair.Key)
+		if !ok {
+			e.Writes = append(e.Writes, "env:*")
+			continue
+		}
+		e.Writes = append(e.Writes, "env:"+key)
+		if value, ok := s.expand(pair.Value); ok {
+			next[key] = value
+		} else {
+			next[key] = unknown
+		}
+		if key == "PATH" {
+			s.searches(pair.Value)
+		}
+	}
+	for key, value := range next {
+		s.set(key, value, value != unknown)
+	}
+}
+
+func (s *state) workdir(e *Effects, c *instructions.WorkdirCommand) {
+	e.Reads = append(e.Reads, "user")
+	dir, ok := s.expand(c.Path)
+	if !ok || s.windows(dir) {
+		s.cwd, e.Opaque = "", true
+		return
+	}
+	if !path.IsAbs(dir) {
+		e.Reads = append(e.Reads, "cwd")
+		if s.cwd == "" {
+			e.Writes = append(e.Writes, "cwd", "/")
+			return
+		}
+		dir = path.Join(s.cwd, dir)
+	} else {
+		s.cwdFact = ""
+	}
+	s.cwd = s.resolve(path.Clean(dir))
+	e.Cwd = s.cwd
+	e.Writes = append(e.Writes, "cwd")
+	e.makes(s.cwd, "0755 "+s.owner())
+	s.made = append(s.made, s.cwd)
 }
 
 // set notes what is known of a variable.
@@ -479,6 +487,14 @@ func (s *state) unpacked(in *dockerfile.Instruction, name string) bool {
 	return len(content) >= 512 && (string(content[257:262]) == "ustar" || slices.Contains(content[:512], 0))
 }
 
+// copying is what is known of a COPY or ADD while its sources are gone through.
+type copying struct {
+	dest          string
+	isDir         bool // dest is a directory
+	known         bool // all that is copied is at hand
+	copies, trees map[string]string
+}
+
 func (s *state) copy(
 	e *Effects,
 	in *dockerfile.Instruction,
@@ -489,28 +505,9 @@ func (s *state) copy(
 	if chown != "" && strings.Trim(chown, "0123456789:") != "" {
 		e.Reads = append(e.Reads, "/etc/passwd", "/etc/group")
 	}
-	dest, ok := s.expand(c.DestPath)
-	if !ok || s.windows(dest) {
-		e.opaque()
+	dest, isDir, ok := s.destination(e, c)
+	if !ok {
 		return
-	}
-	isDir := strings.HasSuffix(dest, "/") || dest == "." || dest == ".." || strings.HasSuffix(dest, "/.") ||
-		len(c.SourcePaths)+len(c.SourceContents) > 1
-	if !path.IsAbs(dest) {
-		e.Reads = append(e.Reads, "cwd")
-		if s.cwd == "" {
-			e.Reads, e.Writes = append(e.Reads, "/"), append(e.Writes, "/")
-			return
-		}
-		dest = path.Join(s.cwd, dest)
-	}
-	dest = s.resolve(path.Clean(dest))
-	owner := strings.TrimSpace(chmod + " " + chown)
-	if chmod == "" {
-		owner = "0755 " + chown
-	}
-	if chown == "" {
-		owner += "root"
 	}
 	for _, doc := range c.SourceContents {
 		if isDir {
@@ -519,69 +516,27 @@ func (s *state) copy(
 			e.Writes = append(e.Writes, dest)
 		}
 	}
-	copies, trees := map[string]string{}, map[string]string{}
-	known := from == "" && s.context != nil && !patterns && !link
+	fromContext := from == "" && s.context != nil && !patterns
+	k := copying{
+		dest: dest, isDir: isDir, known: fromContext && !link,
+		copies: map[string]string{}, trees: map[string]string{},
+	}
 	for _, src := range c.SourcePaths {
 		src, ok := s.expand(src)
-		switch {
-		case !ok || patterns:
-			known = false
-		case from == "" && s.context != nil && !remote(src):
-			found := glob(s.context, src)
-			if len(found) == 0 { // it will be made before the build, perhaps
-				known = false
-				break
-			}
-			for _, name := range found {
-				if strings.HasSuffix(name, "/") { // the contents of a directory
-					isDir = true
-					trees[path.Clean(name)] = dest
-					for _, child := range s.context.List(strings.TrimSuffix(name, "/")) {
-						copies[path.Join(name, child)+slashOf(child)] = path.Join(
-							dest,
-							strings.TrimSuffix(child, "@"),
-						) + slashOf(
-							child,
-						)
-					}
-					continue
-				}
-				if add && s.unpacked(in, name) {
-					known, isDir, s.linked = false, true, true // it may hold anything, also links
-					e.Writes = append(e.Writes, tree(dest))
-				}
-				if strings.HasSuffix(name, "@") {
-					known = false
-				}
-				name = strings.TrimSuffix(name, "@")
-				copies[name] = "" // once it is clear whether dest is a directory
-			}
+		if ok && fromContext && !remote(src) && s.copySource(e, in, &k, src, add) {
 			continue
-		default:
-			known = false
 		}
+		k.known = false
 		e.Writes = append(e.Writes, tree(dest))
 	}
-	for name, to := range copies {
-		if to == "" {
-			if to = dest; isDir || strings.ContainsAny(strings.Join(c.SourcePaths, ""), "*?[") {
-				to = path.Join(dest, path.Base(name))
-			}
-			copies[name] = to
-		}
-		e.Writes = append(e.Writes, to)
-		if !isDir {
-			e.Writes = append(e.Writes, tree(dest)) // it may be a directory by now
-		}
-	}
-	slices.Sort(e.Writes)
-	e.Writes = slices.Compact(e.Writes)
-	if known && len(c.SourceContents) == 0 {
-		e.Copies, e.Trees = copies, trees
+	e.writesCopies(&k, strings.ContainsAny(strings.Join(c.SourcePaths, ""), "*?["))
+	if k.known && len(c.SourceContents) == 0 {
+		e.Copies, e.Trees = k.copies, k.trees
 	}
 	s.copied = append(s.copied, e.Writes...)
 	s.into = append(s.into, path.Dir(dest))
-	if isDir {
+	owner := ownerOfCopies(chown, chmod)
+	if k.isDir {
 		e.Dest = dest
 		s.into = append(s.into, dest)
 		e.makes(dest, owner)
@@ -595,6 +550,85 @@ func (s *state) copy(
 			}
 		}
 	}
+}
+
+// destination gives where a COPY or ADD puts its sources, and whether that is a directory for sure. It fails if the
+// place is not known.
+func (s *state) destination(e *Effects, c instructions.SourcesAndDest) (dest string, isDir, ok bool) {
+	dest, ok = s.expand(c.DestPath)
+	if !ok || s.windows(dest) {
+		e.opaque()
+		return "", false, false
+	}
+	isDir = strings.HasSuffix(dest, "/") || dest == "." || dest == ".." || strings.HasSuffix(dest, "/.") ||
+		len(c.SourcePaths)+len(c.SourceContents) > 1
+	if !path.IsAbs(dest) {
+		e.Reads = append(e.Reads, "cwd")
+		if s.cwd == "" {
+			e.Reads, e.Writes = append(e.Reads, "/"), append(e.Writes, "/")
+			return "", false, false
+		}
+		dest = path.Join(s.cwd, dest)
+	}
+	return s.resolve(path.Clean(dest)), isDir, true
+}
+
+func ownerOfCopies(chown, chmod string) string {
+	owner := strings.TrimSpace(chmod + " " + chown)
+	if chmod == "" {
+		owner = "0755 " + chown
+	}
+	if chown == "" {
+		owner += "root"
+	}
+	return owner
+}
+
+// copySource notes what a source names in the context. It reports false if that is nothing.
+func (s *state) copySource(e *Effects, in *dockerfile.Instruction, k *copying, src string, add bool) bool {
+	found := glob(s.context, src)
+	if len(found) == 0 { // it will be made before the build, perhaps
+		return false
+	}
+	for _, name := range found {
+		if strings.HasSuffix(name, "/") { // the contents of a directory
+			k.isDir = true
+			k.trees[path.Clean(name)] = k.dest
+			for _, child := range s.context.List(strings.TrimSuffix(name, "/")) {
+				to := path.Join(k.dest, strings.TrimSuffix(child, "@"))
+				k.copies[path.Join(name, child)+slashOf(child)] = to + slashOf(child)
+			}
+			continue
+		}
+		if add && s.unpacked(in, name) {
+			k.known, k.isDir, s.linked = false, true, true // it may hold anything, also links
+			e.Writes = append(e.Writes, tree(k.dest))
+		}
+		if strings.HasSuffix(name, "@") {
+			k.known = false
+		}
+		name = strings.TrimSuffix(name, "@")
+		k.copies[name] = "" // once it is clear whether dest is a directory
+	}
+	return true
+}
+
+// writesCopies notes the places of all that is copied, now that it is clear whether the destination is a directory.
+func (e *Effects) writesCopies(k *copying, wildcards bool) {
+	for name, to := range k.copies {
+		if to == "" {
+			if to = k.dest; k.isDir || wildcards {
+				to = path.Join(k.dest, path.Base(name))
+			}
+			k.copies[name] = to
+		}
+		e.Writes = append(e.Writes, to)
+		if !k.isDir {
+			e.Writes = append(e.Writes, tree(k.dest)) // it may be a directory by now
+		}
+	}
+	slices.Sort(e.Writes)
+	e.Writes = slices.Compact(e.Writes)
 }
 
 func remote(src string) bool {

@@ -223,6 +223,21 @@ var (
 	)
 )
 
+type composerJSON struct {
+	Scripts      map[string]any `json:"scripts"`
+	Autoload     map[string]any `json:"autoload"`
+	Dev          map[string]any `json:"autoload-dev"`
+	Config       map[string]any `json:"config"`
+	Version      string         `json:"version"`
+	Repositories any            `json:"repositories"`
+	Extra        map[string]any `json:"extra"`
+}
+
+type composerLock struct {
+	Packages []composerPackage
+	Dev      []composerPackage `json:"packages-dev"`
+}
+
 type composerPackage struct {
 	Name, Type   string
 	Source, Dist struct{ Type, URL string }
@@ -250,24 +265,27 @@ func composer(s *state, e *Effects, c Call) bool {
 	text, ok := c.file(s, "composer.json")
 	lockText, locked := c.file(s, "composer.lock")
 	var raw map[string]any
-	var p struct {
-		Scripts      map[string]any `json:"scripts"`
-		Autoload     map[string]any `json:"autoload"`
-		Dev          map[string]any `json:"autoload-dev"`
-		Config       map[string]any `json:"config"`
-		Version      string         `json:"version"`
-		Repositories any            `json:"repositories"`
-		Extra        map[string]any `json:"extra"`
-	}
-	var lock struct {
-		Packages []composerPackage
-		Dev      []composerPackage `json:"packages-dev"`
-	}
+	var p composerJSON
+	var lock composerLock
 	if !ok || !locked || json.Unmarshal([]byte(text), &raw) != nil || json.Unmarshal([]byte(text), &p) != nil ||
 		json.Unmarshal([]byte(lockText), &lock) != nil ||
 		!plainRepositories(p.Repositories) {
 		return false
 	}
+	if !p.plain(raw) || !l.has("--no-scripts") && slices.ContainsFunc(keys(p.Scripts), composerEvent) ||
+		!lock.plain(l.has("--no-plugins")) ||
+		!l.has("--no-autoloader") && p.scans() {
+		return false
+	}
+	if p.Version == "" && s.env["COMPOSER_ROOT_VERSION"] == "" { // it asks git for the version, and notes it
+		e.Reads = append(e.Reads, path.Join(c.cwd, ".git")+"/")
+		e.Perhaps = append(e.Perhaps, path.Join(c.cwd, ".git")+"/")
+	}
+	return e.project(s, c, manifests("composer", "install"))
+}
+
+// plain reports whether a composer.json has only keys and settings that are known. raw is all that is in it.
+func (p *composerJSON) plain(raw map[string]any) bool {
 	for key := range raw {
 		if !slices.Contains(composerKeys, key) {
 			return false
@@ -280,11 +298,13 @@ func composer(s *state, e *Effects, c Call) bool {
 			return false
 		}
 	}
-	if !l.has("--no-scripts") && slices.ContainsFunc(keys(p.Scripts), composerEvent) {
-		return false
-	}
+	return true
+}
+
+// plain reports whether all packages of a composer.lock come from the network, and none may write elsewhere.
+func (lock *composerLock) plain(noPlugins bool) bool {
 	for _, found := range slices.Concat(lock.Packages, lock.Dev) {
-		if found.Type == "composer-plugin" && !l.has("--no-plugins") && !slices.Contains(composerPlugins, found.Name) {
+		if found.Type == "composer-plugin" && !noPlugins && !slices.Contains(composerPlugins, found.Name) {
 			return false // it may put packages anywhere, and write files of the project
 		}
 		for _, url := range []string{found.Source.URL, found.Dist.URL} {
@@ -295,21 +315,20 @@ func composer(s *state, e *Effects, c Call) bool {
 			}
 		}
 	}
-	if !l.has("--no-autoloader") {
-		for _, autoload := range []map[string]any{p.Autoload, p.Dev} {
-			if slices.ContainsFunc(
-				keys(autoload),
-				func(kind string) bool { return kind != "psr-4" && kind != "exclude-from-classmap" && kind != "files" },
-			) {
-				return false // it scans the project for classes
-			}
+	return true
+}
+
+// scans reports whether Composer scans the project for classes.
+func (p *composerJSON) scans() bool {
+	for _, autoload := range []map[string]any{p.Autoload, p.Dev} {
+		if slices.ContainsFunc(
+			keys(autoload),
+			func(kind string) bool { return kind != "psr-4" && kind != "exclude-from-classmap" && kind != "files" },
+		) {
+			return true
 		}
 	}
-	if p.Version == "" && s.env["COMPOSER_ROOT_VERSION"] == "" { // it asks git for the version, and notes it
-		e.Reads = append(e.Reads, path.Join(c.cwd, ".git")+"/")
-		e.Perhaps = append(e.Perhaps, path.Join(c.cwd, ".git")+"/")
-	}
-	return e.project(s, c, manifests("composer", "install"))
+	return false
 }
 
 func keys(m map[string]any) (list []string) {

@@ -163,34 +163,16 @@ func (s *state) requirementsFile(file string, depth int) (files []string, ok boo
 	}
 	files = append(files, file)
 	for line := range strings.Lines(strings.ReplaceAll(strings.ReplaceAll(string(text), "\r\n", "\n"), "\\\n", " ")) {
-		if n := strings.Index(" "+line, " #"); n >= 0 {
-			line = line[:n]
+		line, ok := requirementsLine(line)
+		if !ok {
+			return nil, false
 		}
-		line = strings.TrimSpace(line)
-		if n := strings.Index(line, " --"); n >= 0 && line[0] != '-' { // --hash and others of one requirement
-			if strings.Contains(line[n:], "--config-setting") || strings.Contains(line[n:], "--global-option") {
-				return nil, false
-			}
-			line = strings.TrimSpace(line[:n])
-		}
-		fields := strings.Fields(strings.ReplaceAll(line, "=", " "))
 		switch {
 		case line == "" || line[0] == '#':
 		case strings.HasPrefix(line, "-r") || strings.HasPrefix(line, "-c") || strings.HasPrefix(line,
 			"--requirement") || strings.HasPrefix(line, "--constraint"):
-			name := strings.TrimSpace(
-				strings.TrimLeft(
-					strings.TrimPrefix(
-						strings.TrimPrefix(
-							strings.TrimPrefix(strings.TrimPrefix(line, "--requirement"), "--constraint"),
-							"-r",
-						),
-						"-c",
-					),
-					" =",
-				),
-			)
-			if len(fields) > 2 || name == "" || strings.Contains(name, "$") || strings.Contains(name, "://") {
+			name, ok := includedFile(line)
+			if !ok {
 				return nil, false
 			}
 			at := name
@@ -217,6 +199,43 @@ func (s *state) requirementsFile(file string, depth int) (files []string, ok boo
 		}
 	}
 	return files, true
+}
+
+// requirementsLine gives a line of a requirements file without its comment and the options of one requirement. It fails
+// if one of these may name a part of the project.
+func requirementsLine(line string) (plain string, ok bool) {
+	if n := strings.Index(" "+line, " #"); n >= 0 {
+		line = line[:n]
+	}
+	line = strings.TrimSpace(line)
+	if n := strings.Index(line, " --"); n >= 0 && line[0] != '-' { // --hash and others of one requirement
+		if strings.Contains(line[n:], "--config-setting") || strings.Contains(line[n:], "--global-option") {
+			return "", false
+		}
+		line = strings.TrimSpace(line[:n])
+	}
+	return line, true
+}
+
+// includedFile gives the file that a line with -r or -c names. It fails if that is not one file, or not at hand.
+func includedFile(line string) (name string, ok bool) {
+	fields := strings.Fields(strings.ReplaceAll(line, "=", " "))
+	name = strings.TrimSpace(
+		strings.TrimLeft(
+			strings.TrimPrefix(
+				strings.TrimPrefix(
+					strings.TrimPrefix(strings.TrimPrefix(line, "--requirement"), "--constraint"),
+					"-r",
+				),
+				"-c",
+			),
+			" =",
+		),
+	)
+	if len(fields) > 2 || name == "" || strings.Contains(name, "$") || strings.Contains(name, "://") {
+		return "", false
+	}
+	return name, true
 }
 
 // pyproject is what counts of a pyproject.toml, a Pipfile or uv.toml: all that is not known by name may name files.
@@ -292,19 +311,7 @@ func uv(s *state, e *Effects, c Call) bool {
 	if at := slices.Index(c.Args, "pip"); at == 1 && len(c.Args) > 2 {
 		inner := c
 		inner.Args = c.Args[at:]
-		for _, name := range []string{"pyproject.toml", "uv.toml"} { // uv's own settings
-			p, ok := c.toml(s, name)
-			if c.exists(s, name) &&
-				(!ok || name == "uv.toml" && local(map[string]any(p)) || p.table("tool", "uv") != nil) {
-				return false
-			}
-		}
-		if c.cwd == "" || !c.pythonAbove(s, e) || !pipInstall(s, e, inner, uvPipOptions) {
-			return false
-		}
-		e.configured(s, c, c.cwd, manifests("uv", "pip").Config)
-		e.Writes = append(e.Writes, path.Join(c.cwd, ".venv")+"/")
-		return true
+		return uvPip(s, e, c, inner)
 	}
 	l, ok := c.line(uvOptions)
 	if !ok || c.Dynamic {
@@ -345,6 +352,23 @@ func uv(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	return c.pythonAbove(s, e) && e.project(s, c, manifests("uv", "sync"), ".venv/")
+}
+
+// uvPip is uv pip: inner is the call without uv.
+func uvPip(s *state, e *Effects, c, inner Call) bool {
+	for _, name := range []string{"pyproject.toml", "uv.toml"} { // uv's own settings
+		p, ok := c.toml(s, name)
+		if c.exists(s, name) &&
+			(!ok || name == "uv.toml" && local(map[string]any(p)) || p.table("tool", "uv") != nil) {
+			return false
+		}
+	}
+	if c.cwd == "" || !c.pythonAbove(s, e) || !pipInstall(s, e, inner, uvPipOptions) {
+		return false
+	}
+	e.configured(s, c, c.cwd, manifests("uv", "pip").Config)
+	e.Writes = append(e.Writes, path.Join(c.cwd, ".venv")+"/")
+	return true
 }
 
 // plainUVLock reports whether uv.lock has no package in a directory but the project itself.
@@ -397,6 +421,12 @@ func poetry(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	text, _ := c.file(s, "poetry.lock")
+	return plainPoetryLock(text) && c.pythonAbove(s, e) &&
+		e.project(s, c, manifests("poetry", "install"), ".venv/")
+}
+
+// plainPoetryLock reports whether poetry.lock has no package in a file or directory.
+func plainPoetryLock(text string) bool {
 	var lock pyproject
 	if _, err := toml.Decode(text, &lock); err != nil {
 		return false
@@ -408,7 +438,7 @@ func poetry(s *state, e *Effects, c Call) bool {
 			return false
 		}
 	}
-	return c.pythonAbove(s, e) && e.project(s, c, manifests("poetry", "install"), ".venv/")
+	return true
 }
 
 func pipenv(s *state, e *Effects, c Call) bool {

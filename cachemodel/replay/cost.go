@@ -260,18 +260,12 @@ func workOf(args []string) Work {
 				args = args[min(own, len(args)):]
 			}
 			continue
-		case len(args) > 2 && slices.Contains([]string{"bundle", "poetry", "pipenv", "pdm", "uv", "yarn", "pnpm",
-			"bunx"}, name) && (args[1] == "exec" || args[1] == "run" && name != "yarn" && name != "pnpm"):
+		case runsInProject(name, args):
 			args = skipFlags(args[2:])
 			continue
 		case (name == "sh" || name == "bash") && len(args) > 2 && strings.HasPrefix(args[1], "-") &&
 			strings.HasSuffix(args[1], "c"):
-			for _, inner := range shellCommands(args[2]) {
-				if w := workOf(inner); w != tools.Other {
-					return w
-				}
-			}
-			return tools.Other
+			return workOfShell(args[2])
 		case (name == "sh" || name == "bash") && len(args) > 1 && strings.HasSuffix(args[1], ".sh"):
 			args = args[1:]
 			continue
@@ -285,6 +279,23 @@ func workOf(args []string) Work {
 			name = "rails"
 		}
 		return workOfTool(name, args[1:])
+	}
+	return tools.Other
+}
+
+// runsInProject reports whether a package manager runs the command behind its first two words.
+func runsInProject(name string, args []string) bool {
+	managers := []string{"bundle", "poetry", "pipenv", "pdm", "uv", "yarn", "pnpm", "bunx"}
+	return len(args) > 2 && slices.Contains(managers, name) &&
+		(args[1] == "exec" || args[1] == "run" && name != "yarn" && name != "pnpm")
+}
+
+// workOfShell says what a text for a shell does: the first of its commands counts that does any work.
+func workOfShell(text string) Work {
+	for _, inner := range shellCommands(text) {
+		if w := workOf(inner); w != tools.Other {
+			return w
+		}
 	}
 	return tools.Other
 }

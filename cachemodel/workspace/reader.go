@@ -63,18 +63,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	spec, err := r.spec(c, b)
 	b.problem(err)
 
-	rebuilt := false
-	if changed || q.Changed.Builds || q.Changed.Context {
-		found, err := r.readBuilds(ctx, c, r.builds)
-		rebuilt = !found.same(&r.builds)
-		r.builds, r.wrong = found, err
-	}
-	b.problem(r.wrong)
-	if !r.loaded {
-		r.atOpen = atOpen{named: map[string]*buildcontext.Tree{}, entry: r.builds.entry}
-	}
-	b.Entry, b.Choices, b.BuildFiles = r.builds.entry, r.builds.choices, r.builds.files
-	b.Notes = append(b.Notes, r.builds.notes...)
+	rebuilt := r.loadBuilds(ctx, b, q, changed)
 	options := c.Options
 	if b.Entry != nil && options.Engine != cachemodel.Classic {
 		options = b.Entry.Fill(options)
@@ -97,17 +86,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 		BaselineFile: c.BaselineFile, ContextAt: r.journal.At,
 	}
 	if again && !q.Uncompared && !r.w.Untrusted {
-		if q.Builder != nil && !q.Quick {
-			request.History = q.Builder.History(options)
-		}
-		recordNotes = append(recordNotes, request.Ask(ctx, r.w.Store, options.Match())...)
-		r.record = request.Record
-		// A build in the builder's history may say where its context was.
-		if dir, from, _ := r.contextOf(c, b.Entry, r.record, q.File); dir != b.Context.Dir && from.Kind == Recorded {
-			b.Context = Context{Dir: dir, From: from}
-			r.readContext(ctx, b, q)
-			request.ContextDir, request.Context = dir, b.Context.Tree
-		}
+		recordNotes = append(recordNotes, r.ask(ctx, b, q, &request, options)...)
 	}
 	if again {
 		r.compared.recordNotes = recordNotes
@@ -119,6 +98,60 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	if !q.Unread {
 		b.Contexts = r.readNamed(ctx, b, q, options.Contexts)
 	}
+	r.requestContexts(b, q, &request)
+	b.problem(r.reading)
+	if again && !q.Uncompared {
+		r.compare(ctx, request, b, q)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	r.loaded, r.complete = true, r.complete || !q.Quick
+	r.conclude(b, options)
+	return b.finish()
+}
+
+// loadBuilds reads the build files where they may have changed, and reports whether what they say has.
+func (r *Reader) loadBuilds(ctx context.Context, b *Build, q Question, changed bool) (rebuilt bool) {
+	if changed || q.Changed.Builds || q.Changed.Context {
+		found, err := r.readBuilds(ctx, q.Choices, r.builds)
+		rebuilt = !found.same(&r.builds)
+		r.builds, r.wrong = found, err
+	}
+	b.problem(r.wrong)
+	if !r.loaded {
+		r.atOpen = atOpen{named: map[string]*buildcontext.Tree{}, entry: r.builds.entry}
+	}
+	b.Entry, b.Choices, b.BuildFiles = r.builds.entry, r.builds.choices, r.builds.files
+	b.Notes = append(b.Notes, r.builds.notes...)
+	return rebuilt
+}
+
+// ask asks the builder for its last build, and reads the build context where that build says it was.
+func (r *Reader) ask(
+	ctx context.Context,
+	b *Build,
+	q Question,
+	request *baseline.Request,
+	options baseline.Options,
+) (notes []string) {
+	if q.Builder != nil && !q.Quick {
+		request.History = q.Builder.History(options)
+	}
+	notes = request.Ask(ctx, r.w.Store, options.Match())
+	r.record = request.Record
+	// A build in the builder's history may say where its context was.
+	dir, from, _ := r.contextOf(q.Choices, b.Entry, r.record, q.File)
+	if dir != b.Context.Dir && from.Kind == Recorded {
+		b.Context = Context{Dir: dir, From: from}
+		r.readContext(ctx, b, q)
+		request.ContextDir, request.Context = dir, b.Context.Tree
+	}
+	return notes
+}
+
+// requestContexts adds the named contexts to a request, and what was there when the file was opened.
+func (r *Reader) requestContexts(b *Build, q Question, request *baseline.Request) {
 	request.Contexts = map[string]record.NamedContext{}
 	for name, named := range b.Contexts {
 		request.Contexts[name] = record.NamedContext{Dir: named.Dir, Tree: named.Tree}
@@ -133,14 +166,10 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 			request.Opened.Contexts[name] = r.atOpen.named[named.Dir]
 		}
 	}
-	b.problem(r.reading)
-	if again && !q.Uncompared {
-		r.compare(ctx, request, b, q)
-	}
-	if ctx.Err() != nil {
-		return nil
-	}
-	r.loaded, r.complete = true, r.complete || !q.Quick
+}
+
+// conclude adds what was found of the past to the build, and keeps the digests of its context.
+func (r *Reader) conclude(b *Build, options baseline.Options) {
 	b.Compared, b.Git, b.Complete = r.compared, r.git, r.complete
 	b.Costs = sync.OnceValue(r.costs(r.record, options.Match()))
 	if !r.w.Untrusted {
@@ -160,7 +189,6 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 			b.Unsaved = fmt.Errorf("the digests of the build context are not kept: %w", err)
 		}
 	}
-	return b.finish()
 }
 
 // Resolve finds the build without reading its contexts and without what it is compared with. It must be asked of

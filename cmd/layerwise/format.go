@@ -40,15 +40,7 @@ func newFormat() *cobra.Command {
 			o := format.Options{Indent: strings.Repeat(" ", indent), KeepKeywords: keep, FinalNewline: true}
 			out := cmd.OutOrStdout()
 			if len(args) == 1 && args[0] == "-" {
-				content, err := io.ReadAll(cmd.InOrStdin())
-				if err != nil {
-					return err
-				}
-				after, err := formatText(string(content), o)
-				if err == nil {
-					_, err = io.WriteString(out, after)
-				}
-				return err
+				return formatInput(out, cmd.InOrStdin(), o)
 			}
 			if len(args) == 0 {
 				args = []string{"Dockerfile"}
@@ -110,6 +102,19 @@ func newFormat() *cobra.Command {
 	cmd.Flags().IntVar(&indent, "indent", 4, "blanks in front of a continuation line; 0 is a tab")
 	atMostOne(cmd, "write", "diff", "check")
 	return cmd
+}
+
+// formatInput prints the formatted text of standard input.
+func formatInput(out io.Writer, in io.Reader, o format.Options) error {
+	content, err := io.ReadAll(in)
+	if err != nil {
+		return err
+	}
+	after, err := formatText(string(content), o)
+	if err == nil {
+		_, err = io.WriteString(out, after)
+	}
+	return err
 }
 
 // whyNotWritten says why a file is not to be changed, "" if it may be.
