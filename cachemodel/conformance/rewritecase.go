@@ -111,45 +111,75 @@ var apps = []app{
 		"prod"}, []string{"mix compile"}, "lib"},
 }
 
+// rewriteGenerator makes one RewriteCase.
+type rewriteGenerator struct {
+	r       *rand.Rand
+	app     app
+	staged  bool // the stage is likely to be given a cache mount
+	files   map[string]string
+	traps   []string
+	text    strings.Builder
+	workdir string
+}
+
+func (g *rewriteGenerator) pick(list []string) string { return list[g.r.IntN(len(list))] }
+
+func (g *rewriteGenerator) chance(percent int) bool { return g.r.IntN(100) < percent }
+
+// trap decides whether the case has a trap, and notes it.
+func (g *rewriteGenerator) trap(percent int, name string) bool {
+	if !g.chance(percent) {
+		return false
+	}
+	g.traps = append(g.traps, name)
+	return true
+}
+
+func (g *rewriteGenerator) line(format string, args ...any) {
+	fmt.Fprintf(&g.text, format+"\n", args...)
+}
+
 // GenerateRewriteCase makes a Dockerfile that builds, in an order that its author might have found good enough, with
 // one or more traps for who reorders it.
 func GenerateRewriteCase(seed uint64) RewriteCase {
-	r := rand.New(rand.NewPCG(seed, 7))
-	pick := func(list []string) string { return list[r.IntN(len(list))] }
-	chance := func(percent int) bool { return r.IntN(100) < percent }
-	a := apps[r.IntN(len(apps))]
-	staged := chance(25) // whose stage is likely to be given a cache mount
-	if staged {
-		a = apps[[]int{0, 1, 3}[r.IntN(3)]]
+	g := &rewriteGenerator{r: rand.New(rand.NewPCG(seed, 7)), files: map[string]string{}}
+	g.app = apps[g.r.IntN(len(apps))]
+	g.staged = g.chance(25)
+	if g.staged {
+		g.app = apps[[]int{0, 1, 3}[g.r.IntN(3)]]
 	}
-	c := RewriteCase{Name: fmt.Sprintf("generated-%d", seed), Files: map[string]string{}}
-	for name, text := range a.files {
-		c.Files[name] = text
+	maps.Copy(g.files, g.app.files)
+	g.from()
+	g.head()
+	g.enterWorkdir()
+	g.contextTraps()
+	g.build()
+	g.afterBuild()
+	if g.staged || g.chance(50) {
+		g.secondStage()
 	}
-	var traps []string
-	trap := func(percent int, name string) bool {
-		if !chance(percent) {
-			return false
-		}
-		traps = append(traps, name)
-		return true
+	return RewriteCase{
+		Name: fmt.Sprintf("generated-%d", seed), Prose: strings.Join(g.traps, ", "),
+		Dockerfile: g.text.String(), Files: g.files,
 	}
+}
 
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	if trap(15, "global ARG in FROM") {
-		line("ARG TAG=%s", strings.SplitN(a.image, ":", 2)[1])
-		line("FROM %s:${TAG} AS build", strings.SplitN(a.image, ":", 2)[0])
+func (g *rewriteGenerator) from() {
+	if g.trap(15, "global ARG in FROM") {
+		g.line("ARG TAG=%s", strings.SplitN(g.app.image, ":", 2)[1])
+		g.line("FROM %s:${TAG} AS build", strings.SplitN(g.app.image, ":", 2)[0])
 	} else {
-		line("FROM %s AS build", a.image)
+		g.line("FROM %s AS build", g.app.image)
 	}
+}
 
-	// What an author writes before the application comes in, in any order.
+// head writes what an author writes before the application comes in, in any order.
+func (g *rewriteGenerator) head() {
 	var head []string
-	if chance(60) {
+	if g.chance(60) {
 		head = append(
 			head,
-			pick(
+			g.pick(
 				[]string{
 					"ENV NODE_ENV=production",
 					"ENV RAILS_ENV=production PIP_NO_CACHE_DIR=1",
@@ -158,10 +188,10 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 			),
 		)
 	}
-	if trap(30, "ARG that changes with each build") {
+	if g.trap(30, "ARG that changes with each build") {
 		head = append(
 			head,
-			pick(
+			g.pick(
 				[]string{
 					"ARG GIT_SHA=none\nENV GIT_SHA=$GIT_SHA",
 					"ARG VERSION=dev",
@@ -171,10 +201,10 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 			),
 		)
 	}
-	if chance(50) {
+	if g.chance(50) {
 		head = append(
 			head,
-			pick(
+			g.pick(
 				[]string{
 					"RUN apt-get update && apt-get install -y curl git",
 					"RUN apt-get update \\\n && apt-get install -y --no-install-recommends \\\n    # the database\n  " +
@@ -185,192 +215,208 @@ func GenerateRewriteCase(seed uint64) RewriteCase {
 			),
 		)
 	}
-	if trap(20, "a label or port early") {
-		head = append(head, pick([]string{"LABEL maintainer=us", "EXPOSE 8080", "STOPSIGNAL SIGINT", "VOLUME /data"}))
+	if g.trap(20, "a label or port early") {
+		head = append(head, g.pick([]string{"LABEL maintainer=us", "EXPOSE 8080", "STOPSIGNAL SIGINT", "VOLUME /data"}))
 	}
-	if trap(15, "another shell") {
+	if g.trap(15, "another shell") {
 		head = append(head, `SHELL ["/bin/sh", "-eu", "-c"]`)
 	}
-	r.Shuffle(len(head), func(i, j int) { head[i], head[j] = head[j], head[i] })
+	g.r.Shuffle(len(head), func(i, j int) { head[i], head[j] = head[j], head[i] })
 	for i, h := range head {
-		if chance(20) {
-			line("# Needed by step %d.", i)
+		if g.chance(20) {
+			g.line("# Needed by step %d.", i)
 		}
-		line("%s", h)
+		g.line("%s", h)
 	}
-	workdir := pick([]string{"/app", "/src", "/usr/src/app"})
-	if trap(15, "relative WORKDIR") {
-		line("WORKDIR /srv\nWORKDIR web")
-		workdir = "/srv/web"
+}
+
+func (g *rewriteGenerator) enterWorkdir() {
+	g.workdir = g.pick([]string{"/app", "/src", "/usr/src/app"})
+	if g.trap(15, "relative WORKDIR") {
+		g.line("WORKDIR /srv\nWORKDIR web")
+		g.workdir = "/srv/web"
 	} else {
-		line("WORKDIR %s", workdir)
+		g.line("WORKDIR %s", g.workdir)
 	}
-	if trap(15, "USER before install") {
-		line(
+	if g.trap(15, "USER before install") {
+		g.line(
 			"RUN mkdir -p %s /home/app /out && chown -R 1000:1000 %s /home/app /out /usr /go /data 2>/dev/null || true",
-			workdir,
-			workdir,
+			g.workdir,
+			g.workdir,
 		)
-		line("ENV HOME=/home/app")
-		line(
+		g.line("ENV HOME=/home/app")
+		g.line(
 			"RUN mkdir -p /usr/lib/python3 /usr/local/bundle /go && chmod -R 777 /usr/lib/python3 /usr/local/bundle " +
 				"/go",
 		)
 	}
+}
 
-	// The traps within the context.
-	if trap(15, "a script that reads what was copied") {
-		c.Files["scripts/setup.sh"] = "cat " + a.artefact + "* 2>/dev/null > /setup.out; cat config.txt >> " +
+// contextTraps are those within the context.
+func (g *rewriteGenerator) contextTraps() {
+	if g.trap(15, "a script that reads what was copied") {
+		g.files["scripts/setup.sh"] = "cat " + g.app.artefact + "* 2>/dev/null > /setup.out; cat config.txt >> " +
 			"/setup.out; true\n"
-		c.Files["config.txt"] = "config\n"
+		g.files["config.txt"] = "config\n"
 	}
-	if _, node := a.files["package.json"]; node && trap(25, "a lifecycle script that reads sources") {
-		c.Files["package.json"] = "{\n  \"scripts\": {\n    \"postinstall\": \"cat src/index.js > /postinstall.out " +
-			"2>/dev/null; true\"\n  }\n}\n"
-	}
-	if _, py := a.files["requirements.txt"]; py && trap(25, "requirements that include others") {
-		c.Files["requirements.txt"] = "-r requirements/base.txt\nflask\n"
-		c.Files["requirements/base.txt"] = "django\n"
-	}
-	if _, goMod := a.files["go.mod"]; goMod && trap(25, "a replaced module in the context") {
-		c.Files["go.mod"] = "module example.com/x\nreplace example.com/y => ./internal\n"
-	}
-	if _, gem := a.files["Gemfile"]; gem && trap(25, "a gem by path") {
-		c.Files["Gemfile"] = "gem \"own\", path: \"app\"\n"
-	}
-	if _, php := a.files["composer.json"]; php && trap(25, "an autoloader that lists the sources") {
-		c.Files["composer.json"] = "{\n  \"autoload\": {\"classmap\": [\"src/\"]}\n}\n"
-	}
-	if _, node := a.files["package.json"]; node && trap(20, "settings that name a certificate") {
-		c.Files[".npmrc"] = "cafile=" + a.artefact + ".pem\n"
-		c.Files[a.artefact+".pem"] = "certificate\n"
-	}
-	if _, py := a.files["requirements.txt"]; py && trap(20, "an archive beside the requirements") {
-		c.Files["requirements.txt"] = "own-1.0-py3-none-any.whl\n"
-		c.Files["own-1.0-py3-none-any.whl"] = "wheel\n"
-	}
-	if trap(15, "a variable that steers the installation") {
-		c.Files["extra/constraints.txt"] = "flask==1\n"
-		line(
+	g.manifestTraps()
+	if g.trap(15, "a variable that steers the installation") {
+		g.files["extra/constraints.txt"] = "flask==1\n"
+		g.line(
 			"ENV PIP_CONSTRAINT=%[1]s/extra/constraints.txt NPM_CONFIG_CAFILE=%[1]s/extra/constraints.txt "+
 				"GOMODCACHE=%[1]s/extra BUNDLE_GEMFILE=%[1]s/extra/constraints.txt",
-			workdir,
+			g.workdir,
 		)
 	}
-	if _, gem := a.files["Gemfile"]; gem && trap(20, "gems in the project") {
-		c.Files["vendor/cache/own.gem"] = "gem\n"
+	if _, gem := g.app.files["Gemfile"]; gem && g.trap(20, "gems in the project") {
+		g.files["vendor/cache/own.gem"] = "gem\n"
 	}
-	if trap(15, "an archive that ADD unpacks") {
-		c.Files["static.tar"] = tarOf(sorted(a.files)[0], "from the archive\n")
-		line("ADD static.tar %s/", workdir)
+	if g.trap(15, "an archive that ADD unpacks") {
+		g.files["static.tar"] = tarOf(sorted(g.app.files)[0], "from the archive\n")
+		g.line("ADD static.tar %s/", g.workdir)
 	}
-	if trap(10, "a symlink in the context") {
-		c.Files["current@"] = a.artefact
+	if g.trap(10, "a symlink in the context") {
+		g.files["current@"] = g.app.artefact
 	}
-	if trap(15, "an ignore file") {
-		c.Files[".dockerignore"] = "README.md\ntests\n"
+	if g.trap(15, "an ignore file") {
+		g.files[".dockerignore"] = "README.md\ntests\n"
 	}
+}
 
-	setup := func() {
-		if _, ok := c.Files["scripts/setup.sh"]; ok {
-			line("RUN sh scripts/setup.sh")
-		}
+// manifestTraps are those within the files that say what is installed.
+func (g *rewriteGenerator) manifestTraps() {
+	if _, node := g.app.files["package.json"]; node && g.trap(25, "a lifecycle script that reads sources") {
+		g.files["package.json"] = "{\n  \"scripts\": {\n    \"postinstall\": \"cat src/index.js > /postinstall.out " +
+			"2>/dev/null; true\"\n  }\n}\n"
 	}
-	install, build := pick(a.installs), pick(a.builds)
-	if staged && !strings.HasPrefix(build, "npm") && !strings.HasPrefix(build, "yarn") {
-		build = a.builds[len(a.builds)-1]
+	if _, py := g.app.files["requirements.txt"]; py && g.trap(25, "requirements that include others") {
+		g.files["requirements.txt"] = "-r requirements/base.txt\nflask\n"
+		g.files["requirements/base.txt"] = "django\n"
 	}
-	if chance(20) {
+	if _, goMod := g.app.files["go.mod"]; goMod && g.trap(25, "a replaced module in the context") {
+		g.files["go.mod"] = "module example.com/x\nreplace example.com/y => ./internal\n"
+	}
+	if _, gem := g.app.files["Gemfile"]; gem && g.trap(25, "a gem by path") {
+		g.files["Gemfile"] = "gem \"own\", path: \"app\"\n"
+	}
+	if _, php := g.app.files["composer.json"]; php && g.trap(25, "an autoloader that lists the sources") {
+		g.files["composer.json"] = "{\n  \"autoload\": {\"classmap\": [\"src/\"]}\n}\n"
+	}
+	if _, node := g.app.files["package.json"]; node && g.trap(20, "settings that name a certificate") {
+		g.files[".npmrc"] = "cafile=" + g.app.artefact + ".pem\n"
+		g.files[g.app.artefact+".pem"] = "certificate\n"
+	}
+	if _, py := g.app.files["requirements.txt"]; py && g.trap(20, "an archive beside the requirements") {
+		g.files["requirements.txt"] = "own-1.0-py3-none-any.whl\n"
+		g.files["own-1.0-py3-none-any.whl"] = "wheel\n"
+	}
+}
+
+// setup runs the script that reads what was copied, if there is one.
+func (g *rewriteGenerator) setup() {
+	if _, ok := g.files["scripts/setup.sh"]; ok {
+		g.line("RUN sh scripts/setup.sh")
+	}
+}
+
+// build brings the application in, installs what it needs and builds it.
+func (g *rewriteGenerator) build() {
+	install, build := g.pick(g.app.installs), g.pick(g.app.builds)
+	if g.staged && !strings.HasPrefix(build, "npm") && !strings.HasPrefix(build, "yarn") {
+		build = g.app.builds[len(g.app.builds)-1]
+	}
+	if g.chance(20) {
 		install = "set -e; \\\n    " + install + "; \\\n    true"
 	}
-	switch r.IntN(6) {
+	switch g.r.IntN(6) {
 	case 0, 1: // everything first
-		line("COPY . .")
-		line("RUN %s", install)
-		setup()
-		line("RUN %s", build)
+		g.line("COPY . .")
+		g.line("RUN %s", install)
+		g.setup()
+		g.line("RUN %s", build)
 	case 2: // ... to the absolute path, install and build in one
-		line("COPY . %s", workdir)
-		setup()
-		line("RUN %s && %s", pick(a.installs), build)
+		g.line("COPY . %s", g.workdir)
+		g.setup()
+		g.line("RUN %s && %s", g.pick(g.app.installs), build)
 	case 3: // the manifests apart, but something volatile above
-		line("ARG COMMIT=none")
-		line("ENV COMMIT=${COMMIT}")
-		line("COPY %s", pick(a.manifests))
-		line("RUN %s", install)
-		line("COPY . .")
-		setup()
-		line("RUN %s", build)
+		g.line("ARG COMMIT=none")
+		g.line("ENV COMMIT=${COMMIT}")
+		g.line("COPY %s", g.pick(g.app.manifests))
+		g.line("RUN %s", install)
+		g.line("COPY . .")
+		g.setup()
+		g.line("RUN %s", build)
 	case 4: // manifests and then everything, with tools in between
-		line("COPY . .")
-		line("RUN apt-get update && apt-get install -y build-essential")
-		line("RUN %s", install)
-		setup()
-		line("RUN %s", build)
+		g.line("COPY . .")
+		g.line("RUN apt-get update && apt-get install -y build-essential")
+		g.line("RUN %s", install)
+		g.setup()
+		g.line("RUN %s", build)
 	case 5: // two COPYs and an install that needs the first only
-		line("COPY . ./")
-		line("COPY --link %s /opt/extra/", sorted(a.files)[0])
-		line("RUN %s", install)
-		line("RUN %s", build)
-		setup()
+		g.line("COPY . ./")
+		g.line("COPY --link %s /opt/extra/", sorted(g.app.files)[0])
+		g.line("RUN %s", install)
+		g.line("RUN %s", build)
+		g.setup()
 	}
-	if trap(15, "a later step overwrites an earlier one") {
-		line("RUN echo changed > %s/overwritten && cp %s/overwritten /etc/overwritten", workdir, workdir)
-		line("COPY %s /etc/overwritten", sorted(a.files)[0])
-	}
-	if trap(20, "an ENV that a RUN below uses") {
-		line("ENV GREETING=hello")
-		line("RUN echo $GREETING ${NODE_ENV:-} > /greeting")
-		line("ENV GREETING=bye")
-	}
-	if trap(15, "a heredoc") {
-		line("RUN <<EOF\nset -e\necho from a heredoc > /heredoc\nls > /listing\nEOF")
-	}
-	if trap(10, "a user for what follows") {
-		line("RUN mkdir -p /own && chown 1000:1000 /own")
-		line("USER 1000:1000")
-		line("RUN id -u > /own/id")
-		line("COPY --chown=1000:1000 %s /own/", sorted(a.files)[0])
-	}
+}
 
-	// A second stage for the half of the others.
-	if staged || chance(50) {
-		line("\nFROM debian:12-slim")
-		copies := []string{
-			fmt.Sprintf("COPY --from=build %s/%s /app/%s", workdir, a.artefact, a.artefact),
-			"COPY --from=build /etc/passwd /etc/passwd.build",
-			fmt.Sprintf("COPY %s /app/", sorted(a.files)[0]),
-		}
-		if trap(30, "links that overlap") {
-			copies = append(copies, fmt.Sprintf("COPY --link %s /app/over", sorted(a.files)[0]),
-				fmt.Sprintf("COPY --link --from=build %s/%s /app/over", workdir, sorted(a.files)[1]))
-		}
-		if trap(10, "what a cache holds is copied") {
-			copies = append(copies, "COPY --from=build /root /home-of-build")
-		}
-		if trap(25, "a RUN on what was copied") {
-			copies = append(
-				copies,
-				"RUN ls -R /app > /listing 2>/dev/null || true; find / -xdev -name app > /found || true",
-			)
-		}
-		if chance(40) {
-			copies = append(
-				copies,
-				"RUN apt-get update && apt-get install -y ca-certificates",
-				"ENV MODE=prod",
-				"ENV PORT=80\nENV HOST=0.0.0.0",
-			)
-		}
-		r.Shuffle(len(copies), func(i, j int) { copies[i], copies[j] = copies[j], copies[i] })
-		for _, l := range copies {
-			line("%s", l)
-		}
-		line("CMD [\"/app\"]")
+// afterBuild writes what comes below in the same stage.
+func (g *rewriteGenerator) afterBuild() {
+	if g.trap(15, "a later step overwrites an earlier one") {
+		g.line("RUN echo changed > %s/overwritten && cp %s/overwritten /etc/overwritten", g.workdir, g.workdir)
+		g.line("COPY %s /etc/overwritten", sorted(g.app.files)[0])
 	}
-	c.Dockerfile = b.String()
-	c.Prose = strings.Join(traps, ", ")
-	return c
+	if g.trap(20, "an ENV that a RUN below uses") {
+		g.line("ENV GREETING=hello")
+		g.line("RUN echo $GREETING ${NODE_ENV:-} > /greeting")
+		g.line("ENV GREETING=bye")
+	}
+	if g.trap(15, "a heredoc") {
+		g.line("RUN <<EOF\nset -e\necho from a heredoc > /heredoc\nls > /listing\nEOF")
+	}
+	if g.trap(10, "a user for what follows") {
+		g.line("RUN mkdir -p /own && chown 1000:1000 /own")
+		g.line("USER 1000:1000")
+		g.line("RUN id -u > /own/id")
+		g.line("COPY --chown=1000:1000 %s /own/", sorted(g.app.files)[0])
+	}
+}
+
+// secondStage writes one that takes what was built.
+func (g *rewriteGenerator) secondStage() {
+	g.line("\nFROM debian:12-slim")
+	copies := []string{
+		fmt.Sprintf("COPY --from=build %s/%s /app/%s", g.workdir, g.app.artefact, g.app.artefact),
+		"COPY --from=build /etc/passwd /etc/passwd.build",
+		fmt.Sprintf("COPY %s /app/", sorted(g.app.files)[0]),
+	}
+	if g.trap(30, "links that overlap") {
+		copies = append(copies, fmt.Sprintf("COPY --link %s /app/over", sorted(g.app.files)[0]),
+			fmt.Sprintf("COPY --link --from=build %s/%s /app/over", g.workdir, sorted(g.app.files)[1]))
+	}
+	if g.trap(10, "what a cache holds is copied") {
+		copies = append(copies, "COPY --from=build /root /home-of-build")
+	}
+	if g.trap(25, "a RUN on what was copied") {
+		copies = append(
+			copies,
+			"RUN ls -R /app > /listing 2>/dev/null || true; find / -xdev -name app > /found || true",
+		)
+	}
+	if g.chance(40) {
+		copies = append(
+			copies,
+			"RUN apt-get update && apt-get install -y ca-certificates",
+			"ENV MODE=prod",
+			"ENV PORT=80\nENV HOST=0.0.0.0",
+		)
+	}
+	g.r.Shuffle(len(copies), func(i, j int) { copies[i], copies[j] = copies[j], copies[i] })
+	for _, l := range copies {
+		g.line("%s", l)
+	}
+	g.line("CMD [\"/app\"]")
 }
 
 // tarOf is an archive of one file.

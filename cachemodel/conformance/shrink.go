@@ -9,94 +9,129 @@ import (
 // Shrink makes a failing case smaller while fails says that it still fails: fewer builds, instructions, edits, files,
 // arguments and settings.
 func Shrink(sketches []Sketch, fails func([]Sketch) bool) []Sketch {
-	best, tries := sketches, 600
-	try := func(change func(s []Sketch) []Sketch) bool {
-		c := make([]Sketch, len(best))
-		for i := range best {
-			c[i] = best[i].Clone()
-		}
-		c = change(c)
-		if len(c) < 2 || size(c) >= size(best) || tries == 0 {
-			return false
-		}
-		if tries--; !fails(c) {
-			return false
-		}
-		best = c
-		return true
-	}
+	s := &shrinker{best: sketches, tries: 600, fails: fails}
 	for again := true; again; {
-		again = false
-		for i := len(best) - 1; i >= 0; i-- { // whole builds
-			if i < len(best) && try(func(s []Sketch) []Sketch { return slices.Delete(s, i, i+1) }) {
-				again = true
-			}
+		again = s.builds()
+		again = s.instructions() || again
+		again = s.edits() || again
+		again = s.files() || again
+		again = s.settings() || again
+		again = s.words() || again
+	}
+	return s.best
+}
+
+// shrinker holds the smallest case so far. Its methods report whether they made it smaller.
+type shrinker struct {
+	best  []Sketch
+	tries int // that are left
+	fails func([]Sketch) bool
+}
+
+// try makes a change to a copy, and keeps it if it is smaller and still fails.
+func (s *shrinker) try(change func(c []Sketch) []Sketch) bool {
+	c := make([]Sketch, len(s.best))
+	for i := range s.best {
+		c[i] = s.best[i].Clone()
+	}
+	c = change(c)
+	if len(c) < 2 || size(c) >= size(s.best) || s.tries == 0 {
+		return false
+	}
+	if s.tries--; !s.fails(c) {
+		return false
+	}
+	s.best = c
+	return true
+}
+
+// each makes a change to every build.
+func (s *shrinker) each(change func(c *Sketch)) bool {
+	return s.try(func(c []Sketch) []Sketch {
+		for i := range c {
+			change(&c[i])
 		}
-		for _, id := range instIDs(best) { // an instruction in all builds
-			again = try(func(s []Sketch) []Sketch { return dropInst(s, id, -1) }) || again
-		}
-		for i := len(best) - 1; i > 0; i-- { // one edit
-			for _, id := range instIDs(best) {
-				again = try(func(s []Sketch) []Sketch { return dropInst(s, id, i) }) || again
-				again = try(func(s []Sketch) []Sketch { return revertInst(s, id, i) }) || again
-			}
-			again = try(func(s []Sketch) []Sketch { s[i].Insts = s[i-1].Insts; return s }) || again
-			again = try(func(s []Sketch) []Sketch { s[i].Args = s[i-1].Args; return s }) || again
-			again = try(func(s []Sketch) []Sketch {
-				s[i].Target, s[i].Platform, s[i].NoCache, s[i].CRLF, s[i].Escape = s[i-1].Target, s[i-1].Platform,
-					s[i-1].NoCache, s[i-1].CRLF, s[i-1].Escape
-				return s
-			}) || again
-		}
-		for _, p := range keysOf(best, func(s Sketch) map[string]File { return s.Files }) {
-			if !try(func(s []Sketch) []Sketch {
-				for i := range s {
-					delete(s[i].Files, p)
-				}
-				return s
-			}) {
-				again = try(func(s []Sketch) []Sketch {
-					for i := range s {
-						if f, ok := s[0].Files[p]; ok {
-							s[i].Files[p] = f
-						} else {
-							delete(s[i].Files, p)
-						}
-					}
-					return s
-				}) || again
-			} else {
-				again = true
-			}
-		}
-		for _, k := range keysOf(best, func(s Sketch) map[string]string { return s.Args }) {
-			again = try(func(s []Sketch) []Sketch {
-				for i := range s {
-					delete(s[i].Args, k)
-				}
-				return s
-			}) || again
-		}
-		again = try(func(s []Sketch) []Sketch {
-			for i := range s {
-				s[i].Extra = nil
-			}
-			return s
-		}) || again
-		again = try(func(s []Sketch) []Sketch {
-			for i := range s {
-				s[i].Target, s[i].Platform, s[i].NoCache, s[i].CRLF, s[i].Escape, s[i].Name = "", "", false, false,
-					false, "Dockerfile"
-			}
-			return s
-		}) || again
-		for _, id := range instIDs(best) { // flags and words of an instruction
-			for _, word := range wordsOf(best, id) {
-				again = try(func(s []Sketch) []Sketch { return dropWord(s, id, word) }) || again
-			}
+		return c
+	})
+}
+
+// builds leaves out whole builds.
+func (s *shrinker) builds() (smaller bool) {
+	for i := len(s.best) - 1; i >= 0; i-- {
+		if i < len(s.best) && s.try(func(c []Sketch) []Sketch { return slices.Delete(c, i, i+1) }) {
+			smaller = true
 		}
 	}
-	return best
+	return smaller
+}
+
+// instructions leaves out an instruction in all builds.
+func (s *shrinker) instructions() (smaller bool) {
+	for _, id := range instIDs(s.best) {
+		smaller = s.try(func(c []Sketch) []Sketch { return dropInst(c, id, -1) }) || smaller
+	}
+	return smaller
+}
+
+// edits takes back one edit.
+func (s *shrinker) edits() (smaller bool) {
+	for i := len(s.best) - 1; i > 0; i-- {
+		for _, id := range instIDs(s.best) {
+			smaller = s.try(func(c []Sketch) []Sketch { return dropInst(c, id, i) }) || smaller
+			smaller = s.try(func(c []Sketch) []Sketch { return revertInst(c, id, i) }) || smaller
+		}
+		smaller = s.try(func(c []Sketch) []Sketch { c[i].Insts = c[i-1].Insts; return c }) || smaller
+		smaller = s.try(func(c []Sketch) []Sketch { c[i].Args = c[i-1].Args; return c }) || smaller
+		smaller = s.try(func(c []Sketch) []Sketch {
+			to, from := &c[i], c[i-1]
+			to.Target, to.Platform, to.NoCache = from.Target, from.Platform, from.NoCache
+			to.CRLF, to.Escape = from.CRLF, from.Escape
+			return c
+		}) || smaller
+	}
+	return smaller
+}
+
+// files leaves out a file in all builds, or makes it the first build's in all.
+func (s *shrinker) files() (smaller bool) {
+	for _, p := range keysOf(s.best, func(c Sketch) map[string]File { return c.Files }) {
+		if s.each(func(c *Sketch) { delete(c.Files, p) }) {
+			smaller = true
+			continue
+		}
+		smaller = s.try(func(c []Sketch) []Sketch {
+			for i := range c {
+				if f, ok := c[0].Files[p]; ok {
+					c[i].Files[p] = f
+				} else {
+					delete(c[i].Files, p)
+				}
+			}
+			return c
+		}) || smaller
+	}
+	return smaller
+}
+
+// settings leaves out arguments, the named context and all other settings.
+func (s *shrinker) settings() (smaller bool) {
+	for _, k := range keysOf(s.best, func(c Sketch) map[string]string { return c.Args }) {
+		smaller = s.each(func(c *Sketch) { delete(c.Args, k) }) || smaller
+	}
+	smaller = s.each(func(c *Sketch) { c.Extra = nil }) || smaller
+	return s.each(func(c *Sketch) {
+		c.Target, c.Platform, c.NoCache, c.CRLF, c.Escape, c.Name = "", "", false, false, false, "Dockerfile"
+	}) || smaller
+}
+
+// words leaves out flags of an instruction.
+func (s *shrinker) words() (smaller bool) {
+	for _, id := range instIDs(s.best) {
+		for _, word := range wordsOf(s.best, id) {
+			smaller = s.try(func(c []Sketch) []Sketch { return dropWord(c, id, word) }) || smaller
+		}
+	}
+	return smaller
 }
 
 // size is what shrinking makes smaller: the builds, and what differs from one to the next.
