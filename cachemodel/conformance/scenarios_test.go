@@ -221,6 +221,9 @@ func (w *workplace) play(ctx context.Context, t *testing.T, s scenario, number s
 	}
 
 	w.build(t, root, s.first)
+	if !w.recorded {
+		w.awaitTrace(ctx, t)
+	}
 	if s.edit != "" {
 		w.run(t, root, "sh", "-ec", s.edit)
 	}
@@ -367,14 +370,34 @@ func (w *workplace) run(t *testing.T, dir string, args ...string) string {
 	return out.String()
 }
 
-// lastBuild reads from the daemon what the last build did.
-func (w *workplace) lastBuild(ctx context.Context) (Truth, error) {
-	c := w.real.daemon.Client
+// awaitTrace waits until the daemon has written down the trace of the last build, which tells buildctl's command line:
+// a few seconds after the build has ended. Until then nobody knows of which folder the build was.
+func (w *workplace) awaitTrace(ctx context.Context, t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(2 * time.Minute)
+	for {
+		last, err := w.lastRecord(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last.Trace != nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the daemon has written down no trace of the build")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// lastRecord is what the daemon's history has of the last build.
+func (w *workplace) lastRecord(ctx context.Context) (*controlapi.BuildHistoryRecord, error) {
 	ref, err := os.ReadFile(filepath.Join(w.dir, "ref"))
 	if err != nil {
 		return nil, err
 	}
-	events, err := c.ControlClient().ListenBuildHistory(ctx, &controlapi.BuildHistoryRequest{EarlyExit: true})
+	events, err := w.real.daemon.Client.ControlClient().ListenBuildHistory(ctx,
+		&controlapi.BuildHistoryRequest{EarlyExit: true, Ref: strings.TrimSpace(string(ref))})
 	if err != nil {
 		return nil, err
 	}
@@ -393,6 +416,16 @@ func (w *workplace) lastBuild(ctx context.Context) (Truth, error) {
 	}
 	if last == nil || last.Result == nil {
 		return nil, fmt.Errorf("the daemon has no record of %s", ref)
+	}
+	return last, nil
+}
+
+// lastBuild reads from the daemon what the last build did.
+func (w *workplace) lastBuild(ctx context.Context) (Truth, error) {
+	c := w.real.daemon.Client
+	last, err := w.lastRecord(ctx)
+	if err != nil {
+		return nil, err
 	}
 	var p provenancetypes.ProvenancePredicateSLSA1
 	attestation := last.Result.Attestations[0]
