@@ -45,7 +45,7 @@ func corpus(t *testing.T) []string {
 
 // Every Dockerfile of the corpus is planned as BuildKit plans it: where BuildKit converts it, each instruction has a
 // verdict, and if nothing changes nothing is rebuilt for certain, nor at all without a source in the network; where
-// BuildKit refuses it, the model says so in BuildKit's words.
+// BuildKit refuses it, the model says so in BuildKit's words; where the file names another frontend, nothing is known.
 func TestCorpus(t *testing.T) {
 	ctx := context.Background()
 	counts := map[string]int{}
@@ -67,6 +67,16 @@ func TestCorpus(t *testing.T) {
 		steps, err := model.Predict(ctx, b)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if d := b.dialect(); d.Foreign {
+			counts["read by another frontend"]++
+			for _, s := range steps {
+				if s.Status != cachemodel.Unknown || !strings.Contains(s.Detail, d.Reference) {
+					t.Errorf("%s:%d: %s is %s, though nobody knows what %s makes of it: %s",
+						name, s.Line, s.Text, s.Status, d.Reference, s.Detail)
+				}
+			}
 			continue
 		}
 		if refused != nil {
@@ -168,8 +178,11 @@ func complaints(text string, steps []cachemodel.Step) string {
 		s.WriteString(p.Message + "\n")
 	}
 	for _, st := range steps {
-		if st.Status == cachemodel.Unknown {
+		switch {
+		case st.Status == cachemodel.Unknown:
 			s.WriteString(st.Detail + "\n")
+		case st.Status == cachemodel.Fails:
+			s.WriteString(st.Cause.Detail + "\n")
 		}
 	}
 	return s.String()

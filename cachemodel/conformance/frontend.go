@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/conformance/daemon"
 	"github.com/moby/buildkit/client/llb"
@@ -23,14 +25,71 @@ import (
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
-// Convert runs BuildKit's own Dockerfile frontend on a build and returns the definition that it would have solved.
+// Convert runs BuildKit's own Dockerfile frontend on a build and returns the definition that it would have solved, or, as
+// far as the definitions of older frontends are known to differ, that the frontend would have solved that the file names.
 // Images are resolved by a stub, so nothing is fetched; the made-up ones that the build uses are returned too.
 func Convert(ctx context.Context, b Build) (*pb.Definition, map[string]cachemodel.Image, error) {
 	c := &stubGateway{opts: b.FrontendOptions(), locals: b.Locals(), images: map[string]cachemodel.Image{}}
 	if _, err := builder.Build(ctx, c); err != nil {
 		return nil, nil, err
 	}
+	if b.dialect().Before(1, 5) {
+		if err := withStubs(c.def); err != nil {
+			return nil, nil, err
+		}
+	}
 	return c.def, c.images, nil
+}
+
+// dialect is the frontend that the file names. Convert stands in for it: nothing is fetched.
+func (b Build) dialect() dockerfile.Dialect {
+	return dockerfile.Parse(source.New(b.Dockerfile), nil).Dialect()
+}
+
+// frontend names the frontend that reads the file; "" is the newest, which the tags stand for that move.
+func (b Build) frontend() string {
+	if d := b.dialect(); d.Pinned || d.Minor >= 0 || d.Labs || d.Foreign {
+		return d.Reference
+	}
+	return ""
+}
+
+// withStubs makes of a definition what a frontend before 1.5 makes: the files that mounts leave are not removed
+// (moby/buildkit 6b265b1ba). Vertices are known by their digests, so that all that stands on a changed one changes too.
+func withStubs(def *pb.Definition) error {
+	renamed := map[string]string{}
+	for i, dt := range def.GetDef() {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return err
+		}
+		for _, in := range op.Inputs {
+			if now, ok := renamed[in.Digest]; ok {
+				in.Digest = now
+			}
+		}
+		if exec := op.GetExec(); exec != nil {
+			exec.Meta.RemoveMountStubsRecursive = false
+		}
+		changed, err := op.Marshal()
+		if err != nil {
+			return err
+		}
+		was, now := digest.FromBytes(dt).String(), digest.FromBytes(changed).String()
+		if was == now {
+			continue
+		}
+		def.Def[i], renamed[was] = changed, now
+		if meta, ok := def.Metadata[was]; ok {
+			def.Metadata[now] = meta
+			delete(def.Metadata, was)
+		}
+		if at, ok := def.Source.GetLocations()[was]; ok {
+			def.Source.Locations[now] = at
+			delete(def.Source.Locations, was)
+		}
+	}
+	return nil
 }
 
 // stubGateway is the frontend's side of a daemon that has the context and every image, and solves nothing.
