@@ -498,6 +498,10 @@ var workspaceKeys = strings.Fields(
 		"packageManagerStrict networkConcurrency fetchRetries fetchTimeout",
 )
 
+// leavesWorkspace finds the versions of pnpm that leave pnpm-workspace.yaml as it is. Later ones add to it which packages
+// want to run scripts, and a COPY below would undo that.
+var leavesWorkspace = regexp.MustCompile(`^pnpm@(9|10)\.`)
+
 // plainWorkspace reports whether pnpm-workspace.yaml has settings only, and no other package than this one.
 func plainWorkspace(s *state, c Call) bool {
 	text, ok := c.file(s, "pnpm-workspace.yaml")
@@ -571,6 +575,9 @@ func pnpm(s *state, e *Effects, c Call) bool {
 	if !ok || !plainWorkspace(s, c) || c.exists(s, ".pnpmfile.cjs", ".pnpmfile.mjs", "pnpmfile.js", ".corepack.env") ||
 		s.corepack && c.exists(s, ".tool-versions") {
 		return false
+	}
+	if c.exists(s, "pnpm-workspace.yaml") && !fetch && !leavesWorkspace.MatchString(p.PackageManager) {
+		return s.no("a version of pnpm that package.json does not name may write to pnpm-workspace.yaml")
 	}
 	s.pinned(e, c, p)
 	lock, locked := c.file(s, "pnpm-lock.yaml")

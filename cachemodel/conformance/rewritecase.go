@@ -14,6 +14,7 @@ import (
 // one image: busybox with stand-ins for package managers (testdata/rewrites/tools) that read the manifests the real
 // ones read, and write what depends on them.
 type RewriteCase struct {
+	File       string // that holds it, "" of a generated one
 	Name       string
 	Prose      string // what is tricky about it
 	Dockerfile string
