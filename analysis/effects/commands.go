@@ -152,7 +152,7 @@ var commands = []Command{
 	},
 	{Names: "id whoami", Fact: "commands such as echo read and write no files", effect: identity},
 	{
-		Names:   "echo printf true : set exit export unset false umask",
+		Names:   "echo printf true : set exit export unset false",
 		Fact:    "commands such as echo read and write no files",
 		effect:  nothing,
 		builtin: true,
@@ -224,8 +224,17 @@ func (e *Effects) project(s *state, c Call, v *tools.Verb, more ...string) bool 
 	e.Directory = c.cwd
 	for _, r := range slices.Concat(v.Manifests, more) {
 		e.Reads = append(e.Reads, path.Join(c.cwd, r)+slashOf(r))
+		if !strings.HasSuffix(r, "/") && !c.exists(s, r) { // it may be there in another working tree
+			e.Perhaps = append(e.Perhaps, path.Join(c.cwd, r))
+		}
 	}
 	e.configured(s, c, c.cwd, v.Config)
+	for _, name := range v.Config {
+		at := path.Join(c.cwd, name)
+		if slices.ContainsFunc(s.written, func(w written) bool { return slices.Contains(w.writes, at) }) {
+			return s.no("an earlier step writes " + name)
+		}
+	}
 	for _, w := range v.Writes {
 		e.Writes = append(e.Writes, path.Join(c.cwd, w)+slashOf(w))
 	}

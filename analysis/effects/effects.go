@@ -27,6 +27,27 @@ type Context interface {
 	// Excluded reports whether the ignore file keeps a path, and all below it, out of every build: also where it is
 	// there, as on a machine on which the project was built without a container.
 	Excluded(path string) bool
+	// Keeps reports whether a line of the ignore file, one with a "!", keeps a part of a directory in builds.
+	Keeps(dir string) bool
+}
+
+// Keeps reports whether a line of an ignore file, one with a "!", may keep something that lies in a directory.
+func Keeps(line, dir string) bool {
+	pattern, negated := strings.CutPrefix(strings.TrimSpace(line), "!")
+	if !negated {
+		return false
+	}
+	parts := strings.Split(strings.Trim(path.Clean("/"+pattern), "/"), "/")
+	names := strings.Split(dir, "/")
+	for i, part := range parts {
+		if part == "**" || i == len(names) {
+			return true
+		}
+		if ok, err := path.Match(part, names[i]); err == nil && !ok {
+			return false
+		}
+	}
+	return false // the directory itself, or one above
 }
 
 // Effects is what one instruction does, at its place in the file. Files are absolute paths of the image; a path that
@@ -124,6 +145,8 @@ type state struct {
 	steps    int
 	kinds    map[string]variableKind
 
+	outside outside // what earlier steps have put outside of the project
+
 	pathUnsure bool // PATH may name any directory
 	hooked     bool // something may steer the system's package manager
 }
@@ -161,7 +184,7 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 			s.startsIn(in.From.BaseName)
 		}
 		all[i] = s.instruction(in)
-		all[i].Linked = s.linked
+		all[i].Linked = s.linked || s.outside.linked
 		all[i].compact()
 		s.steps++
 		switch {
@@ -534,6 +557,7 @@ func (s *state) copy(
 		e.Copies, e.Trees = k.copies, k.trees
 	}
 	s.copied = append(s.copied, e.Writes...)
+	s.copiesSettings(e, c, from)
 	s.into = append(s.into, path.Dir(dest))
 	owner := ownerOfCopies(chown, chmod)
 	if k.isDir {

@@ -38,6 +38,8 @@ func (l listing) Read(file string) ([]byte, bool) {
 
 func (l listing) Excluded(string) bool { return true }
 
+func (l listing) Keeps(string) bool { return false }
+
 // A base image starts in a directory that is not known, but for official ones.
 func TestStartsIn(t *testing.T) {
 	for image, want := range map[string]string{

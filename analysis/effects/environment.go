@@ -21,44 +21,77 @@ func steersShell(name string) bool {
 }
 
 // toolVariables find variables that a tool of the table may take notice of.
-var toolVariables = regexp.MustCompile(
-	`(?i)^(npm_.*|node.*|yarn.*|pnpm.*|bun_.*|corepack.*|nvm_.*|fnm_.*|volta_.*|n_prefix|mise_.*|asdf_.*|electron_.*|puppeteer_.*|playwright_.*|cypress_.*|prisma_.*|sentrycli_.*|husky.*|prefix|destdir|` +
-		`pip.*|python.*|virtual_env|uv_.*|poetry_.*|conda_.*|mamba_.*|workon_home|setuptools.*|distutils.*|go[0-9a-z]*|cgo_.*|cargo.*|rust.*|bundle.*|gem_.*|ruby.*|rbenv.*|pyenv.*|composer.*|php.*|maven.*|mvn.*|m2.*|java.*|_java.*|jdk.*|` +
-		`dotnet.*|nuget.*|msbuild.*|restore.*|git_.*|curl_.*|wgetrc|netrc|ssl_.*|requests_.*|xdg_.*|tmp|temp|tmpdir|home|shell|editor|visual|pager|.*flags|cc|cxx|make.*|apt_.*|apk_.*|dpkg_.*|deb.*|ucf_.*|needrestart.*|dnf_.*|yum_.*|rpm_.*|` +
-		`tar_.*|unzip.*|zip.*|gzip.*|xz_.*|zstd_.*|bzip.*|perl.*|pkg_.*|openssl_.*|gnupghome|ipe_.*|pear_.*|.*_(config|config_file|configfile|rcfile|opts|options|path|dir|home))$`,
+var toolVariables = anyOf(
+	`npm_.* node.* yarn.* pnpm.* bun_.* corepack.* nvm_.* fnm_.* volta_.* n_prefix mise_.* asdf_.* electron_.* ` +
+		`puppeteer_.* playwright_.* cypress_.* prisma_.* sentrycli_.* husky.* prefix destdir pip.* python.* ` +
+		`virtual_env uv_.* poetry_.* conda.* mamba.* workon_home setuptools.* distutils.* go[0-9a-z]* cgo_.* cmake_.* ` +
+		`gyp_.* cpath classpath .*include_path cargo.* rust.* bundle.* gem_.* ruby.* rbenv.* pyenv.* composer.* php.* ` +
+		`maven.* mvn.* m2.* java.* _java.* jdk.* dotnet.* nuget.* msbuild.* restore.* git_.* curl_.* .*wgetrc netrc ` +
+		`ssl_.* requests_.* xdg_.* tmp temp tmpdir home shell editor visual pager .*flags cc cxx make.* apt_.* apk_.* ` +
+		`dpkg_.* deb.* ucf_.* needrestart.* dnf_.* yum_.* rpm_.* tar_.* unzip.* zip.* gzip.* xz_.* zstd_.* bzip.* ` +
+		`perl.* pkg_.* openssl_.* gnupghome ipe_.* pear_.* ` +
+		`.*_(config|config_file|configfile|rcfile|opts|options|path|dir|home)`,
 )
 
 // plainVariables are those among them that name no file and steer nothing but what is told to the user, how long it
 // takes, or what the manifests say already: any value will do.
-var plainVariables = regexp.MustCompile(
-	`(?i)^(node_env|node_version|nodejs_version|yarn_version|npm_version|pnpm_version|bun_version|python_version|python_pip_version|python_setuptools_version|python_get_pip_.*|pip_version|poetry_version|pipenv_version|uv_version|golang_version|go_version|` +
-		`ruby_version|ruby_major|rust_version|php_version|composer_version|java_version|maven_version|dotnet_version|bundler_version|gem_version|` +
-		`npm_token|node_auth_token|npm_auth_token|npm_config_(loglevel|fund|audit|update_notifier|progress|color|yes|legacy_peer_deps|engine_strict|strict_ssl|maxsockets|fetch_.*|production|omit|include|save_exact)|` +
-		`yarn_enable_(telemetry|progress_bars|colors|hyperlinks|inline_builds|message_names|timers)|yarn_(http|network)_.*|corepack_(enable_download_prompt|enable_strict|default_to_latest|enable_auto_pin|integrity_keys)|husky|husky_skip_install|` +
-		`puppeteer_skip_(chromium_)?download|playwright_skip_browser_download|cypress_install_binary|electron_skip_binary_download|sentrycli_skip_download|prisma_skip_postinstall_generate|` +
-		`python(unbuffered|dontwritebytecode|faulthandler|hashseed|ioencoding|utf8|optimize)|pip_(no_cache_dir|disable_pip_version_check|default_timeout|timeout|root_user_action|no_input|no_color|break_system_packages|prefer_binary|retries|progress_bar|no_python_version_warning)|` +
-		`uv_(compile_bytecode|link_mode|python_downloads|system_python|no_cache|no_dev|frozen|http_timeout|concurrent_.*|no_progress|python_preference|managed_python)|poetry_(no_interaction|virtualenvs_create|virtualenvs_in_project|installer_.*|requests_timeout)|pipenv_(nospin|hide_emojis|verbosity|yes)|` +
-		`goos|goarch|goarm|goamd64|goarm64|cgo_enabled|go111module|gosumdb|goprivate|gonosumdb|gonoproxy|goinsecure|gotoolchain|gomaxprocs|gogc|gomemlimit|godebug|goexperiment|cargo_net_.*|cargo_term_.*|cargo_incremental|rust_backtrace|rust_log|` +
-		`bundle_(without|with|deployment|frozen|jobs|retry|force_ruby_platform|silence_root_warning)|rubygems_version|composer_(allow_superuser|no_interaction|memory_limit|process_timeout|root_version|no_audit|no_dev|max_parallel_http)|php_(ini_dir|sha256|url|asc_url|cflags|cppflags|ldflags|extra_.*)|` +
-		`dotnet_(cli_telemetry_optout|nologo|enablediagnostics|running_in_container|use_polling_file_watcher|system_globalization_invariant|skip_first_time_experience|generate_aspnet_certificate|multilevel_lookup|tieredpgo|gcserver)|nuget_xmldoc_mode|` +
-		`debian_frontend|debconf_noninteractive_seen|git_(commit|sha|sha1|hash|ref|rev|revision|branch|tag|describe|commit_sha|commit_hash|terminal_prompt)|make_version)$`,
+var plainVariables = anyOf(
+	`node_env node_version nodejs_version yarn_version npm_version pnpm_version bun_version python_version ` +
+		`python_pip_version python_setuptools_version python_get_pip_.* pip_version poetry_version pipenv_version ` +
+		`uv_version golang_version go_version ruby_version ruby_major rust_version php_version composer_version ` +
+		`java_version maven_version dotnet_version bundler_version gem_version npm_token node_auth_token ` +
+		`npm_auth_token npm_config_loglevel npm_config_fund npm_config_audit npm_config_update_notifier ` +
+		`npm_config_progress npm_config_color npm_config_yes npm_config_legacy_peer_deps npm_config_engine_strict ` +
+		`npm_config_strict_ssl npm_config_maxsockets npm_config_fetch_.* npm_config_production npm_config_omit ` +
+		`npm_config_include npm_config_save_exact yarn_enable_telemetry yarn_enable_progress_bars yarn_enable_colors ` +
+		`yarn_enable_hyperlinks yarn_enable_inline_builds yarn_enable_message_names yarn_enable_timers ` +
+		`yarn_(http|network)_.* corepack_enable_download_prompt corepack_enable_strict corepack_default_to_latest ` +
+		`corepack_enable_auto_pin corepack_integrity_keys husky husky_skip_install ` +
+		`puppeteer_skip_(chromium_)?download playwright_skip_browser_download cypress_install_binary ` +
+		`electron_skip_binary_download sentrycli_skip_download prisma_skip_postinstall_generate pythonunbuffered ` +
+		`pythondontwritebytecode pythonfaulthandler pythonhashseed pythonioencoding pythonutf8 pythonoptimize ` +
+		`pip_no_cache_dir pip_disable_pip_version_check pip_default_timeout pip_timeout pip_root_user_action ` +
+		`pip_no_input pip_no_color pip_break_system_packages pip_prefer_binary pip_retries pip_progress_bar ` +
+		`pip_no_python_version_warning uv_compile_bytecode uv_link_mode uv_python_downloads uv_system_python ` +
+		`uv_no_cache uv_no_dev uv_frozen uv_http_timeout uv_concurrent_.* uv_no_progress uv_python_preference ` +
+		`uv_managed_python poetry_no_interaction poetry_virtualenvs_create poetry_virtualenvs_in_project ` +
+		`poetry_installer_.* poetry_requests_timeout pipenv_(nospin|hide_emojis|verbosity|yes) goos goarch goarm ` +
+		`goamd64 goarm64 cgo_enabled go111module gosumdb goprivate gonosumdb gonoproxy goinsecure gotoolchain ` +
+		`gomaxprocs gogc gomemlimit godebug goexperiment cargo_net_.* cargo_term_.* cargo_incremental rust_backtrace ` +
+		`rust_log bundle_without bundle_with bundle_deployment bundle_frozen bundle_jobs bundle_retry ` +
+		`bundle_force_ruby_platform bundle_silence_root_warning rubygems_version composer_allow_superuser ` +
+		`composer_no_interaction composer_memory_limit composer_process_timeout composer_root_version ` +
+		`composer_no_audit composer_no_dev composer_max_parallel_http ` +
+		`php_(ini_dir|sha256|url|asc_url|cflags|cppflags|ldflags|extra_.*) dotnet_cli_telemetry_optout dotnet_nologo ` +
+		`dotnet_enablediagnostics dotnet_running_in_container dotnet_use_polling_file_watcher ` +
+		`dotnet_system_globalization_invariant dotnet_skip_first_time_experience dotnet_generate_aspnet_certificate ` +
+		`dotnet_multilevel_lookup dotnet_tieredpgo dotnet_gcserver nuget_xmldoc_mode debian_frontend ` +
+		`debconf_noninteractive_seen git_commit git_sha git_sha1 git_hash git_ref git_rev git_revision git_branch ` +
+		`git_tag git_describe git_commit_sha git_commit_hash git_terminal_prompt make_version`,
 )
 
 // placeVariables are those that name a directory, which is then read and written.
-var placeVariables = regexp.MustCompile(
-	`(?i)^(home|tmpdir|xdg_(cache|config|data)_home|gopath|gocache|gomodcache|gobin|goroot|cargo_home|rustup_home|pip_cache_dir|uv_cache_dir|uv_project_environment|uv_tool_dir|uv_tool_bin_dir|uv_python_install_dir|poetry_home|poetry_cache_dir|` +
-		`virtual_env|workon_home|pnpm_home|npm_config_cache|yarn_cache_folder|yarn_global_folder|corepack_home|bundle_path|bundle_app_config|gem_home|composer_home|composer_cache_dir|nuget_packages|m2_home|maven_home|java_home|dotnet_root|dotnet_cli_home|` +
-		`playwright_browsers_path|puppeteer_cache_dir|cypress_cache_folder|nvm_dir|pythonpath|pipx_home|pipx_bin_dir)$`,
+var placeVariables = anyOf(
+	`home tmpdir xdg_(cache|config|data)_home gopath gocache gomodcache gobin goroot cargo_home rustup_home ` +
+		`pip_cache_dir uv_cache_dir uv_project_environment uv_tool_dir uv_tool_bin_dir uv_python_install_dir ` +
+		`poetry_home poetry_cache_dir virtual_env workon_home pnpm_home npm_config_cache yarn_cache_folder ` +
+		`yarn_global_folder corepack_home bundle_path bundle_app_config gem_home composer_home composer_cache_dir ` +
+		`nuget_packages m2_home maven_home java_home dotnet_root dotnet_cli_home playwright_browsers_path ` +
+		`puppeteer_cache_dir cypress_cache_folder nvm_dir pythonpath pipx_home pipx_bin_dir`,
 )
 
 // urlVariables are those that name an address in the network.
-var urlVariables = regexp.MustCompile(
-	`(?i)^(pip_(index_url|extra_index_url|trusted_host)|uv_(index_url|extra_index_url|default_index)|npm_config_registry|yarn_npm_registry_server|goproxy|.*_proxy)$`,
+var urlVariables = anyOf(
+	`pip_(index_url|extra_index_url|trusted_host) uv_(index_url|extra_index_url|default_index) ` +
+		`npm_config_registry yarn_npm_registry_server goproxy .*_proxy`,
 )
 
 // steered takes in the variables that a tool sees: the places that they name are read and written. It fails where one
 // may steer the tool in a way that is not known.
 func (s *state) steered(e *Effects, c Call) bool {
+	if why := s.leadsBack(); why != "" {
+		return s.no(why)
+	}
 	for name, value := range c.vars {
 		switch s.variableKind(name) {
 		case urlVariable:
@@ -83,10 +116,33 @@ func (s *state) steered(e *Effects, c Call) bool {
 			}
 		case toolVariable:
 			return s.no("the variable " + name + " may steer it")
+		case otherVariable:
+			if s.namesFile(c, value) && !appVariables.MatchString(name) {
+				return s.no("the variable " + name + " names a file of the project")
+			}
 		}
 	}
 	return true
 }
+
+// appVariables are those of programs that run in the container.
+var appVariables = anyOf(
+	`flask_.* django_.* app_.* main.* entry.* uvicorn_.* gunicorn_.* path .*_(app|module|script|entrypoint|entry)`,
+)
+
+// namesFile reports whether the value of a variable is the path of a file that was copied.
+func (s *state) namesFile(c Call, value string) bool {
+	if !plainPath.MatchString(value) || !strings.ContainsAny(value, "/.") || !path.IsAbs(value) && c.cwd == "" {
+		return false
+	}
+	if !path.IsAbs(value) {
+		value = path.Join(c.cwd, value)
+	}
+	found, ok := s.origin(value)
+	return ok && s.context != nil && slices.Contains(s.context.List(path.Dir(found.from)), path.Base(found.from))
+}
+
+var plainPath = regexp.MustCompile(`^[A-Za-z0-9._/@+-]+$`)
 
 // no notes what is not known of the command at hand.
 func (s *state) no(why string) bool {
@@ -140,7 +196,7 @@ var searched = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/
 
 // versionManagers find directories with programs that stand in for others, as files of the project say.
 var versionManagers = regexp.MustCompile(
-	`(?i)(asdf|mise|rtx|nvm|pyenv|rbenv|nodenv|goenv|phpenv|jenv|sdkman|volta|fnm|shims|proto|nodebrew)`,
+	`(?i)(asdf|mise|rtx|nvm|pyenv|rbenv|nodenv|goenv|phpenv|jenv|sdkman|volta|fnm|shims|rvm|chruby|proto|nodebrew)`,
 )
 
 // searches notes what an ENV says of PATH.
@@ -167,7 +223,13 @@ func (s *state) looksUp(e *Effects, name string, whole bool) bool {
 	for _, dir := range slices.Concat(searched, s.paths) {
 		e.Reads = append(e.Reads, path.Join(dir, name))
 	}
+	if s.outside.programs[name] {
+		return s.no(name + " is a program that an earlier step brings")
+	}
 	if whole { // it runs others
+		if at := slices.IndexFunc(helpers, func(h string) bool { return s.outside.programs[h] }); at >= 0 {
+			return s.no("it may run " + helpers[at] + ", which an earlier step brings")
+		}
 		for _, dir := range s.paths {
 			if len(s.names(dir)) > 0 {
 				return s.no("PATH has " + dir + ", which holds programs of the project")
@@ -250,10 +312,10 @@ var ownPlaces = []string{"/etc/", "/usr/", "/var/lib/", "/var/cache/", "/var/log
 // sure reports whether a path may be taken for what it says: that no link leads from it to somewhere else. A command
 // that is not known may have made links, as may an image of which nothing is known.
 func (s *state) sure(p string) bool {
-	if s.official != "" && !s.linked {
+	if slices.ContainsFunc(ownPlaces, func(dir string) bool { return strings.HasPrefix(tree(p), dir) }) {
 		return true
 	}
-	return slices.ContainsFunc(ownPlaces, func(dir string) bool { return strings.HasPrefix(tree(p), dir) })
+	return s.official != "" && !s.linked && !s.hasLinks()
 }
 
 // variables are all that a command sees, with unknown for a value that is not known. local are those of its script.

@@ -137,6 +137,7 @@ func git(s *state, e *Effects, c Call) bool {
 				!strings.HasPrefix(l.words[1], "git://") {
 			return false
 		}
+		defer func() { s.linked = true }() // a repository may have links
 		if len(l.words) == 3 {
 			return e.writes(s, c, l.words[2])
 		}
@@ -383,13 +384,14 @@ func users(s *state, e *Effects, c Call) bool {
 	}[c.Args[0]]
 	l, ok := c.line(options)
 	home, given := l.last("-d", "--home-dir", "--home", "-h")
-	if !ok || given && (c.Dynamic || !plainDir.MatchString(home)) || s.copiedTo("/etc/skel/") ||
+	if !ok || s.outside.programs["adduser.local"] ||
+		given && (c.Dynamic || !plainDir.MatchString(home)) || s.copiedTo("/etc/skel/") ||
 		s.copiedTo("/etc/default/") ||
 		s.copiedTo("/etc/login.defs") ||
 		s.copiedTo("/etc/adduser.conf") {
 		return false
 	}
-	e.Reads = append(e.Reads, "/etc/", "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/share/")
+	e.Reads = append(e.Reads, "/etc/", "/usr/bin/", "/usr/sbin/", "/usr/local/sbin/", "/usr/lib/", "/usr/share/")
 	e.Writes = append(e.Writes, "/etc/", "/var/", "/home/", "/run/")
 	if given {
 		s.homes = append(s.homes, path.Clean(home))

@@ -37,8 +37,12 @@ func goTool(s *state, e *Effects, c Call) bool {
 	}
 	text, ok := c.file(s, "go.mod")
 	above, none := c.above(s, "go.work")
-	if !ok || !none || !c.exists(s, "go.sum") || c.exists(s, "go.work") || !plainModule(text) {
+	sums, hasSums := c.file(s, "go.sum")
+	if !ok || !none || !hasSums || c.exists(s, "go.work") || !plainModule(text) {
 		return false
+	}
+	if !summed(text, sums) {
+		return s.no("go.sum lacks modules that go.mod names, so that it may be changed")
 	}
 	e.Reads = append(e.Reads, above...)
 	return e.project(s, c, manifests("go", "mod"))
@@ -52,6 +56,32 @@ func plainModule(text string) bool {
 			mod.Replace,
 			func(r *modfile.Replace) bool { return modfile.IsDirectoryPath(r.New.Path) || r.New.Version == "" },
 		)
+}
+
+// summed reports whether go.sum has all modules that go.mod names for the project's own packages.
+func summed(text, sums string) bool {
+	mod, err := modfile.Parse("go.mod", []byte(text), nil)
+	if err != nil {
+		return false
+	}
+	has := map[string]bool{}
+	for line := range strings.Lines(sums) {
+		if fields := strings.Fields(line); len(fields) == 3 {
+			has[fields[0]+" "+fields[1]] = true
+		}
+	}
+	for _, r := range mod.Require {
+		m := r.Mod
+		for _, other := range mod.Replace {
+			if other.Old.Path == m.Path && (other.Old.Version == "" || other.Old.Version == m.Version) {
+				m = other.New
+			}
+		}
+		if !r.Indirect && !has[m.Path+" "+m.Version] {
+			return false
+		}
+	}
+	return true
 }
 
 var crate = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*(@[A-Za-z0-9.+-]+)?$`)

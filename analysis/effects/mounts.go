@@ -37,6 +37,10 @@ func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.Ru
 		// What is in a cache mount changes nothing that is in the image, or the build is not repeatable as it is: but
 		// for one that begins with what is in a stage.
 		_, from := mount.Get("from")
+		if target, ok := mount.Get("target"); ok && mount.Type() == "cache" && s.cwd != "" &&
+			strings.HasPrefix(tree(s.cwd), tree(path.Clean(target.Text))) {
+			return m, false // it hides the project
+		}
 		lasting = lasting && (mount.Type() == "cache" && !from || mount.Type() == "secret")
 	}
 	if lasting || !in.MountsRead {

@@ -52,6 +52,27 @@ type packageJSON struct {
 	GypFile              any               `json:"gypfile"`
 }
 
+// plainFields reports whether no field of a JSON object is there twice in other cases: Go's reader would take one for
+// the other.
+func plainFields(text string) bool {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal([]byte(text), &fields) != nil {
+		return false
+	}
+	seen := map[string]bool{}
+	for name := range fields {
+		lower := strings.ToLower(name)
+		if seen[lower] || name != lower && slices.Contains(packageFields, lower) {
+			return false
+		}
+		seen[lower] = true
+	}
+	return true
+}
+
+// packageFields are the fields of packageJSON that have no capital letters.
+var packageFields = strings.Fields("scripts workspaces dependencies overrides resolutions pnpm gypfile")
+
 // lifecycle are the scripts of a project that an installation of its packages runs.
 var lifecycle = []string{
 	"preinstall",
@@ -80,7 +101,7 @@ func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 	switch {
 	case !ok:
 		return nil, s.no("package.json is not copied above, or may have been changed since")
-	case json.Unmarshal([]byte(text), &p) != nil:
+	case json.Unmarshal([]byte(text), &p) != nil || !plainFields(text):
 		return nil, s.no("package.json cannot be read")
 	case p.Workspaces != nil:
 		return nil, s.no("package.json has workspaces")
@@ -167,7 +188,8 @@ var projectReaders = strings.Fields(
 		"opencollective-postinstall @nestjs/microservices-cli workerd-config relay-compiler graphql-cli " +
 		"apollo-cli meteor-node-stubs detox appcenter-cli expo-yarn-workspaces " +
 		"patch-package-postinstall lerna-postinstall bower install-peers npm-force-resolutions hooks-installer " +
-		"git-commit-msg-linter @commitlint/install validate-commit-msg vue-cli-plugin-electron-builder " +
+		"@sveltejs/kit @vercel/speed-insights git-commit-msg-linter @commitlint/install validate-commit-msg " +
+		"vue-cli-plugin-electron-builder " +
 		"electron-builder electron-rebuild @electron/rebuild",
 )
 
@@ -226,12 +248,15 @@ func namesFiles(versions any) bool {
 }
 
 // plainKeys are the settings of npm and pnpm, as .npmrc has them, that name no file.
-var plainKeys = regexp.MustCompile(
-	`^(registry|@[^:]+:registry|//[^ ]*:(_authToken|_auth|_password|username|email|always-auth)|_auth|_authToken|email|always-auth|save|save-exact|save-prefix|save-dev|engine-strict|legacy-peer-deps|` +
-		`fund|audit|audit-level|loglevel|progress|color|unicode|strict-ssl|strict-peer-dep(endencie)?s|auto-install-peers|shamefully-hoist|hoist|hoist-pattern|public-hoist-pattern|node-linker|` +
-		`fetch-retries|fetch-retry-[a-z]+|fetch-timeout|maxsockets|network-concurrency|child-concurrency|network-timeout|update-notifier|prefer-online|prefer-frozen-lockfile|prefer-dedupe|resolution-mode|` +
-		`dedupe-peer-dependents|dedupe-direct-deps|omit|include|production|unsafe-perm|side-effects-cache|package-manager-strict|minimum-release-age|min-release-age|` +
-		`install-strategy|foreground-scripts|sign-git-tag|tag-version-prefix|message|force|timeout)$`,
+var plainKeys = anyOf(
+	`registry @[^:]+:registry //[^\s]*:(_authToken|_auth|_password|username|email|always-auth) _auth _authToken ` +
+		`email always-auth save save-exact save-prefix save-dev engine-strict legacy-peer-deps fund audit audit-level ` +
+		`loglevel progress color unicode strict-ssl strict-peer-dep(endencie)?s auto-install-peers shamefully-hoist ` +
+		`hoist hoist-pattern public-hoist-pattern node-linker fetch-retries fetch-retry-[a-z]+ fetch-timeout ` +
+		`maxsockets network-concurrency child-concurrency network-timeout update-notifier prefer-online ` +
+		`prefer-frozen-lockfile prefer-dedupe resolution-mode dedupe-peer-dependents dedupe-direct-deps omit include ` +
+		`production unsafe-perm side-effects-cache package-manager-strict minimum-release-age min-release-age ` +
+		`install-strategy foreground-scripts sign-git-tag tag-version-prefix message force timeout`,
 )
 
 // plainNPMRC reports whether an .npmrc of the project names no other file, such as a certificate, and turns nothing on
@@ -350,6 +375,21 @@ func (s *state) pinned(e *Effects, c Call, p *packageJSON) {
 	}
 }
 
+// ownVersion reports whether yarn or pnpm, which install something for all, go by nothing of the project: by the
+// settings in the working directory, or by the version that package.json names.
+func (s *state) ownVersion(e *Effects, c Call) bool {
+	names := strings.Fields(".yarnrc .yarnrc.yml .npmrc package.json pnpm-workspace.yaml .corepack.env .tool-versions")
+	above, none := c.above(s, names...)
+	if c.exists(s, names...) || c.cwd != "/" && !none {
+		return s.no("it may go by settings of the project, or by the version that package.json names")
+	}
+	e.Reads = append(e.Reads, above...)
+	for _, name := range names {
+		e.Reads = append(e.Reads, path.Join(c.cwd, name))
+	}
+	return c.cwd != ""
+}
+
 // yarnKeys are the settings of yarn 2 and later that name no file.
 var yarnKeys = strings.Fields(
 	"nodeLinker enableGlobalCache enableTelemetry enableScripts enableImmutableInstalls enableProgressBars " +
@@ -447,7 +487,7 @@ func yarn(s *state, e *Effects, c Call) bool {
 	case l.only("cache", "clean"):
 		return e.installs(s, c)
 	case len(l.words) > 2 && l.words[0] == "global" && l.words[1] == "add":
-		return !slices.ContainsFunc(l.words[2:], notRegistry) && e.installs(s, c)
+		return !slices.ContainsFunc(l.words[2:], notRegistry) && s.ownVersion(e, c) && e.installs(s, c)
 	case !l.only() && !l.only("install"):
 		return false
 	}
@@ -565,7 +605,7 @@ func pnpm(s *state, e *Effects, c Call) bool {
 	}
 	if l.has("-g", "--global") {
 		return l.words[0] == "add" && len(l.words) > 1 && !slices.ContainsFunc(l.words[1:], notRegistry) &&
-			e.installs(s, c)
+			s.ownVersion(e, c) && e.installs(s, c)
 	}
 	fetch := l.only("fetch") // reads the lock file alone
 	if !l.only("install") && !l.only("i") && !fetch {

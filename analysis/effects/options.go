@@ -2,6 +2,7 @@ package effects
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -118,4 +119,9 @@ func (c Call) at(l line, options ...string) (Call, bool) {
 		c.cwd = path.Join(c.cwd, dir)
 	}
 	return c, true
+}
+
+// anyOf matches any of these patterns, which are separated by blanks, whole and in any case.
+func anyOf(patterns string) *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(` + strings.Join(strings.Fields(patterns), "|") + `)$`)
 }

@@ -96,6 +96,36 @@ func Shared(a, b *Effects) string {
 	return ""
 }
 
+// lockReaders are commands that read a lock file, or what was made of it, by more of their verbs than those that run
+// scripts of the project.
+var lockReaders = map[string][]string{
+	"npm":  strings.Fields("run run-script test start exec t tst"),
+	"yarn": strings.Fields("run test start build"),
+	"pnpm": strings.Fields("run test start build exec"),
+	"bun":  strings.Fields("run test x"),
+}
+
+// LooksAt reports whether an instruction may read a lock file that a step above has written anew in another form.
+func (e *Effects) LooksAt(lock string) bool {
+	if e.Calls == nil {
+		return e.Opaque
+	}
+	for _, c := range e.Calls {
+		name, args := path.Base(c.Args[0]), slices.DeleteFunc(slices.Clone(c.Args[1:]), func(a string) bool {
+			return strings.HasPrefix(a, "-")
+		})
+		plain, reads := lockReaders[name]
+		switch {
+		case strings.Contains(strings.Join(c.Args, " "), path.Base(lock)),
+			!c.Does.Opaque && clash([]string{lock}, c.Does.Reads),
+			slices.Contains([]string{"bundle", "cargo", "go", "composer", "poetry", "uv", "pipenv"}, name),
+			reads && (len(args) == 0 || !slices.Contains(plain, strings.Split(args[0], ":")[0])):
+			return true
+		}
+	}
+	return false
+}
+
 // WithWrites gives the effects with other writes.
 func (e Effects) WithWrites(writes []string) Effects {
 	e.Writes, e.cache = writes, nil

@@ -33,7 +33,8 @@ var standard = strings.Fields(
 		"trace traceback tracemalloc tty types typing unicodedata unittest urllib uu uuid venv warnings wave " +
 		"weakref webbrowser wsgiref " +
 		"xml xmlrpc zipapp zipfile zipimport zlib zoneinfo pip setuptools wheel pkg_resources sitecustomize " +
-		"usercustomize virtualenv",
+		"usercustomize virtualenv keyring truststore certifi socks OpenSSL cryptography brotli simplejson colorama " +
+		"charset_normalizer chardet idna requests urllib3 packaging platformdirs rich tomli distlib",
 )
 
 // shadows reports whether a directory may hold a module that Python would take for one of its own.
@@ -141,14 +142,17 @@ func isArchive(name string) bool {
 	)
 }
 
+// webURL is an address of a package in the network.
+var webURL = regexp.MustCompile(`^(https?|git\+https?|git\+ssh)://[^$]*$`)
+
 // isRequirement reports whether a word of pip's names a package of an index or of the network.
 func isRequirement(word string) bool {
 	if strings.HasPrefix(word, "git+http") || strings.HasPrefix(word, "http") {
 		return !strings.Contains(word, " file:")
 	}
+	_, at, direct := strings.Cut(word, "@")
 	return requirementName.MatchString(word) && !isArchive(word) && !strings.Contains(word, "file:") &&
-		!strings.Contains(word, "@ .") &&
-		!strings.Contains(word, "@ /")
+		(!direct || webURL.MatchString(strings.TrimSpace(at)))
 }
 
 // requirementsFile gives a requirements file and those that it includes. It fails if one of them is not at hand or
@@ -209,7 +213,7 @@ func requirementsLine(line string) (plain string, ok bool) {
 	}
 	line = strings.TrimSpace(line)
 	if n := strings.Index(line, " --"); n >= 0 && line[0] != '-' { // --hash and others of one requirement
-		if strings.Contains(line[n:], "--config-setting") || strings.Contains(line[n:], "--global-option") {
+		if slices.ContainsFunc(strings.Fields(line[n:]), func(w string) bool { return !strings.HasPrefix(w, "--hash=") }) {
 			return "", false
 		}
 		line = strings.TrimSpace(line[:n])
@@ -277,7 +281,10 @@ func local(value any) bool {
 		return slices.ContainsFunc(v, func(m map[string]any) bool { return local(m) })
 	case map[string]any:
 		for key, inner := range v {
-			if slices.Contains(localKeys, key) || local(inner) {
+			address, isText := inner.(string)
+			if slices.Contains(localKeys, key) || local(inner) ||
+				isText && (key == "url" || key == "index-url" || key == "default-index") &&
+					!strings.HasPrefix(address, "http") {
 				return true
 			}
 		}

@@ -40,6 +40,7 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 		return
 	}
 	if !c.PrependShell {
+		s.leaves(strings.Join(c.CmdLine, " "), nil)
 		if len(c.CmdLine) > 0 {
 			e.Calls = []Call{s.known(Call{Args: c.CmdLine}, nil)}
 		}
@@ -48,6 +49,15 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 	}
 	e.Reads = append(e.Reads, "shell")
 	script, file := s.script(e, c)
+	if file == nil {
+		whole := strings.Join(c.CmdLine, " ")
+		for _, doc := range c.Files {
+			whole += "\n" + doc.Data
+		}
+		s.leaves(whole, nil)
+	} else {
+		s.leaves(script, file)
+	}
 	if file == nil || s.steersShell(s.variables(nil)) {
 		e.opaque()
 		return
@@ -293,6 +303,9 @@ func (r *reader) node(e *Effects, node syntax.Node) {
 				"EPOCHREALTIME"}, n.Param.Value) {
 				e.opaque() // what it makes is to be made anew with each change above, as it is with "date"
 			}
+			if n.Param != nil && (n.Param.Value == "PWD" || n.Param.Value == "OLDPWD") {
+				e.Reads = append(e.Reads, "cwd")
+			}
 			if n.Param != nil && len(n.Param.Value) > 0 {
 				if _, local := r.local[n.Param.Value]; !local {
 					e.Reads = append(e.Reads, "env:"+n.Param.Value)
@@ -393,7 +406,7 @@ func (r *reader) simple(e *Effects, n *syntax.CallExpr) {
 }
 
 // stateful are known commands that change the shell, or end it.
-var stateful = strings.Fields("set export unset exit exec umask")
+var stateful = strings.Fields("set export unset exit exec")
 
 // passing are files that one RUN does not leave to the next one.
 var passing = regexp.MustCompile(`^/(dev|proc|sys)/`)
@@ -551,6 +564,7 @@ func (s *state) call(c Call, local map[string]string) Effects {
 		if known.Fact != "" {
 			e.Facts = append(e.Facts, known.Fact)
 		}
+		s.through(&e)
 		return e
 	}
 	e = Effects{Why: why}

@@ -80,9 +80,10 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 // as written only if it may leave the stage.
 func (m *Model) effects(file *dockerfile.File, i int) []effects.Effects {
 	all := effects.Stage(file, file.Stages[i], bases(file, i), m.Context)
-	settle := func(e *effects.Effects) {
+	settle := func(e *effects.Effects, step int) {
 		for _, lock := range e.Locks {
-			if m.target(file, i) || len(derived(file, i)) > 1 || taken(file, []int{i}, lock) {
+			if m.target(file, i) || len(derived(file, i)) > 1 || taken(file, []int{i}, lock) ||
+				slices.ContainsFunc(all[step+1:], func(o effects.Effects) bool { return o.LooksAt(lock) }) {
 				e.Writes = append(e.Writes, lock)
 			} else {
 				e.Facts = append(e.Facts, "what the installation changes "+
@@ -92,9 +93,9 @@ func (m *Model) effects(file *dockerfile.File, i int) []effects.Effects {
 	}
 	for k := range all {
 		e := &all[k]
-		settle(e)
+		settle(e, k)
 		for p := range e.Parts {
-			settle(&e.Parts[p].Effects)
+			settle(&e.Parts[p].Effects, k)
 		}
 	}
 	return all
@@ -564,7 +565,7 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 		grade = Likely
 	}
 	ignore := best.ignore(m.Context)
-	if len(ignore) > mostIgnored {
+	if len(ignore) > mostIgnored || slices.ContainsFunc(ignore, func(at string) bool { return m.Context.Keeps(at) }) {
 		return Rewrite{}, false
 	}
 	r := Rewrite{

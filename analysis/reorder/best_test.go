@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/patternmatcher"
@@ -54,8 +55,18 @@ func (f files) Excluded(name string) bool {
 	if !ok {
 		return true
 	}
+	if f.Keeps(name) {
+		return false
+	}
 	excluded, err := patternmatcher.MatchesOrParentMatches(name, strings.Fields(ignore))
 	return err == nil && excluded
+}
+
+func (f files) Keeps(dir string) bool {
+	return slices.ContainsFunc(
+		strings.Fields(f[".dockerignore"]),
+		func(p string) bool { return effects.Keeps(p, dir) },
+	)
 }
 
 // seconds are weights for tests.

@@ -124,13 +124,16 @@ func perhaps(x, run *effects.Effects, context effects.Context, files, named []st
 			dir, name := path.Split(at)
 			switch {
 			case context.Excluded(strings.TrimSuffix(at, "/")):
-			case strings.HasSuffix(at, "/"):
+			case strings.HasSuffix(at, "/") || slices.Contains(run.Writes, place):
 				return nil, false
-			case path.Dir(place) != run.Directory || slices.ContainsFunc(slices.Concat(files, named),
-				func(f string) bool {
-					is, _ := path.Match(name, path.Base(f))
-					return is || strings.HasPrefix(path.Base(f), name)
-				}):
+			case path.Dir(place) != run.Directory && !slices.ContainsFunc(files, func(f string) bool {
+				return path.Dir(f) == path.Clean(dir)
+			}):
+			case slices.ContainsFunc(slices.Concat(files, named), func(f string) bool {
+				is, _ := path.Match(name, path.Base(f))
+				here := path.Dir(f) == path.Clean(dir) || !slices.Contains(files, f)
+				return here && (is || strings.HasPrefix(path.Base(f), name))
+			}):
 			case slices.ContainsFunc(patterns, func(p string) bool { is, _ := path.Match(p, at); return is }):
 			case strings.ContainsAny(name, "*?["):
 				patterns = append(patterns, at)
@@ -279,6 +282,16 @@ func target(x *effects.Effects, file string) string {
 	for from, to := range x.Copies {
 		if strings.HasSuffix(from, "/") && strings.HasPrefix(file, from) {
 			return to + strings.TrimPrefix(file, from)
+		}
+	}
+	return ""
+}
+
+// within gives where something of the context would be copied to that need not be there.
+func within(x *effects.Effects, file string) string {
+	for from, to := range x.Trees {
+		if rest, ok := strings.CutPrefix(path.Clean("/"+file), strings.TrimSuffix(path.Clean("/"+from), "/")+"/"); ok {
+			return path.Join(to, rest)
 		}
 	}
 	return ""
@@ -506,7 +519,7 @@ func manifestCopies(file *dockerfile.File, in *dockerfile.Instruction, x *effect
 	for _, f := range slices.Concat(s.files, s.also) {
 		to := target(x, f)
 		if slices.Contains(s.also, f) {
-			to = path.Join(s.eff.Directory, path.Base(f))
+			to = within(x, f)
 		}
 		g := goal{dir: path.Dir(strings.TrimSuffix(to, "/"))}
 		if strings.HasSuffix(f, "/") {

@@ -124,7 +124,7 @@ var table = []Tool{
 			installs(
 				"install i ci",
 				"package.json bun.lock",
-				"bun.lockb bunfig.toml .npmrc",
+				"bun.lockb bunfig.toml .npmrc .env .env.local .env.production .env.development",
 				"node_modules/",
 				"bun.lock bun.lockb",
 			),
@@ -316,7 +316,7 @@ var table = []Tool{
 		Versions: "6 to 9",
 		Verbs: []Verb{
 			installs("restore", "*.csproj *.fsproj *.vbproj *.sln *.slnx",
-				"[Nn]u[Gg]et.[Cc]onfig global.json Directory.*.* MSBuild.rsp",
+				"[Nn]u[Gg]et.[Cc]onfig global.json Directory.*.* MSBuild.rsp *proj.user",
 				"obj/", "packages.lock.json"),
 			work(Compile, "build publish pack"), work(Test, testWords), work(Global, "tool install workload"),
 		},

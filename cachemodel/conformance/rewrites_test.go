@@ -302,6 +302,8 @@ func (c caseContext) Read(file string) ([]byte, bool) {
 // Excluded: what a case does not have is nowhere.
 func (c caseContext) Excluded(string) bool { return true }
 
+func (c caseContext) Keeps(string) bool { return false }
+
 func (c caseContext) ignored(name string) bool {
 	if name == offersFile {
 		return true

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
@@ -156,5 +157,10 @@ func (f files) Read(file string) ([]byte, bool) {
 // Excluded reports whether the ignore file keeps a path and all below it out of every build.
 func (f files) Excluded(path string) bool {
 	ignore := f.tree.Ignore()
-	return ignore.Ignores(path) && ignore.Ignores(path+"/anything")
+	return !f.Keeps(path) && ignore.Ignores(path) && ignore.Ignores(path+"/anything")
+}
+
+// Keeps reports whether a line of the ignore file keeps a part of a directory.
+func (f files) Keeps(dir string) bool {
+	return slices.ContainsFunc(f.tree.Ignore().Patterns(), func(p string) bool { return effects.Keeps(p, dir) })
 }

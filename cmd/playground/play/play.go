@@ -16,6 +16,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -269,7 +270,12 @@ func (p project) Read(file string) ([]byte, bool) {
 // Excluded implements effects.Context.
 func (p project) Excluded(path string) bool {
 	ignore := p.tree.Ignore()
-	return ignore.Ignores(path) && ignore.Ignores(path+"/anything")
+	return !p.Keeps(path) && ignore.Ignores(path) && ignore.Ignores(path+"/anything")
+}
+
+// Keeps implements effects.Context.
+func (p project) Keeps(dir string) bool {
+	return slices.ContainsFunc(p.tree.Ignore().Patterns(), func(line string) bool { return effects.Keeps(line, dir) })
 }
 
 func orders(b cachemodel.Build, v Version, settings cachemodel.Settings) []reorder.Rewrite {
