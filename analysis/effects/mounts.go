@@ -37,9 +37,8 @@ func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.Ru
 		// What is in a cache mount changes nothing that is in the image, or the build is not repeatable as it is: but
 		// for one that begins with what is in a stage.
 		_, from := mount.Get("from")
-		if target, ok := mount.Get("target"); ok && mount.Type() == "cache" && s.cwd != "" &&
-			strings.HasPrefix(tree(s.cwd), tree(path.Clean(target.Text))) {
-			return m, false // it hides the project
+		if mount.Type() == "cache" && s.hidesProject(mount) {
+			return m, false
 		}
 		lasting = lasting && (mount.Type() == "cache" && !from || mount.Type() == "secret")
 	}
@@ -95,6 +94,12 @@ func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.Ru
 		}
 	}
 	return m, true
+}
+
+// hidesProject reports whether a mount lies over the working directory.
+func (s *state) hidesProject(mount dockerfile.Mount) bool {
+	target, ok := mount.Get("target")
+	return ok && s.cwd != "" && strings.HasPrefix(tree(s.cwd), tree(path.Clean(target.Text)))
 }
 
 // unmount takes the mounts away again.
