@@ -70,11 +70,10 @@ layerwise serve is, and here.`,
   layerwise check --fix                    # mistakes in the Dockerfiles below this folder, mended
   layerwise reorder --diff                 # an order that rebuilds less
   layerwise build -- docker build .        # your build, as it is; predict then compares with it`,
-		Version:       versionString(),
+		Version:       fullVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	})
-	root.SetVersionTemplate("layerwise {{.Version}}\n")
 	root.SetFlagErrorFunc(misused)
 	for _, sub := range subcommands {
 		root.AddCommand(sub())

@@ -1,5 +1,6 @@
 // Makes the .vsix for one platform, with the server in it: npm run package [-- TARGET [FILE]], where TARGET is one of
-// VS Code's platforms below; without it, the platform of this machine. FILE is layerwise-TARGET.vsix unless given.
+// VS Code's platforms below, or universal, which carries no server and starts the one on the PATH; without it, the
+// platform of this machine. FILE is layerwise-TARGET.vsix unless given.
 // LAYERWISE_SERVER names a server that is built already for that platform.
 import { execFileSync } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
@@ -16,6 +17,7 @@ const targets = {
 	"darwin-arm64": { GOOS: "darwin", GOARCH: "arm64" },
 	"win32-x64": { GOOS: "windows", GOARCH: "amd64" },
 	"win32-arm64": { GOOS: "windows", GOARCH: "arm64" },
+	universal: {},
 };
 
 const target = process.argv[2] ?? `${process.platform}-${process.arch === "arm" ? "armhf" : process.arch}`;
@@ -31,10 +33,13 @@ const run = (command, args, env = {}) =>
 
 const program = go.GOOS === "windows" ? "layerwise.exe" : "layerwise";
 rmSync(join(extension, "server"), { recursive: true, force: true });
-if (process.env.LAYERWISE_SERVER) {
+if (target === "universal") {
+	console.log("no server is packed");
+} else if (process.env.LAYERWISE_SERVER) {
 	cpSync(process.env.LAYERWISE_SERVER, join(extension, "server", program));
 } else {
-	run("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", `server/${program}`, "../../cmd/layerwise"], { ...go, CGO_ENABLED: "0" });
+	const build = ["build", "-trimpath", "-ldflags=-s -w", "-o", `server/${program}`, "../../cmd/layerwise"];
+	run("go", build, { ...go, CGO_ENABLED: "0" });
 }
 run("npm", ["run", "--silent", "check"]);
 run("npm", ["run", "--silent", "compile"]);
@@ -44,7 +49,7 @@ run(process.execPath, [
 	"node_modules/@vscode/vsce/vsce",
 	"package",
 	"--no-dependencies",
-	...["--target", target],
+	...(target === "universal" ? [] : ["--target", target]),
 	...["--baseContentUrl", links("blob")],
 	...["--baseImagesUrl", links("raw")],
 	...["--out", process.argv[3] ?? `layerwise-${target}.vsix`],
