@@ -60,6 +60,11 @@ func (p *pass) reordered(in *dockerfile.Instruction) bool {
 	})
 }
 
+// movable reports whether a RUN may stand above a copy of the build context, perhaps below a COPY of what it reads.
+func (p *pass) movable(copying, run *dockerfile.Instruction) bool {
+	return p.opts.Movable != nil && p.opts.Movable(p.File, copying, run)
+}
+
 // mounted reports whether a better order gives the instruction a mount.
 func (p *pass) mounted(in *dockerfile.Instruction) bool {
 	return slices.ContainsFunc(p.betterOrders(), func(o Order) bool {

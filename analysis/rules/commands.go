@@ -7,6 +7,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/tools"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -62,146 +63,17 @@ func (c command) verb() int {
 	return 0
 }
 
-// manager is a program that downloads packages.
-type manager struct {
-	name      string // for people
-	programs  []string
-	verbs     []string // that download
-	manifests []string // that a verb alone reads in the working directory; none if it only takes names of packages
-	// caches are where root's downloads are kept, for a cache mount. They must hold nothing that the image needs: with
-	// installs, nothing but what was downloaded once more is lost.
-	caches []string
-}
-
-// managers are in order: the first whose program and verb are those of a command counts.
-var managers = []*manager{
-	{
-		name:     "apt",
-		programs: []string{"apt-get", "apt"},
-		verbs:    []string{"install", "upgrade", "dist-upgrade"},
-		caches:   []string{"/var/cache/apt"},
-	},
-	{name: "apk", programs: []string{"apk"}, verbs: []string{"add"}, caches: []string{"/var/cache/apk"}},
-	{
-		name:     "system",
-		programs: []string{"yum", "dnf", "microdnf", "tdnf", "zypper"},
-		verbs:    []string{"install", "in", "groupinstall"},
-	},
-	{
-		name:      "npm",
-		programs:  []string{"npm"},
-		verbs:     []string{"ci", "install", "i"},
-		manifests: []string{"package.json", "package-lock.json"},
-		caches:    []string{"/root/.npm"},
-	},
-	{
-		name:      "yarn",
-		programs:  []string{"yarn"},
-		verbs:     []string{"install", ""},
-		manifests: []string{"package.json", "yarn.lock"},
-		caches:    []string{"/usr/local/share/.cache/yarn"},
-	},
-	{
-		name:      "pnpm",
-		programs:  []string{"pnpm"},
-		verbs:     []string{"install", "i", "fetch"},
-		manifests: []string{"package.json", "pnpm-lock.yaml"},
-		caches:    []string{"/root/.local/share/pnpm/store"},
-	},
-	{name: "pip", programs: []string{"pip", "pip3"}, verbs: []string{"install"}, caches: []string{"/root/.cache/pip"}},
-	{
-		name:      "uv",
-		programs:  []string{"uv"},
-		verbs:     []string{"sync"},
-		manifests: []string{"pyproject.toml", "uv.lock"},
-		caches:    []string{"/root/.cache/uv"},
-	},
-	{
-		name:      "Poetry",
-		programs:  []string{"poetry"},
-		verbs:     []string{"install"},
-		manifests: []string{"pyproject.toml", "poetry.lock"},
-		caches:    []string{"/root/.cache/pypoetry/cache", "/root/.cache/pypoetry/artifacts"},
-	},
-	{
-		name:      "Pipenv",
-		programs:  []string{"pipenv"},
-		verbs:     []string{"install", "sync"},
-		manifests: []string{"Pipfile", "Pipfile.lock"},
-		caches:    []string{"/root/.cache/pipenv"},
-	},
-	{
-		name:      "Bundler",
-		programs:  []string{"bundle"},
-		verbs:     []string{"install", ""},
-		manifests: []string{"Gemfile", "Gemfile.lock"},
-		caches:    []string{"/usr/local/bundle/cache"},
-	},
-	{
-		name:      "Composer",
-		programs:  []string{"composer"},
-		verbs:     []string{"install"},
-		manifests: []string{"composer.json", "composer.lock"},
-		caches:    []string{"/root/.composer/cache"},
-	},
-	// What these download is needed by the steps below, or is part of what they build. It is only theirs to keep apart.
-	{name: "Go", programs: []string{"go"}, verbs: []string{"mod"}, manifests: []string{"go.mod", "go.sum"}},
-	{
-		name:      "Cargo",
-		programs:  []string{"cargo"},
-		verbs:     []string{"fetch"},
-		manifests: []string{"Cargo.toml", "Cargo.lock"},
-	},
-	{name: ".NET", programs: []string{"dotnet"}, verbs: []string{"restore"}, manifests: []string{"*.csproj"}},
-	{
-		name:      "Maven",
-		programs:  []string{"mvn", "mvnw"},
-		verbs:     []string{"dependency:go-offline", "dependency:resolve"},
-		manifests: []string{"pom.xml"},
-	},
-}
-
-// compilers are programs that download and compile. A cache mount is for those RUNs only that are not preceded by one
-// that downloads to where the mount would be, and so hide it.
-var compilers = []*manager{
-	{
-		name:     "Go",
-		programs: []string{"go"},
-		verbs:    []string{"build", "install", "test"},
-		caches:   []string{"/root/.cache/go-build", "/go/pkg/mod"},
-	},
-	{
-		name:     "Cargo",
-		programs: []string{"cargo"},
-		verbs:    []string{"build", "install", "test"},
-		caches:   []string{"/usr/local/cargo/registry"},
-	},
-	{
-		name:     "Maven",
-		programs: []string{"mvn", "mvnw"},
-		verbs:    []string{"package", "install", "verify"},
-		caches:   []string{"/root/.m2/repository"},
-	},
-	{
-		name:     "Gradle",
-		programs: []string{"gradle", "gradlew"},
-		verbs:    []string{"build", "assemble", "bootJar", "shadowJar"},
-		caches:   []string{"/root/.gradle/caches", "/root/.gradle/wrapper"},
-	},
-	{
-		name:     ".NET",
-		programs: []string{"dotnet"},
-		verbs:    []string{"build", "publish"},
-		caches:   []string{"/root/.nuget/packages"},
-	},
-}
-
-// download is a command that downloads packages.
+// download is a command that downloads packages, or what it compiles with.
 type download struct {
-	*manager
 	command
+	name      string   // of the tool, for people
+	manifests []string // that it reads in the working directory; none if it only takes names of packages
+	// caches are where root's downloads are kept, for a cache mount. They hold nothing that the image needs: with them
+	// in a mount, nothing but what was downloaded once more is lost.
+	caches   []string
 	last     int  // the word behind program, flags and verb: the first argument
 	manifest bool // it reads manifests of the working directory, rather than names of packages
+	compiles bool
 }
 
 // shown is the command as people call it: "npm ci".
@@ -212,7 +84,7 @@ func (d download) shown() string {
 	return d.words[0]
 }
 
-// downloads are the commands of a RUN that download packages, by the table managers.
+// downloads are the commands of a RUN that download packages.
 func (r *shellRun) downloads() []download {
 	if r == nil {
 		return nil
@@ -220,34 +92,56 @@ func (r *shellRun) downloads() []download {
 	return r.installs
 }
 
-func (r *shellRun) find(table []*manager) []download {
-	var list []download
+// find gives the commands of a RUN that download, and those that download and compile.
+func (r *shellRun) find() (installs, compiles []download) {
 	for _, c := range r.commands {
 		if len(c.words) > 3 && strings.HasPrefix(c.words[0], "python") && c.words[1] == "-m" {
 			c.words, c.at = c.words[2:], c.at[2:]
 		}
-		for _, m := range table {
-			if d, ok := m.reads(c); ok {
-				list = append(list, d)
-				break
-			}
+		switch d, ok := c.download(); {
+		case !ok:
+		case d.compiles:
+			compiles = append(compiles, d)
+		default:
+			installs = append(installs, d)
 		}
 	}
-	return list
+	return installs, compiles
 }
 
-func (m *manager) reads(c command) (download, bool) {
-	if !slices.Contains(m.programs, c.words[0]) {
+// download reads a command by the table of tools.
+func (c command) download() (download, bool) {
+	tool := tools.Of(c.words[0])
+	if tool == nil {
 		return download{}, false
 	}
-	d := download{manager: m, command: c, last: 1}
-	if v := c.verb(); v > 0 && slices.Contains(m.verbs, c.words[v]) {
-		d.last = v + 1
-	} else if v > 0 || !slices.Contains(m.verbs, "") || slices.ContainsFunc(c.words,
-		func(w string) bool { return w == "-v" || w == "--version" || w == "--help" }) {
+	d := download{command: c, name: tool.Name, last: 1}
+	verb := tool.Named("")
+	if v := c.verb(); v > 0 {
+		verb, d.last = tool.Named(c.words[v]), v+1
+	} else if slices.ContainsFunc(c.words, func(w string) bool {
+		return w == "-v" || w == "--version" || w == "--help"
+	}) {
 		return download{}, false
 	}
-	if m.name == "Go" && c.words[d.last-1] == "mod" {
+	needed := slices.ContainsFunc(tool.Caches, func(cache tools.Cache) bool { return cache.Needed })
+	switch {
+	case verb == nil, tool.Name == "Go" && c.words[d.last-1] == "get":
+		return download{}, false
+	case verb.Downloads && !needed:
+		d.manifests = verb.Manifests
+		d.caches = directories(tool.Caches, func(cache tools.Cache) bool { return !cache.Safe })
+		if len(d.caches) == 0 {
+			d.caches = directories(tool.Caches, func(tools.Cache) bool { return true })
+		}
+	case verb.Downloads: // what these download is needed by the steps below: it is only theirs to keep apart
+		d.manifests = verb.Manifests
+	case needed && (verb.Work == tools.Compile || verb.Work == tools.Test):
+		d.caches, d.compiles = directories(tool.Caches, func(tools.Cache) bool { return true }), true
+	default:
+		return download{}, false
+	}
+	if tool.Name == "Go" && c.words[d.last-1] == "mod" {
 		if len(c.words) <= d.last || c.words[d.last] != "download" {
 			return download{}, false
 		}
@@ -258,16 +152,25 @@ func (m *manager) reads(c command) (download, bool) {
 		switch {
 		case word == "-g" || word == "--global" || word == "--location=global":
 			global = true
-		case m.name == "pip" && (word == "-r" || strings.HasPrefix(word, "--requirement")):
+		case (tool.Name == "pip" || tool.Name == "uv") && (word == "-r" || strings.HasPrefix(word, "--requirement")):
 			d.manifest = true
 		case !strings.HasPrefix(word, "-"):
 			args++
 		}
 	}
-	if len(m.manifests) > 0 {
-		d.manifest = !global && (args == 0 || m.name == ".NET" || m.name == "Go" || hasValueFlags(c.words[d.last:]))
+	if len(d.manifests) > 0 {
+		d.manifest = !global && (args == 0 || d.name == ".NET" || d.name == "Go" || hasValueFlags(c.words[d.last:]))
 	}
 	return d, true
+}
+
+func directories(caches []tools.Cache, wanted func(tools.Cache) bool) (dirs []string) {
+	for _, cache := range caches {
+		if wanted(cache) {
+			dirs = append(dirs, cache.Dir)
+		}
+	}
+	return dirs
 }
 
 // hasValueFlags reports whether every word that is no flag stands behind a flag, which may take it as its value.

@@ -3,8 +3,6 @@ package rules
 import (
 	"fmt"
 	"path"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -18,7 +16,8 @@ var CopyBeforeInstall = &Rule{
 	Doc: Doc{
 		Summary: "Dependencies are installed anew after every change of a file",
 		What: "Finds commands such as `npm ci`, `pip install -r` or `go mod download` below a `COPY` of the whole " +
-			"build context, where the files that they read were not copied apart before. " +
+			"build context, where the files that they read were not copied apart before, and nothing else keeps " +
+			"them below it, as far as the build context tells. " +
 			"The rewrite that splits the copy is among the refactorings.",
 		Why: "A step is taken from the cache only if the copies above it are. A change of any file thus installs " +
 			"all dependencies again, though only the manifest matters for them.",
@@ -44,11 +43,8 @@ func checkCopyBeforeInstall(p *pass) {
 			}
 			if s.whole != nil && !strings.Contains(s.installed, d.name+" ") &&
 				!(len(d.caches) == 0 && hasCacheMount(in)) &&
-				p.sendsMoreThan(d.manager) &&
-				!p.reordered(in) {
-				if d.name != "pip" && p.workspace() {
-					continue // the manifests of all its packages are read, wherever they lie
-				}
+				!p.reordered(in) &&
+				p.movable(s.whole, in) {
 				if p.told == nil {
 					p.told = map[*dockerfile.Instruction]bool{}
 				}
@@ -70,48 +66,6 @@ func checkCopyBeforeInstall(p *pass) {
 	})
 }
 
-// workspaceSigns are files and folders in a build context of which tools make a workspace of several packages, and
-// words in commands that say so.
-var (
-	workspaceSigns = []string{
-		"pnpm-workspace.yaml",
-		"lerna.json",
-		"turbo.json",
-		"nx.json",
-		"rush.json",
-		"go.work",
-		"packages/",
-		"apps/",
-		"crates/",
-		"libs/",
-		"workspaces/",
-		"plugins/",
-	}
-	workspaceWords = regexp.MustCompile(
-		`(^|\s)(--filter|--workspaces?|workspaces?|-w|-r|--recursive|turbo|nx|lerna|rush)([=\s]|$)`,
-	)
-)
-
-// workspace reports whether the build context, or a command, looks like a workspace of several packages.
-func (p *pass) workspace() bool {
-	if p.opts.Context != nil &&
-		slices.ContainsFunc(
-			workspaceSigns,
-			func(name string) bool { return slices.Contains(p.opts.Context.Sent, name) },
-		) {
-		return true
-	}
-	for _, run := range p.runsInOrder() {
-		for _, c := range run.commands {
-			if slices.Contains([]string{"npm", "npx", "yarn", "pnpm", "turbo", "nx", "lerna"}, c.words[0]) &&
-				workspaceWords.MatchString(strings.Join(c.words, " ")) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 func manifestsOf(d download) string {
 	if d.name != "pip" {
 		return strings.Join(d.manifests, " and ")
@@ -122,26 +76,4 @@ func manifestsOf(d download) string {
 		}
 	}
 	return "the requirements"
-}
-
-// sendsMoreThan reports whether the build context is not known to hold nothing but the manager's manifests, or none of
-// them.
-func (p *pass) sendsMoreThan(m *manager) bool {
-	if p.opts.Context == nil || len(p.opts.Context.Sent) == 0 {
-		return true
-	}
-	manifests, others := 0, 0
-	for _, sent := range p.opts.Context.Sent {
-		switch {
-		case slices.ContainsFunc(m.manifests, func(name string) bool {
-			ok, _ := path.Match(name,
-				path.Base(sent))
-			return ok
-		}):
-			manifests++
-		case !strings.HasSuffix(sent, "/"):
-			others++
-		}
-	}
-	return others > 0 && (manifests > 0 || len(m.manifests) == 0)
 }

@@ -14,11 +14,11 @@ var EarlyCopy = &Rule{
 	Doc: Doc{
 		Summary: "The whole build context is copied above a step that needs nothing of it",
 		What: "Finds a `COPY` of the whole build context above a `RUN` that installs packages of the system by " +
-			"name.",
+			"name, where the build context is known and nothing else keeps the `RUN` below the copy.",
 		Why: "A change of any file installs the packages again. Below the installation, the copy would leave it " +
 			"in the cache.",
-		Example: "FROM opensuse/leap\nCOPY . /app\nRUN zypper install -y curl\n",
-		Instead: "FROM opensuse/leap\nRUN zypper install -y curl\nCOPY . /app\n",
+		Example: "FROM alpine\nCOPY . /app\nRUN apk add --no-cache curl\n",
+		Instead: "FROM alpine\nRUN apk add --no-cache curl\nCOPY . /app\n",
 	},
 	check: checkEarlyCopy,
 }
@@ -40,7 +40,7 @@ func (p *pass) checkStageCopies(stage *dockerfile.Stage) {
 			continue // CopyBeforeInstall says to move it already
 		}
 		for _, d := range p.shellRuns()[in].downloads() {
-			if d.onlyNames() && !p.reordered(in) {
+			if d.onlyNames() && !p.reordered(in) && p.movable(copied, in) {
 				p.report(copied, analysis.Finding{
 					Span: whole.Span,
 					Message: fmt.Sprintf(

@@ -7,6 +7,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
@@ -21,8 +22,9 @@ var MissingCacheMount = &Rule{
 			"without a cache mount. " +
 			"The fix adds one for the directory where root keeps downloads; below another `USER`, or where a " +
 			"variable moves that directory, it is for you to say which. " +
-			"For `apt` it also removes Debian's `docker-clean`, which would empty the directory. What steps below " +
-			"need, such as the modules of `go mod download`, is left in the layer.",
+			"There is a fix only where no image changes by the mount; elsewhere it is said what may differ. Where " +
+			"another step takes the directory, or needs what is in it, such as the modules of `go mod download`, " +
+			"nothing is said.",
 		Why: "The layer cache holds all of a step or nothing. A cache mount keeps the downloads from build to " +
 			"build, so that only what is new is fetched.",
 		Example: "FROM alpine\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN npm ci\n",
@@ -67,8 +69,8 @@ func checkMissingCacheMount(p *pass) {
 			return s
 		}
 		caches := found.cachesIn(p, in, s.downloaded)
-		if len(caches) == 0 {
-			return s
+		if len(caches) == 0 || p.copiedFrom(caches) {
+			return s // a step below takes what would be in the mount
 		}
 		finding := analysis.Finding{
 			Span: found.span(p.File, in, 0, found.last),
@@ -77,7 +79,7 @@ func checkMissingCacheMount(p *pass) {
 				found.shown(),
 			),
 		}
-		compiles := slices.Contains(compilers, found.manager)
+		compiles := found.compiles
 		if compiles {
 			finding.Message = fmt.Sprintf(
 				"%s starts from nothing whenever this step runs again: a cache mount keeps what is downloaded and "+
@@ -86,9 +88,15 @@ func checkMissingCacheMount(p *pass) {
 			)
 		}
 		root := s.user == "" || s.user == "root" || s.user == "0" || s.user == "root:root" || s.user == "0:0"
-		if root && !p.movesCaches(in) && !p.copiedFrom(caches) {
+		if root && !p.movesCaches(in) {
 			if fix, ok := p.addCacheMount(in, *found, caches); ok {
 				finding.Fixes = []analysis.Fix{fix}
+			}
+		}
+		if len(finding.Fixes) == 0 {
+			finding.Message += ". The image may differ: " + strings.Join(caches, " and ") + " is not in the layer then"
+			if !safeCaches[found.name] {
+				finding.Message += ", and what an older build left there may be used"
 			}
 		}
 		p.report(in, finding)
@@ -153,17 +161,24 @@ func (p *pass) movesCaches(in *dockerfile.Instruction) bool {
 
 // copiedFrom reports whether a COPY takes one of the directories from a stage, or one around or in it.
 func (p *pass) copiedFrom(dirs []string) bool {
-	for _, in := range p.of["COPY"] {
-		c, ok := in.Command.(*instructions.CopyCommand)
-		if !ok || c.From == "" {
-			continue
+	taken := func(sources ...string) bool {
+		for _, src := range sources {
+			if slices.ContainsFunc(dirs, func(dir string) bool { return effects.Nested(src, dir) }) {
+				return true
+			}
 		}
-		for _, src := range c.SourcePaths {
-			src = "/" + strings.Trim(src, "/") + "/"
-			for _, dir := range dirs {
-				if strings.HasPrefix(dir+"/", src) || strings.HasPrefix(src, dir+"/") || src == "//" {
-					return true
-				}
+		return false
+	}
+	for _, in := range p.File.Instructions {
+		if c, ok := in.Command.(*instructions.CopyCommand); ok && c.From != "" && taken(c.SourcePaths...) {
+			return true
+		}
+		for _, m := range in.Mounts() {
+			if _, ok := m.Get("from"); !ok {
+				continue
+			}
+			if source, ok := m.Get("source"); !ok || taken(source.Text) {
+				return true
 			}
 		}
 	}

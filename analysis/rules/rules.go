@@ -223,6 +223,9 @@ type Options struct {
 	ShellCheck func(ShellScript) []ShellRemark
 	// Orders finds better orders of the instructions; nil if they are not asked for.
 	Orders Orders
+	// Movable reports whether a RUN may stand above a copy of the build context in its stage, as a search for better
+	// orders goes by it; nil if the build context is not known.
+	Movable func(file *dockerfile.File, copying, run *dockerfile.Instruction) bool
 }
 
 // Code is what a finding is called, and the address of the page about it.

@@ -31,6 +31,7 @@ func testOptions(context *Context) Options {
 		Context:    context,
 		ShellCheck: unquotedFiles,
 		Orders:     sourcesLast,
+		Movable:    plainProject.movable,
 	}
 }
 

@@ -47,7 +47,7 @@ type shellRun struct {
 	mistake  *shellMistake // nil if it is well formed
 	commands []command     // none if it is malformed
 	bashisms []bashism     // what other shells than Bash may stop at
-	// Those of the commands that download packages, by the tables managers and compilers.
+	// Those of the commands that download packages, and those that compile with what they download.
 	installs, compiles []download
 	background         []background // commands that the next one does not wait for
 }
@@ -204,7 +204,7 @@ func parseShell(text string) *shellRun {
 		return &shellRun{}
 	}
 	run := &shellRun{commands: commandsOf(file, text), bashisms: bashismsOf(file)}
-	run.installs, run.compiles = run.find(managers), run.find(compilers)
+	run.installs, run.compiles = run.find()
 	run.background = backgroundsOf(file, run.commands)
 	return run
 }

@@ -2,9 +2,12 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
@@ -61,6 +64,9 @@ func checkSplitPackageUpdate(p *pass) {
 		return s
 	})
 	for _, in := range order {
+		if !p.nothingBetween(in, installs[in][0]) {
+			continue
+		}
 		update := updates[in]
 		finding := analysis.Finding{
 			Span: update.span(p.File, in, 0, update.verb()+1),
@@ -88,6 +94,45 @@ func checkSplitPackageUpdate(p *pass) {
 		p.report(in, finding)
 	}
 }
+
+// nothingBetween reports whether package lists may be updated in the RUN that installs with them as well: nothing
+// between the two changes what apt goes by.
+func (p *pass) nothingBetween(update, install *dockerfile.Instruction) bool {
+	if update.Stage != install.Stage {
+		return false
+	}
+	stage := p.File.Stages[update.Stage]
+	var bases []*dockerfile.Stage
+	for at := stage.Index; at >= 0; {
+		if at = p.File.Stage(p.Stages[at].Base.Text, dockerfile.ByFrom, at); at >= 0 {
+			bases = append([]*dockerfile.Stage{p.Stages[at]}, bases...)
+		}
+	}
+	all := effects.Stage(p.File, stage, bases, nil)
+	from, to := slices.Index(stage.Instructions, update), slices.Index(stage.Instructions, install)
+	for k := from + 1; k < to; k++ {
+		switch in := stage.Instructions[k]; in.Meant {
+		case "ENV", "ARG":
+			if steersApt.MatchString(p.Text.Slice(in.Span)) {
+				return false
+			}
+		case "RUN", "COPY", "ADD":
+			if all[k].Opaque || slices.ContainsFunc(all[k].Writes, func(written string) bool {
+				return slices.ContainsFunc(all[from].Reads, func(read string) bool {
+					return effects.Overlap(written, read)
+				})
+			}) {
+				return false
+			}
+		case "USER", "SHELL":
+			return false
+		}
+	}
+	return true
+}
+
+// steersApt finds variables that steer apt.
+var steersApt = regexp.MustCompile(`(?i)\b(APT_|DPKG_|PATH\b|[a-z]+_proxy|LD_|HOME\b)`)
 
 // alone reports whether a RUN is one command on one line, without flags.
 func (p *pass) alone(in *dockerfile.Instruction) bool {

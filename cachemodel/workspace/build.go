@@ -40,6 +40,7 @@ type Build struct {
 	Costs   func() replay.Costs
 	history func(context.Context, int, func(done, total int)) *replay.History
 	sent    func() (rules.Ignore, *rules.Context)
+	moves   *moves
 	root    string // the highest folder that may be the context
 }
 
@@ -143,6 +144,7 @@ func (b *Build) problem(err error) {
 // finish says what follows from all parts together.
 func (b *Build) finish() *Build {
 	b.sent = sentOf(b)
+	b.moves = new(moves)
 	if b.Context.Dir == "" {
 		b.Notes = append(b.Notes, "the document is not saved in a folder yet, so there is no build context")
 	}

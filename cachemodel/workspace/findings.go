@@ -21,10 +21,15 @@ import (
 // it, what its context holds, and what of the file's sources it does not hold.
 func (b *Build) RuleOptions(o rules.Options, file *dockerfile.File) rules.Options {
 	o.Classic = o.Classic || b.Settings.Engine == cachemodel.Classic
-	o.Ignore, o.Context = nil, nil
+	o.Ignore, o.Context, o.Movable = nil, nil, nil
 	o.BuildArgs = slices.Collect(maps.Keys(b.Settings.Args))
 	for _, choice := range b.Choices {
 		o.BuildArgs = slices.AppendSeq(o.BuildArgs, maps.Keys(choice.Args))
+	}
+	if b.Context.Tree != nil && b.moves != nil {
+		o.Movable = func(file *dockerfile.File, copying, run *dockerfile.Instruction) bool {
+			return b.moves.movable(b.Model(file, nil), file, copying, run)
+		}
 	}
 	if b.sent == nil {
 		return o

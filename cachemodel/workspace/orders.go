@@ -11,6 +11,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/analysis/reorder"
+	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
@@ -163,4 +164,58 @@ func (f files) Excluded(path string) bool {
 // Keeps reports whether a line of the ignore file keeps a part of a directory.
 func (f files) Keeps(dir string) bool {
 	return slices.ContainsFunc(f.tree.Ignore().Patterns(), func(p string) bool { return effects.Keeps(p, dir) })
+}
+
+// moves remembers which RUNs may be moved, so that typing does not read manifests again and again. Its methods may be
+// called from several goroutines.
+type moves struct {
+	mu      sync.Mutex
+	answers map[moveKey]bool
+	files   map[string][]byte // nil for what cannot be read
+}
+
+// moveKey is a question: the text from the file's start to the end of the stage, and two instructions by their lines.
+type moveKey struct {
+	text         string
+	copying, run int
+}
+
+// mostMoves is how many answers are kept.
+const mostMoves = 200
+
+func (m *moves) movable(model reorder.Model, file *dockerfile.File, copying, run *dockerfile.Instruction) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	end := file.Stages[run.Stage].Span.End
+	key := moveKey{file.Text.Slice(source.Span{End: end}), copying.Line, run.Line}
+	answer, known := m.answers[key]
+	if known {
+		return answer
+	}
+	if len(m.answers) >= mostMoves || m.answers == nil {
+		m.answers = map[moveKey]bool{}
+	}
+	if m.files == nil {
+		m.files = map[string][]byte{}
+	}
+	model.Context = readOnce{model.Context, m.files}
+	answer = model.Movable(file, copying, run)
+	m.answers[key] = answer
+	return answer
+}
+
+// readOnce is a context whose files are read once.
+type readOnce struct {
+	effects.Context
+	files map[string][]byte
+}
+
+// Read gives the content of a file of the context.
+func (r readOnce) Read(file string) ([]byte, bool) {
+	content, known := r.files[file]
+	if !known {
+		content, _ = r.Context.Read(file)
+		r.files[file] = content
+	}
+	return content, content != nil
 }

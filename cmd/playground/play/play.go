@@ -115,7 +115,7 @@ func Ask(r Request) Answer {
 	}
 	a.Summary = cachemodel.Summarize(a.Steps)
 	units := newUnits(r.After.Dockerfile)
-	for _, f := range rules.Check(after.File, ruleOptions(after, settings.Engine)) {
+	for _, f := range rules.Check(after.File, ruleOptions(after, r.After, settings.Engine)) {
 		a.Findings = append(a.Findings, finding(f, units))
 	}
 	for _, o := range orders(after, r.After, settings) {
@@ -201,7 +201,7 @@ func tree(v Version) *buildcontext.Tree {
 	return buildcontext.NewTree(buildcontext.NewNode("", meta, root.nodes("", ignore)), ignore, texts, err)
 }
 
-func ruleOptions(b cachemodel.Build, engine cachemodel.Engine) rules.Options {
+func ruleOptions(b cachemodel.Build, v Version, engine cachemodel.Engine) rules.Options {
 	var sent []string
 	for _, n := range b.Context.Root().Children() {
 		name := n.Name()
@@ -215,8 +215,13 @@ func ruleOptions(b cachemodel.Build, engine cachemodel.Engine) rules.Options {
 	}
 	return rules.Options{
 		Ignore: b.Context.Ignore(), Context: &rules.Context{Sent: sent}, Classic: engine == cachemodel.Classic,
-		Shell: new(rules.Shell),
+		Shell: new(rules.Shell), Movable: project{b.Context, v.Files}.movable,
 	}
+}
+
+// movable is what rules ask about the place of a RUN.
+func (p project) movable(file *dockerfile.File, copying, run *dockerfile.Instruction) bool {
+	return reorder.Model{Context: p}.Movable(file, copying, run)
 }
 
 func finding(f analysis.Finding, units units) Finding {
