@@ -728,7 +728,7 @@ func (e *Effects) Sources(context Context, place string) (sources []string, ok b
 // Independent reports whether two instructions of one stage may change places, with the facts that it rests upon.
 func Independent(a, b *Effects) (facts []string, ok bool) {
 	x, y := a.of(), b.of()
-	if y.reads.any(a.Writes) || x.reads.any(b.Writes) || x.writes.any(b.Writes) || makesClash(a, b) ||
+	if y.reads.meets(&x.writes) || x.reads.meets(&y.writes) || x.writes.meets(&y.writes) || makesClash(a, b) ||
 		makesClash(b, a) ||
 		a.mayBring(b) ||
 		b.mayBring(a) {
@@ -739,7 +739,9 @@ func Independent(a, b *Effects) (facts []string, ok bool) {
 			return nil, false
 		}
 	}
-	facts = slices.Concat(a.Facts, b.Facts)
+	if len(a.Facts)+len(b.Facts) > 0 {
+		facts = slices.Concat(a.Facts, b.Facts)
+	}
 	if a.listed(b) || b.listed(a) {
 		facts = append(facts, NothingNew)
 	}
@@ -760,7 +762,7 @@ const NothingNew = "the files of the build context that are copied have the name
 // mayBring reports whether e copies a directory that holds a file that o names, or may hold it in another working tree: what
 // is removed after it was copied, such as .git, need not be there at the moment.
 func (e *Effects) mayBring(o *Effects) bool {
-	return e.within(o.Named)
+	return e.within(&o.of().named)
 }
 
 // named notes the files among what has been read and written since as named.
@@ -774,13 +776,13 @@ func (e *Effects) named(reads, writes int) {
 
 // listed reports whether e, which copies a directory of the build context, stays clear of o only by the names of what is in it.
 func (e *Effects) listed(o *Effects) bool {
-	return e.within(slices.Concat(o.Reads, o.Writes))
+	return e.within(&o.of().reads) || e.within(&o.of().writes)
 }
 
 // within reports whether one of these places is in a directory of the image that all of a directory of the context is copied into.
-func (e *Effects) within(places []string) bool {
+func (e *Effects) within(places *index) bool {
 	for _, to := range e.Trees {
-		if clash([]string{tree(to)}, places) {
+		if places.has(tree(to)) {
 			return true
 		}
 	}
@@ -790,14 +792,12 @@ func (e *Effects) within(places []string) bool {
 // makesClash: a directory that a makes is one that b reads or writes as a whole.
 func makesClash(a, b *Effects) bool {
 	for dir := range a.Makes {
-		for _, r := range slices.Concat(b.Reads, b.Writes) {
-			if !strings.HasPrefix(r, "/") {
-				continue
-			}
-			if r == dir || strings.HasSuffix(r, "/") && r != "/" && strings.HasPrefix(dir+"/", r) && dir+"/" != r ||
-				r == "/" {
-				return true
-			}
+		whole := func(r string) bool {
+			return strings.HasPrefix(r, "/") && (r == dir || r == "/" ||
+				strings.HasSuffix(r, "/") && len(r) <= len(dir) && strings.HasPrefix(dir, r))
+		}
+		if slices.ContainsFunc(b.Reads, whole) || slices.ContainsFunc(b.Writes, whole) {
+			return true
 		}
 	}
 	return false

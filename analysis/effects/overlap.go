@@ -13,6 +13,7 @@ type index struct {
 	above  map[string]bool // the directories above all of them
 	env    []string        // variables, also patterns of such
 	places int             // how many files and directories there are
+	names  []string        // all of them, in the form in which they are looked up
 }
 
 // indexes are those of an instruction's effects.
@@ -27,9 +28,11 @@ func newIndex(list []string) index {
 			} else {
 				x.exact[name] = true
 			}
+			x.names = append(x.names, name)
 			continue
 		}
 		name = canonical(name)
+		x.names = append(x.names, name)
 		bare := strings.TrimSuffix(name, "/")
 		x.places++
 		x.exact[bare] = true
@@ -58,7 +61,11 @@ func (x *index) has(name string) bool {
 	if x.places == 0 {
 		return false
 	}
-	name = canonical(name)
+	return x.holds(canonical(name))
+}
+
+// holds is has for a path in the form in which it is looked up.
+func (x *index) holds(name string) bool {
 	bare := strings.TrimSuffix(name, "/")
 	if x.exact[bare] || bare != name && x.above[bare] {
 		return true
@@ -72,6 +79,19 @@ func (x *index) has(name string) bool {
 }
 
 func (x *index) any(names []string) bool { return slices.ContainsFunc(names, x.has) }
+
+// meets reports whether two indexes share anything.
+func (x *index) meets(o *index) bool {
+	if len(x.names) < len(o.names) {
+		x, o = o, x
+	}
+	return slices.ContainsFunc(o.names, func(name string) bool {
+		if strings.HasPrefix(name, "/") {
+			return x.places > 0 && x.holds(name)
+		}
+		return x.has(name)
+	})
+}
 
 // of gives the indexes of the effects, made once.
 func (e *Effects) of() *indexes {

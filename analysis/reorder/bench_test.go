@@ -42,3 +42,24 @@ func BenchmarkBest(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPackages searches stages in which packages, variables and copies take turns.
+func BenchmarkPackages(b *testing.B) {
+	for _, n := range []int{60, 300} {
+		file := parse(packagesInTurn(n))
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				Search(context.Background(), file, Model{Seconds: seconds})
+			}
+		})
+	}
+}
+
+func packagesInTurn(instructions int) string {
+	var text strings.Builder
+	text.WriteString("FROM debian:12\n")
+	for i := range instructions / 3 {
+		fmt.Fprintf(&text, "RUN apt-get install -y p%d\nENV A%d=%d\nCOPY src%d /app/d%d/\n", i, i, i, i, i)
+	}
+	return text.String()
+}

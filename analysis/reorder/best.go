@@ -28,11 +28,13 @@ type Offers struct {
 	Rewrites []Rewrite
 	// Ignoring are those that keep the image only together with lines in the ignore file: see Rewrite.Ignore.
 	Ignoring []Rewrite
+	// Partial says that the search was ended early, so that there may be better ones.
+	Partial bool
 }
 
 // Search looks, for BuildKit, for the rewrite of each stage that saves most on the model's builds. It moves what may be
-// moved, and splits COPYs where an installation needs only some of the files. It finds none when ctx ends, and for a
-// file with errors.
+// moved, and splits COPYs where an installation needs only some of the files. When ctx ends it gives what it has found so
+// far. It finds none for a file with errors.
 func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 	if broken(file) || model.Seconds == nil {
 		return Offers{}
@@ -43,7 +45,8 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 	var offers Offers
 	for i := range file.Stages {
 		if ctx.Err() != nil {
-			return Offers{}
+			offers.Partial = true
+			break
 		}
 		stage := file.Stages[i]
 		if len(stage.Instructions) < 3 || len(stage.Instructions) > maxItems || !separate(file, stage) {
@@ -73,6 +76,7 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 			offers.Rewrites = append(offers.Rewrites, rewrite)
 		}
 	}
+	offers.Partial = offers.Partial || ctx.Err() != nil
 	return offers
 }
 
@@ -138,9 +142,7 @@ func (m *Model) order(
 		if p.entries == nil || len(p.items) > maxItems {
 			return p, false
 		}
-		if p.order = search(ctx, p.items, above); p.order == nil {
-			return p, false
-		}
+		p.order = search(ctx, p.items, above)
 		p.cost, _ = costOf(p.items, p.order, above)
 		return p, true
 	}
@@ -153,7 +155,7 @@ func (m *Model) order(
 		return Rewrite{}, false
 	}
 	// A split that saves nothing is left out.
-	for k := len(best.splits) - 1; k >= 0 && len(best.splits) <= 8; k-- {
+	for k := len(best.splits) - 1; k >= 0 && len(best.splits) <= 8 && ctx.Err() == nil; k-- {
 		if p, ok := solve(slices.Delete(slices.Clone(best.splits), k, k+1)); ok && p.cost <= best.cost+worth(now.cost) {
 			best = p
 		}
@@ -167,9 +169,10 @@ func (m *Model) order(
 		return Rewrite{}, false
 	}
 	for _, alone := range m.alone(file, stage, all, &best, stages) {
-		if alone.order = search(ctx, alone.items, above); alone.order == nil {
+		if ctx.Err() != nil {
 			break
 		}
+		alone.order = search(ctx, alone.items, above)
 		alone.cost, _ = costOf(alone.items, alone.order, above)
 		alone = settle(alone, above, worth(now.cost))
 		if part, ok := m.rewrite(file, stage, &now, &alone); ok && m.gains(&now, &alone) &&

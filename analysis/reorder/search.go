@@ -160,7 +160,7 @@ type searching struct {
 
 // search returns the order of the items that costs least, of several the one that is nearest to the original. What a
 // set of placed items costs hangs on the set alone, not on its order, so that it is enough to know the best order of
-// each set that can stand above the others. It returns nil when ctx ends.
+// each set that can stand above the others. When ctx ends it returns the best that it has found so far.
 func search(ctx context.Context, items []item, above builds) []int {
 	n := len(items)
 	if n > maxItems {
@@ -178,7 +178,10 @@ func search(ctx context.Context, items []item, above builds) []int {
 	width := beamWidth(n)
 	for at := 0; at < n; at++ {
 		if ctx.Err() != nil {
-			return nil
+			if best := layers[at].best(1); len(best) > 0 {
+				return s.rest(best[0])
+			}
+			continue // what costs nothing is placed at once, so that there may be none of so many
 		}
 		for _, e := range layers[at].best(width) {
 			for k := range items {
@@ -202,6 +205,17 @@ func search(ctx context.Context, items []item, above builds) []int {
 		return e.placed.order()
 	}
 	return nil
+}
+
+// rest gives an order that is not complete with the items that are left below it, as they stand in the file.
+func (s *searching) rest(e layerEntry) []int {
+	order := e.placed.order()
+	for k := range s.items {
+		if !e.done.has(k) {
+			order = append(order, k)
+		}
+	}
+	return order
 }
 
 // layer has the best order for each set of so many items.
@@ -243,7 +257,7 @@ func (s *searching) add(layers []layer, done mask, p *placed) {
 
 // best gives the most promising sets of a layer, in a fixed order.
 func (l *layer) best(width int) []layerEntry {
-	slices.SortStableFunc(l.entries, func(a, b layerEntry) int {
+	slices.SortFunc(l.entries, func(a, b layerEntry) int {
 		return cmp.Or(
 			cmp.Compare(a.cost, b.cost),
 			cmp.Compare(a.inversions, b.inversions),

@@ -126,3 +126,48 @@ func TestOrderAndMountApart(t *testing.T) {
 		t.Errorf("%s; %s", offers[0].Title, last.Title)
 	}
 }
+
+// ending is a context that ends when it has been asked so often.
+type ending struct {
+	context.Context
+	left *int
+}
+
+func (e ending) Err() error {
+	if *e.left--; *e.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A search that is ended early gives what it has found so far: an order that keeps the image, and costs no more.
+func TestEndedEarly(t *testing.T) {
+	text := packagesInTurn(18)
+	offered := 0
+	for left := range 40 {
+		offers := Search(ending{t.Context(), &left}, parse(text), Model{Seconds: seconds})
+		if !offers.Partial && left < 0 {
+			t.Error("it is not said that the search was ended early")
+		}
+		for _, r := range offers.Rewrites {
+			offered++
+			if r.After > r.Before {
+				t.Errorf("%s costs %f s in place of %f", r.Title, r.After, r.Before)
+			}
+			before, after := parse(text), apply(parse(text), r.Edits)
+			for _, in := range after.Instructions {
+				if !slices.ContainsFunc(before.Instructions, func(o *dockerfile.Instruction) bool {
+					return o.Node.Original == in.Node.Original
+				}) {
+					t.Errorf("%s: %s is new", r.Title, in.Node.Original)
+				}
+			}
+			if len(after.Instructions) != len(before.Instructions) {
+				t.Errorf("%s: %d instructions of %d", r.Title, len(after.Instructions), len(before.Instructions))
+			}
+		}
+	}
+	if offered == 0 {
+		t.Error("nothing was found in any of the searches")
+	}
+}

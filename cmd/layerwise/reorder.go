@@ -80,6 +80,9 @@ func newReorder() *cobra.Command {
 			if err != nil {
 				return interrupted(err)
 			}
+			if r.Partial {
+				fmt.Fprintln(cmd.ErrOrStderr(), "layerwise: the search was ended early: there may be better orders")
+			}
 			if verify && len(r.Rewrites) > 0 {
 				if err = builder.resolve(&build, r.build); err == nil {
 					r.verified, err = builder.verify(ctx, r.path, r.file.Text.String(), r.after, cmd.ErrOrStderr())
@@ -306,9 +309,13 @@ func reorderFile(
 	if r.engine == reorder.Classic {
 		r.Rewrites = reorder.Suggest(r.file, r.engine)
 	} else {
-		r.Offers = reorder.Search(ctx, r.file, b.Model(r.file, b.History(ctx, commits, progress)))
+		history := b.History(ctx, commits, progress)
+		if err := ctx.Err(); err != nil {
+			return r, err
+		}
+		r.Offers = reorder.Search(ctx, r.file, b.Model(r.file, history))
 	}
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil && len(r.Rewrites) == 0 {
 		return r, err
 	}
 	var edits []source.Edit
