@@ -78,6 +78,7 @@ layerwise serve is, and here.`,
 	for _, sub := range subcommands {
 		root.AddCommand(sub())
 	}
+	root.AddCommand(newMCP()) // not in the table, since it runs the others
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" {

@@ -1,6 +1,7 @@
 import { ChildProcess, spawn } from "child_process";
 import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
+import { offerToAgents } from "./agents";
 import { withChoices } from "./baseline";
 import { Front } from "./front";
 import { paintMarks, withoutTicks } from "./marks";
@@ -35,6 +36,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 	paintMarks(context, statuses);
 	showStatusBar(context, front, statuses);
 	showStages(context, front, statuses);
+	offerToAgents(context);
 
 	const own = new LanguageClient(
 		"layerwise",
