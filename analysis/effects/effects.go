@@ -731,7 +731,9 @@ func Independent(a, b *Effects) (facts []string, ok bool) {
 	if y.reads.meets(&x.writes) || x.reads.meets(&y.writes) || x.writes.meets(&y.writes) || makesClash(a, b) ||
 		makesClash(b, a) ||
 		a.mayBring(b) ||
-		b.mayBring(a) {
+		b.mayBring(a) ||
+		a.Opaque && len(b.Trees) > 0 || // what is copied may be nothing now, and something in another working tree
+		b.Opaque && len(a.Trees) > 0 {
 		return nil, false
 	}
 	for dir, how := range a.Makes {

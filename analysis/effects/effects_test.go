@@ -320,3 +320,14 @@ func TestIndependent(t *testing.T) {
 		}
 	}
 }
+
+// A directory that is empty now may hold something in another working tree: a command that is not known stays below.
+func TestEmptyDirectory(t *testing.T) {
+	for run, want := range map[string]bool{"make": false, "./x": false, "mkdir -p /data": true} {
+		file := dockerfile.Parse(source.New("FROM debian:12\nCOPY . /app/\nRUN "+run+"\n"), nil)
+		all := Stage(file, file.Stages[0], nil, listing{})
+		if _, ok := Independent(&all[1], &all[2]); ok != want {
+			t.Errorf("COPY of an empty directory and RUN %s: independent is %v", run, ok)
+		}
+	}
+}

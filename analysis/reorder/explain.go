@@ -50,7 +50,7 @@ func Explain(file *dockerfile.File, model Model) (reasons []Reason) {
 				Reruns:  int(runs[r]),
 				Builds:  model.builds(),
 			}
-			reason.Below, reason.Why = model.stays(stage, all, r)
+			reason.Below, reason.Why = model.stays(file, stage, all, r)
 			reasons = append(reasons, reason)
 		}
 	}
@@ -69,7 +69,21 @@ func (m *Model) inPlaceAlone(
 }
 
 // stays says below which COPY of the context a RUN stays, and why.
-func (m *Model) stays(stage *dockerfile.Stage, all []effects.Effects, r int) (line int, why string) {
+func (m *Model) stays(
+	file *dockerfile.File,
+	stage *dockerfile.Stage,
+	all []effects.Effects,
+	r int,
+) (line int, why string) {
+	for _, in := range stage.Instructions[:r] {
+		if copies(in) && m.Movable(file, in, stage.Instructions[r]) {
+			return 0, fmt.Sprintf(
+				"it may stand above line %d. That is offered where it saves 5 %% of what the file's builds take, or "+
+					"5 seconds a build.",
+				in.Line,
+			)
+		}
+	}
 	for x := r - 1; x > 0; x-- {
 		in := stage.Instructions[x]
 		if !copies(in) {
