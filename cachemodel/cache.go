@@ -177,6 +177,31 @@ func (l *lookup) runs(p *Plan) []bool {
 	return runs
 }
 
+// spared finds which vertices of the plan a build certainly does not execute though the builder has no result of them,
+// if this is the pessimist's lookup: it knows their keys, and whatever reads them is there or is spared itself.
+func (l *lookup) spared(p *Plan) []bool {
+	spared, needed := make([]bool, len(p.vertices)), make([]bool, len(p.vertices))
+	for _, v := range p.images {
+		needed[v.index] = true
+	}
+	for i, v := range slices.Backward(p.vertices) {
+		known := slices.ContainsFunc(l.ids[i], func(id int) bool {
+			return l.cache.records[id].result.Presence == KeyOnly
+		})
+		spared[i] = known && !needed[i] && !l.forced(v) &&
+			!slices.ContainsFunc(v.inputs, func(in input) bool { return l.forced(in.from) })
+		if spared[i] || l.hit(v) {
+			continue
+		}
+		for _, in := range v.inputs {
+			if in.from != nil {
+				needed[in.from.index] = true
+			}
+		}
+	}
+	return spared
+}
+
 // forced reports whether v runs in any case; a step that may not be there hands that on.
 func (l *lookup) forced(v *vertex) bool {
 	return v != nil && (v.ignoreCache || v.doubtful && l.belief == pessimist && l.forced(v.inputs[0].from))

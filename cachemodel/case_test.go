@@ -162,6 +162,8 @@ func (b *testBuild) apply(t *testing.T, line string) {
 		b.settings.Syntax = rest
 	case "failed":
 		b.past.FailedAt, _ = strconv.Atoi(rest)
+	case "exported":
+		b.past.Exported = CacheMode(rest)
 	case "there", "perhaps", "gone":
 		at, _ := strconv.Atoi(name)
 		b.past.Results[at] = Result{map[string]Presence{"there": There, "perhaps": Perhaps, "gone": Gone}[word], value}

@@ -18,6 +18,7 @@ type explainer struct {
 	base, next *Plan    // base is nil if there is no baseline
 	past       *Past    // of base
 	runs       []bool   // by vertex.index: those that are certainly executed
+	spared     []bool   // by vertex.index: those that are certainly not, though their results are not there
 	frontends  []string // see Held.frontends
 	sure, hope *lookup
 	mates      map[*step]*step
@@ -37,6 +38,7 @@ func newExplainer(h *Held, next *Plan) *explainer {
 	if next.unsure == "" && !slices.ContainsFunc(next.vertices, func(v *vertex) bool { return !e.sure.hit(v) }) {
 		return e
 	}
+	e.spared = e.sure.spared(next)
 	e.hope = c.lookup(next, optimist)
 	e.runs = e.hope.runs(next)
 	e.doubt = next.doubtful || slices.ContainsFunc(h.pasts, func(p Past) bool { return p.Plan.doubtful })
@@ -158,6 +160,11 @@ func (e *explainer) failsCause(s, at *step) Cause {
 	return c
 }
 
+// cached reports whether the build certainly does not execute v.
+func (e *explainer) cached(v *vertex) bool {
+	return e.sure.hit(v) || e.spared != nil && e.spared[v.index]
+}
+
 // notKnown begins what is said of a part of a build that nobody knows.
 const notKnown = "it is not known "
 
@@ -194,7 +201,7 @@ func heredocDiffers(v, old *vertex) bool {
 // firstMiss is the vertex of the step that decides: of COPY --link the copy, if that is not in the cache.
 func (e *explainer) firstMiss(s *step) *vertex {
 	for _, v := range s.vertices {
-		if !e.sure.hit(v) {
+		if !e.cached(v) {
 			return v
 		}
 	}

@@ -18,6 +18,9 @@ type Past struct {
 	// Perhaps, unless it is "", is the reason, a sentence, why nothing of this build is certainly in the cache, such as
 	// that nobody knows which of its steps the builder has pruned. What Results mentions is as it says.
 	Perhaps string
+	// Exported, unless it is "", says that a fresh builder builds next, which has nothing but what it imports of this
+	// build's cache. FailedAt, Results and Perhaps are then of no interest.
+	Exported CacheMode
 }
 
 // Result is what is known of one instruction's result in the cache.
@@ -33,6 +36,7 @@ type Presence int
 const (
 	There   Presence = iota // it certainly is
 	Perhaps                 // nobody knows
+	KeyOnly                 // it is not, but the builder knows its key: it runs only if something else needs its files
 	Gone                    // it certainly is not
 )
 
@@ -79,7 +83,7 @@ func (l lefts) fromFailure(i int) bool { return l != nil && l[i].guessed }
 // plain reports whether all of the build was made and is there.
 func (past *Past) plain() bool {
 	return past.FailedAt == 0 && len(past.Results) == 0 && past.Perhaps == "" && past.Plan.unsure == "" &&
-		past.Plan.rejected() == nil
+		past.Plan.rejected() == nil && (past.Exported == "" || past.Exported == MaxCache)
 }
 
 // rejected is the first instruction that BuildKit rejects, nil if it takes all. Of such a file nothing is built.
@@ -112,6 +116,9 @@ func (past *Past) results() lefts {
 	}
 	if past.FailedAt != 0 {
 		past.failure(out)
+	}
+	if past.Exported != "" && reason == "" {
+		past.exported(out)
 	}
 	told := make([]bool, len(out))
 	for _, s := range past.Plan.steps {

@@ -25,6 +25,7 @@ type Plan struct {
 	build    Build
 	steps    []*step    // one per instruction, in file order
 	vertices []*vertex  // inputs before those who read them
+	images   []*vertex  // the file systems of the images that are built, one for each platform; without empty ones
 	doubtful bool       // whether all of these are steps of the build hangs on a base image of unknown configuration
 	assuming [][]string // by vertex.index
 	failing  []*step    // by vertex.index: at which step the build fails before it gets there, or there
@@ -250,6 +251,9 @@ func (p *planner) all() {
 		if st.reachable && !st.replaced {
 			p.dispatch(st)
 		}
+	}
+	if target != nil && target.state.root != nil {
+		p.plan.images = append(p.plan.images, target.state.root)
 	}
 }
 

@@ -73,6 +73,8 @@ type Baseline struct {
 	Builder string `json:"builder,omitempty"`
 	// Assumed is a sentence such as "HEAD was built on this builder", "" where a builder or its record is known.
 	Assumed string `json:"assumed,omitempty"`
+	// Cache is the mode of the cache that a fresh builder imports; "" where the builder has what it built.
+	Cache CacheMode `json:"cache,omitempty"`
 }
 
 // Summary counts a report's steps.

@@ -60,7 +60,7 @@ func judge(out *Step, s *step, why *explainer) {
 		out.Status = Config
 		return
 	}
-	if why.next.unsure == "" && !slices.ContainsFunc(s.vertices, func(v *vertex) bool { return !why.sure.hit(v) }) {
+	if why.next.unsure == "" && !slices.ContainsFunc(s.vertices, func(v *vertex) bool { return !why.cached(v) }) {
 		out.Status = Cached
 		out.Assuming = why.assumptions(s)
 		if image := s.assumedImage(); image != nil {

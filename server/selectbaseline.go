@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
@@ -111,8 +112,14 @@ func (s *session) baselineItems(ctx context.Context, d *document) []baselineItem
 		if base, err := gittree.MergeBase(ctx, filepath.Dir(d.path), ""); err == nil {
 			items = append(items, baselineItem{
 				Spec: string(baseline.Git) + ":" + baseline.MergeBase, Label: "Where the branch left the main branch",
-				Detail: base.Revision + ": what will CI rebuild for this branch?",
+				Detail: base.Revision + ": what a builder runs that has all of its build",
 			})
+			for _, mode := range []cachemodel.CacheMode{cachemodel.MinCache, cachemodel.MaxCache} {
+				items = append(items, baselineItem{
+					Spec: "ci:" + string(mode), Label: "CI, with a cache of " + mode.Text(),
+					Detail: "a fresh builder that imports what the build of " + base.Revision + " exported",
+				})
+			}
 		}
 	}
 	return append(items, baselineItem{Spec: string(baseline.Opened), Label: "The file as it was opened"})

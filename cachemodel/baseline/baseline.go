@@ -5,6 +5,7 @@
 package baseline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,13 +42,19 @@ const (
 type Spec struct {
 	Kind Kind
 	Arg  string // the git revision, "" is HEAD; the directory; or the id of a record, "" is the last
+	// Cache, unless it is "", says that a fresh builder builds next, which has what it imports of the baseline's cache.
+	Cache cachemodel.CacheMode
 }
+
+// ci begins the name of what CI has: the cache of the merge base, exported with the mode behind it.
+const ci = "ci"
 
 // MergeBase, as a git revision, is the commit at which the branch left the main branch, unless there is a branch or
 // tag of that name.
 const MergeBase = "merge-base"
 
-// ParseSpec reads "auto", "recorded", "recorded:ID", "git", "git:REV", "dir:PATH" or "opened"; "" is "auto".
+// ParseSpec reads "auto", "recorded", "recorded:ID", "git", "git:REV", "dir:PATH", "opened", or "ci:MODE", which is a
+// fresh builder that imports the cache of the merge base; "ci" is "ci:min", and "" is "auto".
 func ParseSpec(s string) (Spec, error) {
 	kind, arg, hasArg := strings.Cut(s, ":")
 	switch k := Kind(kind); {
@@ -55,11 +62,14 @@ func ParseSpec(s string) (Spec, error) {
 		return Spec{Kind: Auto}, nil
 	case (k == Dir || k == Git || k == Recorded) && arg != "",
 		(k == Auto || k == Recorded || k == Git || k == Opened) && !hasArg:
-		return Spec{k, arg}, nil
+		return Spec{Kind: k, Arg: arg}, nil
+	case kind == ci:
+		mode, err := cachemodel.ParseCacheMode(cmp.Or(arg, string(cachemodel.MinCache)))
+		return Spec{Kind: Git, Arg: MergeBase, Cache: mode}, err
 	}
 	return Spec{}, fmt.Errorf(
-		"%q is no baseline: use auto, recorded, recorded:ID, git, git:REVISION, git:merge-base, dir:PATH or, in an "+
-			"editor, opened",
+		"%q is no baseline: use auto, recorded, recorded:ID, git, git:REVISION, git:merge-base, ci:MODE, dir:PATH or, "+
+			"in an editor, opened",
 		s,
 	)
 }

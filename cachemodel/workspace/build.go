@@ -72,7 +72,10 @@ type Marks struct {
 	Steps   []cachemodel.Step
 	Plan    *cachemodel.Plan
 	Summary cachemodel.Summary
-	Problem error // why the build as a whole cannot be planned; there are verdicts nevertheless
+	// WithMaxCache is what the summary would be if the imported cache were exported with mode=max; nil if it is, or if
+	// none is imported.
+	WithMaxCache *cachemodel.Summary
+	Problem      error // why the build as a whole cannot be planned; there are verdicts nevertheless
 }
 
 // Judge gives the verdicts on file's instructions, with what is unsaved in an editor.
@@ -83,7 +86,12 @@ func (b *Build) Judge(file *dockerfile.File, unsaved []Overlay) *Marks {
 		held = cachemodel.Hold(nil)
 	}
 	steps := held.Compare(plan)
-	return &Marks{Steps: steps, Plan: plan, Summary: cachemodel.Summarize(steps), Problem: plan.Err()}
+	marks := &Marks{Steps: steps, Plan: plan, Summary: cachemodel.Summarize(steps), Problem: plan.Err()}
+	if max := b.Compared.withMax; max != nil {
+		sum := cachemodel.Summarize(max.Compare(plan))
+		marks.WithMaxCache = &sum
+	}
+	return marks
 }
 
 // Next is the build as the cache model takes it.
@@ -115,6 +123,8 @@ type Report struct {
 	cachemodel.Report
 	Context ReportedContext `json:"context"`
 	Builds  int             `json:"builds,omitempty"` // how many services and targets build this Dockerfile in different ways
+	// WithMaxCache is as in Marks.
+	WithMaxCache *cachemodel.Summary `json:"withMaxCache,omitempty"`
 }
 
 // ReportedContext says where the build context is, and why there.
@@ -128,7 +138,7 @@ func (b *Build) Report(file string, m *Marks) *Report {
 	r := &Report{Report: cachemodel.Report{
 		File: file, Engine: b.Settings.Engine, Target: b.Settings.Target, Baseline: b.Compared.Baseline, Steps: m.Steps,
 		Summary: m.Summary,
-	}, Context: ReportedContext{b.Context.Dir, b.Context.From.Kind}, Builds: len(b.Choices)}
+	}, Context: ReportedContext{b.Context.Dir, b.Context.From.Kind}, Builds: len(b.Choices), WithMaxCache: m.WithMaxCache}
 	if b.Entry != nil {
 		r.Build = b.Entry.ID
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -27,6 +28,7 @@ type Compared struct {
 	recordNotes []string
 	head        string
 	held        *cachemodel.Held // what the builder has; nil is nothing
+	withMax     *cachemodel.Held // what it would have if the cache were exported with mode=max; nil if that is no less
 }
 
 // compare finds what the next build is compared with. Where what is asked for by name is not there, that is a problem,
@@ -49,7 +51,7 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 		if ctx.Err() == nil {
 			r.compared.Problem = fmt.Errorf("baseline %s: %w", next.Asked, err)
 		}
-		request.Spec = baseline.Spec{Kind: baseline.Opened}
+		request.Spec = baseline.Spec{Kind: baseline.Opened, Cache: request.Spec.Cache}
 		if found, _ = baseline.Find(ctx, request); found.Contents == nil {
 			found, _ = baseline.Find(ctx, baseline.Request{Spec: baseline.Spec{Kind: baseline.None}})
 		}
@@ -62,6 +64,14 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 	if found.Contents != nil {
 		r.compared.Context = found.Contents.Context
 	}
+	mode := request.Spec.Cache
+	if mode != "" {
+		found.Builds = nil // a fresh builder has made none
+		r.compared.Baseline = exported(found.Baseline, mode, found.Label)
+		if next.Settings.Engine == cachemodel.Classic {
+			r.compared.Problem = errors.New("the classic builder exports no cache")
+		}
+	}
 	pasts := found.Pasts(next.Next(nil, nil), r.w.Store, func(c *baseline.Contents, earlier *cachemodel.Build) {
 		if c.Record == nil {
 			r.earlierSettings(found, then, next, q.Choices, earlier)
@@ -72,7 +82,30 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 			earlier.Settings.Args = nil
 		}
 	})
+	switch mode {
+	case "", cachemodel.MaxCache:
+	default:
+		r.compared.withMax = cachemodel.Hold(slices.Clone(pasts))
+		for i := range pasts {
+			pasts[i].Exported = mode
+		}
+	}
 	r.compared.held = cachemodel.Hold(pasts)
+}
+
+// exported says of a baseline what is assumed where a fresh builder imports its cache.
+func exported(b cachemodel.Baseline, mode cachemodel.CacheMode, label string) cachemodel.Baseline {
+	b.Cache, b.Builder = mode, ""
+	switch {
+	case mode == cachemodel.NoCacheImport:
+		b.Assumed = "a fresh builder builds, which imports no cache"
+	case b.Kind == string(baseline.None):
+		b.Assumed = "a fresh builder builds"
+	default:
+		b.Assumed = fmt.Sprintf("a fresh builder imports the cache that the build of %s exported (%s)", label,
+			mode.Text())
+	}
+	return b
 }
 
 // asThen finds how the build files of a git revision describe the entry's build, nil if the baseline is no revision,

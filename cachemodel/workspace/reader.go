@@ -215,6 +215,10 @@ func (r *Reader) spec(c Choices, b *Build) (baseline.Spec, error) {
 	if err != nil {
 		b.Asked, spec = string(baseline.Auto), baseline.Spec{Kind: baseline.Auto}
 	}
+	if c.Cache != "" && spec.Kind == baseline.Auto { // CI builds upon what is merged
+		spec = baseline.Spec{Kind: baseline.Git, Arg: baseline.MergeBase}
+	}
+	spec.Cache = cmp.Or(c.Cache, spec.Cache)
 	if spec.Kind == baseline.Dir && !filepath.IsAbs(spec.Arg) && r.w.Folder != "" {
 		if here, err := filepath.Abs(spec.Arg); err != nil || here != filepath.Join(r.w.Folder, spec.Arg) {
 			spec.Arg = filepath.Join(r.w.Folder, spec.Arg)

@@ -24,6 +24,7 @@ import (
 	"sync"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
@@ -140,6 +141,8 @@ type Choices struct {
 	BaselineFile     string // see baseline.Request
 	// BaselineArgs are the build arguments that the baseline had; nil if nothing is said.
 	BaselineArgs map[string]string
+	// Cache, unless it is "", says that a fresh builder builds next, which imports what the baseline's build exported.
+	Cache cachemodel.CacheMode
 }
 
 // NoBuild is the choice to look into no build file.

@@ -67,6 +67,10 @@ func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n", p.paint(p.bold, headOf(prediction)), p.paint(p.dim, placeOf(prediction)))
 	fmt.Fprintf(&b, "%s\n", predictionSummary(r))
+	if max := r.WithMaxCache; max != nil && max.Cached > r.Summary.Cached {
+		fmt.Fprintf(&b, "With mode=max for the exported cache, %d of these steps would be cached%s.\n", max.Cached,
+			secondsLess(r.Summary.Seconds, max.Seconds))
+	}
 	if assumed := assumedBy(r.Steps); len(assumed) > 0 {
 		fmt.Fprintf(&b, "%s\n", p.paint(p.dim, printable("Assuming that "+strings.Join(assumed, "; ")+".")))
 	}
@@ -89,6 +93,21 @@ func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// secondsLess says how much less time is rebuilt, where both times are known.
+func secondsLess(now, then *float64) string {
+	if now == nil {
+		return ""
+	}
+	less := *now
+	if then != nil {
+		less -= *then
+	}
+	if text := costText(cachemodel.Cost{Seconds: &less}); text != "" {
+		return " (" + text + " less)"
+	}
+	return ""
 }
 
 // row is a line of what is shown.
