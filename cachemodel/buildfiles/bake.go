@@ -436,6 +436,8 @@ func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []stri
 			Platforms:     b.Platforms,
 			Tags:          b.Tags,
 			NoCacheFilter: b.NoCacheFilter,
+			CacheFrom:     cacheList(b.CacheFrom),
+			CacheTo:       cacheList(b.CacheTo),
 		}
 		if len(files) == 1 {
 			t.file = files[0]
@@ -556,6 +558,12 @@ func (t *bakeTarget) extension(x any) error {
 	}
 	t.Platforms = unique(slices.Concat(t.Platforms, list("platforms")))
 	t.Tags = unique(slices.Concat(t.Tags, list("tags")))
+	if caches := list("cache-from"); caches != nil {
+		t.CacheFrom = cacheList(unique(slices.Concat(t.CacheFrom.caches(), caches)))
+	}
+	if caches := list("cache-to"); caches != nil {
+		t.CacheTo = cacheList(unique(slices.Concat(t.CacheTo.caches(), caches)))
+	}
 	t.NoCacheFilter = unique(slices.Concat(t.NoCacheFilter, list("no-cache-filter")))
 	if v, ok := fields["no-cache"].(bool); ok {
 		t.NoCache = &v
@@ -643,6 +651,7 @@ func (t *bakeTarget) Merge(t2 *bakeTarget) {
 	if t2.NoCache != nil {
 		t.NoCache = t2.NoCache
 	}
+	t.mergeCaches(t2)
 	t.NoCacheFilter = unique(slices.Concat(t.NoCacheFilter, t2.NoCacheFilter))
 	t.Inherits = unique(slices.Concat(t.Inherits, t2.Inherits))
 	if t.file == "" || t2.file != "" && isYAML(t.file) {
@@ -796,6 +805,7 @@ func (o Options) entries(c *bakeConfig, project *Project) ([]Entry, error) {
 			Args: map[string]string{}, NoCacheFilter: t.NoCacheFilter, Tags: t.Tags, NoCache: t.NoCache != nil &&
 				*t.NoCache,
 			Run:       t.run(),
+			CacheFrom: t.CacheFrom.caches(), CacheTo: t.CacheTo.caches(),
 			Inherited: (inherited[target.Name] || strings.HasPrefix(target.Name, "_")) && !grouped[target.Name],
 		}
 		for _, p := range unique(t.Platforms) {
@@ -881,7 +891,14 @@ func (c *bakeConfig) resolve(name string, visited map[string]*bakeTarget, o Opti
 	return out, nil
 }
 
-// override carries out --set, as far as it enters cache keys (bake.Config.newOverrides, Target.AddOverrides).
+// matchesName reports whether the pattern of a --set stands for a target.
+func matchesName(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return err == nil && (ok || pattern == name)
+}
+
+// override carries out --set, as far as it enters cache keys or says where the cache is (bake.Config.newOverrides,
+// Target.AddOverrides).
 func (t *bakeTarget) override(name string, o Options) error {
 	var platforms, filter []string
 	var setPlatforms, setFilter, setUlimits bool
@@ -892,7 +909,7 @@ func (t *bakeTarget) override(name string, o Options) error {
 		if len(keys) < 2 {
 			return fmt.Errorf("--set %s: use TARGET.KEY=VALUE", set)
 		}
-		if ok, err := path.Match(keys[0], name); err != nil || !ok && keys[0] != name {
+		if !matchesName(keys[0], name) {
 			continue
 		}
 		sub := ""
@@ -945,6 +962,7 @@ func (t *bakeTarget) override(name string, o Options) error {
 			}
 		}
 	}
+	t.overrideCaches(name, o.Set)
 	if setPlatforms {
 		t.Platforms = nil
 	}

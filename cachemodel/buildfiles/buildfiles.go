@@ -118,7 +118,9 @@ type Entry struct {
 	Run           cachemodel.RunSettings
 	Profiles      []string // without one of these a service is not built unless it is named
 	Tags          []string
-	Inherited     bool // only there for other targets: in no group, and inherited or with a name that begins with _
+	// CacheFrom and CacheTo are the caches that the build imports and exports, as a command line has them.
+	CacheFrom, CacheTo []string
+	Inherited          bool // only there for other targets: in no group, and inherited or with a name that begins with _
 }
 
 // Select gives the entries of names: services, targets, groups or patterns of them; none are all of the default group

@@ -78,6 +78,7 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 				env,
 			), NoCache: b.NoCache, NoCacheFilter: b.NoCacheFilter, Profiles: s.Profiles, Tags: b.Tags,
 			Contexts: maps.Clone(map[string]string(b.AdditionalContexts)), Run: composeRun(b),
+			CacheFrom: b.CacheFrom, CacheTo: b.CacheTo,
 		}
 		if s.Image != "" && !slices.Contains(e.Tags, s.Image) {
 			e.Tags = append(slices.Clone(e.Tags), s.Image)

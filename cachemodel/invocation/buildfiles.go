@@ -161,7 +161,7 @@ func (c *command) entries(
 	for _, e := range entries {
 		b := Build{
 			Tool: c.name, Name: e.ID, Dockerfile: withLowerCase(e.Dockerfile), ContextDir: e.Context,
-			Settings: e.Settings(), Tags: e.Tags, Builder: builder,
+			Settings: e.Settings(), Tags: e.Tags, Builder: builder, CacheFrom: e.CacheFrom, CacheTo: e.CacheTo,
 		}
 		if b.Settings.Args == nil {
 			b.Settings.Args = map[string]string{}

@@ -117,7 +117,10 @@ func (c *command) dockerBuild(builder string, classic bool) ([]Build, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := Build{Tool: c.name, Tags: p.all("tag"), Builder: c.builder(p, builder)}
+	b := Build{
+		Tool: c.name, Tags: p.all("tag"), Builder: c.builder(p, builder),
+		CacheFrom: p.all("cache-from"), CacheTo: p.all("cache-to"),
+	}
 	b.Settings.Engine = cachemodel.BuildKit
 	if classic {
 		b.Settings.Engine = cachemodel.Classic

@@ -38,10 +38,12 @@ type Build struct {
 	Images   map[string]string
 	Settings cachemodel.Settings
 	Tags     []string
-	Builder  string   // the builder or daemon that was asked for, "" for the tool's own choice
-	Address  string   // of the BuildKit daemon, where the command or its environment gives one
-	Notes    []string // for people: what of the command is not modelled
-	Problem  error    // why this one of several builds cannot be recorded; nil if it can
+	// CacheFrom and CacheTo are the caches that the build imports and exports, as --cache-from and --cache-to have them.
+	CacheFrom, CacheTo []string
+	Builder            string   // the builder or daemon that was asked for, "" for the tool's own choice
+	Address            string   // of the BuildKit daemon, where the command or its environment gives one
+	Notes              []string // for people: what of the command is not modelled
+	Problem            error    // why this one of several builds cannot be recorded; nil if it can
 }
 
 // ErrNoBuild is wrapped by the error about a command that builds nothing, or none of the tools'.

@@ -1,0 +1,219 @@
+package pipeline
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/tonistiigi/go-csvvalue"
+)
+
+// Cache is one cache that a build imports or exports.
+type Cache struct {
+	Text string            // as it is written: "type=gha,mode=max"
+	Type string            // "gha", "registry", ...; "" if that is not known
+	Attr map[string]string // the rest of its attributes
+}
+
+// caches reads lists of --cache-from or --cache-to.
+func caches(list []string) (out []Cache) {
+	for _, text := range list {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		c := Cache{Text: text, Attr: map[string]string{}}
+		fields, err := csvvalue.Fields(text, nil)
+		switch {
+		case err != nil || text == unknownIn(text) && !strings.HasPrefix(text, "${{env.CI_"):
+		case !strings.Contains(text, "="): // an image
+			c.Type, c.Attr["ref"] = "registry", text
+		default:
+			for _, field := range fields {
+				key, value, _ := strings.Cut(field, "=")
+				if key = strings.ToLower(strings.TrimSpace(key)); key == "type" {
+					c.Type = value
+				} else {
+					c.Attr[key] = value
+				}
+			}
+		}
+		if unknownIn(c.Type) != "" {
+			c.Type = ""
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// where identifies what a cache is written to and read from, "" if that is not known or is another place each time.
+func (c *Cache) where() string {
+	name := ""
+	switch c.Type {
+	case "gha":
+		name = cmp.Or(c.Attr["scope"], "buildkit")
+	case "registry":
+		name = image(c.Attr["ref"])
+	case "local":
+		name = strings.TrimSuffix(filepath.Clean(cmp.Or(c.Attr["src"], c.Attr["dest"])), "-new")
+	case "s3", "azblob":
+		name = strings.Join([]string{
+			c.Attr["bucket"], c.Attr["account_url"], c.Attr["container"], c.Attr["prefix"], c.Attr["name"],
+		}, " ")
+	default:
+		return ""
+	}
+	for _, e := range expression.FindAllString(name, -1) {
+		if varies(e) {
+			return ""
+		}
+	}
+	return c.Type + " " + name
+}
+
+// image is the full name of an image.
+func image(ref string) string {
+	if named, err := reference.ParseNormalizedNamed(ref); err == nil {
+		return reference.TagNameOnly(named).String()
+	}
+	return ref
+}
+
+// exports are the places that a build's cache goes to, each with its mode: "min", "max" or "inline".
+func (b *Build) exports() map[string]string {
+	out := map[string]string{}
+	inline := false
+	for _, c := range b.To {
+		if c.Type == "inline" {
+			inline = true
+			continue
+		}
+		if c.Type == "local" && !b.keeps(c.Attr["dest"]) {
+			continue
+		}
+		if at := c.where(); at != "" && out[at] != "max" {
+			out[at] = cmp.Or(strings.ToLower(c.Attr["mode"]), "min")
+		}
+	}
+	if on := b.Options.Args["BUILDKIT_INLINE_CACHE"]; on == "1" || on == "true" {
+		inline = true
+	}
+	for _, tag := range b.Tags {
+		c := Cache{Type: "registry", Attr: map[string]string{"ref": tag}}
+		if at := c.where(); inline && b.Pushes && at != "" && out[at] == "" {
+			out[at] = "inline"
+		}
+	}
+	return out
+}
+
+// keeps reports whether the job takes a directory over from an earlier run.
+func (b *Build) keeps(dir string) bool {
+	clean := func(path string) string { return strings.TrimSuffix(filepath.Clean(path), "-new") }
+	return slices.ContainsFunc(b.kept, func(kept string) bool {
+		return clean(kept) == clean(dir) || strings.HasSuffix(clean(kept), string(filepath.Separator)+clean(dir))
+	})
+}
+
+// Imported is what a build has of an earlier one by the caches that it imports.
+type Imported struct {
+	Mode   string // "none", "min", "max", "inline"; "" if it is not known
+	Reason string // for people: where it is configured, or why there is nothing
+	From   *Build // the build that has exported it; nil if there is none, or it is not known
+}
+
+// Imports finds what b has of what the builds before it have exported: those that the main branch's last commit had
+// made. Branch is that branch, for people.
+func (b *Build) Imports(before []Build, root, branch string) Imported {
+	if b.Options.NoCache {
+		return Imported{Mode: "none", Reason: "it is built with no-cache"}
+	}
+	if len(b.From) == 0 {
+		return Imported{Mode: "none", Reason: "it has no cache-from, so that its builder begins with nothing"}
+	}
+	best := Imported{Mode: "none"}
+	exported := false
+	for _, c := range b.From {
+		if c.Type == "" {
+			return Imported{Reason: fmt.Sprintf("which cache %s is, is not known", c.Text)}
+		}
+		at := c.where()
+		if at == "" {
+			best.Reason = fmt.Sprintf("%s is a place of its own for each commit or run, or of an unknown kind", c.Text)
+			continue
+		}
+		if c.Type == "local" && !b.keeps(c.Attr["src"]) {
+			best.Reason = fmt.Sprintf("%s is a directory that the job does not take over from an earlier run", c.Text)
+			continue
+		}
+		found, problem := exporter(b, before, at)
+		if problem != "" {
+			return Imported{Reason: fmt.Sprintf("%s: %s", c.Text, problem)}
+		}
+		if found == nil {
+			continue
+		}
+		exported = true
+		mode := found.exports()[at]
+		if rank(mode) > rank(best.Mode) {
+			reason := fmt.Sprintf("%s, exported by %s with mode=%s", c.Text, found.Place(root), mode)
+			if mode == "inline" {
+				reason = fmt.Sprintf("%s, with the inline cache of %s", c.Text, found.Place(root))
+			}
+			if found.If != "" {
+				reason += ", which runs if " + found.If
+			}
+			best = Imported{Mode: mode, Reason: reason, From: found}
+		}
+	}
+	if !exported && best.Reason == "" {
+		best.Reason = fmt.Sprintf("nothing that runs for pushes to %s exports %s", branch, b.From[0].Text)
+	}
+	return best
+}
+
+func rank(mode string) int { return slices.Index([]string{"none", "inline", "min", "max"}, mode) }
+
+// exporter finds the build that has made what is at a place. The problem says why what is there is not known: the last
+// export replaces what was there before.
+func exporter(b *Build, before []Build, at string) (found *Build, problem string) {
+	for i := range before {
+		other := &before[i]
+		if slices.ContainsFunc(other.To, func(c Cache) bool { return c.Type == "" }) {
+			problem = fmt.Sprintf("whether job %s exports to it too is not known", other.Job)
+		}
+		switch {
+		case other.exports()[at] == "":
+		case other.Problem != "":
+			problem = fmt.Sprintf("job %s exports to it, and %s", other.Job, other.Problem)
+		case !other.like(b):
+			problem = fmt.Sprintf("job %s exports another image to it, which replaces this one's", other.Job)
+		case found == nil, other.If == "":
+			found = other
+		}
+	}
+	if problem != "" {
+		return nil, problem
+	}
+	return found, ""
+}
+
+// like reports whether two builds make the same image, but for their arguments.
+func (b *Build) like(other *Build) bool {
+	return b.Dockerfile == other.Dockerfile && b.Options.ContextDir == other.Options.ContextDir &&
+		b.Options.Target == other.Options.Target && b.Name == other.Name &&
+		(b.Options.Platform == other.Options.Platform || contains(b.Options.Platform, other.Options.Platform))
+}
+
+// contains reports whether all platforms of a list are in another list.
+func contains(all, some string) bool {
+	list := strings.Split(all, ",")
+	for one := range strings.SplitSeq(some, ",") {
+		if !slices.Contains(list, one) {
+			return false
+		}
+	}
+	return true
+}

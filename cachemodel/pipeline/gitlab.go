@@ -1,0 +1,146 @@
+package pipeline
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// gitlab reads a GitLab CI file with the files of the repository that it includes.
+func (f *finder) gitlab(path string) {
+	var files []node
+	f.included(path, &files, 0)
+	if len(files) == 0 {
+		return
+	}
+	outer := f.at
+	for _, file := range files {
+		for name, job := range file.pairs() {
+			if f.full() || strings.HasPrefix(name, ".") || slices.Contains(gitlabKeywords, name) || !job.isMap() {
+				continue
+			}
+			f.at = place{file: path, job: name, line: job.line()}
+			f.gitlabJob(files, job)
+		}
+	}
+	f.at = outer
+}
+
+// gitlabKeywords are names at the top that are no jobs.
+var gitlabKeywords = []string{
+	"default", "include", "stages", "variables", "workflow", "image", "services", "cache", "before_script",
+	"after_script", "spec",
+}
+
+// included takes a file and those of the repository that it includes.
+func (f *finder) included(path string, files *[]node, depth int) {
+	if depth > maxDepth || len(*files) >= maxFiles {
+		return
+	}
+	root := f.load(path)
+	if !root.isMap() {
+		return
+	}
+	*files = append(*files, root)
+	include := root.get("include")
+	for _, one := range append(include.items(), include) {
+		local := one.get("local").text()
+		if one.text() != "" && !isRemote(one.text()) {
+			local = one.text()
+		}
+		if local != "" && !strings.Contains(local, "*") && !strings.Contains(local, "$") {
+			f.included(filepath.Join(f.Root, filepath.FromSlash(local)), files, depth+1)
+		}
+	}
+}
+
+// gitlabJob reads one job.
+func (f *finder) gitlabJob(files []node, job node) {
+	chain := inherited(files, job, 0) // the job itself first
+	vars := map[string]string{"CI_PROJECT_DIR": f.Root}
+	if f.Event.Name == "push" {
+		vars["CI_COMMIT_BRANCH"], vars["CI_COMMIT_REF_NAME"] = f.Event.Branch, f.Event.Branch
+	}
+	own := func(n node) {
+		for name, value := range n.get("variables").pairs() {
+			if text := value.text(); value.there() && !value.isMap() {
+				vars[name] = text
+			} else if value.isMap() {
+				vars[name] = value.get("value").text()
+			}
+		}
+	}
+	for _, file := range files {
+		own(file)
+	}
+	for _, n := range slices.Backward(chain) {
+		own(n)
+	}
+	var text []string
+	for _, section := range []string{"before_script", "script"} {
+		lines := node{}
+		for _, n := range chain {
+			if s := n.get(section); s.there() && !lines.there() {
+				lines = s
+			}
+		}
+		for _, file := range files {
+			for _, s := range []node{file.get("default", section), file.get(section)} {
+				if !lines.there() && section == "before_script" {
+					lines = s
+				}
+			}
+		}
+		text = append(text, commands(lines, maxDepth)...)
+	}
+	f.script(strings.Join(text, "\n"), f.Root, gitlabVariables(vars))
+}
+
+// variable finds what stands for a variable in the value of another one.
+var variable = regexp.MustCompile(`\$\{?[A-Za-z_]\w*\}?`)
+
+// gitlabVariables looks variables up. Those that stand for others are put in place of these.
+func gitlabVariables(vars map[string]string) func(name string) string {
+	var look func(name string, depth int) string
+	look = func(name string, depth int) string {
+		value, ok := vars[name]
+		if !ok || depth == 0 {
+			return unknown("env." + name)
+		}
+		return variable.ReplaceAllStringFunc(value, func(v string) string {
+			return look(strings.Trim(v, "${}"), depth-1)
+		})
+	}
+	return func(name string) string { return look(name, maxDepth) }
+}
+
+// inherited is a job with the templates that it extends, the nearest first.
+func inherited(files []node, job node, depth int) []node {
+	out := []node{job}
+	if depth > maxDepth {
+		return out
+	}
+	for _, name := range slices.Backward(job.get("extends").texts()) {
+		for _, file := range files {
+			if template := file.get(name); template.there() {
+				out = append(out, inherited(files, template, depth+1)...)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// commands are those of a script, which may be a list of lists.
+func commands(n node, depth int) (out []string) {
+	if n.text() != "" {
+		return []string{n.text()}
+	}
+	for _, item := range n.items() {
+		if depth > 0 {
+			out = append(out, commands(item, depth-1)...)
+		}
+	}
+	return out
+}

@@ -1,0 +1,233 @@
+// Package pipeline finds the image builds that a project's CI makes: those of GitHub workflows and of GitLab CI files,
+// with their settings and the caches that they import and export. What is found is plain data.
+//
+//	found, problems := pipeline.Find(ctx, pipeline.Options{Root: root, Event: pipeline.Event{Name: "pull_request"}})
+//	cache := found[0].Imports(before, ...)
+//
+// It reads files, of limited number and size, and runs nothing. Of a value that only a run of the CI can tell, such as
+// a secret, it keeps the expression: "${{secrets.TOKEN}}". It must not know cache keys, verdicts or editors.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel/baseline"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
+)
+
+// Limits of what is read.
+const (
+	maxFiles  = 200
+	maxFile   = 1 << 20
+	maxBuilds = 500
+	maxSteps  = 1000 // of a job
+	maxMatrix = 256
+	maxDepth  = 5 // of workflows and actions that call others
+)
+
+// Event is what a run of the CI is for.
+type Event struct {
+	Name   string // "push" or "pull_request"
+	Branch string // that is pushed to; "" for a pull request
+	Base   string // the branch that a pull request is to be merged into
+}
+
+// Options say what to read.
+type Options struct {
+	Root  string   // absolute: the top of the repository
+	Event Event    // builds that this event does not start are left out
+	Env   []string // KEY=VALUE; what bake files ask for beside what the CI files set
+	// Read reads a file; nil is textfile.ReadUpTo. Another one gives the files of a revision.
+	Read func(path string) ([]byte, error)
+}
+
+func (o *Options) read(path string) ([]byte, error) {
+	if o.Read != nil {
+		text, err := o.Read(path)
+		if err == nil && len(text) > maxFile {
+			return nil, fmt.Errorf("%s: %w", path, textfile.ErrTooLong)
+		}
+		return text, err
+	}
+	return textfile.ReadUpTo(path, maxFile)
+}
+
+// Build is one image build of a CI job.
+type Build struct {
+	ID   string // tells the builds of one state of the files apart: ".github/workflows/ci.yml:build:3"
+	File string // absolute
+	Line int
+	Job  string
+	Step string // for people: its name, else what it runs
+	Tool string // "docker/build-push-action", "docker build", ...
+	// Name is the Compose service or bake target that is built, as in "compose:web"; "" if there is none. The settings
+	// below are then those that the files have now.
+	Name       string
+	Dockerfile string           // absolute; "" if it is not known
+	Options    baseline.Options // its settings
+	// Unknown are the build arguments that only a run of the CI knows, by name, each with its expression.
+	Unknown map[string]string
+	Varying []string // those of them that have another value at each commit
+	Tags    []string
+	From    []Cache // that it imports
+	To      []Cache // that it exports
+	Pushes  bool    // the image is pushed, perhaps
+	If      string  // a condition that only a run of the CI can tell; "" if there is none
+	// Problem says why it is not known which build this is; "" if it is.
+	Problem string
+
+	kept []string // directories that the job takes over from an earlier run
+}
+
+// Place says for people where a build is: ".github/workflows/ci.yml, job build".
+func (b *Build) Place(root string) string {
+	name := b.File
+	if rel, err := filepath.Rel(root, b.File); err == nil {
+		name = filepath.ToSlash(rel)
+	}
+	return fmt.Sprintf("%s, job %s", name, b.Job)
+}
+
+// Find finds the builds that an event starts. The problems are about files that cannot be read.
+func Find(ctx context.Context, o Options) (builds []Build, problems []error) {
+	f := &finder{Options: o, ctx: ctx, count: map[string]int{}}
+	dir := filepath.Join(o.Root, ".github", "workflows")
+	for _, name := range names(dir) {
+		if ext := strings.ToLower(filepath.Ext(name)); ext == ".yml" || ext == ".yaml" {
+			f.workflow(filepath.Join(dir, name))
+		}
+	}
+	for _, name := range []string{".gitlab-ci.yml", ".gitlab-ci.yaml"} {
+		f.gitlab(filepath.Join(o.Root, name))
+	}
+	return f.builds, f.problems
+}
+
+// names are those of a directory's files, in order.
+func names(dir string) (out []string) {
+	entries, _ := os.ReadDir(dir) // most projects have none
+	for _, e := range entries {
+		if len(out) < maxFiles {
+			out = append(out, e.Name())
+		}
+	}
+	return out
+}
+
+// finder is what is known while files are read.
+type finder struct {
+	Options
+	ctx      context.Context
+	builds   []Build
+	problems []error
+	count    map[string]int // of builds, by file and job
+	at       place
+}
+
+// place is where the finder is.
+type place struct {
+	file, job, step string
+	line            int
+	condition       string   // that is not known
+	own             string   // the directory in the workspace that this repository is checked out to; "" is the workspace
+	kept            []string // see Build
+}
+
+// load reads a YAML file. There is no node where there is no such file, or it cannot be read.
+func (f *finder) load(path string) node {
+	text, err := f.read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return node{}
+	}
+	var n node
+	if err == nil {
+		n, err = parse(text)
+	}
+	if err != nil {
+		f.problems = append(f.problems, fmt.Errorf("%s: %w", path, err))
+	}
+	return n
+}
+
+// full reports whether no more builds are taken, or the search has ended.
+func (f *finder) full() bool { return len(f.builds) >= maxBuilds || f.ctx.Err() != nil }
+
+// add takes a build.
+func (f *finder) add(b Build) {
+	if f.full() {
+		return
+	}
+	b.File, b.Job, b.Step, b.Line, b.If, b.kept = f.at.file, f.at.job, f.at.step, f.at.line, f.at.condition, f.at.kept
+	key := b.File + ":" + b.Job
+	f.count[key]++
+	b.ID = fmt.Sprintf("%s:%d", key, f.count[key])
+	b.Unknown = map[string]string{}
+	for name, v := range b.Options.Args {
+		if e := unknownIn(v); e != "" {
+			b.Unknown[name] = e
+			if varies(e) {
+				b.Varying = append(b.Varying, name)
+			}
+		}
+	}
+	slices.Sort(b.Varying)
+	if e := unknownIn(b.Options.Target); e != "" && b.Problem == "" {
+		b.Problem = "the target " + e + " is not known"
+	}
+	if unknownIn(b.Options.Platform) != "" { // both builds have the same
+		b.Options.Platform = ""
+	}
+	f.builds = append(f.builds, b)
+}
+
+// inRepository makes a path of the job's workspace one of this repository. The reason says why it is none.
+func (f *finder) inRepository(dir, path string) (abs, reason string) {
+	if e := unknownIn(path); e != "" {
+		return "", fmt.Sprintf("the path %s is not known", e)
+	}
+	if e := unknownIn(dir); e != "" {
+		return "", fmt.Sprintf("the directory %s is not known", e)
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	rel, err := filepath.Rel(filepath.Join(f.Root, f.at.own), path)
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", fmt.Sprintf("%s is not in this repository", path)
+	}
+	return filepath.Join(f.Root, rel), ""
+}
+
+// place finds the Dockerfile and the context of a build, as the path of the job's workspace that are given: file is
+// relative to at.
+func (f *finder) place(b *Build, dir, context, at, file string) {
+	switch {
+	case isRemote(context):
+		b.Problem = fmt.Sprintf("its context %s is remote", context)
+		return
+	case file == "-" || context == "-":
+		b.Problem = "it reads the standard input"
+		return
+	}
+	var reason, other string
+	b.Options.ContextDir, reason = f.inRepository(dir, context)
+	if file == "" {
+		file = filepath.Join(at, "Dockerfile")
+	}
+	b.Dockerfile, other = f.inRepository(dir, file)
+	if b.Problem = reason; reason == "" {
+		b.Problem = other
+	}
+}
+
+func isRemote(context string) bool {
+	return strings.Contains(context, "://") || strings.HasPrefix(context, "git@") ||
+		strings.HasPrefix(context, "github.com/")
+}

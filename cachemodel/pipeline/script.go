@@ -1,0 +1,222 @@
+package pipeline
+
+import (
+	"errors"
+	"io"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel/baseline"
+	"github.com/layerwise/layerwise/cachemodel/invocation"
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// script takes the builds of a shell script that runs in a directory of the workspace. Whatever is in a condition or a
+// loop is taken to run once.
+func (f *finder) script(text, dir string, env func(name string) string) {
+	s := &script{finder: f, dir: dir, env: env, set: map[string]string{}}
+	text = expression.ReplaceAllStringFunc(text, func(e string) string {
+		s.expressions = append(s.expressions, e)
+		return "LWX" + strconv.Itoa(len(s.expressions)-1) + "Z"
+	})
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+	if err != nil {
+		return // what is no shell script builds nothing that is known
+	}
+	s.assignments(file)
+	s.walk(file)
+}
+
+// script is a shell script while it is read.
+type script struct {
+	*finder
+	dir         string
+	env         func(name string) string
+	set         map[string]string // variables that the script sets, with their values
+	expressions []string          // that stand in the script as words
+}
+
+var placeholder = regexp.MustCompile(`LWX(\d+)Z`)
+
+// restored puts the expressions back.
+func (s *script) restored(text string) string {
+	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
+		i, err := strconv.Atoi(p[3 : len(p)-1])
+		if err != nil || i >= len(s.expressions) {
+			return p
+		}
+		return s.expressions[i]
+	})
+}
+
+// assignments takes down what variables the script sets. Of one that is set twice the value is not known.
+func (s *script) assignments(file *syntax.File) {
+	syntax.Walk(file, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.Assign:
+			if n.Name == nil {
+				break
+			}
+			_, twice := s.set[n.Name.Value]
+			value := unknown("env." + n.Name.Value)
+			if !twice && n.Value != nil && !n.Append && n.Array == nil {
+				value = s.word(n.Value)
+			} else if !twice && n.Value == nil && n.Naked {
+				break // export NAME
+			}
+			s.set[n.Name.Value] = value
+		case *syntax.WordIter:
+			s.set[n.Name.Value] = unknown("env." + n.Name.Value)
+		}
+		return true
+	})
+}
+
+// walk goes through the commands of a script in order.
+func (s *script) walk(file *syntax.File) {
+	var open []syntax.Node
+	dirs := map[syntax.Node]string{}
+	syntax.Walk(file, func(n syntax.Node) bool {
+		if n == nil {
+			last := open[len(open)-1]
+			open = open[:len(open)-1]
+			if dir, ok := dirs[last]; ok {
+				s.dir = dir
+			}
+			return true
+		}
+		open = append(open, n)
+		switch n := n.(type) {
+		case *syntax.Subshell, *syntax.CmdSubst:
+			dirs[n] = s.dir
+		case *syntax.CallExpr:
+			s.call(n)
+		}
+		return true
+	})
+}
+
+// call takes the builds of one command.
+func (s *script) call(n *syntax.CallExpr) {
+	if len(n.Args) == 0 {
+		return
+	}
+	var args []string
+	for _, w := range n.Args {
+		text := s.word(w)
+		if _, bare := bareVariable(w); bare {
+			args = append(args, strings.Fields(text)...)
+		} else {
+			args = append(args, text)
+		}
+	}
+	for len(args) > 0 && (args[0] == "sudo" || args[0] == "time" || args[0] == "exec") {
+		args = args[1:]
+	}
+	switch {
+	case len(args) == 2 && (args[0] == "cd" || args[0] == "pushd"):
+		s.dir = join(s.dir, args[1])
+		return
+	case len(args) == 0 || !slices.Contains(programs, filepath.Base(args[0])):
+		return
+	}
+	s.builds(args)
+}
+
+// programs are those that build.
+var programs = []string{
+	"docker", "docker-compose", "buildx", "docker-buildx", "podman", "buildah", "nerdctl", "buildctl",
+}
+
+// builds takes the builds of a command line of one of these programs.
+func (s *script) builds(args []string) {
+	dir, reason := s.inRepository(s.dir, ".")
+	var env []string
+	for _, kv := range s.Env {
+		env = append(env, kv)
+	}
+	for name, value := range s.set {
+		if unknownIn(value) == "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	found, err := invocation.Parse(invocation.Command{Args: args, Env: env, Dir: dir})
+	tool := strings.Join(args[:min(2, len(args))], " ")
+	switch {
+	case errors.Is(err, invocation.ErrNoBuild):
+		return
+	case reason != "":
+		s.add(Build{Tool: tool, Problem: reason})
+		return
+	case err != nil:
+		s.add(Build{Tool: tool, Problem: s.readable(args, err)})
+		return
+	}
+	for _, one := range found {
+		b := Build{
+			Tool: one.Tool, Name: one.Name, Dockerfile: one.Dockerfile, Tags: one.Tags, Pushes: true,
+			From: caches(one.CacheFrom), To: caches(one.CacheTo),
+			Options: baseline.Options{
+				ContextDir: one.ContextDir, Contexts: one.Contexts, Images: one.Images, Target: one.Settings.Target,
+				Args: one.Settings.Args, Platform: one.Settings.Platform, Engine: one.Settings.Engine,
+				NoCache: one.Settings.NoCache, NoCacheFilter: one.Settings.NoCacheFilter, Run: one.Settings.RunSettings,
+			},
+		}
+		if one.Problem != nil {
+			b.Problem = one.Problem.Error()
+		}
+		for path, what := range map[string]string{b.Dockerfile: "Dockerfile", b.Options.ContextDir: "context"} {
+			if e := unknownIn(path); e != "" {
+				b.Problem = "the " + what + " " + e + " is not known"
+			} else if rel, err := filepath.Rel(s.Root, path); path != "" && (err != nil || !filepath.IsLocal(rel)) {
+				b.Problem = path + " is not in this repository"
+			}
+		}
+		s.add(b)
+	}
+}
+
+// readable says why a command line is not understood: because of what is not known of it, if there is any.
+func (s *script) readable(args []string, err error) string {
+	for _, arg := range args {
+		if e := unknownIn(arg); e != "" {
+			return e + " is not known"
+		}
+	}
+	return err.Error()
+}
+
+// bareVariable reports whether a word is one variable without quotes, which the shell divides at spaces.
+func bareVariable(w *syntax.Word) (*syntax.ParamExp, bool) {
+	if len(w.Parts) != 1 {
+		return nil, false
+	}
+	p, ok := w.Parts[0].(*syntax.ParamExp)
+	return p, ok
+}
+
+// word is the text of a word. What only a run can tell stands in it as an expression.
+func (s *script) word(w *syntax.Word) string {
+	text, err := expand.Literal(&expand.Config{
+		Env: expand.FuncEnviron(func(name string) string {
+			if value, ok := s.set[name]; ok {
+				return value
+			}
+			return s.env(name)
+		}),
+		CmdSubst: func(to io.Writer, c *syntax.CmdSubst) error {
+			var b strings.Builder
+			_ = syntax.NewPrinter().Print(&b, c) // to a builder, and of what was parsed
+			_, err := io.WriteString(to, unknown(b.String()))
+			return err
+		},
+	}, w)
+	if err != nil {
+		return unknown("shell")
+	}
+	return s.restored(text)
+}
