@@ -48,25 +48,24 @@ func TestHooksTakeTheSameNames(t *testing.T) {
 		"# Hooks for https://pre-commit.com; docs/guide.md says how to use them. Written by go test " +
 			"./analysis/dockerfile -update.\n",
 	)
-	for _, hook := range [][3]string{
-		{"layerwise-check", "layerwise check", "Find problems in Dockerfiles"},
-		{"layerwise-fix", "layerwise check --fix", "Fix what can be fixed safely in Dockerfiles"},
-		{"layerwise-format", "layerwise format --write", "Format Dockerfiles without changing a cache key"},
+	for _, way := range []struct{ suffix, about, language, program string }{
+		{"", "", "golang", "layerwise"},
+		{"-system", ", with the layerwise on the PATH", "system", "layerwise"},
+		{"-docker", ", with the image of layerwise", "docker_image", "ghcr.io/layerwise/layerwise:latest"},
 	} {
-		files, exclude := "*dockerfiles", "*others"
-		if hook[0] == "layerwise-check" {
-			files, exclude = "&dockerfiles '(?i)"+FileRegexp+"'", "&others \"(?i)"+wrapped(NotFileRegexp)+"\""
+		for _, hook := range [][3]string{
+			{"check", "check", "Find problems in Dockerfiles"},
+			{"fix", "check --fix", "Fix what can be fixed safely in Dockerfiles"},
+			{"format", "format --write", "Format Dockerfiles without changing a cache key"},
+		} {
+			files, exclude := "*dockerfiles", "*others"
+			if hook[0]+way.suffix == "check" {
+				files, exclude = "&dockerfiles '(?i)"+FileRegexp+"'", "&others \"(?i)"+wrapped(NotFileRegexp)+"\""
+			}
+			fmt.Fprintf(&b, "- id: layerwise-%s%s\n  name: layerwise %s\n  description: %s%s\n  entry: %s %s\n"+
+				"  language: %s\n  files: %s\n  exclude: %s\n",
+				hook[0], way.suffix, hook[1], hook[2], way.about, way.program, hook[1], way.language, files, exclude)
 		}
-		fmt.Fprintf(
-			&b,
-			"- id: %s\n  name: %s\n  description: %s\n  entry: %s\n  language: golang\n  files: %s\n  exclude: %s\n",
-			hook[0],
-			hook[1],
-			hook[2],
-			hook[1],
-			files,
-			exclude,
-		)
 	}
 	var hooks []struct{ ID, Files, Exclude string }
 	if err := yaml.Unmarshal([]byte(b.String()), &hooks); err != nil {

@@ -29,6 +29,7 @@ async function openShop(vscode, size) {
 	const window = await vscode.open(shop, { ...size, scale: 2 });
 	// What only code-server has in the status bar.
 	await window.page.addStyleTag({ content: '.statusbar-item[id*="forwardedPorts"], .statusbar-item[id*="keyboardLayout"] { display: none !important; }' });
+	window.page.setDefaultTimeout(180_000); // also on a busy machine
 	await window.openFile("Dockerfile");
 	await window.page.waitForFunction(() => document.querySelector(".statusbar-item[id*=layerwise]"));
 	writeFileSync(join(shop, "src", "app.js"), 'document.title = "Better shop";\n');
