@@ -66,15 +66,4 @@ COPY pkg003 /etc/pkg
 			}
 		}
 	})
-	h, err := Load(b.Context(), request, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Run("profile", func(b *testing.B) {
-		for b.Loop() {
-			if _, err := NewProfile(b.Context(), h, h.Commits[100].File, cachemodel.Settings{}, Costs{}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
 }

@@ -11,7 +11,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math/bits"
 	"path"
 	"path/filepath"
 	"slices"
@@ -220,23 +219,3 @@ type Bits []uint64
 
 // Set adds build i, for which there must be room.
 func (b Bits) Set(i int) { b[i/64] |= 1 << (i % 64) }
-
-// Has says whether build i is in the set.
-func (b Bits) Has(i int) bool { return i/64 < len(b) && b[i/64]>>(i%64)&1 == 1 }
-
-// Or is the union of two sets of the same size.
-func (b Bits) Or(o Bits) Bits {
-	out := append(Bits(nil), b...)
-	for i := range o {
-		out[i] |= o[i]
-	}
-	return out
-}
-
-// Count is how many builds are in the set.
-func (b Bits) Count() (n int) {
-	for _, w := range b {
-		n += bits.OnesCount64(w)
-	}
-	return n
-}

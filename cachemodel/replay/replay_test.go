@@ -147,15 +147,6 @@ func tell(t *testing.T, request Request, s cachemodel.Settings) string {
 		t.Fatal(err)
 	}
 	show(&b, "today", fixed)
-	profile, err := NewProfile(t.Context(), h, now, s, Costs{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for k, rebuilt := range profile.Rebuilt() {
-		if n := fixed.Steps[k].Rebuilt; n != rebuilt.Count() {
-			fmt.Fprintf(&b, "profile: line %d is rebuilt in %d builds\n", fixed.Steps[k].Line, rebuilt.Count())
-		}
-	}
 	for _, note := range h.Notes {
 		fmt.Fprintf(&b, "note: %s\n", note)
 	}
@@ -242,8 +233,8 @@ func TestLoadErrors(t *testing.T) {
 	}
 	for name, run := range map[string]func() error{
 		"Actual": func() error { _, err := Actual(cancelled, h, cachemodel.Settings{}, Costs{}); return err },
-		"NewProfile": func() error {
-			_, err := NewProfile(cancelled, h, h.Commits[0].File, cachemodel.Settings{}, Costs{})
+		"Fixed": func() error {
+			_, err := Fixed(cancelled, h, h.Commits[0].File, cachemodel.Settings{}, Costs{})
 			return err
 		},
 	} {
@@ -365,12 +356,29 @@ func FuzzWorkOf(f *testing.F) {
 	})
 }
 
-func TestBits(t *testing.T) {
-	a, b := make(Bits, 2), make(Bits, 2)
-	a.Set(3)
-	b.Set(64)
-	b.Set(3)
-	if c := a.Or(b); c.Count() != 2 || !c.Has(64) || c.Has(4) || a.Count() != 1 || c.Has(1000) {
-		t.Errorf("%b or %b is %b", a, b, c)
+// A build argument that names the commit has another value at each build, also where it has a default.
+func TestStamps(t *testing.T) {
+	dir, git := repo(t)
+	for i := range 4 {
+		write(t, dir, "Dockerfile", "FROM scratch\nARG OTHER\nRUN make deps\nARG COMMIT_SHA=none\nRUN make\n")
+		write(t, dir, "other", fmt.Sprint(i))
+		git("add", ".")
+		git("commit", "-q", "-m", fmt.Sprint(i))
+	}
+	h, err := Load(t.Context(), Request{Dockerfile: filepath.Join(dir, "Dockerfile"), Commits: 5}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args map[string]string
+		want int
+	}{{nil, 3}, {map[string]string{"COMMIT_SHA": "x"}, 0}} {
+		r, err := Actual(t.Context(), h, cachemodel.Settings{Args: test.args}, Costs{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first, last := r.Steps[2].Rebuilt, r.Steps[4].Rebuilt; first != 0 || last != test.want {
+			t.Errorf("with %v: rebuilt %d and %d times, want 0 and %d", test.args, first, last, test.want)
+		}
 	}
 }

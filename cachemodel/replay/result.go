@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
 // Result is what the builds of a history executed.
@@ -148,7 +151,7 @@ func replay(
 			}
 			continue
 		} else {
-			done.plan = cachemodel.NewPlan(cachemodel.Build{File: file, Context: c.Context, Settings: s})
+			done.plan = cachemodel.NewPlan(cachemodel.Build{File: file, Context: c.Context, Settings: stamped(file, s, c.ID)})
 			if err := done.plan.Err(); err != nil {
 				if i > 0 {
 					r.Builds[len(r.Builds)-1].NoBuild = err.Error()
@@ -172,6 +175,28 @@ func replay(
 	}
 	r.addSteps(now, all, newest, recorded, s)
 	return r, nil
+}
+
+// stamped gives the settings of the build of a commit: an argument that by custom says which build this is has another
+// value at each.
+func stamped(file *dockerfile.File, s cachemodel.Settings, commit string) cachemodel.Settings {
+	for _, in := range file.Instructions {
+		c, ok := in.Command.(*instructions.ArgCommand)
+		if !ok {
+			continue
+		}
+		for _, arg := range c.Args {
+			if _, given := s.Args[arg.Key]; given || !effects.Stamp(arg.Key) {
+				continue
+			}
+			s.Args = maps.Clone(s.Args)
+			if s.Args == nil {
+				s.Args = map[string]string{}
+			}
+			s.Args[arg.Key] = commit
+		}
+	}
+	return s
 }
 
 // addSteps counts what the builds did to each instruction of the newest file: rows are followed from the newest build
