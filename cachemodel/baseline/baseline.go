@@ -93,6 +93,7 @@ type Request struct {
 	Assumed string
 	// ContextAt is the build context as somebody saw it at a time, nil if nobody did; a nil func knows nothing.
 	ContextAt func(time.Time) *buildcontext.Tree
+	Look      *gittree.Look // which git is read with; nil opens the repositories anew
 
 	builds []*Contents // known or assumed to have been made, the newest first
 }
@@ -256,9 +257,18 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 	}
 	label := "git " + rev
 	var notes []string
-	text, err := gittree.ReadFile(ctx, r.Dockerfile, rev)
+	look := r.Look
+	if look == nil {
+		look = &gittree.Look{}
+		defer look.Close()
+	}
+	repository, err := look.At(ctx, filepath.Dir(r.Dockerfile))
+	if err != nil {
+		return Baseline{}, err
+	}
+	text, err := repository.ReadFile(ctx, r.Dockerfile, rev)
 	if rev == MergeBase && errors.Is(err, gittree.ErrUnknownRevision) {
-		base, failed := gittree.MergeBase(ctx, filepath.Dir(r.Dockerfile), "")
+		base, failed := repository.MergeBase(ctx, "")
 		if failed != nil {
 			return Baseline{}, failed
 		}
@@ -269,7 +279,7 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 				fmt.Sprintf("HEAD has no commit that %s lacks: it is compared with HEAD itself", base.Main),
 			)
 		}
-		text, err = gittree.ReadFile(ctx, r.Dockerfile, rev)
+		text, err = repository.ReadFile(ctx, r.Dockerfile, rev)
 	}
 	if err != nil {
 		return Baseline{}, err
@@ -281,13 +291,13 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 		Notes:    notes,
 	}
 	if r.ContextDir != "" {
-		if b.Contents.Context, err = gittree.Load(ctx, r.ContextDir, rev, r.Dockerfile, r.Context); err != nil {
+		if b.Contents.Context, err = loadGit(ctx, look, r.ContextDir, rev, r.Dockerfile, r.Context); err != nil {
 			return Baseline{}, err
 		}
 	}
 	b.Contents.Contexts = map[string]*buildcontext.Tree{}
 	for name, named := range r.Contexts {
-		tree, err := gittree.Load(ctx, named.Dir, rev, "", named.Tree)
+		tree, err := loadGit(ctx, look, named.Dir, rev, "", named.Tree)
 		if ctx.Err() != nil {
 			return Baseline{}, ctx.Err()
 		}
@@ -297,6 +307,17 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 		b.Contents.Contexts[name] = tree
 	}
 	return b, nil
+}
+
+// loadGit reads a context as it was in a revision of the repository that it lies in.
+func loadGit(
+	ctx context.Context, look *gittree.Look, dir, rev, dockerfile string, now *buildcontext.Tree,
+) (*buildcontext.Tree, error) {
+	repository, err := look.At(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return repository.Load(ctx, dir, rev, dockerfile, now)
 }
 
 func fromDir(ctx context.Context, r Request) (Baseline, error) {

@@ -35,15 +35,24 @@ type Compared struct {
 // and it is compared with the next best.
 func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Build, q Question) {
 	recordNotes := r.compared.recordNotes
+	look := &gittree.Look{}
+	defer look.Close()
 	if r.path != "" && !r.w.Untrusted {
 		dir := filepath.Dir(r.path)
 		// Watch first, so that nothing happens unseen after it was read.
-		r.git, _ = gittree.WatchPaths(ctx, dir) // no repository, no head
+		r.git, r.head = nil, ""
+		repository, err := look.At(ctx, dir)
+		if err == nil {
+			r.git = repository.WatchPaths()
+		}
 		if r.dir != nil {
 			r.watch(q)
 		}
-		r.head, _ = gittree.Head(ctx, dir)
+		if err == nil {
+			r.head, _ = repository.Head(ctx)
+		}
 	}
+	request.Look = look
 	r.compared = Compared{recordNotes: recordNotes, head: r.head}
 	request, then := r.asThen(ctx, request, next.Entry, q.Choices)
 	found, err := baseline.Find(ctx, request)
@@ -117,11 +126,10 @@ func (r *Reader) asThen(
 	if e == nil || r.w.Untrusted || spec.Kind != baseline.Git && (spec.Kind != baseline.Auto || request.Record != nil) {
 		return request, nil
 	}
-	repository, err := gittree.Open(ctx, e.Dir)
+	repository, err := request.Look.At(ctx, e.Dir)
 	if err != nil {
 		return request, nil // and finding the baseline says why
 	}
-	defer repository.Close()
 	rev := "HEAD"
 	if spec.Kind == baseline.Git && spec.Arg != "" {
 		rev = spec.Arg

@@ -68,17 +68,6 @@ func (r *Repository) list(ctx context.Context, tree string) ([]*entry, error) {
 	return entries, err
 }
 
-// Load is Repository.Load of the repository that a context lies in.
-func Load(
-	ctx context.Context,
-	contextDir, rev, dockerfile string,
-	worktree *buildcontext.Tree,
-) (*buildcontext.Tree, error) {
-	return with(ctx, contextDir, func(r *Repository) (*buildcontext.Tree, error) {
-		return r.Load(ctx, contextDir, rev, dockerfile, worktree)
-	})
-}
-
 // Load reads the part of a revision that lies at contextDir, a directory in the working tree, as the build context of
 // dockerfile, whose ignore file of that revision counts. Git keeps no permissions but whether a file is executable: the
 // others are those of the umask that most files in worktree, which may be nil, seem to have been checked out with. A

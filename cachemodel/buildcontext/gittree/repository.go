@@ -51,16 +51,7 @@ type Repository struct {
 // Open finds the repository in whose working tree a directory lies. A repository without a working tree (a bare one) is
 // none here: everybody can commit a folder that looks like one.
 func Open(ctx context.Context, dir string) (*Repository, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
-	}
-	if info, err := os.Stat(abs); err != nil {
-		return nil, err
-	} else if !info.IsDir() {
-		return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("is not a directory")}
-	}
-	real, err := filepath.EvalSymlinks(abs)
+	real, err := realDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -483,16 +474,6 @@ func (r *Repository) readText(ctx context.Context, commit, name string) ([]byte,
 // Head is Repository.Head of the repository that a directory lies in.
 func Head(ctx context.Context, dir string) (string, error) {
 	return with(ctx, dir, func(r *Repository) (string, error) { return r.Head(ctx) })
-}
-
-// WatchPaths is Repository.WatchPaths of the repository that a directory lies in.
-func WatchPaths(ctx context.Context, dir string) ([]string, error) {
-	return with(ctx, dir, func(r *Repository) ([]string, error) { return r.WatchPaths(), nil })
-}
-
-// ReadFile is Repository.ReadFile of the repository that a file lies in.
-func ReadFile(ctx context.Context, file, rev string) ([]byte, error) {
-	return with(ctx, filepath.Dir(file), func(r *Repository) ([]byte, error) { return r.ReadFile(ctx, file, rev) })
 }
 
 func with[T any](ctx context.Context, dir string, do func(*Repository) (T, error)) (T, error) {
