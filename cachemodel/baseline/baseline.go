@@ -83,6 +83,8 @@ type Request struct {
 	// for Dir: the baseline's Dockerfile, if it is not at the same place within the context
 	BaselineFile string
 	CacheDir     string // where digests of files are kept; "" keeps none
+	// TargetBranch is what the branch is to be merged into, for MergeBase; "" is the main branch.
+	TargetBranch string
 	// the file and its context as the editor opened it; nil on the command line
 	Opened   *Contents
 	Contexts map[string]record.NamedContext // the named contexts that are folders, as they are now
@@ -268,7 +270,7 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 	}
 	text, err := repository.ReadFile(ctx, r.Dockerfile, rev)
 	if rev == MergeBase && errors.Is(err, gittree.ErrUnknownRevision) {
-		base, failed := repository.MergeBase(ctx, "")
+		base, failed := repository.MergeBase(ctx, r.TargetBranch)
 		if failed != nil {
 			return Baseline{}, failed
 		}

@@ -36,6 +36,7 @@ func (c *command) bake(builder string) ([]Build, error) {
 	}
 	project, err := buildfiles.ReadBake(context.Background(), buildfiles.Options{
 		Dir: c.dir, Files: p.all("file"), Env: c.environ(), Vars: vars, Set: p.all("set"),
+		Read: c.read,
 	})
 	if err != nil {
 		return nil, notRecordable("%v", err)
@@ -70,7 +71,7 @@ func compose(c *command) ([]Build, error) {
 	}
 	options := buildfiles.Options{
 		Dir: c.dir, Env: c.environ(), Files: global.all("file"), EnvFiles: global.all("env-file"),
-		Project: cmp.Or(global.last("project-directory"), global.last("workdir")),
+		Project: cmp.Or(global.last("project-directory"), global.last("workdir")), Read: c.read,
 	}
 	if slices.Contains(options.Files, "-") {
 		return nil, notRecordable("its Compose file comes from the standard input")

@@ -24,6 +24,8 @@ type Command struct {
 	Args []string // the program first
 	Env  []string // NAME=VALUE
 	Dir  string   // the working directory, absolute
+	// Read reads a Compose or bake file; nil reads it from disk. Another one gives the files of a revision.
+	Read func(path string) ([]byte, error)
 }
 
 // Build is one image build that a command makes.
@@ -92,7 +94,7 @@ func Parse(c Command) ([]Build, error) {
 	if tool == nil {
 		return nil, fmt.Errorf("%w: of %s nothing is known (%s are)", ErrNoBuild, filepath.Base(c.Args[0]), Names)
 	}
-	own := command{dir: c.Dir, env: map[string]string{}, name: name}
+	own := command{dir: c.Dir, env: map[string]string{}, name: name, read: c.Read}
 	for _, kv := range c.Env {
 		if k, v, ok := strings.Cut(kv, "="); ok {
 			own.env[k] = v // the last one counts, as for the program
@@ -108,6 +110,7 @@ type command struct {
 	args []string
 	dir  string
 	env  map[string]string
+	read func(path string) ([]byte, error)
 }
 
 // flags are the flags of a command, by name: those that take a value and those that need none. A letter stands behind a

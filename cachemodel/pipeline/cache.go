@@ -3,7 +3,9 @@ package pipeline
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -204,6 +206,8 @@ func exporter(b *Build, before []Build, at string) (found *Build, problem string
 func (b *Build) like(other *Build) bool {
 	return b.Dockerfile == other.Dockerfile && b.Options.ContextDir == other.Options.ContextDir &&
 		b.Options.Target == other.Options.Target && b.Name == other.Name &&
+		reflect.DeepEqual(b.Options.Run, other.Options.Run) &&
+		maps.Equal(b.Options.Contexts, other.Options.Contexts) && maps.Equal(b.Options.Images, other.Options.Images) &&
 		(b.Options.Platform == other.Options.Platform || contains(b.Options.Platform, other.Options.Platform))
 }
 

@@ -135,16 +135,13 @@ var programs = []string{
 // builds takes the builds of a command line of one of these programs.
 func (s *script) builds(args []string) {
 	dir, reason := s.inRepository(s.dir, ".")
-	var env []string
-	for _, kv := range s.Env {
-		env = append(env, kv)
-	}
+	env := slices.Clone(s.Env)
 	for name, value := range s.set {
 		if unknownIn(value) == "" {
 			env = append(env, name+"="+value)
 		}
 	}
-	found, err := invocation.Parse(invocation.Command{Args: args, Env: env, Dir: dir})
+	found, err := invocation.Parse(invocation.Command{Args: args, Env: env, Dir: dir, Read: s.Read})
 	tool := strings.Join(args[:min(2, len(args))], " ")
 	switch {
 	case errors.Is(err, invocation.ErrNoBuild):

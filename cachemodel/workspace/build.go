@@ -41,6 +41,7 @@ type Build struct {
 	history func(context.Context, int, func(done, total int)) *replay.History
 	sent    func() (rules.Ignore, *rules.Context)
 	moves   *moves
+	unknown cachemodel.UnknownParts
 	root    string // the highest folder that may be the context
 }
 
@@ -102,6 +103,7 @@ func (b *Build) Next(file *dockerfile.File, unsaved []Overlay) cachemodel.Build 
 	}
 	return cachemodel.Build{
 		File: file, Context: b.overlaid(unsaved), Settings: b.Settings, Contexts: trees, ContextImages: b.Images,
+		Unknown: b.unknown,
 	}
 }
 
@@ -125,6 +127,7 @@ type Report struct {
 	Builds  int             `json:"builds,omitempty"` // how many services and targets build this Dockerfile in different ways
 	// WithMaxCache is as in Marks.
 	WithMaxCache *cachemodel.Summary `json:"withMaxCache,omitempty"`
+	CI           *ReportedCI         `json:"ci,omitempty"` // the build of the CI that this is, where it was looked for
 }
 
 // ReportedContext says where the build context is, and why there.

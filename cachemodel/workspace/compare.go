@@ -74,9 +74,12 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 		r.compared.Context = found.Contents.Context
 	}
 	mode := request.Spec.Cache
-	if mode != "" {
+	if mode != "" || q.Choices.CacheUnknown != "" {
 		found.Builds = nil // a fresh builder has made none
 		r.compared.Baseline = exported(found.Baseline, mode, found.Label)
+		if mode == "" {
+			r.compared.Baseline.Assumed = "a fresh builder builds: " + q.Choices.CacheUnknown
+		}
 		if next.Settings.Engine == cachemodel.Classic {
 			r.compared.Problem = errors.New("the classic builder exports no cache")
 		}
@@ -86,13 +89,17 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 			r.earlierSettings(found, then, next, q.Choices, earlier)
 		}
 		if args := q.Choices.BaselineArgs; args != nil {
-			earlier.Settings.Args, earlier.Unknown.Args, earlier.Unknown.AllArgs = args, nil, ""
+			earlier.Settings.Args, earlier.Unknown.Args, earlier.Unknown.AllArgs = args, q.Choices.UnknownArgs, ""
 		} else if request.Spec.Kind == baseline.Dir && next.Entry == nil {
 			earlier.Settings.Args = nil
 		}
 	})
-	switch mode {
-	case "", cachemodel.MaxCache:
+	switch {
+	case q.Choices.CacheUnknown != "":
+		for i := range pasts {
+			pasts[i].Perhaps = q.Choices.CacheUnknown
+		}
+	case mode == "" || mode == cachemodel.MaxCache:
 	default:
 		r.compared.withMax = cachemodel.Hold(slices.Clone(pasts))
 		for i := range pasts {
@@ -135,7 +142,7 @@ func (r *Reader) asThen(
 		rev = spec.Arg
 	}
 	if _, err := repository.Resolve(ctx, rev); rev == baseline.MergeBase && errors.Is(err, gittree.ErrUnknownRevision) {
-		base, err := repository.MergeBase(ctx, "")
+		base, err := repository.MergeBase(ctx, request.TargetBranch)
 		if err != nil {
 			return request, nil
 		}

@@ -72,6 +72,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	again := changed || rebuilt || b.Asked != r.asked || !r.complete && !q.Quick ||
 		q.Changed.Baseline && r.moved(ctx, q, spec)
 	r.choices, r.asked = c, b.Asked
+	b.unknown.Args = c.UnknownArgs
 	var recordNotes []string
 	if again {
 		r.newest = r.w.Store.Newest(r.path)
@@ -83,7 +84,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	}
 	request := baseline.Request{
 		Spec: spec, Dockerfile: r.path, ContextDir: b.Context.Dir, Context: b.Context.Tree, CacheDir: r.w.CacheDir,
-		BaselineFile: c.BaselineFile, ContextAt: r.journal.At,
+		BaselineFile: c.BaselineFile, ContextAt: r.journal.At, TargetBranch: r.w.targetBranch(),
 	}
 	if again && !q.Uncompared && !r.w.Untrusted {
 		recordNotes = append(recordNotes, r.ask(ctx, b, q, &request, options)...)
@@ -215,7 +216,7 @@ func (r *Reader) spec(c Choices, b *Build) (baseline.Spec, error) {
 	if err != nil {
 		b.Asked, spec = string(baseline.Auto), baseline.Spec{Kind: baseline.Auto}
 	}
-	if c.Cache != "" && spec.Kind == baseline.Auto { // CI builds upon what is merged
+	if (c.Cache != "" || c.CacheUnknown != "") && spec.Kind == baseline.Auto { // CI builds upon what is merged
 		spec = baseline.Spec{Kind: baseline.Git, Arg: baseline.MergeBase}
 	}
 	spec.Cache = cmp.Or(c.Cache, spec.Cache)

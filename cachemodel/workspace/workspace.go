@@ -143,6 +143,11 @@ type Choices struct {
 	BaselineArgs map[string]string
 	// Cache, unless it is "", says that a fresh builder builds next, which imports what the baseline's build exported.
 	Cache cachemodel.CacheMode
+	// CacheUnknown says why it is not known what a fresh builder imports, "" if that is known.
+	CacheUnknown string
+	// UnknownArgs are the build arguments whose values nobody knows, of this build and the baseline's, by name, each with
+	// the reason.
+	UnknownArgs map[string]string
 }
 
 // NoBuild is the choice to look into no build file.

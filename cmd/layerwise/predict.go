@@ -26,6 +26,7 @@ type predictOptions struct {
 	cache                          string
 	baselineArgs                   []string
 	all                            bool
+	gates                          gateFlags
 	text                           textOptions
 }
 
@@ -48,7 +49,9 @@ The baseline is what the cache is taken to hold:
 With --cache the next build is that of a fresh builder, as in CI, which has nothing but what it imports of the cache that
 the baseline's build exported; auto is then git:merge-base. With min, the default of every cache-to, and with inline such a
 cache has the layers of the image's own stages only: of other stages it knows the keys, but what has to be built again runs
-from their beginning. With max it has all; with none every step runs.
+from their beginning. With max it has all; with none every step runs. auto takes the build that CI makes of the Dockerfile
+from GitHub's workflows or GitLab's CI file: its settings, its cache-from, and how the build of the branch that it is to be
+merged into (GITHUB_BASE_REF and the like, else the main branch) exports what it imports.
 
 The settings that are not given here are those of the Compose service or bake target that builds the Dockerfile, unless
 --context is given: of several that of the last build, else the first, or the one that is named; without FILE, --service and
@@ -65,7 +68,8 @@ baseline has those of --baseline-build-arg. Where none is given, a dir: baseline
               "cause": {"kind": "context-changed", "line": 5, "paths": ["a.txt"], "detail": "a.txt was modified"}}],
    "summary": {"cached": 4, "rebuilt": 2, "config": 3, "skipped": 0, "unknown": 0, "fails": 0,
                "seconds": 49.0}, "withMaxCache": {"cached": 6, "rebuilt": 0, "config": 3, "skipped": 0,
-                                  "unknown": 0, "fails": 0, "seconds": 0}}
+                                  "unknown": 0, "fails": 0, "seconds": 0},
+   "ci": {"build": ".github/workflows/ci.yml, job build", "event": "pull_request", "cache": "min", "reason": "..."}}
 with one step for each instruction, in file order; lines count from 1. status is cached, rebuilt, config, skipped, unknown or fails (the build fails there);
 "certain" is false where only a build can tell. "cause" is the first reason; its kind is instruction-changed, context-changed,
 env-changed, arg-changed, user-changed, workdir-changed, shell-changed, base-changed, stage-rebuilt, follows (only the line above),
@@ -73,19 +77,27 @@ remote-source, no-cache, no-baseline, setting-changed, not-in-cache (pruned, or 
 missing-argument or missing-source. "seconds" and "bytes" are there where a recorded build tells, "shared": true where images
 that the engine keeps are known to have the layer too. "assuming" is what a mark rests on that nobody can know here. The baseline's kind is recorded, git, dir or none;
 "builder" names the builder that is known to have made it, else "assumed" says what is assumed; "cache" is --cache, and
-"withMaxCache" the summary if it were max. "from" says why the context is there: chosen (by a flag),
+"withMaxCache" the summary if it were max. "ci" is there with --cache auto: which build of the CI this is, the event that starts
+it, the cache that it imports (none, min, max, inline, or unknown) and why that. "from" says why the context is there: chosen (by a flag),
 build (the Compose service or bake target), record (the last build) or guessed. "builds" is how many builds, each with settings of
 its own, use the Dockerfile. The exit code is 0
-whatever is rebuilt, and 2 where it could not be told.`,
+whatever is rebuilt, 1 where --fail-on or --max-seconds says so, and 2 where it could not be told.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
+			gates, err := o.gates.compile()
+			if err != nil {
+				return err
+			}
 			found, err := predict(ctx, args, o)
 			if err != nil {
 				return err
 			}
 			if len(found) != 1 {
-				return printPredictions(cmd.OutOrStdout(), found, o.format == "json")
+				if err := printPredictions(cmd.OutOrStdout(), found, o.format); err != nil {
+					return err
+				}
+				return gates.check(found)
 			}
 			p := found[0]
 			if p.report == nil {
@@ -94,12 +106,18 @@ whatever is rebuilt, and 2 where it could not be told.`,
 			for _, note := range p.notes {
 				fmt.Fprintln(cmd.ErrOrStderr(), "layerwise:", printable(note))
 			}
-			if o.format == "json" {
+			switch o.format {
+			case "json":
 				err = printJSON(cmd.OutOrStdout(), p.report)
-			} else {
+			case "markdown":
+				err = printMarkdown(cmd.OutOrStdout(), found)
+			default:
 				err = printPrediction(cmd.OutOrStdout(), p, o.text)
 			}
-			return errors.Join(err, p.failure())
+			if err = errors.Join(err, p.failure()); err != nil {
+				return err
+			}
+			return gates.check(found)
 		},
 	}
 	o.register(cmd)
@@ -116,8 +134,9 @@ whatever is rebuilt, and 2 where it could not be told.`,
 	f.StringVar(&o.baselineFile, "baseline-file", "", "with dir:PATH, the baseline's Dockerfile")
 	f.StringArrayVar(&o.baselineArgs, "baseline-build-arg", nil, "a build argument of the baseline")
 	f.StringVar(&o.cache, "cache", "", `the next build is a fresh builder's, as in CI, that imports what the baseline's build
-exported: none, min, max or inline (default: the builder has what it built)`)
-	f.StringVar(&o.format, "format", "text", "text or json")
+exported: none, min, max or inline; auto: as the project's CI files say (default: the builder has what it built)`)
+	f.StringVar(&o.format, "format", "text", "text, json or markdown")
+	o.gates.flags(f)
 	return cmd
 }
 
@@ -146,8 +165,8 @@ func (p *prediction) failure() error {
 // predict judges the build that arguments and flags mean; without any of them all that are found below the folder,
 // unless it has a Dockerfile.
 func predict(ctx context.Context, args []string, o predictOptions) ([]*prediction, error) {
-	if o.format != "text" && o.format != "json" {
-		return nil, fmt.Errorf("--format is %q: use text or json", o.format)
+	if !slices.Contains([]string{"text", "json", "markdown"}, o.format) {
+		return nil, fmt.Errorf("--format is %q: use text, json or markdown", o.format)
 	}
 	if _, err := baseline.ParseSpec(o.baseline); err != nil {
 		return nil, err
@@ -159,19 +178,19 @@ func predict(ctx context.Context, args []string, o predictOptions) ([]*predictio
 			return nil, err
 		}
 	}
-	cache, err := cachemodel.ParseCacheMode(o.cache)
-	if err != nil {
-		return nil, fmt.Errorf("--cache: %w", err)
-	}
-	adjust := func(q *workspace.Question) {
-		q.Choices.Cache = cache
-		q.Choices.Baseline, q.Choices.BaselineFile, q.Choices.BaselineArgs = o.baseline, o.baselineFile, baselineArgs
-	}
 	c, err := o.choices()
 	if err != nil {
 		return nil, err
 	}
 	w := here()
+	cached, err := cacheOf(ctx, w, o.cache)
+	if err != nil {
+		return nil, err
+	}
+	adjust := func(j *judged, q *workspace.Question) error {
+		q.Choices.Baseline, q.Choices.BaselineFile, q.Choices.BaselineArgs = o.baseline, o.baselineFile, baselineArgs
+		return cached(j, q)
+	}
 	several, err := o.several(ctx, w, args, c)
 	if err != nil {
 		return nil, err
@@ -208,6 +227,9 @@ func judge(j *judged) *prediction {
 	marks := j.build.Judge(j.question.File, nil)
 	p := &prediction{judged: j, report: j.build.Report(j.name, marks), text: j.question.File.Text, err: marks.Problem}
 	p.report.Context.Dir = relative(j.build.Context.Dir)
+	if j.ci != nil {
+		p.report.CI = j.ci.Report()
+	}
 	return p
 }
 
@@ -269,8 +291,8 @@ func (o *predictOptions) several(
 	return out, nil
 }
 
-// printPredictions shows several builds, a line each, or as a JSON array.
-func printPredictions(w io.Writer, list []*prediction, asJSON bool) error {
+// printPredictions shows several builds, a line each, as a JSON array or as Markdown.
+func printPredictions(w io.Writer, list []*prediction, format string) error {
 	var failures []error
 	reports := []*workspace.Report{}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -290,12 +312,15 @@ func printPredictions(w io.Writer, list []*prediction, asJSON bool) error {
 				summary = err.Error()
 			}
 		}
-		if !asJSON {
+		if format == "text" {
 			fmt.Fprintf(table, "%s\t%s\n", printable(p.title), printable(summary))
 		}
 	}
-	if asJSON {
+	switch format {
+	case "json":
 		return errors.Join(printJSON(w, reports), errors.Join(failures...))
+	case "markdown":
+		return errors.Join(printMarkdown(w, list), errors.Join(failures...))
 	}
 	return errors.Join(table.Flush(), errors.Join(failures...))
 }

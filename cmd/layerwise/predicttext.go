@@ -67,9 +67,11 @@ func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n", p.paint(p.bold, headOf(prediction)), p.paint(p.dim, placeOf(prediction)))
 	fmt.Fprintf(&b, "%s\n", predictionSummary(r))
-	if max := r.WithMaxCache; max != nil && max.Cached > r.Summary.Cached {
-		fmt.Fprintf(&b, "With mode=max for the exported cache, %d of these steps would be cached%s.\n", max.Cached,
-			secondsLess(r.Summary.Seconds, max.Seconds))
+	if p := prediction.ci; p != nil {
+		fmt.Fprintf(&b, "%s\n", printable(ciText(p)))
+	}
+	if text := maxCacheText(r); text != "" {
+		fmt.Fprintln(&b, text)
 	}
 	if assumed := assumedBy(r.Steps); len(assumed) > 0 {
 		fmt.Fprintf(&b, "%s\n", p.paint(p.dim, printable("Assuming that "+strings.Join(assumed, "; ")+".")))
@@ -93,6 +95,20 @@ func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// maxCacheText says what a cache exported with mode=max would save, "" if it is no more.
+func maxCacheText(r *workspace.Report) string {
+	max := r.WithMaxCache
+	if max == nil || max.Cached <= r.Summary.Cached {
+		return ""
+	}
+	with := "With mode=max for the exported cache"
+	if r.Baseline.Cache == cachemodel.NoCacheImport {
+		with = "With a cache that is exported with mode=max and imported"
+	}
+	return fmt.Sprintf("%s, %d of these steps would be cached%s.", with, max.Cached,
+		secondsLess(r.Summary.Seconds, max.Seconds))
 }
 
 // secondsLess says how much less time is rebuilt, where both times are known.

@@ -15,15 +15,19 @@ type judged struct {
 	name     string // as the user names it
 	question workspace.Question
 	build    *workspace.Build
-	notes    []string // for people
+	ci       *workspace.CIBuild // whose build it is, if that was asked for
+	notes    []string           // for people
 }
 
-// find finds the build that an argument and the flags mean. adjust, which may be nil, completes the question.
+// adjustment completes what is asked about a Dockerfile.
+type adjustment func(*judged, *workspace.Question) error
+
+// find finds the build that an argument and the flags mean. adjust may be nil.
 func (o *buildFlags) find(
 	ctx context.Context,
 	w *workspace.Workspace,
 	arg string,
-	adjust func(*workspace.Question),
+	adjust adjustment,
 ) (*judged, error) {
 	c, err := o.choices()
 	if err != nil {
@@ -46,15 +50,18 @@ func (o *buildFlags) findFile(
 	w *workspace.Workspace,
 	path, name string,
 	c workspace.Choices,
-	adjust func(*workspace.Question),
+	adjust adjustment,
 ) (*judged, error) {
 	text, err := readDockerfile(name)
 	if err != nil {
 		return nil, err
 	}
 	q, note := o.question(c, text)
+	j := &judged{path: path, name: name}
 	if adjust != nil {
-		adjust(&q)
+		if err := adjust(j, &q); err != nil {
+			return nil, err
+		}
 	}
 	b := w.Reader(path).Load(ctx, q)
 	if b == nil {
@@ -63,7 +70,7 @@ func (o *buildFlags) findFile(
 	if len(b.Problems) > 0 {
 		return nil, errors.Join(b.Problems...)
 	}
-	j := &judged{path: path, name: name, question: q, build: b, notes: b.Notes}
+	j.question, j.build, j.notes = q, b, append(j.notes, b.Notes...)
 	if note != "" && !q.Uncompared {
 		j.notes = append([]string{note}, j.notes...)
 	}
@@ -74,7 +81,10 @@ func (o *buildFlags) findFile(
 }
 
 // uncompared asks for the build only.
-func uncompared(q *workspace.Question) { q.Uncompared = true }
+func uncompared(_ *judged, q *workspace.Question) error {
+	q.Uncompared = true
+	return nil
+}
 
 func sameFile(arg, path string) bool {
 	a, err := os.Stat(arg)

@@ -1,0 +1,210 @@
+package workspace
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/baseline"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/pipeline"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
+)
+
+// CI is how the CI of a project builds, now and for the commit whose builds it can build upon.
+type CI struct {
+	Root     string  // of the repository
+	Main     string  // the branch that others' work comes together on, for people
+	Baseline string  // that commit, see baseline.ParseSpec
+	Problems []error // files that cannot be read
+
+	pull, push, before []pipeline.Build
+}
+
+// CIBuild is one build of the CI.
+type CIBuild struct {
+	pipeline.Build
+	At       string // for people: ".github/workflows/ci.yml, job build"
+	Event    string // "pull_request" or "push"
+	Imported pipeline.Imported
+}
+
+// ReportedCI is one build of the CI, with the cache that it imports.
+type ReportedCI struct {
+	Build  string `json:"build"` // ".github/workflows/ci.yml, job build"
+	Event  string `json:"event"` // "pull_request" or "push"
+	Cache  string `json:"cache"` // "none", "min", "max", "inline" or "unknown"
+	Reason string `json:"reason"`
+}
+
+// Report is what is reported of a build.
+func (b *CIBuild) Report() *ReportedCI {
+	return &ReportedCI{b.At, b.Event, cmp.Or(b.Imported.Mode, "unknown"), b.Imported.Reason}
+}
+
+// CI reads how the CI of the project that dir lies in builds. The branch to compare with is that of the environment of
+// a CI service, else the main branch. It fails where git does not have the history.
+func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
+	if w.Untrusted {
+		return nil, errors.New("this folder is not trusted, so git is not run")
+	}
+	repository, err := gittree.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer repository.Close()
+	base, err := repository.MergeBase(ctx, w.targetBranch())
+	if err != nil {
+		return nil, err
+	}
+	c := &CI{Root: w.Root(dir), Main: base.Main, Baseline: string(baseline.Git) + ":" + baseline.MergeBase}
+	rev := base.Commit
+	if base.IsHead { // a push to the main branch builds upon the commit before
+		if rev, err = repository.Resolve(ctx, "HEAD~1"); err != nil {
+			return nil, err
+		}
+		c.Baseline = string(baseline.Git) + ":HEAD~1"
+	}
+	name := base.Main
+	for _, remote := range []string{"origin/", "upstream/"} {
+		name = strings.TrimPrefix(name, remote)
+	}
+	then := buildfiles.GitRevision(ctx, repository, rev)
+	o := pipeline.Options{Root: c.Root, Event: pipeline.Event{Name: "push", Branch: name}}
+	now := o
+	now.Read = w.Read
+	var more []error
+	c.push, c.Problems = pipeline.Find(ctx, now)
+	if !base.IsHead {
+		now.Event = pipeline.Event{Name: "pull_request", Base: name}
+		c.pull, more = pipeline.Find(ctx, now)
+	}
+	for _, problem := range more {
+		if !slices.ContainsFunc(c.Problems, func(p error) bool { return p.Error() == problem.Error() }) {
+			c.Problems = append(c.Problems, problem)
+		}
+	}
+	o.Read = then.Read
+	c.before, _ = pipeline.Find(ctx, o) // what was wrong then is of no interest
+	return c, ctx.Err()
+}
+
+// Builds are the builds that the CI makes for the branch as it is: those for a pull request, and of a Dockerfile that
+// these do not build those for a push to the main branch.
+func (c *CI) Builds() (out []CIBuild) {
+	for _, b := range c.pull {
+		out = append(out, CIBuild{b, b.Place(c.Root), "pull_request", b.Imports(c.before, c.Root, c.Main)})
+	}
+	for _, b := range c.push {
+		if b.Dockerfile == "" || !slices.ContainsFunc(out, func(o CIBuild) bool { return o.Dockerfile == b.Dockerfile }) {
+			out = append(out, CIBuild{b, b.Place(c.Root), "push", b.Imports(c.before, c.Root, c.Main)})
+		}
+	}
+	return out
+}
+
+// Of are the builds of a Dockerfile, of those that fit what is chosen.
+func (c *CI) Of(dockerfile string, choices Choices) []CIBuild {
+	return slices.DeleteFunc(c.Builds(), func(b CIBuild) bool {
+		return b.Dockerfile != dockerfile || b.Problem != "" || choices.Target != "" && b.Options.Target != choices.Target ||
+			choices.Build != "" && choices.Build != NoBuild && b.Name != choices.Build
+	})
+}
+
+// Choices are the choices of a build that the CI makes, where c does not say otherwise.
+func (b *CIBuild) Choices(c Choices, ci *CI) Choices {
+	c.Baseline = cmp.Or(c.Baseline, ci.Baseline)
+	c.Cache, c.CacheUnknown = cachemodel.CacheMode(b.Imported.Mode), ""
+	if b.Imported.Mode == "" {
+		c.CacheUnknown = "it is not known which cache it imports: " + b.Imported.Reason
+	}
+	if b.Name != "" {
+		c.Build = cmp.Or(c.Build, b.Name)
+		return c
+	}
+	o := b.Options
+	c.Build = cmp.Or(c.Build, NoBuild)
+	c.ContextDir, c.Target = cmp.Or(c.ContextDir, o.ContextDir), cmp.Or(c.Target, o.Target)
+	c.Platform = cmp.Or(c.Platform, o.Platform)
+	c.NoCache, c.NoCacheFilter = c.NoCache || o.NoCache, append(slices.Clip(c.NoCacheFilter), o.NoCacheFilter...)
+	c.Run = o.Run
+	if c.Contexts == nil && c.Images == nil {
+		c.Contexts, c.Images = o.Contexts, o.Images
+	}
+	earlier := o.Args
+	if b.Imported.From != nil {
+		earlier = b.Imported.From.Options.Args
+	}
+	args, before := map[string]string{}, map[string]string{}
+	c.UnknownArgs = map[string]string{}
+	for name, value := range o.Args {
+		args[name] = readable(value)
+		if e := inBraces.FindString(value); e != "" {
+			c.UnknownArgs[name] = fmt.Sprintf("the value of the build argument %s, %s, is not known", name, e)
+		}
+	}
+	for name, value := range earlier {
+		before[name] = readable(value)
+		if value == o.Args[name] && slices.Contains(b.Varying, name) {
+			before[name] += ".before" // it certainly is another value
+			delete(c.UnknownArgs, name)
+		} else if e := inBraces.FindString(value); e != "" {
+			c.UnknownArgs[name] = fmt.Sprintf("the value that the build argument %s had, %s, is not known", name, e)
+		}
+	}
+	maps.Copy(args, c.Args) // these are known
+	for name := range c.Args {
+		delete(c.UnknownArgs, name)
+	}
+	c.Args = args
+	if c.BaselineArgs == nil {
+		c.BaselineArgs = before
+	}
+	return c
+}
+
+var noName = regexp.MustCompile(`[^\w.\-]+`)
+
+var inBraces = regexp.MustCompile(`\$\{\{.*?\}\}`)
+
+// readable puts the names of expressions in place of these, so that the value may be part of an image's name.
+func readable(value string) string {
+	return inBraces.ReplaceAllStringFunc(value, func(e string) string { return noName.ReplaceAllString(e, "") })
+}
+
+// targetBranch is what the branch is to be merged into, as the environment of a CI service tells it, else the project's
+// default branch by such an environment; "" if it tells neither.
+func (w *Workspace) targetBranch() string {
+	getenv := func(name string) string {
+		for _, kv := range slices.Backward(w.Env) {
+			if value, ok := strings.CutPrefix(kv, name+"="); ok {
+				return value
+			}
+		}
+		return ""
+	}
+	if branch := cmp.Or(gittree.TargetBranch(getenv), getenv("CI_DEFAULT_BRANCH")); branch != "" {
+		return branch
+	}
+	path := getenv("GITHUB_EVENT_PATH")
+	if path == "" {
+		return ""
+	}
+	var event struct {
+		Repository struct {
+			DefaultBranch string `json:"default_branch"`
+		} `json:"repository"`
+	}
+	if text, err := textfile.Read(path); err != nil || json.Unmarshal(text, &event) != nil {
+		return "" // the branch is then found by its name
+	}
+	return event.Repository.DefaultBranch
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
+	"github.com/spf13/pflag"
+)
+
+// cacheOf reads --cache.
+func cacheOf(ctx context.Context, w *workspace.Workspace, name string) (adjustment, error) {
+	if name != "auto" {
+		mode, err := cachemodel.ParseCacheMode(name)
+		if err != nil {
+			return nil, fmt.Errorf("--cache: %w, or auto", err)
+		}
+		return func(_ *judged, q *workspace.Question) error {
+			q.Choices.Cache = mode
+			return nil
+		}, nil
+	}
+	read := map[string]*workspace.CI{} // by root
+	return func(j *judged, q *workspace.Question) error {
+		dir := filepath.Dir(j.path)
+		ci := read[w.Root(dir)]
+		if ci == nil {
+			var err error
+			if ci, err = w.CI(ctx, dir); err != nil {
+				return fmt.Errorf("--cache auto: %w", err)
+			}
+			read[w.Root(dir)] = ci
+		}
+		for _, problem := range ci.Problems {
+			j.notes = append(j.notes, "not taken into account: "+problem.Error())
+		}
+		builds := ci.Of(j.path, q.Choices)
+		if len(builds) == 0 {
+			return fmt.Errorf("--cache auto: no GitHub workflow and no GitLab CI file is found that builds %s: "+
+				"say what CI imports with --cache none, min, max or inline", j.name)
+		}
+		if j.ci = &builds[0]; len(builds) > 1 {
+			j.notes = append(j.notes, fmt.Sprintf("CI builds %s %d times: this is the build of %s", j.name, len(builds),
+				j.ci.At))
+		}
+		q.Choices = j.ci.Choices(q.Choices, ci)
+		return nil
+	}, nil
+}
+
+// ciText says which build of the CI a prediction is about, and what it imports.
+func ciText(b *workspace.CIBuild) string {
+	cache := "cache " + b.Imported.Mode
+	if b.Imported.Mode == "" {
+		cache = "cache not known"
+	}
+	return fmt.Sprintf("In CI (%s, for a %s): %s: %s.", b.At, strings.ReplaceAll(b.Event, "_", " "), cache,
+		b.Imported.Reason)
+}
+
+// gateFlags say when a prediction gives exit code 1.
+type gateFlags struct {
+	failOn     []string
+	maxSeconds float64
+	given      func(flag string) bool
+}
+
+func (g *gateFlags) flags(f *pflag.FlagSet) {
+	f.StringArrayVar(&g.failOn, "fail-on", nil,
+		"exit with 1 if an instruction that this regular expression matches is certainly rebuilt")
+	f.Float64Var(&g.maxSeconds, "max-seconds", 0, `exit with 1 if what is certainly rebuilt takes longer, by the times of
+recorded builds`)
+	g.given = f.Changed
+}
+
+// gates are these flags, read.
+type gates struct {
+	patterns   []*regexp.Regexp
+	maxSeconds float64
+	limited    bool
+}
+
+func (g *gateFlags) compile() (gates, error) {
+	out := gates{maxSeconds: g.maxSeconds, limited: g.given != nil && g.given("max-seconds")}
+	for _, pattern := range g.failOn {
+		re, err := regexp.Compile(pattern)
+		if err != nil {
+			return out, fmt.Errorf("--fail-on: %w", err)
+		}
+		out.patterns = append(out.patterns, re)
+	}
+	return out, nil
+}
+
+// check says with an exit code of 1 what of the predictions is not wanted, and with 2 that this is not known.
+func (g gates) check(list []*prediction) error {
+	var broken []error
+	seconds, unknown := 0.0, ""
+	for _, p := range list {
+		if p.report == nil {
+			continue
+		}
+		for _, s := range p.report.Steps {
+			if s.Status != cachemodel.Rebuilt || !s.Certain {
+				continue
+			}
+			at := fmt.Sprintf("%s:%d: %s", printable(p.report.File), s.Line, printable(truncate(s.Text, 80)))
+			for _, re := range g.patterns {
+				if re.MatchString(s.Text) {
+					broken = append(broken, fmt.Errorf("%s is rebuilt, which --fail-on %s forbids", at, re))
+				}
+			}
+			if s.Seconds != nil {
+				seconds += *s.Seconds
+			} else if unknown == "" {
+				unknown = at
+			}
+		}
+	}
+	if g.limited && seconds > g.maxSeconds {
+		broken = append(broken, fmt.Errorf("what is rebuilt takes about %s, more than --max-seconds %g",
+			cachemodel.DurationText(seconds), g.maxSeconds))
+	} else if g.limited && unknown != "" && len(broken) == 0 {
+		return exitError{2, fmt.Errorf("--max-seconds: how long it takes is on no record: %s", unknown)}
+	}
+	if len(broken) > 0 {
+		return exitError{1, errors.Join(broken...)}
+	}
+	return nil
+}
