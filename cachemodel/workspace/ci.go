@@ -24,6 +24,7 @@ type CI struct {
 	Root     string  // of the repository
 	Main     string  // the branch that others' work comes together on, for people
 	Baseline string  // that commit, see baseline.ParseSpec
+	Commit   string  // its name
 	Problems []error // files that cannot be read
 
 	pull, push, before []pipeline.Build
@@ -77,6 +78,7 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 	for _, remote := range []string{"origin/", "upstream/"} {
 		name = strings.TrimPrefix(name, remote)
 	}
+	c.Commit = rev
 	then := buildfiles.GitRevision(ctx, repository, rev)
 	o := pipeline.Options{Root: c.Root, Event: pipeline.Event{Name: "push", Branch: name}}
 	now := o

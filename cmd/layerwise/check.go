@@ -487,10 +487,14 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 	}})
 }
 
+// githubData and githubProperty escape what stands in the commands of a workflow.
+var (
+	githubData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	githubProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
 // printGitHub writes workflow commands, which GitHub Actions shows as annotations.
 func printGitHub(w io.Writer, report checkReport) error {
-	escapeData := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	escapeProperty := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	for _, f := range report.files {
 		for _, finding := range f.findings {
 			command := "notice"
@@ -507,10 +511,10 @@ func printGitHub(w io.Writer, report checkReport) error {
 				w,
 				"::%s file=%s,%s,title=%s::%s\n",
 				command,
-				escapeProperty.Replace(f.path),
+				githubProperty.Replace(f.path),
 				place,
 				code,
-				escapeData.Replace(finding.Message),
+				githubData.Replace(finding.Message),
 			)
 			if err != nil {
 				return err

@@ -20,6 +20,7 @@ var subcommands = []func() *cobra.Command{
 	newBuild,
 	newBaseline,
 	newCheck,
+	newCI,
 	newReorder,
 	newFormat,
 	newReplay,

@@ -276,11 +276,18 @@ func assumedBy(steps []cachemodel.Step) (out []string) {
 
 // causesOf are the first reasons why the build runs anything.
 func causesOf(r *workspace.Report) (lines []string) {
+	said := map[string]bool{}
 	for _, s := range r.Steps {
 		own := s.Cause != nil && s.Cause.Kind != cachemodel.Follows && s.Cause.Kind != cachemodel.StageRebuilt &&
 			s.Cause.Kind != cachemodel.NoBaseline
 		if !own || s.Status != cachemodel.Rebuilt && s.Status != cachemodel.Fails {
 			continue
+		}
+		if s.Cause.Kind == cachemodel.NotInCache { // the same for all steps of a stage
+			if said[s.Cause.Detail] {
+				continue
+			}
+			said[s.Cause.Detail] = true
 		}
 		if len(lines) == firstCauses {
 			return append(lines, "and more")
