@@ -37,15 +37,17 @@ func newCI() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ci",
 		Short: "Say in a job of a CI what its builds will rebuild, and what is wrong in the lines that were changed",
-		Long: `CI does in one run what a job for a pull request wants to know of the Dockerfiles of a checkout. Nothing is built.
+		Long: `CI does in one run what a job for a pull request wants to know of the Dockerfiles of a checkout. Nothing is
+built.
 
-It reads GitHub's workflows and GitLab's CI file for the builds that they make, with their settings and caches, and predicts
-each of them as layerwise predict --cache auto does: a fresh builder builds that imports what the builds of the branch to
-merge into have exported. That branch is what the environment says (GITHUB_BASE_REF, CI_MERGE_REQUEST_TARGET_BRANCH_NAME and
-the like), else the main branch; on the main branch itself it is the commit before. The clone must have the history.
+It reads GitHub's workflows and GitLab's CI file for the builds that they make, with their settings and caches, and
+predicts each of them as layerwise predict --cache auto does: a fresh builder builds, which imports what the builds of
+the branch to merge into have exported. That branch is what the environment says (GITHUB_BASE_REF,
+CI_MERGE_REQUEST_TARGET_BRANCH_NAME and the like), else the main branch; on the main branch itself the commit before
+counts. The clone must have the history.
 
-It checks the Dockerfiles, Compose and bake files below the current folder as layerwise check does and reports what it finds
-in lines that were changed since.
+It checks the Dockerfiles, Compose and bake files below the current folder as layerwise check does, and reports what it
+finds in lines that were changed since.
 
 In GitHub Actions the findings are annotations, and the summary goes to GITHUB_STEP_SUMMARY; elsewhere all is printed.
 The exit code is 0 whatever is rebuilt, 1 if a build will fail, an error is found in a changed line, or --fail-on or
@@ -125,7 +127,9 @@ func (o *ciOptions) run(ctx context.Context, out, log io.Writer) error {
 }
 
 // predictCI predicts the builds of the CI. The rest says of the others why they are not predicted.
-func predictCI(ctx context.Context, w *workspace.Workspace, ci *workspace.CI) (list []*prediction, rest []string, _ error) {
+func predictCI(
+	ctx context.Context, w *workspace.Workspace, ci *workspace.CI,
+) (list []*prediction, rest []string, _ error) {
 	for _, b := range ci.Builds() {
 		at := fmt.Sprintf("%s (%s)", b.At, b.Tool)
 		_, err := os.Stat(b.Dockerfile)
