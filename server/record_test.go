@@ -180,7 +180,7 @@ func TestSelectBaseline(t *testing.T) {
 	for _, item := range list.Items {
 		specs = append(specs, item.Spec)
 	}
-	if got := strings.Join(specs, " "); list.Current != "auto" || got != "auto recorded git git:merge-base ci:min ci:max opened" {
+	if got := strings.Join(specs, " "); list.Current != "auto" || got != "auto recorded git git:merge-base ci:auto ci:min ci:max opened" {
 		t.Errorf("to choose from: %s, now %s", got, list.Current)
 	}
 

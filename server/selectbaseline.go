@@ -114,6 +114,10 @@ func (s *session) baselineItems(ctx context.Context, d *document) []baselineItem
 				Spec: string(baseline.Git) + ":" + baseline.MergeBase, Label: "Where the branch left the main branch",
 				Detail: base.Revision + ": what a builder runs that has all of its build",
 			})
+			items = append(items, baselineItem{
+				Spec: baseline.CI, Label: "CI, with its cache",
+				Detail: "a fresh builder that imports what GitHub's workflows or GitLab's CI file say",
+			})
 			for _, mode := range []cachemodel.CacheMode{cachemodel.MinCache, cachemodel.MaxCache} {
 				items = append(items, baselineItem{
 					Spec: "ci:" + string(mode), Label: "CI, with a cache of " + mode.Text(),

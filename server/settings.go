@@ -74,8 +74,8 @@ var settingsTable = []setting{
 		want: `"auto", "recorded", "recorded:ID", "git", "git:REV", "git:merge-base", "ci:MODE", "dir:PATH" or "opened"`,
 		about: "what to compare with: `auto`, `recorded` (the last build on record), `recorded:ID`, `git`, " +
 			"`git:REV`, `git:merge-base` (where the branch left the main branch), `ci:MODE` (a fresh builder that " +
-			"imports the cache of the merge base, exported with `min`, `max` or `inline`, or `none`), `dir:PATH`, " +
-			"`opened`",
+			"imports the cache of the merge base, exported with `min`, `max` or `inline`, or `none`; `ci:auto`: " +
+			"as the project's CI files say), `dir:PATH`, `opened`",
 		field: func(s *settings) any { return &s.Baseline },
 		valid: func(s *settings) error { _, err := baseline.ParseSpec(s.Baseline); return err },
 	},

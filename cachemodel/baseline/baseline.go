@@ -44,17 +44,26 @@ type Spec struct {
 	Arg  string // the git revision, "" is HEAD; the directory; or the id of a record, "" is the last
 	// Cache, unless it is "", says that a fresh builder builds next, which has what it imports of the baseline's cache.
 	Cache cachemodel.CacheMode
+	// Configured says that the CI's files tell which build this is, what it is compared with, and what it imports.
+	Configured bool
 }
 
 // ci begins the name of what CI has: the cache of the merge base, exported with the mode behind it.
 const ci = "ci"
+
+// configured is the mode that the CI's files tell.
+const configured = "auto"
+
+// CI is the name of what the CI's files configure.
+const CI = ci + ":" + configured
 
 // MergeBase, as a git revision, is the commit at which the branch left the main branch, unless there is a branch or
 // tag of that name.
 const MergeBase = "merge-base"
 
 // ParseSpec reads "auto", "recorded", "recorded:ID", "git", "git:REV", "dir:PATH", "opened", or "ci:MODE", which is a
-// fresh builder that imports the cache of the merge base; "ci" is "ci:min", and "" is "auto".
+// fresh builder that imports the cache of the merge base, "ci:auto", which is what the CI's files configure; "ci" is
+// "ci:min", and "" is "auto".
 func ParseSpec(s string) (Spec, error) {
 	kind, arg, hasArg := strings.Cut(s, ":")
 	switch k := Kind(kind); {
@@ -63,6 +72,8 @@ func ParseSpec(s string) (Spec, error) {
 	case (k == Dir || k == Git || k == Recorded) && arg != "",
 		(k == Auto || k == Recorded || k == Git || k == Opened) && !hasArg:
 		return Spec{Kind: k, Arg: arg}, nil
+	case kind == ci && arg == configured:
+		return Spec{Kind: Git, Arg: MergeBase, Configured: true}, nil
 	case kind == ci:
 		mode, err := cachemodel.ParseCacheMode(cmp.Or(arg, string(cachemodel.MinCache)))
 		return Spec{Kind: Git, Arg: MergeBase, Cache: mode}, err

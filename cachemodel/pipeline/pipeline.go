@@ -98,16 +98,26 @@ func (b *Build) Place(root string) string {
 // Find finds the builds that an event starts. The problems are about files that cannot be read.
 func Find(ctx context.Context, o Options) (builds []Build, problems []error) {
 	f := &finder{Options: o, ctx: ctx, count: map[string]int{}}
-	dir := filepath.Join(o.Root, ".github", "workflows")
-	for _, name := range names(dir) {
-		if ext := strings.ToLower(filepath.Ext(name)); ext == ".yml" || ext == ".yaml" {
-			f.workflow(filepath.Join(dir, name))
+	for _, file := range Files(o.Root) {
+		if filepath.Dir(file) == o.Root {
+			f.gitlab(file)
+		} else {
+			f.workflow(file)
 		}
 	}
-	for _, name := range []string{".gitlab-ci.yml", ".gitlab-ci.yaml"} {
-		f.gitlab(filepath.Join(o.Root, name))
-	}
 	return f.builds, f.problems
+}
+
+// Files are the files of a repository in which the CI's builds are looked for: its workflows, and GitLab's file whether
+// or not it is there. Those that they call or include are not in it.
+func Files(root string) (out []string) {
+	dir := filepath.Join(root, ".github", "workflows")
+	for _, name := range names(dir) {
+		if ext := strings.ToLower(filepath.Ext(name)); ext == ".yml" || ext == ".yaml" {
+			out = append(out, filepath.Join(dir, name))
+		}
+	}
+	return append(out, filepath.Join(root, ".gitlab-ci.yml"))
 }
 
 // names are those of a directory's files, in order.

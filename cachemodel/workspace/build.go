@@ -28,6 +28,7 @@ type Build struct {
 	BuildFiles []string            // all that were read
 	Taken      string              // what was taken from the last build: "target app, V=1"
 	Compared   Compared            // what it is compared with
+	CI         *CIBuild            // the build of the CI that this is, if that was asked for
 	Git        []string            // these files change when git's HEAD does
 	Asked      string              // the baseline that is asked for, see baseline.ParseSpec
 	Remembered bool                // that it was chosen before
@@ -144,6 +145,9 @@ func (b *Build) Report(file string, m *Marks) *Report {
 	}, Context: ReportedContext{b.Context.Dir, b.Context.From.Kind}, Builds: len(b.Choices), WithMaxCache: m.WithMaxCache}
 	if b.Entry != nil {
 		r.Build = b.Entry.ID
+	}
+	if b.CI != nil {
+		r.CI = b.CI.Report()
 	}
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,11 +22,12 @@ import (
 
 // CI is how the CI of a project builds, now and for the commit whose builds it can build upon.
 type CI struct {
-	Root     string  // of the repository
-	Main     string  // the branch that others' work comes together on, for people
-	Baseline string  // that commit, see baseline.ParseSpec
-	Commit   string  // its name
-	Problems []error // files that cannot be read
+	Root     string   // of the repository
+	Main     string   // the branch that others' work comes together on, for people
+	Baseline string   // that commit, see baseline.ParseSpec
+	Commit   string   // its name
+	Files    []string // that were read, or would be if they were there
+	Problems []error  // those that cannot be read
 
 	pull, push, before []pipeline.Build
 }
@@ -96,6 +98,7 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 	}
 	o.Read = then.Read
 	c.before, _ = pipeline.Find(ctx, o) // what was wrong then is of no interest
+	c.Files = pipeline.Files(c.Root)
 	return c, ctx.Err()
 }
 
@@ -119,6 +122,43 @@ func (c *CI) Of(dockerfile string, choices Choices) []CIBuild {
 		return b.Dockerfile != dockerfile || b.Problem != "" || choices.Target != "" && b.Options.Target != choices.Target ||
 			choices.Build != "" && choices.Build != NoBuild && b.Name != choices.Build
 	})
+}
+
+// asInCI gives the choices of the build that the CI makes of the Dockerfile. Where there is none, or git does not have
+// the history, that is a problem, and nothing is known of the cache.
+func (r *Reader) asInCI(ctx context.Context, q Question, b *Build) Choices {
+	c := q.Choices
+	c.CI = false
+	if spec, err := baseline.ParseSpec(c.Baseline); err == nil && (spec.Configured || spec.Kind == baseline.Auto) {
+		c.Baseline = ""
+	}
+	if r.ci == nil || q.Changed.Baseline || q.Changed.Builds {
+		var err error
+		if r.ci, err = r.w.CI(ctx, filepath.Dir(r.path)); err != nil {
+			r.ci = nil
+			b.problem(fmt.Errorf("what CI builds: %w", err))
+			c.Baseline = cmp.Or(c.Baseline, string(baseline.Git)+":"+baseline.MergeBase)
+			c.CacheUnknown = "it is not known what CI imports"
+			return c
+		}
+	}
+	for _, problem := range r.ci.Problems {
+		b.Notes = append(b.Notes, "not taken into account: "+problem.Error())
+	}
+	builds := r.ci.Of(r.path, c)
+	if len(builds) == 0 {
+		b.problem(fmt.Errorf("no GitHub workflow and no GitLab CI file is found that builds %s: "+
+			"say what CI imports with none, min, max or inline", relative(r.path)))
+		c.Baseline = cmp.Or(c.Baseline, r.ci.Baseline)
+		c.CacheUnknown = "it is not known what CI imports"
+		return c
+	}
+	if len(builds) > 1 {
+		b.Notes = append(b.Notes, fmt.Sprintf("CI builds %s %d times: this is the build of %s", relative(r.path),
+			len(builds), builds[0].At))
+	}
+	b.CI = &builds[0]
+	return b.CI.Choices(c, r.ci)
 }
 
 // Choices are the choices of a build that the CI makes, where c does not say otherwise.

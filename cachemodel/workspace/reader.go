@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +45,7 @@ type Reader struct {
 	head     string         // the commit that HEAD was then
 	git      []string       // the files that change when HEAD does
 	compared Compared
+	ci       *CI // how the CI builds, if that was asked for
 	history  *histories
 }
 
@@ -59,11 +61,24 @@ type atOpen struct {
 func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	c := q.Choices
 	b := &Build{Dockerfile: r.path, root: r.w.Root(filepath.Dir(r.path))}
-	changed := !r.loaded || !reflect.DeepEqual(c, r.choices)
 	spec, err := r.spec(c, b)
 	b.problem(err)
+	if spec.Configured {
+		c = r.asInCI(ctx, q, b)
+		asked, remembered := b.Asked, b.Remembered
+		spec, err = r.spec(c, b)
+		b.problem(err)
+		b.Asked, b.Remembered = asked, remembered
+		q.Choices = c
+	} else {
+		r.ci = nil
+	}
+	changed := !r.loaded || !reflect.DeepEqual(c, r.choices)
 
 	rebuilt := r.loadBuilds(ctx, b, q, changed)
+	if r.ci != nil {
+		b.BuildFiles = slices.Concat(b.BuildFiles, r.ci.Files)
+	}
 	options := c.Options
 	if b.Entry != nil && options.Engine != cachemodel.Classic {
 		options = b.Entry.Fill(options)
@@ -220,6 +235,7 @@ func (r *Reader) spec(c Choices, b *Build) (baseline.Spec, error) {
 		spec = baseline.Spec{Kind: baseline.Git, Arg: baseline.MergeBase}
 	}
 	spec.Cache = cmp.Or(c.Cache, spec.Cache)
+	spec.Configured = spec.Configured || c.CI && !r.w.Untrusted
 	if spec.Kind == baseline.Dir && !filepath.IsAbs(spec.Arg) && r.w.Folder != "" {
 		if here, err := filepath.Abs(spec.Arg); err != nil || here != filepath.Join(r.w.Folder, spec.Arg) {
 			spec.Arg = filepath.Join(r.w.Folder, spec.Arg)
@@ -351,6 +367,9 @@ func (r *Reader) watch(q Question) (added bool) {
 		return false
 	}
 	places := Places{BuildFiles: r.builds.files, Git: r.git}
+	if r.ci != nil {
+		places.BuildFiles = slices.Concat(r.builds.files, r.ci.Files)
+	}
 	if r.dir != nil {
 		places.Contexts = append(places.Contexts, ContextDir{r.dir.Root(), r.dir.Tree()})
 	}

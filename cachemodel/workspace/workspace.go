@@ -143,6 +143,8 @@ type Choices struct {
 	BaselineArgs map[string]string
 	// Cache, unless it is "", says that a fresh builder builds next, which imports what the baseline's build exported.
 	Cache cachemodel.CacheMode
+	// CI says that the build is the one that the CI makes of the Dockerfile, as its files describe it.
+	CI bool
 	// CacheUnknown says why it is not known what a fresh builder imports, "" if that is known.
 	CacheUnknown string
 	// UnknownArgs are the build arguments whose values nobody knows, of this build and the baseline's, by name, each with

@@ -183,7 +183,7 @@ func predict(ctx context.Context, args []string, o predictOptions) ([]*predictio
 		return nil, err
 	}
 	w := here()
-	cached, err := cacheOf(ctx, w, o.cache)
+	cached, err := cacheOf(o.cache, o.baseline)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +227,9 @@ func judge(j *judged) *prediction {
 	marks := j.build.Judge(j.question.File, nil)
 	p := &prediction{judged: j, report: j.build.Report(j.name, marks), text: j.question.File.Text, err: marks.Problem}
 	p.report.Context.Dir = relative(j.build.Context.Dir)
-	if j.ci != nil {
+	if j.build.CI != nil {
+		j.ci = j.build.CI
+	} else if j.ci != nil {
 		p.report.CI = j.ci.Report()
 	}
 	return p

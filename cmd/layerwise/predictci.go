@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -14,41 +12,22 @@ import (
 )
 
 // cacheOf reads --cache.
-func cacheOf(ctx context.Context, w *workspace.Workspace, name string) (adjustment, error) {
-	if name != "auto" {
-		mode, err := cachemodel.ParseCacheMode(name)
-		if err != nil {
-			return nil, fmt.Errorf("--cache: %w, or auto", err)
+func cacheOf(name, baseline string) (adjustment, error) {
+	if name == "auto" {
+		if baseline != "" && baseline != "auto" {
+			return nil, fmt.Errorf("--cache auto and --baseline %s exclude each other", baseline)
 		}
 		return func(_ *judged, q *workspace.Question) error {
-			q.Choices.Cache = mode
+			q.Choices.CI = true
 			return nil
 		}, nil
 	}
-	read := map[string]*workspace.CI{} // by root
-	return func(j *judged, q *workspace.Question) error {
-		dir := filepath.Dir(j.path)
-		ci := read[w.Root(dir)]
-		if ci == nil {
-			var err error
-			if ci, err = w.CI(ctx, dir); err != nil {
-				return fmt.Errorf("--cache auto: %w", err)
-			}
-			read[w.Root(dir)] = ci
-		}
-		for _, problem := range ci.Problems {
-			j.notes = append(j.notes, "not taken into account: "+problem.Error())
-		}
-		builds := ci.Of(j.path, q.Choices)
-		if len(builds) == 0 {
-			return fmt.Errorf("--cache auto: no GitHub workflow and no GitLab CI file is found that builds %s: "+
-				"say what CI imports with --cache none, min, max or inline", j.name)
-		}
-		if j.ci = &builds[0]; len(builds) > 1 {
-			j.notes = append(j.notes, fmt.Sprintf("CI builds %s %d times: this is the build of %s", j.name, len(builds),
-				j.ci.At))
-		}
-		q.Choices = j.ci.Choices(q.Choices, ci)
+	mode, err := cachemodel.ParseCacheMode(name)
+	if err != nil {
+		return nil, fmt.Errorf("--cache: %w, or auto", err)
+	}
+	return func(_ *judged, q *workspace.Question) error {
+		q.Choices.Cache = mode
 		return nil
 	}, nil
 }
