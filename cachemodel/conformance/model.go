@@ -33,6 +33,9 @@ type Model struct {
 	// nothing but the permissions of a directory change.
 	Daemon bool
 
+	// Exported is how the earlier builds' caches were exported that a fresh builder imports; "" is one builder for all.
+	Exported cachemodel.CacheMode
+
 	plans []*cachemodel.Plan
 	sent  map[string]*buildcontext.Tree
 }
@@ -75,7 +78,11 @@ func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, 
 		},
 		Images: m.Images,
 	})
-	steps = cachemodel.Compare(cachemodel.Pasts(m.plans...), p)
+	pasts := cachemodel.Pasts(m.plans...)
+	for i := range pasts {
+		pasts[i].Exported = m.Exported
+	}
+	steps = cachemodel.Compare(pasts, p)
 	m.plans = append(m.plans, p)
 	return steps, nil
 }

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/buildkit/client"
 	"github.com/tonistiigi/fsutil"
 
 	"github.com/layerwise/layerwise/cachemodel"
@@ -345,5 +346,5 @@ func (r *Real) buildDir(ctx context.Context, dir, name string, options []string)
 		}
 		i++
 	}
-	return r.solve(ctx, opts, locals)
+	return r.solve(ctx, opts, locals, client.SolveOpt{})
 }

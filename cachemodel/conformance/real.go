@@ -67,19 +67,35 @@ func (r *Real) Prune(ctx context.Context) error {
 	return nil
 }
 
+// Fresh gives a daemon with the same base images and nothing in its cache.
+func (r *Real) Fresh(ctx context.Context) (*Real, error) {
+	d, err := daemon.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Real{d, r.images}, nil
+}
+
 // Build runs a build for real and says what it executed.
 func (r *Real) Build(ctx context.Context, b Build) (Truth, error) {
+	return r.BuildWith(ctx, b, client.SolveOpt{})
+}
+
+// BuildWith is Build with the caches of with.
+func (r *Real) BuildWith(ctx context.Context, b Build, with client.SolveOpt) (Truth, error) {
 	opts := b.FrontendOptions()
 	maps.Copy(opts, r.images.Contexts)
 	locals := map[string]fsutil.FS{}
 	for name, files := range b.Locals() {
 		locals[name] = newMemFS(files)
 	}
-	return r.solve(ctx, opts, locals)
+	return r.solve(ctx, opts, locals, with)
 }
 
 // solve builds with options of the Dockerfile frontend and these folders.
-func (r *Real) solve(ctx context.Context, opts map[string]string, locals map[string]fsutil.FS) (Truth, error) {
+func (r *Real) solve(ctx context.Context, opts map[string]string, locals map[string]fsutil.FS, with client.SolveOpt) (
+	Truth, error,
+) {
 	var def *pb.Definition
 	frontend := func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		return builder.Build(ctx, recorder{c, &def})
@@ -102,6 +118,8 @@ func (r *Real) solve(ctx context.Context, opts map[string]string, locals map[str
 	}()
 	_, err := r.daemon.Client.Build(ctx, client.SolveOpt{
 		FrontendAttrs: opts,
+		CacheExports:  with.CacheExports,
+		CacheImports:  with.CacheImports,
 		LocalMounts:   locals,
 		OCIStores:     r.images.Stores,
 		Session:       []session.Attachable{secretsprovider.FromMap(map[string][]byte{"token": []byte("t")})},

@@ -145,6 +145,9 @@ func start(ctx context.Context, bin, snapshotter string) (*Daemon, error) {
 	return nil, fmt.Errorf("buildkitd with the %s snapshotter does not answer: %w\n%s", snapshotter, err, d.log.Bytes())
 }
 
+// TempDir makes a folder that is removed when the daemon stops.
+func (d *Daemon) TempDir() (string, error) { return os.MkdirTemp(d.dir, "temp") }
+
 // Address is where the daemon listens.
 func (d *Daemon) Address() string { return d.addr }
 
