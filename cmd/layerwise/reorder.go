@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,9 +16,8 @@ import (
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/layerwise/layerwise/analysis/tools"
-	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/layerwise/layerwise/cachemodel/verify"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/pmezard/go-difflib/difflib"
 	"github.com/spf13/cobra"
@@ -64,7 +60,7 @@ func newReorder() *cobra.Command {
 	var format string
 	var history int
 	var build buildFlags
-	var builder imageBuilder
+	var verifying verifyFlags
 	cmd := &cobra.Command{
 		Use:   "reorder [FILE]",
 		Short: "Offer an order of the instructions that rebuilds less",
@@ -84,19 +80,10 @@ func newReorder() *cobra.Command {
 				fmt.Fprintln(cmd.ErrOrStderr(), "layerwise: the search was ended early: there may be better orders")
 			}
 			if verify && len(r.Rewrites) > 0 {
-				if err = builder.resolve(&build, r.build); err == nil {
-					r.verified, err = builder.verify(ctx, r.path, r.file.Text.String(), r.after, cmd.ErrOrStderr())
-				}
-				if err != nil {
+				if err := r.verify(ctx, &verifying, &build, cmd.ErrOrStderr()); err != nil {
 					return interrupted(err)
 				}
-				r.verified.print(cmd.ErrOrStderr())
-				if len(r.verified.differences) == 0 {
-					if err := r.remember(builder.name()); err != nil {
-						fmt.Fprintf(cmd.ErrOrStderr(), "layerwise: the verification is not kept: %v\n", err)
-					}
-				}
-				if len(r.verified.differences) > 0 {
+				if len(r.verified.Differences) > 0 {
 					if format == "json" {
 						if err := r.printJSON(cmd.OutOrStdout(), false); err != nil {
 							return err
@@ -140,7 +127,7 @@ func newReorder() *cobra.Command {
 	cmd.Flags().BoolVar(&diff, "diff", false, "print the change as a unified diff")
 	cmd.Flags().BoolVar(&verify, "verify", false, "build both files and compare the images")
 	build.register(cmd)
-	builder.register(cmd)
+	verifying.register(cmd)
 	atMostOne(cmd, "write", "diff")
 	return cmd
 }
@@ -153,7 +140,7 @@ type reordering struct {
 	file   *dockerfile.File
 	reorder.Offers
 	after    string // the file with all rewrites
-	verified *verification
+	verified *verify.Result
 	on       string // when and by which builder all rewrites were verified together, "" if they were not
 	reasons  []reorder.Reason
 }
@@ -161,38 +148,44 @@ type reordering struct {
 // store is where verified reorderings are remembered.
 func (r *reordering) store() *record.Store { return record.NewStore(digestCache()) }
 
-// remember keeps that the rewrites were verified.
-func (r *reordering) remember(builder string) error {
-	v := record.Verified{
-		Before:    record.TextDigest(r.file.Text.String()),
-		After:     record.TextDigest(r.after),
-		Manifests: r.manifests(),
-		Builder:   builder,
-		Time:      time.Now().UTC(),
-		Files:     r.verified.files,
+// verify builds both files, and keeps it if the images are the same.
+func (r *reordering) verify(ctx context.Context, flags *verifyFlags, build *buildFlags, w io.Writer) error {
+	builder, err := flags.of(build, r.build)
+	if err != nil {
+		return err
 	}
-	r.settle(&v)
-	return r.store().SaveVerified(v)
+	before := r.file.Text.String()
+	r.verified, err = builder.Verify(ctx, r.path, before, r.after, func(what string) { fmt.Fprintf(w, "%s...\n", what) })
+	if err != nil {
+		return err
+	}
+	printVerified(w, r.verified)
+	if len(r.verified.Differences) > 0 {
+		return nil
+	}
+	if err := r.build.Remember(r.store(), before, r.after, builder, r.verified); err != nil {
+		fmt.Fprintf(w, "layerwise: the verification is not kept: %v\n", err)
+	}
+	for i := range r.Rewrites {
+		r.Rewrites[i].Verify()
+	}
+	r.on = verifiedOn(time.Now(), builder.String())
+	return nil
 }
 
 // recall looks up whether the rewrites were verified before.
 func (r *reordering) recall() {
-	if len(r.Rewrites) == 0 || r.certain() {
+	if r.build == nil {
 		return
 	}
-	if v, err := r.store().Verified(record.TextDigest(r.file.Text.String()), record.TextDigest(r.after),
-		r.manifests()); err == nil &&
-		v != nil {
-		r.settle(v)
+	if v := r.build.Recall(r.store(), r.file, r.Rewrites); v != nil {
+		r.on = verifiedOn(v.Time, v.Builder)
 	}
 }
 
-// settle grades the rewrites by a verification of all of them.
-func (r *reordering) settle(v *record.Verified) {
-	for i := range r.Rewrites {
-		r.Rewrites[i].Verify()
-	}
-	r.on = fmt.Sprintf("verified %s on %s", ago(time.Since(v.Time)), v.Builder)
+// verifiedOn says when and by which builder something was verified.
+func verifiedOn(at time.Time, builder string) string {
+	return fmt.Sprintf("verified %s on %s", ago(time.Since(at)), builder)
 }
 
 // ago says how long something is past.
@@ -204,34 +197,6 @@ func ago(d time.Duration) string {
 		return fmt.Sprintf("%d hours ago", int(d.Hours()))
 	}
 	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
-}
-
-// manifests is a digest of all files of the context that package managers read, and of the ignore file's patterns.
-func (r *reordering) manifests() string {
-	if r.build == nil || r.build.Context.Tree == nil {
-		return ""
-	}
-	tree, h := r.build.Context.Tree, sha256.New()
-	fmt.Fprintf(h, "%q\n", tree.Ignore().Patterns())
-	var walk func(dir string)
-	walk = func(dir string) {
-		node, ok := tree.Lookup(dir)
-		if !ok || node.Type() != buildcontext.Dir {
-			return
-		}
-		for _, child := range node.Children() {
-			at := path.Join(dir, child.Name())
-			switch {
-			case child.Type() == buildcontext.Dir:
-				walk(at)
-			case tools.IsManifest(child.Name()) || strings.HasSuffix(child.Name(), ".txt"):
-				digest, _ := tree.Digest(buildcontext.Query{Path: "/" + at, FollowLinks: true})
-				fmt.Fprintf(h, "%q %s\n", at, digest)
-			}
-		}
-	}
-	walk(".")
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // explain works out why nothing more is offered.
@@ -479,7 +444,7 @@ func (r reordering) printJSON(w io.Writer, written bool) error {
 			rewrites,
 			reason,
 			unified,
-			r.verified.json(),
+			verifiedJSON(r.verified),
 			r.jsonReasons(),
 		},
 	)
