@@ -67,6 +67,22 @@ func codeAction(
 	gainless := false // nothing is known to be better
 	if wanted(protocol.CodeActionKindRefactorRewrite) {
 		rewrites, known := snap.betterOrders(ctx, asked)
+		builder := ""
+		if !snap.untrusted && len(rewrites) > 0 {
+			builder = snap.verifiedBy()
+		}
+		verify := func(r reorder.Rewrite) {
+			if r.Grade.Certain() || builder == "" {
+				return
+			}
+			title := fmt.Sprintf("Verify and apply (builds both on %s): %s", builder, r.Title)
+			action := add(title, protocol.CodeActionKindRefactorRewrite, nil)
+			action.Edit = nil
+			action.Command = protocol.Command{
+				Title: title, Command: verifyOrderCommand,
+				Arguments: []protocol.LSPAny{jsonText(string(snap.uri)), jsonText(r.Title)},
+			}
+		}
 		offer := func(r reorder.Rewrite, isPreferred bool) {
 			action := add(graded(r), protocol.CodeActionKindRefactorRewrite, r.Edits)
 			action.IsPreferred = &isPreferred
@@ -86,6 +102,7 @@ func codeAction(
 				continue
 			}
 			offer(rewrite, rewrite.Grade.Certain())
+			verify(rewrite)
 			for _, part := range rewrite.Parts { // one of several improvements
 				part.Title = "Only " + strings.ToLower(part.Title[:1]) + part.Title[1:]
 				offer(part, false)

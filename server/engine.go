@@ -9,6 +9,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/record"
 )
 
 // This file is all that the server knows of how findings, rewrites and verdicts are made.
@@ -37,14 +38,23 @@ func suppressions(file *dockerfile.File, finding analysis.Finding) []analysis.Fi
 }
 
 // rewritesOf are the rewrites of file for the engine in build b, which is nil while it is being looked for.
-func rewritesOf(ctx context.Context, file *dockerfile.File, engine cachemodel.Engine, b *build) []reorder.Rewrite {
+// store remembers which were verified.
+func rewritesOf(
+	ctx context.Context,
+	file *dockerfile.File,
+	engine cachemodel.Engine,
+	b *build,
+	store *record.Store,
+) []reorder.Rewrite {
 	if engine == cachemodel.Classic {
 		return reorder.Suggest(file, reorder.Classic)
 	}
 	if b == nil {
 		return nil
 	}
-	return b.Orders(ctx, file)
+	rewrites := b.Orders(ctx, file)
+	b.Recall(store, file, rewrites)
+	return rewrites
 }
 
 // whyNoRewrite says why rewritesOf has nothing to offer.

@@ -18,6 +18,7 @@ var commands = map[string]func(ctx context.Context, s *session, document uri.URI
 	markAsBuiltCommand:    markAsBuilt,
 	selectBuildCommand:    selectBuild,
 	openDockerfileCommand: openDockerfile,
+	verifyOrderCommand:    verifyOrder,
 }
 
 func commandNames() []string { return slices.Sorted(maps.Keys(commands)) }

@@ -55,6 +55,7 @@ type abilities struct {
 	documentChanges    bool // in workspace edits
 	symbolTree         bool // takes document symbols as a tree
 	foldLimit          int  // how many folding ranges it takes; 0 is no limit
+	applyEdit          bool // lets the server change documents
 	annotations        bool // shows change annotations in workspace edits
 	disabledActions    bool // shows code actions that do not apply, with the reason
 	refreshHints       bool
@@ -212,6 +213,7 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 	}
 	if w := c.Workspace; w != nil {
 		a.annotations = w.WorkspaceEdit != nil && w.WorkspaceEdit.ChangeAnnotationSupport != nil
+		a.applyEdit = isTrue(w.ApplyEdit)
 		a.documentChanges = w.WorkspaceEdit != nil && isTrue(w.WorkspaceEdit.DocumentChanges)
 		a.configuration = isTrue(w.Configuration)
 		a.configChanges = w.DidChangeConfiguration != nil && isTrue(w.DidChangeConfiguration.DynamicRegistration)

@@ -33,6 +33,8 @@ type snapshot struct {
 	can      abilities
 	patience time.Duration // of a hover
 
+	untrusted bool // nothing is run for the folder
+
 	names     func() *navigate.Index
 	tokenList func() []outline.Token
 	tokens    func() []uint32 // as the protocol wants them
@@ -71,6 +73,8 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 		settings: own,
 		can:      s.can,
 		patience: s.patience,
+
+		untrusted: s.untrusted,
 	}
 	if own.Engine == "" && b != nil {
 		snap.engine = b.Settings.Engine // that of the build on record
@@ -91,8 +95,7 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 	} else {
 		engine := snap.engine
 		snap.orders = newOrders(d.context(), func(ctx context.Context) []reorder.Rewrite {
-			return rewritesOf(ctx, file,
-				engine, b)
+			return rewritesOf(ctx, file, engine, b, s.store)
 		})
 	}
 	search := snap.orders.search
