@@ -83,8 +83,8 @@ func image(ref string) string {
 	return ref
 }
 
-// exports are the places that a build's cache goes to, each with its mode: "min", "max" or "inline".
-func (b *Build) exports() map[string]string {
+// Exports are the places that a build's cache goes to, each with its mode: "min", "max" or "inline".
+func (b *Build) Exports() map[string]string {
 	out := map[string]string{}
 	inline := false
 	for _, c := range b.To {
@@ -158,7 +158,7 @@ func (b *Build) Imports(before []Build, root, branch string) Imported {
 			continue
 		}
 		exported = true
-		mode := found.exports()[at]
+		mode := found.Exports()[at]
 		if rank(mode) > rank(best.Mode) {
 			reason := fmt.Sprintf("%s, exported by %s with mode=%s", c.Text, found.Place(root), mode)
 			if mode == "inline" {
@@ -187,10 +187,10 @@ func exporter(b *Build, before []Build, at string) (found *Build, problem string
 			problem = fmt.Sprintf("whether job %s exports to it too is not known", other.Job)
 		}
 		switch {
-		case other.exports()[at] == "":
+		case other.Exports()[at] == "":
 		case other.Problem != "":
 			problem = fmt.Sprintf("job %s exports to it, and %s", other.Job, other.Problem)
-		case !other.like(b):
+		case !other.Like(b):
 			problem = fmt.Sprintf("job %s exports another image to it, which replaces this one's", other.Job)
 		case found == nil, other.If == "":
 			found = other
@@ -202,8 +202,8 @@ func exporter(b *Build, before []Build, at string) (found *Build, problem string
 	return found, ""
 }
 
-// like reports whether two builds make the same image, but for their arguments.
-func (b *Build) like(other *Build) bool {
+// Like reports whether two builds make the same image, but for their arguments.
+func (b *Build) Like(other *Build) bool {
 	return b.Dockerfile == other.Dockerfile && b.Options.ContextDir == other.Options.ContextDir &&
 		b.Options.Target == other.Options.Target && b.Name == other.Name &&
 		reflect.DeepEqual(b.Options.Run, other.Options.Run) &&

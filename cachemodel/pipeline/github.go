@@ -16,7 +16,10 @@ import (
 
 // known are the values that all workflows have.
 func (f *finder) known() values {
-	v := values{"github.event_name": f.Event.Name, "github.workspace": f.Root, "runner.os": "Linux"}
+	v := values{"github.workspace": f.Root, "runner.os": "Linux"}
+	if f.Event.Name != "" {
+		v["github.event_name"] = f.Event.Name
+	}
 	if f.Event.Name == "push" {
 		v["github.ref"], v["github.ref_name"] = "refs/heads/"+f.Event.Branch, f.Event.Branch
 		v["github.ref_type"], v["github.head_ref"], v["github.base_ref"] = "branch", "", ""
@@ -39,7 +42,7 @@ func (f *finder) workflow(path string) {
 // starts reports whether the event starts a workflow with these triggers. One of which paths say whether it runs is
 // taken to have run for the last commit that has changed any of them.
 func (f *finder) starts(on node) bool {
-	if slices.Contains(on.texts(), f.Event.Name) {
+	if f.Event.Name == "" || slices.Contains(on.texts(), f.Event.Name) {
 		return true
 	}
 	for name, trigger := range on.pairs() {
@@ -236,6 +239,10 @@ func (f *finder) job(root, job node, v values, depth int) {
 		return
 	}
 	v = v.with("env.", job.get("env"))
+	f.at.hosted = slices.ContainsFunc(job.get("runs-on").texts(), func(label string) bool {
+		label, _, _ = strings.Cut(v.expand(label), "-")
+		return label == "ubuntu" || label == "windows" || label == "macos"
+	})
 	dir := f.Root
 	for _, n := range []node{root, job} {
 		if at := n.get("defaults", "run", "working-directory").text(); at != "" {
@@ -285,6 +292,8 @@ func (f *finder) step(step node, v values, dir string, depth int) {
 		for _, path := range lines(input("path")) {
 			f.at.kept = append(slices.Clip(f.at.kept), join(f.Root, path))
 		}
+	case strings.HasSuffix(action, "/buildkit-cache-dance"):
+		f.at.hosted = false // it keeps cache mounts
 	case action == "docker/build-push-action":
 		f.buildPush(input)
 	case action == "docker/bake-action":

@@ -34,7 +34,7 @@ const (
 
 // Event is what a run of the CI is for.
 type Event struct {
-	Name   string // "push" or "pull_request"
+	Name   string // "push" or "pull_request"; "" is any
 	Branch string // that is pushed to; "" for a pull request
 	Base   string // the branch that a pull request is to be merged into
 }
@@ -79,6 +79,7 @@ type Build struct {
 	From    []Cache // that it imports
 	To      []Cache // that it exports
 	Pushes  bool    // the image is pushed, perhaps
+	Hosted  bool    // on a machine of GitHub's, which keeps nothing from one run to the next
 	If      string  // a condition that only a run of the CI can tell; "" if there is none
 	// Problem says why it is not known which build this is; "" if it is.
 	Problem string
@@ -120,6 +121,21 @@ func Files(root string) (out []string) {
 	return append(out, filepath.Join(root, ".gitlab-ci.yml"))
 }
 
+// RootOf is the top of the repository that a CI file is for, by its path; ok reports whether it is such a file.
+func RootOf(path string) (root string, ok bool) {
+	dir, name := filepath.Split(path)
+	dir = filepath.Clean(dir)
+	if name == ".gitlab-ci.yml" {
+		return dir, true
+	}
+	ext := strings.ToLower(filepath.Ext(name))
+	above := filepath.Dir(dir)
+	if ext != ".yml" && ext != ".yaml" || filepath.Base(dir) != "workflows" || filepath.Base(above) != ".github" {
+		return "", false
+	}
+	return filepath.Dir(above), true
+}
+
 // names are those of a directory's files, in order.
 func names(dir string) (out []string) {
 	entries, _ := os.ReadDir(dir) // most projects have none
@@ -148,6 +164,7 @@ type place struct {
 	condition       string   // that is not known
 	own             string   // the directory in the workspace that this repository is checked out to; "" is the workspace
 	kept            []string // see Build
+	hosted          bool
 }
 
 // load reads a YAML file. There is no node where there is no such file, or it cannot be read.
@@ -175,6 +192,7 @@ func (f *finder) add(b Build) {
 		return
 	}
 	b.File, b.Job, b.Step, b.Line, b.If, b.kept = f.at.file, f.at.job, f.at.step, f.at.line, f.at.condition, f.at.kept
+	b.Hosted = f.at.hosted
 	key := b.File + ":" + b.Job
 	f.count[key]++
 	b.ID = fmt.Sprintf("%s:%d", key, f.count[key])

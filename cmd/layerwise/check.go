@@ -16,6 +16,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/pipeline"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/layerwise/layerwise/cachemodel/workspace/shellcheck"
@@ -29,7 +30,7 @@ PATH is a file or a folder (default: the current folder), which is searched for 
 Files with the suffix of source code, data, a template or a copy (.go, .json, .j2, .bak, ...) are left out, and so are
 files whose content is not a Dockerfile's, unless the name is just Dockerfile, Containerfile or *.Dockerfile.
 Compose and bake files found there are checked too: their contexts, Dockerfiles, targets and arguments; --fix leaves
-them alone.
+them alone. GitHub's workflows and GitLab's CI file are checked for how their builds use caches.
 .git and node_modules are left out. PATH may be -, for a Dockerfile on the standard input. Nothing is built and no network is used. If ShellCheck (the program shellcheck) is
 installed, it is run on the commands of RUN; its findings have its codes, such as SC2086. A better order of the instructions, which
 layerwise reorder explains, is a finding (better-order) too, with the Dockerfile's folder as the build context.
@@ -251,13 +252,14 @@ func check(
 	var report checkReport
 	found, failures := findFiles(paths, isBuildFile)
 	report.failures = failures
+	buildFiles := buildFileCheck{on: buildRule, ci: map[string][]pipeline.Build{}}
 	var files []string
 	for _, path := range found {
 		if path == standardInput || !isBuildFile(path) {
 			files = append(files, path)
 			continue
 		}
-		checked, err := checkBuildFile(ctx, path, buildRule)
+		checked, err := buildFiles.file(ctx, path)
 		if err != nil {
 			report.failures = append(report.failures, err)
 			continue

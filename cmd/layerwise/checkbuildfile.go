@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -12,14 +13,35 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles/buildcheck"
+	"github.com/layerwise/layerwise/cachemodel/pipeline"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
-// isBuildFile says by its name whether a file is a Compose or bake file.
-func isBuildFile(path string) bool { return buildfiles.IsCompose(path) || buildfiles.IsBake(path) }
+// isBuildFile says by its name whether a file is a Compose or bake file, or one of a CI.
+func isBuildFile(path string) bool {
+	_, ci := pipeline.RootOf(path)
+	return ci || buildfiles.IsCompose(path) || buildfiles.IsBake(path)
+}
 
-// checkBuildFile checks the build sections of a Compose or bake file.
-func checkBuildFile(ctx context.Context, path string, on func(rule string) bool) (checkedFile, error) {
+// buildFileCheck checks build files.
+type buildFileCheck struct {
+	on func(rule string) bool
+	ci map[string][]pipeline.Build // of the CI, by the top of the repository
+}
+
+// ciFile finds what is wrong with the caches of the builds of a CI file; at is its absolute path.
+func (c *buildFileCheck) ciFile(ctx context.Context, at, root string, text *source.Text) []analysis.Finding {
+	builds, ok := c.ci[root]
+	if !ok {
+		builds, _ = pipeline.Find(ctx, pipeline.Options{Root: root}) // what cannot be read is the CI's own business
+		c.ci[root] = builds
+	}
+	return slices.DeleteFunc(buildcheck.CI(at, text, builds, buildcheck.Files{}),
+		func(f analysis.Finding) bool { return !c.on(f.Rule) })
+}
+
+// file checks the build sections of a Compose or bake file, or the builds of a CI file.
+func (c *buildFileCheck) file(ctx context.Context, path string) (checkedFile, error) {
 	content, err := textfile.Read(path)
 	if err != nil {
 		return checkedFile{}, fmt.Errorf("%s: %w", path, err)
@@ -29,6 +51,10 @@ func checkBuildFile(ctx context.Context, path string, on func(rule string) bool)
 		return checkedFile{}, err
 	}
 	checked := checkedFile{path: path, text: source.New(string(content))}
+	if root, ok := pipeline.RootOf(at); ok {
+		checked.findings = c.ciFile(ctx, at, root, checked.text)
+		return checked, nil
+	}
 	sections, err := buildfiles.Sections(at, []byte(checked.text.String()))
 	if err != nil || len(sections) == 0 {
 		return checked, nil // it is the business of Compose and bake to say what is wrong with the rest
@@ -38,7 +64,7 @@ func checkBuildFile(ctx context.Context, path string, on func(rule string) bool)
 		return checked, nil
 	}
 	for _, f := range buildcheck.Check(sections, entries, buildcheck.Files{}) {
-		if !on(f.Rule) {
+		if !c.on(f.Rule) {
 			continue
 		}
 		for i := range f.Fixes {

@@ -20,7 +20,7 @@ func findDockerfiles(paths []string) (files []string, failures []error) {
 }
 
 // findFiles is findDockerfiles that finds regular files of other names as well.
-func findFiles(paths []string, other func(name string) bool) (files []string, failures []error) {
+func findFiles(paths []string, other func(path string) bool) (files []string, failures []error) {
 	for _, path := range paths {
 		if path == standardInput {
 			files = append(files, path)
@@ -51,7 +51,7 @@ func findFiles(paths []string, other func(name string) bool) (files []string, fa
 				if name := entry.Name(); at != root && (name == ".git" || name == "node_modules") {
 					return fs.SkipDir
 				}
-			case other(entry.Name()) && entry.Type().IsRegular():
+			case other(at) && entry.Type().IsRegular():
 				files = append(files, at)
 			case dockerfile.IsName(entry.Name()):
 				info, err := os.Stat(at)

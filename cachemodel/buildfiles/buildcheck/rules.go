@@ -63,7 +63,10 @@ var (
 )
 
 // All is the table of all rules, sorted by id.
-var All = []*Rule{MissingContext, MissingDockerfile, UndeclaredArg, UnknownTarget}
+var All = []*Rule{
+	EmptyCacheMount, MinModeCache, MissingContext, MissingDockerfile, NoCacheFrom, SharedCache, UndeclaredArg,
+	UnknownTarget, VaryingBuildArg,
+}
 
 // URL is the address of a rule's page.
 func (r *Rule) URL() string {

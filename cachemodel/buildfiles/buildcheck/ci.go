@@ -1,0 +1,250 @@
+package buildcheck
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/pipeline"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// The rules about the caches of CI.
+var (
+	EmptyCacheMount = &Rule{
+		ID: "EmptyCacheMount", Severity: analysis.Information,
+		Summary: "A cache mount is empty at each run",
+		What: "A build on a machine of GitHub's, of a Dockerfile that has a `RUN --mount=type=cache`. " +
+			"Nothing keeps what is in the mount: no cache that a build exports has it.",
+		Why: "Each run downloads or compiles everything again. " +
+			"A step of its own can keep the mounts, such as `reproducible-containers/buildkit-cache-dance`.",
+		Example: ciExample("runs-on: ubuntu-latest", "context: ."),
+		Instead: ciJob("runs-on: ubuntu-latest", "      - uses: reproducible-containers/buildkit-cache-dance@v3\n"+
+			ciStep("context: .")),
+	}
+	MinModeCache = &Rule{
+		ID: "MinModeCache", Severity: analysis.Information,
+		Summary: "The exported cache has no layers of the build stages",
+		What: "A `cache-to` with `mode=min`, which is the default, or `type=inline`, of a Dockerfile that runs commands " +
+			"in stages other than the image's own.",
+		Why: "Such a cache has the layers of the final image only. As soon as anything of a build stage changes, all of " +
+			"it runs again from its beginning, `npm ci` and the like too.",
+		Example: ciExample("", "cache-from: type=gha", "cache-to: type=gha"),
+		Instead: ciExample("", "cache-from: type=gha", "cache-to: type=gha,mode=max"),
+	}
+	NoCacheFrom = &Rule{
+		ID: "NoCacheFrom", Severity: analysis.Information,
+		Summary: "The build imports no cache",
+		What: "A build that exports a cache and imports none, or a build on a machine of GitHub's with neither. " +
+			"A build with `no-cache` is left alone.",
+		Why:     "Its builder begins with nothing, so that every step runs.",
+		Example: ciExample("runs-on: ubuntu-latest", "cache-to: type=gha,mode=max"),
+		Instead: ciExample("runs-on: ubuntu-latest", "cache-from: type=gha", "cache-to: type=gha,mode=max"),
+	}
+	SharedCache = &Rule{
+		ID: "SharedCache", Severity: analysis.Warning,
+		Summary: "Builds of different images export to one cache",
+		What: "Several builds that export to the same place, such as the same `scope` of `type=gha` or the same `ref`, " +
+			"and make different images: of another Dockerfile, context, target or platform.",
+		Why: "The last export replaces the others. Which of them that is differs from run to run.",
+		Example: ciJob("strategy: {matrix: {app: [web, api]}}",
+			ciStep("context: ${{ matrix.app }}", "cache-to: type=gha,mode=max")),
+		Instead: ciJob("strategy: {matrix: {app: [web, api]}}",
+			ciStep("context: ${{ matrix.app }}", "cache-to: type=gha,mode=max,scope=${{ matrix.app }}")),
+	}
+	VaryingBuildArg = &Rule{
+		ID: "VaryingBuildArg", Severity: analysis.Information,
+		Summary: "A build argument changes at each commit, above commands that do not use it",
+		What: "A build argument such as the commit or the number of the run, of which the Dockerfile has the `ARG` " +
+			"above a `RUN` that does not name it.",
+		Why: "Build arguments are part of what every `RUN` below their `ARG` is run with. So these run at each commit. " +
+			"Move the `ARG` down to where it is used.",
+		Example: ciExample("", "build-args: COMMIT=${{ github.sha }}"),
+		Instead: "# the same, and in the Dockerfile:\n# RUN npm ci\n# ARG COMMIT\n# LABEL commit=$COMMIT\n",
+	}
+)
+
+func ciExample(job string, with ...string) string { return ciJob(job, ciStep(with...)) }
+
+func ciStep(with ...string) string {
+	return "      - uses: docker/build-push-action@v6\n        with:\n          " +
+		strings.Join(with, "\n          ") + "\n"
+}
+
+func ciJob(job, steps string) string {
+	if job != "" {
+		job = "    " + job + "\n"
+	}
+	return "jobs:\n  build:\n" + job + "    steps:\n" + steps
+}
+
+// CI finds what is wrong with the caches of the builds that a CI file describes. The builds are all of its project.
+func CI(path string, text *source.Text, builds []pipeline.Build, files Files) []analysis.Finding {
+	c := ciChecking{text: text, builds: builds, said: map[string]bool{}}
+	for i := range builds {
+		if b := &builds[i]; b.File == path && b.Problem == "" {
+			c.check(b, files)
+		}
+	}
+	return c.found
+}
+
+type ciChecking struct {
+	text   *source.Text
+	builds []pipeline.Build
+	found  []analysis.Finding
+	said   map[string]bool // by rule and line: a matrix has several builds at one
+}
+
+func (c *ciChecking) add(b *pipeline.Build, rule *Rule, message string) {
+	key := fmt.Sprint(rule.ID, " ", b.Line)
+	if c.said[key] || b.Line < 1 || b.Line > c.text.LineCount() {
+		return
+	}
+	c.said[key] = true
+	span := c.text.Line(b.Line - 1)
+	line := c.text.Slice(span)
+	span.Start += len(line) - len(strings.TrimLeft(line, " -"))
+	c.found = append(c.found, analysis.Finding{
+		Rule: rule.ID, Severity: rule.Severity, Span: span, Message: message,
+	})
+}
+
+func (c *ciChecking) check(b *pipeline.Build, files Files) {
+	exports := b.Exports()
+	switch {
+	case b.Options.NoCache || len(b.From) > 0:
+	case len(b.To) > 0 || len(exports) > 0:
+		c.add(b, NoCacheFrom, "This build exports a cache and imports none: its builder begins with nothing.")
+	case b.Hosted:
+		c.add(b, NoCacheFrom, "This build imports no cache: its builder begins with nothing, so that every step runs.")
+	}
+	c.shared(b, exports)
+	file, err := files.Dockerfile(&buildfiles.Entry{Dockerfile: b.Dockerfile})
+	if err != nil {
+		return
+	}
+	name := filepath.Base(b.Dockerfile)
+	own, other := stagesOf(file, b.Options.Target)
+	line := func(in *dockerfile.Instruction) int { return file.Text.LineAt(in.Span.Start) + 1 }
+	min := false
+	for _, mode := range exports {
+		min = min || mode == "min" || mode == "inline"
+	}
+	for _, mode := range exports {
+		min = min && mode != "max"
+	}
+	if in := firstRun(other, func(*dockerfile.Instruction) bool { return true }); in != nil && min {
+		c.add(b, MinModeCache, fmt.Sprintf("The exported cache has no layers of build stages, such as of line %d of %s: "+
+			"with mode=max it has.", line(in), name))
+	}
+	if in := firstRun(slices.Concat(other, own), hasCacheMount); in != nil && b.Hosted {
+		c.add(b, EmptyCacheMount, fmt.Sprintf("The cache mount in line %d of %s is empty at each run: nothing keeps it.",
+			line(in), name))
+	}
+	for _, arg := range b.Varying {
+		if in := needless(slices.Concat(other, own), arg); in != nil {
+			c.add(b, VaryingBuildArg, fmt.Sprintf("%s has another value at each commit, so that line %d of %s, which does "+
+				"not use it, always runs.", arg, line(in), name))
+		}
+	}
+}
+
+// shared finds another image that is exported to where the build exports to.
+func (c *ciChecking) shared(b *pipeline.Build, exports map[string]string) {
+	for i := range c.builds {
+		other := &c.builds[i]
+		if other.Problem != "" || other.Like(b) || b.Like(other) {
+			continue
+		}
+		for at, mode := range other.Exports() {
+			if mode == "inline" || exports[at] == "" || exports[at] == "inline" {
+				continue
+			}
+			c.add(b, SharedCache, fmt.Sprintf("Job %s exports the cache of another image to the same place, %s: "+
+				"the last one replaces the others.", other.Job, at))
+		}
+	}
+}
+
+// firstRun is the first RUN of stages that something is true of, nil if there is none.
+func firstRun(stages []*dockerfile.Stage, is func(*dockerfile.Instruction) bool) *dockerfile.Instruction {
+	for _, s := range stages {
+		for _, in := range s.Instructions {
+			if in.Meant == "RUN" && is(in) {
+				return in
+			}
+		}
+	}
+	return nil
+}
+
+func hasCacheMount(in *dockerfile.Instruction) bool {
+	return slices.ContainsFunc(in.Mounts(), func(m dockerfile.Mount) bool { return m.Type() == "cache" })
+}
+
+// needless is a RUN that has an argument's value and does not use it, nil if there is none.
+func needless(stages []*dockerfile.Stage, arg string) *dockerfile.Instruction {
+	for _, s := range stages {
+		declared := false
+		for _, in := range s.Instructions {
+			if args, ok := in.Command.(*instructions.ArgCommand); ok {
+				declared = declared || slices.ContainsFunc(args.Args, func(a instructions.KeyValuePairOptional) bool {
+					return a.Key == arg
+				})
+			}
+			if text, _ := in.Logical(); declared && in.Meant == "RUN" && !strings.Contains(text, arg) {
+				return in
+			}
+		}
+	}
+	return nil
+}
+
+// stagesOf are the stages whose layers the image has, and those that it only copies from.
+func stagesOf(file *dockerfile.File, target string) (own, other []*dockerfile.Stage) {
+	if len(file.Stages) == 0 {
+		return nil, nil
+	}
+	named := func(name string, before int) *dockerfile.Stage {
+		for _, s := range slices.Backward(file.Stages[:before]) {
+			if s.Name != "" && s.Name == strings.ToLower(name) || fmt.Sprint(s.Index) == name {
+				return s
+			}
+		}
+		return nil
+	}
+	last := file.Stages[len(file.Stages)-1]
+	if target != "" {
+		last = named(target, len(file.Stages))
+	}
+	for s := last; s != nil; s = named(s.Base.Text, s.Index) {
+		own = append(own, s)
+	}
+	seen := slices.Clone(own)
+	for i := 0; i < len(seen); i++ {
+		from := []string{seen[i].Base.Text}
+		for _, in := range seen[i].Instructions {
+			if c, ok := in.Command.(*instructions.CopyCommand); ok {
+				from = append(from, c.From)
+			}
+			for _, m := range in.Mounts() {
+				if word, ok := m.Get("from"); ok {
+					from = append(from, word.Text)
+				}
+			}
+		}
+		for _, name := range from {
+			if s := named(name, seen[i].Index); name != "" && s != nil && !slices.Contains(seen, s) {
+				seen = append(seen, s)
+				other = append(other, s)
+			}
+		}
+	}
+	return own, other
+}

@@ -1,0 +1,109 @@
+package buildcheck
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/pipeline"
+)
+
+// ciFindings are the rules that find something in a workflow of a project with several Dockerfiles.
+func ciFindings(t *testing.T, workflow string) []string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"Dockerfile": "FROM a AS build\nARG COMMIT\nRUN --mount=type=cache,target=/c npm ci\n" +
+			"FROM a\nCOPY --from=build /x /\n",
+		"one.Dockerfile":           "FROM a\nARG COMMIT\nRUN echo $COMMIT\nARG V\n",
+		"unused.Dockerfile":        "FROM a AS unused\nRUN --mount=type=cache,target=/c x\nFROM a\nRUN y\n",
+		"web/Dockerfile":           "FROM a\n",
+		"api/Dockerfile":           "FROM a\n",
+		".github/workflows/ci.yml": workflow,
+	} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	builds, problems := pipeline.Find(t.Context(), pipeline.Options{Root: root})
+	if len(builds) == 0 || len(problems) > 0 {
+		t.Fatalf("no builds in\n%s%v", workflow, problems)
+	}
+	for _, b := range builds {
+		if b.Problem != "" {
+			t.Fatalf("%s in\n%s", b.Problem, workflow)
+		}
+	}
+	text := source.New(workflow)
+	var out []string
+	for _, f := range CI(filepath.Join(root, ".github", "workflows", "ci.yml"), text, builds, Files{}) {
+		if rule := Find(f.Rule); rule == nil || rule.Severity != f.Severity {
+			t.Errorf("%s has another severity than its rule", f.Rule)
+		}
+		if got := text.Slice(f.Span); !strings.HasPrefix(got, "uses:") && !strings.HasPrefix(got, "run:") &&
+			!strings.HasPrefix(got, "{uses:") {
+			t.Errorf("%s marks %q", f.Rule, got)
+		}
+		out = append(out, f.Rule)
+	}
+	return out
+}
+
+// TestCIExamples holds the examples of each rule about CI to it: the first is found, the second is not.
+func TestCIExamples(t *testing.T) {
+	for _, rule := range []*Rule{EmptyCacheMount, MinModeCache, NoCacheFrom, SharedCache, VaryingBuildArg} {
+		if !slices.Contains(ciFindings(t, rule.Example), rule.ID) {
+			t.Errorf("%s does not find its example", rule.ID)
+		}
+		if strings.HasPrefix(rule.Instead, "#") { // another Dockerfile
+			continue
+		}
+		if slices.Contains(ciFindings(t, rule.Instead), rule.ID) {
+			t.Errorf("%s finds what its page says to use instead", rule.ID)
+		}
+	}
+}
+
+// TestCI finds what is wrong with the caches of one step, and nothing else.
+func TestCI(t *testing.T) {
+	for _, test := range []struct{ about, job, with, want string }{
+		{"nothing is said of a machine of its own", "runs-on: self-hosted", "context: .", ""},
+		{"all is well", "runs-on: ubuntu-latest",
+			"{file: one.Dockerfile, cache-from: type=gha, cache-to: type=gha}", ""},
+		{"one stage with an inline cache", "",
+			"{file: one.Dockerfile, cache-from: a, cache-to: type=inline, tags: a, push: true}",
+			""},
+		{"several stages with an inline cache", "", "{cache-from: a, cache-to: type=inline, tags: a, push: true}",
+			"MinModeCache"},
+		{"an inline cache that is not pushed", "", "{cache-from: a, cache-to: type=inline, tags: a}", ""},
+		{"one of two is max", "",
+			"{cache-from: type=gha, cache-to: \"type=inline\\ntype=gha,mode=max\", tags: a, push: true}", ""},
+		{"a stage that the image does not need", "runs-on: ubuntu-latest",
+			"{file: unused.Dockerfile, cache-from: type=gha, cache-to: type=gha}", ""},
+		{"... unless it is the target", "runs-on: ubuntu-latest",
+			"{file: unused.Dockerfile, target: unused, cache-from: type=gha, cache-to: type=gha}", "EmptyCacheMount"},
+		{"an argument that is used", "", "{file: one.Dockerfile, build-args: \"COMMIT=${{ github.sha }}\"}", ""},
+		{"an argument below all commands", "", "{file: one.Dockerfile, build-args: \"V=${{ github.run_id }}\"}", ""},
+		{"an argument that is the same each time", "", "{build-args: \"COMMIT=1\"}", ""},
+		{"an argument that only the CI knows", "", "{build-args: \"COMMIT=${{ vars.COMMIT }}\"}", ""},
+		{"no-cache", "runs-on: ubuntu-latest", "{file: one.Dockerfile, no-cache: true}", ""},
+		{"another place for each commit", "strategy: {matrix: {app: [web, api]}}",
+			"{context: \"${{ matrix.app }}\", cache-from: a, cache-to: \"type=registry,ref=a:${{ github.sha }}\"}", ""},
+	} {
+		if !strings.HasPrefix(test.with, "{") {
+			test.with = "{" + test.with + "}"
+		}
+		got := ciFindings(t, "jobs:\n  build:\n    "+test.job+"\n    steps:\n"+
+			"      - {uses: docker/build-push-action@v6, with: "+test.with+"}\n")
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%s: %v, want %s", test.about, got, test.want)
+		}
+	}
+}
