@@ -40,7 +40,8 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 		return Offers{}
 	}
 	model.weigh(file)
-	stages, before := model.stageBuilds(file)
+	stages, _ := model.stageBuilds(file, nil)
+	before := model.total(file)
 	model.expected = before
 	var offers Offers
 	for i := range file.Stages {
@@ -68,7 +69,15 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 		if after == nil || broken(after) || len(after.Stages) != len(file.Stages) {
 			continue
 		}
-		switch _, cost := model.stageBuilds(after); {
+		cost := model.total(after)
+		rewrite.Before, rewrite.After = secondsOf(before), secondsOf(cost)
+		for k := range rewrite.Parts {
+			part := &rewrite.Parts[k]
+			if after := apply(file, part.Edits); after != nil {
+				part.Before, part.After = secondsOf(before), secondsOf(model.total(after))
+			}
+		}
+		switch {
 		case before-cost < leastSaving && !rewrite.mounts:
 		case len(rewrite.Ignore) > 0:
 			offers.Ignoring = append(offers.Ignoring, rewrite)
@@ -79,6 +88,9 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 	offers.Partial = offers.Partial || ctx.Err() != nil
 	return offers
 }
+
+// secondsOf gives milliseconds as seconds.
+func secondsOf(n int64) float64 { return float64(n) / 1000 }
 
 // effects are those of the instructions of stage i. A lock file that a plain install writes anew in another form counts
 // as written only if it may leave the stage.
@@ -578,8 +590,6 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 		Stage:  stage.Index,
 		Span:   stage.Span,
 		Edits:  edits,
-		Before: float64(now.cost) / 1000,
-		After:  float64(best.cost) / 1000,
 	}
 	var titles, reasons []string
 	type title struct {

@@ -30,7 +30,7 @@ func Explain(file *dockerfile.File, model Model) (reasons []Reason) {
 		return nil
 	}
 	model.weigh(file)
-	stages, _ := model.stageBuilds(file)
+	stages, _ := model.stageBuilds(file, nil)
 	for i, stage := range file.Stages {
 		if len(stage.Instructions) > maxItems {
 			continue

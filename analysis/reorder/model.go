@@ -302,9 +302,15 @@ func (m *Model) items(list []*dockerfile.Instruction, file *dockerfile.File, sta
 	return items
 }
 
+// total is what all of the file's steps cost, in milliseconds: at the builds that there were.
+func (m *Model) total(file *dockerfile.File) int64 {
+	_, total := m.stageBuilds(file, m.every())
+	return total
+}
+
 // stageBuilds gives, for each stage, the builds at which it is rebuilt, and what all of the file's steps cost, in
-// milliseconds.
-func (m *Model) stageBuilds(file *dockerfile.File) (stages []builds, total int64) {
+// milliseconds; at says at which builds, nil stands for all.
+func (m *Model) stageBuilds(file *dockerfile.File, at builds) (stages []builds, total int64) {
 	for i, stage := range file.Stages {
 		above := m.base(file, i, stages)
 		items := m.items(stage.Instructions, file, stages)
@@ -312,7 +318,7 @@ func (m *Model) stageBuilds(file *dockerfile.File) (stages []builds, total int64
 		set := above
 		pending := builds(nil)
 		for k := range items {
-			order[k] = k
+			order[k], items[k].changed = k, items[k].changed.and(at)
 			switch {
 			case items[k].lazy:
 				pending = pending.or(items[k].changed)

@@ -50,7 +50,7 @@ history are not taken for differences.
                 "unstable": ["/built-at"]},
    "explain": [{"line": 5, "step": "npm ci", "seconds": 40, "reruns": 94, "builds": 100, "below": 4, "why": "npm: package.json has workspaces. So it may read anything that is copied."}]}
 "explain" is there with --explain: of each RUN that takes some time, why no order has it run less often.
-"before" and "after" are the seconds that all builds of the history cost; they are left out where nothing was counted. "verified" is there with --verify: what differs, the first image being that of the file as it
+"before" and "after" are the seconds that all builds of the history cost, with all stages of the file; they are left out where nothing was counted. "verified" is there with --verify: what differs, the first image being that of the file as it
 is, and in "unstable" what differs from build to build without the reordering.
 Lines and columns count from 1, columns in characters (Unicode code points).
 ` + verifyHelp
