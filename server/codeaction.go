@@ -66,7 +66,8 @@ func codeAction(
 	}
 	gainless := false // nothing is known to be better
 	if wanted(protocol.CodeActionKindRefactorRewrite) {
-		rewrites, known := snap.betterOrders(ctx, asked)
+		offers, known := snap.betterOrders(ctx, asked)
+		rewrites := offers.Rewrites
 		builder := ""
 		if !snap.untrusted && len(rewrites) > 0 {
 			builder = snap.verifiedBy()
@@ -115,16 +116,15 @@ func codeAction(
 		if gainless && len(p.Context.Only) > 0 && snap.can.disabledActions {
 			action := add("Reorder for fewer rebuilds", protocol.CodeActionKindRefactorRewrite, nil)
 			action.Edit = nil
-			action.Disabled = protocol.CodeActionDisabled{Reason: whyNoRewrite(snap.file, snap.engine)}
+			action.Disabled = protocol.CodeActionDisabled{Reason: whyNoRewrite(snap.file, snap.engine, offers.Ignoring)}
 		}
 	}
 	if wanted(fixAll) {
 		edits := snap.safeEdits()
-		if rewrites, _ := snap.betterOrders(ctx, asked); len(rewrites) > 0 {
-			for _, rewrite := range rewrites {
-				if rewrite.Grade.Certain() && !touches(edits, rewrite.Edits) {
-					edits = append(edits, rewrite.Edits...)
-				}
+		offers, _ := snap.betterOrders(ctx, asked)
+		for _, rewrite := range offers.Rewrites {
+			if rewrite.Grade.Certain() && !touches(edits, rewrite.Edits) {
+				edits = append(edits, rewrite.Edits...)
 			}
 		}
 		if len(edits) > 0 {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -45,19 +46,22 @@ func rewritesOf(
 	engine cachemodel.Engine,
 	b *build,
 	store *record.Store,
-) []reorder.Rewrite {
+) reorder.Offers {
 	if engine == cachemodel.Classic {
-		return reorder.Suggest(file, reorder.Classic)
+		return reorder.Offers{Rewrites: reorder.Suggest(file, reorder.Classic)}
 	}
 	if b == nil {
-		return nil
+		return reorder.Offers{}
 	}
-	rewrites := b.Orders(ctx, file)
-	b.Recall(store, file, rewrites)
-	return rewrites
+	offers := b.Orders(ctx, file)
+	b.Recall(store, file, offers.Rewrites)
+	return offers
 }
 
-// whyNoRewrite says why rewritesOf has nothing to offer.
-func whyNoRewrite(file *dockerfile.File, engine cachemodel.Engine) string {
+// whyNoRewrite says why rewritesOf has nothing to offer, and what would be possible with more lines in the ignore file.
+func whyNoRewrite(file *dockerfile.File, engine cachemodel.Engine, ignoring []reorder.Rewrite) string {
+	for _, r := range ignoring {
+		return r.Title + ": possible once .dockerignore has " + strings.Join(r.Ignore, ", ") + "."
+	}
 	return reorder.NothingGained(file, reorder.Engine(engine))
 }

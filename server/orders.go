@@ -16,13 +16,13 @@ const searchPause = 500 * time.Millisecond
 type orders struct {
 	ctx    context.Context // ends when nobody wants to know any more
 	cancel context.CancelFunc
-	find   func(context.Context) []reorder.Rewrite
+	find   func(context.Context) reorder.Offers
 	once   sync.Once
 	done   chan struct{}
-	found  []reorder.Rewrite // when done
+	found  reorder.Offers // when done
 }
 
-func newOrders(ctx context.Context, find func(context.Context) []reorder.Rewrite) *orders {
+func newOrders(ctx context.Context, find func(context.Context) reorder.Offers) *orders {
 	o := &orders{find: find, done: make(chan struct{})}
 	o.ctx, o.cancel = context.WithCancel(ctx)
 	return o
@@ -37,17 +37,17 @@ func (o *orders) search() {
 }
 
 // known is what was found, if the search has ended.
-func (o *orders) known() (found []reorder.Rewrite, ended bool) {
+func (o *orders) known() (found reorder.Offers, ended bool) {
 	select {
 	case <-o.done:
 		return o.found, true
 	default:
-		return nil, false
+		return reorder.Offers{}, false
 	}
 }
 
 // orders are the better orders that are known by now. Where a person asked for them, the search is waited for.
-func (snap *snapshot) betterOrders(ctx context.Context, asked bool) (found []reorder.Rewrite, ended bool) {
+func (snap *snapshot) betterOrders(ctx context.Context, asked bool) (found reorder.Offers, ended bool) {
 	if asked {
 		snap.searchNow()
 		select {

@@ -94,7 +94,7 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 		snap.orders = old.orders
 	} else {
 		engine := snap.engine
-		snap.orders = newOrders(d.context(), func(ctx context.Context) []reorder.Rewrite {
+		snap.orders = newOrders(d.context(), func(ctx context.Context) reorder.Offers {
 			return rewritesOf(ctx, file, engine, b, s.store)
 		})
 	}

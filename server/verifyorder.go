@@ -31,8 +31,8 @@ func verifyOrder(ctx context.Context, s *session, u uri.URI, title string) error
 	if err != nil {
 		return err
 	}
-	rewrites, _ := snap.betterOrders(ctx, true)
-	r := rewriteOf(rewrites, title)
+	offers, _ := snap.betterOrders(ctx, true)
+	r := rewriteOf(offers.Rewrites, title)
 	if r == nil || d.path == "" {
 		return jsonrpc2.NewError(jsonrpc2.InvalidParams, "no such reordering is offered: "+title)
 	}

@@ -150,3 +150,29 @@ func TestVerifyOrder(t *testing.T) {
 		})
 	}
 }
+
+// Where an order only lacks a line of the ignore file, the editor says so.
+func TestOrderLacksIgnoreLine(t *testing.T) {
+	dir := t.TempDir()
+	const text = "FROM node:22\nWORKDIR /app\nCOPY . .\nRUN npm ci\nCMD [\"x\"]\n"
+	for name, content := range map[string]string{
+		"Dockerfile": text, "package.json": "{}", "package-lock.json": `{"lockfileVersion":3}`, "a.js": "",
+	} {
+		write(t, filepath.Join(dir, name), content)
+	}
+	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+	disabled := map[string]any{"textDocument": map[string]any{"codeAction": map[string]any{"disabledSupport": true}}}
+	e := startWith(t, server.Options{CacheDir: t.TempDir()}, disabled, dir)
+	e.OpenFile(uri, "dockerfile", text)
+	awaitStatus(t, e, "FROM cached, WORKDIR cached, COPY cached, RUN cached, CMD config")
+	var actions []struct{ Disabled struct{ Reason string } }
+	e.MustCall("textDocument/codeAction", lsptest.Document(uri,
+		"range", map[string]any{
+			"start": map[string]int{"line": 3, "character": 0}, "end": map[string]int{"line": 3, "character": 0},
+		},
+		"context", map[string]any{"diagnostics": []any{}, "triggerKind": 1, "only": []string{"refactor.rewrite"}},
+	), &actions)
+	if len(actions) != 1 || !strings.Contains(actions[0].Disabled.Reason, "once .dockerignore has node_modules") {
+		t.Errorf("%+v", actions)
+	}
+}

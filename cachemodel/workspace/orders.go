@@ -66,11 +66,11 @@ func (h *histories) of(
 
 // Orders are the changes of file that make its builds reuse more. It reads the history of the context the first time,
 // and searches each time that it is called.
-func (b *Build) Orders(ctx context.Context, file *dockerfile.File) []reorder.Rewrite {
+func (b *Build) Orders(ctx context.Context, file *dockerfile.File) reorder.Offers {
 	if b.Settings.Engine == cachemodel.Classic {
-		return reorder.Suggest(file, reorder.Classic)
+		return reorder.Offers{Rewrites: reorder.Suggest(file, reorder.Classic)}
 	}
-	return reorder.Search(ctx, file, b.Model(file, b.History(ctx, HistoryBuilds, nil))).Rewrites
+	return reorder.Search(ctx, file, b.Model(file, b.History(ctx, HistoryBuilds, nil)))
 }
 
 // History is what the builds of so many of the last commits were; nil where there are too few, or no repository.
