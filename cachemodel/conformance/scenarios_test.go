@@ -126,6 +126,7 @@ FROM main
 // second they are run without it, so that the daemon's history is all that is known. All of them are played with -args
 // -scenarios 0.
 func TestScenarios(t *testing.T) {
+	t.Parallel()
 	real := startReal(t)
 	ctx := context.Background()
 	tools := t.TempDir()
