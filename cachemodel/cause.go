@@ -62,7 +62,12 @@ func newExplainer(h *Held, next *Plan) *explainer {
 	return e
 }
 
-// explain returns the cause of a step that is rebuilt.
+// certain reports whether a vertex is executed in any case.
+func (e *explainer) certain(v *vertex) bool {
+	return e.next.unsure == "" && (v.ignoreCache || !e.doubt && e.runs[v.index])
+}
+
+// explain returns the cause of a step that is rebuilt. That of one that is rebuilt for certain is certain itself.
 func (e *explainer) explain(s *step) Cause {
 	if c, ok := e.causes[s]; ok {
 		return c
@@ -82,7 +87,8 @@ func (e *explainer) find(s *step) Cause {
 	if at := e.next.failsAt(s); at != nil {
 		return e.failsCause(s, at)
 	}
-	v := e.firstMiss(s)
+	v := e.deciding(s)
+	certain := e.certain(v)
 	switch {
 	case e.next.unsure != "":
 		return Cause{Kind: NotInCache, Detail: notKnown + "which steps this build has: " + e.next.unsure}
@@ -114,17 +120,22 @@ func (e *explainer) find(s *step) Cause {
 	if c, ok := e.dialectCause(v, old); ok {
 		return c
 	}
-	if strange(s.in) {
+	if strange(s.in) && !certain {
 		return Cause{
 			Kind:   InstructionChanged,
 			Detail: notKnown + "what one of its flags does: it is newer than this program",
+		}
+	}
+	if other := e.perhaps(v, old); other != nil {
+		if c, ok := e.contextCause(s, v, other, mate); ok && c.unknown() {
+			return c
 		}
 	}
 	if c, ok := e.contextCause(s, v, old, mate); ok {
 		return c
 	}
 	if v.key != old.key || heredocDiffers(v, old) {
-		if c, ok := e.stateCause(s, v, mate); ok {
+		if c, ok := e.stateCause(s, v, mate); ok && !(certain && c.unknown()) {
 			return c
 		}
 	}
@@ -168,6 +179,9 @@ func (e *explainer) cached(v *vertex) bool {
 // notKnown begins what is said of a part of a build that nobody knows.
 const notKnown = "it is not known "
 
+// unknown reports whether the cause is that nobody knows something.
+func (c *Cause) unknown() bool { return strings.HasPrefix(c.Detail, notKnown) }
+
 // absent says why the result of a vertex is not in the cache, or perhaps not, though its key is; "" if that is not so.
 func (e *explainer) absent(v *vertex) string {
 	for _, id := range e.sure.ids[v.index] {
@@ -198,8 +212,12 @@ func heredocDiffers(v, old *vertex) bool {
 	return false
 }
 
-// firstMiss is the vertex of the step that decides: of COPY --link the copy, if that is not in the cache.
-func (e *explainer) firstMiss(s *step) *vertex {
+// deciding is the vertex of the step that decides: the first that is certainly executed, else the first that may be.
+// Of COPY --link that is the copy or, if only what it is linked with changed, the merge.
+func (e *explainer) deciding(s *step) *vertex {
+	if i := slices.IndexFunc(s.vertices, e.certain); i >= 0 {
+		return s.vertices[i]
+	}
 	for _, v := range s.vertices {
 		if !e.cached(v) {
 			return v
@@ -221,7 +239,8 @@ func (e *explainer) imageCause(s *step, v *vertex) Cause {
 	c := Cause{Kind: BaseChanged, Line: s.in.Line}
 	mate := e.mates[s]
 	switch {
-	case v.image.loose || mate != nil && len(mate.vertices) > 0 && mate.vertices[0].image.isLoose():
+	case !e.certain(v) &&
+		(v.image.loose || mate != nil && len(mate.vertices) > 0 && mate.vertices[0].image.isLoose()):
 		c.Detail = notKnown + "which image it was: " + e.imageReason(v.image)
 	case v.image.elsewhere:
 		c.Detail = fmt.Sprintf("what the named context %s holds is told by its own build", v.image.name)
@@ -319,10 +338,27 @@ func missingCause(v *vertex) (Cause, bool) {
 	return Cause{}, false
 }
 
+// perhaps is what v may be found as in the cache where it is certainly not what it was, but what another build left; nil
+// if that is not so.
+func (e *explainer) perhaps(v, old *vertex) *vertex {
+	found := e.hope.ids[v.index]
+	if len(found) == 0 || e.certain(v) || len(v.inputs) != len(old.inputs) {
+		return nil
+	}
+	for i := range v.inputs {
+		now, was := v.inputs[i].digest, old.inputs[i].digest
+		if v.inputs[i].dir != nil && now != was && decisive(now) && decisive(was) {
+			return e.hope.cache.records[found[0]].vertex
+		}
+	}
+	return nil
+}
+
 // contextCause finds what changed in the files of the build context that a vertex reads.
 func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bool) {
 	for i := range v.inputs {
-		if i >= len(old.inputs) || old.inputs[i].digest == v.inputs[i].digest {
+		if i >= len(old.inputs) || old.inputs[i].digest == v.inputs[i].digest ||
+			e.certain(v) && !(decisive(old.inputs[i].digest) && decisive(v.inputs[i].digest)) {
 			continue
 		}
 		in, was := v.inputs[i].dir, old.inputs[i].dir
@@ -335,7 +371,7 @@ func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bo
 			func(a, b buildcontext.Query) bool { return reflect.DeepEqual(a, b) },
 		)
 		if !same { // a variable is part of what is read
-			if c, ok := e.stateCause(s, v, mate); ok {
+			if c, ok := e.stateCause(s, v, mate); ok && !(e.certain(v) && c.unknown()) {
 				return c, true
 			}
 		}
@@ -601,14 +637,23 @@ func (e *explainer) settingCause(s *step, n, old *envNode) Cause {
 	return c
 }
 
-// inputCause finds which of the vertices that v reads is the reason: first one that is certainly missed, then a stage
-// or remote source that may have another content, then a base that is only perhaps missed.
+// inputCause finds which of the vertices that v reads is the reason: first one that is certainly missed, then, unless v
+// is certainly executed, a stage or remote source that may have another content, then a base that is only perhaps
+// missed.
 func (e *explainer) inputCause(s *step, v, old *vertex) (Cause, bool) {
+	certain := e.certain(v)
 	var stages, rest []*input
 	for i := range v.inputs {
 		in := &v.inputs[i]
 		switch {
-		case in.from == nil || e.sure.hit(in.from):
+		case in.from == nil || e.sure.hit(in.from) || certain && !in.content && !e.certain(in.from):
+		case certain && e.hope.forced(in.from):
+			return e.sourceCause(s, in)
+		case certain && in.content:
+			if i < len(old.inputs) && decisive(in.digest) && decisive(old.inputs[i].digest) &&
+				in.digest != old.inputs[i].digest {
+				return e.sourceCause(s, in)
+			}
 		case in.content:
 			if i >= len(old.inputs) || in.digest == "" || in.digest != old.inputs[i].digest {
 				stages = append(stages, in)
@@ -704,8 +749,8 @@ func (e *explainer) triggerCause() Cause {
 	return c
 }
 
-// first is the line of the first step that is certainly rebuilt in the chain that v, which is of step s, ends, within
-// its stage.
+// first is the line of the first step that is rebuilt in the chain that v, which is of step s, ends, within its stage:
+// for certain if v is.
 func (e *explainer) first(v *vertex, s *step) int {
 	if line, ok := e.firsts[v]; ok {
 		return line
@@ -714,7 +759,7 @@ func (e *explainer) first(v *vertex, s *step) int {
 	if len(v.inputs) > 0 && !v.inputs[0].content {
 		above := v.inputs[0].from
 		if o := e.owner(above, s); o != nil && o.in.Stage == s.in.Stage && above.kind != imageVertex &&
-			!e.hope.hit(above) {
+			!e.hope.hit(above) && (e.certain(above) || !e.certain(v)) {
 			line = e.first(above, o)
 		}
 	}
@@ -732,12 +777,15 @@ func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
 		return Cause{Kind: ContextChanged, Detail: "a link that it reads, or what the link leads to, is another one"}
 	}
 	for _, in := range slices.Concat(v.inputs, old.inputs) {
-		if in.from != nil && in.from.image.isLoose() {
+		if in.from != nil && in.from.image.isLoose() && !e.certain(v) {
 			return Cause{
 				Kind:   BaseChanged,
 				Detail: notKnown + "what " + in.from.image.name + " was: " + e.imageReason(in.from.image),
 			}
 		}
+	}
+	if c, ok := e.anyhowCause(s, v); ok {
+		return c
 	}
 	c := Cause{Kind: InstructionChanged, Detail: "it follows upon other steps than before"}
 	if len(v.inputs) == 0 || len(old.inputs) == 0 {
@@ -755,4 +803,28 @@ func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
 		c.Detail = fmt.Sprintf("`%s` above it was removed", was.text())
 	}
 	return c
+}
+
+// anyhowCause explains a step that is certainly rebuilt upon one that only may be: if that one is rebuilt, this one
+// follows; if it is as in an earlier build, that build did not have this step.
+func (e *explainer) anyhowCause(s *step, v *vertex) (Cause, bool) {
+	if !e.certain(v) {
+		return Cause{}, false
+	}
+	for i := range v.inputs {
+		from := v.inputs[i].from
+		if from == nil || e.sure.hit(from) {
+			continue
+		}
+		above := e.owner(from, s)
+		if above == nil || above == s {
+			continue
+		}
+		what := fmt.Sprintf("line %d above gives", above.in.Line)
+		if above.in.Stage != s.in.Stage {
+			what = "stage " + stageName(e.next, above) + " gives"
+		}
+		return Cause{Kind: NotInCache, Detail: "whatever " + what + ", no build so far has run this step after it"}, true
+	}
+	return Cause{}, false
 }

@@ -27,7 +27,9 @@ func TestVerdicts(t *testing.T) {
 		cases := parseCases(t, archive)
 		for _, c := range cases {
 			t.Run(filepath.Base(file)+"/"+c.prose, func(t *testing.T) {
-				got := verdicts(c.compare())
+				steps := c.compare()
+				check(t, c.prose, steps, c.b.plan())
+				got := verdicts(steps)
 				if golden.Updating() {
 					c.want = got
 				} else if diff := cmp.Diff(strings.Split(c.want, "\n"), strings.Split(got, "\n")); diff != "" {

@@ -1,6 +1,8 @@
 package cachemodel
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"golang.org/x/tools/txtar"
 )
 
 // corpus returns the files of the shared corpus, which lies beside the module's root.
@@ -116,8 +119,16 @@ func TestPrefixes(t *testing.T) {
 func check(t *testing.T, name string, steps []Step, p *Plan) {
 	t.Helper()
 	last := 0
+	at := map[int]Step{}
+	for _, s := range steps {
+		at[s.Line] = s
+	}
 	for _, s := range steps {
 		switch {
+		case s.Status == Rebuilt && (s.Cause.Kind == Follows || s.Cause.Kind == StageRebuilt) &&
+			!because(s, at[s.Cause.Line]):
+			t.Errorf("%s: a step has the cause of another one that has not: %s\n%s", name, verdicts([]Step{s}),
+				verdicts([]Step{at[s.Cause.Line]}))
 		case s.Line <= last || s.EndLine < s.Line:
 			t.Errorf("%s: step of lines %d to %d comes after line %d", name, s.Line, s.EndLine, last)
 		case (s.Status == Rebuilt || s.Status == Fails) != (s.Cause != nil):
@@ -125,10 +136,63 @@ func check(t *testing.T, name string, steps []Step, p *Plan) {
 		case s.Cause != nil && (s.Cause.Line < 1 || s.Cause.Line > p.build.File.Text.LineCount() ||
 			s.Cause.Detail == "" || strings.Contains(s.Cause.Detail, "\n")):
 			t.Errorf("%s:%d: cause %+v", name, s.Line, *s.Cause)
+		case s.Status == Rebuilt && s.Certain && s.Cause.unknown():
+			t.Errorf("%s: a certain step has the cause that something is not known: %s", name, verdicts([]Step{s}))
 		case s.Status != Rebuilt && !s.Certain:
 			t.Errorf("%s:%d: %s is not certain", name, s.Line, s.Status)
 		}
 		last = s.EndLine
+	}
+}
+
+// because reports whether a step may be rebuilt since above is: for certain only if above is for certain.
+func because(s, above Step) bool {
+	return above.Status == Fails || above.Status == Rebuilt && (above.Certain || !s.Certain)
+}
+
+// Causes hold together whatever builds of all the cases the cache holds, pruned, failed or half known.
+func TestCausesOfAnyPasts(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pool []*testBuild
+	for _, path := range paths {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range parseCases(t, archive) {
+			pool = append(append(pool, c.a, c.b), c.later...)
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	// A few cases stand together in one file about the same thing, so that neighbours share steps.
+	near := func(i int) *testBuild { return pool[(i+r.IntN(25)+len(pool))%len(pool)] }
+	rebuilt, certain := 0, 0
+	for trial := range 1500 {
+		i := r.IntN(len(pool))
+		var pasts []Past
+		for range 1 + r.IntN(4) {
+			b := near(i)
+			past := b.past
+			past.Plan = b.plan()
+			pasts = append(pasts, past)
+		}
+		next := near(i).plan()
+		steps := Compare(pasts, next)
+		check(t, fmt.Sprint("trial ", trial), steps, next)
+		for _, s := range steps {
+			if s.Status == Rebuilt && (s.Cause.Kind == Follows || s.Cause.Kind == StageRebuilt) {
+				rebuilt++
+				if s.Certain {
+					certain++
+				}
+			}
+		}
+	}
+	if certain < 50 || rebuilt-certain < 50 {
+		t.Errorf("only %d of %d steps follow certainly: this tests nothing", certain, rebuilt)
 	}
 }
 

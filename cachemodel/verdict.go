@@ -69,11 +69,7 @@ func judge(out *Step, s *step, why *explainer) {
 		return
 	}
 	out.Status = Rebuilt
-	out.Certain = why.next.failsAt(s) == nil &&
-		slices.ContainsFunc(
-			s.vertices,
-			func(v *vertex) bool { return v.ignoreCache || !why.doubt && why.runs[v.index] },
-		)
+	out.Certain = why.next.failsAt(s) == nil && slices.ContainsFunc(s.vertices, why.certain)
 	cause := why.explain(s)
 	out.Cause = &cause
 	switch {

@@ -113,7 +113,10 @@ func (t *Tally) String() string {
 // promise if another step with its key did run: twins says so.
 func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally *Tally) []string {
 	var wrong []string
-	seen := map[int]bool{}
+	seen, at := map[int]bool{}, map[int]cachemodel.Step{}
+	for _, s := range steps {
+		at[s.Line] = s
+	}
 	for _, s := range steps {
 		lt := did[s.Line]
 		seen[s.Line] = true
@@ -142,6 +145,9 @@ func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally 
 				say("it was executed")
 			}
 		case cachemodel.Rebuilt:
+			if s.Cause != nil && !because(s, at[s.Cause.Line]) {
+				say("the step that it names as the cause is %s certain=%v", at[s.Cause.Line].Status, at[s.Cause.Line].Certain)
+			}
 			switch {
 			case s.Cause == nil:
 				say("it has no cause")
@@ -170,4 +176,13 @@ func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally 
 		}
 	}
 	return wrong
+}
+
+// because reports whether a step may be rebuilt since above is, if that is its cause: for certain only if above is for
+// certain.
+func because(s, above cachemodel.Step) bool {
+	if s.Cause.Kind != cachemodel.Follows && s.Cause.Kind != cachemodel.StageRebuilt {
+		return true
+	}
+	return above.Status == cachemodel.Fails || above.Status == cachemodel.Rebuilt && (above.Certain || !s.Certain)
 }
