@@ -4,6 +4,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -272,19 +273,10 @@ func (m *Model) cost(in *dockerfile.Instruction) int64 {
 
 // stageNamed gives the index of the stage above that a name or number means, or -1.
 func stageNamed(file *dockerfile.File, name string, above int) int {
-	for i := above - 1; i >= 0; i-- {
-		if file.Stages[i].Name != "" && strings.EqualFold(file.Stages[i].Name, name) || name == itoa(i) {
-			return i
-		}
+	if i, err := strconv.Atoi(name); err == nil && 0 <= i && i < above {
+		return i
 	}
-	return -1
-}
-
-func itoa(i int) string {
-	if i < 10 {
-		return string(rune('0' + i))
-	}
-	return itoa(i/10) + itoa(i%10)
+	return file.Stage(strings.ToLower(name), dockerfile.ByFrom, above)
 }
 
 // items gives what the search needs to know of a list of instructions, without their order.

@@ -57,6 +57,7 @@ var asking = map[string]struct{ verbs, yes []string }{
 }
 
 func checkMissingYes(p *pass) {
+	answered := p.configured("assume")
 	for in := range p.every("RUN") {
 		run := p.shellRuns()[in]
 		if run == nil {
@@ -70,7 +71,7 @@ func checkMissingYes(p *pass) {
 		}
 		for _, c := range run.commands {
 			tool, ok := asking[c.words[0]]
-			if !ok || p.configured("assume") {
+			if !ok || answered {
 				continue
 			}
 			at := slices.IndexFunc(c.words, func(word string) bool { return slices.Contains(tool.verbs, word) })

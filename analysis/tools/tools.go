@@ -118,14 +118,49 @@ func IsManifest(name string) bool {
 
 // ManifestOf gives the tool that reads a file of this name, nil if none does.
 func ManifestOf(name string) *Tool {
+	first := len(table)
+	if i, ok := manifests.names[name]; ok {
+		first = i
+	}
+	for _, p := range manifests.patterns {
+		if p.tool >= first {
+			break
+		}
+		if ok, _ := path.Match(p.pattern, name); ok {
+			first = p.tool
+		}
+	}
+	if first == len(table) {
+		return nil
+	}
+	return &table[first]
+}
+
+// manifests says for the names of files which tool, by its index in the table, is the first to read them.
+var manifests = manifestIndex()
+
+type manifestNames struct {
+	names    map[string]int
+	patterns []manifestPattern // by the tool
+}
+
+type manifestPattern struct {
+	pattern string
+	tool    int
+}
+
+func manifestIndex() manifestNames {
+	index := manifestNames{names: map[string]int{}}
 	for i := range table {
 		for _, v := range table[i].Verbs {
-			for _, pattern := range slices.Concat(v.Manifests, v.Config, v.Locks) {
-				if ok, _ := path.Match(pattern, name); ok {
-					return &table[i]
+			for _, name := range slices.Concat(v.Manifests, v.Config, v.Locks) {
+				if strings.ContainsAny(name, `*?[\`) {
+					index.patterns = append(index.patterns, manifestPattern{name, i})
+				} else if _, ok := index.names[name]; !ok {
+					index.names[name] = i
 				}
 			}
 		}
 	}
-	return nil
+	return index
 }
