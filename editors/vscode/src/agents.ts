@@ -43,5 +43,9 @@ export function offerToAgents(context: vscode.ExtensionContext): void {
 				return server;
 			});
 	};
-	context.subscriptions.push(lm.registerMcpServerDefinitionProvider("layerwise.mcp", { provideMcpServerDefinitions }));
+	try {
+		context.subscriptions.push(lm.registerMcpServerDefinitionProvider("layerwise.mcp", { provideMcpServerDefinitions }));
+	} catch {
+		// 1.100 has this as a proposal, which it lets nobody use.
+	}
 }

@@ -36,7 +36,6 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 	paintMarks(context, statuses);
 	showStatusBar(context, front, statuses);
 	showStages(context, front, statuses);
-	offerToAgents(context);
 
 	const own = new LanguageClient(
 		"layerwise",
@@ -84,6 +83,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 		{ dispose: () => clearTimeout(timer) },
 	);
 	await restart();
+	offerToAgents(context);
 }
 
 export async function deactivate(): Promise<void> {
