@@ -25,19 +25,28 @@ func sorted(files []file) []file {
 	return slices.SortedFunc(slices.Values(files), func(a, b file) int { return cmp.Compare(a.name, b.name) })
 }
 
+// archiveName is the name of the archive of one system, and of the folder in it.
+func archiveName(version string, s system) (folder, name string) {
+	folder = fmt.Sprintf("layerwise_%s_%s", version, s)
+	if s.os == "windows" {
+		return folder, folder + ".zip"
+	}
+	return folder, folder + ".tar.gz"
+}
+
 // archive writes the archive of one system: a zip for Windows, else a compressed tar.
 func (r *release) archive(s system, program file) error {
-	top := fmt.Sprintf("layerwise_%s_%s", r.version, s)
+	top, name := archiveName(r.version, s)
 	files := sorted(append(slices.Clone(r.docs), program))
 	if s.os == "windows" {
 		data, err := r.zip(top, files)
-		return r.write(top+".zip", data, err)
+		return r.write(name, data, err)
 	}
 	plain, err := r.tar(top+"/", files)
 	if err != nil {
 		return err
 	}
-	return r.write(top+".tar.gz", compressed(plain), nil)
+	return r.write(name, compressed(plain), nil)
 }
 
 func compressed(plain []byte) []byte {

@@ -5,6 +5,7 @@ go 1.26
 require (
 	github.com/google/go-containerregistry v0.21.7
 	github.com/goreleaser/nfpm/v2 v2.43.0
+	gopkg.in/yaml.v3 v3.0.1
 )
 
 require (
@@ -53,5 +54,4 @@ require (
 	golang.org/x/sync v0.21.0 // indirect
 	golang.org/x/sys v0.46.0 // indirect
 	gopkg.in/warnings.v0 v0.1.2 // indirect
-	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
