@@ -126,9 +126,16 @@ type Imported struct {
 	From   *Build // the build that has exported it; nil if there is none, or it is not known
 }
 
-// Imports finds what b has of what the builds before it have exported: those that the main branch's last commit had
-// made. Branch is that branch, for people.
-func (b *Build) Imports(before []Build, root, branch string) Imported {
+// Earlier are the builds that have exported before: those of the main branch's commit, and those of pull requests at
+// that time.
+type Earlier struct {
+	Push, Pull []Build
+	Root       string // of the repository
+	Branch     string // the main one, for people
+}
+
+// Imports finds what b has of what the main branch's builds have exported.
+func (b *Build) Imports(before Earlier) Imported {
 	if b.Options.NoCache {
 		return Imported{Mode: "none", Reason: "it is built with no-cache"}
 	}
@@ -136,7 +143,6 @@ func (b *Build) Imports(before []Build, root, branch string) Imported {
 		return Imported{Mode: "none", Reason: "it has no cache-from, so that its builder begins with nothing"}
 	}
 	best := Imported{Mode: "none"}
-	exported := false
 	for _, c := range b.From {
 		if c.Type == "" {
 			return Imported{Reason: fmt.Sprintf("which cache %s is, is not known", c.Text)}
@@ -150,28 +156,33 @@ func (b *Build) Imports(before []Build, root, branch string) Imported {
 			best.Reason = fmt.Sprintf("%s is a directory that the job does not take over from an earlier run", c.Text)
 			continue
 		}
-		found, problem := exporter(b, before, at)
+		pulls := slices.ContainsFunc(before.Pull, func(o Build) bool { return o.Exports()[at] != "" })
+		if pulls && c.Type != "gha" { // which keeps the caches of branches apart
+			return Imported{Reason: fmt.Sprintf("%s: pull requests export to it too, and the last export counts", c.Text)}
+		}
+		found, problem := exporter(b, before.Push, at)
 		if problem != "" {
 			return Imported{Reason: fmt.Sprintf("%s: %s", c.Text, problem)}
 		}
+		own := ""
+		if pulls {
+			own = "; a later run for the same pull request has what the one before it has exported"
+		}
 		if found == nil {
+			best.Reason = fmt.Sprintf("nothing that runs for pushes to %s exports %s%s", before.Branch, c.Text, own)
 			continue
 		}
-		exported = true
 		mode := found.Exports()[at]
 		if rank(mode) > rank(best.Mode) {
-			reason := fmt.Sprintf("%s, exported by %s with mode=%s", c.Text, found.Place(root), mode)
+			reason := fmt.Sprintf("%s, exported by %s with mode=%s", c.Text, found.Place(before.Root), mode)
 			if mode == "inline" {
-				reason = fmt.Sprintf("%s, with the inline cache of %s", c.Text, found.Place(root))
+				reason = fmt.Sprintf("%s, with the inline cache of %s", c.Text, found.Place(before.Root))
 			}
 			if found.If != "" {
 				reason += ", which runs if " + found.If
 			}
-			best = Imported{Mode: mode, Reason: reason, From: found}
+			best = Imported{Mode: mode, Reason: reason + own, From: found}
 		}
-	}
-	if !exported && best.Reason == "" {
-		best.Reason = fmt.Sprintf("nothing that runs for pushes to %s exports %s", branch, b.From[0].Text)
 	}
 	return best
 }

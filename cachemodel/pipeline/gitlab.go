@@ -61,6 +61,9 @@ func (f *finder) gitlabJob(files []node, job node) {
 	vars := map[string]string{"CI_PROJECT_DIR": f.Root}
 	if f.Event.Name == "push" {
 		vars["CI_COMMIT_BRANCH"], vars["CI_COMMIT_REF_NAME"] = f.Event.Branch, f.Event.Branch
+		vars["CI_DEFAULT_BRANCH"], vars["CI_PIPELINE_SOURCE"] = f.Event.Branch, "push"
+	} else if f.Event.Base != "" {
+		vars["CI_DEFAULT_BRANCH"] = f.Event.Base
 	}
 	own := func(n node) {
 		for name, value := range n.get("variables").pairs() {
@@ -76,6 +79,9 @@ func (f *finder) gitlabJob(files []node, job node) {
 	}
 	for _, n := range slices.Backward(chain) {
 		own(n)
+	}
+	if !f.gitlabRuns(chain, gitlabVariables(vars)) {
+		return
 	}
 	var text []string
 	for _, section := range []string{"before_script", "script"} {
@@ -95,6 +101,69 @@ func (f *finder) gitlabJob(files []node, job node) {
 		text = append(text, commands(lines, maxDepth)...)
 	}
 	f.script(strings.Join(text, "\n"), f.Root, gitlabVariables(vars))
+}
+
+// gitlabRuns reports whether the event may start a job. A branch that is to be merged may have pipelines of both kinds,
+// its own and those of the merge request.
+func (f *finder) gitlabRuns(chain []node, look func(name string) string) bool {
+	rules, only := node{}, node{}
+	for _, n := range chain {
+		if r := n.get("rules"); r.there() && !rules.there() {
+			rules = r
+		}
+		if o := n.get("only"); o.there() && !only.there() {
+			only = o
+		}
+	}
+	if only.get("refs").there() {
+		only = only.get("refs")
+	}
+	if !rules.there() && only.there() && f.Event.Name != "" {
+		return slices.ContainsFunc(append(only.texts(), only.get("refs").texts()...), func(ref string) bool {
+			return ref == "branches" || ref == "pushes" || strings.HasPrefix(ref, "/") || strings.Contains(ref, "$") ||
+				f.Event.Name == "push" && ref == f.Event.Branch || f.Event.Name != "push" && ref == "merge_requests"
+		})
+	}
+	if !rules.there() || f.Event.Name == "" {
+		return true
+	}
+	for _, rule := range rules.items() {
+		condition := rule.get("if").text()
+		switch known, holds := gitlabCondition(condition, f.Event.Name != "push", look); {
+		case known && !holds:
+			continue
+		case !known && rule.get("when").text() == "never":
+			continue
+		case !known:
+			f.at.condition = condition
+		}
+		return rule.get("when").text() != "never"
+	}
+	return false
+}
+
+// gitlabCondition evaluates the condition of a rule, "" is one that holds. Of a merge request only that it is one is
+// known.
+func gitlabCondition(condition string, request bool, look func(name string) string) (known, holds bool) {
+	v := values{}
+	text := variable.ReplaceAllStringFunc(condition, func(name string) string {
+		name = strings.Trim(name, "${}")
+		if value := look(name); unknownIn(value) == "" {
+			v["env."+strings.ToLower(name)] = value
+		}
+		return "env." + name
+	})
+	if request {
+		v["env.ci_merge_request_id"], v["env.ci_commit_branch"] = "1", "(another branch)"
+		if !strings.Contains(text, "'push'") && !strings.Contains(text, `"push"`) {
+			v["env.ci_pipeline_source"] = "merge_request_event"
+		}
+	}
+	if strings.TrimSpace(text) == "" {
+		return true, true
+	}
+	r := v.evaluate(strings.ReplaceAll(text, `"`, "'"))
+	return r.known, r.truth()
 }
 
 // variable finds what stands for a variable in the value of another one.

@@ -2,7 +2,7 @@
 // with their settings and the caches that they import and export. What is found is plain data.
 //
 //	found, problems := pipeline.Find(ctx, pipeline.Options{Root: root, Event: pipeline.Event{Name: "pull_request"}})
-//	cache := found[0].Imports(before, ...)
+//	cache := found[0].Imports(earlier)
 //
 // It reads files, of limited number and size, and runs nothing. Of a value that only a run of the CI can tell, such as
 // a secret, it keeps the expression: "${{secrets.TOKEN}}". It must not know cache keys, verdicts or editors.

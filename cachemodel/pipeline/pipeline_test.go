@@ -78,7 +78,7 @@ func listing(t *testing.T, root string) string {
 		b := &now[i]
 		out.WriteString(shown(b, root))
 		if b.Problem == "" {
-			cache := b.Imports(before, root, "main")
+			cache := b.Imports(Earlier{Push: before, Pull: now, Root: root, Branch: "main"})
 			fmt.Fprintf(&out, "    cache %s: %s\n", map[bool]string{true: "not known"}[cache.Mode == ""]+cache.Mode,
 				cache.Reason)
 		}
@@ -142,7 +142,7 @@ func FuzzFind(f *testing.F) {
 			t.Errorf("%d builds", len(fd.builds))
 		}
 		for i := range fd.builds {
-			fd.builds[i].Imports(fd.builds, o.Root, "main")
+			fd.builds[i].Imports(Earlier{Push: fd.builds, Root: o.Root, Branch: "main"})
 		}
 	})
 }

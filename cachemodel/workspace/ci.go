@@ -29,7 +29,8 @@ type CI struct {
 	Files    []string // that were read, or would be if they were there
 	Problems []error  // those that cannot be read
 
-	pull, push, before []pipeline.Build
+	pull, push []pipeline.Build
+	before     pipeline.Earlier
 }
 
 // CIBuild is one build of the CI.
@@ -97,7 +98,10 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 		}
 	}
 	o.Read = then.Read
-	c.before, _ = pipeline.Find(ctx, o) // what was wrong then is of no interest
+	c.before = pipeline.Earlier{Root: c.Root, Branch: c.Main}
+	c.before.Push, _ = pipeline.Find(ctx, o) // what was wrong then is of no interest
+	o.Event = pipeline.Event{Name: "pull_request", Base: name}
+	c.before.Pull, _ = pipeline.Find(ctx, o)
 	c.Files = pipeline.Files(c.Root)
 	return c, ctx.Err()
 }
@@ -106,11 +110,11 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 // these do not build those for a push to the main branch.
 func (c *CI) Builds() (out []CIBuild) {
 	for _, b := range c.pull {
-		out = append(out, CIBuild{b, b.Place(c.Root), "pull_request", b.Imports(c.before, c.Root, c.Main)})
+		out = append(out, CIBuild{b, b.Place(c.Root), "pull_request", b.Imports(c.before)})
 	}
 	for _, b := range c.push {
 		if b.Dockerfile == "" || !slices.ContainsFunc(out, func(o CIBuild) bool { return o.Dockerfile == b.Dockerfile }) {
-			out = append(out, CIBuild{b, b.Place(c.Root), "push", b.Imports(c.before, c.Root, c.Main)})
+			out = append(out, CIBuild{b, b.Place(c.Root), "push", b.Imports(c.before)})
 		}
 	}
 	return out

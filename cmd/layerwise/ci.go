@@ -135,7 +135,9 @@ func predictCI(
 		_, err := os.Stat(b.Dockerfile)
 		switch {
 		case b.Problem != "":
-			rest = append(rest, fmt.Sprintf("%s: %s", at, b.Problem))
+			if reason := fmt.Sprintf("%s: %s", at, b.Problem); !slices.Contains(rest, reason) { // as those of a matrix
+				rest = append(rest, reason)
+			}
 			continue
 		case err != nil:
 			rest = append(rest, fmt.Sprintf("%s: there is no %s", at, relative(b.Dockerfile)))
@@ -229,6 +231,9 @@ func (o *ciOptions) print(out io.Writer, report checkReport, predicted []*predic
 			return err
 		}
 	}
+	if len(predicted)+len(rest) == 0 {
+		fmt.Fprintln(out, noCIBuild)
+	}
 	for _, reason := range rest {
 		fmt.Fprintf(out, "not predicted: %s\n", printable(reason))
 	}
@@ -286,11 +291,14 @@ func printCIPrediction(out io.Writer, p *prediction, onGitHub bool) error {
 	return err
 }
 
+// noCIBuild is said where nothing is predicted.
+const noCIBuild = "No build of a Dockerfile is found that GitHub workflows or a GitLab CI file make for this branch."
+
 // writeCISummary writes the summary of a job.
 func writeCISummary(b *bytes.Buffer, report checkReport, predicted []*prediction, rest []string) error {
 	fmt.Fprint(b, "## What the builds of this branch run\n\n")
 	if len(predicted) == 0 {
-		fmt.Fprint(b, "No build of a Dockerfile is found in GitHub workflows or a GitLab CI file.\n")
+		fmt.Fprintln(b, noCIBuild)
 	}
 	if err := printMarkdown(b, predicted); err != nil {
 		return err

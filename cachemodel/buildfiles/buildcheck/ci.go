@@ -159,7 +159,9 @@ func (c *ciChecking) check(b *pipeline.Build, files Files) {
 func (c *ciChecking) shared(b *pipeline.Build, exports map[string]string) {
 	for i := range c.builds {
 		other := &c.builds[i]
-		if other.Problem != "" || other.Like(b) || b.Like(other) {
+		variant := other.File == b.File && other.Job == b.Job && other.Dockerfile == b.Dockerfile &&
+			other.Options.ContextDir == b.Options.ContextDir && other.Line != b.Line // the last has what it shares
+		if other.Problem != "" || other.Like(b) || b.Like(other) || variant {
 			continue
 		}
 		for at, mode := range other.Exports() {

@@ -107,3 +107,27 @@ func TestCI(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedCache finds images that replace each other's cache; not the variants that one job builds in turn, of which
+// the last has what it shares with the others.
+func TestSharedCache(t *testing.T) {
+	step := func(with string) string {
+		return "      - {uses: docker/build-push-action@v6, with: {" + with + ", cache-from: type=gha, " +
+			"cache-to: \"type=gha,mode=max\"}}\n"
+	}
+	for _, test := range []struct {
+		about, jobs string
+		want        int
+	}{
+		{"two Dockerfiles of one job", "  a:\n    steps:\n" + step("context: web") + step("context: api"), 2},
+		{"two targets of one job", "  a:\n    steps:\n" + step("target: build") + step("context: ."), 0},
+		{"two targets of two jobs", "  a:\n    steps:\n" + step("target: build") + "  b:\n    steps:\n" +
+			step("context: ."), 2},
+		{"the same image in two jobs", "  a:\n    steps:\n" + step("context: .") + "  b:\n    steps:\n" +
+			step("context: ."), 0},
+	} {
+		if got := ciFindings(t, "jobs:\n"+test.jobs); len(got) != test.want {
+			t.Errorf("%s: %v, want %d findings", test.about, got, test.want)
+		}
+	}
+}
