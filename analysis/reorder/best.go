@@ -20,6 +20,7 @@ const (
 	leastShare    = 20 // one in
 	leastSaving   = 1000
 	leastPerBuild = 5000
+	leastCounted  = 2000 // what a RUN takes at least for it to count: nobody waits for a mkdir either
 )
 
 // Offers is what a search for better orders came to.
@@ -224,7 +225,7 @@ func (m *Model) gains(now, then *plan) bool {
 func (m *Model) saved(now, then *plan, at builds) (sum int64) {
 	for _, p := range []*plan{now, then} {
 		for k, n := range p.executions(m.every().and(at)) {
-			if p.entries[k].in.Meant != "RUN" {
+			if p.entries[k].in.Meant != "RUN" || p.items[k].cost < leastCounted {
 				continue
 			}
 			if p == now {

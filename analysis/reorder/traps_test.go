@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/golden"
 	"golang.org/x/tools/txtar"
 )
@@ -19,6 +20,18 @@ type trap struct {
 	name string
 	text string
 	files
+}
+
+// model weighs each RUN so that it would be worth moving.
+func (t trap) model() Model {
+	m := t.files.model()
+	m.Seconds = func(in *dockerfile.Instruction) float64 {
+		if in.Meant == "RUN" {
+			return max(10, seconds(in))
+		}
+		return seconds(in)
+	}
+	return m
 }
 
 // readTraps reads projects, each: === name, then its files as an archive.

@@ -257,7 +257,12 @@ func verifyRewrites(
 
 // offers are what is offered for a case: for BuildKit with what is known of commands, else for the classic builder.
 func offers(file *dockerfile.File, c RewriteCase) []reorder.Rewrite {
-	model := reorder.Model{Context: caseContext(c.Files), Seconds: replay.Costs{}.Seconds}
+	model := reorder.Model{Context: caseContext(c.Files), Seconds: func(in *dockerfile.Instruction) float64 {
+		if in.Meant == "RUN" { // each takes long enough to be worth moving
+			return max(3, replay.Costs{}.Seconds(in))
+		}
+		return replay.Costs{}.Seconds(in)
+	}}
 	if rewrites := reorder.Search(context.Background(), file, model).Rewrites; len(rewrites) > 0 {
 		return rewrites
 	}
