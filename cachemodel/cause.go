@@ -88,23 +88,10 @@ func (e *explainer) find(s *step) Cause {
 		return e.failsCause(s, at)
 	}
 	v := e.deciding(s)
-	certain := e.certain(v)
-	switch {
-	case e.next.unsure != "":
-		return Cause{Kind: NotInCache, Detail: notKnown + "which steps this build has: " + e.next.unsure}
-	case e.base == nil:
-		return Cause{Kind: NoBaseline, Detail: "there is nothing to compare with"}
-	case e.base.err != nil:
-		return Cause{Kind: NoBaseline, Detail: "of the build that is compared with: " + e.base.err.Error()}
-	case v.ignoreCache:
-		return Cause{Kind: NoCache, Detail: "the cache is turned off for this build"}
-	case e.absent(v) != "":
-		return Cause{Kind: NotInCache, Detail: e.absent(v)}
-	case v.kind == imageVertex:
-		return e.imageCause(s, v)
-	case v.kind == localVertex:
-		return Cause{Kind: BaseChanged, Detail: "a base that is a directory is never found in the cache"}
+	if c, ok := e.plainCause(s, v); ok {
+		return c
 	}
+	certain := e.certain(v)
 	mate := e.mates[s]
 	if mate == nil || mate.kind == skippedStep {
 		return Cause{Kind: InstructionChanged, Detail: e.newDetail(s, mate)}
@@ -154,6 +141,28 @@ func (e *explainer) find(s *step) Cause {
 		return e.triggerCause()
 	}
 	return e.placeCause(s, v, old, mate)
+}
+
+// plainCause is the cause of a step that does not hang on how its operation and what that reads compare with earlier
+// ones.
+func (e *explainer) plainCause(s *step, v *vertex) (Cause, bool) {
+	switch {
+	case e.next.unsure != "":
+		return Cause{Kind: NotInCache, Detail: notKnown + "which steps this build has: " + e.next.unsure}, true
+	case e.base == nil:
+		return Cause{Kind: NoBaseline, Detail: "there is nothing to compare with"}, true
+	case e.base.err != nil:
+		return Cause{Kind: NoBaseline, Detail: "of the build that is compared with: " + e.base.err.Error()}, true
+	case v.ignoreCache:
+		return Cause{Kind: NoCache, Detail: "the cache is turned off for this build"}, true
+	case e.absent(v) != "":
+		return Cause{Kind: NotInCache, Detail: e.absent(v)}, true
+	case v.kind == imageVertex:
+		return e.imageCause(s, v), true
+	case v.kind == localVertex:
+		return Cause{Kind: BaseChanged, Detail: "a base that is a directory is never found in the cache"}, true
+	}
+	return Cause{}, false
 }
 
 // failsCause explains a step before which the build fails.
@@ -338,8 +347,8 @@ func missingCause(v *vertex) (Cause, bool) {
 	return Cause{}, false
 }
 
-// perhaps is what v may be found as in the cache where it is certainly not what it was, but what another build left; nil
-// if that is not so.
+// perhaps is what v may be found as in the cache where it is certainly not what it was: what another build left. It is
+// nil if that is not so.
 func (e *explainer) perhaps(v, old *vertex) *vertex {
 	found := e.hope.ids[v.index]
 	if len(found) == 0 || e.certain(v) || len(v.inputs) != len(old.inputs) {
@@ -654,6 +663,9 @@ func (e *explainer) inputCause(s *step, v, old *vertex) (Cause, bool) {
 				in.digest != old.inputs[i].digest {
 				return e.sourceCause(s, in)
 			}
+			if in.from.kind != remoteVertex && e.certain(in.from) {
+				stages = append(stages, in)
+			}
 		case in.content:
 			if i >= len(old.inputs) || in.digest == "" || in.digest != old.inputs[i].digest {
 				stages = append(stages, in)
@@ -824,7 +836,8 @@ func (e *explainer) anyhowCause(s *step, v *vertex) (Cause, bool) {
 		if above.in.Stage != s.in.Stage {
 			what = "stage " + stageName(e.next, above) + " gives"
 		}
-		return Cause{Kind: NotInCache, Detail: "whatever " + what + ", no build so far has run this step after it"}, true
+		detail := "whatever " + what + ", no build so far has run this step after it"
+		return Cause{Kind: NotInCache, Detail: detail}, true
 	}
 	return Cause{}, false
 }

@@ -146,7 +146,8 @@ func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally 
 			}
 		case cachemodel.Rebuilt:
 			if s.Cause != nil && !because(s, at[s.Cause.Line]) {
-				say("the step that it names as the cause is %s certain=%v", at[s.Cause.Line].Status, at[s.Cause.Line].Certain)
+				cause := at[s.Cause.Line]
+				say("the step that it names as the cause is %s certain=%v", cause.Status, cause.Certain)
 			}
 			switch {
 			case s.Cause == nil:

@@ -30,7 +30,7 @@ import (
 	"github.com/tonistiigi/fsutil"
 )
 
-var sequencesFlag = flag.Int("sequences", 4, "sequences of builds for each builder: -sequences 200 is the long run")
+var sequencesFlag = flag.Int("sequences", 3, "sequences of builds for each builder: -sequences 200 is the long run")
 
 // sequence is a folder that is built again and again, with what is noted of that.
 type sequence struct {
