@@ -190,20 +190,26 @@ func (b *Build) Imports(before Earlier) Imported {
 func rank(mode string) int { return slices.Index([]string{"none", "inline", "min", "max"}, mode) }
 
 // exporter finds the build that has made what is at a place. The problem says why what is there is not known: the last
-// export replaces what was there before.
+// export replaces what was there before, and which job is the last is not known.
 func exporter(b *Build, before []Build, at string) (found *Build, problem string) {
 	for i := range before {
 		other := &before[i]
 		if slices.ContainsFunc(other.To, func(c Cache) bool { return c.Type == "" }) {
 			problem = fmt.Sprintf("whether job %s exports to it too is not known", other.Job)
 		}
+		replaced := func(later Build) bool {
+			return later.File == other.File && later.Job == other.Job && later.Line > other.Line && later.If == "" &&
+				later.Exports()[at] != ""
+		}
 		switch {
-		case other.Exports()[at] == "":
+		case other.Exports()[at] == "", slices.ContainsFunc(before, replaced):
 		case other.Problem != "":
 			problem = fmt.Sprintf("job %s exports to it, and %s", other.Job, other.Problem)
 		case !other.Like(b):
 			problem = fmt.Sprintf("job %s exports another image to it, which replaces this one's", other.Job)
-		case found == nil, other.If == "":
+		case found != nil && !maps.Equal(found.Options.Args, other.Options.Args):
+			problem = fmt.Sprintf("it is exported with different build arguments (job %s), and the last counts", other.Job)
+		default:
 			found = other
 		}
 	}

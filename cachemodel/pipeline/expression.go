@@ -10,6 +10,9 @@ import (
 // values are what the names in expressions stand for, by their paths in small letters: "matrix.app", "env.tag".
 type values map[string]string
 
+// variablePrefix begins the name of a variable of the environment, which is as it is written.
+const variablePrefix = "$"
+
 // whole, behind the name of a context, says that all of it is known: any other name in it stands for nothing.
 const whole = ".*"
 
@@ -19,6 +22,9 @@ func (v values) with(prefix string, n node) values {
 	for name, value := range n.pairs() {
 		if !value.isMap() && value.items() == nil {
 			out[strings.ToLower(prefix+name)] = v.expand(value.text())
+			if prefix == "env." {
+				out[variablePrefix+name] = out[strings.ToLower(prefix+name)]
+			}
 		}
 	}
 	return out

@@ -305,7 +305,9 @@ func (f *finder) step(step node, v values, dir string, depth int) {
 			if at := step.get("working-directory").text(); at != "" {
 				dir = join(f.Root, v.expand(at))
 			}
-			f.script(v.expand(step.get("run").text()), dir, variables(v))
+			text := v.expand(step.get("run").text())
+			f.script(text, dir, variables(v), f.environment(v))
+			f.at.sets = f.at.sets || strings.Contains(text, "GITHUB_ENV")
 		}
 	}
 }
@@ -313,7 +315,7 @@ func (f *finder) step(step node, v values, dir string, depth int) {
 // variables are the variables of a step's shell.
 func variables(v values) func(name string) string {
 	return func(name string) string {
-		if value, ok := v["env."+strings.ToLower(name)]; ok {
+		if value, ok := v[variablePrefix+name]; ok {
 			return value
 		}
 		if rest, ok := strings.CutPrefix(name, "GITHUB_"); ok {
@@ -498,20 +500,36 @@ func (f *finder) entry(e *buildfiles.Entry, tool string, from, to []string, prob
 		Problem: problem, Pushes: pushes,
 	}
 	b.Options = e.Fill(b.Options)
+	f.ofBuildFile(&b, e.Volatile)
 	if e.Dockerfile == "" && problem == "" {
 		b.Problem = "its Dockerfile is not a file of this repository"
 	}
 	f.add(b)
 }
 
-// environment is what a bake file's variables are looked up in.
+// ofBuildFile completes a build that a Compose or bake file describes: volatile arguments have another value each time.
+func (f *finder) ofBuildFile(b *Build, volatile []string) {
+	for _, name := range volatile {
+		b.Options.Args[name] = unknown("github.run_id") // as this has
+	}
+	if f.at.sets && b.Problem == "" {
+		b.Problem = "its variables may be those that the job sets in GITHUB_ENV, which are not known"
+	}
+}
+
+// environment is what bake files, Compose files and --build-arg look variables up in, with those of which only a run
+// of the CI knows the value.
 func (f *finder) environment(v values) []string {
 	env := slices.Clone(f.Env)
+	for _, name := range []string{"SHA", "REF", "REF_NAME", "RUN_ID", "RUN_NUMBER", "RUN_ATTEMPT"} {
+		env = append(env, "GITHUB_"+name+"="+variables(v)("GITHUB_"+name))
+	}
+	var own []string
 	for name, value := range v {
-		if name, ok := strings.CutPrefix(name, "env."); ok && unknownIn(value) == "" {
-			env = append(env, strings.ToUpper(name)+"="+value)
+		if name, ok := strings.CutPrefix(name, variablePrefix); ok {
+			own = append(own, name+"="+value)
 		}
 	}
-	slices.Sort(env)
-	return env
+	slices.Sort(own)
+	return append(env, own...)
 }

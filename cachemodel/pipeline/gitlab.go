@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -100,7 +101,12 @@ func (f *finder) gitlabJob(files []node, job node) {
 		}
 		text = append(text, commands(lines, maxDepth)...)
 	}
-	f.script(strings.Join(text, "\n"), f.Root, gitlabVariables(vars))
+	look := gitlabVariables(vars)
+	var env []string
+	for _, name := range slices.Concat(slices.Sorted(maps.Keys(vars)), gitlabPredefined) {
+		env = append(env, name+"="+look(name))
+	}
+	f.script(strings.Join(text, "\n"), f.Root, look, env)
 }
 
 // gitlabRuns reports whether the event may start a job. A branch that is to be merged may have pipelines of both kinds,
@@ -168,6 +174,12 @@ func gitlabCondition(condition string, request bool, look func(name string) stri
 
 // variable finds what stands for a variable in the value of another one.
 var variable = regexp.MustCompile(`\$\{?[A-Za-z_]\w*\}?`)
+
+// gitlabPredefined are variables that GitLab sets.
+var gitlabPredefined = []string{
+	"CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "CI_COMMIT_TIMESTAMP", "CI_COMMIT_REF_NAME", "CI_COMMIT_TAG",
+	"CI_PIPELINE_ID", "CI_PIPELINE_IID", "CI_JOB_ID", "CI_REGISTRY_IMAGE",
+}
 
 // gitlabVariables looks variables up. Those that stand for others are put in place of these.
 func gitlabVariables(vars map[string]string) func(name string) string {

@@ -165,6 +165,7 @@ type place struct {
 	own             string   // the directory in the workspace that this repository is checked out to; "" is the workspace
 	kept            []string // see Build
 	hosted          bool
+	sets            bool // an earlier step may have set variables
 }
 
 // load reads a YAML file. There is no node where there is no such file, or it cannot be read.

@@ -17,8 +17,10 @@ import (
 
 // script takes the builds of a shell script that runs in a directory of the workspace. Whatever is in a condition or a
 // loop is taken to run once.
-func (f *finder) script(text, dir string, env func(name string) string) {
-	s := &script{finder: f, dir: dir, env: env, set: map[string]string{}}
+//
+// env looks a variable up; environment are those that programs are given.
+func (f *finder) script(text, dir string, env func(name string) string, environment []string) {
+	s := &script{finder: f, dir: dir, env: env, environment: environment, set: map[string]string{}}
 	text = expression.ReplaceAllStringFunc(text, func(e string) string {
 		s.expressions = append(s.expressions, e)
 		return "LWX" + strconv.Itoa(len(s.expressions)-1) + "Z"
@@ -36,6 +38,7 @@ type script struct {
 	*finder
 	dir         string
 	env         func(name string) string
+	environment []string
 	set         map[string]string // variables that the script sets, with their values
 	expressions []string          // that stand in the script as words
 }
@@ -135,10 +138,17 @@ var programs = []string{
 // builds takes the builds of a command line of one of these programs.
 func (s *script) builds(args []string) {
 	dir, reason := s.inRepository(s.dir, ".")
-	env := slices.Clone(s.Env)
+	env := slices.Clone(s.environment)
 	for name, value := range s.set {
-		if unknownIn(value) == "" {
-			env = append(env, name+"="+value)
+		env = append(env, name+"="+value)
+	}
+	for i, arg := range args { // of one that is given by its name alone the value may come from anywhere
+		name, inOne := strings.CutPrefix(arg, "--build-arg=")
+		if !inOne && (i == 0 || args[i-1] != "--build-arg") || name == "" || strings.Contains(name, "=") {
+			continue
+		}
+		if !slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, name+"=") }) {
+			env = append(env, name+"="+s.env(name))
 		}
 	}
 	found, err := invocation.Parse(invocation.Command{Args: args, Env: env, Dir: dir, Read: s.Read})
@@ -165,6 +175,15 @@ func (s *script) builds(args []string) {
 		}
 		if one.Problem != nil {
 			b.Problem = one.Problem.Error()
+		}
+		if one.Name != "" {
+			var volatile []string
+			for name, value := range b.Options.Args {
+				if strings.HasSuffix(value, " (then)") { // see invocation
+					volatile = append(volatile, name)
+				}
+			}
+			s.ofBuildFile(&b, volatile)
 		}
 		for path, what := range map[string]string{b.Dockerfile: "Dockerfile", b.Options.ContextDir: "context"} {
 			if e := unknownIn(path); e != "" {

@@ -172,10 +172,6 @@ func (b *CIBuild) Choices(c Choices, ci *CI) Choices {
 	if b.Imported.Mode == "" {
 		c.CacheUnknown = "it is not known which cache it imports: " + b.Imported.Reason
 	}
-	if b.Name != "" {
-		c.Build = cmp.Or(c.Build, b.Name)
-		return c
-	}
 	o := b.Options
 	c.Build = cmp.Or(c.Build, NoBuild)
 	c.ContextDir, c.Target = cmp.Or(c.ContextDir, o.ContextDir), cmp.Or(c.Target, o.Target)

@@ -2,6 +2,7 @@ package buildcheck
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,7 +51,8 @@ var (
 		ID: "SharedCache", Severity: analysis.Warning,
 		Summary: "Builds of different images export to one cache",
 		What: "Several builds that export to the same place, such as the same `scope` of `type=gha` or the same `ref`, " +
-			"and make different images: of another Dockerfile, context, target or platform.",
+			"and make different images: of another Dockerfile, context, target, platform or with other build arguments. " +
+			"Variants of an image that one job builds in turn are left alone.",
 		Why: "The last export replaces the others. Which of them that is differs from run to run.",
 		Example: ciJob("strategy: {matrix: {app: [web, api]}}",
 			ciStep("context: ${{ matrix.app }}", "cache-to: type=gha,mode=max")),
@@ -161,7 +163,8 @@ func (c *ciChecking) shared(b *pipeline.Build, exports map[string]string) {
 		other := &c.builds[i]
 		variant := other.File == b.File && other.Job == b.Job && other.Dockerfile == b.Dockerfile &&
 			other.Options.ContextDir == b.Options.ContextDir && other.Line != b.Line // the last has what it shares
-		if other.Problem != "" || other.Like(b) || b.Like(other) || variant {
+		same := (other.Like(b) || b.Like(other)) && maps.Equal(other.Options.Args, b.Options.Args)
+		if other.Problem != "" || same || variant {
 			continue
 		}
 		for at, mode := range other.Exports() {
