@@ -53,7 +53,7 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("release: ")
 	root := flag.String("root", "../..", "the repository")
-	tag := flag.String("tag", "", "the tag that is released; it must be v and the version in editors/vscode/package.json")
+	tag := flag.String("tag", "", "the tag that is released: v, and the version in editors/vscode/package.json")
 	out := flag.String("out", "", "the folder to write to; it is made, and must be empty")
 	only := flag.String("only", "", "build only for these systems, as in linux_amd64,darwin_arm64")
 	vsix := flag.Bool("vsix", false, "make the extensions for VS Code too (needs npm)")

@@ -151,7 +151,8 @@ func TestSchemaStore(t *testing.T) {
 	}
 	path, ok := strings.CutPrefix(entry.URL, "https://raw.githubusercontent.com/layerwise/layerwise/main/")
 	var schema map[string]any
-	if err := json.Unmarshal([]byte(readPackaging(t, "../"+path)), &schema); err != nil || !ok || schema["$schema"] == nil {
+	err := json.Unmarshal([]byte(readPackaging(t, "../"+path)), &schema)
+	if err != nil || !ok || schema["$schema"] == nil {
 		t.Errorf("%s: %v", entry.URL, err)
 	}
 	if !slices.Equal(entry.FileMatch, []string{".layerwise.yaml"}) || entry.Name == "" || entry.Description == "" {

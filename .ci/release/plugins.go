@@ -18,7 +18,8 @@ func (r *release) plugins() error {
 			return err
 		}
 		plain, err := r.tar("layerwise/", files)
-		if err := r.write(fmt.Sprintf("layerwise-%s_%s.tar.gz", editor, r.version), compressed(plain), err); err != nil {
+		name := fmt.Sprintf("layerwise-%s_%s.tar.gz", editor, r.version)
+		if err := r.write(name, compressed(plain), err); err != nil {
 			return err
 		}
 	}

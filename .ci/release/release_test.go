@@ -138,12 +138,14 @@ func useArchive(t *testing.T, out, version string) {
 	must(t, dir, "tar", "xzf", only(t, out, "*_linux_amd64.tar.gz"), "--strip-components=1")
 	said := must(t, dir, "./layerwise", "version")
 	commit := must(t, "", "git", "rev-parse", "--short=12", "HEAD")
-	if want := "layerwise version " + version + " (commit " + strings.TrimSpace(commit) + ", 2"; !strings.HasPrefix(said, want) {
+	want := "layerwise version " + version + " (commit " + strings.TrimSpace(commit) + ", 2"
+	if !strings.HasPrefix(said, want) {
 		t.Errorf("it says %q, and not %q...", said, want)
 	}
 	for _, name := range []string{
 		"LICENSE", "README.md", "CHANGELOG.md", "completions/layerwise.bash", "completions/_layerwise",
-		"completions/layerwise.fish", "completions/layerwise.ps1", "man/man1/layerwise.1", "man/man1/layerwise-predict.1",
+		"completions/layerwise.fish", "completions/layerwise.ps1", "man/man1/layerwise.1",
+		"man/man1/layerwise-predict.1",
 	} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
@@ -168,7 +170,8 @@ func check(t *testing.T, root, program string) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), []byte("FROM alpine:3.22\nEVN A=1\n"), 0o644); err != nil {
+	broken := []byte("FROM alpine:3.22\nEVN A=1\n")
+	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), broken, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for dir := root; dir != "/"; dir = filepath.Dir(dir) { // the test's own folders are closed to others
@@ -184,7 +187,8 @@ func check(t *testing.T, root, program string) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	said, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(said), "::error file=Dockerfile,line=2") {
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 ||
+		!strings.Contains(string(said), "::error file=Dockerfile,line=2") {
 		t.Errorf("%v, and it says:\n%s", err, said)
 	}
 }
@@ -281,7 +285,10 @@ func TestTag(t *testing.T) {
 // TestManual holds the escapes of a manual page: lines that begin with a dot, and backslashes.
 func TestManual(t *testing.T) {
 	page := (&release{version: "1"}).manual("x", "Say a \\ thing.\n\n.layerwise.yaml\n'quoted\nFlags:\n  -a\n")
-	for _, part := range []string{"x \\- Say a \\e thing\n", "\\&.layerwise.yaml\n\\&'quoted\n", ".SH FLAGS\n.nf\n  -a\n.fi\n"} {
+	for _, part := range []string{
+		"x \\- Say a \\e thing\n", "\\&.layerwise.yaml\n\\&'quoted\n",
+		".SH FLAGS\n.nf\n  -a\n.fi\n",
+	} {
 		if !strings.Contains(page, part) {
 			t.Errorf("no %q in:\n%s", part, page)
 		}

@@ -72,8 +72,8 @@ func newMCPServer(write, build bool) *mcp.Server {
 	)
 	reads := &mcp.ToolAnnotations{ReadOnlyHint: true, IdempotentHint: true, OpenWorldHint: new(bool)}
 	changes := &mcp.ToolAnnotations{IdempotentHint: true, OpenWorldHint: new(bool)}
-	addTool(s, "predict", "Say of each instruction of a Dockerfile whether the next build reuses it (cached) or runs it "+
-		"(rebuilt), and the first reason. Nothing is built.", reads,
+	addTool(s, "predict", "Say of each instruction of a Dockerfile whether the next build reuses it (cached) or "+
+		"runs it (rebuilt), and the first reason. Nothing is built.", reads,
 		func(ctx context.Context, in predictInput) (string, error) {
 			args := append([]string{"predict", "--format", "json"}, in.flags()...)
 			if in.Baseline != "" {
@@ -81,42 +81,42 @@ func newMCPServer(write, build bool) *mcp.Server {
 			}
 			return runSubcommand(ctx, "", append(args, in.dockerfile()...)...)
 		})
-	addTool(s, "check", "Find mistakes in Dockerfiles, Compose and bake files, with their fixes. Nothing is changed.",
-		reads, func(ctx context.Context, in checkInput) (string, error) {
-			if in.Text != "" {
-				return runSubcommand(ctx, in.Text, "check", "--format", "json", "--", standardInput)
-			}
-			return runSubcommand(ctx, "", append([]string{"check", "--format", "json", "--"}, in.Paths...)...)
-		})
-	addTool(s, "fix", "Show as a unified diff what the safe fixes would change in a Dockerfile. Nothing is changed.", reads,
-		func(ctx context.Context, in fixInput) (string, error) { return fixedDiff(ctx, in.File) })
-	addTool(s, "reorder", "Find an order of a Dockerfile's instructions that rebuilds less over the last commits, as a "+
-		"unified diff with its grade (proved, verified or likely). Nothing is changed.", reads,
+	addTool(s, "check", "Find mistakes in Dockerfiles, Compose and bake files, with their fixes. Nothing is "+
+		"changed.", reads, func(ctx context.Context, in checkInput) (string, error) {
+		if in.Text != "" {
+			return runSubcommand(ctx, in.Text, "check", "--format", "json", "--", standardInput)
+		}
+		return runSubcommand(ctx, "", append([]string{"check", "--format", "json", "--"}, in.Paths...)...)
+	})
+	addTool(s, "fix", "Show as a unified diff what the safe fixes would change in a Dockerfile. Nothing is "+
+		"changed.", reads, func(ctx context.Context, in fixInput) (string, error) { return fixedDiff(ctx, in.File) })
+	addTool(s, "reorder", "Find an order of a Dockerfile's instructions that rebuilds less over the last commits, "+
+		"as a unified diff with its grade (proved, verified or likely). Nothing is changed.", reads,
 		func(ctx context.Context, in buildInput) (string, error) {
 			return runSubcommand(ctx, "", in.arguments("reorder", "--format", "json", "--explain")...)
 		})
-	addTool(s, "explain", "Explain a rule: what it finds, why that is bad, an example, and how to turn it off. Without a "+
-		"name, list all rules.", reads, func(ctx context.Context, in explainInput) (string, error) {
+	addTool(s, "explain", "Explain a rule: what it finds, why that is bad, an example, and how to turn it off. "+
+		"Without a name, list all rules.", reads, func(ctx context.Context, in explainInput) (string, error) {
 		if in.Rule == "" {
 			return runSubcommand(ctx, "", "rules")
 		}
 		return runSubcommand(ctx, "", "explain", "--", in.Rule)
 	})
-	addTool(s, "context_files", "List the files of the build context, as the ignore file leaves them. Contents are not "+
-		"read.", reads, contextFiles)
+	addTool(s, "context_files", "List the files of the build context, as the ignore file leaves them. Contents "+
+		"are not read.", reads, contextFiles)
 	if write {
 		addTool(s, "apply_fixes", "Apply the safe fixes to Dockerfiles.", changes,
 			func(ctx context.Context, in fixInput) (string, error) {
 				return runSubcommand(ctx, "", "check", "--fix", "--format", "json", "--", in.File)
 			})
-		addTool(s, "apply_reordering", "Write the order that reorder offers. Where it is only likely that the image stays "+
-			"the same, nothing is written.", changes, func(ctx context.Context, in buildInput) (string, error) {
+		addTool(s, "apply_reordering", "Write the order that reorder offers. Where it is only likely that the image "+
+			"stays the same, nothing is written.", changes, func(ctx context.Context, in buildInput) (string, error) {
 			return runSubcommand(ctx, "", in.arguments("reorder", "--write", "--format", "json")...)
 		})
 	}
 	if build {
-		addTool(s, "verify_reordering", "Build the Dockerfile as it is and in the order that reorder offers, and compare the "+
-			"images. This runs the Dockerfile's commands and can take long.", changes,
+		addTool(s, "verify_reordering", "Build the Dockerfile as it is and in the order that reorder offers, and "+
+			"compare the images. This runs the Dockerfile's commands and can take long.", changes,
 			func(ctx context.Context, in buildInput) (string, error) {
 				return runSubcommand(ctx, "", in.arguments("reorder", "--verify", "--format", "json")...)
 			})

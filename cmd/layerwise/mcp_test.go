@@ -104,8 +104,8 @@ func TestMCPReads(t *testing.T) {
 		t.Errorf("predict: %+v", step)
 	}
 	for name, args := range map[string]map[string]any{
-		"a folder": {"paths": []string{"."}}, "a file": {"paths": []string{"Dockerfile"}}, "a text": {"text": shopDockerfile},
-		"nothing": nil,
+		"a folder": {"paths": []string{"."}}, "a file": {"paths": []string{"Dockerfile"}},
+		"a text": {"text": shopDockerfile}, "nothing": nil,
 	} {
 		var checked jsonCheck
 		answer("check", args, &checked)
@@ -118,7 +118,8 @@ func TestMCPReads(t *testing.T) {
 	if diff := answer("fix", map[string]any{"file": "Dockerfile"}, nil); !strings.Contains(diff, "\n+ENV NODE_ENV=") {
 		t.Errorf("fix: %s", diff)
 	}
-	if err := os.WriteFile("good.Dockerfile", []byte(strings.Replace(shopDockerfile, "EVN", "ENV", 1)), 0o644); err != nil {
+	good := []byte(strings.Replace(shopDockerfile, "EVN", "ENV", 1))
+	if err := os.WriteFile("good.Dockerfile", good, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var order jsonReordering
@@ -207,7 +208,8 @@ func TestMCPTools(t *testing.T) {
 		t.Errorf("%v\n%s", err, now)
 	}
 	text, isError := call(t, s, "apply_reordering", nil)
-	if now, err := os.ReadFile("Dockerfile"); err != nil || string(now) != fixed || !isError || !strings.Contains(text, "likely") {
+	now, err := os.ReadFile("Dockerfile")
+	if err != nil || string(now) != fixed || !isError || !strings.Contains(text, "likely") {
 		t.Errorf("a likely order was written: %v, %s", err, text)
 	}
 }

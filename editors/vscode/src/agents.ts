@@ -44,7 +44,8 @@ export function offerToAgents(context: vscode.ExtensionContext): void {
 			});
 	};
 	try {
-		context.subscriptions.push(lm.registerMcpServerDefinitionProvider("layerwise.mcp", { provideMcpServerDefinitions }));
+		const offer = lm.registerMcpServerDefinitionProvider("layerwise.mcp", { provideMcpServerDefinitions });
+		context.subscriptions.push(offer);
 	} catch {
 		// 1.100 has this as a proposal, which it lets nobody use.
 	}
