@@ -1,7 +1,6 @@
 package cachemodel
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -10,11 +9,12 @@ import (
 // ones that were moved.
 func align(base, next *Plan) (mates map[*step]*step, moved map[*step]bool) {
 	mates, moved = map[*step]*step{}, map[*step]bool{}
-	old, now := byStage(base), byStage(next)
-	for _, group := range now {
-		if match := group.counterpart(old, now); match != nil {
-			alignSteps(match.steps, group.steps, mates)
-			alignMoved(match.steps, group.steps, mates, moved)
+	now := byStage(next)
+	match := counterparts(byStage(base), now)
+	for i, group := range now {
+		if match[i] != nil {
+			alignSteps(match[i].steps, group.steps, mates)
+			alignMoved(match[i].steps, group.steps, mates, moved)
 		}
 	}
 	return mates, moved
@@ -27,26 +27,28 @@ type stageSteps struct {
 	steps []*step
 }
 
-// counterpart finds the stage of that name, of several in the same order, or the one in the same place that lost its
-// name.
-func (g *stageSteps) counterpart(old, now []*stageSteps) *stageSteps {
-	named := func(groups []*stageSteps, name string) (out []*stageSteps) {
-		for _, s := range groups {
-			if name != "" && s.name == name {
-				out = append(out, s)
-			}
+// counterparts finds for each stage the one of that name, of several in the same order, or the one in the same place
+// that lost its name; nil if there is none.
+func counterparts(old, now []*stageSteps) []*stageSteps {
+	byIndex, byName, left := map[int]*stageSteps{}, map[string][]*stageSteps{}, map[string]bool{}
+	for _, s := range old {
+		byIndex[s.index] = s
+		byName[s.name] = append(byName[s.name], s)
+	}
+	delete(byName, "")
+	for _, s := range now {
+		left[s.name] = s.name != ""
+	}
+	out, seen := make([]*stageSteps, len(now)), map[string]int{}
+	for i, s := range now {
+		if same := byName[s.name]; len(same) > 0 {
+			out[i] = same[min(seen[s.name], len(same)-1)]
+			seen[s.name]++
+		} else if candidate := byIndex[s.index]; candidate != nil && !left[candidate.name] {
+			out[i] = candidate
 		}
-		return out
 	}
-	if same := named(old, g.name); len(same) > 0 {
-		return same[min(slices.Index(named(now, g.name), g), len(same)-1)]
-	}
-	for _, candidate := range old {
-		if candidate.index == g.index && len(named(now, candidate.name)) == 0 {
-			return candidate
-		}
-	}
-	return nil
+	return out
 }
 
 // byStage groups a plan's steps. A FROM that names nothing yet begins no stage.

@@ -42,3 +42,30 @@ func TestExpansionIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// What stages take over from stages is bounded: a plan of very many is refused, and says so, and nothing is certain.
+func TestInheritedVariablesAreBounded(t *testing.T) {
+	text := func(stages int) string {
+		var b strings.Builder
+		b.WriteString("FROM base AS s0\n")
+		for i := range stages {
+			fmt.Fprintf(&b, "FROM s%d AS s%d\nARG A%d=b\nRUN echo $A%d\n", i, i+1, i, i)
+		}
+		return b.String()
+	}
+	if err := planText(text(200), nil).Err(); err != nil {
+		t.Errorf("200 stages: %v", err)
+	}
+	plan := planText(text(5000), nil)
+	if plan.Err() == nil {
+		t.Error("5,000 stages are planned")
+	}
+	for _, s := range Compare(Pasts(plan), plan) {
+		if s.Status == Cached || s.Status == Rebuilt && s.Certain {
+			t.Fatalf("line %d is %s, certain: %v", s.Line, s.Status, s.Certain)
+		}
+	}
+	if plan := planText(strings.Repeat("FROM a\nRUN a\n", 5000), nil); plan.Err() != nil {
+		t.Errorf("stages that stand on images: %v", plan.Err())
+	}
+}

@@ -225,6 +225,9 @@ func (p *planner) all() {
 	if p.dialect.Foreign && p.Settings.Engine != Classic {
 		err, p.plan.doubtful = foreign(p.dialect), true
 	}
+	if err == nil && p.inherited() > maxInherited {
+		err, p.plan.doubtful = errTooMuchInherited, true
+	}
 	if err != nil {
 		p.plan.err = err
 		for _, s := range p.steps {
@@ -255,6 +258,28 @@ func (p *planner) all() {
 	if target != nil && target.state.root != nil {
 		p.plan.images = append(p.plan.images, target.state.root)
 	}
+}
+
+// maxInherited bounds how many variables stages may take over from the stages they stand on, all together: that grows
+// with the square of a file of stages on stages.
+const maxInherited = 100_000
+
+var errTooMuchInherited = errors.New("too many stages with too many variables stand on each other to be planned")
+
+// inherited counts the variables that stages take over from those they stand on.
+func (p *planner) inherited() (sum int) {
+	sets := map[*stagePlan]int{}
+	for _, st := range p.stages {
+		n := sets[st.base]
+		sum += n
+		for _, c := range st.commands {
+			if c.in.Meant == "ENV" || c.in.Meant == "ARG" {
+				n += len(c.in.Args)
+			}
+		}
+		sets[st] = n
+	}
+	return sum
 }
 
 // readGlobal reads what stands above the first FROM, and what --build-arg says of the whole build.

@@ -64,7 +64,7 @@ func checkInvalidImage(p *pass) {
 			strings.HasPrefix(rest, "/") {
 			finding.Fixes = []analysis.Fix{replace(ref.word.Span, stage+" "+rest, true)} // as docker cp has it
 		}
-		if known := p.stageNames(); clearly(name, known) {
+		if known := nearest(p.stageNames()); clearly(name, known) {
 			finding.Fixes = append(finding.Fixes, replace(ref.word.Span, suggest(name, known)[0], true))
 		}
 		if base, tag, ok := strings.Cut(name, "="); ok && !strings.Contains(name, ":") {
@@ -169,9 +169,10 @@ func (p *pass) undeclared(in *dockerfile.Instruction) bool {
 
 func (p *pass) stageNames() []string {
 	var names []string
+	seen := map[string]bool{}
 	for _, stage := range p.Stages {
-		if stage.Name != "" && !slices.Contains(names, stage.Name) {
-			names = append(names, stage.Name)
+		if stage.Name != "" && !seen[stage.Name] {
+			names, seen[stage.Name] = append(names, stage.Name), true
 		}
 	}
 	return names

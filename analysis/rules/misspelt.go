@@ -44,6 +44,12 @@ func suggest(name string, known []string) []string {
 	return slices.DeleteFunc(spell.Suggest(name, known), func(k string) bool { return differInShortWord(name, k) })
 }
 
+// nearest are the last of very many names that a file sets. Only these may be what a misspelt name means, so that the
+// work grows with the file and not with its square.
+func nearest(names []string) []string { return names[max(0, len(names)-maxNames):] }
+
+const maxNames = 200
+
 func differInShortWord(one, other string) bool {
 	a, b := strings.Split(one, "_"), strings.Split(other, "_")
 	if len(a) != len(b) || len(a) == 1 {

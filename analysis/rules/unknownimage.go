@@ -43,6 +43,7 @@ func checkUnknownImage(p *pass) {
 			names = append(names, stage.Name)
 		}
 	}
+	names = nearest(names)
 	for _, ref := range p.stageReferences() {
 		name := ref.word.Text
 		if i := strings.IndexAny(name, ":@"); i >= 0 {

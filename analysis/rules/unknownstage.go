@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -29,15 +28,16 @@ var UnknownStage = &Rule{
 
 func checkUnknownStage(p *pass) {
 	var names []string // of the stages above
+	above := map[string]bool{}
 	stage := 0
 	check := func(in *dockerfile.Instruction, word dockerfile.Word) {
 		for ; stage < in.Stage; stage++ {
 			if name := p.Stages[stage].Name; name != "" {
-				names = append(names, name)
+				names, above[name] = append(names, name), true
 			}
 		}
-		name := word.Text
-		if len(names) == 0 || slices.Contains(names, strings.ToLower(name)) || strings.ContainsAny(name, "$/:@.") ||
+		name, names := word.Text, nearest(names)
+		if len(names) == 0 || above[strings.ToLower(name)] || strings.ContainsAny(name, "$/:@.") ||
 			officialImages[name] ||
 			!clearly(name, names) {
 			return

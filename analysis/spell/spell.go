@@ -95,20 +95,23 @@ func rank(word string, candidates []string) []ranked {
 	typed := strings.ToUpper(word)
 	half := -1 // the only candidate that word begins
 	for i, c := range candidates {
-		c = strings.ToUpper(c)
-		if c == typed {
+		if len(c) < len(typed) || !strings.EqualFold(c[:len(typed)], typed) {
+			continue
+		}
+		if len(c) == len(typed) {
 			return nil
 		}
-		if strings.HasPrefix(c, typed) {
-			if half >= 0 {
-				half = len(candidates)
-			} else {
-				half = i
-			}
+		if half >= 0 {
+			half = len(candidates)
+		} else {
+			half = i
 		}
 	}
 	var found []ranked
 	for i, c := range candidates {
+		if gap := len(c) - len(typed); i != half && max(gap, -gap)*edit > limit(c) {
+			continue
+		}
 		upper := strings.ToUpper(c)
 		cost, limit := distance(typed, upper), limit(upper)
 		if i == half {
@@ -174,8 +177,12 @@ func distance(a, b string) int {
 		return edit * max(gap, -gap) // beyond every limit: spares the table
 	}
 	// Three rows of the table: the one being filled, the one above and, for transpositions, the one above that.
-	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range above {
+	var room [3][32]int // spares the heap for all but long words
+	before, above, row := room[0][:], room[1][:], room[2][:]
+	if len(b) >= len(row) {
+		before, above, row = make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	}
+	for j := range len(b) + 1 {
 		above[j] = j * edit
 	}
 	for i := 1; i <= len(a); i++ {
