@@ -179,11 +179,12 @@ func (l *loader) load(ctx context.Context) {
 	if builder := s.builder(own.BuildKit); builder != nil {
 		q.Builder, q.Quick = builder, !l.loaded
 	}
+	q.Partial = !l.loaded
 	found := l.reader.Load(ctx, q)
 	if found == nil {
 		return
 	}
-	if !found.Complete { // the first marks do not wait for the builder
+	if !found.Complete { // the first marks do not wait for the builder, nor for very large files
 		s.mu.Lock()
 		d.stale.Baseline = true
 		s.mu.Unlock()

@@ -184,9 +184,7 @@ func (t *Tree) Prepare(ctx context.Context, queries []Query, progress func(done,
 // gigabytes:
 //
 //	show(marks(tree.Quick(64 << 20)))
-//	if tree.Prepare(ctx, queries, progress) == nil {
-//		show(marks(tree))
-//	}
+//	show(marks(tree)) // when it is read
 func (t *Tree) Quick(budget int64) *Tree {
 	if t.hasher == nil {
 		return t
@@ -194,6 +192,12 @@ func (t *Tree) Quick(budget int64) *Tree {
 	left := &atomic.Int64{}
 	left.Store(budget)
 	return NewTree(t.root, t.ignore, quick{t.hasher, left}, t.failure)
+}
+
+// Unread is how many bytes of files have contents that are not known yet.
+func (t *Tree) Unread() (bytes int64) {
+	t.root.unread("", true, func(f file) { bytes += f.node.meta.Size })
+	return bytes
 }
 
 // ErrUnreadYet wraps ErrUnknown: the file's contents have not been read yet.

@@ -33,6 +33,7 @@ type Build struct {
 	Asked      string              // the baseline that is asked for, see baseline.ParseSpec
 	Remembered bool                // that it was chosen before
 	Complete   bool                // nothing was left out for speed
+	partial    bool                // large files of the context are not read
 	Problems   []error             // why the build is not what was asked for
 	Notes      []string            // for people: what is missing or taken for granted, without a full stop
 	Unsaved    error               // why the next look at the context will take as long as this one

@@ -122,7 +122,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	if ctx.Err() != nil {
 		return nil
 	}
-	r.loaded, r.complete = true, r.complete || !q.Quick
+	r.loaded, r.complete = true, r.complete || !q.Quick && !b.partial
 	r.conclude(b, options)
 	return b.finish()
 }
@@ -175,13 +175,24 @@ func (r *Reader) requestContexts(b *Build, q Question, request *baseline.Request
 	if q.Opened != nil {
 		request.Opened = &baseline.Contents{
 			File:     q.Opened,
-			Context:  r.atOpen.context,
+			Context:  r.openedContext(b),
 			Contexts: map[string]*buildcontext.Tree{},
 		}
 		for name, named := range b.Contexts {
 			request.Opened.Contexts[name] = r.atOpen.named[named.Dir]
 		}
 	}
+}
+
+// openedContext is the build context as it was when the file was opened.
+func (r *Reader) openedContext(b *Build) *buildcontext.Tree {
+	switch {
+	case !b.partial:
+		return r.atOpen.context
+	case r.dir != nil && r.atOpen.context == r.dir.Tree():
+		return b.Context.Tree
+	}
+	return buildcontext.Unknown()
 }
 
 // conclude adds what was found of the past to the build, and keeps the digests of its context.
@@ -284,7 +295,14 @@ func (r *Reader) readContext(ctx context.Context, b *Build, q Question) {
 	if r.atOpen.context == nil {
 		r.atOpen.context = b.Context.Tree
 	}
+	if b.partial = q.Partial && b.Context.Tree.Unread() > maxUnread; b.partial {
+		b.Context.Tree = b.Context.Tree.Quick(maxUnread)
+		b.Notes = append(b.Notes, "very large files of the build context are still being read")
+	}
 }
+
+// maxUnread is how many bytes of a build context are read before a Partial build is there.
+const maxUnread = 64 << 20
 
 var errStopped = errors.New(
 	"the build context was not read to its end, as you wished: save the Dockerfile to have it read",

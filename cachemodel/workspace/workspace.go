@@ -169,6 +169,9 @@ type Question struct {
 	Builder Builder          // whose history is read; nil if there is none
 	// Quick does not ask the builder, which may take long. The build is then not Complete.
 	Quick bool
+	// Partial does not wait for the contents of very large files: nothing is certain of what reads these, and the build
+	// is then not Complete.
+	Partial bool
 	// Uncompared does not look for what the build is compared with: only the build is asked for. Unread does not even
 	// read its contexts.
 	Uncompared, Unread bool
