@@ -147,21 +147,27 @@ func (c command) download() (download, bool) {
 		}
 		d.last++
 	}
-	args, global := 0, false
-	for _, word := range c.words[d.last:] {
+	d.manifest = d.readsManifests()
+	return d, true
+}
+
+// readsManifests reports whether a download reads manifests of the working directory, rather than names of packages.
+func (d download) readsManifests() bool {
+	args, global, named := 0, false, false
+	for _, word := range d.words[d.last:] {
 		switch {
 		case word == "-g" || word == "--global" || word == "--location=global":
 			global = true
-		case (tool.Name == "pip" || tool.Name == "uv") && (word == "-r" || strings.HasPrefix(word, "--requirement")):
-			d.manifest = true
+		case (d.name == "pip" || d.name == "uv") && (word == "-r" || strings.HasPrefix(word, "--requirement")):
+			named = true
 		case !strings.HasPrefix(word, "-"):
 			args++
 		}
 	}
-	if len(d.manifests) > 0 {
-		d.manifest = !global && (args == 0 || d.name == ".NET" || d.name == "Go" || hasValueFlags(c.words[d.last:]))
+	if len(d.manifests) == 0 {
+		return named
 	}
-	return d, true
+	return !global && (args == 0 || d.name == ".NET" || d.name == "Go" || hasValueFlags(d.words[d.last:]))
 }
 
 func directories(caches []tools.Cache, wanted func(tools.Cache) bool) (dirs []string) {
