@@ -74,10 +74,10 @@ func (c *cache) build(past *Past) *lookup {
 			id := c.add(v, found)
 			c.records[id].result = result
 			found.ids[i] = found.one(id)
-		default: // this build's word is the newer one
+		default: // this build's word is the newer one, but what is there for another build is there for all
 			for _, id := range found.ids[i] {
-				if !results.fromFailure(i) {
-					c.records[id].result = result
+				if r := &c.records[id]; r.result.Presence != There && !results.fromFailure(i) {
+					r.result = result
 				}
 			}
 		}
@@ -161,12 +161,13 @@ func (l *lookup) there(id int) bool {
 }
 
 // runs finds which vertices of the plan a build certainly executes, if this is the optimist's lookup: those of which
-// the cache has no key, and those whose result is gone as far as another one that runs, or the image, needs it.
-func (l *lookup) runs(p *Plan) []bool {
+// the cache has no key, and those whose result is gone as far as another one that runs, or the image, needs it. What
+// may be among the unseen results is not certain to run.
+func (l *lookup) runs(p *Plan, unseen *Unseen) []bool {
 	runs, read, needed := make([]bool, len(p.vertices)), make([]bool, len(p.vertices)), make([]bool, len(p.vertices))
 	for i, v := range slices.Backward(p.vertices) {
 		absent := len(l.ids[i]) > 0 && !v.ignoreCache && !slices.ContainsFunc(l.ids[i], l.there)
-		runs[i] = !l.hit(v) && (!absent || needed[i] || !read[i])
+		runs[i] = !l.hit(v) && (!absent || needed[i] || !read[i]) && (v.ignoreCache || !unseen.mayHold(v))
 		for _, in := range v.inputs {
 			if in.from != nil {
 				read[in.from.index] = true

@@ -15,8 +15,9 @@ import (
 
 // explainer finds the first reason why a step is rebuilt.
 type explainer struct {
-	base, next *Plan    // base is nil if there is no baseline
-	past       *Past    // of base
+	base, next *Plan // base is nil if there is no baseline
+	past       *Past // of base
+	unseen     *Unseen
 	runs       []bool   // by vertex.index: those that are certainly executed
 	spared     []bool   // by vertex.index: those that are certainly not, though their results are not there
 	frontends  []string // see Held.frontends
@@ -40,7 +41,8 @@ func newExplainer(h *Held, next *Plan) *explainer {
 	}
 	e.spared = e.sure.spared(next)
 	e.hope = c.lookup(next, optimist)
-	e.runs = e.hope.runs(next)
+	e.unseen = &h.unseen
+	e.runs = e.hope.runs(next, e.unseen)
 	e.doubt = next.doubtful || slices.ContainsFunc(h.pasts, func(p Past) bool { return p.Plan.doubtful })
 	e.firstOwner, e.owners = map[*vertex]*step{}, map[*vertex][]*step{}
 	e.causes, e.firsts = map[*step]Cause{}, map[*vertex]int{}
@@ -149,6 +151,8 @@ func (e *explainer) plainCause(s *step, v *vertex) (Cause, bool) {
 	switch {
 	case e.next.unsure != "":
 		return Cause{Kind: NotInCache, Detail: notKnown + "which steps this build has: " + e.next.unsure}, true
+	case e.base == nil && e.leftBefore(s):
+		return Cause{Kind: NotInCache, Detail: e.unseen.Reason}, true
 	case e.base == nil:
 		return Cause{Kind: NoBaseline, Detail: "there is nothing to compare with"}, true
 	case e.base.err != nil:
@@ -199,6 +203,14 @@ func (e *explainer) absent(v *vertex) string {
 		}
 	}
 	return ""
+}
+
+// leftBefore reports whether a result of a step that the known builds did not make may be there all the same.
+func (e *explainer) leftBefore(s *step) bool {
+	return slices.ContainsFunc(
+		s.vertices,
+		func(v *vertex) bool { return !v.ignoreCache && !e.hope.hit(v) && e.unseen.mayHold(v) },
+	)
 }
 
 // failureCause explains a step at which the build that is compared with failed.

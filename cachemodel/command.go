@@ -236,7 +236,7 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 	}
 	w := p.key.reset().str("mkdir").val(cleanPath(wd)).val(owner(s.user.value)).val(p.epoch.value)
 	v := vertex{kind: mkdirVertex, key: w.done(), inputs: rootInput(s.root), doubtful: wd.text == "/"}
-	if !wd.unknown() {
+	if wd.opaque == "" {
 		v.gist = wd.text
 	}
 	s.root = p.vertex(v)

@@ -123,7 +123,11 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 			p.readDirectory(in, dedupeQueries(queries))
 		}
 	}
-	v := p.vertex(vertex{kind: copyVertex, key: op.key.done(), inputs: op.inputs, ignoreCache: p.ignoreCache})
+	made := vertex{kind: copyVertex, key: op.key.done(), inputs: op.inputs, ignoreCache: p.ignoreCache}
+	if dest.opaque == "" {
+		made.gist = dest.text
+	}
+	v := p.vertex(made)
 	c.step.add(v)
 	if linked && s.root != nil { // llb.Merge leaves out an empty base
 		v = p.vertex(

@@ -3,7 +3,9 @@ package cachemodel
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
+	"strings"
 )
 
 // Past is a build that a builder has made, as far as it is known what of it is in that builder's cache now.
@@ -43,9 +45,61 @@ const (
 // Held is what a builder's cache holds after some builds, as far as that is known. It is immutable; its methods may be
 // called from several goroutines.
 type Held struct {
-	cache *cache
-	pasts []Past
-	found []*lookup // which records each past's vertices are
+	cache  *cache
+	pasts  []Past
+	found  []*lookup // which records each past's vertices are
+	unseen Unseen
+}
+
+// Unseen are the results that a builder's cache may hold beside what is left of the builds that are known: builds that
+// nobody remembers left them. The zero value says that there are none.
+type Unseen struct {
+	Reason      string   // a sentence
+	Anything    bool     // nobody knows what results there are
+	Commands    []string // of RUN there are those that run these commands, with or without the shell in front
+	Files       []string // there are some of COPY or ADD with these destinations, as they are written
+	Directories []string // there are some of WORKDIR with these directories
+	Other       bool     // there are some of other steps that make files or directories
+}
+
+// WithUnseen is a cache that may hold more results.
+func (h *Held) WithUnseen(u Unseen) *Held {
+	with := *h
+	with.unseen = u
+	return &with
+}
+
+// mayHold reports whether a vertex's result may be among them.
+func (u *Unseen) mayHold(v *vertex) bool {
+	switch v.kind {
+	case localVertex, brokenVertex:
+		return false
+	case execVertex:
+		return u.Anything || slices.ContainsFunc(u.Commands, func(c string) bool { return strings.HasSuffix(c, v.gist) })
+	case copyVertex:
+		return u.Anything || v.isAt(u.Files)
+	case mkdirVertex:
+		return u.Anything || u.Other || v.isAt(u.Directories)
+	case mergeVertex: // a merge is made when somebody needs it
+		return u.Anything || u.Other || len(u.Files) > 0
+	case mkfileVertex:
+		return u.Anything || u.Other
+	}
+	return u.Anything
+}
+
+// isAt reports whether one of the paths, as they are written in an instruction, may be where the vertex puts something.
+func (v *vertex) isAt(paths []string) bool {
+	return slices.ContainsFunc(paths, func(written string) bool {
+		clean := path.Clean(written)
+		switch {
+		case v.gist == "" || strings.ContainsAny(written, "$\"'[]<>:") || clean == "." || strings.HasPrefix(clean, ".."):
+			return true
+		case path.IsAbs(clean):
+			return clean == path.Clean(v.gist)
+		}
+		return strings.HasSuffix(path.Clean(v.gist), "/"+clean)
+	})
 }
 
 // Hold works out what is left of the pasts, the oldest first.

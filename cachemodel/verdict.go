@@ -77,6 +77,8 @@ func judge(out *Step, s *step, why *explainer) {
 		out.Detail = LinkedAnew
 	case out.Certain:
 	case why.next.failsAt(s) != nil:
+	case cause.Kind != NotInCache && why.leftBefore(s):
+		out.Detail = why.unseen.Reason
 	case strange(s.in):
 		out.Detail = "if it does the same as before, this step is still cached"
 	case strings.HasPrefix(cause.Detail, notKnown):

@@ -173,6 +173,8 @@ type Baseline struct {
 	// others.
 	Builds []*Contents
 	Notes  []string // for people: why Auto passed others over
+	// Unseen are results that the builder's cache may hold beside what these builds left.
+	Unseen cachemodel.Unseen
 }
 
 // Errors that say why there is no such baseline.
@@ -185,6 +187,14 @@ var (
 
 // Find finds a baseline. With Auto it fails only with ctx's error: in the end there is None.
 func Find(ctx context.Context, r Request) (Baseline, error) {
+	b, err := find(ctx, r)
+	if r.Answer != nil && (r.Spec.Kind == Auto || r.Spec.Kind == Recorded && r.Spec.Arg == "") {
+		b.Unseen = r.unseen(&b)
+	}
+	return b, err
+}
+
+func find(ctx context.Context, r Request) (Baseline, error) {
 	switch r.Spec.Kind {
 	case Git:
 		return fromGit(ctx, r)
@@ -212,14 +222,19 @@ func Find(ctx context.Context, r Request) (Baseline, error) {
 		return nothingBuilt(r), ctx.Err()
 	}
 	b, err := fromGit(ctx, r)
-	if err == nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return b, ctx.Err()
 	}
-	notes := []string{fmt.Sprintf("not compared with git: %v", err)}
-	if b, err = fromOpened(r); err != nil {
-		b = none()
+	if err != nil {
+		note := fmt.Sprintf("not compared with git: %v", err)
+		if b, err = fromOpened(r); err != nil {
+			b = nothingBuilt(r)
+		}
+		b.Notes = []string{note}
 	}
-	b.Notes = notes
+	if b.Contents != nil {
+		b.Contents = r.Answer.doubt(b.Contents)
+	}
 	return b, nil
 }
 
@@ -227,13 +242,21 @@ func none() Baseline {
 	return Baseline{Baseline: cachemodel.Baseline{Kind: string(None)}, Label: "nothing"}
 }
 
-// nothingBuilt is the baseline of a builder that is known to have nothing of the Dockerfile.
+// nothingBuilt is the baseline of a builder that is not known to have built the Dockerfile.
 func nothingBuilt(r Request) Baseline {
 	b := none()
+	b.Builds = r.builds // of other Dockerfiles
+	if r.Answer == nil || !r.Answer.asked() {
+		return b
+	}
 	b.Builder = r.builderName()
-	b.Label = fmt.Sprintf("nothing: %s has built this Dockerfile not once", b.Builder)
-	if b.Builds = r.builds; len(r.builds) > 0 { // of other Dockerfiles
-		b.Label = fmt.Sprintf("builds of other Dockerfiles: %s has built this one not once", b.Builder)
+	has := "has built this Dockerfile not once"
+	if !r.Answer.Complete {
+		has = "remembers no build of this Dockerfile"
+	}
+	b.Label = fmt.Sprintf("nothing: %s %s", b.Builder, has)
+	if len(r.builds) > 0 {
+		b.Label = fmt.Sprintf("builds of other Dockerfiles: %s %s", b.Builder, has)
 	}
 	return b
 }

@@ -19,6 +19,12 @@ type Answer struct {
 	Builds []*Contents
 	// Others are builds of other Dockerfiles, whose steps may be the same.
 	Others []*Contents
+	// Unseen are results in its cache that none of these builds has made.
+	Unseen cachemodel.Unseen
+	// Silent says that it could not be asked: the beginning of a sentence, "" if it has answered. Late is that no answer
+	// came in time.
+	Silent string
+	Late   bool
 	// Complete says that its cache holds nothing but what the builds left that it remembers.
 	Complete bool
 	// Emptied is the reason, a sentence, why nothing at all is in its cache; "" if something is.
@@ -147,6 +153,8 @@ func (a *Answer) join(builds []*Contents, rec *record.Record) []*Contents {
 		c.Gone(a.Emptied)
 	case !a.Oldest.IsZero() && rec.When.Before(a.Oldest):
 		c.Gone(fmt.Sprintf("%s has removed what was built before %s.", a.Name, a.Oldest.Local().Format("Jan 2 15:04")))
+	case a.Late:
+		c.Perhaps = a.Silent + ", so it is not known what is in its cache."
 	case a.Name != "" && a.asked():
 		c.Perhaps = fmt.Sprintf("%s no longer remembers the build, so it may have removed the result.", a.Name)
 	}
@@ -155,7 +163,33 @@ func (a *Answer) join(builds []*Contents, rec *record.Record) []*Contents {
 
 // asked reports whether the builder has answered.
 func (a *Answer) asked() bool {
-	return a.Complete || a.Emptied != "" || !a.Oldest.IsZero() || len(a.Builds)+len(a.Others) > 0
+	return a.Complete || a.Unseen.Reason != "" || a.Emptied != "" || !a.Oldest.IsZero() || len(a.Builds)+len(a.Others) > 0
+}
+
+// doubt says of a build that is only assumed to have been made what the builder says of that.
+func (a *Answer) doubt(c *Contents) *Contents {
+	doubtful := *c
+	switch {
+	case a == nil:
+		return c
+	case a.Late:
+		doubtful.Perhaps = a.Silent + ", so it is not known what is in its cache."
+	case a.asked():
+		doubtful.Perhaps = a.Name + " remembers no build of this Dockerfile, so perhaps none was made."
+	default:
+		return c
+	}
+	return &doubtful
+}
+
+// unseen are the results that the cache may hold beside what the builds of a baseline left. A build that a builder
+// does not remember may have been made all the same.
+func (r *Request) unseen(b *Baseline) cachemodel.Unseen {
+	a := r.Answer
+	if a.Late || a.Silent != "" && (b.Kind == string(Recorded) || b.Kind == string(None)) {
+		return cachemodel.Unseen{Anything: true, Reason: a.Silent + ", so it is not known what is in its cache."}
+	}
+	return a.Unseen
 }
 
 // The time of a record is taken after its build has ended and its context was read once more.
@@ -202,6 +236,9 @@ func fromBuilds(r Request) Baseline {
 	}
 	if b.Assumed = r.Assumed; b.Assumed == "" {
 		b.Builder = r.builderName()
+	}
+	if a := r.Answer; b.Assumed == "" && a != nil && a.Silent != "" && !a.Late {
+		b.Assumed = a.Name + " still has what it built"
 	}
 	return b
 }

@@ -118,6 +118,47 @@ func TestWhatTheBuilderHas(t *testing.T) {
 			builder: true,
 		},
 		{
+			about:   "and of which is assumed that it still has what it built",
+			records: []record.Record{{Text: someText, Builder: here}},
+			answer:  &Answer{Builder: here, Name: "B", Silent: "B cannot be asked"},
+			err:     errors.New("no answer"),
+			kind:    Recorded,
+			builds:  1,
+			builder: true,
+			assumed: "B still has what it built",
+			check:   func(b *Baseline) bool { return b.Unseen.Anything && b.Contents.Perhaps == "" },
+		},
+		{
+			about:   "a record of this builder, which does not answer in time: nothing is promised",
+			records: []record.Record{{Text: someText, Builder: here}},
+			answer:  &Answer{Builder: here, Name: "B", Silent: "B did not answer in time", Late: true},
+			err:     errors.New("no answer"),
+			kind:    Recorded,
+			builds:  1,
+			builder: true,
+			check:   func(b *Baseline) bool { return b.Unseen.Anything && b.Contents.Perhaps != "" },
+		},
+		{
+			about:  "no record, and no answer in time",
+			answer: &Answer{Builder: here, Name: "B", Silent: "B did not answer in time", Late: true},
+			err:    errors.New("no answer"),
+			kind:   None,
+			check:  func(b *Baseline) bool { return b.Unseen.Anything && b.Unseen.Reason != "" },
+		},
+		{
+			about: "no build that is remembered, and results of others",
+			answer: &Answer{
+				Builder: here,
+				Name:    "B",
+				Unseen:  cachemodel.Unseen{Reason: "Why.", Commands: []string{"make"}},
+			},
+			kind:    None,
+			builder: true,
+			check: func(b *Baseline) bool {
+				return len(b.Unseen.Commands) == 1 && strings.Contains(b.Label, "remembers no build")
+			},
+		},
+		{
 			about:   "a record of nobody knows which builder",
 			records: []record.Record{{Text: someText}},
 			kind:    Recorded,

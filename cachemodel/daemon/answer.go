@@ -37,12 +37,17 @@ func (d *Daemon) Ask(ctx context.Context, q Query) (*baseline.Answer, error) {
 		return err
 	})
 	if err != nil {
-		return &baseline.Answer{Builder: d.identity(""), Name: d.String()}, err
+		answer := &baseline.Answer{Builder: d.identity(""), Name: d.String(), Silent: d.String() + " cannot be asked"}
+		if late(err) {
+			answer.Silent, answer.Late = d.String()+" did not answer in time", true
+		}
+		return answer, err
 	}
 	answer := &baseline.Answer{
 		Builder: d.identity(
 			found.id,
 		), Name: d.String(), Complete: found.complete, Emptied: found.emptied, Oldest: found.oldest,
+		Unseen: found.unseen,
 	}
 	folders := &folders{d: d, q: q, own: found.own, read: map[string]*buildcontext.Tree{}}
 	for _, b := range found.own {
@@ -94,6 +99,7 @@ type found struct {
 	complete    bool     // see baseline.Answer
 	emptied     string
 	oldest      time.Time
+	unseen      cachemodel.Unseen
 }
 
 // look asks for all that an answer needs but the files of the builds.
@@ -111,8 +117,8 @@ func (d *Daemon) look(ctx context.Context, c *conn, q Query) (*found, error) {
 	}
 	f.own, f.others = d.divide(ctx, c, all, q)
 	left := <-usage
-	f.judge(left, all, d.String())
 	runs := c.runs(ctx, slices.Concat(f.own, f.others))
+	f.judge(left, runs, d.String())
 	for _, b := range slices.Concat(f.own, f.others) {
 		if f.emptied == "" {
 			b.results, b.perhaps = b.remaining(runs, left, d.String())
@@ -170,19 +176,14 @@ func (d *Daemon) divide(
 const half = 0.5
 
 // judge finds what is known of the cache as a whole.
-func (f *found) judge(left *remains, all []*controlapi.BuildHistoryRecord, name string) {
+func (f *found) judge(left *remains, all *runs, name string) {
+	f.unseen = left.unseen(all, name)
 	if left == nil {
 		return
 	}
 	f.oldest = left.oldest()
-	began := time.Now()
-	for _, r := range all {
-		if at := r.CreatedAt.AsTime(); at.Before(began) {
-			began = at
-		}
-	}
-	f.complete = f.oldest.IsZero() || len(all) > 0 && !f.oldest.Before(began.Add(-slack))
-	if f.oldest.IsZero() && len(f.own)+len(f.others) > 0 {
+	f.complete = f.unseen.Reason == ""
+	if f.oldest.IsZero() {
 		f.emptied = fmt.Sprintf("The cache of %s has been emptied since.", name)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,7 @@ import (
 )
 
 const (
-	limit      = 5 * time.Second // of one question: on a busy machine the history of two days takes its time
+	patience   = 5 * time.Second // for one question: on a busy machine the history of two days takes its time
 	firstPause = 15 * time.Second
 	maxPause   = 10 * time.Minute
 	maxMessage = 64 << 20
@@ -46,7 +47,8 @@ var ErrTooOld = errors.New("the builder is too old to tell what it has built")
 type Daemon struct {
 	endpoint Endpoint
 	places   Places
-	other    *Daemon // see Endpoint.Other
+	other    *Daemon       // see Endpoint.Other
+	limit    time.Duration // of one question
 
 	mu    sync.Mutex
 	pause time.Duration // after the next failure
@@ -56,7 +58,7 @@ type Daemon struct {
 
 // New makes a daemon of what Find found. Nothing is dialled yet.
 func New(e Endpoint, p Places) *Daemon {
-	d := &Daemon{endpoint: e, places: p}
+	d := &Daemon{endpoint: e, places: p, limit: patience}
 	if e.Other != nil {
 		d.other = New(*e.Other, p)
 	}
@@ -88,7 +90,7 @@ func (d *Daemon) ask(ctx context.Context, question func(ctx context.Context, c *
 	}
 	d.mu.Unlock()
 
-	limited, cancel := context.WithTimeout(ctx, limit)
+	limited, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()
 	c, err := d.dial()
 	if err == nil {
@@ -109,6 +111,12 @@ func (d *Daemon) ask(ctx context.Context, question func(ctx context.Context, c *
 	}
 	d.last = fmt.Errorf("%w: %s, named by %s: %w", ErrUnreachable, d.endpoint.Address, d.endpoint.From, err)
 	return d.last
+}
+
+// late reports whether an error is that no answer came in time.
+func late(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		status.Code(err) == codes.DeadlineExceeded
 }
 
 // conn is a connection to a daemon.

@@ -100,6 +100,36 @@ func (f *fake) daemon(t *testing.T, home string) *Daemon {
 	)
 }
 
+// A daemon that accepts a question and never answers is late; one that is not there cannot be asked.
+func TestSilence(t *testing.T) {
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "bk.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Skip("no sockets here: ", err)
+	}
+	defer l.Close()
+	for _, test := range []struct {
+		address string
+		late    bool
+	}{
+		{"unix://" + filepath.ToSlash(socket), true},
+		{"unix://" + filepath.ToSlash(filepath.Join(dir, "none.sock")), false},
+	} {
+		d := New(
+			Endpoint{Address: test.address, From: "the test"},
+			Places{Getenv: func(string) string { return "" }, Home: dir},
+		)
+		d.limit = time.Second
+		for range 2 { // the second time it is not tried
+			answer, err := d.Ask(t.Context(), Query{Dockerfile: filepath.Join(dir, "Dockerfile"), ContextDir: dir})
+			if err == nil || answer.Silent == "" || answer.Late != test.late {
+				t.Errorf("%s: %v, %+v", test.address, err, answer)
+			}
+		}
+	}
+}
+
 // Which build of the history is taken for the Dockerfile's last one.
 func TestWhoseBuild(t *testing.T) {
 	const now = "FROM a\nRUN b\nRUN c\nRUN d\n"

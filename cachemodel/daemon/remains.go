@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,20 +49,76 @@ func (l *remains) oldest() (at time.Time) {
 const slack = 50 * time.Millisecond
 
 // of are the results that a step may have made between two times, by the step's name and, if that is known, the
-// command that it runs. BuildKit names a result after what made it: that of a RUN after its mount and arguments, that
-// of any other step after the step (solver/llbsolver/ops).
+// command that it runs.
 func (l *remains) of(name, command string, from, to time.Time) (found []*controlapi.UsageRecord) {
 	for _, u := range l.records {
 		at := u.CreatedAt.AsTime()
-		if at.Before(from.Add(-slack)) || at.After(to.Add(slack)) {
-			continue
-		}
-		exec, isExec := strings.CutPrefix(u.Description, "mount / from exec ")
-		if bare(u.Description) == bare(name) || isExec && isRun(name) && (command == "" || command == exec) {
+		if !at.Before(from.Add(-slack)) && !at.After(to.Add(slack)) && describes(u, name, command) {
 			found = append(found, u)
 		}
 	}
 	return found
+}
+
+// describes reports whether a result may be that of a step. BuildKit names a result after what made it: that of a RUN
+// after its mount and arguments, that of any other step after the step (solver/llbsolver/ops). What was imported from a
+// cache elsewhere may have lost its name.
+func describes(u *controlapi.UsageRecord, name, command string) bool {
+	exec, isExec := strings.CutPrefix(u.Description, execPrefix)
+	return bare(u.Description) == bare(name) || isExec && isRun(name) && (command == "" || command == exec) ||
+		strings.HasPrefix(u.Description, importedPrefix)
+}
+
+// How the results of RUNs, and those that came from a cache elsewhere, are described.
+const (
+	execPrefix     = "mount / from exec "
+	importedPrefix = "imported "
+)
+
+// before reports whether there are results that a step may have made before a time.
+func (l *remains) before(name, command string, when time.Time) bool {
+	return slices.ContainsFunc(l.records, func(u *controlapi.UsageRecord) bool {
+		return !u.CreatedAt.AsTime().After(when.Add(slack)) && describes(u, name, command)
+	})
+}
+
+// unseen are the results that none of the builds that were read has made.
+func (l *remains) unseen(all *runs, name string) cachemodel.Unseen {
+	if l == nil {
+		return cachemodel.Unseen{
+			Anything: true, Reason: fmt.Sprintf("%s did not say in time what is in its cache.", name),
+		}
+	}
+	known := map[*controlapi.UsageRecord]bool{}
+	for _, ran := range all.in {
+		for _, r := range ran.ran {
+			for _, u := range l.of(r.name, r.command, r.from, r.to) {
+				known[u] = true
+			}
+		}
+	}
+	out := cachemodel.Unseen{}
+	for _, u := range l.records {
+		if known[u] {
+			continue
+		}
+		out.Reason = fmt.Sprintf("The cache of %s holds a result of such a step, made by another build.", name)
+		command, isExec := strings.CutPrefix(u.Description, execPrefix)
+		words := strings.Fields(bare(u.Description))
+		switch {
+		case isExec:
+			out.Commands = append(out.Commands, command)
+		case strings.HasPrefix(u.Description, importedPrefix) || len(words) == 0:
+			out.Anything = true
+		case words[0] == "COPY" || words[0] == "ADD":
+			out.Files = append(out.Files, words[len(words)-1])
+		case words[0] == "WORKDIR":
+			out.Directories = append(out.Directories, words[len(words)-1])
+		default:
+			out.Other = true
+		}
+	}
+	return out
 }
 
 // bare is a step's name without the stage and the number, which differ between Dockerfiles: "[build 2/5] RUN make".
@@ -77,10 +134,11 @@ func bare(name string) string {
 // isRun reports whether a step's name is that of a RUN.
 func isRun(name string) bool { return strings.HasPrefix(bare(name), "RUN ") }
 
-// run is one real execution of a step.
+// run is one real execution of a step, or a step that was taken from the cache.
 type run struct {
 	name       string
-	command    string // "" if it runs none, or that is not known
+	inputs     []string // the digests of the vertices that it stands on and reads
+	command    string   // "" if it runs none, or that is not known
 	seconds    float64
 	from, to   time.Time
 	failed     bool
@@ -99,28 +157,59 @@ func (r *run) onDisk(l *remains) *controlapi.UsageRecord {
 	return nil
 }
 
+// progress is what a build's progress tells of its vertices, by digest.
+type progress struct {
+	ran, cached map[string]*run
+	ignoreFile  int64 // bytes that were sent of an ignore file
+}
+
+// found are the vertices that were taken from the cache and whose results are there for sure: a result that the build
+// made stands on them, which keeps them.
+func (p *progress) found(l *remains) map[string]bool {
+	byID := make(map[string]*controlapi.UsageRecord, len(l.records))
+	for _, u := range l.records {
+		byID[u.ID] = u
+	}
+	there := map[string]bool{}
+	for _, r := range p.ran {
+		u := r.onDisk(l)
+		for u != nil && len(u.Parents) == 1 && len(r.inputs) > 0 {
+			digest := r.inputs[0]
+			if u, r = byID[u.Parents[0]], p.cached[digest]; u == nil || r == nil || r.source {
+				break
+			}
+			there[digest] = true
+		}
+	}
+	return there
+}
+
 // runs are the real executions of steps in builds.
 type runs struct {
-	in    map[*build]map[string]*run // by the digest of the vertex
-	byKey map[string][]*run          // by what is done, the last first
+	in    map[*build]*progress
+	byKey map[string][]*run // by what is done, the last first
 }
 
 func (c *conn) runs(ctx context.Context, builds []*build) *runs {
-	out := &runs{in: map[*build]map[string]*run{}, byKey: map[string][]*run{}}
+	out := &runs{in: map[*build]*progress{}, byKey: map[string][]*run{}}
 	for _, b := range builds { // the last first
-		ran, ignoreFile, err := c.readStatus(ctx, b.Ref)
+		p, err := c.readStatus(ctx, b.Ref)
 		if err != nil {
 			continue
 		}
-		b.ignoreFile = ignoreFile
-		out.in[b] = ran
+		b.ignoreFile = p.ignoreFile
+		out.in[b] = p
 		if b.provenance == nil {
 			continue
 		}
 		keys := b.keys()
 		for digest, step := range b.BuildDefinition.InternalParameters.BuildConfig.DigestMapping {
-			if r := ran[digest]; r != nil {
-				if o := b.operation(step); o != nil {
+			o := b.operation(step)
+			if r := p.cached[digest]; r != nil && o != nil {
+				r.command = o.command()
+			}
+			if r := p.ran[digest]; r != nil {
+				if o != nil {
 					r.command = o.command()
 				}
 				for _, l := range b.addedBy(step) {
@@ -136,80 +225,63 @@ func (c *conn) runs(ctx context.Context, builds []*build) *runs {
 // remaining finds which of a build's results are no longer in the cache, by line; perhaps is the reason why nothing is
 // certain, if that is so.
 func (b *build) remaining(all *runs, left *remains, name string) (results map[int]cachemodel.Result, perhaps string) {
-	ran, asked := all.in[b]
-	if left == nil || !asked {
+	p := all.in[b]
+	if left == nil || p == nil {
 		return nil, fmt.Sprintf("%s did not say in time what is left in its cache.", name)
 	}
-	gone := cachemodel.Result{
-		Presence: cachemodel.Gone,
-		Reason:   fmt.Sprintf("%s has removed the result from its cache.", name),
-	}
+	there := p.found(left)
 	if b.provenance == nil { // it failed
-		missing, kept := 0, 0
-		for _, r := range ran {
-			switch {
-			case r.failed || r.source:
-			case r.left(left):
-				kept++
-			default:
-				missing++
-			}
-		}
-		if missing > 0 {
-			return nil, fmt.Sprintf("%s has removed %d of %d results of this build, which failed, from its cache.",
-				name, missing, missing+kept)
-		}
-		return nil, ""
+		return nil, b.afterFailure(p, there, left, name)
 	}
 	results = map[int]cachemodel.Result{}
-	keys := b.keys()
 	for digest, step := range b.BuildDefinition.InternalParameters.BuildConfig.DigestMapping {
 		o := b.operation(step)
 		line, ok := b.line(step)
-		if o == nil || !ok || o.isSource() || o.isMerge() {
+		if o == nil || !ok || o.isSource() || o.isMerge() || there[digest] {
 			continue
 		}
-		if r := ran[digest]; r != nil {
-			if !r.left(left) {
-				results[line] = gone
-			}
-			continue
+		result := cachemodel.Result{
+			Presence: cachemodel.Gone,
+			Reason:   fmt.Sprintf("%s has removed the result from its cache.", name),
 		}
-		if r := b.before(keys[step], all, left); r.Presence != cachemodel.There {
-			if r.Presence == cachemodel.Gone {
-				r = gone
+		if r := p.ran[digest]; r != nil {
+			if r.left(left) {
+				continue
 			}
-			if results[line].Presence != cachemodel.Gone {
-				results[line] = r
-			}
+		} else if r := p.cached[digest]; r == nil || left.before(r.name, r.command, b.CompletedAt.AsTime()) {
+			result = cachemodel.Result{Presence: cachemodel.Perhaps, Reason: fmt.Sprintf(
+				"%s no longer remembers the build that made the result, so it may have removed it.", name)}
+		}
+		if old, ok := results[line]; !ok || result.Presence > old.Presence {
+			results[line] = result
 		}
 	}
 	return results, ""
 }
 
-// before is what is known of a result that the build took from the cache: which of the earlier runs of the step made it
-// is not told.
-func (b *build) before(key string, all *runs, left *remains) cachemodel.Result {
-	kept, missing := 0, 0
-	for _, r := range all.byKey[key] {
+// afterFailure is the reason why it is not known what is left of a build that failed; "" if all is.
+func (b *build) afterFailure(p *progress, there map[string]bool, left *remains, name string) string {
+	missing, kept := 0, len(there)
+	for _, r := range p.ran {
 		switch {
-		case r.from.After(b.CompletedAt.AsTime()):
+		case r.failed || r.source:
 		case r.left(left):
 			kept++
 		default:
 			missing++
 		}
 	}
-	switch {
-	case missing == 0: // or it ran in a build that is not remembered
-		return cachemodel.Result{}
-	case kept == 0:
-		return cachemodel.Result{Presence: cachemodel.Gone}
+	if missing > 0 {
+		return fmt.Sprintf("%s has removed %d of %d results of this build, which failed, from its cache.",
+			name, missing, missing+kept)
 	}
-	return cachemodel.Result{
-		Presence: cachemodel.Perhaps,
-		Reason:   "Some of the results of this step were removed from the cache.",
+	for digest, r := range p.cached {
+		if !r.source && !there[digest] {
+			return fmt.Sprintf("%s no longer remembers who made all results that the build, which failed, took from the "+
+				"cache, so it may have removed them.", name)
+		}
 	}
+	return ""
 }
 
 // spent is what the steps of a build took, by line: how long they ran and what they left on the daemon's disk. What was
@@ -259,16 +331,14 @@ func (p *provenance) addedBy(step string) []layer {
 	return nil
 }
 
-// readStatus has the daemon replay a build's progress, and gives the vertices that really ran, by their digest. A
-// vertex may run in several intervals: they are added up. ignoreFile is how many bytes were sent of an ignore file.
-func (c *conn) readStatus(ctx context.Context, ref string) (out map[string]*run, ignoreFile int64, err error) {
+// readStatus has the daemon replay a build's progress. A vertex may run in several intervals: they are added up.
+func (c *conn) readStatus(ctx context.Context, ref string) (*progress, error) {
 	stream, err := c.control.Status(ctx, &controlapi.StatusRequest{Ref: ref})
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	out = map[string]*run{}
+	out := &progress{ran: map[string]*run{}, cached: map[string]*run{}}
 	loads := map[string]bool{} // the vertices that load an ignore file
-	cached := map[string]bool{}
 	intervals := map[string]map[time.Time]time.Time{}
 	for {
 		part, err := stream.Recv()
@@ -276,30 +346,32 @@ func (c *conn) readStatus(ctx context.Context, ref string) (out map[string]*run,
 			break
 		}
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		for _, v := range part.Vertexes {
 			loads[v.Digest] = v.Name == "[internal] load .dockerignore"
-			cached[v.Digest] = cached[v.Digest] || v.Cached
+			if v.Cached {
+				out.cached[v.Digest] = &run{name: v.Name, inputs: v.Inputs, source: len(v.Inputs) == 0}
+			}
 			if v.Started == nil || v.Completed == nil {
 				continue
 			}
-			if out[v.Digest] == nil {
-				out[v.Digest] = &run{name: v.Name, source: len(v.Inputs) == 0}
+			if out.ran[v.Digest] == nil {
+				out.ran[v.Digest] = &run{name: v.Name, inputs: v.Inputs, source: len(v.Inputs) == 0}
 				intervals[v.Digest] = map[time.Time]time.Time{}
 			}
-			out[v.Digest].failed = out[v.Digest].failed || v.Error != ""
+			out.ran[v.Digest].failed = out.ran[v.Digest].failed || v.Error != ""
 			intervals[v.Digest][v.Started.AsTime()] = v.Completed.AsTime()
 		}
 		for _, s := range part.Statuses {
 			if loads[s.Vertex] {
-				ignoreFile = max(ignoreFile, s.Current)
+				out.ignoreFile = max(out.ignoreFile, s.Current)
 			}
 		}
 	}
-	for digest, r := range out {
-		if cached[digest] {
-			delete(out, digest)
+	for digest, r := range out.ran {
+		if out.cached[digest] != nil {
+			delete(out.ran, digest)
 			continue
 		}
 		for from, to := range intervals[digest] {
@@ -312,5 +384,5 @@ func (c *conn) readStatus(ctx context.Context, ref string) (out map[string]*run,
 			}
 		}
 	}
-	return out, ignoreFile, nil
+	return out, nil
 }

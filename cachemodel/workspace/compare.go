@@ -107,6 +107,9 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 		}
 	}
 	r.compared.held = cachemodel.Hold(pasts)
+	if mode == "" {
+		r.compared.held = r.compared.held.WithUnseen(found.Unseen)
+	}
 }
 
 // exported says of a baseline what is assumed where a fresh builder imports its cache.
