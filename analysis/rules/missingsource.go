@@ -22,7 +22,9 @@ var MissingSource = &Rule{
 			"known. If the context is guessed, every folder from the Dockerfile's up to the root of the repository " +
 			"is " +
 			"tried, and a Dockerfile of which no source is found is not judged. Sources with wildcards or variables, " +
-			"URLs and heredocs are not judged. Of what .dockerignore leaves out, CopyIgnoredFile tells.",
+			"URLs and heredocs are not judged. What .dockerignore leaves out is reported by CopyIgnoredFile.\n\n" +
+			"It is an error where another name is meant: one that is spelled alike, or the same path in another folder. " +
+			"Else it is information, because a script may create the source before the build, such as dist/.",
 		Why:     "The build stops there: not found.",
 		Example: "FROM alpine\nCOPY pakage.json ./\n",
 		Instead: "FROM alpine\nCOPY package.json ./\n",
@@ -73,18 +75,27 @@ func (p *pass) missing(in *dockerfile.Instruction, word dockerfile.Word) {
 		return
 	}
 	finding := analysis.Finding{Span: word.Span, Message: fmt.Sprintf("%s not found in %s", clean, absent.Context)}
-	if absent.In != "" {
+	meant := absent.In != ""
+	if meant {
 		finding.Message += fmt.Sprintf(". It exists in %s - try --context %[1]s", absent.In)
 	}
 	start := strings.Index(text, clean)
 	for _, similar := range absent.Similar {
-		if start < 0 || p.opts.Ignore != nil && p.opts.Ignore.Ignores(similar) {
+		if p.opts.Ignore != nil && p.opts.Ignore.Ignores(similar) {
+			continue
+		}
+		meant = true
+		if start < 0 {
 			continue
 		}
 		at := source.Span{Start: span.Start + start, End: span.Start + start + len(clean)}
 		finding.Fixes = append(finding.Fixes, analysis.Fix{
 			Title: "Change to " + similar, Edits: []source.Edit{{Span: at, NewText: similar}},
 		})
+	}
+	if !meant {
+		finding.Severity = analysis.Information // a clean clone lacks what a script creates before the build
+		finding.Message += ". The build fails here unless it is created before"
 	}
 	p.report(in, finding)
 }

@@ -95,7 +95,7 @@ func isIn(folders []string, name string) bool {
 }
 
 // similar are the paths in a folder that a missing one may mean: one of its names, the first that is not there, is
-// misspelt.
+// misspelt or in another letter case.
 func similar(folder, name string) (out []string) {
 	parts := strings.Split(name, "/")
 	for i, part := range parts {
@@ -103,7 +103,13 @@ func similar(folder, name string) (out []string) {
 		if isIn([]string{folder}, path.Join(above, part)) {
 			continue
 		}
-		for _, meant := range spell.Suggest(part, plainNames(filepath.Join(folder, filepath.FromSlash(above)))) {
+		names := plainNames(filepath.Join(folder, filepath.FromSlash(above)))
+		otherCase := func(name string) bool { return strings.EqualFold(name, part) }
+		likely := spell.Suggest(part, names)
+		if at := slices.IndexFunc(names, otherCase); at >= 0 {
+			likely = append([]string{names[at]}, slices.DeleteFunc(likely, otherCase)...)
+		}
+		for _, meant := range likely {
 			candidate := path.Join(above, meant, path.Join(parts[i+1:]...))
 			if isIn([]string{folder}, candidate) {
 				out = append(out, candidate)
@@ -130,5 +136,6 @@ func plainNames(folder string) (names []string) {
 			names = append(names, name)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
