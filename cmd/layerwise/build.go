@@ -30,12 +30,12 @@ func newBuild() *cobra.Command {
 		Use:   "build -- COMMAND [ARGUMENT...]",
 		Short: "Run a build and remember it, to compare the next one with",
 		Long: `Build runs a command that builds images, just as it is: its input and output, its signals and its exit code. If it
-succeeds, the build is recorded: the Dockerfile, the digests of the build context and the settings. predict and the editors
-then compare with that. Of build arguments that look like secrets only a keyed hash is kept.
+succeeds, the build is recorded: the Dockerfile, the digests of the build context and the settings. predict and the
+editors then compare with that. Of build arguments that look like secrets only a keyed hash is kept.
 
-It knows docker build, docker buildx build, docker compose build, docker buildx bake, podman build, buildah build, nerdctl
-build and buildctl build. A command that it does not know, or a build whose context or Dockerfile is no local file, runs all
-the same and is not recorded. Whether recording succeeds never changes the exit code.`,
+It knows docker build, docker buildx build, docker compose build, docker buildx bake, podman build, buildah build,
+nerdctl build and buildctl build. A command that it does not know, or a build whose context or Dockerfile is no local
+file, runs all the same and is not recorded. Whether recording succeeds never changes the exit code.`,
 		Example: "  layerwise build -- docker build -t app .\n  layerwise build -- docker compose build web",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

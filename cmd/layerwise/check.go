@@ -31,23 +31,26 @@ Files with the suffix of source code, data, a template or a copy (.go, .json, .j
 files whose content is not a Dockerfile's, unless the name is just Dockerfile, Containerfile or *.Dockerfile.
 Compose and bake files found there are checked too: their contexts, Dockerfiles, targets and arguments; --fix leaves
 them alone. GitHub's workflows and GitLab's CI file are checked for how their builds use caches.
-.git and node_modules are left out. PATH may be -, for a Dockerfile on the standard input. Nothing is built and no network is used. If ShellCheck (the program shellcheck) is
-installed, it is run on the commands of RUN; its findings have its codes, such as SC2086. A better order of the instructions, which
-layerwise reorder explains, is a finding (better-order) too, with the Dockerfile's folder as the build context.
+.git and node_modules are left out. PATH may be -, for a Dockerfile on the standard input. Nothing is built and no
+network is used. If ShellCheck (the program shellcheck) is installed, it is run on the commands of RUN; its findings
+have its codes, such as SC2086. A better order of the instructions, which layerwise reorder explains, is a finding
+(better-order) too, with the Dockerfile's folder as the build context.
 
-A .layerwise.yaml in the folder of a Dockerfile or above, up to the root of the Git repository, says how bad findings are:
+A .layerwise.yaml in the folder of a Dockerfile or above, up to the root of the Git repository, says how bad findings
+are:
   rules:
     JSONArgsRecommended: off
     WorkdirRelativePath: error
-Without one, a .hadolint.yaml there counts for the rules that are about the same; comments "# hadolint ignore=DL3006" do too.
-The names are those that layerwise rules lists, the severities off, hint, information, warning or error. An ignore file beside the
-Dockerfile is taken for that of its build context.
+Without one, a .hadolint.yaml there counts for the rules that are about the same; comments "# hadolint ignore=DL3006"
+do too. The names are those that layerwise rules lists, the severities off, hint, information, warning or error. An
+ignore file beside the Dockerfile is taken for that of its build context.
 
---fix applies the fixes that are safe: the finding is gone afterwards, no error is new, what a fix does not touch stays as
-it was, and a second run changes nothing. It leaves alone what is not a Dockerfile by its content, files that a program
-makes ("DO NOT EDIT"), and files with a line that cannot be read.
+--fix applies the fixes that are safe: the finding is gone afterwards, no error is new, what a fix does not touch stays
+as it was, and a second run changes nothing. It leaves alone what is not a Dockerfile by its content, files that a
+program makes ("DO NOT EDIT"), and files with a line that cannot be read.
 
-The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 if a path or a configuration could not be read.
+The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 if a path or a configuration could not
+be read.
 
 --format json prints
   {"files": [{"file": "Dockerfile",
@@ -60,10 +63,12 @@ The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 
               "notFixed": ""}],
    "failures": ["missing: no such file or folder"],
    "summary": {"files": 1, "error": 1, "warning": 0, "information": 0, "hint": 0, "fixed": 0}}
-Lines and columns count from 1, columns in characters (Unicode code points); a range's end is the first character behind it.
-"aliases" are the codes of hadolint's rules about the same. severity is error, warning, information or hint. A fix that is preferred is one that --fix applies; "fixed" lists those
-that it has applied, with the lines of the file as it was at that time; "findings" are those that remain. "notFixed" says
-why a file was left alone although some of its findings have such fixes.`
+Lines and columns count from 1, columns in characters (Unicode code points); a range's end is the first character
+behind it.
+"aliases" are the codes of hadolint's rules about the same. severity is error, warning, information or hint. A fix that
+is preferred is one that --fix applies; "fixed" lists those that it has applied, with the lines of the file as it was
+at that time; "findings" are those that remain. "notFixed" says why a file was left alone although some of its findings
+have such fixes.`
 
 func newCheck() *cobra.Command {
 	var fix, shellCheck, quiet, migrate bool

@@ -46,41 +46,46 @@ The baseline is what the cache is taken to hold:
              branch, A...B the merge base of two others
   ci[:MODE]  the merge base with --cache MODE, which is min if it is not given
   dir:PATH   another build context, with its Dockerfile at the same place in it
-With --cache the next build is that of a fresh builder, as in CI, which has nothing but what it imports of the cache that
-the baseline's build exported; auto is then git:merge-base. With min, the default of every cache-to, and with inline such a
-cache has the layers of the image's own stages only: of other stages it knows the keys, but what has to be built again runs
-from their beginning. With max it has all; with none every step runs. auto takes the build that CI makes of the Dockerfile
-from GitHub's workflows or GitLab's CI file: its settings, its cache-from, and how the build of the branch that it is to be
-merged into (GITHUB_BASE_REF and the like, else the main branch) exports what it imports.
+With --cache the next build is that of a fresh builder, as in CI, which has nothing but what it imports of the cache
+that the baseline's build exported; auto is then git:merge-base. With min, the default of every cache-to, and with
+inline such a cache has the layers of the image's own stages only: of other stages it knows the keys, but what has to
+be built again runs from their beginning. With max it has all; with none every step runs. auto takes the build that CI
+makes of the Dockerfile from GitHub's workflows or GitLab's CI file: its settings, its cache-from, and how the build of
+the branch that it is to be merged into (GITHUB_BASE_REF and the like, else the main branch) exports what it imports.
 
 The settings that are not given here are those of the Compose service or bake target that builds the Dockerfile, unless
---context is given: of several that of the last build, else the first, or the one that is named; without FILE, --service and
---bake name the Dockerfile too. The build context is that of --context, of the service or target, of the last build, else the
-nearest folder, from the Dockerfile's up to the repository's, that has what the Dockerfile copies.
-Build arguments: a recorded build has its own; the settings that are not given here are then those of that build. Any other
-baseline has those of --baseline-build-arg. Where none is given, a dir: baseline has none, git the same as the next build.
+--context is given: of several that of the last build, else the first, or the one that is named; without FILE,
+--service and --bake name the Dockerfile too. The build context is that of --context, of the service or target, of the
+last build, else the nearest folder, from the Dockerfile's up to the repository's, that has what the Dockerfile copies.
+Build arguments: a recorded build has its own; the settings that are not given here are then those of that build. Any
+other baseline has those of --baseline-build-arg. Where none is given, a dir: baseline has none, git the same as the
+next build.
 
 --format json prints
-  {"file": "Dockerfile", "engine": "buildkit", "target": "", "build": "compose:web", "baseline": {"kind": "git", "ref": "HEAD", "assumed": "HEAD was built on this builder", "builder": "", "cache": ""},
+  {"file": "Dockerfile", "engine": "buildkit", "target": "", "build": "compose:web", "baseline": {"kind": "git",
+   "ref": "HEAD", "assumed": "HEAD was built on this builder", "builder": "", "cache": ""},
    "context": {"dir": ".", "from": "build"}, "builds": 1,
    "steps": [{"line": 5, "endLine": 5, "stage": "build", "instruction": "COPY", "text": "COPY a.txt ./",
-              "status": "rebuilt", "certain": true, "detail": "a remark", "assuming": ["..."], "seconds": 1.2, "bytes": 4096,
+              "status": "rebuilt", "certain": true, "detail": "a remark", "assuming": ["..."], "seconds": 1.2,
+               "bytes": 4096,
               "cause": {"kind": "context-changed", "line": 5, "paths": ["a.txt"], "detail": "a.txt was modified"}}],
    "summary": {"cached": 4, "rebuilt": 2, "config": 3, "skipped": 0, "unknown": 0, "fails": 0,
                "seconds": 49.0}, "withMaxCache": {"cached": 6, "rebuilt": 0, "config": 3, "skipped": 0,
                                   "unknown": 0, "fails": 0, "seconds": 0},
    "ci": {"build": ".github/workflows/ci.yml, job build", "event": "pull_request", "cache": "min", "reason": "..."}}
-with one step for each instruction, in file order; lines count from 1. status is cached, rebuilt, config, skipped, unknown or fails (the build fails there);
-"certain" is false where only a build can tell. "cause" is the first reason; its kind is instruction-changed, context-changed,
-env-changed, arg-changed, user-changed, workdir-changed, shell-changed, base-changed, stage-rebuilt, follows (only the line above),
-remote-source, no-cache, no-baseline, setting-changed, not-in-cache (pruned, or perhaps so) or, for fails, invalid,
-missing-argument or missing-source. "seconds" and "bytes" are there where a recorded build tells, "shared": true where images
-that the engine keeps are known to have the layer too. "assuming" is what a mark rests on that nobody can know here. The baseline's kind is recorded, git, dir or none;
+with one step for each instruction, in file order; lines count from 1. status is cached, rebuilt, config, skipped,
+unknown or fails (the build fails there);
+"certain" is false where only a build can tell. "cause" is the first reason; its kind is instruction-changed,
+context-changed, env-changed, arg-changed, user-changed, workdir-changed, shell-changed, base-changed, stage-rebuilt,
+follows (only the line above), remote-source, no-cache, no-baseline, setting-changed, not-in-cache (pruned, or perhaps
+so) or, for fails, invalid, missing-argument or missing-source. "seconds" and "bytes" are there where a recorded build
+tells, "shared": true where images that the engine keeps are known to have the layer too. "assuming" is what a mark
+rests on that nobody can know here. The baseline's kind is recorded, git, dir or none;
 "builder" names the builder that is known to have made it, else "assumed" says what is assumed; "cache" is --cache, and
-"withMaxCache" the summary if it were max. "ci" is there with --cache auto: which build of the CI this is, the event that starts
-it, the cache that it imports (none, min, max, inline, or unknown) and why that. "from" says why the context is there: chosen (by a flag),
-build (the Compose service or bake target), record (the last build) or guessed. "builds" is how many builds, each with settings of
-its own, use the Dockerfile. The exit code is 0
+"withMaxCache" the summary if it were max. "ci" is there with --cache auto: which build of the CI this is, the event
+that starts it, the cache that it imports (none, min, max, inline, or unknown) and why that. "from" says why the
+context is there: chosen (by a flag), build (the Compose service or bake target), record (the last build) or guessed.
+"builds" is how many builds, each with settings of its own, use the Dockerfile. The exit code is 0
 whatever is rebuilt, 1 where --fail-on or --max-seconds says so, and 2 where it could not be told.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)

@@ -27,31 +27,37 @@ const reorderHelp = `Offer an order of the instructions that lets builds reuse m
 
 FILE defaults to Dockerfile. Without --write or --diff it prints what it would do and why. To the classic builder every
 instruction is a step; to BuildKit ENV, CMD and the like are not, so that the answers differ: say with --engine which
-one builds the file. Where nothing is gained it says so; the exit code is 0 in either case, and 2 if FILE cannot be read.
+one builds the file. Where nothing is gained it says so; the exit code is 0 in either case, and 2 if FILE cannot be
+read.
 
 For BuildKit it looks for the order that would have cost least over the last commits that git has of the build context
-(--history; 0 reads none). Where there is no history, the whole context is taken to change at 90 of 100 builds, folders at 80,
-manifests of package managers at 10, other single files at 5. What steps take is what layerwise replay states. An installation that needs only
-some files of a COPY is put above it, with a COPY of those files. A RUN of a stage that is not the target gets a cache mount where
-the tool makes the same of a full, an empty and an old cache, and nothing takes it from the stage. Each change has a grade:
+(--history; 0 reads none). Where there is no history, the whole context is taken to change at 90 of 100 builds, folders
+at 80, manifests of package managers at 10, other single files at 5. What steps take is what layerwise replay states.
+An installation that needs only some files of a COPY is put above it, with a COPY of those files. A RUN of a stage that
+is not the target gets a cache mount where the tool makes the same of a full, an empty and an old cache, and nothing
+takes it from the stage. Each change has a grade:
   proved    no instruction that changes places reads or writes what another does
   verified  both files were built, and the images were the same (--verify does that, and remembers it)
   likely    it rests on facts about tools, such as "npm ci reads package.json and its lock file"; they are stated
---write leaves the file alone where a change is only likely, but with --likely. The times of files, the order of variables in the environment of a RUN and the image's
-history are not taken for differences.
+--write leaves the file alone where a change is only likely, but with --likely. The times of files, the order of
+variables in the environment of a RUN and the image's history are not taken for differences.
 
 --format json prints
   {"file": "Dockerfile", "engine": "classic", "written": false,
-   "rewrites": [{"stage": 0, "title": "...", "explanation": "...", "grade": "likely", "restsOn": ["..."], "before": 94.5, "after": 12.1,
-                 "edits": [{"range": {"start": {"line": 2, "column": 1}, "end": {"line": 2, "column": 4}}, "newText": "..."}]}],
+   "rewrites": [{"stage": 0, "title": "...", "explanation": "...", "grade": "likely", "restsOn": ["..."],
+    "before": 94.5, "after": 12.1,
+                 "edits": [{"range": {"start": {"line": 2, "column": 1}, "end": {"line": 2, "column": 4}},
+                  "newText": "..."}]}],
    "reason": "why nothing is gained, if there are no rewrites",
    "diff": "the change as a unified diff",
    "verified": {"files": 277, "differences": [{"where": "/a", "detail": "mode 644 in the first, 755 in the second"}],
                 "unstable": ["/built-at"]},
-   "explain": [{"line": 5, "step": "npm ci", "seconds": 40, "reruns": 94, "builds": 100, "below": 4, "why": "npm: package.json has workspaces. So it may read anything that is copied."}]}
+   "explain": [{"line": 5, "step": "npm ci", "seconds": 40, "reruns": 94, "builds": 100, "below": 4,
+    "why": "npm: package.json has workspaces. So it may read anything that is copied."}]}
 "explain" is there with --explain: of each RUN that takes some time, why no order has it run less often.
-"before" and "after" are the seconds that all builds of the history cost, with all stages of the file; they are left out where nothing was counted. "verified" is there with --verify: what differs, the first image being that of the file as it
-is, and in "unstable" what differs from build to build without the reordering.
+"before" and "after" are the seconds that all builds of the history cost, with all stages of the file; they are left
+out where nothing was counted. "verified" is there with --verify: what differs, the first image being that of the file
+as it is, and in "unstable" what differs from build to build without the reordering.
 Lines and columns count from 1, columns in characters (Unicode code points).
 ` + verifyHelp
 

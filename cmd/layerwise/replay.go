@@ -21,19 +21,20 @@ import (
 )
 
 const replayHelp = `Replay runs the cache model over the last commits that touch the build context or the Dockerfile: what each build
-would have executed on a builder that keeps its cache, because of what, and at which cost. It reads git's objects; nothing is
-checked out or built. Renames of the Dockerfile are followed, and the .dockerignore of each commit counts.
+would have executed on a builder that keeps its cache, because of what, and at which cost. It reads git's objects;
+nothing is checked out or built. Renames of the Dockerfile are followed, and the .dockerignore of each commit counts.
 
-Two histories are told: "actual" has at each commit the Dockerfile of that commit, "today" the file as it is now at all of
-them, so that its order can be judged. Where layerwise reorder knows a better order, "proposed" is the same with that one.
-Commits at which the file as it is now could not have been built are left out of those two, unless too few would remain.
+Two histories are told: "actual" has at each commit the Dockerfile of that commit, "today" the file as it is now at all
+of them, so that its order can be judged. Where layerwise reorder knows a better order, "proposed" is the same with
+that one. Commits at which the file as it is now could not have been built are left out of those two, unless too few
+would remain.
 
 What an instruction takes is what a recorded build (layerwise build) took for it, else a weight by its kind, in seconds:
   compile 60 · install dependencies 40 · test 30 · install system packages 25 · pull another base image 10
   download 8 · any other RUN 1 · COPY and ADD 0.2 and 0.02 for each MB · WORKDIR 0.1
-A RUN that does several of these costs their sum. Where a cache mount keeps what the tool made or fetched before, 25 % are left
-of go build, and 75 % of npm ci and yarn install. A step that a build perhaps executes (a stage that it copies from was
-rebuilt) counts as executed. What is behind a URL or an image's tag is taken to be the same at all commits.
+A RUN that does several of these costs their sum. Where a cache mount keeps what the tool made or fetched before, 25 %
+are left of go build, and 75 % of npm ci and yarn install. A step that a build perhaps executes (a stage that it copies
+from was rebuilt) counts as executed. What is behind a URL or an image's tag is taken to be the same at all commits.
 
 --format json prints
   {"file": "Dockerfile", "engine": "buildkit", "target": "", "notes": ["..."],
@@ -41,20 +42,23 @@ rebuilt) counts as executed. What is behind a URL or an image's tag is taken to 
    "actual": {"seconds": 123.4, "uncached": 567.8,
      "steps": [{"line": 5, "endLine": 5, "stage": "0", "instruction": "COPY", "text": "COPY . .", "runs": true,
                 "builds": 100, "rebuilt": 94, "first": 94, "weight": 0.2, "recorded": false, "seconds": 18.8,
-                "causes": [{"kind": "context-changed", "line": 5, "count": 94}], "files": [{"path": "a.js", "count": 40}]}],
+                "causes": [{"kind": "context-changed", "line": 5, "count": 94}], "files": [{"path": "a.js",
+                 "count": 40}]}],
      "builds": [{"commit": "0123...", "subject": "...", "time": "2025-01-02T03:04:05Z", "seconds": 1.2,
                  "rebuilt": [{"step": 4, "text": "...", "certain": true, "seconds": 0.2,
-                              "cause": {"kind": "context-changed", "line": 5, "paths": ["a.js"], "detail": "a.js was modified"}}],
+                              "cause": {"kind": "context-changed", "line": 5, "paths": ["a.js"],
+                               "detail": "a.js was modified"}}],
                  "absent": [7], "noBuild": "..."}]},
    "today": {...},
    "proposed": {"rewrites": [{"title": "...", "grade": "proved"}], "text": "...",
                 "seconds": 100.1, "uncached": 567.8, "steps": [{...}], "builds": [{...}]}}
-"steps" has one for each instruction of the newest commit's file ("actual"), of the file as it is ("today") and of the proposed
-file, whose text is "text"; those that do not run are no step of the build. "builds" is oldest first; "first" counts the builds in which a
-step was rebuilt by itself and not because of one above; "weight" is what one execution takes, "seconds" what all do. "step" is an
-index into "steps", -1 for an instruction, "text", that the file has no more; "absent" are the steps, by index, that a commit's file does not have;
-"noBuild" says why a build did not take place. "causes", "files", "text", "paths", "absent", "noBuild" and "proposed" are left out where
-there are none. The kinds of causes are those of layerwise predict.
+"steps" has one for each instruction of the newest commit's file ("actual"), of the file as it is ("today") and of the
+proposed file, whose text is "text"; those that do not run are no step of the build. "builds" is oldest first; "first"
+counts the builds in which a step was rebuilt by itself and not because of one above; "weight" is what one execution
+takes, "seconds" what all do. "step" is an index into "steps", -1 for an instruction, "text", that the file has no
+more; "absent" are the steps, by index, that a commit's file does not have;
+"noBuild" says why a build did not take place. "causes", "files", "text", "paths", "absent", "noBuild" and "proposed"
+are left out where there are none. The kinds of causes are those of layerwise predict.
 
 --format html prints one page with pictures that needs nothing else.`
 

@@ -28,9 +28,9 @@ func newServe() *cobra.Command {
 		Long: `Run the language server. Editors start it and talk to it over its standard input and output. What it logs goes to
 standard error.
 
-With --listen it takes connections, each with a state of its own: over a Unix socket (unix:PATH), which only you can use, or over
-TCP on this machine (localhost:7070). Over TCP a client must send a token in its initialization options, {"token": "..."}: that
-of the environment variable ` + tokenVariable +
+With --listen it takes connections, each with a state of its own: over a Unix socket (unix:PATH), which only you can
+use, or over TCP on this machine (localhost:7070). Over TCP a client must send a token in its initialization options,
+{"token": "..."}: that of the environment variable ` + tokenVariable +
 			`, or one that is made up and printed. With --listen-any other machines can connect too;
 what is sent is not encrypted.`,
 		Args: cobra.NoArgs,

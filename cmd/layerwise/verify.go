@@ -16,9 +16,10 @@ const verifyHelp = `
 configuration. Times, the history and how files are spread over layers are not compared. What differs between two builds
 of the file as it is (a compiler that writes the date, say) is not held against the reordering; that is found out by
 building it once more without the cache. It builds with buildctl where --buildkit or BUILDKIT_HOST names a daemon, else
-with buildx (docker buildx, or buildx by itself) and the builder that --builder names or that is its current one, wherever
-that runs. A builder of buildx's docker driver can be used only if its engine keeps images in containerd's store. If the
-images differ the exit code is 1 and --write writes nothing; if they cannot be built, or on Ctrl-C, it is 2.`
+with buildx (docker buildx, or buildx by itself) and the builder that --builder names or that is its current one,
+wherever that runs. A builder of buildx's docker driver can be used only if its engine keeps images in containerd's
+store. If the images differ the exit code is 1 and --write writes nothing; if they cannot be built, or on Ctrl-C, it is
+2.`
 
 // verifyFlags say who builds, and with what, when a reordering is verified.
 type verifyFlags struct {
