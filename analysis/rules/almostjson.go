@@ -31,7 +31,13 @@ var AlmostJSON = &Rule{
 
 func checkAlmostJSON(p *pass) {
 	for in := range p.every("ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME") {
+		if p.checkQuotedCommand(in) {
+			continue
+		}
 		if args, ok := almostJSON(p.File, in); ok {
+			if _, inner := p.innerInstruction(in); inner {
+				continue // InnerInstruction says what is wrong
+			}
 			finding := analysis.Finding{
 				Span:    place(in, args),
 				Message: fmt.Sprintf("no valid JSON, so that %s does not read it as an array", in.Meant),
@@ -43,6 +49,42 @@ func checkAlmostJSON(p *pass) {
 			p.report(in, finding)
 		}
 	}
+	for in := range p.every("USER", "WORKDIR") {
+		text := strings.TrimSpace(p.Text.Slice(in.ArgsSpan))
+		if bare := strings.Trim(text, `[]"' `); strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") &&
+			bare != "" {
+			p.report(in, analysis.Finding{
+				Span:    in.ArgsSpan,
+				Message: fmt.Sprintf("%s takes no array: the brackets and quotes belong to the name", in.Meant),
+				Fixes:   []analysis.Fix{replace(in.ArgsSpan, bare, !strings.ContainsAny(bare, `,"'$`))},
+			})
+		}
+	}
+}
+
+// quotedWhole is a command line that is one text in quotes.
+var quotedWhole = regexp.MustCompile(`^"([A-Za-z][A-Za-z0-9_.-]*(?: [^"\\$]*)+)"$`)
+
+// quotedCommand reports whether the shell takes a whole command line for the name of a program.
+func quotedCommand(p *pass, in *dockerfile.Instruction) bool {
+	return !in.JSON && len(in.Heredocs) == 0 && quotedWhole.MatchString(p.Text.Slice(in.ArgsSpan))
+}
+
+// checkQuotedCommand looks for a command line in quotes, which the shell takes for the name of a program.
+func (p *pass) checkQuotedCommand(in *dockerfile.Instruction) bool {
+	if in.Meant != "CMD" && in.Meant != "ENTRYPOINT" && in.Meant != "RUN" || !quotedCommand(p, in) {
+		return false
+	}
+	text := p.Text.Slice(in.ArgsSpan)
+	p.report(in, analysis.Finding{
+		Span:    in.ArgsSpan,
+		Message: fmt.Sprintf("the shell takes %s for the name of one program", text),
+		Fixes: []analysis.Fix{{
+			Title: "Remove the quotes",
+			Edits: []source.Edit{{Span: in.ArgsSpan, NewText: strings.Trim(text, `"`)}}, Preferred: true,
+		}},
+	})
+	return true
 }
 
 // place is where the arguments that are almost an array stand.
@@ -63,18 +105,25 @@ func almostJSON(file *dockerfile.File, in *dockerfile.Instruction) (string, bool
 		args = strings.TrimLeft(command, " \t")
 	}
 	args = strings.TrimRight(args, " \t")
+	if in.Meant == "CMD" || in.Meant == "ENTRYPOINT" {
+		if bracketless.MatchString(args) || wordsInBrackets.MatchString(args) {
+			return args, true
+		}
+	}
 	if len(args) < 2 || args[0] != '[' {
 		return "", false
 	}
 	inner := strings.TrimLeft(args[1:], " \t")
 	like := strings.HasPrefix(inner, `"`) || strings.HasPrefix(inner, "'") || strings.HasPrefix(inner, "\u201c") ||
-		strings.HasPrefix(inner, "\u2018")
+		strings.HasPrefix(inner, "\u2018") || strings.HasPrefix(inner, "`")
 	list := strings.HasSuffix(args, "]") && strings.Contains(args, ",")
 	switch in.Meant {
 	case "RUN": // "[" is a command, too
 		like = like && (inner == args[1:] || strings.Contains(args, ","))
 	case "CMD", "ENTRYPOINT", "HEALTHCHECK":
 		like = like && (inner == args[1:] || strings.Contains(args, ",")) || list
+	case "ADD", "COPY":
+		like = like || list
 	case "VOLUME":
 		like = like || strings.HasSuffix(args, "]")
 	}
@@ -87,6 +136,10 @@ func mendJSON(in *dockerfile.Instruction, args string) []analysis.Fix {
 	quoted, at, edits := asciiQuotes(args)
 	for _, mend := range []func(string) []textEdit{
 		func(string) []textEdit { return nil },
+		brackets,
+		behindBracket,
+		semicolons,
+		splitWords,
 		missingCommas,
 		func(s string) []textEdit { return removeMatch(trailingComma, s) },
 		func(s string) []textEdit { return []textEdit{{len(s), len(s), "]"}} },
@@ -137,10 +190,62 @@ func applyAll(text string, edits []textEdit) string {
 var (
 	singleQuoted  = regexp.MustCompile(`[\[,][ \t]*('[^'"]*')[ \t]*`)
 	missingComma  = regexp.MustCompile(`"[ \t]+"`)
-	trailingComma = regexp.MustCompile(`,[ \t]*\]$`)
+	trailingComma = regexp.MustCompile(`[ \t]*,[ \t]*\]$`)
 	leadingComma  = regexp.MustCompile(`^\[[ \t]*(,[ \t]*)`)
 	bareWord      = regexp.MustCompile(`[\[,][ \t]*([A-Za-z0-9_./:=-]+)[ \t]*`)
 )
+
+// bracketless are strings with commas between them in other brackets than those of an array, or in none.
+var (
+	bracketless     = regexp.MustCompile(`^[({]?[ \t]*"[^"]*"(?:[ \t]*,[ \t]*"[^"]*")+[ \t]*[)}\]]?$`)
+	wordsInBrackets = regexp.MustCompile(`^\[[A-Za-z0-9_./-]+(?: [A-Za-z0-9_./=:-]+)+\]$`)
+	behindEnd       = regexp.MustCompile(`\]([ \t]*[;,.&)\]]+)$`)
+	semicolon       = regexp.MustCompile(`"[ \t]*(;)[ \t]*"`)
+	plainWords      = regexp.MustCompile(`[^\[\] ]+`)
+)
+
+// brackets puts the brackets of an array around strings.
+func brackets(s string) (edits []textEdit) {
+	if !bracketless.MatchString(s) {
+		return nil
+	}
+	if s[0] == '"' {
+		edits = append(edits, textEdit{0, 0, "["})
+	} else {
+		edits = append(edits, textEdit{0, 1, "["})
+	}
+	if last := len(s) - 1; s[last] == '"' {
+		return append(edits, textEdit{len(s), len(s), "]"})
+	} else if s[last] != ']' {
+		return append(edits, textEdit{last, len(s), "]"})
+	}
+	return edits
+}
+
+// behindBracket removes what stands behind an array.
+func behindBracket(s string) []textEdit { return removeMatch(behindEnd, s) }
+
+// semicolons puts commas in the place of semicolons.
+func semicolons(s string) (edits []textEdit) {
+	for _, m := range semicolon.FindAllStringSubmatchIndex(s, -1) {
+		edits = append(edits, textEdit{m[2], m[3], ","})
+	}
+	return edits
+}
+
+// splitWords makes strings of words that stand in brackets.
+func splitWords(s string) (edits []textEdit) {
+	if !wordsInBrackets.MatchString(s) {
+		return nil
+	}
+	for i, m := range plainWords.FindAllStringIndex(s, -1) {
+		if i > 0 {
+			edits[len(edits)-1].text = `",`
+		}
+		edits = append(edits, textEdit{m[0], m[0], `"`}, textEdit{m[1], m[1], `"`})
+	}
+	return edits
+}
 
 // asciiQuotes returns args with double quotes for typographic and single ones; of each byte, and of the end, where it
 // lies in args; and the edits to args.
@@ -154,15 +259,16 @@ func asciiQuotes(args string) (quoted string, at []int, edits []textEdit) {
 	plain := args
 	if len(edits) == 0 && !strings.Contains(args, `"`) {
 		for i, r := range args {
-			if r == '\'' || '\u2018' <= r && r <= '\u201b' {
+			if r == '\'' || r == '`' || '\u2018' <= r && r <= '\u201b' {
 				edits = append(edits, textEdit{i, i + utf8.RuneLen(r), `"`})
 			}
 		}
-	} else if len(edits) == 0 {
+	} else {
 		for _, m := range singleQuoted.FindAllStringSubmatchIndex(args, -1) {
 			edits = append(edits, textEdit{m[2], m[2] + 1, `"`}, textEdit{m[3] - 1, m[3], `"`})
 		}
 	}
+	slices.SortFunc(edits, func(a, b textEdit) int { return a.from - b.from })
 	var b strings.Builder
 	next := 0
 	for i := 0; i < len(plain); {

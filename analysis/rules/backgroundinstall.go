@@ -33,7 +33,11 @@ var BackgroundInstall = &Rule{
 
 // checkBackground looks at a command that is started in the background while the next one begins.
 func (p *pass) checkBackground(in *dockerfile.Instruction, run *shellRun, b background) {
-	if !slices.ContainsFunc(
+	updates := slices.ContainsFunc(run.commands, func(c command) bool {
+		return b.from <= c.at[0] && c.at[0] < b.at && len(c.words) > 1 && c.words[1] == "update" &&
+			toolCommands[c.words[0]] != nil
+	})
+	if !updates && !slices.ContainsFunc(
 		append(slices.Clone(run.installs), run.compiles...),
 		func(d download) bool { return b.from <= d.at[0] && d.at[0] < b.at },
 	) {

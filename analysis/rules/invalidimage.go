@@ -72,7 +72,10 @@ func checkInvalidImage(p *pass) {
 				finding.Fixes = append(finding.Fixes, replace(ref.word.Span, base+":"+tag, true))
 			}
 		}
-		for _, meant := range []string{lower, strings.TrimRight(name, ":/@")} {
+		if next := p.behindColon(ref); next != nil {
+			finding.Fixes = append(finding.Fixes, *next)
+		}
+		for _, meant := range mendedImages(name, lower) {
 			if _, err := reference.ParseNormalizedNamed(meant); err == nil && meant != name && len(finding.Fixes) == 0 {
 				finding.Fixes = append(finding.Fixes, replace(ref.word.Span, meant, anywhere[meant]))
 			}
@@ -176,4 +179,31 @@ func (p *pass) stageNames() []string {
 		}
 	}
 	return names
+}
+
+// mendedImages are the images that may be meant by what is none, the likeliest first.
+func mendedImages(name, lower string) []string {
+	list := []string{lower, strings.TrimRight(name, ":/@;,."), strings.Replace(name, "@", ":", 1)}
+	if first := strings.Index(name, ":"); first >= 0 && !strings.Contains(name, "/") {
+		list = append(list, name[:first+1]+strings.ReplaceAll(name[first+1:], ":", "-"))
+	}
+	_, address, found := strings.Cut(name, "://")
+	if rest, ok := strings.CutPrefix(address, "hub.docker.com/"); ok {
+		rest = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(rest, "_/"), "r/"), "/tags")
+		return append(list, rest)
+	}
+	if found {
+		list = append(list, address)
+	}
+	return list
+}
+
+// behindColon is the fix for a tag that a blank divides from its image: "node: 20".
+func (p *pass) behindColon(ref stageReference) *analysis.Fix {
+	if ref.in.Meant != "FROM" || !strings.HasSuffix(ref.word.Text, ":") || len(ref.in.Args) < 2 ||
+		strings.EqualFold(ref.in.Args[1].Text, "as") {
+		return nil
+	}
+	gap := source.Span{Start: ref.word.Span.End, End: ref.in.Args[1].Span.Start}
+	return &analysis.Fix{Title: "Remove the space behind :", Edits: []source.Edit{{Span: gap}}, Preferred: true}
 }

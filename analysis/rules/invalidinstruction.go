@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/json"
 	"fmt"
 	"path"
 	"regexp"
@@ -42,6 +43,11 @@ var InvalidInstruction = &Rule{
 					continue // SwallowedInstruction does
 				}
 			}
+			if in != nil {
+				if _, ok := p.innerInstruction(in); ok {
+					continue // InnerInstruction does
+				}
+			}
 			if in != nil && in.Meant == "SHELL" {
 				if _, ok := almostJSON(p.File, in); ok {
 					continue // AlmostJSON does
@@ -66,7 +72,31 @@ var equalsApart = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]*)([ \t]*=[ \t]*)
 func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 	text := p.Text.Slice(in.ArgsSpan)
 	switch in.Meant {
+	case "COPY", "ADD":
+		if m := likeDocker.FindStringIndex(text); m != nil && len(in.Args) == 1 {
+			at := source.Span{Start: in.ArgsSpan.Start + strings.Index(text, ":/")}
+			at.End = at.Start + 1
+			return []analysis.Fix{{Title: "Change : to a space", Edits: []source.Edit{{Span: at, NewText: " "}}}}
+		}
+	case "FROM":
+		return p.respacedFrom(in)
+	case "CMD", "ENTRYPOINT", "RUN":
+		if edits := stringsOnly(text); edits != nil {
+			fix := analysis.Fix{Title: "Make each a string", Preferred: true}
+			for _, e := range edits {
+				span := source.Span{Start: in.ArgsSpan.Start + e.from, End: in.ArgsSpan.Start + e.to}
+				fix.Edits = append(fix.Edits, source.Edit{Span: span, NewText: e.text})
+			}
+			return []analysis.Fix{fix}
+		}
 	case "ARG", "ENV", "LABEL":
+		if m := colonPair.FindStringSubmatchIndex(text); m != nil && in.Meant != "ARG" {
+			at := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
+			return []analysis.Fix{{Title: "Change : to =", Edits: []source.Edit{{Span: at, NewText: "="}}}}
+		}
+		if fixes := p.quoteValues(in); fixes != nil {
+			return fixes
+		}
 		if m := equalsApart.FindStringSubmatchIndex(strings.TrimRight(text, " \t")); m != nil && m[5]-m[4] > 1 {
 			at := source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[5]}
 			return []analysis.Fix{
@@ -105,4 +135,80 @@ func (p *pass) joinBelow(finding *analysis.Finding, in *dockerfile.Instruction) 
 		Edits:     []source.Edit{{Span: source.Span{Start: end, End: in.Span.End}, NewText: " " + string(p.Escape)}},
 		Preferred: true,
 	}}
+}
+
+var (
+	likeDocker = regexp.MustCompile(`^[A-Za-z0-9_./-]+:/[A-Za-z0-9_./-]*$`)
+	colonPair  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*(:)[^\s:=/"'][^\s:="']*$`)
+	bareValue  = regexp.MustCompile(`[\[,][ \t]*(-?[0-9.]+|true|false|null)[ \t]*`)
+)
+
+// stringsOnly returns the edits that make an array one of strings: quotes around numbers, one pair of brackets.
+func stringsOnly(args string) (edits []textEdit) {
+	var list []any
+	if json.Unmarshal([]byte(args), &list) != nil {
+		return nil
+	}
+	if len(list) == 1 && strings.HasSuffix(args, "]]") && strings.HasPrefix(args, "[[") {
+		edits = []textEdit{{0, 1, ""}, {len(args) - 1, len(args), ""}}
+	} else {
+		for _, m := range bareValue.FindAllStringSubmatchIndex(args, -1) {
+			edits = append(edits, textEdit{m[2], m[2], `"`}, textEdit{m[3], m[3], `"`})
+		}
+	}
+	var words []string
+	if json.Unmarshal([]byte(applyAll(args, edits)), &words) != nil {
+		return nil
+	}
+	return edits
+}
+
+// quoteValues returns the fix that puts quotes around the values that blanks divide.
+func (p *pass) quoteValues(in *dockerfile.Instruction) []analysis.Fix {
+	text := p.Text.Slice(in.ArgsSpan)
+	if strings.ContainsAny(text, "\"'`&;|\n") || strings.ContainsRune(text, rune(p.Escape)) || len(in.Args) < 2 ||
+		!assignment.MatchString(in.Args[0].Text) {
+		return nil
+	}
+	fix := analysis.Fix{Title: "Put the value in quotes", Preferred: true}
+	for i := 0; i < len(in.Args); {
+		last := i
+		for last+1 < len(in.Args) && !strings.Contains(in.Args[last+1].Text, "=") {
+			last++
+		}
+		if equals := strings.Index(in.Args[i].Text, "=") + 1; last > i && equals > 0 {
+			from, to := in.Args[i].Span.Start+equals, in.Args[last].Span.End
+			fix.Edits = append(fix.Edits, source.Edit{Span: source.Span{Start: from, End: from}, NewText: `"`},
+				source.Edit{Span: source.Span{Start: to, End: to}, NewText: `"`})
+		}
+		i = last + 1
+	}
+	if in.Args[1].Text == "=" || strings.HasPrefix(in.Args[1].Text, "=") || strings.HasSuffix(in.Args[0].Text, "=") ||
+		len(fix.Edits) == 0 {
+		return nil
+	}
+	return []analysis.Fix{fix}
+}
+
+// respacedFrom returns what makes a FROM right whose tag stands apart, or whose platform stands behind the image.
+func (p *pass) respacedFrom(in *dockerfile.Instruction) []analysis.Fix {
+	if len(in.Args) < 2 {
+		return nil
+	}
+	image, next := in.Args[0], in.Args[1]
+	gap := source.Span{Start: image.Span.End, End: next.Span.Start}
+	if strings.Trim(p.Text.Slice(gap), " \t") != "" {
+		return nil
+	}
+	switch last := in.Args[len(in.Args)-1]; {
+	case strings.HasPrefix(last.Text, "--platform="):
+		before := source.Span{Start: image.Span.Start, End: image.Span.Start}
+		from := in.Args[len(in.Args)-2].Span.End
+		return []analysis.Fix{{Title: "Move it before the image", Preferred: true, Edits: []source.Edit{
+			{Span: before, NewText: last.Text + " "}, {Span: source.Span{Start: from, End: last.Span.End}},
+		}}}
+	case strings.HasPrefix(next.Text, ":") && len(next.Text) > 1 && !strings.Contains(image.Text, ":"):
+		return []analysis.Fix{{Title: "Remove the space before :", Edits: []source.Edit{{Span: gap}}, Preferred: true}}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -64,7 +65,17 @@ func checkInvalidPort(p *pass) {
 			finding.Span = source.Span{Start: port.span.Start + at, End: port.span.Start + at + len(part)}
 		}
 		protocols := []string{"tcp", "udp", "sctp"}
-		if port.proto != "" && part == port.proto && spell.Meant(part, protocols) != "" {
+		i := slices.IndexFunc(in.Args, func(word dockerfile.Word) bool { return word.Span == port.span })
+		if i > 0 && slices.Contains(protocols, strings.ToLower(raw)) &&
+			strings.Trim(in.Args[i-1].Text, "0123456789") == "" {
+			gap := source.Span{Start: in.Args[i-1].Span.End, End: port.span.Start}
+			finding.Fixes = []analysis.Fix{
+				{Title: "Write it behind a slash", Edits: []source.Edit{{Span: gap, NewText: "/"}}, Preferred: true},
+			}
+		} else if i >= 0 && i < len(in.Args)-1 && (strings.HasPrefix(raw, "-") || raw == "and" || raw == ",") {
+			rest := source.Span{Start: port.span.Start, End: in.Args[i+1].Span.Start}
+			finding.Fixes = []analysis.Fix{{Title: "Remove " + raw, Edits: []source.Edit{{Span: rest}}}}
+		} else if port.proto != "" && part == port.proto && spell.Meant(part, protocols) != "" {
 			finding = misspeltWord(finding, part, protocols)
 		} else if meant := mendPort(raw); meant != "" {
 			finding.Span = port.span
@@ -83,6 +94,8 @@ var (
 	protoPort = regexp.MustCompile(`^(tcp|udp|sctp)[/:=]([0-9-]+)$`)
 	dotRange  = regexp.MustCompile(`^([0-9]+)(\.\.+|:|~|\x{2013}|\x{2014})([0-9]+)$`)
 	protoList = regexp.MustCompile(`^([0-9-]+)/((?:tcp|udp|sctp)(?:[,/+&|](?:tcp|udp|sctp))+)$`)
+	hostPort  = regexp.MustCompile(`^(?:[0-9]+(?:\.[0-9]+){3}|localhost|\*):([0-9]+)$`)
+	webPort   = regexp.MustCompile(`^([0-9]+)/(?:https?|wss?|grpc)$`)
 	portDigit = strings.NewReplacer("O", "0", "o", "0", "l", "1", "I", "1")
 )
 
@@ -101,6 +114,12 @@ func mendPort(raw string) string {
 		if name, number, _ := strings.Cut(list, " "); lower == name {
 			return number
 		}
+	}
+	if m := hostPort.FindStringSubmatch(lower); m != nil {
+		return valid(m[1])
+	}
+	if m := webPort.FindStringSubmatch(lower); m != nil {
+		return valid(m[1] + "/tcp")
 	}
 	if m := glueProto.FindStringSubmatch(lower); m != nil {
 		return valid(m[1] + "/" + m[2])

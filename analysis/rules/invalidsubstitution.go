@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -66,7 +67,15 @@ func checkInvalidSubstitution(p *pass) {
 			if err != nil || message == "" {
 				continue
 			}
-			p.report(nil, analysis.Finding{Span: p.badWord(in, lex).Span, Message: message})
+			word := p.badWord(in, lex)
+			finding := analysis.Finding{Span: word.Span, Message: message}
+			if meant := closed(word.Text); meant != "" && p.Text.Slice(word.Span) == word.Text {
+				key := in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL"
+				if _, _, err := lex.ProcessWord(meant, everything{}); err == nil && (key || !strings.Contains(meant, "=")) {
+					finding.Fixes = []analysis.Fix{replace(word.Span, meant, true)}
+				}
+			}
+			p.report(nil, finding)
 		}
 	}
 }
@@ -81,6 +90,9 @@ func (p *pass) badWord(in *dockerfile.Instruction, lex *shell.Lex) dockerfile.Wo
 		if _, _, err := lex.ProcessWord(text, everything{}); err != nil && !in.JSON {
 			return word
 		}
+	}
+	if len(in.Args) == 1 {
+		return in.Args[0]
 	}
 	return dockerfile.Word{Span: in.ArgsSpan}
 }
@@ -113,3 +125,28 @@ type everything struct{}
 
 func (everything) Get(string) (string, bool) { return "x", true }
 func (everything) Keys() []string            { return nil }
+
+var (
+	quotedPair   = regexp.MustCompile(`^(["'])([A-Za-z_][A-Za-z0-9_.-]*=)([^"']*)(["'])$`)
+	openQuoted   = regexp.MustCompile(`^(?:[A-Za-z_][A-Za-z0-9_.-]*=)?(["'])[^"'\\]*$`)
+	openVariable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(/|$)`)
+	onlyColon    = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*):([A-Za-z0-9])`)
+)
+
+// closed returns a word with what it lacks: a closing quote or brace, or the dash in front of a default. It is "" where
+// it lacks something else.
+func closed(word string) string {
+	if m := quotedPair.FindStringSubmatch(word); m != nil && m[1] == m[4] {
+		return m[2] + m[1] + m[3] + m[4]
+	}
+	if m := openQuoted.FindStringSubmatch(word); m != nil {
+		return word + m[1]
+	}
+	if openVariable.MatchString(word) {
+		return openVariable.ReplaceAllString(word, "$${$1}$2")
+	}
+	if onlyColon.MatchString(word) {
+		return onlyColon.ReplaceAllString(word, "$${$1:-$2")
+	}
+	return ""
+}

@@ -43,8 +43,11 @@ func checkJSONArgsRecommended(p *pass) {
 			if !shellForm || in.Stage < 0 || p.hasShell(in) || isUnknown(in) {
 				continue
 			}
-			if _, ok := almostJSON(p.File, in); ok {
+			if _, ok := almostJSON(p.File, in); ok || quotedCommand(p, in) {
 				continue // AlmostJSON says what is wrong
+			}
+			if _, ok := p.innerInstruction(in); ok {
+				continue // InnerInstruction does
 			}
 			span := in.ArgsSpan
 			if len(in.Args) == 0 {

@@ -40,6 +40,9 @@ func checkLegacyKeyValueFormat(p *pass) {
 			if in.Stage < 0 || len(pairs) != 1 || !pairs[0].NoDelim {
 				continue
 			}
+			if _, ok := p.innerInstruction(in); ok {
+				continue
+			}
 			p.report(in, analysis.Finding{
 				Span: in.Args[0].Span,
 				Message: fmt.Sprintf(

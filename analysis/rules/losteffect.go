@@ -47,6 +47,13 @@ func checkLostEffect(p *pass) {
 			p.report(in, finding)
 			continue
 		}
+		if run != nil && setOnly.MatchString(strings.TrimSpace(p.Text.Slice(in.ArgsSpan))) && len(in.Flags) == 0 {
+			p.report(in, analysis.Finding{
+				Span: in.ArgsSpan, Message: "the variable is lost at the end of this RUN",
+				Fixes: p.written(in, "ENV", strings.TrimSpace(p.Text.Slice(in.ArgsSpan))),
+			})
+			continue
+		}
 		if run == nil || len(run.commands) == 0 || len(in.Heredocs) > 0 || len(in.Flags) > 0 {
 			continue
 		}
@@ -56,7 +63,7 @@ func checkLostEffect(p *pass) {
 		}
 		all := true
 		for _, c := range run.commands {
-			all = all && ownEffects[c.words[0]]
+			all = all && (ownEffects[c.words[0]] || losesEffect(c))
 		}
 		if first := run.commands[0]; all {
 			p.report(in, analysis.Finding{
@@ -93,4 +100,25 @@ func (p *pass) written(in *dockerfile.Instruction, keyword, args string) []analy
 			{Span: source.Span{Start: in.Keyword.Span.Start, End: in.ArgsSpan.End}, NewText: keyword + " " + args},
 		},
 	}}
+}
+
+// setOnly matches variables that are set for no command.
+var setOnly = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:,-]+$`)
+
+// losesEffect reports whether a command changes only its own shell, or starts what ends with the step.
+func losesEffect(c command) bool {
+	if len(c.words) < 2 {
+		return false
+	}
+	switch c.words[0] {
+	case "conda":
+		return c.words[1] == "activate"
+	case "nvm", "su":
+		return len(c.words) == 2 && c.words[0] == "su" && !strings.HasPrefix(c.words[1], "-") || c.words[1] == "use"
+	case "service":
+		return len(c.words) == 3 && c.words[2] == "start"
+	case "systemctl":
+		return c.words[1] == "start"
+	}
+	return false
 }

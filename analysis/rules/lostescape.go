@@ -60,6 +60,9 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 		return true
 	}
 	word := p.Text.Slice(problem.Span)
+	if otherInstructions[word] != "" || pastedLine.MatchString(p.Text.Slice(p.Text.Line(in.Line-1))) {
+		return false
+	}
 	if keyword, _ := assigned(word); keyword != "" || strings.HasPrefix(word, "//") || keywordBehind(word) != "" ||
 		p.otherEscape(above) {
 		return false

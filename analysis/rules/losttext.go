@@ -75,6 +75,13 @@ func openQuote(text string, escape byte) byte {
 // checkValueApart looks for an ARG whose value stands behind a blank: BuildKit takes it for the name of another one.
 func (p *pass) checkValueApart(in *dockerfile.Instruction) {
 	text := p.Text.Slice(in.ArgsSpan)
+	if m := noEquals.FindStringSubmatchIndex(text); m != nil {
+		gap := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
+		p.report(in, analysis.Finding{
+			Span: in.ArgsSpan, Message: "ARG gives no default without =: this declares other names",
+			Fixes: []analysis.Fix{{Title: "Change it to =", Edits: []source.Edit{{Span: gap, NewText: "="}}}},
+		})
+	}
 	if m := valueApart.FindStringSubmatchIndex(text); m != nil && len(in.Args) == 2 {
 		gap := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
 		p.report(in, analysis.Finding{
@@ -88,6 +95,11 @@ func (p *pass) checkValueApart(in *dockerfile.Instruction) {
 		})
 	}
 }
+
+// noEquals matches a name and a default that no name can be, without an equals sign.
+var noEquals = regexp.MustCompile(
+	`^[A-Za-z_][A-Za-z0-9_]*(:[ \t]+|:-?|[ \t]+)(?:[0-9][A-Za-z0-9_.-]*|true|false|latest)$`,
+)
 
 var valueApart = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=([ \t]+)[^\s=]+[ \t]*$`)
 

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -37,6 +38,10 @@ func checkMisplacedFlag(p *pass) {
 			finding, ok := misplacedFlag(p.File, in, i)
 			if ok {
 				p.report(in, finding)
+			} else if in.Meant == "HEALTHCHECK" && !in.JSON && i == 1 && p.flagOfCheck(in) {
+				break
+			} else if in.Meant == "HEALTHCHECK" && i == 0 {
+				continue
 			} else if in.Meant != "COPY" && in.Meant != "ADD" {
 				break // from here on there are only arguments, and a command may have any
 			}
@@ -61,6 +66,17 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 	name, value, has := strings.Cut(bare, "=")
 	if !has && dashes == "" {
 		return analysis.Finding{}, false
+	}
+	if i == 0 && len(in.Args) > 2 && (in.Meant == "COPY" || in.Meant == "ADD") && flagsOfCp.MatchString(word.Text) &&
+		file.Text.Slice(word.Span) == word.Text {
+		rest := source.Span{Start: word.Span.Start, End: in.Args[1].Span.Start}
+		return analysis.Finding{
+			Span:    word.Span,
+			Message: fmt.Sprintf("%s is a flag of cp: %s takes it for a file", word.Text, in.Meant),
+			Fixes: []analysis.Fix{
+				{Title: "Remove " + word.Text, Edits: []source.Edit{{Span: rest}}, Preferred: true},
+			},
+		}, true
 	}
 	flags := dockerfile.FlagNames(in.Meant)
 	alone := !has && slices.Contains(flags, name) &&
@@ -111,4 +127,27 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 		finding.Severity = analysis.Error
 	}
 	return finding, true
+}
+
+// flagsOfCp matches flags of the command cp.
+var flagsOfCp = regexp.MustCompile(`^-[rRafpvLn]{1,3}$`)
+
+var flagsOfCheck = regexp.MustCompile(`^--(interval|timeout|start-period|start-interval|retries)=\S+$`)
+
+// flagOfCheck reports a flag of HEALTHCHECK's that stands behind CMD, where it begins the command.
+func (p *pass) flagOfCheck(in *dockerfile.Instruction) bool {
+	first, word := in.Args[0], in.Args[1]
+	if first.Text != "CMD" || !flagsOfCheck.MatchString(word.Text) || p.Text.Slice(word.Span) != word.Text {
+		return false
+	}
+	before := source.Span{Start: first.Span.Start, End: first.Span.Start}
+	gap := source.Span{Start: first.Span.End, End: word.Span.End}
+	p.report(in, analysis.Finding{
+		Span: word.Span, Message: word.Text + " begins the command: flags stand before CMD",
+		Fixes: []analysis.Fix{{
+			Title: "Move it before CMD", Preferred: true,
+			Edits: []source.Edit{{Span: before, NewText: word.Text + " "}, {Span: gap}},
+		}},
+	})
+	return true
 }

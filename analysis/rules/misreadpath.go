@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -59,7 +60,7 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 	finding := analysis.Finding{Span: word.Span}
 	exact := p.Text.Slice(word.Span) == word.Text
 	switch {
-	case (text == "->" || text == "=>" || text == ":") && isSource && !in.JSON:
+	case arrows[text] && isSource && !in.JSON && word.Span != in.Args[0].Span:
 		finding.Severity = analysis.Error
 		finding.Message = fmt.Sprintf(
 			"%s is taken for a file: sources and destination are separated by a space only",
@@ -72,6 +73,10 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 				Preferred: true,
 			},
 		}
+	case in.Meant == "VOLUME" && p.checkVolume(in, word, text):
+		return
+	case isSource && !in.JSON && len(contextSources(in)) > 0 && p.checkHostPath(in, word, text):
+		return
 	case isSource && (strings.HasPrefix(text, "../") || text == "..") && len(contextSources(in)) > 0:
 		read := strings.TrimPrefix(path.Clean("/"+text), "/")
 		if read == "" {
@@ -186,4 +191,50 @@ func (p *pass) home(in *dockerfile.Instruction) string {
 		return "/root"
 	}
 	return ""
+}
+
+// arrows are what people write between source and destination.
+var arrows = map[string]bool{"->": true, "=>": true, ":": true, ">": true, "=": true, "to": true, "into": true}
+
+var (
+	hostVolume = regexp.MustCompile(`^[A-Za-z0-9_./~-]{2,}:(/[^:]*)(:r[ow])?$`)
+	stagePath  = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_.-]+):(/.*)$`)
+	hostPath   = regexp.MustCompile(`^(/home/|/Users/|file:///|[A-Za-z]:[\\/])`)
+)
+
+// checkVolume looks for a volume of "docker run": VOLUME takes only the path in the container.
+func (p *pass) checkVolume(in *dockerfile.Instruction, word dockerfile.Word, text string) bool {
+	finding := analysis.Finding{Span: word.Span}
+	if m := hostVolume.FindStringSubmatch(text); m != nil {
+		finding.Message = "VOLUME takes only the path in the container: all of " + text + " is one path"
+		if !in.JSON && p.Text.Slice(word.Span) == text {
+			finding.Fixes = []analysis.Fix{replace(word.Span, m[1], false)}
+		}
+	} else if strings.Trim(text, "abcdefghijklmnopqrstuvwxyz") == "" && text != "" {
+		finding.Message = "the container does not start: the path of a volume must be absolute"
+		if !in.JSON && p.Text.Slice(word.Span) == text {
+			finding.Fixes = []analysis.Fix{replace(word.Span, "/"+text, false)}
+		}
+	} else {
+		return false
+	}
+	p.report(in, finding)
+	return true
+}
+
+// checkHostPath looks for sources that are written as for "docker cp", or as paths of the machine.
+func (p *pass) checkHostPath(in *dockerfile.Instruction, word dockerfile.Word, text string) bool {
+	finding := analysis.Finding{Span: word.Span}
+	if m := stagePath.FindStringSubmatch(text); m != nil && !strings.HasPrefix(m[2], "//") {
+		finding.Message = text + " is taken for a file of the build context: files of a stage need --from"
+		if slices.Contains(p.stageNames(), strings.ToLower(m[1])) && len(in.Flags) == 0 && len(in.Args) == 2 {
+			finding.Fixes = []analysis.Fix{replace(word.Span, "--from="+m[1]+" "+m[2], false)}
+		}
+	} else if hostPath.MatchString(text) {
+		finding.Message = text + " is looked for in the build context, not on this machine"
+	} else {
+		return false
+	}
+	p.report(in, finding)
+	return true
 }

@@ -47,6 +47,7 @@ composer about archive audit browse bump check-platform-reqs clear-cache clearca
 bundle add binstubs cache package pack check clean config console doctor env exec e fund gem help info init inject install issue licenses list lock open outdated platform plugin pristine remove show update version viz
 gem build cert check cleanup contents dependency environment exec fetch generate_index help info install list lock mirror open outdated owner pristine push query rdoc rebuild search server signin signout signin sources specification stale uninstall unpack update which yank update_system i
 poetry about add build cache check config debug env export help init install list lock new publish remove run search self shell show source sync update version python
+dotnet add build clean new nuget pack publish remove restore run sln test tool workload format list msbuild vstest exec dev-certs help store watch user-secrets ef
 uv auth run init add remove version sync lock export tree format tool python pip venv build publish cache self help generate-shell-completion
 `), "\n") {
 		words := strings.Fields(line)
@@ -69,6 +70,7 @@ var extends = map[string]bool{
 	"dnf":      true,
 	"yum":      true,
 	"poetry":   true,
+	"dotnet":   true,
 }
 
 func checkMisspeltCommand(p *pass) {
@@ -78,7 +80,12 @@ func checkMisspeltCommand(p *pass) {
 			continue
 		}
 		for _, c := range run.commands {
+			if len(c.words) > 3 && strings.HasPrefix(c.words[0], "python") && c.words[1] == "-m" {
+				c.words, c.at = c.words[2:], c.at[2:]
+			}
 			p.checkToolCommand(in, c)
+			p.checkToolFlags(in, c)
+			p.checkUsualCommand(in, c)
 		}
 	}
 }
@@ -176,3 +183,82 @@ var otherTools = strings.Fields(
 	"apt pipx pip2 npx apx cnpm bun bunx tdnf pnpx nvm rpm opam pdm uvx pkg opkg ipkg xbps slapt aptitude pacman " +
 		"dpkg spm jpm ppm bpm gpm nnpm tnpm luarocks hpm epm kpm tpm vpm",
 )
+
+// toolFlags are long flags of tools that are written often; others are left alone.
+var toolFlags = map[string][]string{
+	"apt-get": strings.Fields("--no-install-recommends --no-install-suggests --yes --assume-yes --quiet --fix-missing " +
+		"--fix-broken --allow-unauthenticated --allow-downgrades --only-upgrade --reinstall"),
+	"apk": strings.Fields("--no-cache --virtual --update --update-cache --repository --allow-untrusted --upgrade"),
+	"pip": strings.Fields("--no-cache-dir --upgrade --requirement --user --no-deps --index-url --extra-index-url " +
+		"--trusted-host --target --break-system-packages --only-binary --no-binary --force-reinstall --find-links " +
+		"--no-build-isolation --disable-pip-version-check --root-user-action --prefer-binary --ignore-installed"),
+	"npm": strings.Fields("--production --omit --save-dev --global --no-audit --no-fund --legacy-peer-deps --silent " +
+		"--ignore-scripts --prefer-offline --include --no-optional --unsafe-perm --registry --loglevel --verbose"),
+	"yarn": strings.Fields("--frozen-lockfile --production --immutable --network-timeout --non-interactive --silent " +
+		"--ignore-scripts --ignore-engines --ignore-platform --prefer-offline --pure-lockfile --network-concurrency"),
+	"pnpm": strings.Fields("--frozen-lockfile --no-frozen-lockfile --offline --ignore-scripts --filter " +
+		"--shamefully-hoist"),
+	"composer": strings.Fields("--no-dev --no-interaction --optimize-autoloader --no-scripts --prefer-dist " +
+		"--no-progress --no-plugins --ignore-platform-reqs --classmap-authoritative --no-autoloader"),
+}
+
+// checkToolFlags looks for long flags that are misspelt by one letter.
+func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
+	known := toolFlags[strings.TrimSuffix(c.words[0], "3")]
+	if c.words[0] == "apt" {
+		known = toolFlags["apt-get"]
+	}
+	for i, word := range c.words {
+		name, _, _ := strings.Cut(word, "=")
+		if i == 0 || !strings.HasPrefix(name, "--") || len(name) < 7 || slices.Contains(known, name) ||
+			!plainWord(name) {
+			continue
+		}
+		meant := spell.Meant(name, known)
+		if meant == "" || len(meant)-len(name) > 1 || len(name)-len(meant) > 1 {
+			continue
+		}
+		span := c.span(p.File, in, i, i+1)
+		span.End = span.Start + len(name)
+		if p.Text.Slice(span) == name {
+			p.report(in, analysis.Finding{
+				Span:    span,
+				Message: fmt.Sprintf("%s has no flag %s (did you mean %s?)", c.words[0], name, meant),
+				Fixes:   []analysis.Fix{replace(span, meant, false)},
+			})
+		}
+	}
+}
+
+// usualCommands are programs of every image, or nearly so, that people write often.
+var usualCommands = strings.Fields("mkdir chmod chown echo curl wget export touch unzip groupadd useradd adduser tar rm")
+
+// checkUsualCommand looks for a usual command with two letters swapped, which no program is called, and for a folder of
+// apt's that does not exist.
+func (p *pass) checkUsualCommand(in *dockerfile.Instruction, c command) {
+	letters := func(s string) string { return string(slices.Sorted(slices.Values([]byte(s)))) }
+	name, span := c.words[0], c.span(p.File, in, 0, 1)
+	for _, usual := range usualCommands {
+		if len(usual) > 3 && name != usual && len(name) == len(usual) && name[0] == usual[0] &&
+			letters(name) == letters(usual) && p.Text.Slice(span) == name {
+			p.report(in, analysis.Finding{
+				Span:    span,
+				Message: fmt.Sprintf("unknown command %s (did you mean %s?)", name, usual),
+				Fixes:   []analysis.Fix{replace(span, usual, false)},
+			})
+		}
+	}
+	for i, word := range c.words {
+		rest, ok := strings.CutPrefix(word, "/var/lib/apt/")
+		folder, _, _ := strings.Cut(rest, "/")
+		if at := c.span(p.File, in, i, i+1); ok && name == "rm" && folder != "lists" &&
+			spell.Meant(folder, []string{"lists"}) != "" && p.Text.Slice(at) == word {
+			at.Start += len("/var/lib/apt/")
+			at.End = at.Start + len(folder)
+			p.report(in, analysis.Finding{
+				Span: at, Message: fmt.Sprintf("apt keeps its lists in lists, not in %s: nothing is removed", folder),
+				Fixes: []analysis.Fix{replace(at, "lists", true)},
+			})
+		}
+	}
+}

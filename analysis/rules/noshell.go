@@ -68,7 +68,7 @@ var (
 
 func checkNoShell(p *pass) {
 	for in := range p.every("CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN") {
-		if in.JSON {
+		if in.JSON && !p.checkOperators(in) {
 			p.checkExecForm(in)
 		}
 	}
@@ -171,17 +171,76 @@ func (p *pass) checkSubstitution(in *dockerfile.Instruction) {
 			}
 			span = source.Span{Start: in.ArgsSpan.Start + m[0], End: in.ArgsSpan.Start + m[1]}
 		}
-		p.report(
-			in,
-			analysis.Finding{
-				Span: span,
-				Message: fmt.Sprintf(
-					"%s is not run: %s takes it as it is written",
-					strings.Trim(p.Text.Slice(span), `"`),
-					in.Meant,
-				),
-			},
-		)
+		shown := strings.Trim(p.Text.Slice(span), `"`)
+		finding := analysis.Finding{
+			Span:    span,
+			Message: fmt.Sprintf("%s is not run: %s takes it as it is written", shown, in.Meant),
+		}
+		if name, ok := strings.CutPrefix(strings.TrimSuffix(shown, ")"), "$("); ok && shown == p.Text.Slice(span) {
+			if _, defined := p.variables().Lookup(in.Stage, in.Span.Start, name); defined {
+				finding.Fixes = []analysis.Fix{replace(span, "$"+name, false)} // as in a makefile
+				if next := p.Text.String()[span.End:]; next != "" && assignment.MatchString("_"+next[:1]+"=") {
+					finding.Fixes = []analysis.Fix{replace(span, "${"+name+"}", false)}
+				}
+			}
+		}
+		p.report(in, finding)
 		return
 	}
+}
+
+var shellOperators = []string{"&&", "||", "|", ">", ">>", "<", ";", "&", "2>&1", "2>", "&>"}
+
+// checkOperators looks for a command line of the shell's in an array: in one string, or with the shell's operators or
+// own commands as strings.
+func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
+	words := in.Args
+	if in.Meant == "HEALTHCHECK" && len(words) > 0 {
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return false
+	}
+	list := make([]string, len(words))
+	for i, word := range words {
+		if list[i] = unquoted(word.Text); strings.Contains(list[i], `\`) {
+			return false
+		}
+	}
+	first := list[0]
+	whole := source.Span{Start: words[0].Span.Start, End: words[len(words)-1].Span.End}
+	finding := analysis.Finding{Span: words[0].Span}
+	fields := strings.Fields(first)
+	operator := slices.IndexFunc(list, func(word string) bool { return slices.Contains(shellOperators, word) })
+	inOne := slices.ContainsFunc(fields, func(word string) bool { return slices.Contains(shellOperators, word) })
+	switch shell := slices.Contains(shellPrograms[:14], strings.ToLower(path.Base(first))); {
+	case shell || first == "":
+		return false
+	case len(list) == 1 && len(fields) > 1 && (inOne || shellOwn[fields[0]]):
+		finding.Message = "no shell reads this: it is taken for the name of one program"
+		finding.Fixes = runBySh(whole, first)
+	case len(list) == 1 && len(fields) > 1 && !strings.Contains(fields[0], "/") && !strings.Contains(first, "'"):
+		finding.Message = words[0].Text + " is taken for the name of one program: each word is a string of its own"
+		finding.Fixes = []analysis.Fix{replace(words[0].Span, `"`+strings.Join(fields, `", "`)+`"`, false)}
+	case operator > 0:
+		finding.Span = words[operator].Span
+		finding.Message = fmt.Sprintf("%s is handed to %s as an argument: no shell reads an array", list[operator], first)
+		finding.Fixes = runBySh(whole, strings.Join(list, " "))
+	case first == "cd" || first == "source" || first == "." || first == "export":
+		finding.Message = first + " is a command of the shell: no program has that name"
+	default:
+		return false
+	}
+	p.report(in, finding)
+	return true
+}
+
+// runBySh is the fix that hands a command line to sh.
+func runBySh(at source.Span, line string) []analysis.Fix {
+	if strings.Contains(line, `"`) {
+		return nil
+	}
+	return []analysis.Fix{{
+		Title: "Run it by sh -c", Edits: []source.Edit{{Span: at, NewText: `"sh", "-c", "` + line + `"`}},
+	}}
 }

@@ -46,7 +46,7 @@ func checkTrailingComment(p *pass) {
 					Edits: []source.Edit{
 						{
 							Span:    source.Span{Start: in.Span.Start, End: in.Span.Start},
-							NewText: p.Text.Slice(span) + newline(p.Text) + indent,
+							NewText: asComment(p.Text.Slice(span)) + newline(p.Text) + indent,
 						},
 						{Span: source.Span{Start: in.Args[i-1].Span.End, End: span.End}},
 					},
@@ -79,9 +79,20 @@ func trailingComment(in *dockerfile.Instruction) int {
 		}
 	}
 	for i, word := range in.Args {
+		if i > 0 && word.Text == "//" && i < len(in.Args)-1 {
+			return i
+		}
 		if i > 0 && (word.Text == "#" || strings.HasPrefix(word.Text, "##")) {
 			return i
 		}
 	}
 	return -1
+}
+
+// asComment is a comment of another language as one of a Dockerfile's.
+func asComment(text string) string {
+	if rest, ok := strings.CutPrefix(text, "//"); ok {
+		return "#" + rest
+	}
+	return text
 }

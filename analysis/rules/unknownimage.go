@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -46,6 +47,9 @@ func checkUnknownImage(p *pass) {
 	names = nearest(names)
 	for _, ref := range p.stageReferences() {
 		name := ref.word.Text
+		if p.otherImage(ref, name, stages) {
+			continue
+		}
 		if i := strings.IndexAny(name, ":@"); i >= 0 {
 			name = name[:i]
 		}
@@ -69,4 +73,41 @@ func checkUnknownImage(p *pass) {
 			),
 		)
 	}
+}
+
+// otherImages are names that people take for those of official images, and the images that are meant.
+var otherImages = map[string]string{
+	"go": "golang", "nodejs": "node", "python3": "python:3", "python2": "python:2", "postgresql": "postgres",
+	"mongodb": "mongo", "rabbit": "rabbitmq", "rustlang": "rust", "jdk": "eclipse-temurin", "php-fpm": "php:fpm",
+	"node-alpine": "node:alpine", "python-slim": "python:slim", "nginx-alpine": "nginx:alpine",
+}
+
+var gluedTag = regexp.MustCompile(`^([a-z]+(?:-[a-z]+)?)(-[0-9]+(?:\.[0-9]+)*|[0-9]+(?:\.[0-9]+)+)(?:-[a-z]+)?$`)
+
+// otherImage reports an image that is known by another name, or whose version is part of its name.
+func (p *pass) otherImage(ref stageReference, whole string, stages map[string]bool) bool {
+	name, tag, tagged := strings.Cut(whole, ":")
+	if stages[strings.ToLower(whole)] || strings.ContainsAny(whole, "$/@") ||
+		officialImages[name] && whole != "scratch:"+tag {
+		return false
+	}
+	meant := otherImages[name]
+	if m := gluedTag.FindStringSubmatch(name); meant == "" && m != nil && officialImages[m[1]] && !tagged {
+		meant = m[1] + ":" + strings.TrimPrefix(name[len(m[1]):], "-")
+	}
+	if tagged && name == "scratch" {
+		meant, tagged = "scratch", false
+	}
+	if meant == "" {
+		return false
+	}
+	if tagged {
+		meant, _, _ = strings.Cut(meant, ":")
+		meant += ":" + tag
+	}
+	p.report(ref.in, analysis.Finding{
+		Span: ref.word.Span, Message: fmt.Sprintf("there is no official image %s (did you mean %s?)", whole, meant),
+		Fixes: []analysis.Fix{replace(ref.word.Span, meant, false)},
+	})
+	return true
 }

@@ -43,6 +43,7 @@ func checkUnknownInstruction(p *pass) {
 			case i > 0 && p.otherEscape(p.Instructions[i-1]): // IgnoredDirective says what is wrong
 			case p.inOpenHeredoc(in): // UnterminatedHeredoc says so
 			case leftovers[in]: // PatchRemnant says what they are
+			case p.reportPasted(in):
 			case lost[in] != nil:
 				p.report(nil, p.lostEscape(lost[in], p.Instructions[i-1], in, problem))
 			case in.Trigger != nil && problem.Span.Start >= in.Trigger.Span.Start:
@@ -109,7 +110,7 @@ func (p *pass) otherWord(
 		change("COPY", "did you mean COPY?")
 	case isCommand(word) && (args > 0 || len(problem.Suggestions) == 0):
 		put("RUN", true, needsRun)
-	case isCommand(strings.ToLower(word)) && args > 0 && len(problem.Suggestions) == 0:
+	case isCommand(strings.ToLower(word)) && args > 0 && len(problem.Suggestions) == 0 && word != "INSTALL":
 		lower := strings.ToLower(word)
 		edit := source.Edit{Span: problem.Span, NewText: matching("RUN", word) + " " + lower}
 		fix := analysis.Fix{Title: "Change to RUN " + lower, Edits: []source.Edit{edit}}
@@ -190,6 +191,10 @@ func (p *pass) respelt(
 	}
 	if len(in.Args) > 0 && strings.ToUpper(word) == word {
 		next := in.Args[0]
+		if other := otherInstructions[word+"_"+next.Text]; other != "" && p.Text.Slice(next.Span) == next.Text {
+			span := source.Span{Start: problem.Span.Start, End: next.Span.End}
+			return replace(span, other, false), "did you mean " + other + "?", true
+		}
 		if joined := word + next.Text; keywords[joined] && p.Text.Slice(next.Span) == next.Text {
 			return replace(
 				source.Span{Start: problem.Span.Start, End: next.Span.End},
@@ -286,6 +291,8 @@ var otherInstructions = map[string]string{
 	"MOUNT": "VOLUME", "ARGUMENT": "ARG", "BUILDARG": "ARG", "PARAM": "ARG", "START": "CMD", "LAUNCH": "CMD",
 	"EXPOSE_PORT": "EXPOSE",
 	"METADATA":    "LABEL", "AUTHOR": "MAINTAINER", "LISTEN": "EXPOSE", "ENTRY": "ENTRYPOINT", "SHEL": "SHELL",
+	"USERNAME": "USER", "SIGNAL": "STOPSIGNAL", "WORKDIRECTORY": "WORKDIR", "WORKING_DIRECTORY": "WORKDIR",
+	"ENV_VAR": "ENV", "VARS": "ENV",
 }
 
 // isCommand reports whether a word clearly is a command of the shell.
@@ -298,9 +305,55 @@ var commandWords = func() map[string]bool {
 	for word := range strings.FieldsSeq(`
 		[ add-apt-repository addgroup adduser apk apt apt-get awk bash bundle bunzip2 bzip2 cargo cat cd chgrp chmod chown cmake command composer conda corepack cp curl
 		dnf dotnet dpkg echo easy_install eval exec export find for gem gcc git go gpg gradle grep groupadd gunzip gzip if install java jq ldconfig ln locale-gen ls make
-		microdnf mkdir mv mvn node npm npx pacman patch perl php pip pip3 pipenv pnpm poetry printf python python2 python3 rm rpm rustup sed set sh source ssh-keygen sudo
+		microdnf mkdir mv mvn node npm npx pacman patch perl php pip pip3 pipenv pnpm poetry printf python python2 python3 rm rpm rustup sed set sh sleep source ssh-keygen sudo
 		systemctl tar tee test touch tr unset unzip update-ca-certificates update-rc.d useradd usermod uv wget which while xargs yarn yum zypper`) {
 		words[word] = true
 	}
 	return words
 }()
+
+var (
+	// pastedLine matches an instruction, or a command, behind what a list, a prompt or a builder's output has in front.
+	pastedLine = regexp.MustCompile(`^\s*(?:(?:[-*>$]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+[A-Z]{3,}\s|\$ [a-z]|` +
+		`(?:/\*|--|<!--)\s+\w|` + "```" + `|docker (?:build|run|pull|push|compose)\s|docker-compose\s)`)
+	pastedPrefix = regexp.MustCompile(`^\s*((?:[-*>$]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+)([A-Z]{3,})\s`)
+	pastedPrompt = regexp.MustCompile(`^\s*(\$ )([a-z][a-z0-9-]*)`)
+	foreignNote  = regexp.MustCompile(`^\s*((?:/\*|--|<!--)\s+)[^*]*?(\s*(?:\*/|-->))?\s*$`)
+)
+
+// reportPasted reports a line that was pasted from elsewhere: with a list's dash, a prompt or a step's number in front,
+// a comment of another language, a fence of Markdown, or a command for the terminal.
+func (p *pass) reportPasted(in *dockerfile.Instruction) bool {
+	line := p.Text.Line(in.Line - 1)
+	text := p.Text.Slice(line)
+	if !pastedLine.MatchString(text) {
+		return false
+	}
+	at := func(from, to int) source.Span { return source.Span{Start: line.Start + from, End: line.Start + to} }
+	finding := analysis.Finding{Span: in.Keyword.Span}
+	if m := pastedPrefix.FindStringSubmatchIndex(text); m != nil && keywords[text[m[4]:m[5]]] {
+		finding.Message = fmt.Sprintf("unknown instruction: %s (%s follows)", in.Keyword.Text, text[m[4]:m[5]])
+		finding.Fixes = []analysis.Fix{{
+			Title: "Remove " + strings.TrimSpace(text[m[2]:m[3]]),
+			Edits: []source.Edit{{Span: at(m[2], m[3])}}, Preferred: true,
+		}}
+	} else if m := pastedPrompt.FindStringSubmatchIndex(text); m != nil && isCommand(text[m[4]:m[5]]) {
+		finding.Message = "unknown instruction: $ (a prompt: a command of the shell needs RUN before it)"
+		finding.Fixes = []analysis.Fix{replace(at(m[2], m[3]-1), p.inCase("RUN"), true)}
+	} else if m := foreignNote.FindStringSubmatchIndex(text); m != nil && in.Line == in.EndLine {
+		finding.Message = fmt.Sprintf("unknown instruction: %s (a comment begins with #)", in.Keyword.Text)
+		edits := []source.Edit{{Span: at(m[2], m[3]), NewText: "# "}}
+		if m[4] >= 0 {
+			edits = append(edits, source.Edit{Span: at(m[4], m[5])})
+		}
+		finding.Fixes = []analysis.Fix{{Title: "Change to a comment", Edits: edits, Preferred: true}}
+	} else if trimmed := strings.TrimSpace(text); in.Line == in.EndLine &&
+		(strings.HasPrefix(trimmed, "```") || strings.HasPrefix(trimmed, "docker")) {
+		finding.Message = fmt.Sprintf("%s does not belong in a Dockerfile", strings.Fields(trimmed)[0])
+		finding.Fixes = []analysis.Fix{{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}}}
+	} else {
+		return false
+	}
+	p.report(nil, finding)
+	return true
+}

@@ -66,7 +66,7 @@ func (p *pass) checkExpandedPlatform(in *dockerfile.Instruction, value dockerfil
 // otherPlatforms are other words for platforms and their parts, and what they are here.
 var otherPlatforms = map[string]string{
 	"x86": "386", "x64": "amd64", "amd": "amd64", "intel": "amd64", "armv7": "arm/v7", "armv6": "arm/v6",
-	"armv8": "arm64", "arm32": "arm", "m1": "arm64",
+	"armv8": "arm64", "adm64": "amd64", "arm32": "arm", "m1": "arm64",
 	"buildplatform": "$BUILDPLATFORM", "targetplatform": "$TARGETPLATFORM", "win": "windows", "osx": "darwin",
 	"mac": "darwin",
 }

@@ -70,6 +70,19 @@ func checkUnknownShell(p *pass) {
 				finding.Fixes = []analysis.Fix{replace(first.Span, `"`+strings.Join(words, `", "`)+`"`, true)}
 			}
 			p.report(in, finding)
+		case slices.Contains(unixShells, name) && len(c.Shell) > 2 && c.Shell[1] == "-c" &&
+			strings.HasPrefix(c.Shell[2], "-"):
+			rest := source.Span{Start: in.Args[2].Span.Start, End: in.Args[len(in.Args)-1].Span.End}
+			at := source.Span{Start: in.Args[1].Span.Start, End: rest.End}
+			p.report(in, analysis.Finding{
+				Span:    in.Args[1].Span,
+				Message: "-c takes the next string for the command: it must be the last one",
+				Fixes: []analysis.Fix{{
+					Title:     "Move -c to the end",
+					Edits:     []source.Edit{{Span: at, NewText: p.Text.Slice(rest) + `, "-c"`}},
+					Preferred: !strings.Contains(p.Text.Slice(rest), "\n"),
+				}},
+			})
 		case slices.Contains(unixShells, name):
 			if len(c.Shell) > 1 &&
 				(!strings.HasPrefix(last, "-") || strings.HasPrefix(last, "--") || strings.Contains(last, "c")) {

@@ -125,6 +125,8 @@ func (p *pass) mendHeredoc(finding *analysis.Finding, in *dockerfile.Instruction
 		case word == doc.Name && indent != "":
 			why = "is indented"
 		case strings.EqualFold(word, doc.Name) && word != doc.Name:
+		case endWords[word] && endWords[doc.Name]:
+		case strings.TrimRight(word, ";,.") == doc.Name:
 		default:
 			continue
 		}
@@ -168,3 +170,6 @@ func (p *pass) tabbed(from, to int) bool {
 	}
 	return true
 }
+
+// endWords are the usual delimiters of here-documents, one of which is written for another.
+var endWords = map[string]bool{"EOF": true, "EOT": true, "EOL": true, "END": true, "EOS": true}

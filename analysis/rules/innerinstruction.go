@@ -1,0 +1,198 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// InnerInstruction finds an instruction within the arguments of another one.
+var InnerInstruction = &Rule{
+	ID:       "inner-instruction",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "An instruction stands within the arguments of another one",
+		What: "Finds an instruction that is written twice (`RUN RUN make`), behind another one (`RUN COPY a /b`), or " +
+			"on the same line behind `&&` or `;` (`COPY a /b && RUN make`), and shell commands behind `&&` in " +
+			"instructions that no shell reads. Fixes remove the word, or begin a new line.",
+		Why: "One line is one instruction. The rest is read as file names, as a value, or as a command that the shell " +
+			"does not know.",
+		Example: "FROM alpine\nRUN apk update && RUN apk add curl\n",
+		Instead: "FROM alpine\nRUN apk update && apk add curl\n",
+	},
+	check: func(p *pass) {
+		for _, in := range p.Instructions {
+			if finding, ok := p.innerInstruction(in); ok {
+				p.report(in, finding)
+			}
+		}
+	},
+}
+
+// innerInstruction says what is wrong with an instruction that has another one in its arguments.
+func (p *pass) innerInstruction(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
+	if in.JSON || len(in.Heredocs) > 0 || len(in.Args) < 2 || isUnknown(in) || p.spoilt(in) {
+		return finding, false
+	}
+	if _, ok := p.swallows(in); ok {
+		return finding, false // SwallowedInstruction says what is wrong
+	}
+	if finding, ok = p.firstWord(in); ok {
+		return p.weighty(in, finding), true
+	}
+	switch in.Meant {
+	case "RUN":
+		finding, ok = p.innerCommand(in)
+	case "CMD", "ENTRYPOINT":
+		finding, ok = p.behindArray(in)
+	case "HEALTHCHECK", "ONBUILD", "SHELL", "MAINTAINER":
+	default:
+		finding, ok = p.behindOperator(in)
+	}
+	return p.weighty(in, finding), ok
+}
+
+// weighty makes a finding an error where BuildKit refuses the instruction.
+func (p *pass) weighty(in *dockerfile.Instruction, finding analysis.Finding) analysis.Finding {
+	if in.Command == nil && in.From == nil {
+		finding.Severity = analysis.Error
+	}
+	return finding
+}
+
+// firstWord looks for an instruction's name, or a shell's word for the same, as the first argument.
+func (p *pass) firstWord(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
+	first, word := in.Args[0], in.Args[0].Text
+	if p.Text.Slice(first.Span) != word {
+		return finding, false
+	}
+	command := in.Meant == "RUN" || in.Meant == "CMD" || in.Meant == "ENTRYPOINT"
+	own := word == in.Meant && (in.Meant != "COPY" && in.Meant != "ADD" || len(in.Args) > 2)
+	verbs := map[string][]string{"WORKDIR": {"cd", "mkdir", "chdir"}, "ENV": {"export", "set", "setenv"}}
+	verb := slices.Contains(verbs[in.Meant], word) && (in.Meant != "ENV" || strings.Contains(in.Args[1].Text, "="))
+	switch {
+	case own, verb, command && keywords[word]:
+	default:
+		return finding, false
+	}
+	finding.Span = first.Span
+	finding.Message = fmt.Sprintf("%s stands within %s, which reads it as an argument", word, in.Meant)
+	if command {
+		finding.Message = fmt.Sprintf("%s stands within %s: the shell looks for a program of that name", word, in.Meant)
+	}
+	removed := source.Span{Start: first.Span.Start, End: in.Args[1].Span.Start}
+	if command && keywords[word] && word != "RUN" && len(in.Flags) == 0 {
+		removed = source.Span{Start: in.Keyword.Span.Start, End: first.Span.Start}
+		word = in.Keyword.Text
+	}
+	finding.Fixes = []analysis.Fix{
+		{Title: "Remove " + word, Edits: []source.Edit{{Span: removed}}, Preferred: own},
+	}
+	return finding, true
+}
+
+// innerCommand looks for instructions among the commands of a RUN.
+func (p *pass) innerCommand(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
+	run := p.shellRuns()[in]
+	if run == nil {
+		return finding, false
+	}
+	for _, c := range run.commands {
+		word := c.words[0]
+		if !keywords[word] || len(c.words) < 2 {
+			continue
+		}
+		span := c.span(p.File, in, 0, 1)
+		if p.Text.Slice(span) != word {
+			continue
+		}
+		finding.Span = span
+		finding.Message = fmt.Sprintf("%s stands within RUN: the shell looks for a program of that name", word)
+		if word == "RUN" {
+			next := source.Span{Start: span.Start, End: c.span(p.File, in, 1, 2).Start}
+			finding.Fixes = []analysis.Fix{{Title: "Remove RUN", Edits: []source.Edit{{Span: next}}, Preferred: true}}
+		} else {
+			before := p.Text.Slice(source.Span{Start: in.ArgsSpan.Start, End: span.Start})
+			if at := operatorBefore.FindStringIndex(before); at != nil {
+				finding.Fixes = p.newLine(in.ArgsSpan.Start+at[0], span.Start, "")
+			}
+		}
+		return finding, true
+	}
+	return finding, false
+}
+
+var (
+	operatorBefore = regexp.MustCompile(`\s*(&&|;)[\s\\]*$`)
+	operatorWithin = regexp.MustCompile(`\s*(?:\s&&|;)\s+`)
+	behindList     = regexp.MustCompile(`^\[[^\[\]]*\](\s+)([A-Z]+)\s`)
+)
+
+// newLine is the fix that ends an instruction and begins the next one.
+func (p *pass) newLine(from, to int, keyword string) []analysis.Fix {
+	edit := source.Edit{Span: source.Span{Start: from, End: to}, NewText: newline(p.Text) + keyword}
+	return []analysis.Fix{{Title: "Begin a new line", Edits: []source.Edit{edit}}}
+}
+
+// behindArray looks for an instruction behind an array.
+func (p *pass) behindArray(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
+	m := behindList.FindStringSubmatchIndex(p.Text.Slice(in.ArgsSpan))
+	if m == nil || !keywords[p.Text.Slice(in.ArgsSpan)[m[4]:m[5]]] {
+		return finding, false
+	}
+	finding.Span = source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[5]}
+	finding.Message = fmt.Sprintf("%s needs a line of its own", p.Text.Slice(finding.Span))
+	finding.Fixes = p.newLine(in.ArgsSpan.Start+m[2], finding.Span.Start, "")
+	return finding, true
+}
+
+// behindOperator looks for an operator of the shell's, and an instruction or a command behind it.
+func (p *pass) behindOperator(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
+	text := p.Text.Slice(in.ArgsSpan)
+	if in.Meant == "FROM" || in.Meant == "WORKDIR" || in.Meant == "USER" || in.Meant == "EXPOSE" ||
+		in.Meant == "STOPSIGNAL" {
+		for i, word := range in.Args[1:] {
+			if keywords[word.Text] && i < len(in.Args)-2 && p.Text.Slice(word.Span) == word.Text {
+				finding.Span, finding.Message = word.Span, word.Text+" needs a line of its own"
+				from := in.Args[i].Span.End
+				if operator := strings.TrimRight(in.Args[i].Text, ";&"); operator == "" && i > 0 {
+					from = in.Args[i-1].Span.End
+				} else {
+					from -= len(in.Args[i].Text) - len(operator)
+				}
+				finding.Fixes = p.newLine(from, word.Span.Start, "")
+				return finding, true
+			}
+		}
+	}
+	m := operatorWithin.FindStringIndex(text)
+	if m == nil || m[0] == 0 || strings.ContainsAny(text[:m[0]], "\"'\n") {
+		return finding, false
+	}
+	rest := strings.Fields(text[m[1]:])
+	if len(rest) == 0 {
+		return finding, false
+	}
+	from, to := in.ArgsSpan.Start+m[0], in.ArgsSpan.Start+m[1]
+	finding.Span = source.Span{Start: from, End: to}
+	operator := strings.TrimSpace(text[m[0]:m[1]])
+	finding.Message = fmt.Sprintf("no shell reads %s: %s and what follows belongs to its arguments", in.Meant, operator)
+	switch assigns := in.Meant == "ENV" || in.Meant == "ARG" || in.Meant == "LABEL"; {
+	case keywords[rest[0]]:
+		finding.Fixes = p.newLine(from, to, "")
+	case assigns && assignment.MatchString(rest[0]):
+		finding.Fixes = []analysis.Fix{{
+			Title: "Remove " + operator, Edits: []source.Edit{{Span: finding.Span, NewText: " "}}, Preferred: true,
+		}}
+	case isCommand(rest[0]):
+		finding.Fixes = p.newLine(from, to, p.inCase("RUN")+" ")
+	case operator == ";":
+		return analysis.Finding{}, false
+	}
+	return finding, true
+}

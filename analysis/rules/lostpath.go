@@ -1,0 +1,79 @@
+package rules
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// LostPath finds ENV PATH with a value that programs are not found by.
+var LostPath = &Rule{
+	ID:       "lost-path",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "PATH loses directories in which programs are",
+		What: "Finds `ENV PATH=...` that has neither the former `$PATH` nor a directory such as `/usr/bin`, or a " +
+			"`~`, which nothing replaces there, or semicolons, which separate nothing on Linux.",
+		Why:     "`sh` and every other program of the image are not found any more, by `RUN` and in the container.",
+		Example: "FROM alpine\nENV PATH=/app/bin\n",
+		Instead: "FROM alpine\nENV PATH=/app/bin:$PATH\n",
+	},
+	check: checkLostPath,
+}
+
+var pathValue = regexp.MustCompile(`^PATH=(?:"([^"']*)"|([^"']*))$`)
+
+func checkLostPath(p *pass) {
+	for in := range p.every("ENV") {
+		if in.Command == nil || in.Stage < 0 {
+			continue
+		}
+		if image, known := p.imageOf(in); !known || image == "scratch" || isWindows(image) || p.Escape != '\\' {
+			continue
+		}
+		for i, word := range in.Args {
+			value, span := "", word.Span
+			if m := pathValue.FindStringSubmatch(word.Text); m != nil && p.Text.Slice(span) == word.Text {
+				value, span.Start = m[1]+m[2], span.Start+len("PATH=")
+			} else if i == 1 && in.Args[0].Text == "PATH" && len(in.Args) == 2 && p.Text.Slice(span) == word.Text {
+				value = word.Text
+			}
+			if value != "" {
+				p.checkPathValue(in, span, value)
+			}
+		}
+	}
+}
+
+func (p *pass) checkPathValue(in *dockerfile.Instruction, span source.Span, value string) {
+	switch {
+	case strings.HasPrefix(value, "~/") || strings.Contains(value, ":~/"):
+		finding := analysis.Finding{Span: span, Message: "~ is not replaced in PATH: no program is found there"}
+		if home := p.home(in); home != "" {
+			text := strings.ReplaceAll(p.Text.Slice(span), "~/", home+"/")
+			finding.Fixes = []analysis.Fix{replace(span, text, false)}
+		}
+		p.report(in, finding)
+	case strings.Contains(value, ";") && strings.Contains(value, "/"):
+		text := strings.ReplaceAll(p.Text.Slice(span), ";", ":")
+		p.report(in, analysis.Finding{
+			Span: span, Message: "colons separate the directories of PATH, not semicolons",
+			Fixes: []analysis.Fix{replace(span, text, true)},
+		})
+	case !strings.Contains(value, "$") && strings.HasPrefix(value, "/") && !strings.Contains(value, "/bin:") &&
+		!strings.HasSuffix(value, "/usr/bin") && value != "/bin":
+		end := span.End
+		if strings.HasSuffix(p.Text.Slice(span), `"`) {
+			end--
+		}
+		p.report(in, analysis.Finding{
+			Span: span, Message: "this leaves out the directories that PATH had: not even sh is found any more",
+			Fixes: []analysis.Fix{{
+				Title: "Add $PATH", Edits: []source.Edit{{Span: source.Span{Start: end, End: end}, NewText: ":$PATH"}},
+			}},
+		})
+	}
+}

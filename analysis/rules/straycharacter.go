@@ -1,0 +1,138 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// StrayCharacter finds commas, semicolons and braces that other languages put between words.
+var StrayCharacter = &Rule{
+	ID:       "stray-character",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "A comma, semicolon or brace becomes part of a name or value",
+		What: "Finds a comma between the arguments of an instruction or between packages, a semicolon at the end of " +
+			"a line, and braces with a list of files. Fixes remove it, or write the list out.",
+		Why: "Blanks separate arguments in a Dockerfile. `ENV A=1, B=2` makes A `1,`, and `COPY a, b /c/` looks for " +
+			"a file `a,`.",
+		Example: "FROM alpine\nENV A=1, B=2\n",
+		Instead: "FROM alpine\nENV A=1 B=2\n",
+	},
+	check: checkStrayCharacter,
+}
+
+var (
+	inBraces  = regexp.MustCompile(`^([^{}$*?\[\]]*)\{([^{}$ ,]+(?:,[^{}$ ,]+)+)\}([^{}$*?\[\]]*)$`)
+	pathsList = regexp.MustCompile(`^/[^,\s]+(,/[^,\s]+)+$`)
+)
+
+func checkStrayCharacter(p *pass) {
+	for in := range p.every("ADD", "ARG", "COPY", "ENV", "LABEL", "USER", "VOLUME", "WORKDIR") {
+		if in.JSON || in.Command == nil || len(in.Args) == 0 || isUnknown(in) || in.Stage < 0 {
+			continue
+		}
+		if _, ok := p.innerInstruction(in); ok {
+			continue
+		}
+		if in.Meant == "USER" && p.checkUser(in) {
+			continue
+		}
+		for i := range in.Args {
+			p.checkStray(in, i)
+		}
+	}
+	for in := range p.every("RUN") {
+		for _, d := range p.shellRuns()[in].downloads() {
+			p.checkPackages(in, d)
+		}
+	}
+}
+
+// checkStray looks at one argument.
+func (p *pass) checkStray(in *dockerfile.Instruction, i int) {
+	word := in.Args[i]
+	if p.Text.Slice(word.Span) != word.Text || len(word.Text) < 2 || strings.ContainsAny(word.Text, "\\\"'") &&
+		!strings.HasSuffix(strings.TrimRight(word.Text, ",;"), `"`) {
+		return
+	}
+	last := i == len(in.Args)-1
+	assigns := in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL"
+	comma := strings.HasSuffix(word.Text, ",") && !last
+	switch {
+	case assigns && strings.Contains(word.Text, "=") && comma && strings.Contains(in.Args[i+1].Text, "="):
+	case (in.Meant == "COPY" || in.Meant == "ADD") && comma && i < len(in.Args)-1:
+	case in.Meant == "VOLUME" && comma:
+	case last && strings.HasSuffix(word.Text, ";") && strings.Count(word.Text, ";") == 1 &&
+		(!assigns || strings.Count(word.Text, "=") == 1 && !strings.ContainsAny(word.Text, "$ ")):
+	case in.Meant == "VOLUME" && pathsList.MatchString(word.Text):
+		p.report(in, analysis.Finding{
+			Span: word.Span, Message: word.Text + " is read as one path: blanks separate several",
+			Fixes: []analysis.Fix{replace(word.Span, strings.ReplaceAll(word.Text, ",", " "), true)},
+		})
+		return
+	case (in.Meant == "COPY" || in.Meant == "ADD") && !last && inBraces.MatchString(word.Text):
+		m := inBraces.FindStringSubmatch(word.Text)
+		var list []string
+		for name := range strings.SplitSeq(m[2], ",") {
+			list = append(list, m[1]+name+m[3])
+		}
+		finding := analysis.Finding{
+			Span: word.Span, Message: fmt.Sprintf("%s does not expand braces as a shell does", in.Meant),
+			Fixes: []analysis.Fix{replace(word.Span, strings.Join(list, " "), false)},
+		}
+		p.report(in, finding)
+		return
+	default:
+		return
+	}
+	p.reportStray(in, source.Span{Start: word.Span.End - 1, End: word.Span.End}, in.Meant)
+}
+
+// checkPackages looks for commas between the packages that a command installs.
+func (p *pass) checkPackages(in *dockerfile.Instruction, d download) {
+	for i := d.last; i < len(d.words)-1; i++ {
+		span := d.span(p.File, in, i, i+1)
+		if word := p.Text.Slice(span); d.words[i] == word && strings.HasSuffix(word, ",") && plainPackage(word) {
+			p.reportStray(in, source.Span{Start: span.End - 1, End: span.End}, d.shown())
+		}
+	}
+}
+
+// plainPackage reports whether a word is the name of a package with a comma behind it.
+func plainPackage(word string) bool {
+	return strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789-+.") == ","
+}
+
+func (p *pass) reportStray(in *dockerfile.Instruction, span source.Span, by string) {
+	p.report(in, analysis.Finding{
+		Span:    span,
+		Message: fmt.Sprintf("%s takes %s as part of the word: blanks separate arguments", by, p.Text.Slice(span)),
+		Fixes: []analysis.Fix{
+			{Title: "Remove " + p.Text.Slice(span), Edits: []source.Edit{{Span: span}}, Preferred: true},
+		},
+	})
+}
+
+var userWords = regexp.MustCompile(`^(?:-u[ \t]+([A-Za-z0-9_-]+)|([A-Za-z0-9_-]+)(?:,[ \t]*|[ \t]+)([A-Za-z0-9_-]+))$`)
+
+// checkUser looks for a USER of two words, which BuildKit takes for one name.
+func (p *pass) checkUser(in *dockerfile.Instruction) bool {
+	m := userWords.FindStringSubmatch(p.Text.Slice(in.ArgsSpan))
+	if m == nil {
+		return false
+	}
+	meant := m[1]
+	if meant == "" {
+		meant = m[2] + ":" + m[3]
+	}
+	p.report(in, analysis.Finding{
+		Span: in.ArgsSpan, Message: "USER takes all of this for one name: it is a user, or user:group",
+		Fixes: []analysis.Fix{replace(in.ArgsSpan, meant, false)},
+	})
+	return true
+}
