@@ -71,7 +71,8 @@ func checkInvalidSubstitution(p *pass) {
 			finding := analysis.Finding{Span: word.Span, Message: message}
 			if meant := closed(word.Text); meant != "" && p.Text.Slice(word.Span) == word.Text {
 				key := in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL"
-				if _, _, err := lex.ProcessWord(meant, everything{}); err == nil && (key || !strings.Contains(meant, "=")) {
+				_, _, err := lex.ProcessWord(meant, everything{})
+				if err == nil && (key || !strings.Contains(meant, "=")) {
 					finding.Fixes = []analysis.Fix{replace(word.Span, meant, true)}
 				}
 			}

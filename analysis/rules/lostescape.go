@@ -60,11 +60,7 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 		return true
 	}
 	word := p.Text.Slice(problem.Span)
-	if otherInstructions[word] != "" || pastedLine.MatchString(p.Text.Slice(p.Text.Line(in.Line-1))) {
-		return false
-	}
-	if keyword, _ := assigned(word); keyword != "" || strings.HasPrefix(word, "//") || keywordBehind(word) != "" ||
-		p.otherEscape(above) {
+	if p.standsAlone(in, word) || p.otherEscape(above) {
 		return false
 	}
 	deeper := p.indent(in) > p.indent(head)
@@ -89,6 +85,13 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 		}
 	}
 	return p.opensArray(head) && strings.ContainsAny(word[:1], `"']`)
+}
+
+// standsAlone reports whether an unknown word clearly begins a line of its own.
+func (p *pass) standsAlone(in *dockerfile.Instruction, word string) bool {
+	keyword, _ := assigned(word)
+	return keyword != "" || otherInstructions[word] != "" || strings.HasPrefix(word, "//") ||
+		keywordBehind(word) != "" || pastedLine.MatchString(p.Text.Slice(p.Text.Line(in.Line-1)))
 }
 
 var (

@@ -67,16 +67,8 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 	if !has && dashes == "" {
 		return analysis.Finding{}, false
 	}
-	if i == 0 && len(in.Args) > 2 && (in.Meant == "COPY" || in.Meant == "ADD") && flagsOfCp.MatchString(word.Text) &&
-		file.Text.Slice(word.Span) == word.Text {
-		rest := source.Span{Start: word.Span.Start, End: in.Args[1].Span.Start}
-		return analysis.Finding{
-			Span:    word.Span,
-			Message: fmt.Sprintf("%s is a flag of cp: %s takes it for a file", word.Text, in.Meant),
-			Fixes: []analysis.Fix{
-				{Title: "Remove " + word.Text, Edits: []source.Edit{{Span: rest}}, Preferred: true},
-			},
-		}, true
+	if finding, ok := flagOfCp(file, in, i); ok {
+		return finding, true
 	}
 	flags := dockerfile.FlagNames(in.Meant)
 	alone := !has && slices.Contains(flags, name) &&
@@ -131,6 +123,23 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 
 // flagsOfCp matches flags of the command cp.
 var flagsOfCp = regexp.MustCompile(`^-[rRafpvLn]{1,3}$`)
+
+// flagOfCp looks for a flag of the command cp as the first argument of COPY or ADD.
+func flagOfCp(file *dockerfile.File, in *dockerfile.Instruction, i int) (analysis.Finding, bool) {
+	word := in.Args[i]
+	if i > 0 || len(in.Args) < 3 || in.Meant != "COPY" && in.Meant != "ADD" || !flagsOfCp.MatchString(word.Text) ||
+		file.Text.Slice(word.Span) != word.Text {
+		return analysis.Finding{}, false
+	}
+	rest := source.Span{Start: word.Span.Start, End: in.Args[1].Span.Start}
+	return analysis.Finding{
+		Span:    word.Span,
+		Message: fmt.Sprintf("%s is a flag of cp: %s takes it for a file", word.Text, in.Meant),
+		Fixes: []analysis.Fix{
+			{Title: "Remove " + word.Text, Edits: []source.Edit{{Span: rest}}, Preferred: true},
+		},
+	}, true
+}
 
 var flagsOfCheck = regexp.MustCompile(`^--(interval|timeout|start-period|start-interval|retries)=\S+$`)
 

@@ -73,9 +73,7 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 				Preferred: true,
 			},
 		}
-	case in.Meant == "VOLUME" && p.checkVolume(in, word, text):
-		return
-	case isSource && !in.JSON && len(contextSources(in)) > 0 && p.checkHostPath(in, word, text):
+	case p.checkVolume(in, word, text) || isSource && p.checkHostPath(in, word, text):
 		return
 	case isSource && (strings.HasPrefix(text, "../") || text == "..") && len(contextSources(in)) > 0:
 		read := strings.TrimPrefix(path.Clean("/"+text), "/")
@@ -204,6 +202,9 @@ var (
 
 // checkVolume looks for a volume of "docker run": VOLUME takes only the path in the container.
 func (p *pass) checkVolume(in *dockerfile.Instruction, word dockerfile.Word, text string) bool {
+	if in.Meant != "VOLUME" {
+		return false
+	}
 	finding := analysis.Finding{Span: word.Span}
 	if m := hostVolume.FindStringSubmatch(text); m != nil {
 		finding.Message = "VOLUME takes only the path in the container: all of " + text + " is one path"
@@ -224,6 +225,9 @@ func (p *pass) checkVolume(in *dockerfile.Instruction, word dockerfile.Word, tex
 
 // checkHostPath looks for sources that are written as for "docker cp", or as paths of the machine.
 func (p *pass) checkHostPath(in *dockerfile.Instruction, word dockerfile.Word, text string) bool {
+	if in.JSON || len(contextSources(in)) == 0 {
+		return false
+	}
 	finding := analysis.Finding{Span: word.Span}
 	if m := stagePath.FindStringSubmatch(text); m != nil && !strings.HasPrefix(m[2], "//") {
 		finding.Message = text + " is taken for a file of the build context: files of a stage need --from"

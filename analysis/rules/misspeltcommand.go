@@ -186,8 +186,8 @@ var otherTools = strings.Fields(
 
 // toolFlags are long flags of tools that are written often; others are left alone.
 var toolFlags = map[string][]string{
-	"apt-get": strings.Fields("--no-install-recommends --no-install-suggests --yes --assume-yes --quiet --fix-missing " +
-		"--fix-broken --allow-unauthenticated --allow-downgrades --only-upgrade --reinstall"),
+	"apt-get": strings.Fields("--no-install-recommends --no-install-suggests --yes --assume-yes --quiet " +
+		"--fix-missing --fix-broken --allow-unauthenticated --allow-downgrades --only-upgrade --reinstall"),
 	"apk": strings.Fields("--no-cache --virtual --update --update-cache --repository --allow-untrusted --upgrade"),
 	"pip": strings.Fields("--no-cache-dir --upgrade --requirement --user --no-deps --index-url --extra-index-url " +
 		"--trusted-host --target --break-system-packages --only-binary --no-binary --force-reinstall --find-links " +
@@ -231,7 +231,7 @@ func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
 }
 
 // usualCommands are programs of every image, or nearly so, that people write often.
-var usualCommands = strings.Fields("mkdir chmod chown echo curl wget export touch unzip groupadd useradd adduser tar rm")
+var usualCommands = strings.Fields("mkdir chmod chown echo curl wget export touch unzip groupadd useradd adduser")
 
 // checkUsualCommand looks for a usual command with two letters swapped, which no program is called, and for a folder of
 // apt's that does not exist.

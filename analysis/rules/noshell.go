@@ -224,7 +224,8 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 		finding.Fixes = []analysis.Fix{replace(words[0].Span, `"`+strings.Join(fields, `", "`)+`"`, false)}
 	case operator > 0:
 		finding.Span = words[operator].Span
-		finding.Message = fmt.Sprintf("%s is handed to %s as an argument: no shell reads an array", list[operator], first)
+		finding.Message = fmt.Sprintf(
+			"%s is handed to %s as an argument: no shell reads an array", list[operator], first)
 		finding.Fixes = runBySh(whole, strings.Join(list, " "))
 	case first == "cd" || first == "source" || first == "." || first == "export":
 		finding.Message = first + " is a command of the shell: no program has that name"

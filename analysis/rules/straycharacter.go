@@ -65,8 +65,7 @@ func (p *pass) checkStray(in *dockerfile.Instruction, i int) {
 	comma := strings.HasSuffix(word.Text, ",") && !last
 	switch {
 	case assigns && strings.Contains(word.Text, "=") && comma && strings.Contains(in.Args[i+1].Text, "="):
-	case (in.Meant == "COPY" || in.Meant == "ADD") && comma && i < len(in.Args)-1:
-	case in.Meant == "VOLUME" && comma:
+	case !assigns && comma && in.Meant != "USER" && in.Meant != "WORKDIR":
 	case last && strings.HasSuffix(word.Text, ";") && strings.Count(word.Text, ";") == 1 &&
 		(!assigns || strings.Count(word.Text, "=") == 1 && !strings.ContainsAny(word.Text, "$ ")):
 	case in.Meant == "VOLUME" && pathsList.MatchString(word.Text):
