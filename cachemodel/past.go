@@ -21,7 +21,7 @@ type Past struct {
 	// that nobody knows which of its steps the builder has pruned. What Results mentions is as it says.
 	Perhaps string
 	// Exported, unless it is "", says that a fresh builder builds next, which has nothing but what it imports of this
-	// build's cache. FailedAt, Results and Perhaps are then of no interest.
+	// build's cache.
 	Exported CacheMode
 }
 
@@ -137,7 +137,16 @@ func (l lefts) fromFailure(i int) bool { return l != nil && l[i].guessed }
 // plain reports whether all of the build was made and is there.
 func (past *Past) plain() bool {
 	return past.FailedAt == 0 && len(past.Results) == 0 && past.Perhaps == "" && past.Plan.unsure == "" &&
-		past.Plan.rejected() == nil && (past.Exported == "" || past.Exported == MaxCache)
+		past.Plan.rejected() == nil && (past.Exported == "" || past.Exported == MaxCache && past.Plan.failure() == nil)
+}
+
+// failure is the first step at which the build fails, nil if it does not.
+func (p *Plan) failure() *step {
+	i := slices.IndexFunc(p.steps, func(s *step) bool { _, fails := s.failure(); return fails })
+	if i < 0 {
+		return nil
+	}
+	return p.steps[i]
 }
 
 // rejected is the first instruction that BuildKit rejects, nil if it takes all. Of such a file nothing is built.
@@ -159,6 +168,8 @@ func (past *Past) results() lefts {
 	if s := past.Plan.rejected(); s != nil && reason == "" {
 		const text = "line %d of the build that is compared with cannot be read, so perhaps nothing of it was built"
 		reason = fmt.Sprintf(text, s.in.Line)
+	} else if s := past.Plan.failure(); s != nil && past.Exported != "" && past.Exported != NoCacheImport && reason == "" {
+		reason = fmt.Sprintf("the build that is compared with fails at line %d, so it has exported nothing", s.in.Line)
 	}
 	for i := range out {
 		if reason != "" {

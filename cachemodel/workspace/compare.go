@@ -108,7 +108,11 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 	}
 	r.compared.held = cachemodel.Hold(pasts)
 	if mode == "" {
-		r.compared.held = r.compared.held.WithUnseen(found.Unseen)
+		unseen := found.Unseen
+		if reason := q.Choices.CacheUnknown; reason != "" { // it may hold the results of any build
+			unseen = cachemodel.Unseen{Anything: true, Reason: reason}
+		}
+		r.compared.held = r.compared.held.WithUnseen(unseen)
 	}
 }
 
