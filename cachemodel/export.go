@@ -5,7 +5,7 @@ import "fmt"
 // CacheMode is how a build's cache was exported for a fresh builder, which has nothing but what it imports.
 type CacheMode string
 
-// The modes, as `cache-to` has them. None is that of a builder that imports no cache.
+// The modes, as `cache-to` has them, and that of a builder that imports no cache.
 const (
 	NoCacheImport CacheMode = "none"
 	MinCache      CacheMode = "min"    // the default of every `cache-to`
@@ -13,15 +13,11 @@ const (
 	InlineCache   CacheMode = "inline" // in the image itself; what is in it is as with min
 )
 
-// CacheModes are the modes that there are.
-var CacheModes = []CacheMode{NoCacheImport, MinCache, MaxCache, InlineCache}
-
 // ParseCacheMode reads the name of a mode; "" is no mode: the builder that made the builds is asked.
 func ParseCacheMode(name string) (CacheMode, error) {
-	for _, m := range CacheModes {
-		if name == "" || name == string(m) {
-			return CacheMode(name), nil
-		}
+	switch mode := CacheMode(name); mode {
+	case "", NoCacheImport, MinCache, MaxCache, InlineCache:
+		return mode, nil
 	}
 	return "", fmt.Errorf("%q is not a kind of cache: use none, min, max or inline", name)
 }

@@ -34,8 +34,27 @@ var InnerInstruction = &Rule{
 	},
 }
 
-// innerInstruction says what is wrong with an instruction that has another one in its arguments.
-func (p *pass) innerInstruction(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
+// inner is what innerInstruction says.
+type inner struct {
+	finding analysis.Finding
+	ok      bool
+}
+
+// innerInstruction says what is wrong with an instruction that has another one in its arguments. Several rules ask, so
+// that one mistake is one finding.
+func (p *pass) innerInstruction(in *dockerfile.Instruction) (analysis.Finding, bool) {
+	found, known := p.inner[in]
+	if !known {
+		found.finding, found.ok = p.findInner(in)
+		if p.inner == nil {
+			p.inner = map[*dockerfile.Instruction]inner{}
+		}
+		p.inner[in] = found
+	}
+	return found.finding, found.ok
+}
+
+func (p *pass) findInner(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
 	if in.JSON || len(in.Heredocs) > 0 || len(in.Args) < 2 || isUnknown(in) || p.spoilt(in) {
 		return finding, false
 	}

@@ -34,36 +34,13 @@ var (
 	shellVariable = regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*|\([^)]+\))`)
 	substitution  = regexp.MustCompile("^[\"]?(\\$\\([^()]+\\)|`[^`]+`)[\"]?$")
 	inText        = regexp.MustCompile(`\$\([^()]*\)`)
-	shellPrograms = []string{
-		"sh",
-		"bash",
-		"ash",
-		"dash",
-		"zsh",
-		"ksh",
-		"fish",
-		"busybox",
-		"cmd",
-		"cmd.exe",
-		"powershell",
-		"powershell.exe",
-		"pwsh",
-		"pwsh.exe",
-		"env",
-		"awk",
-		"gawk",
-		"perl",
-		"make",
-		"envsubst",
-		"expect",
-		"tclsh",
-		"php",
-		"ruby",
-		"node",
-		"jq",
-		"nginx",
-		"supervisord",
-	}
+	shells        = strings.Fields(
+		"sh bash ash dash zsh ksh fish busybox cmd cmd.exe powershell powershell.exe pwsh pwsh.exe",
+	)
+	// programs that may replace variables by themselves, or be given them by a shell
+	shellPrograms = slices.Concat(shells, strings.Fields(
+		"env awk gawk perl make envsubst expect tclsh php ruby node jq nginx supervisord",
+	))
 )
 
 func checkNoShell(p *pass) {
@@ -213,7 +190,7 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 	fields := strings.Fields(first)
 	operator := slices.IndexFunc(list, func(word string) bool { return slices.Contains(shellOperators, word) })
 	inOne := slices.ContainsFunc(fields, func(word string) bool { return slices.Contains(shellOperators, word) })
-	switch shell := slices.Contains(shellPrograms[:14], strings.ToLower(path.Base(first))); {
+	switch shell := slices.Contains(shells, strings.ToLower(path.Base(first))); {
 	case shell || first == "":
 		return false
 	case len(list) == 1 && len(fields) > 1 && (inOne || shellOwn[fields[0]]):

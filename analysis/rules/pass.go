@@ -35,10 +35,11 @@ type pass struct {
 	runs      map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
 	unix      map[int]bool                          // by stage: what unixImage says
 	refs      []stageReference
-	told      map[*dockerfile.Instruction]bool // of which CopyBeforeInstall has said where they belong
-	half      []halfQuoted                     // nil until a rule asks for them
-	inHeredoc *dockerfile.Instruction          // the last in whose heredoc UndefinedVar has found something
-	orders    []Order                          // nil until a rule asks for them
+	told      map[*dockerfile.Instruction]bool  // of which CopyBeforeInstall has said where they belong
+	inner     map[*dockerfile.Instruction]inner // of those that a rule has asked for
+	half      []halfQuoted                      // nil until a rule asks for them
+	inHeredoc *dockerfile.Instruction           // the last in whose heredoc UndefinedVar has found something
+	orders    []Order                           // nil until a rule asks for them
 	findings  []analysis.Finding
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/layerwise/layerwise/analysis/describe"
 	"github.com/layerwise/layerwise/cachemodel"
 )
 
@@ -82,14 +83,4 @@ var markdownEscapes = strings.NewReplacer(
 )
 
 // markdownCode writes text as code within a table.
-func markdownCode(text string) string {
-	text = printable(strings.ReplaceAll(text, "\t", " "))
-	fence := "`"
-	for strings.Contains(text, fence) {
-		fence += "`"
-	}
-	if strings.HasPrefix(text, "`") || strings.HasSuffix(text, "`") {
-		text = " " + text + " "
-	}
-	return fence + strings.ReplaceAll(text, "|", `\|`) + fence
-}
+func markdownCode(text string) string { return strings.ReplaceAll(describe.Code(text), "|", `\|`) }

@@ -16,7 +16,6 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
-	"github.com/pmezard/go-difflib/difflib"
 	"github.com/spf13/cobra"
 )
 
@@ -240,10 +239,7 @@ func fixedDiff(ctx context.Context, name string) (string, error) {
 	if len(checked.fixed) == 0 {
 		return "there is nothing to fix", nil
 	}
-	diff, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A: difflib.SplitLines(content), B: difflib.SplitLines(checked.text.String()),
-		FromFile: name, ToFile: name, Context: 3,
-	})
+	diff, err := unifiedDiff(name, content, checked.text.String())
 	return diff, errors.Join(append(config.failures, err)...)
 }
 

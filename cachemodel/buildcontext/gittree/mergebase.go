@@ -41,6 +41,22 @@ func TargetBranch(getenv func(string) string) string {
 // is known, see TargetBranch; "" takes the one that a remote names as its default, or one of a usual name. The error
 // wraps ErrUnknownRevision where there is none, and ErrShallow where the history is too short to tell.
 func (r *Repository) MergeBase(ctx context.Context, target string) (Base, error) {
+	r.mu.Lock()
+	base, ok := r.bases[target]
+	r.mu.Unlock()
+	if ok {
+		return base, nil
+	}
+	base, err := r.mergeBaseWith(ctx, target)
+	if err == nil {
+		r.mu.Lock()
+		r.bases[target] = base
+		r.mu.Unlock()
+	}
+	return base, err
+}
+
+func (r *Repository) mergeBaseWith(ctx context.Context, target string) (Base, error) {
 	main, err := r.mainBranch(ctx, strings.TrimPrefix(target, "refs/heads/"))
 	if err != nil {
 		return Base{}, err

@@ -43,6 +43,7 @@ type Repository struct {
 
 	mu        sync.Mutex
 	revisions map[string]string // commits by what was asked for
+	bases     map[string]Base   // merge bases by the branch that was asked for
 	settings  map[string]string // see config
 	texts     map[[2]string]text
 	objects   *objects // nil where none has been read
@@ -55,7 +56,9 @@ func Open(ctx context.Context, dir string) (*Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Repository{revisions: map[string]string{}, texts: map[[2]string]text{}, maxEntries: maxEntries}
+	r := &Repository{
+		revisions: map[string]string{}, bases: map[string]Base{}, texts: map[[2]string]text{}, maxEntries: maxEntries,
+	}
 	for at := real; ; {
 		found, err := r.at(ctx, at)
 		if err != nil && !errors.Is(err, ErrNotRepository) {

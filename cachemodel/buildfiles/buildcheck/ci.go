@@ -134,13 +134,8 @@ func (c *ciChecking) check(b *pipeline.Build, files Files) {
 	name := filepath.Base(b.Dockerfile)
 	own, other := stagesOf(file, b.Options.Target)
 	line := func(in *dockerfile.Instruction) int { return file.Text.LineAt(in.Span.Start) + 1 }
-	min := false
-	for _, mode := range exports {
-		min = min || mode == "min" || mode == "inline"
-	}
-	for _, mode := range exports {
-		min = min && mode != "max"
-	}
+	modes := slices.Collect(maps.Values(exports))
+	min := (slices.Contains(modes, "min") || slices.Contains(modes, "inline")) && !slices.Contains(modes, "max")
 	if in := firstRun(other, func(*dockerfile.Instruction) bool { return true }); in != nil && min {
 		c.add(b, MinModeCache, fmt.Sprintf("The exported cache has no layers of build stages, such as of line %d of %s: "+
 			"with mode=max it has.", line(in), name))
@@ -213,41 +208,29 @@ func needless(stages []*dockerfile.Stage, arg string) *dockerfile.Instruction {
 
 // stagesOf are the stages whose layers the image has, and those that it only copies from.
 func stagesOf(file *dockerfile.File, target string) (own, other []*dockerfile.Stage) {
-	if len(file.Stages) == 0 {
-		return nil, nil
-	}
-	named := func(name string, before int) *dockerfile.Stage {
-		for _, s := range slices.Backward(file.Stages[:before]) {
-			if s.Name != "" && s.Name == strings.ToLower(name) || fmt.Sprint(s.Index) == name {
-				return s
-			}
-		}
-		return nil
-	}
-	last := file.Stages[len(file.Stages)-1]
+	last := len(file.Stages) - 1
 	if target != "" {
-		last = named(target, len(file.Stages))
+		last = file.Stage(target, dockerfile.ByTarget, 0)
 	}
-	for s := last; s != nil; s = named(s.Base.Text, s.Index) {
-		own = append(own, s)
-	}
-	seen := slices.Clone(own)
-	for i := 0; i < len(seen); i++ {
-		from := []string{seen[i].Base.Text}
-		for _, in := range seen[i].Instructions {
-			if c, ok := in.Command.(*instructions.CopyCommand); ok {
-				from = append(from, c.From)
-			}
-			for _, m := range in.Mounts() {
-				if word, ok := m.Get("from"); ok {
-					from = append(from, word.Text)
-				}
-			}
+	base, reads := map[int]int{}, map[int][]int{} // by stage
+	for _, ref := range file.StageReferences() {
+		at := ref.In.Stage
+		if ref.Stage < 0 || at < 0 || ref.Stage >= at {
+			continue
 		}
-		for _, name := range from {
-			if s := named(name, seen[i].Index); name != "" && s != nil && !slices.Contains(seen, s) {
-				seen = append(seen, s)
-				other = append(other, s)
+		if ref.Use == dockerfile.ByFrom {
+			base[at] = ref.Stage
+		}
+		reads[at] = append(reads[at], ref.Stage)
+	}
+	var seen []int
+	for at, ok := last, last >= 0; ok; at, ok = base[at] {
+		own, seen = append(own, file.Stages[at]), append(seen, at)
+	}
+	for i := 0; i < len(seen); i++ {
+		for _, from := range reads[seen[i]] {
+			if !slices.Contains(seen, from) {
+				seen, other = append(seen, from), append(other, file.Stages[from])
 			}
 		}
 	}
