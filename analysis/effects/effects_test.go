@@ -1,44 +1,13 @@
 package effects
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects/effectstest"
 	"github.com/layerwise/layerwise/analysis/source"
 )
-
-// listing is a build context: names with contents.
-type listing map[string]string
-
-func (l listing) List(dir string) []string {
-	prefix := ""
-	if dir != "." {
-		prefix = dir + "/"
-	}
-	var names []string
-	for name := range l {
-		if rest, ok := strings.CutPrefix(name, prefix); ok {
-			first, _, deeper := strings.Cut(rest, "/")
-			if deeper {
-				first += "/"
-			}
-			names = append(names, first)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-func (l listing) Read(file string) ([]byte, bool) {
-	text, ok := l[file]
-	return []byte(text), ok
-}
-
-func (l listing) Excluded(string) bool { return true }
-
-func (l listing) Keeps(string) bool { return false }
 
 // A base image starts in a directory that is not known, but for official ones.
 func TestStartsIn(t *testing.T) {
@@ -57,7 +26,7 @@ func TestStartsIn(t *testing.T) {
 
 // Two instructions that stand one below the other may change places, or not, and what that rests upon.
 func TestIndependent(t *testing.T) {
-	context := listing{
+	context := effectstest.Files{
 		"a.txt": "a", "src/main.js": "x", "src/lib/util.js": "x", "docs/readme": "x",
 		"package.json": `{"name": "x"}`, "package-lock.json": `{"lockfileVersion":3}`, "requirements.txt": "flask\n",
 		"go.mod": "module x\n", "go.sum": "", "local.txt": "./src\n",
@@ -325,7 +294,7 @@ func TestIndependent(t *testing.T) {
 func TestEmptyDirectory(t *testing.T) {
 	for run, want := range map[string]bool{"make": false, "./x": false, "mkdir -p /data": true} {
 		file := dockerfile.Parse(source.New("FROM debian:12\nCOPY . /app/\nRUN "+run+"\n"), nil)
-		all := Stage(file, file.Stages[0], nil, listing{})
+		all := Stage(file, file.Stages[0], nil, effectstest.Files{})
 		if _, ok := Independent(&all[1], &all[2]); ok != want {
 			t.Errorf("COPY of an empty directory and RUN %s: independent is %v", run, ok)
 		}
