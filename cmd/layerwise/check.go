@@ -23,7 +23,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const checkHelp = `Check Dockerfiles for mistakes, and mend those that can be mended safely.
+const checkHelp = `Check Dockerfiles for mistakes, and fix those that can be fixed safely.
 
 PATH is a file or a folder (default: the current folder), which is searched for Dockerfiles:
   ` + dockerfile.Names + ` (in any letter case).
@@ -77,7 +77,7 @@ func newCheck() *cobra.Command {
 	var disable, only []string
 	cmd := &cobra.Command{
 		Use:   "check [PATH...]",
-		Short: "Find mistakes in Dockerfiles and mend them",
+		Short: "Find mistakes in Dockerfiles and fix them",
 		Long:  checkHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if migrate {

@@ -68,7 +68,7 @@ func newRoot() *cobra.Command {
 		Long: `See what the next docker build will reuse, and why not the rest: in the editor, through the language server that
 layerwise serve is, and here.`,
 		Example: `  layerwise predict                        # what the next build of the Dockerfile here reuses, compared with git HEAD
-  layerwise check --fix                    # mistakes in the Dockerfiles below this folder, mended
+  layerwise check --fix                    # mistakes in the Dockerfiles below this folder, fixed
   layerwise reorder --diff                 # an order that rebuilds less
   layerwise build -- docker build .        # your build, as it is; predict then compares with it`,
 		Version:       fullVersion(),
