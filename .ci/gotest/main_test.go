@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 )
@@ -53,9 +54,46 @@ func TestShow(t *testing.T) {
 	}
 }
 
+// A data race is no reason to try again.
+func TestRace(t *testing.T) {
+	events := `{"Action":"output","Package":"m/a","Test":"TestA","Output":"WARNING: DATA RACE\n"}
+		{"Action":"fail","Package":"m/a","Test":"TestA"}`
+	failed := show(strings.NewReader(events), io.Discard)
+	if _, may := secondRuns(nil, failed); may || len(failed) != 1 {
+		t.Errorf("got %v, %v", failed, may)
+	}
+}
+
 // Of a long report the head and the tail are shown.
 func TestExcerpt(t *testing.T) {
 	if got, want := excerpt(strings.Fields("a b c d e f"), 4), "a\nb\n    ... 2 more lines ...\ne\nf\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Which failed tests are run once more, and how.
+func TestSecondRuns(t *testing.T) {
+	args := []string{"-race", "-timeout", "20m", "./a/...", "./b", "-args", "-pairs", "600"}
+	for _, c := range []struct {
+		prose  string
+		failed []test
+		want   string
+	}{
+		{"tests of one package together, a test once, its arguments kept", []test{{"m/a", "TestX/one"}, {"m/a", "TestX/two"}, {"m/a", "TestY"}},
+			"-race -timeout 20m -run ^(TestX|TestY)$ m/a -args -pairs 600"},
+		{"each package apart", []test{{"m/b", "TestX"}, {"m/a", "TestY"}},
+			"-race -timeout 20m -run ^(TestY)$ m/a -args -pairs 600\n-race -timeout 20m -run ^(TestX)$ m/b -args -pairs 600"},
+		{"not many tests", []test{{"m/a", "A"}, {"m/a", "B"}, {"m/a", "C"}, {"m/a", "D"}}, ""},
+		{"nothing that is not a test", []test{{"m/a", "A"}, {"m/a", ""}}, ""},
+		{"nothing where nothing is named", nil, ""},
+	} {
+		runs, may := secondRuns(args, c.failed)
+		var got []string
+		for _, run := range runs {
+			got = append(got, strings.Join(run, " "))
+		}
+		if strings.Join(got, "\n") != c.want || may != (c.want != "") {
+			t.Errorf("%s: got %q %v", c.prose, got, may)
+		}
 	}
 }
