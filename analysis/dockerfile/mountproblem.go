@@ -25,28 +25,24 @@ var (
 
 var quoted = regexp.MustCompile(`'([^']+)'|"([^"]+)"|: (\S+)$|invalid value (\S+) for`)
 
-// checkMount returns what BuildKit will say of a --mount once it has expanded the variables in it, which are none here:
-// nothing if there are any. It also returns the part at fault, if that can be told, and what may stand there.
+// checkMount returns what BuildKit will say of a --mount once it has expanded the variables in it. Their values are not
+// known here: nothing is said where one of them may be right. It also returns the part at fault, if that can be told,
+// and what may stand there.
 func checkMount(node *parser.Node, flag string, escape byte) (message, part string, known []string) {
-	if strings.Contains(flag, "$") {
-		return "", "", nil
+	keys := variableKeys(flag)
+	types := mountTypes[:1] // any
+	if slices.Contains(keys, "type") {
+		types = mountTypes
 	}
-	one := *node
-	one.Flags = []string{flag}
-	value, err := Typed(&one)
-	run, ok := value.(*instructions.RunCommand)
-	if err != nil || !ok {
-		return "", "", nil
+	for _, kind := range types {
+		m := readMount(node, flag, escape, keys, kind)
+		if m == "" {
+			return "", "", nil
+		}
+		if message == "" {
+			message = m
+		}
 	}
-	lex := shell.NewLex(rune(escape))
-	err = run.Expand(func(word string) (string, error) {
-		word, _, err := lex.ProcessWord(word, noEnv{})
-		return word, err
-	})
-	if err == nil {
-		return "", "", nil
-	}
-	message = reason(err)
 	if m := quoted.FindStringSubmatch(message); m != nil {
 		part = m[1] + m[2] + m[3] + m[4]
 	}
@@ -60,6 +56,67 @@ func checkMount(node *parser.Node, flag string, escape byte) (message, part stri
 	}
 	return message, part, known
 }
+
+// readMount returns BuildKit's error about a --mount, "" if there is none. In the fields with variables, whose keys are
+// given in their order, it finds something that is right there; in the type it finds kind.
+func readMount(node *parser.Node, flag string, escape byte, keys []string, kind string) string {
+	one := *node
+	one.Flags = []string{flag}
+	value, err := Typed(&one)
+	run, ok := value.(*instructions.RunCommand)
+	if err != nil || !ok {
+		return ""
+	}
+	lex := shell.NewLex(rune(escape))
+	next := 0
+	err = run.Expand(func(word string) (string, error) {
+		if !strings.Contains(word, "$") {
+			word, _, err := lex.ProcessWord(word, noEnv{})
+			return word, err
+		}
+		key := keys[min(next, len(keys)-1)]
+		next++
+		if _, _, err := lex.ProcessWord(word, someEnv{}); err != nil {
+			return "", err
+		}
+		if key == "type" {
+			return kind, nil
+		}
+		return anyMountValue[key], nil
+	})
+	if err == nil {
+		return ""
+	}
+	// Where the text ends BuildKit's message has the character that stands for it.
+	return strings.Replace(reason(err), "unsupported modifier (\uFFFD) in substitution", "missing '}'", 1)
+}
+
+// variableKeys are the keys of the fields of a --mount in whose values variables stand.
+func variableKeys(flag string) (keys []string) {
+	if !strings.Contains(flag, "$") {
+		return nil
+	}
+	_, text, _ := strings.Cut(flag, "=")
+	for _, field := range csvFields(text, make([]int, len(text)+1)) {
+		if key, value, _ := strings.Cut(field.text, "="); strings.Contains(value, "$") {
+			keys = append(keys, strings.ToLower(key))
+		}
+	}
+	return keys
+}
+
+// anyMountValue are values that are right for the keys of a --mount.
+var anyMountValue = map[string]string{
+	"from": "x", "source": "x", "src": "x", "target": "/x", "dst": "/x", "destination": "/x", "readonly": "true",
+	"ro": "true", "readwrite": "true", "rw": "true", "id": "x", "sharing": "shared", "required": "true", "size": "1",
+	"mode": "0700", "uid": "0", "gid": "0", "env": "x",
+}
+
+// someEnv is an environment in which every variable has a value.
+type someEnv struct{}
+
+func (someEnv) Get(string) (string, bool) { return "x", true }
+func (someEnv) Keys() []string            { return nil }
 
 // rejectMount checks the RUN's flag i, a --mount, whose text without quotes is given; last says that no other flag
 // follows. It returns the flag as it is meant, and whether it is clear what that is. Each mistake in it is reported, as

@@ -23,7 +23,8 @@ var IgnoredDirective = &Rule{
 			"further down, `# syntax=` with an image that is close to `docker/dockerfile`, and misspelt names of " +
 			"rules in `# check=`.",
 		Why: "Directives count only in the first lines, before any other comment, empty line or instruction. " +
-			"Elsewhere, or misspelt, they are comments, and without effect.",
+			"Elsewhere, or misspelt, they are comments, and without effect. " +
+			"Where lines are continued by the character of an `# escape=` that does not count, the build stops.",
 		Example: "# sytnax=docker/dockerfile:1\nFROM alpine\n",
 		Instead: "# syntax=docker/dockerfile:1\nFROM alpine\n",
 	},
@@ -81,14 +82,53 @@ func (p *pass) checkLikeDirective(comment source.Span, head int) bool {
 	switch {
 	case line == head && !known && clearly(name, directiveNames):
 		finding := analysis.Finding{Span: span, Message: fmt.Sprintf("unknown parser directive: %s", name)}
-		p.report(nil, misspelt(finding, name, "", directiveNames, true))
+		p.reportIgnored(misspelt(finding, name, "", directiveNames, true))
 		return true
 	case line == head && head > len(p.Directives) && known:
 		return true // right once what is above is
 	case line > len(p.Directives) && meantForFile(name, value):
-		p.report(nil, p.misplaced(comment, span, name, value))
+		if finding := p.misplaced(comment, span, name, value); name == "escape" {
+			p.reportIgnored(finding)
+		} else {
+			p.report(nil, finding)
+		}
 	}
 	return false
+}
+
+// reportIgnored reports a directive that is not read: as an error if it, or the one that it keeps from being read, is
+// an escape character that lines are continued by.
+func (p *pass) reportIgnored(finding analysis.Finding) {
+	if p.stopsForEscape() {
+		finding.Severity = analysis.Error
+		p.escapeTold = true
+	}
+	p.report(nil, finding)
+}
+
+// stopsForEscape reports whether the build stops at a line that is continued by an escape character that is not the
+// file's but that of a comment.
+func (p *pass) stopsForEscape() bool {
+	if escape := p.ignoredEscape(); escape == 0 || escape == p.Escape {
+		return false
+	}
+	for i, in := range p.Instructions {
+		unknown := func(problem dockerfile.Problem) bool { return problem.Kind == dockerfile.UnknownInstruction }
+		if i > 0 && slices.ContainsFunc(in.Problems, unknown) && p.otherEscape(p.Instructions[i-1]) {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutEscape leaves out the errors in lines that are continued by an escape character that is not read, which are
+// due to that.
+func (p *pass) withoutEscape(findings []analysis.Finding) []analysis.Finding {
+	return slices.DeleteFunc(findings, func(f analysis.Finding) bool {
+		i := slices.Index(p.Instructions, p.InstructionAt(f.Span.Start))
+		return i >= 0 && f.Severity == analysis.Error &&
+			(p.otherEscape(p.Instructions[i]) || i > 0 && p.otherEscape(p.Instructions[i-1]))
+	})
 }
 
 // checkWithoutEquals reports a directive that has no "=", and whether the comment is one.
@@ -103,7 +143,7 @@ func (p *pass) checkWithoutEquals(comment source.Span) bool {
 	}
 	name := text[m[2]:m[3]]
 	edit := source.Edit{Span: at(m[4], m[5]), NewText: "="}
-	p.report(nil, analysis.Finding{
+	p.reportIgnored(analysis.Finding{
 		Span:    at(m[2], m[7]),
 		Message: fmt.Sprintf("%s is not read as a parser directive: = is missing behind it", name),
 		Fixes:   []analysis.Fix{{Title: "Write = behind " + name, Edits: []source.Edit{edit}, Preferred: true}},

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -30,6 +31,9 @@ func checkInvalidSubstitution(p *pass) {
 	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER",
 		"VOLUME", "WORKDIR"} {
 		for _, in := range p.of[name] {
+			if p.badFlag(in, lex) {
+				continue
+			}
 			if in.Node == nil || in.Command == nil && in.From == nil || !suspicious(p.Text.Slice(in.ArgsSpan), in) {
 				continue
 			}
@@ -37,13 +41,7 @@ func checkInvalidSubstitution(p *pass) {
 			expand := func(word string) (string, error) {
 				expanded, _, err := lex.ProcessWord(word, everything{})
 				if err != nil && message == "" {
-					// Where the text ends BuildKit's message has the character that stands for it.
-					message = strings.Replace(
-						err.Error(),
-						"unsupported modifier (\uFFFD) in substitution",
-						"missing '}'",
-						1,
-					)
+					message = substitutionError(err)
 				}
 				return expanded, err
 			}
@@ -68,17 +66,44 @@ func checkInvalidSubstitution(p *pass) {
 				continue
 			}
 			word := p.badWord(in, lex)
-			finding := analysis.Finding{Span: word.Span, Message: message}
-			if meant := closed(word.Text); meant != "" && p.Text.Slice(word.Span) == word.Text {
-				key := in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL"
-				_, _, err := lex.ProcessWord(meant, everything{})
-				if err == nil && (key || !strings.Contains(meant, "=")) {
-					finding.Fixes = []analysis.Fix{replace(word.Span, meant, true)}
-				}
-			}
-			p.report(nil, finding)
+			key := in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL"
+			p.reportSubstitution(word, message, lex, key)
 		}
 	}
+}
+
+// substitutionError is BuildKit's message; where the text ends that has the character that stands for it.
+func substitutionError(err error) string {
+	return strings.Replace(err.Error(), "unsupported modifier (\uFFFD) in substitution", "missing '}'", 1)
+}
+
+// reportSubstitution reports a word that cannot be read, and offers what it lacks; key says that it may be a pair.
+func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *shell.Lex, key bool) {
+	finding := analysis.Finding{Span: word.Span, Message: message}
+	if meant := closed(word.Text); meant != "" && p.Text.Slice(word.Span) == word.Text {
+		_, _, err := lex.ProcessWord(meant, everything{})
+		if err == nil && (key || !strings.Contains(meant, "=")) {
+			finding.Fixes = []analysis.Fix{replace(word.Span, meant, true)}
+		}
+	}
+	p.report(nil, finding)
+}
+
+// expandedFlags are those in whose values BuildKit expands variables; those of RUN --mount are read with the mount.
+var expandedFlags = []string{"platform", "chown", "chmod", "checksum"}
+
+// badFlag reports a flag whose value cannot be read, and whether there is one.
+func (p *pass) badFlag(in *dockerfile.Instruction, lex *shell.Lex) bool {
+	for _, flag := range in.Flags {
+		if !strings.Contains(flag.Value.Text, "$") || !slices.Contains(expandedFlags, flag.Name.Text) {
+			continue
+		}
+		if _, _, err := lex.ProcessWord(unquoted(flag.Value.Text), everything{}); err != nil {
+			p.reportSubstitution(flag.Value, substitutionError(err), lex, false)
+			return true
+		}
+	}
+	return false
 }
 
 // badWord returns the word of the arguments that cannot be read, or all of them.

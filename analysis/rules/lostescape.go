@@ -11,6 +11,7 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
 )
 
 // lostLines returns the unknown instructions that rather are lost continuations, each with the instruction that they
@@ -266,10 +267,15 @@ func (p *pass) ignoredEscape() byte {
 		if len(p.Instructions) > 0 && comment.Span.Start > p.Instructions[0].Span.Start {
 			break
 		}
-		if m := likeDirective.FindStringSubmatch(p.Text.Slice(comment.Span)); m != nil &&
-			strings.EqualFold(m[1], "escape") &&
-			len(m[2]) == 1 {
-			return m[2][0]
+		text := p.Text.Slice(comment.Span)
+		if m := likeDirective.FindStringSubmatch(text); m != nil && len(m[2]) == 1 {
+			name := strings.ToLower(m[1])
+			if name == "escape" || spell.Meant(name, directiveNames) == "escape" {
+				return m[2][0]
+			}
+		}
+		if m := withoutEquals.FindStringSubmatch(text); m != nil && strings.EqualFold(m[1], "escape") && len(m[3]) == 1 {
+			return m[3][0]
 		}
 	}
 	return 0

@@ -40,7 +40,9 @@ type pass struct {
 	half      []halfQuoted                      // nil until a rule asks for them
 	inHeredoc *dockerfile.Instruction           // the last in whose heredoc UndefinedVar has found something
 	orders    []Order                           // nil until a rule asks for them
-	findings  []analysis.Finding
+	// whether IgnoredDirective has said why lines that another escape character continues stop the build
+	escapeTold bool
+	findings   []analysis.Finding
 }
 
 func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding {
@@ -68,6 +70,9 @@ func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding 
 		if p.rule = rule; opts.runs(rule) {
 			rule.check(p)
 		}
+	}
+	if p.escapeTold {
+		p.findings = p.withoutEscape(p.findings)
 	}
 	slices.SortStableFunc(p.findings, func(a, b analysis.Finding) int {
 		return cmp.Or(cmp.Compare(a.Span.Start, b.Span.Start), cmp.Compare(a.Span.End, b.Span.End))

@@ -40,7 +40,7 @@ func checkUnknownInstruction(p *pass) {
 			problem = p.weighed(problem)
 			switch {
 			case problem.Kind != dockerfile.UnknownInstruction:
-			case i > 0 && p.otherEscape(p.Instructions[i-1]): // IgnoredDirective says what is wrong
+			case i > 0 && p.escapeTold && p.otherEscape(p.Instructions[i-1]): // IgnoredDirective says what is wrong
 			case p.inOpenHeredoc(in): // UnterminatedHeredoc says so
 			case leftovers[in]: // PatchRemnant says what they are
 			case p.reportPasted(in):
