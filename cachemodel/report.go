@@ -71,7 +71,7 @@ type Baseline struct {
 	Ref  string `json:"ref"`  // the revision, the directory, ...; "" where the kind says it all
 	// Builder names the builder that is known to have made these builds; "" where that is only assumed.
 	Builder string `json:"builder,omitempty"`
-	// Assumed is a sentence such as "HEAD was built on this builder", "" where a builder or its record is known.
+	// Assumed is a sentence such as "HEAD was built here", "" where a builder or its record is known.
 	Assumed string `json:"assumed,omitempty"`
 	// Cache is the mode of the cache that a fresh builder imports; "" where the builder has what it built.
 	Cache CacheMode `json:"cache,omitempty"`

@@ -123,11 +123,11 @@ func sortBuilds(builds []*Contents) {
 
 // Assumption is the sentence that something was built on the builder that builds next.
 func (r *Request) Assumption(what string) string {
-	on := "this builder"
+	where := "here"
 	if r.Answer != nil && r.Answer.Builder.Known() {
-		on = r.Answer.Name
+		where = "on " + r.Answer.Name
 	}
-	return what + " was built on " + on
+	return what + " was built " + where
 }
 
 // join adds a build that is on record to those that the builder remembers. Where it is one of these, the record knows

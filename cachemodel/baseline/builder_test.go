@@ -163,7 +163,7 @@ func TestWhatTheBuilderHas(t *testing.T) {
 			records: []record.Record{{Text: someText}},
 			kind:    Recorded,
 			builds:  1,
-			assumed: "was built on this builder",
+			assumed: "was built here",
 		},
 		{
 			about:   "what was marked as built is the user's word",

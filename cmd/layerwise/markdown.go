@@ -38,7 +38,7 @@ func writeMarkdown(b *strings.Builder, p *prediction) {
 	fmt.Fprintf(b, "### %s: %s\n\n", markdownText(title), markdownText(predictionSummary(r)))
 	fmt.Fprintf(b, "Compared with %s", markdownText(p.build.Compared.Label))
 	if r.Baseline.Assumed != "" {
-		fmt.Fprintf(b, ", assuming that %s", markdownText(r.Baseline.Assumed))
+		fmt.Fprintf(b, ", if %s", markdownText(r.Baseline.Assumed))
 	}
 	fmt.Fprintln(b, ".")
 	if p.ci != nil {

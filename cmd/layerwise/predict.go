@@ -63,7 +63,7 @@ next build.
 
 --format json prints
   {"file": "Dockerfile", "engine": "buildkit", "target": "", "build": "compose:web", "baseline": {"kind": "git",
-   "ref": "HEAD", "assumed": "HEAD was built on this builder", "builder": "", "cache": ""},
+   "ref": "HEAD", "assumed": "HEAD was built here", "builder": "", "cache": ""},
    "context": {"dir": ".", "from": "build"}, "builds": 1,
    "steps": [{"line": 5, "endLine": 5, "stage": "build", "instruction": "COPY", "text": "COPY a.txt ./",
               "status": "rebuilt", "certain": true, "detail": "a remark", "assuming": ["..."], "seconds": 1.2,

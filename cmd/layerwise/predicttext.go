@@ -316,7 +316,7 @@ func placeOf(p *prediction) string {
 		parts = append(parts, "target "+target)
 	}
 	if assumed := p.build.Compared.Baseline.Assumed; assumed != "" {
-		parts = append(parts, "assuming that "+assumed)
+		parts = append(parts, "if "+assumed)
 	}
 	return printable(strings.Join(parts, " · "))
 }

@@ -31,7 +31,7 @@ export interface CacheStatus {
 	state: "ready" | "pending";
 	engine: string;
 	target: string;
-	/** `assumed` is what nobody knows of the baseline, such as "HEAD was built on this builder"; else `builder` has it. */
+	/** `assumed` is what nobody knows of the baseline, such as "HEAD was built here"; else `builder` has it. */
 	baseline: { kind: string; ref?: string; assumed?: string; builder?: string };
 	baselineLabel: string;
 	/** Sentences for people: what was not found and what was used instead. */
