@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/layerwise/layerwise/cachemodel"
 	controlapi "github.com/moby/buildkit/api/services/control"
@@ -105,7 +104,7 @@ func TestForgottenBuilds(t *testing.T) {
 				p.build(t)
 				forget(t)
 				p.write(t, "b.txt", "other")
-				time.Sleep(20 * time.Millisecond)
+				p.settle(t)
 				p.build(t)
 			},
 			cached: []int{2, 3, 4, 5},
@@ -136,7 +135,7 @@ func TestForgottenBuilds(t *testing.T) {
 				p.build(t)
 				forget(t)
 				p.write(t, "b.txt", "other")
-				time.Sleep(20 * time.Millisecond)
+				p.settle(t)
 				p.build(t)
 				p.write(t, "b.txt", "b")
 			},
@@ -165,9 +164,9 @@ func TestForgottenBuilds(t *testing.T) {
 			p.write(t, "Dockerfile", fmt.Sprintf(forgottenText, forgottenWord))
 			p.write(t, "a.txt", "a")
 			p.write(t, "b.txt", "b")
-			time.Sleep(20 * time.Millisecond) // stamps of files have the kernel's ticks
+			p.settle(t)
 			test.play(t, p)
-			time.Sleep(20 * time.Millisecond)
+			p.settle(t)
 			b, steps := p.predict(t)
 			ran, failed := p.build(t)
 			o := &outcome{reasons: map[string]int{}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -65,6 +66,34 @@ func (p *sequence) write(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// settle waits until the stamps of all files are older than what makes the product doubt that they tell of every change
+// (buildcontext/disk, racy): what is read before is not promised, and how long a build takes would decide.
+func (p *sequence) settle(t *testing.T) {
+	t.Helper()
+	const young = 150 * time.Millisecond
+	for {
+		var newest time.Time
+		err := filepath.WalkDir(p.dir, func(name string, _ fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := os.Lstat(name)
+			if err == nil && info.ModTime().After(newest) {
+				newest = info.ModTime()
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := time.Until(newest.Add(young))
+		if left <= 0 {
+			return
+		}
+		time.Sleep(left)
 	}
 }
 
