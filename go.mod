@@ -59,6 +59,7 @@ require (
 	golang.org/x/mod v0.41.0
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260825221802-da73d73af1c5
 	google.golang.org/grpc v1.84.0
+	maragu.dev/gomponents v1.2.0
 )
 
 require (

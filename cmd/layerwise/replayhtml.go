@@ -3,118 +3,119 @@ package main
 import (
 	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/replay"
+	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
 )
 
-//go:embed replay.html.tmpl
-var replayTemplate string
+//go:embed replay.css
+var replayStyle string
 
-// replayPage is what the page shows; it needs no network, no script and no other file.
-type replayPage struct {
-	*replayReport
-	Builds, From, To, Unit string
-	Totals                 []pageTotal
-	Sentences              []string
-	Maps                   []heatMap
-}
-
-type pageTotal struct {
-	Label, Colour, Seconds, Note string
-	Percent                      float64
-}
-
-// heatMap is a picture with a column for each build and a row for each step.
-type heatMap struct {
-	Title, About, First, Last string
-	Dockerfile                string
-	Width, Cell               float64 // pixels
-	NoBuild, Gaps             bool
-	Rows                      []heatRow
-	Costs                     []costBar
-	Files                     []fileNote
-}
-
-type heatRow struct {
-	StageName, Text, Label, Rebuilt, Share string
-	Line                                   int
-	Percent                                float64
-	Kept                                   []heatSpan // where it was part of the build
-	Cells                                  []heatCell
-}
-
-type heatSpan struct{ X, Width float64 }
-
-type heatCell struct {
-	Class, Tip string
-	X          float64
-}
-
-type costBar struct {
-	X, Y, Height float64
-	Tip          string
-}
-
-type fileNote struct{ Path, Note string }
-
+// printReplayPage writes one page that needs no network, no script and no other file. It is made of Go's functions: a
+// page of html/template makes the program 4.8 MB larger (docs/size.md).
 func printReplayPage(w io.Writer, r *replayReport) error {
-	t, err := template.New("replay").Funcs(template.FuncMap{"backquoted": backquoted}).Parse(replayTemplate)
+	builds := r.Actual.Builds
+	n, last := count(len(builds), "build"), builds[len(builds)-1]
+	from, to := builds[0].Time.Format("2 Jan 2006"), last.Time.Format("2 Jan 2006")
+	err := html.Doctype(html.HTML(html.Lang("en"),
+		html.Head(
+			html.Meta(html.Charset("utf-8")),
+			html.Meta(html.Name("viewport"), html.Content("width=device-width, initial-scale=1")),
+			html.TitleEl(g.Text(r.File+": the last "+n)),
+			html.StyleEl(g.Raw(replayStyle)),
+		),
+		html.Body(html.Main(
+			html.H1(g.Text("What the builds of "),
+				html.Code(html.Style("font-size:.92em"), g.Text(r.File)), g.Text(" rebuilt")),
+			soft(html.P, n+", "+from, g.If(to != from, g.Text(" to "+to)), g.Text(" · "+string(r.Engine)),
+				g.If(r.Target != "", g.Text(" · target "+r.Target))),
+			pageTotals(r),
+			soft(html.P, pageUnit(r)),
+			g.Map(pageSentences(r), func(s string) g.Node { return html.P(backquoted(s)) }),
+			heatMaps(r),
+			html.H2(g.Text("How this was worked out")),
+			html.P(g.Text("The builds were not run: their verdicts are those of layerwise's model of the build cache, "+
+				"from git's objects, for a builder that keeps everything that it has built. A step that a build "+
+				"perhaps executes counts as executed, and what is behind a URL or an image's tag as unchanged.")),
+			g.If(len(r.Notes) > 0, html.Ul(g.Map(r.Notes, func(s string) g.Node { return html.Li(g.Text(s)) }))),
+			html.P(g.Text("Where no recorded build tells how long a step takes, these weights count, in seconds:")),
+			html.Table(html.Class("weights"), g.Map(r.Weights, func(w replay.Weight) g.Node {
+				return html.Tr(html.Td(g.Textf("%v", w.Seconds)), html.Td(g.Text(string(w.Work))), soft(html.Td, w.Of))
+			})),
+		)),
+	)).Render(w)
 	if err != nil {
 		return err
 	}
-	return t.Execute(w, newReplayPage(r))
+	_, err = fmt.Fprintln(w)
+	return err
 }
 
-// quoting is a sentence with an instruction between backquotes.
-type quoting struct{ Before, Code, After string }
+// soft is text that stands back.
+func soft(element func(...g.Node) g.Node, text string, more ...g.Node) g.Node {
+	return element(html.Class("soft"), g.Text(text), g.Group(more))
+}
 
-func backquoted(sentence string) quoting {
+// backquoted is a sentence with an instruction between backquotes.
+func backquoted(sentence string) g.Node {
 	before, rest, ok := strings.Cut(sentence, "`")
 	end := strings.LastIndex(rest, "`") // the instruction may have some of its own
 	if !ok || end < 0 {
-		return quoting{Before: sentence}
+		return g.Text(sentence)
 	}
-	return quoting{before, rest[:end], rest[end+1:]}
+	return g.Group{g.Text(before), html.Code(g.Text(rest[:end])), g.Text(rest[end+1:])}
 }
 
-func newReplayPage(r *replayReport) *replayPage {
-	builds := r.Actual.Builds
-	p := &replayPage{
-		replayReport: r, Builds: count(len(builds), "build"),
-		From: builds[0].Time.Format("2 Jan 2006"), To: builds[len(builds)-1].Time.Format("2 Jan 2006"),
-	}
+func pageTotals(r *replayReport) g.Node {
 	most := max(r.Actual.Uncached, r.Today.Uncached, 1)
-	total := func(label, colour string, seconds float64, note string) {
-		p.Totals = append(p.Totals, pageTotal{label, colour, duration(seconds), note, round(share(seconds, most))})
+	total := func(label, colour string, seconds float64, note string) g.Node {
+		bar := fmt.Sprintf("width:%v%%;background:var(--%s)", round(share(seconds, most)), colour)
+		return html.Div(html.Class("total"), html.Span(g.Text(label)),
+			html.Div(html.Class("bar"), html.I(html.Style(bar))),
+			html.Span(html.B(g.Text(duration(seconds))), g.Text(" "), soft(html.Span, note)))
 	}
-	total("Without a cache", "line", r.Today.Uncached, "")
-	total("What happened", "happened", r.Actual.Seconds, "")
-	total("The file as it is now", "before", r.Today.Seconds, "")
+	totals := g.Group{
+		total("Without a cache", "line", r.Today.Uncached, ""),
+		total("What happened", "happened", r.Actual.Seconds, ""),
+		total("The file as it is now", "before", r.Today.Seconds, ""),
+	}
 	if r.Proposed != nil {
-		total("In the proposed order", "after", r.Proposed.Seconds, fmt.Sprintf("%.0f %% less", savedBy(r)))
+		note := fmt.Sprintf("%.0f %% less", savedBy(r))
+		totals = append(totals, total("In the proposed order", "after", r.Proposed.Seconds, note))
 	}
-	p.Unit = "The times are weights by the kind of command, listed below, not measurements; layerwise build records " +
-		"real ones."
+	return html.Div(html.Class("totals"), totals)
+}
+
+// pageUnit says what the times are.
+func pageUnit(r *replayReport) string {
 	if recorded, all := recordedSteps(r.Today); recorded > 0 {
-		p.Unit = fmt.Sprintf(
-			"The times are recorded ones for %d of %d steps, and weights by the kind of command, listed below, for "+
-				"the others.",
-			recorded,
-			all,
-		)
+		return fmt.Sprintf("The times are recorded ones for %d of %d steps, and weights by the kind of command, "+
+			"listed below, for the others.", recorded, all)
 	}
-	if r.Proposed != nil {
-		for _, rewrite := range r.Proposed.Rewrites {
-			p.Sentences = append(p.Sentences, fmt.Sprintf("%s (%s).", rewrite.Title, rewrite.Grade))
-		}
-		p.Sentences = append(p.Sentences, gains(r)...)
+	return "The times are weights by the kind of command, listed below, not measurements; layerwise build records " +
+		"real ones."
+}
+
+func pageSentences(r *replayReport) []string {
+	if r.Proposed == nil {
+		return nil
 	}
-	scale := 0.0 // one for all pictures, so that they can be compared
+	var sentences []string
+	for _, rewrite := range r.Proposed.Rewrites {
+		sentences = append(sentences, fmt.Sprintf("%s (%s).", rewrite.Title, rewrite.Grade))
+	}
+	return append(sentences, gains(r)...)
+}
+
+// heatMaps draws what happened, what the file as it is now rebuilds, and what the proposed order does, in one scale, so
+// that they can be compared.
+func heatMaps(r *replayReport) g.Node {
+	scale := 0.0
 	for _, result := range []*replay.Result{r.Actual, r.Today, proposed(r)} {
 		if result != nil {
 			for _, b := range result.Builds {
@@ -123,34 +124,24 @@ func newReplayPage(r *replayReport) *replayPage {
 		}
 	}
 	const hint = " Point at a cell to read which commit it is, and why it rebuilt."
+	var maps g.Group
 	if sameSteps(r) && len(r.Actual.Builds) == len(r.Today.Builds) && r.Actual.Seconds == r.Today.Seconds {
-		p.Maps = append(
-			p.Maps,
-			newHeatMap(
-				"What each build rebuilt",
-				"Each column is the build of one commit, the newest on the right."+hint,
-				r.Today,
-				scale,
-			),
-		)
+		maps = append(maps, heatMap("What each build rebuilt",
+			"Each column is the build of one commit, the newest on the right."+hint, r.Today, scale))
 	} else {
-		p.Maps = append(p.Maps,
-			newHeatMap("What happened", "Each column is the build of one commit with its own Dockerfile, the newest "+
-				"on the right. The lines are those of the newest commit."+hint, r.Actual, scale),
-			newHeatMap("The file as it is "+
-				"now", "The same commits, with the Dockerfile as it is now at each of them.", r.Today, scale))
+		maps = append(maps,
+			heatMap("What happened", "Each column is the build of one commit with its own Dockerfile, the newest on "+
+				"the right. The lines are those of the newest commit."+hint, r.Actual, scale),
+			heatMap("The file as it is now", "The same commits, with the Dockerfile as it is now at each of them.",
+				r.Today, scale))
 	}
 	if r.Proposed != nil {
-		m := newHeatMap(
-			"In the proposed order",
-			"The same commits, with the Dockerfile that layerwise reorder proposes.",
-			r.Proposed.Result,
-			scale,
-		)
-		m.Dockerfile = r.Proposed.Text
-		p.Maps = append(p.Maps, m)
+		maps = append(maps,
+			heatMap("In the proposed order", "The same commits, with the Dockerfile that layerwise reorder proposes.",
+				r.Proposed.Result, scale),
+			html.Details(html.Summary(g.Text("The proposed Dockerfile")), html.Pre(html.Code(g.Text(r.Proposed.Text)))))
 	}
-	return p
+	return maps
 }
 
 func proposed(r *replayReport) *replay.Result {
@@ -173,39 +164,50 @@ func sameSteps(r *replayReport) bool {
 	return true
 }
 
-// newHeatMap draws the builds of one history; the costliest build of any has the height of scale, in seconds.
-func newHeatMap(title, about string, r *replay.Result, scale float64) heatMap {
-	m := heatMap{Title: title, About: about}
+// heatMap is a picture with a column for each build and a row for each step; the costliest build of any history has
+// the height of scale, in seconds.
+func heatMap(title, about string, r *replay.Result, scale float64) g.Node {
+	heading := g.Group{html.H2(g.Text(title)), soft(html.P, about)}
 	if len(r.Builds) == 0 {
-		return m
+		return heading
 	}
+	c := newColumns(r, scale)
+	table := html.Div(html.Class("heat"), html.Table(c.head(), c.rows(r), c.foot()))
+	return append(heading, c.legend(), table, changedFiles(r))
+}
+
+// columns are the builds of one history, drawn.
+type columns struct {
+	first, last   string
+	width, cell   float64 // pixels
+	noBuild, gaps bool
+	cells         [][]g.Node // by step
+	kept          [][]span   // by step: where it was part of the build
+	costs         []g.Node
+}
+
+type span struct{ x, width float64 } // pixels
+
+func newColumns(r *replay.Result, scale float64) *columns {
 	pitch := min(max(680/float64(len(r.Builds)), 3), 28)
-	m.Cell, m.Width = round(pitch-min(1, pitch/6)), round(pitch*float64(len(r.Builds)))
-	m.First = r.Builds[0].Time.Format("Jan 2006")
-	if len(r.Builds) > 20 {
-		m.Last = r.Builds[len(r.Builds)-1].Time.Format("Jan 2006")
+	c := &columns{
+		first: r.Builds[0].Time.Format("Jan 2006"),
+		width: round(pitch * float64(len(r.Builds))), cell: round(pitch - min(1, pitch/6)),
+		cells: make([][]g.Node, len(r.Steps)), kept: make([][]span, len(r.Steps)),
 	}
-	cells, kept := make([][]heatCell, len(r.Steps)), make([][]heatSpan, len(r.Steps))
+	if len(r.Builds) > 20 {
+		c.last = r.Builds[len(r.Builds)-1].Time.Format("Jan 2006")
+	}
 	for i, b := range r.Builds {
 		x := round(pitch * float64(i))
+		c.keep(b, x, pitch)
 		about := fmt.Sprintf("%.7s, %s: %s", b.Commit, b.Time.Format("2 Jan 2006"), printable(b.Subject))
 		tip := about + "\n" + duration(b.Seconds)
 		if b.NoBuild != "" {
-			m.NoBuild = true
+			c.noBuild = true
 			tip = about + "\nnot built: " + b.NoBuild
-			for k := range cells {
-				cells[k] = append(cells[k], heatCell{Class: "n", X: x, Tip: tip})
-			}
-		}
-		for k := range kept {
-			switch n := len(kept[k]); {
-			case b.NoBuild != "":
-			case slices.Contains(b.Absent, k):
-				m.Gaps = true
-			case n > 0 && round(kept[k][n-1].X+kept[k][n-1].Width) >= x:
-				kept[k][n-1].Width = round(x + pitch - kept[k][n-1].X)
-			default:
-				kept[k] = append(kept[k], heatSpan{x, round(pitch)})
+			for k := range c.cells {
+				c.cells[k] = append(c.cells[k], rect("n", x, 0, c.cell, 16, tip))
 			}
 		}
 		for _, e := range b.Rebuilt {
@@ -217,34 +219,108 @@ func newHeatMap(title, about string, r *replay.Result, scale float64) heatMap {
 			if e.Cause.Kind == cachemodel.Follows || e.Cause.Kind == cachemodel.StageRebuilt {
 				class = "f"
 			}
-			cells[e.Step] = append(cells[e.Step], heatCell{Class: class, X: x, Tip: about + "\n" + ran(e)})
+			c.cells[e.Step] = append(c.cells[e.Step], rect(class, x, 0, c.cell, 16, about+"\n"+ran(e)))
 		}
 		height := 0.0
 		if scale > 0 {
 			height = round(40 * b.Seconds / scale)
 		}
-		m.Costs = append(m.Costs, costBar{X: x, Y: 40 - height, Height: height, Tip: tip})
+		c.costs = append(c.costs, rect("c", x, 40-height, c.cell, height, ""), rect("hit", x, 0, c.cell, 40, tip))
 	}
-	stage := ""
+	return c
+}
+
+// keep notes which steps a build at x had, and joins neighbours.
+func (c *columns) keep(b replay.Build, x, pitch float64) {
+	for k := range c.kept {
+		switch n := len(c.kept[k]); {
+		case b.NoBuild != "":
+		case slices.Contains(b.Absent, k):
+			c.gaps = true
+		case n > 0 && round(c.kept[k][n-1].x+c.kept[k][n-1].width) >= x:
+			c.kept[k][n-1].width = round(x + pitch - c.kept[k][n-1].x)
+		default:
+			c.kept[k] = append(c.kept[k], span{x, round(pitch)})
+		}
+	}
+}
+
+// rect is a rectangle in a picture, in pixels, with what is said where one points at it.
+func rect(class string, x, y, width, height float64, tip string) g.Node {
+	return g.El("rect", html.Class(class), g.Attr("x", pixels(x)), g.Attr("y", pixels(y)), html.Width(pixels(width)),
+		html.Height(pixels(height)), g.If(class == "k", g.Attr("rx", "2")), g.If(tip != "", g.El("title", g.Text(tip))))
+}
+
+func pixels(x float64) string { return fmt.Sprint(x) }
+
+func (c *columns) picture(height, label string, in []g.Node) g.Node {
+	return html.SVG(html.Width(pixels(c.width)), html.Height(height), html.Role("img"), html.Aria("label", label),
+		g.Group(in))
+}
+
+func (c *columns) legend() g.Node {
+	entry := func(style, text string) g.Node { return html.Span(html.I(html.Style(style)), g.Text(text)) }
+	return html.Div(html.Class("legend"),
+		entry("background:var(--itself)", "rebuilt by its own change"),
+		entry("background:var(--follows)", "rebuilt because of a step above"),
+		entry("background:var(--kept)", "from the cache"),
+		g.If(c.gaps, entry("border:1px solid var(--line)", "not in the file")),
+		g.If(c.noBuild, entry("border:1px solid var(--soft)", "not built")))
+}
+
+func (c *columns) head() g.Node {
+	return html.THead(html.Tr(html.Th(html.Class("what"), g.Text("Instruction")),
+		html.Th(html.Class("num"), g.Text("Rebuilt")), html.Th(g.Text("Cost")),
+		html.Th(html.Div(html.Class("span"), html.Style("width:"+pixels(c.width)+"px"),
+			html.Span(g.Text(c.first)), g.If(c.last != "", html.Span(g.Text(c.last)))))))
+}
+
+func (c *columns) rows(r *replay.Result) g.Node {
+	rows, stage := g.Group{}, ""
 	for k, s := range r.Steps {
 		if !s.Runs {
 			continue
 		}
-		row := heatRow{
-			Line: s.Line, Text: printable(s.Text), Kept: kept[k], Cells: cells[k],
-			Rebuilt: fmt.Sprintf("%d of %d", s.Rebuilt, s.Builds), Percent: round(share(s.Seconds, r.Seconds)),
-			Share: fmt.Sprintf("%.0f %%", share(s.Seconds, r.Seconds)),
-		}
-		row.Label = "rebuilt in " + row.Rebuilt + " builds"
 		if s.Stage != stage {
-			stage, row.StageName = s.Stage, s.Stage
+			stage = s.Stage
+			rows = append(rows, html.Tr(html.Class("stage"), html.Td(html.Class("what"), g.Text("stage "+stage)),
+				html.Td(), html.Td(), html.Td()))
 		}
-		m.Rows = append(m.Rows, row)
+		var drawn []g.Node
+		for _, kept := range c.kept[k] {
+			drawn = append(drawn, rect("k", kept.x, 0, kept.width, 16, ""))
+		}
+		text, part := printable(s.Text), share(s.Seconds, r.Seconds)
+		rebuilt := fmt.Sprintf("%d of %d", s.Rebuilt, s.Builds)
+		rows = append(rows, html.Tr(
+			html.Td(html.Class("what"), html.Title(text), html.Span(g.Text(fmt.Sprint(s.Line))),
+				html.Code(g.Text(text))),
+			html.Td(html.Class("num"), g.Text(rebuilt)),
+			html.Td(html.Span(html.Class("share"), html.I(html.Style(fmt.Sprintf("width:%v%%", round(part))))),
+				g.Textf("%.0f %%", part)),
+			html.Td(c.picture("16", "rebuilt in "+rebuilt+" builds", append(drawn, c.cells[k]...))),
+		))
+	}
+	return html.TBody(rows)
+}
+
+func (c *columns) foot() g.Node {
+	return html.TFoot(html.Tr(html.Td(html.Class("what"), g.Text("Cost of each build")), html.Td(), html.Td(),
+		html.Td(c.picture("40", "cost of each build", c.costs))))
+}
+
+// changedFiles lists the files that rebuilt the most.
+func changedFiles(r *replay.Result) g.Node {
+	var items g.Group
+	for _, s := range r.Steps {
 		for _, f := range s.Files {
-			m.Files = append(m.Files, fileNote{f.Path, fmt.Sprintf("%d× line %d", f.Count, s.Line)})
+			if s.Runs {
+				items = append(items, html.Li(html.Code(g.Text(f.Path)), g.Text(" "),
+					soft(html.Span, fmt.Sprintf("%d× line %d", f.Count, s.Line))))
+			}
 		}
 	}
-	return m
+	return g.If(len(items) > 0, html.Details(html.Summary(g.Text("Files that rebuilt the most")), html.Ul(items)))
 }
 
 // ran says why a step was executed, and what that took.
