@@ -44,6 +44,17 @@ func executeCommand(ctx context.Context, s *session, p *protocol.ExecuteCommandP
 	return nil, run(ctx, s, uri.URI(args[0]), args[1])
 }
 
+// decidesAtOnce reports whether a command records or chooses something without asking the person first.
+func decidesAtOnce(p *protocol.ExecuteCommandParams) bool {
+	switch p.Command {
+	case markAsBuiltCommand:
+		return true
+	case selectBaselineCommand, selectBuildCommand:
+		return len(p.Arguments) > 1 && string(p.Arguments[1]) != `""`
+	}
+	return false
+}
+
 // openDockerfile finds the Dockerfile that a command is about, with its build, which is waited for.
 func (s *session) openDockerfile(ctx context.Context, u uri.URI) (*document, *snapshot, error) {
 	s.mu.Lock()

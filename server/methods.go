@@ -29,10 +29,10 @@ var methods = map[string]method{
 	protocol.MethodWorkspaceDidChangeWorkspaceFolders: notification(didChangeWorkspaceFolders),
 	protocol.MethodWorkspaceDidChangeWatchedFiles:     notification(didChangeWatchedFiles),
 
-	protocol.MethodWorkspaceExecuteCommand: anytime(executeCommand),
+	protocol.MethodWorkspaceExecuteCommand: decides(anytime(executeCommand)),
 
-	baselinesMethod: anytime(baselines),
-	buildsMethod:    anytime(buildsOf),
+	baselinesMethod: afterDecisions(anytime(baselines)),
+	buildsMethod:    afterDecisions(anytime(buildsOf)),
 
 	protocol.MethodTextDocumentDiagnostic: orBuildFile(
 		queryAny(diagnostic, func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI }),
@@ -188,6 +188,61 @@ func titled(m method) method {
 		}, err
 	}
 	return m
+}
+
+// decides is a command: what a person decides is seen by the lists that are asked for after it. A command that asks
+// the person in turn, or that builds, holds nothing up.
+func decides(m method) method {
+	start := m.start
+	m.start = func(s *session, params []byte) (func(context.Context) (any, error), error) {
+		finish, err := start(s, params)
+		var p protocol.ExecuteCommandParams
+		if err != nil || protocol.Unmarshal(params, &p) != nil || !decidesAtOnce(&p) {
+			return finish, err
+		}
+		before, done := s.decided, make(chan struct{})
+		s.decided = done
+		return func(ctx context.Context) (any, error) {
+			defer close(done)
+			if err := await(ctx, before); err != nil {
+				return nil, err
+			}
+			return finish(ctx)
+		}, nil
+	}
+	return m
+}
+
+// afterDecisions is a request that waits for the decisions that were sent before it.
+func afterDecisions(m method) method {
+	start := m.start
+	m.start = func(s *session, params []byte) (func(context.Context) (any, error), error) {
+		finish, err := start(s, params)
+		before := s.decided
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) (any, error) {
+			if err := await(ctx, before); err != nil {
+				return nil, err
+			}
+			return finish(ctx)
+		}, nil
+	}
+	return m
+}
+
+// await waits until a channel is closed, nil being closed already.
+func await(ctx context.Context, closed <-chan struct{}) error {
+	if closed == nil {
+		return nil
+	}
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // method is how one kind of message is handled.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -447,5 +448,42 @@ func TestSecretsStaySecret(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A list that is asked for right behind a decision knows of it, though the decision takes longer than the list.
+func TestListsKnowEarlierDecisions(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY . /\n")
+	for i := range 200 {
+		write(t, filepath.Join(dir, "file"+strconv.Itoa(i)), "text")
+	}
+	uri := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+	e := startWith(t, server.Options{CacheDir: t.TempDir()}, nil, dir)
+	e.OpenFile(uri, "dockerfile", "FROM scratch\nCOPY . /\n")
+	list := func() *lsptest.Pending {
+		return e.Send("layerwise/baselines", map[string]any{"textDocument": map[string]any{"uri": uri}})
+	}
+	decide := func(command string, args ...string) *lsptest.Pending {
+		return e.Send("workspace/executeCommand", map[string]any{"command": command, "arguments": args})
+	}
+	type answer struct {
+		Current string
+		Items   []struct{ Label string }
+	}
+
+	marked, listed := decide("layerwise.markAsBuilt", uri), list()
+	chosen, again := decide("layerwise.selectBaseline", uri, "opened"), list()
+	var first, second answer
+	for _, err := range []error{marked.Wait(nil), listed.Wait(&first), chosen.Wait(nil), again.Wait(&second)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(first.Items) < 2 || !strings.HasPrefix(first.Items[1].Label, "Last on record") {
+		t.Errorf("behind Mark as Built: %+v", first)
+	}
+	if second.Current != "opened" {
+		t.Errorf("behind the choice of another baseline the list has %q chosen", second.Current)
 	}
 }

@@ -74,7 +74,11 @@ func baselines(ctx context.Context, s *session, p *baselinesParams) (*baselinesR
 	if err != nil {
 		return nil, err
 	}
-	return &baselinesResult{Current: snap.build.Asked, Items: s.baselineItems(ctx, d)}, nil
+	current := snap.build.Asked
+	if chosen := s.store.Choice(d.path, workspace.BaselineChoice); chosen != "" && !s.untrusted {
+		current = chosen // since then, perhaps
+	}
+	return &baselinesResult{Current: current, Items: s.baselineItems(ctx, d)}, nil
 }
 
 // baselineItems lists what there is to compare a document with.

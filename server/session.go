@@ -48,6 +48,7 @@ type session struct {
 	settled       chan struct{}
 	settling      sync.Once
 	refresh       chan struct{}
+	decided       chan struct{} // closed when the last decision was made; only the reading goroutine has it
 
 	mu            sync.Mutex
 	closed        bool
