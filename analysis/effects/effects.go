@@ -9,6 +9,7 @@ package effects
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -142,6 +143,7 @@ type state struct {
 	hidden   []string          // directories with a mount whose content is not known
 	missed   bool              // such a one was looked into
 	why      string            // what is not known of the command at hand
+	stamped  []string          // variables that name the build, in the files that this command reads
 	steps    int
 	kinds    map[string]variableKind
 
@@ -245,8 +247,23 @@ func (s *state) source(file string) ([]byte, bool) {
 		) {
 		return nil, false
 	}
-	return s.context.Read(found.from)
+	content, ok := s.context.Read(found.from)
+	s.stamped = append(s.stamped, stampsIn(string(content))...)
+	return content, ok
 }
+
+// stampsIn gives the variables that name the build, as "env:NAME", that a file of settings or a manifest refers to.
+func stampsIn(text string) (list []string) {
+	for _, m := range reference.FindAllStringSubmatch(text, -1) {
+		if Stamp(m[1]) {
+			list = append(list, "env:"+m[1])
+		}
+	}
+	return list
+}
+
+// reference is a reference to a variable: $NAME, ${NAME} or %NAME%.
+var reference = regexp.MustCompile(`(?:\$\{?|%)([A-Za-z_][A-Za-z0-9_]*)`)
 
 // there reports whether a file or directory of the image was copied from the context.
 func (s *state) there(file string) bool {

@@ -23,6 +23,15 @@ func goTool(s *state, e *Effects, c Call) bool {
 	switch {
 	case !ok:
 		return false
+	case l.words[0] == "clean" || l.words[0] == "env":
+		above, none := c.above(s, "go.mod", "go.work")
+		if c.cwd == "" || !none || c.exists(s, "go.mod", "go.work") {
+			return s.no("Go itself may be of the version that go.mod names")
+		}
+		e.Reads = append(e.Reads, above...)
+		e.Reads = append(e.Reads, "cwd", path.Join(c.cwd, "go.mod"), path.Join(c.cwd, "go.work"))
+	}
+	switch {
 	case l.only("clean") && l.has("-cache", "-modcache", "-testcache", "-fuzzcache"):
 		return e.installs(s, c)
 	case l.words[0] == "env" && l.has("-w") && !slices.ContainsFunc(l.words[1:], func(w string) bool {
@@ -58,7 +67,7 @@ func plainModule(text string) bool {
 		)
 }
 
-// summed reports whether go.sum has all modules that go.mod names for the project's own packages.
+// summed reports whether go.sum has all modules that go.mod names: before 1.18 Go adds those that it lacks.
 func summed(text, sums string) bool {
 	mod, err := modfile.Parse("go.mod", []byte(text), nil)
 	if err != nil {
@@ -77,7 +86,7 @@ func summed(text, sums string) bool {
 				m = other.New
 			}
 		}
-		if !r.Indirect && !has[m.Path+" "+m.Version] {
+		if !has[m.Path+" "+m.Version] {
 			return false
 		}
 	}
@@ -215,6 +224,9 @@ func gem(s *state, e *Effects, c Call) bool {
 		c.cwd == "" {
 		return false
 	}
+	if slices.ContainsFunc(s.names(c.cwd), func(name string) bool { return strings.HasSuffix(name, ".gem") }) {
+		return s.no("gems in the working directory come first")
+	}
 	for _, name := range l.words[1:] { // a file of that name comes first
 		name, _, _ = strings.Cut(name, ":")
 		if !plainName.MatchString(name) || strings.HasSuffix(name, ".gem") || c.exists(s, name, name+".gem") {
@@ -232,9 +244,9 @@ func gem(s *state, e *Effects, c Call) bool {
 // composerPlugins are the plugins of Composer that read nothing of the project but what is in composer.json and
 // symfony.lock.
 var composerPlugins = strings.Fields(
-	"symfony/runtime phpstan/extension-installer dealerdirect/phpcodesniffer-composer-installer pestphp/pest-plugin " +
+	"symfony/runtime phpstan/extension-installer pestphp/pest-plugin " +
 		"php-http/discovery composer/package-versions-deprecated " +
-		"infection/extension-installer ergebnis/composer-normalize tbachert/spi",
+		"infection/extension-installer ergebnis/composer-normalize",
 )
 
 var (
@@ -310,6 +322,9 @@ func composer(s *state, e *Effects, c Call) bool {
 	if p.Version == "" && s.env["COMPOSER_ROOT_VERSION"] == "" { // it asks git for the version, and notes it
 		e.Reads = append(e.Reads, path.Join(c.cwd, ".git")+"/")
 		e.Perhaps = append(e.Perhaps, path.Join(c.cwd, ".git")+"/")
+		if c.exists(s, ".hg", ".svn", "_FOSSIL_", ".fslckout") {
+			return s.no("the version comes from what keeps the project's versions")
+		}
 	}
 	return e.project(s, c, manifests("composer", "install"))
 }
@@ -328,7 +343,8 @@ func (p *composerJSON) plain(raw map[string]any) bool {
 			return false
 		}
 	}
-	return true
+	runtime, _ := p.Extra["runtime"].(map[string]any) // of symfony/runtime
+	return runtime["autoload_template"] == nil && runtime["project_dir"] == nil
 }
 
 // plain reports whether all packages of a composer.lock come from the network, and none may write elsewhere.

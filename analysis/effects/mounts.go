@@ -40,6 +40,9 @@ func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.Ru
 		if mount.Type() == "cache" && s.hidesProject(mount) {
 			return m, false
 		}
+		if mount.Type() == "secret" {
+			e.Facts = append(e.Facts, "the secret that is mounted names no file of the project")
+		}
 		lasting = lasting && (mount.Type() == "cache" && !from || mount.Type() == "secret")
 	}
 	if lasting || !in.MountsRead {

@@ -73,6 +73,13 @@ func plainFields(text string) bool {
 // packageFields are the fields of packageJSON that have no capital letters.
 var packageFields = strings.Fields("scripts workspaces dependencies overrides resolutions pnpm gypfile")
 
+// pnpmFields are the fields of "pnpm" in package.json that name no file.
+var pnpmFields = strings.Fields(
+	"overrides packageExtensions peerDependencyRules neverBuiltDependencies onlyBuiltDependencies " +
+		"ignoredBuiltDependencies allowedDeprecatedVersions allowNonAppliedPatches supportedArchitectures " +
+		"ignoredOptionalDependencies updateConfig auditConfig requiredScripts strictDepBuilds executionEnv",
+)
+
 // lifecycle are the scripts of a project that an installation of its packages runs.
 var lifecycle = []string{
 	"preinstall",
@@ -108,7 +115,12 @@ func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 	case !plainNPMRC(s, c):
 		return nil, s.no(".npmrc has settings that may name files")
 	}
-	if p.Workspaces != nil || p.PNPM["patchedDependencies"] != nil || p.Patched != nil || p.Plugins != nil ||
+	for key := range p.PNPM {
+		if !slices.Contains(pnpmFields, key) {
+			return nil, s.no("package.json has pnpm." + key + ", which may name files")
+		}
+	}
+	if p.Patched != nil || p.Plugins != nil ||
 		!e.cacheOption(l) {
 		return nil, false
 	}
@@ -178,7 +190,8 @@ func (e *Effects) cacheOption(l line) bool {
 
 // projectReaders are packages that read files of the project when they are installed, or may run its programs.
 var projectReaders = strings.Fields(
-	"prisma @prisma/client @prisma/engines msw lefthook @evilmartians/lefthook @arkweit/lefthook lefthook-bin " +
+	"prisma @prisma/client @prisma/engines msw lefthook @evilmartians/lefthook " +
+		"@evilmartians/lefthook-installer @arkweit/lefthook lefthook-bin " +
 		"puppeteer simple-git-hooks pre-commit pre-push ghooks git-hooks yorkie nx @nrwl/workspace @nrwl/cli cypress " +
 		"@sentry/cli " +
 		"@angular/cli playwright playwright-chromium playwright-firefox playwright-webkit " +
@@ -258,6 +271,22 @@ var plainKeys = anyOf(
 		`production unsafe-perm side-effects-cache package-manager-strict minimum-release-age min-release-age ` +
 		`install-strategy foreground-scripts sign-git-tag tag-version-prefix message force timeout`,
 )
+
+// prebuilt takes in the settings of prebuild-install, which install scripts run where a lock file has it: it looks for
+// them in all directories above its package. It fails if there are any.
+func prebuilt(s *state, e *Effects, c Call, lock string, scripts bool) bool {
+	const name = ".prebuild-installrc"
+	if !scripts || !strings.Contains(lock, "prebuild-install") {
+		return true
+	}
+	above, none := c.above(s, name)
+	if c.exists(s, name) || !none {
+		return s.no(name + " may name files of the project")
+	}
+	e.Reads = append(e.Reads, above...)
+	e.configured(s, c, c.cwd, []string{name})
+	return true
+}
 
 // plainNPMRC reports whether an .npmrc of the project names no other file, such as a certificate, and turns nothing on
 // that does.
@@ -346,6 +375,9 @@ func npm(s *state, e *Effects, c Call) bool {
 			"package-lock.json has a package of the project, one with an install script that nobody has looked at, " +
 				"or is of an old version",
 		)
+	}
+	if !prebuilt(s, e, c, text, !l.has("--ignore-scripts", "--ignore-scripts=true")) {
+		return false
 	}
 	verb := manifests("npm", l.words[0])
 	if !locked && len(verb.Locks) == 0 {
@@ -519,7 +551,8 @@ func yarn(s *state, e *Effects, c Call) bool {
 	}
 	s.pinned(e, c, p)
 	lock, locked := c.file(s, "yarn.lock")
-	if c.exists(s, "yarn.lock") && !locked || !plainYarnLock(lock, !l.has("--ignore-scripts")) {
+	if c.exists(s, "yarn.lock") && !locked || !plainYarnLock(lock, !l.has("--ignore-scripts")) ||
+		!prebuilt(s, e, c, lock, !l.has("--ignore-scripts")) {
 		return false
 	}
 	if !locked || !l.has("--frozen-lockfile", "--frozen-lockfile=true", "--immutable", "--pure-lockfile") {
@@ -569,7 +602,8 @@ func plainPnpmLock(text string, scripts bool) bool {
 	var lock struct {
 		Importers map[string]any `yaml:"importers"`
 		Packages  map[string]struct {
-			Resolution map[string]any `yaml:"resolution"`
+			Resolution    map[string]any `yaml:"resolution"`
+			RequiresBuild bool           `yaml:"requiresBuild"`
 		} `yaml:"packages"`
 		Patched any `yaml:"patchedDependencies"`
 		Hash    any `yaml:"pnpmfileChecksum"`
@@ -585,7 +619,7 @@ func plainPnpmLock(text string, scripts bool) bool {
 			name = "@" + name
 		}
 		if p.Resolution["directory"] != nil || strings.Contains(key, "file:") || strings.Contains(key, "link:") ||
-			scripts && readsProject(name) {
+			scripts && (readsProject(name) || p.RequiresBuild && !slices.Contains(ownInstallers, name)) {
 			return false
 		}
 		if tarball, _ := p.Resolution["tarball"].(string); strings.HasPrefix(tarball, "file:") {
@@ -622,7 +656,8 @@ func pnpm(s *state, e *Effects, c Call) bool {
 	s.pinned(e, c, p)
 	lock, locked := c.file(s, "pnpm-lock.yaml")
 	if c.exists(s, "pnpm-lock.yaml") && !locked || fetch && !locked ||
-		!plainPnpmLock(lock, !l.has("--ignore-scripts", "--ignore-scripts=true")) {
+		!plainPnpmLock(lock, !l.has("--ignore-scripts", "--ignore-scripts=true")) ||
+		!prebuilt(s, e, c, lock, !l.has("--ignore-scripts", "--ignore-scripts=true")) {
 		return false
 	}
 	if !fetch && (!locked || !l.has("--frozen-lockfile", "--frozen-lockfile=true")) {
@@ -659,6 +694,9 @@ func bun(s *state, e *Effects, c Call) bool {
 	if c.exists(s, "bun.lock") && !locked || strings.Contains(lock, "file:") || strings.Contains(lock, "link:") ||
 		strings.Contains(lock, "workspace:") ||
 		slices.ContainsFunc(projectReaders, func(name string) bool { return strings.Contains(lock, `"`+name+`"`) }) {
+		return false
+	}
+	if !prebuilt(s, e, c, lock, !l.has("--ignore-scripts")) {
 		return false
 	}
 	if !locked || !l.has("--frozen-lockfile") && l.words[0] != "ci" {

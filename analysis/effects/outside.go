@@ -20,6 +20,7 @@ type outside struct {
 	into     []string        // directories of the image that a directory of the context was copied into
 	linked   bool            // there are links in what was copied
 	brought  []string        // directories of the context that were copied, and may hold links
+	stamped  []string        // variables that name the build, in the settings of tools
 }
 
 // leadsBack says what of an earlier step may lead a tool into what was copied, "" if nothing does.
@@ -56,7 +57,7 @@ var (
 		`(?i)(^|[/\s"'])(\.?npmrc|\.?yarnrc(\.yml)?|\.?gitconfig|[._]?curlrc|\.?wgetrc|\.?gemrc|\.?condarc|` +
 			`\.?bunfig\.toml|pip\.conf|\.?pydistutils\.cfg|settings\.xml|nuget\.config|\.?mavenrc|php\.ini|` +
 			`\.cargo/config(\.toml)?|cargo/config(\.toml)?|composer/(config|auth|composer)\.json|\.bundle/config|` +
-			`bundle/config|pnpm/rc|go/env|git/config|uv/uv\.toml|pypoetry/config\.toml)($|["'\s;)])`,
+			`bundle/config|pnpm/rc|go/env|go\.env|git/config|uv/uv\.toml|pypoetry/config\.toml)($|["'\s;)])`,
 	)
 	// webAddress are addresses in the network, which are no paths.
 	webAddress = regexp.MustCompile(`(https?|ssh|git)://[^\s"'<>]*|git@[^\s"'<>]*|(^|[\s"'])//[^\s"'<>]*`)
@@ -80,6 +81,7 @@ func (o *outside) settles(file, text string) {
 		}
 	}
 	o.names(strings.Join(lines, "\n"))
+	o.stamped = append(o.stamped, stampsIn(text)...)
 	if !settingsFile.MatchString(file) {
 		return // others have paths of the system's: those that are not are named now
 	}
@@ -117,7 +119,8 @@ func (s *state) settingsAt(dir string) bool {
 }
 
 var settingsDir = regexp.MustCompile(
-	`^/(etc|usr/local/etc|usr/etc|usr/local/cargo|usr/local/bundle|opt/conda|usr/share/maven/conf)/|` +
+	`^/(etc|usr/local/etc|usr/etc|usr/local/cargo|usr/local/bundle|opt/conda|usr/share/maven/conf|` +
+		`usr/local/lib|usr/lib|usr/local/go|usr/local/share|usr/share/dotnet)/|` +
 		`^/(root|home/[^/]+)/(\.[^/]+/.*)?$|^/$`,
 )
 

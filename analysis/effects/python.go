@@ -32,6 +32,9 @@ var standard = strings.Fields(
 		"sys sysconfig syslog tarfile tempfile termios textwrap this threading time timeit token tokenize tomllib " +
 		"trace traceback tracemalloc tty types typing unicodedata unittest urllib uu uuid venv warnings wave " +
 		"weakref webbrowser wsgiref " +
+		"annotationlib antigravity compression dummy_threading formatter idlelib lib2to3 macpath nis nturl2path " +
+		"ossaudiodev parser smtpd sndhdr spwd sre_compile sre_constants sre_parse symbol symtable tkinter turtle " +
+		"xdrlib _pyrepl __future__ _distutils_hack " +
 		"xml xmlrpc zipapp zipfile zipimport zlib zoneinfo pip setuptools wheel pkg_resources sitecustomize " +
 		"usercustomize virtualenv keyring truststore certifi socks OpenSSL cryptography brotli simplejson colorama " +
 		"charset_normalizer chardet idna requests urllib3 packaging platformdirs rich tomli distlib",
@@ -40,7 +43,9 @@ var standard = strings.Fields(
 // shadows reports whether a directory may hold a module that Python would take for one of its own.
 func (s *state) shadows(dir string) bool {
 	return slices.ContainsFunc(s.names(dir), func(name string) bool {
-		return slices.Contains(standard, strings.TrimSuffix(strings.TrimSuffix(name, ".py"), ".pyc"))
+		module, ending, _ := strings.Cut(name, ".")
+		return slices.Contains(standard, module) || strings.HasPrefix(module, "_") && ending != "" &&
+			!slices.Contains([]string{"__init__", "__main__", "_version"}, module)
 	})
 }
 

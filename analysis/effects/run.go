@@ -550,7 +550,7 @@ func (s *state) call(c Call, local map[string]string) Effects {
 	}
 	c.Args = append([]string{name}, c.Args[1:]...)
 	c.vars = s.variables(local)
-	s.why = ""
+	s.why, s.stamped = "", nil
 	why := name + " is not in the table of commands"
 	for _, known := range commands {
 		if !slices.Contains(strings.Fields(known.Names), name) {
@@ -565,6 +565,7 @@ func (s *state) call(c Call, local map[string]string) Effects {
 			e.Facts = append(e.Facts, known.Fact)
 		}
 		s.through(&e)
+		e.Reads = append(e.Reads, slices.Concat(s.stamped, s.outside.stamped)...)
 		return e
 	}
 	e = Effects{Why: why}

@@ -261,8 +261,8 @@ func plainDotnetFile(s *state, c Call, dir, name string) bool {
 func (s *state) envIsProperty(c Call) bool {
 	for name, value := range c.vars {
 		if name != "PATH" && !plainVariables.MatchString(name) && !placeVariables.MatchString(name) &&
-			strings.ContainsAny(value, `/\*`) &&
-			!strings.Contains(value, "://") {
+			(strings.ContainsAny(value, `/\*`) && !strings.Contains(value, "://") ||
+				refusedProperty.MatchString(name) && !harmlessProperty(name)) {
 			return true
 		}
 	}
