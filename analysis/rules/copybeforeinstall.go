@@ -60,7 +60,7 @@ func checkCopyBeforeInstall(p *pass) {
 					),
 				})
 			}
-			s.installed += d.name + " "
+			s.installed = withName(s.installed, d.name)
 		}
 		return s
 	})

@@ -135,6 +135,9 @@ func (p *pass) badChecksum(in *dockerfile.Instruction, flag dockerfile.Flag, val
 	return finding
 }
 
+// longestPath is how long a path may be on Linux, in bytes.
+const longestPath = 4096
+
 // checkMountTargets finds mounts at nothing, which BuildKit refuses to put over "/".
 func (p *pass) checkMountTargets() {
 	type state struct{ dir string } // the working directory, "" if the image's counts
@@ -145,10 +148,13 @@ func (p *pass) checkMountTargets() {
 			if strings.ContainsAny(dir, "$\"'\\`") {
 				dir, known = p.variables().Expand(in.Stage, in.Span.Start, dir)
 			}
-			if !known || dir == "" || !path.IsAbs(dir) && s.dir == "" {
-				dir = "/..." // somewhere
+			if !known || dir == "" || !path.IsAbs(dir) && s.dir == "" || len(s.dir)+len(dir) > longestPath {
+				return state{"/..."} // somewhere
 			}
-			return state{path.Join("/", s.dir, dir)}
+			if path.IsAbs(dir) {
+				return state{path.Clean(dir)}
+			}
+			return state{path.Join(s.dir, dir)}
 		case *instructions.RunCommand:
 			for i, flag := range in.Flags {
 				if i < len(in.Node.Flags) && strings.HasPrefix(in.Node.Flags[i], "--mount=") {

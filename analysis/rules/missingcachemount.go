@@ -43,6 +43,7 @@ func checkMissingCacheMount(p *pass) {
 		user       string
 		downloaded string // names of managers whose downloads are in the layers above
 	}
+	uses := p.cacheUses()
 	walk(p, state{}, func(s state, in *dockerfile.Instruction) state {
 		sources, _ := contextCopy(in)
 		s.copied = s.copied || len(sources) > 0
@@ -56,7 +57,7 @@ func checkMissingCacheMount(p *pass) {
 		downloads := run.downloads()
 		for _, d := range downloads {
 			if len(d.caches) == 0 {
-				s.downloaded += d.name + " "
+				s.downloaded = withName(s.downloaded, d.name)
 			}
 		}
 		var found *download
@@ -69,7 +70,7 @@ func checkMissingCacheMount(p *pass) {
 			return s
 		}
 		caches := found.cachesIn(p, in, s.downloaded)
-		if len(caches) == 0 || p.copiedFrom(caches) {
+		if len(caches) == 0 || uses.copied(caches) {
 			return s // a step below takes what would be in the mount
 		}
 		finding := analysis.Finding{
@@ -88,7 +89,7 @@ func checkMissingCacheMount(p *pass) {
 			)
 		}
 		root := s.user == "" || s.user == "root" || s.user == "0" || s.user == "root:root" || s.user == "0:0"
-		if root && !p.movesCaches(in) {
+		if root && !uses.movesCaches(in) {
 			if fix, ok := p.addCacheMount(in, *found, caches); ok {
 				finding.Fixes = []analysis.Fix{fix}
 			}
@@ -101,7 +102,7 @@ func checkMissingCacheMount(p *pass) {
 		}
 		p.report(in, finding)
 		if compiles {
-			s.downloaded += found.name + " "
+			s.downloaded = withName(s.downloaded, found.name)
 		}
 		return s
 	})
@@ -150,39 +151,81 @@ func (d download) cachesIn(p *pass, in *dockerfile.Instruction, downloaded strin
 }
 
 // movesCaches reports whether a variable that the step sees may say where downloads are kept.
-func (p *pass) movesCaches(in *dockerfile.Instruction) bool {
-	return slices.ContainsFunc(p.variables().Names(in.Stage, in.Span.Start), func(name string) bool {
-		return strings.Contains(strings.ToUpper(name), "CACHE") || name == "PNPM_HOME" || name == "HOME" ||
-			name == "COMPOSER_HOME" ||
-			name == "GEM_HOME" ||
-			name == "BUNDLE_PATH"
+func (c *cacheUses) movesCaches(in *dockerfile.Instruction) bool {
+	return c.moved[in.Stage] <= in.Span.Start
+}
+
+// cacheUses is what a file does with the directories where downloads are kept.
+type cacheUses struct {
+	moved []int // by stage, the offset from which on a variable may say where they are; behind the file if none does
+	// taken are the paths that COPYs and mounts take from stages, each once.
+	taken []string
+	kept  map[string]bool // whether one of them is around or in a directory, by that
+}
+
+func (p *pass) cacheUses() *cacheUses {
+	c := &cacheUses{moved: make([]int, len(p.Stages)), kept: map[string]bool{}}
+	for stage, defined := range p.variables().Stages {
+		c.moved[stage] = p.Text.Len() + 1
+		if base := p.variables().Bases[stage]; base >= 0 {
+			c.moved[stage] = c.moved[base]
+		}
+		for name, definitions := range defined {
+			if saysWhere(name) {
+				c.moved[stage] = min(c.moved[stage], definitions[0].From)
+			}
+		}
+	}
+	seen := map[string]bool{}
+	take := func(path string) {
+		if !seen[path] {
+			seen[path] = true
+			c.taken = append(c.taken, path)
+		}
+	}
+	for _, in := range p.File.Instructions {
+		if copied, ok := in.Command.(*instructions.CopyCommand); ok && copied.From != "" {
+			for _, path := range copied.SourcePaths {
+				take(path)
+			}
+		}
+		for _, m := range in.Mounts() {
+			if _, ok := m.Get("from"); ok {
+				source, _ := m.Get("source") // without one it is the whole stage
+				take(source.Text)
+			}
+		}
+	}
+	return c
+}
+
+// saysWhere reports whether a variable may say where downloads are kept.
+func saysWhere(name string) bool {
+	switch name {
+	case "PNPM_HOME", "HOME", "COMPOSER_HOME", "GEM_HOME", "BUNDLE_PATH":
+		return true
+	}
+	return strings.Contains(strings.ToUpper(name), "CACHE")
+}
+
+// copied reports whether a COPY or a mount takes one of the directories from a stage, or one around or in it.
+func (c *cacheUses) copied(dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool {
+		kept, known := c.kept[dir]
+		if !known {
+			kept = slices.ContainsFunc(c.taken, func(path string) bool { return effects.Nested(path, dir) })
+			c.kept[dir] = kept
+		}
+		return kept
 	})
 }
 
-// copiedFrom reports whether a COPY takes one of the directories from a stage, or one around or in it.
-func (p *pass) copiedFrom(dirs []string) bool {
-	taken := func(sources ...string) bool {
-		for _, src := range sources {
-			if slices.ContainsFunc(dirs, func(dir string) bool { return effects.Nested(src, dir) }) {
-				return true
-			}
-		}
-		return false
+// withName adds a name to a list of names, each with a space behind it, if it is not in it.
+func withName(list, name string) string {
+	if strings.Contains(list, name+" ") {
+		return list
 	}
-	for _, in := range p.File.Instructions {
-		if c, ok := in.Command.(*instructions.CopyCommand); ok && c.From != "" && taken(c.SourcePaths...) {
-			return true
-		}
-		for _, m := range in.Mounts() {
-			if _, ok := m.Get("from"); !ok {
-				continue
-			}
-			if source, ok := m.Get("source"); !ok || taken(source.Text) {
-				return true
-			}
-		}
-	}
-	return false
+	return list + name + " "
 }
 
 // addCacheMount is the fix that mounts a cache, where that makes no difference to the image: see docs/reorderings.md.

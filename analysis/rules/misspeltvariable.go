@@ -44,7 +44,7 @@ func checkMisspeltVariable(p *pass) {
 				continue
 			}
 			if names == nil {
-				names = nearest(p.variables().Names(in.Stage, in.Span.Start))
+				names = p.variables().Nearest(in.Stage, in.Span.Start, maxNames)
 			}
 			if clearly(name, names) && !strings.EqualFold(name, suggest(name, names)[0]) &&
 				!plural(name, suggest(name, names)[0]) {

@@ -29,11 +29,13 @@ type pass struct {
 	// by other linters' comments for the whole file; nil until a rule asks
 	ignored []string
 	// the ONBUILD whose trigger the rule looks at, nil if it looks at an instruction
-	outer     *dockerfile.Instruction
-	lint      *linter.Linter                        // what the file's "check" directive says
-	vars      *scope.Variables                      // nil until a rule asks for it
-	runs      map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
-	unix      map[int]bool                          // by stage: what unixImage says
+	outer *dockerfile.Instruction
+	lint  *linter.Linter                        // what the file's "check" directive says
+	vars  *scope.Variables                      // nil until a rule asks for it
+	runs  map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
+	unix  map[int]bool                          // by stage: what unixImage says
+	// by stage: the SHELL that it begins with, if there is one, and its own; nil until a rule asks for them
+	shells    [][]*dockerfile.Instruction
 	refs      []stageReference
 	told      map[*dockerfile.Instruction]bool  // of which CopyBeforeInstall has said where they belong
 	inner     map[*dockerfile.Instruction]inner // of those that a rule has asked for

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -118,14 +119,30 @@ func shellOfImage(image string) string {
 
 // shellAbove returns the SHELL that counts for an instruction, nil if there is none.
 func (p *pass) shellAbove(in *dockerfile.Instruction) *dockerfile.Instruction {
-	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().Bases[stage], p.Text.Len() {
-		for _, shell := range slices.Backward(p.of["SHELL"]) {
-			if shell.Stage == stage && shell.Span.Start < end {
-				return shell
+	if in.Stage < 0 {
+		return nil
+	}
+	if p.shells == nil {
+		p.shells = make([][]*dockerfile.Instruction, len(p.Stages))
+		for _, shell := range p.of["SHELL"] {
+			if shell.Stage >= 0 {
+				p.shells[shell.Stage] = append(p.shells[shell.Stage], shell)
+			}
+		}
+		for stage, base := range p.variables().Bases {
+			if base >= 0 && len(p.shells[base]) > 0 {
+				p.shells[stage] = slices.Insert(p.shells[stage], 0, p.shells[base][len(p.shells[base])-1])
 			}
 		}
 	}
-	return nil
+	shells := p.shells[in.Stage]
+	above, _ := slices.BinarySearchFunc(shells, in.Span.Start, func(shell *dockerfile.Instruction, at int) int {
+		return cmp.Compare(shell.Span.Start, at)
+	})
+	if above == 0 {
+		return nil
+	}
+	return shells[above-1]
 }
 
 // foreignFinding is about a piece of a command that the shell does not read, though Bash does.

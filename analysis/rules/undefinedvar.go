@@ -123,7 +123,7 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	case p.declaredBelow(in, name) > 0:
 		finding.Message += fmt.Sprintf(": its ARG is further down, in line %d", p.declaredBelow(in, name))
 	default:
-		names := nearest(v.Names(in.Stage, use.Span.Start))
+		names := v.Nearest(in.Stage, use.Span.Start, maxNames)
 		if strings.HasSuffix(use.Modifier, "-") || strings.HasSuffix(use.Modifier, "+") {
 			if known = false; len(names) == 0 {
 				return

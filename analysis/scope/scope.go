@@ -25,6 +25,7 @@ type Variables struct {
 	file    *dockerfile.File
 	lineage *Lineage
 	stages  map[string][]int // those that define a name, in order
+	global  []string         // the names of Global, in order
 	names   [][]Definition   // by stage, the first definition of each name, in order
 	named   [][]string       // the names of those
 }
@@ -77,7 +78,9 @@ func (v *Variables) define(in *dockerfile.Instruction) {
 		defined = v.Stages[in.Stage]
 	}
 	add := func(name string, d Definition) {
-		if stage := in.Stage; stage >= 0 && len(defined[name]) == 0 {
+		if stage := in.Stage; stage < 0 && len(defined[name]) == 0 {
+			v.global = append(v.global, name)
+		} else if len(defined[name]) == 0 {
 			v.stages[name] = append(v.stages[name], stage)
 			v.names[stage], v.named[stage] = append(v.names[stage], d), append(v.named[stage], name)
 		}
@@ -139,15 +142,23 @@ func (v *Variables) Names(stage, offset int) []string {
 	return slices.Compact(names)
 }
 
-// Globals returns the names of the ARGs above the first FROM, sorted.
-func (v *Variables) Globals() []string {
-	var names []string
-	for name := range v.Global {
-		names = append(names, name)
+// Nearest returns names that are defined at the offset in the stage, sorted: so many at most, those that are first
+// defined nearest above. In stage -1 they are the ARGs above the first FROM.
+func (v *Variables) Nearest(stage, offset, most int) []string {
+	names := v.global[max(0, len(v.global)-most):]
+	if stage >= 0 {
+		names = nil
 	}
-	slices.Sort(names)
-	return names
+	for ; stage >= 0 && len(names) < most; stage = v.Bases[stage] {
+		first := v.names[stage]
+		n := sort.Search(len(first), func(i int) bool { return first[i].From > offset })
+		names = append(names, v.named[stage][max(0, n-(most-len(names))):n]...)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(names)))
 }
+
+// Globals returns the names of the ARGs above the first FROM, sorted.
+func (v *Variables) Globals() []string { return slices.Sorted(slices.Values(v.global)) }
 
 // Expand returns word, which stands at the offset in the stage, with its variables replaced as in a build with the
 // given arguments. It reports false if one of them is not known.
