@@ -22,6 +22,8 @@ type Engine string
 const (
 	BuildKit Engine = "buildkit"
 	Classic  Engine = "classic"
+	// Podman stands for Podman and Buildah, whose cache is not modelled: nothing is known of their builds.
+	Podman Engine = "podman"
 )
 
 // Settings are the choices of one build besides its files.

@@ -222,7 +222,10 @@ func (p *planner) all() {
 	p.readGlobal()
 	p.readStages()
 	target, err := p.targetStage()
-	if p.dialect.Foreign && p.Settings.Engine != Classic {
+	switch {
+	case p.Settings.Engine == Podman:
+		err, p.plan.doubtful = errPodman, true
+	case p.dialect.Foreign && p.Settings.Engine != Classic:
 		err, p.plan.doubtful = foreign(p.dialect), true
 	}
 	if err == nil && p.inherited() > maxInherited {
@@ -259,6 +262,10 @@ func (p *planner) all() {
 		p.plan.images = append(p.plan.images, target.state.root)
 	}
 }
+
+var errPodman = errors.New(
+	"the cache of Podman and Buildah is not modelled: what the next build takes from it is not known",
+)
 
 // maxInherited bounds how many variables stages may take over from the stages they stand on, all together: that grows
 // with the square of a file of stages on stages.

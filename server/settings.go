@@ -64,10 +64,11 @@ type setting struct {
 var settingsTable = []setting{
 	{
 		name:   "engine",
-		want:   `"buildkit" or "classic"`,
-		values: []string{"", "buildkit", "classic"},
-		about:  "the builder whose cache is modelled; `\"\"` is that of the last build on record, else BuildKit",
-		field:  func(s *settings) any { return &s.Engine },
+		want:   `"buildkit", "classic" or "podman"`,
+		values: []string{"", "buildkit", "classic", "podman"},
+		about: "the builder whose cache is modelled; of Podman and Buildah nothing is known; `\"\"` is what " +
+			"`DOCKER_BUILDKIT` says, else that of the last build on record, else BuildKit",
+		field: func(s *settings) any { return &s.Engine },
 	},
 	{
 		name: "baseline",

@@ -171,9 +171,7 @@ func (c *command) entries(
 			b.Settings.Engine = cachemodel.BuildKit
 		}
 		also(&b.Settings)
-		if b.Settings.Engine != cachemodel.Classic { // compose hands its builds to bake
-			c.sourceDateEpoch(b.Settings.Args)
-		}
+		c.sentByItself(b.Settings.Args, b.Settings.Engine == cachemodel.Classic)
 		switch {
 		case e.Inline != "":
 			b.Problem = notRecordable("its Dockerfile stands in the build file")

@@ -144,9 +144,7 @@ func (c *command) dockerBuild(builder string, classic bool) ([]Build, error) {
 	if b.Settings.Args, err = c.buildArgs(p.all("build-arg")); err != nil {
 		return nil, err
 	}
-	if !classic {
-		c.sourceDateEpoch(b.Settings.Args)
-	}
+	c.sentByItself(b.Settings.Args, classic)
 	b.Settings.Target = p.last("target")
 	b.Settings.NoCache = p.is("no-cache")
 	b.Settings.NoCacheFilter = p.list("no-cache-filter")

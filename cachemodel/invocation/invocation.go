@@ -253,11 +253,10 @@ func (c *command) buildArgs(list []string) (map[string]string, error) {
 	return args, nil
 }
 
-// sourceDateEpoch hands the variable of that name on as a build argument, as buildx, nerdctl and buildctl do.
+// sourceDateEpoch hands the variable of that name on as a build argument, as nerdctl and buildctl do.
 func (c *command) sourceDateEpoch(args map[string]string) {
-	const name = "SOURCE_DATE_EPOCH"
-	if _, given := args[name]; !given && c.env[name] != "" {
-		args[name] = c.env[name]
+	if _, given := args[EpochArg]; !given && c.env[EpochArg] != "" {
+		args[EpochArg] = c.env[EpochArg]
 	}
 }
 

@@ -100,8 +100,7 @@ func (c *command) buildahBuild(layers bool) ([]Build, error) {
 		return nil, notRecordable("it has several Dockerfiles")
 	}
 	b := Build{Tool: c.name, Tags: p.all("tag"), Builder: p.last("connection")}
-	b.Notes = append(b.Notes, "Podman's cache is judged like that of the classic builder, which it resembles.")
-	b.Settings.Engine = cachemodel.Classic
+	b.Settings.Engine = cachemodel.Podman
 	if b.ContextDir, err = c.buildahContext(p.rest, files); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/layerwise/layerwise/cachemodel"
@@ -103,6 +104,9 @@ func decode(data []byte) (*Record, error) {
 		Dockerfile: h.Dockerfile, Text: string(h.Text), ContextDir: h.ContextDir, ContextImages: h.ContextImages,
 		Settings: h.Settings, Secrets: h.Secrets,
 		Images: h.Images, Costs: h.Costs, Notes: h.Notes, Unknown: h.Unknown,
+	}
+	if strings.HasPrefix(h.Tool, "podman") || strings.HasPrefix(h.Tool, "buildah") {
+		out.Settings.Engine = cachemodel.Podman // an earlier version of layerwise took it for the classic builder
 	}
 	if !h.Run {
 		out.Unknown.Run = "An earlier version of layerwise recorded the build without the settings of its RUN " +

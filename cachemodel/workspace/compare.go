@@ -87,6 +87,7 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 	pasts := found.Pasts(next.Next(nil, nil), r.w.Store, func(c *baseline.Contents, earlier *cachemodel.Build) {
 		if c.Record == nil {
 			r.earlierSettings(found, then, next, q.Choices, earlier)
+			ambientThen(r.ambient(request.Spec), next, q.Choices, earlier)
 		}
 		if args := q.Choices.BaselineArgs; args != nil {
 			earlier.Settings.Args, earlier.Unknown.Args, earlier.Unknown.AllArgs = args, q.Choices.UnknownArgs, ""

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -69,10 +70,12 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 		spec, err = r.spec(c, b)
 		b.problem(err)
 		b.Asked, b.Remembered = asked, remembered
-		q.Choices = c
 	} else {
 		r.ci = nil
 	}
+	ambient := r.ambient(spec)
+	c.Engine = engineOf(ambient, c)
+	q.Choices = c
 	changed := !r.loaded || !reflect.DeepEqual(c, r.choices)
 
 	rebuilt := r.loadBuilds(ctx, b, q, changed)
@@ -87,7 +90,6 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	again := changed || rebuilt || b.Asked != r.asked || !r.complete && !q.Quick ||
 		q.Changed.Baseline && r.moved(ctx, q, spec)
 	r.choices, r.asked = c, b.Asked
-	b.unknown.Args = c.UnknownArgs
 	var recordNotes []string
 	if again {
 		r.newest = r.w.Store.Newest(r.path)
@@ -107,9 +109,17 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	if again {
 		r.compared.recordNotes = recordNotes
 	}
+	given := options
+	if b.Entry == nil && options.Platform == "" {
+		options.Platform = ambient.Platform
+	}
 	if request.Record = r.record; r.record != nil {
 		options, b.Taken = options.From(r.record, r.w.Store)
 	}
+	var unsent map[string]string
+	options, unsent = withAmbient(ambient, options, given)
+	b.unknown.Args = unsent
+	maps.Copy(b.unknown.Args, c.UnknownArgs)
 	b.Settings, b.Images = options.Settings(), options.Images
 	if !q.Unread {
 		b.Contexts = r.readNamed(ctx, b, q, options.Contexts)

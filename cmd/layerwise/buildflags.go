@@ -51,7 +51,8 @@ else the nearest folder that has what the Dockerfile copies)`,
 	f.StringArrayVar(&o.args, "build-arg", nil, "a build argument, KEY=VALUE, or KEY for the environment's value")
 	f.StringArrayVar(&o.contexts, "build-context", nil, "a named context, NAME=DIRECTORY or NAME=docker-image://IMAGE")
 	f.StringVar(&o.platform, "platform", "", "the platform to build for")
-	f.StringVar(&o.engine, "engine", string(cachemodel.BuildKit), "whose cache: buildkit or classic")
+	f.StringVar(&o.engine, "engine", "",
+		"whose cache: buildkit, classic, or podman, whose is not modelled (default: by DOCKER_BUILDKIT, else buildkit)")
 	f.StringVar(
 		&o.buildkit,
 		"buildkit",
@@ -75,11 +76,11 @@ func (o *buildFlags) selection(f *pflag.FlagSet) {
 func (o *buildFlags) choices() (workspace.Choices, error) {
 	c := workspace.Choices{}
 	c.Target, c.Platform, c.NoCache = o.target, o.platform, o.noCache
-	if o.engine != string(cachemodel.BuildKit) && o.engine != string(cachemodel.Classic) {
-		return c, fmt.Errorf("--engine is %q: use buildkit or classic", o.engine)
-	}
-	if o.given("engine") {
-		c.Engine = cachemodel.Engine(o.engine)
+	switch engine := cachemodel.Engine(o.engine); engine {
+	case "", cachemodel.BuildKit, cachemodel.Classic, cachemodel.Podman:
+		c.Engine = engine
+	default:
+		return c, fmt.Errorf("--engine is %q: use buildkit, classic or podman", o.engine)
 	}
 	if err := checkPlatforms(o.platform); err != nil {
 		return c, err
