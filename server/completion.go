@@ -12,7 +12,7 @@ import (
 )
 
 // completionTriggers are the characters at which an editor asks for completion by itself, beside letters.
-var completionTriggers = []string{" ", "-", "=", ",", "$", "{", "%", ":", "/", "@", "#", "\""}
+var completionTriggers = []string{" ", "-", "=", ",", "$", "{", "%", ":", "/", "@", "#", "\"", "<"}
 
 // completion answers textDocument/completion. Where the build context is still being read, the list is marked as
 // incomplete.

@@ -81,7 +81,7 @@ func TestCompletion(t *testing.T) {
 	if got := completeAt(t, e, uri, "FROM a\nCOPY m").labels(); got != "more/ main.go" {
 		t.Errorf("files: %s", got)
 	}
-	if got := completeAt(t, e, uri, "FROM registry.").labels(); got != "registry.example.com/base:7" {
+	if got := completeAt(t, e, uri, "FROM registry.e").labels(); got != "registry.example.com/base:7" {
 		t.Errorf("images: %s", got)
 	}
 	list := completeAt(t, e, uri, "FROM a\nRUN --moun")

@@ -28,11 +28,25 @@ func (c *cursor) argument(in *reference.Instruction) {
 	case "FROM":
 		c.from()
 	case "COPY", "ADD":
-		c.copy()
+		if !c.heredocBegins(in) {
+			c.copy()
+		}
+	case "RUN":
+		if len(c.args) == 0 {
+			c.heredocBegins(in)
+		}
 	case "ARG":
 		c.argNames()
+	case "ENV":
+		c.env()
+	case "LABEL":
+		c.labels()
+	case "VOLUME":
+		c.volumes()
+	case "CMD", "ENTRYPOINT":
+		c.command()
 	case "WORKDIR":
-		c.directories(c.text, "", false)
+		c.workdirs()
 	case "USER":
 		if len(c.args) == 0 {
 			c.users(c.word)
@@ -42,9 +56,7 @@ func (c *cursor) argument(in *reference.Instruction) {
 			c.offer(c.word, "", true, entries(Value, "", reference.Signals))
 		}
 	case "EXPOSE":
-		if port, protocol, ok := strings.Cut(c.word, "/"); ok && port != "" {
-			c.offer(protocol, "", false, entries(Value, "", reference.Protocols))
-		}
+		c.ports()
 	case "SHELL":
 		c.shells()
 	case "HEALTHCHECK":
@@ -179,6 +191,13 @@ func (c *cursor) users(typed string) {
 		case "RUN":
 			for _, m := range commands.FindAllStringSubmatch(c.file.Text.Slice(in.Span), -1) {
 				add(added(m[1], m[2]), fmt.Sprintf("added in line %d", in.Line))
+			}
+		}
+	}
+	if !behind {
+		if image := c.image(c.stage); image != nil {
+			for name := range strings.FieldsSeq(image.Users) {
+				add(name, "a user of the image")
 			}
 		}
 	}

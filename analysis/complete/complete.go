@@ -305,6 +305,14 @@ func (c *cursor) offer(typed, stop string, fuzzy bool, items []Item) {
 	add(func(it Item) bool {
 		return len(name(it)) >= len(typed) && strings.EqualFold(name(it)[:len(typed)], typed)
 	})
+	// What stands there already comes first: whoever accepts at once changes nothing.
+	for i, it := range found {
+		if typed != "" && !strings.HasSuffix(typed, "/") && name(it) == typed {
+			copy(found[1:i+1], found[:i])
+			found[0] = it
+			break
+		}
+	}
 	if len(found) == 0 && fuzzy && typed != "" {
 		lower := strings.ToLower(typed)
 		add(func(it Item) bool { return len(typed) > 1 && strings.Contains(strings.ToLower(name(it)), lower) })

@@ -149,10 +149,14 @@ func (c *cursor) mount(typed string) {
 			}
 		case "target", "dst", "destination":
 			if m.Name != "cache" {
-				c.directories(value, ",", false)
+				l := likely{kind: Folder}
+				c.workdirsOf(&l, c.stage, "")
+				c.offer(value, ",", false, l.items)
 				break
 			}
-			fallthrough
+			return false
+		case "id":
+			c.mountIDs(m.Name, value)
 		default:
 			return false
 		}

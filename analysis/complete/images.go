@@ -80,11 +80,18 @@ func (c *cursor) tags(image, typed, stop string) {
 	for _, ref := range c.elsewhere() {
 		used(ref, "used in another file")
 	}
+	listed := false // by the registry
 	if c.world.Tags != nil {
 		tags, all := c.world.Tags(image)
 		c.list.Partial = c.list.Partial || !all
+		listed = len(tags) > 0
 		for _, tag := range tags {
 			add(tag, "")
+		}
+	}
+	if known := reference.ImageOf(image); known != nil && !listed {
+		for tag := range strings.FieldsSeq(known.Tags) {
+			add(tag, "in use in "+reference.TagsDate)
 		}
 	}
 	c.offer(typed, stop+"@", false, items)

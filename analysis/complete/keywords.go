@@ -22,8 +22,9 @@ func (c *cursor) keywords(typed string, trigger bool) {
 	add := func(in *reference.Instruction) {
 		doc := "instruction/" + in.Name
 		items = append(items, Item{Kind: Keyword, Label: cased(in.Name, lower), Detail: in.Summary, Doc: doc})
-		// Where arguments stand already the keyword is all that is wanted.
-		if !c.world.TabStops || arguments {
+		// Where arguments stand already the keyword is all that is wanted; and before a letter is typed each
+		// instruction is there once.
+		if !c.world.TabStops || arguments || typed == "" {
 			return
 		}
 		for _, body := range in.Snippets {

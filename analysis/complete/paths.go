@@ -1,13 +1,11 @@
 package complete
 
 import (
-	"fmt"
 	slashpath "path"
 	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/describe"
-	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
 
 // copy offers sources and destinations of COPY and ADD.
@@ -24,13 +22,13 @@ func (c *cursor) copy() {
 		typed, stop, first = c.text[last+1:], `"`, strings.Count(c.text, `"`) == 1
 	}
 	if !first {
-		c.directories(typed, stop, true)
+		c.destinations(typed, stop)
 	}
 	stage, from := c.flag("from")
 	switch {
 	case !first && strings.HasPrefix(typed, "/"): // a destination
 	case from:
-		c.stageDirectories(stage, typed, stop)
+		c.stagePaths(stage, typed, stop)
 	case c.world.Context != nil && !strings.Contains(typed, "://"):
 		c.contextPaths(typed, stop, json)
 	}
@@ -127,40 +125,4 @@ func (c *cursor) matching(dir string) []string {
 		dirs = next
 	}
 	return dirs
-}
-
-// directories offers the WORKDIRs above; with here also the current one, as a destination.
-func (c *cursor) directories(typed, stop string, here bool) {
-	var items []Item
-	add := func(dir, detail string) {
-		if !slices.ContainsFunc(items, func(it Item) bool { return it.Label == dir }) {
-			items = append(items, Item{Kind: Folder, Label: dir, Detail: detail})
-		}
-	}
-	if here {
-		add("./", "the WORKDIR")
-	}
-	for in := range c.above() {
-		if dir := strings.Trim(c.file.Text.Slice(in.ArgsSpan), blank); in.Meant == "WORKDIR" &&
-			strings.HasPrefix(dir, "/") &&
-			!strings.ContainsAny(dir, blank+"\n") {
-			if here && !strings.HasSuffix(dir, "/") {
-				dir += "/"
-			}
-			add(dir, fmt.Sprintf("WORKDIR of line %d", in.Line))
-		}
-	}
-	c.offer(typed, stop, false, items)
-}
-
-// stageDirectories offers the WORKDIRs of the stage that is copied from.
-func (c *cursor) stageDirectories(name, typed, stop string) {
-	stage := c.file.Stage(name, dockerfile.ByCopy, c.stage)
-	if stage < 0 || stage >= c.stage {
-		return
-	}
-	of := *c
-	of.stage, of.list = stage, List{}
-	of.directories(typed, stop, false)
-	c.list.Items = append(c.list.Items, of.list.Items...)
 }

@@ -607,7 +607,7 @@ func (d *describer) image(ref string) string {
 	if hasDigest {
 		fmt.Fprintf(&b, "\n- digest: %s: always the same image", Code(digested.Digest().String()))
 	}
-	if e := words.Find(words.Images, reference.FamiliarName(full)); e != nil {
+	if e := words.ImageOf(reference.FamiliarName(full)); e != nil {
 		b.WriteString("\n\n" + e.Summary + ".")
 	}
 	if d.world.Published != nil {

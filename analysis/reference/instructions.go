@@ -227,6 +227,7 @@ var Instructions = []Instruction{
 			{
 				Name: "retries", Anchor: "healthcheck", Value: "3", Summary: "How many checks in a row must " +
 					"fail", Text: "After so many the container counts as unhealthy. The default is 3.",
+				Values: values("3", "The default", "5", "", "10", "", "1", "At the first failure"),
 				Syntax: []string{"--retries=3"}, Example: "HEALTHCHECK --retries=3 CMD curl -f http://localhost/",
 			},
 		},
@@ -479,9 +480,18 @@ func exclude(anchor string) Entry {
 	}
 }
 
+// durations are what the flags of HEALTHCHECK are usually set to.
+var durations = map[string][]Entry{
+	"interval":       values("30s", "The default", "10s", "", "60s", "", "1m", "", "5s", "", "15s", "", "5m", ""),
+	"timeout":        values("3s", "", "10s", "", "5s", "", "30s", "The default", "15s", "", "20s", ""),
+	"start-period":   values("5s", "", "10s", "", "30s", "", "40s", "", "60s", "", "1m", ""),
+	"start-interval": values("5s", "The default", "1s", "", "2s", "", "3s", ""),
+}
+
 func duration(name, example, summary, text string) Entry {
 	return Entry{
-		Name: name, Anchor: "healthcheck", Value: example, Summary: summary, Syntax: []string{"--" + name + "=" +
+		Values: durations[name],
+		Name:   name, Anchor: "healthcheck", Value: example, Summary: summary, Syntax: []string{"--" + name + "=" +
 			example}, Example: "HEALTHCHECK --" + name + "=" + example + " CMD curl -f http://localhost/",
 		Text: text + " Units are `ms`, `s`, `m` and `h`, as in `1m30s`.",
 	}

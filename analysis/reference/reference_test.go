@@ -135,6 +135,11 @@ func TestEntries(t *testing.T) {
 			}
 		}
 	}
+	for _, i := range reference.Images {
+		if i.Summary == "" || i.Tags == "" && i.Name != "scratch" || reference.ImageOf(i.Name+":tag") == nil {
+			t.Errorf("%+v", i)
+		}
+	}
 	for _, m := range reference.Mounts {
 		check(t, m.Entry)
 		for _, k := range m.Keys {
@@ -142,7 +147,8 @@ func TestEntries(t *testing.T) {
 		}
 	}
 	for _, list := range [][]reference.Entry{reference.Directives, reference.PredefinedArgs, reference.Signals,
-		reference.Protocols, reference.Shells, reference.Platforms, reference.Modifiers, reference.Images} {
+		reference.Protocols, reference.Shells, reference.Platforms, reference.Modifiers, reference.LabelKeys,
+		reference.Secrets} {
 		for _, e := range list {
 			check(t, e)
 		}
