@@ -20,6 +20,9 @@ type Past struct {
 	// Perhaps, unless it is "", is the reason, a sentence, why nothing of this build is certainly in the cache, such as
 	// that nobody knows which of its steps the builder has pruned. What Results mentions is as it says.
 	Perhaps string
+	// Moved are the references to images, as BuildKit normalises them, that stood for another image in a newer build of
+	// the builder, or perhaps did: what stands on these images is perhaps of no use to the next build.
+	Moved []string
 	// Exported, unless it is "", says that a fresh builder builds next, which has nothing but what it imports of this
 	// build's cache.
 	Exported CacheMode
@@ -136,8 +139,8 @@ func (l lefts) fromFailure(i int) bool { return l != nil && l[i].guessed }
 
 // plain reports whether all of the build was made and is there.
 func (past *Past) plain() bool {
-	return past.FailedAt == 0 && len(past.Results) == 0 && past.Perhaps == "" && past.Plan.unsure == "" &&
-		past.Plan.rejected() == nil && (past.Exported == "" || past.Exported == MaxCache && past.Plan.failure() == nil)
+	return past.FailedAt == 0 && len(past.Results) == 0 && past.Perhaps == "" && len(past.Moved) == 0 &&
+		past.Plan.unsure == "" && past.Plan.rejected() == nil && (past.Exported == "" || past.Exported == MaxCache && past.Plan.failure() == nil)
 }
 
 // failure is the first step at which the build fails, nil if it does not.
@@ -197,6 +200,7 @@ func (past *Past) results() lefts {
 			}
 		}
 	}
+	past.moved(out)
 	for i, v := range past.Plan.vertices {
 		switch v.kind {
 		case imageVertex, remoteVertex, localVertex, mkfileVertex: // these are asked for each time
@@ -204,6 +208,28 @@ func (past *Past) results() lefts {
 		}
 	}
 	return out
+}
+
+// moved says of what stands on an image whose reference has moved that it is perhaps not of use.
+func (past *Past) moved(out lefts) {
+	if len(past.Moved) == 0 {
+		return
+	}
+	on := make([]*imageRef, len(out))
+	for i, v := range past.Plan.vertices {
+		if v.kind == imageVertex && v.image.digest == "" && slices.Contains(past.Moved, v.image.name) {
+			on[i] = v.image
+		}
+		for _, in := range v.inputs {
+			if in.from != nil {
+				on[i] = cmp.Or(on[i], on[in.from.index])
+			}
+		}
+		if on[i] != nil && out[i].Presence == There {
+			out[i].Result = Result{Perhaps, fmt.Sprintf("%s was another image in a newer build: the next may use that one",
+				familiar(on[i].name))}
+		}
+	}
 }
 
 // failure says what is left of a build that failed: all that the failed step stands on, perhaps other branches.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -260,14 +261,61 @@ func (b *Baseline) Pasts(
 		builds = []*Contents{b.Contents}
 	}
 	pasts := make([]cachemodel.Past, 0, len(builds))
+	moved := movedImages(builds)
 	for _, c := range slices.Backward(builds) {
 		build := c.Build(next, store)
 		if adjust != nil {
 			adjust(c, &build)
 		}
+		var other []string // than in the newest
+		for _, ref := range slices.Sorted(maps.Keys(moved)) {
+			if moved[ref].otherIn(c.Record) {
+				other = append(other, ref)
+			}
+		}
 		pasts = append(pasts, cachemodel.Past{
 			Plan: cachemodel.NewPlan(build), FailedAt: c.FailedAt, Results: c.Results, Perhaps: c.Perhaps,
+			Moved: other,
 		})
 	}
 	return pasts
+}
+
+// movedImage is a reference to an image that did not stand for the same image in all builds that are known.
+type movedImage struct {
+	ref, digest string    // digest is what it stood for in the newest
+	since       time.Time // the first build of which that is known
+}
+
+// movedImages are such references, by themselves. builds are the newest first.
+func movedImages(builds []*Contents) map[string]movedImage {
+	last, moved := map[string]movedImage{}, map[string]movedImage{}
+	for _, c := range builds {
+		if c.Record == nil {
+			continue
+		}
+		for ref, image := range c.Record.Images {
+			m, known := last[ref]
+			switch {
+			case image.Digest == "":
+			case !known || m.digest == image.Digest:
+				last[ref] = movedImage{ref, image.Digest, c.Record.When}
+			default:
+				moved[ref] = movedImage{}
+			}
+		}
+	}
+	for ref := range moved {
+		moved[ref] = last[ref]
+	}
+	return moved
+}
+
+// otherIn reports whether the reference stood, or may have stood, for another image in a build than in the newest.
+func (m movedImage) otherIn(r *record.Record) bool {
+	if r == nil {
+		return false
+	}
+	digest := r.Images[m.ref].Digest
+	return digest != m.digest && (digest != "" || r.When.Before(m.since))
 }
