@@ -226,7 +226,7 @@ func (s *site) target(from, link string) ([]byte, error) {
 		}
 	}
 	switch path.Ext(to) {
-	case ".png", ".svg":
+	case ".png", ".svg", ".webp":
 		data, err := os.ReadFile(filepath.Join(s.root, filepath.FromSlash(to)))
 		if err != nil {
 			return nil, err

@@ -83,7 +83,7 @@ func TestSite(t *testing.T) {
 	if text := read(filepath.Join(out, "search.js")); !strings.Contains(text, `"title":"Guide","url":"docs/guide.html"`) {
 		t.Error("the search does not know the guide")
 	}
-	for _, name := range []string{"index.html", "style.css", "docs/images/vscode.png", "editors/index.html"} {
+	for _, name := range []string{"index.html", "style.css", "docs/images/layerwise.webp", "editors/index.html"} {
 		if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
