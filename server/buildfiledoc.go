@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles/buildcheck"
@@ -143,9 +145,13 @@ func (b *buildText) dockerfileAt(path string) (*dockerfile.File, error) {
 	return dockerfile.Parse(source.New(string(text)), nil), nil
 }
 
-// findings are what is wrong with the build sections.
+// findings are what is wrong with the build sections, with the severities that are configured.
 func (b *buildText) findings() []analysis.Finding {
-	return buildcheck.Check(b.sections, b.entries, buildcheck.Files{Read: b.dockerfileAt})
+	b.s.mu.Lock()
+	own, _ := b.s.settingsOfLocked(b.uri)
+	b.s.mu.Unlock()
+	options, _ := workspace.FindConfig(filepath.Dir(b.path)).Rules.With(own.Rules) // what is wrong is said elsewhere
+	return options.Apply(buildcheck.Check(b.sections, b.entries, buildcheck.Files{Read: b.dockerfileAt}))
 }
 
 func (b *buildText) diagnostics() []protocol.Diagnostic {
@@ -158,7 +164,7 @@ func (b *buildText) diagnostics() []protocol.Diagnostic {
 
 func (b *buildText) diagnostic(f analysis.Finding) protocol.Diagnostic {
 	var page protocol.CodeDescription
-	if rule := buildcheck.Find(f.Rule); rule != nil {
+	if rule := rules.ByID(f.Rule); rule != nil {
 		page.Href = uri.URI(rule.URL())
 	}
 	return protocol.Diagnostic{

@@ -85,9 +85,9 @@ func readLevel(opts *Options, name, level *yaml.Node, problem func(*yaml.Node, s
 // set gives the rule of a name the severity of a name.
 func (o *Options) set(rule, level string) error {
 	if ByID(rule) == nil {
-		ids := make([]string, len(All))
-		for i, r := range All {
-			ids[i] = r.ID
+		var ids []string
+		for _, r := range everyRule() {
+			ids = append(ids, r.ID)
 		}
 		if meant := suggest(rule, ids); len(meant) > 0 {
 			return fmt.Errorf("there is no rule %s (did you mean %s?)", rule, meant[0])
@@ -135,7 +135,7 @@ func (r *Rule) Level() string {
 // ConfigSchema is the JSON schema of a configuration, as plain data to be marshalled.
 func ConfigSchema() map[string]any {
 	ruleSchemas := map[string]any{}
-	for _, r := range All {
+	for _, r := range everyRule() {
 		ruleSchemas[r.ID] = map[string]any{
 			"description": r.Doc.Summary + ". Default: " + r.Level() + ".\n" + r.URL(),
 			"enum":        slices.Sorted(maps.Keys(levels)),

@@ -19,10 +19,11 @@ func (r *Rule) Markdown() string {
 		r.Level(),
 		r.Doc.What,
 		r.Doc.Why,
-		codeBlock(r.Doc.Example),
-		codeBlock(r.Doc.Instead),
+		r.codeBlock(r.Doc.Example),
+		r.codeBlock(r.Doc.Instead),
 	)
-	if r.Severity != analysis.Error {
+	skips := r.Severity != analysis.Error && !r.BuildFile
+	if skips {
 		page += "\n## Leave it out\n\nFor the whole file, among the first lines:\n\n" + codeBlock("# check=skip="+r.ID)
 		if !r.FileOnly {
 			page += "\nThe same comment right above an instruction, but not at the head of the file, counts for that " +
@@ -41,15 +42,19 @@ func (r *Rule) Markdown() string {
 			"`" + ConfigName + "`; for one run `layerwise check --only " + r.ID + "`.\n"
 	}
 	page += "\n## How to turn it off\n\n"
-	if r.Severity != analysis.Error {
+	if skips {
 		page += "`# check=skip=" + r.ID + "` among the first lines of the file"
 		if !r.FileOnly {
 			page += ", or right above the instruction"
 		}
 		page += "; for a project "
 	}
+	next := " "
+	if r.BuildFile {
+		next = "\n"
+	}
 	return page + "`" + r.ID + ": off` below `rules:` in a " +
-		"`" + ConfigName + "`; for one run `layerwise check --disable " + r.ID + "`.\n"
+		"`" + ConfigName + "`; for one run" + next + "`layerwise check --disable " + r.ID + "`.\n"
 }
 
 // Index returns the page that lists all rules, with links to their pages.
@@ -73,6 +78,11 @@ func Index() string {
 		}
 		fmt.Fprintf(&b, "| [%s](%s.md)%s | %s | %s |\n", r.ID, r.ID, mark, r.Level(), r.Doc.Summary)
 	}
+	b.WriteString("\nIn the build sections of Compose and bake files, and in GitHub's workflows and GitLab's CI file:\n\n" +
+		"| Rule | Severity | |\n|---|---|---|\n")
+	for _, r := range BuildFiles {
+		fmt.Fprintf(&b, "| [%s](../build-rules/%s.md) | %s | %s |\n", r.ID, r.ID, r.Level(), r.Doc.Summary)
+	}
 	return b.String()
 }
 
@@ -85,6 +95,13 @@ func (r *Rule) fixes() bool {
 		}
 	}
 	return false
+}
+
+func (r *Rule) codeBlock(text string) string {
+	if r.BuildFile {
+		return "```yaml\n" + strings.TrimSuffix(text, "\n") + "\n```\n"
+	}
+	return codeBlock(text)
 }
 
 // codeBlock shows a Dockerfile; a line too long for a page is cut short.

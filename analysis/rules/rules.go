@@ -31,6 +31,8 @@ type Rule struct {
 	OffByDefault bool
 	// Hadolint are the codes of hadolint's rules that are about the same.
 	Hadolint []string
+	// BuildFile rules are about Compose, bake and CI files, and have no check here.
+	BuildFile bool
 	// Experimental rules run only where "# check=experimental=..." asks for them.
 	Experimental bool
 
@@ -128,13 +130,15 @@ var All = []*Rule{
 	UnterminatedHeredoc,
 }
 
-// ByID returns the rule with the id, or nil.
+// ByID returns the rule with the id, of All or of BuildFiles, or nil.
 func ByID(id string) *Rule {
-	i, found := slices.BinarySearchFunc(All, id, func(r *Rule, id string) int { return cmp.Compare(r.ID, id) })
-	if !found {
-		return nil
+	for _, table := range [][]*Rule{All, BuildFiles} {
+		i, found := slices.BinarySearchFunc(table, id, func(r *Rule, id string) int { return cmp.Compare(r.ID, id) })
+		if found {
+			return table[i]
+		}
 	}
-	return All[i]
+	return nil
 }
 
 // Named returns the ids of the rules that a name stands for: an id in any letter case, or a code of hadolint. A code of
@@ -143,9 +147,9 @@ func Named(name string) (ids []string, code string, err error) {
 	if shellCheckCode.MatchString(name) {
 		return nil, strings.ToUpper(name), nil
 	}
-	all := make([]string, len(All))
-	for i, r := range All {
-		all[i] = r.ID
+	var all []string
+	for _, r := range everyRule() {
+		all = append(all, r.ID)
 		if r.hasName(name) {
 			ids = append(ids, r.ID)
 		}
@@ -190,7 +194,7 @@ func (o Options) Only(names ...string) (Options, error) {
 		}
 	}
 	o.On, o.Off = on, nil
-	for _, r := range All {
+	for _, r := range everyRule() {
 		if !slices.Contains(on, r.ID) {
 			o.Off = append(o.Off, r.ID)
 		}
@@ -200,7 +204,11 @@ func (o Options) Only(names ...string) (Options, error) {
 
 // URL is the address of the rule's page, for editors and reports.
 func (r *Rule) URL() string {
-	return "https://github.com/layerwise/layerwise/blob/main/docs/rules/" + r.ID + ".md"
+	folder := "rules/"
+	if r.BuildFile {
+		folder = "build-rules/"
+	}
+	return "https://github.com/layerwise/layerwise/blob/main/docs/" + folder + r.ID + ".md"
 }
 
 // Options says which rules run, and what they may know besides the file.

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// choices is the folder, beside the records, of what was chosen for each Dockerfile in an editor.
+// choices is the folder, beside the records, of what was chosen for each Dockerfile, in an editor or by --remember.
 const choices = "choices"
 
 func (s *Store) choiceFile(dockerfile string) string {

@@ -62,6 +62,8 @@ func TestArrows(t *testing.T) {
 		"cachemodel/workspace -> " + module + "analysis/rules":   "findings",
 		"cachemodel/workspace -> " + module + "analysis/reorder": "orders",
 
+		"cachemodel/buildfiles/buildcheck -> " + module + "analysis/rules": "what its rules are called",
+
 		"cachemodel/workspace/shellcheck -> " + module + "analysis/rules": "findings",
 	}
 	deps := dependencies(t)

@@ -27,12 +27,13 @@ type buildFlags struct {
 	file, context, target, platform, engine string
 	service, bake, buildkit                 string
 	args, contexts                          []string
-	noCache, noBuildFiles                   bool
+	noCache, noBuildFiles, remember         bool
 	given                                   func(flag string) bool
 }
 
 func (o *buildFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
+	o.registerShared(f)
 	f.StringVarP(
 		&o.file,
 		"file",
@@ -40,6 +41,25 @@ func (o *buildFlags) register(cmd *cobra.Command) {
 		"",
 		"the Dockerfile, as docker build has it: what is named without a flag is then the build context",
 	)
+	f.StringVar(
+		&o.buildkit,
+		"buildkit",
+		"",
+		`the BuildKit daemon whose history is read, unix:///PATH or tcp://HOST:PORT; "off" reads none
+(default: BUILDKIT_HOST, else buildx's current builder)`,
+	)
+	f.BoolVar(&o.noCache, "no-cache", false, "the next build is to use no cache")
+	f.BoolVar(
+		&o.remember,
+		"remember",
+		false,
+		`remember --service, --bake, --no-build-files and --baseline for this Dockerfile, here and in the
+editor; with none of them, forget what was remembered`,
+	)
+}
+
+// registerShared declares the flags that also mean something where several Dockerfiles are looked at.
+func (o *buildFlags) registerShared(f *pflag.FlagSet) {
 	f.StringVar(
 		&o.context,
 		"context",
@@ -53,23 +73,33 @@ else the nearest folder that has what the Dockerfile copies)`,
 	f.StringVar(&o.platform, "platform", "", "the platform to build for")
 	f.StringVar(&o.engine, "engine", "",
 		"whose cache: buildkit, classic, or podman, whose is not modelled (default: by DOCKER_BUILDKIT, else buildkit)")
-	f.StringVar(
-		&o.buildkit,
-		"buildkit",
-		"",
-		`the BuildKit daemon whose history is read, unix:///PATH or tcp://HOST:PORT; "off" reads none
-(default: BUILDKIT_HOST, else buildx's current builder)`,
-	)
-	f.BoolVar(&o.noCache, "no-cache", false, "the next build is to use no cache")
-	o.selection(f)
-	o.given = f.Changed
-}
-
-// selection are the flags that choose one of the builds that the project's files describe.
-func (o *buildFlags) selection(f *pflag.FlagSet) {
 	f.StringVar(&o.service, "service", "", "take the settings of this service of a Compose file")
 	f.StringVar(&o.bake, "bake", "", "take the settings of this target of docker buildx bake")
 	f.BoolVar(&o.noBuildFiles, "no-build-files", false, "do not look for Compose and bake files")
+	o.given = f.Changed
+}
+
+// choose remembers for a Dockerfile which build was asked for and, unless it is "", which baseline; where neither was,
+// it forgets what was remembered.
+func (o *buildFlags) choose(store *record.Store, dockerfile string, c workspace.Choices) error {
+	if c.Build == "" && c.Baseline == "" {
+		return errors.Join(
+			store.Choose(dockerfile, workspace.BuildChoice, ""),
+			store.Choose(dockerfile, workspace.BaselineChoice, ""),
+		)
+	}
+	var build, compared error
+	if c.Build != "" {
+		build = store.Choose(dockerfile, workspace.BuildChoice, c.Build)
+	}
+	switch c.Baseline {
+	case "":
+	case string(baseline.Auto):
+		compared = store.Choose(dockerfile, workspace.BaselineChoice, "")
+	default:
+		compared = store.Choose(dockerfile, workspace.BaselineChoice, c.Baseline)
+	}
+	return errors.Join(build, compared)
 }
 
 // choices are those that the flags make.

@@ -34,10 +34,11 @@ them alone. GitHub's workflows and GitLab's CI file are checked for how their bu
 .git and node_modules are left out. PATH may be -, for a Dockerfile on the standard input. Nothing is built and no
 network is used. If ShellCheck (the program shellcheck) is installed, it is run on the commands of RUN; its findings
 have its codes, such as SC2086. A better order of the instructions, which layerwise reorder explains, is a finding
-(better-order) too, with the Dockerfile's folder as the build context.
+(better-order) too. The build context, the target and the arguments of each Dockerfile are those that layerwise predict
+takes; the flags choose others. Without PATH, --service and --bake name the Dockerfile.
 
 A .layerwise.yaml in the folder of a Dockerfile or above, up to the root of the Git repository, says how bad findings
-are:
+are, those in Compose, bake and CI files too:
   rules:
     JSONArgsRecommended: off
     WorkdirRelativePath: error
@@ -75,6 +76,7 @@ func newCheck() *cobra.Command {
 	var history int
 	var format, least string
 	var disable, only []string
+	var build buildFlags
 	cmd := &cobra.Command{
 		Use:   "check [PATH...]",
 		Short: "Find mistakes in Dockerfiles and fix them",
@@ -91,26 +93,32 @@ func newCheck() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("--severity: %w", err)
 			}
-			onlyFiles, onlyBuild := splitRules(only)
-			offFiles, offBuild := splitRules(disable)
 			choose := func(o rules.Options) (rules.Options, error) {
 				var err error
 				if len(only) > 0 {
-					o, err = o.Only(onlyFiles...)
+					o, err = o.Only(only...)
 				}
 				if err == nil {
-					o, err = o.Without(offFiles...)
+					o, err = o.Without(disable...)
 				}
 				return o, err
-			}
-			buildRule := func(rule string) bool {
-				return (len(only) == 0 || slices.Contains(onlyBuild, rule)) && !slices.Contains(offBuild, rule)
 			}
 			if _, err := choose(rules.Options{}); err != nil {
 				return err
 			}
+			builds, err := build.choices()
+			if err != nil {
+				return err
+			}
 			if len(args) == 0 {
 				args = []string{"."}
+				if builds.Build != "" && builds.Build != workspace.NoBuild {
+					file, err := build.dockerfileOf(cmd.Context(), here(), "", &builds)
+					if err != nil {
+						return err
+					}
+					args = []string{relative(file)}
+				}
 			}
 			ask := ""
 			if shellCheck {
@@ -127,7 +135,9 @@ func newCheck() *cobra.Command {
 				}
 				stdin = string(content)
 			}
-			report := check(cmd.Context(), args, stdin, fix, ask, history, choose, buildRule)
+			report := check(cmd.Context(), args, checking{
+				stdin: stdin, fix: fix, shellCheck: ask, history: history, choose: choose, builds: builds,
+			})
 			errorsFound := report.count(analysis.Error)
 			report.quiet = quiet
 			for i := range report.files {
@@ -175,6 +185,7 @@ func newCheck() *cobra.Command {
 	)
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print findings and nothing else")
 	cmd.Flags().StringVar(&format, "format", "text", "text, json, sarif or github")
+	build.registerShared(cmd.Flags())
 	return cmd
 }
 
@@ -236,28 +247,30 @@ func (r checkReport) count(severity analysis.Severity) int {
 // standardInput is the path that stands for the standard input.
 const standardInput = "-"
 
-// check checks the files and folders, or stdin where a path is "-", and applies preferred fixes to them if it is told
-// to; shellCheck is the program of that name, "" for none; history is how many commits a better order is judged by.
-func check(
-	ctx context.Context,
-	paths []string,
-	stdin string,
-	fix bool,
-	shellCheck string,
-	history int,
-	choose func(rules.Options) (rules.Options, error),
-	buildRule func(rule string) bool,
-) checkReport {
+// checking says how files are checked.
+type checking struct {
+	stdin      string // the text where a path is "-"
+	fix        bool   // apply preferred fixes
+	shellCheck string // the program of that name, "" for none
+	history    int    // how many commits a better order is judged by
+	// choose applies what flags say of the rules; nil changes nothing.
+	choose func(rules.Options) (rules.Options, error)
+	builds workspace.Choices // which build each Dockerfile is checked as
+}
+
+// check checks the files and folders.
+func check(ctx context.Context, paths []string, how checking) checkReport {
 	read := func(path string) (string, error) {
 		if path == standardInput {
-			return stdin, nil
+			return how.stdin, nil
 		}
 		return readDockerfile(path)
 	}
 	var report checkReport
 	found, failures := findFiles(paths, isBuildFile)
 	report.failures = failures
-	buildFiles := buildFileCheck{on: buildRule, ci: map[string][]pipeline.Build{}}
+	options := newCheckOptions(how)
+	buildFiles := buildFileCheck{options: options, ci: map[string][]pipeline.Build{}}
 	var files []string
 	for _, path := range found {
 		if path == standardInput || !isBuildFile(path) {
@@ -271,11 +284,8 @@ func check(
 		}
 		report.files = append(report.files, checked)
 	}
-	shell := shellRemarks{program: shellCheck, remarks: map[rules.ShellScript][]rules.ShellRemark{}}
+	shell := shellRemarks{program: how.shellCheck, remarks: map[rules.ShellScript][]rules.ShellRemark{}}
 	shell.ask(ctx, files, read)
-	w := here()
-	w.Fixed = true
-	options := checkOptions{workspace: w, configs: map[string]workspace.Config{}, told: map[string]bool{}}
 	for _, path := range files {
 		content, err := read(path)
 		if err != nil {
@@ -283,16 +293,16 @@ func check(
 			continue
 		}
 		checked := checkedFile{path: path, text: source.New(content)}
-		opts, err := choose(options.of(ctx, path, dockerfile.Parse(checked.text, nil)))
+		opts, err := options.of(ctx, path, dockerfile.Parse(checked.text, nil))
 		if err != nil {
 			report.failures = append(report.failures, err)
 			break
 		}
 		opts.ShellCheck = func(s rules.ShellScript) []rules.ShellRemark { return shell.remarks[s] }
-		if history > 0 && path != standardInput {
-			opts.Orders = betterOrders(ctx, w, path, history)
+		if how.history > 0 && path != standardInput {
+			opts.Orders = betterOrders(ctx, options.workspace, path, how)
 		}
-		if fix {
+		if how.fix {
 			checked.fix(ctx, opts, &shell)
 			if fixed := checked.text.String(); fixed != content {
 				if err := writeAtomically(path, fixed); err != nil {
@@ -465,7 +475,7 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 			for _, fix := range finding.Fixes {
 				fixes = append(fixes, jsonFix{fix.Title, fix.Preferred, textEdits(f.text, fix.Edits)})
 			}
-			code, page := codeOf(finding)
+			code, page := rules.Code(finding)
 			out.Findings = append(
 				out.Findings,
 				jsonFinding{
@@ -513,7 +523,7 @@ func printGitHub(w io.Writer, report checkReport) error {
 			if r.Start.Line == r.End.Line { // columns are for ranges within one line
 				place += fmt.Sprintf(",col=%d,endColumn=%d", r.Start.Column, max(r.Start.Column, r.End.Column-1))
 			}
-			code, _ := codeOf(finding)
+			code, _ := rules.Code(finding)
 			_, err := fmt.Fprintf(
 				w,
 				"::%s file=%s,%s,title=%s::%s\n",

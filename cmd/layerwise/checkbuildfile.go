@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
-	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles/buildcheck"
@@ -25,8 +22,8 @@ func isBuildFile(path string) bool {
 
 // buildFileCheck checks build files.
 type buildFileCheck struct {
-	on func(rule string) bool
-	ci map[string][]pipeline.Build // of the CI, by the top of the repository
+	options *checkOptions
+	ci      map[string][]pipeline.Build // of the CI, by the top of the repository
 }
 
 // ciFile finds what is wrong with the caches of the builds of a CI file; at is its absolute path.
@@ -36,12 +33,25 @@ func (c *buildFileCheck) ciFile(ctx context.Context, at, root string, text *sour
 		builds, _ = pipeline.Find(ctx, pipeline.Options{Root: root}) // what cannot be read is the CI's own business
 		c.ci[root] = builds
 	}
-	return slices.DeleteFunc(buildcheck.CI(at, text, builds, buildcheck.Files{}),
-		func(f analysis.Finding) bool { return !c.on(f.Rule) })
+	return buildcheck.CI(at, text, builds, buildcheck.Files{})
 }
 
-// file checks the build sections of a Compose or bake file, or the builds of a CI file.
+// file checks a build file by the configuration that holds for it.
 func (c *buildFileCheck) file(ctx context.Context, path string) (checkedFile, error) {
+	checked, err := c.all(ctx, path)
+	if err != nil {
+		return checked, err
+	}
+	options, err := c.options.configured(path)
+	if err != nil {
+		return checked, err
+	}
+	checked.findings = options.Apply(checked.findings)
+	return checked, nil
+}
+
+// all checks the build sections of a Compose or bake file, or the builds of a CI file.
+func (c *buildFileCheck) all(ctx context.Context, path string) (checkedFile, error) {
 	content, err := textfile.Read(path)
 	if err != nil {
 		return checkedFile{}, fmt.Errorf("%s: %w", path, err)
@@ -64,39 +74,10 @@ func (c *buildFileCheck) file(ctx context.Context, path string) (checkedFile, er
 		return checked, nil
 	}
 	for _, f := range buildcheck.Check(sections, entries, buildcheck.Files{}) {
-		if !c.on(f.Rule) {
-			continue
-		}
 		for i := range f.Fixes {
 			f.Fixes[i].Preferred = false // --fix changes Dockerfiles only
 		}
 		checked.findings = append(checked.findings, f)
 	}
 	return checked, nil
-}
-
-// splitRules takes the names of rules about build files out of names.
-func splitRules(names []string) (dockerfile, build []string) {
-	for _, name := range names {
-		id := ""
-		for _, r := range buildcheck.All {
-			if strings.EqualFold(r.ID, name) {
-				id = r.ID
-			}
-		}
-		if id != "" {
-			build = append(build, id)
-		} else {
-			dockerfile = append(dockerfile, name)
-		}
-	}
-	return dockerfile, build
-}
-
-// codeOf is what a finding is called, and the address of the page about it.
-func codeOf(f analysis.Finding) (code, page string) {
-	if rule := buildcheck.Find(f.Rule); rule != nil {
-		return rule.ID, rule.URL()
-	}
-	return rules.Code(f)
 }

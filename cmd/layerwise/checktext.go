@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
@@ -30,7 +31,7 @@ func printCheckText(w io.Writer, report checkReport) error {
 		fixed += len(f.fixed)
 		for _, finding := range f.findings {
 			at := positionOf(f.text, finding.Span.Start)
-			code, _ := codeOf(finding)
+			code, _ := rules.Code(finding)
 			fmt.Fprintf(
 				&b,
 				"%s:%d:%d: %s: %s %s\n",

@@ -91,8 +91,7 @@ func (o *ciOptions) run(ctx context.Context, out, log io.Writer) error {
 	}
 	program := shellcheck.Find()
 	const commits = 100 // as check
-	report := check(ctx, []string{"."}, "", false, program, commits,
-		func(o rules.Options) (rules.Options, error) { return o, nil }, func(string) bool { return true })
+	report := check(ctx, []string{"."}, checking{shellCheck: program, history: commits})
 	if !o.all {
 		repository, err := gittree.Open(ctx, dir)
 		if err != nil {
@@ -318,7 +317,7 @@ func writeCISummary(b *bytes.Buffer, report checkReport, predicted []*prediction
 			if found > maxMarkdownRows {
 				continue
 			}
-			code, _ := codeOf(finding)
+			code, _ := rules.Code(finding)
 			fmt.Fprintf(b, "| %s:%d | %s | %s (%s) |\n", markdownText(f.path), f.text.LineAt(finding.Span.Start)+1,
 				finding.Severity, markdownText(finding.Message), markdownText(code))
 		}

@@ -14,7 +14,6 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
-	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 )
@@ -228,11 +227,13 @@ func fixedDiff(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w := here()
-	w.Fixed = true
-	config := checkOptions{workspace: w, configs: map[string]workspace.Config{}, told: map[string]bool{}}
+	config := newCheckOptions(checking{})
 	checked := checkedFile{path: name, text: source.New(content)}
-	checked.fix(ctx, config.of(ctx, name, dockerfile.Parse(checked.text, nil)), &shellRemarks{})
+	options, err := config.of(ctx, name, dockerfile.Parse(checked.text, nil))
+	if err != nil {
+		return "", err
+	}
+	checked.fix(ctx, options, &shellRemarks{})
 	if checked.kept != "" {
 		return "", fmt.Errorf("%s is left alone: %s", name, checked.kept)
 	}

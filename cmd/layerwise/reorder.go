@@ -301,7 +301,7 @@ func reorderFile(
 
 // betterOrders finds for check what reorder offers for BuildKit. The history is read only where anything is gained
 // without one.
-func betterOrders(ctx context.Context, w *workspace.Workspace, path string, commits int) rules.Orders {
+func betterOrders(ctx context.Context, w *workspace.Workspace, path string, how checking) rules.Orders {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil
@@ -309,12 +309,12 @@ func betterOrders(ctx context.Context, w *workspace.Workspace, path string, comm
 	var b *workspace.Build
 	return func(file *dockerfile.File) (orders []rules.Order) {
 		if b == nil {
-			b = w.Reader(path).Load(ctx, workspace.Question{File: file, Uncompared: true})
+			b = w.Reader(path).Load(ctx, workspace.Question{File: file, Choices: how.builds, Uncompared: true})
 		}
 		if b == nil || b.Context.Tree == nil || len(reorder.Search(ctx, file, b.Model(file, nil)).Rewrites) == 0 {
 			return nil
 		}
-		model := b.Model(file, b.History(ctx, commits, nil))
+		model := b.Model(file, b.History(ctx, how.history, nil))
 		for _, r := range reorder.Search(ctx, file, model).Rewrites {
 			const least = 1 // seconds that a build saves in the mean: below, nobody would notice
 			if saved := r.Before - r.After; r.Before > 0 && model.Builds > 0 && saved < float64(least*model.Builds) {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/layerwise/layerwise/analysis/rules"
@@ -13,7 +14,7 @@ const rulesHelp = `List the rules that layerwise check and the language server l
 
 --format markdown prints the whole documentation; --format json prints
   [{"id": "unknown-instruction", "severity": "error", "summary": "...", "what": "...", "why": "...",
-    "example": "a Dockerfile with the mistake", "instead": "the Dockerfile without it", "url": "..."}]
+    "example": "a Dockerfile or build file with the mistake", "instead": "the file without it", "url": "..."}]
 with the texts other than the Dockerfiles in Markdown.`
 
 func newRules() *cobra.Command {
@@ -42,14 +43,14 @@ func newRules() *cobra.Command {
 
 func printRules(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, r := range rules.All {
+	for _, r := range slices.Concat(rules.All, rules.BuildFiles) {
 		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.ID, r.Level(), r.Doc.Summary)
 	}
 	return tw.Flush()
 }
 
 func printRulesMarkdown(w io.Writer) error {
-	for _, r := range rules.All {
+	for _, r := range slices.Concat(rules.All, rules.BuildFiles) {
 		if _, err := fmt.Fprintln(w, r.Markdown()); err != nil {
 			return err
 		}
@@ -69,7 +70,7 @@ func printRulesJSON(w io.Writer) error {
 		URL      string `json:"url"`
 	}
 	list := []jsonRule{}
-	for _, r := range rules.All {
+	for _, r := range slices.Concat(rules.All, rules.BuildFiles) {
 		list = append(
 			list,
 			jsonRule{

@@ -10,7 +10,6 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/layerwise/layerwise/cachemodel/buildfiles/buildcheck"
 )
 
 // The types below are the part of SARIF 2.1.0 that a check needs (docs.oasis-open.org/sarif/sarif/v2.1.0).
@@ -110,7 +109,7 @@ func printSARIF(w io.Writer, report checkReport) error {
 		ColumnKind:  "unicodeCodePoints",
 		Results:     []sarifResult{},
 	}
-	for _, r := range rules.All {
+	for _, r := range slices.Concat(rules.All, rules.BuildFiles) {
 		var tags *sarifTags
 		if len(r.Hadolint) > 0 {
 			tags = &sarifTags{r.Hadolint}
@@ -121,16 +120,6 @@ func printSARIF(w io.Writer, report checkReport) error {
 			ShortDescription:     sarifMessage{Text: r.Doc.Summary},
 			FullDescription:      sarifMessage{Text: r.Doc.What},
 			Help:                 sarifMessage{Text: r.Doc.Why, Markdown: r.Markdown()},
-			HelpURI:              r.URL(),
-			DefaultConfiguration: sarifLevel{sarifLevelOf(r.Severity)},
-		})
-	}
-	for _, r := range buildcheck.All {
-		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
-			ID:                   r.ID,
-			ShortDescription:     sarifMessage{Text: r.Summary},
-			FullDescription:      sarifMessage{Text: r.What},
-			Help:                 sarifMessage{Text: r.Why, Markdown: r.Markdown()},
 			HelpURI:              r.URL(),
 			DefaultConfiguration: sarifLevel{sarifLevelOf(r.Severity)},
 		})

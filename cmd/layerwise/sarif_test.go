@@ -36,9 +36,7 @@ func TestSARIFIsValid(t *testing.T) {
 		}
 		paths = append(paths, path)
 	}
-	all := func(o rules.Options) (rules.Options, error) { return o, nil }
-	every := func(string) bool { return true }
-	report := check(t.Context(), append(paths, filepath.Join(dir, "none")), "", false, "", 0, all, every)
+	report := check(t.Context(), append(paths, filepath.Join(dir, "none")), checking{})
 	report.files = append(
 		report.files,
 		checkedFile{path: "a b/Dockerfile", text: source.New("RUN $X\n"), findings: []analysis.Finding{

@@ -70,6 +70,11 @@ func (o *buildFlags) findFile(
 	if len(b.Problems) > 0 {
 		return nil, errors.Join(b.Problems...)
 	}
+	if o.remember {
+		if err := o.choose(w.Store, path, q.Choices); err != nil {
+			return nil, err
+		}
+	}
 	j.question, j.build, j.notes = q, b, append(j.notes, b.Notes...)
 	if note != "" && !q.Uncompared {
 		j.notes = append([]string{note}, j.notes...)

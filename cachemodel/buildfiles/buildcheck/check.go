@@ -1,3 +1,9 @@
+// Package buildcheck finds mistakes in the build sections of Compose and bake files, and renames in them what a
+// Dockerfile names. Findings are plain data, like those of Dockerfile rules.
+//
+//	findings := buildcheck.Check(sections, entries, buildcheck.Files{Read: read})
+//
+// It must not know a protocol, a baseline or cache keys.
 package buildcheck
 
 import (
@@ -9,6 +15,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/spell"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
@@ -69,7 +76,7 @@ type checking struct {
 	found   []analysis.Finding
 }
 
-func (c *checking) add(rule *Rule, span source.Span, message string, fixes ...analysis.Fix) {
+func (c *checking) add(rule *rules.Rule, span source.Span, message string, fixes ...analysis.Fix) {
 	c.found = append(c.found, analysis.Finding{
 		Rule: rule.ID, Severity: rule.Severity, Span: span, Message: message, Fixes: fixes,
 	})
@@ -92,7 +99,7 @@ func (c *checking) check() {
 	}
 	if !e.Remote && len(c.entries) == 1 {
 		if info, err := os.Stat(e.Context); err != nil || !info.IsDir() {
-			c.add(MissingContext, c.at("context"), fmt.Sprintf("The build context %s is not a directory.", e.Context))
+			c.add(rules.MissingContext, c.at("context"), fmt.Sprintf("The build context %s is not a directory.", e.Context))
 			return
 		}
 	}
@@ -120,7 +127,7 @@ func (c *checking) check() {
 func (c *checking) missing(e *buildfiles.Entry, err error) {
 	if !os.IsNotExist(err) {
 		c.add(
-			MissingDockerfile,
+			rules.MissingDockerfile,
 			c.at("dockerfile"),
 			fmt.Sprintf("The Dockerfile %s cannot be read: %v.", e.Dockerfile, err),
 		)
@@ -133,7 +140,7 @@ func (c *checking) missing(e *buildfiles.Entry, err error) {
 			fixes = append(fixes, change(v.Span, path))
 		}
 	}
-	c.add(MissingDockerfile, c.at("dockerfile"), fmt.Sprintf("There is no Dockerfile %s.", e.Dockerfile), fixes...)
+	c.add(rules.MissingDockerfile, c.at("dockerfile"), fmt.Sprintf("There is no Dockerfile %s.", e.Dockerfile), fixes...)
 }
 
 func (c *checking) target(v buildfiles.Value, file *dockerfile.File) {
@@ -150,12 +157,12 @@ func (c *checking) target(v buildfiles.Value, file *dockerfile.File) {
 		}
 		message := fmt.Sprintf("A target is the name of a stage: BuildKit knows none by the number %s.", v.Text)
 		if stage.Name == "" {
-			c.add(UnknownTarget, v.Span, message)
+			c.add(rules.UnknownTarget, v.Span, message)
 			return
 		}
 		fix := change(v.Span, stage.Name)
 		fix.Preferred = true
-		c.add(UnknownTarget, v.Span, message+fmt.Sprintf(" Did you mean %q?", stage.Name), fix)
+		c.add(rules.UnknownTarget, v.Span, message+fmt.Sprintf(" Did you mean %q?", stage.Name), fix)
 		return
 	}
 	if len(file.Stages) == 0 {
@@ -167,7 +174,7 @@ func (c *checking) target(v buildfiles.Value, file *dockerfile.File) {
 		v.Span,
 		names,
 	)
-	c.add(UnknownTarget, v.Span, message, fixes...)
+	c.add(rules.UnknownTarget, v.Span, message, fixes...)
 }
 
 func (c *checking) argument(v buildfiles.Value, name string, files []*dockerfile.File) {
@@ -177,7 +184,7 @@ func (c *checking) argument(v buildfiles.Value, name string, files []*dockerfile
 	}
 	message := fmt.Sprintf("%s does not declare the argument %s, so it has no effect.", nameOf(c.entries[0]), name)
 	message, fixes := didYouMean(message, name, v.KeySpan, Args(files[0]))
-	c.add(UndeclaredArg, v.KeySpan, message, fixes...)
+	c.add(rules.UndeclaredArg, v.KeySpan, message, fixes...)
 }
 
 func change(span source.Span, text string) analysis.Fix {

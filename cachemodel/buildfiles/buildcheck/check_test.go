@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/layerwise/layerwise/analysis/golden"
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 )
@@ -87,7 +87,7 @@ func TestCheck(t *testing.T) {
 				if len(f.Fixes) > 0 {
 					line += fmt.Sprintf(" -> %q", f.Fixes[0].Edits[0].NewText)
 				}
-				if rule := Find(f.Rule); rule == nil || rule.Severity != f.Severity {
+				if rule := rules.ByID(f.Rule); rule == nil || rule.Severity != f.Severity {
 					t.Errorf("%s has another severity than its rule", f.Rule)
 				}
 				got = append(got, line)
@@ -127,15 +127,5 @@ func TestRenamed(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s is now\n%s", tt.name, got)
 		}
-	}
-}
-
-// TestPages holds the rules' pages to docs/build-rules, and each rule's examples to it.
-func TestPages(t *testing.T) {
-	for _, r := range All {
-		golden.File(t, filepath.Join("..", "..", "..", "docs", "build-rules", r.ID+".md"), r.Markdown())
-	}
-	if !slices.IsSortedFunc(All, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) }) {
-		t.Error("the rules are not sorted")
 	}
 }

@@ -9,81 +9,12 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/pipeline"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
-
-// The rules about the caches of CI.
-var (
-	EmptyCacheMount = &Rule{
-		ID: "EmptyCacheMount", Severity: analysis.Information,
-		Summary: "A cache mount is empty at each run",
-		What: "A build on a machine of GitHub's, of a Dockerfile that has a `RUN --mount=type=cache`. " +
-			"Nothing keeps what is in the mount: no cache that a build exports has it.",
-		Why: "Each run downloads or compiles everything again. " +
-			"A step of its own can keep the mounts, such as `reproducible-containers/buildkit-cache-dance`.",
-		Example: ciExample("runs-on: ubuntu-latest", "context: ."),
-		Instead: ciJob("runs-on: ubuntu-latest", "      - uses: reproducible-containers/buildkit-cache-dance@v3\n"+
-			ciStep("context: .")),
-	}
-	MinModeCache = &Rule{
-		ID: "MinModeCache", Severity: analysis.Information,
-		Summary: "The exported cache has no layers of the build stages",
-		What: "A `cache-to` with `mode=min`, which is the default, or `type=inline`, of a Dockerfile that runs commands " +
-			"in stages other than the image's own.",
-		Why: "Such a cache has the layers of the final image only. As soon as anything of a build stage changes, all of " +
-			"it runs again from its beginning, `npm ci` and the like too.",
-		Example: ciExample("", "cache-from: type=gha", "cache-to: type=gha"),
-		Instead: ciExample("", "cache-from: type=gha", "cache-to: type=gha,mode=max"),
-	}
-	NoCacheFrom = &Rule{
-		ID: "NoCacheFrom", Severity: analysis.Information,
-		Summary: "The build imports no cache",
-		What: "A build that exports a cache and imports none, or a build on a machine of GitHub's with neither. " +
-			"A build with `no-cache` is left alone.",
-		Why:     "Its builder begins with nothing, so that every step runs.",
-		Example: ciExample("runs-on: ubuntu-latest", "cache-to: type=gha,mode=max"),
-		Instead: ciExample("runs-on: ubuntu-latest", "cache-from: type=gha", "cache-to: type=gha,mode=max"),
-	}
-	SharedCache = &Rule{
-		ID: "SharedCache", Severity: analysis.Warning,
-		Summary: "Builds of different images export to one cache",
-		What: "Several builds that export to the same place, such as the same `scope` of `type=gha` or the same `ref`, " +
-			"and make different images: of another Dockerfile, context, target, platform or with other build arguments. " +
-			"Variants of an image that one job builds in turn are left alone.",
-		Why: "The last export replaces the others. Which of them that is differs from run to run.",
-		Example: ciJob("strategy: {matrix: {app: [web, api]}}",
-			ciStep("context: ${{ matrix.app }}", "cache-to: type=gha,mode=max")),
-		Instead: ciJob("strategy: {matrix: {app: [web, api]}}",
-			ciStep("context: ${{ matrix.app }}", "cache-to: type=gha,mode=max,scope=${{ matrix.app }}")),
-	}
-	VaryingBuildArg = &Rule{
-		ID: "VaryingBuildArg", Severity: analysis.Information,
-		Summary: "A build argument changes at each commit, above commands that do not use it",
-		What: "A build argument such as the commit or the number of the run, of which the Dockerfile has the `ARG` " +
-			"above a `RUN` that does not name it.",
-		Why: "Build arguments are part of what every `RUN` below their `ARG` is run with. So these run at each commit. " +
-			"Move the `ARG` down to where it is used.",
-		Example: ciExample("", "build-args: COMMIT=${{ github.sha }}"),
-		Instead: "# the same, and in the Dockerfile:\n# RUN npm ci\n# ARG COMMIT\n# LABEL commit=$COMMIT\n",
-	}
-)
-
-func ciExample(job string, with ...string) string { return ciJob(job, ciStep(with...)) }
-
-func ciStep(with ...string) string {
-	return "      - uses: docker/build-push-action@v6\n        with:\n          " +
-		strings.Join(with, "\n          ") + "\n"
-}
-
-func ciJob(job, steps string) string {
-	if job != "" {
-		job = "    " + job + "\n"
-	}
-	return "jobs:\n  build:\n" + job + "    steps:\n" + steps
-}
 
 // CI finds what is wrong with the caches of the builds that a CI file describes. The builds are all of its project.
 func CI(path string, text *source.Text, builds []pipeline.Build, files Files) []analysis.Finding {
@@ -103,7 +34,7 @@ type ciChecking struct {
 	said   map[string]bool // by rule and line: a matrix has several builds at one
 }
 
-func (c *ciChecking) add(b *pipeline.Build, rule *Rule, message string) {
+func (c *ciChecking) add(b *pipeline.Build, rule *rules.Rule, message string) {
 	key := fmt.Sprint(rule.ID, " ", b.Line)
 	if c.said[key] || b.Line < 1 || b.Line > c.text.LineCount() {
 		return
@@ -122,9 +53,9 @@ func (c *ciChecking) check(b *pipeline.Build, files Files) {
 	switch {
 	case b.Options.NoCache || len(b.From) > 0:
 	case len(b.To) > 0 || len(exports) > 0:
-		c.add(b, NoCacheFrom, "This build exports a cache and imports none: its builder begins with nothing.")
+		c.add(b, rules.NoCacheFrom, "This build exports a cache and imports none: its builder begins with nothing.")
 	case b.Hosted:
-		c.add(b, NoCacheFrom, "This build imports no cache: its builder begins with nothing, so that every step runs.")
+		c.add(b, rules.NoCacheFrom, "This build imports no cache: its builder begins with nothing, so that every step runs.")
 	}
 	c.shared(b, exports)
 	file, err := files.Dockerfile(&buildfiles.Entry{Dockerfile: b.Dockerfile})
@@ -137,16 +68,16 @@ func (c *ciChecking) check(b *pipeline.Build, files Files) {
 	modes := slices.Collect(maps.Values(exports))
 	min := (slices.Contains(modes, "min") || slices.Contains(modes, "inline")) && !slices.Contains(modes, "max")
 	if in := firstRun(other, func(*dockerfile.Instruction) bool { return true }); in != nil && min {
-		c.add(b, MinModeCache, fmt.Sprintf("The exported cache has no layers of build stages, such as of line %d of %s: "+
+		c.add(b, rules.MinModeCache, fmt.Sprintf("The exported cache has no layers of build stages, such as of line %d of %s: "+
 			"with mode=max it has.", line(in), name))
 	}
 	if in := firstRun(slices.Concat(other, own), hasCacheMount); in != nil && b.Hosted {
-		c.add(b, EmptyCacheMount, fmt.Sprintf("The cache mount in line %d of %s is empty at each run: nothing keeps it.",
+		c.add(b, rules.EmptyCacheMount, fmt.Sprintf("The cache mount in line %d of %s is empty at each run: nothing keeps it.",
 			line(in), name))
 	}
 	for _, arg := range b.Varying {
 		if in := needless(slices.Concat(other, own), arg); in != nil {
-			c.add(b, VaryingBuildArg, fmt.Sprintf("%s has another value at each commit, so that line %d of %s, which does "+
+			c.add(b, rules.VaryingBuildArg, fmt.Sprintf("%s has another value at each commit, so that line %d of %s, which does "+
 				"not use it, always runs.", arg, line(in), name))
 		}
 	}
@@ -166,7 +97,7 @@ func (c *ciChecking) shared(b *pipeline.Build, exports map[string]string) {
 			if mode == "inline" || exports[at] == "" || exports[at] == "inline" {
 				continue
 			}
-			c.add(b, SharedCache, fmt.Sprintf("Job %s exports the cache of another image to the same place, %s: "+
+			c.add(b, rules.SharedCache, fmt.Sprintf("Job %s exports the cache of another image to the same place, %s: "+
 				"the last one replaces the others.", other.Job, at))
 		}
 	}

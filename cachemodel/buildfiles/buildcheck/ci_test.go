@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/pipeline"
 )
@@ -44,7 +45,7 @@ func ciFindings(t *testing.T, workflow string) []string {
 	text := source.New(workflow)
 	var out []string
 	for _, f := range CI(filepath.Join(root, ".github", "workflows", "ci.yml"), text, builds, Files{}) {
-		if rule := Find(f.Rule); rule == nil || rule.Severity != f.Severity {
+		if rule := rules.ByID(f.Rule); rule == nil || rule.Severity != f.Severity {
 			t.Errorf("%s has another severity than its rule", f.Rule)
 		}
 		if got := text.Slice(f.Span); !strings.HasPrefix(got, "uses:") && !strings.HasPrefix(got, "run:") &&
@@ -58,14 +59,15 @@ func ciFindings(t *testing.T, workflow string) []string {
 
 // TestCIExamples holds the examples of each rule about CI to it: the first is found, the second is not.
 func TestCIExamples(t *testing.T) {
-	for _, rule := range []*Rule{EmptyCacheMount, MinModeCache, NoCacheFrom, SharedCache, VaryingBuildArg} {
-		if !slices.Contains(ciFindings(t, rule.Example), rule.ID) {
+	for _, rule := range []*rules.Rule{rules.EmptyCacheMount, rules.MinModeCache, rules.NoCacheFrom, rules.SharedCache,
+		rules.VaryingBuildArg} {
+		if !slices.Contains(ciFindings(t, rule.Doc.Example), rule.ID) {
 			t.Errorf("%s does not find its example", rule.ID)
 		}
-		if strings.HasPrefix(rule.Instead, "#") { // another Dockerfile
+		if strings.HasPrefix(rule.Doc.Instead, "#") { // another Dockerfile
 			continue
 		}
-		if slices.Contains(ciFindings(t, rule.Instead), rule.ID) {
+		if slices.Contains(ciFindings(t, rule.Doc.Instead), rule.ID) {
 			t.Errorf("%s finds what its page says to use instead", rule.ID)
 		}
 	}
