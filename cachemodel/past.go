@@ -140,7 +140,8 @@ func (l lefts) fromFailure(i int) bool { return l != nil && l[i].guessed }
 // plain reports whether all of the build was made and is there.
 func (past *Past) plain() bool {
 	return past.FailedAt == 0 && len(past.Results) == 0 && past.Perhaps == "" && len(past.Moved) == 0 &&
-		past.Plan.unsure == "" && past.Plan.rejected() == nil && (past.Exported == "" || past.Exported == MaxCache && past.Plan.failure() == nil)
+		past.Plan.unsure == "" && past.Plan.rejected() == nil &&
+		(past.Exported == "" || past.Exported == MaxCache && past.Plan.failure() == nil)
 }
 
 // failure is the first step at which the build fails, nil if it does not.
