@@ -28,8 +28,9 @@ type explainer struct {
 	owners     map[*vertex][]*step // the other owners of those that several steps share
 	spare      map[string]int      // of base's steps without a mate, how many there are of each source; see isSpare
 	causes     map[*step]Cause
-	firsts     map[*vertex]int // see first
-	doubt      bool            // the plans are not certain to have the very steps of the builds
+	firsts     map[*vertex]int             // see first
+	settings   map[[2]*envNode]settingDiff // see firstDiff
+	doubt      bool                        // the plans are not certain to have the very steps of the builds
 }
 
 // newExplainer looks next up. Only if something of it is missing there is more to do.
@@ -45,7 +46,7 @@ func newExplainer(h *Held, next *Plan) *explainer {
 	e.runs = e.hope.runs(next, e.unseen)
 	e.doubt = next.doubtful || slices.ContainsFunc(h.pasts, func(p Past) bool { return p.Plan.doubtful })
 	e.firstOwner, e.owners = map[*vertex]*step{}, map[*vertex][]*step{}
-	e.causes, e.firsts = map[*step]Cause{}, map[*vertex]int{}
+	e.causes, e.firsts, e.settings = map[*step]Cause{}, map[*vertex]int{}, map[[2]*envNode]settingDiff{}
 	all := next.steps
 	if e.past = h.mostSimilar(next, e.sure); e.past != nil {
 		e.base = e.past.Plan
@@ -583,40 +584,6 @@ func variables(text string) []string {
 		names = append(names, m[1])
 	}
 	return names
-}
-
-// envCause compares the environments of a step and its mate: all of them, or only the variables named.
-func (e *explainer) envCause(s, mate *step, names []string) (Cause, bool) {
-	if s.env == mate.env {
-		return Cause{}, false
-	}
-	// What an unknown base image sets is no reason: its FROM tells.
-	wanted := func(n *envNode) bool {
-		return (names == nil || slices.Contains(names, n.key)) && (n.origin != origin{} || n.val.opaque == "")
-	}
-	now, old := s.env.list(), mate.env.list()
-	for _, n := range now {
-		if o := mate.env.get(n.key); wanted(n) && (o == nil || o.val != n.val) {
-			return e.settingCause(s, n, o), true
-		}
-	}
-	for _, o := range old {
-		if wanted(o) && s.env.get(o.key) == nil {
-			c := e.settingCause(s, o, o)
-			c.Line, c.Detail = 0, settingName(o)+" was removed above"
-			return c, true
-		}
-	}
-	if names == nil && len(now) == len(old) {
-		for i, n := range now {
-			if n.key != old[i].key && wanted(n) {
-				c := e.settingCause(s, n, n)
-				c.Detail = "the order of the variables above changed, from " + settingName(n) + " on"
-				return c, true
-			}
-		}
-	}
-	return Cause{}, false
 }
 
 func settingName(n *envNode) string {

@@ -34,6 +34,8 @@ type environ struct {
 	sum   opKey    // digest of the settings up to summed
 	upTo  *envNode // the last setting that sum covers, nil if it is none
 	again bool     // a setting that sum covers has been made again
+
+	hidden int // how many settings of the list are no longer in force
 }
 
 // set puts key last, as BuildKit's State.AddEnv does, also where it was set before.
@@ -42,10 +44,20 @@ func (e *environ) set(key string, val value, from origin) {
 	if e.index == nil {
 		e.index = map[string]*envNode{}
 	}
-	if _, set := e.index[key]; set {
-		e.again = true
-	}
+	_, set := e.index[key]
 	e.index[key] = e.head
+	if !set {
+		return
+	}
+	e.again = true
+	if e.hidden++; e.hidden > len(e.index) { // so that the list stays short
+		inForce := e.head.list()
+		e.head, e.upTo, e.hidden = nil, nil, 0
+		for _, n := range inForce {
+			e.head = &envNode{parent: e.head, key: n.key, val: n.val, origin: n.origin}
+			e.index[n.key] = e.head
+		}
+	}
 }
 
 // digest identifies the list of all variables in order, as it is part of each RUN's key. It is that of the list without

@@ -64,7 +64,7 @@ func checkInvalidImage(p *pass) {
 			strings.HasPrefix(rest, "/") {
 			finding.Fixes = []analysis.Fix{replace(ref.word.Span, stage+" "+rest, true)} // as docker cp has it
 		}
-		if known := nearest(p.stageNames()); clearly(name, known) {
+		if known := p.nearest(p.stageNames()); clearly(name, known) {
 			finding.Fixes = append(finding.Fixes, replace(ref.word.Span, suggest(name, known)[0], true))
 		}
 		if base, tag, ok := strings.Cut(name, "="); ok && !strings.Contains(name, ":") {

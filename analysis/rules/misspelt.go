@@ -44,11 +44,28 @@ func suggest(name string, known []string) []string {
 	return slices.DeleteFunc(spell.Suggest(name, known), func(k string) bool { return differInShortWord(name, k) })
 }
 
-// nearest are the last of very many names that a file sets. Only these may be what a misspelt name means, so that the
-// work grows with the file and not with its square.
-func nearest(names []string) []string { return names[max(0, len(names)-maxNames):] }
+// nearest are the last of very many names that a file sets. Only these may be what a misspelt name means, and only so
+// many names of a file may be misspelt: of more, nothing is said. So the work grows with the file and not with its
+// square.
+func (p *pass) nearest(names []string) []string {
+	if p.guesses++; p.guesses > maxGuesses {
+		return nil
+	}
+	return names[max(0, len(names)-maxNames):]
+}
 
-const maxNames = 200
+// nearestVariables are those that a name in an instruction of a stage may mean, with the bounds of nearest.
+func (p *pass) nearestVariables(stage, offset int) []string {
+	if p.guesses++; p.guesses > maxGuesses {
+		return nil
+	}
+	return p.variables().Nearest(stage, offset, maxNames)
+}
+
+const (
+	maxNames   = 200
+	maxGuesses = 300 // by each rule
+)
 
 func differInShortWord(one, other string) bool {
 	a, b := strings.Split(one, "_"), strings.Split(other, "_")

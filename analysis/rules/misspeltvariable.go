@@ -44,7 +44,7 @@ func checkMisspeltVariable(p *pass) {
 				continue
 			}
 			if names == nil {
-				names = p.variables().Nearest(in.Stage, in.Span.Start, maxNames)
+				names = p.nearestVariables(in.Stage, in.Span.Start)
 			}
 			if clearly(name, names) && !strings.EqualFold(name, suggest(name, names)[0]) &&
 				!plural(name, suggest(name, names)[0]) {

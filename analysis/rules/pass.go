@@ -37,6 +37,7 @@ type pass struct {
 	// by stage: the SHELL that it begins with, if there is one, and its own; nil until a rule asks for them
 	shells    [][]*dockerfile.Instruction
 	refs      []stageReference
+	guesses   int                               // how often the rule asked what a name may mean
 	told      map[*dockerfile.Instruction]bool  // of which CopyBeforeInstall has said where they belong
 	inner     map[*dockerfile.Instruction]inner // of those that a rule has asked for
 	half      []halfQuoted                      // nil until a rule asks for them
@@ -69,7 +70,7 @@ func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding 
 		}
 	}
 	for _, rule := range rules {
-		if p.rule = rule; opts.runs(rule) {
+		if p.rule, p.guesses = rule, 0; opts.runs(rule) {
 			rule.check(p)
 		}
 	}

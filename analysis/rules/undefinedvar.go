@@ -123,7 +123,7 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	case p.declaredBelow(in, name) > 0:
 		finding.Message += fmt.Sprintf(": its ARG is further down, in line %d", p.declaredBelow(in, name))
 	default:
-		names := v.Nearest(in.Stage, use.Span.Start, maxNames)
+		names := p.nearestVariables(in.Stage, use.Span.Start)
 		if strings.HasSuffix(use.Modifier, "-") || strings.HasSuffix(use.Modifier, "+") {
 			if known = false; len(names) == 0 {
 				return
@@ -154,14 +154,12 @@ func ofImage(name, image string) bool {
 
 // declaredBelow returns the line of the ARG below in that declares name in the same stage, or 0.
 func (p *pass) declaredBelow(in *dockerfile.Instruction, name string) int {
-	for _, arg := range p.of["ARG"] {
-		if arg.Stage != in.Stage || arg.Span.Start <= in.Span.Start {
-			continue
-		}
-		for _, w := range arg.Args {
-			if key, _, _ := strings.Cut(w.Text, "="); key == name {
-				return arg.Line
-			}
+	if in.Stage < 0 {
+		return 0
+	}
+	for _, d := range p.variables().Stages[in.Stage][name] {
+		if d.In.Meant == "ARG" && d.In.Span.Start > in.Span.Start {
+			return d.In.Line
 		}
 	}
 	return 0

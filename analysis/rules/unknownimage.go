@@ -44,7 +44,7 @@ func checkUnknownImage(p *pass) {
 			names = append(names, stage.Name)
 		}
 	}
-	names = nearest(names)
+	names = p.nearest(names)
 	for _, ref := range p.stageReferences() {
 		name := ref.word.Text
 		if p.otherImage(ref, name, stages) {

@@ -36,10 +36,13 @@ func checkUnknownStage(p *pass) {
 				names, above[name] = append(names, name), true
 			}
 		}
-		name, names := word.Text, nearest(names)
+		name := word.Text
 		if len(names) == 0 || above[strings.ToLower(name)] || strings.ContainsAny(name, "$/:@.") ||
-			officialImages[name] ||
-			!clearly(name, names) {
+			officialImages[name] {
+			return
+		}
+		names := p.nearest(names)
+		if !clearly(name, names) {
 			return
 		}
 		if _, err := reference.ParseNormalizedNamed(name); err != nil {
