@@ -23,7 +23,11 @@ func codeLens(ctx context.Context, snap *snapshot, _ *protocol.CodeLensParams) (
 		return lenses, err
 	}
 	for _, stage := range snap.file.Stages {
-		if stage.From == nil {
+		title := ""
+		if stage.From != nil {
+			title = stageSummary(snap, stage, len(lenses) == 0)
+		}
+		if title == "" {
 			continue
 		}
 		at := snap.can.encoding.rangeOf(
@@ -31,7 +35,7 @@ func codeLens(ctx context.Context, snap *snapshot, _ *protocol.CodeLensParams) (
 			source.Span{Start: stage.From.Span.Start, End: stage.From.Keyword.Span.End},
 		)
 		command := protocol.Command{
-			Title:     stageSummary(snap, stage),
+			Title:     title,
 			Command:   selectBaselineCommand,
 			Arguments: []protocol.LSPAny{jsonText(string(snap.uri))},
 		}
@@ -67,14 +71,15 @@ func buildLens(snap *snapshot) *protocol.CodeLens {
 	}
 }
 
-// stageSummary is the lens's text, as in "5 of 7 cached · rebuilds from line 9 · about 48 s · vs git HEAD".
-func stageSummary(snap *snapshot, stage *dockerfile.Stage) string {
+// stageSummary is the lens's text, as in "5 of 7 cached · rebuilds from line 9 · about 48 s · vs git HEAD"; the first
+// lens names what is compared with, for all. It is "" where nothing is to be said of a stage that is only its FROM.
+func stageSummary(snap *snapshot, stage *dockerfile.Stage, first bool) string {
 	if snap.build.Compared.Baseline.Kind == noBaseline {
-		return "no earlier build to compare with"
+		return onlyFirst("no earlier build to compare with", first)
 	}
 	m := snap.marks()
 	if m.problem != "" {
-		return m.problem
+		return onlyFirst(m.problem, first)
 	}
 	skipped := 0
 	var steps []cachemodel.Step
@@ -91,11 +96,23 @@ func stageSummary(snap *snapshot, stage *dockerfile.Stage) string {
 	switch summary := workspace.SumUp(steps); {
 	case summary == "" && skipped > 0:
 		return "not part of the target " + strings.TrimSpace(snap.build.Settings.Target)
+	case summary == "" && len(stage.Instructions) == 1, len(steps) == 1 && steps[0].Status == cachemodel.Cached:
+		return ""
 	case summary == "":
 		return "makes no layers"
+	case !first:
+		return summary
 	default:
 		return summary + " · vs " + snap.build.Compared.Label + assumedMark(snap.build)
 	}
+}
+
+// onlyFirst is a text that says the same of all stages, for the first lens.
+func onlyFirst(text string, first bool) string {
+	if first {
+		return text
+	}
+	return ""
 }
 
 // assumedMark says that nobody knows whether the builder has what is compared with.

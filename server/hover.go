@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/describe"
@@ -15,8 +16,8 @@ import (
 	"go.lsp.dev/protocol"
 )
 
-// hover answers textDocument/hover: why the instruction under the cursor is cached or rebuilt, and under a rule what
-// the word means.
+// hover answers textDocument/hover: on an instruction's first word, and where nothing else is to be said, why it is
+// cached or rebuilt, and under a rule what the word means; on any other word what that means, and under a rule the mark.
 func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*protocol.Hover, error) {
 	waiting, cancel := context.WithTimeout(ctx, snap.patience)
 	defer cancel()
@@ -35,12 +36,16 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 		world.Published = func(ref string) *describe.Published { return snap.published(waiting, ref) }
 	}
 	span, about := describe.At(snap.file, snap.variables(), offset, world)
-	verdict := ""
+	verdict, below := "", false
 	if in := snap.file.InstructionAt(offset); in != nil && snap.build == nil {
 		verdict = "Whether this is cached is not known yet: the build context is being read."
 	} else if in != nil {
 		if step := snap.marks().byLine[in.Line]; step != nil {
-			verdict = explain(snap, step, snap.can.markdown)
+			if about == "" || in.Keyword.Span.Contains(offset) {
+				verdict = explain(snap, step, snap.can.markdown)
+			} else {
+				verdict, below = mark(step, snap.can.markdown), true
+			}
 		}
 	}
 	if verdict == "" && about == "" {
@@ -49,15 +54,16 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 	if !snap.can.markdown {
 		about = plainText(about)
 	}
-	text := verdict
-	switch {
-	case verdict == "":
-		text = about
-	case about != "" && snap.can.markdown:
-		text = verdict + "\n\n---\n\n" + about
-	case about != "":
-		text = verdict + "\n\n────────\n\n" + about
+	parts := []string{verdict, about}
+	if below {
+		parts = []string{about, verdict}
 	}
+	rule := "\n\n────────\n\n"
+	if snap.can.markdown {
+		rule = "\n\n---\n\n"
+	}
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	text := strings.Join(parts, rule)
 	if snap.build != nil {
 		text = cachemodel.HideSecrets(text, cachemodel.Secrets(snap.build.Settings.Args)) // a file may be named by one
 	}

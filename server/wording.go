@@ -28,7 +28,7 @@ func label(step *cachemodel.Step) string {
 func verdict(step *cachemodel.Step) string {
 	switch {
 	case step.Status == cachemodel.Rebuilt && !step.Certain:
-		return "likely rebuilt"
+		return "maybe rebuilt"
 	case step.Status == cachemodel.Config:
 		return "configuration only: no layer, nothing to run"
 	case step.Status == cachemodel.Skipped:
@@ -68,6 +68,19 @@ func adds(step *cachemodel.Step) string {
 		return " · adds " + cachemodel.ByteText(*step.Bytes) + ", which images share"
 	}
 	return " · adds " + cachemodel.ByteText(*step.Bytes)
+}
+
+// mark is a step's verdict and its cause in one line, "" for what has no mark.
+func mark(step *cachemodel.Step, markdown bool) string {
+	text := label(step)
+	if step.Cause != nil && step.Cause.Kind != cachemodel.Follows {
+		text, _, _ = strings.Cut(text, ":")
+		text += ": " + titleText(step.Cause.Detail)
+	}
+	if markdown {
+		return describe.Escape(text)
+	}
+	return describe.Visible(text)
 }
 
 // explain tells the whole story of a step: the verdict, the chain of causes up to the first one, what is assumed, and

@@ -150,7 +150,7 @@ Where the client shows inlay hints, these say it already."
 (defun layerwise--line-end (step kind)
   "What stands at the end of STEP, whose mark is KIND."
   (let ((cause (layerwise--get step "cause")))
-    (concat (pcase kind ('cached "✓ cached") ('rebuilt "↻ rebuilt") ('uncertain "↻ likely rebuilt") ('fails "✗ fails"))
+    (concat (pcase kind ('cached "✓ cached") ('rebuilt "↻ rebuilt") ('uncertain "↻ maybe rebuilt") ('fails "✗ fails"))
             (cond
              ((not (layerwise--true cause)) "")
              ((equal (layerwise--get cause "kind") "follows") (format " (follows line %d)" (layerwise--get cause "line")))

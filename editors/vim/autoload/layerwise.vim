@@ -82,7 +82,7 @@ endfunction
 
 " What stands at the end of a step's line.
 function! s:LineEnd(step, kind) abort
-  let l:verdict = a:kind ==# 'uncertain' ? 'likely rebuilt' : a:kind
+  let l:verdict = a:kind ==# 'uncertain' ? 'maybe rebuilt' : a:kind
   let l:cause = get(a:step, 'cause', v:null)
   if type(l:cause) != v:t_dict
     return l:verdict

@@ -40,6 +40,9 @@ export function showStages(context: vscode.ExtensionContext, front: Front, statu
 function stagesOf(status: CacheStatus | undefined): Node[] {
 	const stages: { stage: string; steps: Step[] }[] = [];
 	for (const step of status?.steps ?? []) {
+		if (step.instruction === "ARG" && step.status === "config") {
+			continue; // says nothing
+		}
 		const last = stages.at(-1);
 		if (last && last.stage === step.stage && step.instruction !== "FROM") {
 			last.steps.push(step);
@@ -88,14 +91,18 @@ function stepItem(step: Step, document: vscode.TextDocument, context: vscode.Ext
 		step.bytes !== undefined && size(step.bytes),
 	].filter(Boolean);
 	item.description = facts.join(" · ");
+	item.accessibilityInformation = { label: [`line ${step.line}, ${step.text}`, verdict(step), ...facts].join(", ") };
 	item.tooltip = new vscode.MarkdownString()
 		.appendCodeblock(step.text, "dockerfile")
-		.appendMarkdown(`**${step.certain ? "" : "perhaps "}${step.status}**`)
+		.appendMarkdown(`**${verdict(step)}**`)
 		.appendText([step.cause && `: ${step.cause.detail}`, step.detail && `\n\n${step.detail}`].filter(Boolean).join(""));
 	const line = new vscode.Range(step.line - 1, 0, step.line - 1, 0);
 	item.command = { title: "Show", command: "vscode.open", arguments: [document.uri, { selection: line } satisfies vscode.TextDocumentShowOptions] };
 	return item;
 }
+
+/** A step's status in words: what the icon says. */
+const verdict = ({ status, certain }: Step) => (status === "rebuilt" && !certain ? "maybe rebuilt" : status);
 
 const seconds = (n: number) => (n < 1 ? `${Math.round(n * 1000)} ms` : `${n < 10 ? n.toFixed(1) : Math.round(n)} s`);
 

@@ -15,23 +15,23 @@ export function showStatusBar(context: vscode.ExtensionContext, front: Front, st
 			item.hide();
 			return;
 		}
-		const text = headline(status);
-		item.text = `$(layers) ${text}`;
-		item.accessibilityInformation = { label: `Layerwise: ${text}` };
+		item.text = `$(layers) ${headline(status)}`;
+		item.accessibilityInformation = { label: `Layerwise: ${headline(status)}, compared with ${status.baselineLabel}` };
 		item.tooltip = details(status);
 		item.show();
 	};
 	context.subscriptions.push(item, statuses.onDidChange(update), front.onDidChange(update));
 }
 
-function headline({ state, steps, summary, baseline, baselineLabel }: CacheStatus): string {
+/** In few words: how much is cached, and whether the builder is known to have what that is compared with. */
+function headline({ state, steps, summary, baseline }: CacheStatus): string {
 	if (state === "pending") {
 		return "Layerwise reads…";
 	}
 	const failing = steps.find((step) => step.status === "fails");
 	const counts = failing ? `fails at line ${failing.line}` : `${summary.cached}/${summary.cached + summary.rebuilt} cached`;
-	const known = baseline.assumed ? ", assumed" : "";
-	return `${counts} · ${baselineLabel}${known}${vscode.workspace.isTrusted ? "" : " (Restricted Mode)"}`;
+	const known = failing ? "" : baseline.assumed ? " · assumed" : " · known";
+	return `${counts}${known}${vscode.workspace.isTrusted ? "" : " (Restricted Mode)"}`;
 }
 
 /** How many first reasons are listed. */

@@ -1,4 +1,5 @@
 // Runs VS Code as code-server and drives it in Chromium.
+import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -183,8 +184,13 @@ export class Editor {
 		return this.page.locator(".codelens-decoration").allTextContents();
 	}
 
-	statusBar() {
-		return this.page.locator('.statusbar-item[id*="layerwise"]').first().textContent();
+	/** What the status bar says to a screen reader: its text, and what is compared with. */
+	async statusBar() {
+		const item = this.page.locator('.statusbar-item[id*="layerwise"]').first();
+		const label = await item.locator("[aria-label]").first().getAttribute("aria-label");
+		const [, said] = /^Layerwise: (.*)$/.exec(label) ?? [];
+		assert.ok(said?.startsWith((await item.textContent()).trim()), `${label} should begin with the text`);
+		return said;
 	}
 }
 

@@ -36,12 +36,13 @@ try {
 	await window.openFile("Dockerfile");
 	await marksAre("marks of a file that is as it was built", window, "ccc  cccc c cc  ");
 	await eventually("the status bar counts and names the baseline", async () =>
-		assert.match(await window.statusBar(), /10\/10 cached · git HEAD, assumed/),
+		assert.match(await window.statusBar(), /^10\/10 cached · assumed, compared with git HEAD$/),
 	);
-	await eventually("a lens above each stage", async () => {
+	await eventually("a lens above each stage, the first with the baseline", async () => {
 		const lenses = await window.lenses();
 		assert.equal(lenses.length, 2);
-		assert.match(lenses[0], /cached/);
+		assert.match(lenses[0], /cached · vs git HEAD/);
+		assert.doesNotMatch(lenses[1], / vs /);
 	});
 	await window.command("Focus on Docker Stages View");
 	await eventually("the tree of stages", async () => {

@@ -29,7 +29,7 @@ local highlight_of = {
   fails = 'LayerwiseFails',
 }
 
-local verdict_of = { rebuilt = 'rebuilt', uncertain = 'likely rebuilt', fails = 'fails' }
+local verdict_of = { rebuilt = 'rebuilt', uncertain = 'maybe rebuilt', fails = 'fails' }
 
 --- Defines the highlight groups where the colour scheme does not.
 function M.define_highlights()
