@@ -105,7 +105,7 @@ func TestSurroundings(t *testing.T) {
 		{
 			about:  "a setting makes no sense",
 			set:    func(t *testing.T, dir string) string { return filepath.Join(dir, "Dockerfile") },
-			option: map[string]any{"engine": "podman", "inlayHints": 7, "buildArgs": []int{1}},
+			option: map[string]any{"engine": "kaniko", "inlayHints": 7, "buildArgs": []int{1}},
 			steps:  allCached, shown: "layerwise.engine must be",
 		},
 	} {
