@@ -388,7 +388,8 @@ var table = []Tool{
 		Name: "compilers",
 		Programs: words(
 			"make cmake ninja meson gcc g++ cc c++ clang clang++ xx-clang javac rustc configure autoreconf zig just " +
-				"task pyinstaller",
+				"task pyinstaller mage mkdocs sphinx-build earthly nix nix-build nimble crystal elm wasm-pack trunk " +
+				"tinygo moon",
 		),
 		Verbs: []Verb{work(Test, testWords), work(Compile, "*")},
 	},

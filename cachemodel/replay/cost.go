@@ -239,27 +239,51 @@ func literal(word *syntax.Word) string {
 	return b.String()
 }
 
-// wrappers run the command that follows them, some behind so many words of their own.
-var wrappers = map[string]int{
-	"sudo": 0, "env": 0, "time": 0, "exec": 0, "command": 0, "nice": 0, "npx": 0, "bunx": 0, "pnpx": 0, "xvfb-run": 0,
-	"eatmydata": 0, "retry": 0, "corepack": 0, "xargs": 0, "nohup": 0, "ionice": 0, "dotenv": 0, "cross-env": 0,
-	"stdbuf":  0,
-	"timeout": 1, "su-exec": 1, "gosu": 1, "runuser": 1, "chroot": 1,
+// wrapper is a program that runs the command that follows it, some behind so many words of its own.
+type wrapper struct {
+	own    int
+	valued string // its options whose values are words of their own, separated by blanks
+}
+
+var wrappers = map[string]wrapper{
+	"sudo": {valued: "-u -g"}, "env": {valued: "-u -C"}, "time": {}, "exec": {valued: "-a"}, "command": {},
+	"nice": {valued: "-n"}, "ionice": {valued: "-c -n"}, "npx": {valued: "-p --package"}, "bunx": {}, "pnpx": {},
+	"xvfb-run": {valued: "-s -n"}, "eatmydata": {}, "retry": {valued: "-t -d -s -m"}, "corepack": {},
+	"xargs": {valued: "-n -P -I -a -L -d"}, "nohup": {}, "dotenv": {valued: "-e -f"}, "cross-env": {},
+	"stdbuf": {valued: "-o -e -i"}, "fakeroot": {}, "unbuffer": {}, "chronic": {}, "dbus-run-session": {},
+	"dumb-init": {}, "tini": {valued: "-p"}, "catatonit": {}, "setpriv": {}, "xx-verify": {},
+	"timeout": {own: 1, valued: "-k -s --kill-after --signal"}, "su-exec": {own: 1}, "gosu": {own: 1},
+	"runuser": {valued: "-u --user"}, "chroot": {own: 1},
+}
+
+// behind gives the words of a wrapper behind its options and its own words.
+func (w wrapper) behind(args []string) []string {
+	valued := strings.Fields(w.valued)
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		n := 1
+		if slices.Contains(valued, args[0]) {
+			n = 2
+		}
+		args = args[min(n, len(args)):]
+	}
+	return args[min(w.own, len(args)):]
 }
 
 // workOf says what a simple command does.
 func workOf(args []string) Work {
 	for len(args) > 0 {
 		name := path.Base(args[0])
-		own, wraps := wrappers[name]
+		wrapping, wraps := wrappers[name]
 		switch {
 		case name == "corepack" && len(args) > 1 && (args[1] == "enable" || args[1] == "prepare"):
 			return tools.Other
 		case wraps || strings.Contains(args[0], "="):
-			if args = skipFlags(args[1:]); own > 0 {
-				args = args[min(own, len(args)):]
-			}
+			args = wrapping.behind(args[1:])
 			continue
+		case name == "su" && slices.Contains(args, "-c") && slices.Index(args, "-c")+1 < len(args):
+			return workOfShell(args[slices.Index(args, "-c")+1])
+		case name == "eval":
+			return workOfShell(strings.Join(args[1:], " "))
 		case runsInProject(name, args):
 			args = skipFlags(args[2:])
 			continue
@@ -328,32 +352,30 @@ func workOfTool(name string, args []string) Work {
 func namesTools(name string, args []string) bool {
 	switch name {
 	case "npm", "pnpm", "bun":
-		return slices.ContainsFunc(args, func(a string) bool { return a == "-g" || a == "--global" })
+		return slices.ContainsFunc(args, func(a string) bool {
+			return a == "-g" || a == "--global" || a == "--location=global"
+		})
 	case "yarn":
 		return len(args) > 0 && args[0] == "global"
 	case "pip", "pip2", "pip3":
 		words := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return strings.HasPrefix(a, "-") })
-		return len(words) == 2 &&
-			slices.Contains(
-				[]string{
-					"pip",
-					"poetry",
-					"uv",
-					"pipenv",
-					"pdm",
-					"setuptools",
-					"wheel",
-					"virtualenv",
-					"gunicorn",
-					"build",
-					"tox",
-					"nox",
-				},
-				strings.FieldsFunc(words[1], func(r rune) bool { return strings.ContainsRune("=<>~!", r) })[0],
-			)
+		return len(words) > 1 && !slices.ContainsFunc(words[1:], func(w string) bool {
+			name := strings.FieldsFunc(w, func(r rune) bool { return strings.ContainsRune("=<>~![", r) })
+			return len(name) == 0 || !slices.Contains(pythonTools, name[0])
+		})
+	case "pipx":
+		return true
+	case "uv":
+		return len(args) > 1 && args[0] == "tool"
 	}
 	return false
 }
+
+// pythonTools are packages of Python's that are tools.
+var pythonTools = strings.Fields(
+	"pip poetry uv pipenv pdm setuptools wheel virtualenv gunicorn uvicorn build tox nox hatch flit twine " +
+		"cython pre-commit pip-tools awscli supervisor",
+)
 
 // skipFlags leaves out the options before the first other word.
 func skipFlags(args []string) []string {
