@@ -26,6 +26,7 @@ type transfer struct {
 	unpack   *bool
 	keepGit  *bool
 	checksum string
+	content  string // see Build.Contents
 }
 
 func (p *planner) copy(st *stagePlan, c command, cmd *instructions.CopyCommand, uncertain string) error {
@@ -39,6 +40,9 @@ func (p *planner) copy(st *stagePlan, c command, cmd *instructions.CopyCommand, 
 			return err
 		}
 		t.from, t.scratch = root, root == nil
+		if content, known := p.Contents[c.in.Line]; known {
+			t.content = content
+		}
 	}
 	return p.transfer(&st.state, c, t, uncertain)
 }
@@ -106,7 +110,7 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 			if t.unpack != nil {
 				unpack = *t.unpack
 			}
-			op.copy(input{from: t.from}, !t.scratch, sourceQuery(src, t), true, unpack)
+			op.copy(input{from: t.from, digest: t.content}, !t.scratch, sourceQuery(src, t), true, unpack)
 		}
 	}
 	for _, file := range t.SourceContents {

@@ -81,6 +81,9 @@ type Build struct {
 	Images map[string]Image
 	// Unknown are the parts of the build that nobody knows.
 	Unknown UnknownParts
+	// Contents identify the files that COPYs take from stages, by the first line of the instruction, where that is
+	// known: with equal ones a COPY is in the cache though the stage was rebuilt.
+	Contents map[int]string
 	// Costs are what the steps of this build took, by the first line of the instruction, as far as that is known.
 	Costs map[int]Cost
 }

@@ -128,6 +128,9 @@ func (m *Model) changes(in *dockerfile.Instruction, file *dockerfile.File, stage
 	}
 	switch c := in.Command.(type) {
 	case *instructions.CopyCommand:
+		if made, ok := effects.Derived(file, in); ok && m.Changes != nil {
+			return sources(made, nil), false
+		}
 		if c.From != "" {
 			return from(c.From), false
 		}

@@ -9,6 +9,7 @@ package replay
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"path"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
@@ -183,7 +185,7 @@ func operations(file *dockerfile.File, tree *buildcontext.Tree, s cachemodel.Set
 }
 
 // Changes gives the builds at which the files change that a COPY of these sources from the build context reads. That
-// none of them is there counts as a change.
+// none of them is there counts as a change. "**/" in a source stands for any directory.
 func (h *History) Changes(sources, exclude []string) Bits {
 	out := make(Bits, h.Builds()/64+1)
 	last := ""
@@ -191,13 +193,8 @@ func (h *History) Changes(sources, exclude []string) Bits {
 		var digests []string
 		there := false
 		for _, src := range sources {
-			name := path.Join("/", src)
-			q := buildcontext.Query{
-				Path:        name,
-				Wildcard:    strings.ContainsAny(name, `*?[`),
-				FollowLinks: true,
-				Exclude:     exclude,
-			}
+			q := query(src)
+			q.Exclude = exclude
 			digest := ""
 			if c.Context != nil {
 				digest, _ = c.Context.Digest(q)
@@ -212,6 +209,36 @@ func (h *History) Changes(sources, exclude []string) Bits {
 		last = key
 	}
 	return out
+}
+
+// query is what a COPY of a source reads.
+func query(src string) buildcontext.Query {
+	if strings.Contains(src, "**/") {
+		return buildcontext.Query{Path: "/", Include: []string{strings.TrimPrefix(src, "/")}}
+	}
+	name := path.Join("/", src)
+	return buildcontext.Query{Path: name, Wildcard: strings.ContainsAny(name, `*?[`), FollowLinks: true}
+}
+
+// derived gives, by their first lines, what identifies the files that COPYs take from stages, where that is known: see
+// effects.Derived. The text of the stages that they are from belongs to it.
+func derived(file *dockerfile.File, tree *buildcontext.Tree) (contents map[int]string) {
+	for _, in := range file.Instructions {
+		sources, ok := effects.Derived(file, in)
+		if !ok {
+			continue
+		}
+		parts := []string{file.Text.Slice(source.Span{End: in.Span.End})}
+		for _, src := range sources {
+			digest, _ := tree.Digest(query(src))
+			parts = append(parts, digest)
+		}
+		if contents == nil {
+			contents = map[int]string{}
+		}
+		contents[in.Line] = fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(parts, "\x00"))))
+	}
+	return contents
 }
 
 // Bits is a set of builds by their numbers.

@@ -151,7 +151,9 @@ func replay(
 			}
 			continue
 		} else {
-			done.plan = cachemodel.NewPlan(cachemodel.Build{File: file, Context: c.Context, Settings: stamped(file, s, c.ID)})
+			done.plan = cachemodel.NewPlan(cachemodel.Build{
+				File: file, Context: c.Context, Settings: stamped(file, s, c.ID), Contents: derived(file, c.Context),
+			})
 			if err := done.plan.Err(); err != nil {
 				if i > 0 {
 					r.Builds[len(r.Builds)-1].NoBuild = err.Error()
