@@ -41,6 +41,9 @@ func (d *Daemon) Ask(ctx context.Context, q Query) (*baseline.Answer, error) {
 		if late(err) {
 			answer.Silent, answer.Late = d.String()+" did not answer in time", true
 		}
+		if foreign := d.hasNoBuildKit(); foreign != "" { // something else builds there
+			answer.Silent, answer.Late = foreign, true
+		}
 		return answer, err
 	}
 	answer := &baseline.Answer{
@@ -65,6 +68,13 @@ func (d *Daemon) Ask(ctx context.Context, q Query) (*baseline.Answer, error) {
 		answer.Others = append(answer.Others, c.OtherDockerfile())
 	}
 	return answer, nil
+}
+
+// hasNoBuildKit says that an engine has none, as the beginning of a sentence; "" if it has, or nobody knows.
+func (d *Daemon) hasNoBuildKit() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.foreign
 }
 
 // Identity is what identifies the daemon as far as that is known without asking it.

@@ -54,6 +54,8 @@ type Daemon struct {
 	pause time.Duration // after the next failure
 	until time.Time     // it is not asked before
 	last  error         // why
+	// foreign says, as the beginning of a sentence, that an engine has no BuildKit; "" if it has, or was not asked.
+	foreign string
 }
 
 // New makes a daemon of what Find found. Nothing is dialled yet.

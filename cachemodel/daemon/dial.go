@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/docker/cli/cli/connhelper"
 )
@@ -33,9 +34,7 @@ func (d *Daemon) connect(ctx context.Context, _ string) (net.Conn, error) {
 	var upgraded net.Conn
 	if d.endpoint.Engine {
 		upgraded, err = upgrade(c, "/grpc", "h2c", nil)
-		if err != nil {
-			err = fmt.Errorf("the Docker engine has no BuildKit: %w", err)
-		}
+		err = d.withoutBuildKit(err)
 	} else {
 		upgraded, err = d.exec(ctx, c)
 	}
@@ -47,6 +46,25 @@ func (d *Daemon) connect(ctx context.Context, _ string) (net.Conn, error) {
 		return nil, err
 	}
 	return upgraded, nil
+}
+
+// withoutBuildKit keeps in mind why an engine has no BuildKit, if it answered so.
+func (d *Daemon) withoutBuildKit(err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.foreign = ""
+	var refused refusalError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &refused):
+	case strings.HasPrefix(refused.server, "Libpod"):
+		d.foreign = d.String() + " is Podman, whose cache is not modelled"
+		return errors.New(d.foreign)
+	case errors.Is(err, ErrNotFound):
+		d.foreign = d.String() + " has no BuildKit (Docker 18.09 or newer is needed)"
+	}
+	return fmt.Errorf("the Docker engine has no BuildKit: %w", err)
 }
 
 // open opens a connection to the address.
@@ -161,8 +179,18 @@ func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
 // ErrNotFound is wrapped by the error about something that an engine does not have.
 var ErrNotFound = errors.New("not found")
 
+// refusalError is an engine's answer that it does not do something.
+type refusalError struct {
+	error
+	server string // what calls itself the engine
+}
+
+func (e refusalError) Unwrap() error { return e.error }
+
 // refusal is the error of an engine's answer.
-func refusal(r *http.Response) error {
+func refusal(r *http.Response) error { return refusalError{refusedBecause(r), r.Header.Get("Server")} }
+
+func refusedBecause(r *http.Response) error {
 	var said struct{ Message string }
 	text, _ := io.ReadAll(io.LimitReader(r.Body, 64<<10))
 	if json.Unmarshal(text, &said) != nil || said.Message == "" {
