@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/cachemodel/remotecache"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/util/system"
 )
@@ -235,7 +236,13 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 		return nil
 	}
 	w := p.key.reset().str("mkdir").val(cleanPath(wd)).val(owner(s.user.value)).val(p.epoch.value)
-	v := vertex{kind: mkdirVertex, key: w.done(), inputs: rootInput(s.root), doubtful: wd.text == "/"}
+	do := remotecache.Mkdir{
+		Path: cleanPath(wd).text, Mode: 0o755, MakeParents: true, Timestamp: exactTime(p.epoch.text),
+	}
+	v := vertex{
+		kind: mkdirVertex, key: w.done(), inputs: rootInput(s.root), doubtful: wd.text == "/",
+		op: exactMkdir(do, s.user.text, s.root != nil),
+	}
 	if wd.opaque == "" {
 		v.gist = wd.text
 	}

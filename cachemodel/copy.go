@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/remotecache"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/util/system"
 )
@@ -87,7 +88,7 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 		uncertain += "\x00" + s.cwd.strict() // the destination may turn out to be relative
 	}
 	w := p.key.reset().str("copy").val(value{opaque: uncertain})
-	op := fileOp{key: w.val(dest).str(ownerText(t.chown), modeKey(t.chmod)).list(t.exclude), inputs: rootInput(root)}
+	op := fileOp{t: &t, dest: dest, key: w.val(dest).str(ownerText(t.chown), modeKey(t.chmod)).list(t.exclude), inputs: rootInput(root)}
 	for _, src := range t.SourcePaths {
 		ref, isGit := parseGit(src)
 		switch {
@@ -127,7 +128,10 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 			p.readDirectory(in, dedupeQueries(queries))
 		}
 	}
-	made := vertex{kind: copyVertex, key: op.key.done(), inputs: op.inputs, ignoreCache: p.ignoreCache}
+	made := vertex{
+		kind: copyVertex, key: op.key.done(), inputs: op.inputs, ignoreCache: p.ignoreCache,
+		op: op.exact.operation(t.chown, root != nil, len(op.inputs)),
+	}
 	if dest.opaque == "" {
 		made.gist = dest.text
 	}
@@ -140,6 +144,7 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 				key:         (&keyWriter{}).str("merge").done(),
 				inputs:      []input{{from: s.root}, {from: v}},
 				ignoreCache: p.ignoreCache,
+				op:          remotecache.Merge,
 			},
 		)
 		c.step.add(v)
@@ -154,6 +159,9 @@ type fileOp struct {
 	key     *keyWriter
 	inputs  []input
 	queries [][]buildcontext.Query // what is read of each input
+	t       *transfer
+	dest    value
+	exact   exactTransfer
 }
 
 // copy adds one action; in is nothing if from is false. local sources may be patterns and directories.
@@ -171,6 +179,7 @@ func (op *fileOp) copy(in input, from bool, q buildcontext.Query, local, unpack 
 		op.queries[at] = append(op.queries[at], q)
 		base = path.Base(q.Path) // only the last part of the source is in the key
 	}
+	op.exact.add(op.t, q, op.dest, at, local, unpack)
 	op.key.num(at).str(base).flag(local).flag(unpack).list(q.Include).list(q.Required)
 }
 
@@ -301,7 +310,9 @@ func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
 // heredocFile is the file that a heredoc's body makes.
 func (p *planner) heredocFile(name string, mode int, data string) *vertex {
 	key := (&keyWriter{}).str("mkfile", path.Join("/", name)).num(mode).str(data).done()
-	return p.vertex(vertex{kind: mkfileVertex, key: key})
+	return p.vertex(vertex{
+		kind: mkfileVertex, key: key, op: exactMkfile(name, mode, data), file: exactFile(mode, data),
+	})
 }
 
 func fileDigest(mode int, data string) string {

@@ -784,7 +784,7 @@ func (p *planner) source(name string, platform value) *vertex {
 	} else {
 		w.str("name", ref.name)
 	}
-	return p.vertex(vertex{kind: imageVertex, key: w.done(), image: ref}, ref.name)
+	return p.vertex(vertex{kind: imageVertex, key: w.done(), image: ref, op: exactImage(ref)}, ref.name)
 }
 
 // guessedImage is the vertex of an image of which nobody knows which one it is.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/remotecache"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
@@ -63,6 +64,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	slices.SortStableFunc(mounts, func(a, b mount) int { return strings.Compare(a.target, b.target) })
 	inputs := rootInput(s.root)
 	byInput := make([][]mount, len(inputs))
+	of := make([]int, 0, len(mounts)) // which input each mount is of
 	for _, m := range mounts {
 		w.str("mount", m.target, m.kind).flag(m.readonly).num(int(m.size))
 		if m.kind == "cache" {
@@ -79,6 +81,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 			byInput[at] = append(byInput[at], m)
 		}
 		w.num(at)
+		of = append(of, at)
 	}
 	for i, ms := range byInput {
 		if len(ms) > 0 {
@@ -91,6 +94,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 		gist:        strings.Join(args, " "),
 		inputs:      inputs,
 		ignoreCache: p.ignoreCache,
+		op:          p.exactRun(s, cmd, args, mounts, of, secrets, len(c.in.Flags) > 0),
 	}
 	s.root = p.vertex(v, mountIdentity(mounts)...)
 	c.step.add(s.root)
@@ -128,13 +132,19 @@ func commandLine(w *keyWriter, s *state, inShell bool, args []string) {
 		w.str("").list(args)
 		return
 	}
-	shell := defaultShell
-	if s.shell.text != "" {
-		shell = strings.Split(s.shell.text, "\x00")[1:]
-	} else if s.os() == "windows" {
-		shell = windowsShell
-	}
+	shell := s.shellWords()
 	w.val(value{opaque: s.shell.opaque}).num(len(shell) + 1).str(shell...).str(strings.Join(args, " "))
+}
+
+// shellWords are the words of the shell that stands in front.
+func (s *state) shellWords() []string {
+	switch {
+	case s.shell.text != "":
+		return strings.Split(s.shell.text, "\x00")[1:]
+	case s.os() == "windows":
+		return windowsShell
+	}
+	return defaultShell
 }
 
 // shellText writes the words of a shell as one string, each behind a NUL; "" is the default shell.
@@ -226,7 +236,9 @@ func (p *planner) cacheDir(root *vertex, m *instructions.Mount) (*vertex, string
 	if root == nil {
 		digest = "cachedir:" + key.strict
 	}
-	return p.vertex(vertex{kind: mkdirVertex, key: key, inputs: rootInput(root)}), digest
+	do := remotecache.Mkdir{Path: "/cache", Mode: int32(mode & 0o777), Timestamp: -1}
+	op := exactMkdir(do, fmt.Sprintf("%d:%d", uid, gid), root != nil)
+	return p.vertex(vertex{kind: mkdirVertex, key: key, inputs: rootInput(root), op: op}), digest
 }
 
 // cacheMountKey is what a cache mount adds to the key: its id and sharing only where both are the defaults

@@ -2,6 +2,7 @@ package cachemodel
 
 import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/remotecache"
 )
 
 type vertexKind int
@@ -28,11 +29,13 @@ type vertex struct {
 	gist        string
 	inputs      []input
 	ignoreCache bool
-	doubtful    bool               // whether there is such a step hangs on a base image of unknown configuration
-	image       *imageRef          // for imageVertex
-	tree        *buildcontext.Tree // for localVertex
-	index       int                // in Plan.vertices
-	dialect     string             // see sameFrontend
+	doubtful    bool                      // whether there is such a step hangs on a base image of unknown configuration
+	image       *imageRef                 // for imageVertex
+	tree        *buildcontext.Tree        // for localVertex
+	index       int                       // in Plan.vertices
+	dialect     string                    // see sameFrontend
+	op          operation                 // nil where its key in BuildKit is never known
+	file        func() remotecache.Digest // of mkfileVertex: the digest of its file in BuildKit
 }
 
 // input is what one vertex reads.

@@ -64,6 +64,7 @@ type Node struct {
 	troubled bool    // this or something below could not be read
 
 	content atomic.Pointer[ContentID]
+	exact   atomic.Pointer[string] // see Tree.Exact; of a Dir with all below it
 	doubted atomic.Bool
 	reading sync.Mutex // held while the contents are read, so that no one else reads them too
 

@@ -17,6 +17,10 @@
 //
 //	go test -run 'TestInProcess|TestReal' -v -timeout 0 -args -pairs 50000 -real 3000 -seed 1
 //
+// The keys that an exported cache has are compared with BuildKit's own operations, and with what a daemon exports:
+//
+//	go test -run TestExact -v -timeout 0 -args -exact 20000 -keys 300
+//
 // Pairs of folders written by hand, with what no generator thinks of, go through the command line and from the disk;
 // what the daemon did of each is kept (pairs_test.go):
 //

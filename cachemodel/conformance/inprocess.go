@@ -50,6 +50,7 @@ type InProcess struct {
 	locals   map[string]map[string]File
 	executed map[digest.Digest]bool
 	keys     map[digest.Digest]digest.Digest // of operations, by vertex
+	seen     map[digest.Digest]string        // what kind of key each of the operations and contexts is
 	equal    map[string]equality             // see equate
 	builds   int
 }
@@ -58,7 +59,7 @@ var ids atomic.Uint64 // of results; they name entries in BuildKit's process-wid
 
 // NewInProcess makes a builder with an empty cache.
 func NewInProcess(outputs Outputs, seed uint64) *InProcess {
-	o := &InProcess{outputs: outputs, seed: seed, equal: map[string]equality{}}
+	o := &InProcess{outputs: outputs, seed: seed, equal: map[string]equality{}, seen: map[digest.Digest]string{}}
 	o.solver = solver.NewSolver(solver.SolverOpt{ResolveOpFunc: o.resolve, DefaultCache: solver.NewCacheManager(
 		context.Background(),
 		"conformance",
@@ -186,6 +187,7 @@ func (f *fakeOp) CacheMap(ctx context.Context, jc solver.JobContext, index int) 
 	}
 	f.oracle.mu.Lock()
 	f.oracle.keys[f.vertex.Digest()] = cm.Digest
+	f.oracle.seen[cm.Digest] = fmt.Sprintf("%T", f.op.Op)
 	f.oracle.mu.Unlock()
 	for i := range cm.Deps {
 		cm.Deps[i].PreprocessFunc = nil
@@ -204,6 +206,9 @@ func (f *fakeOp) CacheMap(ctx context.Context, jc solver.JobContext, index int) 
 			if err != nil {
 				return "", err
 			}
+			f.oracle.mu.Lock()
+			f.oracle.seen[d] = "content"
+			f.oracle.mu.Unlock()
 			return f.oracle.equate(fmt.Sprint(cm.Digest, i), d, false), nil
 		}
 	}

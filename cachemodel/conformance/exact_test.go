@@ -1,0 +1,202 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/remotecache"
+	digest "github.com/opencontainers/go-digest"
+)
+
+var (
+	exactFlag = flag.Int("exact", 400, "builds of which the keys are compared with BuildKit's, in the process")
+	keysFlag  = flag.Int("keys", 6,
+		"builds of which the keys are looked for in a cache that a daemon exports: -keys 300 is the long run")
+)
+
+// exactOf plans a build and gives the exact keys of its vertices.
+func exactOf(ctx context.Context, b Build, images map[string]cachemodel.Image) ([]remotecache.Vertex, error) {
+	model := &Model{Images: images}
+	if _, err := model.Predict(ctx, b); err != nil {
+		return nil, err
+	}
+	texts := map[buildcontext.ContentID][]byte{}
+	for _, files := range b.Locals() {
+		for _, f := range files {
+			texts[buildcontext.HashContent([]byte(f.Data))] = []byte(f.Data)
+		}
+	}
+	return model.plans[0].Exact(func(name string, n *buildcontext.Node) ([]byte, error) {
+		id, _ := n.Content()
+		return texts[id], nil
+	}), nil
+}
+
+// TestExactKeys compares the own keys of operations, and the digests of what is read of the context, with those that
+// BuildKit's own operations and content hash give for generated builds.
+func TestExactKeys(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	all, missing := map[string]int{}, map[string]int{}
+	shown := 0
+	for n := range *exactFlag {
+		seed := *seedFlag + 9_000_000 + uint64(n)
+		sketches, _ := NewGenerator(seed, Limits{}).Case()
+		b := sketches[0].Build()
+		def, images, err := Convert(ctx, b)
+		if err != nil || b.dialect().Foreign {
+			continue // what the frontend refuses has no keys
+		}
+		oracle := NewInProcess(Different, seed)
+		if _, err := oracle.Solve(ctx, b, def); err != nil {
+			oracle.Close()
+			continue
+		}
+		want := maps.Clone(oracle.seen)
+		oracle.Close()
+		vertices, err := exactOf(ctx, b, images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have := map[digest.Digest]bool{}
+		for _, v := range vertices {
+			have[digest.Digest(v.Digest)] = true
+			for _, in := range v.Inputs {
+				have[digest.Digest(in.Content)] = true
+			}
+		}
+		for d, kind := range want {
+			all[kind]++
+			if !have[d] {
+				missing[kind]++
+				if shown++; shown <= 5 {
+					t.Logf("seed %d: %s %s is not among the keys of\n%s", seed, kind, d, b.Dockerfile)
+				}
+			}
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(all)) {
+		t.Logf("%s: %d of %d", kind, all[kind]-missing[kind], all[kind])
+		if missing[kind]*100 > all[kind] {
+			t.Errorf("more than 1 %% of the keys of %s are not BuildKit's", kind)
+		}
+	}
+}
+
+// TestExactRecords looks for the keys of generated builds in the cache that a daemon exports with mode=max.
+func TestExactRecords(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	real := startReal(t)
+	images, err := real.known()
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, found, operations, matched := 0, 0, 0, 0
+	for n := range *keysFlag {
+		seed := *seedFlag + 9_500_000 + uint64(n)
+		sketches, _ := NewGenerator(seed, Limits{Real: true}).Case()
+		b := sketches[0].Build()
+		dir, err := writeCache(ctx, real, b, cachemodel.MaxCache)
+		if err != nil {
+			continue // a build that fails exports nothing
+		}
+		c, err := readConfig(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vertices, err := exactOf(ctx, b, images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, found = records+c.Len(), found+c.Explained(vertices)
+		for i, m := range c.Match(vertices) {
+			if len(vertices[i].Inputs) > 0 {
+				operations++
+				if len(m.Records) > 0 {
+					matched++
+				}
+			}
+		}
+	}
+	t.Logf("%d of %d records are explained; of %d operations %d are matched with their inputs", found, records,
+		operations, matched)
+	if records > 0 && found*100 < records*80 {
+		t.Errorf("only %d of %d records of the daemon's caches are among the keys of the builds", found, records)
+	}
+	if matched*100 < operations*95 {
+		t.Errorf("only %d of %d operations are found in the cache of their own build", matched, operations)
+	}
+}
+
+// known is what there is to know of the base images.
+func (r *Real) known() (map[string]cachemodel.Image, error) {
+	out := map[string]cachemodel.Image{}
+	for option, at := range r.images.Contexts {
+		name := strings.TrimPrefix(option, "context:")
+		_, manifest, _ := strings.Cut(at, "@")
+		var m struct {
+			Config struct{ Digest digest.Digest }
+		}
+		if err := readBlob(r.images.Dirs[name], manifest, &m); err != nil {
+			return nil, err
+		}
+		var c struct {
+			Config struct {
+				Env, Shell, OnBuild []string
+				WorkingDir, User    string
+			}
+		}
+		if err := readBlob(r.images.Dirs[name], m.Config.Digest.String(), &c); err != nil {
+			return nil, err
+		}
+		out["docker.io/library/"+name+":latest"] = cachemodel.Image{Digest: manifest, Env: c.Config.Env,
+			Shell: c.Config.Shell, OnBuild: c.Config.OnBuild, WorkingDir: c.Config.WorkingDir, User: c.Config.User}
+	}
+	return out, nil
+}
+
+func readBlob(dir, dgst string, into any) error {
+	text, err := os.ReadFile(filepath.Join(dir, "blobs", filepath.FromSlash(strings.ReplaceAll(dgst, ":", "/"))))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
+// readConfig reads the cache in a folder that type=local wrote.
+func readConfig(dir string) (*remotecache.Config, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "index.json"))
+	if err != nil {
+		return nil, err
+	}
+	type descriptor struct{ Digest string }
+	var index struct{ Manifests []descriptor }
+	if err := json.Unmarshal(text, &index); err != nil || len(index.Manifests) == 0 {
+		return nil, fmt.Errorf("no index in %s: %w", dir, err)
+	}
+	var manifest struct {
+		Config descriptor
+		Layers []descriptor
+	}
+	if err := readBlob(dir, index.Manifests[0].Digest, &manifest); err != nil {
+		return nil, err
+	}
+	var config json.RawMessage
+	if err := readBlob(dir, manifest.Config.Digest, &config); err != nil {
+		return nil, err
+	}
+	return remotecache.Parse(config, func(blob remotecache.Digest) bool {
+		return slices.Contains(manifest.Layers, descriptor{string(blob)})
+	})
+}

@@ -1,0 +1,111 @@
+package remotecache
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// cache is one of a build "FROM image; COPY a /; RUN make", as BuildKit writes it: the RUN's layer is on the COPY's.
+func cache(layersOfCopy string) string {
+	image, files, run := Sum([]byte("image")), Sum([]byte("copy")), Sum([]byte("run"))
+	return fmt.Sprintf(`{"layers":[{"blob":"sha256:base","parent":-1},{"blob":"sha256:copy"},
+		{"blob":"sha256:run","parent":1}],
+		"records":[{"digest":%q},{"digest":%q},
+		{"digest":%q,%s"inputs":[[{"link":0}],[{"link":1}]]},
+		{"digest":%q,"layers":[{"layer":2}],"inputs":[[{"selector":"sel","link":2}]]}]}`,
+		record(image, 0), record(Sum([]byte("content")), None), record(files, 0), layersOfCopy, record(run, 0))
+}
+
+func vertices(content string) []Vertex {
+	return []Vertex{
+		{Digest: Sum([]byte("image"))},
+		{Digest: Sum([]byte("copy")), Inputs: []Input{
+			{From: 0}, {From: None, Selector: "path", Content: Sum([]byte(content))}}},
+		{Digest: Sum([]byte("run")), Inputs: []Input{{From: 1, Selector: "sel"}}},
+	}
+}
+
+func TestMatch(t *testing.T) {
+	all := []string{"sha256:base", "sha256:copy", "sha256:run"}
+	withLayer := `"layers":[{"layer":1}],`
+	for _, test := range []struct {
+		name     string
+		text     string
+		blobs    []string
+		vertices []Vertex
+		want     string // by vertex: whether it is found, and with a result
+	}{
+		{"all is there but a base image's own layers", cache(withLayer), all, vertices("content"),
+			"[found found+result found+result]"},
+		{"mode=min: the key of the COPY without its layer", cache(""), all, vertices("content"),
+			"[found found found+result]"},
+		{"another content: nothing stands on it", cache(withLayer), all, vertices("other"), "[found - -]"},
+		{"a layer below is not in the manifest", cache(withLayer), []string{"sha256:base", "sha256:run"},
+			vertices("content"), "[found found found]"},
+		{"a key that is not known is never found", cache(withLayer), all,
+			append([]Vertex{{}}, vertices("content")[1:]...), "[- - -]"},
+		{"another path of the input", cache(withLayer), all,
+			append(vertices("content")[:2],
+				Vertex{Digest: Sum([]byte("run")), Inputs: []Input{{From: 1, Selector: "x"}}}),
+			"[found found+result -]"},
+	} {
+		c, err := Parse([]byte(test.text), func(blob Digest) bool { return slices.Contains(test.blobs, string(blob)) })
+		if err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		var got []string
+		for _, m := range c.Match(test.vertices) {
+			text := "-"
+			if len(m.Records) > 0 {
+				text = "found"
+			}
+			if m.Result {
+				text += "+result"
+			}
+			got = append(got, text)
+		}
+		if fmt.Sprint(got) != test.want {
+			t.Errorf("%s: got %v, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+// What cannot be a cache that BuildKit imports is an error, and never ends in a loop or a crash.
+func TestParse(t *testing.T) {
+	for _, test := range []struct{ name, text, want string }{
+		{"no JSON", "no", "cannot be read"},
+		{"larger than BuildKit imports", strings.Repeat(" ", MaxConfig+1), "larger than"},
+		{"a link to nothing", `{"records":[{"digest":"x","inputs":[[{"link":7}]]}]}`, "not there"},
+		{"an input without links", `{"records":[{"digest":"x","inputs":[[]]}]}`, "without a link"},
+	} {
+		if _, err := Parse([]byte(test.text), nil); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want an error with %q", test.name, err, test.want)
+		}
+	}
+	loop := `{"layers":[{"blob":"a","parent":1},{"blob":"b","parent":0}],
+		"records":[{"digest":"` + string(record("key", 0)) + `","layers":[{"layer":0},{"layer":-5}]}]}`
+	c, err := Parse([]byte(loop), func(Digest) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := c.Match([]Vertex{{Digest: "key"}})[0]; len(m.Records) != 1 || m.Result {
+		t.Errorf("layers that stand on each other are no result: got %+v", m)
+	}
+}
+
+// A RUN whose one mount is its root has the key of a RUN without mounts, as in older versions of BuildKit.
+func TestOneMountIsLeftOut(t *testing.T) {
+	e := Exec{Meta: Meta{Args: []string{"x"}, Cwd: "/"}}
+	p := Platform{OS: "linux", Arch: "amd64"}
+	alone := e.Digest(p)
+	e.Mounts = []Mount{{Dest: "/"}}
+	if e.Digest(p) != alone {
+		t.Error("the root alone is part of the key")
+	}
+	e.Mounts = append(e.Mounts, Mount{Dest: "/tmp", Type: TmpfsMount})
+	if e.Digest(p) == alone {
+		t.Error("a second mount is no part of the key")
+	}
+}
