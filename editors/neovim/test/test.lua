@@ -252,8 +252,23 @@ open('seed/Dockerfile', { engine = 'classic' })
 eventually('marks of the seed', function()
   return signs():find('c', 1, true)
 end, signs)
-wanted_choice = 'classic builder'
+local select, before, shown = vim.ui.select, buffer_text(), nil
+vim.ui.select = function(items, opts, on_choice)
+  if items[1] == 'Apply' then
+    shown = buffer_text() -- of the preview
+    wanted_choice = 'Apply'
+  else
+    wanted_choice = 'classic builder'
+  end
+  select(items, opts, on_choice)
+end
 vim.cmd('LayerwiseReorder')
 equal('the reordered file', read(vim.env.AFTER), buffer_text)
+equal('it was shown before it was applied', read(vim.env.AFTER), function()
+  return before ~= shown and shown
+end)
+equal('the preview is closed', 1, function()
+  return #vim.api.nvim_list_tabpages()
+end)
 stop_all()
 vim.cmd('qall!')

@@ -106,6 +106,13 @@ local function is_ours(bufnr)
     or false
 end
 
+--- What the client can do: also show what an edit rests on, as :LayerwiseReorder does.
+local function capabilities()
+  local edits = { documentChanges = true, changeAnnotationSupport = { groupsOnLabel = false } }
+  local own = { workspace = { workspaceEdit = edits } }
+  return vim.tbl_deep_extend('force', options.capabilities or vim.lsp.protocol.make_client_capabilities(), own)
+end
+
 local function config()
   return {
     name = 'layerwise',
@@ -113,7 +120,7 @@ local function config()
     filetypes = filetypes,
     init_options = { cacheStatus = true, layerwise = options.settings },
     settings = { layerwise = options.settings },
-    capabilities = options.capabilities,
+    capabilities = capabilities(),
     handlers = { ['layerwise/cacheStatus'] = on_cache_status },
     on_attach = on_attach,
     on_exit = function()
@@ -262,18 +269,6 @@ function M.fix()
   end
 end
 
---- Offers the server's rewrites of the whole file.
-function M.reorder()
-  local last = vim.api.nvim_buf_line_count(0)
-  local context = { only = { 'refactor.rewrite' }, diagnostics = {} }
-  local from, to = { 1, 0 }, { last, 0 }
-  if vim.lsp.start then
-    vim.lsp.buf.code_action({ context = context, range = { start = from, ['end'] = to } })
-  else -- Neovim 0.7
-    vim.lsp.buf.range_code_action(context, from, to)
-  end
-end
-
 --- The client of the current buffer; says so where there is none.
 local function client_here()
   local bufnr = vim.api.nvim_get_current_buf()
@@ -299,6 +294,83 @@ local function ask(method, params, on_result)
     elseif on_result and result then
       on_result(result)
     end
+  end)
+end
+
+--- The edits of a workspace edit in one buffer, and what they rest on.
+local function edits_in(edit, bufnr)
+  local uri = vim.uri_from_bufnr(bufnr)
+  local edits = edit.changes and edit.changes[uri] or {}
+  for _, change in ipairs(edit.documentChanges or {}) do
+    if change.textDocument and change.textDocument.uri == uri then
+      edits = change.edits
+    end
+  end
+  local facts = ''
+  for _, note in pairs(edit.changeAnnotations or {}) do
+    facts = facts .. (note.description or '')
+  end
+  return edits, facts
+end
+
+--- Shows what a rewrite would change and what it rests on, and makes the change if the user wants that.
+local function preview(client, bufnr, action)
+  local edits, facts = edits_in(action.edit, bufnr)
+  local tick = vim.api.nvim_buf_get_changedtick(bufnr)
+  local after = vim.api.nvim_create_buf(false, true)
+  vim.api.nvim_buf_set_lines(after, 0, -1, false, vim.api.nvim_buf_get_lines(bufnr, 0, -1, false))
+  vim.lsp.util.apply_text_edits(edits, after, client.offset_encoding, action.edit.changeAnnotations)
+  vim.bo[after].bufhidden = 'wipe'
+  vim.bo[after].syntax = 'dockerfile'
+  vim.cmd('tab split | diffthis')
+  vim.cmd(('vertical sbuffer %d | diffthis | redraw'):format(after))
+  local tab = vim.api.nvim_get_current_tabpage()
+  message(action.title .. (facts ~= '' and '\n' .. facts or ''))
+  vim.ui.select({ 'Apply', 'Leave the file as it is' }, { prompt = action.title .. '?' }, function(choice)
+    if vim.api.nvim_tabpage_is_valid(tab) then
+      vim.cmd(vim.api.nvim_tabpage_get_number(tab) .. 'tabclose')
+    end
+    if choice ~= 'Apply' then
+      return
+    elseif vim.api.nvim_buf_get_changedtick(bufnr) ~= tick then
+      return message('the file was edited meanwhile. Ask for the reordering again.')
+    end
+    vim.lsp.util.apply_workspace_edit(action.edit, client.offset_encoding)
+  end)
+end
+
+--- Offers the server's rewrites of the whole file; shows the one that is chosen before it is made.
+function M.reorder()
+  local client, bufnr = client_here()
+  if not client then
+    return
+  end
+  local last = vim.api.nvim_buf_line_count(bufnr)
+  ask('textDocument/codeAction', {
+    textDocument = vim.lsp.util.make_text_document_params(bufnr),
+    range = { start = { line = 0, character = 0 }, ['end'] = { line = last, character = 0 } },
+    context = { only = { 'refactor.rewrite' }, diagnostics = {} },
+  }, function(actions)
+    local offers = vim.tbl_filter(function(action)
+      return action.edit or action.command
+    end, actions)
+    if #offers == 0 then
+      local disabled = actions[1] and actions[1].disabled
+      return message(disabled and disabled.reason or 'no order is known that keeps the image and rebuilds less')
+    end
+    local titles = {
+      prompt = 'Reorder',
+      format_item = function(action)
+        return action.title
+      end,
+    }
+    vim.ui.select(offers, titles, function(action)
+      if action and action.edit then
+        preview(client, bufnr, action)
+      elseif action then
+        ask('workspace/executeCommand', action.command)
+      end
+    end)
   end)
 end
 
