@@ -79,7 +79,7 @@ func ParseSpec(s string) (Spec, error) {
 		return Spec{Kind: Git, Arg: MergeBase, Cache: mode}, err
 	}
 	return Spec{}, fmt.Errorf(
-		"%q is no baseline: use auto, recorded, recorded:ID, git, git:REVISION, git:merge-base, ci:MODE, dir:PATH or, "+
+		"%q is not a baseline: use auto, recorded, recorded:ID, git, git:REVISION, git:merge-base, ci:MODE, dir:PATH or, "+
 			"in an editor, opened",
 		s,
 	)

@@ -14,7 +14,7 @@ import (
 )
 
 // contextOf says where the build context is and why: as it is chosen, as the service or target has it, as it was for
-// the last build, else the guess. "" is a text that is in no file.
+// the last build, as a CI file or a devcontainer.json has it, else the guess. "" is a text that is in no file.
 func (r *Reader) contextOf(
 	c Choices,
 	entry *buildfiles.Entry,
@@ -31,7 +31,15 @@ func (r *Reader) contextOf(
 	case r.path == "":
 		return "", Origin{Kind: Guessed}, nil
 	}
-	dir, missing = guess(sourcesOf(file), filepath.Dir(r.path), r.w.Root(filepath.Dir(r.path)))
+	own := filepath.Dir(r.path)
+	candidates := upTo(r.w.Root(own), own)
+	if p := r.builds.placed; p.dir != "" {
+		candidates = append([]string{p.dir}, candidates...)
+	}
+	dir, missing = guess(sourcesOf(file), copiesAll(file), candidates)
+	if p := r.builds.placed; dir == p.dir {
+		return dir, Origin{Placed, p.by}, missing
+	}
 	return dir, Origin{Kind: Guessed}, missing
 }
 
@@ -89,19 +97,45 @@ func sourcesOf(file *dockerfile.File) (out []literal) {
 	return out
 }
 
-// guess finds the folder, from dir up to root, that has the most of the sources, the nearest of several: where the
-// Dockerfile is, unless one above has what is missing there.
-func guess(sources []literal, dir, root string) (string, []Missing) {
-	candidates := upTo(root, dir)
+// copiesAll reports whether a COPY or ADD takes the whole build context.
+func copiesAll(file *dockerfile.File) bool {
+	if file == nil {
+		return false
+	}
+	return slices.ContainsFunc(file.Instructions, func(in *dockerfile.Instruction) bool {
+		switch c := in.Command.(type) {
+		case *instructions.CopyCommand:
+			return c.From == "" && slices.ContainsFunc(c.SourcePaths, isAll)
+		case *instructions.AddCommand:
+			return slices.ContainsFunc(c.SourcePaths, isAll)
+		}
+		return false
+	})
+}
+
+func isAll(source string) bool { return path.Clean("/"+filepath.ToSlash(source)) == "/" }
+
+// bare reports whether a folder has nothing but Dockerfiles: nobody builds such a context to copy it.
+func bare(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !dockerfile.IsName(e.Name()) })
+}
+
+// guess finds the candidate that has the most of the sources, the first of several; all says that the whole context is
+// one of them.
+func guess(sources []literal, all bool, candidates []string) (string, []Missing) {
 	absent := func(dir string) (out []literal) {
 		for _, l := range sources {
 			if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(l.path))); err != nil {
 				out = append(out, l)
 			}
 		}
+		if all && bare(dir) {
+			out = append(out, literal{pattern: true})
+		}
 		return out
 	}
-	best, fewest := dir, absent(dir)
+	best, fewest := candidates[0], absent(candidates[0])
 	for _, d := range candidates[1:] {
 		if len(fewest) == 0 {
 			break

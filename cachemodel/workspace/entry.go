@@ -19,12 +19,13 @@ type builds struct {
 	projects []*buildfiles.Project
 	choices  []buildfiles.Choice
 	entry    *buildfiles.Entry // nil if there is none, or none is wanted
+	placed   placed            // where there is no entry
 	files    []string          // that say so
 	notes    []string
 }
 
 func (b *builds) same(other *builds) bool {
-	return reflect.DeepEqual(b.entry, other.entry) && len(b.choices) == len(other.choices) &&
+	return reflect.DeepEqual(b.entry, other.entry) && b.placed == other.placed && len(b.choices) == len(other.choices) &&
 		slices.Equal(b.notes, other.notes)
 }
 
@@ -57,6 +58,11 @@ func (r *Reader) readBuilds(ctx context.Context, c Choices, before builds) (buil
 	b.choices = buildfiles.Choices(b.projects, r.path)
 	var err error
 	b.entry, err = r.choose(c, b, errors.Join(problems...))
+	if b.entry == nil && c.ContextDir == "" {
+		var files []string
+		b.placed, files = r.w.placedFor(ctx, r.path)
+		b.files = append(b.files, files...)
+	}
 	return b, err
 }
 

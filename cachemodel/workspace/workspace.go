@@ -28,6 +28,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/pipeline"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
@@ -52,8 +53,9 @@ type Workspace struct {
 
 // shared is what several builds of a Fixed workspace share.
 type shared struct {
-	mu       sync.Mutex
-	projects map[string]projects // by root
+	mu        sync.Mutex
+	projects  map[string]projects         // by root
+	pipelines map[string][]pipeline.Build // by root
 }
 
 type projects struct {
@@ -227,6 +229,7 @@ const (
 	Chosen    OriginKind = "chosen"  // by a flag or a setting
 	BuildFile OriginKind = "build"   // a Compose or bake file
 	Recorded  OriginKind = "record"  // the last build
+	Placed    OriginKind = "placed"  // a CI file or a devcontainer.json
 	Guessed   OriginKind = "guessed" // from the sources that the Dockerfile names
 )
 

@@ -65,7 +65,7 @@ func (o *buildFlags) registerShared(f *pflag.FlagSet) {
 		"context",
 		"",
 		`the build context (default: that of the service or target, of the last build,
-else the nearest folder that has what the Dockerfile copies)`,
+of a CI file or a devcontainer.json, else the nearest folder that has what the Dockerfile copies)`,
 	)
 	f.StringVar(&o.target, "target", "", "the stage to build (default: the last)")
 	f.StringArrayVar(&o.args, "build-arg", nil, "a build argument, KEY=VALUE, or KEY for the environment's value")

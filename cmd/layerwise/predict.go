@@ -56,7 +56,8 @@ the branch that it is to be merged into (GITHUB_BASE_REF and the like, else the 
 The settings that are not given here are those of the Compose service or bake target that builds the Dockerfile, unless
 --context is given: of several that of the last build, else the first, or the one that is named; without FILE,
 --service and --bake name the Dockerfile too. The build context is that of --context, of the service or target, of the
-last build, else the nearest folder, from the Dockerfile's up to the repository's, that has what the Dockerfile copies.
+last build, of a CI file or a devcontainer.json, else the nearest folder, from the Dockerfile's up to the repository's,
+that has what the Dockerfile copies.
 Build arguments: a recorded build has its own; the settings that are not given here are then those of that build. Any
 other baseline has those of --baseline-build-arg. Where none is given, a dir: baseline has none, git the same as the
 next build.
