@@ -194,7 +194,8 @@ eventually('the hover names the cause', function()
 end, hover)
 vim.api.nvim_win_close(float, true)
 
--- Completion: a stage, where the buffer names one half. The first that is offered is put in; the test types on once the menu is there.
+-- Completion: a stage, where the buffer names one half. The first that is offered is put in; the test types on once
+-- the menu is there.
 vim.bo.omnifunc = 'v:lua.vim.lsp.omnifunc'
 vim.o.completeopt = 'menu'
 local ticks = 0

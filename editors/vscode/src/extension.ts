@@ -74,12 +74,14 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 
 	context.subscriptions.push(
 		output,
-		vscode.commands.registerCommand("layerwise.showReordering", () => own.isRunning() && front.document && showReordering(own, front.document, reordered)),
+		vscode.commands.registerCommand("layerwise.showReordering", () =>
+			own.isRunning() && front.document && showReordering(own, front.document, reordered)),
 		vscode.commands.registerCommand("layerwise.restart", restart),
 		vscode.commands.registerCommand("layerwise.showOutput", () => output.show()),
 		// What a folder may not make the server do until the user trusts it is decided at the server's start.
 		vscode.workspace.onDidGrantWorkspaceTrust(restart),
-		vscode.workspace.onDidChangeConfiguration((e) => e.affectsConfiguration("layerwise.server.path") && restartSoon()),
+		vscode.workspace.onDidChangeConfiguration((e) =>
+			e.affectsConfiguration("layerwise.server.path") && restartSoon()),
 		{ dispose: () => clearTimeout(timer) },
 	);
 	await restart();

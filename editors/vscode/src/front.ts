@@ -13,7 +13,8 @@ export class Front {
 		const update = () => {
 			const { activeTextEditor, visibleTextEditors } = vscode.window;
 			const next =
-				[activeTextEditor, ...visibleTextEditors].map((editor) => editor?.document).find((document) => document && isDockerfile(document)) ??
+				[activeTextEditor, ...visibleTextEditors].map((editor) => editor?.document).find((document) =>
+					document && isDockerfile(document)) ??
 				(this.document?.isClosed ? undefined : this.document);
 			if (next !== this.document) {
 				this.document = next;
@@ -38,4 +39,5 @@ export class Front {
 }
 
 /** Dockerfiles on the disk, or not saved yet: not the old side of a diff. */
-const isDockerfile = ({ languageId, uri }: vscode.TextDocument) => languageId === "dockerfile" && (uri.scheme === "file" || uri.scheme === "untitled");
+const isDockerfile = ({ languageId, uri }: vscode.TextDocument) =>
+	languageId === "dockerfile" && (uri.scheme === "file" || uri.scheme === "untitled");

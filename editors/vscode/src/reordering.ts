@@ -47,7 +47,8 @@ export async function showReordering(client: LanguageClient, document: vscode.Te
 		vscode.window.showInformationMessage("Layerwise: the file was edited meanwhile. Show the reordering again.");
 		return;
 	}
-	const isDiff = (tab: vscode.Tab) => tab.input instanceof vscode.TabInputTextDiff && tab.input.modified.toString() === right.toString();
+	const isDiff = (tab: vscode.Tab) =>
+		tab.input instanceof vscode.TabInputTextDiff && tab.input.modified.toString() === right.toString();
 	await vscode.window.tabGroups.close(vscode.window.tabGroups.all.flatMap((group) => group.tabs).filter(isDiff));
 	await vscode.window.showTextDocument(document);
 	// Without its annotations, for which VS Code would ask once more.

@@ -61,7 +61,8 @@ function stageItem({ stage, steps }: { stage: string; steps: Step[] }): vscode.T
 	if (steps.every((step) => step.status === "skipped")) {
 		item.description = "not part of this build";
 	} else if (rebuilt.length > 0) {
-		const time = rebuilt.every((step) => step.seconds !== undefined) ? rebuilt.reduce((sum, step) => sum + step.seconds!, 0) : undefined;
+		const time = rebuilt.every((step) => step.seconds !== undefined) ? rebuilt.reduce((sum, step) =>
+			sum + step.seconds!, 0) : undefined;
 		item.description = `${cached} of ${cached + rebuilt.length} cached · rebuilds from line ${rebuilt[0].line}${time === undefined ? "" : ` · about ${seconds(time)}`}`;
 	} else if (cached > 0) {
 		item.description = `all ${cached} cached`;

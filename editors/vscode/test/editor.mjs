@@ -118,7 +118,10 @@ export class Editor {
 		await this.page.keyboard.type(text);
 	}
 
-	/** Opens the menu of fixes at the caret, with the named one chosen. VS Code, asked while it looks for the bulb itself, may say that there are none. */
+	/**
+	 * Opens the menu of fixes at the caret, with the named one chosen. VS Code, asked while it looks for the bulb
+	 * itself, may say that there are none.
+	 */
 	async openFixes(title) {
 		const chosen = this.page.locator(".action-widget .monaco-list-row.focused", { hasText: title });
 		for (let attempt = 1; ; attempt++) {

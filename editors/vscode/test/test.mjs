@@ -9,7 +9,9 @@ const { WORK, WORKSPACE, ARTEFACTS, LAYERWISE, AFTER } = process.env;
 const shop = join(WORKSPACE, "shop");
 const seed = join(WORKSPACE, "seed");
 
-/** The marks of a file, one letter per line as in the other editors' tests: c cached, r rebuilt, ? uncertain, x fails. */
+/**
+ * The marks of a file, one letter per line as in the other editors' tests: c cached, r rebuilt, ? uncertain, x fails.
+ */
 const marksAre = (what, editor, want) =>
 	eventually(what, async () => {
 		const marks = await editor.marks();
@@ -50,12 +52,14 @@ try {
 		assert.match(rows[0], /^build.*all 7 cached/);
 		assert.match(rows[1], /^FROM/);
 	});
-	carried = join(WORK, "extensions", readdirSync(join(WORK, "extensions")).find((name) => name.startsWith("layerwise.")), "server", "layerwise");
+	carried = join(WORK, "extensions", readdirSync(join(WORK, "extensions")).find((name) =>
+		name.startsWith("layerwise.")), "server", "layerwise");
 	assert.equal(running(carried).length, 1, `${carried} should run`);
 
 	writeFileSync(join(shop, "src", "app.js"), 'document.title = "Better shop";\n');
 	await marksAre("marks after a file of the context was saved", window, "ccc  ccrr c c?  ");
-	await eventually("the cause at the line end", async () => assert.match((await window.lines())[7], /COPY src \.\/src.*app\.js/));
+	await eventually("the cause at the line end", async () =>
+		assert.match((await window.lines())[7], /COPY src \.\/src.*app\.js/));
 
 	await window.replaceLine(7, "RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev");
 	await marksAre("marks after an unsaved edit", window, "ccc  crrr c c?  ");
@@ -70,7 +74,8 @@ try {
 	await window.replaceLine(12, "EVN PORT=8080");
 	await window.page.waitForSelector(".squiggly-error");
 	await marksAre("marks of a file with a mistake", window, "ccc  cccc cxcc  ");
-	await eventually("the status bar says where the build fails", async () => assert.match(await window.statusBar(), /fails at line 12/));
+	await eventually("the status bar says where the build fails", async () =>
+		assert.match(await window.statusBar(), /fails at line 12/));
 	await window.command("Problems: Focus on Problems View");
 	await eventually("the mistake is among the problems", async () =>
 		assert.match(await window.page.locator(".markers-panel .monaco-list-row", { hasText: "EVN" }).first().textContent(), /ENV/),
@@ -123,7 +128,8 @@ try {
 	await opened.waitFor();
 	await window.page.screenshot({ path: join(ARTEFACTS, "baselines.png") });
 	await opened.click();
-	await eventually("the status bar names the baseline that was chosen", async () => assert.match(await window.statusBar(), /as it was opened/));
+	await eventually("the status bar names the baseline that was chosen", async () =>
+		assert.match(await window.statusBar(), /as it was opened/));
 	await window.command("Layerwise: Mark as Built");
 	await window.command("Layerwise: Compare With");
 	await window.page.locator(".quick-input-list .monaco-list-row", { hasText: "Last on record" }).first().click();
@@ -149,13 +155,15 @@ try {
 
 	// Clean shutdown.
 	await window.command("Layerwise: Restart Server");
-	await eventually("the server ends with code 0 when it is restarted", () => assert.match(read(join(WORK, "exits")), /^(0\n)+$/));
+	await eventually("the server ends with code 0 when it is restarted", () =>
+		assert.match(read(join(WORK, "exits")), /^(0\n)+$/));
 
 	// A server that is not there.
 	writeFileSync(join(seed, ".vscode", "settings.json"), JSON.stringify({ "layerwise.server.path": "/nowhere/layerwise" }));
 	const toast = window.page.locator(".notification-toast", { hasText: "names /nowhere/layerwise, which is not a program" });
 	await toast.locator(".monaco-button", { hasText: "Open Settings" }).waitFor();
-	await eventually("no marks are left of a server that is gone", async () => assert.deepEqual(await window.marks(), {}));
+	await eventually("no marks are left of a server that is gone", async () =>
+		assert.deepEqual(await window.marks(), {}));
 	await window.page.close();
 } catch (error) {
 	await window?.page.screenshot({ path: join(ARTEFACTS, "failure.png") }).catch(() => {});

@@ -10,7 +10,8 @@ local defaults = {
   settings = { baseline = 'auto', codeLens = true },
   --- The sign of each kind of step, one or two cells wide; false for no signs.
   signs = { cached = '✓', rebuilt = '↻', uncertain = '◌', fails = '✗' },
-  --- Whether windows of Dockerfiles get a sign column for two signs, so that those of diagnostics do not hide the marks.
+  --- Whether windows of Dockerfiles get a sign column for two signs, so that those of diagnostics do not hide the
+  --- marks.
   wide_sign_column = true,
   --- Whether to write at the end of a line why it is rebuilt.
   causes = true,
@@ -93,7 +94,8 @@ local function root_of(bufnr)
   return found == '' and directory or vim.fn.fnamemodify(found, ':p'):gsub('/+$', ''):gsub('/?%.git$', '')
 end
 
---- The types of the files that the server reads. Of YAML, HCL and JSON it reads what is named as a compose or bake file.
+--- The types of the files that the server reads. Of YAML, HCL and JSON it reads what is named as a compose or bake
+--- file.
 local filetypes = { 'dockerfile', 'yaml', 'yaml.docker-compose', 'hcl', 'json' }
 
 local function is_ours(bufnr)
@@ -212,7 +214,8 @@ function M.program()
   return options.cmd[1]
 end
 
---- The newest status of a buffer (default: the current one), for status lines; nil where there is none. See |layerwise-status|.
+--- The newest status of a buffer (default: the current one), for status lines; nil where there is none. See
+--- |layerwise-status|.
 function M.status(bufnr)
   return statuses[bufnr or vim.api.nvim_get_current_buf()]
 end
