@@ -95,7 +95,11 @@ func checkMissingCacheMount(p *pass) {
 			}
 		}
 		if len(finding.Fixes) == 0 {
-			finding.Message += ". The image may differ: " + strings.Join(caches, " and ") + " is not in the layer then"
+			verb := "is"
+			if len(caches) > 1 {
+				verb = "are"
+			}
+			finding.Message += ". The image may differ: " + strings.Join(caches, " and ") + " " + verb + " not in the layer then"
 			if !safeCaches[found.name] {
 				finding.Message += ", and what an older build left there may be used"
 			}

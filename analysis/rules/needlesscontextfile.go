@@ -100,7 +100,7 @@ func (p *pass) needless() []string {
 		messages = append(
 			messages,
 			fmt.Sprintf(
-				"this copies the %[1]s itself, so every edit of it runs this step again: add %[1]s to .dockerignore",
+				"this copies %[1]s itself, so every edit of it runs this step again: add %[1]s to .dockerignore",
 				c.Dockerfile,
 			),
 		)

@@ -43,6 +43,9 @@ func checkStrayCharacter(p *pass) {
 			continue
 		}
 		for i := range in.Args {
+			if strings.HasPrefix(in.Args[i].Text, "#") {
+				break // the rule trailing-comment is about all that follows
+			}
 			p.checkStray(in, i)
 		}
 	}

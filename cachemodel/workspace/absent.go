@@ -55,7 +55,7 @@ func (b *Build) absent(file *dockerfile.File) map[string]rules.Absent {
 		if l.pattern {
 			continue
 		}
-		a := rules.Absent{Context: b.ContextText(), Similar: similar(dir, l.path)}
+		a := rules.Absent{Context: b.ContextText(), Similar: similar(dir, l)}
 		at := slices.IndexFunc(
 			elsewhere,
 			func(d string) bool { return exists(filepath.Join(d, filepath.FromSlash(l.path))) },
@@ -96,8 +96,8 @@ func isIn(folders []string, name string) bool {
 
 // similar are the paths in a folder that a missing one may mean: one of its names, the first that is not there, is
 // misspelt or in another letter case.
-func similar(folder, name string) (out []string) {
-	parts := strings.Split(name, "/")
+func similar(folder string, l literal) (out []string) {
+	parts := strings.Split(l.path, "/")
 	for i, part := range parts {
 		above := path.Join(parts[:i]...)
 		if isIn([]string{folder}, path.Join(above, part)) {
@@ -111,7 +111,8 @@ func similar(folder, name string) (out []string) {
 		}
 		for _, meant := range likely {
 			candidate := path.Join(above, meant, path.Join(parts[i+1:]...))
-			if isIn([]string{folder}, candidate) {
+			info, err := os.Stat(filepath.Join(folder, filepath.FromSlash(candidate)))
+			if err == nil && (info.IsDir() || !l.folder && !slices.Contains(outputs, l.path)) {
 				out = append(out, candidate)
 			}
 		}
@@ -119,6 +120,9 @@ func similar(folder, name string) (out []string) {
 	}
 	return out
 }
+
+// outputs are folders that other programs make: build is not a misspelt build.js.
+var outputs = []string{"bin", "build", "dist", "lib", "out", "public", "target", "vendor"}
 
 // plainNames are the names in a folder that a Dockerfile can hold without quotes.
 func plainNames(folder string) (names []string) {

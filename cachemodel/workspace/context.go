@@ -58,6 +58,7 @@ type literal struct {
 	// pattern says that path was cut off a wildcard: a build does not fail where it is not there, but it tells where
 	// the context is.
 	pattern bool
+	folder  bool // written with a slash at the end
 }
 
 // sourcesOf lists what a file takes from its build context by a name that holds no variable.
@@ -85,7 +86,7 @@ func sourcesOf(file *dockerfile.File) (out []literal) {
 			if strings.ContainsAny(src, "$\\\"'") || strings.Contains(src, "://") || strings.HasPrefix(src, "git@") {
 				continue
 			}
-			l := literal{line: in.Line, path: path.Clean("/" + filepath.ToSlash(src))[1:]}
+			l := literal{line: in.Line, path: path.Clean("/" + filepath.ToSlash(src))[1:], folder: strings.HasSuffix(src, "/")}
 			if at := strings.IndexAny(l.path, "*?["); at >= 0 {
 				l.path, l.pattern = strings.TrimSuffix(l.path[:strings.LastIndexByte(l.path[:at], '/')+1], "/"), true
 			}

@@ -71,7 +71,9 @@ func (c *ciChecking) check(b *pipeline.Build, files Files) {
 		c.add(b, rules.MinModeCache, fmt.Sprintf("The exported cache has no layers of build stages, such as of line %d of %s: "+
 			"with mode=max it has.", line(in), name))
 	}
-	if in := firstRun(slices.Concat(other, own), hasCacheMount); in != nil && b.Hosted {
+	in := firstRun(slices.Concat(other, own), hasCacheMount)
+	if once := "cache mounts of " + b.Dockerfile; in != nil && b.Hosted && !c.said[once] {
+		c.said[once] = true
 		c.add(b, rules.EmptyCacheMount, fmt.Sprintf("The cache mount in line %d of %s is empty at each run: nothing keeps it.",
 			line(in), name))
 	}
@@ -97,8 +99,12 @@ func (c *ciChecking) shared(b *pipeline.Build, exports map[string]string) {
 			if mode == "inline" || exports[at] == "" || exports[at] == "inline" {
 				continue
 			}
+			job := other.Job
+			if other.File != b.File {
+				job += " of " + filepath.Base(other.File)
+			}
 			c.add(b, rules.SharedCache, fmt.Sprintf("Job %s exports the cache of another image to the same place, %s: "+
-				"the last one replaces the others.", other.Job, at))
+				"the last one replaces the others.", job, at))
 		}
 	}
 }
