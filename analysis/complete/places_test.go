@@ -17,9 +17,8 @@ import (
 
 var placesFile = flag.String("places", "testdata/places.tsv", "the table of places that TestPlaces tries")
 
-// TestPlaces tries places of real files. Each row of the table names a file of the corpus, a line, what is typed there
-// in place of the line, and the right item, which is what the author wrote: it has to be among the first three in 95
-// of 100. "-" is nothing: in comments, strings and heredocs no word is offered.
+// TestPlaces tries places of real files: each line is typed up to a place, and what its author wrote there has to be
+// among the first three items in 95 of 100. In comments, strings and heredocs no word is offered.
 func TestPlaces(t *testing.T) {
 	corpus(t)
 	table, err := os.Open(*placesFile)
@@ -34,13 +33,21 @@ func TestPlaces(t *testing.T) {
 			continue // a title
 		}
 		line, _ := strconv.Atoi(row[1])
-		typed, right := row[2], row[3]
 		content, err := os.ReadFile(filepath.Join("../../../shared/corpus/dockerfiles", row[0]+".Dockerfile"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		world := worldOfFile(string(content))
 		lines := strings.Split(string(content), "\n")
+		typed, right := row[2], row[3]
+		if n, err := strconv.Atoi(typed); err == nil {
+			typed = lines[line-1][:n]
+		}
+		if from, n, ok := strings.Cut(right, "+"); ok {
+			start, _ := strconv.Atoi(from)
+			length, _ := strconv.Atoi(n)
+			right = lines[line-1][start : start+length]
+		}
 		before := strings.Join(append(lines[:line-1:line-1], typed), "\n")
 		text := strings.Join(append([]string{before}, lines[line:]...), "\n")
 		items := at(text, len(before), world).Items
