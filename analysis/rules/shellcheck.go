@@ -3,7 +3,6 @@ package rules
 import (
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -84,20 +83,20 @@ func (p *pass) eachShellScript(f func(in *dockerfile.Instruction, s ShellScript,
 
 // shellOf is the shell of a RUN in ShellCheck's terms.
 func (p *pass) shellOf(in *dockerfile.Instruction) string {
-	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().Bases[stage], p.Text.Len() {
-		for _, shell := range slices.Backward(p.of["SHELL"]) {
-			c, ok := shell.Command.(*instructions.ShellCommand)
-			if !ok || shell.Stage != stage || shell.Span.Start >= end || len(c.Shell) == 0 {
-				continue
-			}
-			switch name := path.Base(c.Shell[0]); name {
-			case "bash", "dash", "ksh":
-				return name
-			case "zsh":
-				return "bash"
-			}
+	if shell := p.shellAbove(in); shell != nil {
+		c, ok := shell.Command.(*instructions.ShellCommand)
+		if !ok || len(c.Shell) == 0 {
 			return "sh"
 		}
+		switch name := path.Base(c.Shell[0]); name {
+		case "bash", "dash", "ksh":
+			return name
+		case "zsh":
+			return "bash"
+		}
+	}
+	if p.dialect(in) == "bash" {
+		return "bash" // as sh, it reads nearly all of its own language
 	}
 	return "sh"
 }

@@ -71,7 +71,7 @@ func (p *pass) foreign(in *dockerfile.Instruction, run *shellRun) *bashism {
 	return nil
 }
 
-// dialect returns the shell that runs a RUN: "dash", "ash", or "" for one that reads more, or that is not known.
+// dialect returns the shell that runs a RUN: "dash", "ash", "bash", or "" for one that reads more, or that is not known.
 func (p *pass) dialect(in *dockerfile.Instruction) string {
 	if shell := p.shellAbove(in); shell != nil {
 		c, ok := shell.Command.(*instructions.ShellCommand)
@@ -113,6 +113,11 @@ func shellOfImage(image string) string {
 	case slices.Contains([]string{"node", "python", "golang", "ruby", "rust", "php", "perl"}, name) && !has("windows",
 		"nanoserver"):
 		return "dash"
+	}
+	name = path.Base(name)
+	if slices.Contains([]string{"almalinux", "amazonlinux", "archlinux", "centos", "fedora", "oraclelinux", "rockylinux",
+		"ubi", "ubi-minimal", "ubi8", "ubi9", "ubi10", "leap", "tumbleweed"}, name) {
+		return "bash"
 	}
 	return ""
 }

@@ -1,0 +1,31 @@
+package rules
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// The shell that a RUN is read by, in ShellCheck's terms.
+func TestShellScripts(t *testing.T) {
+	for _, test := range []struct{ about, text, want string }{
+		{"an image that is not known", "FROM registry.example.com/base\nRUN true\n", "sh"},
+		{"dash is called sh", "FROM debian\nRUN true\n", "sh"},
+		{"in images of this family sh is Bash", "FROM docker.io/rockylinux:9\nRUN mkdir {a,b}\n", "bash"},
+		{"with a registry's path", "FROM registry.access.redhat.com/ubi9/ubi:9.4\nRUN true\n", "bash"},
+		{"also in a stage upon it", "FROM fedora AS a\nFROM a\nRUN true\n", "bash"},
+		{"sh that is named is the image's", "FROM fedora\nSHELL [\"/bin/sh\", \"-c\"]\nRUN true\n", "bash"},
+		{"a SHELL goes before it", "FROM fedora\nSHELL [\"/bin/dash\", \"-c\"]\nRUN true\n", "dash"},
+		{"and counts in stages upon it", "FROM debian AS a\nSHELL [\"/bin/bash\", \"-c\"]\nFROM a\nRUN true\n", "bash"},
+	} {
+		var got []string
+		for _, s := range ShellScripts(dockerfile.Parse(source.New(test.text), nil)) {
+			got = append(got, s.Shell)
+		}
+		if !slices.Equal(got, []string{test.want}) {
+			t.Errorf("%s: got %v, want %s", test.about, got, test.want)
+		}
+	}
+}
