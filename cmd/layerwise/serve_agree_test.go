@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,9 @@ var layouts = []struct{ about, file, files string }{
 	},
 }
 
+// copied is the baseline that is a copy of the build context, before its files are changed.
+const copied = "dir:"
+
 // ways are what is done in a project before it is asked about.
 var ways = []struct {
 	about    string
@@ -67,6 +71,7 @@ var ways = []struct {
 	baseline string // the setting, and --baseline
 	chosen   string // the build that is remembered
 	built    string // the service of the record, "-" is one of no service
+	unsaved  bool   // the Dockerfile and a file that it copies were changed in the editor only
 }{
 	{about: "a commit", git: true},
 	{about: "a commit that is asked for", git: true, baseline: "git:HEAD"},
@@ -74,6 +79,9 @@ var ways = []struct {
 	{about: "no build file, as was chosen before", git: true, chosen: workspace.NoBuild},
 	{about: "a build on record", git: true, built: "-"},
 	{about: "the build of a service on record, no git", built: "compose:worker"},
+	{about: "a commit, and texts that are not saved", git: true, unsaved: true},
+	{about: "another folder", baseline: copied},
+	{about: "the file as it was opened, and texts that are not saved", baseline: "opened", unsaved: true},
 }
 
 // answer is what one face says of a build.
@@ -88,7 +96,7 @@ func stepsOf(steps []cachemodel.Step) string {
 }
 
 // TestOneAnswer asks the terminal and the editor, the lens of the build file, reorder and check which build a
-// Dockerfile is part of and what it reuses, in 60 situations: there is one answer.
+// Dockerfile is part of and what it reuses, in 90 situations: there is one answer.
 func TestOneAnswer(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("NOT CHECKED: whether the terminal and the editor agree: git is not installed")
@@ -127,10 +135,10 @@ func TestOneAnswer(t *testing.T) {
 				if way.built != "" {
 					putRecord(t, store, path, strings.TrimPrefix(way.built, "-"))
 				}
-				if err := os.WriteFile("x", []byte("2\n"), 0o644); err != nil {
-					t.Fatal(err)
+				if way.baseline == copied {
+					way.baseline += copyOfContext(t, path)
 				}
-				agree(t, path, l.file, way.baseline)
+				agree(t, path, l.file, way.baseline, way.unsaved)
 			})
 		}
 	}
@@ -173,16 +181,76 @@ func putRecord(t *testing.T, store *record.Store, path, name string) {
 
 func parsed(text string) *dockerfile.File { return dockerfile.Parse(source.New(text), nil) }
 
-// agree asks all faces.
-func agree(t *testing.T, path, file, baseline string) {
+// copyOfContext copies the build context of a Dockerfile.
+func copyOfContext(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := here().Reader(path).Resolve(t.Context(), workspace.Question{File: parsed(string(text))})
+	to := filepath.Join(t.TempDir(), "copy")
+	if out, err := exec.Command("cp", "-a", b.Context.Dir, to).CombinedOutput(); err != nil {
+		t.Skipf("NOT CHECKED: %v %s", err, out)
+	}
+	return to
+}
+
+// write writes a file and returns what it held.
+func write(t *testing.T, path, text string) (before string) {
+	t.Helper()
+	old, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, []byte(text), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(old)
+}
+
+// agree asks all faces what the build is once the Dockerfile has a line more, if texts are not saved, and the file x,
+// which it copies, another text.
+func agree(t *testing.T, path, file, baseline string, unsaved bool) {
+	x := filepath.Join(filepath.Dir(path), "x") // or above
+	for _, err := os.Stat(x); err != nil; _, err = os.Stat(x) {
+		x = filepath.Join(filepath.Dir(filepath.Dir(x)), "x")
+	}
+	const changed = "2\n"
+	savedX := write(t, x, changed)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := string(text)
+	now := saved
+	if unsaved {
+		now += "RUN unsaved\n"
+		write(t, path, now)
+	}
+	var want answer
 	o := predictOptions{format: "json", baseline: baseline}
 	o.engine, o.buildkit, o.given = string(cachemodel.BuildKit), "off", func(string) bool { return false }
-	found, err := predict(t.Context(), []string{file}, o)
-	if err != nil || found[0].err != nil {
-		t.Fatal(err, found)
+	if baseline != "opened" { // which the terminal does not have
+		found, err := predict(t.Context(), []string{file}, o)
+		if err != nil || found[0].err != nil {
+			t.Fatal(err, found)
+		}
+		b, r := found[0].build, found[0].report
+		want = answer{b.Context.Dir, r.Target, r.Build, b.Compared.Label, stepsOf(r.Steps)}
 	}
-	b, r := found[0].build, found[0].report
-	want := answer{b.Context.Dir, r.Target, r.Build, b.Compared.Label, stepsOf(r.Steps)}
+	reordering, err := reorderFile(t.Context(), file, o.buildFlags, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked, err := newCheckOptions(checking{}).build(t.Context(), file, parsed(now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unsaved {
+		write(t, path, saved)
+		write(t, x, savedX)
+	}
 
 	e := lsptest.Start(t, server.Options{CacheDir: digestCache()})
 	settings := map[string]any{"buildkit": "off"}
@@ -191,55 +259,94 @@ func agree(t *testing.T, path, file, baseline string) {
 	}
 	root, _ := os.Getwd()
 	e.Initialize(nil, map[string]any{"cacheStatus": true, "layerwise": settings}, root)
-	text, _ := os.ReadFile(path)
-	e.OpenFile(lsptest.URI(path), "dockerfile", string(text))
+	version := 1
+	e.OpenFile(lsptest.URI(path), "dockerfile", saved)
+	if unsaved {
+		e.OpenFile(lsptest.URI(x), "plaintext", savedX)
+		ready := func(params json.RawMessage) bool { return strings.Contains(string(params), `"ready"`) }
+		e.Await("layerwise/cacheStatus", ready)
+		version = 2
+		e.Replace(lsptest.URI(x), version, changed)
+		e.Replace(lsptest.URI(path), version, now)
+	}
+	var steps []cachemodel.Step
 	var got answer
 	e.Await("layerwise/cacheStatus", func(params json.RawMessage) bool {
 		var p struct {
 			State, Target, Build, BaselineLabel string
+			Version                             int
 			Context                             struct{ Dir string }
 			Steps                               []cachemodel.Step
 		}
-		if json.Unmarshal(params, &p) != nil || p.State != "ready" {
+		if json.Unmarshal(params, &p) != nil || p.State != "ready" || p.Version != version {
 			return false
 		}
+		steps = p.Steps
 		got = answer{p.Context.Dir, p.Target, p.Build, p.BaselineLabel, stepsOf(p.Steps)}
 		return true
 	})
+	if baseline == "opened" {
+		want = got
+	}
 	if got != want {
 		t.Errorf("layerwise/cacheStatus says\n%+v, predict\n%+v", got, want)
 	}
 	t.Logf("%+v", want)
-	reordering, err := reorderFile(t.Context(), file, o.buildFlags, 0, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if rb := reordering.build; rb.Context.Dir != want.Context || rb.Settings.Target != want.Target && baseline == "" {
-		t.Errorf("reorder takes the context %s and target %q, predict\n%+v", rb.Context.Dir, rb.Settings.Target, want)
-	}
-	checked := here().Reader(path).Resolve(t.Context(), workspace.Question{File: parsed(string(text))})
-	if checked.Context.Dir != want.Context || checked.Settings.Target != want.Target && baseline == "" {
-		t.Errorf(
-			"check takes the context %s and target %q, predict\n%+v",
-			checked.Context.Dir,
-			checked.Settings.Target,
-			want,
-		)
-	}
-	if compose, err := os.ReadFile("compose.yaml"); err == nil && b.Entry != nil {
-		uri := lsptest.URI(filepath.Join(root, "compose.yaml"))
-		e.OpenFile(uri, "dockercompose", string(compose))
-		var lenses []struct{ Command struct{ Title string } }
-		e.MustCall("textDocument/codeLens", lsptest.Document(uri), &lenses)
-		title := b.Entry.Name + ": " + workspace.SumUp(r.Steps) + " · vs " + b.Compared.Label
-		if b.Compared.Baseline.Assumed != "" {
-			title += " (if built here)"
+	for face, b := range map[string]*workspace.Build{"reorder": reordering.build, "check": checked} {
+		entry := ""
+		if b.Entry != nil {
+			entry = b.Entry.ID
 		}
-		for _, lens := range lenses {
-			if lens.Command.Title == title {
-				return
+		if b.Context.Dir != want.Context || b.Settings.Target != want.Target || entry != want.Build {
+			t.Errorf("%s takes the context %s, the target %q and the build %q, predict\n%+v", face, b.Context.Dir,
+				b.Settings.Target, entry, want)
+		}
+	}
+	lensesAgree(t, e, lsptest.URI(path), "", want, steps)
+	_, name, _ := strings.Cut(want.Build, ":")
+	for buildFile, language := range map[string]string{
+		"compose.yaml": "dockercompose", "docker-bake.hcl": "dockerbake",
+	} {
+		if text, err := os.ReadFile(buildFile); err == nil && want.Build != "" {
+			uri := lsptest.URI(filepath.Join(root, buildFile))
+			e.OpenFile(uri, language, string(text))
+			lensesAgree(t, e, uri, name+": ", want, steps)
+		}
+	}
+}
+
+// lensesAgree checks that one of a document's lenses sums up the steps: that of a service or target, or that of a
+// Dockerfile's stage.
+func lensesAgree(t *testing.T, e *lsptest.Editor, uri, name string, want answer, steps []cachemodel.Step) {
+	t.Helper()
+	var stages []string
+	byStage := map[string][]cachemodel.Step{}
+	for _, s := range steps {
+		if !slices.Contains(stages, s.Stage) {
+			stages = append(stages, s.Stage)
+		}
+		byStage[s.Stage] = append(byStage[s.Stage], s)
+	}
+	sums := []string{workspace.SumUp(steps)}
+	if name == "" {
+		sums = nil
+		for _, stage := range stages {
+			if stage != "" {
+				sums = append(sums, workspace.SumUp(byStage[stage]))
 			}
 		}
-		t.Errorf("the lens of compose.yaml says %+v, not %q", lenses, title)
+	}
+	var lenses []struct{ Command struct{ Title string } }
+	e.MustCall("textDocument/codeLens", lsptest.Document(uri), &lenses)
+	for _, sum := range sums {
+		found := false
+		for _, lens := range lenses {
+			title := lens.Command.Title
+			found = found || strings.HasPrefix(title, name) && strings.Contains(title, sum) &&
+				(sum == "" || strings.Contains(title, want.Label))
+		}
+		if !found {
+			t.Errorf("the lenses of %s are %+v, none says %q", uri, lenses, name+sum)
+		}
 	}
 }
