@@ -198,7 +198,7 @@ var (
 // bracketless are strings with commas between them in other brackets than those of an array, or in none.
 var (
 	bracketless     = regexp.MustCompile(`^[({]?[ \t]*"[^"]*"(?:[ \t]*,[ \t]*"[^"]*")+[ \t]*[)}\]]?$`)
-	wordsInBrackets = regexp.MustCompile(`^\[[A-Za-z0-9_./-]+(?: [A-Za-z0-9_./=:-]+)+\]$`)
+	wordsInBrackets = regexp.MustCompile(`^\[[A-Za-z0-9_./-]+(?: [A-Za-z0-9_./=:-]+)*\]$`)
 	behindEnd       = regexp.MustCompile(`\]([ \t]*[;,.&)\]]+)$`)
 	semicolon       = regexp.MustCompile(`"[ \t]*(;)[ \t]*"`)
 	plainWords      = regexp.MustCompile(`[^\[\] ]+`)

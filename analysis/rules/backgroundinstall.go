@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -13,14 +14,18 @@ var BackgroundInstall = &Rule{
 	ID:       "background-install",
 	Severity: analysis.Warning,
 	Doc: Doc{
-		Summary: "A single & lets an installation run in the background",
+		Summary: "A single & lets an installation, or the container's program, run in the background",
 		What: "Finds a single `&` between commands of which the first installs something, where nothing waits for " +
-			"it.",
-		Why:     "The next command starts before the first has ended, and the step succeeds although the first fails.",
+			"it, and at the end of a `CMD` or `ENTRYPOINT`.",
+		Why: "The next command starts before the first has ended, and the step succeeds although the first fails. " +
+			"A container ends with the shell that has started its program in the background.",
 		Example: "FROM debian\nRUN apt-get install -y curl & curl --version\n",
 		Instead: "FROM debian\nRUN apt-get install -y curl && curl --version\n",
 	},
 	check: func(p *pass) {
+		for in := range p.every("CMD", "ENTRYPOINT") {
+			p.checkEnds(in)
+		}
 		for in := range p.every("RUN") {
 			if run := p.shellRuns()[in]; run != nil {
 				for _, b := range run.background {
@@ -29,6 +34,22 @@ var BackgroundInstall = &Rule{
 			}
 		}
 	},
+}
+
+// checkEnds looks for a container's program that is started in the background, so that the container ends at once.
+func (p *pass) checkEnds(in *dockerfile.Instruction) {
+	text := strings.TrimRight(p.Text.Slice(in.ArgsSpan), " \t")
+	if in.JSON || !strings.HasSuffix(text, " &") || !p.unixImage(in) {
+		return
+	}
+	span := source.Span{Start: in.ArgsSpan.Start + len(text) - 1, End: in.ArgsSpan.Start + len(text)}
+	p.report(in, analysis.Finding{
+		Span: span, Message: "the container ends at once: & starts its program in the background",
+		Fixes: []analysis.Fix{{
+			Title: "Remove &",
+			Edits: []source.Edit{{Span: source.Span{Start: span.Start - 1, End: span.End}}}, Preferred: true,
+		}},
+	})
 }
 
 // checkBackground looks at a command that is started in the background while the next one begins.

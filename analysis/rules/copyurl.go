@@ -17,14 +17,17 @@ var CopyURL = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "COPY cannot fetch a URL or a Git repository",
-		What: "Finds `COPY` with a source that begins with `https://` or is a Git repository. The fix makes it an " +
-			"`ADD`.",
+		What: "Finds `COPY` with a source that begins with `https://` or is a Git repository, and " +
+			"URLs that lack a colon or a slash. The fix makes it an `ADD`, or writes the URL.",
 		Why: "The build stops when it comes to the instruction: `COPY` takes files of the build context, of " +
 			"stages and of images only.",
 		Example: "FROM alpine\nCOPY https://github.com/krallin/tini.git#v0.19.0 /src/\n",
 		Instead: "FROM alpine\nADD https://github.com/krallin/tini.git#v0.19.0 /src/\n",
 	},
 	check: func(p *pass) {
+		for in := range p.every("ADD", "COPY") {
+			p.checkScheme(in)
+		}
 		for in := range p.every("COPY") {
 			c, ok := in.Command.(*instructions.CopyCommand)
 			if !ok || in.Stage < 0 {
@@ -58,6 +61,27 @@ var CopyURL = &Rule{
 			}
 		}
 	},
+}
+
+var brokenScheme = regexp.MustCompile(`^(https?)(?://|:/?|/:/|;//|:\\\\|:///)([A-Za-z0-9][A-Za-z0-9.-]*\.[a-z]{2,}/.*)$`)
+
+// checkScheme looks for a URL whose colon or slashes are not right, so that it is taken for a file.
+func (p *pass) checkScheme(in *dockerfile.Instruction) {
+	if in.JSON || in.Command == nil || len(in.Args) < 2 {
+		return
+	}
+	for _, word := range in.Args[:len(in.Args)-1] {
+		m := brokenScheme.FindStringSubmatch(word.Text)
+		if m == nil || p.Text.Slice(word.Span) != word.Text {
+			continue
+		}
+		meant := m[1] + "://" + m[2]
+		p.report(in, analysis.Finding{
+			Severity: analysis.Warning, Span: word.Span,
+			Message: fmt.Sprintf("%s is no URL: it is taken for a file (did you mean %s?)", word.Text, meant),
+			Fixes:   []analysis.Fix{replace(word.Span, meant, true)},
+		})
+	}
 }
 
 // canBeAdd reports whether ADD has all of a COPY's flags.

@@ -9,6 +9,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
 // port is one word of an EXPOSE as BuildKit takes it apart: convert_expose.go in its dockerfile2llb.
@@ -40,7 +41,9 @@ func (p *pass) eachPort(f func(in *dockerfile.Instruction, p port)) {
 			if strings.ContainsAny(word.Text, "$\"'\\`") {
 				text, known := p.variables().Expand(in.Stage, in.Span.Start, word.Text)
 				if !known {
-					continue
+					if text, known = p.expandUnset(in, word.Text); !known {
+						continue
+					}
 				}
 				words, literal = strings.Fields(text), false
 			}
@@ -50,6 +53,39 @@ func (p *pass) eachPort(f func(in *dockerfile.Instruction, p port)) {
 		}
 	}
 }
+
+// expandUnset expands a word whose variables are known, or are set by neither the file nor the image.
+func (p *pass) expandUnset(in *dockerfile.Instruction, word string) (text string, known bool) {
+	env := &unsetEnv{p: p, in: in}
+	if len(p.Stages) == 0 {
+		return "", false
+	}
+	env.image, _ = p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
+	text, _, err := shell.NewLex(rune(p.Escape)).ProcessWord(word, env)
+	return text, err == nil && !env.unknown
+}
+
+// unsetEnv is what an instruction sees of variables, as far as the file and the image set them.
+type unsetEnv struct {
+	p       *pass
+	in      *dockerfile.Instruction
+	image   string
+	unknown bool // a value is not known
+}
+
+func (e *unsetEnv) Get(name string) (string, bool) {
+	v := e.p.variables()
+	if _, ok := v.Lookup(e.in.Stage, e.in.Span.Start, name); ok {
+		value, known := v.Expand(e.in.Stage, e.in.Span.Start, "${"+name+"}")
+		e.unknown = e.unknown || !known
+		return value, true
+	}
+	sets, known := imageSets(e.image, name)
+	e.unknown = e.unknown || sets || !known || name == "PATH" || predefined(name)
+	return "", false
+}
+
+func (e *unsetEnv) Keys() []string { return nil }
 
 func parsePort(raw string, span source.Span, literal bool) port {
 	p := port{raw: raw, span: span, literal: literal}

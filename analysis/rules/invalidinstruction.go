@@ -54,6 +54,18 @@ var InvalidInstruction = &Rule{
 				}
 			}
 			finding := fromProblem(p.File, problem)
+			if in != nil && in.Meant == "HEALTHCHECK" {
+				if meant := composeCheck(p.Text.Slice(in.ArgsSpan)); meant != "" {
+					finding.Message = "HEALTHCHECK takes CMD and a command, not what Compose has for it"
+					finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, true)}
+				}
+			}
+			if in != nil && in.Meant == "FROM" && len(in.Args) == 3 && in.Args[0].Text == "docker" {
+				words := source.Span{Start: in.Args[0].Span.Start, End: in.Args[2].Span.Start}
+				finding.Fixes = []analysis.Fix{{
+					Title: "Remove " + strings.TrimSpace(p.Text.Slice(words)), Edits: []source.Edit{{Span: words}},
+				}}
+			}
 			if in != nil && len(finding.Fixes) == 0 {
 				finding.Fixes = p.respaced(in)
 			}
@@ -63,6 +75,29 @@ var InvalidInstruction = &Rule{
 			p.report(nil, finding)
 		}
 	},
+}
+
+var composeTest = regexp.MustCompile(`^(?:[Tt]est[ \t]*[:=]?[ \t]*)?(?:(CMD[ \t].*)|\[[ \t]*"(CMD|CMD-SHELL|NONE)"(?:[ \t]*,[ \t]*(.+))?\])$`)
+
+// composeCheck returns the arguments that HEALTHCHECK has for a test as Compose writes it, or "".
+func composeCheck(args string) string {
+	m := composeTest.FindStringSubmatch(strings.TrimSpace(args))
+	switch {
+	case m == nil || m[1] == args:
+		return ""
+	case m[1] != "":
+		return m[1]
+	case m[2] == "NONE":
+		return "NONE"
+	case m[2] == "CMD" && m[3] != "":
+		return "CMD [" + m[3] + "]"
+	case m[3] != "":
+		var command string
+		if json.Unmarshal([]byte(strings.TrimSpace(m[3])), &command) == nil {
+			return "CMD " + command
+		}
+	}
+	return ""
 }
 
 // equalsApart matches an equals sign with blanks around it between two words.

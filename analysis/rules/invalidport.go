@@ -28,8 +28,30 @@ var InvalidPort = &Rule{
 	check: checkInvalidPort,
 }
 
+// fillers are words that people write between ports.
+var fillers = map[string]bool{"and": true, ",": true, "port": true, "ports": true, "&": true, "+": true}
+
+// listed reports whether an EXPOSE has its ports in brackets, and reports that once.
+func (p *pass) listed(in *dockerfile.Instruction, port port) bool {
+	m := listPorts.FindStringSubmatch(p.Text.Slice(in.ArgsSpan))
+	if m == nil || len(in.Args) < 2 {
+		return false
+	}
+	if port.span == in.Args[0].Span {
+		list := strings.FieldsFunc(m[1], func(r rune) bool { return strings.ContainsRune(", ;\"\t", r) })
+		p.report(in, analysis.Finding{
+			Span: in.ArgsSpan, Message: "EXPOSE takes no array: the brackets belong to the first and the last port",
+			Fixes: []analysis.Fix{replace(in.ArgsSpan, strings.Join(list, " "), true)},
+		})
+	}
+	return true
+}
+
 func checkInvalidPort(p *pass) {
 	p.eachPort(func(in *dockerfile.Instruction, port port) {
+		if p.listed(in, port) || len(in.Args) > 1 && (in.Args[0].Text == "=" || in.Args[0].Text == ":") {
+			return
+		}
 		if port.problem == nil {
 			if rest, ok := strings.CutPrefix(port.raw, ":"); ok && port.literal {
 				p.report(
@@ -72,7 +94,7 @@ func checkInvalidPort(p *pass) {
 			finding.Fixes = []analysis.Fix{
 				{Title: "Write it behind a slash", Edits: []source.Edit{{Span: gap, NewText: "/"}}, Preferred: true},
 			}
-		} else if i >= 0 && i < len(in.Args)-1 && (strings.HasPrefix(raw, "-") || raw == "and" || raw == ",") {
+		} else if i >= 0 && i < len(in.Args)-1 && (strings.HasPrefix(raw, "-") || fillers[strings.ToLower(raw)]) {
 			rest := source.Span{Start: port.span.Start, End: in.Args[i+1].Span.Start}
 			finding.Fixes = []analysis.Fix{{Title: "Remove " + raw, Edits: []source.Edit{{Span: rest}}}}
 		} else if port.proto != "" && part == port.proto && spell.Meant(part, protocols) != "" {
@@ -90,7 +112,8 @@ func checkInvalidPort(p *pass) {
 }
 
 var (
-	glueProto = regexp.MustCompile(`^([0-9-]+)[:=.,_-]?(tcp|udp|sctp)$`)
+	glueProto = regexp.MustCompile(`^([0-9]+(?:-[0-9]+)?)[:=.,_-]?(tcp|udp|sctp)$`)
+	listPorts = regexp.MustCompile(`^[\[({][ \t]*"?([0-9]+(?:"?[ \t]*[,;][ \t]*"?[0-9]+)*)"?[ \t]*[\])}]$`)
 	protoPort = regexp.MustCompile(`^(tcp|udp|sctp)[/:=]([0-9-]+)$`)
 	dotRange  = regexp.MustCompile(`^([0-9]+)(\.\.+|:|~|\x{2013}|\x{2014})([0-9]+)$`)
 	protoList = regexp.MustCompile(`^([0-9-]+)/((?:tcp|udp|sctp)(?:[,/+&|](?:tcp|udp|sctp))+)$`)

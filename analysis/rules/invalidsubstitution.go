@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -86,8 +87,18 @@ func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *she
 			finding.Fixes = []analysis.Fix{replace(word.Span, meant, true)}
 		}
 	}
+	if in := p.InstructionAt(word.Span.Start); in != nil && (in.Meant == "COPY" || in.Meant == "ADD") {
+		if m := quotedPath.FindStringSubmatch(p.Text.Slice(in.ArgsSpan)); m != nil {
+			finding.Span = in.ArgsSpan
+			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, fmt.Sprintf("[%q, %q]", m[1], m[2]), true)}
+			finding.Message = "a path with a blank needs an array: " + in.Meant + " divides the words at blanks, in quotes, too"
+		}
+	}
 	p.report(nil, finding)
 }
+
+// quotedPath is a path with blanks in quotes and the destination.
+var quotedPath = regexp.MustCompile(`^"([^"\\$]* [^"\\$]*)"[ \t]+"?([^"\\$ ]+)"?$`)
 
 // expandedFlags are those in whose values BuildKit expands variables; those of RUN --mount are read with the mount.
 var expandedFlags = []string{"platform", "chown", "chmod", "checksum"}

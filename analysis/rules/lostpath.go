@@ -63,6 +63,16 @@ func (p *pass) checkPathValue(in *dockerfile.Instruction, span source.Span, valu
 			Span: span, Message: "colons separate the directories of PATH, not semicolons",
 			Fixes: []analysis.Fix{replace(span, text, true)},
 		})
+	case value == "PATH" || strings.HasPrefix(value, "PATH:") || strings.HasSuffix(value, ":PATH"):
+		text := p.Text.Slice(span)
+		at := span.Start + strings.Index(text, "PATH")
+		p.report(in, analysis.Finding{
+			Span: source.Span{Start: at, End: at + len("PATH")}, Message: "PATH is taken for a directory: $PATH is meant",
+			Fixes: []analysis.Fix{{
+				Title: "Change to $PATH", Preferred: true,
+				Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: "$"}},
+			}},
+		})
 	case !strings.Contains(value, "$") && strings.HasPrefix(value, "/") && !strings.Contains(value, "/bin:") &&
 		!strings.HasSuffix(value, "/usr/bin") && value != "/bin":
 		end := span.End

@@ -32,6 +32,9 @@ var MisreadPath = &Rule{
 	check: checkMisreadPath,
 }
 
+// escapedPath is a relative path, or one from the root, with the backslashes of Windows.
+var escapedPath = regexp.MustCompile(`^[A-Za-z0-9_.-]*(\\[A-Za-z0-9_.-]+)+\\?$`)
+
 var drivePath = regexp.MustCompile(`^["']?[A-Za-z]:(\\[A-Za-z0-9_.$ {}-]+)+\\?["']?$`)
 
 func checkMisreadPath(p *pass) {
@@ -93,6 +96,13 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 		if home := p.home(in); !isSource && home != "" && exact && !in.JSON {
 			finding.Fixes = []analysis.Fix{replace(word.Span, strings.Replace(word.Text, "~", home, 1), false)}
 		}
+	case p.Escape == '\\' && !in.JSON && exact && in.Meant != "VOLUME" && escapedPath.MatchString(word.Text):
+		finding.Message = fmt.Sprintf(
+			`%s is read as %s: \ is the escape character`,
+			text,
+			strings.ReplaceAll(text, `\`, ""),
+		)
+		finding.Fixes = []analysis.Fix{replace(word.Span, strings.ReplaceAll(word.Text, `\`, "/"), false)}
 	case p.Escape == '\\' && !in.JSON && exact && drivePath.MatchString(word.Text) && (!isSource ||
 		in.Meant == "WORKDIR"):
 		finding.Message = fmt.Sprintf(

@@ -19,8 +19,9 @@ var NoShell = &Rule{
 	Doc: Doc{
 		Summary: "A variable or command is to be replaced by a shell, but no shell runs here",
 		What: "Finds variables in `CMD`, `ENTRYPOINT`, `HEALTHCHECK CMD` and `RUN` in exec form whose program is not " +
-			"a shell, " +
-			"and command substitution (`$(date)`, `` `date` ``) in other instructions than `RUN`.",
+			"a shell, several strings behind `sh -c`, `$@` in a shell form, which gets no arguments, " +
+			"command substitution (`$(date)`, `` `date` ``) in other instructions than `RUN`, and the variables of " +
+			"Windows' cmd (`%NAME%`).",
 		Why: "An exec form starts the program as it is written, and no instruction but `RUN` runs a command while " +
 			"building: the program or the image gets the text `$PORT` or `$(date)` itself. " +
 			"Use the shell form or `sh -c`, or compute the value outside and hand it in by `--build-arg`.",
@@ -45,14 +46,93 @@ var (
 
 func checkNoShell(p *pass) {
 	for in := range p.every("CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN") {
-		if in.JSON && !p.checkOperators(in) {
+		if in.JSON && !p.checkOperators(in) && !p.checkShellWords(in) {
 			p.checkExecForm(in)
 		}
+		if !in.JSON {
+			p.checkArguments(in)
+		}
+	}
+	for in := range p.every("ADD", "COPY", "CMD", "ENTRYPOINT", "ENV", "RUN", "USER", "WORKDIR") {
+		p.checkPercent(in)
 	}
 	for in := range p.every("ARG", "COPY", "ADD", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME",
 		"WORKDIR") {
 		p.checkSubstitution(in)
 	}
+}
+
+// checkShellWords looks for a command whose words are several strings behind sh -c, which takes the first only.
+func (p *pass) checkShellWords(in *dockerfile.Instruction) bool {
+	words := in.Args
+	if in.Meant == "HEALTHCHECK" && len(words) > 0 {
+		words = words[1:]
+	}
+	if len(words) < 4 || unquoted(words[1].Text) != "-c" ||
+		!slices.Contains(unixShells, path.Base(unquoted(words[0].Text))) {
+		return false
+	}
+	var list []string
+	for _, word := range words[2:] {
+		text := unquoted(word.Text)
+		if !shellFree.MatchString(text) || strings.HasPrefix(text, "-") && len(list) == 0 || text == "--" {
+			return false
+		}
+		list = append(list, text)
+	}
+	name := path.Base(unquoted(words[0].Text))
+	span := source.Span{Start: words[2].Span.Start, End: words[len(words)-1].Span.End}
+	p.report(in, analysis.Finding{
+		Span:    source.Span{Start: words[3].Span.Start, End: span.End},
+		Message: fmt.Sprintf("%s -c runs %s only: what follows it is no part of the command", name, list[0]),
+		Fixes:   []analysis.Fix{replace(span, `"`+strings.Join(list, " ")+`"`, true)},
+	})
+	return true
+}
+
+var allArguments = regexp.MustCompile(`(?:^|[ \t])("\$[@*]"|\$[@*])`)
+
+// checkArguments looks for the arguments of a command line in a shell form, which has none.
+func (p *pass) checkArguments(in *dockerfile.Instruction) {
+	text := p.Text.Slice(in.ArgsSpan)
+	m := allArguments.FindStringSubmatchIndex(text)
+	if m == nil || in.Meant != "CMD" && in.Meant != "ENTRYPOINT" || strings.Contains(text, "set --") ||
+		strings.ContainsAny(text[:m[2]], "'{(") || len(p.of["SHELL"]) > 0 {
+		return
+	}
+	shown := text[m[2]:m[3]]
+	p.report(in, analysis.Finding{
+		Span:    source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]},
+		Message: fmt.Sprintf("%s is empty: the shell form of %s gets no arguments", shown, in.Meant),
+	})
+}
+
+var percentName = regexp.MustCompile(`(?:^|[\s=:"/])%([A-Z][A-Z0-9_]+)%`)
+
+// checkPercent looks for variables as cmd.exe writes them, where another shell or BuildKit reads them.
+func (p *pass) checkPercent(in *dockerfile.Instruction) {
+	if in.JSON || len(in.Heredocs) > 0 || !p.unixImage(in) || p.Escape != '\\' {
+		return
+	}
+	text := p.Text.Slice(in.ArgsSpan)
+	m := percentName.FindStringSubmatchIndex(text)
+	if m == nil {
+		return
+	}
+	name := text[m[2]:m[3]]
+	_, defined := p.variables().Lookup(in.Stage, in.Span.Start, name)
+	if shell := in.Meant == "RUN" || in.Meant == "CMD" || in.Meant == "ENTRYPOINT"; shell && !defined &&
+		name != "PATH" && name != "HOME" {
+		return
+	}
+	span := source.Span{Start: in.ArgsSpan.Start + m[2] - 1, End: in.ArgsSpan.Start + m[3] + 1}
+	finding := analysis.Finding{
+		Span: span, Message: fmt.Sprintf("%%%s%% is not replaced: only cmd.exe of Windows reads that", name),
+	}
+	if defined || name == "PATH" || name == "HOME" {
+		finding.Fixes = []analysis.Fix{replace(span, "${"+name+"}", false)}
+	}
+	p.report(in, finding)
 }
 
 // checkExecForm looks for variables in an array whose program does not replace any.

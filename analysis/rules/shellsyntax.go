@@ -173,6 +173,9 @@ func (p *pass) unixImage(in *dockerfile.Instruction) bool {
 
 // imageOf is the image that the stage of in is built on, in lower case, and whether all of its name is known.
 func (p *pass) imageOf(in *dockerfile.Instruction) (image string, known bool) {
+	if in.Stage < 0 {
+		return "", false
+	}
 	image, known = p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
 	return strings.ToLower(image), known
 }

@@ -17,7 +17,8 @@ var StrayCharacter = &Rule{
 	Doc: Doc{
 		Summary: "A comma, semicolon or brace becomes part of a name or value",
 		What: "Finds a comma between the arguments of an instruction or between packages, a semicolon at the end of " +
-			"a line, and braces with a list of files. Fixes remove it, or write the list out.",
+			"a line, braces with a list of files, `:=` or `==` for `=`, an equals sign or a colon in front of the " +
+			"arguments, and a `WORKDIR` of several words. Fixes remove it, or write the list out.",
 		Why: "Blanks separate arguments in a Dockerfile. `ENV A=1, B=2` makes A `1,`, and `COPY a, b /c/` looks for " +
 			"a file `a,`.",
 		Example: "FROM alpine\nENV A=1, B=2\n",
@@ -36,7 +37,7 @@ func checkStrayCharacter(p *pass) {
 		if in.JSON || in.Command == nil || len(in.Args) == 0 || isUnknown(in) || in.Stage < 0 {
 			continue
 		}
-		if _, ok := p.innerInstruction(in); ok {
+		if _, ok := p.innerInstruction(in); ok || p.checkFirst(in) || p.checkDirectory(in) {
 			continue
 		}
 		if in.Meant == "USER" && p.checkUser(in) {
@@ -48,6 +49,9 @@ func checkStrayCharacter(p *pass) {
 			}
 			p.checkStray(in, i)
 		}
+	}
+	for in := range p.every("CMD", "ENTRYPOINT", "EXPOSE") {
+		p.checkFirst(in)
 	}
 	for in := range p.every("RUN") {
 		for _, d := range p.shellRuns()[in].downloads() {
@@ -66,6 +70,9 @@ func (p *pass) checkStray(in *dockerfile.Instruction, i int) {
 	last := i == len(in.Args)-1
 	assigns := in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL"
 	comma := strings.HasSuffix(word.Text, ",") && !last
+	if assigns && p.checkEquals(in, i) {
+		return
+	}
 	switch {
 	case assigns && strings.Contains(word.Text, "=") && comma && strings.Contains(in.Args[i+1].Text, "="):
 	case !assigns && comma && in.Meant != "USER" && in.Meant != "WORKDIR":
@@ -93,6 +100,79 @@ func (p *pass) checkStray(in *dockerfile.Instruction, i int) {
 		return
 	}
 	p.reportStray(in, source.Span{Start: word.Span.End - 1, End: word.Span.End}, in.Meant)
+}
+
+// checkFirst looks for an equals sign or a colon in front of the arguments, as in CMD = ["x"].
+func (p *pass) checkFirst(in *dockerfile.Instruction) bool {
+	if in.JSON || len(in.Args) < 2 || in.Args[0].Text != "=" && in.Args[0].Text != ":" || in.Meant == "ENTRYPOINT" &&
+		in.Args[0].Text == ":" {
+		return false
+	}
+	finding := analysis.Finding{
+		Span:    in.Args[0].Span,
+		Message: fmt.Sprintf("%s takes %s for an argument: a space is all that follows it", in.Meant, in.Args[0].Text),
+		Fixes: []analysis.Fix{{
+			Title: "Remove " + in.Args[0].Text, Preferred: true,
+			Edits: []source.Edit{{Span: source.Span{Start: in.Args[0].Span.Start, End: in.Args[1].Span.Start}}},
+		}},
+	}
+	if in.Meant == "EXPOSE" {
+		finding.Severity = analysis.Error
+	}
+	p.report(in, finding)
+	return true
+}
+
+// checkDirectory looks for a WORKDIR of several words, which are one name.
+func (p *pass) checkDirectory(in *dockerfile.Instruction) bool {
+	text := p.Text.Slice(in.ArgsSpan)
+	if in.Meant != "WORKDIR" || !severalWords.MatchString(text) || trailingComment(in) >= 0 {
+		return false
+	}
+	p.report(in, analysis.Finding{
+		Span: in.ArgsSpan, Message: fmt.Sprintf("WORKDIR takes all of this for one directory, \"%s\"", text),
+	})
+	return true
+}
+
+var (
+	severalWords = regexp.MustCompile(`^[^\s"'\\$()]+([ \t]+[^\s"'\\$()]+)+$`)
+	twoEquals    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(=)=(?:[^=0-9]|$)|^[A-Za-z_][A-Za-z0-9_]*(:)=`)
+	colonName    = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*):([^=:]*)$`)
+)
+
+// checkEquals looks for more than one equals sign, or a colon, between a name and its value.
+func (p *pass) checkEquals(in *dockerfile.Instruction, i int) bool {
+	word := in.Args[i]
+	if m := colonName.FindStringSubmatchIndex(word.Text); m != nil && in.Meant == "ARG" {
+		span := source.Span{Start: word.Span.Start + m[3], End: word.Span.Start + m[3] + 1}
+		finding := analysis.Finding{
+			Span: span, Message: fmt.Sprintf("ARG takes %s for the name: = separates it from the default", word.Text),
+		}
+		if value := word.Text[m[4]:]; value == "" && len(in.Args) == 2 && i == 0 {
+			span.End = in.Args[1].Span.Start
+			finding.Fixes = []analysis.Fix{{Title: "Change : to =", Edits: []source.Edit{{Span: span, NewText: "="}}}}
+		} else if value != "" {
+			finding.Fixes = []analysis.Fix{{Title: "Change : to =", Edits: []source.Edit{{Span: span, NewText: "="}}}}
+		}
+		p.report(in, finding)
+		return true
+	}
+	m := twoEquals.FindStringSubmatchIndex(word.Text)
+	if m == nil || in.Meant == "LABEL" || len(in.Args) > 1 && !strings.Contains(in.Args[0].Text, "=") {
+		return false
+	}
+	at := max(m[2], m[4])
+	span := source.Span{Start: word.Span.Start + at, End: word.Span.Start + at + 1}
+	message := "the value begins with =: one separates it from the name"
+	if m[4] >= 0 {
+		message = fmt.Sprintf("the colon belongs to the name: = separates it from the value in %s", in.Meant)
+	}
+	p.report(in, analysis.Finding{
+		Span: span, Message: message,
+		Fixes: []analysis.Fix{{Title: "Remove " + p.Text.Slice(span), Edits: []source.Edit{{Span: span}}, Preferred: true}},
+	})
+	return true
 }
 
 // checkPackages looks for commas between the packages that a command installs.

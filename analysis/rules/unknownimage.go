@@ -3,10 +3,13 @@ package rules
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
 )
 
 // UnknownImage finds images of one word that are misspelt.
@@ -14,9 +17,10 @@ var UnknownImage = &Rule{
 	ID:       "unknown-image",
 	Severity: analysis.Warning,
 	Doc: Doc{
-		Summary: "An image's name is misspelt",
+		Summary: "An image's name or tag is misspelt",
 		What: "Finds `FROM`, `COPY --from=` and `RUN --mount=from=` with a name of one word that is no stage and " +
-			"no official image of Docker Hub, but close to one that many use.",
+			"no official image of Docker Hub, but close to one that many use, and misspelt words in the tags of " +
+			"official images.",
 		Why: "An image without a registry or user in its name is one of Docker's official images. Another one " +
 			"cannot be pulled.",
 		Example: "FROM apline:3.20\n",
@@ -47,7 +51,10 @@ func checkUnknownImage(p *pass) {
 	names = p.nearest(names)
 	for _, ref := range p.stageReferences() {
 		name := ref.word.Text
-		if p.otherImage(ref, name, stages) {
+		if _, err := reference.ParseNormalizedNamed(name); err != nil && !strings.Contains(name, "$") {
+			continue // InvalidImage says what is wrong
+		}
+		if p.otherImage(ref, name, stages) || p.checkTag(ref, name, stages) || p.checkHost(ref, name) {
 			continue
 		}
 		if i := strings.IndexAny(name, ":@"); i >= 0 {
@@ -81,6 +88,69 @@ var otherImages = map[string]string{
 	"mongodb": "mongo", "rabbit": "rabbitmq", "rustlang": "rust", "jdk": "eclipse-temurin", "php-fpm": "php:fpm",
 	"node-alpine": "node:alpine", "python-slim": "python:slim", "nginx-alpine": "nginx:alpine",
 }
+
+var (
+	slashTag  = regexp.MustCompile(`^(?:docker\.io/)?([a-z]+(?:-[a-z]+)?)/([0-9]+(?:\.[0-9]+)*(?:-[a-z]+)?|latest)$`)
+	shortDate = regexp.MustCompile(`^(\d\d)\.(4)$`)
+)
+
+// checkHost reports an image whose tag stands behind a slash, or whose registry is the address of a web site.
+func (p *pass) checkHost(ref stageReference, name string) bool {
+	meant := ""
+	if m := slashTag.FindStringSubmatch(name); m != nil && officialImages[m[1]] {
+		meant = m[1] + ":" + m[2]
+	} else if rest, ok := strings.CutPrefix(name, "hub.docker.com/"); ok {
+		meant = strings.TrimPrefix(strings.TrimPrefix(rest, "_/"), "r/")
+	}
+	if meant == "" {
+		return false
+	}
+	p.report(ref.in, analysis.Finding{
+		Span: ref.word.Span, Message: fmt.Sprintf("there is no image %s (did you mean %s?)", name, meant),
+		Fixes: []analysis.Fix{replace(ref.word.Span, meant, false)},
+	})
+	return true
+}
+
+// tagWords are words of the tags of official images.
+var tagWords = []string{
+	"latest", "alpine", "slim", "stable", "bullseye", "bookworm", "buster", "trixie", "stretch", "jessie", "jammy",
+	"focal", "noble", "bionic", "xenial", "apache", "mainline", "windowsservercore", "nanoserver", "perl", "otel",
+}
+
+// checkTag reports a misspelt word in the tag of an official image.
+func (p *pass) checkTag(ref stageReference, name string, stages map[string]bool) bool {
+	image, tag, ok := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/"), ":")
+	if !ok || !officialImages[image] || strings.ContainsAny(tag, "$@") || stages[name] {
+		return false
+	}
+	at := ref.word.Span.End - len(tag)
+	report := func(from, to int, meant string) bool {
+		span := source.Span{Start: at + from, End: at + to}
+		p.report(ref.in, analysis.Finding{
+			Span: span, Message: fmt.Sprintf("%s has no tag %s (did you mean %s?)", image, tag, meant),
+			Fixes: []analysis.Fix{replace(span, meant, false)},
+		})
+		return true
+	}
+	if m := shortDate.FindStringSubmatch(tag); m != nil && image == "ubuntu" {
+		return report(0, len(tag), m[1]+".0"+m[2])
+	}
+	from := 0
+	for word := range strings.SplitSeq(tag, "-") {
+		letters := strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == ""
+		if letters && len(word) > 2 && !slices.Contains(tagWords, word) && !otherTagWords[word] {
+			if meant := spell.Meant(word, tagWords); meant != "" && word[0] == meant[0] {
+				return report(from, from+len(word), meant)
+			}
+		}
+		from += len(word) + 1
+	}
+	return false
+}
+
+// otherTagWords are words of tags that are close to another one.
+var otherTagWords = map[string]bool{"sid": true, "rc": true, "beta": true, "alpha": true, "static": true, "table": true}
 
 var gluedTag = regexp.MustCompile(`^([a-z]+(?:-[a-z]+)?)(-[0-9]+(?:\.[0-9]+)*|[0-9]+(?:\.[0-9]+)+)(?:-[a-z]+)?$`)
 

@@ -30,6 +30,13 @@ var UnterminatedHeredoc = &Rule{
 
 func checkUnterminatedHeredoc(p *pass) {
 	for _, h := range p.halfQuotedHeredocs() {
+		if span := (source.Span{Start: h.word, End: h.end}); h.angles {
+			p.report(nil, analysis.Finding{
+				Span: span, Message: fmt.Sprintf("%s does not begin a heredoc: << does", p.Text.Slice(span)),
+				Fixes: []analysis.Fix{replace(span, "<<", true)},
+			})
+			continue
+		}
 		p.report(nil, analysis.Finding{
 			Span:    source.Span{Start: h.word, End: max(h.end, h.word+2)},
 			Message: "this does not begin a heredoc: a quote of its delimiter is missing",
@@ -60,12 +67,16 @@ type halfQuoted struct {
 	in        *dockerfile.Instruction
 	word, end int // where the word starts, and where the quote is missing
 	quote     string
-	last      int // the line of the delimiter, from 0
+	last      int  // the line of the delimiter, from 0
+	angles    bool // it has one < too few or too many, from word to end
 }
 
 var openDelimiter = regexp.MustCompile(
 	`(?:^|\s)<<-?(?:(["'])([A-Za-z_][A-Za-z0-9_]*)(?:\s|$)|([A-Za-z_][A-Za-z0-9_]*)(["'])(?:\s|$))`,
 )
+
+// otherDelimiter is the word of a here-document with one < too few or too many.
+var otherDelimiter = regexp.MustCompile(`(?:^|\s)(<|<<<)[ \t]*["']?([A-Z_][A-Z0-9_]*)["']?(?:\s|$)`)
 
 // halfQuotedHeredocs are here-documents that BuildKit does not see, as a quote of their delimiter is missing, but whose
 // delimiter stands on a line below.
@@ -81,6 +92,11 @@ func (p *pass) halfQuotedHeredocs() []halfQuoted {
 		text := p.Text.Slice(in.ArgsSpan)
 		m := openDelimiter.FindStringSubmatchIndex(text)
 		if m == nil {
+			if m := otherDelimiter.FindStringSubmatchIndex(text); m != nil {
+				h := halfQuoted{in: in, word: in.ArgsSpan.Start + m[2], end: in.ArgsSpan.Start + m[3], quote: "<<"}
+				h.angles = true
+				p.addHalf(h, text[m[4]:m[5]])
+			}
 			continue
 		}
 		h := halfQuoted{in: in, word: in.ArgsSpan.Start + m[0] + strings.Index(text[m[0]:], "<<")}
@@ -90,16 +106,21 @@ func (p *pass) halfQuotedHeredocs() []halfQuoted {
 		} else {
 			h.quote, name, h.end = text[m[8]:m[9]], text[m[6]:m[7]], in.ArgsSpan.Start+m[6]
 		}
-		const far = 500 // lines
-		for line := in.EndLine; line < min(p.Text.LineCount(), in.EndLine+far); line++ {
-			if strings.TrimLeft(p.Text.Slice(p.Text.Line(line)), "\t") == name {
-				h.last = line
-				p.half = append(p.half, h)
-				break
-			}
-		}
+		p.addHalf(h, name)
 	}
 	return p.half
+}
+
+// addHalf adds a here-document if its delimiter stands on a line below.
+func (p *pass) addHalf(h halfQuoted, name string) {
+	const far = 500 // lines
+	for line := h.in.EndLine; line < min(p.Text.LineCount(), h.in.EndLine+far); line++ {
+		if strings.TrimLeft(p.Text.Slice(p.Text.Line(line)), "\t") == name {
+			h.last = line
+			p.half = append(p.half, h)
+			return
+		}
+	}
 }
 
 // inOpenHeredoc reports whether an instruction is a line of a here-document with a quote missing.
