@@ -146,11 +146,9 @@ func (p *pass) noise(in *dockerfile.Instruction, s ShellScript, remark ShellRema
 		if at := strings.IndexAny(name, ":-+#%/"); at > 0 {
 			name = name[:at]
 		}
-		if lists.MatchString(name) && name != "FILES" {
-			return true
-		}
-		value, known := p.variables().Expand(in.Stage, in.Span.Start, "$"+name)
-		return known && strings.ContainsAny(value, " \t\n")
+		// What ARG and ENV set is in the author's hand: it has no blanks, or is meant to be several words.
+		_, set := p.variables().Lookup(in.Stage, in.Span.Start, name)
+		return set || predefined(name) || lists.MatchString(name) && name != "FILES"
 	}
 	return false
 }

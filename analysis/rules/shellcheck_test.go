@@ -2,8 +2,10 @@ package rules
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 )
@@ -26,6 +28,22 @@ func TestShellScripts(t *testing.T) {
 		}
 		if !slices.Equal(got, []string{test.want}) {
 			t.Errorf("%s: got %v, want %s", test.about, got, test.want)
+		}
+	}
+}
+
+// What ARG and ENV set is in the author's hand: no quotes are asked for.
+func TestQuotesOfVariables(t *testing.T) {
+	for text, want := range map[string]bool{
+		"FROM alpine\nRUN touch $FILES\n":                                true,
+		"FROM alpine\nARG FILES=a\nRUN touch $FILES\n":                   false,
+		"FROM alpine AS a\nENV FILES=a\nFROM a\nRUN touch $FILES\n":      false,
+		"FROM alpine AS a\nENV FILES=a\nFROM alpine\nRUN touch $FILES\n": true,
+		"FROM alpine\nRUN touch $FILES\nARG FILES=a\n":                   true,
+	} {
+		said := slices.ContainsFunc(checkText(text), func(f analysis.Finding) bool { return strings.HasPrefix(f.Code, "SC2086") })
+		if said != want {
+			t.Errorf("%q: SC2086 %v, want %v", text, said, want)
 		}
 	}
 }
