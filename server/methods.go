@@ -88,10 +88,7 @@ var methods = map[string]method{
 		prepareRename,
 		func(p *protocol.PrepareRenameParams) uri.URI { return p.TextDocument.URI },
 	),
-	protocol.MethodTextDocumentRename: query(
-		rename,
-		func(p *protocol.RenameParams) uri.URI { return p.TextDocument.URI },
-	),
+	protocol.MethodTextDocumentRename: {call: true, beside: true, start: startRename},
 	protocol.MethodTextDocumentLinkedEditingRange: query(
 		linkedEditing,
 		func(p *protocol.LinkedEditingRangeParams) uri.URI { return p.TextDocument.URI },

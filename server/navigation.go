@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/navigate"
@@ -113,18 +114,35 @@ func prepareRename(
 	}, nil
 }
 
-// rename answers textDocument/rename. What else knows the old name is said in a change annotation, if the client shows
-// those.
-func rename(_ context.Context, snap *snapshot, p *protocol.RenameParams) (*protocol.WorkspaceEdit, error) {
-	r, err := snap.names().Rename(snap.can.encoding.offset(snap.file.Text, p.Position), p.NewName)
+// startRename answers textDocument/rename, in the build files too that name what is renamed. What else knows the old
+// name is said in a change annotation, if the client shows those.
+func startRename(s *session, params []byte) (func(context.Context) (any, error), error) {
+	p, err := decode[protocol.RenameParams](params)
 	if err != nil {
-		return nil, refused(err)
+		return nil, err
 	}
-	edit := snap.workspaceEdit(r.Edits)
-	if len(r.Beyond) > 0 {
-		snap.annotate(edit, "Rename "+r.Symbol.Name+" to "+p.NewName, strings.Join(r.Beyond, " "), false)
-	}
-	return edit, nil
+	snap := s.snapshotOf(p.TextDocument.URI)
+	return func(ctx context.Context) (any, error) {
+		if ctx.Err() != nil || snap == nil {
+			return nil, ctx.Err()
+		}
+		r, err := snap.names().Rename(snap.can.encoding.offset(snap.file.Text, p.Position), p.NewName)
+		if err != nil {
+			return nil, refused(err)
+		}
+		edit, beyond := snap.workspaceEdit(r.Edits), r.Beyond
+		files := s.renamedIn(ctx, snap, r, p.NewName)
+		for i := range files {
+			files[i].add(edit, &snap.can)
+		}
+		if len(files) > 0 {
+			beyond = append(slices.Clone(beyond), changedToo(files))
+		}
+		if len(beyond) > 0 {
+			snap.annotate(edit, "Rename "+r.Symbol.Name+" to "+p.NewName, strings.Join(beyond, " "), false)
+		}
+		return edit, nil
+	}, nil
 }
 
 // refused is the answer to a request that makes no sense here, in words for people.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -158,7 +159,7 @@ func rowsOf(prediction *prediction, o textOptions) []row {
 		}
 		if !o.verbose {
 			if s.EndLine > s.Line {
-				one.code = strings.TrimRight(one.code, "\\ ") + " …"
+				one.code = firstWords(text, s) + " …"
 			}
 			rows = append(rows, one)
 			continue
@@ -173,6 +174,20 @@ func rowsOf(prediction *prediction, o textOptions) []row {
 		return rows
 	}
 	return folded(rows)
+}
+
+// firstWords is an instruction's first line; where that has its name and flags only, the next ones too.
+func firstWords(text *source.Text, s cachemodel.Step) string {
+	code := ""
+	for line := s.Line; line <= s.EndLine; line++ {
+		code = strings.TrimSpace(code + " " + strings.TrimRight(strings.TrimSpace(lineText(text, line)), "\\` "))
+		words := strings.Fields(code)
+		says := slices.ContainsFunc(words[min(1, len(words)):], func(w string) bool { return !strings.HasPrefix(w, "--") })
+		if says {
+			break
+		}
+	}
+	return code
 }
 
 // folded shows runs of instructions together of which the same is said.
