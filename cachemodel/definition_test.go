@@ -109,6 +109,7 @@ var (
 		"Unknown.Contexts":    {func(b *Build) { b.Unknown.Contexts = map[string]string{"folder": "why"} }, []int{11}},
 		"Unknown.AllContexts": {func(b *Build) { b.Unknown.AllContexts = "why" }, everyRun},
 		"Unknown.Run":         {func(b *Build) { b.Unknown.Run = "why" }, everyRun},
+		"Contents":            {func(b *Build) { b.Contents = map[int]string{12: "x"} }, noLines}, // the stage tells
 		"Costs":               {func(b *Build) { b.Costs = map[int]Cost{5: {Shared: true}} }, noLines},
 	}
 )

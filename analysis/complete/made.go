@@ -67,7 +67,11 @@ func (c *cursor) directory(stage int) string {
 	return m.cwd
 }
 
+// stage notes what a stage makes; there is none above the first FROM.
 func (m *maker) stage(stage int) {
+	if stage < 0 {
+		return
+	}
 	if base := m.c.variables.Bases[stage]; base >= 0 {
 		m.stage(base)
 	} else if image := m.c.image(stage); image != nil {

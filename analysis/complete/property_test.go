@@ -26,6 +26,7 @@ func TestEverywhere(t *testing.T) {
 			"\r\n", "# escape=`\nFROM a\nCOPY --from=a `\n x `\n y\nRUN <<EOF cat <<\"X\"\n$A\nEOF\n$B\nX\n",
 		"ONBUILD COPY [\"a\", \"b\"]\nFROM\nFROM a AS b\nHEALTHCHECK --interval=3s CMD x\nEVN A=$\nCMD[\"x\"]\nUSER " +
 			"a:b\nSHELL [\"x\"", "# syntax=a\n#check=skip=A;error\n", "COPY <<A <<B /x\nq\nA\nr",
+		"FROMFROM a\nCOPY x y\nWORKDIR x\nCMD [\"a\", \"b\"]\n",
 	}
 	paths, _ := filepath.Glob("../../../shared/corpus/dockerfiles/*")
 	for n, path := range paths {
