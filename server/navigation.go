@@ -2,13 +2,17 @@ package server
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/navigate"
+	"github.com/layerwise/layerwise/analysis/outline"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
 )
 
 // named returns what is named at an editor's position, or nil.
@@ -21,14 +25,37 @@ func (snap *snapshot) location(span source.Span) protocol.Location {
 }
 
 // definition answers textDocument/definition: where a stage, variable or heredoc gets its name. On a definition it
-// gives that itself, so that editors offer its references instead.
+// gives that itself, so that editors offer its references instead. A source that COPY or ADD takes leads to its file, if
+// the build context is known to hold it.
 func definition(_ context.Context, snap *snapshot, p *protocol.DefinitionParams) (protocol.DefinitionResult, error) {
 	o := snap.named(p.Position)
-	if o == nil || o.Definition == nil {
+	if o == nil {
+		return snap.sourceAt(p.Position), nil
+	}
+	if o.Definition == nil {
 		return nil, nil
 	}
 	at := snap.location(o.Definition.Span)
 	return &at, nil
+}
+
+// sourceAt returns the file that COPY or ADD takes at an editor's position; nil if there is none.
+func (snap *snapshot) sourceAt(p protocol.Position) protocol.DefinitionResult {
+	if snap.build == nil || snap.build.Context.Tree == nil {
+		return nil
+	}
+	offset := snap.can.encoding.offset(snap.file.Text, p)
+	for _, l := range outline.Links(snap.file, snap.names()) {
+		if l.Path == "" || offset < l.Span.Start || offset > l.Span.End {
+			continue
+		}
+		node, ok := snap.build.Context.Tree.Lookup(l.Path)
+		if ok && node.Type() == buildcontext.File { // a symbolic link may lead out of the context
+			path := filepath.Join(snap.build.Context.Dir, filepath.FromSlash(l.Path))
+			return &protocol.Location{URI: uri.File(path)}
+		}
+	}
+	return nil
 }
 
 // references answers textDocument/references, in order of position.

@@ -3,6 +3,8 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -209,5 +211,46 @@ func TestFormattingOptions(t *testing.T) {
 	)
 	if len(edits) != 1 || edits[0].NewText != "    " {
 		t.Errorf("behind a continued line: %v", edits)
+	}
+}
+
+// A source that COPY or ADD takes leads to its file in the build context, and to nothing outside of it.
+func TestDefinitionOfSource(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	const text = "FROM scratch AS a\nCOPY app.js d link gone /\nCOPY --from=a app.js /\nADD [\"app.js\", \"/\"]\n"
+	for name, content := range map[string]string{
+		"Dockerfile": text, "app.js": "1", "d/x": "2", filepath.Join("..", filepath.Base(outside), "secret"): "3",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(filepath.Join(outside, "secret"), filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	e := lsptest.Open(t, nil, nil, dir)
+	document := lsptest.URI(filepath.Join(dir, "Dockerfile"))
+	e.OpenFile(document, "dockerfile", text)
+	e.MustCall("textDocument/documentLink", lsptest.Document(document), nil) // waits for the build context
+	for _, test := range []struct {
+		line, character int
+		file            string
+	}{
+		{1, 6, "app.js"}, {1, 12, ""}, {1, 15, ""}, {1, 20, ""}, {1, 24, ""}, {2, 15, ""}, {3, 7, "app.js"},
+	} {
+		var got struct{ URI string }
+		place := lsptest.Document(document, "position", at(test.line, test.character))
+		e.MustCall("textDocument/definition", place, &got)
+		want := ""
+		if test.file != "" {
+			want = lsptest.URI(filepath.Join(dir, test.file))
+		}
+		if got.URI != want {
+			t.Errorf("%d:%d: got %q, want %q", test.line, test.character, got.URI, want)
+		}
 	}
 }
