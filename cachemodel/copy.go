@@ -88,7 +88,8 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 		uncertain += "\x00" + s.cwd.strict() // the destination may turn out to be relative
 	}
 	w := p.key.reset().str("copy").val(value{opaque: uncertain})
-	op := fileOp{t: &t, dest: dest, key: w.val(dest).str(ownerText(t.chown), modeKey(t.chmod)).list(t.exclude), inputs: rootInput(root)}
+	key := w.val(dest).str(ownerText(t.chown), modeKey(t.chmod)).list(t.exclude)
+	op := fileOp{t: &t, dest: dest, key: key, inputs: rootInput(root)}
 	for _, src := range t.SourcePaths {
 		ref, isGit := parseGit(src)
 		switch {

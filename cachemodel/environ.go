@@ -107,16 +107,6 @@ func (n *envNode) list() []*envNode {
 	return out
 }
 
-// get finds the setting of key in force.
-func (n *envNode) get(key string) *envNode {
-	for ; n != nil; n = n.parent {
-		if n.key == key {
-			return n
-		}
-	}
-	return nil
-}
-
 // expander expands variables in words as the Dockerfile frontend does.
 type expander struct {
 	lex    *shell.Lex

@@ -256,7 +256,7 @@ func writtenText(path, text string) string {
 	if err != nil || !info.Mode().IsRegular() || info.Size() > int64(len(text)+len(bom)) {
 		return ""
 	}
-	content, err := os.ReadFile(path)
+	content, err := textfile.ReadUpTo(path, int64(len(text)+len(bom)))
 	if err != nil || strings.TrimPrefix(string(content), bom) != strings.TrimPrefix(text, bom) {
 		return ""
 	}

@@ -25,8 +25,8 @@ func (snap *snapshot) location(span source.Span) protocol.Location {
 }
 
 // definition answers textDocument/definition: where a stage, variable or heredoc gets its name. On a definition it
-// gives that itself, so that editors offer its references instead. A source that COPY or ADD takes leads to its file, if
-// the build context is known to hold it.
+// gives that itself, so that editors offer its references instead. A source that COPY or ADD takes leads to its file,
+// if the build context is known to hold it.
 func definition(_ context.Context, snap *snapshot, p *protocol.DefinitionParams) (protocol.DefinitionResult, error) {
 	o := snap.named(p.Position)
 	if o == nil {

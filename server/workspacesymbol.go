@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/outline"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
@@ -129,7 +129,7 @@ func (s *session) workspaceFiles(ctx context.Context, folders []protocol.Workspa
 				}
 				f := known[path]
 				if f == nil || f.size != info.Size() || !f.modified.Equal(info.ModTime()) {
-					content, err := os.ReadFile(path)
+					content, err := textfile.ReadUpTo(path, maxDockerfileSize)
 					if err != nil {
 						return nil
 					}

@@ -1,8 +1,8 @@
 // Command gotest runs go test with the arguments given and shows what matters of it: each package, what is skipped and
 // why, what passing tests report, and, last of all, each test that failed with its messages.
 //
-// Tests that talk to a builder or an editor depend on when the machine lets them run. So a few tests that failed are run
-// once more, and one that passes then is reported as UNSTABLE: to be looked into, but no reason to stop all other work.
+// Tests that talk to a builder or an editor depend on when the machine lets them run. So a few tests that failed are
+// run once more, and one that passes then is reported as UNSTABLE: to be looked into, but no reason to stop all work.
 package main
 
 import (

@@ -79,10 +79,12 @@ func TestSecondRuns(t *testing.T) {
 		failed []test
 		want   string
 	}{
-		{"tests of one package together, a test once, its arguments kept", []test{{"m/a", "TestX/one"}, {"m/a", "TestX/two"}, {"m/a", "TestY"}},
+		{"tests of one package together, a test once, its arguments kept",
+			[]test{{"m/a", "TestX/one"}, {"m/a", "TestX/two"}, {"m/a", "TestY"}},
 			"-race -timeout 20m -run ^(TestX|TestY)$ m/a -args -pairs 600"},
 		{"each package apart", []test{{"m/b", "TestX"}, {"m/a", "TestY"}},
-			"-race -timeout 20m -run ^(TestY)$ m/a -args -pairs 600\n-race -timeout 20m -run ^(TestX)$ m/b -args -pairs 600"},
+			"-race -timeout 20m -run ^(TestY)$ m/a -args -pairs 600\n" +
+				"-race -timeout 20m -run ^(TestX)$ m/b -args -pairs 600"},
 		{"not many tests", []test{{"m/a", "A"}, {"m/a", "B"}, {"m/a", "C"}, {"m/a", "D"}}, ""},
 		{"nothing that is not a test", []test{{"m/a", "A"}, {"m/a", ""}}, ""},
 		{"nothing where nothing is named", nil, ""},

@@ -70,16 +70,7 @@ func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.Ru
 		}
 		e.Reads, e.Writes = append(e.Reads, target), append(e.Writes, target)
 		e.makes(path.Dir(target), "0755 root")
-		for _, dir := range s.made {
-			for d := dir; d != "/"; d = path.Dir(d) {
-				delete(e.Makes, d)
-			}
-		}
-		for file := range s.origins {
-			if strings.HasPrefix(tree(file), tree(target)) {
-				delete(s.origins, file)
-			}
-		}
+		s.cover(e, target)
 		source := path.Join(".", path.Join("/", mount.Source))
 		switch name := path.Base(source); {
 		case mount.Type == instructions.MountTypeTmpfs || mount.From != "" || s.context == nil:
@@ -97,6 +88,20 @@ func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.Ru
 		}
 	}
 	return m, true
+}
+
+// cover takes away what a mount hides, and what was made already.
+func (s *state) cover(e *Effects, target string) {
+	for _, dir := range s.made {
+		for d := dir; d != "/"; d = path.Dir(d) {
+			delete(e.Makes, d)
+		}
+	}
+	for file := range s.origins {
+		if strings.HasPrefix(tree(file), tree(target)) {
+			delete(s.origins, file)
+		}
+	}
 }
 
 // hidesProject reports whether a mount lies over the working directory.

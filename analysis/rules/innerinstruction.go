@@ -92,8 +92,11 @@ func (p *pass) firstWord(in *dockerfile.Instruction) (finding analysis.Finding, 
 	}
 	command := in.Meant == "RUN" || in.Meant == "CMD" || in.Meant == "ENTRYPOINT"
 	own := word == in.Meant && (in.Meant != "COPY" && in.Meant != "ADD" || len(in.Args) > 2)
-	verbs := map[string][]string{"WORKDIR": {"cd", "mkdir", "chdir"}, "ENV": {"export", "set", "setenv"}, "ARG": {"export", "set"}}
-	verb := slices.Contains(verbs[in.Meant], word) && (in.Meant != "ENV" && in.Meant != "ARG" || strings.Contains(in.Args[1].Text, "="))
+	verbs := map[string][]string{
+		"WORKDIR": {"cd", "mkdir", "chdir"}, "ENV": {"export", "set", "setenv"}, "ARG": {"export", "set"},
+	}
+	verb := slices.Contains(verbs[in.Meant], word) &&
+		(in.Meant != "ENV" && in.Meant != "ARG" || strings.Contains(in.Args[1].Text, "="))
 	switch {
 	case own, verb, command && keywords[word]:
 	default:

@@ -96,15 +96,7 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 		if home := p.home(in); !isSource && home != "" && exact && !in.JSON {
 			finding.Fixes = []analysis.Fix{replace(word.Span, strings.Replace(word.Text, "~", home, 1), false)}
 		}
-	case p.Escape == '\\' && !in.JSON && exact && in.Meant != "VOLUME" && escapedPath.MatchString(word.Text):
-		finding.Message = fmt.Sprintf(
-			`%s is read as %s: \ is the escape character`,
-			text,
-			strings.ReplaceAll(text, `\`, ""),
-		)
-		finding.Fixes = []analysis.Fix{replace(word.Span, strings.ReplaceAll(word.Text, `\`, "/"), false)}
-	case p.Escape == '\\' && !in.JSON && exact && drivePath.MatchString(word.Text) && (!isSource ||
-		in.Meant == "WORKDIR"):
+	case exact && p.escapes(in, word.Text, isSource):
 		finding.Message = fmt.Sprintf(
 			`%s is read as %s: \ is the escape character`,
 			text,
@@ -115,6 +107,15 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 		return
 	}
 	p.report(in, finding)
+}
+
+// escapes reports whether a path has backslashes that are read as escape characters.
+func (p *pass) escapes(in *dockerfile.Instruction, path string, isSource bool) bool {
+	if p.Escape != '\\' || in.JSON {
+		return false
+	}
+	return in.Meant != "VOLUME" && escapedPath.MatchString(path) ||
+		drivePath.MatchString(path) && (!isSource || in.Meant == "WORKDIR")
 }
 
 // usualDirs are directories of every image, with what lies in them.

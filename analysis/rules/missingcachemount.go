@@ -95,14 +95,7 @@ func checkMissingCacheMount(p *pass) {
 			}
 		}
 		if len(finding.Fixes) == 0 {
-			verb := "is"
-			if len(caches) > 1 {
-				verb = "are"
-			}
-			finding.Message += ". The image may differ: " + strings.Join(caches, " and ") + " " + verb + " not in the layer then"
-			if !safeCaches[found.name] {
-				finding.Message += ", and what an older build left there may be used"
-			}
+			finding.Message += found.mayDiffer(caches)
 		}
 		p.report(in, finding)
 		if compiles {
@@ -110,6 +103,19 @@ func checkMissingCacheMount(p *pass) {
 		}
 		return s
 	})
+}
+
+// mayDiffer says what a cache mount changes in the image.
+func (d download) mayDiffer(caches []string) string {
+	verb := "is"
+	if len(caches) > 1 {
+		verb = "are"
+	}
+	text := fmt.Sprintf(". The image may differ: %s %s not in the layer then", strings.Join(caches, " and "), verb)
+	if !safeCaches[d.name] {
+		text += ", and what an older build left there may be used"
+	}
+	return text
 }
 
 // safeCaches are the managers whose caches make no difference to what they install, so that a mount can be offered:

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -41,7 +40,7 @@ func TestQuotesOfVariables(t *testing.T) {
 		"FROM alpine AS a\nENV FILES=a\nFROM alpine\nRUN touch $FILES\n": true,
 		"FROM alpine\nRUN touch $FILES\nARG FILES=a\n":                   true,
 	} {
-		said := slices.ContainsFunc(checkText(text), func(f analysis.Finding) bool { return strings.HasPrefix(f.Code, "SC2086") })
+		said := slices.ContainsFunc(checkText(text), func(f analysis.Finding) bool { return f.Code == "SC2086" })
 		if said != want {
 			t.Errorf("%q: SC2086 %v, want %v", text, said, want)
 		}

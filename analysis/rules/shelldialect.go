@@ -71,7 +71,8 @@ func (p *pass) foreign(in *dockerfile.Instruction, run *shellRun) *bashism {
 	return nil
 }
 
-// dialect returns the shell that runs a RUN: "dash", "ash", "bash", or "" for one that reads more, or that is not known.
+// dialect returns the shell that runs a RUN: "dash", "ash", "bash", or "" for one that reads more, or that is not
+// known.
 func (p *pass) dialect(in *dockerfile.Instruction) string {
 	if shell := p.shellAbove(in); shell != nil {
 		c, ok := shell.Command.(*instructions.ShellCommand)

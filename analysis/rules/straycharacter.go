@@ -84,22 +84,29 @@ func (p *pass) checkStray(in *dockerfile.Instruction, i int) {
 			Fixes: []analysis.Fix{replace(word.Span, strings.ReplaceAll(word.Text, ",", " "), true)},
 		})
 		return
-	case (in.Meant == "COPY" || in.Meant == "ADD") && !last && inBraces.MatchString(word.Text):
-		m := inBraces.FindStringSubmatch(word.Text)
-		var list []string
-		for name := range strings.SplitSeq(m[2], ",") {
-			list = append(list, m[1]+name+m[3])
-		}
-		finding := analysis.Finding{
-			Span: word.Span, Message: fmt.Sprintf("%s does not expand braces as a shell does", in.Meant),
-			Fixes: []analysis.Fix{replace(word.Span, strings.Join(list, " "), false)},
-		}
-		p.report(in, finding)
-		return
 	default:
+		if (in.Meant == "COPY" || in.Meant == "ADD") && !last {
+			p.checkBraces(in, word)
+		}
 		return
 	}
 	p.reportStray(in, source.Span{Start: word.Span.End - 1, End: word.Span.End}, in.Meant)
+}
+
+// checkBraces looks for a list of files that a shell would write out.
+func (p *pass) checkBraces(in *dockerfile.Instruction, word dockerfile.Word) {
+	m := inBraces.FindStringSubmatch(word.Text)
+	if m == nil {
+		return
+	}
+	var list []string
+	for name := range strings.SplitSeq(m[2], ",") {
+		list = append(list, m[1]+name+m[3])
+	}
+	p.report(in, analysis.Finding{
+		Span: word.Span, Message: fmt.Sprintf("%s does not expand braces as a shell does", in.Meant),
+		Fixes: []analysis.Fix{replace(word.Span, strings.Join(list, " "), false)},
+	})
 }
 
 // checkFirst looks for an equals sign or a colon in front of the arguments, as in CMD = ["x"].

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // Kind is a way to find a baseline.
@@ -371,7 +371,7 @@ func fromDir(ctx context.Context, r Request) (Baseline, error) {
 		}
 		file = filepath.Join(dir, rel)
 	}
-	text, err := os.ReadFile(file)
+	text, err := textfile.Read(file)
 	if err != nil {
 		return Baseline{}, fmt.Errorf("the baseline's Dockerfile: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/layerwise/layerwise/cachemodel/imagediff"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // Builder builds Dockerfiles with BuildKit, by running one of its programs.
@@ -142,7 +143,7 @@ func (b Builder) build(
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
 		return nil, err
 	}
-	ignore, err := os.ReadFile(path + ".dockerignore") // goes with the Dockerfile, not with the context
+	ignore, err := textfile.Read(path + ".dockerignore") // goes with the Dockerfile, not with the context
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "Dockerfile.dockerignore"), ignore, 0o644)
 	} else if errors.Is(err, os.ErrNotExist) {

@@ -86,7 +86,8 @@ func sourcesOf(file *dockerfile.File) (out []literal) {
 			if strings.ContainsAny(src, "$\\\"'") || strings.Contains(src, "://") || strings.HasPrefix(src, "git@") {
 				continue
 			}
-			l := literal{line: in.Line, path: path.Clean("/" + filepath.ToSlash(src))[1:], folder: strings.HasSuffix(src, "/")}
+			l := literal{line: in.Line, path: path.Clean("/" + filepath.ToSlash(src))[1:]}
+			l.folder = strings.HasSuffix(src, "/")
 			if at := strings.IndexAny(l.path, "*?["); at >= 0 {
 				l.path, l.pattern = strings.TrimSuffix(l.path[:strings.LastIndexByte(l.path[:at], '/')+1], "/"), true
 			}

@@ -25,7 +25,8 @@ type builds struct {
 }
 
 func (b *builds) same(other *builds) bool {
-	return reflect.DeepEqual(b.entry, other.entry) && b.placed == other.placed && len(b.choices) == len(other.choices) &&
+	return reflect.DeepEqual(b.entry, other.entry) && b.placed == other.placed &&
+		len(b.choices) == len(other.choices) &&
 		slices.Equal(b.notes, other.notes)
 }
 

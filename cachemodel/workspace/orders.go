@@ -2,7 +2,6 @@ package workspace
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/replay"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // An order is judged by this many commits. With fewer than leastHistory they say less than what is known in general.
@@ -151,7 +151,7 @@ func (f files) Read(file string) ([]byte, bool) {
 	if !ok || node.Type() != buildcontext.File || node.Meta().Size > maxManifest {
 		return nil, false
 	}
-	content, err := os.ReadFile(filepath.Join(f.root, filepath.FromSlash(file)))
+	content, err := textfile.ReadUpTo(filepath.Join(f.root, filepath.FromSlash(file)), maxManifest)
 	return content, err == nil
 }
 

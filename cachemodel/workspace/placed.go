@@ -63,8 +63,8 @@ func (w *Workspace) pipelines(ctx context.Context, root string) []pipeline.Build
 	return found
 }
 
-// devcontainer is the build context that a devcontainer.json names for the Dockerfile; "" if it builds another, or none.
-// See https://containers.dev/implementors/json_reference/#image-specific.
+// devcontainer is the build context that a devcontainer.json names for the Dockerfile; "" if it builds another, or
+// none. See https://containers.dev/implementors/json_reference/#image-specific.
 func (w *Workspace) devcontainer(file, dockerfile string) string {
 	text, err := w.buildFileOptions().Read(file)
 	if err != nil {

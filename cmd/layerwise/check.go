@@ -504,11 +504,14 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 	}})
 }
 
-// githubData and githubProperty escape what stands in the commands of a workflow.
 var (
-	githubData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	githubProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	githubLines = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	githubParts = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
+
+// githubData and githubProperty escape what stands in the commands of a workflow; no text may drive the log's terminal.
+func githubData(text string) string     { return printable(githubLines.Replace(text)) }
+func githubProperty(text string) string { return printable(githubParts.Replace(text)) }
 
 // printGitHub writes workflow commands, which GitHub Actions shows as annotations.
 func printGitHub(w io.Writer, report checkReport) error {
@@ -528,10 +531,10 @@ func printGitHub(w io.Writer, report checkReport) error {
 				w,
 				"::%s file=%s,%s,title=%s::%s\n",
 				command,
-				githubProperty.Replace(f.path),
+				githubProperty(f.path),
 				place,
 				code,
-				githubData.Replace(finding.Message),
+				githubData(finding.Message),
 			)
 			if err != nil {
 				return err

@@ -274,7 +274,7 @@ func printCIPrediction(out io.Writer, p *prediction, onGitHub bool) error {
 		for _, s := range p.report.Steps {
 			if s.Status == cachemodel.Fails && s.Cause != nil {
 				fmt.Fprintf(out, "::error file=%s,line=%d,endLine=%d,title=the build fails::%s\n",
-					githubProperty.Replace(p.report.File), s.Line, s.EndLine, githubData.Replace(s.Cause.Detail))
+					githubProperty(p.report.File), s.Line, s.EndLine, githubData(s.Cause.Detail))
 			}
 		}
 	}

@@ -182,7 +182,9 @@ func firstWords(text *source.Text, s cachemodel.Step) string {
 	for line := s.Line; line <= s.EndLine; line++ {
 		code = strings.TrimSpace(code + " " + strings.TrimRight(strings.TrimSpace(lineText(text, line)), "\\` "))
 		words := strings.Fields(code)
-		says := slices.ContainsFunc(words[min(1, len(words)):], func(w string) bool { return !strings.HasPrefix(w, "--") })
+		says := slices.ContainsFunc(words[min(1, len(words)):], func(word string) bool {
+			return !strings.HasPrefix(word, "--")
+		})
 		if says {
 			break
 		}

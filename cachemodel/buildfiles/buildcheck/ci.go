@@ -55,7 +55,8 @@ func (c *ciChecking) check(b *pipeline.Build, files Files) {
 	case len(b.To) > 0 || len(exports) > 0:
 		c.add(b, rules.NoCacheFrom, "This build exports a cache and imports none: its builder begins with nothing.")
 	case b.Hosted:
-		c.add(b, rules.NoCacheFrom, "This build imports no cache: its builder begins with nothing, so that every step runs.")
+		c.add(b, rules.NoCacheFrom,
+			"This build imports no cache: its builder begins with nothing, so that every step runs.")
 	}
 	c.shared(b, exports)
 	file, err := files.Dockerfile(&buildfiles.Entry{Dockerfile: b.Dockerfile})
