@@ -241,7 +241,7 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 	}
 	v := vertex{
 		kind: mkdirVertex, key: w.done(), inputs: rootInput(s.root), doubtful: wd.text == "/",
-		op: exactMkdir(do, s.user.text, s.root != nil),
+		op: p.exactMkdir(do, s.user.text, s.root != nil),
 	}
 	if wd.opaque == "" {
 		v.gist = wd.text

@@ -89,7 +89,10 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 	}
 	w := p.key.reset().str("copy").val(value{opaque: uncertain})
 	key := w.val(dest).str(ownerText(t.chown), modeKey(t.chmod)).list(t.exclude)
-	op := fileOp{t: &t, dest: dest, key: key, inputs: rootInput(root)}
+	op := fileOp{key: key, inputs: rootInput(root)}
+	if p.exact {
+		op.exact = &exactTransfer{transfer: t, dest: dest}
+	}
 	for _, src := range t.SourcePaths {
 		ref, isGit := parseGit(src)
 		switch {
@@ -160,9 +163,7 @@ type fileOp struct {
 	key     *keyWriter
 	inputs  []input
 	queries [][]buildcontext.Query // what is read of each input
-	t       *transfer
-	dest    value
-	exact   exactTransfer
+	exact   *exactTransfer         // nil unless Plan.Exact asks
 }
 
 // copy adds one action; in is nothing if from is false. local sources may be patterns and directories.
@@ -180,7 +181,7 @@ func (op *fileOp) copy(in input, from bool, q buildcontext.Query, local, unpack 
 		op.queries[at] = append(op.queries[at], q)
 		base = path.Base(q.Path) // only the last part of the source is in the key
 	}
-	op.exact.add(op.t, q, op.dest, at, local, unpack)
+	op.exact.add(q, at, local, unpack)
 	op.key.num(at).str(base).flag(local).flag(unpack).list(q.Include).list(q.Required)
 }
 
@@ -312,7 +313,7 @@ func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
 func (p *planner) heredocFile(name string, mode int, data string) *vertex {
 	key := (&keyWriter{}).str("mkfile", path.Join("/", name)).num(mode).str(data).done()
 	return p.vertex(vertex{
-		kind: mkfileVertex, key: key, op: exactMkfile(name, mode, data), file: exactFile(mode, data),
+		kind: mkfileVertex, key: key, op: p.exactMkfile(name, mode, data), file: p.exactFile(mode, data),
 	})
 }
 

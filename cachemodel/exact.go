@@ -16,13 +16,14 @@ import (
 )
 
 // operation gives the own key of a vertex as BuildKit computes it, "" where that is not known. It is asked only where
-// the vertex's key hangs on nothing that is not known.
+// the vertex's key hangs on nothing that is not known. A plan that nobody asks for these keys has none.
 type operation func() remotecache.Digest
 
 // Exact are the plan's vertices with the keys that BuildKit computes for them, as an exported cache has them. read
 // gives the contents of the context's files. What is not known has no key: what stands on a base image of which the
 // digest or the configuration is not known, what is behind a URL, and of a stage's files the contents.
 func (p *Plan) Exact(read buildcontext.Contents) []remotecache.Vertex {
+	p = newPlan(p.build, true)
 	out := make([]remotecache.Vertex, len(p.vertices))
 	for i, v := range p.vertices {
 		if v.op != nil && v.key.strict == v.key.lax {
@@ -87,7 +88,10 @@ func exactPlatform(text string) (remotecache.Platform, bool) {
 }
 
 // exactImage is the operation of a base image.
-func exactImage(ref *imageRef) operation {
+func (p *planner) exactImage(ref *imageRef) operation {
+	if !p.exact {
+		return nil
+	}
 	return func() remotecache.Digest {
 		p, ok := exactPlatform(ref.platform)
 		if !ok || ref.digest == "" {
@@ -102,6 +106,9 @@ func exactImage(ref *imageRef) operation {
 func (p *planner) exactRun(s *state, cmd *instructions.RunCommand, args []string, mounts []mount, inputs []int,
 	secrets secrets, flags bool,
 ) operation {
+	if !p.exact {
+		return nil
+	}
 	words, env, cwd, user, platform := args, s.env.head, s.cwd.text, s.user.text, s.platform.text
 	if cmd.PrependShell {
 		words = append(slices.Clone(s.shellWords()), strings.Join(args, " "))
@@ -212,30 +219,38 @@ func exactSecrets(e *remotecache.Exec, s secrets) {
 
 // exactTransfer collects what exactCopy is made of.
 type exactTransfer struct {
+	transfer
+	dest    value
 	actions []remotecache.Action
 }
 
 // add adds one source: src is what BuildKit has as its path, at the input that it is read of, -1 for none.
-func (x *exactTransfer) add(t *transfer, q buildcontext.Query, dest value, at int, local, unpack bool) {
+func (x *exactTransfer) add(q buildcontext.Query, at int, local, unpack bool) {
+	if x == nil {
+		return
+	}
 	src := q.Path
 	if at >= 0 {
 		src = path.Base(src)
 	}
 	do := remotecache.Copy{
-		Src: src, Dest: dest.text, Mode: -1, Unpack: unpack, CreateDestPath: true, Timestamp: -1,
+		Src: src, Dest: x.dest.text, Mode: -1, Unpack: unpack, CreateDestPath: true, Timestamp: -1,
 		FollowSymlink: local, DirCopyContents: local, AllowWildcard: local, AllowEmptyWildcard: local,
-		Include: q.Include, Exclude: t.exclude, Required: q.Required,
+		Include: q.Include, Exclude: x.exclude, Required: q.Required,
 	}
-	if n, err := strconv.ParseUint(t.chmod, 8, 32); err == nil {
+	if n, err := strconv.ParseUint(x.chmod, 8, 32); err == nil {
 		do.Mode = int32(n)
-	} else if t.chmod != "" {
-		do.Mode, do.ModeStr = 0, t.chmod
+	} else if x.chmod != "" {
+		do.Mode, do.ModeStr = 0, x.chmod
 	}
 	x.actions = append(x.actions, remotecache.Action{Do: do, Secondary: at})
 }
 
 // operation is that of the actions with so many inputs, the first of them the root unless that is empty.
 func (x *exactTransfer) operation(chown string, root bool, inputs int) operation {
+	if x == nil {
+		return nil
+	}
 	return func() remotecache.Digest {
 		for i := range x.actions {
 			a := &x.actions[i]
@@ -259,7 +274,10 @@ func (x *exactTransfer) operation(chown string, root bool, inputs int) operation
 }
 
 // exactMkdir is the operation of a WORKDIR, or of the directory that a cache mount starts from.
-func exactMkdir(do remotecache.Mkdir, chown string, root bool) operation {
+func (p *planner) exactMkdir(do remotecache.Mkdir, chown string, root bool) operation {
+	if !p.exact {
+		return nil
+	}
 	return func() remotecache.Digest {
 		base := 0
 		if !root {
@@ -272,6 +290,9 @@ func exactMkdir(do remotecache.Mkdir, chown string, root bool) operation {
 
 // exactTime is a time in BuildKit's nanoseconds, -1 for none.
 func exactTime(epoch string) int64 {
+	if epoch == "" {
+		return -1
+	}
 	n, err := strconv.ParseInt(epoch, 10, 64)
 	if err != nil {
 		return -1
@@ -279,7 +300,10 @@ func exactTime(epoch string) int64 {
 	return n * 1e9
 }
 
-func exactMkfile(name string, mode int, data string) operation {
+func (p *planner) exactMkfile(name string, mode int, data string) operation {
+	if !p.exact {
+		return nil
+	}
 	return func() remotecache.Digest {
 		do := remotecache.Mkfile{Path: path.Join("/", name), Mode: int32(mode), Data: []byte(data), Timestamp: -1}
 		return remotecache.File([]remotecache.Action{{Do: do, Input: remotecache.None, Secondary: remotecache.None}})
@@ -287,7 +311,10 @@ func exactMkfile(name string, mode int, data string) operation {
 }
 
 // exactFile is the digest of a file that an operation makes.
-func exactFile(mode int, data string) func() remotecache.Digest {
+func (p *planner) exactFile(mode int, data string) func() remotecache.Digest {
+	if !p.exact {
+		return nil
+	}
 	return func() remotecache.Digest {
 		head := buildcontext.ExactHeader(buildcontext.Meta{Mode: uint32(mode), Size: int64(len(data))}, tar.TypeReg)
 		return remotecache.Sum(append(head, data...))

@@ -136,6 +136,7 @@ type command struct {
 
 type planner struct {
 	Build
+	exact    bool // the operations are kept for Plan.Exact
 	x        expander
 	args     map[string]string // --build-arg
 	global   environ
@@ -158,13 +159,17 @@ type planner struct {
 }
 
 // NewPlan works out the plan of a build. It never fails: what cannot be read is planned as what it most likely means.
-func NewPlan(b Build) *Plan {
+func NewPlan(b Build) *Plan { return newPlan(b, false) }
+
+// newPlan is NewPlan; exact says that Plan.Exact asks, so that the operations are kept.
+func newPlan(b Build, exact bool) *Plan {
 	plan := &Plan{build: b, unsure: b.Unknown.steps(b.File)}
 	dialect := b.dialect()
 	interned := make(map[vertexID]*vertex, len(b.File.Instructions))
 	for i, platform := range targetPlatforms(b.Settings) {
 		p := &planner{
 			Build:    b,
+			exact:    exact,
 			x:        newExpander(b.File.Escape),
 			args:     b.Settings.Args,
 			epoch:    unset,
@@ -784,7 +789,7 @@ func (p *planner) source(name string, platform value) *vertex {
 	} else {
 		w.str("name", ref.name)
 	}
-	return p.vertex(vertex{kind: imageVertex, key: w.done(), image: ref, op: exactImage(ref)}, ref.name)
+	return p.vertex(vertex{kind: imageVertex, key: w.done(), image: ref, op: p.exactImage(ref)}, ref.name)
 }
 
 // guessedImage is the vertex of an image of which nobody knows which one it is.

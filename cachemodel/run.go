@@ -237,7 +237,7 @@ func (p *planner) cacheDir(root *vertex, m *instructions.Mount) (*vertex, string
 		digest = "cachedir:" + key.strict
 	}
 	do := remotecache.Mkdir{Path: "/cache", Mode: int32(mode & 0o777), Timestamp: -1}
-	op := exactMkdir(do, fmt.Sprintf("%d:%d", uid, gid), root != nil)
+	op := p.exactMkdir(do, fmt.Sprintf("%d:%d", uid, gid), root != nil)
 	return p.vertex(vertex{kind: mkdirVertex, key: key, inputs: rootInput(root), op: op}), digest
 }
 
