@@ -284,7 +284,7 @@ func (b *Baseline) Pasts(
 // movedImage is a reference to an image that did not stand for the same image in all builds that are known.
 type movedImage struct {
 	ref, digest string    // digest is what it stood for in the newest
-	since       time.Time // the first build of which that is known
+	since       time.Time // the first build since it last moved of which that is known
 }
 
 // movedImages are such references, by themselves. builds are the newest first.
@@ -296,17 +296,15 @@ func movedImages(builds []*Contents) map[string]movedImage {
 		}
 		for ref, image := range c.Record.Images {
 			m, known := last[ref]
+			_, gone := moved[ref]
 			switch {
-			case image.Digest == "":
+			case image.Digest == "" || gone:
 			case !known || m.digest == image.Digest:
 				last[ref] = movedImage{ref, image.Digest, c.Record.When}
 			default:
-				moved[ref] = movedImage{}
+				moved[ref] = m
 			}
 		}
-	}
-	for ref := range moved {
-		moved[ref] = last[ref]
 	}
 	return moved
 }

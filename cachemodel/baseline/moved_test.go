@@ -32,6 +32,8 @@ func TestMovedImages(t *testing.T) {
 		{"but it was after the tag moved", []made{{text, ""}, {other, "2"}, {other, "1"}}, "cached"},
 		{"nothing says that the tag moved", []made{{other, "2"}, {text, ""}}, "cached"},
 		{"it moved and went back", []made{{other, "1"}, {other, "2"}, {text, "1"}}, "cached"},
+		{"nobody tells upon which, and it went back since", []made{{other, "1"}, {text, ""}, {other, "2"}, {other, "1"}},
+			"maybe"},
 	}
 	for _, test := range tests {
 		t.Run(test.about, func(t *testing.T) {
