@@ -14,6 +14,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/invocation"
 	"github.com/layerwise/layerwise/cachemodel/record"
 )
 
@@ -33,7 +34,9 @@ type Compared struct {
 
 // compare finds what the next build is compared with. Where what is asked for by name is not there, that is a problem,
 // and it is compared with the next best.
-func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Build, q Question) {
+func (r *Reader) compare(
+	ctx context.Context, request baseline.Request, next *Build, q Question, ambient invocation.Ambient,
+) {
 	recordNotes := r.compared.recordNotes
 	look := &gittree.Look{}
 	defer look.Close()
@@ -87,7 +90,7 @@ func (r *Reader) compare(ctx context.Context, request baseline.Request, next *Bu
 	pasts := found.Pasts(next.Next(nil, nil), r.w.Store, func(c *baseline.Contents, earlier *cachemodel.Build) {
 		if c.Record == nil {
 			r.earlierSettings(found, then, next, q.Choices, earlier)
-			ambientThen(r.ambient(request.Spec), next, q.Choices, earlier)
+			ambientThen(ambient, next, q.Choices, earlier)
 		}
 		if args := q.Choices.BaselineArgs; args != nil {
 			earlier.Settings.Args, earlier.Unknown.Args, earlier.Unknown.AllArgs = args, q.Choices.UnknownArgs, ""

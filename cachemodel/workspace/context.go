@@ -1,6 +1,8 @@
 package workspace
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -67,19 +69,10 @@ func sourcesOf(file *dockerfile.File) (out []literal) {
 		return nil
 	}
 	for _, in := range file.Instructions {
-		var sources []string
-		switch c := in.Command.(type) {
-		case *instructions.CopyCommand:
-			if c.From == "" {
-				sources = c.SourcePaths
-			}
-		case *instructions.AddCommand:
-			sources = c.SourcePaths
-		case *instructions.RunCommand:
-			for _, m := range in.Mounts() {
-				if m.Parsed != nil && m.Parsed.Type == instructions.MountTypeBind && m.Parsed.From == "" {
-					sources = append(sources, m.Parsed.Source)
-				}
+		sources := copied(in)
+		for _, m := range in.Mounts() {
+			if m.Parsed != nil && m.Parsed.Type == instructions.MountTypeBind && m.Parsed.From == "" {
+				sources = append(sources, m.Parsed.Source)
 			}
 		}
 		for _, src := range sources {
@@ -99,29 +92,44 @@ func sourcesOf(file *dockerfile.File) (out []literal) {
 	return out
 }
 
+// copied are the sources of a COPY or ADD that are not of a stage or an image.
+func copied(in *dockerfile.Instruction) []string {
+	switch c := in.Command.(type) {
+	case *instructions.CopyCommand:
+		if c.From == "" {
+			return c.SourcePaths
+		}
+	case *instructions.AddCommand:
+		return c.SourcePaths
+	}
+	return nil
+}
+
 // copiesAll reports whether a COPY or ADD takes the whole build context.
 func copiesAll(file *dockerfile.File) bool {
-	if file == nil {
-		return false
-	}
-	return slices.ContainsFunc(file.Instructions, func(in *dockerfile.Instruction) bool {
-		switch c := in.Command.(type) {
-		case *instructions.CopyCommand:
-			return c.From == "" && slices.ContainsFunc(c.SourcePaths, isAll)
-		case *instructions.AddCommand:
-			return slices.ContainsFunc(c.SourcePaths, isAll)
-		}
-		return false
+	isAll := func(source string) bool { return path.Clean("/"+filepath.ToSlash(source)) == "/" }
+	return file != nil && slices.ContainsFunc(file.Instructions, func(in *dockerfile.Instruction) bool {
+		return slices.ContainsFunc(copied(in), isAll)
 	})
 }
 
-func isAll(source string) bool { return path.Clean("/"+filepath.ToSlash(source)) == "/" }
-
-// bare reports whether a folder has nothing but Dockerfiles: nobody builds such a context to copy it.
+// bare reports whether a folder has nothing but Dockerfiles: nobody builds such a context to copy it. It is asked at
+// each key, so only as many names are read as tell.
 func bare(dir string) bool {
-	entries, err := os.ReadDir(dir)
-	return err == nil && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !dockerfile.IsName(e.Name()) })
+	f, err := os.Open(dir)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(maxDockerfiles)
+	if err != nil && !errors.Is(err, io.EOF) || len(names) == maxDockerfiles {
+		return false
+	}
+	return !slices.ContainsFunc(names, func(name string) bool { return !dockerfile.IsName(name) })
 }
+
+// maxDockerfiles is how many files a folder has at least that counts as more than its Dockerfiles.
+const maxDockerfiles = 64
 
 // guess finds the candidate that has the most of the sources, the first of several; all says that the whole context is
 // one of them.

@@ -16,13 +16,13 @@ type placed struct {
 	by  string // for people: ".github/workflows/ci.yml, job build"
 }
 
-// placedFor finds where such files say that the build context of a Dockerfile is: nowhere, where CI files say several
-// things. It also returns the files that were read, or would be if they were there.
+// placedFor finds where such files say that the build context of a Dockerfile is: CI files only where all say the same,
+// else the nearest devcontainer.json. It also returns the files that were read, or would be if they were there.
 func (w *Workspace) placedFor(ctx context.Context, dockerfile string) (p placed, files []string) {
 	dir := filepath.Dir(dockerfile)
 	root := w.Root(dir)
 	files = pipeline.Files(root)
-	for _, b := range w.pipelines(ctx, root) {
+	for _, b := range w.Pipelines(ctx, root) {
 		if b.Dockerfile != dockerfile || b.Options.ContextDir == "" {
 			continue
 		}
@@ -42,25 +42,17 @@ func (w *Workspace) placedFor(ctx context.Context, dockerfile string) (p placed,
 	return p, files
 }
 
-// pipelines are the builds of the CI files of a repository.
-func (w *Workspace) pipelines(ctx context.Context, root string) []pipeline.Build {
-	if !w.Fixed {
+// Pipelines are the builds that the CI files of a repository describe, whatever starts them. What cannot be read is left
+// out: the CI itself says what is wrong there.
+func (w *Workspace) Pipelines(ctx context.Context, root string) []pipeline.Build {
+	find := func() []pipeline.Build {
 		found, _ := pipeline.Find(ctx, pipeline.Options{Root: root, Read: w.Read})
 		return found
 	}
-	w.read.mu.Lock()
-	defer w.read.mu.Unlock()
-	found, ok := w.read.pipelines[root]
-	if !ok {
-		found, _ = pipeline.Find(ctx, pipeline.Options{Root: root, Read: w.Read}) // `layerwise ci` says what is wrong there
-		if ctx.Err() == nil {
-			if w.read.pipelines == nil {
-				w.read.pipelines = map[string][]pipeline.Build{}
-			}
-			w.read.pipelines[root] = found
-		}
+	if !w.Fixed {
+		return find()
 	}
-	return found
+	return once(ctx, &w.read.mu, &w.read.pipelines, root, find)
 }
 
 // devcontainer is the build context that a devcontainer.json names for the Dockerfile; "" if it builds another, or

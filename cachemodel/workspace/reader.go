@@ -127,7 +127,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	r.requestContexts(b, q, &request)
 	b.problem(r.reading)
 	if again && !q.Uncompared {
-		r.compare(ctx, request, b, q)
+		r.compare(ctx, request, b, q, ambient)
 	}
 	if ctx.Err() != nil {
 		return nil

@@ -70,25 +70,33 @@ func (w *Workspace) projectsOf(ctx context.Context, dockerfile string) ([]*build
 	if !w.Fixed {
 		return buildfiles.Find(ctx, root, dockerfile, w.buildFileOptions())
 	}
-	w.read.mu.Lock()
-	defer w.read.mu.Unlock()
-	all, ok := w.read.projects[root]
-	if !ok {
+	all := once(ctx, &w.read.mu, &w.read.projects, root, func() (all projects) {
 		all.found, all.problems = buildfiles.Find(ctx, root, filepath.Join(root, "Dockerfile"), w.buildFileOptions())
-		if ctx.Err() != nil {
-			return nil, all.problems
-		}
-		if w.read.projects == nil {
-			w.read.projects = map[string]projects{}
-		}
-		w.read.projects[root] = all
-	}
+		return all
+	})
 	found := slices.Clone(all.found)
 	slices.SortStableFunc(
 		found,
 		func(a, b *buildfiles.Project) int { return cmp.Compare(above(a.Dir, dir), above(b.Dir, dir)) },
 	)
 	return found, all.problems
+}
+
+// once gives what was found for a root, and finds it where nobody has; what is found as ctx ends does not count.
+func once[T any](ctx context.Context, mu *sync.Mutex, found *map[string]T, root string, find func() T) T {
+	mu.Lock()
+	defer mu.Unlock()
+	if all, ok := (*found)[root]; ok {
+		return all
+	}
+	all := find()
+	if ctx.Err() == nil {
+		if *found == nil {
+			*found = map[string]T{}
+		}
+		(*found)[root] = all
+	}
+	return all
 }
 
 // above says how far a folder is above another, or that it is not.

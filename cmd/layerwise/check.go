@@ -16,7 +16,6 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/layerwise/layerwise/cachemodel/pipeline"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/layerwise/layerwise/cachemodel/workspace/shellcheck"
@@ -270,7 +269,7 @@ func check(ctx context.Context, paths []string, how checking) checkReport {
 	found, failures := findFiles(paths, isBuildFile)
 	report.failures = failures
 	options := newCheckOptions(how)
-	buildFiles := buildFileCheck{options: options, ci: map[string][]pipeline.Build{}}
+	buildFiles := buildFileCheck{options}
 	var files []string
 	for _, path := range found {
 		if path == standardInput || !isBuildFile(path) {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles/buildcheck"
@@ -21,20 +20,7 @@ func isBuildFile(path string) bool {
 }
 
 // buildFileCheck checks build files.
-type buildFileCheck struct {
-	options *checkOptions
-	ci      map[string][]pipeline.Build // of the CI, by the top of the repository
-}
-
-// ciFile finds what is wrong with the caches of the builds of a CI file; at is its absolute path.
-func (c *buildFileCheck) ciFile(ctx context.Context, at, root string, text *source.Text) []analysis.Finding {
-	builds, ok := c.ci[root]
-	if !ok {
-		builds, _ = pipeline.Find(ctx, pipeline.Options{Root: root}) // what cannot be read is the CI's own business
-		c.ci[root] = builds
-	}
-	return buildcheck.CI(at, text, builds, buildcheck.Files{})
-}
+type buildFileCheck struct{ options *checkOptions }
 
 // file checks a build file by the configuration that holds for it.
 func (c *buildFileCheck) file(ctx context.Context, path string) (checkedFile, error) {
@@ -62,7 +48,8 @@ func (c *buildFileCheck) all(ctx context.Context, path string) (checkedFile, err
 	}
 	checked := checkedFile{path: path, text: source.New(string(content))}
 	if root, ok := pipeline.RootOf(at); ok {
-		checked.findings = c.ciFile(ctx, at, root, checked.text)
+		builds := c.options.workspace.Pipelines(ctx, root)
+		checked.findings = buildcheck.CI(at, checked.text, builds, buildcheck.Files{})
 		return checked, nil
 	}
 	sections, err := buildfiles.Sections(at, []byte(checked.text.String()))
