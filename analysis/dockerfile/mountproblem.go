@@ -76,7 +76,7 @@ func readMount(node *parser.Node, flag string, escape byte, keys []string, kind 
 		}
 		key := keys[min(next, len(keys)-1)]
 		next++
-		if _, _, err := lex.ProcessWord(word, someEnv{}); err != nil {
+		if _, _, err := lex.ProcessWord(word, EverySet{}); err != nil {
 			return "", err
 		}
 		if key == "type" {
@@ -87,8 +87,7 @@ func readMount(node *parser.Node, flag string, escape byte, keys []string, kind 
 	if err == nil {
 		return ""
 	}
-	// Where the text ends BuildKit's message has the character that stands for it.
-	return strings.Replace(reason(err), "unsupported modifier (\uFFFD) in substitution", "missing '}'", 1)
+	return SubstitutionError(reason(err))
 }
 
 // variableKeys are the keys of the fields of a --mount in whose values variables stand.
@@ -111,12 +110,6 @@ var anyMountValue = map[string]string{
 	"ro": "true", "readwrite": "true", "rw": "true", "id": "x", "sharing": "shared", "required": "true", "size": "1",
 	"mode": "0700", "uid": "0", "gid": "0", "env": "x",
 }
-
-// someEnv is an environment in which every variable has a value.
-type someEnv struct{}
-
-func (someEnv) Get(string) (string, bool) { return "x", true }
-func (someEnv) Keys() []string            { return nil }
 
 // rejectMount checks the RUN's flag i, a --mount, whose text without quotes is given; last says that no other flag
 // follows. It returns the flag as it is meant, and whether it is clear what that is. Each mistake in it is reported, as

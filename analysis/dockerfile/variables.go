@@ -320,3 +320,18 @@ func isName(name string) bool {
 	c := name[0]
 	return c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
+
+// EverySet is an environment in which every variable has a value, so that "${A:?}" is content.
+type EverySet struct{}
+
+// Get gives a value for every name.
+func (EverySet) Get(string) (string, bool) { return "x", true }
+
+// Keys gives none.
+func (EverySet) Keys() []string { return nil }
+
+// SubstitutionError says for people what BuildKit's shell.Lex says of a word: where the text ends, its message has the
+// character that stands for that.
+func SubstitutionError(message string) string {
+	return strings.Replace(message, "unsupported modifier (\uFFFD) in substitution", "missing '}'", 1)
+}

@@ -115,8 +115,8 @@ var BuildFiles = []*Rule{
 	VaryingBuildArg,
 }
 
-// everyRule is All and BuildFiles.
-func everyRule() []*Rule { return slices.Concat(All, BuildFiles) }
+// Every returns the rules of All and of BuildFiles.
+func Every() []*Rule { return slices.Concat(All, BuildFiles) }
 
 // Apply leaves out of the findings in a build file those of rules that are off, and gives the others the severity that
 // is configured.

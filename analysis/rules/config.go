@@ -86,7 +86,7 @@ func readLevel(opts *Options, name, level *yaml.Node, problem func(*yaml.Node, s
 func (o *Options) set(rule, level string) error {
 	if ByID(rule) == nil {
 		var ids []string
-		for _, r := range everyRule() {
+		for _, r := range Every() {
 			ids = append(ids, r.ID)
 		}
 		if meant := suggest(rule, ids); len(meant) > 0 {
@@ -135,7 +135,7 @@ func (r *Rule) Level() string {
 // ConfigSchema is the JSON schema of a configuration, as plain data to be marshalled.
 func ConfigSchema() map[string]any {
 	ruleSchemas := map[string]any{}
-	for _, r := range everyRule() {
+	for _, r := range Every() {
 		ruleSchemas[r.ID] = map[string]any{
 			"description": r.Doc.Summary + ". Default: " + r.Level() + ".\n" + r.URL(),
 			"enum":        slices.Sorted(maps.Keys(levels)),

@@ -40,9 +40,9 @@ func checkInvalidSubstitution(p *pass) {
 			}
 			message := ""
 			expand := func(word string) (string, error) {
-				expanded, _, err := lex.ProcessWord(word, everything{})
+				expanded, _, err := lex.ProcessWord(word, dockerfile.EverySet{})
 				if err != nil && message == "" {
-					message = substitutionError(err)
+					message = dockerfile.SubstitutionError(err.Error())
 				}
 				return expanded, err
 			}
@@ -73,16 +73,11 @@ func checkInvalidSubstitution(p *pass) {
 	}
 }
 
-// substitutionError is BuildKit's message; where the text ends that has the character that stands for it.
-func substitutionError(err error) string {
-	return strings.Replace(err.Error(), "unsupported modifier (\uFFFD) in substitution", "missing '}'", 1)
-}
-
 // reportSubstitution reports a word that cannot be read, and offers what it lacks; key says that it may be a pair.
 func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *shell.Lex, key bool) {
 	finding := analysis.Finding{Span: word.Span, Message: message}
 	if meant := closed(word.Text); meant != "" && p.Text.Slice(word.Span) == word.Text {
-		_, _, err := lex.ProcessWord(meant, everything{})
+		_, _, err := lex.ProcessWord(meant, dockerfile.EverySet{})
 		if err == nil && (key || !strings.Contains(meant, "=")) {
 			finding.Fixes = []analysis.Fix{replace(word.Span, meant, true)}
 		}
@@ -109,8 +104,8 @@ func (p *pass) badFlag(in *dockerfile.Instruction, lex *shell.Lex) bool {
 		if !strings.Contains(flag.Value.Text, "$") || !slices.Contains(expandedFlags, flag.Name.Text) {
 			continue
 		}
-		if _, _, err := lex.ProcessWord(unquoted(flag.Value.Text), everything{}); err != nil {
-			p.reportSubstitution(flag.Value, substitutionError(err), lex, false)
+		if _, _, err := lex.ProcessWord(unquoted(flag.Value.Text), dockerfile.EverySet{}); err != nil {
+			p.reportSubstitution(flag.Value, dockerfile.SubstitutionError(err.Error()), lex, false)
 			return true
 		}
 	}
@@ -124,7 +119,7 @@ func (p *pass) badWord(in *dockerfile.Instruction, lex *shell.Lex) dockerfile.Wo
 		if in.Meant == "ARG" {
 			_, text, _ = strings.Cut(text, "=")
 		}
-		if _, _, err := lex.ProcessWord(text, everything{}); err != nil && !in.JSON {
+		if _, _, err := lex.ProcessWord(text, dockerfile.EverySet{}); err != nil && !in.JSON {
 			return word
 		}
 	}
@@ -156,12 +151,6 @@ func suspicious(text string, in *dockerfile.Instruction) bool {
 	return strings.ContainsRune(text, '\'') || strings.Count(text, `"`)%2 != 0 ||
 		strings.ContainsRune(text, '"') && strings.ContainsAny(text, "\\`")
 }
-
-// everything is an environment in which every variable has a value, so that "${A:?}" is content.
-type everything struct{}
-
-func (everything) Get(string) (string, bool) { return "x", true }
-func (everything) Keys() []string            { return nil }
 
 var (
 	quotedPair   = regexp.MustCompile(`^(["'])([A-Za-z_][A-Za-z0-9_.-]*=)([^"']*)(["'])$`)

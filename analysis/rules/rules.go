@@ -148,7 +148,7 @@ func Named(name string) (ids []string, code string, err error) {
 		return nil, strings.ToUpper(name), nil
 	}
 	var all []string
-	for _, r := range everyRule() {
+	for _, r := range Every() {
 		all = append(all, r.ID)
 		if r.hasName(name) {
 			ids = append(ids, r.ID)
@@ -194,7 +194,7 @@ func (o Options) Only(names ...string) (Options, error) {
 		}
 	}
 	o.On, o.Off = on, nil
-	for _, r := range everyRule() {
+	for _, r := range Every() {
 		if !slices.Contains(on, r.ID) {
 			o.Off = append(o.Off, r.ID)
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/layerwise/layerwise/analysis/rules"
@@ -43,14 +42,14 @@ func newRules() *cobra.Command {
 
 func printRules(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, r := range slices.Concat(rules.All, rules.BuildFiles) {
+	for _, r := range rules.Every() {
 		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.ID, r.Level(), r.Doc.Summary)
 	}
 	return tw.Flush()
 }
 
 func printRulesMarkdown(w io.Writer) error {
-	for _, r := range slices.Concat(rules.All, rules.BuildFiles) {
+	for _, r := range rules.Every() {
 		if _, err := fmt.Fprintln(w, r.Markdown()); err != nil {
 			return err
 		}
@@ -70,7 +69,7 @@ func printRulesJSON(w io.Writer) error {
 		URL      string `json:"url"`
 	}
 	list := []jsonRule{}
-	for _, r := range slices.Concat(rules.All, rules.BuildFiles) {
+	for _, r := range rules.Every() {
 		list = append(
 			list,
 			jsonRule{

@@ -109,7 +109,7 @@ func printSARIF(w io.Writer, report checkReport) error {
 		ColumnKind:  "unicodeCodePoints",
 		Results:     []sarifResult{},
 	}
-	for _, r := range slices.Concat(rules.All, rules.BuildFiles) {
+	for _, r := range rules.Every() {
 		var tags *sarifTags
 		if len(r.Hadolint) > 0 {
 			tags = &sarifTags{r.Hadolint}
