@@ -104,7 +104,8 @@ var digits = regexp.MustCompile(`^\d{1,5}$`)
 func (c *cursor) workdirs() {
 	l := likely{kind: Folder}
 	c.workdirsOf(&l, c.stage, "")
-	for _, p := range c.made(c.stage) {
+	all, current := c.made(c.stage)
+	for _, p := range all {
 		if strings.HasSuffix(p.path, "/") && !strings.HasPrefix(p.detail, "of the image") {
 			l.add(strings.TrimSuffix(p.path, "/"), p.detail)
 		}
@@ -116,7 +117,6 @@ func (c *cursor) workdirs() {
 	}
 	l.words(c.about(c.stage, func(i *reference.Image) string { return i.Dirs }))
 	l.words("/app /src /usr/src/app /workspace /opt/app /build", "")
-	current := c.directory(c.stage)
 	l.items = slices.DeleteFunc(l.items, func(it Item) bool { return it.Label == current && len(l.items) > 1 })
 	l.add(current, "the WORKDIR already")
 	c.offer(c.text, "", false, l.items)
@@ -154,7 +154,8 @@ func (c *cursor) volumes() {
 	}
 	l := likely{kind: Folder}
 	var rest []made
-	for _, p := range c.made(c.stage) {
+	all, _ := c.made(c.stage)
+	for _, p := range all {
 		switch path := strings.TrimSuffix(p.path, "/"); {
 		case path == p.path:
 		case data.MatchString(path):
@@ -249,7 +250,8 @@ var inPath = []string{"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "
 
 // programs adds what a container of the stage may start.
 func (c *cursor) programs(l *likely) {
-	all, cwd := c.made(c.stage), strings.TrimSuffix(c.directory(c.stage), "/")+"/"
+	all, cwd := c.made(c.stage)
+	cwd = strings.TrimSuffix(cwd, "/") + "/"
 	add := func(p made) {
 		if dir, name := slashpath.Split(p.path); slices.Contains(inPath, slashpath.Clean(dir)) {
 			l.add(name, p.detail)
@@ -324,14 +326,15 @@ func (c *cursor) parameters(l *likely, program string) {
 	if last := parts[max(0, len(parts)-4+1)]; arguments[last] != "" && strings.HasPrefix(last, "-") {
 		list = arguments[last]
 	}
-	dir := strings.TrimSuffix(c.directory(c.stage), "/") + "/"
+	all, cwd := c.made(c.stage)
+	dir := strings.TrimSuffix(cwd, "/") + "/"
 	for word := range strings.FieldsSeq(list) {
 		ext, files := strings.CutPrefix(word, "*")
 		if !files {
 			l.add(word, "")
 			continue
 		}
-		for _, p := range c.made(c.stage) {
+		for _, p := range all {
 			if slashpath.Ext(p.path) == ext {
 				l.add(strings.TrimPrefix(p.path, dir), p.detail)
 			}
@@ -428,7 +431,8 @@ func (c *cursor) stagePaths(name, typed, stop string) {
 	if stage := c.file.Stage(name, dockerfile.ByCopy, c.stage); stage >= 0 && stage < c.stage {
 		of := *c
 		of.in, of.offset = nil, c.file.Text.Len()
-		for _, p := range of.made(stage) {
+		all, _ := of.made(stage)
+		for _, p := range all {
 			l.add(strings.TrimSuffix(p.path, "/"), p.detail)
 		}
 		c.taken(&l, name)

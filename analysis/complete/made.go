@@ -40,16 +40,12 @@ const (
 	mostRead = 2000
 )
 
-func (c *cursor) maker() *maker {
+// made returns what a stage makes in front of the cursor, the newest first, and its working directory there. It reads
+// all commands above.
+func (c *cursor) made(stage int) (list []made, cwd string) {
 	left := mostRead
-	return &maker{c: c, cwd: "/", left: &left, of: map[int][]made{}}
-}
-
-// made returns what a stage makes in front of the cursor, the newest first.
-func (c *cursor) made(stage int) []made {
-	m := c.maker()
+	m := &maker{c: c, cwd: "/", left: &left, of: map[int][]made{}}
 	m.stage(stage)
-	var list []made
 	seen := map[string]bool{}
 	for _, p := range slices.Backward(m.all) {
 		if !seen[p.path] {
@@ -57,14 +53,7 @@ func (c *cursor) made(stage int) []made {
 			list = append(list, p)
 		}
 	}
-	return list
-}
-
-// directory returns the working directory at the end of a stage, or at the cursor if it is in the stage.
-func (c *cursor) directory(stage int) string {
-	m := c.maker()
-	m.stage(stage)
-	return m.cwd
+	return list, m.cwd
 }
 
 // stage notes what a stage makes; there is none above the first FROM.

@@ -86,7 +86,8 @@ func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *she
 		if m := quotedPath.FindStringSubmatch(p.Text.Slice(in.ArgsSpan)); m != nil {
 			finding.Span = in.ArgsSpan
 			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, fmt.Sprintf("[%q, %q]", m[1], m[2]), true)}
-			finding.Message = "a path with a blank needs an array: " + in.Meant + " divides the words at blanks, in quotes, too"
+			finding.Message = "a path with a blank needs an array: " + in.Meant +
+				" divides the words at blanks, in quotes, too"
 		}
 	}
 	p.report(nil, finding)
