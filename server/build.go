@@ -16,6 +16,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
 )
 
 // build is everything besides the open texts that a Dockerfile's marks depend on: immutable, found in the background,
@@ -111,15 +112,23 @@ func (s *session) workspaceOf(folder string) *workspace.Workspace {
 
 // readText reads a file as it is in the editor; a Dockerfile never says how others are built.
 func (s *session) readText(path string) ([]byte, error) {
+	text, _, _, err := s.versionedText(path)
+	return text, err
+}
+
+// versionedText is readText with the address of the text and its version, nil for one that is not open.
+func (s *session) versionedText(path string) (text []byte, at uri.URI, version *int32, err error) {
 	s.mu.Lock()
 	for _, d := range s.documents {
 		if d.path == path && !d.dockerfile {
 			defer s.mu.Unlock()
-			return []byte(d.text.String()), nil
+			version := d.version
+			return []byte(d.text.String()), d.uri, &version, nil
 		}
 	}
 	s.mu.Unlock()
-	return textfile.Read(path)
+	text, err = textfile.Read(path)
+	return text, uri.File(path), nil, err
 }
 
 // choicesOf are those that the settings make; folders are relative to the workspace folder.

@@ -48,7 +48,7 @@ func (s *session) renamedIn(ctx context.Context, snap *snapshot, r *navigate.Ren
 			continue
 		}
 		seen = append(seen, path)
-		content, err := s.readText(path)
+		content, at, version, err := s.versionedText(path)
 		if err != nil {
 			continue
 		}
@@ -64,16 +64,7 @@ func (s *session) renamedIn(ctx context.Context, snap *snapshot, r *navigate.Ren
 		if len(edits) == 0 {
 			continue
 		}
-		file := renamed{uri: uri.File(path), text: source.New(string(content)), edits: edits}
-		s.mu.Lock()
-		for _, d := range s.documents {
-			if d.path == path {
-				version := d.version
-				file.uri, file.version = d.uri, &version
-			}
-		}
-		s.mu.Unlock()
-		out = append(out, file)
+		out = append(out, renamed{uri: at, version: version, text: source.New(string(content)), edits: edits})
 	}
 	return out
 }

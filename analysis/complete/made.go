@@ -383,8 +383,8 @@ var builds = map[string][]string{
 	"mvn package": {"target/"}, "mvn install": {"target/"},
 	"mvnw package": {"target/"}, "gradle build": {"build/libs/"}, "gradlew build": {"build/libs/"},
 	"gradle bootJar": {"build/libs/"}, "gradlew bootJar": {"build/libs/"}, "cargo build": {"target/release/"},
-	"uv sync": {".venv/"}, "mix release": {"_build/prod/rel/"}, "pip install": nil, "make install": {"/usr/local/"},
-	"bundle install": {"/usr/local/bundle/"}, "composer install": {"vendor/"}, "cmake build": {"build/"},
+	"mix release": {"_build/prod/rel/"}, "make install": {"/usr/local/"},
+	"bundle install": {"/usr/local/bundle/"}, "cmake build": {"build/"},
 }
 
 // tool notes what known tools make in their working directory.
