@@ -22,10 +22,10 @@ type Answer struct {
 	Others []*Contents
 	// Unseen are results in its cache that none of these builds has made.
 	Unseen cachemodel.Unseen
-	// Silent says that it could not be asked: the beginning of a sentence, "" if it has answered. Late is that nothing
+	// Silent says that it could not be asked: the beginning of a sentence, "" if it has answered. Unknown is that nothing
 	// is known of it therefore: no answer came in time, or something else than BuildKit builds there.
-	Silent string
-	Late   bool
+	Silent  string
+	Unknown bool
 	// Complete says that its cache holds nothing but what the builds left that it remembers.
 	Complete bool
 	// Emptied is the reason, a sentence, why nothing at all is in its cache; "" if something is.
@@ -154,7 +154,7 @@ func (a *Answer) join(builds []*Contents, rec *record.Record) []*Contents {
 		c.Gone(a.Emptied)
 	case !a.Oldest.IsZero() && rec.When.Before(a.Oldest):
 		c.Gone(fmt.Sprintf("%s has removed what was built before %s.", a.Name, a.Oldest.Local().Format("Jan 2 15:04")))
-	case a.Late:
+	case a.Unknown:
 		c.Perhaps = a.Silent + ", so it is not known what is in its cache."
 	case a.Name != "" && a.asked():
 		c.Perhaps = fmt.Sprintf("%s no longer remembers the build, so it may have removed the result.", a.Name)
@@ -173,7 +173,7 @@ func (a *Answer) doubt(c *Contents) *Contents {
 	switch {
 	case a == nil:
 		return c
-	case a.Late:
+	case a.Unknown:
 		doubtful.Perhaps = a.Silent + ", so it is not known what is in its cache."
 	case a.asked():
 		doubtful.Perhaps = a.Name + " remembers no build of this Dockerfile, so perhaps none was made."
@@ -187,7 +187,7 @@ func (a *Answer) doubt(c *Contents) *Contents {
 // does not remember may have been made all the same.
 func (r *Request) unseen(b *Baseline) cachemodel.Unseen {
 	a := r.Answer
-	if a.Late || a.Silent != "" && (b.Kind == string(Recorded) || b.Kind == string(None)) {
+	if a.Unknown || a.Silent != "" && (b.Kind == string(Recorded) || b.Kind == string(None)) {
 		return cachemodel.Unseen{Anything: true, Reason: a.Silent + ", so it is not known what is in its cache."}
 	}
 	return a.Unseen
@@ -238,7 +238,7 @@ func fromBuilds(r Request) Baseline {
 	if b.Assumed = r.Assumed; b.Assumed == "" {
 		b.Builder = r.builderName()
 	}
-	if a := r.Answer; b.Assumed == "" && a != nil && a.Silent != "" && !a.Late {
+	if a := r.Answer; b.Assumed == "" && a != nil && a.Silent != "" && !a.Unknown {
 		b.Assumed = a.Name + " still has what it built"
 	}
 	return b

@@ -131,7 +131,7 @@ func TestWhatTheBuilderHas(t *testing.T) {
 		{
 			about:   "a record of this builder, which does not answer in time: nothing is promised",
 			records: []record.Record{{Text: someText, Builder: here}},
-			answer:  &Answer{Builder: here, Name: "B", Silent: "B did not answer in time", Late: true},
+			answer:  &Answer{Builder: here, Name: "B", Silent: "B did not answer in time", Unknown: true},
 			err:     errors.New("no answer"),
 			kind:    Recorded,
 			builds:  1,
@@ -140,7 +140,7 @@ func TestWhatTheBuilderHas(t *testing.T) {
 		},
 		{
 			about:  "no record, and no answer in time",
-			answer: &Answer{Builder: here, Name: "B", Silent: "B did not answer in time", Late: true},
+			answer: &Answer{Builder: here, Name: "B", Silent: "B did not answer in time", Unknown: true},
 			err:    errors.New("no answer"),
 			kind:   None,
 			check:  func(b *Baseline) bool { return b.Unseen.Anything && b.Unseen.Reason != "" },

@@ -39,10 +39,10 @@ func (d *Daemon) Ask(ctx context.Context, q Query) (*baseline.Answer, error) {
 	if err != nil {
 		answer := &baseline.Answer{Builder: d.identity(""), Name: d.String(), Silent: d.String() + " cannot be asked"}
 		if late(err) {
-			answer.Silent, answer.Late = d.String()+" did not answer in time", true
+			answer.Silent, answer.Unknown = d.String()+" did not answer in time", true
 		}
 		if foreign := d.hasNoBuildKit(); foreign != "" { // something else builds there
-			answer.Silent, answer.Late = foreign, true
+			answer.Silent, answer.Unknown = foreign, true
 		}
 		return answer, err
 	}

@@ -35,8 +35,8 @@ func TestEngineWithoutBuildKit(t *testing.T) {
 				if err == nil || answer == nil {
 					t.Fatalf("%v, %v", answer, err)
 				}
-				if want := d.String() + test.silent; answer.Silent != want || answer.Late != test.late {
-					t.Errorf("%q (%v), want %q (%v)", answer.Silent, answer.Late, want, test.late)
+				if want := d.String() + test.silent; answer.Silent != want || answer.Unknown != test.late {
+					t.Errorf("%q (%v), want %q (%v)", answer.Silent, answer.Unknown, want, test.late)
 				}
 			}
 		})

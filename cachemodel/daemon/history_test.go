@@ -123,7 +123,7 @@ func TestSilence(t *testing.T) {
 		d.limit = time.Second
 		for range 2 { // the second time it is not tried
 			answer, err := d.Ask(t.Context(), Query{Dockerfile: filepath.Join(dir, "Dockerfile"), ContextDir: dir})
-			if err == nil || answer.Silent == "" || answer.Late != test.late {
+			if err == nil || answer.Silent == "" || answer.Unknown != test.late {
 				t.Errorf("%s: %v, %+v", test.address, err, answer)
 			}
 		}
