@@ -39,7 +39,23 @@ func (w *Workspace) placedFor(ctx context.Context, dockerfile string) (p placed,
 			p = placed{at, relative(file)}
 		}
 	}
+	if !within(root, p.dir) { // a stranger's file must not have the user's home folder read
+		p = placed{}
+	}
 	return p, files
+}
+
+// within reports whether a folder is in another, links followed.
+func within(root, dir string) bool {
+	root, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return false
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return false
+	}
+	inside, err := filepath.Rel(root, dir)
+	return err == nil && filepath.IsLocal(inside)
 }
 
 // Pipelines are the builds that the CI files of a repository describe, whatever starts them. What cannot be read is left
