@@ -9,10 +9,12 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -194,6 +196,7 @@ func (f *finder) add(b Build) {
 	}
 	b.File, b.Job, b.Step, b.Line, b.If, b.kept = f.at.file, f.at.job, f.at.step, f.at.line, f.at.condition, f.at.kept
 	b.Hosted = f.at.hosted
+	f.keepInside(&b)
 	key := b.File + ":" + b.Job
 	f.count[key]++
 	b.ID = fmt.Sprintf("%s:%d", key, f.count[key])
@@ -216,6 +219,44 @@ func (f *finder) add(b Build) {
 	f.builds = append(f.builds, b)
 }
 
+// keepInside takes out of a build what is not in this repository: no file of a stranger's folder has other folders read.
+func (f *finder) keepInside(b *Build) {
+	outside := func(path string) bool {
+		if path == "" || unknownIn(path) != "" || Within(f.Root, path) {
+			return false
+		}
+		b.Problem = cmp.Or(b.Problem, f.notHere(path))
+		return true
+	}
+	if outside(b.Dockerfile) {
+		b.Dockerfile = ""
+	}
+	if outside(b.Options.ContextDir) {
+		b.Options.ContextDir = ""
+	}
+	b.Options.Contexts = maps.Clone(b.Options.Contexts)
+	maps.DeleteFunc(b.Options.Contexts, func(_, dir string) bool { return outside(dir) })
+}
+
+// notHere says that a path is outside of the repository, the shorter way.
+func (f *finder) notHere(path string) string {
+	if rel, err := filepath.Rel(filepath.Join(f.Root, f.at.own), path); err == nil && len(rel) < len(path) {
+		path = rel
+	}
+	return path + " is not in this repository"
+}
+
+// Within reports whether a folder is another one or below it, links followed where the folder is there.
+func Within(root, dir string) bool {
+	if real, err := filepath.EvalSymlinks(root); err == nil {
+		if realDir, err := filepath.EvalSymlinks(dir); err == nil {
+			root, dir = real, realDir
+		}
+	}
+	inside, err := filepath.Rel(root, dir)
+	return err == nil && filepath.IsLocal(inside)
+}
+
 // inRepository makes a path of the job's workspace one of this repository. The reason says why it is none.
 func (f *finder) inRepository(dir, path string) (abs, reason string) {
 	if e := unknownIn(path); e != "" {
@@ -229,7 +270,7 @@ func (f *finder) inRepository(dir, path string) (abs, reason string) {
 	}
 	rel, err := filepath.Rel(filepath.Join(f.Root, f.at.own), path)
 	if err != nil || !filepath.IsLocal(rel) {
-		return "", fmt.Sprintf("%s is not in this repository", path)
+		return "", f.notHere(path)
 	}
 	return filepath.Join(f.Root, rel), ""
 }

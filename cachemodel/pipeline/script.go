@@ -188,8 +188,6 @@ func (s *script) builds(args []string) {
 		for path, what := range map[string]string{b.Dockerfile: "Dockerfile", b.Options.ContextDir: "context"} {
 			if e := unknownIn(path); e != "" {
 				b.Problem = "the " + what + " " + e + " is not known"
-			} else if rel, err := filepath.Rel(s.Root, path); path != "" && (err != nil || !filepath.IsLocal(rel)) {
-				b.Problem = path + " is not in this repository"
 			}
 		}
 		s.add(b)

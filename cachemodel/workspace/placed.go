@@ -35,27 +35,12 @@ func (w *Workspace) placedFor(ctx context.Context, dockerfile string) (p placed,
 	for _, above := range upTo(root, dir) {
 		file := filepath.Join(above, ".devcontainer", "devcontainer.json")
 		files = append(files, file)
-		if at := w.devcontainer(file, dockerfile); p.dir == "" && at != "" {
+		at := w.devcontainer(file, dockerfile)
+		if p.dir == "" && at != "" && pipeline.Within(root, at) { // else the user's home folder may be read
 			p = placed{at, relative(file)}
 		}
 	}
-	if !within(root, p.dir) { // a stranger's file must not have the user's home folder read
-		p = placed{}
-	}
 	return p, files
-}
-
-// within reports whether a folder is in another, links followed.
-func within(root, dir string) bool {
-	root, err := filepath.EvalSymlinks(root)
-	if err != nil {
-		return false
-	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		return false
-	}
-	inside, err := filepath.Rel(root, dir)
-	return err == nil && filepath.IsLocal(inside)
 }
 
 // Pipelines are the builds that the CI files of a repository describe, whatever starts them. What cannot be read is left
