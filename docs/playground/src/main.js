@@ -2,6 +2,7 @@ import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { setDiagnostics } from "@codemirror/lint";
 import { EditorState, RangeSet, StateEffect, StateField } from "@codemirror/state";
 import { Decoration, EditorView, GutterMarker, WidgetType, gutter, keymap, lineNumbers } from "@codemirror/view";
+import { XzReadableStream } from "xz-decompress";
 import { difference } from "./difference.js";
 import { examples } from "./examples.js";
 
@@ -291,6 +292,9 @@ function fromLink() {
 		return false;
 	}
 }
+
+/** The core comes packed by xz, which browsers don't unpack. */
+window.unpackXz = (bytes) => new Response(new XzReadableStream(new Blob([bytes]).stream())).arrayBuffer();
 
 /** The core calls this when it is there. */
 window.layerwiseReady = () => {
