@@ -13,6 +13,7 @@ type cache struct {
 	lax     map[place]int
 	images  []int
 	loose   []int // whose keys hang on what nobody knows
+	results []int // that builds of named contexts gave
 
 	sameRemotes bool // see Builder
 }
@@ -80,6 +81,9 @@ func (c *cache) build(past *Past) *lookup {
 					r.result = result
 				}
 			}
+		}
+		if v.result {
+			c.results = append(c.results, found.ids[i]...)
 		}
 	}
 	return found
@@ -228,6 +232,7 @@ func (l *lookup) find(v *vertex) []int {
 	}
 	if l.belief == optimist {
 		l.tryLoose(v)
+		l.tryElsewhere(v)
 	}
 	found := l.room[from:len(l.room):len(l.room)]
 	slices.SortFunc(found, func(a, b int) int { return b - a }) // the last first

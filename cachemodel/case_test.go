@@ -20,8 +20,9 @@ import (
 //
 // An archive in testdata holds any number of cases. A file "case: PROSE" begins one; its lines are settings, which
 // begin with "A " or "B " where they are for one of the builds only. "A/PATH" and "B/PATH" are files of the contexts,
-// "A:NAME/PATH" those of a context called NAME; B has all files of A that it does not have itself. Builds "A2", "A3"
-// that the cache holds too, made after A, likewise. "want" is the verdict on each line.
+// "A:NAME/PATH" those of a context called NAME, "A:@NAME/PATH" those of the build that makes such a context; B has all
+// files of A that it does not have itself. Builds "A2", "A3" that the cache holds too, made after A, likewise. "want" is
+// the verdict on each line.
 type modelCase struct {
 	prose string
 	a, b  *testBuild
@@ -35,8 +36,10 @@ type testBuild struct {
 	files    map[string]map[string]testFile // by context, "" is the main one
 	images   map[string]Image
 	none     bool // there is no build
-	unknown  UnknownParts
-	past     Past // but for the plan
+	// elsewhere are the named contexts that are made by builds of which nothing is known.
+	elsewhere []string
+	unknown   UnknownParts
+	past      Past // but for the plan
 }
 
 type testFile struct {
@@ -134,6 +137,8 @@ func (b *testBuild) apply(t *testing.T, line string) {
 	switch word {
 	case "none":
 		b.none = true
+	case "elsewhere":
+		b.elsewhere = append(b.elsewhere, rest)
 	case "engine":
 		b.settings.Engine = Engine(rest)
 	case "target":
@@ -247,9 +252,21 @@ func (b *testBuild) plan() *Plan {
 		Settings: b.settings, Images: b.images, Contexts: map[string]*buildcontext.Tree{}, Unknown: b.unknown,
 	}
 	for name, files := range b.files {
-		if name != "" {
+		if made, ok := strings.CutPrefix(name, "@"); ok && !slices.Contains(b.elsewhere, made) {
+			if build.ContextBuilds == nil {
+				build.ContextBuilds = map[string]*Build{}
+			}
+			file := dockerfile.Parse(source.New(files["Dockerfile"].data), nil)
+			build.ContextBuilds[made] = &Build{File: file, Context: tree(files), Images: b.images}
+		} else if name != "" && !ok {
 			build.Contexts[name] = tree(files)
 		}
+	}
+	for _, name := range b.elsewhere {
+		if build.ContextImages == nil {
+			build.ContextImages = map[string]string{}
+		}
+		build.ContextImages[name] = ""
 	}
 	return NewPlan(build)
 }

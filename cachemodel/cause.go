@@ -30,6 +30,7 @@ type explainer struct {
 	causes     map[*step]Cause
 	firsts     map[*vertex]int             // see first
 	settings   map[[2]*envNode]settingDiff // see firstDiff
+	contexts   map[*vertex]*step           // see contextOwners
 	doubt      bool                        // the plans are not certain to have the very steps of the builds
 }
 
@@ -172,6 +173,11 @@ func (e *explainer) plainCause(s *step, v *vertex) (Cause, bool) {
 
 // failsCause explains a step before which the build fails.
 func (e *explainer) failsCause(s, at *step) Cause {
+	if at.context != "" {
+		detail := fmt.Sprintf("the build of the named context %s fails at line %d of its Dockerfile", at.context,
+			at.in.Line)
+		return Cause{Kind: StageRebuilt, Line: s.in.Line, Detail: detail}
+	}
 	c := Cause{Kind: Follows, Line: at.in.Line, Detail: fmt.Sprintf("the build fails at line %d above", at.in.Line)}
 	if at.in.Stage != s.in.Stage {
 		c.Kind, c.Detail = StageRebuilt, fmt.Sprintf(
@@ -694,6 +700,9 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	}
 	from := e.owner(in.from, s)
 	if from == nil {
+		if c, ok := e.contextBuildCause(s, in); ok {
+			return c, true
+		}
 		if in.from.kind == imageVertex {
 			return Cause{
 				Kind:   BaseChanged,

@@ -66,6 +66,11 @@ func (p *planner) sourceRoot(src, user *stagePlan) (*vertex, error) {
 	case src.stage == nil && src.baseName == scratch:
 		return nil, nil
 	case src.stage == nil:
+		if built := p.made(src.baseName, value{}); built != nil && built.fails != "" {
+			return nil, errors.New(built.fails)
+		} else if built != nil {
+			return built.state.root, nil
+		}
 		return p.source(src.baseName, p.platform), nil
 	case !src.dispatched:
 		return nil, errors.New("the stage that it copies from must stand above")

@@ -28,6 +28,7 @@ COPY --from=first /a /a
 COPY --from=second /s /s
 COPY --from=third /t /t
 RUN last
+COPY --from=made /m /m
 `
 
 // definedBuild has nothing that is shared with another of its kind.
@@ -38,6 +39,7 @@ func definedBuild() Build {
 		Settings:      Settings{Args: map[string]string{"V": "1"}},
 		Contexts:      map[string]*buildcontext.Tree{"folder": tree(map[string]testFile{"f": {data: "f"}})},
 		ContextImages: map[string]string{"extra": "extra:1"},
+		ContextBuilds: map[string]*Build{"made": {File: dockerfile.Parse(source.New("FROM base\nRUN make\n"), nil)}},
 		Images: map[string]Image{"docker.io/library/base:latest": {
 			Digest: "sha256:1", User: "u", WorkingDir: "/w", Env: []string{"A=1"}, Shell: []string{"/bin/sh", "-c"},
 		}},
@@ -88,7 +90,10 @@ var (
 		"Contexts": {func(b *Build) {
 			b.Contexts = map[string]*buildcontext.Tree{"folder": otherFolder()}
 		}, []int{11}},
-		"ContextImages":     {func(b *Build) { b.ContextImages = map[string]string{"extra": "extra:2"} }, []int{7}},
+		"ContextImages": {func(b *Build) { b.ContextImages = map[string]string{"extra": "extra:2"} }, []int{7}},
+		"ContextBuilds": {func(b *Build) {
+			b.ContextBuilds = map[string]*Build{"made": {File: dockerfile.Parse(source.New("FROM base\nRUN other\n"), nil)}}
+		}, []int{16}},
 		"Images.Digest":     {func(b *Build) { image(b, func(i *Image) { i.Digest = "sha256:2" }) }, onBase},
 		"Images.DigestOnly": {func(b *Build) { image(b, func(i *Image) { i.DigestOnly = true }) }, []int{2, 3, 5}},
 		"Images.Env":        {func(b *Build) { image(b, func(i *Image) { i.Env = []string{"A=2"} }) }, []int{5}},
@@ -151,7 +156,7 @@ func TestEveryPartCounts(t *testing.T) {
 		return out
 	}
 	same := cached(definedBuild(), definedBuild())
-	for _, line := range slices.Concat(everyRun, firstStage, []int{11, 12}) {
+	for _, line := range slices.Concat(everyRun, firstStage, []int{11, 12, 16}) {
 		if !same[line] {
 			t.Fatalf("line %d is not cached though nothing differs", line)
 		}

@@ -90,11 +90,10 @@ func onlyMounts(in *dockerfile.Instruction) bool {
 // findFailures finds the steps at which the build fails, and what stands on them.
 func (p *Plan) findFailures() {
 	p.failing = make([]*step, len(p.vertices))
-	for _, s := range p.steps {
-		if rejection(s.in) != "" && p.err == nil && s.kind != failedStep &&
-			!(s.kind == skippedStep && onlyMounts(s.in)) {
-			s.reject(s.in, nil) // also if the target does not need it: BuildKit reads the whole file
-		}
+	if p.err == nil {
+		firstFailure(p.steps)
+	}
+	for _, s := range slices.Concat(p.contextSteps, p.steps) {
 		for _, v := range s.vertices {
 			_, missing := missingCause(v)
 			if p.failing[v.index] == nil && (missing || v.kind == brokenVertex) {

@@ -45,14 +45,24 @@ func Secrets(args map[string]string) map[string]string {
 	return all
 }
 
+// secrets adds the secrets of a build, and of those of its named contexts as far as they are planned.
+func (b *Build) secrets(all map[string]string, depth int) {
+	for name, value := range Secrets(b.Settings.Args) {
+		all[name+"="+value] = value
+	}
+	if depth > 0 {
+		for _, made := range b.ContextBuilds {
+			made.secrets(all, depth-1)
+		}
+	}
+}
+
 // hideSecrets keeps the values of build arguments that look like secrets out of what the steps say: an image or a path
 // may be named by one.
 func hideSecrets(steps []Step, bases []*Plan, next *Plan) {
 	secrets := map[string]string{}
 	for _, p := range append(slices.Clone(bases), next) {
-		for name, value := range Secrets(p.build.Settings.Args) {
-			secrets[name+"="+value] = value
-		}
+		p.build.secrets(secrets, maxContextBuilds)
 	}
 	if len(secrets) == 0 {
 		return

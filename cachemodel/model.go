@@ -76,6 +76,8 @@ type Build struct {
 	// ContextImages are the named contexts that are images (docker-image://), as references, and those of which only a
 	// build can tell what they hold (target:, a URL), as "".
 	ContextImages map[string]string
+	// ContextBuilds are the builds of named contexts, as far as they are known. They go before ContextImages.
+	ContextBuilds map[string]*Build
 	// Images are the base images that are known, by their reference as BuildKit normalises it
 	// ("docker.io/library/alpine:3.20") or, for a named context, by its name.
 	Images map[string]Image

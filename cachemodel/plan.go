@@ -31,6 +31,8 @@ type Plan struct {
 	failing  []*step    // by vertex.index: at which step the build fails before it gets there, or there
 	unsure   string     // why it is not known which steps the build has, "" if that is known
 	err      error
+	// contextSteps are those of the builds of named contexts, which are no instructions of the file.
+	contextSteps []*step
 
 	once        sync.Once
 	own         *Held // what a build of this plan leaves, once it is asked for
@@ -60,6 +62,7 @@ type step struct {
 	room     [1]*vertex // most steps have one
 	linked   bool       // COPY --link: the last vertex only merges
 	problem  string     // why the build fails at it
+	context  string     // the named context whose build it is part of, "" if it is one of the file's own
 	missing  bool       // since a build argument has no value
 
 	// What it was carried out with, to find out what changed:
@@ -122,7 +125,8 @@ type stagePlan struct {
 	state      state
 	reachable  bool
 	dispatched bool
-	replaced   bool // a named context stands in for the whole stage
+	replaced   bool          // a named context stands in for the whole stage
+	built      *contextBuild // of the base; nil if no other build makes it
 }
 
 // command is an instruction as it is carried out in a stage: its own, or an ONBUILD trigger of its base.
@@ -147,7 +151,9 @@ type planner struct {
 	key      keyWriter // reused for the keys of steps
 	identity keyWriter // reused by vertex
 	plan     *Plan
-	steps    []*step // of the plan, as they are for this platform
+	contexts map[string]*contextBuild // by name and platform, see made
+	depth    int                      // of named contexts that are built for each other
+	steps    []*step                  // of the plan, as they are for this platform
 	epoch    *placed
 	// ignoreCache is whether the stage that is being dispatched uses no cache.
 	ignoreCache bool
@@ -164,28 +170,9 @@ func NewPlan(b Build) *Plan { return newPlan(b, false) }
 // newPlan is NewPlan; exact says that Plan.Exact asks, so that the operations are kept.
 func newPlan(b Build, exact bool) *Plan {
 	plan := &Plan{build: b, unsure: b.Unknown.steps(b.File)}
-	dialect := b.dialect()
 	interned := make(map[vertexID]*vertex, len(b.File.Instructions))
 	for i, platform := range targetPlatforms(b.Settings) {
-		p := &planner{
-			Build:    b,
-			exact:    exact,
-			x:        newExpander(b.File.Escape),
-			args:     b.Settings.Args,
-			epoch:    unset,
-			byName:   map[string]*stagePlan{},
-			interned: interned,
-			plan:     plan,
-			steps:    make([]*step, len(b.File.Instructions)),
-			target:   platform,
-			dialect:  dialect,
-			platform: plain(platforms.FormatAll(platform)),
-		}
-		steps := make([]step, len(b.File.Instructions))
-		for i, in := range b.File.Instructions {
-			steps[i] = step{in: in, kind: skippedStep, cwd: unset, user: unset, shell: unset, epoch: unset}
-			p.steps[i] = &steps[i]
-		}
+		p := plan.planner(b, exact, platform, interned)
 		p.all()
 		if i == 0 {
 			plan.steps = p.steps
@@ -199,6 +186,31 @@ func newPlan(b Build, exact bool) *Plan {
 	plan.findFailures()
 	plan.findAssumptions()
 	return plan
+}
+
+// planner begins to plan b, which is the plan's build or that of a named context, for one platform.
+func (plan *Plan) planner(b Build, exact bool, platform ocispecs.Platform, interned map[vertexID]*vertex) *planner {
+	p := &planner{
+		Build:    b,
+		exact:    exact,
+		x:        newExpander(b.File.Escape),
+		args:     b.Settings.Args,
+		epoch:    unset,
+		byName:   map[string]*stagePlan{},
+		interned: interned,
+		plan:     plan,
+		contexts: map[string]*contextBuild{},
+		steps:    make([]*step, len(b.File.Instructions)),
+		target:   platform,
+		dialect:  b.dialect(),
+		platform: plain(platforms.FormatAll(platform)),
+	}
+	steps := make([]step, len(b.File.Instructions))
+	for i, in := range b.File.Instructions {
+		steps[i] = step{in: in, kind: skippedStep, cwd: unset, user: unset, shell: unset, epoch: unset}
+		p.steps[i] = &steps[i]
+	}
+	return p
 }
 
 // merge adds what a step is for another platform.
@@ -219,14 +231,14 @@ func (s *step) merge(other *step) {
 	}
 }
 
-// all plans the build for one platform.
-func (p *planner) all() {
+// read reads the file for one platform, and finds the stage to build, nil if it has none.
+func (p *planner) read() (target *stagePlan, err error) {
 	if p.Unknown.Platform != "" {
 		p.platform = p.guess("platform", p.platform)
 	}
 	p.readGlobal()
 	p.readStages()
-	target, err := p.targetStage()
+	target, err = p.targetStage()
 	switch {
 	case p.Settings.Engine == Podman:
 		err, p.plan.doubtful = errPodman, true
@@ -236,6 +248,12 @@ func (p *planner) all() {
 	if err == nil && p.inherited() > maxInherited {
 		err, p.plan.doubtful = errTooMuchInherited, true
 	}
+	return target, err
+}
+
+// all plans the build for one platform.
+func (p *planner) all() {
+	target, err := p.read()
 	if err != nil {
 		p.plan.err = err
 		for _, s := range p.steps {
@@ -247,6 +265,14 @@ func (p *planner) all() {
 		p.classic(target)
 		return
 	}
+	p.dispatchAll(target)
+	if target != nil && target.state.root != nil {
+		p.plan.images = append(p.plan.images, target.state.root)
+	}
+}
+
+// dispatchAll carries out the stages that the target needs.
+func (p *planner) dispatchAll(target *stagePlan) {
 	p.reach(target)
 	if p.plan.unsure != "" { // any stage may have been built
 		for _, st := range p.stages {
@@ -262,9 +288,6 @@ func (p *planner) all() {
 		if st.reachable && !st.replaced {
 			p.dispatch(st)
 		}
-	}
-	if target != nil && target.state.root != nil {
-		p.plan.images = append(p.plan.images, target.state.root)
 	}
 }
 
@@ -460,10 +483,14 @@ func (p *planner) addStage(stage *dockerfile.Stage, from *step) {
 		st.platform = value{normalPlatform(v.text), v.opaque}
 	}
 	_, image := p.ContextImages[contextName(stage.Name)]
+	image = image || p.ContextBuilds[contextName(stage.Name)] != nil
 	if stage.Name != "" && (image || p.context(stage.Name) != nil) {
 		st.replaced = true
 	} else if err == nil {
 		st.base = p.byName[st.baseName]
+	}
+	if len(p.ContextBuilds) > 0 && err == nil && !st.replaced && st.base == nil && !st.guessed {
+		st.built = p.made(st.baseName, st.platform)
 	}
 	if stage.Name != "" {
 		p.byName[stage.Name] = st
@@ -477,21 +504,30 @@ func (p *planner) addStage(stage *dockerfile.Stage, from *step) {
 // triggers are the ONBUILD instructions of the stage's base, which run at its FROM. Each is read as a file of its own:
 // the escape directive does not reach it (dockerfile2llb.initOnBuildTriggers).
 func (p *planner) triggers(st *stagePlan) []*dockerfile.Instruction {
-	var texts []string
-	if st.base != nil {
-		for _, c := range st.base.commands {
-			if onbuild, ok := c.in.Command.(*instructions.OnbuildCommand); ok {
-				texts = append(texts, onbuild.Expression)
-			}
-		}
-	} else if image, ok := p.image(st.baseName); ok {
-		texts = image.OnBuild
-	}
 	var out []*dockerfile.Instruction
-	for _, text := range texts {
-		out = append(out, dockerfile.Parse(source.New(text), nil).Instructions...)
+	switch {
+	case st.base != nil:
+		for _, c := range st.base.commands {
+			out = append(out, onBuild(c.in)...)
+		}
+	case st.built != nil:
+		out = st.built.onBuild
+	default:
+		image, _ := p.image(st.baseName)
+		for _, text := range image.OnBuild {
+			out = append(out, dockerfile.Parse(source.New(text), nil).Instructions...)
+		}
 	}
 	return out
+}
+
+// onBuild are the instructions that an ONBUILD holds, none if in is another one.
+func onBuild(in *dockerfile.Instruction) []*dockerfile.Instruction {
+	onbuild, ok := in.Command.(*instructions.OnbuildCommand)
+	if !ok {
+		return nil
+	}
+	return dockerfile.Parse(source.New(onbuild.Expression), nil).Instructions
 }
 
 // addSources finds what a command copies or mounts from (dockerfile2llb.toCommand, detectRunMount).
@@ -555,6 +591,13 @@ func (p *planner) reach(target *stagePlan) {
 
 // replace puts a named context in a stage's place.
 func (p *planner) replace(st *stagePlan) {
+	if built := p.made(st.stage.Name, value{}); built != nil {
+		st.state, st.dispatched = built.begin(p), true
+		if built.fails != "" {
+			st.from.reject(st.stage.From, errors.New(built.fails))
+		}
+		return
+	}
 	st.state.platform = p.platform
 	st.state.root = p.source(st.stage.Name, st.state.platform)
 	if image, ok := p.image(st.stage.Name); ok || st.state.root.kind == localVertex {
@@ -594,6 +637,8 @@ func (p *planner) begin(st *stagePlan) {
 		s.env = st.base.state.env.clone()
 		s.imageEnv = slices.Clone(st.base.state.imageEnv)
 		p.readd(s)
+	case st.built != nil:
+		*s = st.built.begin(p)
 	case st.baseName == scratch:
 		s.platform = p.platform
 		p.knownConfig(s, Image{WorkingDir: "/"})
@@ -624,6 +669,8 @@ func (p *planner) begin(st *stagePlan) {
 		from.reject(st.stage.From, st.baseErr)
 	} else if st.stage.From.From == nil {
 		from.reject(st.stage.From, nil)
+	} else if st.built != nil && st.built.fails != "" {
+		from.reject(from.in, errors.New(st.built.fails))
 	}
 }
 

@@ -34,6 +34,7 @@ type vertex struct {
 	tree        *buildcontext.Tree        // for localVertex
 	index       int                       // in Plan.vertices
 	dialect     string                    // see sameFrontend
+	result      bool                      // a named context's build gives it
 	op          operation                 // nil where its key in BuildKit is never known
 	file        func() remotecache.Digest // of mkfileVertex: the digest of its file in BuildKit
 }
@@ -78,5 +79,7 @@ type imageRef struct {
 	// configured is whether its configuration is known, with its ONBUILD instructions.
 	configured bool
 }
+
+func (r *imageRef) isElsewhere() bool { return r != nil && r.elsewhere }
 
 func (r *imageRef) isLoose() bool { return r != nil && r.loose }
