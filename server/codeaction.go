@@ -1,10 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -13,7 +16,10 @@ import (
 )
 
 // fixAll is the kind of the action that applies every fix which is safe without asking.
-const fixAll = protocol.CodeActionKindSourceFixAll + ".layerwise"
+const (
+	fixAll      = protocol.CodeActionKindSourceFixAll + ".layerwise"
+	fixAllTitle = "Apply all safe fixes"
+)
 
 // The bounds on quick fixes in one answer: for how many findings it offers to skip their rules, which costs a check
 // of the file each; and how many there are in all. At a cursor there are a few.
@@ -41,8 +47,7 @@ func codeAction(
 		return action
 	}
 	at := snap.can.encoding.span(snap.file.Text, p.Range)
-	// by a person, not by each move of the cursor
-	asked := p.Context.TriggerKind != protocol.CodeActionTriggerKindAutomatic
+	patience := snap.bears(&p.Context)
 
 	if wanted(protocol.CodeActionKindQuickFix) {
 		fixed := 0
@@ -66,7 +71,8 @@ func codeAction(
 	}
 	gainless := false // nothing is known to be better
 	if wanted(protocol.CodeActionKindRefactorRewrite) {
-		offers, known := snap.betterOrders(ctx, asked)
+		offers, known := snap.ordersBy(ctx, patience)
+		patience = 0 // it is over
 		rewrites := offers.Rewrites
 		builder := ""
 		if !snap.untrusted && len(rewrites) > 0 {
@@ -120,18 +126,82 @@ func codeAction(
 		}
 	}
 	if wanted(fixAll) {
-		edits := snap.safeEdits()
-		offers, _ := snap.betterOrders(ctx, asked)
-		for _, rewrite := range offers.Rewrites {
-			if rewrite.Grade.Certain() && !touches(edits, rewrite.Edits) {
-				edits = append(edits, rewrite.Edits...)
+		if snap.can.resolvesEdits {
+			if snap.mayBeFixed() {
+				add(fixAllTitle, fixAll, nil)
+				action := actions[len(actions)-1].(*protocol.CodeAction)
+				action.Edit, action.Data = nil, snap.reference()
 			}
-		}
-		if len(edits) > 0 {
-			add("Apply all safe fixes", fixAll, edits)
+		} else if edits := snap.allEdits(ctx, patience); len(edits) > 0 {
+			add(fixAllTitle, fixAll, edits)
 		}
 	}
 	return actions, nil
+}
+
+// bears is how long an answer may wait for the search for orders: not at each move of the cursor, nor with quick fixes
+// once somebody has typed.
+func (snap *snapshot) bears(asked *protocol.CodeActionContext) time.Duration {
+	named := func(kind protocol.CodeActionKind) bool {
+		return slices.ContainsFunc(asked.Only, func(only protocol.CodeActionKind) bool {
+			return only != "" && (kind == only || strings.HasPrefix(string(kind), string(only)+"."))
+		})
+	}
+	switch {
+	case asked.TriggerKind == protocol.CodeActionTriggerKindAutomatic:
+		return 0
+	case named(protocol.CodeActionKindRefactorRewrite):
+		return cmp.Or(snap.patience, ordersPatience)
+	case named(fixAll):
+		return cmp.Or(snap.patience, fixesPatience)
+	case snap.asOpened:
+		return cmp.Or(snap.patience, firstPatience)
+	}
+	return 0
+}
+
+// mayBeFixed reports whether some fix is safe without asking, as far as it is known at once.
+func (snap *snapshot) mayBeFixed() bool {
+	offers, _ := snap.orders.known()
+	return fixable(snap.file, snap.findings()) ||
+		slices.ContainsFunc(offers.Rewrites, func(r reorder.Rewrite) bool { return r.Grade.Certain() })
+}
+
+// allEdits are those of all fixes that are safe without asking, with the orders that are known after so long.
+func (snap *snapshot) allEdits(ctx context.Context, patience time.Duration) []source.Edit {
+	edits := slices.Clone(snap.safeEdits())
+	offers, _ := snap.ordersBy(ctx, patience)
+	for _, rewrite := range offers.Rewrites {
+		if rewrite.Grade.Certain() && !touches(edits, rewrite.Edits) {
+			edits = append(edits, rewrite.Edits...)
+		}
+	}
+	return edits
+}
+
+// actionData says of which version of which document an action is, for codeAction/resolve.
+type actionData struct {
+	URI     uri.URI `json:"uri"`
+	Version int32   `json:"version"`
+}
+
+func (snap *snapshot) reference() protocol.LSPAny {
+	raw, _ := json.Marshal(actionData{snap.uri, snap.version}) // texts and numbers can always be written
+	return raw
+}
+
+// resolveAction answers codeAction/resolve with the edits of all safe fixes, which only who takes that action waits for.
+func resolveAction(ctx context.Context, s *session, action *protocol.CodeAction) (*protocol.CodeAction, error) {
+	var of actionData
+	if len(action.Data) == 0 || json.Unmarshal(action.Data, &of) != nil {
+		return action, nil // it has its edits
+	}
+	snap := s.snapshotOf(of.URI)
+	if snap == nil || snap.version != of.Version {
+		return nil, protocol.ErrContentModified
+	}
+	action.Edit = snap.workspaceEdit(snap.allEdits(ctx, cmp.Or(snap.patience, fixesPatience)))
+	return action, nil
 }
 
 // graded is a rewrite's title with how sure it is, where that is less than proved.

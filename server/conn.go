@@ -25,8 +25,9 @@ type Options struct {
 	Builder func(setting string) (Builder, error)
 	// MaxFolders bounds the folders that a session watches; 0 is what the system bears.
 	MaxFolders int
-	// Patience is how long a hover waits for the build context and for a registry before it tells what it knows; 0 is
-	// three seconds.
+	// Patience is how long an answer that a person waits for may wait before it tells what is known; 0 is three seconds
+	// for a hover (for the build context and a registry), two for the orders that are asked for by name, less
+	// for other code actions.
 	Patience time.Duration
 	// Token is what a client must send as the initialization option "token", "" if anybody is let in who can connect.
 	Token string

@@ -213,6 +213,7 @@ func (s *session) changedLocked(d *document) {
 	d.current = s.snapshotLocked(d, dockerfile.Parse(s.analysedLocked(d), d.current.file), d.build)
 	d.wake(d.publish)
 	d.wake(d.scripts)
+	d.wake(d.search)
 }
 
 // analysedLocked is the text of d that is analysed: none where it is too long, or is not what the editor shows.

@@ -25,6 +25,11 @@ func safeEditsOf(file *dockerfile.File, b *build, options rules.Options) []sourc
 	return rules.FixAll(file, optionsIn(file, b, options)).Edits
 }
 
+// fixable reports whether there may be safe edits, as far as findings tell.
+func fixable(file *dockerfile.File, findings []analysis.Finding) bool {
+	return rules.Fixable(file, findings)
+}
+
 // optionsIn are the options with what is known of the build context.
 func optionsIn(file *dockerfile.File, b *build, options rules.Options) rules.Options {
 	if b != nil {

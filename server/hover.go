@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -19,7 +20,7 @@ import (
 // hover answers textDocument/hover: on an instruction's first word, and where nothing else is to be said, why it is
 // cached or rebuilt, and under a rule what the word means; on any other word what that means, and under a rule the mark.
 func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*protocol.Hover, error) {
-	waiting, cancel := context.WithTimeout(ctx, snap.patience)
+	waiting, cancel := context.WithTimeout(ctx, cmp.Or(snap.patience, hoverPatience))
 	defer cancel()
 	switch marked, err := snap.marked(waiting, false); {
 	case err == nil:

@@ -58,6 +58,7 @@ type abilities struct {
 	applyEdit          bool // lets the server change documents
 	annotations        bool // shows change annotations in workspace edits
 	disabledActions    bool // shows code actions that do not apply, with the reason
+	resolvesEdits      bool // asks for a code action's edits when it is chosen
 	refreshHints       bool
 	refreshLenses      bool
 	refreshDiagnostics bool
@@ -115,7 +116,7 @@ func initialize(s *session, p *protocol.InitializeParams) (any, error) {
 			},
 			CodeActionProvider: &protocol.CodeActionOptions{CodeActionKinds: []protocol.CodeActionKind{
 				protocol.CodeActionKindQuickFix, protocol.CodeActionKindRefactorRewrite, fixAll,
-			}},
+			}, ResolveProvider: &s.can.resolvesEdits},
 			CodeLensProvider:  &protocol.CodeLensOptions{},
 			InlayHintProvider: protocol.Boolean(true),
 
@@ -191,7 +192,10 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 			a.foldLimit = int(*t.FoldingRange.RangeLimit)
 		}
 		a.pullDiagnostics = t.Diagnostic != nil
-		a.disabledActions = t.CodeAction != nil && isTrue(t.CodeAction.DisabledSupport)
+		if c := t.CodeAction; c != nil {
+			a.disabledActions = isTrue(c.DisabledSupport)
+			a.resolvesEdits = isTrue(c.DataSupport) && slices.Contains(c.ResolveSupport.Properties, "edit")
+		}
 		if c := t.Completion; c != nil && c.CompletionItem != nil {
 			a.snippets = isTrue(c.CompletionItem.SnippetSupport)
 			a.insertReplace = isTrue(c.CompletionItem.InsertReplaceSupport)

@@ -61,6 +61,7 @@ var methods = map[string]method{
 			buildFileActions,
 		),
 	),
+	protocol.MethodCodeActionResolve: anytime(resolveAction),
 	protocol.MethodTextDocumentCompletion: query(
 		completion,
 		func(p *protocol.CompletionParams) uri.URI { return p.TextDocument.URI },

@@ -8,8 +8,17 @@ import (
 	"github.com/layerwise/layerwise/analysis/reorder"
 )
 
-// searchPause is how long nobody must type before better orders are searched for.
-const searchPause = 500 * time.Millisecond
+const (
+	searchPause = 500 * time.Millisecond  // nobody must type for so long before better orders are searched for
+	searchLimit = 1500 * time.Millisecond // then the best order that was found counts
+
+	// So long an answer waits for the search: where orders are asked for by name, where all fixes are (an editor may wait
+	// for these before it saves a file), and where a person asks for all there is of a text as it was opened, of which the
+	// search has begun already. Nothing else waits for it.
+	ordersPatience = 2 * time.Second
+	fixesPatience  = 500 * time.Millisecond
+	firstPatience  = 100 * time.Millisecond
+)
 
 // orders is a search for better orders of one version of a Dockerfile in one build. It runs once, beside everything
 // else.
@@ -46,9 +55,12 @@ func (o *orders) known() (found reorder.Offers, ended bool) {
 	}
 }
 
-// orders are the better orders that are known by now. Where a person asked for them, the search is waited for.
-func (snap *snapshot) betterOrders(ctx context.Context, asked bool) (found reorder.Offers, ended bool) {
-	if asked {
+// ordersBy waits so long for the search for better orders, which it begins where nobody has, and gives what is known
+// then.
+func (snap *snapshot) ordersBy(ctx context.Context, patience time.Duration) (found reorder.Offers, ended bool) {
+	if patience > 0 {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		snap.searchNow()
 		select {
 		case <-snap.orders.done:
@@ -58,8 +70,8 @@ func (snap *snapshot) betterOrders(ctx context.Context, asked bool) (found reord
 	return snap.orders.known()
 }
 
-// ordersLoop searches for better orders whenever d has not changed for a while, and gives up what an edit has
-// overtaken.
+// ordersLoop searches for better orders whenever d has not changed for a while, at once where it was only opened, and
+// gives up what an edit has overtaken.
 func (s *session) ordersLoop(d *document) {
 	var last *orders
 	current := func() *snapshot {
@@ -75,17 +87,18 @@ func (s *session) ordersLoop(d *document) {
 			return
 		case <-d.search:
 		}
-		for resting := false; !resting; {
-			current()
+		snap := current()
+		for resting := snap != nil && snap.file == d.opened; !resting; {
 			select {
 			case <-d.ctx.Done():
 				return
 			case <-d.search:
+				current()
 			case <-time.After(searchPause):
 				resting = true
 			}
 		}
-		if snap := current(); snap != nil && snap.build != nil {
+		if snap = current(); snap != nil && snap.build != nil {
 			last = snap.orders
 			snap.searchNow()
 		}

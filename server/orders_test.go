@@ -10,8 +10,8 @@ import (
 	"github.com/layerwise/layerwise/server/lsptest"
 )
 
-// A code action of a person waits for the search for better orders; what the editor asks by itself at each move of the
-// cursor gets what is known, which the search in the background sees to.
+// A code action by name waits for the search for better orders, with a bound; what the editor asks by itself at each
+// move of the cursor gets what is known, which the search in the background sees to, and so do quick fixes.
 func TestOrdersAreSearchedOnce(t *testing.T) {
 	e, root := openProject(t, map[string]string{
 		"Dockerfile": "FROM node:20 AS build\nWORKDIR /app\nCOPY . .\nRUN npm ci\nCMD [\"node\", \"app.js\"]\n" +

@@ -31,7 +31,7 @@ type session struct {
 	findBuilder func(string) (Builder, error)
 	untrusted   bool // nothing of the folders may steer a program; written by initialize, before anything else runs
 	maxFolders  int
-	patience    time.Duration
+	patience    time.Duration                          // see Options
 	outlive     func(ctx context.Context, process int) // see Options
 	token       string                                 // likewise
 	admitted    func()                                 // likewise
@@ -74,8 +74,7 @@ func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *sessio
 		cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder,
 		builders: map[string]Builder{}, lenses: map[[2]string]*lensReader{},
 		tags: registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(),
-		maxFolders: cmp.Or(options.MaxFolders, maxFolders()), patience: cmp.Or(options.Patience,
-			hoverPatience),
+		maxFolders: cmp.Or(options.MaxFolders, maxFolders()), patience: options.Patience,
 		exit: exit, end: sync.OnceFunc(func() { close(exit) }), outlive: options.Outlive, token: options.Token,
 		admitted: options.Admitted,
 		settled:  make(chan struct{}), refresh: make(chan struct{}, 1),

@@ -31,9 +31,10 @@ type snapshot struct {
 	engine   cachemodel.Engine // of the settings; the build's follows when it is found anew
 	settings settings          // those in force now
 	can      abilities
-	patience time.Duration // of a hover
+	patience time.Duration // of who asks; 0 is what the request has
 
 	untrusted bool // nothing is run for the folder
+	asOpened  bool // nobody has typed yet
 
 	names     func() *navigate.Index
 	tokenList func() []outline.Token
@@ -74,7 +75,7 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 		can:      s.can,
 		patience: s.patience,
 
-		untrusted: s.untrusted,
+		untrusted: s.untrusted, asOpened: file == d.opened,
 	}
 	if own.Engine == "" && b != nil {
 		snap.engine = b.Settings.Engine // that of the build on record
@@ -95,6 +96,11 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 	} else {
 		engine := snap.engine
 		snap.orders = newOrders(d.context(), func(ctx context.Context) reorder.Offers {
+			if b != nil { // an edit ends the search, not the reading of the history
+				b.History(d.context(), workspace.HistoryBuilds, nil)
+			}
+			ctx, cancel := context.WithTimeout(ctx, searchLimit)
+			defer cancel()
 			return rewritesOf(ctx, file, engine, b, s.store)
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -31,7 +32,7 @@ func verifyOrder(ctx context.Context, s *session, u uri.URI, title string) error
 	if err != nil {
 		return err
 	}
-	offers, _ := snap.betterOrders(ctx, true)
+	offers, _ := snap.ordersBy(ctx, time.Hour) // the build takes long, too
 	r := rewriteOf(offers.Rewrites, title)
 	if r == nil || d.path == "" {
 		return jsonrpc2.NewError(jsonrpc2.InvalidParams, "no such reordering is offered: "+title)

@@ -126,6 +126,11 @@ func preferred(f analysis.Finding) *analysis.Fix {
 	return nil
 }
 
+// Fixable reports whether FixAll would try to fix one of these findings in file.
+func Fixable(file *dockerfile.File, findings []analysis.Finding) bool {
+	return fixable(findings) && whyNotFixed(file) == ""
+}
+
 func fixable(findings []analysis.Finding) bool {
 	return slices.ContainsFunc(findings, func(f analysis.Finding) bool { return preferred(f) != nil })
 }
