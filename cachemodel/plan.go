@@ -141,6 +141,7 @@ type command struct {
 type planner struct {
 	Build
 	exact    bool // the operations are kept for Plan.Exact
+	whole    bool // all stages are planned
 	x        expander
 	args     map[string]string // --build-arg
 	global   environ
@@ -165,14 +166,16 @@ type planner struct {
 }
 
 // NewPlan works out the plan of a build. It never fails: what cannot be read is planned as what it most likely means.
-func NewPlan(b Build) *Plan { return newPlan(b, false) }
+func NewPlan(b Build) *Plan { return newPlan(b, false, false) }
 
-// newPlan is NewPlan; exact says that Plan.Exact asks, so that the operations are kept.
-func newPlan(b Build, exact bool) *Plan {
+// newPlan is NewPlan; exact says that Plan.Exact asks, so that the operations are kept; whole that all stages are
+// planned, whatever the target.
+func newPlan(b Build, exact, whole bool) *Plan {
 	plan := &Plan{build: b, unsure: b.Unknown.steps(b.File)}
 	interned := make(map[vertexID]*vertex, len(b.File.Instructions))
 	for i, platform := range targetPlatforms(b.Settings) {
 		p := plan.planner(b, exact, platform, interned)
+		p.whole = whole
 		p.all()
 		if i == 0 {
 			plan.steps = p.steps
@@ -274,7 +277,7 @@ func (p *planner) all() {
 // dispatchAll carries out the stages that the target needs.
 func (p *planner) dispatchAll(target *stagePlan) {
 	p.reach(target)
-	if p.plan.unsure != "" { // any stage may have been built
+	if p.whole || p.plan.unsure != "" { // any stage may have been built
 		for _, st := range p.stages {
 			p.reach(st)
 		}

@@ -134,6 +134,10 @@ func codeAction(
 			}
 		} else if edits := snap.allEdits(ctx, patience); len(edits) > 0 {
 			add(fixAllTitle, fixAll, edits)
+		} else if why := whyNotFixed(snap.safeFixes()); why != "" && len(p.Context.Only) > 0 && snap.can.disabledActions {
+			action := add(fixAllTitle, fixAll, nil)
+			action.Edit = nil
+			action.Disabled = protocol.CodeActionDisabled{Reason: why}
 		}
 	}
 	return actions, nil
@@ -169,7 +173,7 @@ func (snap *snapshot) mayBeFixed() bool {
 
 // allEdits are those of all fixes that are safe without asking, with the orders that are known after so long.
 func (snap *snapshot) allEdits(ctx context.Context, patience time.Duration) []source.Edit {
-	edits := slices.Clone(snap.safeEdits())
+	edits := slices.Clone(snap.safeFixes().Edits)
 	offers, _ := snap.ordersBy(ctx, patience)
 	for _, rewrite := range offers.Rewrites {
 		if rewrite.Grade.Certain() && !touches(edits, rewrite.Edits) {

@@ -2,15 +2,16 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/rules"
-	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 )
 
 // This file is all that the server knows of how findings, rewrites and verdicts are made.
@@ -20,9 +21,23 @@ func findingsOf(file *dockerfile.File, b *build, options rules.Options) []analys
 	return rules.Check(file, optionsIn(file, b, options))
 }
 
-// safeEditsOf are the edits of all fixes that are safe without asking: what layerwise check --fix would do.
-func safeEditsOf(file *dockerfile.File, b *build, options rules.Options) []source.Edit {
-	return rules.FixAll(file, optionsIn(file, b, options)).Edits
+// safeFixes are those that are applied together, with what is left out.
+type safeFixes = rules.Fixed
+
+// safeFixesOf are all fixes that are safe without asking: what layerwise check --fix would do.
+func safeFixesOf(file *dockerfile.File, b *build, options rules.Options) safeFixes {
+	return rules.FixAll(file, optionsIn(file, b, options))
+}
+
+// whyNotFixed says why no fix is safe although there are some, "" if that is not so.
+func whyNotFixed(fixed safeFixes) string {
+	if fixed.Refused != "" {
+		return "Nothing is fixed: " + fixed.Refused + "."
+	}
+	for _, left := range fixed.Left {
+		return fmt.Sprintf("Line %d: \"%s\" is left out: %s.", left.Line, left.Title, left.Why)
+	}
+	return ""
 }
 
 // fixable reports whether there may be safe edits, as far as findings tell.
@@ -35,7 +50,7 @@ func optionsIn(file *dockerfile.File, b *build, options rules.Options) rules.Opt
 	if b != nil {
 		return b.RuleOptions(options, file)
 	}
-	return options
+	return (&workspace.Build{}).RuleOptions(options, file)
 }
 
 // suppressions are the changes that keep a finding from being reported.

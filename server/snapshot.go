@@ -14,7 +14,6 @@ import (
 	"github.com/layerwise/layerwise/analysis/outline"
 	"github.com/layerwise/layerwise/analysis/reorder"
 	"github.com/layerwise/layerwise/analysis/scope"
-	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
@@ -45,8 +44,8 @@ type snapshot struct {
 	published func(ctx context.Context, ref string) *describe.Published
 	variables func() *scope.Variables
 	findings  func() []analysis.Finding
-	safeEdits func() []source.Edit // of all fixes that are safe without asking
-	marks     func() *marks        // build must be there
+	safeFixes func() safeFixes // all that are safe without asking
+	marks     func() *marks    // build must be there
 	orders    *orders
 	searchNow func() // begins the search for orders
 	later     func(ctx context.Context) (*snapshot, error)
@@ -90,7 +89,7 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 		options.ShellCheck = d.remarks.of
 	}
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, b, options) })
-	snap.safeEdits = sync.OnceValue(func() []source.Edit { return safeEditsOf(file, b, options) })
+	snap.safeFixes = sync.OnceValue(func() safeFixes { return safeFixesOf(file, b, options) })
 	if old := d.current; old != nil && old.file == file && old.engine == snap.engine && old.build.sameOrders(b) {
 		snap.orders = old.orders
 	} else {

@@ -14,6 +14,8 @@ type Fixed struct {
 	File    *dockerfile.File
 	Edits   []source.Edit // from the file as it was to File
 	Applied []Applied
+	// Left are the fixes that were left out, each with the reason.
+	Left []Left
 	// Refused says why nothing was changed although there were fixes, "" if that is not so.
 	Refused string
 }
@@ -25,13 +27,30 @@ type Applied struct {
 	Title string `json:"title"`
 }
 
+// Left is one fix that was not applied, though its finding is still there.
+type Left struct {
+	Rule  string `json:"rule"`
+	Line  int    `json:"line"` // in the text as it is in the end
+	Title string `json:"title"`
+	Why   string `json:"why"`
+}
+
+// Change is what fixes make of a file.
+type Change struct {
+	Before, After *dockerfile.File
+	Kept          [][2]int // the instructions that no edit touches, by their index before and after
+	// Style says that the fixes are about how the file is written only: the build must stay the same altogether.
+	Style bool
+}
+
 // rounds bounds FixAll: fixes can lay bare what could not be seen before, but not for ever.
 const rounds = 20
 
 // FixAll applies the preferred fixes of findings, and of those that come up behind these, until none is left. Terminal
 // and editor both use it. What it promises:
-//   - A fix is applied only if its finding is gone afterwards, no error is new, and every instruction that the fix does not
-//     touch is still there as it was.
+//   - A fix is applied only if its finding is gone afterwards, no error is new, every instruction that the fix does not
+//     touch is still there as it was, and the build is the same but for what the fix is about (Options.Keeps). Others
+//     are left out, with the reason.
 //   - Applied to its own result it changes nothing.
 //   - It changes nothing in a file that is not a Dockerfile by its content, that a program makes, or of which a line remains
 //     that nobody can read: a fix is a guess about what the rest means.
@@ -52,7 +71,7 @@ func FixAll(file *dockerfile.File, opts Options) Fixed {
 		none.Refused = "the fixes do not come to an end"
 		return none
 	}
-	return Fixed{File: f.file, Edits: f.patch.edits(), Applied: f.applied}
+	return Fixed{File: f.file, Edits: f.patch.edits(), Applied: f.applied, Left: f.left}
 }
 
 // fix applies fixes until there is none left.
@@ -142,7 +161,8 @@ type fixer struct {
 	findings []analysis.Finding // in file
 	patch    *patch
 	applied  []Applied
-	again    bool // the last round changed something
+	left     []Left // of the last round
+	again    bool   // the last round changed something
 }
 
 // round applies what it can of the findings' preferred fixes, all at once if that is good, else those that are good by
@@ -154,22 +174,30 @@ func (f *fixer) round(findings []analysis.Finding) bool {
 		return false
 	}
 	before := tally(f.findings)
-	if !f.try(chosen, before) {
-		const tries = 30 // each costs a check of the whole file
-		var good []analysis.Finding
-		for _, finding := range chosen[:min(len(chosen), tries)] {
+	if len(chosen) > 1 && f.try(chosen, before) == "" {
+		return true
+	}
+	const tries = 30 // each costs a check of the whole file
+	var good []analysis.Finding
+	f.left = nil
+	for i, finding := range chosen {
+		why := "too many fixes of this file cannot be applied"
+		if i < tries {
 			alone := *f
 			alone.patch = nil
-			if alone.try([]analysis.Finding{finding}, before) {
-				good = append(good, finding)
-			}
+			why = alone.try([]analysis.Finding{finding}, before)
 		}
-		if len(good) == 0 || len(good) > 1 && f.try(good, before) {
-			return len(good) > 0
+		if why == "" {
+			good = append(good, finding)
+			continue
 		}
-		return f.try(good[:1], before)
+		line := f.file.Text.LineAt(finding.Span.Start) + 1
+		f.left = append(f.left, Left{finding.Rule, line, preferred(finding).Title, why})
 	}
-	return true
+	if len(good) == 0 {
+		return false
+	}
+	return len(good) > 1 && f.try(good, before) == "" || f.try(good[:1], before) == ""
 }
 
 // apart returns the findings with a preferred fix, without those whose fix touches what a fix before it touches.
@@ -226,33 +254,43 @@ func tally(findings []analysis.Finding) counts {
 	return c
 }
 
-// try applies the fixes of the findings if the result is good, and reports whether it is.
-func (f *fixer) try(findings []analysis.Finding, before counts) bool {
+// try applies the fixes of the findings if the result is good, else it says why it is not.
+func (f *fixer) try(findings []analysis.Finding, before counts) (why string) {
 	var edits []source.Edit
 	want := map[string]int{}
 	refused := false // the file does not build as it is
+	style := true
 	for _, finding := range findings {
 		edits = append(edits, preferred(finding).Edits...)
 		want[finding.Rule]++
 		refused = refused || finding.Severity == analysis.Error
+		style = style && aboutStyle[finding.Rule]
 	}
 	text, err := source.Apply(f.file.Text.String(), edits)
 	if err != nil || text == f.file.Text.String() {
-		return false
+		return "it changes nothing"
 	}
 	after := dockerfile.Parse(source.New(text), f.file)
-	if !keeps(f.file, after, edits) || problems(after) > problems(f.file) ||
-		!refused && len(after.Stages) != len(f.file.Stages) {
-		return false
+	kept, ok := keeps(f.file, after, edits)
+	if !ok {
+		return "an instruction that it does not touch would be another one"
+	}
+	if problems(after) > problems(f.file) || !refused && len(after.Stages) != len(f.file.Stages) {
+		return "BuildKit would read the file in another way"
 	}
 	found := Check(after, f.opts)
 	now := tally(found)
 	if now.errors > before.errors { // fixing one may lay bare another
-		return false
+		return "there would be another error"
 	}
 	for rule, n := range want {
 		if rule != BetterOrder.ID && now.rules[rule] > before.rules[rule]-n {
-			return false
+			return "its finding would still be there"
+		}
+	}
+	if f.opts.Keeps != nil && want[BetterOrder.ID] == 0 { // an order is about what stands where
+		if why := f.opts.Keeps(Change{f.file, after, kept, style}); why != "" {
+			return why
 		}
 	}
 	for _, finding := range findings {
@@ -265,7 +303,18 @@ func (f *fixer) try(findings []analysis.Finding, before counts) bool {
 		f.patch.apply(edits)
 	}
 	f.file, f.findings, f.again = after, found, true
-	return true
+	return ""
+}
+
+// aboutStyle are the rules whose fixes change how a file is written, and nothing of what is built.
+var aboutStyle = map[string]bool{
+	ConsistentInstructionCasing.ID: true,
+	ExposeProtoCasing.ID:           true,
+	FromAsCasing.ID:                true,
+	LegacyKeyValueFormat.ID:        true,
+	NoEmptyContinuation.ID:         true,
+	RedundantTargetPlatform.ID:     true,
+	StageNameCasing.ID:             true,
 }
 
 // problems counts what BuildKit would refuse.
@@ -280,8 +329,8 @@ func problems(file *dockerfile.File) int {
 }
 
 // keeps reports whether every instruction that the edits do not touch is still there, in order, unless BuildKit could
-// not read it: it may have been a part of another one.
-func keeps(before, after *dockerfile.File, edits []source.Edit) bool {
+// not read it: it may have been a part of another one. kept are those that are there, by their index before and after.
+func keeps(before, after *dockerfile.File, edits []source.Edit) (kept [][2]int, ok bool) {
 	sorted := slices.Clone(edits)
 	slices.SortFunc(sorted, func(a, b source.Edit) int { return a.Span.Start - b.Span.Start })
 	next := 0
@@ -295,7 +344,7 @@ func keeps(before, after *dockerfile.File, edits []source.Edit) bool {
 		return -1
 	}
 	partial := false // the instruction above could not be read and is touched: this one may be the rest of it
-	for _, in := range before.Instructions {
+	for i, in := range before.Instructions {
 		bad := in.Node == nil || len(in.Problems) > 0
 		if touchedWithin(sorted, in.Span) {
 			partial = bad
@@ -305,13 +354,14 @@ func keeps(before, after *dockerfile.File, edits []source.Edit) bool {
 			continue
 		}
 		if at := find(in); at >= 0 {
+			kept = append(kept, [2]int{i, at})
 			next = at + 1
 		} else if !partial {
-			return false
+			return nil, false
 		}
 		partial = false
 	}
-	return true
+	return kept, true
 }
 
 // touchedWithin reports whether one of the edits, which are in order, lies within the span or at its ends.

@@ -234,6 +234,8 @@ type Options struct {
 	ShellCheck func(ShellScript) []ShellRemark
 	// Orders finds better orders of the instructions; nil if they are not asked for.
 	Orders Orders
+	// Keeps says what a fix does to the build beyond what it is about; nil if that is not asked. See [FixAll].
+	Keeps func(Change) string
 	// Movable reports whether a RUN may stand above a copy of the build context in its stage, as a search for better
 	// orders goes by it; nil if the build context is not known.
 	Movable func(file *dockerfile.File, copying, run *dockerfile.Instruction) bool

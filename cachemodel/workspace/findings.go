@@ -22,6 +22,7 @@ import (
 func (b *Build) RuleOptions(o rules.Options, file *dockerfile.File) rules.Options {
 	o.Classic = o.Classic || b.Settings.Engine == cachemodel.Classic
 	o.Ignore, o.Context, o.Movable = nil, nil, nil
+	o.Keeps = b.keeps
 	o.BuildArgs = slices.Collect(maps.Keys(b.Settings.Args))
 	for _, choice := range b.Choices {
 		o.BuildArgs = slices.AppendSeq(o.BuildArgs, maps.Keys(choice.Args))
@@ -40,6 +41,21 @@ func (b *Build) RuleOptions(o rules.Options, file *dockerfile.File) rules.Option
 		o.Ignore, o.Context = ignore, &known
 	}
 	return o
+}
+
+// keeps says what a fix does to the build beyond what it is about.
+func (b *Build) keeps(c rules.Change) string {
+	named := map[string]string{}
+	for name := range b.Contexts {
+		named[name] = "" // what they hold stays the same
+	}
+	maps.Copy(named, b.Images)
+	model := cachemodel.Build{File: c.Before, Settings: b.Settings, ContextImages: named}
+	kept := make([]cachemodel.Kept, len(c.Kept))
+	for i, k := range c.Kept {
+		kept[i] = cachemodel.Kept{Before: k[0], After: k[1]}
+	}
+	return model.Keeps(c.After, kept, c.Style)
 }
 
 // sentOf is what rules want to know of a build context; nil where nothing is known.

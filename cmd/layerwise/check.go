@@ -46,8 +46,9 @@ do too. The names are those that layerwise rules lists, the severities off, hint
 ignore file beside the Dockerfile is taken for that of its build context.
 
 --fix applies the fixes that are safe: the finding is gone afterwards, no error is new, what a fix does not touch stays
-as it was, and a second run changes nothing. It leaves alone what is not a Dockerfile by its content, files that a
-program makes ("DO NOT EDIT"), and files with a line that cannot be read.
+as it was, the build is the same but for what the fix is about, and a second run changes nothing. What is left out
+is said. It leaves alone what is not a Dockerfile by its content, files that a program makes ("DO NOT EDIT"), and files
+with a line that cannot be read.
 
 The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 if a path or a configuration could not
 be read.
@@ -60,6 +61,7 @@ be read.
                             "fixes": [{"title": "Change to ENV", "preferred": true,
                                        "edits": [{"range": {...}, "newText": "ENV"}]}]}],
               "fixed": [{"rule": "...", "line": 2, "title": "..."}],
+              "leftOut": [{"rule": "...", "line": 2, "title": "...", "why": "..."}],
               "notFixed": ""}],
    "failures": ["missing: no such file or folder"],
    "summary": {"files": 1, "error": 1, "warning": 0, "information": 0, "hint": 0, "fixed": 0}}
@@ -67,7 +69,8 @@ Lines and columns count from 1, columns in characters (Unicode code points); a r
 behind it.
 "aliases" are the codes of hadolint's rules about the same. severity is error, warning, information or hint. A fix that
 is preferred is one that --fix applies; "fixed" lists those that it has applied, with the lines of the file as it was
-at that time; "findings" are those that remain. "notFixed" says why a file was left alone although some of its findings
+at that time; "findings" are those that remain. "leftOut" are fixes of these that --fix did
+not apply, each with the reason. "notFixed" says why a file was left alone although some of its findings
 have such fixes.`
 
 func newCheck() *cobra.Command {
@@ -228,7 +231,8 @@ type checkedFile struct {
 	text     *source.Text
 	findings []analysis.Finding
 	fixed    []rules.Applied
-	kept     string // why nothing was fixed although there were fixes, "" if that is not so
+	left     []rules.Left // fixes that are not safe here
+	kept     string       // why nothing was fixed although there were fixes, "" if that is not so
 }
 
 func (r checkReport) count(severity analysis.Severity) int {
@@ -330,6 +334,7 @@ func (c *checkedFile) fix(ctx context.Context, opts rules.Options, shell *shellR
 	const times = 5
 	for range times {
 		result := rules.FixAll(dockerfile.Parse(c.text, nil), opts)
+		c.left = result.Left
 		if len(result.Applied) == 0 {
 			c.kept = result.Refused
 			return
@@ -431,6 +436,7 @@ type jsonFile struct {
 	File     string          `json:"file"`
 	Findings []jsonFinding   `json:"findings"`
 	Fixed    []rules.Applied `json:"fixed"`
+	LeftOut  []rules.Left    `json:"leftOut,omitempty"`
 	NotFixed string          `json:"notFixed,omitempty"`
 }
 
@@ -467,6 +473,7 @@ func printCheckJSON(w io.Writer, report checkReport) error {
 			File:     f.path,
 			Findings: []jsonFinding{},
 			Fixed:    append([]rules.Applied{}, f.fixed...),
+			LeftOut:  f.left,
 			NotFixed: f.kept,
 		}
 		for _, finding := range f.findings {

@@ -23,7 +23,14 @@ func printCheckText(w io.Writer, report checkReport) error {
 			if report.quiet {
 				break
 			}
-			fmt.Fprintf(&b, "%s:%d: %s: %s [%s]\n", f.path, fix.Line, p.paint(p.green, "fixed"), fix.Title, fix.Rule)
+			fmt.Fprintf(&b, "%s:%d: %s: %s [%s]\n", f.path, fix.Line, p.paint(p.green, "fixed"), printable(fix.Title), fix.Rule)
+		}
+		for _, left := range f.left {
+			if report.quiet {
+				break
+			}
+			fmt.Fprintf(&b, "%s:%d: %s: %s: %s [%s]\n", f.path, left.Line, p.paint(p.yellow, "not fixed"),
+				printable(left.Title), printable(left.Why), left.Rule)
 		}
 		if f.kept != "" {
 			fmt.Fprintf(&b, "%s: %s: %s\n", f.path, p.paint(p.yellow, "not fixed"), printable(f.kept))
@@ -47,7 +54,7 @@ func printCheckText(w io.Writer, report checkReport) error {
 			)
 			writeExcerpt(&b, p, f.text, finding.Span, severityColour(p, finding.Severity))
 			for _, fix := range finding.Fixes {
-				fmt.Fprintf(&b, "      %s %s\n", p.paint(p.dim, "fix:"), fix.Title)
+				fmt.Fprintf(&b, "      %s %s\n", p.paint(p.dim, "fix:"), printable(fix.Title))
 			}
 			if slices.ContainsFunc(finding.Fixes, func(f analysis.Fix) bool { return f.Preferred }) {
 				mendable++
