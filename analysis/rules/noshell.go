@@ -94,9 +94,12 @@ var allArguments = regexp.MustCompile(`(?:^|[ \t])("\$[@*]"|\$[@*])`)
 
 // checkArguments looks for the arguments of a command line in a shell form, which has none.
 func (p *pass) checkArguments(in *dockerfile.Instruction) {
+	if in.Meant != "CMD" && in.Meant != "ENTRYPOINT" {
+		return
+	}
 	text := p.Text.Slice(in.ArgsSpan)
 	m := allArguments.FindStringSubmatchIndex(text)
-	if m == nil || in.Meant != "CMD" && in.Meant != "ENTRYPOINT" || strings.Contains(text, "set --") ||
+	if m == nil || strings.Contains(text, "set --") ||
 		strings.ContainsAny(text[:m[2]], "'{(") || len(p.of["SHELL"]) > 0 {
 		return
 	}
@@ -111,10 +114,10 @@ var percentName = regexp.MustCompile(`(?:^|[\s=:"/])%([A-Z][A-Z0-9_]+)%`)
 
 // checkPercent looks for variables as cmd.exe writes them, where another shell or BuildKit reads them.
 func (p *pass) checkPercent(in *dockerfile.Instruction) {
-	if in.JSON || len(in.Heredocs) > 0 || !p.unixImage(in) || p.Escape != '\\' {
+	text := p.Text.Slice(in.ArgsSpan)
+	if !strings.Contains(text, "%") || in.JSON || len(in.Heredocs) > 0 || !p.unixImage(in) || p.Escape != '\\' {
 		return
 	}
-	text := p.Text.Slice(in.ArgsSpan)
 	m := percentName.FindStringSubmatchIndex(text)
 	if m == nil {
 		return

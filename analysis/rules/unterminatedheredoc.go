@@ -90,6 +90,9 @@ func (p *pass) halfQuotedHeredocs() []halfQuoted {
 			continue
 		}
 		text := p.Text.Slice(in.ArgsSpan)
+		if !strings.Contains(text, "<") { // nearly all
+			continue
+		}
 		m := openDelimiter.FindStringSubmatchIndex(text)
 		if m == nil {
 			if m := otherDelimiter.FindStringSubmatchIndex(text); m != nil {
