@@ -218,7 +218,8 @@ func (r *Reader) conclude(b *Build, options baseline.Options) {
 		b.Notes = append(b.Notes, fmt.Sprintf("as in %s: %s", r.record.Label(), b.Taken))
 	}
 	b.Notes = append(b.Notes, r.compared.recordNotes...)
-	if b.Context.Tree != nil && r.compared.Context != nil && b.Settings.Engine != cachemodel.Classic {
+	fresh := r.compared.Baseline.Cache != "" || r.choices.CacheUnknown != "" // it was sent nothing before
+	if b.Context.Tree != nil && r.compared.Context != nil && b.Settings.Engine != cachemodel.Classic && !fresh {
 		b.Context.Tree = buildcontext.Resent(r.compared.Context, b.Context.Tree)
 	}
 	if r.dir != nil {
