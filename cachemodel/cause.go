@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/remotecache"
 )
 
 // explainer finds the first reason why a step is rebuilt.
@@ -31,18 +32,28 @@ type explainer struct {
 	firsts     map[*vertex]int             // see first
 	settings   map[[2]*envNode]settingDiff // see firstDiff
 	contexts   map[*vertex]*step           // see contextOwners
-	doubt      bool                        // the plans are not certain to have the very steps of the builds
+	// Of a fresh builder that imports a cache: which keys next has there, and what was found by the pasts alone.
+	imported *imported
+	exact    []remotecache.Vertex
+	rule     *lookup
+	doubt    bool // the plans are not certain to have the very steps of the builds
 }
 
 // newExplainer looks next up. Only if something of it is missing there is more to do.
 func newExplainer(h *Held, next *Plan) *explainer {
 	c := h.cache
-	e := &explainer{next: next, sure: c.lookup(next, pessimist), frontends: h.frontends(next)}
+	e := &explainer{next: next, sure: c.lookup(next, pessimist), frontends: h.frontends(next), imported: h.imported}
+	if e.imported != nil {
+		e.rule = e.sure
+		e.exact, e.sure, e.hope = e.imported.lookups(next)
+	}
 	if next.unsure == "" && !slices.ContainsFunc(next.vertices, func(v *vertex) bool { return !e.sure.hit(v) }) {
 		return e
 	}
 	e.spared = e.sure.spared(next)
-	e.hope = c.lookup(next, optimist)
+	if e.hope == nil {
+		e.hope = c.lookup(next, optimist)
+	}
 	e.unseen = &h.unseen
 	e.runs = e.hope.runs(next, e.unseen)
 	e.doubt = next.doubtful || slices.ContainsFunc(h.pasts, func(p Past) bool { return p.Plan.doubtful })
@@ -163,6 +174,11 @@ func (e *explainer) plainCause(s *step, v *vertex) (Cause, bool) {
 		return Cause{Kind: NoCache, Detail: "the cache is turned off for this build"}, true
 	case e.absent(v) != "":
 		return Cause{Kind: NotInCache, Detail: e.absent(v)}, true
+	}
+	if c, ok := e.importCause(v); ok {
+		return c, true
+	}
+	switch {
 	case v.kind == imageVertex:
 		return e.imageCause(s, v), true
 	case v.kind == localVertex:

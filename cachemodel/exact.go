@@ -56,6 +56,7 @@ func (v *vertex) exactInput(n int, read buildcontext.Contents) remotecache.Input
 	if !in.content {
 		return out
 	}
+	out.Reads = true
 	if in.dir != nil && in.dir.tree != nil {
 		out.Content = exactContent(in.dir, read)
 	} else if in.from != nil && in.from.file != nil && v.kind == copyVertex {

@@ -1,6 +1,8 @@
 package cachemodel
 
 import (
+	"io"
+	"strings"
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -31,7 +33,9 @@ func TestExactIsNotGuessed(t *testing.T) {
 			Context:  tree(map[string]testFile{"a.txt": {data: "a", mode: 0o644}}),
 			Settings: Settings{Platform: "linux/amd64"},
 		})
-		v := p.Exact(func(string, *buildcontext.Node) ([]byte, error) { return []byte(test.contents), nil })
+		v := p.Exact(func(string, *buildcontext.Node) (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(test.contents)), nil
+		})
 		if len(v) != 3 || (v[0].Digest != "") != test.image || v[1].Digest == "" || (v[2].Digest != "") != test.run ||
 			(v[1].Inputs[1].Content != "") != test.files {
 			t.Errorf("%s: got %+v", test.name, v)

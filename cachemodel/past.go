@@ -52,6 +52,8 @@ type Held struct {
 	pasts  []Past
 	found  []*lookup // which records each past's vertices are
 	unseen Unseen
+
+	imported *imported // what a fresh builder imports; nil if it has what it built
 }
 
 // Unseen are the results that a builder's cache may hold beside what is left of the builds that are known: builds that

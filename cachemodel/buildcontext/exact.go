@@ -3,17 +3,19 @@ package buildcontext
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strconv"
 	"strings"
 )
 
 // Contents gives the contents of a regular file of a context, by its path relative to the context.
-type Contents func(path string, n *Node) ([]byte, error)
+type Contents func(path string, n *Node) (io.ReadCloser, error)
 
 // errOther is what Exact's error is where a file's contents are not those that the tree has.
 var errOther = errors.New("the file has other contents than when it was looked at")
@@ -112,18 +114,50 @@ func (x exact) header(p string, n *Node) (string, error) {
 	if known := n.exact.Load(); known != nil {
 		return *known, nil
 	}
-	text, err := x.contents(strings.TrimPrefix(p, "/"), n)
+	id, known := n.Content()
+	if !known {
+		return "", pathError(p, errOther)
+	}
+	file, err := x.contents(strings.TrimPrefix(p, "/"), n)
 	if err != nil {
 		return "", err
 	}
-	if id, known := n.Content(); !known || id != HashContent(text) {
+	defer file.Close()
+	ours, sum := sha1.New(), sha256.New()
+	fmt.Fprintf(ours, "blob %d\x00", n.meta.Size)
+	sum.Write(ExactHeader(n.meta, tar.TypeReg))
+	if _, err := io.Copy(io.MultiWriter(ours, sum), io.LimitReader(file, n.meta.Size+1)); err != nil {
+		return "", err
+	}
+	if ContentID(ours.Sum(nil)) != id {
 		return "", pathError(p, errOther)
 	}
-	meta := n.meta
-	meta.Size = int64(len(text))
-	d := digestText(append(ExactHeader(meta, tar.TypeReg), text...))
+	d := "sha256:" + hex.EncodeToString(sum.Sum(nil))
 	n.exact.Store(&d)
 	return d, nil
+}
+
+// WithUmask is the tree as a checkout with another umask has it.
+func (t *Tree) WithUmask(umask uint32) *Tree {
+	return NewTree(t.root.withUmask(umask), t.ignore, t.hasher, t.failure)
+}
+
+func (n *Node) withUmask(umask uint32) *Node {
+	meta, children := n.meta, make([]*Node, len(n.children))
+	switch {
+	case meta.Type == Dir || meta.Type == File && meta.Mode&0o100 != 0:
+		meta.Mode = meta.Mode&^0o777 | 0o777&^umask
+	case meta.Type == File:
+		meta.Mode = meta.Mode&^0o777 | 0o666&^umask
+	}
+	for i, c := range n.children {
+		children[i] = c.withUmask(umask)
+	}
+	out := NewNode(n.name, meta, children)
+	if id, known := n.Content(); known {
+		out.SetContent(id)
+	}
+	return out
 }
 
 func digestText(text []byte) string {

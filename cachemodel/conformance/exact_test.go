@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -30,16 +31,23 @@ func exactOf(ctx context.Context, b Build, images map[string]cachemodel.Image) (
 	if _, err := model.Predict(ctx, b); err != nil {
 		return nil, err
 	}
-	texts := map[buildcontext.ContentID][]byte{}
-	for _, files := range b.Locals() {
-		for _, f := range files {
-			texts[buildcontext.HashContent([]byte(f.Data))] = []byte(f.Data)
+	return model.plans[0].Exact(contentsOf(b)), nil
+}
+
+// contentsOf gives the contents of the files of builds.
+func contentsOf(builds ...Build) buildcontext.Contents {
+	texts := map[buildcontext.ContentID]string{}
+	for _, b := range builds {
+		for _, files := range b.Locals() {
+			for _, f := range files {
+				texts[buildcontext.HashContent([]byte(f.Data))] = f.Data
+			}
 		}
 	}
-	return model.plans[0].Exact(func(name string, n *buildcontext.Node) ([]byte, error) {
+	return func(_ string, n *buildcontext.Node) (io.ReadCloser, error) {
 		id, _ := n.Content()
-		return texts[id], nil
-	}), nil
+		return io.NopCloser(strings.NewReader(texts[id])), nil
+	}
 }
 
 // TestExactKeys compares the own keys of operations, and the digests of what is read of the context, with those that

@@ -21,29 +21,43 @@ func TestExports(t *testing.T) {
 	ctx := context.Background()
 	real := startReal(t)
 	for _, mode := range []cachemodel.CacheMode{cachemodel.NoCacheImport, cachemodel.MinCache, cachemodel.MaxCache} {
-		t.Run(string(mode), func(t *testing.T) {
-			report := newReport(t)
-			hits := &hitCount{}
-			for n := range *exportsFlag {
-				seed := *seedFlag + 7_000_000 + uint64(n)
-				sketches, names := NewGenerator(seed, Limits{Real: true}).Case()
-				report.add(seed, sketches, names, func(s []Sketch, tally *Tally) ([]string, error) {
-					return runExport(ctx, real, render(s), mode, tally, hits)
-				})
-			}
-			report.finish()
-			t.Logf("of %d steps that the fresh daemons took from the cache %d were promised", hits.real, hits.promised)
-		})
+		t.Run(string(mode), func(t *testing.T) { testExports(ctx, t, real, mode, false) })
 	}
 }
 
+// TestImports is TestExports for predictions that read the cache.
+func TestImports(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	real := startReal(t)
+	for _, mode := range []cachemodel.CacheMode{cachemodel.MinCache, cachemodel.MaxCache} {
+		t.Run(string(mode), func(t *testing.T) { testExports(ctx, t, real, mode, true) })
+	}
+}
+
+func testExports(ctx context.Context, t *testing.T, real *Real, mode cachemodel.CacheMode, read bool) {
+	report := newReport(t)
+	hits := &hitCount{}
+	for n := range *exportsFlag {
+		seed := *seedFlag + 7_000_000 + uint64(n)
+		sketches, names := NewGenerator(seed, Limits{Real: true}).Case()
+		report.add(seed, sketches, names, func(s []Sketch, tally *Tally) ([]string, error) {
+			return runExport(ctx, real, render(s), mode, read, tally, hits)
+		})
+	}
+	report.finish()
+	t.Logf("of %d steps that the fresh daemons took from the cache %d were promised; %d caches were not matched",
+		hits.real, hits.promised, hits.unmatched)
+}
+
 // hitCount counts the steps that were taken from the cache, and those of them that were promised.
-type hitCount struct{ real, promised int }
+type hitCount struct{ real, promised, unmatched int }
 
 // runExport builds the first of the builds on one daemon, and the next, for each of the others, on one that imports its
 // cache.
 func runExport(
-	ctx context.Context, real *Real, builds []Build, mode cachemodel.CacheMode, tally *Tally, hits *hitCount,
+	ctx context.Context, real *Real, builds []Build, mode cachemodel.CacheMode, read bool, tally *Tally,
+	hits *hitCount,
 ) (wrong []string, err error) {
 	dir, err := writeCache(ctx, real, builds[0], mode)
 	if err != nil {
@@ -73,10 +87,26 @@ func runExport(
 		}
 		different.Close()
 		model := &Model{Images: images, Exported: mode}
+		if read {
+			c, err := readConfig(dir)
+			if err != nil {
+				return wrong, err
+			}
+			known, err := real.known()
+			if err != nil {
+				return wrong, err
+			}
+			model.Images, model.Exported = known, cachemodel.MaxCache
+			model.Imported = &cachemodel.Import{Cache: c, Contents: contentsOf(builds...)}
+		}
 		if _, err := model.Predict(ctx, builds[0]); err != nil {
 			return wrong, err
 		}
 		steps, err := model.Predict(ctx, b)
+		if errors.Is(err, cachemodel.ErrNotMatched) {
+			hits.unmatched++
+			continue
+		}
 		if errors.Is(err, ErrPanic) {
 			return append(wrong, err.Error()), nil
 		}

@@ -36,6 +36,9 @@ type Model struct {
 	// Exported is how the earlier builds' caches were exported that a fresh builder imports; "" is one builder for all.
 	Exported cachemodel.CacheMode
 
+	// Imported is the cache that such a builder imports, as it was read; nil goes by Exported alone.
+	Imported *cachemodel.Import
+
 	plans []*cachemodel.Plan
 	sent  map[string]*buildcontext.Tree
 }
@@ -83,6 +86,13 @@ func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, 
 		pasts[i].Exported = m.Exported
 	}
 	steps = cachemodel.Compare(pasts, p)
+	if m.Imported != nil && len(pasts) > 0 {
+		held, err := cachemodel.Hold(pasts).Importing(*m.Imported, p)
+		if err != nil {
+			return nil, err
+		}
+		steps = held.Compare(p)
+	}
 	m.plans = append(m.plans, p)
 	return steps, nil
 }

@@ -55,27 +55,30 @@ func Parse(text []byte, has func(blob Digest) bool) (*Config, error) {
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return nil, fmt.Errorf("the configuration of the cache cannot be read: %w", err)
 	}
-	there := func(layer int) bool { return layer >= 0 && layer < len(raw.Layers) && has(raw.Layers[layer].Blob) }
-	chain := func(layer int) bool { // with all of its parents
-		for range raw.Layers {
-			if layer == None {
-				return true
-			}
-			if !there(layer) {
-				return false
-			}
-			layer = raw.Layers[layer].Parent
-		}
-		return layer == None
+	whole, err := wholeChains(len(raw.Layers), func(i int) (Digest, int) {
+		return raw.Layers[i].Blob, raw.Layers[i].Parent
+	}, has)
+	if err != nil {
+		return nil, err
 	}
 	c := &Config{records: make([]cacheRecord, len(raw.Records)), byDigest: map[Digest][]int{}}
 	for i, r := range raw.Records {
 		out := cacheRecord{digest: r.Digest}
 		for _, l := range r.Layers {
-			out.result = out.result || chain(l.Layer)
+			if l.Layer < 0 || l.Layer >= len(whole) {
+				return nil, errLayer
+			}
+			out.result = out.result || whole[l.Layer]
 		}
 		for _, l := range r.Chains {
-			out.result = out.result || !slices.ContainsFunc(l.Layers, func(at int) bool { return !there(at) })
+			all := true
+			for _, at := range l.Layers {
+				if at < 0 || at >= len(raw.Layers) {
+					return nil, errLayer
+				}
+				all = all && has(raw.Layers[at].Blob)
+			}
+			out.result = out.result || all
 		}
 		for _, links := range r.Inputs {
 			if len(links) == 0 {
@@ -93,8 +96,102 @@ func Parse(text []byte, has func(blob Digest) bool) (*Config, error) {
 		c.records[i] = out
 		c.byDigest[r.Digest] = append(c.byDigest[r.Digest], i)
 	}
-	return c, nil
+	return c, c.checkLoops()
 }
+
+// BuildKit imports nothing of a cache in which one of these is.
+var (
+	errLayer = errors.New("a record of the cache has a layer that is not there")
+	errLoop  = errors.New("records or layers of the cache stand on each other in a circle")
+)
+
+// wholeChains says of each layer whether it is there with all that it stands on.
+func wholeChains(n int, layer func(i int) (blob Digest, parent int), has func(Digest) bool) ([]bool, error) {
+	const unknown, open, done = 0, 1, 2
+	whole, state := make([]bool, n), make([]int, n)
+	for i := range n {
+		var path []int
+		at := i
+		for ; at != None && state[at] == unknown; _, at = layer(at) {
+			state[at] = open
+			path = append(path, at)
+			if _, parent := layer(at); parent < None || parent >= n {
+				return nil, errLayer
+			}
+		}
+		if at != None && state[at] == open {
+			return nil, errLoop
+		}
+		all := at == None || whole[at]
+		for _, at := range slices.Backward(path) {
+			blob, _ := layer(at)
+			all = all && has(blob)
+			whole[at], state[at] = all, done
+		}
+	}
+	return whole, nil
+}
+
+// checkLoops reports whether records are linked in a circle.
+func (c *Config) checkLoops() error {
+	waits := make([]int, len(c.records)) // for so many links
+	readers := make([][]int, len(c.records))
+	var free []int
+	for i, r := range c.records {
+		for _, links := range r.inputs {
+			for _, l := range links {
+				waits[i]++
+				readers[l.record] = append(readers[l.record], i)
+			}
+		}
+		if waits[i] == 0 {
+			free = append(free, i)
+		}
+	}
+	done := 0
+	for ; len(free) > 0; done++ {
+		at := free[len(free)-1]
+		free = free[:len(free)-1]
+		for _, reader := range readers[at] {
+			if waits[reader]--; waits[reader] == 0 {
+				free = append(free, reader)
+			}
+		}
+	}
+	if done < len(c.records) {
+		return errLoop
+	}
+	return nil
+}
+
+// Join is what a builder has that imports several caches.
+func Join(caches []*Config) *Config {
+	out := &Config{byDigest: map[Digest][]int{}}
+	for _, c := range caches {
+		first := len(out.records)
+		for i, r := range c.records {
+			r.inputs = slices.Clone(r.inputs)
+			for n, links := range r.inputs {
+				r.inputs[n] = slices.Clone(links)
+				for j := range r.inputs[n] {
+					r.inputs[n][j].record += first
+				}
+			}
+			out.records = append(out.records, r)
+			out.byDigest[r.digest] = append(out.byDigest[r.digest], first+i)
+		}
+	}
+	return out
+}
+
+// HasResult reports whether the layers of a record are in the cache.
+func (c *Config) HasResult(id int) bool { return c.records[id].result }
+
+// Has reports whether an operation is in the cache, whatever it stands on.
+func (c *Config) Has(operation Digest) bool { return len(c.byDigest[record(operation, 0)]) > 0 }
+
+// HasContent reports whether an operation of the cache has read what has that digest.
+func (c *Config) HasContent(content Digest) bool { return len(c.byDigest[record(content, None)]) > 0 }
 
 // Len is the number of records.
 func (c *Config) Len() int { return len(c.records) }
@@ -110,6 +207,7 @@ type Input struct {
 	From     int    // which vertex, None for the build context
 	Selector Digest // of the paths that are read, "" if all is
 	Content  Digest // of what is read, "" if that is not known or does not count
+	Reads    bool   // what is read counts by its content, known or not
 }
 
 // Match is what a cache has of a vertex.
@@ -147,11 +245,57 @@ func (c *Config) Match(vertices []Vertex) []Match {
 // reads reports whether one of the links leads to what the input is: by its definition, or by its content.
 func (c *Config) reads(links []link, in Input, found []Match) bool {
 	return slices.ContainsFunc(links, func(l link) bool {
-		if in.From != None && l.selector == in.Selector && slices.Contains(found[in.From].Records, l.record) {
+		if found != nil && in.From != None && l.selector == in.Selector &&
+			slices.Contains(found[in.From].Records, l.record) {
 			return true
 		}
 		r := &c.records[l.record]
 		return in.Content != "" && l.selector == "" && len(r.inputs) == 0 && r.digest == record(in.Content, None)
+	})
+}
+
+// Anything stands in MayMatch's answers for any record.
+const Anything = -1
+
+// MayMatch finds as which records the vertices may be found, if what is not known of them may be anything: keys,
+// contents, and all of those of which guessed says that a key may be another one. An answer may be Anything.
+func (c *Config) MayMatch(vertices []Vertex, guessed func(i int) bool) [][]int {
+	out := make([][]int, len(vertices))
+	for i, v := range vertices {
+		if v.Digest == "" || guessed(i) {
+			if !slices.ContainsFunc(v.Inputs, func(in Input) bool { return !c.mayRead(in, out) }) {
+				out[i] = []int{Anything}
+			}
+			continue
+		}
+		for _, id := range c.byDigest[record(v.Digest, 0)] {
+			r := &c.records[id]
+			found := len(r.inputs) == len(v.Inputs)
+			for n := 0; found && n < len(v.Inputs); n++ {
+				in := v.Inputs[n]
+				found = c.reads(r.inputs[n], in, nil) || in.Reads && in.Content == "" && c.readsContent(r.inputs[n]) ||
+					in.From != None && slices.ContainsFunc(r.inputs[n], func(l link) bool {
+						return l.selector == in.Selector &&
+							(slices.Contains(out[in.From], l.record) || slices.Contains(out[in.From], Anything))
+					})
+			}
+			if found {
+				out[i] = append(out[i], id)
+			}
+		}
+	}
+	return out
+}
+
+// mayRead reports whether some record may read what the input is.
+func (c *Config) mayRead(in Input, found [][]int) bool {
+	return in.From != None && len(found[in.From]) > 0 || in.Reads && (in.Content == "" || c.HasContent(in.Content))
+}
+
+// readsContent reports whether one of the links leads to what was read by its content.
+func (c *Config) readsContent(links []link) bool {
+	return slices.ContainsFunc(links, func(l link) bool {
+		return l.selector == "" && len(c.records[l.record].inputs) == 0
 	})
 }
 
