@@ -126,18 +126,8 @@ func codeAction(
 		}
 	}
 	if wanted(fixAll) {
-		if snap.can.resolvesEdits {
-			if snap.mayBeFixed() {
-				add(fixAllTitle, fixAll, nil)
-				action := actions[len(actions)-1].(*protocol.CodeAction)
-				action.Edit, action.Data = nil, snap.reference()
-			}
-		} else if edits := snap.allEdits(ctx, patience); len(edits) > 0 {
-			add(fixAllTitle, fixAll, edits)
-		} else if why := whyNotFixed(snap.safeFixes()); why != "" && len(p.Context.Only) > 0 && snap.can.disabledActions {
-			action := add(fixAllTitle, fixAll, nil)
-			action.Edit = nil
-			action.Disabled = protocol.CodeActionDisabled{Reason: why}
+		if action := snap.fixAllAction(ctx, patience, len(p.Context.Only) > 0); action != nil {
+			actions = append(actions, action)
 		}
 	}
 	return actions, nil
@@ -162,6 +152,30 @@ func (snap *snapshot) bears(asked *protocol.CodeActionContext) time.Duration {
 		return cmp.Or(snap.patience, firstPatience)
 	}
 	return 0
+}
+
+// fixAllAction is the action of all safe fixes, nil if there is none. Where none of the fixes is safe and the action is
+// asked for by name, it is disabled and says why.
+func (snap *snapshot) fixAllAction(ctx context.Context, patience time.Duration, named bool) *protocol.CodeAction {
+	kind := protocol.CodeActionKind(fixAll)
+	action := &protocol.CodeAction{Title: fixAllTitle, Kind: &kind}
+	if snap.can.resolvesEdits {
+		if !snap.mayBeFixed() {
+			return nil
+		}
+		action.Data = snap.reference()
+		return action
+	}
+	if edits := snap.allEdits(ctx, patience); len(edits) > 0 {
+		action.Edit = snap.workspaceEdit(edits)
+		return action
+	}
+	why := whyNotFixed(snap.safeFixes())
+	if why == "" || !named || !snap.can.disabledActions {
+		return nil
+	}
+	action.Disabled = protocol.CodeActionDisabled{Reason: why}
+	return action
 }
 
 // mayBeFixed reports whether some fix is safe without asking, as far as it is known at once.

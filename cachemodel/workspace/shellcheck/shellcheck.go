@@ -23,7 +23,8 @@ import (
 
 const (
 	timeout = 20 * time.Second // for one call
-	atOnce  = 40               // scripts in one call
+	longest = 60 * time.Second // for all calls
+	atOnce  = 200              // scripts in one call
 )
 
 // ignored are remarks that make no sense for a command in a Dockerfile: about sourced files, which lie in the image;
@@ -39,12 +40,22 @@ func Find() string {
 	return path
 }
 
-// Check asks about scripts. The error says that the program failed; there may be remarks on some of the scripts all the
-// same.
+// Check asks about scripts. The error says that the program failed, or that there was no time for all of them; there
+// may be remarks on some of the scripts all the same.
 func Check(
 	ctx context.Context,
 	program string,
 	scripts []rules.ShellScript,
+) (map[rules.ShellScript][]rules.ShellRemark, error) {
+	return check(ctx, program, scripts, time.Now().Add(longest))
+}
+
+// check is Check that begins no call after the time until.
+func check(
+	ctx context.Context,
+	program string,
+	scripts []rules.ShellScript,
+	until time.Time,
 ) (map[rules.ShellScript][]rules.ShellRemark, error) {
 	found := make(map[rules.ShellScript][]rules.ShellRemark, len(scripts))
 	byShell := map[string][]rules.ShellScript{}
@@ -53,6 +64,10 @@ func Check(
 	}
 	for shell, list := range byShell {
 		for part := range slices.Chunk(list, atOnce) {
+			if time.Now().After(until) {
+				return found, fmt.Errorf("only %d of %d commands were checked: there was no time for more", len(found),
+					len(scripts))
+			}
 			if err := call(ctx, program, shell, part, found); err != nil {
 				return found, err
 			}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -89,5 +90,17 @@ func TestProgramThatFails(t *testing.T) {
 	cancel()
 	if _, err := Check(ctx, broken, script); err == nil {
 		t.Error("no error after it was given up")
+	}
+}
+
+// Once the time is up no call is begun, and it is said how many scripts were not checked.
+func TestNoTimeLeft(t *testing.T) {
+	scripts := []rules.ShellScript{{Shell: "sh", Text: "touch $X"}, {Shell: "sh", Text: "touch $Y"}}
+	remarks, err := check(t.Context(), "/does/not/exist", scripts, time.Now().Add(-time.Second))
+	if want := "only 0 of 2 commands were checked: there was no time for more"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if len(remarks) != 0 {
+		t.Errorf("%v", remarks)
 	}
 }
