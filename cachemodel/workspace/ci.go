@@ -85,7 +85,7 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 	then := buildfiles.GitRevision(ctx, repository, rev)
 	o := pipeline.Options{Root: c.Root, Event: pipeline.Event{Name: "push", Branch: name}}
 	now := o
-	now.Read = w.Read
+	now.Read = onlyOnce(w.Read)
 	var more []error
 	c.push, c.Problems = pipeline.Find(ctx, now)
 	if !base.IsHead {
@@ -97,13 +97,33 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 			c.Problems = append(c.Problems, problem)
 		}
 	}
-	o.Read = then.Read
+	o.Read = onlyOnce(then.Read)
 	c.before = pipeline.Earlier{Root: c.Root, Branch: c.Main}
 	c.before.Push, _ = pipeline.Find(ctx, o) // what was wrong then is of no interest
 	o.Event = pipeline.Event{Name: "pull_request", Base: name}
 	c.before.Pull, _ = pipeline.Find(ctx, o)
 	c.Files = pipeline.Files(c.Root)
 	return c, ctx.Err()
+}
+
+// onlyOnce reads each file once: each is asked for by every event. nil stays nil.
+func onlyOnce(read func(path string) ([]byte, error)) func(path string) ([]byte, error) {
+	if read == nil {
+		return nil
+	}
+	type content struct {
+		text []byte
+		err  error
+	}
+	known := map[string]content{}
+	return func(path string) ([]byte, error) {
+		c, ok := known[path]
+		if !ok {
+			c.text, c.err = read(path)
+			known[path] = c
+		}
+		return c.text, c.err
+	}
 }
 
 // Builds are the builds that the CI makes for the branch as it is: those for a pull request, and of a Dockerfile that

@@ -95,3 +95,21 @@ func TestCIIsFollowed(t *testing.T) {
 		t.Errorf("afterwards, compared with git: %s", got)
 	}
 }
+
+// Each event asks for the same files, and a file of a revision is dear to read: it is read once, also where it is not
+// there.
+func TestCIFilesAreReadOnce(t *testing.T) {
+	asked := 0
+	read := onlyOnce(func(path string) ([]byte, error) {
+		asked++
+		return []byte(path), os.ErrNotExist
+	})
+	for range 2 {
+		if text, err := read("a"); string(text) != "a" || err == nil {
+			t.Errorf("got %q, %v", text, err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("it was read %d times", asked)
+	}
+}
