@@ -32,8 +32,22 @@ type Ignore struct {
 	repeats          bool     // a pattern follows an exception
 }
 
-// ParseIgnore reads an ignore file; name is for errors, which wrap ErrIgnoreFile.
+// The bounds on the wildcards of an ignore file that is matched here: matching tries each at each place of a path.
+const (
+	maxWildcards     = 40_000 // in all
+	maxLineWildcards = 100    // in one line
+)
+
+// ParseIgnore reads an ignore file; name is for errors, which wrap ErrIgnoreFile, or ErrUnknown where matching the
+// patterns would take too long.
 func ParseIgnore(name string, text []byte) (*Ignore, error) {
+	all := 0
+	for line := range bytes.Lines(text) {
+		n := bytes.Count(line, []byte("*"))
+		if all += n; n > maxLineWildcards || all > maxWildcards {
+			return nil, fmt.Errorf("%w: %s has too many wildcards", ErrUnknown, name)
+		}
+	}
 	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrIgnoreFile, name, err)

@@ -41,6 +41,13 @@ func TestHostileContext(t *testing.T) {
 				0o600,
 			)
 		}, buildcontext.ErrUnknown},
+		{"one pattern with more wildcards than are matched", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, ".dockerignore"), bytes.Repeat([]byte("**/"), 20_000), 0o600)
+		}, buildcontext.ErrUnknown},
+		{"many patterns with many wildcards", func(dir string) error {
+			line := append(bytes.Repeat([]byte("**/"), 40), "x\n"...)
+			return os.WriteFile(filepath.Join(dir, ".dockerignore"), bytes.Repeat(line, 3000), 0o600)
+		}, buildcontext.ErrUnknown},
 		{"pipes, sockets and links that lead nowhere", func(dir string) error {
 			return errors.Join(
 				syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600),
