@@ -137,6 +137,7 @@ func (c *Contents) OtherDockerfile() *Contents {
 func (c *Contents) Build(next cachemodel.Build, store *record.Store) cachemodel.Build {
 	base := next
 	base.File, base.Context = c.File, c.Context
+	base.ContextBuilds = nil // of what was built then the caller knows
 	if c.Contexts != nil {
 		base.Contexts = c.Contexts
 	}

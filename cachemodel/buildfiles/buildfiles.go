@@ -194,6 +194,22 @@ func (e *Entry) Title() string {
 	return "compose service " + e.Name
 }
 
+// Place is the build file that the entry stands in.
+func (e *Entry) Place() string {
+	if e.File == "" && len(e.Files) > 0 {
+		return e.Files[0]
+	}
+	return e.File
+}
+
+// TextFile is the file that the text of the Dockerfile is in; "" if that is no file on this machine.
+func (e *Entry) TextFile() string {
+	if e.Inline != "" {
+		return e.Place()
+	}
+	return e.Dockerfile
+}
+
 // Builds says whether an entry builds this Dockerfile.
 func (e *Entry) Builds(dockerfile string) bool {
 	return e.Dockerfile != "" && samePath(e.Dockerfile, dockerfile)

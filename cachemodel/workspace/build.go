@@ -23,6 +23,8 @@ type Build struct {
 	Context    Context
 	Contexts   map[string]Named    // the named contexts that are folders
 	Images     map[string]string   // those that are not, see cachemodel.Build.ContextImages
+	Bases      map[string]*Base    // those that other services or targets make, as far as they are known
+	Inline     bool                // the Dockerfile's text stands in the build file at Dockerfile
 	Entry      *buildfiles.Entry   // the service or target whose settings count, nil if there is none
 	Choices    []buildfiles.Choice // all that build this Dockerfile
 	BuildFiles []string            // all that were read
@@ -105,7 +107,7 @@ func (b *Build) Next(file *dockerfile.File, unsaved []Overlay) cachemodel.Build 
 	}
 	return cachemodel.Build{
 		File: file, Context: b.overlaid(unsaved), Settings: b.Settings, Contexts: trees, ContextImages: b.Images,
-		Unknown: b.unknown,
+		Unknown: b.unknown, ContextBuilds: b.contextBuilds(),
 	}
 }
 

@@ -25,6 +25,7 @@ type Compared struct {
 	Context  *buildcontext.Tree // of the last build; nil if there is none
 	Problem  error              // the baseline that is asked for is not there
 
+	was         *cachemodel.Build // the build that is described, where it is not on record
 	notes       []string
 	recordNotes []string
 	head        string
@@ -87,15 +88,21 @@ func (r *Reader) compare(
 			r.compared.Problem = errors.New("the classic builder exports no cache")
 		}
 	}
+	r.basesAs = basesSpec(found, request.Spec)
+	r.loadBases(ctx, next, q, r.basesAs)
 	pasts := found.Pasts(next.Next(nil, nil), r.w.Store, func(c *baseline.Contents, earlier *cachemodel.Build) {
 		if c.Record == nil {
 			r.earlierSettings(found, then, next, q.Choices, earlier)
 			ambientThen(ambient, next, q.Choices, earlier)
+			next.basesThen(then, earlier)
 		}
 		if args := q.Choices.BaselineArgs; args != nil {
 			earlier.Settings.Args, earlier.Unknown.Args, earlier.Unknown.AllArgs = args, q.Choices.UnknownArgs, ""
 		} else if request.Spec.Kind == baseline.Dir && next.Entry == nil {
 			earlier.Settings.Args = nil
+		}
+		if c.Record == nil && err == nil {
+			r.compared.was = earlier
 		}
 	})
 	switch {
@@ -192,6 +199,9 @@ func (r *Reader) earlierSettings(
 		then = &buildfiles.Definition{Entry: *r.atOpen.entry}
 	default:
 		then = &buildfiles.Definition{Entry: *e}
+		if e.Inline != "" {
+			then.Unknown.Dockerfile = "the build files of " + found.Label + " are not read"
+		}
 	}
 	if then.Entry.Inline != "" {
 		earlier.File = dockerfile.Parse(source.New(then.Entry.Inline), nil)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -56,15 +57,33 @@ func (r *Reader) readBuilds(ctx context.Context, c Choices, before builds) (buil
 	for _, p := range b.projects {
 		b.files = append(b.files, p.Files...)
 	}
-	b.choices = buildfiles.Choices(b.projects, r.path)
 	var err error
-	b.entry, err = r.choose(c, b, errors.Join(problems...))
+	if r.inline == "" {
+		b.choices = buildfiles.Choices(b.projects, r.path)
+		b.entry, err = r.choose(c, b, errors.Join(problems...))
+	} else if b.entry = inlineIn(b.projects, r.path, r.inline); b.entry != nil {
+		b.choices = []buildfiles.Choice{{Entry: *b.entry}}
+	} else {
+		err = notFound(r.inline, b.projects, r.path, errors.Join(problems...))
+	}
 	if b.entry == nil && c.ContextDir == "" {
 		var files []string
 		b.placed, files = r.w.placedFor(ctx, r.path)
 		b.files = append(b.files, files...)
 	}
 	return b, err
+}
+
+// inlineIn is the entry of an ID whose Dockerfile stands in a build file, nil if there is none.
+func inlineIn(projects []*buildfiles.Project, file, id string) *buildfiles.Entry {
+	for _, p := range projects {
+		for i := range p.Entries {
+			if e := &p.Entries[i]; e.ID == id && e.Inline != "" && e.Place() == file {
+				return e
+			}
+		}
+	}
+	return nil
 }
 
 // choose gives the entry that counts: the one that is asked for; the one that was chosen before; the one of the last
@@ -108,42 +127,54 @@ func (r *Reader) choose(c Choices, b builds, broken error) (*buildfiles.Entry, e
 	return &b.choices[0].Entry, nil
 }
 
-// Entry finds the service or target with this ID in the build files of the project that dir is in.
+// Entry finds the service or target with this ID, of a group or matrix the first target, in the build files of the
+// project that dir is in. Its Dockerfile is a file.
 func (w *Workspace) Entry(ctx context.Context, dir, id string) (*buildfiles.Entry, error) {
+	entries, err := w.Named(ctx, dir, id)
+	if err != nil {
+		return nil, err
+	}
+	for i := range entries {
+		if entries[i].Dockerfile != "" {
+			return &entries[i], nil
+		}
+	}
+	e := &entries[0]
+	if e.Inline != "" {
+		return nil, fmt.Errorf("the Dockerfile of the %s is part of %s: predict and check read it there", e.Title(),
+			relative(e.Place()))
+	}
+	return nil, fmt.Errorf("the Dockerfile of the %s is not a file on this machine", e.Title())
+}
+
+// Named are the builds that an ID stands for in the nearest project that has it: a service or target, or the targets of
+// a group or matrix. There is at least one.
+func (w *Workspace) Named(ctx context.Context, dir, id string) ([]buildfiles.Entry, error) {
 	projects, problems := w.projectsOf(ctx, filepath.Join(dir, "Dockerfile"))
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	for _, p := range projects {
-		for i := range p.Entries {
-			if e := &p.Entries[i]; e.ID == id {
-				if e.Dockerfile == "" {
-					return nil, fmt.Errorf("the Dockerfile of the %s is not a file on this machine", e.Title())
-				}
-				return e, nil
-			}
-		}
-	}
-	for _, e := range buildfiles.Named(projects, id) {
-		if e.Dockerfile != "" {
-			return &e, nil
+		if entries := buildfiles.Named([]*buildfiles.Project{p}, id); len(entries) > 0 {
+			return entries, nil
 		}
 	}
 	return nil, notFound(id, projects, "", errors.Join(problems...))
 }
 
-// Entries are the services and targets of a folder's project that build a Dockerfile at or below the folder, in order;
-// of those that a command does not build by itself, none.
+// Entries are the services and targets of a folder's project that build a Dockerfile at or below the folder, also one
+// in a build file, in order; of those that a command does not build by itself, none.
 func (w *Workspace) Entries(ctx context.Context, dir string) (out []buildfiles.Entry) {
 	found, _ := w.projectsOf(ctx, filepath.Join(dir, "Dockerfile"))
 	for _, p := range found {
 		for i := range p.Entries {
 			e := p.Entries[i]
-			rel, err := filepath.Rel(dir, e.Dockerfile)
+			file := e.TextFile()
+			rel, err := filepath.Rel(dir, file)
 			if ext := filepath.Ext(e.File); e.Kind == buildfiles.Bake && (ext == ".yaml" || ext == ".yml") {
 				continue // a service, as bake reads it
 			}
-			if e.Dockerfile == "" || e.Inherited || err != nil || !filepath.IsLocal(rel) || !exists(e.Dockerfile) {
+			if file == "" || e.Inherited || err != nil || !filepath.IsLocal(rel) || !exists(file) {
 				continue
 			}
 			if !slices.ContainsFunc(
@@ -162,6 +193,9 @@ func notFound(id string, projects []*buildfiles.Project, dockerfile string, brok
 	kind, name, _ := strings.Cut(id, ":")
 	var names []string
 	for _, p := range projects {
+		if string(p.Kind) == kind {
+			names = slices.AppendSeq(names, maps.Keys(p.Groups))
+		}
 		for i := range p.Entries {
 			e := &p.Entries[i]
 			if e.ID == id && dockerfile != "" {
@@ -180,6 +214,7 @@ func notFound(id string, projects []*buildfiles.Project, dockerfile string, brok
 		what = "bake file has a target"
 	}
 	slices.Sort(names)
+	names = slices.Compact(names)
 	switch err := fmt.Errorf("no %s %q", what, name); {
 	case broken != nil:
 		return fmt.Errorf("%w, and there is a file that cannot be read: %w", err, broken)

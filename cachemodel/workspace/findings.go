@@ -65,7 +65,7 @@ func sentOf(b *Build) func() (rules.Ignore, *rules.Context) {
 		return nil
 	}
 	name, _ := filepath.Rel(dir, b.Dockerfile)
-	if !filepath.IsLocal(name) {
+	if !filepath.IsLocal(name) || b.Inline {
 		name = ""
 	}
 	return sync.OnceValues(func() (rules.Ignore, *rules.Context) {

@@ -48,6 +48,11 @@ type Reader struct {
 	compared Compared
 	ci       *CI // how the CI builds, if that was asked for
 	history  *histories
+	// inline is the entry whose Dockerfile stands in the build file at path, by its ID; "" is a Dockerfile of its own.
+	inline  string
+	bases   map[string]*baseReader // by the entry's ID
+	basesAs string                 // what they are compared with, as a baseline is named
+	depth   int                    // of bases below each other
 }
 
 // atOpen is what a Reader has seen first.
@@ -61,7 +66,7 @@ type atOpen struct {
 // It is nil only if ctx has ended.
 func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	c := q.Choices
-	b := &Build{Dockerfile: r.path, root: r.w.Root(filepath.Dir(r.path))}
+	b := &Build{Dockerfile: r.path, Inline: r.inline != "", root: r.w.Root(filepath.Dir(r.path))}
 	spec, err := r.spec(c, b)
 	b.problem(err)
 	if spec.Configured {
@@ -93,7 +98,9 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	var recordNotes []string
 	if again {
 		r.newest = r.w.Store.Newest(r.path)
-		r.record, recordNotes = baseline.Stored(r.w.Store, spec, r.path, options.Match())
+		if r.inline == "" {
+			r.record, recordNotes = baseline.Stored(r.w.Store, spec, r.path, options.Match())
+		}
 	}
 	b.Context.Dir, b.Context.From, b.Context.Missing = r.contextOf(c, b.Entry, r.record, q.File)
 	if !q.Unread {
@@ -128,6 +135,8 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	b.problem(r.reading)
 	if again && !q.Uncompared {
 		r.compare(ctx, request, b, q, ambient)
+	} else {
+		r.loadBases(ctx, b, q, r.basesAs)
 	}
 	if ctx.Err() != nil {
 		return nil
@@ -161,7 +170,7 @@ func (r *Reader) ask(
 	request *baseline.Request,
 	options baseline.Options,
 ) (notes []string) {
-	if q.Builder != nil && !q.Quick {
+	if q.Builder != nil && !q.Quick && r.inline == "" { // which knows builds by the path of the Dockerfile
 		request.History = q.Builder.History(options)
 	}
 	notes = request.Ask(ctx, r.w.Store, options.Match())
@@ -209,7 +218,7 @@ func (r *Reader) openedContext(b *Build) *buildcontext.Tree {
 func (r *Reader) conclude(b *Build, options baseline.Options) {
 	b.Compared, b.Git, b.Complete = r.compared, r.git, r.complete
 	b.Costs = sync.OnceValue(r.costs(r.record, options.Match()))
-	if !r.w.Untrusted {
+	if !r.w.Untrusted && r.inline == "" {
 		b.history = r.historyOf(b)
 	}
 	b.problem(r.compared.Problem)
@@ -402,6 +411,10 @@ func (r *Reader) watch(q Question) (added bool) {
 	if r.dir != nil {
 		places.Contexts = append(places.Contexts, ContextDir{r.dir.Root(), r.dir.Tree()})
 	}
+	for _, base := range r.bases {
+		places.Contexts = append(places.Contexts, base.places.Contexts...)
+		places.Git = append(slices.Clip(places.Git), base.places.Git...)
+	}
 	for _, dir := range r.named {
 		places.Contexts = append(places.Contexts, ContextDir{dir.Root(), dir.Tree()})
 	}
@@ -421,7 +434,7 @@ func (r *Reader) historyOf(b *Build) func(context.Context, int, func(done, total
 // costs are those of the last build, or of the last one on record where that is not compared with.
 func (r *Reader) costs(last *record.Record, match record.Match) func() replay.Costs {
 	return func() replay.Costs {
-		if last == nil {
+		if last == nil && r.inline == "" {
 			last, _ = r.w.Store.Latest(r.path, match)
 		}
 		if last == nil {

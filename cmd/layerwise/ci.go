@@ -146,7 +146,7 @@ func predictCI(
 			continue
 		}
 		flags := buildFlags{buildkit: "off"} // a fresh builder builds
-		j, err := flags.findFile(ctx, w, b.Dockerfile, relative(b.Dockerfile), b.Choices(workspace.Choices{}, ci),
+		j, err := flags.findFile(ctx, w, oneBuild{path: b.Dockerfile}, b.Choices(workspace.Choices{}, ci),
 			func(j *judged, _ *workspace.Question) error {
 				j.ci = &b
 				return nil

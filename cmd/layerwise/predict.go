@@ -55,7 +55,9 @@ the branch that it is to be merged into (GITHUB_BASE_REF and the like, else the 
 
 The settings that are not given here are those of the Compose service or bake target that builds the Dockerfile, unless
 --context is given: of several that of the last build, else the first, or the one that is named; without FILE,
---service and --bake name the Dockerfile too. The build context is that of --context, of the service or target, of the
+--service and --bake name the Dockerfile too, also one within the build file (its lines count from its own first), and
+for a group or matrix of bake each target is judged. A named context that another service or target makes is judged
+together with what uses it. The build context is that of --context, of the service or target, of the
 last build, of a CI file or a devcontainer.json, else the nearest folder, from the Dockerfile's up to the repository's,
 that has what the Dockerfile copies.
 Build arguments: a recorded build has its own; the settings that are not given here are then those of that build. Any
@@ -211,19 +213,17 @@ func predict(ctx context.Context, args []string, o predictOptions) ([]*predictio
 	w.Fixed = true
 	var out []*prediction
 	for _, one := range several {
-		at := c
-		if one.Entry != "" {
-			at.Build = one.Entry
-		}
-		j, err := o.findFile(ctx, w, one.Dockerfile, relative(one.Dockerfile), at, adjust)
+		j, err := o.findFile(ctx, w, one, c, adjust)
 		if ctx.Err() != nil {
 			return nil, interrupted(ctx.Err())
 		}
 		p := &prediction{err: err}
 		if err == nil {
 			p = judge(j)
+		} else if len(several) == 1 {
+			return nil, err
 		}
-		p.title = one.Title + relative(one.Dockerfile)
+		p.title = one.title()
 		out = append(out, p)
 	}
 	return out, nil
@@ -241,19 +241,16 @@ func judge(j *judged) *prediction {
 	return p
 }
 
-// oneOf is one of several builds.
-type oneOf struct{ Dockerfile, Entry, Title string }
-
-// several are the builds that are judged, where these are not one that is named: several files, or all that a folder
-// has.
+// several are the builds that are judged, where these are not one that is named: several files, those of a group or
+// matrix of bake, one whose Dockerfile is part of a build file, or all that a folder has.
 func (o *predictOptions) several(
 	ctx context.Context,
 	w *workspace.Workspace,
 	args []string,
 	c workspace.Choices,
-) ([]oneOf, error) {
+) ([]oneBuild, error) {
 	if len(args) > 1 {
-		var out []oneOf
+		var out []oneBuild
 		for _, arg := range args {
 			path, err := filepath.Abs(arg)
 			if err != nil {
@@ -262,7 +259,7 @@ func (o *predictOptions) several(
 			if _, err := readDockerfile(arg); err != nil {
 				return nil, err
 			}
-			out = append(out, oneOf{Dockerfile: path})
+			out = append(out, oneBuild{path: path})
 		}
 		return out, nil
 	}
@@ -271,23 +268,27 @@ func (o *predictOptions) several(
 		return nil, err
 	}
 	path, err := dockerfileIn(dir)
-	if info, statErr := os.Stat(dir); err != nil || statErr != nil || !info.IsDir() || o.file != "" ||
-		c.Build != "" && c.Build != workspace.NoBuild {
+	if info, statErr := os.Stat(dir); err != nil || statErr != nil || !info.IsDir() || o.file != "" {
 		return nil, err
+	}
+	if c.Build != "" && c.Build != workspace.NoBuild {
+		entries, err := w.Named(ctx, dir, c.Build)
+		if err != nil || len(entries) == 1 && entries[0].Inline == "" {
+			return nil, err
+		}
+		return ofEntries(entries), nil
 	}
 	if _, err := os.Stat(path); err == nil && !o.all {
 		return nil, nil
 	}
-	var out []oneOf
+	var out []oneBuild
 	if c.Build == "" {
-		for _, e := range w.Entries(ctx, dir) {
-			out = append(out, oneOf{e.Dockerfile, e.ID, e.Title() + " · "})
-		}
+		out = ofEntries(w.Entries(ctx, dir))
 	}
 	files, _ := findDockerfiles([]string{dir})
 	for _, file := range files {
-		if !slices.ContainsFunc(out, func(o oneOf) bool { return sameFile(o.Dockerfile, file) }) {
-			out = append(out, oneOf{Dockerfile: file})
+		if !slices.ContainsFunc(out, func(o oneBuild) bool { return sameFile(o.path, file) }) {
+			out = append(out, oneBuild{path: file})
 		}
 	}
 	if len(out) == 0 {

@@ -317,6 +317,9 @@ func causesOf(r *workspace.Report) (lines []string) {
 // headOf says which build is judged, and what it is compared with.
 func headOf(p *prediction) string {
 	parts := []string{p.report.File, string(p.report.Engine), "compared with " + p.build.Compared.Label}
+	if p.build.Inline {
+		parts[0] = "the Dockerfile within " + parts[0]
+	}
 	if p.build.Remembered {
 		parts[len(parts)-1] += " (as chosen before)"
 	}

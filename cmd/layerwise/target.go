@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 )
 
@@ -41,20 +44,52 @@ func (o *buildFlags) find(
 	if o.file != "" || !sameFile(arg, path) {
 		name = relative(path)
 	}
-	return o.findFile(ctx, w, path, name, c, adjust)
+	return o.findFile(ctx, w, oneBuild{path: path, name: name}, c, adjust)
 }
 
-// findFile finds the build of one Dockerfile.
+// oneBuild is one build: of a Dockerfile, or a service or target, whose Dockerfile may be part of the build file.
+type oneBuild struct {
+	path  string            // absolute, of the file that the Dockerfile's text is in
+	name  string            // as the user names it, "" is a short form of the path
+	entry *buildfiles.Entry // nil is the one that counts for the Dockerfile
+}
+
+// ofEntries are the builds of services and targets.
+func ofEntries(entries []buildfiles.Entry) (out []oneBuild) {
+	for i := range entries {
+		out = append(out, oneBuild{path: entries[i].TextFile(), entry: &entries[i]})
+	}
+	return out
+}
+
+// title names the build among several: "compose service web · app/Dockerfile".
+func (o *oneBuild) title() string {
+	if o.entry == nil {
+		return relative(o.path)
+	}
+	return o.entry.Title() + " · " + relative(o.path)
+}
+
+// findFile finds one build.
 func (o *buildFlags) findFile(
-	ctx context.Context,
-	w *workspace.Workspace,
-	path, name string,
-	c workspace.Choices,
-	adjust adjustment,
+	ctx context.Context, w *workspace.Workspace, one oneBuild, c workspace.Choices, adjust adjustment,
 ) (*judged, error) {
-	text, err := readDockerfile(name)
-	if err != nil {
-		return nil, err
+	path, name := one.path, cmp.Or(one.name, relative(one.path))
+	reader := w.Reader(path)
+	var text string
+	if e := one.entry; e != nil {
+		c.Build = e.ID
+		if path == "" {
+			return nil, fmt.Errorf("the Dockerfile of the %s is not a file on this machine", e.Title())
+		}
+		reader = w.EntryReader(e)
+		text = e.Inline
+	}
+	if text == "" {
+		var err error
+		if text, err = readDockerfile(name); err != nil {
+			return nil, err
+		}
 	}
 	q, note := o.question(c, text)
 	j := &judged{path: path, name: name}
@@ -63,7 +98,7 @@ func (o *buildFlags) findFile(
 			return nil, err
 		}
 	}
-	b := w.Reader(path).Load(ctx, q)
+	b := reader.Load(ctx, q)
 	if b == nil {
 		return nil, interrupted(ctx.Err())
 	}
