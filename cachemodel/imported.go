@@ -175,20 +175,3 @@ func (v *vertex) unknownBase() *imageRef {
 	}
 	return nil
 }
-
-// ImageRef is an image that a build reads, for a platform.
-type ImageRef struct{ Name, Platform string }
-
-// Unresolved are the images of which the plan does not know which ones they are, by their references as BuildKit
-// normalises them.
-func (p *Plan) Unresolved() (list []ImageRef) {
-	for _, v := range p.vertices {
-		if v.kind != imageVertex || v.image.elsewhere || v.image.loose || v.image.digest != "" && v.image.configured {
-			continue
-		}
-		if ref := (ImageRef{v.image.name, v.image.platform}); !slices.Contains(list, ref) {
-			list = append(list, ref)
-		}
-	}
-	return list
-}

@@ -164,26 +164,6 @@ func (c *Config) checkLoops() error {
 	return nil
 }
 
-// Join is what a builder has that imports several caches.
-func Join(caches []*Config) *Config {
-	out := &Config{byDigest: map[Digest][]int{}}
-	for _, c := range caches {
-		first := len(out.records)
-		for i, r := range c.records {
-			r.inputs = slices.Clone(r.inputs)
-			for n, links := range r.inputs {
-				r.inputs[n] = slices.Clone(links)
-				for j := range r.inputs[n] {
-					r.inputs[n][j].record += first
-				}
-			}
-			out.records = append(out.records, r)
-			out.byDigest[r.digest] = append(out.byDigest[r.digest], first+i)
-		}
-	}
-	return out
-}
-
 // HasResult reports whether the layers of a record are in the cache.
 func (c *Config) HasResult(id int) bool { return c.records[id].result }
 
