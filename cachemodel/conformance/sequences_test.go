@@ -365,3 +365,23 @@ func sequenceDaemon(t *testing.T, kind string) (*daemon.Daemon, *daemon.Layouts,
 	}
 	return e.Daemon, images, e.Stop
 }
+
+// A COPY of a file that is not there fails while the steps above it still run: these are cancelled, and not cached.
+func TestFailsBeforeTheStepsAbove(t *testing.T) {
+	r := startReal(t)
+	p := newSequence(t, r.daemon, r.images, false)
+	o := &outcome{reasons: map[string]int{}}
+	const text = "FROM base\nRUN echo %s > /first\nRUN sleep 2\nCOPY %s /\nRUN true\n"
+	id := identity.NewID() // no other test has built it
+	p.become(t, state{fmt.Sprintf(text, id, "missing.txt"), map[string]string{"a.txt": "a"}})
+	if _, failed := p.build(t); !failed {
+		t.Fatal("a file that is not there was copied")
+	}
+	p.become(t, state{fmt.Sprintf(text, id, "a.txt"), nil})
+	_, steps := p.predict(t)
+	ran, failed := p.build(t)
+	if failed || ran[3].Executed == 0 {
+		t.Skip("the steps above were quicker: ", ran)
+	}
+	o.check(t, "after the file is there", steps, ran, false)
+}

@@ -160,7 +160,39 @@ func (r *run) onDisk(l *remains) *controlapi.UsageRecord {
 // progress is what a build's progress tells of its vertices, by digest.
 type progress struct {
 	ran, cached map[string]*run
-	ignoreFile  int64 // bytes that were sent of an ignore file
+	ignoreFile  int64               // bytes that were sent of an ignore file
+	inputs      map[string][]string // of all vertices
+	errors      map[string]string   // why vertices failed or were cancelled
+}
+
+// finished reports whether all that the failed steps stand on was built. That is not so of a COPY of a file that is not
+// there: BuildKit looks for the file while the steps above still run, and cancels them.
+func (p *progress) finished() bool {
+	var look []string
+	for digest, why := range p.errors {
+		if !strings.Contains(why, "context canceled") {
+			look = append(look, p.inputs[digest]...)
+		}
+	}
+	if look == nil { // the build as a whole was cancelled
+		for digest := range p.errors {
+			look = append(look, p.inputs[digest]...)
+		}
+	}
+	seen := map[string]bool{}
+	for len(look) > 0 {
+		digest := look[0]
+		if look = look[1:]; seen[digest] {
+			continue
+		}
+		seen[digest] = true
+		inputs := p.inputs[digest]
+		if p.errors[digest] != "" || len(inputs) > 0 && p.ran[digest] == nil && p.cached[digest] == nil {
+			return false
+		}
+		look = append(look, inputs...)
+	}
+	return true
 }
 
 // found are the vertices that were taken from the cache and whose results are there for sure: a result that the build
@@ -261,6 +293,9 @@ func (b *build) remaining(all *runs, left *remains, name string) (results map[in
 
 // afterFailure is the reason why it is not known what is left of a build that failed; "" if all is.
 func (b *build) afterFailure(p *progress, there map[string]bool, left *remains, name string) string {
+	if !p.finished() {
+		return fmt.Sprintf("The build failed at line %d before the steps above were done.", b.failedAt)
+	}
 	missing, kept := 0, len(there)
 	for _, r := range p.ran {
 		switch {
@@ -337,7 +372,9 @@ func (c *conn) readStatus(ctx context.Context, ref string) (*progress, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &progress{ran: map[string]*run{}, cached: map[string]*run{}}
+	out := &progress{
+		ran: map[string]*run{}, cached: map[string]*run{}, inputs: map[string][]string{}, errors: map[string]string{},
+	}
 	loads := map[string]bool{} // the vertices that load an ignore file
 	intervals := map[string]map[time.Time]time.Time{}
 	for {
@@ -350,6 +387,10 @@ func (c *conn) readStatus(ctx context.Context, ref string) (*progress, error) {
 		}
 		for _, v := range part.Vertexes {
 			loads[v.Digest] = v.Name == "[internal] load .dockerignore"
+			out.inputs[v.Digest] = v.Inputs
+			if v.Error != "" {
+				out.errors[v.Digest] = v.Error
+			}
 			if v.Cached {
 				out.cached[v.Digest] = &run{name: v.Name, inputs: v.Inputs, source: len(v.Inputs) == 0}
 			}
