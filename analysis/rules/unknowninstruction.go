@@ -292,7 +292,7 @@ var otherInstructions = map[string]string{
 	"EXPOSE_PORT": "EXPOSE",
 	"METADATA":    "LABEL", "AUTHOR": "MAINTAINER", "LISTEN": "EXPOSE", "ENTRY": "ENTRYPOINT", "SHEL": "SHELL",
 	"USERNAME": "USER", "SIGNAL": "STOPSIGNAL", "WORKDIRECTORY": "WORKDIR", "WORKING_DIRECTORY": "WORKDIR",
-	"ENV_VAR": "ENV", "VARS": "ENV",
+	"ENV_VAR": "ENV", "VARS": "ENV", "RUNCMD": "RUN", "STARTUP": "CMD", "EXTENDS": "FROM",
 }
 
 // isCommand reports whether a word clearly is a command of the shell.
