@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/layerwise/layerwise/analysis/reference"
+	"github.com/layerwise/layerwise/analysis/images"
 )
 
 // imageOrStage offers stages and images; tags behind an image's colon.
@@ -40,7 +40,7 @@ func (c *cursor) imageOrStage(typed string) {
 	for _, ref := range c.elsewhere() {
 		add(ref, "used in another file")
 	}
-	for _, e := range reference.Images {
+	for _, e := range images.Images {
 		if c.keyword == "FROM" || e.Name != "scratch" {
 			add(e.Name, e.Summary)
 		}
@@ -89,9 +89,9 @@ func (c *cursor) tags(image, typed, stop string) {
 			add(tag, "")
 		}
 	}
-	if known := reference.ImageOf(image); known != nil && !listed {
+	if known := images.Of(image); known != nil && !listed {
 		for tag := range strings.FieldsSeq(known.Tags) {
-			add(tag, "in use in "+reference.TagsDate)
+			add(tag, "in use in "+images.TagsDate)
 		}
 	}
 	c.offer(typed, stop+"@", false, items)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/reference"
 	"github.com/layerwise/layerwise/analysis/secret"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -32,7 +33,7 @@ func (l *likely) words(words, detail string) {
 }
 
 // image returns what is known of the image that a stage is built on, in the end; nil if it is not known.
-func (c *cursor) image(stage int) *reference.Image {
+func (c *cursor) image(stage int) *images.Image {
 	if stage < 0 {
 		return nil
 	}
@@ -40,11 +41,11 @@ func (c *cursor) image(stage int) *reference.Image {
 	if strings.Contains(name, "$") {
 		name, _ = c.variables.Expand(-1, c.file.Text.Len(), name)
 	}
-	return reference.ImageOf(name)
+	return images.Of(name)
 }
 
 // about are the words of a well-known image, "" if nothing is known, and what is said of them.
-func (c *cursor) about(stage int, words func(*reference.Image) string) (list, detail string) {
+func (c *cursor) about(stage int, words func(*images.Image) string) (list, detail string) {
 	image := c.image(stage)
 	if image == nil {
 		return "", ""
@@ -92,7 +93,7 @@ func (c *cursor) ports() {
 	for _, name := range variables {
 		l.add("$"+name, "a variable")
 	}
-	l.words(c.about(c.stage, func(i *reference.Image) string { return i.Ports }))
+	l.words(c.about(c.stage, func(i *images.Image) string { return i.Ports }))
 	l.words("8080 80 3000 8000 443 5000 9090", "")
 	l.items = slices.DeleteFunc(l.items, func(it Item) bool { return slices.Contains(c.args, it.Label) })
 	c.offer(c.word, "/", false, l.items)
@@ -115,7 +116,7 @@ func (c *cursor) workdirs() {
 			c.workdirsOf(&l, stage, "")
 		}
 	}
-	l.words(c.about(c.stage, func(i *reference.Image) string { return i.Dirs }))
+	l.words(c.about(c.stage, func(i *images.Image) string { return i.Dirs }))
 	l.words("/app /src /usr/src/app /workspace /opt/app /build", "")
 	l.items = slices.DeleteFunc(l.items, func(it Item) bool { return it.Label == current && len(l.items) > 1 })
 	l.add(current, "the WORKDIR already")
@@ -164,7 +165,7 @@ func (c *cursor) volumes() {
 			rest = append(rest, p)
 		}
 	}
-	l.words(c.about(c.stage, func(i *reference.Image) string { return i.Volumes }))
+	l.words(c.about(c.stage, func(i *images.Image) string { return i.Volumes }))
 	for _, p := range rest {
 		l.add(strings.TrimSuffix(p.path, "/"), p.detail)
 	}
@@ -285,7 +286,7 @@ func (c *cursor) programs(l *likely) {
 			}
 		}
 	}
-	l.words(c.about(c.stage, func(i *reference.Image) string { return i.Programs }))
+	l.words(c.about(c.stage, func(i *images.Image) string { return i.Programs }))
 	for _, p := range all {
 		switch slashpath.Ext(p.path) {
 		case ".py":
@@ -409,7 +410,7 @@ func (c *cursor) env() {
 			}
 		}
 	}
-	l.words(c.about(c.stage, func(i *reference.Image) string { return i.Env }))
+	l.words(c.about(c.stage, func(i *images.Image) string { return i.Env }))
 	l.words("PATH=/opt/bin:$PATH PORT=8080 TZ=UTC LANG=C.UTF-8", "")
 	given := c.file.Text.Slice(c.in.Span)
 	l.items = slices.DeleteFunc(l.items, func(it Item) bool {
@@ -440,7 +441,7 @@ func (c *cursor) stagePaths(name, typed, stop string) {
 			l.words(image.Takes, "of the image "+image.Name)
 		}
 		l.add("/", "all of it")
-	} else if image := reference.ImageOf(name); image != nil && stage < 0 {
+	} else if image := images.Of(name); image != nil && stage < 0 {
 		l.words(image.Takes, "of the image "+image.Name)
 	}
 	c.offer(typed, stop, false, l.items)

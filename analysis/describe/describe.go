@@ -10,6 +10,7 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	words "github.com/layerwise/layerwise/analysis/reference"
 	"github.com/layerwise/layerwise/analysis/scope"
 	"github.com/layerwise/layerwise/analysis/secret"
@@ -607,7 +608,7 @@ func (d *describer) image(ref string) string {
 	if hasDigest {
 		fmt.Fprintf(&b, "\n- digest: %s: always the same image", Code(digested.Digest().String()))
 	}
-	if e := words.ImageOf(reference.FamiliarName(full)); e != nil {
+	if e := images.Of(reference.FamiliarName(full)); e != nil {
 		b.WriteString("\n\n" + e.Summary + ".")
 	}
 	if d.world.Published != nil {

@@ -43,11 +43,11 @@ func (in *Instruction) rejectFlag(i int, err error) (meant string, apart bool) {
 	default:
 		p := in.problem(InvalidInstruction, flag.Value.Span, message)
 		p.Suggestions = spell.Suggest(flag.Value.Text, flagValues[name])
-		switch mended := mendDuration(flag.Value.Text); {
+		switch meant := meantDuration(flag.Value.Text); {
 		case flag.Value.Text == "":
 			p.Span = flag.Span
-		case strings.HasPrefix(message, "time: ") && mended != "":
-			p.Suggestions, p.Sure = []string{mended}, true
+		case strings.HasPrefix(message, "time: ") && meant != "":
+			p.Suggestions, p.Sure = []string{meant}, true
 		case strings.HasPrefix(message, "strconv."):
 			p.Message = fmt.Sprintf("--%s takes a whole number, not %s", name, flag.Value.Text)
 		case len(p.Suggestions) == 0 && len(flagValues[name]) > 0:
@@ -148,18 +148,18 @@ var units = map[string]string{
 
 var durationPart = regexp.MustCompile(`([0-9.]+)([a-z]*)`)
 
-// mendDuration returns the duration that is meant by one that BuildKit does not read, such as "5sec", or "".
-func mendDuration(text string) string {
+// meantDuration returns the duration that is meant by one that BuildKit does not read, such as "5sec", or "".
+func meantDuration(text string) string {
 	lower := strings.ToLower(strings.TrimRight(text, ",;"))
-	mended := durationPart.ReplaceAllStringFunc(lower, func(part string) string {
+	meant := durationPart.ReplaceAllStringFunc(lower, func(part string) string {
 		m := durationPart.FindStringSubmatch(part)
 		if unit, ok := units[m[2]]; ok {
 			return m[1] + unit
 		}
 		return part
 	})
-	if _, err := time.ParseDuration(mended); err != nil || mended == text {
+	if _, err := time.ParseDuration(meant); err != nil || meant == text {
 		return ""
 	}
-	return mended
+	return meant
 }

@@ -138,7 +138,7 @@ func (in *Instruction) rejectMount(node *parser.Node, i int, flag string, last b
 		}
 		n += from
 		p.Span = in.logicalLine().span(at+n, at+n+len(part))
-		word := mendMount(message, part)
+		word := meantMount(message, part)
 		if word != "" {
 			p.Suggestions, p.Sure = []string{word}, true
 		} else {
@@ -162,8 +162,8 @@ func (in *Instruction) rejectMount(node *parser.Node, i int, flag string, last b
 
 var mountOptions = []string{"readonly", "readwrite", "required"} // that need no value
 
-// mendMount returns what certainly is meant by the part of a --mount that an error is about, or "".
-func mendMount(message, part string) string {
+// meantMount returns what certainly is meant by the part of a --mount that an error is about, or "".
+func meantMount(message, part string) string {
 	lower := strings.ToLower(part)
 	switch {
 	case strings.HasPrefix(message, "unsupported mount type"):

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
@@ -321,33 +322,18 @@ func (s *state) expand(word string) (string, bool) {
 	return result.Result, true
 }
 
-// officialDirectories are the working directories of official images. They have been the same in all of their versions.
-var officialDirectories = map[string]string{
-	"alpine": "/", "busybox": "/", "debian": "/", "ubuntu": "/", "node": "/", "python": "/", "ruby": "/", "rust": "/",
-	"nginx": "/", "golang": "/go",
-}
-
-// officialImages are others of which it is known that their user is root and that they have no links into what a project may copy.
-var officialImages = strings.Fields(
-	"php composer maven eclipse-temurin amazoncorretto openjdk fedora rockylinux almalinux buildpack-deps httpd perl " +
-		"mcr.microsoft.com/dotnet/sdk mcr.microsoft.com/dotnet/aspnet mcr.microsoft.com/dotnet/runtime " +
-		"mcr.microsoft.com/dotnet/runtime-deps oven/bun continuumio/miniconda3",
-)
-
-// startsIn notes the working directory of an official image. Those for Windows have others, as have those that were made for ONBUILD.
-func (s *state) startsIn(image string) {
-	name, tag, _ := strings.Cut(image, ":")
-	name, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/"), "@")
-	if slices.Contains(officialImages, name) || officialDirectories[name] != "" {
-		s.official = name
+// startsIn notes the working directory and the user of a well-known image.
+func (s *state) startsIn(ref string) {
+	image := images.Known(ref)
+	if image == nil {
+		return
 	}
-	dir, ok := officialDirectories[name]
-	if ok &&
-		!slices.ContainsFunc(
-			[]string{"onbuild", "windows", "nanoserver"},
-			func(part string) bool { return strings.Contains(tag, part) },
-		) {
-		s.cwd, s.cwdFact = dir, "the working directory of the official image "+name+" is "+dir
+	if image.Root {
+		s.official = image.Name
+	}
+	if image.Workdir != "" {
+		s.cwd = image.Workdir
+		s.cwdFact = "the working directory of the official image " + image.Name + " is " + image.Workdir
 	}
 }
 

@@ -20,7 +20,7 @@ var AlmostJSON = &Rule{
 	Doc: Doc{
 		Summary: "An array is no valid JSON, so it is read as something else",
 		What: "Finds arguments that begin like an array, but have single or typographic quotes, lack a quote, " +
-			"comma or bracket, or have one too many. Fixes mend what can be mended in one way only.",
+			"comma or bracket, or have one too many. Fixes fix what can be fixed in one way only.",
 		Why: "BuildKit takes such arguments for a shell command, or for file names. The container then fails to " +
 			"start with an error that says little.",
 		Example: "FROM alpine\nCMD ['top', '-b']\n",
@@ -41,7 +41,7 @@ func checkAlmostJSON(p *pass) {
 			finding := analysis.Finding{
 				Span:    place(in, args),
 				Message: fmt.Sprintf("no valid JSON, so that %s does not read it as an array", in.Meant),
-				Fixes:   mendJSON(in, args),
+				Fixes:   meantJSON(in, args),
 			}
 			if in.Meant == "SHELL" {
 				finding.Severity = analysis.Error // it takes nothing else
@@ -130,11 +130,11 @@ func almostJSON(file *dockerfile.File, in *dockerfile.Instruction) (string, bool
 	return args, like && !json.Valid([]byte(args)) // valid JSON that is no list of strings is an error of its own
 }
 
-// mendJSON returns the fix that makes args an array of strings, if one of the usual mistakes is all that it has beside
+// meantJSON returns the fix that makes args an array of strings, if one of the usual mistakes is all that it has beside
 // its quotes.
-func mendJSON(in *dockerfile.Instruction, args string) []analysis.Fix {
+func meantJSON(in *dockerfile.Instruction, args string) []analysis.Fix {
 	quoted, at, edits := asciiQuotes(args)
-	for _, mend := range []func(string) []textEdit{
+	for _, fix := range []func(string) []textEdit{
 		func(string) []textEdit { return nil },
 		brackets,
 		behindBracket,
@@ -153,7 +153,7 @@ func mendJSON(in *dockerfile.Instruction, args string) []analysis.Fix {
 		func(s string) []textEdit { return removeMatch(leadingComma, s) },
 		windowsPaths,
 	} {
-		more := mend(quoted)
+		more := fix(quoted)
 		var list []string
 		if json.Unmarshal([]byte(applyAll(quoted, more)), &list) != nil || len(list) == 0 || len(edits)+len(more) == 0 {
 			continue

@@ -97,7 +97,7 @@ func TestLostEscapeInRealFiles(t *testing.T) {
 	}
 }
 
-// In real files the instruction below a RUN is misspelt: that is no lost escape character, and the fix mends it.
+// In real files the instruction below a RUN is misspelt: that is no lost escape character, and the fix fixes it.
 func TestMisspeltBelowRunInRealFiles(t *testing.T) {
 	misspelt := 0
 	for name, text := range corpus(t) {
@@ -118,7 +118,7 @@ func TestMisspeltBelowRunInRealFiles(t *testing.T) {
 				continue
 			}
 			if after := applied(t, broken, finding.Fixes[0].Edits); after != text {
-				t.Errorf("%s:%d: %q does not mend %s", name, in.Line, finding.Fixes[0].Title, typed)
+				t.Errorf("%s:%d: %q does not fix %s", name, in.Line, finding.Fixes[0].Title, typed)
 			}
 		}
 	}
@@ -141,7 +141,7 @@ func TestFixesOfRealFiles(t *testing.T) {
 	fixes := map[string]int{}
 	for name, text := range corpus(t) {
 		before := checkText(text)
-		if after := checkText(mend(text)); countErrors(after) > countErrors(before) {
+		if after := checkText(allFixed(text)); countErrors(after) > countErrors(before) {
 			t.Errorf("%s: fixing makes errors: %v", name, after)
 		}
 		for _, f := range before {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
@@ -80,7 +81,7 @@ func (e *unsetEnv) Get(name string) (string, bool) {
 		e.unknown = e.unknown || !known
 		return value, true
 	}
-	sets, known := imageSets(e.image, name)
+	sets, known := images.Sets(e.image, name)
 	e.unknown = e.unknown || sets || !known || name == "PATH" || predefined(name)
 	return "", false
 }

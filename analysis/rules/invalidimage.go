@@ -75,7 +75,7 @@ func checkInvalidImage(p *pass) {
 		if next := p.behindColon(ref); next != nil {
 			finding.Fixes = append(finding.Fixes, *next)
 		}
-		for _, meant := range mendedImages(name, lower) {
+		for _, meant := range meantImages(name, lower) {
 			if _, err := reference.ParseNormalizedNamed(meant); err == nil && meant != name && len(finding.Fixes) == 0 {
 				finding.Fixes = append(finding.Fixes, replace(ref.word.Span, meant, anywhere[meant]))
 			}
@@ -181,8 +181,8 @@ func (p *pass) stageNames() []string {
 	return names
 }
 
-// mendedImages are the images that may be meant by what is none, the likeliest first.
-func mendedImages(name, lower string) []string {
+// meantImages are the images that may be meant by what is none, the likeliest first.
+func meantImages(name, lower string) []string {
 	list := []string{lower, strings.TrimRight(name, ":/@;,."), strings.Replace(name, "@", ":", 1)}
 	if first := strings.Index(name, ":"); first >= 0 && !strings.Contains(name, "/") {
 		list = append(list, name[:first+1]+strings.ReplaceAll(name[first+1:], ":", "-"))

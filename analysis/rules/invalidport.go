@@ -73,7 +73,7 @@ func checkInvalidPort(p *pass) {
 		raw, part := port.raw, port.problem.part
 		if !port.literal {
 			if word := p.Text.Slice(port.span); !strings.Contains(word, "$") { // quotes or escapes
-				if meant := mendPort(strings.ReplaceAll(word, `\`, ":")); meant != "" {
+				if meant := meantPort(strings.ReplaceAll(word, `\`, ":")); meant != "" {
 					finding.Fixes = []analysis.Fix{replace(port.span, meant, true)}
 				}
 			}
@@ -99,7 +99,7 @@ func checkInvalidPort(p *pass) {
 			finding.Fixes = []analysis.Fix{{Title: "Remove " + raw, Edits: []source.Edit{{Span: rest}}}}
 		} else if port.proto != "" && part == port.proto && spell.Meant(part, protocols) != "" {
 			finding = misspeltWord(finding, part, protocols)
-		} else if meant := mendPort(raw); meant != "" {
+		} else if meant := meantPort(raw); meant != "" {
 			finding.Span = port.span
 			finding.Message += fmt.Sprintf(" (did you mean %s?)", meant)
 			finding.Fixes = []analysis.Fix{replace(port.span, meant, !strings.HasPrefix(raw, "http") &&
@@ -122,8 +122,8 @@ var (
 	portDigit = strings.NewReplacer("O", "0", "o", "0", "l", "1", "I", "1")
 )
 
-// mendPort returns the ports that are meant by what is no port, or "".
-func mendPort(raw string) string {
+// meantPort returns the ports that are meant by what is no port, or "".
+func meantPort(raw string) string {
 	valid := func(list string) string {
 		for _, one := range strings.Fields(list) {
 			if parsePort(one, source.Span{}, false).problem != nil {

@@ -113,7 +113,7 @@ func (p *pass) indent(in *dockerfile.Instruction) int {
 }
 
 // spoiltEscape says why the escape character at the end of an instruction's last line does not continue the line, if
-// there is one, and what mends it.
+// there is one, and what fixes it.
 func (p *pass) spoiltEscape(in *dockerfile.Instruction) (why string, fix analysis.Fix, ok bool) {
 	last := p.Text.Line(p.Text.LineAt(in.Span.End))
 	last.Start = max(last.Start, in.Span.Start)

@@ -55,7 +55,7 @@ func checkNeedlessContextFile(p *pass) {
 	if p.opts.Context == nil {
 		return
 	}
-	told := false // one copy is enough: the ignore file mends all
+	told := false // one copy is enough: the ignore file fixes all
 	for _, name := range []string{"COPY", "ADD"} {
 		for _, in := range p.of[name] {
 			_, whole := contextCopy(in)

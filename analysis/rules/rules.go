@@ -1,4 +1,4 @@
-// Package rules finds mistakes in a Dockerfile and offers the edits that mend them.
+// Package rules finds mistakes in a Dockerfile and offers the edits that fix them.
 //
 // Each rule is one declaration in a file of its own: its documentation, its severity, its check and two examples,
 // which the tests execute. The package is pure: it must not know a protocol, the file system or the build cache.

@@ -92,8 +92,8 @@ type ignoreTmp struct{}
 func (ignoreTmp) Patterns() []string       { return []string{"tmp"} }
 func (ignoreTmp) Ignores(path string) bool { return path == "tmp" || strings.HasPrefix(path, "tmp/") }
 
-// mend applies preferred fixes until none is left, also in files that FixAll leaves alone.
-func mend(text string) string {
+// allFixed applies preferred fixes until none is left, also in files that FixAll leaves alone.
+func allFixed(text string) string {
 	return fix(dockerfile.Parse(source.New(text), nil), testOptions(nil)).file.Text.String()
 }
 
@@ -163,9 +163,9 @@ func TestExamples(t *testing.T) {
 			if got := check(d.Instead); len(got) > 0 {
 				t.Errorf("the better Dockerfile has findings: %v", got)
 			}
-			if mended := fix(dockerfile.Parse(source.New(d.Example), nil),
-				opts).file.Text.String(); mended != d.Example {
-				if diff := cmp.Diff(d.Instead, mended); diff != "" {
+			if fixed := fix(dockerfile.Parse(source.New(d.Example), nil),
+				opts).file.Text.String(); fixed != d.Example {
+				if diff := cmp.Diff(d.Instead, fixed); diff != "" {
 					t.Errorf(
 						"the fixes do not lead from the example to the better Dockerfile (-better +fixed):\n%s",
 						diff,
@@ -211,20 +211,20 @@ func TestCases(t *testing.T) {
 		for _, f := range findings {
 			checkFixes(t, input, f, testOptions(nil))
 		}
-		mended := mend(input)
-		if again := mend(mended); again != mended {
+		fixed := allFixed(input)
+		if again := allFixed(fixed); again != fixed {
 			t.Errorf("fixing twice changes the file again:\n%s", again)
 		}
 		if crlf {
-			if strings.Count(mended, "\n") != strings.Count(mended, "\r\n") {
-				t.Errorf("a fix lost a carriage return: %q", mended)
+			if strings.Count(fixed, "\n") != strings.Count(fixed, "\r\n") {
+				t.Errorf("a fix lost a carriage return: %q", fixed)
 			}
-			mended = strings.ReplaceAll(mended, "\r\n", "\n")
+			fixed = strings.ReplaceAll(fixed, "\r\n", "\n")
 		}
 		return []txtar.File{
 			a.Files[0],
 			{Name: "findings", Data: []byte(describe(input, findings))},
-			{Name: "fixed", Data: []byte(mended)},
+			{Name: "fixed", Data: []byte(fixed)},
 		}
 	})
 }
@@ -297,8 +297,8 @@ func FuzzCheck(f *testing.F) {
 				}
 			}
 		}
-		if mended := mend(text); mend(mended) != mended {
-			t.Errorf("fixing does not come to an end: %q", mended)
+		if fixed := allFixed(text); allFixed(fixed) != fixed {
+			t.Errorf("fixing does not come to an end: %q", fixed)
 		}
 	})
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"mvdan.cc/sh/v3/syntax"
@@ -91,36 +91,7 @@ func (p *pass) dialect(in *dockerfile.Instruction) string {
 	if !known {
 		return ""
 	}
-	return shellOfImage(strings.ToLower(image))
-}
-
-// shellOfImage returns what sh is in an image, by its name.
-func shellOfImage(image string) string {
-	image, _, _ = strings.Cut(image, "@")
-	name, tag := image, ""
-	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
-		name, tag = image[:i], image[i+1:]
-	}
-	name = strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/")
-	has := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(tag, word) })
-	}
-	switch {
-	case name == "alpine" || name == "busybox" || has("alpine"):
-		return "ash"
-	case slices.Contains([]string{"debian", "ubuntu", "buildpack-deps"}, name),
-		has("bookworm", "bullseye", "buster", "stretch", "trixie", "jammy", "noble", "focal", "bionic"):
-		return "dash"
-	case slices.Contains([]string{"node", "python", "golang", "ruby", "rust", "php", "perl"}, name) && !has("windows",
-		"nanoserver"):
-		return "dash"
-	}
-	name = path.Base(name)
-	if slices.Contains([]string{"almalinux", "amazonlinux", "archlinux", "centos", "fedora", "oraclelinux", "rockylinux",
-		"ubi", "ubi-minimal", "ubi8", "ubi9", "ubi10", "leap", "tumbleweed"}, name) {
-		return "bash"
-	}
-	return ""
+	return images.Shell(image)
 }
 
 // shellAbove returns the SHELL that counts for an instruction, nil if there is none.

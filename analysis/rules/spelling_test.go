@@ -238,7 +238,7 @@ func TestMisspellingsByOneEdit(t *testing.T) {
 	for _, kind := range slices.Sorted(maps.Keys(sums)) {
 		s := sums[kind]
 		t.Logf(
-			"%s: %d misspellings, %d found, %d mended by the first fix (%.1f%%)",
+			"%s: %d misspellings, %d found, %d fixed by the first fix (%.1f%%)",
 			kind,
 			s.tried,
 			s.found,
@@ -248,19 +248,19 @@ func TestMisspellingsByOneEdit(t *testing.T) {
 		tried, found, right = tried+s.tried, found+s.found, right+s.right
 		if kind == "instructions" || kind == "flags" {
 			if s.found < s.tried || s.right*100 < s.tried*99 {
-				t.Errorf("%s: not all found, or fewer than 99%% mended", kind)
+				t.Errorf("%s: not all found, or fewer than 99%% fixed", kind)
 			}
 		}
 	}
 	t.Logf(
-		"%d misspellings, %d found, %d mended by the first fix (%.1f%%)",
+		"%d misspellings, %d found, %d fixed by the first fix (%.1f%%)",
 		tried,
 		found,
 		right,
 		100*float64(right)/float64(tried),
 	)
 	if found*100 < tried*99 || right*100 < tried*98 {
-		t.Error("fewer than 99% found, or fewer than 98% mended")
+		t.Error("fewer than 99% found, or fewer than 98% fixed")
 	}
 }
 

@@ -27,7 +27,7 @@ func someFiles(t *testing.T) map[string]string {
 	return some
 }
 
-// Five mistakes are five findings, whatever their order, and all of them are mended at once.
+// Five mistakes are five findings, whatever their order, and all of them are fixed at once.
 func TestFiveMistakes(t *testing.T) {
 	lines := []string{
 		"EVN A=1",
@@ -63,7 +63,7 @@ func TestFiveMistakes(t *testing.T) {
 			edits = append(edits, f.Fixes[0].Edits...)
 		}
 		if got := applied(t, text, edits); got != want {
-			t.Errorf("mended:\n%s", got)
+			t.Errorf("fixed:\n%s", got)
 		}
 	}
 }
@@ -182,8 +182,8 @@ func TestFixesOfMutatedFiles(t *testing.T) {
 				}
 			}
 			if round == 0 && strings.Count(text, "\n") < 100 {
-				mended := mend(mutated)
-				if again := mend(mended); again != mended {
+				fixed := allFixed(mutated)
+				if again := allFixed(fixed); again != fixed {
 					t.Errorf("%s, byte %d changed: fixing a second time changes the file again", name, i)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
@@ -79,7 +80,7 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	}
 	finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("usage of undefined variable '$%s'", name)}
 	base, _ := v.Expand(-1, in.Span.Start, v.Image(in.Stage))
-	sets, known := imageSets(base, name)
+	sets, known := images.Sets(base, name)
 	if sets {
 		return
 	}

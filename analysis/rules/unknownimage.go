@@ -8,6 +8,7 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/spell"
 )
@@ -60,7 +61,7 @@ func checkUnknownImage(p *pass) {
 		if i := strings.IndexAny(name, ":@"); i >= 0 {
 			name = name[:i]
 		}
-		if len(name) < 5 || strings.ContainsAny(name, "$/.") || officialImages[name] || stages[strings.ToLower(name)] ||
+		if len(name) < 5 || strings.ContainsAny(name, "$/.") || images.Official(name) || stages[strings.ToLower(name)] ||
 			!clearly(
 				name,
 				usualImages,
@@ -97,7 +98,7 @@ var (
 // checkHost reports an image whose tag stands behind a slash, or whose registry is the address of a web site.
 func (p *pass) checkHost(ref stageReference, name string) bool {
 	meant := ""
-	if m := slashTag.FindStringSubmatch(name); m != nil && officialImages[m[1]] {
+	if m := slashTag.FindStringSubmatch(name); m != nil && images.Official(m[1]) {
 		meant = m[1] + ":" + m[2]
 	} else if rest, ok := strings.CutPrefix(name, "hub.docker.com/"); ok {
 		meant = strings.TrimPrefix(strings.TrimPrefix(rest, "_/"), "r/")
@@ -121,7 +122,7 @@ var tagWords = []string{
 // checkTag reports a misspelt word in the tag of an official image.
 func (p *pass) checkTag(ref stageReference, name string, stages map[string]bool) bool {
 	image, tag, ok := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/"), ":")
-	if !ok || !officialImages[image] || strings.ContainsAny(tag, "$@") || stages[name] {
+	if !ok || !images.Official(image) || strings.ContainsAny(tag, "$@") || stages[name] {
 		return false
 	}
 	at := ref.word.Span.End - len(tag)
@@ -158,11 +159,11 @@ var gluedTag = regexp.MustCompile(`^([a-z]+(?:-[a-z]+)?)(-[0-9]+(?:\.[0-9]+)*|[0
 func (p *pass) otherImage(ref stageReference, whole string, stages map[string]bool) bool {
 	name, tag, tagged := strings.Cut(whole, ":")
 	if stages[strings.ToLower(whole)] || strings.ContainsAny(whole, "$/@") ||
-		officialImages[name] && whole != "scratch:"+tag {
+		images.Official(name) && whole != "scratch:"+tag {
 		return false
 	}
 	meant := otherImages[name]
-	if m := gluedTag.FindStringSubmatch(name); meant == "" && m != nil && officialImages[m[1]] && !tagged {
+	if m := gluedTag.FindStringSubmatch(name); meant == "" && m != nil && images.Official(m[1]) && !tagged {
 		meant = m[1] + ":" + strings.TrimPrefix(name[len(m[1]):], "-")
 	}
 	if tagged && name == "scratch" {

@@ -21,7 +21,7 @@ var UnknownInstruction = &Rule{
 		What: "Finds lines such as `EVN METHOD=HEAD`. Where an instruction is likely meant, a fix changes the word " +
 			"to it; in front of a shell command it puts `RUN`, in front of a variable `ENV`. " +
 			"Where the line rather belongs to the instruction above, that one's last line has lost its escape " +
-			"character, or has something behind it, and a fix mends that.",
+			"character, or has something behind it, and a fix puts that right.",
 		Why:     "The build stops at a word that it does not know.",
 		Example: "FROM alpine\nEVN METHOD=HEAD\nRUN apk add curl &&\n    curl --version\n",
 		Instead: "FROM alpine\nENV METHOD=HEAD\nRUN apk add curl && \\\n    curl --version\n",
@@ -150,7 +150,7 @@ func (p *pass) inCase(keyword string) string {
 	return keyword
 }
 
-// respelt returns what mends a line whose instruction is right but for what stands in it or between: WORK DIR,
+// respelt returns what fixes a line whose instruction is right but for what stands in it or between: WORK DIR,
 // WORKDIR=/x, [ENTRYPOINT "/x"], // for a comment.
 func (p *pass) respelt(
 	in *dockerfile.Instruction,

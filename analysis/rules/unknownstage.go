@@ -7,6 +7,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
@@ -38,7 +39,7 @@ func checkUnknownStage(p *pass) {
 		}
 		name := word.Text
 		if len(names) == 0 || above[strings.ToLower(name)] || strings.ContainsAny(name, "$/:@.") ||
-			officialImages[name] {
+			images.Official(name) {
 			return
 		}
 		names := p.nearest(names)

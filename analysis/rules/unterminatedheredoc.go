@@ -54,7 +54,7 @@ func checkUnterminatedHeredoc(p *pass) {
 		if in := p.InstructionAt(problem.Span.Start); in != nil {
 			for _, doc := range in.Heredocs {
 				if doc.Start == problem.Span {
-					p.mendHeredoc(&finding, in, doc)
+					p.closeHeredoc(&finding, in, doc)
 				}
 			}
 		}
@@ -134,8 +134,8 @@ func (p *pass) inOpenHeredoc(in *dockerfile.Instruction) bool {
 	)
 }
 
-// mendHeredoc says which line is meant to close a heredoc, if one is, and makes it do so.
-func (p *pass) mendHeredoc(finding *analysis.Finding, in *dockerfile.Instruction, doc dockerfile.Heredoc) {
+// closeHeredoc says which line is meant to close a heredoc, if one is, and makes it do so.
+func (p *pass) closeHeredoc(finding *analysis.Finding, in *dockerfile.Instruction, doc dockerfile.Heredoc) {
 	first := p.Text.LineAt(in.ArgsSpan.End) + 1
 	for line := first; line < p.Text.LineCount(); line++ {
 		span := p.Text.Line(line)

@@ -17,7 +17,7 @@ import (
 func printCheckText(w io.Writer, report checkReport) error {
 	p := colour(w)
 	var b bytes.Buffer
-	mendable, fixed := 0, 0
+	fixable, fixed := 0, 0
 	for _, f := range report.files {
 		for _, fix := range f.fixed {
 			if report.quiet {
@@ -57,18 +57,18 @@ func printCheckText(w io.Writer, report checkReport) error {
 				fmt.Fprintf(&b, "      %s %s\n", p.paint(p.dim, "fix:"), printable(fix.Title))
 			}
 			if slices.ContainsFunc(finding.Fixes, func(f analysis.Fix) bool { return f.Preferred }) {
-				mendable++
+				fixable++
 			}
 		}
 	}
 	if len(report.files) > 0 && !report.quiet {
-		fmt.Fprintln(&b, summaryLine(report, fixed, mendable))
+		fmt.Fprintln(&b, summaryLine(report, fixed, fixable))
 	}
 	_, err := b.WriteTo(w)
 	return err
 }
 
-func summaryLine(report checkReport, fixed, mendable int) string {
+func summaryLine(report checkReport, fixed, fixable int) string {
 	var parts []string
 	for severity := analysis.Error; severity <= analysis.Hint; severity++ {
 		name := severity.String()
@@ -87,8 +87,8 @@ func summaryLine(report checkReport, fixed, mendable int) string {
 	if fixed > 0 {
 		line += fmt.Sprintf("; %d fixed", fixed)
 	}
-	if mendable > 0 {
-		line += fmt.Sprintf("; %d can be fixed with --fix", mendable)
+	if fixable > 0 {
+		line += fmt.Sprintf("; %d can be fixed with --fix", fixable)
 	}
 	return line
 }

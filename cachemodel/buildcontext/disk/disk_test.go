@@ -145,7 +145,7 @@ func TestIgnoreFiles(t *testing.T) {
 }
 
 // Editing an ignore file, or making or removing one, changes what is there; a faulty one fails the digests until it is
-// mended.
+// fixed.
 func TestIgnoreFileChanges(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a": "", "b": ""})

@@ -1,6 +1,5 @@
-package reference
-
-import "strings"
+// Package images knows base images: what people write with them, and what of them counts for a build.
+package images
 
 // Image is a well-known base image, with what files that begin with it usually say. Lists are words between blanks.
 type Image struct {
@@ -13,64 +12,96 @@ type Image struct {
 	Programs      string // what containers start
 	Env           string // variables that are set
 	Takes         string // what others copy from it
+
+	// What follows is true of all versions but those for Windows and those made for ONBUILD: see Known.
+
+	Sets    string // every variable beside PATH that any version sets; "" if that is not known
+	Plain   bool   // it sets none beside PATH
+	Workdir string // the working directory, "" if that is not known
+	Root    bool   // its user is root, and it has no links into what a project may copy
+	Shell   string // what its /bin/sh is, where no word of the tag says so: ash, bash or dash
 }
 
-// TagsDate is when the tags of Images were put down.
+// TagsDate is when the tags of Images were put down. What images set is that of their Dockerfiles of 2026-11 and before,
+// by https://github.com/docker-library/official-images.
 const TagsDate = "mid 2025"
 
 // Images are well-known base images, the likeliest first; then those of registries other than Docker Hub.
 var Images = []Image{
 	{Name: "alpine", Summary: "A small Linux with musl and BusyBox", Tags: "3.22 3.21 3.20 3.19 3.18 3 latest edge",
-		Takes: "/etc/ssl/certs/ca-certificates.crt"},
+		Takes: "/etc/ssl/certs/ca-certificates.crt",
+		Plain: true, Workdir: "/", Root: true, Shell: "ash"},
 	{Name: "debian", Summary: "Debian GNU/Linux", Env: "DEBIAN_FRONTEND=noninteractive",
-		Tags: "bookworm-slim bookworm 12-slim 12 bullseye-slim bullseye stable-slim trixie-slim trixie 11-slim 11"},
+		Tags:  "bookworm-slim bookworm 12-slim 12 bullseye-slim bullseye stable-slim trixie-slim trixie 11-slim 11",
+		Plain: true, Workdir: "/", Root: true, Shell: "dash"},
 	{Name: "ubuntu", Summary: "Ubuntu", Env: "DEBIAN_FRONTEND=noninteractive",
-		Tags: "24.04 22.04 noble jammy latest 20.04 focal 25.04"},
+		Tags:  "24.04 22.04 noble jammy latest 20.04 focal 25.04",
+		Plain: true, Workdir: "/", Root: true, Shell: "dash"},
 	{Name: "busybox", Summary: "BusyBox alone", Tags: "1.37 1.36 stable musl glibc uclibc 1.37-musl latest",
-		Takes: "/bin/busybox /bin/sh"},
-	{Name: "scratch", Summary: "The empty image"},
+		Takes: "/bin/busybox /bin/sh",
+		Plain: true, Workdir: "/", Root: true, Shell: "ash"},
+	{Name: "scratch", Summary: "The empty image", Plain: true},
 	{Name: "golang", Summary: "The Go toolchain", Ports: "8080", Dirs: "/app /src /go/src/app /build", Programs: "go",
 		Tags: "1.24-alpine 1.24 1.24-bookworm 1.23-alpine 1.23 1.23-bookworm alpine 1.22-alpine 1.22 1.22-bookworm " +
 			"1.21-alpine 1.21 latest", Env: "CGO_ENABLED=0 GOOS=linux GOPROXY=https://proxy.golang.org",
-		Takes: "/usr/local/go"},
+		Takes:   "/usr/local/go",
+		Sets:    "GOLANG_VERSION GOTOOLCHAIN GOPATH GOLANG_DOWNLOAD_URL GOLANG_DOWNLOAD_SHA256",
+		Workdir: "/go", Root: true, Shell: "dash"},
 	{Name: "node", Summary: "Node.js", Ports: "3000 8080", Users: "node", Dirs: "/app /usr/src/app /home/node/app",
 		Programs: "node npm yarn pnpm", Env: "NODE_ENV=production NEXT_TELEMETRY_DISABLED=1 PORT=3000",
 		Tags: "22-alpine 22-slim 22 20-alpine 20-slim 20 22-bookworm-slim 20-bookworm-slim 22-bookworm 20-bookworm " +
 			"24-alpine 24-slim 24 18-alpine 18-slim 18 lts-alpine lts-slim lts alpine latest",
-		Takes: "/usr/local/bin/node /usr/local/lib/node_modules"},
+		Takes: "/usr/local/bin/node /usr/local/lib/node_modules",
+		Sets:  "NODE_VERSION YARN_VERSION NPM_CONFIG_LOGLEVEL", Workdir: "/", Root: true, Shell: "dash"},
 	{Name: "python", Summary: "Python", Ports: "8000 5000", Dirs: "/app /usr/src/app /code",
 		Programs: "python python3 uvicorn " +
 			"gunicorn flask", Env: "PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1",
 		Tags: "3.12-slim 3.13-slim 3.12 3.12-alpine 3.13 3.13-alpine 3.11-slim 3.11 3.11-alpine 3.12-slim-bookworm " +
-			"3.13-slim-bookworm 3.11-slim-bookworm 3.10-slim 3.10 3.9-slim 3.9 slim alpine latest"},
+			"3.13-slim-bookworm 3.11-slim-bookworm 3.10-slim 3.10 3.9-slim 3.9 slim alpine latest",
+		Sets: "LANG GPG_KEY PYTHON_VERSION PYTHON_SHA256 PYTHON_PIP_VERSION PYTHON_SETUPTOOLS_VERSION" +
+			" PYTHON_GET_PIP_URL PYTHON_GET_PIP_SHA256", Workdir: "/", Root: true, Shell: "dash"},
 	{Name: "ruby", Summary: "Ruby", Ports: "3000", Dirs: "/app /rails /usr/src/app", Programs: "bundle ruby rails",
 		Tags: "3.4-slim 3.4-alpine 3.4 3.3-slim 3.3-alpine 3.3 3.2-slim 3.2-alpine 3.2 slim alpine latest",
-		Env:  "RAILS_ENV=production BUNDLE_WITHOUT=development"},
+		Env:  "RAILS_ENV=production BUNDLE_WITHOUT=development",
+		Sets: "LANG RUBY_MAJOR RUBY_VERSION RUBY_DOWNLOAD_SHA256 RUBY_DOWNLOAD_URL RUBYGEMS_VERSION" +
+			" BUNDLER_VERSION GEM_HOME BUNDLE_PATH BUNDLE_BIN BUNDLE_SILENCE_ROOT_WARNING" +
+			" BUNDLE_APP_CONFIG", Workdir: "/", Root: true, Shell: "dash"},
 	{Name: "rust", Summary: "The Rust toolchain", Ports: "8080", Dirs: "/app /usr/src/app /src", Programs: "cargo",
-		Tags: "1-slim 1-alpine 1 1.87-slim 1.87-alpine 1.87 1-bookworm 1-slim-bookworm slim alpine latest"},
+		Tags: "1-slim 1-alpine 1 1.87-slim 1.87-alpine 1.87 1-bookworm 1-slim-bookworm slim alpine latest",
+		Sets: "RUSTUP_HOME CARGO_HOME RUST_VERSION", Workdir: "/", Root: true, Shell: "dash"},
 	{Name: "php", Summary: "PHP", Ports: "9000 80", Users: "www-data", Dirs: "/var/www/html /var/www /app",
 		Programs: "php-fpm apache2-foreground php",
 		Tags: "8.3-fpm-alpine 8.3-fpm 8.3-apache 8.3-cli 8.4-fpm-alpine 8.4-fpm 8.4-apache 8.4-cli 8.2-fpm-alpine " +
-			"8.2-fpm 8.2-apache 8.2-cli 8.3-cli-alpine 8.4-cli-alpine 8.3 8.4"},
-	{Name: "perl", Summary: "Perl", Tags: "5.40 5.40-slim 5.38 5.38-slim slim"},
+			"8.2-fpm 8.2-apache 8.2-cli 8.3-cli-alpine 8.4-cli-alpine 8.3 8.4",
+		Sets: "PHPIZE_DEPS PHP_INI_DIR PHP_EXTRA_CONFIGURE_ARGS PHP_EXTRA_BUILD_DEPS PHP_CFLAGS" +
+			" PHP_CPPFLAGS PHP_LDFLAGS GPG_KEYS PHP_VERSION PHP_URL PHP_ASC_URL PHP_SHA256 PHP_MD5" +
+			" APACHE_CONFDIR APACHE_ENVVARS", Root: true, Shell: "dash"},
+	{Name: "perl", Summary: "Perl", Tags: "5.40 5.40-slim 5.38 5.38-slim slim",
+		Root: true, Shell: "dash"},
 	{Name: "eclipse-temurin", Summary: "Java: builds of OpenJDK", Ports: "8080", Dirs: "/app /opt/app",
 		Programs: "java", Tags: "21-jre 21-jdk 21-jre-alpine 21-jdk-alpine 17-jre 17-jdk 17-jre-alpine " +
 			"17-jdk-alpine 21 17 11-jre 11-jdk 21-jre-jammy 17-jre-jammy 8-jre 8-jdk",
-		Takes: "/opt/java/openjdk"},
+		Takes: "/opt/java/openjdk",
+		Sets:  "JAVA_HOME LANG LANGUAGE LC_ALL JAVA_VERSION", Root: true},
 	{Name: "amazoncorretto", Summary: "Java: Amazon's builds of OpenJDK", Ports: "8080", Dirs: "/app",
-		Programs: "java", Tags: "21 21-alpine 17 17-alpine 21-al2023 17-al2023 11 8"},
+		Programs: "java", Tags: "21 21-alpine 17 17-alpine 21-al2023 17-al2023 11 8",
+		Root: true},
 	{Name: "maven", Summary: "Java with Maven", Ports: "8080", Dirs: "/app /build /usr/src/app", Programs: "mvn java",
 		Tags: "3.9-eclipse-temurin-21 3.9-eclipse-temurin-17 3.9-eclipse-temurin-21-alpine 3-eclipse-temurin-21 " +
 			"3-eclipse-temurin-17 3.9-amazoncorretto-21 3.9",
-		Takes: "/usr/share/maven"},
+		Takes: "/usr/share/maven",
+		Root:  true},
 	{Name: "gradle", Summary: "Java with Gradle", Ports: "8080", Users: "gradle", Dirs: "/app /home/gradle/project",
 		Programs: "gradle java",
 		Tags:     "8-jdk21 8-jdk17 8-jdk21-alpine 8-jdk17-alpine 8.14-jdk21 8.14-jdk17 jdk21 jdk17"},
 	{Name: "openjdk", Summary: "Java (deprecated; see eclipse-temurin)", Ports: "8080", Dirs: "/app",
-		Programs: "java", Tags: "17-jdk-slim 17-slim 11-jre-slim 11-slim 8-jre-alpine 8-jdk-alpine 21-slim"},
+		Programs: "java", Tags: "17-jdk-slim 17-slim 11-jre-slim 11-slim 8-jre-alpine 8-jdk-alpine 21-slim",
+		Sets: "JAVA_HOME LANG JAVA_VERSION JAVA_DEBIAN_VERSION JAVA_ALPINE_VERSION JAVA_BASE_URL" +
+			" JAVA_URL_VERSION CA_CERTIFICATES_JAVA_VERSION", Root: true},
 	{Name: "gcc", Summary: "GNU compilers", Tags: "14 15 13 14-bookworm 13-bookworm latest"},
 	{Name: "buildpack-deps", Summary: "Debian with what compiling often needs",
-		Tags: "bookworm bookworm-curl bookworm-scm bullseye noble jammy stable"},
+		Tags: "bookworm bookworm-curl bookworm-scm bullseye noble jammy stable",
+		Root: true, Shell: "dash"},
 	{Name: "elixir", Summary: "Elixir", Ports: "4000", Dirs: "/app", Programs: "mix", Env: "MIX_ENV=prod",
 		Tags: "1.18-alpine 1.18-slim 1.18 1.17-alpine 1.17-slim 1.17"},
 	{Name: "erlang", Summary: "Erlang", Tags: "27-alpine 27-slim 27 26-alpine 26-slim 26"},
@@ -79,10 +110,13 @@ var Images = []Image{
 	{Name: "haskell", Summary: "Haskell", Tags: "9.10 9.8 9.6 9-slim 9.10-slim"},
 	{Name: "nginx", Summary: "The web server nginx", Ports: "80 443 8080", Users: "nginx",
 		Dirs: "/usr/share/nginx/html /etc/nginx", Volumes: "/var/cache/nginx /etc/nginx/conf.d", Programs: "nginx",
-		Tags:  "alpine 1.27-alpine stable-alpine 1.28-alpine 1.27 stable mainline-alpine alpine-slim latest",
-		Takes: "/etc/nginx/nginx.conf /usr/share/nginx/html"},
+		Tags:    "alpine 1.27-alpine stable-alpine 1.28-alpine 1.27 stable mainline-alpine alpine-slim latest",
+		Takes:   "/etc/nginx/nginx.conf /usr/share/nginx/html",
+		Sets:    "NGINX_VERSION NJS_VERSION NJS_RELEASE ACME_VERSION PKG_RELEASE DYNPKG_RELEASE",
+		Workdir: "/", Root: true},
 	{Name: "httpd", Summary: "The Apache web server", Ports: "80 443", Users: "www-data",
-		Dirs: "/usr/local/apache2/htdocs", Programs: "httpd-foreground", Tags: "2.4-alpine 2.4 alpine latest"},
+		Dirs: "/usr/local/apache2/htdocs", Programs: "httpd-foreground", Tags: "2.4-alpine 2.4 alpine latest",
+		Sets: "HTTPD_PREFIX HTTPD_VERSION HTTPD_SHA256 HTTPD_PATCHES APACHE_DIST_URLS", Root: true},
 	{Name: "caddy", Summary: "The web server Caddy", Ports: "80 443", Dirs: "/srv", Volumes: "/data /config",
 		Programs: "caddy", Tags: "2-alpine 2 2.10-alpine 2.10 2-builder alpine builder",
 		Takes: "/usr/bin/caddy"},
@@ -108,26 +142,41 @@ var Images = []Image{
 		Tags:     "4-management-alpine 4-management 4-alpine 4 3-management-alpine 3-management 3"},
 	{Name: "elasticsearch", Summary: "Elasticsearch", Ports: "9200 9300", Tags: "8.18.0 9.0.0 7.17.28",
 		Volumes: "/usr/share/elasticsearch/data"},
-	{Name: "fedora", Summary: "Fedora Linux", Tags: "42 41 40 latest"},
-	{Name: "rockylinux", Summary: "Rocky Linux", Tags: "9 9-minimal 8 8-minimal"},
-	{Name: "almalinux", Summary: "AlmaLinux", Tags: "9 9-minimal 10 8 8-minimal"},
-	{Name: "amazonlinux", Summary: "Amazon Linux", Tags: "2023 2 latest"},
-	{Name: "archlinux", Summary: "Arch Linux", Tags: "latest base base-devel"},
+	{Name: "fedora", Summary: "Fedora Linux", Tags: "42 41 40 latest",
+		Root: true, Shell: "bash"},
+	{Name: "rockylinux", Summary: "Rocky Linux", Tags: "9 9-minimal 8 8-minimal",
+		Plain: true, Root: true, Shell: "bash"},
+	{Name: "almalinux", Summary: "AlmaLinux", Tags: "9 9-minimal 10 8 8-minimal",
+		Plain: true, Root: true, Shell: "bash"},
+	{Name: "amazonlinux", Summary: "Amazon Linux", Tags: "2023 2 latest",
+		Plain: true, Shell: "bash"},
+	{Name: "archlinux", Summary: "Arch Linux", Tags: "latest base base-devel",
+		Plain: true, Shell: "bash"},
 	{Name: "docker", Summary: "The Docker command line and engine",
 		Tags:  "28-cli 28-dind cli dind 28 27-cli 27-dind 27",
 		Takes: "/usr/local/bin/docker"},
 	{Name: "registry", Summary: "A registry for images", Ports: "5000", Volumes: "/var/lib/registry", Tags: "2 3 2.8"},
 	{Name: "composer", Summary: "PHP's Composer", Dirs: "/app", Programs: "composer", Tags: "2 2.8 lts latest",
-		Takes: "/usr/bin/composer"},
+		Takes: "/usr/bin/composer",
+		Root:  true},
 	{Name: "wordpress", Summary: "WordPress", Ports: "80", Users: "www-data", Volumes: "/var/www/html",
 		Tags: "6-php8.3-apache 6-php8.3-fpm-alpine 6-apache 6-fpm-alpine 6 latest"},
 	{Name: "tomcat", Summary: "Apache Tomcat", Ports: "8080", Dirs: "/usr/local/tomcat/webapps",
 		Programs: "catalina.sh", Tags: "10.1-jre21 10.1-jre17 11.0-jre21 9.0-jre17 10 9"},
-	{Name: "centos", Summary: "CentOS (no longer maintained)", Tags: "7 8"},
+	{Name: "centos", Summary: "CentOS (no longer maintained)", Tags: "7 8",
+		Plain: true, Shell: "bash"},
+	{Name: "bash", Summary: "Bash on Alpine", Tags: "5.3 5.2 5.1 latest",
+		Sets: "_BASH_COMMIT _BASH_VERSION _BASH_BASELINE _BASH_BASELINE_PATCH _BASH_LATEST_PATCH" +
+			" _BASH_PATCH_LEVEL _BASH_GPG_KEY"},
+	{Name: "oraclelinux", Summary: "Oracle Linux", Tags: "9-slim 9 8-slim 8",
+		Shell: "bash"},
 	{Name: "oven/bun", Summary: "The JavaScript runtime Bun", Ports: "3000", Users: "bun",
 		Dirs: "/app /usr/src/app", Programs: "bun",
 		Tags:  "1-alpine 1-slim 1 1.2-alpine 1.2-slim 1.2 alpine slim latest",
-		Takes: "/usr/local/bin/bun"},
+		Takes: "/usr/local/bin/bun",
+		Root:  true},
+	{Name: "continuumio/miniconda3", Summary: "Miniconda: Python with conda", Dirs: "/app", Tags: "latest",
+		Root: true},
 	{Name: "denoland/deno", Summary: "The JavaScript runtime Deno", Ports: "8000", Users: "deno", Dirs: "/app",
 		Programs: "deno", Tags: "alpine 2.3.3 alpine-2.3.3 debian distroless bin latest"},
 	{Name: "nginxinc/nginx-unprivileged", Summary: "nginx as a user other than root", Ports: "8080", Users: "nginx",
@@ -149,15 +198,19 @@ var Images = []Image{
 	{Name: "gcr.io/google.com/cloudsdktool/google-cloud-cli", Summary: "Google Cloud's command line",
 		Tags: "slim alpine stable"},
 	{Name: "mcr.microsoft.com/dotnet/sdk", Summary: "The .NET SDK", Dirs: "/src /source /app", Programs: "dotnet",
-		Tags: "9.0 8.0 9.0-alpine 8.0-alpine 8.0-jammy 8.0-bookworm-slim 9.0-noble 10.0-preview"},
+		Tags: "9.0 8.0 9.0-alpine 8.0-alpine 8.0-jammy 8.0-bookworm-slim 9.0-noble 10.0-preview",
+		Root: true},
 	{Name: "mcr.microsoft.com/dotnet/aspnet", Summary: "The ASP.NET Core runtime", Ports: "8080 8081 80 443",
 		Users: "app $APP_UID", Dirs: "/app", Programs: "dotnet", Env: "ASPNETCORE_URLS=http://+:8080",
-		Tags: "9.0 8.0 9.0-alpine 8.0-alpine 8.0-jammy-chiseled 9.0-noble-chiseled 8.0-jammy 8.0-bookworm-slim"},
+		Tags: "9.0 8.0 9.0-alpine 8.0-alpine 8.0-jammy-chiseled 9.0-noble-chiseled 8.0-jammy 8.0-bookworm-slim",
+		Root: true},
 	{Name: "mcr.microsoft.com/dotnet/runtime", Summary: "The .NET runtime", Users: "app $APP_UID", Dirs: "/app",
-		Programs: "dotnet", Tags: "9.0 8.0 9.0-alpine 8.0-alpine 8.0-jammy-chiseled"},
+		Programs: "dotnet", Tags: "9.0 8.0 9.0-alpine 8.0-alpine 8.0-jammy-chiseled",
+		Root: true},
 	{Name: "mcr.microsoft.com/dotnet/runtime-deps", Summary: "What self-contained .NET programs need",
 		Users: "app $APP_UID", Dirs: "/app",
-		Tags: "9.0 8.0 9.0-alpine 8.0-alpine 8.0-jammy-chiseled 9.0-noble-chiseled"},
+		Tags: "9.0 8.0 9.0-alpine 8.0-alpine 8.0-jammy-chiseled 9.0-noble-chiseled",
+		Root: true},
 	{Name: "mcr.microsoft.com/playwright", Summary: "Browsers for Playwright",
 		Tags: "v1.53.0-noble v1.52.0-noble v1.52.0-jammy"},
 	{Name: "mcr.microsoft.com/powershell", Summary: "PowerShell", Tags: "latest lts-alpine-3.20 lts-ubuntu-22.04"},
@@ -188,7 +241,8 @@ var Images = []Image{
 		Tags: "stable latest beta"},
 	{Name: "quay.io/keycloak/keycloak", Summary: "Keycloak", Ports: "8080 8443", Tags: "26.2 26.1 26.0 latest"},
 	{Name: "quay.io/prometheus/prometheus", Summary: "Prometheus", Ports: "9090", Tags: "latest v3.4.0"},
-	{Name: "quay.io/centos/centos", Summary: "CentOS Stream", Tags: "stream9 stream10"},
+	{Name: "quay.io/centos/centos", Summary: "CentOS Stream", Tags: "stream9 stream10",
+		Shell: "bash"},
 	{Name: "public.ecr.aws/lambda/python", Summary: "AWS Lambda for Python", Tags: "3.13 3.12 3.11"},
 	{Name: "public.ecr.aws/lambda/nodejs", Summary: "AWS Lambda for Node.js", Tags: "22 20 18"},
 	{Name: "public.ecr.aws/docker/library/node", Summary: "Docker Hub's node on Amazon's registry",
@@ -196,61 +250,11 @@ var Images = []Image{
 	{Name: "public.ecr.aws/docker/library/python", Summary: "Docker Hub's python on Amazon's registry",
 		Tags: "3.12-slim 3.13-slim"},
 	{Name: "registry.access.redhat.com/ubi9/ubi-minimal", Summary: "Red Hat's Universal Base Image, small",
-		Tags: "latest 9.6 9.5"},
-	{Name: "registry.access.redhat.com/ubi9/ubi", Summary: "Red Hat's Universal Base Image", Tags: "latest 9.6 9.5"},
+		Tags:  "latest 9.6 9.5",
+		Shell: "bash"},
+	{Name: "registry.access.redhat.com/ubi9/ubi", Summary: "Red Hat's Universal Base Image", Tags: "latest 9.6 9.5",
+		Shell: "bash"},
 	{Name: "cgr.dev/chainguard/static", Summary: "Chainguard's image for static binaries", Users: "nonroot",
 		Tags: "latest"},
 	{Name: "cgr.dev/chainguard/node", Summary: "Chainguard's Node.js", Users: "node", Tags: "latest latest-dev"},
 }
-
-// ImageOf finds what is known of an image by a reference to it, whatever its tag; nil if it is none of Images.
-func ImageOf(ref string) *Image {
-	ref, _, _ = strings.Cut(ref, "@")
-	if colon := strings.LastIndexByte(ref, ':'); colon > strings.LastIndexByte(ref, '/') {
-		ref = ref[:colon]
-	}
-	for _, hub := range []string{"docker.io/", "index.docker.io/", "library/", "public.ecr.aws/docker/library/"} {
-		ref = strings.TrimPrefix(ref, hub)
-	}
-	for i := range Images {
-		if Images[i].Name == ref {
-			return &Images[i]
-		}
-	}
-	return nil
-}
-
-// LabelKeys are the keys of labels that registries and tools know.
-var LabelKeys = values(
-	"org.opencontainers.image.source", "The address of the source code; GitHub connects the package with it",
-	"org.opencontainers.image.title", "The image's title, for people",
-	"org.opencontainers.image.description", "What is in the image, for people",
-	"org.opencontainers.image.licenses", "The licence, as an SPDX expression",
-	"org.opencontainers.image.version", "The version of what is packaged",
-	"org.opencontainers.image.revision", "The commit of the source code",
-	"org.opencontainers.image.authors", "Who to contact: people or an organization",
-	"org.opencontainers.image.url", "Where to read more about the image",
-	"org.opencontainers.image.documentation", "The address of its documentation",
-	"org.opencontainers.image.vendor", "Who distributes the image",
-	"org.opencontainers.image.created", "When it was built, as in RFC 3339",
-	"org.opencontainers.image.ref.name", "The name of the reference",
-	"org.opencontainers.image.base.name", "The reference of the base image",
-	"org.opencontainers.image.base.digest", "The digest of the base image",
-	"maintainer", "Who maintains it; org.opencontainers.image.authors is the standard's",
-)
-
-// Licences are expressions that org.opencontainers.image.licenses usually has.
-var Licences = values(
-	"MIT", "", "Apache-2.0", "", "GPL-3.0-only", "", "AGPL-3.0-only", "", "BSD-3-Clause", "", "MPL-2.0", "",
-)
-
-// Secrets are the ids that secrets of builds usually have.
-var Secrets = values(
-	"npmrc", "npm's configuration, with its token",
-	"github_token", "A token of GitHub's",
-	"aws", "AWS's credentials file",
-	"netrc", "Names and passwords for curl, git and others",
-	"pip_conf", "pip's configuration, with its index",
-	"maven_settings", "Maven's settings.xml",
-	"ssh_key", "A private key",
-)

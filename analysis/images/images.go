@@ -1,0 +1,98 @@
+package images
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// split takes a reference apart: its name without the registry and user that are the default, and its tag. A digest is
+// left out.
+func split(ref string) (name, tag string) {
+	ref, _, _ = strings.Cut(ref, "@")
+	slash := strings.LastIndexByte(ref, '/') + 1
+	name, tag, _ = strings.Cut(ref[slash:], ":")
+	name = ref[:slash] + name
+	for _, hub := range []string{"docker.io/", "index.docker.io/", "library/", "public.ecr.aws/docker/library/"} {
+		name = strings.TrimPrefix(name, hub)
+	}
+	return name, tag
+}
+
+// Of finds what is known of an image by a reference to it, whatever its tag; nil if it is none of Images.
+func Of(ref string) *Image {
+	name, _ := split(ref)
+	for i := range Images {
+		if Images[i].Name == name {
+			return &Images[i]
+		}
+	}
+	return nil
+}
+
+// Known is Of, but nil where the reference is to a version of which the last five fields need not be true.
+func Known(ref string) *Image {
+	_, tag := split(ref)
+	for _, other := range []string{"onbuild", "windows", "nanoserver"} {
+		if strings.Contains(tag, other) {
+			return nil
+		}
+	}
+	return Of(ref)
+}
+
+// Sets reports whether an image sets a variable, and whether that is known.
+func Sets(ref, variable string) (sets, known bool) {
+	image := Known(ref)
+	if image == nil {
+		return false, false
+	}
+	return slices.Contains(strings.Fields(image.Sets), variable), image.Plain || image.Sets != ""
+}
+
+// Shell returns what /bin/sh is in an image: ash, bash or dash, "" if that is not known.
+func Shell(ref string) string {
+	name, tag := split(strings.ToLower(ref))
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(tag, word) })
+	}
+	image := Known(strings.ToLower(ref))
+	switch {
+	case has("alpine"):
+		return "ash"
+	case has("bookworm", "bullseye", "buster", "stretch", "trixie", "jammy", "noble", "focal", "bionic"):
+		return "dash"
+	case image != nil && image.Shell != "":
+		return image.Shell
+	case slices.Contains(strings.Fields(
+		"almalinux amazonlinux archlinux centos fedora oraclelinux rockylinux ubi ubi-minimal ubi8 ubi9 ubi10 leap "+
+			"tumbleweed"), path.Base(name)):
+		return "bash" // the same systems, from whichever registry
+	}
+	return ""
+}
+
+// Official reports whether a name is that of an official image of Docker Hub, in wide use, so that it can be named by
+// one word.
+func Official(name string) bool { return official[name] }
+
+var official = func() map[string]bool {
+	names := map[string]bool{}
+	for name := range strings.FieldsSeq(`
+adminer almalinux alpine alt amazoncorretto amazonlinux api-firewall arangodb archlinux bash bonita
+buildpack-deps bun busybox caddy cassandra centos chronograf cirros clearlinux clefos clickhouse clojure
+composer consul convertigo couchbase couchdb crate crystal dart debian deno docker dotnet drupal
+eclipse-mosquitto eclipse-temurin elasticsearch elixir emqx erlang fedora flink fluentd friendica gazebo gcc
+geonetwork ghost golang gradle groovy haproxy haskell haxe hello-world hitch httpd hylang ibmjava influxdb irssi
+java jenkins jetty jobber joomla jruby julia kapacitor kibana kong krakend lightstreamer liquibase logstash
+mageia mariadb matomo maven mediawiki memcached mongo mongo-express monica mono mysql nats nats-streaming neo4j
+neurodebian nextcloud nginx node notary odoo open-liberty openjdk opensuse oraclelinux orientdb percona perl
+photon php php-zendserver phpmyadmin plone postfixadmin postgres pypy python r-base rabbitmq rakudo-star redis
+redmine registry rethinkdb rocket.chat rockylinux ros ruby rust sapmachine satosa scratch silverpeas sl solr
+sonarqube spark spiped storm swift swipl teamspeak telegraf thrift tomcat tomee traefik ubuntu unit varnish
+vault websphere-liberty wordpress xwiki yourls znc zookeeper
+`) {
+		names[name] = true
+	}
+	return names
+}()
