@@ -166,11 +166,11 @@ func (snap *snapshot) fixAllAction(ctx context.Context, patience time.Duration, 
 		action.Data = snap.reference()
 		return action
 	}
-	if edits := snap.allEdits(ctx, patience); len(edits) > 0 {
+	edits, why := snap.allEdits(ctx, snap.fixesWithin(named), patience)
+	if len(edits) > 0 {
 		action.Edit = snap.workspaceEdit(edits)
 		return action
 	}
-	why := whyNotFixed(snap.safeFixes())
 	if why == "" || !named || !snap.can.disabledActions {
 		return nil
 	}
@@ -185,16 +185,30 @@ func (snap *snapshot) mayBeFixed() bool {
 		slices.ContainsFunc(offers.Rewrites, func(r reorder.Rewrite) bool { return r.Grade.Certain() })
 }
 
-// allEdits are those of all fixes that are safe without asking, with the orders that are known after so long.
-func (snap *snapshot) allEdits(ctx context.Context, patience time.Duration) []source.Edit {
-	edits := slices.Clone(snap.safeFixes().Edits)
-	offers, _ := snap.ordersBy(ctx, patience)
+// fixesWithin is how long an answer may wait for all fixes: on a damaged file it may take seconds to find which of them
+// are good together.
+func (snap *snapshot) fixesWithin(named bool) time.Duration {
+	if named {
+		return cmp.Or(snap.patience, fixesPatience)
+	}
+	return cmp.Or(snap.patience, leastPatience)
+}
+
+// allEdits are those of all fixes that are safe without asking, and of the orders, as far as they are known after so
+// long; without any, why.
+func (snap *snapshot) allEdits(ctx context.Context, fixes, orders time.Duration) (edits []source.Edit, why string) {
+	safe, ok := snap.safeFixes.within(ctx, fixes)
+	if why = whyNotFixed(safe); !ok {
+		why = "It takes long to find which fixes are good together: ask again."
+	}
+	edits = slices.Clone(safe.Edits)
+	offers, _ := snap.ordersBy(ctx, orders)
 	for _, rewrite := range offers.Rewrites {
 		if rewrite.Grade.Certain() && !touches(edits, rewrite.Edits) {
 			edits = append(edits, rewrite.Edits...)
 		}
 	}
-	return edits
+	return edits, why
 }
 
 // actionData says of which version of which document an action is, for codeAction/resolve.
@@ -208,7 +222,7 @@ func (snap *snapshot) reference() protocol.LSPAny {
 	return raw
 }
 
-// resolveAction answers codeAction/resolve with the edits of all safe fixes, which only who takes that action waits for.
+// resolveAction answers codeAction/resolve with the edits of all safe fixes: only who takes that action waits for them.
 func resolveAction(ctx context.Context, s *session, action *protocol.CodeAction) (*protocol.CodeAction, error) {
 	var of actionData
 	if len(action.Data) == 0 || json.Unmarshal(action.Data, &of) != nil {
@@ -218,7 +232,8 @@ func resolveAction(ctx context.Context, s *session, action *protocol.CodeAction)
 	if snap == nil || snap.version != of.Version {
 		return nil, protocol.ErrContentModified
 	}
-	action.Edit = snap.workspaceEdit(snap.allEdits(ctx, cmp.Or(snap.patience, fixesPatience)))
+	edits, _ := snap.allEdits(ctx, resolvePatience, cmp.Or(snap.patience, fixesPatience))
+	action.Edit = snap.workspaceEdit(edits)
 	return action, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
@@ -49,6 +50,7 @@ type document struct {
 
 	published *snapshot // whose marks the client has
 
+	fixing  sync.Mutex // held while all fixes of a version are worked out
 	tokens  tokenHistory
 	shell   *rules.Shell // remembers the shell commands of the version before
 	remarks shellRemarks

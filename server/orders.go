@@ -18,6 +18,11 @@ const (
 	ordersPatience = 2 * time.Second
 	fixesPatience  = 500 * time.Millisecond
 	firstPatience  = 100 * time.Millisecond
+
+	// So long it waits for the fixes of a whole file: where all kinds are asked for, as at each move of the cursor, and
+	// where the action was chosen. Else fixesPatience.
+	leastPatience   = 50 * time.Millisecond
+	resolvePatience = time.Minute
 )
 
 // orders is a search for better orders of one version of a Dockerfile in one build. It runs once, beside everything

@@ -44,8 +44,8 @@ type snapshot struct {
 	published func(ctx context.Context, ref string) *describe.Published
 	variables func() *scope.Variables
 	findings  func() []analysis.Finding
-	safeFixes func() safeFixes // all that are safe without asking
-	marks     func() *marks    // build must be there
+	safeFixes *lazily[safeFixes] // all that are safe without asking
+	marks     func() *marks      // build must be there
 	orders    *orders
 	searchNow func() // begins the search for orders
 	later     func(ctx context.Context) (*snapshot, error)
@@ -89,7 +89,14 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 		options.ShellCheck = d.remarks.of
 	}
 	snap.findings = sync.OnceValue(func() []analysis.Finding { return findingsOf(file, b, options) })
-	snap.safeFixes = sync.OnceValue(func() safeFixes { return safeFixesOf(file, b, options) })
+	snap.safeFixes = newLazily(func() safeFixes {
+		d.fixing.Lock() // one at a time, and none for a text that is over
+		defer d.fixing.Unlock()
+		if now := s.snapshotOf(d.uri); now != nil && now.file != file {
+			return safeFixes{File: file}
+		}
+		return safeFixesOf(file, b, options)
+	}, func(find func()) { s.background("looking for fixes", func(context.Context) { find() }) })
 	if old := d.current; old != nil && old.file == file && old.engine == snap.engine && old.build.sameOrders(b) {
 		snap.orders = old.orders
 	} else {
