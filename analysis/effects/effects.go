@@ -172,9 +172,7 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 	all := make([]Effects, len(stage.Instructions))
 	triggered := s.triggers
 	if triggered { // they run first, whatever they do
-		s.env, s.vague, s.cwd, s.cwdFact, s.user, s.official, s.linked, s.pathUnsure, s.hooked = map[string]string{},
-			map[string]bool{}, "", "", "?", "", true, true, true
-		s.triggers, s.made = false, nil
+		s.triggered()
 	}
 	for i, in := range stage.Instructions {
 		if _, ok := in.Command.(*instructions.OnbuildCommand); ok {
@@ -202,6 +200,13 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 		}
 	}
 	return all
+}
+
+// triggered forgets what is known of an image whose ONBUILD runs first.
+func (s *state) triggered() {
+	s.env, s.vague, s.cwd, s.cwdFact, s.user, s.official, s.linked, s.pathUnsure, s.hooked = map[string]string{},
+		map[string]bool{}, "", "", "?", "", true, true, true
+	s.triggers, s.made = false, nil
 }
 
 // compact leaves out what is said twice.
@@ -324,6 +329,10 @@ func (s *state) expand(word string) (string, bool) {
 
 // startsIn notes the working directory and the user of a well-known image.
 func (s *state) startsIn(ref string) {
+	if strings.Contains(ref, "onbuild") { // its triggers run first
+		s.triggered()
+		return
+	}
 	image := images.Known(ref)
 	if image == nil {
 		return

@@ -29,7 +29,7 @@ var toolVariables = anyOf(
 		`maven.* mvn.* m2.* java.* _java.* jdk.* dotnet.* nuget.* msbuild.* restore.* git_.* curl_.* .*wgetrc netrc ` +
 		`ssl_.* requests_.* xdg_.* tmp temp tmpdir home shell editor visual pager .*flags cc cxx make.* apt_.* apk_.* ` +
 		`dpkg_.* deb.* ucf_.* needrestart.* dnf_.* yum_.* rpm_.* tar_.* unzip.* zip.* gzip.* xz_.* zstd_.* bzip.* ` +
-		`perl.* pkg_.* openssl_.* gnupghome ipe_.* pear_.* ` +
+		`perl.* pkg_.* openssl_.* gio_.* gi_.* gtk_.* gdk_.* terminfo.* texmf.* tzdir gcc_.* gnupghome ipe_.* pear_.* ` +
 		`.*_(config|config_file|configfile|rcfile|opts|options|path|dir|home)`,
 )
 
@@ -132,6 +132,9 @@ var appVariables = anyOf(
 
 // namesFile reports whether the value of a variable is the path of a file that was copied.
 func (s *state) namesFile(c Call, value string) bool {
+	if words := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" :;,=", r) }); len(words) > 1 {
+		return slices.ContainsFunc(words, func(w string) bool { return s.namesFile(c, w) })
+	}
 	if !plainPath.MatchString(value) || !strings.ContainsAny(value, "/.") || !path.IsAbs(value) && c.cwd == "" {
 		return false
 	}

@@ -282,7 +282,11 @@ type composerLock struct {
 
 type composerPackage struct {
 	Name, Type   string
-	Source, Dist struct{ Type, URL string }
+	Source, Dist struct {
+		Type, URL string
+		Mirrors   any
+	}
+	Transport any `json:"transport-options"`
 }
 
 func composer(s *state, e *Effects, c Call) bool {
@@ -353,6 +357,9 @@ func (lock *composerLock) plain(noPlugins bool) bool {
 		if found.Type == "composer-plugin" && !noPlugins && !slices.Contains(composerPlugins, found.Name) {
 			return false // it may put packages anywhere, and write files of the project
 		}
+		if found.Source.Mirrors != nil || found.Dist.Mirrors != nil || found.Transport != nil {
+			return false
+		}
 		for _, url := range []string{found.Source.URL, found.Dist.URL} {
 			if url != "" && !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "git@") ||
 				found.Dist.Type == "path" ||
@@ -410,6 +417,9 @@ func plainRepositories(value any) bool {
 		r, ok := one.(map[string]any)
 		kind, _ := r["type"].(string)
 		url, _ := r["url"].(string)
+		if r["options"] != nil {
+			return false // such as a certificate
+		}
 		off := len(r) == 1 && r["packagist.org"] == false
 		if !ok ||
 			!off &&

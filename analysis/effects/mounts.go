@@ -41,6 +41,9 @@ func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.Ru
 			return m, false
 		}
 		if mount.Type() == "secret" {
+			if _, variable := mount.Get("env"); variable {
+				return m, false // it may steer a tool
+			}
 			e.Facts = append(e.Facts, "the secret that is mounted names no file of the project")
 		}
 		lasting = lasting && (mount.Type() == "cache" && !from || mount.Type() == "secret")

@@ -49,6 +49,8 @@ type packageJSON struct {
 	Patched              any               `json:"patchedDependencies"`
 	Plugins              any               `json:"installConfig"`
 	PackageManager       string            `json:"packageManager"`
+	Trusted              any               `json:"trustedDependencies"`
+	Meta                 map[string]any    `json:"dependenciesMeta"`
 	GypFile              any               `json:"gypfile"`
 }
 
@@ -115,6 +117,7 @@ func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 	case !plainNPMRC(s, c):
 		return nil, s.no(".npmrc has settings that may name files")
 	}
+	scripts := !l.has("--ignore-scripts", "--ignore-scripts=true")
 	for key := range p.PNPM {
 		if !slices.Contains(pnpmFields, key) {
 			return nil, s.no("package.json has pnpm." + key + ", which may name files")
@@ -124,28 +127,8 @@ func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 		!e.cacheOption(l) {
 		return nil, false
 	}
-	if !l.has("--ignore-scripts", "--ignore-scripts=true") {
-		for _, name := range lifecycle {
-			switch script, has := p.Scripts[name]; {
-			case !has || onlyAllow.MatchString(strings.TrimSpace(script)):
-			case (name == "prepare" || name == "postinstall") && husky.MatchString(strings.TrimSpace(script)) &&
-				!c.exists(s, ".git"): // without which it does nothing
-				git := path.Join(c.cwd, ".git") + "/"
-				e.Reads, e.Perhaps = append(e.Reads, git), append(e.Perhaps, git)
-			default:
-				return nil, s.no(fmt.Sprintf("package.json has a script %q, which runs with it", name))
-			}
-		}
-		if c.exists(s, "binding.gyp") || p.GypFile != nil {
-			return nil, s.no("binding.gyp is built")
-		}
-		for _, list := range []map[string]string{p.Dependencies, p.DevDependencies, p.OptionalDependencies} {
-			for name, version := range list {
-				if readsProject(name) || name == "husky" && !huskyPlain.MatchString(version) {
-					return nil, s.no("the install script of " + name + " may read the project")
-				}
-			}
-		}
+	if scripts && !p.plainScripts(s, e, c) {
+		return nil, false
 	}
 	for _, named := range []any{p.Dependencies, p.DevDependencies, p.OptionalDependencies, p.PeerDependencies,
 		p.Overrides, p.Resolutions, p.PNPM} {
@@ -168,6 +151,36 @@ func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 		s.no("a project above the working directory may have this one as a part")
 	}
 	return &p, none
+}
+
+// plainScripts reports whether no script that runs with the installation may read more of the project.
+func (p *packageJSON) plainScripts(s *state, e *Effects, c Call) bool {
+	if !mayBuild(p.Trusted) || !mayBuild(p.PNPM["onlyBuiltDependencies"]) || p.PNPM["neverBuiltDependencies"] != nil ||
+		!builtPlain(p.Meta) {
+		return s.no("package.json lets a package run scripts that nobody has looked at")
+	}
+	for _, name := range lifecycle {
+		switch script, has := p.Scripts[name]; {
+		case !has || onlyAllow.MatchString(strings.TrimSpace(script)):
+		case (name == "prepare" || name == "postinstall") && husky.MatchString(strings.TrimSpace(script)) &&
+			!c.exists(s, ".git"): // without which it does nothing
+			git := path.Join(c.cwd, ".git") + "/"
+			e.Reads, e.Perhaps = append(e.Reads, git), append(e.Perhaps, git)
+		default:
+			return s.no(fmt.Sprintf("package.json has a script %q, which runs with it", name))
+		}
+	}
+	if c.exists(s, "binding.gyp") || p.GypFile != nil {
+		return s.no("binding.gyp is built")
+	}
+	for _, list := range []map[string]string{p.Dependencies, p.DevDependencies, p.OptionalDependencies} {
+		for name, version := range list {
+			if readsProject(name) || name == "husky" && !huskyPlain.MatchString(version) {
+				return s.no("the install script of " + name + " may read the project")
+			}
+		}
+	}
+	return true
 }
 
 // cacheOption adds where a cache is that an option names. It fails if that may be within the project.
@@ -226,6 +239,37 @@ var ownInstallers = strings.Fields(
 		"couchbase tiny-secp256k1 @ffmpeg-installer/ffmpeg ffmpeg-static @ffprobe-installer/ffprobe node-libcurl " +
 		"pg-native ttypescript fibers nan preact less @biomejs/biome @fortawesome/fontawesome-free",
 )
+
+// mayBuild reports whether the packages of a setting that lets packages run their install scripts are all known to read
+// nothing of the project: the setting is a list of names, or a map of those with true or false.
+func mayBuild(setting any) bool {
+	known := func(name any) bool { text, ok := name.(string); return ok && slices.Contains(ownInstallers, text) }
+	switch v := setting.(type) {
+	case nil:
+		return true
+	case []any:
+		return !slices.ContainsFunc(v, func(name any) bool { return !known(name) })
+	case map[string]any:
+		for name, value := range v {
+			if value != false && !known(name) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// builtPlain reports whether dependenciesMeta lets no package run scripts of which nothing is known.
+func builtPlain(meta map[string]any) bool {
+	for name, value := range meta {
+		settings, ok := value.(map[string]any)
+		if !ok || settings["built"] != nil && settings["built"] != false && !slices.Contains(ownInstallers, name) {
+			return false
+		}
+	}
+	return true
+}
 
 // namesFiles reports whether a version, or one of many, is a path of the project.
 func namesFiles(versions any) bool {
@@ -589,7 +633,8 @@ func plainWorkspace(s *state, c Call) bool {
 		if list, _ := value.([]any); key == "packages" && len(list) == 1 && list[0] == "." {
 			continue
 		}
-		if !slices.Contains(workspaceKeys, key) || namesFiles(value) {
+		if !slices.Contains(workspaceKeys, key) || namesFiles(value) || key == "neverBuiltDependencies" ||
+			(key == "onlyBuiltDependencies" || key == "allowBuilds") && !mayBuild(value) {
 			return false
 		}
 	}

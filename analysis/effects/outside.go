@@ -19,6 +19,8 @@ type outside struct {
 	programs map[string]bool // names of programs that were copied into the system's directories
 	into     []string        // directories of the image that a directory of the context was copied into
 	linked   bool            // there are links in what was copied
+	sudo     bool            // sudo may find other programs
+	preload  bool            // a library may be loaded into each program
 	brought  []string        // directories of the context that were copied, and may hold links
 	stamped  []string        // variables that name the build, in the settings of tools
 }
@@ -48,6 +50,15 @@ func (o *outside) names(text string) {
 	}
 }
 
+// steers takes in what changes each program that is run, or is run by sudo.
+func (o *outside) steers(file, text string) {
+	o.preload = o.preload || strings.Contains(file, "ld.so.preload")
+	o.sudo = o.sudo || strings.Contains(file, "/sudoers") && sudoSetting.MatchString(text)
+}
+
+// sudoSetting finds the settings of sudo by which a program, or its variables, may be others.
+var sudoSetting = regexp.MustCompile(`secure_path|env_|setenv|exempt_group`)
+
 // pathIn finds absolute paths; those of a URL are none.
 var pathIn = regexp.MustCompile(`(?:^|[^A-Za-z0-9/.}_~-])(/[A-Za-z0-9._+@-]+(?:/[A-Za-z0-9._+@-]+)*)`)
 
@@ -57,6 +68,7 @@ var (
 		`(?i)(^|[/\s"'])(\.?npmrc|\.?yarnrc(\.yml)?|\.?gitconfig|[._]?curlrc|\.?wgetrc|\.?gemrc|\.?condarc|` +
 			`\.?bunfig\.toml|pip\.conf|\.?pydistutils\.cfg|settings\.xml|nuget\.config|\.?mavenrc|php\.ini|` +
 			`\.cargo/config(\.toml)?|cargo/config(\.toml)?|composer/(config|auth|composer)\.json|\.bundle/config|` +
+			`php/[a-z0-9./]*conf\.d/[^/\s"']+\.ini|` +
 			`bundle/config|pnpm/rc|go/env|go\.env|git/config|uv/uv\.toml|pypoetry/config\.toml)($|["'\s;)])`,
 	)
 	// webAddress are addresses in the network, which are no paths.
@@ -88,10 +100,10 @@ func (o *outside) settles(file, text string) {
 	for _, line := range lines {
 		key, value, _ := strings.Cut(line, "=")
 		switch {
-		case strings.HasSuffix(file, "npmrc") && !plainKeys.MatchString(strings.TrimSpace(key)),
+		case phpSettings.MatchString(file) && filesOfPHP.MatchString(line),
+			strings.HasSuffix(file, "npmrc") && !plainKeys.MatchString(strings.TrimSpace(key)),
 			strings.HasSuffix(file, "pip.conf") && value != "" && !plainPipKey.MatchString(strings.TrimSpace(key)),
-			strings.HasSuffix(file, "php.ini") && filesOfPHP.MatchString(line),
-			!strings.HasSuffix(file, "php.ini") && pathLike.MatchString(line):
+			!phpSettings.MatchString(file) && pathLike.MatchString(line):
 			o.settings = file + ", which an earlier step brings, has settings that may name files of the project"
 		}
 	}
@@ -102,7 +114,10 @@ var (
 		`^(index-url|extra-index-url|trusted-host|timeout|retries|no-cache-dir|disable-pip-version-check|` +
 			`root-user-action|break-system-packages|progress-bar|prefer-binary|no-color|no-input)$`,
 	)
-	filesOfPHP = regexp.MustCompile(`(?i)auto_(prepend|append)_file\s*=\s*\S|preload\s*=\s*\S|include_path`)
+	phpSettings = regexp.MustCompile(`\.ini$`)
+	filesOfPHP  = regexp.MustCompile(
+		`(?i)auto_(prepend|append)_file\s*=\s*\S|preload\s*=\s*\S|include_path|extension\s*=.*/`,
+	)
 	// pathLike finds what may be a path: a word with a slash, or one that begins with a dot. The marks of XML are none.
 	pathLike = regexp.MustCompile(
 		`(^|[\s=:"'>(,\[])(\.{1,2}/|~|\$\{?[a-zA-Z]|[A-Za-z0-9_.-]+/[A-Za-z0-9_.])|file:`,
@@ -135,6 +150,7 @@ var (
 func (s *state) copiesSettings(e *Effects, c instructions.SourcesAndDest, from string) {
 	for _, doc := range c.SourceContents {
 		for _, at := range e.Writes {
+			s.outside.steers(at, doc.Data)
 			if s.settingsAt(path.Dir(at)) {
 				s.outside.settles(at, doc.Data)
 			}
@@ -195,6 +211,7 @@ func (s *state) copiesInto(name, to string, dir bool, depth int) {
 		return
 	}
 	content, ok := s.context.Read(name)
+	s.outside.steers(to, string(content))
 	switch {
 	case ok && len(content) < 1<<16:
 		s.outside.settles(to, string(content))
@@ -207,6 +224,9 @@ func (s *state) copiesInto(name, to string, dir bool, depth int) {
 var helpers = strings.Fields(
 	"node python python3 ruby perl php sh bash dash env git gcc cc g++ c++ make cmake ld ar ranlib pkg-config gpg gpgv " +
 		"ldconfig dpkg rpm tar gzip xz bzip2 unzip ssh java rustc cargo npm npx yarn pnpm corepack bun pip pip3 uv go " +
+		"policy-rc.d invoke-rc.d update-rc.d systemctl service deb-systemd-helper deb-systemd-invoke start-stop-daemon " +
+		"adduser useradd addgroup groupadd fc-cache update-ca-certificates mandb py3compile debconf ucf " +
+		"dpkg-trigger dpkg-divert dpkg-query glib-compile-schemas update-mime-database install-info " +
 		"curl wget mvn dotnet gem bundle composer apt-get apk update-alternatives install cp mv ln sed awk which",
 )
 
@@ -267,6 +287,7 @@ var systemPlace = regexp.MustCompile(`(^|[^A-Za-z0-9._-])(/(etc|usr|root|home|va
 // leaves takes in what the commands of a RUN may leave outside of the project.
 func (s *state) leaves(script string, file *syntax.File) {
 	if file == nil {
+		s.outside.steers(script, script)
 		s.outside.names(s.valued(script))
 		if settingsFile.MatchString(script) {
 			s.outside.settings = "an earlier step changes settings of tools"
@@ -323,6 +344,7 @@ func (s *state) leavesOf(script string, stmt *syntax.Stmt) {
 		}
 		return true
 	})
+	s.outside.steers(text, text)
 	if plain && !piped || appSettings.MatchString(text) {
 		return
 	}

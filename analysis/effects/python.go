@@ -40,10 +40,17 @@ var standard = strings.Fields(
 		"charset_normalizer chardet idna requests urllib3 packaging platformdirs rich tomli distlib",
 )
 
-// shadows reports whether a directory may hold a module that Python would take for one of its own.
+// metadata are names by which packages count as installed in a directory that Python searches.
+var metadata = regexp.MustCompile(`\.(egg-info|dist-info|egg-link|egg)$`)
+
+// shadows reports whether a directory may hold a module that Python would take for one of its own, or a package that
+// counts as installed.
 func (s *state) shadows(dir string) bool {
 	return slices.ContainsFunc(s.names(dir), func(name string) bool {
 		module, ending, _ := strings.Cut(name, ".")
+		if metadata.MatchString(name) {
+			return true
+		}
 		return slices.Contains(standard, module) || strings.HasPrefix(module, "_") && ending != "" &&
 			!slices.Contains([]string{"__init__", "__main__", "_version"}, module)
 	})
@@ -152,7 +159,7 @@ var webURL = regexp.MustCompile(`^(https?|git\+https?|git\+ssh)://[^$]*$`)
 
 // isRequirement reports whether a word of pip's names a package of an index or of the network.
 func isRequirement(word string) bool {
-	if strings.HasPrefix(word, "git+http") || strings.HasPrefix(word, "http") {
+	if webURL.MatchString(word) {
 		return !strings.Contains(word, " file:")
 	}
 	_, at, direct := strings.Cut(word, "@")
@@ -195,20 +202,27 @@ func (s *state) requirementsFile(file string, depth int) (files []string, ok boo
 			files = append(files, more...)
 		case strings.HasPrefix(line, "-i ") || strings.HasPrefix(line, "--index-url") || strings.HasPrefix(line,
 			"--extra-index-url"):
-			if !strings.Contains(line, "http") {
+			if !webOption.MatchString(line) {
 				return nil, false
 			}
-		case strings.HasPrefix(line, "--trusted-host") || strings.HasPrefix(line, "--no-binary") ||
-			strings.HasPrefix(line, "--only-binary") || strings.HasPrefix(line, "--prefer-binary") || line == "--pre" ||
-			strings.HasPrefix(line, "--use-feature") || line == "--require-hashes":
-		case strings.HasPrefix(line, "-f http") || strings.HasPrefix(line, "--find-links "+
-			"http") || strings.HasPrefix(line, "--find-links=http"):
+		case plainOption.MatchString(line) || webOption.MatchString(line):
 		case !isRequirement(line): // other options are none: an editable one goes into src of the working directory
 			return nil, false
 		}
 	}
 	return files, true
 }
+
+var (
+	// webOption is a line of a requirements file with an address in the network, and nothing else.
+	webOption = regexp.MustCompile(
+		`^(-i|--index-url|--extra-index-url|-f|--find-links)[ =]*https?://[^\s$]+$`,
+	)
+	// plainOption is one with an option that names no file, and nothing else.
+	plainOption = regexp.MustCompile(
+		`^(--pre|--prefer-binary|--require-hashes|(--trusted-host|--no-binary|--only-binary|--use-feature)[ =]+[^\s$]+)$`,
+	)
+)
 
 // requirementsLine gives a line of a requirements file without its comment and the options of one requirement. It fails
 // if one of these may name a part of the project.

@@ -530,8 +530,9 @@ var versioned = regexp.MustCompile(`^(python|pip)\d[\d.]*$`)
 // command.
 func (s *state) call(c Call, local map[string]string) Effects {
 	var e Effects
-	for len(c.Args) > 0 && (c.Args[0] == "sudo" || c.Args[0] == "exec" || c.Args[0] == "command" && len(c.Args) > 1 &&
-		!strings.HasPrefix(c.Args[1], "-")) {
+	for len(c.Args) > 0 && (c.Args[0] == "sudo" && !s.outside.sudo || c.Args[0] == "exec" ||
+		c.Args[0] == "command" && len(c.Args) > 1 &&
+			!strings.HasPrefix(c.Args[1], "-")) {
 		c.Args = c.Args[1:]
 	}
 	if _, set := local["PATH"]; set || len(c.Args) == 0 || c.Args[0] == unknown {
@@ -556,7 +557,8 @@ func (s *state) call(c Call, local map[string]string) Effects {
 		if !slices.Contains(strings.Fields(known.Names), name) {
 			continue
 		}
-		if s.steersShell(local) || !known.builtin && !s.looksUp(&e, name, e.manager) || !known.effect(s, &e, c) ||
+		if s.steersShell(local) || !known.builtin && (s.outside.preload || !s.looksUp(&e, name, e.manager)) ||
+			!known.effect(s, &e, c) ||
 			e.manager && !s.looksUp(&e, name, true) {
 			why = name + ": " + cmp.Or(s.why, "an option, a manifest or a setting is not known to be harmless")
 			break

@@ -37,6 +37,8 @@ func apt(s *state, e *Effects, c Call) bool {
 		s.hooked ||
 		s.copiedTo("/etc/apt/", "/etc/apt/keyrings/", "/etc/apt/trusted.gpg.d/") ||
 		s.copiedTo("/etc/dpkg/") ||
+		s.copiedTo("/etc/ca-certificates/") ||
+		s.copiedTo("/etc/kernel/") ||
 		s.copiedTo("/var/lib/dpkg/") {
 		return false
 	}
@@ -150,7 +152,7 @@ func (s *state) hooks(e *Effects, text string) {
 			"/etc/apt/sources.list", "/etc/apt/preferences.d/", "/etc/dpkg/", "/etc/apk/", "/etc/yum.repos.d/",
 			"/etc/dnf/", "/etc/yum.conf"} {
 			if Overlap(w, dir) &&
-				(text == "" || slices.ContainsFunc([]string{"file:", "copy:", "cdrom:", "nvoke", "Dir::", "Run"},
+				(text == "" || slices.ContainsFunc([]string{"file:", "copy:", "cdrom:", "nvoke", "Dir::", "Run", "_hooks.d"},
 					func(part string) bool { return strings.Contains(text, part) })) {
 				s.hooked = true
 			}
