@@ -25,7 +25,7 @@ type baseReader struct {
 	places Places
 }
 
-// most is how deep builds may stand on each other's results.
+// mostBases is how deep builds may stand on each other's results.
 const mostBases = 8
 
 // projectOf is the project of an entry.
@@ -84,7 +84,11 @@ func (r *Reader) loadBases(ctx context.Context, b *Build, q Question, spec strin
 			}
 		}
 		built := of.reader.Load(ctx, sub)
-		if built == nil || slices.ContainsFunc(built.Problems, func(err error) bool { return err != built.Compared.Problem }) {
+		if built == nil {
+			continue
+		}
+		other := func(err error) bool { return err != built.Compared.Problem }
+		if slices.ContainsFunc(built.Problems, other) {
 			continue
 		}
 		if b.Bases == nil {
