@@ -37,8 +37,8 @@ var generators = []generator{
 
 var nodeLocks = strings.Fields("package-lock.json yarn.lock pnpm-lock.yaml bun.lock bun.lockb")
 
-// Derived gives the files of the build context, as sources of a COPY in which "**/" stands for any directory, that alone
-// decide what a COPY takes from a stage. It fails where it is not known that others do not count.
+// Derived gives the files of the build context, as sources of a COPY in which "**/" stands for any directory, that
+// alone decide what a COPY takes from a stage. It fails where it is not known that others do not count.
 func Derived(file *dockerfile.File, in *dockerfile.Instruction) (sources []string, ok bool) {
 	c, isCopy := in.Command.(*instructions.CopyCommand)
 	if !isCopy || c.From == "" || len(c.SourcePaths) == 0 || in.Stage < 0 {

@@ -22,8 +22,8 @@ type Image struct {
 	Shell   string // what its /bin/sh is, where no word of the tag says so: ash, bash or dash
 }
 
-// TagsDate is when the tags of Images were put down. What images set is that of their Dockerfiles of 2026-11 and before,
-// by https://github.com/docker-library/official-images.
+// TagsDate is when the tags of Images were put down. What images set is that of their Dockerfiles of 2026-11 and
+// before, by https://github.com/docker-library/official-images.
 const TagsDate = "mid 2025"
 
 // Images are well-known base images, the likeliest first; then those of registries other than Docker Hub.

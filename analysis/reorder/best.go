@@ -34,8 +34,8 @@ type Offers struct {
 }
 
 // Search looks, for BuildKit, for the rewrite of each stage that saves most on the model's builds. It moves what may be
-// moved, and splits COPYs where an installation needs only some of the files. When ctx ends it gives what it has found so
-// far. It finds none for a file with errors.
+// moved, and splits COPYs where an installation needs only some of the files. When ctx ends it gives what it has found
+// so far. It finds none for a file with errors.
 func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 	if broken(file) || model.Seconds == nil {
 		return Offers{}
