@@ -141,7 +141,7 @@ func (w *Workspace) Entry(ctx context.Context, dir, id string) (*buildfiles.Entr
 	}
 	e := &entries[0]
 	if e.Inline != "" {
-		return nil, fmt.Errorf("the Dockerfile of the %s is part of %s: predict and check read it there", e.Title(),
+		return nil, fmt.Errorf("the Dockerfile of the %s is part of %s: predict reads it there", e.Title(),
 			relative(e.Place()))
 	}
 	return nil, fmt.Errorf("the Dockerfile of the %s is not a file on this machine", e.Title())
