@@ -3,51 +3,25 @@ package cachemodel
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/linter"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"golang.org/x/tools/txtar"
 )
-
-// corpus returns the files of the shared corpus, which lies beside the module's root.
-func corpus(t testing.TB) map[string]string {
-	out, err := exec.Command("go", "env", "GOMOD").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "..", "shared", "corpus", "dockerfiles")
-	paths, _ := filepath.Glob(filepath.Join(dir, "*"))
-	if len(paths) == 0 {
-		t.Skipf("NOT TESTED WITH REAL DOCKERFILES: %s is missing", dir)
-	}
-	files := map[string]string{}
-	for _, p := range paths {
-		data, err := os.ReadFile(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[filepath.Base(p)] = string(data)
-	}
-	return files
-}
 
 // Every file of the corpus has a plan, and compared with itself nothing of it is rebuilt but what lies behind an
 // address. Nor is anything if it is only spelt otherwise.
 func TestCorpus(t *testing.T) {
 	rebuilt := 0
-	for name, text := range corpus(t) {
+	for name, text := range corpus.Dockerfiles(t) {
 		if dockerfile.Parse(source.New(text), nil).Dialect().Foreign {
 			continue // nobody knows how BuildKit reads it
 		}
-		rejected := rejected(text)
+		rejected := corpus.Refusal(text) != nil
 		for _, engine := range []Engine{BuildKit, Classic} {
 			plan := func(text string) *Plan {
 				return NewPlan(Build{File: dockerfile.Parse(source.New(text), nil), Settings: Settings{Engine: engine}})
@@ -77,15 +51,6 @@ func TestCorpus(t *testing.T) {
 	t.Logf("%d steps may be rebuilt for what lies behind an address", rebuilt)
 }
 
-// rejected reports whether BuildKit cannot read the file.
-func rejected(text string) bool {
-	result, err := parser.Parse(strings.NewReader(text))
-	if err == nil {
-		_, _, err = instructions.Parse(result.AST, linter.New(&linter.Config{}))
-	}
-	return err != nil
-}
-
 // respell writes a file in another way that means the same: keywords in lower case, comments and blank lines between.
 func respell(text string) string {
 	var edits []source.Edit
@@ -104,7 +69,7 @@ func respell(text string) string {
 
 // No beginning of a file, which is what an editor holds while it is typed, breaks the model.
 func TestPrefixes(t *testing.T) {
-	for name, text := range corpus(t) {
+	for name, text := range corpus.Dockerfiles(t) {
 		base := planText(text, nil)
 		step := max(1, len(text)/20)
 		for end := 0; end < len(text); end += step {

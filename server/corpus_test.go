@@ -3,11 +3,8 @@ package server_test
 import (
 	"encoding/json"
 	"flag"
-	"io/fs"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +12,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/server"
 	"github.com/layerwise/layerwise/server/lsptest"
 	"go.uber.org/zap"
@@ -22,35 +20,12 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-var corpusFolder = filepath.Join("..", "..", "shared", "corpus", "dockerfiles")
-
-// corpus returns the Dockerfiles that are kept beside the checkout where the project is developed.
-func corpus(t testing.TB) map[string]string {
-	t.Helper()
-	dir := corpusFolder
-	files := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		if name, _ := filepath.Rel(dir, path); err == nil {
-			files[name] = string(text)
-		}
-		return err
-	})
-	if err != nil || len(files) == 0 {
-		t.Skipf("SKIPPED: the corpus of Dockerfiles is not at %s: %v", dir, err)
-	}
-	return files
-}
-
 var typingEvery = flag.Int("typing-every", 6, "type every n-th file of the corpus, on average; 1 is all of them")
 
 // Every prefix of files in the corpus is typed, small files character by character and others line by line; after each
 // step the server is asked everything. Short mode takes every 20th file.
 func TestTypingTheCorpus(t *testing.T) {
-	files := corpus(t)
+	files := maps.Collect(corpus.Dockerfiles(t))
 	every := *typingEvery
 	if testing.Short() {
 		every = 20

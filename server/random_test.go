@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/outline"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -273,8 +273,8 @@ func TestRandomUse(t *testing.T) {
 
 // realOrOwn returns the corpus, or where that is not at hand the Dockerfiles of the tests.
 func realOrOwn(t *testing.T) map[string]string {
-	if _, err := os.Stat(corpusFolder); err == nil {
-		return corpus(t)
+	if _, ok := corpus.Find(t, "dockerfiles"); ok {
+		return maps.Collect(corpus.Dockerfiles(t))
 	}
 	files := map[string]string{"long": longDockerfile(300)}
 	paths, err := filepath.Glob("../*/*/testdata/*.txtar")

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis/complete"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 )
@@ -20,7 +21,7 @@ var placesFile = flag.String("places", "testdata/places.tsv", "the table of plac
 // TestPlaces tries places of real files: each line is typed up to a place, and what its author wrote there has to be
 // among the first three items in 95 of 100. In comments, strings and heredocs no word is offered.
 func TestPlaces(t *testing.T) {
-	corpus(t)
+	dockerfiles := corpus.Path(t, "dockerfiles")
 	table, err := os.Open(*placesFile)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +34,7 @@ func TestPlaces(t *testing.T) {
 			continue // a title
 		}
 		line, _ := strconv.Atoi(row[1])
-		content, err := os.ReadFile(filepath.Join("../../../shared/corpus/dockerfiles", row[0]+".Dockerfile"))
+		content, err := os.ReadFile(filepath.Join(dockerfiles, row[0]+".Dockerfile"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/layerwise/layerwise/analysis/complete"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/describe"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/scope"
@@ -84,12 +85,11 @@ func accepted(t *testing.T, text string, it complete.Item) {
 // A valid file is typed letter by letter; wherever the keyword of an instruction is half typed, it is offered.
 func TestPrefixes(t *testing.T) {
 	tried := 0
-	for n, path := range corpus(t) {
-		content, err := os.ReadFile(path)
-		if err != nil || n >= *most || len(content) > 4000 {
+	n := 0
+	for name, text := range corpus.Dockerfiles(t) {
+		if n++; n > *most || len(text) > 4000 {
 			continue
 		}
-		text := string(content)
 		whole := dockerfile.Parse(source.New(text), nil)
 		for _, in := range whole.Instructions {
 			word := in.Keyword
@@ -105,22 +105,13 @@ func TestPrefixes(t *testing.T) {
 							it.Span == source.Span{Start: word.Span.Start, End: offset}
 				}
 				if !found {
-					t.Errorf("%s: %s is not offered for %q", path, in.Meant, text[word.Span.Start:offset])
+					t.Errorf("%s: %s is not offered for %q", name, in.Meant, text[word.Span.Start:offset])
 				}
 				tried++
 			}
 		}
 	}
 	t.Logf("%d prefixes", tried)
-}
-
-// corpus returns the paths of real Dockerfiles, which lie beside the checkout; there may be none.
-func corpus(t *testing.T) []string {
-	paths, _ := filepath.Glob("../../../shared/corpus/dockerfiles/*")
-	if len(paths) == 0 {
-		t.Skip("MISSING: the corpus of real Dockerfiles (../shared/corpus/dockerfiles beside the checkout)")
-	}
-	return paths
 }
 
 func FuzzAt(f *testing.F) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -201,8 +202,8 @@ func has(in *dockerfile.Instruction, kind dockerfile.ProblemKind) bool {
 // TestAgreement reads every Dockerfile at hand as BuildKit's parser does.
 func TestAgreement(t *testing.T) {
 	for name, files := range map[string][]string{
-		"corpus":   shared(t, "corpus/dockerfiles/*"),
-		"reorders": shared(t, "corpus/reorders/*.[ab]*"),
+		"corpus":   corpusFiles(t, "dockerfiles", "*"),
+		"reorders": corpusFiles(t, "reorders", "*.[ab]*"),
 		"buildkit": buildkit(t, "frontend/dockerfile/parser/testfile*/*/Dockerfile",
 			"frontend/dockerfile/parser/testfile-line/Dockerfile"),
 	} {
@@ -229,14 +230,11 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
-// shared returns the files beside the module root, under ../shared, that match pattern.
-func shared(t testing.TB, pattern string) []string {
+// corpusFiles are the files of the corpus that match pattern; none if there is no corpus.
+func corpusFiles(t testing.TB, folder, pattern string) []string {
 	t.Helper()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := filepath.Glob(filepath.Join(filepath.Dir(root), "shared", pattern))
+	dir, _ := corpus.Find(t, folder)
+	files, err := filepath.Glob(filepath.Join(dir, pattern))
 	if err != nil {
 		t.Fatal(err)
 	}

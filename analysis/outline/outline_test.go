@@ -2,14 +2,13 @@ package outline_test
 
 import (
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/navigate"
@@ -186,22 +185,14 @@ func check(t *testing.T, text string) {
 }
 
 func TestCorpus(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "shared", "corpus", "dockerfiles")
 	n := 0
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
+	for _, text := range corpus.Dockerfiles(t) {
+		if n++; testing.Short() && n%10 != 0 {
+			continue
 		}
-		text, err := os.ReadFile(path)
-		if n++; err == nil && (!testing.Short() || n%10 == 0) {
-			check(t, string(text))
-			check(t, strings.ReplaceAll(string(text), "\n", "\r\n"))
-			check(t, string(text)[:len(text)*2/3])
-		}
-		return err
-	})
-	if err != nil || n == 0 {
-		t.Skipf("SKIPPED: the corpus of Dockerfiles is not at %s: %v", dir, err)
+		check(t, text)
+		check(t, strings.ReplaceAll(text, "\n", "\r\n"))
+		check(t, text[:len(text)*2/3])
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/analysis/golden"
@@ -196,16 +197,11 @@ var project = files{
 
 // The invariants hold for real files, with a context and without.
 func TestBestOfCorpus(t *testing.T) {
-	paths := corpus(t)
 	count := map[string]int{}
-	for _, path := range paths {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			_, offers := bestOf(t, string(content), project.model())
-			_, blind := bestOf(t, string(content), Model{Seconds: seconds})
+	for name, text := range corpus.Dockerfiles(t) {
+		t.Run(name, func(t *testing.T) {
+			_, offers := bestOf(t, text, project.model())
+			_, blind := bestOf(t, text, Model{Seconds: seconds})
 			for _, o := range offers {
 				count["with a context, "+string(o.Grade)]++
 				if testing.Verbose() {
@@ -217,18 +213,15 @@ func TestBestOfCorpus(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%v in %d files", count, len(paths))
+	t.Log(count)
 }
 
 // Beside what authors did: what is offered for the file as it was before. Orders that an author left for the sake of
 // correctness (neg) are never made again.
 func TestAuthors(t *testing.T) {
-	corpus(t)
-	paths, _ := filepath.Glob("../../../shared/corpus/reorders/*.before")
-	if len(paths) == 0 {
-		t.Skip(
-			"MISSING: the corpus of reorderings (../shared/corpus/reorders beside the checkout); nothing was checked",
-		)
+	paths, err := filepath.Glob(filepath.Join(corpus.Path(t, "reorders"), "*.before"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no reorderings: %v", err)
 	}
 	for _, p := range paths {
 		name := strings.TrimSuffix(filepath.Base(p), ".before")

@@ -3,13 +3,12 @@ package reorder
 import (
 	"fmt"
 	"math/rand"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/golden"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -236,41 +235,11 @@ func TestRandomFiles(t *testing.T) {
 
 // The same for real files, where they are at hand.
 func TestCorpus(t *testing.T) {
-	paths := corpus(t)
 	offered := 0
-	for _, path := range paths {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(filepath.Base(path), func(t *testing.T) { offered += checkInvariants(t, string(content)) })
+	for name, text := range corpus.Dockerfiles(t) {
+		t.Run(name, func(t *testing.T) { offered += checkInvariants(t, text) })
 	}
-	t.Logf("%d rewrites in %d files", offered, len(paths))
-}
-
-// corpus returns the files of the shared corpus, which lies beside the module's root.
-func corpus(t *testing.T) []string {
-	root, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-			break
-		}
-		if root == filepath.Dir(root) {
-			t.Fatal("no go.mod above the test's folder")
-		}
-		root = filepath.Dir(root)
-	}
-	paths, _ := filepath.Glob(filepath.Join(root, "..", "shared", "corpus", "dockerfiles", "*"))
-	if len(paths) == 0 {
-		t.Skip(
-			"MISSING: the corpus of real Dockerfiles (../shared/corpus/dockerfiles beside the checkout); nothing was " +
-				"checked",
-		)
-	}
-	return paths
+	t.Logf("%d rewrites", offered)
 }
 
 func FuzzSuggest(f *testing.F) {

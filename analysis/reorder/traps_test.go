@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/golden"
 	"golang.org/x/tools/txtar"
@@ -58,14 +59,12 @@ func readTraps(t *testing.T, file string) (list []trap) {
 // others are in the shared corpus.
 func TestTraps(t *testing.T) {
 	paths, _ := filepath.Glob("testdata/traps/*.txt")
-	others, _ := filepath.Glob("../../../shared/corpus/reorder-traps.txt")
-	if len(others) == 0 {
-		t.Log(
-			"MISSING: the corpus of traps (../shared/corpus/reorder-traps.txt beside the checkout); only our own " +
-				"were tried",
-		)
+	if others, ok := corpus.Find(t, "reorder-traps.txt"); ok {
+		paths = append(paths, others)
+	} else {
+		t.Log("MISSING: ../shared/corpus/reorder-traps.txt beside the checkout; only our own were tried")
 	}
-	for _, file := range append(paths, others...) {
+	for _, file := range paths {
 		for _, trap := range readTraps(t, file) {
 			t.Run(trap.name[:min(len(trap.name), 40)], func(t *testing.T) {
 				offers := Search(context.Background(), parse(trap.text), trap.model())

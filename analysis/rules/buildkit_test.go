@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -28,7 +29,7 @@ func TestAgreesWithBuildKit(t *testing.T) {
 		"StageNameCasing",
 	}
 	fired, files := 0, 0
-	for name, text := range corpus(t) {
+	for name, text := range corpus.Dockerfiles(t) {
 		for _, head := range []string{"", "# check=experimental=all\n", "# check=skip=FromAsCasing\n"} {
 			theirs, ok := buildKitWarnings(head + text)
 			if !ok {
@@ -85,7 +86,7 @@ func buildKitWarnings(text string) (map[string]bool, bool) {
 // In real files, the fixes that rewrite a value leave what BuildKit reads.
 func TestFixesKeepValues(t *testing.T) {
 	fixed := 0
-	for name, text := range corpus(t) {
+	for name, text := range corpus.Dockerfiles(t) {
 		file := dockerfile.Parse(source.New(text), nil)
 		for _, f := range Check(file, Options{}) {
 			if f.Rule != LegacyKeyValueFormat.ID || len(f.Fixes) == 0 || !f.Fixes[0].Preferred {

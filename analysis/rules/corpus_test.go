@@ -1,59 +1,21 @@
 package rules
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 )
-
-// sharedFile returns the path of a file of the shared corpus, which lies beside the module's root. It need not exist.
-func sharedFile(t *testing.T, name string) string {
-	root, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-			return filepath.Join(root, "..", "shared", "corpus", name)
-		}
-		if root == filepath.Dir(root) {
-			t.Fatal("no go.mod above the test's folder")
-		}
-		root = filepath.Dir(root)
-	}
-}
-
-// corpus returns the texts of the shared corpus.
-func corpus(t *testing.T) map[string]string {
-	paths, _ := filepath.Glob(filepath.Join(sharedFile(t, "dockerfiles"), "*"))
-	if len(paths) == 0 {
-		t.Skip(
-			"MISSING: the corpus of real Dockerfiles (../shared/corpus/dockerfiles beside the checkout); nothing was " +
-				"checked",
-		)
-	}
-	texts := map[string]string{}
-	for _, path := range paths {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts[filepath.Base(path)] = string(content)
-	}
-	return texts
-}
 
 // In real files lines of RUN instructions lose their escape character. Where that is a mistake at all, it must be told
 // from a misspelling, and its fix must give back what was there.
 func TestLostEscapeInRealFiles(t *testing.T) {
 	const every = 7 // lines; all of them take long and show the same
 	lines, broken, told, restored := 0, 0, 0, 0
-	for name, text := range corpus(t) {
+	for name, text := range corpus.Dockerfiles(t) {
 		file := dockerfile.Parse(source.New(text), nil)
 		for _, in := range file.Instructions {
 			if in.Meant != "RUN" || len(in.Heredocs) > 0 || len(file.Problems) > 0 {
@@ -100,7 +62,7 @@ func TestLostEscapeInRealFiles(t *testing.T) {
 // In real files the instruction below a RUN is misspelt: that is no lost escape character, and the fix fixes it.
 func TestMisspeltBelowRunInRealFiles(t *testing.T) {
 	misspelt := 0
-	for name, text := range corpus(t) {
+	for name, text := range corpus.Dockerfiles(t) {
 		file := dockerfile.Parse(source.New(text), nil)
 		for i, in := range file.Instructions {
 			if i == 0 || file.Instructions[i-1].Meant != "RUN" || len(file.Problems) > 0 || opaque(file) != nil {
@@ -139,7 +101,7 @@ func words(text string) string { return strings.Join(strings.Fields(text), " ") 
 // Fixes of real files, all at once and one by one: no fix makes an error, and each does away with its finding.
 func TestFixesOfRealFiles(t *testing.T) {
 	fixes := map[string]int{}
-	for name, text := range corpus(t) {
+	for name, text := range corpus.Dockerfiles(t) {
 		before := checkText(text)
 		if after := checkText(allFixed(text)); countErrors(after) > countErrors(before) {
 			t.Errorf("%s: fixing makes errors: %v", name, after)

@@ -4,31 +4,15 @@ import (
 	"bytes"
 	"flag"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/linter"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
 // perFile is how often each real file is damaged: go test ./analysis/rules -run DamagedReal -args -perfile 50
 var perFile = flag.Int("perfile", 2, "how often each real file is damaged")
-
-// refusal is BuildKit's first error about a text, "" if it has none.
-func refusal(text string) string {
-	result, err := parser.Parse(strings.NewReader(text))
-	if err != nil {
-		return err.Error()
-	}
-	if _, _, err := instructions.Parse(result.AST, linter.New(&linter.Config{})); err != nil {
-		return err.Error()
-	}
-	return ""
-}
 
 // checkFixAll holds FixAll to what it promises for a text.
 func checkFixAll(t *testing.T, name, text string) (changed bool) {
@@ -38,11 +22,11 @@ func checkFixAll(t *testing.T, name, text string) (changed bool) {
 	if got := applied(t, text, fixed.Edits); got != after {
 		t.Errorf("%s: the edits give another text than was checked:\n%q\n%q", name, got, after)
 	}
-	if refusal(text) == "" && refusal(after) != "" {
+	if corpus.Refusal(text) == nil && corpus.Refusal(after) != nil {
 		t.Errorf(
 			"%s: BuildKit took the file, and does not take what the fixes made of it: %s\n%q\n%q",
 			name,
-			refusal(after),
+			corpus.Refusal(after),
 			text,
 			after,
 		)
@@ -59,40 +43,6 @@ func checkFixAll(t *testing.T, name, text string) (changed bool) {
 		)
 	}
 	return after != text
-}
-
-// damaged are texts with one thing wrong that happens while people type, merge and paste.
-func damaged(random *rand.Rand, text string) string {
-	lines := strings.SplitAfter(text, "\n")
-	i := random.IntN(len(lines))
-	at := random.IntN(len(text))
-	switch random.IntN(9) {
-	case 0: // a line lost
-		return strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "")
-	case 1: // a line twice
-		return strings.Join(slices.Insert(slices.Clone(lines), i, lines[i]), "")
-	case 2: // two lines in the other order
-		other := slices.Clone(lines)
-		j := min(i+1, len(lines)-1)
-		other[i], other[j] = other[j], other[i]
-		return strings.Join(other, "")
-	case 3: // a byte lost
-		return text[:at] + text[at+1:]
-	case 4: // a byte twice
-		return text[:at] + text[at:at+1] + text[at:]
-	case 5: // cut off
-		return text[:at]
-	case 6: // a line's escape character lost
-		other := slices.Clone(lines)
-		other[i] = strings.Replace(other[i], "\\\n", "\n", 1)
-		return strings.Join(other, "")
-	case 7: // some shell typed in the wrong place
-		return text[:at] + []string{"&&", " \\", "\"", "'", "`", "$", "${", "#", "=", "[", " --link", "<<EOF", "\n",
-			";", "\\\n"}[random.IntN(15)] + text[at:]
-	}
-	other := slices.Clone(lines) // an empty line
-	other[i] = "\n" + other[i]
-	return strings.Join(other, "")
 }
 
 // Cases that once went wrong.
@@ -130,7 +80,7 @@ func TestFixAllOfDamagedFiles(t *testing.T) {
 					break
 				}
 				tried++
-				if checkFixAll(t, r.ID, damaged(random, text)) {
+				if checkFixAll(t, r.ID, corpus.Damage(random, text)) {
 					changed++
 				}
 			}
@@ -145,14 +95,14 @@ func TestFixAllOfDamagedFiles(t *testing.T) {
 // Real files, damaged at random.
 func TestFixAllOfDamagedRealFiles(t *testing.T) {
 	changed, tried := 0, 0
-	for name, text := range corpus(t) {
+	for name, text := range corpus.Dockerfiles(t) {
 		if len(text) > 6000 {
 			continue // a round over all takes long
 		}
 		random := rand.New(rand.NewPCG(uint64(len(text)), 4))
 		for range *perFile {
 			tried++
-			if checkFixAll(t, name, damaged(random, text)) {
+			if checkFixAll(t, name, corpus.Damage(random, text)) {
 				changed++
 			}
 		}

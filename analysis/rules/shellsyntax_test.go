@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 )
@@ -11,7 +12,7 @@ import (
 // Every byte of a command in real files is found where it stands in the file.
 func TestShellPlacesInRealFiles(t *testing.T) {
 	commands, mistakes := 0, 0
-	for name, text := range corpus(t) {
+	for name, text := range corpus.Dockerfiles(t) {
 		file := dockerfile.Parse(source.New(text), nil)
 		for _, in := range file.Instructions {
 			command, ok := "", false

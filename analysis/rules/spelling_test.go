@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
 
@@ -40,10 +40,9 @@ func firstFix(t *testing.T, text string, line int) string {
 
 // Every mistyping that was seen in public files is found, and the meant word is the first fix.
 func TestMistypingsSeenInTheWild(t *testing.T) {
-	path := sharedFile(t, "typos.tsv")
-	file, err := os.Open(path)
+	file, err := os.Open(corpus.Path(t, "typos.tsv"))
 	if err != nil {
-		t.Skip("MISSING: " + filepath.Join("..", "shared", "corpus", "typos.tsv") + "; nothing was checked")
+		t.Fatal(err)
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)

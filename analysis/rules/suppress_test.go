@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 )
@@ -64,7 +65,7 @@ func TestSuppress(t *testing.T) {
 // In real files whatever can be suppressed is gone afterwards, and nothing else is.
 func TestSuppressInRealFiles(t *testing.T) {
 	seen := map[string]int{}
-	for name, text := range corpus(t) {
+	for name, text := range corpus.Dockerfiles(t) {
 		file := dockerfile.Parse(source.New(text), nil)
 		findings := checkText(text)
 		for _, f := range findings {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 )
@@ -17,7 +18,7 @@ var samples = flag.Int("n", 20, "real files that the tests of typing and fixing 
 
 // someFiles picks real files, not just the first ones.
 func someFiles(t *testing.T) map[string]string {
-	all := corpus(t)
+	all := maps.Collect(corpus.Dockerfiles(t))
 	names := slices.Sorted(maps.Keys(all))
 	rand.New(rand.NewPCG(5, 5)).Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	some := map[string]string{}

@@ -3,11 +3,11 @@ package spell_test
 import (
 	"bufio"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/spell"
 )
 
@@ -134,13 +134,9 @@ func misspellings(word, alphabet string) map[string]bool {
 
 // TestTypos reads misspellings that people have published.
 func TestTypos(t *testing.T) {
-	root, err := filepath.Abs("../..")
+	file, err := os.Open(corpus.Path(t, "typos.tsv"))
 	if err != nil {
 		t.Fatal(err)
-	}
-	file, err := os.Open(filepath.Join(filepath.Dir(root), "shared", "corpus", "typos.tsv"))
-	if err != nil {
-		t.Skipf("SKIPPED: no list of published misspellings beside the module: %v", err)
 	}
 	defer file.Close()
 	checked := 0

@@ -2,9 +2,7 @@ package conformance
 
 import (
 	"context"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,36 +10,11 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	digest "github.com/opencontainers/go-digest"
 
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 )
-
-// corpus finds the Dockerfiles of the shared corpus beside the checkout, or skips.
-func corpus(t *testing.T) []string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil && strings.HasPrefix(string(data), "module github.com/layerwise/layerwise\n") {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("the product's go.mod is not above this folder")
-		}
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "..", "shared", "corpus", "dockerfiles", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Skip("NO CORPUS: ../shared/corpus is not beside the checkout")
-	}
-	return files
-}
 
 // Every Dockerfile of the corpus is planned as BuildKit plans it: where BuildKit converts it, each instruction has a
 // verdict, and if nothing changes nothing is rebuilt for certain, nor at all without a source in the network; where
@@ -49,13 +22,8 @@ func corpus(t *testing.T) []string {
 func TestCorpus(t *testing.T) {
 	ctx := context.Background()
 	counts := map[string]int{}
-	for _, file := range corpus(t) {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := filepath.Base(file)
-		b := Build{Name: "Dockerfile", Dockerfile: string(data)}
+	for name, text := range corpus.Dockerfiles(t) {
+		b := Build{Name: "Dockerfile", Dockerfile: text}
 		def, images, refused := Convert(ctx, b)
 		b.Files = contextFor(t, def)
 		remote := hasRemote(def)

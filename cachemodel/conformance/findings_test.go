@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -25,19 +25,15 @@ import (
 // in the instruction that BuildKit names.
 func TestErrorsOfCorpus(t *testing.T) {
 	accepted, refused := 0, 0
-	for _, path := range corpus(t) {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		difference, ok := compareErrors(string(data))
+	for name, text := range corpus.Dockerfiles(t) {
+		difference, ok := compareErrors(text)
 		if ok {
 			accepted++
 		} else {
 			refused++
 		}
 		if difference != "" {
-			t.Errorf("%s: %s", filepath.Base(path), difference)
+			t.Errorf("%s: %s", name, difference)
 		}
 	}
 	t.Logf("%d accepted, %d refused", accepted, refused)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/layerwise/layerwise/analysis/corpus"
 )
 
 // Consecutive versions of real Dockerfiles, as far as the corpus has several of one file: the model's promises hold on
@@ -14,8 +16,8 @@ import (
 // pair.
 func TestHistories(t *testing.T) {
 	ctx := context.Background()
-	files := corpus(t)
-	index, err := os.ReadFile(filepath.Join(filepath.Dir(files[0]), "..", "index.tsv"))
+	dockerfiles := corpus.Path(t, "dockerfiles")
+	index, err := os.ReadFile(corpus.Path(t, "index.tsv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +38,7 @@ func TestHistories(t *testing.T) {
 	for _, key := range order {
 		var builds []Build
 		for _, v := range versions[key] {
-			data, err := os.ReadFile(filepath.Join(filepath.Dir(files[0]), v))
+			data, err := os.ReadFile(filepath.Join(dockerfiles, v))
 			if err != nil {
 				continue
 			}

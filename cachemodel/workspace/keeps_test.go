@@ -3,19 +3,14 @@ package workspace
 import (
 	"flag"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/linter"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
 // perFile is how often each real file is damaged: go test ./cachemodel/workspace -run DamagedReal -args -perfile 50
@@ -65,17 +60,6 @@ func TestKeeps(t *testing.T) {
 	}
 }
 
-func refusal(text string) string {
-	result, err := parser.Parse(strings.NewReader(text))
-	if err != nil {
-		return err.Error()
-	}
-	if _, _, err := instructions.Parse(result.AST, linter.New(&linter.Config{})); err != nil {
-		return err.Error()
-	}
-	return ""
-}
-
 // tried is what came of a text.
 type tried struct{ changed, left bool }
 
@@ -89,8 +73,8 @@ func checkFixed(t *testing.T, name, text string) tried {
 	if made, err := source.Apply(text, fixed.Edits); err != nil || made != after {
 		t.Errorf("%s: the edits give another text than was checked: %v\n%q\n%q", name, err, made, after)
 	}
-	if refusal(text) == "" && refusal(after) != "" {
-		t.Errorf("%s: BuildKit took the file before: %s\n%q\n%q", name, refusal(after), text, after)
+	if corpus.Refusal(text) == nil && corpus.Refusal(after) != nil {
+		t.Errorf("%s: BuildKit took the file before: %s\n%q\n%q", name, corpus.Refusal(after), text, after)
 	}
 	again := rules.FixAll(dockerfile.Parse(source.New(after), nil), opts)
 	if again.File.Text.String() != after {
@@ -111,27 +95,6 @@ func checkFixed(t *testing.T, name, text string) tried {
 	return tried{after != text, len(fixed.Left) > 0}
 }
 
-// damage returns a text with one thing wrong that happens while people type, merge and paste.
-func damage(random *rand.Rand, text string) string {
-	lines := strings.SplitAfter(text, "\n")
-	i, at := random.IntN(len(lines)), random.IntN(len(text))
-	switch random.IntN(6) {
-	case 0: // a line lost
-		return strings.Join(slices.Delete(lines, i, i+1), "")
-	case 1: // a line twice
-		return strings.Join(slices.Insert(lines, i, lines[i]), "")
-	case 2: // a byte lost
-		return text[:at] + text[at+1:]
-	case 3: // a byte twice
-		return text[:at] + text[at:at+1] + text[at:]
-	case 4: // a line without its escape character
-		lines[i] = strings.Replace(lines[i], "\\\n", "\n", 1)
-		return strings.Join(lines, "")
-	}
-	pieces := []string{"&&", " \\", "\"", "'", "`", "$", "${", "#", "=", "[", " --link", "<<EOF", "\n", ";", "\\\n"}
-	return text[:at] + pieces[random.IntN(len(pieces))] + text[at:]
-}
-
 // The examples of all rules, damaged at random, one to three times.
 func TestFixAllOfDamagedExamples(t *testing.T) {
 	rounds := 12
@@ -149,7 +112,7 @@ func TestFixAllOfDamagedExamples(t *testing.T) {
 				damaged := text
 				for range 1 + random.IntN(3) {
 					if damaged != "" {
-						damaged = damage(random, damaged)
+						damaged = corpus.Damage(random, damaged)
 					}
 				}
 				got := checkFixed(t, r.ID, damaged)
@@ -171,25 +134,14 @@ func TestFixAllOfDamagedExamples(t *testing.T) {
 
 // Real files, damaged at random.
 func TestFixAllOfDamagedRealFiles(t *testing.T) {
-	paths, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "dockerfiles", "*"))
-	if len(paths) == 0 {
-		t.Skip("MISSING: the corpus of real Dockerfiles (../shared/corpus/dockerfiles beside the checkout)")
-	}
-	if testing.Short() {
-		paths = paths[:min(len(paths), 60)]
-	}
 	n, changed, left := 0, 0, 0
-	for _, path := range paths {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(content) == 0 || len(content) > 6000 {
+	for name, text := range corpus.Dockerfiles(t) {
+		if len(text) == 0 || len(text) > 6000 || testing.Short() && n >= 60 {
 			continue
 		}
-		random := rand.New(rand.NewPCG(uint64(len(content)), 5))
+		random := rand.New(rand.NewPCG(uint64(len(text)), 5))
 		for range *perFile {
-			got := checkFixed(t, filepath.Base(path), damage(random, string(content)))
+			got := checkFixed(t, name, corpus.Damage(random, text))
 			n++
 			if got.changed {
 				changed++
