@@ -8,15 +8,13 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
 
-// Kept is an instruction that a change of a Dockerfile leaves as it is, by its index before and after the change.
-type Kept struct{ Before, After int }
-
 // Keeps says what a change of b's Dockerfile to after does to the build beyond the instructions that it touches, "" if
-// that is nothing. Every other instruction must still be carried out as before: no instruction may begin to fail, and
-// none may be run, copied or set with another state, unless a changed ENV, ARG, USER, WORKDIR, SHELL or FROM above it
-// accounts for that. If the change is only one of style (wholly), the changed instructions must make the same too. All
-// stages count, whatever the target; content of the build context does not.
-func (b Build) Keeps(after *dockerfile.File, kept []Kept, wholly bool) string {
+// that is nothing; kept are those that it leaves as they are, by their index before and after. Each of these must still
+// be carried out as before: none may begin to fail, and none may be run, copied or set with another state, unless a
+// changed ENV, ARG, USER, WORKDIR, SHELL or FROM above it accounts for that. If the change is only one of style
+// (wholly), the changed instructions must make the same too. All stages count, whatever the target; content of the
+// build context does not.
+func (b Build) Keeps(after *dockerfile.File, kept [][2]int, wholly bool) string {
 	b.Context, b.Unknown, b.Contents, b.Costs = nil, UnknownParts{}, nil, nil
 	b.Settings.Engine, b.Settings.Target = BuildKit, ""
 	b.ContextImages = maps.Clone(b.ContextImages)
@@ -62,7 +60,7 @@ func (e excuse) and(o excuse) excuse {
 	return excuse{e.all || o.all, e.cwd || o.cwd, e.user || o.user, e.shell || o.shell}
 }
 
-func (c *comparison) of(kept []Kept) string {
+func (c *comparison) of(kept [][2]int) string {
 	if c.old.err == nil && c.now.err != nil {
 		return "the build as a whole fails: " + c.now.err.Error()
 	}
@@ -73,13 +71,13 @@ func (c *comparison) of(kept []Kept) string {
 		}
 		kept = kept[:0:0]
 		for i := range old.Instructions {
-			kept = append(kept, Kept{i, i})
+			kept = append(kept, [2]int{i, i})
 		}
 	}
 	before := map[int]int{} // by index after
 	oldKept := map[int]bool{}
 	for _, k := range kept {
-		before[k.After], oldKept[k.Before] = k.Before, true
+		before[k[1]], oldKept[k[0]] = k[0], true
 	}
 	c.renamed = map[*dockerfile.Instruction]bool{}
 	for i, in := range now.Instructions {

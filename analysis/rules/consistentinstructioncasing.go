@@ -13,6 +13,7 @@ var ConsistentInstructionCasing = &Rule{
 	Severity: analysis.Information,
 	BuildKit: buildKitPage + "consistent-instruction-casing/",
 	FileOnly: true,
+	Style:    true,
 	Doc: Doc{
 		Summary: "An instruction is written in another case than most",
 		What: "Counts the instructions in upper and in lower case, and finds those that are not like the majority " +

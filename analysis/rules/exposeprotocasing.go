@@ -13,6 +13,7 @@ var ExposeProtoCasing = &Rule{
 	ID:       "ExposeProtoCasing",
 	Severity: analysis.Information,
 	BuildKit: buildKitPage + "expose-proto-casing/",
+	Style:    true,
 	Doc: Doc{
 		Summary: "A protocol in EXPOSE has capital letters",
 		What:    "Finds `EXPOSE 80/TCP`. The fix writes the protocol in lower case.",

@@ -264,7 +264,8 @@ func (f *fixer) try(findings []analysis.Finding, before counts) (why string) {
 		edits = append(edits, preferred(finding).Edits...)
 		want[finding.Rule]++
 		refused = refused || finding.Severity == analysis.Error
-		style = style && aboutStyle[finding.Rule]
+		rule := ByID(finding.Rule) // nil for a remark of ShellCheck
+		style = style && rule != nil && rule.Style
 	}
 	text, err := source.Apply(f.file.Text.String(), edits)
 	if err != nil || text == f.file.Text.String() {
@@ -304,17 +305,6 @@ func (f *fixer) try(findings []analysis.Finding, before counts) (why string) {
 	}
 	f.file, f.findings, f.again = after, found, true
 	return ""
-}
-
-// aboutStyle are the rules whose fixes change how a file is written, and nothing of what is built.
-var aboutStyle = map[string]bool{
-	ConsistentInstructionCasing.ID: true,
-	ExposeProtoCasing.ID:           true,
-	FromAsCasing.ID:                true,
-	LegacyKeyValueFormat.ID:        true,
-	NoEmptyContinuation.ID:         true,
-	RedundantTargetPlatform.ID:     true,
-	StageNameCasing.ID:             true,
 }
 
 // problems counts what BuildKit would refuse.

@@ -12,6 +12,7 @@ var FromAsCasing = &Rule{
 	ID:       "FromAsCasing",
 	Severity: analysis.Information,
 	BuildKit: buildKitPage + "from-as-casing/",
+	Style:    true,
 	Doc: Doc{
 		Summary: "FROM and AS are written in different cases",
 		What:    "Finds `FROM ... as name` and `from ... AS name`. The fix writes AS as FROM is written.",

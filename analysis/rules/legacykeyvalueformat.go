@@ -15,6 +15,7 @@ var LegacyKeyValueFormat = &Rule{
 	ID:       "LegacyKeyValueFormat",
 	Severity: analysis.Information,
 	BuildKit: buildKitPage + "legacy-key-value-format/",
+	Style:    true,
 	Doc: Doc{
 		Summary: "ENV or LABEL separates key and value by a space",
 		What: "Finds `ENV key value` and `LABEL key value`. The fix puts an equals sign between them, and quotes " +

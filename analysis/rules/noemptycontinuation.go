@@ -14,6 +14,7 @@ var NoEmptyContinuation = &Rule{
 	Severity: analysis.Warning,
 	BuildKit: buildKitPage + "no-empty-continuation/",
 	FileOnly: true,
+	Style:    true,
 	Doc: Doc{
 		Summary: "An empty line lies within a continued instruction",
 		What:    "Finds empty lines below a line that ends with the escape character. The fix removes them.",

@@ -13,6 +13,7 @@ var RedundantTargetPlatform = &Rule{
 	ID:       "RedundantTargetPlatform",
 	Severity: analysis.Information,
 	BuildKit: buildKitPage + "redundant-target-platform/",
+	Style:    true,
 	Doc: Doc{
 		Summary: "FROM --platform=$TARGETPLATFORM says what holds anyway",
 		What:    "Finds stages whose platform is set to the target platform. The fix removes the flag.",

@@ -27,6 +27,8 @@ type Rule struct {
 	BuildKit string
 	// FileOnly says that BuildKit skips the check for a whole file only, not for one instruction.
 	FileOnly bool
+	// Style says that the fixes change how a file is written, and nothing of what is built.
+	Style bool
 	// OffByDefault rules run only where a configuration names them: what they find is a matter of taste.
 	OffByDefault bool
 	// Hadolint are the codes of hadolint's rules that are about the same.

@@ -11,6 +11,7 @@ var StageNameCasing = &Rule{
 	ID:       "StageNameCasing",
 	Severity: analysis.Information,
 	BuildKit: buildKitPage + "stage-name-casing/",
+	Style:    true,
 	Doc: Doc{
 		Summary: "A stage name has capital letters",
 		What:    "Finds `FROM ... AS Name`. The fix writes the name in lower case.",

@@ -96,7 +96,10 @@ func Parse(text []byte, has func(blob Digest) bool) (*Config, error) {
 		c.records[i] = out
 		c.byDigest[r.Digest] = append(c.byDigest[r.Digest], i)
 	}
-	return c, c.checkLoops()
+	if err := c.checkLoops(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // BuildKit imports nothing of a cache in which one of these is.

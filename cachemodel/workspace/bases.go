@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -51,7 +52,9 @@ func (r *Reader) loadBases(ctx context.Context, b *Build, q Question, spec strin
 	if p == nil {
 		return
 	}
-	for name, entry := range p.Bases(e) {
+	made := p.Bases(e)
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		entry := made[name]
 		if b.Images[name] != "" || b.Contexts[name].Dir != "" { // it is given by a flag
 			continue
 		}

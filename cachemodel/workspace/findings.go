@@ -51,11 +51,7 @@ func (b *Build) keeps(c rules.Change) string {
 	}
 	maps.Copy(named, b.Images)
 	model := cachemodel.Build{File: c.Before, Settings: b.Settings, ContextImages: named}
-	kept := make([]cachemodel.Kept, len(c.Kept))
-	for i, k := range c.Kept {
-		kept[i] = cachemodel.Kept{Before: k[0], After: k[1]}
-	}
-	return model.Keeps(c.After, kept, c.Style)
+	return model.Keeps(c.After, c.Kept, c.Style)
 }
 
 // sentOf is what rules want to know of a build context; nil where nothing is known.

@@ -20,7 +20,7 @@ var perFile = flag.Int("perfile", 1, "how often each real file is damaged")
 func TestKeeps(t *testing.T) {
 	for _, tt := range []struct {
 		why, before, after string
-		kept               []cachemodel.Kept
+		kept               [][2]int
 		style              bool
 		want               string
 	}{
@@ -29,31 +29,27 @@ func TestKeeps(t *testing.T) {
 		{"a style fix that changes a value", "FROM a\nENV a b\nRUN c\n", "FROM a\nENV a=bb\nRUN c\n", nil, true,
 			"line 3 (RUN) would become another step"},
 		{"a changed ENV accounts for what the RUN below gets", "FROM a\nENV a b\nRUN c\n", "FROM a\nENV a=bb\nRUN c\n",
-			[]cachemodel.Kept{{Before: 0, After: 0}, {Before: 2, After: 2}}, false, ""},
+			[][2]int{{0, 0}, {2, 2}}, false, ""},
 		{"a changed RUN does not account for another user", "FROM a\nUSER b\nRUN c\nRUN d\n",
-			"FROM a\nRUN x\nRUN d\n", []cachemodel.Kept{{Before: 0, After: 0}, {Before: 3, After: 2}}, false, ""},
+			"FROM a\nRUN x\nRUN d\n", [][2]int{{0, 0}, {3, 2}}, false, ""},
 		{"nothing was touched, and the user is another one", "FROM a\nRUN d\nUSER b\n", "FROM a\nUSER b\nRUN d\n",
-			[]cachemodel.Kept{{Before: 0, After: 0}, {Before: 1, After: 2}, {Before: 2, After: 1}}, false,
+			[][2]int{{0, 0}, {1, 2}, {2, 1}}, false,
 			"line 2 (RUN) would run as another user"},
 		{"a changed stage name takes the source of another stage's COPY", "FROM a AS x\nFROM b AS y\nCOPY --from=x / /\n",
 			"FROM a AS z\nFROM b AS y\nCOPY --from=x / /\n",
-			[]cachemodel.Kept{{Before: 1, After: 1}, {Before: 2, After: 2}}, false,
+			[][2]int{{1, 1}, {2, 2}}, false,
 			"line 3 (COPY) would take its files from elsewhere"},
 		{"a stage gets the name that a COPY has meant all along", "FROM a AAS x\nFROM b\nCOPY --from=x / /\n",
 			"FROM a AS x\nFROM b\nCOPY --from=x / /\n",
-			[]cachemodel.Kept{{Before: 1, After: 1}, {Before: 2, After: 2}}, false, ""},
+			[][2]int{{1, 1}, {2, 2}}, false, ""},
 		{"a stage that the target does not need counts too", "FROM a\nRUN b\nFROM c\n", "FROM a\nRUN x\nFROM c\n",
 			nil, true, "line 2 (RUN) would become another step"},
 		{"an ARG that is gone makes FROM fail", "ARG V=1\nFROM a:$V\n", "ARG W=1\nFROM a:$V\n",
-			[]cachemodel.Kept{{Before: 1, After: 1}}, false, "more instructions would fail"},
+			[][2]int{{1, 1}}, false, "more instructions would fail"},
 	} {
 		b := &Build{}
-		kept := make([][2]int, len(tt.kept))
-		for i, k := range tt.kept {
-			kept[i] = [2]int{k.Before, k.After}
-		}
 		parse := func(text string) *dockerfile.File { return dockerfile.Parse(source.New(text), nil) }
-		got := b.keeps(rules.Change{Before: parse(tt.before), After: parse(tt.after), Kept: kept, Style: tt.style})
+		got := b.keeps(rules.Change{Before: parse(tt.before), After: parse(tt.after), Kept: tt.kept, Style: tt.style})
 		if got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.why, got, tt.want)
 		}
