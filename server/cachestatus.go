@@ -28,7 +28,22 @@ type cacheStatus struct {
 	BaselineLabel string              `json:"baselineLabel"`
 	Notes         []string            `json:"notes"`
 	Summary       cachemodel.Summary  `json:"summary"`
+	Hints         []hintText          `json:"hints,omitempty"`
+	Stages        []stageText         `json:"stages,omitempty"`
 	Steps         []cachemodel.Step   `json:"steps,omitempty"` // see encode
+}
+
+// hintText is an inlay hint for a client that writes it itself: the 1-based line at whose end it stands.
+type hintText struct {
+	Line int    `json:"line"`
+	Text string `json:"text"`
+}
+
+// stageText is the summary of a stage for such a client, with the lines of its FROM.
+type stageText struct {
+	Line    int    `json:"line"`
+	EndLine int    `json:"endLine"`
+	Text    string `json:"text"`
 }
 
 // reportedContext says where the build context is, and why there.
@@ -46,8 +61,36 @@ func (snap *snapshot) cacheStatus() *cacheStatus {
 		status.Engine, status.Target = b.Settings.Engine, b.Settings.Target
 		status.Baseline, status.BaselineLabel = b.Compared.Baseline, b.Compared.Label
 		status.Notes, status.Steps, status.Summary = append(status.Notes, snap.notes()...), m.steps, m.summary
+		if snap.can.writesTexts {
+			status.Hints, status.Stages = snap.hintTexts(), snap.stageTexts()
+		}
 	}
 	return status
+}
+
+// hintTexts are the inlay hints that the settings want.
+func (snap *snapshot) hintTexts() []hintText {
+	var out []hintText
+	for _, in := range snap.file.Instructions {
+		if _, text := snap.hint(in); text != "" {
+			out = append(out, hintText{Line: in.EndLine, Text: text})
+		}
+	}
+	return out
+}
+
+// stageTexts are the summaries of the stages, if the settings want them.
+func (snap *snapshot) stageTexts() []stageText {
+	var out []stageText
+	if !snap.build.settings.CodeLens || snap.build.Compared.Baseline.Kind == noBaseline {
+		return nil
+	}
+	for _, stage := range snap.file.Stages {
+		if text := stageSummary(snap, stage, len(out) == 0); text != "" {
+			out = append(out, stageText{Line: stage.From.Line, EndLine: stage.From.EndLine, Text: titleText(text)})
+		}
+	}
+	return out
 }
 
 // encode is the status as JSON. It writes the steps itself: they are sent at every keystroke, a thousand of them in a

@@ -25,7 +25,7 @@ func codeLens(ctx context.Context, snap *snapshot, _ *protocol.CodeLensParams) (
 	for _, stage := range snap.file.Stages {
 		title := ""
 		if stage.From != nil {
-			title = stageSummary(snap, stage, len(lenses) == 0)
+			title = lensTitle(snap, stage, len(lenses) == 0)
 		}
 		if title == "" {
 			continue
@@ -71,12 +71,27 @@ func buildLens(snap *snapshot) *protocol.CodeLens {
 	}
 }
 
-// stageSummary is the lens's text, as in "5 of 7 cached · rebuilds from line 9 · about 48 s · vs git HEAD"; the first
-// lens names what is compared with, for all. It is "" where nothing is to be said of a stage that is only its FROM.
-func stageSummary(snap *snapshot, stage *dockerfile.Stage, first bool) string {
-	if snap.build.Compared.Baseline.Kind == noBaseline {
+// lensTitle is a lens's text: the summary of the stage, and in the first lens what is compared with, for all. A client
+// that writes the summaries itself gets only the latter: editors ask for lenses late, and an older summary would stand
+// above newer marks.
+func lensTitle(snap *snapshot, stage *dockerfile.Stage, first bool) string {
+	b := snap.build
+	switch {
+	case b.Compared.Baseline.Kind == noBaseline:
 		return onlyFirst("no earlier build to compare with", first)
+	case snap.can.writesTexts:
+		return onlyFirst("Compared with "+b.Compared.Label+assumedMark(b), first)
 	}
+	summary := stageSummary(snap, stage, first)
+	if first && summary != "" && snap.marks().problem == "" {
+		summary += " · vs " + b.Compared.Label + assumedMark(b)
+	}
+	return summary
+}
+
+// stageSummary is as in "5 of 7 cached · rebuilds from line 9 · about 48 s". It is "" where nothing is to be said of a
+// stage that is only its FROM; what is wrong with the whole build is said of the first stage only.
+func stageSummary(snap *snapshot, stage *dockerfile.Stage, first bool) string {
 	m := snap.marks()
 	if m.problem != "" {
 		return onlyFirst(m.problem, first)
@@ -100,10 +115,8 @@ func stageSummary(snap *snapshot, stage *dockerfile.Stage, first bool) string {
 		return ""
 	case summary == "":
 		return "makes no layers"
-	case !first:
-		return summary
 	default:
-		return summary + " · vs " + snap.build.Compared.Label + assumedMark(snap.build)
+		return summary
 	}
 }
 

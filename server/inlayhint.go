@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/cachemodel"
 	"go.lsp.dev/protocol"
 )
 
@@ -10,21 +12,15 @@ import (
 func inlayHint(ctx context.Context, snap *snapshot, p *protocol.InlayHintParams) ([]protocol.InlayHint, error) {
 	hints := []protocol.InlayHint{}
 	snap, err := snap.marked(ctx, snap.can.refreshHints)
-	if err != nil || snap.build == nil || !snap.build.settings.InlayHints ||
-		snap.build.Compared.Baseline.Kind == noBaseline {
+	if err != nil || snap.build == nil {
 		return hints, err
 	}
-	m := snap.marks()
 	yes := true
 	for _, in := range snap.file.Instructions {
 		if in.EndLine <= int(p.Range.Start.Line) || in.EndLine > int(p.Range.End.Line)+1 {
 			continue
 		}
-		step := m.byLine[in.Line]
-		if step == nil {
-			continue
-		}
-		text := label(step)
+		step, text := snap.hint(in)
 		if text == "" {
 			continue
 		}
@@ -36,4 +32,16 @@ func inlayHint(ctx context.Context, snap *snapshot, p *protocol.InlayHintParams)
 		})
 	}
 	return hints, nil
+}
+
+// hint is what stands at an instruction's end, "" for nothing: the settings may want none.
+func (snap *snapshot) hint(in *dockerfile.Instruction) (*cachemodel.Step, string) {
+	if !snap.build.settings.InlayHints || snap.build.Compared.Baseline.Kind == noBaseline {
+		return nil, ""
+	}
+	step := snap.marks().byLine[in.Line]
+	if step == nil {
+		return nil, ""
+	}
+	return step, label(step)
 }

@@ -63,6 +63,7 @@ type abilities struct {
 	refreshLenses      bool
 	refreshDiagnostics bool
 	cacheStatus        bool
+	writesTexts        bool // writes hints and summaries itself, as layerwise/cacheStatus has them
 }
 
 func initialize(s *session, p *protocol.InitializeParams) (any, error) {
@@ -181,7 +182,9 @@ func renameProvider(p *protocol.InitializeParams) protocol.RenameProvider {
 
 func abilitiesOf(p *protocol.InitializeParams) abilities {
 	a := abilities{encoding: utf16Units}
-	a.cacheStatus, a.suggestCommand = ownAbilities(p)
+	own := ownAbilities(p)
+	a.cacheStatus, a.suggestCommand = own.CacheStatus, own.SuggestCommand
+	a.writesTexts = own.CacheStatus && own.WritesTexts
 	c := p.Capabilities
 	if g := c.General; g != nil {
 		a.encoding = negotiate(g.PositionEncodings)
@@ -234,25 +237,29 @@ func abilitiesOf(p *protocol.InitializeParams) abilities {
 	return a
 }
 
-// ownAbilities returns what the client can do beside the standard, by its initialisation options or an experimental
-// capability: whether it wants layerwise/cacheStatus, and the name of its own command that asks for completion.
-func ownAbilities(p *protocol.InitializeParams) (cacheStatus bool, suggestCommand string) {
-	type own struct {
-		CacheStatus    bool   `json:"cacheStatus"`
-		SuggestCommand string `json:"suggestCommand"`
-	}
-	var options own
+// ownAbility is what a client can do beside the standard: whether it wants layerwise/cacheStatus, whether it writes
+// hints and summaries itself, and the name of its own command that asks for completion.
+type ownAbility struct {
+	CacheStatus    bool   `json:"cacheStatus"`
+	WritesTexts    bool   `json:"writesTexts"`
+	SuggestCommand string `json:"suggestCommand"`
+}
+
+// ownAbilities are those of the initialisation options or of an experimental capability.
+func ownAbilities(p *protocol.InitializeParams) ownAbility {
+	var options ownAbility
 	var experimental struct {
-		Layerwise own `json:"layerwise"`
+		Layerwise ownAbility `json:"layerwise"`
 	}
 	// Whatever does not decode asks for nothing.
 	_ = json.Unmarshal(p.InitializationOptions, &options)
 	_ = json.Unmarshal(p.Capabilities.Experimental, &experimental)
-	return options.CacheStatus ||
-			experimental.Layerwise.CacheStatus, cmp.Or(
-			options.SuggestCommand,
-			experimental.Layerwise.SuggestCommand,
-		)
+	other := experimental.Layerwise
+	return ownAbility{
+		CacheStatus:    options.CacheStatus || other.CacheStatus,
+		WritesTexts:    options.WritesTexts || other.WritesTexts,
+		SuggestCommand: cmp.Or(options.SuggestCommand, other.SuggestCommand),
+	}
 }
 
 // workspaceFolders returns the folders the client has open; older clients name a single root.

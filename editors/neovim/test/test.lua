@@ -69,12 +69,6 @@ local function shown(line)
   return table.concat(screen_line(line))
 end
 
-local function lens_title()
-  local lens = vim.lsp.codelens.get(vim.lsp.codelens.enable and { bufnr = 0 } or 0)[1]
-  lens = lens and (lens.lens or lens)
-  return lens and lens.command and lens.command.title or ''
-end
-
 local function clients()
   return (vim.lsp.get_clients or vim.lsp.get_active_clients)()
 end
@@ -127,9 +121,11 @@ vim.cmd('filetype on')
 open('shop/Dockerfile')
 equal('marks of a file that is as it was built', 'ccc  cccc c cc  ', signs)
 equal('the status line', '10/10 cached · git HEAD, assumed', layerwise.summary)
-eventually('a lens above the stage', function()
-  return lens_title():find('cached', 1, true)
-end, lens_title)
+eventually('a summary behind the FROM', function()
+  return shown(1):find('AS build +all 7 cached')
+end, function()
+  return shown(1)
+end)
 
 write(workspace .. '/shop/src/app.js', 'document.title = "Better shop";\n')
 equal('marks after a file of the context was saved', 'ccc  ccrr c c?  ', signs)
@@ -141,6 +137,32 @@ end)
 
 replace_line(7, 'RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev')
 equal('marks after an unsaved edit', 'ccc  crrr c c?  ', signs)
+eventually('the summary is in step with the marks', function()
+  return shown(1):find('4 of 7 cached', 1, true)
+end, function()
+  return shown(1)
+end)
+
+-- While lines are typed, marks, causes and summary are those of one text, and no mark stands at an empty line.
+for _, text in ipairs({ '', 'E', 'ENV A=1', 'ENV A=1\nR', 'ENV A=1\nRUN x' }) do
+  local lines = vim.split(text, '\n')
+  vim.api.nvim_buf_set_lines(0, 5, 5, false, lines)
+  local function whole()
+    local painted = signs()
+    local _, cached = painted:sub(1, 9 + #lines):gsub('c', '')
+    local summary = shown(1)
+    return painted:sub(6, 6) ~= 'c' or text ~= '' and true, cached, tonumber(summary:match('(%d+) of') or summary:match('all (%d+)'))
+  end
+  for _ = 1, 10 do
+    vim.wait(20)
+    local at_place, cached, said = whole()
+    if not at_place or cached ~= said then
+      fail(('while %q is typed: %s, and the summary says %s'):format(text, signs(), shown(1)))
+    end
+  end
+  vim.api.nvim_buf_set_lines(0, 5, 5 + #lines, false, {})
+  equal('marks of the text before', 'ccc  crrr c c?  ', signs)
+end
 
 vim.cmd('silent write')
 vim.fn.system({ 'git', '-C', workspace, 'commit', '-qam', 'A better shop' })

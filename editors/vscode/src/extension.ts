@@ -4,7 +4,7 @@ import { LanguageClient, State } from "vscode-languageclient/node";
 import { offerToAgents } from "./agents";
 import { withChoices } from "./baseline";
 import { Front } from "./front";
-import { paintMarks, withoutTicks } from "./marks";
+import { paintMarks, withoutPainted } from "./marks";
 import { cacheStatus } from "./protocol";
 import { Reordered, showReordering } from "./reordering";
 import { findServer, isProgram } from "./server";
@@ -45,11 +45,12 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 			documentSelector: documents,
 			initializationOptions: () => ({
 				cacheStatus: true,
+				writesTexts: true,
 				suggestCommand: "editor.action.triggerSuggest",
 				trusted: vscode.workspace.isTrusted,
 			}),
 			outputChannel: output,
-			middleware: { ...withoutTicks(statuses), ...withChoices(() => client, front) },
+			middleware: { ...withoutPainted(), ...withChoices(() => client, front) },
 		},
 	);
 	own.onNotification(cacheStatus, (status) => statuses.receive(status));

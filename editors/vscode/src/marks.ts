@@ -1,6 +1,6 @@
 import * as vscode from "vscode";
 import { InlayHintsMiddleware } from "vscode-languageclient/node";
-import { Step } from "./protocol";
+import { CacheStatus, Step } from "./protocol";
 import { Statuses } from "./statuses";
 
 const kinds = ["cached", "rebuilt", "uncertain", "fails"] as const;
@@ -26,65 +26,131 @@ export const icon = (context: vscode.ExtensionContext, kind: Kind, theme: "light
 
 const gutterMarks = () => vscode.workspace.getConfiguration("layerwise").get("gutterMarks", true);
 
-/** Leaves out the hints of cached steps where the gutter has a tick for them: it says all that there is. */
-export function withoutTicks(statuses: Statuses): InlayHintsMiddleware {
+/**
+ * Whether the texts at the line ends are painted with the marks, in one step with them: VS Code asks for inlay hints
+ * only 0.7 seconds after the last key. A user who shows and hides inlay hints by a key, and a screen reader, which
+ * reads inlay hints but no painted text, have the inlay hints.
+ */
+function painted(document: vscode.TextDocument): boolean {
+	const editor = vscode.workspace.getConfiguration("editor", document);
+	return editor.get("inlayHints.enabled") === "on" && editor.get("accessibilitySupport") !== "on";
+}
+
+/** Leaves out the inlay hints that are painted. */
+export function withoutPainted(): InlayHintsMiddleware {
 	return {
-		provideInlayHints: async (document, range, token, next) => {
-			const hints = await next(document, range, token);
-			if (!gutterMarks()) {
-				return hints;
-			}
-			const steps = statuses.of(document)?.steps ?? [];
-			const ticked = new Set(steps.filter((step) => kindOf(step) === "cached").map((step) => step.endLine - 1));
-			return hints?.filter((hint) => !ticked.has(hint.position.line));
-		},
+		provideInlayHints: (document, range, token, next) => (painted(document) ? [] : next(document, range, token)),
 	};
 }
 
+/** The texts at the line ends: the hints, but no ticks where the gutter has them, and behind a FROM its stage's summary. */
+function lineEnds({ steps, hints, stages }: CacheStatus): Map<number, { kind?: Kind; text: string }[]> {
+	const kinds = new Map(steps.map((step) => [step.endLine, kindOf(step)]));
+	const ends = new Map<number, { kind?: Kind; text: string }[]>();
+	const add = (line: number, color: Kind | undefined, text: string) =>
+		ends.set(line, [...(ends.get(line) ?? []), { kind: color, text }]);
+	for (const { line, text } of hints ?? []) {
+		const kind = kinds.get(line);
+		if (kind !== "cached" || !gutterMarks()) {
+			add(line, kind, text);
+		}
+	}
+	for (const { endLine, text } of stages ?? []) {
+		add(endLine, undefined, text);
+	}
+	return ends;
+}
+
+const colors = { cached: "cached", rebuilt: "rebuilt", uncertain: "perhaps", fails: "rebuilt" };
+
+const textColor = (kind: Kind | undefined, { baseline }: CacheStatus) =>
+	new vscode.ThemeColor(`layerwise.${kind ? colors[kind] : baseline.assumed ? "assumed" : "cached"}`);
+
 /**
- * Paints the marks in the gutter. Between an edit and the server's answer the editor moves the old marks along with
- * their lines, so nothing flickers while typing.
+ * Paints the marks in the gutter and the texts at the line ends. Between an edit and the server's answer they move along
+ * with their lines: a mark holds on to the first word of its line, a text to the whole of its line. What was painted
+ * when the editor had a newer text already stands where no line is; so lines that moved are painted at once.
  */
 export function paintMarks(context: vscode.ExtensionContext, statuses: Statuses): void {
-	const decorations = new Map(
+	const rangeBehavior = vscode.DecorationRangeBehavior.ClosedClosed;
+	const marks = new Map(
 		kinds.map((kind) => [
 			kind,
 			vscode.window.createTextEditorDecorationType({
+				rangeBehavior,
 				gutterIconSize: "contain",
 				light: { gutterIconPath: icon(context, kind, "light") },
 				dark: { gutterIconPath: icon(context, kind, "dark") },
 				...(kind !== "cached" && {
-					overviewRulerColor: new vscode.ThemeColor("layerwise.rebuilt"),
+					overviewRulerColor: new vscode.ThemeColor("layerwise.rulerRebuilt"),
 					overviewRulerLane: vscode.OverviewRulerLane.Left,
 				}),
 			}),
 		]),
 	);
+	const texts = vscode.window.createTextEditorDecorationType({ rangeBehavior, isWholeLine: true });
+
+	// What is sent although it is the same as before may come to stand at the wrong line: see above.
+	const sent = new WeakMap<vscode.TextEditor, Map<vscode.TextEditorDecorationType, string>>();
+	const decorate = (editor: vscode.TextEditor, type: vscode.TextEditorDecorationType, decorations: vscode.DecorationOptions[]) => {
+		const before = sent.get(editor) ?? new Map();
+		const now = JSON.stringify(decorations);
+		if (before.get(type) !== now) {
+			sent.set(editor, before.set(type, now));
+			editor.setDecorations(type, decorations);
+		}
+	};
 
 	const paint = () => {
 		const enabled = gutterMarks();
 		for (const editor of vscode.window.visibleTextEditors) {
-			if (editor.document.languageId !== "dockerfile") {
+			const { document } = editor;
+			if (document.languageId !== "dockerfile") {
 				continue;
 			}
-			const status = statuses.of(editor.document);
-			if (enabled && status && (status.state === "pending" || status.version !== editor.document.version)) {
-				continue; // the answer for this version follows
+			const status = statuses.of(document);
+			if (status?.state === "pending") {
+				continue; // what is shown stays until there is something newer
 			}
-			for (const [kind, decoration] of decorations) {
+			for (const [kind, decoration] of marks) {
 				const steps = enabled ? (status?.steps ?? []).filter((step) => kindOf(step) === kind) : [];
-				editor.setDecorations(
-					decoration,
-					steps.map((step) => new vscode.Range(step.line - 1, 0, step.line - 1, 0)),
-				);
+				decorate(editor, decoration, steps.map((step) => ({ range: firstWord(document, step.line - 1) })));
 			}
+			const ends = status && painted(document) ? lineEnds(status) : [];
+			decorate(editor, texts, [...ends].map(([line, parts]) => textAt(document, line - 1, parts, status!)));
 		}
 	};
 
 	context.subscriptions.push(
-		...decorations.values(),
+		...marks.values(),
+		texts,
 		statuses.onDidChange(paint),
+		vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => statuses.move(document, contentChanges) && paint()),
 		vscode.window.onDidChangeVisibleTextEditors(paint),
-		vscode.workspace.onDidChangeConfiguration((e) => e.affectsConfiguration("layerwise.gutterMarks") && paint()),
+		vscode.workspace.onDidChangeConfiguration((e) =>
+			["layerwise.gutterMarks", "editor.inlayHints.enabled", "editor.accessibilitySupport"].some((name) =>
+				e.affectsConfiguration(name)) && paint()),
 	);
+}
+
+/** The first word of a line. */
+function firstWord(document: vscode.TextDocument, line: number): vscode.Range {
+	const [, blanks, word] = /^(\s*)(\S*)/.exec(document.lineAt(line).text)!;
+	return new vscode.Range(line, blanks.length, line, blanks.length + word.length);
+}
+
+/** The decoration that writes a text at the end of a line. */
+function textAt(
+	document: vscode.TextDocument,
+	line: number,
+	parts: { kind?: Kind; text: string }[],
+	status: CacheStatus,
+): vscode.DecorationOptions {
+	const after = {
+		contentText: parts.map((part) => part.text).join(" · "),
+		margin: "0 0 0 2ch",
+		color: textColor(parts[0].kind, status),
+		fontStyle: "normal",
+	};
+	return { range: document.lineAt(line).range, renderOptions: { after } };
 }

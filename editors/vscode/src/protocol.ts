@@ -37,6 +37,10 @@ export interface CacheStatus {
 	/** Sentences for people: what was not found and what was used instead. */
 	notes?: string[];
 	steps: Step[];
+	/** What stands at the end of a line; by the settings there may be none. */
+	hints?: { line: number; text: string }[];
+	/** The summary of a stage, with the lines of its FROM. */
+	stages?: { line: number; endLine: number; text: string }[];
 	summary: { cached: number; rebuilt: number; config: number; skipped: number; unknown: number; fails?: number; seconds?: number };
 }
 

@@ -73,11 +73,63 @@ function freePort() {
 	});
 }
 
+/** Runs in the page: what is to be seen in the editor at one moment. */
+function looks() {
+	const editor = () => document.querySelector(".editor-instance");
+	const lineNumbers = () =>
+		new Map(
+			[...editor().querySelectorAll(".margin-view-overlays .line-numbers")].map((number) => [
+				number.parentElement.style.top,
+				Number(number.textContent),
+			]),
+		);
+	const views = () => [...editor().querySelectorAll(".view-line")];
+	const unquoted = (content) => (/^".*"$/.test(content) ? JSON.parse(content) : "");
+	const looked = (window.looked = {
+		marks() {
+			const lines = lineNumbers();
+			const marks = {};
+			for (const glyph of editor().querySelectorAll(".glyph-margin-widgets .cgmr")) {
+				const icon = /(cached|rebuilt|uncertain|fails)-(light|dark)\.svg/.exec(getComputedStyle(glyph).backgroundImage);
+				if (icon) {
+					marks[lines.get(glyph.style.top)] = icon[1];
+				}
+			}
+			return marks;
+		},
+		lineEnds() {
+			const lines = lineNumbers();
+			const ends = {};
+			for (const view of views()) {
+				const texts = [...view.querySelectorAll("[class*=ced-]")].map((span) =>
+					unquoted(getComputedStyle(span, "::after").content));
+				const text = texts.filter(Boolean).join("");
+				if (text) {
+					ends[lines.get(view.style.top)] = text;
+				}
+			}
+			return ends;
+		},
+		/** Marks and texts, those that stand at a line without an instruction, and the status bar's text. */
+		frame() {
+			const lines = lineNumbers();
+			const texts = new Map(views().map((view) => [lines.get(view.style.top), view.textContent.trim()]));
+			const marks = looked.marks();
+			const ends = looked.lineEnds();
+			const strays = [...Object.keys(marks), ...Object.keys(ends)].filter((line) => !texts.get(Number(line)));
+			const summaries = Object.entries(ends).filter(([line]) => /^FROM/.test(texts.get(Number(line)))).map(([, end]) => end);
+			const bar = document.querySelector('.statusbar-item[id*="layerwise"]')?.textContent.trim() ?? "";
+			return { marks, ends, strays, summaries, bar, text: [...texts].sort(([a], [b]) => a - b).map(([, text]) => text).join("|") };
+		},
+	});
+}
+
 /** One window of VS Code. */
 export class Editor {
 	static async open(browser, url, { width = 1280, height = 800, scale = 1 } = {}) {
 		const page = await browser.newPage({ viewport: { width, height }, deviceScaleFactor: scale });
 		page.setDefaultTimeout(30_000);
+		await page.addInitScript(looks);
 		await page.goto(url);
 		await page.waitForSelector(".monaco-workbench .statusbar-item");
 		return new Editor(page);
@@ -144,22 +196,37 @@ export class Editor {
 
 	/** The marks that are painted in the gutter, by line: "cached", "rebuilt", "uncertain" or "fails". */
 	marks() {
+		return this.page.evaluate(() => window.looked.marks());
+	}
+
+	/** What is painted behind the text of the lines, by line. */
+	lineEnds() {
+		return this.page.evaluate(() => window.looked.lineEnds());
+	}
+
+	/** Begins to note what each frame shows that differs from the one before. */
+	record() {
 		return this.page.evaluate(() => {
-			const editor = document.querySelector(".editor-instance");
-			const lines = new Map(
-				[...editor.querySelectorAll(".margin-view-overlays .line-numbers")].map((number) => [
-					number.parentElement.style.top,
-					Number(number.textContent),
-				]),
-			);
-			const marks = {};
-			for (const glyph of editor.querySelectorAll(".glyph-margin-widgets .cgmr")) {
-				const icon = /(cached|rebuilt|uncertain|fails)-(light|dark)\.svg/.exec(getComputedStyle(glyph).backgroundImage);
-				if (icon) {
-					marks[lines.get(glyph.style.top)] = icon[1];
+			const frames = (window.looked.frames = []);
+			const look = () => {
+				if (window.looked.frames !== frames) {
+					return;
 				}
-			}
-			return marks;
+				const frame = window.looked.frame();
+				frame.at = Math.round(performance.now());
+				frames.push(frame);
+				requestAnimationFrame(look);
+			};
+			requestAnimationFrame(look);
+		});
+	}
+
+	/** Ends that. */
+	recorded() {
+		return this.page.evaluate(() => {
+			const { frames } = window.looked;
+			window.looked.frames = undefined;
+			return frames;
 		});
 	}
 

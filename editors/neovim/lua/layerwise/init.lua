@@ -30,15 +30,6 @@ local function message(text, level)
   vim.notify('Layerwise: ' .. text, level or vim.log.levels.INFO)
 end
 
---- Asks for the code lenses anew, which versions before 0.12 do not do by themselves.
-local function refresh_lenses(bufnr)
-  if options.settings.codeLens and not vim.lsp.codelens.enable then
-    vim.api.nvim_buf_call(bufnr, function()
-      vim.lsp.codelens.refresh({ bufnr = bufnr })
-    end)
-  end
-end
-
 --- Gives the windows of a buffer that has marks a sign column that is wide enough.
 local function make_room(bufnr)
   if options.signs and options.wide_sign_column then
@@ -71,11 +62,11 @@ local function on_cache_status(err, status)
     return
   end
   marks.paint(bufnr, status, options.signs, options.causes)
-  refresh_lenses(bufnr)
 end
 
 local function on_attach(client, bufnr)
-  if options.settings.codeLens and vim.lsp.codelens.enable then
+  -- The summaries of a Dockerfile's stages are painted with the marks; those of compose and bake files are lenses.
+  if options.settings.codeLens and vim.lsp.codelens.enable and vim.bo[bufnr].filetype ~= 'dockerfile' then
     vim.lsp.codelens.enable(true, { bufnr = bufnr })
   end
   if options.on_attach then
@@ -120,7 +111,7 @@ local function config()
     name = 'layerwise',
     cmd = options.cmd,
     filetypes = filetypes,
-    init_options = { cacheStatus = true, layerwise = options.settings },
+    init_options = { cacheStatus = true, writesTexts = true, layerwise = options.settings },
     settings = { layerwise = options.settings },
     capabilities = capabilities(),
     handlers = { ['layerwise/cacheStatus'] = on_cache_status },

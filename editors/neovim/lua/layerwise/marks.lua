@@ -1,4 +1,4 @@
--- Paints what layerwise/cacheStatus says: signs, line numbers, and causes at the line ends.
+-- Paints what layerwise/cacheStatus says: signs, line numbers, causes at the line ends, and the summaries of stages.
 local M = {}
 
 local namespace = vim.api.nvim_create_namespace('layerwise')
@@ -9,6 +9,7 @@ local groups = {
   LayerwiseUncertain = 'Directory',
   LayerwiseFails = 'ErrorMsg',
   LayerwiseCause = 'Comment',
+  LayerwiseSummary = 'Comment',
 }
 
 --- The kind of a step's sign; nil for what makes no layer or is not built.
@@ -93,6 +94,13 @@ function M.paint(bufnr, status, signs, causes)
         priority = 5,
       })
     end
+  end
+  for _, stage in ipairs(status.stages or {}) do
+    vim.api.nvim_buf_set_extmark(bufnr, namespace, stage.endLine - 1, 0, {
+      virt_text = { { stage.text, 'LayerwiseSummary' } },
+      virt_text_pos = 'eol',
+      priority = 6,
+    })
   end
 end
 
