@@ -1,6 +1,7 @@
 package outline
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -18,7 +19,7 @@ const (
 	NoToken   TokenType = iota
 	Keyword             // an instruction, AS, a directive's kind of sub-command, a word of the shell's grammar
 	Comment             // also the "#" of a directive
-	Parameter           // a flag's name; an argument
+	Parameter           // a flag's name; an argument of an instruction; an option of a command
 	// a flag's value; a directive's name; an image's tag and digest; a member of an object in PowerShell
 	Property
 	Stage // a stage's name: "namespace"
@@ -376,6 +377,7 @@ func (p shellPainter) reserved(pos syntax.Pos, words ...string) {
 
 // whole paints a whole script.
 func (p shellPainter) whole(file *syntax.File) {
+	p.paint(p.read.Place(0, len(p.read.Text)), NoToken, 0) // what was taken for arguments
 	syntax.Walk(file, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.Comment:
@@ -406,6 +408,7 @@ func (p shellPainter) whole(file *syntax.File) {
 			p.caseClause(n)
 		case *syntax.FuncDecl:
 			p.paint(p.read.Span(n.Name), Command, Declaration)
+			p.at(n.Name.End(), len("()"), Operator)
 		case *syntax.Subshell:
 			p.at(n.Lparen, 1, Operator)
 			p.at(n.Rparen, 1, Operator)
@@ -415,6 +418,10 @@ func (p shellPainter) whole(file *syntax.File) {
 		case *syntax.TestClause:
 			p.at(n.Left, 2, Operator)
 			p.at(n.Right, 2, Operator)
+		case *syntax.BinaryTest:
+			p.at(n.OpPos, len(n.Op.String()), Operator)
+		case *syntax.UnaryTest:
+			p.at(n.OpPos, len(n.Op.String()), Operator)
 		case *syntax.SglQuoted, *syntax.DblQuoted:
 			p.node(n, String)
 		case *syntax.CmdSubst:
@@ -437,9 +444,21 @@ func (p shellPainter) statement(n *syntax.Stmt) {
 	}
 }
 
+// word paints an option. Any other word of a shell is plain text, but for what else stands in it.
+func (p shellPainter) word(w *syntax.Word) {
+	t := NoToken
+	if first, ok := w.Parts[0].(*syntax.Lit); ok && isOption(first.Value) {
+		t = Parameter
+	}
+	p.node(w, t)
+}
+
+// isOption reports whether a word of a shell is one that a command takes for an option: not a lone "-" or "--".
+func isOption(word string) bool { return len(word) > 1 && word[0] == '-' && word != "--" }
+
 func (p shellPainter) call(n *syntax.CallExpr) {
 	for i, w := range n.Args {
-		if p.node(w, Parameter); i == 0 {
+		if p.word(w); i == 0 {
 			p.node(w, Command)
 		}
 	}
@@ -453,14 +472,14 @@ func (p shellPainter) assignment(n *syntax.Assign) {
 		}
 	}
 	if n.Value != nil {
-		p.node(n.Value, Parameter)
+		p.node(n.Value, NoToken)
 	}
 }
 
 func (p shellPainter) redirection(n *syntax.Redirect) {
 	p.at(n.OpPos, len(n.Op.String()), Operator)
 	if n.Word != nil && n.Hdoc == nil {
-		p.node(n.Word, Parameter)
+		p.node(n.Word, NoToken)
 	}
 }
 
@@ -472,19 +491,19 @@ func (p shellPainter) forClause(n *syntax.ForClause) {
 		p.paint(p.read.Span(loop.Name), Var, Declaration)
 		p.reserved(loop.InPos, "in")
 		for _, w := range loop.Items {
-			p.node(w, Parameter)
+			p.node(w, NoToken)
 		}
 	}
 }
 
 func (p shellPainter) caseClause(n *syntax.CaseClause) {
-	p.node(n.Word, Parameter)
+	p.node(n.Word, NoToken)
 	p.reserved(n.Case, "case")
 	p.reserved(n.In, "in")
 	p.reserved(n.Esac, "esac")
 	for _, item := range n.Items {
 		for _, w := range item.Patterns {
-			p.node(w, Parameter)
+			p.node(w, String)
 		}
 		if item.OpPos.IsValid() {
 			p.at(item.OpPos, len(item.Op.String()), Operator)
@@ -497,7 +516,7 @@ func (p shellPainter) substitution(n *syntax.CmdSubst) {
 	if n.Backquotes {
 		open = 1
 	}
-	p.node(n, Parameter)
+	p.node(n, NoToken)
 	p.at(n.Left, open, Operator)
 	p.at(n.Right, 1, Operator)
 }
@@ -516,21 +535,28 @@ func (p shellPainter) parameter(n *syntax.ParamExp) {
 
 // kinds are the types of the pieces of scripts that are not parsed.
 var kinds = map[shellscript.Kind]TokenType{
-	shellscript.Argument: Parameter, shellscript.Command: Command, shellscript.Keyword: Keyword,
+	shellscript.Argument: NoToken, shellscript.Command: Command, shellscript.Keyword: Keyword,
 	shellscript.Comment: Comment, shellscript.String: String,
 	shellscript.Variable: Var, shellscript.Operator: Operator, shellscript.Number: Number, shellscript.Type: Image,
 	shellscript.Member: Property,
 }
 
+// cmdOption is an option of a command of cmd, as in "del /q".
+var cmdOption = regexp.MustCompile(`^/[A-Za-z?]+(:.*)?$`)
+
 // pieces paints what a shell reads whose language is not parsed.
 func (p *painter) pieces(script *shellscript.Script, language shellscript.Language) {
 	p.paint(script.Place(0, len(script.Text)), NoToken, 0) // what was taken for arguments
 	for _, piece := range shellscript.Pieces(script.Text, language) {
-		modifiers := 0
+		t, modifiers := kinds[piece.Kind], 0
+		if word := script.Text[piece.From:piece.To]; piece.Kind == shellscript.Argument &&
+			(isOption(word) || language == shellscript.Cmd && cmdOption.MatchString(word)) {
+			t = Parameter
+		}
 		if piece.Set {
 			modifiers = Declaration
 		}
-		p.paint(script.Place(piece.From, piece.To), kinds[piece.Kind], modifiers)
+		p.paint(script.Place(piece.From, piece.To), t, modifiers)
 	}
 }
 
