@@ -89,8 +89,8 @@ func lensTitle(snap *snapshot, stage *dockerfile.Stage, first bool) string {
 	return summary
 }
 
-// stageSummary is as in "5 of 7 cached · rebuilds from line 9 · about 48 s". It is "" where nothing is to be said of a
-// stage that is only its FROM; what is wrong with the whole build is said of the first stage only.
+// stageSummary is as in "5 of 7 cached · rebuilds from line 9 · about 48 s". It is "" where nothing is to be said of
+// a stage that is only its FROM; what is wrong with the whole build is said of the first stage only.
 func stageSummary(snap *snapshot, stage *dockerfile.Stage, first bool) string {
 	m := snap.marks()
 	if m.problem != "" {

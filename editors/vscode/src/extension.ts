@@ -96,7 +96,11 @@ export async function deactivate(): Promise<void> {
 }
 
 /** Starts the server, in place of the one that may be running. What goes wrong is said, never thrown. */
-async function start(client: LanguageClient, context: vscode.ExtensionContext, output: vscode.OutputChannel): Promise<void> {
+async function start(
+	client: LanguageClient,
+	context: vscode.ExtensionContext,
+	output: vscode.OutputChannel,
+): Promise<void> {
 	try {
 		if (client.needsStop()) {
 			await client.stop();

@@ -43,7 +43,9 @@ export function withoutPainted(): InlayHintsMiddleware {
 	};
 }
 
-/** The texts at the line ends: the hints, but no ticks where the gutter has them, and behind a FROM its stage's summary. */
+/**
+ * The texts at the line ends: the hints, but no ticks where the gutter has them, and behind a FROM its stage's summary.
+ */
 function lineEnds({ steps, hints, stages }: CacheStatus): Map<number, { kind?: Kind; text: string }[]> {
 	const kinds = new Map(steps.map((step) => [step.endLine, kindOf(step)]));
 	const ends = new Map<number, { kind?: Kind; text: string }[]>();
@@ -67,9 +69,9 @@ const textColor = (kind: Kind | undefined, { baseline }: CacheStatus) =>
 	new vscode.ThemeColor(`layerwise.${kind ? colors[kind] : baseline.assumed ? "assumed" : "cached"}`);
 
 /**
- * Paints the marks in the gutter and the texts at the line ends. Between an edit and the server's answer they move along
- * with their lines: a mark holds on to the first word of its line, a text to the whole of its line. What was painted
- * when the editor had a newer text already stands where no line is; so lines that moved are painted at once.
+ * Paints the marks in the gutter and the texts at the line ends. Between an edit and the server's answer they move
+ * along with their lines: a mark holds on to the first word of its line, a text to the whole of its line. What was
+ * painted when the editor had a newer text already may stand at a wrong line; so lines that moved are painted at once.
  */
 export function paintMarks(context: vscode.ExtensionContext, statuses: Statuses): void {
 	const rangeBehavior = vscode.DecorationRangeBehavior.ClosedClosed;
@@ -92,7 +94,11 @@ export function paintMarks(context: vscode.ExtensionContext, statuses: Statuses)
 
 	// What is sent although it is the same as before may come to stand at the wrong line: see above.
 	const sent = new WeakMap<vscode.TextEditor, Map<vscode.TextEditorDecorationType, string>>();
-	const decorate = (editor: vscode.TextEditor, type: vscode.TextEditorDecorationType, decorations: vscode.DecorationOptions[]) => {
+	const decorate = (
+		editor: vscode.TextEditor,
+		type: vscode.TextEditorDecorationType,
+		decorations: vscode.DecorationOptions[],
+	) => {
 		const before = sent.get(editor) ?? new Map();
 		const now = JSON.stringify(decorations);
 		if (before.get(type) !== now) {
@@ -125,7 +131,8 @@ export function paintMarks(context: vscode.ExtensionContext, statuses: Statuses)
 		...marks.values(),
 		texts,
 		statuses.onDidChange(paint),
-		vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => statuses.move(document, contentChanges) && paint()),
+		vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) =>
+			statuses.move(document, contentChanges) && paint()),
 		vscode.window.onDidChangeVisibleTextEditors(paint),
 		vscode.workspace.onDidChangeConfiguration((e) =>
 			["layerwise.gutterMarks", "editor.inlayHints.enabled", "editor.accessibilitySupport"].some((name) =>

@@ -41,7 +41,15 @@ export interface CacheStatus {
 	hints?: { line: number; text: string }[];
 	/** The summary of a stage, with the lines of its FROM. */
 	stages?: { line: number; endLine: number; text: string }[];
-	summary: { cached: number; rebuilt: number; config: number; skipped: number; unknown: number; fails?: number; seconds?: number };
+	summary: {
+		cached: number;
+		rebuilt: number;
+		config: number;
+		skipped: number;
+		unknown: number;
+		fails?: number;
+		seconds?: number;
+	};
 }
 
 export const cacheStatus = new NotificationType<CacheStatus>("layerwise/cacheStatus");

@@ -90,7 +90,8 @@ function looks() {
 			const lines = lineNumbers();
 			const marks = {};
 			for (const glyph of editor().querySelectorAll(".glyph-margin-widgets .cgmr")) {
-				const icon = /(cached|rebuilt|uncertain|fails)-(light|dark)\.svg/.exec(getComputedStyle(glyph).backgroundImage);
+				const picture = getComputedStyle(glyph).backgroundImage;
+				const icon = /(cached|rebuilt|uncertain|fails)-(light|dark)\.svg/.exec(picture);
 				if (icon) {
 					marks[lines.get(glyph.style.top)] = icon[1];
 				}
@@ -117,9 +118,11 @@ function looks() {
 			const marks = looked.marks();
 			const ends = looked.lineEnds();
 			const strays = [...Object.keys(marks), ...Object.keys(ends)].filter((line) => !texts.get(Number(line)));
-			const summaries = Object.entries(ends).filter(([line]) => /^FROM/.test(texts.get(Number(line)))).map(([, end]) => end);
+			const summaries = Object.entries(ends)
+				.filter(([line]) => /^FROM/.test(texts.get(Number(line))))
+				.map(([, end]) => end);
 			const bar = document.querySelector('.statusbar-item[id*="layerwise"]')?.textContent.trim() ?? "";
-			return { marks, ends, strays, summaries, bar, text: [...texts].sort(([a], [b]) => a - b).map(([, text]) => text).join("|") };
+			return { marks, strays, summaries, bar };
 		},
 	});
 }
@@ -204,7 +207,7 @@ export class Editor {
 		return this.page.evaluate(() => window.looked.lineEnds());
 	}
 
-	/** Begins to note what each frame shows that differs from the one before. */
+	/** Begins to note what each frame shows. */
 	record() {
 		return this.page.evaluate(() => {
 			const frames = (window.looked.frames = []);
@@ -212,9 +215,7 @@ export class Editor {
 				if (window.looked.frames !== frames) {
 					return;
 				}
-				const frame = window.looked.frame();
-				frame.at = Math.round(performance.now());
-				frames.push(frame);
+				frames.push(window.looked.frame());
 				requestAnimationFrame(look);
 			};
 			requestAnimationFrame(look);
