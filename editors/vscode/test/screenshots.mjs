@@ -37,11 +37,18 @@ async function openDockerfile(vscode, folder, options) {
 	return window;
 }
 
+/** Waits until the end of a line says so. */
+async function saysAtLineEnd(window, text) {
+	while (!Object.values(await window.lineEnds()).some((end) => end.includes(text))) {
+		await sleep(100);
+	}
+}
+
 /** Opens the shop, and changes a file of its build context. */
 async function openShop(vscode, size) {
 	const window = await openDockerfile(vscode, shop, { ...size, scale: 2 });
 	writeFileSync(join(shop, "src", "app.js"), 'document.title = "Better shop";\n');
-	await window.page.locator(".view-line", { hasText: "app.js was modified" }).waitFor();
+	await saysAtLineEnd(window, "app.js was modified");
 	return window;
 }
 
@@ -155,13 +162,12 @@ try {
 		await sleep(1200); // lenses and hints
 	};
 	const film = new Film(window.page);
-	const lines = (text) => window.page.locator(".view-line", { hasText: text });
 
 	await film.say("Each instruction: cached, or rebuilt by the next docker build");
 	await marks(5, "cached");
 	await film.take(2500);
 	writeFileSync(join(folder, "src", "app.js"), "export const version = 13;\n");
-	await lines("app.js was modified").waitFor();
+	await saysAtLineEnd(window, "app.js was modified");
 	await marks(5, "rebuilt");
 	await film.say("One source file was saved: npm ci will run again. The line says why");
 	await film.take(3500);
@@ -205,7 +211,7 @@ try {
 	await film.say("Built once in this order");
 	await film.take(2000);
 	writeFileSync(join(folder, "src", "app.js"), "export const version = 14;\n");
-	await lines("app.js was modified").waitFor();
+	await saysAtLineEnd(window, "app.js was modified");
 	await marks(6, "rebuilt");
 	await film.say("The same edit again: npm ci is cached");
 	await film.take(4500);
