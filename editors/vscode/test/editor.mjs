@@ -145,16 +145,17 @@ export class Editor {
 	async openFile(name) {
 		await this.page.keyboard.press("Control+p");
 		await this.page.locator(".quick-input-widget input").fill(name);
-		await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
+		await this.page.locator(".quick-input-list .monaco-list-row.focused", { hasText: name }).first().waitFor();
 		await this.page.keyboard.press("Enter");
 		await this.page.locator(".tab.active", { hasText: name.split("/").pop() }).waitFor();
 		await this.page.waitForSelector(".editor-instance .view-line");
 	}
 
+	/** Runs a command. Until the list is filtered, what is focused in it is the command that was used last. */
 	async command(title) {
 		await this.page.keyboard.press("F1");
 		await this.page.locator(".quick-input-widget input").fill(`>${title}`);
-		await this.page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().waitFor();
+		await this.page.locator(".quick-input-list .monaco-list-row.focused", { hasText: title }).first().waitFor();
 		await this.page.keyboard.press("Enter");
 	}
 
