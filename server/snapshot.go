@@ -92,8 +92,9 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 	snap.safeFixes = newLazily(func() safeFixes {
 		d.fixing.Lock() // one at a time, and none for a text that is over
 		defer d.fixing.Unlock()
-		if now := s.snapshotOf(d.uri); now != nil && now.file != file {
-			return safeFixes{File: file}
+		options.Over = func() bool {
+			now := s.snapshotOf(d.uri)
+			return now == nil || now.file != file
 		}
 		return safeFixesOf(file, b, options)
 	}, func(find func()) { s.background("looking for fixes", func(context.Context) { find() }) })

@@ -63,6 +63,10 @@ func FixAll(file *dockerfile.File, opts Options) Fixed {
 		return none
 	}
 	f := fix(file, opts)
+	if f.over() {
+		none.Refused = "it was given up"
+		return none
+	}
 	if line, ok := unreadable(f.file); ok && len(f.applied) > 0 {
 		none.Refused = fmt.Sprintf("line %d cannot be read", line)
 		return none
@@ -88,7 +92,7 @@ func fix(file *dockerfile.File, opts Options) *fixer {
 		return run(f.file, with, []*Rule{BetterOrder})
 	}
 	for range rounds {
-		if !f.round(f.findings) && !f.round(proved()) {
+		if f.over() || !f.round(f.findings) && !f.round(proved()) {
 			break
 		}
 	}
@@ -164,6 +168,9 @@ type fixer struct {
 	left     []Left // of the last round
 	again    bool   // the last round changed something
 }
+
+// over reports whether nobody waits for the result any more.
+func (f *fixer) over() bool { return f.opts.Over != nil && f.opts.Over() }
 
 // round applies what it can of the findings' preferred fixes, all at once if that is good, else those that are good by
 // themselves. It reports whether it has changed anything.
@@ -256,6 +263,9 @@ func tally(findings []analysis.Finding) counts {
 
 // try applies the fixes of the findings if the result is good, else it says why it is not.
 func (f *fixer) try(findings []analysis.Finding, before counts) (why string) {
+	if f.over() {
+		return "it was given up"
+	}
 	var edits []source.Edit
 	want := map[string]int{}
 	refused := false // the file does not build as it is

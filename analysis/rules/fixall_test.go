@@ -122,3 +122,28 @@ func FuzzFixAll(f *testing.F) {
 		}
 	})
 }
+
+// FixAll gives up as soon as nobody waits for it, whatever it has found by then, and changes nothing.
+func TestFixAllIsGivenUp(t *testing.T) {
+	const text = "from alpine:3.20\nEVN a=b\nRNU x\nWROKDIR /x\n"
+	all := FixAll(dockerfile.Parse(source.New(text), nil), testOptions(nil))
+	if len(all.Edits) == 0 {
+		t.Fatal("there is nothing to fix")
+	}
+	ended := false
+	for asked := 0; !ended && asked < 100; asked++ {
+		left := asked
+		opts := testOptions(nil)
+		opts.Over = func() bool { left--; return left < 0 }
+		fixed := FixAll(dockerfile.Parse(source.New(text), nil), opts)
+		switch ended = left >= 0; {
+		case ended && len(fixed.Edits) != len(all.Edits):
+			t.Errorf("%d edits without having been given up, want %d", len(fixed.Edits), len(all.Edits))
+		case !ended && (len(fixed.Edits) > 0 || fixed.Refused == "" || fixed.File.Text.String() != text):
+			t.Errorf("given up when asked for the %d. time: %d edits, %q", asked+1, len(fixed.Edits), fixed.Refused)
+		}
+	}
+	if !ended {
+		t.Error("it asks without end")
+	}
+}

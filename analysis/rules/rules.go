@@ -238,6 +238,8 @@ type Options struct {
 	Orders Orders
 	// Keeps says what a fix does to the build beyond what it is about; nil if that is not asked. See [FixAll].
 	Keeps func(Change) string
+	// Over reports whether nobody waits for FixAll any more, which then gives up; nil if somebody always does.
+	Over func() bool
 	// Movable reports whether a RUN may stand above a copy of the build context in its stage, as a search for better
 	// orders goes by it; nil if the build context is not known.
 	Movable func(file *dockerfile.File, copying, run *dockerfile.Instruction) bool
