@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +25,9 @@ var (
 		"a folder of Dockerfiles that -mutants damages, beside the texts of BenchmarkStress",
 	)
 )
+
+// mutantPatience is how long an answer is waited for, on a machine that may be busy.
+const mutantPatience = time.Minute
 
 // mutantPieces are put into texts where they do harm.
 var mutantPieces = []string{
@@ -95,11 +100,16 @@ func TestMutants(t *testing.T) {
 	p := start(t, build(t))
 	defer func() { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() }()
 	p.editor.OpenFile(uri, "dockerfile", "FROM a\n")
-	seed := uint64(time.Now().UnixNano())
+	seed := cmp.Or(*randomSeed, uint64(time.Now().UnixNano()))
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d, %d texts", seed, len(texts))
 	began, first := time.Now(), 0.0
 	slowest, slowestAt, requests, version := time.Duration(0), "", 0, 1
+	keep := func(text string) string {
+		kept := filepath.Join(os.TempDir(), fmt.Sprintf("mutant-%d-%d", seed, version))
+		_ = os.WriteFile(kept, []byte(text), 0o600)
+		return kept
+	}
 	for time.Since(began) < *mutantTime {
 		text := mutant(rnd, texts[rnd.IntN(len(texts))], texts[rnd.IntN(len(texts))])
 		version++
@@ -109,27 +119,22 @@ func TestMutants(t *testing.T) {
 		at.length = rnd.IntN(len(lines[at.line]) + 1)
 		for _, request := range stressRequests {
 			method, _, _ := strings.Cut(request.method, " ")
-			asked := time.Now()
-			if !p.editor.Send(method, lsptest.Document(uri, request.more(at)...)).WaitFor(stressPatience) {
-				kept := filepath.Join(os.TempDir(), fmt.Sprintf("mutant-%d", seed))
-				_ = os.WriteFile(kept, []byte(text), 0o600)
-				t.Fatalf("no answer to %s at line %d, character %d of %s", request.method, at.line, at.length, kept)
+			asked, used := time.Now(), p.processor()
+			if !p.editor.Send(method, lsptest.Document(uri, request.more(at)...)).WaitFor(mutantPatience) {
+				_ = p.cmd.Process.Signal(syscall.SIGQUIT) // it says what it was doing
+				_ = p.cmd.Wait()
+				t.Fatalf("no answer to %s at line %d, character %d of %s", request.method, at.line, at.length, keep(text))
 			}
 			requests++
-			if took := time.Since(asked); took > slowest {
+			took := time.Since(asked)
+			if runtime.GOOS == "linux" { // other programs may have had the machine
+				took = min(took, p.processor()-used)
+			}
+			if took > slowest {
 				slowest, slowestAt = took, request.method
-				if took > time.Second {
-					kept := filepath.Join(os.TempDir(), fmt.Sprintf("mutant-%d-%d", seed, version))
-					_ = os.WriteFile(kept, []byte(text), 0o600)
-					t.Errorf(
-						"%s took %v at line %d, character %d of %s",
-						request.method,
-						took,
-						at.line,
-						at.length,
-						kept,
-					)
-				}
+			}
+			if took > time.Second {
+				t.Errorf("%s took %v at line %d, character %d of %s", request.method, took, at.line, at.length, keep(text))
 			}
 		}
 		p.editor.Drop()
