@@ -18,6 +18,9 @@ func (p *Plan) findAssumptions() {
 		case execVertex, copyVertex, mergeVertex, mkdirVertex:
 			all = frontend
 		}
+		if v.devices {
+			all = union(all, []string{"the builder still has the same devices"})
+		}
 		for _, in := range v.inputs {
 			switch {
 			case in.from == nil:

@@ -116,6 +116,9 @@ func (e *explainer) find(s *step) Cause {
 	if old == nil && !edited { // such as a COPY --link that has something to be linked with now
 		old = &vertex{key: v.key}
 	}
+	if c, ok := deviceCause(s, mate); ok && !certain {
+		return c
+	}
 	if old == nil || v.key != old.key && edited {
 		return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
 	}

@@ -107,7 +107,7 @@ func (p *planner) exactImage(ref *imageRef) operation {
 func (p *planner) exactRun(s *state, cmd *instructions.RunCommand, args []string, mounts []mount, inputs []int,
 	secrets secrets, flags bool,
 ) operation {
-	if !p.exact {
+	if !p.exact || flags && len(instructions.GetDevices(cmd)) > 0 { // see devices
 		return nil
 	}
 	words, env, cwd, user, platform := args, s.env.head, s.cwd.text, s.user.text, s.platform.text
@@ -143,16 +143,15 @@ func (p *planner) exactRun(s *state, cmd *instructions.RunCommand, args []string
 			return ""
 		}
 		e := remotecache.Exec{Meta: meta, Mounts: exactMounts(mounts, inputs, root, run.ShmSize)}
-		e.Network, e.Security, e.Devices = exactFlags(cmd, run.Network, flags)
+		e.Network, e.Security = exactFlags(cmd, run.Network, flags)
 		exactSecrets(&e, secrets)
 		return e.Digest(target)
 	}
 }
 
-// exactFlags are the network mode, the security mode and the devices of a RUN.
-func exactFlags(cmd *instructions.RunCommand, network string, flags bool) (int, int, []remotecache.CDIDevice) {
+// exactFlags are the network mode and the security mode of a RUN.
+func exactFlags(cmd *instructions.RunCommand, network string, flags bool) (int, int) {
 	security := 0
-	var devices []remotecache.CDIDevice
 	if flags {
 		if flag := instructions.GetNetwork(cmd); flag != instructions.NetworkDefault {
 			network = string(flag)
@@ -160,12 +159,9 @@ func exactFlags(cmd *instructions.RunCommand, network string, flags bool) (int, 
 		if instructions.GetSecurity(cmd) == instructions.SecurityInsecure {
 			security = remotecache.SecurityInsecure
 		}
-		for _, d := range instructions.GetDevices(cmd) {
-			devices = append(devices, remotecache.CDIDevice{Name: d.Name, Optional: !d.Required})
-		}
 	}
 	modes := map[string]int{"host": remotecache.NetworkHost, "none": remotecache.NetworkNone}
-	return modes[network], security, devices
+	return modes[network], security
 }
 
 // exactMounts are the mounts of a RUN but for secrets and sockets, the root first.

@@ -94,6 +94,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 		gist:        strings.Join(args, " "),
 		inputs:      inputs,
 		ignoreCache: p.ignoreCache,
+		devices:     len(c.in.Flags) > 0 && devices(cmd) != value{},
 		op:          p.exactRun(s, cmd, args, mounts, of, secrets, len(c.in.Flags) > 0),
 	}
 	s.root = p.vertex(v, mountIdentity(mounts)...)

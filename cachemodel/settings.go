@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -51,16 +52,43 @@ func (p *planner) runSettings() value {
 func (p *planner) runFlags(w *keyWriter, c command, cmd *instructions.RunCommand) {
 	network := p.Settings.normal(nil).Network
 	if len(c.in.Flags) == 0 {
-		w.str(network, string(instructions.SecuritySandbox))
+		w.str(network, string(instructions.SecuritySandbox)).val(value{})
 		return
 	}
 	if flag := instructions.GetNetwork(cmd); flag != instructions.NetworkDefault {
 		network = string(flag)
 	}
 	w.str(network, string(instructions.GetSecurity(cmd)))
-	for _, d := range instructions.GetDevices(cmd) {
-		w.str("device", d.Name).flag(d.Required)
+	w.val(devices(cmd))
+}
+
+// devices are the devices that a RUN asks for. Which of them it gets, and so which are in its key, is the builder's
+// choice: one that is not there and not required is left out, and several names may stand for one
+// (llbsolver.ValidateEntitlements).
+func devices(cmd *instructions.RunCommand) value {
+	asked := instructions.GetDevices(cmd)
+	if len(asked) == 0 {
+		return value{}
 	}
+	names := []string{"devices"}
+	for _, d := range asked {
+		names = append(names, d.Name, strconv.FormatBool(d.Required))
+	}
+	return value{opaque: opaque(names...)}
+}
+
+// deviceCause explains a RUN that asks for other devices than before.
+func deviceCause(s, mate *step) (Cause, bool) {
+	of := func(s *step) value {
+		if run, ok := s.in.Command.(*instructions.RunCommand); ok && len(s.in.Flags) > 0 {
+			return devices(run)
+		}
+		return value{}
+	}
+	if of(s) == of(mate) {
+		return Cause{}, false
+	}
+	return Cause{Kind: InstructionChanged, Detail: notKnown + "which devices the builder has"}, true
 }
 
 // runSettingsCause finds which setting of what every RUN is run with changed.

@@ -35,6 +35,7 @@ type vertex struct {
 	index       int                       // in Plan.vertices
 	dialect     string                    // see sameFrontend
 	result      bool                      // a named context's build gives it
+	devices     bool                      // it asks the builder for devices
 	op          operation                 // nil where its key in BuildKit is never known
 	file        func() remotecache.Digest // of mkfileVertex: the digest of its file in BuildKit
 }

@@ -45,7 +45,6 @@ type Exec struct {
 	Network  int         `json:"network,omitempty"`
 	Security int         `json:"security,omitempty"`
 	Secrets  []SecretEnv `json:"secretenv,omitempty"`
-	Devices  []CDIDevice `json:"cdiDevices,omitempty"`
 }
 
 // The numbers of network and security modes, mount types and inputs that BuildKit writes.
@@ -88,12 +87,6 @@ type Ulimit struct {
 // SecretEnv is a secret in a variable.
 type SecretEnv struct {
 	ID       string `json:"ID,omitempty"`
-	Name     string `json:"name,omitempty"`
-	Optional bool   `json:"optional,omitempty"`
-}
-
-// CDIDevice is a device.
-type CDIDevice struct {
 	Name     string `json:"name,omitempty"`
 	Optional bool   `json:"optional,omitempty"`
 }

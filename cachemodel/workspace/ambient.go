@@ -28,22 +28,26 @@ func engineOf(a invocation.Ambient, c Choices) cachemodel.Engine {
 }
 
 // withAmbient adds to options the build arguments that the Docker client will send by itself. given are the options
-// before those of the last build were taken over. What the last build had of such arguments may have come from the
-// environment too: it is not known then whether the next build has it, and unknown says so, by name.
+// before those of the last build were taken over, whose arguments are last. What the last build had of such arguments
+// may have come from the environment too, or from its command line: where the environment does not say the same now,
+// it is not known what the next build has, and unknown says so, by name.
 func withAmbient(
-	a invocation.Ambient, options, given baseline.Options,
+	a invocation.Ambient, options, given baseline.Options, last map[string]string,
 ) (_ baseline.Options, unknown map[string]string) {
 	args := maps.Clone(options.Args)
+	unknown = map[string]string{}
 	for name, value := range a.Args {
 		if _, said := given.Args[name]; said {
 			continue
+		}
+		if was := last[name]; given.Args == nil && was != "" && was != value {
+			unknown[name] = fmt.Sprintf("the last build had another %s than the environment of layerwise", name)
 		}
 		if args == nil {
 			args = map[string]string{}
 		}
 		args[name] = value
 	}
-	unknown = map[string]string{}
 	for name, value := range args {
 		_, said := given.Args[name]
 		if _, sent := a.Args[name]; said || sent || value == "" || !invocation.IsAmbient(name) {

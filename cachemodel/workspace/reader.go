@@ -120,11 +120,13 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	if b.Entry == nil && options.Platform == "" {
 		options.Platform = ambient.Platform
 	}
+	var last map[string]string
 	if request.Record = r.record; r.record != nil {
 		options, b.Taken = options.From(r.record, r.w.Store)
+		last = r.w.Store.Settings(r.record, ambient.Args).Args
 	}
 	var unsent map[string]string
-	options, unsent = withAmbient(ambient, options, given)
+	options, unsent = withAmbient(ambient, options, given, last)
 	b.unknown.Args = unsent
 	maps.Copy(b.unknown.Args, c.UnknownArgs)
 	b.Settings, b.Images = options.Settings(), options.Images
