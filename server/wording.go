@@ -42,14 +42,10 @@ func verdict(step *cachemodel.Step) string {
 }
 
 func because(step *cachemodel.Step) string {
-	switch c := step.Cause; {
-	case c == nil:
+	if step.Cause == nil {
 		return ""
-	case c.Kind == cachemodel.Follows:
-		return fmt.Sprintf(" (follows line %d)", c.Line)
-	default:
-		return ": " + titleText(clipRunes(c.Detail, 60))
 	}
+	return ": " + titleText(clipRunes(step.Cause.Detail, 60))
 }
 
 func took(step *cachemodel.Step) string {
@@ -73,7 +69,7 @@ func adds(step *cachemodel.Step) string {
 // mark is a step's verdict and its cause in one line, "" for what has no mark.
 func mark(step *cachemodel.Step, markdown bool) string {
 	text := label(step)
-	if step.Cause != nil && step.Cause.Kind != cachemodel.Follows {
+	if step.Cause != nil {
 		text, _, _ = strings.Cut(text, ":")
 		text += ": " + titleText(step.Cause.Detail)
 	}

@@ -99,7 +99,7 @@ func replayNote(s replay.Step) string {
 		}
 		return strings.Join(names, ", ")
 	case c.Kind == cachemodel.Follows && c.Line > 0:
-		return fmt.Sprintf("follows line %d", c.Line)
+		return fmt.Sprintf("line %d above was rebuilt", c.Line)
 	case c.Kind == cachemodel.StageRebuilt && c.Line > 0:
 		return fmt.Sprintf("the stage was rebuilt from line %d", c.Line)
 	default:

@@ -151,10 +151,7 @@ Where the client shows inlay hints, these say it already."
   "What stands at the end of STEP, whose mark is KIND."
   (let ((cause (layerwise--get step "cause")))
     (concat (pcase kind ('cached "✓ cached") ('rebuilt "↻ rebuilt") ('uncertain "↻ maybe rebuilt") ('fails "✗ fails"))
-            (cond
-             ((not (layerwise--true cause)) "")
-             ((equal (layerwise--get cause "kind") "follows") (format " (follows line %d)" (layerwise--get cause "line")))
-             (t (concat ": " (layerwise--get cause "detail")))))))
+            (if (layerwise--true cause) (concat ": " (layerwise--get cause "detail")) ""))))
 
 (defun layerwise--line (n)
   "The position at which line N begins."

@@ -81,13 +81,12 @@ function painted(doc, steps) {
 		gutterMarks.push(new Mark(kind).range(doc.line(step.line).from));
 		if (step.cause) {
 			const at = doc.line(Math.min(step.endLine, doc.lines)).to;
-			causes.push(Decoration.widget({ widget: new Cause(causeOf(step)), side: 1 }).range(at));
+			causes.push(Decoration.widget({ widget: new Cause(step.cause.detail), side: 1 }).range(at));
 		}
 	}
 	return { gutter: RangeSet.of(gutterMarks, true), causes: Decoration.set(causes, true) };
 }
 
-const causeOf = (step) => (step.cause.kind === "follows" ? `follows line ${step.cause.line}` : step.cause.detail);
 
 const view = new EditorView({
 	parent: $("editor"),

@@ -87,7 +87,7 @@ function! s:LineEnd(step, kind) abort
   if type(l:cause) != v:t_dict
     return l:verdict
   endif
-  return l:cause.kind ==# 'follows' ? printf('%s (follows line %d)', l:verdict, l:cause.line) : l:verdict . ': ' . l:cause.detail
+  return l:verdict . ': ' . l:cause.detail
 endfunction
 
 function! s:Buffer(uri) abort

@@ -87,7 +87,7 @@ function stepItem(step: Step, document: vscode.TextDocument, context: vscode.Ext
 	const kind = kindOf(step);
 	item.iconPath = kind ? { light: icon(context, kind, "light"), dark: icon(context, kind, "dark") } : unmarked[step.status];
 	const facts = [
-		step.cause && (step.cause.kind === "follows" ? `follows line ${step.cause.line}` : step.cause.detail),
+		step.cause?.detail,
 		step.seconds !== undefined && seconds(step.seconds),
 		step.bytes !== undefined && size(step.bytes),
 	].filter(Boolean);

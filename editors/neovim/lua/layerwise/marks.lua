@@ -52,8 +52,6 @@ local function line_end(step, kind, signs)
   local cause = step.cause
   if type(cause) ~= 'table' then
     return verdict
-  elseif cause.kind == 'follows' then
-    return ('%s (follows line %d)'):format(verdict, cause.line)
   end
   return verdict .. ': ' .. cause.detail
 end
