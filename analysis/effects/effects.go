@@ -262,14 +262,14 @@ func (s *state) source(file string) ([]byte, bool) {
 func stampsIn(text string) (list []string) {
 	for _, m := range reference.FindAllStringSubmatch(text, -1) {
 		if Stamp(m[1]) {
-			list = append(list, "env:"+m[1])
+			list = append(list, "env:"+m[1], "env:"+strings.ToUpper(m[1])) // MSBuild does not tell them apart
 		}
 	}
 	return list
 }
 
-// reference is a reference to a variable: $NAME, ${NAME} or %NAME%.
-var reference = regexp.MustCompile(`(?:\$\{?|%)([A-Za-z_][A-Za-z0-9_]*)`)
+// reference is a reference to a variable: $NAME, ${NAME}, $(NAME), ENV["NAME"] or %NAME%.
+var reference = regexp.MustCompile(`(?:\$\{env\.|\$[{(]?|%|ENV\[["'])([A-Za-z_][A-Za-z0-9_]*)`)
 
 // there reports whether a file or directory of the image was copied from the context.
 func (s *state) there(file string) bool {
@@ -569,7 +569,7 @@ func (s *state) copy(
 		e.Copies, e.Trees = k.copies, k.trees
 	}
 	s.copied = append(s.copied, e.Writes...)
-	s.copiesSettings(e, c, from)
+	s.copiesSettings(e, c, from, in.Stage)
 	s.into = append(s.into, path.Dir(dest))
 	owner := ownerOfCopies(chown, chmod)
 	if k.isDir {

@@ -29,6 +29,7 @@ var toolVariables = anyOf(
 		`maven.* mvn.* m2.* java.* _java.* jdk.* dotnet.* nuget.* msbuild.* restore.* git_.* curl_.* .*wgetrc netrc ` +
 		`ssl_.* requests_.* xdg_.* tmp temp tmpdir home shell editor visual pager .*flags cc cxx make.* apt_.* apk_.* ` +
 		`dpkg_.* deb.* ucf_.* needrestart.* dnf_.* yum_.* rpm_.* tar_.* unzip.* zip.* gzip.* xz_.* zstd_.* bzip.* ` +
+		`manpath infopath tcllibpath texinputs emacsloadpath ` +
 		`perl.* pkg_.* openssl_.* gio_.* gi_.* gtk_.* gdk_.* terminfo.* texmf.* tzdir gcc_.* gnupghome ipe_.* pear_.* ` +
 		`.*_(config|config_file|configfile|rcfile|opts|options|path|dir|home)`,
 )
@@ -230,8 +231,8 @@ func (s *state) looksUp(e *Effects, name string, whole bool) bool {
 		return s.no(name + " is a program that an earlier step brings")
 	}
 	if whole { // it runs others
-		if at := slices.IndexFunc(helpers, func(h string) bool { return s.outside.programs[h] }); at >= 0 {
-			return s.no("it may run " + helpers[at] + ", which an earlier step brings")
+		if s.outside.helper != "" {
+			return s.no("it may run " + s.outside.helper + ", which an earlier step brings")
 		}
 		for _, dir := range s.paths {
 			if len(s.names(dir)) > 0 {

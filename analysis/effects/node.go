@@ -466,6 +466,11 @@ func (s *state) ownVersion(e *Effects, c Call) bool {
 	return c.cwd != ""
 }
 
+// fromShell reports whether yarn or pnpm, which an option sends to another directory, go by nothing of the shell's own.
+func (s *state) fromShell(e *Effects, shell, c Call) bool {
+	return shell.cwd == c.cwd || s.ownVersion(e, shell)
+}
+
 // yarnKeys are the settings of yarn 2 and later that name no file.
 var yarnKeys = strings.Fields(
 	"nodeLinker enableGlobalCache enableTelemetry enableScripts enableImmutableInstalls enableProgressBars " +
@@ -556,9 +561,10 @@ func yarn(s *state, e *Effects, c Call) bool {
 	if !ok || c.Dynamic {
 		return false
 	}
+	shell := c
 	c, ok = c.at(l, "--cwd")
 	switch {
-	case !ok:
+	case !ok || !s.fromShell(e, shell, c):
 		return false
 	case l.only("cache", "clean"):
 		return e.installs(s, c)
@@ -679,7 +685,8 @@ func pnpm(s *state, e *Effects, c Call) bool {
 	if !ok || c.Dynamic || len(l.words) == 0 {
 		return false
 	}
-	if c, ok = c.at(l, "--dir", "-C"); !ok {
+	shell := c
+	if c, ok = c.at(l, "--dir", "-C"); !ok || !s.fromShell(e, shell, c) {
 		return false
 	}
 	if l.has("-g", "--global") {

@@ -17,6 +17,8 @@ type outside struct {
 	named    []string        // paths that settings or commands of earlier steps name
 	settings string          // why the settings of tools are not known, "" if they are
 	programs map[string]bool // names of programs that were copied into the system's directories
+	helper   string          // one of them that a tool may run, "" if there is none
+	relative []string        // paths that settings of the system name from the working directory
 	into     []string        // directories of the image that a directory of the context was copied into
 	linked   bool            // there are links in what was copied
 	sudo     bool            // sudo may find other programs
@@ -29,6 +31,11 @@ type outside struct {
 func (s *state) leadsBack() string {
 	if s.outside.settings != "" {
 		return s.outside.settings
+	}
+	for _, name := range s.outside.relative {
+		if s.cwd != "" && s.there(path.Join(s.cwd, name)) {
+			return "settings that an earlier step brings name " + name + " of the working directory"
+		}
 	}
 	for _, name := range s.outside.named {
 		if slices.ContainsFunc(s.copied, func(place string) bool {
@@ -73,6 +80,8 @@ var (
 	)
 	// webAddress are addresses in the network, which are no paths.
 	webAddress = regexp.MustCompile(`(https?|ssh|git)://[^\s"'<>]*|git@[^\s"'<>]*|(^|[\s"'])//[^\s"'<>]*`)
+	// relativePath finds words that may be paths from the working directory.
+	relativePath = regexp.MustCompile(`(?:^|[\s=:"'>(,\[])(?:\./)?([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*)`)
 	// appSettings are files that steer nothing that a build runs.
 	appSettings = regexp.MustCompile(
 		`/etc/(apache2|nginx|httpd|supervisor|supervisord\.conf|cron|sudoers|motd|profile)|/etc/[a-z-]*cron|` +
@@ -95,6 +104,9 @@ func (o *outside) settles(file, text string) {
 	o.names(strings.Join(lines, "\n"))
 	o.stamped = append(o.stamped, stampsIn(text)...)
 	if !settingsFile.MatchString(file) {
+		for _, m := range relativePath.FindAllStringSubmatch(strings.Join(lines, "\n"), -1) {
+			o.relative = append(o.relative, m[1])
+		}
 		return // others have paths of the system's: those that are not are named now
 	}
 	for _, line := range lines {
@@ -143,13 +155,14 @@ var (
 	// settingsTree are directories with settings of many tools.
 	settingsTree = regexp.MustCompile(`^/$|^/(etc|root|home|home/[^/]+|usr|usr/local|usr/local/etc)$|/\.(config|m2|nuget)$`)
 	// moduleOfPython are files that each Python runs when it starts.
-	moduleOfPython = regexp.MustCompile(`/(site|dist)-packages/((site|user)customize\.py|[^/]+\.pth)$`)
+	moduleOfPython = regexp.MustCompile(`/(site|user)customize\.py$|/(site|dist)-packages/[^/]+\.pth$`)
 )
 
 // copiesSettings takes in what a COPY or ADD puts outside of the project.
-func (s *state) copiesSettings(e *Effects, c instructions.SourcesAndDest, from string) {
+func (s *state) copiesSettings(e *Effects, c instructions.SourcesAndDest, from string, above int) {
 	for _, doc := range c.SourceContents {
 		for _, at := range e.Writes {
+			s.noteLoaded(at)
 			s.outside.steers(at, doc.Data)
 			if s.settingsAt(path.Dir(at)) {
 				s.outside.settles(at, doc.Data)
@@ -160,6 +173,7 @@ func (s *state) copiesSettings(e *Effects, c instructions.SourcesAndDest, from s
 	if e.Copies == nil { // from another stage, or something that is not known
 		if from != "" {
 			s.linked = true
+			s.fromStage(e, c, from, above)
 		}
 		home, _ := s.home()
 		for _, at := range e.Writes {
@@ -204,6 +218,7 @@ func (s *state) copiesInto(name, to string, dir bool, depth int) {
 		return
 	}
 	s.outside.program(to)
+	s.noteLoaded(to)
 	if moduleOfPython.MatchString(to) {
 		s.outside.settings = "each Python runs " + to + ", which an earlier step brings"
 	}
@@ -229,16 +244,6 @@ var helpers = strings.Fields(
 		"dpkg-trigger dpkg-divert dpkg-query glib-compile-schemas update-mime-database install-info " +
 		"curl wget mvn dotnet gem bundle composer apt-get apk update-alternatives install cp mv ln sed awk which",
 )
-
-// program notes a program that is put where programs are looked for.
-func (o *outside) program(at string) {
-	if slices.Contains(searched, path.Dir(at)) {
-		if o.programs == nil {
-			o.programs = map[string]bool{}
-		}
-		o.programs[path.Base(at)] = true
-	}
-}
 
 // hasLinks reports whether what was copied from the build context has links in it.
 func (s *state) hasLinks() bool {
@@ -285,7 +290,7 @@ var editors = strings.Fields("echo printf sed tee")
 var systemPlace = regexp.MustCompile(`(^|[^A-Za-z0-9._-])(/(etc|usr|root|home|var|opt|lib)/|~|\$\{?HOME)`)
 
 // leaves takes in what the commands of a RUN may leave outside of the project.
-func (s *state) leaves(script string, file *syntax.File) {
+func (s *state) leaves(script string, file *syntax.File, depth int) {
 	if file == nil {
 		s.outside.steers(script, script)
 		s.outside.names(s.valued(script))
@@ -295,16 +300,16 @@ func (s *state) leaves(script string, file *syntax.File) {
 		return
 	}
 	for _, stmt := range file.Stmts {
-		s.leavesOf(script, stmt)
+		s.leavesOf(script, stmt, depth)
 	}
 }
 
 // leavesOf does so for a statement: each command that is joined to others by && and the like by itself.
-func (s *state) leavesOf(script string, stmt *syntax.Stmt) {
+func (s *state) leavesOf(script string, stmt *syntax.Stmt, depth int) {
 	if b, ok := stmt.Cmd.(*syntax.BinaryCmd); ok && (b.Op == syntax.AndStmt || b.Op == syntax.OrStmt) &&
 		len(stmt.Redirs) == 0 {
-		s.leavesOf(script, b.X)
-		s.leavesOf(script, b.Y)
+		s.leavesOf(script, b.X, depth)
+		s.leavesOf(script, b.Y, depth)
 		return
 	}
 	text := s.valued(script[stmt.Pos().Offset():min(stmt.End().Offset(), uint(len(script)))])
@@ -328,6 +333,7 @@ func (s *state) leavesOf(script string, stmt *syntax.Stmt) {
 				words = append(words, s.valued(wordText(script, w)))
 			}
 			name := path.Base(words[0])
+			s.scriptsOf(words, depth)
 			if !slices.Contains(placers, name) && (!slices.Contains(editors, name) || systemPlace.MatchString(text)) {
 				plain = false
 			}
@@ -338,7 +344,9 @@ func (s *state) leavesOf(script string, stmt *syntax.Stmt) {
 				settingsFile.MatchString(at) && path.IsAbs(at) {
 				s.outside.settings = "an earlier step writes " + at
 			}
-			if name == "ln" {
+			if name == "ln" && !slices.ContainsFunc(systemDirs, func(dir string) bool {
+				return len(words) > 2 && strings.HasPrefix(words[len(words)-2], dir)
+			}) {
 				s.outside.program(words[len(words)-1])
 			}
 		}

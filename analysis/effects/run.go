@@ -40,7 +40,8 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 		return
 	}
 	if !c.PrependShell {
-		s.leaves(strings.Join(c.CmdLine, " "), nil)
+		s.leaves(strings.Join(c.CmdLine, " "), nil, scriptsDeep)
+		s.scriptsOf(c.CmdLine, scriptsDeep)
 		if len(c.CmdLine) > 0 {
 			e.Calls = []Call{s.known(Call{Args: c.CmdLine}, nil)}
 		}
@@ -54,9 +55,10 @@ func (s *state) run(e *Effects, in *dockerfile.Instruction, c *instructions.RunC
 		for _, doc := range c.Files {
 			whole += "\n" + doc.Data
 		}
-		s.leaves(whole, nil)
+		s.leaves(whole, nil, scriptsDeep)
+		s.scriptsOf(strings.Fields(whole), scriptsDeep)
 	} else {
-		s.leaves(script, file)
+		s.leaves(script, file, scriptsDeep)
 	}
 	if file == nil || s.steersShell(s.variables(nil)) {
 		e.opaque()

@@ -98,6 +98,8 @@ func dnf(s *state, e *Effects, c Call) bool {
 		s.copiedTo("/etc/yum.repos.d/") ||
 		s.copiedTo("/etc/dnf/") ||
 		s.copiedTo("/etc/yum/") ||
+		s.copiedTo("/etc/rpm/") ||
+		s.copiedTo("/root/.rpmmacros") ||
 		s.copiedTo("/etc/yum.conf") {
 		return false
 	}

@@ -105,14 +105,14 @@ var table = []Tool{
 			installs(
 				"fetch",
 				"pnpm-lock.yaml",
-				"package.json .npmrc pnpm-workspace.yaml .pnpmfile.cjs .corepack.env",
+				"package.json .npmrc pnpm-workspace.yaml .pnpmfile.cjs .pnpmfile.mjs .corepack.env",
 				"node_modules/ .pnpm-store/",
 				"",
 			),
 			installs(
 				"install i",
 				"package.json pnpm-lock.yaml",
-				".npmrc pnpm-workspace.yaml .pnpmfile.cjs .corepack.env",
+				".npmrc pnpm-workspace.yaml .pnpmfile.cjs .pnpmfile.mjs .corepack.env",
 				"node_modules/ .pnpm-store/",
 				"pnpm-lock.yaml",
 			),
