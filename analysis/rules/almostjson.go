@@ -63,25 +63,36 @@ func checkAlmostJSON(p *pass) {
 }
 
 // quotedWhole is a command line that is one text in quotes.
-var quotedWhole = regexp.MustCompile(`^"([A-Za-z][A-Za-z0-9_.-]*(?: [^"\\$]*)+)"$`)
+var quotedWhole = regexp.MustCompile(`^(?:"([A-Za-z][A-Za-z0-9_.-]*(?: [^"\\$]*)+)"|'([A-Za-z][A-Za-z0-9_.-]*(?: [^'\\]*)+)')$`)
 
 // quotedCommand reports whether the shell takes a whole command line for the name of a program.
 func quotedCommand(p *pass, in *dockerfile.Instruction) bool {
-	return !in.JSON && len(in.Heredocs) == 0 && quotedWhole.MatchString(p.Text.Slice(in.ArgsSpan))
+	return !in.JSON && len(in.Heredocs) == 0 && quotedWhole.MatchString(p.Text.Slice(commandSpan(in)))
+}
+
+// commandSpan is where the command of an instruction stands: the arguments, without the CMD of a HEALTHCHECK.
+func commandSpan(in *dockerfile.Instruction) source.Span {
+	span := in.ArgsSpan
+	if in.Meant == "HEALTHCHECK" && len(in.Args) > 1 && in.Args[0].Text == "CMD" {
+		span.Start = in.Args[1].Span.Start
+	}
+	return span
 }
 
 // checkQuotedCommand looks for a command line in quotes, which the shell takes for the name of a program.
 func (p *pass) checkQuotedCommand(in *dockerfile.Instruction) bool {
-	if in.Meant != "CMD" && in.Meant != "ENTRYPOINT" && in.Meant != "RUN" || !quotedCommand(p, in) {
+	if in.Meant != "CMD" && in.Meant != "ENTRYPOINT" && in.Meant != "RUN" && in.Meant != "HEALTHCHECK" ||
+		!quotedCommand(p, in) {
 		return false
 	}
-	text := p.Text.Slice(in.ArgsSpan)
+	span := commandSpan(in)
+	text := p.Text.Slice(span)
 	p.report(in, analysis.Finding{
-		Span:    in.ArgsSpan,
+		Span:    span,
 		Message: fmt.Sprintf("the shell takes %s for the name of one program", text),
 		Fixes: []analysis.Fix{{
 			Title: "Remove the quotes",
-			Edits: []source.Edit{{Span: in.ArgsSpan, NewText: strings.Trim(text, `"`)}}, Preferred: true,
+			Edits: []source.Edit{{Span: span, NewText: text[1 : len(text)-1]}}, Preferred: true,
 		}},
 	})
 	return true

@@ -55,6 +55,9 @@ func (p *pass) innerInstruction(in *dockerfile.Instruction) (analysis.Finding, b
 }
 
 func (p *pass) findInner(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
+	if len(in.Heredocs) > 0 && in.Meant == "RUN" {
+		return p.innerCommand(in)
+	}
 	if in.JSON || len(in.Heredocs) > 0 || len(in.Args) < 2 || isUnknown(in) || p.spoilt(in) {
 		return finding, false
 	}
@@ -78,7 +81,7 @@ func (p *pass) findInner(in *dockerfile.Instruction) (finding analysis.Finding, 
 
 // weighty makes a finding an error where BuildKit refuses the instruction.
 func (p *pass) weighty(in *dockerfile.Instruction, finding analysis.Finding) analysis.Finding {
-	if in.Command == nil && in.From == nil {
+	if in.Command == nil && in.From == nil || in.Meant == "EXPOSE" {
 		finding.Severity = analysis.Error
 	}
 	return finding
@@ -138,7 +141,7 @@ func (p *pass) innerCommand(in *dockerfile.Instruction) (finding analysis.Findin
 		if word == "RUN" {
 			next := source.Span{Start: span.Start, End: c.span(p.File, in, 1, 2).Start}
 			finding.Fixes = []analysis.Fix{{Title: "Remove RUN", Edits: []source.Edit{{Span: next}}, Preferred: true}}
-		} else {
+		} else if len(in.Heredocs) == 0 {
 			before := p.Text.Slice(source.Span{Start: in.ArgsSpan.Start, End: span.Start})
 			if at := operatorBefore.FindStringIndex(before); at != nil {
 				finding.Fixes = p.newLine(in.ArgsSpan.Start+at[0], span.Start, "")
@@ -192,6 +195,9 @@ func (p *pass) behindOperator(in *dockerfile.Instruction) (finding analysis.Find
 			}
 		}
 	}
+	if finding, ok = p.otherOperator(in); ok {
+		return finding, true
+	}
 	m := operatorWithin.FindStringIndex(text)
 	if m == nil || m[0] == 0 || strings.ContainsAny(text[:m[0]], "\"'\n") {
 		return finding, false
@@ -217,4 +223,44 @@ func (p *pass) behindOperator(in *dockerfile.Instruction) (finding analysis.Find
 		return analysis.Finding{}, false
 	}
 	return finding, true
+}
+
+// redirection matches what redirects the output of a command.
+var redirection = regexp.MustCompile(`^(?:[12&]?>{1,2}|<)(?:&[12]|/\S*)?$`)
+
+// otherOperator looks for an operator of the shell's that stands as a word of its own among the arguments.
+func (p *pass) otherOperator(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
+	if freeText(in) || in.Meant == "FROM" || in.Meant == "STOPSIGNAL" || trailingComment(in) >= 0 {
+		return finding, false
+	}
+	last := len(in.Args) - 1
+	for i, word := range in.Args {
+		if i == 0 || p.Text.Slice(word.Span) != word.Text {
+			continue
+		}
+		from := in.Args[i-1].Span.End
+		switch {
+		case word.Text == "||" && i < last, word.Text == "&" && i == last && in.Meant != "EXPOSE":
+			finding.Fixes = p.removed(source.Span{Start: from, End: in.Args[last].Span.End})
+		case word.Text == "|" && i < last:
+		case redirection.MatchString(word.Text) && len(word.Text) > 1:
+			end := word.Span.End
+			if strings.HasSuffix(word.Text, ">") && i < last {
+				end = in.Args[i+1].Span.End
+			}
+			finding.Fixes = p.removed(source.Span{Start: from, End: end})
+		default:
+			continue
+		}
+		finding.Span = word.Span
+		finding.Message = fmt.Sprintf("no shell reads %s: %s is one of its arguments", in.Meant, word.Text)
+		return finding, true
+	}
+	return finding, false
+}
+
+// removed is the fix that removes some words.
+func (p *pass) removed(span source.Span) []analysis.Fix {
+	title := "Remove " + strings.TrimSpace(p.Text.Slice(span))
+	return []analysis.Fix{{Title: title, Edits: []source.Edit{{Span: span}}}}
 }

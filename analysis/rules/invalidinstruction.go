@@ -60,6 +60,10 @@ var InvalidInstruction = &Rule{
 					finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, true)}
 				}
 			}
+			if span, meant := p.durationApart(in); meant != "" {
+				finding.Span, finding.Message = span, "a blank divides the number from its unit"
+				finding.Fixes = []analysis.Fix{replace(span, meant, true)}
+			}
 			if in != nil && in.Meant == "FROM" && len(in.Args) == 3 && in.Args[0].Text == "docker" {
 				words := source.Span{Start: in.Args[0].Span.Start, End: in.Args[2].Span.Start}
 				finding.Fixes = []analysis.Fix{{
@@ -75,6 +79,27 @@ var InvalidInstruction = &Rule{
 			p.report(nil, finding)
 		}
 	},
+}
+
+var timeUnit = regexp.MustCompile(`^(?i)(ms|msecs?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)$`)
+
+// durationApart returns a duration of a health check whose unit stands behind a blank, and what is meant.
+func (p *pass) durationApart(in *dockerfile.Instruction) (span source.Span, meant string) {
+	if in == nil || in.Meant != "HEALTHCHECK" || len(in.Flags) == 0 || len(in.Args) == 0 ||
+		!timeUnit.MatchString(in.Args[0].Text) {
+		return span, ""
+	}
+	value := in.Flags[len(in.Flags)-1].Value
+	if value.Text == "" || strings.Trim(value.Text, "0123456789.") != "" {
+		return span, ""
+	}
+	unit := strings.ToLower(in.Args[0].Text)
+	if strings.HasPrefix(unit, "ms") || strings.HasPrefix(unit, "mil") {
+		unit = "ms"
+	} else {
+		unit = unit[:1]
+	}
+	return source.Span{Start: value.Span.Start, End: in.Args[0].Span.End}, value.Text + unit
 }
 
 var composeTest = regexp.MustCompile(`^(?:[Tt]est[ \t]*[:=]?[ \t]*)?(?:(CMD[ \t].*)|\[[ \t]*"(CMD|CMD-SHELL|NONE)"(?:[ \t]*,[ \t]*(.+))?\])$`)
@@ -139,8 +164,8 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 			}
 		}
 	case "SHELL":
-		words := strings.Fields(text)
-		if len(words) == 0 || strings.ContainsAny(text, "\"'[],\n$") {
+		words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t[](){}\"',", r) })
+		if len(words) == 0 || strings.ContainsAny(text, "\n$\\`") {
 			return nil
 		}
 		if len(words) == 1 && slices.Contains(unixShells, path.Base(words[0])) {
@@ -234,6 +259,9 @@ func (p *pass) respacedFrom(in *dockerfile.Instruction) []analysis.Fix {
 	gap := source.Span{Start: image.Span.End, End: next.Span.Start}
 	if strings.Trim(p.Text.Slice(gap), " \t") != "" {
 		return nil
+	}
+	if name, ok := strings.CutPrefix(strings.ToUpper(next.Text), "AS="); ok && name != "" && len(in.Args) == 2 {
+		return []analysis.Fix{replace(next.Span, next.Text[:2]+" "+next.Text[3:], true)}
 	}
 	switch last := in.Args[len(in.Args)-1]; {
 	case strings.HasPrefix(last.Text, "--platform="):

@@ -47,9 +47,34 @@ func (p *pass) listed(in *dockerfile.Instruction, port port) bool {
 	return true
 }
 
+var apartSlash = regexp.MustCompile(`(?:^|[ \t])([0-9]+)(?:[ \t]+/[ \t]*|[ \t]*/[ \t]+)(tcp|udp|sctp)\b`)
+
+// slashApart reports whether a port belongs to one whose protocol stands apart, and reports that once.
+func (p *pass) slashApart(in *dockerfile.Instruction, port port) bool {
+	m := apartSlash.FindStringSubmatchIndex(p.Text.Slice(in.ArgsSpan))
+	if m == nil {
+		return false
+	}
+	span := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[1]}
+	if port.span.Start < span.Start || port.span.End > span.End {
+		return false
+	}
+	if port.span.Start == span.Start {
+		text := p.Text.Slice(in.ArgsSpan)
+		p.report(in, analysis.Finding{
+			Span: span, Message: "a blank divides the port from its protocol",
+			Fixes: []analysis.Fix{replace(span, text[m[2]:m[3]]+"/"+text[m[4]:m[5]], true)},
+		})
+	}
+	return true
+}
+
 func checkInvalidPort(p *pass) {
 	p.eachPort(func(in *dockerfile.Instruction, port port) {
-		if p.listed(in, port) || len(in.Args) > 1 && (in.Args[0].Text == "=" || in.Args[0].Text == ":") {
+		if _, ok := p.innerInstruction(in); ok {
+			return // InnerInstruction says what is wrong
+		}
+		if p.listed(in, port) || p.slashApart(in, port) || len(in.Args) > 1 && (in.Args[0].Text == "=" || in.Args[0].Text == ":") {
 			return
 		}
 		if port.problem == nil {
@@ -94,6 +119,10 @@ func checkInvalidPort(p *pass) {
 			finding.Fixes = []analysis.Fix{
 				{Title: "Write it behind a slash", Edits: []source.Edit{{Span: gap, NewText: "/"}}, Preferred: true},
 			}
+		} else if i == 0 && len(in.Args) == 2 && slices.Contains(protocols, strings.ToLower(raw)) &&
+			strings.Trim(in.Args[1].Text, "0123456789") == "" {
+			meant := in.Args[1].Text + "/" + strings.ToLower(raw)
+			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, true)}
 		} else if i >= 0 && i < len(in.Args)-1 && (strings.HasPrefix(raw, "-") || fillers[strings.ToLower(raw)]) {
 			rest := source.Span{Start: port.span.Start, End: in.Args[i+1].Span.Start}
 			finding.Fixes = []analysis.Fix{{Title: "Remove " + raw, Edits: []source.Edit{{Span: rest}}}}
@@ -159,6 +188,9 @@ func meantPort(raw string) string {
 			ports = append(ports, m[1]+"/"+proto)
 		}
 		return valid(strings.Join(ports, " "))
+	}
+	if digits := strings.TrimRight(raw, ".:/"); digits != raw && digits != "" {
+		return valid(digits)
 	}
 	if strings.ContainsAny(raw, ",;[]\"'") { // 80,443
 		list := strings.Join(

@@ -90,8 +90,18 @@ func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *she
 				" divides the words at blanks, in quotes, too"
 		}
 	}
+	if in := p.InstructionAt(word.Span.Start); in != nil && (in.Meant == "EXPOSE" || in.Meant == "VOLUME") {
+		if m := quotedWords.FindStringSubmatch(p.Text.Slice(in.ArgsSpan)); m != nil {
+			finding.Span = in.ArgsSpan
+			finding.Message = in.Meant + " divides the words at blanks, in quotes, too"
+			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, m[1], true)}
+		}
+	}
 	p.report(nil, finding)
 }
+
+// quotedWords are several words in one pair of quotes.
+var quotedWords = regexp.MustCompile(`^["']([^"'\\$]* [^"'\\$]*)["']$`)
 
 // quotedPath is a path with blanks in quotes and the destination.
 var quotedPath = regexp.MustCompile(`^"([^"\\$]* [^"\\$]*)"[ \t]+"?([^"\\$ ]+)"?$`)
@@ -156,6 +166,8 @@ func suspicious(text string, in *dockerfile.Instruction) bool {
 var (
 	quotedPair   = regexp.MustCompile(`^(["'])([A-Za-z_][A-Za-z0-9_.-]*=)([^"']*)(["'])$`)
 	openQuoted   = regexp.MustCompile(`^(?:[A-Za-z_][A-Za-z0-9_.-]*=)?(["'])[^"'\\]*$`)
+	openInQuotes = regexp.MustCompile(`^((?:[A-Za-z_][A-Za-z0-9_.-]*=)?"[^"{}]*\$\{[A-Za-z_][A-Za-z0-9_]*)"$`)
+	closedOnly   = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]*=)([^"'\\=]+)(["'])$`)
 	openVariable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(/|$)`)
 	onlyColon    = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*):([A-Za-z0-9])`)
 )
@@ -168,6 +180,12 @@ func closed(word string) string {
 	}
 	if m := openQuoted.FindStringSubmatch(word); m != nil {
 		return word + m[1]
+	}
+	if m := openInQuotes.FindStringSubmatch(word); m != nil {
+		return m[1] + "}" + `"`
+	}
+	if m := closedOnly.FindStringSubmatch(word); m != nil {
+		return m[1] + m[3] + m[2] + m[3]
 	}
 	if openVariable.MatchString(word) {
 		return openVariable.ReplaceAllString(word, "$${$1}$2")

@@ -62,6 +62,9 @@ func checkLookalikeCharacter(p *pass) {
 			)
 		}
 		for _, l := range found {
+			if in.Meant == "FROM" && quote(l.char) {
+				l.meant = "" // an image has no quotes
+			}
 			fix.Edits = append(fix.Edits, source.Edit{Span: l.span, NewText: l.meant})
 		}
 		finding.Fixes = []analysis.Fix{fix}

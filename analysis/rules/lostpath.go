@@ -36,6 +36,9 @@ func checkLostPath(p *pass) {
 		}
 		for i, word := range in.Args {
 			value, span := "", word.Span
+			if i < 2 && p.checkLiteralPath(in, word) {
+				continue
+			}
 			if m := pathValue.FindStringSubmatch(word.Text); m != nil && p.Text.Slice(span) == word.Text {
 				value, span.Start = m[1]+m[2], span.Start+len("PATH=")
 			} else if i == 1 && in.Args[0].Text == "PATH" && len(in.Args) == 2 && p.Text.Slice(span) == word.Text {
@@ -46,6 +49,41 @@ func checkLostPath(p *pass) {
 			}
 		}
 	}
+}
+
+var (
+	literalPath = regexp.MustCompile(`^(?:PATH=)?(?:'[^'"]*\$(?:PATH\b|\{PATH\})[^'"]*'|[^'"\s]*\\\$(?:PATH\b|\{PATH\})[^'"\s]*)$`)
+	gluedPath   = regexp.MustCompile(`\$(?:PATH|\{PATH\})()/|[^=:$"']()\$(?:PATH(?:[^A-Za-z0-9_]|$)|\{PATH\})`)
+)
+
+// checkLiteralPath looks for a PATH that is set to the text $PATH itself, or in which $PATH and a directory are one
+// word.
+func (p *pass) checkLiteralPath(in *dockerfile.Instruction, word dockerfile.Word) bool {
+	if p.Text.Slice(word.Span) != word.Text ||
+		!strings.HasPrefix(word.Text, "PATH=") && (in.Args[0].Text != "PATH" || len(in.Args) != 2) {
+		return false
+	}
+	if literalPath.MatchString(word.Text) {
+		meant := strings.ReplaceAll(strings.ReplaceAll(word.Text, `\$`, "$"), "'", `"`)
+		p.report(in, analysis.Finding{
+			Span: word.Span, Message: "$PATH is not replaced here: PATH becomes this text, and no program is found",
+			Fixes: []analysis.Fix{replace(word.Span, meant, true)},
+		})
+		return true
+	}
+	m := gluedPath.FindStringSubmatchIndex(word.Text)
+	if m == nil || strings.ContainsAny(word.Text, `\;`) {
+		return false
+	}
+	at := word.Span.Start + max(m[2], m[4])
+	p.report(in, analysis.Finding{
+		Span: word.Span, Message: "a colon is missing: $PATH and what it touches are read as one directory",
+		Fixes: []analysis.Fix{{
+			Title: "Insert a colon", Preferred: true,
+			Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: ":"}},
+		}},
+	})
+	return true
 }
 
 func (p *pass) checkPathValue(in *dockerfile.Instruction, span source.Span, value string) {

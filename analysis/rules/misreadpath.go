@@ -44,6 +44,9 @@ func checkMisreadPath(p *pass) {
 		if in.Command == nil {
 			continue
 		}
+		if _, ok := p.innerInstruction(in); ok {
+			continue // InnerInstruction says what is wrong
+		}
 		if asked++; asked <= most {
 			p.checkDestination(in)
 		}

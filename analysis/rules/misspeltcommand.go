@@ -7,6 +7,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/spell"
 )
 
@@ -73,7 +74,34 @@ var extends = map[string]bool{
 	"dotnet":   true,
 }
 
+// checkURL looks for an address in the place of a command.
+func (p *pass) checkURL(in *dockerfile.Instruction) {
+	span := commandSpan(in)
+	text := p.Text.Slice(span)
+	rest := strings.TrimLeft(text, `[ "`)
+	if !strings.HasPrefix(rest, "http://") && !strings.HasPrefix(rest, "https://") || in.JSON != (text[0] == '[') {
+		return
+	}
+	at := span.Start + len(text) - len(rest)
+	url := rest[:strings.IndexAny(rest+" ", " \t\n\",")]
+	finding := analysis.Finding{
+		Span: source.Span{Start: at, End: at + len(url)}, Message: "an address is no command: a program has to ask for it",
+	}
+	if in.Meant == "HEALTHCHECK" {
+		finding.Fixes = []analysis.Fix{{
+			Title: "Insert curl -f", Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: "curl -f "}},
+		}}
+		if in.JSON {
+			finding.Fixes[0].Edits[0].NewText = `curl", "-f", "`
+		}
+	}
+	p.report(in, finding)
+}
+
 func checkMisspeltCommand(p *pass) {
+	for in := range p.every("CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN") {
+		p.checkURL(in)
+	}
 	for in := range p.every("RUN") {
 		run := p.shellRuns()[in]
 		if run == nil {

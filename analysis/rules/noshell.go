@@ -273,13 +273,33 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 	fields := strings.Fields(first)
 	operator := slices.IndexFunc(list, func(word string) bool { return slices.Contains(shellOperators, word) })
 	inOne := slices.ContainsFunc(fields, func(word string) bool { return slices.Contains(shellOperators, word) })
+	home := slices.IndexFunc(list, func(word string) bool { return word == "~" || strings.HasPrefix(word, "~/") })
 	switch shell := slices.Contains(shells, strings.ToLower(path.Base(first))); {
+	case shell && len(list) > 1 && strings.HasPrefix(list[1], "-c ") && slices.Contains(unixShells, path.Base(first)):
+		finding.Span = words[1].Span
+		finding.Message = words[1].Text + " is one argument: -c and the command are strings of their own"
+		meant := `"-c", "` + strings.TrimSpace(list[1][len("-c "):]) + `"`
+		finding.Fixes = []analysis.Fix{replace(words[1].Span, meant, false)}
 	case shell || first == "":
 		return false
+	case len(fields) > 1 && slices.Contains(unixShells, path.Base(fields[0])) && fields[1] == "-c":
+		finding.Message = words[0].Text + " is taken for the name of one program: each word is a string of its own"
+		meant := `"` + fields[0] + `", "-c"`
+		if len(fields) > 2 {
+			_, command, _ := strings.Cut(first, "-c ")
+			meant += `, "` + strings.TrimSpace(command) + `"`
+		}
+		finding.Fixes = []analysis.Fix{replace(words[0].Span, meant, false)}
+	case home >= 0:
+		finding.Span = words[home].Span
+		finding.Message = "~ is not replaced: no shell reads an array"
+		if dir := p.home(in); dir != "" {
+			finding.Fixes = []analysis.Fix{replace(finding.Span, `"`+dir+strings.TrimPrefix(list[home], "~")+`"`, false)}
+		}
 	case len(list) == 1 && len(fields) > 1 && (inOne || shellOwn[fields[0]]):
 		finding.Message = "no shell reads this: it is taken for the name of one program"
 		finding.Fixes = runBySh(whole, first)
-	case len(list) == 1 && len(fields) > 1 && !strings.Contains(fields[0], "/") && !strings.Contains(first, "'"):
+	case len(fields) > 1 && !strings.Contains(fields[0], "/") && !strings.Contains(first, "'") && operator < 0:
 		finding.Message = words[0].Text + " is taken for the name of one program: each word is a string of its own"
 		finding.Fixes = []analysis.Fix{replace(words[0].Span, `"`+strings.Join(fields, `", "`)+`"`, false)}
 	case operator > 0:

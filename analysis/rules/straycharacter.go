@@ -37,6 +37,9 @@ func checkStrayCharacter(p *pass) {
 		if in.JSON || in.Command == nil || len(in.Args) == 0 || isUnknown(in) || in.Stage < 0 {
 			continue
 		}
+		if _, ok := almostJSON(p.File, in); ok {
+			continue // AlmostJSON says what is wrong
+		}
 		if _, ok := p.innerInstruction(in); ok || p.checkFirst(in) || p.checkDirectory(in) {
 			continue
 		}

@@ -30,11 +30,19 @@ var UnterminatedHeredoc = &Rule{
 
 func checkUnterminatedHeredoc(p *pass) {
 	for _, h := range p.halfQuotedHeredocs() {
-		if span := (source.Span{Start: h.word, End: h.end}); h.angles {
+		span := source.Span{Start: h.word, End: h.end}
+		if h.nowhere {
 			p.report(nil, analysis.Finding{
-				Span: span, Message: fmt.Sprintf("%s does not begin a heredoc: << does", p.Text.Slice(span)),
-				Fixes: []analysis.Fix{replace(span, "<<", true)},
+				Span: span, Message: fmt.Sprintf("%s takes no here-document: only RUN, COPY and ADD do", h.in.Meant),
 			})
+			continue
+		}
+		if meant := h.quote; h.angles {
+			message := fmt.Sprintf("%s does not begin a heredoc: << does", p.Text.Slice(span))
+			if meant == "<<-" {
+				message = "this does not begin a heredoc: no blank stands behind <<-"
+			}
+			p.report(nil, analysis.Finding{Span: span, Message: message, Fixes: []analysis.Fix{replace(span, meant, true)}})
 			continue
 		}
 		p.report(nil, analysis.Finding{
@@ -68,15 +76,19 @@ type halfQuoted struct {
 	word, end int // where the word starts, and where the quote is missing
 	quote     string
 	last      int  // the line of the delimiter, from 0
-	angles    bool // it has one < too few or too many, from word to end
+	angles    bool // it has one < too few or too many, or a blank behind <<-, from word to end
+	nowhere   bool // its instruction takes none
 }
 
 var openDelimiter = regexp.MustCompile(
-	`(?:^|\s)<<-?(?:(["'])([A-Za-z_][A-Za-z0-9_]*)(?:\s|$)|([A-Za-z_][A-Za-z0-9_]*)(["'])(?:\s|$))`,
+	`(?:^|\s)<<-?[ \t]*(?:(["'])([A-Za-z_][A-Za-z0-9_]*)(?:\s|$)|([A-Za-z_][A-Za-z0-9_]*)(["'])(?:\s|$))`,
 )
 
-// otherDelimiter is the word of a here-document with one < too few or too many.
-var otherDelimiter = regexp.MustCompile(`(?:^|\s)(<|<<<)[ \t]*["']?([A-Z_][A-Z0-9_]*)["']?(?:\s|$)`)
+// anyDelimiter is the word of a here-document at the end of a line.
+var anyDelimiter = regexp.MustCompile(`(?:^|[\s=])<<-?["']?([A-Za-z_][A-Za-z0-9_]*)["']?$`)
+
+// otherDelimiter is the word of a here-document with one < too few or too many, or with a blank behind <<-.
+var otherDelimiter = regexp.MustCompile(`(?:^|\s)(<|<<<|<<-[ \t]+)[ \t]*["']?([A-Z_][A-Z0-9_]*)["']?(?:\s|$)`)
 
 // halfQuotedHeredocs are here-documents that BuildKit does not see, as a quote of their delimiter is missing, but whose
 // delimiter stands on a line below.
@@ -86,17 +98,27 @@ func (p *pass) halfQuotedHeredocs() []halfQuoted {
 	}
 	p.half = []halfQuoted{}
 	for _, in := range p.Instructions {
-		if in.Meant != "RUN" && in.Meant != "COPY" && in.Meant != "ADD" || len(in.Heredocs) > 0 {
+		if len(in.Heredocs) > 0 || isUnknown(in) {
 			continue
 		}
 		text := p.Text.Slice(in.ArgsSpan)
 		if !strings.Contains(text, "<") { // nearly all
 			continue
 		}
+		if in.Meant != "RUN" && in.Meant != "COPY" && in.Meant != "ADD" {
+			if m := anyDelimiter.FindStringSubmatchIndex(text); m != nil && in.Meant != "ONBUILD" {
+				start := in.ArgsSpan.Start + strings.LastIndex(text[:m[2]], "<<")
+				p.addHalf(halfQuoted{in: in, word: start, end: in.ArgsSpan.End, nowhere: true}, text[m[2]:m[3]])
+			}
+			continue
+		}
 		m := openDelimiter.FindStringSubmatchIndex(text)
 		if m == nil {
 			if m := otherDelimiter.FindStringSubmatchIndex(text); m != nil {
 				h := halfQuoted{in: in, word: in.ArgsSpan.Start + m[2], end: in.ArgsSpan.Start + m[3], quote: "<<"}
+				if strings.HasPrefix(text[m[2]:], "<<-") {
+					h.quote = "<<-"
+				}
 				h.angles = true
 				p.addHalf(h, text[m[4]:m[5]])
 			}
