@@ -187,7 +187,9 @@ func BenchmarkBesidePeer(b *testing.B) {
 			}
 		}
 		for _, text := range benchTexts(b) {
-			tooSlow := map[string]bool{} // operations of the npm server
+			// Operations for which the npm server will not answer within the editor's patience: it is known to need more than
+			// in proportion with the text.
+			tooSlow := map[string]bool{}
 			for n, lines := range benchLines {
 				var typists [2]*typist
 				servers := []*exec.Cmd{exec.Command(binary, "serve"), peerCommand(b)}
@@ -199,7 +201,7 @@ func BenchmarkBesidePeer(b *testing.B) {
 						continue
 					}
 					median := beside(typists, operation.ask)
-					tooSlow[operation.name] = median[1] > 1500
+					tooSlow[operation.name] = median[1] > 500
 					faster[op][n][text.name] = median[1] / median[0]
 					ours[op][n][text.name] = median[0]
 					fmt.Fprintf(os.Stderr, "%s, %d lines, %s: %.1f ms, npm %.1f ms\n", text.name, lines, operation.name,
@@ -218,8 +220,8 @@ func BenchmarkBesidePeer(b *testing.B) {
 			for n := range benchLines {
 				at := faster[op][n]
 				if len(at) == 0 {
-					rows.WriteString(" |")
-					times.WriteString(" |")
+					rows.WriteString(" the npm server is too slow |")
+					times.WriteString(" not measured |")
 					continue
 				}
 				names := slices.SortedFunc(maps.Keys(at), func(a, b string) int { return cmp.Compare(at[a], at[b]) })
