@@ -92,6 +92,7 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 	snap.safeFixes = newLazily(func() safeFixes {
 		d.fixing.Lock() // one at a time, and none for a text that is over
 		defer d.fixing.Unlock()
+		options := options // what finds mistakes reads them at the same time
 		options.Over = func() bool {
 			now := s.snapshotOf(d.uri)
 			return now == nil || now.file != file
