@@ -167,6 +167,8 @@ func (e *explainer) plainCause(s *step, v *vertex) (Cause, bool) {
 	switch {
 	case e.next.unsure != "":
 		return Cause{Kind: NotInCache, Detail: notKnown + "which steps this build has: " + e.next.unsure}, true
+	case e.base == nil && e.imported != nil:
+		return e.aloneCause(s, v), true
 	case e.base == nil && e.leftBefore(s):
 		return Cause{Kind: NotInCache, Detail: e.unseen.Reason}, true
 	case e.base == nil:

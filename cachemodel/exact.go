@@ -36,6 +36,25 @@ func (p *Plan) Exact(read buildcontext.Contents) []remotecache.Vertex {
 	return out
 }
 
+// BaseImage is an image that a build starts from, copies from or mounts.
+type BaseImage struct {
+	Reference string // as Build.Images has it
+	Platform  string
+}
+
+// BaseImages are the images of which the plan tells which ones they are, each once for each platform.
+func (p *Plan) BaseImages() (out []BaseImage) {
+	for _, v := range p.vertices {
+		if v.kind != imageVertex || v.image.elsewhere || v.image.loose {
+			continue
+		}
+		if image := (BaseImage{v.image.name, v.image.platform}); !slices.Contains(out, image) {
+			out = append(out, image)
+		}
+	}
+	return out
+}
+
 // exactInput is the n-th input of a vertex.
 func (v *vertex) exactInput(n int, read buildcontext.Contents) remotecache.Input {
 	in := &v.inputs[n]

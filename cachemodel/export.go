@@ -11,6 +11,7 @@ const (
 	MinCache      CacheMode = "min"    // the default of every `cache-to`
 	MaxCache      CacheMode = "max"    // with the results of all steps
 	InlineCache   CacheMode = "inline" // in the image itself; what is in it is as with min
+	ReadCache     CacheMode = "read"   // whichever it was: the cache itself was read, see Held.Importing
 )
 
 // ParseCacheMode reads the name of a mode; "" is no mode: the builder that made the builds is asked.

@@ -92,7 +92,7 @@ func (im *imported) lookups(p *Plan) (exact []remotecache.Vertex, sure, hope *lo
 // importCause says why a step is not found in an imported cache that the builds which are taken to have made it have in
 // the same way.
 func (e *explainer) importCause(v *vertex) (Cause, bool) {
-	if e.imported == nil || len(e.rule.ids[v.index]) == 0 || len(e.sure.ids[v.index]) > 0 {
+	if e.imported == nil || e.base != nil && len(e.rule.ids[v.index]) == 0 || len(e.sure.ids[v.index]) > 0 {
 		return Cause{}, false
 	}
 	for i := range v.inputs {
@@ -120,6 +120,24 @@ func (e *explainer) importCause(v *vertex) (Cause, bool) {
 		c = e.nearestContent(v, x)
 	}
 	return c, true
+}
+
+// aloneCause explains a step by an imported cache, where no build is known that may have made it.
+func (e *explainer) aloneCause(s *step, v *vertex) Cause {
+	switch {
+	case v.ignoreCache:
+		return Cause{Kind: NoCache, Detail: "the cache is turned off for this build"}
+	case e.absent(v) != "":
+		return Cause{Kind: NotInCache, Detail: e.absent(v)}
+	}
+	c, ok := e.importCause(v)
+	if !ok {
+		c, ok = e.inputCause(s, v, v)
+	}
+	if !ok {
+		c = Cause{Kind: NotInCache, Detail: "the cache has this step only after other steps, or with other files"}
+	}
+	return c
 }
 
 // nearestContent says what differs where the cache has the operation of v.

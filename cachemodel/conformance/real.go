@@ -120,6 +120,7 @@ func (r *Real) solve(ctx context.Context, opts map[string]string, locals map[str
 		FrontendAttrs: opts,
 		CacheExports:  with.CacheExports,
 		CacheImports:  with.CacheImports,
+		Exports:       with.Exports,
 		LocalMounts:   locals,
 		OCIStores:     r.images.Stores,
 		Session:       []session.Attachable{secretsprovider.FromMap(map[string][]byte{"token": []byte("t")})},

@@ -20,8 +20,8 @@ type Cache struct {
 	Attr map[string]string // the rest of its attributes
 }
 
-// caches reads lists of --cache-from or --cache-to.
-func caches(list []string) (out []Cache) {
+// Caches reads lists of --cache-from or --cache-to.
+func Caches(list []string) (out []Cache) {
 	for _, text := range list {
 		if text = strings.TrimSpace(text); text == "" {
 			continue

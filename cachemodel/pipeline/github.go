@@ -381,7 +381,7 @@ func commas(text string) (out []string) {
 func (f *finder) buildPush(input func(string) string) {
 	b := Build{
 		Tool: "docker/build-push-action", Tags: commas(input("tags")),
-		From: caches(lines(input("cache-from"))), To: caches(lines(input("cache-to"))),
+		From: Caches(lines(input("cache-from"))), To: Caches(lines(input("cache-to"))),
 	}
 	b.Pushes = input("push") != "" && input("push") != "false" || strings.Contains(input("outputs"), "push=true") ||
 		strings.Contains(input("outputs"), "type=registry")
@@ -496,7 +496,7 @@ var unmodelledSets = []string{
 // entry takes the build of a Compose service or a bake target.
 func (f *finder) entry(e *buildfiles.Entry, tool string, from, to []string, problem string, pushes bool) {
 	b := Build{
-		Tool: tool, Name: e.ID, Dockerfile: e.Dockerfile, Tags: e.Tags, From: caches(from), To: caches(to),
+		Tool: tool, Name: e.ID, Dockerfile: e.Dockerfile, Tags: e.Tags, From: Caches(from), To: Caches(to),
 		Problem: problem, Pushes: pushes,
 	}
 	b.Options = e.Fill(b.Options)

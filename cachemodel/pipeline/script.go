@@ -166,7 +166,7 @@ func (s *script) builds(args []string) {
 	for _, one := range found {
 		b := Build{
 			Tool: one.Tool, Name: one.Name, Dockerfile: one.Dockerfile, Tags: one.Tags, Pushes: true,
-			From: caches(one.CacheFrom), To: caches(one.CacheTo),
+			From: Caches(one.CacheFrom), To: Caches(one.CacheTo),
 			Options: baseline.Options{
 				ContextDir: one.ContextDir, Contexts: one.Contexts, Images: one.Images, Target: one.Settings.Target,
 				Args: one.Settings.Args, Platform: one.Settings.Platform, Engine: one.Settings.Engine,

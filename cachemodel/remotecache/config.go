@@ -27,34 +27,79 @@ type link struct {
 	record   int
 }
 
+// rawConfig is a configuration as it is written (cache/remotecache/v1/types).
+type rawConfig struct {
+	Layers  []rawLayer  `json:"layers"`
+	Records []rawRecord `json:"records"`
+}
+
+type rawLayer struct {
+	Blob   Digest `json:"blob"`
+	Parent int    `json:"parent"`
+}
+
+type rawRecord struct {
+	Digest Digest `json:"digest"`
+	Layers []struct {
+		Layer int `json:"layer"`
+	} `json:"layers"`
+	Chains []struct {
+		Layers []int `json:"layers"`
+	} `json:"chains"`
+	Inputs [][]struct {
+		Selector Digest `json:"selector"`
+		Link     int    `json:"link"`
+	} `json:"inputs"`
+}
+
 // Parse reads a configuration. Only the layers that has knows are there: those of the cache's manifest.
 func Parse(text []byte, has func(blob Digest) bool) (*Config, error) {
 	if len(text) > MaxConfig {
 		return nil, fmt.Errorf("the configuration of the cache is larger than %d bytes, so BuildKit does not import it",
 			MaxConfig)
 	}
-	var raw struct {
-		Layers []struct {
-			Blob   Digest `json:"blob"`
-			Parent int    `json:"parent"`
-		} `json:"layers"`
-		Records []struct {
-			Digest Digest `json:"digest"`
-			Layers []struct {
-				Layer int `json:"layer"`
-			} `json:"layers"`
-			Chains []struct {
-				Layers []int `json:"layers"`
-			} `json:"chains"`
-			Inputs [][]struct {
-				Selector Digest `json:"selector"`
-				Link     int    `json:"link"`
-			} `json:"inputs"`
-		} `json:"records"`
-	}
+	var raw rawConfig
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return nil, fmt.Errorf("the configuration of the cache cannot be read: %w", err)
 	}
+	return raw.config(has)
+}
+
+// ParseInline reads the records that an image has in its configuration. layers are those of the image, each upon the
+// one before.
+func ParseInline(records []byte, layers []Digest) (*Config, error) {
+	var raw rawConfig
+	if err := json.Unmarshal(records, &raw.Records); err != nil {
+		return nil, fmt.Errorf("the inline cache of the image cannot be read: %w", err)
+	}
+	for i, layer := range layers {
+		raw.Layers = append(raw.Layers, rawLayer{layer, i - 1})
+	}
+	return raw.config(func(Digest) bool { return true })
+}
+
+// Join is what a builder has that imports several caches.
+func Join(caches []*Config) *Config {
+	all := &Config{byDigest: map[Digest][]int{}}
+	for _, c := range caches {
+		first := len(all.records)
+		for _, r := range c.records {
+			joined := cacheRecord{digest: r.digest, result: r.result}
+			for _, links := range r.inputs {
+				var in []link
+				for _, l := range links {
+					in = append(in, link{l.selector, first + l.record})
+				}
+				joined.inputs = append(joined.inputs, in)
+			}
+			all.byDigest[r.digest] = append(all.byDigest[r.digest], len(all.records))
+			all.records = append(all.records, joined)
+		}
+	}
+	return all
+}
+
+func (raw *rawConfig) config(has func(blob Digest) bool) (*Config, error) {
 	whole, err := wholeChains(len(raw.Layers), func(i int) (Digest, int) {
 		return raw.Layers[i].Blob, raw.Layers[i].Parent
 	}, has)

@@ -108,3 +108,28 @@ func TestOneMountIsLeftOut(t *testing.T) {
 		t.Error("a second mount is no part of the key")
 	}
 }
+
+// An image's records stand on its layers, and several caches have what each of them has: a step that is found in one
+// is not found upon a step of another.
+func TestInlineAndJoined(t *testing.T) {
+	image, files, run := Sum([]byte("image")), Sum([]byte("copy")), Sum([]byte("run"))
+	const copied = `[{"digest":%q},{"digest":%q,"layers":[{"layer":1}],"inputs":[[{"link":0}],[{"link":2}]]},
+		{"digest":%q}]`
+	inline, err := ParseInline(fmt.Appendf(nil, copied, record(image, 0), record(files, 0),
+		record(Sum([]byte("content")), None)), []Digest{"sha256:base", "sha256:copy"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const runs = `{"records":[{"digest":"x"},{"digest":%q,"inputs":[[{"selector":"sel","link":0}]]}]}`
+	alone, err := Parse(fmt.Appendf(nil, runs, record(run, 0)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := Join([]*Config{alone, inline}).Match(vertices("content"))
+	if len(found[0].Records) != 1 || !found[1].Result || len(found[2].Records) != 0 {
+		t.Errorf("got %+v: want the image, the COPY with its layers, and no RUN", found)
+	}
+	if _, err := ParseInline([]byte(`[{"digest":"x","layers":[{"layer":2}]}]`), []Digest{"a"}); err == nil {
+		t.Error("a layer that the image does not have is taken")
+	}
+}

@@ -27,9 +27,26 @@ var (
 // Read returns the content of the regular file that path names, links followed. Its errors are *fs.PathError.
 func Read(path string) ([]byte, error) { return ReadUpTo(path, Limit) }
 
+// Open opens the regular file that path names, links followed. Its errors are *fs.PathError.
+func Open(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|NonBlocking, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%s %w", kindOf(info.Mode()), ErrNotRegular)}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // ReadUpTo is Read with another limit, in bytes.
 func ReadUpTo(path string, limit int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|NonBlocking, 0)
+	f, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -37,9 +54,6 @@ func ReadUpTo(path string, limit int64) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%s %w", kindOf(info.Mode()), ErrNotRegular)}
 	}
 	if info.Size() > limit {
 		return nil, tooLong(path, limit)

@@ -46,7 +46,8 @@ type Build struct {
 	sent    func() (rules.Ignore, *rules.Context)
 	moves   *moves
 	unknown cachemodel.UnknownParts
-	root    string // the highest folder that may be the context
+	bases   map[string]cachemodel.Image // what is known of base images
+	root    string                      // the highest folder that may be the context
 }
 
 // Context is the build context.
@@ -80,7 +81,8 @@ type Marks struct {
 	// WithMaxCache is what the summary would be if the imported cache were exported with mode=max; nil if it is, or if
 	// none is imported.
 	WithMaxCache *cachemodel.Summary
-	Problem      error // why the build as a whole cannot be planned; there are verdicts nevertheless
+	CacheFrom    *ReportedCacheFrom // the imported cache, if it was read
+	Problem      error              // why the build as a whole cannot be planned; there are verdicts nevertheless
 }
 
 // Judge gives the verdicts on file's instructions, with what is unsaved in an editor.
@@ -90,8 +92,15 @@ func (b *Build) Judge(file *dockerfile.File, unsaved []Overlay) *Marks {
 	if held == nil {
 		held = cachemodel.Hold(nil)
 	}
+	var from *ReportedCacheFrom
+	if imports := b.Compared.imports; imports != nil {
+		var found *cachemodel.Held
+		if found, from = imports.of(plan); found != nil {
+			held = found
+		}
+	}
 	steps := held.Compare(plan)
-	marks := &Marks{Steps: steps, Plan: plan, Summary: cachemodel.Summarize(steps), Problem: plan.Err()}
+	marks := &Marks{CacheFrom: from, Steps: steps, Plan: plan, Summary: cachemodel.Summarize(steps), Problem: plan.Err()}
 	if max := b.Compared.withMax; max != nil {
 		sum := cachemodel.Summarize(max.Compare(plan))
 		marks.WithMaxCache = &sum
@@ -107,7 +116,7 @@ func (b *Build) Next(file *dockerfile.File, unsaved []Overlay) cachemodel.Build 
 	}
 	return cachemodel.Build{
 		File: file, Context: b.overlaid(unsaved), Settings: b.Settings, Contexts: trees, ContextImages: b.Images,
-		Unknown: b.unknown, ContextBuilds: b.contextBuilds(),
+		Unknown: b.unknown, ContextBuilds: b.contextBuilds(), Images: b.bases,
 	}
 }
 
@@ -131,7 +140,9 @@ type Report struct {
 	Builds  int             `json:"builds,omitempty"` // how many services and targets build this Dockerfile in different ways
 	// WithMaxCache is as in Marks.
 	WithMaxCache *cachemodel.Summary `json:"withMaxCache,omitempty"`
-	CI           *ReportedCI         `json:"ci,omitempty"` // the build of the CI that this is, where it was looked for
+	// CacheFrom is what was read of the imported cache, if that was asked for.
+	CacheFrom *ReportedCacheFrom `json:"cacheFrom,omitempty"`
+	CI        *ReportedCI        `json:"ci,omitempty"` // the build of the CI that this is, where it was looked for
 }
 
 // ReportedContext says where the build context is, and why there.
@@ -145,7 +156,8 @@ func (b *Build) Report(file string, m *Marks) *Report {
 	r := &Report{Report: cachemodel.Report{
 		File: file, Engine: b.Settings.Engine, Target: b.Settings.Target, Baseline: b.Compared.Baseline, Steps: m.Steps,
 		Summary: m.Summary,
-	}, Context: ReportedContext{b.Context.Dir, b.Context.From.Kind}, Builds: len(b.Choices), WithMaxCache: m.WithMaxCache}
+	}, Context: ReportedContext{b.Context.Dir, b.Context.From.Kind}, Builds: len(b.Choices),
+		WithMaxCache: m.WithMaxCache, CacheFrom: m.CacheFrom}
 	if b.Entry != nil {
 		r.Build = b.Entry.ID
 	}

@@ -31,6 +31,7 @@ type Compared struct {
 	head        string
 	held        *cachemodel.Held // what the builder has; nil is nothing
 	withMax     *cachemodel.Held // what it would have if the cache were exported with mode=max; nil if that is no less
+	imports     *imports         // what a fresh builder imports that was read; nil if none was
 }
 
 // compare finds what the next build is compared with. Where what is asked for by name is not there, that is a problem,
@@ -61,7 +62,9 @@ func (r *Reader) compare(
 	request, then := r.asThen(ctx, request, next.Entry, q.Choices)
 	found, err := baseline.Find(ctx, request)
 	if err != nil {
-		if ctx.Err() == nil {
+		if q.CacheFrom != nil && next.Asked == string(baseline.Auto) { // the cache tells by itself
+			next.Notes = append(next.Notes, fmt.Sprintf("not compared with git: %v", err))
+		} else if ctx.Err() == nil {
 			r.compared.Problem = fmt.Errorf("baseline %s: %w", next.Asked, err)
 		}
 		request.Spec = baseline.Spec{Kind: baseline.Opened, Cache: request.Spec.Cache}
@@ -81,6 +84,12 @@ func (r *Reader) compare(
 	if mode != "" || q.Choices.CacheUnknown != "" {
 		found.Builds = nil // a fresh builder has made none
 		r.compared.Baseline = exported(found.Baseline, mode, found.Label)
+		if q.CacheFrom != nil {
+			r.compared.Baseline.Assumed = "a fresh builder imports " + q.CacheFrom.Label
+			if found.Kind == string(baseline.None) {
+				r.compared.Label = "this cache alone"
+			}
+		}
 		if mode == "" {
 			r.compared.Baseline.Assumed = "a fresh builder builds: " + q.Choices.CacheUnknown
 		}
@@ -101,10 +110,17 @@ func (r *Reader) compare(
 		} else if request.Spec.Kind == baseline.Dir && next.Entry == nil {
 			earlier.Settings.Args = nil
 		}
+		if q.CacheFrom != nil {
+			earlier.Images, _ = q.CacheFrom.images(ctx, *earlier)
+		}
 		if c.Record == nil && err == nil {
 			r.compared.was = earlier
 		}
 	})
+	r.compared.imports = r.importing(ctx, request.Spec, q, next, pasts, look)
+	if r.compared.imports != nil { // where nothing in it is matched
+		q.Choices.CacheUnknown = "what the cache has of this build is not known"
+	}
 	switch {
 	case q.Choices.CacheUnknown != "":
 		for i := range pasts {
@@ -118,7 +134,7 @@ func (r *Reader) compare(
 		}
 	}
 	r.compared.held = cachemodel.Hold(pasts)
-	if mode == "" {
+	if mode == "" || q.CacheFrom != nil {
 		unseen := found.Unseen
 		if reason := q.Choices.CacheUnknown; reason != "" { // it may hold the results of any build
 			unseen = cachemodel.Unseen{Anything: true, Reason: reason}

@@ -66,6 +66,9 @@ type atOpen struct {
 // It is nil only if ctx has ended.
 func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	c := q.Choices
+	if q.CacheFrom != nil {
+		c.Cache = cachemodel.ReadCache
+	}
 	b := &Build{Dockerfile: r.path, Inline: r.inline != "", root: r.w.Root(filepath.Dir(r.path))}
 	spec, err := r.spec(c, b)
 	b.problem(err)
@@ -133,6 +136,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	if !q.Unread {
 		b.Contexts = r.readNamed(ctx, b, q, options.Contexts)
 	}
+	r.readImages(ctx, b, q)
 	r.requestContexts(b, q, &request)
 	b.problem(r.reading)
 	if again && !q.Uncompared {

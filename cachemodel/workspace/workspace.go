@@ -177,6 +177,8 @@ type Question struct {
 	File    *dockerfile.File // the text as it is now
 	Opened  *dockerfile.File // the text as it was opened; nil on the command line
 	Builder Builder          // whose history is read; nil if there is none
+	// CacheFrom is what a fresh builder imports, unless it is nil. A Reader must not be asked with another one.
+	CacheFrom *CacheFrom
 	// Quick does not ask the builder, which may take long. The build is then not Complete.
 	Quick bool
 	// Partial does not wait for the contents of very large files: nothing is certain of what reads these, and the build

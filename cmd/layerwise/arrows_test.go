@@ -54,6 +54,7 @@ func TestArrows(t *testing.T) {
 	edges := map[string]string{
 		"cachemodel/daemon -> " +
 			"net/http": "a Docker engine hands its BuildKit over by HTTP; gRPC brings the rest",
+		"cachemodel/cachestore -> net/http":                    "caches in registries, if the user names one",
 		"cachemodel/daemon -> google.golang.org/grpc":          "BuildKit's protocol",
 		"cachemodel/daemon -> " + module + "cachemodel/daemon": "itself",
 		"cmd/layerwise -> github.com/moby/buildkit/solver/pb":  "messages of BuildKit's protocol, no solver",

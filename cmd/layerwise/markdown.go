@@ -64,8 +64,10 @@ func writeMarkdown(b *strings.Builder, p *prediction) {
 		fmt.Fprintf(b, "| %d | %s | %s | %s |\n", s.Line, markdownCode(truncate(s.Text, 120)), markdownText(stepNote(s)),
 			markdownText(cost))
 	}
-	if text := maxCacheText(r); text != "" {
-		fmt.Fprintf(b, "\n%s\n", markdownText(text))
+	for _, text := range []string{cacheFromText(r), maxCacheText(r)} {
+		if text != "" {
+			fmt.Fprintf(b, "\n%s\n", markdownText(text))
+		}
 	}
 	if assumed := assumedBy(r.Steps); len(assumed) > 0 {
 		fmt.Fprintf(b, "\nThe marks assume that %s.\n", markdownText(strings.Join(assumed, "; ")))

@@ -24,7 +24,7 @@ type predictOptions struct {
 	buildFlags
 	baseline, baselineFile, format string
 	cache                          string
-	baselineArgs                   []string
+	baselineArgs, cacheFrom        []string
 	all                            bool
 	gates                          gateFlags
 	text                           textOptions
@@ -52,6 +52,11 @@ inline such a cache has the layers of the image's own stages only: of other stag
 be built again runs from their beginning. With max it has all; with none every step runs. auto takes the build that CI
 makes of the Dockerfile from GitHub's workflows or GitLab's CI file: its settings, its cache-from, and how the build of
 the branch that it is to be merged into (GITHUB_BASE_REF and the like, else the main branch) exports what it imports.
+With --cache-from the cache itself is read, as it is now: type=local,src=DIRECTORY, type=registry,ref=IMAGE or an IMAGE
+alone, also one with an inline cache. Nobody has to assume then what was exported: a step is cached if the cache has it
+with its layers. Registries are asked for the cache and for the base images, with Docker's credentials. A cache that is
+not there, or that BuildKit does not import, counts for nothing, and it says so. The baseline explains what differs, and
+shows whether keys are computed as they were for that cache: where nothing of either build is found nothing is promised.
 
 The settings that are not given here are those of the Compose service or bake target that builds the Dockerfile, unless
 --context is given: of several that of the last build, else the first, or the one that is named; without FILE,
@@ -75,6 +80,7 @@ next build.
    "summary": {"cached": 4, "rebuilt": 2, "config": 3, "skipped": 0, "unknown": 0, "fails": 0,
                "seconds": 49.0}, "withMaxCache": {"cached": 6, "rebuilt": 0, "config": 3, "skipped": 0,
                                   "unknown": 0, "fails": 0, "seconds": 0},
+   "cacheFrom": {"cache": "type=local,src=cache", "records": 12, "matched": true, "reason": "..."},
    "ci": {"build": ".github/workflows/ci.yml, job build", "event": "pull_request", "cache": "min", "reason": "..."}}
 with one step for each instruction, in file order; lines count from 1. status is cached, rebuilt, config, skipped,
 unknown or fails (the build fails there);
@@ -84,11 +90,13 @@ follows (only the line above), remote-source, no-cache, no-baseline, setting-cha
 so) or, for fails, invalid, missing-argument or missing-source. "seconds" and "bytes" are there where a recorded build
 tells, "shared": true where images that the engine keeps are known to have the layer too. "assuming" is what a mark
 rests on that nobody can know here. The baseline's kind is recorded, git, dir or none;
-"builder" names the builder that is known to have made it, else "assumed" says what is assumed; "cache" is --cache, and
-"withMaxCache" the summary if it were max. "ci" is there with --cache auto: which build of the CI this is, the event
-that starts it, the cache that it imports (none, min, max, inline, or unknown) and why that. "from" says why the
-context is there: chosen (by a flag), build (the Compose service or bake target), record (the last build) or guessed.
-"builds" is how many builds, each with settings of its own, use the Dockerfile. The exit code is 0
+"builder" names the builder that is known to have made it, else "assumed" says what is assumed; "cache" is --cache, or
+read with --cache-from, and "withMaxCache" the summary if it were max. "cacheFrom" is there with --cache-from: how many
+records the cache has, and whether a step of the build, or of the baseline, is among them; if not, why. "ci" is there
+with --cache auto: which build of the CI this is, the event that starts it, the cache that it imports (none, min, max,
+inline, or unknown) and why that. "from" says why the context is there: chosen (by a flag), build (the Compose service
+or bake target), record (the last build) or guessed. "builds" is how many builds, each with settings of its own, use
+the Dockerfile. The exit code is 0
 whatever is rebuilt, 1 where --fail-on or --max-seconds says so, and 2 where it could not be told.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
@@ -143,6 +151,8 @@ whatever is rebuilt, 1 where --fail-on or --max-seconds says so, and 2 where it 
 	f.StringArrayVar(&o.baselineArgs, "baseline-build-arg", nil, "a build argument of the baseline")
 	f.StringVar(&o.cache, "cache", "", `the next build is a fresh builder's, as in CI, that imports what the baseline's build
 exported: none, min, max or inline; auto: as the project's CI files say (default: the builder has what it built)`)
+	f.StringArrayVar(&o.cacheFrom, "cache-from", nil, `the next build is a fresh builder's that imports this cache, which is
+read: type=local,src=DIRECTORY, type=registry,ref=IMAGE or IMAGE`)
 	f.StringVar(&o.format, "format", "text", "text, json or markdown")
 	o.gates.flags(f)
 	return cmd
@@ -191,7 +201,7 @@ func predict(ctx context.Context, args []string, o predictOptions) ([]*predictio
 		return nil, err
 	}
 	w := here()
-	cached, err := cacheOf(o.cache, o.baseline)
+	cached, err := cacheOf(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -1,21 +1,32 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/cachestore"
+	"github.com/layerwise/layerwise/cachemodel/pipeline"
+	"github.com/layerwise/layerwise/cachemodel/remotecache"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/spf13/pflag"
 )
 
-// cacheOf reads --cache.
-func cacheOf(name, baseline string) (adjustment, error) {
+// cacheOf reads --cache and --cache-from.
+func cacheOf(ctx context.Context, o predictOptions) (adjustment, error) {
+	name, compared := o.cache, o.baseline
+	if len(o.cacheFrom) > 0 {
+		if name != "" {
+			return nil, fmt.Errorf("--cache-from and --cache %s exclude each other", name)
+		}
+		return cacheFrom(ctx, o.cacheFrom)
+	}
 	if name == "auto" {
-		if baseline != "" && baseline != "auto" {
-			return nil, fmt.Errorf("--cache auto and --baseline %s exclude each other", baseline)
+		if compared != "" && compared != "auto" {
+			return nil, fmt.Errorf("--cache auto and --baseline %s exclude each other", compared)
 		}
 		return func(_ *judged, q *workspace.Question) error {
 			q.Choices.CI = true
@@ -30,6 +41,48 @@ func cacheOf(name, baseline string) (adjustment, error) {
 		q.Choices.Cache = mode
 		return nil
 	}, nil
+}
+
+// maxCachesFrom bounds how many caches are read.
+const maxCachesFrom = 20
+
+// cacheFrom reads the caches that a fresh builder imports.
+func cacheFrom(ctx context.Context, list []string) (adjustment, error) {
+	if len(list) > maxCachesFrom {
+		return nil, fmt.Errorf("--cache-from is given more than %d times", maxCachesFrom)
+	}
+	var found []*remotecache.Config
+	var labels, notes []string
+	for _, c := range pipeline.Caches(list) {
+		read, err := cachestore.Read(ctx, cachestore.Source{Type: c.Type, Attr: c.Attr})
+		switch {
+		case errors.Is(err, cachestore.ErrNone) || errors.Is(err, cachestore.ErrRefused):
+			notes = append(notes, fmt.Sprintf("%s is not imported: %v", c.Text, err))
+		case err != nil:
+			return nil, fmt.Errorf("--cache-from %s: %w", c.Text, err)
+		default:
+			found, labels = append(found, read), append(labels, c.Text)
+		}
+	}
+	images := &cachestore.Images{}
+	return func(j *judged, q *workspace.Question) error {
+		if j.notes = append(j.notes, notes...); len(found) == 0 {
+			q.Choices.Cache = cachemodel.NoCacheImport
+			return nil
+		}
+		q.CacheFrom = &workspace.CacheFrom{
+			Cache: remotecache.Join(found), Label: strings.Join(labels, " and "), Image: images.Find,
+		}
+		return nil
+	}, nil
+}
+
+// cacheFromText says what is not known of a cache that was read, "" if nothing is.
+func cacheFromText(r *workspace.Report) string {
+	if r.CacheFrom == nil || r.CacheFrom.Matched {
+		return ""
+	}
+	return fmt.Sprintf("What a builder reuses of %s is not known: %s.", r.CacheFrom.Cache, r.CacheFrom.Reason)
 }
 
 // ciText says which build of the CI a prediction is about, and what it imports.

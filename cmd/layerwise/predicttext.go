@@ -71,13 +71,15 @@ func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 	if p := prediction.ci; p != nil {
 		fmt.Fprintf(&b, "%s\n", printable(ciText(p)))
 	}
-	if text := maxCacheText(r); text != "" {
-		fmt.Fprintln(&b, text)
+	for _, text := range []string{cacheFromText(r), maxCacheText(r)} {
+		if text != "" {
+			fmt.Fprintln(&b, printable(text))
+		}
 	}
 	if assumed := assumedBy(r.Steps); len(assumed) > 0 {
 		fmt.Fprintf(&b, "%s\n", p.paint(p.dim, printable("Assuming that "+strings.Join(assumed, "; ")+".")))
 	}
-	if r.Baseline.Kind == string(baseline.None) {
+	if r.Baseline.Kind == string(baseline.None) && r.CacheFrom == nil {
 		fmt.Fprintln(
 			&b,
 			"There is nothing to compare with yet: run the build as `layerwise build -- docker build ...`, or commit "+

@@ -11,12 +11,15 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 )
 
 // Bounds on what is read of one object, in bytes. Of trees there are few that have a megabyte.
 const (
 	maxTree = 256 << 20
 	maxLink = 64 << 10
+	maxBlob = 256 << 20
 )
 
 // objects reads objects one by one from a git process that stays. After an error it is of no more use.
@@ -162,6 +165,13 @@ func (r *Repository) object(ctx context.Context, name string, limit int64) (id s
 		return "", nil, fmt.Errorf("git object %.12s %w", id, ErrTooLarge)
 	}
 	return id, data, nil
+}
+
+// Blob gives a file's contents by their id, if the repository has them as a checkout does. It may be as long as a file
+// of a context that is read is.
+func (r *Repository) Blob(ctx context.Context, id buildcontext.ContentID) (io.ReadCloser, error) {
+	_, content, err := r.object(ctx, hex.EncodeToString(id[:]), maxBlob)
+	return io.NopCloser(bytes.NewReader(content)), err
 }
 
 // blobs reads files. Of those that are missing or longer than limit it notes that in them.
