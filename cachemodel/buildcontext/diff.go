@@ -86,17 +86,19 @@ func (d *differ) query(q Query) {
 	if len(d.found) > before { // another place was looked at: the link is the reason
 		return
 	}
-	was := map[string]pick{}
+	was, is := map[string]pick{}, map[string]bool{} // a link and what it leads to are both picked as that
 	for _, p := range a.picks {
 		was[p.real] = p
 	}
 	for _, p := range b.picks {
 		old := was[p.real]
-		delete(was, p.real)
+		is[p.real] = true
 		d.entry(p.real, old.node, p.node, p.deep || old.deep)
 	}
-	for _, p := range was {
-		d.entry(p.real, p.node, nil, p.deep)
+	for _, p := range a.picks {
+		if !is[p.real] {
+			d.entry(p.real, p.node, nil, p.deep)
+		}
 	}
 	d.prune()
 }

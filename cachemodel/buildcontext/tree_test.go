@@ -366,6 +366,13 @@ func TestDiff(t *testing.T) {
 			[]Query{{Path: "/", Exclude: []string{"z"}}},
 			"d removed",
 		},
+		{
+			"a file that a link leads to too, among others",
+			"a=1\n b=1\n l -> a\n z=1",
+			"a=1\n b=2\n l -> a\n z=1",
+			[]Query{{Path: "/", FollowLinks: true, Exclude: []string{"z"}}},
+			"b modified",
+		},
 		{"the files of a directory that went", "a=1\n d/e/f=1", "a=1", all, "d/e/f removed"},
 		{"permissions of a directory", "d/a=1", "d/ @700\n d/a=1", all, "d mode"},
 		{

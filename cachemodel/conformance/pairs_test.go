@@ -337,6 +337,9 @@ func (r *Real) buildDir(ctx context.Context, dir, name string, options []string)
 			opts["build-arg:"+k] = v
 		case "--build-context":
 			k, v, _ := strings.Cut(value, "=")
+			if opts["context:"+k] = v; strings.Contains(v, "://") {
+				break
+			}
 			opts["context:"+k] = "local:" + k
 			if locals[k], err = fsutil.NewFS(filepath.Join(dir, v)); err != nil {
 				return nil, err

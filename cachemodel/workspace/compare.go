@@ -25,7 +25,8 @@ type Compared struct {
 	Context  *buildcontext.Tree // of the last build; nil if there is none
 	Problem  error              // the baseline that is asked for is not there
 
-	was         *cachemodel.Build // the build that is described, where it is not on record
+	named       map[string]*buildcontext.Tree // the named contexts that it sent
+	was         *cachemodel.Build             // the build that is described, where it is not on record
 	notes       []string
 	recordNotes []string
 	head        string
@@ -79,6 +80,7 @@ func (r *Reader) compare(
 	r.compared.notes = found.Notes
 	if found.Contents != nil {
 		r.compared.Context = found.Contents.Context
+		r.compared.named = sentBefore(found.Contents, next)
 	}
 	mode := request.Spec.Cache
 	if mode != "" || q.Choices.CacheUnknown != "" {
@@ -141,6 +143,20 @@ func (r *Reader) compare(
 		}
 		r.compared.held = r.compared.held.WithUnseen(unseen)
 	}
+}
+
+// sentBefore are the named contexts as a build sent them. A folder that takes the place of another one is sent anew.
+func sentBefore(c *baseline.Contents, next *Build) map[string]*buildcontext.Tree {
+	if c.Record == nil {
+		return c.Contexts
+	}
+	trees := map[string]*buildcontext.Tree{}
+	for name, named := range c.Record.Contexts {
+		if named.Dir == next.Contexts[name].Dir {
+			trees[name] = named.Tree
+		}
+	}
+	return trees
 }
 
 // exported says of a baseline what is assumed where a fresh builder imports its cache.

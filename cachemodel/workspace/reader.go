@@ -234,14 +234,26 @@ func (r *Reader) conclude(b *Build, options baseline.Options) {
 	}
 	b.Notes = append(b.Notes, r.compared.recordNotes...)
 	fresh := r.compared.Baseline.Cache != "" || r.choices.CacheUnknown != "" // it was sent nothing before
-	if b.Context.Tree != nil && r.compared.Context != nil && b.Settings.Engine != cachemodel.Classic && !fresh {
-		b.Context.Tree = buildcontext.Resent(r.compared.Context, b.Context.Tree)
+	if b.Settings.Engine != cachemodel.Classic && !fresh {
+		b.Context.Tree = resent(r.compared.Context, b.Context.Tree)
+		for name, named := range b.Contexts {
+			named.Tree = resent(r.compared.named[name], named.Tree)
+			b.Contexts[name] = named
+		}
 	}
 	if r.dir != nil {
 		if err := r.dir.Save(); err != nil {
 			b.Unsaved = fmt.Errorf("the digests of the build context are not kept: %w", err)
 		}
 	}
+}
+
+// resent is next as a builder has it that was sent last before, if that is known.
+func resent(last, next *buildcontext.Tree) *buildcontext.Tree {
+	if last == nil || next == nil {
+		return next
+	}
+	return buildcontext.Resent(last, next)
 }
 
 // Resolve finds the build without reading its contexts and without what it is compared with. It must be asked of
