@@ -221,7 +221,7 @@ func (e *Effects) project(s *state, c Call, v *tools.Verb, more ...string) bool 
 		return false
 	}
 	e.Reads = append(e.Reads, "cwd", "env:?", c.cwd)
-	e.Directory = c.cwd
+	e.Directory, e.Entered = c.cwd, append(e.Entered, c.cwd)
 	for _, r := range slices.Concat(v.Manifests, more) {
 		e.Reads = append(e.Reads, path.Join(c.cwd, r)+slashOf(r))
 		if !strings.HasSuffix(r, "/") && !c.exists(s, r) { // it may be there in another working tree

@@ -89,6 +89,8 @@ type Effects struct {
 	Perhaps []string
 	// Named are files that a command names because they are there: to change, remove or read them.
 	Named []string
+	// Entered are directories that must be there, and of which no more is read than that.
+	Entered []string
 	// Linked says that a command above may have made links, so that paths may be other than they seem.
 	Linked  bool
 	cache   *indexes

@@ -21,7 +21,7 @@ const (
 		"--no-update-notifier --no-bin-links --strict-peer-deps --prefer-offline --prefer-online --registry= " +
 		"--fetch-timeout= --fetch-retries= --fetch-retry-mintimeout= --fetch-retry-maxtimeout= " +
 		"--network-timeout= --maxsockets= --cache= --prefix= -C= --no-save -g --global -E --save-exact " +
-		"--no-package-lock --package-lock=false"
+		"--no-package-lock --package-lock=false -w= --workspace= --workspaces --include-workspace-root"
 	yarnOptions = "--frozen-lockfile --frozen-lockfile=true --pure-lockfile --immutable --no-immutable --production " +
 		"--production=true --production=false --prod --non-interactive --no-progress --silent -s --ignore-scripts " +
 		"--ignore-optional --ignore-engines --ignore-platform --no-bin-links " +
@@ -31,12 +31,14 @@ const (
 		"--production --dev -D --no-optional --ignore-scripts --ignore-scripts=true --prefer-offline --offline " +
 		"--reporter= --loglevel= --silent -s --shamefully-hoist --force --strict-peer-dependencies " +
 		"--no-strict-peer-dependencies --registry= --network-concurrency= --child-concurrency= --dir= -C= --global " +
-		"-g --config.confirmModulesPurge=false --no-verify-store-integrity --unsafe-perm"
+		"-g --filter= -F= -r --recursive --config.confirmModulesPurge=false --no-verify-store-integrity --unsafe-perm"
 	bunOptions = "--frozen-lockfile --production -p --no-save --ignore-scripts --no-progress --silent --verbose " +
 		"--no-summary --no-verify --force -f --no-cache --cwd= --omit=dev --omit=optional --omit=peer --registry="
 )
 
 type packageJSON struct {
+	Name                 string            `json:"name"`
+	Version              string            `json:"version"`
 	Scripts              map[string]string `json:"scripts"`
 	Workspaces           any               `json:"workspaces"`
 	Dependencies         map[string]string `json:"dependencies"`
@@ -103,8 +105,8 @@ var (
 var onlyAllow = regexp.MustCompile(`^(npx (-y |--yes )?)?only-allow (npm|pnpm|yarn|bun)$`)
 
 // nodePackage reads package.json, and refuses one whose installation may read more of the project. Where the file is
-// not at hand the installation may read anything.
-func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
+// not at hand the installation may read anything. workspace says that the package manager takes its workspaces in.
+func nodePackage(s *state, e *Effects, c Call, l line, workspace bool) (*packageJSON, bool) {
 	text, ok := c.file(s, "package.json")
 	var p packageJSON
 	switch {
@@ -112,11 +114,12 @@ func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 		return nil, s.no("package.json is not copied above, or may have been changed since")
 	case json.Unmarshal([]byte(text), &p) != nil || !plainFields(text):
 		return nil, s.no("package.json cannot be read")
-	case p.Workspaces != nil:
+	case p.Workspaces != nil && !workspace:
 		return nil, s.no("package.json has workspaces")
 	case !plainNPMRC(s, c):
 		return nil, s.no(".npmrc has settings that may name files")
 	}
+	workspace = workspace && (p.Workspaces != nil || c.Args[0] == "pnpm")
 	scripts := !l.has("--ignore-scripts", "--ignore-scripts=true")
 	for key := range p.PNPM {
 		if !slices.Contains(pnpmFields, key) {
@@ -130,15 +133,11 @@ func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 	if scripts && !p.plainScripts(s, e, c) {
 		return nil, false
 	}
-	for _, named := range []any{p.Dependencies, p.DevDependencies, p.OptionalDependencies, p.PeerDependencies,
-		p.Overrides, p.Resolutions, p.PNPM} {
-		if namesFiles(named) {
-			return nil, s.no("package.json names a file or directory of the project")
-		}
+	if p.namesFiles(workspace) || workspace && !notInjected(p.Meta) {
+		return nil, s.no("package.json names a file or directory of the project")
 	}
 	above, none := c.above(
 		s,
-		"package.json",
 		"pnpm-workspace.yaml",
 		".yarnrc.yml",
 		".yarnrc",
@@ -150,7 +149,7 @@ func nodePackage(s *state, e *Effects, c Call, l line) (*packageJSON, bool) {
 	if !none {
 		s.no("a project above the working directory may have this one as a part")
 	}
-	return &p, none
+	return &p, none && s.packagesAbove(e, c)
 }
 
 // plainScripts reports whether no script that runs with the installation may read more of the project.
@@ -313,6 +312,7 @@ var plainKeys = anyOf(
 		`maxsockets network-concurrency child-concurrency network-timeout update-notifier prefer-online ` +
 		`prefer-frozen-lockfile prefer-dedupe resolution-mode dedupe-peer-dependents dedupe-direct-deps omit include ` +
 		`production unsafe-perm side-effects-cache package-manager-strict minimum-release-age min-release-age ` +
+		`link-workspace-packages prefer-workspace-packages save-workspace-protocol ` +
 		`install-strategy foreground-scripts sign-git-tag tag-version-prefix message force timeout`,
 )
 
@@ -365,12 +365,13 @@ type npmLockPackage struct {
 }
 
 // plain reports whether a lock file names no file of the project, and no package with an install script that may read
-// one.
-func (l *npmLock) plain(scripts bool) bool {
+// one. members are the directories of the workspace's packages.
+func (l *npmLock) plain(scripts bool, members []string) bool {
 	for at, p := range l.Packages {
-		if at == "" {
+		if at == "" || slices.Contains(members, at) || p.Link && slices.Contains(members, p.Resolved) {
 			continue
 		}
+		at = inMember(at, members)
 		name := p.Name
 		if name == "" {
 			name = at[strings.LastIndex("/"+at, "node_modules/")+len("node_modules/")-1:]
@@ -381,6 +382,16 @@ func (l *npmLock) plain(scripts bool) bool {
 		}
 	}
 	return true
+}
+
+// inMember gives a place in a lock file from the directory of the workspace's package that it lies in.
+func inMember(at string, members []string) string {
+	for _, dir := range members {
+		if rest, ok := strings.CutPrefix(at, dir+"/"); ok && strings.HasPrefix(rest, "node_modules/") {
+			return rest
+		}
+	}
+	return at
 }
 
 func npm(s *state, e *Effects, c Call) bool {
@@ -407,14 +418,20 @@ func npm(s *state, e *Effects, c Call) bool {
 	case c.exists(s, "npm-shrinkwrap.json"):
 		return false
 	}
-	if _, ok := nodePackage(s, e, c, l); !ok {
+	p, ok := nodePackage(s, e, c, l, true)
+	if !ok {
+		return false
+	}
+	patterns, ok := p.workspaces()
+	members, plain := s.members(e, c, l, patterns)
+	if !ok || !plain {
 		return false
 	}
 	text, locked := c.file(s, "package-lock.json")
 	var lock npmLock
 	if c.exists(s, "package-lock.json") &&
 		(!locked || json.Unmarshal([]byte(text), &lock) != nil || lock.Version < 2 ||
-			!lock.plain(!l.has("--ignore-scripts", "--ignore-scripts=true"))) {
+			!lock.plain(!l.has("--ignore-scripts", "--ignore-scripts=true"), members)) {
 		return s.no(
 			"package-lock.json has a package of the project, one with an install script that nobody has looked at, " +
 				"or is of an old version",
@@ -430,7 +447,10 @@ func npm(s *state, e *Effects, c Call) bool {
 	if !l.has("--no-package-lock", "--package-lock=false") {
 		e.locks(c, verb.Locks)
 	}
-	return e.project(s, c, verb)
+	more, writes := ofMembers(members)
+	own := *verb
+	own.Writes = slices.Concat(verb.Writes, writes)
+	return e.project(s, c, &own, more...)
 }
 
 // registryPackage is a package by its name, perhaps with a version or a tag.
@@ -536,15 +556,18 @@ func yarnPrograms(s *state, c Call) (programs []string, ok bool) {
 var yarnLocked = regexp.MustCompile(`(?m)^("?)([^"#\s][^\n]*):\s*$|^  (?:resolved|resolution:?) "?([^"\n]+)"?`)
 
 // plainYarnLock reports whether a lock file of yarn names no file of the project, and no package that reads one when it
-// is installed.
-func plainYarnLock(lock string, scripts bool) bool {
+// is installed. members are the directories of the workspace's packages.
+func plainYarnLock(lock string, scripts bool, members []string) bool {
 	for _, m := range yarnLocked.FindAllStringSubmatch(lock, -1) {
 		for _, entry := range strings.Split(strings.ReplaceAll(m[2], `"`, ""), ", ") {
 			name, rest, _ := strings.Cut(strings.TrimPrefix(entry, "@"), "@")
 			if strings.HasPrefix(entry, "@") {
 				name = "@" + name
 			}
-			if namesFiles(rest) && !strings.Contains(rest, "builtin<") && !strings.HasSuffix(rest, "workspace:.") ||
+			member := len(members) > 0 && (plainMemberVersion.MatchString(rest) ||
+				slices.Contains(members, strings.TrimPrefix(rest, "workspace:")))
+			if namesFiles(rest) && !strings.Contains(rest, "builtin<") && !strings.HasSuffix(rest, "workspace:.") &&
+				!member ||
 				scripts && readsProject(name) {
 				return false
 			}
@@ -573,7 +596,7 @@ func yarn(s *state, e *Effects, c Call) bool {
 	case !l.only() && !l.only("install"):
 		return false
 	}
-	p, ok := nodePackage(s, e, c, l)
+	p, ok := nodePackage(s, e, c, l, true)
 	if !ok ||
 		c.exists(
 			s,
@@ -592,7 +615,13 @@ func yarn(s *state, e *Effects, c Call) bool {
 	if !ok {
 		return false
 	}
+	patterns, ok := p.workspaces()
+	members, plain := s.members(e, c, l, patterns)
+	if !ok || !plain {
+		return false
+	}
 	verb := *manifests("yarn", "install")
+	more, writes := ofMembers(members)
 	if len(programs) == 0 {
 		verb.Writes = append(slices.Clone(verb.Writes), ".yarn/")
 	} else {
@@ -601,14 +630,15 @@ func yarn(s *state, e *Effects, c Call) bool {
 	}
 	s.pinned(e, c, p)
 	lock, locked := c.file(s, "yarn.lock")
-	if c.exists(s, "yarn.lock") && !locked || !plainYarnLock(lock, !l.has("--ignore-scripts")) ||
+	if c.exists(s, "yarn.lock") && !locked || !plainYarnLock(lock, !l.has("--ignore-scripts"), members) ||
 		!prebuilt(s, e, c, lock, !l.has("--ignore-scripts")) {
 		return false
 	}
 	if !locked || !l.has("--frozen-lockfile", "--frozen-lockfile=true", "--immutable", "--pure-lockfile") {
 		e.locks(c, verb.Locks)
 	}
-	return e.project(s, c, &verb, programs...)
+	verb.Writes = append(verb.Writes, writes...)
+	return e.project(s, c, &verb, append(programs, more...)...)
 }
 
 // workspaceKeys are the settings of pnpm that name no file, as pnpm-workspace.yaml has them.
@@ -618,40 +648,45 @@ var workspaceKeys = strings.Fields(
 		"nodeLinker shamefullyHoist hoist hoistPattern " +
 		"publicHoistPattern autoInstallPeers strictPeerDependencies dedupePeerDependents dedupeDirectDeps " +
 		"peerDependencyRules resolutionMode engineStrict savePrefix saveExact preferFrozenLockfile " +
-		"packageManagerStrict networkConcurrency fetchRetries fetchTimeout",
+		"packageManagerStrict networkConcurrency fetchRetries fetchTimeout catalog catalogs catalogMode " +
+		"linkWorkspacePackages preferWorkspacePackages saveWorkspaceProtocol",
 )
 
 // leavesWorkspace finds the versions of pnpm that leave pnpm-workspace.yaml as it is. Later ones add to it which packages
 // want to run scripts, and a COPY below would undo that.
 var leavesWorkspace = regexp.MustCompile(`^pnpm@(9|10)\.`)
 
-// plainWorkspace reports whether pnpm-workspace.yaml has settings only, and no other package than this one.
-func plainWorkspace(s *state, c Call) bool {
+// pnpmWorkspace gives the patterns that pnpm-workspace.yaml has. It fails if the file has other settings that may name
+// files.
+func pnpmWorkspace(s *state, c Call) (patterns []string, ok bool) {
 	text, ok := c.file(s, "pnpm-workspace.yaml")
 	if !ok {
-		return !c.exists(s, "pnpm-workspace.yaml")
+		return nil, !c.exists(s, "pnpm-workspace.yaml")
 	}
 	var settings map[string]any
 	if yaml.Unmarshal([]byte(text), &settings) != nil {
-		return false
+		return nil, false
 	}
 	for key, value := range settings {
-		if list, _ := value.([]any); key == "packages" && len(list) == 1 && list[0] == "." {
+		if key == "packages" {
+			if patterns, ok = texts(value); !ok {
+				return nil, false
+			}
 			continue
 		}
 		if !slices.Contains(workspaceKeys, key) || namesFiles(value) || key == "neverBuiltDependencies" ||
 			(key == "onlyBuiltDependencies" || key == "allowBuilds") && !mayBuild(value) {
-			return false
+			return nil, s.no("pnpm-workspace.yaml has " + key + ", which may name files or let packages run scripts")
 		}
 	}
-	return true
+	return slices.DeleteFunc(patterns, func(p string) bool { return p == "." }), true
 }
 
 // plainPnpmLock reports whether a lock file of pnpm names no file of the project, and no package that reads one when it
-// is installed.
-func plainPnpmLock(text string, scripts bool) bool {
+// is installed. members are the directories of the workspace's packages.
+func plainPnpmLock(text string, scripts bool, members []string) bool {
 	var lock struct {
-		Importers map[string]any `yaml:"importers"`
+		Importers map[string]pnpmImporter `yaml:"importers"`
 		Packages  map[string]struct {
 			Resolution    map[string]any `yaml:"resolution"`
 			RequiresBuild bool           `yaml:"requiresBuild"`
@@ -660,8 +695,13 @@ func plainPnpmLock(text string, scripts bool) bool {
 		Hash    any `yaml:"pnpmfileChecksum"`
 	}
 	if yaml.Unmarshal([]byte(text), &lock) != nil || lock.Patched != nil || lock.Hash != nil ||
-		len(lock.Importers) > 1 {
+		len(members) == 0 && len(lock.Importers) > 1 {
 		return false
+	}
+	for dir, importer := range lock.Importers {
+		if !importer.plain(dir, members) {
+			return false
+		}
 	}
 	for key, p := range lock.Packages {
 		key = strings.TrimPrefix(key, "/")
@@ -677,8 +717,37 @@ func plainPnpmLock(text string, scripts bool) bool {
 			return false
 		}
 	}
-	return !strings.Contains(text, "link:") && !strings.Contains(text, "file:")
+	return (len(members) > 0 || !strings.Contains(text, "link:")) && !strings.Contains(text, "file:")
 }
+
+// pnpmImporter is what a lock file of pnpm says of one package of the workspace.
+type pnpmImporter struct {
+	Dependencies map[string]any `yaml:"dependencies"`
+	Dev          map[string]any `yaml:"devDependencies"`
+	Optional     map[string]any `yaml:"optionalDependencies"`
+}
+
+// plain reports whether it is a package of the workspace that links to no other directory than those of the others.
+func (i *pnpmImporter) plain(dir string, members []string) bool {
+	if dir != "." && !slices.Contains(members, dir) {
+		return false
+	}
+	for _, list := range []map[string]any{i.Dependencies, i.Dev, i.Optional} {
+		for _, value := range list {
+			entry, _ := value.(map[string]any)
+			version, _ := entry["version"].(string)
+			if to, link := strings.CutPrefix(version, "link:"); link && !slices.Contains(members, path.Join(dir, to)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// plainFilter names packages of a workspace, perhaps with those that they depend on. Others go by what git says.
+var plainFilter = regexp.MustCompile(`^(\.\.\.\^?)?!?(@[a-z0-9._-]+/)?[a-z0-9._*-]+(\^?\.\.\.)?$`)
+
+func notFilter(word string) bool { return !plainFilter.MatchString(word) }
 
 func pnpm(s *state, e *Effects, c Call) bool {
 	l, ok := c.line(pnpmOptions)
@@ -697,25 +766,40 @@ func pnpm(s *state, e *Effects, c Call) bool {
 	if !l.only("install") && !l.only("i") && !fetch {
 		return false
 	}
-	p, ok := nodePackage(s, e, c, l)
-	if !ok || !plainWorkspace(s, c) || c.exists(s, ".pnpmfile.cjs", ".pnpmfile.mjs", "pnpmfile.js", ".corepack.env") ||
+	patterns, ok := pnpmWorkspace(s, c)
+	if !ok || len(l.values["--filter"])+len(l.values["-F"]) > 0 && len(patterns) == 0 ||
+		slices.ContainsFunc(slices.Concat(l.values["--filter"], l.values["-F"]), notFilter) {
+		return false
+	}
+	p, ok := nodePackage(s, e, c, l, len(patterns) > 0)
+	if !ok || c.exists(s, ".pnpmfile.cjs", ".pnpmfile.mjs", "pnpmfile.js", ".corepack.env") ||
 		s.corepack && c.exists(s, ".tool-versions") {
 		return false
 	}
 	if c.exists(s, "pnpm-workspace.yaml") && !fetch && !leavesWorkspace.MatchString(p.PackageManager) {
 		return s.no("a version of pnpm that package.json does not name may write to pnpm-workspace.yaml")
 	}
+	var members []string
+	if members, ok = s.members(e, c, l, patterns); !ok {
+		return false
+	}
 	s.pinned(e, c, p)
 	lock, locked := c.file(s, "pnpm-lock.yaml")
 	if c.exists(s, "pnpm-lock.yaml") && !locked || fetch && !locked ||
-		!plainPnpmLock(lock, !l.has("--ignore-scripts", "--ignore-scripts=true")) ||
+		!plainPnpmLock(lock, !l.has("--ignore-scripts", "--ignore-scripts=true"), members) ||
 		!prebuilt(s, e, c, lock, !l.has("--ignore-scripts", "--ignore-scripts=true")) {
 		return false
 	}
 	if !fetch && (!locked || !l.has("--frozen-lockfile", "--frozen-lockfile=true")) {
 		e.locks(c, manifests("pnpm", "install").Locks)
 	}
-	return e.project(s, c, manifests("pnpm", l.words[0]))
+	for _, dir := range members {
+		e.configured(s, c, path.Join(c.cwd, dir), []string{".npmrc"})
+	}
+	more, writes := ofMembers(members)
+	verb := *manifests("pnpm", l.words[0])
+	verb.Writes = slices.Concat(verb.Writes, writes)
+	return e.project(s, c, &verb, more...)
 }
 
 func bun(s *state, e *Effects, c Call) bool {
@@ -727,7 +811,7 @@ func bun(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	// It reads .env, bunfig.toml, and the lock file of another package manager if it has none.
-	if _, ok := nodePackage(s, e, c, l); !ok ||
+	if _, ok := nodePackage(s, e, c, l, false); !ok ||
 		c.exists(
 			s,
 			"bunfig.toml",

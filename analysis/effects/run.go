@@ -144,6 +144,7 @@ func (e *Effects) Merge(o Effects) {
 	e.Named = append(e.Named, o.Named...)
 	e.Locks = append(e.Locks, o.Locks...)
 	e.Perhaps = append(e.Perhaps, o.Perhaps...)
+	e.Entered = append(e.Entered, o.Entered...)
 	for dir, how := range o.Makes {
 		if e.Makes == nil {
 			e.Makes = map[string]string{}
@@ -262,14 +263,33 @@ func (r *reader) command(stmt *syntax.Stmt) Effects {
 					dir = path.Join(from, dir)
 				}
 				r.cwd = r.resolve(path.Clean(dir))
-				e.Reads = append(e.Reads, r.cwd)
+				e.Reads, e.Entered = append(e.Reads, r.cwd), append(e.Entered, r.cwd)
 				return e
 			}
 		}
 		e.opaque()
 		return e
 	}
+	if inner, ok := stmt.Cmd.(*syntax.Subshell); ok && !stmt.Negated && len(stmt.Redirs) == 0 {
+		return r.subshell(inner)
+	}
 	r.node(&e, stmt)
+	return e
+}
+
+// subshell gives what the commands of a subshell do, after which the directory and the variables are as before.
+func (r *reader) subshell(shell *syntax.Subshell) (e Effects) {
+	cwd, local, stateful, begun := r.cwd, maps.Clone(r.local), r.stateful, r.begun
+	for _, stmt := range shell.Stmts {
+		for _, part := range r.statement(stmt, false) {
+			e.Merge(part.Effects)
+			if part.Directory != "" {
+				e.Directory = part.Directory
+			}
+			e.Packages = e.Packages || part.Packages
+		}
+	}
+	r.cwd, r.local, r.stateful, r.begun = cwd, local, stateful, begun
 	return e
 }
 

@@ -15,7 +15,7 @@ func TestExplain(t *testing.T) {
 		want        string
 	}{
 		{"workspaces", npmProject, files{"package.json": `{"workspaces":["a"]}`, "package-lock.json": lock}, 3,
-			"package.json has workspaces"},
+			"no package of the workspaces is there"},
 		{"a script", npmProject, files{"package.json": `{"scripts":{"prepare":"x"}}`, "package-lock.json": lock}, 3,
 			`has a script "prepare"`},
 		{"no lock file", npmProject, files{"package.json": `{}`}, 3, "there is no package-lock.json"},

@@ -252,6 +252,7 @@ func needs(x, run *effects.Effects, context effects.Context) (files []string, ok
 			}
 		}
 	}
+	var entered []string
 	for _, r := range run.Reads {
 		if !strings.HasPrefix(r, "/") || r == run.Directory {
 			continue
@@ -259,6 +260,10 @@ func needs(x, run *effects.Effects, context effects.Context) (files []string, ok
 		read, ok := x.Sources(context, r)
 		if !ok {
 			return nil, false
+		}
+		if len(read) > 0 && slices.Contains(run.Entered, r) {
+			entered = append(entered, r+"/")
+			continue
 		}
 		for _, f := range read {
 			if strings.HasSuffix(f, "@") || strings.HasSuffix(f, "/") && !strings.HasSuffix(r, "/") {
@@ -268,6 +273,11 @@ func needs(x, run *effects.Effects, context effects.Context) (files []string, ok
 				return nil, false // a part of a directory that it may list
 			}
 			files = append(files, f)
+		}
+	}
+	for _, dir := range entered { // it must be there
+		if !slices.ContainsFunc(files, func(f string) bool { return strings.HasPrefix(target(x, f), dir) }) {
+			return nil, false
 		}
 	}
 	slices.Sort(files)
