@@ -120,29 +120,36 @@ func (r *Reader) compare(
 		}
 	})
 	r.compared.imports = r.importing(ctx, request.Spec, q, next, pasts, look)
-	if r.compared.imports != nil { // where nothing in it is matched
-		q.Choices.CacheUnknown = "what the cache has of this build is not known"
+	r.hold(pasts, mode, found.Unseen, q)
+}
+
+// hold works out what the builder has of the pasts. mode is how their cache was exported that it imports, "" if it has
+// made these builds itself.
+func (r *Reader) hold(pasts []cachemodel.Past, mode cachemodel.CacheMode, unseen cachemodel.Unseen, q Question) {
+	reason := q.Choices.CacheUnknown
+	if q.CacheFrom != nil { // and nothing in it is matched, else it is not asked what is held
+		reason = "what the cache has of this build is not known"
 	}
 	switch {
-	case q.Choices.CacheUnknown != "":
+	case reason != "":
+		unseen = cachemodel.Unseen{Anything: true, Reason: reason} // it may hold the results of any build
 		for i := range pasts {
-			pasts[i].Perhaps = q.Choices.CacheUnknown
+			pasts[i].Perhaps = reason
 		}
-	case mode == "" || mode == cachemodel.MaxCache:
+	case mode == "":
 	default:
-		r.compared.withMax = cachemodel.Hold(slices.Clone(pasts))
+		unseen = cachemodel.Unseen{}
+		for i := range pasts {
+			pasts[i].Exported = cachemodel.MaxCache
+		}
+		if mode != cachemodel.MaxCache {
+			r.compared.withMax = cachemodel.Hold(slices.Clone(pasts))
+		}
 		for i := range pasts {
 			pasts[i].Exported = mode
 		}
 	}
-	r.compared.held = cachemodel.Hold(pasts)
-	if mode == "" || q.CacheFrom != nil {
-		unseen := found.Unseen
-		if reason := q.Choices.CacheUnknown; reason != "" { // it may hold the results of any build
-			unseen = cachemodel.Unseen{Anything: true, Reason: reason}
-		}
-		r.compared.held = r.compared.held.WithUnseen(unseen)
-	}
+	r.compared.held = cachemodel.Hold(pasts).WithUnseen(unseen)
 }
 
 // sentBefore are the named contexts as a build sent them. A folder that takes the place of another one is sent anew.
