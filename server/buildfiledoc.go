@@ -421,7 +421,8 @@ func orBuildFile[P, R any](
 			if b == nil {
 				return nil, protocol.ErrContentModified
 			}
-			return answer(ctx, b, p)
+			result, err := answer(ctx, b, p)
+			return orNull(result), err
 		}, nil
 	}
 	return other

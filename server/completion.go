@@ -15,7 +15,7 @@ import (
 var completionTriggers = []string{" ", "-", "=", ",", "$", "{", "%", ":", "/", "@", "#", "\"", "<"}
 
 // completion answers textDocument/completion. Where the build context is still being read, the list is marked as
-// incomplete.
+// incomplete. Where there is nothing to complete, as in a comment, it is null.
 func completion(_ context.Context, snap *snapshot, p *protocol.CompletionParams) (*protocol.CompletionList, error) {
 	answer := &protocol.CompletionList{Items: []protocol.CompletionItem{}}
 	offset := snap.can.encoding.offset(snap.file.Text, p.Position)
@@ -23,6 +23,9 @@ func completion(_ context.Context, snap *snapshot, p *protocol.CompletionParams)
 		Context: contextLister(snap), Images: snap.images, Tags: snap.tags, TabStops: snap.can.snippets,
 	})
 	answer.IsIncomplete = list.Partial || snap.build == nil
+	if len(list.Items) == 0 && !answer.IsIncomplete {
+		return nil, nil
+	}
 	for i, it := range list.Items {
 		answer.Items = append(answer.Items, snap.completionItem(i, it, offset))
 	}

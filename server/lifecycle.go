@@ -147,7 +147,7 @@ func initialize(s *session, p *protocol.InitializeParams) (any, error) {
 			ExecuteCommandProvider: protocol.ExecuteCommandOptions{Commands: commandNames()},
 			Workspace: &protocol.WorkspaceOptions{WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{
 				Supported: &yes, ChangeNotifications: protocol.Boolean(true),
-			}},
+			}, FileOperations: renamesFiles()},
 		},
 	}
 	answer, registrations, err := perDocument(p, result)

@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"reflect"
 
+	"github.com/layerwise/layerwise/analysis/rules"
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
@@ -62,12 +64,12 @@ var methods = map[string]method{
 		),
 	),
 	protocol.MethodCodeActionResolve: anytime(resolveAction),
-	protocol.MethodTextDocumentCompletion: query(
+	protocol.MethodTextDocumentCompletion: language(
 		completion,
 		func(p *protocol.CompletionParams) uri.URI { return p.TextDocument.URI },
 	),
 	protocol.MethodCompletionItemResolve: call(resolveCompletion),
-	protocol.MethodTextDocumentSignatureHelp: query(
+	protocol.MethodTextDocumentSignatureHelp: language(
 		signatureHelp,
 		func(p *protocol.SignatureHelpParams) uri.URI { return p.TextDocument.URI },
 	),
@@ -90,7 +92,7 @@ var methods = map[string]method{
 		func(p *protocol.PrepareRenameParams) uri.URI { return p.TextDocument.URI },
 	),
 	protocol.MethodTextDocumentRename: {call: true, beside: true, start: startRename},
-	protocol.MethodTextDocumentLinkedEditingRange: query(
+	protocol.MethodTextDocumentLinkedEditingRange: language(
 		linkedEditing,
 		func(p *protocol.LinkedEditingRangeParams) uri.URI { return p.TextDocument.URI },
 	),
@@ -135,24 +137,25 @@ var methods = map[string]method{
 		semanticTokensDelta,
 		func(p *protocol.SemanticTokensDeltaParams) uri.URI { return p.TextDocument.URI },
 	),
-	protocol.MethodTextDocumentFormatting: query(
+	protocol.MethodTextDocumentFormatting: language(
 		formatting,
 		func(p *protocol.DocumentFormattingParams) uri.URI { return p.TextDocument.URI },
 	),
-	protocol.MethodTextDocumentRangeFormatting: query(
+	protocol.MethodTextDocumentRangeFormatting: language(
 		rangeFormatting,
 		func(p *protocol.DocumentRangeFormattingParams) uri.URI { return p.TextDocument.URI },
 	),
-	protocol.MethodTextDocumentRangesFormatting: query(
+	protocol.MethodTextDocumentRangesFormatting: language(
 		rangesFormatting,
 		func(p *protocol.DocumentRangesFormattingParams) uri.URI { return p.TextDocument.URI },
 	),
-	protocol.MethodTextDocumentOnTypeFormatting: query(
+	protocol.MethodTextDocumentOnTypeFormatting: language(
 		onTypeFormatting,
 		func(p *protocol.DocumentOnTypeFormattingParams) uri.URI { return p.TextDocument.URI },
 	),
-	protocol.MethodWorkspaceDiagnostic: beside(workspaceDiagnostic),
-	protocol.MethodWorkspaceSymbol:     beside(workspaceSymbol),
+	protocol.MethodWorkspaceDiagnostic:      beside(workspaceDiagnostic),
+	protocol.MethodWorkspaceSymbol:          beside(workspaceSymbol),
+	protocol.MethodWorkspaceWillRenameFiles: beside(willRenameFiles),
 }
 
 // titled is a request whose answer has titles in it, in which names may stand that hold anything.
@@ -297,14 +300,36 @@ func anytime[P, R any](answer func(context.Context, *session, *P) (R, error)) me
 }
 
 // query is a request about one Dockerfile: its snapshot is taken in wire order, the answer is made from that alone.
-// Of any other document the answer is null, so that the editor asks other servers.
+// Of any other document the answer is null, so that the editor asks other servers, and so it is where there is nothing
+// to say.
 func query[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
 	return queryAny(func(ctx context.Context, snap *snapshot, p *P) (any, error) {
 		if snap == nil {
 			return nil, nil
 		}
+		result, err := answer(ctx, snap, p)
+		return orNull(result), err
+	}, document)
+}
+
+// language is a query that only makes sense where the file's language is known: another program may read the file, or
+// make it of a template.
+func language[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
+	return query(func(ctx context.Context, snap *snapshot, p *P) (any, error) {
+		if rules.Opaque(snap.file) {
+			return nil, nil
+		}
 		return answer(ctx, snap, p)
 	}, document)
+}
+
+// orNull is an answer, null for an empty list: editors take a list for the last word, and ask other servers after null.
+func orNull(result any) any {
+	switch v := reflect.ValueOf(result); {
+	case v.Kind() == reflect.Slice && v.Len() == 0, v.Kind() == reflect.Pointer && v.IsNil():
+		return nil
+	}
+	return result
 }
 
 // queryAny is query with a say about every document: the snapshot is nil where it is not open or is no Dockerfile.

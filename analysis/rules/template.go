@@ -64,6 +64,10 @@ var UnknownFrontend = &Rule{
 	},
 }
 
+// Opaque reports whether nothing is to be said about what a file's lines mean: another program than Docker's reads it,
+// or makes the Dockerfile of it.
+func Opaque(file *dockerfile.File) bool { return opaque(file) != nil }
+
 // opaque is the rule that says why nothing else is to be said about a file, nil if all rules apply.
 func opaque(file *dockerfile.File) *Rule {
 	if d := file.Dialect(); d.Foreign && !nearlyDocker(d.Reference) {

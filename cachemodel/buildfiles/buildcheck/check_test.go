@@ -129,3 +129,63 @@ func TestRenamed(t *testing.T) {
 		}
 	}
 }
+
+// TestMoved moves files and folders that Compose and bake files name.
+func TestMoved(t *testing.T) {
+	const compose = "services:\n  web:\n    build: {context: ./app, dockerfile: dev.Dockerfile}\n  other:\n" +
+		"    build: .\n  third:\n    build:\n      context: \"app\"\n      dockerfile: '../Dockerfile'\n"
+	const bake = "target \"web\" {\n  context = \"app\"\n  dockerfile = \"dev.Dockerfile\"\n}\n" +
+		"target \"other\" {\n  dockerfile = \"./Dockerfile\"\n}\n"
+	of := func(text string, changes ...string) string { return strings.NewReplacer(changes...).Replace(text) }
+	tests := []struct{ about, name, text, old, now, want, left string }{
+		{"a Dockerfile", "compose.yaml", compose, "app/dev.Dockerfile", "app/x/new.Dockerfile",
+			of(compose, "dev.Dockerfile", "x/new.Dockerfile"), ""},
+		{"a Dockerfile that a service has by default, and another by its name", "compose.yaml", compose,
+			"Dockerfile", "docker/web.Dockerfile", of(compose, "../Dockerfile", "../docker/web.Dockerfile"),
+			"4: other has no dockerfile to change"},
+		{"a context", "compose.yaml", compose, "app", "web/app",
+			of(compose, "./app", "./web/app", `"app"`, `"web/app"`, "../Dockerfile", "../../Dockerfile"), ""},
+		{"a context to a name that needs quotes", "compose.yaml", compose, "app", "my app", compose,
+			"3: the new name needs quotes; 8: the new name needs quotes"},
+		{"the Compose file itself", "compose.yaml", compose, "compose.yaml", "deploy/compose.yaml",
+			of(compose, "./app", "../app", `"app"`, `"../app"`, "build: .", "build: .."), ""},
+		{"all of it", "compose.yaml", compose, ".", "x", compose, ""},
+		{"something else", "compose.yaml", compose, "app/a.js", "app/b.js", compose, ""},
+		{"a bake target's Dockerfile", "docker-bake.hcl", bake, "app/dev.Dockerfile", "Dockerfile.dev",
+			of(bake, "dev.Dockerfile", "../Dockerfile.dev"), ""},
+		{"another's", "docker-bake.hcl", bake, "Dockerfile", "x.Dockerfile",
+			of(bake, "./Dockerfile", "./x.Dockerfile"), ""},
+		{"a bake target's context", "docker-bake.hcl", bake, "app", "web", of(bake, `"app"`, `"web"`), ""},
+		{"a variable", "docker-bake.hcl",
+			"variable \"D\" {\n  default = \"app\"\n}\ntarget \"web\" {\n  context = D\n}\n",
+			"app", "web", "variable \"D\" {\n  default = \"app\"\n}\ntarget \"web\" {\n  context = D\n}\n",
+			"5: its context may be named by a variable"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.about, func(t *testing.T) {
+			dir, sections, entries := project(t, tt.name, tt.text)
+			old, moved := filepath.Join(dir, tt.old), filepath.Join(dir, tt.now)
+			edits, left := Moved(filepath.Join(dir, tt.name), source.New(tt.text), sections, entries,
+				func(path string) string {
+					if path == old {
+						return moved
+					}
+					if rest, ok := strings.CutPrefix(path, old+string(filepath.Separator)); ok {
+						return filepath.Join(moved, rest)
+					}
+					return path
+				})
+			got, err := source.Apply(tt.text, edits)
+			if err != nil || got != tt.want {
+				t.Errorf("it is then, with %v\n%s\nwant\n%s", err, got, tt.want)
+			}
+			var lines []string
+			for _, l := range left {
+				lines = append(lines, fmt.Sprintf("%d: %s", l.Line, l.Why))
+			}
+			if got := strings.Join(lines, "; "); got != tt.left {
+				t.Errorf("left: %q, want %q", got, tt.left)
+			}
+		})
+	}
+}
