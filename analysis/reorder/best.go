@@ -55,9 +55,9 @@ func Search(ctx context.Context, file *dockerfile.File, model Model) Offers {
 			continue
 		}
 		all := model.effects(file, i)
-		model.pairs = map[[2]int]bool{}
+		model.pairs = newPairs(all)
 		rewrite, ok := model.order(ctx, file, i, all, stages)
-		if mounted, also := model.mount(file, i, all, stages); also && ok {
+		if mounted, also := model.mount(ctx, file, i, all, stages); also && ok {
 			rewrite.Parts = append(rewrite.Parts, mounted) // to be taken by itself
 		} else if also {
 			rewrite, ok = mounted, true
@@ -135,7 +135,7 @@ type plan struct {
 	above   builds   // when the stage that it is built upon changes
 	changed []builds // when each item changes, also at the builds that are held back from the search
 	splits  []split
-	pairs   map[[2]int]bool // of instructions of the stage, whether they may change places
+	pairs   *pairs
 }
 
 // order is the best rewrite of stage i, with the mounts that are given.
@@ -148,10 +148,10 @@ func (m *Model) order(
 ) (Rewrite, bool) {
 	stage := file.Stages[i]
 	above := m.base(file, i, stages).without(m.heldBack)
-	now := m.inPlace(file, stage, all, stages)
+	now := m.inPlace(ctx, file, stage, all, stages)
 
 	solve := func(chosen []split) (plan, bool) {
-		p := m.plan(file, stage, all, chosen, stages)
+		p := m.plan(ctx, file, stage, all, chosen, stages)
 		if p.entries == nil || len(p.items) > maxItems {
 			return p, false
 		}
@@ -173,7 +173,7 @@ func (m *Model) order(
 			best = p
 		}
 	}
-	best = settle(best, above, worth(now.cost))
+	best = settle(ctx, best, above, worth(now.cost))
 	if !m.gains(&now, &best) {
 		return Rewrite{}, false
 	}
@@ -181,13 +181,13 @@ func (m *Model) order(
 	if !ok {
 		return Rewrite{}, false
 	}
-	for _, alone := range m.alone(file, stage, all, &best, stages) {
+	for _, alone := range m.alone(ctx, file, stage, all, &best, stages) {
 		if ctx.Err() != nil {
 			break
 		}
 		alone.order = search(ctx, alone.items, above)
 		alone.cost, _ = costOf(alone.items, alone.order, above)
-		alone = settle(alone, above, worth(now.cost))
+		alone = settle(ctx, alone, above, worth(now.cost))
 		if part, ok := m.rewrite(file, stage, &now, &alone); ok && m.gains(&now, &alone) &&
 			!slices.ContainsFunc(
 				append(whole.Parts, whole),
@@ -200,8 +200,14 @@ func (m *Model) order(
 }
 
 // inPlace is a stage in the order that it has, with the mounts that are given.
-func (m *Model) inPlace(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effects, stages []builds) plan {
-	p := m.plan(file, stage, all, nil, stages)
+func (m *Model) inPlace(
+	ctx context.Context,
+	file *dockerfile.File,
+	stage *dockerfile.Stage,
+	all []effects.Effects,
+	stages []builds,
+) plan {
+	p := m.plan(ctx, file, stage, all, nil, stages)
 	p.order = identity(len(p.items))
 	p.cost, _ = costOf(p.items, p.order, p.above.without(m.heldBack))
 	return p
@@ -258,6 +264,7 @@ const mostParts = 8
 
 // alone gives, for each split and each move of the best plan, the plan in which nothing else may change its place.
 func (m *Model) alone(
+	ctx context.Context,
 	file *dockerfile.File,
 	stage *dockerfile.Stage,
 	all []effects.Effects,
@@ -269,7 +276,7 @@ func (m *Model) alone(
 		return nil
 	}
 	add := func(chosen []split, of int) {
-		p := m.plan(file, stage, all, chosen, stages)
+		p := m.plan(ctx, file, stage, all, chosen, stages)
 		for b := range p.entries {
 			for a := range b {
 				free := p.entries[a].of == of || p.entries[b].of == of || p.entries[a].copy || p.entries[b].copy
@@ -321,8 +328,9 @@ func separate(file *dockerfile.File, stage *dockerfile.Stage) bool {
 	return true
 }
 
-// plan works out what depends on what.
+// plan works out what depends on what. When ctx ends, what was not reached stays where it is.
 func (m *Model) plan(
+	ctx context.Context,
 	file *dockerfile.File,
 	stage *dockerfile.Stage,
 	all []effects.Effects,
@@ -348,8 +356,9 @@ func (m *Model) plan(
 	}
 	m.give(file, &p)
 	for b := range p.entries {
+		late := ctx.Err() != nil
 		for a := range b {
-			if a == 0 || !p.free(a, b) || p.dearer(a, b) {
+			if a == 0 || late || !p.free(a, b) || p.dearer(a, b) {
 				p.items[b].before = append(p.items[b].before, a)
 			}
 		}
@@ -378,18 +387,18 @@ func (p *plan) free(a, b int) bool {
 	if x.of == y.of && (x.copy || y.copy || x.whole != nil || y.whole != nil) {
 		return false // they are made of one instruction
 	}
+	return p.relation(x, y).free
+}
+
+// relation says whether two entries may change places, if no split lets them.
+func (p *plan) relation(x, y *entry) relation {
+	find := func() ([]string, bool) { return p.independent(x, y) }
 	if x.text != "" || y.text != "" || x.whole != nil || y.whole != nil ||
 		slices.ContainsFunc(p.splits, func(s split) bool { return s.copy == x.of }) {
-		_, ok := p.independent(x, y)
-		return ok
+		facts, ok := find()
+		return relation{facts, ok}
 	}
-	pair := [2]int{x.of, y.of}
-	ok, known := p.pairs[pair]
-	if !known {
-		_, ok = p.independent(x, y)
-		p.pairs[pair] = ok
-	}
-	return ok
+	return p.pairs.of(x, y, find)
 }
 
 // independent is what effects says, where the directories of a COPY are there already if the manifests of it stand
@@ -440,12 +449,12 @@ func (s *split) facts(p *plan, x, y *entry) ([]string, bool) {
 }
 
 // settle puts back what was moved for less than it is worth.
-func settle(p plan, above builds, worth int64) plan {
+func settle(ctx context.Context, p plan, above builds, worth int64) plan {
 	budget := allSteps / (len(p.order) + 1) // of orders that are tried
 	for range len(p.order) {
 		changed := false
 		for _, k := range movedOf(p) {
-			if budget < 0 {
+			if budget < 0 || ctx.Err() != nil {
 				return p
 			}
 			rest := slices.DeleteFunc(slices.Clone(p.order), func(o int) bool { return o == k })
@@ -927,8 +936,7 @@ func (p *plan) facts() (facts []string) {
 				add(s.eff.Facts)
 				continue
 			}
-			more, _ := p.independent(x, y)
-			add(more)
+			add(p.relation(x, y).facts)
 		}
 	}
 	return facts

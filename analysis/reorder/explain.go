@@ -1,6 +1,7 @@
 package reorder
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -64,8 +65,8 @@ func (m *Model) inPlaceAlone(
 	all []effects.Effects,
 	stages []builds,
 ) plan {
-	m.pairs = map[[2]int]bool{}
-	return m.inPlace(file, stage, all, stages)
+	m.pairs = newPairs(all)
+	return m.inPlace(context.Background(), file, stage, all, stages)
 }
 
 // stays says below which COPY of the context a RUN stays, and why.

@@ -31,7 +31,7 @@ type Model struct {
 	expected int64 // what all builds of the file cost, in milliseconds
 	costs    map[*parser.Node]int64
 	changed  map[string]builds // by the sources of a COPY
-	pairs    map[[2]int]bool   // of the stage at hand, see plan
+	pairs    *pairs            // of the stage at hand
 	heldBack builds            // those that the search does not see
 	// by source of a COPY that changes less often than leastChange: builds that are made up for it, from and to
 	seldom map[string][2]int

@@ -2,6 +2,7 @@ package reorder
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"path"
 	"regexp"
@@ -365,17 +366,23 @@ func (p *plan) lineOf(of int) int {
 func inSeconds(millis int64) string { return fmt.Sprintf("%.0f", float64(millis)/1000) }
 
 // mount gives stage i cache mounts, in the order that it has: each can be taken by itself. An order is another matter.
-func (m *Model) mount(file *dockerfile.File, i int, all []effects.Effects, stages []builds) (Rewrite, bool) {
+func (m *Model) mount(
+	ctx context.Context,
+	file *dockerfile.File,
+	i int,
+	all []effects.Effects,
+	stages []builds,
+) (Rewrite, bool) {
 	stage := file.Stages[i]
 	given := m.mounts(file, i, all)
 	if len(given) == 0 {
 		return Rewrite{}, false
 	}
-	now := m.inPlace(file, stage, all, stages)
+	now := m.inPlace(ctx, file, stage, all, stages)
 	with := func(given ...mount) (Rewrite, bool) {
 		only := *m
 		only.given = given
-		p := only.inPlace(file, stage, all, stages)
+		p := only.inPlace(ctx, file, stage, all, stages)
 		rewrite, ok := only.rewrite(file, stage, &now, &p)
 		rewrite.mounts = true
 		return rewrite, ok && m.gains(&now, &p)

@@ -1,6 +1,7 @@
 package reorder
 
 import (
+	"context"
 	"slices"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -20,10 +21,10 @@ func (m Model) Movable(file *dockerfile.File, copying, run *dockerfile.Instructi
 	}
 	m.Changes, m.Seconds = nil, func(*dockerfile.Instruction) float64 { return 1 }
 	m.weigh(file)
-	m.pairs = map[[2]int]bool{}
 	all := m.effects(file, run.Stage)
+	m.pairs = newPairs(all)
 	chosen := splits(file, stage, all, m.Context, m.target(file, run.Stage))
-	p := m.plan(file, stage, all, chosen, make([]builds, len(file.Stages)))
+	p := m.plan(context.Background(), file, stage, all, chosen, make([]builds, len(file.Stages)))
 	if p.entries == nil {
 		return false
 	}

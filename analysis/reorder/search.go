@@ -51,6 +51,20 @@ func (b builds) without(o builds) builds {
 	return left
 }
 
+// countWith is how many builds are in one of both.
+func (b builds) countWith(o builds) (n int64) {
+	if len(o) > len(b) {
+		b, o = o, b
+	}
+	for i, w := range b {
+		if i < len(o) {
+			w |= o[i]
+		}
+		n += int64(bits.OnesCount64(w))
+	}
+	return n
+}
+
 func (b builds) or(o builds) builds {
 	if len(o) > len(b) {
 		b, o = o, b
@@ -130,6 +144,7 @@ type placed struct {
 	cost       int64
 	inversions int
 	chain      builds
+	builds     int64 // how many the chain has
 	above      *placed
 	item       int
 	size       int
@@ -144,18 +159,15 @@ func (p *placed) order() []int {
 	return order
 }
 
-func (p *placed) better(o *placed) bool {
-	if p.cost != o.cost {
-		return p.cost < o.cost
-	}
-	return p.inversions < o.inversions
-}
-
 // searching is a search under way.
 type searching struct {
-	items []item
-	needs []mask // of each item, those that must stand above
-	free  []bool // it costs nothing and never changes
+	items  []item
+	needs  []mask  // of each item, those that must stand above
+	free   []bool  // it costs nothing and never changes
+	alone  []int64 // what each item costs that runs only when it changes itself
+	layers []layer
+	spare  []layer // layers that are done, to be filled anew
+	placed []int   // what a step places, in this order
 }
 
 // search returns the order of the items that costs least, of several the one that is nearest to the original. What a
@@ -166,42 +178,38 @@ func search(ctx context.Context, items []item, above builds) []int {
 	if n > maxItems {
 		return nil
 	}
-	s := searching{items, make([]mask, n), make([]bool, n)}
+	s := searching{
+		items: items, needs: make([]mask, n), free: make([]bool, n), alone: make([]int64, n),
+		layers: make([]layer, n+1),
+	}
 	for k := range items {
 		for _, b := range items[k].before {
 			s.needs[k].add(b)
 		}
-		s.free[k] = items[k].cost == 0 && items[k].changed.count() == 0
+		changes := items[k].changed.count()
+		s.free[k], s.alone[k] = items[k].cost == 0 && changes == 0, items[k].cost*changes
 	}
-	layers := make([]layer, n+1)
-	s.add(layers, mask{}, &placed{chain: above})
+	s.step(&layerEntry{placed: &placed{chain: above, builds: above.count()}}, -1)
 	width := beamWidth(n)
 	for at := 0; at < n; at++ {
 		if ctx.Err() != nil {
-			if best := layers[at].best(1); len(best) > 0 {
+			if best := s.layers[at].best(1); len(best) > 0 {
 				return s.rest(best[0])
 			}
 			continue // what costs nothing is placed at once, so that there may be none of so many
 		}
-		for _, e := range layers[at].best(width) {
+		for _, e := range s.layers[at].best(width) {
 			for k := range items {
-				if s.free[k] || e.done.has(k) {
-					continue
+				if !s.free[k] && !e.done.has(k) {
+					s.step(&e, k)
 				}
-				need, ok := s.missing(k, &e.done)
-				if !ok {
-					continue
-				}
-				set, q := e.done, e.placed
-				for _, free := range need {
-					q = s.with(q, free, &set)
-				}
-				s.add(layers, set, s.with(q, k, &set))
 			}
 		}
-		layers[at] = layer{}
+		clear(s.layers[at].index)
+		s.spare = append(s.spare, layer{s.layers[at].index, s.layers[at].entries[:0]})
+		s.layers[at] = layer{}
 	}
-	for _, e := range layers[n].entries {
+	for _, e := range s.layers[n].entries {
 		return e.placed.order()
 	}
 	return nil
@@ -229,42 +237,126 @@ type layerEntry struct {
 	*placed
 }
 
-// add notes an order, with what costs nothing and never changes in its place as soon as all above it is placed.
-func (s *searching) add(layers []layer, done mask, p *placed) {
-	low := 0
-	for low < len(s.items) {
+// step places an item below those of an order, if it may stand there, together with what costs nothing and must stand
+// above it. What costs nothing and never changes is placed as soon as all above it is. -1 places no more than that.
+func (s *searching) step(e *layerEntry, k int) {
+	s.placed = s.placed[:0]
+	cost, inversions, done := e.cost, e.inversions, e.done
+	put := func(k int) {
+		inversions += k - done.below(k)
+		done.add(k)
+		s.placed = append(s.placed, k)
+	}
+	if k >= 0 {
+		need, ok := s.missing(k, &e.done)
+		if !ok {
+			return
+		}
+		for _, free := range need {
+			put(free)
+		}
+		put(k)
+		switch it := &s.items[k]; {
+		case it.link:
+			cost += s.alone[k]
+		case it.cost > 0 && len(it.changed) == 0:
+			cost += it.cost * e.builds
+		case it.cost > 0:
+			cost += it.cost * e.chain.countWith(it.changed)
+		}
+	}
+	for low := 0; ; {
 		for low < len(s.items) && done.has(low) {
 			low++
 		}
 		if low == len(s.items) || !s.free[low] {
 			break
 		}
-		p = s.with(p, low, &done)
+		put(low)
 	}
-	l := &layers[p.size]
+	s.add(e, k, cost, inversions, done)
+}
+
+// add notes an order, unless there is a better one of the same items.
+func (s *searching) add(e *layerEntry, k int, cost int64, inversions int, done mask) {
+	l := &s.layers[e.size+len(s.placed)]
+	if l.index == nil && len(s.spare) > 0 {
+		*l, s.spare = s.spare[len(s.spare)-1], s.spare[:len(s.spare)-1]
+	}
 	if l.index == nil {
 		l.index = map[mask]int{}
 	}
 	at, has := l.index[done]
-	switch {
-	case !has:
-		l.index[done] = len(l.entries)
-		l.entries = append(l.entries, layerEntry{done, p})
-	case p.better(l.entries[at].placed):
-		l.entries[at].placed = p
+	if has {
+		if o := l.entries[at]; o.cost < cost || o.cost == cost && o.inversions <= inversions {
+			return
+		}
 	}
+	q := e.placed
+	for _, item := range s.placed {
+		q = &placed{above: q, item: item, size: q.size + 1}
+	}
+	q.cost, q.inversions, q.chain, q.builds = cost, inversions, e.chain, e.builds
+	if k >= 0 && len(s.items[k].changed) > 0 {
+		q.chain = e.chain.or(s.items[k].changed)
+		q.builds = q.chain.count()
+	}
+	if has {
+		l.entries[at].placed = q
+		return
+	}
+	l.index[done] = len(l.entries)
+	l.entries = append(l.entries, layerEntry{done, q})
 }
 
 // best gives the most promising sets of a layer, in a fixed order.
 func (l *layer) best(width int) []layerEntry {
-	slices.SortFunc(l.entries, func(a, b layerEntry) int {
+	list := l.entries
+	if len(list) > 4*width { // most need not be put in order
+		costs := make([]int64, len(list))
+		for i, e := range list {
+			costs[i] = e.cost
+		}
+		limit := smallest(costs, width)
+		list = slices.DeleteFunc(list, func(e layerEntry) bool { return e.cost > limit })
+	}
+	slices.SortFunc(list, func(a, b layerEntry) int {
 		return cmp.Or(
 			cmp.Compare(a.cost, b.cost),
 			cmp.Compare(a.inversions, b.inversions),
 			slices.Compare(a.done[:], b.done[:]),
 		)
 	})
-	return l.entries[:min(len(l.entries), width)]
+	return list[:min(len(list), width)]
+}
+
+// smallest gives the value that n of a list, at least, are not above. It changes the order of the list.
+func smallest(list []int64, n int) int64 {
+	for len(list) > n {
+		pivot := list[len(list)/2]
+		i, j := 0, len(list)-1
+		for i <= j {
+			for list[i] < pivot {
+				i++
+			}
+			for list[j] > pivot {
+				j--
+			}
+			if i <= j {
+				list[i], list[j] = list[j], list[i]
+				i, j = i+1, j-1
+			}
+		}
+		switch {
+		case n <= j+1:
+			list = list[:j+1]
+		case n > i:
+			list, n = list[i:], n-i
+		default:
+			return pivot
+		}
+	}
+	return slices.Max(list)
 }
 
 // missing gives the free items that must be placed before k can be; it fails if others must.
@@ -288,28 +380,4 @@ func (s *searching) missing(k int, done *mask) (need []int, ok bool) {
 	}
 	slices.Sort(need)
 	return slices.Compact(need), true
-}
-
-// with returns p with one more item placed.
-func (s *searching) with(p *placed, k int, done *mask) *placed {
-	it := &s.items[k]
-	chain := p.chain
-	if len(it.changed) > 0 {
-		chain = chain.or(it.changed)
-	}
-	q := &placed{
-		cost:       p.cost,
-		inversions: p.inversions + k - done.below(k),
-		chain:      chain,
-		above:      p,
-		item:       k,
-		size:       p.size + 1,
-	}
-	if it.link {
-		q.cost += it.cost * it.changed.count()
-	} else if it.cost > 0 {
-		q.cost += it.cost * chain.count()
-	}
-	done.add(k)
-	return q
 }
