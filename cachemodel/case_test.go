@@ -21,8 +21,8 @@ import (
 // An archive in testdata holds any number of cases. A file "case: PROSE" begins one; its lines are settings, which
 // begin with "A " or "B " where they are for one of the builds only. "A/PATH" and "B/PATH" are files of the contexts,
 // "A:NAME/PATH" those of a context called NAME, "A:@NAME/PATH" those of the build that makes such a context; B has all
-// files of A that it does not have itself. Builds "A2", "A3" that the cache holds too, made after A, likewise. "want" is
-// the verdict on each line.
+// files of A that it does not have itself. Builds "A2", "A3" that the cache holds too, made after A, likewise. "want"
+// is the verdict on each line.
 type modelCase struct {
 	prose string
 	a, b  *testBuild

@@ -32,8 +32,8 @@ func (m CacheMode) Text() string {
 }
 
 // exported says what of the build a fresh builder has that imports the build's cache, by vertex (BuildKit,
-// solver/exporter.go and cache/remotecache). With mode=min the keys of all steps are exported, but of their results only
-// those that are layers of the image.
+// solver/exporter.go and cache/remotecache). With mode=min the keys of all steps are exported, but of their results
+// only those that are layers of the image.
 func (past *Past) exported(out lefts) {
 	switch past.Exported {
 	case NoCacheImport:

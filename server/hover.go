@@ -18,7 +18,8 @@ import (
 )
 
 // hover answers textDocument/hover: on an instruction's first word, and where nothing else is to be said, why it is
-// cached or rebuilt, and under a rule what the word means; on any other word what that means, and under a rule the mark.
+// cached or rebuilt, and under a rule what the word means; on any other word what that means, and under a rule the
+// mark.
 func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*protocol.Hover, error) {
 	waiting, cancel := context.WithTimeout(ctx, cmp.Or(snap.patience, hoverPatience))
 	defer cancel()

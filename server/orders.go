@@ -12,9 +12,9 @@ const (
 	searchPause = 500 * time.Millisecond  // nobody must type for so long before better orders are searched for
 	searchLimit = 1500 * time.Millisecond // then the best order that was found counts
 
-	// So long an answer waits for the search: where orders are asked for by name, where all fixes are (an editor may wait
-	// for these before it saves a file), and where a person asks for all there is of a text as it was opened, of which the
-	// search has begun already. Nothing else waits for it.
+	// So long an answer waits for the search: where orders are asked for by name, where all fixes are (an editor may
+	// wait for these before it saves a file), and where a person asks for all there is of a text as it was opened, of
+	// which the search has begun already. Nothing else waits for it.
 	ordersPatience = 2 * time.Second
 	fixesPatience  = 500 * time.Millisecond
 	firstPatience  = 100 * time.Millisecond

@@ -109,8 +109,8 @@ type benchText struct {
 	of   func(lines int) string
 }
 
-// benchTexts are what was measured with before, what others measured with, texts that are hard in one way each, and real
-// files one behind the other.
+// benchTexts are what was measured with before, what others measured with, texts that are hard in one way each, and
+// real files one behind the other.
 func benchTexts(b *testing.B) []benchText {
 	texts := []benchText{{"mixed", longDockerfile}}
 	for _, name := range []string{"apt, ENV, COPY", "stages", "ARGs", "commands over lines", "heredocs",
@@ -187,8 +187,8 @@ func BenchmarkBesidePeer(b *testing.B) {
 			}
 		}
 		for _, text := range benchTexts(b) {
-			// Operations for which the npm server will not answer within the editor's patience: it is known to need more than
-			// in proportion with the text.
+			// Operations for which the npm server will not answer within the editor's patience: it is known to need
+			// more than in proportion with the text.
 			tooSlow := map[string]bool{}
 			for n, lines := range benchLines {
 				var typists [2]*typist

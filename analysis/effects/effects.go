@@ -702,8 +702,8 @@ func glob(context Context, src string) []string {
 	return matches
 }
 
-// Within gives the paths of the build context from which a COPY or ADD would take what lies at a place of the image, where it copies
-// all of a directory: whether there is something now or not.
+// Within gives the paths of the build context from which a COPY or ADD would take what lies at a place of the image,
+// where it copies all of a directory: whether there is something now or not.
 func (e *Effects) Within(place string) (paths []string) {
 	for from, to := range e.Trees {
 		if rest, ok := strings.CutPrefix(place, tree(to)); ok && rest != "" {
@@ -775,8 +775,8 @@ func Independent(a, b *Effects) (facts []string, ok bool) {
 // NothingNew is the fact that what a directory of the build context holds was looked up.
 const NothingNew = "the files of the build context that are copied have the names that they have now"
 
-// mayBring reports whether e copies a directory that holds a file that o names, or may hold it in another working tree: what
-// is removed after it was copied, such as .git, need not be there at the moment.
+// mayBring reports whether e copies a directory that holds a file that o names, or may hold it in another working tree:
+// what is removed after it was copied, such as .git, need not be there at the moment.
 func (e *Effects) mayBring(o *Effects) bool {
 	return e.within(&o.of().named)
 }
@@ -790,12 +790,14 @@ func (e *Effects) named(reads, writes int) {
 	}
 }
 
-// listed reports whether e, which copies a directory of the build context, stays clear of o only by the names of what is in it.
+// listed reports whether e, which copies a directory of the build context, stays clear of o only by the names of what
+// is in it.
 func (e *Effects) listed(o *Effects) bool {
 	return e.within(&o.of().reads) || e.within(&o.of().writes)
 }
 
-// within reports whether one of these places is in a directory of the image that all of a directory of the context is copied into.
+// within reports whether one of these places is in a directory of the image that all of a directory of the context is
+// copied into.
 func (e *Effects) within(places *index) bool {
 	for _, to := range e.Trees {
 		if places.has(tree(to)) {
@@ -823,8 +825,8 @@ func files(list []string) bool {
 	return slices.ContainsFunc(list, func(r string) bool { return strings.HasPrefix(r, "/") })
 }
 
-// sameDirectory reports whether all that is written are files of one directory. A file that is copied takes the place of a link of its
-// name; into a directory it may go through one.
+// sameDirectory reports whether all that is written are files of one directory. A file that is copied takes the place
+// of a link of its name; into a directory it may go through one.
 func sameDirectory(a, b *Effects) bool {
 	for _, x := range a.Writes {
 		for _, y := range b.Writes {

@@ -652,8 +652,8 @@ var workspaceKeys = strings.Fields(
 		"linkWorkspacePackages preferWorkspacePackages saveWorkspaceProtocol",
 )
 
-// leavesWorkspace finds the versions of pnpm that leave pnpm-workspace.yaml as it is. Later ones add to it which packages
-// want to run scripts, and a COPY below would undo that.
+// leavesWorkspace finds the versions of pnpm that leave pnpm-workspace.yaml as it is. Later ones add to it which
+// packages want to run scripts, and a COPY below would undo that.
 var leavesWorkspace = regexp.MustCompile(`^pnpm@(9|10)\.`)
 
 // pnpmWorkspace gives the patterns that pnpm-workspace.yaml has. It fails if the file has other settings that may name

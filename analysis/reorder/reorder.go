@@ -53,8 +53,8 @@ type Rewrite struct {
 	// Ignore are lines that the ignore file must get with the edits: a working tree may have what they name, and it
 	// would be copied over what an installation makes.
 	Ignore []string
-	// Before and After are what all builds of the model cost, with the file as it is and with the rewrite, in seconds; 0
-	// where nothing was counted.
+	// Before and After are what all builds of the model cost, with the file as it is and with the rewrite, in seconds;
+	// 0 where nothing was counted.
 	Before, After float64
 	// Parts are the improvements that the rewrite is made of and that gain something each alone, if there is more than
 	// one. Only one of them can be applied, or else the whole rewrite.

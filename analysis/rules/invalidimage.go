@@ -102,8 +102,8 @@ func (p *pass) checkExpandedImage(ref stageReference) {
 	}
 }
 
-// brokenImage says why the image of a FROM is not valid whatever build arguments are given, if it is so: both with the defaults of the ARGs and
-// with any other value that would do. What no ARG declares is empty.
+// brokenImage says why the image of a FROM is not valid whatever build arguments are given, if it is so: both with the
+// defaults of the ARGs and with any other value that would do. What no ARG declares is empty.
 func (p *pass) brokenImage(in *dockerfile.Instruction) error {
 	word := p.Stages[in.Stage].Base.Text
 	var broken error

@@ -30,32 +30,77 @@ var MisspeltCommand = &Rule{
 // take.
 var toolCommands = func() map[string][]string {
 	table := map[string][]string{}
-	for _, line := range strings.Split(strings.TrimSpace(`
-apt-get update upgrade install reinstall remove purge autoremove autopurge dist-upgrade dselect-upgrade build-dep clean autoclean check changelog download source indextargets satisfy
-apt update upgrade install reinstall remove purge autoremove autopurge full-upgrade dist-upgrade build-dep clean autoclean distclean list search show policy depends rdepends edit-sources changelog download source satisfy help showsrc showpkg moo
-apk add del fix update info list upgrade cache version policy search dot fetch index stats verify audit manifest mkpkg mkndx extract convdb convndx adbsign adbdump adbgen query
-pip install download uninstall freeze inspect list show check config search cache index wheel hash completion debug help lock
-npm access add-user adduser audit bugs cache ci completion config dedupe deprecate diff dist-tag docs doctor edit exec explain explore find-dupes fund get help help-search hook init install install-ci-test install-test link ll login logout ls org outdated owner pack ping pkg prefix profile prune publish query rebuild repo restart root run run-script sbom search set shrinkwrap star stars start stop team test token trust undeprecate uninstall unpublish unstar update version view whoami i in ins inst insta instal isnt isnta isntal isntall add un unlink remove rm r up upgrade udpate t tst ddp rb ln la list clean-install ic install-clean isntall-clean cit it sit se s find v info show author issues home create innit x c why rum urn verison dist-tags ogr unstar clean-install-test
-yarn add audit autoclean bin cache check config create dedupe dlx exec explain generate-lock-entry global help import info init install why licenses link list login logout node npm outdated owner pack patch patch-commit plugin policies prune publish rebuild remove run search self-update set stage start tag team test unlink unplug up upgrade upgrade-interactive version versions workspace workspaces constraints
-pnpm add install i update up upgrade remove rm uninstall un unlink link ln import rebuild rb prune fetch install-test it patch patch-commit patch-remove audit licenses list ls outdated why run exec dlx create start test t server store root bin setup env pack publish config c init deploy doctor approve-builds ignored-builds cat-file cat-index find-hash self-update dedupe completion cache restart stop la ll
-cargo add bench build b check c clean doc d fetch fix fmt generate-lockfile help init install locate-project login logout metadata miri new owner package pkgid publish read-manifest remove report rm run r rustc rustdoc search test t tree uninstall update vendor verify-project version yank info
+	tool := ""
+	for line := range strings.Lines(`
+apt-get update upgrade install reinstall remove purge autoremove autopurge dist-upgrade dselect-upgrade build-dep
+  clean autoclean check changelog download source indextargets satisfy
+apt update upgrade install reinstall remove purge autoremove autopurge full-upgrade dist-upgrade build-dep clean
+  autoclean distclean list search show policy depends rdepends edit-sources changelog download source satisfy help
+  showsrc showpkg moo
+apk add del fix update info list upgrade cache version policy search dot fetch index stats verify audit manifest mkpkg
+  mkndx extract convdb convndx adbsign adbdump adbgen query
+pip install download uninstall freeze inspect list show check config search cache index wheel hash completion debug
+  help lock
+npm access add-user adduser audit bugs cache ci completion config dedupe deprecate diff dist-tag docs doctor edit exec
+  explain explore find-dupes fund get help help-search hook init install install-ci-test install-test link ll login
+  logout ls org outdated owner pack ping pkg prefix profile prune publish query rebuild repo restart root run
+  run-script sbom search set shrinkwrap star stars start stop team test token trust undeprecate uninstall unpublish
+  unstar update version view whoami i in ins inst insta instal isnt isnta isntal isntall add un unlink remove rm r up
+  upgrade udpate t tst ddp rb ln la list clean-install ic install-clean isntall-clean cit it sit se s find v info show
+  author issues home create innit x c why rum urn verison dist-tags ogr unstar clean-install-test
+yarn add audit autoclean bin cache check config create dedupe dlx exec explain generate-lock-entry global help import
+  info init install why licenses link list login logout node npm outdated owner pack patch patch-commit plugin
+  policies prune publish rebuild remove run search self-update set stage start tag team test unlink unplug up upgrade
+  upgrade-interactive version versions workspace workspaces constraints
+pnpm add install i update up upgrade remove rm uninstall un unlink link ln import rebuild rb prune fetch install-test
+  it patch patch-commit patch-remove audit licenses list ls outdated why run exec dlx create start test t server store
+  root bin setup env pack publish config c init deploy doctor approve-builds ignored-builds cat-file cat-index
+  find-hash self-update dedupe completion cache restart stop la ll
+cargo add bench build b check c clean doc d fetch fix fmt generate-lockfile help init install locate-project login
+  logout metadata miri new owner package pkgid publish read-manifest remove report rm run r rustc rustdoc search test
+  t tree uninstall update vendor verify-project version yank info
 go bug build clean doc env fix fmt generate get help install list mod work run telemetry test tool version vet
-git add am apply archive bisect blame branch bundle checkout cherry-pick clean clone commit config describe diff fetch format-patch gc grep init log ls-files ls-remote ls-tree merge mv notes pull push rebase reflog remote repack reset restore rev-list rev-parse revert rm show sparse-checkout stash status submodule switch symbolic-ref tag update-index worktree lfs cat-file hash-object credential maintenance var version help archive filter-branch replace fsck prune shortlog
-yum install update upgrade update-minimal downgrade reinstall remove erase autoremove clean makecache list info search provides whatprovides check check-update config-manager groupinstall grouplist groupupdate groupremove groupinfo groups group localinstall localupdate repolist history deplist distro-sync distribution-synchronization versionlock module swap shell mark updateinfo repoquery builddep download load-transaction fs fssnapshot langinstall resolvedep help repo-pkgs
-dnf install update upgrade upgrade-minimal downgrade reinstall remove rm erase autoremove clean makecache mc list ls info search se provides whatprovides check check-update check-upgrade config-manager groupinstall grouplist grouperase groupinfo groupremove groupupdate group grp groups localinstall repolist repoinfo history deplist distro-sync dsync module swap shell mark updateinfo repoquery builddep build-dep download alias copr debuginfo-install debug-dump needs-restarting system-upgrade offline-upgrade versionlock changelog help in repository-packages mark repo advisory environment leaves replay offline in
-microdnf install update upgrade reinstall remove clean makecache download leaves module repolist repoquery report swap distro-sync
-composer about archive audit browse bump check-platform-reqs clear-cache clearcache cc completion config create-project depends why diagnose dump-autoload dumpautoload exec fund global help home init install i licenses list outdated prohibits why-not reinstall remove rm uninstall repository require r run-script run search self-update selfupdate show info status suggests update u upgrade validate
-bundle add binstubs cache package pack check clean config console doctor env exec e fund gem help info init inject install issue licenses list lock open outdated platform plugin pristine remove show update version viz
-gem build cert check cleanup contents dependency environment exec fetch generate_index help info install list lock mirror open outdated owner pristine push query rdoc rebuild search server signin signout signin sources specification stale uninstall unpack update which yank update_system i
-poetry about add build cache check config debug env export help init install list lock new publish remove run search self shell show source sync update version python
-dotnet add build clean new nuget pack publish remove restore run sln test tool workload format list msbuild vstest exec dev-certs help store watch user-secrets ef
-uv auth run init add remove version sync lock export tree format tool python pip venv build publish cache self help generate-shell-completion
-`), "\n") {
+git add am apply archive bisect blame branch bundle checkout cherry-pick clean clone commit config describe diff fetch
+  format-patch gc grep init log ls-files ls-remote ls-tree merge mv notes pull push rebase reflog remote repack reset
+  restore rev-list rev-parse revert rm show sparse-checkout stash status submodule switch symbolic-ref tag
+  update-index worktree lfs cat-file hash-object credential maintenance var version help archive filter-branch replace
+  fsck prune shortlog
+yum install update upgrade update-minimal downgrade reinstall remove erase autoremove clean makecache list info search
+  provides whatprovides check check-update config-manager groupinstall grouplist groupupdate groupremove groupinfo
+  groups group localinstall localupdate repolist history deplist distro-sync distribution-synchronization versionlock
+  module swap shell mark updateinfo repoquery builddep download load-transaction fs fssnapshot langinstall resolvedep
+  help repo-pkgs
+dnf install update upgrade upgrade-minimal downgrade reinstall remove rm erase autoremove clean makecache mc list ls
+  info search se provides whatprovides check check-update check-upgrade config-manager groupinstall grouplist
+  grouperase groupinfo groupremove groupupdate group grp groups localinstall repolist repoinfo history deplist
+  distro-sync dsync module swap shell mark updateinfo repoquery builddep build-dep download alias copr
+  debuginfo-install debug-dump needs-restarting system-upgrade offline-upgrade versionlock changelog help in
+  repository-packages mark repo advisory environment leaves replay offline in
+microdnf install update upgrade reinstall remove clean makecache download leaves module repolist repoquery report swap
+  distro-sync
+composer about archive audit browse bump check-platform-reqs clear-cache clearcache cc completion config
+  create-project depends why diagnose dump-autoload dumpautoload exec fund global help home init install i licenses
+  list outdated prohibits why-not reinstall remove rm uninstall repository require r run-script run search self-update
+  selfupdate show info status suggests update u upgrade validate
+bundle add binstubs cache package pack check clean config console doctor env exec e fund gem help info init inject
+  install issue licenses list lock open outdated platform plugin pristine remove show update version viz
+gem build cert check cleanup contents dependency environment exec fetch generate_index help info install list lock
+  mirror open outdated owner pristine push query rdoc rebuild search server signin signout signin sources
+  specification stale uninstall unpack update which yank update_system i
+poetry about add build cache check config debug env export help init install list lock new publish remove run search
+  self shell show source sync update version python
+dotnet add build clean new nuget pack publish remove restore run sln test tool workload format list msbuild vstest
+  exec dev-certs help store watch user-secrets ef
+uv auth run init add remove version sync lock export tree format tool python pip venv build publish cache self help
+  generate-shell-completion
+`[1:]) {
 		words := strings.Fields(line)
-		table[words[0]] = words[1:]
+		if !strings.HasPrefix(line, " ") { // else the line above goes on
+			tool, words = words[0], words[1:]
+		}
+		table[tool] = append(table[tool], words...)
 	}
-	table["pip3"], table["npm-cli"] = table["pip"], nil
-	delete(table, "npm-cli")
+	table["pip3"] = table["pip"]
 	return table
 }()
 

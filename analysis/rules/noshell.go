@@ -180,7 +180,8 @@ func (p *pass) checkExecForm(in *dockerfile.Instruction) {
 	p.report(in, finding)
 }
 
-// shellScript is a command line that starts the program with the words, inside of a JSON string; not ok where quoting it is not plain.
+// shellScript is a command line that starts the program with the words, inside of a JSON string; not ok where quoting
+// it is not plain.
 func shellScript(words []string) (string, bool) {
 	list := make([]string, len(words))
 	for i, word := range words {

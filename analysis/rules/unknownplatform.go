@@ -76,7 +76,8 @@ func knownArches() []string {
 	return append(append([]string{}, platformArches...), slices.Sorted(maps.Keys(archAliases))...)
 }
 
-// wholePlatform returns the platform that is meant by one with another character between its parts, or in another order, or "".
+// wholePlatform returns the platform that is meant by one with another character between its parts, or in another
+// order, or "".
 func wholePlatform(value string) string {
 	for _, sep := range []string{"-", ":", "_", ",", "."} {
 		if os, arch, ok := strings.Cut(value, sep); ok && slices.Contains(platformSystems, strings.ToLower(os)) &&

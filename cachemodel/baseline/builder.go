@@ -22,8 +22,8 @@ type Answer struct {
 	Others []*Contents
 	// Unseen are results in its cache that none of these builds has made.
 	Unseen cachemodel.Unseen
-	// Silent says that it could not be asked: the beginning of a sentence, "" if it has answered. Unknown is that nothing
-	// is known of it therefore: no answer came in time, or something else than BuildKit builds there.
+	// Silent says that it could not be asked: the beginning of a sentence, "" if it has answered. Unknown is that
+	// nothing is known of it therefore: no answer came in time, or something else than BuildKit builds there.
 	Silent  string
 	Unknown bool
 	// Complete says that its cache holds nothing but what the builds left that it remembers.

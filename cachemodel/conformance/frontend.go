@@ -25,9 +25,9 @@ import (
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
-// Convert runs BuildKit's own Dockerfile frontend on a build and returns the definition that it would have solved. Where
-// the file names an older frontend, the definition is that frontend's, as far as it is known to differ. Images are
-// resolved by a stub, so nothing is fetched; the made-up ones that the build uses are returned too.
+// Convert runs BuildKit's own Dockerfile frontend on a build and returns the definition that it would have solved.
+// Where the file names an older frontend, the definition is that frontend's, as far as it is known to differ. Images
+// are resolved by a stub, so nothing is fetched; the made-up ones that the build uses are returned too.
 func Convert(ctx context.Context, b Build) (*pb.Definition, map[string]cachemodel.Image, error) {
 	c := &stubGateway{opts: b.FrontendOptions(), locals: b.Locals(), images: map[string]cachemodel.Image{}}
 	if _, err := builder.Build(ctx, c); err != nil {

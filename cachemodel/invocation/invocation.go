@@ -40,7 +40,8 @@ type Build struct {
 	Images   map[string]string
 	Settings cachemodel.Settings
 	Tags     []string
-	// CacheFrom and CacheTo are the caches that the build imports and exports, as --cache-from and --cache-to have them.
+	// CacheFrom and CacheTo are the caches that the build imports and exports, as --cache-from and --cache-to have
+	// them.
 	CacheFrom, CacheTo []string
 	Builder            string   // the builder or daemon that was asked for, "" for the tool's own choice
 	Address            string   // of the BuildKit daemon, where the command or its environment gives one

@@ -10,28 +10,33 @@ import (
 
 // The flags of podman itself (containers/podman cmd/podman/root.go); most may stand behind the subcommand too.
 var podmanFlags = flags{
-	values: `ssh connection/c url host/H config context identity tls-cert tls-key tls-ca tls-details out module cgroup-manager cpu-profile
-		memory-profile conmon network-config-dir default-mounts-file events-backend hooks-dir cdi-spec-dir max-workers namespace
-		network-cmd-path network-backend root registries-conf runroot imagestore pull-option runtime storage-driver tmpdir volumepath
-		storage-opt log-level runtime-flag`,
+	values: `ssh connection/c url host/H config context identity tls-cert tls-key tls-ca tls-details out module
+		cgroup-manager cpu-profile memory-profile conmon network-config-dir default-mounts-file events-backend
+		hooks-dir cdi-spec-dir max-workers namespace network-cmd-path network-backend root registries-conf
+		runroot imagestore pull-option runtime storage-driver tmpdir volumepath storage-opt log-level
+		runtime-flag`,
 	bools: "noout remote/r transient-store trace help debug/D syslog version/v",
 }
 
 // The flags of a build with buildah (containers/buildah pkg/cli/common.go, containers/podman
 // cmd/podman/common/build.go).
 var buildahFlags = flags{
-	values: `arch annotation authfile hooks-dir build-arg build-arg-file build-context cache-from cache-to cache-ttl cert-dir cpp-flag creds cw
-		compression-format compression-level env from ignorefile file/f format iidfile iidfile-raw jobs label layer-label logfile loglevel
-		rusage-logfile manifest metadata-file os os-feature os-version runtime-flag mount sbom sbom-scanner-image sbom-scanner-command
-		sbom-merge-strategy sbom-output sbom-image-output sbom-purl-output sbom-image-purl-output secret sign-by signature-policy
-		source-policy-file source-date-epoch ssh tag/t output/o target timestamp variant unsetenv unsetlabel unsetannotation
-		add-host blob-cache cap-add cap-drop cdi-config-dir cgroup-parent cpu-period cpu-quota cpu-shares/c cpuset-cpus cpuset-mems
-		decryption-key device dns-search dns dns-option isolation memory/m memory-swap retry retry-delay platform security-opt shm-size
-		ulimit volume/v group-add userns userns-uid-map userns-gid-map userns-uid-map-user userns-gid-map-group cgroupns ipc network net pid
-		uts progress`,
-	bools: `all-platforms compress compat-volumes inherit-labels inherit-annotations created-annotation force-compression disable-compression/D
-		disable-content-trust logsplit log-rusage no-cache no-hostname no-hosts pull-always pull-never quiet/q omit-history identity-label rm
-		skip-unused-stages rewrite-timestamp squash squash-all stdin tls-verify http-proxy force-rm layers save-stages stage-labels load`,
+	values: `arch annotation authfile hooks-dir build-arg build-arg-file build-context cache-from cache-to cache-ttl
+		cert-dir cpp-flag creds cw compression-format compression-level env from ignorefile file/f format
+		iidfile iidfile-raw jobs label layer-label logfile loglevel rusage-logfile manifest metadata-file os
+		os-feature os-version runtime-flag mount sbom sbom-scanner-image sbom-scanner-command
+		sbom-merge-strategy sbom-output sbom-image-output sbom-purl-output sbom-image-purl-output secret sign-by
+		signature-policy source-policy-file source-date-epoch ssh tag/t output/o target timestamp variant
+		unsetenv unsetlabel unsetannotation add-host blob-cache cap-add cap-drop cdi-config-dir cgroup-parent
+		cpu-period cpu-quota cpu-shares/c cpuset-cpus cpuset-mems decryption-key device dns-search dns
+		dns-option isolation memory/m memory-swap retry retry-delay platform security-opt shm-size ulimit
+		volume/v group-add userns userns-uid-map userns-gid-map userns-uid-map-user userns-gid-map-group
+		cgroupns ipc network net pid uts progress`,
+	bools: `all-platforms compress compat-volumes inherit-labels inherit-annotations created-annotation
+		force-compression disable-compression/D disable-content-trust logsplit log-rusage no-cache no-hostname
+		no-hosts pull-always pull-never quiet/q omit-history identity-label rm skip-unused-stages
+		rewrite-timestamp squash squash-all stdin tls-verify http-proxy force-rm layers save-stages stage-labels
+		load`,
 }
 
 // optionalFlags take a value only behind an equals sign.

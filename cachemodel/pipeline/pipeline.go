@@ -219,7 +219,8 @@ func (f *finder) add(b Build) {
 	f.builds = append(f.builds, b)
 }
 
-// keepInside takes out of a build what is not in this repository: no file of a stranger's folder has other folders read.
+// keepInside takes out of a build what is not in this repository: no file of a stranger's folder has other folders
+// read.
 func (f *finder) keepInside(b *Build) {
 	outside := func(path string) bool {
 		if path == "" || unknownIn(path) != "" || Within(f.Root, path) {

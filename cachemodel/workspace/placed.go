@@ -43,8 +43,8 @@ func (w *Workspace) placedFor(ctx context.Context, dockerfile string) (p placed,
 	return p, files
 }
 
-// Pipelines are the builds that the CI files of a repository describe, whatever starts them. What cannot be read is left
-// out: the CI itself says what is wrong there.
+// Pipelines are the builds that the CI files of a repository describe, whatever starts them. What cannot be read is
+// left out: the CI itself says what is wrong there.
 func (w *Workspace) Pipelines(ctx context.Context, root string) []pipeline.Build {
 	find := func() []pipeline.Build {
 		found, _ := pipeline.Find(ctx, pipeline.Options{Root: root, Read: w.Read})

@@ -157,8 +157,8 @@ type Choices struct {
 	CI bool
 	// CacheUnknown says why it is not known what a fresh builder imports, "" if that is known.
 	CacheUnknown string
-	// UnknownArgs are the build arguments whose values nobody knows, of this build and the baseline's, by name, each with
-	// the reason.
+	// UnknownArgs are the build arguments whose values nobody knows, of this build and the baseline's, by name, each
+	// with the reason.
 	UnknownArgs map[string]string
 }
 
