@@ -132,6 +132,9 @@ func (c *Contents) OtherDockerfile() *Contents {
 	return c
 }
 
+// Other reports whether these are of another Dockerfile.
+func (c *Contents) Other() bool { return c.other }
+
 // Build is the build of these contents. It has the settings of next, the build that it is compared with, unless they
 // are on record. store is that of the record.
 func (c *Contents) Build(next cachemodel.Build, store *record.Store) cachemodel.Build {

@@ -142,6 +142,9 @@ func (a *Answer) join(builds []*Contents, rec *record.Record) []*Contents {
 		if len(old.Record.Costs) > 0 {
 			joined.Costs = old.Record.Costs
 		}
+		if len(old.Record.Hits) > 0 {
+			joined.Hits = old.Record.Hits
+		}
 		if len(old.Record.Images) > 0 {
 			joined.Images = old.Record.Images
 		}

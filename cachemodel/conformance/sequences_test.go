@@ -44,6 +44,7 @@ type sequence struct {
 	file      string // the Dockerfile that is built
 	target    string
 	args      map[string]string
+	ref       string // of the last build
 }
 
 func newSequence(t *testing.T, d *daemon.Daemon, images *daemon.Layouts, engine bool) *sequence {
@@ -134,13 +135,13 @@ func (p *sequence) predict(t *testing.T) (*workspace.Build, []cachemodel.Step) {
 // build builds as buildx does: its reference is noted before. failed says that the build did.
 func (p *sequence) build(t *testing.T) (ran Truth, failed bool) {
 	t.Helper()
-	ref := identity.NewID()
+	p.ref = identity.NewID()
 	notes := filepath.Join(p.home, ".docker", "buildx", "refs", "default", "default")
 	note := fmt.Sprintf(`{"LocalPath":%q,"DockerfilePath":%q}`, p.dir, filepath.Join(p.dir, p.file))
 	if err := os.MkdirAll(notes, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(notes, ref), []byte(note), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(notes, p.ref), []byte(note), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	local, err := fsutil.NewFS(p.dir)
@@ -171,7 +172,7 @@ func (p *sequence) build(t *testing.T) (ran Truth, failed bool) {
 		}
 	}()
 	_, err = p.daemon.Client.Build(context.Background(), client.SolveOpt{
-		Ref: ref, FrontendAttrs: attrs, OCIStores: p.images.Stores,
+		Ref: p.ref, FrontendAttrs: attrs, OCIStores: p.images.Stores,
 		AllowedEntitlements: []string{entitlements.EntitlementNetworkHost.String()},
 		LocalMounts:         map[string]fsutil.FS{"context": local, "dockerfile": local},
 	}, "", frontend, status)

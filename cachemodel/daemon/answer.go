@@ -133,7 +133,7 @@ func (d *Daemon) look(ctx context.Context, c *conn, q Query) (*found, error) {
 		if f.emptied == "" {
 			b.results, b.perhaps = b.remaining(runs, left, d.String())
 		}
-		b.costs = b.spent(runs, left)
+		b.costs, b.hits = b.spent(runs, left), b.taken(runs.in[b])
 	}
 	return f, ctx.Err()
 }
@@ -207,7 +207,7 @@ func (d *Daemon) contents(
 	folders *folders,
 ) (*baseline.Contents, error) {
 	r := b.record(q, d)
-	r.Builder, r.Costs = d.identity(f.id), b.costs
+	r.Builder, r.Costs, r.Hits = d.identity(f.id), b.costs, b.hits
 	var err error
 	if r.Context, err = folders.context(ctx, b, r.ContextDir); err != nil {
 		return nil, err
@@ -322,7 +322,7 @@ func (d *Daemon) Made(ctx context.Context, q Query, since time.Time) (*record.Re
 		})
 		if i >= 0 {
 			made = f.own[i].record(q, d)
-			made.Builder, made.Costs = d.identity(f.id), f.own[i].costs
+			made.Builder, made.Costs, made.Hits = d.identity(f.id), f.own[i].costs, f.own[i].hits
 		}
 		return nil
 	})

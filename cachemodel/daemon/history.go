@@ -69,6 +69,7 @@ type build struct {
 	results    map[int]cachemodel.Result // see cachemodel.Past
 	perhaps    string
 	costs      map[int]cachemodel.Cost
+	hits       map[int]bool // see record.Record
 }
 
 // match reads a build of a Dockerfile; nil if it is of something else.
@@ -284,6 +285,10 @@ func (b *build) record(q Query, d *Daemon) *record.Record {
 		switch {
 		case strings.HasPrefix(key, "build-arg:"):
 			r.Settings.Args[strings.TrimPrefix(key, "build-arg:")] = value
+		case key == "no-cache" && value == "":
+			r.NoCache = true
+		case key == "no-cache":
+			r.NoCacheFilter = strings.Split(value, ",")
 		case key == "target":
 			r.Settings.Target = value
 		case key == "platform":

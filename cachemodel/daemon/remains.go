@@ -351,6 +351,28 @@ func (b *build) spent(all *runs, left *remains) map[int]cachemodel.Cost {
 	return out
 }
 
+// taken says by line whether a build took from the cache what an instruction makes; of what was neither run nor taken,
+// since nothing needed it, nothing is said.
+func (b *build) taken(p *progress) map[int]bool {
+	out := map[int]bool{}
+	if b.provenance == nil || p == nil {
+		return out
+	}
+	for digest, step := range b.BuildDefinition.InternalParameters.BuildConfig.DigestMapping {
+		o := b.operation(step)
+		line, ok := b.line(step)
+		if o == nil || !ok || o.isSource() || o.isMerge() {
+			continue
+		}
+		if p.ran[digest] != nil {
+			out[line] = false
+		} else if _, known := out[line]; p.cached[digest] != nil && !known {
+			out[line] = true
+		}
+	}
+	return out
+}
+
 func sum[N int64 | float64](old *N, more N) *N {
 	if old != nil {
 		more += *old

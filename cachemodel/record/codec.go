@@ -48,6 +48,9 @@ type head struct {
 	Secrets       map[string]string           `json:"secrets,omitempty"`
 	Images        map[string]cachemodel.Image `json:"images,omitempty"`
 	Costs         map[int]cachemodel.Cost     `json:"costs,omitempty"`
+	Hits          map[int]bool                `json:"hits,omitempty"`
+	NoCache       bool                        `json:"noCache,omitempty"`
+	NoCacheFilter []string                    `json:"noCacheFilter,omitempty"`
 	Notes         []string                    `json:"notes,omitempty"`
 	Unknown       cachemodel.UnknownParts     `json:"unknown,omitzero"`
 	HasContext    bool                        `json:"hasContext"`
@@ -67,7 +70,8 @@ func encode(r *Record) ([]byte, error) {
 		Builder: r.Builder, Ref: r.Ref, Tags: r.Tags,
 		Dockerfile: r.Dockerfile, Text: []byte(r.Text), ContextDir: r.ContextDir, ContextImages: r.ContextImages,
 		Settings: r.Settings, Secrets: r.Secrets,
-		Images: r.Images, Costs: r.Costs, Notes: r.Notes, HasContext: r.Context != nil, Unknown: r.Unknown, Run: true,
+		Images: r.Images, Costs: r.Costs, Hits: r.Hits, NoCache: r.NoCache,
+		NoCacheFilter: r.NoCacheFilter, Notes: r.Notes, HasContext: r.Context != nil, Unknown: r.Unknown, Run: true,
 	}
 	var trees []*buildcontext.Tree
 	if r.Context != nil {
@@ -103,7 +107,8 @@ func decode(data []byte) (*Record, error) {
 		Tags:       h.Tags,
 		Dockerfile: h.Dockerfile, Text: string(h.Text), ContextDir: h.ContextDir, ContextImages: h.ContextImages,
 		Settings: h.Settings, Secrets: h.Secrets,
-		Images: h.Images, Costs: h.Costs, Notes: h.Notes, Unknown: h.Unknown,
+		Images: h.Images, Costs: h.Costs, Hits: h.Hits, NoCache: h.NoCache,
+		NoCacheFilter: h.NoCacheFilter, Notes: h.Notes, Unknown: h.Unknown,
 	}
 	if strings.HasPrefix(h.Tool, "podman") || strings.HasPrefix(h.Tool, "buildah") {
 		out.Settings.Engine = cachemodel.Podman // an earlier version of layerwise took it for the classic builder

@@ -53,6 +53,13 @@ type Record struct {
 	Secrets  map[string]string           // keyed hashes of the secret arguments' values, by name; filled by Store.Put
 	Images   map[string]cachemodel.Image // the base images' digests that are known; see cachemodel.Build
 	Costs    map[int]cachemodel.Cost     // by the first line of the instruction, 1-based
+	// Hits says by the first line of an instruction whether the build took all of it from the cache, as far as that is
+	// known.
+	Hits map[int]bool
+	// NoCache says that the build was told to use no cache, NoCacheFilter for which stages. What it made is in the
+	// cache all the same, so Settings do not have this.
+	NoCache       bool
+	NoCacheFilter []string
 	// Notes are sentences for people about what is not certain, as that a file changed during the build.
 	Notes []string
 }

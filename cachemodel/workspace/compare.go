@@ -30,9 +30,10 @@ type Compared struct {
 	notes       []string
 	recordNotes []string
 	head        string
-	held        *cachemodel.Held // what the builder has; nil is nothing
-	withMax     *cachemodel.Held // what it would have if the cache were exported with mode=max; nil if that is no less
-	imports     *imports         // what a fresh builder imports that was read; nil if none was
+	held        *cachemodel.Held     // what the builder has; nil is nothing
+	withMax     *cachemodel.Held     // what it would have if the cache were exported with mode=max; nil if that is no less
+	made        []*baseline.Contents // the builds that the builder has made as far as they are known, the newest first
+	imports     *imports             // what a fresh builder imports that was read; nil if none was
 }
 
 // compare finds what the next build is compared with. Where what is asked for by name is not there, that is a problem,
@@ -82,6 +83,7 @@ func (r *Reader) compare(
 		r.compared.Context = found.Contents.Context
 		r.compared.named = sentBefore(found.Contents, next)
 	}
+	r.compared.made = found.Builds
 	mode := request.Spec.Cache
 	if mode != "" || q.Choices.CacheUnknown != "" {
 		found.Builds = nil // a fresh builder has made none

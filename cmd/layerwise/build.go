@@ -250,6 +250,7 @@ func (r *recorder) put(p *pending) error {
 		ContextImages: p.build.Images,
 		Contexts:      map[string]record.NamedContext{}, Settings: p.build.Settings, Notes: p.build.Notes,
 	}
+	rec.NoCache, rec.NoCacheFilter = rec.Settings.NoCache, rec.Settings.NoCacheFilter
 	rec.Settings.NoCache, rec.Settings.NoCacheFilter = false, nil // what it made is in the cache
 	for name, dir := range p.contexts {
 		if err := look(name, dir); err != nil {
@@ -301,7 +302,7 @@ func (r *recorder) askDaemon(rec *record.Record, b invocation.Build) {
 	}
 	rec.Builder = made.Builder
 	if made.Text == rec.Text {
-		rec.Ref, rec.Costs, rec.Images = made.Ref, made.Costs, made.Images
+		rec.Ref, rec.Costs, rec.Hits, rec.Images = made.Ref, made.Costs, made.Hits, made.Images
 	}
 }
 

@@ -24,6 +24,7 @@ func TestJSONIsDescribed(t *testing.T) {
 	}{
 		{"predict", reflect.TypeFor[workspace.Report]()},
 		{"check", reflect.TypeFor[jsonCheck]()},
+		{"why", reflect.TypeFor[workspace.Why]()},
 		{"reorder", reflect.TypeFor[jsonReordering]()},
 		{"replay", reflect.TypeFor[replayReport]()},
 	}
@@ -125,7 +126,7 @@ func jsonFields(t reflect.Type) map[string]reflect.Type {
 				inner = inner.Elem()
 			}
 			maps.Copy(fields, jsonFields(inner))
-		} else {
+		} else if name != "-" {
 			fields[name] = f.Type
 		}
 	}

@@ -17,6 +17,7 @@ import (
 // subcommands is the table of all subcommands, one file each.
 var subcommands = []func() *cobra.Command{
 	newPredict,
+	newWhy,
 	newBuild,
 	newBaseline,
 	newCheck,
@@ -110,7 +111,7 @@ func group(cmd *cobra.Command) *cobra.Command {
 
 // otherWords are what other programs call what a subcommand does.
 var otherWords = map[string]string{
-	"lint": "check", "analyze": "check", "fix": "check --fix", "fmt": "format", "why": "predict", "status": "predict",
+	"lint": "check", "analyze": "check", "fix": "check --fix", "fmt": "format", "status": "predict",
 	"plan":     "predict",
 	"optimize": "reorder", "history": "replay", "lsp": "serve", "server": "serve",
 }
