@@ -32,6 +32,7 @@ type Builder struct {
 	Contexts []string // NAME=VALUE
 	Secrets  []string
 	SSH      []string
+	Without  []string // lines that the ignore file gets where what comes after is built
 }
 
 // String is the builder for people.
@@ -133,6 +134,7 @@ func (b Builder) build(
 	ctx context.Context,
 	program []string,
 	path, text string,
+	without []string,
 	noCache bool,
 ) ([]imagediff.Image, error) {
 	dir, err := os.MkdirTemp("", "layerwise-verify-*")
@@ -143,13 +145,7 @@ func (b Builder) build(
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
 		return nil, err
 	}
-	ignore, err := textfile.Read(path + ".dockerignore") // goes with the Dockerfile, not with the context
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "Dockerfile.dockerignore"), ignore, 0o644)
-	} else if errors.Is(err, os.ErrNotExist) {
-		err = nil
-	}
-	if err != nil {
+	if err := b.writeIgnore(path, dir, without); err != nil {
 		return nil, err
 	}
 	dest := filepath.Join(dir, "image.tar")
@@ -173,6 +169,24 @@ func (b Builder) build(
 	return imagediff.ReadOCI(dest)
 }
 
+// writeIgnore writes the ignore file that goes with the Dockerfile, not with the context, with lines that are added.
+func (b Builder) writeIgnore(path, dir string, without []string) error {
+	ignore, err := textfile.Read(path + ".dockerignore")
+	if errors.Is(err, os.ErrNotExist) && len(without) > 0 {
+		ignore, err = textfile.Read(filepath.Join(b.Context, ".dockerignore"))
+	}
+	switch {
+	case errors.Is(err, os.ErrNotExist) && len(without) == 0:
+		return nil
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	if len(without) > 0 {
+		ignore = append(ignore, "\n"+strings.Join(without, "\n")+"\n"...)
+	}
+	return os.WriteFile(filepath.Join(dir, "Dockerfile.dockerignore"), ignore, 0o644)
+}
+
 // Result is what came of building a file and its reordering.
 type Result struct {
 	Files       int                    // in the images
@@ -191,19 +205,23 @@ func (b Builder) Verify(
 	if err != nil {
 		return nil, err
 	}
-	build := func(what, text string, noCache bool) ([]imagediff.Image, error) {
+	build := func(what, text string, without []string, noCache bool) ([]imagediff.Image, error) {
 		tell(fmt.Sprintf("Building %s %s", path, what))
-		images, err := b.build(ctx, program, path, text, noCache)
+		images, err := b.build(ctx, program, path, text, without, noCache)
 		if err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("%s %s cannot be built: %w", path, what, err)
 		}
 		return images, err
 	}
-	first, err := build("as it is", before, false)
+	first, err := build("as it is", before, nil, false)
 	if err != nil {
 		return nil, err
 	}
-	second, err := build("reordered", after, false)
+	what := "reordered"
+	if len(b.Without) > 0 {
+		what = "without " + strings.Join(b.Without, ", ")
+	}
+	second, err := build(what, after, b.Without, false)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +233,7 @@ func (b Builder) Verify(
 	if len(v.Differences) == 0 {
 		return v, nil
 	}
-	again, err := build("as it is once more, to see what differs from build to build", before, true)
+	again, err := build("as it is once more, to see what differs from build to build", before, nil, true)
 	if err != nil {
 		return nil, err
 	}

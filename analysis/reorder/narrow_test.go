@@ -1,0 +1,77 @@
+package reorder
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What the build context need not hold, on a history in which most builds change nothing but the readme.
+func TestNarrow(t *testing.T) {
+	const text = "FROM golang:1.24 AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /out/app .\nFROM scratch\n" +
+		"COPY --from=build /out/app /app\n"
+	project := files{"go.mod": "module x", "main.go": "package main", "README.md": "x", "docs/a.md": "x",
+		".github/workflows/ci.yml": "x", "Dockerfile": text}
+	for _, test := range []struct {
+		prose, text string
+		change      files // of the project
+		want        string
+	}{
+		{"prose, settings of services", text, nil, ".github Dockerfile README.md docs"},
+		{"an image gets the context", "FROM a\nCOPY . .\nRUN go build\n", nil, ""},
+		{"a stage upon it is an image", strings.Replace(text, "scratch", "build", 1), nil, ""},
+		{"the whole directory is taken", strings.Replace(text, "/out/app /app", "/src /src", 1), nil, ""},
+		{"the readme is taken", text + "COPY --from=build /src/README.md /\n", nil, ".github Dockerfile docs"},
+		{"... by way of a variable", text + "ARG X\nCOPY --from=build $X /\n", nil, ""},
+		{"files of another kind are taken", text + "COPY --from=build /src/*.yaml /\n", nil,
+			".github Dockerfile README.md docs"},
+		{"files of a kind are taken", text + "COPY --from=build /src/*.md /\n", nil, ".github Dockerfile docs"},
+		{"a part of the directory is taken", text + "COPY --from=build /src/docs/a.md /\n", nil,
+			".github Dockerfile README.md"},
+		{"a file names the readme", text, files{"main.go": "//go:embed README.md"}, ".github Dockerfile docs"},
+		{"... in another case", text, files{"pyproject.toml": `readme = "Readme.md"`}, ".github Dockerfile docs"},
+		{"... all of its kind", text, files{"MANIFEST.in": "include *.md"}, ".github Dockerfile docs"},
+		{"... among others", text, files{"tailwind.js": "content: ['./**/*.{ts,md}']"}, ".github Dockerfile docs"},
+		{"all files are embedded", text, files{"main.go": "//go:embed *"}, ".github Dockerfile"},
+		{"a file names the directory", text, files{"main.go": `open("./docs/a.md")`}, ".github Dockerfile README.md"},
+		{"an address in the network names none", text, files{"main.go": "// https://example.com/docs/a"},
+			".github Dockerfile README.md docs"},
+		{"the directory has code", text, files{"docs/docs.go": "package docs"}, ".github Dockerfile README.md"},
+		{"a command names it", strings.Replace(text, "RUN ", "RUN cat README.md && ", 1), nil, ".github Dockerfile docs"},
+		{"git would see that it lacks", text, files{".git/HEAD": "x"}, ""},
+		{"an image's command has the context mounted", text + "RUN --mount=type=bind,target=/src cp -r /src /x\n", nil, ""},
+		{"a link", text, files{"README.md@": "x", "README.md": ""}, ".github Dockerfile docs"},
+	} {
+		all := maps.Clone(project)
+		maps.Copy(all, test.change)
+		m := all.model()
+		m.Context = linked{all}
+		m.Builds = 40
+		m.Changes = func(sources, exclude []string) []uint64 {
+			if slices.Contains(exclude, "Dockerfile") || !slices.ContainsFunc(sources, isContext) {
+				return []uint64{0b11110}
+			}
+			return []uint64{1<<41 - 2}
+		}
+		n, _ := Narrow(t.Context(), parse(test.text), m)
+		if got := strings.Join(n.Lines, " "); got != test.want {
+			t.Errorf("%s: %q, want %q", test.prose, got, test.want)
+		}
+		if said := fmt.Sprintln(n.Only, n.Builds, n.Grade, n.After < n.Before); n.Lines != nil &&
+			said != "36 40 likely true\n" {
+			t.Errorf("%s: %s", test.prose, said)
+		}
+	}
+}
+
+// linked is a build context in which files whose names end with @ are links.
+type linked struct{ files }
+
+func (l linked) List(dir string) []string {
+	return slices.DeleteFunc(l.files.List(dir), func(n string) bool {
+		_, link := l.files[n+"@"]
+		return link
+	})
+}
