@@ -144,14 +144,14 @@ func (c *cache) lookup(p *Plan, b belief) *lookup {
 }
 
 // hit reports whether the vertex is taken from the cache. One that is forced to run is not, nor is what stands directly
-// upon it; but what they give is stored under the keys that they have anyway, so that what follows is looked up as
-// usual.
+// upon it, unless what is read of it is what it was (solver edge.processDepSlowCacheReq); but what they give is stored
+// under the keys that they have anyway, so that what follows is looked up as usual.
 func (l *lookup) hit(v *vertex) bool {
 	if v.ignoreCache || !slices.ContainsFunc(l.ids[v.index], l.there) {
 		return false
 	}
 	for i := range v.inputs {
-		if l.forced(v.inputs[i].from) {
+		if l.forced(v.inputs[i].from) && !(l.belief == optimist && v.inputs[i].content) {
 			return false
 		}
 	}

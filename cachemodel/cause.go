@@ -635,7 +635,10 @@ func (e *explainer) settingCause(s *step, n, old *envNode) Cause {
 		c.Kind, c.Line = BaseChanged, e.stageLine(s)
 	}
 	if n.val.unknown() || old != nil && old.val.unknown() {
-		c.Detail = fmt.Sprintf("%swhat %s was: %s", notKnown, settingName(n), e.argReason())
+		c.Detail = notKnown + "what " + settingName(n) + " was"
+		if reason := e.argReason(); reason != "" {
+			c.Detail += ": " + reason
+		}
 		return c
 	}
 	verb := "changed"

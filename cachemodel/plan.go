@@ -815,8 +815,8 @@ func (p *planner) source(name string, platform value) *vertex {
 	}
 	image, replaced := p.ContextImages[contextName(name)]
 	if replaced && image == "" {
-		// Never the same as in another plan, and never certainly another one.
-		key := (&keyWriter{}).str("built elsewhere", name, fmt.Sprintf("%p", p.plan)).val(platform).done()
+		// Never the same as in another plan, and never certainly another one; nor is what its configuration sets.
+		key := (&keyWriter{}).str("built elsewhere").val(p.guess(name, plain(name))).val(platform).done()
 		ref := &imageRef{name: name, platform: platform.text, elsewhere: true, loose: platform.unknown()}
 		return p.vertex(vertex{kind: imageVertex, key: key, image: ref}, name)
 	}

@@ -26,6 +26,11 @@
 //
 //	go test -run TestPairs -timeout 0 -args -pairs-played 0 -pairs-built 0
 //
+// Builds upon builds, as bake and Compose files describe them, are played the same way with docker buildx bake
+// (upon_test.go):
+//
+//	go test -run TestBuildsUponBuilds -timeout 0 -args -upon-played 0
+//
 // Real histories, each commit with its real build context, come from git repositories that are at hand:
 //
 //	go test -run TestGitHistories -v -timeout 0 -args -histories DIR[,DIR]

@@ -101,7 +101,7 @@ find . -exec touch -h -d '2026-01-01' {} +
 // again, all of them with -args -pairs-played 0 -pairs-built 0.
 func TestPairs(t *testing.T) {
 	t.Parallel()
-	pairs, want := readPairs(t), readGolden(t)
+	pairs, want := readPairs(t), readGolden(t, "testdata/pairs.golden")
 	w := &pairsWorkplace{tools: t.TempDir()}
 	cmd := exec.Command("go", "build", "-o", w.tools+"/", "./cmd/layerwise")
 	cmd.Dir = "../.."
@@ -149,8 +149,8 @@ func TestPairs(t *testing.T) {
 }
 
 // readGolden reads the verdicts by title. A line ends in how many of the instruction's vertices the daemon executed.
-func readGolden(t *testing.T) map[string]string {
-	text, err := os.ReadFile("testdata/pairs.golden")
+func readGolden(t *testing.T, file string) map[string]string {
+	text, err := os.ReadFile(file)
 	if err != nil && !*updatePairs {
 		t.Fatal(err)
 	}
@@ -266,8 +266,13 @@ func (w *pairsWorkplace) play(t *testing.T, p diskPair, build bool) string {
 			t.Error(wrong)
 		}
 	}
+	return strings.ReplaceAll(marksOf(report.Steps, did)+stderr.String(), w.site.URL, "$SITE")
+}
+
+// marksOf prints verdicts, beside what was executed.
+func marksOf(steps []cachemodel.Step, did Truth) string {
 	var out strings.Builder
-	for _, s := range report.Steps {
+	for _, s := range steps {
 		fmt.Fprintf(&out, "%3d %-8s %s", s.Line, s.Status, s.Text)
 		if s.Cause != nil {
 			fmt.Fprintf(&out, " | %s %d %v %s", s.Cause.Kind, s.Cause.Line, s.Cause.Paths, s.Cause.Detail)
@@ -283,7 +288,7 @@ func (w *pairsWorkplace) play(t *testing.T, p diskPair, build bool) string {
 		}
 		out.WriteString("\n")
 	}
-	return strings.ReplaceAll(out.String()+stderr.String(), w.site.URL, "$SITE")
+	return out.String()
 }
 
 // build builds a pair on a daemon without a cache, and says what the second build executed.

@@ -151,17 +151,26 @@ func (b *Build) contextBuilds() map[string]*cachemodel.Build {
 	return out
 }
 
-// basesThen gives an earlier build those that made its named contexts then, as far as it is known which they were: they
-// are named as they are now.
+// basesThen gives an earlier build those that made its named contexts then, as far as they still make some of the
+// build's.
 func (b *Build) basesThen(then *buildfiles.Definition, earlier *cachemodel.Build) {
-	for name, base := range b.Bases {
-		if base.was == nil || then != nil && contextOf(&then.Entry, name) != base.name {
-			continue
+	if len(b.Bases) == 0 {
+		return
+	}
+	e := b.Entry
+	if then != nil {
+		e = &then.Entry
+	}
+	for key, made := range e.Contexts {
+		for _, base := range b.Bases {
+			if base.was == nil || base.name != made {
+				continue
+			}
+			if earlier.ContextBuilds == nil {
+				earlier.ContextBuilds = map[string]*cachemodel.Build{}
+			}
+			earlier.ContextBuilds[buildfiles.ContextName(key)] = base.was
 		}
-		if earlier.ContextBuilds == nil {
-			earlier.ContextBuilds = map[string]*cachemodel.Build{}
-		}
-		earlier.ContextBuilds[name] = base.was
 	}
 }
 
