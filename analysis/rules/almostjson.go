@@ -31,7 +31,7 @@ var AlmostJSON = &Rule{
 
 func checkAlmostJSON(p *pass) {
 	for in := range p.every("ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME") {
-		if p.checkQuotedCommand(in) {
+		if p.checkQuotedCommand(in) || p.cutArray(in) || p.commentBehind(in) {
 			continue
 		}
 		if args, ok := almostJSON(p.File, in); ok {
@@ -98,6 +98,30 @@ func (p *pass) checkQuotedCommand(in *dockerfile.Instruction) bool {
 	return true
 }
 
+var behindArray = regexp.MustCompile(`^(\[[^\[\]]*\])[ \t]+(#.*)$`)
+
+// commentBehind looks for a comment behind an array, which makes it the command of a shell.
+func (p *pass) commentBehind(in *dockerfile.Instruction) bool {
+	text := p.Text.Slice(in.ArgsSpan)
+	m := behindArray.FindStringSubmatchIndex(text)
+	if m == nil || in.Line != in.EndLine || !json.Valid([]byte(text[m[2]:m[3]])) {
+		return false
+	}
+	start := in.Span.Start
+	p.report(in, analysis.Finding{
+		Span:    source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.End},
+		Message: fmt.Sprintf("with a comment behind it, %s does not read the array as one", in.Meant),
+		Fixes: []analysis.Fix{{
+			Title: "Move the comment above", Preferred: true,
+			Edits: []source.Edit{
+				{Span: source.Span{Start: start, End: start}, NewText: text[m[4]:m[5]] + newline(p.Text)},
+				{Span: source.Span{Start: in.ArgsSpan.Start + m[3], End: in.ArgsSpan.End}},
+			},
+		}},
+	})
+	return true
+}
+
 // place is where the arguments that are almost an array stand.
 func place(in *dockerfile.Instruction, args string) source.Span {
 	_, at := in.Logical()
@@ -116,7 +140,7 @@ func almostJSON(file *dockerfile.File, in *dockerfile.Instruction) (string, bool
 		args = strings.TrimLeft(command, " \t")
 	}
 	args = strings.TrimRight(args, " \t")
-	if in.Meant == "CMD" || in.Meant == "ENTRYPOINT" {
+	if in.Meant == "CMD" || in.Meant == "ENTRYPOINT" || in.Meant == "HEALTHCHECK" {
 		if bracketless.MatchString(args) || wordsInBrackets.MatchString(args) {
 			return args, true
 		}
@@ -132,7 +156,7 @@ func almostJSON(file *dockerfile.File, in *dockerfile.Instruction) (string, bool
 	case "RUN": // "[" is a command, too
 		like = like && (inner == args[1:] || strings.Contains(args, ","))
 	case "CMD", "ENTRYPOINT", "HEALTHCHECK":
-		like = like && (inner == args[1:] || strings.Contains(args, ",")) || list
+		like = like && (inner == args[1:] || strings.ContainsAny(args, ",;")) || list
 	case "ADD", "COPY":
 		like = like || list
 	case "VOLUME":
@@ -150,6 +174,8 @@ func meantJSON(in *dockerfile.Instruction, args string) []analysis.Fix {
 		brackets,
 		behindBracket,
 		semicolons,
+		doubleCommas,
+		openQuotes,
 		splitWords,
 		missingCommas,
 		func(s string) []textEdit { return removeMatch(trailingComma, s) },
@@ -212,6 +238,8 @@ var (
 	wordsInBrackets = regexp.MustCompile(`^\[[A-Za-z0-9_./-]+(?: [A-Za-z0-9_./=:-]+)*\]$`)
 	behindEnd       = regexp.MustCompile(`\]([ \t]*[;,.&)\]]+)$`)
 	semicolon       = regexp.MustCompile(`"[ \t]*(;)[ \t]*"`)
+	doubleComma     = regexp.MustCompile(`,([ \t]*,)`)
+	openQuoteString = regexp.MustCompile(`[\[,][ \t]*()[A-Za-z0-9_./:=-]+"[ \t]*[,\]]|[\[,][ \t]*"[A-Za-z0-9_./:=-]+()[ \t]*[,\]]`)
 	plainWords      = regexp.MustCompile(`[^\[\] ]+`)
 )
 
@@ -240,6 +268,23 @@ func behindBracket(s string) []textEdit { return removeMatch(behindEnd, s) }
 func semicolons(s string) (edits []textEdit) {
 	for _, m := range semicolon.FindAllStringSubmatchIndex(s, -1) {
 		edits = append(edits, textEdit{m[2], m[3], ","})
+	}
+	return edits
+}
+
+// doubleCommas removes the second of two commas.
+func doubleCommas(s string) (edits []textEdit) {
+	for _, m := range doubleComma.FindAllStringSubmatchIndex(s, -1) {
+		edits = append(edits, textEdit{m[2], m[3], ""})
+	}
+	return edits
+}
+
+// openQuotes adds the quote that a string lacks at one of its ends.
+func openQuotes(s string) (edits []textEdit) {
+	for _, m := range openQuoteString.FindAllStringSubmatchIndex(s, -1) {
+		at := max(m[2], m[4])
+		edits = append(edits, textEdit{at, at, `"`})
 	}
 	return edits
 }

@@ -18,8 +18,8 @@ var InnerInstruction = &Rule{
 	Doc: Doc{
 		Summary: "An instruction stands within the arguments of another one",
 		What: "Finds an instruction that is written twice (`RUN RUN make`), behind another one (`RUN COPY a /b`), or " +
-			"on the same line behind `&&` or `;` (`COPY a /b && RUN make`), and shell commands behind `&&` in " +
-			"instructions that no shell reads. Fixes remove the word, or begin a new line.",
+			"on the same line behind `&&` or `;` (`COPY a /b && RUN make`), and shell commands behind `&&`, and other " +
+			"operators of the shell (`||`, `2>/dev/null`), in instructions that no shell reads. Fixes remove the word, or begin a new line.",
 		Why: "One line is one instruction. The rest is read as file names, as a value, or as a command that the " +
 			"shell does not know.",
 		Example: "FROM alpine\nRUN apk update && RUN apk add curl\n",

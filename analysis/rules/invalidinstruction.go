@@ -53,6 +53,12 @@ var InvalidInstruction = &Rule{
 					continue // AlmostJSON does
 				}
 			}
+			if done, ok := p.colonMount(in, problem); ok {
+				if done != nil {
+					p.report(nil, *done)
+				}
+				continue
+			}
 			finding := fromProblem(p.File, problem)
 			if in != nil && in.Meant == "HEALTHCHECK" {
 				if meant := composeCheck(p.Text.Slice(in.ArgsSpan)); meant != "" {
@@ -79,6 +85,30 @@ var InvalidInstruction = &Rule{
 			p.report(nil, finding)
 		}
 	},
+}
+
+var colonMounts = regexp.MustCompile(`^type:[a-z]+(?:,[a-z]+[:=][^:=,]+)*$`)
+
+// colonMount reports whether a problem is of a mount with colons for equals signs; its first one has the finding.
+func (p *pass) colonMount(in *dockerfile.Instruction, problem dockerfile.Problem) (finding *analysis.Finding, ok bool) {
+	if in == nil || in.Meant != "RUN" {
+		return nil, false
+	}
+	for _, flag := range in.Flags {
+		value := flag.Value
+		if !value.Span.Contains(problem.Span.Start) || !colonMounts.MatchString(value.Text) ||
+			p.Text.Slice(value.Span) != value.Text {
+			continue
+		}
+		if problem.Span.Start > value.Span.Start {
+			return nil, true
+		}
+		return &analysis.Finding{
+			Span: value.Span, Message: "an equals sign separates a key of a mount from its value, not a colon",
+			Fixes: []analysis.Fix{replace(value.Span, strings.ReplaceAll(value.Text, ":", "="), true)},
+		}, true
+	}
+	return nil, false
 }
 
 var timeUnit = regexp.MustCompile(`^(?i)(ms|msecs?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)$`)
@@ -154,6 +184,9 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 			at := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
 			return []analysis.Fix{{Title: "Change : to =", Edits: []source.Edit{{Span: at, NewText: "="}}}}
 		}
+		if fixes := p.withoutBlanks(in, text); fixes != nil {
+			return fixes
+		}
 		if fixes := p.quoteValues(in); fixes != nil {
 			return fixes
 		}
@@ -174,6 +207,34 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 		return []analysis.Fix{replace(in.ArgsSpan, `["`+strings.Join(words, `", "`)+`"]`, true)}
 	}
 	return nil
+}
+
+var (
+	spacedPairs = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*=[^\s"'=]+(?:[ \t]+[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=[ \t]*[^\s"'=]+)+[ \t]*$`)
+	spacedSign  = regexp.MustCompile(`[ \t]+=[ \t]*|=[ \t]+`)
+	inPairs     = regexp.MustCompile(`[ \t](&&[ \t]|(?:&&[ \t]+)?(?:export|set|ENV|ARG|LABEL)[ \t]+)[A-Za-z_][A-Za-z0-9_.-]*=`)
+)
+
+// withoutBlanks returns what makes pairs right that have blanks around an equals sign, or a word of a shell's between
+// them.
+func (p *pass) withoutBlanks(in *dockerfile.Instruction, text string) []analysis.Fix {
+	fix := analysis.Fix{Title: "Remove the spaces around =", Preferred: true}
+	edit := func(from, to int, newText string) {
+		span := source.Span{Start: in.ArgsSpan.Start + from, End: in.ArgsSpan.Start + to}
+		fix.Edits = append(fix.Edits, source.Edit{Span: span, NewText: newText})
+	}
+	if spacedPairs.MatchString(text) {
+		for _, m := range spacedSign.FindAllStringIndex(text, -1) {
+			edit(m[0], m[1], "=")
+		}
+	} else if m := inPairs.FindStringSubmatchIndex(text); m != nil && !strings.ContainsAny(text[:m[2]], "\"'") {
+		fix.Title = "Remove " + strings.TrimSpace(text[m[2]:m[3]])
+		edit(m[2], m[3], "")
+	}
+	if len(fix.Edits) == 0 {
+		return nil
+	}
+	return []analysis.Fix{fix}
 }
 
 // joinBelow adds the fix that makes the next line part of an instruction which has no arguments, if it is meant to be.

@@ -69,12 +69,18 @@ func (p *pass) slashApart(in *dockerfile.Instruction, port port) bool {
 	return true
 }
 
+// otherMistake reports whether something else is wrong with an EXPOSE than the port; if no other rule says what, it is
+// reported.
+func (p *pass) otherMistake(in *dockerfile.Instruction, port port) bool {
+	if _, ok := p.innerInstruction(in); ok || p.listed(in, port) || p.slashApart(in, port) {
+		return true
+	}
+	return len(in.Args) > 1 && (in.Args[0].Text == "=" || in.Args[0].Text == ":")
+}
+
 func checkInvalidPort(p *pass) {
 	p.eachPort(func(in *dockerfile.Instruction, port port) {
-		if _, ok := p.innerInstruction(in); ok {
-			return // InnerInstruction says what is wrong
-		}
-		if p.listed(in, port) || p.slashApart(in, port) || len(in.Args) > 1 && (in.Args[0].Text == "=" || in.Args[0].Text == ":") {
+		if p.otherMistake(in, port) {
 			return
 		}
 		if port.problem == nil {
@@ -119,9 +125,7 @@ func checkInvalidPort(p *pass) {
 			finding.Fixes = []analysis.Fix{
 				{Title: "Write it behind a slash", Edits: []source.Edit{{Span: gap, NewText: "/"}}, Preferred: true},
 			}
-		} else if i == 0 && len(in.Args) == 2 && slices.Contains(protocols, strings.ToLower(raw)) &&
-			strings.Trim(in.Args[1].Text, "0123456789") == "" {
-			meant := in.Args[1].Text + "/" + strings.ToLower(raw)
+		} else if meant := protocolFirst(in, i, protocols); meant != "" {
 			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, true)}
 		} else if i >= 0 && i < len(in.Args)-1 && (strings.HasPrefix(raw, "-") || fillers[strings.ToLower(raw)]) {
 			rest := source.Span{Start: port.span.Start, End: in.Args[i+1].Span.Start}
@@ -212,4 +216,13 @@ func meantPort(raw string) string {
 		return valid(digits)
 	}
 	return ""
+}
+
+// protocolFirst is the port that is meant by a protocol and a number, or "".
+func protocolFirst(in *dockerfile.Instruction, i int, protocols []string) string {
+	if i != 0 || len(in.Args) != 2 || !slices.Contains(protocols, strings.ToLower(in.Args[0].Text)) ||
+		strings.Trim(in.Args[1].Text, "0123456789") != "" {
+		return ""
+	}
+	return in.Args[1].Text + "/" + strings.ToLower(in.Args[0].Text)
 }

@@ -43,7 +43,7 @@ func checkJSONArgsRecommended(p *pass) {
 			if !shellForm || in.Stage < 0 || p.hasShell(in) || isUnknown(in) {
 				continue
 			}
-			if _, ok := almostJSON(p.File, in); ok || quotedCommand(p, in) {
+			if _, ok := almostJSON(p.File, in); ok || quotedCommand(p, in) || p.cutArray(in) {
 				continue // AlmostJSON says what is wrong
 			}
 			if _, ok := p.innerInstruction(in); ok {

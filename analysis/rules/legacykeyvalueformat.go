@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -56,10 +57,18 @@ func checkLegacyKeyValueFormat(p *pass) {
 	}
 }
 
+var quotedValue = regexp.MustCompile(`^(?:"[^"\\$]*"|'[^'\\]*')$`)
+
 // withEquals returns the fix that writes the new form, if its value is sure to be the same.
 func withEquals(file *dockerfile.File, in *dockerfile.Instruction) []analysis.Fix {
 	if len(in.Args) < 2 || strings.ContainsAny(in.Args[0].Text, "\"'\\`$") {
 		return nil
+	}
+	if first := in.Args[0]; (first.Text == "-e" || first.Text == "-l") && strings.Contains(in.Args[1].Text, "=") {
+		return []analysis.Fix{{ // as for docker run
+			Title: "Remove " + first.Text,
+			Edits: []source.Edit{{Span: source.Span{Start: first.Span.Start, End: in.Args[1].Span.Start}}},
+		}}
 	}
 	key := in.Args[0].Span
 	value := source.Span{Start: in.Args[1].Span.Start, End: in.ArgsSpan.End}
@@ -74,7 +83,8 @@ func withEquals(file *dockerfile.File, in *dockerfile.Instruction) []analysis.Fi
 		return nil // continued
 	}
 	if rest, ok := strings.CutPrefix(text, "="); ok { // "A = b", hardly meant as it is read
-		if rest = strings.TrimLeft(rest, " \t"); rest == "" || strings.ContainsAny(rest, " \t\r\n\"'\\`") {
+		if rest = strings.TrimLeft(rest, " \t"); rest == "" || strings.ContainsAny(rest, " \t\r\n\"'\\`") &&
+			!quotedValue.MatchString(rest) {
 			return nil
 		}
 		return []analysis.Fix{

@@ -16,9 +16,9 @@ var LostEffect = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "What the command sets is lost at the end of its RUN",
-		What: "Finds `RUN` with nothing but `cd`, `export`, `source`, `alias`, `umask` or `set`. Where an " +
-			"instruction does what is meant, a fix writes it.",
-		Why: "Each `RUN` has a shell of its own: its working directory, variables and functions end with it, and " +
+		What: "Finds `RUN` with nothing but `cd`, `export`, `source`, `alias`, `umask` or `set`, and with a program in the " +
+			"background. Where an instruction does what is meant, a fix writes it.",
+		Why: "Each `RUN` has a shell of its own: its working directory, variables functions and processes end with it, and " +
 			"the steps below do not see them.",
 		Example: "FROM alpine\nRUN cd /app\n",
 		Instead: "FROM alpine\nWORKDIR /app\n",
@@ -58,6 +58,14 @@ func checkLostEffect(p *pass) {
 			continue
 		}
 		text, _ := in.Logical()
+		if trimmed := strings.TrimRight(text, " \t"); strings.HasSuffix(trimmed, " &") && len(run.commands) == 1 &&
+			!strings.ContainsAny(trimmed[:len(trimmed)-1], "|&;()") {
+			p.report(in, analysis.Finding{
+				Span:    run.commands[0].span(p.File, in, 0, 1),
+				Message: "what runs in the background ends with this RUN: the image keeps files, not processes",
+			})
+			continue
+		}
 		if strings.ContainsAny(text, "|<>(){}`") || strings.Contains(text, "||") {
 			continue
 		}
@@ -103,7 +111,7 @@ func (p *pass) written(in *dockerfile.Instruction, keyword, args string) []analy
 }
 
 // setOnly matches variables that are set for no command.
-var setOnly = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:,-]+$`)
+var setOnly = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:,${}-]+$`)
 
 // losesEffect reports whether a command changes only its own shell, or starts what ends with the step.
 func losesEffect(c command) bool {

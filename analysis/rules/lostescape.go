@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -377,4 +378,38 @@ func matching(keyword, typed string) string {
 		return strings.ToLower(keyword)
 	}
 	return keyword
+}
+
+// cutArray reports whether an instruction opens an array that goes on in lines which are not continued.
+func (p *pass) cutArray(in *dockerfile.Instruction) bool {
+	if len(p.problems[dockerfile.UnknownInstruction]) == 0 || !p.opensArray(in) {
+		return false
+	}
+	i := slices.Index(p.Instructions, in)
+	if i < 0 || i+1 == len(p.Instructions) {
+		return false
+	}
+	below := p.Instructions[i+1]
+	return isUnknown(below) && p.lostLines()[below] == in
+}
+
+// wholeArray returns the edits that continue all lines of an array from the instruction above first on, and how many
+// of them follow first. There are none where the array does not end.
+func (p *pass) wholeArray(
+	first int,
+	lost map[*dockerfile.Instruction]*dockerfile.Instruction,
+) (edits []source.Edit, more int) {
+	head := lost[p.Instructions[first]]
+	if !p.opensArray(head) {
+		return nil, 0
+	}
+	for i := first; i < len(p.Instructions) && lost[p.Instructions[i]] == head; i++ {
+		above, in := p.Instructions[i-1], p.Instructions[i]
+		end := above.Span.Start + len(strings.TrimRight(p.Text.Slice(above.Span), " \t"))
+		edit := source.Edit{Span: source.Span{Start: end, End: above.Span.End}, NewText: " " + string(p.Escape)}
+		if edits = append(edits, edit); strings.HasSuffix(strings.TrimRight(p.Text.Slice(in.Span), " \t"), "]") {
+			return edits, i - first
+		}
+	}
+	return nil, 0
 }

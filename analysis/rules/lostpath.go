@@ -16,7 +16,8 @@ var LostPath = &Rule{
 	Doc: Doc{
 		Summary: "PATH loses directories in which programs are",
 		What: "Finds `ENV PATH=...` that has neither the former `$PATH` nor a directory such as `/usr/bin`, or a " +
-			"`~`, which nothing replaces there, or semicolons, which separate nothing on Linux.",
+			"`~`, which nothing replaces there, or semicolons, which separate nothing on Linux, or that is set to the " +
+			"text `$PATH` itself, by single quotes, or lacks a colon in front of or behind `$PATH`.",
 		Why:     "`sh` and every other program of the image are not found any more, by `RUN` and in the container.",
 		Example: "FROM alpine\nENV PATH=/app/bin\n",
 		Instead: "FROM alpine\nENV PATH=/app/bin:$PATH\n",

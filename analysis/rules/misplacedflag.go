@@ -31,7 +31,10 @@ var MisplacedFlag = &Rule{
 
 func checkMisplacedFlag(p *pass) {
 	for in := range p.every("ADD", "COPY", "FROM", "HEALTHCHECK", "RUN") {
-		if in.JSON && in.Meant != "HEALTHCHECK" {
+		if in.Meant == "RUN" && !in.JSON {
+			p.mountBehind(in)
+		}
+		if in.JSON && in.Meant != "HEALTHCHECK" || p.valueBehind(in) {
 			continue
 		}
 		for i := range in.Args {
@@ -159,4 +162,87 @@ func (p *pass) flagOfCheck(in *dockerfile.Instruction) bool {
 		}},
 	})
 	return true
+}
+
+// valueBehind looks for a flag whose value, or what follows its colon, stands behind a blank, a flag without a value
+// that has one, and a stage that is named without its flag.
+func (p *pass) valueBehind(in *dockerfile.Instruction) bool {
+	if in.Meant != "COPY" && in.Meant != "ADD" || len(in.Args) < 3 || in.Command == nil {
+		return false
+	}
+	first := in.Args[0]
+	if len(in.Flags) == 0 {
+		return p.stageWithoutFlag(in)
+	}
+	flag := in.Flags[len(in.Flags)-1]
+	name, value := flag.Name.Text, flag.Value.Text
+	gap := source.Span{Start: flag.Span.End, End: first.Span.Start}
+	finding := analysis.Finding{Span: source.Span{Start: flag.Span.Start, End: first.Span.End}}
+	switch {
+	case strings.Trim(p.Text.Slice(gap), " \t") != "":
+		return false
+	case flag.HasValue && (value == "" && (name == "from" || name == "chown" || name == "chmod") ||
+		name == "chown" && strings.HasSuffix(value, ":")) && plainValue.MatchString(first.Text):
+		finding.Message = fmt.Sprintf("a blank ends --%s: %s is taken for a file", name, first.Text)
+		finding.Fixes = []analysis.Fix{{Title: "Remove the blank", Edits: []source.Edit{{Span: gap}}, Preferred: true}}
+	case !flag.HasValue && (name == "link" || name == "parents") && (first.Text == "true" || first.Text == "false"):
+		finding.Message = fmt.Sprintf("%s is taken for a file: --%s needs no value", first.Text, name)
+		gap.End = first.Span.End
+		if first.Text == "false" {
+			gap = source.Span{Start: flag.Span.Start, End: in.Args[1].Span.Start}
+		}
+		finding.Fixes = p.removed(gap)
+	default:
+		return false
+	}
+	p.report(in, finding)
+	return true
+}
+
+var plainValue = regexp.MustCompile(`^[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]+)?$`)
+
+// stageWithoutFlag looks for COPY build /a /b, where build is a stage.
+func (p *pass) stageWithoutFlag(in *dockerfile.Instruction) bool {
+	words := in.Args
+	from := strings.TrimSuffix(words[0].Text, ":") == "from"
+	if from {
+		words = words[1:]
+	}
+	name := strings.ToLower(words[0].Text)
+	if in.Meant != "COPY" || len(words) != 3 || in.JSON || !strings.HasPrefix(words[1].Text, "/") ||
+		!slices.Contains(p.stageNames(), name) {
+		return false
+	}
+	if c := p.opts.Context; c != nil && (slices.Contains(c.Sent, name) || slices.Contains(c.Sent, name+"/")) {
+		return false
+	}
+	span := source.Span{Start: in.Args[0].Span.Start, End: words[0].Span.End}
+	p.report(in, analysis.Finding{
+		Span: span, Message: fmt.Sprintf("%s is taken for a file: files of a stage need --from", words[0].Text),
+		Fixes: []analysis.Fix{replace(span, "--from="+words[0].Text, false)},
+	})
+	return true
+}
+
+var typedMount = regexp.MustCompile(`^--mount=type=(?:bind|cache|secret|ssh|tmpfs)\b`)
+
+// mountBehind looks for a mount behind the command of a RUN, which gets it as an argument.
+func (p *pass) mountBehind(in *dockerfile.Instruction) {
+	for i, word := range in.Args {
+		text := strings.ToLower(p.Text.Slice(in.ArgsSpan))
+		if i == 0 || !typedMount.MatchString(word.Text) || p.Text.Slice(word.Span) != word.Text ||
+			strings.Contains(text, "docker") || strings.Contains(text, "podman") || strings.Contains(text, "build") {
+			continue
+		}
+		before := source.Span{Start: in.Args[0].Span.Start, End: in.Args[0].Span.Start}
+		gap := source.Span{Start: in.Args[i-1].Span.End, End: word.Span.End}
+		p.report(in, analysis.Finding{
+			Span: word.Span, Message: "the command gets --mount as an argument: flags stand before the command",
+			Fixes: []analysis.Fix{{
+				Title: "Move it before the command", Preferred: true,
+				Edits: []source.Edit{{Span: before, NewText: word.Text + " "}, {Span: gap}},
+			}},
+		})
+		return
+	}
 }

@@ -20,7 +20,7 @@ var MisreadPath = &Rule{
 	Doc: Doc{
 		Summary: "A path is not read as it is written",
 		What: "Finds sources of `COPY` and `ADD` that lead out of the build context (`../x`), `~` in the paths of " +
-			"`COPY`, `ADD`, `WORKDIR` and `VOLUME`, " +
+			"`COPY`, `ADD`, `WORKDIR`, `VOLUME` and mounts, addresses that `ADD` does not fetch, " +
 			"an arrow between source and destination, several files copied to one name that may be no directory, and " +
 			"Windows paths with backslashes where the backslash is the escape character.",
 		Why: "BuildKit reads `../x` as `x`, takes `~` for a directory of that name, and drops an escape character: " +
@@ -40,6 +40,9 @@ var drivePath = regexp.MustCompile(`^["']?[A-Za-z]:(\\[A-Za-z0-9_.$ {}-]+)+\\?["
 func checkMisreadPath(p *pass) {
 	const most = 200 // copies whose destination is looked for in the text above: each walks through it
 	asked := 0
+	for in := range p.every("RUN") {
+		p.checkMountPaths(in)
+	}
 	for in := range p.every("ADD", "COPY", "VOLUME", "WORKDIR") {
 		if in.Command == nil {
 			continue
@@ -214,6 +217,23 @@ var (
 	hostPath   = regexp.MustCompile(`^(/home/|/Users/|file:///|[A-Za-z]:[\\/])`)
 )
 
+var (
+	foreignScheme = regexp.MustCompile(`^(?:ftp|sftp|s3|gs|scp|rsync)://`)
+	otherScheme   = regexp.MustCompile(`^(?:(?:ht+p+s?|h?ttps?|htps?|http)(?::/{1,2}|//)|www\.)[A-Za-z0-9-]+\.[A-Za-z0-9./-]+$`)
+	badScheme     = regexp.MustCompile(`^h?t*p*(s?)(?::/{1,2}|//)`)
+)
+
+// meantURL is the address that is meant by one whose scheme is misspelt or missing, or "".
+func meantURL(text string) string {
+	switch m := badScheme.FindStringSubmatch(text); {
+	case strings.HasPrefix(text, "www."):
+		return "https://" + text
+	case m != nil && !strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://"):
+		return "http" + m[1] + "://" + text[len(m[0]):]
+	}
+	return ""
+}
+
 // checkVolume looks for a volume of "docker run": VOLUME takes only the path in the container.
 func (p *pass) checkVolume(in *dockerfile.Instruction, word dockerfile.Word, text string) bool {
 	if in.Meant != "VOLUME" {
@@ -239,14 +259,21 @@ func (p *pass) checkVolume(in *dockerfile.Instruction, word dockerfile.Word, tex
 
 // checkHostPath looks for sources that are written as for "docker cp", or as paths of the machine.
 func (p *pass) checkHostPath(in *dockerfile.Instruction, word dockerfile.Word, text string) bool {
-	if in.JSON || len(contextSources(in)) == 0 {
+	if in.JSON || len(contextSources(in)) == 0 && (in.Meant != "ADD" || isRemote(text)) {
 		return false
 	}
 	finding := analysis.Finding{Span: word.Span}
-	if m := stagePath.FindStringSubmatch(text); m != nil && !strings.HasPrefix(m[2], "//") {
+	if m := stagePath.FindStringSubmatch(text); m != nil && !strings.HasPrefix(m[2], "//") &&
+		(in.Meant != "ADD" || !strings.HasPrefix(m[1], "http")) {
 		finding.Message = text + " is taken for a file of the build context: files of a stage need --from"
 		if slices.Contains(p.stageNames(), strings.ToLower(m[1])) && len(in.Flags) == 0 && len(in.Args) == 2 {
 			finding.Fixes = []analysis.Fix{replace(word.Span, "--from="+m[1]+" "+m[2], false)}
+		}
+	} else if in.Meant == "ADD" && !isRemote(text) && otherScheme.MatchString(text) || foreignScheme.MatchString(text) {
+		finding.Message = text + " is taken for a file of the build context: ADD fetches http, https and Git only"
+		if meant := meantURL(text); meant != "" && in.Meant == "ADD" {
+			finding.Message = text + " is taken for a file of the build context, not for an address"
+			finding.Fixes = []analysis.Fix{replace(word.Span, meant, false)}
 		}
 	} else if hostPath.MatchString(text) {
 		finding.Message = text + " is looked for in the build context, not on this machine"
@@ -255,4 +282,23 @@ func (p *pass) checkHostPath(in *dockerfile.Instruction, word dockerfile.Word, t
 	}
 	p.report(in, finding)
 	return true
+}
+
+// checkMountPaths looks for ~ in the paths of mounts.
+func (p *pass) checkMountPaths(in *dockerfile.Instruction) {
+	for _, mount := range in.Mounts() {
+		for _, field := range mount.Fields {
+			name, value := field.Name(), field.Value
+			if name != "target" && name != "source" || value.Text != "~" && !strings.HasPrefix(value.Text, "~/") {
+				continue
+			}
+			finding := analysis.Finding{
+				Span: value.Span, Message: "~ is not replaced: it is taken for a directory of that name",
+			}
+			if home := p.home(in); name == "target" && home != "" && p.Text.Slice(value.Span) == value.Text {
+				finding.Fixes = []analysis.Fix{replace(value.Span, strings.Replace(value.Text, "~", home, 1), false)}
+			}
+			p.report(in, finding)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,7 +19,9 @@ var MisspeltCommand = &Rule{
 	Doc: Doc{
 		Summary: "A command of a well-known tool is misspelt",
 		What: "Finds subcommands of tools such as apt-get, apk, npm, pip and git that these tools do not have but " +
-			"that are close to one they have, and misspelt names of such tools in front of a subcommand of theirs.",
+			"that are close to one they have, and misspelt names of such tools in front of a subcommand of theirs; " +
+			"usual goals of build tools with two letters swapped, commands without a blank behind their name, and " +
+			"addresses in the place of commands.",
 		Why:     "The step fails, after all steps above it have run.",
 		Example: "FROM alpine\nRUN apk ad curl\n",
 		Instead: "FROM alpine\nRUN apk add curl\n",
@@ -91,6 +94,12 @@ poetry about add build cache check config debug env export help init install lis
   self shell show source sync update version python
 dotnet add build clean new nuget pack publish remove restore run sln test tool workload format list msbuild vstest
   exec dev-certs help store watch user-secrets ef
+bun add install i ci remove rm update outdated link unlink pm run test build create init upgrade x exec patch publish
+  info why audit repl completions discord
+zypper install in remove rm update up dist-upgrade dup patch refresh ref addrepo ar removerepo rr modifyrepo mr repos lr
+  search se info if clean cc addlock al removelock rl locks ll source-install si verify ve list-updates lu patches pch
+  packages pa products pd services ls addservice as removeservice rs install-new-recommends inr purge-kernels download
+  ps needs-rebooting shell sh licenses versioncmp targetos tos addlocale removelocale locales lifecycle
 uv auth run init add remove version sync lock export tree format tool python pip venv build publish cache self help
   generate-shell-completion
 `[1:]) {
@@ -130,7 +139,8 @@ func (p *pass) checkURL(in *dockerfile.Instruction) {
 	at := span.Start + len(text) - len(rest)
 	url := rest[:strings.IndexAny(rest+" ", " \t\n\",")]
 	finding := analysis.Finding{
-		Span: source.Span{Start: at, End: at + len(url)}, Message: "an address is no command: a program has to ask for it",
+		Span:    source.Span{Start: at, End: at + len(url)},
+		Message: "an address is no command: a program has to ask for it",
 	}
 	if in.Meant == "HEALTHCHECK" {
 		finding.Fixes = []analysis.Fix{{
@@ -159,6 +169,8 @@ func checkMisspeltCommand(p *pass) {
 			p.checkToolCommand(in, c)
 			p.checkToolFlags(in, c)
 			p.checkUsualCommand(in, c)
+			p.checkGoal(in, c)
+			p.checkGluedCommand(in, c)
 		}
 	}
 }
@@ -282,6 +294,15 @@ func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
 		known = toolFlags["apt-get"]
 	}
 	for i, word := range c.words {
+		if span := c.span(p.File, in, i, i+1); len(word) > 5 && slices.Contains(known, "-"+word) &&
+			p.Text.Slice(span) == word {
+			p.report(in, analysis.Finding{
+				Span: span, Message: fmt.Sprintf("long flags of %s begin with two dashes", c.words[0]),
+				Fixes: []analysis.Fix{replace(span, "-"+word, true)},
+			})
+		}
+	}
+	for i, word := range c.words {
 		name, _, _ := strings.Cut(word, "=")
 		if i == 0 || !strings.HasPrefix(name, "--") || len(name) < 7 || slices.Contains(known, name) ||
 			!plainWord(name) {
@@ -333,5 +354,85 @@ func (p *pass) checkUsualCommand(in *dockerfile.Instruction, c command) {
 				Fixes: []analysis.Fix{replace(at, "lists", true)},
 			})
 		}
+	}
+}
+
+// goals are what people usually ask build tools for. They may have any others: only these words with two letters
+// swapped, or one left out, are taken for misspelt.
+var goals = map[string][]string{
+	"mvn":    strings.Fields("clean validate compile package verify install deploy"),
+	"gradle": strings.Fields("build clean assemble bootJar shadowJar installDist"),
+	"make":   strings.Fields("install build clean release"),
+	"run":    strings.Fields("build start compile production"), // of npm and its like
+	"mod":    strings.Fields("download tidy vendor verify"),    // of go
+}
+
+// checkGoal looks for a misspelt goal of a build tool, or script of a package manager.
+func (p *pass) checkGoal(in *dockerfile.Instruction, c command) {
+	name, from := strings.TrimSuffix(c.words[0], "w"), 1
+	if len(c.words) > 2 && (c.words[1] == "run" && slices.Contains([]string{"npm", "yarn", "pnpm", "bun"}, name) ||
+		c.words[1] == "mod" && name == "go") {
+		name, from = c.words[1], 2
+	}
+	for i := from; i < len(c.words); i++ {
+		word := c.words[i]
+		span := c.span(p.File, in, i, i+1)
+		for _, goal := range goals[name] {
+			if !slips(word, goal) || p.Text.Slice(span) != word {
+				continue
+			}
+			p.report(in, analysis.Finding{
+				Span: span, Message: fmt.Sprintf("%s is not the usual %s", word, goal),
+				Fixes: []analysis.Fix{replace(span, goal, false)},
+			})
+		}
+	}
+}
+
+// slips reports whether a word is another one with two neighbouring letters swapped, or with one letter left out.
+func slips(word, meant string) bool {
+	at := 0
+	for at < len(word) && at < len(meant) && word[at] == meant[at] {
+		at++
+	}
+	switch {
+	case word == meant || len(meant) < 4:
+		return false
+	case len(word) == len(meant):
+		return at+2 <= len(word) && word[at] == meant[at+1] && word[at+1] == meant[at] && word[at+2:] == meant[at+2:]
+	case len(word) == len(meant)-1:
+		return len(meant) > 4 && word[at:] == meant[at+1:]
+	}
+	return false
+}
+
+var (
+	gluedFlag = regexp.MustCompile(`^(mkdir|rm|cp|mv|chmod|chown|ln|tar|touch)(-[a-zA-Z]{1,4})$`)
+	gluedDir  = regexp.MustCompile(`^cd(/[A-Za-z0-9_./-]*)$`)
+	modeFirst = regexp.MustCompile(`^([rwx]+)\+$|^([ugoa]*[-+][rwx]+)(/\S+)$`)
+)
+
+// checkGluedCommand looks for a command without a blank behind its name, and for a mode that is written the wrong way.
+func (p *pass) checkGluedCommand(in *dockerfile.Instruction, c command) {
+	span := c.span(p.File, in, 0, 1)
+	raw := p.Text.Slice(span)
+	fix := func(span source.Span, message, meant string) {
+		p.report(in, analysis.Finding{Span: span, Message: message, Fixes: []analysis.Fix{replace(span, meant, true)}})
+	}
+	if m := gluedFlag.FindStringSubmatch(raw); m != nil {
+		fix(span, fmt.Sprintf("unknown command %s: a blank is missing", raw), m[1]+" "+m[2])
+	} else if m := gluedDir.FindStringSubmatch(raw); m != nil {
+		fix(span, fmt.Sprintf("unknown command %s: a blank is missing", raw), "cd "+m[1])
+	}
+	if c.words[0] != "chmod" || len(c.words) < 2 {
+		return
+	}
+	at := c.span(p.File, in, 1, 2)
+	switch m := modeFirst.FindStringSubmatch(p.Text.Slice(at)); {
+	case m == nil:
+	case m[1] != "":
+		fix(at, "chmod knows no such mode: the sign stands in front", "+"+m[1])
+	case len(c.words) == 2:
+		fix(at, "a blank is missing behind the mode", m[2]+" "+m[3])
 	}
 }

@@ -19,7 +19,8 @@ var NoShell = &Rule{
 	Doc: Doc{
 		Summary: "A variable or command is to be replaced by a shell, but no shell runs here",
 		What: "Finds variables in `CMD`, `ENTRYPOINT`, `HEALTHCHECK CMD` and `RUN` in exec form whose program is not " +
-			"a shell, several strings behind `sh -c`, `$@` in a shell form, which gets no arguments, " +
+			"a shell, several words in one string or several strings behind `sh -c`, `~` in an array, `$@` in a shell " +
+			"form, which gets no arguments, " +
 			"command substitution (`$(date)`, `` `date` ``) in other instructions than `RUN`, and the variables of " +
 			"Windows' cmd (`%NAME%`).",
 		Why: "An exec form starts the program as it is written, and no instruction but `RUN` runs a command while " +
@@ -34,6 +35,7 @@ var NoShell = &Rule{
 var (
 	shellVariable = regexp.MustCompile(`\$(\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}|[A-Za-z_][A-Za-z0-9_]*|\([^)]+\))`)
 	substitution  = regexp.MustCompile("^[\"]?(\\$\\([^()]+\\)|`[^`]+`)[\"]?$")
+	inBackquotes  = regexp.MustCompile("`[^`]+`")
 	inText        = regexp.MustCompile(`\$\([^()]*\)`)
 	shells        = strings.Fields(
 		"sh bash ash dash zsh ksh fish busybox cmd cmd.exe powershell powershell.exe pwsh pwsh.exe",
@@ -227,6 +229,9 @@ func (p *pass) checkSubstitution(in *dockerfile.Instruction) {
 			}
 		default:
 			m := inText.FindStringIndex(p.Text.Slice(in.ArgsSpan))
+			if m == nil && p.Escape != '`' {
+				m = inBackquotes.FindStringIndex(p.Text.Slice(in.ArgsSpan))
+			}
 			if m == nil {
 				continue
 			}
@@ -274,29 +279,12 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 	fields := strings.Fields(first)
 	operator := slices.IndexFunc(list, func(word string) bool { return slices.Contains(shellOperators, word) })
 	inOne := slices.ContainsFunc(fields, func(word string) bool { return slices.Contains(shellOperators, word) })
-	home := slices.IndexFunc(list, func(word string) bool { return word == "~" || strings.HasPrefix(word, "~/") })
+	if p.checkShellStrings(in, words, list) {
+		return true
+	}
 	switch shell := slices.Contains(shells, strings.ToLower(path.Base(first))); {
-	case shell && len(list) > 1 && strings.HasPrefix(list[1], "-c ") && slices.Contains(unixShells, path.Base(first)):
-		finding.Span = words[1].Span
-		finding.Message = words[1].Text + " is one argument: -c and the command are strings of their own"
-		meant := `"-c", "` + strings.TrimSpace(list[1][len("-c "):]) + `"`
-		finding.Fixes = []analysis.Fix{replace(words[1].Span, meant, false)}
 	case shell || first == "":
 		return false
-	case len(fields) > 1 && slices.Contains(unixShells, path.Base(fields[0])) && fields[1] == "-c":
-		finding.Message = words[0].Text + " is taken for the name of one program: each word is a string of its own"
-		meant := `"` + fields[0] + `", "-c"`
-		if len(fields) > 2 {
-			_, command, _ := strings.Cut(first, "-c ")
-			meant += `, "` + strings.TrimSpace(command) + `"`
-		}
-		finding.Fixes = []analysis.Fix{replace(words[0].Span, meant, false)}
-	case home >= 0:
-		finding.Span = words[home].Span
-		finding.Message = "~ is not replaced: no shell reads an array"
-		if dir := p.home(in); dir != "" {
-			finding.Fixes = []analysis.Fix{replace(finding.Span, `"`+dir+strings.TrimPrefix(list[home], "~")+`"`, false)}
-		}
 	case len(list) == 1 && len(fields) > 1 && (inOne || shellOwn[fields[0]]):
 		finding.Message = "no shell reads this: it is taken for the name of one program"
 		finding.Fixes = runBySh(whole, first)
@@ -310,6 +298,40 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 		finding.Fixes = runBySh(whole, strings.Join(list, " "))
 	case first == "cd" || first == "source" || first == "." || first == "export":
 		finding.Message = first + " is a command of the shell: no program has that name"
+	default:
+		return false
+	}
+	p.report(in, finding)
+	return true
+}
+
+// checkShellStrings looks for strings of an array that hold more than one argument of a shell, and for ~, which a shell
+// would replace.
+func (p *pass) checkShellStrings(in *dockerfile.Instruction, words []dockerfile.Word, list []string) bool {
+	first, fields := list[0], strings.Fields(list[0])
+	home := slices.IndexFunc(list, func(word string) bool { return word == "~" || strings.HasPrefix(word, "~/") })
+	finding := analysis.Finding{Span: words[0].Span}
+	switch {
+	case len(list) > 1 && strings.HasPrefix(list[1], "-c ") && slices.Contains(unixShells, path.Base(first)):
+		finding.Span = words[1].Span
+		finding.Message = words[1].Text + " is one argument: -c and the command are strings of their own"
+		meant := `"-c", "` + strings.TrimSpace(list[1][len("-c "):]) + `"`
+		finding.Fixes = []analysis.Fix{replace(words[1].Span, meant, false)}
+	case len(fields) > 1 && slices.Contains(unixShells, path.Base(fields[0])) && fields[1] == "-c":
+		finding.Message = words[0].Text + " is taken for the name of one program: each word is a string of its own"
+		meant := `"` + fields[0] + `", "-c"`
+		if len(fields) > 2 {
+			_, command, _ := strings.Cut(first, "-c ")
+			meant += `, "` + strings.TrimSpace(command) + `"`
+		}
+		finding.Fixes = []analysis.Fix{replace(words[0].Span, meant, false)}
+	case home >= 0 && !slices.Contains(shells, strings.ToLower(path.Base(first))):
+		finding.Span = words[home].Span
+		finding.Message = "~ is not replaced: no shell reads an array"
+		if dir := p.home(in); dir != "" {
+			meant := `"` + dir + strings.TrimPrefix(list[home], "~") + `"`
+			finding.Fixes = []analysis.Fix{replace(finding.Span, meant, false)}
+		}
 	default:
 		return false
 	}

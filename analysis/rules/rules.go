@@ -103,6 +103,7 @@ var All = []*Rule{
 	MisplacedFlag,
 	MisreadPath,
 	MissingCacheMount,
+	MissingOperator,
 	MissingSource,
 	MissingYes,
 	MisspeltCommand,

@@ -29,6 +29,8 @@ var StrayCharacter = &Rule{
 
 var (
 	inBraces  = regexp.MustCompile(`^([^{}$*?\[\]]*)\{([^{}$ ,]+(?:,[^{}$ ,]+)+)\}([^{}$*?\[\]]*)$`)
+	numbers   = regexp.MustCompile(`^([^{}$*?\[\]]*)\{([0-9])\.\.([0-9])\}([^{}$*?\[\]]*)$`)
+	oddName   = regexp.MustCompile(`^(?:"([A-Za-z_]\w*)"|'([A-Za-z_]\w*)'|\$\{?([A-Za-z_]\w*)\}?|([A-Za-z_]\w*),)$`)
 	pathsList = regexp.MustCompile(`^/[^,\s]+(,/[^,\s]+)+$`)
 )
 
@@ -43,7 +45,7 @@ func checkStrayCharacter(p *pass) {
 		if _, ok := p.innerInstruction(in); ok || p.checkFirst(in) || p.checkDirectory(in) {
 			continue
 		}
-		if in.Meant == "USER" && p.checkUser(in) {
+		if in.Meant == "USER" && p.checkUser(in) || in.Meant == "ARG" && p.checkOddNames(in) {
 			continue
 		}
 		for i := range in.Args {
@@ -79,8 +81,7 @@ func (p *pass) checkStray(in *dockerfile.Instruction, i int) {
 	switch {
 	case assigns && strings.Contains(word.Text, "=") && comma && strings.Contains(in.Args[i+1].Text, "="):
 	case !assigns && comma && in.Meant != "USER" && in.Meant != "WORKDIR":
-	case last && strings.HasSuffix(word.Text, ";") && strings.Count(word.Text, ";") == 1 &&
-		(!assigns || strings.Count(word.Text, "=") == 1 && !strings.ContainsAny(word.Text, "$ ")):
+	case last && endsOddly(word.Text, assigns):
 	case in.Meant == "VOLUME" && pathsList.MatchString(word.Text):
 		p.report(in, analysis.Finding{
 			Span: word.Span, Message: word.Text + " is read as one path: blanks separate several",
@@ -96,20 +97,51 @@ func (p *pass) checkStray(in *dockerfile.Instruction, i int) {
 	p.reportStray(in, source.Span{Start: word.Span.End - 1, End: word.Span.End}, in.Meant)
 }
 
+// endsOddly reports whether the last word of an instruction has a semicolon or comma at its end that is no part of it;
+// assigns says that it gives a name a value.
+func endsOddly(word string, assigns bool) bool {
+	if strings.HasSuffix(word, ",") {
+		return !assigns && !strings.ContainsAny(word, "$*?[")
+	}
+	return strings.HasSuffix(word, ";") && strings.Count(word, ";") == 1 &&
+		(!assigns || strings.Count(word, "=") == 1 && !strings.ContainsAny(word, "$ "))
+}
+
 // checkBraces looks for a list of files that a shell would write out.
 func (p *pass) checkBraces(in *dockerfile.Instruction, word dockerfile.Word) {
-	m := inBraces.FindStringSubmatch(word.Text)
-	if m == nil {
-		return
-	}
 	var list []string
-	for name := range strings.SplitSeq(m[2], ",") {
-		list = append(list, m[1]+name+m[3])
+	if m := inBraces.FindStringSubmatch(word.Text); m != nil {
+		for name := range strings.SplitSeq(m[2], ",") {
+			list = append(list, m[1]+name+m[3])
+		}
+	} else if m := numbers.FindStringSubmatch(word.Text); m != nil {
+		for digit := m[2][0]; digit <= m[3][0]; digit++ {
+			list = append(list, m[1]+string(digit)+m[4])
+		}
+	}
+	if len(list) == 0 {
+		return
 	}
 	p.report(in, analysis.Finding{
 		Span: word.Span, Message: fmt.Sprintf("%s does not expand braces as a shell does", in.Meant),
 		Fixes: []analysis.Fix{replace(word.Span, strings.Join(list, " "), false)},
 	})
+}
+
+// checkOddNames looks for names of an ARG with what does not belong to a name: BuildKit takes it for a part of it.
+func (p *pass) checkOddNames(in *dockerfile.Instruction) (found bool) {
+	for i, word := range in.Args {
+		m := oddName.FindStringSubmatch(word.Text)
+		if m == nil || p.Text.Slice(word.Span) != word.Text || m[4] != "" && i == len(in.Args)-1 {
+			continue
+		}
+		found = true
+		p.report(in, analysis.Finding{
+			Span: word.Span, Message: fmt.Sprintf("ARG takes all of %s for the name", word.Text),
+			Fixes: []analysis.Fix{replace(word.Span, m[1]+m[2]+m[3]+m[4], true)},
+		})
+	}
+	return found
 }
 
 // checkFirst looks for an equals sign or a colon in front of the arguments, as in CMD = ["x"].
@@ -139,13 +171,18 @@ func (p *pass) checkDirectory(in *dockerfile.Instruction) bool {
 	if in.Meant != "WORKDIR" || !severalWords.MatchString(text) || trailingComment(in) >= 0 {
 		return false
 	}
-	p.report(in, analysis.Finding{
+	finding := analysis.Finding{
 		Span: in.ArgsSpan, Message: fmt.Sprintf("WORKDIR takes all of this for one directory, \"%s\"", text),
-	})
+	}
+	if words := strings.Fields(text); len(words) == 2 && flagsOfMkdir.MatchString(words[0]) {
+		finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, words[1], false)}
+	}
+	p.report(in, finding)
 	return true
 }
 
 var (
+	flagsOfMkdir = regexp.MustCompile(`^-{1,2}[a-z]+$`)
 	severalWords = regexp.MustCompile(`^[^\s"'\\$()]+([ \t]+[^\s"'\\$()]+)+$`)
 	twoEquals    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(=)=(?:[^=0-9]|$)|^[A-Za-z_][A-Za-z0-9_]*(:)=`)
 	colonName    = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*):([^=:]*)$`)
@@ -210,7 +247,8 @@ func (p *pass) reportStray(in *dockerfile.Instruction, span source.Span, by stri
 	})
 }
 
-var userWords = regexp.MustCompile(`^(?:-u[ \t]+([A-Za-z0-9_-]+)|([A-Za-z0-9_-]+)(?:,[ \t]*|[ \t]+)([A-Za-z0-9_-]+))$`)
+var userWords = regexp.MustCompile(`^(?:-u[ \t]+([A-Za-z0-9_-]+)|([A-Za-z0-9_-]+)(?:,[ \t]*|[ \t]+)([A-Za-z0-9_-]+)|` +
+	`(?:uid|user)[=:][ \t]*([A-Za-z0-9_-]+)|[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]*){2,})$`)
 
 // checkUser looks for a USER of two words, which BuildKit takes for one name.
 func (p *pass) checkUser(in *dockerfile.Instruction) bool {
@@ -218,13 +256,16 @@ func (p *pass) checkUser(in *dockerfile.Instruction) bool {
 	if m == nil {
 		return false
 	}
-	meant := m[1]
-	if meant == "" {
+	meant := m[1] + m[4]
+	if m[2] != "" {
 		meant = m[2] + ":" + m[3]
 	}
-	p.report(in, analysis.Finding{
+	finding := analysis.Finding{
 		Span: in.ArgsSpan, Message: "USER takes all of this for one name: it is a user, or user:group",
-		Fixes: []analysis.Fix{replace(in.ArgsSpan, meant, false)},
-	})
+	}
+	if meant != "" {
+		finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, false)}
+	}
+	p.report(in, finding)
 	return true
 }

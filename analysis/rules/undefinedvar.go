@@ -91,6 +91,12 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 		return
 	}
 	switch {
+	case name == "PWD" && (in.Meant == "COPY" || in.Meant == "ADD"):
+		finding.Message += ": sources are looked for in the build context anyway"
+		if after := p.Text.String()[use.Span.End:]; strings.HasPrefix(after, "/") {
+			cut := source.Span{Start: use.Span.Start, End: use.Span.End + 1}
+			finding.Fixes = []analysis.Fix{{Title: "Remove " + p.Text.Slice(cut), Edits: []source.Edit{{Span: cut}}}}
+		}
 	case p.setBeside(in, use):
 		finding.Message += ": what an ENV sets counts from the next instruction on"
 	case known && slices.ContainsFunc(in.Heredocs,

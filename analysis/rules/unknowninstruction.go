@@ -35,7 +35,11 @@ func checkUnknownInstruction(p *pass) {
 	}
 	leftovers := p.patchLines()
 	lost := p.lostLines()
+	told := -1 // the last of the lines that a finding above is about
 	for i, in := range p.Instructions {
+		if i <= told {
+			continue
+		}
 		for _, problem := range in.Problems {
 			problem = p.weighed(problem)
 			switch {
@@ -44,8 +48,17 @@ func checkUnknownInstruction(p *pass) {
 			case p.inOpenHeredoc(in): // UnterminatedHeredoc says so
 			case leftovers[in]: // PatchRemnant says what they are
 			case p.reportPasted(in):
+			case p.reportCompose(in):
+				told = p.lastOfCompose(i)
 			case lost[in] != nil:
-				p.report(nil, p.lostEscape(lost[in], p.Instructions[i-1], in, problem))
+				finding := p.lostEscape(lost[in], p.Instructions[i-1], in, problem)
+				if edits, more := p.wholeArray(i, lost); more > 0 {
+					told = i + more
+					finding.Fixes = []analysis.Fix{
+						{Title: "Continue all lines of the array", Edits: edits, Preferred: true},
+					}
+				}
+				p.report(nil, finding)
 			case in.Trigger != nil && problem.Span.Start >= in.Trigger.Span.Start:
 				p.report(nil, p.unknownWord(in.Trigger, problem))
 			default:
@@ -53,6 +66,35 @@ func checkUnknownInstruction(p *pass) {
 			}
 		}
 	}
+}
+
+// composeKey matches a line of a Compose file.
+var composeKey = regexp.MustCompile(`^\s*(?:services|image|build|ports|environment|volumes|command|version|container_name|restart|` +
+	`networks|depends_on|env_file|working_dir|healthcheck|deploy|secrets|configs):(?:\s|$)`)
+
+// lineOf is the first line of an instruction.
+func (p *pass) lineOf(in *dockerfile.Instruction) string {
+	return p.Text.Slice(p.Text.Line(in.Line - 1))
+}
+
+// reportCompose reports a line of a Compose file.
+func (p *pass) reportCompose(in *dockerfile.Instruction) bool {
+	if !composeKey.MatchString(p.lineOf(in)) {
+		return false
+	}
+	message := in.Keyword.Text + " is not an instruction: it belongs in a Compose file"
+	p.report(nil, analysis.Finding{Span: in.Keyword.Span, Message: message})
+	return true
+}
+
+// lastOfCompose is the index of the last line that was pasted from a Compose file with the one of index i.
+func (p *pass) lastOfCompose(i int) int {
+	for ; i+1 < len(p.Instructions); i++ {
+		if in := p.Instructions[i+1]; !isUnknown(in) || p.indent(in) == 0 && !composeKey.MatchString(p.lineOf(in)) {
+			break
+		}
+	}
+	return i
 }
 
 // unknownWord says what may be meant by a word in an instruction's place.
@@ -171,6 +213,15 @@ func (p *pass) respelt(
 			return fix, "the bracket belongs behind " + name, true
 		}
 		return fix, "", false
+	}
+	if bare := strings.TrimLeft(word, "\"'`/"); bare != word && keywords[bare] {
+		fix = replace(problem.Span, bare, true)
+		if line := strings.TrimRight(p.Text.Slice(in.Span), " \t"); word[0] != '/' && line[len(line)-1] == word[0] {
+			end := in.Span.Start + len(line)
+			fix.Edits = append(fix.Edits, source.Edit{Span: source.Span{Start: end - 1, End: end}})
+			fix.Title = "Remove the quotes"
+		}
+		return fix, "did you mean " + bare + "?", true
 	}
 	if strings.HasPrefix(word, "//") {
 		return analysis.Fix{
@@ -315,10 +366,10 @@ var commandWords = func() map[string]bool {
 var (
 	// pastedLine matches an instruction, or a command, behind what a list, a prompt or a builder's output has in front.
 	pastedLine = regexp.MustCompile(`^\s*(?:(?:[-*>$]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+[A-Z]{3,}\s|\$ [a-z]|` +
-		`(?:/\*|--|<!--)\s+\w|` + "```" + `|docker (?:build|run|pull|push|compose)\s|docker-compose\s)`)
+		`(?:/\*|--|<!--|;+|REM|%)\s+\w|` + "```" + `|docker (?:build|run|pull|push|compose)\s|docker-compose\s)`)
 	pastedPrefix = regexp.MustCompile(`^\s*((?:[-*>$]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+)([A-Z]{3,})\s`)
 	pastedPrompt = regexp.MustCompile(`^\s*(\$ )([a-z][a-z0-9-]*)`)
-	foreignNote  = regexp.MustCompile(`^\s*((?:/\*|--|<!--)\s+)[^*]*?(\s*(?:\*/|-->))?\s*$`)
+	foreignNote  = regexp.MustCompile(`^\s*((?:/\*|--|<!--|;+|REM|%)\s+)[^*]*?(\s*(?:\*/|-->))?\s*$`)
 )
 
 // reportPasted reports a line that was pasted from elsewhere: with a list's dash, a prompt or a step's number in front,

@@ -84,7 +84,8 @@ func checkUnknownShell(p *pass) {
 				}},
 			})
 		case slices.Contains(unixShells, name):
-			if len(c.Shell) > 1 &&
+			option := len(c.Shell) > 2 && c.Shell[len(c.Shell)-2] == "-o" && !slices.Contains(c.Shell, "-c")
+			if len(c.Shell) > 1 && !option &&
 				(!strings.HasPrefix(last, "-") || strings.HasPrefix(last, "--") || strings.Contains(last, "c")) {
 				continue // "-o pipefail" behind "-c" is wrong, too, but who knows what an option takes
 			}

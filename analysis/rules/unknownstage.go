@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -43,7 +44,7 @@ func checkUnknownStage(p *pass) {
 			return
 		}
 		names := p.nearest(names)
-		if !clearly(name, names) {
+		if !clearly(name, names) && !(len(name) == 3 && slices.Contains(names, name+"s")) {
 			return
 		}
 		if _, err := reference.ParseNormalizedNamed(name); err != nil {

@@ -42,7 +42,8 @@ func checkUnterminatedHeredoc(p *pass) {
 			if meant == "<<-" {
 				message = "this does not begin a heredoc: no blank stands behind <<-"
 			}
-			p.report(nil, analysis.Finding{Span: span, Message: message, Fixes: []analysis.Fix{replace(span, meant, true)}})
+			fixes := []analysis.Fix{replace(span, meant, true)}
+			p.report(nil, analysis.Finding{Span: span, Message: message, Fixes: fixes})
 			continue
 		}
 		p.report(nil, analysis.Finding{

@@ -56,7 +56,7 @@ func checkWorkdirRelativePath(p *pass) {
 		}
 		if !known || isAbsolute(p.File, in.Stage, path) || strings.Contains(path, "$(") ||
 			strings.HasPrefix(path, "~") ||
-			drivePath.MatchString(path) || strings.HasPrefix(path, "[") {
+			drivePath.MatchString(path) || strings.HasPrefix(path, "[") || strings.HasPrefix(path, "-") {
 			continue
 		}
 		if _, ok := p.innerInstruction(in); ok {

@@ -1,0 +1,212 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// MissingOperator finds shell commands that are read as one, or as another one, for want of an operator or a blank.
+var MissingOperator = &Rule{
+	ID:       "missing-operator",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "An operator or a blank is missing between words of a shell command",
+		What: "Finds a command that begins a line, but belongs to the arguments of the command above, since no `&&` " +
+			"ends that line; packages of two lines that are read as one name, since no blank stands before the " +
+			"backslash; `[-f x]` without blanks; and `&& \\ command` in one line.",
+		Why:     "The shell reads other commands than were meant, and the step fails or does less.",
+		Example: "FROM debian\nRUN apt-get update \\\n    apt-get install -y curl\n",
+		Instead: "FROM debian\nRUN apt-get update && \\\n    apt-get install -y curl\n",
+	},
+	check: checkMissingOperator,
+}
+
+func checkMissingOperator(p *pass) {
+	for in := range p.every("RUN") {
+		run := p.shellRuns()[in]
+		if run == nil {
+			continue
+		}
+		if _, ok := almostJSON(p.File, in); ok {
+			continue // AlmostJSON says what is wrong
+		}
+		for _, c := range run.commands {
+			if !p.checkTest(in, c) && !p.checkEscapedBlank(in, c) {
+				p.checkSwallowedCommand(in, c)
+			}
+		}
+		for _, d := range run.downloads() {
+			p.checkGluedPackages(in, d)
+		}
+		if run.mistake != nil {
+			p.checkGluedTest(in)
+		}
+	}
+	for in := range p.every("ARG", "ENV", "LABEL") {
+		p.checkGluedPair(in)
+	}
+}
+
+// runsOthers are programs whose arguments are a command, or any text.
+var runsOthers = strings.Fields("xargs env time nice nohup sudo gosu su-exec setpriv chroot timeout watch bash sh " +
+	"ash dash zsh eval exec command echo printf which type hash alias trap find parallel ssh docker podman man test [ [[ " +
+	"busybox cross-env dotenv tini dumb-init dpkg-divert update-alternatives apt-mark git supervisorctl runuser su " +
+	"install_packages strace stdbuf unbuffer xvfb-run flock")
+
+// lightCommands are commands of every image that take paths and flags.
+var lightCommands = strings.Fields("chmod chown mkdir rm cp mv cd ln touch tar curl wget")
+
+// checkSwallowedCommand looks for a command at the beginning of a line that is an argument of the one above.
+func (p *pass) checkSwallowedCommand(in *dockerfile.Instruction, c command) {
+	if slices.Contains(runsOthers, c.words[0]) {
+		return
+	}
+	for i := 1; i < len(c.words)-1; i++ {
+		word, next := c.words[i], c.words[i+1]
+		before, at := c.span(p.File, in, i-1, i), c.span(p.File, in, i, i+1)
+		line := p.Text.LineAt(at.Start)
+		if p.Text.LineAt(before.End) == line || p.Text.Slice(at) != word ||
+			p.Text.LineAt(c.span(p.File, in, i+1, i+2).Start) != line {
+			continue
+		}
+		light := slices.Contains(lightCommands, word) && (strings.IndexAny(next, "-/+") == 0 || word == "chmod")
+		if !light && !slices.Contains(toolCommands[word], next) && (c.words[0] != "cd" || i != 2) {
+			continue
+		}
+		if strings.HasPrefix(c.words[i-1], "-") && toolCommands[word] == nil {
+			continue // it may be the value of a flag
+		}
+		p.report(in, analysis.Finding{
+			Span:    at,
+			Message: fmt.Sprintf("%s is read as an argument of %s: no && ends the line above", word, c.words[0]),
+			Fixes: []analysis.Fix{{
+				Title: "Insert &&",
+				Edits: []source.Edit{{Span: source.Span{Start: before.End, End: before.End}, NewText: " &&"}},
+			}},
+		})
+		return
+	}
+}
+
+var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
+
+// checkGluedPackages looks for packages of two lines without a blank between them.
+func (p *pass) checkGluedPackages(in *dockerfile.Instruction, d download) {
+	for i := d.last; i < len(d.words); i++ {
+		span := d.span(p.File, in, i, i+1)
+		first, escaped := strings.CutSuffix(p.Text.Slice(span), string(p.Escape))
+		second, ok := strings.CutPrefix(d.words[i], first)
+		if escaped && ok && len(d.manifests) == 0 && packageName.MatchString(first) && packageName.MatchString(second) {
+			p.reportGlued(in, source.Span{Start: span.Start, End: span.End - 1}, first+second)
+		}
+	}
+}
+
+var gluedPair = regexp.MustCompile(`[A-Za-z0-9_."'/-](\\)[ \t]*\r?\n[A-Za-z_][A-Za-z0-9_.-]*=`)
+
+// checkGluedPair looks for a name with its value that begins a line, but belongs to the value above.
+func (p *pass) checkGluedPair(in *dockerfile.Instruction) {
+	text := p.Text.Slice(in.ArgsSpan)
+	if in.Line == in.EndLine || p.Escape != '\\' || freeText(in) {
+		return
+	}
+	for _, m := range gluedPair.FindAllStringSubmatchIndex(text, -1) {
+		if openQuote(text[:m[2]], p.Escape) != 0 {
+			continue
+		}
+		start := in.ArgsSpan.Start + max(strings.LastIndexAny(text[:m[2]], " \t\n")+1, 0)
+		end := in.ArgsSpan.Start + m[2]
+		p.reportGlued(in, source.Span{Start: start, End: end}, p.Text.Slice(source.Span{Start: start, End: end})+
+			strings.TrimLeft(text[m[3]:m[1]], " \t\r\n")+"...")
+	}
+}
+
+func (p *pass) reportGlued(in *dockerfile.Instruction, span source.Span, read string) {
+	p.report(in, analysis.Finding{
+		Span: span, Message: fmt.Sprintf("this and the next line are read as one word, %s: a blank is missing", read),
+		Fixes: []analysis.Fix{{
+			Title: "Insert a blank", Preferred: true,
+			Edits: []source.Edit{{Span: source.Span{Start: span.End, End: span.End}, NewText: " "}},
+		}},
+	})
+}
+
+var gluedBracket = regexp.MustCompile(`^(\[\[?)[-!"$A-Za-z0-9/]`)
+
+// checkTest looks for a bracket of a test that has no blank behind or before it.
+func (p *pass) checkTest(in *dockerfile.Instruction, c command) bool {
+	span := c.span(p.File, in, 0, 1)
+	raw := p.Text.Slice(span)
+	last := len(c.words) - 1
+	var edits []source.Edit
+	insert := func(at int) {
+		edits = append(edits, source.Edit{Span: source.Span{Start: at, End: at}, NewText: " "})
+	}
+	m := gluedBracket.FindStringSubmatch(raw)
+	if m == nil && raw != "[" {
+		return false
+	}
+	if m != nil {
+		insert(span.Start + len(m[1]))
+	}
+	if end := c.span(p.File, in, last, last+1); last > 0 && c.words[last] != "]" && c.words[last] != "]]" &&
+		strings.HasSuffix(p.Text.Slice(end), "]") {
+		at := end.End - len("]")
+		if strings.HasSuffix(p.Text.Slice(end), "]]") && m != nil && m[1] == "[[" {
+			at--
+		}
+		insert(at)
+	}
+	if len(edits) == 0 {
+		return false
+	}
+	message := raw + " is taken for the name of a program: a blank is missing behind the bracket"
+	if m == nil {
+		message = "the test has no end: a blank is missing before ]"
+	}
+	p.report(in, analysis.Finding{
+		Span: span, Message: message,
+		Fixes: []analysis.Fix{{Title: "Insert the blank", Edits: edits, Preferred: true}},
+	})
+	return true
+}
+
+var gluedTest = regexp.MustCompile(`(?:^|[\s;&|])(?:if|elif|while|until)()\[`)
+
+// checkGluedTest looks for a keyword of the shell's that touches the bracket behind it.
+func (p *pass) checkGluedTest(in *dockerfile.Instruction) {
+	m := gluedTest.FindStringSubmatchIndex(p.Text.Slice(in.ArgsSpan))
+	if m == nil {
+		return
+	}
+	at := in.ArgsSpan.Start + m[2]
+	p.report(in, analysis.Finding{
+		Span: source.Span{Start: at, End: at + 1}, Message: "a blank is missing before the bracket",
+		Fixes: []analysis.Fix{{
+			Title: "Insert the blank", Preferred: true,
+			Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: " "}},
+		}},
+	})
+}
+
+// checkEscapedBlank looks for a backslash that was the end of a line before its lines were joined.
+func (p *pass) checkEscapedBlank(in *dockerfile.Instruction, c command) bool {
+	span := c.span(p.File, in, 0, 1)
+	if text := p.Text.String(); p.Escape != '\\' || text[span.Start] != '\\' || span.Start+1 >= len(text) ||
+		text[span.Start+1] != ' ' {
+		return false
+	}
+	span.End = p.behind(span.Start + 1)
+	p.report(in, analysis.Finding{
+		Span:    source.Span{Start: span.Start, End: span.Start + 1},
+		Message: "the blank behind this backslash belongs to the name of the command",
+		Fixes:   []analysis.Fix{{Title: "Remove the backslash", Edits: []source.Edit{{Span: span}}, Preferred: true}},
+	})
+	return true
+}
