@@ -30,6 +30,8 @@ func ParseSeverity(name string) (analysis.Severity, error) {
 
 // ParseConfig reads the text of a configuration:
 //
+//	preset: hadolint
+//	trustedRegistries: [docker.io]
 //	rules:
 //	  JSONArgsRecommended: off
 //	  WorkdirRelativePath: error
@@ -53,11 +55,25 @@ func ParseConfig(text []byte) (Options, error) {
 		problem(top, "not a mapping; write rules: and below it names of rules with their severities")
 		return opts, errors.Join(problems...)
 	}
+	for i := 0; i+1 < len(top.Content); i += 2 { // first, as rules change what it says
+		if key, value := top.Content[i], top.Content[i+1]; key.Value == "preset" {
+			if opts.Severity = maps.Clone(presets[value.Value]); opts.Severity == nil {
+				opts.Severity = map[string]analysis.Severity{}
+				problem(value, "unknown preset %s: only hadolint is known", value.Value)
+			}
+		}
+	}
+	var trusted []string
 	for i := 0; i+1 < len(top.Content); i += 2 {
 		key, value := top.Content[i], top.Content[i+1]
 		switch {
+		case key.Value == "preset":
+		case key.Value == "trustedRegistries":
+			if value.Decode(&trusted) != nil {
+				problem(value, "trustedRegistries is not a list of names")
+			}
 		case key.Value != "rules":
-			problem(key, "unknown key %s: only rules is known", key.Value)
+			problem(key, "unknown key %s: preset, rules and trustedRegistries are known", key.Value)
 		case value.Kind == yaml.MappingNode:
 			for j := 0; j+1 < len(value.Content); j += 2 {
 				readLevel(&opts, value.Content[j], value.Content[j+1], problem)
@@ -66,6 +82,7 @@ func ParseConfig(text []byte) (Options, error) {
 			problem(value, "rules is not a mapping; write names of rules with their severities below it")
 		}
 	}
+	opts.trust(trusted)
 	return opts, errors.Join(problems...)
 }
 
@@ -147,6 +164,15 @@ func ConfigSchema() map[string]any {
 		"type":                 "object",
 		"additionalProperties": false,
 		"properties": map[string]any{
+			"preset": map[string]any{
+				"description": "hadolint turns on the rules that hadolint has, with its severities; rules change them.",
+				"enum":        slices.Sorted(maps.Keys(presets)),
+			},
+			"trustedRegistries": map[string]any{
+				"description": "The registries that images may be of, for untrusted-registry.",
+				"type":        "array",
+				"items":       map[string]any{"type": "string"},
+			},
 			"rules": map[string]any{
 				"description":          "The severity of each rule's findings.",
 				"type":                 []string{"object", "null"},

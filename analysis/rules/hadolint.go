@@ -19,6 +19,7 @@ var HadolintNames = []string{".hadolint.yaml", ".hadolint.yml"}
 func ParseHadolint(text []byte) (opts Options, left []string, err error) {
 	var config struct {
 		Ignored  []string
+		Trusted  []string `yaml:"trustedRegistries"`
 		Override struct{ Error, Warning, Info, Style []string }
 	}
 	opts.Severity = map[string]analysis.Severity{}
@@ -51,9 +52,31 @@ func ParseHadolint(text []byte) (opts Options, left []string, err error) {
 			opts.OffCodes = append(opts.OffCodes, strings.ToUpper(name))
 		}
 	}
+	opts.trust(config.Trusted)
 	slices.Sort(left)
 	return opts, slices.Compact(left), nil
 }
+
+// trust sets the registries that are trusted, and turns the rule about them on unless it is off.
+func (o *Options) trust(registries []string) {
+	if o.TrustedRegistries = registries; len(registries) > 0 && !slices.Contains(o.Off, UntrustedRegistry.ID) {
+		o.On = append(o.On, UntrustedRegistry.ID)
+	}
+}
+
+// hadolintLevels are the severities that hadolint gives, without a configuration, to what rules here are about which
+// are off or have another one. See its README.
+var hadolintLevels = map[string]analysis.Severity{
+	AddForFiles.ID: analysis.Error, AptCommand.ID: analysis.Warning, JSONArgsRecommended.ID: analysis.Warning,
+	KeptPackageCache.ID: analysis.Information, MaintainerDeprecated.ID: analysis.Error,
+	MissingPipefail.ID: analysis.Warning, FromPlatformFlagConstDisallowed.ID: analysis.Warning,
+	RecommendedPackages.ID: analysis.Information, RelativeDestination.ID: analysis.Warning,
+	RootUser.ID: analysis.Warning, Sudo.ID: analysis.Error, UnpinnedPackage.ID: analysis.Warning,
+	UntaggedImage.ID: analysis.Warning, WorkdirRelativePath.ID: analysis.Error,
+}
+
+// presets are the severities that a configuration can begin with.
+var presets = map[string]map[string]analysis.Severity{"hadolint": hadolintLevels}
 
 // MigrateHadolint is the text of our configuration that says what hadolint's does.
 func MigrateHadolint(text []byte) (config string, err error) {
@@ -69,7 +92,16 @@ func MigrateHadolint(text []byte) (config string, err error) {
 		levels[id] = "off"
 	}
 	var b strings.Builder
-	b.WriteString("rules:\n")
+	b.WriteString("preset: hadolint\n")
+	if len(opts.TrustedRegistries) > 0 {
+		b.WriteString("trustedRegistries:\n")
+		for _, registry := range opts.TrustedRegistries {
+			fmt.Fprintf(&b, "  - %q\n", registry)
+		}
+	}
+	if len(levels) > 0 {
+		b.WriteString("rules:\n")
+	}
 	for _, id := range slices.Sorted(maps.Keys(levels)) {
 		fmt.Fprintf(&b, "  %s: %s\n", id, levels[id])
 	}

@@ -1,6 +1,13 @@
 package rules
 
-import "testing"
+import (
+	"slices"
+	"testing"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
 
 func TestMigrateHadolint(t *testing.T) {
 	got, err := MigrateHadolint([]byte(`
@@ -16,7 +23,10 @@ trustedRegistries: [docker.io]
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `rules:
+	const want = `preset: hadolint
+trustedRegistries:
+  - "docker.io"
+rules:
   JSONArgsRecommended: error
   MaintainerDeprecated: hint
   WorkdirRelativePath: off
@@ -27,10 +37,77 @@ trustedRegistries: [docker.io]
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if opts, err := ParseConfig([]byte(got)); err != nil || len(opts.Off) != 1 {
+	opts, err := ParseConfig([]byte(got))
+	if err != nil || len(opts.Off) != 1 || opts.Severity["untagged-image"] != analysis.Error ||
+		opts.Severity["apt-command"] != analysis.Warning || !slices.Equal(opts.TrustedRegistries, []string{"docker.io"}) {
 		t.Error(opts, err)
 	}
 	if _, err := MigrateHadolint([]byte("ignored: {")); err == nil {
 		t.Error("no error")
+	}
+}
+
+// The preset turns on the rules that hadolint has.
+func TestPresetHadolint(t *testing.T) {
+	const text = "FROM registry.example.com/debian\nADD app.sh x/\nRUN apt update && apt install -y curl | cat\n"
+	for _, c := range []struct {
+		about, config string
+		want          []string
+	}{
+		{"nothing of it without a configuration", "", nil},
+		{"all with the preset", "preset: hadolint", []string{"add-for-files", "apt-command", "kept-package-cache",
+			"missing-pipefail", "recommended-packages", "relative-destination", "unpinned-package", "untagged-image"}},
+		{"a rule of the configuration counts more", "rules:\n  unpinned-package: off\npreset: hadolint\n",
+			[]string{"add-for-files", "apt-command", "kept-package-cache",
+				"missing-pipefail", "recommended-packages", "relative-destination", "untagged-image"}},
+		{"a registry that is not trusted", "trustedRegistries: [docker.io]", []string{"untrusted-registry"}},
+		{"one that is, by a pattern", "trustedRegistries: ['*.example.com']", nil},
+	} {
+		opts, err := ParseConfig([]byte(c.config))
+		if err != nil {
+			t.Fatal(c.about, err)
+		}
+		opts.Shell = &Shell{}
+		var got []string
+		for _, f := range Check(dockerfile.Parse(source.New(text), nil), opts) {
+			if rule := ByID(f.Rule); rule.OffByDefault {
+				got = append(got, f.Rule)
+			}
+		}
+		slices.Sort(got)
+		if got = slices.Compact(got); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, not %v", c.about, got, c.want)
+		}
+	}
+	if _, err := ParseConfig([]byte("preset: hadolnt")); err == nil {
+		t.Error("an unknown preset is no error")
+	}
+}
+
+// What the rules that are off by default leave alone.
+func TestHadolintRulesAreSilent(t *testing.T) {
+	for _, text := range []string{
+		"RUN apt-get update && apt-get install -y --no-install-recommends curl=7.88.1-10 && rm -rf /var/lib/apt/lists/*",
+		"RUN pip install --no-cache-dir -r requirements.txt",
+		"RUN pip install --no-cache-dir 'flask>=3'",
+		"RUN apk add --no-cache \"curl=$VERSION\"",
+		"RUN --mount=type=cache,target=/root/.cache/pip pip install flask==3.0",
+		"RUN npm install -g corepack@0.31",
+		"RUN go install ./cmd/x",
+		"RUN go install example.com/x@v1.2.3",
+		"RUN gem install rake -v 13",
+		"RUN yum install -y ./x.rpm && yum clean all",
+		"RUN set -o pipefail && a | b",
+		"ADD rootfs.tar.xz /",
+		"ADD https://example.com/a /a",
+		"ADD --checksum=sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d https://a.b/c /d",
+		"WORKDIR /x\nCOPY a .",
+	} {
+		opts := Options{Shell: &Shell{}, Severity: hadolintLevels}
+		for _, f := range Check(dockerfile.Parse(source.New("FROM alpine:3.22\nRUN true\n"+text+"\nUSER me\n"), nil), opts) {
+			if rule := ByID(f.Rule); rule.OffByDefault {
+				t.Errorf("%s: %s: %s", text, f.Rule, f.Message)
+			}
+		}
 	}
 }

@@ -75,8 +75,10 @@ var All = []*Rule{
 	UndefinedArgInFrom,
 	UndefinedVar,
 	WorkdirRelativePath,
+	AddForFiles,
 	AddWithoutChecksum,
 	AlmostJSON,
+	AptCommand,
 	BackgroundInstall,
 	BetterOrder,
 	CopyBeforeInstall,
@@ -94,6 +96,7 @@ var All = []*Rule{
 	InvalidSignal,
 	InvalidStageReference,
 	InvalidSubstitution,
+	KeptPackageCache,
 	LineEndings,
 	LineTooLong,
 	LookalikeCharacter,
@@ -103,7 +106,9 @@ var All = []*Rule{
 	MisplacedFlag,
 	MisreadPath,
 	MissingCacheMount,
+	MissingHealthcheck,
 	MissingOperator,
+	MissingPipefail,
 	MissingSource,
 	MissingYes,
 	MisspeltCommand,
@@ -113,6 +118,8 @@ var All = []*Rule{
 	NoShell,
 	NoStage,
 	PatchRemnant,
+	RecommendedPackages,
+	RelativeDestination,
 	RootUser,
 	ShellSyntax,
 	ShellCheck,
@@ -129,8 +136,10 @@ var All = []*Rule{
 	UnknownPlatform,
 	UnknownShell,
 	UnknownStage,
+	UnpinnedPackage,
 	UntaggedImage,
 	UnterminatedHeredoc,
+	UntrustedRegistry,
 }
 
 // ByID returns the rule with the id, of All or of BuildFiles, or nil.
@@ -216,10 +225,12 @@ func (r *Rule) URL() string {
 
 // Options says which rules run, and what they may know besides the file.
 type Options struct {
-	Off      []string                     // ids of rules that are not run
-	On       []string                     // ids of rules that are run though they are off by default
-	OffCodes []string                     // codes of ShellCheck that are not reported
-	Severity map[string]analysis.Severity // by the rule's id, of all that it finds, instead of the rule's own
+	Off      []string // ids of rules that are not run
+	On       []string // ids of rules that are run though they are off by default
+	OffCodes []string // codes of ShellCheck that are not reported
+	// TrustedRegistries are the registries that UntrustedRegistry takes images of.
+	TrustedRegistries []string
+	Severity          map[string]analysis.Severity // by the rule's id, of all that it finds, instead of the rule's own
 	// Ignore is the ignore file of the build context, nil if there is none or it is not known.
 	Ignore Ignore
 	// Context is the build context, nil if nothing is known of it.

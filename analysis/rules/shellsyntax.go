@@ -50,6 +50,7 @@ type shellRun struct {
 	// Those of the commands that download packages, and those that compile with what they download.
 	installs, compiles []download
 	background         []background // commands that the next one does not wait for
+	pipe               int          // where the first pipe is in the script, -1 if there is none
 }
 
 // background is a command with a single "&" behind it and another command behind that.
@@ -194,24 +195,26 @@ func isWindows(image string) bool {
 // parseShell reads a command.
 func parseShell(text string) *shellRun {
 	if !shellscript.Bounded(text) {
-		return &shellRun{}
+		return &shellRun{pipe: -1}
 	}
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
 	var mistake syntax.ParseError
 	switch {
 	case errors.As(err, &mistake):
 		return &shellRun{
+			pipe: -1,
 			mistake: &shellMistake{
 				at:      min(int(mistake.Pos.Offset()), len(text)),
 				message: fmt.Sprintf("the shell cannot read this: %s", mistake.Text),
 			},
 		}
 	case err != nil:
-		return &shellRun{}
+		return &shellRun{pipe: -1}
 	}
 	run := &shellRun{commands: commandsOf(file, text), bashisms: bashismsOf(file)}
 	run.installs, run.compiles = run.find()
 	run.background = backgroundsOf(file, run.commands)
+	run.pipe = firstPipe(file)
 	return run
 }
 
@@ -260,4 +263,16 @@ func behindContinuation(file *dockerfile.File, at, end int) int {
 		}
 	}
 	return end
+}
+
+// firstPipe is where the first pipe between two commands is, -1 if there is none.
+func firstPipe(file *syntax.File) int {
+	at := -1
+	syntax.Walk(file, func(node syntax.Node) bool {
+		if c, ok := node.(*syntax.BinaryCmd); ok && (c.Op == syntax.Pipe || c.Op == syntax.PipeAll) && at < 0 {
+			at = int(c.OpPos.Offset())
+		}
+		return at < 0
+	})
+	return at
 }

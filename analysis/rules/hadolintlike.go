@@ -1,0 +1,212 @@
+package rules
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// AddForFiles finds ADD of files that COPY copies as well.
+var AddForFiles = &Rule{
+	ID:           "add-for-files",
+	Severity:     analysis.Information,
+	OffByDefault: true,
+	Hadolint:     []string{"DL3020"},
+	Doc: Doc{
+		Summary: "ADD copies plain files",
+		What:    "Finds `ADD` whose sources are neither archives nor addresses. The fix writes `COPY`.",
+		Why:     "`ADD` unpacks archives and fetches addresses: a reader has to look which of it is meant.",
+		Example: "FROM alpine\nADD app.sh /usr/local/bin/\n",
+		Instead: "FROM alpine\nCOPY app.sh /usr/local/bin/\n",
+	},
+	check: func(p *pass) {
+		for in := range p.every("ADD") {
+			c, ok := in.Command.(*instructions.AddCommand)
+			if !ok || c.Checksum != "" || len(in.Args) < 2 ||
+				slices.ContainsFunc(in.Args[:len(in.Args)-1], func(w dockerfile.Word) bool {
+					text := unquoted(w.Text)
+					return isRemote(text) || strings.ContainsAny(text, "$*?") || archive(text)
+				}) {
+				continue
+			}
+			finding := analysis.Finding{Span: in.Keyword.Span, Message: "COPY does the same, and nothing else"}
+			if !slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool {
+				return f.Name.Text != "chown" && f.Name.Text != "chmod" && f.Name.Text != "link" && f.Name.Text != "exclude"
+			}) {
+				finding.Fixes = []analysis.Fix{replace(in.Keyword.Span, matching("COPY", in.Keyword.Text), true)}
+			}
+			p.report(in, finding)
+		}
+	},
+}
+
+// archive reports whether the name of a file is one that ADD may unpack.
+func archive(name string) bool {
+	for _, ext := range strings.Fields(".tar .tgz .tbz .tbz2 .txz .tzst .gz .bz2 .xz .zst .lzma .lz .Z") {
+		if strings.HasSuffix(name, ext) {
+			return true
+		}
+	}
+	return false
+}
+
+// MissingPipefail finds pipes in which only the last command can fail.
+var MissingPipefail = &Rule{
+	ID:           "missing-pipefail",
+	Severity:     analysis.Information,
+	OffByDefault: true,
+	Hadolint:     []string{"DL4006"},
+	Doc: Doc{
+		Summary: "Only the last command of a pipe can fail the step",
+		What:    "Finds `RUN a | b` where neither `SHELL` nor `set` gives the option `pipefail`.",
+		Why: "`curl address | tar x` succeeds although curl fails. sh of Debian knows the option since version 13 " +
+			"only: the shell has to be Bash, or BusyBox's.",
+		Example: "FROM debian\nRUN curl -s https://example.com/a.tar | tar x\n",
+		Instead: "FROM debian\nSHELL [\"/bin/bash\", \"-o\", \"pipefail\", \"-c\"]\n" +
+			"RUN curl -s https://example.com/a.tar | tar x\n",
+	},
+	check: func(p *pass) {
+		for in := range p.every("RUN") {
+			run := p.shellRuns()[in]
+			if run == nil || run.pipe < 0 {
+				continue
+			}
+			text, _ := in.Logical()
+			for _, doc := range in.Heredocs {
+				text += p.Text.Slice(doc.Body)
+			}
+			if shell := p.shellAbove(in); shell != nil {
+				text += p.Text.Slice(shell.ArgsSpan)
+			}
+			if strings.Contains(text, "pipefail") {
+				continue
+			}
+			p.report(in, analysis.Finding{
+				Span:    shellSpan(p.File, in, run.pipe),
+				Message: "the step goes on if what stands before this | fails: pipefail is not set",
+			})
+		}
+	},
+}
+
+// UntrustedRegistry finds images of other registries than those that a configuration trusts.
+var UntrustedRegistry = &Rule{
+	ID:           "untrusted-registry",
+	Severity:     analysis.Error,
+	OffByDefault: true,
+	Hadolint:     []string{"DL3026"},
+	Doc: Doc{
+		Summary: "An image is of a registry that is not trusted",
+		What: "Finds `FROM` and `COPY --from` with an image of a registry that `trustedRegistries` of " +
+			"`.layerwise.yaml` does not list. A name may have `*` in it. Without a list, only Docker Hub is trusted.",
+		Why:     "What a base image holds runs in every build and container.",
+		Example: "FROM registry.example.com/alpine\nRUN true\n",
+		Instead: "FROM docker.io/library/alpine\nRUN true\n",
+	},
+	check: func(p *pass) {
+		stages := p.stageNames()
+		for _, ref := range p.stageReferences() {
+			name := ref.word.Text
+			if strings.ContainsAny(name, "$\"'") || name == "scratch" || slices.Contains(stages, strings.ToLower(name)) ||
+				strings.Trim(name, "0123456789") == "" {
+				continue
+			}
+			named, err := reference.ParseNormalizedNamed(name)
+			if err != nil || p.trusts(reference.Domain(named)) {
+				continue
+			}
+			p.report(ref.in, analysis.Finding{
+				Span: ref.word.Span, Message: fmt.Sprintf("%s is no trusted registry", reference.Domain(named)),
+			})
+		}
+	},
+}
+
+// trusts reports whether a registry is trusted.
+func (p *pass) trusts(registry string) bool {
+	if len(p.opts.TrustedRegistries) == 0 {
+		return registry == "docker.io"
+	}
+	return slices.ContainsFunc(p.opts.TrustedRegistries, func(pattern string) bool {
+		ok, err := path.Match(pattern, registry)
+		return pattern == registry || err == nil && ok
+	})
+}
+
+// MissingHealthcheck finds images without a HEALTHCHECK.
+var MissingHealthcheck = &Rule{
+	ID:           "missing-healthcheck",
+	Severity:     analysis.Information,
+	OffByDefault: true,
+	Hadolint:     []string{"DL3057"},
+	Doc: Doc{
+		Summary: "The image has no HEALTHCHECK",
+		What:    "Finds a last stage that has no `HEALTHCHECK`, nor has a stage that it is built on.",
+		Why:     "Docker cannot tell that the program hangs. Kubernetes has probes of its own and ignores it.",
+		Example: "FROM alpine\nCMD [\"serve\"]\n",
+		Instead: "FROM alpine\nHEALTHCHECK CMD [\"serve\", \"--ping\"]\nCMD [\"serve\"]\n",
+	},
+	check: func(p *pass) {
+		if len(p.Stages) == 0 {
+			return
+		}
+		last := len(p.Stages) - 1
+		for stage := last; stage >= 0; stage = p.variables().Bases[stage] {
+			for _, in := range p.Stages[stage].Instructions {
+				if in.Meant == "HEALTHCHECK" {
+					return
+				}
+			}
+			if p.variables().Bases[stage] >= stage {
+				break
+			}
+		}
+		if from := p.Stages[last].From; from != nil && len(from.Args) > 0 {
+			p.report(from, analysis.Finding{Span: from.Args[0].Span, Message: "this stage has no HEALTHCHECK"})
+		}
+	},
+}
+
+// RelativeDestination finds files that are copied to the working directory of the base image.
+var RelativeDestination = &Rule{
+	ID:           "relative-destination",
+	Severity:     analysis.Warning,
+	OffByDefault: true,
+	Hadolint:     []string{"DL3045"},
+	Doc: Doc{
+		Summary: "Files are copied to whatever directory the base image works in",
+		What:    "Finds `COPY` and `ADD` to a relative path in a stage without `WORKDIR`.",
+		Why:     "The files lie elsewhere as soon as the base image changes its working directory.",
+		Example: "FROM alpine\nCOPY app.sh .\n",
+		Instead: "FROM alpine\nWORKDIR /app\nCOPY app.sh .\n",
+	},
+	check: func(p *pass) {
+		walk(p, false, func(set bool, in *dockerfile.Instruction) bool {
+			switch in.Meant {
+			case "WORKDIR":
+				return true
+			case "COPY", "ADD":
+				if in.Command == nil || set || len(in.Args) < 2 {
+					break
+				}
+				dest := in.Args[len(in.Args)-1]
+				text := unquoted(dest.Text)
+				if !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "$") && !strings.Contains(text, ":") &&
+					in.Stage >= 0 && p.Stages[in.Stage].Base.Text != "scratch" && !isWindows(p.Stages[in.Stage].Base.Text) {
+					p.report(in, analysis.Finding{
+						Span:    source.Span{Start: dest.Span.Start, End: dest.Span.End},
+						Message: fmt.Sprintf("%s lies in the working directory of the base image: no WORKDIR is above", text),
+					})
+				}
+			}
+			return set
+		})
+	},
+}

@@ -1,0 +1,265 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// UnpinnedPackage finds packages that are installed in whatever version is the newest.
+var UnpinnedPackage = &Rule{
+	ID:           "unpinned-package",
+	Severity:     analysis.Warning,
+	OffByDefault: true,
+	Hadolint: []string{
+		"DL3008", "DL3013", "DL3016", "DL3018", "DL3028", "DL3033", "DL3037", "DL3041", "DL3062",
+	},
+	Doc: Doc{
+		Summary: "A package is installed without its version",
+		What: "Finds packages that are named without a version in `apt-get install`, `apk add`, `dnf`, `yum` and " +
+			"`zypper install`, `pip`, `npm`, `gem` and `go install`. Variables may hold one, and files are left alone.",
+		Why: "The image gets the version that is the newest on the day of the build. But distributions remove old " +
+			"versions, and a build that names them then fails: the rule is off by default.",
+		Example: "FROM alpine\nRUN apk add curl\n",
+		Instead: "FROM alpine\nRUN apk add curl=8.14.1-r2\n",
+	},
+	check: func(p *pass) {
+		p.eachInstall(func(in *dockerfile.Instruction, c command, at int) {
+			if first := unpinned(c, at); first > 0 {
+				p.report(in, analysis.Finding{
+					Span:    c.span(p.File, in, first, first+1),
+					Message: fmt.Sprintf("%s installs the newest %s: no version is named", c.words[0], c.words[first]),
+				})
+			}
+		})
+	},
+}
+
+// KeptPackageCache finds package managers that leave what they downloaded in the image.
+var KeptPackageCache = &Rule{
+	ID:           "kept-package-cache",
+	Severity:     analysis.Information,
+	OffByDefault: true,
+	Hadolint:     []string{"DL3009", "DL3019", "DL3032", "DL3036", "DL3040", "DL3042", "DL3060"},
+	Doc: Doc{
+		Summary: "What a package manager downloaded stays in the image",
+		What: "Finds installations without a cache mount whose step does not remove the lists or packages that were " +
+			"downloaded. With a cache mount they are not in the image, and are there for the next build.",
+		Why:     "Each download is in the image twice: packed in the cache, and installed.",
+		Example: "FROM alpine\nRUN apk add curl\n",
+		Instead: "FROM alpine\nRUN apk add --no-cache curl\n",
+	},
+	check: checkKeptPackageCache,
+}
+
+// RecommendedPackages finds apt-get that also installs what packages recommend.
+var RecommendedPackages = &Rule{
+	ID:           "recommended-packages",
+	Severity:     analysis.Information,
+	OffByDefault: true,
+	Hadolint:     []string{"DL3015"},
+	Doc: Doc{
+		Summary: "apt-get also installs the packages that others recommend",
+		What:    "Finds `apt-get install` without `--no-install-recommends`. The fix adds it.",
+		Why:     "The image grows by packages that nothing needs. Some programs miss them, though: test the image.",
+		Example: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
+		Instead: "FROM debian\nRUN apt-get update && apt-get install -y --no-install-recommends curl\n",
+	},
+	check: func(p *pass) {
+		text := strings.ToLower(p.Text.String())
+		if strings.Contains(text, "install-recommends \"") || strings.Contains(text, "install-recommends=") {
+			return // it is configured for all
+		}
+		p.eachInstall(func(in *dockerfile.Instruction, c command, at int) {
+			if c.words[0] != "apt-get" && c.words[0] != "apt" || slices.ContainsFunc(c.words, func(w string) bool {
+				return w == "--no-install-recommends" || strings.Contains(strings.ToLower(w), "install-recommends")
+			}) {
+				return
+			}
+			first := slices.IndexFunc(c.words[at:], func(w string) bool { return !strings.HasPrefix(w, "-") })
+			if first < 0 {
+				return
+			}
+			before := c.span(p.File, in, at+first, at+first+1)
+			before.End = before.Start
+			p.report(in, analysis.Finding{
+				Span: c.span(p.File, in, 0, at), Message: "packages that others only recommend are installed, too",
+				Fixes: []analysis.Fix{{
+					Title: "Add --no-install-recommends",
+					Edits: []source.Edit{{Span: before, NewText: "--no-install-recommends "}},
+				}},
+			})
+		})
+	},
+}
+
+// AptCommand finds apt, which is for people, in a script.
+var AptCommand = &Rule{
+	ID:           "apt-command",
+	Severity:     analysis.Warning,
+	OffByDefault: true,
+	Hadolint:     []string{"DL3027"},
+	Doc: Doc{
+		Summary: "apt stands in a script",
+		What:    "Finds `apt install` and the like. The fix writes `apt-get`.",
+		Why:     "What apt prints and takes may change from one version to the next; that of apt-get stays.",
+		Example: "FROM debian\nRUN apt update && apt-get install -y curl\n",
+		Instead: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
+	},
+	check: func(p *pass) {
+		for in := range p.every("RUN") {
+			if run := p.shellRuns()[in]; run != nil {
+				for _, c := range run.commands {
+					p.checkApt(in, c)
+				}
+			}
+		}
+	},
+}
+
+func (p *pass) checkApt(in *dockerfile.Instruction, c command) {
+	span := c.span(p.File, in, 0, 1)
+	if c.words[0] != "apt" || len(c.words) < 2 || p.Text.Slice(span) != "apt" {
+		return
+	}
+	finding := analysis.Finding{Span: span, Message: "apt is made for a terminal: apt-get is for scripts"}
+	if v := c.verb(); v > 0 && slices.Contains(toolCommands["apt-get"], c.words[v]) {
+		finding.Fixes = []analysis.Fix{replace(span, "apt-get", true)}
+	}
+	p.report(in, finding)
+}
+
+// installing are the words by which package managers install packages that are named, with what stands between a name
+// and its version.
+var installing = map[string]struct {
+	verbs []string
+	signs string
+}{
+	"apt-get": {[]string{"install"}, "="}, "apt": {[]string{"install"}, "="},
+	"apk": {[]string{"add"}, "=~<>"}, "dnf": {[]string{"install"}, "-"}, "yum": {[]string{"install"}, "-"},
+	"microdnf": {[]string{"install"}, "-"}, "zypper": {[]string{"install", "in"}, "=<>"},
+	"pip": {[]string{"install"}, "=~<>!@"}, "pip3": {[]string{"install"}, "=~<>!@"},
+	"npm": {[]string{"install", "i", "add"}, "@"}, "yarn": {[]string{"add"}, "@"},
+	"gem": {[]string{"install"}, ":"}, "go": {[]string{"install"}, "@"},
+}
+
+// eachInstall calls f for each command that installs packages; at is the index of the word behind its verb.
+func (p *pass) eachInstall(f func(in *dockerfile.Instruction, c command, at int)) {
+	for in := range p.every("RUN") {
+		run := p.shellRuns()[in]
+		if run == nil {
+			continue
+		}
+		for _, c := range run.commands {
+			if len(c.words) > 3 && strings.HasPrefix(c.words[0], "python") && c.words[1] == "-m" {
+				c.words, c.at = c.words[2:], c.at[2:]
+			}
+			tool := installing[c.words[0]]
+			at := slices.IndexFunc(c.words, func(w string) bool { return slices.Contains(tool.verbs, w) }) + 1
+			if at > 0 && at < len(c.words) {
+				f(in, c, at)
+			}
+		}
+	}
+}
+
+// unpinned is the index of the first package without a version, 0 if there is none. Words behind flags that may have a
+// value are not packages.
+func unpinned(c command, at int) int {
+	signs := installing[c.words[0]].signs
+	manifest := slices.ContainsFunc(c.words, func(w string) bool {
+		return w == "-r" || w == "-c" || w == "-v" || strings.HasPrefix(w, "--requirement") ||
+			strings.HasPrefix(w, "--constraint") || strings.HasPrefix(w, "--version")
+	})
+	if manifest {
+		return 0
+	}
+	for i := at; i < len(c.words); i++ {
+		word := c.words[i]
+		before := c.words[i-1]
+		switch {
+		case strings.HasPrefix(word, "-"), strings.ContainsAny(word, "$`*\\/.") && c.words[0] != "go",
+			i > at && strings.HasPrefix(before, "--") && !strings.Contains(before, "=") && !plainFlags[before],
+			before == "-t":
+		case c.words[0] == "go" && (strings.HasPrefix(word, ".") || !strings.Contains(word, "/")):
+		case signs == "-":
+			if !strings.ContainsAny(word, "0123456789@") {
+				return i
+			}
+		case !strings.ContainsAny(word[min(1, len(word)):], signs):
+			return i
+		}
+	}
+	return 0
+}
+
+// plainFlags are long flags that take no value.
+var plainFlags = func() map[string]bool {
+	flags := map[string]bool{"--": true}
+	for _, list := range toolFlags {
+		for _, flag := range list {
+			flags[flag] = true
+		}
+	}
+	for _, flag := range strings.Fields("--repository --virtual --requirement --index-url --extra-index-url --target " +
+		"--trusted-host --only-binary --no-binary --find-links --registry --filter --omit --include --loglevel " +
+		"--network-timeout --network-concurrency") {
+		delete(flags, flag)
+	}
+	return flags
+}()
+
+// cleanups are, by program, what removes what it downloaded or keeps it from being kept.
+var cleanups = map[string][]string{
+	"apt-get": {"/var/lib/apt/lists"}, "apt": {"/var/lib/apt/lists"}, "apk": {"--no-cache", "/var/cache/apk"},
+	"dnf": {"clean all", "/var/cache/"}, "yum": {"clean all", "/var/cache/"}, "microdnf": {"clean all", "/var/cache/"},
+	"zypper": {"zypper clean", "zypper cc", "/var/cache/"}, "yarn": {"yarn cache clean", "/yarn"},
+	"pip": {"--no-cache-dir", "/.cache", "cache purge"}, "pip3": {"--no-cache-dir", "/.cache", "cache purge"},
+}
+
+func checkKeptPackageCache(p *pass) {
+	last := len(p.Stages) - 1
+	p.eachInstall(func(in *dockerfile.Instruction, c command, _ int) {
+		if in.Stage != last && !slices.Contains(p.variables().Bases, in.Stage) {
+			return // the stage only gives files to others
+		}
+		words := cleanups[c.words[0]]
+		text, _ := in.Logical()
+		for _, doc := range in.Heredocs {
+			text += p.Text.Slice(doc.Body)
+		}
+		if len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) }) ||
+			slices.ContainsFunc(in.Mounts(), func(m dockerfile.Mount) bool { return m.Type() == "cache" }) ||
+			strings.HasPrefix(c.words[0], "pip") && p.sets("PIP_NO_CACHE_DIR") {
+			return
+		}
+		finding := analysis.Finding{
+			Span:    c.span(p.File, in, 0, 2),
+			Message: fmt.Sprintf("what %s downloads stays in the image", c.words[0]),
+		}
+		if flag := words[0]; strings.HasPrefix(flag, "--") && len(c.words) > 1 {
+			at := c.span(p.File, in, 1, 2)
+			finding.Fixes = []analysis.Fix{{
+				Title: "Add " + flag,
+				Edits: []source.Edit{{Span: source.Span{Start: at.End, End: at.End}, NewText: " " + flag}},
+			}}
+		}
+		p.report(in, finding)
+	})
+}
+
+// sets reports whether an ENV or ARG of the file sets a variable.
+func (p *pass) sets(name string) bool {
+	for _, in := range slices.Concat(p.of["ENV"], p.of["ARG"]) {
+		for _, word := range in.Args {
+			if word.Text == name || strings.HasPrefix(word.Text, name+"=") {
+				return true
+			}
+		}
+	}
+	return false
+}
