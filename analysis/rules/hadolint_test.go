@@ -39,7 +39,8 @@ rules:
 	}
 	opts, err := ParseConfig([]byte(got))
 	if err != nil || len(opts.Off) != 1 || opts.Severity["untagged-image"] != analysis.Error ||
-		opts.Severity["apt-command"] != analysis.Warning || !slices.Equal(opts.TrustedRegistries, []string{"docker.io"}) {
+		opts.Severity["apt-command"] != analysis.Warning ||
+		!slices.Equal(opts.TrustedRegistries, []string{"docker.io"}) {
 		t.Error(opts, err)
 	}
 	if _, err := MigrateHadolint([]byte("ignored: {")); err == nil {
@@ -87,7 +88,7 @@ func TestPresetHadolint(t *testing.T) {
 // What the rules that are off by default leave alone.
 func TestHadolintRulesAreSilent(t *testing.T) {
 	for _, text := range []string{
-		"RUN apt-get update && apt-get install -y --no-install-recommends curl=7.88.1-10 && rm -rf /var/lib/apt/lists/*",
+		"RUN apt-get update && apt-get install -y --no-install-recommends curl=7.88 && rm -rf /var/lib/apt/lists/*",
 		"RUN pip install --no-cache-dir -r requirements.txt",
 		"RUN pip install --no-cache-dir 'flask>=3'",
 		"RUN apk add --no-cache \"curl=$VERSION\"",
@@ -104,7 +105,8 @@ func TestHadolintRulesAreSilent(t *testing.T) {
 		"WORKDIR /x\nCOPY a .",
 	} {
 		opts := Options{Shell: &Shell{}, Severity: hadolintLevels}
-		for _, f := range Check(dockerfile.Parse(source.New("FROM alpine:3.22\nRUN true\n"+text+"\nUSER me\n"), nil), opts) {
+		file := dockerfile.Parse(source.New("FROM alpine:3.22\nRUN true\n"+text+"\nUSER me\n"), nil)
+		for _, f := range Check(file, opts) {
 			if rule := ByID(f.Rule); rule.OffByDefault {
 				t.Errorf("%s: %s: %s", text, f.Rule, f.Message)
 			}

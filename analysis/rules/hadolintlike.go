@@ -9,7 +9,6 @@ import (
 	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
-	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
@@ -38,7 +37,7 @@ var AddForFiles = &Rule{
 			}
 			finding := analysis.Finding{Span: in.Keyword.Span, Message: "COPY does the same, and nothing else"}
 			if !slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool {
-				return f.Name.Text != "chown" && f.Name.Text != "chmod" && f.Name.Text != "link" && f.Name.Text != "exclude"
+				return !slices.Contains([]string{"chown", "chmod", "link", "exclude"}, f.Name.Text)
 			}) {
 				finding.Fixes = []analysis.Fix{replace(in.Keyword.Span, matching("COPY", in.Keyword.Text), true)}
 			}
@@ -114,8 +113,8 @@ var UntrustedRegistry = &Rule{
 		stages := p.stageNames()
 		for _, ref := range p.stageReferences() {
 			name := ref.word.Text
-			if strings.ContainsAny(name, "$\"'") || name == "scratch" || slices.Contains(stages, strings.ToLower(name)) ||
-				strings.Trim(name, "0123456789") == "" {
+			if strings.ContainsAny(name, "$\"'") || name == "scratch" ||
+				slices.Contains(stages, strings.ToLower(name)) || strings.Trim(name, "0123456789") == "" {
 				continue
 			}
 			named, err := reference.ParseNormalizedNamed(name)
@@ -199,11 +198,10 @@ var RelativeDestination = &Rule{
 				dest := in.Args[len(in.Args)-1]
 				text := unquoted(dest.Text)
 				if !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "$") && !strings.Contains(text, ":") &&
-					in.Stage >= 0 && p.Stages[in.Stage].Base.Text != "scratch" && !isWindows(p.Stages[in.Stage].Base.Text) {
-					p.report(in, analysis.Finding{
-						Span:    source.Span{Start: dest.Span.Start, End: dest.Span.End},
-						Message: fmt.Sprintf("%s lies in the working directory of the base image: no WORKDIR is above", text),
-					})
+					in.Stage >= 0 && p.Stages[in.Stage].Base.Text != "scratch" &&
+					!isWindows(p.Stages[in.Stage].Base.Text) {
+					message := fmt.Sprintf("no WORKDIR is above: %s lies where the base image works", text)
+					p.report(in, analysis.Finding{Span: dest.Span, Message: message})
 				}
 			}
 			return set
