@@ -29,6 +29,8 @@ type explainer struct {
 	owners     map[*vertex][]*step // the other owners of those that several steps share
 	spare      map[string]int      // of base's steps without a mate, how many there are of each source; see isSpare
 	causes     map[*step]Cause
+	broken     []*step                     // see unread; nil until they are asked for
+	spoiled    map[*step]*step             // steps whose cause is a line that cannot be read
 	firsts     map[*vertex]int             // see first
 	settings   map[[2]*envNode]settingDiff // see firstDiff
 	contexts   map[*vertex]*step           // see contextOwners
@@ -58,6 +60,7 @@ func newExplainer(h *Held, next *Plan) *explainer {
 	e.runs = e.hope.runs(next, e.unseen)
 	e.doubt = next.doubtful || slices.ContainsFunc(h.pasts, func(p Past) bool { return p.Plan.doubtful })
 	e.firstOwner, e.owners = map[*vertex]*step{}, map[*vertex][]*step{}
+	e.spoiled = map[*step]*step{}
 	e.causes, e.firsts, e.settings = map[*step]Cause{}, map[*vertex]int{}, map[[2]*envNode]settingDiff{}
 	all := next.steps
 	if e.past = h.mostSimilar(next, e.sure); e.past != nil {
@@ -88,6 +91,10 @@ func (e *explainer) explain(s *step) Cause {
 		return c
 	}
 	c := e.find(s)
+	if at := e.spoiledBy(s, c); at != nil {
+		e.spoiled[s] = at
+		c = e.failsCause(s, at)
+	}
 	if c.Line == 0 {
 		c.Line = s.in.Line
 	}
@@ -741,6 +748,10 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 		return Cause{}, false
 	}
 	above := e.explain(from)
+	if at := e.spoiled[from]; at != nil {
+		e.spoiled[s] = at
+		return e.failsCause(s, at), true
+	}
 	line := from.in.Line
 	if !e.hope.hit(in.from) {
 		line = e.first(in.from, from)

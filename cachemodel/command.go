@@ -1,6 +1,8 @@
 package cachemodel
 
 import (
+	"cmp"
+	"errors"
 	"path"
 	"slices"
 	"strconv"
@@ -28,7 +30,13 @@ func (p *planner) command(st *stagePlan, c command) {
 	if err == nil && cmd != nil {
 		err = p.carryOut(st, c, cmd, uncertain)
 	}
-	if err != nil || cmd == nil {
+	switch {
+	case errors.Is(err, errOfItself) && st.unread != 0: // it is another stage once that line can be read
+		step.add(p.vertex(vertex{
+			kind: copyVertex, key: (&keyWriter{}).str("of itself", argsText(c.in)).done(), inputs: rootInput(s.root),
+		}))
+		s.root = step.vertices[0]
+	case err != nil || cmd == nil:
 		p.unreadable(s, c, err)
 	}
 }
@@ -63,6 +71,7 @@ func (p *planner) unreadable(s *state, c command, err error) {
 	args := argsText(c.in)
 	switch c.in.Meant {
 	case "":
+		c.step.stage.unread = cmp.Or(c.step.stage.unread, c.line)
 		if !beingTyped(c.in.Keyword.Text) { // it may be any instruction
 			s.root = p.broken(c.in, rootInput(s.root))
 			c.step.vertices = append(c.step.vertices, s.root)

@@ -56,13 +56,15 @@ func (p *planner) add(st *stagePlan, c command, cmd *instructions.AddCommand, un
 	}, uncertain)
 }
 
+var errOfItself = errors.New("a stage cannot copy from itself")
+
 // sourceRoot is the file system of what --from or from= names; it is nil for an empty one.
 func (p *planner) sourceRoot(src, user *stagePlan) (*vertex, error) {
 	switch {
 	case src == nil:
 		return nil, errors.New("--from names no stage or image")
 	case src == user:
-		return nil, errors.New("a stage cannot copy from itself")
+		return nil, errOfItself
 	case src.stage == nil && src.baseName == scratch:
 		return nil, nil
 	case src.stage == nil:

@@ -1,6 +1,7 @@
 package cachemodel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -126,6 +127,7 @@ type stagePlan struct {
 	reachable  bool
 	dispatched bool
 	replaced   bool          // a named context stands in for the whole stage
+	unread     int           // the first line that cannot be read and may be a FROM, 0 if there is none
 	built      *contextBuild // of the base; nil if no other build makes it
 }
 
@@ -391,6 +393,9 @@ func (p *planner) readStages() {
 			p.addStage(stage, steps[0])
 		}
 		st := p.stages[len(p.stages)-1]
+		if st.stage != stage {
+			st.unread = cmp.Or(st.unread, stage.From.Line)
+		}
 		for _, s := range steps[1:] {
 			st.commands = append(st.commands, command{in: s.in, step: s, line: s.in.Line})
 		}

@@ -69,14 +69,15 @@ func judge(out *Step, s *step, why *explainer) {
 		return
 	}
 	out.Status = Rebuilt
-	out.Certain = why.next.failsAt(s) == nil && slices.ContainsFunc(s.vertices, why.certain)
 	cause := why.explain(s)
 	out.Cause = &cause
+	broken := why.next.failsAt(s) != nil || why.spoiled[s] != nil
+	out.Certain = !broken && slices.ContainsFunc(s.vertices, why.certain)
 	switch {
 	case s.linked && why.sure.hit(s.vertices[0]):
 		out.Detail = LinkedAnew
 	case out.Certain:
-	case why.next.failsAt(s) != nil:
+	case broken:
 	case cause.Kind != NotInCache && why.leftBefore(s):
 		out.Detail = why.unseen.Reason
 	case strange(s.in):

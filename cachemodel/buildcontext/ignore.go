@@ -12,13 +12,20 @@ import (
 )
 
 // IgnoreFileNames gives the ignore files in order of precedence, relative to the context: the first that exists is the
-// only one that counts, even if it is empty (frontend/dockerui/config.go). The Dockerfile is named relative to the
+// only one that counts (frontend/dockerui/config.go); see EmptyIgnoreFile. The Dockerfile is named relative to the
 // context too, "" if it has no file.
 func IgnoreFileNames(dockerfile string) []string {
 	if dockerfile == "" {
 		return []string{".dockerignore"}
 	}
 	return []string{dockerfile + ".dockerignore", ".dockerignore"}
+}
+
+// EmptyIgnoreFile says that a Dockerfile's own ignore file is empty where there is a general one too: which of them
+// counts is not known. The builder's own frontend goes by the empty one; one that runs as an image (# syntax=) cannot
+// tell it from one that is not there.
+func EmptyIgnoreFile(name string) error {
+	return fmt.Errorf("%w: %s is empty: a frontend that is an image goes by the general one", ErrUnknown, name)
 }
 
 // Ignore is the rules of an ignore file. It may be used by several goroutines; the zero value ignores nothing.

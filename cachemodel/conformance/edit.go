@@ -469,7 +469,7 @@ var edits = []edit{
 		return true
 	}},
 	{"ignore file of the Dockerfile", func(g *Generator, s *Sketch) bool {
-		s.Files[s.Name+".dockerignore"] = File{Mode: 0o644, Data: g.pick("", g.ignore())}
+		s.Files[s.Name+".dockerignore"] = File{Mode: 0o644, Data: g.pick("# nothing\n", g.ignore())}
 		return true
 	}},
 }

@@ -15,7 +15,7 @@ import (
 // Limits say what an oracle can build.
 type Limits struct {
 	// Real is set for a daemon without network: commands must succeed, and only the made-up base images exist.
-	// Otherwise URLs, git repositories, other platforms, devices and any image are used too.
+	// Otherwise URLs, git repositories, other platforms and any image are used too.
 	Real bool
 }
 
@@ -569,13 +569,6 @@ func (g *Generator) runFlag(st *stage) string {
 	case 10:
 		return "--security=" + g.pick("sandbox", "insecure")
 	case 11:
-		if !g.limits.Real {
-			return "--device=" + g.pick(
-				"vendor.com/class=one",
-				"vendor.com/class=two",
-				"name=vendor.com/class=one,required",
-			)
-		}
 		return "--network=none"
 	case 12:
 		if st.base != "" && g.chance(2) { // what the stage itself is based on

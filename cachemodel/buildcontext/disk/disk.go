@@ -248,7 +248,8 @@ func (d *Dir) readIgnore() (*buildcontext.Ignore, error) {
 		return d.opts.Ignore, nil
 	}
 	none := &buildcontext.Ignore{}
-	for _, file := range d.IgnoreFiles() {
+	files := d.IgnoreFiles()
+	for i, file := range files {
 		name := file
 		if rel, ok := d.relative(file); ok {
 			name = rel
@@ -262,6 +263,9 @@ func (d *Dir) readIgnore() (*buildcontext.Ignore, error) {
 		}
 		if n := bytes.Count(text, []byte("\n")); n > maxPatterns {
 			return none, fmt.Errorf("%w: %s has %d lines, more than %d", buildcontext.ErrUnknown, name, n, maxPatterns)
+		}
+		if _, err := os.Stat(files[len(files)-1]); len(text) == 0 && i+1 < len(files) && err == nil {
+			return none, buildcontext.EmptyIgnoreFile(name)
 		}
 		ignore, err := buildcontext.ParseIgnore(name, text)
 		if err != nil {

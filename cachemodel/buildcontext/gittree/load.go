@@ -147,8 +147,16 @@ func (r *Repository) ignore(ctx context.Context, commit, dir, dockerfile string)
 	hidden := func(err error) bool {
 		return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrLinkOutside) || errors.Is(err, ErrFiltered)
 	}
+	const name = ".dockerignore"
+	general, noGeneral := r.readFile(ctx, commit, prefixOf(dir)+name)
 	if dockerfile != "" {
 		own := filepath.Base(dockerfile) + ".dockerignore"
+		parse := func(name string, text []byte) (*buildcontext.Ignore, error) {
+			if len(text) == 0 && !errors.Is(noGeneral, ErrNotInRevision) {
+				return none, buildcontext.EmptyIgnoreFile(name)
+			}
+			return parse(name, text)
+		}
 		if name, ok := r.name(dockerfile + ".dockerignore"); ok {
 			text, err := r.readFile(ctx, commit, name)
 			switch {
@@ -165,17 +173,15 @@ func (r *Repository) ignore(ctx context.Context, commit, dir, dockerfile string)
 			return none, buildcontext.ErrUnknown
 		}
 	}
-	const name = ".dockerignore"
-	text, err := r.readFile(ctx, commit, prefixOf(dir)+name)
 	switch {
-	case err == nil:
-		return parse(name, text)
-	case errors.Is(err, ErrNotInRevision):
+	case noGeneral == nil:
+		return parse(name, general)
+	case errors.Is(noGeneral, ErrNotInRevision):
 		return none, nil
-	case hidden(err):
+	case hidden(noGeneral):
 		return none, buildcontext.ErrUnknown
 	}
-	return none, err
+	return none, noGeneral
 }
 
 // builder makes nodes of entries.
