@@ -26,12 +26,17 @@ const settings = {
 	"chat.commandCenter.enabled": false,
 };
 
-/** Installs the .vsix, and other extensions, and starts VS Code, which trusts every folder unless told not to. */
-export async function startEditor(extraSettings = {}, { extensions = [], trusting = true } = {}) {
-	const dirs = ["--user-data-dir", join(WORK, "user"), "--extensions-dir", join(WORK, "extensions")];
+/**
+ * Installs the .vsix, unless only the others are wanted, and other extensions, and starts VS Code, which trusts every
+ * folder unless told not to.
+ */
+export async function startEditor(extraSettings = {}, { extensions = [], trusting = true, own = true } = {}) {
+	const installed = join(WORK, own ? "extensions" : "others");
+	const dirs = ["--user-data-dir", join(WORK, "user"), "--extensions-dir", installed];
 	mkdirSync(join(WORK, "user", "User"), { recursive: true });
 	writeFileSync(join(WORK, "user", "User", "settings.json"), JSON.stringify({ ...settings, ...extraSettings }));
-	const install = [join(WORK, "layerwise.vsix"), ...extensions].flatMap((vsix) => ["--install-extension", vsix]);
+	const wanted = [...(own ? [join(WORK, "layerwise.vsix")] : []), ...extensions];
+	const install = wanted.flatMap((vsix) => ["--install-extension", vsix]);
 	execFileSync(process.execPath, [CODE_SERVER, ...dirs, ...install], { stdio: "pipe" });
 
 	const port = await freePort();

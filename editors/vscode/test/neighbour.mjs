@@ -1,5 +1,6 @@
-// What Layerwise leaves to others in VS Code: Compose and bake files to the extensions that serve them, and in a folder
-// that the user does not trust every program and every builder.
+// What Layerwise leaves to others in VS Code: Compose and bake files to the extensions that serve them, which are the
+// same there with and without Layerwise, Dockerfiles if the user says so, and in a folder that the user does not trust
+// every program and every builder.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
@@ -38,17 +39,19 @@ const bake = `target "web" {
 # as typed
 `;
 
-/** Makes an extension that completes and formats Compose and bake files, as those of other people do. */
+/** Makes an extension of a known name that completes and formats Compose and bake files, and completes Dockerfiles. */
 function neighbour() {
 	const dir = join(WORK, "neighbour");
 	mkdirSync(dir);
 	const manifest = {
-		name: "neighbour",
-		publisher: "test",
+		name: "vscode-containers",
+		displayName: "Container Tools",
+		publisher: "ms-azuretools",
 		version: "1.0.0",
 		engines: { vscode: "^1.82.0" },
 		main: "./main.js",
 		activationEvents: ["*"],
+		capabilities: { untrustedWorkspaces: { supported: true } },
 	};
 	writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
 	writeFileSync(join(dir, "README.md"), "A test.");
@@ -64,7 +67,7 @@ function neighbour() {
 					return at < 0 ? [] : [vscode.TextEdit.replace(range, "# formatted")];
 				},
 			});
-			vscode.languages.registerCompletionItemProvider(files, {
+			vscode.languages.registerCompletionItemProvider([files, { language: "dockerfile" }], {
 				provideCompletionItems: () => [new vscode.CompletionItem("neighbour")],
 			});
 		};`,
@@ -105,8 +108,6 @@ async function builder() {
 	return asked;
 }
 
-writeFileSync(join(shop, "compose.yaml"), compose);
-writeFileSync(join(shop, "docker-bake.hcl"), bake);
 const extensions = [neighbour()];
 const { server, ran } = watchedServer();
 const asked = await builder();
@@ -120,20 +121,27 @@ const settings = {
 	"security.workspace.trust.banner": "never",
 };
 
-/** Opens a file that is the neighbour's, and compares what VS Code does with it. */
-async function leaves(window, name, folds, lines) {
-	await window.openFile(name);
-	await window.page.locator(".codelens-decoration", { hasText: "web" }).first().waitFor(); // Layerwise has read it
-	await sleep(1000);
-	await eventually(`${name} has the folds of its indentation`, async () => assert.equal(await window.folds(), folds));
-	await window.goToLine(lines);
+/** Asks for completion at a line, which is the neighbour's alone. */
+async function completes(what, window, line) {
+	await window.goToLine(line);
 	await window.page.keyboard.press("Control+Space");
 	const offered = window.page.locator(".suggest-widget.visible .monaco-list-row");
 	await offered.first().waitFor();
-	await eventually(`${name} is completed by its own extension alone`, async () =>
-		assert.match((await offered.allTextContents()).join("|"), /^neighbour[^|]*$/),
-	);
+	await eventually(what, async () =>
+		assert.match((await offered.allTextContents()).join("|"), /^neighbour[^|]*$/));
 	await window.page.keyboard.press("Escape");
+}
+
+/** Opens a file that is the neighbour's, and compares what VS Code does with it. */
+async function leaves(window, name, text, folds, own) {
+	await window.openFile(name);
+	if (own) {
+		const lens = window.page.locator(".codelens-decoration", { hasText: "web" });
+		await lens.first().waitFor(); // Layerwise has read it
+	}
+	await sleep(1000);
+	await eventually(`${name} has the folds of its indentation`, async () => assert.equal(await window.folds(), folds));
+	await completes(`${name} is completed by its own extension alone`, window, text.split("\n").length);
 	await window.page.keyboard.type(" ");
 	await window.page.keyboard.press("Control+s");
 	await eventually(`${name} is formatted by its own extension when it is saved`, () =>
@@ -141,7 +149,14 @@ async function leaves(window, name, folds, lines) {
 	);
 }
 
+async function both(window, own) {
+	await leaves(window, "compose.yaml", compose, 9, own);
+	await leaves(window, "docker-bake.hcl", bake, 2, own);
+}
+
 async function session(what, options, run) {
+	writeFileSync(join(shop, "compose.yaml"), compose);
+	writeFileSync(join(shop, "docker-bake.hcl"), bake);
 	const vscode = await startEditor(settings, { extensions, ...options });
 	let window;
 	try {
@@ -166,6 +181,17 @@ await session("restricted", { trusting: false }, async (window) => {
 	await sleep(2000); // ShellCheck is asked after a pause
 	assert.deepEqual(ran(), [], "no program runs in a folder that is not trusted");
 	assert.equal(asked.times, 0, "no builder is asked in a folder that is not trusted");
+
+	const toast = window.page.locator(".notification-toast", { hasText: "Container Tools serves Dockerfiles too" });
+	const button = (title) => toast.locator(".monaco-button", { hasText: title });
+	await button("Show Container Tools").waitFor();
+	await button("Format with Layerwise").waitFor();
+	await window.page.screenshot({ path: join(ARTEFACTS, "neighbours.png") });
+	await button("Only Marks from Layerwise").click();
+	await eventually("that only marks are wanted is kept", () =>
+		assert.match(read(join(WORK, "user", "User", "settings.json")), /"layerwise.marksOnly": true/));
+	await eventually("the marks stay", async () => assert.match(await window.statusBar(), /10\/10 cached/));
+	await completes("Dockerfiles are completed by the other extension alone", window, 17);
 });
 await session("neighbour", {}, async (window) => {
 	await window.openFile("Dockerfile");
@@ -173,7 +199,7 @@ await session("neighbour", {}, async (window) => {
 		assert.deepEqual(ran(), ["git", "shellcheck"]);
 		assert.notEqual(asked.times, 0);
 	});
-	await leaves(window, "compose.yaml", 9, 17);
-	await leaves(window, "docker-bake.hcl", 2, 8);
+	await both(window, true);
 });
+await session("alone", { own: false }, (window) => both(window, false));
 console.log(process.exitCode ? "VS Code, what is left to others: FAILED" : "VS Code, what is left to others: passed");
