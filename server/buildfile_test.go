@@ -332,3 +332,36 @@ func TestNamedContextsAreWatched(t *testing.T) {
 		t.Errorf("the cause is %q", got.Steps[1].Cause.Detail)
 	}
 }
+
+// TestInlineDockerfile finds what is wrong in a Dockerfile within a Compose file, at its place there, and judges it.
+func TestInlineDockerfile(t *testing.T) {
+	text := "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM alpine\n        RUNN make\n"
+	e, root := openProject(t, map[string]string{"compose.yaml": text})
+	compose := lsptest.URI(filepath.Join(root, "compose.yaml"))
+	e.OpenFile(compose, "dockercompose", text)
+	e.Await("textDocument/publishDiagnostics", func(params json.RawMessage) bool {
+		var p struct {
+			URI         string
+			Diagnostics []struct {
+				Code  string
+				Range struct{ Start struct{ Line, Character int } }
+			}
+		}
+		if json.Unmarshal(params, &p) != nil || p.URI != compose {
+			return false
+		}
+		for _, d := range p.Diagnostics {
+			if at := d.Range.Start; d.Code == "unknown-instruction" && at.Line == 5 && at.Character == 8 {
+				return true
+			}
+		}
+		return false
+	})
+	var lenses []struct {
+		Command struct{ Title string }
+	}
+	e.MustCall("textDocument/codeLens", lsptest.Document(compose), &lenses)
+	if len(lenses) != 1 || lenses[0].Command.Title != "web: no earlier build to compare with" {
+		t.Errorf("lenses: %+v", lenses)
+	}
+}

@@ -151,7 +151,8 @@ func (b *buildText) findings() []analysis.Finding {
 	own, _ := b.s.settingsOfLocked(b.uri)
 	b.s.mu.Unlock()
 	options, _ := workspace.FindConfig(filepath.Dir(b.path)).Rules.With(own.Rules) // what is wrong is said elsewhere
-	return options.Apply(buildcheck.Check(b.sections, b.entries, buildcheck.Files{Read: b.dockerfileAt}))
+	found := options.Apply(buildcheck.Check(b.sections, b.entries, buildcheck.Files{Read: b.dockerfileAt}))
+	return append(found, buildcheck.Inline([]byte(b.text.String()), b.sections, b.entries, options)...)
 }
 
 func (b *buildText) diagnostics() []protocol.Diagnostic {
@@ -224,7 +225,7 @@ func buildFileLenses(ctx context.Context, b *buildText, _ *protocol.CodeLensPara
 	for i := range b.sections {
 		section := &b.sections[i]
 		for _, e := range buildcheck.Of(section, b.entries) {
-			if e.Dockerfile == "" || e.Inherited || !fileExists(e.Dockerfile) {
+			if e.TextFile() == "" || e.Inherited || !fileExists(e.TextFile()) {
 				continue
 			}
 			title := e.Name
@@ -238,7 +239,7 @@ func buildFileLenses(ctx context.Context, b *buildText, _ *protocol.CodeLensPara
 				lenses,
 				protocol.CodeLens{Range: b.s.can.encoding.rangeOf(b.text, section.NameSpan), Command: protocol.Command{
 					Title: title, Command: openDockerfileCommand,
-					Arguments: []protocol.LSPAny{jsonText(string(uri.File(e.Dockerfile)))},
+					Arguments: []protocol.LSPAny{jsonText(string(uri.File(e.TextFile())))},
 				}},
 			)
 		}
@@ -260,9 +261,9 @@ func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildTe
 		return ""
 	}
 	s.mu.Lock()
-	own, root := s.settingsOfLocked(uri.File(e.Dockerfile))
+	own, root := s.settingsOfLocked(uri.File(e.TextFile()))
 	q := workspace.Question{
-		Choices: choicesOf(own, root, e.Dockerfile),
+		Choices: choicesOf(own, root, e.TextFile()),
 		File:    file,
 		Changed: workspace.Changed{Context: true, Baseline: true, Builds: true},
 	}
@@ -277,10 +278,10 @@ func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildTe
 			}
 		}
 	}
-	key := [2]string{e.Dockerfile, e.ID}
+	key := [2]string{e.TextFile(), e.ID}
 	lens := s.lenses[key]
 	if lens == nil {
-		lens = &lensReader{reader: s.workspaceOf(root).Reader(e.Dockerfile)}
+		lens = &lensReader{reader: s.workspaceOf(root).EntryReader(e)}
 		s.lenses[key] = lens
 	}
 	s.mu.Unlock()

@@ -28,8 +28,8 @@ PATH is a file or a folder (default: the current folder), which is searched for 
   ` + dockerfile.Names + ` (in any letter case).
 Files with the suffix of source code, data, a template or a copy (.go, .json, .j2, .bak, ...) are left out, and so are
 files whose content is not a Dockerfile's, unless the name is just Dockerfile, Containerfile or *.Dockerfile.
-Compose and bake files found there are checked too: their contexts, Dockerfiles, targets and arguments; --fix leaves
-them alone. GitHub's workflows and GitLab's CI file are checked for how their builds use caches.
+Compose and bake files found there are checked too: their contexts, Dockerfiles, targets and arguments, and what the
+text of a Dockerfile within them tells; --fix leaves them alone. GitHub's workflows and GitLab's CI file are checked for how their builds use caches.
 .git and node_modules are left out. PATH may be -, for a Dockerfile on the standard input. Nothing is built and no
 network is used. If ShellCheck (the program shellcheck) is installed, it is run on the commands of RUN; its findings
 have its codes, such as SC2086. A better order of the instructions, which layerwise reorder explains, is a finding

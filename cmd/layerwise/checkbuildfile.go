@@ -22,22 +22,9 @@ func isBuildFile(path string) bool {
 // buildFileCheck checks build files.
 type buildFileCheck struct{ options *checkOptions }
 
-// file checks a build file by the configuration that holds for it.
+// file checks the build sections of a Compose or bake file, and the Dockerfiles within it, or the builds of a CI file, by
+// the configuration that holds for it.
 func (c *buildFileCheck) file(ctx context.Context, path string) (checkedFile, error) {
-	checked, err := c.all(ctx, path)
-	if err != nil {
-		return checked, err
-	}
-	options, err := c.options.configured(path)
-	if err != nil {
-		return checked, err
-	}
-	checked.findings = options.Apply(checked.findings)
-	return checked, nil
-}
-
-// all checks the build sections of a Compose or bake file, or the builds of a CI file.
-func (c *buildFileCheck) all(ctx context.Context, path string) (checkedFile, error) {
 	content, err := textfile.Read(path)
 	if err != nil {
 		return checkedFile{}, fmt.Errorf("%s: %w", path, err)
@@ -46,13 +33,17 @@ func (c *buildFileCheck) all(ctx context.Context, path string) (checkedFile, err
 	if err != nil {
 		return checkedFile{}, err
 	}
+	options, err := c.options.configured(path)
+	if err != nil {
+		return checkedFile{}, err
+	}
 	checked := checkedFile{path: path, text: source.New(string(content))}
 	if root, ok := pipeline.RootOf(at); ok {
 		builds := c.options.workspace.Pipelines(ctx, root)
-		checked.findings = buildcheck.CI(at, checked.text, builds, buildcheck.Files{})
+		checked.findings = options.Apply(buildcheck.CI(at, checked.text, builds, buildcheck.Files{}))
 		return checked, nil
 	}
-	sections, err := buildfiles.Sections(at, []byte(checked.text.String()))
+	sections, err := buildfiles.Sections(at, content)
 	if err != nil || len(sections) == 0 {
 		return checked, nil // it is the business of Compose and bake to say what is wrong with the rest
 	}
@@ -60,11 +51,12 @@ func (c *buildFileCheck) all(ctx context.Context, path string) (checkedFile, err
 	if err != nil {
 		return checked, nil
 	}
-	for _, f := range buildcheck.Check(sections, entries, buildcheck.Files{}) {
-		for i := range f.Fixes {
-			f.Fixes[i].Preferred = false // --fix changes Dockerfiles only
+	found := buildcheck.Check(sections, entries, buildcheck.Files{})
+	for i := range found {
+		for j := range found[i].Fixes {
+			found[i].Fixes[j].Preferred = false // --fix changes Dockerfiles only
 		}
-		checked.findings = append(checked.findings, f)
 	}
+	checked.findings = append(options.Apply(found), buildcheck.Inline(content, sections, entries, options)...)
 	return checked, nil
 }
