@@ -762,10 +762,12 @@ func pnpm(s *state, e *Effects, c Call) bool {
 		return l.words[0] == "add" && len(l.words) > 1 && !slices.ContainsFunc(l.words[1:], notRegistry) &&
 			s.ownVersion(e, c) && e.installs(s, c)
 	}
-	fetch := l.only("fetch") // reads the lock file alone
-	if !l.only("install") && !l.only("i") && !fetch {
-		return false
-	}
+	return (l.only("install") || l.only("i") || l.only("fetch")) && pnpmInstall(s, e, c, l)
+}
+
+// pnpmInstall is what pnpm install and pnpm fetch do, which reads the lock file alone.
+func pnpmInstall(s *state, e *Effects, c Call, l line) bool {
+	fetch := l.only("fetch")
 	patterns, ok := pnpmWorkspace(s, c)
 	if !ok || len(l.values["--filter"])+len(l.values["-F"]) > 0 && len(patterns) == 0 ||
 		slices.ContainsFunc(slices.Concat(l.values["--filter"], l.values["-F"]), notFilter) {
@@ -784,6 +786,21 @@ func pnpm(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	s.pinned(e, c, p)
+	if !pnpmLocked(s, e, c, l, members) {
+		return false
+	}
+	for _, dir := range members {
+		e.configured(s, c, path.Join(c.cwd, dir), []string{".npmrc"})
+	}
+	more, writes := ofMembers(members)
+	verb := *manifests("pnpm", l.words[0])
+	verb.Writes = slices.Concat(verb.Writes, writes)
+	return e.project(s, c, &verb, more...)
+}
+
+// pnpmLocked reports whether the lock file is one by which pnpm reads no more of the project.
+func pnpmLocked(s *state, e *Effects, c Call, l line, members []string) bool {
+	fetch := l.only("fetch")
 	lock, locked := c.file(s, "pnpm-lock.yaml")
 	if c.exists(s, "pnpm-lock.yaml") && !locked || fetch && !locked ||
 		!plainPnpmLock(lock, !l.has("--ignore-scripts", "--ignore-scripts=true"), members) ||
@@ -793,13 +810,7 @@ func pnpm(s *state, e *Effects, c Call) bool {
 	if !fetch && (!locked || !l.has("--frozen-lockfile", "--frozen-lockfile=true")) {
 		e.locks(c, manifests("pnpm", "install").Locks)
 	}
-	for _, dir := range members {
-		e.configured(s, c, path.Join(c.cwd, dir), []string{".npmrc"})
-	}
-	more, writes := ofMembers(members)
-	verb := *manifests("pnpm", l.words[0])
-	verb.Writes = slices.Concat(verb.Writes, writes)
-	return e.project(s, c, &verb, more...)
+	return true
 }
 
 func bun(s *state, e *Effects, c Call) bool {
