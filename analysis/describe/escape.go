@@ -9,7 +9,7 @@ import (
 // characters and those for the direction of writing become their code points. Names in a stranger's folder may hold
 // anything.
 func Visible(s string) string {
-	if strings.IndexFunc(s, hidden) < 0 {
+	if strings.IndexFunc(s, Hidden) < 0 {
 		return s
 	}
 	var b strings.Builder
@@ -18,7 +18,7 @@ func Visible(s string) string {
 		case r == '\n' || r == '\t':
 			b.WriteByte(' ')
 		case r == '\r':
-		case hidden(r):
+		case Hidden(r):
 			const digits = "0123456789abcdef"
 			b.WriteString(`\u`)
 			for shift := 12; shift >= 0; shift -= 4 {
@@ -31,7 +31,9 @@ func Visible(s string) string {
 	return b.String()
 }
 
-func hidden(r rune) bool {
+// Hidden reports whether a reader cannot see a character as such: it controls a terminal, ends a line, or turns the
+// text around.
+func Hidden(r rune) bool {
 	switch {
 	case unicode.IsControl(r), r == '\u061c', r == '\ufeff', r == '\u2028', r == '\u2029':
 		return true

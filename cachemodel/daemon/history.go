@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/invocation"
 	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 	controlapi "github.com/moby/buildkit/api/services/control"
 )
 
@@ -149,7 +149,7 @@ func mayBe(given, path string) bool {
 
 // compare says how like the build's text is to the Dockerfile: 1 if it is the same, 0 if it cannot be an earlier one.
 func (b *build) compare(q Query, name string) {
-	now, err := os.ReadFile(q.Dockerfile)
+	now, err := textfile.Read(q.Dockerfile)
 	if err != nil {
 		return
 	}

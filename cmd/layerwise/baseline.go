@@ -109,7 +109,7 @@ func absolute(args []string) (string, error) {
 
 func tellProblems(cmd *cobra.Command, problems []error) {
 	for _, problem := range problems {
-		fmt.Fprintln(cmd.ErrOrStderr(), "layerwise:", problem)
+		fmt.Fprintln(cmd.ErrOrStderr(), "layerwise:", printableLines(fmt.Sprint(problem)))
 	}
 }
 

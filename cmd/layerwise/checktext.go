@@ -23,17 +23,18 @@ func printCheckText(w io.Writer, report checkReport) error {
 			if report.quiet {
 				break
 			}
-			fmt.Fprintf(&b, "%s:%d: %s: %s [%s]\n", f.path, fix.Line, p.paint(p.green, "fixed"), printable(fix.Title), fix.Rule)
+			fmt.Fprintf(&b, "%s:%d: %s: %s [%s]\n", printablePath(f.path), fix.Line, p.paint(p.green, "fixed"),
+				printable(fix.Title), fix.Rule)
 		}
 		for _, left := range f.left {
 			if report.quiet {
 				break
 			}
-			fmt.Fprintf(&b, "%s:%d: %s: %s: %s [%s]\n", f.path, left.Line, p.paint(p.yellow, "not fixed"),
+			fmt.Fprintf(&b, "%s:%d: %s: %s: %s [%s]\n", printablePath(f.path), left.Line, p.paint(p.yellow, "not fixed"),
 				printable(left.Title), printable(left.Why), left.Rule)
 		}
 		if f.kept != "" {
-			fmt.Fprintf(&b, "%s: %s: %s\n", f.path, p.paint(p.yellow, "not fixed"), printable(f.kept))
+			fmt.Fprintf(&b, "%s: %s: %s\n", printablePath(f.path), p.paint(p.yellow, "not fixed"), printable(f.kept))
 		}
 		fixed += len(f.fixed)
 		for _, finding := range f.findings {
@@ -42,7 +43,7 @@ func printCheckText(w io.Writer, report checkReport) error {
 			fmt.Fprintf(
 				&b,
 				"%s:%d:%d: %s: %s %s\n",
-				p.paint(p.bold, f.path),
+				p.paint(p.bold, printablePath(f.path)),
 				at.Line,
 				at.Column,
 				p.paint(

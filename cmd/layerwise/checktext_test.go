@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -54,5 +55,26 @@ func TestColour(t *testing.T) {
 	p := palette{red: "<", reset: ">"}
 	if got := p.paint(p.red, "x"); got != "<x>" {
 		t.Errorf("%q", got)
+	}
+}
+
+// A name neither drives a terminal nor hides, and looks like no line or command of its own.
+func TestPrintable(t *testing.T) {
+	for _, c := range []struct {
+		why, path, want string
+	}{
+		{"an ordinary name, with a tab", "a/é\t.x", "a/é\t.x"},
+		{"a line break before a command of GitHub's", "a\n::error::b", "a�::error::b"},
+		{"a name that is such a command", "::error::b", "./::error::b"},
+		{"an escape, and the same in one character", "\x1b[31m\u009b31m", "�[31m�31m"},
+		{"what turns the text around or cannot be seen", "\u202ea\u2066\u200b\ufeff", "�a���"},
+		{"no UTF-8", "\xffa", "�a"},
+	} {
+		if got := filepath.ToSlash(printablePath(c.path)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.why, got, c.want)
+		}
+	}
+	if got, want := printableLines("a\n  ::error::b\n\x1bc\n"), "a\n�  ::error::b\n�c\n"; got != want {
+		t.Errorf("an error of several lines: %q, want %q", got, want)
 	}
 }

@@ -57,7 +57,7 @@ func run() int {
 		exit = exitError{code: 2, err: err}
 	}
 	if exit.err != nil {
-		fmt.Fprintln(os.Stderr, "layerwise:", exit.err)
+		fmt.Fprintln(os.Stderr, "layerwise:", printableLines(exit.err.Error()))
 	}
 	return exit.code
 }

@@ -125,7 +125,7 @@ func newReorder() *cobra.Command {
 				}
 			}
 			if diff && format == "text" && len(r.Rewrites) == 0 { // standard output is for patch
-				fmt.Fprintln(cmd.ErrOrStderr(), r.reason())
+				fmt.Fprintln(cmd.ErrOrStderr(), printable(r.reason()))
 			}
 			if explain {
 				r.explain(ctx, history)
@@ -366,7 +366,7 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 		if diff {
 			return nil // no difference
 		}
-		_, err := fmt.Fprintln(w, r.reason())
+		_, err := fmt.Fprintln(w, printable(r.reason()))
 		r.printNarrow(w)
 		r.explanation(w)
 		return err
@@ -386,7 +386,7 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 		if rewrite.Grade == reorder.Verified && r.on != "" {
 			grade = " (" + r.on + ")"
 		}
-		fmt.Fprintf(w, "%s:%d: %s%s\n", r.path, at.Line, p.paint(p.bold, rewrite.Title), grade)
+		fmt.Fprintf(w, "%s:%d: %s%s\n", printablePath(r.path), at.Line, p.paint(p.bold, printable(rewrite.Title)), grade)
 		for _, line := range strings.Split(rewrite.Explanation, "\n") {
 			fmt.Fprintf(w, "  %s\n", line)
 		}
@@ -399,7 +399,7 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 	}
 	r.printNarrow(w)
 	if written {
-		_, err := fmt.Fprintf(w, "%s written\n", r.path)
+		_, err := fmt.Fprintf(w, "%s written\n", printablePath(r.path))
 		return err
 	}
 	_, err = fmt.Fprintf(w, "\n%s\nNothing is changed yet: --write does it.\n", paintDiff(p, unified))

@@ -162,6 +162,9 @@ func replayFile(ctx context.Context, arg string, o replayOptions, stderr io.Writ
 	if r.Actual, err = replay.Actual(ctx, h, s, costs); err != nil {
 		return nil, err
 	}
+	if len(r.Actual.Builds) == 0 {
+		return nil, errors.New("none of the commits has this Dockerfile: there is nothing to replay yet")
+	}
 	h = h.Buildable(now, s)
 	if h.Builds() == 0 {
 		return nil, errors.New(

@@ -26,14 +26,14 @@ func printReplayPage(w io.Writer, r *replayReport) error {
 		html.Head(
 			html.Meta(html.Charset("utf-8")),
 			html.Meta(html.Name("viewport"), html.Content("width=device-width, initial-scale=1")),
-			html.TitleEl(g.Text(r.File+": the last "+n)),
+			html.TitleEl(g.Text(printable(r.File)+": the last "+n)),
 			html.StyleEl(g.Raw(replayStyle)),
 		),
 		html.Body(html.Main(
 			html.H1(g.Text("What the builds of "),
-				html.Code(html.Style("font-size:.92em"), g.Text(r.File)), g.Text(" rebuilt")),
+				html.Code(html.Style("font-size:.92em"), g.Text(printable(r.File))), g.Text(" rebuilt")),
 			soft(html.P, n+", "+from, g.If(to != from, g.Text(" to "+to)), g.Text(" · "+string(r.Engine)),
-				g.If(r.Target != "", g.Text(" · target "+r.Target))),
+				g.If(r.Target != "", g.Text(" · target "+printable(r.Target)))),
 			pageTotals(r),
 			soft(html.P, pageUnit(r)),
 			g.Map(pageSentences(r), func(s string) g.Node { return html.P(backquoted(s)) }),
@@ -42,7 +42,7 @@ func printReplayPage(w io.Writer, r *replayReport) error {
 			html.P(g.Text("The builds were not run: their verdicts are those of layerwise's model of the build cache, "+
 				"from git's objects, for a builder that keeps everything that it has built. A step that a build "+
 				"perhaps executes counts as executed, and what is behind a URL or an image's tag as unchanged.")),
-			g.If(len(r.Notes) > 0, html.Ul(g.Map(r.Notes, func(s string) g.Node { return html.Li(g.Text(s)) }))),
+			g.If(len(r.Notes) > 0, html.Ul(g.Map(r.Notes, func(s string) g.Node { return html.Li(g.Text(printable(s))) }))),
 			html.P(g.Text("Where no recorded build tells how long a step takes, these weights count, in seconds:")),
 			html.Table(html.Class("weights"), g.Map(r.Weights, func(w replay.Weight) g.Node {
 				return html.Tr(html.Td(g.Textf("%v", w.Seconds)), html.Td(g.Text(string(w.Work))), soft(html.Td, w.Of))
@@ -107,7 +107,7 @@ func pageSentences(r *replayReport) []string {
 	}
 	var sentences []string
 	for _, rewrite := range r.Proposed.Rewrites {
-		sentences = append(sentences, fmt.Sprintf("%s (%s).", rewrite.Title, rewrite.Grade))
+		sentences = append(sentences, fmt.Sprintf("%s (%s).", printable(rewrite.Title), rewrite.Grade))
 	}
 	return append(sentences, gains(r)...)
 }
@@ -139,7 +139,7 @@ func heatMaps(r *replayReport) g.Node {
 		maps = append(maps,
 			heatMap("In the proposed order", "The same commits, with the Dockerfile that layerwise reorder proposes.",
 				r.Proposed.Result, scale),
-			html.Details(html.Summary(g.Text("The proposed Dockerfile")), html.Pre(html.Code(g.Text(r.Proposed.Text)))))
+			html.Details(html.Summary(g.Text("The proposed Dockerfile")), html.Pre(html.Code(g.Text(printableLines(r.Proposed.Text))))))
 	}
 	return maps
 }
@@ -283,7 +283,7 @@ func (c *columns) rows(r *replay.Result) g.Node {
 		}
 		if s.Stage != stage {
 			stage = s.Stage
-			rows = append(rows, html.Tr(html.Class("stage"), html.Td(html.Class("what"), g.Text("stage "+stage)),
+			rows = append(rows, html.Tr(html.Class("stage"), html.Td(html.Class("what"), g.Text("stage "+printable(stage))),
 				html.Td(), html.Td(), html.Td()))
 		}
 		var drawn []g.Node
@@ -315,7 +315,7 @@ func changedFiles(r *replay.Result) g.Node {
 	for _, s := range r.Steps {
 		for _, f := range s.Files {
 			if s.Runs {
-				items = append(items, html.Li(html.Code(g.Text(f.Path)), g.Text(" "),
+				items = append(items, html.Li(html.Code(g.Text(printable(f.Path))), g.Text(" "),
 					soft(html.Span, fmt.Sprintf("%d× line %d", f.Count, s.Line))))
 			}
 		}
@@ -329,7 +329,7 @@ func ran(e replay.Executed) string {
 	if !e.Certain {
 		took = "perhaps " + took
 	}
-	return fmt.Sprintf("%s (%s)", e.Cause.Detail, took)
+	return fmt.Sprintf("%s (%s)", printable(e.Cause.Detail), took)
 }
 
 // duration is seconds as people read them.

@@ -26,7 +26,7 @@ func printReplay(w io.Writer, r *replayReport) error {
 		"%s\n\n",
 		p.paint(
 			p.bold,
-			fmt.Sprintf("%s · %s · %s, %s", printable(r.File), r.Engine, count(len(r.Actual.Builds), "build"), days),
+			fmt.Sprintf("%s · %s · %s, %s", printablePath(r.File), r.Engine, count(len(r.Actual.Builds), "build"), days),
 		),
 	)
 	actual := map[int]replay.Step{}
@@ -95,7 +95,7 @@ func replayNote(s replay.Step) string {
 	case c.Kind == cachemodel.ContextChanged && len(s.Files) > 0:
 		var names []string
 		for _, f := range s.Files[:min(3, len(s.Files))] {
-			names = append(names, fmt.Sprintf("%s %d×", f.Path, f.Count))
+			names = append(names, fmt.Sprintf("%s %d×", printable(f.Path), f.Count))
 		}
 		return strings.Join(names, ", ")
 	case c.Kind == cachemodel.Follows && c.Line > 0:

@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
-	"unicode"
 
+	"github.com/layerwise/layerwise/analysis/describe"
 	"golang.org/x/term"
 )
 
@@ -41,14 +42,35 @@ func (p palette) paint(colour, text string) string {
 	return colour + text + p.reset
 }
 
-// printable replaces control characters other than tabs, so that a Dockerfile's text cannot drive the terminal.
+// printable replaces what cannot be seen other than tabs, and ends of lines, so that a name in a stranger's folder
+// neither drives the terminal nor looks like a line of its own, which a CI may take for a command.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\t' {
+		if describe.Hidden(r) && r != '\t' {
 			return '�'
 		}
 		return r
 	}, text)
+}
+
+// printableLines is printable for a text of several lines, none of which is a command of GitHub's.
+func printableLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+		if strings.HasPrefix(strings.TrimSpace(line), "::") {
+			lines[i] = "�" + lines[i]
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// printablePath is printable for a path at the beginning of a line, which is no command of GitHub's.
+func printablePath(path string) string {
+	if strings.HasPrefix(path, "::") {
+		path = "." + string(filepath.Separator) + path
+	}
+	return printable(path)
 }
 
 // printJSON writes value as indented JSON with a final newline.
