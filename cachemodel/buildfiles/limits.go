@@ -21,6 +21,8 @@ import (
 const (
 	maxFile      = 1 << 20 // bytes of one file
 	maxFiles     = 200     // that one project reads
+	maxFolders   = 100     // from which a path of an included file may be seen
+	maxLoaded    = 8 << 20 // bytes of the files that one includes and extends, each file counted each time
 	maxNodes     = 100_000 // of a YAML file, each alias counted with all that it stands for
 	maxTokens    = 200_000 // of an HCL file
 	maxOperators = 10_000  // of an HCL file

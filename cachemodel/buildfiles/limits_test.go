@@ -27,6 +27,15 @@ func lines(count int, line func(i int) string) string {
 	return b.String()
 }
 
+// chain makes Compose files of which each includes the next one, in the words of a format.
+func chain(count int, format, last string) map[string]string {
+	files := map[string]string{"compose.yaml": "include: [0.yaml]\n", fmt.Sprintf("%d.yaml", count): last}
+	for i := range count {
+		files[fmt.Sprintf("%d.yaml", i)] = fmt.Sprintf(format, i+1)
+	}
+	return files
+}
+
 // TestRefused holds the reader to refuse what would hang or fill the memory, and to say which file it was.
 func TestRefused(t *testing.T) {
 	const service = "services: {web: {build: {context: ., args: {A: \"${A}\"}}}}\n"
@@ -310,6 +319,37 @@ func TestRefused(t *testing.T) {
 			"compose.yaml": "include: [a.yaml]\n", "a.yaml": "include: [\"${B:-b.yaml}\"]\n", "b.yaml": "x-a: " +
 				nested("[", "", "]", 5000) + "\n",
 		}, "b.yaml"},
+		{
+			"files that include each other twice",
+			chain(8, "include: [%d.yaml, ./%[1]d.yaml, {path: %[1]d.yaml}]\n", service+"# "+strings.Repeat("x", 5000)),
+			"1.yaml",
+		},
+		{
+			"more and more folders that a name may be seen from",
+			chain(40, "include: [{path: %d.yaml, project_directory: p%[1]d}]\n", service),
+			"7.yaml",
+		},
+		{
+			"services that extend a long file each",
+			map[string]string{
+				"compose.yaml": "services:\n" + lines(100, func(i int) string {
+					return fmt.Sprintf("  s%d: {extends: {file: a.yaml, service: web}}", i)
+				}),
+				"a.yaml": service + "# " + strings.Repeat("x", 100_000),
+			},
+			"compose.yaml",
+		},
+		{
+			"an environment file that is included too",
+			map[string]string{
+				"compose.yaml": "include: [{path: b.yaml, env_file: a.yaml}, a.yaml]\n",
+				"b.yaml":       service,
+				"a.yaml": "x0: &a0 [x, x]\n" + lines(30, func(i int) string {
+					return fmt.Sprintf("x%d: &a%d [*a%d, *a%d]", i+1, i+1, i, i)
+				}),
+			},
+			"a.yaml",
+		},
 		{"a long file", map[string]string{"compose.yaml": service + strings.Repeat("# x\n", 300_000)}, "compose.yaml"},
 	}
 	for _, tt := range tests {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -24,13 +23,18 @@ type composeLoading struct {
 	files      []string // absolute
 	references []string // that these include or extend, absolute
 	details    types.ConfigDetails
-	temp       string // "" if there are no references
+	temp       string              // "" if there are no references
+	costs      map[string]loadCost // of what is included or extended; nothing while it is looked at
 	replacing  replacing
 }
 
+// loadCost is how many bytes the loader reads for a file, those of a file as often as it reads it: all that the file
+// includes, or what one of its services extends.
+type loadCost struct{ included, extended int }
+
 // loading reads and checks the files and all that they include or extend. close must be called in the end.
 func (o Options) loading(files []string, dir string, env map[string]string) (*composeLoading, error) {
-	l := &composeLoading{o: o, files: files}
+	l := &composeLoading{o: o, files: files, costs: map[string]loadCost{}}
 	texts := map[string][]byte{}
 	for _, file := range files {
 		text, err := l.yaml(file)
@@ -40,7 +44,7 @@ func (o Options) loading(files []string, dir string, env map[string]string) (*co
 		texts[file] = text
 	}
 	for _, file := range files {
-		if err := l.visit(file, texts[file], []string{filepath.Dir(file), dir}, env, 0); err != nil {
+		if _, err := l.visit(file, texts[file], including([]string{filepath.Dir(file)}, dir), env, 0); err != nil {
 			return nil, err
 		}
 	}
@@ -114,9 +118,19 @@ func (l *composeLoading) yaml(file string) ([]byte, error) {
 }
 
 // visit finds what a file includes or extends, relative to one of the directories.
-func (l *composeLoading) visit(file string, text []byte, dirs []string, env map[string]string, depth int) error {
+func (l *composeLoading) visit(
+	file string,
+	text []byte,
+	dirs []string,
+	env map[string]string,
+	depth int,
+) (loadCost, error) {
+	cost, extended := loadCost{len(text), len(text)}, 0
 	if depth > 16 {
-		return limit(file, 0, "more than 16 files include or extend each other")
+		return cost, limit(file, 0, "more than 16 files include or extend each other")
+	}
+	if len(dirs) > maxFolders {
+		return cost, limit(file, 0, "its paths may be seen from more than %d folders", maxFolders)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	for {
@@ -125,31 +139,37 @@ func (l *composeLoading) visit(file string, text []byte, dirs []string, env map[
 			Services map[string]yaml.Node
 		}
 		err := decoder.Decode(&doc)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return nil // the loader says what is wrong, and reads no other file then
+		if err != nil { // at the end, or the loader says what is wrong, and reads no other file then
+			cost.extended += extended
+			return cost, nil
 		}
 		for _, n := range doc.Include {
-			if err := l.include(&n, dirs, env, depth); err != nil {
-				return err
+			included, err := l.include(&n, dirs, env, depth)
+			if err != nil {
+				return cost, err
 			}
+			cost.included += included
 		}
 		for _, name := range slices.Sorted(maps.Keys(doc.Services)) {
 			n := doc.Services[name]
 			var s struct{ Extends struct{ File string } }
 			if n.Decode(&s) == nil && s.Extends.File != "" {
-				if err := l.add(s.Extends.File, dirs, env, depth); err != nil {
-					return err
+				c, err := l.add(s.Extends.File, dirs, env, depth)
+				if err != nil {
+					return cost, err
 				}
+				cost.included, extended = cost.included+c.extended, max(extended, c.extended)
 			}
+		}
+		if cost.included > maxLoaded {
+			return cost, limit(file, 0, "it includes and extends more than %d MB, each file counted each time",
+				maxLoaded>>20)
 		}
 	}
 }
 
-// include follows one entry of a list of includes.
-func (l *composeLoading) include(n *yaml.Node, dirs []string, env map[string]string, depth int) error {
+// include follows one entry of a list of includes, and gives how many bytes the loader reads for it.
+func (l *composeLoading) include(n *yaml.Node, dirs []string, env map[string]string, depth int) (int, error) {
 	var entry struct {
 		Path       yaml.Node
 		EnvFile    yaml.Node `yaml:"env_file"`
@@ -158,17 +178,17 @@ func (l *composeLoading) include(n *yaml.Node, dirs []string, env map[string]str
 	if n = resolve(n); n.Kind == yaml.ScalarNode {
 		entry.Path = *n
 	} else if n.Decode(&entry) != nil {
-		return nil
+		return 0, nil
 	}
 	paths, envFiles := stringsOf(&entry.Path), stringsOf(&entry.EnvFile)
 	projects := []string{}
 	if entry.ProjectDir != "" {
 		for _, dir := range dirs {
-			projects = append(projects, abs(dir, l.replaced(entry.ProjectDir, env)))
+			projects = including(projects, abs(dir, l.replaced(entry.ProjectDir, env)))
 		}
 	} else if len(paths) > 0 {
 		for _, dir := range dirs {
-			projects = append(projects, filepath.Dir(abs(dir, l.replaced(paths[0], env))))
+			projects = including(projects, filepath.Dir(abs(dir, l.replaced(paths[0], env))))
 		}
 	}
 	own := maps.Clone(env)
@@ -185,11 +205,11 @@ func (l *composeLoading) include(n *yaml.Node, dirs []string, env map[string]str
 			}
 			text, err := l.reference(file)
 			if err != nil {
-				return err
+				return 0, err
 			}
 			vars, err := readEnvFile(file, text, func(name string) (string, bool) { v, ok := own[name]; return v, ok })
 			if err != nil {
-				return err
+				return 0, err
 			}
 			for k, v := range vars {
 				if _, set := own[k]; !set {
@@ -198,36 +218,62 @@ func (l *composeLoading) include(n *yaml.Node, dirs []string, env map[string]str
 			}
 		}
 	}
+	cost := 0
 	for _, name := range paths {
-		if err := l.add(name, append(slices.Clone(projects), dirs...), own, depth); err != nil {
-			return err
+		c, err := l.add(name, including(projects, dirs...), own, depth)
+		if err != nil {
+			return 0, err
+		}
+		cost += c.included
+	}
+	return cost, nil
+}
+
+// including is a list with those of others that are not in it yet.
+func including(list []string, others ...string) []string {
+	list = slices.Clone(list)
+	for _, other := range others {
+		if !slices.Contains(list, other) {
+			list = append(list, other)
 		}
 	}
-	return nil
+	return list
 }
 
 // add takes in a file that is named, as seen from each of the directories.
-func (l *composeLoading) add(name string, dirs []string, env map[string]string, depth int) error {
+func (l *composeLoading) add(name string, dirs []string, env map[string]string, depth int) (sum loadCost, err error) {
 	if name = l.replaced(name, env); name == "" || isRemote(name) {
-		return nil
+		return sum, nil
 	}
 	for _, dir := range dirs {
 		file := abs(dir, name)
-		if slices.Contains(l.references, file) || slices.Contains(l.files, file) || !l.o.exists(file) {
-			continue
+		cost, seen := l.costs[file]
+		if !seen {
+			if slices.Contains(l.files, file) || !l.o.exists(file) {
+				continue
+			}
+			if cost, err = l.take(file, dirs, env, depth); err != nil {
+				return sum, err
+			}
 		}
-		if _, err := l.reference(file); err != nil {
-			return err
-		}
-		text, err := l.yaml(file)
-		if err != nil {
-			return err
-		}
-		if err := l.visit(file, text, append([]string{filepath.Dir(file)}, dirs...), env, depth+1); err != nil {
-			return err
-		}
+		sum.included, sum.extended = sum.included+cost.included, sum.extended+cost.extended
 	}
-	return nil
+	return sum, nil
+}
+
+// take reads and checks a file that is included or extended, and all that it names.
+func (l *composeLoading) take(file string, dirs []string, env map[string]string, depth int) (loadCost, error) {
+	l.costs[file] = loadCost{}
+	if _, err := l.reference(file); err != nil {
+		return loadCost{}, err
+	}
+	text, err := l.yaml(file)
+	if err != nil {
+		return loadCost{}, err
+	}
+	cost, err := l.visit(file, text, including([]string{filepath.Dir(file)}, dirs...), env, depth+1)
+	l.costs[file] = cost
+	return cost, err
 }
 
 // reference reads a file that another one names.
