@@ -322,12 +322,21 @@ func (s *state) expand(word string) (string, bool) {
 	if !strings.ContainsAny(word, "$'\"\\`") {
 		return word, true
 	}
+	if strings.Count(word, "$") > maxVariables {
+		return "", false
+	}
 	result, err := s.lex.ProcessWordWithMatches(word, s.getter())
-	if err != nil || len(result.Unmatched) > 0 {
+	if err != nil || len(result.Unmatched) > 0 || len(result.Result) > maxValue {
 		return "", false
 	}
 	return result.Result, true
 }
+
+// What a word with variables may be: what is longer is not known, as values could double from line to line.
+const (
+	maxValue     = 4 << 10 // bytes
+	maxVariables = 1000
+)
 
 // startsIn notes the working directory and the user of a well-known image.
 func (s *state) startsIn(ref string) {
