@@ -1,6 +1,8 @@
 package effects
 
 import (
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -297,6 +299,27 @@ func TestEmptyDirectory(t *testing.T) {
 		all := Stage(file, file.Stages[0], nil, effectstest.Files{})
 		if _, ok := Independent(&all[1], &all[2]); ok != want {
 			t.Errorf("COPY of an empty directory and RUN %s: independent is %v", run, ok)
+		}
+	}
+}
+
+// Values that double from line to line, or in one word, are not known soon, and take no memory.
+func TestLongValues(t *testing.T) {
+	var double strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&double, "ENV A%d=$A%d$A%d\n", i+1, i, i)
+	}
+	for _, text := range []string{
+		"ENV A0=/x\n" + double.String() + "WORKDIR $A40\n",
+		"ENV A=/" + strings.Repeat("x", 4000) + "\nWORKDIR " + strings.Repeat("$A", 30_000) + "\n",
+	} {
+		file := dockerfile.Parse(source.New("FROM scratch\n"+text), nil)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		Stage(file, file.Stages[0], nil, nil)
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20 {
+			t.Errorf("%.30q: %d MB", text, n>>20)
 		}
 	}
 }
