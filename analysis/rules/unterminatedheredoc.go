@@ -32,6 +32,12 @@ func checkUnterminatedHeredoc(p *pass) {
 	for _, h := range p.halfQuotedHeredocs() {
 		span := source.Span{Start: h.word, End: h.end}
 		if h.nowhere {
+			for _, in := range p.Instructions { // BuildKit stops at the first line that is no instruction
+				if in.Span.Start > h.end && isUnknown(in) {
+					span = in.Keyword.Span
+					break
+				}
+			}
 			p.report(nil, analysis.Finding{
 				Span: span, Message: fmt.Sprintf("%s takes no here-document: only RUN, COPY and ADD do", h.in.Meant),
 			})
