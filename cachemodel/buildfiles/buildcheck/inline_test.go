@@ -2,6 +2,7 @@ package buildcheck
 
 import (
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -103,7 +104,12 @@ func FuzzInline(f *testing.F) {
 		read := func(text string) (*buildfiles.Project, error) {
 			return buildfiles.ReadCompose(t.Context(), buildfiles.Options{
 				Dir: "/p", Files: []string{"compose.yaml"}, Here: true,
-				Read: func(string) ([]byte, error) { return []byte(text), nil },
+				Read: func(path string) ([]byte, error) {
+					if filepath.Base(path) != "compose.yaml" {
+						return nil, fs.ErrNotExist
+					}
+					return []byte(text), nil
+				},
 			})
 		}
 		p, err := read(text)
