@@ -102,7 +102,7 @@ func (o *ciOptions) run(ctx context.Context, out, log io.Writer) error {
 			onlyChanged(ctx, repository, &report.files[i], ci.Commit)
 		}
 	}
-	if err := o.print(out, report, predicted, rest); err != nil {
+	if err := o.print(out, report, predicted, rest, noCIBuild(ci.Files)); err != nil {
 		return err
 	}
 	var failed []error
@@ -216,7 +216,10 @@ func changedLines(before, now string) func(line int) bool {
 }
 
 // print writes the findings, the predictions and the summary to where they belong.
-func (o *ciOptions) print(out io.Writer, report checkReport, predicted []*prediction, rest []string) error {
+// nothing is said where no build is found.
+func (o *ciOptions) print(
+	out io.Writer, report checkReport, predicted []*prediction, rest []string, nothing string,
+) error {
 	onGitHub := os.Getenv("GITHUB_ACTIONS") == "true"
 	printFindings := printCheckText
 	if onGitHub {
@@ -231,7 +234,7 @@ func (o *ciOptions) print(out io.Writer, report checkReport, predicted []*predic
 		}
 	}
 	if len(predicted)+len(rest) == 0 {
-		fmt.Fprintln(out, noCIBuild)
+		fmt.Fprintln(out, printable(nothing))
 	}
 	for _, reason := range rest {
 		fmt.Fprintf(out, "not predicted: %s\n", printable(reason))
@@ -253,7 +256,7 @@ func (o *ciOptions) print(out io.Writer, report checkReport, predicted []*predic
 		return nil
 	}
 	var b bytes.Buffer
-	if err := writeCISummary(&b, report, predicted, rest); err != nil {
+	if err := writeCISummary(&b, report, predicted, rest, nothing); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
@@ -290,14 +293,34 @@ func printCIPrediction(out io.Writer, p *prediction, onGitHub bool) error {
 	return err
 }
 
-// noCIBuild is said where nothing is predicted.
-const noCIBuild = "No build of a Dockerfile is found that GitHub workflows or a GitLab CI file make for this branch."
+// noCIBuild says where no build is found what was read, and what to do.
+func noCIBuild(files []string) string {
+	var read []string
+	for _, file := range files {
+		if _, err := os.Stat(file); err == nil {
+			read = append(read, relative(file))
+		}
+	}
+	const shown = 3
+	text := "There is no GitHub workflow and no GitLab CI file here."
+	if n := len(read); n > 0 {
+		text = "No build of a Dockerfile for this branch is found in " + strings.Join(read[:min(n, shown)], ", ")
+		if n > shown {
+			text += fmt.Sprintf(" and %d more", n-shown)
+		}
+		text += "."
+	}
+	return text + " Where something else builds, say what it imports: layerwise predict --all --cache min (or max, " +
+		"inline, none), or --cache-from to read the cache itself."
+}
 
 // writeCISummary writes the summary of a job.
-func writeCISummary(b *bytes.Buffer, report checkReport, predicted []*prediction, rest []string) error {
+func writeCISummary(
+	b *bytes.Buffer, report checkReport, predicted []*prediction, rest []string, nothing string,
+) error {
 	fmt.Fprint(b, "## What the builds of this branch run\n\n")
-	if len(predicted) == 0 {
-		fmt.Fprintln(b, noCIBuild)
+	if len(predicted)+len(rest) == 0 {
+		fmt.Fprintf(b, "%s\n", markdownText(nothing))
 	}
 	if err := printMarkdown(b, predicted); err != nil {
 		return err
