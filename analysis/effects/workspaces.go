@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -94,7 +95,10 @@ func (s *state) members(e *Effects, c Call, l line, patterns []string) (dirs []s
 func isMember(patterns []string, dir string) (is bool) {
 	for _, p := range patterns {
 		plain, negated := strings.CutPrefix(p, "!")
-		if matchPath(strings.Split(path.Clean(plain), "/"), strings.Split(dir, "/")) {
+		parts := slices.CompactFunc(strings.Split(path.Clean(plain), "/"), func(a, b string) bool {
+			return a == "**" && b == "**" // each more is as good as one, and costs as much again
+		})
+		if matchPath(parts, strings.Split(dir, "/")) {
 			is = !negated
 		}
 	}
