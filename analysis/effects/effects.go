@@ -8,6 +8,7 @@
 package effects
 
 import (
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -309,34 +310,38 @@ func (s *state) names(dir string) (names []string) {
 	return slices.Compact(names)
 }
 
-func (s *state) getter() shell.EnvGetter {
-	var list []string
-	for k, v := range s.env {
-		list = append(list, k+"="+v)
-	}
-	return shell.EnvsFromSlice(list)
+// mostExpanded is how many bytes the variables of one word may have: ENV A1=$A0$A0, ENV A2=$A1$A1 and so on doubles with
+// each line.
+const mostExpanded = 4 << 10
+
+// variables are what a word that is expanded sees.
+type variables struct {
+	env  map[string]string
+	size int // of the values that were asked for
 }
 
-// expand gives the value of a word, if all of its variables are known.
+func (v *variables) Get(name string) (string, bool) {
+	value, ok := v.env[name]
+	if v.size += len(value); v.size > mostExpanded {
+		return "", ok
+	}
+	return value, ok
+}
+
+func (v *variables) Keys() []string { return slices.Collect(maps.Keys(v.env)) }
+
+// expand gives the value of a word, if all of its variables are known and not too long.
 func (s *state) expand(word string) (string, bool) {
 	if !strings.ContainsAny(word, "$'\"\\`") {
 		return word, true
 	}
-	if strings.Count(word, "$") > maxVariables {
-		return "", false
-	}
-	result, err := s.lex.ProcessWordWithMatches(word, s.getter())
-	if err != nil || len(result.Unmatched) > 0 || len(result.Result) > maxValue {
+	env := &variables{env: s.env}
+	result, err := s.lex.ProcessWordWithMatches(word, env)
+	if err != nil || len(result.Unmatched) > 0 || env.size > mostExpanded {
 		return "", false
 	}
 	return result.Result, true
 }
-
-// What a word with variables may be: what is longer is not known, as values could double from line to line.
-const (
-	maxValue     = 4 << 10 // bytes
-	maxVariables = 1000
-)
 
 // startsIn notes the working directory and the user of a well-known image.
 func (s *state) startsIn(ref string) {

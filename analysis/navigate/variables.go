@@ -86,7 +86,7 @@ func newVariables(x *Index) *variables {
 	for i, stage := range x.File.Stages {
 		name := stage.Base.Text
 		if strings.Contains(name, "$") {
-			name = v.expand(name, stage.From.Span.Start, 0)
+			name = v.expand(name, stage.From.Span.Start)
 		}
 		x.Bases = append(x.Bases, x.File.Stage(name, dockerfile.ByFrom, i))
 	}
@@ -142,13 +142,19 @@ func scopeOf(in *dockerfile.Instruction) int {
 
 // expand returns a word that stands above a FROM with its variables replaced by their defaults, "" if it cannot be
 // known.
-func (v *variables) expand(word string, offset, depth int) string {
-	env := &globals{v, offset, depth}
+func (v *variables) expand(word string, offset int) string {
+	left := 64 << 10
+	return v.expandTo(&left, word, offset, 0)
+}
+
+// expandTo is expand, as long as no more bytes and variables are read than are left.
+func (v *variables) expandTo(left *int, word string, offset, depth int) string {
+	env := &globals{v, left, offset, depth}
 	if depth > 8 {
 		return ""
 	}
 	result, err := shell.NewLex(rune(v.x.File.Escape)).ProcessWordWithMatches(word, env)
-	if err != nil {
+	if err != nil || *left < 0 {
 		return ""
 	}
 	return result.Result
@@ -160,20 +166,26 @@ func (x *Index) Image(stage int) string {
 	if !strings.Contains(st.Base.Text, "$") {
 		return st.Base.Text
 	}
-	return x.variables.expand(st.Base.Text, st.From.Span.Start, 0)
+	return x.variables.expand(st.Base.Text, st.From.Span.Start)
 }
 
 // globals is the environment above the first FROM.
 type globals struct {
 	v             *variables
+	left          *int // bytes and variables that may still be read
 	offset, depth int
 }
 
 func (g *globals) Get(name string) (string, bool) {
+	if *g.left--; *g.left < 0 {
+		return "", false
+	}
 	list := g.v.defined[scoped{name, -1}]
 	for _, d := range slices.Backward(list) {
 		if d.from <= g.offset && d.valued {
-			return g.v.expand(d.value, d.word.Span.Start, g.depth+1), true
+			value := g.v.expandTo(g.left, d.value, d.word.Span.Start, g.depth+1)
+			*g.left -= len(value)
+			return value, true
 		}
 	}
 	switch name {

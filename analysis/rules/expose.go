@@ -71,14 +71,19 @@ type unsetEnv struct {
 	p       *pass
 	in      *dockerfile.Instruction
 	image   string
-	unknown bool // a value is not known
+	size    int  // of the values that were asked for
+	unknown bool // a value is not known, or they are too long
 }
 
 func (e *unsetEnv) Get(name string) (string, bool) {
+	if e.unknown {
+		return "", false
+	}
 	v := e.p.variables()
 	if _, ok := v.Lookup(e.in.Stage, e.in.Span.Start, name); ok {
 		value, known := v.Expand(e.in.Stage, e.in.Span.Start, "${"+name+"}")
-		e.unknown = e.unknown || !known
+		e.size += len(value)
+		e.unknown = !known || e.size > mostExpanded
 		return value, true
 	}
 	sets, known := images.Sets(e.image, name)

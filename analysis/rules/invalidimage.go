@@ -108,9 +108,10 @@ func (p *pass) brokenImage(in *dockerfile.Instruction) error {
 	word := p.Stages[in.Stage].Base.Text
 	var broken error
 	for _, value := range []string{"", "x"} {
-		name, err := shell.NewLex(rune(p.Escape)).ProcessWordWithMatches(word, globals{p, in.Span.Start, value})
-		if err != nil {
-			return nil // InvalidSubstitution has it
+		env := &globals{p: p, offset: in.Span.Start, value: value}
+		name, err := shell.NewLex(rune(p.Escape)).ProcessWordWithMatches(word, env)
+		if err != nil || env.over() {
+			return nil // InvalidSubstitution has it, or it is too long to be known
 		}
 		_, err = reference.ParseNormalizedNamed(name.Result)
 		switch {
@@ -128,14 +129,24 @@ func (p *pass) brokenImage(in *dockerfile.Instruction) error {
 	return broken
 }
 
+// mostExpanded is how many bytes the variables of one word may have: each may be many times as long as the one before.
+const mostExpanded = 64 << 10
+
 // globals is what FROM sees at an offset, with another value for all that build arguments can set, if it is not "".
 type globals struct {
 	p      *pass
 	offset int
 	value  string
+	size   int // of the values that were asked for
 }
 
-func (g globals) Get(name string) (string, bool) {
+// over reports whether the values are too long for anything to be said.
+func (g *globals) over() bool { return g.size > mostExpanded }
+
+func (g *globals) Get(name string) (string, bool) {
+	if g.over() {
+		return "", false
+	}
 	if len(g.p.variables().Global[name]) > 0 {
 		if g.value != "" {
 			return g.value, true
@@ -143,11 +154,14 @@ func (g globals) Get(name string) (string, bool) {
 	} else if !predefined(name) {
 		return "", false
 	}
-	value, _ := g.p.variables().Expand(-1, g.offset, "${"+name+"}")
+	value, known := g.p.variables().Expand(-1, g.offset, "${"+name+"}")
+	if g.size += len(value); !known {
+		g.size = mostExpanded + 1
+	}
 	return value, true
 }
 
-func (g globals) Keys() []string { return nil }
+func (g *globals) Keys() []string { return nil }
 
 // declared reports whether a build argument may change the word of a FROM at span.
 func (p *pass) declared(in *dockerfile.Instruction, span source.Span) bool {

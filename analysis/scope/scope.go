@@ -163,12 +163,16 @@ func (v *Variables) Globals() []string { return slices.Sorted(slices.Values(v.gl
 // Expand returns word, which stands at the offset in the stage, with its variables replaced as in a build with the
 // given arguments. It reports false if one of them is not known.
 func (v *Variables) Expand(stage, offset int, word string) (string, bool) {
-	const deepest = 8 // a chain of definitions that is longer counts as unknown
-	return v.expandTo(deepest, stage, offset, word)
+	const (
+		deepest = 8        // a chain of definitions that is longer counts as unknown
+		most    = 64 << 10 // so do variables that come to more bytes, or to so many other variables
+	)
+	left := most
+	return v.expandTo(&left, deepest, stage, offset, word)
 }
 
-func (v *Variables) expandTo(depth, stage, offset int, word string) (string, bool) {
-	env := &environment{v: v, depth: depth, stage: stage, offset: offset}
+func (v *Variables) expandTo(left *int, depth, stage, offset int, word string) (string, bool) {
+	env := &environment{v: v, left: left, depth: depth, stage: stage, offset: offset}
 	expanded, err := shell.NewLex(rune(v.file.Escape)).ProcessWordWithMatches(word, env)
 	return expanded.Result, err == nil && !env.unknown
 }
@@ -176,12 +180,17 @@ func (v *Variables) expandTo(depth, stage, offset int, word string) (string, boo
 // environment is what a word that is expanded can see.
 type environment struct {
 	v             *Variables
+	left          *int // bytes and variables that may still be read
 	depth         int
 	stage, offset int
 	unknown       bool // a variable was asked for whose value is not known
 }
 
 func (e *environment) Get(name string) (string, bool) {
+	if *e.left--; *e.left < 0 {
+		e.unknown = true
+		return "", false
+	}
 	d, ok := e.v.Lookup(e.stage, e.offset, name)
 	if value, predefined := PlatformDefaults[name]; predefined && e.stage < 0 && !ok {
 		return value, true
@@ -202,14 +211,17 @@ func (e *environment) Get(name string) (string, bool) {
 }
 
 func (e *environment) value(d Definition, stage int) (string, bool) {
-	if !strings.ContainsAny(d.Value, "$'\"\\`") {
-		return d.Value, true
+	value, known := d.Value, true
+	if strings.ContainsAny(value, "$'\"\\`") {
+		if e.depth == 0 {
+			e.unknown = true
+			return "", false
+		}
+		value, known = e.v.expandTo(e.left, e.depth-1, stage, d.From-1, d.Value)
 	}
-	if e.depth == 0 {
-		e.unknown = true
-		return "", false
+	if *e.left -= len(value); *e.left < 0 {
+		value, known = "", false
 	}
-	value, known := e.v.expandTo(e.depth-1, stage, d.From-1, d.Value)
 	e.unknown = e.unknown || !known
 	return value, true
 }
