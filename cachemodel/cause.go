@@ -138,23 +138,7 @@ func (e *explainer) find(s *step) Cause {
 			Detail: notKnown + "what one of its flags does: it is newer than this program",
 		}
 	}
-	if other := e.perhaps(v, old); other != nil {
-		if c, ok := e.contextCause(s, v, other, mate); ok && c.unknown() {
-			return c
-		}
-	}
-	if c, ok := e.contextCause(s, v, old, mate); ok {
-		return c
-	}
-	if v.key != old.key || heredocDiffers(v, old) {
-		if c, ok := e.stateCause(s, v, mate); ok && !(certain && c.unknown()) {
-			return c
-		}
-	}
-	if c, ok := e.failureCause(v, old, mate); ok {
-		return c
-	}
-	if c, ok := e.inputCause(s, v, old); ok && (c.Kind != Follows || !e.moved[s]) {
+	if c, ok := e.comparedCause(s, v, old, mate, certain); ok {
 		return c
 	}
 	switch {
@@ -166,6 +150,31 @@ func (e *explainer) find(s *step) Cause {
 		return e.triggerCause()
 	}
 	return e.placeCause(s, v, old, mate)
+}
+
+// comparedCause is what differs in what a step reads and in what it is carried out with, where its own text tells
+// nothing.
+func (e *explainer) comparedCause(s *step, v, old *vertex, mate *step, certain bool) (Cause, bool) {
+	if other := e.perhaps(v, old); other != nil {
+		if c, ok := e.contextCause(s, v, other, mate); ok && c.unknown() {
+			return c, true
+		}
+	}
+	if c, ok := e.contextCause(s, v, old, mate); ok {
+		return c, true
+	}
+	if v.key != old.key || heredocDiffers(v, old) {
+		if c, ok := e.stateCause(s, v, mate); ok && !(certain && c.unknown()) {
+			return c, true
+		}
+	}
+	if c, ok := e.failureCause(v, old, mate); ok {
+		return c, true
+	}
+	if c, ok := e.inputCause(s, v, old); ok && (c.Kind != Follows || !e.moved[s]) {
+		return c, true
+	}
+	return Cause{}, false
 }
 
 // plainCause is the cause of a step that does not hang on how its operation and what that reads compare with earlier
