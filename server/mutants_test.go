@@ -29,6 +29,15 @@ var (
 // mutantPatience is how long an answer is waited for, on a machine that may be busy.
 const mutantPatience = time.Minute
 
+// mutantMemory is what the server may hold, in MiB. It must not take the machine down before anybody looks.
+const mutantMemory = 1000
+
+// dump ends the process, which then says what it was doing.
+func (p *process) dump() {
+	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
+	_ = p.cmd.Wait()
+}
+
 // mutantPieces are put into texts where they do harm.
 var mutantPieces = []string{
 	"FROM a AS b\n", "RUN <<EOF\n", "EOF\n", "\\\n", "\\", "\"", "'", "`", "$(", "${", "}", ")", "--mount=", "--from=",
@@ -121,8 +130,7 @@ func TestMutants(t *testing.T) {
 			method, _, _ := strings.Cut(request.method, " ")
 			asked, used := time.Now(), p.processor()
 			if !p.editor.Send(method, lsptest.Document(uri, request.more(at)...)).WaitFor(mutantPatience) {
-				_ = p.cmd.Process.Signal(syscall.SIGQUIT) // it says what it was doing
-				_ = p.cmd.Wait()
+				p.dump()
 				t.Fatalf("no answer to %s at line %d, character %d of %s", request.method, at.line, at.length, keep(text))
 			}
 			requests++
@@ -138,15 +146,17 @@ func TestMutants(t *testing.T) {
 			}
 		}
 		p.editor.Drop()
-		if runtime.GOOS == "linux" && first == 0 && time.Since(began) > *mutantTime/5 {
+		if held := p.resident(t, "VmRSS"); held > mutantMemory {
+			p.dump()
+			t.Fatalf("it holds %.0f MiB at the latest with %s", held, keep(text))
+		}
+		if first == 0 && time.Since(began) > *mutantTime/5 {
 			first = p.resident(t, "VmRSS")
 		}
 	}
-	last := 0.0
-	if runtime.GOOS == "linux" {
-		if last = p.resident(t, "VmRSS"); last > 1.5*first+20 {
-			t.Errorf("memory grew from %.0f to %.0f MiB", first, last)
-		}
+	last := p.resident(t, "VmRSS")
+	if last > 1.5*first+20 {
+		t.Errorf("memory grew from %.0f to %.0f MiB", first, last)
 	}
 	t.Logf(
 		"%d texts, %d requests, the slowest %v (%s); %.0f MiB after a fifth of the time, %.0f at the end",
