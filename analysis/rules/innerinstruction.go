@@ -87,6 +87,11 @@ func (p *pass) weighty(in *dockerfile.Instruction, finding analysis.Finding) ana
 	return finding
 }
 
+// shellVerbs are a shell's words for what an instruction does.
+var shellVerbs = map[string][]string{
+	"WORKDIR": {"cd", "mkdir", "chdir"}, "ENV": {"export", "set", "setenv"}, "ARG": {"export", "set"},
+}
+
 // firstWord looks for an instruction's name, or a shell's word for the same, as the first argument.
 func (p *pass) firstWord(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
 	first, word := in.Args[0], in.Args[0].Text
@@ -95,10 +100,7 @@ func (p *pass) firstWord(in *dockerfile.Instruction) (finding analysis.Finding, 
 	}
 	command := in.Meant == "RUN" || in.Meant == "CMD" || in.Meant == "ENTRYPOINT"
 	own := word == in.Meant && (in.Meant != "COPY" && in.Meant != "ADD" || len(in.Args) > 2)
-	verbs := map[string][]string{
-		"WORKDIR": {"cd", "mkdir", "chdir"}, "ENV": {"export", "set", "setenv"}, "ARG": {"export", "set"},
-	}
-	verb := slices.Contains(verbs[in.Meant], word) &&
+	verb := slices.Contains(shellVerbs[in.Meant], word) &&
 		(in.Meant != "ENV" && in.Meant != "ARG" || strings.Contains(in.Args[1].Text, "="))
 	switch {
 	case own, verb, command && keywords[word]:

@@ -51,7 +51,7 @@ func checkMissingCacheMount(p *pass) {
 			s.user = in.Args[0].Text
 		}
 		run := p.shellRuns()[in]
-		if run == nil || hasCacheMount(in) || p.mounted(in) || p.told[in] || run.keepsNothing() {
+		if run == nil || hasCacheMount(in) || p.mounted(in) || p.told[in] || run.tidy {
 			return s
 		}
 		downloads := run.downloads()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -57,7 +58,7 @@ var asking = map[string]struct{ verbs, yes []string }{
 }
 
 func checkMissingYes(p *pass) {
-	answered := p.configured("assume")
+	answered := sync.OnceValue(func() bool { return p.configured("assume") })
 	for in := range p.every("RUN") {
 		run := p.shellRuns()[in]
 		if run == nil {
@@ -71,7 +72,7 @@ func checkMissingYes(p *pass) {
 		}
 		for _, c := range run.commands {
 			tool, ok := asking[c.words[0]]
-			if !ok || answered {
+			if !ok || answered() {
 				continue
 			}
 			at := slices.IndexFunc(c.words, func(word string) bool { return slices.Contains(tool.verbs, word) })

@@ -331,10 +331,13 @@ var usualCommands = strings.Fields("mkdir chmod chown echo curl wget export touc
 // apt's that does not exist.
 func (p *pass) checkUsualCommand(in *dockerfile.Instruction, c command) {
 	letters := func(s string) string { return string(slices.Sorted(slices.Values([]byte(s)))) }
-	name, span := c.words[0], c.span(p.File, in, 0, 1)
+	name := c.words[0]
 	for _, usual := range usualCommands {
-		if len(usual) > 3 && name != usual && len(name) == len(usual) && name[0] == usual[0] &&
-			letters(name) == letters(usual) && p.Text.Slice(span) == name {
+		if len(usual) <= 3 || name == usual || len(name) != len(usual) || name[0] != usual[0] ||
+			letters(name) != letters(usual) {
+			continue
+		}
+		if span := c.span(p.File, in, 0, 1); p.Text.Slice(span) == name {
 			p.report(in, analysis.Finding{
 				Span:    span,
 				Message: fmt.Sprintf("unknown command %s (did you mean %s?)", name, usual),
@@ -345,8 +348,10 @@ func (p *pass) checkUsualCommand(in *dockerfile.Instruction, c command) {
 	for i, word := range c.words {
 		rest, ok := strings.CutPrefix(word, "/var/lib/apt/")
 		folder, _, _ := strings.Cut(rest, "/")
-		if at := c.span(p.File, in, i, i+1); ok && name == "rm" && folder != "lists" &&
-			spell.Meant(folder, []string{"lists"}) != "" && p.Text.Slice(at) == word {
+		if !ok || name != "rm" || folder == "lists" || spell.Meant(folder, []string{"lists"}) == "" {
+			continue
+		}
+		if at := c.span(p.File, in, i, i+1); p.Text.Slice(at) == word {
 			at.Start += len("/var/lib/apt/")
 			at.End = at.Start + len(folder)
 			p.report(in, analysis.Finding{

@@ -34,6 +34,7 @@ type pass struct {
 	vars  *scope.Variables                      // nil until a rule asks for it
 	runs  map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
 	unix  map[int]bool                          // by stage: what unixImage says
+	bases []*baseImage                          // by stage: what imageOf says; nil until a rule asks
 	// by stage: the SHELL that it begins with, if there is one, and its own; nil until a rule asks for them
 	shells    [][]*dockerfile.Instruction
 	refs      []stageReference

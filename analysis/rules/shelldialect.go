@@ -87,7 +87,7 @@ func (p *pass) dialect(in *dockerfile.Instruction) string {
 			return ""
 		}
 	}
-	image, known := p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
+	image, known := p.imageOf(in)
 	if !known {
 		return ""
 	}

@@ -51,6 +51,7 @@ type shellRun struct {
 	installs, compiles []download
 	background         []background // commands that the next one does not wait for
 	pipe               int          // where the first pipe is in the script, -1 if there is none
+	tidy               bool         // what keepsNothing says
 }
 
 // background is a command with a single "&" behind it and another command behind that.
@@ -180,8 +181,20 @@ func (p *pass) imageOf(in *dockerfile.Instruction) (image string, known bool) {
 	if in.Stage < 0 {
 		return "", false
 	}
-	image, known = p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
-	return strings.ToLower(image), known
+	if p.bases == nil {
+		p.bases = make([]*baseImage, len(p.Stages))
+	}
+	if p.bases[in.Stage] == nil {
+		image, known = p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
+		p.bases[in.Stage] = &baseImage{strings.ToLower(image), known}
+	}
+	return p.bases[in.Stage].name, p.bases[in.Stage].known
+}
+
+// baseImage is the name of an image, in lower case.
+type baseImage struct {
+	name  string
+	known bool // all of it
 }
 
 // isWindows reports whether an image is one of Windows, by its name.
@@ -213,6 +226,7 @@ func parseShell(text string) *shellRun {
 	}
 	run := &shellRun{commands: commandsOf(file, text), bashisms: bashismsOf(file)}
 	run.installs, run.compiles = run.find()
+	run.tidy = run.keepsNothing()
 	run.background = backgroundsOf(file, run.commands)
 	run.pipe = firstPipe(file)
 	return run

@@ -48,7 +48,7 @@ func (b *Build) absent(file *dockerfile.File) map[string]rules.Absent {
 		if _, ok := found[l.path]; ok {
 			continue
 		}
-		if isIn(candidates, l.path) {
+		if b.hasRead(l.path) || isIn(candidates, l.path) {
 			known = true
 			continue
 		}
@@ -69,6 +69,15 @@ func (b *Build) absent(file *dockerfile.File) map[string]rules.Absent {
 	if !known || len(found) == 0 {
 		return nil
 	}
+	return found
+}
+
+// hasRead reports whether a path is in the build context as it was read. Nobody who types waits for a file system then.
+func (b *Build) hasRead(name string) bool {
+	if b.Context.Tree == nil {
+		return false
+	}
+	_, found := b.Context.Tree.Lookup(name)
 	return found
 }
 
