@@ -142,6 +142,7 @@ var stressTexts = []stressText{
 	{name: "JSON arrays", head: "FROM a\nRUN [\"a\"", unit: repeated(`, "b"`), tail: "]\n"},
 	{name: "broken JSON", head: "FROM a\n", unit: repeated("CMD [\"a\", 'b']\nENTRYPOINT [a]\n")},
 	{name: "deep JSON", head: "FROM a\nRUN ", unit: repeated("[")},
+	{name: "EXPOSE with blanks", head: "FROM a\nEXPOSE", unit: repeated(" 80 / tcp ")},
 	{name: "EXPOSE", head: "FROM a\nEXPOSE", unit: numbered(" %d/tcp")},
 	{name: "VOLUME", head: "FROM a\n", unit: numbered("VOLUME /a%d\n")},
 	{name: "COPY sources", head: "FROM a\nCOPY", unit: numbered(" src/a%d"), tail: " /x/\n"},

@@ -21,8 +21,8 @@ const (
 	fixAllTitle = "Apply all safe fixes"
 )
 
-// The bounds on quick fixes in one answer: for how many findings it offers to skip their rules, which costs a check
-// of the file each; and how many there are in all. At a cursor there are a few.
+// The bounds on quick fixes in one answer: for how many findings it offers to skip their rules, which costs checks of
+// the file each, and is offered for fewer where these are slow; and how many there are in all. At a cursor there are a few.
 const (
 	mostSuppressed = 10
 	mostFixes      = 200
@@ -50,13 +50,14 @@ func codeAction(
 	patience := snap.bears(&p.Context)
 
 	if wanted(protocol.CodeActionKindQuickFix) {
-		fixed := 0
+		fixed, began := 0, time.Now()
 		for _, finding := range snap.findings() {
 			if !finding.Span.Overlaps(at) {
 				continue
 			}
 			fixes := finding.Fixes
-			if fixed++; fixed <= mostSuppressed {
+			suppressed := fixed < mostSuppressed && time.Since(began) < cmp.Or(snap.patience, leastPatience)
+			if fixed++; suppressed || fixed == 1 {
 				fixes = slices.Concat(fixes, suppressions(snap.file, finding))
 			}
 			if len(actions)+len(fixes) > mostFixes {

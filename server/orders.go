@@ -20,7 +20,7 @@ const (
 	firstPatience  = 100 * time.Millisecond
 
 	// So long it waits for the fixes of a whole file: where all kinds are asked for, as at each move of the cursor, and
-	// where the action was chosen. Else fixesPatience.
+	// where the action was chosen. Else fixesPatience. So long it also tries how findings can be skipped.
 	leastPatience   = 50 * time.Millisecond
 	resolvePatience = time.Minute
 )

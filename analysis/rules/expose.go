@@ -34,8 +34,9 @@ func (p *pass) eachPort(f func(in *dockerfile.Instruction, p port)) {
 		if _, ok := in.Command.(*instructions.ExposeCommand); !ok || in.Stage < 0 {
 			continue
 		}
+		comment := trailingComment(in)
 		for i, word := range in.Args {
-			if i == trailingComment(in) {
+			if i == comment {
 				break
 			}
 			words, literal := []string{word.Text}, true

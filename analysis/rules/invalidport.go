@@ -49,9 +49,9 @@ func (p *pass) listed(in *dockerfile.Instruction, port port) bool {
 
 var apartSlash = regexp.MustCompile(`(?:^|[ \t])([0-9]+)(?:[ \t]+/[ \t]*|[ \t]*/[ \t]+)(tcp|udp|sctp)\b`)
 
-// slashApart reports whether a port belongs to one whose protocol stands apart, and reports that once.
-func (p *pass) slashApart(in *dockerfile.Instruction, port port) bool {
-	m := apartSlash.FindStringSubmatchIndex(p.Text.Slice(in.ArgsSpan))
+// slashApart reports whether a port belongs to one whose protocol stands apart, and reports that once. m is where
+// apartSlash matches the instruction's arguments.
+func (p *pass) slashApart(in *dockerfile.Instruction, m []int, port port) bool {
 	if m == nil {
 		return false
 	}
@@ -71,16 +71,21 @@ func (p *pass) slashApart(in *dockerfile.Instruction, port port) bool {
 
 // otherMistake reports whether something else is wrong with an EXPOSE than the port; if no other rule says what, it is
 // reported.
-func (p *pass) otherMistake(in *dockerfile.Instruction, port port) bool {
-	if _, ok := p.innerInstruction(in); ok || p.listed(in, port) || p.slashApart(in, port) {
+func (p *pass) otherMistake(in *dockerfile.Instruction, apart []int, port port) bool {
+	if _, ok := p.innerInstruction(in); ok || p.listed(in, port) || p.slashApart(in, apart, port) {
 		return true
 	}
 	return len(in.Args) > 1 && (in.Args[0].Text == "=" || in.Args[0].Text == ":")
 }
 
 func checkInvalidPort(p *pass) {
+	var last *dockerfile.Instruction
+	var apart []int // where apartSlash matches its arguments
 	p.eachPort(func(in *dockerfile.Instruction, port port) {
-		if p.otherMistake(in, port) {
+		if in != last {
+			last, apart = in, apartSlash.FindStringSubmatchIndex(p.Text.Slice(in.ArgsSpan))
+		}
+		if p.otherMistake(in, apart, port) {
 			return
 		}
 		if port.problem == nil {
