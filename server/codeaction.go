@@ -22,7 +22,8 @@ const (
 )
 
 // The bounds on quick fixes in one answer: for how many findings it offers to skip their rules, which costs checks of
-// the file each, and is offered for fewer where these are slow; and how many there are in all. At a cursor there are a few.
+// the file each, and is offered for fewer where these are slow; and how many there are in all. At a cursor there are
+// a few.
 const (
 	mostSuppressed = 10
 	mostFixes      = 200
