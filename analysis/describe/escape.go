@@ -3,13 +3,14 @@ package describe
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Visible is s in one line with nothing in it that a reader cannot see or that turns the text around: control
-// characters and those for the direction of writing become their code points. Names in a stranger's folder may hold
+// characters and those for the direction of writing become their code points, what is not UTF-8 U+FFFD. Names in a stranger's folder may hold
 // anything.
 func Visible(s string) string {
-	if strings.IndexFunc(s, Hidden) < 0 {
+	if utf8.ValidString(s) && strings.IndexFunc(s, Hidden) < 0 {
 		return s
 	}
 	var b strings.Builder

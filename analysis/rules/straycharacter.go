@@ -225,8 +225,10 @@ func (p *pass) checkEquals(in *dockerfile.Instruction, i int) bool {
 // checkPackages looks for commas between the packages that a command installs.
 func (p *pass) checkPackages(in *dockerfile.Instruction, d download) {
 	for i := d.last; i < len(d.words)-1; i++ {
-		span := d.span(p.File, in, i, i+1)
-		if word := p.Text.Slice(span); d.words[i] == word && strings.HasSuffix(word, ",") && plainPackage(word) {
+		if !plainPackage(d.words[i]) {
+			continue
+		}
+		if span := d.span(p.File, in, i, i+1); d.words[i] == p.Text.Slice(span) {
 			p.reportStray(in, source.Span{Start: span.End - 1, End: span.End}, d.shown())
 		}
 	}

@@ -64,9 +64,10 @@ func checkUnterminatedHeredoc(p *pass) {
 			},
 		})
 	}
-	for _, problem := range p.problems[dockerfile.UnterminatedHeredoc] {
+	const most = 20 // for which a line that is meant to end them is looked for, in all lines below
+	for i, problem := range p.problems[dockerfile.UnterminatedHeredoc] {
 		finding := fromProblem(p.File, problem)
-		if in := p.InstructionAt(problem.Span.Start); in != nil {
+		if in := p.InstructionAt(problem.Span.Start); in != nil && i < most {
 			for _, doc := range in.Heredocs {
 				if doc.Start == problem.Span {
 					p.closeHeredoc(&finding, in, doc)

@@ -67,10 +67,10 @@ func (c *Cache) where() string {
 	default:
 		return ""
 	}
-	for _, e := range expression.FindAllString(name, -1) {
-		if varies(e) {
-			return ""
-		}
+	changes := false
+	replaced(name, func(e string) string { changes = changes || varies(e); return "" })
+	if changes {
+		return ""
 	}
 	return c.Type + " " + name
 }

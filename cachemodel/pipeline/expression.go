@@ -31,11 +31,38 @@ func (v values) with(prefix string, n node) values {
 }
 
 // expression finds "${{ ... }}".
-var expression = regexp.MustCompile(`\$\{\{(.*?)\}\}`)
+// expression finds the first expression of a text, which is within one line: "${{ ... }}".
+func expression(text string) (start, end int, ok bool) {
+	for at := 0; ; {
+		i := strings.Index(text[at:], "${{")
+		if i < 0 {
+			return 0, 0, false
+		}
+		start = at + i
+		line, _, _ := strings.Cut(text[start:], "\n")
+		if j := strings.Index(line, "}}"); j >= 0 {
+			return start, start + j + len("}}"), true
+		}
+		at = start + len(line)
+	}
+}
+
+// replaced is a text with something else in the place of each expression.
+func replaced(text string, by func(expression string) string) string {
+	var b strings.Builder
+	for {
+		start, end, ok := expression(text)
+		if !ok {
+			return b.String() + text
+		}
+		b.WriteString(text[:start] + by(text[start:end]))
+		text = text[end:]
+	}
+}
 
 // expand puts values in place of expressions. Those that are not known stay, without spaces.
 func (v values) expand(text string) string {
-	return expression.ReplaceAllStringFunc(text, func(e string) string {
+	return replaced(text, func(e string) string {
 		inner := e[3 : len(e)-2]
 		if r := v.evaluate(inner); r.known {
 			return r.text
@@ -48,7 +75,10 @@ func (v values) expand(text string) string {
 func unknown(e string) string { return "${{" + strings.Join(strings.Fields(e), "") + "}}" }
 
 // unknownIn is the first expression of a text whose value is not known, "" if there is none.
-func unknownIn(text string) string { return expression.FindString(text) }
+func unknownIn(text string) string {
+	start, end, _ := expression(text)
+	return text[start:end]
+}
 
 // changing are names whose value is another one at each run.
 var changing = regexp.MustCompile(

@@ -112,8 +112,9 @@ func (f *finder) runs(n node, v values) bool {
 	if condition == "" {
 		return true
 	}
-	if m := expression.FindStringSubmatch(condition); m != nil && m[0] == strings.TrimSpace(condition) {
-		condition = m[1]
+	trimmed := strings.TrimSpace(condition)
+	if start, end, ok := expression(trimmed); ok && start == 0 && end == len(trimmed) {
+		condition = trimmed[len("${{") : end-len("}}")]
 	}
 	r := v.evaluate(condition)
 	if !r.known {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/layerwise/layerwise/analysis/shellscript"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/invocation"
 	"mvdan.cc/sh/v3/expand"
@@ -21,10 +22,13 @@ import (
 // env looks a variable up; environment are those that programs are given.
 func (f *finder) script(text, dir string, env func(name string) string, environment []string) {
 	s := &script{finder: f, dir: dir, env: env, environment: environment, set: map[string]string{}}
-	text = expression.ReplaceAllStringFunc(text, func(e string) string {
+	text = replaced(text, func(e string) string {
 		s.expressions = append(s.expressions, e)
 		return "LWX" + strconv.Itoa(len(s.expressions)-1) + "Z"
 	})
+	if !shellscript.Bounded(text) {
+		return
+	}
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
 	if err != nil {
 		return // what is no shell script builds nothing that is known
