@@ -229,10 +229,13 @@ var typedMount = regexp.MustCompile(`^--mount=type=(?:bind|cache|secret|ssh|tmpf
 // mountBehind looks for a mount behind the command of a RUN, which gets it as an argument.
 func (p *pass) mountBehind(in *dockerfile.Instruction) {
 	for i, word := range in.Args {
-		text := strings.ToLower(p.Text.Slice(in.ArgsSpan))
-		if i == 0 || !typedMount.MatchString(word.Text) || p.Text.Slice(word.Span) != word.Text ||
-			strings.Contains(text, "docker") || strings.Contains(text, "podman") || strings.Contains(text, "build") {
+		if i == 0 || !strings.HasPrefix(word.Text, "--") || !typedMount.MatchString(word.Text) ||
+			p.Text.Slice(word.Span) != word.Text {
 			continue
+		}
+		text := strings.ToLower(p.Text.Slice(in.ArgsSpan))
+		if strings.Contains(text, "docker") || strings.Contains(text, "podman") || strings.Contains(text, "build") {
+			return
 		}
 		before := source.Span{Start: in.Args[0].Span.Start, End: in.Args[0].Span.Start}
 		gap := source.Span{Start: in.Args[i-1].Span.End, End: word.Span.End}
