@@ -64,7 +64,7 @@ func (p *pass) checkBackground(in *dockerfile.Instruction, run *shellRun, b back
 	) {
 		return
 	}
-	span := shellSpan(p.File, in, b.at)
+	span := p.shellSpan(in, b.at)
 	span.End = span.Start + 1
 	if p.Text.Slice(span) != "&" {
 		return

@@ -48,9 +48,9 @@ func commandsOf(file *syntax.File, text string) []command {
 }
 
 // span returns where the words from and up to to, exclusive, stand in the file.
-func (c command) span(file *dockerfile.File, in *dockerfile.Instruction, from, to int) source.Span {
-	start := shellSpan(file, in, c.at[from])
-	return source.Span{Start: start.Start, End: max(start.Start, shellSpan(file, in, c.at[to-1]).End)}
+func (c command) span(p *pass, in *dockerfile.Instruction, from, to int) source.Span {
+	start := p.shellSpan(in, c.at[from])
+	return source.Span{Start: start.Start, End: max(start.Start, p.shellSpan(in, c.at[to-1]).End)}
 }
 
 // verb is the index of the first word behind the program that is no flag, 0 if there is none.

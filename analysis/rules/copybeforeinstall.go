@@ -50,7 +50,7 @@ func checkCopyBeforeInstall(p *pass) {
 				}
 				p.told[s.whole], p.told[in] = true, true
 				p.report(in, analysis.Finding{
-					Span: d.span(p.File, in, 0, d.last),
+					Span: d.span(p, in, 0, d.last),
 					Message: fmt.Sprintf(
 						"%s runs again whenever any file of the build context changes, because line %d copies the "+
 							"whole of it: copy %s apart, install, then copy the rest",

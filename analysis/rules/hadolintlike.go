@@ -88,7 +88,7 @@ var MissingPipefail = &Rule{
 				continue
 			}
 			p.report(in, analysis.Finding{
-				Span:    shellSpan(p.File, in, run.pipe),
+				Span:    p.shellSpan(in, run.pipe),
 				Message: "the step goes on if what stands before this | fails: pipefail is not set",
 			})
 		}

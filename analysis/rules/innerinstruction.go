@@ -134,14 +134,14 @@ func (p *pass) innerCommand(in *dockerfile.Instruction) (finding analysis.Findin
 		if !keywords[word] || len(c.words) < 2 {
 			continue
 		}
-		span := c.span(p.File, in, 0, 1)
+		span := c.span(p, in, 0, 1)
 		if p.Text.Slice(span) != word {
 			continue
 		}
 		finding.Span = span
 		finding.Message = fmt.Sprintf("%s stands within RUN: the shell looks for a program of that name", word)
 		if word == "RUN" {
-			next := source.Span{Start: span.Start, End: c.span(p.File, in, 1, 2).Start}
+			next := source.Span{Start: span.Start, End: c.span(p, in, 1, 2).Start}
 			finding.Fixes = []analysis.Fix{{Title: "Remove RUN", Edits: []source.Edit{{Span: next}}, Preferred: true}}
 		} else if len(in.Heredocs) == 0 {
 			before := p.Text.Slice(source.Span{Start: in.ArgsSpan.Start, End: span.Start})

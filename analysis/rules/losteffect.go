@@ -61,7 +61,7 @@ func checkLostEffect(p *pass) {
 		if trimmed := strings.TrimRight(text, " \t"); strings.HasSuffix(trimmed, " &") && len(run.commands) == 1 &&
 			!strings.ContainsAny(trimmed[:len(trimmed)-1], "|&;()") {
 			p.report(in, analysis.Finding{
-				Span:    run.commands[0].span(p.File, in, 0, 1),
+				Span:    run.commands[0].span(p, in, 0, 1),
 				Message: "what runs in the background ends with this RUN: the image keeps files, not processes",
 			})
 			continue
@@ -75,7 +75,7 @@ func checkLostEffect(p *pass) {
 		}
 		if first := run.commands[0]; all {
 			p.report(in, analysis.Finding{
-				Span:    first.span(p.File, in, 0, 1),
+				Span:    first.span(p, in, 0, 1),
 				Message: fmt.Sprintf("what %s sets is lost at the end of this RUN", first.words[0]),
 				Fixes:   p.kept(in, run.commands),
 			})

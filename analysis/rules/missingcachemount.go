@@ -74,7 +74,7 @@ func checkMissingCacheMount(p *pass) {
 			return s // a step below takes what would be in the mount
 		}
 		finding := analysis.Finding{
-			Span: found.span(p.File, in, 0, found.last),
+			Span: found.span(p, in, 0, found.last),
 			Message: fmt.Sprintf(
 				"%s downloads everything again whenever this step runs again: a cache mount keeps it",
 				found.shown(),

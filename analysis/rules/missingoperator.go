@@ -69,10 +69,10 @@ func (p *pass) checkSwallowedCommand(in *dockerfile.Instruction, c command) {
 	}
 	for i := 1; i < len(c.words)-1; i++ {
 		word, next := c.words[i], c.words[i+1]
-		before, at := c.span(p.File, in, i-1, i), c.span(p.File, in, i, i+1)
+		before, at := c.span(p, in, i-1, i), c.span(p, in, i, i+1)
 		line := p.Text.LineAt(at.Start)
 		if p.Text.LineAt(before.End) == line || p.Text.Slice(at) != word ||
-			p.Text.LineAt(c.span(p.File, in, i+1, i+2).Start) != line {
+			p.Text.LineAt(c.span(p, in, i+1, i+2).Start) != line {
 			continue
 		}
 		light := slices.Contains(lightCommands, word) && (strings.IndexAny(next, "-/+") == 0 || word == "chmod")
@@ -99,7 +99,7 @@ var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
 // checkGluedPackages looks for packages of two lines without a blank between them.
 func (p *pass) checkGluedPackages(in *dockerfile.Instruction, d download) {
 	for i := d.last; i < len(d.words); i++ {
-		span := d.span(p.File, in, i, i+1)
+		span := d.span(p, in, i, i+1)
 		first, escaped := strings.CutSuffix(p.Text.Slice(span), string(p.Escape))
 		second, ok := strings.CutPrefix(d.words[i], first)
 		if escaped && ok && len(d.manifests) == 0 && packageName.MatchString(first) && packageName.MatchString(second) {
@@ -141,7 +141,7 @@ var gluedBracket = regexp.MustCompile(`^(\[\[?)[-!"$A-Za-z0-9/]`)
 
 // checkTest looks for a bracket of a test that has no blank behind or before it.
 func (p *pass) checkTest(in *dockerfile.Instruction, c command) bool {
-	span := c.span(p.File, in, 0, 1)
+	span := c.span(p, in, 0, 1)
 	raw := p.Text.Slice(span)
 	last := len(c.words) - 1
 	var edits []source.Edit
@@ -155,7 +155,7 @@ func (p *pass) checkTest(in *dockerfile.Instruction, c command) bool {
 	if m != nil {
 		insert(span.Start + len(m[1]))
 	}
-	if end := c.span(p.File, in, last, last+1); last > 0 && c.words[last] != "]" && c.words[last] != "]]" &&
+	if end := c.span(p, in, last, last+1); last > 0 && c.words[last] != "]" && c.words[last] != "]]" &&
 		strings.HasSuffix(p.Text.Slice(end), "]") {
 		at := end.End - len("]")
 		if strings.HasSuffix(p.Text.Slice(end), "]]") && m != nil && m[1] == "[[" {
@@ -197,7 +197,7 @@ func (p *pass) checkGluedTest(in *dockerfile.Instruction) {
 
 // checkEscapedBlank looks for a backslash that was the end of a line before its lines were joined.
 func (p *pass) checkEscapedBlank(in *dockerfile.Instruction, c command) bool {
-	span := c.span(p.File, in, 0, 1)
+	span := c.span(p, in, 0, 1)
 	if text := p.Text.String(); p.Escape != '\\' || text[span.Start] != '\\' || span.Start+1 >= len(text) ||
 		text[span.Start+1] != ' ' {
 		return false

@@ -85,12 +85,12 @@ func checkMissingYes(p *pass) {
 				}) {
 				continue
 			}
-			span := c.span(p.File, in, at, at+1)
+			span := c.span(p, in, at, at+1)
 			if p.Text.Slice(span) != c.words[at] {
 				continue
 			}
 			p.report(in, analysis.Finding{
-				Span: c.span(p.File, in, 0, at+1),
+				Span: c.span(p, in, 0, at+1),
 				Message: fmt.Sprintf(
 					"%s %s asks whether it may go on, and nobody answers: -y is missing",
 					c.words[0],

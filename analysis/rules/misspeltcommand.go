@@ -210,7 +210,7 @@ func (p *pass) checkToolCommand(in *dockerfile.Instruction, c command) {
 	if meant == "" || len(word) < 2 || extends[c.words[0]] && len(word) < 4 || len(meant) < 3 {
 		return
 	}
-	span := c.span(p.File, in, v, v+1)
+	span := c.span(p, in, v, v+1)
 	if p.Text.Slice(span) != word {
 		return
 	}
@@ -252,7 +252,7 @@ func (p *pass) checkToolName(in *dockerfile.Instruction, c command, verb string)
 	if meant == "" || slices.Contains(otherTools, name) || !slices.Contains(toolCommands[meant], verb) {
 		return
 	}
-	span := c.span(p.File, in, 0, 1)
+	span := c.span(p, in, 0, 1)
 	if p.Text.Slice(span) != name {
 		return
 	}
@@ -294,7 +294,7 @@ func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
 		known = toolFlags["apt-get"]
 	}
 	for i, word := range c.words {
-		if span := c.span(p.File, in, i, i+1); len(word) > 5 && slices.Contains(known, "-"+word) &&
+		if span := c.span(p, in, i, i+1); len(word) > 5 && slices.Contains(known, "-"+word) &&
 			p.Text.Slice(span) == word {
 			p.report(in, analysis.Finding{
 				Span: span, Message: fmt.Sprintf("long flags of %s begin with two dashes", c.words[0]),
@@ -312,7 +312,7 @@ func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
 		if meant == "" || len(meant)-len(name) > 1 || len(name)-len(meant) > 1 {
 			continue
 		}
-		span := c.span(p.File, in, i, i+1)
+		span := c.span(p, in, i, i+1)
 		span.End = span.Start + len(name)
 		if p.Text.Slice(span) == name {
 			p.report(in, analysis.Finding{
@@ -337,7 +337,7 @@ func (p *pass) checkUsualCommand(in *dockerfile.Instruction, c command) {
 			letters(name) != letters(usual) {
 			continue
 		}
-		if span := c.span(p.File, in, 0, 1); p.Text.Slice(span) == name {
+		if span := c.span(p, in, 0, 1); p.Text.Slice(span) == name {
 			p.report(in, analysis.Finding{
 				Span:    span,
 				Message: fmt.Sprintf("unknown command %s (did you mean %s?)", name, usual),
@@ -351,7 +351,7 @@ func (p *pass) checkUsualCommand(in *dockerfile.Instruction, c command) {
 		if !ok || name != "rm" || folder == "lists" || spell.Meant(folder, []string{"lists"}) == "" {
 			continue
 		}
-		if at := c.span(p.File, in, i, i+1); p.Text.Slice(at) == word {
+		if at := c.span(p, in, i, i+1); p.Text.Slice(at) == word {
 			at.Start += len("/var/lib/apt/")
 			at.End = at.Start + len(folder)
 			p.report(in, analysis.Finding{
@@ -381,7 +381,7 @@ func (p *pass) checkGoal(in *dockerfile.Instruction, c command) {
 	}
 	for i := from; i < len(c.words); i++ {
 		word := c.words[i]
-		span := c.span(p.File, in, i, i+1)
+		span := c.span(p, in, i, i+1)
 		for _, goal := range goals[name] {
 			if !slips(word, goal) || p.Text.Slice(span) != word {
 				continue
@@ -419,7 +419,7 @@ var (
 
 // checkGluedCommand looks for a command without a blank behind its name, and for a mode that is written the wrong way.
 func (p *pass) checkGluedCommand(in *dockerfile.Instruction, c command) {
-	span := c.span(p.File, in, 0, 1)
+	span := c.span(p, in, 0, 1)
 	raw := p.Text.Slice(span)
 	fix := func(span source.Span, message, meant string) {
 		p.report(in, analysis.Finding{Span: span, Message: message, Fixes: []analysis.Fix{replace(span, meant, true)}})
@@ -432,7 +432,7 @@ func (p *pass) checkGluedCommand(in *dockerfile.Instruction, c command) {
 	if c.words[0] != "chmod" || len(c.words) < 2 {
 		return
 	}
-	at := c.span(p.File, in, 1, 2)
+	at := c.span(p, in, 1, 2)
 	switch m := modeFirst.FindStringSubmatch(p.Text.Slice(at)); {
 	case m == nil:
 	case m[1] != "":

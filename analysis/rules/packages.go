@@ -31,7 +31,7 @@ var UnpinnedPackage = &Rule{
 		p.eachInstall(func(in *dockerfile.Instruction, c command, at int) {
 			if first := unpinned(c, at); first > 0 {
 				p.report(in, analysis.Finding{
-					Span:    c.span(p.File, in, first, first+1),
+					Span:    c.span(p, in, first, first+1),
 					Message: fmt.Sprintf("%s installs the newest %s: no version is named", c.words[0], c.words[first]),
 				})
 			}
@@ -84,10 +84,10 @@ var RecommendedPackages = &Rule{
 			if first < 0 {
 				return
 			}
-			before := c.span(p.File, in, at+first, at+first+1)
+			before := c.span(p, in, at+first, at+first+1)
 			before.End = before.Start
 			p.report(in, analysis.Finding{
-				Span: c.span(p.File, in, 0, at), Message: "packages that others only recommend are installed, too",
+				Span: c.span(p, in, 0, at), Message: "packages that others only recommend are installed, too",
 				Fixes: []analysis.Fix{{
 					Title: "Add --no-install-recommends",
 					Edits: []source.Edit{{Span: before, NewText: "--no-install-recommends "}},
@@ -122,7 +122,7 @@ var AptCommand = &Rule{
 }
 
 func (p *pass) checkApt(in *dockerfile.Instruction, c command) {
-	span := c.span(p.File, in, 0, 1)
+	span := c.span(p, in, 0, 1)
 	if c.words[0] != "apt" || len(c.words) < 2 || p.Text.Slice(span) != "apt" {
 		return
 	}
@@ -238,11 +238,11 @@ func checkKeptPackageCache(p *pass) {
 			return
 		}
 		finding := analysis.Finding{
-			Span:    c.span(p.File, in, 0, 2),
+			Span:    c.span(p, in, 0, 2),
 			Message: fmt.Sprintf("what %s downloads stays in the image", c.words[0]),
 		}
 		if flag := words[0]; strings.HasPrefix(flag, "--") && len(c.words) > 1 {
-			at := c.span(p.File, in, 1, 2)
+			at := c.span(p, in, 1, 2)
 			finding.Fixes = []analysis.Fix{{
 				Title: "Add " + flag,
 				Edits: []source.Edit{{Span: source.Span{Start: at.End, End: at.End}, NewText: " " + flag}},

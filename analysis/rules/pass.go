@@ -33,6 +33,7 @@ type pass struct {
 	lint  *linter.Linter                        // what the file's "check" directive says
 	vars  *scope.Variables                      // nil until a rule asks for it
 	runs  map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
+	jumps map[*dockerfile.Instruction][]jump    // of those RUNs that a rule has asked for
 	unix  map[int]bool                          // by stage: what unixImage says
 	bases []*baseImage                          // by stage: what imageOf says; nil until a rule asks
 	// by stage: the SHELL that it begins with, if there is one, and its own; nil until a rule asks for them

@@ -126,7 +126,7 @@ func (p *pass) shellAbove(in *dockerfile.Instruction) *dockerfile.Instruction {
 func (p *pass) foreignFinding(in *dockerfile.Instruction, b *bashism) analysis.Finding {
 	dialect := p.dialect(in)
 	finding := analysis.Finding{
-		Span:    shellSpan(p.File, in, b.at),
+		Span:    p.shellSpan(in, b.at),
 		Message: fmt.Sprintf("the shell cannot read this: %s has no %s, which Bash has", dialect, b.what),
 	}
 	if dialect == "dash" && p.outer == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 
@@ -126,7 +127,7 @@ func checkShellSyntax(p *pass) {
 			continue // MissingOperator says what is wrong
 		}
 		if run.mistake != nil {
-			p.report(in, analysis.Finding{Span: shellSpan(p.File, in, run.mistake.at), Message: run.mistake.message})
+			p.report(in, analysis.Finding{Span: p.shellSpan(in, run.mistake.at), Message: run.mistake.message})
 		} else if b := p.foreign(in, run); b != nil {
 			p.report(in, p.foreignFinding(in, b))
 		}
@@ -232,17 +233,45 @@ func parseShell(text string) *shellRun {
 	return run
 }
 
+// jump is where a continued line of a RUN goes on: the byte at an offset of what shellText returns stands at a place of
+// the file, and those behind it, up to the next jump, behind that.
+type jump struct{ offset, at int }
+
+// jumpsOf are the jumps of a RUN without heredocs, the first one at its arguments.
+func (p *pass) jumpsOf(in *dockerfile.Instruction) []jump {
+	if known := p.jumps[in]; known != nil {
+		return known
+	}
+	at, end := in.ArgsSpan.Start, in.ArgsSpan.End
+	jumps := []jump{{0, at}}
+	for offset := 0; at < end; at, offset = at+1, offset+1 {
+		plain := strings.IndexByte(p.Text.String()[at:end], p.Escape)
+		if plain < 0 {
+			break
+		}
+		at, offset = at+plain, offset+plain
+		if to := behindContinuation(p.File, at, end); to != at {
+			jumps = append(jumps, jump{offset, to})
+			at = to
+		}
+	}
+	if p.jumps == nil {
+		p.jumps = map[*dockerfile.Instruction][]jump{}
+	}
+	p.jumps[in] = jumps
+	return jumps
+}
+
 // shellSpan returns the word at an offset of what shellText returned.
-func shellSpan(file *dockerfile.File, in *dockerfile.Instruction, offset int) source.Span {
-	text := file.Text.String()
-	start := in.ArgsSpan.Start
+func (p *pass) shellSpan(in *dockerfile.Instruction, offset int) source.Span {
+	text := p.Text.String()
+	var start int
 	if len(in.Heredocs) > 0 {
 		start = min(in.Heredocs[0].Body.Start+offset, in.Heredocs[0].Body.End) // carriage returns are the shell's, too
 	} else {
-		for ; offset > 0 && start < in.ArgsSpan.End; offset-- {
-			start = behindContinuation(file, start, in.ArgsSpan.End) + 1
-		}
-		start = min(behindContinuation(file, start, in.ArgsSpan.End), in.ArgsSpan.End)
+		jumps := p.jumpsOf(in)
+		last := jumps[sort.Search(len(jumps)-1, func(i int) bool { return jumps[i+1].offset > offset })]
+		start = min(last.at+offset-last.offset, in.ArgsSpan.End)
 	}
 	end := start
 	for end < in.Span.End && strings.IndexByte(" \t\r\n;&|", text[end]) < 0 {

@@ -14,6 +14,7 @@ func TestShellPlacesInRealFiles(t *testing.T) {
 	commands, mistakes := 0, 0
 	for name, text := range corpus.Dockerfiles(t) {
 		file := dockerfile.Parse(source.New(text), nil)
+		p := &pass{File: file}
 		for _, in := range file.Instructions {
 			command, ok := "", false
 			if in.Meant == "RUN" {
@@ -24,7 +25,7 @@ func TestShellPlacesInRealFiles(t *testing.T) {
 			}
 			commands++
 			for at := 0; at < len(command); at += 1 + len(command)/50 {
-				if span := shellSpan(file, in, at); text[span.Start] != command[at] {
+				if span := p.shellSpan(in, at); text[span.Start] != command[at] {
 					t.Errorf("%s:%d: %q is at %q", name, in.Line, command[at:], file.Text.Slice(span))
 					break
 				}

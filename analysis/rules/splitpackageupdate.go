@@ -69,7 +69,7 @@ func checkSplitPackageUpdate(p *pass) {
 		}
 		update := updates[in]
 		finding := analysis.Finding{
-			Span: update.span(p.File, in, 0, update.verb()+1),
+			Span: update.span(p, in, 0, update.verb()+1),
 			Message: fmt.Sprintf(
 				"the package lists stay as they are in the cache when the installation in line %d is changed: update "+
 					"them in the same RUN",

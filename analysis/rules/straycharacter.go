@@ -228,7 +228,7 @@ func (p *pass) checkPackages(in *dockerfile.Instruction, d download) {
 		if !plainPackage(d.words[i]) {
 			continue
 		}
-		if span := d.span(p.File, in, i, i+1); d.words[i] == p.Text.Slice(span) {
+		if span := d.span(p, in, i, i+1); d.words[i] == p.Text.Slice(span) {
 			p.reportStray(in, source.Span{Start: span.End - 1, End: span.End}, d.shown())
 		}
 	}
