@@ -180,17 +180,19 @@ func (e *explainer) comparedCause(s *step, v, old *vertex, mate *step, certain b
 // plainCause is the cause of a step that does not hang on how its operation and what that reads compare with earlier
 // ones.
 func (e *explainer) plainCause(s *step, v *vertex) (Cause, bool) {
+	alone := e.base == nil && e.imported != nil // the cache tells by itself
 	switch {
 	case e.next.unsure != "":
 		return Cause{Kind: NotInCache, Detail: notKnown + "which steps this build has: " + e.next.unsure}, true
-	case e.base == nil && e.imported != nil:
-		return e.aloneCause(s, v), true
+	case alone:
 	case e.base == nil && e.leftBefore(s):
 		return Cause{Kind: NotInCache, Detail: e.unseen.Reason}, true
 	case e.base == nil:
 		return Cause{Kind: NoBaseline, Detail: "there is nothing to compare with"}, true
 	case e.base.err != nil:
 		return Cause{Kind: NoBaseline, Detail: "of the build that is compared with: " + e.base.err.Error()}, true
+	}
+	switch {
 	case v.ignoreCache:
 		return Cause{Kind: NoCache, Detail: "the cache is turned off for this build"}, true
 	case e.absent(v) != "":
@@ -198,6 +200,9 @@ func (e *explainer) plainCause(s *step, v *vertex) (Cause, bool) {
 	}
 	if c, ok := e.importCause(v); ok {
 		return c, true
+	}
+	if alone {
+		return e.aloneCause(s, v), true
 	}
 	switch {
 	case v.kind == imageVertex:

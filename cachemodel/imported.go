@@ -122,22 +122,12 @@ func (e *explainer) importCause(v *vertex) (Cause, bool) {
 	return c, true
 }
 
-// aloneCause explains a step by an imported cache, where no build is known that may have made it.
+// aloneCause explains a step whose operation an imported cache has, where no build is known that may have made it.
 func (e *explainer) aloneCause(s *step, v *vertex) Cause {
-	switch {
-	case v.ignoreCache:
-		return Cause{Kind: NoCache, Detail: "the cache is turned off for this build"}
-	case e.absent(v) != "":
-		return Cause{Kind: NotInCache, Detail: e.absent(v)}
+	if c, ok := e.inputCause(s, v, v); ok {
+		return c
 	}
-	c, ok := e.importCause(v)
-	if !ok {
-		c, ok = e.inputCause(s, v, v)
-	}
-	if !ok {
-		c = Cause{Kind: NotInCache, Detail: "the cache has this step only after other steps, or with other files"}
-	}
-	return c
+	return Cause{Kind: NotInCache, Detail: "the cache has this step only after other steps, or with other files"}
 }
 
 // nearestContent says what differs where the cache has the operation of v.
