@@ -177,7 +177,7 @@ func (r *reordering) verify(ctx context.Context, flags *verifyFlags, build *buil
 	if err != nil {
 		return err
 	}
-	printVerified(w, r.verified)
+	printVerified(w, r.verified, len(r.Rewrites) == 0)
 	if len(r.verified.Differences) > 0 {
 		return nil
 	}
@@ -388,7 +388,7 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 		}
 		fmt.Fprintf(w, "%s:%d: %s%s\n", printablePath(r.path), at.Line, p.paint(p.bold, printable(rewrite.Title)), grade)
 		for _, line := range strings.Split(rewrite.Explanation, "\n") {
-			fmt.Fprintf(w, "  %s\n", line)
+			fmt.Fprintf(w, "  %s\n", printable(line))
 		}
 	}
 	r.explanation(w)
@@ -442,9 +442,9 @@ func (r reordering) printNarrow(w io.Writer) {
 	if r.narrow == nil {
 		return
 	}
-	fmt.Fprintf(w, "Add to .dockerignore: %s (%s)\n", strings.Join(r.narrow.Lines, ", "), r.narrow.Grade)
+	fmt.Fprintf(w, "Add to .dockerignore: %s (%s)\n", printable(strings.Join(r.narrow.Lines, ", ")), r.narrow.Grade)
 	for _, line := range strings.Split(r.narrow.Explanation, "\n") {
-		fmt.Fprintf(w, "  %s\n", line)
+		fmt.Fprintf(w, "  %s\n", printable(line))
 	}
 }
 
@@ -555,7 +555,8 @@ func diffLines(text string) []string {
 func paintDiff(p palette, unified string) string {
 	var b strings.Builder
 	for _, line := range strings.SplitAfter(unified, "\n") {
-		text := strings.TrimSuffix(line, "\n")
+		text := strings.TrimRight(line, "\r\n")
+		end := line[len(text):]
 		colour := ""
 		switch {
 		case strings.HasPrefix(text, "+"):
@@ -565,8 +566,11 @@ func paintDiff(p palette, unified string) string {
 		case strings.HasPrefix(text, "@@"):
 			colour = p.dim
 		}
+		if p != (palette{}) { // a terminal, not a patch
+			text = printable(text)
+		}
 		b.WriteString(p.paint(colour, text))
-		b.WriteString(line[len(text):])
+		b.WriteString(end)
 	}
 	return b.String()
 }

@@ -53,12 +53,18 @@ func (b *verifyFlags) of(flags *buildFlags, build *workspace.Build) (verify.Buil
 // mostDifferences is how many people are shown.
 const mostDifferences = 50
 
-// printVerified says what came of verifying.
-func printVerified(w io.Writer, v *verify.Result) {
+// printVerified says what came of verifying: a file reordered or, where it was ignoring, the same file without some of
+// the build context.
+func printVerified(w io.Writer, v *verify.Result, ignoring bool) {
+	or, both, second := "reordered or not", "both files build the same image", "that of the file reordered"
+	if ignoring {
+		or, both, second = "with these files or without", "the image is the same without these files", "that without"
+	}
 	if n := len(v.Unstable); n > 0 {
 		fmt.Fprintf(
 			w,
-			"Differ from build to build, reordered or not: %s",
+			"Differ from build to build, %s: %s",
+			or,
 			printable(strings.Join(v.Unstable[:min(n, mostDifferences)], ", ")),
 		)
 		if n > mostDifferences {
@@ -68,12 +74,13 @@ func printVerified(w io.Writer, v *verify.Result) {
 	}
 	n := len(v.Differences)
 	if n == 0 {
-		fmt.Fprintf(w, "Verified: both files build the same image (%d files compared).\n", v.Files)
+		fmt.Fprintf(w, "Verified: %s (%d files compared).\n", both, v.Files)
 		return
 	}
 	fmt.Fprintf(
 		w,
-		"The images differ (the first is that of the file as it is, the second that of the file reordered):\n",
+		"The images differ (the first is that of the file as it is, the second %s):\n",
+		second,
 	)
 	for _, d := range v.Differences[:min(n, mostDifferences)] {
 		fmt.Fprintf(w, "  %s\n", printable(d.String()))

@@ -49,7 +49,7 @@ func TestVerifySetsAside(t *testing.T) {
 		v := &verify.Result{Files: 7, Differences: test.reordered}
 		v.SetAside(test.rebuilt)
 		var out bytes.Buffer
-		if printVerified(&out, v); out.String() != test.want {
+		if printVerified(&out, v, false); out.String() != test.want {
 			t.Errorf("%s:\n got %s\nwant %s", test.prose, out.String(), test.want)
 		}
 	}

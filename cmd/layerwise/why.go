@@ -152,7 +152,7 @@ func asItHappened(s workspace.WhyStep) cachemodel.Step {
 	default:
 		out.Status = cachemodel.Rebuilt
 		if s.Kept != nil && !*s.Kept {
-			out.Detail = "predict would have said that it is cached: perhaps its result had been removed"
+			out.Detail = "predict would have said that it is cached: maybe its result had been removed"
 		}
 	}
 	return out
