@@ -422,9 +422,8 @@ func npm(s *state, e *Effects, c Call) bool {
 	if !ok {
 		return false
 	}
-	patterns, ok := p.workspaces()
-	members, plain := s.members(e, c, l, patterns)
-	if !ok || !plain {
+	members, ok := s.membersOf(e, c, l, p)
+	if !ok {
 		return false
 	}
 	text, locked := c.file(s, "package-lock.json")
@@ -615,9 +614,8 @@ func yarn(s *state, e *Effects, c Call) bool {
 	if !ok {
 		return false
 	}
-	patterns, ok := p.workspaces()
-	members, plain := s.members(e, c, l, patterns)
-	if !ok || !plain {
+	members, ok := s.membersOf(e, c, l, p)
+	if !ok {
 		return false
 	}
 	verb := *manifests("yarn", "install")

@@ -39,6 +39,15 @@ func texts(value any) (list []string, ok bool) {
 	return list, isList || value == nil
 }
 
+// membersOf is members, by the patterns that a package.json has.
+func (s *state) membersOf(e *Effects, c Call, l line, p *packageJSON) (dirs []string, ok bool) {
+	patterns, ok := p.workspaces()
+	if !ok {
+		return nil, false
+	}
+	return s.members(e, c, l, patterns)
+}
+
 // members gives the directories of the packages of a workspace, below the working directory, by the patterns that name
 // them. It fails where a pattern is not plain, or a package is one whose installation may read more of the project.
 func (s *state) members(e *Effects, c Call, l line, patterns []string) (dirs []string, ok bool) {

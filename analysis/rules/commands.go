@@ -47,6 +47,23 @@ func commandsOf(file *syntax.File, text string) []command {
 	return list
 }
 
+// eachCommand calls f for the commands of every RUN. What Python runs as a module counts as a program: pip in
+// python3 -m pip.
+func (p *pass) eachCommand(f func(in *dockerfile.Instruction, c command)) {
+	for in := range p.every("RUN") {
+		run := p.shellRuns()[in]
+		if run == nil {
+			continue
+		}
+		for _, c := range run.commands {
+			if len(c.words) > 3 && strings.HasPrefix(c.words[0], "python") && c.words[1] == "-m" {
+				c.words, c.at = c.words[2:], c.at[2:]
+			}
+			f(in, c)
+		}
+	}
+}
+
 // span returns where the words from and up to to, exclusive, stand in the file.
 func (c command) span(p *pass, in *dockerfile.Instruction, from, to int) source.Span {
 	start := p.shellSpan(in, c.at[from])

@@ -157,22 +157,13 @@ func checkMisspeltCommand(p *pass) {
 	for in := range p.every("CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN") {
 		p.checkURL(in)
 	}
-	for in := range p.every("RUN") {
-		run := p.shellRuns()[in]
-		if run == nil {
-			continue
-		}
-		for _, c := range run.commands {
-			if len(c.words) > 3 && strings.HasPrefix(c.words[0], "python") && c.words[1] == "-m" {
-				c.words, c.at = c.words[2:], c.at[2:]
-			}
-			p.checkToolCommand(in, c)
-			p.checkToolFlags(in, c)
-			p.checkUsualCommand(in, c)
-			p.checkGoal(in, c)
-			p.checkGluedCommand(in, c)
-		}
-	}
+	p.eachCommand(func(in *dockerfile.Instruction, c command) {
+		p.checkToolCommand(in, c)
+		p.checkToolFlags(in, c)
+		p.checkUsualCommand(in, c)
+		p.checkGoal(in, c)
+		p.checkGluedCommand(in, c)
+	})
 }
 
 func (p *pass) checkToolCommand(in *dockerfile.Instruction, c command) {

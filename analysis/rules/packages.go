@@ -110,15 +110,7 @@ var AptCommand = &Rule{
 		Example: "FROM debian\nRUN apt update && apt-get install -y curl\n",
 		Instead: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
 	},
-	check: func(p *pass) {
-		for in := range p.every("RUN") {
-			if run := p.shellRuns()[in]; run != nil {
-				for _, c := range run.commands {
-					p.checkApt(in, c)
-				}
-			}
-		}
-	},
+	check: func(p *pass) { p.eachCommand(p.checkApt) },
 }
 
 func (p *pass) checkApt(in *dockerfile.Instruction, c command) {
@@ -149,22 +141,13 @@ var installing = map[string]struct {
 
 // eachInstall calls f for each command that installs packages; at is the index of the word behind its verb.
 func (p *pass) eachInstall(f func(in *dockerfile.Instruction, c command, at int)) {
-	for in := range p.every("RUN") {
-		run := p.shellRuns()[in]
-		if run == nil {
-			continue
+	p.eachCommand(func(in *dockerfile.Instruction, c command) {
+		tool := installing[c.words[0]]
+		at := slices.IndexFunc(c.words, func(w string) bool { return slices.Contains(tool.verbs, w) }) + 1
+		if at > 0 && at < len(c.words) {
+			f(in, c, at)
 		}
-		for _, c := range run.commands {
-			if len(c.words) > 3 && strings.HasPrefix(c.words[0], "python") && c.words[1] == "-m" {
-				c.words, c.at = c.words[2:], c.at[2:]
-			}
-			tool := installing[c.words[0]]
-			at := slices.IndexFunc(c.words, func(w string) bool { return slices.Contains(tool.verbs, w) }) + 1
-			if at > 0 && at < len(c.words) {
-				f(in, c, at)
-			}
-		}
-	}
+	})
 }
 
 // unpinned is the index of the first package without a version, 0 if there is none. Words behind flags that may have a
