@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/reference"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
@@ -76,9 +77,8 @@ func TestFieldsOfCommands(t *testing.T) {
 
 // Each flag and each key of a mount that BuildKit's parser reads is known.
 func TestFlagsOfParser(t *testing.T) {
-	dir := buildkitDir(t)
 	flags, keys := map[string]bool{}, map[string]bool{}
-	inspect(t, dir, func(n ast.Node) {
+	inspect(t, "frontend/dockerfile/instructions/*.go", func(n ast.Node) {
 		switch n := n.(type) {
 		case *ast.CallExpr: // req.flags.AddString("from", "")
 			sel, ok := n.Fun.(*ast.SelectorExpr)
@@ -149,6 +149,86 @@ func TestUnknownFlag(t *testing.T) {
 	}
 }
 
+// Each parser directive is documented, and nothing else is: what the scanner takes for one is compared with BuildKit
+// in analysis/dockerfile.
+func TestDirectivesOfParser(t *testing.T) {
+	var got, known []string
+	inspect(t, "frontend/dockerfile/parser/directives.go", func(n ast.Node) {
+		spec, ok := n.(*ast.ValueSpec)
+		if ok && strings.HasPrefix(spec.Names[0].Name, "key") {
+			got = append(got, literal(spec.Values[0]))
+		}
+	})
+	for _, d := range reference.Directives {
+		known = append(known, d.Name)
+		f := dockerfile.Parse(source.New("# "+d.Name+"=`\nFROM a\n"), nil)
+		if len(f.Directives) != 1 {
+			t.Errorf("the document model does not know the directive %s", d.Name)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(known)
+	if !slices.Equal(got, known) {
+		t.Errorf("BuildKit's directives are %q, known are %q", got, known)
+	}
+}
+
+// Each option of the Dockerfile frontend is known, and each build argument that the frontend obeys is documented.
+func TestOptionsOfFrontend(t *testing.T) {
+	// What each option is here.
+	known := map[string]string{
+		"build-arg:": "Settings.Args", "label:": "in no key", "local-sessionid:": "in no key",
+		"target": "Settings.Target", "platform": "Settings.Platform", "no-cache": "Settings.NoCache and its filter",
+		"cgroup-parent": "RunSettings", "force-network-mode": "RunSettings", "add-hosts": "RunSettings",
+		"hostname": "RunSettings", "shm-size": "RunSettings", "ulimit": "RunSettings",
+		"memory": "metadata: in no key", "memswap": "metadata: in no key", "cpushares": "metadata: in no key",
+		"cpuperiod": "metadata: in no key", "cpuquota": "metadata: in no key", "cpusetcpus": "metadata: in no key",
+		"cpusetmems": "metadata: in no key", "image-resolve-mode": "an assumption of the mark",
+		"multi-platform": "in no key", "cache-from": "invocation.Build", "cache-imports": "invocation.Build",
+		"filename": "invocation.Build", "contextsubdir": "of a remote context", "contextkey": "invocation.Build",
+		"dockerfilekey": "invocation.Build", "context:": "invocation.Build", "sharedkey:localdir:": "in no key",
+		"input:": "of the builder's own callers", "input-metadata:": "of the builder's own callers",
+		"frontend.caps": "in no key", "requestid": "which answer is asked for",
+		"cmdline": "the frontend that is asked for", "source": "the same",
+		"override-copy-image": "refused since 0.11", "build-arg:BUILDKIT_DISABLE_FILEOP": "refused since 0.11",
+		"build-arg:BUILDKIT_SYNTAX": "Settings.Args",
+	}
+	got := map[string]bool{}
+	see := func(n ast.Node) {
+		switch n := n.(type) {
+		case *ast.ValueSpec: // const keyTarget = "target", const buildArgPrefix = "build-arg:"
+			name := n.Names[0].Name
+			if len(n.Values) == 1 && (strings.HasPrefix(name, "key") || strings.HasSuffix(name, "Prefix")) {
+				got[literal(n.Values[0])] = true
+			}
+		case *ast.IndexExpr: // opts["cmdline"]
+			if x, ok := n.X.(*ast.Ident); ok && x.Name == "opts" {
+				key := n.Index
+				if sum, ok := key.(*ast.BinaryExpr); ok {
+					key = sum.X
+				}
+				got[literal(key)] = true
+			}
+		}
+	}
+	inspect(t, "frontend/dockerui/*.go", see)
+	inspect(t, "frontend/dockerfile/builder/*.go", see)
+	inspect(t, "frontend/dockerfile/dockerfile2llb/*.go", see)
+	delete(got, "") // those that a constant names
+	for option := range got {
+		if arg, ok := strings.CutPrefix(option, "build-arg:"); ok && known[option] == "" && arg != "" {
+			if !slices.ContainsFunc(reference.PredefinedArgs, func(e reference.Entry) bool { return e.Name == arg }) {
+				t.Errorf("BuildKit obeys a build argument %s, which the reference does not know", arg)
+			}
+		} else if known[option] == "" {
+			t.Errorf("BuildKit's frontend has an option %q, which nothing here knows", option)
+		}
+	}
+	if len(got) < 30 {
+		t.Fatalf("only the options %v were found: BuildKit's frontend looks different now", got)
+	}
+}
+
 func literal(e ast.Expr) string {
 	lit, ok := e.(*ast.BasicLit)
 	if !ok || lit.Kind != token.STRING {
@@ -158,8 +238,9 @@ func literal(e ast.Expr) string {
 	return s
 }
 
-func inspect(t *testing.T, dir string, see func(ast.Node)) {
-	files, _ := filepath.Glob(filepath.Join(dir, "frontend/dockerfile/instructions/*.go"))
+// inspect shows the syntax of BuildKit's files that match, without its tests.
+func inspect(t *testing.T, pattern string, see func(ast.Node)) {
+	files, _ := filepath.Glob(filepath.Join(buildkitDir(t), pattern))
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue

@@ -71,6 +71,7 @@ var PredefinedArgs = []Entry{
 	builtinArg("BUILDKIT_SYNTAX", "The frontend that reads the file, instead of the directive's"),
 	builtinArg("BUILDKIT_DOCKERFILE_CHECK", "The options of the build checks, as the directive `check` takes them"),
 	builtinArg("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "1 keeps `.git` in a context that is a git repository"),
+	builtinArg("BUILDKIT_GIT_ADVICE", "1 shows what git advises while a repository is fetched"),
 	builtinArg("BUILDKIT_INLINE_CACHE", "1 writes the cache's metadata into the image"),
 	builtinArg("BUILDKIT_MULTI_PLATFORM", "1 makes the image one for several platforms, also if it is for one"),
 	builtinArg("BUILDKIT_SANDBOX_HOSTNAME", "The host name that commands see"),
