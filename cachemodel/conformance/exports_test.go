@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/layerwise/layerwise/cachemodel"
@@ -48,10 +49,42 @@ func testExports(ctx context.Context, t *testing.T, real *Real, mode cachemodel.
 	report.finish()
 	t.Logf("of %d steps that the fresh daemons took from the cache %d were promised; %d caches were not matched",
 		hits.real, hits.promised, hits.unmatched)
+	for _, missed := range hits.missed {
+		t.Logf("not all hits are promised:\n%s", missed)
+	}
 }
 
-// hitCount counts the steps that were taken from the cache, and those of them that were promised.
-type hitCount struct{ real, promised, unmatched int }
+// hitCount counts the steps that were taken from the cache, and those of them that were promised; missed are the
+// builds with others.
+type hitCount struct {
+	real, promised, unmatched int
+	missed                    []string
+}
+
+// count compares the steps that were predicted with what a fresh daemon did.
+func (h *hitCount) count(steps []cachemodel.Step, did Truth, first, next Build) {
+	var table strings.Builder
+	missed := false
+	for _, s := range steps {
+		lt, ok := did[s.Line]
+		if hit := ok && lt.Executed == 0 && !lt.Unsure; hit {
+			h.real++
+			if s.Status == cachemodel.Cached {
+				h.promised++
+			} else {
+				missed = true
+			}
+		}
+		fmt.Fprintf(&table, "%d: %s, here %d ran", s.Line, s.Status, lt.Executed)
+		if s.Cause != nil {
+			fmt.Fprintf(&table, ": %s: %s", s.Cause.Kind, s.Cause.Detail)
+		}
+		table.WriteByte('\n')
+	}
+	if missed {
+		h.missed = append(h.missed, fmt.Sprintf("%s\nafter\n%s\nthen\n%s", &table, first.Dockerfile, next.Dockerfile))
+	}
+}
 
 // runExport builds the first of the builds on one daemon, and the next, for each of the others, on one that imports its
 // cache.
@@ -114,14 +147,7 @@ func runExport(
 			return wrong, err
 		}
 		tally.Builds++
-		for _, s := range steps {
-			if lt, ok := did[s.Line]; ok && lt.Executed == 0 && !lt.Unsure {
-				hits.real++
-				if s.Status == cachemodel.Cached {
-					hits.promised++
-				}
-			}
-		}
+		hits.count(steps, did, builds[0], b)
 		for _, w := range Check(steps, did, did.Twin, tally) {
 			wrong = append(wrong, fmt.Sprintf("build %d: %s", i+1, w))
 		}

@@ -92,7 +92,7 @@ func (b *Build) Exports() map[string]string {
 			inline = true
 			continue
 		}
-		if c.Type == "local" && !b.keeps(c.Attr["dest"]) {
+		if c.Type == "local" && b.keeps(c.Attr["dest"]) == nil {
 			continue
 		}
 		if at := c.where(); at != "" && out[at] != "max" {
@@ -111,12 +111,16 @@ func (b *Build) Exports() map[string]string {
 	return out
 }
 
-// keeps reports whether the job takes a directory over from an earlier run.
-func (b *Build) keeps(dir string) bool {
+// keeps finds how the job takes a directory over from an earlier run, nil if it does not.
+func (b *Build) keeps(dir string) *kept {
 	clean := func(path string) string { return strings.TrimSuffix(filepath.Clean(path), "-new") }
-	return slices.ContainsFunc(b.kept, func(kept string) bool {
-		return clean(kept) == clean(dir) || strings.HasSuffix(clean(kept), string(filepath.Separator)+clean(dir))
-	})
+	for i := range b.kept {
+		at := clean(b.kept[i].dir)
+		if at == clean(dir) || strings.HasSuffix(at, string(filepath.Separator)+clean(dir)) {
+			return &b.kept[i]
+		}
+	}
+	return nil
 }
 
 // Imported is what a build has of an earlier one by the caches that it imports.
@@ -152,12 +156,19 @@ func (b *Build) Imports(before Earlier) Imported {
 			best.Reason = fmt.Sprintf("%s is a place of its own for each commit or run, or of an unknown kind", c.Text)
 			continue
 		}
-		if c.Type == "local" && !b.keeps(c.Attr["src"]) {
+		var dir *kept
+		if c.Type == "local" {
+			dir = b.keeps(c.Attr["src"])
+		}
+		switch {
+		case c.Type == "local" && dir == nil:
 			best.Reason = fmt.Sprintf("%s is a directory that the job does not take over from an earlier run", c.Text)
 			continue
+		case dir != nil && dir.stays != "":
+			return Imported{Reason: savedOnce(&c, dir)}
 		}
 		pulls := slices.ContainsFunc(before.Pull, func(o Build) bool { return o.Exports()[at] != "" })
-		if pulls && c.Type != "gha" { // which keeps the caches of branches apart
+		if pulls && c.Type != "gha" && (dir == nil || !dir.apart) { // GitHub keeps the caches of branches apart
 			return Imported{Reason: fmt.Sprintf("%s: pull requests export to it too, and the last export counts", c.Text)}
 		}
 		found, problem := exporter(b, before.Push, at)
@@ -172,6 +183,9 @@ func (b *Build) Imports(before Earlier) Imported {
 			best.Reason = fmt.Sprintf("nothing that runs for pushes to %s exports %s%s", before.Branch, c.Text, own)
 			continue
 		}
+		if from := found.keeps(c.Attr["src"]); dir != nil && from != nil && from.stays != "" {
+			return Imported{Reason: savedOnce(&c, from)}
+		}
 		mode := found.Exports()[at]
 		if rank(mode) > rank(best.Mode) {
 			reason := fmt.Sprintf("%s, exported by %s with mode=%s", c.Text, found.Place(before.Root), mode)
@@ -185,6 +199,10 @@ func (b *Build) Imports(before Earlier) Imported {
 		}
 	}
 	return best
+}
+
+func savedOnce(c *Cache, dir *kept) string {
+	return fmt.Sprintf("%s: what is saved under the key %s stays as the first build left it", c.Text, dir.stays)
 }
 
 func rank(mode string) int { return slices.Index([]string{"none", "inline", "min", "max"}, mode) }

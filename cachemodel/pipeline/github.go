@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"maps"
@@ -217,11 +218,12 @@ func flatten(to map[string]string, path string, n node, v values, depth int) {
 // job reads one job of a workflow.
 func (f *finder) job(root, job node, v values, depth int) {
 	if uses := v.expand(job.get("uses").text()); uses != "" {
-		path, local := strings.CutPrefix(uses, "./")
-		if !local || depth >= maxDepth {
+		path, ref, own := f.own(uses)
+		if !own || depth >= maxDepth {
 			return
 		}
-		called := f.load(filepath.Join(f.Root, filepath.FromSlash(path)))
+		f.at.ref = cmp.Or(ref, f.at.ref)
+		called := f.load(path)
 		if !called.isMap() {
 			return
 		}
@@ -235,7 +237,7 @@ func (f *finder) job(root, job node, v values, depth int) {
 				inputs[name] = value
 			}
 		}
-		f.at.file = filepath.Join(f.Root, filepath.FromSlash(path))
+		f.at.file = path
 		f.jobs(called, inputs, depth+1)
 		return
 	}
@@ -251,6 +253,22 @@ func (f *finder) job(root, job node, v values, depth int) {
 		}
 	}
 	f.steps(job.get("steps"), v, dir, depth)
+}
+
+// own finds what a job or step uses if it is in this repository: "./path", or "owner/name/path@ref" by its name.
+func (f *finder) own(uses string) (path, ref string, ok bool) {
+	path, ok = strings.CutPrefix(uses, "./")
+	if !ok {
+		name, at, _ := strings.Cut(uses, "@")
+		parts := strings.SplitN(name, "/", 3)
+		if len(parts) < 2 || at == "" || f.At == nil ||
+			!slices.Contains(f.Own, strings.ToLower(parts[0]+"/"+parts[1])) {
+			return "", "", false
+		}
+		path, ref = strings.Join(parts[2:], "/"), at
+	}
+	path = filepath.Join(f.Root, filepath.FromSlash(path))
+	return path, ref, unknownIn(uses) == "" && Within(f.Root, path)
 }
 
 func join(dir, path string) string {
@@ -290,8 +308,15 @@ func (f *finder) step(step node, v values, dir string, depth int) {
 			f.at.own = input("path")
 		}
 	case action == "actions/cache", action == "actions/cache/restore":
+		stays := input("key")
+		replaced(stays, func(e string) string {
+			if varies(e) {
+				stays = ""
+			}
+			return ""
+		})
 		for _, path := range lines(input("path")) {
-			f.at.kept = append(slices.Clip(f.at.kept), join(f.Root, path))
+			f.at.kept = append(slices.Clip(f.at.kept), kept{join(f.Root, path), true, stays})
 		}
 	case strings.HasSuffix(action, "/buildkit-cache-dance"):
 		f.at.hosted = false // it keeps cache mounts
@@ -299,8 +324,13 @@ func (f *finder) step(step node, v values, dir string, depth int) {
 		f.buildPush(input)
 	case action == "docker/bake-action":
 		f.bakeAction(input, v)
-	case strings.HasPrefix(uses, "./") && depth < maxDepth:
-		f.localAction(uses, step, v, dir, depth)
+	case uses != "":
+		if at, ref, own := f.own(uses); own && depth < maxDepth {
+			outer := f.at.ref
+			f.at.ref = ref // "./" is in the workspace, whatever the workflow is read at
+			f.action(at, step, v, dir, depth)
+			f.at.ref = outer
+		}
 	case step.get("run").text() != "":
 		if shell := step.get("shell").text(); shell == "" || strings.HasPrefix(shell, "bash") || shell == "sh" {
 			if at := step.get("working-directory").text(); at != "" {
@@ -330,9 +360,8 @@ func variables(v values) func(name string) string {
 	}
 }
 
-// localAction reads a composite action of this repository.
-func (f *finder) localAction(uses string, step node, v values, dir string, depth int) {
-	at := filepath.Join(f.Root, filepath.FromSlash(uses))
+// action reads a composite action of this repository.
+func (f *finder) action(at string, step node, v values, dir string, depth int) {
 	action := f.load(filepath.Join(at, "action.yml"))
 	if !action.isMap() {
 		action = f.load(filepath.Join(at, "action.yaml"))

@@ -48,6 +48,10 @@ type Options struct {
 	Env   []string // KEY=VALUE; what bake files ask for beside what the CI files set
 	// Read reads a file; nil is textfile.ReadUpTo. Another one gives the files of a revision.
 	Read func(path string) ([]byte, error)
+	// Own are the names of the repository, "owner/name" in small letters, by which its files may call others of it; At
+	// reads one at a branch, tag or commit that they name.
+	Own []string
+	At  func(ref, path string) ([]byte, error)
 }
 
 func (o *Options) read(path string) ([]byte, error) {
@@ -86,7 +90,15 @@ type Build struct {
 	// Problem says why it is not known which build this is; "" if it is.
 	Problem string
 
-	kept []string // directories that the job takes over from an earlier run
+	kept []kept
+}
+
+// kept is a directory that a job takes over from an earlier run.
+type kept struct {
+	dir   string
+	apart bool // those of pull requests are other ones than that of the main branch
+	// stays is the key under which it is saved once and never again, "" if each run saves it.
+	stays string
 }
 
 // Place says for people where a build is: ".github/workflows/ci.yml, job build".
@@ -163,16 +175,21 @@ type finder struct {
 type place struct {
 	file, job, step string
 	line            int
-	condition       string   // that is not known
-	own             string   // the directory in the workspace that this repository is checked out to; "" is the workspace
-	kept            []string // see Build
+	condition       string // that is not known
+	own             string // the directory in the workspace that this repository is checked out to; "" is the workspace
+	kept            []kept // see Build
 	hosted          bool
-	sets            bool // an earlier step may have set variables
+	sets            bool   // an earlier step may have set variables
+	ref             string // of this repository that the workflow is read at; "" as the others are
 }
 
 // load reads a YAML file. There is no node where there is no such file, or it cannot be read.
 func (f *finder) load(path string) node {
-	text, err := f.read(path)
+	read := f.read
+	if ref := f.at.ref; ref != "" {
+		read = func(path string) ([]byte, error) { return f.At(ref, path) }
+	}
+	text, err := read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return node{}
 	}

@@ -64,8 +64,17 @@ func write(t *testing.T, path, text string) {
 // listing shows what is found below root.
 func listing(t *testing.T, root string) string {
 	var out strings.Builder
-	before, problems := Find(t.Context(), Options{Root: root, Event: Event{Name: "push", Branch: "main"}})
-	now, more := Find(t.Context(), Options{Root: root, Event: Event{Name: "pull_request", Base: "main"}})
+	o := Options{Root: root, Event: Event{Name: "push", Branch: "main"}, Own: []string{"me/app"}}
+	o.At = func(ref, path string) ([]byte, error) { // "@ref" in the case has the files of a revision
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return nil, err
+		}
+		return os.ReadFile(filepath.Join(root, "@"+ref, rel))
+	}
+	before, problems := Find(t.Context(), o)
+	o.Event = Event{Name: "pull_request", Base: "main"}
+	now, more := Find(t.Context(), o)
 	for _, problem := range append(problems, more...) {
 		fmt.Fprintf(&out, "problem: %v\n", problem)
 	}

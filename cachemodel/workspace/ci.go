@@ -84,11 +84,30 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 	c.Commit = rev
 	then := buildfiles.GitRevision(ctx, repository, rev)
 	o := pipeline.Options{Root: c.Root, Event: pipeline.Event{Name: "push", Branch: name}}
+	if o.Own, err = w.ownNames(ctx, repository); err != nil {
+		return nil, err
+	}
+	// at reads files of a branch, tag or commit; main those of the main branch
+	at := func(main func(path string) ([]byte, error)) func(ref, path string) ([]byte, error) {
+		return func(ref, path string) ([]byte, error) {
+			if ref == name && main != nil {
+				return main(path)
+			}
+			for _, rev := range []string{strings.TrimSuffix(base.Main, name) + ref, ref} {
+				if commit, err := repository.Resolve(ctx, rev); err == nil {
+					return buildfiles.GitRevision(ctx, repository, commit).Read(path)
+				}
+			}
+			return nil, fmt.Errorf("%s: %w", ref, gittree.ErrUnknownRevision)
+		}
+	}
 	now := o
-	now.Read = onlyOnce(w.Read)
+	now.Read = onlyOnce(w.buildFileOptions().Read)
+	now.At = at(now.Read)
 	var more []error
 	c.push, c.Problems = pipeline.Find(ctx, now)
 	if !base.IsHead {
+		now.At = at(nil)
 		now.Event = pipeline.Event{Name: "pull_request", Base: name}
 		c.pull, more = pipeline.Find(ctx, now)
 	}
@@ -98,6 +117,7 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 		}
 	}
 	o.Read = onlyOnce(then.Read)
+	o.At = at(o.Read)
 	c.before = pipeline.Earlier{Root: c.Root, Branch: c.Main}
 	c.before.Push, _ = pipeline.Find(ctx, o) // what was wrong then is of no interest
 	o.Event = pipeline.Event{Name: "pull_request", Base: name}
@@ -106,11 +126,24 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 	return c, ctx.Err()
 }
 
-// onlyOnce reads each file once: each is asked for by every event. nil stays nil.
-func onlyOnce(read func(path string) ([]byte, error)) func(path string) ([]byte, error) {
-	if read == nil {
-		return nil
+// ownNames are the names by which workflows may call the repository's own files.
+func (w *Workspace) ownNames(ctx context.Context, r *gittree.Repository) ([]string, error) {
+	addresses, err := r.Remotes(ctx)
+	if err != nil {
+		return nil, err
 	}
+	var out []string
+	for _, address := range append(addresses, w.getenv("GITHUB_REPOSITORY")) {
+		parts := strings.FieldsFunc(strings.TrimSuffix(address, ".git"), func(r rune) bool { return r == '/' || r == ':' })
+		if n := len(parts); n >= 2 {
+			out = append(out, strings.ToLower(parts[n-2]+"/"+parts[n-1]))
+		}
+	}
+	return out, nil
+}
+
+// onlyOnce reads each file once: each is asked for by every event.
+func onlyOnce(read func(path string) ([]byte, error)) func(path string) ([]byte, error) {
 	type content struct {
 		text []byte
 		err  error
@@ -245,18 +278,10 @@ func readable(value string) string {
 // targetBranch is what the branch is to be merged into, as the environment of a CI service tells it, else the project's
 // default branch by such an environment; "" if it tells neither.
 func (w *Workspace) targetBranch() string {
-	getenv := func(name string) string {
-		for _, kv := range slices.Backward(w.Env) {
-			if value, ok := strings.CutPrefix(kv, name+"="); ok {
-				return value
-			}
-		}
-		return ""
-	}
-	if branch := cmp.Or(gittree.TargetBranch(getenv), getenv("CI_DEFAULT_BRANCH")); branch != "" {
+	if branch := cmp.Or(gittree.TargetBranch(w.getenv), w.getenv("CI_DEFAULT_BRANCH")); branch != "" {
 		return branch
 	}
-	path := getenv("GITHUB_EVENT_PATH")
+	path := w.getenv("GITHUB_EVENT_PATH")
 	if path == "" {
 		return ""
 	}
@@ -269,4 +294,14 @@ func (w *Workspace) targetBranch() string {
 		return "" // the branch is then found by its name
 	}
 	return event.Repository.DefaultBranch
+}
+
+// getenv is a variable of the environment, "" if it is not set.
+func (w *Workspace) getenv(name string) string {
+	for _, kv := range slices.Backward(w.Env) {
+		if value, ok := strings.CutPrefix(kv, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }

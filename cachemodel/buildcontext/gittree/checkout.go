@@ -102,6 +102,7 @@ func (r *Repository) config(ctx context.Context) (map[string]string, error) {
 		return r.settings, nil
 	}
 	config := map[string]string{}
+	r.remotes = nil
 	err := r.asking.records(ctx, nil, 0, func(kv []byte, cut bool) error {
 		k, v, ok := strings.Cut(string(kv), "\n")
 		if !ok {
@@ -115,6 +116,9 @@ func (r *Repository) config(ctx context.Context) (map[string]string, error) {
 		case k == "core.autocrlf" && slices.Contains([]string{"yes", "on", "1"}, strings.ToLower(v)):
 			v = "true"
 		}
+		if strings.HasPrefix(k, "remote.") && strings.HasSuffix(k, ".url") && !cut {
+			r.remotes = append(r.remotes, v)
+		}
 		if slices.Contains(copiedSettings, k) || strings.HasPrefix(k, "filter.") {
 			config[k] = v
 		}
@@ -124,6 +128,16 @@ func (r *Repository) config(ctx context.Context) (map[string]string, error) {
 		r.settings = config
 	}
 	return config, err
+}
+
+// Remotes are the addresses of the repositories that this one is fetched from.
+func (r *Repository) Remotes(ctx context.Context) ([]string, error) {
+	if _, err := r.config(ctx); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.remotes, nil
 }
 
 // copiedSettings are what of a repository's configuration counts for conversions, besides the filters, which are not

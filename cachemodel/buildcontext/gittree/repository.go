@@ -45,6 +45,7 @@ type Repository struct {
 	revisions map[string]string // commits by what was asked for
 	bases     map[string]Base   // merge bases by the branch that was asked for
 	settings  map[string]string // see config
+	remotes   []string          // likewise: their addresses
 	texts     map[[2]string]text
 	objects   *objects // nil where none has been read
 }
