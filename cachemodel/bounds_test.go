@@ -18,12 +18,17 @@ func TestExpansionIsBounded(t *testing.T) {
 		b.WriteString("RUN x\nCOPY f $A60\nWORKDIR /w/$A60\n")
 		return b.String()
 	}
+	deep := func(first string) string {
+		return "FROM base\nWORKDIR /" + first + "\n" + strings.Repeat("WORKDIR "+strings.Repeat("d", 100)+"\n", 1500) + "RUN x\n"
+	}
 	wide := "FROM base\nENV A=" + strings.Repeat("x", 3000) + "\nENV B=" + strings.Repeat("$A", 30_000) + "\nRUN x\n"
 	for _, test := range []struct{ name, a, b, want string }{
 		{"the same", doubling("abcdefgh", ""), doubling("abcdefgh", ""), "cached"},
 		{"another value at the bottom", doubling("abcdefgh", ""), doubling("abcdefgi", ""), "rebuilt"},
 		{"with a modifier", doubling("abcdefgh", "${A0:-x}"), doubling("abcdefgh", "${A0:-x}"), "cached"},
 		{"many in one word", wide, wide, "cached"},
+		{"a deep working directory", deep("a"), deep("a"), "cached"},
+		{"another one at its top", deep("a"), deep("b"), "rebuilt"},
 		{"the length through a pattern", doubling("abcdefgh", "") + "ENV L=${A60//?/x}\nRUN l\n",
 			doubling("abcdefghi", "") + "ENV L=${A60//?/x}\nRUN l\n", "rebuilt"},
 	} {

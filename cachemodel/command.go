@@ -276,10 +276,21 @@ func rootInput(root *vertex) []input {
 	return []input{{from: root}}
 }
 
-// within resolves dir against cwd. An absolute path stays as it is written (system.NormalizeWorkdir).
+// within resolves dir against cwd. An absolute path stays as it is written (system.NormalizeWorkdir). One that is too
+// long for any system, as many relative ones make it, is kept as its digest.
 func within(cwd, dir value, os string) (value, error) {
-	text, err := system.NormalizeWorkdir(cwd.text, dir.text, os)
-	v := plain(system.ToSlash(text, os))
+	var v value
+	var err error
+	if strings.HasPrefix(cwd.text, "/"+tooLong) && !system.IsAbs(dir.text, os) {
+		v = plain("/" + shorten(cwd.text+"/"+dir.text, 0))
+	} else {
+		var text string
+		text, err = system.NormalizeWorkdir(cwd.text, dir.text, os)
+		v = plain(system.ToSlash(text, os))
+		if len(v.text) > maxValue {
+			v.text = "/" + shorten(v.text, 0)
+		}
+	}
 	if dir.opaque != "" || cwd.opaque != "" && !system.IsAbs(dir.text, os) {
 		v.opaque = opaque("join", cwd.strict(), dir.strict())
 	}

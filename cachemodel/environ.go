@@ -119,7 +119,7 @@ func newExpander(escape byte) expander {
 
 // What variables come to is bounded: ENV A1=$A0$A0, ENV A2=$A1$A1 and so on doubles with each line.
 const (
-	maxValue     = 4 << 10  // bytes of a word with variables: a longer one is kept as its digest
+	maxValue     = 4 << 10  // bytes of a word with variables, or of a path: a longer one is kept as its digest
 	maxExpansion = 64 << 10 // bytes of the variables of one word: beyond it their digests stand in it
 )
 

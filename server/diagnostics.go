@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -12,12 +14,28 @@ import (
 	"go.lsp.dev/uri"
 )
 
-// diagnostics are the snapshot's findings in the client's terms.
+// mostDiagnostics is how many a document has: what VS Code shows of one file, and all that anybody reads.
+const mostDiagnostics = 1000
+
+// diagnostics are the snapshot's findings in the client's terms. Of very many the most serious are given, and a note
+// that says so.
 func (snap *snapshot) diagnostics() []protocol.Diagnostic {
 	findings := snap.findings()
-	out := make([]protocol.Diagnostic, len(findings))
+	all := len(findings)
+	if all > mostDiagnostics {
+		findings = slices.Clone(findings)
+		slices.SortStableFunc(findings, func(a, b analysis.Finding) int { return int(a.Severity) - int(b.Severity) })
+		findings = findings[:mostDiagnostics]
+	}
+	out := make([]protocol.Diagnostic, len(findings), len(findings)+1)
 	for i, f := range findings {
 		out[i] = snap.diagnostic(f)
+	}
+	if all > mostDiagnostics {
+		out = append(out, snap.diagnostic(analysis.Finding{
+			Rule: "too-many-findings", Severity: analysis.Information, Message: fmt.Sprintf(
+				"%d findings, of which the %d most serious are shown; \"layerwise check\" lists all", all, mostDiagnostics),
+		}))
 	}
 	return out
 }

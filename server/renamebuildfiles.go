@@ -27,14 +27,14 @@ type renamed struct {
 // renamedIn finds what a renaming in a Dockerfile changes in the Compose and bake files that build it: the targets that
 // name a stage and the arguments that set an ARG. What the Dockerfile still has by the old name is left alone.
 func (s *session) renamedIn(ctx context.Context, snap *snapshot, r *navigate.Rename, to string) (out []renamed) {
-	if snap.build == nil || snap.build.Dockerfile == "" {
+	if snap.build == nil || snap.build.Dockerfile == "" || len(snap.build.BuildFiles) == 0 {
 		return nil
 	}
 	after, err := source.Apply(snap.file.Text.String(), r.Edits)
 	if err != nil {
 		return nil
 	}
-	then := dockerfile.Parse(source.New(after), nil)
+	then := dockerfile.Parse(source.New(after), snap.file)
 	name, arg := r.Symbol.Name, r.Symbol.Kind == navigate.Variable
 	switch {
 	case arg && (!slices.Contains(buildcheck.Args(snap.file), name) || slices.Contains(buildcheck.Args(then), name)):

@@ -283,3 +283,24 @@ func TestLongDocument(t *testing.T) {
 		t.Errorf("%d instructions, want 1", n)
 	}
 }
+
+// Of very many findings the most serious are sent, wherever they stand, and a note that there are more.
+func TestManyFindings(t *testing.T) {
+	const document = "untitled:x"
+	s := inward(t, utf16Units)
+	s.send(t, "textDocument/didOpen", object{"textDocument": object{
+		"uri": document, "languageId": "dockerfile", "version": 1,
+		"text": "FROM a\n" + strings.Repeat("MAINTAINER b\n", 2*mostDiagnostics) + "EVN c=d\n",
+	}})
+	items := s.snapshotOf(document).diagnostics()
+	if len(items) != mostDiagnostics+1 || items[0].Severity != protocol.DiagnosticSeverityError ||
+		items[mostDiagnostics].Code != protocol.String("too-many-findings") {
+		t.Errorf("%d diagnostics: first %+v, last %+v", len(items), items[0], items[len(items)-1])
+	}
+	s.send(t, "textDocument/didChange", object{
+		"textDocument": object{"uri": document, "version": 2}, "contentChanges": []any{object{"text": "FROM a\nEVN c=d\n"}},
+	})
+	if items := s.snapshotOf(document).diagnostics(); len(items) > 3 {
+		t.Errorf("few findings: %d diagnostics", len(items))
+	}
+}

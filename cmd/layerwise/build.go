@@ -50,7 +50,7 @@ file, runs all the same and is not recorded. Whether recording succeeds never ch
 // own output.
 func build(args []string, stderr io.Writer) error {
 	recorder := startRecording(args)
-	code, err := runCommand(args)
+	code, err := runCommand(args, stderr)
 	if err != nil {
 		return exitError{code: code, err: err}
 	}
@@ -68,9 +68,9 @@ func build(args []string, stderr io.Writer) error {
 
 // runCommand runs a program with our own input, output and environment, and returns its exit code as a shell gives it.
 // The error is about a program that cannot be run.
-func runCommand(args []string) (code int, err error) {
+func runCommand(args []string, stderr io.Writer) (code int, err error) {
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, stderr
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, forwarded...)
 	defer signal.Stop(signals)
@@ -85,7 +85,7 @@ func runCommand(args []string) (code int, err error) {
 		for {
 			select {
 			case s := <-signals:
-				if !fromTerminal(s) {
+				if !fromTerminal(s, stderr) {
 					_ = cmd.Process.Signal(s) // it may have ended just now
 				}
 			case <-ended:
@@ -106,12 +106,13 @@ func runCommand(args []string) (code int, err error) {
 
 // fromTerminal reports whether a signal is one that a terminal sends to all programs that run in it: the command has
 // got it itself then.
-func fromTerminal(s os.Signal) bool {
+func fromTerminal(s os.Signal, stderr io.Writer) bool {
 	if s != os.Interrupt && s != syscall.SIGQUIT && s != syscall.SIGHUP {
 		return false
 	}
+	file, ok := stderr.(*os.File)
 	return term.IsTerminal(int(os.Stdin.Fd())) || term.IsTerminal(int(os.Stdout.Fd())) ||
-		term.IsTerminal(int(os.Stderr.Fd()))
+		ok && term.IsTerminal(int(file.Fd()))
 }
 
 // askTime bounds how long the daemon that made the build is asked what the steps took.

@@ -47,8 +47,10 @@ func (e exitError) Error() string {
 func main() { os.Exit(run()) }
 
 func run() int {
-	logrus.SetOutput(io.Discard) // where libraries of Docker's write their warnings, in the middle of what people read
-	err := newRoot().Execute()
+	stderr := muteLibraries()
+	root := newRoot()
+	root.SetErr(stderr)
+	err := root.Execute()
 	if err == nil {
 		return 0
 	}
@@ -57,9 +59,20 @@ func run() int {
 		exit = exitError{code: 2, err: err}
 	}
 	if exit.err != nil {
-		fmt.Fprintln(os.Stderr, "layerwise:", printableLines(exit.err.Error()))
+		fmt.Fprintln(stderr, "layerwise:", printableLines(exit.err.Error()))
 	}
 	return exit.code
+}
+
+// muteLibraries returns standard error, and takes it away from all that write there unasked, in the middle of what
+// people read: Docker's libraries their warnings, text/scanner (in BuildKit's parser) what it thinks of a file's bytes.
+func muteLibraries() *os.File {
+	stderr := os.Stderr
+	logrus.SetOutput(io.Discard)
+	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		os.Stderr = null
+	}
+	return stderr
 }
 
 func newRoot() *cobra.Command {

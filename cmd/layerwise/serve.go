@@ -35,7 +35,7 @@ use, or over TCP on this machine (localhost:7070). Over TCP a client must send a
 what is sent is not encrypted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := newLog(level)
+			log, err := newLog(level, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -55,7 +55,7 @@ what is sent is not encrypted.`,
 				if err != nil {
 					return fmt.Errorf("--listen %s: %w", listen, err)
 				}
-				fmt.Fprintln(os.Stderr, "layerwise:", listener.note)
+				fmt.Fprintln(cmd.ErrOrStderr(), "layerwise:", listener.note)
 				return serveClients(ctx, listener, options)
 			}
 			options.Outlive = outlive
@@ -78,14 +78,14 @@ what is sent is not encrypted.`,
 }
 
 // newLog logs to standard error: standard output belongs to the protocol.
-func newLog(level string) (*zap.Logger, error) {
+func newLog(level string, stderr io.Writer) (*zap.Logger, error) {
 	least, err := zapcore.ParseLevel(level)
 	if err != nil {
 		return nil, fmt.Errorf("--log-level %s: must be debug, info, warn or error", level)
 	}
 	encoder := zap.NewDevelopmentEncoderConfig()
 	encoder.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
-	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.Lock(os.Stderr), least)), nil
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoder), zapcore.Lock(zapcore.AddSync(stderr)), least)), nil
 }
 
 // digestCache is where digests of files are kept between runs; "" where the system names no place for that.
