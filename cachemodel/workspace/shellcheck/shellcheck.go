@@ -18,7 +18,9 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/rules"
+	"github.com/layerwise/layerwise/analysis/shellscript"
 	"github.com/layerwise/layerwise/analysis/source"
+	"mvdan.cc/sh/v3/syntax"
 )
 
 const (
@@ -60,6 +62,10 @@ func check(
 	found := make(map[rules.ShellScript][]rules.ShellRemark, len(scripts))
 	byShell := map[string][]rules.ShellScript{}
 	for _, s := range scripts {
+		if !readable(s) {
+			found[s] = nil
+			continue
+		}
 		byShell[s.Shell] = append(byShell[s.Shell], s)
 	}
 	for shell, list := range byShell {
@@ -74,6 +80,16 @@ func check(
 		}
 	}
 	return found, nil
+}
+
+// readable reports whether a shell can read the script. ShellCheck is not asked about others: what it says of them is not
+// used, and it needs minutes for a few kilobytes of open brackets.
+func readable(s rules.ShellScript) bool {
+	if !shellscript.Bounded(s.Text) {
+		return false
+	}
+	_, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(s.Text), "")
+	return err == nil
 }
 
 // call asks about some scripts for one shell, which are written to files for it.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,21 @@ func TestProgramThatFails(t *testing.T) {
 	cancel()
 	if _, err := Check(ctx, broken, script); err == nil {
 		t.Error("no error after it was given up")
+	}
+}
+
+// What no shell can read is not given to the program, which is slow at it: here it is not even there.
+func TestUnreadable(t *testing.T) {
+	var scripts []rules.ShellScript
+	for _, text := range []string{
+		"echo 'a", "if a; then", strings.Repeat("(", 30), strings.Repeat("if a; then ", 3000), strings.Repeat(`"$(`, 10_000),
+		strings.Repeat("(", 100) + "a" + strings.Repeat(")", 100),
+	} {
+		scripts = append(scripts, rules.ShellScript{Shell: "sh", Text: text})
+	}
+	remarks, err := Check(t.Context(), "/does/not/exist", scripts)
+	if err != nil || len(remarks) != len(scripts) {
+		t.Errorf("answers for %d of %d scripts, and %v", len(remarks), len(scripts), err)
 	}
 }
 
