@@ -41,11 +41,9 @@ func (p *pass) eachPort(f func(in *dockerfile.Instruction, p port)) {
 			}
 			words, literal := []string{word.Text}, true
 			if strings.ContainsAny(word.Text, "$\"'\\`") {
-				text, known := p.variables().Expand(in.Stage, in.Span.Start, word.Text)
+				text, known := p.expand(in, word.Text)
 				if !known {
-					if text, known = p.expandUnset(in, word.Text); !known {
-						continue
-					}
+					continue
 				}
 				words, literal = strings.Fields(text), false
 			}
@@ -56,12 +54,15 @@ func (p *pass) eachPort(f func(in *dockerfile.Instruction, p port)) {
 	}
 }
 
-// expandUnset expands a word whose variables are known, or are set by neither the file nor the image.
-func (p *pass) expandUnset(in *dockerfile.Instruction, word string) (text string, known bool) {
-	env := &unsetEnv{p: p, in: in}
-	if len(p.Stages) == 0 {
+// expand expands a word whose variables are known, or are set by neither the file nor the image.
+func (p *pass) expand(in *dockerfile.Instruction, word string) (text string, known bool) {
+	if in.Stage < 0 {
 		return "", false
 	}
+	if text, known = p.variables().Expand(in.Stage, in.Span.Start, word); known {
+		return text, true
+	}
+	env := &unsetEnv{p: p, in: in, word: word}
 	env.image, _ = p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
 	text, _, err := shell.NewLex(rune(p.Escape)).ProcessWord(word, env)
 	return text, err == nil && !env.unknown
@@ -71,6 +72,7 @@ func (p *pass) expandUnset(in *dockerfile.Instruction, word string) (text string
 type unsetEnv struct {
 	p       *pass
 	in      *dockerfile.Instruction
+	word    string
 	image   string
 	size    int  // of the values that were asked for
 	unknown bool // a value is not known, or they are too long
@@ -81,7 +83,11 @@ func (e *unsetEnv) Get(name string) (string, bool) {
 		return "", false
 	}
 	v := e.p.variables()
-	if _, ok := v.Lookup(e.in.Stage, e.in.Span.Start, name); ok {
+	if d, ok := v.Lookup(e.in.Stage, e.in.Span.Start, name); ok {
+		if d.In.Meant == "ARG" && !d.Known && len(v.Global[name]) == 0 && !predefined(name) &&
+			(strings.Contains(e.word, "${"+name+":-") || strings.Contains(e.word, "${"+name+"-")) {
+			return "", false // unless the build is given one, instead of the default
+		}
 		value, known := v.Expand(e.in.Stage, e.in.Span.Start, "${"+name+"}")
 		e.size += len(value)
 		e.unknown = !known || e.size > mostExpanded

@@ -40,19 +40,13 @@ func checkInvalidFlagValue(p *pass) {
 			}
 			if strings.ContainsAny(value, "$\"'\\`") {
 				known := false
-				if value, known = p.variables().Expand(in.Stage, in.Span.Start, unquoted(value)); !known ||
-					in.Stage < 0 ||
-					value == "" {
+				if value, known = p.expand(in, unquoted(value)); !known || value == "" {
 					continue
 				}
 			}
 			switch flag.Name.Text {
 			case "chmod":
-				finding.Message = badMode(value)
-				if octal, ok := strings.CutPrefix(value, "0o"); ok && finding.Message != "" && badMode(octal) == "" &&
-					value == flag.Value.Text {
-					finding.Fixes = []analysis.Fix{replace(flag.Value.Span, octal, true)}
-				}
+				finding = p.checkMode(flag, value)
 			case "chown":
 				if linked(in) && named(value) {
 					finding.Message = fmt.Sprintf(
@@ -107,6 +101,40 @@ func badMode(value string) string {
 	return fmt.Sprintf("invalid chmod parameter: '%s'. it should be octal string and between 0 and 07777", value)
 }
 
+// listedMode is a mode as ls shows it.
+var listedMode = regexp.MustCompile(`^[-dl]?([r-][w-][x-])([r-][w-][x-])([r-][w-][x-])$`)
+
+// checkMode looks at the value of --chmod.
+func (p *pass) checkMode(flag dockerfile.Flag, value string) analysis.Finding {
+	finding := analysis.Finding{Span: flag.Value.Span, Message: badMode(value)}
+	meant := ""
+	if m := listedMode.FindStringSubmatch(value); m != nil {
+		for _, three := range m[1:] {
+			digit := 0
+			for i, bit := range []int{4, 2, 1} {
+				if three[i] != '-' {
+					digit += bit
+				}
+			}
+			meant += strconv.Itoa(digit)
+		}
+		if finding.Message == "" {
+			finding.Severity = analysis.Warning
+			finding.Message = fmt.Sprintf("%s takes permissions away: the minus signs are read as in chmod", value)
+		}
+	} else if finding.Message != "" {
+		if bare := strings.TrimSuffix(value, "+"); bare != value && strings.Trim(bare, "rwx") == "" {
+			meant = "+" + bare
+		} else if meant = strings.TrimLeft(strings.TrimPrefix(value, "0"), "xo"); badMode(meant) != "" || meant == "" {
+			meant = ""
+		}
+	}
+	if finding.Message != "" && meant != "" && value == flag.Value.Text {
+		finding.Fixes = []analysis.Fix{replace(flag.Value.Span, meant, true)}
+	}
+	return finding
+}
+
 // badChecksum says what is wrong with the checksum of an ADD, if anything.
 func (p *pass) badChecksum(in *dockerfile.Instruction, flag dockerfile.Flag, value string) analysis.Finding {
 	finding := analysis.Finding{Span: flag.Value.Span}
@@ -156,6 +184,7 @@ func (p *pass) checkMountTargets() {
 			}
 			return state{path.Join(s.dir, dir)}
 		case *instructions.RunCommand:
+			p.checkMountValues(in)
 			for i, flag := range in.Flags {
 				if i < len(in.Node.Flags) && strings.HasPrefix(in.Node.Flags[i], "--mount=") {
 					p.checkMountTarget(in, flag, in.Node.Flags[i][len("--mount="):], s.dir)
@@ -210,6 +239,41 @@ func (p *pass) checkMountTarget(in *dockerfile.Instruction, flag dockerfile.Flag
 				}
 			}
 		}
+	}
+	p.report(nil, finding)
+}
+
+// checkMountValues looks at mounts with variables whose values are known, as far as the file and the image set them.
+func (p *pass) checkMountValues(in *dockerfile.Instruction) {
+	flags := p.Text.Slice(source.Span{Start: in.Span.Start, End: in.ArgsSpan.Start})
+	if in.Stage < 0 || !strings.Contains(flags, "$") || hasErrors(in) {
+		return
+	}
+	value, err := dockerfile.Typed(in.Node) // of our own, since Expand changes it
+	run, ok := value.(*instructions.RunCommand)
+	if err != nil || !ok {
+		return
+	}
+	typed, expanded, known := "", "", true
+	err = run.Expand(func(word string) (string, error) {
+		text, ok := word, true
+		if strings.ContainsAny(word, "$\"'\\`") {
+			text, ok = p.expand(in, word)
+		}
+		typed, expanded, known = word, text, known && ok
+		return text, nil
+	})
+	if err == nil || !known || !strings.Contains(typed, "$") {
+		return
+	}
+	finding := analysis.Finding{Span: source.Span{Start: in.Span.Start, End: in.ArgsSpan.Start}}
+	finding.Message, _, _ = strings.Cut(err.Error(), "\n")
+	if at := strings.Index(flags, typed); at >= 0 {
+		finding.Span = source.Span{Start: in.Span.Start + at, End: in.Span.Start + at + len(typed)}
+	}
+	meant := spell.Meant(expanded, []string{"bind", "cache", "tmpfs", "secret", "ssh", "shared", "private", "locked"})
+	if meant != "" && strings.Count(typed, expanded) == 1 && p.Text.Slice(finding.Span) == typed {
+		finding.Fixes = []analysis.Fix{replace(finding.Span, strings.Replace(typed, expanded, meant, 1), true)}
 	}
 	p.report(nil, finding)
 }

@@ -59,10 +59,15 @@ func checkInvalidImage(p *pass) {
 			continue // LookalikeCharacter says what is wrong
 		}
 		finding := analysis.Finding{Span: ref.word.Span, Message: fmt.Sprintf("%s is no image: %v", name, err)}
-		if stage, rest, ok := strings.Cut(name, ":"); ok && ref.in.Meant == "COPY" &&
-			anywhere[strings.ToLower(stage)] &&
-			strings.HasPrefix(rest, "/") {
-			finding.Fixes = []analysis.Fix{replace(ref.word.Span, stage+" "+rest, true)} // as docker cp has it
+		if stage, rest := p.pathInFrom(ref.in, name); rest != "" {
+			if meant := stage + " " + rest; ref.in.Meant == "COPY" { // as docker cp has it
+				finding.Fixes = []analysis.Fix{replace(ref.word.Span, meant, true)}
+			} else {
+				finding.Fixes = []analysis.Fix{replace(ref.word.Span, stage+",source="+rest, true)}
+			}
+		}
+		if bare := strings.TrimLeft(name, "=:$"); bare != name && anywhere[strings.ToLower(bare)] {
+			finding.Fixes = []analysis.Fix{replace(ref.word.Span, bare, true)}
 		}
 		if known := p.nearest(p.stageNames()); clearly(name, known) {
 			finding.Fixes = append(finding.Fixes, replace(ref.word.Span, suggest(name, known)[0], true))
@@ -72,6 +77,7 @@ func checkInvalidImage(p *pass) {
 				finding.Fixes = append(finding.Fixes, replace(ref.word.Span, base+":"+tag, true))
 			}
 		}
+		finding.Fixes = append(finding.Fixes, p.withVariables(ref.in, ref.word)...)
 		if next := p.behindColon(ref); next != nil {
 			finding.Fixes = append(finding.Fixes, *next)
 		}
@@ -82,6 +88,24 @@ func checkInvalidImage(p *pass) {
 		}
 		p.report(nil, finding)
 	}
+}
+
+// pathInFrom divides a --from into the stage or image and a path that belongs behind a blank; path is "" where the name
+// has none.
+func (p *pass) pathInFrom(in *dockerfile.Instruction, name string) (from, path string) {
+	at := strings.IndexAny(name, ":,/")
+	if at <= 0 || in.Meant == "COPY" && len(in.Args) > 1 {
+		return "", ""
+	}
+	from, path = name[:at], strings.TrimLeft(name[at:], ":,")
+	stage := slices.Contains(p.stageNames(), strings.ToLower(from)) || strings.Trim(from, "0123456789") == ""
+	if !strings.HasPrefix(path, "/") || in.Meant != "COPY" && in.Meant != "RUN" || !stage && name[at] == '/' {
+		return "", ""
+	}
+	if _, err := reference.ParseNormalizedNamed(from); err != nil {
+		return "", ""
+	}
+	return from, path
 }
 
 // checkExpandedImage looks at the image of a FROM with quotes or variables.
@@ -98,7 +122,9 @@ func (p *pass) checkExpandedImage(ref stageReference) {
 		return // UndefinedArgInFrom has it
 	}
 	if err := p.brokenImage(ref.in); err != nil {
-		p.report(nil, analysis.Finding{Span: ref.word.Span, Message: err.Error()})
+		p.report(nil, analysis.Finding{
+			Span: ref.word.Span, Message: err.Error(), Fixes: p.withVariables(ref.in, ref.word),
+		})
 	}
 }
 

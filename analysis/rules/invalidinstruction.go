@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -32,8 +33,8 @@ var InvalidInstruction = &Rule{
 			if in != nil && !in.JSON && in.ArgsSpan.Contains(problem.Span.Start) && isMisplacedFlag(p.File, in) {
 				continue // MisplacedFlag says what is wrong
 			}
-			if in != nil && trailingComment(in) >= 0 {
-				continue // TrailingComment does
+			if in != nil && (trailingComment(in) >= 0 || p.fromHasPath(in)) {
+				continue // TrailingComment does, or InvalidImage
 			}
 			if in != nil && (p.spoilt(in) || in.Trigger != nil && p.spoilt(in.Trigger)) {
 				continue // LookalikeCharacter does
@@ -85,6 +86,26 @@ var InvalidInstruction = &Rule{
 			p.report(nil, finding)
 		}
 	},
+}
+
+// from is the flag --from of an instruction, nil if there is none.
+func (p *pass) from(in *dockerfile.Instruction) *dockerfile.Flag {
+	i := slices.IndexFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text == "from" })
+	if i < 0 {
+		return nil
+	}
+	return &in.Flags[i]
+}
+
+// fromHasPath reports whether InvalidImage is about a --from that holds the source as well.
+func (p *pass) fromHasPath(in *dockerfile.Instruction) bool {
+	flag := p.from(in)
+	if flag == nil || in.Meant != "COPY" {
+		return false
+	}
+	_, path := p.pathInFrom(in, unquoted(flag.Value.Text))
+	_, err := reference.ParseNormalizedNamed(unquoted(flag.Value.Text))
+	return path != "" && err != nil
 }
 
 var colonMounts = regexp.MustCompile(`^type:[a-z]+(?:,[a-z]+[:=][^:=,]+)*$`)
@@ -163,6 +184,11 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 	text := p.Text.Slice(in.ArgsSpan)
 	switch in.Meant {
 	case "COPY", "ADD":
+		if flag := p.from(in); flag != nil && len(in.Args) == 1 {
+			if stage, path := p.pathInFrom(in, unquoted(flag.Value.Text)); path != "" {
+				return []analysis.Fix{replace(flag.Value.Span, stage+" "+path, true)}
+			}
+		}
 		if m := likeDocker.FindStringIndex(text); m != nil && len(in.Args) == 1 {
 			at := source.Span{Start: in.ArgsSpan.Start + strings.Index(text, ":/")}
 			at.End = at.Start + 1

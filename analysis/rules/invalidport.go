@@ -107,11 +107,17 @@ func checkInvalidPort(p *pass) {
 		}
 		finding := analysis.Finding{Span: port.span, Message: port.problem.Error()}
 		raw, part := port.raw, port.problem.part
+		if at := p.brokenAt(port.span); at >= 0 {
+			p.reportGlued(nil, source.Span{Start: port.span.Start, End: at}, raw)
+			return
+		}
 		if !port.literal {
 			if word := p.Text.Slice(port.span); !strings.Contains(word, "$") { // quotes or escapes
 				if meant := meantPort(strings.ReplaceAll(word, `\`, ":")); meant != "" {
 					finding.Fixes = []analysis.Fix{replace(port.span, meant, true)}
 				}
+			} else if meant := p.asVariables(in, word); meant != "" {
+				finding.Fixes = []analysis.Fix{replace(port.span, meant, true)}
 			}
 			if raw != part {
 				finding.Message += " (in " + raw + ")"
@@ -130,6 +136,8 @@ func checkInvalidPort(p *pass) {
 			finding.Fixes = []analysis.Fix{
 				{Title: "Write it behind a slash", Edits: []source.Edit{{Span: gap, NewText: "/"}}, Preferred: true},
 			}
+		} else if meant := p.portVariable(in, raw); meant != "" {
+			finding.Span, finding.Fixes = port.span, []analysis.Fix{replace(port.span, meant, true)}
 		} else if meant := protocolFirst(in, i, protocols); meant != "" {
 			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, true)}
 		} else if i >= 0 && i < len(in.Args)-1 && (strings.HasPrefix(raw, "-") || fillers[strings.ToLower(raw)]) {
@@ -149,10 +157,20 @@ func checkInvalidPort(p *pass) {
 	})
 }
 
+// portVariable returns the variable that is meant by its name, or by it as another tool writes it, "" if none is.
+func (p *pass) portVariable(in *dockerfile.Instruction, raw string) string {
+	if p.defines(in, raw) {
+		return "$" + raw
+	}
+	return p.asVariables(in, raw)
+}
+
 var (
+	twoPorts  = regexp.MustCompile(`^([0-9]+(?:[|/&+;][0-9]+)+)$`)
+	namedPort = regexp.MustCompile(`^[a-z_]*port[a-z0-9_]*[=:]([0-9]+)$`)
 	glueProto = regexp.MustCompile(`^([0-9]+(?:-[0-9]+)?)[:=.,_-]?(tcp|udp|sctp)$`)
 	listPorts = regexp.MustCompile(`^[\[({][ \t]*"?([0-9]+(?:"?[ \t]*[,;][ \t]*"?[0-9]+)*)"?[ \t]*[\])}]$`)
-	protoPort = regexp.MustCompile(`^(tcp|udp|sctp)[/:=]([0-9-]+)$`)
+	protoPort = regexp.MustCompile(`^(tcp|udp|sctp)(?:://|[/:=])([0-9-]+)$`)
 	dotRange  = regexp.MustCompile(`^([0-9]+)(\.\.+|:|~|\x{2013}|\x{2014})([0-9]+)$`)
 	protoList = regexp.MustCompile(`^([0-9-]+)/((?:tcp|udp|sctp)(?:[,/+&|](?:tcp|udp|sctp))+)$`)
 	hostPort  = regexp.MustCompile(`^(?:[0-9]+(?:\.[0-9]+){3}|localhost|\*):([0-9]+)$`)
@@ -181,6 +199,15 @@ func meantPort(raw string) string {
 	}
 	if m := webPort.FindStringSubmatch(lower); m != nil {
 		return valid(m[1] + "/tcp")
+	}
+	if twoPorts.MatchString(lower) {
+		return valid(strings.Join(strings.FieldsFunc(lower, func(r rune) bool { return r < '0' || r > '9' }), " "))
+	}
+	if m := namedPort.FindStringSubmatch(lower); m != nil {
+		return valid(m[1])
+	}
+	if bare := strings.TrimRight(lower, "-"); bare != lower && bare != "" && strings.Trim(bare, "0123456789") == "" {
+		return valid(bare)
 	}
 	if m := glueProto.FindStringSubmatch(lower); m != nil {
 		return valid(m[1] + "/" + m[2])

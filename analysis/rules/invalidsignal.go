@@ -57,8 +57,9 @@ func checkInvalidSignal(p *pass) {
 		}
 		signal, literal := word.Text, true
 		if strings.ContainsAny(signal, "$\"'\\`") {
-			if signal, literal = p.variables().Expand(in.Stage, in.Span.Start, signal); !literal {
-				continue // a variable whose value is not known
+			known := false
+			if signal, known = p.expand(in, signal); !known {
+				continue
 			}
 			literal = false
 		}
@@ -75,16 +76,26 @@ func checkInvalidSignal(p *pass) {
 				}
 			}
 			if len(spell.Suggest(signal, full)) == 0 { // IGINT
-				for i, s := range signals {
-					full[i] = "SIG" + s
-				}
+				full = prefixed("SIG", signals)
 			}
 			finding = misspeltWord(finding, signal, full)
+		} else if meant := spell.Meant(signal, prefixed("SIG", signals)); meant != "" &&
+			strings.Count(word.Text, signal) == 1 && p.Text.Slice(word.Span) == word.Text {
+			fixed := strings.Replace(word.Text, signal, meant, 1)
+			finding.Fixes = []analysis.Fix{replace(word.Span, fixed, true)}
 		} else if bare := strings.Trim(word.Text, `[]"' `); isSignal(bare) && bare != word.Text { // ["SIGTERM"]
 			finding.Fixes = []analysis.Fix{replace(word.Span, bare, true)}
 		}
 		p.report(nil, finding)
 	}
+}
+
+// prefixed are words with a prefix.
+func prefixed(prefix string, words []string) (list []string) {
+	for _, word := range words {
+		list = append(list, prefix+word)
+	}
+	return list
 }
 
 // isSignal reports whether BuildKit takes a name or number for a signal.

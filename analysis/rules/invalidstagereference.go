@@ -80,6 +80,11 @@ func checkInvalidStageReference(p *pass) {
 		default:
 			continue
 		}
+		if bare := strings.Trim(name, "${}"); bare != name && last[strings.ToLower(bare)] < ref.in.Stage {
+			if _, ok := last[strings.ToLower(bare)]; ok {
+				finding.Fixes = []analysis.Fix{replace(ref.word.Span, bare, true)}
+			}
+		}
 		p.report(nil, finding)
 	}
 }

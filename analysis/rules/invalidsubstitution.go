@@ -32,7 +32,7 @@ func checkInvalidSubstitution(p *pass) {
 	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER",
 		"VOLUME", "WORKDIR"} {
 		for _, in := range p.of[name] {
-			if p.badFlag(in, lex) {
+			if inQuotes(in) || p.badFlag(in, lex) {
 				continue
 			}
 			if in.Node == nil || in.Command == nil && in.From == nil || !suspicious(p.Text.Slice(in.ArgsSpan), in) {
@@ -82,6 +82,9 @@ func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *she
 			finding.Fixes = []analysis.Fix{replace(word.Span, meant, true)}
 		}
 	}
+	if in := p.InstructionAt(word.Span.Start); in != nil && len(finding.Fixes) == 0 {
+		finding.Fixes = p.withVariables(in, word)
+	}
 	if in := p.InstructionAt(word.Span.Start); in != nil && (in.Meant == "COPY" || in.Meant == "ADD") {
 		if m := quotedPath.FindStringSubmatch(p.Text.Slice(in.ArgsSpan)); m != nil {
 			finding.Span = in.ArgsSpan
@@ -99,6 +102,9 @@ func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *she
 	}
 	p.report(nil, finding)
 }
+
+// oddBraces match a variable in braces whose name is none.
+var oddBraces = regexp.MustCompile(`\$\{[^A-Za-z0-9_*@#$!-]|\$\{[A-Za-z0-9_]+[ \t{$-]`)
 
 // quotedWords are several words in one pair of quotes.
 var quotedWords = regexp.MustCompile(`^["']([^"'\\$]* [^"'\\$]*)["']$`)
@@ -154,7 +160,7 @@ func suspicious(text string, in *dockerfile.Instruction) bool {
 	}
 	if strings.Contains(text, "${") {
 		return strings.Count(text, "{") != strings.Count(text, "}") || strings.ContainsAny(text, ":/%#^,@=+?") ||
-			strings.Contains(text, "${}")
+			oddBraces.MatchString(text)
 	}
 	if text != "" && (text[0] == '"' || strings.Contains(text, ` "`)) {
 		return true // the quote may be around name and value, which are read apart

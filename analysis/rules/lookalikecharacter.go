@@ -32,7 +32,7 @@ var LookalikeCharacter = &Rule{
 func checkLookalikeCharacter(p *pass) {
 	for in := range p.every(dockerfile.Keywords()...) {
 		found := p.lookalikes(in)
-		if len(found) == 0 {
+		if len(found) == 0 || inQuotes(in) {
 			continue
 		}
 		finding := analysis.Finding{Span: found[0].span}

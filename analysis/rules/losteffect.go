@@ -71,7 +71,7 @@ func checkLostEffect(p *pass) {
 		}
 		all := true
 		for _, c := range run.commands {
-			all = all && (ownEffects[c.words[0]] || losesEffect(c))
+			all = all && (ownEffects[c.words[0]] || losesEffect(c)) && p.commandWithin(in, c) < 0
 		}
 		if first := run.commands[0]; all {
 			p.report(in, analysis.Finding{

@@ -92,6 +92,9 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 // standsAlone reports whether an unknown word clearly begins a line of its own.
 func (p *pass) standsAlone(in *dockerfile.Instruction, word string) bool {
 	keyword, _ := assigned(word)
+	if bare := strings.Trim(word, openingQuotes); bare != word && keywords[bare] {
+		return true
+	}
 	return keyword != "" || otherInstructions[word] != "" || strings.HasPrefix(word, "//") ||
 		keywordBehind(word) != "" || pastedLine.MatchString(p.Text.Slice(p.Text.Line(in.Line-1)))
 }
@@ -139,11 +142,11 @@ func (p *pass) spoiltEscape(in *dockerfile.Instruction) (why string, fix analysi
 				Title: "Remove the second " + p.escapeName(),
 				Edits: []source.Edit{{Span: at(len(plain)-1, len(plain))}},
 			}, true
-	case strings.HasSuffix(plain, " /") && p.Escape == '\\' && (in.Meant == "RUN" || in.Meant == "ENV" ||
+	case otherEnd.MatchString(plain) && p.Escape == '\\' && (in.Meant == "RUN" || in.Meant == "ENV" ||
 		in.Meant == "LABEL"):
-		return "a slash is no backslash",
+		return plain[len(plain)-1:] + " is no backslash",
 			analysis.Fix{
-				Title: "Change the slash to a backslash",
+				Title: "Change it to a backslash",
 				Edits: []source.Edit{{Span: at(len(plain)-1, len(plain)), NewText: escape}},
 			}, true
 	}
@@ -156,6 +159,9 @@ func (p *pass) spoiltEscape(in *dockerfile.Instruction) (why string, fix analysi
 	}
 	return "", analysis.Fix{}, false
 }
+
+// otherEnd is a character at a line's end that continues it in other shells, or that looks like one that does.
+var otherEnd = regexp.MustCompile("[ \t](?:[/^]|`)$")
 
 // behindEscape finds a comment behind an escape character: "\ # why".
 var behindEscape = regexp.MustCompile("([\\\\`])[ \t]+(#[^\"'`]*)$")

@@ -51,6 +51,49 @@ func checkMissingOperator(p *pass) {
 	for in := range p.every("ARG", "ENV", "LABEL") {
 		p.checkGluedPair(in)
 	}
+	for in := range p.every("ADD", "COPY", "EXPOSE", "VOLUME") {
+		p.checkGluedWords(in)
+	}
+}
+
+// brokenAt returns where in a word a line ends that goes on in the first column of the next one, -1 if none does.
+func (p *pass) brokenAt(word source.Span) int {
+	text := p.Text.Slice(word)
+	i := strings.IndexByte(text, p.Escape)
+	if i <= 0 {
+		return -1
+	}
+	rest := strings.TrimLeft(text[i+1:], " \t\r")
+	if !strings.HasPrefix(rest, "\n") || len(rest) < 2 || strings.IndexByte(" \t#\r\n", rest[1]) >= 0 {
+		return -1
+	}
+	return word.Start + i
+}
+
+// checkGluedWords looks for a path, or a port, that goes on in the first column of the next line.
+func (p *pass) checkGluedWords(in *dockerfile.Instruction) {
+	if in.Line == in.EndLine || in.JSON || in.Command == nil {
+		return
+	}
+	if _, ok := p.swallows(in); ok {
+		return // SwallowedInstruction says what is wrong
+	}
+	for _, word := range in.Args {
+		at := p.brokenAt(word.Span)
+		if at < 0 || strings.ContainsAny(word.Text, "\"'$") || strings.Contains(word.Text, "://") {
+			continue
+		}
+		if in.Meant == "EXPOSE" && parsePort(word.Text, word.Span, false).problem != nil {
+			continue // InvalidPort says what is wrong
+		}
+		first := source.Span{Start: word.Span.Start, End: at}
+		next := p.Text.String()[p.Text.LineStart(p.Text.LineAt(at)+1):]
+		if last := p.Text.Slice(first); in.Meant == "VOLUME" && next[0] != '/' ||
+			next[0] != '/' && strings.ContainsRune("/-_.", rune(last[len(last)-1])) {
+			continue // it rather is one long path
+		}
+		p.reportGlued(in, first, word.Text)
+	}
 }
 
 // runsOthers are programs whose arguments are a command, or any text.
@@ -64,35 +107,59 @@ var lightCommands = strings.Fields("chmod chown mkdir rm cp mv cd ln touch tar c
 
 // checkSwallowedCommand looks for a command at the beginning of a line that is an argument of the one above.
 func (p *pass) checkSwallowedCommand(in *dockerfile.Instruction, c command) {
-	if slices.Contains(runsOthers, c.words[0]) {
+	i := p.commandWithin(in, c)
+	if i < 0 {
 		return
 	}
-	for i := 1; i < len(c.words)-1; i++ {
-		word, next := c.words[i], c.words[i+1]
+	before, at := c.span(p, in, i-1, i), c.span(p, in, i, i+1)
+	where := "stands in front of it"
+	if p.Text.LineAt(before.End) != p.Text.LineAt(at.Start) {
+		where = "ends the line above"
+	}
+	p.report(in, analysis.Finding{
+		Span:    at,
+		Message: fmt.Sprintf("%s is read as an argument of %s: no && %s", c.words[i], c.words[0], where),
+		Fixes: []analysis.Fix{{
+			Title: "Insert &&",
+			Edits: []source.Edit{{Span: source.Span{Start: before.End, End: before.End}, NewText: " &&"}},
+		}},
+	})
+}
+
+// commandWithin is the word of a command with which another command begins, -1 if none does.
+func (p *pass) commandWithin(in *dockerfile.Instruction, c command) int {
+	if slices.Contains(runsOthers, c.words[0]) {
+		return -1
+	}
+	if c.words[0] == "cd" && len(c.words) > 2 && !strings.HasPrefix(c.words[1], "-") && c.words[2] != "||" {
+		return 2 // it takes one directory
+	}
+	for i := 1; i < len(c.words); i++ {
+		word, next := c.words[i], ""
 		before, at := c.span(p, in, i-1, i), c.span(p, in, i, i+1)
 		line := p.Text.LineAt(at.Start)
-		if p.Text.LineAt(before.End) == line || p.Text.Slice(at) != word ||
-			p.Text.LineAt(c.span(p, in, i+1, i+2).Start) != line {
+		if p.Text.LineAt(before.End) == line || p.Text.Slice(at) != word {
 			continue
 		}
-		light := slices.Contains(lightCommands, word) && (strings.IndexAny(next, "-/+") == 0 || word == "chmod")
-		if !light && !slices.Contains(toolCommands[word], next) && (c.words[0] != "cd" || i != 2) {
+		if i+1 < len(c.words) && p.Text.LineAt(c.span(p, in, i+1, i+2).Start) == line {
+			next = c.words[i+1]
+		}
+		light := next != "" && slices.Contains(lightCommands, word) &&
+			(strings.IndexAny(next, "-/+") == 0 || word == "chmod")
+		built := word == "make" && (slices.Contains(configures, c.words[0]) || c.words[0] == "make" && next != "")
+		if !light && !built && (next == "" || !slices.Contains(toolCommands[word], next)) {
 			continue
 		}
-		if strings.HasPrefix(c.words[i-1], "-") && toolCommands[word] == nil {
+		if strings.HasPrefix(c.words[i-1], "-") && toolCommands[word] == nil && !built {
 			continue // it may be the value of a flag
 		}
-		p.report(in, analysis.Finding{
-			Span:    at,
-			Message: fmt.Sprintf("%s is read as an argument of %s: no && ends the line above", word, c.words[0]),
-			Fixes: []analysis.Fix{{
-				Title: "Insert &&",
-				Edits: []source.Edit{{Span: source.Span{Start: before.End, End: before.End}, NewText: " &&"}},
-			}},
-		})
-		return
+		return i
 	}
+	return -1
 }
+
+// configures are commands that make stands behind.
+var configures = strings.Fields("configure config autogen.sh bootstrap bootstrap.sh cmake autoreconf")
 
 var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
 

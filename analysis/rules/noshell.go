@@ -60,7 +60,34 @@ func checkNoShell(p *pass) {
 	}
 	for in := range p.every("ARG", "COPY", "ADD", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME",
 		"WORKDIR") {
+		if (in.Meant == "FROM" || in.Meant == "EXPOSE") && p.asVariables(in, p.Text.Slice(in.ArgsSpan)) != "" {
+			continue // InvalidImage and InvalidPort say so
+		}
 		p.checkSubstitution(in)
+	}
+	for in := range p.every("ADD", "COPY", "ENV", "USER", "VOLUME", "WORKDIR") {
+		p.checkBracedNames(in)
+	}
+}
+
+// bracedName matches names in braces, or in brackets behind a "$", as templates and other shells have them.
+var bracedName = regexp.MustCompile(`(?:^|[^${\w])(\{{1,2}[ \t]*([A-Z_][A-Z0-9_]*)[ \t]*\}{1,2}|\$\[([A-Za-z_][A-Za-z0-9_]*)\])(?:[^}]|$)`)
+
+// checkBracedNames looks for variables of the file in braces without a "$", which BuildKit takes as they are written.
+func (p *pass) checkBracedNames(in *dockerfile.Instruction) {
+	text := p.Text.Slice(in.ArgsSpan)
+	m := bracedName.FindStringSubmatchIndex(text)
+	if m == nil || in.JSON || in.Command == nil || len(in.Heredocs) > 0 {
+		return
+	}
+	word := dockerfile.Word{Text: text[m[2]:m[3]]}
+	word.Span = source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
+	if fixes := p.withVariables(in, word); fixes != nil {
+		fixes[0].Preferred = false
+		p.report(in, analysis.Finding{
+			Span: word.Span, Message: fmt.Sprintf("%s is not replaced: %s takes it as it is written", word.Text, in.Meant),
+			Fixes: fixes,
+		})
 	}
 }
 

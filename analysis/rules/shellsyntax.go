@@ -92,7 +92,7 @@ func (p *pass) shellRuns() map[*dockerfile.Instruction]*shellRun {
 	seen := make(map[*parser.Node]*shellRun, len(p.of["RUN"]))
 	for in := range p.every("RUN") {
 		text, ok := shellText(p.File, in)
-		if !ok || cut[in] || !p.forUnixShell(in) {
+		if !ok || cut[in] || inQuotes(in) || !p.forUnixShell(in) {
 			continue
 		}
 		run, ok := p.opts.Shell.seen[in.Node]

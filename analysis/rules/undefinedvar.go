@@ -97,6 +97,11 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 			cut := source.Span{Start: use.Span.Start, End: use.Span.End + 1}
 			finding.Fixes = []analysis.Fix{{Title: "Remove " + p.Text.Slice(cut), Edits: []source.Edit{{Span: cut}}}}
 		}
+	case (in.Meant == "ENV" || in.Meant == "LABEL") && p.nameOf(in, use) != nil:
+		whole := *p.nameOf(in, use)
+		finding.Span = whole
+		finding.Message += fmt.Sprintf(": %s takes its value for the name", in.Meant)
+		finding.Fixes = []analysis.Fix{replace(whole, name, true)}
 	case p.setBeside(in, use):
 		finding.Message += ": what an ENV sets counts from the next instruction on"
 	case known && slices.ContainsFunc(in.Heredocs,
@@ -142,6 +147,22 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 		finding = misspelt(finding, name, "$", names, known)
 	}
 	p.report(in, finding)
+}
+
+// nameOf returns where a variable stands that is all of a name to which an instruction gives a value, nil if it is not.
+func (p *pass) nameOf(in *dockerfile.Instruction, use dockerfile.Variable) *source.Span {
+	for i, word := range in.Args {
+		typed := p.Text.Slice(word.Span)
+		if !word.Span.Contains(use.Span.Start) || use.Span.Start != word.Span.Start {
+			continue
+		}
+		rest := typed[use.Span.Len():]
+		old := i == 0 && rest == "" && len(in.Args) > 1 && !strings.Contains(in.Args[1].Text, "=")
+		if strings.HasPrefix(rest, "=") || old {
+			return &use.Span
+		}
+	}
+	return nil
 }
 
 // setBeside reports whether the ENV that uses a variable sets it itself, in front of the use.

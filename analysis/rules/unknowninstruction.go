@@ -214,12 +214,18 @@ func (p *pass) respelt(
 		}
 		return fix, "", false
 	}
-	if bare := strings.TrimLeft(word, "\"'`/"); bare != word && keywords[bare] {
+	if bare := strings.TrimLeft(word, openingQuotes+"/"); bare != word && keywords[strings.TrimRight(bare, openingQuotes)] {
+		bare = strings.TrimRight(bare, openingQuotes)
 		fix = replace(problem.Span, bare, true)
-		if line := strings.TrimRight(p.Text.Slice(in.Span), " \t"); word[0] != '/' && line[len(line)-1] == word[0] {
-			end := in.Span.Start + len(line)
-			fix.Edits = append(fix.Edits, source.Edit{Span: source.Span{Start: end - 1, End: end}})
-			fix.Title = "Remove the quotes"
+		line := strings.TrimRight(p.Text.Slice(in.Span), " \t")
+		if end := strings.TrimRight(line, ",;"); word[0] != '/' && strings.HasSuffix(word, bare) {
+			if _, width := utf8.DecodeLastRuneInString(end); strings.ContainsAny(end[len(end)-width:],
+				openingQuotes+"\u201d\u2019") && len(end)-width > len(word) {
+				inner := end[:len(end)-width]
+				last := source.Span{Start: in.Span.Start + len(inner), End: in.Span.Start + len(line)}
+				fix.Edits = append(fix.Edits, source.Edit{Span: last})
+				fix.Title = "Remove the quotes"
+			}
 		}
 		return fix, "did you mean " + bare + "?", true
 	}
@@ -255,6 +261,15 @@ func (p *pass) respelt(
 		}
 	}
 	return fix, "", false
+}
+
+// openingQuotes are characters that people put in front of a line which they quote.
+const openingQuotes = "\"'`\u201c\u2018"
+
+// inQuotes reports whether a line as a whole is quoted, so that UnknownInstruction says what is wrong with its end.
+func inQuotes(in *dockerfile.Instruction) bool {
+	return in.Keyword.Text != "" && strings.ContainsAny(in.Keyword.Text[:1], openingQuotes[:3]) ||
+		strings.HasPrefix(in.Keyword.Text, "\u201c") || strings.HasPrefix(in.Keyword.Text, "\u2018")
 }
 
 // keywordBehind returns the instruction behind an opening bracket, as in [ENTRYPOINT "/x"].
@@ -365,9 +380,9 @@ var commandWords = func() map[string]bool {
 
 var (
 	// pastedLine matches an instruction, or a command, behind what a list, a prompt or a builder's output has in front.
-	pastedLine = regexp.MustCompile(`^\s*(?:(?:[-*>$]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+[A-Z]{3,}\s|\$ [a-z]|` +
+	pastedLine = regexp.MustCompile(`^\s*(?:(?:[-*>$]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+["']?[A-Z]{3,}\s|\$ [a-z]|` +
 		`(?:/\*|--|<!--|;+|REM|%)\s+\w|` + "```" + `|docker (?:build|run|pull|push|compose)\s|docker-compose\s)`)
-	pastedPrefix = regexp.MustCompile(`^\s*((?:[-*>$]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+)([A-Z]{3,})\s`)
+	pastedPrefix = regexp.MustCompile(`^\s*((?:[-*>$]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+["']?)([A-Z]{3,})\s`)
 	pastedPrompt = regexp.MustCompile(`^\s*(\$ )([a-z][a-z0-9-]*)`)
 	foreignNote  = regexp.MustCompile(`^\s*((?:/\*|--|<!--|;+|REM|%)\s+)[^*]*?(\s*(?:\*/|-->))?\s*$`)
 )
@@ -388,6 +403,10 @@ func (p *pass) reportPasted(in *dockerfile.Instruction) bool {
 			Title: "Remove " + strings.TrimSpace(text[m[2]:m[3]]),
 			Edits: []source.Edit{{Span: at(m[2], m[3])}}, Preferred: true,
 		}}
+		end := len(strings.TrimRight(text, " \t"))
+		if quote := text[m[3]-1]; (quote == '"' || quote == '\'') && text[end-1] == quote && end > m[5] {
+			finding.Fixes[0].Edits = append(finding.Fixes[0].Edits, source.Edit{Span: at(end-1, end)})
+		}
 	} else if m := pastedPrompt.FindStringSubmatchIndex(text); m != nil && isCommand(text[m[4]:m[5]]) {
 		finding.Message = "unknown instruction: $ (a prompt: a command of the shell needs RUN before it)"
 		finding.Fixes = []analysis.Fix{replace(at(m[2], m[3]-1), p.inCase("RUN"), true)}

@@ -31,7 +31,7 @@ func checkUnknownPlatform(p *pass) {
 		for _, flag := range in.Flags {
 			value := flag.Value.Text
 			switch {
-			case in.From == nil || flag.Name.Text != "platform" || value == "" || strings.Contains(value, "("):
+			case in.From == nil || flag.Name.Text != "platform" || value == "" || strings.Contains(value, "(") && !strings.Contains(value, "$"):
 			case strings.ContainsAny(value, "$\"'\\`") || p.Text.Slice(flag.Value.Span) != value:
 				p.checkExpandedPlatform(in, flag.Value)
 			default:
@@ -47,7 +47,7 @@ func (p *pass) checkExpandedPlatform(in *dockerfile.Instruction, value dockerfil
 		return
 	}
 	platform, known := p.variables().Expand(-1, in.Span.Start, unquoted(value.Text))
-	if _, _, ok := parsePlatform(platform); !known || ok || strings.Contains(platform, "(") {
+	if _, _, ok := parsePlatform(platform); !known || ok {
 		return
 	}
 	finding := analysis.Finding{
@@ -55,6 +55,7 @@ func (p *pass) checkExpandedPlatform(in *dockerfile.Instruction, value dockerfil
 		Message:  fmt.Sprintf("%s is no platform", platform),
 		Severity: analysis.Error,
 	}
+	finding.Fixes = p.withVariables(in, value)
 	if meant := strings.ReplaceAll(value.Text, `\`, "/"); meant != value.Text {
 		if _, _, ok := parsePlatform(meant); ok {
 			finding.Fixes = []analysis.Fix{replace(value.Span, meant, true)}
@@ -66,7 +67,8 @@ func (p *pass) checkExpandedPlatform(in *dockerfile.Instruction, value dockerfil
 // otherPlatforms are other words for platforms and their parts, and what they are here.
 var otherPlatforms = map[string]string{
 	"x86": "386", "x64": "amd64", "amd": "amd64", "intel": "amd64", "armv7": "arm/v7", "armv6": "arm/v6",
-	"armv8": "arm64", "adm64": "amd64", "arm32": "arm", "m1": "arm64",
+	"armv8": "arm64", "arm64v8": "arm64/v8", "arm32v7": "arm/v7", "arm7": "arm/v7", "arm6": "arm/v6", "arm8": "arm64",
+	"adm64": "amd64", "arm32": "arm", "m1": "arm64",
 	"buildplatform": "$BUILDPLATFORM", "targetplatform": "$TARGETPLATFORM", "win": "windows", "osx": "darwin",
 	"mac": "darwin",
 }
@@ -104,6 +106,12 @@ func (p *pass) checkPlatform(in *dockerfile.Instruction, value dockerfile.Word) 
 			finding.Severity = analysis.Error
 		}
 		p.report(in, finding)
+		return
+	}
+	if fixes := p.withVariables(in, value); fixes != nil && !ok {
+		p.report(in, analysis.Finding{
+			Severity: analysis.Error, Span: value.Span, Message: value.Text + " is no platform", Fixes: fixes,
+		})
 		return
 	}
 	arches := knownArches()

@@ -39,6 +39,14 @@ func checkUnknownStage(p *pass) {
 			}
 		}
 		name := word.Text
+		if stage, tag, ok := strings.Cut(name, ":"); ok && in.Meant != "FROM" && above[strings.ToLower(stage)] &&
+			tag == "latest" && !images.Official(stage) {
+			p.report(in, analysis.Finding{
+				Span: word.Span, Message: name + " is an image: a stage has no tag",
+				Fixes: []analysis.Fix{replace(word.Span, stage, true)},
+			})
+			return
+		}
 		if len(names) == 0 || above[strings.ToLower(name)] || strings.ContainsAny(name, "$/:@.") ||
 			images.Official(name) {
 			return
