@@ -226,6 +226,21 @@ func (o *buildFlags) dockerfileOf(
 	return dockerfileIn(arg)
 }
 
+// pathsOf are the paths that arguments name; without any, the Dockerfile of the service or target that is asked for,
+// else the path that is given last.
+func (o *buildFlags) pathsOf(
+	ctx context.Context, args []string, c workspace.Choices, without string,
+) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	if c.Build == "" || c.Build == workspace.NoBuild {
+		return []string{without}, nil
+	}
+	path, err := o.dockerfileOf(ctx, here(), "", &c)
+	return []string{relative(path)}, err
+}
+
 // dockerfileIn is the Dockerfile of a directory, "" is the current one.
 func dockerfileIn(dir string) (string, error) {
 	for _, name := range []string{"Dockerfile", "dockerfile", "Containerfile"} {

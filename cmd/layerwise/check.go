@@ -112,15 +112,8 @@ func newCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if len(args) == 0 {
-				args = []string{"."}
-				if builds.Build != "" && builds.Build != workspace.NoBuild {
-					file, err := build.dockerfileOf(cmd.Context(), here(), "", &builds)
-					if err != nil {
-						return err
-					}
-					args = []string{relative(file)}
-				}
+			if args, err = build.pathsOf(cmd.Context(), args, builds, "."); err != nil {
+				return err
 			}
 			ask := ""
 			if shellCheck {

@@ -17,7 +17,8 @@ import (
 const formatHelp = `Lay Dockerfiles out evenly, without changing what they mean: a formatted file has the same cache keys.
 
 PATH is a file or a folder, which is searched for Dockerfiles as layerwise check does it; "-" reads from standard input.
-Without PATH it is the current folder with --check, --diff or --write, and Dockerfile otherwise.
+Without PATH it is the Dockerfile of --service or --bake, else the current folder with --check, --diff or --write,
+and Dockerfile otherwise. The other flags about a build are those of layerwise check and change no layout.
 Keywords become upper case, continuation lines are indented by one step where blanks mean nothing, blanks at line ends
 and repeated empty lines go. Shell commands and heredocs are left as they are, and so is what BuildKit rejects.
 
@@ -29,6 +30,7 @@ cannot be read.`
 func newFormat() *cobra.Command {
 	var write, diff, check, keep bool
 	var indent int
+	var build buildFlags
 	cmd := &cobra.Command{
 		Use:   "format [PATH...]",
 		Short: "Lay Dockerfiles out evenly without changing a cache key",
@@ -42,11 +44,16 @@ func newFormat() *cobra.Command {
 			if len(args) == 1 && args[0] == "-" {
 				return formatInput(out, cmd.InOrStdin(), o)
 			}
-			if len(args) == 0 {
-				args = []string{"Dockerfile"}
-				if write || diff || check {
-					args = []string{"."}
-				}
+			without := "Dockerfile"
+			if write || diff || check {
+				without = "."
+			}
+			builds, err := build.choices()
+			if err != nil {
+				return err
+			}
+			if args, err = build.pathsOf(cmd.Context(), args, builds, without); err != nil {
+				return err
 			}
 			files, failures := findDockerfiles(args)
 			if !write && !diff && !check && len(files) > 1 {
@@ -54,11 +61,7 @@ func newFormat() *cobra.Command {
 			}
 			unformatted := 0
 			for _, path := range files {
-				before, err := readDockerfile(path)
-				var after string
-				if err == nil {
-					after, err = formatText(before, o)
-				}
+				before, after, err := formatFile(path, o)
 				if err != nil {
 					failures = append(failures, err)
 					continue
@@ -101,6 +104,7 @@ func newFormat() *cobra.Command {
 	cmd.Flags().BoolVar(&keep, "keep-keywords", false, "leave the letter case of instructions alone")
 	cmd.Flags().IntVar(&indent, "indent", 4, "blanks in front of a continuation line; 0 is a tab")
 	atMostOne(cmd, "write", "diff", "check")
+	build.registerShared(cmd.Flags())
 	return cmd
 }
 
@@ -123,6 +127,17 @@ func whyNotWritten(path, text string) string {
 		return "its name is not a Dockerfile's"
 	}
 	return rules.WhyNotChanged(dockerfile.Parse(source.New(text), nil))
+}
+
+// formatFile is a file's text as it is and formatted.
+func formatFile(path string, o format.Options) (before, after string, err error) {
+	if isBuildFile(path) {
+		return "", "", fmt.Errorf("%s: a Dockerfile within a Compose or bake file is not formatted", path)
+	}
+	if before, err = readDockerfile(path); err == nil {
+		after, err = formatText(before, o)
+	}
+	return before, after, err
 }
 
 func formatText(text string, o format.Options) (string, error) {
