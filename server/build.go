@@ -76,7 +76,7 @@ func (s *session) loadLoop(d *document) {
 	l := &loader{s: s, d: d}
 	defer s.unwatch(d)
 	if d.path != "" {
-		s.watchFolders(d, s.storeFolder()) // before any record is read, so that none comes unseen
+		s.watchFolders(d, s.storeFolders()) // before any record is read, so that none comes unseen
 	}
 	for {
 		began := time.Now()

@@ -150,7 +150,7 @@ func (b *buildText) findings() []analysis.Finding {
 	b.s.mu.Lock()
 	own, _ := b.s.settingsOfLocked(b.uri)
 	b.s.mu.Unlock()
-	options, _ := workspace.FindConfig(filepath.Dir(b.path)).Rules.With(own.Rules) // what is wrong is said elsewhere
+	options := own.rulesIn(filepath.Dir(b.path))
 	found := options.Apply(buildcheck.Check(b.sections, b.entries, buildcheck.Files{Read: b.dockerfileAt}))
 	return append(found, buildcheck.Inline([]byte(b.text.String()), b.sections, b.entries, options)...)
 }

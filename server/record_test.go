@@ -18,6 +18,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/record"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/layerwise/layerwise/server"
 	"github.com/layerwise/layerwise/server/lsptest"
 	"go.uber.org/zap"
@@ -134,6 +135,34 @@ func TestRecordsAreNoticed(t *testing.T) {
 	if got := awaitStatus(t, e, "FROM config, COPY rebuilt, ARG config, RUN rebuilt, FROM config, RUN "+
 		"rebuilt"); got.Baseline.Kind != "opened" {
 		t.Errorf("after it is forgotten the baseline is %s", got.Baseline.Kind)
+	}
+}
+
+// What another process remembers for a Dockerfile, as layerwise predict --remember does, is noticed; what it remembers
+// for another one changes nothing.
+func TestChoicesAreNoticed(t *testing.T) {
+	dir, cache := t.TempDir(), t.TempDir()
+	const text = "FROM scratch AS app\nCOPY a /\nFROM app\nRUN test\n"
+	write(t, filepath.Join(dir, "Dockerfile"), text)
+	write(t, filepath.Join(dir, "a"), "one")
+	write(t, filepath.Join(dir, "compose.yaml"),
+		"services:\n  all: {build: .}\n  app: {build: {context: ., target: app}}\n")
+	e := startWith(t, server.Options{CacheDir: cache}, nil, dir)
+	e.OpenFile(lsptest.URI(filepath.Join(dir, "Dockerfile")), "dockerfile", text)
+	const all = "FROM config, COPY cached, FROM config, RUN cached"
+	awaitStatus(t, e, all)
+	store, path := record.NewStore(cache), filepath.Join(dir, "Dockerfile")
+	for _, choice := range []struct{ of, id, want string }{
+		{path, "compose:app", "FROM config, COPY cached, FROM skipped, RUN skipped"},
+		{filepath.Join(dir, "Other"), "compose:all", ""},
+		{path, "", all},
+	} {
+		if err := store.Choose(choice.of, workspace.BuildChoice, choice.id); err != nil {
+			t.Fatal(err)
+		}
+		if choice.want != "" {
+			awaitStatus(t, e, choice.want)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
@@ -262,6 +263,12 @@ func (s *session) settingsOfLocked(u uri.URI) (own settings, root string) {
 		own.ShellCheck, own.Registry, own.BuildKit = false, "off", "off"
 	}
 	return own, root
+}
+
+// rulesIn is the configuration of rules for what is in a folder. What is wrong with it is said elsewhere.
+func (own *settings) rulesIn(folder string) rules.Options {
+	options, _ := workspace.FindConfig(folder).Rules.With(own.Rules)
+	return options
 }
 
 func didChangeConfiguration(s *session, p *protocol.DidChangeConfigurationParams) {

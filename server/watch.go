@@ -65,20 +65,19 @@ func (l *loader) watch(places workspace.Places) bool {
 			asked = append(asked, folder)
 		}
 	}
-	folders = append(folders, l.s.storeFolder()...)
+	folders = append(folders, l.s.storeFolders()...)
 	added := l.s.watchFolders(l.d, slices.Concat(asked, folders))
 	l.s.askToWatch(asked)
 	return added
 }
 
-// storeFolder is the folder of the records, made if need be, if there is one.
-func (s *session) storeFolder() []string {
-	store := s.store.Dir()
-	if store == "" {
-		return nil
+// storeFolders are the folders of the records and the choices, made if need be, if there are any.
+func (s *session) storeFolders() []string {
+	folders := s.store.Dirs()
+	for _, folder := range folders {
+		_ = os.MkdirAll(folder, 0o700) // where it cannot be made there will be no records either
 	}
-	_ = os.MkdirAll(store, 0o700) // where it cannot be made there will be no records either
-	return []string{store}
+	return folders
 }
 
 // configFolders are the folders of d's workspace folder in which a configuration of rules for d is or may come to be.
@@ -246,6 +245,9 @@ func (s *session) buildChangedLocked(d *document, path string) {
 		return
 	}
 	moves, inContext := b.inGit(path) || s.store.Holds(path), b.holds(path)
+	if s.store.HoldsChoice(path, d.path) {
+		moves, d.stale.Builds = true, true
+	}
 	if moves {
 		d.stale.Baseline = true
 	}

@@ -25,18 +25,19 @@ type workspaceReport struct {
 }
 
 // The findings of a workspace: of files that are open as they are typed, of others as they are on disk, where the
-// settings of their folder ask for it; what is unchanged is not sent again, and what is deleted is cleared.
+// settings of their folder ask for it, and as these configure the rules; what is unchanged is not sent again, and what is deleted is cleared.
 func TestWorkspaceDiagnostic(t *testing.T) {
 	one, two := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(one, "Dockerfile"), "FROM a\nEVN b=c\n")
-	write(t, filepath.Join(one, "sub", "api.dockerfile"), "FROM a\nCPY a b\n")
+	write(t, filepath.Join(one, "sub", "api.dockerfile"), "FROM a\nMAINTAINER x\nCPY a b\n")
 	write(t, filepath.Join(one, "node_modules", "Dockerfile"), "FROM a\nEVN b=c\n")
 	write(t, filepath.Join(one, "notes.md"), "FROM a\nEVN b=c\n")
 	write(t, filepath.Join(two, "Containerfile"), "FROM a\nEVN b=c\n")
 	e := lsptest.Start(t, server.Options{})
 	e.Answer("workspace/configuration", func(params json.RawMessage) any {
 		// Of the session, then of each folder: only the first asks for its files.
-		return []any{nil, map[string]any{"workspaceDiagnostics": true}, map[string]any{}}
+		asks := map[string]any{"workspaceDiagnostics": true, "rules": map[string]any{"MaintainerDeprecated": "off"}}
+		return []any{nil, asks, map[string]any{}}
 	})
 	e.Initialize(
 		map[string]any{

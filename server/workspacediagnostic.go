@@ -8,7 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/rules"
-	"github.com/layerwise/layerwise/cachemodel/workspace"
+	"github.com/layerwise/layerwise/cachemodel"
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 )
@@ -81,7 +81,11 @@ func workspaceDiagnostic(
 			folder := filepath.Dir(f.path)
 			options, known := configs[folder]
 			if !known {
-				options = workspace.FindConfig(folder).Rules
+				s.mu.Lock()
+				own, _ := s.settingsOfLocked(uri.File(f.path))
+				s.mu.Unlock()
+				options = own.rulesIn(folder)
+				options.Classic = own.Engine == string(cachemodel.Classic)
 				configs[folder] = options
 			}
 			if err := ctx.Err(); err != nil {

@@ -14,6 +14,11 @@ func (s *Store) choiceFile(dockerfile string) string {
 	return filepath.Join(filepath.Dir(s.dir), choices, pathHash(canonical(dockerfile))+".json")
 }
 
+// HoldsChoice reports whether path is the file of what was chosen for a Dockerfile.
+func (s *Store) HoldsChoice(path, dockerfile string) bool {
+	return s.dir != "" && filepath.Base(filepath.Dir(path)) == choices && path == s.choiceFile(dockerfile)
+}
+
 // Choice returns what was chosen last of a kind ("baseline", say) for a Dockerfile, "" if nothing was.
 func (s *Store) Choice(dockerfile, kind string) string {
 	if s.dir == "" || dockerfile == "" {

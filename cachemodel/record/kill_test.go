@@ -84,7 +84,7 @@ func TestKill(t *testing.T) {
 	}
 	// What the killed processes were writing goes away by itself.
 	old := time.Now().Add(-2 * time.Hour)
-	left, _ := filepath.Glob(filepath.Join(s.Dir(), "*"+temporary))
+	left, _ := filepath.Glob(filepath.Join(s.dir, "*"+temporary))
 	for _, name := range left {
 		if err := os.Chtimes(name, old, old); err != nil {
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func TestKill(t *testing.T) {
 	if _, err := s.Put(&Record{Dockerfile: "/w/Dockerfile"}); err != nil {
 		t.Fatal(err)
 	}
-	if still, _ := filepath.Glob(filepath.Join(s.Dir(), "*"+temporary)); len(still) > 0 {
+	if still, _ := filepath.Glob(filepath.Join(s.dir, "*"+temporary)); len(still) > 0 {
 		t.Errorf("of %d unfinished files %d are left", len(left), len(still))
 	}
 	t.Logf("%d kills, %d records stored, %d unfinished files", kills, stored, len(left))
@@ -121,7 +121,7 @@ func TestFullTmpfs(t *testing.T) {
 			r.Dockerfile += "x" // so that none is forgotten
 			continue
 		}
-		if !errors.Is(err, syscall.ENOSPC) && !strings.Contains(err.Error(), "no space is left for "+s.Dir()) {
+		if !errors.Is(err, syscall.ENOSPC) && !strings.Contains(err.Error(), "no space is left for "+s.dir) {
 			t.Fatalf("the message is %v", err)
 		}
 		records, problems := s.List("")

@@ -51,9 +51,14 @@ func NewStore(cacheDir string) *Store {
 	return s
 }
 
-// Dir is the folder in which the records are, "" if there is none: whoever wants to know of new ones watches it. It
-// need not exist.
-func (s *Store) Dir() string { return s.dir }
+// Dirs are the folders in which the records and the choices are, if there are any: whoever wants to know of new ones
+// watches them. They need not exist.
+func (s *Store) Dirs() []string {
+	if s.dir == "" {
+		return nil
+	}
+	return []string{s.dir, filepath.Dir(s.choiceFile(""))}
+}
 
 // Holds reports whether path is the file of a record.
 func (s *Store) Holds(path string) bool {
