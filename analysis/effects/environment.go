@@ -128,10 +128,11 @@ func (s *state) steered(e *Effects, c Call) bool {
 
 // appVariables are those of programs that run in the container.
 var appVariables = anyOf(
-	`flask_.* django_.* app_.* main.* entry.* uvicorn_.* gunicorn_.* path .*_(app|module|script|entrypoint|entry)`,
+	`flask_.* django_.* app_.* main.* entry.* uvicorn_.* gunicorn_.* path .*_(app|module|script|entrypoint|entry) ` +
+		`static.* media.* uploads?.* logs? data templates? public assets?`,
 )
 
-// namesFile reports whether the value of a variable is the path of a file that was copied.
+// namesFile reports whether the value of a variable is the path of a file or directory that was copied: not of all.
 func (s *state) namesFile(c Call, value string) bool {
 	if words := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" :;,=", r) }); len(words) > 1 {
 		return slices.ContainsFunc(words, func(w string) bool { return s.namesFile(c, w) })
@@ -143,7 +144,13 @@ func (s *state) namesFile(c Call, value string) bool {
 		value = path.Join(c.cwd, value)
 	}
 	found, ok := s.origin(value)
-	return ok && s.context != nil && slices.Contains(s.context.List(path.Dir(found.from)), path.Base(found.from))
+	if !ok {
+		found, ok = s.origins[tree(value)]
+	}
+	from := path.Clean(found.from)
+	return ok && s.context != nil && slices.ContainsFunc(s.context.List(path.Dir(from)), func(name string) bool {
+		return strings.TrimSuffix(name, "/") == path.Base(from)
+	})
 }
 
 var plainPath = regexp.MustCompile(`^[A-Za-z0-9._/@+-]+$`)

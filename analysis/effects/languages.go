@@ -23,7 +23,7 @@ func goTool(s *state, e *Effects, c Call) bool {
 	switch {
 	case !ok:
 		return false
-	case l.words[0] == "clean" || l.words[0] == "env":
+	case l.words[0] == "clean" || l.words[0] == "env" || l.words[0] == "install" && !s.ownGo(c):
 		above, none := c.above(s, "go.mod", "go.work")
 		if c.cwd == "" || !none || c.exists(s, "go.mod", "go.work") {
 			return s.no("Go itself may be of the version that go.mod names")
@@ -55,6 +55,12 @@ func goTool(s *state, e *Effects, c Call) bool {
 	}
 	e.Reads = append(e.Reads, above...)
 	return e.project(s, c, manifests("go", "mod"))
+}
+
+// ownGo reports whether Go is of the version that is there, whatever a go.mod says: official images say so.
+func (s *state) ownGo(c Call) bool {
+	toolchain, set := c.vars["GOTOOLCHAIN"]
+	return toolchain == "local" || !set && s.official == "golang"
 }
 
 // plainModule reports whether a go.mod names no directory of the project.

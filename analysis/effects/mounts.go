@@ -72,6 +72,7 @@ func (s *state) mount(e *Effects, in *dockerfile.Instruction, c *instructions.Ru
 			return m, false
 		}
 		e.Reads, e.Writes = append(e.Reads, target), append(e.Writes, target)
+		s.copied = append(s.copied, target) // settings may lie there, as if they were copied
 		e.makes(path.Dir(target), "0755 root")
 		s.cover(e, target)
 		source := path.Join(".", path.Join("/", mount.Source))

@@ -54,6 +54,7 @@ type packageJSON struct {
 	Trusted              any               `json:"trustedDependencies"`
 	Meta                 map[string]any    `json:"dependenciesMeta"`
 	GypFile              any               `json:"gypfile"`
+	Bin                  any               `json:"bin"`
 }
 
 // plainFields reports whether no field of a JSON object is there twice in other cases: Go's reader would take one for
@@ -75,7 +76,7 @@ func plainFields(text string) bool {
 }
 
 // packageFields are the fields of packageJSON that have no capital letters.
-var packageFields = strings.Fields("scripts workspaces dependencies overrides resolutions pnpm gypfile")
+var packageFields = strings.Fields("scripts workspaces dependencies overrides resolutions pnpm gypfile bin")
 
 // pnpmFields are the fields of "pnpm" in package.json that name no file.
 var pnpmFields = strings.Fields(
@@ -120,6 +121,7 @@ func nodePackage(s *state, e *Effects, c Call, l line, workspace bool) (*package
 		return nil, s.no(".npmrc has settings that may name files")
 	}
 	workspace = workspace && (p.Workspaces != nil || c.Args[0] == "pnpm")
+	e.Reads = append(e.Reads, "env:BUILD_ID", "env:BUILD_NUMBER") // by them it knows CI, where a lock file is frozen
 	scripts := !l.has("--ignore-scripts", "--ignore-scripts=true")
 	for key := range p.PNPM {
 		if !slices.Contains(pnpmFields, key) {
@@ -129,6 +131,10 @@ func nodePackage(s *state, e *Effects, c Call, l line, workspace bool) (*package
 	if p.Patched != nil || p.Plugins != nil ||
 		!e.cacheOption(l) {
 		return nil, false
+	}
+	if lock := manifests(c.Args[0], "install").Manifests[1]; scripts && !c.exists(s, lock) &&
+		(workspace || len(p.Dependencies)+len(p.DevDependencies)+len(p.OptionalDependencies) > 0) {
+		return nil, s.no("without " + lock + " it is not known which packages come, and what their install scripts read")
 	}
 	if scripts && !p.plainScripts(s, e, c) {
 		return nil, false
@@ -174,6 +180,7 @@ func (p *packageJSON) plainScripts(s *state, e *Effects, c Call) bool {
 	}
 	for _, list := range []map[string]string{p.Dependencies, p.DevDependencies, p.OptionalDependencies} {
 		for name, version := range list {
+			name = aliased(name, version)
 			if readsProject(name) || name == "husky" && !huskyPlain.MatchString(version) {
 				return s.no("the install script of " + name + " may read the project")
 			}
@@ -215,10 +222,21 @@ var projectReaders = strings.Fields(
 		"patch-package-postinstall lerna-postinstall bower install-peers npm-force-resolutions hooks-installer " +
 		"@sveltejs/kit @vercel/speed-insights git-commit-msg-linter @commitlint/install validate-commit-msg " +
 		"vue-cli-plugin-electron-builder " +
-		"electron-builder electron-rebuild @electron/rebuild",
+		"electron-builder electron-rebuild @electron/rebuild semantic-ui fomantic-ui npm-merge-driver-install " +
+		"puppeteer-chromium-resolver @prisma/cli @redwoodjs/core appium nativescript-dev-webpack " +
+		"nativescript-dev-typescript @nativescript/webpack",
 )
 
 func readsProject(name string) bool { return slices.Contains(projectReaders, name) }
+
+// aliased gives the name of the package that a dependency stands for: "npm:puppeteer@22" is puppeteer under any name.
+func aliased(name, version string) string {
+	other, is := strings.CutPrefix(version, "npm:")
+	if at := strings.LastIndexByte(other, '@'); is && at > 0 {
+		return other[:at]
+	}
+	return name
+}
 
 // ownInstallers are packages with an install script of which it is known that it reads nothing of the project: they
 // compile or download a binary of their own, or say thanks.
@@ -440,8 +458,11 @@ func npm(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	verb := manifests("npm", l.words[0])
-	if !locked && len(verb.Locks) == 0 {
+	switch {
+	case !locked && len(verb.Locks) == 0:
 		return s.no("there is no package-lock.json")
+	case len(verb.Locks) > 0 && c.exists(s, "yarn.lock"):
+		return s.no("npm install goes by yarn.lock, too, and keeps it up to date")
 	}
 	if !l.has("--no-package-lock", "--package-lock=false") {
 		e.locks(c, verb.Locks)
@@ -458,8 +479,8 @@ var registryPackage = regexp.MustCompile(
 )
 
 func notRegistry(word string) bool {
-	name, _, _ := strings.Cut(strings.TrimPrefix(word, "@"), "@")
-	return !registryPackage.MatchString(word) || isArchive(name) || readsProject(strings.TrimSuffix(word, "@"+name))
+	name := aliased(word, "npm:"+word)
+	return !registryPackage.MatchString(word) || isArchive(name) || readsProject(name)
 }
 
 // pinned are the manifests that Corepack writes: it notes the version of a package manager in package.json, if none
@@ -567,7 +588,7 @@ func plainYarnLock(lock string, scripts bool, members []string) bool {
 				slices.Contains(members, strings.TrimPrefix(rest, "workspace:")))
 			if namesFiles(rest) && !strings.Contains(rest, "builtin<") && !strings.HasSuffix(rest, "workspace:.") &&
 				!member ||
-				scripts && readsProject(name) {
+				scripts && readsProject(aliased(name, rest)) {
 				return false
 			}
 		}
@@ -617,6 +638,9 @@ func yarn(s *state, e *Effects, c Call) bool {
 	members, ok := s.membersOf(e, c, l, p)
 	if !ok {
 		return false
+	}
+	if c.exists(s, ".yarnrc.yml") && p.Bin != nil {
+		return s.no("yarn 2 and later link the programs of package.json, where the files are there")
 	}
 	verb := *manifests("yarn", "install")
 	more, writes := ofMembers(members)
@@ -823,22 +847,16 @@ func bun(s *state, e *Effects, c Call) bool {
 	if _, ok := nodePackage(s, e, c, l, false); !ok ||
 		c.exists(
 			s,
-			"bunfig.toml",
-			".env",
-			".env.local",
-			".env.production",
-			".env.development",
-			"bun.lockb",
-			"package-lock.json",
-			"yarn.lock",
-			"pnpm-lock.yaml",
+			append(manifests("bun", "install").Config, "package-lock.json", "yarn.lock", "pnpm-lock.yaml")...,
 		) {
 		return false
 	}
 	lock, locked := c.file(s, "bun.lock")
 	if c.exists(s, "bun.lock") && !locked || strings.Contains(lock, "file:") || strings.Contains(lock, "link:") ||
 		strings.Contains(lock, "workspace:") ||
-		slices.ContainsFunc(projectReaders, func(name string) bool { return strings.Contains(lock, `"`+name+`"`) }) {
+		slices.ContainsFunc(projectReaders, func(name string) bool {
+			return strings.Contains(lock, `"`+name+`"`) || strings.Contains(lock, `"`+name+`@`)
+		}) {
 		return false
 	}
 	if !prebuilt(s, e, c, lock, !l.has("--ignore-scripts")) {

@@ -241,7 +241,7 @@ var helpers = strings.Fields(
 		"ldconfig dpkg rpm tar gzip xz bzip2 unzip ssh java rustc cargo npm npx yarn pnpm corepack bun pip pip3 uv go " +
 		"policy-rc.d invoke-rc.d update-rc.d systemctl service deb-systemd-helper deb-systemd-invoke start-stop-daemon " +
 		"adduser useradd addgroup groupadd fc-cache update-ca-certificates mandb py3compile debconf ucf " +
-		"dpkg-trigger dpkg-divert dpkg-query glib-compile-schemas update-mime-database install-info " +
+		"run-parts dpkg-trigger dpkg-divert dpkg-query glib-compile-schemas update-mime-database install-info " +
 		"curl wget mvn dotnet gem bundle composer apt-get apk update-alternatives install cp mv ln sed awk which",
 )
 

@@ -436,7 +436,7 @@ func poetry(s *state, e *Effects, c Call) bool {
 	own := p.table("tool", "poetry")
 	mode, given := own["package-mode"].(bool)
 	if !l.only("install") && !l.only("sync") || !ok || !locked || !l.has("--no-root") && (!given || mode) ||
-		own["requires-plugins"] != nil ||
+		own["requires-plugins"] != nil || hasPlugin(p) ||
 		local(own["dependencies"]) ||
 		local(own["dev-dependencies"]) ||
 		local(own["group"]) ||
@@ -449,6 +449,16 @@ func poetry(s *state, e *Effects, c Call) bool {
 	text, _ := c.file(s, "poetry.lock")
 	return plainPoetryLock(text) && c.pythonAbove(s, e) &&
 		e.project(s, c, manifests("poetry", "install"), ".venv/")
+}
+
+// hasPlugin reports whether a pyproject.toml has settings of a plugin of poetry: some change the file, or read git.
+func hasPlugin(p pyproject) bool {
+	for name := range p.table("tool") {
+		if name != "poetry" && strings.Contains(name, "poetry") {
+			return true
+		}
+	}
+	return false
 }
 
 // plainPoetryLock reports whether poetry.lock has no package in a file or directory.

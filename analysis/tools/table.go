@@ -74,9 +74,9 @@ var table = []Tool{
 			installs(
 				"install i add",
 				"package.json package-lock.json",
-				"npm-shrinkwrap.json .npmrc",
+				"npm-shrinkwrap.json .npmrc yarn.lock",
 				"node_modules/",
-				"package-lock.json npm-shrinkwrap.json",
+				"package-lock.json npm-shrinkwrap.json yarn.lock",
 			),
 			work(Test, testWords), work(Compile, scripts),
 		},
@@ -124,7 +124,8 @@ var table = []Tool{
 			installs(
 				"install i ci",
 				"package.json bun.lock",
-				"bun.lockb bunfig.toml .npmrc .env .env.local .env.production .env.development",
+				"bun.lockb bunfig.toml .npmrc .env .env.local .env.production .env.development .env.test "+
+					".env.production.local .env.development.local",
 				"node_modules/",
 				"bun.lock bun.lockb",
 			),
