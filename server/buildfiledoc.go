@@ -129,15 +129,9 @@ func (b *buildText) dockerfileOf(e *buildfiles.Entry) (*dockerfile.File, error) 
 }
 
 func (b *buildText) dockerfileAt(path string) (*dockerfile.File, error) {
-	b.s.mu.Lock()
-	for _, d := range b.s.documents {
-		if d.dockerfile && d.current != nil && d.path == path {
-			file := d.current.file
-			b.s.mu.Unlock()
-			return file, nil
-		}
+	if snap := b.s.snapshotAt(path); snap != nil {
+		return snap.file, nil
 	}
-	b.s.mu.Unlock()
 	text, err := textfile.Read(path)
 	if err != nil {
 		return nil, err

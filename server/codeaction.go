@@ -95,7 +95,7 @@ func codeAction(
 		offer := func(r reorder.Rewrite, isPreferred bool) {
 			action := add(graded(r), protocol.CodeActionKindRefactorRewrite, r.Edits)
 			action.IsPreferred = &isPreferred
-			snap.annotate(action.Edit, graded(r), r.Explanation, !r.Grade.Certain())
+			snap.can.annotate(action.Edit, graded(r), r.Explanation, !r.Grade.Certain())
 		}
 		all := reorder.Rewrite{
 			Title: fmt.Sprintf("Reorder all %d stages for fewer rebuilds", len(rewrites)),
@@ -249,8 +249,8 @@ func graded(r reorder.Rewrite) string {
 
 // annotate says in an edit what it does, for the preview of an editor that shows such annotations; with confirm it
 // asks the user.
-func (snap *snapshot) annotate(edit *protocol.WorkspaceEdit, label, description string, confirm bool) {
-	if !snap.can.annotations || len(edit.DocumentChanges) == 0 {
+func (can *abilities) annotate(edit *protocol.WorkspaceEdit, label, description string, confirm bool) {
+	if !can.annotations || len(edit.DocumentChanges) == 0 {
 		return
 	}
 	const id = "change"

@@ -87,11 +87,16 @@ var methods = map[string]method{
 		documentHighlight,
 		func(p *protocol.DocumentHighlightParams) uri.URI { return p.TextDocument.URI },
 	),
-	protocol.MethodTextDocumentPrepareRename: query(
-		prepareRename,
+	protocol.MethodTextDocumentPrepareRename: orBuildFile(
+		query(prepareRename, func(p *protocol.PrepareRenameParams) uri.URI { return p.TextDocument.URI }),
 		func(p *protocol.PrepareRenameParams) uri.URI { return p.TextDocument.URI },
+		buildFilePrepareRename,
 	),
-	protocol.MethodTextDocumentRename: {call: true, beside: true, start: startRename},
+	protocol.MethodTextDocumentRename: orBuildFile(
+		method{call: true, beside: true, start: startRename},
+		func(p *protocol.RenameParams) uri.URI { return p.TextDocument.URI },
+		buildFileRename,
+	),
 	protocol.MethodTextDocumentLinkedEditingRange: language(
 		linkedEditing,
 		func(p *protocol.LinkedEditingRangeParams) uri.URI { return p.TextDocument.URI },

@@ -3,8 +3,6 @@ package server
 import (
 	"context"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/layerwise/layerwise/analysis/navigate"
 	"github.com/layerwise/layerwise/analysis/outline"
@@ -141,8 +139,7 @@ func prepareRename(
 	}, nil
 }
 
-// startRename answers textDocument/rename, in the build files too that name what is renamed. What else knows the old
-// name is said in a change annotation, if the client shows those.
+// startRename answers textDocument/rename in a Dockerfile: see renameEdit.
 func startRename(s *session, params []byte) (func(context.Context) (any, error), error) {
 	p, err := decode[protocol.RenameParams](params)
 	if err != nil {
@@ -157,18 +154,11 @@ func startRename(s *session, params []byte) (func(context.Context) (any, error),
 		if err != nil {
 			return nil, refused(err)
 		}
-		edit, beyond := snap.workspaceEdit(r.Edits), r.Beyond
-		files := s.renamedIn(ctx, snap, r, p.NewName)
-		for i := range files {
-			files[i].add(edit, &snap.can)
+		to := &renaming{Rename: r, file: snap.file, to: p.NewName}
+		if isFile(snap.uri) {
+			to.path = filepath.FromSlash(snap.uri.FsPath())
 		}
-		if len(files) > 0 {
-			beyond = append(slices.Clone(beyond), changedToo(files))
-		}
-		if len(beyond) > 0 {
-			snap.annotate(edit, "Rename "+r.Symbol.Name+" to "+p.NewName, strings.Join(beyond, " "), false)
-		}
-		return edit, nil
+		return s.renameEdit(ctx, to, snap.uri, &snap.version), nil
 	}, nil
 }
 

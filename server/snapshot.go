@@ -161,6 +161,18 @@ func (s *session) snapshotOf(u uri.URI) *snapshot {
 	return nil
 }
 
+// snapshotAt is that of the Dockerfile at a path, nil if it is not open.
+func (s *session) snapshotAt(path string) *snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.documents {
+		if d.dockerfile && d.path == path {
+			return d.current
+		}
+	}
+	return nil
+}
+
 // marked returns the snapshot if it has a build. Else a client that can be told to ask again gets nil at once; for any
 // other the build is waited for.
 func (snap *snapshot) marked(ctx context.Context, canRefresh bool) (*snapshot, error) {

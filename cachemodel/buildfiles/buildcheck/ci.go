@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -173,4 +174,77 @@ func stagesOf(file *dockerfile.File, target string) (own, other []*dockerfile.St
 		}
 	}
 	return own, other
+}
+
+// Names are the builds of CI files that name a stage or, with arg, a build argument of a Dockerfile.
+func Names(builds []pipeline.Build, dockerfile, name string, arg bool) (out []pipeline.Build) {
+	for _, b := range builds {
+		if b.Dockerfile != dockerfile {
+			continue
+		}
+		_, given := b.Options.Args[name]
+		_, unknown := b.Unknown[name]
+		if arg && (given || unknown) || !arg && strings.EqualFold(b.Options.Target, name) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// RenamedInCI are the edits in the text of the CI file at path for a stage or, with arg, a build argument of a
+// Dockerfile that gets another name, as far as it is written there as it is. The builds are all of the project.
+func RenamedInCI(
+	path string, text *source.Text, builds []pipeline.Build, dockerfile, name, to string, arg bool,
+) (edits []source.Edit) {
+	for _, b := range Names(builds, dockerfile, name, arg) {
+		shared := func(other pipeline.Build) bool {
+			return other.File == b.File && other.Line == b.Line && other.Dockerfile != dockerfile
+		}
+		if b.File != path || b.Line < 1 || b.Line > text.LineCount() || slices.ContainsFunc(builds, shared) {
+			continue // where a step builds others too, which of them a flag is for is not known
+		}
+		for _, span := range namedAt(text, b.Line-1, name, arg) {
+			if edit := (source.Edit{Span: span, NewText: to}); !slices.Contains(edits, edit) {
+				edits = append(edits, edit)
+			}
+		}
+	}
+	slices.SortFunc(edits, func(a, b source.Edit) int { return a.Span.Start - b.Span.Start })
+	return edits
+}
+
+// namedAt finds where the step or job that begins in a line gives a target or an argument by its name.
+func namedAt(text *source.Text, first int, name string, arg bool) (spans []source.Span) {
+	depth := func(line string) int { return len(line) - len(strings.TrimLeft(line, " -")) }
+	key, input, flag := `target`, `target:[ \t]+["']?((?i:%s))["']?[ \t]*(?:#.*)?$`, `--target[= \t]+["']?((?i:%s))(?:["'\s]|$)`
+	if arg {
+		key, input, flag = `build-args`, `["']?(%s)=`, `--build-arg[= \t]+["']?(%s)(?:[="'\s]|$)`
+	}
+	quoted := regexp.QuoteMeta(name)
+	value := regexp.MustCompile(`^[ \t-]*(?:build-args:[ \t]*)?` + fmt.Sprintf(input, quoted))
+	option := regexp.MustCompile(fmt.Sprintf(flag, quoted))
+	inside := -1 // how deep the key of the input is
+	for i := first; i < text.LineCount(); i++ {
+		span := text.Line(i)
+		line := strings.TrimRight(text.Slice(span), "\r\n")
+		blank := strings.TrimSpace(line) == ""
+		if i > first && !blank && len(line)-len(strings.TrimLeft(line, " ")) < depth(text.Slice(text.Line(first))) {
+			break
+		}
+		isKey := strings.HasPrefix(strings.TrimLeft(line, " -"), key+":")
+		switch {
+		case isKey:
+			inside = depth(line)
+		case !blank && depth(line) <= inside:
+			inside = -1
+		}
+		found := option.FindAllStringSubmatchIndex(line, -1)
+		if m := value.FindStringSubmatchIndex(line); m != nil && inside >= 0 {
+			found = append(found, m)
+		}
+		for _, m := range found {
+			spans = append(spans, source.Span{Start: span.Start + m[2], End: span.Start + m[3]})
+		}
+	}
+	return spans
 }

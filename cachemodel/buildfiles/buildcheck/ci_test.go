@@ -133,3 +133,73 @@ func TestSharedCache(t *testing.T) {
 		}
 	}
 }
+
+// Renaming a stage or an ARG reaches the CI files that name it, where the name stands there as it is and no other
+// Dockerfile can be meant.
+func TestRenamedInCI(t *testing.T) {
+	const head = "on: push\njobs:\n  j:\n    runs-on: x\n    steps:\n"
+	const action = "      - uses: docker/build-push-action@v6\n        with:\n          context: .\n"
+	for _, test := range []struct {
+		about, workflow, want string
+		arg                   bool
+	}{
+		{"an action's target, with a comment", head + action + "          target: prod # the last\n",
+			head + action + "          target: new # the last\n", false},
+		{"in quotes, in other letters", head + action + "          target: \"PROD\"\n",
+			head + action + "          target: \"new\"\n", false},
+		{"a tag of the same name stays", head + action + "          tags: prod\n          target: prod\n",
+			head + action + "          tags: prod\n          target: new\n", false},
+		{"a command's flag", head + "      - run: docker build --target prod -t prod .\n",
+			head + "      - run: docker build --target new -t prod .\n", false},
+		{"a flag on a line of its own",
+			head + "      - run: |\n          docker build \\\n            --target=prod \\\n            .\n",
+			head + "      - run: |\n          docker build \\\n            --target=new \\\n            .\n", false},
+		{"the target of another Dockerfile stays",
+			head + action + "          target: prod\n" + action + "          file: web/Dockerfile\n          target: prod\n",
+			head + action + "          target: new\n" + action + "          file: web/Dockerfile\n          target: prod\n",
+			false},
+		{"two Dockerfiles in one step: which is meant is not known",
+			head + "      - run: |\n          docker build --target prod .\n          docker build --target prod web\n",
+			"", false},
+		{"a matrix names it", "on: push\njobs:\n  j:\n    runs-on: x\n    strategy: {matrix: {t: [prod]}}\n    steps:\n" +
+			action + "          target: ${{ matrix.t }}\n", "", false},
+		{"arguments of an action",
+			head + action + "          build-args: |\n            W=1\n            V=prod\n            VV=2\n",
+			head + action + "          build-args: |\n            W=1\n            new=prod\n            VV=2\n", true},
+		{"one argument", head + action + "          build-args: V=1\n",
+			head + action + "          build-args: new=1\n", true},
+		{"arguments of a command; its environment stays",
+			head + "      - run: V=1 docker build --build-arg V --build-arg \"V=2\" .\n",
+			head + "      - run: V=1 docker build --build-arg new --build-arg \"new=2\" .\n", true},
+	} {
+		root := t.TempDir()
+		path := filepath.Join(root, ".github", "workflows", "ci.yml")
+		for at, content := range map[string]string{
+			path: test.workflow, filepath.Join(root, "Dockerfile"): "FROM a AS prod\nARG V\n",
+			filepath.Join(root, "web", "Dockerfile"): "FROM a AS prod\n",
+		} {
+			if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(at, []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		builds, _ := pipeline.Find(t.Context(), pipeline.Options{Root: root})
+		name, dockerfile := "prod", filepath.Join(root, "Dockerfile")
+		if test.arg {
+			name = "V"
+		}
+		if len(Names(builds, dockerfile, name, test.arg)) == 0 {
+			t.Errorf("%s: no build has the name", test.about)
+		}
+		edits := RenamedInCI(path, source.New(test.workflow), builds, dockerfile, name, "new", test.arg)
+		want := test.want
+		if want == "" {
+			want = test.workflow
+		}
+		if got, err := source.Apply(test.workflow, edits); got != want || err != nil {
+			t.Errorf("%s: %v\n%s", test.about, err, got)
+		}
+	}
+}
