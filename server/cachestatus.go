@@ -79,10 +79,10 @@ func (snap *snapshot) hintTexts() []hintText {
 	return out
 }
 
-// stageTexts are the summaries of the stages, if the settings want them.
+// stageTexts are the summaries of the stages.
 func (snap *snapshot) stageTexts() []stageText {
 	var out []stageText
-	if !snap.build.settings.CodeLens || snap.build.Compared.Baseline.Kind == noBaseline {
+	if snap.build.Compared.Baseline.Kind == noBaseline {
 		return nil
 	}
 	for _, stage := range snap.file.Stages {

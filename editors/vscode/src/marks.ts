@@ -26,6 +26,8 @@ export const icon = (context: vscode.ExtensionContext, kind: Kind, theme: "light
 
 const gutterMarks = () => vscode.workspace.getConfiguration("layerwise").get("gutterMarks", true);
 
+const stageSummaries = () => vscode.workspace.getConfiguration("layerwise").get("codeLens", true);
+
 /**
  * Whether the texts at the line ends are painted with the marks, in one step with them: VS Code asks for inlay hints
  * only 0.7 seconds after the last key. A user who shows and hides inlay hints by a key, and a screen reader, which
@@ -57,7 +59,7 @@ function lineEnds({ steps, hints, stages }: CacheStatus): Map<number, { kind?: K
 			add(line, kind, text);
 		}
 	}
-	for (const { endLine, text } of stages ?? []) {
+	for (const { endLine, text } of stageSummaries() ? stages ?? [] : []) {
 		add(endLine, undefined, text);
 	}
 	return ends;

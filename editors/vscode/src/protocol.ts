@@ -39,7 +39,7 @@ export interface CacheStatus {
 	steps: Step[];
 	/** What stands at the end of a line; by the settings there may be none. */
 	hints?: { line: number; text: string }[];
-	/** The summary of a stage, with the lines of its FROM. */
+	/** The summary of a stage, with the lines of its FROM; none where there is nothing to say. */
 	stages?: { line: number; endLine: number; text: string }[];
 	summary: {
 		cached: number;

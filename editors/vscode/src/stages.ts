@@ -4,8 +4,11 @@ import { icon, kindOf } from "./marks";
 import { CacheStatus, Step } from "./protocol";
 import { Statuses } from "./statuses";
 
+/** A stage, with what the server says of it as a whole. */
+type Stage = { stage: string; steps: Step[]; summary?: string };
+
 /** What a tree item stands for. */
-type Node = { stage: string; steps: Step[] } | Step;
+type Node = Stage | Step;
 
 const isStep = (node: Node): node is Step => "instruction" in node;
 
@@ -37,8 +40,9 @@ export function showStages(context: vscode.ExtensionContext, front: Front, statu
 }
 
 /** The steps by stage, in file order; what stands above the first FROM belongs to no stage. */
-function stagesOf(status: CacheStatus | undefined): Node[] {
-	const stages: { stage: string; steps: Step[] }[] = [];
+function stagesOf(status: CacheStatus | undefined): Stage[] {
+	const stages: Stage[] = [];
+	const summaries = new Map(status?.stages?.map(({ line, text }) => [line, text]));
 	for (const step of status?.steps ?? []) {
 		if (step.instruction === "ARG" && step.status === "config") {
 			continue; // says nothing
@@ -47,26 +51,17 @@ function stagesOf(status: CacheStatus | undefined): Node[] {
 		if (last && last.stage === step.stage && step.instruction !== "FROM") {
 			last.steps.push(step);
 		} else {
-			stages.push({ stage: step.stage, steps: [step] });
+			stages.push({ stage: step.stage, steps: [step], summary: summaries.get(step.line) });
 		}
 	}
 	return stages;
 }
 
-function stageItem({ stage, steps }: { stage: string; steps: Step[] }): vscode.TreeItem {
-	const item = new vscode.TreeItem(stage ? stageName(stage) : "before the first stage", vscode.TreeItemCollapsibleState.Expanded);
-	const cached = steps.filter((step) => step.status === "cached").length;
-	const rebuilt = steps.filter((step) => step.status === "rebuilt");
+function stageItem({ stage, steps, summary }: Stage): vscode.TreeItem {
+	const name = stage ? stageName(stage) : "before the first stage";
+	const item = new vscode.TreeItem(name, vscode.TreeItemCollapsibleState.Expanded);
 	item.id = `${stage}:${steps[0].line}`;
-	if (steps.every((step) => step.status === "skipped")) {
-		item.description = "not part of this build";
-	} else if (rebuilt.length > 0) {
-		const time = rebuilt.every((step) => step.seconds !== undefined) ? rebuilt.reduce((sum, step) =>
-			sum + step.seconds!, 0) : undefined;
-		item.description = `${cached} of ${cached + rebuilt.length} cached · rebuilds from line ${rebuilt[0].line}${time === undefined ? "" : ` · about ${seconds(time)}`}`;
-	} else if (cached > 0) {
-		item.description = `all ${cached} cached`;
-	}
+	item.description = summary;
 	item.iconPath = new vscode.ThemeIcon("layers");
 	return item;
 }

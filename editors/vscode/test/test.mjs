@@ -90,6 +90,11 @@ try {
 	await marksAre("marks after a file of the context was saved", window, "ccc  ccrr c c?  ");
 	await eventually("the cause at the line end", async () =>
 		assert.match((await window.lineEnds())[8], /rebuilt: .*app\.js/));
+	await eventually("the tree says of a stage what stands behind its FROM", async () => {
+		const ends = await window.lineEnds();
+		assert.equal(ends[1], "5 of 7 cached · rebuilds from line 8");
+		assert.ok((await window.stages())[0].includes(ends[1]));
+	});
 
 	await window.replaceLine(7, "RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev");
 	await marksAre("marks after an unsaved edit", window, "ccc  crrr c c?  ");
