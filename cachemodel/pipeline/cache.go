@@ -143,6 +143,9 @@ func (b *Build) Imports(before Earlier) Imported {
 	if b.Options.NoCache {
 		return Imported{Mode: "none", Reason: "it is built with no-cache"}
 	}
+	if b.keeper != "" {
+		return Imported{Reason: fmt.Sprintf("its builder may have what it built before (%s)", b.keeper)}
+	}
 	if len(b.From) == 0 {
 		return Imported{Mode: "none", Reason: "it has no cache-from, so that its builder begins with nothing"}
 	}

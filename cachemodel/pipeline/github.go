@@ -219,6 +219,9 @@ func flatten(to map[string]string, path string, n node, v values, depth int) {
 func (f *finder) job(root, job node, v values, depth int) {
 	if uses := v.expand(job.get("uses").text()); uses != "" {
 		path, ref, own := f.own(uses)
+		if !own {
+			f.unseen(uses, "workflow", job.line())
+		}
 		if !own || depth >= maxDepth {
 			return
 		}
@@ -242,10 +245,14 @@ func (f *finder) job(root, job node, v values, depth int) {
 		return
 	}
 	v = v.with("env.", job.get("env"))
-	f.at.hosted = slices.ContainsFunc(job.get("runs-on").texts(), func(label string) bool {
-		label, _, _ = strings.Cut(v.expand(label), "-")
-		return label == "ubuntu" || label == "windows" || label == "macos"
-	})
+	for _, label := range job.get("runs-on").texts() {
+		label = v.expand(label)
+		system, _, _ := strings.Cut(label, "-")
+		f.at.hosted = f.at.hosted || system == "ubuntu" || system == "windows" || system == "macos"
+		if label == "self-hosted" {
+			f.at.keeper = "a self-hosted runner"
+		}
+	}
 	dir := f.Root
 	for _, n := range []node{root, job} {
 		if at := n.get("defaults", "run", "working-directory").text(); at != "" {
@@ -253,7 +260,22 @@ func (f *finder) job(root, job node, v values, depth int) {
 		}
 	}
 	f.steps(job.get("steps"), v, dir, depth)
+	if f.at.setUp {
+		f.add(Build{Tool: "docker/setup-buildx-action", Line: job.line(),
+			Problem: "the job sets up Buildx, but what it builds is not found: a script or another program may build"})
+	}
 }
+
+// unseen takes down what another repository has and by its name builds images.
+func (f *finder) unseen(uses, what string, line int) {
+	name, _, _ := strings.Cut(uses, "@")
+	if buildsByName.MatchString(name) && !strings.HasPrefix(name, "docker/") && !strings.HasPrefix(name, "./") {
+		f.add(Build{Tool: name, Line: line, Problem: fmt.Sprintf("it is the %s of another repository, which is not read", what)})
+	}
+}
+
+var buildsByName = regexp.MustCompile(`(?i)(docker|buildah|podman|container|image).*(build|publish|push)|` +
+	`build.*(docker|container|image|push|bake)|kaniko`)
 
 // own finds what a job or step uses if it is in this repository: "./path", or "owner/name/path@ref" by its name.
 func (f *finder) own(uses string) (path, ref string, ok bool) {
@@ -320,6 +342,20 @@ func (f *finder) step(step node, v values, dir string, depth int) {
 		}
 	case strings.HasSuffix(action, "/buildkit-cache-dance"):
 		f.at.hosted = false // it keeps cache mounts
+	case action == "docker/setup-buildx-action":
+		f.at.setUp = true
+		switch driver := input("driver"); driver {
+		case "", "docker-container":
+			f.at.keeper = ""
+		case "docker":
+		default:
+			f.at.keeper = "driver " + driver
+		}
+	case strings.HasSuffix(action, "/setup-docker-builder"), action == "depot/setup-action":
+		f.at.keeper = action
+	case action == "useblacksmith/build-push-action", action == "depot/build-push-action":
+		f.at.keeper = action
+		f.buildPush(input)
 	case action == "docker/build-push-action":
 		f.buildPush(input)
 	case action == "docker/bake-action":
@@ -330,6 +366,8 @@ func (f *finder) step(step node, v values, dir string, depth int) {
 			f.at.ref = ref // "./" is in the workspace, whatever the workflow is read at
 			f.action(at, step, v, dir, depth)
 			f.at.ref = outer
+		} else if !own {
+			f.unseen(uses, "action", step.line())
 		}
 	case step.get("run").text() != "":
 		if shell := step.get("shell").text(); shell == "" || strings.HasPrefix(shell, "bash") || shell == "sh" {
@@ -338,6 +376,9 @@ func (f *finder) step(step node, v values, dir string, depth int) {
 			}
 			text := v.expand(step.get("run").text())
 			f.script(text, dir, variables(v), f.environment(v))
+			if strings.Contains(text, "imagetools") { // which joins images that other jobs build
+				f.at.setUp = false
+			}
 			f.at.sets = f.at.sets || strings.Contains(text, "GITHUB_ENV")
 		}
 	}
@@ -434,14 +475,11 @@ func (f *finder) buildPush(input func(string) string) {
 	}
 	problem := b.Problem
 	context := input("context")
-	sub, isGit := strings.CutPrefix(context, unknown("defaultContext"))
-	if sub2, ok := strings.CutPrefix(context, "{{defaultContext}}"); ok {
-		sub, isGit = sub2, true
-	}
+	sub, isGit := inDefaultContext(context)
 	if context == "" || isGit { // the action hands BuildKit the commit, not the workspace
 		own := f.at.own
 		f.at.own = ""
-		dir := filepath.Join(f.Root, filepath.FromSlash(strings.TrimPrefix(sub, ":")))
+		dir := filepath.Join(f.Root, filepath.FromSlash(sub))
 		f.place(&b, dir, ".", ".", input("file"))
 		f.at.own = own
 	} else {
@@ -456,6 +494,16 @@ func (f *finder) buildPush(input func(string) string) {
 		}
 	}
 	f.add(b)
+}
+
+// inDefaultContext is the path within the commit that is built, if a text is one: "{{defaultContext}}:path".
+func inDefaultContext(text string) (path string, ok bool) {
+	for _, prefix := range []string{"{{defaultContext}}", unknown("defaultContext")} {
+		if path, ok = strings.CutPrefix(text, prefix); ok {
+			return strings.TrimPrefix(path, ":"), true
+		}
+	}
+	return "", false
 }
 
 // named takes a named context.
@@ -475,8 +523,16 @@ func (f *finder) bakeAction(input func(string) string, v values) {
 	if dir := input("workdir"); dir != "" {
 		o.Dir = join(f.Root, dir)
 	}
-	if dir := input("source"); dir != "" && !strings.Contains(dir, "{{") && !isRemote(dir) {
-		o.Dir = join(f.Root, dir)
+	source := input("source")
+	if sub, isGit := inDefaultContext(source); isGit {
+		source = sub
+	}
+	switch {
+	case isRemote(source):
+		f.add(Build{Tool: "docker/bake-action", Problem: fmt.Sprintf("its source %s is remote", source)})
+		return
+	case source != "":
+		o.Dir = join(f.Root, source)
 	}
 	for _, file := range commas(input("files")) {
 		if unknownIn(file) == "" { // else one that an action before has made, with tags and labels
@@ -487,9 +543,8 @@ func (f *finder) bakeAction(input func(string) string, v values) {
 	for _, set := range lines(input("set")) {
 		o.Set = append(o.Set, set)
 		path, _, _ := strings.Cut(set, "=")
-		_, key, _ := strings.Cut(strings.TrimSuffix(path, "+"), ".")
-		if key, _, _ := strings.Cut(key, "."); !slices.Contains(unmodelledSets, key) {
-			problem = "it sets " + path + " for targets of a bake file, which is not modelled"
+		if e := unknownIn(path); e != "" {
+			problem = "what it sets for targets of a bake file, " + e + ", is not known"
 		}
 	}
 	dir, reason := f.inRepository(o.Dir, ".")
@@ -516,11 +571,6 @@ func (f *finder) bakeAction(input func(string) string, v values) {
 		e := &entries[i]
 		f.entry(e, "docker/bake-action", e.CacheFrom, e.CacheTo, problem, input("push") == "true")
 	}
-}
-
-// unmodelledSets are what --set of bake may say without another image coming out.
-var unmodelledSets = []string{
-	"cache-from", "cache-to", "tags", "output", "labels", "attest", "annotations", "pull", "secrets", "ssh",
 }
 
 // entry takes the build of a Compose service or a bake target.

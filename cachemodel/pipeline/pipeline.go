@@ -90,7 +90,8 @@ type Build struct {
 	// Problem says why it is not known which build this is; "" if it is.
 	Problem string
 
-	kept []kept
+	kept   []kept
+	keeper string // what has a builder that keeps what it built, "" if the builder begins with nothing
 }
 
 // kept is a directory that a job takes over from an earlier run.
@@ -179,8 +180,11 @@ type place struct {
 	own             string // the directory in the workspace that this repository is checked out to; "" is the workspace
 	kept            []kept // see Build
 	hosted          bool
-	sets            bool   // an earlier step may have set variables
-	ref             string // of this repository that the workflow is read at; "" as the others are
+	keeper          string // see Build
+	// setUp says that a step has set up Buildx, for builds that are not found yet.
+	setUp bool
+	sets  bool   // an earlier step may have set variables
+	ref   string // of this repository that the workflow is read at; "" as the others are
 }
 
 // load reads a YAML file. There is no node where there is no such file, or it cannot be read.
@@ -211,8 +215,10 @@ func (f *finder) add(b Build) {
 	if f.full() {
 		return
 	}
-	b.File, b.Job, b.Step, b.Line, b.If, b.kept = f.at.file, f.at.job, f.at.step, f.at.line, f.at.condition, f.at.kept
-	b.Hosted = f.at.hosted
+	b.File, b.Job, b.Step, b.If, b.kept = f.at.file, f.at.job, f.at.step, f.at.condition, f.at.kept
+	b.Line = cmp.Or(f.at.line, b.Line)
+	b.Hosted, b.keeper = f.at.hosted, f.at.keeper
+	f.at.setUp = false
 	f.keepInside(&b)
 	key := b.File + ":" + b.Job
 	f.count[key]++
@@ -227,8 +233,12 @@ func (f *finder) add(b Build) {
 		}
 	}
 	slices.Sort(b.Varying)
-	if e := unknownIn(b.Options.Target); e != "" && b.Problem == "" {
-		b.Problem = "the target " + e + " is not known"
+	for _, part := range [][2]string{
+		{"Dockerfile", b.Dockerfile}, {"context", b.Options.ContextDir}, {"target", b.Options.Target},
+	} {
+		if e := unknownIn(part[1]); e != "" && b.Problem == "" {
+			b.Problem = fmt.Sprintf("the %s %s is not known", part[0], e)
+		}
 	}
 	if unknownIn(b.Options.Platform) != "" { // both builds have the same
 		b.Options.Platform = ""

@@ -189,11 +189,6 @@ func (s *script) builds(args []string) {
 			}
 			s.ofBuildFile(&b, volatile)
 		}
-		for path, what := range map[string]string{b.Dockerfile: "Dockerfile", b.Options.ContextDir: "context"} {
-			if e := unknownIn(path); e != "" {
-				b.Problem = "the " + what + " " + e + " is not known"
-			}
-		}
 		s.add(b)
 	}
 }

@@ -327,8 +327,9 @@ func (c *Config) readsContent(links []link) bool {
 	})
 }
 
-// Explained counts the records that are keys of these vertices, or of what they read by its content.
-func (c *Config) Explained(vertices []Vertex) int {
+// Explained counts the records that are keys of these vertices, or of what they read by its content. read are those of
+// the others that have no inputs: images, and contents that an operation has read.
+func (c *Config) Explained(vertices []Vertex) (explained, read int) {
 	known := map[Digest]bool{}
 	for _, v := range vertices {
 		if v.Digest != "" {
@@ -340,11 +341,13 @@ func (c *Config) Explained(vertices []Vertex) int {
 			}
 		}
 	}
-	n := 0
 	for _, r := range c.records {
-		if known[r.digest] {
-			n++
+		switch {
+		case known[r.digest]:
+			explained++
+		case len(r.inputs) == 0:
+			read++
 		}
 	}
-	return n
+	return explained, read
 }

@@ -30,6 +30,7 @@ type CI struct {
 	Problems []error  // those that cannot be read
 
 	pull, push []pipeline.Build
+	any        []pipeline.Build // whatever starts them
 	before     pipeline.Earlier
 }
 
@@ -106,6 +107,8 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 	now.At = at(now.Read)
 	var more []error
 	c.push, c.Problems = pipeline.Find(ctx, now)
+	now.Event = pipeline.Event{}
+	c.any, _ = pipeline.Find(ctx, now)
 	if !base.IsHead {
 		now.At = at(nil)
 		now.Event = pipeline.Event{Name: "pull_request", Base: name}
@@ -168,6 +171,20 @@ func (c *CI) Builds() (out []CIBuild) {
 	for _, b := range c.push {
 		if b.Dockerfile == "" || !slices.ContainsFunc(out, func(o CIBuild) bool { return o.Dockerfile == b.Dockerfile }) {
 			out = append(out, CIBuild{b, b.Place(c.Root), "push", b.Imports(c.before)})
+		}
+	}
+	return out
+}
+
+// Unstarted are the builds that neither a pull request nor a push to the main branch starts, as those of a release, of
+// Dockerfiles that none of Builds is of.
+func (c *CI) Unstarted() (out []CIBuild) {
+	started := c.Builds()
+	for _, b := range c.any {
+		if b.Dockerfile != "" && !slices.ContainsFunc(started, func(s CIBuild) bool {
+			return s.Dockerfile == b.Dockerfile || s.File == b.File && s.Job == b.Job && s.Line == b.Line
+		}) {
+			out = append(out, CIBuild{Build: b, At: b.Place(c.Root)})
 		}
 	}
 	return out

@@ -129,20 +129,23 @@ func (o *ciOptions) run(ctx context.Context, out, log io.Writer) error {
 func predictCI(
 	ctx context.Context, w *workspace.Workspace, ci *workspace.CI,
 ) (list []*prediction, rest []string, _ error) {
+	leave := func(reason string) {
+		if !slices.Contains(rest, reason) { // as those of a matrix
+			rest = append(rest, reason)
+		}
+	}
 	for _, b := range ci.Builds() {
 		at := fmt.Sprintf("%s (%s)", b.At, b.Tool)
 		_, err := os.Stat(b.Dockerfile)
 		switch {
 		case b.Problem != "":
-			if reason := fmt.Sprintf("%s: %s", at, b.Problem); !slices.Contains(rest, reason) { // as those of a matrix
-				rest = append(rest, reason)
-			}
+			leave(fmt.Sprintf("%s: %s", at, b.Problem))
 			continue
 		case err != nil:
-			rest = append(rest, fmt.Sprintf("%s: there is no %s", at, relative(b.Dockerfile)))
+			leave(fmt.Sprintf("%s: there is no %s", at, relative(b.Dockerfile)))
 			continue
 		case len(list) == maxCIBuilds:
-			rest = append(rest, fmt.Sprintf("%s: there are more than %d builds", at, maxCIBuilds))
+			leave(fmt.Sprintf("%s: there are more than %d builds", at, maxCIBuilds))
 			continue
 		}
 		flags := buildFlags{buildkit: "off"} // a fresh builder builds
@@ -160,6 +163,9 @@ func predictCI(
 		}
 		p.title = relative(b.Dockerfile) + " · " + at
 		list = append(list, p)
+	}
+	for _, b := range ci.Unstarted() {
+		leave(fmt.Sprintf("%s (%s): neither a pull request nor a push to %s starts it", b.At, b.Tool, ci.Main))
 	}
 	return list, rest, nil
 }
