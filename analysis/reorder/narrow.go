@@ -39,6 +39,19 @@ var (
 	// proseDirectory are directories of such.
 	proseDirectory = regexp.MustCompile(`(?i)^(docs?|documentation|screenshots|\.github)$`)
 	proseFile      = regexp.MustCompile(`(?i)\.(md|rst|adoc|png|jpe?g|gif|svg|webp|mp4|drawio|pdf)$`)
+	// packaged are files of prose that tools for packages take by their names.
+	packaged = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|authors)`)
+	// embedsAll is how Go is told to embed all of a directory.
+	embedsAll = regexp.MustCompile(`go:embed (all:)?[*.]`)
+)
+
+// listing finds commands that pack, copy or list a whole directory, or make pages of all prose that is in one.
+var listing = regexp.MustCompile(
+	`(^|[\s;&|/(])(tar|zip|7z|rsync|find|cpio|git|tree|gem build|vsce|mkdocs|jekyll|eleventy|@11ty/eleventy|hexo|` +
+		`honkit|gitbook|mdbook|docsify|sphinx-build|(npm|yarn|pnpm|bun pm|dotnet|mvn|helm) (pack|package)|` +
+		`python3? -m build|hatch|flit|(uv|poetry) build)(\s|$)|` +
+		`(^|[\s;&|/(])(ls|du)\s[^;&|\n]*>|` +
+		`(^|[\s;&|/(])(cp|mv|ln|scp)(\s[^;&|\n]*)?(\s\.{1,2}/?|\*|\s/[A-Za-z0-9_.-]+/?|\$PWD|\$\(pwd\))\s+[^\s;&|]`,
 )
 
 // mostRead is how many files of a context are looked into, and how many bytes, for one that names what is left out.
@@ -55,8 +68,8 @@ func Narrow(ctx context.Context, file *dockerfile.File, model Model) (Narrowing,
 	}
 	model.weigh(file)
 	names := model.Context.List(".")
-	if slices.Contains(names, ".git/") || !model.wholeContext(file) { // what is missing would be a change to git
-
+	if slices.Contains(names, ".git/") || // what is missing would be a change to git
+		!model.wholeContext(file) || listsContext(file) {
 		return Narrowing{}, false
 	}
 	var lines []string
@@ -149,7 +162,9 @@ func (m *Model) unneeded(ctx context.Context, file *dockerfile.File, name string
 	case strings.ContainsAny(plain, "*?[\\!#") || slices.ContainsFunc(file.Instructions, names):
 		return false
 	case settingsOfCI.MatchString(plain):
-		return true
+		return strings.HasPrefix(plain, ".") || !m.finds(ctx, embedsAll)
+	case packaged.MatchString(plain):
+		return false
 	case strings.HasSuffix(name, "/") && proseDirectory.MatchString(plain):
 		return m.onlyProse(plain, 0) && !m.named(ctx, plain)
 	}
@@ -166,11 +181,20 @@ func (m *Model) onlyProse(dir string, depth int) bool {
 	})
 }
 
+// listsContext reports whether a command of a stage that gets the whole context may take all that is there.
+func listsContext(file *dockerfile.File) bool {
+	return slices.ContainsFunc(file.Instructions, func(in *dockerfile.Instruction) bool {
+		return in.Meant == "RUN" && listing.MatchString(in.Node.Original)
+	})
+}
+
 // named reports whether a file of the context that is no prose itself names another one, or all of its kind, or there
 // are too many to look into.
-func (m *Model) named(ctx context.Context, name string) bool {
+func (m *Model) named(ctx context.Context, name string) bool { return m.finds(ctx, namesOf(name)) }
+
+// finds reports whether a file of the context that is no prose has this, or there are too many to look into.
+func (m *Model) finds(ctx context.Context, names *regexp.Regexp) bool {
 	files, size := mostRead, mostReadBytes
-	names := namesOf(name)
 	var look func(dir string) bool
 	look = func(dir string) bool {
 		for _, child := range m.Context.List(dir) {
@@ -204,7 +228,8 @@ func namesOf(name string) *regexp.Regexp {
 	if ending := path.Ext(name); len(ending) > 1 {
 		pattern = regexp.QuoteMeta(name) + `|\*` + regexp.QuoteMeta(ending) + `|\*\.\{[a-z,]*\b` + ending[1:] + `\b`
 	}
-	return regexp.MustCompile(`(?im)` + pattern + `|go:embed (all:)?[*.]`)
+	return regexp.MustCompile(`(?im)` + pattern + `|\b(eleventy|honkit|gitbook|hexo|jekyll|docsify)\b|` +
+		embedsAll.String())
 }
 
 // reaches reports whether something takes a file of the context from a stage that gets the whole of it.
