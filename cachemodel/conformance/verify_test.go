@@ -302,6 +302,73 @@ func TestVerify(t *testing.T) {
 		})
 	}
 	t.Run("interrupted", v.interrupt)
+	t.Run("lines of the ignore file", v.ignoring)
+}
+
+// ignoring: what the build context need not hold is verified by building without it, whatever has the ignore file.
+func (v verifier) ignoring(t *testing.T) {
+	v.t = t
+	dir := filepath.Join(v.dir, "project")
+	v.write("bin/buildx", strings.ReplaceAll(harmful, "NAME", "buildx"), 0o755)
+	v.write("bin/buildctl", strings.ReplaceAll(harmful, "NAME", "buildctl"), 0o755)
+	v.write("bin/docker", docker, 0o755)
+	_ = os.Remove(filepath.Join(v.dir, "harm"))
+	for _, d := range []string{"tools", "docs"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	busybox, err := os.ReadFile("/bin/busybox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.write("project/tools/busybox", string(busybox), 0o755)
+	v.write("project/docs/a.md", "a\n", 0o644)
+	v.write("project/Dockerfile", "FROM scratch AS build\nCOPY tools /bin/\nRUN [\"/bin/busybox\", \"--install\", "+
+		"\"-s\", \"/bin\"]\nWORKDIR /src\nCOPY . .\nRUN go build -o /out .\nFROM scratch\nCOPY --from=build /out /app\n",
+		0o644)
+	git(t, dir, "init", "-q", "-b", "main", ".")
+	for i := range 12 {
+		v.write("project/README.md", fmt.Sprint(i), 0o644)
+		v.write("project/main.go", fmt.Sprint(i/6), 0o644)
+		git(t, dir, "add", ".")
+		git(t, dir, "commit", "-q", "-m", fmt.Sprint(i))
+	}
+	const sources, all = "#!/bin/sh\ncat *.go >/out\n", "#!/bin/sh\ncat [!.]* >/out 2>/dev/null; true\n"
+	for _, test := range []struct {
+		prose, goProgram, ignore, ofDockerfile, builder, want string
+		code                                                  int
+	}{
+		{"git sees what is left out", sources, "", "", "--builder=real", "No other order is known", 0},
+		{"the context's", sources, ".git\n", "", "--builder=real", "the image is the same without these files", 0},
+		{"the Dockerfile's own, by buildctl", sources, "", ".git\n", "--buildkit=ADDRESS",
+			"the image is the same without these files", 0},
+		{"the program reads them", all, ".git\n", "", "--buildkit=ADDRESS",
+			"layerwise: Dockerfile: without these files it does not make the same image; nothing is written\n", 1},
+	} {
+		v.write("project/tools/go", test.goProgram, 0o755)
+		for name, text := range map[string]string{".dockerignore": test.ignore,
+			"Dockerfile.dockerignore": test.ofDockerfile} {
+			_ = os.Remove(filepath.Join(dir, name))
+			if text != "" {
+				v.write("project/"+name, text, 0o644)
+			}
+		}
+		cmd := exec.Command(filepath.Join(v.dir, "layerwise"), "reorder", "--verify",
+			strings.Replace(test.builder, "ADDRESS", value(v.env, "ADDRESS"), 1))
+		cmd.Dir, cmd.Env = dir, v.env
+		out, _ := cmd.CombinedOutput()
+		got := string(out)
+		if code := cmd.ProcessState.ExitCode(); code != test.code || !strings.Contains(got, test.want) {
+			t.Errorf("%s: exit code %d, want %d, and in what it says\n%s\nthis: %s", test.prose, code, test.code, got,
+				test.want)
+		}
+		same := strings.Contains(test.want, "the same without")
+		if verified := strings.Contains(got, "README.md, docs (verified)"); verified != same {
+			t.Errorf("%s: verified: %v\n%s", test.prose, verified, got)
+		}
+		v.clean()
+	}
 }
 
 // clean reports temporary files that were left.

@@ -103,9 +103,13 @@ func newReorder() *cobra.Command {
 							return err
 						}
 					}
+					what := "the reordering"
+					if len(r.Rewrites) == 0 {
+						what = "without these files it"
+					}
 					return exitError{
 						code: 1,
-						err:  fmt.Errorf("%s: the reordering does not make the same image; nothing is written", r.path),
+						err:  fmt.Errorf("%s: %s does not make the same image; nothing is written", r.path, what),
 					}
 				}
 			}
