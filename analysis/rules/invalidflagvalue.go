@@ -153,11 +153,8 @@ func (p *pass) badChecksum(in *dockerfile.Instruction, flag dockerfile.Flag, val
 		finding.Span, finding.Message = flag.Span, "checksum requires HTTP(S) or Git sources"
 	case !isGit(src):
 		finding.Message = badDigest(value)
-		if algorithm, digits, has := strings.Cut(value, ":"); has && value == flag.Value.Text {
-			if meant := spell.Suggest(algorithm, []string{"sha256", "sha512", "sha384"}); len(meant) > 0 &&
-				badDigest(meant[0]+":"+digits) == "" {
-				finding.Fixes = []analysis.Fix{replace(flag.Value.Span, meant[0]+":"+digits, true)}
-			}
+		if meant := meantDigest(value); meant != "" && value == flag.Value.Text {
+			finding.Fixes = []analysis.Fix{replace(flag.Value.Span, meant, true)}
 		}
 	}
 	return finding
@@ -238,6 +235,11 @@ func (p *pass) checkMountTarget(in *dockerfile.Instruction, flag dockerfile.Flag
 					},
 				}
 			}
+		} else if strings.HasPrefix(first.Text, "/") && len(in.Args) > 1 && p.Text.Slice(first.Span) == first.Text {
+			gap := source.Span{Start: flag.Span.End, End: first.Span.Start}
+			finding.Fixes = []analysis.Fix{{
+				Title: "Make it the target", Edits: []source.Edit{{Span: gap, NewText: ",target="}}, Preferred: true,
+			}}
 		}
 	}
 	p.report(nil, finding)

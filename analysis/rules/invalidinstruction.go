@@ -33,8 +33,8 @@ var InvalidInstruction = &Rule{
 			if in != nil && !in.JSON && in.ArgsSpan.Contains(problem.Span.Start) && isMisplacedFlag(p.File, in) {
 				continue // MisplacedFlag says what is wrong
 			}
-			if in != nil && (trailingComment(in) >= 0 || p.fromHasPath(in)) {
-				continue // TrailingComment does, or InvalidImage
+			if in != nil && (trailingComment(in) >= 0 || p.fromHasPath(in) || p.goesOnBelow(in)) {
+				continue // TrailingComment does, InvalidImage or UnknownInstruction
 			}
 			if in != nil && (p.spoilt(in) || in.Trigger != nil && p.spoilt(in.Trigger)) {
 				continue // LookalikeCharacter does
@@ -80,12 +80,25 @@ var InvalidInstruction = &Rule{
 			if in != nil && len(finding.Fixes) == 0 {
 				finding.Fixes = p.respaced(in)
 			}
+			if in != nil && (len(finding.Fixes) == 0 || !finding.Fixes[0].Preferred || in.Meant == "FROM") {
+				finding.Fixes = firstOf(p.likelyFix(in, problem), finding.Fixes)
+			}
 			if in != nil && len(in.Args) == 0 && (in.Meant == "HEALTHCHECK" || in.Meant == "ONBUILD") {
 				p.joinBelow(&finding, in)
 			}
 			p.report(nil, finding)
 		}
 	},
+}
+
+// goesOnBelow reports whether the line below a copy with one path is to belong to it.
+func (p *pass) goesOnBelow(in *dockerfile.Instruction) bool {
+	if in.Meant != "COPY" && in.Meant != "ADD" || len(in.Args) != 1 ||
+		len(p.problems[dockerfile.UnknownInstruction]) == 0 {
+		return false
+	}
+	i := slices.Index(p.Instructions, in) + 1
+	return i > 0 && i < len(p.Instructions) && p.lostLines()[p.Instructions[i]] == in
 }
 
 // from is the flag --from of an instruction, nil if there is none.

@@ -399,23 +399,38 @@ func (p *pass) cutArray(in *dockerfile.Instruction) bool {
 	return isUnknown(below) && p.lostLines()[below] == in
 }
 
-// wholeArray returns the edits that continue all lines of an array from the instruction above first on, and how many
-// of them follow first. There are none where the array does not end.
-func (p *pass) wholeArray(
+// lostBelow returns the fix that continues all lines which an instruction has lost from the one of index first on, and
+// how many of them follow first. There is none where what one of them lacks is not clear.
+func (p *pass) lostBelow(
 	first int,
 	lost map[*dockerfile.Instruction]*dockerfile.Instruction,
-) (edits []source.Edit, more int) {
+) (fix analysis.Fix, more int) {
 	head := lost[p.Instructions[first]]
-	if !p.opensArray(head) {
-		return nil, 0
-	}
+	array := p.opensArray(head)
 	for i := first; i < len(p.Instructions) && lost[p.Instructions[i]] == head; i++ {
 		above, in := p.Instructions[i-1], p.Instructions[i]
-		end := above.Span.Start + len(strings.TrimRight(p.Text.Slice(above.Span), " \t"))
-		edit := source.Edit{Span: source.Span{Start: end, End: above.Span.End}, NewText: " " + string(p.Escape)}
-		if edits = append(edits, edit); strings.HasSuffix(strings.TrimRight(p.Text.Slice(in.Span), " \t"), "]") {
-			return edits, i - first
+		if array {
+			end := above.Span.Start + len(strings.TrimRight(p.Text.Slice(above.Span), " \t"))
+			edit := source.Edit{Span: source.Span{Start: end, End: above.Span.End}, NewText: " " + string(p.Escape)}
+			fix.Edits = append(fix.Edits, edit)
+			if more = i - first; strings.HasSuffix(strings.TrimRight(p.Text.Slice(in.Span), " \t"), "]") {
+				fix.Title, fix.Preferred = "Continue all lines of the array", true
+				return fix, more
+			}
+			continue
 		}
+		problem := slices.IndexFunc(in.Problems, func(problem dockerfile.Problem) bool {
+			return problem.Kind == dockerfile.UnknownInstruction
+		})
+		one := p.lostEscape(head, above, in, in.Problems[problem]).Fixes[0]
+		if !one.Preferred {
+			return analysis.Fix{}, 0
+		}
+		fix.Edits, more = append(fix.Edits, one.Edits...), i-first
 	}
-	return nil, 0
+	if array || more == 0 {
+		return analysis.Fix{}, 0
+	}
+	fix.Title, fix.Preferred = fmt.Sprintf("Continue all %d lines", more+2), true
+	return fix, more
 }

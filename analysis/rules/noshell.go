@@ -71,7 +71,8 @@ func checkNoShell(p *pass) {
 }
 
 // bracedName matches names in braces, or in brackets behind a "$", as templates and other shells have them.
-var bracedName = regexp.MustCompile(`(?:^|[^${\w])(\{{1,2}[ \t]*([A-Z_][A-Z0-9_]*)[ \t]*\}{1,2}|\$\[([A-Za-z_][A-Za-z0-9_]*)\])(?:[^}]|$)`)
+var bracedName = regexp.MustCompile(`(?:^|[^${\w])` +
+	`(\{{1,2}[ \t]*([A-Z_][A-Z0-9_]*)[ \t]*\}{1,2}|\$\[([A-Za-z_][A-Za-z0-9_]*)\])(?:[^}]|$)`)
 
 // checkBracedNames looks for variables of the file in braces without a "$", which BuildKit takes as they are written.
 func (p *pass) checkBracedNames(in *dockerfile.Instruction) {

@@ -127,7 +127,9 @@ func checkShellSyntax(p *pass) {
 			continue // MissingOperator says what is wrong
 		}
 		if run.mistake != nil {
-			p.report(in, analysis.Finding{Span: p.shellSpan(in, run.mistake.at), Message: run.mistake.message})
+			p.report(in, analysis.Finding{
+				Span: p.shellSpan(in, run.mistake.at), Message: run.mistake.message, Fixes: p.repairShell(in),
+			})
 		} else if b := p.foreign(in, run); b != nil {
 			p.report(in, p.foreignFinding(in, b))
 		}

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"github.com/layerwise/layerwise/analysis"
-	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
 
 // UnknownFlag finds flags that their instruction does not have.
@@ -17,5 +16,5 @@ var UnknownFlag = &Rule{
 		Example: "FROM alpine\nCOPY --chwon=1000 app.sh /app.sh\n",
 		Instead: "FROM alpine\nCOPY --chown=1000 app.sh /app.sh\n",
 	},
-	check: fromProblems(dockerfile.UnknownFlag),
+	check: checkUnknownFlag,
 }

@@ -52,11 +52,16 @@ func checkUnknownInstruction(p *pass) {
 				told = p.lastOfCompose(i)
 			case lost[in] != nil:
 				finding := p.lostEscape(lost[in], p.Instructions[i-1], in, problem)
-				if edits, more := p.wholeArray(i, lost); more > 0 {
+				if fix, more := p.lostBelow(i, lost); more > 0 {
 					told = i + more
-					finding.Fixes = []analysis.Fix{
-						{Title: "Continue all lines of the array", Edits: edits, Preferred: true},
-					}
+					finding.Fixes = []analysis.Fix{fix}
+				}
+				if head := lost[in]; p.goesOnBelow(head) { // where BuildKit stops
+					finding.Span = head.Args[0].Span
+					finding.Message = fmt.Sprintf(
+						"%s requires at least two arguments: missing %s at the end of line %d?",
+						head.Meant, p.escapeName(), head.EndLine,
+					)
 				}
 				p.report(nil, finding)
 			case in.Trigger != nil && problem.Span.Start >= in.Trigger.Span.Start:
@@ -214,8 +219,8 @@ func (p *pass) respelt(
 		}
 		return fix, "", false
 	}
-	if bare := strings.TrimLeft(word, openingQuotes+"/"); bare != word && keywords[strings.TrimRight(bare, openingQuotes)] {
-		bare = strings.TrimRight(bare, openingQuotes)
+	bare := strings.TrimRight(strings.TrimLeft(word, openingQuotes+"/"), openingQuotes)
+	if bare != word && keywords[bare] && !strings.HasPrefix(word, bare) {
 		fix = replace(problem.Span, bare, true)
 		line := strings.TrimRight(p.Text.Slice(in.Span), " \t")
 		if end := strings.TrimRight(line, ",;"); word[0] != '/' && strings.HasSuffix(word, bare) {

@@ -31,7 +31,8 @@ func checkUnknownPlatform(p *pass) {
 		for _, flag := range in.Flags {
 			value := flag.Value.Text
 			switch {
-			case in.From == nil || flag.Name.Text != "platform" || value == "" || strings.Contains(value, "(") && !strings.Contains(value, "$"):
+			case in.From == nil || flag.Name.Text != "platform" || value == "":
+			case strings.Contains(value, "(") && !strings.Contains(value, "$"):
 			case strings.ContainsAny(value, "$\"'\\`") || p.Text.Slice(flag.Value.Span) != value:
 				p.checkExpandedPlatform(in, flag.Value)
 			default:

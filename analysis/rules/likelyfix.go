@@ -1,0 +1,197 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
+)
+
+// likelyValues are what is meant by values that BuildKit refuses: by how its message begins, and the value.
+var likelyValues = []struct {
+	message string
+	value   *regexp.Regexp
+	meant   string
+}{
+	{"expecting boolean", regexp.MustCompile(`^(?i:on|y|enabled?)$`), "true"},
+	{"expecting boolean", regexp.MustCompile(`^(?i:off|n|disabled?)$`), "false"},
+	{"security ", regexp.MustCompile(`^(?i:privileged|root|true)$`), "insecure"},
+	{"invalid network mode", regexp.MustCompile(`^(?i:off|false|no|disabled?)$`), "none"},
+	{"invalid network mode", regexp.MustCompile(`^(?i:bridge|on)$`), "default"},
+	{"unexpected key 'share", regexp.MustCompile(`^shared?$`), "sharing"},
+	{"invalid field", regexp.MustCompile(`^(locked|shared|private)$`), "sharing=$1"},
+	{"invalid field", regexp.MustCompile(`^(bind|cache|tmpfs|secret|ssh)$`), "type=$1"},
+	{"invalid field", regexp.MustCompile(`^(/\S+)$`), "target=$1"},
+	{"invalid field", regexp.MustCompile(`^([a-z]+):(\S+)$`), "$1=$2"},
+	{"unsupported mount type", regexp.MustCompile(`^(bind|cache|tmpfs|secret|ssh)[:.](\w+=\S+)$`), "$1,$2"},
+	{"time: ", regexp.MustCompile(`^([0-9.]+)([smh])[smh]$`), "$1$2"},
+	{"time: ", regexp.MustCompile(`^([smh])([0-9.]+)$`), "$2$1"},
+	{"interval ", regexp.MustCompile(`^-([0-9.]+[smh])$`), "$1"},
+	{"--retries takes", regexp.MustCompile(`^([0-9]+)[a-z]+$`), "$1"},
+	{"--retries takes", regexp.MustCompile(`^([0-9]+)\.0*$`), "$1"},
+	{"unknown type", regexp.MustCompile(`^(?i:cmd[-_]shell|test)$`), "CMD"},
+}
+
+var days = regexp.MustCompile(`^([0-9]{1,3})d(?:ays?)?$`)
+
+// firstOf puts fixes in front of others, of which none is preferred then.
+func firstOf(first, others []analysis.Fix) []analysis.Fix {
+	if len(first) == 0 {
+		return others
+	}
+	for i := range others {
+		others[i].Preferred = false
+	}
+	return append(first, others...)
+}
+
+// likelyFix returns the fix of a problem that has no other, or only ones that say less.
+func (p *pass) likelyFix(in *dockerfile.Instruction, problem dockerfile.Problem) []analysis.Fix {
+	typed := p.Text.Slice(problem.Span)
+	message := strings.ToLower(problem.Message)
+	for _, likely := range likelyValues {
+		if strings.HasPrefix(message, likely.message) && likely.value.MatchString(typed) {
+			return []analysis.Fix{replace(problem.Span, likely.value.ReplaceAllString(typed, likely.meant), true)}
+		}
+	}
+	if m := days.FindStringSubmatch(typed); m != nil && strings.HasPrefix(message, "time: ") {
+		n, _ := strconv.Atoi(m[1])
+		return []analysis.Fix{replace(problem.Span, strconv.Itoa(n*24)+"h", true)}
+	}
+	switch {
+	case strings.HasPrefix(message, "healthcheck none takes"):
+		return p.removed(source.Span{Start: in.Args[0].Span.End, End: in.ArgsSpan.End})
+	case strings.HasPrefix(message, "invalid secret mount") && len(in.Args) > 0:
+		return p.secretApart(in)
+	case in.Meant == "COPY" && strings.HasPrefix(message, "missing a value on flag: --from"):
+		return p.fromApart(in)
+	case in.Meant == "EXPOSE" && len(in.Flags) == 1 && len(in.Args) == 0 && in.Flags[0].Value.Text != "":
+		return []analysis.Fix{replace(in.Flags[0].Span, in.Flags[0].Value.Text, true)}
+	case in.Meant == "FROM" && len(in.Args) > 1:
+		return p.likelyImage(in)
+	case (in.Meant == "COPY" || in.Meant == "ADD") && len(in.Args) == 1 && len(in.Heredocs) == 0 && !in.JSON &&
+		!likeDocker.MatchString(p.Text.Slice(in.ArgsSpan)):
+		return p.addDestination(in)
+	}
+	return nil
+}
+
+var secretField = regexp.MustCompile(`^(?:id|src|source|target|dst|env)=\S`)
+
+// secretApart is the fix for a secret whose name stands behind a blank.
+func (p *pass) secretApart(in *dockerfile.Instruction) []analysis.Fix {
+	flag := in.Flags[len(in.Flags)-1]
+	gap := source.Span{Start: flag.Span.End, End: in.Args[0].Span.Start}
+	if !secretField.MatchString(in.Args[0].Text) || strings.Trim(p.Text.Slice(gap), " \t") != "" {
+		return nil
+	}
+	return []analysis.Fix{{
+		Title: "Change the space to a comma", Edits: []source.Edit{{Span: gap, NewText: ","}}, Preferred: true,
+	}}
+}
+
+// fromApart is the fix for COPY --from stage:/path, where the stage stands behind a blank.
+func (p *pass) fromApart(in *dockerfile.Instruction) []analysis.Fix {
+	flag := p.from(in)
+	if flag == nil || len(in.Args) != 2 {
+		return nil
+	}
+	stage, path, ok := strings.Cut(in.Args[0].Text, ":")
+	span := source.Span{Start: flag.Span.Start, End: in.Args[0].Span.End}
+	if !ok || !strings.HasPrefix(path, "/") || !slices.Contains(p.stageNames(), strings.ToLower(stage)) ||
+		p.Text.Slice(in.Args[0].Span) != in.Args[0].Text {
+		return nil
+	}
+	return []analysis.Fix{replace(span, "--from="+stage+" "+path, true)}
+}
+
+var (
+	digestWord  = regexp.MustCompile(`^(?:@|sha256:|@sha256:)?([0-9a-f]{64})$`)
+	variantWord = regexp.MustCompile(
+		`^(?:alpine|slim|bookworm|bullseye|trixie|jammy|noble|focal|fpm|apache|jdk|jre)[a-z0-9.-]*$`,
+	)
+)
+
+// likelyImage is the fix for a FROM with too many words: those that a blank divides, or one that belongs elsewhere.
+func (p *pass) likelyImage(in *dockerfile.Instruction) []analysis.Fix {
+	image, next := in.Args[0], in.Args[1]
+	gap := source.Span{Start: image.Span.End, End: next.Span.Start}
+	if strings.Trim(p.Text.Slice(gap), " \t") != "" || p.Text.Slice(next.Span) != next.Text {
+		return nil
+	}
+	rest := source.Span{Start: next.Span.Start, End: in.ArgsSpan.End}
+	switch word := strings.ToLower(image.Text); {
+	case word == "=" || word == ":" || word == "image" || word == "images":
+		return p.removed(source.Span{Start: image.Span.Start, End: next.Span.Start})
+	case digestWord.MatchString(next.Text) && len(in.Args) == 2:
+		digest := "@sha256:" + digestWord.FindStringSubmatch(next.Text)[1]
+		return []analysis.Fix{replace(source.Span{Start: gap.Start, End: next.Span.End}, digest, true)}
+	case variantWord.MatchString(next.Text) && len(in.Args) == 2 && strings.Contains(image.Text, ":"):
+		return []analysis.Fix{{Title: "Change the space to -", Edits: []source.Edit{{Span: gap, NewText: "-"}}}}
+	case strings.HasPrefix(next.Text, "--as=") && len(in.Args) == 2:
+		return []analysis.Fix{replace(next.Span, "AS "+strings.TrimPrefix(next.Text, "--as="), true)}
+	case len(in.Args) == 4 && strings.EqualFold(next.Text+in.Args[2].Text, "as"):
+		return []analysis.Fix{replace(rest, "AS "+in.Args[3].Text, true)}
+	}
+	return nil
+}
+
+var pairedPaths = regexp.MustCompile(`^([A-Za-z0-9_./-]+)=(/[A-Za-z0-9_./-]*)$`)
+
+// addDestination is the fix for a copy with one path, unless the line below is to be its end.
+func (p *pass) addDestination(in *dockerfile.Instruction) []analysis.Fix {
+	only := in.Args[0]
+	if m := pairedPaths.FindStringSubmatch(only.Text); m != nil && p.Text.Slice(only.Span) == only.Text {
+		return []analysis.Fix{replace(only.Span, m[1]+" "+m[2], false)}
+	}
+	destination := " ./"
+	if only.Text == "." {
+		destination = " ."
+	}
+	at := source.Span{Start: only.Span.End, End: only.Span.End}
+	return []analysis.Fix{{
+		Title: "Add the destination" + destination, Edits: []source.Edit{{Span: at, NewText: destination}},
+	}}
+}
+
+// flagsElsewhere are flags of commands that do the same as an instruction, which needs none for it.
+var flagsElsewhere = map[string][]string{
+	"COPY":   strings.Fields("recursive verbose force archive preserve quiet"),
+	"ADD":    strings.Fields("recursive verbose force archive preserve quiet extract untar"),
+	"EXPOSE": strings.Fields("port publish tcp"), "ENV": strings.Fields("env"), "LABEL": strings.Fields("label"),
+	"WORKDIR": strings.Fields("workdir path"), "USER": strings.Fields("user uid"), "VOLUME": strings.Fields("volume"),
+}
+
+func checkUnknownFlag(p *pass) {
+	for _, problem := range p.problems[dockerfile.UnknownFlag] {
+		finding := fromProblem(p.File, problem)
+		if in := p.InstructionAt(problem.Span.Start); in != nil {
+			for _, flag := range in.Flags {
+				if flag.Name.Span == problem.Span && slices.Contains(flagsElsewhere[in.Meant], flag.Name.Text) {
+					finding.Fixes = p.removed(source.Span{Start: flag.Span.Start, End: p.behind(flag.Span.End)})
+				}
+			}
+		}
+		p.report(nil, finding)
+	}
+}
+
+// algorithms are those of checksums, by the digits that they have.
+var algorithms = map[int]string{64: "sha256:", 96: "sha384:", 128: "sha512:"}
+
+// meantDigest is the checksum that is meant by one without, or with a misspelt, algorithm, "" if that is not clear.
+func meantDigest(value string) string {
+	at := strings.IndexAny(value, ":=-")
+	digits := strings.ToLower(value[at+1:])
+	algorithm := algorithms[len(digits)]
+	if strings.Trim(digits, "0123456789abcdef") != "" || algorithm == "" ||
+		at > 0 && spell.Meant(value[:at], []string{"sha256", "sha384", "sha512"}) == "" && value[:at]+":" != algorithm {
+		return ""
+	}
+	return algorithm + digits
+}
