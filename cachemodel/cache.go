@@ -285,11 +285,12 @@ func (l *lookup) one(id int) []int {
 func (l *lookup) matches(v *vertex, r *record) bool {
 	switch v.kind {
 	case imageVertex:
-		return v.key == r.vertex.key || l.belief == optimist && sameImagePossible(v.image, r.vertex.image)
+		return v.key.is(r.vertex.key) || l.belief == optimist && sameImagePossible(v.image, r.vertex.image)
 	case remoteVertex:
-		return l.belief == optimist || l.cache.sameRemotes && v.key == r.vertex.key
+		return l.belief == optimist || l.cache.sameRemotes && v.key.is(r.vertex.key)
 	}
-	if len(v.inputs) != len(r.vertex.inputs) || l.belief == pessimist && v.dialect != r.vertex.dialect {
+	if len(v.inputs) != len(r.vertex.inputs) || l.belief == pessimist && v.dialect != r.vertex.dialect ||
+		l.belief == optimist && !v.mayBe(r.vertex) {
 		return false
 	}
 	for i := range v.inputs {
@@ -320,10 +321,10 @@ func (l *lookup) inputMatches(in, old *input, of *lookup) bool {
 }
 
 // decisive reports whether a content digest differs wherever the content does. That of a git repository does not: two
-// commits may have the same files.
+// commits may have the same files; nor does that of all files where nobody knows which are read.
 func decisive(digest string) bool {
 	sort, _, known := strings.Cut(digest, ":")
-	return known && sort != "git"
+	return known && sort != "git" && sort+":" != anyFile
 }
 
 // sameImagePossible reports whether two references may name the same manifest.

@@ -126,7 +126,7 @@ func (e *explainer) find(s *step) Cause {
 	if c, ok := deviceCause(s, mate); ok && !certain {
 		return c
 	}
-	if old == nil || v.key != old.key && edited {
+	if old == nil || !v.key.is(old.key) && edited {
 		return Cause{Kind: InstructionChanged, Detail: editDetail(s, mate)}
 	}
 	if c, ok := e.dialectCause(v, old); ok {
@@ -163,7 +163,7 @@ func (e *explainer) comparedCause(s *step, v, old *vertex, mate *step, certain b
 	if c, ok := e.contextCause(s, v, old, mate); ok {
 		return c, true
 	}
-	if v.key != old.key || heredocDiffers(v, old) {
+	if !v.key.is(old.key) || heredocDiffers(v, old) {
 		if c, ok := e.stateCause(s, v, mate); ok && !(certain && c.unknown()) {
 			return c, true
 		}
@@ -265,7 +265,7 @@ func (e *explainer) leftBefore(s *step) bool {
 // failureCause explains a step at which the build that is compared with failed.
 func (e *explainer) failureCause(v, old *vertex, mate *step) (Cause, bool) {
 	at := e.past.FailedAt
-	if at == 0 || v.key != old.key || at < mate.in.Line || at > mate.in.EndLine {
+	if at == 0 || !v.key.is(old.key) || at < mate.in.Line || at > mate.in.EndLine {
 		return Cause{}, false
 	}
 	return Cause{Kind: NotInCache, Detail: "the last build failed here, so there is no result of it"}, true
@@ -819,7 +819,7 @@ func (e *explainer) first(v *vertex, s *step) int {
 // placeCause explains a step that is what it was and whose inputs are all cached, but not together: it stands in
 // another place.
 func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
-	if v.kind == classicStep && v.key != old.key {
+	if v.kind == classicStep && !v.key.is(old.key) {
 		if s.instruction() == "RUN" {
 			return Cause{Kind: ArgChanged, Detail: "a proxy is given as a build argument in one of the two builds only"}
 		}

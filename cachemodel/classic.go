@@ -70,6 +70,7 @@ func (p *planner) classicCommand(st *stagePlan, c command) {
 func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Command, uncertain string) error {
 	s := &st.state
 	w := p.key.reset().str("classic", strings.ToUpper(cmd.Name())).val(value{opaque: uncertain})
+	w.loose = w.loose || uncertain != ""
 	inputs := rootInput(s.root)
 	switch cmd := cmd.(type) {
 	case *instructions.EnvCommand:
@@ -106,7 +107,7 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 			return err
 		}
 		s.cwd = &placed{wd, c.line}
-		w.val(wd) // an absolute path stays as it is written (dispatchWorkdir, normalizeWorkdir)
+		w.part(wd) // an absolute path stays as it is written (dispatchWorkdir, normalizeWorkdir)
 	case *instructions.ShellCommand:
 		w.list(cmd.Shell)
 		s.shell = &placed{plain(shellText(cmd.Shell)), c.line}
@@ -141,12 +142,12 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 			}
 			t.from, t.scratch = root, root == nil
 		}
-		if err := p.classicTransfer(w, s, t, &inputs); err != nil {
+		if err := p.classicTransfer(w, s, t, &inputs, p.asWritten(s, c, uncertain)); err != nil {
 			return err
 		}
 	case *instructions.AddCommand:
 		t := transfer{SourcesAndDest: cmd.SourcesAndDest, add: true, chown: cmd.Chown, checksum: cmd.Checksum}
-		if err := p.classicTransfer(w, s, t, &inputs); err != nil {
+		if err := p.classicTransfer(w, s, t, &inputs, p.asWritten(s, c, uncertain)); err != nil {
 			return err
 		}
 	}
@@ -207,8 +208,8 @@ var proxyArg = regexp.MustCompile(`^(?:(?:http|https|ftp|no|all)_proxy|(?:HTTP|H
 
 // classicTransfer adds COPY's and ADD's destination and owner to the key, and what they read to the inputs. The files'
 // names within the source are part of what is hashed.
-func (p *planner) classicTransfer(w *keyWriter, s *state, t transfer, inputs *[]input) error {
-	if _, err := copyDest(s, t.DestPath); err != nil {
+func (p *planner) classicTransfer(w *keyWriter, s *state, t transfer, inputs *[]input, asWritten *words) error {
+	if _, err := copyDest(s, plain(t.DestPath)); err != nil {
 		return err
 	}
 	w.str(t.DestPath, t.chown) // as it is written: "." and "./" differ (Builder.performCopy)
@@ -231,7 +232,10 @@ func (p *planner) classicTransfer(w *keyWriter, s *state, t transfer, inputs *[]
 	if len(queries) > 0 && !t.scratch {
 		in := input{from: t.from, content: true, selector: selectorText(queries)}
 		if t.from == nil {
-			p.readDirectory(&in, queries)
+			vague := slices.ContainsFunc(asWritten.sources, func(src string) bool {
+				return asWritten.word("", src).opaque != ""
+			})
+			p.readDirectory(&in, queries, vague)
 			p.classicNames(w, in.dir)
 		}
 		*inputs = append(*inputs, in)

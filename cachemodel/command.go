@@ -244,7 +244,7 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 	if wd.strict() == "/" {
 		return nil
 	}
-	w := p.key.reset().str("mkdir").val(cleanPath(wd)).val(owner(s.user.value)).val(p.epoch.value)
+	w := p.key.reset().str("mkdir").part(cleanPath(wd)).part(owner(s.user.value)).val(p.epoch.value)
 	do := remotecache.Mkdir{
 		Path: cleanPath(wd).text, Mode: 0o755, MakeParents: true, Timestamp: exactTime(p.epoch.text),
 	}
@@ -291,8 +291,12 @@ func within(cwd, dir value, os string) (value, error) {
 			v.text = "/" + shorten(v.text, 0)
 		}
 	}
-	if dir.opaque != "" || cwd.opaque != "" && !system.IsAbs(dir.text, os) {
+	switch {
+	case dir.opaque == "" && (cwd.opaque == "" || system.IsAbs(dir.text, os)):
+	case os == "windows":
 		v.opaque = opaque("join", cwd.strict(), dir.strict())
+	default:
+		v = below("join", v.text, cwd, dir, "")
 	}
 	return v, err
 }

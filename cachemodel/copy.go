@@ -87,21 +87,27 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 	if linked {
 		root = nil
 	}
-	dest, err := copyDest(s, t.DestPath)
+	asWritten := p.asWritten(s, c, uncertain)
+	dest, err := copyDest(s, asWritten.word(t.DestPath, asWritten.dest))
 	if err != nil {
 		return err
 	}
-	if uncertain != "" {
-		uncertain += "\x00" + s.cwd.strict() // the destination may turn out to be relative
-	}
-	w := p.key.reset().str("copy").val(value{opaque: uncertain})
-	key := w.val(dest).str(ownerText(t.chown), modeKey(t.chmod)).list(t.exclude)
-	op := fileOp{key: key, inputs: rootInput(root)}
+	w := p.key.reset().str("copy").val(value{opaque: uncertain}).part(dest)
+	w.part(asWritten.word(ownerText(t.chown), asWritten.chown)).part(asWritten.word(modeKey(t.chmod), asWritten.chmod))
+	w.list(t.exclude)
+	op := fileOp{key: w, inputs: rootInput(root)}
 	if p.exact {
 		op.exact = &exactTransfer{transfer: t, dest: dest}
 	}
-	for _, src := range t.SourcePaths {
+	vague := false // it is not known which files are read
+	for i, src := range t.SourcePaths {
 		ref, isGit := parseGit(src)
+		word := value{}
+		if asWritten.sources != nil {
+			word = asWritten.word("", asWritten.sources[i])
+			vague = vague || word.opaque != ""
+		}
+		op.word = word.opaque
 		switch {
 		case (isGit || isURL(src)) && !t.add:
 			return errors.New("COPY cannot copy from a URL: use ADD")
@@ -127,6 +133,9 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 	}
 	for _, file := range t.SourceContents {
 		in := input{from: p.heredocFile(file.Path, 0o644, file.Data), digest: fileDigest(0o644, file.Data)}
+		if uncertain != "" {
+			in.digest = anyFile + in.digest // the text may be another one
+		}
 		op.copy(in, true, buildcontext.Query{Path: path.Join("/", file.Path)}, false, false)
 	}
 	for at, queries := range op.queries {
@@ -136,7 +145,7 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 		in := &op.inputs[at]
 		in.content, in.selector = true, selectorText(queries)
 		if in.from == nil || in.from.kind == localVertex {
-			p.readDirectory(in, dedupeQueries(queries))
+			p.readDirectory(in, dedupeQueries(queries), vague)
 		}
 	}
 	made := vertex{
@@ -171,6 +180,7 @@ type fileOp struct {
 	inputs  []input
 	queries [][]buildcontext.Query // what is read of each input
 	exact   *exactTransfer         // nil unless Plan.Exact asks
+	word    string                 // names the source that is being added, if that is not wholly known
 }
 
 // copy adds one action; in is nothing if from is false. local sources may be patterns and directories.
@@ -189,14 +199,14 @@ func (op *fileOp) copy(in input, from bool, q buildcontext.Query, local, unpack 
 		base = path.Base(q.Path) // only the last part of the source is in the key
 	}
 	op.exact.add(q, at, local, unpack)
-	op.key.num(at).str(base).flag(local).flag(unpack).list(q.Include).list(q.Required)
+	op.key.num(at).part(value{base, op.word}).flag(local).flag(unpack).list(q.Include).list(q.Required)
 }
 
 // copyDest is the absolute destination. A slash, or slash and dot, at its end is kept
 // (dockerfile2llb.pathRelativeToWorkingDir, llb.normalizePath).
-func copyDest(s *state, dest string) (value, error) {
+func copyDest(s *state, written value) (value, error) {
 	os := s.os()
-	dest, err := system.CheckSystemDriveAndRemoveDriveLetter(dest, os, true)
+	dest, err := system.CheckSystemDriveAndRemoveDriveLetter(written.text, os, true)
 	if err != nil {
 		return value{}, err
 	}
@@ -211,12 +221,16 @@ func copyDest(s *state, dest string) (value, error) {
 	case strings.HasSuffix(dest, "/."):
 		end = "/."
 	}
-	if path.IsAbs(clean) {
+	if path.IsAbs(clean) && written.opaque == "" {
 		return plain(joinEnd(clean, end)), nil
 	}
 	v := plain(joinEnd(path.Join("/", s.cwd.text, dest), end))
-	if s.cwd.opaque != "" {
-		v.opaque = "\x00dest\x00" + s.cwd.opaque + "\x00" + joinEnd(clean, end)
+	if path.IsAbs(clean) {
+		v.text = joinEnd(clean, end)
+	}
+	written.text = dest
+	if s.cwd.opaque != "" || written.opaque != "" {
+		v = below("dest", v.text, s.cwd.value, written, end)
 	}
 	return v, nil
 }
@@ -289,8 +303,12 @@ func dedupeQueries(queries []buildcontext.Query) []buildcontext.Query {
 	return out
 }
 
-// readDirectory gives an input the digest of what is read of the build context or a named one, if that is known.
-func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
+// readDirectory gives an input the digest of what is read of the build context or a named one, if that is known. Where
+// the base image's configuration says which files that are, it is vague: it is certainly the same if all files are.
+func (p *planner) readDirectory(in *input, queries []buildcontext.Query, vague bool) {
+	if vague {
+		queries = []buildcontext.Query{{Path: "/"}}
+	}
 	in.dir = &reading{tree: p.Context, queries: queries}
 	if in.from != nil {
 		in.dir.tree = in.from.tree
@@ -302,9 +320,15 @@ func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
 		return
 	}
 	digest := "context:"
+	if vague {
+		digest = anyFile
+	}
 	for _, q := range queries {
 		d, err := in.dir.tree.Digest(q)
 		if errors.Is(err, buildcontext.ErrUnknown) {
+			return
+		}
+		if err != nil && vague {
 			return
 		}
 		if err != nil {
@@ -314,6 +338,41 @@ func (p *planner) readDirectory(in *input, queries []buildcontext.Query) {
 		digest += d
 	}
 	in.digest = digest
+}
+
+// anyFile begins the digest of a whole directory of which it is not known what is read.
+const anyFile = "any:"
+
+// words are those of a COPY or ADD as they are written, if the base image's configuration is part of what they come to.
+type words struct {
+	p                  *planner
+	env                *environ
+	uncertain          bool
+	sources            []string
+	dest, chown, chmod string
+}
+
+func (p *planner) asWritten(s *state, c command, uncertain string) *words {
+	w := &words{p: p, env: &s.env, uncertain: uncertain != ""}
+	if uncertain == "" {
+		return w
+	}
+	switch cmd := c.in.Command.(type) {
+	case *instructions.CopyCommand:
+		w.sources, w.dest, w.chown, w.chmod = cmd.SourcePaths, cmd.DestPath, cmd.Chown, cmd.Chmod
+	case *instructions.AddCommand:
+		w.sources, w.dest, w.chown, w.chmod = cmd.SourcePaths, cmd.DestPath, cmd.Chown, cmd.Chmod
+	}
+	return w
+}
+
+// word is the value of what a word comes to.
+func (w *words) word(text, written string) value {
+	if !w.uncertain {
+		return plain(text)
+	}
+	v, _ := w.p.x.word(written, w.env)
+	return value{text, v.opaque}
 }
 
 // heredocFile is the file that a heredoc's body makes.

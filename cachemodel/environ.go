@@ -194,6 +194,9 @@ var modifier = regexp.MustCompile(`\$\{\w*[^\w}]`)
 func expand(lex *shell.Lex, word string, env *environ) (value, error) {
 	l := &envView{env: env}
 	text, _, err := lex.ProcessWord(word, l)
+	if err != nil && strings.Contains(word, "?") && slices.ContainsFunc(l.asked, env.uncertain) {
+		err = nil // ${V:?it must be set}: the base image may set it
+	}
 	if err != nil {
 		return value{}, err
 	}

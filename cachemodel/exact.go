@@ -26,7 +26,7 @@ func (p *Plan) Exact(read buildcontext.Contents) []remotecache.Vertex {
 	p = newPlan(p.build, true, false)
 	out := make([]remotecache.Vertex, len(p.vertices))
 	for i, v := range p.vertices {
-		if v.op != nil && v.key.strict == v.key.lax {
+		if v.op != nil && !v.key.open {
 			out[i].Digest = v.op()
 		}
 		for n := range v.inputs {

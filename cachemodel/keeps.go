@@ -194,7 +194,7 @@ func (c *comparison) sameSources(old, now []*stagePlan) bool {
 // alike reports whether two vertices are one operation. What stands on them is compared by itself, but for the files
 // and images that no step of their own makes.
 func alike(a, b *vertex, inputs bool) bool {
-	sameKey := a.key.strict == b.key.strict || a.key.loose && b.key.loose && a.key.lax == b.key.lax
+	sameKey := a.key.strict == b.key.strict || a.key.loose && b.key.loose && a.key.lax == b.key.lax && a.mayBe(b)
 	if a.kind != b.kind || !sameKey || a.ignoreCache != b.ignoreCache || len(a.inputs) != len(b.inputs) {
 		return false
 	}

@@ -3,6 +3,7 @@ package cachemodel
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"strings"
 )
 
@@ -32,18 +33,26 @@ func (v value) strict() string {
 }
 
 // opKey is the key of a vertex's own operation, without its inputs (solver.CacheMap.Digest): all that makes the
-// operation, written as one string. Equal strict keys are equal operations in every case; equal lax keys are if base
-// images of unknown configuration set nothing. A loose key hangs on what nobody knows, and may be equal to any other.
+// operation, written as one string. Equal strict keys are equal operations in every case. Operations that may be equal
+// have the same lax key, which leaves out what base images of unknown configuration may set, and parts that may be
+// equal one by one: see mayBe. A loose key hangs on what nobody knows, and may be equal to any other.
 type opKey struct {
 	strict, lax string
+	parts       []value // what lax leaves out, but for the environment
+	open        bool    // it hangs on a base image of unknown configuration, or on what nobody knows
 	loose       bool
 }
+
+// is reports whether two keys are of one operation in every case.
+func (k opKey) is(other opKey) bool { return k.strict == other.strict }
 
 // keyWriter collects the parts of an operation. The zero value is ready for use.
 type keyWriter struct {
 	lax    []byte
 	strict []byte // only kept apart once a part is not certain
 	apart  bool
+	parts  []value // see opKey
+	open   bool
 	loose  bool
 }
 
@@ -84,7 +93,7 @@ func (w *keyWriter) list(parts []string) *keyWriter {
 func (w *keyWriter) val(v value) *keyWriter {
 	if v.opaque != "" {
 		w.split()
-		w.loose = w.loose || v.unknown()
+		w.open, w.loose = true, w.loose || v.unknown()
 	}
 	w.lax = appendPart(w.lax, v.text)
 	if w.apart {
@@ -93,11 +102,28 @@ func (w *keyWriter) val(v value) *keyWriter {
 	return w
 }
 
+// part adds a value that a base image may set, or that may be made of what it sets.
+func (w *keyWriter) part(v value) *keyWriter {
+	w.split()
+	w.parts = append(w.parts, v)
+	w.open, w.loose = w.open || v.opaque != "", w.loose || v.unknown()
+	w.strict = appendPart(w.strict, v.strict())
+	return w
+}
+
+// environment adds the digest of an environment.
+func (w *keyWriter) environment(k opKey) *keyWriter {
+	w.split()
+	w.open, w.loose = w.open || k.open, w.loose || k.loose
+	w.strict = appendPart(w.strict, k.strict)
+	return w
+}
+
 func (w *keyWriter) key(k opKey) *keyWriter {
 	if k.strict != k.lax {
 		w.split()
-		w.loose = w.loose || k.loose
 	}
+	w.open, w.loose = w.open || k.open, w.loose || k.loose
 	w.lax = appendPart(w.lax, k.lax)
 	if w.apart {
 		w.strict = appendPart(w.strict, k.strict)
@@ -114,7 +140,7 @@ func (w *keyWriter) split() {
 
 // reset makes the writer empty and keeps its memory.
 func (w *keyWriter) reset() *keyWriter {
-	w.lax, w.apart, w.loose = w.lax[:0], false, false
+	w.lax, w.apart, w.parts, w.open, w.loose = w.lax[:0], false, w.parts[:0], false, false
 	return w
 }
 
@@ -124,7 +150,9 @@ func (w *keyWriter) done() opKey {
 	if !w.apart {
 		return opKey{strict: lax, lax: lax}
 	}
-	return opKey{strict: string(w.strict), lax: lax, loose: w.loose}
+	return opKey{
+		strict: string(w.strict), lax: lax, parts: slices.Clone(w.parts), open: w.open, loose: w.loose,
+	}
 }
 
 // sum returns a digest of the key, for what would else grow with the file.
@@ -134,7 +162,7 @@ func (w *keyWriter) sum() opKey {
 	k.strict = k.lax
 	if w.apart {
 		strict := sha256.Sum256(w.strict)
-		k.strict, k.loose = string(strict[:]), w.loose
+		k.strict, k.open, k.loose = string(strict[:]), w.open, w.loose
 	}
 	return k
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -611,7 +612,7 @@ func (p *planner) replace(st *stagePlan) {
 	if image, ok := p.image(st.stage.Name); ok || st.state.root.kind == localVertex {
 		p.knownConfig(&st.state, image)
 	} else {
-		p.unknownConfig(&st.state, st.state.root.key)
+		p.unknownConfig(&st.state, st.state.root)
 	}
 	st.dispatched = true
 }
@@ -639,7 +640,7 @@ func (p *planner) begin(st *stagePlan) {
 		s.root = p.broken(st.stage.From, nil)
 		from.add(s.root)
 		s.platform = p.platform
-		p.unknownConfig(s, s.root.key)
+		p.unknownConfig(s, s.root)
 	case st.base != nil:
 		*s = st.base.state
 		s.env = st.base.state.env.clone()
@@ -670,7 +671,7 @@ func (p *planner) begin(st *stagePlan) {
 		} else if s.root.kind == localVertex {
 			p.knownConfig(s, Image{WorkingDir: "/"})
 		} else {
-			p.unknownConfig(s, s.root.key)
+			p.unknownConfig(s, s.root)
 		}
 	}
 	if st.baseErr != nil {
@@ -705,16 +706,23 @@ func (p *planner) knownConfig(s *state, image Image) {
 	s.shell = &placed{value: plain(shellText(image.Shell))}
 }
 
-// unknownConfig starts a stage from an image of which nothing is known but its key.
-func (p *planner) unknownConfig(s *state, key opKey) {
-	id := key.strict
+// unknownConfig starts a stage from an image of which nothing is known but its key, and what is true of all images of
+// that name.
+func (p *planner) unknownConfig(s *state, root *vertex) {
+	id, name, user := brief(root.key), "", "\x00user\x00"
+	if r := root.image; r != nil && !r.elsewhere && !r.loose {
+		name = r.name
+		if known := images.Known(name); known != nil && known.Root {
+			user = rootUser
+		}
+	}
 	s.base = baseVars + id
-	p.imageVar(s, baseVars, value{opaque: s.base}, origin{})
+	p.imageVar(s, baseVars, value{name, s.base}, origin{})
 	if os := s.os(); os != "windows" { // every image sets it, or BuildKit does
 		p.imageVar(s, "PATH", value{text: system.DefaultPathEnv(os), opaque: "\x00path\x00" + id}, origin{})
 	}
 	s.cwd = &placed{value: value{text: "/", opaque: "\x00cwd\x00" + id}}
-	s.user = &placed{value: value{opaque: "\x00user\x00" + id}}
+	s.user = &placed{value: value{opaque: user + id}}
 	s.shell = &placed{value: value{opaque: "\x00shell\x00" + id}}
 }
 

@@ -26,6 +26,7 @@ type mount struct {
 	sharing  instructions.ShareMode
 	size     int64
 	digest   string // of the content, where it is known
+	open     bool   // the target is below a working directory that is not known
 }
 
 // run carries out RUN (dockerfile2llb.dispatchRun, client/llb ExecOp.Marshal, llbsolver ExecOp.CacheMap).
@@ -37,7 +38,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	var secrets secrets
 	if len(c.in.Flags) > 0 {
 		var err error
-		if mounts, err = p.mounts(st, c, cmd); err != nil {
+		if mounts, err = p.mounts(st, c, cmd, uncertain != ""); err != nil {
 			return err
 		}
 		secrets = readSecrets(cmd)
@@ -55,8 +56,10 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 
 	w := p.key.reset().str("exec").val(s.platform)
 	commandLine(w, s, cmd.PrependShell, args)
-	w.key(runEnv(s, secrets)).val(s.cwd.value).val(s.user.value).val(p.runWith).val(value{opaque: uncertain})
+	env := runEnv(s, secrets)
+	w.environment(env.sum).part(s.cwd.value).part(s.user.value).val(p.runWith).val(value{opaque: uncertain})
 	w.flag(removesStubs(p.dialect))
+	w.loose = w.loose || uncertain != "" // its mounts may be any
 	p.runFlags(w, c, cmd)
 	w.list(secrets.envs).list(secrets.files).list(secrets.sockets)
 
@@ -66,6 +69,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	byInput := make([][]mount, len(inputs))
 	of := make([]int, 0, len(mounts)) // which input each mount is of
 	for _, m := range mounts {
+		w.loose = w.loose || m.open
 		w.str("mount", m.target, m.kind).flag(m.readonly).num(int(m.size))
 		if m.kind == "cache" {
 			w.str(cacheMountKey(m))
@@ -85,13 +89,14 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	}
 	for i, ms := range byInput {
 		if len(ms) > 0 {
-			p.mountInput(&inputs[i], ms, i == 0 && s.root != nil)
+			p.mountInput(&inputs[i], ms, i == 0 && s.root != nil, uncertain != "")
 		}
 	}
 	v := vertex{
 		kind:        execVertex,
 		key:         w.done(),
 		gist:        strings.Join(args, " "),
+		env:         env,
 		inputs:      inputs,
 		ignoreCache: p.ignoreCache,
 		devices:     len(c.in.Flags) > 0 && devices(cmd) != value{},
@@ -129,13 +134,23 @@ func runArgs(cmd *instructions.RunCommand, os string) (args []string, script *st
 // commandLine adds the words of a command to its key. The shell stands in front as if it had been written there
 // (dockerfile2llb.withShell).
 func commandLine(w *keyWriter, s *state, inShell bool, args []string) {
+	if len(args) > 0 && !inShell {
+		w.str(args[len(args)-1])
+	}
 	if !inShell {
-		w.str("").list(args)
+		w.part(plain(joined(args...)))
 		return
 	}
-	shell := s.shellWords()
-	w.val(value{opaque: s.shell.opaque}).num(len(shell) + 1).str(shell...).str(strings.Join(args, " "))
+	text := strings.Join(args, " ")
+	whole := plain(joined(slices.Concat(s.shellWords(), []string{text})...))
+	if s.shell.opaque != "" {
+		whole = spell(whole.text, s.shell.value.atoms()+joined(text))
+	}
+	w.str(text).part(whole)
 }
+
+// joined writes words as one string.
+func joined(words ...string) string { return string((&keyWriter{}).str(words...).lax) }
 
 // shellWords are the words of the shell that stands in front.
 func (s *state) shellWords() []string {
@@ -162,18 +177,19 @@ var (
 )
 
 // runEnv is the environment of a command: with an SSH mount it also has the socket's place.
-func runEnv(s *state, secrets secrets) opKey {
+func runEnv(s *state, secrets secrets) *environment {
 	const key = "SSH_AUTH_SOCK"
 	if secrets.socket == "" || s.env.index[key] != nil {
-		return s.env.digest()
+		return &environment{s.env.head, s.env.digest()}
 	}
 	env := s.env.clone()
 	env.set(key, plain(secrets.socket), origin{})
-	return env.digest()
+	return &environment{env.head, env.digest()}
 }
 
-// mounts reads the bind, cache and tmpfs mounts (dockerfile2llb.dispatchRunMounts).
-func (p *planner) mounts(st *stagePlan, c command, cmd *instructions.RunCommand) ([]mount, error) {
+// mounts reads the bind, cache and tmpfs mounts (dockerfile2llb.dispatchRunMounts). vague says that their words hang on
+// what the base image sets.
+func (p *planner) mounts(st *stagePlan, c command, cmd *instructions.RunCommand, vague bool) ([]mount, error) {
 	var out []mount
 	for i, m := range instructions.GetMounts(cmd) {
 		if m.Type == instructions.MountTypeSecret || m.Type == instructions.MountTypeSSH {
@@ -181,9 +197,9 @@ func (p *planner) mounts(st *stagePlan, c command, cmd *instructions.RunCommand)
 		}
 		mt := mount{kind: string(m.Type), readonly: m.ReadOnly, target: m.Target}
 		if !path.IsAbs(path.Clean(m.Target)) {
-			mt.target = path.Join("/", st.state.cwd.text, m.Target)
+			mt.target, mt.open = path.Join("/", st.state.cwd.text, m.Target), st.state.cwd.opaque != ""
 		}
-		if mt.target == "/" {
+		if mt.target == "/" && !vague && !mt.open {
 			return nil, errors.New("a mount cannot have the root directory as its target")
 		}
 		if src := path.Join("/", m.Source); src != "/" {
@@ -311,7 +327,7 @@ func permissions(m *instructions.Mount, mode uint64) string {
 
 // mountInput fills in how the cache compares what several mounts read of one source (ExecOp.getMountDeps). The source
 // that is the step's own root file system is compared by content only because it is mounted again.
-func (p *planner) mountInput(in *input, mounts []mount, isRoot bool) {
+func (p *planner) mountInput(in *input, mounts []mount, isRoot, vague bool) {
 	var paths []string
 	if isRoot {
 		paths = append(paths, "/")
@@ -333,7 +349,7 @@ func (p *planner) mountInput(in *input, mounts []mount, isRoot bool) {
 		for _, path := range dedupePaths(paths) {
 			queries = append(queries, buildcontext.Query{Path: path, FollowLinks: true})
 		}
-		p.readDirectory(in, queries)
+		p.readDirectory(in, queries, vague)
 	}
 }
 

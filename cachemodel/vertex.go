@@ -27,6 +27,7 @@ type vertex struct {
 	key  opKey
 	// what two operations have in common if they are equal, "" where nobody knows it; see opKey.loose
 	gist        string
+	env         *environment // of execVertex
 	inputs      []input
 	ignoreCache bool
 	doubtful    bool                      // whether there is such a step hangs on a base image of unknown configuration
