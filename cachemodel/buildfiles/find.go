@@ -21,7 +21,12 @@ var skipped = []string{"node_modules", "vendor", "target", "dist", "build", "__p
 // Find reads the projects of a workspace: those of the directories from that of the Dockerfile up to root, and of all
 // below root as far as that is bounded. The files of a broken project are in what is wrong with it.
 func Find(ctx context.Context, root, dockerfile string, o Options) (projects []*Project, problems []error) {
-	for _, dir := range directories(ctx, root, filepath.Dir(dockerfile)) {
+	return In(ctx, Directories(ctx, root, filepath.Dir(dockerfile)), o)
+}
+
+// In reads the projects of directories.
+func In(ctx context.Context, dirs []string, o Options) (projects []*Project, problems []error) {
+	for _, dir := range dirs {
 		if ctx.Err() != nil {
 			return nil, []error{ctx.Err()}
 		}
@@ -93,9 +98,9 @@ func collect(projects []*Project, problems []error, p *Project, err error) ([]*P
 	return projects, append(problems, err)
 }
 
-// directories lists those that may hold a project, the nearest to dir first. Only directories with a file of a known
-// name are in it.
-func directories(ctx context.Context, root, dir string) []string {
+// Above lists the directories from dir up to root that may hold a project, the nearest first: those with a file of a
+// known name.
+func Above(root, dir string) (out []string) {
 	var up []string
 	for d := dir; ; d = filepath.Dir(d) {
 		up = append(up, d)
@@ -107,12 +112,18 @@ func directories(ctx context.Context, root, dir string) []string {
 			break
 		}
 	}
-	var out []string
 	for _, d := range up {
 		if entries, err := os.ReadDir(d); err == nil && hasBuildFile(entries) {
 			out = append(out, d)
 		}
 	}
+	return out
+}
+
+// Directories lists those of Above, and those below root that may hold a project, as far as that is bounded: hidden
+// ones, and those with other people's files, are not looked into.
+func Directories(ctx context.Context, root, dir string) []string {
+	out := Above(root, dir)
 	if root == "" {
 		return out
 	}

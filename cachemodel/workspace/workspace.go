@@ -54,7 +54,8 @@ type Workspace struct {
 // shared is what several builds of a Fixed workspace share.
 type shared struct {
 	mu        sync.Mutex
-	projects  map[string]projects         // by root
+	dirs      map[string][]string         // those with build files, by root
+	projects  map[string]projects         // by root, and by what else is read
 	pipelines map[string][]pipeline.Build // by root
 }
 
@@ -70,8 +71,11 @@ func (w *Workspace) projectsOf(ctx context.Context, dockerfile string) ([]*build
 	if !w.Fixed {
 		return buildfiles.Find(ctx, root, dockerfile, w.buildFileOptions())
 	}
-	all := once(ctx, &w.read.mu, &w.read.projects, root, func() (all projects) {
-		all.found, all.problems = buildfiles.Find(ctx, root, filepath.Join(root, "Dockerfile"), w.buildFileOptions())
+	dirs := once(ctx, &w.read.mu, &w.read.dirs, root, func() []string { return buildfiles.Directories(ctx, root, root) })
+	apart := slices.DeleteFunc(buildfiles.Above(root, dir), func(d string) bool { return slices.Contains(dirs, d) })
+	key := strings.Join(append(slices.Clone(apart), root), "\x00") // mostly nothing is apart: all of a root share that
+	all := once(ctx, &w.read.mu, &w.read.projects, key, func() (all projects) {
+		all.found, all.problems = buildfiles.In(ctx, slices.Concat(apart, dirs), w.buildFileOptions())
 		return all
 	})
 	found := slices.Clone(all.found)

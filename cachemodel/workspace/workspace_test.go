@@ -137,3 +137,39 @@ func TestWhichServiceCounts(t *testing.T) {
 		t.Errorf("chosen before to look into no build file: %s", got)
 	}
 }
+
+// A workspace that reads what builds share once gives each Dockerfile the same build as one that reads it anew, also in
+// folders that a search from the top does not look into.
+func TestFixed(t *testing.T) {
+	w := open(t, `
+-- app/Dockerfile --
+FROM scratch
+-- .examples/proxy/x.Dockerfile --
+FROM scratch
+-- .examples/compose.yaml --
+services: {proxy: {build: {context: ., dockerfile: proxy/x.Dockerfile, target: a}}}
+-- vendor/one/Dockerfile --
+FROM scratch
+-- vendor/one/docker-bake.hcl --
+target "one" { target = "b" }
+-- vendor/two/Dockerfile --
+FROM scratch
+-- compose.yaml --
+services: {two: {build: {context: vendor/two, target: c}}, app: {build: {context: app, target: d}}}
+`)
+	fixed := &Workspace{Store: w.Store, Folder: w.Folder, Fixed: true}
+	for file, want := range map[string]string{
+		"app/Dockerfile":               "compose service app d app",
+		".examples/proxy/x.Dockerfile": "compose service proxy a .examples",
+		"vendor/one/Dockerfile":        "bake target one b vendor/one",
+		"vendor/two/Dockerfile":        "compose service two c vendor/two",
+	} {
+		for about, w := range map[string]*Workspace{"read anew": w, "read once": fixed} {
+			b := ask(t, w, file, Choices{})
+			dir, _ := filepath.Rel(w.Folder, b.Context.Dir)
+			if got := b.EntryText() + " " + b.Settings.Target + " " + filepath.ToSlash(dir); got != want {
+				t.Errorf("%s, %s: %q, want %q", file, about, got, want)
+			}
+		}
+	}
+}
