@@ -256,6 +256,10 @@ func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildTe
 	}
 	s.mu.Lock()
 	own, root := s.settingsOfLocked(uri.File(e.TextFile()))
+	if !s.workspaceOf(root).Near(e) {
+		s.mu.Unlock()
+		return ""
+	}
 	q := workspace.Question{
 		Choices: choicesOf(own, root, e.TextFile()),
 		File:    file,

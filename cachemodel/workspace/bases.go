@@ -58,8 +58,11 @@ func (r *Reader) loadBases(ctx context.Context, b *Build, q Question, spec strin
 		if b.Images[name] != "" || b.Contexts[name].Dir != "" { // it is given by a flag
 			continue
 		}
+		if entry.TextFile() == "" || !r.w.Near(entry) {
+			continue
+		}
 		file := r.w.dockerfileOf(entry)
-		if file == nil || entry.TextFile() == "" {
+		if file == nil {
 			continue
 		}
 		if r.bases == nil {

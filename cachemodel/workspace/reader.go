@@ -18,6 +18,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
+	"github.com/layerwise/layerwise/cachemodel/pipeline"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/layerwise/layerwise/cachemodel/replay"
 )
@@ -200,22 +201,23 @@ func (r *Reader) requestContexts(b *Build, q Question, request *baseline.Request
 	if q.Opened != nil {
 		request.Opened = &baseline.Contents{
 			File:     q.Opened,
-			Context:  r.openedContext(b),
+			Context:  b.atOpen(r.atOpen.context, r.dir, b.Context.Tree),
 			Contexts: map[string]*buildcontext.Tree{},
 		}
 		for name, named := range b.Contexts {
-			request.Opened.Contexts[name] = r.atOpen.named[named.Dir]
+			request.Opened.Contexts[name] = b.atOpen(r.atOpen.named[named.Dir], r.named[name], named.Tree)
 		}
 	}
 }
 
-// openedContext is the build context as it was when the file was opened.
-func (r *Reader) openedContext(b *Build) *buildcontext.Tree {
+// atOpen is a context as it was when the file was opened: then, or as it is given now, if nothing is new in it. Of a
+// partial build's no large file is read either.
+func (b *Build) atOpen(then *buildcontext.Tree, dir *disk.Dir, now *buildcontext.Tree) *buildcontext.Tree {
 	switch {
 	case !b.partial:
-		return r.atOpen.context
-	case r.dir != nil && r.atOpen.context == r.dir.Tree():
-		return b.Context.Tree
+		return then
+	case dir != nil && then == dir.Tree():
+		return now
 	}
 	return buildcontext.Unknown()
 }
@@ -323,6 +325,10 @@ func (r *Reader) readContext(ctx context.Context, b *Build, q Question) {
 		}
 		return
 	}
+	if b.Context.From.Kind == BuildFile && !r.w.near(r.path, folder) {
+		r.folder, r.dir, r.atOpen.context, r.refused, r.reading = "", nil, nil, folder, far(folder)
+		return
+	}
 	if r.refused != folder || q.Changed.Context {
 		r.refused, r.reading = "", r.updateContext(ctx, folder, q)
 	}
@@ -333,10 +339,38 @@ func (r *Reader) readContext(ctx context.Context, b *Build, q Question) {
 	if r.atOpen.context == nil {
 		r.atOpen.context = b.Context.Tree
 	}
-	if b.partial = q.Partial && b.Context.Tree.Unread() > maxUnread; b.partial {
-		b.Context.Tree = b.Context.Tree.Quick(maxUnread)
+	b.Context.Tree = b.partly(b.Context.Tree, q)
+}
+
+// Near reports whether the Dockerfile of a service or target is of the same project as the build file, or lies next to
+// it: if not, it is not looked at unless somebody asks for it.
+func (w *Workspace) Near(e *buildfiles.Entry) bool { return w.near(e.Place(), e.TextFile()) }
+
+// near reports whether a file or folder that a Compose or bake file names is of the project that a file belongs to, or
+// lies next to it. No file of a stranger's folder has the rest of the disk read.
+func (w *Workspace) near(file, folder string) bool {
+	root := w.Root(filepath.Dir(file))
+	parent := filepath.Dir(root)
+	if filepath.Dir(parent) == parent || exists(filepath.Join(root, ".git")) && pipeline.Within(folder, parent) {
+		return pipeline.Within(root, folder)
+	}
+	return pipeline.Within(parent, folder)
+}
+
+func far(folder string) error {
+	return fmt.Errorf("the build context %s is far from this project, so it is not read: choose it yourself", folder)
+}
+
+// partly is a tree whose very large files are not read yet, where a build may be partial.
+func (b *Build) partly(tree *buildcontext.Tree, q Question) *buildcontext.Tree {
+	if !q.Partial || tree.Unread() <= maxUnread {
+		return tree
+	}
+	if !b.partial {
+		b.partial = true
 		b.Notes = append(b.Notes, "very large files of the build context are still being read")
 	}
+	return tree.Quick(maxUnread)
 }
 
 // maxUnread is how many bytes of a build context are read before a Partial build is there.
@@ -389,7 +423,10 @@ func (r *Reader) readNamed(ctx context.Context, b *Build, q Question, folders ma
 	out := map[string]Named{}
 	for name, folder := range folders {
 		named := Named{Dir: folder, Tree: buildcontext.Unknown()}
-		if folder != "" { // else nobody knows where it was when it was built
+		byFile := b.Entry != nil && b.Entry.Contexts[name] != ""
+		if byFile && r.choices.Contexts[name] == "" && folder != "" && !r.w.near(r.path, folder) {
+			b.problem(fmt.Errorf("the named context %s: %w", name, far(folder)))
+		} else if folder != "" { // else nobody knows where it was when it was built
 			dir, err := disk.Open(ctx, folder, "", disk.Options{CacheDir: r.w.CacheDir})
 			if err == nil {
 				r.named[name] = dir
@@ -409,10 +446,12 @@ func (r *Reader) readNamed(ctx context.Context, b *Build, q Question, folders ma
 			}
 		}
 	}
-	for _, named := range out {
+	for name, named := range out {
 		if r.atOpen.named[named.Dir] == nil {
 			r.atOpen.named[named.Dir] = named.Tree
 		}
+		named.Tree = b.partly(named.Tree, q)
+		out[name] = named
 	}
 	return out
 }

@@ -521,22 +521,7 @@ func TestHostileFolders(t *testing.T) {
 	}
 	for _, f := range hostileFolders {
 		t.Run(f.why, func(t *testing.T) {
-			home := t.TempDir()
-			for name, value := range map[string]string{
-				"HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1", "BUILDKIT_HOST": "",
-				"DOCKER_HOST": "unix:///nowhere", "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com",
-				"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.com",
-			} {
-				t.Setenv(name, value)
-			}
-			top, err := filepath.EvalSymlinks(t.TempDir())
-			p := &hostilePlace{T: t, dir: filepath.Join(top, "folder"), marker: filepath.Join(home, "ran")}
-			p.must(err)
-			p.must(os.Mkdir(p.dir, 0o700))
-			p.program = filepath.Join(home, "program")
-			p.must(os.WriteFile(p.program, []byte("#!/bin/sh\necho \"$0 $*\" >>'"+p.marker+"'\n"), 0o700))
-			p.write("sub/a", "1")
-			p.write("Dockerfile", plainDockerfile)
+			p := newHostilePlace(t)
 			f.make(p)
 			t.Cleanup(func() { _ = os.Chmod(filepath.Join(p.dir, "shut"), 0o700) })
 			for _, args := range [][]string{
@@ -545,13 +530,40 @@ func TestHostileFolders(t *testing.T) {
 			} {
 				p.command(args...)
 			}
-			p.serve()
-			for _, ran := range []string{p.marker, filepath.Join(p.dir, "ran")} {
-				if text, err := os.ReadFile(ran); err == nil {
-					t.Errorf("a program was run, or told to write:\n%s", text)
-				}
-			}
+			p.serve(exec.Command("layerwise", "serve"))
+			p.untouched()
 		})
+	}
+}
+
+// newHostilePlace is a folder with a Dockerfile and one file, and a program that leaves a mark where it is run.
+func newHostilePlace(t *testing.T) *hostilePlace {
+	home := t.TempDir()
+	for name, value := range map[string]string{
+		"HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1", "BUILDKIT_HOST": "",
+		"DOCKER_HOST": "unix:///nowhere", "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com",
+		"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.com",
+	} {
+		t.Setenv(name, value)
+	}
+	top, err := filepath.EvalSymlinks(t.TempDir())
+	p := &hostilePlace{T: t, dir: filepath.Join(top, "folder"), marker: filepath.Join(home, "ran")}
+	p.must(err)
+	p.must(os.Mkdir(p.dir, 0o700))
+	p.program = filepath.Join(home, "program")
+	p.must(os.WriteFile(p.program, []byte("#!/bin/sh\necho \"$0 $*\" >>'"+p.marker+"'\n"), 0o700))
+	p.write("sub/a", "1")
+	p.write("Dockerfile", plainDockerfile)
+	return p
+}
+
+// untouched checks that no program was run, and nothing was told to write.
+func (p *hostilePlace) untouched() {
+	p.Helper()
+	for _, ran := range []string{p.marker, filepath.Join(p.dir, "ran")} {
+		if text, err := os.ReadFile(ran); err == nil {
+			p.Errorf("a program was run, or told to write:\n%s", text)
+		}
 	}
 }
 
@@ -634,8 +646,7 @@ func (p *hostilePlace) clean(what, text string) {
 }
 
 // serve opens the folder's files in a server and asks for what editors ask for.
-func (p *hostilePlace) serve() {
-	cmd := exec.Command("layerwise", "serve")
+func (p *hostilePlace) serve(cmd *exec.Cmd) {
 	cmd.Dir = p.dir
 	e := lsptest.Command(p.T, cmd)
 	capabilities := map[string]any{"textDocument": map[string]any{
