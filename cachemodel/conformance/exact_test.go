@@ -146,6 +146,8 @@ func TestExactRecords(t *testing.T) {
 				operations++
 				if len(m.Records) > 0 {
 					matched++
+				} else {
+					t.Logf("seed %d: operation %d of this build is not found: %+v\n%s", seed, i, vertices[i], b.Dockerfile)
 				}
 			}
 		}

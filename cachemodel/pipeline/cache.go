@@ -50,6 +50,9 @@ func Caches(list []string) (out []Cache) {
 	return out
 }
 
+// Known reports whether it does not hang on what only a run of the CI can tell.
+func (c *Cache) Known() bool { return c.Type != "" && unknownIn(c.Text) == "" }
+
 // where identifies what a cache is written to and read from, "" if that is not known or is another place each time.
 func (c *Cache) where() string {
 	name := ""
@@ -143,8 +146,8 @@ func (b *Build) Imports(before Earlier) Imported {
 	if b.Options.NoCache {
 		return Imported{Mode: "none", Reason: "it is built with no-cache"}
 	}
-	if b.keeper != "" {
-		return Imported{Reason: fmt.Sprintf("its builder may have what it built before (%s)", b.keeper)}
+	if b.Keeper != "" {
+		return Imported{Reason: fmt.Sprintf("its builder may have what it built before (%s)", b.Keeper)}
 	}
 	if len(b.From) == 0 {
 		return Imported{Mode: "none", Reason: "it has no cache-from, so that its builder begins with nothing"}

@@ -89,9 +89,10 @@ type Build struct {
 	If      string  // a condition that only a run of the CI can tell; "" if there is none
 	// Problem says why it is not known which build this is; "" if it is.
 	Problem string
+	// Keeper says what has a builder that keeps what it built, "" if the builder begins with nothing.
+	Keeper string
 
-	kept   []kept
-	keeper string // what has a builder that keeps what it built, "" if the builder begins with nothing
+	kept []kept
 }
 
 // kept is a directory that a job takes over from an earlier run.
@@ -217,7 +218,7 @@ func (f *finder) add(b Build) {
 	}
 	b.File, b.Job, b.Step, b.If, b.kept = f.at.file, f.at.job, f.at.step, f.at.condition, f.at.kept
 	b.Line = cmp.Or(f.at.line, b.Line)
-	b.Hosted, b.keeper = f.at.hosted, f.at.keeper
+	b.Hosted, b.Keeper = f.at.hosted, f.at.keeper
 	f.at.setUp = false
 	f.keepInside(&b)
 	key := b.File + ":" + b.Job

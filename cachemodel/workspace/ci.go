@@ -38,6 +38,7 @@ type CI struct {
 type CIBuild struct {
 	pipeline.Build
 	At       string // for people: ".github/workflows/ci.yml, job build"
+	Root     string // of the repository
 	Event    string // "pull_request" or "push"
 	Imported pipeline.Imported
 }
@@ -166,11 +167,11 @@ func onlyOnce(read func(path string) ([]byte, error)) func(path string) ([]byte,
 // these do not build those for a push to the main branch.
 func (c *CI) Builds() (out []CIBuild) {
 	for _, b := range c.pull {
-		out = append(out, CIBuild{b, b.Place(c.Root), "pull_request", b.Imports(c.before)})
+		out = append(out, CIBuild{b, b.Place(c.Root), c.Root, "pull_request", b.Imports(c.before)})
 	}
 	for _, b := range c.push {
 		if b.Dockerfile == "" || !slices.ContainsFunc(out, func(o CIBuild) bool { return o.Dockerfile == b.Dockerfile }) {
-			out = append(out, CIBuild{b, b.Place(c.Root), "push", b.Imports(c.before)})
+			out = append(out, CIBuild{b, b.Place(c.Root), c.Root, "push", b.Imports(c.before)})
 		}
 	}
 	return out

@@ -24,9 +24,9 @@ import (
 
 // ciOptions are ci's flags.
 type ciOptions struct {
-	summary, sarif string
-	all            bool
-	gates          gateFlags
+	summary, sarif  string
+	all, readCaches bool
+	gates           gateFlags
 }
 
 // maxCIBuilds bounds a summary.
@@ -46,6 +46,11 @@ the branch to merge into have exported. That branch is what the environment says
 CI_MERGE_REQUEST_TARGET_BRANCH_NAME and the like), else the main branch; on the main branch itself the commit before
 counts. The clone must have the history.
 
+Which cache a build imports is read in these files; the cache itself is not. --read-caches reads it, where it is in a
+folder or a registry, as layerwise predict --cache-from does, so that nothing has to be assumed of who exported it: the
+registries that the files name are then asked, with the credentials of your Docker configuration. A cache of type gha
+cannot be read.
+
 It checks the Dockerfiles, Compose and bake files below the current folder as layerwise check does, and reports what it
 finds in lines that were changed since.
 
@@ -63,6 +68,7 @@ The exit code is 0 whatever is rebuilt, 1 if a build will fail, an error is foun
 	f.StringVar(&o.summary, "summary", "", "add the summary, in Markdown, to this file (default: GITHUB_STEP_SUMMARY's)")
 	f.StringVar(&o.sarif, "sarif", "", "write the findings to this file, as SARIF")
 	f.BoolVar(&o.all, "all", false, "report the findings of all lines")
+	f.BoolVar(&o.readCaches, "read-caches", false, "read the caches that the builds import from folders and registries")
 	o.gates.flags(f)
 	return cmd
 }
@@ -85,7 +91,7 @@ func (o *ciOptions) run(ctx context.Context, out, log io.Writer) error {
 	for _, problem := range ci.Problems {
 		fmt.Fprintln(log, "layerwise: not taken into account:", printable(problem.Error()))
 	}
-	predicted, rest, err := predictCI(ctx, w, ci)
+	predicted, rest, err := o.predictCI(ctx, w, ci)
 	if err != nil {
 		return err
 	}
@@ -126,9 +132,10 @@ func (o *ciOptions) run(ctx context.Context, out, log io.Writer) error {
 }
 
 // predictCI predicts the builds of the CI. The rest says of the others why they are not predicted.
-func predictCI(
+func (o *ciOptions) predictCI(
 	ctx context.Context, w *workspace.Workspace, ci *workspace.CI,
 ) (list []*prediction, rest []string, _ error) {
+	var caches cacheReader
 	leave := func(reason string) {
 		if !slices.Contains(rest, reason) { // as those of a matrix
 			rest = append(rest, reason)
@@ -148,11 +155,18 @@ func predictCI(
 			leave(fmt.Sprintf("%s: there are more than %d builds", at, maxCIBuilds))
 			continue
 		}
+		var read *readCaches
+		if o.readCaches {
+			read = caches.inCI(ctx, &b)
+		}
 		flags := buildFlags{buildkit: "off"} // a fresh builder builds
 		j, err := flags.findFile(ctx, w, oneBuild{path: b.Dockerfile}, b.Choices(workspace.Choices{}, ci),
-			func(j *judged, _ *workspace.Question) error {
+			func(j *judged, q *workspace.Question) error {
 				j.ci = &b
-				return nil
+				if read == nil {
+					return nil
+				}
+				return read.adjust(j, q)
 			})
 		if ctx.Err() != nil {
 			return nil, nil, interrupted(ctx.Err())
@@ -287,9 +301,11 @@ func printCIPrediction(out io.Writer, p *prediction, onGitHub bool) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(out, "%s: %s\n  %s\n", printable(p.title), predictionSummary(p.report), printable(ciText(p.ci)))
-	if text := maxCacheText(p.report); err == nil && text != "" {
-		_, err = fmt.Fprintf(out, "  %s\n", text)
+	_, err := fmt.Fprintf(out, "%s: %s\n", printable(p.title), predictionSummary(p.report))
+	for _, text := range []string{ciText(p.ci, p.report.CacheFrom), cacheFromText(p.report), maxCacheText(p.report)} {
+		if err == nil && text != "" {
+			_, err = fmt.Fprintf(out, "  %s\n", printable(text))
+		}
 	}
 	for _, line := range causesOf(p.report) {
 		if err == nil {

@@ -42,7 +42,7 @@ func writeMarkdown(b *strings.Builder, p *prediction) {
 	}
 	fmt.Fprintln(b, ".")
 	if p.ci != nil {
-		fmt.Fprintf(b, "%s\n", markdownText(ciText(p.ci)))
+		fmt.Fprintf(b, "%s\n", markdownText(ciText(p.ci, r.CacheFrom)))
 	}
 	if p.err != nil {
 		fmt.Fprintf(b, "\n%s\n", markdownText(p.err.Error()))

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel"
@@ -51,30 +54,98 @@ func cacheFrom(ctx context.Context, list []string) (adjustment, error) {
 	if len(list) > maxCachesFrom {
 		return nil, fmt.Errorf("--cache-from is given more than %d times", maxCachesFrom)
 	}
+	read, err := (&cacheReader{}).read(ctx, pipeline.Caches(list))
+	if err != nil {
+		return nil, fmt.Errorf("--cache-from %w", err)
+	}
+	return read.adjust, nil
+}
+
+// cacheReader reads caches, each once.
+type cacheReader struct {
+	images cachestore.Images
+	found  map[string]*remotecache.Config // by text
+	failed map[string]error
+}
+
+// readCaches are what a fresh builder imports.
+type readCaches struct {
+	from  *workspace.CacheFrom // nil if none of them is there
+	notes []string             // why one is not imported
+}
+
+// adjust asks what a builder has that imports them.
+func (r *readCaches) adjust(j *judged, q *workspace.Question) error {
+	j.notes = append(j.notes, r.notes...)
+	q.Choices.CacheUnknown = ""
+	if q.CacheFrom = r.from; r.from == nil {
+		q.Choices.Cache = cachemodel.NoCacheImport
+	}
+	return nil
+}
+
+// read reads caches that a builder imports together. It fails where it is not known what is there.
+func (r *cacheReader) read(ctx context.Context, list []pipeline.Cache) (*readCaches, error) {
 	var found []*remotecache.Config
-	var labels, notes []string
-	for _, c := range pipeline.Caches(list) {
-		read, err := cachestore.Read(ctx, cachestore.Source{Type: c.Type, Attr: c.Attr})
+	var labels []string
+	out := &readCaches{}
+	for _, c := range list {
+		read, err := r.one(ctx, c)
 		switch {
 		case errors.Is(err, cachestore.ErrNone) || errors.Is(err, cachestore.ErrRefused):
-			notes = append(notes, fmt.Sprintf("%s is not imported: %v", c.Text, err))
+			out.notes = append(out.notes, fmt.Sprintf("%s is not imported: %v", c.Text, err))
 		case err != nil:
-			return nil, fmt.Errorf("--cache-from %s: %w", c.Text, err)
+			return nil, fmt.Errorf("%s: %w", c.Text, err)
 		default:
 			found, labels = append(found, read), append(labels, c.Text)
 		}
 	}
-	images := &cachestore.Images{}
-	return func(j *judged, q *workspace.Question) error {
-		if j.notes = append(j.notes, notes...); len(found) == 0 {
-			q.Choices.Cache = cachemodel.NoCacheImport
+	if len(found) > 0 {
+		out.from = &workspace.CacheFrom{
+			Cache: remotecache.Join(found), Label: strings.Join(labels, " and "), Image: r.images.Find,
+		}
+	}
+	return out, nil
+}
+
+func (r *cacheReader) one(ctx context.Context, c pipeline.Cache) (*remotecache.Config, error) {
+	if found, ok := r.found[c.Text]; ok {
+		return found, r.failed[c.Text]
+	}
+	if r.found == nil {
+		r.found, r.failed = map[string]*remotecache.Config{}, map[string]error{}
+	}
+	found, err := cachestore.Read(ctx, cachestore.Source{Type: c.Type, Attr: c.Attr})
+	r.found[c.Text], r.failed[c.Text] = found, err
+	return found, err
+}
+
+// inCI reads the caches that a build of the CI imports. It is nil where they are not read, which is noted in the build.
+func (r *cacheReader) inCI(ctx context.Context, b *workspace.CIBuild) *readCaches {
+	if len(b.From) == 0 || b.Options.NoCache || b.Keeper != "" {
+		return nil
+	}
+	list := slices.Clone(b.From)
+	for i := range list {
+		c := &list[i]
+		if c.Type != "local" && c.Type != "registry" && c.Type != "inline" || !c.Known() {
+			b.Imported.Reason += fmt.Sprintf("; %s cannot be read here", c.Text)
 			return nil
 		}
-		q.CacheFrom = &workspace.CacheFrom{
-			Cache: remotecache.Join(found), Label: strings.Join(labels, " and "), Image: images.Find,
+		if dir := c.Attr["src"]; c.Type == "local" && dir != "" && !filepath.IsAbs(dir) {
+			c.Attr = maps.Clone(c.Attr)
+			c.Attr["src"] = filepath.Join(b.Root, dir)
 		}
+	}
+	read, err := r.read(ctx, list[:min(len(list), maxCachesFrom)])
+	if err != nil {
+		b.Imported.Reason += fmt.Sprintf("; it was not read: %v", err)
 		return nil
-	}, nil
+	}
+	if read.from == nil {
+		b.Imported = pipeline.Imported{Mode: string(cachemodel.NoCacheImport), Reason: strings.Join(read.notes, "; ")}
+	}
+	return read
 }
 
 // cacheFromText says what is not known of a cache that was read, "" if nothing is.
@@ -86,13 +157,17 @@ func cacheFromText(r *workspace.Report) string {
 }
 
 // ciText says which build of the CI a prediction is about, and what it imports.
-func ciText(b *workspace.CIBuild) string {
+func ciText(b *workspace.CIBuild, from *workspace.ReportedCacheFrom) string {
+	event := strings.ReplaceAll(b.Event, "_", " ")
+	if from != nil {
+		return fmt.Sprintf("In CI (%s, for a %s): %s was read: it has %s.", b.At, event, from.Cache,
+			plural(from.Records, "record"))
+	}
 	cache := "cache " + b.Imported.Mode
 	if b.Imported.Mode == "" {
 		cache = "cache not known"
 	}
-	return fmt.Sprintf("In CI (%s, for a %s): %s: %s.", b.At, strings.ReplaceAll(b.Event, "_", " "), cache,
-		b.Imported.Reason)
+	return fmt.Sprintf("In CI (%s, for a %s): %s: %s.", b.At, event, cache, b.Imported.Reason)
 }
 
 // gateFlags say when a prediction gives exit code 1.

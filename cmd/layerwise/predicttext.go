@@ -69,7 +69,7 @@ func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 	fmt.Fprintf(&b, "%s\n%s\n", p.paint(p.bold, headOf(prediction)), p.paint(p.dim, placeOf(prediction)))
 	fmt.Fprintf(&b, "%s\n", predictionSummary(r))
 	if p := prediction.ci; p != nil {
-		fmt.Fprintf(&b, "%s\n", printable(ciText(p)))
+		fmt.Fprintf(&b, "%s\n", printable(ciText(p, r.CacheFrom)))
 	}
 	for _, text := range []string{cacheFromText(r), maxCacheText(r)} {
 		if text != "" {
