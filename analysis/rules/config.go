@@ -32,6 +32,9 @@ func ParseSeverity(name string) (analysis.Severity, error) {
 //
 //	preset: hadolint
 //	trustedRegistries: [docker.io]
+//	labelSchema:
+//	  org.opencontainers.image.version: semver
+//	strictLabels: true
 //	rules:
 //	  JSONArgsRecommended: off
 //	  WorkdirRelativePath: error
@@ -64,6 +67,8 @@ func ParseConfig(text []byte) (Options, error) {
 		}
 	}
 	var trusted []string
+	var labels map[string]string
+	strict := false
 	for i := 0; i+1 < len(top.Content); i += 2 {
 		key, value := top.Content[i], top.Content[i+1]
 		switch {
@@ -72,8 +77,17 @@ func ParseConfig(text []byte) (Options, error) {
 			if value.Decode(&trusted) != nil {
 				problem(value, "trustedRegistries is not a list of names")
 			}
+		case key.Value == "labelSchema":
+			if value.Decode(&labels) != nil {
+				problem(value, "labelSchema is not a mapping of labels to what their values are")
+			}
+		case key.Value == "strictLabels":
+			if value.Decode(&strict) != nil {
+				problem(value, "strictLabels is true or false")
+			}
 		case key.Value != "rules":
-			problem(key, "unknown key %s: preset, rules and trustedRegistries are known", key.Value)
+			problem(key, "unknown key %s: preset, rules, trustedRegistries, labelSchema and strictLabels are known",
+				key.Value)
 		case value.Kind == yaml.MappingNode:
 			for j := 0; j+1 < len(value.Content); j += 2 {
 				readLevel(&opts, value.Content[j], value.Content[j+1], problem)
@@ -83,6 +97,9 @@ func ParseConfig(text []byte) (Options, error) {
 		}
 	}
 	opts.trust(trusted)
+	if err := opts.label(labels, strict); err != nil {
+		problems = append(problems, err)
+	}
 	return opts, errors.Join(problems...)
 }
 
@@ -172,6 +189,15 @@ func ConfigSchema() map[string]any {
 				"description": "The registries that images may be of, for untrusted-registry.",
 				"type":        "array",
 				"items":       map[string]any{"type": "string"},
+			},
+			"labelSchema": map[string]any{
+				"description":          "What the values of labels are, for label-schema.",
+				"type":                 "object",
+				"additionalProperties": map[string]any{"enum": slices.Sorted(maps.Keys(labelKinds))},
+			},
+			"strictLabels": map[string]any{
+				"description": "Whether there may be no labels that labelSchema does not list.",
+				"type":        "boolean",
 			},
 			"rules": map[string]any{
 				"description":          "The severity of each rule's findings.",

@@ -18,7 +18,7 @@ func TestParseConfig(t *testing.T) {
 		{"a misspelt rule and level, and an unknown key; the rest counts",
 			"rule: 1\nrules:\n  FromAsCasig: off\n  nothing-like-it: off\n  FromAsCasing: off\n  no-stage: hint\n  " +
 				"JSONArgsRecommended: error\n  UndefinedVar: fatal\n  UndefinedArgInFrom: [a]\n",
-			"line 1: unknown key rule: preset, rules and trustedRegistries are known\n" +
+			"line 1: unknown key rule: preset, rules, trustedRegistries, labelSchema and strictLabels are known\n" +
 				"line 3: there is no rule FromAsCasig (did you mean FromAsCasing?)\n" +
 				"line 4: there is no rule nothing-like-it; layerwise rules lists them\n" +
 				"line 8: UndefinedVar: choose one of off, hint, information, warning, error\n" +

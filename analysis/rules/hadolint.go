@@ -21,6 +21,8 @@ func ParseHadolint(text []byte) (opts Options, left []string, err error) {
 		Ignored  []string
 		Trusted  []string `yaml:"trustedRegistries"`
 		Override struct{ Error, Warning, Info, Style []string }
+		Labels   map[string]string `yaml:"label-schema"`
+		Strict   bool              `yaml:"strict-labels"`
 	}
 	opts.Severity = map[string]analysis.Severity{}
 	if err := yaml.Unmarshal(text, &config); err != nil {
@@ -53,6 +55,9 @@ func ParseHadolint(text []byte) (opts Options, left []string, err error) {
 		}
 	}
 	opts.trust(config.Trusted)
+	if err := opts.label(config.Labels, config.Strict); err != nil {
+		return opts, nil, err
+	}
 	slices.Sort(left)
 	return opts, slices.Compact(left), nil
 }
@@ -71,7 +76,10 @@ var hadolintLevels = map[string]analysis.Severity{
 	KeptPackageCache.ID: analysis.Information, MaintainerDeprecated.ID: analysis.Error,
 	MissingPipefail.ID: analysis.Warning, FromPlatformFlagConstDisallowed.ID: analysis.Warning,
 	RecommendedPackages.ID: analysis.Information, RelativeDestination.ID: analysis.Warning,
-	RootUser.ID: analysis.Warning, Sudo.ID: analysis.Error, UnpinnedPackage.ID: analysis.Warning,
+	PointlessCommand.ID: analysis.Information, DistributionUpgrade.ID: analysis.Warning,
+	WgetProgress.ID: analysis.Information, WgetAndCurl.ID: analysis.Warning, LinkedShell.ID: analysis.Warning,
+	LabelSchema.ID: analysis.Warning,
+	RootUser.ID:    analysis.Warning, Sudo.ID: analysis.Error, UnpinnedPackage.ID: analysis.Warning,
 	UntaggedImage.ID: analysis.Warning, WorkdirRelativePath.ID: analysis.Error,
 }
 
@@ -98,6 +106,15 @@ func MigrateHadolint(text []byte) (config string, err error) {
 		for _, registry := range opts.TrustedRegistries {
 			fmt.Fprintf(&b, "  - %q\n", registry)
 		}
+	}
+	if len(opts.LabelSchema) > 0 {
+		b.WriteString("labelSchema:\n")
+		for _, name := range slices.Sorted(maps.Keys(opts.LabelSchema)) {
+			fmt.Fprintf(&b, "  %q: %s\n", name, opts.LabelSchema[name])
+		}
+	}
+	if opts.StrictLabels {
+		b.WriteString("strictLabels: true\n")
 	}
 	if len(levels) > 0 {
 		b.WriteString("rules:\n")

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -19,6 +20,9 @@ override:
   error: [DL3006, DL3025]
   style: [dl4000]
 trustedRegistries: [docker.io]
+label-schema:
+  maintainer: email
+strict-labels: true
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -26,6 +30,9 @@ trustedRegistries: [docker.io]
 	const want = `preset: hadolint
 trustedRegistries:
   - "docker.io"
+labelSchema:
+  "maintainer": email
+strictLabels: true
 rules:
   JSONArgsRecommended: error
   MaintainerDeprecated: hint
@@ -85,6 +92,61 @@ func TestPresetHadolint(t *testing.T) {
 	}
 }
 
+// What a schema for labels asks for.
+func TestLabelSchema(t *testing.T) {
+	const config = `
+labelSchema:
+  org.example.name: text
+  org.example.page: url
+  org.example.built: rfc3339
+  org.example.version: semver
+  org.example.commit: hash
+  org.example.license: spdx
+  org.example.mail: email
+`
+	const right = `FROM alpine AS base
+LABEL org.example.name="A b" org.example.page=https://example.com/x
+FROM base
+LABEL org.example.built=2026-01-02T03:04:05Z org.example.version=1.2.3-rc.1 org.example.commit=81176d6
+LABEL org.example.license="MIT OR Apache-2.0" org.example.mail=a@example.com
+`
+	for _, c := range []struct {
+		about, more, old, new string
+		want                  int
+	}{
+		{about: "all as it is to be"},
+		{"one is missing", "", "org.example.mail=", "org.example.post=", 1},
+		{"another one is listed nowhere", "strictLabels: true", "org.example.mail=", "org.example.post=", 2},
+		{"an address without a scheme", "", "https://", "", 1},
+		{"a date without a time", "", "T03:04:05Z", "", 1},
+		{"a version of two numbers", "", "1.2.3-rc.1", "1.2", 1},
+		{"a branch for a commit", "", "81176d6", "main", 1},
+		{"a license of other words", "", "MIT OR Apache", "MIT or Apache", 1},
+		{"a name for an address", "", "a@example.com", "a", 1},
+		{"nothing", "", "a@example.com", `""`, 1},
+		{"a variable", "", "a@example.com", "$MAIL", 0},
+		{"capital letters", "", "org.example.mail=", "A=b org.example.mail=", 1},
+	} {
+		opts, err := ParseConfig([]byte(config + c.more))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Replace(right, c.old, c.new, 1)
+		got := 0
+		for _, f := range Check(dockerfile.Parse(source.New(text), nil), opts) {
+			if f.Rule == LabelSchema.ID {
+				got++
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %d findings, not %d", c.about, got, c.want)
+		}
+	}
+	if _, err := ParseConfig([]byte("labelSchema: {a: number}")); err == nil {
+		t.Error("an unknown kind is no error")
+	}
+}
+
 // What the rules that are off by default leave alone.
 func TestHadolintRulesAreSilent(t *testing.T) {
 	for _, text := range []string{
@@ -99,6 +161,10 @@ func TestHadolintRulesAreSilent(t *testing.T) {
 		"RUN gem install rake -v 13",
 		"RUN yum install -y ./x.rpm && yum clean all",
 		"RUN set -o pipefail && a | b",
+		"RUN wget -qO- https://example.com/a && wget --progress=dot https://example.com/a",
+		"RUN apt-get upgrade -y && ln -s /bin/bash /bin/other",
+		"LABEL org.opencontainers.image.title=a",
+		"RUN useradd -u 1000 a && useradd -lu 1000700001 b && useradd --no-log-init --uid=1000700001 c",
 		"ADD rootfs.tar.xz /",
 		"ADD https://example.com/a /a",
 		"ADD --checksum=sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d https://a.b/c /d",

@@ -84,6 +84,7 @@ var All = []*Rule{
 	CopyBeforeInstall,
 	CopyURL,
 	CopyWithoutLink,
+	DistributionUpgrade,
 	EarlyCopy,
 	EarlyVariable,
 	IgnoredDirective,
@@ -97,8 +98,11 @@ var All = []*Rule{
 	InvalidStageReference,
 	InvalidSubstitution,
 	KeptPackageCache,
+	LabelSchema,
+	LargeLastlog,
 	LineEndings,
 	LineTooLong,
+	LinkedShell,
 	LookalikeCharacter,
 	LostEffect,
 	LostPath,
@@ -118,6 +122,7 @@ var All = []*Rule{
 	NoShell,
 	NoStage,
 	PatchRemnant,
+	PointlessCommand,
 	RecommendedPackages,
 	RelativeDestination,
 	RootUser,
@@ -140,6 +145,8 @@ var All = []*Rule{
 	UntaggedImage,
 	UnterminatedHeredoc,
 	UntrustedRegistry,
+	WgetAndCurl,
+	WgetProgress,
 }
 
 // ByID returns the rule with the id, of All or of BuildFiles, or nil.
@@ -230,7 +237,10 @@ type Options struct {
 	OffCodes []string // codes of ShellCheck that are not reported
 	// TrustedRegistries are the registries that UntrustedRegistry takes images of.
 	TrustedRegistries []string
-	Severity          map[string]analysis.Severity // by the rule's id, of all that it finds, instead of the rule's own
+	// LabelSchema says what the values of labels are to be, and StrictLabels that there are no others.
+	LabelSchema  map[string]string
+	StrictLabels bool
+	Severity     map[string]analysis.Severity // by the rule's id, of all that it finds, instead of the rule's own
 	// Ignore is the ignore file of the build context, nil if there is none or it is not known.
 	Ignore Ignore
 	// Context is the build context, nil if nothing is known of it.
