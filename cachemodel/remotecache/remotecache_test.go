@@ -133,3 +133,35 @@ func TestInlineAndJoined(t *testing.T) {
 		t.Error("a layer that the image does not have is taken")
 	}
 }
+
+// BenchmarkCache reads the largest cache that BuildKit imports, and looks up a build of all its steps.
+func BenchmarkCache(b *testing.B) {
+	const steps = 3200
+	var layers, records []string
+	var build []Vertex
+	for i := range steps {
+		d := Sum(fmt.Append(nil, i))
+		v := Vertex{Digest: d}
+		inputs := ""
+		if i > 0 {
+			inputs = fmt.Sprintf(`,"inputs":[[{"selector":"sha256:%064d","link":%d}]]`, i, i-1)
+			v.Inputs = []Input{{From: i - 1, Selector: Digest(fmt.Sprintf("sha256:%064d", i))}}
+		}
+		layers = append(layers, fmt.Sprintf(`{"blob":%q,"parent":%d}`, d, i-1))
+		records = append(records, fmt.Sprintf(`{"digest":%q,"layers":[{"layer":%d}]%s}`, record(d, 0), i, inputs))
+		build = append(build, v)
+	}
+	text := []byte(fmt.Sprintf(`{"layers":[%s],"records":[%s]}`, strings.Join(layers, ","), strings.Join(records, ",")))
+	if len(text) > MaxConfig || len(text) < MaxConfig*9/10 {
+		b.Fatalf("the cache has %d bytes", len(text))
+	}
+	for b.Loop() {
+		c, err := Parse(text, func(Digest) bool { return true })
+		if err != nil {
+			b.Fatal(err)
+		}
+		if m := c.Match(build); !m[steps-1].Result {
+			b.Fatal("the last step is not found")
+		}
+	}
+}
