@@ -2,8 +2,10 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -363,5 +365,63 @@ func TestInlineDockerfile(t *testing.T) {
 	e.MustCall("textDocument/codeLens", lsptest.Document(compose), &lenses)
 	if len(lenses) != 1 || lenses[0].Command.Title != "web: no earlier build to compare with" {
 		t.Errorf("lenses: %+v", lenses)
+	}
+}
+
+// TestInlineMarks shows the marks of Dockerfiles within Compose and bake files and what their words mean, where they
+// stand: a changed line is rebuilt, what is above it is cached.
+func TestInlineMarks(t *testing.T) {
+	const compose = "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM alpine\n" +
+		"        RUN echo $$HOME\n        RUN two\n"
+	const bake = "target \"app\" {\n  dockerfile-inline = <<EOT\nFROM alpine\nRUN one\nRUN two\nEOT\n}\n"
+	for name, test := range map[string]struct {
+		language, text, now string
+		want                []string // line, character and label of each hint
+		line, character     int      // of a RUN
+	}{
+		"compose.yaml": {"dockercompose", compose, strings.Replace(compose, "RUN two", "RUN three", 1),
+			[]string{"4 19 cached", "5 23 cached", "6 17 rebuilt"}, 6, 8},
+		"docker-bake.hcl": {"dockerbake", bake, strings.Replace(bake, "RUN two", "RUN three", 1),
+			[]string{"2 11 cached", "3 7 cached", "4 9 rebuilt"}, 4, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root, _ := repository(t, name, test.text)
+			e := lsptest.Start(t, server.Options{CacheDir: t.TempDir()})
+			e.Initialize(map[string]any{}, map[string]any{"layerwise": map[string]any{"buildkit": "off"}}, root)
+			uri := lsptest.URI(filepath.Join(root, name))
+			e.OpenFile(uri, test.language, test.now)
+			type place struct {
+				Line      int `json:"line"`
+				Character int `json:"character"`
+			}
+			var hints []struct {
+				Position place
+				Label    string
+			}
+			all := map[string]any{"start": place{0, 0}, "end": place{100, 0}}
+			e.MustCall("textDocument/inlayHint", lsptest.Document(uri, "range", all), &hints)
+			var got []string
+			for _, h := range hints {
+				word := strings.Fields(strings.Trim(h.Label, "✓↻ "))[0]
+				got = append(got, fmt.Sprint(h.Position.Line, " ", h.Position.Character, " ", strings.Trim(word, ":")))
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("hints %q, want %q", got, test.want)
+			}
+			var hover struct {
+				Contents struct{ Value string }
+				Range    struct{ Start place }
+			}
+			at := place{test.line, test.character}
+			e.MustCall("textDocument/hover", lsptest.Document(uri, "position", at), &hover)
+			if !strings.Contains(hover.Contents.Value, "rebuilt") || hover.Range.Start != at {
+				t.Errorf("hover: %+v", hover)
+			}
+			var nothing any
+			e.MustCall("textDocument/hover", lsptest.Document(uri, "position", place{0, 3}), &nothing)
+			if nothing != nil {
+				t.Errorf("outside of the Dockerfile: %v", nothing)
+			}
+		})
 	}
 }

@@ -247,18 +247,32 @@ type lensReader struct {
 	reader *workspace.Reader
 }
 
-// summaryOf counts what of an entry's Dockerfile the next build takes from the cache. It is the same build that the
-// Dockerfile itself is judged for, if that is open and this entry's settings count there.
+// summaryOf counts what of an entry's Dockerfile the next build takes from the cache.
 func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildText) string {
 	file, err := b.dockerfileOf(e)
 	if err != nil {
 		return ""
 	}
+	found, unsaved := s.entryBuild(ctx, e, file)
+	switch {
+	case found == nil:
+		return ""
+	case found.Compared.Baseline.Kind == noBaseline:
+		return "no earlier build to compare with"
+	}
+	return workspace.SumUp(found.Judge(file, unsaved).Steps) + " · vs " + found.Compared.Label + assumedMark(found)
+}
+
+// entryBuild finds the build of an entry, with the texts that are not saved; nil if it is not found. It is the same
+// build that the Dockerfile itself is judged for, if that is open and this entry's settings count there.
+func (s *session) entryBuild(
+	ctx context.Context, e *buildfiles.Entry, file *dockerfile.File,
+) (*build, []workspace.Overlay) {
 	s.mu.Lock()
 	own, root := s.settingsOfLocked(uri.File(e.TextFile()))
 	if !s.workspaceOf(root).Near(e) {
 		s.mu.Unlock()
-		return ""
+		return nil, nil
 	}
 	q := workspace.Question{
 		Choices: choicesOf(own, root, e.TextFile()),
@@ -291,17 +305,13 @@ func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildTe
 		loaded := lens.reader.Load(ctx, q)
 		lens.mu.Unlock()
 		if loaded == nil {
-			return ""
+			return nil, nil
 		}
 		found = s.buildOf(loaded, own, written, "")
 	}
-	if found.Compared.Baseline.Kind == noBaseline {
-		return "no earlier build to compare with"
-	}
 	s.mu.Lock()
-	unsaved := s.overlaysLocked(found)
-	s.mu.Unlock()
-	return workspace.SumUp(found.Judge(file, unsaved).Steps) + " · vs " + found.Compared.Label + assumedMark(found)
+	defer s.mu.Unlock()
+	return found, s.overlaysLocked(found)
 }
 
 // openDockerfileCommand shows a Dockerfile, in clients that can show a document.

@@ -41,9 +41,10 @@ var methods = map[string]method{
 		func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI },
 		buildFileDiagnostic,
 	),
-	protocol.MethodTextDocumentInlayHint: query(
-		inlayHint,
+	protocol.MethodTextDocumentInlayHint: orBuildFile(
+		query(inlayHint, func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI }),
 		func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI },
+		buildFileHints,
 	),
 	protocol.MethodTextDocumentCodeLens: titled(
 		orBuildFile(
@@ -52,9 +53,10 @@ var methods = map[string]method{
 			buildFileLenses,
 		),
 	),
-	protocol.MethodTextDocumentHover: query(
-		hover,
+	protocol.MethodTextDocumentHover: orBuildFile(
+		query(hover, func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI }),
 		func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI },
+		buildFileHover,
 	),
 	protocol.MethodTextDocumentCodeAction: titled(
 		orBuildFile(

@@ -83,6 +83,16 @@ func (in Inline) Offset(offset int) (int, bool) {
 	return 0, false
 }
 
+// Within is the place in the Dockerfile of a place in the build file; not ok where that is not in a line of it.
+func (in Inline) Within(at int) (offset int, ok bool) {
+	for _, l := range in.lines {
+		if l.start >= 0 && l.start <= at && at <= l.start+len(l.raw) {
+			return l.at + len(unescaped(l.raw[:at-l.start])), true
+		}
+	}
+	return 0, false
+}
+
 // Base is the entry that a named context stands for: that of another service or target of the same project.
 func (p *Project) Base(context string) (*Entry, bool) {
 	name, ok := strings.CutPrefix(context, "target:")

@@ -29,7 +29,7 @@ func Inline(
 		file := dockerfile.Parse(source.New(of[0].Inline), nil)
 		in, _ := sections[i].Inline(text, of[0].Inline)
 		for _, f := range rules.Check(file, o) {
-			span, ok := spanOf(in, f.Span)
+			span, ok := SpanOf(in, f.Span)
 			if !ok {
 				span = v.Span
 				f.Message = fmt.Sprintf("Line %d of the Dockerfile: %s", file.Text.LineAt(f.Span.Start)+1, f.Message)
@@ -49,8 +49,8 @@ func Inline(
 	return out
 }
 
-// spanOf is the place in the build file of a place in the Dockerfile.
-func spanOf(in buildfiles.Inline, span source.Span) (source.Span, bool) {
+// SpanOf is the place in the build file of a place in the Dockerfile.
+func SpanOf(in buildfiles.Inline, span source.Span) (source.Span, bool) {
 	start, ok := in.Offset(span.Start)
 	end, found := in.Offset(span.End)
 	return source.Span{Start: start, End: max(start, end)}, ok && found
@@ -63,7 +63,7 @@ var asIs = regexp.MustCompile(`^[\w ./=,@+-]*$`)
 func editsOf(in buildfiles.Inline, text *source.Text, edits []source.Edit) ([]source.Edit, bool) {
 	edits = slices.Clone(edits)
 	for i := range edits {
-		span, ok := spanOf(in, edits[i].Span)
+		span, ok := SpanOf(in, edits[i].Span)
 		if !ok || !asIs.MatchString(edits[i].NewText) || strings.Contains(text.Slice(edits[i].Span), "\n") {
 			return nil, false
 		}
