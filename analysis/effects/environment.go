@@ -87,11 +87,17 @@ var urlVariables = anyOf(
 		`npm_config_registry yarn_npm_registry_server goproxy .*_proxy`,
 )
 
+// plainBase is what an installation rests on where the base image is no official one.
+const plainBase = "no variable, setting or link of the base image leads a tool into the project"
+
 // steered takes in the variables that a tool sees: the places that they name are read and written. It fails where one
 // may steer the tool in a way that is not known.
 func (s *state) steered(e *Effects, c Call) bool {
 	if why := s.leadsBack(); why != "" {
 		return s.no(why)
+	}
+	if s.official == "" && !slices.Contains(e.Facts, plainBase) {
+		e.Facts = append(e.Facts, plainBase)
 	}
 	for name, value := range c.vars {
 		switch s.variableKind(name) {
