@@ -64,7 +64,7 @@ func (p *pass) likelyFix(in *dockerfile.Instruction, problem dockerfile.Problem)
 		return []analysis.Fix{replace(problem.Span, strconv.Itoa(n*24)+"h", true)}
 	}
 	switch {
-	case strings.HasPrefix(message, "healthcheck none takes"):
+	case strings.HasPrefix(message, "healthcheck none takes") && len(in.Args) > 0:
 		return p.removed(source.Span{Start: in.Args[0].Span.End, End: in.ArgsSpan.End})
 	case strings.HasPrefix(message, "invalid secret mount") && len(in.Args) > 0:
 		return p.secretApart(in)
@@ -85,6 +85,9 @@ var secretField = regexp.MustCompile(`^(?:id|src|source|target|dst|env)=\S`)
 
 // secretApart is the fix for a secret whose name stands behind a blank.
 func (p *pass) secretApart(in *dockerfile.Instruction) []analysis.Fix {
+	if len(in.Flags) == 0 {
+		return nil // those of a trigger
+	}
 	flag := in.Flags[len(in.Flags)-1]
 	gap := source.Span{Start: flag.Span.End, End: in.Args[0].Span.Start}
 	if !secretField.MatchString(in.Args[0].Text) || strings.Trim(p.Text.Slice(gap), " \t") != "" {

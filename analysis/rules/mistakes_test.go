@@ -55,6 +55,18 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// Mistakes of which a half-typed form once made a rule look behind its words.
+func TestHalfTyped(t *testing.T) {
+	for _, text := range []string{
+		"ENV ${A b=c\nLABEL d=e}", "ENV ${A b}=c", "LABEL ${A\\\n b}=c",
+		"ONBUILD RUN --mount=type=secret id=x make", "HEALTHCHECK NONE", "EXPOSE 80\\\n", "VOLUME a\\\nb\\\n",
+		"RUN --mount=type=$A,target=/x,sharing=${B:-x} make", "\"RUN", "RUN if [ a ]", "ADD --checksum=: https://a.b/c /d",
+	} {
+		checkText("FROM alpine\n" + text)
+		checkText("FROM alpine\n" + text + "\n")
+	}
+}
+
 // whole is a Dockerfile with some lines.
 func whole(lines string) string {
 	text := strings.ReplaceAll(strings.ReplaceAll(lines, `\\n`, "\\\n"), `\n`, "\n") + "\n"

@@ -153,7 +153,7 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 func (p *pass) nameOf(in *dockerfile.Instruction, use dockerfile.Variable) *source.Span {
 	for i, word := range in.Args {
 		typed := p.Text.Slice(word.Span)
-		if !word.Span.Contains(use.Span.Start) || use.Span.Start != word.Span.Start {
+		if use.Span.Start != word.Span.Start || use.Span.End > word.Span.End {
 			continue
 		}
 		rest := typed[use.Span.Len():]
