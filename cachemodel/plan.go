@@ -871,6 +871,9 @@ func (p *planner) image(name string) (Image, bool) {
 		if image == "" {
 			return Image{}, false
 		}
+		if known, ok := p.Images[contextName(name)]; ok {
+			return known, true
+		}
 		name = image
 	}
 	if named, err := reference.ParseNormalizedNamed(name); err == nil {

@@ -158,7 +158,10 @@ func (c *Contents) Build(next cachemodel.Build, store *record.Store) cachemodel.
 		base.Images = map[string]cachemodel.Image{}
 		// of others both sides know the reference only, which is taken for the same image
 		for ref, image := range next.Images {
-			if old, ok := r.Images[ref]; ok {
+			if old, ok := r.Images[ref]; ok && image.Digest != "" {
+				image = old
+			} else if ok { // only of the configuration is something known for sure
+				old.Digest = ""
 				image = old
 			}
 			base.Images[ref] = image

@@ -146,7 +146,12 @@ func (a *Answer) join(builds []*Contents, rec *record.Record) []*Contents {
 			joined.Hits = old.Record.Hits
 		}
 		if len(old.Record.Images) > 0 {
-			joined.Images = old.Record.Images
+			joined.Images = maps.Clone(old.Record.Images)
+		}
+		for ref, image := range rec.Images { // the builder no longer has all configurations
+			if joined.Images[ref].DigestOnly && joined.Images[ref].Digest == image.Digest {
+				joined.Images[ref] = image
+			}
 		}
 		c.Record, c.FailedAt, c.Results, c.Perhaps = &joined, old.FailedAt, old.Results, old.Perhaps
 		builds[i] = c
@@ -282,6 +287,31 @@ func (b *Baseline) Pasts(
 		})
 	}
 	return pasts
+}
+
+// Configs are the configurations of the images that the builds read for a platform and with named contexts that are
+// images, by reference, as the newest build of each tells. Which images they are is left out: the next build may find
+// others.
+func (b *Baseline) Configs(platform string, contexts map[string]string) map[string]cachemodel.Image {
+	builds := b.Builds
+	if builds == nil && b.Contents != nil {
+		builds = []*Contents{b.Contents}
+	}
+	seen, known := map[string]bool{}, map[string]cachemodel.Image{}
+	for _, c := range builds {
+		if c.Record == nil {
+			continue
+		}
+		for ref, image := range c.Record.Images {
+			same := c.Record.Settings.Platform == platform && c.Record.ContextImages[ref] == contexts[ref]
+			if !seen[ref] && !image.DigestOnly && same {
+				image.Digest = ""
+				known[ref] = image
+			}
+			seen[ref] = true
+		}
+	}
+	return known
 }
 
 // movedImage is a reference to an image that did not stand for the same image in all builds that are known.

@@ -129,7 +129,10 @@ func (d *Daemon) look(ctx context.Context, c *conn, q Query) (*found, error) {
 	left := <-usage
 	runs := c.runs(ctx, slices.Concat(f.own, f.others))
 	f.judge(left, runs, d.String())
+	known := configs{}
 	for _, b := range slices.Concat(f.own, f.others) {
+		known.read(ctx, c, b)
+		b.configs = known
 		if f.emptied == "" {
 			b.results, b.perhaps = b.remaining(runs, left, d.String())
 		}

@@ -68,6 +68,7 @@ type build struct {
 	ignoreFile int64                     // bytes that were sent of an ignore file
 	results    map[int]cachemodel.Result // see cachemodel.Past
 	perhaps    string
+	configs    configs // of the images that it read
 	costs      map[int]cachemodel.Cost
 	hits       map[int]bool // see record.Record
 }
@@ -303,7 +304,7 @@ func (b *build) record(q Query, d *Daemon) *record.Record {
 				ref = reference.TagNameOnly(named).String()
 			}
 			if known, ok := r.Images[ref]; !ok || known.Digest == digest {
-				r.Images[ref] = cachemodel.Image{Digest: digest, DigestOnly: true}
+				r.Images[ref] = b.configs.of(digest)
 			}
 		}
 	}
@@ -337,7 +338,7 @@ func (b *build) namedContext(r *record.Record, name, value string) {
 			}
 		}
 		if digest != "" {
-			r.Images[name] = cachemodel.Image{Digest: digest, DigestOnly: true}
+			r.Images[name] = b.configs.of(digest)
 		}
 	}
 }

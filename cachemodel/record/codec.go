@@ -70,7 +70,7 @@ func encode(r *Record) ([]byte, error) {
 		Builder: r.Builder, Ref: r.Ref, Tags: r.Tags,
 		Dockerfile: r.Dockerfile, Text: []byte(r.Text), ContextDir: r.ContextDir, ContextImages: r.ContextImages,
 		Settings: r.Settings, Secrets: r.Secrets,
-		Images: r.Images, Costs: r.Costs, Hits: r.Hits, NoCache: r.NoCache,
+		Images: withoutSecrets(r.Images), Costs: r.Costs, Hits: r.Hits, NoCache: r.NoCache,
 		NoCacheFilter: r.NoCacheFilter, Notes: r.Notes, HasContext: r.Context != nil, Unknown: r.Unknown, Run: true,
 	}
 	var trees []*buildcontext.Tree

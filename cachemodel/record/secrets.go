@@ -11,7 +11,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/layerwise/layerwise/analysis/secret"
 	"github.com/layerwise/layerwise/cachemodel"
 )
 
@@ -125,6 +128,21 @@ func (s *Store) Settings(r *Record, next map[string]string) cachemodel.Settings 
 			hmac.Equal([]byte(hash(key, name, value)), []byte(sum)) {
 			out.Args[name] = value
 		}
+	}
+	return out
+}
+
+// withoutSecrets leaves the configuration out of images that set what looks like a secret.
+func withoutSecrets(images map[string]cachemodel.Image) map[string]cachemodel.Image {
+	out := map[string]cachemodel.Image{}
+	for ref, image := range images {
+		if slices.ContainsFunc(image.Env, func(variable string) bool {
+			name, value, _ := strings.Cut(variable, "=")
+			return secret.Is(name, value)
+		}) {
+			image = cachemodel.Image{Digest: image.Digest, DigestOnly: true}
+		}
+		out[ref] = image
 	}
 	return out
 }

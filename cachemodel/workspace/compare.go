@@ -30,10 +30,11 @@ type Compared struct {
 	notes       []string
 	recordNotes []string
 	head        string
-	held        *cachemodel.Held     // what the builder has; nil is nothing
-	withMax     *cachemodel.Held     // what it would have if the cache were exported with mode=max; nil if that is no less
-	made        []*baseline.Contents // the builds that the builder has made as far as they are known, the newest first
-	imports     *imports             // what a fresh builder imports that was read; nil if none was
+	held        *cachemodel.Held            // what the builder has; nil is nothing
+	withMax     *cachemodel.Held            // what it would have if the cache were exported with mode=max; nil if that is no less
+	made        []*baseline.Contents        // the builds that the builder has made as far as they are known, the newest first
+	bases       map[string]cachemodel.Image // the configurations of base images as these builds read them
+	imports     *imports                    // what a fresh builder imports that was read; nil if none was
 }
 
 // compare finds what the next build is compared with. Where what is asked for by name is not there, that is a problem,
@@ -100,6 +101,10 @@ func (r *Reader) compare(
 		if next.Settings.Engine == cachemodel.Classic {
 			r.compared.Problem = errors.New("the classic builder exports no cache")
 		}
+	}
+	if mode == "" && q.CacheFrom == nil {
+		r.compared.bases = found.Configs(next.Settings.Platform, next.Images)
+		next.bases = r.compared.bases
 	}
 	r.basesAs = basesSpec(found, request.Spec)
 	r.loadBases(ctx, next, q, r.basesAs)

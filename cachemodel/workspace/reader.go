@@ -143,6 +143,9 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	if again && !q.Uncompared {
 		r.compare(ctx, request, b, q, ambient)
 	} else {
+		if q.CacheFrom == nil {
+			b.bases = r.compared.bases
+		}
 		r.loadBases(ctx, b, q, r.basesAs)
 	}
 	if ctx.Err() != nil {
