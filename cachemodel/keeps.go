@@ -24,7 +24,11 @@ func (b Build) Keeps(after *dockerfile.File, kept [][2]int, wholly bool) string 
 		}
 	}
 	c := comparison{old: newPlan(b, false, true), wholly: wholly}
+	fail := failing(newPlan(b, false, false))
 	b.File = after
+	if failing(newPlan(b, false, false)) > fail { // as where a stage that nothing used cannot be read
+		return "more instructions would fail"
+	}
 	c.now = newPlan(b, false, true)
 	return c.of(kept)
 }
