@@ -29,6 +29,9 @@ type baseReader struct {
 // mostBases is how deep builds may stand on each other's results.
 const mostBases = 8
 
+// mostBasesInAll is how many builds are found for one that stands on them: each may stand on several.
+const mostBasesInAll = 12
+
 // projectOf is the project of an entry.
 func (b *builds) projectOf(e *buildfiles.Entry) *buildfiles.Project {
 	for _, p := range b.projects {
@@ -70,8 +73,14 @@ func (r *Reader) loadBases(ctx context.Context, b *Build, q Question, spec strin
 		}
 		of := r.bases[entry.ID]
 		if of == nil {
+			if r.below == nil {
+				r.below = new(int)
+			}
+			if *r.below++; *r.below > mostBasesInAll {
+				return
+			}
 			of = &baseReader{reader: r.w.EntryReader(entry), opened: file}
-			of.reader.depth = r.depth + 1
+			of.reader.depth, of.reader.below = r.depth+1, r.below
 			r.bases[entry.ID] = of
 		}
 		sub := Question{

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -147,6 +148,57 @@ var hostileFolders = []struct {
 			p.write("sub/"+name, "333")
 		}
 	}},
+	{"packs, graphs and lists of git that are pipes, devices and damaged", func(p *hostilePlace) {
+		p.repository()
+		p.git("repack", "-adq")
+		packs, _ := filepath.Glob(filepath.Join(p.dir, ".git/objects/pack/*.idx"))
+		for _, pack := range packs {
+			p.must(os.Chmod(pack, 0o600))
+			p.must(os.Truncate(pack, 100))
+		}
+		p.pipe(".git/objects/pack/multi-pack-index")
+		p.pipe(".git/objects/info/commit-graph")
+		p.link("/dev/zero", ".git/objects/pack/pack-"+strings.Repeat("1", 40)+".idx")
+		p.link("/dev/zero", ".git/objects/pack/pack-"+strings.Repeat("1", 40)+".pack")
+	}},
+	{"a tree whose names lead out of the folder, and repeat", func(p *hostilePlace) {
+		p.repository()
+		id, _ := hex.DecodeString(p.git("rev-parse", "HEAD:sub/a"))
+		var tree strings.Builder
+		for _, name := range []string{"..", "../../evil", ".git", "/etc/passwd", "a", "a", "Dockerfile", "sub/a", "."} {
+			tree.WriteString("100644 " + name + "\x00" + string(id))
+		}
+		p.headOf(p.object("tree", tree.String()))
+	}},
+	{"a tree that is a blob, and a commit that is its own parent", func(p *hostilePlace) {
+		p.repository()
+		p.headOf(p.git("rev-parse", "HEAD:sub/a"))
+		p.write(".git/shallow", p.git("rev-parse", "HEAD")+"\n")
+		p.write(".git/info/grafts", strings.Repeat(p.git("rev-parse", "HEAD")+" ", 1000)+"\n")
+	}},
+	{"a commit with 20,000 parents and a subject of 10 MB", func(p *hostilePlace) {
+		p.repository()
+		head, tree := p.git("rev-parse", "HEAD"), p.git("rev-parse", "HEAD^{tree}")
+		p.write(".git/refs/heads/main", p.object("commit", "tree "+tree+"\n"+
+			strings.Repeat("parent "+head+"\n", 20_000)+"author A <a> 1 +0000\ncommitter A <a> 99999999999999999 +9999\n\n"+
+			strings.Repeat("subject ", 10<<20/8))+"\n")
+	}},
+	{"50,000 references, and settings of git of 2 MB", func(p *hostilePlace) {
+		p.repository()
+		head := p.git("rev-parse", "HEAD")
+		p.write(".git/packed-refs", "# pack-refs with: peeled fully-peeled sorted \n"+numbered(50_000, func(i int) string {
+			return fmt.Sprintf("%s refs/tags/t%06d\n", head, i)
+		}))
+		p.append(".git/config", numbered(20_000, func(i int) string {
+			return fmt.Sprintf("[filter \"f%d\"]\n\tclean = %s\n\tsmudge = %[2]s\n", i, p.program)
+		}))
+	}},
+	{"a repository of a version and with extensions that nobody knows", func(p *hostilePlace) {
+		p.repository()
+		p.programs(".git/config")
+		p.append(".git/config", "[core]\n\trepositoryFormatVersion = 99\n\tworktree = /\n"+
+			"[extensions]\n\trefStorage = evil\n")
+	}},
 
 	// The build context.
 	{"links in circles and out of the folder", func(p *hostilePlace) {
@@ -185,6 +237,52 @@ var hostileFolders = []struct {
 	{"ignore patterns that are slow to match", func(p *hostilePlace) {
 		p.write("sub/"+strings.Repeat("a", 200), "1")
 		p.write(".dockerignore", strings.Repeat("*a", 500)+"b\n"+strings.Repeat("[!", 1000)+"\n\x00\n\\\n")
+	}},
+	{"a file that grows without an end while it is read", func(p *hostilePlace) {
+		p.write("sub/log", "")
+		log, err := os.OpenFile(filepath.Join(p.dir, "sub/log"), os.O_APPEND|os.O_WRONLY, 0)
+		p.must(err)
+		done, ended := make(chan struct{}), make(chan struct{})
+		p.Cleanup(func() { close(done); <-ended; log.Close() })
+		go func() {
+			defer close(ended)
+			for tick := time.NewTicker(time.Millisecond); ; {
+				select {
+				case <-done:
+					tick.Stop()
+					return
+				case <-tick.C:
+					_, _ = log.WriteString("line\n")
+				}
+			}
+		}()
+	}},
+	{"times before 1970 and in 400 years, and bits of all kinds", func(p *hostilePlace) {
+		for i, at := range []time.Time{time.Unix(-1<<33, 5), time.Unix(1<<34, 9), time.Unix(0, 0), time.Unix(1<<62, 0)} {
+			name := filepath.Join("sub", fmt.Sprint("t", i))
+			p.write(name, "1")
+			_ = os.Chtimes(filepath.Join(p.dir, name), at, at) // some file systems know no such time
+			p.must(os.Chmod(filepath.Join(p.dir, name), 0o777|os.ModeSetuid|os.ModeSetgid|os.ModeSticky))
+		}
+		p.repository()
+	}},
+	{"3,000 files whose names are patterns", func(p *hostilePlace) {
+		for i := range 3000 {
+			p.write(fmt.Sprintf("sub/[%d]*?{a,b}\\", i), "1")
+		}
+		p.write(".dockerignore", "sub/\\[*\n!sub/\\[[0-9]*\\]\\*\\?{a,b}\\\\\n[\n")
+		p.write("Dockerfile", "FROM alpine\nCOPY sub/[[]1[]]*?{a,b}\\ sub/[0-9 sub/* /x/\n"+
+			"ADD --exclude=**/[a-z]** . /y/\n")
+	}},
+	{"60 Dockerfiles, and ones that are links", func(p *hostilePlace) {
+		for i := range 60 {
+			p.write(fmt.Sprintf("d/%d/Dockerfile", i), "FROM alpine\nEVN x\nCOPY . /\n")
+		}
+		p.link("/etc/passwd", "a.Dockerfile")
+		p.link("Dockerfile", "b.Dockerfile")
+		p.link("../folder", "d/up")
+		p.link("/proc/self/mem", "c.Dockerfile")
+		p.link("/proc/self/fd/0", "Dockerfile.fd")
 	}},
 	{"names with line breaks, escapes and what hides", func(p *hostilePlace) {
 		for _, name := range unfriendlyNames {
@@ -306,6 +404,17 @@ var hostileFolders = []struct {
 			matrix.String()+"    steps:\n      - uses: docker/build-push-action@v6\n        with:\n          context: /\n"+
 			"          build-args: |\n            A=${{ matrix.m0 }}"+strings.Repeat("${{ (", 5000)+"\n"+
 			"      - run: docker build "+strings.Repeat("$(", 5000)+"\n      - run: docker build -f /dev/zero /\n")
+	}},
+	{"a bake file whose variables, groups, targets and matrix go in circles and multiply", func(p *hostilePlace) {
+		p.write("docker-bake.hcl", "variable \"A\" {\n  default = \"${B}${B}\"\n}\n"+
+			"variable \"B\" {\n  default = \"${A}${A}\"\n}\n"+
+			"group \"default\" {\n  targets = [\"default\", \"g\", \"a\"]\n}\n"+
+			"group \"g\" {\n  targets = [\"default\"]\n}\n"+
+			"target \"a\" {\n  inherits = [\"b\"]\n  contexts = { x = \"target:b\" }\n}\n"+
+			"target \"b\" {\n  inherits = [\"a\"]\n  contexts = { x = \"target:a\" }\n}\n"+
+			"target \"m\" {\n  name = \"m-${x}-${y}-${z}\"\n"+
+			"  matrix = { x = range(1000), y = range(1000), z = range(1000) }\n}\n")
+		p.write("docker-bake.override.json", `{"target":{"a":{"dockerfile-inline":"FROM a\nCOPY --from=x a b\n"}}}`)
 	}},
 	{"a GitLab file that includes and extends itself", func(p *hostilePlace) {
 		p.write(".gitlab-ci.yml", "include: [.gitlab-ci.yml, {local: /.gitlab-ci.yml}]\nvariables: {A: $A$A$B, B: $A$B}\n"+
@@ -475,6 +584,23 @@ func (p *hostilePlace) git(args ...string) string {
 func (p *hostilePlace) commit() {
 	p.git("add", "-A")
 	p.git("commit", "-q", "--allow-empty", "-m", "x")
+}
+
+// object writes an object of git's, however odd it is.
+func (p *hostilePlace) object(kind, content string) string {
+	p.Helper()
+	cmd := exec.Command("git", "hash-object", "--literally", "-t", kind, "-w", "--stdin")
+	cmd.Dir, cmd.Stdin = p.dir, strings.NewReader(content)
+	out, err := cmd.Output()
+	p.must(err)
+	return strings.TrimSpace(string(out))
+}
+
+// headOf makes a commit of a tree, which need not be one, the newest.
+func (p *hostilePlace) headOf(tree string) {
+	head := p.git("rev-parse", "HEAD")
+	p.write(".git/refs/heads/main", p.object("commit", "tree "+tree+"\nparent "+head+
+		"\nauthor A <a> 1 +0000\ncommitter A <a> 1 +0000\n\nx\n")+"\n")
 }
 
 // repository makes the folder a repository of two commits, with a file that was changed since.

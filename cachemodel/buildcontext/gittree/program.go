@@ -251,6 +251,26 @@ func (p *process) records(sep byte, yield func(record []byte, cut bool) error) e
 	}
 }
 
+// maxLooked is how many of a repository's own files are looked at before git opens them.
+const maxLooked = 100_000
+
+// allRegular says whether git can open what is below one of its folders without being blocked.
+func allRegular(dir string) error {
+	left := maxLooked
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if left--; left < 0 {
+			return filepath.SkipAll
+		}
+		if err != nil || entry.IsDir() || entry.Type().IsRegular() {
+			return nil
+		}
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return nil
+		}
+		return regularOrAbsent(path)
+	})
+}
+
 // regularOrAbsent says whether git can open a file without being blocked.
 func regularOrAbsent(file string) error {
 	info, err := os.Stat(file)

@@ -105,6 +105,9 @@ func (r *Repository) at(ctx context.Context, top string) (bool, error) {
 			}
 		}
 	}
+	if err := allRegular(filepath.Join(common, "objects")); err != nil {
+		return false, err
+	}
 	if ref := headRef(gitDir); ref != "" {
 		for _, dir := range slices.Compact([]string{gitDir, common}) {
 			if err := regularOrAbsent(filepath.Join(dir, filepath.FromSlash(ref))); err != nil {
