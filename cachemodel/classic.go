@@ -81,17 +81,7 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 			return err
 		}
 	case *instructions.ArgCommand:
-		for _, kv := range cmd.Args {
-			w.str(kv.Key).flag(kv.Value != nil)
-			if kv.Value != nil { // the default as it is written: what --build-arg says counts at the next RUN
-				v, err := p.x.word(*kv.Value, &s.env)
-				if err != nil {
-					return err
-				}
-				w.val(v)
-			}
-		}
-		if err := p.classicArg(s, cmd, c.line); err != nil {
+		if err := p.classicArg(w, s, cmd, c.line); err != nil {
 			return err
 		}
 	case *instructions.LabelCommand:
@@ -166,8 +156,19 @@ func (p *planner) expandAll(c command, env *environ) (instructions.Command, stri
 	return p.expand(c.in, env)
 }
 
-// classicArg makes a build argument known; unlike BuildKit's, it does not hide an ENV of the same name.
-func (p *planner) classicArg(s *state, cmd *instructions.ArgCommand, line int) error {
+// classicArg writes a build argument to the key and makes it known; unlike BuildKit's, it does not hide an ENV of the
+// same name.
+func (p *planner) classicArg(w *keyWriter, s *state, cmd *instructions.ArgCommand, line int) error {
+	for _, kv := range cmd.Args {
+		w.str(kv.Key).flag(kv.Value != nil)
+		if kv.Value != nil { // the default as it is written: what --build-arg says counts at the next RUN
+			v, err := p.x.word(*kv.Value, &s.env)
+			if err != nil {
+				return err
+			}
+			w.val(v)
+		}
+	}
 	for _, kv := range cmd.Args {
 		if n := s.env.index[kv.Key]; n != nil && !n.origin.arg {
 			continue

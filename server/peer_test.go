@@ -187,8 +187,8 @@ func BenchmarkBesidePeer(b *testing.B) {
 			}
 		}
 		for _, text := range benchTexts(b) {
-			// Operations for which the npm server will not answer within the editor's patience: it is known to need
-			// more than in proportion with the text.
+			// Operations for which the npm server will not answer within the editor's patience: it may need the square of
+			// the time for a text that is a few times as long.
 			tooSlow := map[string]bool{}
 			for n, lines := range benchLines {
 				var typists [2]*typist
@@ -201,7 +201,7 @@ func BenchmarkBesidePeer(b *testing.B) {
 						continue
 					}
 					median := beside(typists, operation.ask)
-					tooSlow[operation.name] = median[1] > 500
+					tooSlow[operation.name] = median[1] > 200
 					faster[op][n][text.name] = median[1] / median[0]
 					ours[op][n][text.name] = median[0]
 					fmt.Fprintf(os.Stderr, "%s, %d lines, %s: %.1f ms, npm %.1f ms\n", text.name, lines, operation.name,

@@ -128,33 +128,39 @@ func checkInvalidPort(p *pass) {
 		if at := strings.LastIndex(raw, part); at >= 0 && part != "" {
 			finding.Span = source.Span{Start: port.span.Start + at, End: port.span.Start + at + len(part)}
 		}
-		protocols := []string{"tcp", "udp", "sctp"}
-		i := slices.IndexFunc(in.Args, func(word dockerfile.Word) bool { return word.Span == port.span })
-		if i > 0 && slices.Contains(protocols, strings.ToLower(raw)) &&
-			strings.Trim(in.Args[i-1].Text, "0123456789") == "" {
-			gap := source.Span{Start: in.Args[i-1].Span.End, End: port.span.Start}
-			finding.Fixes = []analysis.Fix{
-				{Title: "Write it behind a slash", Edits: []source.Edit{{Span: gap, NewText: "/"}}, Preferred: true},
-			}
-		} else if meant := p.portVariable(in, raw); meant != "" {
-			finding.Span, finding.Fixes = port.span, []analysis.Fix{replace(port.span, meant, true)}
-		} else if meant := protocolFirst(in, i, protocols); meant != "" {
-			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, true)}
-		} else if i >= 0 && i < len(in.Args)-1 && (strings.HasPrefix(raw, "-") || fillers[strings.ToLower(raw)]) {
-			rest := source.Span{Start: port.span.Start, End: in.Args[i+1].Span.Start}
-			finding.Fixes = []analysis.Fix{{Title: "Remove " + raw, Edits: []source.Edit{{Span: rest}}}}
-		} else if port.proto != "" && part == port.proto && spell.Meant(part, protocols) != "" {
-			finding = misspeltWord(finding, part, protocols)
-		} else if meant := meantPort(raw); meant != "" {
-			finding.Span = port.span
-			finding.Message += fmt.Sprintf(" (did you mean %s?)", meant)
-			finding.Fixes = []analysis.Fix{replace(port.span, meant, !strings.HasPrefix(raw, "http") &&
-				!strings.ContainsAny(raw, "lI"))}
-		} else if port.proto != "" && part == port.proto {
-			finding = misspelt(finding, part, "", protocols, true)
-		}
-		p.report(nil, finding)
+		p.report(nil, p.fixPort(in, port, finding))
 	})
+}
+
+// fixPort is the finding of a port that stands as it is written, with what was meant by it.
+func (p *pass) fixPort(in *dockerfile.Instruction, port port, finding analysis.Finding) analysis.Finding {
+	raw, part := port.raw, port.problem.part
+	protocols := []string{"tcp", "udp", "sctp"}
+	i := slices.IndexFunc(in.Args, func(word dockerfile.Word) bool { return word.Span == port.span })
+	if i > 0 && slices.Contains(protocols, strings.ToLower(raw)) &&
+		strings.Trim(in.Args[i-1].Text, "0123456789") == "" {
+		gap := source.Span{Start: in.Args[i-1].Span.End, End: port.span.Start}
+		finding.Fixes = []analysis.Fix{
+			{Title: "Write it behind a slash", Edits: []source.Edit{{Span: gap, NewText: "/"}}, Preferred: true},
+		}
+	} else if meant := p.portVariable(in, raw); meant != "" {
+		finding.Span, finding.Fixes = port.span, []analysis.Fix{replace(port.span, meant, true)}
+	} else if meant := protocolFirst(in, i, protocols); meant != "" {
+		finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, true)}
+	} else if i >= 0 && i < len(in.Args)-1 && (strings.HasPrefix(raw, "-") || fillers[strings.ToLower(raw)]) {
+		rest := source.Span{Start: port.span.Start, End: in.Args[i+1].Span.Start}
+		finding.Fixes = []analysis.Fix{{Title: "Remove " + raw, Edits: []source.Edit{{Span: rest}}}}
+	} else if port.proto != "" && part == port.proto && spell.Meant(part, protocols) != "" {
+		finding = misspeltWord(finding, part, protocols)
+	} else if meant := meantPort(raw); meant != "" {
+		finding.Span = port.span
+		finding.Message += fmt.Sprintf(" (did you mean %s?)", meant)
+		finding.Fixes = []analysis.Fix{replace(port.span, meant, !strings.HasPrefix(raw, "http") &&
+			!strings.ContainsAny(raw, "lI"))}
+	} else if port.proto != "" && part == port.proto {
+		finding = misspelt(finding, part, "", protocols, true)
+	}
+	return finding
 }
 
 // portVariable returns the variable that is meant by its name, or by it as another tool writes it, "" if none is.

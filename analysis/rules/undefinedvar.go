@@ -104,24 +104,12 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 		finding.Fixes = []analysis.Fix{replace(whole, name, true)}
 	case p.setBeside(in, use):
 		finding.Message += ": what an ENV sets counts from the next instruction on"
-	case known && slices.ContainsFunc(in.Heredocs,
-		func(doc dockerfile.Heredoc) bool { return doc.Body.Contains(use.Span.Start) }):
-		doc := in.Heredocs[slices.IndexFunc(in.Heredocs,
-			func(doc dockerfile.Heredoc) bool { return doc.Body.Contains(use.Span.Start) })]
+	case known && heredocAt(in, use.Span.Start) != nil:
 		if p.inHeredoc == in {
 			return // one of a file's variables is enough
 		}
 		p.inHeredoc = in
-		finding.Message += fmt.Sprintf(
-			": BuildKit replaces it in the here-document; write <<\"%s\" to keep the text as it is",
-			doc.Name,
-		)
-		finding.Fixes = []analysis.Fix{{Title: "Quote the delimiter", Edits: []source.Edit{
-			{
-				Span:    source.Span{Start: doc.NameSpan.Start, End: doc.NameSpan.Start},
-				NewText: `"`,
-			}, {Span: source.Span{Start: doc.NameSpan.End, End: doc.NameSpan.End}, NewText: `"`},
-		}}}
+		finding = quoteHeredoc(finding, heredocAt(in, use.Span.Start))
 	case predefined(name) || len(v.Global[name]) > 0 && !ofImage(name, base):
 		if finding.Message += ": the stage has no ARG " + name; !predefined(name) {
 			finding.Message += fmt.Sprintf(
@@ -135,18 +123,53 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	case p.declaredBelow(in, name) > 0:
 		finding.Message += fmt.Sprintf(": its ARG is further down, in line %d", p.declaredBelow(in, name))
 	default:
-		names := p.nearestVariables(in.Stage, use.Span.Start)
-		if strings.HasSuffix(use.Modifier, "-") || strings.HasSuffix(use.Modifier, "+") {
-			if known = false; len(names) == 0 {
-				return
-			}
-		}
-		if !known && (!clearly(name, names) || plural(name, suggest(name, names)[0])) {
+		if !p.misspeltUse(&finding, in, use, known) {
 			return
 		}
-		finding = misspelt(finding, name, "$", names, known)
 	}
 	p.report(in, finding)
+}
+
+// misspeltUse adds to a finding which variable may be meant, and reports whether the use is worth one. That the base
+// image does not set the name may be known.
+func (p *pass) misspeltUse(
+	finding *analysis.Finding,
+	in *dockerfile.Instruction,
+	use dockerfile.Variable,
+	known bool,
+) bool {
+	name, names := use.Name.Text, p.nearestVariables(in.Stage, use.Span.Start)
+	if strings.HasSuffix(use.Modifier, "-") || strings.HasSuffix(use.Modifier, "+") {
+		if known = false; len(names) == 0 {
+			return false
+		}
+	}
+	if !known && (!clearly(name, names) || plural(name, suggest(name, names)[0])) {
+		return false
+	}
+	*finding = misspelt(*finding, name, "$", names, known)
+	return true
+}
+
+// heredocAt is the here-document that holds an offset, nil if none does.
+func heredocAt(in *dockerfile.Instruction, offset int) *dockerfile.Heredoc {
+	for i := range in.Heredocs {
+		if in.Heredocs[i].Body.Contains(offset) {
+			return &in.Heredocs[i]
+		}
+	}
+	return nil
+}
+
+// quoteHeredoc says of a variable in a here-document that BuildKit replaces it, and quotes the delimiter.
+func quoteHeredoc(finding analysis.Finding, doc *dockerfile.Heredoc) analysis.Finding {
+	finding.Message += fmt.Sprintf(
+		": BuildKit replaces it in the here-document; write <<\"%s\" to keep the text as it is", doc.Name)
+	finding.Fixes = []analysis.Fix{{Title: "Quote the delimiter", Edits: []source.Edit{
+		{Span: source.Span{Start: doc.NameSpan.Start, End: doc.NameSpan.Start}, NewText: `"`},
+		{Span: source.Span{Start: doc.NameSpan.End, End: doc.NameSpan.End}, NewText: `"`},
+	}}}
+	return finding
 }
 
 // nameOf returns where a variable stands that is all of a name to which an instruction gives a value, nil if it is not.
