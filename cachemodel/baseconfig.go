@@ -10,9 +10,9 @@ import (
 	"github.com/layerwise/layerwise/analysis/images"
 )
 
-// A setting that a file makes may be, by chance, what the base image has already: ENV V=1, USER app, WORKDIR /out. Where
-// the image's configuration is not known, two operations may so be equal though their texts differ. This file says
-// which may.
+// A setting that a file makes may be, by chance, what the base image has already: ENV V=1, USER app, WORKDIR /out.
+// Where the image's configuration is not known, two operations may so be equal though their texts differ. This file
+// says which may.
 
 // environment is what a RUN is run with, as a list and as its digest.
 type environment struct {
