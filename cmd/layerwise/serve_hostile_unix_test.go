@@ -180,13 +180,14 @@ var hostileFolders = []struct {
 		p.repository()
 		head, tree := p.git("rev-parse", "HEAD"), p.git("rev-parse", "HEAD^{tree}")
 		p.write(".git/refs/heads/main", p.object("commit", "tree "+tree+"\n"+
-			strings.Repeat("parent "+head+"\n", 20_000)+"author A <a> 1 +0000\ncommitter A <a> 99999999999999999 +9999\n\n"+
+			strings.Repeat("parent "+head+"\n", 20_000)+"author A <a> 1 +0000\n"+
+			"committer A <a> 99999999999999999 +9999\n\n"+
 			strings.Repeat("subject ", 10<<20/8))+"\n")
 	}},
 	{"50,000 references, and settings of git of 2 MB", func(p *hostilePlace) {
 		p.repository()
 		head := p.git("rev-parse", "HEAD")
-		p.write(".git/packed-refs", "# pack-refs with: peeled fully-peeled sorted \n"+numbered(50_000, func(i int) string {
+		p.write(".git/packed-refs", "# pack-refs with: peeled sorted \n"+numbered(50_000, func(i int) string {
 			return fmt.Sprintf("%s refs/tags/t%06d\n", head, i)
 		}))
 		p.append(".git/config", numbered(20_000, func(i int) string {
@@ -258,7 +259,7 @@ var hostileFolders = []struct {
 		}()
 	}},
 	{"times before 1970 and in 400 years, and bits of all kinds", func(p *hostilePlace) {
-		for i, at := range []time.Time{time.Unix(-1<<33, 5), time.Unix(1<<34, 9), time.Unix(0, 0), time.Unix(1<<62, 0)} {
+		for i, at := range []time.Time{time.Unix(-1<<33, 5), time.Unix(1<<34, 9), {}, time.Unix(1<<62, 0)} {
 			name := filepath.Join("sub", fmt.Sprint("t", i))
 			p.write(name, "1")
 			_ = os.Chtimes(filepath.Join(p.dir, name), at, at) // some file systems know no such time
