@@ -12,8 +12,8 @@ import (
 // that is nothing; kept are those that it leaves as they are, by their index before and after. Each of these must still
 // be carried out as before: none may begin to fail, and none may be run, copied or set with another state, unless a
 // changed ENV, ARG, USER, WORKDIR, SHELL or FROM above it accounts for that. If the change is only one of style
-// (wholly), the changed instructions must make the same too. All stages count, whatever the target; content of the
-// build context does not.
+// (wholly), the changed instructions must make the same too. All stages count, whatever the target, and in the build of
+// the target no more instructions may fail; content of the build context does not count.
 func (b Build) Keeps(after *dockerfile.File, kept [][2]int, wholly bool) string {
 	b.Context, b.Unknown, b.Contents, b.Costs = nil, UnknownParts{}, nil, nil
 	b.Settings.Engine, b.Settings.Target = BuildKit, ""
