@@ -16,6 +16,8 @@ func SumUp(steps []cachemodel.Step) string {
 	switch {
 	case all+sum.Fails == 0:
 		return ""
+	case sum.Cached == 1 && all+sum.Fails == 1:
+		return "cached"
 	case sum.Cached == all && sum.Fails == 0:
 		return fmt.Sprintf("all %d cached", sum.Cached)
 	case sum.Cached == 0:
