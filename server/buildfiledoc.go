@@ -420,7 +420,7 @@ func orBuildFile[P, R any](
 		}
 		s.mu.Lock()
 		d := s.documents[document(p)]
-		own := d != nil && d.buildfile
+		own := d != nil && d.buildfile && d.path != ""
 		s.mu.Unlock()
 		if !own {
 			return start(s, params)
