@@ -16,8 +16,9 @@ var LostText = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A continued line loses text, or ends a value too early",
-		What: "Finds lines that begin with `#` within a quoted text that goes on over several lines, " +
-			"and a value that is to begin on the line below `NAME=\\`, behind blanks.",
+		What: "Finds lines that begin with `#` within a quoted text that goes on over several lines, such as " +
+			"`#!/bin/sh`, and a value that is to begin on the line below `NAME=\\`, behind blanks. A `#` with a blank " +
+			"behind it is meant as a comment, in a list of packages or in PowerShell, unless `echo` or `printf` writes it.",
 		Why: "BuildKit takes out every line of a continued instruction that begins with `#`, also within quotes. " +
 			"Blanks end a value: `ARG A=\\` with `  b` below it makes A empty, and declares b.",
 		Example: "FROM alpine\nARG GREETING=\\\n  hello\nRUN echo $GREETING\n",
@@ -40,6 +41,9 @@ func checkLostText(p *pass) {
 				break // ShellSyntax says what is wrong
 			}
 			before := in.Before(comment.Span.Start)
+			if isProse(p.Text.Slice(comment.Span)) && !(in.Meant == "RUN" && writesText.MatchString(before)) {
+				continue
+			}
 			if openQuote(before, p.Escape) != 0 {
 				p.report(in, analysis.Finding{
 					Span:    comment.Span,
@@ -52,6 +56,15 @@ func checkLostText(p *pass) {
 			p.checkValueBelow(in)
 		}
 	}
+}
+
+// writesText matches commands that write text as it is.
+var writesText = regexp.MustCompile(`\b(?:echo|printf)\b`)
+
+// isProse reports whether a comment is written as people write one: with a blank behind the "#".
+func isProse(comment string) bool {
+	rest, _ := strings.CutPrefix(strings.TrimLeft(comment, " \t"), "#")
+	return rest == "" || strings.ContainsAny(rest[:1], " \t\r\n")
 }
 
 // openQuote returns the quote that is open at the end of a shell's text, 0 if none is.

@@ -198,7 +198,8 @@ func (p *pass) checkToolCommand(in *dockerfile.Instruction, c command) {
 	) {
 		meant = short
 	}
-	if meant == "" || len(word) < 2 || extends[c.words[0]] && len(word) < 4 || len(meant) < 3 {
+	if meant == "" || len(word) < 2 || extends[c.words[0]] && len(word) < 4 || len(meant) < 3 ||
+		extends[c.words[0]] && strings.HasPrefix(meant, word+"-") { // yarn generate is a script of a project's own
 		return
 	}
 	span := c.span(p, in, v, v+1)
