@@ -35,7 +35,7 @@ var MisreadPath = &Rule{
 // escapedPath is a relative path, or one from the root, with the backslashes of Windows.
 var escapedPath = regexp.MustCompile(`^[A-Za-z0-9_.-]*(\\[A-Za-z0-9_.-]+)+\\?$`)
 
-var drivePath = regexp.MustCompile(`^["']?[A-Za-z]:(\\[A-Za-z0-9_.$ {}-]+)+\\?["']?$`)
+var drivePath = regexp.MustCompile(`^[A-Za-z]:(\\[A-Za-z0-9_.$ {}-]+)+\\?$`)
 
 func checkMisreadPath(p *pass) {
 	const most = 200 // copies whose destination is looked for in the text above: each walks through it
