@@ -2,6 +2,7 @@ package effects
 
 import (
 	"cmp"
+	"errors"
 	"path"
 	"regexp"
 	"slices"
@@ -10,7 +11,6 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/shellscript"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"mvdan.cc/sh/v3/syntax"
 )
 
 // ownProgram are names of programs that a project brings to run in the container. Any other name may be that of a
@@ -160,13 +160,11 @@ func (s *state) scriptsOf(words []string, depth int) {
 
 // leavesScript takes in what a script of the project leaves, whatever its language.
 func (s *state) leavesScript(script string, depth int) {
-	if !shellscript.Bounded(script) {
-		return
-	}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(script), "")
-	if err != nil {
+	file, err := shellscript.ParseStrict(script)
+	switch {
+	case err == nil:
+		s.leaves(script, file, depth)
+	case !errors.Is(err, shellscript.ErrTooLarge):
 		s.leaves(script, nil, depth)
-		return
 	}
-	s.leaves(script, file, depth)
 }

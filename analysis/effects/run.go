@@ -110,10 +110,7 @@ func (s *state) script(e *Effects, c *instructions.RunCommand) (text string, fil
 		}
 		e.Reads = append(e.Reads, path.Join("/bin", s.shell[0]), path.Join("/usr/bin", path.Base(s.shell[0])))
 	}
-	if !shellscript.Bounded(text) {
-		return "", nil
-	}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+	file, err := shellscript.ParseStrict(text)
 	if err != nil {
 		return "", nil
 	}

@@ -210,10 +210,7 @@ func isWindows(image string) bool {
 
 // parseShell reads a command.
 func parseShell(text string) *shellRun {
-	if !shellscript.Bounded(text) {
-		return &shellRun{pipe: -1}
-	}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+	file, err := shellscript.ParseStrict(text)
 	var mistake syntax.ParseError
 	switch {
 	case errors.As(err, &mistake):

@@ -103,6 +103,15 @@ func Bounded(text string) bool {
 	return true
 }
 
+// ParseStrict returns the commands of a script as Bash reads them. The error is [ErrTooLarge], or says where it is malformed: a
+// [syntax.ParseError].
+func ParseStrict(text string) (*syntax.File, error) {
+	if !Bounded(text) {
+		return nil, ErrTooLarge
+	}
+	return syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+}
+
 // Parse returns the commands of the script. If it is malformed, as while somebody types, it returns an error and as
 // much as can be read, perhaps nil.
 func (s *Script) Parse() (*syntax.File, error) {

@@ -26,10 +26,7 @@ func (f *finder) script(text, dir string, env func(name string) string, environm
 		s.expressions = append(s.expressions, e)
 		return "LWX" + strconv.Itoa(len(s.expressions)-1) + "Z"
 	})
-	if !shellscript.Bounded(text) {
-		return
-	}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+	file, err := shellscript.ParseStrict(text)
 	if err != nil {
 		return // what is no shell script builds nothing that is known
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/shellscript"
 	"github.com/layerwise/layerwise/analysis/tools"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -195,13 +196,7 @@ func commandsOf(in *dockerfile.Instruction) (all [][]string) {
 
 func shellCommands(script string) (all [][]string) {
 	// What the parser makes of the part before an error counts.
-	file, _ := syntax.NewParser(
-		syntax.Variant(syntax.LangBash),
-		syntax.RecoverErrors(10),
-	).Parse(
-		strings.NewReader(script),
-		"",
-	)
+	file, _ := (&shellscript.Script{Text: script}).Parse()
 	if file == nil {
 		return nil
 	}

@@ -20,7 +20,6 @@ import (
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/shellscript"
 	"github.com/layerwise/layerwise/analysis/source"
-	"mvdan.cc/sh/v3/syntax"
 )
 
 const (
@@ -85,10 +84,7 @@ func check(
 // readable reports whether a shell can read the script. ShellCheck is not asked about others: what it says of them is not
 // used, and it needs minutes for a few kilobytes of open brackets.
 func readable(s rules.ShellScript) bool {
-	if !shellscript.Bounded(s.Text) {
-		return false
-	}
-	_, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(s.Text), "")
+	_, err := shellscript.ParseStrict(s.Text)
 	return err == nil
 }
 
