@@ -297,3 +297,18 @@ func badDigest(value string) string {
 	}
 	return ""
 }
+
+// algorithms are those of checksums, by the digits that they have.
+var algorithms = map[int]string{64: "sha256:", 96: "sha384:", 128: "sha512:"}
+
+// meantDigest is the checksum that is meant by one without, or with a misspelt, algorithm, "" if that is not clear.
+func meantDigest(value string) string {
+	at := strings.IndexAny(value, ":=-")
+	digits := strings.ToLower(value[at+1:])
+	algorithm := algorithms[len(digits)]
+	if strings.Trim(digits, "0123456789abcdef") != "" || algorithm == "" ||
+		at > 0 && spell.Meant(value[:at], []string{"sha256", "sha384", "sha512"}) == "" && value[:at]+":" != algorithm {
+		return ""
+	}
+	return algorithm + digits
+}

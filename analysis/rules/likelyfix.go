@@ -9,7 +9,6 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/layerwise/layerwise/analysis/spell"
 )
 
 // likelyValues are what is meant by values that BuildKit refuses: by how its message begins, and the value.
@@ -160,41 +159,4 @@ func (p *pass) addDestination(in *dockerfile.Instruction) []analysis.Fix {
 	return []analysis.Fix{{
 		Title: "Add the destination" + destination, Edits: []source.Edit{{Span: at, NewText: destination}},
 	}}
-}
-
-// flagsElsewhere are flags of commands that do the same as an instruction, which needs none for it.
-var flagsElsewhere = map[string][]string{
-	"COPY":   strings.Fields("recursive verbose force archive preserve quiet"),
-	"ADD":    strings.Fields("recursive verbose force archive preserve quiet extract untar"),
-	"EXPOSE": strings.Fields("port publish tcp"), "ENV": strings.Fields("env"), "LABEL": strings.Fields("label"),
-	"WORKDIR": strings.Fields("workdir path"), "USER": strings.Fields("user uid"), "VOLUME": strings.Fields("volume"),
-}
-
-func checkUnknownFlag(p *pass) {
-	for _, problem := range p.problems[dockerfile.UnknownFlag] {
-		finding := fromProblem(p.File, problem)
-		if in := p.InstructionAt(problem.Span.Start); in != nil {
-			for _, flag := range in.Flags {
-				if flag.Name.Span == problem.Span && slices.Contains(flagsElsewhere[in.Meant], flag.Name.Text) {
-					finding.Fixes = p.removed(source.Span{Start: flag.Span.Start, End: p.behind(flag.Span.End)})
-				}
-			}
-		}
-		p.report(nil, finding)
-	}
-}
-
-// algorithms are those of checksums, by the digits that they have.
-var algorithms = map[int]string{64: "sha256:", 96: "sha384:", 128: "sha512:"}
-
-// meantDigest is the checksum that is meant by one without, or with a misspelt, algorithm, "" if that is not clear.
-func meantDigest(value string) string {
-	at := strings.IndexAny(value, ":=-")
-	digits := strings.ToLower(value[at+1:])
-	algorithm := algorithms[len(digits)]
-	if strings.Trim(digits, "0123456789abcdef") != "" || algorithm == "" ||
-		at > 0 && spell.Meant(value[:at], []string{"sha256", "sha384", "sha512"}) == "" && value[:at]+":" != algorithm {
-		return ""
-	}
-	return algorithm + digits
 }

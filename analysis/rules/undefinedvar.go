@@ -97,11 +97,10 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 			cut := source.Span{Start: use.Span.Start, End: use.Span.End + 1}
 			finding.Fixes = []analysis.Fix{{Title: "Remove " + p.Text.Slice(cut), Edits: []source.Edit{{Span: cut}}}}
 		}
-	case (in.Meant == "ENV" || in.Meant == "LABEL") && p.nameOf(in, use) != nil:
-		whole := *p.nameOf(in, use)
-		finding.Span = whole
+	case (in.Meant == "ENV" || in.Meant == "LABEL") && p.givesName(in, use):
+		finding.Span = use.Span
 		finding.Message += fmt.Sprintf(": %s takes its value for the name", in.Meant)
-		finding.Fixes = []analysis.Fix{replace(whole, name, true)}
+		finding.Fixes = []analysis.Fix{replace(use.Span, name, true)}
 	case p.setBeside(in, use):
 		finding.Message += ": what an ENV sets counts from the next instruction on"
 	case known && heredocAt(in, use.Span.Start) != nil:
@@ -172,20 +171,19 @@ func quoteHeredoc(finding analysis.Finding, doc *dockerfile.Heredoc) analysis.Fi
 	return finding
 }
 
-// nameOf returns where a variable stands that is all of a name to which an instruction gives a value, nil if it is not.
-func (p *pass) nameOf(in *dockerfile.Instruction, use dockerfile.Variable) *source.Span {
+// givesName reports whether a variable is all of a name to which an instruction gives a value.
+func (p *pass) givesName(in *dockerfile.Instruction, use dockerfile.Variable) bool {
 	for i, word := range in.Args {
-		typed := p.Text.Slice(word.Span)
 		if use.Span.Start != word.Span.Start || use.Span.End > word.Span.End {
 			continue
 		}
-		rest := typed[use.Span.Len():]
+		rest := p.Text.Slice(word.Span)[use.Span.Len():]
 		old := i == 0 && rest == "" && len(in.Args) > 1 && !strings.Contains(in.Args[1].Text, "=")
 		if strings.HasPrefix(rest, "=") || old {
-			return &use.Span
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // setBeside reports whether the ENV that uses a variable sets it itself, in front of the use.

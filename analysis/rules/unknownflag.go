@@ -1,7 +1,12 @@
 package rules
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
 )
 
 // UnknownFlag finds flags that their instruction does not have.
@@ -17,4 +22,26 @@ var UnknownFlag = &Rule{
 		Instead: "FROM alpine\nCOPY --chown=1000 app.sh /app.sh\n",
 	},
 	check: checkUnknownFlag,
+}
+
+// flagsElsewhere are flags of commands that do the same as an instruction, which needs none for it.
+var flagsElsewhere = map[string][]string{
+	"COPY":   strings.Fields("recursive verbose force archive preserve quiet"),
+	"ADD":    strings.Fields("recursive verbose force archive preserve quiet extract untar"),
+	"EXPOSE": strings.Fields("port publish tcp"), "ENV": strings.Fields("env"), "LABEL": strings.Fields("label"),
+	"WORKDIR": strings.Fields("workdir path"), "USER": strings.Fields("user uid"), "VOLUME": strings.Fields("volume"),
+}
+
+func checkUnknownFlag(p *pass) {
+	for _, problem := range p.problems[dockerfile.UnknownFlag] {
+		finding := fromProblem(p.File, problem)
+		if in := p.InstructionAt(problem.Span.Start); in != nil {
+			for _, flag := range in.Flags {
+				if flag.Name.Span == problem.Span && slices.Contains(flagsElsewhere[in.Meant], flag.Name.Text) {
+					finding.Fixes = p.removed(source.Span{Start: flag.Span.Start, End: p.behind(flag.Span.End)})
+				}
+			}
+		}
+		p.report(nil, finding)
+	}
 }

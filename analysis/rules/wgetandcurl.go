@@ -1,0 +1,40 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+)
+
+// WgetAndCurl finds stages that use both of two programs which do the same.
+var WgetAndCurl = &Rule{
+	ID:           "wget-and-curl",
+	Severity:     analysis.Information,
+	OffByDefault: true,
+	Hadolint:     []string{"DL4001"},
+	Doc: Doc{
+		Summary: "A stage uses both wget and curl",
+		What:    "Finds the first `wget` of a stage that also runs `curl`, or the other way round.",
+		Why:     "One of them is enough, and the image is smaller without the other.",
+		Example: "FROM debian\nRUN wget https://example.com/a\nRUN curl -O https://example.com/b\n",
+		Instead: "FROM debian\nRUN curl -O https://example.com/a\nRUN curl -O https://example.com/b\n",
+	},
+	check: func(p *pass) {
+		first := map[int]string{} // by stage; "" when it is told
+		p.eachCommand(func(in *dockerfile.Instruction, c command) {
+			name, above := c.words[0], first[in.Stage]
+			if name != "wget" && name != "curl" {
+				return
+			}
+			if _, seen := first[in.Stage]; !seen {
+				first[in.Stage] = name
+			} else if above != "" && above != name {
+				first[in.Stage] = ""
+				p.report(in, analysis.Finding{
+					Span: c.span(p, in, 0, 1), Message: fmt.Sprintf("the stage uses %s above: one of both is enough", above),
+				})
+			}
+		})
+	},
+}
