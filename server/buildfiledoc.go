@@ -270,10 +270,11 @@ func (s *session) entryBuild(
 ) (*build, []workspace.Overlay) {
 	s.mu.Lock()
 	own, root := s.settingsOfLocked(uri.File(e.TextFile()))
-	if !s.workspaceOf(root).Near(e) {
-		s.mu.Unlock()
+	s.mu.Unlock()
+	if !s.workspaceOf(root).Near(e) { // which looks at files
 		return nil, nil
 	}
+	s.mu.Lock()
 	q := workspace.Question{
 		Choices: choicesOf(own, root, e.TextFile()),
 		File:    file,
