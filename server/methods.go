@@ -41,26 +41,26 @@ var methods = map[string]method{
 		func(p *protocol.DocumentDiagnosticParams) uri.URI { return p.TextDocument.URI },
 		buildFileDiagnostic,
 	),
-	protocol.MethodTextDocumentInlayHint: orBuildFile(
-		query(inlayHint, func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentInlayHint: queryBoth(
+		inlayHint,
 		func(p *protocol.InlayHintParams) uri.URI { return p.TextDocument.URI },
 		buildFileHints,
 	),
 	protocol.MethodTextDocumentCodeLens: titled(
-		orBuildFile(
-			query(codeLens, func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI }),
+		queryBoth(
+			codeLens,
 			func(p *protocol.CodeLensParams) uri.URI { return p.TextDocument.URI },
 			buildFileLenses,
 		),
 	),
-	protocol.MethodTextDocumentHover: orBuildFile(
-		query(hover, func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentHover: queryBoth(
+		hover,
 		func(p *protocol.HoverParams) uri.URI { return p.TextDocument.URI },
 		buildFileHover,
 	),
 	protocol.MethodTextDocumentCodeAction: titled(
-		orBuildFile(
-			query(codeAction, func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI }),
+		queryBoth(
+			codeAction,
 			func(p *protocol.CodeActionParams) uri.URI { return p.TextDocument.URI },
 			buildFileActions,
 		),
@@ -76,8 +76,8 @@ var methods = map[string]method{
 		func(p *protocol.SignatureHelpParams) uri.URI { return p.TextDocument.URI },
 	),
 
-	protocol.MethodTextDocumentDefinition: orBuildFile(
-		query(definition, func(p *protocol.DefinitionParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentDefinition: queryBoth(
+		definition,
 		func(p *protocol.DefinitionParams) uri.URI { return p.TextDocument.URI },
 		buildFileDefinition,
 	),
@@ -89,8 +89,8 @@ var methods = map[string]method{
 		documentHighlight,
 		func(p *protocol.DocumentHighlightParams) uri.URI { return p.TextDocument.URI },
 	),
-	protocol.MethodTextDocumentPrepareRename: orBuildFile(
-		query(prepareRename, func(p *protocol.PrepareRenameParams) uri.URI { return p.TextDocument.URI }),
+	protocol.MethodTextDocumentPrepareRename: queryBoth(
+		prepareRename,
 		func(p *protocol.PrepareRenameParams) uri.URI { return p.TextDocument.URI },
 		buildFilePrepareRename,
 	),
@@ -317,6 +317,15 @@ func query[P, R any](answer func(context.Context, *snapshot, *P) (R, error), doc
 		result, err := answer(ctx, snap, p)
 		return orNull(result), err
 	}, document)
+}
+
+// queryBoth is a query that is answered in Compose and bake files too.
+func queryBoth[P, R, B any](
+	answer func(context.Context, *snapshot, *P) (R, error),
+	document func(*P) uri.URI,
+	inBuildFile func(context.Context, *buildText, *P) (B, error),
+) method {
+	return orBuildFile(query(answer, document), document, inBuildFile)
 }
 
 // language is a query that only makes sense where the file's language is known: another program may read the file, or
