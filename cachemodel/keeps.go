@@ -23,13 +23,13 @@ func (b Build) Keeps(after *dockerfile.File, kept [][2]int, wholly bool) string 
 			b.ContextImages[name] = "elsewhere.invalid/image"
 		}
 	}
-	c := comparison{old: newPlan(b, false, true), wholly: wholly}
-	fail := failing(newPlan(b, false, false))
+	before := b
 	b.File = after
-	if failing(newPlan(b, false, false)) > fail { // as where a stage that nothing used cannot be read
-		return "more instructions would fail"
+	several := len(before.File.Stages) > 1 || len(after.Stages) > 1 // else the target is all there is
+	if several && failing(newPlan(b, false, false)) > failing(newPlan(before, false, false)) {
+		return "more instructions would fail" // as where a stage that nothing used cannot be read
 	}
-	c.now = newPlan(b, false, true)
+	c := comparison{old: newPlan(before, false, true), now: newPlan(b, false, true), wholly: wholly}
 	return c.of(kept)
 }
 
