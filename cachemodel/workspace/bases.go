@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -56,6 +57,11 @@ func (r *Reader) loadBases(ctx context.Context, b *Build, q Question, spec strin
 		return
 	}
 	made := p.Bases(e)
+	ids := map[string]bool{}
+	for _, entry := range made {
+		ids[entry.ID] = true
+	}
+	maps.DeleteFunc(r.bases, func(id string, _ *baseReader) bool { return !ids[id] }) // the build file had others
 	for _, name := range slices.Sorted(maps.Keys(made)) {
 		entry := made[name]
 		if b.Images[name] != "" || b.Contexts[name].Dir != "" { // it is given by a flag
@@ -73,14 +79,12 @@ func (r *Reader) loadBases(ctx context.Context, b *Build, q Question, spec strin
 		}
 		of := r.bases[entry.ID]
 		if of == nil {
-			if r.below == nil {
-				r.below = new(int)
-			}
-			if *r.below++; *r.below > mostBasesInAll {
+			top := cmp.Or(r.top, r)
+			if top.basesBelow() == mostBasesInAll {
 				return
 			}
 			of = &baseReader{reader: r.w.EntryReader(entry), opened: file}
-			of.reader.depth, of.reader.below = r.depth+1, r.below
+			of.reader.depth, of.reader.top = r.depth+1, top
 			r.bases[entry.ID] = of
 		}
 		sub := Question{
@@ -112,6 +116,15 @@ func (r *Reader) loadBases(ctx context.Context, b *Build, q Question, spec strin
 		b.Bases[name] = &Base{Build: built, File: file, was: built.Compared.was, name: contextOf(e, name)}
 		b.BuildFiles = append(slices.Clip(b.BuildFiles), entry.TextFile())
 	}
+}
+
+// basesBelow is how many bases are found for r.
+func (r *Reader) basesBelow() int {
+	n := len(r.bases)
+	for _, base := range r.bases {
+		n += base.reader.basesBelow()
+	}
+	return n
 }
 
 // contextOf is a named context of an entry, as it is written.

@@ -54,7 +54,7 @@ type Reader struct {
 	bases   map[string]*baseReader // by the entry's ID
 	basesAs string                 // what they are compared with, as a baseline is named
 	depth   int                    // of bases below each other
-	below   *int                   // how many bases there are in all
+	top     *Reader                // the one that all bases are found for, nil in itself
 }
 
 // atOpen is what a Reader has seen first.
