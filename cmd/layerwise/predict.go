@@ -295,11 +295,22 @@ func (o *predictOptions) several(
 	if c.Build == "" {
 		out = ofEntries(w.Entries(ctx, dir))
 	}
+	var known []os.FileInfo // each looked at once: a folder may hold thousands
+	for _, b := range out {
+		if info, err := os.Stat(b.path); err == nil {
+			known = append(known, info)
+		}
+	}
 	files, _ := findDockerfiles([]string{dir})
 	for _, file := range files {
-		if !slices.ContainsFunc(out, func(o oneBuild) bool { return sameFile(o.path, file) }) {
-			out = append(out, oneBuild{path: file})
+		info, err := os.Stat(file)
+		if err == nil && slices.ContainsFunc(known, func(k os.FileInfo) bool { return os.SameFile(k, info) }) {
+			continue
 		}
+		if err == nil {
+			known = append(known, info)
+		}
+		out = append(out, oneBuild{path: file})
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf(
