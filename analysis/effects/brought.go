@@ -2,7 +2,6 @@ package effects
 
 import (
 	"cmp"
-	"errors"
 	"path"
 	"regexp"
 	"slices"
@@ -161,10 +160,8 @@ func (s *state) scriptsOf(words []string, depth int) {
 // leavesScript takes in what a script of the project leaves, whatever its language.
 func (s *state) leavesScript(script string, depth int) {
 	file, err := shellscript.ParseStrict(script)
-	switch {
-	case err == nil:
-		s.leaves(script, file, depth)
-	case !errors.Is(err, shellscript.ErrTooLarge):
-		s.leaves(script, nil, depth)
+	if err != nil {
+		file = nil
 	}
+	s.leaves(script, file, depth)
 }
