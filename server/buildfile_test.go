@@ -368,6 +368,72 @@ func TestInlineDockerfile(t *testing.T) {
 	}
 }
 
+// TestInlineStatus paints the marks of Dockerfiles within a Compose file at their lines there: again when a file that one
+// copies changes, without any other document open, and none any more when there is no Dockerfile in it or it is closed.
+func TestInlineStatus(t *testing.T) {
+	const compose = "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM alpine\n        COPY a /\n" +
+		"  job:\n    build:\n      dockerfile_inline: |\n        FROM debian\n        RUN two\n        RUN after\n"
+	root, repo := repository(t, "compose.yaml", compose)
+	write(t, filepath.Join(root, "a"), "1")
+	repo("add", "-A")
+	repo("commit", "-qm", "a")
+	e := lsptest.Start(t, server.Options{CacheDir: t.TempDir()})
+	options := map[string]any{"cacheStatus": true, "writesTexts": true, "layerwise": map[string]any{"buildkit": "off"}}
+	e.Initialize(map[string]any{}, options, root)
+	uri := lsptest.URI(filepath.Join(root, "compose.yaml"))
+	type status struct {
+		URI     string
+		Version *int
+		Steps   []struct {
+			Line   int
+			Status string
+			Cause  *struct{ Line int }
+		}
+		Hints   []struct{ Line int }
+		Summary struct{ Cached, Rebuilt int }
+	}
+	await := func(what, want string, version int) {
+		t.Helper()
+		var got string
+		e.Await("layerwise/cacheStatus", func(params json.RawMessage) bool {
+			var s status
+			if err := json.Unmarshal(params, &s); err != nil {
+				t.Fatal(err)
+			}
+			if s.URI != uri || (s.Version == nil) != (version == 0) || version != 0 && *s.Version != version {
+				return false
+			}
+			got = ""
+			for _, step := range s.Steps {
+				got += fmt.Sprint(step.Line, " ", step.Status)
+				if step.Cause != nil {
+					got += fmt.Sprint(" by ", step.Cause.Line)
+				}
+				got += ", "
+			}
+			got += fmt.Sprint(len(s.Hints), " hints, ", s.Summary.Cached, " of ", s.Summary.Cached+s.Summary.Rebuilt)
+			return got == want
+		})
+		t.Log(what, got)
+	}
+	now := strings.Replace(compose, "RUN two", "RUN three", 1)
+	e.OpenFile(uri, "dockercompose", now)
+	await("a changed RUN",
+		"5 cached, 6 cached, 10 cached, 11 rebuilt by 11, 12 rebuilt by 11, 5 hints, 3 of 5", 1)
+	write(t, filepath.Join(root, "a"), "2")
+	await("a changed file",
+		"5 cached, 6 rebuilt by 6, 10 cached, 11 rebuilt by 11, 12 rebuilt by 11, 5 hints, 2 of 5", 1)
+	e.Replace(uri, 2, "# a line more\n"+now)
+	await("moved", "6 cached, 7 rebuilt by 7, 11 cached, 12 rebuilt by 12, 13 rebuilt by 12, 5 hints, 2 of 5", 2)
+	e.Replace(uri, 3, "services: {web: {image: alpine}}\n")
+	await("no Dockerfile in it", "0 hints, 0 of 0", 3)
+	e.Replace(uri, 4, now)
+	await("and again",
+		"5 cached, 6 rebuilt by 6, 10 cached, 11 rebuilt by 11, 12 rebuilt by 11, 5 hints, 2 of 5", 4)
+	e.Notify("textDocument/didClose", lsptest.Document(uri))
+	await("closed", "0 hints, 0 of 0", 0)
+}
+
 // TestInlineMarks shows the marks of Dockerfiles within Compose and bake files and what their words mean, where they
 // stand: a changed line is rebuilt, what is above it is cached.
 func TestInlineMarks(t *testing.T) {

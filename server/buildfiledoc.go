@@ -38,6 +38,7 @@ func isBuildFile(u uri.URI, language protocol.LanguageKind) bool {
 // buildText is one version of a build file.
 type buildText struct {
 	s        *session
+	d        *document
 	uri      uri.URI
 	path     string
 	version  int32
@@ -61,7 +62,7 @@ func (s *session) buildTextOf(ctx context.Context, u uri.URI) *buildText {
 		s.mu.Unlock()
 		return nil
 	}
-	b := &buildText{s: s, uri: u, path: d.path, version: d.version, text: d.text}
+	b := &buildText{s: s, d: d, uri: u, path: d.path, version: d.version, text: d.text}
 	last := d.reading
 	s.mu.Unlock()
 
@@ -171,37 +172,57 @@ func (b *buildText) diagnostic(f analysis.Finding) protocol.Diagnostic {
 	}
 }
 
-// publishBuildLoop sends the diagnostics of a build file whenever it or a Dockerfile changes.
+// publishBuildLoop sends the diagnostics of a build file and the marks of the Dockerfiles in it whenever it, a
+// Dockerfile or a file of their builds changes.
 func (s *session) publishBuildLoop(d *document) {
+	defer s.unwatch(d)
+	var took time.Duration
 	for {
+		var poll <-chan time.Time
+		if s.unwatched(d) != "" {
+			poll = time.After(max(pollEvery, pollShare*took))
+		}
 		select {
 		case <-d.ctx.Done():
 			return
 		case <-d.publish:
+		case <-poll:
 		}
 		select {
 		case <-d.ctx.Done():
 			return
-		case <-time.After(quiet):
+		case <-time.After(max(quiet, 2*took)): // a large build context is not read all the time
 		}
-		b := s.buildTextOf(d.ctx, d.uri)
-		if b == nil || s.can.pullDiagnostics {
-			continue
-		}
+		began := time.Now()
+		s.publishBuildFile(d)
+		took = time.Since(began)
+	}
+}
+
+func (s *session) publishBuildFile(d *document) {
+	defer s.rescue("publishing " + string(d.uri))
+	b := s.buildTextOf(d.ctx, d.uri)
+	if b == nil {
+		return
+	}
+	if !s.can.pullDiagnostics {
 		items := b.diagnostics()
 		s.mu.Lock()
 		overtaken := d.text != b.text || d.ctx.Err() != nil
 		s.mu.Unlock()
 		if !overtaken {
-			_ = s.client.PublishDiagnostics(
-				d.ctx,
-				&protocol.PublishDiagnosticsParams{
-					URI:         b.uri,
-					Version:     protocol.NewOptional(b.version),
-					Diagnostics: items,
-				},
-			)
+			_ = s.client.PublishDiagnostics(d.ctx, &protocol.PublishDiagnosticsParams{
+				URI: b.uri, Version: protocol.NewOptional(b.version), Diagnostics: items,
+			})
 		}
+	}
+	inlines, ok := b.loadInlines(d.ctx)
+	if !ok {
+		return
+	}
+	s.refreshSoon()
+	if s.can.cacheStatus {
+		s.sendStatus(d.ctx, b.cacheStatus(d.ctx, inlines))
 	}
 }
 
@@ -253,7 +274,7 @@ func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildTe
 	if err != nil {
 		return ""
 	}
-	found, unsaved := s.entryBuild(ctx, e, file)
+	found, unsaved := s.entryBuild(ctx, e, file, nil)
 	switch {
 	case found == nil:
 		return ""
@@ -264,9 +285,10 @@ func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildTe
 }
 
 // entryBuild finds the build of an entry, with the texts that are not saved; nil if it is not found. It is the same
-// build that the Dockerfile itself is judged for, if that is open and this entry's settings count there.
+// build that the Dockerfile itself is judged for, if that is open and this entry's settings count there. watch, if it is
+// not nil, is told what the build depends on.
 func (s *session) entryBuild(
-	ctx context.Context, e *buildfiles.Entry, file *dockerfile.File,
+	ctx context.Context, e *buildfiles.Entry, file *dockerfile.File, watch func(workspace.Places) bool,
 ) (*build, []workspace.Overlay) {
 	s.mu.Lock()
 	own, root := s.settingsOfLocked(uri.File(e.TextFile()))
@@ -279,6 +301,7 @@ func (s *session) entryBuild(
 		Choices: choicesOf(own, root, e.TextFile()),
 		File:    file,
 		Changed: workspace.Changed{Context: true, Baseline: true, Builds: true},
+		Watch:   watch,
 	}
 	q.Choices.Build = e.ID
 	written := s.writtenLocked()

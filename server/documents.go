@@ -44,6 +44,7 @@ type document struct {
 	build   *build            // nil until it is found
 	current *snapshot         // nil unless dockerfile
 	reading reading           // of a buildfile, when it was last well
+	inlines map[string]*build // of a buildfile, those of the Dockerfiles in it by the entry's ID
 	stale   workspace.Changed // what the next load must read anew
 	// files that changed during a load and are no part of the build before it; nil between loads
 	missed []string

@@ -2,11 +2,15 @@ package server
 
 import (
 	"context"
+	"path/filepath"
+	"slices"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles/buildcheck"
+	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"go.lsp.dev/protocol"
 )
 
@@ -35,13 +39,95 @@ func (b *buildText) inlines() (out []inline) {
 
 // snapshotOfInline is a Dockerfile within a build file with its build; nil if that is not found.
 func (b *buildText) snapshotOfInline(ctx context.Context, in *inline) *snapshot {
-	found, _ := b.s.entryBuild(ctx, in.entry, in.file)
-	if found == nil {
-		return nil
+	b.s.mu.Lock()
+	found := b.d.inlines[in.entry.ID]
+	b.s.mu.Unlock()
+	if found == nil { // it was opened just now
+		if found, _ = b.s.entryBuild(ctx, in.entry, in.file, nil); found == nil {
+			return nil
+		}
 	}
 	b.s.mu.Lock()
 	defer b.s.mu.Unlock()
 	return b.s.snapshotLocked(&document{uri: b.uri, version: b.version, text: b.text}, in.file, found)
+}
+
+// loadInlines finds the builds of the Dockerfiles within a build file anew and has what they depend on watched. It is
+// not ok where none is or was there, or the text has been edited meanwhile.
+func (b *buildText) loadInlines(ctx context.Context) (inlines []inline, ok bool) {
+	inlines = b.inlines()
+	builds := map[string]*build{}
+	var all workspace.Places
+	watch := func(places workspace.Places) bool {
+		all.Contexts = append(all.Contexts, places.Contexts...)
+		all.BuildFiles = append(all.BuildFiles, places.BuildFiles...)
+		all.Git = append(all.Git, places.Git...)
+		return b.s.watchPlaces(b.d, []string{filepath.Dir(b.path)}, all)
+	}
+	for _, in := range inlines {
+		if found, _ := b.s.entryBuild(ctx, in.entry, in.file, watch); found != nil {
+			builds[in.entry.ID] = found
+		}
+	}
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	if ctx.Err() != nil || b.d.text != b.text {
+		return nil, false
+	}
+	ok = len(b.d.inlines)+len(builds) > 0
+	b.d.inlines = builds
+	return inlines, ok
+}
+
+// cacheStatus is that of all Dockerfiles within a build file, at the lines there. A line that does not stand there as
+// it is, because of a variable, has no mark.
+func (b *buildText) cacheStatus(ctx context.Context, inlines []inline) *cacheStatus {
+	whole := &cacheStatus{URI: b.uri, Version: &b.version, State: "ready", Notes: []string{}}
+	for i := range inlines {
+		in := &inlines[i]
+		snap := b.snapshotOfInline(ctx, in)
+		if snap == nil {
+			continue
+		}
+		// there moves a 1-based line of the Dockerfile to the build file.
+		there := func(line *int) bool {
+			at, ok := in.Offset(in.file.Text.LineStart(*line - 1))
+			*line = b.text.LineAt(at) + 1
+			return ok
+		}
+		part := snap.cacheStatus()
+		if whole.BaselineLabel == "" {
+			whole.Engine, whole.Target, whole.Build, whole.Context = part.Engine, part.Target, part.Build, part.Context
+			whole.Baseline, whole.BaselineLabel = part.Baseline, part.BaselineLabel
+		}
+		for _, note := range part.Notes {
+			if !slices.Contains(whole.Notes, note) {
+				whole.Notes = append(whole.Notes, note)
+			}
+		}
+		for _, step := range part.Steps {
+			if step.Cause != nil {
+				cause := *step.Cause
+				there(&cause.Line)
+				step.Cause = &cause
+			}
+			if there(&step.Line) && there(&step.EndLine) {
+				whole.Steps = append(whole.Steps, step)
+			}
+		}
+		for _, hint := range part.Hints {
+			if there(&hint.Line) {
+				whole.Hints = append(whole.Hints, hint)
+			}
+		}
+		for _, stage := range part.Stages {
+			if there(&stage.Line) && there(&stage.EndLine) {
+				whole.Stages = append(whole.Stages, stage)
+			}
+		}
+	}
+	whole.Summary = cachemodel.Summarize(whole.Steps)
+	return whole
 }
 
 func buildFileHover(ctx context.Context, b *buildText, p *protocol.HoverParams) (*protocol.Hover, error) {

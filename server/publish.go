@@ -42,21 +42,26 @@ func (s *session) publish(ctx context.Context, d *document) {
 		})
 	}
 	if s.can.cacheStatus {
-		status, err := snap.cacheStatus().encode()
+		status := snap.cacheStatus()
 		if overtaken() {
 			return
 		}
-		if err == nil {
-			err = s.rpc.Notify(ctx, cacheStatusMethod, status)
-		}
-		if err != nil && ctx.Err() == nil {
-			s.log.Warn("the marks were not sent", zap.Error(err))
-		}
+		s.sendStatus(ctx, status)
 	}
 	d.wake(d.search)
 	s.mu.Lock()
 	d.published = snap
 	s.mu.Unlock()
+}
+
+func (s *session) sendStatus(ctx context.Context, status *cacheStatus) {
+	text, err := status.encode()
+	if err == nil {
+		err = s.rpc.Notify(ctx, cacheStatusMethod, text)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("the marks were not sent", zap.Error(err))
+	}
 }
 
 // retract clears what was published of a document that has been closed.
@@ -67,10 +72,8 @@ func (s *session) retract(d *document) {
 			&protocol.PublishDiagnosticsParams{URI: d.uri, Diagnostics: []protocol.Diagnostic{}},
 		)
 	}
-	if s.can.cacheStatus && d.dockerfile {
-		if status, err := (&cacheStatus{URI: d.uri, State: "ready", Notes: []string{}}).encode(); err == nil {
-			_ = s.rpc.Notify(s.ctx, cacheStatusMethod, status)
-		}
+	if s.can.cacheStatus && (d.dockerfile || len(d.inlines) > 0) {
+		s.sendStatus(s.ctx, &cacheStatus{URI: d.uri, State: "ready", Notes: []string{}})
 	}
 }
 

@@ -38,10 +38,14 @@ func maxFolders() int {
 	return 250
 }
 
-// watch has all folders of the contexts watched, and the places in which git moves HEAD. It reports whether there were
-// new ones among them.
+// watch has all that a build depends on watched. It reports whether there were new places among them.
 func (l *loader) watch(places workspace.Places) bool {
-	folders := append([]string{filepath.Dir(l.d.path)}, l.s.configFolders(l.d)...)
+	return l.s.watchPlaces(l.d, append([]string{filepath.Dir(l.d.path)}, l.s.configFolders(l.d)...), places)
+}
+
+// watchPlaces has these folders watched for d, all folders of the contexts, and the places in which git moves HEAD. It
+// reports whether there were new ones among them.
+func (s *session) watchPlaces(d *document, folders []string, places workspace.Places) (added bool) {
 	var visit func(path string, n *buildcontext.Node)
 	visit = func(path string, n *buildcontext.Node) {
 		for _, child := range n.Children() {
@@ -65,9 +69,9 @@ func (l *loader) watch(places workspace.Places) bool {
 			asked = append(asked, folder)
 		}
 	}
-	folders = append(folders, l.s.storeFolders()...)
-	added := l.s.watchFolders(l.d, slices.Concat(asked, folders))
-	l.s.askToWatch(asked)
+	folders = append(folders, s.storeFolders()...)
+	added = s.watchFolders(d, slices.Concat(asked, folders))
+	s.askToWatch(asked)
 	return added
 }
 

@@ -101,9 +101,9 @@ export function paintMarks(context: vscode.ExtensionContext, statuses: Statuses)
 		type: vscode.TextEditorDecorationType,
 		decorations: vscode.DecorationOptions[],
 	) => {
-		const before = sent.get(editor) ?? new Map();
+		const before = sent.get(editor) ?? new Map<vscode.TextEditorDecorationType, string>();
 		const now = JSON.stringify(decorations);
-		if (before.get(type) !== now) {
+		if ((before.get(type) ?? "[]") !== now) {
 			sent.set(editor, before.set(type, now));
 			editor.setDecorations(type, decorations);
 		}
@@ -112,10 +112,7 @@ export function paintMarks(context: vscode.ExtensionContext, statuses: Statuses)
 	const paint = () => {
 		const enabled = gutterMarks();
 		for (const editor of vscode.window.visibleTextEditors) {
-			const { document } = editor;
-			if (document.languageId !== "dockerfile") {
-				continue;
-			}
+			const { document } = editor; // a Dockerfile, or a Compose or bake file with one in it
 			const status = statuses.of(document);
 			if (status?.state === "pending") {
 				continue; // what is shown stays until there is something newer

@@ -173,6 +173,23 @@ try {
 	await marksAre("marks of what is recorded as built", window, "ccc  cccc c cc  ");
 	await window.page.close();
 
+	// A Dockerfile within a Compose file.
+	const inline = join(WORKSPACE, "inline");
+	mkdirSync(inline);
+	writeFileSync(join(inline, "compose.yaml"), "services:\n  web:\n    build:\n      dockerfile_inline: |\n" +
+		"        FROM alpine\n        RUN one\n        RUN two\n");
+	execFileSync("git", ["-C", WORKSPACE, "add", "inline"]);
+	execFileSync("git", ["-C", WORKSPACE, "commit", "-qm", "A service"]);
+	window = await vscode.open(inline);
+	await window.openFile("compose.yaml");
+	await marksAre("marks of a Dockerfile within a Compose file", window, "    ccc");
+	await window.replaceLine(7, "        RUN three");
+	await marksAre("marks there after an edit", window, "    ccr");
+	await eventually("the cause at the line end there", async () =>
+		assert.match((await window.lineEnds())[7], /^rebuilt: .*edited/));
+	await window.page.screenshot({ path: join(ARTEFACTS, "inline.png") });
+	await window.page.close();
+
 	// Reordering, under the classic builder, with a server that the settings name.
 	mkdirSync(join(seed, ".vscode"));
 	const classic = { "layerwise.engine": "classic", "layerwise.server.path": LAYERWISE };
