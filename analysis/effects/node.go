@@ -390,12 +390,14 @@ func (l *npmLock) plain(scripts bool, members []string) bool {
 			continue
 		}
 		at = inMember(at, members)
+		if p.Link || !strings.HasPrefix(at, "node_modules/") || namesFiles(p.Resolved) {
+			return false
+		}
 		name := p.Name
 		if name == "" {
 			name = at[strings.LastIndex("/"+at, "node_modules/")+len("node_modules/")-1:]
 		}
-		if p.Link || !strings.HasPrefix(at, "node_modules/") || namesFiles(p.Resolved) ||
-			scripts && (readsProject(name) || p.HasInstallScript && !slices.Contains(ownInstallers, name)) {
+		if scripts && (readsProject(name) || p.HasInstallScript && !slices.Contains(ownInstallers, name)) {
 			return false
 		}
 	}
