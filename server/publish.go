@@ -32,6 +32,9 @@ func (s *session) publish(ctx context.Context, d *document) {
 	if snap == nil || overtaken() {
 		return
 	}
+	if s.can.cacheStatus && snap.build != nil {
+		s.background("judging", func(context.Context) { snap.marks() }) // beside looking for mistakes
+	}
 	if !s.can.pullDiagnostics {
 		items := snap.diagnostics()
 		if overtaken() {

@@ -5,8 +5,10 @@ package spell
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Costs of the single edits. A neighbour is a substitution by a key that touches the right one on a QWERTY keyboard,
@@ -108,9 +110,11 @@ func rank(word string, candidates []string) []ranked {
 		}
 	}
 	var found []ranked
+	set := characters(typed)
 	for i, c := range candidates {
-		if gap := len(c) - len(typed); i != half && max(gap, -gap)*edit > limit(c) {
-			continue
+		if gap := len(c) - len(typed); i != half && (max(gap, -gap)*edit > limit(c) ||
+			differing(set, characters(c))*neighbour > min(limit(c), edit*max(len(typed), len(c))/2)) {
+			continue // as most are, and quicker to tell
 		}
 		upper := strings.ToUpper(c)
 		cost, limit := distance(typed, upper), limit(upper)
@@ -159,6 +163,30 @@ func letters(word string) (set uint32) {
 		}
 	}
 	return set
+}
+
+// characters returns which characters a word has, in any letter case: a bit for each, some of which stand for several.
+// It is 0 for a word that is not ASCII.
+func characters(word string) (set uint64) {
+	for i := range len(word) {
+		c := word[i]
+		if c >= utf8.RuneSelf {
+			return 0
+		}
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		set |= 1 << (c % 64)
+	}
+	return set
+}
+
+// differing is how many edits at least lie between words of such characters: each takes one out and puts one in.
+func differing(a, b uint64) int {
+	if a == 0 || b == 0 {
+		return 0 // nothing is known of them
+	}
+	return max(bits.OnesCount64(a&^b), bits.OnesCount64(b&^a))
 }
 
 func compareBool(a, b bool) int {

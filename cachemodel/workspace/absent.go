@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -44,32 +45,55 @@ func (b *Build) absent(file *dockerfile.File) map[string]rules.Absent {
 	}
 	found := map[string]rules.Absent{}
 	known := !guessed
+	b.missing.mu.Lock()
+	defer b.missing.mu.Unlock()
+	looked := make(map[literal]*rules.Absent, len(b.missing.looked))
 	for _, l := range sourcesOf(file) {
 		if _, ok := found[l.path]; ok {
 			continue
 		}
-		if b.hasRead(l.path) || isIn(candidates, l.path) {
+		l.line = 0
+		a, ok := b.missing.looked[l]
+		if !ok && !b.hasRead(l.path) && !isIn(candidates, l.path) {
+			a = &rules.Absent{}
+			if !l.pattern {
+				a = b.lookAround(l, elsewhere)
+			}
+		}
+		looked[l] = a
+		switch {
+		case a == nil:
 			known = true
-			continue
+		case !l.pattern:
+			known = known || a.In != "" || len(a.Similar) > 0
+			found[l.path] = *a
 		}
-		if l.pattern {
-			continue
-		}
-		a := rules.Absent{Context: b.ContextText(), Similar: similar(dir, l)}
-		at := slices.IndexFunc(
-			elsewhere,
-			func(d string) bool { return exists(filepath.Join(d, filepath.FromSlash(l.path))) },
-		)
-		if at >= 0 {
-			a.In = relative(elsewhere[at])
-		}
-		known = known || a.In != "" || len(a.Similar) > 0
-		found[l.path] = a
 	}
+	b.missing.looked = looked
 	if !known || len(found) == 0 {
 		return nil
 	}
 	return found
+}
+
+// missing remembers what the sources of the file that was last asked about come to, so that a key looks for no file
+// again: what changes in the folders gives another Build.
+type missing struct {
+	mu     sync.Mutex
+	looked map[literal]*rules.Absent // by the sources, without their lines; nil for those that are there
+}
+
+// lookAround says of a source that is in no candidate what may be meant.
+func (b *Build) lookAround(l literal, elsewhere []string) *rules.Absent {
+	a := &rules.Absent{Context: b.ContextText(), Similar: similar(b.Context.Dir, l)}
+	at := slices.IndexFunc(
+		elsewhere,
+		func(d string) bool { return exists(filepath.Join(d, filepath.FromSlash(l.path))) },
+	)
+	if at >= 0 {
+		a.In = relative(elsewhere[at])
+	}
+	return a
 }
 
 // hasRead reports whether a path is in the build context as it was read. Nobody who types waits for a file system then.

@@ -45,6 +45,7 @@ type Build struct {
 	history func(context.Context, int, func(done, total int)) *replay.History
 	sent    func() (rules.Ignore, *rules.Context)
 	moves   *moves
+	missing *missing
 	unknown cachemodel.UnknownParts
 	bases   map[string]cachemodel.Image // what is known of base images
 	root    string                      // the highest folder that may be the context
@@ -176,7 +177,7 @@ func (b *Build) problem(err error) {
 // finish says what follows from all parts together.
 func (b *Build) finish() *Build {
 	b.sent = sentOf(b)
-	b.moves = new(moves)
+	b.moves, b.missing = new(moves), new(missing)
 	if b.Context.Dir == "" {
 		b.Notes = append(b.Notes, "the document is not saved in a folder yet, so there is no build context")
 	}
