@@ -141,7 +141,9 @@ func (r *Real) solve(ctx context.Context, opts map[string]string, locals map[str
 		executed[dgst] = e.executed()
 	}
 	did := truth(lines, executed)
-	return did, did.doubtMerges(def, lines, executed)
+	merges, err := mergesOf(def)
+	did.doubtMerges(merges, lines, executed)
+	return did, err
 }
 
 // recorder keeps the definition that the frontend has solved.

@@ -20,21 +20,32 @@ type LineTruth struct {
 }
 
 // doubtMerges marks the lines whose merges did not run.
-func (t Truth) doubtMerges(def *pb.Definition, lines map[digest.Digest][]int, executed map[digest.Digest]bool) error {
+func (t Truth) doubtMerges(merges map[digest.Digest]bool, lines map[digest.Digest][]int,
+	executed map[digest.Digest]bool,
+) {
+	for dgst, is := range merges {
+		if !is || executed[dgst] {
+			continue
+		}
+		for _, l := range lines[dgst] {
+			lt := t[l]
+			lt.Unsure = true
+			t[l] = lt
+		}
+	}
+}
+
+// mergesOf finds the merges of a definition.
+func mergesOf(def *pb.Definition) (map[digest.Digest]bool, error) {
+	merges := map[digest.Digest]bool{}
 	for _, dt := range def.GetDef() {
 		var op pb.Op
 		if err := op.UnmarshalVT(dt); err != nil {
-			return err
+			return nil, err
 		}
-		if dgst := digest.FromBytes(dt); op.GetMerge() != nil && !executed[dgst] {
-			for _, l := range lines[dgst] {
-				lt := t[l]
-				lt.Unsure = true
-				t[l] = lt
-			}
-		}
+		merges[digest.FromBytes(dt)] = op.GetMerge() != nil
 	}
-	return nil
+	return merges, nil
 }
 
 // locate maps the vertices of a definition to the lines of their instructions.
@@ -53,19 +64,25 @@ func locate(def *pb.Definition) (map[digest.Digest][]int, error) {
 		if op.Op == nil || op.GetSource() != nil || locs == nil {
 			continue
 		}
-		for _, l := range locs.Locations {
-			first := 0
-			for _, r := range l.Ranges {
-				if n := int(r.Start.Line); first == 0 || n < first {
-					first = n
-				}
-			}
-			if first > 0 {
-				lines[dgst] = append(lines[dgst], first)
-			}
-		}
+		lines[dgst] = append(lines[dgst], firstLines(locs)...)
 	}
 	return lines, nil
+}
+
+// firstLines are the lines that locations begin in.
+func firstLines(locs *pb.Locations) (out []int) {
+	for _, l := range locs.GetLocations() {
+		first := 0
+		for _, r := range l.Ranges {
+			if n := int(r.Start.Line); first == 0 || n < first {
+				first = n
+			}
+		}
+		if first > 0 {
+			out = append(out, first)
+		}
+	}
+	return out
 }
 
 // truth joins the located vertices with those that ran.

@@ -96,22 +96,16 @@ func build(ctx context.Context) (string, error) {
 }
 
 func start(ctx context.Context, bin, snapshotter string) (*Daemon, error) {
-	parent := "/dev/shm" // in memory: four times as fast, since the daemon syncs its databases to the disk
-	if fi, err := os.Stat(parent); err != nil || !fi.IsDir() {
-		parent = ""
-	}
-	dir, err := os.MkdirTemp(parent, "layerwise-buildkitd")
+	d, err := newDaemon("layerwise-buildkitd", "bk.sock")
 	if err != nil {
 		return nil, err
 	}
-	socket := "unix://" + filepath.Join(dir, "bk.sock")
-	d := &Daemon{dir: dir, addr: socket}
-	d.cmd = exec.Command(
+	err = d.launch(
 		bin,
 		"--root",
-		filepath.Join(dir, "root"),
+		filepath.Join(d.dir, "root"),
 		"--addr",
-		socket,
+		d.addr,
 		"--oci-worker=true",
 		"--containerd-worker=false",
 		"--oci-worker-binary=runc",
@@ -119,19 +113,16 @@ func start(ctx context.Context, bin, snapshotter string) (*Daemon, error) {
 		"--oci-worker-net=host",
 		"--oci-worker-gc=false",
 		"--otel-socket-path",
-		filepath.Join(dir, "otel.sock"),
+		filepath.Join(d.dir, "otel.sock"),
 		"--allow-insecure-entitlement",
 		"network.host",
 		"--allow-insecure-entitlement",
 		"security.insecure",
 	)
-	d.cmd.Env = append(os.Environ(), "PATH="+searchPath())
-	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	if err := d.cmd.Start(); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	if d.Client, err = client.New(ctx, socket); err != nil {
+	if d.Client, err = client.New(ctx, d.addr); err != nil {
 		d.Stop()
 		return nil, err
 	}
@@ -143,6 +134,25 @@ func start(ctx context.Context, bin, snapshotter string) (*Daemon, error) {
 	}
 	d.Stop()
 	return nil, fmt.Errorf("buildkitd with the %s snapshotter does not answer: %w\n%s", snapshotter, err, d.log.Bytes())
+}
+
+// newDaemon makes the state directory of a daemon that will listen on a socket there.
+func newDaemon(name, socket string) (*Daemon, error) {
+	parent := "/dev/shm" // in memory: four times as fast, since daemons sync their databases to the disk
+	if fi, err := os.Stat(parent); err != nil || !fi.IsDir() {
+		parent = ""
+	}
+	dir, err := os.MkdirTemp(parent, name)
+	return &Daemon{dir: dir, addr: "unix://" + filepath.Join(dir, socket)}, err
+}
+
+// launch starts the daemon's program.
+func (d *Daemon) launch(program string, args ...string) error {
+	d.cmd = exec.Command(program, args...)
+	d.cmd.Env = append(os.Environ(), "PATH="+searchPath())
+	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	return d.cmd.Start()
 }
 
 // TempDir makes a folder that is removed when the daemon stops.

@@ -11,7 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/moby/buildkit/client"
@@ -29,9 +30,20 @@ func EngineMissing() string {
 	if what := Missing(); what != "" {
 		return what
 	}
-	for _, program := range []string{"containerd", "docker"} {
+	if _, err := lookPath("containerd"); err != nil {
+		return "containerd is not installed (Debian: apt install containerd)"
+	}
+	return ""
+}
+
+// ClassicMissing says what the machine lacks to run a Docker engine with the classic builder, or "".
+func ClassicMissing() string {
+	if what := EngineMissing(); what != "" {
+		return what
+	}
+	for _, program := range []string{"dockerd", "docker"} {
 		if _, err := lookPath(program); err != nil {
-			return program + " is not installed (Debian: apt install docker.io containerd)"
+			return program + " is not installed (Debian: apt install docker.io)"
 		}
 	}
 	return ""
@@ -40,8 +52,9 @@ func EngineMissing() string {
 // Engine is a running Docker engine that belongs to this process.
 type Engine struct {
 	*Daemon
-	Socket string
-	Buildx string // the program
+	Socket  string
+	Builder []string // the command that "docker build" is, without its arguments
+	Env     []string // its environment
 }
 
 // StartEngine builds the engine if the user's cache directory has none, and starts one on an empty state directory.
@@ -54,35 +67,103 @@ func StartEngine(ctx context.Context) (*Engine, error) {
 	if err := buildEngine(ctx, bin); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "layerwise-dockerd")
+	e, err := startEngine(ctx, filepath.Join(bin, "dockerd"))
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Socket: filepath.Join(dir, "docker.sock"), Buildx: filepath.Join(bin, "buildx")}
-	e.Daemon = &Daemon{dir: dir, addr: "unix://" + e.Socket, Options: map[string]string{"force-network-mode": "host"}}
-	e.cmd = exec.Command(filepath.Join(bin, "dockerd"), "--bridge=none", "--iptables=false", "--ip6tables=false",
-		"--data-root", filepath.Join(dir, "root"), "--exec-root", filepath.Join(dir, "exec"), "-H", e.addr,
-		"--pidfile", filepath.Join(dir, "pid"))
-	e.cmd.Env = append(os.Environ(), "PATH="+searchPath())
-	e.cmd.Stdout, e.cmd.Stderr = &e.log, &e.log
-	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	if err := e.cmd.Start(); err != nil {
-		return nil, err
-	}
+	e.Builder = []string{filepath.Join(bin, "buildx"), "build"}
 	e.Client, err = client.New(ctx, "", client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 		return grpcOf(ctx, e.Socket)
 	}))
+	if err == nil {
+		_, err = e.Client.ListWorkers(ctx)
+	}
+	if err != nil {
+		e.Stop()
+		return nil, fmt.Errorf("the engine has no BuildKit: %w", err)
+	}
+	return e, nil
+}
+
+// StartClassic starts the engine that is installed, to build with its classic builder.
+func StartClassic(ctx context.Context) (*Engine, error) {
+	dockerd, err := lookPath("dockerd")
+	if err != nil {
+		return nil, err
+	}
+	e, err := startEngine(ctx, dockerd)
+	if err != nil {
+		return nil, err
+	}
+	docker, err := lookPath("docker")
+	e.Builder, e.Env = []string{docker, "build"}, append(e.Env, "DOCKER_BUILDKIT=0")
+	return e, err
+}
+
+// startEngine starts dockerd and waits until it answers.
+func startEngine(ctx context.Context, dockerd string) (*Engine, error) {
+	d, err := newDaemon("layerwise-dockerd", "docker.sock")
+	if err != nil {
+		return nil, err
+	}
+	d.Options = map[string]string{"force-network-mode": "host"}
+	config := filepath.Join(d.dir, "config")
+	e := &Engine{Daemon: d, Socket: strings.TrimPrefix(d.addr, "unix://")}
+	e.Env = append(os.Environ(), "DOCKER_HOST="+d.addr, "DOCKER_CONFIG="+config, "DOCKER_CONTEXT=",
+		"BUILDX_CONFIG="+filepath.Join(config, "buildx"), "BUILDX_BUILDER=")
+	err = d.launch(dockerd, "--bridge=none", "--iptables=false", "--ip6tables=false",
+		"--data-root", filepath.Join(d.dir, "root"), "--exec-root", filepath.Join(d.dir, "exec"), "-H", d.addr,
+		"--pidfile", filepath.Join(d.dir, "pid"))
+	if err != nil {
+		return nil, err
+	}
 	for range 600 {
-		if err == nil {
-			if _, err = e.Client.ListWorkers(ctx); err == nil {
-				return e, nil
-			}
+		if err = e.Call(ctx, http.MethodGet, "/version"); err == nil {
+			return e, nil
 		}
 		time.Sleep(100 * time.Millisecond)
-		err = nil
 	}
 	e.Stop()
-	return nil, fmt.Errorf("dockerd does not answer\n%s", e.log.Bytes())
+	return nil, fmt.Errorf("dockerd does not answer: %w\n%s", err, e.log.Bytes())
+}
+
+// Call asks the engine for something by its API.
+func (e *Engine) Call(ctx context.Context, method, path string) error {
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", e.Socket)
+	}}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, method, "http://docker"+path, nil)
+	if err != nil {
+		return err
+	}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, body)
+	}
+	return err
+}
+
+// TagImages builds the base images into the engine's image store, each by its name.
+func (e *Engine) TagImages(ctx context.Context) error {
+	for name, image := range Images {
+		dir, err := e.sourceOf(name, image)
+		if err != nil {
+			return err
+		}
+		args := append(slices.Clone(e.Builder[1:]), "--network", "host", "--tag", name, dir)
+		cmd := exec.CommandContext(ctx, e.Builder[0], args...)
+		cmd.Env = e.Env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("making the image %s: %w\n%s", name, err, out)
+		}
+	}
+	return nil
 }
 
 // buildEngine builds dockerd and buildx as tools of a module of their own: their requirements are not this module's.

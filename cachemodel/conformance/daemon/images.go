@@ -74,18 +74,8 @@ type Layouts struct {
 func (d *Daemon) MakeImages(ctx context.Context) (*Layouts, error) {
 	imgs := &Layouts{Stores: map[string]content.Store{}, Dirs: map[string]string{}, Contexts: map[string]string{}}
 	for name, image := range Images {
-		src := filepath.Join(d.dir, "src-"+name)
-		if err := os.MkdirAll(src, 0o755); err != nil {
-			return nil, err
-		}
-		data, err := os.ReadFile(busybox)
+		src, err := d.sourceOf(name, image)
 		if err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(filepath.Join(src, "busybox"), data, 0o755); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(filepath.Join(src, "Dockerfile"), []byte(common+image.lines), 0o644); err != nil {
 			return nil, err
 		}
 		local, err := fsutil.NewFS(src)
@@ -97,6 +87,22 @@ func (d *Daemon) MakeImages(ctx context.Context) (*Layouts, error) {
 		}
 	}
 	return imgs, nil
+}
+
+// sourceOf makes the folder that a base image is built from.
+func (d *Daemon) sourceOf(name string, image Image) (string, error) {
+	src := filepath.Join(d.dir, "src-"+name)
+	if err := os.MkdirAll(src, 0o755); err != nil {
+		return "", err
+	}
+	data, err := os.ReadFile(busybox)
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(src, "busybox"), data, 0o755); err != nil {
+		return "", err
+	}
+	return src, os.WriteFile(filepath.Join(src, "Dockerfile"), []byte(common+image.lines), 0o644)
 }
 
 // Add builds one more image from a context with its Dockerfile, with options of the Dockerfile frontend, and returns
