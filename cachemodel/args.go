@@ -47,8 +47,11 @@ const (
 )
 
 // builtinArgs are the arguments that every build has in its global scope (dockerfile2llb/platform.go, defaultArgs).
-// targetStage is the name of the stage to build, "" for an unnamed one.
+// targetStage is the name of the stage to build, "" for an unnamed one. The classic builder has none.
 func (p *planner) builtinArgs(targetStage string) []envNode {
+	if p.Settings.Engine == Classic {
+		return nil
+	}
 	build, target := buildPlatform(), p.target
 	if targetStage == "" {
 		targetStage = "default"

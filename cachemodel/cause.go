@@ -427,7 +427,7 @@ func (e *explainer) perhaps(v, old *vertex) *vertex {
 // contextCause finds what changed in the files of the build context that a vertex reads.
 func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bool) {
 	for i := range v.inputs {
-		if i >= len(old.inputs) || old.inputs[i].digest == v.inputs[i].digest ||
+		if i >= len(old.inputs) || old.inputs[i].digest == v.inputs[i].digest && v.inputs[i].digest != "" ||
 			e.certain(v) && !(decisive(old.inputs[i].digest) && decisive(v.inputs[i].digest)) {
 			continue
 		}
@@ -457,6 +457,10 @@ func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bo
 		changes := foldGit(buildcontext.Diff(was.tree, in.tree, in.queries))
 		if old.inputs[i].digest == "" && len(changes) == 0 {
 			c.Detail = notKnown + "what these files held when it was built"
+			return c, true
+		}
+		if len(changes) == 0 { // the classic builder hashes links as what they lead to
+			c.Detail = "a link that it reads, or what the link leads to, is another one"
 			return c, true
 		}
 		for _, change := range changes {
@@ -820,10 +824,7 @@ func (e *explainer) first(v *vertex, s *step) int {
 // another place.
 func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
 	if v.kind == classicStep && !v.key.is(old.key) {
-		if s.instruction() == "RUN" {
-			return Cause{Kind: ArgChanged, Detail: "a proxy is given as a build argument in one of the two builds only"}
-		}
-		return Cause{Kind: ContextChanged, Detail: "a link that it reads, or what the link leads to, is another one"}
+		return Cause{Kind: ArgChanged, Detail: "a proxy is given as a build argument in one of the two builds only"}
 	}
 	for _, in := range slices.Concat(v.inputs, old.inputs) {
 		if in.from != nil && in.from.image.isLoose() && !e.certain(v) {

@@ -1,9 +1,7 @@
 package cachemodel
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -17,8 +15,8 @@ import (
 // its parent image and a comment that spells the instruction out, so that a changed line always takes those below it
 // along. All stages up to the target are built, in order.
 func (p *planner) classic(target *stagePlan) {
-	if name := p.ignoreFile(); name != "" && name != ".dockerignore" && p.Unknown.Context == "" {
-		p.Unknown.Context = "the classic builder does not read " + name + ", which was taken into account"
+	if p.Unknown.Context == "" {
+		p.Unknown.Context = p.ignoresOtherwise()
 	}
 	for _, st := range p.stages {
 		p.classicStage(st)
@@ -28,12 +26,18 @@ func (p *planner) classic(target *stagePlan) {
 	}
 }
 
-// ignoreFile is the ignore file that the build context was read with, "" if there is none.
-func (p *planner) ignoreFile() string {
-	if p.Context == nil || p.Context.Ignore() == nil {
+// ignoresOtherwise says why the classic builder's context may be another one than BuildKit's, "" if it is not.
+func (p *planner) ignoresOtherwise() string {
+	if p.Context == nil {
 		return ""
 	}
-	return p.Context.Ignore().Name()
+	switch ignore := p.Context.Ignore(); {
+	case ignore.Name() != "" && ignore.Name() != ".dockerignore":
+		return "the classic builder does not read " + ignore.Name() + ", which was taken into account"
+	case ignore.ExceptsAnywhere():
+		return "the classic builder does not find what an exception with a wildcard names in a folder that is ignored"
+	}
+	return ""
 }
 
 func (p *planner) classicStage(st *stagePlan) {
@@ -110,9 +114,18 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 	case *instructions.EntrypointCommand:
 		commandLine(w, s, cmd.PrependShell, cmd.CmdLine)
 	case *instructions.ExposeCommand:
-		ports := slices.Clone(cmd.Ports)
-		slices.Sort(ports)
-		w.list(ports)
+		var ports []value
+		for _, port := range cmd.Ports {
+			v, err := p.x.word(port, &s.env)
+			if err != nil {
+				return err
+			}
+			ports = append(ports, v)
+		}
+		slices.SortFunc(ports, func(a, b value) int { return strings.Compare(a.text, b.text) })
+		for _, port := range ports {
+			w.val(port)
+		}
 	case *instructions.VolumeCommand:
 		w.list(cmd.Volumes)
 	case *instructions.StopSignalCommand:
@@ -237,38 +250,21 @@ func (p *planner) classicTransfer(w *keyWriter, s *state, t transfer, inputs *[]
 				return asWritten.word("", src).opaque != ""
 			})
 			p.readDirectory(&in, queries, vague)
-			p.classicNames(w, in.dir)
+			classicDigest(&in)
 		}
 		*inputs = append(*inputs, in)
 	}
 	return nil
 }
 
-// classicNames adds by which names files are read, as they are hashed with them: a link that is named is followed to
-// what it leads to, and one that lies in a folder has the contents of that in its hash (remotecontext.lazySource).
-func (p *planner) classicNames(w *keyWriter, r *reading) {
-	if r.tree == nil || r.unknown != "" {
+// classicDigest replaces BuildKit's digest of what is read by that of the classic builder, where anything is known.
+func classicDigest(in *input) {
+	sort, _, known := strings.Cut(in.digest, ":")
+	if !known || in.dir.tree == nil {
 		return
 	}
-	files := r.tree.Files(r.queries)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		w.str(name)
-		meta := files[name].Meta()
-		if meta.Type != buildcontext.Symlink {
-			continue
-		}
-		target := meta.Link
-		if !path.IsAbs(target) {
-			target = path.Join("/", path.Dir(name), target)
-		}
-		digest, err := r.tree.Digest(buildcontext.Query{Path: target, FollowLinks: true})
-		switch {
-		case err == nil:
-			w.str(target, digest)
-		case errors.Is(err, buildcontext.ErrUnknown):
-			w.val(p.guess("link\x00"+name, value{}))
-		default: // it leads to nothing
-			w.str(target)
-		}
+	in.digest = ""
+	if d, err := in.dir.tree.ClassicDigest(in.dir.queries); err == nil {
+		in.digest = sort + ":" + d
 	}
 }

@@ -226,7 +226,7 @@ func (p *planner) arg(s *state, cmd *instructions.ArgCommand, line int) error {
 		} else {
 			continue
 		}
-		if !nonEnvArgs[kv.Key] {
+		if !nonEnvArgs[kv.Key] || p.Settings.Engine == Classic {
 			s.env.set(kv.Key, val, from)
 		}
 	}

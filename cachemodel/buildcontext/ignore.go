@@ -108,6 +108,9 @@ func (ig *Ignore) Name() string { return ig.name }
 // Patterns gives the patterns as BuildKit reads them.
 func (ig *Ignore) Patterns() []string { return ig.patterns }
 
+// ExceptsAnywhere says whether an exception has a wildcard, so that it may be about something in any directory.
+func (ig *Ignore) ExceptsAnywhere() bool { return ig.exceptionsAnyDir }
+
 // IgnoreState is what the rules said of a directory, for judging what is in it. The zero value is for the context.
 type IgnoreState struct{ info patternmatcher.MatchInfo }
 

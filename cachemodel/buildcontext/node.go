@@ -169,10 +169,13 @@ func (n *Node) with(elems []string, leaf *Node) *Node {
 	return NewNode(n.name, n.meta, children)
 }
 
+// capability is the extended attribute of a file's capabilities.
+const capability = "security.capability"
+
 // xattrCounts says whether BuildKit's content hash includes an extended attribute (cache/contenthash/tarsum.go) and its
 // client sends it (fsutil/stat_unix.go).
 func xattrCounts(name string) bool {
-	return name == "security.capability" ||
+	return name == capability ||
 		!strings.HasPrefix(name, "security.") && !strings.HasPrefix(name, "system.") &&
 			!strings.HasPrefix(name, "com.apple.")
 }

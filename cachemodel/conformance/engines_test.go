@@ -27,7 +27,16 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/conformance/daemon"
 )
 
-var enginePairs = flag.Int("engine-pairs", 12, "how many of the pairs of folders are built on each Docker engine, 0 for all")
+var enginePairs = flag.Int("engine-pairs", 12,
+	"how many of the pairs of folders are built on each Docker engine, 0 for all")
+
+// engineDiffers are the pairs that are not held to Docker engines, by title.
+var engineDiffers = map[string]string{
+	"RUN: network host":                "all is built with the host's network here",
+	"ONBUILD: twice inherited":         "the second takes what the first one's triggers made",
+	"RUN: a list that is no exec form": "Docker 20.10 reads the list at the start and nothing behind it",
+	"socket":                           "the client leaves sockets out, of which the context has no trace",
+}
 
 // TestPairsOnEngines builds the pairs of folders with docker build: on a current Docker engine, and on an old one with
 // its classic builder. The base images lie in the engine's store.
@@ -54,10 +63,10 @@ func TestPairsOnEngines(t *testing.T) {
 				t.Fatal(err)
 			}
 			w := newPairsWorkplace(t)
-			w.builder, w.engine = engineBuilder{e}, kind.engine
+			w.builder, w.engine, w.refuses = engineBuilder{e}, kind.engine, true
 			pairs, built := readPairs(t), 0
 			for i, p := range pairs {
-				if !slice(i, *enginePairs, len(pairs)) {
+				if !slice(i, *enginePairs, len(pairs)) || engineDiffers[p.title] != "" {
 					continue
 				}
 				t.Run(p.title, func(t *testing.T) {
@@ -67,8 +76,8 @@ func TestPairsOnEngines(t *testing.T) {
 				})
 			}
 			t.Logf("%d pairs built", built)
-			if built == 0 {
-				t.Error("none could be built")
+			if built < *enginePairs/2 {
+				t.Error("most could not be built")
 			}
 		})
 	}
@@ -79,7 +88,8 @@ type engineBuilder struct{ *daemon.Engine }
 
 // Prune removes everything but the base images.
 func (e engineBuilder) Prune(ctx context.Context) error {
-	if err := e.Call(ctx, http.MethodPost, "/images/prune?filters="+url.QueryEscape(`{"dangling":["true"]}`)); err != nil {
+	dangling := url.QueryEscape(`{"dangling":["true"]}`)
+	if err := e.Call(ctx, http.MethodPost, "/images/prune?filters="+dangling); err != nil {
 		return err
 	}
 	if e.Client == nil {
@@ -102,11 +112,12 @@ func (e engineBuilder) buildDir(ctx context.Context, dir, name string, options [
 	metadata := filepath.Join(dir, "..", "metadata.json")
 	args := append(slices.Clone(e.Builder[1:]), "--network", "host", "--file", name)
 	if e.Client != nil {
-		args = append(args, "--progress", "rawjson", "--metadata-file", metadata)
+		args = append(args, "--progress", "rawjson", "--metadata-file", metadata, "--secret", "id=token,env=TOKEN")
 	}
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, e.Builder[0], append(append(args, options...), ".")...)
-	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(slices.Clone(e.Env), "BUILDX_METADATA_PROVENANCE=max"), &stderr
+	cmd.Dir, cmd.Stderr = dir, &stderr
+	cmd.Env = append(slices.Clone(e.Env), "BUILDX_METADATA_PROVENANCE=max", "TOKEN=t")
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, stderr.Bytes())
@@ -123,33 +134,42 @@ func buildxTruth(metadata string, events []byte) (Truth, error) {
 	if err != nil {
 		return nil, err
 	}
-	var noted struct {
-		Provenance provenancetypes.ProvenancePredicateSLSA02 `json:"buildx.build.provenance"`
-	}
+	var noted map[string]json.RawMessage
 	if err := json.Unmarshal(text, &noted); err != nil {
 		return nil, err
 	}
-	config := noted.Provenance.BuildConfig
-	if config == nil || noted.Provenance.Metadata == nil {
-		return nil, errors.New("the build has no provenance")
-	}
-	located, vertices := noted.Provenance.Metadata.BuildKitMetadata.Source, progress(events)
-	executed, lines := map[digest.Digest]bool{}, map[digest.Digest][]int{}
-	ops := map[string]*pb.Op{}
-	for _, step := range config.Definition {
-		ops[step.ID] = step.Op
-	}
-	merges := map[digest.Digest]bool{}
-	for dgst, step := range config.DigestMapping {
-		if e := vertices[dgst]; e != nil {
-			executed[dgst] = e.executed()
+	vertices, did := progress(events), Truth{}
+	for key, text := range noted {
+		if key, _, _ = strings.Cut(key, "/"); key != "buildx.build.provenance" { // of each platform
+			continue
 		}
-		if op := ops[step]; op != nil && op.GetSource() == nil {
-			lines[dgst], merges[dgst] = firstLines(located.Locations[step]), op.GetMerge() != nil
+		var provenance provenancetypes.ProvenancePredicateSLSA02
+		if err := json.Unmarshal(text, &provenance); err != nil {
+			return nil, err
+		}
+		located, ops := provenance.Metadata.BuildKitMetadata.Source, map[string]*pb.Op{}
+		for _, step := range provenance.BuildConfig.Definition {
+			ops[step.ID] = step.Op
+		}
+		executed, lines, merges := map[digest.Digest]bool{}, map[digest.Digest][]int{}, map[digest.Digest]bool{}
+		for dgst, step := range provenance.BuildConfig.DigestMapping {
+			if e := vertices[dgst]; e != nil {
+				executed[dgst] = e.executed()
+			}
+			if op := ops[step]; op != nil && op.GetSource() == nil {
+				lines[dgst], merges[dgst] = firstLines(located.Locations[step]), op.GetMerge() != nil
+			}
+		}
+		platform := truth(lines, executed)
+		platform.doubtMerges(merges, lines, executed)
+		for line, lt := range platform {
+			lt.Vertices, lt.Executed = lt.Vertices+did[line].Vertices, lt.Executed+did[line].Executed
+			did[line] = lt
 		}
 	}
-	did := truth(lines, executed)
-	did.doubtMerges(merges, lines, executed)
+	if len(did) == 0 {
+		return nil, fmt.Errorf("the build has no provenance: %s", text)
+	}
 	return did, nil
 }
 
@@ -183,7 +203,7 @@ func classicTruth(dockerfile, output string) (Truth, error) {
 	if err != nil {
 		return nil, err
 	}
-	did := Truth{}
+	did, stages := Truth{}, 0
 	for _, block := range strings.Split("\n"+output, "\nStep ")[1:] {
 		var step, of, triggers int
 		if _, err := fmt.Sscanf(block, "%d/%d", &step, &of); err != nil || step > len(parsed.AST.Children) {
@@ -192,13 +212,17 @@ func classicTruth(dockerfile, output string) (Truth, error) {
 		node := parsed.AST.Children[step-1]
 		lt := LineTruth{Vertices: 1}
 		if strings.EqualFold(node.Value, "FROM") {
+			stages++
 			lt.Vertices = 0
 			if _, rest, ok := strings.Cut(block, "\n# Executing "); ok {
 				fmt.Sscan(rest, &triggers)
 				lt.Vertices = triggers
 			}
 		}
-		lt.Executed = lt.Vertices - strings.Count(block, "\n ---> Using cache\n")
+		if stages == 0 {
+			continue // an ARG for all stages
+		}
+		lt.Executed = lt.Vertices - strings.Count(block, "\n ---> Using cache")
 		did[node.StartLine] = lt
 	}
 	return did, nil
