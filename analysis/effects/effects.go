@@ -345,6 +345,9 @@ func (s *state) expand(word string) (string, bool) {
 
 // startsIn notes the working directory and the user of a well-known image.
 func (s *state) startsIn(ref string) {
+	if images.Windows(strings.ToLower(ref)) { // another shell, other directories, names that differ in case only
+		s.shell, s.pathUnsure = []string{"cmd"}, true
+	}
 	if strings.Contains(ref, "onbuild") { // its triggers run first
 		s.triggered()
 		return

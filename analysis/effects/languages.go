@@ -129,16 +129,9 @@ func cargo(s *state, e *Effects, c Call) bool {
 		if named, given := l.last("--recipe-path"); given {
 			recipe = named
 		}
+		e.Writes = append(e.Writes, tree(c.cwd)) // in place of the sources it puts empty ones, of each member
 		return !path.IsAbs(recipe) && plainName.MatchString(recipe) &&
-			e.project(
-				s,
-				c,
-				&tools.Verb{
-					Manifests: []string{recipe},
-					Config:    config,
-					Writes:    []string{"target/", "Cargo.toml", "Cargo.lock", "src/"},
-				},
-			)
+			e.project(s, c, &tools.Verb{Manifests: []string{recipe}, Config: config})
 	}
 	return false
 }

@@ -181,7 +181,7 @@ func (p *packageJSON) plainScripts(s *state, e *Effects, c Call) bool {
 	for _, list := range []map[string]string{p.Dependencies, p.DevDependencies, p.OptionalDependencies} {
 		for name, version := range list {
 			name = aliased(name, version)
-			if readsProject(name) || name == "husky" && !huskyPlain.MatchString(version) {
+			if readsProject(name, version) {
 				return s.no("the install script of " + name + " may read the project")
 			}
 		}
@@ -227,7 +227,10 @@ var projectReaders = strings.Fields(
 		"nativescript-dev-typescript @nativescript/webpack",
 )
 
-func readsProject(name string) bool { return slices.Contains(projectReaders, name) }
+// readsProject reports whether this version of a package is one of them.
+func readsProject(name, version string) bool {
+	return slices.Contains(projectReaders, name) || name == "husky" && !huskyPlain.MatchString(version)
+}
 
 // aliased gives the name of the package that a dependency stands for: "npm:puppeteer@22" is puppeteer under any name.
 func aliased(name, version string) string {
@@ -380,6 +383,7 @@ type npmLockPackage struct {
 	Link             bool   `json:"link"`
 	HasInstallScript bool   `json:"hasInstallScript"`
 	Name             string `json:"name"`
+	Version          string `json:"version"`
 }
 
 // plain reports whether a lock file names no file of the project, and no package with an install script that may read
@@ -397,7 +401,7 @@ func (l *npmLock) plain(scripts bool, members []string) bool {
 		if name == "" {
 			name = at[strings.LastIndex("/"+at, "node_modules/")+len("node_modules/")-1:]
 		}
-		if scripts && (readsProject(name) || p.HasInstallScript && !slices.Contains(ownInstallers, name)) {
+		if scripts && (readsProject(name, p.Version) || p.HasInstallScript && !slices.Contains(ownInstallers, name)) {
 			return false
 		}
 	}
@@ -482,7 +486,7 @@ var registryPackage = regexp.MustCompile(
 
 func notRegistry(word string) bool {
 	name := aliased(word, "npm:"+word)
-	return !registryPackage.MatchString(word) || isArchive(name) || readsProject(name)
+	return !registryPackage.MatchString(word) || isArchive(name) || readsProject(name, "")
 }
 
 // pinned are the manifests that Corepack writes: it notes the version of a package manager in package.json, if none
@@ -590,7 +594,7 @@ func plainYarnLock(lock string, scripts bool, members []string) bool {
 				slices.Contains(members, strings.TrimPrefix(rest, "workspace:")))
 			if namesFiles(rest) && !strings.Contains(rest, "builtin<") && !strings.HasSuffix(rest, "workspace:.") &&
 				!member ||
-				scripts && readsProject(aliased(name, rest)) {
+				scripts && readsProject(aliased(name, rest), strings.TrimPrefix(rest, "npm:")) {
 				return false
 			}
 		}
@@ -729,12 +733,12 @@ func plainPnpmLock(text string, scripts bool, members []string) bool {
 	}
 	for key, p := range lock.Packages {
 		key = strings.TrimPrefix(key, "/")
-		name, _, _ := strings.Cut(strings.TrimPrefix(key, "@"), "@")
+		name, version, _ := strings.Cut(strings.TrimPrefix(key, "@"), "@")
 		if strings.HasPrefix(key, "@") {
 			name = "@" + name
 		}
 		if p.Resolution["directory"] != nil || strings.Contains(key, "file:") || strings.Contains(key, "link:") ||
-			scripts && (readsProject(name) || p.RequiresBuild && !slices.Contains(ownInstallers, name)) {
+			scripts && (readsProject(name, version) || p.RequiresBuild && !slices.Contains(ownInstallers, name)) {
 			return false
 		}
 		if tarball, _ := p.Resolution["tarball"].(string); strings.HasPrefix(tarball, "file:") {

@@ -403,7 +403,9 @@ func plainUVLock(lock pyproject) bool {
 	for _, p := range list {
 		source, _ := p["source"].(map[string]any)
 		for key, value := range source {
-			if key == "path" || key == "directory" || (key == "editable" || key == "virtual") && value != "." {
+			address, _ := value.(string)
+			if key == "path" || key == "directory" || (key == "editable" || key == "virtual") && value != "." ||
+				key == "registry" && !strings.HasPrefix(address, "http") {
 				return false
 			}
 		}
@@ -441,6 +443,7 @@ func poetry(s *state, e *Effects, c Call) bool {
 		local(own["dev-dependencies"]) ||
 		local(own["group"]) ||
 		local(own["source"]) ||
+		local(own["build-constraints"]) ||
 		local(p.table("project")["dependencies"]) ||
 		local(p.table("project")["optional-dependencies"]) ||
 		local(p["dependency-groups"]) {
@@ -490,6 +493,7 @@ func pipenv(s *state, e *Effects, c Call) bool {
 		local(p["packages"]) ||
 		local(p["dev-packages"]) ||
 		local(p["source"]) ||
+		local(lock["_meta"]) ||
 		local(lock["default"]) ||
 		local(lock["develop"]) {
 		return false

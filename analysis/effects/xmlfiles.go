@@ -35,6 +35,13 @@ func (el *element) attribute(name string) string {
 	return ""
 }
 
+// has reports whether an element has a child of this name with this text, any if it is "".
+func (el *element) has(name, text string) bool {
+	return slices.ContainsFunc(el.Children, func(child element) bool {
+		return child.name() == name && (text == "" || strings.TrimSpace(child.Text) == text)
+	})
+}
+
 // all reports whether this holds for an element and all within it.
 func (el *element) all(holds func(*element) bool) bool {
 	if !holds(el) {
@@ -52,6 +59,9 @@ func (el *element) all(holds func(*element) bool) bool {
 var pomRefused = strings.Fields(
 	"modules module subprojects subproject systemPath relativePath profiles extensions extension file exists missing",
 )
+
+// goalOutput is a property by which a goal of the dependency plugin writes files.
+var goalOutput = regexp.MustCompile(`^(mdep\..*|output(File|Directory)|markersDirectory)$`)
 
 // pomProperty is a property in a pom.xml that stands for no place.
 var pomProperty = regexp.MustCompile(`\$\{([A-Za-z0-9_.-]+)\}`)
@@ -83,6 +93,9 @@ func plainPOM(text string) bool {
 			)
 		case "properties":
 			for _, p := range child.Children {
+				if goalOutput.MatchString(p.name()) {
+					return false
+				}
 				own[p.name()] = !strings.ContainsAny(p.Text, `/\`) ||
 					strings.HasPrefix(strings.TrimSpace(p.Text), "https://")
 			}
@@ -98,6 +111,10 @@ func plainPOM(text string) bool {
 			strings.Contains(el.Text, "file:") ||
 			el.name() == "scope" && strings.TrimSpace(el.Text) == "system" {
 			return false
+		}
+		if el.name() == "plugin" && el.has("artifactId", "maven-dependency-plugin") &&
+			(el.has("configuration", "") || !el.all(func(in *element) bool { return !in.has("id", "default-cli") })) {
+			return false // it may have the goal write anywhere
 		}
 		if el.name() == "repository" || el.name() == "pluginRepository" {
 			for _, child := range el.Children {

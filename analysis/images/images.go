@@ -30,13 +30,18 @@ func Of(ref string) *Image {
 	return nil
 }
 
+// Windows reports whether a reference names an image for Windows, or one that may be.
+func Windows(ref string) bool {
+	return slices.ContainsFunc(
+		[]string{"windows", "nanoserver", "servercore", "powershell"},
+		func(word string) bool { return strings.Contains(ref, word) },
+	)
+}
+
 // Known is Of, but nil where the reference is to a version of which the last five fields need not be true.
 func Known(ref string) *Image {
-	_, tag := split(ref)
-	for _, other := range []string{"onbuild", "windows", "nanoserver"} {
-		if strings.Contains(tag, other) {
-			return nil
-		}
+	if _, tag := split(ref); strings.Contains(tag, "onbuild") || Windows(tag) {
+		return nil
 	}
 	return Of(ref)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/effects"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
@@ -169,8 +170,7 @@ func rootImage(file *dockerfile.File, i int) bool {
 	if at := strings.LastIndex(name, "library/"); at >= 0 {
 		short = name[at+len("library/"):]
 	}
-	return slices.Contains(rootImages, short) && !strings.Contains(tag+digest, "windows") &&
-		!strings.Contains(tag, "nanoserver")
+	return slices.Contains(rootImages, short) && !images.Windows(tag+digest)
 }
 
 // userAt is the user of an instruction, "root" also where the image's own is.

@@ -43,12 +43,19 @@ var (
 	packaged = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|authors)`)
 	// embedsAll is how Go is told to embed all of a directory.
 	embedsAll = regexp.MustCompile(`go:embed (all:)?[*.]`)
+	// scansAll is what stands in the context's own folder where Tailwind CSS 4 looks for names of classes in all files
+	// that are there, prose and settings too (tailwindcss.com: Detecting classes in source files).
+	scansAll = regexp.MustCompile(`@tailwindcss/(vite|postcss|cli|webpack)|@nuxt/ui\b|\btailwindcss\s+-`)
 )
+
+// makesPages are programs that make pages of all prose of a directory, whether that is named or not.
+const makesPages = `eleventy|honkit|gitbook|hexo|jekyll|docsify|docusaurus|vitepress|vuepress|mkdocs|mdbook|antora|` +
+	`typedoc|compodoc|sphinx-build`
 
 // listing finds commands that pack, copy or list a whole directory, or make pages of all prose that is in one.
 var listing = regexp.MustCompile(
 	`(^|[\s;&|/(])(tar|zip|7z|rsync|find|cpio|git|tree|gem build|vsce|mkdocs|jekyll|eleventy|@11ty/eleventy|hexo|` +
-		`honkit|gitbook|mdbook|docsify|sphinx-build|(npm|yarn|pnpm|bun pm|dotnet|mvn|helm) (pack|package)|` +
+		`honkit|gitbook|mdbook|docsify|sphinx-build|tailwindcss|(npm|yarn|pnpm|bun pm|dotnet|mvn|helm) (pack|package)|` +
 		`python3? -m build|hatch|flit|(uv|poetry) build)(\s|$)|` +
 		`(^|[\s;&|/(])(ls|du)\s[^;&|\n]*>|` +
 		`(^|[\s;&|/(])(cp|mv|ln|scp)(\s[^;&|\n]*)?(\s\.{1,2}/?|\*|\s/[A-Za-z0-9_.-]+/?|\$PWD|\$\(pwd\))\s+[^\s;&|]`,
@@ -69,7 +76,7 @@ func Narrow(ctx context.Context, file *dockerfile.File, model Model) (Narrowing,
 	model.weigh(file)
 	names := model.Context.List(".")
 	if slices.Contains(names, ".git/") || // what is missing would be a change to git
-		!model.wholeContext(file) || listsContext(file) {
+		!model.wholeContext(file) || listsContext(file) || model.scansContext(names) {
 		return Narrowing{}, false
 	}
 	var lines []string
@@ -162,13 +169,22 @@ func (m *Model) unneeded(ctx context.Context, file *dockerfile.File, name string
 	case strings.ContainsAny(plain, "*?[\\!#") || slices.ContainsFunc(file.Instructions, names):
 		return false
 	case settingsOfCI.MatchString(plain):
-		return strings.HasPrefix(plain, ".") || !m.finds(ctx, embedsAll)
+		quoted := regexp.MustCompile("[\"'`]([^\"'`\\n:]*/)?" + regexp.QuoteMeta(plain) + "[\"'`/]|" + embedsAll.String())
+		return !m.finds(ctx, quoted)
 	case packaged.MatchString(plain):
 		return false
 	case strings.HasSuffix(name, "/") && proseDirectory.MatchString(plain):
 		return m.onlyProse(plain, 0) && !m.named(ctx, plain)
 	}
 	return prose.MatchString(plain) && !strings.HasSuffix(name, "/") && !m.named(ctx, plain)
+}
+
+// scansContext reports whether a file of the context's own folder has its build look into all files.
+func (m *Model) scansContext(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		content, ok := m.Context.Read(name)
+		return ok && !strings.Contains(name, "lock") && scansAll.Match(content)
+	})
 }
 
 // onlyProse reports whether all files of a directory are such that people read.
@@ -228,8 +244,7 @@ func namesOf(name string) *regexp.Regexp {
 	if ending := path.Ext(name); len(ending) > 1 {
 		pattern = regexp.QuoteMeta(name) + `|\*` + regexp.QuoteMeta(ending) + `|\*\.\{[a-z,]*\b` + ending[1:] + `\b`
 	}
-	return regexp.MustCompile(`(?im)` + pattern + `|\b(eleventy|honkit|gitbook|hexo|jekyll|docsify)\b|` +
-		embedsAll.String())
+	return regexp.MustCompile(`(?im)` + pattern + `|\b(` + makesPages + `)\b|` + embedsAll.String())
 }
 
 // reaches reports whether something takes a file of the context from a stage that gets the whole of it.

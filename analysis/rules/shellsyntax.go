@@ -11,6 +11,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/shellscript"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -201,12 +202,7 @@ type baseImage struct {
 }
 
 // isWindows reports whether an image is one of Windows, by its name.
-func isWindows(image string) bool {
-	return slices.ContainsFunc(
-		[]string{"windows", "nanoserver", "servercore", "powershell"},
-		func(word string) bool { return strings.Contains(image, word) },
-	)
-}
+func isWindows(image string) bool { return images.Windows(image) }
 
 // parseShell reads a command.
 func parseShell(text string) *shellRun {
