@@ -7,6 +7,7 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/tools"
 )
 
 // BackgroundInstall finds "&" in the place of "&&".
@@ -56,7 +57,7 @@ func (p *pass) checkEnds(in *dockerfile.Instruction) {
 func (p *pass) checkBackground(in *dockerfile.Instruction, run *shellRun, b background) {
 	updates := slices.ContainsFunc(run.commands, func(c command) bool {
 		return b.from <= c.at[0] && c.at[0] < b.at && len(c.words) > 1 && c.words[1] == "update" &&
-			toolCommands[c.words[0]] != nil
+			tools.Commands(c.words[0]) != nil
 	})
 	if !updates && !slices.ContainsFunc(
 		append(slices.Clone(run.installs), run.compiles...),

@@ -9,6 +9,7 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/tools"
 )
 
 // MissingOperator finds shell commands that are read as one, or as another one, for want of an operator or a blank.
@@ -147,10 +148,10 @@ func (p *pass) commandWithin(in *dockerfile.Instruction, c command) int {
 		light := next != "" && slices.Contains(lightCommands, word) &&
 			(strings.IndexAny(next, "-/+") == 0 || word == "chmod")
 		built := word == "make" && (slices.Contains(configures, c.words[0]) || c.words[0] == "make" && next != "")
-		if !light && !built && (next == "" || !slices.Contains(toolCommands[word], next)) {
+		if !light && !built && (next == "" || !slices.Contains(tools.Commands(word), next)) {
 			continue
 		}
-		if strings.HasPrefix(c.words[i-1], "-") && toolCommands[word] == nil && !built {
+		if strings.HasPrefix(c.words[i-1], "-") && tools.Commands(word) == nil && !built {
 			continue // it may be the value of a flag
 		}
 		return i

@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/tools"
 )
 
 // MissingYes finds package managers that ask a question nobody answers.
@@ -17,44 +18,13 @@ var MissingYes = &Rule{
 	Hadolint: []string{"DL3014", "DL3030", "DL3034", "DL3038"},
 	Doc: Doc{
 		Summary: "The package manager asks whether it may go on, and nobody answers",
-		What: "Finds `apt-get install`, `yum install`, `dnf install` and `zypper install` without `-y` or what " +
-			"stands for it.",
+		What: "Finds `install`, `upgrade`, `remove` and the like of `apt-get`, `apt`, `yum`, `dnf`, `zypper` and " +
+			"`conda` without `-y` or what stands for it.",
 		Why:     "A build has no terminal: the question is taken for answered with no, and the step fails.",
 		Example: "FROM debian\nRUN apt-get update && apt-get install curl\n",
 		Instead: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
 	},
 	check: checkMissingYes,
-}
-
-// asking are package managers with the commands that ask, and the words that keep them from it.
-var asking = map[string]struct{ verbs, yes []string }{
-	"apt-get": {
-		[]string{"install", "upgrade", "dist-upgrade", "remove", "purge", "autoremove", "build-dep"},
-		[]string{
-			"--yes",
-			"--assume-yes",
-			"--force-yes",
-			"-qq",
-			"--quiet=2",
-			"-q=2",
-			"--simulate",
-			"--dry-run",
-			"--download-only",
-			"--print-uris",
-		},
-	},
-	"yum": {
-		[]string{"install", "update", "upgrade", "remove", "groupinstall", "localinstall", "reinstall"},
-		[]string{"--assumeyes", "--downloadonly"},
-	},
-	"dnf": {
-		[]string{"install", "update", "upgrade", "remove", "groupinstall", "reinstall"},
-		[]string{"--assumeyes", "--downloadonly"},
-	},
-	"zypper": {
-		[]string{"install", "in", "update", "up", "remove", "rm", "patch"},
-		[]string{"--non-interactive", "--no-confirm", "-n", "--dry-run"},
-	},
 }
 
 func checkMissingYes(p *pass) {
@@ -71,16 +41,16 @@ func checkMissingYes(p *pass) {
 			continue // it is answered in another way
 		}
 		for _, c := range run.commands {
-			tool, ok := asking[c.words[0]]
-			if !ok || answered() {
+			tool := tools.LineOf(c.words[0])
+			if tool == nil || answered() {
 				continue
 			}
-			at := slices.IndexFunc(c.words, func(word string) bool { return slices.Contains(tool.verbs, word) })
-			if at < 1 ||
+			at := slices.IndexFunc(c.words, func(word string) bool { return slices.Contains(tool.Asks, word) })
+			if at < 1 || !strings.HasSuffix(c.words[at], "upgrade") &&
 				!slices.ContainsFunc(c.words[at+1:], func(word string) bool { return !strings.HasPrefix(word, "-") }) ||
 				slices.ContainsFunc(c.words, func(word string) bool {
 					// -y, also among others, as in -qy; a variable may hold it
-					return slices.Contains(tool.yes, word) || strings.ContainsAny(word, "$`") || len(word) > 1 &&
+					return slices.Contains(tool.Yes, word) || strings.ContainsAny(word, "$`") || len(word) > 1 &&
 						word[0] == '-' && word[1] != '-' && strings.ContainsAny(word, "ysd")
 				}) {
 				continue

@@ -8,6 +8,7 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/tools"
 )
 
 // UnpinnedPackage finds packages that are installed in whatever version is the newest.
@@ -113,37 +114,30 @@ var AptCommand = &Rule{
 	check: func(p *pass) { p.eachCommand(p.checkApt) },
 }
 
+// onlyApt are the commands of apt that apt-get does not have.
+var onlyApt = strings.Fields("list search show policy depends rdepends edit-sources full-upgrade showsrc showpkg moo")
+
 func (p *pass) checkApt(in *dockerfile.Instruction, c command) {
 	span := c.span(p, in, 0, 1)
 	if c.words[0] != "apt" || len(c.words) < 2 || p.Text.Slice(span) != "apt" {
 		return
 	}
 	finding := analysis.Finding{Span: span, Message: "apt is made for a terminal: apt-get is for scripts"}
-	if v := c.verb(); v > 0 && slices.Contains(toolCommands["apt-get"], c.words[v]) {
+	if v := c.verb(); v > 0 && slices.Contains(tools.Commands("apt-get"), c.words[v]) &&
+		!slices.Contains(onlyApt, c.words[v]) {
 		finding.Fixes = []analysis.Fix{replace(span, "apt-get", true)}
 	}
 	p.report(in, finding)
 }
 
-// installing are the words by which package managers install packages that are named, with what stands between a name
-// and its version.
-var installing = map[string]struct {
-	verbs []string
-	signs string
-}{
-	"apt-get": {[]string{"install"}, "="}, "apt": {[]string{"install"}, "="},
-	"apk": {[]string{"add"}, "=~<>"}, "dnf": {[]string{"install"}, "-"}, "yum": {[]string{"install"}, "-"},
-	"microdnf": {[]string{"install"}, "-"}, "zypper": {[]string{"install", "in"}, "=<>"},
-	"pip": {[]string{"install"}, "=~<>!@"}, "pip3": {[]string{"install"}, "=~<>!@"},
-	"npm": {[]string{"install", "i", "add"}, "@"}, "yarn": {[]string{"add"}, "@"},
-	"gem": {[]string{"install"}, ":"}, "go": {[]string{"install"}, "@"},
-}
-
 // eachInstall calls f for each command that installs packages; at is the index of the word behind its verb.
 func (p *pass) eachInstall(f func(in *dockerfile.Instruction, c command, at int)) {
 	p.eachCommand(func(in *dockerfile.Instruction, c command) {
-		tool := installing[c.words[0]]
-		at := slices.IndexFunc(c.words, func(w string) bool { return slices.Contains(tool.verbs, w) }) + 1
+		line := tools.LineOf(c.words[0])
+		if line == nil {
+			return
+		}
+		at := slices.IndexFunc(c.words, func(w string) bool { return slices.Contains(line.Installs, w) }) + 1
 		if at > 0 && at < len(c.words) {
 			f(in, c, at)
 		}
@@ -153,7 +147,7 @@ func (p *pass) eachInstall(f func(in *dockerfile.Instruction, c command, at int)
 // unpinned is the index of the first package without a version, 0 if there is none. Words behind flags that may have a
 // value are not packages.
 func unpinned(c command, at int) int {
-	signs := installing[c.words[0]].signs
+	line := tools.LineOf(c.words[0])
 	manifest := slices.ContainsFunc(c.words, func(w string) bool {
 		return w == "-r" || w == "-c" || w == "-v" || strings.HasPrefix(w, "--requirement") ||
 			strings.HasPrefix(w, "--constraint") || strings.HasPrefix(w, "--version")
@@ -166,42 +160,18 @@ func unpinned(c command, at int) int {
 		before := c.words[i-1]
 		switch {
 		case strings.HasPrefix(word, "-"), strings.ContainsAny(word, "$`*\\/.") && c.words[0] != "go",
-			i > at && strings.HasPrefix(before, "--") && !strings.Contains(before, "=") && !plainFlags[before],
+			i > at && strings.HasPrefix(before, "--") && !strings.Contains(before, "=") && !line.Plain(before),
 			before == "-t":
 		case c.words[0] == "go" && (strings.HasPrefix(word, ".") || !strings.Contains(word, "/")):
-		case signs == "-":
+		case line.Signs == "-":
 			if !strings.ContainsAny(word, "0123456789@") {
 				return i
 			}
-		case !strings.ContainsAny(word[min(1, len(word)):], signs):
+		case !strings.ContainsAny(word[min(1, len(word)):], line.Signs):
 			return i
 		}
 	}
 	return 0
-}
-
-// plainFlags are long flags that take no value.
-var plainFlags = func() map[string]bool {
-	flags := map[string]bool{"--": true}
-	for _, list := range toolFlags {
-		for _, flag := range list {
-			flags[flag] = true
-		}
-	}
-	for _, flag := range strings.Fields("--repository --virtual --requirement --index-url --extra-index-url --target " +
-		"--trusted-host --only-binary --no-binary --find-links --registry --filter --omit --include --loglevel " +
-		"--network-timeout --network-concurrency") {
-		delete(flags, flag)
-	}
-	return flags
-}()
-
-// cleanups are, by program, what removes what it downloaded or keeps it from being kept.
-var cleanups = map[string][]string{
-	"apt-get": {"/var/lib/apt/lists"}, "apt": {"/var/lib/apt/lists"}, "apk": {"--no-cache", "/var/cache/apk"},
-	"dnf": {"clean all", "/var/cache/"}, "yum": {"clean all", "/var/cache/"}, "microdnf": {"clean all", "/var/cache/"},
-	"zypper": {"zypper clean", "zypper cc", "/var/cache/"}, "yarn": {"yarn cache clean", "/yarn"},
-	"pip": {"--no-cache-dir", "/.cache", "cache purge"}, "pip3": {"--no-cache-dir", "/.cache", "cache purge"},
 }
 
 func checkKeptPackageCache(p *pass) {
@@ -210,7 +180,7 @@ func checkKeptPackageCache(p *pass) {
 		if in.Stage != last && !slices.Contains(p.variables().Bases, in.Stage) {
 			return // the stage only gives files to others
 		}
-		words := cleanups[c.words[0]]
+		words := tools.LineOf(c.words[0]).Cleanups
 		text, _ := in.Logical()
 		for _, doc := range in.Heredocs {
 			text += p.Text.Slice(doc.Body)

@@ -147,6 +147,7 @@ var All = []*Rule{
 	UntrustedRegistry,
 	WgetAndCurl,
 	WgetProgress,
+	WrongArguments,
 }
 
 // ByID returns the rule with the id, of All or of BuildFiles, or nil.

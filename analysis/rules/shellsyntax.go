@@ -54,6 +54,7 @@ type shellRun struct {
 	background         []background // commands that the next one does not wait for
 	pipe               int          // where the first pipe is in the script, -1 if there is none
 	tidy               bool         // what keepsNothing says
+	versions           []version    // that the shell takes for redirections
 }
 
 // background is a command with a single "&" behind it and another command behind that.
@@ -225,6 +226,7 @@ func parseShell(text string) *shellRun {
 	run.tidy = run.keepsNothing()
 	run.background = backgroundsOf(file, run.commands)
 	run.pipe = firstPipe(file)
+	run.versions = versionsOf(file, text)
 	return run
 }
 

@@ -1,0 +1,246 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/tools"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// WrongArguments finds well-known commands that fail because of their arguments.
+var WrongArguments = &Rule{
+	ID:       "wrong-arguments",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "A well-known command cannot do what is meant with these arguments",
+		What: "Finds `pip install requirements.txt` without `-r`, versions that the shell takes for a redirection " +
+			"(`pip install flask>=2.0`) or that have one `=`, packages divided by commas, modes that `chmod` does not " +
+			"know, and commands such as `chmod 755`, `chown app` or `git` that lack the file or anything else to work on.",
+		Why: "The step fails, or, with `>`, installs whatever is the newest version and writes a file called " +
+			"`=2.0`.",
+		Example: "FROM python:3.13\nRUN pip install requirements.txt\n",
+		Instead: "FROM python:3.13\nRUN pip install -r requirements.txt\n",
+	},
+	check: func(p *pass) {
+		p.eachCommand(func(in *dockerfile.Instruction, c command) {
+			if !p.checkPip(in, c) && !p.checkChmod(in, c) && !p.checkOperands(in, c) {
+				p.checkCommas(in, c)
+			}
+		})
+		for in := range p.every("RUN") {
+			if run := p.shellRuns()[in]; run != nil {
+				for _, redirected := range run.versions {
+					p.checkRedirected(in, redirected)
+				}
+			}
+		}
+	},
+}
+
+// version is a package with its version in a script, between which the shell reads a redirection, as in flask>=2.0.
+type version struct{ from, to int }
+
+var versionBehind = regexp.MustCompile(`^(?:=[\w.*-]+|[0-9]+(?:\.[0-9]+)+)$`)
+
+// versionsOf are the versions behind signs that the shell takes for redirections.
+func versionsOf(file *syntax.File, text string) (list []version) {
+	syntax.Walk(file, func(node syntax.Node) bool {
+		stmt, ok := node.(*syntax.Stmt)
+		if !ok || len(stmt.Redirs) == 0 {
+			return true
+		}
+		call, ok := stmt.Cmd.(*syntax.CallExpr)
+		if !ok || len(call.Args) == 0 || tools.LineOf(call.Args[0].Lit()) == nil {
+			return true
+		}
+		for _, r := range stmt.Redirs {
+			at := int(r.OpPos.Offset())
+			if r.Op != syntax.RdrOut && r.Op != syntax.RdrIn || r.N != nil || at == 0 || at > len(text) ||
+				!versionBehind.MatchString(r.Word.Lit()) {
+				continue
+			}
+			from := strings.LastIndexAny(text[:at], " \t\n;&|()") + 1
+			if from < at && packageName.MatchString(strings.TrimSuffix(strings.ToLower(text[from:at]), "=")) {
+				list = append(list, version{from, int(r.Word.End().Offset())})
+			}
+		}
+		return true
+	})
+	return list
+}
+
+func (p *pass) checkRedirected(in *dockerfile.Instruction, v version) {
+	span := source.Span{Start: p.shellSpan(in, v.from).Start, End: p.shellSpan(in, v.to-1).Start + 1}
+	text := p.Text.Slice(span)
+	if len(text) != v.to-v.from {
+		return // over two lines
+	}
+	finding := analysis.Finding{
+		Span: span, Message: fmt.Sprintf("the shell takes %c in %s for a redirection: quotes keep it from that",
+			text[strings.IndexAny(text, "<>")], text),
+	}
+	if !strings.Contains(text, "=>") {
+		finding.Fixes = []analysis.Fix{replace(span, `"`+text+`"`, true)}
+	}
+	p.report(in, finding)
+}
+
+var (
+	requirements = regexp.MustCompile(`^[\w./-]+\.txt$`)
+	oneEquals    = regexp.MustCompile(`^([A-Za-z0-9_.-]+)=([0-9][\w.*]*)$`)
+)
+
+// checkPip looks for a file of requirements, or a version, that pip takes for the name of a package.
+func (p *pass) checkPip(in *dockerfile.Instruction, c command) bool {
+	name, v := c.words[0], c.verb()
+	if strings.HasPrefix(name, "python") && len(c.words) > 2 && (c.words[1] == "pip" || c.words[1] == "pip3") {
+		at := c.span(p, in, 1, 2)
+		p.report(in, analysis.Finding{
+			Span: at, Message: fmt.Sprintf("%s takes %s for the name of a script: -m is missing", name, c.words[1]),
+			Fixes: []analysis.Fix{insert(at.Start, "-m ")},
+		})
+		return true
+	}
+	if name != "pip" && name != "pip3" || v == 0 {
+		return false
+	}
+	if v == 2 && (c.words[1] == "-r" || c.words[1] == "--requirement") && !slices.Contains(c.words, "install") {
+		at := c.span(p, in, 1, 2)
+		p.report(in, analysis.Finding{
+			Span: at, Message: name + " has no command here: install is missing",
+			Fixes: []analysis.Fix{insert(at.Start, "install ")},
+		})
+		return true
+	}
+	for i := v + 1; i < len(c.words) && c.words[v] == "install"; i++ {
+		word, span := c.words[i], c.span(p, in, i, i+1)
+		if strings.HasPrefix(c.words[i-1], "-") && !tools.LineOf("pip").Plain(c.words[i-1]) ||
+			p.Text.Slice(span) != word {
+			continue // it is the value of a flag
+		}
+		if requirements.MatchString(word) {
+			p.report(in, analysis.Finding{
+				Span: span, Message: name + " takes the file for a package: -r is missing",
+				Fixes: []analysis.Fix{insert(span.Start, "-r ")},
+			})
+			return true
+		}
+		if m := oneEquals.FindStringSubmatch(word); m != nil {
+			p.report(in, analysis.Finding{
+				Span: span, Message: fmt.Sprintf("%s refuses %s: two equals signs stand before a version", name, word),
+				Fixes: []analysis.Fix{replace(span, m[1]+"=="+m[2], true)},
+			})
+			return true
+		}
+	}
+	return false
+}
+
+// insert is the fix that inserts words.
+func insert(at int, text string) analysis.Fix {
+	return analysis.Fix{
+		Title: "Insert " + strings.TrimSpace(text), Preferred: true,
+		Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: text}},
+	}
+}
+
+var (
+	chmodMode = regexp.MustCompile(`^(?:[-+=]?0*[0-7]{1,4}|[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+(?:,[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+)*,?)$`)
+	octalMode = regexp.MustCompile(`^[0-7]{3,4}$`)
+)
+
+// checkChmod looks for a mode that chmod does not know, and for two modes.
+func (p *pass) checkChmod(in *dockerfile.Instruction, c command) bool {
+	if c.words[0] != "chmod" {
+		return false
+	}
+	i := 1
+	for i < len(c.words) && strings.HasPrefix(c.words[i], "-") && !chmodMode.MatchString(c.words[i]) {
+		i++
+	}
+	if i >= len(c.words)-1 {
+		return false
+	}
+	mode, span := c.words[i], c.span(p, in, i, i+1)
+	if p.Text.Slice(span) != mode || strings.ContainsAny(mode, "$`*?{\"'\\") || modeFirst.MatchString(mode) {
+		return false
+	}
+	switch next := c.words[i+1]; {
+	case strings.HasPrefix(mode, "/"), strings.HasPrefix(mode, "./"), strings.HasPrefix(mode, "~"):
+		return false // the mode is missing, or stands behind the file, which GNU's takes
+	case !chmodMode.MatchString(mode):
+		p.report(in, analysis.Finding{Span: span, Message: fmt.Sprintf("chmod knows no mode %s", mode)})
+	case !octalMode.MatchString(mode) && octalMode.MatchString(next):
+		p.report(in, analysis.Finding{
+			Span: c.span(p, in, i+1, i+2), Message: fmt.Sprintf("chmod takes %s for a file: it has a mode already", next),
+		})
+	default:
+		return false
+	}
+	return true
+}
+
+// operands are, by program, how many arguments it needs that are no flags.
+var operands = map[string]int{
+	"chmod": 2, "chown": 2, "chgrp": 2, "cp": 2, "mv": 2, "mkdir": 1, "touch": 1, "rmdir": 1, "unzip": 1, "git": 1, "curl": 1,
+	"wget": 1, "useradd": 1, "groupadd": 1, "usermod": 1, "sed": 1, "grep": 1,
+}
+
+// checkOperands looks for a command that lacks what it is to work on.
+func (p *pass) checkOperands(in *dockerfile.Instruction, c command) bool {
+	needed, given := operands[c.words[0]], 0
+	if c.words[0] == "chmod" && len(c.words) > 1 && modeFirst.MatchString(c.words[1]) {
+		return false // MisspeltCommand says what is wrong
+	}
+	for _, word := range c.words[1:] {
+		if strings.HasPrefix(word, "--") || strings.ContainsAny(word, "$`*?{") || word == "-t" {
+			return false // it may say more than one thing
+		}
+		if !strings.HasPrefix(word, "-") || c.words[0] == "chmod" && chmodMode.MatchString(word) ||
+			needed == 1 && c.words[0] != "usermod" {
+			given++
+		}
+	}
+	if c.words[0] == "usermod" && len(c.words) > 2 && strings.HasPrefix(c.words[1], "-") {
+		given-- // the group
+	}
+	if given >= needed {
+		return false
+	}
+	at := c.span(p, in, 0, 1)
+	what := "what it is to work on"
+	if strings.HasPrefix(c.words[0], "ch") && given == 1 {
+		what = "the file"
+	}
+	if p.Text.Slice(at) == c.words[0] {
+		p.report(in, analysis.Finding{Span: at, Message: fmt.Sprintf("%s fails: %s is missing", c.words[0], what)})
+	}
+	return true
+}
+
+var commaPackages = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*(?:,[a-z0-9][a-z0-9+.-]*)+$`)
+
+// checkCommas looks for packages of the system that are divided by commas.
+func (p *pass) checkCommas(in *dockerfile.Instruction, c command) {
+	line := tools.LineOf(c.words[0])
+	if !slices.Contains(systemPackages, c.words[0]) || !slices.Contains(line.Installs, c.words[c.verb()]) {
+		return
+	}
+	for i := c.verb() + 1; i < len(c.words); i++ {
+		span := c.span(p, in, i, i+1)
+		if word := c.words[i]; commaPackages.MatchString(word) && p.Text.Slice(span) == word &&
+			!strings.HasPrefix(c.words[i-1], "-") {
+			p.report(in, analysis.Finding{
+				Span: span, Message: fmt.Sprintf("%s takes %s for one package: blanks divide them", c.words[0], word),
+				Fixes: []analysis.Fix{replace(span, strings.ReplaceAll(word, ",", " "), true)},
+			})
+			return
+		}
+	}
+}
