@@ -459,8 +459,11 @@ func (e *explainer) contextCause(s *step, v, old *vertex, mate *step) (Cause, bo
 			c.Detail = notKnown + "what these files held when it was built"
 			return c, true
 		}
-		if len(changes) == 0 { // the classic builder hashes links as what they lead to
-			c.Detail = "a link that it reads, or what the link leads to, is another one"
+		if len(changes) == 0 {
+			c.Detail = "it reads other files"
+			if v.kind == classicStep { // links are hashed as what they lead to
+				c.Detail = "a link that it reads, or what the link leads to, is another one"
+			}
 			return c, true
 		}
 		for _, change := range changes {
