@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -135,6 +136,37 @@ func (x exact) header(p string, n *Node) (string, error) {
 	d := "sha256:" + hex.EncodeToString(sum.Sum(nil))
 	n.exact.Store(&d)
 	return d, nil
+}
+
+// KnownExact is BuildKit's digest of a file, its properties included, "" if it is not known yet.
+func (n *Node) KnownExact() string {
+	if known := n.exact.Load(); known != nil {
+		return *known
+	}
+	return ""
+}
+
+// SetExact tells what KnownExact is.
+func (n *Node) SetExact(digest string) { n.exact.Store(&digest) }
+
+// TakeExact takes over BuildKit's digests of the files that another tree has in the same way, as far as they are known
+// there.
+func (t *Tree) TakeExact(from *Tree) { t.root.takeExact(from.root) }
+
+func (n *Node) takeExact(from *Node) {
+	if n == from || n.meta.Type != from.meta.Type {
+		return
+	}
+	for _, c := range n.children {
+		if other := from.Child(c.name); other != nil {
+			c.takeExact(other)
+		}
+	}
+	id, known := n.Content()
+	if other, ok := from.Content(); n.meta.Type == File && known && ok && id == other &&
+		n.meta.Mode == from.meta.Mode && slices.Equal(n.meta.Xattrs, from.meta.Xattrs) {
+		n.exact.CompareAndSwap(nil, from.exact.Load())
+	}
 }
 
 // WithUmask is the tree as a checkout with another umask has it.

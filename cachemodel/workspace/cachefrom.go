@@ -103,7 +103,7 @@ func (r *Reader) readImages(ctx context.Context, b *Build, q Question) {
 }
 
 // importing prepares to look builds up in a cache that was read. The files of earlier builds are read now, as long as
-// their repository is open.
+// their repository is open, if they are not as those on the disk.
 func (r *Reader) importing(
 	ctx context.Context, spec baseline.Spec, q Question, b *Build, pasts []cachemodel.Past, look *gittree.Look,
 ) *imports {
@@ -128,6 +128,15 @@ func (r *Reader) importing(
 		}
 		id, _ := n.Content()
 		return repository.Blob(ctx, id)
+	}
+	cachemodel.NewPlan(b.Next(q.File, nil)).Exact(onDisk) // which is kept for the next time
+	if was := r.compared.Context; was != nil && b.Context.Tree != nil {
+		was.TakeExact(b.Context.Tree)
+	}
+	for name, was := range r.compared.named {
+		if is := b.Contexts[name].Tree; was != nil && is != nil {
+			was.TakeExact(is)
+		}
 	}
 	for _, past := range pasts {
 		past.Plan.Exact(then)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -306,6 +307,13 @@ func age(t testing.TB, dir string, names ...string) {
 	}
 }
 
+// opened opens the files of a folder.
+func opened(dir string) buildcontext.Contents {
+	return func(path string, _ *buildcontext.Node) (io.ReadCloser, error) {
+		return os.Open(filepath.Join(dir, path))
+	}
+}
+
 // Content ids outlive the process, for files that did not change; a file that is not whole counts for nothing.
 func TestStore(t *testing.T) {
 	dir, cache := t.TempDir(), t.TempDir()
@@ -332,6 +340,9 @@ func TestStore(t *testing.T) {
 	}
 	d := start()
 	sum := digest(t, d.Tree(), "/")
+	if _, err := d.Tree().Exact(buildcontext.Query{Path: "/d"}, opened(dir)); err != nil {
+		t.Fatal(err)
+	}
 	if err := d.Save(); err != nil {
 		t.Fatal(err)
 	}
@@ -340,6 +351,14 @@ func TestStore(t *testing.T) {
 	}
 	if digest(t, start().Tree(), "/") != sum {
 		t.Error("another digest after a restart")
+	}
+	// What BuildKit computes of a file is kept too, where somebody has asked for it.
+	for name, want := range map[string]bool{"a": false, "d/b": true} {
+		n, _ := start().Tree().Lookup(name)
+		now, _ := d.Tree().Lookup(name)
+		if got := n.KnownExact(); got != now.KnownExact() || (got != "") != want {
+			t.Errorf("BuildKit's digest of %s is %q after a restart, was %q", name, got, now.KnownExact())
+		}
 	}
 	write(t, dir, map[string]string{"a": "A"}) // same size
 	if got := known(start()); slices.Contains(got, "a") || len(got) != 2 {

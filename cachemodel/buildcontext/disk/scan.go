@@ -95,6 +95,9 @@ func (s *scanner) entry(
 	}
 	if isNew && isKnown {
 		n.SetContent(earlier.id)
+		if earlier.exact != "" {
+			n.SetExact(earlier.exact)
+		}
 	}
 	return n
 }

@@ -22,6 +22,7 @@ type record struct {
 	mode  uint32
 	stamp buildcontext.Stamp
 	id    buildcontext.ContentID
+	exact string // see buildcontext.Tree.Exact, "" if nobody has asked for it
 }
 
 func (r record) matches(m buildcontext.Meta) bool {
@@ -29,7 +30,7 @@ func (r record) matches(m buildcontext.Meta) bool {
 }
 
 const (
-	storeMagic = "layerwise content ids 1\n"
+	storeMagic = "layerwise content ids 2\n"
 	maxStore   = 512 << 20 // bytes of one file; a context of a million files takes some 100 MiB
 	maxStores  = 64        // files: as many contexts are remembered
 )
@@ -75,12 +76,13 @@ func load(file, root string) map[string]record {
 			},
 		}
 		copy(rec.id[:], r.bytes(len(rec.id)))
+		rec.exact = r.text()
 		known[path] = rec
 	}
 	return known
 }
 
-// save writes the content ids that a later run may trust.
+// save writes the digests that a later run may trust.
 func save(file, root string, tree *buildcontext.Node, now time.Time) error {
 	body := appendText(nil, root)
 	var visit func(p string, n *buildcontext.Node)
@@ -103,7 +105,7 @@ func save(file, root string, tree *buildcontext.Node, now time.Time) error {
 				} {
 					body = binary.AppendVarint(body, v)
 				}
-				body = append(body, id[:]...)
+				body = appendText(append(body, id[:]...), c.KnownExact())
 			}
 		}
 	}
