@@ -1,12 +1,9 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
-	"io"
-	"log"
 	"maps"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,36 +11,35 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/moby/buildkit/client"
 	"github.com/tonistiigi/fsutil"
 
 	"github.com/layerwise/layerwise/cachemodel"
-	"github.com/layerwise/layerwise/cachemodel/workspace"
 )
 
 // cacheFromCase is a project as it is when its cache is exported, and edits of it. Its build stages give other files
 // each time, so that it is known what runs upon one that runs.
 type cacheFromCase struct {
-	name  string
+	name  string // as of a repository
 	kinds []string
 	files map[string]string // REGISTRY stands for the registry that has the base image
 	edits []cacheFromEdit
 }
 
 type cacheFromEdit struct {
-	name  string
-	files map[string]string // "" removes a file
-	mode  map[string]os.FileMode
+	name     string
+	files    map[string]string // that are written
+	mode     map[string]os.FileMode
+	old, new string // in the Dockerfile
 	// cause is a part of the first cause with a cache of mode=max, "" if nothing runs.
 	cause string
 }
 
 var cacheFromCases = []cacheFromCase{
-	{"three stages", []string{"local min", "local max", "registry max", "inline"}, map[string]string{
-		".dockerignore": ".git\n",
+	{"node", []string{"local min", "local max", "registry max", "inline"}, map[string]string{
+		".dockerignore": ".git\nDockerfile\n",
 		"Dockerfile": `FROM REGISTRY/base AS deps
 WORKDIR /src
 COPY package.json ./
@@ -60,109 +56,95 @@ CMD ["/run.sh"]
 `,
 		"package.json": "{}\n", "src.txt": "source\n", "run.sh": "#!/bin/sh\n", "README.md": "about\n",
 	}, []cacheFromEdit{
-		{"nothing changed", nil, nil, ""},
-		{"the source", map[string]string{"src.txt": "other\n"}, nil, "src.txt was modified"},
-		{"the manifest", map[string]string{"package.json": "{ }\n"}, nil, "package.json was modified"},
-		{"permissions", nil, map[string]os.FileMode{"package.json": 0o664}, "package.json"},
+		{name: "nothing changed"},
+		{name: "the source", files: map[string]string{"src.txt": "other\n"}, cause: "src.txt was modified"},
+		{name: "README", files: map[string]string{"README.md": "other\n"}, cause: "README.md was modified"},
+		{name: "a RUN of the final stage", old: "RUN cat /app", new: "RUN wc /app", cause: "was edited"},
+		{name: "the manifest", files: map[string]string{"package.json": "{ }\n"}, cause: "package.json was modified"},
+		{name: "CMD", old: `CMD ["/run.sh"]`, new: `CMD ["/start.sh"]`},
+		{name: "permissions", mode: map[string]os.FileMode{"package.json": 0o664}, cause: "package.json"},
 	}},
-	{"from scratch", []string{"local max", "inline"}, map[string]string{
-		".dockerignore": ".git\nREADME.md\n",
+	{"go", []string{"local min", "local max", "inline"}, map[string]string{
+		".dockerignore": ".git\nDockerfile\n",
 		"Dockerfile": `FROM REGISTRY/base AS build
 ENV A=1
 COPY go.mod .
 RUN cat go.mod > /modules
-COPY main.go .
+COPY . .
 RUN cat main.go /proc/sys/kernel/random/uuid > /app
 FROM scratch
 COPY --from=build /app /app
 `,
-		"go.mod": "module a\n", "main.go": "package main\n",
+		"go.mod": "module a\n", "main.go": "package main\n", "README.md": "about\n",
 	}, []cacheFromEdit{
-		{"nothing changed", nil, nil, ""},
-		{"the source", map[string]string{"main.go": "package other\n"}, nil, "main.go was modified"},
+		{name: "nothing changed"},
+		{name: "the source", files: map[string]string{"main.go": "package other\n"}, cause: "main.go was modified"},
+		{name: "README", files: map[string]string{"README.md": "other\n"}, cause: "README.md was modified"},
+		{name: "ENV of the build stage", old: "A=1", new: "A=2", cause: "ENV A"},
 	}},
-	{"one stage", []string{"local min", "inline"}, map[string]string{
-		".dockerignore": ".git\n",
+	{"one-stage", []string{"local min", "local max", "inline"}, map[string]string{
+		".dockerignore": ".git\nDockerfile\n",
 		"Dockerfile": `FROM REGISTRY/base
 WORKDIR /app
-COPY a.txt .
-RUN cat a.txt > b.txt
-COPY c.txt .
-RUN cat c.txt
+COPY package.json .
+RUN cat package.json > installed
+COPY . .
+RUN cat src.txt
 `,
-		"a.txt": "a\n", "c.txt": "c\n",
+		"package.json": "{}\n", "src.txt": "source\n",
 	}, []cacheFromEdit{
-		{"nothing changed", nil, nil, ""},
-		{"the last file", map[string]string{"c.txt": "d\n"}, nil, "c.txt was modified"},
-		{"the first file", map[string]string{"a.txt": "d\n"}, nil, "a.txt was modified"},
+		{name: "nothing changed"},
+		{name: "the source", files: map[string]string{"src.txt": "other\n"}, cause: "src.txt was modified"},
+		{name: "the manifest", files: map[string]string{"package.json": "{ }\n"}, cause: "package.json was modified"},
 	}},
 }
 
-// `layerwise predict --cache-from` against daemons that have nothing but what they import: a cached step never runs,
-// and of those that do not run nearly all are promised.
+// `layerwise predict --cache-from`, and --cache without the cache, against daemons that have nothing but what they
+// import: a cached step never runs, and of those that do not run nearly all are promised.
 func TestCacheFromCommand(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	real := startReal(t)
-	bin := filepath.Join(t.TempDir(), "layerwise")
-	build := exec.Command("go", "build", "-o", bin, "./cmd/layerwise")
-	build.Dir = filepath.Join("..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the command: %v\n%s", err, out)
-	}
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	defer server.Close()
-	host := strings.TrimPrefix(server.URL, "http://")
-	push(t, real.images.Dirs["base"], host+"/base:latest")
+	x := newCICommand(t)
 	hits, promised := 0, 0
 	for _, one := range cacheFromCases {
 		for _, kind := range one.kinds {
 			dir := t.TempDir()
-			writeFiles(t, dir, host, one.files)
+			writeFiles(t, dir, x.host, one.files)
 			git(t, dir, "init", "-q", "-b", "main", ".")
 			git(t, dir, "add", ".")
 			git(t, dir, "commit", "-qm", "one")
-			from, with := exportTo(t, kind, host, strings.ReplaceAll(one.name, " ", "-"))
-			buildDir(ctx, t, real, dir, with)
+			from, with := exportTo(kind, t.TempDir(), x.host, one.name)
+			buildDir(ctx, t, x.real, dir, with)
 			for _, edit := range one.edits {
 				next := t.TempDir()
 				if err := os.CopyFS(next, os.DirFS(dir)); err != nil {
 					t.Fatal(err)
 				}
-				writeFiles(t, next, host, edit.files)
-				for file, mode := range edit.mode {
-					if err := os.Chmod(filepath.Join(next, file), mode); err != nil {
-						t.Fatal(err)
-					}
-				}
+				edit.make(t, next, x.host)
+				did := buildDir(ctx, t, x.real, next, client.SolveOpt{CacheImports: imported(from)})
 				where := one.name + ", " + kind + ", " + edit.name
-				report := predictCacheFrom(t, bin, next, from)
+				_, mode, ok := strings.Cut(kind, " ")
+				if !ok {
+					mode = kind
+				}
+				ruled, err := x.predict(next, "--cache", mode)
+				if err != nil {
+					t.Fatal(err)
+				}
+				holds(t, where+", by rule", ruled.Steps, did)
+				report, err := x.predict(next, "--cache-from", from)
+				if err != nil {
+					t.Fatal(err)
+				}
 				if report.CacheFrom == nil || !report.CacheFrom.Matched {
 					t.Errorf("%s: not matched: %+v", where, report.CacheFrom)
 				}
-				did := buildDir(ctx, t, real, next, client.SolveOpt{CacheImports: imported(from)})
+				all, some := holds(t, where, report.Steps, did)
+				hits, promised = hits+all, promised+some
 				first := ""
 				for _, s := range report.Steps {
 					if s.Cause != nil && first == "" {
 						first = s.Cause.Detail
-					}
-					lt, ok := did[s.Line]
-					if !ok || lt.Unsure {
-						continue
-					}
-					switch {
-					case s.Status == cachemodel.Cached && lt.Executed > 0:
-						t.Errorf("%s: line %d %s is promised cached, and ran", where, s.Line, s.Text)
-					case s.Status == cachemodel.Rebuilt && s.Certain && lt.Executed == 0:
-						t.Errorf("%s: line %d %s is certainly rebuilt (%s), and did not run", where, s.Line, s.Text,
-							s.Cause.Detail)
-					}
-					if lt.Executed == 0 {
-						if hits++; s.Status == cachemodel.Cached {
-							promised++
-						} else {
-							t.Logf("%s: line %d %s is not promised: %+v", where, s.Line, s.Text, s.Cause)
-						}
 					}
 				}
 				if kind == "local max" && !strings.Contains(first, edit.cause) || edit.cause == "" && first != "" {
@@ -175,6 +157,54 @@ func TestCacheFromCommand(t *testing.T) {
 	if hits == 0 || promised*100 < hits*99 {
 		t.Errorf("only %d of %d steps from the cache were promised", promised, hits)
 	}
+}
+
+// make edits a folder.
+func (e cacheFromEdit) make(t *testing.T, dir, host string) {
+	t.Helper()
+	writeFiles(t, dir, host, e.files)
+	for file, mode := range e.mode {
+		if err := os.Chmod(filepath.Join(dir, file), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e.old == "" {
+		return
+	}
+	path := filepath.Join(dir, "Dockerfile")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(text, []byte(e.old), []byte(e.new), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// holds holds verdicts against what a daemon did. It counts the steps that were taken from the cache, and those of them
+// that were promised.
+func holds(t *testing.T, where string, steps []cachemodel.Step, did Truth) (hits, promised int) {
+	t.Helper()
+	for _, s := range steps {
+		lt, ok := did[s.Line]
+		if !ok || lt.Unsure {
+			continue
+		}
+		switch {
+		case s.Status == cachemodel.Cached && lt.Executed > 0:
+			t.Errorf("%s: line %d %s is promised cached, and ran", where, s.Line, s.Text)
+		case s.Status == cachemodel.Rebuilt && s.Certain && lt.Executed == 0:
+			t.Errorf("%s: line %d %s is certainly rebuilt (%s), and did not run", where, s.Line, s.Text, s.Cause.Detail)
+		}
+		if lt.Executed == 0 {
+			if hits++; s.Status == cachemodel.Cached {
+				promised++
+			} else {
+				t.Logf("%s: line %d %s is not promised: %+v", where, s.Line, s.Text, s.Cause)
+			}
+		}
+	}
+	return hits, promised
 }
 
 // push puts an image of an OCI layout into a registry.
@@ -223,14 +253,13 @@ func git(t *testing.T, dir string, args ...string) {
 	}
 }
 
-// exportTo is where a cache of a kind goes: what --cache-from says of it, and the options that export it.
-func exportTo(t *testing.T, kind, host, repository string) (from string, with client.SolveOpt) {
-	t.Helper()
+// exportTo is where a cache of a kind goes, to dir or to a repository of a registry: what --cache-from says of it, and
+// the options that export it.
+func exportTo(kind, dir, host, repository string) (from string, with client.SolveOpt) {
 	way, mode, _ := strings.Cut(kind, " ")
 	ref := host + "/" + repository + ":" + strings.ReplaceAll(kind, " ", "-")
 	switch way {
 	case "local":
-		dir := t.TempDir()
 		attrs := map[string]string{"dest": dir, "mode": mode}
 		with.CacheExports = []client.CacheOptionsEntry{{Type: "local", Attrs: attrs}}
 		return "type=local,src=" + dir, with
@@ -245,7 +274,11 @@ func exportTo(t *testing.T, kind, host, repository string) (from string, with cl
 	return ref, with
 }
 
+// imported are the options of a build that imports a cache, none if from is "".
 func imported(from string) []client.CacheOptionsEntry {
+	if from == "" {
+		return nil
+	}
 	if dir, ok := strings.CutPrefix(from, "type=local,src="); ok {
 		return []client.CacheOptionsEntry{{Type: "local", Attrs: map[string]string{"src": dir}}}
 	}
@@ -274,20 +307,4 @@ func buildDir(ctx context.Context, t *testing.T, real *Real, dir string, with cl
 		t.Fatal(err)
 	}
 	return did
-}
-
-func predictCacheFrom(t *testing.T, bin, dir, from string) (report workspace.Report) {
-	t.Helper()
-	predict := exec.Command(bin, "predict", "--cache-from", from, "--format", "json", "--buildkit", "off", dir)
-	var said strings.Builder
-	predict.Dir, predict.Stderr = dir, &said
-	predict.Env = append(os.Environ(), "XDG_CACHE_HOME="+t.TempDir(), "DOCKER_CONFIG="+t.TempDir())
-	out, err := predict.Output()
-	if err != nil {
-		t.Fatalf("%v: %v\n%s", predict.Args, err, said.String())
-	}
-	if err := json.Unmarshal(out, &report); err != nil {
-		t.Fatal(err)
-	}
-	return report
 }

@@ -141,7 +141,10 @@ func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally 
 		}
 		switch s.Status {
 		case cachemodel.Cached:
-			if lt.Executed > 0 {
+			switch {
+			case lt.Executed > 0 && s.Instruction == "FROM" && len(s.Assuming) > 0: // what its image triggers
+				tally.Assumed++
+			case lt.Executed > 0:
 				say("it was executed")
 			}
 		case cachemodel.Rebuilt:

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/cachestore"
 	"github.com/layerwise/layerwise/cachemodel/remotecache"
 	digest "github.com/opencontainers/go-digest"
 )
@@ -120,12 +119,22 @@ func TestExactRecords(t *testing.T) {
 		seed := *seedFlag + 9_500_000 + uint64(n)
 		sketches, _ := NewGenerator(seed, Limits{Real: true}).Case()
 		b := sketches[0].Build()
-		dir, err := writeCache(ctx, real, b, cachemodel.MaxCache)
+		dir, err := real.daemon.TempDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, with := exportTo("local max", dir, "", "")
+		fresh, err := real.Fresh(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = fresh.BuildWith(ctx, b, with)
+		fresh.Close()
 		if err != nil {
 			continue // a build that fails exports nothing
 		}
-		c, err := readConfig(dir)
-		if errors.Is(err, fs.ErrNotExist) {
+		c, err := cachestore.Read(ctx, cachestore.Source{Type: "local", Attr: map[string]string{"src": dir}})
+		if errors.Is(err, cachestore.ErrNone) {
 			continue // nothing was exported
 		}
 		if err != nil {
@@ -195,31 +204,4 @@ func readBlob(dir, dgst string, into any) error {
 		return err
 	}
 	return json.Unmarshal(text, into)
-}
-
-// readConfig reads the cache in a folder that type=local wrote.
-func readConfig(dir string) (*remotecache.Config, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "index.json"))
-	if err != nil {
-		return nil, err
-	}
-	type descriptor struct{ Digest string }
-	var index struct{ Manifests []descriptor }
-	if err := json.Unmarshal(text, &index); err != nil || len(index.Manifests) == 0 {
-		return nil, fmt.Errorf("no index in %s: %w", dir, err)
-	}
-	var manifest struct {
-		Config descriptor
-		Layers []descriptor
-	}
-	if err := readBlob(dir, index.Manifests[0].Digest, &manifest); err != nil {
-		return nil, err
-	}
-	var config json.RawMessage
-	if err := readBlob(dir, manifest.Config.Digest, &config); err != nil {
-		return nil, err
-	}
-	return remotecache.Parse(config, func(blob remotecache.Digest) bool {
-		return slices.Contains(manifest.Layers, descriptor{string(blob)})
-	})
 }

@@ -33,12 +33,6 @@ type Model struct {
 	// nothing but the permissions of a directory change.
 	Daemon bool
 
-	// Exported is how the earlier builds' caches were exported that a fresh builder imports; "" is one builder for all.
-	Exported cachemodel.CacheMode
-
-	// Imported is the cache that such a builder imports, as it was read; nil goes by Exported alone.
-	Imported *cachemodel.Import
-
 	plans []*cachemodel.Plan
 	sent  map[string]*buildcontext.Tree
 }
@@ -81,18 +75,7 @@ func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, 
 		},
 		Images: m.Images,
 	})
-	pasts := cachemodel.Pasts(m.plans...)
-	for i := range pasts {
-		pasts[i].Exported = m.Exported
-	}
-	steps = cachemodel.Compare(pasts, p)
-	if m.Imported != nil && len(pasts) > 0 {
-		held, err := cachemodel.Hold(pasts).Importing(*m.Imported, p)
-		if err != nil {
-			return nil, err
-		}
-		steps = held.Compare(p)
-	}
+	steps = cachemodel.Compare(cachemodel.Pasts(m.plans...), p)
 	m.plans = append(m.plans, p)
 	return steps, nil
 }
