@@ -114,6 +114,10 @@ type spelling struct {
 	escape byte
 }
 
+// Is reports whether the instruction is another version's, with the same text and comments above it and so all that is
+// read of them, perhaps at another place.
+func (in *Instruction) Is(other *Instruction) bool { return in.spelt == other.spelt }
+
 // logicalLine returns the instruction's text with its place in the file.
 func (in *Instruction) logicalLine() *logical {
 	line := in.spelt.line

@@ -29,7 +29,7 @@ func checkAddWithoutChecksum(p *pass) {
 	if p.lacks("ADD", "checksum") {
 		return // it has no checksums
 	}
-	for _, in := range p.of["ADD"] {
+	for _, in := range p.of("ADD") {
 		c, ok := in.Command.(*instructions.AddCommand)
 		if !ok || in.Stage < 0 || c.Checksum != "" || len(in.Args) < 2 {
 			continue

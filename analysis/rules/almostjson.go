@@ -26,39 +26,45 @@ var AlmostJSON = &Rule{
 		Example: "FROM alpine\nCMD ['top', '-b']\n",
 		Instead: "FROM alpine\nCMD [\"top\", \"-b\"]\n",
 	},
-	check: checkAlmostJSON,
+	of:   []string{"ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME", "USER", "WORKDIR"},
+	each: checkAlmostJSON,
 }
 
-func checkAlmostJSON(p *pass) {
-	for in := range p.every("ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME") {
-		if p.checkQuotedCommand(in) || p.cutArray(in) || p.commentBehind(in) {
-			continue
-		}
-		if args, ok := almostJSON(p.File, in); ok {
-			if _, inner := p.innerInstruction(in); inner {
-				continue // InnerInstruction says what is wrong
-			}
-			finding := analysis.Finding{
-				Span:    place(in, args),
-				Message: fmt.Sprintf("no valid JSON, so that %s does not read it as an array", in.Meant),
-				Fixes:   meantJSON(in, args),
-			}
-			if in.Meant == "SHELL" {
-				finding.Severity = analysis.Error // it takes nothing else
-			}
-			p.report(in, finding)
-		}
+func checkAlmostJSON(p *pass, in *dockerfile.Instruction) {
+	if in.Meant == "USER" || in.Meant == "WORKDIR" {
+		p.checkNameInArray(in)
+		return
 	}
-	for in := range p.every("USER", "WORKDIR") {
-		text := strings.TrimSpace(p.Text.Slice(in.ArgsSpan))
-		if bare := strings.Trim(text, `[]"' `); strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") &&
-			bare != "" {
-			p.report(in, analysis.Finding{
-				Span:    in.ArgsSpan,
-				Message: fmt.Sprintf("%s takes no array: the brackets and quotes belong to the name", in.Meant),
-				Fixes:   []analysis.Fix{replace(in.ArgsSpan, bare, !strings.ContainsAny(bare, `,"'$`))},
-			})
-		}
+	if p.checkQuotedCommand(in) || p.cutArray(in) || p.commentBehind(in) {
+		return
+	}
+	args, ok := almostJSON(in)
+	if !ok {
+		return
+	}
+	if _, inner := p.innerInstruction(in); inner {
+		return // InnerInstruction says what is wrong
+	}
+	finding := analysis.Finding{
+		Span:    place(in, args),
+		Message: fmt.Sprintf("no valid JSON, so that %s does not read it as an array", in.Meant),
+		Fixes:   meantJSON(in, args),
+	}
+	if in.Meant == "SHELL" {
+		finding.Severity = analysis.Error // it takes nothing else
+	}
+	p.report(in, finding)
+}
+
+// checkNameInArray looks for a user or a directory that is written as an array.
+func (p *pass) checkNameInArray(in *dockerfile.Instruction) {
+	text := strings.TrimSpace(p.Text.Slice(in.ArgsSpan))
+	if bare := strings.Trim(text, `[]"' `); strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") && bare != "" {
+		p.report(in, analysis.Finding{
+			Span:    in.ArgsSpan,
+			Message: fmt.Sprintf("%s takes no array: the brackets and quotes belong to the name", in.Meant),
+			Fixes:   []analysis.Fix{replace(in.ArgsSpan, bare, !strings.ContainsAny(bare, `,"'$`))},
+		})
 	}
 }
 
@@ -114,7 +120,7 @@ func (p *pass) commentBehind(in *dockerfile.Instruction) bool {
 		Fixes: []analysis.Fix{{
 			Title: "Move the comment above", Preferred: true,
 			Edits: []source.Edit{
-				{Span: source.Span{Start: start, End: start}, NewText: text[m[4]:m[5]] + newline(p.Text)},
+				{Span: source.Span{Start: start, End: start}, NewText: text[m[4]:m[5]] + p.newline},
 				{Span: source.Span{Start: in.ArgsSpan.Start + m[3], End: in.ArgsSpan.End}},
 			},
 		}},
@@ -130,7 +136,7 @@ func place(in *dockerfile.Instruction, args string) source.Span {
 }
 
 // almostJSON returns the arguments of an instruction if they look like an array, but are none.
-func almostJSON(file *dockerfile.File, in *dockerfile.Instruction) (string, bool) {
+func almostJSON(in *dockerfile.Instruction) (string, bool) {
 	if in.JSON || in.Node == nil || in.ArgsSpan.Len() < 2 || len(in.Heredocs) > 0 {
 		return "", false
 	}

@@ -23,15 +23,13 @@ var BackgroundInstall = &Rule{
 		Example: "FROM debian\nRUN apt-get install -y curl & curl --version\n",
 		Instead: "FROM debian\nRUN apt-get install -y curl && curl --version\n",
 	},
-	check: func(p *pass) {
-		for in := range p.every("CMD", "ENTRYPOINT") {
+	of: []string{"CMD", "ENTRYPOINT", "RUN"},
+	each: func(p *pass, in *dockerfile.Instruction) {
+		if in.Meant != "RUN" {
 			p.checkEnds(in)
-		}
-		for in := range p.every("RUN") {
-			if run := p.shellRuns()[in]; run != nil {
-				for _, b := range run.background {
-					p.checkBackground(in, run, b)
-				}
+		} else if run := p.shellRun(in); run != nil {
+			for _, b := range run.background {
+				p.checkBackground(in, run, b)
 			}
 		}
 	},

@@ -30,8 +30,8 @@ var BetterOrder = &Rule{
 	},
 	check: func(p *pass) {
 		for _, o := range p.betterOrders() {
-			p.report(p.File.Stages[o.Stage].Instructions[0], analysis.Finding{
-				Span:    p.File.Stages[o.Stage].Instructions[0].Keyword.Span,
+			p.report(p.file().Stages[o.Stage].Instructions[0], analysis.Finding{
+				Span:    p.file().Stages[o.Stage].Instructions[0].Keyword.Span,
 				Message: o.Message,
 				Fixes:   []analysis.Fix{{Title: o.Title, Edits: o.Edits, Preferred: o.Proved}},
 			})
@@ -41,11 +41,11 @@ var BetterOrder = &Rule{
 
 // betterOrders are the orders that are reported.
 func (p *pass) betterOrders() []Order {
-	_, skipped := p.lint.SkippedRules[betterOrder]
-	if p.orders == nil && p.opts.Orders != nil && !skipped && !slices.Contains(p.opts.Off, betterOrder) {
-		p.orders = append([]Order{}, p.opts.Orders(p.File)...)
+	_, skipped := p.rest().lint.SkippedRules[betterOrder]
+	if p.rest().orders == nil && p.opts().Orders != nil && !skipped && !slices.Contains(p.opts().Off, betterOrder) {
+		p.rest().orders = append([]Order{}, p.opts().Orders(p.file())...)
 	}
-	return p.orders
+	return p.rest().orders
 }
 
 // reordered reports whether the instruction is among those that a better order has in other places, so that nothing
@@ -62,7 +62,7 @@ func (p *pass) reordered(in *dockerfile.Instruction) bool {
 
 // movable reports whether a RUN may stand above a copy of the build context, perhaps below a COPY of what it reads.
 func (p *pass) movable(copying, run *dockerfile.Instruction) bool {
-	return p.opts.Movable != nil && p.opts.Movable(p.File, copying, run)
+	return p.opts().Movable != nil && p.opts().Movable(p.file(), copying, run)
 }
 
 // mounted reports whether a better order gives the instruction a mount.

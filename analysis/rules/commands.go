@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -47,19 +48,31 @@ func commandsOf(file *syntax.File, text string) []command {
 	return list
 }
 
-// eachCommand calls f for the commands of every RUN. What Python runs as a module counts as a program: pip in
-// python3 -m pip.
-func (p *pass) eachCommand(f func(in *dockerfile.Instruction, c command)) {
-	for in := range p.every("RUN") {
-		run := p.shellRuns()[in]
+// commands are those of a RUN. What Python runs as a module counts as a program: pip in python3 -m pip.
+func (p *pass) commands(in *dockerfile.Instruction) iter.Seq[command] {
+	return func(yield func(command) bool) {
+		run := p.shellRun(in)
 		if run == nil {
-			continue
+			return
 		}
 		for _, c := range run.commands {
 			if len(c.words) > 3 && strings.HasPrefix(c.words[0], "python") && c.words[1] == "-m" {
 				c.words, c.at = c.words[2:], c.at[2:]
 			}
-			f(in, c)
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// ofCommands asks about each command of an instruction, as Rule.each.
+func ofCommands(
+	f func(p *pass, in *dockerfile.Instruction, c command),
+) func(p *pass, in *dockerfile.Instruction) {
+	return func(p *pass, in *dockerfile.Instruction) {
+		for c := range p.commands(in) {
+			f(p, in, c)
 		}
 	}
 }

@@ -27,7 +27,7 @@ var ConsistentInstructionCasing = &Rule{
 
 func checkConsistentInstructionCasing(p *pass) {
 	lower, upper := 0, 0
-	for _, in := range p.Instructions {
+	for _, in := range p.file().Instructions {
 		switch {
 		case in.Stage < 0:
 		case in.Keyword.Text == in.Meant:
@@ -36,7 +36,7 @@ func checkConsistentInstructionCasing(p *pass) {
 			lower++
 		}
 	}
-	for _, in := range p.Instructions {
+	for _, in := range p.file().Instructions {
 		want, name := in.Meant, "uppercase"
 		if lower > upper {
 			want, name = strings.ToLower(want), "lowercase"

@@ -37,7 +37,7 @@ func checkCopyBeforeInstall(p *pass) {
 		if _, whole := contextCopy(in); whole != nil && s.whole == nil {
 			s.whole = in
 		}
-		for _, d := range p.shellRuns()[in].downloads() {
+		for _, d := range p.shellRun(in).downloads() {
 			if !d.manifest {
 				continue
 			}
@@ -45,10 +45,10 @@ func checkCopyBeforeInstall(p *pass) {
 				!(len(d.caches) == 0 && hasCacheMount(in)) &&
 				!p.reordered(in) &&
 				p.movable(s.whole, in) {
-				if p.told == nil {
-					p.told = map[*dockerfile.Instruction]bool{}
+				if p.rest().told == nil {
+					p.rest().told = map[*dockerfile.Instruction]bool{}
 				}
-				p.told[s.whole], p.told[in] = true, true
+				p.rest().told[s.whole], p.rest().told[in] = true, true
 				p.report(in, analysis.Finding{
 					Span: d.span(p, in, 0, d.last),
 					Message: fmt.Sprintf(

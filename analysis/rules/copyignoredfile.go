@@ -27,18 +27,18 @@ var CopyIgnoredFile = &Rule{
 }
 
 func checkCopyIgnoredFile(p *pass) {
-	if p.opts.Ignore == nil {
+	if p.opts().Ignore == nil {
 		return
 	}
 	all := false // some pattern leaves everything out
-	for _, pattern := range p.opts.Ignore.Patterns() {
+	for _, pattern := range p.opts().Ignore.Patterns() {
 		if strings.HasPrefix(pattern, "!") {
 			return // an exception may be about something below
 		}
 		all = all || pattern == "*" || pattern == "**" || pattern == "**/*"
 	}
 	for _, name := range []string{"ADD", "COPY"} {
-		for _, in := range p.of[name] {
+		for _, in := range p.of(name) {
 			for _, word := range contextSources(in) {
 				src, known := word.Text, true
 				if in.JSON {
@@ -49,7 +49,7 @@ func checkCopyIgnoredFile(p *pass) {
 				}
 				clean := path.Clean(src)
 				root := clean == "." || clean == "/"
-				if !known || root && !all || !root && !p.opts.Ignore.Ignores(strings.TrimPrefix(clean, "/")) {
+				if !known || root && !all || !root && !p.opts().Ignore.Ignores(strings.TrimPrefix(clean, "/")) {
 					continue
 				}
 				p.report(in, analysis.Finding{

@@ -48,7 +48,7 @@ func checkCopyWithoutLink(p *pass) {
 			if text := p.Text.Slice(in.Span); strings.Contains(text, "/opt") || strings.Contains(text, "/usr") {
 				s.text += text
 			}
-			run := p.shellRuns()[in]
+			run := p.shellRun(in)
 			s.unsafe = s.unsafe || run == nil || slices.ContainsFunc(run.commands,
 				func(c command) bool { return c.words[0] == "ln" })
 			s.installs = s.installs || len(run.downloads()) > 0

@@ -21,16 +21,15 @@ var DistributionUpgrade = &Rule{
 		Example: "FROM debian:12\nRUN apt-get update && apt-get dist-upgrade -y\n",
 		Instead: "FROM debian:13\nRUN apt-get update\n",
 	},
-	check: func(p *pass) {
+	of: []string{"RUN"},
+	each: ofCommands(func(p *pass, in *dockerfile.Instruction, c command) {
 		verbs := map[string][]string{
 			"apt-get": {"dist-upgrade"}, "apt": {"dist-upgrade", "full-upgrade"}, "zypper": {"dist-upgrade", "dup"},
 		}
-		p.eachCommand(func(in *dockerfile.Instruction, c command) {
-			if v := c.verb(); v > 0 && slices.Contains(verbs[c.words[0]], c.words[v]) {
-				p.report(in, analysis.Finding{
-					Span: c.span(p, in, 0, v+1), Message: "take a newer base image instead of upgrading this one",
-				})
-			}
-		})
-	},
+		if v := c.verb(); v > 0 && slices.Contains(verbs[c.words[0]], c.words[v]) {
+			p.report(in, analysis.Finding{
+				Span: c.span(p, in, 0, v+1), Message: "take a newer base image instead of upgrading this one",
+			})
+		}
+	}),
 }

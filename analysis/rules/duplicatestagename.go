@@ -24,7 +24,7 @@ var DuplicateStageName = &Rule{
 	},
 	check: func(p *pass) {
 		first := map[string]*dockerfile.Stage{}
-		for _, stage := range p.Stages {
+		for _, stage := range p.file().Stages {
 			if stage.Name == "" {
 				continue
 			}

@@ -24,7 +24,7 @@ var EarlyCopy = &Rule{
 }
 
 func checkEarlyCopy(p *pass) {
-	for _, stage := range p.Stages { // what a stage is built on cannot be copied below it
+	for _, stage := range p.file().Stages { // what a stage is built on cannot be copied below it
 		p.checkStageCopies(stage)
 	}
 }
@@ -36,10 +36,10 @@ func (p *pass) checkStageCopies(stage *dockerfile.Stage) {
 		if _, word := contextCopy(in); word != nil && copied == nil {
 			copied, whole = in, word
 		}
-		if copied == nil || p.told[copied] {
+		if copied == nil || p.rest().told[copied] {
 			continue // CopyBeforeInstall says to move it already
 		}
-		for _, d := range p.shellRuns()[in].downloads() {
+		for _, d := range p.shellRun(in).downloads() {
 			if d.onlyNames() && !p.reordered(in) && p.movable(copied, in) {
 				p.report(copied, analysis.Finding{
 					Span: whole.Span,

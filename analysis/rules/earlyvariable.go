@@ -78,13 +78,13 @@ func checkEarlyVariable(p *pass) {
 			return above
 		case *instructions.LabelCommand:
 			for _, v := range above {
-				if p.opts.Classic && mentions(v.name) {
+				if p.opts().Classic && mentions(v.name) {
 					return append(slices.Clip(above), earlyVariable{in, "", in.Keyword.Span})
 				}
 			}
 			return above
 		case *instructions.RunCommand:
-			for _, d := range p.shellRuns()[in].downloads() {
+			for _, d := range p.shellRun(in).downloads() {
 				if !d.onlyNames() && !d.manifest && d.name != "pip" {
 					continue
 				}

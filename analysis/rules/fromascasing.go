@@ -21,7 +21,7 @@ var FromAsCasing = &Rule{
 		Instead: "FROM alpine AS build\n",
 	},
 	check: func(p *pass) {
-		for _, in := range p.of["FROM"] {
+		for _, in := range p.of("FROM") {
 			if len(in.Args) < 3 || in.From == nil {
 				continue
 			}

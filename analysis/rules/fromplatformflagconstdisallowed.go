@@ -24,7 +24,7 @@ var FromPlatformFlagConstDisallowed = &Rule{
 		Instead: "FROM alpine\n",
 	},
 	check: func(p *pass) {
-		for _, in := range p.of["FROM"] {
+		for _, in := range p.of("FROM") {
 			for _, flag := range in.Flags {
 				value := flag.Value.Text
 				if in.From == nil || flag.Name.Text != "platform" || value == "" ||

@@ -73,7 +73,7 @@ var MissingPipefail = &Rule{
 	},
 	check: func(p *pass) {
 		for in := range p.every("RUN") {
-			run := p.shellRuns()[in]
+			run := p.shellRun(in)
 			if run == nil || run.pipe < 0 {
 				continue
 			}
@@ -130,10 +130,10 @@ var UntrustedRegistry = &Rule{
 
 // trusts reports whether a registry is trusted.
 func (p *pass) trusts(registry string) bool {
-	if len(p.opts.TrustedRegistries) == 0 {
+	if len(p.opts().TrustedRegistries) == 0 {
 		return registry == "docker.io"
 	}
-	return slices.ContainsFunc(p.opts.TrustedRegistries, func(pattern string) bool {
+	return slices.ContainsFunc(p.opts().TrustedRegistries, func(pattern string) bool {
 		ok, err := path.Match(pattern, registry)
 		return pattern == registry || err == nil && ok
 	})
@@ -153,12 +153,12 @@ var MissingHealthcheck = &Rule{
 		Instead: "FROM alpine\nHEALTHCHECK CMD [\"serve\", \"--ping\"]\nCMD [\"serve\"]\n",
 	},
 	check: func(p *pass) {
-		if len(p.Stages) == 0 {
+		if len(p.file().Stages) == 0 {
 			return
 		}
-		last := len(p.Stages) - 1
+		last := len(p.file().Stages) - 1
 		for stage := last; stage >= 0; stage = p.variables().Bases[stage] {
-			for _, in := range p.Stages[stage].Instructions {
+			for _, in := range p.file().Stages[stage].Instructions {
 				if in.Meant == "HEALTHCHECK" {
 					return
 				}
@@ -167,7 +167,7 @@ var MissingHealthcheck = &Rule{
 				break
 			}
 		}
-		if from := p.Stages[last].From; from != nil && len(from.Args) > 0 {
+		if from := p.file().Stages[last].From; from != nil && len(from.Args) > 0 {
 			p.report(from, analysis.Finding{Span: from.Args[0].Span, Message: "this stage has no HEALTHCHECK"})
 		}
 	},
@@ -198,8 +198,8 @@ var RelativeDestination = &Rule{
 				dest := in.Args[len(in.Args)-1]
 				text := unquoted(dest.Text)
 				if !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "$") && !strings.Contains(text, ":") &&
-					in.Stage >= 0 && p.Stages[in.Stage].Base.Text != "scratch" &&
-					!isWindows(p.Stages[in.Stage].Base.Text) {
+					in.Stage >= 0 && p.file().Stages[in.Stage].Base.Text != "scratch" &&
+					!isWindows(p.file().Stages[in.Stage].Base.Text) {
 					message := fmt.Sprintf("no WORKDIR is above: %s lies where the base image works", text)
 					p.report(in, analysis.Finding{Span: dest.Span, Message: message})
 				}

@@ -34,7 +34,7 @@ var IgnoredDirective = &Rule{
 var likeDirective = regexp.MustCompile(`^#\s*([A-Za-z]+)\s*=\s*(\S+)\s*$`)
 
 func checkIgnoredDirective(p *pass) {
-	for _, d := range p.Directives {
+	for _, d := range p.file().Directives {
 		switch d.Name.Text {
 		case "syntax":
 			p.checkSyntaxImage(d.Value)
@@ -43,11 +43,12 @@ func checkIgnoredDirective(p *pass) {
 		}
 	}
 	first := p.Text.Len()
-	if len(p.Instructions) > 0 {
-		first = p.Instructions[0].Span.Start
+	if len(p.file().Instructions) > 0 {
+		first = p.file().Instructions[0].Span.Start
 	}
-	head := len(p.Directives) // the line, counted from 0, on which a directive would count, if those above were right
-	for _, comment := range p.Comments {
+	// the line, counted from 0, on which a directive would count, if those above were right
+	head := len(p.file().Directives)
+	for _, comment := range p.file().Comments {
 		if comment.Span.Start > first {
 			break
 		}
@@ -84,9 +85,9 @@ func (p *pass) checkLikeDirective(comment source.Span, head int) bool {
 		finding := analysis.Finding{Span: span, Message: fmt.Sprintf("unknown parser directive: %s", name)}
 		p.reportIgnored(misspelt(finding, name, "", directiveNames, true))
 		return true
-	case line == head && head > len(p.Directives) && known:
+	case line == head && head > len(p.file().Directives) && known:
 		return true // right once what is above is
-	case line > len(p.Directives) && meantForFile(name, value):
+	case line > len(p.file().Directives) && meantForFile(name, value):
 		if finding := p.misplaced(comment, span, name, value); name == "escape" {
 			p.reportIgnored(finding)
 		} else {
@@ -101,7 +102,7 @@ func (p *pass) checkLikeDirective(comment source.Span, head int) bool {
 func (p *pass) reportIgnored(finding analysis.Finding) {
 	if p.stopsForEscape() {
 		finding.Severity = analysis.Error
-		p.escapeTold = true
+		p.rest().escapeTold = true
 	}
 	p.report(nil, finding)
 }
@@ -112,9 +113,9 @@ func (p *pass) stopsForEscape() bool {
 	if escape := p.ignoredEscape(); escape == 0 || escape == p.Escape {
 		return false
 	}
-	for i, in := range p.Instructions {
+	for i, in := range p.file().Instructions {
 		unknown := func(problem dockerfile.Problem) bool { return problem.Kind == dockerfile.UnknownInstruction }
-		if i > 0 && slices.ContainsFunc(in.Problems, unknown) && p.otherEscape(p.Instructions[i-1]) {
+		if i > 0 && slices.ContainsFunc(in.Problems, unknown) && p.otherEscape(p.file().Instructions[i-1]) {
 			return true
 		}
 	}
@@ -125,9 +126,9 @@ func (p *pass) stopsForEscape() bool {
 // due to that.
 func (p *pass) withoutEscape(findings []analysis.Finding) []analysis.Finding {
 	return slices.DeleteFunc(findings, func(f analysis.Finding) bool {
-		i := slices.Index(p.Instructions, p.InstructionAt(f.Span.Start))
+		i := slices.Index(p.file().Instructions, p.file().InstructionAt(f.Span.Start))
 		return i >= 0 && f.Severity == analysis.Error &&
-			(p.otherEscape(p.Instructions[i]) || i > 0 && p.otherEscape(p.Instructions[i-1]))
+			(p.otherEscape(p.file().Instructions[i]) || i > 0 && p.otherEscape(p.file().Instructions[i-1]))
 	})
 }
 
@@ -177,13 +178,13 @@ func (p *pass) misplaced(comment, span source.Span, name, value string) analysis
 	if name == "escape" && !p.continuedBy(value[0]) { // another escape character changes what is below
 		return finding
 	}
-	if slices.ContainsFunc(p.Directives, func(d dockerfile.Directive) bool { return d.Name.Text == name }) {
+	if slices.ContainsFunc(p.file().Directives, func(d dockerfile.Directive) bool { return d.Name.Text == name }) {
 		return finding
 	}
 	line := p.Text.LineAt(comment.Start)
 	finding.Fixes = []analysis.Fix{
 		{Title: "Move it to the head of the file", Preferred: name == "escape", Edits: []source.Edit{
-			{Span: lineStart(p.File, len(p.Directives)), NewText: p.Text.Slice(comment) + newline(p.Text)},
+			{Span: lineStart(p.file(), len(p.file().Directives)), NewText: p.Text.Slice(comment) + p.newline},
 			{Span: source.Span{Start: p.Text.LineStart(line), End: p.Text.LineStart(line + 1)}},
 		}},
 	}
@@ -228,7 +229,7 @@ var checkOption = regexp.MustCompile(`^(skip|error|experimental)=`)
 
 // checkComments looks at the comments above instructions that say which rules are skipped there.
 func (p *pass) checkComments() {
-	for _, comment := range p.Comments {
+	for _, comment := range p.file().Comments {
 		text := p.Text.Slice(comment.Span)
 		at := checkComment(text)
 		if at < 0 {
@@ -308,7 +309,7 @@ func (p *pass) checkSyntaxImage(value dockerfile.Word) {
 // checkNames looks at the names of rules in the value of a "check" directive. BuildKit does not mind unknown ones.
 func (p *pass) checkNames(value dockerfile.Word) {
 	var ids []string
-	for _, r := range p.rules {
+	for _, r := range p.rest().rules {
 		ids = append(ids, r.ID)
 	}
 	at := value.Span.Start

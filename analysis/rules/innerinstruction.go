@@ -25,11 +25,9 @@ var InnerInstruction = &Rule{
 		Example: "FROM alpine\nRUN apk update && RUN apk add curl\n",
 		Instead: "FROM alpine\nRUN apk update && apk add curl\n",
 	},
-	check: func(p *pass) {
-		for _, in := range p.Instructions {
-			if finding, ok := p.innerInstruction(in); ok {
-				p.report(in, finding)
-			}
+	each: func(p *pass, in *dockerfile.Instruction) {
+		if finding, ok := p.innerInstruction(in); ok {
+			p.report(in, finding)
 		}
 	},
 }
@@ -38,6 +36,7 @@ var InnerInstruction = &Rule{
 type inner struct {
 	finding analysis.Finding
 	ok      bool
+	beyond  bool // it hangs on more than the instruction
 }
 
 // innerInstruction says what is wrong with an instruction that has another one in its arguments. Several rules ask, so
@@ -45,12 +44,16 @@ type inner struct {
 func (p *pass) innerInstruction(in *dockerfile.Instruction) (analysis.Finding, bool) {
 	found, known := p.inner[in]
 	if !known {
+		before := p.sight.beyond
+		p.sight.beyond = false
 		found.finding, found.ok = p.findInner(in)
+		found.beyond, p.sight.beyond = p.sight.beyond, before
 		if p.inner == nil {
 			p.inner = map[*dockerfile.Instruction]inner{}
 		}
 		p.inner[in] = found
 	}
+	p.sight.beyond = p.sight.beyond || found.beyond
 	return found.finding, found.ok
 }
 
@@ -125,7 +128,7 @@ func (p *pass) firstWord(in *dockerfile.Instruction) (finding analysis.Finding, 
 
 // innerCommand looks for instructions among the commands of a RUN.
 func (p *pass) innerCommand(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
-	run := p.shellRuns()[in]
+	run := p.shellRun(in)
 	if run == nil {
 		return finding, false
 	}
@@ -162,7 +165,7 @@ var (
 
 // newLine is the fix that ends an instruction and begins the next one.
 func (p *pass) newLine(from, to int, keyword string) []analysis.Fix {
-	edit := source.Edit{Span: source.Span{Start: from, End: to}, NewText: newline(p.Text) + keyword}
+	edit := source.Edit{Span: source.Span{Start: from, End: to}, NewText: p.newline + keyword}
 	return []analysis.Fix{{Title: "Begin a new line", Edits: []source.Edit{edit}}}
 }
 

@@ -24,7 +24,7 @@ var InvalidDefaultArgInFrom = &Rule{
 		Instead: "ARG TAG=3.20\nFROM alpine:${TAG}\n",
 	},
 	check: func(p *pass) {
-		for _, stage := range p.Stages {
+		for _, stage := range p.file().Stages {
 			if stage.From.From == nil || strings.IndexByte(stage.Base.Text, '$') < 0 {
 				continue // without a variable it is InvalidImage's
 			}
@@ -48,7 +48,7 @@ var InvalidDefaultArgInFrom = &Rule{
 
 // given reports whether the builds that are known of set one of the variables in a text.
 func (p *pass) given(text string) bool {
-	return len(p.opts.BuildArgs) > 0 && slices.ContainsFunc(p.opts.BuildArgs, func(name string) bool {
+	return len(p.opts().BuildArgs) > 0 && slices.ContainsFunc(p.opts().BuildArgs, func(name string) bool {
 		return strings.Contains(text, "$"+name) || strings.Contains(text, "${"+name)
 	})
 }

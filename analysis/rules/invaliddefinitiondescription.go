@@ -29,12 +29,12 @@ var InvalidDefinitionDescription = &Rule{
 			"TAG=3.20\nFROM alpine:$TAG\n",
 	},
 	check: func(p *pass) {
-		for _, stage := range p.Stages {
+		for _, stage := range p.file().Stages {
 			if stage.Name != "" && stage.From.From != nil {
 				p.checkDescription(stage.From, stage.NameWord.Span, []string{stage.Name})
 			}
 		}
-		for _, in := range p.of["ARG"] {
+		for _, in := range p.of("ARG") {
 			if c, ok := in.Command.(*instructions.ArgCommand); ok {
 				var names []string
 				for _, arg := range c.Args {

@@ -28,14 +28,14 @@ var InvalidDirective = &Rule{
 		Instead: "# escape=`\nFROM alpine\n",
 	},
 	check: func(p *pass) {
-		for _, problem := range p.problems[dockerfile.InvalidDirective] {
+		for _, problem := range p.problems(dockerfile.InvalidDirective) {
 			if p.Text.Slice(problem.Span) == "/" && len(problem.Suggestions) > 1 {
 				problem.Suggestions = slices.Clone(problem.Suggestions)
 				slices.Reverse(problem.Suggestions) // a slash rather is a backslash the wrong way
 			}
-			p.report(nil, fromProblem(p.File, problem))
+			p.report(nil, fromProblem(p.file(), problem))
 		}
-		for _, d := range p.Directives {
+		for _, d := range p.file().Directives {
 			if d.Name.Text == "check" {
 				p.checkOptions(d.Value)
 				break // BuildKit does not read a second one

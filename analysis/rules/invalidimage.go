@@ -33,13 +33,13 @@ var InvalidImage = &Rule{
 func checkInvalidImage(p *pass) {
 	above := map[string]bool{} // stages
 	anywhere := map[string]bool{}
-	for _, stage := range p.Stages {
+	for _, stage := range p.file().Stages {
 		anywhere[stage.Name] = true
 	}
 	for _, ref := range p.stageReferences() {
 		name := ref.word.Text
 		if ref.in.Meant == "FROM" {
-			stage := p.Stages[ref.in.Stage]
+			stage := p.file().Stages[ref.in.Stage]
 			defer func() { above[stage.Name] = true }()
 		}
 		lower := strings.ToLower(name)
@@ -48,7 +48,7 @@ func checkInvalidImage(p *pass) {
 			continue
 		}
 		if strings.Trim(name, "0123456789") == "" || ref.in.Meant != "FROM" && anywhere[lower] ||
-			isMisplacedFlag(p.File, ref.in) {
+			isMisplacedFlag(p.file(), ref.in) {
 			continue
 		}
 		_, err := reference.ParseNormalizedNamed(name)
@@ -131,7 +131,7 @@ func (p *pass) checkExpandedImage(ref stageReference) {
 // brokenImage says why the image of a FROM is not valid whatever build arguments are given, if it is so: both with the
 // defaults of the ARGs and with any other value that would do. What no ARG declares is empty.
 func (p *pass) brokenImage(in *dockerfile.Instruction) error {
-	word := p.Stages[in.Stage].Base.Text
+	word := p.file().Stages[in.Stage].Base.Text
 	var broken error
 	for _, value := range []string{"", "x"} {
 		env := &globals{p: p, offset: in.Span.Start, value: value}
@@ -213,7 +213,7 @@ func (p *pass) undeclared(in *dockerfile.Instruction) bool {
 func (p *pass) stageNames() []string {
 	var names []string
 	seen := map[string]bool{}
-	for _, stage := range p.Stages {
+	for _, stage := range p.file().Stages {
 		if stage.Name != "" && !seen[stage.Name] {
 			names, seen[stage.Name] = append(names, stage.Name), true
 		}

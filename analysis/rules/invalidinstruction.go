@@ -28,9 +28,9 @@ var InvalidInstruction = &Rule{
 		Instead: "FROM alpine\nCOPY app.sh /usr/local/bin/\nENV GREETING=hello\n",
 	},
 	check: func(p *pass) {
-		for _, problem := range p.problems[dockerfile.InvalidInstruction] {
-			in := p.InstructionAt(problem.Span.Start)
-			if in != nil && !in.JSON && in.ArgsSpan.Contains(problem.Span.Start) && isMisplacedFlag(p.File, in) {
+		for _, problem := range p.problems(dockerfile.InvalidInstruction) {
+			in := p.file().InstructionAt(problem.Span.Start)
+			if in != nil && !in.JSON && in.ArgsSpan.Contains(problem.Span.Start) && isMisplacedFlag(p.file(), in) {
 				continue // MisplacedFlag says what is wrong
 			}
 			if in != nil && (trailingComment(in) >= 0 || p.fromHasPath(in) || p.goesOnBelow(in)) {
@@ -40,7 +40,7 @@ var InvalidInstruction = &Rule{
 				continue // LookalikeCharacter does
 			}
 			if in != nil {
-				if line, ok := p.swallows(in); ok && problem.Span.End > p.Text.LineStart(line) {
+				if at, ok := p.swallows(in); ok && problem.Span.End > at {
 					continue // SwallowedInstruction does
 				}
 			}
@@ -50,7 +50,7 @@ var InvalidInstruction = &Rule{
 				}
 			}
 			if in != nil && in.Meant == "SHELL" {
-				if _, ok := almostJSON(p.File, in); ok {
+				if _, ok := almostJSON(in); ok {
 					continue // AlmostJSON does
 				}
 			}
@@ -60,7 +60,7 @@ var InvalidInstruction = &Rule{
 				}
 				continue
 			}
-			finding := fromProblem(p.File, problem)
+			finding := fromProblem(p.file(), problem)
 			if in != nil && in.Meant == "HEALTHCHECK" {
 				if meant := composeCheck(p.Text.Slice(in.ArgsSpan)); meant != "" {
 					finding.Message = "HEALTHCHECK takes CMD and a command, not what Compose has for it"
@@ -94,11 +94,11 @@ var InvalidInstruction = &Rule{
 // goesOnBelow reports whether the line below a copy with one path is to belong to it.
 func (p *pass) goesOnBelow(in *dockerfile.Instruction) bool {
 	if in.Meant != "COPY" && in.Meant != "ADD" || len(in.Args) != 1 ||
-		len(p.problems[dockerfile.UnknownInstruction]) == 0 {
+		len(p.problems(dockerfile.UnknownInstruction)) == 0 {
 		return false
 	}
-	i := slices.Index(p.Instructions, in) + 1
-	return i > 0 && i < len(p.Instructions) && p.lostLines()[p.Instructions[i]] == in
+	i := slices.Index(p.file().Instructions, in) + 1
+	return i > 0 && i < len(p.file().Instructions) && p.lostLines()[p.file().Instructions[i]] == in
 }
 
 // from is the flag --from of an instruction, nil if there is none.
@@ -279,12 +279,12 @@ func (p *pass) withoutBlanks(in *dockerfile.Instruction, text string) []analysis
 // joinBelow adds the fix that makes the next line part of an instruction which has no arguments, if it is meant to be.
 func (p *pass) joinBelow(finding *analysis.Finding, in *dockerfile.Instruction) {
 	line := p.Text.LineAt(in.Span.End)
-	i := slices.Index(p.Instructions, in) + 1
-	if i == 0 || i == len(p.Instructions) || p.Text.LineAt(p.Instructions[i].Span.Start) != line+1 ||
-		p.indent(p.Instructions[i]) <= p.indent(in) {
+	i := slices.Index(p.file().Instructions, in) + 1
+	if i == 0 || i == len(p.file().Instructions) || p.Text.LineAt(p.file().Instructions[i].Span.Start) != line+1 ||
+		p.indent(p.file().Instructions[i]) <= p.indent(in) {
 		return
 	}
-	if below := p.Instructions[i].Meant; in.Meant == "HEALTHCHECK" && below != "CMD" || below == "FROM" ||
+	if below := p.file().Instructions[i].Meant; in.Meant == "HEALTHCHECK" && below != "CMD" || below == "FROM" ||
 		below == "ONBUILD" {
 		return
 	}

@@ -102,7 +102,7 @@ func checkInvalidPort(p *pass) {
 			}
 			return
 		}
-		if line, ok := p.swallows(in); ok && port.span.End > p.Text.LineStart(line) {
+		if at, ok := p.swallows(in); ok && port.span.End > at {
 			return // SwallowedInstruction says what is wrong
 		}
 		finding := analysis.Finding{Span: port.span, Message: port.problem.Error()}

@@ -30,7 +30,7 @@ func checkInvalidStageReference(p *pass) {
 		return
 	}
 	last := map[string]int{} // of stages with the same name
-	for i, stage := range p.Stages {
+	for i, stage := range p.file().Stages {
 		if stage.Name != "" {
 			last[stage.Name] = i
 		}
@@ -54,7 +54,7 @@ func checkInvalidStageReference(p *pass) {
 			finding.Message = fmt.Sprintf(
 				"stage %s needs to be defined before it is used; it begins in line %d",
 				name,
-				p.Stages[stage].From.Line,
+				p.file().Stages[stage].From.Line,
 			)
 		case ok:
 			continue
@@ -67,15 +67,15 @@ func checkInvalidStageReference(p *pass) {
 		case err != nil:
 			images++
 			continue
-		case number < 0 || number >= len(p.Stages)+images:
+		case number < 0 || number >= len(p.file().Stages)+images:
 			finding.Message = fmt.Sprintf("invalid stage index %d", number)
 		case number == ref.in.Stage:
 			finding.Message = "the stage cannot take files from itself"
-		case number > ref.in.Stage && number < len(p.Stages):
+		case number > ref.in.Stage && number < len(p.file().Stages):
 			finding.Message = fmt.Sprintf(
 				"stage %d needs to be defined before it is used; it begins in line %d",
 				number,
-				p.Stages[number].From.Line,
+				p.file().Stages[number].From.Line,
 			)
 		default:
 			continue

@@ -31,7 +31,7 @@ func checkInvalidSubstitution(p *pass) {
 	lex := shell.NewLex(rune(p.Escape))
 	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER",
 		"VOLUME", "WORKDIR"} {
-		for _, in := range p.of[name] {
+		for _, in := range p.of(name) {
 			if inQuotes(in) || p.badFlag(in, lex) {
 				continue
 			}
@@ -82,10 +82,10 @@ func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *she
 			finding.Fixes = []analysis.Fix{replace(word.Span, meant, true)}
 		}
 	}
-	if in := p.InstructionAt(word.Span.Start); in != nil && len(finding.Fixes) == 0 {
+	if in := p.file().InstructionAt(word.Span.Start); in != nil && len(finding.Fixes) == 0 {
 		finding.Fixes = p.withVariables(in, word)
 	}
-	if in := p.InstructionAt(word.Span.Start); in != nil && (in.Meant == "COPY" || in.Meant == "ADD") {
+	if in := p.file().InstructionAt(word.Span.Start); in != nil && (in.Meant == "COPY" || in.Meant == "ADD") {
 		if m := quotedPath.FindStringSubmatch(p.Text.Slice(in.ArgsSpan)); m != nil {
 			finding.Span = in.ArgsSpan
 			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, fmt.Sprintf("[%q, %q]", m[1], m[2]), true)}
@@ -93,7 +93,7 @@ func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *she
 				" divides the words at blanks, in quotes, too"
 		}
 	}
-	if in := p.InstructionAt(word.Span.Start); in != nil && (in.Meant == "EXPOSE" || in.Meant == "VOLUME") {
+	if in := p.file().InstructionAt(word.Span.Start); in != nil && (in.Meant == "EXPOSE" || in.Meant == "VOLUME") {
 		if m := quotedWords.FindStringSubmatch(p.Text.Slice(in.ArgsSpan)); m != nil {
 			finding.Span = in.ArgsSpan
 			finding.Message = in.Meant + " divides the words at blanks, in quotes, too"

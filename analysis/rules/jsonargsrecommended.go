@@ -32,7 +32,7 @@ var JSONArgsRecommended = &Rule{
 
 func checkJSONArgsRecommended(p *pass) {
 	for _, name := range []string{"CMD", "ENTRYPOINT"} {
-		for _, in := range p.of[name] {
+		for _, in := range p.of(name) {
 			shellForm := false
 			switch c := in.Command.(type) {
 			case *instructions.CmdCommand:
@@ -43,7 +43,7 @@ func checkJSONArgsRecommended(p *pass) {
 			if !shellForm || in.Stage < 0 || p.hasShell(in) || isUnknown(in) {
 				continue
 			}
-			if _, ok := almostJSON(p.File, in); ok || quotedCommand(p, in) || p.cutArray(in) {
+			if _, ok := almostJSON(in); ok || quotedCommand(p, in) || p.cutArray(in) {
 				continue // AlmostJSON says what is wrong
 			}
 			if _, ok := p.innerInstruction(in); ok {
@@ -59,7 +59,7 @@ func checkJSONArgsRecommended(p *pass) {
 					"JSON arguments recommended for %s to prevent unintended behavior related to OS signals",
 					name,
 				),
-				Fixes: p.appending(in, execForm(p.File, in)),
+				Fixes: p.appending(in, execForm(p.file(), in)),
 			})
 		}
 	}
@@ -68,7 +68,7 @@ func checkJSONArgsRecommended(p *pass) {
 // appending says in the fixes of an ENTRYPOINT that they bring a CMD into effect, if the stage has one.
 func (p *pass) appending(in *dockerfile.Instruction, fixes []analysis.Fix) []analysis.Fix {
 	if in.Meant == "ENTRYPOINT" &&
-		slices.ContainsFunc(p.of["CMD"], func(cmd *dockerfile.Instruction) bool { return cmd.Stage == in.Stage }) {
+		slices.ContainsFunc(p.of("CMD"), func(cmd *dockerfile.Instruction) bool { return cmd.Stage == in.Stage }) {
 		for i := range fixes {
 			fixes[i].Title += "; the stage's CMD then becomes its arguments"
 		}
@@ -78,11 +78,11 @@ func (p *pass) appending(in *dockerfile.Instruction, fixes []analysis.Fix) []ana
 
 // hasShell reports whether a SHELL counts where in stands.
 func (p *pass) hasShell(in *dockerfile.Instruction) bool {
-	if len(p.of["SHELL"]) == 0 {
+	if len(p.of("SHELL")) == 0 {
 		return false
 	}
 	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().Bases[stage], p.Text.Len() {
-		for _, shell := range p.of["SHELL"] {
+		for _, shell := range p.of("SHELL") {
 			if shell.Stage == stage && shell.Span.Start < end {
 				return true
 			}

@@ -67,12 +67,12 @@ var labelKinds = map[string]func(value string) bool{
 }
 
 func checkLabelSchema(p *pass) {
-	if len(p.Stages) == 0 {
+	if len(p.file().Stages) == 0 {
 		return
 	}
 	has := map[string]bool{}
-	for stage := len(p.Stages) - 1; stage >= 0; stage = p.variables().Bases[stage] {
-		for _, in := range p.Stages[stage].Instructions {
+	for stage := len(p.file().Stages) - 1; stage >= 0; stage = p.variables().Bases[stage] {
+		for _, in := range p.file().Stages[stage].Instructions {
 			c, ok := in.Command.(*instructions.LabelCommand)
 			if !ok {
 				continue
@@ -91,8 +91,8 @@ func checkLabelSchema(p *pass) {
 			break
 		}
 	}
-	from := p.Stages[len(p.Stages)-1].From
-	for _, name := range slices.Sorted(maps.Keys(p.opts.LabelSchema)) {
+	from := p.file().Stages[len(p.file().Stages)-1].From
+	for _, name := range slices.Sorted(maps.Keys(p.opts().LabelSchema)) {
 		if !has[name] && from != nil && len(from.Args) > 0 {
 			p.report(from, analysis.Finding{
 				Span: from.Args[0].Span, Message: fmt.Sprintf("this stage has no label %s", name),
@@ -106,12 +106,12 @@ func (p *pass) checkLabel(in *dockerfile.Instruction, span source.Span, key, val
 	if strings.ContainsAny(key, "$\\`") {
 		return
 	}
-	kind, known := p.opts.LabelSchema[key]
+	kind, known := p.opts().LabelSchema[key]
 	message := ""
 	switch is := labelKinds[kind]; {
 	case !labelName.MatchString(key) && !known:
 		message = fmt.Sprintf("%s is not a name for a label: lower case letters, digits, dots and dashes are", key)
-	case !known && p.opts.StrictLabels && len(p.opts.LabelSchema) > 0:
+	case !known && p.opts().StrictLabels && len(p.opts().LabelSchema) > 0:
 		message = fmt.Sprintf("labelSchema does not list the label %s", key)
 	case strings.Contains(value, "$"):
 	case value == "" && known:

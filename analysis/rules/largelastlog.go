@@ -23,34 +23,34 @@ var LargeLastlog = &Rule{
 		Example: "FROM debian\nRUN useradd -u 1000700001 app\n",
 		Instead: "FROM debian\nRUN useradd --no-log-init -u 1000700001 app\n",
 	},
-	check: func(p *pass) {
-		p.eachCommand(func(in *dockerfile.Instruction, c command) {
-			if c.words[0] != "useradd" || slices.ContainsFunc(c.words, func(word string) bool {
-				return word == "--no-log-init" || len(word) > 1 && word[0] == '-' && word[1] != '-' &&
-					strings.Contains(word, "l")
-			}) {
-				return
+	of: []string{"RUN"},
+	each: ofCommands(func(p *pass, in *dockerfile.Instruction, c command) {
+		if c.words[0] != "useradd" || slices.ContainsFunc(c.words, func(word string) bool {
+			return word == "--no-log-init" || len(word) > 1 && word[0] == '-' && word[1] != '-' &&
+				strings.Contains(word, "l")
+		}) {
+			return
+		}
+		for i, word := range c.words {
+			number, is := strings.CutPrefix(word, "--uid=")
+			if is = is || (word == "-u" || word == "--uid") && i+1 < len(c.words); is && number == word {
+				number = c.words[i+1]
 			}
-			for i, word := range c.words {
-				number, is := strings.CutPrefix(word, "--uid=")
-				if is = is || (word == "-u" || word == "--uid") && i+1 < len(c.words); is && number == word {
-					number = c.words[i+1]
-				}
-				if !is || len(number) < 6 || strings.Trim(number, "0123456789") != "" {
-					continue
-				}
-				name := c.span(p, in, 0, 1)
-				p.report(in, analysis.Finding{
-					Span:    c.span(p, in, i, i+1),
-					Message: fmt.Sprintf("for user %s useradd makes a file of up to gigabytes: --no-log-init is missing", number),
-					Fixes: []analysis.Fix{{
-						Title: "Add --no-log-init", Preferred: true,
-						Edits: []source.Edit{{
-							Span: source.Span{Start: name.End, End: name.End}, NewText: " --no-log-init",
-						}},
+			if !is || len(number) < 6 || strings.Trim(number, "0123456789") != "" {
+				continue
+			}
+			name := c.span(p, in, 0, 1)
+			p.report(in, analysis.Finding{
+				Span: c.span(p, in, i, i+1),
+				Message: fmt.Sprintf(
+					"for user %s useradd makes a file of up to gigabytes: --no-log-init is missing", number),
+				Fixes: []analysis.Fix{{
+					Title: "Add --no-log-init", Preferred: true,
+					Edits: []source.Edit{{
+						Span: source.Span{Start: name.End, End: name.End}, NewText: " --no-log-init",
 					}},
-				})
-			}
-		})
-	},
+				}},
+			})
+		}
+	}),
 }

@@ -31,7 +31,7 @@ var LegacyKeyValueFormat = &Rule{
 
 func checkLegacyKeyValueFormat(p *pass) {
 	for _, name := range []string{"ENV", "LABEL"} {
-		for _, in := range p.of[name] {
+		for _, in := range p.of(name) {
 			var pairs instructions.KeyValuePairs
 			switch c := in.Command.(type) {
 			case *instructions.EnvCommand:
@@ -51,7 +51,7 @@ func checkLegacyKeyValueFormat(p *pass) {
 					"\"%[1]s key=value\" should be used instead of legacy \"%[1]s key value\" format",
 					name,
 				),
-				Fixes: withEquals(p.File, in),
+				Fixes: withEquals(p.file(), in),
 			})
 		}
 	}

@@ -24,7 +24,7 @@ var LineEndings = &Rule{
 		Instead: "FROM alpine\nRUN <<EOF\r\nset -e\napk add curl\nEOF\n",
 	},
 	check: func(p *pass) {
-		if onlyCR(p.File) {
+		if onlyCR(p.file()) {
 			text := p.Text.String()
 			fix := analysis.Fix{Title: "End lines with LF", Preferred: true}
 			for i := range len(text) {
@@ -35,7 +35,7 @@ var LineEndings = &Rule{
 			p.report(
 				nil,
 				analysis.Finding{
-					Span:    p.Instructions[0].Keyword.Span,
+					Span:    p.file().Instructions[0].Keyword.Span,
 					Message: "the lines end with CR only: BuildKit reads the whole file as one line",
 					Fixes:   []analysis.Fix{fix},
 				},

@@ -19,13 +19,12 @@ var LinkedShell = &Rule{
 		Example: "FROM debian\nRUN ln -sf /bin/bash /bin/sh\n",
 		Instead: "FROM debian\nSHELL [\"/bin/bash\", \"-c\"]\n",
 	},
-	check: func(p *pass) {
-		p.eachCommand(func(in *dockerfile.Instruction, c command) {
-			if last := len(c.words) - 1; c.words[0] == "ln" && last > 1 && c.words[last] == "/bin/sh" {
-				p.report(in, analysis.Finding{
-					Span: c.span(p, in, last, last+1), Message: "SHELL says which shell is used, without another /bin/sh",
-				})
-			}
-		})
-	},
+	of: []string{"RUN"},
+	each: ofCommands(func(p *pass, in *dockerfile.Instruction, c command) {
+		if last := len(c.words) - 1; c.words[0] == "ln" && last > 1 && c.words[last] == "/bin/sh" {
+			p.report(in, analysis.Finding{
+				Span: c.span(p, in, last, last+1), Message: "SHELL says which shell is used, without another /bin/sh",
+			})
+		}
+	}),
 }

@@ -34,7 +34,7 @@ var ownEffects = map[string]bool{
 
 func checkLostEffect(p *pass) {
 	for in := range p.every("RUN") {
-		run := p.shellRuns()[in]
+		run := p.shellRun(in)
 		if m := exportOnly.FindStringSubmatch(strings.TrimSpace(p.Text.Slice(in.ArgsSpan))); run != nil && m != nil &&
 			len(in.Flags) == 0 {
 			finding := analysis.Finding{

@@ -20,11 +20,11 @@ import (
 func (p *pass) lostLines() map[*dockerfile.Instruction]*dockerfile.Instruction {
 	lost := map[*dockerfile.Instruction]*dockerfile.Instruction{}
 	var head *dockerfile.Instruction
-	for i, in := range p.Instructions {
+	for i, in := range p.file().Instructions {
 		if head != nil {
 			for _, problem := range in.Problems {
 				if problem.Kind == dockerfile.UnknownInstruction && problem.Span.Start == in.Keyword.Span.Start &&
-					p.continues(head, p.Instructions[i-1], in, problem) {
+					p.continues(head, p.file().Instructions[i-1], in, problem) {
 					lost[in] = head
 				}
 			}
@@ -71,7 +71,7 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 		switch {
 		case p.ended(head, above, in) && isCommand(strings.ToLower(word)) && !startsWithOperator(word):
 			return false // rather, RUN is missing
-		case endsInOperator(p.File, above) || startsWithOperator(word) || isCommand(word) || shellCommands[word]:
+		case endsInOperator(p.file(), above) || startsWithOperator(word) || isCommand(word) || shellCommands[word]:
 			return true
 		case len(problem.Suggestions) == 0:
 			return deeper || word == strings.ToLower(word) ||
@@ -154,7 +154,7 @@ func (p *pass) spoiltEscape(in *dockerfile.Instruction) (why string, fix analysi
 		return fmt.Sprintf("a comment stands behind the %s", p.escapeName()),
 			analysis.Fix{
 				Title: "Move the comment to a line of its own",
-				Edits: []source.Edit{{Span: at(m[3], m[4]), NewText: newline(p.Text) + p.margin(in)}},
+				Edits: []source.Edit{{Span: at(m[3], m[4]), NewText: p.newline + p.margin(in)}},
 			}, true
 	}
 	return "", analysis.Fix{}, false
@@ -220,13 +220,13 @@ func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem docke
 	switch {
 	case head.Meant != "RUN":
 		add(escape, true)
-	case endsInOperator(p.File, above) || startsWithOperator(word) || head.ArgsSpan.Len() == 0:
+	case endsInOperator(p.file(), above) || startsWithOperator(word) || head.ArgsSpan.Len() == 0:
 		add(escape, true)
 	case p.inList(above, in) || wantsMore.MatchString(p.lastLine(above)):
 		add(escape, true)
 	case p.Escape == '\\' && (shellReserved[word] || isCommand(word)) && p.inBlock(above):
 		sure := indented || shellReserved[word]
-		if last := p.lastLine(above); blockWord.MatchString(last) || endsCommand(p.File, above) {
+		if last := p.lastLine(above); blockWord.MatchString(last) || endsCommand(p.file(), above) {
 			add(escape, sure)
 		} else {
 			add(";"+escape, sure) // what the line's end is to the shell, which goes when the line is continued
@@ -234,7 +234,7 @@ func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem docke
 	case !isCommand(word):
 		// Where nothing else says that the command goes on, the line might as well lack a RUN.
 		add(escape, indented)
-	case endsCommand(p.File, above):
+	case endsCommand(p.file(), above):
 		add(escape, indented)
 	default:
 		add(escape, false)
@@ -251,7 +251,7 @@ func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem docke
 		)
 	}
 	if len(problem.Suggestions) > 0 && !isCommand(word) {
-		for _, change := range changeTo(p.File, problem) {
+		for _, change := range changeTo(p.file(), problem) {
 			change.Preferred = false
 			finding.Fixes = append(finding.Fixes, change)
 		}
@@ -270,8 +270,8 @@ func (p *pass) otherEscape(above *dockerfile.Instruction) bool {
 // ignoredEscape returns the escape character of a comment above the first instruction that is meant to be a directive,
 // 0 if there is none.
 func (p *pass) ignoredEscape() byte {
-	for _, comment := range p.Comments {
-		if len(p.Instructions) > 0 && comment.Span.Start > p.Instructions[0].Span.Start {
+	for _, comment := range p.file().Comments {
+		if len(p.file().Instructions) > 0 && comment.Span.Start > p.file().Instructions[0].Span.Start {
 			break
 		}
 		text := p.Text.Slice(comment.Span)
@@ -292,7 +292,7 @@ func (p *pass) ignoredEscape() byte {
 // own.
 func (p *pass) ended(head, above, in *dockerfile.Instruction) bool {
 	line := p.lastLine(above)
-	return head == above && head.Line == head.EndLine && p.indent(in) <= p.indent(head) && !endsCommand(p.File,
+	return head == above && head.Line == head.EndLine && p.indent(in) <= p.indent(head) && !endsCommand(p.file(),
 		above) &&
 		!wantsMore.MatchString(line) && !p.inBlock(above) && balanced(line) &&
 		!strings.HasSuffix(line, "{") &&
@@ -332,7 +332,7 @@ var (
 // chainText is the text from the last RUN up to the end of in.
 func (p *pass) chainText(in *dockerfile.Instruction) string {
 	start := in.Span.Start
-	for _, other := range p.of["RUN"] {
+	for _, other := range p.of("RUN") {
 		if other.Span.Start <= in.Span.Start {
 			start = other.ArgsSpan.Start
 		}
@@ -352,7 +352,7 @@ func (p *pass) inList(above, in *dockerfile.Instruction) bool {
 	last := p.Text.Slice(p.Text.Line(p.Text.LineAt(above.Span.End)))
 	word := strings.TrimLeft(last, " \t")
 	return above.EndLine > above.Line && len(strings.Fields(word)) == 1 && len(last)-len(word) == p.indent(in) &&
-		!endsCommand(p.File, above)
+		!endsCommand(p.file(), above)
 }
 
 // endsCommand reports whether an instruction's text ends with a semicolon or an operator.
@@ -388,14 +388,14 @@ func matching(keyword, typed string) string {
 
 // cutArray reports whether an instruction opens an array that goes on in lines which are not continued.
 func (p *pass) cutArray(in *dockerfile.Instruction) bool {
-	if len(p.problems[dockerfile.UnknownInstruction]) == 0 || !p.opensArray(in) {
+	if !p.opensArray(in) || len(p.problems(dockerfile.UnknownInstruction)) == 0 {
 		return false
 	}
-	i := slices.Index(p.Instructions, in)
-	if i < 0 || i+1 == len(p.Instructions) {
+	i := slices.Index(p.file().Instructions, in)
+	if i < 0 || i+1 == len(p.file().Instructions) {
 		return false
 	}
-	below := p.Instructions[i+1]
+	below := p.file().Instructions[i+1]
 	return isUnknown(below) && p.lostLines()[below] == in
 }
 
@@ -405,10 +405,10 @@ func (p *pass) lostBelow(
 	first int,
 	lost map[*dockerfile.Instruction]*dockerfile.Instruction,
 ) (fix analysis.Fix, more int) {
-	head := lost[p.Instructions[first]]
+	head := lost[p.file().Instructions[first]]
 	array := p.opensArray(head)
-	for i := first; i < len(p.Instructions) && lost[p.Instructions[i]] == head; i++ {
-		above, in := p.Instructions[i-1], p.Instructions[i]
+	for i := first; i < len(p.file().Instructions) && lost[p.file().Instructions[i]] == head; i++ {
+		above, in := p.file().Instructions[i-1], p.file().Instructions[i]
 		if array {
 			end := above.Span.Start + len(strings.TrimRight(p.Text.Slice(above.Span), " \t"))
 			edit := source.Edit{Span: source.Span{Start: end, End: above.Span.End}, NewText: " " + string(p.Escape)}

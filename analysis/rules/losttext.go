@@ -24,37 +24,36 @@ var LostText = &Rule{
 		Example: "FROM alpine\nARG GREETING=\\\n  hello\nRUN echo $GREETING\n",
 		Instead: "FROM alpine\nARG GREETING=hello\nRUN echo $GREETING\n",
 	},
-	check: checkLostText,
+	of:   []string{"ARG", "CMD", "ENTRYPOINT", "ENV", "HEALTHCHECK", "LABEL", "RUN"},
+	each: checkLostText,
 }
 
-func checkLostText(p *pass) {
-	for in := range p.every("ARG", "CMD", "ENTRYPOINT", "ENV", "HEALTHCHECK", "LABEL", "RUN") {
-		if in.Meant == "ARG" {
-			p.checkValueApart(in)
+func checkLostText(p *pass, in *dockerfile.Instruction) {
+	if in.Meant == "ARG" {
+		p.checkValueApart(in)
+	}
+	if in.Line == in.EndLine {
+		return
+	}
+	run := p.shellRun(in)
+	for _, comment := range in.Comments {
+		if run != nil && run.mistake != nil {
+			break // ShellSyntax says what is wrong
 		}
-		if in.Line == in.EndLine {
+		before := in.Before(comment.Span.Start)
+		if isProse(p.Text.Slice(comment.Span)) && !(in.Meant == "RUN" && writesText.MatchString(before)) {
 			continue
 		}
-		run := p.shellRuns()[in]
-		for _, comment := range in.Comments {
-			if run != nil && run.mistake != nil {
-				break // ShellSyntax says what is wrong
-			}
-			before := in.Before(comment.Span.Start)
-			if isProse(p.Text.Slice(comment.Span)) && !(in.Meant == "RUN" && writesText.MatchString(before)) {
-				continue
-			}
-			if openQuote(before, p.Escape) != 0 {
-				p.report(in, analysis.Finding{
-					Span:    comment.Span,
-					Message: "this line is left out: BuildKit takes it for a comment, though it is within quotes",
-				})
-				break
-			}
+		if openQuote(before, p.Escape) != 0 {
+			p.report(in, analysis.Finding{
+				Span:    comment.Span,
+				Message: "this line is left out: BuildKit takes it for a comment, though it is within quotes",
+			})
+			break
 		}
-		if in.Meant == "ARG" || in.Meant == "ENV" {
-			p.checkValueBelow(in)
-		}
+	}
+	if in.Meant == "ARG" || in.Meant == "ENV" {
+		p.checkValueBelow(in)
 	}
 }
 
@@ -125,7 +124,7 @@ func (p *pass) checkValueBelow(in *dockerfile.Instruction) {
 		next := in.Args[i+1]
 		if !strings.HasSuffix(word.Text, "=") || strings.Count(word.Text, "=") != 1 || strings.Contains(next.Text,
 			"=") ||
-			p.Text.LineAt(word.Span.End) == p.Text.LineAt(next.Span.Start) ||
+			p.sameLine(word.Span.End, next.Span.Start) ||
 			!strings.HasSuffix(p.Text.Slice(word.Span), "=") {
 			continue
 		}

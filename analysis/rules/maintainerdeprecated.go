@@ -23,12 +23,12 @@ var MaintainerDeprecated = &Rule{
 		Instead: "FROM alpine\nLABEL org.opencontainers.image.authors=\"Jo <jo@example.com>\"\n",
 	},
 	check: func(p *pass) {
-		for _, in := range p.of["MAINTAINER"] {
+		for _, in := range p.of("MAINTAINER") {
 			if len(in.Args) > 0 && strings.EqualFold(in.Keyword.Text, "MAINTAINER") {
 				p.report(in, analysis.Finding{
 					Span:    in.Keyword.Span,
 					Message: "MAINTAINER is deprecated in favor of using a label",
-					Fixes:   maintainerLabel(p.File, in),
+					Fixes:   maintainerLabel(p.file(), in),
 				})
 			}
 		}

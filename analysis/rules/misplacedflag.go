@@ -38,7 +38,7 @@ func checkMisplacedFlag(p *pass) {
 			continue
 		}
 		for i := range in.Args {
-			finding, ok := misplacedFlag(p.File, in, i)
+			finding, ok := misplacedFlag(p.file(), in, i)
 			if ok {
 				p.report(in, finding)
 			} else if in.Meant == "HEALTHCHECK" && !in.JSON && i == 1 && p.flagOfCheck(in) {
@@ -213,7 +213,7 @@ func (p *pass) stageWithoutFlag(in *dockerfile.Instruction) bool {
 		!slices.Contains(p.stageNames(), name) {
 		return false
 	}
-	if c := p.opts.Context; c != nil && (slices.Contains(c.Sent, name) || slices.Contains(c.Sent, name+"/")) {
+	if c := p.opts().Context; c != nil && (slices.Contains(c.Sent, name) || slices.Contains(c.Sent, name+"/")) {
 		return false
 	}
 	span := source.Span{Start: in.Args[0].Span.Start, End: words[0].Span.End}

@@ -29,7 +29,8 @@ var MisreadPath = &Rule{
 		Example: "FROM alpine\nCOPY ../app /app/\n",
 		Instead: "FROM alpine\nCOPY app /app/\n",
 	},
-	check: checkMisreadPath,
+	of:   []string{"RUN", "ADD", "COPY", "VOLUME", "WORKDIR"},
+	each: checkMisreadPath,
 }
 
 // escapedPath is a relative path, or one from the root, with the backslashes of Windows.
@@ -37,30 +38,25 @@ var escapedPath = regexp.MustCompile(`^[A-Za-z0-9_.-]*(\\[A-Za-z0-9_.-]+)+\\?$`)
 
 var drivePath = regexp.MustCompile(`^[A-Za-z]:(\\[A-Za-z0-9_.$ {}-]+)+\\?$`)
 
-func checkMisreadPath(p *pass) {
-	const most = 200 // copies whose destination is looked for in the text above: each walks through it
-	asked := 0
-	for in := range p.every("RUN") {
+func checkMisreadPath(p *pass, in *dockerfile.Instruction) {
+	if in.Meant == "RUN" {
 		p.checkMountPaths(in)
+		return
 	}
-	for in := range p.every("ADD", "COPY", "VOLUME", "WORKDIR") {
-		if in.Command == nil {
-			continue
-		}
-		if _, ok := p.innerInstruction(in); ok {
-			continue // InnerInstruction says what is wrong
-		}
-		if asked++; asked <= most {
-			p.checkDestination(in)
-		}
-		args := in.Args
-		if in.Meant == "WORKDIR" { // one path, whatever is in it
-			args = []dockerfile.Word{{Span: in.ArgsSpan, Text: strings.TrimSpace(p.Text.Slice(in.ArgsSpan))}}
-		}
-		for i, word := range args {
-			isSource := (in.Meant == "ADD" || in.Meant == "COPY") && i < len(in.Args)-1
-			p.checkPath(in, word, isSource)
-		}
+	if in.Command == nil {
+		return
+	}
+	if _, ok := p.innerInstruction(in); ok {
+		return // InnerInstruction says what is wrong
+	}
+	p.checkDestination(in)
+	args := in.Args
+	if in.Meant == "WORKDIR" { // one path, whatever is in it
+		args = []dockerfile.Word{{Span: in.ArgsSpan, Text: strings.TrimSpace(p.Text.Slice(in.ArgsSpan))}}
+	}
+	for i, word := range args {
+		isSource := (in.Meant == "ADD" || in.Meant == "COPY") && i < len(in.Args)-1
+		p.checkPath(in, word, isSource)
 	}
 }
 
@@ -78,7 +74,7 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 		finding.Fixes = []analysis.Fix{
 			{
 				Title:     "Remove " + text,
-				Edits:     []source.Edit{{Span: source.Span{Start: word.Span.Start, End: p.behind(word.Span.End)}}},
+				Edits:     []source.Edit{{Span: source.Span{Start: word.Span.Start, End: p.behind(in, word.Span.End)}}},
 				Preferred: true,
 			},
 		}
@@ -166,7 +162,7 @@ func (p *pass) checkDestination(in *dockerfile.Instruction) {
 			return
 		}
 	}
-	if strings.Contains(p.Text.String()[:in.Span.Start], dest.Text) {
+	if p.tired() || strings.Contains(p.Text.String()[:in.Span.Start], dest.Text) {
 		return // something above may make it, here or in what the stage is built on
 	}
 	p.report(in, analysis.Finding{
@@ -186,18 +182,15 @@ func (p *pass) checkDestination(in *dockerfile.Instruction) {
 	})
 }
 
-// behind returns the offset behind the blanks at an offset.
-func (p *pass) behind(at int) int {
-	text := p.Text.String()
-	for at < len(text) && (text[at] == ' ' || text[at] == '\t') {
-		at++
-	}
-	return at
+// behind returns the offset behind the blanks at an offset of an instruction.
+func (p *pass) behind(in *dockerfile.Instruction, at int) int {
+	text := p.Text.Slice(source.Span{Start: at, End: in.Span.End})
+	return at + len(text) - len(strings.TrimLeft(text, " \t"))
 }
 
 // home is the home directory of the user that counts at in, "" if it is not known.
 func (p *pass) home(in *dockerfile.Instruction) string {
-	for _, user := range p.of["USER"] {
+	for _, user := range p.of("USER") {
 		if user.Stage == in.Stage && user.Span.Start < in.Span.Start {
 			return ""
 		}

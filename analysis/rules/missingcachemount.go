@@ -50,8 +50,8 @@ func checkMissingCacheMount(p *pass) {
 		if in.Meant == "USER" && len(in.Args) > 0 {
 			s.user = in.Args[0].Text
 		}
-		run := p.shellRuns()[in]
-		if run == nil || hasCacheMount(in) || p.mounted(in) || p.told[in] || run.tidy {
+		run := p.shellRun(in)
+		if run == nil || hasCacheMount(in) || p.mounted(in) || p.rest().told[in] || run.tidy {
 			return s
 		}
 		downloads := run.downloads()
@@ -174,7 +174,7 @@ type cacheUses struct {
 }
 
 func (p *pass) cacheUses() *cacheUses {
-	c := &cacheUses{moved: make([]int, len(p.Stages)), kept: map[string]bool{}}
+	c := &cacheUses{moved: make([]int, len(p.file().Stages)), kept: map[string]bool{}}
 	for stage, defined := range p.variables().Stages {
 		c.moved[stage] = p.Text.Len() + 1
 		if base := p.variables().Bases[stage]; base >= 0 {
@@ -193,7 +193,7 @@ func (p *pass) cacheUses() *cacheUses {
 			c.taken = append(c.taken, path)
 		}
 	}
-	for _, in := range p.File.Instructions {
+	for _, in := range p.file().Instructions {
 		if copied, ok := in.Command.(*instructions.CopyCommand); ok && copied.From != "" {
 			for _, path := range copied.SourcePaths {
 				take(path)
@@ -242,7 +242,7 @@ func withName(list, name string) string {
 func (p *pass) addCacheMount(in *dockerfile.Instruction, d download, caches []string) (analysis.Fix, bool) {
 	dir := caches[0]
 	switch {
-	case !safeCaches[d.name] || in.Stage == len(p.Stages)-1: // the mount's directory would be part of the image
+	case !safeCaches[d.name] || in.Stage == len(p.file().Stages)-1: // the mount's directory would be part of the image
 		return analysis.Fix{}, false
 	case d.name == "npm":
 		if dir += "/_cacache"; d.words[d.last-1] != "ci" { // what npx runs lies beside it

@@ -25,35 +25,39 @@ var MissingOperator = &Rule{
 		Example: "FROM debian\nRUN apt-get update \\\n    apt-get install -y curl\n",
 		Instead: "FROM debian\nRUN apt-get update && \\\n    apt-get install -y curl\n",
 	},
-	check: checkMissingOperator,
+	of:   []string{"RUN", "ARG", "ENV", "LABEL", "ADD", "COPY", "EXPOSE", "VOLUME"},
+	each: checkMissingOperator,
 }
 
-func checkMissingOperator(p *pass) {
-	for in := range p.every("RUN") {
-		run := p.shellRuns()[in]
-		if run == nil {
-			continue
-		}
-		if _, ok := almostJSON(p.File, in); ok {
-			continue // AlmostJSON says what is wrong
-		}
-		for _, c := range run.commands {
-			if !p.checkTest(in, c) && !p.checkEscapedBlank(in, c) {
-				p.checkSwallowedCommand(in, c)
-			}
-		}
-		for _, d := range run.downloads() {
-			p.checkGluedPackages(in, d)
-		}
-		if run.mistake != nil {
-			p.checkGluedTest(in)
-		}
-	}
-	for in := range p.every("ARG", "ENV", "LABEL") {
+func checkMissingOperator(p *pass, in *dockerfile.Instruction) {
+	switch in.Meant {
+	case "RUN":
+		p.checkOperator(in)
+	case "ARG", "ENV", "LABEL":
 		p.checkGluedPair(in)
-	}
-	for in := range p.every("ADD", "COPY", "EXPOSE", "VOLUME") {
+	default:
 		p.checkGluedWords(in)
+	}
+}
+
+func (p *pass) checkOperator(in *dockerfile.Instruction) {
+	run := p.shellRun(in)
+	if run == nil {
+		return
+	}
+	if _, ok := almostJSON(in); ok {
+		return // AlmostJSON says what is wrong
+	}
+	for _, c := range run.commands {
+		if !p.checkTest(in, c) && !p.checkEscapedBlank(in, c) {
+			p.checkSwallowedCommand(in, c)
+		}
+	}
+	for _, d := range run.downloads() {
+		p.checkGluedPackages(in, d)
+	}
+	if run.mistake != nil {
+		p.checkGluedTest(in)
 	}
 }
 
@@ -88,7 +92,8 @@ func (p *pass) checkGluedWords(in *dockerfile.Instruction) {
 			continue // InvalidPort says what is wrong
 		}
 		first := source.Span{Start: word.Span.Start, End: at}
-		next := p.Text.String()[p.Text.LineStart(p.Text.LineAt(at)+1):]
+		rest := p.Text.Slice(source.Span{Start: at, End: in.Span.End})
+		next := rest[strings.IndexByte(rest, '\n')+1:]
 		if last := p.Text.Slice(first); in.Meant == "VOLUME" && next[0] != '/' ||
 			next[0] != '/' && strings.ContainsRune("/-_.", rune(last[len(last)-1])) {
 			continue // it rather is one long path
@@ -114,7 +119,7 @@ func (p *pass) checkSwallowedCommand(in *dockerfile.Instruction, c command) {
 	}
 	before, at := c.span(p, in, i-1, i), c.span(p, in, i, i+1)
 	where := "stands in front of it"
-	if p.Text.LineAt(before.End) != p.Text.LineAt(at.Start) {
+	if !p.sameLine(before.End, at.Start) {
 		where = "ends the line above"
 	}
 	p.report(in, analysis.Finding{
@@ -138,11 +143,10 @@ func (p *pass) commandWithin(in *dockerfile.Instruction, c command) int {
 	for i := 1; i < len(c.words); i++ {
 		word, next := c.words[i], ""
 		before, at := c.span(p, in, i-1, i), c.span(p, in, i, i+1)
-		line := p.Text.LineAt(at.Start)
-		if p.Text.LineAt(before.End) == line || p.Text.Slice(at) != word {
+		if p.sameLine(before.End, at.Start) || p.Text.Slice(at) != word {
 			continue
 		}
-		if i+1 < len(c.words) && p.Text.LineAt(c.span(p, in, i+1, i+2).Start) == line {
+		if i+1 < len(c.words) && p.sameLine(at.Start, c.span(p, in, i+1, i+2).Start) {
 			next = c.words[i+1]
 		}
 		light := next != "" && slices.Contains(lightCommands, word) &&
@@ -157,6 +161,11 @@ func (p *pass) commandWithin(in *dockerfile.Instruction, c command) int {
 		return i
 	}
 	return -1
+}
+
+// sameLine reports whether no line ends between two places.
+func (p *pass) sameLine(from, to int) bool {
+	return from >= to || !strings.Contains(p.Text.Slice(source.Span{Start: from, End: to}), "\n")
 }
 
 // configures are commands that make stands behind.
@@ -266,11 +275,11 @@ func (p *pass) checkGluedTest(in *dockerfile.Instruction) {
 // checkEscapedBlank looks for a backslash that was the end of a line before its lines were joined.
 func (p *pass) checkEscapedBlank(in *dockerfile.Instruction, c command) bool {
 	span := c.span(p, in, 0, 1)
-	if text := p.Text.String(); p.Escape != '\\' || text[span.Start] != '\\' || span.Start+1 >= len(text) ||
-		text[span.Start+1] != ' ' {
+	text := p.Text.Slice(source.Span{Start: span.Start, End: in.Span.End})
+	if p.Escape != '\\' || !strings.HasPrefix(text, `\ `) {
 		return false
 	}
-	span.End = p.behind(span.Start + 1)
+	span.End = p.behind(in, span.Start+1)
 	p.report(in, analysis.Finding{
 		Span:    source.Span{Start: span.Start, End: span.Start + 1},
 		Message: "the blank behind this backslash belongs to the name of the command",

@@ -37,17 +37,17 @@ var MissingSource = &Rule{
 }
 
 func checkMissingSource(p *pass) {
-	if p.opts.Context == nil || len(p.opts.Context.Absent) == 0 {
+	if p.opts().Context == nil || len(p.opts().Context.Absent) == 0 {
 		return
 	}
 	for _, name := range []string{"ADD", "COPY"} {
-		for _, in := range p.of[name] {
+		for _, in := range p.of(name) {
 			for _, word := range contextSources(in) {
 				p.missing(in, word)
 			}
 		}
 	}
-	for _, in := range p.of["RUN"] {
+	for _, in := range p.of("RUN") {
 		for _, m := range in.Mounts() {
 			if m.Parsed == nil || m.Parsed.Type != instructions.MountTypeBind || m.Parsed.From != "" {
 				continue
@@ -63,15 +63,15 @@ func checkMissingSource(p *pass) {
 
 // missing reports a source that is not in the build context.
 func (p *pass) missing(in *dockerfile.Instruction, word dockerfile.Word) {
-	span, text := word.Span, p.File.Text.Slice(word.Span)
+	span, text := word.Span, p.file().Text.Slice(word.Span)
 	if in.JSON || strings.HasPrefix(text, `"`) {
 		text = strings.Trim(text, `"`)
-		span.Start += strings.Index(p.File.Text.Slice(span), text)
+		span.Start += strings.Index(p.file().Text.Slice(span), text)
 		span.End = span.Start + len(text)
 	}
 	clean := path.Clean("/" + text)[1:]
-	absent, ok := p.opts.Context.Absent[clean]
-	if !ok || p.opts.Ignore != nil && p.opts.Ignore.Ignores(clean) {
+	absent, ok := p.opts().Context.Absent[clean]
+	if !ok || p.opts().Ignore != nil && p.opts().Ignore.Ignores(clean) {
 		return
 	}
 	finding := analysis.Finding{Span: word.Span, Message: fmt.Sprintf("%s not found in %s", clean, absent.Context)}
@@ -81,7 +81,7 @@ func (p *pass) missing(in *dockerfile.Instruction, word dockerfile.Word) {
 	}
 	start := strings.Index(text, clean)
 	for _, similar := range absent.Similar {
-		if p.opts.Ignore != nil && p.opts.Ignore.Ignores(similar) {
+		if p.opts().Ignore != nil && p.opts().Ignore.Ignores(similar) {
 			continue
 		}
 		meant = true

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/tools"
 )
@@ -24,57 +24,55 @@ var MissingYes = &Rule{
 		Example: "FROM debian\nRUN apt-get update && apt-get install curl\n",
 		Instead: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
 	},
-	check: checkMissingYes,
+	of:   []string{"RUN"},
+	each: checkMissingYes,
 }
 
-func checkMissingYes(p *pass) {
-	answered := sync.OnceValue(func() bool { return p.configured("assume") })
-	for in := range p.every("RUN") {
-		run := p.shellRuns()[in]
-		if run == nil {
+func checkMissingYes(p *pass, in *dockerfile.Instruction) {
+	run := p.shellRun(in)
+	if run == nil {
+		return
+	}
+	text := p.Text.Slice(in.Span)
+	if strings.Contains(text, "yes |") || strings.Contains(text, "yes|") || strings.Contains(text, "assumeyes") ||
+		strings.Contains(text, "Assume-Yes") ||
+		strings.Contains(text, "apt.conf") {
+		return // it is answered in another way
+	}
+	for _, c := range run.commands {
+		tool := tools.LineOf(c.words[0])
+		if tool == nil {
 			continue
 		}
-		text := p.Text.Slice(in.Span)
-		if strings.Contains(text, "yes |") || strings.Contains(text, "yes|") || strings.Contains(text, "assumeyes") ||
-			strings.Contains(text, "Assume-Yes") ||
-			strings.Contains(text, "apt.conf") {
-			continue // it is answered in another way
+		at := slices.IndexFunc(c.words, func(word string) bool { return slices.Contains(tool.Asks, word) })
+		if at < 1 || !strings.HasSuffix(c.words[at], "upgrade") &&
+			!slices.ContainsFunc(c.words[at+1:], func(word string) bool { return !strings.HasPrefix(word, "-") }) ||
+			slices.ContainsFunc(c.words, func(word string) bool {
+				// -y, also among others, as in -qy; a variable may hold it
+				return slices.Contains(tool.Yes, word) || strings.ContainsAny(word, "$`") || len(word) > 1 &&
+					word[0] == '-' && word[1] != '-' && strings.ContainsAny(word, "ysd")
+			}) {
+			continue
 		}
-		for _, c := range run.commands {
-			tool := tools.LineOf(c.words[0])
-			if tool == nil || answered() {
-				continue
-			}
-			at := slices.IndexFunc(c.words, func(word string) bool { return slices.Contains(tool.Asks, word) })
-			if at < 1 || !strings.HasSuffix(c.words[at], "upgrade") &&
-				!slices.ContainsFunc(c.words[at+1:], func(word string) bool { return !strings.HasPrefix(word, "-") }) ||
-				slices.ContainsFunc(c.words, func(word string) bool {
-					// -y, also among others, as in -qy; a variable may hold it
-					return slices.Contains(tool.Yes, word) || strings.ContainsAny(word, "$`") || len(word) > 1 &&
-						word[0] == '-' && word[1] != '-' && strings.ContainsAny(word, "ysd")
-				}) {
-				continue
-			}
-			span := c.span(p, in, at, at+1)
-			if p.Text.Slice(span) != c.words[at] {
-				continue
-			}
-			p.report(in, analysis.Finding{
-				Span: c.span(p, in, 0, at+1),
-				Message: fmt.Sprintf(
-					"%s %s asks whether it may go on, and nobody answers: -y is missing",
-					c.words[0],
-					c.words[at],
-				),
-				Fixes: []analysis.Fix{
-					{
-						Title:     "Add -y",
-						Edits:     []source.Edit{{Span: source.Span{Start: span.End, End: span.End}, NewText: " -y"}},
-						Preferred: true,
-					},
+		span := c.span(p, in, at, at+1)
+		if p.Text.Slice(span) != c.words[at] || p.configured("assume") {
+			continue
+		}
+		p.report(in, analysis.Finding{
+			Span: c.span(p, in, 0, at+1),
+			Message: fmt.Sprintf(
+				"%s %s asks whether it may go on, and nobody answers: -y is missing",
+				c.words[0],
+				c.words[at],
+			),
+			Fixes: []analysis.Fix{
+				{
+					Title:     "Add -y",
+					Edits:     []source.Edit{{Span: source.Span{Start: span.End, End: span.End}, NewText: " -y"}},
+					Preferred: true,
 				},
-			})
-		}
+			},
+		})
 	}
 }
 

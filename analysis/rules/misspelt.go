@@ -48,7 +48,7 @@ func suggest(name string, known []string) []string {
 // many names of a file may be misspelt: of more, nothing is said. So the work grows with the file and not with its
 // square.
 func (p *pass) nearest(names []string) []string {
-	if p.guesses++; p.guesses > maxGuesses {
+	if p.tired() {
 		return nil
 	}
 	return names[max(0, len(names)-maxNames):]
@@ -56,10 +56,20 @@ func (p *pass) nearest(names []string) []string {
 
 // nearestVariables are those that a name in an instruction of a stage may mean, with the bounds of nearest.
 func (p *pass) nearestVariables(stage, offset int) []string {
-	if p.guesses++; p.guesses > maxGuesses {
+	if p.tired() {
 		return nil
 	}
 	return p.variables().Nearest(stage, offset, maxNames)
+}
+
+// tired reports whether the rule has looked through much of the file often enough.
+func (p *pass) tired() bool {
+	w := p.rest()
+	if w.guesses == nil {
+		w.guesses = map[*Rule]int{}
+	}
+	w.guesses[p.rule]++
+	return w.guesses[p.rule] > maxGuesses
 }
 
 const (

@@ -28,7 +28,8 @@ var MisspeltCommand = &Rule{
 		Example: "FROM alpine\nRUN apk ad curl\n",
 		Instead: "FROM alpine\nRUN apk add curl\n",
 	},
-	check: checkMisspeltCommand,
+	of:   []string{"CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN"},
+	each: checkMisspeltCommand,
 }
 
 // checkURL looks for an address in the place of a command.
@@ -56,18 +57,16 @@ func (p *pass) checkURL(in *dockerfile.Instruction) {
 	p.report(in, finding)
 }
 
-func checkMisspeltCommand(p *pass) {
-	for in := range p.every("CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN") {
-		p.checkURL(in)
-	}
-	p.eachCommand(func(in *dockerfile.Instruction, c command) {
+func checkMisspeltCommand(p *pass, in *dockerfile.Instruction) {
+	p.checkURL(in)
+	for c := range p.commands(in) {
 		p.checkToolCommand(in, c)
 		p.checkToolFlags(in, c)
 		p.checkProgram(in, c)
 		p.checkLists(in, c)
 		p.checkGoal(in, c)
 		p.checkGluedCommand(in, c)
-	})
+	}
 }
 
 // checkToolCommand looks at the command that a tool of the table is given.
@@ -174,7 +173,7 @@ func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
 		case wrong && instead == "":
 			finding.Fixes = []analysis.Fix{{
 				Title:     "Remove " + name,
-				Edits:     []source.Edit{{Span: source.Span{Start: span.Start, End: p.behind(span.End)}}},
+				Edits:     []source.Edit{{Span: source.Span{Start: span.Start, End: p.behind(in, span.End)}}},
 				Preferred: true,
 			}}
 		case wrong:

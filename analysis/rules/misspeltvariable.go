@@ -24,7 +24,7 @@ var MisspeltVariable = &Rule{
 }
 
 func checkMisspeltVariable(p *pass) {
-	for _, in := range p.of["RUN"] {
+	for _, in := range p.of("RUN") {
 		if in.Stage < 0 || in.Command == nil || in.JSON ||
 			len(p.variables().Stages[in.Stage]) == 0 && p.variables().Bases[in.Stage] < 0 {
 			continue

@@ -26,7 +26,7 @@ var MultipleInstructionsDisallowed = &Rule{
 			return
 		}
 		for _, name := range []string{"CMD", "ENTRYPOINT", "HEALTHCHECK"} {
-			list := p.of[name]
+			list := p.of(name)
 			for i := 1; i < len(list); i++ {
 				earlier, later := list[i-1], list[i]
 				if earlier.Stage < 0 || earlier.Stage != later.Stage || earlier.Command == nil || later.Command == nil {
@@ -42,7 +42,7 @@ var MultipleInstructionsDisallowed = &Rule{
 						later.Line,
 					),
 					Fixes: []analysis.Fix{
-						{Title: "Remove this " + name, Edits: []source.Edit{{Span: wholeLines(p.File, earlier)}}},
+						{Title: "Remove this " + name, Edits: []source.Edit{{Span: wholeLines(p.file(), earlier)}}},
 					},
 				})
 			}

@@ -52,12 +52,12 @@ var products = []string{
 }
 
 func checkNeedlessContextFile(p *pass) {
-	if p.opts.Context == nil {
+	if p.opts().Context == nil {
 		return
 	}
 	told := false // one copy is enough: the ignore file fixes all
 	for _, name := range []string{"COPY", "ADD"} {
-		for _, in := range p.of[name] {
+		for _, in := range p.of(name) {
 			_, whole := contextCopy(in)
 			if whole == nil || told || !p.contextIsRight() ||
 				slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool { return f.Name.Text == "exclude" }) {
@@ -74,13 +74,13 @@ func checkNeedlessContextFile(p *pass) {
 // contextIsRight reports whether what other instructions copy is there: else another folder is the build context.
 func (p *pass) contextIsRight() bool {
 	for _, name := range []string{"COPY", "ADD"} {
-		for _, in := range p.of[name] {
+		for _, in := range p.of(name) {
 			for _, word := range contextSources(in) {
 				src := strings.TrimPrefix(path.Clean(strings.Trim(word.Text, `"`)), "/")
 				first, _, _ := strings.Cut(src, "/")
 				if first != "." && first != "" && !strings.ContainsAny(first, "*?[$\\") &&
-					!slices.Contains(p.opts.Context.Sent, first) &&
-					!slices.Contains(p.opts.Context.Sent, first+"/") {
+					!slices.Contains(p.opts().Context.Sent, first) &&
+					!slices.Contains(p.opts().Context.Sent, first+"/") {
 					return false
 				}
 			}
@@ -91,7 +91,7 @@ func (p *pass) contextIsRight() bool {
 
 // needless says what of the build context should not be sent.
 func (p *pass) needless() []string {
-	c := p.opts.Context
+	c := p.opts().Context
 	var messages []string
 	if slices.Contains(c.Sent, ".git/") && !p.usesGit() {
 		messages = append(messages, "this copies .git, which every commit changes: add .git to .dockerignore")
@@ -115,7 +115,7 @@ func (p *pass) needless() []string {
 		pattern, why := base, ""
 		if strings.Contains(strings.TrimSuffix(sent, "/"), "/") {
 			pattern = "**/" + base
-			if p.opts.Ignore != nil && slices.Contains(p.opts.Ignore.Patterns(), base) {
+			if p.opts().Ignore != nil && slices.Contains(p.opts().Ignore.Patterns(), base) {
 				why = fmt.Sprintf(" (the pattern %s there is only for the context's own folder)", base)
 			}
 		}
@@ -129,9 +129,9 @@ func (p *pass) needless() []string {
 			),
 		)
 	}
-	if p.opts.Ignore != nil {
+	if p.opts().Ignore != nil {
 		wanted := append([]string{".git"}, products...)
-		for _, pattern := range p.opts.Ignore.Patterns() {
+		for _, pattern := range p.opts().Ignore.Patterns() {
 			if meant := spell.Meant(pattern, wanted); meant != "" && !slices.Contains(wanted, pattern) &&
 				!plural(pattern, meant) &&
 				(slices.Contains(c.Sent, meant) || slices.Contains(c.Sent, meant+"/")) {
@@ -159,8 +159,8 @@ func (p *pass) usesGit() bool {
 
 func (p *pass) runsInOrder() []*shellRun {
 	var list []*shellRun
-	for _, in := range p.of["RUN"] {
-		if run := p.shellRuns()[in]; run != nil {
+	for _, in := range p.of("RUN") {
+		if run := p.shellRun(in); run != nil {
 			list = append(list, run)
 		}
 	}

@@ -58,8 +58,8 @@ var flagsSince = map[string]map[string]since{
 var heredocsSince = since{minor: 4, labs: 3}
 
 func checkNewerSyntax(p *pass) {
-	d := p.Dialect()
-	if !p.opts.Classic && (d.Major < 0 || d.Minor < 0) {
+	d := p.file().Dialect()
+	if !p.opts().Classic && (d.Major < 0 || d.Minor < 0) {
 		return // the newest, or not known
 	}
 	type lack struct {
@@ -74,7 +74,7 @@ func checkNewerSyntax(p *pass) {
 		if d.Labs {
 			least = s.labs
 		}
-		if p.opts.Classic || d.Before(1, least) {
+		if p.opts().Classic || d.Before(1, least) {
 			lacks = append(lacks, lack{span, what, s})
 			newest = max(newest, s.minor)
 		}
@@ -90,7 +90,7 @@ func checkNewerSyntax(p *pass) {
 		}
 	}
 	for _, l := range lacks {
-		if p.opts.Classic {
+		if p.opts().Classic {
 			p.report(
 				nil,
 				analysis.Finding{
@@ -125,8 +125,8 @@ func checkNewerSyntax(p *pass) {
 
 // lacks reports whether what reads the file does not know the instruction's flag yet.
 func (p *pass) lacks(instruction, flag string) bool {
-	s, d := flagsSince[instruction][flag], p.Dialect()
-	return p.opts.Classic || !d.Labs && d.Before(1, s.minor) || d.Labs && d.Before(1, s.labs)
+	s, d := flagsSince[instruction][flag], p.file().Dialect()
+	return p.opts().Classic || !d.Labs && d.Before(1, s.minor) || d.Labs && d.Before(1, s.labs)
 }
 
 // raisedSyntax is the reference of the dialect with another version, "" if it cannot be told.

@@ -24,7 +24,7 @@ var NoEmptyContinuation = &Rule{
 		Instead: "FROM alpine\nRUN apk add curl && \\\n    apk add git\n",
 	},
 	check: func(p *pass) {
-		for _, problem := range p.problems[dockerfile.EmptyContinuation] {
+		for _, problem := range p.problems(dockerfile.EmptyContinuation) {
 			title := "Remove the empty line"
 			if strings.Count(p.Text.Slice(problem.Span), "\n") > 1 {
 				title = "Remove the empty lines"

@@ -29,7 +29,9 @@ var NoShell = &Rule{
 		Example: "FROM alpine\nCMD [\"serve\", \"--port=$PORT\"]\n",
 		Instead: "FROM alpine\nCMD [\"sh\", \"-c\", \"exec serve --port=$PORT\"]\n",
 	},
-	check: checkNoShell,
+	of: []string{"ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "RUN",
+		"STOPSIGNAL", "USER", "VOLUME", "WORKDIR"},
+	each: checkNoShell,
 }
 
 var (
@@ -46,26 +48,24 @@ var (
 	))
 )
 
-func checkNoShell(p *pass) {
-	for in := range p.every("CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN") {
+func checkNoShell(p *pass, in *dockerfile.Instruction) {
+	switch in.Meant {
+	case "CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN":
 		if in.JSON && !p.checkOperators(in) && !p.checkShellWords(in) {
 			p.checkExecForm(in)
 		}
 		if !in.JSON {
 			p.checkArguments(in)
 		}
-	}
-	for in := range p.every("ADD", "COPY", "CMD", "ENTRYPOINT", "ENV", "RUN", "USER", "WORKDIR") {
-		p.checkPercent(in)
-	}
-	for in := range p.every("ARG", "COPY", "ADD", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME",
-		"WORKDIR") {
-		if (in.Meant == "FROM" || in.Meant == "EXPOSE") && p.asVariables(in, p.Text.Slice(in.ArgsSpan)) != "" {
-			continue // InvalidImage and InvalidPort say so
-		}
+	default:
 		p.checkSubstitution(in)
 	}
-	for in := range p.every("ADD", "COPY", "ENV", "USER", "VOLUME", "WORKDIR") {
+	switch in.Meant {
+	case "ADD", "COPY", "CMD", "ENTRYPOINT", "ENV", "RUN", "USER", "WORKDIR":
+		p.checkPercent(in)
+	}
+	switch in.Meant {
+	case "ADD", "COPY", "ENV", "USER", "VOLUME", "WORKDIR":
 		p.checkBracedNames(in)
 	}
 }
@@ -130,7 +130,7 @@ func (p *pass) checkArguments(in *dockerfile.Instruction) {
 	text := p.Text.Slice(in.ArgsSpan)
 	m := allArguments.FindStringSubmatchIndex(text)
 	if m == nil || strings.Contains(text, "set --") ||
-		strings.ContainsAny(text[:m[2]], "'{(") || len(p.of["SHELL"]) > 0 {
+		strings.ContainsAny(text[:m[2]], "'{(") || len(p.of("SHELL")) > 0 {
 		return
 	}
 	shown := text[m[2]:m[3]]
@@ -145,11 +145,11 @@ var percentName = regexp.MustCompile(`(?:^|[\s=:"/])%([A-Z][A-Z0-9_]+)%`)
 // checkPercent looks for variables as cmd.exe writes them, where another shell or BuildKit reads them.
 func (p *pass) checkPercent(in *dockerfile.Instruction) {
 	text := p.Text.Slice(in.ArgsSpan)
-	if !strings.Contains(text, "%") || in.JSON || len(in.Heredocs) > 0 || !p.unixImage(in) || p.Escape != '\\' {
+	if !strings.Contains(text, "%") || in.JSON || len(in.Heredocs) > 0 || p.Escape != '\\' {
 		return
 	}
 	m := percentName.FindStringSubmatchIndex(text)
-	if m == nil {
+	if m == nil || !p.unixImage(in) {
 		return
 	}
 	name := text[m[2]:m[3]]
@@ -234,6 +234,9 @@ func (p *pass) checkSubstitution(in *dockerfile.Instruction) {
 	if text := p.Text.Slice(in.ArgsSpan); !strings.Contains(text, "$(") && !strings.Contains(text, "`") ||
 		in.Command == nil && in.From == nil {
 		return
+	}
+	if (in.Meant == "FROM" || in.Meant == "EXPOSE") && p.asVariables(in, p.Text.Slice(in.ArgsSpan)) != "" {
+		return // InvalidImage and InvalidPort say so
 	}
 	for _, word := range in.Args {
 		text, span := word.Text, word.Span

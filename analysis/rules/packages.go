@@ -28,16 +28,15 @@ var UnpinnedPackage = &Rule{
 		Example: "FROM alpine\nRUN apk add curl\n",
 		Instead: "FROM alpine\nRUN apk add curl=8.14.1-r2\n",
 	},
-	check: func(p *pass) {
-		p.eachInstall(func(in *dockerfile.Instruction, c command, at int) {
-			if first := unpinned(c, at); first > 0 {
-				p.report(in, analysis.Finding{
-					Span:    c.span(p, in, first, first+1),
-					Message: fmt.Sprintf("%s installs the newest %s: no version is named", c.words[0], c.words[first]),
-				})
-			}
-		})
-	},
+	of: []string{"RUN"},
+	each: ofInstalls(func(p *pass, in *dockerfile.Instruction, c command, at int) {
+		if first := unpinned(c, at); first > 0 {
+			p.report(in, analysis.Finding{
+				Span:    c.span(p, in, first, first+1),
+				Message: fmt.Sprintf("%s installs the newest %s: no version is named", c.words[0], c.words[first]),
+			})
+		}
+	}),
 }
 
 // KeptPackageCache finds package managers that leave what they downloaded in the image.
@@ -54,7 +53,8 @@ var KeptPackageCache = &Rule{
 		Example: "FROM alpine\nRUN apk add curl\n",
 		Instead: "FROM alpine\nRUN apk add --no-cache curl\n",
 	},
-	check: checkKeptPackageCache,
+	of:   []string{"RUN"},
+	each: ofInstalls(checkKeptPackageCache),
 }
 
 // RecommendedPackages finds apt-get that also installs what packages recommend.
@@ -70,32 +70,31 @@ var RecommendedPackages = &Rule{
 		Example: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
 		Instead: "FROM debian\nRUN apt-get update && apt-get install -y --no-install-recommends curl\n",
 	},
-	check: func(p *pass) {
+	of: []string{"RUN"},
+	each: ofInstalls(func(p *pass, in *dockerfile.Instruction, c command, at int) {
+		if c.words[0] != "apt-get" && c.words[0] != "apt" || slices.ContainsFunc(c.words, func(w string) bool {
+			return w == "--no-install-recommends" || strings.Contains(strings.ToLower(w), "install-recommends")
+		}) {
+			return
+		}
+		first := slices.IndexFunc(c.words[at:], func(w string) bool { return !strings.HasPrefix(w, "-") })
+		if first < 0 {
+			return
+		}
 		text := strings.ToLower(p.Text.String())
 		if strings.Contains(text, "install-recommends \"") || strings.Contains(text, "install-recommends=") {
 			return // it is configured for all
 		}
-		p.eachInstall(func(in *dockerfile.Instruction, c command, at int) {
-			if c.words[0] != "apt-get" && c.words[0] != "apt" || slices.ContainsFunc(c.words, func(w string) bool {
-				return w == "--no-install-recommends" || strings.Contains(strings.ToLower(w), "install-recommends")
-			}) {
-				return
-			}
-			first := slices.IndexFunc(c.words[at:], func(w string) bool { return !strings.HasPrefix(w, "-") })
-			if first < 0 {
-				return
-			}
-			before := c.span(p, in, at+first, at+first+1)
-			before.End = before.Start
-			p.report(in, analysis.Finding{
-				Span: c.span(p, in, 0, at), Message: "packages that others only recommend are installed, too",
-				Fixes: []analysis.Fix{{
-					Title: "Add --no-install-recommends",
-					Edits: []source.Edit{{Span: before, NewText: "--no-install-recommends "}},
-				}},
-			})
+		before := c.span(p, in, at+first, at+first+1)
+		before.End = before.Start
+		p.report(in, analysis.Finding{
+			Span: c.span(p, in, 0, at), Message: "packages that others only recommend are installed, too",
+			Fixes: []analysis.Fix{{
+				Title: "Add --no-install-recommends",
+				Edits: []source.Edit{{Span: before, NewText: "--no-install-recommends "}},
+			}},
 		})
-	},
+	}),
 }
 
 // AptCommand finds apt, which is for people, in a script.
@@ -111,7 +110,8 @@ var AptCommand = &Rule{
 		Example: "FROM debian\nRUN apt update && apt-get install -y curl\n",
 		Instead: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
 	},
-	check: func(p *pass) { p.eachCommand(p.checkApt) },
+	of:   []string{"RUN"},
+	each: ofCommands((*pass).checkApt),
 }
 
 // onlyApt are the commands of apt that apt-get does not have.
@@ -130,16 +130,18 @@ func (p *pass) checkApt(in *dockerfile.Instruction, c command) {
 	p.report(in, finding)
 }
 
-// eachInstall calls f for each command that installs packages; at is the index of the word behind its verb.
-func (p *pass) eachInstall(f func(in *dockerfile.Instruction, c command, at int)) {
-	p.eachCommand(func(in *dockerfile.Instruction, c command) {
+// ofInstalls asks about each command that installs packages, as Rule.each; at is the index of the word behind its verb.
+func ofInstalls(
+	f func(p *pass, in *dockerfile.Instruction, c command, at int),
+) func(p *pass, in *dockerfile.Instruction) {
+	return ofCommands(func(p *pass, in *dockerfile.Instruction, c command) {
 		line := tools.LineOf(c.words[0])
 		if line == nil {
 			return
 		}
 		at := slices.IndexFunc(c.words, func(w string) bool { return slices.Contains(line.Installs, w) }) + 1
 		if at > 0 && at < len(c.words) {
-			f(in, c, at)
+			f(p, in, c, at)
 		}
 	})
 }
@@ -174,40 +176,37 @@ func unpinned(c command, at int) int {
 	return 0
 }
 
-func checkKeptPackageCache(p *pass) {
-	last := len(p.Stages) - 1
-	p.eachInstall(func(in *dockerfile.Instruction, c command, _ int) {
-		if in.Stage != last && !slices.Contains(p.variables().Bases, in.Stage) {
-			return // the stage only gives files to others
-		}
-		words := tools.LineOf(c.words[0]).Cleanups
-		text, _ := in.Logical()
-		for _, doc := range in.Heredocs {
-			text += p.Text.Slice(doc.Body)
-		}
-		if len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) }) ||
-			slices.ContainsFunc(in.Mounts(), func(m dockerfile.Mount) bool { return m.Type() == "cache" }) ||
-			strings.HasPrefix(c.words[0], "pip") && p.sets("PIP_NO_CACHE_DIR") {
-			return
-		}
-		finding := analysis.Finding{
-			Span:    c.span(p, in, 0, 2),
-			Message: fmt.Sprintf("what %s downloads stays in the image", c.words[0]),
-		}
-		if flag := words[0]; strings.HasPrefix(flag, "--") && len(c.words) > 1 {
-			at := c.span(p, in, 1, 2)
-			finding.Fixes = []analysis.Fix{{
-				Title: "Add " + flag,
-				Edits: []source.Edit{{Span: source.Span{Start: at.End, End: at.End}, NewText: " " + flag}},
-			}}
-		}
-		p.report(in, finding)
-	})
+func checkKeptPackageCache(p *pass, in *dockerfile.Instruction, c command, _ int) {
+	if last := len(p.file().Stages) - 1; in.Stage != last && !slices.Contains(p.variables().Bases, in.Stage) {
+		return // the stage only gives files to others
+	}
+	words := tools.LineOf(c.words[0]).Cleanups
+	text, _ := in.Logical()
+	for _, doc := range in.Heredocs {
+		text += p.Text.Slice(doc.Body)
+	}
+	if len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) }) ||
+		slices.ContainsFunc(in.Mounts(), func(m dockerfile.Mount) bool { return m.Type() == "cache" }) ||
+		strings.HasPrefix(c.words[0], "pip") && p.sets("PIP_NO_CACHE_DIR") {
+		return
+	}
+	finding := analysis.Finding{
+		Span:    c.span(p, in, 0, 2),
+		Message: fmt.Sprintf("what %s downloads stays in the image", c.words[0]),
+	}
+	if flag := words[0]; strings.HasPrefix(flag, "--") && len(c.words) > 1 {
+		at := c.span(p, in, 1, 2)
+		finding.Fixes = []analysis.Fix{{
+			Title: "Add " + flag,
+			Edits: []source.Edit{{Span: source.Span{Start: at.End, End: at.End}, NewText: " " + flag}},
+		}}
+	}
+	p.report(in, finding)
 }
 
 // sets reports whether an ENV or ARG of the file sets a variable.
 func (p *pass) sets(name string) bool {
-	for _, in := range slices.Concat(p.of["ENV"], p.of["ARG"]) {
+	for _, in := range slices.Concat(p.of("ENV"), p.of("ARG")) {
 		for _, word := range in.Args {
 			if word.Text == name || strings.HasPrefix(word.Text, name+"=") {
 				return true

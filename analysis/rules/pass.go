@@ -17,72 +17,116 @@ import (
 // buildKitPage is where BuildKit's pages about its build checks are.
 const buildKitPage = "https://docs.docker.com/go/dockerfile/rule/"
 
-// pass is one run of rules over a file: what they look at, and what they have found.
+// pass is one run of rules over a file, as a rule sees it that is asked about one instruction. Whatever lies beyond
+// that instruction it sees by way of rest, which notes that it looked there: what it finds is then not remembered for
+// the next version of the file. See each.go.
 type pass struct {
-	*dockerfile.File
+	Text    view
+	Escape  byte
+	newline string // the file's line terminator
+
+	rule *Rule
+	// the ONBUILD whose trigger the rule looks at, nil if it looks at an instruction
+	outer *dockerfile.Instruction
+	runs  map[*dockerfile.Instruction]*shellRun // see shellRun; nil where shell commands are left alone
+	jumps map[*dockerfile.Instruction][]jump    // of those RUNs that a rule has asked for
+	inner map[*dockerfile.Instruction]inner     // of those that a rule has asked for
+
+	sight sight
+	noted *[]noted // what the rule reports about one instruction; nil where it is asked about the file
+	all   *rest    // only by way of the method rest, but for what report does
+}
+
+// rest is the file and what rules have worked out of it.
+type rest struct {
+	file     *dockerfile.File
 	opts     Options
-	of       map[string][]*dockerfile.Instruction // by what they mean
+	named    map[string][]*dockerfile.Instruction // by what they mean
 	problems map[dockerfile.ProblemKind][]dockerfile.Problem
 
 	rules []*Rule
-	rule  *Rule
 	// by other linters' comments for the whole file; nil until a rule asks
 	ignored []string
-	// the ONBUILD whose trigger the rule looks at, nil if it looks at an instruction
-	outer *dockerfile.Instruction
-	lint  *linter.Linter                        // what the file's "check" directive says
-	vars  *scope.Variables                      // nil until a rule asks for it
-	runs  map[*dockerfile.Instruction]*shellRun // nil until a rule asks for it
-	jumps map[*dockerfile.Instruction][]jump    // of those RUNs that a rule has asked for
-	unix  map[int]bool                          // by stage: what unixImage says
-	bases []*baseImage                          // by stage: what imageOf says; nil until a rule asks
+	lint    *linter.Linter   // what the file's "check" directive says
+	vars    *scope.Variables // nil until a rule asks for it
+	unix    map[int]bool     // by stage: what unixImage says
+	bases   []*baseImage     // by stage: what imageOf says; nil until a rule asks
 	// by stage: the SHELL that it begins with, if there is one, and its own; nil until a rule asks for them
 	shells    [][]*dockerfile.Instruction
 	refs      []stageReference
-	guesses   int                               // how often the rule asked what a name may mean
-	told      map[*dockerfile.Instruction]bool  // of which CopyBeforeInstall has said where they belong
-	inner     map[*dockerfile.Instruction]inner // of those that a rule has asked for
-	half      []halfQuoted                      // nil until a rule asks for them
-	inHeredoc *dockerfile.Instruction           // the last in whose heredoc UndefinedVar has found something
-	orders    []Order                           // nil until a rule asks for them
+	guesses   map[*Rule]int                    // see tired
+	told      map[*dockerfile.Instruction]bool // of which CopyBeforeInstall has said where they belong
+	half      []halfQuoted                     // nil until a rule asks for them
+	inHeredoc *dockerfile.Instruction          // the last in whose heredoc UndefinedVar has found something
+	orders    []Order                          // nil until a rule asks for them
 	// whether IgnoredDirective has said why lines that another escape character continues stop the build
 	escapeTold bool
 	findings   []analysis.Finding
 }
 
-func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding {
+// rest is the file as a whole, with what rules have worked out of it. A rule that is asked about one instruction has
+// looked beyond it then.
+func (p *pass) rest() *rest {
+	p.sight.beyond = true
+	return p.all
+}
+
+func (p *pass) file() *dockerfile.File { return p.rest().file }
+
+func (p *pass) opts() *Options { return &p.rest().opts }
+
+// of are the instructions of the file that mean a name.
+func (p *pass) of(name string) []*dockerfile.Instruction { return p.rest().named[name] }
+
+func (p *pass) problems(kind dockerfile.ProblemKind) []dockerfile.Problem {
+	return p.rest().problems[kind]
+}
+
+func newPass(file *dockerfile.File, opts Options) *pass {
 	p := &pass{
-		File:  file,
-		opts:  opts,
-		rules: rules,
-		of:    map[string][]*dockerfile.Instruction{},
-		lint:  linter.New(fileChecks(file)),
+		Escape:  file.Escape,
+		newline: newline(file.Text),
+		all: &rest{
+			file: file, opts: opts, lint: linter.New(fileChecks(file)),
+			named: map[string][]*dockerfile.Instruction{},
+		},
 	}
+	p.Text = view{file.Text, &p.sight}
 	for i := 0; i < len(file.Instructions); {
 		meant, from := file.Instructions[i].Meant, i
 		for i < len(file.Instructions) && file.Instructions[i].Meant == meant {
 			i++
 		}
-		p.of[meant] = append(p.of[meant], file.Instructions[from:i]...)
+		p.all.named[meant] = append(p.all.named[meant], file.Instructions[from:i]...)
 	}
 	if len(file.Problems) > 0 {
-		p.problems = map[dockerfile.ProblemKind][]dockerfile.Problem{}
+		p.all.problems = map[dockerfile.ProblemKind][]dockerfile.Problem{}
 		for _, problem := range file.Problems {
-			p.problems[problem.Kind] = append(p.problems[problem.Kind], p.weighed(problem))
+			p.all.problems[problem.Kind] = append(p.all.problems[problem.Kind], p.weighed(problem))
 		}
 	}
+	return p
+}
+
+func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding {
+	p := newPass(file, opts)
+	w := p.all
+	w.rules = rules
+	p.runs = p.shellRuns()
+	p.checkInstructions()
 	for _, rule := range rules {
-		if p.rule, p.guesses = rule, 0; opts.runs(rule) {
+		if p.rule = rule; rule.check != nil && opts.runs(rule) {
 			rule.check(p)
 		}
 	}
-	if p.escapeTold {
-		p.findings = p.withoutEscape(p.findings)
+	if w.escapeTold {
+		w.findings = p.withoutEscape(w.findings)
 	}
-	slices.SortStableFunc(p.findings, func(a, b analysis.Finding) int {
-		return cmp.Or(cmp.Compare(a.Span.Start, b.Span.Start), cmp.Compare(a.Span.End, b.Span.End))
+	slices.SortStableFunc(w.findings, func(a, b analysis.Finding) int {
+		return cmp.Or(cmp.Compare(a.Span.Start, b.Span.Start), cmp.Compare(a.Span.End, b.Span.End),
+			cmp.Compare(a.Rule, b.Rule))
 	})
-	return p.findings
+	return w.findings
 }
 
 // runs reports whether a rule is run.
@@ -98,6 +142,11 @@ func (o Options) runs(rule *Rule) bool {
 // file or, if in is not nil, above that instruction. Errors cannot be skipped. Rule and, where it is zero, Severity are
 // filled in.
 func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
+	if p.noted != nil {
+		*p.noted = append(*p.noted, noted{p.rule, p.outer != nil, in != nil, f})
+		return
+	}
+	w := p.all
 	if p.outer != nil {
 		// It is a later build that runs into it; and BuildKit looks only then, too.
 		if p.rule.BuildKit != "" {
@@ -110,7 +159,7 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 		}
 	}
 	f.Rule = p.rule.ID
-	if f.Code != "" && slices.Contains(p.opts.OffCodes, f.Code) {
+	if f.Code != "" && slices.Contains(w.opts.OffCodes, f.Code) {
 		return
 	}
 	if f.Severity == 0 {
@@ -120,8 +169,8 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 		return
 	}
 	if f.Severity != analysis.Error || p.rule.Experimental {
-		lint := p.lint
-		if in != nil && in.Node != nil {
+		lint := w.lint
+		if in != nil && in.Node != nil && len(in.Node.PrevComment) > 0 {
 			lint = lint.WithMergedConfigFromComments(in.Node.PrevComment)
 		}
 		_, skipped := lint.SkippedRules[f.Rule]
@@ -133,13 +182,13 @@ func (p *pass) report(in *dockerfile.Instruction, f analysis.Finding) {
 			return
 		}
 	}
-	if severity, ok := p.opts.Severity[f.Rule]; ok {
+	if severity, ok := w.opts.Severity[f.Rule]; ok {
 		f.Severity = severity
 	}
-	if p.rule.BuildKit != "" && p.lint.ReturnAsError {
+	if p.rule.BuildKit != "" && w.lint.ReturnAsError {
 		f.Severity = analysis.Error
 	}
-	p.findings = append(p.findings, f)
+	w.findings = append(w.findings, f)
 }
 
 // peerComment matches the comments by which hadolint and tally are told to leave a rule out, for the instruction below
@@ -149,16 +198,17 @@ var peerComment = regexp.MustCompile(`^(?i)(hadolint|tally)\s+(global\s+)?ignore
 // ignoredByPeer reports whether a comment of another linter's names the rule that is running, by that linter's name for
 // it or ours: above the instruction, or for the whole file.
 func (p *pass) ignoredByPeer(in *dockerfile.Instruction) bool {
-	if p.ignored == nil {
-		p.ignored = []string{}
-		for _, comment := range p.Comments {
-			text := strings.TrimLeft(p.Text.Slice(comment.Span), "# \t")
+	w := p.all
+	if w.ignored == nil {
+		w.ignored = []string{}
+		for _, comment := range w.file.Comments {
+			text := strings.TrimLeft(w.file.Text.Slice(comment.Span), "# \t")
 			if m := peerComment.FindStringSubmatch(text); m != nil && m[2] != "" {
-				p.ignored = append(p.ignored, peerNames(m[3])...)
+				w.ignored = append(w.ignored, peerNames(m[3])...)
 			}
 		}
 	}
-	if slices.ContainsFunc(p.ignored, p.rule.hasName) {
+	if slices.ContainsFunc(w.ignored, p.rule.hasName) {
 		return true
 	}
 	if in == nil || in.Node == nil {
@@ -191,7 +241,7 @@ func (r *Rule) hasName(name string) bool {
 // weighed returns a problem with its weight in this file: one of a trigger that runs in this build stops the build.
 func (p *pass) weighed(problem dockerfile.Problem) dockerfile.Problem {
 	if problem.Warning && problem.Kind != dockerfile.EmptyContinuation {
-		if in := p.InstructionAt(problem.Span.Start); in != nil && in.Trigger != nil && p.triggered(in) {
+		if in := p.file().InstructionAt(problem.Span.Start); in != nil && in.Trigger != nil && p.triggered(in) {
 			problem.Warning = false
 		}
 	}
@@ -206,24 +256,25 @@ func (p *pass) triggered(onbuild *dockerfile.Instruction) bool {
 
 // variables returns the definitions of the file.
 func (p *pass) variables() *scope.Variables {
-	if p.vars == nil {
-		p.vars = scope.New(p.File)
+	w := p.rest()
+	if w.vars == nil {
+		w.vars = scope.New(w.file)
 	}
-	return p.vars
+	return w.vars
 }
 
 // every yields all instructions that mean one of the names, then the triggers of ONBUILDs that do.
 func (p *pass) every(names ...string) iter.Seq[*dockerfile.Instruction] {
 	return func(yield func(*dockerfile.Instruction) bool) {
 		for _, name := range names {
-			for _, in := range p.of[name] {
+			for _, in := range p.of(name) {
 				if !yield(in) {
 					return
 				}
 			}
 		}
 		defer func() { p.outer = nil }()
-		for _, in := range p.of["ONBUILD"] {
+		for _, in := range p.of("ONBUILD") {
 			if in.Trigger != nil && slices.Contains(names, in.Trigger.Meant) {
 				p.outer = in
 				if !yield(in.Trigger) {
@@ -237,7 +288,7 @@ func (p *pass) every(names ...string) iter.Seq[*dockerfile.Instruction] {
 // lostStage reports whether a FROM may be missing because it is half typed, as in "FROMalpine": what stands below then
 // seems to belong to the stage above.
 func (p *pass) lostStage() bool {
-	for _, problem := range p.problems[dockerfile.UnknownInstruction] {
+	for _, problem := range p.problems(dockerfile.UnknownInstruction) {
 		if word := p.Text.Slice(problem.Span); len(word) > len("FROM") &&
 			strings.EqualFold(word[:len("FROM")], "FROM") {
 			return true
@@ -262,8 +313,8 @@ func fileChecks(file *dockerfile.File) *linter.Config {
 // walk goes through the instructions of all stages, those of a stage behind those of the stage that it is built on.
 // step gets what came of the instruction above, and first of start.
 func walk[S any](p *pass, start S, step func(above S, in *dockerfile.Instruction) S) {
-	ends := make([]S, len(p.Stages))
-	for i, stage := range p.Stages {
+	ends := make([]S, len(p.file().Stages))
+	for i, stage := range p.file().Stages {
 		state := start
 		if base := p.variables().Bases[i]; base >= 0 && base < i {
 			state = ends[base]

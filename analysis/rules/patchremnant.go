@@ -61,7 +61,7 @@ func checkPatchRemnant(p *pass) {
 			},
 		}
 		if !slices.ContainsFunc(
-			p.Instructions,
+			p.file().Instructions,
 			func(in *dockerfile.Instruction) bool { return lines[in] && c.ours <= in.Line-1 && in.Line-1 <= c.end+1 },
 		) {
 			finding.Severity = analysis.Warning
@@ -69,9 +69,9 @@ func checkPatchRemnant(p *pass) {
 		p.report(nil, finding)
 	}
 	conflicts := p.conflicts()
-	for i, in := range p.Instructions {
+	for i, in := range p.file().Instructions {
 		if lines[in] && !within(conflicts, in.Line-1) &&
-			!(i > 0 && p.continuesConflict(conflicts, p.Instructions[i-1], in)) {
+			!(i > 0 && p.continuesConflict(conflicts, p.file().Instructions[i-1], in)) {
 			p.report(nil, analysis.Finding{
 				Span:    source.Span{Start: in.Span.Start, End: p.Text.Line(in.Line - 1).End},
 				Message: "a line of a diff",
@@ -113,22 +113,22 @@ var diffLine = regexp.MustCompile(
 
 // patchLines returns the unknown instructions that are lines of a conflict or of a diff.
 func (p *pass) patchLines() map[*dockerfile.Instruction]bool {
-	if len(p.problems[dockerfile.UnknownInstruction]) == 0 {
+	if len(p.problems(dockerfile.UnknownInstruction)) == 0 {
 		return nil
 	}
 	lines := map[*dockerfile.Instruction]bool{}
 	conflicts := p.conflicts()
 	diff := false // there are lines that only a diff has
-	for _, in := range p.Instructions {
+	for _, in := range p.file().Instructions {
 		diff = diff || strings.HasPrefix(in.Keyword.Text, "+") && in.Meant != "" ||
 			isUnknown(in) && diffLine.MatchString(p.Text.Slice(p.Text.Line(in.Line-1)))
 	}
-	for i, in := range p.Instructions {
+	for i, in := range p.file().Instructions {
 		text := p.Text.Slice(p.Text.Line(in.Line - 1))
 		removed := strings.HasPrefix(in.Keyword.Text, "-") && in.Meant != "" && diff
 		if isUnknown(in) &&
 			(diffLine.MatchString(text) || removed || within(conflicts, in.Line-1) || i > 0 &&
-				lines[p.Instructions[i-1]] && p.continuesConflict(conflicts, p.Instructions[i-1], in)) {
+				lines[p.file().Instructions[i-1]] && p.continuesConflict(conflicts, p.file().Instructions[i-1], in)) {
 			lines[in] = true
 		}
 	}

@@ -24,18 +24,18 @@ var PointlessCommand = &Rule{
 		Example: "FROM alpine\nRUN ps aux\n",
 		Instead: "FROM alpine\nRUN true\n",
 	},
-	check: func(p *pass) {
-		pointless := strings.Fields("ssh vim ps top free kill mount ifconfig shutdown")
-		p.eachCommand(func(in *dockerfile.Instruction, c command) {
-			if slices.Contains(pointless, c.words[0]) && !p.hasAPoint(in, c) {
-				p.report(in, analysis.Finding{
-					Span:    c.span(p, in, 0, 1),
-					Message: fmt.Sprintf("%s does nothing for the image, which keeps only files", c.words[0]),
-				})
-			}
-		})
-	},
+	of: []string{"RUN"},
+	each: ofCommands(func(p *pass, in *dockerfile.Instruction, c command) {
+		if slices.Contains(pointless, c.words[0]) && !p.hasAPoint(in, c) {
+			p.report(in, analysis.Finding{
+				Span:    c.span(p, in, 0, 1),
+				Message: fmt.Sprintf("%s does nothing for the image, which keeps only files", c.words[0]),
+			})
+		}
+	}),
 }
+
+var pointless = strings.Fields("ssh vim ps top free kill mount ifconfig shutdown")
 
 // hasAPoint reports whether one of these commands does something for the image: it ends what runs only for a while,
 // takes a key for a host, or installs what an editor needs.

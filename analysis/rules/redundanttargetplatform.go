@@ -22,7 +22,7 @@ var RedundantTargetPlatform = &Rule{
 		Instead: "FROM alpine\n",
 	},
 	check: func(p *pass) {
-		for _, in := range p.of["FROM"] {
+		for _, in := range p.of("FROM") {
 			for _, flag := range in.Flags {
 				value := flag.Value.Text
 				if in.From == nil || flag.Name.Text != "platform" ||
@@ -34,7 +34,7 @@ var RedundantTargetPlatform = &Rule{
 					fixes = []analysis.Fix{
 						{
 							Title:     "Remove the flag",
-							Edits:     []source.Edit{{Span: wordAndSpace(p.File, flag.Span)}},
+							Edits:     []source.Edit{{Span: wordAndSpace(p.file(), flag.Span)}},
 							Preferred: true,
 						},
 					}

@@ -20,7 +20,7 @@ var ReservedStageName = &Rule{
 		Instead: "FROM alpine AS files\n",
 	},
 	check: func(p *pass) {
-		for _, stage := range p.Stages {
+		for _, stage := range p.file().Stages {
 			if stage.Name == "context" || stage.Name == "scratch" {
 				p.report(nil, analysis.Finding{
 					Span:    stage.NameWord.Span,

@@ -20,8 +20,8 @@ var RootUser = &Rule{
 	},
 	check: func(p *pass) {
 		var last *dockerfile.Instruction
-		for _, in := range p.of["USER"] {
-			if in.Stage == len(p.Stages)-1 && len(in.Args) > 0 {
+		for _, in := range p.of("USER") {
+			if in.Stage == len(p.file().Stages)-1 && len(in.Args) > 0 {
 				last = in
 			}
 		}

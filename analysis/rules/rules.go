@@ -38,7 +38,11 @@ type Rule struct {
 	// Experimental rules run only where "# check=experimental=..." asks for them.
 	Experimental bool
 
+	// A rule asks about the file by check, or about one instruction by each: about those that mean one of the names
+	// and the triggers that do, or about all instructions and no triggers if there are no names.
 	check func(p *pass)
+	of    []string
+	each  func(p *pass, in *dockerfile.Instruction)
 }
 
 // Doc is a rule's documentation. Its texts are Markdown but for the examples, which are whole Dockerfiles.
@@ -330,8 +334,8 @@ func Check(file *dockerfile.File, opts Options) []analysis.Finding {
 // suggestion.
 func fromProblems(kind dockerfile.ProblemKind) func(*pass) {
 	return func(p *pass) {
-		for _, problem := range p.problems[kind] {
-			p.report(nil, fromProblem(p.File, problem))
+		for _, problem := range p.problems(kind) {
+			p.report(nil, fromProblem(p.file(), problem))
 		}
 	}
 }

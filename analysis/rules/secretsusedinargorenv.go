@@ -47,14 +47,14 @@ func checkSecretsUsedInArgOrEnv(p *pass) {
 			Message: fmt.Sprintf("do not use ARG or ENV instructions for sensitive data (%s %q)", in.Meant, key),
 		})
 	}
-	for _, in := range p.of["ENV"] {
+	for _, in := range p.of("ENV") {
 		if c, ok := in.Command.(*instructions.EnvCommand); ok && in.Stage >= 0 {
 			for i, e := range c.Env {
 				report(in, i, e.Key)
 			}
 		}
 	}
-	for _, in := range p.of["ARG"] {
+	for _, in := range p.of("ARG") {
 		// BuildKit does not look at those above the first FROM, which stay out of the image.
 		if c, ok := in.Command.(*instructions.ArgCommand); ok && in.Stage >= 0 {
 			for i, a := range c.Args {

@@ -52,11 +52,7 @@ const shellCheckPages = "https://www.shellcheck.net/wiki/"
 func ShellScripts(file *dockerfile.File) []ShellScript {
 	var list []ShellScript
 	seen := map[ShellScript]bool{}
-	p := &pass{File: file, of: map[string][]*dockerfile.Instruction{}}
-	for _, in := range file.Instructions {
-		p.of[in.Meant] = append(p.of[in.Meant], in)
-	}
-	p.eachShellScript(func(_ *dockerfile.Instruction, s ShellScript, _ *shellscript.Script) {
+	newPass(file, Options{}).eachShellScript(func(_ *dockerfile.Instruction, s ShellScript, _ *shellscript.Script) {
 		if !seen[s] {
 			seen[s] = true
 			list = append(list, s)
@@ -66,16 +62,16 @@ func ShellScripts(file *dockerfile.File) []ShellScript {
 }
 
 func (p *pass) eachShellScript(f func(in *dockerfile.Instruction, s ShellScript, script *shellscript.Script)) {
-	if len(p.of["RUN"]) == 0 {
+	if len(p.of("RUN")) == 0 {
 		return
 	}
-	reads := shellscript.Reader(p.File, p.variables().Bases)
+	reads := shellscript.Reader(p.file(), p.variables().Bases)
 	cut := p.cutRuns()
-	for _, in := range p.of["RUN"] {
+	for _, in := range p.of("RUN") {
 		if in.Stage < 0 || len(in.Problems) > 0 || cut[in] || !reads(in) {
 			continue
 		}
-		if script := shellscript.Of(p.File, in); script != nil {
+		if script := shellscript.Of(p.file(), in); script != nil {
 			f(in, ShellScript{p.shellOf(in), script.Text}, script)
 		}
 	}
@@ -102,11 +98,11 @@ func (p *pass) shellOf(in *dockerfile.Instruction) string {
 }
 
 func checkShellCheck(p *pass) {
-	if p.opts.ShellCheck == nil {
+	if p.opts().ShellCheck == nil {
 		return
 	}
 	p.eachShellScript(func(in *dockerfile.Instruction, s ShellScript, script *shellscript.Script) {
-		for _, remark := range p.opts.ShellCheck(s) {
+		for _, remark := range p.opts().ShellCheck(s) {
 			if lookalikeCodes[remark.Code] && len(p.lookalikes(in)) > 0 {
 				continue // LookalikeCharacter says so
 			}
@@ -119,7 +115,7 @@ func checkShellCheck(p *pass) {
 				Message:  remark.Message,
 				Code:     remark.Code,
 			}
-			if edits, ok := placed(p.File, s, script, remark.Edits); ok {
+			if edits, ok := placed(p.file(), s, script, remark.Edits); ok {
 				finding.Fixes = []analysis.Fix{{Title: "Apply ShellCheck's fix for " + remark.Code, Edits: edits}}
 			}
 			p.report(in, finding)

@@ -99,20 +99,21 @@ func (p *pass) shellAbove(in *dockerfile.Instruction) *dockerfile.Instruction {
 	if in.Stage < 0 {
 		return nil
 	}
-	if p.shells == nil {
-		p.shells = make([][]*dockerfile.Instruction, len(p.Stages))
-		for _, shell := range p.of["SHELL"] {
+	w := p.rest()
+	if w.shells == nil {
+		w.shells = make([][]*dockerfile.Instruction, len(w.file.Stages))
+		for _, shell := range p.of("SHELL") {
 			if shell.Stage >= 0 {
-				p.shells[shell.Stage] = append(p.shells[shell.Stage], shell)
+				w.shells[shell.Stage] = append(w.shells[shell.Stage], shell)
 			}
 		}
 		for stage, base := range p.variables().Bases {
-			if base >= 0 && len(p.shells[base]) > 0 {
-				p.shells[stage] = slices.Insert(p.shells[stage], 0, p.shells[base][len(p.shells[base])-1])
+			if base >= 0 && len(w.shells[base]) > 0 {
+				w.shells[stage] = slices.Insert(w.shells[stage], 0, w.shells[base][len(w.shells[base])-1])
 			}
 		}
 	}
-	shells := p.shells[in.Stage]
+	shells := w.shells[in.Stage]
 	above, _ := slices.BinarySearchFunc(shells, in.Span.Start, func(shell *dockerfile.Instruction, at int) int {
 		return cmp.Compare(shell.Span.Start, at)
 	})
@@ -140,9 +141,7 @@ func (p *pass) foreignFinding(in *dockerfile.Instruction, b *bashism) analysis.F
 				) + matching(
 					"SHELL",
 					in.Keyword.Text,
-				) + ` ["/bin/bash", "-c"]` + newline(
-					p.Text,
-				),
+				) + ` ["/bin/bash", "-c"]` + p.newline,
 			}},
 		}}
 	}

@@ -37,11 +37,12 @@ var ShellSyntax = &Rule{
 	check: checkShellSyntax,
 }
 
-// Shell parses shell commands. It remembers those of the file that it saw last, so that an edit costs one command. It
-// may be used by several goroutines.
+// Shell parses shell commands. It remembers them, and what was found in the instructions of the file that it saw last,
+// so that an edit costs one instruction. It may be used by several goroutines.
 type Shell struct {
-	mu   sync.Mutex
-	seen map[*parser.Node]*shellRun
+	mu     sync.Mutex
+	seen   map[*parser.Node]*shellRun
+	before *checked
 }
 
 // shellRun is what the shell reads of a RUN.
@@ -84,44 +85,49 @@ type shellMistake struct {
 
 // shellRuns are the RUNs that a shell reads which reads as Bash does.
 func (p *pass) shellRuns() map[*dockerfile.Instruction]*shellRun {
-	if p.runs != nil || p.opts.Shell == nil {
-		return p.runs
+	known := p.opts().Shell
+	if known == nil {
+		return nil
 	}
-	p.opts.Shell.mu.Lock()
-	defer p.opts.Shell.mu.Unlock()
+	known.mu.Lock()
+	defer known.mu.Unlock()
 	cut := p.cutRuns()
-	p.runs = make(map[*dockerfile.Instruction]*shellRun, len(p.of["RUN"]))
-	seen := make(map[*parser.Node]*shellRun, len(p.of["RUN"]))
+	runs := make(map[*dockerfile.Instruction]*shellRun, len(p.of("RUN")))
+	seen := make(map[*parser.Node]*shellRun, len(p.of("RUN")))
 	for in := range p.every("RUN") {
-		text, ok := shellText(p.File, in)
+		text, ok := shellText(p.file(), in)
 		if !ok || cut[in] || inQuotes(in) || !p.forUnixShell(in) {
 			continue
 		}
-		run, ok := p.opts.Shell.seen[in.Node]
+		run, ok := known.seen[in.Node]
 		if !ok {
 			run = parseShell(text)
 		}
-		seen[in.Node], p.runs[in] = run, run
+		seen[in.Node], runs[in] = run, run
 	}
-	p.opts.Shell.seen = seen
-	return p.runs
+	known.seen = seen
+	return runs
 }
+
+// shellRun is what the shell reads of a RUN, nil if no shell that reads as Bash does reads it. It is one of the facts
+// of an instruction.
+func (p *pass) shellRun(in *dockerfile.Instruction) *shellRun { return p.runs[in] }
 
 // cutRuns are the instructions whose last lines seem to be instructions that are unknown.
 func (p *pass) cutRuns() map[*dockerfile.Instruction]bool {
-	if len(p.problems[dockerfile.UnknownInstruction]) == 0 {
+	if len(p.problems(dockerfile.UnknownInstruction)) == 0 {
 		return nil
 	}
 	cut := map[*dockerfile.Instruction]bool{}
-	for i := 1; i < len(p.Instructions); i++ {
-		cut[p.Instructions[i-1]] = isUnknown(p.Instructions[i])
+	for i := 1; i < len(p.file().Instructions); i++ {
+		cut[p.file().Instructions[i-1]] = isUnknown(p.file().Instructions[i])
 	}
 	return cut
 }
 
 func checkShellSyntax(p *pass) {
 	for in := range p.every("RUN") {
-		run := p.shellRuns()[in]
+		run := p.shellRun(in)
 		if run == nil {
 			continue
 		}
@@ -164,13 +170,13 @@ func (p *pass) forUnixShell(in *dockerfile.Instruction) bool {
 		c, ok := shell.Command.(*instructions.ShellCommand)
 		return ok && len(c.Shell) > 0 && slices.Contains([]string{"bash", "sh", "ash", "dash"}, path.Base(c.Shell[0]))
 	}
-	unix, ok := p.unix[in.Stage]
+	unix, ok := p.rest().unix[in.Stage]
 	if !ok {
 		unix = p.unixImage(in)
-		if p.unix == nil {
-			p.unix = map[int]bool{}
+		if p.rest().unix == nil {
+			p.rest().unix = map[int]bool{}
 		}
-		p.unix[in.Stage] = unix
+		p.rest().unix[in.Stage] = unix
 	}
 	return unix
 }
@@ -186,14 +192,14 @@ func (p *pass) imageOf(in *dockerfile.Instruction) (image string, known bool) {
 	if in.Stage < 0 {
 		return "", false
 	}
-	if p.bases == nil {
-		p.bases = make([]*baseImage, len(p.Stages))
+	if p.rest().bases == nil {
+		p.rest().bases = make([]*baseImage, len(p.file().Stages))
 	}
-	if p.bases[in.Stage] == nil {
+	if p.rest().bases[in.Stage] == nil {
 		image, known = p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
-		p.bases[in.Stage] = &baseImage{strings.ToLower(image), known}
+		p.rest().bases[in.Stage] = &baseImage{strings.ToLower(image), known}
 	}
-	return p.bases[in.Stage].name, p.bases[in.Stage].known
+	return p.rest().bases[in.Stage].name, p.rest().bases[in.Stage].known
 }
 
 // baseImage is the name of an image, in lower case.
@@ -239,16 +245,16 @@ func (p *pass) jumpsOf(in *dockerfile.Instruction) []jump {
 	if known := p.jumps[in]; known != nil {
 		return known
 	}
-	at, end := in.ArgsSpan.Start, in.ArgsSpan.End
-	jumps := []jump{{0, at}}
-	for offset := 0; at < end; at, offset = at+1, offset+1 {
-		plain := strings.IndexByte(p.Text.String()[at:end], p.Escape)
+	text, start := p.Text.Slice(in.ArgsSpan), in.ArgsSpan.Start
+	jumps := []jump{{0, start}}
+	for at, offset := 0, 0; at < len(text); at, offset = at+1, offset+1 {
+		plain := strings.IndexByte(text[at:], p.Escape)
 		if plain < 0 {
 			break
 		}
 		at, offset = at+plain, offset+plain
-		if to := behindContinuation(p.File, at, end); to != at {
-			jumps = append(jumps, jump{offset, to})
+		if to := behindContinuation(text, at, p.Escape); to != at {
+			jumps = append(jumps, jump{offset, start + to})
 			at = to
 		}
 	}
@@ -261,7 +267,6 @@ func (p *pass) jumpsOf(in *dockerfile.Instruction) []jump {
 
 // shellSpan returns the word at an offset of what shellText returned.
 func (p *pass) shellSpan(in *dockerfile.Instruction, offset int) source.Span {
-	text := p.Text.String()
 	var start int
 	if len(in.Heredocs) > 0 {
 		start = min(in.Heredocs[0].Body.Start+offset, in.Heredocs[0].Body.End) // carriage returns are the shell's, too
@@ -270,39 +275,34 @@ func (p *pass) shellSpan(in *dockerfile.Instruction, offset int) source.Span {
 		last := jumps[sort.Search(len(jumps)-1, func(i int) bool { return jumps[i+1].offset > offset })]
 		start = min(last.at+offset-last.offset, in.ArgsSpan.End)
 	}
-	end := start
-	for end < in.Span.End && strings.IndexByte(" \t\r\n;&|", text[end]) < 0 {
-		end++
+	text := p.Text.Slice(source.Span{Start: start, End: in.Span.End})
+	end := strings.IndexAny(text, " \t\r\n;&|")
+	switch end {
+	case 0: // an operator
+		end = max(len(text)-len(strings.TrimLeft(text, ";&|")), min(1, len(text)))
+	case -1:
+		end = len(text)
 	}
-	if end == start { // an operator
-		end += len(text[start:in.Span.End]) - len(strings.TrimLeft(text[start:in.Span.End], ";&|"))
-	}
-	if end == start {
-		end = min(start+1, in.Span.End)
-	}
-	return source.Span{Start: start, End: end}
+	return source.Span{Start: start, End: start + end}
 }
 
-// behindContinuation returns at, or where the text goes on if the line is continued there, behind comments and empty
-// lines.
-func behindContinuation(file *dockerfile.File, at, end int) int {
-	text := file.Text.String()
-	if at >= end || text[at] != file.Escape {
-		return at
-	}
-	line := file.Text.LineAt(at)
-	if rest := text[at+1 : file.Text.Line(line).End]; strings.Trim(rest, " \t") != "" ||
-		line+1 >= file.Text.LineCount() {
-		return at
-	}
-	for line++; line < file.Text.LineCount(); line++ {
-		span := file.Text.Line(line)
-		if trimmed := strings.TrimSpace(file.Text.Slice(span)); trimmed != "" && trimmed[0] != '#' {
-			// A line of nothing but an escape character goes on as well.
-			return behindContinuation(file, span.Start, end)
+// behindContinuation returns at, or where a text of several lines goes on if its line is continued there, behind
+// comments and empty lines.
+func behindContinuation(text string, at int, escape byte) int {
+	for at < len(text) && text[at] == escape {
+		line, _, _ := strings.Cut(text[at+1:], "\n")
+		if strings.Trim(strings.TrimSuffix(line, "\r"), " \t") != "" {
+			return at
 		}
+		for at += 1 + len(line) + 1; at < len(text); at += len(line) + 1 {
+			line, _, _ = strings.Cut(text[at:], "\n")
+			if trimmed := strings.TrimSpace(line); trimmed != "" && trimmed[0] != '#' {
+				break // a line of nothing but an escape character goes on as well
+			}
+		}
+		at = min(at, len(text))
 	}
-	return end
+	return at
 }
 
 // firstPipe is where the first pipe between two commands is, -1 if there is none.

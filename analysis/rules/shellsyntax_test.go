@@ -14,7 +14,7 @@ func TestShellPlacesInRealFiles(t *testing.T) {
 	commands, mistakes := 0, 0
 	for name, text := range corpus.Dockerfiles(t) {
 		file := dockerfile.Parse(source.New(text), nil)
-		p := &pass{File: file}
+		p := newPass(file, Options{})
 		for _, in := range file.Instructions {
 			command, ok := "", false
 			if in.Meant == "RUN" {

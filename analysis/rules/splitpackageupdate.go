@@ -36,7 +36,7 @@ func checkSplitPackageUpdate(p *pass) {
 	updates := map[*dockerfile.Instruction]command{}
 	var order []*dockerfile.Instruction
 	walk(p, state{}, func(s state, in *dockerfile.Instruction) state {
-		run := p.shellRuns()[in]
+		run := p.shellRun(in)
 		if run == nil {
 			return s
 		}
@@ -101,14 +101,14 @@ func (p *pass) nothingBetween(update, install *dockerfile.Instruction) bool {
 	if update.Stage != install.Stage {
 		return false
 	}
-	stage := p.File.Stages[update.Stage]
+	stage := p.file().Stages[update.Stage]
 	var bases []*dockerfile.Stage
 	for at := stage.Index; at >= 0; {
-		if at = p.File.Stage(p.Stages[at].Base.Text, dockerfile.ByFrom, at); at >= 0 {
-			bases = append([]*dockerfile.Stage{p.Stages[at]}, bases...)
+		if at = p.file().Stage(p.file().Stages[at].Base.Text, dockerfile.ByFrom, at); at >= 0 {
+			bases = append([]*dockerfile.Stage{p.file().Stages[at]}, bases...)
 		}
 	}
-	all := effects.Stage(p.File, stage, bases, nil)
+	all := effects.Stage(p.file(), stage, bases, nil)
 	from, to := slices.Index(stage.Instructions, update), slices.Index(stage.Instructions, install)
 	for k := from + 1; k < to; k++ {
 		switch in := stage.Instructions[k]; in.Meant {
@@ -136,7 +136,7 @@ var steersApt = regexp.MustCompile(`(?i)\b(APT_|DPKG_|PATH\b|[a-z]+_proxy|LD_|HO
 
 // alone reports whether a RUN is one command on one line, without flags.
 func (p *pass) alone(in *dockerfile.Instruction) bool {
-	run := p.shellRuns()[in]
+	run := p.shellRun(in)
 	return run != nil && len(run.commands) == 1 && len(in.Flags) == 0 && len(in.Heredocs) == 0 &&
 		in.Line == in.EndLine &&
 		run.commands[0].at[0] == 0 &&

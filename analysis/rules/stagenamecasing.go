@@ -21,7 +21,7 @@ var StageNameCasing = &Rule{
 		Instead: "FROM alpine AS build\nFROM alpine\nCOPY --from=build /a /a\n",
 	},
 	check: func(p *pass) {
-		for _, stage := range p.Stages {
+		for _, stage := range p.file().Stages {
 			word := stage.NameWord
 			if word.Text == stage.Name || stage.From.From == nil {
 				continue

@@ -24,7 +24,9 @@ var StrayCharacter = &Rule{
 		Example: "FROM alpine\nENV A=1, B=2\n",
 		Instead: "FROM alpine\nENV A=1 B=2\n",
 	},
-	check: checkStrayCharacter,
+	of: []string{"ADD", "ARG", "COPY", "ENV", "LABEL", "USER", "VOLUME", "WORKDIR", "CMD", "ENTRYPOINT", "EXPOSE",
+		"RUN"},
+	each: checkStrayCharacter,
 }
 
 var (
@@ -34,34 +36,34 @@ var (
 	pathsList = regexp.MustCompile(`^/[^,\s]+(,/[^,\s]+)+$`)
 )
 
-func checkStrayCharacter(p *pass) {
-	for in := range p.every("ADD", "ARG", "COPY", "ENV", "LABEL", "USER", "VOLUME", "WORKDIR") {
-		if in.JSON || in.Command == nil || len(in.Args) == 0 || isUnknown(in) || in.Stage < 0 {
-			continue
-		}
-		if _, ok := almostJSON(p.File, in); ok {
-			continue // AlmostJSON says what is wrong
-		}
-		if _, ok := p.innerInstruction(in); ok || p.checkFirst(in) || p.checkDirectory(in) {
-			continue
-		}
-		if in.Meant == "USER" && p.checkUser(in) || in.Meant == "ARG" && p.checkOddNames(in) {
-			continue
-		}
-		for i := range in.Args {
-			if strings.HasPrefix(in.Args[i].Text, "#") {
-				break // the rule trailing-comment is about all that follows
-			}
-			p.checkStray(in, i)
-		}
-	}
-	for in := range p.every("CMD", "ENTRYPOINT", "EXPOSE") {
+func checkStrayCharacter(p *pass, in *dockerfile.Instruction) {
+	switch in.Meant {
+	case "CMD", "ENTRYPOINT", "EXPOSE":
 		p.checkFirst(in)
-	}
-	for in := range p.every("RUN") {
-		for _, d := range p.shellRuns()[in].downloads() {
+		return
+	case "RUN":
+		for _, d := range p.shellRun(in).downloads() {
 			p.checkPackages(in, d)
 		}
+		return
+	}
+	if in.JSON || in.Command == nil || len(in.Args) == 0 || isUnknown(in) || in.Stage < 0 {
+		return
+	}
+	if _, ok := almostJSON(in); ok {
+		return // AlmostJSON says what is wrong
+	}
+	if _, ok := p.innerInstruction(in); ok || p.checkFirst(in) || p.checkDirectory(in) {
+		return
+	}
+	if in.Meant == "USER" && p.checkUser(in) || in.Meant == "ARG" && p.checkOddNames(in) {
+		return
+	}
+	for i := range in.Args {
+		if strings.HasPrefix(in.Args[i].Text, "#") {
+			break // the rule trailing-comment is about all that follows
+		}
+		p.checkStray(in, i)
 	}
 }
 

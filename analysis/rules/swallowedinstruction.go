@@ -25,46 +25,47 @@ var SwallowedInstruction = &Rule{
 		Example: "FROM alpine\nRUN apk add curl \\\nUSER app\n",
 		Instead: "FROM alpine\nRUN apk add curl\nUSER app\n",
 	},
-	check: checkSwallowedInstruction,
+	each: checkSwallowedInstruction,
 }
 
-func checkSwallowedInstruction(p *pass) {
-	for _, in := range p.Instructions {
-		if in.Line == in.EndLine || in.Meant == "" {
-			continue
-		}
-		if line, ok := p.swallows(in); ok {
-			p.report(in, p.swallowed(in, line))
-		}
+func checkSwallowedInstruction(p *pass, in *dockerfile.Instruction) {
+	if at, ok := p.swallows(in); ok && in.Meant != "" {
+		p.report(in, p.swallowed(in, p.Text.LineAt(at)))
 	}
 }
 
-// swallows returns the first line of an instruction, counted from 0, that is meant to be another one.
+// swallows returns where the first line of an instruction starts that is meant to be another one.
 func (p *pass) swallows(in *dockerfile.Instruction) (int, bool) {
-	end := p.Text.LineAt(in.ArgsSpan.End)
-	for line := in.Line; line <= end; line++ { // the second and on
-		span := p.Text.Line(line)
-		text := p.Text.Slice(span)
-		word, rest, _ := strings.Cut(text, " ")
-		if rest == "" || !keywords[word] {
-			continue
+	if in.Line == in.EndLine {
+		return 0, false
+	}
+	all := p.Text.Slice(in.Span)
+	args := all[:in.ArgsSpan.End-in.Span.Start]
+	for at := strings.IndexByte(args, '\n') + 1; at > 0; { // the second line and on
+		line, _, more := strings.Cut(args[at:], "\n")
+		word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\r"), " ")
+		if rest != "" && keywords[word] && p.mayBegin(in, at, word) {
+			below := dockerfile.Parse(source.New("FROM scratch\n"+all[at:]+"\n"), nil)
+			if len(below.Instructions) > 1 && below.Instructions[1].Meant == word && !hasErrors(below.Instructions[1]) {
+				return in.Span.Start + at, true
+			}
 		}
-		before := p.Text.Slice(source.Span{Start: in.Span.Start, End: p.Text.Line(line - 1).End})
-		if !balanced(before) {
-			continue // in a string
+		if !more {
+			break
 		}
-		if (in.Meant == "ONBUILD" || in.Meant == "HEALTHCHECK" && word == "CMD") && line == in.Line {
-			continue // "ONBUILD \" goes on so
-		}
-		below := dockerfile.Parse(
-			source.New("FROM scratch\n"+p.Text.Slice(source.Span{Start: span.Start, End: in.Span.End})+"\n"),
-			nil,
-		)
-		if len(below.Instructions) > 1 && below.Instructions[1].Meant == word && !hasErrors(below.Instructions[1]) {
-			return line, true
-		}
+		at += len(line) + 1
 	}
 	return 0, false
+}
+
+// mayBegin reports whether a line that starts at an offset of an instruction may be one of its own, by what is above.
+func (p *pass) mayBegin(in *dockerfile.Instruction, at int, word string) bool {
+	above := strings.TrimSuffix(p.Text.Slice(source.Span{Start: in.Span.Start, End: in.Span.Start + at - 1}), "\r")
+	if !balanced(above) {
+		return false // in a string
+	}
+	goesOn := in.Meant == "ONBUILD" || in.Meant == "HEALTHCHECK" && word == "CMD"
+	return !goesOn || strings.Contains(above, "\n") // "ONBUILD \" goes on so
 }
 
 func hasErrors(in *dockerfile.Instruction) bool {

@@ -22,7 +22,7 @@ var Template = &Rule{
 		Instead: "FROM alpine\nRUN apk add gdb\n",
 	},
 	check: func(p *pass) {
-		if line, ok := p.Template(); ok {
+		if line, ok := p.file().Template(); ok {
 			p.report(
 				nil,
 				analysis.Finding{
@@ -51,7 +51,7 @@ var UnknownFrontend = &Rule{
 		Instead: "# syntax=docker/dockerfile:1\nFROM alpine\nRUN make\n",
 	},
 	check: func(p *pass) {
-		if d := p.Dialect(); d.Foreign && !nearlyDocker(d.Reference) {
+		if d := p.file().Dialect(); d.Foreign && !nearlyDocker(d.Reference) {
 			p.report(
 				nil,
 				analysis.Finding{

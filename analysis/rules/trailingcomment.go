@@ -28,7 +28,7 @@ var TrailingComment = &Rule{
 func checkTrailingComment(p *pass) {
 	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER",
 		"VOLUME", "WORKDIR"} {
-		for _, in := range p.of[name] {
+		for _, in := range p.of(name) {
 			i := trailingComment(in)
 			if i < 0 {
 				continue
@@ -46,7 +46,7 @@ func checkTrailingComment(p *pass) {
 					Edits: []source.Edit{
 						{
 							Span:    source.Span{Start: in.Span.Start, End: in.Span.Start},
-							NewText: asComment(p.Text.Slice(span)) + newline(p.Text) + indent,
+							NewText: asComment(p.Text.Slice(span)) + p.newline + indent,
 						},
 						{Span: source.Span{Start: in.Args[i-1].Span.End, End: span.End}},
 					},

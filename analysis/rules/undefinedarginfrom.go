@@ -27,7 +27,7 @@ var UndefinedArgInFrom = &Rule{
 		Instead: "ARG VARIANT=-slim\nFROM python:3.12$VARIANT\n",
 	},
 	check: func(p *pass) {
-		for _, in := range p.of["FROM"] {
+		for _, in := range p.of("FROM") {
 			if in.From == nil || strings.IndexByte(p.Text.Slice(in.Span), '$') < 0 {
 				continue
 			}
@@ -53,7 +53,7 @@ var UndefinedArgInFrom = &Rule{
 
 // breaks reports whether the image or platform of a FROM that holds span is not valid since a variable in it is empty.
 func (p *pass) breaks(in *dockerfile.Instruction, span source.Span) bool {
-	if base := p.Stages[in.Stage].Base; base.Span.Start <= span.Start && span.End <= base.Span.End {
+	if base := p.file().Stages[in.Stage].Base; base.Span.Start <= span.Start && span.End <= base.Span.End {
 		return p.brokenImage(in) != nil
 	}
 	for _, flag := range in.Flags {

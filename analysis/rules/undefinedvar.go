@@ -36,7 +36,7 @@ var UndefinedVar = &Rule{
 func checkUndefinedVar(p *pass) {
 	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "LABEL", "RUN", "STOPSIGNAL", "USER", "VOLUME",
 		"WORKDIR"} {
-		for _, in := range p.of[name] {
+		for _, in := range p.of(name) {
 			looked := in.Span
 			if name == "RUN" { // the rest is the shell's
 				looked.End = in.ArgsSpan.Start
@@ -104,10 +104,10 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	case p.setBeside(in, use):
 		finding.Message += ": what an ENV sets counts from the next instruction on"
 	case known && heredocAt(in, use.Span.Start) != nil:
-		if p.inHeredoc == in {
+		if p.rest().inHeredoc == in {
 			return // one of a file's variables is enough
 		}
-		p.inHeredoc = in
+		p.rest().inHeredoc = in
 		finding = quoteHeredoc(finding, heredocAt(in, use.Span.Start))
 	case predefined(name) || len(v.Global[name]) > 0 && !ofImage(name, base):
 		if finding.Message += ": the stage has no ARG " + name; !predefined(name) {
@@ -116,7 +116,7 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 				p.Text.LineAt(v.Global[name][0].From)+1,
 			)
 		}
-		finding.Fixes = []analysis.Fix{declare(p.File, in, name)}
+		finding.Fixes = []analysis.Fix{declare(p.file(), in, name)}
 	case in.Meant == "ARG" && use.Word.Text == "" && strings.HasPrefix(p.wordAt(in, use.Span), name+"=$"):
 		finding.Message += ": the ARG is its own default"
 	case p.declaredBelow(in, name) > 0:

@@ -33,12 +33,12 @@ var flagsElsewhere = map[string][]string{
 }
 
 func checkUnknownFlag(p *pass) {
-	for _, problem := range p.problems[dockerfile.UnknownFlag] {
-		finding := fromProblem(p.File, problem)
-		if in := p.InstructionAt(problem.Span.Start); in != nil {
+	for _, problem := range p.problems(dockerfile.UnknownFlag) {
+		finding := fromProblem(p.file(), problem)
+		if in := p.file().InstructionAt(problem.Span.Start); in != nil {
 			for _, flag := range in.Flags {
 				if flag.Name.Span == problem.Span && slices.Contains(flagsElsewhere[in.Meant], flag.Name.Text) {
-					finding.Fixes = p.removed(source.Span{Start: flag.Span.Start, End: p.behind(flag.Span.End)})
+					finding.Fixes = p.removed(source.Span{Start: flag.Span.Start, End: p.behind(in, flag.Span.End)})
 				}
 			}
 		}

@@ -43,7 +43,7 @@ var usualImages = []string{
 func checkUnknownImage(p *pass) {
 	stages := map[string]bool{}
 	var names []string
-	for _, stage := range p.Stages {
+	for _, stage := range p.file().Stages {
 		if stage.Name != "" && !stages[stage.Name] {
 			stages[stage.Name] = true
 			names = append(names, stage.Name)

@@ -30,13 +30,13 @@ var UnknownInstruction = &Rule{
 }
 
 func checkUnknownInstruction(p *pass) {
-	if len(p.problems[dockerfile.UnknownInstruction]) == 0 {
+	if len(p.problems(dockerfile.UnknownInstruction)) == 0 {
 		return
 	}
 	leftovers := p.patchLines()
 	lost := p.lostLines()
 	told := -1 // the last of the lines that a finding above is about
-	for i, in := range p.Instructions {
+	for i, in := range p.file().Instructions {
 		if i <= told {
 			continue
 		}
@@ -44,14 +44,15 @@ func checkUnknownInstruction(p *pass) {
 			problem = p.weighed(problem)
 			switch {
 			case problem.Kind != dockerfile.UnknownInstruction:
-			case i > 0 && p.escapeTold && p.otherEscape(p.Instructions[i-1]): // IgnoredDirective says what is wrong
+			case i > 0 && p.rest().escapeTold && p.otherEscape(p.file().Instructions[i-1]):
+				// IgnoredDirective says what is wrong
 			case p.inOpenHeredoc(in): // UnterminatedHeredoc says so
 			case leftovers[in]: // PatchRemnant says what they are
 			case p.reportPasted(in):
 			case p.reportCompose(in):
 				told = p.lastOfCompose(i)
 			case lost[in] != nil:
-				finding := p.lostEscape(lost[in], p.Instructions[i-1], in, problem)
+				finding := p.lostEscape(lost[in], p.file().Instructions[i-1], in, problem)
 				if fix, more := p.lostBelow(i, lost); more > 0 {
 					told = i + more
 					finding.Fixes = []analysis.Fix{fix}
@@ -94,8 +95,9 @@ func (p *pass) reportCompose(in *dockerfile.Instruction) bool {
 
 // lastOfCompose is the index of the last line that was pasted from a Compose file with the one of index i.
 func (p *pass) lastOfCompose(i int) int {
-	for ; i+1 < len(p.Instructions); i++ {
-		if in := p.Instructions[i+1]; !isUnknown(in) || p.indent(in) == 0 && !composeKey.MatchString(p.lineOf(in)) {
+	all := p.file().Instructions
+	for ; i+1 < len(all); i++ {
+		if in := all[i+1]; !isUnknown(in) || p.indent(in) == 0 && !composeKey.MatchString(p.lineOf(in)) {
 			break
 		}
 	}
@@ -118,7 +120,7 @@ func (p *pass) unknownWord(in *dockerfile.Instruction, problem dockerfile.Proble
 	if isCommand(word) {
 		problem.Suggestions = nil
 	}
-	finding := fromProblem(p.File, problem)
+	finding := fromProblem(p.file(), problem)
 	if fix, hint, ok := p.respelt(in, problem); ok {
 		finding = withFirst(finding, fix, word, hint)
 		finding.Fixes = finding.Fixes[:1]
@@ -296,7 +298,7 @@ func assigned(word string) (keyword, rest string) {
 
 // lowerCase reports whether the file's instructions are written in lower case.
 func (p *pass) lowerCase() bool {
-	for _, in := range p.Instructions {
+	for _, in := range p.file().Instructions {
 		if len(in.Problems) == 0 {
 			return in.Keyword.Text == strings.ToLower(in.Keyword.Text)
 		}

@@ -27,7 +27,7 @@ var UnknownPlatform = &Rule{
 }
 
 func checkUnknownPlatform(p *pass) {
-	for _, in := range p.of["FROM"] {
+	for _, in := range p.of("FROM") {
 		for _, flag := range in.Flags {
 			value := flag.Value.Text
 			switch {

@@ -34,7 +34,7 @@ func checkUnknownStage(p *pass) {
 	stage := 0
 	check := func(in *dockerfile.Instruction, word dockerfile.Word) {
 		for ; stage < in.Stage; stage++ {
-			if name := p.Stages[stage].Name; name != "" {
+			if name := p.file().Stages[stage].Name; name != "" {
 				names, above[name] = append(names, name), true
 			}
 		}
@@ -82,11 +82,11 @@ type stageReference struct {
 
 // stageReferences returns the references of the file in order.
 func (p *pass) stageReferences() []stageReference {
-	if p.refs != nil {
-		return p.refs
+	if p.rest().refs != nil {
+		return p.rest().refs
 	}
-	refs := make([]stageReference, 0, len(p.of["FROM"])+len(p.of["COPY"]))
-	for _, in := range p.Instructions {
+	refs := make([]stageReference, 0, len(p.of("FROM"))+len(p.of("COPY")))
+	for _, in := range p.file().Instructions {
 		switch in.Meant {
 		case "FROM":
 			if len(in.Args) > 0 {
@@ -120,6 +120,6 @@ func (p *pass) stageReferences() []stageReference {
 			}
 		}
 	}
-	p.refs = refs
+	p.rest().refs = refs
 	return refs
 }

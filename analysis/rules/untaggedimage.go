@@ -22,7 +22,7 @@ var UntaggedImage = &Rule{
 		Instead: "FROM alpine:3.22\nRUN true\n",
 	},
 	check: func(p *pass) {
-		for i, stage := range p.Stages {
+		for i, stage := range p.file().Stages {
 			if p.variables().Bases[i] >= 0 || stage.Base.Text == "scratch" ||
 				strings.ContainsAny(stage.Base.Text, "$\"'") {
 				continue

@@ -32,7 +32,7 @@ func checkUnterminatedHeredoc(p *pass) {
 	for _, h := range p.halfQuotedHeredocs() {
 		span := source.Span{Start: h.word, End: h.end}
 		if h.nowhere {
-			for _, in := range p.Instructions { // BuildKit stops at the first line that is no instruction
+			for _, in := range p.file().Instructions { // BuildKit stops at the first line that is no instruction
 				if in.Span.Start > h.end && isUnknown(in) {
 					span = in.Keyword.Span
 					break
@@ -65,9 +65,9 @@ func checkUnterminatedHeredoc(p *pass) {
 		})
 	}
 	const most = 20 // for which a line that is meant to end them is looked for, in all lines below
-	for i, problem := range p.problems[dockerfile.UnterminatedHeredoc] {
-		finding := fromProblem(p.File, problem)
-		if in := p.InstructionAt(problem.Span.Start); in != nil && i < most {
+	for i, problem := range p.problems(dockerfile.UnterminatedHeredoc) {
+		finding := fromProblem(p.file(), problem)
+		if in := p.file().InstructionAt(problem.Span.Start); in != nil && i < most {
 			for _, doc := range in.Heredocs {
 				if doc.Start == problem.Span {
 					p.closeHeredoc(&finding, in, doc)
@@ -101,11 +101,11 @@ var otherDelimiter = regexp.MustCompile(`(?:^|\s)(<|<<<|<<-[ \t]+)[ \t]*["']?([A
 // halfQuotedHeredocs are here-documents that BuildKit does not see, as a quote of their delimiter is missing, but whose
 // delimiter stands on a line below.
 func (p *pass) halfQuotedHeredocs() []halfQuoted {
-	if p.half != nil {
-		return p.half
+	if p.rest().half != nil {
+		return p.rest().half
 	}
-	p.half = []halfQuoted{}
-	for _, in := range p.Instructions {
+	p.rest().half = []halfQuoted{}
+	for _, in := range p.file().Instructions {
 		if len(in.Heredocs) > 0 || isUnknown(in) {
 			continue
 		}
@@ -141,7 +141,7 @@ func (p *pass) halfQuotedHeredocs() []halfQuoted {
 		}
 		p.addHalf(h, name)
 	}
-	return p.half
+	return p.rest().half
 }
 
 // addHalf adds a here-document if its delimiter stands on a line below.
@@ -150,7 +150,7 @@ func (p *pass) addHalf(h halfQuoted, name string) {
 	for line := h.in.EndLine; line < min(p.Text.LineCount(), h.in.EndLine+far); line++ {
 		if strings.TrimLeft(p.Text.Slice(p.Text.Line(line)), "\t") == name {
 			h.last = line
-			p.half = append(p.half, h)
+			p.rest().half = append(p.rest().half, h)
 			return
 		}
 	}
@@ -210,7 +210,7 @@ func (p *pass) closeHeredoc(finding *analysis.Finding, in *dockerfile.Instructio
 	finding.Fixes = []analysis.Fix{{
 		Title: fmt.Sprintf("Insert %s behind line %d", doc.Name, below),
 		Edits: []source.Edit{
-			{Span: source.Span{Start: in.Span.End, End: in.Span.End}, NewText: newline(p.Text) + doc.Name},
+			{Span: source.Span{Start: in.Span.End, End: in.Span.End}, NewText: p.newline + doc.Name},
 		},
 	}}
 }

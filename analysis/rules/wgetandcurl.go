@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/layerwise/layerwise/analysis"
-	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
 
 // WgetAndCurl finds stages that use both of two programs which do the same.
@@ -22,19 +21,22 @@ var WgetAndCurl = &Rule{
 	},
 	check: func(p *pass) {
 		first := map[int]string{} // by stage; "" when it is told
-		p.eachCommand(func(in *dockerfile.Instruction, c command) {
-			name, above := c.words[0], first[in.Stage]
-			if name != "wget" && name != "curl" {
-				return
+		for in := range p.every("RUN") {
+			for c := range p.commands(in) {
+				name, above := c.words[0], first[in.Stage]
+				if name != "wget" && name != "curl" {
+					continue
+				}
+				if _, seen := first[in.Stage]; !seen {
+					first[in.Stage] = name
+				} else if above != "" && above != name {
+					first[in.Stage] = ""
+					p.report(in, analysis.Finding{
+						Span:    c.span(p, in, 0, 1),
+						Message: fmt.Sprintf("the stage uses %s above: one of both is enough", above),
+					})
+				}
 			}
-			if _, seen := first[in.Stage]; !seen {
-				first[in.Stage] = name
-			} else if above != "" && above != name {
-				first[in.Stage] = ""
-				p.report(in, analysis.Finding{
-					Span: c.span(p, in, 0, 1), Message: fmt.Sprintf("the stage uses %s above: one of both is enough", above),
-				})
-			}
-		})
+		}
 	},
 }

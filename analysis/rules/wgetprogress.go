@@ -22,26 +22,25 @@ var WgetProgress = &Rule{
 		Example: "FROM debian\nRUN wget https://example.com/a\n",
 		Instead: "FROM debian\nRUN wget --progress=dot:giga https://example.com/a\n",
 	},
-	check: func(p *pass) {
-		p.eachCommand(func(in *dockerfile.Instruction, c command) {
-			if c.words[0] != "wget" || len(c.words) < 2 || slices.ContainsFunc(c.words[1:], func(word string) bool {
-				return word == "-nv" || word == "-o" || word == "-a" || strings.HasPrefix(word, "--progress") ||
-					word == "--quiet" || word == "--no-verbose" || strings.HasPrefix(word, "--output-file") ||
-					strings.HasPrefix(word, "--append-output") || word == "--version" || word == "--help" ||
-					len(word) > 1 && word[0] == '-' && word[1] != '-' && strings.Contains(word, "q")
-			}) {
-				return
-			}
-			name := c.span(p, in, 0, 1)
-			finding := analysis.Finding{Span: name, Message: "wget writes its progress to the log of the build"}
-			if image, known := p.imageOf(in); known && !strings.Contains(image, "alpine") && image != "busybox" {
-				at := source.Span{Start: name.End, End: name.End}
-				finding.Fixes = []analysis.Fix{{
-					Title: "Add --progress=dot:giga",
-					Edits: []source.Edit{{Span: at, NewText: " --progress=dot:giga"}},
-				}}
-			}
-			p.report(in, finding)
-		})
-	},
+	of: []string{"RUN"},
+	each: ofCommands(func(p *pass, in *dockerfile.Instruction, c command) {
+		if c.words[0] != "wget" || len(c.words) < 2 || slices.ContainsFunc(c.words[1:], func(word string) bool {
+			return word == "-nv" || word == "-o" || word == "-a" || strings.HasPrefix(word, "--progress") ||
+				word == "--quiet" || word == "--no-verbose" || strings.HasPrefix(word, "--output-file") ||
+				strings.HasPrefix(word, "--append-output") || word == "--version" || word == "--help" ||
+				len(word) > 1 && word[0] == '-' && word[1] != '-' && strings.Contains(word, "q")
+		}) {
+			return
+		}
+		name := c.span(p, in, 0, 1)
+		finding := analysis.Finding{Span: name, Message: "wget writes its progress to the log of the build"}
+		if image, known := p.imageOf(in); known && !strings.Contains(image, "alpine") && image != "busybox" {
+			at := source.Span{Start: name.End, End: name.End}
+			finding.Fixes = []analysis.Fix{{
+				Title: "Add --progress=dot:giga",
+				Edits: []source.Edit{{Span: at, NewText: " --progress=dot:giga"}},
+			}}
+		}
+		p.report(in, finding)
+	}),
 }

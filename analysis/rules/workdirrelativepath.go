@@ -27,21 +27,22 @@ var WorkdirRelativePath = &Rule{
 }
 
 func checkWorkdirRelativePath(p *pass) {
-	if len(p.of["WORKDIR"]) == 0 {
+	if len(p.of("WORKDIR")) == 0 {
 		return
 	}
-	set := make([]bool, len(p.Stages)) // whether the stage has a WORKDIR, itself or by the stage that it is built on
+	// whether the stage has a WORKDIR, itself or by the stage that it is built on
+	set := make([]bool, len(p.file().Stages))
 	stage := -1
 	inherit := func(to int) {
 		for stage < to {
-			if stage++; p.Stages[stage].From.From != nil {
+			if stage++; p.file().Stages[stage].From.From != nil {
 				if base := p.variables().Bases[stage]; base >= 0 {
 					set[stage] = set[base]
 				}
 			}
 		}
 	}
-	for _, in := range p.of["WORKDIR"] {
+	for _, in := range p.of("WORKDIR") {
 		if in.Stage < 0 || in.Command == nil || isUnknown(in) {
 			continue
 		}
@@ -54,7 +55,7 @@ func checkWorkdirRelativePath(p *pass) {
 		if strings.Contains(path, "$") {
 			path, known = p.variables().Expand(in.Stage, in.Span.Start, path)
 		}
-		if !known || isAbsolute(p.File, in.Stage, path) || strings.Contains(path, "$(") ||
+		if !known || isAbsolute(p.file(), in.Stage, path) || strings.Contains(path, "$(") ||
 			strings.HasPrefix(path, "~") ||
 			drivePath.MatchString(path) || strings.HasPrefix(path, "[") || strings.HasPrefix(path, "-") {
 			continue
@@ -65,7 +66,7 @@ func checkWorkdirRelativePath(p *pass) {
 		p.report(in, analysis.Finding{
 			Span:    in.ArgsSpan,
 			Message: fmt.Sprintf("relative workdir %q can have unexpected results if the base image changes", path),
-			Fixes:   []analysis.Fix{absolute(p.File, in)},
+			Fixes:   []analysis.Fix{absolute(p.file(), in)},
 		})
 	}
 }

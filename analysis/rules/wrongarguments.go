@@ -27,17 +27,16 @@ var WrongArguments = &Rule{
 		Example: "FROM python:3.13\nRUN pip install requirements.txt\n",
 		Instead: "FROM python:3.13\nRUN pip install -r requirements.txt\n",
 	},
-	check: func(p *pass) {
-		p.eachCommand(func(in *dockerfile.Instruction, c command) {
+	of: []string{"RUN"},
+	each: func(p *pass, in *dockerfile.Instruction) {
+		for c := range p.commands(in) {
 			if !p.checkPip(in, c) && !p.checkChmod(in, c) && !p.checkOperands(in, c) {
 				p.checkCommas(in, c)
 			}
-		})
-		for in := range p.every("RUN") {
-			if run := p.shellRuns()[in]; run != nil {
-				for _, redirected := range run.versions {
-					p.checkRedirected(in, redirected)
-				}
+		}
+		if run := p.shellRun(in); run != nil {
+			for _, redirected := range run.versions {
+				p.checkRedirected(in, redirected)
 			}
 		}
 	},

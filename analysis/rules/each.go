@@ -1,0 +1,238 @@
+package rules
+
+import (
+	"slices"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
+)
+
+// Most rules ask about one instruction after the other, and most of these answers hang on nothing but the instruction's
+// own text. They are worked out once: what was found in an instruction goes with it from one version of the file to
+// the next. What a rule looked at says whether that is right, see view and pass.rest: where it was more than the
+// instruction, the rule is asked again about this instruction in each version.
+
+// examined is what the rules of one instruction found in it. It is immutable.
+type examined struct {
+	at     int // where the instruction starts
+	facts  facts
+	noted  []noted
+	beyond []asked // whose answers hang on more than the instruction
+}
+
+// facts are what rules may know of an instruction beside its own text.
+type facts struct {
+	run, triggered *shellRun // see shellRun; triggered is that of an ONBUILD's trigger
+	inStage        bool
+}
+
+// noted is what a rule reports of an instruction, or of its trigger.
+type noted struct {
+	rule    *Rule
+	trigger bool
+	within  bool // as report's in: whether comments above the instruction count
+	finding analysis.Finding
+}
+
+// asked is a rule that was asked about an instruction, or about its trigger.
+type asked struct {
+	rule    *Rule
+	trigger bool
+}
+
+// checked is what was found in the instructions of one version of a file. It is immutable.
+type checked struct {
+	escape       byte
+	newline      string
+	rules        []*Rule
+	instructions []*dockerfile.Instruction
+	examined     []*examined
+}
+
+// checkInstructions asks the rules of one instruction about all of them.
+func (p *pass) checkInstructions() {
+	w := p.all
+	now := &checked{
+		escape: p.Escape, newline: p.newline, instructions: w.file.Instructions,
+		examined: make([]*examined, len(w.file.Instructions)),
+	}
+	rules, all := map[string][]*Rule{}, []*Rule(nil)
+	for _, rule := range w.rules {
+		if rule.each == nil || !w.opts.runs(rule) {
+			continue
+		}
+		now.rules = append(now.rules, rule)
+		for _, name := range rule.of {
+			rules[name] = append(rules[name], rule)
+		}
+		if len(rule.of) == 0 {
+			all = append(all, rule)
+		}
+	}
+	w.opts.Shell.known(now)
+	for i, in := range now.instructions {
+		facts := facts{run: p.runs[in], inStage: in.Stage >= 0}
+		if in.Trigger != nil {
+			facts.triggered = p.runs[in.Trigger]
+		}
+		e := now.examined[i]
+		if e == nil || e.facts != facts {
+			e = p.examine(in, rules, all)
+			e.facts = facts
+		} else {
+			e = e.moved(in.Span.Start)
+			for _, a := range e.beyond {
+				p.ask(a.rule, in, a.trigger)
+			}
+		}
+		now.examined[i] = e
+		p.tell(in, e.noted)
+	}
+	w.opts.Shell.keep(now)
+}
+
+// examine asks the rules of an instruction about it and its trigger. What they find by looking beyond it is reported,
+// the rest returned.
+func (p *pass) examine(in *dockerfile.Instruction, of map[string][]*Rule, all []*Rule) *examined {
+	e := &examined{at: in.Span.Start}
+	ask := func(rules []*Rule, about *dockerfile.Instruction, trigger bool) {
+		for _, rule := range rules {
+			p.sight = sight{own: about.Span}
+			var list []noted
+			p.noted = &list
+			p.ask(rule, in, trigger)
+			p.noted = nil
+			if !p.sight.beyond {
+				e.noted = append(e.noted, list...)
+				continue
+			}
+			e.beyond = append(e.beyond, asked{rule, trigger})
+			p.tell(in, list)
+		}
+	}
+	ask(all, in, false)
+	ask(of[in.Meant], in, false)
+	if in.Trigger != nil {
+		ask(of[in.Trigger.Meant], in.Trigger, true)
+	}
+	return e
+}
+
+// tell reports what was found in an instruction.
+func (p *pass) tell(in *dockerfile.Instruction, list []noted) {
+	for _, n := range list {
+		p.rule, p.outer = n.rule, nil
+		about := in
+		if n.trigger {
+			p.outer, about = in, in.Trigger
+		}
+		if !n.within {
+			about = nil
+		}
+		p.report(about, n.finding)
+	}
+	p.outer = nil
+}
+
+// ask asks a rule about an instruction, or about its trigger.
+func (p *pass) ask(rule *Rule, in *dockerfile.Instruction, trigger bool) {
+	p.rule, p.outer = rule, nil
+	if trigger {
+		p.outer, in = in, in.Trigger
+	}
+	rule.each(p, in)
+	p.outer = nil
+}
+
+// moved is what was found in an instruction where it stands now.
+func (e *examined) moved(at int) *examined {
+	if len(e.noted) == 0 || e.at == at {
+		return e
+	}
+	m := &examined{at: at, facts: e.facts, beyond: e.beyond, noted: slices.Clone(e.noted)}
+	for i := range m.noted {
+		f := &m.noted[i].finding
+		f.Span = f.Span.Shift(at - e.at)
+		f.Fixes = slices.Clone(f.Fixes)
+		for j := range f.Fixes {
+			edits := slices.Clone(f.Fixes[j].Edits)
+			for k := range edits {
+				edits[k].Span = edits[k].Span.Shift(at - e.at)
+			}
+			f.Fixes[j].Edits = edits
+		}
+	}
+	return m
+}
+
+// known takes over what was found in the instructions that a version has in common with the one before, at its
+// beginning and at its end.
+func (s *Shell) known(now *checked) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	before := s.before
+	s.mu.Unlock()
+	if before == nil || before.escape != now.escape || before.newline != now.newline ||
+		!slices.Equal(before.rules, now.rules) {
+		return
+	}
+	old, more := before.instructions, len(now.instructions)-len(before.instructions)
+	i := 0
+	for i < len(old) && i < len(now.instructions) && old[i].Is(now.instructions[i]) {
+		now.examined[i] = before.examined[i]
+		i++
+	}
+	for j := len(old) - 1; j >= i && j+more >= i && old[j].Is(now.instructions[j+more]); j-- {
+		now.examined[j+more] = before.examined[j]
+	}
+}
+
+func (s *Shell) keep(now *checked) {
+	if s != nil {
+		s.mu.Lock()
+		s.before = now
+		s.mu.Unlock()
+	}
+}
+
+// sight is how far a rule that is asked about an instruction has looked.
+type sight struct {
+	own    source.Span // the instruction's
+	beyond bool
+}
+
+// view is the file's text as a rule sees it. Places in the file beyond the instruction that the rule is asked about,
+// and the numbers of lines, which an edit above changes, are noted.
+type view struct {
+	text  *source.Text
+	sight *sight
+}
+
+// Slice returns the bytes of a span.
+func (v view) Slice(span source.Span) string {
+	if span.Start < v.sight.own.Start || span.End > v.sight.own.End {
+		v.sight.beyond = true
+	}
+	return v.text.Slice(span)
+}
+
+// whole is the text of the file.
+func (v view) whole() *source.Text {
+	v.sight.beyond = true
+	return v.text
+}
+
+func (v view) String() string { return v.whole().String() }
+
+func (v view) Len() int { return v.whole().Len() }
+
+func (v view) LineCount() int { return v.whole().LineCount() }
+
+func (v view) LineAt(offset int) int { return v.whole().LineAt(offset) }
+
+func (v view) Line(line int) source.Span { return v.whole().Line(line) }
+
+func (v view) LineStart(line int) int { return v.whole().LineStart(line) }
