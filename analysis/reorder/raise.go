@@ -60,15 +60,14 @@ func raise(file *dockerfile.File, stage int) change {
 		result.reasons = append(result.reasons, fmt.Sprintf(
 			"%s (line %d) goes below %s (line %d). To the classic builder it is a step, which runs again whenever %s "+
 				"(line %d) copies something else; raised it stays cached. "+
-				"The price: a change of it then rebuilds also lines %d to %d, which stand above it now.",
+				"The price: a change of it then rebuilds also what stands above it now, %s.",
 			in.Meant,
 			in.Line,
 			goal.Meant,
 			goal.Line,
 			copying.Meant,
 			copying.Line,
-			order[top+1].Line,
-			order[at].EndLine,
+			lines(order[top+1].Line, order[at].EndLine),
 		))
 	}
 	if len(moved) == 0 {
@@ -83,6 +82,14 @@ func raise(file *dockerfile.File, stage int) change {
 	)
 	result.edits = moveEdits(file, order, moved)
 	return result
+}
+
+// lines names lines: "line 3", "lines 3 to 5".
+func lines(from, to int) string {
+	if from == to {
+		return fmt.Sprintf("line %d", from)
+	}
+	return fmt.Sprintf("lines %d to %d", from, to)
 }
 
 func movable(in *dockerfile.Instruction) bool {

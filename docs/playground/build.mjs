@@ -6,6 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { edited, examples, request } from "./src/examples.js";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "..", "..");
@@ -21,31 +22,41 @@ execFileSync("go", ["build", ...slimBuildKit(), "-trimpath", "-ldflags", "-s -w"
 });
 const goroot = go("env", "GOROOT");
 const runtime = readFileSync(join(goroot, "lib", "wasm", "wasm_exec.js"), "utf8");
-const page = await build({
-	entryPoints: [join(here, "src", "main.js")],
-	bundle: true,
-	minify: true,
-	format: "iife",
-	write: false,
+const bundle = async (name, define) => {
+	const options = { bundle: true, minify: true, format: "iife", write: false, define };
+	const made = await build({ ...options, entryPoints: [join(here, "src", name)] });
+	return made.outputFiles[0].text;
+};
+const worker = runtime + (await bundle("worker.js"));
+const page = await bundle("main.js", {
+	ANSWERS: JSON.stringify(await answers()),
+	WORKER: JSON.stringify(worker),
 });
 const style = readFileSync(join(here, "src", "style.css"), "utf8");
 
 // A page that is opened as a file may fetch nothing, so the core is within the page: compressed, then as text. xz makes
 // a quarter less of it than gzip, which the browser could unpack by itself.
 const core = execFileSync("xz", ["-9e", "--stdout", wasm], { maxBuffer: 1 << 28 });
-const start = `${runtime}
-(async () => {
-	const bytes = Uint8Array.from(atob("${core.toString("base64")}"), (c) => c.charCodeAt(0));
-	const go = new Go();
-	const { instance } = await WebAssembly.instantiate(await unpackXz(bytes), go.importObject);
-	go.run(instance);
-})();`;
-const parts = { STYLE: style, SCRIPT: page.outputFiles[0].text, WASM: start };
-const html = readFileSync(join(here, "index.html"), "utf8").replace(/\/\*(STYLE|SCRIPT|WASM)\*\//g, (_, part) =>
+const parts = { STYLE: style, SCRIPT: page, CORE: core.toString("base64") };
+const html = readFileSync(join(here, "index.html"), "utf8").replace(/\/\*(STYLE|SCRIPT|CORE)\*\//g, (_, part) =>
 	parts[part].replaceAll("</script", "<\\/script"),
 );
 writeFileSync(join(out, "index.html"), html);
 console.log(`${join(out, "index.html")}: ${Math.round(gzipSync(html).length / 1024)} KB compressed`);
+
+// answers are what the core says of the examples, by the request.
+async function answers() {
+	new Function(runtime)();
+	const go = new Go();
+	const { instance } = await WebAssembly.instantiate(readFileSync(wasm), go.importObject);
+	await new Promise((ready) => {
+		globalThis.layerwiseReady = ready;
+		go.run(instance);
+	});
+	return Object.fromEntries(
+		examples.map((example) => request(example.before, edited(example))).map((r) => [r, globalThis.layerwise(r)]),
+	);
+}
 
 // slimBuildKit gives the arguments for a build with a copy of BuildKit whose errors carry no stack: these bring
 // protobuf with its reflection, a fifth of the whole, and nothing here shows them.

@@ -36,8 +36,12 @@ type Request struct {
 	Before Version           `json:"before"` // what the builder has built
 	After  Version           `json:"after"`  // what is built next
 	Engine cachemodel.Engine `json:"engine"`
-	Target string            `json:"target"`
-	Args   map[string]string `json:"args"` // of both builds
+	// Cache, unless it is "", is how the cache of Before was exported that a fresh builder imports, as in CI.
+	Cache  cachemodel.CacheMode `json:"cache"`
+	Target string               `json:"target"`
+	Args   map[string]string    `json:"args"` // of both builds
+	// Orders asks for better orders instead of the rest: a search, too long for each key.
+	Orders bool `json:"orders"`
 }
 
 // Answer is what is told of a Request.
@@ -87,6 +91,8 @@ func AnswerJSON(request string) string {
 	var a Answer
 	if err := json.Unmarshal([]byte(request), &r); err != nil {
 		a.Error = err.Error()
+	} else if _, err := cachemodel.ParseCacheMode(string(r.Cache)); err != nil {
+		a.Error = err.Error()
 	} else {
 		a = Ask(r)
 	}
@@ -104,6 +110,14 @@ func Ask(r Request) Answer {
 	}
 	before, after := build(r.Before, settings), build(r.After, settings)
 	a := Answer{Findings: []Finding{}, Orders: []Order{}}
+	if r.Orders {
+		for _, o := range orders(after, r.After, settings) {
+			if text, err := source.Apply(r.After.Dockerfile, o.Edits); err == nil {
+				a.Orders = append(a.Orders, Order{o.Title, o.Explanation, o.Grade, text})
+			}
+		}
+		return a
+	}
 	plan := cachemodel.NewPlan(after)
 	if err := plan.Err(); err != nil {
 		a.Error = err.Error()
@@ -111,17 +125,14 @@ func Ask(r Request) Answer {
 	if r.Before.Dockerfile == "" {
 		a.Steps = cachemodel.Compare(nil, plan)
 	} else {
-		a.Steps = cachemodel.Compare(cachemodel.Pasts(cachemodel.NewPlan(before)), plan)
+		pasts := cachemodel.Pasts(cachemodel.NewPlan(before))
+		pasts[0].Exported = r.Cache
+		a.Steps = cachemodel.Compare(pasts, plan)
 	}
 	a.Summary = cachemodel.Summarize(a.Steps)
 	units := newUnits(r.After.Dockerfile)
 	for _, f := range rules.Check(after.File, ruleOptions(after, r.After, settings.Engine)) {
 		a.Findings = append(a.Findings, finding(f, units))
-	}
-	for _, o := range orders(after, r.After, settings) {
-		if text, err := source.Apply(r.After.Dockerfile, o.Edits); err == nil {
-			a.Orders = append(a.Orders, Order{o.Title, o.Explanation, o.Grade, text})
-		}
 	}
 	return a
 }

@@ -2,6 +2,7 @@ package play
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -48,6 +49,33 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// A fresh builder, as in CI, has what it imports: with mode=min the keys of all steps, but only layers of the image.
+func TestCache(t *testing.T) {
+	text := "FROM golang AS build\nCOPY go.mod .\nRUN go mod download\nCOPY main.go .\nRUN go build\n" +
+		"FROM debian\nRUN useradd app\nCOPY --from=build /app /\n"
+	before := map[string]string{"go.mod": "1", "main.go": "1"}
+	after := map[string]string{"go.mod": "1", "main.go": "2"}
+	for mode, want := range map[cachemodel.CacheMode]string{
+		"": "cccrr cc", cachemodel.MaxCache: "cccrr cc",
+		cachemodel.MinCache: "crrrr cc", cachemodel.InlineCache: "crrrr cc", cachemodel.NoCacheImport: "crrrr cr",
+	} {
+		a := Ask(Request{Before: Version{text, before}, After: Version{text, after}, Cache: mode})
+		got := ""
+		for i, s := range a.Steps[:7] {
+			if i == 5 {
+				got += " "
+			}
+			got += string(s.Status[0])
+		}
+		if got != want {
+			t.Errorf("%q: %s, not %s", mode, got, want)
+		}
+	}
+	if answer := AnswerJSON(`{"cache": "all"}`); !strings.Contains(answer, "use none, min, max or inline") {
+		t.Error(answer)
+	}
+}
+
 // Places are counted as JavaScript counts: a fix that is applied there gives what it says.
 func TestPlaces(t *testing.T) {
 	text := "FROM alpine\n# 🐋 é\nEVN A=1\n"
@@ -69,7 +97,7 @@ func TestOrders(t *testing.T) {
 		"package.json": `{"name": "x"}`, "package-lock.json": `{"lockfileVersion": 3, "packages": {"": {"name": "x"}}}`,
 		"index.js": "", ".dockerignore": "node_modules\n",
 	}}
-	a := Ask(Request{Before: v, After: v})
+	a := Ask(Request{Before: v, After: v, Orders: true})
 	if len(a.Orders) != 1 || !strings.Contains(a.Orders[0].Text, "COPY package") {
 		t.Errorf("orders: %+v", a.Orders)
 	}
@@ -91,4 +119,17 @@ func FuzzAnswer(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// A key in 200 lines of packages to install: what the page waits for.
+func BenchmarkAsk(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("FROM node:22 AS build\nWORKDIR /app\n")
+	for i := range 99 {
+		fmt.Fprintf(&text, "RUN apt-get update && apt-get install -y curl%d\nENV A%d=b%d C%d=$A%d\n", i, i, i, i, i)
+	}
+	before := Version{Dockerfile: text.String()}
+	for b.Loop() {
+		Ask(Request{Before: before, After: Version{Dockerfile: text.String() + "RUN x\n"}})
+	}
 }

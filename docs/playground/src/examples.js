@@ -83,3 +83,13 @@ CMD ["python", "app.py"]
 		edit: { files: { "app.py": "print('hello, world')\n" } },
 	},
 ];
+
+/** The Dockerfile and the files of an example as they are edited. */
+export function edited({ before, edit }) {
+	const dockerfile = edit.replace ? before.dockerfile.replace(...edit.replace) : before.dockerfile;
+	return { dockerfile, files: { ...before.files, ...edit.files } };
+}
+
+/** What the core is asked, as JSON. The builder is "buildkit" or "classic", the cache "" unless it is imported. */
+export const request = (before, after, engine = "buildkit", cache = "") =>
+	JSON.stringify({ before, after, engine, cache });

@@ -2,14 +2,14 @@ import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { setDiagnostics } from "@codemirror/lint";
 import { EditorState, RangeSet, StateEffect, StateField } from "@codemirror/state";
 import { Decoration, EditorView, GutterMarker, WidgetType, gutter, keymap, lineNumbers } from "@codemirror/view";
-import { XzReadableStream } from "xz-decompress";
 import { difference } from "./difference.js";
-import { examples } from "./examples.js";
+import { edited, examples, request } from "./examples.js";
 
 const $ = (id) => document.getElementById(id);
 /** What the page shows: two versions of the Dockerfile and its files, and the file that is open. */
 let state = { before: { dockerfile: "", files: {} }, files: {}, open: "" };
-let answer = { steps: [], findings: [], orders: [], summary: {} };
+let answer = { steps: [], findings: [], summary: {} };
+let orders; // undefined while they are searched for
 
 // Marks in the gutter, causes at the line ends.
 
@@ -109,17 +109,65 @@ function setDockerfile(text) {
 
 // Ask the core and show what it says.
 
-function ask() {
-	if (!window.layerwise) {
-		return;
+/** What the core answers to the examples, by the request: build.mjs has asked it. So marks stand before it is there. */
+const answers = ANSWERS;
+
+const core = new Worker(URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" })));
+let ready = false; // whether the core is there
+let busy = false; // whether it has something to answer
+
+core.onmessage = ({ data }) => {
+	busy = false;
+	if (data.ready) {
+		ready = true;
+		$("loading").remove();
+		ask();
+	} else if (data.asked === asked()) {
+		take(JSON.parse(data.told));
+	} else if (data.asked === search.asked) {
+		orders = JSON.parse(data.told).orders ?? [];
+		showOrders();
+	} else {
+		ask(); // something was edited meanwhile
 	}
-	const after = { dockerfile: dockerfile(), files: state.files };
-	const request = { before: state.before, after, engine: $("engine").value };
-	answer = JSON.parse(window.layerwise(JSON.stringify(request)));
-	for (const list of ["steps", "findings", "orders"]) {
+};
+
+function asked() {
+	$("cache").disabled = $("engine").value === "classic"; // which imports none
+	const cache = $("cache").disabled ? "" : $("cache").value;
+	return request(state.before, { dockerfile: dockerfile(), files: state.files }, $("engine").value, cache);
+}
+
+/** Asks about what is there now; what is shown stays until the answer. */
+function ask() {
+	clearTimeout(search.timer);
+	search.asked = undefined;
+	if (ready && !busy) {
+		busy = true;
+		core.postMessage({ asked: asked() });
+	} else if (!ready && answers[asked()]) {
+		take(JSON.parse(answers[asked()]));
+	}
+	orders = undefined; // those of the text before would undo the edit
+	showOrders();
+}
+
+function take(told) {
+	answer = told;
+	for (const list of ["steps", "findings"]) {
 		answer[list] ??= [];
 	}
 	show();
+	search.timer = setTimeout(search, 300);
+}
+
+/** Better orders are searched for when nothing was edited for a while: that takes too long for each key. */
+function search() {
+	if (ready && !busy) {
+		busy = true;
+		search.asked = JSON.stringify({ ...JSON.parse(asked()), orders: true });
+		core.postMessage({ asked: search.asked });
+	}
 }
 
 function show() {
@@ -136,7 +184,6 @@ function show() {
 	$("summary").textContent = answer.error ?? `${cached} of ${cached + rebuilt} steps cached`;
 	showCauses();
 	showFindings();
-	showOrders();
 	showFiles();
 }
 
@@ -177,7 +224,7 @@ function showFindings() {
 }
 
 function showOrders() {
-	const offers = answer.orders.flatMap((order) => {
+	const offers = (orders ?? []).flatMap((order) => {
 		const lines = difference(dockerfile().split("\n"), order.text.split("\n"));
 		const text = element("pre", "");
 		const classes = { "+": "add", "-": "remove", " ": "" };
@@ -189,7 +236,7 @@ function showOrders() {
 			element("button", "Apply", { onclick: () => setDockerfile(order.text) }),
 		];
 	});
-	$("orders").replaceChildren(...(offers.length ? offers : [none("None is known.")]));
+	$("orders").replaceChildren(...(offers.length ? offers : [none(orders ? "None is known." : "Searching…")]));
 }
 
 function showFiles() {
@@ -250,14 +297,14 @@ function load(next) {
 	ask();
 }
 
-function loadExample({ before, edit: change }) {
-	const text = change.replace ? before.dockerfile.replace(...change.replace) : before.dockerfile;
-	load({ before, dockerfile: text, files: { ...before.files, ...change.files } });
+function loadExample(example) {
+	load({ before: example.before, ...edited(example) });
 }
 
 $("example").append(...examples.map(({ title }, i) => element("option", title, { value: String(i) })));
 $("example").onchange = () => loadExample(examples[$("example").value]);
 $("engine").onchange = ask;
+$("cache").onchange = ask;
 $("built").onclick = () => {
 	state.before = { dockerfile: dockerfile(), files: { ...state.files } };
 	ask();
@@ -276,7 +323,8 @@ $("add").onsubmit = (event) => {
 	}
 };
 $("link").onclick = async () => {
-	location.hash = encodeURIComponent(JSON.stringify({ ...state, dockerfile: dockerfile(), engine: $("engine").value }));
+	const chosen = { engine: $("engine").value, cache: $("cache").value };
+	location.hash = encodeURIComponent(JSON.stringify({ ...state, dockerfile: dockerfile(), ...chosen }));
 	await navigator.clipboard?.writeText(location.href).catch(() => {});
 	$("link").textContent = "The link is in the address bar";
 };
@@ -285,6 +333,7 @@ function fromLink() {
 	try {
 		const linked = JSON.parse(decodeURIComponent(location.hash.slice(1)));
 		$("engine").value = linked.engine === "classic" ? "classic" : "buildkit";
+		$("cache").value = ["max", "min", "inline", "none"].includes(linked.cache) ? linked.cache : "";
 		load({ before: linked.before, dockerfile: String(linked.dockerfile), files: linked.files });
 		return true;
 	} catch {
@@ -292,14 +341,7 @@ function fromLink() {
 	}
 }
 
-/** The core comes packed by xz, which browsers don't unpack. */
-window.unpackXz = (bytes) => new Response(new XzReadableStream(new Blob([bytes]).stream())).arrayBuffer();
-
-/** The core calls this when it is there. */
-window.layerwiseReady = () => {
-	$("loading").remove();
-	ask();
-};
 if (location.hash.length < 2 || !fromLink()) {
 	loadExample(examples[0]);
 }
+document.addEventListener("DOMContentLoaded", () => core.postMessage({ core: $("core").textContent }));
