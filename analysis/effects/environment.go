@@ -31,8 +31,26 @@ var toolVariables = anyOf(
 		`dpkg_.* deb.* ucf_.* needrestart.* dnf_.* yum_.* rpm_.* tar_.* unzip.* zip.* gzip.* xz_.* zstd_.* bzip.* ` +
 		`manpath infopath tcllibpath texinputs emacsloadpath ` +
 		`perl.* pkg_.* openssl_.* gio_.* gi_.* gtk_.* gdk_.* terminfo.* texmf.* tzdir gcc_.* gnupghome ipe_.* pear_.* ` +
-		`.*_(config|config_file|configfile|rcfile|opts|options|path|dir|home)`,
+		`.*_(config|config_file|configfile|rcfile|opts|options)`,
 )
+
+// directoryVariables are others by whose names a directory may be meant.
+var directoryVariables = anyOf(`.*_(path|dir|home)`)
+
+// plainValues are values of variables that steer tools by which these only have more memory, say less, or take no
+// notice of git.
+var plainValues = map[string]*regexp.Regexp{
+	"NODE_OPTIONS": regexp.MustCompile(
+		`^(\s*--(max[-_](old|semi)[-_]space[-_]size=\d+|openssl-legacy-provider|no-warnings|no-deprecation|` +
+			`enable-source-maps|dns-result-order=[a-z0-9]+|no-network-family-autoselection))+\s*$`,
+	),
+	"GOFLAGS": regexp.MustCompile(
+		`^(\s*-(mod=(mod|readonly)|buildvcs=(false|auto)|trimpath|v|p=\d+|modcacherw))+\s*$`,
+	),
+	"MAVEN_OPTS": regexp.MustCompile(
+		`^(\s*-(Xm[xs]\d+[kmgKMG]?|XX:(\+Use[A-Za-z]+GC|(Max|Initial|Min)[A-Za-z]+=\d+[kmgKMG]?)))+\s*$`,
+	),
+}
 
 // plainVariables are those among them that name no file and steer nothing but what is told to the user, how long it
 // takes, or what the manifests say already: any value will do.
@@ -49,7 +67,8 @@ var plainVariables = anyOf(
 		`yarn_(http|network)_.* corepack_enable_download_prompt corepack_enable_strict corepack_default_to_latest ` +
 		`corepack_enable_auto_pin corepack_integrity_keys husky husky_skip_install ` +
 		`puppeteer_skip_(chromium_)?download playwright_skip_browser_download cypress_install_binary ` +
-		`electron_skip_binary_download sentrycli_skip_download prisma_skip_postinstall_generate pythonunbuffered ` +
+		`electron_skip_binary_download sentrycli_skip_download prisma_skip_postinstall_generate ` +
+		`prisma_hide_update_message pythonunbuffered ` +
 		`pythondontwritebytecode pythonfaulthandler pythonhashseed pythonioencoding pythonutf8 pythonoptimize ` +
 		`pip_no_cache_dir pip_disable_pip_version_check pip_default_timeout pip_timeout pip_root_user_action ` +
 		`pip_no_input pip_no_color pip_break_system_packages pip_prefer_binary pip_retries pip_progress_bar ` +
@@ -78,7 +97,7 @@ var placeVariables = anyOf(
 		`poetry_home poetry_cache_dir virtual_env workon_home pnpm_home npm_config_cache yarn_cache_folder ` +
 		`yarn_global_folder corepack_home bundle_path bundle_app_config gem_home composer_home composer_cache_dir ` +
 		`nuget_packages m2_home maven_home java_home dotnet_root dotnet_cli_home playwright_browsers_path ` +
-		`puppeteer_cache_dir cypress_cache_folder nvm_dir pythonpath pipx_home pipx_bin_dir`,
+		`puppeteer_cache_dir cypress_cache_folder nvm_dir pythonpath pipx_home pipx_bin_dir ssl_cert_dir ssl_cert_file`,
 )
 
 // urlVariables are those that name an address in the network.
@@ -106,15 +125,15 @@ func (s *state) steered(e *Effects, c Call) bool {
 				(strings.HasPrefix(value, "/") || strings.HasPrefix(value, ".") || strings.Contains(value, "file:")) {
 				return false
 			}
-		case placeVariable:
+		case placeVariable, directoryVariable:
 			if unknownIn(value) || value == "" {
-				return false
+				return s.no("the variable " + name + " may steer it")
 			}
 			for _, dir := range strings.Split(value, ":") {
 				switch {
 				case dir == "":
 				case !plainDir.MatchString(dir):
-					return false
+					return s.no("the variable " + name + " may steer it")
 				case name == "PYTHONPATH" && s.shadows(path.Clean(dir)):
 					return false
 				case name != "PYTHONPATH":
@@ -122,7 +141,9 @@ func (s *state) steered(e *Effects, c Call) bool {
 				}
 			}
 		case toolVariable:
-			return s.no("the variable " + name + " may steer it")
+			if plain := plainValues[name]; plain == nil || !plain.MatchString(value) {
+				return s.no("the variable " + name + " may steer it")
+			}
 		case otherVariable:
 			if s.namesFile(c, value) && !appVariables.MatchString(name) {
 				return s.no("the variable " + name + " names a file of the project")
@@ -176,6 +197,7 @@ const (
 	otherVariable variableKind = iota + 1 // no tool takes notice of it, or it steers nothing that counts
 	urlVariable
 	placeVariable
+	directoryVariable
 	toolVariable
 )
 
@@ -193,6 +215,8 @@ func (s *state) variableKind(name string) variableKind {
 		kind = placeVariable
 	case toolVariables.MatchString(name):
 		kind = toolVariable
+	case directoryVariables.MatchString(name):
+		kind = directoryVariable
 	}
 	s.kinds[name] = kind
 	return kind

@@ -31,7 +31,7 @@ const (
 		"--production --dev -D --no-optional --ignore-scripts --ignore-scripts=true --prefer-offline --offline " +
 		"--reporter= --loglevel= --silent -s --shamefully-hoist --force --strict-peer-dependencies " +
 		"--no-strict-peer-dependencies --registry= --network-concurrency= --child-concurrency= --dir= -C= --global " +
-		"-g --filter= -F= -r --recursive --config.confirmModulesPurge=false --no-verify-store-integrity --unsafe-perm"
+		"-g --filter= -F= -r --recursive --config.confirmModulesPurge=false --no-verify-store-integrity --unsafe-perm --store-dir="
 	bunOptions = "--frozen-lockfile --production -p --no-save --ignore-scripts --no-progress --silent --verbose " +
 		"--no-summary --no-verify --force -f --no-cache --cwd= --omit=dev --omit=optional --omit=peer --registry="
 )
@@ -191,7 +191,7 @@ func (p *packageJSON) plainScripts(s *state, e *Effects, c Call) bool {
 
 // cacheOption adds where a cache is that an option names. It fails if that may be within the project.
 func (e *Effects) cacheOption(l line) bool {
-	for _, name := range []string{"--cache", "--cache-folder"} {
+	for _, name := range []string{"--cache", "--cache-folder", "--store-dir"} {
 		for _, dir := range l.values[name] {
 			if !plainDir.MatchString(dir) {
 				return false

@@ -88,7 +88,18 @@ const uvPipOptions = "--system --no-cache -n --no-cache-dir --no-deps -U --upgra
 	"--compile-bytecode --strict --quiet -q --link-mode= --python-version= --index-url= -i= --extra-index-url= " +
 	"--default-index= --index= --require-hashes --break-system-packages -r= --requirement= -c= --constraint="
 
-func pip(s *state, e *Effects, c Call) bool { return pipInstall(s, e, c, pipOptions) }
+func pip(s *state, e *Effects, c Call) bool {
+	if len(c.Args) < 2 || c.Args[1] != "wheel" {
+		return pipInstall(s, e, c, pipOptions)
+	}
+	const options = pipOptions + " -w= --wheel-dir="
+	l, ok := c.line(options)
+	to, given := l.last("-w", "--wheel-dir")
+	if !ok || !given || !plainDir.MatchString(to) {
+		return s.no("where it puts the wheels is not known")
+	}
+	return e.writes(s, c, to) && pipInstall(s, e, c, options)
+}
 
 func pipInstall(s *state, e *Effects, c Call, options string) bool {
 	l, ok := c.line(options)
@@ -98,7 +109,8 @@ func pipInstall(s *state, e *Effects, c Call, options string) bool {
 	if l.only("cache", "purge") {
 		return e.installs(s, c)
 	}
-	if l.words[0] != "install" || slices.ContainsFunc(l.words[1:], func(w string) bool { return !isRequirement(w) }) {
+	if l.words[0] != "install" && l.words[0] != "wheel" ||
+		slices.ContainsFunc(l.words[1:], func(w string) bool { return !isRequirement(w) }) {
 		return false
 	}
 	for _, name := range []string{"-i", "--index-url", "--extra-index-url", "--default-index", "--index"} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/shellscript"
+	"github.com/layerwise/layerwise/analysis/tools"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -545,6 +546,16 @@ func upToGlob(p string) string {
 // versioned is the name of a program of one version of Python.
 var versioned = regexp.MustCompile(`^(python|pip)\d[\d.]*$`)
 
+// whyUnknown says why it is not known what a command of the table does, where nothing else says so.
+func whyUnknown(c Call) string {
+	if tool := tools.Of(c.Args[0]); tool != nil {
+		if verb := tool.Verb(c.Args[1:]); verb != nil && (verb.Work == tools.Compile || verb.Work == tools.Test) {
+			return "it compiles, tests or runs what the project holds"
+		}
+	}
+	return "an option, a manifest or a setting is not known to be harmless"
+}
+
 // call gives the effects of one command. local are the variables that the script has set, and assigned those of this
 // command.
 func (s *state) call(c Call, local map[string]string) Effects {
@@ -579,7 +590,7 @@ func (s *state) call(c Call, local map[string]string) Effects {
 		if s.steersShell(local) || !known.builtin && (s.outside.preload || !s.looksUp(&e, name, e.manager)) ||
 			!known.effect(s, &e, c) ||
 			e.manager && !s.looksUp(&e, name, true) {
-			why = name + ": " + cmp.Or(s.why, "an option, a manifest or a setting is not known to be harmless")
+			why = name + ": " + cmp.Or(s.why, whyUnknown(c))
 			break
 		}
 		if known.Fact != "" {

@@ -52,6 +52,13 @@ func Explain(file *dockerfile.File, model Model) (reasons []Reason) {
 				Builds:  model.builds(),
 			}
 			reason.Below, reason.Why = model.stays(file, stage, all, r)
+			if reason.Below == 0 && reason.Why == "" {
+				reason.Why = "it stands above all copies of the build context already, or needs none of them"
+				if reason.Reruns > 0 {
+					reason.Why += ": what makes it run again is an ARG, its base or a stage"
+				}
+				reason.Why += "."
+			}
 			reasons = append(reasons, reason)
 		}
 	}
@@ -69,7 +76,7 @@ func (m *Model) inPlaceAlone(
 	return m.inPlace(context.Background(), file, stage, all, stages)
 }
 
-// stays says below which COPY of the context a RUN stays, and why.
+// stays says below which COPY of the context a RUN stays, and why; nothing if it stays below none.
 func (m *Model) stays(
 	file *dockerfile.File,
 	stage *dockerfile.Stage,
@@ -102,8 +109,11 @@ func (m *Model) stays(
 		}
 		if m.Context != nil {
 			for _, w := range all[r].Writes {
-				if shared, ok := all[x].Sources(m.Context, w); ok && len(shared) > 0 && strings.HasSuffix(w, "/") &&
-					w != all[r].Directory+"/" {
+				within, ok := strings.CutPrefix(w, all[r].Directory+"/") // what it makes in the project's directory
+				if !ok || all[r].Directory == "" || within == "" || !strings.HasSuffix(w, "/") {
+					continue
+				}
+				if shared, ok := all[x].Sources(m.Context, w); ok && len(shared) > 0 {
 					return in.Line, fmt.Sprintf(
 						"%s is in the build context, and it writes there. Add it to .dockerignore.",
 						strings.TrimSuffix(shared[0], "/"),
@@ -119,6 +129,5 @@ func (m *Model) stays(
 		}
 		return in.Line, "it makes or names a directory that is copied into there."
 	}
-	return 0, "it stands above all copies of the build context already, or needs none of them: what makes it run " +
-		"again is an ARG, its base or a stage."
+	return 0, ""
 }
