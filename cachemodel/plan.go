@@ -491,9 +491,9 @@ func (p *planner) addStage(stage *dockerfile.Stage, from *step) {
 	if v, err := p.x.word(platform, &p.global); err == nil && (v.text != "" || v.opaque != "") {
 		st.platform = value{normalPlatform(v.text), v.opaque}
 	}
-	_, image := p.ContextImages[contextName(stage.Name)]
-	image = image || p.ContextBuilds[contextName(stage.Name)] != nil
-	if stage.Name != "" && (image || p.context(stage.Name) != nil) {
+	_, image := ofContext(p.ContextImages, stage.Name)
+	built, _ := ofContext(p.ContextBuilds, stage.Name)
+	if stage.Name != "" && (image || built != nil || p.context(stage.Name) != nil) {
 		st.replaced = true
 	} else if err == nil {
 		st.base = p.byName[st.baseName]
@@ -826,7 +826,7 @@ func (p *planner) source(name string, platform value) *vertex {
 		key := (&keyWriter{}).str("local", contextName(name)).done()
 		return p.vertex(vertex{kind: localVertex, key: key, tree: tree})
 	}
-	image, replaced := p.ContextImages[contextName(name)]
+	image, replaced := ofContext(p.ContextImages, name)
 	if replaced && image == "" {
 		// Never the same as in another plan, and never certainly another one; nor is what its configuration sets.
 		key := (&keyWriter{}).str("built elsewhere").val(p.guess(name, plain(name))).val(platform).done()
@@ -867,11 +867,11 @@ func (p *planner) image(name string) (Image, bool) {
 	if len(p.Images) == 0 {
 		return Image{}, false
 	}
-	if image, ok := p.ContextImages[contextName(name)]; ok {
+	if image, ok := ofContext(p.ContextImages, name); ok {
 		if image == "" {
 			return Image{}, false
 		}
-		if known, ok := p.Images[contextName(name)]; ok {
+		if known, ok := ofContext(p.Images, name); ok {
 			return known, true
 		}
 		name = image
@@ -881,17 +881,23 @@ func (p *planner) image(name string) (Image, bool) {
 			return image, true
 		}
 	}
-	image, ok := p.Images[contextName(name)]
+	image, ok := ofContext(p.Images, name)
 	return image, ok
 }
 
 // context is the named context that is a directory and stands in for an image or stage of that name, nil if there is
 // none.
 func (p *planner) context(name string) *buildcontext.Tree {
-	if len(p.Contexts) == 0 {
-		return nil
+	tree, _ := ofContext(p.Contexts, name)
+	return tree
+}
+
+// ofContext looks up what is known of a named context.
+func ofContext[T any](known map[string]T, name string) (of T, ok bool) {
+	if len(known) > 0 { // else the name need not be read
+		of, ok = known[contextName(name)]
 	}
-	return p.Contexts[contextName(name)]
+	return of, ok
 }
 
 // contextName is the name under which a named context replaces an image (dockerui.Client.NamedContext).

@@ -61,7 +61,8 @@ func (p *planner) guess(what string, v value) value {
 
 // context returns why it is not known what a named context is, "" if it is.
 func (u *UnknownParts) context(name string) string {
-	return cmp.Or(u.Contexts[contextName(name)], u.AllContexts)
+	why, _ := ofContext(u.Contexts, name)
+	return cmp.Or(why, u.AllContexts)
 }
 
 // argument is the value of a build argument: that of the command line, or v where it is not given.

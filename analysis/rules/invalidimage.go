@@ -69,7 +69,7 @@ func checkInvalidImage(p *pass) {
 		if bare := strings.TrimLeft(name, "=:$"); bare != name && anywhere[strings.ToLower(bare)] {
 			finding.Fixes = []analysis.Fix{replace(ref.word.Span, bare, true)}
 		}
-		if known := p.nearest(p.stageNames()); clearly(name, known) {
+		if known := p.nearest(name, p.stageNames()); clearly(name, known) {
 			finding.Fixes = append(finding.Fixes, replace(ref.word.Span, suggest(name, known)[0], true))
 		}
 		if base, tag, ok := strings.Cut(name, "="); ok && !strings.Contains(name, ":") {

@@ -77,7 +77,4 @@ func checkMissingYes(p *pass, in *dockerfile.Instruction) {
 }
 
 // configured reports whether a step writes a configuration with the word, which may answer the question for all.
-func (p *pass) configured(word string) bool {
-	return strings.Contains(strings.ToLower(p.Text.String()), word+"-yes \"") ||
-		strings.Contains(strings.ToLower(p.Text.String()), word+"yes=")
-}
+func (p *pass) configured(word string) bool { return p.says(word+`-yes "`) || p.says(word+"yes=") }

@@ -47,19 +47,21 @@ func suggest(name string, known []string) []string {
 // nearest are the last of very many names that a file sets. Only these may be what a misspelt name means, and only so
 // many names of a file may be misspelt: of more, nothing is said. So the work grows with the file and not with its
 // square.
-func (p *pass) nearest(names []string) []string {
+func (p *pass) nearest(name string, names []string) []string {
 	if p.tired() {
 		return nil
 	}
-	return names[max(0, len(names)-maxNames):]
+	return spell.Near(name, names[max(0, len(names)-maxNames):])
 }
 
-// nearestVariables are those that a name in an instruction of a stage may mean, with the bounds of nearest.
-func (p *pass) nearestVariables(stage, offset int) []string {
+// nearestVariables are those that a name in an instruction of a stage may mean, sorted, with the bounds of nearest.
+func (p *pass) nearestVariables(name string, stage, offset int) []string {
 	if p.tired() {
 		return nil
 	}
-	return p.variables().Nearest(stage, offset, maxNames)
+	names := spell.Near(name, p.variables().Nearest(stage, offset, maxNames))
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // tired reports whether the rule has looked through much of the file often enough.

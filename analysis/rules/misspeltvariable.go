@@ -33,7 +33,6 @@ func checkMisspeltVariable(p *pass) {
 		if p.allDefined(in, text) {
 			continue
 		}
-		var names []string
 		for _, use := range dockerfile.Variables(in) {
 			name := use.Name.Text
 			if use.By != dockerfile.Shell || len(name) < 5 || use.Modifier != "" || setIn(text, name) ||
@@ -43,9 +42,7 @@ func checkMisspeltVariable(p *pass) {
 			if _, ok := p.variables().Lookup(in.Stage, use.Span.Start, name); ok {
 				continue
 			}
-			if names == nil {
-				names = p.nearestVariables(in.Stage, in.Span.Start)
-			}
+			names := p.nearestVariables(name, in.Stage, in.Span.Start)
 			if clearly(name, names) && !strings.EqualFold(name, suggest(name, names)[0]) &&
 				!plural(name, suggest(name, names)[0]) {
 				finding := analysis.Finding{

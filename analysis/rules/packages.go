@@ -81,8 +81,7 @@ var RecommendedPackages = &Rule{
 		if first < 0 {
 			return
 		}
-		text := strings.ToLower(p.Text.String())
-		if strings.Contains(text, "install-recommends \"") || strings.Contains(text, "install-recommends=") {
+		if p.says(`install-recommends "`) || p.says("install-recommends=") {
 			return // it is configured for all
 		}
 		before := c.span(p, in, at+first, at+first+1)

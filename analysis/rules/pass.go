@@ -55,6 +55,7 @@ type rest struct {
 	shells    [][]*dockerfile.Instruction
 	refs      []stageReference
 	guesses   map[*Rule]int                    // see tired
+	said      map[string]bool                  // see says
 	told      map[*dockerfile.Instruction]bool // of which CopyBeforeInstall has said where they belong
 	half      []halfQuoted                     // nil until a rule asks for them
 	inHeredoc *dockerfile.Instruction          // the last in whose heredoc UndefinedVar has found something
@@ -80,6 +81,20 @@ func (p *pass) of(name string) []*dockerfile.Instruction { return p.rest().named
 
 func (p *pass) problems(kind dockerfile.ProblemKind) []dockerfile.Problem {
 	return p.rest().problems[kind]
+}
+
+// says reports whether the file has a text, given in lower case, in any letter case. It is looked for once.
+func (p *pass) says(text string) bool {
+	w := p.rest()
+	found, known := w.said[text]
+	if !known {
+		if w.said == nil {
+			w.said = map[string]bool{}
+		}
+		found = strings.Contains(strings.ToLower(w.file.Text.String()), text)
+		w.said[text] = found
+	}
+	return found
 }
 
 func newPass(file *dockerfile.File, opts Options) *pass {

@@ -367,12 +367,12 @@ func severityOf(p dockerfile.Problem) analysis.Severity {
 // changeTo returns a fix for each of the problem's suggestions. The first is preferred if there is no doubt about it.
 func changeTo(file *dockerfile.File, p dockerfile.Problem) []analysis.Fix {
 	var fixes []analysis.Fix
-	typed := file.Text.Slice(p.Span)
+	meant := spell.Meant(file.Text.Slice(p.Span), p.Suggestions)
 	for i, word := range p.Suggestions {
 		fixes = append(fixes, analysis.Fix{
 			Title:     "Change to " + shown(p, word),
 			Edits:     []source.Edit{{Span: p.Span, NewText: word}},
-			Preferred: i == 0 && (p.Sure || spell.Meant(typed, p.Suggestions) == word),
+			Preferred: i == 0 && (p.Sure || meant == word),
 		})
 	}
 	return fixes

@@ -36,7 +36,9 @@ var UndefinedArgInFrom = &Rule{
 				if use.By != dockerfile.Frontend || len(p.variables().Global[name]) > 0 || predefined(name) {
 					continue
 				}
-				known := slices.Concat(p.nearestVariables(-1, in.Span.Start), slices.Sorted(maps.Keys(scope.PlatformDefaults)))
+				known := slices.Concat(
+					p.nearestVariables(name, -1, in.Span.Start), slices.Sorted(maps.Keys(scope.PlatformDefaults)),
+				)
 				finding := analysis.Finding{
 					Span:    use.Name.Span,
 					Message: fmt.Sprintf("FROM argument '%s' is not declared", name),

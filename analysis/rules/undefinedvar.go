@@ -137,7 +137,7 @@ func (p *pass) misspeltUse(
 	use dockerfile.Variable,
 	known bool,
 ) bool {
-	name, names := use.Name.Text, p.nearestVariables(in.Stage, use.Span.Start)
+	name, names := use.Name.Text, p.nearestVariables(use.Name.Text, in.Stage, use.Span.Start)
 	if strings.HasSuffix(use.Modifier, "-") || strings.HasSuffix(use.Modifier, "+") {
 		if known = false; len(names) == 0 {
 			return false

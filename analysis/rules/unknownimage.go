@@ -49,7 +49,7 @@ func checkUnknownImage(p *pass) {
 			names = append(names, stage.Name)
 		}
 	}
-	names = p.nearest(names)
+	names = names[max(0, len(names)-maxNames):]
 	for _, ref := range p.stageReferences() {
 		name := ref.word.Text
 		if _, err := reference.ParseNormalizedNamed(name); err != nil && !strings.Contains(name, "$") {

@@ -51,7 +51,7 @@ func checkUnknownStage(p *pass) {
 			images.Official(name) {
 			return
 		}
-		names := p.nearest(names)
+		names := p.nearest(name, names)
 		if !clearly(name, names) && !(len(name) == 3 && slices.Contains(names, name+"s")) {
 			return
 		}

@@ -142,7 +142,7 @@ func (v *Variables) Names(stage, offset int) []string {
 	return slices.Compact(names)
 }
 
-// Nearest returns names that are defined at the offset in the stage, sorted: so many at most, those that are first
+// Nearest returns names that are defined at the offset in the stage, in no order: so many at most, those that are first
 // defined nearest above. In stage -1 they are the ARGs above the first FROM.
 func (v *Variables) Nearest(stage, offset, most int) []string {
 	names := v.global[max(0, len(v.global)-most):]
@@ -154,7 +154,7 @@ func (v *Variables) Nearest(stage, offset, most int) []string {
 		n := sort.Search(len(first), func(i int) bool { return first[i].From > offset })
 		names = append(names, v.named[stage][max(0, n-(most-len(names))):n]...)
 	}
-	return slices.Compact(slices.Sorted(slices.Values(names)))
+	return names
 }
 
 // Globals returns the names of the ARGs above the first FROM, sorted.

@@ -2,6 +2,7 @@ package spell
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,6 +26,20 @@ func TestDiffering(t *testing.T) {
 			if d := distance(strings.ToUpper(a), strings.ToUpper(b)); d <= most {
 				t.Fatalf("%s and %s are %d apart, not %d at least", a, b, d, least)
 			}
+		}
+	}
+	candidates := make([]string, 50)
+	for range 2000 {
+		for i := range candidates {
+			candidates[i] = word("abcdABCD_-12/")
+		}
+		typed := word("abcdABCD_-12/")
+		near := Near(typed, candidates)
+		if all, some := Suggest(typed, candidates), Suggest(typed, near); !slices.Equal(all, some) {
+			t.Fatalf("of %v %s suggests %v, of those near by %v", candidates, typed, all, some)
+		}
+		if all, some := Meant(typed, candidates), Meant(typed, near); all != some {
+			t.Fatalf("of %v %s means %s, of those near by %s", candidates, typed, all, some)
 		}
 	}
 	if far < 10_000 {

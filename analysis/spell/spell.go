@@ -83,6 +83,31 @@ func Begun(word string, candidates []string) []string {
 	return sorted(found)
 }
 
+// Near returns the candidates that Suggest and Meant look at more closely: what they say of these they say of all. It is
+// quick, so that what costs more for each candidate needs to be done for few.
+func Near(word string, candidates []string) (near []string) {
+	typed := strings.ToUpper(word)
+	set := characters(typed)
+	for _, c := range candidates {
+		if begins(c, typed) || !farOff(typed, set, c) {
+			near = append(near, c)
+		}
+	}
+	return near
+}
+
+// begins reports whether a candidate begins with what is typed.
+func begins(candidate, typed string) bool {
+	return len(candidate) >= len(typed) && strings.EqualFold(candidate[:len(typed)], typed)
+}
+
+// farOff reports whether it is quickly told that what is typed, which has a set of characters, is no misspelt candidate.
+func farOff(typed string, set uint64, candidate string) bool {
+	gap, most := len(candidate)-len(typed), limit(candidate)
+	return max(gap, -gap)*edit > most ||
+		differing(set, characters(candidate))*neighbour > min(most, edit*max(len(typed), len(candidate))/2)
+}
+
 type ranked struct {
 	name         string
 	cost         int
@@ -97,7 +122,7 @@ func rank(word string, candidates []string) []ranked {
 	typed := strings.ToUpper(word)
 	half := -1 // the only candidate that word begins
 	for i, c := range candidates {
-		if len(c) < len(typed) || !strings.EqualFold(c[:len(typed)], typed) {
+		if !begins(c, typed) {
 			continue
 		}
 		if len(c) == len(typed) {
@@ -112,9 +137,8 @@ func rank(word string, candidates []string) []ranked {
 	var found []ranked
 	set := characters(typed)
 	for i, c := range candidates {
-		if gap := len(c) - len(typed); i != half && (max(gap, -gap)*edit > limit(c) ||
-			differing(set, characters(c))*neighbour > min(limit(c), edit*max(len(typed), len(c))/2)) {
-			continue // as most are, and quicker to tell
+		if i != half && farOff(typed, set, c) {
+			continue
 		}
 		upper := strings.ToUpper(c)
 		cost, limit := distance(typed, upper), limit(upper)
