@@ -1,6 +1,7 @@
 package reorder
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"path"
@@ -79,13 +80,16 @@ func Narrow(ctx context.Context, file *dockerfile.File, model Model) (Narrowing,
 		!model.wholeContext(file) || listsContext(file) || model.scansContext(names) {
 		return Narrowing{}, false
 	}
-	var lines []string
+	var candidates []mention
 	for _, name := range names {
-		plain := strings.TrimSuffix(name, "/")
-		if !strings.HasSuffix(name, "@") && model.unneeded(ctx, file, name) && !model.reaches(file, plain) {
-			lines = append(lines, plain)
+		if strings.HasSuffix(name, "@") {
+			continue
+		}
+		if c, ok := model.unneeded(file, name); ok && !model.reaches(file, c.name) {
+			candidates = append(candidates, c)
 		}
 	}
+	lines := model.unmentioned(ctx, candidates)
 	if len(lines) == 0 || ctx.Err() != nil {
 		return Narrowing{}, false
 	}
@@ -158,25 +162,55 @@ func (m *Model) wholeContext(file *dockerfile.File) (found bool) {
 	return found
 }
 
-// unneeded reports whether a file or directory of the context's own folder is one that builds seldom read, and that no
-// other file names.
-func (m *Model) unneeded(ctx context.Context, file *dockerfile.File, name string) bool {
+// mention is what a file has that names another one.
+type mention struct {
+	name    string
+	words   []string // a file that matches has one of them, in whatever case
+	pattern *regexp.Regexp
+}
+
+// unneeded reports whether a file or directory of the context's own folder is one that builds seldom read, and says
+// what another file may have that reads it all the same.
+func (m *Model) unneeded(file *dockerfile.File, name string) (mention, bool) {
 	plain := strings.TrimSuffix(name, "/")
 	names := func(in *dockerfile.Instruction) bool {
 		return slices.ContainsFunc(in.Args, func(w dockerfile.Word) bool { return strings.Contains(w.Text, plain) })
 	}
 	switch {
 	case strings.ContainsAny(plain, "*?[\\!#") || slices.ContainsFunc(file.Instructions, names):
-		return false
+		return mention{}, false
 	case settingsOfCI.MatchString(plain):
-		quoted := regexp.MustCompile("[\"'`]([^\"'`\\n:]*/)?" + regexp.QuoteMeta(plain) + "[\"'`/]|" + embedsAll.String())
-		return !m.finds(ctx, quoted)
+		return settingOf(plain), true
 	case packaged.MatchString(plain):
-		return false
-	case strings.HasSuffix(name, "/") && proseDirectory.MatchString(plain):
-		return m.onlyProse(plain, 0) && !m.named(ctx, plain)
+		return mention{}, false
+	case strings.HasSuffix(name, "/"):
+		return proseOf(plain), proseDirectory.MatchString(plain) && m.onlyProse(plain, 0)
 	}
-	return prose.MatchString(plain) && !strings.HasSuffix(name, "/") && !m.named(ctx, plain)
+	return proseOf(plain), prose.MatchString(plain)
+}
+
+// settingOf is what names a setting of a service: programs have its name in quotes.
+func settingOf(name string) mention {
+	return mention{
+		name:  name,
+		words: []string{strings.ToLower(name), "go:embed"},
+		pattern: regexp.MustCompile(
+			"[\"'`]([^\"'`\\n:]*/)?" + regexp.QuoteMeta(name) + "[\"'`/]|" + embedsAll.String(),
+		),
+	}
+}
+
+// proseOf is what names a file or directory of prose, all files of its kind, or all files.
+func proseOf(name string) mention {
+	pattern := `(^|[^A-Za-z0-9_./-])(\.{0,2}/)*` + regexp.QuoteMeta(name) + "([/\"'`\\s)]|$)"
+	words := append(strings.Split(makesPages, "|"), strings.ToLower(name), "go:embed")
+	if ending := path.Ext(name); len(ending) > 1 {
+		pattern = regexp.QuoteMeta(name) + `|\*` + regexp.QuoteMeta(ending) + `|\*\.\{[a-z,]*\b` + ending[1:] + `\b`
+		words = append(words, "*"+strings.ToLower(ending), "*.{")
+	}
+	return mention{name, words, regexp.MustCompile(
+		`(?im)` + pattern + `|\b(` + makesPages + `)\b|` + embedsAll.String(),
+	)}
 }
 
 // scansContext reports whether a file of the context's own folder has its build look into all files.
@@ -204,47 +238,41 @@ func listsContext(file *dockerfile.File) bool {
 	})
 }
 
-// named reports whether a file of the context that is no prose itself names another one, or all of its kind, or there
-// are too many to look into.
-func (m *Model) named(ctx context.Context, name string) bool { return m.finds(ctx, namesOf(name)) }
-
-// finds reports whether a file of the context that is no prose has this, or there are too many to look into.
-func (m *Model) finds(ctx context.Context, names *regexp.Regexp) bool {
+// unmentioned gives the names that no file of the context mentions, prose and settings left out; none if there are too
+// many files to look into.
+func (m *Model) unmentioned(ctx context.Context, list []mention) (names []string) {
 	files, size := mostRead, mostReadBytes
-	var look func(dir string) bool
-	look = func(dir string) bool {
+	var look func(dir string)
+	look = func(dir string) {
 		for _, child := range m.Context.List(dir) {
 			at := path.Join(dir, child)
 			switch {
-			case ctx.Err() != nil:
-				return true
+			case len(list) == 0:
+				return
 			case strings.HasSuffix(child, "@") || child == "node_modules/" || proseFile.MatchString(child),
 				dir == "." && settingsOfCI.MatchString(strings.TrimSuffix(child, "/")):
 				continue
 			case strings.HasSuffix(child, "/"):
-				if look(at) {
-					return true
-				}
+				look(at)
 				continue
 			}
 			content, ok := m.Context.Read(at)
-			files, size = files-1, size-len(content)
-			if files < 0 || size < 0 || ok && names.Match(content) {
-				return true
+			if files, size = files-1, size-len(content); files < 0 || size < 0 || ctx.Err() != nil {
+				list = nil
+				return
 			}
+			lower := bytes.ToLower(content)
+			list = slices.DeleteFunc(list, func(c mention) bool {
+				has := func(word string) bool { return bytes.Contains(lower, []byte(word)) }
+				return ok && slices.ContainsFunc(c.words, has) && c.pattern.Match(content)
+			})
 		}
-		return false
 	}
-	return look(".")
-}
-
-// namesOf finds what names a file or directory of the context, all files of its kind, or all files.
-func namesOf(name string) *regexp.Regexp {
-	pattern := `(^|[^A-Za-z0-9_./-])(\.{0,2}/)*` + regexp.QuoteMeta(name) + "([/\"'`\\s)]|$)"
-	if ending := path.Ext(name); len(ending) > 1 {
-		pattern = regexp.QuoteMeta(name) + `|\*` + regexp.QuoteMeta(ending) + `|\*\.\{[a-z,]*\b` + ending[1:] + `\b`
+	look(".")
+	for _, c := range list {
+		names = append(names, c.name)
 	}
-	return regexp.MustCompile(`(?im)` + pattern + `|\b(` + makesPages + `)\b|` + embedsAll.String())
+	return names
 }
 
 // reaches reports whether something takes a file of the context from a stage that gets the whole of it.
