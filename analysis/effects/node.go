@@ -41,6 +41,7 @@ type packageJSON struct {
 	Version              string            `json:"version"`
 	Scripts              map[string]string `json:"scripts"`
 	Workspaces           any               `json:"workspaces"`
+	Config               any               `json:"config"`
 	Dependencies         map[string]string `json:"dependencies"`
 	DevDependencies      map[string]string `json:"devDependencies"`
 	OptionalDependencies map[string]string `json:"optionalDependencies"`
@@ -158,6 +159,9 @@ func nodePackage(s *state, e *Effects, c Call, l line, workspace bool) (*package
 	return &p, none && s.packagesAbove(e, c)
 }
 
+// versionName is the name of a file in place of which the install script of cypress would download that version.
+var versionName = regexp.MustCompile(`^\d+\.\d+\.\d+`)
+
 // plainScripts reports whether no script that runs with the installation may read more of the project.
 func (p *packageJSON) plainScripts(s *state, e *Effects, c Call) bool {
 	if !mayBuild(p.Trusted) || !mayBuild(p.PNPM["onlyBuiltDependencies"]) || p.PNPM["neverBuiltDependencies"] != nil ||
@@ -183,6 +187,9 @@ func (p *packageJSON) plainScripts(s *state, e *Effects, c Call) bool {
 			name = aliased(name, version)
 			if readsProject(name, version) {
 				return s.no("the install script of " + name + " may read the project")
+			}
+			if name == "cypress" && (p.Config != nil || slices.ContainsFunc(s.names(c.cwd), versionName.MatchString)) {
+				return s.no("cypress takes a file that package.json names in its config, or one named like its version")
 			}
 		}
 	}
@@ -211,7 +218,7 @@ func (e *Effects) cacheOption(l line) bool {
 var projectReaders = strings.Fields(
 	"prisma @prisma/client @prisma/engines msw lefthook @evilmartians/lefthook " +
 		"@evilmartians/lefthook-installer @arkweit/lefthook lefthook-bin " +
-		"puppeteer simple-git-hooks pre-commit pre-push ghooks git-hooks yorkie nx @nrwl/workspace @nrwl/cli cypress " +
+		"puppeteer simple-git-hooks pre-commit pre-push ghooks git-hooks yorkie nx @nrwl/workspace @nrwl/cli " +
 		"@sentry/cli " +
 		"@angular/cli playwright playwright-chromium playwright-firefox playwright-webkit " +
 		"@playwright/browser-chromium electron node-pre-gyp-github snyk postinstall-postinstall @firebase/util " +
@@ -257,7 +264,8 @@ var ownInstallers = strings.Fields(
 		"pngquant-bin gifsicle mozjpeg " +
 		"optipng-bin jpegtran-bin cwebp-bin ejs highlight.js @scarf/scarf dprint aws-crt duckdb oracledb ibm_db " +
 		"couchbase tiny-secp256k1 @ffmpeg-installer/ffmpeg ffmpeg-static @ffprobe-installer/ffprobe node-libcurl " +
-		"pg-native ttypescript fibers nan preact less @biomejs/biome @fortawesome/fontawesome-free",
+		"pg-native ttypescript fibers nan preact less @biomejs/biome @fortawesome/fontawesome-free " +
+		"cypress",
 )
 
 // mayBuild reports whether the packages of a setting that lets packages run their install scripts are all known to read
