@@ -3,6 +3,7 @@ package effects
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -265,7 +266,7 @@ var ownInstallers = strings.Fields(
 		"optipng-bin jpegtran-bin cwebp-bin ejs highlight.js @scarf/scarf dprint aws-crt duckdb oracledb ibm_db " +
 		"couchbase tiny-secp256k1 @ffmpeg-installer/ffmpeg ffmpeg-static @ffprobe-installer/ffprobe node-libcurl " +
 		"pg-native ttypescript fibers nan preact less @biomejs/biome @fortawesome/fontawesome-free " +
-		"cypress",
+		"cypress nuxt",
 )
 
 // mayBuild reports whether the packages of a setting that lets packages run their install scripts are all known to read
@@ -394,26 +395,27 @@ type npmLockPackage struct {
 	Version          string `json:"version"`
 }
 
-// plain reports whether a lock file names no file of the project, and no package with an install script that may read
-// one. members are the directories of the workspace's packages.
-func (l *npmLock) plain(scripts bool, members []string) bool {
-	for at, p := range l.Packages {
+// refused says what of a lock file names a file of the project, or is a package with an install script that may read
+// one, "" if nothing does. members are the directories of the workspace's packages.
+func (l *npmLock) refused(scripts bool, members []string) string {
+	for _, at := range slices.Sorted(maps.Keys(l.Packages)) {
+		p := l.Packages[at]
 		if at == "" || slices.Contains(members, at) || p.Link && slices.Contains(members, p.Resolved) {
 			continue
 		}
 		at = inMember(at, members)
 		if p.Link || !strings.HasPrefix(at, "node_modules/") || namesFiles(p.Resolved) {
-			return false
+			return "package-lock.json has " + at + ", which is of the project"
 		}
 		name := p.Name
 		if name == "" {
 			name = at[strings.LastIndex("/"+at, "node_modules/")+len("node_modules/")-1:]
 		}
 		if scripts && (readsProject(name, p.Version) || p.HasInstallScript && !slices.Contains(ownInstallers, name)) {
-			return false
+			return "the install script of " + name + " may read the project"
 		}
 	}
-	return true
+	return ""
 }
 
 // inMember gives a place in a lock file from the directory of the workspace's package that it lies in.
@@ -460,13 +462,13 @@ func npm(s *state, e *Effects, c Call) bool {
 	}
 	text, locked := c.file(s, "package-lock.json")
 	var lock npmLock
-	if c.exists(s, "package-lock.json") &&
-		(!locked || json.Unmarshal([]byte(text), &lock) != nil || lock.Version < 2 ||
-			!lock.plain(!l.has("--ignore-scripts", "--ignore-scripts=true"), members)) {
-		return s.no(
-			"package-lock.json has a package of the project, one with an install script that nobody has looked at, " +
-				"or is of an old version",
-		)
+	if c.exists(s, "package-lock.json") {
+		if !locked || json.Unmarshal([]byte(text), &lock) != nil || lock.Version < 2 {
+			return s.no("package-lock.json cannot be read, or is of an old version")
+		}
+		if why := lock.refused(!l.has("--ignore-scripts", "--ignore-scripts=true"), members); why != "" {
+			return s.no(why)
+		}
 	}
 	if !prebuilt(s, e, c, text, !l.has("--ignore-scripts", "--ignore-scripts=true")) {
 		return false
