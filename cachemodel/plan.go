@@ -804,7 +804,11 @@ type vertexID struct {
 // broken is the vertex of an instruction that cannot be read. It is known by its text: where the baseline is broken in
 // the same way, all below it stays as it was.
 func (p *planner) broken(in *dockerfile.Instruction, inputs []input) *vertex {
-	key := (&keyWriter{}).str("broken", in.Meant, argsText(in)).done()
+	text := argsText(in)
+	if in.From != nil { // whatever the stage is called
+		text = in.From.BaseName
+	}
+	key := (&keyWriter{}).str("broken", in.Meant, text).done()
 	return p.vertex(vertex{kind: brokenVertex, key: key, inputs: inputs}, strconv.Itoa(in.Line))
 }
 

@@ -162,7 +162,7 @@ func almostJSON(in *dockerfile.Instruction) (string, bool) {
 	case "RUN": // "[" is a command, too
 		like = like && (inner == args[1:] || strings.Contains(args, ","))
 	case "CMD", "ENTRYPOINT", "HEALTHCHECK":
-		like = like && (inner == args[1:] || strings.ContainsAny(args, ",;")) || list
+		like = like && (inner == args[1:] || strings.ContainsAny(args, ",;") || quotedStrings.MatchString(args)) || list
 	case "ADD", "COPY":
 		like = like || list
 	case "VOLUME":
@@ -242,6 +242,7 @@ var (
 var (
 	bracketless     = regexp.MustCompile(`^[({]?[ \t]*"[^"]*"(?:[ \t]*,[ \t]*"[^"]*")+[ \t]*[)}\]]?$`)
 	wordsInBrackets = regexp.MustCompile(`^\[[A-Za-z0-9_./-]+(?: [A-Za-z0-9_./=:-]+)*\]$`)
+	quotedStrings   = regexp.MustCompile(`^\[(?:[ \t]*"[^"]*")+[ \t]*\]$`)
 	behindEnd       = regexp.MustCompile(`\]([ \t]*[;,.&)\]]+)$`)
 	semicolon       = regexp.MustCompile(`"[ \t]*(;)[ \t]*"`)
 	doubleComma     = regexp.MustCompile(`,([ \t]*,)`)

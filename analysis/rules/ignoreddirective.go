@@ -276,8 +276,26 @@ func nearlyDocker(reference string) bool {
 	return !slices.Contains(frontends, name) && clearly(name, frontends)
 }
 
+// oddFrontend is Docker's frontend in quotes, with a blank before its tag, or with a v in it.
+var oddFrontend = regexp.MustCompile(`^["']?((?:docker\.io/)?docker/dockerfile(?:-upstream)?)[: ]v?([0-9][0-9a-z.-]*|latest|labs)["']?$`)
+
+// meantFrontend is the image that is meant by one that is written as no image is, "" if that is not clear.
+func meantFrontend(text string) string {
+	if m := oddFrontend.FindStringSubmatch(text); m != nil && m[1]+":"+m[2] != text {
+		return m[1] + ":" + m[2]
+	}
+	return ""
+}
+
 // checkSyntaxImage looks at the image of a frontend, which the build would pull.
 func (p *pass) checkSyntaxImage(value dockerfile.Word) {
+	if meant := meantFrontend(value.Text); meant != "" {
+		p.report(nil, analysis.Finding{
+			Span: value.Span, Message: fmt.Sprintf("%s is no image of a frontend (did you mean %s?)", value.Text, meant),
+			Fixes: []analysis.Fix{replace(value.Span, meant, true)},
+		})
+		return
+	}
 	name := frontendName(value.Text)
 	start := value.Span.Start + strings.Index(value.Text, name)
 	finding := analysis.Finding{

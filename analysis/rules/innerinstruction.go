@@ -61,6 +61,9 @@ func (p *pass) findInner(in *dockerfile.Instruction) (finding analysis.Finding, 
 	if len(in.Heredocs) > 0 && in.Meant == "RUN" {
 		return p.innerCommand(in)
 	}
+	if in.Meant == "HEALTHCHECK" && in.JSON {
+		return p.composeTest(in)
+	}
 	if in.JSON || len(in.Heredocs) > 0 || len(in.Args) < 2 || isUnknown(in) || p.spoilt(in) {
 		return finding, false
 	}
@@ -90,6 +93,30 @@ func (p *pass) weighty(in *dockerfile.Instruction, finding analysis.Finding) ana
 	return finding
 }
 
+// composeTest looks for the CMD or CMD-SHELL with which the test of a Compose file begins, in an array of HEALTHCHECK.
+func (p *pass) composeTest(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
+	if len(in.Args) < 3 || in.Args[0].Text != "CMD" {
+		return finding, false
+	}
+	first, next := in.Args[1], in.Args[2]
+	word := unquoted(first.Text)
+	if word != "CMD" && word != "CMD-SHELL" {
+		return finding, false
+	}
+	finding.Span = first.Span
+	finding.Message = fmt.Sprintf("%s is taken for the name of a program: only Compose has it in the array", word)
+	text := unquoted(next.Text)
+	switch array := commandSpan(in); {
+	case word == "CMD":
+		cut := source.Span{Start: first.Span.Start, End: next.Span.Start}
+		finding.Fixes = []analysis.Fix{{Title: "Remove " + word, Edits: []source.Edit{{Span: cut}}, Preferred: true}}
+	case len(in.Args) == 3 && !strings.ContainsAny(text, "\\\"\n"):
+		array.Start += strings.IndexByte(p.Text.Slice(array), '[')
+		finding.Fixes = []analysis.Fix{replace(array, text, false)}
+	}
+	return finding, true
+}
+
 // shellVerbs are a shell's words for what an instruction does.
 var shellVerbs = map[string][]string{
 	"WORKDIR": {"cd", "mkdir", "chdir"}, "ENV": {"export", "set", "setenv"}, "ARG": {"export", "set"},
@@ -105,8 +132,11 @@ func (p *pass) firstWord(in *dockerfile.Instruction) (finding analysis.Finding, 
 	own := word == in.Meant && (in.Meant != "COPY" && in.Meant != "ADD" || len(in.Args) > 2)
 	verb := slices.Contains(shellVerbs[in.Meant], word) &&
 		(in.Meant != "ENV" && in.Meant != "ARG" || strings.Contains(in.Args[1].Text, "="))
+	pairs := in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL"
+	other := pairs && (word == "ARG" || word == "ENV" || word == "LABEL") && len(in.Args) == 2 &&
+		assignment.MatchString(in.Args[1].Text)
 	switch {
-	case own, verb, command && keywords[word]:
+	case own, verb, other, command && keywords[word]:
 	default:
 		return finding, false
 	}

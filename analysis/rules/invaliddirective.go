@@ -67,6 +67,9 @@ func (p *pass) checkOptions(value dockerfile.Word) {
 				slices.Contains(checkOptions, option) { // skip:all
 				finding.Fixes = []analysis.Fix{replace(finding.Span, option+"="+strings.TrimSpace(rest), true)}
 				p.report(nil, finding)
+			} else if slices.Contains([]string{"ignore", "disable", "off", "exclude"}, name) {
+				finding.Fixes = []analysis.Fix{replace(finding.Span, "skip", true)}
+				p.report(nil, finding)
 			} else {
 				p.report(nil, misspeltWord(finding, name, checkOptions))
 			}

@@ -48,7 +48,10 @@ func checkInvalidFlagValue(p *pass) {
 			case "chmod":
 				finding = p.checkMode(flag, value)
 			case "chown":
-				if linked(in) && named(value) {
+				if user, group, two := strings.Cut(value, ","); two && value == flag.Value.Text {
+					finding.Message = fmt.Sprintf("%s is no user: a colon divides it from a group", value)
+					finding.Fixes = []analysis.Fix{replace(flag.Value.Span, user+":"+group, true)}
+				} else if linked(in) && named(value) {
 					finding.Message = fmt.Sprintf(
 						"--link copies into a layer of its own, which has no user or group %s: numbers are needed",
 						value,

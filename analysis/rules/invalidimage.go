@@ -224,6 +224,11 @@ func (p *pass) stageNames() []string {
 // meantImages are the images that may be meant by what is none, the likeliest first.
 func meantImages(name, lower string) []string {
 	list := []string{lower, strings.Trim(name, "<>{}()[]")}
+	for _, twice := range []string{"::", "==", ":=", "="} {
+		if strings.Count(name, twice) == 1 {
+			list = append(list, strings.Replace(name, twice, ":", 1))
+		}
+	}
 	list = append(list, strings.TrimRight(name, ":/@;,."), strings.Replace(name, "@", ":", 1))
 	if first := strings.Index(name, ":"); first >= 0 && !strings.Contains(name, "/") {
 		list = append(list, name[:first+1]+strings.ReplaceAll(name[first+1:], ":", "-"))

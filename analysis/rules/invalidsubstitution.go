@@ -174,6 +174,7 @@ var (
 	openQuoted   = regexp.MustCompile(`^(?:[A-Za-z_][A-Za-z0-9_.-]*=)?(["'])[^"'\\]*$`)
 	openInQuotes = regexp.MustCompile(`^((?:[A-Za-z_][A-Za-z0-9_.-]*=)?"[^"{}]*\$\{[A-Za-z_][A-Za-z0-9_]*)"$`)
 	closedOnly   = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]*=)([^"'\\=]+)(["'])$`)
+	openDefault  = regexp.MustCompile(`^(?:[A-Za-z_][A-Za-z0-9_.-]*=)?\$\{[A-Za-z_][A-Za-z0-9_]*:?[-+][A-Za-z0-9_./:-]*$`)
 	openVariable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(/|$)`)
 	onlyColon    = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*):([A-Za-z0-9])`)
 )
@@ -192,6 +193,9 @@ func closed(word string) string {
 	}
 	if m := closedOnly.FindStringSubmatch(word); m != nil {
 		return m[1] + m[3] + m[2] + m[3]
+	}
+	if openDefault.MatchString(word) {
+		return word + "}"
 	}
 	if openVariable.MatchString(word) {
 		return openVariable.ReplaceAllString(word, "$${$1}$2")

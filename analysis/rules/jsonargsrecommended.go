@@ -46,8 +46,8 @@ func checkJSONArgsRecommended(p *pass) {
 			if _, ok := almostJSON(in); ok || quotedCommand(p, in) || p.cutArray(in) {
 				continue // AlmostJSON says what is wrong
 			}
-			if _, ok := p.innerInstruction(in); ok {
-				continue // InnerInstruction does
+			if _, ok := p.innerInstruction(in); ok || startsOddly(in) {
+				continue // InnerInstruction or StrayCharacter does
 			}
 			span := in.ArgsSpan
 			if len(in.Args) == 0 {

@@ -71,6 +71,8 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 		switch {
 		case p.ended(head, above, in) && isCommand(strings.ToLower(word)) && !startsWithOperator(word):
 			return false // rather, RUN is missing
+		case !deeper && len(in.Args) == 0 && assignment.MatchString(word) && !endsInOperator(p.file(), above):
+			return false // rather, ENV is missing
 		case endsInOperator(p.file(), above) || startsWithOperator(word) || isCommand(word) || shellCommands[word]:
 			return true
 		case len(problem.Suggestions) == 0:

@@ -110,7 +110,7 @@ func (p *pass) checkValueApart(in *dockerfile.Instruction) {
 
 // noEquals matches a name and a default that no name can be, without an equals sign.
 var noEquals = regexp.MustCompile(
-	`^[A-Za-z_][A-Za-z0-9_]*(:[ \t]+|:-?|[ \t]+)(?:[0-9][A-Za-z0-9_.-]*|true|false|latest)$`,
+	`^[A-Za-z_][A-Za-z0-9_]*([ \t]+|:-)(?:[0-9][A-Za-z0-9_.-]*|true|false|latest)$`,
 )
 
 var valueApart = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=([ \t]+)[^\s=]+[ \t]*$`)

@@ -38,11 +38,12 @@ func checkMisplacedFlag(p *pass) {
 			continue
 		}
 		for i := range in.Args {
+			if in.Meant == "HEALTHCHECK" && !in.JSON && i == 1 && p.flagOfCheck(in) {
+				break
+			}
 			finding, ok := misplacedFlag(p.file(), in, i)
 			if ok {
 				p.report(in, finding)
-			} else if in.Meant == "HEALTHCHECK" && !in.JSON && i == 1 && p.flagOfCheck(in) {
-				break
 			} else if in.Meant == "HEALTHCHECK" && i == 0 {
 				continue
 			} else if in.Meant != "COPY" && in.Meant != "ADD" {
@@ -148,17 +149,37 @@ var flagsOfCheck = regexp.MustCompile(`^--(interval|timeout|start-period|start-i
 
 // flagOfCheck reports a flag of HEALTHCHECK's that stands behind CMD, where it begins the command.
 func (p *pass) flagOfCheck(in *dockerfile.Instruction) bool {
-	first, word := in.Args[0], in.Args[1]
-	if first.Text != "CMD" || !flagsOfCheck.MatchString(word.Text) || p.Text.Slice(word.Span) != word.Text {
+	if in.Args[0].Text != "CMD" {
 		return false
 	}
-	before := source.Span{Start: first.Span.Start, End: first.Span.Start}
-	gap := source.Span{Start: first.Span.End, End: word.Span.End}
+	from, to := 1, 1 // the flags
+	isFlag := func(i int) bool {
+		return flagsOfCheck.MatchString(in.Args[i].Text) && p.Text.Slice(in.Args[i].Span) == in.Args[i].Text
+	}
+	for to < len(in.Args) && isFlag(to) {
+		to++
+	}
+	message := " begins the command: flags stand before CMD"
+	if to == 1 { // else at the end
+		message = " is an argument of the command: flags stand before CMD"
+		from, to = len(in.Args), len(in.Args)
+		for from > 2 && isFlag(from-1) {
+			from--
+		}
+	}
+	if from == to || in.Line != in.EndLine {
+		return false
+	}
+	moved := source.Span{Start: in.Args[from].Span.Start, End: in.Args[to-1].Span.End}
+	before := source.Span{Start: in.Args[0].Span.Start, End: in.Args[0].Span.Start}
 	p.report(in, analysis.Finding{
-		Span: word.Span, Message: word.Text + " begins the command: flags stand before CMD",
+		Span: moved, Message: p.Text.Slice(moved) + message,
 		Fixes: []analysis.Fix{{
 			Title: "Move it before CMD", Preferred: true,
-			Edits: []source.Edit{{Span: before, NewText: word.Text + " "}, {Span: gap}},
+			Edits: []source.Edit{
+				{Span: before, NewText: p.Text.Slice(moved) + " "},
+				{Span: source.Span{Start: in.Args[from-1].Span.End, End: moved.End}},
+			},
 		}},
 	})
 	return true

@@ -10,6 +10,7 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/tools"
 )
 
 // MisreadPath finds paths that mean something else to BuildKit than to people.
@@ -21,7 +22,7 @@ var MisreadPath = &Rule{
 		Summary: "A path is not read as it is written",
 		What: "Finds sources of `COPY` and `ADD` that lead out of the build context (`../x`), `~` in the paths of " +
 			"`COPY`, `ADD`, `WORKDIR`, `VOLUME` and mounts, addresses that `ADD` does not fetch, " +
-			"an arrow between source and destination, several files copied to one name that may be no directory, and " +
+			"an arrow between source and destination, several files copied to one name that may be no directory, manifests without a destination, and " +
 			"Windows paths with backslashes where the backslash is the escape character.",
 		Why: "BuildKit reads `../x` as `x`, takes `~` for a directory of that name, and drops an escape character: " +
 			"`WORKDIR C:\\app` is `C:app`. " +
@@ -48,6 +49,9 @@ func checkMisreadPath(p *pass, in *dockerfile.Instruction) {
 	}
 	if _, ok := p.innerInstruction(in); ok {
 		return // InnerInstruction says what is wrong
+	}
+	if p.checkForgotten(in) {
+		return
 	}
 	p.checkDestination(in)
 	args := in.Args
@@ -182,6 +186,36 @@ func (p *pass) checkDestination(in *dockerfile.Instruction) {
 	})
 }
 
+// checkForgotten looks for a COPY of manifests whose destination is missing: the last of them is taken for it.
+func (p *pass) checkForgotten(in *dockerfile.Instruction) bool {
+	if in.Meant != "COPY" || in.JSON || len(in.Args) < 2 || len(contextSources(in)) == 0 {
+		return false
+	}
+	last := in.Args[len(in.Args)-1]
+	tool := tools.ManifestOf(last.Text)
+	if tool == nil || p.Text.Slice(last.Span) != last.Text {
+		return false
+	}
+	for _, verb := range tool.Verbs {
+		if !slices.Contains(verb.Manifests, last.Text) || last.Text == in.Args[0].Text {
+			continue
+		}
+		for _, word := range in.Args[:len(in.Args)-1] {
+			if slices.Contains(verb.Manifests, path.Base(word.Text)) && path.Base(word.Text) != last.Text {
+				p.report(in, analysis.Finding{
+					Span: last.Span, Message: fmt.Sprintf("%s is taken for the destination: none is named", last.Text),
+					Fixes: []analysis.Fix{{
+						Title: "Add the destination ./",
+						Edits: []source.Edit{{Span: source.Span{Start: last.Span.End, End: last.Span.End}, NewText: " ./"}},
+					}},
+				})
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // behind returns the offset behind the blanks at an offset of an instruction.
 func (p *pass) behind(in *dockerfile.Instruction, at int) int {
 	text := p.Text.Slice(source.Span{Start: at, End: in.Span.End})
@@ -238,6 +272,9 @@ func (p *pass) checkVolume(in *dockerfile.Instruction, word dockerfile.Word, tex
 		if !in.JSON && p.Text.Slice(word.Span) == text {
 			finding.Fixes = []analysis.Fix{replace(word.Span, m[1], false)}
 		}
+	} else if text == "-v" || text == "--volume" {
+		finding.Message = text + " is taken for a path: it belongs to docker run"
+		finding.Fixes = p.removed(source.Span{Start: word.Span.Start, End: p.behind(in, word.Span.End)})
 	} else if strings.Trim(text, "abcdefghijklmnopqrstuvwxyz") == "" && text != "" {
 		finding.Message = "the container does not start: the path of a volume must be absolute"
 		if !in.JSON && p.Text.Slice(word.Span) == text {
@@ -262,7 +299,7 @@ func (p *pass) checkHostPath(in *dockerfile.Instruction, word dockerfile.Word, t
 		if slices.Contains(p.stageNames(), strings.ToLower(m[1])) && len(in.Flags) == 0 && len(in.Args) == 2 {
 			finding.Fixes = []analysis.Fix{replace(word.Span, "--from="+m[1]+" "+m[2], false)}
 		}
-	} else if in.Meant == "ADD" && !isRemote(text) && otherScheme.MatchString(text) || foreignScheme.MatchString(text) {
+	} else if in.Meant == "ADD" && !brokenScheme.MatchString(text) && !isRemote(text) && otherScheme.MatchString(text) || foreignScheme.MatchString(text) {
 		finding.Message = text + " is taken for a file of the build context: ADD fetches http, https and Git only"
 		if meant := meantURL(text); meant != "" && in.Meant == "ADD" {
 			finding.Message = text + " is taken for a file of the build context, not for an address"

@@ -49,7 +49,7 @@ func (p *pass) checkOperator(in *dockerfile.Instruction) {
 		return // AlmostJSON says what is wrong
 	}
 	for _, c := range run.commands {
-		if !p.checkTest(in, c) && !p.checkEscapedBlank(in, c) {
+		if !p.checkTest(in, c) && !p.checkEscapedBlank(in, c) && !p.checkAssignment(in, c) {
 			p.checkSwallowedCommand(in, c)
 		}
 	}
@@ -100,6 +100,48 @@ func (p *pass) checkGluedWords(in *dockerfile.Instruction) {
 		}
 		p.reportGlued(in, first, word.Text)
 	}
+}
+
+var (
+	gluedEquals = regexp.MustCompile(`^("[^"=]*"|[^"'=\s!<>-][^"'=\s!<>]*)(==?)("[^"=]*"|[^"'=\s]+)$`)
+	plainName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	setDollar   = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)=`)
+)
+
+// checkAssignment looks for a variable that is set with blanks around the sign, or with a "$", for a comparison without
+// them, which is always true, and for the "$" of a prompt.
+func (p *pass) checkAssignment(in *dockerfile.Instruction, c command) bool {
+	first := c.span(p, in, 0, 1)
+	finding := analysis.Finding{Span: first}
+	switch raw := p.Text.Slice(first); {
+	case raw == "$" && len(c.words) > 1:
+		finding.Message = "$ is taken for the name of a program: it belongs to the prompt of a terminal"
+		finding.Fixes = p.removed(source.Span{Start: first.Start, End: c.span(p, in, 1, 2).Start})
+	case setDollar.MatchString(raw):
+		finding.Message = "the shell puts the value in the place of the name: a variable is set without $"
+		finding.Fixes = []analysis.Fix{{
+			Title: "Remove $", Edits: []source.Edit{{Span: source.Span{Start: first.Start, End: first.Start + 1}}},
+		}}
+	case len(c.words) == 3 && c.words[1] == "=" && plainName.MatchString(raw) && strings.IndexByte("\"'$", c.words[2][0]) < 0,
+		len(c.words) == 3 && c.words[1] == "=" && plainName.MatchString(raw) && raw == strings.ToUpper(raw):
+		finding.Message = fmt.Sprintf("the shell takes %s for a command: no blanks stand around = where it sets a variable", raw)
+		gap := func(from, to int) source.Edit {
+			return source.Edit{Span: source.Span{Start: c.span(p, in, from, from+1).End, End: c.span(p, in, to, to+1).Start}}
+		}
+		finding.Fixes = []analysis.Fix{{Title: "Remove the blanks", Edits: []source.Edit{gap(0, 1), gap(1, 2)}}}
+	case (raw == "[" || raw == "[[") && len(c.words) == 3 || raw == "test" && len(c.words) == 2:
+		span := c.span(p, in, 1, 2)
+		m := gluedEquals.FindStringSubmatch(p.Text.Slice(span))
+		if m == nil || raw == "[[" && m[2] == "==" {
+			return false
+		}
+		finding.Span, finding.Message = span, "this is one text, and so always true: blanks are missing around "+m[2]
+		finding.Fixes = []analysis.Fix{replace(span, m[1]+" "+m[2]+" "+m[3], true)}
+	default:
+		return false
+	}
+	p.report(in, finding)
+	return true
 }
 
 // runsOthers are programs whose arguments are a command, or any text.

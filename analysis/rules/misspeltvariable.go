@@ -6,6 +6,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 )
 
 // MisspeltVariable finds variables in shell commands that are misspelt.
@@ -13,9 +14,10 @@ var MisspeltVariable = &Rule{
 	ID:       "misspelt-variable",
 	Severity: analysis.Warning,
 	Doc: Doc{
-		Summary: "A variable in a shell command is misspelt",
+		Summary: "A variable in a shell command is misspelt, or not declared in the stage",
 		What: "Finds variables in `RUN` that nothing defines, but that are close to an `ARG` or `ENV` of the " +
-			"stage. A variable that the command itself sets is left alone.",
+			"stage, or that an `ARG` above the first `FROM` declares, which counts for `FROM` only. A variable that the " +
+			"command itself or the base image may set is left alone.",
 		Why:     "The shell takes a variable that is not set for an empty text, and goes on.",
 		Example: "FROM alpine\nARG RELEASE=1\nRUN wget https://example.com/$RELAESE\n",
 		Instead: "FROM alpine\nARG RELEASE=1\nRUN wget https://example.com/$RELEASE\n",
@@ -26,7 +28,8 @@ var MisspeltVariable = &Rule{
 func checkMisspeltVariable(p *pass) {
 	for _, in := range p.of("RUN") {
 		if in.Stage < 0 || in.Command == nil || in.JSON ||
-			len(p.variables().Stages[in.Stage]) == 0 && p.variables().Bases[in.Stage] < 0 {
+			len(p.variables().Stages[in.Stage]) == 0 && p.variables().Bases[in.Stage] < 0 &&
+				len(p.variables().Global) == 0 {
 			continue
 		}
 		text := p.Text.Slice(in.Span)
@@ -35,11 +38,17 @@ func checkMisspeltVariable(p *pass) {
 		}
 		for _, use := range dockerfile.Variables(in) {
 			name := use.Name.Text
-			if use.By != dockerfile.Shell || len(name) < 5 || use.Modifier != "" || setIn(text, name) ||
+			if use.By != dockerfile.Shell || use.Modifier != "" || setIn(text, name) ||
 				environmentNames[name] {
 				continue
 			}
 			if _, ok := p.variables().Lookup(in.Stage, use.Span.Start, name); ok {
+				continue
+			}
+			if p.checkGlobal(in, use) {
+				break // one of a command's variables is enough
+			}
+			if len(name) < 5 {
 				continue
 			}
 			names := p.nearestVariables(name, in.Stage, in.Span.Start)
@@ -53,6 +62,24 @@ func checkMisspeltVariable(p *pass) {
 			}
 		}
 	}
+}
+
+// checkGlobal looks for a variable that only an ARG above the first FROM declares.
+func (p *pass) checkGlobal(in *dockerfile.Instruction, use dockerfile.Variable) bool {
+	v, name := p.variables(), use.Name.Text
+	image, _ := v.Expand(-1, in.Span.Start, v.Image(in.Stage))
+	if sets, _ := images.Sets(image, name); sets || len(v.Global[name]) == 0 || ofImage(name, image) {
+		return false
+	}
+	p.report(in, analysis.Finding{
+		Span: use.Name.Span,
+		Message: fmt.Sprintf(
+			"nothing sets %s here: the ARG of line %d counts for FROM only, until the stage declares it again",
+			name, p.Text.LineAt(v.Global[name][0].From)+1,
+		),
+		Fixes: []analysis.Fix{declare(p.file(), in, name)},
+	})
+	return true
 }
 
 // environmentNames are variables that shells and images set.

@@ -336,11 +336,15 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 	return true
 }
 
+// optionWithValue is a long option with a value behind a blank.
+var optionWithValue = regexp.MustCompile(`^--[a-z][a-z-]+ [A-Za-z0-9_./:-]+$`)
+
 // checkShellStrings looks for strings of an array that hold more than one argument of a shell, and for ~, which a shell
 // would replace.
 func (p *pass) checkShellStrings(in *dockerfile.Instruction, words []dockerfile.Word, list []string) bool {
 	first, fields := list[0], strings.Fields(list[0])
 	home := slices.IndexFunc(list, func(word string) bool { return word == "~" || strings.HasPrefix(word, "~/") })
+	option := slices.IndexFunc(list, optionWithValue.MatchString)
 	finding := analysis.Finding{Span: words[0].Span}
 	switch {
 	case len(list) > 1 && strings.HasPrefix(list[1], "-c ") && slices.Contains(unixShells, path.Base(first)):
@@ -356,6 +360,10 @@ func (p *pass) checkShellStrings(in *dockerfile.Instruction, words []dockerfile.
 			meant += `, "` + strings.TrimSpace(command) + `"`
 		}
 		finding.Fixes = []analysis.Fix{replace(words[0].Span, meant, false)}
+	case option > 0 && !slices.Contains(shells, strings.ToLower(path.Base(first))) && first != "env":
+		finding.Span = words[option].Span
+		finding.Message = words[option].Text + " is one argument: an option and its value are strings of their own"
+		finding.Fixes = []analysis.Fix{replace(finding.Span, strings.Replace(words[option].Text, " ", `", "`, 1), false)}
 	case home >= 0 && !slices.Contains(shells, strings.ToLower(path.Base(first))):
 		finding.Span = words[home].Span
 		finding.Message = "~ is not replaced: no shell reads an array"

@@ -17,6 +17,8 @@ var shellFixes = []struct {
 	found   *regexp.Regexp
 	newText string
 }{
+	{"Change to &&", regexp.MustCompile(`(&{3,}|&[ \t]+&)`), "&&"},
+	{"Remove |", regexp.MustCompile(`\|[ \t]+(\|[ \t]*)`), ""},
 	{"Remove &&", regexp.MustCompile(`(?:&&|\|\||;)[ \t]*(?:\\[ \t]*\r?\n[ \t]*)?(&&[ \t]*)`), ""},
 	{"Remove &&", regexp.MustCompile(`^[ \t]*((?:&&|\|\||;)[ \t]*)`), ""},
 	{"Remove &&", regexp.MustCompile(`([ \t]*(?:&&|\|\||\|))[ \t]*$`), ""},
@@ -48,7 +50,7 @@ func (p *pass) repairShell(in *dockerfile.Instruction) []analysis.Fix {
 	}
 	for _, usual := range shellFixes {
 		m := usual.found.FindStringSubmatchIndex(text)
-		if m == nil {
+		if m == nil || m[2] == len(text) && strings.HasSuffix(text, string(p.Escape)) {
 			continue
 		}
 		at, newText := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}, usual.newText

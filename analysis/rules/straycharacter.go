@@ -30,7 +30,7 @@ var StrayCharacter = &Rule{
 }
 
 var (
-	inBraces  = regexp.MustCompile(`^([^{}$*?\[\]]*)\{([^{}$ ,]+(?:,[^{}$ ,]+)+)\}([^{}$*?\[\]]*)$`)
+	inBraces  = regexp.MustCompile(`^([^{}$?\[\]]*)\{([^{}$ ,]+(?:,[^{}$ ,]+)+)\}([^{}$?\[\]]*)$`)
 	numbers   = regexp.MustCompile(`^([^{}$*?\[\]]*)\{([0-9])\.\.([0-9])\}([^{}$*?\[\]]*)$`)
 	oddName   = regexp.MustCompile(`^(?:"([A-Za-z_]\w*)"|'([A-Za-z_]\w*)'|\$\{?([A-Za-z_]\w*)\}?|([A-Za-z_]\w*),)$`)
 	pathsList = regexp.MustCompile(`^/[^,\s]+(,/[^,\s]+)+$`)
@@ -59,12 +59,47 @@ func checkStrayCharacter(p *pass, in *dockerfile.Instruction) {
 	if in.Meant == "USER" && p.checkUser(in) || in.Meant == "ARG" && p.checkOddNames(in) {
 		return
 	}
+	if p.checkCommaList(in) {
+		return
+	}
 	for i := range in.Args {
 		if strings.HasPrefix(in.Args[i].Text, "#") {
 			break // the rule trailing-comment is about all that follows
 		}
 		p.checkStray(in, i)
 	}
+}
+
+// checkCommaList looks for several sources with commas behind them, and for a comma that stands alone.
+func (p *pass) checkCommaList(in *dockerfile.Instruction) bool {
+	if in.Meant != "COPY" && in.Meant != "ADD" || len(in.Args) < 3 {
+		return false
+	}
+	var edits []source.Edit
+	for i, word := range in.Args[:len(in.Args)-1] {
+		switch last := (source.Span{Start: word.Span.End - 1, End: word.Span.End}); {
+		case strings.ContainsAny(word.Text, "\"'\\") || p.Text.Slice(word.Span) != word.Text:
+			return false
+		case word.Text == "," && i > 0:
+			last.Start = in.Args[i-1].Span.End
+			edits = append(edits, source.Edit{Span: last})
+		case strings.HasSuffix(word.Text, ",") && len(word.Text) > 1:
+			edits = append(edits, source.Edit{Span: last})
+		}
+	}
+	if len(edits) == 0 || len(edits) == 1 && edits[0].Span.Len() == 1 {
+		return false
+	}
+	span := source.Span{Start: edits[0].Span.Start, End: edits[len(edits)-1].Span.End}
+	title := "Remove the commas"
+	if len(edits) == 1 {
+		title = "Remove ,"
+	}
+	p.report(in, analysis.Finding{
+		Span: span, Message: in.Meant + " takes a comma as part of a name: blanks separate arguments",
+		Fixes: []analysis.Fix{{Title: title, Edits: edits, Preferred: true}},
+	})
+	return true
 }
 
 // checkStray looks at one argument.
@@ -148,8 +183,7 @@ func (p *pass) checkOddNames(in *dockerfile.Instruction) (found bool) {
 
 // checkFirst looks for an equals sign or a colon in front of the arguments, as in CMD = ["x"].
 func (p *pass) checkFirst(in *dockerfile.Instruction) bool {
-	if in.JSON || len(in.Args) < 2 || in.Args[0].Text != "=" && in.Args[0].Text != ":" || in.Meant == "ENTRYPOINT" &&
-		in.Args[0].Text == ":" {
+	if !startsOddly(in) {
 		return false
 	}
 	finding := analysis.Finding{
@@ -165,6 +199,12 @@ func (p *pass) checkFirst(in *dockerfile.Instruction) bool {
 	}
 	p.report(in, finding)
 	return true
+}
+
+// startsOddly reports whether an equals sign or a colon stands in front of the arguments.
+func startsOddly(in *dockerfile.Instruction) bool {
+	return !in.JSON && len(in.Args) > 1 &&
+		(in.Args[0].Text == "=" || in.Args[0].Text == ":" && in.Meant != "ENTRYPOINT")
 }
 
 // checkDirectory looks for a WORKDIR of several words, which are one name.

@@ -43,7 +43,11 @@ func (p *pass) swallows(in *dockerfile.Instruction) (int, bool) {
 	args := all[:in.ArgsSpan.End-in.Span.Start]
 	for at := strings.IndexByte(args, '\n') + 1; at > 0; { // the second line and on
 		line, _, more := strings.Cut(args[at:], "\n")
-		word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\r"), " ")
+		text := strings.TrimSuffix(line, "\r")
+		if in.Meant == "RUN" { // of others the lines below are indented more often
+			text = strings.TrimLeft(text, " \t")
+		}
+		word, rest, _ := strings.Cut(text, " ")
 		if rest != "" && keywords[word] && p.mayBegin(in, at, word) {
 			below := dockerfile.Parse(source.New("FROM scratch\n"+all[at:]+"\n"), nil)
 			if len(below.Instructions) > 1 && below.Instructions[1].Meant == word && !hasErrors(below.Instructions[1]) {
@@ -79,6 +83,7 @@ func hasErrors(in *dockerfile.Instruction) bool {
 
 func (p *pass) swallowed(in *dockerfile.Instruction, line int) analysis.Finding {
 	span := p.Text.Line(line)
+	span.Start += len(p.Text.Slice(span)) - len(strings.TrimLeft(p.Text.Slice(span), " \t"))
 	word, _, _ := strings.Cut(p.Text.Slice(span), " ")
 	// Comments and empty lines may lie between.
 	above := line - 1

@@ -74,6 +74,9 @@ func (p *pass) allDefined(in *dockerfile.Instruction, text string) bool {
 
 func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	v, name := p.variables(), use.Name.Text
+	if !knownModifiers[use.Modifier] {
+		return // InvalidSubstitution says what is wrong
+	}
 	if _, ok := v.Lookup(in.Stage, use.Span.Start, name); ok || name == "PATH" ||
 		strings.HasPrefix(name, "BUILDKIT_SBOM_SCAN_") {
 		return // BuildKit sees to it that there is a PATH
@@ -137,11 +140,10 @@ func (p *pass) misspeltUse(
 	use dockerfile.Variable,
 	known bool,
 ) bool {
-	name, names := use.Name.Text, p.nearestVariables(use.Name.Text, in.Stage, use.Span.Start)
+	name := use.Name.Text
+	names := append(p.nearestVariables(name, in.Stage, use.Span.Start), "PATH")
 	if strings.HasSuffix(use.Modifier, "-") || strings.HasSuffix(use.Modifier, "+") {
-		if known = false; len(names) == 0 {
-			return false
-		}
+		known = false
 	}
 	if !known && (!clearly(name, names) || plural(name, suggest(name, names)[0])) {
 		return false
@@ -184,6 +186,12 @@ func (p *pass) givesName(in *dockerfile.Instruction, use dockerfile.Variable) bo
 		}
 	}
 	return false
+}
+
+// knownModifiers are what may stand behind a name in braces.
+var knownModifiers = map[string]bool{
+	"": true, "-": true, ":-": true, "+": true, ":+": true, "?": true, ":?": true, "#": true, "##": true, "%": true,
+	"%%": true, "/": true, "//": true,
 }
 
 // setBeside reports whether the ENV that uses a variable sets it itself, in front of the use.

@@ -92,8 +92,17 @@ var otherImages = map[string]string{
 
 var (
 	slashTag  = regexp.MustCompile(`^(?:docker\.io/)?([a-z]+(?:-[a-z]+)?)/([0-9]+(?:\.[0-9]+)*(?:-[a-z]+)?|latest)$`)
+	microsoft = regexp.MustCompile(`^dotnet/(?:sdk|aspnet|runtime|runtime-deps)(?::|$)`)
+	oldV      = regexp.MustCompile(`^v([0-9][0-9a-z.-]*)$`)
+	twoDigits = regexp.MustCompile(`^[1-9][0-9]$`)
 	shortDate = regexp.MustCompile(`^(\d\d)\.(4)$`)
 )
+
+// plainVersions are official images whose tags never have a v before the version.
+var plainVersions = map[string]bool{
+	"alpine": true, "debian": true, "ubuntu": true, "node": true, "python": true, "golang": true, "nginx": true,
+	"redis": true, "postgres": true, "php": true, "ruby": true, "rust": true, "mysql": true, "mariadb": true,
+}
 
 // checkHost reports an image whose tag stands behind a slash, or whose registry is the address of a web site.
 func (p *pass) checkHost(ref stageReference, name string) bool {
@@ -102,6 +111,8 @@ func (p *pass) checkHost(ref stageReference, name string) bool {
 		meant = m[1] + ":" + m[2]
 	} else if rest, ok := strings.CutPrefix(name, "hub.docker.com/"); ok {
 		meant = strings.TrimPrefix(strings.TrimPrefix(rest, "_/"), "r/")
+	} else if microsoft.MatchString(name) {
+		meant = "mcr.microsoft.com/" + name
 	}
 	if meant == "" {
 		return false
@@ -133,6 +144,15 @@ func (p *pass) checkTag(ref stageReference, name string, stages map[string]bool)
 			Fixes: []analysis.Fix{replace(span, meant, false)},
 		})
 		return true
+	}
+	if !plainVersions[tag] && len(p.variables().Global[tag]) > 0 && tag == strings.ToUpper(tag) {
+		return report(0, len(tag), "${"+tag+"}")
+	}
+	if m := oldV.FindStringSubmatch(tag); m != nil && plainVersions[image] {
+		return report(0, len(tag), m[1])
+	}
+	if image == "ubuntu" && twoDigits.MatchString(tag) {
+		return report(0, len(tag), tag+".04")
 	}
 	if m := shortDate.FindStringSubmatch(tag); m != nil && image == "ubuntu" {
 		return report(0, len(tag), m[1]+".0"+m[2])

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
@@ -17,7 +18,8 @@ var UnknownShell = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "SHELL cannot run a command",
-		What:    "Finds `SHELL` with a shell whose name is misspelt, and Unix shells without `-c` as the last option.",
+		What: "Finds `SHELL` with a shell whose name is misspelt, Unix shells without `-c` as the last option, and options " +
+			"that are one string with their value.",
 		Why:     "Every `RUN` below fails: the shell does not exist, or takes the command for the name of a script.",
 		Example: "FROM alpine\nSHELL [\"/bin/bash\"]\nRUN echo hello\n",
 		Instead: "FROM alpine\nSHELL [\"/bin/bash\", \"-c\"]\nRUN echo hello\n",
@@ -70,6 +72,7 @@ func checkUnknownShell(p *pass) {
 				finding.Fixes = []analysis.Fix{replace(first.Span, `"`+strings.Join(words, `", "`)+`"`, true)}
 			}
 			p.report(in, finding)
+		case slices.Contains(unixShells, name) && p.checkShellOptions(in, c.Shell):
 		case slices.Contains(unixShells, name) && len(c.Shell) > 2 && c.Shell[1] == "-c" &&
 			strings.HasPrefix(c.Shell[2], "-"):
 			rest := source.Span{Start: in.Args[2].Span.Start, End: in.Args[len(in.Args)-1].Span.End}
@@ -117,4 +120,24 @@ func checkUnknownShell(p *pass) {
 			}
 		}
 	}
+}
+
+// checkShellOptions looks for an option and its value in one string, as "-o pipefail", and for a c that lacks its dash.
+func (p *pass) checkShellOptions(in *dockerfile.Instruction, shell []string) bool {
+	for i, option := range shell[1:] {
+		finding := analysis.Finding{Span: in.Args[i+1].Span}
+		switch words := strings.Fields(option); {
+		case len(words) > 1 && strings.HasPrefix(option, "-") && !strings.ContainsAny(option, "\"'\\;&|"):
+			finding.Message = in.Args[i+1].Text + " is one argument: each word is a string of its own"
+			finding.Fixes = []analysis.Fix{replace(finding.Span, `"`+strings.Join(words, `", "`)+`"`, true)}
+		case option == "c" && i == len(shell)-2:
+			finding.Message = path.Base(shell[0]) + " takes c for the name of a script: -c is meant"
+			finding.Fixes = []analysis.Fix{replace(finding.Span, `"-c"`, true)}
+		default:
+			continue
+		}
+		p.report(in, finding)
+		return true
+	}
+	return false
 }

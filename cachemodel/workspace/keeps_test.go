@@ -44,6 +44,8 @@ func TestKeeps(t *testing.T) {
 			[][2]int{{1, 1}, {2, 2}}, false, ""},
 		{"a stage that the target does not need counts too", "FROM a\nRUN b\nFROM c\n", "FROM a\nRUN x\nFROM c\n",
 			nil, true, "line 2 (RUN) would become another step"},
+		{"a base that cannot be read is the same by any name", "ARG B\nFROM $B as x\nWORKDIR y\n",
+			"ARG B\nFROM $B AS x\nWORKDIR y\n", nil, true, ""},
 		{"an ARG that is gone makes FROM fail", "ARG V=1\nFROM a:$V\n", "ARG W=1\nFROM a:$V\n",
 			[][2]int{{1, 1}}, false, "more instructions would fail"},
 	} {
