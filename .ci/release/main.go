@@ -4,8 +4,8 @@
 //
 // For each system an archive with the program, its licence, shell completions and manual pages, and a software bill of
 // materials; deb and rpm packages; an OCI image; a package for each of Vim, Neovim and Emacs; SHA256SUMS; and with
-// -vsix the extensions for VS Code, which need npm. Two runs from the same commit give the same bytes: each file has
-// the time of the commit, and the Go toolchain is that of go.mod.
+// -vsix the extensions for VS Code, which need npm; with -playground the page that docs/playground makes. Two runs from
+// the same commit give the same bytes: each file has the time of the commit, and the Go toolchain is that of go.mod.
 package main
 
 import (
@@ -57,16 +57,17 @@ func main() {
 	out := flag.String("out", "", "the folder to write to; it is made, and must be empty")
 	only := flag.String("only", "", "build only for these systems, as in linux_amd64,darwin_arm64")
 	vsix := flag.Bool("vsix", false, "make the extensions for VS Code too (needs npm)")
+	playground := flag.String("playground", "", "the page that docs/playground makes, to be part of the release")
 	flag.Parse()
 	if *out == "" {
 		log.Fatal("say with -out where to write")
 	}
-	if err := run(*root, *tag, *out, *only, *vsix); err != nil {
+	if err := run(*root, *tag, *out, *only, *playground, *vsix); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(root, tag, out, only string, vsix bool) error {
+func run(root, tag, out, only, playground string, vsix bool) error {
 	r, err := newRelease(root, tag, out)
 	if err != nil {
 		return err
@@ -113,6 +114,12 @@ func run(root, tag, out, only string, vsix bool) error {
 	}
 	if vsix {
 		if err := r.extensions(built); err != nil {
+			return err
+		}
+	}
+	if playground != "" {
+		page, err := os.ReadFile(playground)
+		if err := r.write("layerwise_"+r.version+"_playground.html", page, err); err != nil {
 			return err
 		}
 	}

@@ -64,7 +64,8 @@ func TestRelease(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := run(clone, "", out, "linux_amd64", vsix); err != nil {
+		page := filepath.Join(clone, "docs/playground/index.html") // in place of the page that is made of it
+		if err := run(clone, "", out, "linux_amd64", page, vsix); err != nil {
 			t.Fatal(err)
 		}
 		outs = append(outs, out)
@@ -82,7 +83,8 @@ func TestRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kinds := []string{"linux_amd64.tar.gz", ".deb", ".rpm", "_image.tar", ".cdx.json", "-emacs-", "-vim_", "-neovim_"}
+	kinds := []string{"linux_amd64.tar.gz", ".deb", ".rpm", "_image.tar", ".cdx.json", "-emacs-", "-vim_", "-neovim_",
+		"_playground.html"}
 	if vsix {
 		kinds = append(kinds, "-linux-x64.vsix", "-universal.vsix")
 	}
