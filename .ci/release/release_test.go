@@ -278,7 +278,7 @@ func useEmacs(t *testing.T, out string) {
 
 // TestTag holds that a tag which is not the version stops the release before anything is built.
 func TestTag(t *testing.T) {
-	err := run("../..", "v99.0.0", t.TempDir(), "", false)
+	err := run("../..", "v99.0.0", t.TempDir(), "", "", false)
 	if err == nil || !strings.Contains(err.Error(), "v99.0.0") {
 		t.Error(err)
 	}
