@@ -2,6 +2,7 @@ package effects
 
 import (
 	"encoding/json"
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -191,9 +192,9 @@ func bundle(s *state, e *Effects, c Call) bool {
 	}
 	text, ok := c.file(s, "Gemfile")
 	lock, locked := c.file(s, "Gemfile.lock")
-	for line := range strings.Lines(text) {
-		if !gemfileLine.MatchString(strings.TrimRight(line, "\r\n")) {
-			return false
+	for i, line := range strings.Split(text, "\n") {
+		if !gemfileLine.MatchString(strings.TrimRight(line, "\r")) {
+			return s.no(fmt.Sprintf("line %d of Gemfile does more than name a gem", i+1))
 		}
 	}
 	if !ok || !locked || strings.Contains(lock, "PATH\n") || strings.Contains(lock, "PLUGIN SOURCE") ||

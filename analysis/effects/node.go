@@ -668,8 +668,10 @@ func yarn(s *state, e *Effects, c Call) bool {
 	}
 	s.pinned(e, c, p)
 	lock, locked := c.file(s, "yarn.lock")
-	if c.exists(s, "yarn.lock") && !locked || !plainYarnLock(lock, !l.has("--ignore-scripts"), members) ||
-		!prebuilt(s, e, c, lock, !l.has("--ignore-scripts")) {
+	if c.exists(s, "yarn.lock") && !locked || !plainYarnLock(lock, !l.has("--ignore-scripts"), members) {
+		return s.no("yarn.lock has a package of the project, or one whose install script may read it")
+	}
+	if !prebuilt(s, e, c, lock, !l.has("--ignore-scripts")) {
 		return false
 	}
 	if !locked || !l.has("--frozen-lockfile", "--frozen-lockfile=true", "--immutable", "--pure-lockfile") {
@@ -840,9 +842,11 @@ func pnpmInstall(s *state, e *Effects, c Call, l line) bool {
 func pnpmLocked(s *state, e *Effects, c Call, l line, members []string) bool {
 	fetch := l.only("fetch")
 	lock, locked := c.file(s, "pnpm-lock.yaml")
-	if c.exists(s, "pnpm-lock.yaml") && !locked || fetch && !locked ||
-		!plainPnpmLock(lock, !l.has("--ignore-scripts", "--ignore-scripts=true"), members) ||
-		!prebuilt(s, e, c, lock, !l.has("--ignore-scripts", "--ignore-scripts=true")) {
+	scripts := !l.has("--ignore-scripts", "--ignore-scripts=true")
+	if c.exists(s, "pnpm-lock.yaml") && !locked || fetch && !locked || !plainPnpmLock(lock, scripts, members) {
+		return s.no("pnpm-lock.yaml has a package of the project, or one whose install script may read it")
+	}
+	if !prebuilt(s, e, c, lock, scripts) {
 		return false
 	}
 	if !fetch && (!locked || !l.has("--frozen-lockfile", "--frozen-lockfile=true")) {

@@ -124,7 +124,7 @@ func (m *Model) stays(
 		if shared := effects.Shared(&all[x], &all[r]); shared != "" {
 			return in.Line, fmt.Sprintf(
 				"it needs or changes %s, which is copied there.",
-				strings.TrimPrefix(shared, "env:"),
+				strings.TrimPrefix(strings.TrimSuffix(shared, "/"), "env:"),
 			)
 		}
 		return in.Line, "it makes or names a directory that is copied into there."

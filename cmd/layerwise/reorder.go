@@ -244,14 +244,14 @@ func (r *reordering) explanation(w io.Writer) {
 		fmt.Fprintf(
 			w,
 			"%s:%d: RUN %s (about %.0f s, run by %d of %d builds) %s%s\n",
-			r.path,
+			printablePath(r.path),
 			reason.Line,
-			reason.Step,
+			printable(reason.Step),
 			reason.Seconds,
 			reason.Reruns,
 			reason.Builds,
 			where,
-			reason.Why,
+			printable(reason.Why),
 		)
 	}
 }
