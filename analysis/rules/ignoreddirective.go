@@ -291,8 +291,9 @@ func meantFrontend(text string) string {
 func (p *pass) checkSyntaxImage(value dockerfile.Word) {
 	if meant := meantFrontend(value.Text); meant != "" {
 		p.report(nil, analysis.Finding{
-			Span: value.Span, Message: fmt.Sprintf("%s is no image of a frontend (did you mean %s?)", value.Text, meant),
-			Fixes: []analysis.Fix{replace(value.Span, meant, true)},
+			Span:    value.Span,
+			Message: fmt.Sprintf("%s is no image of a frontend (did you mean %s?)", value.Text, meant),
+			Fixes:   []analysis.Fix{replace(value.Span, meant, true)},
 		})
 		return
 	}

@@ -133,7 +133,7 @@ func (p *pass) checkExpandedImage(ref stageReference) {
 func (p *pass) brokenImage(in *dockerfile.Instruction) error {
 	word := p.file().Stages[in.Stage].Base.Text
 	var broken error
-	for _, value := range []string{"", "x"} {
+	for _, value := range []string{"", "x", strings.Repeat("0", 64)} { // the last may be a digest's
 		env := &globals{p: p, offset: in.Span.Start, value: value}
 		name, err := shell.NewLex(rune(p.Escape)).ProcessWordWithMatches(word, env)
 		if err != nil || env.over() {

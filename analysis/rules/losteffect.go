@@ -71,7 +71,8 @@ func checkLostEffect(p *pass) {
 		}
 		all := true
 		for _, c := range run.commands {
-			all = all && (ownEffects[c.words[0]] || losesEffect(c)) && p.commandWithin(in, c) < 0
+			runs := len(c.words) > 2 && (c.words[0] == "." || c.words[0] == "source") // a script with arguments
+			all = all && (ownEffects[c.words[0]] && !runs || losesEffect(c)) && p.commandWithin(in, c) < 0
 		}
 		if first := run.commands[0]; all {
 			p.report(in, analysis.Finding{

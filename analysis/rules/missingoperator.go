@@ -122,13 +122,12 @@ func (p *pass) checkAssignment(in *dockerfile.Instruction, c command) bool {
 		finding.Fixes = []analysis.Fix{{
 			Title: "Remove $", Edits: []source.Edit{{Span: source.Span{Start: first.Start, End: first.Start + 1}}},
 		}}
-	case len(c.words) == 3 && c.words[1] == "=" && plainName.MatchString(raw) && strings.IndexByte("\"'$", c.words[2][0]) < 0,
-		len(c.words) == 3 && c.words[1] == "=" && plainName.MatchString(raw) && raw == strings.ToUpper(raw):
-		finding.Message = fmt.Sprintf("the shell takes %s for a command: no blanks stand around = where it sets a variable", raw)
-		gap := func(from, to int) source.Edit {
-			return source.Edit{Span: source.Span{Start: c.span(p, in, from, from+1).End, End: c.span(p, in, to, to+1).Start}}
-		}
-		finding.Fixes = []analysis.Fix{{Title: "Remove the blanks", Edits: []source.Edit{gap(0, 1), gap(1, 2)}}}
+	case len(c.words) == 3 && c.words[1] == "=" && plainName.MatchString(raw):
+		sign, value := c.span(p, in, 1, 2), c.span(p, in, 2, 3)
+		finding.Message = fmt.Sprintf("%s is taken for a command: a variable is set without blanks around =", raw)
+		finding.Fixes = []analysis.Fix{{Title: "Remove the blanks", Edits: []source.Edit{
+			{Span: source.Span{Start: first.End, End: sign.Start}}, {Span: source.Span{Start: sign.End, End: value.Start}},
+		}}}
 	case (raw == "[" || raw == "[[") && len(c.words) == 3 || raw == "test" && len(c.words) == 2:
 		span := c.span(p, in, 1, 2)
 		m := gluedEquals.FindStringSubmatch(p.Text.Slice(span))

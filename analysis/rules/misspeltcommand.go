@@ -165,7 +165,8 @@ func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
 		finding := analysis.Finding{Span: span, Message: fmt.Sprintf("%s has no flag %s", c.words[0], name)}
 		instead, wrong := line.Instead[name]
 		if verb := c.verb(); name[0] != '-' {
-			instead, wrong = line.Instead[c.words[i-1]+" "+name], i == verb+1 && line.Instead[c.words[i-1]+" "+name] != ""
+			instead = line.Instead[c.words[i-1]+" "+name]
+			wrong = instead != "" && i == verb+1
 		} else if !wrong && verb > 0 {
 			instead, wrong = line.Instead[c.words[verb]+" "+name]
 		}
@@ -200,17 +201,18 @@ func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
 }
 
 // usualPrograms are programs that people call often, most of them in every image.
-var usualPrograms = strings.Fields("apk apt-get awk bash bundle cargo cat chgrp chmod chown cmake composer conda curl " +
-	"dnf dotnet dpkg echo export find git gpg gradle grep groupadd gunzip gzip java ldconfig make mkdir mvn node npm npx " +
-	"openssl perl php pip pip3 pnpm poetry printf python python3 sed sleep source tar tee touch unzip useradd adduser " +
+var usualPrograms = strings.Fields("apk apt-get awk bash bundle cargo cat chgrp chmod chown cmake composer conda curl dnf dotnet dpkg echo " +
+	"export find git gpg gradle grep groupadd gunzip gzip java ldconfig make mkdir mvn node npm npx openssl " +
+	"perl php pip pip3 pnpm poetry printf python python3 sed sleep source tar tee touch unzip useradd adduser " +
 	"addgroup usermod wget xargs yarn yum zypper")
 
 // otherPrograms are programs and commands of shells whose names are close to those of usual ones.
-var otherPrograms = strings.Fields("7zip apt ash aptitude bind bmake bpython bsh bun bunx bundler cava chake chirp cnpm " +
-	"coda cython3 dash egrep eperl fake fgrep funzip gmake gource gradlew grap grop hash icmake ipython3 japa javac javap " +
-	"jgrep jython jzip kget ktouch lava lunzip lzip mash mmake mvnd mvnw ngrep nnpm nodejs nodm note omake openssn perf " +
-	"perm pgrep pip2 pipx pnpx pwget rake rbash rep rgrep rrep rzip sash sgrep sleepd sweep tdnf uget ugrep usermode " +
-	"usleep wget2 wzip xpython xzip yara yard yash zgrep zip")
+var otherPrograms = strings.Fields("7zip apt ash aptitude bind bmake bpython bsh bun bunx bundler cava chake chirp cnpm deluser groupdel " +
+	"groupmod coda cython3 dash egrep eperl fake fgrep funzip gmake gource gradlew grap grop hash icmake " +
+	"ipython3 japa javac javap jgrep jython jzip kget ktouch lava lunzip lzip mash mmake mvnd mvnw ngrep nnpm " +
+	"nodejs nodm note omake openssn perf perm pgrep pip2 pipx pnpx pwget rake rbash rep rgrep rrep rzip sash " +
+	"sgrep sleepd sweep tdnf uget ugrep userdel usermode usleep wget2 wzip xpython xzip yara yard yash zgrep " +
+	"zip")
 
 // checkProgram looks for the misspelt name of a usual program: one edit away, or with two letters swapped in a short
 // one. Nothing is said where the name stands elsewhere in the file, too, as of a file, a package or a function.
@@ -221,7 +223,7 @@ func (p *pass) checkProgram(in *dockerfile.Instruction, c command) {
 		return
 	}
 	meant := spell.Meant(name, usualPrograms)
-	if len(meant)-len(name) > 1 || len(meant) <= 3 && !swapped(name, meant) {
+	if !oneEdit(name, meant) || len(meant) <= 3 && !swapped(name, meant) {
 		return
 	}
 	if span := c.span(p, in, 0, 1); p.Text.Slice(span) == name && !p.namesElsewhere(name) {
@@ -231,6 +233,17 @@ func (p *pass) checkProgram(in *dockerfile.Instruction, c command) {
 			Fixes:   []analysis.Fix{replace(span, meant, false)},
 		})
 	}
+}
+
+// oneEdit reports whether a letter more, less, changed or swapped with the next one makes one word the other.
+func oneEdit(a, b string) bool {
+	for a != "" && b != "" && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for a != "" && b != "" && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return len(a)+len(b) > 0 && (len(a) < 2 && len(b) < 2 || len(a) == 2 && swapped(a, b))
 }
 
 // swapped reports whether two words have the same letters in another order.

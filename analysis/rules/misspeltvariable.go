@@ -16,8 +16,8 @@ var MisspeltVariable = &Rule{
 	Doc: Doc{
 		Summary: "A variable in a shell command is misspelt, or not declared in the stage",
 		What: "Finds variables in `RUN` that nothing defines, but that are close to an `ARG` or `ENV` of the " +
-			"stage, or that an `ARG` above the first `FROM` declares, which counts for `FROM` only. A variable that the " +
-			"command itself or the base image may set is left alone.",
+			"stage, or that an `ARG` above the first `FROM` declares, which counts for `FROM` only. A variable " +
+			"that the command itself or the base image may set is left alone.",
 		Why:     "The shell takes a variable that is not set for an empty text, and goes on.",
 		Example: "FROM alpine\nARG RELEASE=1\nRUN wget https://example.com/$RELAESE\n",
 		Instead: "FROM alpine\nARG RELEASE=1\nRUN wget https://example.com/$RELEASE\n",

@@ -363,7 +363,8 @@ func (p *pass) checkShellStrings(in *dockerfile.Instruction, words []dockerfile.
 	case option > 0 && !slices.Contains(shells, strings.ToLower(path.Base(first))) && first != "env":
 		finding.Span = words[option].Span
 		finding.Message = words[option].Text + " is one argument: an option and its value are strings of their own"
-		finding.Fixes = []analysis.Fix{replace(finding.Span, strings.Replace(words[option].Text, " ", `", "`, 1), false)}
+		meant := strings.Replace(words[option].Text, " ", `", "`, 1)
+		finding.Fixes = []analysis.Fix{replace(finding.Span, meant, false)}
 	case home >= 0 && !slices.Contains(shells, strings.ToLower(path.Base(first))):
 		finding.Span = words[home].Span
 		finding.Message = "~ is not replaced: no shell reads an array"

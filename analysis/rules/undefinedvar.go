@@ -141,7 +141,7 @@ func (p *pass) misspeltUse(
 	known bool,
 ) bool {
 	name := use.Name.Text
-	names := append(p.nearestVariables(name, in.Stage, use.Span.Start), "PATH")
+	names := slices.Concat(p.nearestVariables(name, in.Stage, use.Span.Start), []string{"PATH"})
 	if strings.HasSuffix(use.Modifier, "-") || strings.HasSuffix(use.Modifier, "+") {
 		known = false
 	}

@@ -20,8 +20,9 @@ var WrongArguments = &Rule{
 	Doc: Doc{
 		Summary: "A well-known command cannot do what is meant with these arguments",
 		What: "Finds `pip install requirements.txt` without `-r`, versions that the shell takes for a redirection " +
-			"(`pip install flask>=2.0`) or that have one `=`, packages divided by commas, modes that `chmod` does not " +
-			"know, and commands such as `chmod 755`, `chown app` or `git` that lack the file or anything else to work on.",
+			"(`pip install flask>=2.0`) or that have one `=`, packages divided by commas, modes that `chmod` does " +
+			"not know, and commands such as `chmod 755`, `chown app` or `git` that lack the file or anything else " +
+			"to work on.",
 		Why: "The step fails, or, with `>`, installs whatever is the newest version and writes a file called " +
 			"`=2.0`.",
 		Example: "FROM python:3.13\nRUN pip install requirements.txt\n",
@@ -177,7 +178,8 @@ func (p *pass) checkChmod(in *dockerfile.Instruction, c command) bool {
 		p.report(in, analysis.Finding{Span: span, Message: fmt.Sprintf("chmod knows no mode %s", mode)})
 	case !octalMode.MatchString(mode) && octalMode.MatchString(next):
 		p.report(in, analysis.Finding{
-			Span: c.span(p, in, i+1, i+2), Message: fmt.Sprintf("chmod takes %s for a file: it has a mode already", next),
+			Span:    c.span(p, in, i+1, i+2),
+			Message: fmt.Sprintf("chmod takes %s for a file: it has a mode already", next),
 		})
 	default:
 		return false
@@ -187,7 +189,8 @@ func (p *pass) checkChmod(in *dockerfile.Instruction, c command) bool {
 
 // operands are, by program, how many arguments it needs that are no flags.
 var operands = map[string]int{
-	"chmod": 2, "chown": 2, "chgrp": 2, "cp": 2, "mv": 2, "mkdir": 1, "touch": 1, "rmdir": 1, "unzip": 1, "git": 1, "curl": 1,
+	"chmod": 2, "chown": 2, "chgrp": 2, "cp": 2, "mv": 2, "mkdir": 1, "touch": 1, "rmdir": 1, "unzip": 1, "git": 1,
+	"curl": 1,
 	"wget": 1, "useradd": 1, "groupadd": 1, "usermod": 1, "sed": 1, "grep": 1,
 }
 
