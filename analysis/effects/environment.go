@@ -126,7 +126,8 @@ func (s *state) steered(e *Effects, c Call) bool {
 				return false
 			}
 		case placeVariable, directoryVariable:
-			if unknownIn(value) || value == "" {
+			if unknownIn(value) || value == "" ||
+				s.variableKind(name) == directoryVariable && s.namesFile(c, value) { // settings, perhaps
 				return s.no("the variable " + name + " may steer it")
 			}
 			for _, dir := range strings.Split(value, ":") {
