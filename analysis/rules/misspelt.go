@@ -95,26 +95,31 @@ func differInShortWord(one, other string) bool {
 // clearly reports whether name is a misspelling of a known one beyond reasonable doubt. Names that differ in their
 // digits are rather two names.
 func clearly(name string, known []string) bool {
-	meant := suggest(name, known)
-	if len(meant) == 0 {
-		return false
-	}
-	if strings.EqualFold(meant[0], name) {
+	if slices.ContainsFunc(known, func(k string) bool { return k != name && strings.EqualFold(k, name) }) {
 		return true
 	}
-	digits := func(s string) string {
-		return strings.Map(func(r rune) rune {
-			if r < '0' || r > '9' {
-				return -1
-			}
-			return r
-		}, s)
+	alike := func(k string) bool { return sameDigits(k, name) }
+	if len(name) < 4 || !slices.ContainsFunc(known, alike) {
+		return false // as for most names of a file, and quicker to tell
 	}
-	if len(name) < 4 || digits(name) != digits(meant[0]) || spell.Meant(name, known) != meant[0] {
+	meant := suggest(name, known)
+	if len(meant) == 0 || !alike(meant[0]) || spell.Meant(name, known) != meant[0] {
 		return false
 	}
 	a, b := strings.Count(name, "_"), strings.Count(meant[0], "_")
 	return a == b || a == 0 || b == 0
+}
+
+// sameDigits reports whether the digits of two names are the same ones.
+func sameDigits(a, b string) bool {
+	const digits = "0123456789"
+	for {
+		i, j := strings.IndexAny(a, digits), strings.IndexAny(b, digits)
+		if i < 0 || j < 0 || a[i] != b[j] {
+			return i < 0 && j < 0
+		}
+		a, b = a[i+1:], b[j+1:]
+	}
 }
 
 // plural reports whether one name is the other with an s behind it: of variables, both may well exist.
