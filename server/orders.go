@@ -21,7 +21,7 @@ const (
 
 	// So long it waits for the fixes of a whole file: where all kinds are asked for, as at each move of the cursor, and
 	// where the action was chosen. Else fixesPatience. So long it also tries how findings can be skipped.
-	leastPatience   = 50 * time.Millisecond
+	leastPatience   = 5 * time.Millisecond
 	resolvePatience = time.Minute
 )
 

@@ -189,20 +189,26 @@ func (p *pass) unixImage(in *dockerfile.Instruction) bool {
 
 // imageOf is the image that the stage of in is built on, in lower case, and whether all of its name is known.
 func (p *pass) imageOf(in *dockerfile.Instruction) (image string, known bool) {
-	if in.Stage < 0 {
-		return "", false
-	}
-	if p.rest().bases == nil {
-		p.rest().bases = make([]*baseImage, len(p.file().Stages))
-	}
-	if p.rest().bases[in.Stage] == nil {
-		image, known = p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
-		p.rest().bases[in.Stage] = &baseImage{strings.ToLower(image), known}
-	}
-	return p.rest().bases[in.Stage].name, p.rest().bases[in.Stage].known
+	base := p.baseOf(in)
+	return strings.ToLower(base.name), base.known
 }
 
-// baseImage is the name of an image, in lower case.
+func (p *pass) baseOf(in *dockerfile.Instruction) baseImage {
+	if in.Stage < 0 {
+		return baseImage{}
+	}
+	w := p.rest()
+	if w.bases == nil {
+		w.bases = make([]*baseImage, len(w.file.Stages))
+	}
+	if w.bases[in.Stage] == nil {
+		name, known := p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
+		w.bases[in.Stage] = &baseImage{name, known}
+	}
+	return *w.bases[in.Stage]
+}
+
+// baseImage is the name of an image.
 type baseImage struct {
 	name  string
 	known bool // all of it

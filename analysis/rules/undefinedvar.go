@@ -82,7 +82,7 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 		return // BuildKit sees to it that there is a PATH
 	}
 	finding := analysis.Finding{Span: use.Name.Span, Message: fmt.Sprintf("usage of undefined variable '$%s'", name)}
-	base, _ := v.Expand(-1, in.Span.Start, v.Image(in.Stage))
+	base := p.baseOf(in).name
 	sets, known := images.Sets(base, name)
 	if sets {
 		return

@@ -145,14 +145,18 @@ func (v *Variables) Names(stage, offset int) []string {
 // Nearest returns names that are defined at the offset in the stage, in no order: so many at most, those that are first
 // defined nearest above. In stage -1 they are the ARGs above the first FROM.
 func (v *Variables) Nearest(stage, offset, most int) []string {
-	names := v.global[max(0, len(v.global)-most):]
+	names := slices.Clip(v.global[max(0, len(v.global)-most):])
 	if stage >= 0 {
 		names = nil
 	}
 	for ; stage >= 0 && len(names) < most; stage = v.Bases[stage] {
 		first := v.names[stage]
 		n := sort.Search(len(first), func(i int) bool { return first[i].From > offset })
-		names = append(names, v.named[stage][max(0, n-(most-len(names))):n]...)
+		if of := v.named[stage][max(0, n-(most-len(names))):n:n]; len(names) == 0 {
+			names = of // as mostly: no copy is needed
+		} else {
+			names = append(names, of...)
+		}
 	}
 	return names
 }
