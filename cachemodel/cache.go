@@ -312,7 +312,7 @@ func (l *lookup) inputMatches(in, old *input, of *lookup) bool {
 	if in.digest != "" && in.digest == old.digest {
 		return true
 	}
-	if decisive(in.digest) && decisive(old.digest) {
+	if decisive(in.digest) && decisive(old.digest) || in.made.differs(old.made) {
 		return false
 	}
 	// What a stage, an image or a remote source holds is not known, nor what a directory held that lacks what a build
@@ -321,10 +321,11 @@ func (l *lookup) inputMatches(in, old *input, of *lookup) bool {
 }
 
 // decisive reports whether a content digest differs wherever the content does. That of a git repository does not: two
-// commits may have the same files; nor does that of all files where nobody knows which are read.
+// commits may have the same files; nor does that of all files where nobody knows which are read, nor that of how files
+// were made.
 func decisive(digest string) bool {
 	sort, _, known := strings.Cut(digest, ":")
-	return known && sort != "git" && sort+":" != anyFile
+	return known && sort != "git" && sort+":" != anyFile && sort+":" != madeDigest
 }
 
 // sameImagePossible reports whether two references may name the same manifest.

@@ -254,6 +254,9 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 	}
 	if wd.opaque == "" {
 		v.gist = wd.text
+		if o := owner(s.user.value); o.opaque == "" && numericOwner(o.text) {
+			v.writes = cleanPath(wd).text
+		}
 	}
 	s.root = p.vertex(v)
 	p.plan.doubtful = p.plan.doubtful || s.root.doubtful

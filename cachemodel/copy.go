@@ -146,6 +146,8 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 		in.content, in.selector = true, selectorText(queries)
 		if in.from == nil || in.from.kind == localVertex {
 			p.readDirectory(in, dedupeQueries(queries), vague)
+		} else if !vague {
+			in.readMade(dedupeQueries(queries))
 		}
 	}
 	made := vertex{
@@ -154,6 +156,11 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 	}
 	if dest.opaque == "" {
 		made.gist = dest.text
+		// An archive may hold links, and the name of an owner is looked up in the file system.
+		ofItself := root != nil && len(op.queries) > 0 && len(op.queries[0]) > 0
+		if !t.add && !ofItself && numericOwner(ownerText(t.chown)) {
+			made.writes = path.Clean(dest.text)
+		}
 	}
 	v := p.vertex(made)
 	c.step.add(v)

@@ -344,12 +344,14 @@ func (p *planner) mountInput(in *input, mounts []mount, isRoot, vague bool) {
 	if len(mounts) == 1 && !isRoot {
 		in.digest = last.digest
 	}
+	var queries []buildcontext.Query
+	for _, path := range dedupePaths(paths) {
+		queries = append(queries, buildcontext.Query{Path: path, FollowLinks: true})
+	}
 	if in.from == nil || in.from.kind == localVertex {
-		var queries []buildcontext.Query
-		for _, path := range dedupePaths(paths) {
-			queries = append(queries, buildcontext.Query{Path: path, FollowLinks: true})
-		}
 		p.readDirectory(in, queries, vague)
+	} else if !vague && !isRoot {
+		in.readMade(queries)
 	}
 }
 

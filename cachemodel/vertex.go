@@ -39,6 +39,8 @@ type vertex struct {
 	devices     bool                      // it asks the builder for devices
 	op          operation                 // nil where its key in BuildKit is never known
 	file        func() remotecache.Digest // of mkfileVertex: the digest of its file in BuildKit
+	// writes is the path at or below which a COPY or WORKDIR writes, "" if it may be anywhere.
+	writes string
 }
 
 // input is what one vertex reads.
@@ -49,7 +51,8 @@ type input struct {
 	content bool
 	digest  string // the content's digest where it is known, "" where only a build can tell
 
-	dir *reading // of a directory: the build context or a named one
+	dir  *reading // of a directory: the build context or a named one
+	made *made    // of a stage, where it is known how that was made
 }
 
 // reading is what is read of a directory.

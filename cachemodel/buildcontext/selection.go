@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // pick is one entry that a query selects.
@@ -190,4 +191,20 @@ func (t *Tree) Files(queries []Query) map[string]*Node {
 		}
 	}
 	return files
+}
+
+// linksOf is the key of Tree.memo for whether queries select a link.
+type linksOf string
+
+// HasLinks says whether the queries select a symlink.
+func (t *Tree) HasLinks(queries []Query) bool {
+	known, _ := t.memo.LoadOrStore(linksOf(fmt.Sprintf("%q", queries)), sync.OnceValue(func() bool {
+		for _, n := range t.Files(queries) {
+			if n.meta.Type == Symlink {
+				return true
+			}
+		}
+		return false
+	}))
+	return known.(func() bool)()
 }

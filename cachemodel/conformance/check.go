@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/layerwise/layerwise/cachemodel"
 )
@@ -29,6 +30,9 @@ func NewTally() *Tally {
 // for it.
 func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) (needless []string) {
 	t.Builds++
+	doubted := slices.ContainsFunc(steps, func(s cachemodel.Step) bool {
+		return s.Status == cachemodel.Rebuilt && !s.Certain && least[s.Line].Computed
+	}) // what COPYs make of other files may be the same
 	for _, s := range steps {
 		t.Steps[s.Status]++
 		switch {
@@ -37,7 +41,7 @@ func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) (needless []stri
 			t.Causes[s.Cause.Kind]++
 		default:
 			t.Uncertain[s.Cause.Kind]++
-			if least[s.Line] == most[s.Line] {
+			if !doubted && least[s.Line] == most[s.Line] {
 				t.Needless[s.Cause.Kind]++
 				needless = append(
 					needless,

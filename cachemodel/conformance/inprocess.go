@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -36,7 +37,7 @@ const (
 	Mixed     Outputs = iota // drawn from the seed: depends on the inputs, on the operation, on chance or on nothing
 	Different                // never the same twice
 	Same                     // always the same
-	known                    // of files whose content the definition itself has: what the operation says
+	known                    // of what is no matter of choice, see copied
 )
 
 // InProcess is BuildKit's frontend, solver, cache manager, cache maps and content hash of one empty builder, with the
@@ -49,6 +50,7 @@ type InProcess struct {
 	mu       sync.Mutex
 	locals   map[string]map[string]File
 	executed map[digest.Digest]bool
+	computed map[digest.Digest]bool          // vertices that read what is no matter of choice, see copied
 	keys     map[digest.Digest]digest.Digest // of operations, by vertex
 	seen     map[digest.Digest]string        // what kind of key each of the operations and contexts is
 	equal    map[string]equality             // see equate
@@ -106,7 +108,7 @@ func (o *InProcess) Solve(ctx context.Context, b Build, def *pb.Definition) (Tru
 		return nil, err
 	}
 	o.mu.Lock()
-	o.locals, o.executed = b.Locals(), map[digest.Digest]bool{}
+	o.locals, o.executed, o.computed = b.Locals(), map[digest.Digest]bool{}, map[digest.Digest]bool{}
 	o.keys = map[digest.Digest]digest.Digest{}
 	o.builds++
 	id := fmt.Sprint("build", o.builds)
@@ -125,15 +127,18 @@ func (o *InProcess) Solve(ctx context.Context, b Build, def *pb.Definition) (Tru
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	t := truth(lines, o.executed)
-	keys := map[int][]string{}
+	keys, computed := map[int][]string{}, map[int]bool{}
 	for dgst, at := range lines {
 		for _, l := range at {
 			keys[l] = append(keys[l], o.keys[dgst].String())
+			if o.computed[dgst] {
+				computed[l] = true
+			}
 		}
 	}
 	for l, lt := range t {
 		slices.Sort(keys[l])
-		lt.Keys = strings.Join(keys[l], " ")
+		lt.Keys, lt.Computed = strings.Join(keys[l], " "), computed[l]
 		t[l] = lt
 	}
 	return t, nil
@@ -199,6 +204,11 @@ func (f *fakeOp) CacheMap(ctx context.Context, jc solver.JobContext, index int) 
 		cm.Deps[i].ComputeDigestFunc = func(ctx context.Context, res solver.Result, g session.Group) (digest.Digest,
 			error) {
 			made, ok := res.Sys().(*worker.WorkerRef).ImmutableRef.(*madeRef)
+			if ok && made.outputs == known {
+				f.oracle.mu.Lock()
+				f.oracle.computed[f.vertex.Digest()] = true
+				f.oracle.mu.Unlock()
+			}
 			if ok {
 				return f.oracle.equate(fmt.Sprint(cm.Digest, i), made.digest(selected), made.outputs == Same), nil
 			}
@@ -256,9 +266,39 @@ func (f *fakeOp) selected(i int) string {
 	return s.String()
 }
 
-// isLiteral: the operation makes files from nothing but itself, such as a heredoc's or a cache mount's directory.
-func (f *fakeOp) isLiteral() bool {
-	return f.op.GetFile() != nil && len(f.op.Inputs) == 0
+// copied gives the layers of what COPY and WORKDIR alone made out of nothing: what they hold is no matter of choice.
+func (f *fakeOp) copied(ctx context.Context, cm *solver.CacheMap, inputs []solver.Result) (layers []layer, ok bool,
+	err error,
+) {
+	if f.op.GetFile() == nil && f.op.GetMerge() == nil {
+		return nil, false, nil
+	}
+	own := layer{id: cm.Digest.String()}
+	for i, in := range inputs {
+		made, isMade := in.Sys().(*worker.WorkerRef).ImmutableRef.(*madeRef)
+		if isMade && made.outputs != known {
+			return nil, false, nil
+		}
+		switch {
+		case i < len(cm.Deps) && cm.Deps[i].ComputeDigestFunc != nil:
+			d, err := cm.Deps[i].ComputeDigestFunc(ctx, in, nil)
+			if err != nil {
+				return nil, false, err
+			}
+			own.id += d.String()
+		case !isMade:
+			return nil, false, nil
+		default:
+			layers = append(layers, made.layers...)
+		}
+	}
+	for _, a := range f.op.GetFile().GetActions() {
+		own.writes = path.Join("/", a.GetCopy().GetDest()+a.GetMkdir().GetPath()+a.GetMkfile().GetPath())
+	}
+	if f.op.GetFile() != nil {
+		layers = append(layers, own)
+	}
+	return layers, true, nil
 }
 
 func (f *fakeOp) Exec(ctx context.Context, jc solver.JobContext, inputs []solver.Result) ([]solver.Result, error) {
@@ -277,9 +317,9 @@ func (f *fakeOp) Exec(ctx context.Context, jc solver.JobContext, inputs []solver
 	if err != nil {
 		return nil, err
 	}
-	if f.isLiteral() {
-		known := &madeRef{outputs: known, name: fmt.Sprint("made", ids.Add(1)), layers: []string{cm.Digest.String()}}
-		return []solver.Result{worker.NewWorkerRefResult(known, stubWorker{})}, nil
+	if layers, ok, err := f.copied(ctx, cm, inputs); ok || err != nil {
+		known := &madeRef{outputs: known, name: fmt.Sprint("made", ids.Add(1)), layers: layers}
+		return []solver.Result{worker.NewWorkerRefResult(known, stubWorker{})}, err
 	}
 	made := &madeRef{outputs: o.outputs, seed: o.seed, name: fmt.Sprint("made", ids.Add(1))}
 	id := cm.Digest.String()
@@ -297,7 +337,7 @@ func (f *fakeOp) Exec(ctx context.Context, jc solver.JobContext, inputs []solver
 	if draw(o.seed, "chance", cm.Digest.String())%4 == 0 {
 		id += made.name
 	}
-	made.layers = append(made.layers, id)
+	made.layers = append(made.layers, layer{id: id})
 	outputs := make([]solver.Result, f.outputs())
 	for i := range outputs {
 		outputs[i] = worker.NewWorkerRefResult(made, stubWorker{})
@@ -405,13 +445,19 @@ func (r *contextRef) SetExternal(_ string, hashes []byte) error {
 	return nil
 }
 
+// layer is what one step of a chain made.
+type layer struct {
+	id     string
+	writes string // where, if that is known
+}
+
 // madeRef is a step's made-up result: one made-up layer for each step of the chain.
 type madeRef struct {
 	cache.ImmutableRef
 	outputs Outputs
 	seed    uint64
 	name    string
-	layers  []string
+	layers  []layer
 }
 
 func (r *madeRef) ID() string                    { return r.name }
@@ -426,7 +472,13 @@ func (r *madeRef) digest(selected string) digest.Digest {
 	case Different:
 		return digest.FromString(selected + r.name)
 	case known:
-		return digest.FromString(selected + r.layers[0])
+		ids := []string{selected}
+		for _, l := range r.layers {
+			if l.touches(selected) {
+				ids = append(ids, l.id)
+			}
+		}
+		return digest.FromString(strings.Join(ids, "\n"))
 	}
 	var s strings.Builder
 	s.WriteString(selected)
@@ -436,10 +488,26 @@ func (r *madeRef) digest(selected string) digest.Digest {
 		case 1:
 			fmt.Fprintln(&s, i, "the same")
 		default:
-			fmt.Fprintln(&s, i, l)
+			fmt.Fprintln(&s, i, l.id)
 		}
 	}
 	return digest.FromString(s.String())
+}
+
+// touches reports whether a layer may hold something of what is selected, see fakeOp.selected.
+func (l layer) touches(selected string) bool {
+	below := func(p, dir string) bool { return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/") }
+	for line := range strings.Lines(selected) {
+		src, _, _ := strings.Cut(line, " [")
+		src, _, _ = strings.Cut(src, " <nil>")
+		if i := strings.IndexAny(src, "*?["); i >= 0 {
+			src = path.Dir(src[:i] + "x")
+		}
+		if src = path.Join("/", src); below(src, l.writes) || below(l.writes, src) {
+			return true
+		}
+	}
+	return false
 }
 
 func draw(seed uint64, what ...string) uint64 {

@@ -14,6 +14,7 @@ type LineTruth struct {
 	Vertices int
 	Executed int
 	Keys     string // the own keys of the vertices' operations, where the oracle knows them
+	Computed bool   // it reads of a stage that only COPYs made, so that the stage's outputs are no matter of choice
 	// Unsure is set where a daemon shows the merge of a COPY --link as cached. In a stage that is both based on and
 	// copied from it does so at random, also at the first build in an empty cache: that is no evidence.
 	Unsure bool
