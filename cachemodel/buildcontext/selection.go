@@ -198,7 +198,7 @@ type linksOf string
 
 // HasLinks says whether the queries select a symlink.
 func (t *Tree) HasLinks(queries []Query) bool {
-	known, _ := t.memo.LoadOrStore(linksOf(fmt.Sprintf("%q", queries)), sync.OnceValue(func() bool {
+	known, _ := t.memo.LoadOrStore(linksOf(fmt.Sprintf("%#v", queries)), sync.OnceValue(func() bool {
 		for _, n := range t.Files(queries) {
 			if n.meta.Type == Symlink {
 				return true
