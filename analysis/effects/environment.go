@@ -126,13 +126,14 @@ func (s *state) steered(e *Effects, c Call) bool {
 				return false
 			}
 		case placeVariable, directoryVariable:
-			if unknownIn(value) || value == "" ||
-				s.variableKind(name) == directoryVariable && s.namesFile(c, value) { // settings, perhaps
+			if unknownIn(value) || value == "" {
 				return s.no("the variable " + name + " may steer it")
 			}
 			for _, dir := range strings.Split(value, ":") {
 				switch {
 				case dir == "":
+				case s.variableKind(name) == directoryVariable && s.copiedTo(tree(dir)): // settings, perhaps
+					return s.no("the variable " + name + " may steer it")
 				case !plainDir.MatchString(dir):
 					return s.no("the variable " + name + " may steer it")
 				case name == "PYTHONPATH" && s.shadows(path.Clean(dir)):
