@@ -18,7 +18,7 @@ const (
 		"--production=false --production=true --dev " +
 		"--legacy-peer-deps --legacy-peer-deps=true --force -f --no-optional --optional=false --ignore-scripts " +
 		"--ignore-scripts=true --unsafe-perm --unsafe-perm=true --foreground-scripts --loglevel= --silent -s " +
-		"--quiet -q --verbose --no-progress --progress=false " +
+		"--allow-git=none --allow-git=root --quiet -q --verbose --no-progress --progress=false " +
 		"--no-update-notifier --no-bin-links --strict-peer-deps --prefer-offline --prefer-online --registry= " +
 		"--fetch-timeout= --fetch-retries= --fetch-retry-mintimeout= --fetch-retry-maxtimeout= " +
 		"--network-timeout= --maxsockets= --cache= --prefix= -C= --no-save -g --global -E --save-exact " +

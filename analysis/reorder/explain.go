@@ -86,7 +86,7 @@ func (m *Model) stays(
 	for _, in := range stage.Instructions[:r] {
 		if copies(in) && m.Movable(file, in, stage.Instructions[r]) {
 			return 0, fmt.Sprintf(
-				"it may stand above line %d. That is offered where it saves 5 %% of what the file's builds take, or "+
+				"it may stand above line %d: an order says so where that saves 5 %% of what the file's builds take, or "+
 					"5 seconds a build.",
 				in.Line,
 			)

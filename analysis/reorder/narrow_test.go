@@ -101,3 +101,29 @@ func (l linked) List(dir string) []string {
 		return link
 	})
 }
+
+// However many files may be left out, what names them is looked for in one walk.
+func TestNarrowReadsOnce(t *testing.T) {
+	all := files{"README.md": "x", "CHANGES.md": "x", "SECURITY.md": "x", ".github/a.yml": "x", "docs/a.md": "x",
+		"Dockerfile": "x", "src/main.go": "package main", "go.mod": "module x"}
+	reads := counted{all, map[string]int{}}
+	m := all.model()
+	m.Context, m.Builds = reads, 40
+	m.Changes = func([]string, []string) []uint64 { return []uint64{0b11110} }
+	Narrow(t.Context(), parse("FROM golang:1.24 AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /out/app .\n"+
+		"FROM scratch\nCOPY --from=build /out/app /app\n"), m)
+	if n := reads.times["src/main.go"]; n != 1 {
+		t.Errorf("src/main.go is read %d times, want 1", n)
+	}
+}
+
+// counted counts how often each file is read.
+type counted struct {
+	files
+	times map[string]int
+}
+
+func (c counted) Read(name string) ([]byte, bool) {
+	c.times[name]++
+	return c.files.Read(name)
+}
