@@ -244,7 +244,7 @@ func buildFileLenses(ctx context.Context, b *buildText, _ *protocol.CodeLensPara
 				continue
 			}
 			title := e.Name
-			if summary := b.s.summaryOf(ctx, e, b); summary != "" {
+			if summary := b.summaryOf(ctx, e); summary != "" {
 				title += ": " + summary
 			}
 			if ctx.Err() != nil {
@@ -268,13 +268,18 @@ type lensReader struct {
 	reader *workspace.Reader
 }
 
+// lensKey names an entry, whose Dockerfile may change.
+type lensKey struct{ textFile, id string }
+
+func lensKeyOf(e *buildfiles.Entry) lensKey { return lensKey{e.TextFile(), e.ID} }
+
 // summaryOf counts what of an entry's Dockerfile the next build takes from the cache.
-func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildText) string {
+func (b *buildText) summaryOf(ctx context.Context, e *buildfiles.Entry) string {
 	file, err := b.dockerfileOf(e)
 	if err != nil {
 		return ""
 	}
-	found, unsaved := s.entryBuild(ctx, e, file, nil)
+	found, unsaved := b.entryBuild(ctx, e, file, nil)
 	switch {
 	case found == nil:
 		return ""
@@ -287,9 +292,10 @@ func (s *session) summaryOf(ctx context.Context, e *buildfiles.Entry, b *buildTe
 // entryBuild finds the build of an entry, with the texts that are not saved; nil if it is not found. It is the same
 // build that the Dockerfile itself is judged for, if that is open and this entry's settings count there. watch, if it is
 // not nil, is told what the build depends on.
-func (s *session) entryBuild(
+func (b *buildText) entryBuild(
 	ctx context.Context, e *buildfiles.Entry, file *dockerfile.File, watch func(workspace.Places) bool,
 ) (*build, []workspace.Overlay) {
+	s := b.s
 	s.mu.Lock()
 	own, root := s.settingsOfLocked(uri.File(e.TextFile()))
 	s.mu.Unlock()
@@ -314,12 +320,7 @@ func (s *session) entryBuild(
 			}
 		}
 	}
-	key := [2]string{e.TextFile(), e.ID}
-	lens := s.lenses[key]
-	if lens == nil {
-		lens = &lensReader{reader: s.workspaceOf(root).EntryReader(e)}
-		s.lenses[key] = lens
-	}
+	lens := b.lensLocked(e, root)
 	s.mu.Unlock()
 	if found == nil {
 		if builder := s.builder(own.BuildKit); builder != nil {
@@ -336,6 +337,23 @@ func (s *session) entryBuild(
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return found, s.overlaysLocked(found)
+}
+
+// lensLocked is what finds the builds of an entry. Those of entries that the file has no more are forgotten, with the
+// build contexts that they hold.
+func (b *buildText) lensLocked(e *buildfiles.Entry, root string) *lensReader {
+	known := b.d.lenses
+	if lens := known[lensKeyOf(e)]; lens != nil {
+		return lens
+	}
+	lens := &lensReader{reader: b.s.workspaceOf(root).EntryReader(e)}
+	b.d.lenses = map[lensKey]*lensReader{lensKeyOf(e): lens}
+	for i := range b.entries {
+		if key := lensKeyOf(&b.entries[i]); known[key] != nil {
+			b.d.lenses[key] = known[key]
+		}
+	}
+	return lens
 }
 
 // openDockerfileCommand shows a Dockerfile, in clients that can show a document.

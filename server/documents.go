@@ -41,11 +41,12 @@ type document struct {
 	lost    bool   // an edit could not be read: what text holds is not what the editor shows
 	written string // the text that is known to be the file's
 	opened  *dockerfile.File
-	build   *build            // nil until it is found
-	current *snapshot         // nil unless dockerfile
-	reading reading           // of a buildfile, when it was last well
-	inlines map[string]*build // of a buildfile, those of the Dockerfiles in it by the entry's ID
-	stale   workspace.Changed // what the next load must read anew
+	build   *build                  // nil until it is found
+	current *snapshot               // nil unless dockerfile
+	reading reading                 // of a buildfile, when it was last well
+	inlines map[string]*build       // of a buildfile, those of the Dockerfiles in it by the entry's ID
+	lenses  map[lensKey]*lensReader // of a buildfile
+	stale   workspace.Changed       // what the next load must read anew
 	// files that changed during a load and are no part of the build before it; nil between loads
 	missed []string
 

@@ -43,7 +43,7 @@ func (b *buildText) snapshotOfInline(ctx context.Context, in *inline) *snapshot 
 	found := b.d.inlines[in.entry.ID]
 	b.s.mu.Unlock()
 	if found == nil { // it was opened just now
-		if found, _ = b.s.entryBuild(ctx, in.entry, in.file, nil); found == nil {
+		if found, _ = b.entryBuild(ctx, in.entry, in.file, nil); found == nil {
 			return nil
 		}
 	}
@@ -65,7 +65,7 @@ func (b *buildText) loadInlines(ctx context.Context) (inlines []inline, ok bool)
 		return b.s.watchPlaces(b.d, []string{filepath.Dir(b.path)}, all)
 	}
 	for _, in := range inlines {
-		if found, _ := b.s.entryBuild(ctx, in.entry, in.file, watch); found != nil {
+		if found, _ := b.entryBuild(ctx, in.entry, in.file, watch); found != nil {
 			builds[in.entry.ID] = found
 		}
 	}

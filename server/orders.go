@@ -28,17 +28,19 @@ const (
 // orders is a search for better orders of one version of a Dockerfile in one build. It runs once, beside everything
 // else.
 type orders struct {
-	ctx    context.Context // ends when nobody wants to know any more
-	cancel context.CancelFunc
-	find   func(context.Context) reorder.Offers
-	once   sync.Once
-	done   chan struct{}
-	found  reorder.Offers // when done
+	document context.Context // that of the document
+	ctx      context.Context // ends when nobody wants to know any more
+	cancel   context.CancelFunc
+	find     func(context.Context) reorder.Offers
+	once     sync.Once
+	done     chan struct{}
+	found    reorder.Offers // when done
 }
 
-func newOrders(ctx context.Context, find func(context.Context) reorder.Offers) *orders {
-	o := &orders{find: find, done: make(chan struct{})}
-	o.ctx, o.cancel = context.WithCancel(ctx)
+func newOrders(document context.Context, find func(context.Context) reorder.Offers) *orders {
+	o := &orders{document: document, find: find, done: make(chan struct{})}
+	// Not a child of the document's, which would hold those of all versions: most are never searched for.
+	o.ctx, o.cancel = context.WithCancel(context.Background())
 	return o
 }
 
@@ -46,6 +48,7 @@ func newOrders(ctx context.Context, find func(context.Context) reorder.Offers) *
 func (o *orders) search() {
 	o.once.Do(func() {
 		defer close(o.done)
+		defer context.AfterFunc(o.document, o.cancel)()
 		o.found = o.find(o.ctx)
 	})
 }

@@ -63,7 +63,6 @@ type session struct {
 	looked        time.Time                 // when the workspace was last looked through
 	workspace     map[string]*workspaceFile // by path, as they were when symbols were last asked for
 	told          map[string]bool           // messages shown once
-	lenses        map[[2]string]*lensReader // by Dockerfile and entry
 	builders      map[string]Builder        // by the setting layerwise.buildkit; nil if there is none
 }
 
@@ -72,8 +71,8 @@ func newSession(ctx context.Context, rpc jsonrpc2.Conn, options Options) *sessio
 	return &session{
 		ctx: ctx, rpc: rpc, client: protocol.ClientDispatcher(rpc), log: options.Log, version: options.Version,
 		cacheDir: options.CacheDir, store: record.NewStore(options.CacheDir), findBuilder: options.Builder,
-		builders: map[string]Builder{}, lenses: map[[2]string]*lensReader{},
-		tags: registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(),
+		builders: map[string]Builder{},
+		tags:     registry.New(tagsDir(options.CacheDir)), images: registry.NewImages(),
 		maxFolders: cmp.Or(options.MaxFolders, maxFolders()), patience: options.Patience,
 		exit: exit, end: sync.OnceFunc(func() { close(exit) }), outlive: options.Outlive, token: options.Token,
 		admitted: options.Admitted,
@@ -135,11 +134,17 @@ func (s *session) tell(level protocol.MessageType, message string) {
 	_ = s.client.LogMessage(s.ctx, &protocol.LogMessageParams{Type: level, Message: message})
 }
 
+// mostTold bounds the messages that are remembered: if there are more, one may be shown twice.
+const mostTold = 200
+
 // show puts a message before the person's eyes, once per session.
 func (s *session) show(level protocol.MessageType, message string) {
 	message = titleText(message)
 	s.mu.Lock()
 	told := s.told[message]
+	if len(s.told) >= mostTold {
+		clear(s.told)
+	}
 	s.told[message] = true
 	s.mu.Unlock()
 	if !told {
