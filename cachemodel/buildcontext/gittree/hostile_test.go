@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -461,6 +462,67 @@ func TestPipesInRepository(t *testing.T) {
 		ErrNoAnswer,
 	) {
 		t.Errorf("an object that blocks: %v", err)
+	}
+}
+
+// Folders of objects that a repository borrows from are looked at like its own, and are not very many: git would look
+// for each object in all of them.
+func TestAlternates(t *testing.T) {
+	for _, c := range []struct {
+		why    string
+		list   func(r repo, other string) string
+		opened bool
+	}{
+		{"a folder beside it", func(_ repo, other string) string { return other + "\n" }, true},
+		{"a folder in quotes, a comment, itself", func(r repo, other string) string {
+			return "# x\n\n" + strconv.Quote(other) + "\n../objects\n" + r.dir + "/.git/objects\n"
+		}, true},
+		{"folders that do not exist", func(repo, string) string { return "nowhere\n/nowhere/at/all\n" }, true},
+		{"100,000 times the same", func(repo, string) string { return strings.Repeat("/nowhere\n", 100_000) }, false},
+		{"1,000 different ones", func(repo, string) string {
+			var list strings.Builder
+			for i := range 1000 {
+				fmt.Fprintf(&list, "/nowhere/%d\n", i)
+			}
+			return list.String()
+		}, false},
+		{"a folder with a pipe", func(_ repo, other string) string {
+			mkfifo(t, filepath.Join(other, "pack", "pack-1.idx"))
+			return "a\n" + other
+		}, false},
+		{"a folder whose own list is a pipe", func(_ repo, other string) string {
+			mkfifo(t, filepath.Join(other, "info", "alternates"))
+			return other
+		}, false},
+		{"a folder that borrows from one with a pipe", func(r repo, other string) string {
+			mkfifo(t, filepath.Join(r.dir, "sub", "x"))
+			if err := os.WriteFile(filepath.Join(other, "info", "alternates"), []byte(r.dir+"/sub"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return other
+		}, false},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			r := newRepo(t)
+			r.fill()
+			other := t.TempDir()
+			for _, dir := range []string{filepath.Join(other, "info"), filepath.Join(other, "pack"), r.dir + "/sub"} {
+				if err := os.MkdirAll(dir, 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			list := filepath.Join(r.dir, ".git/objects/info/alternates")
+			if err := os.WriteFile(list, []byte(c.list(r, other)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			opened, err := Open(t.Context(), r.dir)
+			if err == nil {
+				opened.Close()
+			}
+			if c.opened != (err == nil) || err != nil && !errors.Is(err, ErrNotRepository) {
+				t.Errorf("Open: %v", err)
+			}
+		})
 	}
 }
 

@@ -11,8 +11,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // What may be wrong with a repository or revision; errors of this package wrap one of these where it fits.
@@ -251,14 +254,59 @@ func (p *process) records(sep byte, yield func(record []byte, cut bool) error) e
 	}
 }
 
-// maxLooked is how many of a repository's own files are looked at before git opens them.
-const maxLooked = 100_000
+// maxLooked is how many of a repository's own files are looked at before git opens them, and maxStores how many
+// folders of objects may be named that it borrows from: git looks at all, and for each object in all.
+const (
+	maxLooked = 100_000
+	maxStores = 100
+)
+
+// stores are folders of objects that were looked at.
+type stores struct {
+	seen  map[string]bool
+	named int
+	left  int // files that may still be looked at
+}
+
+// look says whether git can open a folder of objects, and those that it borrows from, without being blocked or kept
+// busy.
+func (s *stores) look(dir string) error {
+	if s.named++; s.named > maxStores {
+		return fmt.Errorf("%w: objects are borrowed from more than %d folders", ErrNotRepository, maxStores)
+	}
+	if dir = filepath.Clean(dir); s.seen[dir] {
+		return nil
+	}
+	s.seen[dir] = true
+	list := filepath.Join(dir, "info", "alternates")
+	if err := regularOrAbsent(list); err != nil {
+		return err
+	}
+	text, err := textfile.Read(list)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: %w", ErrNotRepository, err)
+	}
+	if err := s.allRegular(dir); err != nil {
+		return err
+	}
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if name, err := strconv.Unquote(line); err == nil {
+			line = name
+		}
+		if err := s.look(absolute(dir, line)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // allRegular says whether git can open what is below one of its folders without being blocked.
-func allRegular(dir string) error {
-	left := maxLooked
+func (s *stores) allRegular(dir string) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if left--; left < 0 {
+		if s.left--; s.left < 0 {
 			return filepath.SkipAll
 		}
 		if err != nil || entry.IsDir() || entry.Type().IsRegular() {

@@ -98,14 +98,15 @@ func (r *Repository) at(ctx context.Context, top string) (bool, error) {
 	}
 	for _, dir := range slices.Compact([]string{gitDir, common}) {
 		for _, name := range []string{
-			"HEAD", "config", "config.worktree", "packed-refs", "shallow", "objects/info/alternates",
+			"HEAD", "config", "config.worktree", "packed-refs", "shallow",
 		} {
 			if err := regularOrAbsent(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
 				return false, err
 			}
 		}
 	}
-	if err := allRegular(filepath.Join(common, "objects")); err != nil {
+	objects := stores{seen: map[string]bool{}, left: maxLooked}
+	if err := objects.look(filepath.Join(common, "objects")); err != nil {
 		return false, err
 	}
 	if ref := headRef(gitDir); ref != "" {
