@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"cmp"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -284,15 +286,15 @@ func (s *stressed) stroke() bool {
 	return s.came("textDocument/publishDiagnostics", this) && s.came("layerwise/cacheStatus", this)
 }
 
-// best times an operation some times and notes the best.
+// best times an operation some times, in processor time where that is less: other programs may have had the machine.
 func (s *stressed) best(name string, rounds int, do func() bool) bool {
 	for range rounds {
-		began := time.Now()
+		began, used := time.Now(), s.process.processor()
 		if !do() {
 			s.times[name] = stressPatience
 			return false
 		}
-		took := time.Since(began)
+		took := min(time.Since(began), s.process.processor()-used+20*time.Millisecond) // it is known in steps of 10 ms
 		if s.times[name] == 0 || took < s.times[name] {
 			s.times[name] = took
 		}
@@ -334,8 +336,9 @@ func measure(b *testing.B, binary, text string) (times map[string]time.Duration,
 	}
 	for _, request := range stressRequests {
 		method, _, _ := strings.Cut(request.method, " ")
-		for range 2 {
-			if !s.best(strings.TrimPrefix(request.method, "textDocument/"), 1, func() bool {
+		name := strings.TrimPrefix(request.method, "textDocument/")
+		for i := 0; i == 0 || i == 1 && s.times[name] > 20*time.Millisecond; i++ {
+			if !s.best(name, 1, func() bool {
 				return s.Send(method, lsptest.Document(s.uri, request.more(at)...)).WaitFor(stressPatience)
 			}) || !s.stroke() {
 				return s.times, 0
@@ -345,51 +348,116 @@ func measure(b *testing.B, binary, text string) (times map[string]time.Duration,
 	return s.times, 0
 }
 
+var (
+	stressBefore = flag.String("stress-before", "", "BenchmarkStress: an earlier program, to compare with")
+	stressPage   = flag.String("stress-page", "", "BenchmarkStress: a Markdown file whose table is written anew")
+)
+
+// The sizes of the texts, in bytes.
+const stressSmall, stressLarge = 20_000, 200_000
+
+// stressRow is what one program takes for a text of both sizes.
+type stressRow struct {
+	small, large map[string]time.Duration // by operation
+	memory       float64                  // at most, with the large one, in MiB
+}
+
+func measureBoth(b *testing.B, binary string, text stressText) (r stressRow) {
+	r.small, _ = measure(b, binary, text.of(stressSmall))
+	r.large, r.memory = measure(b, binary, text.of(stressLarge))
+	return r
+}
+
+// ratio is how much longer an operation takes on the large text; what is quick on the small one counts as half a
+// millisecond.
+func (r stressRow) ratio(operation string) float64 {
+	return float64(r.large[operation]) / float64(max(r.small[operation], 500*time.Microsecond))
+}
+
+// slowest is the operation that takes longest on the large text.
+func (r stressRow) slowest() string {
+	return slices.MaxFunc(slices.Sorted(maps.Keys(r.large)), func(a, b string) int {
+		return cmp.Compare(r.large[a], r.large[b])
+	})
+}
+
+// cells are those of a Markdown table: the slowest operation, what it takes, how that grows, and the memory.
+func (r stressRow) cells() string {
+	name := r.slowest()
+	took := func(d time.Duration) string {
+		if d >= stressPatience {
+			return "no answer"
+		}
+		return fmt.Sprintf("%.0f", ms(d))
+	}
+	ratio := "" // of what did not end nothing is known
+	if r.large[name] < stressPatience {
+		ratio = fmt.Sprintf("%.0f", r.ratio(name))
+	}
+	return fmt.Sprintf(" %s | %s | %s | %s | %.0f |", name, took(r.small[name]), took(r.large[name]), ratio, r.memory)
+}
+
 // BenchmarkStress times every request on every sort of text, at a size and ten times that, and prints those that take
 // longer than they should or grow faster than the text:
 //
 //	go test ./server -run '^$' -bench Stress -benchtime 1x
-//	LAYERWISE_STRESS=stages,CR go test ./server -run '^$' -bench Stress -benchtime 1x   only texts whose names hold one of these
+//	LAYERWISE_STRESS=stages,CR go test ./server -run '^$' -bench Stress -benchtime 1x
+//
+// The second takes only texts whose names hold one of these. docs/stress.md says how its table is made.
 func BenchmarkStress(b *testing.B) {
-	const small, large = 20_000, 200_000
 	only := strings.FieldsFunc(os.Getenv("LAYERWISE_STRESS"), func(r rune) bool { return r == ',' })
 	binary := build(b)
 	for b.Loop() {
 		table := tabwriter.NewWriter(os.Stderr, 0, 4, 2, ' ', 0)
 		fmt.Fprintln(table, "\ntext\toperation\tms at 20 KB\tms at 200 KB\tratio\tMiB")
 		over, worst, most := 0, time.Duration(0), 0.0
+		var page strings.Builder
 		for _, text := range stressTexts {
 			if len(only) > 0 &&
 				!slices.ContainsFunc(only, func(part string) bool { return strings.Contains(text.name, part) }) {
 				continue
 			}
-			short, _ := measure(b, binary, text.of(small))
-			long, memory := measure(b, binary, text.of(large))
-			most = max(most, memory)
-			for _, name := range slices.Sorted(maps.Keys(long)) {
-				before, after := short[name], long[name]
-				ratio := float64(after) / float64(max(before, 500*time.Microsecond))
+			fmt.Fprintf(&page, "| %s |", text.name)
+			if *stressBefore != "" {
+				page.WriteString(measureBoth(b, *stressBefore, text).cells())
+			}
+			row := measureBoth(b, binary, text)
+			page.WriteString(row.cells() + "\n")
+			most = max(most, row.memory)
+			for _, name := range slices.Sorted(maps.Keys(row.large)) {
+				after, ratio := row.large[name], row.ratio(name)
 				worst = max(worst, after)
 				if after > 100*time.Millisecond || ratio > 20 && after > 20*time.Millisecond {
 					over++
-					fmt.Fprintf(
-						table,
-						"%s\t%s\t%.1f\t%.1f\t%.0f\t%.0f\n",
-						text.name,
-						name,
-						ms(before),
-						ms(after),
-						ratio,
-						memory,
-					)
+					fmt.Fprintf(table, "%s\t%s\t%.1f\t%.1f\t%.0f\t%.0f\n", text.name, name, ms(row.small[name]), ms(after),
+						ratio, row.memory)
 				}
 			}
 			table.Flush()
+			if *stressPage != "" { // text by text: it takes an hour
+				writeStress(b, *stressPage, page.String())
+			}
 		}
 		b.ReportMetric(float64(over), "over")
 		b.ReportMetric(ms(worst), "ms-worst")
 		b.ReportMetric(most, "MiB-peak")
 	}
 }
+
+// writeStress puts rows in the place of those of a page's table, which is its end.
+func writeStress(b *testing.B, page, rows string) {
+	old, err := os.ReadFile(page)
+	if err != nil {
+		b.Fatal(err)
+	}
+	head, _, ok := strings.Cut(string(old), stressRule)
+	if !ok {
+		b.Fatalf("%s has no table", page)
+	}
+	write(b, page, head+stressRule+rows)
+}
+
+// stressRule stands between the head of the table and its rows.
+const stressRule = "|---|---|---|---|---|---|---|---|---|---|---|\n"
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -175,8 +175,8 @@ func (b *Build) problem(err error) {
 }
 
 // finish says what follows from all parts together.
-func (b *Build) finish() *Build {
-	b.sent = sentOf(b)
+func (b *Build) finish(w *Workspace) *Build {
+	b.sent = sentOf(w, b)
 	b.moves, b.missing = new(moves), new(missing)
 	if b.Context.Dir == "" {
 		b.Notes = append(b.Notes, "the document is not saved in a folder yet, so there is no build context")

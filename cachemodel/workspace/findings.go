@@ -55,7 +55,7 @@ func (b *Build) keeps(c rules.Change) string {
 }
 
 // sentOf is what rules want to know of a build context; nil where nothing is known.
-func sentOf(b *Build) func() (rules.Ignore, *rules.Context) {
+func sentOf(w *Workspace, b *Build) func() (rules.Ignore, *rules.Context) {
 	dir, tree := b.Context.Dir, b.Context.Tree
 	if dir == "" {
 		return nil
@@ -70,12 +70,12 @@ func sentOf(b *Build) func() (rules.Ignore, *rules.Context) {
 			context.Sent = sent(func(dir string) []string { return namesIn(tree, dir) })
 			return tree.Ignore(), context
 		}
-		ignore, err := readIgnore(dir, b.Dockerfile)
+		unread, err := w.list(dir, b.Dockerfile)
 		if err != nil {
 			return nil, nil
 		}
-		context.Sent = sent(func(inner string) []string { return listed(dir, inner, ignore) })
-		return ignore, context
+		context.Sent = unread.sent
+		return unread.ignore, context
 	})
 }
 

@@ -154,7 +154,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	}
 	r.loaded, r.complete = true, r.complete || !q.Quick && !b.partial
 	r.conclude(b, options)
-	return b.finish()
+	return b.finish(r.w)
 }
 
 // loadBuilds reads the build files where they may have changed, and reports whether what they say has.
@@ -394,7 +394,7 @@ func (r *Reader) updateContext(ctx context.Context, folder string, q Question) e
 	switch {
 	case r.dir == nil || r.folder != folder:
 		r.folder, r.atOpen.context, r.journal = folder, nil, buildcontext.Journal{}
-		r.dir, err = disk.Open(reading, folder, r.path, disk.Options{CacheDir: r.w.CacheDir, Progress: q.Progress})
+		r.dir, err = r.w.directory(reading, folder, r.path, q.Progress)
 		// Watch first and look again then, so that nothing happens unseen in between.
 		if err == nil && r.watch(q) {
 			_, err = r.dir.Rescan(reading)

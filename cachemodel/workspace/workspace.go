@@ -27,6 +27,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/pipeline"
 	"github.com/layerwise/layerwise/cachemodel/record"
@@ -57,6 +58,75 @@ type shared struct {
 	dirs      map[string][]string         // those with build files, by root
 	projects  map[string]projects         // by root, and by what else is read
 	pipelines map[string][]pipeline.Build // by root
+	contexts  recent[*disk.Dir]
+	unread    recent[unreadContext]
+}
+
+// contextKey names a build context: ignoreOf is the Dockerfile that has an ignore file of its own, "" for all others.
+type contextKey struct{ folder, ignoreOf string }
+
+func keyOfContext(folder, dockerfile string) contextKey {
+	if exists(dockerfile + ".dockerignore") {
+		return contextKey{folder, dockerfile}
+	}
+	return contextKey{folder, ""}
+}
+
+// recent is what was found of the last build contexts: each may have a node for every file of a project.
+type recent[T any] struct {
+	keys   []contextKey
+	values []T
+}
+
+const mostRecent = 4
+
+// of gives what was found of a build context, and finds it where nobody has.
+func (r *recent[T]) of(mu *sync.Mutex, key contextKey, find func() (T, error)) (T, error) {
+	mu.Lock()
+	defer mu.Unlock()
+	if i := slices.Index(r.keys, key); i >= 0 {
+		return r.values[i], nil
+	}
+	value, err := find()
+	if err == nil {
+		r.keys, r.values = append(r.keys, key), append(r.values, value)
+		over := max(0, len(r.keys)-mostRecent)
+		r.keys, r.values = slices.Delete(r.keys, 0, over), slices.Delete(r.values, 0, over)
+	}
+	return value, err
+}
+
+// directory reads a build context. The Dockerfiles of a project mostly share one.
+func (w *Workspace) directory(
+	ctx context.Context, folder, dockerfile string, progress func(entries int),
+) (*disk.Dir, error) {
+	open := func() (*disk.Dir, error) {
+		return disk.Open(ctx, folder, dockerfile, disk.Options{CacheDir: w.CacheDir, Progress: progress})
+	}
+	if !w.Fixed {
+		return open()
+	}
+	return w.read.contexts.of(&w.read.mu, keyOfContext(folder, dockerfile), open)
+}
+
+// unreadContext is what rules want to know of a build context that is not read.
+type unreadContext struct {
+	ignore *buildcontext.Ignore
+	sent   []string
+}
+
+// list lists a build context that is not read; likewise.
+func (w *Workspace) list(folder, dockerfile string) (unreadContext, error) {
+	list := func() (c unreadContext, err error) {
+		if c.ignore, err = readIgnore(folder, dockerfile); err == nil {
+			c.sent = sent(func(inner string) []string { return listed(folder, inner, c.ignore) })
+		}
+		return c, err
+	}
+	if !w.Fixed {
+		return list()
+	}
+	return w.read.unread.of(&w.read.mu, keyOfContext(folder, dockerfile), list)
 }
 
 type projects struct {

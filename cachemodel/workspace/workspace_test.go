@@ -1,8 +1,10 @@
 package workspace
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -171,5 +173,48 @@ services: {two: {build: {context: vendor/two, target: c}}, app: {build: {context
 				t.Errorf("%s, %s: %q, want %q", file, about, got, want)
 			}
 		}
+	}
+}
+
+// The build context that Dockerfiles share is read once; one with an ignore file of its own has another, and of many
+// contexts only the last are kept.
+func TestSharedContexts(t *testing.T) {
+	text := "-- a/Dockerfile --\nFROM a\nCOPY src /\n-- b/Dockerfile --\nFROM a\nCOPY src /\n-- src/x --\n" +
+		"-- c/Dockerfile --\nFROM a\nCOPY src /\n-- c/Dockerfile.dockerignore --\nx\n"
+	for i := range 2 * mostRecent {
+		text += fmt.Sprintf("-- d%d/Dockerfile --\nFROM a\nCOPY y /\n-- d%d/y --\n", i, i)
+	}
+	w := open(t, text)
+	w.Fixed = true
+	load := func(name string) *Build {
+		path := filepath.Join(w.Folder, filepath.FromSlash(name), "Dockerfile")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.Reader(path).Load(t.Context(), Question{File: parse(string(text)), Uncompared: true})
+	}
+	sent := func(name string) []string {
+		path := filepath.Join(w.Folder, filepath.FromSlash(name), "Dockerfile")
+		b := w.Reader(path).Resolve(t.Context(), Question{File: parse("FROM a\nCOPY src /\n")})
+		_, context := b.sent()
+		return context.Sent
+	}
+	a, b, c := load("a").Context, load("b").Context, load("c").Context
+	if a.Tree == nil || a.Dir != w.Folder || a.Tree != b.Tree || a.Tree == c.Tree {
+		t.Errorf("trees %p %p %p of %s", a.Tree, b.Tree, c.Tree, a.Dir)
+	}
+	before := sent("a")
+	if err := os.WriteFile(filepath.Join(w.Folder, "new"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(sent("b"), "new") || !slices.Equal(sent("b"), before) || !slices.Contains(sent("c"), "new") {
+		t.Errorf("sent: %q, then %q and %q", before, sent("b"), sent("c"))
+	}
+	for i := range 2 * mostRecent {
+		load(fmt.Sprintf("d%d", i))
+	}
+	if n := len(w.read.contexts.values); n != mostRecent {
+		t.Errorf("%d build contexts are kept, want %d", n, mostRecent)
 	}
 }

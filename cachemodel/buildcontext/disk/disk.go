@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
@@ -45,6 +46,9 @@ type Dir struct {
 	mu      sync.Mutex // held while the tree is brought up to date
 	tree    *buildcontext.Tree
 	invalid error // what is wrong with the ignore file
+
+	hashed atomic.Int64 // files that were read
+	saved  atomic.Int64 // ... when they were saved last, and one more
 }
 
 // What may be wrong with a context; Open's errors wrap these.
@@ -180,7 +184,7 @@ func (d *Dir) replace(root *buildcontext.Node, ignore *buildcontext.Ignore) {
 		d.invalid == nil {
 		return
 	}
-	d.tree = buildcontext.NewTree(root, ignore, hasher{d.root}, d.invalid)
+	d.tree = buildcontext.NewTree(root, ignore, hasher{d.root, &d.hashed}, d.invalid)
 }
 
 // Update looks again at the named files and directories, absolute or relative to the context, and says whether
@@ -276,9 +280,11 @@ func (d *Dir) readIgnore() (*buildcontext.Ignore, error) {
 	return none, nil
 }
 
-// Save keeps the content ids that are known by now for the next run. Several processes may do so: the last one wins.
+// Save keeps the content ids that are known by now for the next run, if there are new ones. Several processes may do
+// so: the last one wins.
 func (d *Dir) Save() error {
-	if d.opts.CacheDir == "" {
+	hashed := d.hashed.Load() + 1
+	if d.opts.CacheDir == "" || d.saved.Swap(hashed) == hashed {
 		return nil
 	}
 	return save(d.cacheFile(), d.root, d.Tree().Root(), time.Now())

@@ -392,7 +392,9 @@ func TestStore(t *testing.T) {
 		when := time.Now().Add(-time.Duration(i+1) * time.Hour)
 		os.Chtimes(p, when, when)
 	}
-	d.Save()
+	if err := start().Save(); err != nil {
+		t.Error(err)
+	}
 	if list, _ := filepath.Glob(filepath.Join(opts.CacheDir, "*")); len(list) != maxStores {
 		t.Errorf("%d files are kept, want %d", len(list), maxStores)
 	}

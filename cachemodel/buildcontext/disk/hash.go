@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,7 +23,10 @@ var ErrChanging = errors.New("changes while it is read")
 var ErrNotRegular = errors.New("is no regular file any more")
 
 // hasher reads files below a directory.
-type hasher struct{ root string }
+type hasher struct {
+	root   string
+	hashed *atomic.Int64 // how many were read
+}
 
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
@@ -30,6 +34,7 @@ var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 // told of by itself.
 func (h hasher) Hash(ctx context.Context, rel string, n *buildcontext.Node) (buildcontext.ContentID, error) {
 	abs := filepath.Join(h.root, filepath.FromSlash(rel))
+	defer h.hashed.Add(1)
 	for range 3 {
 		id, stamp, err := hashFile(ctx, abs)
 		if errors.Is(err, ErrChanging) {
