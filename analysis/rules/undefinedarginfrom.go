@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -31,6 +32,7 @@ var UndefinedArgInFrom = &Rule{
 			if in.From == nil || strings.IndexByte(p.Text.Slice(in.Span), '$') < 0 {
 				continue
 			}
+			broken := sync.OnceValue(func() bool { return p.brokenImage(in) != nil })
 			for _, use := range dockerfile.Variables(in) {
 				name := use.Name.Text
 				if use.By != dockerfile.Frontend || len(p.variables().Global[name]) > 0 || predefined(name) {
@@ -43,7 +45,7 @@ var UndefinedArgInFrom = &Rule{
 					Span:    use.Name.Span,
 					Message: fmt.Sprintf("FROM argument '%s' is not declared", name),
 				}
-				if p.breaks(in, use.Span) {
+				if p.breaks(in, use.Span, broken) {
 					finding.Severity = analysis.Error
 					finding.Message += ", and without it the build stops"
 				}
@@ -54,9 +56,10 @@ var UndefinedArgInFrom = &Rule{
 }
 
 // breaks reports whether the image or platform of a FROM that holds span is not valid since a variable in it is empty.
-func (p *pass) breaks(in *dockerfile.Instruction, span source.Span) bool {
+// broken tells that of the image.
+func (p *pass) breaks(in *dockerfile.Instruction, span source.Span, broken func() bool) bool {
 	if base := p.file().Stages[in.Stage].Base; base.Span.Start <= span.Start && span.End <= base.Span.End {
-		return p.brokenImage(in) != nil
+		return broken()
 	}
 	for _, flag := range in.Flags {
 		if flag.Span.Start <= span.Start && span.End <= flag.Span.End && flag.Name.Text == "platform" &&
