@@ -417,6 +417,64 @@ var hostileFolders = []struct {
 			"  matrix = { x = range(1000), y = range(1000), z = range(1000) }\n}\n")
 		p.write("docker-bake.override.json", `{"target":{"a":{"dockerfile-inline":"FROM a\nCOPY --from=x a b\n"}}}`)
 	}},
+	{"500 workflows that call one another", func(p *hostilePlace) {
+		p.repository()
+		for i := range 500 {
+			p.write(fmt.Sprintf(".github/workflows/w%d.yml", i), fmt.Sprintf("on: push\njobs:\n  a:\n"+
+				"    uses: ./.github/workflows/w%d.yml\n  b:\n    runs-on: x\n    strategy: {matrix: {v: [1, 2, 3]}}\n"+
+				"    steps:\n      - uses: ./.github/actions/a\n      - run: docker build --build-arg V=${{ matrix.v }}\n"+
+				"      - uses: docker/build-push-action@v6\n        with: {context: ., cache-from: type=gha}\n",
+				(i+1)%500))
+		}
+		p.write(".github/actions/a/action.yml", "runs:\n  using: composite\n  steps:\n"+
+			"    - uses: ./.github/actions/a\n    - run: docker build .\n      shell: bash\n")
+	}},
+	{"services that depend on, extend and are contexts of one another", func(p *hostilePlace) {
+		const count = 60
+		p.write("compose.yaml", "services:\n"+numbered(count, func(i int) string {
+			next, other := (i+1)%count, (i+7)%count
+			return fmt.Sprintf("  s%d:\n    depends_on: [s%d, s%d]\n    extends: {service: s%[2]d}\n    build:\n"+
+				"      context: .\n      additional_contexts:\n        a: service:s%[2]d\n        b: service:s%[3]d\n"+
+				"        c: service:s%[1]d\n", i, next, other)
+		}))
+		p.write("Dockerfile", "FROM a\nCOPY --from=b / /\nCOPY --from=c / /\nRUN make\n")
+	}},
+	{"settings of other programs that name programs and places", func(p *hostilePlace) {
+		listener, err := net.Listen("unix", p.at("s"))
+		if err == nil { // else the path is too long for a socket
+			p.Cleanup(func() { listener.Close() })
+			go func() {
+				for {
+					if _, err := listener.Accept(); err != nil {
+						return
+					}
+					_ = os.WriteFile(p.marker, []byte("a connection to a socket of the folder's"), 0o600)
+				}
+			}()
+		}
+		socket := "unix://" + filepath.Join(p.dir, "s")
+		p.write(".env", strings.ReplaceAll("DOCKER_HOST=S\nBUILDKIT_HOST=S\nBUILDX_BUILDER=evil\nDOCKER_CONFIG=.\n"+
+			"PATH=.\nDOCKER_CONTEXT=evil\nXDG_CACHE_HOME=.\nHOME=.\nGIT_SSH_COMMAND=./program\n", "S", socket))
+		p.write("compose.yaml", "name: x\nservices:\n  a:\n    build: {context: ., ssh: [default="+socket+
+			"], secrets: [x], cache_from: ['type=local,src=/']}\nsecrets: {x: {file: /etc/shadow}}\n")
+		p.write(".vscode/settings.json", `{"layerwise.server.path": "`+p.program+`", "layerwise.buildkit": "`+socket+
+			`", "layerwise.registry": "on", "docker.host": "`+socket+`"}`)
+		p.write(".layerwise.yaml", "server: {path: "+p.program+"}\nbuildkit: "+socket+"\nregistry: on\n")
+		p.write(".npmrc", "script-shell="+p.program+"\nnode-options=--require "+p.program+"\nregistry="+socket+"\n")
+		p.write(".shellcheckrc", "external-sources=true\nsource-path=/\n")
+		p.write(".hadolint.yaml", "trustedRegistries: ["+strings.Repeat("a, ", 100_000)+"b]\n")
+		p.write(".editorconfig", "root = true\n"+strings.Repeat("[*{a,{b,{c,d}}}]\nindent_size = 9999999999\n", 10_000))
+		p.write(".mailmap", strings.Repeat("A <a@b> <c@d>\n", 100_000))
+		p.write(".docker/config.json", `{"credsStore": "evil", "currentContext": "evil", "auths": {}}`)
+		p.write("config.json", `{"credsStore": "../../program"}`)
+		for _, name := range []string{"docker", "git", "shellcheck", "docker-credential-evil", "buildctl"} {
+			p.must(os.WriteFile(p.at(name), []byte("#!/bin/sh\necho \"$0\" >>'"+p.marker+"'\n"), 0o700))
+		}
+		p.write("Dockerfile", "FROM alpine\nRUN . /dev/zero\nRUN source ./x && # shellcheck source=/dev/zero\n"+
+			"COPY . /\n")
+		p.repository()
+		p.programs(".git/config")
+	}},
 	{"a GitLab file that includes and extends itself", func(p *hostilePlace) {
 		p.write(".gitlab-ci.yml", "include: [.gitlab-ci.yml, {local: /.gitlab-ci.yml}]\nvariables: {A: $A$A$B, B: $A$B}\n"+
 			"a: {extends: [a, b], script: ['docker build $A /', '!reference [a, script]']}\nb: {extends: a, script: "+
@@ -483,7 +541,8 @@ var readNames = []string{
 	"docker-bake.override.hcl", ".env", ".dockerignore", "Dockerfile.dockerignore", ".devcontainer/devcontainer.json",
 	".devcontainer.json", ".github/workflows/ci.yml", ".gitlab-ci.yml", ".hadolint.yaml", "package.json",
 	"package-lock.json", "requirements.txt", "go.mod", "Makefile", "app.Dockerfile", "sub/Dockerfile.dev",
-	".editorconfig", ".shellcheckrc", ".trivyignore", "Cargo.toml", "pom.xml", "pnpm-workspace.yaml",
+	".editorconfig", ".shellcheckrc", ".trivyignore", "Cargo.toml", "pom.xml", "pnpm-workspace.yaml", ".npmrc",
+	".gitattributes", ".mailmap", ".vscode/settings.json",
 }
 
 // unfriendlyNames are names of files and words that act, hide or break lines where they are shown as they are.
