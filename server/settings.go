@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -213,6 +214,7 @@ func parseSettings(raw []byte) (settings, []string) {
 	for _, err := range bad {
 		problems = append(problems, fmt.Sprintf("the setting layerwise.rules: %v", err))
 	}
+	maps.DeleteFunc(out.Rules, func(id, _ string) bool { return rules.ByID(id) == nil }) // they are looked at at each key
 	return out, problems
 }
 

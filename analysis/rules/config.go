@@ -39,7 +39,7 @@ func ParseSeverity(name string) (analysis.Severity, error) {
 //	  JSONArgsRecommended: off
 //	  WorkdirRelativePath: error
 //
-// Of what is wrong, all is told, each with its line; the rest counts.
+// What is wrong is told, each with its line; the rest counts.
 func ParseConfig(text []byte) (Options, error) {
 	opts := Options{Severity: map[string]analysis.Severity{}}
 	var document yaml.Node
@@ -49,14 +49,14 @@ func ParseConfig(text []byte) (Options, error) {
 	if len(document.Content) == 0 {
 		return opts, nil
 	}
-	var problems []error
+	var wrong mistakes
 	problem := func(at *yaml.Node, format string, args ...any) {
-		problems = append(problems, fmt.Errorf("line %d: %s", at.Line, fmt.Sprintf(format, args...)))
+		wrong.add(fmt.Errorf("line %d: %s", at.Line, fmt.Sprintf(format, args...)))
 	}
 	top := document.Content[0]
 	if top.Kind != yaml.MappingNode {
 		problem(top, "not a mapping; write rules: and below it names of rules with their severities")
-		return opts, errors.Join(problems...)
+		return opts, errors.Join(wrong.all()...)
 	}
 	for i := 0; i+1 < len(top.Content); i += 2 { // first, as rules change what it says
 		if key, value := top.Content[i], top.Content[i+1]; key.Value == "preset" {
@@ -90,7 +90,9 @@ func ParseConfig(text []byte) (Options, error) {
 				key.Value)
 		case value.Kind == yaml.MappingNode:
 			for j := 0; j+1 < len(value.Content); j += 2 {
-				readLevel(&opts, value.Content[j], value.Content[j+1], problem)
+				if name := value.Content[j]; !wrong.skips(name.Value) {
+					readLevel(&opts, name, value.Content[j+1], problem)
+				}
 			}
 		case value.Tag != "!!null":
 			problem(value, "rules is not a mapping; write names of rules with their severities below it")
@@ -98,9 +100,41 @@ func ParseConfig(text []byte) (Options, error) {
 	}
 	opts.trust(trusted)
 	if err := opts.label(labels, strict); err != nil {
-		problems = append(problems, err)
+		wrong.add(err)
 	}
-	return opts, errors.Join(problems...)
+	return opts, errors.Join(wrong.all()...)
+}
+
+// mistakes are what is wrong with a configuration: of very many the first.
+type mistakes struct {
+	told []error
+	more int
+}
+
+const mostMistakes = 20
+
+func (m *mistakes) add(err error) {
+	if len(m.told) < mostMistakes {
+		m.told = append(m.told, err)
+	} else {
+		m.more++
+	}
+}
+
+// skips reports whether no rule has a name, and counts that, where no more is told: what was meant is found slowly.
+func (m *mistakes) skips(rule string) bool {
+	skips := len(m.told) == mostMistakes && ByID(rule) == nil
+	if skips {
+		m.more++
+	}
+	return skips
+}
+
+func (m *mistakes) all() []error {
+	if m.more > 0 {
+		return append(m.told, fmt.Errorf("%d more mistakes", m.more))
+	}
+	return m.told
 }
 
 func readLevel(opts *Options, name, level *yaml.Node, problem func(*yaml.Node, string, ...any)) {
@@ -142,20 +176,23 @@ func (o *Options) set(rule, level string) error {
 	return nil
 }
 
-// With returns the options with severities by rules' ids instead of those that they have. Of what is wrong, all is
-// told, in order of the ids; the rest counts.
+// With returns the options with severities by rules' ids instead of those that they have. What is wrong is told, in
+// order of the ids; the rest counts.
 func (o Options) With(severities map[string]string) (Options, []error) {
-	var problems []error
+	var wrong mistakes
 	o.Off, o.Severity = slices.Clone(o.Off), maps.Clone(o.Severity)
 	if o.Severity == nil {
 		o.Severity = map[string]analysis.Severity{}
 	}
 	for _, rule := range slices.Sorted(maps.Keys(severities)) {
+		if wrong.skips(rule) {
+			continue
+		}
 		if err := o.set(rule, severities[rule]); err != nil {
-			problems = append(problems, err)
+			wrong.add(err)
 		}
 	}
-	return o, problems
+	return o, wrong.all()
 }
 
 // Level is the severity that a rule has without a configuration.

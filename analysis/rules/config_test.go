@@ -1,7 +1,10 @@
 package rules
 
 import (
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/layerwise/layerwise/analysis"
@@ -69,6 +72,34 @@ func TestWith(t *testing.T) {
 	}
 	if len(problems) != 2 || len(config.Off) != 1 || config.Severity["FromAsCasing"] != analysis.Hint {
 		t.Errorf("%v; the configuration itself became %+v", problems, config)
+	}
+}
+
+// Of very many mistakes the first are told, and what is right counts all the same.
+func TestManyMistakes(t *testing.T) {
+	const wrong = 50_000
+	severities := map[string]string{"no-stage": "error", "UndefinedVar": "loud"}
+	text := "rules:\n"
+	for i := range wrong {
+		severities[fmt.Sprintf("m%d", i)] = "off"
+		text += fmt.Sprintf("  m%d: off\n", i)
+	}
+	began := time.Now()
+	opts, problems := Options{}.With(severities)
+	last := problems[len(problems)-1].Error()
+	if len(problems) != mostMistakes+1 || last != "49981 more mistakes" {
+		t.Errorf("%d problems, the last: %s", len(problems), last)
+	}
+	config, err := ParseConfig([]byte(text + "  no-stage: error\n"))
+	if err == nil || strings.Count(err.Error(), "\n") != mostMistakes ||
+		!strings.HasSuffix(err.Error(), "49980 more mistakes") {
+		t.Errorf("%.2000s", err)
+	}
+	if opts.Severity["no-stage"] != analysis.Error || config.Severity["no-stage"] != analysis.Error {
+		t.Errorf("%v, %v", opts.Severity, config.Severity)
+	}
+	if took := time.Since(began); took > 2*time.Second { // with what was meant by each it takes 5
+		t.Errorf("it took %v", took)
 	}
 }
 
