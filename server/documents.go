@@ -194,14 +194,8 @@ func didChange(s *session, p *protocol.DidChangeTextDocumentParams) {
 		s.log.Warn("change of a document that is not open")
 		return
 	}
-	for _, change := range p.ContentChanges {
-		switch change := change.(type) {
-		case *protocol.TextDocumentContentChangeWholeDocument:
-			d.text, d.lost = source.New(change.Text), false
-		case *protocol.TextDocumentContentChangePartial:
-			d.text = replace(d.text, s.can.encoding.span(d.text, change.Range), change.Text)
-		}
-	}
+	text, whole := s.can.encoding.changed(d.text, p.ContentChanges)
+	d.text, d.lost = text, d.lost && !whole
 	d.version = p.TextDocument.Version
 	s.changedLocked(d)
 }
@@ -249,9 +243,31 @@ func (s *session) lose(u uri.URI) {
 	}
 }
 
-func replace(t *source.Text, span source.Span, by string) *source.Text {
-	content := t.String()
-	return source.New(content[:span.Start] + by + content[span.End:])
+// changed is the text after changes that were made one after the other, and whether one of them is the whole text.
+// Those of many cursors come from the end of a text to its start, and are carried out at once: each makes a new text.
+func (e encoding) changed(
+	t *source.Text, changes []protocol.TextDocumentContentChangeEvent,
+) (text *source.Text, whole bool) {
+	var edits []source.Edit // of t, each in lines above the one before
+	carryOut := func() {
+		if content, err := source.Apply(t.String(), edits); err == nil && len(edits) > 0 {
+			t, edits = source.New(content), nil
+		}
+	}
+	for _, change := range changes {
+		switch change := change.(type) {
+		case *protocol.TextDocumentContentChangeWholeDocument:
+			t, edits, whole = source.New(change.Text), nil, true
+		case *protocol.TextDocumentContentChangePartial:
+			last := int(max(change.Range.Start.Line, change.Range.End.Line))
+			if n := len(edits); n > 0 && last >= t.LineAt(edits[n-1].Span.Start) {
+				carryOut()
+			}
+			edits = append(edits, source.Edit{Span: e.span(t, change.Range), NewText: change.Text})
+		}
+	}
+	carryOut()
+	return t, whole
 }
 
 // writtenText returns text if the file on disk holds just that, but for a byte order mark, which editors do not show as

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"go.lsp.dev/jsonrpc2"
 	"go.uber.org/zap"
@@ -62,6 +64,9 @@ func (f *frames) ReadFrame(ctx context.Context) ([]byte, int64, error) {
 		body, err := f.readBody(length)
 		if err != nil {
 			return nil, 0, errors.Join(io.ErrUnexpectedEOF, err)
+		}
+		if !utf8.Valid(body) { // answers repeat parts of it
+			body = bytes.ToValidUTF8(body, []byte("\ufffd"))
 		}
 		if complaint := malformed(body); complaint != nil {
 			f.log.Warn("malformed message", zap.Error(complaint), zap.Int("bytes", length))

@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -67,15 +69,21 @@ func TestIncrementalEditsEqualFullText(t *testing.T) {
 			)
 			for version := 1; version < 40; version++ {
 				var changes []object
-				for range 1 + rnd.IntN(3) {
+				most := len(want) // of each change: many cursors make theirs from the end to the start
+				cursors := rnd.IntN(2) == 0
+				for range 1 + rnd.IntN(6) {
 					insert := randomText(rnd, 6)
 					if rnd.IntN(20) == 0 {
 						want = insert
 						changes = append(changes, object{"text": insert})
 						continue
 					}
-					start := boundary(want, rnd.IntN(len(want)+1))
-					end := boundary(want, min(len(want), start+rnd.IntN(12)))
+					if !cursors || most > len(want) {
+						most = len(want)
+					}
+					start := boundary(want, rnd.IntN(most+1))
+					end := boundary(want, min(most, start+rnd.IntN(12)))
+					most = start
 					changes = append(changes, object{
 						"range": object{
 							"start": naivePosition(e, want, start),
@@ -112,6 +120,27 @@ func TestIncrementalEditsEqualFullText(t *testing.T) {
 	}
 }
 
+// What many cursors change at once takes no time for each of them.
+func TestManyCursors(t *testing.T) {
+	const lines = 30_000
+	text := source.New(strings.Repeat("RUN x\n", lines))
+	changes := make([]protocol.TextDocumentContentChangeEvent, lines)
+	for i := range changes {
+		at := protocol.Position{Line: uint32(lines - 1 - i), Character: 4}
+		changes[i] = &protocol.TextDocumentContentChangePartial{
+			Range: protocol.Range{Start: at, End: protocol.Position{Line: at.Line, Character: 5}}, Text: "yz",
+		}
+	}
+	began := time.Now()
+	got, _ := utf16Units.changed(text, changes)
+	if want := strings.Repeat("RUN yz\n", lines); got.String() != want {
+		t.Errorf("%.100q", got.String())
+	}
+	if took := time.Since(began); took > 2*time.Second { // one by one they take 5 on an idle machine
+		t.Errorf("%d changes took %v", lines, took)
+	}
+}
+
 // outlineOf is what edits must not confuse.
 func outlineOf(f *dockerfile.File) []string {
 	var out []string
@@ -130,6 +159,19 @@ func boundary(s string, at int) int {
 		at--
 	}
 	return at
+}
+
+// What is no UTF-8 is read as U+FFFD, for answers repeat parts of a message, and a client would read no further.
+func TestNoUTF8(t *testing.T) {
+	const body = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"no/\xff\"}"
+	f := newFrames(struct {
+		io.Reader
+		io.WriteCloser
+	}{strings.NewReader(fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)), nowhere{}}, zap.NewNop())
+	got, _, err := f.ReadFrame(t.Context())
+	if want := strings.ToValidUTF8(body, "\ufffd"); err != nil || string(got) != want {
+		t.Errorf("%q, %v", got, err)
+	}
 }
 
 // Strings on the wire may hold what is no Unicode: half a surrogate pair, or bytes that are no UTF-8.
