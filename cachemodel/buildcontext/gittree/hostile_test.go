@@ -486,6 +486,10 @@ func TestAlternates(t *testing.T) {
 			}
 			return list.String()
 		}, false},
+		{"a folder with a pipe that git does not look at", func(_ repo, other string) string {
+			mkfifo(t, filepath.Join(other, "other", "pipe"))
+			return other
+		}, true},
 		{"a folder with a pipe", func(_ repo, other string) string {
 			mkfifo(t, filepath.Join(other, "pack", "pack-1.idx"))
 			return "a\n" + other
@@ -495,7 +499,7 @@ func TestAlternates(t *testing.T) {
 			return other
 		}, false},
 		{"a folder that borrows from one with a pipe", func(r repo, other string) string {
-			mkfifo(t, filepath.Join(r.dir, "sub", "x"))
+			mkfifo(t, filepath.Join(r.dir, "sub", "pack", "x"))
 			if err := os.WriteFile(filepath.Join(other, "info", "alternates"), []byte(r.dir+"/sub"), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -506,7 +510,7 @@ func TestAlternates(t *testing.T) {
 			r := newRepo(t)
 			r.fill()
 			other := t.TempDir()
-			for _, dir := range []string{filepath.Join(other, "info"), filepath.Join(other, "pack"), r.dir + "/sub"} {
+			for _, dir := range []string{other + "/info", other + "/other", other + "/pack", r.dir + "/sub/pack"} {
 				if err := os.MkdirAll(dir, 0o700); err != nil {
 					t.Fatal(err)
 				}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -303,11 +304,17 @@ func (s *stores) look(dir string) error {
 	return nil
 }
 
+// objectFolder finds the names of what git looks at in a folder of objects.
+var objectFolder = regexp.MustCompile("^([0-9a-f]{2}|info|pack)$")
+
 // allRegular says whether git can open what is below one of its folders without being blocked.
 func (s *stores) allRegular(dir string) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if s.left--; s.left < 0 {
 			return filepath.SkipAll
+		}
+		if err == nil && entry.IsDir() && filepath.Dir(path) == dir && !objectFolder.MatchString(entry.Name()) {
+			return filepath.SkipDir // it may be any folder, of which git looks at those only
 		}
 		if err != nil || entry.IsDir() || entry.Type().IsRegular() {
 			return nil
