@@ -143,26 +143,37 @@ func (s *session) handle(ctx context.Context, req *jsonrpc2.Request) (result any
 	if !m.beside {
 		return finish(s.ctx)
 	}
-	jobCtx, done := s.cancellable(req.ID())
+	jobCtx, done, err := s.cancellable(req.ID())
+	if err != nil {
+		return nil, err
+	}
 	defer done()
 	jsonrpc2.Async(ctx)
 	return finish(jobCtx)
 }
 
+// mostRequests is how many requests are answered at once. A client that reads no answers has them wait, each with its
+// answer.
+const mostRequests = 500
+
 // cancellable returns a context that $/cancelRequest ends. It descends from the session's: the library's request
 // contexts are pooled, and its CancelHandler derives one that may outlive the request by an instant, which crashes
 // the process.
-func (s *session) cancellable(id jsonrpc2.ID) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(s.ctx)
+func (s *session) cancellable(id jsonrpc2.ID) (context.Context, func(), error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.requests) >= mostRequests {
+		return nil, nil, jsonrpc2.Errorf(
+			jsonrpc2.Code(protocol.LSPErrorCodesServerCancelled), "%d requests wait for their answers", mostRequests)
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
 	s.requests[id] = cancel
-	s.mu.Unlock()
 	return ctx, func() {
 		cancel()
 		s.mu.Lock()
 		delete(s.requests, id)
 		s.mu.Unlock()
-	}
+	}, nil
 }
 
 func cancelRequest(s *session, p *protocol.CancelParams) {

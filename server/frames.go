@@ -116,6 +116,13 @@ func malformed(body []byte) *jsonrpc2.Error {
 func (f *frames) readHeader() (int, error) {
 	const field = "content-length:"
 	length := -1
+	complained := false // once: there may be lines without an end
+	complain := func(line string) {
+		if !complained {
+			f.log.Warn("malformed header line", zap.String("line", clip(line, 80)))
+		}
+		complained = true
+	}
 	for {
 		line, err := f.readLine()
 		if err != nil {
@@ -133,13 +140,13 @@ func (f *frames) readHeader() (int, error) {
 		at := strings.LastIndex(strings.ToLower(line), field)
 		if at < 0 {
 			if !strings.HasPrefix(strings.ToLower(line), "content-type:") {
-				f.log.Warn("malformed header line", zap.String("line", clip(line, 80)))
+				complain(line)
 			}
 			continue
 		}
 		n, err := strconv.Atoi(strings.TrimSpace(line[at+len(field):]))
 		if err != nil || n <= 0 || n > f.limit() {
-			f.log.Warn("malformed header line", zap.String("line", clip(line, 80)))
+			complain(line)
 			continue
 		}
 		length = n

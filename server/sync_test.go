@@ -20,6 +20,7 @@ import (
 	"go.lsp.dev/protocol"
 	"go.lsp.dev/uri"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 // inward is a session without a reader: tests hand it messages directly.
@@ -159,6 +160,39 @@ func boundary(s string, at int) int {
 		at--
 	}
 	return at
+}
+
+// A client that reads no answers has only so many requests wait for it.
+func TestMostRequests(t *testing.T) {
+	s := inward(t, utf16Units)
+	var ended []func()
+	for i := range mostRequests {
+		_, done, err := s.cancellable(jsonrpc2.NewNumberID(int64(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended = append(ended, done)
+	}
+	if _, _, err := s.cancellable(jsonrpc2.NewNumberID(mostRequests)); err == nil {
+		t.Errorf("more than %d requests are taken", mostRequests)
+	}
+	ended[0]()
+	if _, _, err := s.cancellable(jsonrpc2.NewNumberID(mostRequests)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Header lines without an end fill no log.
+func TestEndlessHeader(t *testing.T) {
+	logged, logs := observer.New(zap.WarnLevel)
+	text := strings.Repeat("X-Y: z\r\nContent-Length: -1\r\n", 1000) + "Content-Length: 2\r\n\r\n"
+	f := newFrames(struct {
+		io.Reader
+		io.WriteCloser
+	}{strings.NewReader(text), nowhere{}}, zap.New(logged))
+	if n, err := f.readHeader(); n != 2 || err != nil || logs.Len() != 1 {
+		t.Errorf("length %d, %v, %d lines in the log", n, err, logs.Len())
+	}
 }
 
 // What is no UTF-8 is read as U+FFFD, for answers repeat parts of a message, and a client would read no further.
