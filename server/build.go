@@ -56,6 +56,9 @@ const (
 	// A context that cannot be watched is looked at anew this often, but at most for one part in pollShare of the time.
 	pollEvery = 10 * time.Second
 	pollShare = 20
+	// ... and what its Dockerfile names, if that is no more than so many files and folders, this often.
+	pollNamed = time.Second
+	mostNamed = 1000
 )
 
 // loadLoop finds d's build, and again whenever something may have changed it. It is the only place that reads build
@@ -78,20 +81,30 @@ func (s *session) loadLoop(d *document) {
 	if d.path != "" {
 		s.watchFolders(d, s.storeFolders()) // before any record is read, so that none comes unseen
 	}
+	looked, next := true, time.Time{} // at the whole context, and when that is due if it is not watched
 	for {
 		began := time.Now()
 		l.load(ctx)
 		var poll <-chan time.Time
 		if s.unwatched(d) != "" {
-			poll = time.After(max(pollEvery, pollShare*time.Since(began)))
+			if looked {
+				next = time.Now().Add(max(pollEvery, pollShare*time.Since(began)))
+			}
+			poll = time.After(min(pollNamed, time.Until(next)))
 		}
+		looked = false
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.reload:
 		case <-poll:
+			looked = !time.Now().Before(next)
 			s.mu.Lock()
-			d.stale.Context = true
+			if looked {
+				d.stale.Context = true
+			} else if d.build != nil {
+				d.stale.Paths = append(d.stale.Paths, d.build.Sources(d.current.file, mostNamed)...)
+			}
 			s.mu.Unlock()
 		}
 		select {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/layerwise/layerwise/server"
 	"github.com/layerwise/layerwise/server/lsptest"
@@ -206,6 +207,26 @@ func TestTooManyFolders(t *testing.T) {
 	write(t, filepath.Join(dir, "src/deep/app.js"), "22")
 	e.Notify("textDocument/didSave", lsptest.Document(uri))
 	awaitStatus(t, e, "FROM cached, WORKDIR cached, COPY cached, RUN cached, COPY rebuilt")
+}
+
+// What a COPY names is looked at often where it cannot be watched: a mark that is no longer right does not stand until
+// the whole context is looked at again.
+func TestUnwatchedSources(t *testing.T) {
+	dir := t.TempDir()
+	const text = "FROM a\nCOPY src/deep /x\nCOPY new /y\n"
+	write(t, filepath.Join(dir, "Dockerfile"), text)
+	write(t, filepath.Join(dir, "src/deep/app.js"), "1")
+	write(t, filepath.Join(dir, "new/a"), "1")
+	e := lsptest.Start(t, server.Options{MaxFolders: 1})
+	e.Initialize(nil, painter, dir)
+	e.OpenFile(lsptest.URI(filepath.Join(dir, "Dockerfile")), "dockerfile", text)
+	awaitStatus(t, e, "FROM cached, COPY cached, COPY cached")
+	began := time.Now()
+	write(t, filepath.Join(dir, "src/deep/app.js"), "22")
+	awaitStatus(t, e, "FROM cached, COPY rebuilt, COPY rebuilt")
+	if took := time.Since(began); took > 8*time.Second { // the whole is looked at after 10
+		t.Errorf("it took %v", took)
+	}
 }
 
 // A client that can watch is asked to, and its word is heeded.

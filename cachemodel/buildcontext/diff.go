@@ -109,20 +109,20 @@ const maxListed = 20
 // whole notes an entry that came or went, and with deep what is below it, if that is not too much.
 func (d *differ) whole(p string, n *Node, kind ChangeKind, deep bool) {
 	d.found[p] = kind
-	if deep && n.meta.Type == Dir && n.fewer(maxListed+1) > 0 {
+	if deep && n.meta.Type == Dir && n.Fewer(maxListed+1) > 0 {
 		for _, c := range n.children {
 			d.whole(p+"/"+c.name, c, kind, true)
 		}
 	}
 }
 
-// fewer takes the leaves at and below n from limit, and returns what is left: 0 if they are as many or more.
-func (n *Node) fewer(limit int) int {
+// Fewer takes the leaves at and below n from limit, and returns what is left: 0 if they are as many or more.
+func (n *Node) Fewer(limit int) int {
 	if len(n.children) == 0 {
 		return max(0, limit-1)
 	}
 	for _, c := range n.children {
-		if limit = c.fewer(limit); limit == 0 {
+		if limit = c.Fewer(limit); limit == 0 {
 			return 0
 		}
 	}

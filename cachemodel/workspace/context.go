@@ -92,6 +92,25 @@ func sourcesOf(file *dockerfile.File) (out []literal) {
 	return out
 }
 
+// Sources are the files and folders of the build context that a Dockerfile names, but for those that hold too much: of
+// all together fewer files are taken than most.
+func (b *Build) Sources(file *dockerfile.File, most int) (paths []string) {
+	if b.Context.Tree == nil {
+		return nil
+	}
+	for _, l := range sourcesOf(file) {
+		left := most - 1 // one that is not there may come
+		if node, ok := b.Context.Tree.Lookup(l.path); ok {
+			left = node.Fewer(most)
+		}
+		if left > 0 {
+			most = left
+			paths = append(paths, filepath.Join(b.Context.Root, filepath.FromSlash(l.path)))
+		}
+	}
+	return paths
+}
+
 // copied are the sources of a COPY or ADD that are not of a stage or an image.
 func copied(in *dockerfile.Instruction) []string {
 	switch c := in.Command.(type) {
