@@ -89,15 +89,14 @@ var wearing = []struct {
 		w.asks(uri, "hover")
 	}},
 	{"files saved and changed", func(w *worn, i int) {
-		uri := w.file("Dockerfile", fmt.Sprintf("FROM a\nCOPY . .\nRUN b%d\n", i))
+		uri := w.file("Dockerfile", "FROM a\nCOPY . .\n")
 		w.Replace(uri, i, fmt.Sprintf("FROM a\nCOPY . .\nRUN b%d\n", i))
 		w.Notify("textDocument/didSave", lsptest.Document(uri))
-		changed := w.file(fmt.Sprintf("f%d/a", i), "x")
+		changed := lsptest.URI(fmt.Sprintf("/nowhere/f%d", i)) // looks at the context itself are kept, up to a number
 		w.Notify("workspace/didChangeWatchedFiles", map[string]any{
 			"changes": []any{map[string]any{"uri": changed, "type": 1}},
 		})
 		w.asks(uri, "codeLens", "hover")
-		_ = os.RemoveAll(filepath.Join(w.dir, fmt.Sprintf("f%d", i)))
 	}},
 	{"settings that are wrong", func(w *worn, i int) {
 		w.Notify("workspace/didChangeConfiguration", map[string]any{
@@ -124,7 +123,7 @@ func TestHoldsNoMore(t *testing.T) {
 			uri := w.file("Dockerfile", "FROM a\n")
 			w.OpenFile(uri, "dockerfile", "FROM a\n")
 			w.OpenFile(w.file("compose.yaml", "services: {}\n"), "yaml", "services: {}\n")
-			const times = 600
+			const times = 300
 			version := 1
 			held := func(until int) uint64 {
 				for version < until {
