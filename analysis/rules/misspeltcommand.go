@@ -254,24 +254,22 @@ func swapped(word, meant string) bool {
 
 // namesElsewhere reports whether a word stands elsewhere in the file than where a command begins.
 func (p *pass) namesElsewhere(word string) bool {
-	commands := 0
-	for _, run := range p.shellRuns() {
-		for _, c := range run.commands {
-			if c.words[0] == word {
-				commands++
+	w := p.rest()
+	if w.elsewhere == nil {
+		w.elsewhere = map[string]int{}
+		isOther := func(r rune) bool {
+			return !strings.ContainsRune("-_", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		}
+		for other := range strings.FieldsFuncSeq(w.file.Text.String(), isOther) {
+			w.elsewhere[other]++
+		}
+		for _, run := range p.runs {
+			for _, c := range run.commands {
+				w.elsewhere[c.words[0]]--
 			}
 		}
 	}
-	isOther := func(r rune) bool {
-		return !strings.ContainsRune("-_", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}
-	found := 0
-	for other := range strings.FieldsFuncSeq(p.Text.String(), isOther) {
-		if other == word {
-			found++
-		}
-	}
-	return found > commands
+	return w.elsewhere[word] > 0
 }
 
 // checkLists looks for a folder of apt's that does not exist.

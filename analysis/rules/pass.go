@@ -28,7 +28,7 @@ type pass struct {
 	rule *Rule
 	// the ONBUILD whose trigger the rule looks at, nil if it looks at an instruction
 	outer *dockerfile.Instruction
-	runs  map[*dockerfile.Instruction]*shellRun // see shellRun; nil where shell commands are left alone
+	runs  map[*dockerfile.Instruction]*shellRun // see readRuns; only by way of shellRun
 	jumps map[*dockerfile.Instruction][]jump    // of those RUNs that a rule has asked for
 	inner map[*dockerfile.Instruction]inner     // of those that a rule has asked for
 
@@ -56,6 +56,7 @@ type rest struct {
 	refs      []stageReference
 	guesses   map[*Rule]int                    // see tired
 	said      map[string]bool                  // see says
+	elsewhere map[string]int                   // see namesElsewhere; nil until a rule asks
 	told      map[*dockerfile.Instruction]bool // of which CopyBeforeInstall has said where they belong
 	half      []halfQuoted                     // nil until a rule asks for them
 	inHeredoc *dockerfile.Instruction          // the last in whose heredoc UndefinedVar has found something
@@ -127,7 +128,7 @@ func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding 
 	p := newPass(file, opts)
 	w := p.all
 	w.rules = rules
-	p.runs = p.shellRuns()
+	p.runs = p.readRuns()
 	p.checkInstructions()
 	for _, rule := range rules {
 		if p.rule = rule; rule.check != nil && opts.runs(rule) {

@@ -83,8 +83,8 @@ type shellMistake struct {
 	message string
 }
 
-// shellRuns are the RUNs that a shell reads which reads as Bash does.
-func (p *pass) shellRuns() map[*dockerfile.Instruction]*shellRun {
+// readRuns gives the RUNs that a shell reads which reads as Bash does; nil where shell commands are left alone.
+func (p *pass) readRuns() map[*dockerfile.Instruction]*shellRun {
 	known := p.opts().Shell
 	if known == nil {
 		return nil
