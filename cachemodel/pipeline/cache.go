@@ -170,8 +170,11 @@ func (b *Build) Imports(before Earlier) Imported {
 		case c.Type == "local" && dir == nil:
 			best.Reason = fmt.Sprintf("%s is a directory that the job does not take over from an earlier run", c.Text)
 			continue
-		case dir != nil && dir.stays != "":
-			return Imported{Reason: savedOnce(&c, dir)}
+		case dir != nil && dir.unsure != "":
+			return Imported{Reason: c.Text + ": " + dir.unsure}
+		case dir != nil && dir.lacking != "":
+			best.Reason = c.Text + ": " + dir.lacking
+			continue
 		}
 		pulls := slices.ContainsFunc(before.Pull, func(o Build) bool { return o.Exports()[at] != "" })
 		if pulls && c.Type != "gha" && (dir == nil || !dir.apart) { // GitHub keeps the caches of branches apart
@@ -182,15 +185,15 @@ func (b *Build) Imports(before Earlier) Imported {
 			return Imported{Reason: fmt.Sprintf("%s: %s", c.Text, problem)}
 		}
 		own := ""
-		if pulls {
+		if pulls && b.pull {
 			own = "; a later run for the same pull request has what the one before it has exported"
 		}
 		if found == nil {
 			best.Reason = fmt.Sprintf("nothing that runs for pushes to %s exports %s%s", before.Branch, c.Text, own)
 			continue
 		}
-		if from := found.keeps(c.Attr["src"]); dir != nil && from != nil && from.stays != "" {
-			return Imported{Reason: savedOnce(&c, from)}
+		if from := found.keeps(c.Attr["src"]); dir != nil && from != nil && from.unsure != "" {
+			return Imported{Reason: c.Text + ": " + from.unsure}
 		}
 		mode := found.Exports()[at]
 		if rank(mode) > rank(best.Mode) {
@@ -207,8 +210,12 @@ func (b *Build) Imports(before Earlier) Imported {
 	return best
 }
 
-func savedOnce(c *Cache, dir *kept) string {
-	return fmt.Sprintf("%s: what is saved under the key %s stays as the first build left it", c.Text, dir.stays)
+// savedOnce is why it is not known what actions/cache has under a key that is the same for all commits.
+func savedOnce(key string) string {
+	if key == "" {
+		return ""
+	}
+	return fmt.Sprintf("what is saved under the key %s stays as the first build left it", key)
 }
 
 func rank(mode string) int { return slices.Index([]string{"none", "inline", "min", "max"}, mode) }

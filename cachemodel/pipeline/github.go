@@ -338,7 +338,9 @@ func (f *finder) step(step node, v values, dir string, depth int) {
 			return ""
 		})
 		for _, path := range lines(input("path")) {
-			f.at.kept = append(slices.Clip(f.at.kept), kept{join(f.Root, path), true, stays})
+			f.at.kept = append(slices.Clip(f.at.kept), kept{
+				dir: join(f.Root, path), apart: true, unsure: savedOnce(stays),
+			})
 		}
 	case strings.HasSuffix(action, "/buildkit-cache-dance"):
 		f.at.hosted = false // it keeps cache mounts

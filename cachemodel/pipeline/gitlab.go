@@ -102,12 +102,59 @@ func (f *finder) gitlabJob(files []node, job node) {
 		text = append(text, commands(lines, maxDepth)...)
 	}
 	look := gitlabVariables(vars)
+	outer := f.at.kept
+	defer func() { f.at.kept = outer }()
+	f.gitlabCaches(files, chain, look)
 	var env []string
 	for _, name := range slices.Concat(slices.Sorted(maps.Keys(vars)), gitlabPredefined) {
 		env = append(env, name+"="+look(name))
 	}
 	f.script(strings.Join(text, "\n"), f.Root, look, env)
 }
+
+// gitlabCaches takes the directories that a job takes over from earlier runs. GitLab replaces what a key has at each
+// run, and separates protected branches, as the main one mostly is, from others unless a setting says otherwise.
+func (f *finder) gitlabCaches(files, chain []node, look func(name string) string) {
+	caches := node{}
+	for _, n := range chain {
+		if c := n.get("cache"); c.there() && !caches.there() {
+			caches = c
+		}
+	}
+	for _, file := range files {
+		for _, c := range []node{file.get("default", "cache"), file.get("cache")} {
+			if !caches.there() {
+				caches = c
+			}
+		}
+	}
+	expand := func(text string) string {
+		return variable.ReplaceAllStringFunc(text, func(v string) string { return look(strings.Trim(v, "${}")) })
+	}
+	for _, cache := range append(caches.items(), caches) {
+		key := cache.get("key").text()
+		k := kept{unsure: "any pipeline with the same key for GitLab's cache may have saved it last"}
+		each := eachBranch.MatchString(key) && !cache.get("fallback_keys").there()
+		switch {
+		case each && !ofCommit.MatchString(key) && f.Event.Name == "push":
+			k = kept{apart: true}
+		case each && !ofCommit.MatchString(key):
+			k = kept{lacking: "GitLab keeps it for each branch apart, by the key " + key}
+		case each || cache.get("policy").text() == "push":
+			continue
+		}
+		for _, path := range cache.get("paths").texts() {
+			k.dir = join(f.Root, expand(path))
+			f.at.kept = append(slices.Clip(f.at.kept), k)
+		}
+	}
+}
+
+// eachBranch and ofCommit find the variables of GitLab's that are other ones for each branch, or each commit, or run.
+var (
+	ofCommit   = regexp.MustCompile(`CI_COMMIT_(SHORT_)?SHA|CI_COMMIT_TIMESTAMP|CI_PIPELINE_I+D|CI_JOB_ID`)
+	eachBranch = regexp.MustCompile(`CI_COMMIT_(REF|BRANCH)|CI_MERGE_REQUEST_|` + ofCommit.String())
+)
 
 // gitlabRuns reports whether the event may start a job. A branch that is to be merged may have pipelines of both kinds,
 // its own and those of the merge request.

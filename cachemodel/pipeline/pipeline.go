@@ -93,14 +93,16 @@ type Build struct {
 	Keeper string
 
 	kept []kept
+	pull bool // a pull request starts it
 }
 
 // kept is a directory that a job takes over from an earlier run.
 type kept struct {
 	dir   string
 	apart bool // those of pull requests are other ones than that of the main branch
-	// stays is the key under which it is saved once and never again, "" if each run saves it.
-	stays string
+	// unsure says why it is not known which run has left what is in it, lacking why it has nothing of the main
+	// branch's; "" if they do not apply.
+	unsure, lacking string
 }
 
 // Place says for people where a build is: ".github/workflows/ci.yml, job build".
@@ -218,7 +220,7 @@ func (f *finder) add(b Build) {
 	}
 	b.File, b.Job, b.Step, b.If, b.kept = f.at.file, f.at.job, f.at.step, f.at.condition, f.at.kept
 	b.Line = cmp.Or(f.at.line, b.Line)
-	b.Hosted, b.Keeper = f.at.hosted, f.at.keeper
+	b.Hosted, b.Keeper, b.pull = f.at.hosted, f.at.keeper, f.Event.Name == "pull_request"
 	f.at.setUp = false
 	f.keepInside(&b)
 	key := b.File + ":" + b.Job

@@ -71,10 +71,12 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &CI{Root: w.Root(dir), Main: base.Main, Baseline: string(baseline.Git) + ":" + baseline.MergeBase}
+	c := &CI{Root: w.Root(dir), Baseline: string(baseline.Git) + ":" + baseline.MergeBase}
 	rev := base.Commit
 	if base.IsHead { // a push to the main branch builds upon the commit before
-		if rev, err = repository.Resolve(ctx, "HEAD~1"); err != nil {
+		if rev, err = repository.Resolve(ctx, "HEAD~1"); errors.Is(err, gittree.ErrUnknownRevision) {
+			return nil, errors.New("HEAD is the first commit: there is none before it to compare with")
+		} else if err != nil {
 			return nil, err
 		}
 		c.Baseline = string(baseline.Git) + ":HEAD~1"
@@ -83,7 +85,7 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 	for _, remote := range []string{"origin/", "upstream/"} {
 		name = strings.TrimPrefix(name, remote)
 	}
-	c.Commit = rev
+	c.Main, c.Commit = name, rev
 	then := buildfiles.GitRevision(ctx, repository, rev)
 	o := pipeline.Options{Root: c.Root, Event: pipeline.Event{Name: "push", Branch: name}}
 	if o.Own, err = w.ownNames(ctx, repository); err != nil {
@@ -122,12 +124,21 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 	}
 	o.Read = onlyOnce(then.Read)
 	o.At = at(o.Read)
-	c.before = pipeline.Earlier{Root: c.Root, Branch: c.Main}
+	c.before = pipeline.Earlier{Root: c.Root, Branch: name}
 	c.before.Push, _ = pipeline.Find(ctx, o) // what was wrong then is of no interest
 	o.Event = pipeline.Event{Name: "pull_request", Base: name}
 	c.before.Pull, _ = pipeline.Find(ctx, o)
-	c.Files = pipeline.Files(c.Root)
+	c.Files = slices.DeleteFunc(pipeline.Files(c.Root), w.elsewhere)
+	for _, builds := range []*[]pipeline.Build{&c.push, &c.pull, &c.any, &c.before.Push, &c.before.Pull} {
+		*builds = slices.DeleteFunc(*builds, func(b pipeline.Build) bool { return w.elsewhere(b.File) })
+	}
 	return c, ctx.Err()
+}
+
+// elsewhere reports whether a CI file is for another service than the one whose job this is.
+func (w *Workspace) elsewhere(file string) bool {
+	gitlab := filepath.Base(file) == ".gitlab-ci.yml"
+	return w.getenv("GITLAB_CI") == "true" && !gitlab || w.getenv("GITHUB_ACTIONS") == "true" && gitlab
 }
 
 // ownNames are the names by which workflows may call the repository's own files.
@@ -170,7 +181,8 @@ func (c *CI) Builds() (out []CIBuild) {
 		out = append(out, CIBuild{b, b.Place(c.Root), c.Root, "pull_request", b.Imports(c.before)})
 	}
 	for _, b := range c.push {
-		if b.Dockerfile == "" || !slices.ContainsFunc(out, func(o CIBuild) bool { return o.Dockerfile == b.Dockerfile }) {
+		pulled := func(p pipeline.Build) bool { return p.Dockerfile == b.Dockerfile }
+		if b.Dockerfile == "" || !slices.ContainsFunc(c.pull, pulled) {
 			out = append(out, CIBuild{b, b.Place(c.Root), c.Root, "push", b.Imports(c.before)})
 		}
 	}
@@ -241,7 +253,7 @@ func (b *CIBuild) Choices(c Choices, ci *CI) Choices {
 	c.Baseline = cmp.Or(c.Baseline, ci.Baseline)
 	c.Cache, c.CacheUnknown = cachemodel.CacheMode(b.Imported.Mode), ""
 	if b.Imported.Mode == "" {
-		c.CacheUnknown = "it is not known which cache it imports: " + b.Imported.Reason
+		c.CacheUnknown = "it is not known which cache CI imports"
 	}
 	o := b.Options
 	c.Build = cmp.Or(c.Build, NoBuild)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/pipeline"
 )
 
 // A Reader that is asked for what CI has follows the CI's files, as in an editor.
@@ -111,5 +112,20 @@ func TestCIFilesAreReadOnce(t *testing.T) {
 	}
 	if asked != 1 {
 		t.Errorf("it was read %d times", asked)
+	}
+}
+
+// A push may build a Dockerfile several times. What a pull request builds too is judged as it does that.
+func TestCIBuilds(t *testing.T) {
+	c := &CI{
+		pull: []pipeline.Build{{Dockerfile: "/a", Job: "request"}},
+		push: []pipeline.Build{{Dockerfile: "/a", Job: "a"}, {Dockerfile: "/b", Job: "b1"}, {Dockerfile: "/b", Job: "b2"}},
+	}
+	var jobs []string
+	for _, b := range c.Builds() {
+		jobs = append(jobs, b.Job)
+	}
+	if got := strings.Join(jobs, " "); got != "request b1 b2" {
+		t.Errorf("the builds are %s", got)
 	}
 }

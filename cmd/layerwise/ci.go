@@ -324,7 +324,7 @@ func noCIBuild(files []string) string {
 		}
 	}
 	const shown = 3
-	text := "There is no GitHub workflow and no GitLab CI file here."
+	text := "No GitHub workflow and no GitLab CI file is found that runs here."
 	if n := len(read); n > 0 {
 		text = "No build of a Dockerfile for this branch is found in " + strings.Join(read[:min(n, shown)], ", ")
 		if n > shown {

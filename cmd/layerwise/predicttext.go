@@ -110,7 +110,7 @@ func maxCacheText(r *workspace.Report) string {
 	if r.Baseline.Cache == cachemodel.NoCacheImport {
 		with = "With a cache that is exported with mode=max and imported"
 	}
-	return fmt.Sprintf("%s, %d of these steps would be cached%s.", with, max.Cached,
+	return fmt.Sprintf("%s, %d of %d steps would be cached%s.", with, max.Cached, max.Cached+max.Rebuilt,
 		secondsLess(r.Summary.Seconds, max.Seconds))
 }
 
