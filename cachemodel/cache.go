@@ -23,6 +23,7 @@ type record struct {
 	of          *lookup // which records the vertex's inputs are
 	strict, lax int     // the record before it at the same place, -1 if there is none
 	result      Result  // whether what the operation gave is there: its key is known in any case
+	twin        bool    // see cache.markTwins
 }
 
 // place is where a record is looked for: by the operation's key and the record that it stands on, if there is just one
@@ -62,6 +63,10 @@ func newCache(size int) *cache {
 func (c *cache) build(past *Past) *lookup {
 	found := newLookup(c, pessimist, past.Plan)
 	results := past.results()
+	var hope *lookup
+	if past.Exported == MinCache || past.Exported == InlineCache {
+		hope = newLookup(c, optimist, past.Plan)
+	}
 	for i, v := range past.Plan.vertices {
 		var result Result
 		known := true
@@ -85,8 +90,24 @@ func (c *cache) build(past *Past) *lookup {
 		if v.result {
 			c.results = append(c.results, found.ids[i]...)
 		}
+		if hope != nil {
+			hope.ids[i] = hope.find(v)
+			c.markTwins(hope.ids[i], v)
+		}
 	}
 	return found
+}
+
+// markTwins marks the records that a vertex of the build that made them may be found as, if they are several. BuildKit
+// then finds all but one by the content that they read, and exports that link only, none to what the content came from:
+// a builder that has no layers of that has to make it anew.
+func (c *cache) markTwins(ids []int, v *vertex) {
+	if len(ids) < 2 || !slices.ContainsFunc(v.inputs, func(in input) bool { return in.content }) {
+		return
+	}
+	for _, id := range ids {
+		c.records[id].twin = true
+	}
 }
 
 func (c *cache) add(v *vertex, of *lookup) int {
@@ -294,15 +315,18 @@ func (l *lookup) matches(v *vertex, r *record) bool {
 		return false
 	}
 	for i := range v.inputs {
-		if !l.inputMatches(&v.inputs[i], &r.vertex.inputs[i], r.of) {
+		defined := l.belief == optimist || !r.twin || !r.vertex.inputs[i].content
+		if !l.inputMatches(&v.inputs[i], &r.vertex.inputs[i], r.of, defined) {
 			return false
 		}
 	}
 	return true
 }
 
-func (l *lookup) inputMatches(in, old *input, of *lookup) bool {
-	if in.from != nil && old.from != nil && in.selector == old.selector &&
+// inputMatches reports whether an input is what an input of a record is: by its definition, unless the record has none of
+// it, or by its content.
+func (l *lookup) inputMatches(in, old *input, of *lookup, defined bool) bool {
+	if defined && in.from != nil && old.from != nil && in.selector == old.selector &&
 		intersects(l.ids[in.from.index], of.ids[old.from.index]) {
 		return true
 	}
