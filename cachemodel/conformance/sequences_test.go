@@ -45,6 +45,7 @@ type sequence struct {
 	target    string
 	args      map[string]string
 	ref       string // of the last build
+	recorded  bool   // play records each build that does not fail
 }
 
 func newSequence(t *testing.T, d *daemon.Daemon, images *daemon.Layouts, engine bool) *sequence {
@@ -304,6 +305,9 @@ func play(t *testing.T, p *sequence, r *rand.Rand, o *outcome) {
 		time.Sleep(20 * time.Millisecond) // stamps of files have the kernel's ticks
 		_, steps := p.predict(t)
 		ran, failed := p.build(t)
+		if p.recorded && !failed {
+			p.remember(t)
+		}
 		o.check(t, fmt.Sprintf("after %s (step %d)", strings.Join(did, ", "), step), steps, ran, failed)
 	}
 }
@@ -321,9 +325,10 @@ func pruneSome(t *testing.T, p *sequence, r *rand.Rand) {
 	time.Sleep(50 * time.Millisecond)
 }
 
-// Sequences of builds on a real BuildKit and a real Docker engine, each predicted before it is made.
+// Sequences of builds on a real BuildKit and a real Docker engine, each predicted before it is made: from the builder's
+// history alone, and with the records of layerwise build.
 func TestSequences(t *testing.T) {
-	for _, kind := range []string{"buildkitd", "engine"} {
+	for _, kind := range []string{"buildkitd", "recorded", "engine"} {
 		t.Run(kind, func(t *testing.T) {
 			d, images, stop := sequenceDaemon(t, kind)
 			defer stop()
@@ -334,7 +339,9 @@ func TestSequences(t *testing.T) {
 					if err := d.Client.Prune(context.Background(), nil, client.PruneAll); err != nil {
 						t.Fatal(err)
 					}
-					play(t, newSequence(t, d, images, kind == "engine"), rand.New(rand.NewPCG(seed, 1)), total)
+					p := newSequence(t, d, images, kind == "engine")
+					p.recorded = kind == "recorded"
+					play(t, p, rand.New(rand.NewPCG(seed, 1)), total)
 				})
 			}
 			t.Logf("%s: %d builds, %d steps: %d cached, %d rebuilt, %d perhaps: %v",
@@ -348,7 +355,7 @@ func TestSequences(t *testing.T) {
 
 func sequenceDaemon(t *testing.T, kind string) (*daemon.Daemon, *daemon.Layouts, func()) {
 	t.Helper()
-	if kind == "buildkitd" {
+	if kind != "engine" {
 		r := startReal(t)
 		return r.daemon, r.images, func() {}
 	}

@@ -131,8 +131,9 @@ func (p *sequence) remember(t *testing.T) {
 		When: time.Now(), Source: record.Built, Ref: p.ref, Builder: p.ask().Identity(), Tool: "docker build",
 		Dockerfile: path, Text: string(text),
 		ContextDir: p.dir, Context: tree,
-		Settings: cachemodel.Settings{Engine: cachemodel.BuildKit, Args: maps.Clone(p.args)},
+		Settings: cachemodel.Settings{Engine: cachemodel.BuildKit, Target: p.target, Args: maps.Clone(p.args)},
 	}
+	rec.Settings.Network = p.daemon.Options["force-network-mode"]
 	cachemodel.NewPlan(cachemodel.Build{ // reads what its steps read
 		File: dockerfile.Parse(source.New(string(text)), nil), Context: tree, Settings: rec.Settings,
 	})
