@@ -101,3 +101,33 @@ vault websphere-liberty wordpress xwiki yourls znc zookeeper
 	}
 	return names
 }()
+
+// Lacks reports whether an image surely does not have a program, of those that people expect in every image: package
+// managers of other systems, sudo, and where it is known, bash, curl, wget and git.
+func Lacks(ref, program string) bool {
+	name, tag := split(strings.ToLower(ref))
+	system := Shell(ref)
+	small := strings.Contains(tag, "slim") || strings.Contains(tag, "alpine")
+	one := func(names string) bool { return slices.Contains(strings.Fields(names), name) }
+	switch {
+	case Windows(ref) || name == "busybox":
+		return false
+	case program == "apk":
+		return system == "dash" || system == "bash"
+	case program == "apt-get" || program == "apt":
+		return system == "ash" || system == "bash" && name != "archlinux"
+	case program == "yum" || program == "dnf" || program == "microdnf":
+		return system == "ash" || system == "dash"
+	case program == "sudo":
+		return system != "" && one("alpine debian ubuntu node python golang ruby rust php nginx httpd")
+	case program == "bash":
+		return system == "ash" && one("alpine node python golang rust php")
+	case program == "curl":
+		return one("alpine debian ubuntu") || small && one("node python") || system == "ash" && one("golang")
+	case program == "git":
+		return one("alpine debian ubuntu nginx") || small && one("node python") || system == "ash" && one("golang")
+	case program == "wget":
+		return system == "dash" && (one("debian ubuntu") || small && one("node python"))
+	}
+	return false
+}

@@ -18,6 +18,7 @@ type command struct {
 	words []string
 	at    []int // where each word starts in the script's text
 	end   int   // where the last one ends
+	sudo  int   // where a sudo in front of it stands, -1 if there is none
 }
 
 func commandsOf(file *syntax.File, text string) []command {
@@ -27,7 +28,7 @@ func commandsOf(file *syntax.File, text string) []command {
 		if !ok || len(call.Args) == 0 {
 			return true
 		}
-		var c command
+		c := command{sudo: -1}
 		for _, arg := range call.Args {
 			from, to := int(arg.Pos().Offset()), int(arg.End().Offset())
 			word := arg.Lit()
@@ -35,6 +36,9 @@ func commandsOf(file *syntax.File, text string) []command {
 				word = text[min(from, len(text)):min(to, len(text))]
 			}
 			if len(c.words) == 0 && slices.Contains([]string{"sudo", "time", "exec", "command"}, word) {
+				if word == "sudo" {
+					c.sudo = from
+				}
 				continue
 			}
 			c.words, c.at, c.end = append(c.words, word), append(c.at, from), to

@@ -67,8 +67,8 @@ var MissingPipefail = &Rule{
 		What:    "Finds `RUN a | b` where neither `SHELL` nor `set` gives the option `pipefail`.",
 		Why: "`curl address | tar x` succeeds although curl fails. sh of Debian knows the option since version 13 " +
 			"only: the shell has to be Bash, or BusyBox's.",
-		Example: "FROM debian\nRUN curl -s https://example.com/a.tar | tar x\n",
-		Instead: "FROM debian\nSHELL [\"/bin/bash\", \"-o\", \"pipefail\", \"-c\"]\n" +
+		Example: "FROM buildpack-deps\nRUN curl -s https://example.com/a.tar | tar x\n",
+		Instead: "FROM buildpack-deps\nSHELL [\"/bin/bash\", \"-o\", \"pipefail\", \"-c\"]\n" +
 			"RUN curl -s https://example.com/a.tar | tar x\n",
 	},
 	check: func(p *pass) {

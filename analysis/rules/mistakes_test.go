@@ -77,11 +77,11 @@ func whole(lines string) string {
 	return "FROM alpine\nRUN true\n" + text
 }
 
-// mistakesIn are the findings that are not about style or speed.
+// mistakesIn are the findings that are not about style or speed, or about the base image, which is any.
 func mistakesIn(text string) (list []analysis.Finding) {
 	for _, f := range checkText(text) {
 		if f.Rule != MissingCacheMount.ID && f.Rule != CopyWithoutLink.ID && f.Rule != SplitPackageUpdate.ID &&
-			f.Rule != FromAsCasing.ID {
+			f.Rule != FromAsCasing.ID && f.Rule != MissingProgram.ID {
 			list = append(list, f)
 		}
 	}

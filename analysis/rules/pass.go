@@ -63,6 +63,7 @@ type rest struct {
 	orders    []Order                          // nil until a rule asks for them
 	// whether IgnoredDirective has said why lines that another escape character continues stop the build
 	escapeTold bool
+	words      map[string]int // how often each stands in the file; nil until a rule asks
 	findings   []analysis.Finding
 }
 

@@ -117,6 +117,7 @@ var All = []*Rule{
 	MissingHealthcheck,
 	MissingOperator,
 	MissingPipefail,
+	MissingProgram,
 	MissingSource,
 	MissingYes,
 	MisspeltCommand,

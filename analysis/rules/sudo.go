@@ -17,8 +17,8 @@ var Sudo = &Rule{
 		What:    "Finds `RUN sudo ...`.",
 		Why: "A build is root until `USER` says otherwise; where it is not, sudo may ask for a password that " +
 			"nobody gives.",
-		Example: "FROM alpine\nRUN sudo true\n",
-		Instead: "FROM alpine\nRUN true\n",
+		Example: "FROM buildpack-deps\nRUN sudo true\n",
+		Instead: "FROM buildpack-deps\nRUN true\n",
 	},
 	check: func(p *pass) {
 		for in := range p.every("RUN") {

@@ -16,8 +16,8 @@ var WgetAndCurl = &Rule{
 		Summary: "A stage uses both wget and curl",
 		What:    "Finds the first `wget` of a stage that also runs `curl`, or the other way round.",
 		Why:     "One of them is enough, and the image is smaller without the other.",
-		Example: "FROM debian\nRUN wget https://example.com/a\nRUN curl -O https://example.com/b\n",
-		Instead: "FROM debian\nRUN curl -O https://example.com/a\nRUN curl -O https://example.com/b\n",
+		Example: "FROM buildpack-deps\nRUN wget https://example.com/a\nRUN curl -O https://example.com/b\n",
+		Instead: "FROM buildpack-deps\nRUN curl -O https://example.com/a\nRUN curl -O https://example.com/b\n",
 	},
 	check: func(p *pass) {
 		first := map[int]string{} // by stage; "" when it is told

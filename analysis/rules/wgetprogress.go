@@ -19,8 +19,8 @@ var WgetProgress = &Rule{
 		Summary: "wget fills the log of the build with its progress",
 		What:    "Finds `wget` without `--progress`, `--quiet` or `--no-verbose`. The fix adds `--progress=dot:giga`.",
 		Why:     "Without a terminal wget writes a line for each 50 KB. BusyBox's wget has no such flag.",
-		Example: "FROM debian\nRUN wget https://example.com/a\n",
-		Instead: "FROM debian\nRUN wget --progress=dot:giga https://example.com/a\n",
+		Example: "FROM buildpack-deps\nRUN wget https://example.com/a\n",
+		Instead: "FROM buildpack-deps\nRUN wget --progress=dot:giga https://example.com/a\n",
 	},
 	of: []string{"RUN"},
 	each: ofCommands(func(p *pass, in *dockerfile.Instruction, c command) {

@@ -1,0 +1,146 @@
+package rules
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
+	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/tools"
+)
+
+// MissingProgram finds programs that the base image does not have.
+var MissingProgram = &Rule{
+	ID:       "missing-program",
+	Severity: analysis.Warning,
+	Doc: Doc{
+		Summary: "The base image does not have a program, and nothing installs it",
+		What: "Finds `apt-get` on Alpine, `apk` on Debian or Ubuntu, and the like, `sudo` on official images, and " +
+			"`bash`, `curl`, `wget` and `git` on small ones, in `RUN`, `CMD`, `ENTRYPOINT` and `HEALTHCHECK`. Nothing is " +
+			"said where the file names the program anywhere else, where a step above may install something of that " +
+			"kind, or where the command is asked for first.",
+		Why: "The step fails with `not found`, and a health check never succeeds. Other images of the same name may " +
+			"have the program: `node:22` has `curl`, `node:22-alpine` has not.",
+		Example: "FROM alpine\nRUN apt-get update\n",
+		Instead: "FROM debian\nRUN apt-get update\n",
+	},
+	check: checkMissingProgram,
+}
+
+// asksFirst matches commands that look whether a program is there, or run only under a condition.
+var asksFirst = regexp.MustCompile(`\b(?:command -v|which|type|hash|if|case|elif)\b|\|\|`)
+
+func checkMissingProgram(p *pass) {
+	used := map[string]int{} // how often each program is called
+	call := func(in *dockerfile.Instruction, f func(name string, at source.Span)) {
+		for _, c := range p.shellRun(in).calls() {
+			if c.sudo >= 0 {
+				f("sudo", p.shellSpan(in, c.sudo))
+			}
+			f(c.words[0], c.span(p, in, 0, 1))
+		}
+		if in.Meant == "RUN" {
+			return
+		}
+		for _, word := range in.Args {
+			if in.Meant == "HEALTHCHECK" && word.Text == "CMD" {
+				continue
+			}
+			f(path.Base(unquoted(word.Text)), word.Span)
+			break
+		}
+	}
+	callers := []string{"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"}
+	for in := range p.every(callers...) {
+		call(in, func(name string, _ source.Span) { used[name]++ })
+	}
+	told := map[string]bool{} // one of a stage's is enough, where no fix goes with it
+	for in := range p.every(callers...) {
+		image, known := p.imageOf(in)
+		if in.Command == nil || !known || image == "" || asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) {
+			continue
+		}
+		call(in, func(name string, at source.Span) {
+			key := fmt.Sprint(in.Stage, name)
+			manager := tools.LineOf(name) != nil && name != "git" || name == "sudo"
+			if !images.Lacks(image, name) || told[key] || p.words()[name] > used[name] ||
+				!manager && p.installsAbove(in, at.Start) {
+				return
+			}
+			told[key] = name != "sudo"
+			p.report(in, analysis.Finding{
+				Span: at, Message: fmt.Sprintf("%s has no %s, and nothing here installs it", image, name),
+				Fixes: p.withoutSudo(in, name, at),
+			})
+		})
+	}
+}
+
+// calls are the commands of a RUN, none of one that no shell reads.
+func (r *shellRun) calls() []command {
+	if r == nil {
+		return nil
+	}
+	return r.commands
+}
+
+// withoutSudo is the fix that removes sudo, which a build does not need.
+func (p *pass) withoutSudo(in *dockerfile.Instruction, name string, at source.Span) []analysis.Fix {
+	if name != "sudo" || in.Meant != "RUN" {
+		return nil
+	}
+	return p.removed(source.Span{Start: at.Start, End: p.behind(in, at.End)})
+}
+
+// words counts the words of the file, those of comments left out, and of paths the last part.
+func (p *pass) words() map[string]int {
+	if w := p.rest(); w.words == nil {
+		w.words = map[string]int{}
+		between := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`=,;|&(){}[]<>", r) }
+		for _, in := range w.file.Instructions {
+			text, _ := in.Logical()
+			for _, doc := range in.Heredocs {
+				text += " " + w.file.Text.Slice(doc.Body)
+			}
+			for word := range strings.FieldsFuncSeq(text, between) {
+				w.words[path.Base(word)]++
+			}
+		}
+	}
+	return p.rest().words
+}
+
+// mayInstall matches steps after which an image may have other programs.
+var mayInstall = regexp.MustCompile(`\b(?:install|add|apt|dnf|yum|curl|wget|tar|cp|mv|ln)\b|\.sh\b|https?:`)
+
+// programDirs matches where programs are copied to.
+var programDirs = regexp.MustCompile(`^"?/(?:$|"|usr|s?bin|opt)`)
+
+// installsAbove reports whether something above an offset in an instruction, also in the stages that its stage is built
+// on, may install programs.
+func (p *pass) installsAbove(in *dockerfile.Instruction, offset int) bool {
+	for stage, end := in.Stage, in.Span.Start; stage >= 0; stage, end = p.variables().Bases[stage], p.Text.Len() {
+		if slices.ContainsFunc(p.file().Stages[stage].Instructions, func(above *dockerfile.Instruction) bool {
+			switch {
+			case above.Span.Start >= end:
+				return false
+			case above.Meant == "RUN":
+				return mayInstall.MatchString(p.Text.Slice(above.Span))
+			case above.Meant == "COPY" || above.Meant == "ADD":
+				to := len(above.Args) - 1
+				return to >= 0 && programDirs.MatchString(above.Args[to].Text)
+			}
+			return false
+		}) {
+			return true
+		}
+	}
+	own := source.Span{Start: in.ArgsSpan.Start, End: max(in.ArgsSpan.Start, offset)}
+	return in.Meant == "RUN" && mayInstall.MatchString(p.Text.Slice(own))
+}
