@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/spell"
 )
@@ -22,7 +23,8 @@ var InvalidSignal = &Rule{
 		Example: "FROM alpine\nSTOPSIGNAL SIGTREM\n",
 		Instead: "FROM alpine\nSTOPSIGNAL SIGTERM\n",
 	},
-	check: checkInvalidSignal,
+	of:   []string{"STOPSIGNAL"},
+	each: checkInvalidSignal,
 }
 
 // signals are the names that BuildKit knows on Linux (moby/sys/signal), without "SIG" and those of real-time signals.
@@ -33,61 +35,59 @@ var signals = []string{
 	"XCPU", "XFSZ", "RTMIN", "RTMAX",
 }
 
-func checkInvalidSignal(p *pass) {
-	for in := range p.every("STOPSIGNAL") {
-		if in.Stage < 0 || in.Command == nil || len(in.Args) == 0 || trailingComment(in) >= 0 {
-			continue
+func checkInvalidSignal(p *pass, in *dockerfile.Instruction) {
+	if in.Stage < 0 || in.Command == nil || len(in.Args) == 0 || trailingComment(in) >= 0 {
+		return
+	}
+	word := in.Args[0]
+	if len(in.Args) > 1 { // BuildKit reads all of it as one name
+		rest := source.Span{Start: word.Span.End, End: in.ArgsSpan.End}
+		finding := analysis.Finding{
+			Span:    source.Span{Start: in.Args[1].Span.Start, End: rest.End},
+			Message: fmt.Sprintf("invalid signal: %s", p.Text.Slice(in.ArgsSpan)),
+			Fixes: []analysis.Fix{
+				{Title: "Remove what stands behind the signal", Edits: []source.Edit{{Span: rest}}},
+			},
 		}
-		word := in.Args[0]
-		if len(in.Args) > 1 { // BuildKit reads all of it as one name
-			rest := source.Span{Start: word.Span.End, End: in.ArgsSpan.End}
-			finding := analysis.Finding{
-				Span:    source.Span{Start: in.Args[1].Span.Start, End: rest.End},
-				Message: fmt.Sprintf("invalid signal: %s", p.Text.Slice(in.ArgsSpan)),
-				Fixes: []analysis.Fix{
-					{Title: "Remove what stands behind the signal", Edits: []source.Edit{{Span: rest}}},
-				},
-			}
-			if joined := word.Text + in.Args[1].Text; len(in.Args) == 2 && isSignal(joined) && !isSignal(word.Text) {
-				finding.Span = in.ArgsSpan
-				finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, joined, true)}
-			}
-			p.report(nil, finding)
-			continue
-		}
-		signal, literal := word.Text, true
-		if strings.ContainsAny(signal, "$\"'\\`") {
-			known := false
-			if signal, known = p.expand(in, signal); !known {
-				continue
-			}
-			literal = false
-		}
-		if isSignal(signal) {
-			continue
-		}
-		name := strings.TrimPrefix(strings.ToUpper(signal), "SIG")
-		finding := analysis.Finding{Span: word.Span, Message: fmt.Sprintf("invalid signal: %s", signal)}
-		if literal {
-			full := make([]string, len(signals))
-			for i, s := range signals {
-				if full[i] = s; len(signal)-len(name) == len("SIG") || len(name) > 5 {
-					full[i] = "SIG" + s
-				}
-			}
-			if len(spell.Suggest(signal, full)) == 0 { // IGINT
-				full = prefixed("SIG", signals)
-			}
-			finding = misspeltWord(finding, signal, full)
-		} else if meant := spell.Meant(signal, prefixed("SIG", signals)); meant != "" &&
-			strings.Count(word.Text, signal) == 1 && p.Text.Slice(word.Span) == word.Text {
-			fixed := strings.Replace(word.Text, signal, meant, 1)
-			finding.Fixes = []analysis.Fix{replace(word.Span, fixed, true)}
-		} else if bare := strings.Trim(word.Text, `[]"' `); isSignal(bare) && bare != word.Text { // ["SIGTERM"]
-			finding.Fixes = []analysis.Fix{replace(word.Span, bare, true)}
+		if joined := word.Text + in.Args[1].Text; len(in.Args) == 2 && isSignal(joined) && !isSignal(word.Text) {
+			finding.Span = in.ArgsSpan
+			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, joined, true)}
 		}
 		p.report(nil, finding)
+		return
 	}
+	signal, literal := word.Text, true
+	if strings.ContainsAny(signal, "$\"'\\`") {
+		known := false
+		if signal, known = p.expand(in, signal); !known {
+			return
+		}
+		literal = false
+	}
+	if isSignal(signal) {
+		return
+	}
+	name := strings.TrimPrefix(strings.ToUpper(signal), "SIG")
+	finding := analysis.Finding{Span: word.Span, Message: fmt.Sprintf("invalid signal: %s", signal)}
+	if literal {
+		full := make([]string, len(signals))
+		for i, s := range signals {
+			if full[i] = s; len(signal)-len(name) == len("SIG") || len(name) > 5 {
+				full[i] = "SIG" + s
+			}
+		}
+		if len(spell.Suggest(signal, full)) == 0 { // IGINT
+			full = prefixed("SIG", signals)
+		}
+		finding = misspeltWord(finding, signal, full)
+	} else if meant := spell.Meant(signal, prefixed("SIG", signals)); meant != "" &&
+		strings.Count(word.Text, signal) == 1 && p.Text.Slice(word.Span) == word.Text {
+		fixed := strings.Replace(word.Text, signal, meant, 1)
+		finding.Fixes = []analysis.Fix{replace(word.Span, fixed, true)}
+	} else if bare := strings.Trim(word.Text, `[]"' `); isSignal(bare) && bare != word.Text { // ["SIGTERM"]
+		finding.Fixes = []analysis.Fix{replace(word.Span, bare, true)}
+	}
+	p.report(nil, finding)
 }
 
 // prefixed are words with a prefix.
