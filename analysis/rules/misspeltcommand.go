@@ -158,7 +158,7 @@ func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
 	for i, word := range c.words {
 		name, _, _ := strings.Cut(word, "=")
 		span := c.span(p, in, i, i+1)
-		if i == 0 || !strings.HasPrefix(p.Text.Slice(span), name) {
+		if i == 0 || name == "" || !strings.HasPrefix(p.Text.Slice(span), name) {
 			continue
 		}
 		span.End = span.Start + len(name)
