@@ -32,7 +32,8 @@ const (
 		"--production --dev -D --no-optional --ignore-scripts --ignore-scripts=true --prefer-offline --offline " +
 		"--reporter= --loglevel= --silent -s --shamefully-hoist --force --strict-peer-dependencies " +
 		"--no-strict-peer-dependencies --registry= --network-concurrency= --child-concurrency= --dir= -C= --global " +
-		"-g --filter= -F= -r --recursive --config.confirmModulesPurge=false --no-verify-store-integrity --unsafe-perm --store-dir="
+		"-g --filter= -F= -r --recursive --config.confirmModulesPurge=false --no-verify-store-integrity " +
+		"--unsafe-perm --store-dir="
 	bunOptions = "--frozen-lockfile --production -p --no-save --ignore-scripts --no-progress --silent --verbose " +
 		"--no-summary --no-verify --force -f --no-cache --cwd= --omit=dev --omit=optional --omit=peer --registry="
 )
@@ -548,15 +549,16 @@ var yarnRelease = regexp.MustCompile(`^\.yarn/releases/[A-Za-z0-9.@_-]+$`)
 
 // yarnPrograms reads the settings of yarn: it gives the programs of the project that they name, yarn itself and its own
 // plugins. It fails if they name anything else, or if anything else is in the directory of yarn.
-func yarnPrograms(s *state, c Call) (programs []string, ok bool) {
+func yarnPrograms(s *state, c Call) (programs []string, linker string, ok bool) {
 	text, ok := c.file(s, ".yarnrc.yml")
 	if !ok {
-		return nil, !c.exists(s, ".yarnrc.yml", ".yarn")
+		return nil, "", !c.exists(s, ".yarnrc.yml", ".yarn")
 	}
 	var settings map[string]any
 	if yaml.Unmarshal([]byte(text), &settings) != nil {
-		return nil, false
+		return nil, "", false
 	}
+	linker, _ = settings["nodeLinker"].(string)
 	for key, value := range settings {
 		switch name, _ := value.(string); {
 		case key == "yarnPath" && yarnRelease.MatchString(name):
@@ -567,25 +569,25 @@ func yarnPrograms(s *state, c Call) (programs []string, ok bool) {
 				plugin, _ := p.(map[string]any)
 				at, _ := plugin["path"].(string)
 				if !yarnPlugins.MatchString(at) {
-					return nil, false
+					return nil, "", false
 				}
 				programs = append(programs, at)
 			}
 		case !slices.Contains(yarnKeys, key) || namesFiles(value) || key == "enableScripts" && value == true:
-			return nil, false
+			return nil, "", false
 		}
 	}
 	for _, program := range programs {
 		if !c.exists(s, program) {
-			return nil, false
+			return nil, "", false
 		}
 	}
 	for _, name := range s.names(path.Join(c.cwd, ".yarn")) {
 		if !slices.Contains([]string{"releases", "plugins", "sdks", "versions"}, name) { // packages, or patches of them
-			return nil, false
+			return nil, "", false
 		}
 	}
-	return programs, len(programs) > 0 || !c.exists(s, ".yarn")
+	return programs, linker, len(programs) > 0 || !c.exists(s, ".yarn")
 }
 
 // yarnLocked are the lines of a yarn.lock that name packages and where they are from.
@@ -613,6 +615,28 @@ func plainYarnLock(lock string, scripts bool, members []string) bool {
 		}
 	}
 	return true
+}
+
+// yarnVersion finds the versions of Yarn of which it is known what they write for node_modules.
+var yarnVersion = regexp.MustCompile(`(^|/)yarn[@-][34]\.`)
+
+// yarnWrites are the files that Yarn makes in the project (seen with 1.22, 3.8 and 4.5). A later version than 1 fails
+// on a frozen lock file of version 1.
+func yarnWrites(l line, p *packageJSON, lock, linker string, programs []string) []string {
+	verb := manifests("yarn", "install")
+	switch {
+	case strings.Contains(lock, "# yarn lockfile v1\n") && linker == "" &&
+		(strings.HasPrefix(p.PackageManager, "yarn@1.") ||
+			l.has("--frozen-lockfile", "--frozen-lockfile=true", "--pure-lockfile")):
+		return []string{"node_modules/"}
+	case linker == "node-modules" &&
+		(yarnVersion.MatchString(p.PackageManager) || slices.ContainsFunc(programs, yarnVersion.MatchString)):
+		return []string{"node_modules/", ".yarn/cache/", ".yarn/install-state.gz"}
+	case len(programs) == 0:
+		return append(slices.Clone(verb.Writes), ".yarn/")
+	}
+	return append(slices.Clone(verb.Writes), ".yarn/cache/", ".yarn/unplugged/", ".yarn/install-state.gz",
+		".yarn/build-state.yml", ".yarn/ci-cache/")
 }
 
 func yarn(s *state, e *Effects, c Call) bool {
@@ -647,7 +671,7 @@ func yarn(s *state, e *Effects, c Call) bool {
 		s.corepack && c.exists(s, ".tool-versions") {
 		return false
 	}
-	programs, ok := yarnPrograms(s, c)
+	programs, linker, ok := yarnPrograms(s, c)
 	if !ok {
 		return false
 	}
@@ -660,14 +684,9 @@ func yarn(s *state, e *Effects, c Call) bool {
 	}
 	verb := *manifests("yarn", "install")
 	more, writes := ofMembers(members)
-	if len(programs) == 0 {
-		verb.Writes = append(slices.Clone(verb.Writes), ".yarn/")
-	} else {
-		verb.Writes = append(slices.Clone(verb.Writes), ".yarn/cache/", ".yarn/unplugged/", ".yarn/install-state.gz",
-			".yarn/build-state.yml", ".yarn/ci-cache/")
-	}
 	s.pinned(e, c, p)
 	lock, locked := c.file(s, "yarn.lock")
+	verb.Writes = yarnWrites(l, p, lock, linker, programs)
 	if c.exists(s, "yarn.lock") && !locked || !plainYarnLock(lock, !l.has("--ignore-scripts"), members) {
 		return s.no("yarn.lock has a package of the project, or one whose install script may read it")
 	}

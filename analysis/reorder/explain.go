@@ -86,8 +86,8 @@ func (m *Model) stays(
 	for _, in := range stage.Instructions[:r] {
 		if copies(in) && m.Movable(file, in, stage.Instructions[r]) {
 			return 0, fmt.Sprintf(
-				"it may stand above line %d: an order says so where that saves 5 %% of what the file's builds take, or "+
-					"5 seconds a build.",
+				"it may stand above line %d: an order says so where that saves 5 %% of what the file's builds take, "+
+					"or 5 seconds a build.",
 				in.Line,
 			)
 		}
