@@ -33,8 +33,8 @@ func TestExplain(t *testing.T) {
 		{"a script of the project", npmProject[:strings.Index(npmProject, "RUN")] + "RUN npm run build\n",
 			files{"package.json": `{}`}, 3, "runs what the project holds"},
 		{"the project lies in a directory of the system", "FROM node:22\nWORKDIR /usr/local/app\n" +
-			"COPY package*.json ./\nRUN npm ci && mv node_modules /node_modules\n", files{"package.json": "{}", "package-lock.json": lock}, 3,
-			"it needs or changes /usr/local/"},
+			"COPY package*.json ./\nRUN npm ci && mv node_modules /node_modules\n",
+			files{"package.json": "{}", "package-lock.json": lock}, 3, "it needs or changes /usr/local/"},
 		{"nothing above", "FROM debian:12\nRUN apt-get install -y x\n", nil, 0, "above all copies"},
 	} {
 		reasons := Explain(parse(test.text), test.context.model())

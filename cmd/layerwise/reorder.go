@@ -275,8 +275,8 @@ func (r reordering) missing() (lines []string) {
 		lines = append(
 			lines,
 			fmt.Sprintf(
-				"%s: possible once .dockerignore has %s. In a working tree that has this, it would be copied over "+
-					"what the build makes. Add the line and run layerwise reorder again.",
+				"%s: possible once .dockerignore has %s: what a working tree has of that would be copied over what the "+
+					"build makes. Then run layerwise reorder again.",
 				w.Title,
 				strings.Join(w.Ignore, ", "),
 			),
