@@ -571,6 +571,42 @@ func (p *plan) ignore(context effects.Context) (lines []string) {
 	return lines
 }
 
+// broadened puts one line in place of several for directories of one name, if these are more than the ignore file may
+// get, and the context has no other directory of that name.
+func (m *Model) broadened(lines []string) []string {
+	if len(lines) <= mostIgnored {
+		return lines
+	}
+	times := map[string]int{}
+	for _, at := range lines {
+		times[path.Base(at)]++
+	}
+	var broad []string
+	for _, at := range lines {
+		if name := path.Base(at); times[name] > 1 && !m.hasElsewhere(name, lines) {
+			at = "**/" + name
+		}
+		broad = append(broad, at)
+	}
+	slices.Sort(broad)
+	return slices.Compact(broad)
+}
+
+// hasElsewhere reports whether the context may have a file or directory of this name in another place than these.
+func (m *Model) hasElsewhere(name string, places []string) bool {
+	budget := mostRead
+	var look func(dir string) bool
+	look = func(dir string) bool {
+		return slices.ContainsFunc(m.Context.List(dir), func(child string) bool {
+			at := path.Join(dir, strings.TrimRight(child, "/@"))
+			budget--
+			return budget < 0 || !slices.Contains(places, at) &&
+				(path.Base(at) == name || strings.HasSuffix(child, "/") && look(at))
+		})
+	}
+	return look(".")
+}
+
 // restsOn introduces the facts of a Likely rewrite.
 const restsOn = "It is likely, not certain, that the image stays the same: nobody has built both yet. That rests on:"
 
@@ -590,7 +626,10 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 		grade = Likely
 	}
 	ignore := best.ignore(m.Context)
-	if len(ignore) > mostIgnored || slices.ContainsFunc(ignore, func(at string) bool { return m.Context.Keeps(at) }) {
+	if slices.ContainsFunc(ignore, func(at string) bool { return m.Context.Keeps(at) }) {
+		return Rewrite{}, false
+	}
+	if ignore = m.broadened(ignore); len(ignore) > mostIgnored {
 		return Rewrite{}, false
 	}
 	r := Rewrite{
