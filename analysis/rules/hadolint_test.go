@@ -165,6 +165,7 @@ func TestHadolintRulesAreSilent(t *testing.T) {
 		"RUN apt-get upgrade -y && ln -s /bin/bash /bin/other",
 		"LABEL org.opencontainers.image.title=a",
 		"RUN ./server & pid=$!; sleep 3; kill $pid",
+		"RUN if true; then ./server & sleep 3; kill $!; fi",
 		"RUN vim +PlugInstall +qall && vim -E -s -c PlugInstall -c qall",
 		"RUN --mount=type=ssh ssh -T git@example.com",
 		"RUN useradd -u 1000 a && useradd -lu 1000700001 b && useradd --no-log-init --uid=1000700001 c",
@@ -179,6 +180,22 @@ func TestHadolintRulesAreSilent(t *testing.T) {
 			if rule := ByID(f.Rule); rule.OffByDefault {
 				t.Errorf("%s: %s: %s", text, f.Rule, f.Message)
 			}
+		}
+	}
+}
+
+// kill has a point only where the step has started something: an "&" within quotes starts nothing.
+func TestPointlessKill(t *testing.T) {
+	opts, err := Options{Shell: &Shell{}}.Only(PointlessCommand.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]int{
+		"RUN curl 'https://example.com/?a=1&b=2'; kill 1":   1,
+		"RUN if true; then ./server & sleep 3; kill $!; fi": 0,
+	} {
+		if got := Check(dockerfile.Parse(source.New("FROM alpine\n"+text+"\n"), nil), opts); len(got) != want {
+			t.Errorf("%s: %v", text, got)
 		}
 	}
 }

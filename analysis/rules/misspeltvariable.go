@@ -2,11 +2,14 @@ package rules
 
 import (
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/images"
+	"github.com/layerwise/layerwise/analysis/scope"
 )
 
 // MisspeltVariable finds variables in shell commands that are misspelt.
@@ -16,7 +19,8 @@ var MisspeltVariable = &Rule{
 	Doc: Doc{
 		Summary: "A variable in a shell command is misspelt, or not declared in the stage",
 		What: "Finds variables in `RUN` that nothing defines, but that are close to an `ARG` or `ENV` of the " +
-			"stage, or that an `ARG` above the first `FROM` declares, which counts for `FROM` only. A variable " +
+			"stage, or that an `ARG` above the first `FROM` declares, which counts for `FROM` only; and those in " +
+			"`CMD`, `ENTRYPOINT` and `HEALTHCHECK` that only an `ARG` sets, which ends with the build. A variable " +
 			"that the command itself or the base image may set is left alone.",
 		Why:     "The shell takes a variable that is not set for an empty text, and goes on.",
 		Example: "FROM alpine\nARG RELEASE=1\nRUN wget https://example.com/$RELAESE\n",
@@ -26,6 +30,9 @@ var MisspeltVariable = &Rule{
 }
 
 func checkMisspeltVariable(p *pass) {
+	for in := range p.every("CMD", "ENTRYPOINT", "HEALTHCHECK") {
+		p.checkRuntime(in)
+	}
 	for _, in := range p.of("RUN") {
 		if in.Stage < 0 || in.Command == nil || in.JSON ||
 			len(p.variables().Stages[in.Stage]) == 0 && p.variables().Bases[in.Stage] < 0 &&
@@ -62,6 +69,49 @@ func checkMisspeltVariable(p *pass) {
 			}
 		}
 	}
+}
+
+// checkRuntime looks for a variable of the container's command that only an ARG sets, which ends with the build.
+func (p *pass) checkRuntime(in *dockerfile.Instruction) {
+	if in.Stage < 0 || in.Command == nil {
+		return
+	}
+	text, reader := p.Text.Slice(in.Span), dockerfile.Shell
+	if first := len(in.Args) - 3; in.JSON && first >= 0 { // "sh", "-c", "..."
+		if slices.Contains(unixShells, path.Base(unquoted(in.Args[first].Text))) {
+			reader = dockerfile.Nobody
+		}
+	}
+	for _, use := range dockerfile.Variables(in) {
+		name := use.Name.Text
+		d, ok := p.variables().Lookup(in.Stage, use.Span.Start, name)
+		if use.By != reader || use.Modifier != "" || !ok || p.setByEnv(in, name) || d.In.Meant != "ARG" || setIn(text, name) ||
+			environmentNames[name] {
+			continue
+		}
+		fix := declare(p.file(), in, name)
+		edit := &fix.Edits[0]
+		edit.NewText = strings.Replace(edit.NewText, matching("ARG", in.Keyword.Text)+" "+name,
+			matching("ENV", in.Keyword.Text)+" "+name+"=$"+name, 1)
+		fix.Title = "Set it by an ENV above"
+		p.report(in, analysis.Finding{
+			Span:    use.Name.Span,
+			Message: fmt.Sprintf("%s is not set when a container runs: its ARG ends with the build", name),
+			Fixes:   []analysis.Fix{fix},
+		})
+		return
+	}
+}
+
+// setByEnv reports whether an ENV above sets a variable, also in the stages that this one is built on.
+func (p *pass) setByEnv(in *dockerfile.Instruction, name string) bool {
+	v := p.variables()
+	for stage := in.Stage; stage >= 0; stage = v.Bases[stage] {
+		if slices.ContainsFunc(v.Stages[stage][name], func(d scope.Definition) bool { return d.In.Meant == "ENV" }) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkGlobal looks for a variable that only an ARG above the first FROM declares.

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -42,7 +41,8 @@ var pointless = strings.Fields("ssh vim ps top free kill mount ifconfig shutdown
 func (p *pass) hasAPoint(in *dockerfile.Instruction, c command) bool {
 	switch c.words[0] {
 	case "kill":
-		return backgroundSign.MatchString(p.Text.Slice(in.ArgsSpan))
+		run := p.shellRun(in)
+		return run != nil && run.starts
 	case "ssh":
 		return slices.ContainsFunc(in.Mounts(), func(m dockerfile.Mount) bool { return m.Type() == "ssh" })
 	case "vim":
@@ -52,6 +52,3 @@ func (p *pass) hasAPoint(in *dockerfile.Instruction, c command) bool {
 	}
 	return false
 }
-
-// backgroundSign matches an "&" with which a command runs in the background.
-var backgroundSign = regexp.MustCompile(`(?:^|[^&<>])&(?:[^&>]|$)`)

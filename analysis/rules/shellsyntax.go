@@ -53,6 +53,7 @@ type shellRun struct {
 	// Those of the commands that download packages, and those that compile with what they download.
 	installs, compiles []download
 	background         []background // commands that the next one does not wait for
+	starts             bool         // whether any command runs in the background
 	pipe               int          // where the first pipe is in the script, -1 if there is none
 	tidy               bool         // what keepsNothing says
 	versions           []version    // that the shell takes for redirections
@@ -75,6 +76,16 @@ func backgroundsOf(file *syntax.File, commands []command) (list []background) {
 		}
 	}
 	return list
+}
+
+// startsBackground reports whether a command of a script, however deep in it, runs in the background.
+func startsBackground(file *syntax.File) (found bool) {
+	syntax.Walk(file, func(node syntax.Node) bool {
+		stmt, ok := node.(*syntax.Stmt)
+		found = found || ok && stmt.Background
+		return !found
+	})
+	return found
 }
 
 // shellMistake is the first mistake in a command, at an offset of the command's text.
@@ -238,6 +249,7 @@ func parseShell(text string) *shellRun {
 	run.tidy = run.keepsNothing()
 	run.background = backgroundsOf(file, run.commands)
 	run.pipe = firstPipe(file)
+	run.starts = startsBackground(file)
 	run.versions = versionsOf(file, text)
 	return run
 }
