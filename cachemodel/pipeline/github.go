@@ -269,13 +269,17 @@ func (f *finder) job(root, job node, v values, depth int) {
 // unseen takes down what another repository has and by its name builds images.
 func (f *finder) unseen(uses, what string, line int) {
 	name, _, _ := strings.Cut(uses, "@")
-	if buildsByName.MatchString(name) && !strings.HasPrefix(name, "docker/") && !strings.HasPrefix(name, "./") {
+	builds := buildsByName.MatchString(name) || what == "workflow" && aboutImages.MatchString(name)
+	if builds && !strings.HasPrefix(name, "docker/") && !strings.HasPrefix(name, "./") {
 		f.add(Build{Tool: name, Line: line, Problem: fmt.Sprintf("it is the %s of another repository, which is not read", what)})
 	}
 }
 
 var buildsByName = regexp.MustCompile(`(?i)(docker|buildah|podman|container|image).*(build|publish|push)|` +
 	`build.*(docker|container|image|push|bake)|kaniko`)
+
+// aboutImages finds the names of workflows that build images though they do not say so: "docker.yml".
+var aboutImages = regexp.MustCompile(`(?i)(^|[/_-])(docker|container|image)s?\.ya?ml$`)
 
 // own finds what a job or step uses if it is in this repository: "./path", or "owner/name/path@ref" by its name.
 func (f *finder) own(uses string) (path, ref string, ok bool) {
