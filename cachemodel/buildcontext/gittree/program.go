@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -269,26 +268,22 @@ type stores struct {
 	left  int // files that may still be looked at
 }
 
-// look says whether git can open a folder of objects, and those that it borrows from, without being blocked or kept
-// busy.
-func (s *stores) look(dir string) error {
+// look says whether git can open a folder of objects without being blocked, and from which others it borrows.
+func (s *stores) look(dir string) (borrowed []string, err error) {
 	if s.named++; s.named > maxStores {
-		return fmt.Errorf("%w: objects are borrowed from more than %d folders", ErrNotRepository, maxStores)
+		return nil, fmt.Errorf("%w: objects are borrowed from more than %d folders", ErrNotRepository, maxStores)
 	}
 	if dir = filepath.Clean(dir); s.seen[dir] {
-		return nil
+		return nil, nil
 	}
 	s.seen[dir] = true
 	list := filepath.Join(dir, "info", "alternates")
 	if err := regularOrAbsent(list); err != nil {
-		return err
+		return nil, err
 	}
 	text, err := textfile.Read(list)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w: %w", ErrNotRepository, err)
-	}
-	if err := s.allRegular(dir); err != nil {
-		return err
+		return nil, fmt.Errorf("%w: %w", ErrNotRepository, err)
 	}
 	for line := range strings.SplitSeq(string(text), "\n") {
 		if line == "" || line[0] == '#' {
@@ -297,24 +292,39 @@ func (s *stores) look(dir string) error {
 		if name, err := strconv.Unquote(line); err == nil {
 			line = name
 		}
-		if err := s.look(absolute(dir, line)); err != nil {
+		borrowed = append(borrowed, absolute(dir, line))
+	}
+	names := []string{"info", "pack"} // the folder may be any one, of which git looks at these
+	for i := range 256 {
+		names = append(names, fmt.Sprintf("%02x", i))
+	}
+	for _, name := range names {
+		if err := s.allRegular(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	return borrowed, nil
+}
+
+// follow looks at folders of objects and at those that they borrow from.
+func (s *stores) follow(dirs []string) error {
+	for _, dir := range dirs {
+		borrowed, err := s.look(dir)
+		if err == nil {
+			err = s.follow(borrowed)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// objectFolder finds the names of what git looks at in a folder of objects.
-var objectFolder = regexp.MustCompile("^([0-9a-f]{2}|info|pack)$")
-
 // allRegular says whether git can open what is below one of its folders without being blocked.
 func (s *stores) allRegular(dir string) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if s.left--; s.left < 0 {
 			return filepath.SkipAll
-		}
-		if err == nil && entry.IsDir() && filepath.Dir(path) == dir && !objectFolder.MatchString(entry.Name()) {
-			return filepath.SkipDir // it may be any folder, of which git looks at those only
 		}
 		if err != nil || entry.IsDir() || entry.Type().IsRegular() {
 			return nil

@@ -106,7 +106,8 @@ func (r *Repository) at(ctx context.Context, top string) (bool, error) {
 		}
 	}
 	objects := stores{seen: map[string]bool{}, left: maxLooked}
-	if err := objects.look(filepath.Join(common, "objects")); err != nil {
+	borrowed, err := objects.look(filepath.Join(common, "objects"))
+	if err != nil {
 		return false, err
 	}
 	if ref := headRef(gitDir); ref != "" {
@@ -125,6 +126,9 @@ func (r *Repository) at(ctx context.Context, top string) (bool, error) {
 	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 	if len(lines) != 4 || lines[0] != "true" || !sameFile(lines[2], gitDir) || !sameFile(lines[3], top) {
 		return false, ErrNotRepository // core.worktree or a repository further up
+	}
+	if err := objects.follow(borrowed); err != nil {
+		return false, err
 	}
 	r.top, r.gitDir, r.common, r.objectIDs = top, gitDir, common, 40
 	if lines[1] == "sha256" {
