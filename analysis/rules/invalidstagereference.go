@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis"
 )
 
@@ -16,7 +17,8 @@ var InvalidStageReference = &Rule{
 	Doc: Doc{
 		Summary: "A reference to a stage cannot work",
 		What: "Finds `COPY --from=` and `RUN --mount=from=` with the stage itself or one further down, with a " +
-			"number that no stage has, and `COPY --from=` with a variable.",
+			"number that no stage has, `COPY --from=` with a variable, and names of stages that no image can have, such " +
+			"as `build.`.",
 		Why: "The build stops there: files can be taken from stages above only. For a variable image write `FROM " +
 			"$IMAGE AS name` and copy from that.",
 		Example: "FROM alpine\nCOPY --from=build /a /a\nFROM alpine AS build\n",
@@ -25,10 +27,29 @@ var InvalidStageReference = &Rule{
 	check: checkInvalidStageReference,
 }
 
+// checkStageNames looks for names that no image can have, as BuildKit looks for a named context by each.
+func (p *pass) checkStageNames() {
+	for _, stage := range p.file().Stages {
+		if _, err := reference.ParseNormalizedNamed(stage.Name); stage.Name == "" || err == nil {
+			continue
+		}
+		finding := analysis.Finding{
+			Span: stage.NameWord.Span, Message: fmt.Sprintf("invalid context name %s: invalid reference format", stage.Name),
+		}
+		if meant := strings.TrimRight(stage.NameWord.Text, "._-"); p.Text.Slice(finding.Span) == stage.NameWord.Text {
+			if _, err := reference.ParseNormalizedNamed(strings.ToLower(meant)); err == nil {
+				finding.Fixes = []analysis.Fix{replace(finding.Span, meant, true)}
+			}
+		}
+		p.report(nil, finding)
+	}
+}
+
 func checkInvalidStageReference(p *pass) {
 	if p.lostStage() {
 		return
 	}
+	p.checkStageNames()
 	last := map[string]int{} // of stages with the same name
 	for i, stage := range p.file().Stages {
 		if stage.Name != "" {
