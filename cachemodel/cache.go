@@ -323,8 +323,8 @@ func (l *lookup) matches(v *vertex, r *record) bool {
 	return true
 }
 
-// inputMatches reports whether an input is what an input of a record is: by its definition, unless the record has none of
-// it, or by its content.
+// inputMatches reports whether an input is what an input of a record is: by its definition, unless the record has none
+// of it, or by its content.
 func (l *lookup) inputMatches(in, old *input, of *lookup, defined bool) bool {
 	if defined && in.from != nil && old.from != nil && in.selector == old.selector &&
 		intersects(l.ids[in.from.index], of.ids[old.from.index]) {

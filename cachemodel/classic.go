@@ -114,17 +114,8 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 	case *instructions.EntrypointCommand:
 		commandLine(w, s, cmd.PrependShell, cmd.CmdLine)
 	case *instructions.ExposeCommand:
-		var ports []value
-		for _, port := range cmd.Ports {
-			v, err := p.x.word(port, &s.env)
-			if err != nil {
-				return err
-			}
-			ports = append(ports, v)
-		}
-		slices.SortFunc(ports, func(a, b value) int { return strings.Compare(a.text, b.text) })
-		for _, port := range ports {
-			w.val(port)
+		if err := p.classicPorts(w, &s.env, cmd.Ports); err != nil {
+			return err
 		}
 	case *instructions.VolumeCommand:
 		w.list(cmd.Volumes)
@@ -156,6 +147,23 @@ func (p *planner) classicCarryOut(st *stagePlan, c command, cmd instructions.Com
 	}
 	s.root = p.vertex(vertex{kind: classicStep, key: w.done(), inputs: inputs, ignoreCache: p.Settings.NoCache})
 	c.step.add(s.root)
+	return nil
+}
+
+// classicPorts writes the ports of an EXPOSE to the key.
+func (p *planner) classicPorts(w *keyWriter, env *environ, written []string) error {
+	var ports []value
+	for _, port := range written {
+		v, err := p.x.word(port, env)
+		if err != nil {
+			return err
+		}
+		ports = append(ports, v)
+	}
+	slices.SortFunc(ports, func(a, b value) int { return strings.Compare(a.text, b.text) })
+	for _, port := range ports {
+		w.val(port)
+	}
 	return nil
 }
 

@@ -156,11 +156,7 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 	}
 	if dest.opaque == "" {
 		made.gist = dest.text
-		// An archive may hold links, and the name of an owner is looked up in the file system.
-		ofItself := root != nil && len(op.queries) > 0 && len(op.queries[0]) > 0
-		if !t.add && !ofItself && numericOwner(ownerText(t.chown)) {
-			made.writes = path.Clean(dest.text)
-		}
+		made.writes = t.writes(dest.text, root != nil && len(op.queries) > 0 && len(op.queries[0]) > 0)
 	}
 	v := p.vertex(made)
 	c.step.add(v)
@@ -179,6 +175,15 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 	}
 	s.root = v
 	return nil
+}
+
+// writes is the path at or below which files are written, "" if others may be too: an archive may hold links, and the
+// name of an owner is looked up in the file system. ofItself says that it copies from what it writes to.
+func (t transfer) writes(dest string, ofItself bool) string {
+	if t.add || ofItself || !numericOwner(ownerText(t.chown)) {
+		return ""
+	}
+	return path.Clean(dest)
 }
 
 // fileOp collects the actions of a COPY or ADD.

@@ -368,8 +368,9 @@ func TestInlineDockerfile(t *testing.T) {
 	}
 }
 
-// TestInlineStatus paints the marks of Dockerfiles within a Compose file at their lines there: again when a file that one
-// copies changes, without any other document open, and none any more when there is no Dockerfile in it or it is closed.
+// TestInlineStatus paints the marks of Dockerfiles within a Compose file at their lines there: again when a file that
+// one copies changes, without any other document open, and none any more when there is no Dockerfile in it or it is
+// closed.
 func TestInlineStatus(t *testing.T) {
 	const compose = "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM alpine\n        COPY a /\n" +
 		"  job:\n    build:\n      dockerfile_inline: |\n        FROM debian\n        RUN two\n        RUN after\n"

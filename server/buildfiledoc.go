@@ -290,8 +290,8 @@ func (b *buildText) summaryOf(ctx context.Context, e *buildfiles.Entry) string {
 }
 
 // entryBuild finds the build of an entry, with the texts that are not saved; nil if it is not found. It is the same
-// build that the Dockerfile itself is judged for, if that is open and this entry's settings count there. watch, if it is
-// not nil, is told what the build depends on.
+// build that the Dockerfile itself is judged for, if that is open and this entry's settings count there. watch, if it
+// is not nil, is told what the build depends on.
 func (b *buildText) entryBuild(
 	ctx context.Context, e *buildfiles.Entry, file *dockerfile.File, watch func(workspace.Places) bool,
 ) (*build, []workspace.Overlay) {

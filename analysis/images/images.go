@@ -102,6 +102,11 @@ vault websphere-liberty wordpress xwiki yourls znc zookeeper
 	return names
 }()
 
+// managers are package managers with the shell, as Shell names it, of the systems that have them.
+var managers = map[string]string{
+	"apk": "ash", "apt-get": "dash", "apt": "dash", "yum": "bash", "dnf": "bash", "microdnf": "bash",
+}
+
 // Lacks reports whether an image surely does not have a program, of those that people expect in every image: package
 // managers of other systems, sudo, and where it is known, bash, curl, wget and git.
 func Lacks(ref, program string) bool {
@@ -112,12 +117,8 @@ func Lacks(ref, program string) bool {
 	switch {
 	case Windows(ref) || name == "busybox":
 		return false
-	case program == "apk":
-		return system == "dash" || system == "bash"
-	case program == "apt-get" || program == "apt":
-		return system == "ash" || system == "bash" && name != "archlinux"
-	case program == "yum" || program == "dnf" || program == "microdnf":
-		return system == "ash" || system == "dash"
+	case managers[program] != "":
+		return system != "" && system != managers[program] && name != "archlinux"
 	case program == "sudo":
 		return system != "" && one("alpine debian ubuntu node python golang ruby rust php nginx httpd")
 	case program == "bash":

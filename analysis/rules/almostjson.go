@@ -155,8 +155,7 @@ func almostJSON(in *dockerfile.Instruction) (string, bool) {
 		return "", false
 	}
 	inner := strings.TrimLeft(args[1:], " \t")
-	like := strings.HasPrefix(inner, `"`) || strings.HasPrefix(inner, "'") || strings.HasPrefix(inner, "\u201c") ||
-		strings.HasPrefix(inner, "\u2018") || strings.HasPrefix(inner, "`")
+	like := strings.IndexAny(inner, "\"'`\u201c\u2018") == 0
 	list := strings.HasSuffix(args, "]") && strings.Contains(args, ",")
 	switch in.Meant {
 	case "RUN": // "[" is a command, too

@@ -68,16 +68,8 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 	deeper := p.indent(in) > p.indent(head)
 	switch head.Meant {
 	case "RUN":
-		switch {
-		case p.ended(head, above, in) && isCommand(strings.ToLower(word)) && !startsWithOperator(word):
-			return false // rather, RUN is missing
-		case !deeper && len(in.Args) == 0 && assignment.MatchString(word) && !endsInOperator(p.file(), above):
-			return false // rather, ENV is missing
-		case endsInOperator(p.file(), above) || startsWithOperator(word) || isCommand(word) || shellCommands[word]:
-			return true
-		case len(problem.Suggestions) == 0:
-			return deeper || word == strings.ToLower(word) ||
-				strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) })
+		if is, decided := p.continuesRun(head, above, in, word, len(problem.Suggestions) == 0); decided {
+			return is
 		}
 	case "ENV", "LABEL", "ARG":
 		return pair.MatchString(word) && (deeper || head.EndLine > head.Line)
@@ -89,6 +81,23 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 		}
 	}
 	return p.opensArray(head) && strings.ContainsAny(word[:1], `"']`)
+}
+
+// continuesRun is continues for a RUN, if that can be decided. strange says that the word is like no instruction.
+func (p *pass) continuesRun(head, above, in *dockerfile.Instruction, word string, strange bool) (is, decided bool) {
+	deeper, open := p.indent(in) > p.indent(head), endsInOperator(p.file(), above)
+	switch {
+	case p.ended(head, above, in) && isCommand(strings.ToLower(word)) && !startsWithOperator(word):
+		return false, true // rather, RUN is missing
+	case !deeper && len(in.Args) == 0 && assignment.MatchString(word) && !open:
+		return false, true // rather, ENV is missing
+	case open || startsWithOperator(word) || isCommand(word) || shellCommands[word]:
+		return true, true
+	case strange:
+		return deeper || word == strings.ToLower(word) ||
+			strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) }), true
+	}
+	return false, false
 }
 
 // standsAlone reports whether an unknown word clearly begins a line of its own.

@@ -22,7 +22,8 @@ var MisreadPath = &Rule{
 		Summary: "A path is not read as it is written",
 		What: "Finds sources of `COPY` and `ADD` that lead out of the build context (`../x`), `~` in the paths of " +
 			"`COPY`, `ADD`, `WORKDIR`, `VOLUME` and mounts, addresses that `ADD` does not fetch, " +
-			"an arrow between source and destination, several files copied to one name that may be no directory, manifests without a destination, and " +
+			"an arrow between source and destination, several files copied to one name that may be no directory, " +
+			"manifests without a destination, and " +
 			"Windows paths with backslashes where the backslash is the escape character.",
 		Why: "BuildKit reads `../x` as `x`, takes `~` for a directory of that name, and drops an escape character: " +
 			"`WORKDIR C:\\app` is `C:app`. " +
@@ -299,7 +300,8 @@ func (p *pass) checkHostPath(in *dockerfile.Instruction, word dockerfile.Word, t
 		if slices.Contains(p.stageNames(), strings.ToLower(m[1])) && len(in.Flags) == 0 && len(in.Args) == 2 {
 			finding.Fixes = []analysis.Fix{replace(word.Span, "--from="+m[1]+" "+m[2], false)}
 		}
-	} else if in.Meant == "ADD" && !brokenScheme.MatchString(text) && !isRemote(text) && otherScheme.MatchString(text) || foreignScheme.MatchString(text) {
+	} else if foreignScheme.MatchString(text) ||
+		in.Meant == "ADD" && !brokenScheme.MatchString(text) && !isRemote(text) && otherScheme.MatchString(text) {
 		finding.Message = text + " is taken for a file of the build context: ADD fetches http, https and Git only"
 		if meant := meantURL(text); meant != "" && in.Meant == "ADD" {
 			finding.Message = text + " is taken for a file of the build context, not for an address"

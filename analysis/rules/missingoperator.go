@@ -126,7 +126,8 @@ func (p *pass) checkAssignment(in *dockerfile.Instruction, c command) bool {
 		sign, value := c.span(p, in, 1, 2), c.span(p, in, 2, 3)
 		finding.Message = fmt.Sprintf("%s is taken for a command: a variable is set without blanks around =", raw)
 		finding.Fixes = []analysis.Fix{{Title: "Remove the blanks", Edits: []source.Edit{
-			{Span: source.Span{Start: first.End, End: sign.Start}}, {Span: source.Span{Start: sign.End, End: value.Start}},
+			{Span: source.Span{Start: first.End, End: sign.Start}},
+			{Span: source.Span{Start: sign.End, End: value.Start}},
 		}}}
 	case (raw == "[" || raw == "[[") && len(c.words) == 3 || raw == "test" && len(c.words) == 2:
 		span := c.span(p, in, 1, 2)

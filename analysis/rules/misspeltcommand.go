@@ -201,13 +201,15 @@ func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
 }
 
 // usualPrograms are programs that people call often, most of them in every image.
-var usualPrograms = strings.Fields("apk apt-get awk bash bundle cargo cat chgrp chmod chown cmake composer conda curl dnf dotnet dpkg echo " +
+var usualPrograms = strings.Fields("" +
+	"apk apt-get awk bash bundle cargo cat chgrp chmod chown cmake composer conda curl dnf dotnet dpkg echo " +
 	"export find git gpg gradle grep groupadd gunzip gzip java ldconfig make mkdir mvn node npm npx openssl " +
 	"perl php pip pip3 pnpm poetry printf python python3 sed sleep source tar tee touch unzip useradd adduser " +
 	"addgroup usermod wget xargs yarn yum zypper")
 
 // otherPrograms are programs and commands of shells whose names are close to those of usual ones.
-var otherPrograms = strings.Fields("7zip apt ash aptitude bind bmake bpython bsh bun bunx bundler cava chake chirp cnpm deluser groupdel " +
+var otherPrograms = strings.Fields("" +
+	"7zip apt ash aptitude bind bmake bpython bsh bun bunx bundler cava chake chirp cnpm deluser groupdel " +
 	"groupmod coda cython3 dash egrep eperl fake fgrep funzip gmake gource gradlew grap grop hash icmake " +
 	"ipython3 japa javac javap jgrep jython jzip kget ktouch lava lunzip lzip mash mmake mvnd mvnw ngrep nnpm " +
 	"nodejs nodm note omake openssn perf perm pgrep pip2 pipx pnpx pwget rake rbash rep rgrep rrep rzip sash " +

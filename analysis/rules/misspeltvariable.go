@@ -85,8 +85,8 @@ func (p *pass) checkRuntime(in *dockerfile.Instruction) {
 	for _, use := range dockerfile.Variables(in) {
 		name := use.Name.Text
 		d, ok := p.variables().Lookup(in.Stage, use.Span.Start, name)
-		if use.By != reader || use.Modifier != "" || !ok || p.setByEnv(in, name) || d.In.Meant != "ARG" || setIn(text, name) ||
-			environmentNames[name] {
+		if use.By != reader || use.Modifier != "" || !ok || p.setByEnv(in, name) || d.In.Meant != "ARG" ||
+			setIn(text, name) || environmentNames[name] {
 			continue
 		}
 		fix := declare(p.file(), in, name)

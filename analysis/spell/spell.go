@@ -83,8 +83,8 @@ func Begun(word string, candidates []string) []string {
 	return sorted(found)
 }
 
-// Near returns the candidates that Suggest and Meant look at more closely: what they say of these they say of all. It is
-// quick, so that what costs more for each candidate needs to be done for few.
+// Near returns the candidates that Suggest and Meant look at more closely: what they say of these they say of all. It
+// is quick, so that what costs more for each candidate needs to be done for few.
 func Near(word string, candidates []string) (near []string) {
 	typed := strings.ToUpper(word)
 	set := characters(typed)
@@ -101,7 +101,8 @@ func begins(candidate, typed string) bool {
 	return len(candidate) >= len(typed) && strings.EqualFold(candidate[:len(typed)], typed)
 }
 
-// farOff reports whether it is quickly told that what is typed, which has a set of characters, is no misspelt candidate.
+// farOff reports whether it is quickly told that what is typed, which has a set of characters, is no misspelt
+// candidate.
 func farOff(typed string, set uint64, candidate string) bool {
 	gap, most := len(candidate)-len(typed), limit(candidate)
 	return max(gap, -gap)*edit > most ||

@@ -27,8 +27,8 @@
 //	go test -run TestPairs -timeout 0 -args -pairs-played 0 -pairs-built 0
 //
 // The same pairs are built with docker build on Docker engines, with their images in the engine's store: a current one,
-// which is built from Go modules once, and the one that is installed (Debian's docker.io) with its classic builder, which
-// leaves out what only BuildKit has:
+// which is built from Go modules once, and the one that is installed (Debian's docker.io) with its classic builder,
+// which leaves out what only BuildKit has:
 //
 //	go test -run TestPairsOnEngines -v -timeout 0 -args -engine-pairs 0
 //
