@@ -17,8 +17,8 @@ var InvalidStageReference = &Rule{
 	Doc: Doc{
 		Summary: "A reference to a stage cannot work",
 		What: "Finds `COPY --from=` and `RUN --mount=from=` with the stage itself or one further down, with a " +
-			"number that no stage has, `COPY --from=` with a variable, and names of stages that no image can have, such " +
-			"as `build.`.",
+			"number that no stage has, `COPY --from=` with a variable, and names of stages that no image can have, " +
+			"such as `build.`.",
 		Why: "The build stops there: files can be taken from stages above only. For a variable image write `FROM " +
 			"$IMAGE AS name` and copy from that.",
 		Example: "FROM alpine\nCOPY --from=build /a /a\nFROM alpine AS build\n",
@@ -30,11 +30,15 @@ var InvalidStageReference = &Rule{
 // checkStageNames looks for names that no image can have, as BuildKit looks for a named context by each.
 func (p *pass) checkStageNames() {
 	for _, stage := range p.file().Stages {
-		if _, err := reference.ParseNormalizedNamed(stage.Name); stage.Name == "" || err == nil {
+		if stage.From.From == nil || stage.Name == "" { // what cannot be read has an error of its own
+			continue
+		}
+		if _, err := reference.ParseNormalizedNamed(stage.Name); err == nil {
 			continue
 		}
 		finding := analysis.Finding{
-			Span: stage.NameWord.Span, Message: fmt.Sprintf("invalid context name %s: invalid reference format", stage.Name),
+			Span:    stage.NameWord.Span,
+			Message: fmt.Sprintf("invalid context name %s: invalid reference format", stage.Name),
 		}
 		if meant := strings.TrimRight(stage.NameWord.Text, "._-"); p.Text.Slice(finding.Span) == stage.NameWord.Text {
 			if _, err := reference.ParseNormalizedNamed(strings.ToLower(meant)); err == nil {
