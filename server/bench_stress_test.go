@@ -433,8 +433,8 @@ func BenchmarkStress(b *testing.B) {
 				worst = max(worst, after)
 				if after > 100*time.Millisecond || ratio > 20 && after > 20*time.Millisecond {
 					over++
-					fmt.Fprintf(table, "%s\t%s\t%.1f\t%.1f\t%.0f\t%.0f\n", text.name, name, ms(row.small[name]), ms(after),
-						ratio, row.memory)
+					fmt.Fprintf(table, "%s\t%s\t%.1f\t%.1f\t%.0f\t%.0f\n", text.name, name, ms(row.small[name]),
+						ms(after), ratio, row.memory)
 				}
 			}
 			table.Flush()

@@ -214,7 +214,8 @@ func parseSettings(raw []byte) (settings, []string) {
 	for _, err := range bad {
 		problems = append(problems, fmt.Sprintf("the setting layerwise.rules: %v", err))
 	}
-	maps.DeleteFunc(out.Rules, func(id, _ string) bool { return rules.ByID(id) == nil }) // they are looked at at each key
+	// The others would be looked at at each key.
+	maps.DeleteFunc(out.Rules, func(id, _ string) bool { return rules.ByID(id) == nil })
 	return out, problems
 }
 

@@ -500,7 +500,7 @@ func TestAlternates(t *testing.T) {
 		}, false},
 		{"a folder that borrows from one with a pipe", func(r repo, other string) string {
 			mkfifo(t, filepath.Join(r.dir, "sub", "pack", "x"))
-			if err := os.WriteFile(filepath.Join(other, "info", "alternates"), []byte(r.dir+"/sub"), 0o600); err != nil {
+			if err := os.WriteFile(other+"/info/alternates", []byte(r.dir+"/sub"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			return other
