@@ -35,8 +35,8 @@ var engineDiffers = map[string]string{
 	"RUN: network host": "all is built with the host's network here",
 	"an argument and a variable of the image of one name": "the variable hides the argument, and is not known",
 	"ONBUILD: twice inherited":                            "the second takes what the first one's triggers made",
-	"RUN: a list that is no exec form":                    "Docker 20.10 reads the list at the start and nothing behind it",
-	"socket":                                              "the client leaves sockets out, of which the context has no trace",
+	"RUN: a list that is no exec form":                    "Docker 20.10 reads the list and nothing behind it",
+	"socket":                                              "the client leaves sockets out without a trace",
 }
 
 // TestPairsOnEngines builds the pairs of folders with docker build: on a current Docker engine, and on an old one with
