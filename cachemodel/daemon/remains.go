@@ -388,19 +388,25 @@ func (p *provenance) addedBy(step string) []layer {
 	return nil
 }
 
-// readStatus has the daemon replay a build's progress. A vertex may run in several intervals: they are added up.
+// readStatus has the daemon replay a build's progress.
 func (c *conn) readStatus(ctx context.Context, ref string) (*progress, error) {
 	stream, err := c.control.Status(ctx, &controlapi.StatusRequest{Ref: ref})
 	if err != nil {
 		return nil, err
 	}
+	return progressOf(stream.Recv)
+}
+
+// progressOf reads a build's progress up to io.EOF. A vertex may run in several intervals: they are added up. One whose
+// key the daemon knew without its layers shows first that it was loaded from the cache, and then runs.
+func progressOf(next func() (*controlapi.StatusResponse, error)) (*progress, error) {
 	out := &progress{
 		ran: map[string]*run{}, cached: map[string]*run{}, inputs: map[string][]string{}, errors: map[string]string{},
 	}
 	loads := map[string]bool{} // the vertices that load an ignore file
 	intervals := map[string]map[time.Time]time.Time{}
 	for {
-		part, err := stream.Recv()
+		part, err := next()
 		if err == io.EOF {
 			break
 		}
@@ -410,11 +416,12 @@ func (c *conn) readStatus(ctx context.Context, ref string) (*progress, error) {
 		for _, v := range part.Vertexes {
 			loads[v.Digest] = v.Name == "[internal] load .dockerignore"
 			out.inputs[v.Digest] = v.Inputs
+			if v.Cached { // where it could not be loaded it runs then
+				out.cached[v.Digest] = &run{name: v.Name, inputs: v.Inputs, source: len(v.Inputs) == 0}
+				continue
+			}
 			if v.Error != "" {
 				out.errors[v.Digest] = v.Error
-			}
-			if v.Cached {
-				out.cached[v.Digest] = &run{name: v.Name, inputs: v.Inputs, source: len(v.Inputs) == 0}
 			}
 			if v.Started == nil || v.Completed == nil {
 				continue
@@ -433,10 +440,12 @@ func (c *conn) readStatus(ctx context.Context, ref string) (*progress, error) {
 		}
 	}
 	for digest, r := range out.ran {
-		if out.cached[digest] != nil {
+		// One without inputs also shows the request for its own key (solver/jobs.go, CacheMap).
+		if asked := r.source && len(intervals[digest]) == 1; asked && out.cached[digest] != nil {
 			delete(out.ran, digest)
 			continue
 		}
+		delete(out.cached, digest)
 		for from, to := range intervals[digest] {
 			r.seconds += to.Sub(from).Seconds()
 			if r.from.IsZero() || from.Before(r.from) {
