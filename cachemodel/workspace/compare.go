@@ -85,6 +85,10 @@ func (r *Reader) compare(
 		r.compared.named = sentBefore(found.Contents, next)
 	}
 	r.compared.made = found.Builds
+	if b := &r.compared.Baseline; b.Assumed != "" && q.Choices.Target != "" && found.Contents != nil &&
+		found.Contents.Record == nil {
+		b.Assumed += ", up to stage " + q.Choices.Target // nothing says how far it was built
+	}
 	mode := request.Spec.Cache
 	if mode != "" || q.Choices.CacheUnknown != "" {
 		found.Builds = nil // a fresh builder has made none
