@@ -31,7 +31,8 @@ var (
 		ID: "MissingDockerfile", Severity: analysis.Error, BuildFile: true, Doc: Doc{
 			Summary: "The Dockerfile does not exist",
 			What: "A `dockerfile` that is not there. Its path is relative to the build context, not to the file that " +
-				"names it.",
+				"names it. In a file that Docker does not read by itself it is only information: its paths may be " +
+				"relative to another directory.",
 			Why:     "The build fails: `failed to read dockerfile`.",
 			Example: "services:\n  web:\n    build:\n      context: .\n      dockerfile: Dockerfil\n",
 			Instead: "services:\n  web:\n    build:\n      context: .\n      dockerfile: Dockerfile\n",
@@ -39,7 +40,8 @@ var (
 	MissingContext = &Rule{
 		ID: "MissingBuildContext", Severity: analysis.Error, BuildFile: true, Doc: Doc{
 			Summary: "The build context is not a directory",
-			What:    "A `context` that does not exist or is a file.",
+			What: "A `context` that does not exist or is a file. In a file that Docker does not read by itself it is " +
+				"only information: its paths may be relative to another directory.",
 			Why:     "The build fails before it begins.",
 			Example: "services:\n  web:\n    build: ./nowhere\n",
 			Instead: "services:\n  web:\n    build: ./app\n",

@@ -70,6 +70,13 @@ func IsBake(name string) bool {
 			ext))
 }
 
+// ReadByItself reports whether docker compose or buildx bake reads a file of this name where none is named: its paths
+// are then relative to its own directory.
+func ReadByItself(name string) bool {
+	base := filepath.Base(name)
+	return slices.Contains(bakeNames, base) || slices.Contains(composeOverrideNames, base)
+}
+
 // keys of a build section that are shown by their place.
 var sectionKeys = map[string]string{ // in Compose files -> as a Value's key
 	"context": "context", "dockerfile": "dockerfile", "dockerfile_inline": "dockerfile-inline", "target": "target",

@@ -82,6 +82,17 @@ func (c *checking) add(rule *rules.Rule, span source.Span, message string, fixes
 	})
 }
 
+// absent adds what is not there. Of a file that has to be named by --file, often beside others, it is only information:
+// the first one of them, or --project-directory, says what paths are relative to.
+func (c *checking) absent(rule *rules.Rule, span source.Span, message string, fixes ...analysis.Fix) {
+	c.add(rule, span, message, fixes...)
+	if e := c.entries[0]; !slices.ContainsFunc(e.Files, buildfiles.ReadByItself) {
+		f := &c.found[len(c.found)-1]
+		f.Severity = analysis.Information
+		f.Message = strings.TrimSuffix(message, ".") + ", if the project directory is " + e.Dir + "."
+	}
+}
+
 // at is where a key's value is, else the section's name.
 func (c *checking) at(key string) source.Span {
 	if v, ok := c.section.Value(key); ok {
@@ -99,7 +110,7 @@ func (c *checking) check() {
 	}
 	if !e.Remote && len(c.entries) == 1 {
 		if info, err := os.Stat(e.Context); err != nil || !info.IsDir() {
-			c.add(rules.MissingContext, c.at("context"), fmt.Sprintf("The build context %s is not a directory.", e.Context))
+			c.absent(rules.MissingContext, c.at("context"), fmt.Sprintf("The build context %s is not a directory.", e.Context))
 			return
 		}
 	}
@@ -140,7 +151,7 @@ func (c *checking) missing(e *buildfiles.Entry, err error) {
 			fixes = append(fixes, change(v.Span, path))
 		}
 	}
-	c.add(rules.MissingDockerfile, c.at("dockerfile"), fmt.Sprintf("There is no Dockerfile %s.", e.Dockerfile), fixes...)
+	c.absent(rules.MissingDockerfile, c.at("dockerfile"), fmt.Sprintf("There is no Dockerfile %s.", e.Dockerfile), fixes...)
 }
 
 func (c *checking) target(v buildfiles.Value, file *dockerfile.File) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
@@ -96,6 +97,33 @@ func TestCheck(t *testing.T) {
 				t.Errorf("found %s, want %s", strings.Join(got, "\n"), tt.want)
 			}
 		})
+	}
+}
+
+// TestAbsent holds how serious it is that something is not there: paths of a file that has to be named may be relative to
+// another directory than its own.
+func TestAbsent(t *testing.T) {
+	const text = "services:\n  web:\n    build: ./nowhere\n"
+	for name, want := range map[string]analysis.Severity{
+		"compose.yaml": analysis.Error, "docker-compose.yml": analysis.Error,
+		"compose.dev.yaml": analysis.Information, "docker-compose-ci.yml": analysis.Information,
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		sections, err := buildfiles.Sections(name, []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := buildfiles.Around(t.Context(), filepath.Join(dir, name), buildfiles.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := Check(sections, entries, Files{})
+		if len(found) != 1 || found[0].Severity != want {
+			t.Errorf("%s: %+v, want severity %d", name, found, want)
+		}
 	}
 }
 
