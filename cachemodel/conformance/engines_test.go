@@ -184,7 +184,7 @@ func progress(events []byte) map[digest.Digest]*vertexEvents {
 		}
 		for _, v := range status.Vertexes {
 			if vertices[v.Digest] == nil {
-				vertices[v.Digest] = &vertexEvents{runs: map[time.Time]bool{}}
+				vertices[v.Digest] = newVertexEvents()
 			}
 			vertices[v.Digest].add(v)
 		}

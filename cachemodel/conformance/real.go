@@ -109,7 +109,7 @@ func (r *Real) solve(ctx context.Context, opts map[string]string, locals map[str
 			for _, v := range s.Vertexes {
 				e := vertices[v.Digest]
 				if e == nil {
-					e = &vertexEvents{runs: map[time.Time]bool{}}
+					e = newVertexEvents()
 					vertices[v.Digest] = e
 				}
 				e.add(v)
@@ -161,23 +161,31 @@ func (r recorder) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway
 
 // vertexEvents are the progress events of one vertex.
 type vertexEvents struct {
-	root bool               // without inputs
-	runs map[time.Time]bool // when something began that is no load from the cache
+	root   bool // without inputs
+	cached bool
+	runs   map[time.Time]bool // when something began that is no load from the cache
 }
 
+func newVertexEvents() *vertexEvents { return &vertexEvents{root: true, runs: map[time.Time]bool{}} }
+
+// add: what names no inputs of a vertex that has some is about its layers, which are fetched or unpacked
+// (util/progress/controller).
 func (e *vertexEvents) add(v *client.Vertex) {
+	if len(v.Inputs) == 0 && !e.root {
+		return
+	}
 	e.root = len(v.Inputs) == 0
+	e.cached = e.cached || v.Cached
 	if v.Started != nil && !v.Cached {
 		e.runs[*v.Started] = true
 	}
 }
 
-// executed: a vertex without inputs also shows the request for its own key (solver/jobs.go, CacheMap). One that shows a
-// load from the cache may have run too: the daemon knew its key, and its layers were gone.
+// executed: a vertex without inputs also shows the request for its own key (solver/jobs.go, CacheMap). Another one that
+// shows a load from the cache may have run too: the daemon knew its key, and its layers were gone.
 func (e *vertexEvents) executed() bool {
-	n := len(e.runs)
 	if e.root {
-		n--
+		return !e.cached && len(e.runs) > 1
 	}
-	return n > 0
+	return len(e.runs) > 0
 }

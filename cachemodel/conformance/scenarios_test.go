@@ -456,7 +456,7 @@ func (w *workplace) lastBuild(ctx context.Context) (Truth, error) {
 		}
 		for _, v := range client.NewSolveStatus(part).Vertexes {
 			if vertices[v.Digest] == nil {
-				vertices[v.Digest] = &vertexEvents{runs: map[time.Time]bool{}}
+				vertices[v.Digest] = newVertexEvents()
 			}
 			vertices[v.Digest].add(v)
 		}

@@ -166,7 +166,7 @@ func (p *sequence) build(t *testing.T) (ran Truth, failed bool) {
 		for s := range status {
 			for _, v := range s.Vertexes {
 				if vertices[v.Digest] == nil {
-					vertices[v.Digest] = &vertexEvents{runs: map[time.Time]bool{}}
+					vertices[v.Digest] = newVertexEvents()
 				}
 				vertices[v.Digest].add(v)
 			}

@@ -27,6 +27,8 @@ func TestProgress(t *testing.T) {
 		{"it was loaded", []*controlapi.Vertex{event(inputs, true, 1, 1)}, false, 0},
 		{"its key was asked for, and it was loaded",
 			[]*controlapi.Vertex{event(nil, false, 1, 3), event(nil, true, 4, 4)}, false, 0},
+		{"it was loaded, and its layers were unpacked",
+			[]*controlapi.Vertex{event(inputs, true, 1, 1), event(nil, false, 2, 3)}, false, 0},
 		{"its key was known, its layers were gone",
 			[]*controlapi.Vertex{event(inputs, true, 1, 1), event(inputs, false, 2, 7)}, true, 5},
 	} {

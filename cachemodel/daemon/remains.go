@@ -397,8 +397,9 @@ func (c *conn) readStatus(ctx context.Context, ref string) (*progress, error) {
 	return progressOf(stream.Recv)
 }
 
-// progressOf reads a build's progress up to io.EOF. A vertex may run in several intervals: they are added up. One whose
-// key the daemon knew without its layers shows first that it was loaded from the cache, and then runs.
+// progressOf reads a build's progress up to io.EOF. A vertex may run in several intervals: they are added up. One that
+// was loaded from the cache and runs was loaded in vain: the daemon knew its key, and its layers were gone. What names no
+// inputs of a vertex that has some is about its layers, which are fetched or unpacked (util/progress/controller).
 func progressOf(next func() (*controlapi.StatusResponse, error)) (*progress, error) {
 	out := &progress{
 		ran: map[string]*run{}, cached: map[string]*run{}, inputs: map[string][]string{}, errors: map[string]string{},
@@ -414,9 +415,12 @@ func progressOf(next func() (*controlapi.StatusResponse, error)) (*progress, err
 			return nil, err
 		}
 		for _, v := range part.Vertexes {
+			if len(v.Inputs) == 0 && len(out.inputs[v.Digest]) > 0 {
+				continue
+			}
 			loads[v.Digest] = v.Name == "[internal] load .dockerignore"
 			out.inputs[v.Digest] = v.Inputs
-			if v.Cached { // where it could not be loaded it runs then
+			if v.Cached {
 				out.cached[v.Digest] = &run{name: v.Name, inputs: v.Inputs, source: len(v.Inputs) == 0}
 				continue
 			}
@@ -440,8 +444,7 @@ func progressOf(next func() (*controlapi.StatusResponse, error)) (*progress, err
 		}
 	}
 	for digest, r := range out.ran {
-		// One without inputs also shows the request for its own key (solver/jobs.go, CacheMap).
-		if asked := r.source && len(intervals[digest]) == 1; asked && out.cached[digest] != nil {
+		if r.source && out.cached[digest] != nil { // it shows the request for its own key (solver/jobs.go, CacheMap)
 			delete(out.ran, digest)
 			continue
 		}
