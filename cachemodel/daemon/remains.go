@@ -398,8 +398,8 @@ func (c *conn) readStatus(ctx context.Context, ref string) (*progress, error) {
 }
 
 // progressOf reads a build's progress up to io.EOF. A vertex may run in several intervals: they are added up. One that
-// was loaded from the cache and runs was loaded in vain: the daemon knew its key, and its layers were gone. What names no
-// inputs of a vertex that has some is about its layers, which are fetched or unpacked (util/progress/controller).
+// was loaded from the cache and runs was loaded in vain: the daemon knew its key, and its layers were gone. What names
+// no inputs of a vertex that has some is about its layers, which are fetched or unpacked (util/progress/controller).
 func progressOf(next func() (*controlapi.StatusResponse, error)) (*progress, error) {
 	out := &progress{
 		ran: map[string]*run{}, cached: map[string]*run{}, inputs: map[string][]string{}, errors: map[string]string{},

@@ -85,10 +85,7 @@ func (r *Reader) compare(
 		r.compared.named = sentBefore(found.Contents, next)
 	}
 	r.compared.made = found.Builds
-	if b := &r.compared.Baseline; b.Assumed != "" && q.Choices.Target != "" && found.Contents != nil &&
-		found.Contents.Record == nil {
-		b.Assumed += ", up to stage " + q.Choices.Target // nothing says how far it was built
-	}
+	r.compared.Baseline.Assumed += builtUpTo(found, q.Choices.Target)
 	mode := request.Spec.Cache
 	if mode != "" || q.Choices.CacheUnknown != "" {
 		found.Builds = nil // a fresh builder has made none
@@ -132,6 +129,14 @@ func (r *Reader) compare(
 	})
 	r.compared.imports = r.importing(ctx, request.Spec, q, next, pasts, look)
 	r.hold(pasts, mode, found.Unseen, q)
+}
+
+// builtUpTo says of an assumed baseline how far it is taken to be built, if a target is chosen: nothing tells.
+func builtUpTo(found baseline.Baseline, target string) string {
+	if found.Assumed == "" || target == "" || found.Contents == nil || found.Contents.Record != nil {
+		return ""
+	}
+	return ", up to stage " + target
 }
 
 // hold works out what the builder has of the pasts. mode is how their cache was exported that it imports, "" if it has

@@ -110,7 +110,8 @@ func (c *checking) check() {
 	}
 	if !e.Remote && len(c.entries) == 1 {
 		if info, err := os.Stat(e.Context); err != nil || !info.IsDir() {
-			c.absent(rules.MissingContext, c.at("context"), fmt.Sprintf("The build context %s is not a directory.", e.Context))
+			message := fmt.Sprintf("The build context %s is not a directory.", e.Context)
+			c.absent(rules.MissingContext, c.at("context"), message)
 			return
 		}
 	}
@@ -151,7 +152,8 @@ func (c *checking) missing(e *buildfiles.Entry, err error) {
 			fixes = append(fixes, change(v.Span, path))
 		}
 	}
-	c.absent(rules.MissingDockerfile, c.at("dockerfile"), fmt.Sprintf("There is no Dockerfile %s.", e.Dockerfile), fixes...)
+	message := fmt.Sprintf("There is no Dockerfile %s.", e.Dockerfile)
+	c.absent(rules.MissingDockerfile, c.at("dockerfile"), message, fixes...)
 }
 
 func (c *checking) target(v buildfiles.Value, file *dockerfile.File) {

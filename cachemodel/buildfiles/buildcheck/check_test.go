@@ -100,8 +100,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestAbsent holds how serious it is that something is not there: paths of a file that has to be named may be relative to
-// another directory than its own.
+// TestAbsent holds how serious it is that something is not there: paths of a file that has to be named may be relative
+// to another directory than its own.
 func TestAbsent(t *testing.T) {
 	const text = "services:\n  web:\n    build: ./nowhere\n"
 	for name, want := range map[string]analysis.Severity{
