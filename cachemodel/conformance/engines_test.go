@@ -139,7 +139,11 @@ func buildxTruth(metadata string, events []byte) (Truth, error) {
 	if err := json.Unmarshal(text, &noted); err != nil {
 		return nil, err
 	}
-	vertices, did := progress(events), Truth{}
+	shown, did := progress{}, Truth{}
+	for status := range rawProgress(events) {
+		shown.add(status)
+	}
+	executed := shown.executed()
 	for key, text := range noted {
 		if key, _, _ = strings.Cut(key, "/"); key != "buildx.build.provenance" { // of each platform
 			continue
@@ -152,11 +156,8 @@ func buildxTruth(metadata string, events []byte) (Truth, error) {
 		for _, step := range provenance.BuildConfig.Definition {
 			ops[step.ID] = step.Op
 		}
-		executed, lines, merges := map[digest.Digest]bool{}, map[digest.Digest][]int{}, map[digest.Digest]bool{}
+		lines, merges := map[digest.Digest][]int{}, map[digest.Digest]bool{}
 		for dgst, step := range provenance.BuildConfig.DigestMapping {
-			if e := vertices[dgst]; e != nil {
-				executed[dgst] = e.executed()
-			}
 			if op := ops[step]; op != nil && op.GetSource() == nil {
 				lines[dgst], merges[dgst] = firstLines(located.Locations[step]), op.GetMerge() != nil
 			}
@@ -172,24 +173,6 @@ func buildxTruth(metadata string, events []byte) (Truth, error) {
 		return nil, fmt.Errorf("the build has no provenance: %s", text)
 	}
 	return did, nil
-}
-
-// progress reads what buildx prints with --progress rawjson.
-func progress(events []byte) map[digest.Digest]*vertexEvents {
-	vertices := map[digest.Digest]*vertexEvents{}
-	for line := range bytes.Lines(events) {
-		var status client.SolveStatus
-		if json.Unmarshal(line, &status) != nil {
-			continue // it is not of the progress
-		}
-		for _, v := range status.Vertexes {
-			if vertices[v.Digest] == nil {
-				vertices[v.Digest] = newVertexEvents()
-			}
-			vertices[v.Digest].add(v)
-		}
-	}
-	return vertices
 }
 
 // classicTruth tells from what docker build prints which steps the classic builder executed. Triggers of a base image

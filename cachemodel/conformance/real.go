@@ -13,7 +13,6 @@ import (
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/entitlements"
-	digest "github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
 )
 
@@ -100,22 +99,7 @@ func (r *Real) solve(ctx context.Context, opts map[string]string, locals map[str
 	frontend := func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		return builder.Build(ctx, recorder{c, &def})
 	}
-	vertices := map[digest.Digest]*vertexEvents{}
-	status := make(chan *client.SolveStatus)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for s := range status {
-			for _, v := range s.Vertexes {
-				e := vertices[v.Digest]
-				if e == nil {
-					e = newVertexEvents()
-					vertices[v.Digest] = e
-				}
-				e.add(v)
-			}
-		}
-	}()
+	status, seen := watch()
 	_, err := r.daemon.Client.Build(ctx, client.SolveOpt{
 		FrontendAttrs: opts,
 		CacheExports:  with.CacheExports,
@@ -128,17 +112,13 @@ func (r *Real) solve(ctx context.Context, opts map[string]string, locals map[str
 			entitlements.EntitlementNetworkHost.String(), entitlements.EntitlementSecurityInsecure.String(),
 		},
 	}, "", frontend, status)
-	<-done
+	executed := seen().executed()
 	if err != nil {
 		return nil, err
 	}
 	lines, err := locate(def)
 	if err != nil {
 		return nil, err
-	}
-	executed := map[digest.Digest]bool{}
-	for dgst, e := range vertices {
-		executed[dgst] = e.executed()
 	}
 	did := truth(lines, executed)
 	merges, err := mergesOf(def)
@@ -157,35 +137,4 @@ func (r recorder) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway
 		*r.def = req.Definition
 	}
 	return r.Client.Solve(ctx, req)
-}
-
-// vertexEvents are the progress events of one vertex.
-type vertexEvents struct {
-	root   bool // without inputs
-	cached bool
-	runs   map[time.Time]bool // when something began that is no load from the cache
-}
-
-func newVertexEvents() *vertexEvents { return &vertexEvents{root: true, runs: map[time.Time]bool{}} }
-
-// add: what names no inputs of a vertex that has some is about its layers, which are fetched or unpacked
-// (util/progress/controller).
-func (e *vertexEvents) add(v *client.Vertex) {
-	if len(v.Inputs) == 0 && !e.root {
-		return
-	}
-	e.root = len(v.Inputs) == 0
-	e.cached = e.cached || v.Cached
-	if v.Started != nil && !v.Cached {
-		e.runs[*v.Started] = true
-	}
-}
-
-// executed: a vertex without inputs also shows the request for its own key (solver/jobs.go, CacheMap). Another one that
-// shows a load from the cache may have run too: the daemon knew its key, and its layers were gone.
-func (e *vertexEvents) executed() bool {
-	if e.root {
-		return !e.cached && len(e.runs) > 1
-	}
-	return len(e.runs) > 0
 }

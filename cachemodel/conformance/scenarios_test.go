@@ -445,7 +445,7 @@ func (w *workplace) lastBuild(ctx context.Context) (Truth, error) {
 	if err != nil {
 		return nil, err
 	}
-	vertices := map[digest.Digest]*vertexEvents{}
+	events := progress{}
 	for {
 		part, err := stream.Recv()
 		if err == io.EOF {
@@ -454,15 +454,9 @@ func (w *workplace) lastBuild(ctx context.Context) (Truth, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, v := range client.NewSolveStatus(part).Vertexes {
-			if vertices[v.Digest] == nil {
-				vertices[v.Digest] = newVertexEvents()
-			}
-			vertices[v.Digest].add(v)
-		}
+		events.add(client.NewSolveStatus(part))
 	}
 	lines := map[digest.Digest][]int{}
-	executed := map[digest.Digest]bool{}
 	sources := map[string]bool{}
 	for _, step := range p.BuildDefinition.InternalParameters.BuildConfig.Definition {
 		sources[step.ID] = step.Op.GetSource() != nil
@@ -475,9 +469,6 @@ func (w *workplace) lastBuild(ctx context.Context) (Truth, error) {
 		for _, l := range locations.Locations {
 			lines[dgst] = append(lines[dgst], int(l.Ranges[0].Start.Line))
 		}
-		if e := vertices[dgst]; e != nil {
-			executed[dgst] = e.executed()
-		}
 	}
-	return truth(lines, executed), nil
+	return truth(lines, events.executed()), nil
 }

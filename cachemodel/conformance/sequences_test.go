@@ -28,7 +28,6 @@ import (
 	"github.com/moby/buildkit/identity"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/entitlements"
-	digest "github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
 )
 
@@ -159,32 +158,16 @@ func (p *sequence) build(t *testing.T) (ran Truth, failed bool) {
 	frontend := func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		return builder.Build(ctx, recorder{c, &def})
 	}
-	vertices := map[digest.Digest]*vertexEvents{}
-	status, done := make(chan *client.SolveStatus), make(chan struct{})
-	go func() {
-		defer close(done)
-		for s := range status {
-			for _, v := range s.Vertexes {
-				if vertices[v.Digest] == nil {
-					vertices[v.Digest] = newVertexEvents()
-				}
-				vertices[v.Digest].add(v)
-			}
-		}
-	}()
+	status, seen := watch()
 	_, err = p.daemon.Client.Build(context.Background(), client.SolveOpt{
 		Ref: p.ref, FrontendAttrs: attrs, OCIStores: p.images.Stores,
 		AllowedEntitlements: []string{entitlements.EntitlementNetworkHost.String()},
 		LocalMounts:         map[string]fsutil.FS{"context": local, "dockerfile": local},
 	}, "", frontend, status)
-	<-done
+	executed := seen().executed()
 	lines, errLines := locate(def)
 	if errLines != nil {
 		t.Fatal(errLines)
-	}
-	executed := map[digest.Digest]bool{}
-	for dgst, e := range vertices {
-		executed[dgst] = e.executed()
 	}
 	return truth(lines, executed), err != nil
 }

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -15,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/moby/buildkit/client"
 	digest "github.com/opencontainers/go-digest"
 	"golang.org/x/tools/txtar"
 
@@ -213,11 +211,7 @@ func bakeTruth(t *testing.T, events []byte) map[string]map[string]LineTruth {
 		names map[string]bool
 	}
 	vertices := map[digest.Digest]*vertex{}
-	for line := range bytes.Lines(events) {
-		var status client.SolveStatus
-		if json.Unmarshal(line, &status) != nil {
-			continue // it is not of the progress
-		}
+	for status := range rawProgress(events) {
 		for _, v := range status.Vertexes {
 			if len(v.Inputs) == 0 || strings.Contains(v.Name, "[internal]") || strings.Contains(v.Name, " internal] ") {
 				continue
