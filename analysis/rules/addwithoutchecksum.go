@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
@@ -34,7 +35,7 @@ func checkAddWithoutChecksum(p *pass) {
 		if !ok || in.Stage < 0 || c.Checksum != "" || len(in.Args) < 2 {
 			continue
 		}
-		if image, _ := p.imageOf(in); isWindows(image) {
+		if image, _ := p.imageOf(in); images.Windows(image) {
 			continue // most likely built by the classic builder, which is the usual one there
 		}
 		for _, word := range in.Args[:len(in.Args)-1] {

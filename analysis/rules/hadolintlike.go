@@ -9,6 +9,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
@@ -199,7 +200,7 @@ var RelativeDestination = &Rule{
 				text := unquoted(dest.Text)
 				if !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "$") && !strings.Contains(text, ":") &&
 					in.Stage >= 0 && p.file().Stages[in.Stage].Base.Text != "scratch" &&
-					!isWindows(p.file().Stages[in.Stage].Base.Text) {
+					!images.Windows(p.file().Stages[in.Stage].Base.Text) {
 					message := fmt.Sprintf("no WORKDIR is above: %s lies where the base image works", text)
 					p.report(in, analysis.Finding{Span: dest.Span, Message: message})
 				}

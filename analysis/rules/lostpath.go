@@ -6,6 +6,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 )
 
@@ -32,7 +33,7 @@ func checkLostPath(p *pass) {
 		if in.Command == nil || in.Stage < 0 {
 			continue
 		}
-		if image, known := p.imageOf(in); !known || image == "scratch" || isWindows(image) || p.Escape != '\\' {
+		if image, known := p.imageOf(in); !known || image == "scratch" || images.Windows(image) || p.Escape != '\\' {
 			continue
 		}
 		for i, word := range in.Args {

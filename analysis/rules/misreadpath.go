@@ -9,6 +9,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/tools"
 )
@@ -230,7 +231,7 @@ func (p *pass) home(in *dockerfile.Instruction) string {
 			return ""
 		}
 	}
-	if image, known := p.imageOf(in); known && !isWindows(image) {
+	if image, known := p.imageOf(in); known && !images.Windows(image) {
 		return "/root"
 	}
 	return ""

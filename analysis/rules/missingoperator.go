@@ -167,10 +167,7 @@ func (p *pass) checkSwallowedCommand(in *dockerfile.Instruction, c command) {
 	p.report(in, analysis.Finding{
 		Span:    at,
 		Message: fmt.Sprintf("%s is read as an argument of %s: no && %s", c.words[i], c.words[0], where),
-		Fixes: []analysis.Fix{{
-			Title: "Insert &&",
-			Edits: []source.Edit{{Span: source.Span{Start: before.End, End: before.End}, NewText: " &&"}},
-		}},
+		Fixes:   []analysis.Fix{insert(before.End, " &&", false)},
 	})
 }
 

@@ -47,9 +47,7 @@ func (p *pass) checkURL(in *dockerfile.Instruction) {
 		Message: "an address is no command: a program has to ask for it",
 	}
 	if in.Meant == "HEALTHCHECK" {
-		finding.Fixes = []analysis.Fix{{
-			Title: "Insert curl -f", Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: "curl -f "}},
-		}}
+		finding.Fixes = []analysis.Fix{insert(at, "curl -f ", false)}
 		if in.JSON {
 			finding.Fixes[0].Edits[0].NewText = `curl", "-f", "`
 		}
@@ -107,12 +105,7 @@ func (p *pass) checkToolCommand(in *dockerfile.Instruction, c command) {
 		slices.ContainsFunc(c.words[v:], func(w string) bool { return slices.Contains(line.Commands, w) }):
 		return
 	default:
-		finding.Fixes = []analysis.Fix{{
-			Title: "Insert " + line.Installs[0],
-			Edits: []source.Edit{{
-				Span: source.Span{Start: span.Start, End: span.Start}, NewText: line.Installs[0] + " ",
-			}},
-		}}
+		finding.Fixes = []analysis.Fix{insert(span.Start, line.Installs[0]+" ", false)}
 	}
 	p.report(in, finding)
 }

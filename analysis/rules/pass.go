@@ -351,3 +351,12 @@ func replace(span source.Span, text string, preferred bool) analysis.Fix {
 		Preferred: preferred,
 	}
 }
+
+// insert returns a fix that inserts words.
+func insert(at int, text string, preferred bool) analysis.Fix {
+	return analysis.Fix{
+		Title:     "Insert " + strings.TrimSpace(text),
+		Edits:     []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: text}},
+		Preferred: preferred,
+	}
+}

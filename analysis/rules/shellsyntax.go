@@ -181,13 +181,14 @@ func (p *pass) forUnixShell(in *dockerfile.Instruction) bool {
 		c, ok := shell.Command.(*instructions.ShellCommand)
 		return ok && len(c.Shell) > 0 && slices.Contains([]string{"bash", "sh", "ash", "dash"}, path.Base(c.Shell[0]))
 	}
-	unix, ok := p.rest().unix[in.Stage]
+	w := p.rest()
+	unix, ok := w.unix[in.Stage]
 	if !ok {
 		unix = p.unixImage(in)
-		if p.rest().unix == nil {
-			p.rest().unix = map[int]bool{}
+		if w.unix == nil {
+			w.unix = map[int]bool{}
 		}
-		p.rest().unix[in.Stage] = unix
+		w.unix[in.Stage] = unix
 	}
 	return unix
 }
@@ -195,7 +196,7 @@ func (p *pass) forUnixShell(in *dockerfile.Instruction) bool {
 // unixImage reports whether the image that the stage of in is built on is known, and not one of Windows.
 func (p *pass) unixImage(in *dockerfile.Instruction) bool {
 	image, known := p.imageOf(in)
-	return known && image != "" && !isWindows(image)
+	return known && image != "" && !images.Windows(image)
 }
 
 // imageOf is the image that the stage of in is built on, in lower case, and whether all of its name is known.
@@ -224,9 +225,6 @@ type baseImage struct {
 	name  string
 	known bool // all of it
 }
-
-// isWindows reports whether an image is one of Windows, by its name.
-func isWindows(image string) bool { return images.Windows(image) }
 
 // parseShell reads a command.
 func parseShell(text string) *shellRun {

@@ -103,7 +103,7 @@ func (p *pass) checkPip(in *dockerfile.Instruction, c command) bool {
 		at := c.span(p, in, 1, 2)
 		p.report(in, analysis.Finding{
 			Span: at, Message: fmt.Sprintf("%s takes %s for the name of a script: -m is missing", name, c.words[1]),
-			Fixes: []analysis.Fix{insert(at.Start, "-m ")},
+			Fixes: []analysis.Fix{insert(at.Start, "-m ", true)},
 		})
 		return true
 	}
@@ -114,7 +114,7 @@ func (p *pass) checkPip(in *dockerfile.Instruction, c command) bool {
 		at := c.span(p, in, 1, 2)
 		p.report(in, analysis.Finding{
 			Span: at, Message: name + " has no command here: install is missing",
-			Fixes: []analysis.Fix{insert(at.Start, "install ")},
+			Fixes: []analysis.Fix{insert(at.Start, "install ", true)},
 		})
 		return true
 	}
@@ -127,7 +127,7 @@ func (p *pass) checkPip(in *dockerfile.Instruction, c command) bool {
 		if requirements.MatchString(word) {
 			p.report(in, analysis.Finding{
 				Span: span, Message: name + " takes the file for a package: -r is missing",
-				Fixes: []analysis.Fix{insert(span.Start, "-r ")},
+				Fixes: []analysis.Fix{insert(span.Start, "-r ", true)},
 			})
 			return true
 		}
@@ -140,14 +140,6 @@ func (p *pass) checkPip(in *dockerfile.Instruction, c command) bool {
 		}
 	}
 	return false
-}
-
-// insert is the fix that inserts words.
-func insert(at int, text string) analysis.Fix {
-	return analysis.Fix{
-		Title: "Insert " + strings.TrimSpace(text), Preferred: true,
-		Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: text}},
-	}
 }
 
 var (
@@ -189,9 +181,9 @@ func (p *pass) checkChmod(in *dockerfile.Instruction, c command) bool {
 
 // operands are, by program, how many arguments it needs that are no flags.
 var operands = map[string]int{
-	"chmod": 2, "chown": 2, "chgrp": 2, "cp": 2, "mv": 2, "mkdir": 1, "touch": 1, "rmdir": 1, "unzip": 1, "git": 1,
-	"curl": 1,
-	"wget": 1, "useradd": 1, "groupadd": 1, "usermod": 1, "sed": 1, "grep": 1,
+	"chmod": 2, "chown": 2, "chgrp": 2, "cp": 2, "mv": 2,
+	"mkdir": 1, "touch": 1, "rmdir": 1, "unzip": 1, "git": 1, "curl": 1, "wget": 1,
+	"useradd": 1, "groupadd": 1, "usermod": 1, "sed": 1, "grep": 1,
 }
 
 // checkOperands looks for a command that lacks what it is to work on.
