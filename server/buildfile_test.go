@@ -369,8 +369,8 @@ func TestInlineDockerfile(t *testing.T) {
 }
 
 // TestInlineStatus paints the marks of Dockerfiles within a Compose file at their lines there: again when a file that
-// one copies changes, without any other document open, and none any more when there is no Dockerfile in it or it is
-// closed.
+// one copies or the settings change, without any other document open, and none any more when there is no Dockerfile in
+// it or it is closed.
 func TestInlineStatus(t *testing.T) {
 	const compose = "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM alpine\n        COPY a /\n" +
 		"  job:\n    build:\n      dockerfile_inline: |\n        FROM debian\n        RUN two\n        RUN after\n"
@@ -426,6 +426,14 @@ func TestInlineStatus(t *testing.T) {
 		"5 cached, 6 rebuilt by 6, 10 cached, 11 rebuilt by 11, 12 rebuilt by 11, 5 hints, 2 of 5", 1)
 	e.Replace(uri, 2, "# a line more\n"+now)
 	await("moved", "6 cached, 7 rebuilt by 7, 11 cached, 12 rebuilt by 12, 13 rebuilt by 12, 5 hints, 2 of 5", 2)
+	for _, baseline := range []string{"git:HEAD~1", "git:HEAD"} {
+		own := map[string]any{"buildkit": "off", "baseline": baseline}
+		e.Notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"layerwise": own}})
+		e.Await("layerwise/cacheStatus", func(params json.RawMessage) bool {
+			var s struct{ BaselineLabel string }
+			return json.Unmarshal(params, &s) == nil && s.BaselineLabel == strings.Replace(baseline, ":", " ", 1)
+		})
+	}
 	e.Replace(uri, 3, "services: {web: {image: alpine}}\n")
 	await("no Dockerfile in it", "0 hints, 0 of 0", 3)
 	e.Replace(uri, 4, now)

@@ -187,6 +187,9 @@ func (s *session) publishBuildLoop(d *document) {
 			return
 		case <-d.publish:
 		case <-poll:
+			s.mu.Lock()
+			d.stale.Context = true
+			s.mu.Unlock()
 		}
 		select {
 		case <-d.ctx.Done():
@@ -226,10 +229,11 @@ func (s *session) publishBuildFile(d *document) {
 	}
 }
 
-// wakeBuildFilesLocked has the build files judged anew that are open.
-func (s *session) wakeBuildFilesLocked() {
+// wakeBuildFilesLocked has the build files judged anew that are open, with what is on the disk if that may be other.
+func (s *session) wakeBuildFilesLocked(stale bool) {
 	for _, d := range s.documents {
 		if d.buildfile {
+			d.stale.Context = d.stale.Context || stale
 			d.wake(d.publish)
 		}
 	}

@@ -126,7 +126,7 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 		d.buildfile = true
 		s.backgroundLocked("publishing", func(context.Context) { s.publishBuildLoop(d) })
 	}
-	s.wakeBuildFilesLocked()
+	s.wakeBuildFilesLocked(!d.dockerfile)
 	if !d.dockerfile {
 		return
 	}
@@ -203,7 +203,7 @@ func didChange(s *session, p *protocol.DidChangeTextDocumentParams) {
 // changedLocked does what a new text of d asks for.
 func (s *session) changedLocked(d *document) {
 	s.overlayLocked(d.path)
-	s.wakeBuildFilesLocked()
+	s.wakeBuildFilesLocked(!d.dockerfile)
 	if !d.dockerfile {
 		s.buildFileChangedLocked(d.path)
 		return

@@ -52,10 +52,14 @@ func (b *buildText) snapshotOfInline(ctx context.Context, in *inline) *snapshot 
 	return b.s.snapshotLocked(&document{uri: b.uri, version: b.version, text: b.text}, in.file, found)
 }
 
-// loadInlines finds the builds of the Dockerfiles within a build file anew and has what they depend on watched. It is
-// not ok where none is or was there, or the text has been edited meanwhile.
+// loadInlines finds the builds of the Dockerfiles within a build file, anew if they may have changed, and has what they
+// depend on watched. It is not ok where none is or was there, or the text has been edited meanwhile.
 func (b *buildText) loadInlines(ctx context.Context) (inlines []inline, ok bool) {
 	inlines = b.inlines()
+	b.s.mu.Lock()
+	known, stale := b.d.inlines, b.d.stale.Context
+	b.d.stale.Context = false
+	b.s.mu.Unlock()
 	builds := map[string]*build{}
 	var all workspace.Places
 	watch := func(places workspace.Places) bool {
@@ -65,13 +69,18 @@ func (b *buildText) loadInlines(ctx context.Context) (inlines []inline, ok bool)
 		return b.s.watchPlaces(b.d, []string{filepath.Dir(b.path)}, all)
 	}
 	for _, in := range inlines {
-		if found, _ := b.entryBuild(ctx, in.entry, in.file, watch); found != nil {
+		found := known[in.entry.ID]
+		if found == nil || stale {
+			found, _ = b.entryBuild(ctx, in.entry, in.file, watch)
+		}
+		if found != nil {
 			builds[in.entry.ID] = found
 		}
 	}
 	b.s.mu.Lock()
 	defer b.s.mu.Unlock()
 	if ctx.Err() != nil || b.d.text != b.text {
+		b.d.stale.Context = b.d.stale.Context || stale
 		return nil, false
 	}
 	ok = len(b.d.inlines)+len(builds) > 0

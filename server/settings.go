@@ -362,6 +362,7 @@ func (s *session) applySettings(next scopedSettings) {
 		d.wake(d.reload)
 		d.wake(d.scripts)
 	}
+	s.wakeBuildFilesLocked(true)
 	s.mu.Unlock()
 }
 

@@ -230,7 +230,7 @@ func (s *session) fileChanged(path string) {
 
 func (s *session) fileChangedLocked(path string) {
 	s.buildFileChangedLocked(path)
-	s.wakeBuildFilesLocked()
+	s.wakeBuildFilesLocked(true)
 	for _, d := range s.documents {
 		if d.dockerfile && slices.Contains(d.config.Looked, path) {
 			s.backgroundLocked("reading the configuration", func(context.Context) { s.readConfig(d) })
@@ -284,6 +284,7 @@ func (s *session) allChanged() {
 		d.stale = workspace.Changed{Context: true, Baseline: true, Builds: true}
 		d.wake(d.reload)
 	}
+	s.wakeBuildFilesLocked(true)
 }
 
 // askToWatch registers the folders with the client, if it can watch them.
