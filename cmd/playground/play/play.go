@@ -108,7 +108,7 @@ func Ask(r Request) Answer {
 	settings := cachemodel.Settings{
 		Engine: cmp.Or(r.Engine, cachemodel.BuildKit), Target: r.Target, Args: r.Args,
 	}
-	before, after := build(r.Before, settings), build(r.After, settings)
+	after := build(r.After, settings)
 	a := Answer{Findings: []Finding{}, Orders: []Order{}}
 	if r.Orders {
 		for _, o := range orders(after, r.After, settings) {
@@ -125,7 +125,7 @@ func Ask(r Request) Answer {
 	if r.Before.Dockerfile == "" {
 		a.Steps = cachemodel.Compare(nil, plan)
 	} else {
-		pasts := cachemodel.Pasts(cachemodel.NewPlan(before))
+		pasts := cachemodel.Pasts(cachemodel.NewPlan(build(r.Before, settings)))
 		pasts[0].Exported = r.Cache
 		a.Steps = cachemodel.Compare(pasts, plan)
 	}
