@@ -198,6 +198,23 @@ export class Editor {
 		}
 	}
 
+	/** Asks for completion at the caret. VS Code, asked while it is busy with what was typed, may show nothing. */
+	async complete() {
+		const offered = this.page.locator(".suggest-widget.visible .monaco-list-row");
+		for (let attempt = 1; ; attempt++) {
+			await this.page.keyboard.press("Control+Space");
+			try {
+				await offered.first().waitFor({ timeout: 5000 });
+				return offered;
+			} catch (error) {
+				if (attempt === 3) {
+					throw error;
+				}
+				await this.page.keyboard.press("Escape");
+			}
+		}
+	}
+
 	async save() {
 		await this.page.keyboard.press("Control+s");
 		await this.page.locator(".tab.active.dirty").waitFor({ state: "detached" });

@@ -124,9 +124,7 @@ const settings = {
 /** Asks for completion at a line, which is the neighbour's alone. */
 async function completes(what, window, line) {
 	await window.goToLine(line);
-	await window.page.keyboard.press("Control+Space");
-	const offered = window.page.locator(".suggest-widget.visible .monaco-list-row");
-	await offered.first().waitFor();
+	const offered = await window.complete();
 	await eventually(what, async () =>
 		assert.match((await offered.allTextContents()).join("|"), /^neighbour[^|]*$/));
 	await window.page.keyboard.press("Escape");

@@ -137,8 +137,7 @@ try {
 	// Completion, with the file's own stages and the context's files.
 	await window.goToLine(17);
 	await window.page.keyboard.type("COPY --from=bu");
-	await window.page.keyboard.press("Control+Space");
-	await window.page.locator(".suggest-widget.visible .monaco-list-row", { hasText: "build" }).first().waitFor();
+	await (await window.complete()).filter({ hasText: "build" }).first().waitFor();
 	await window.page.screenshot({ path: join(ARTEFACTS, "completion.png") });
 	await window.page.keyboard.press("Enter");
 	await eventually("the completed stage", async () => assert.match((await window.lines())[16], /^COPY --from=build/));
@@ -168,6 +167,8 @@ try {
 	await eventually("the status bar names the baseline that was chosen", async () =>
 		assert.match(await window.statusBar(), /as it was opened/));
 	await window.command("Layerwise: Mark as Built");
+	await eventually("the status bar names what was marked as built", async () =>
+		assert.match(await window.statusBar(), /marked as built/));
 	await window.command("Layerwise: Compare With");
 	await window.page.locator(".quick-input-list .monaco-list-row", { hasText: "Last on record" }).first().click();
 	await marksAre("marks of what is recorded as built", window, "ccc  cccc c cc  ");
