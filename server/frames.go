@@ -156,12 +156,16 @@ func (f *frames) readHeader() (int, error) {
 // httpLine is the first line of a request or of an answer in HTTP.
 var httpLine = regexp.MustCompile(`^[A-Z]+ \S+ HTTP/[0-9]|^HTTP/[0-9]`)
 
-// readLine reads a header line without its end. Of one that is too long the rest is skipped.
+// readLine reads a header line without its end. Of one that is too long the middle is left out: its start shows who
+// speaks, and its end may be the header that follows a body of which nobody knew how long it is.
 func (f *frames) readLine() (string, error) {
 	var line []byte
 	for {
 		part, err := f.in.ReadSlice('\n')
-		line = append(line, part[:min(len(part), maxHeaderLine-len(line))]...)
+		line = append(line, part...)
+		if n := len(line); n > maxHeaderLine {
+			line = append(line[:maxHeaderLine/2], line[n-maxHeaderLine/2:]...)
+		}
 		if err == nil {
 			return strings.TrimRight(string(line), "\r\n"), nil
 		}

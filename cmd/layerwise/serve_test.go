@@ -164,13 +164,26 @@ func TestServeNobodyElse(t *testing.T) {
 			t.Errorf("options %v, the next request: %v", options, err)
 		}
 	}
-	body := `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"processId":null,"rootUri":null,"capabilities":{},` +
-		`"initializationOptions":{"token":"` + listener.token + `"}}}`
+	body := `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"processId":null,"rootUri":null,` +
+		`"capabilities":{},"initializationOptions":{"token":"` + listener.token + `"}}}`
+	for _, line := range []string{"POST / HTTP/1.1", "GET / HTTP/1.1", "OPTIONS * HTTP/1.0", "PUT /x HTTP/1.1",
+		"CONNECT localhost:1 HTTP/1.1", "PRI * HTTP/2.0", "HTTP/1.1 200 OK",
+		"POST /" + strings.Repeat("a", 100_000) + " HTTP/1.1"} {
+		conn := dial()
+		fmt.Fprintf(conn, "%s\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", line, len(body), body)
+		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if answer, err := io.ReadAll(conn); len(answer) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s is answered: %q %v", line, answer, err)
+		}
+	}
 	conn := dial()
-	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	long := strings.Replace(body, `"rootUri"`, `"x":"`+strings.Repeat("a", 5<<20)+`","rootUri"`, 1)
+	_, _ = io.WriteString(conn, framed(long)+called("2"))
 	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-	if answer, err := io.ReadAll(conn); len(answer) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("HTTP is answered: %q %v", answer, err)
+	answer := make([]byte, 200)
+	n, err := io.ReadAtLeast(conn, answer, 50)
+	if err != nil || !strings.Contains(string(answer[:n]), "-32002") {
+		t.Errorf("a first message of 5 MB: %q %v", answer[:n], err)
 	}
 }
 
