@@ -54,6 +54,15 @@ type typist struct {
 	version int
 }
 
+// newTypist is going to open the Dockerfile in dir, whose text is given.
+func newTypist(e *lsptest.Editor, dir, text string) *typist {
+	p := &typist{Editor: e, uri: lsptest.URI(filepath.Join(dir, "Dockerfile")), version: 1}
+	lines := strings.Split(text, "\n")
+	for p.line = len(lines) / 2; !strings.HasPrefix(lines[p.line], "RUN") || len(lines[p.line]) < 5; p.line++ {
+	}
+	return p
+}
+
 // key types or deletes a character in the middle of the document.
 func (p *typist) key() {
 	p.version++
@@ -72,6 +81,14 @@ func (p *typist) diagnosed() {
 	this := []byte(`"version":` + strconv.Itoa(p.version) + ",")
 	p.Await("textDocument/publishDiagnostics", func(params json.RawMessage) bool {
 		return bytes.Contains(params, this) || !bytes.Contains(params, []byte(`"version":`))
+	})
+}
+
+// marked waits for the marks of the newest text.
+func (p *typist) marked() {
+	this := []byte(`"version":` + strconv.Itoa(p.version) + ",")
+	p.Await("layerwise/cacheStatus", func(params json.RawMessage) bool {
+		return bytes.Contains(params[:min(len(params), 400)], this)
 	})
 }
 
@@ -246,10 +263,7 @@ func openTypist(b *testing.B, cmd *exec.Cmd, text string) *typist {
 	dir := b.TempDir()
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+b.TempDir())
 	write(b, filepath.Join(dir, "Dockerfile"), text)
-	p := &typist{Editor: lsptest.Command(b, cmd), uri: lsptest.URI(filepath.Join(dir, "Dockerfile")), version: 1}
-	lines := strings.Split(text, "\n")
-	for p.line = len(lines) / 2; !strings.HasPrefix(lines[p.line], "RUN") || len(lines[p.line]) < 5; p.line++ {
-	}
+	p := newTypist(lsptest.Command(b, cmd), dir, text)
 	p.Initialize(map[string]any{"textDocument": map[string]any{"publishDiagnostics": map[string]any{}}}, nil, dir)
 	p.OpenFile(p.uri, "dockerfile", text)
 	p.diagnosed()
