@@ -128,7 +128,7 @@ type benchText struct {
 
 // benchTexts are what was measured with before, what others measured with, texts that are hard in one way each, and
 // real files one behind the other.
-func benchTexts(b *testing.B) []benchText {
+func benchTexts(b testing.TB) []benchText {
 	texts := []benchText{{"mixed", longDockerfile}}
 	for _, name := range []string{"apt, ENV, COPY", "stages", "ARGs", "commands over lines", "heredocs",
 		"one stage of instructions", "misspelt words", "every rule"} {

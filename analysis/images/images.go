@@ -110,6 +110,9 @@ var managers = map[string]string{
 // Lacks reports whether an image surely does not have a program, of those that people expect in every image: package
 // managers of other systems, sudo, and where it is known, bash, curl, wget and git.
 func Lacks(ref, program string) bool {
+	if managers[program] == "" && !slices.Contains([]string{"sudo", "bash", "curl", "git", "wget"}, program) {
+		return false
+	}
 	name, tag := split(strings.ToLower(ref))
 	system := Shell(ref)
 	small := strings.Contains(tag, "slim") || strings.Contains(tag, "alpine")

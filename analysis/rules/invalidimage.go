@@ -31,17 +31,12 @@ var InvalidImage = &Rule{
 }
 
 func checkInvalidImage(p *pass) {
-	above := map[string]bool{} // stages
 	anywhere := map[string]bool{}
 	for _, stage := range p.file().Stages {
 		anywhere[stage.Name] = true
 	}
 	for _, ref := range p.stageReferences() {
 		name := ref.word.Text
-		if ref.in.Meant == "FROM" {
-			stage := p.file().Stages[ref.in.Stage]
-			defer func() { above[stage.Name] = true }()
-		}
 		lower := strings.ToLower(name)
 		if strings.ContainsAny(name, "$\"'\\`") {
 			p.checkExpandedImage(ref)
@@ -51,7 +46,7 @@ func checkInvalidImage(p *pass) {
 			isMisplacedFlag(p.file(), ref.in) {
 			continue
 		}
-		_, err := reference.ParseNormalizedNamed(name)
+		err := p.invalidName(name)
 		if err == nil {
 			continue
 		}
@@ -88,6 +83,23 @@ func checkInvalidImage(p *pass) {
 		}
 		p.report(nil, finding)
 	}
+}
+
+// invalidName says why a name is not one that an image can have, nil if it is. Most names are plain words.
+func (p *pass) invalidName(name string) error {
+	if len(name) < 64 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") == "" && name != "" {
+		return nil
+	}
+	w := p.rest()
+	err, known := w.invalid[name]
+	if !known {
+		if w.invalid == nil {
+			w.invalid = map[string]error{}
+		}
+		_, err = reference.ParseNormalizedNamed(name)
+		w.invalid[name] = err
+	}
+	return err
 }
 
 // pathInFrom divides a --from into the stage or image and a path that belongs behind a blank; path is "" where the name

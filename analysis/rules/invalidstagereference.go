@@ -33,7 +33,7 @@ func (p *pass) checkStageNames() {
 		if stage.From.From == nil || stage.Name == "" { // what cannot be read has an error of its own
 			continue
 		}
-		if _, err := reference.ParseNormalizedNamed(stage.Name); err == nil {
+		if p.invalidName(stage.Name) == nil {
 			continue
 		}
 		finding := analysis.Finding{

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -37,13 +38,12 @@ var MissingProgram = &Rule{
 var asksFirst = regexp.MustCompile(`\b(?:command -v|which|type|hash|if|case|elif)\b|\|\|`)
 
 func checkMissingProgram(p *pass) {
-	used := map[string]int{} // how often each program is called
-	call := func(in *dockerfile.Instruction, f func(name string, at source.Span)) {
+	call := func(in *dockerfile.Instruction, f func(name string, at func() source.Span)) {
 		for _, c := range p.shellRun(in).calls() {
 			if c.sudo >= 0 {
-				f("sudo", p.shellSpan(in, c.sudo))
+				f("sudo", func() source.Span { return p.shellSpan(in, c.sudo) })
 			}
-			f(c.words[0], c.span(p, in, 0, 1))
+			f(c.words[0], func() source.Span { return c.span(p, in, 0, 1) })
 		}
 		if in.Meant == "RUN" {
 			return
@@ -52,28 +52,40 @@ func checkMissingProgram(p *pass) {
 			if in.Meant == "HEALTHCHECK" && word.Text == "CMD" {
 				continue
 			}
-			f(path.Base(unquoted(word.Text)), word.Span)
+			f(path.Base(unquoted(word.Text)), func() source.Span { return word.Span })
 			break
 		}
 	}
 	callers := []string{"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"}
-	for in := range p.every(callers...) {
-		call(in, func(name string, _ source.Span) { used[name]++ })
+	used := sync.OnceValue(func() map[string]int { // how often each program is called
+		used := map[string]int{}
+		for in := range p.every(callers...) {
+			call(in, func(name string, _ func() source.Span) { used[name]++ })
+		}
+		return used
+	})
+	type lack struct {
+		stage int
+		name  string
 	}
-	told := map[string]bool{} // one of a stage's is enough, where no fix goes with it
+	told := map[lack]bool{} // one of a stage's is enough, where no fix goes with it
 	for in := range p.every(callers...) {
 		image, known := p.imageOf(in)
-		if in.Command == nil || !known || image == "" || asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) {
+		if in.Command == nil || !known || image == "" {
 			continue
 		}
-		call(in, func(name string, at source.Span) {
-			key := fmt.Sprint(in.Stage, name)
-			manager := tools.LineOf(name) != nil && name != "git" || name == "sudo"
-			if !images.Lacks(image, name) || told[key] || p.words()[name] > used[name] ||
-				!manager && p.installsAbove(in, at.Start) {
+		call(in, func(name string, span func() source.Span) {
+			lacks := lack{in.Stage, name}
+			if !images.Lacks(image, name) || told[lacks] || asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) ||
+				p.words()[name] > used()[name] {
 				return
 			}
-			told[key] = name != "sudo"
+			at := span()
+			manager := tools.LineOf(name) != nil && name != "git" || name == "sudo"
+			if !manager && p.installsAbove(in, at.Start) {
+				return
+			}
+			told[lacks] = name != "sudo"
 			p.report(in, analysis.Finding{
 				Span: at, Message: fmt.Sprintf("%s has no %s, and nothing here installs it", image, name),
 				Fixes: p.withoutSudo(in, name, at),

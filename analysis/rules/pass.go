@@ -54,6 +54,7 @@ type rest struct {
 	// by stage: the SHELL that it begins with, if there is one, and its own; nil until a rule asks for them
 	shells    [][]*dockerfile.Instruction
 	refs      []stageReference
+	invalid   map[string]error                 // see invalidName
 	guesses   map[*Rule]int                    // see tired
 	said      map[string]bool                  // see says
 	elsewhere map[string]int                   // see namesElsewhere; nil until a rule asks

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -52,16 +51,19 @@ func checkUnknownImage(p *pass) {
 	names = names[max(0, len(names)-maxNames):]
 	for _, ref := range p.stageReferences() {
 		name := ref.word.Text
-		if _, err := reference.ParseNormalizedNamed(name); err != nil && !strings.Contains(name, "$") {
+		if stages[strings.ToLower(name)] {
+			continue
+		}
+		if !strings.Contains(name, "$") && p.invalidName(name) != nil {
 			continue // InvalidImage says what is wrong
 		}
-		if p.otherImage(ref, name, stages) || p.checkTag(ref, name, stages) || p.checkHost(ref, name) {
+		if p.otherImage(ref, name) || p.checkTag(ref, name) || p.checkHost(ref, name) {
 			continue
 		}
 		if i := strings.IndexAny(name, ":@"); i >= 0 {
 			name = name[:i]
 		}
-		if len(name) < 5 || strings.ContainsAny(name, "$/.") || images.Official(name) || stages[strings.ToLower(name)] ||
+		if len(name) < 5 || strings.ContainsAny(name, "$/.") || images.Official(name) || stages[name] ||
 			!clearly(
 				name,
 				usualImages,
@@ -131,9 +133,9 @@ var tagWords = []string{
 }
 
 // checkTag reports a misspelt word in the tag of an official image.
-func (p *pass) checkTag(ref stageReference, name string, stages map[string]bool) bool {
+func (p *pass) checkTag(ref stageReference, name string) bool {
 	image, tag, ok := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/"), ":")
-	if !ok || !images.Official(image) || strings.ContainsAny(tag, "$@") || stages[name] {
+	if !ok || !images.Official(image) || strings.ContainsAny(tag, "$@") {
 		return false
 	}
 	at := ref.word.Span.End - len(tag)
@@ -176,10 +178,9 @@ var otherTagWords = map[string]bool{"sid": true, "rc": true, "beta": true, "alph
 var gluedTag = regexp.MustCompile(`^([a-z]+(?:-[a-z]+)?)(-[0-9]+(?:\.[0-9]+)*|[0-9]+(?:\.[0-9]+)+)(?:-[a-z]+)?$`)
 
 // otherImage reports an image that is known by another name, or whose version is part of its name.
-func (p *pass) otherImage(ref stageReference, whole string, stages map[string]bool) bool {
+func (p *pass) otherImage(ref stageReference, whole string) bool {
 	name, tag, tagged := strings.Cut(whole, ":")
-	if stages[strings.ToLower(whole)] || strings.ContainsAny(whole, "$/@") ||
-		images.Official(name) && whole != "scratch:"+tag {
+	if strings.ContainsAny(whole, "$/@") || images.Official(name) && whole != "scratch:"+tag {
 		return false
 	}
 	meant := otherImages[name]

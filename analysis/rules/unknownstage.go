@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/images"
@@ -55,7 +54,7 @@ func checkUnknownStage(p *pass) {
 		if !clearly(name, names) && !(len(name) == 3 && slices.Contains(names, name+"s")) {
 			return
 		}
-		if _, err := reference.ParseNormalizedNamed(name); err != nil {
+		if p.invalidName(name) != nil {
 			return // InvalidImage says so
 		}
 		p.report(
