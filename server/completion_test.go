@@ -123,7 +123,7 @@ func TestCompletionEdits(t *testing.T) {
 		whole, front, behind string // the ranges of the edit: whole, or front and behind
 		command              string
 	}{
-		{"in front of a word", "FROM a\nCOPY ‸src dest", "src/", "", "2:6-2:6", "2:6-2:9", "again"},
+		{"in front of a word", "FROM a\nCOPY ‸src dest", ".", "", "2:6-2:6", "2:6-2:9", ""},
 		{"within a word", "FROM a\nCOPY s‸rc dest", "src/", "", "2:6-2:7", "2:6-2:9", "again"},
 		{"at its end", "FROM a\nCOPY src‸ dest", "src/", "2:6-2:9", "", "", "again"},
 		{"with the slash", "FROM a\nCOPY s‸/x dest", "src/", "2:6-2:8", "", "", "again"},

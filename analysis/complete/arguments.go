@@ -132,7 +132,11 @@ func (c *cursor) shells() {
 		return
 	}
 	before := len(c.list.Items)
-	c.offer(c.text, "", false, entries(Value, "", reference.Shells))
+	shells := entries(Value, "", reference.Shells)
+	if c.onWindows() {
+		slices.SortStableFunc(shells, func(a, b Item) int { return unixLast(a) - unixLast(b) })
+	}
+	c.offer(c.text, "", false, shells)
 	rest := strings.TrimRight(c.rest(span.End), blank)
 	if rest == "" || strings.HasSuffix(rest, "]") {
 		for i := range c.list.Items[before:] {
@@ -140,6 +144,8 @@ func (c *cursor) shells() {
 		}
 	}
 }
+
+func unixLast(shell Item) int { return strings.Index(shell.Label, "/bin/") }
 
 // argNames offers, for ARG, those above the first FROM and those that BuildKit sets.
 func (c *cursor) argNames() {

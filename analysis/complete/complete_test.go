@@ -70,7 +70,7 @@ func worldOf() complete.World {
 			{Name: "package.json", Size: 12},
 			{Name: "a b", Size: 1},
 			{Name: "src2", Dir: true},
-			{Name: "[id].ts", Size: 1},
+			{Name: "[id].ts", Size: 1}, {Name: "README.md", Size: 1}, {Name: "run.js", Size: 1},
 		},
 		"src": {{Name: "x.go", Size: 3_000_000}, {Name: "sub", Dir: true}}, "src2": {{Name: "y.go", Size: 1}},
 	}

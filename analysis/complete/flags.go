@@ -1,12 +1,14 @@
 package complete
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/reference"
 	"github.com/layerwise/layerwise/analysis/spell"
+	"github.com/layerwise/layerwise/analysis/tools"
 )
 
 // repeated are the flags that may be given several times.
@@ -148,13 +150,17 @@ func (c *cursor) mount(typed string) {
 				c.contextPaths(value, ",", true)
 			}
 		case "target", "dst", "destination":
-			if m.Name != "cache" {
-				l := likely{kind: Folder}
+			l := likely{kind: Folder}
+			if m.Name == "cache" {
+				c.caches(&l)
+				for _, e := range reference.Find(keys, key).Values {
+					l.add(e.Name, e.Summary)
+				}
+			} else {
 				c.workdirsOf(&l, c.stage, "")
-				c.offer(value, ",", false, l.items)
-				break
+				l.add(".", "the WORKDIR")
 			}
-			return false
+			c.offer(value, ",", false, l.items)
 		case "id":
 			c.mountIDs(m.Name, value)
 		default:
@@ -162,6 +168,29 @@ func (c *cursor) mount(typed string) {
 		}
 		return true
 	})
+}
+
+// caches adds where the programs that the instruction names keep what they fetched, then what other instructions
+// mount, then where programs that the file names do.
+func (c *cursor) caches(l *likely) {
+	ofPrograms := func(text string) {
+		for word := range strings.FieldsSeq(text) {
+			if tool := tools.Of(word); tool != nil {
+				for _, cache := range tool.Caches {
+					l.add(cache.Dir, tool.Name)
+				}
+			}
+		}
+	}
+	ofPrograms(c.file.Text.Slice(c.in.Span))
+	defer ofPrograms(c.file.Text.String())
+	for _, in := range c.file.Instructions {
+		for _, m := range in.Mounts() {
+			if target, ok := m.Get("target"); ok && in != c.in && m.Type() == "cache" {
+				l.add(target.Text, fmt.Sprintf("line %d", in.Line))
+			}
+		}
+	}
 }
 
 // wholeFlag returns the value of the flag that the cursor is in, to its end: what is typed and what stands behind.

@@ -32,17 +32,20 @@ func (l *likely) words(words, detail string) {
 	}
 }
 
-// image returns what is known of the image that a stage is built on, in the end; nil if it is not known.
-func (c *cursor) image(stage int) *images.Image {
+// base returns the name of the image that a stage is built on, in the end; "" in front of the first stage.
+func (c *cursor) base(stage int) string {
 	if stage < 0 {
-		return nil
+		return ""
 	}
 	name := c.variables.Image(stage)
 	if strings.Contains(name, "$") {
 		name, _ = c.variables.Expand(-1, c.file.Text.Len(), name)
 	}
-	return images.Of(name)
+	return name
 }
+
+// image returns what is known of the image that a stage is built on, nil if it is not known.
+func (c *cursor) image(stage int) *images.Image { return images.Of(c.base(stage)) }
 
 // about are the words of a well-known image, "" if nothing is known, and what is said of them.
 func (c *cursor) about(stage int, words func(*images.Image) string) (list, detail string) {
@@ -154,22 +157,30 @@ func (c *cursor) volumes() {
 		stop = `"`
 	}
 	l := likely{kind: Folder}
-	var rest []made
-	all, _ := c.made(c.stage)
+	var rest, other likely
+	all, cwd := c.made(c.stage)
 	for _, p := range all {
 		switch path := strings.TrimSuffix(p.path, "/"); {
-		case path == p.path:
+		case path == p.path || p.inside || slices.Contains(inPath, path):
 		case data.MatchString(path):
 			l.add(path, p.detail)
+		case p.copied || path == cwd:
+			other.add(path, p.detail)
 		default:
-			rest = append(rest, p)
+			rest.add(path, p.detail)
 		}
 	}
 	l.words(c.about(c.stage, func(i *images.Image) string { return i.Volumes }))
-	for _, p := range rest {
-		l.add(strings.TrimSuffix(p.path, "/"), p.detail)
+	if cwd != "/" {
+		l.add(cwd+"/data", "in the WORKDIR")
 	}
-	l.words("/data /config /var/log /var/lib /tmp", "")
+	for _, it := range rest.items {
+		l.add(it.Label, it.Detail)
+	}
+	l.words("/data /config /tmp /var/log /var/lib", "")
+	for _, it := range other.items {
+		l.add(it.Label, it.Detail)
+	}
 	c.offer(typed, stop, false, l.items)
 }
 
@@ -304,8 +315,15 @@ func (c *cursor) programs(l *likely) {
 			add(p)
 		}
 	}
-	l.words("sh bash", "a shell")
+	if c.onWindows() {
+		l.words("cmd powershell", "a shell")
+	} else {
+		l.words("sh bash", "a shell")
+	}
 }
+
+// onWindows reports whether the stage is one for Windows, as far as its image and the escape character say.
+func (c *cursor) onWindows() bool { return c.file.Escape == '`' || images.Windows(c.base(c.stage)) }
 
 var startScript = regexp.MustCompile(`(?i)(entry-?point|start|run|init|launch|boot|serve|cmd)[^/]*$`)
 
@@ -411,7 +429,8 @@ func (c *cursor) env() {
 		}
 	}
 	l.words(c.about(c.stage, func(i *images.Image) string { return i.Env }))
-	l.words("PATH=/opt/bin:$PATH PORT=8080 TZ=UTC LANG=C.UTF-8", "")
+	l.words("PATH=/opt/bin:$PATH PORT=8080 TZ=UTC LANG=C.UTF-8 LC_ALL=C.UTF-8 NODE_ENV=production PYTHONUNBUFFERED=1 "+
+		"GOPATH=/go JAVA_HOME=/opt/java", "")
 	given := c.file.Text.Slice(c.in.Span)
 	l.items = slices.DeleteFunc(l.items, func(it Item) bool {
 		name, _, _ := strings.Cut(it.Label, "=")
@@ -433,6 +452,7 @@ func (c *cursor) stagePaths(name, typed, stop string) {
 		of := *c
 		of.in, of.offset = nil, c.file.Text.Len()
 		all, _ := of.made(stage)
+		slices.SortStableFunc(all, insideLast)
 		for _, p := range all {
 			l.add(strings.TrimSuffix(p.path, "/"), p.detail)
 		}
@@ -445,6 +465,17 @@ func (c *cursor) stagePaths(name, typed, stop string) {
 		l.words(image.Takes, "of the image "+image.Name)
 	}
 	c.offer(typed, stop, false, l.items)
+}
+
+// insideLast orders what a stage makes, what only came with a directory of the build context behind the rest.
+func insideLast(a, b made) int {
+	switch {
+	case a.inside == b.inside:
+		return 0
+	case a.inside:
+		return 1
+	}
+	return -1
 }
 
 // taken adds what other instructions copy from the same stage.
@@ -496,6 +527,9 @@ func (c *cursor) destinations(typed, stop string) {
 		if (in.Meant == "COPY" || in.Meant == "ADD") && len(in.Args) > 1 && !c.jsonOf(in) {
 			l.add(in.Args[len(in.Args)-1].Text, fmt.Sprintf("line %d", in.Line))
 		}
+	}
+	if base := slashpath.Base(source); base != "." && base != "/" && !strings.ContainsAny(base, "*?$") {
+		l.add("/"+base, "as the source")
 	}
 	l.words("/usr/local/bin/ /", "")
 	c.offer(typed, stop, false, l.items)

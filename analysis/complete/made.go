@@ -21,6 +21,7 @@ type made struct {
 	program bool
 	copied  bool // by COPY or ADD
 	foreign bool // from another stage or image
+	inside  bool // of a directory of the build context that was copied
 }
 
 // maker goes through the instructions of stages and notes what they make.
@@ -31,7 +32,7 @@ type maker struct {
 	left *int           // how many more instructions are read, also of other stages
 	of   map[int][]made // of other stages
 
-	copying, foreign bool // what is noted now
+	copying, foreign, inside bool // what is noted now
 }
 
 // Bounds on what is noted of a stage, and on the instructions that are read for it.
@@ -112,7 +113,7 @@ func resolved(cwd, text string) string {
 
 func (m *maker) add(path, detail string) {
 	if len(m.all) < mostMade && path != "/" && !strings.ContainsAny(path, "*?$=\\\"'\n :") {
-		m.all = append(m.all, made{path: path, detail: detail, copied: m.copying, foreign: m.foreign})
+		m.all = append(m.all, made{path: path, detail: detail, copied: m.copying, foreign: m.foreign, inside: m.inside})
 	}
 }
 
@@ -146,7 +147,7 @@ func (m *maker) copied(stage int, in *dockerfile.Instruction, paths instructions
 				all = other.all
 				m.of[origin] = all
 			}
-			m.copiedStage(dest, paths.DestPath, resolved("/", source), all, at)
+			m.copiedStage(dest, paths.DestPath, source, all, at)
 		default:
 			m.copiedFile(dest, paths.DestPath, slashpath.Base(source), at)
 		}
@@ -155,7 +156,7 @@ func (m *maker) copied(stage int, in *dockerfile.Instruction, paths instructions
 
 // copiedFile notes a file that is copied: into a directory, or under another name.
 func (m *maker) copiedFile(dest, asWritten, name, at string) {
-	if strings.HasSuffix(asWritten, "/") || asWritten == "." || dest == m.cwd {
+	if strings.HasSuffix(asWritten, "/") || asWritten == "." || dest == m.cwd || slices.Contains(inPath, dest) {
 		dest = slashpath.Join(dest, name)
 	}
 	m.add(dest, at)
@@ -175,6 +176,8 @@ func (m *maker) copiedContext(dest, asWritten, source, at string) {
 		return
 	}
 	m.add(strings.TrimSuffix(dest, "/")+"/", at)
+	m.inside = true
+	defer func() { m.inside = false }()
 	for i, child := range children {
 		if path := slashpath.Join(dest, child.Name); i < 100 && child.Dir {
 			m.add(path+"/", at)
@@ -196,16 +199,18 @@ var programDirs = []string{"bin", "scripts", "script", "docker"}
 
 // copiedStage notes what is copied of another stage, which makes all of these.
 func (m *maker) copiedStage(dest, asWritten, source string, all []made, at string) {
-	below := strings.TrimSuffix(source, "/") + "/"
-	dir := false
+	path := resolved("/", source)
+	below := strings.TrimSuffix(path, "/") + "/"
+	dir := strings.HasSuffix(source, "/") || slices.Contains(inPath, path)
 	for _, p := range all {
 		if rest, ok := strings.CutPrefix(p.path, below); ok {
 			dir = true
-			if rest != "" {
+			if m.inside = p.inside; rest != "" {
 				m.add(strings.TrimSuffix(dest, "/")+"/"+rest, at)
 			}
 		}
 	}
+	m.inside = false
 	if dir {
 		m.add(strings.TrimSuffix(dest, "/")+"/", at)
 		return
@@ -293,7 +298,9 @@ func (m *maker) command(words []string, at string) {
 		}
 	case "mkdir":
 		for _, dir := range plain {
-			add(folder(dir))
+			if !digits.MatchString(dir) { // the value of -m
+				add(folder(dir))
+			}
 		}
 	case "touch", "tee":
 		for _, file := range plain {

@@ -2,10 +2,12 @@ package complete
 
 import (
 	slashpath "path"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/describe"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
 // copy offers sources and destinations of COPY and ADD.
@@ -65,7 +67,11 @@ func (c *cursor) contextPaths(typed, stop string, blanks bool) {
 			items = append(items, it)
 		}
 	}
-	slices.SortStableFunc(items, func(a, b Item) int { return likelyPath(a) - likelyPath(b) })
+	if dir == "" && name == typed {
+		items = append(items, Item{Kind: Folder, Label: ".", Detail: "all of the build context"})
+	}
+	copies := c.copies()
+	slices.SortStableFunc(items, func(a, b Item) int { return likelyPath(a, name, copies) - likelyPath(b, name, copies) })
 	before := len(c.list.Items)
 	c.offer(name, stop+"/", true, items)
 	// A directory's slash that stands already is not written twice.
@@ -89,17 +95,40 @@ var manifests = []string{
 	"global.json",
 }
 
-// likelyPath ranks what is copied: manifests, folders, other files; what is hidden last.
-func likelyPath(it Item) int {
-	switch {
-	case strings.HasPrefix(it.Label, "."):
-		return 3
-	case slices.Contains(manifests, it.Label):
-		return 0
-	case it.Kind == Folder:
-		return 1
+// copies reports whether something of the build context is copied above in the stage.
+func (c *cursor) copies() bool {
+	for in := range c.above() {
+		if command, ok := in.Command.(*instructions.CopyCommand); ok && command.From == "" {
+			return true
+		}
 	}
-	return 2
+	return false
+}
+
+// aboutProject names what is about a project, not of it.
+var aboutProject = regexp.MustCompile(`(?i)^(readme|licen[cs]e|security|changelog|contributing|code_of_conduct|` +
+	`makefile|dockerfile|containerfile|compose|docker-compose)\b`)
+
+// likelyPath ranks what is copied: manifests, folders, other files; what is about the project and what is hidden last.
+// All of the context comes first where some of it was copied already. Names in the case that is typed are in front.
+func likelyPath(it Item, typed string, copies bool) int {
+	rank := 3
+	switch {
+	case it.Label == "." && copies:
+		rank = 0
+	case it.Label == "." || slices.Contains(manifests, it.Label):
+		rank = 1
+	case strings.HasPrefix(it.Label, "."):
+		rank = 5
+	case it.Kind == Folder:
+		rank = 2
+	case aboutProject.MatchString(it.Label):
+		rank = 4
+	}
+	if !strings.HasPrefix(it.Label, typed) {
+		rank += 10
+	}
+	return rank
 }
 
 // matching returns the directories of the context that a path with wildcards stands for.

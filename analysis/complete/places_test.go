@@ -79,7 +79,17 @@ func TestPlaces(t *testing.T) {
 func same(it complete.Item, right string) bool {
 	plain := func(s string) string {
 		s = strings.TrimSuffix(strings.TrimPrefix(s, "./"), "/")
-		return strings.TrimSuffix(strings.NewReplacer("${", "$", "}", "").Replace(s), "=")
+		if s == "." {
+			s = ""
+		}
+		return strings.ToLower(strings.NewReplacer("$", "", "{", "", "}", "", "=", "").Replace(s))
+	}
+	if it.Kind == complete.Variable || it.Kind == complete.Key { // what it is set to is free
+		it.Label, _, _ = strings.Cut(it.Label, "=")
+	}
+	if it.Kind == complete.Folder && strings.HasSuffix(it.Label, "/") && len(it.Label) > 2 &&
+		strings.HasPrefix(strings.TrimPrefix(right, "./"), it.Label) {
+		return true // what is in it is offered next
 	}
 	return plain(it.Label) == plain(right) || strings.HasPrefix(it.Label, right+":")
 }
@@ -105,7 +115,7 @@ func worldOfFile(text string) complete.World {
 		add(name, true)
 	}
 	for _, in := range dockerfile.Parse(source.New(text), nil).Instructions {
-		if in.Meant != "COPY" || strings.Contains(text[in.Span.Start:in.Span.End], "--from=") {
+		if in.Meant != "COPY" && in.Meant != "ADD" || strings.Contains(text[in.Span.Start:in.Span.End], "--from=") {
 			continue
 		}
 		for _, arg := range in.Args[:max(0, len(in.Args)-1)] {

@@ -182,6 +182,13 @@ func (c *cursor) names() []Item {
 		for _, name := range c.variables.Names(c.stage, c.sees()) {
 			items = append(items, Item{Kind: Variable, Label: name, Detail: c.value(c.stage, name)})
 		}
+		line := func(it Item) int {
+			if d, ok := c.variables.Lookup(c.stage, c.sees(), it.Label); ok {
+				return d.In.Line
+			}
+			return 0
+		}
+		slices.SortStableFunc(items, func(a, b Item) int { return line(b) - line(a) }) // what was set last is used next
 	}
 	for i := range reference.PredefinedArgs {
 		e := &reference.PredefinedArgs[i]

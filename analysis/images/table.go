@@ -44,7 +44,7 @@ var Images = []Image{
 	{Name: "golang", Summary: "The Go toolchain", Ports: "8080", Dirs: "/app /src /go/src/app /build", Programs: "go",
 		Tags: "1.24-alpine 1.24 1.24-bookworm 1.23-alpine 1.23 1.23-bookworm alpine 1.22-alpine 1.22 1.22-bookworm " +
 			"1.21-alpine 1.21 latest", Env: "CGO_ENABLED=0 GOOS=linux GOPROXY=https://proxy.golang.org",
-		Takes:   "/usr/local/go",
+		Takes:   "/etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ /usr/share/zoneinfo /usr/local/go",
 		Sets:    "GOLANG_VERSION GOTOOLCHAIN GOPATH GOLANG_DOWNLOAD_URL GOLANG_DOWNLOAD_SHA256",
 		Workdir: "/go", Root: true, Shell: "dash"},
 	{Name: "node", Summary: "Node.js", Ports: "3000 8080", Users: "node", Dirs: "/app /usr/src/app /home/node/app",
@@ -54,8 +54,7 @@ var Images = []Image{
 		Takes: "/usr/local/bin/node /usr/local/lib/node_modules",
 		Sets:  "NODE_VERSION YARN_VERSION NPM_CONFIG_LOGLEVEL", Workdir: "/", Root: true, Shell: "dash"},
 	{Name: "python", Summary: "Python", Ports: "8000 5000", Dirs: "/app /usr/src/app /code",
-		Programs: "python python3 uvicorn " +
-			"gunicorn flask", Env: "PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1",
+		Programs: "python gunicorn python3 uvicorn flask", Env: "PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1",
 		Tags: "3.12-slim 3.13-slim 3.12 3.12-alpine 3.13 3.13-alpine 3.11-slim 3.11 3.11-alpine 3.12-slim-bookworm " +
 			"3.13-slim-bookworm 3.11-slim-bookworm 3.10-slim 3.10 3.9-slim 3.9 slim alpine latest",
 		Sets: "LANG GPG_KEY PYTHON_VERSION PYTHON_SHA256 PYTHON_PIP_VERSION PYTHON_SETUPTOOLS_VERSION" +

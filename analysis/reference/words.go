@@ -158,6 +158,8 @@ var Shells = values(
 	`["/bin/bash", "-euxo", "pipefail", "-c"]`, "Bash; stops at what fails or is unset, and shows what it runs",
 	`["/bin/ash", "-eo", "pipefail", "-c"]`, "Alpine's shell; a pipe fails if any of its commands does",
 	`["cmd", "/S", "/C"]`, "The default on Windows",
+	`["powershell", "-Command", "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue';"]`,
+	"PowerShell; stops at the first error, draws no progress",
 	`["powershell", "-Command"]`, "PowerShell",
 	`["pwsh", "-Command", "$ErrorActionPreference = 'Stop';"]`, "PowerShell 7; stops at the first error",
 )
