@@ -87,6 +87,14 @@ func (c command) span(p *pass, in *dockerfile.Instruction, from, to int) source.
 	return source.Span{Start: start.Start, End: max(start.Start, p.shellSpan(in, c.at[to-1]).End)}
 }
 
+// name is the program, "" if there is no command.
+func (c command) name() string {
+	if len(c.words) == 0 {
+		return ""
+	}
+	return c.words[0]
+}
+
 // verb is the index of the first word behind the program that is no flag, 0 if there is none.
 func (c command) verb() int {
 	for i, word := range c.words {

@@ -42,7 +42,9 @@ func (p *pass) eachPort(f func(in *dockerfile.Instruction, p port)) {
 			words, literal := []string{word.Text}, true
 			if strings.ContainsAny(word.Text, "$\"'\\`") {
 				text, known := p.expand(in, word.Text)
-				if !known {
+				if name, _, pair := strings.Cut(word.Text, "="); !known && pair && !strings.ContainsAny(name, "$`") {
+					text = name + "=" // no port, whatever the value is
+				} else if !known {
 					continue
 				}
 				words, literal = strings.Fields(text), false

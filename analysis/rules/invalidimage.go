@@ -38,7 +38,7 @@ func checkInvalidImage(p *pass) {
 	for _, ref := range p.stageReferences() {
 		name := ref.word.Text
 		lower := strings.ToLower(name)
-		if strings.ContainsAny(name, "$\"'\\`") {
+		if strings.ContainsAny(name, "$\"'\\") || ref.in.Meant == "FROM" && strings.Contains(name, "`") {
 			p.checkExpandedImage(ref)
 			continue
 		}

@@ -19,7 +19,7 @@ var MissingOperator = &Rule{
 	Doc: Doc{
 		Summary: "An operator or a blank is missing between words of a shell command",
 		What: "Finds a command that begins a line, but belongs to the arguments of the command above, since no `&&` " +
-			"ends that line; packages of two lines that are read as one name, since no blank stands before the " +
+			"ends that line, and `apt-get update apt-get install`; packages of two lines that are read as one name, since no blank stands before the " +
 			"backslash; `[-f x]` without blanks; and `&& \\ command` in one line.",
 		Why:     "The shell reads other commands than were meant, and the step fails or does less.",
 		Example: "FROM debian\nRUN apt-get update \\\n    apt-get install -y curl\n",
@@ -164,11 +164,15 @@ func (p *pass) checkSwallowedCommand(in *dockerfile.Instruction, c command) {
 	if !p.sameLine(before.End, at.Start) {
 		where = "ends the line above"
 	}
-	p.report(in, analysis.Finding{
+	finding := analysis.Finding{
 		Span:    at,
 		Message: fmt.Sprintf("%s is read as an argument of %s: no && %s", c.words[i], c.words[0], where),
 		Fixes:   []analysis.Fix{insert(before.End, " &&", false)},
-	})
+	}
+	if c.words[i-1] == "and" {
+		finding.Fixes = []analysis.Fix{replace(before, "&&", false)}
+	}
+	p.report(in, finding)
 }
 
 // commandWithin is the word of a command with which another command begins, -1 if none does.
@@ -182,7 +186,8 @@ func (p *pass) commandWithin(in *dockerfile.Instruction, c command) int {
 	for i := 1; i < len(c.words); i++ {
 		word, next := c.words[i], ""
 		before, at := c.span(p, in, i-1, i), c.span(p, in, i, i+1)
-		if p.sameLine(before.End, at.Start) || p.Text.Slice(at) != word {
+		again := i > 1 && word == c.words[0] && slices.Contains(systemPackages, word)
+		if !again && p.sameLine(before.End, at.Start) || p.Text.Slice(at) != word {
 			continue
 		}
 		if i+1 < len(c.words) && p.sameLine(at.Start, c.span(p, in, i+1, i+2).Start) {

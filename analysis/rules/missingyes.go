@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,8 +19,8 @@ var MissingYes = &Rule{
 	Hadolint: []string{"DL3014", "DL3030", "DL3034", "DL3038"},
 	Doc: Doc{
 		Summary: "The package manager asks whether it may go on, and nobody answers",
-		What: "Finds `install`, `upgrade`, `remove` and the like of `apt-get`, `apt`, `yum`, `dnf`, `zypper` and " +
-			"`conda` without `-y` or what stands for it.",
+		What: "Finds `install`, `upgrade`, `remove` and the like of `apt-get`, `apt`, `yum`, `dnf`, `microdnf`, `zypper` and " +
+			"`conda`, and `pacman -S`, without `-y` or what stands for it.",
 		Why:     "A build has no terminal: the question is taken for answered with no, and the step fails.",
 		Example: "FROM debian\nRUN apt-get update && apt-get install curl\n",
 		Instead: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
@@ -45,35 +46,39 @@ func checkMissingYes(p *pass, in *dockerfile.Instruction) {
 			continue
 		}
 		at := slices.IndexFunc(c.words, func(word string) bool { return slices.Contains(tool.Asks, word) })
-		if at < 1 || !strings.HasSuffix(c.words[at], "upgrade") &&
-			!slices.ContainsFunc(c.words[at+1:], func(word string) bool { return !strings.HasPrefix(word, "-") }) ||
-			slices.ContainsFunc(c.words, func(word string) bool {
-				// -y, also among others, as in -qy; a variable may hold it
-				return slices.Contains(tool.Yes, word) || strings.ContainsAny(word, "$`") || len(word) > 1 &&
-					word[0] == '-' && word[1] != '-' && strings.ContainsAny(word, "ysd")
-			}) {
+		if at < 1 || answered(tool, c) || !upgrades.MatchString(c.words[at]) &&
+			!slices.ContainsFunc(c.words[at+1:], func(word string) bool { return !strings.HasPrefix(word, "-") }) {
 			continue
 		}
 		span := c.span(p, in, at, at+1)
 		if p.Text.Slice(span) != c.words[at] || p.configured("assume") {
 			continue
 		}
+		yes := tool.Yes[0]
 		p.report(in, analysis.Finding{
 			Span: c.span(p, in, 0, at+1),
-			Message: fmt.Sprintf(
-				"%s %s asks whether it may go on, and nobody answers: -y is missing",
-				c.words[0],
-				c.words[at],
-			),
-			Fixes: []analysis.Fix{
-				{
-					Title:     "Add -y",
-					Edits:     []source.Edit{{Span: source.Span{Start: span.End, End: span.End}, NewText: " -y"}},
-					Preferred: true,
-				},
-			},
+			Message: fmt.Sprintf("%s %s asks whether it may go on, and nobody answers: %s is missing",
+				c.words[0], c.words[at], yes),
+			Fixes: []analysis.Fix{{
+				Title:     "Add " + yes,
+				Edits:     []source.Edit{{Span: source.Span{Start: span.End, End: span.End}, NewText: " " + yes}},
+				Preferred: true,
+			}},
 		})
 	}
+}
+
+// upgrades matches commands that need no package behind them.
+var upgrades = regexp.MustCompile(`upgrade$|^-Sy*u`)
+
+// answered reports whether a command says yes to what its tool may ask, or may do so by a variable.
+func answered(tool *tools.CommandLine, c command) bool {
+	return slices.ContainsFunc(c.words, func(word string) bool {
+		return slices.Contains(tool.Yes, word) || strings.ContainsAny(word, "$`") ||
+			// also among others, as in -qy
+			slices.Contains(tool.Yes, "-y") && len(word) > 1 && word[0] == '-' && word[1] != '-' &&
+				strings.ContainsAny(word, "ysd")
+	})
 }
 
 // configured reports whether a step writes a configuration with the word, which may answer the question for all.

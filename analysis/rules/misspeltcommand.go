@@ -57,14 +57,74 @@ func (p *pass) checkURL(in *dockerfile.Instruction) {
 
 func checkMisspeltCommand(p *pass, in *dockerfile.Instruction) {
 	p.checkURL(in)
+	var before command
 	for c := range p.commands(in) {
-		p.checkToolCommand(in, c)
+		if !p.checkOrder(in, before, c) {
+			p.checkToolCommand(in, c)
+			p.checkProgram(in, c)
+		}
 		p.checkToolFlags(in, c)
-		p.checkProgram(in, c)
 		p.checkLists(in, c)
 		p.checkGoal(in, c)
 		p.checkGluedCommand(in, c)
+		before = c
 	}
+}
+
+// checkOrder looks for words that are right, but stand twice, glued together, the wrong way around or without the tool
+// that they belong to. It reports whether there is one.
+func (p *pass) checkOrder(in *dockerfile.Instruction, before, c command) bool {
+	name, more, line := c.words[0], len(c.words) > 1, tools.LineOf(c.words[0])
+	first := c.span(p, in, 0, 1)
+	if p.Text.Slice(first) != name {
+		return false
+	}
+	finding := analysis.Finding{Span: first}
+	glued, verb := divided(name)
+	behind := tools.LineOf(before.name())
+	switch {
+	case more && c.words[1] == name && line != nil,
+		len(c.words) > 2 && c.words[2] == c.words[1] && slices.Contains(systemPackages, name) &&
+			slices.Contains(line.Commands, c.words[1]):
+		at := 0
+		if c.words[1] != name {
+			at = 1
+		}
+		finding.Span = c.span(p, in, at+1, at+2)
+		finding.Message = c.words[at] + " stands twice"
+		finding.Fixes = p.removed(source.Span{Start: c.span(p, in, at, at+1).End, End: finding.Span.End})
+	case glued != "":
+		finding.Message = fmt.Sprintf("unknown command %s: a blank is missing", name)
+		finding.Fixes = []analysis.Fix{replace(first, glued+" "+verb, true)}
+	case more && slices.Contains(verbs, name) && slices.Contains(systemPackages, c.words[1]):
+		finding.Span = c.span(p, in, 0, 2)
+		finding.Message = fmt.Sprintf("%s stands in front of %s", name, c.words[1])
+		finding.Fixes = []analysis.Fix{replace(finding.Span, c.words[1]+" "+name, false)}
+	case more && slices.Contains(verbs, name) && behind != nil && slices.Contains(behind.Commands, name) &&
+		slices.Contains(systemPackages, before.words[0]) && (name != "install" || slices.Contains(behind.Yes, c.words[1])):
+		finding.Message = fmt.Sprintf("%s is a command of %s, which is missing here", name, before.words[0])
+		finding.Fixes = []analysis.Fix{insert(first.Start, before.words[0]+" ", true)}
+	default:
+		return false
+	}
+	p.report(in, finding)
+	return true
+}
+
+// verbs are the usual commands of package managers.
+var verbs = strings.Fields("install update upgrade add ci")
+
+// divided are the package manager and its command that were written as one word, as in npmci and apt-get-update.
+func divided(word string) (tool, verb string) {
+	for _, verb := range verbs {
+		for _, tool := range strings.Fields("apt-get apt apk npm pip pip3 yarn") {
+			if rest, ok := strings.CutPrefix(word, tool); ok && strings.TrimPrefix(rest, "-") == verb &&
+				slices.Contains(tools.Commands(tool), verb) {
+				return tool, verb
+			}
+		}
+	}
+	return "", ""
 }
 
 // checkToolCommand looks at the command that a tool of the table is given.
@@ -98,14 +158,24 @@ func (p *pass) checkToolCommand(in *dockerfile.Instruction, c command) {
 		meant = meantCommand(word, line)
 	}
 	switch {
+	case meant != "" && v+2 == len(c.words) && meant == c.words[v+1]+" "+word: // npm build run
+		finding.Span = c.span(p, in, v, v+2)
+		fallthrough
 	case meant != "":
 		finding.Message += fmt.Sprintf(" (did you mean %s?)", meant)
+		if slices.Contains(line.Asks, meant) && !answered(line, c) {
+			meant += " " + line.Yes[0]
+		}
 		finding.Fixes = []analysis.Fix{replace(finding.Span, meant, !line.Open)}
 	case line.Installs == nil || !slices.Contains(systemPackages, c.words[0]) || line.Open && v == 1 ||
 		slices.ContainsFunc(c.words[v:], func(w string) bool { return slices.Contains(line.Commands, w) }):
 		return
 	default:
-		finding.Fixes = []analysis.Fix{insert(span.Start, line.Installs[0]+" ", false)}
+		verb := line.Installs[0] + " "
+		if slices.Contains(line.Asks, line.Installs[0]) && !answered(line, c) {
+			verb += line.Yes[0] + " "
+		}
+		finding.Fixes = []analysis.Fix{insert(span.Start, verb, false)}
 	}
 	p.report(in, finding)
 }
@@ -122,6 +192,9 @@ func meantCommand(word string, line *tools.CommandLine) string {
 	short := map[string]string{"ad": "add", "aad": "add", "dd": "add", "isntall": "install", "intall": "install"}[word]
 	if slices.Contains(line.Commands, short) {
 		meant = short
+	}
+	if meant == "" {
+		meant = jumbled(word, line.Commands)
 	}
 	if len(word) < 2 || line.Open && len(word) < 4 || len(meant) < 3 ||
 		line.Open && strings.HasPrefix(meant, word+"-") { // yarn generate is a script of a project's own
@@ -198,7 +271,8 @@ var usualPrograms = strings.Fields("" +
 	"apk apt-get awk bash bundle cargo cat chgrp chmod chown cmake composer conda curl dnf dotnet dpkg echo " +
 	"export find git gpg gradle grep groupadd gunzip gzip java ldconfig make mkdir mvn node npm npx openssl " +
 	"perl php pip pip3 pnpm poetry printf python python3 sed sleep source tar tee touch unzip useradd adduser " +
-	"addgroup usermod wget xargs yarn yum zypper")
+	"addgroup usermod wget xargs yarn yum zypper " +
+	"docker-php-ext-configure docker-php-ext-enable docker-php-ext-install update-ca-certificates corepack rustup")
 
 // otherPrograms are programs and commands of shells whose names are close to those of usual ones.
 var otherPrograms = strings.Fields("" +
@@ -219,7 +293,9 @@ func (p *pass) checkProgram(in *dockerfile.Instruction, c command) {
 	}
 	meant := spell.Meant(name, usualPrograms)
 	if !oneEdit(name, meant) || len(meant) <= 3 && !swapped(name, meant) {
-		return
+		if meant = jumbled(name, usualPrograms); meant == "" {
+			return
+		}
 	}
 	if span := c.span(p, in, 0, 1); p.Text.Slice(span) == name && !p.namesElsewhere(name) {
 		p.report(in, analysis.Finding{
@@ -239,6 +315,28 @@ func oneEdit(a, b string) bool {
 		a, b = a[:len(a)-1], b[:len(b)-1]
 	}
 	return len(a)+len(b) > 0 && (len(a) < 2 && len(b) < 2 || len(a) == 2 && swapped(a, b))
+}
+
+// jumbled is the only word of a list that has the letters of a longer word in another order, with the same one first,
+// and at most one more of them: useradd for useard. It is "" if there is none.
+func jumbled(word string, list []string) (meant string) {
+	for _, other := range list {
+		if longer := len(other) - len(word); len(word) < 6 || other[0] != word[0] || longer < 0 || longer > 1 {
+			continue
+		}
+		more := other
+		for _, letter := range word {
+			more = strings.Replace(more, string(letter), "", 1)
+		}
+		if len(more) != len(other)-len(word) {
+			continue
+		}
+		if meant != "" {
+			return ""
+		}
+		meant = other
+	}
+	return meant
 }
 
 // swapped reports whether two words have the same letters in another order.
@@ -289,7 +387,7 @@ func (p *pass) checkLists(in *dockerfile.Instruction, c command) {
 // goals are what people usually ask build tools for. They may have any others: only these words with two letters
 // swapped, or one left out, are taken for misspelt.
 var goals = map[string][]string{
-	"mvn":    strings.Fields("clean validate compile package verify install deploy"),
+	"mvn":    strings.Fields("clean validate compile package verify install deploy dependency:go-offline"),
 	"gradle": strings.Fields("build clean assemble bootJar shadowJar installDist"),
 	"make":   strings.Fields("install build clean release"),
 	"run":    strings.Fields("build start compile production"), // of npm and its like
@@ -336,7 +434,7 @@ func slips(word, meant string) bool {
 }
 
 var (
-	gluedFlag = regexp.MustCompile(`^(mkdir|rm|cp|mv|chmod|chown|ln|tar|touch)(-[a-zA-Z]{1,4})$`)
+	gluedFlag = regexp.MustCompile(`^(mkdir|rm|cp|mv|chmod|chown|ln|tar|touch)([-+][a-zA-Z]{1,4})$`)
 	gluedDir  = regexp.MustCompile(`^cd(/[A-Za-z0-9_./-]*)$`)
 	modeFirst = regexp.MustCompile(`^([rwx]+)\+$|^([ugoa]*[-+][rwx]+)(/\S+)$`)
 )

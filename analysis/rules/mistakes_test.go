@@ -30,6 +30,10 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s: %q: %d findings", fields[0], fields[1], n)
 		}
 		switch {
+		case fields[2] == "ok":
+			if ok {
+				t.Errorf("%s: %q: %s: %s", fields[0], fields[1], best.Rule, best.Message)
+			}
 		case !ok:
 			t.Errorf("%s: %q: nothing is found", fields[0], fields[1])
 		case fields[2] == "?" || fields[2] == "!":

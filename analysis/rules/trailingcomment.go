@@ -65,7 +65,7 @@ func checkTrailingComment(p *pass) {
 // trailingComment returns the index of the argument that begins a comment, or -1.
 func trailingComment(in *dockerfile.Instruction) int {
 	if in.JSON || in.Meant == "RUN" || in.Meant == "CMD" || in.Meant == "ENTRYPOINT" || in.Meant == "HEALTHCHECK" ||
-		in.Meant == "ONBUILD" {
+		in.Meant == "ONBUILD" || in.Meant == "SHELL" {
 		return -1
 	}
 	switch c := in.Command.(type) {

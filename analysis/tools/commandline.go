@@ -139,6 +139,7 @@ var lines = []CommandLine{
 			"lint":              "run lint",
 			"compile":           "run compile",
 			"--only-production": "--omit=dev",
+			"--omit-dev":        "--omit=dev",
 		},
 		Installs: words("install i add"),
 		Signs:    "@",
@@ -259,7 +260,38 @@ var lines = []CommandLine{
 		},
 		Installs: words("install"),
 		Signs:    "-",
+		Asks:     words("install update upgrade reinstall remove"), // since version 3.6
+		Yes:      words("-y --assumeyes"),
 		Cleanups: []string{"clean all", "/var/cache/"},
+	},
+	{
+		Programs: words("pacman"), // whose commands are flags
+		Open:     true,
+		Asks:     words("-S -Sy -Syy -Su -Syu -Syyu -R -Rs -Rn -Rns -U --sync --remove --upgrade"),
+		Yes:      words("--noconfirm --print -p --downloadonly -w"),
+	},
+	{
+		Programs: words("mix"),
+		Commands: words(`
+			archive archive.install clean compile deps deps.clean deps.compile deps.get deps.update do escript.build
+			escript.install help hex.info local.hex local.rebar new phx.digest phx.gen.release release run test`),
+		Open:  true,
+		Flags: words("--force --no-deps-check --overwrite --if-missing --only="),
+	},
+	{
+		Programs: words("corepack"),
+		Commands: words("enable disable install pack prepare hydrate up use cache"),
+	},
+	{
+		Programs: words("rustup"),
+		Commands: words(`
+			show update check default toolchain target component override run which doc man self set completions
+			install uninstall help`),
+	},
+	{
+		Programs: words("mvn mvnw"),
+		Open:     true,
+		Instead:  map[string]string{"-DskipTest": "-DskipTests", "-Dskiptests": "-DskipTests"},
 	},
 	{
 		Programs: words("composer"),
