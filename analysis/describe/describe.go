@@ -154,7 +154,7 @@ func (d *describer) instruction(in *dockerfile.Instruction) (source.Span, string
 	for _, use := range dockerfile.Variables(in) {
 		if d.on(use.Name.Span) &&
 			(use.By != dockerfile.Shell || language == shellscript.Bash || language == shellscript.Unknown) {
-			return use.Name.Span, d.use(in, use)
+			return use.Name.Span, d.use(use)
 		}
 	}
 	if script != nil {
@@ -311,7 +311,7 @@ func (d *describer) argument(in *dockerfile.Instruction, i int, word dockerfile.
 		}
 		span := source.Span{Start: word.Span.Start, End: min(word.Span.End, word.Span.Start+len(name))}
 		if d.on(span) {
-			return span, d.defined(in, name)
+			return span, d.defined(name)
 		}
 	case "STOPSIGNAL":
 		return word.Span, entryValue(words.Signals, word.Text)
@@ -485,7 +485,7 @@ func (d *describer) copied() string {
 }
 
 // use describes a variable that is used: what it stands for there.
-func (d *describer) use(in *dockerfile.Instruction, use dockerfile.Variable) string {
+func (d *describer) use(use dockerfile.Variable) string {
 	stage := d.outer.Stage
 	if use.Global {
 		stage = -1
@@ -517,7 +517,7 @@ func (d *describer) use(in *dockerfile.Instruction, use dockerfile.Variable) str
 }
 
 // defined describes the variable that an ENV or ARG sets.
-func (d *describer) defined(in *dockerfile.Instruction, name string) string {
+func (d *describer) defined(name string) string {
 	return d.variable(d.outer.Stage, d.outer.Span.End, name)
 }
 

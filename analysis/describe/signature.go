@@ -120,7 +120,7 @@ func (c call) signatures() []Signature {
 	case "COPY", "ADD":
 		return c.copies(plain, given, at)
 	case "ENV", "LABEL":
-		return c.pairs(given, at, word, typed)
+		return c.pairs(given, at, typed)
 	case "ARG":
 		return c.forms(func(form string) bool {
 			return word == "" || !strings.Contains(word, "=") || strings.Contains(form, "=")
@@ -274,7 +274,7 @@ func elements(s string) (n int) {
 	return n
 }
 
-func (c call) pairs(given []string, at int, word, typed string) []Signature {
+func (c call) pairs(given []string, at int, typed string) []Signature {
 	old := len(given) > 0 && !strings.Contains(given[0], "=")
 	several := max(len(given), at+1) > 1
 	return c.forms(func(form string) bool {

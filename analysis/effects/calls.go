@@ -73,7 +73,7 @@ func (l *lister) visit(n syntax.Node) bool {
 			break
 		}
 		var e Effects
-		to, _ := l.words(&e, n.Word)
+		to, _ := l.words(n.Word)
 		p, ok := l.path(&e, to)
 		if unknownIn(to) || !ok {
 			l.follows = false
@@ -93,7 +93,7 @@ func (l *lister) call(n *syntax.CallExpr) {
 	var c Call
 	var seen Effects
 	for _, w := range n.Args {
-		text, loose := l.words(&seen, w)
+		text, loose := l.words(w)
 		switch {
 		case loose:
 			c.Loose = true
@@ -137,7 +137,7 @@ func (l *lister) call(n *syntax.CallExpr) {
 		case a.Value == nil && a.Array == nil && !a.Append:
 			value = ""
 		case a.Value != nil && !a.Append:
-			value, _ = l.words(&seen, a.Value)
+			value, _ = l.words(a.Value)
 		}
 		assigned[a.Name.Value] = value
 	}
@@ -160,7 +160,7 @@ func (s *state) known(c Call, assigned map[string]string) Call {
 
 // words gives a word with unknown for each part of it that is not known. loose says that such a part stands outside of
 // quotes, so that it may be no word, or several.
-func (r *reader) words(e *Effects, w *syntax.Word) (text string, loose bool) {
+func (r *reader) words(w *syntax.Word) (text string, loose bool) {
 	var b strings.Builder
 	var add func(parts []syntax.WordPart, quoted bool)
 	add = func(parts []syntax.WordPart, quoted bool) {
@@ -169,7 +169,7 @@ func (r *reader) words(e *Effects, w *syntax.Word) (text string, loose bool) {
 				add(double.Parts, true)
 				continue
 			}
-			value, ok := r.word(e, &syntax.Word{Parts: []syntax.WordPart{p}})
+			value, ok := r.word(&syntax.Word{Parts: []syntax.WordPart{p}})
 			if !ok {
 				value = unknown
 				loose = loose || !quoted

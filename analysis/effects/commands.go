@@ -228,7 +228,7 @@ func (e *Effects) project(s *state, c Call, v *tools.Verb, more ...string) bool 
 			e.Perhaps = append(e.Perhaps, path.Join(c.cwd, r))
 		}
 	}
-	e.configured(s, c, c.cwd, v.Config)
+	e.configured(s, c.cwd, v.Config)
 	for _, name := range v.Config {
 		at := path.Join(c.cwd, name)
 		if slices.ContainsFunc(s.written, func(w written) bool { return slices.Contains(w.writes, at) }) {
@@ -243,7 +243,7 @@ func (e *Effects) project(s *state, c Call, v *tools.Verb, more ...string) bool 
 
 // configured adds files that a tool reads if they are in a directory: what there is now, and what may be there in
 // another working tree.
-func (e *Effects) configured(s *state, c Call, dir string, patterns []string) {
+func (e *Effects) configured(s *state, dir string, patterns []string) {
 	names := s.names(dir)
 	for _, pattern := range patterns {
 		e.Perhaps = append(e.Perhaps, path.Join(dir, pattern))

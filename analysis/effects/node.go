@@ -359,7 +359,7 @@ func prebuilt(s *state, e *Effects, c Call, lock string, scripts bool) bool {
 		return s.no(name + " may name files of the project")
 	}
 	e.Reads = append(e.Reads, above...)
-	e.configured(s, c, c.cwd, []string{name})
+	e.configured(s, c.cwd, []string{name})
 	return true
 }
 
@@ -849,7 +849,7 @@ func pnpmInstall(s *state, e *Effects, c Call, l line) bool {
 		return false
 	}
 	for _, dir := range members {
-		e.configured(s, c, path.Join(c.cwd, dir), []string{".npmrc"})
+		e.configured(s, path.Join(c.cwd, dir), []string{".npmrc"})
 	}
 	more, writes := ofMembers(members)
 	verb := *manifests("pnpm", l.words[0])

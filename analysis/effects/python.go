@@ -148,7 +148,7 @@ func pipInstall(s *state, e *Effects, c Call, options string) bool {
 		}
 	}
 	if c.cwd != "" { // old versions read distutils' settings
-		e.configured(s, c, c.cwd, manifests("pip", "install").Config)
+		e.configured(s, c.cwd, manifests("pip", "install").Config)
 	}
 	return e.installs(s, c)
 }
@@ -404,7 +404,7 @@ func uvPip(s *state, e *Effects, c, inner Call) bool {
 	if c.cwd == "" || !c.pythonAbove(s, e) || !pipInstall(s, e, inner, uvPipOptions) {
 		return false
 	}
-	e.configured(s, c, c.cwd, manifests("uv", "pip").Config)
+	e.configured(s, c.cwd, manifests("uv", "pip").Config)
 	e.Writes = append(e.Writes, path.Join(c.cwd, ".venv")+"/")
 	return true
 }

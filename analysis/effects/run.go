@@ -255,7 +255,7 @@ func (r *reader) command(stmt *syntax.Stmt) Effects {
 		from := r.cwd
 		r.cwd = ""
 		if len(call.Args) == 2 && len(call.Assigns) == 0 {
-			if dir, ok := r.word(&e, call.Args[1]); ok && dir != "-" && !strings.HasPrefix(dir, "~") &&
+			if dir, ok := r.word(call.Args[1]); ok && dir != "-" && !strings.HasPrefix(dir, "~") &&
 				(path.IsAbs(dir) || from != "") {
 				if !path.IsAbs(dir) {
 					dir = path.Join(from, dir)
@@ -346,7 +346,7 @@ func (r *reader) redirect(e *Effects, n *syntax.Redirect) {
 		r.stateful = r.stateful || n.Hdoc != nil // its text stands behind other commands
 		return
 	}
-	target, ok := r.word(e, n.Word)
+	target, ok := r.word(n.Word)
 	switch {
 	case n.Op == syntax.DplOut || n.Op == syntax.DplIn || n.Op == syntax.Hdoc || n.Op == syntax.DashHdoc ||
 		n.Op == syntax.WordHdoc:
@@ -379,7 +379,7 @@ func (r *reader) simple(e *Effects, n *syntax.CallExpr) {
 		if a.Value == nil && a.Array == nil && !a.Append {
 			value = ""
 		} else if a.Value != nil && !a.Append {
-			if v, ok := r.word(e, a.Value); ok {
+			if v, ok := r.word(a.Value); ok {
 				value = v
 			}
 		}
@@ -395,7 +395,7 @@ func (r *reader) simple(e *Effects, n *syntax.CallExpr) {
 	}
 	c := Call{}
 	for _, w := range n.Args {
-		text, ok := r.word(e, w)
+		text, ok := r.word(w)
 		if !ok {
 			text, c.Dynamic = unknown, true
 			c.Loose = c.Loose || !quoted(w)
@@ -448,7 +448,7 @@ func globs(w *syntax.Word) bool {
 
 // glob reads the directory in which the shell looks.
 func (r *reader) glob(e *Effects, w *syntax.Word) {
-	text, ok := r.word(&Effects{}, w)
+	text, ok := r.word(w)
 	if !ok {
 		e.Reads = append(e.Reads, "/")
 		return
@@ -480,7 +480,7 @@ func quoted(w *syntax.Word) bool {
 func literal(w *syntax.Word) string { return w.Lit() }
 
 // word gives the value of a word, if it is known.
-func (r *reader) word(e *Effects, w *syntax.Word) (string, bool) {
+func (r *reader) word(w *syntax.Word) (string, bool) {
 	var b strings.Builder
 	var parts func(list []syntax.WordPart) bool
 	parts = func(list []syntax.WordPart) bool {

@@ -241,7 +241,7 @@ func restored(s *state, e *Effects, c Call, projects []string) bool {
 					return false
 				}
 			}
-			e.configured(s, c, path.Join(c.cwd, dir), config)
+			e.configured(s, path.Join(c.cwd, dir), config)
 		}
 	}
 	above, none := c.above(s, dotnetAbove...)

@@ -159,7 +159,7 @@ func (m *Model) order(
 		p.cost, _ = costOf(p.items, p.order, above)
 		return p, true
 	}
-	chosen := splits(file, stage, all, m.Context, m.target(file, i))
+	chosen := splits(stage, all, m.Context, m.target(file, i))
 	best, ok := solve(chosen)
 	if !ok && len(chosen) > 0 {
 		best, ok = solve(nil)

@@ -23,7 +23,7 @@ func (m Model) Movable(file *dockerfile.File, copying, run *dockerfile.Instructi
 	m.weigh(file)
 	all := m.effects(file, run.Stage)
 	m.pairs = newPairs(all)
-	chosen := splits(file, stage, all, m.Context, m.target(file, run.Stage))
+	chosen := splits(stage, all, m.Context, m.target(file, run.Stage))
 	p := m.plan(context.Background(), file, stage, all, chosen, make([]builds, len(file.Stages)))
 	if p.entries == nil {
 		return false

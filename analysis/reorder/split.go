@@ -39,7 +39,6 @@ type split struct {
 
 // splits finds what can be split in a stage.
 func splits(
-	file *dockerfile.File,
 	stage *dockerfile.Stage,
 	all []effects.Effects,
 	context effects.Context,

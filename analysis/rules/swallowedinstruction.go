@@ -116,7 +116,7 @@ func (p *pass) swallowed(in *dockerfile.Instruction, line int) analysis.Finding 
 			above+1,
 			p.escapeName(),
 		),
-		Fixes: p.unswallow(in, line, above, len(kept)),
+		Fixes: p.unswallow(in, above, len(kept)),
 	}
 }
 
@@ -124,7 +124,7 @@ func (p *pass) swallowed(in *dockerfile.Instruction, line int) analysis.Finding 
 var pathEnd = regexp.MustCompile(`(^|[ \t"'=])[A-Za-z]:(\\[^\\\s]+)*\\$`)
 
 // unswallow ends an instruction at the end of a line, of which kept bytes stay.
-func (p *pass) unswallow(in *dockerfile.Instruction, line, above, kept int) []analysis.Fix {
+func (p *pass) unswallow(in *dockerfile.Instruction, above, kept int) []analysis.Fix {
 	start, text := p.Text.LineStart(above), p.Text.Slice(p.Text.Line(above))
 	if trimmed := strings.TrimRight(text, " \t\r"); p.Escape == '\\' && in.Meant != "RUN" &&
 		pathEnd.MatchString(trimmed) {

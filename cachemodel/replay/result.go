@@ -85,16 +85,10 @@ const (
 // instructions of older versions count to those that they became. The builder keeps everything that it has built. The
 // error is ctx's.
 func Actual(ctx context.Context, h *History, s cachemodel.Settings, costs Costs) (*Result, error) {
-	var now *dockerfile.File
-	for _, c := range h.Commits {
-		if c.File != nil {
-			now = c.File
-		}
-	}
-	if now == nil {
+	if !slices.ContainsFunc(h.Commits, func(c Commit) bool { return c.File != nil }) {
 		return &Result{}, nil
 	}
-	return replay(ctx, h, now, func(c *Commit) *dockerfile.File { return c.File }, s, costs)
+	return replay(ctx, h, func(c *Commit) *dockerfile.File { return c.File }, s, costs)
 }
 
 // Fixed replays one file over the history of its context. Its Dockerfile's own changes do not count. The error is
@@ -106,7 +100,7 @@ func Fixed(
 	s cachemodel.Settings,
 	costs Costs,
 ) (*Result, error) {
-	return replay(ctx, h, file, func(*Commit) *dockerfile.File { return file }, s, costs)
+	return replay(ctx, h, func(*Commit) *dockerfile.File { return file }, s, costs)
 }
 
 // replayed is one build that was planned.
@@ -120,7 +114,6 @@ type replayed struct {
 func replay(
 	ctx context.Context,
 	h *History,
-	now *dockerfile.File,
 	fileOf func(*Commit) *dockerfile.File,
 	s cachemodel.Settings,
 	costs Costs,
@@ -175,7 +168,7 @@ func replay(
 		}
 		all = append(all, done)
 	}
-	r.addSteps(now, all, newest, recorded, s)
+	r.addSteps(all, newest, recorded)
 	return r, nil
 }
 
@@ -203,13 +196,7 @@ func stamped(file *dockerfile.File, s cachemodel.Settings, commit string) cachem
 
 // addSteps counts what the builds did to each instruction of the newest file: rows are followed from the newest build
 // to the oldest.
-func (r *Result) addSteps(
-	now *dockerfile.File,
-	all []replayed,
-	newest []cachemodel.Operation,
-	recorded map[int]bool,
-	s cachemodel.Settings,
-) {
+func (r *Result) addSteps(all []replayed, newest []cachemodel.Operation, recorded map[int]bool) {
 	if len(all) == 0 {
 		return
 	}
