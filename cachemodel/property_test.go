@@ -98,7 +98,7 @@ func check(t *testing.T, name string, steps []Step, p *Plan) {
 			t.Errorf("%s: step of lines %d to %d comes after line %d", name, s.Line, s.EndLine, last)
 		case (s.Status == Rebuilt || s.Status == Fails) != (s.Cause != nil):
 			t.Errorf("%s:%d: %s, cause %v", name, s.Line, s.Status, s.Cause)
-		case s.Cause != nil && (s.Cause.Line < 1 || s.Cause.Line > p.build.File.Text.LineCount() ||
+		case s.Cause != nil && (s.Cause.Line < 1 || s.Cause.Line > p.build.File.Text.EndLine() ||
 			s.Cause.Detail == "" || strings.Contains(s.Cause.Detail, "\n")):
 			t.Errorf("%s:%d: cause %+v", name, s.Line, *s.Cause)
 		case s.Status == Rebuilt && s.Certain && s.Cause.unknown():

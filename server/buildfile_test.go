@@ -390,7 +390,8 @@ func TestInlineStatus(t *testing.T) {
 			Status string
 			Cause  *struct{ Line int }
 		}
-		Hints   []struct{ Line int }
+		Hints   []struct{ Text string }
+		Stages  []struct{ Text string }
 		Summary struct{ Cached, Rebuilt int }
 	}
 	await := func(what, want string, version int) {
@@ -412,6 +413,9 @@ func TestInlineStatus(t *testing.T) {
 				}
 				got += ", "
 			}
+			for _, stage := range s.Stages {
+				got += stage.Text + ", "
+			}
 			got += fmt.Sprint(len(s.Hints), " hints, ", s.Summary.Cached, " of ", s.Summary.Cached+s.Summary.Rebuilt)
 			return got == want
 		})
@@ -420,12 +424,15 @@ func TestInlineStatus(t *testing.T) {
 	now := strings.Replace(compose, "RUN two", "RUN three", 1)
 	e.OpenFile(uri, "dockercompose", now)
 	await("a changed RUN",
-		"5 cached, 6 cached, 10 cached, 11 rebuilt by 11, 12 rebuilt by 11, 5 hints, 3 of 5", 1)
+		"5 cached, 6 cached, 10 cached, 11 rebuilt by 11, 12 rebuilt by 11, "+
+			"all 2 cached, 1 of 3 cached · rebuilds from line 11, 5 hints, 3 of 5", 1)
 	write(t, filepath.Join(root, "a"), "2")
 	await("a changed file",
-		"5 cached, 6 rebuilt by 6, 10 cached, 11 rebuilt by 11, 12 rebuilt by 11, 5 hints, 2 of 5", 1)
+		"5 cached, 6 rebuilt by 6, 10 cached, 11 rebuilt by 11, 12 rebuilt by 11, "+
+			"1 of 2 cached · rebuilds from line 6, 1 of 3 cached · rebuilds from line 11, 5 hints, 2 of 5", 1)
 	e.Replace(uri, 2, "# a line more\n"+now)
-	await("moved", "6 cached, 7 rebuilt by 7, 11 cached, 12 rebuilt by 12, 13 rebuilt by 12, 5 hints, 2 of 5", 2)
+	await("moved", "6 cached, 7 rebuilt by 7, 11 cached, 12 rebuilt by 12, 13 rebuilt by 12, "+
+		"1 of 2 cached · rebuilds from line 7, 1 of 3 cached · rebuilds from line 12, 5 hints, 2 of 5", 2)
 	for _, baseline := range []string{"git:HEAD~1", "git:HEAD"} {
 		own := map[string]any{"buildkit": "off", "baseline": baseline}
 		e.Notify("workspace/didChangeConfiguration", map[string]any{"settings": map[string]any{"layerwise": own}})
@@ -438,7 +445,8 @@ func TestInlineStatus(t *testing.T) {
 	await("no Dockerfile in it", "0 hints, 0 of 0", 3)
 	e.Replace(uri, 4, now)
 	await("and again",
-		"5 cached, 6 rebuilt by 6, 10 cached, 11 rebuilt by 11, 12 rebuilt by 11, 5 hints, 2 of 5", 4)
+		"5 cached, 6 rebuilt by 6, 10 cached, 11 rebuilt by 11, 12 rebuilt by 11, "+
+			"1 of 2 cached · rebuilds from line 6, 1 of 3 cached · rebuilds from line 11, 5 hints, 2 of 5", 4)
 	e.Notify("textDocument/didClose", lsptest.Document(uri))
 	await("closed", "0 hints, 0 of 0", 0)
 }

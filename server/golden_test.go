@@ -103,7 +103,7 @@ func (v view) ask(method string, params map[string]any, answer any) {
 	v.e.MustCall(method, params, answer)
 }
 
-func (v view) whole() map[string]any { return lsptest.Range(0, 0, v.text.LineCount(), 0) }
+func (v view) whole() map[string]any { return lsptest.Range(0, 0, v.text.EndLine(), 0) }
 
 func (v view) hints() string {
 	var hints []struct {
@@ -116,8 +116,8 @@ func (v view) hints() string {
 		at[h.Position.Line] += fmt.Sprintf("   [%d: %s]", h.Position.Character+1, h.Label)
 	}
 	var out strings.Builder
-	for line := range v.text.LineCount() {
-		if span := v.text.Line(line); span.Len() > 0 || line+1 < v.text.LineCount() {
+	for line := range v.text.EndLine() {
+		if span := v.text.Line(line); span.Len() > 0 || line+1 < v.text.EndLine() {
 			fmt.Fprintln(&out, v.text.Slice(span)+at[line])
 		}
 	}
@@ -143,7 +143,7 @@ func (v view) lenses() string {
 func (v view) hover() string {
 	var out strings.Builder
 	last := ""
-	for line := range v.text.LineCount() {
+	for line := range v.text.EndLine() {
 		var hover *struct {
 			Range    lspRange
 			Contents struct{ Kind, Value string }

@@ -31,7 +31,7 @@ func (b *buildText) inlines() (out []inline) {
 			continue
 		}
 		if in, ok := b.sections[i].Inline([]byte(b.text.String()), of[0].Inline); ok {
-			out = append(out, inline{in, of[0], dockerfile.Parse(source.New(in.Text), nil)})
+			out = append(out, inline{in, of[0], dockerfile.Parse(source.Part(in.Text, in.First), nil)})
 		}
 	}
 	return out
@@ -88,7 +88,7 @@ func (b *buildText) loadInlines(ctx context.Context) (inlines []inline, ok bool)
 	return inlines, ok
 }
 
-// cacheStatus is that of all Dockerfiles within a build file, at the lines there. A line that does not stand there as
+// cacheStatus is that of all Dockerfiles within a build file, whose lines are numbered as there. A line that does not stand there as
 // it is, because of a variable, has no mark.
 func (b *buildText) cacheStatus(ctx context.Context, inlines []inline) *cacheStatus {
 	whole := &cacheStatus{URI: b.uri, Version: &b.version, State: "ready", Notes: []string{}}
@@ -98,10 +98,8 @@ func (b *buildText) cacheStatus(ctx context.Context, inlines []inline) *cacheSta
 		if snap == nil {
 			continue
 		}
-		// there moves a 1-based line of the Dockerfile to the build file.
-		there := func(line *int) bool {
-			at, ok := in.Offset(in.file.Text.LineStart(*line - 1))
-			*line = b.text.LineAt(at) + 1
+		there := func(line int) bool {
+			_, ok := in.Offset(in.file.Text.LineStart(line - 1))
 			return ok
 		}
 		part := snap.cacheStatus()
@@ -115,22 +113,17 @@ func (b *buildText) cacheStatus(ctx context.Context, inlines []inline) *cacheSta
 			}
 		}
 		for _, step := range part.Steps {
-			if step.Cause != nil {
-				cause := *step.Cause
-				there(&cause.Line)
-				step.Cause = &cause
-			}
-			if there(&step.Line) && there(&step.EndLine) {
+			if there(step.Line) && there(step.EndLine) {
 				whole.Steps = append(whole.Steps, step)
 			}
 		}
 		for _, hint := range part.Hints {
-			if there(&hint.Line) {
+			if there(hint.Line) {
 				whole.Hints = append(whole.Hints, hint)
 			}
 		}
 		for _, stage := range part.Stages {
-			if there(&stage.Line) && there(&stage.EndLine) {
+			if there(stage.Line) && there(stage.EndLine) {
 				whole.Stages = append(whole.Stages, stage)
 			}
 		}

@@ -63,7 +63,7 @@ func (e encoding) position(t *source.Text, offset int) protocol.Position {
 // terminator: editors that show a stray one address it.
 func (e encoding) offset(t *source.Text, p protocol.Position) int {
 	line := int(p.Line)
-	if line >= t.LineCount() {
+	if line >= t.EndLine() {
 		return t.Len()
 	}
 	span, wanted := t.Line(line), int(p.Character)

@@ -366,7 +366,7 @@ func (u *randomUser) check(q question) bool {
 		return false // of several documents
 	}
 	ranges(answer, func(line, character int) {
-		if line >= q.text.LineCount() || character > len(utf16.Encode([]rune(q.text.Slice(q.text.Line(line)))))+1 {
+		if line >= q.text.EndLine() || character > len(utf16.Encode([]rune(q.text.Slice(q.text.Line(line)))))+1 {
 			fail("position %d:%d lies outside of version %d", line, character, q.version)
 		}
 	})

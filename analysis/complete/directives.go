@@ -13,7 +13,7 @@ import (
 // Elsewhere than at the head of the file only check is known, above an instruction.
 func (c *cursor) directive(text string) {
 	line := c.file.Text.LineAt(c.offset)
-	head := line <= len(c.file.Directives) // each takes a line, from the first on
+	head := line <= c.file.BehindDirectives()
 	name, value, given := strings.Cut(strings.TrimLeft(text, blank), "=")
 	if !given {
 		if !head {

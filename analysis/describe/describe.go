@@ -94,7 +94,7 @@ var directiveLine = regexp.MustCompile(`^\s*#\s*([a-zA-Z]+)\s*=\s*`)
 // value stand.
 func directiveAt(file *dockerfile.File, offset int) (entry *words.Entry, name source.Span, value int) {
 	n := file.Text.LineAt(offset)
-	if n > len(file.Directives) { // each takes a line, from the first on
+	if n > file.BehindDirectives() {
 		return nil, name, 0
 	}
 	line := file.Text.Line(n)

@@ -161,6 +161,9 @@ type Problem struct {
 	Warning     bool        // BuildKit builds the file nevertheless
 }
 
+// BehindDirectives is the number of the line behind the directives, of which each takes one, from the first on.
+func (f *File) BehindDirectives() int { return f.Text.FirstLine() + len(f.Directives) }
+
 // InstructionAt returns the instruction whose lines hold offset, or nil.
 func (f *File) InstructionAt(offset int) *Instruction {
 	i := sort.Search(len(f.Instructions), func(i int) bool { return f.Instructions[i].Span.End >= offset })

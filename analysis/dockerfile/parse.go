@@ -10,7 +10,7 @@ import (
 // file, instructions that are unchanged are taken over from it, so that an edit costs little more than the edited line.
 func Parse(text *source.Text, prev *File) *File {
 	f := &File{Text: text, Escape: '\\'}
-	s := &scanner{src: text.String(), line: 1, escape: '\\', stage: -1}
+	s := &scanner{src: text.String(), line: text.FirstLine() + 1, escape: '\\', stage: -1}
 	marked := strings.HasPrefix(s.src, byteOrderMark)
 	if marked {
 		s.pos = len(byteOrderMark)
@@ -99,8 +99,8 @@ func (f *File) finish() {
 		f.Problems = append(f.Problems, in.Problems...)
 	}
 	end := source.Span{Start: f.Text.Len(), End: f.Text.Len()}
-	if last := f.Text.LineCount() - 1; last > 0 && f.Text.Line(last).Len() == 0 { // BuildKit counts lines by their ends
-		at := f.Text.Line(last - 1).End
+	if last := f.Text.Line(f.Text.EndLine() - 1); last.Start > 0 && last.Len() == 0 { // BuildKit counts lines by their ends
+		at := f.Text.Line(f.Text.EndLine() - 2).End
 		end = source.Span{Start: at, End: at}
 	}
 	switch {

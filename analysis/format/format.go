@@ -24,7 +24,7 @@ type Options struct {
 
 // Edits returns the edits that format a file, in order. Instructions that BuildKit rejects are left as they are.
 func Edits(file *dockerfile.File, o Options) []source.Edit {
-	return Lines(file, o, 0, file.Text.LineCount()-1)
+	return Lines(file, o, file.Text.FirstLine(), file.Text.EndLine()-1)
 }
 
 // Lines returns the edits that format the 0-based lines from first to last.
@@ -89,7 +89,7 @@ func (f *formatter) between() {
 	f.at = -1
 	next, empty := 0, false
 	tail := f.tail()
-	for line := 0; line < f.file.Text.LineCount(); line++ {
+	for line := f.file.Text.FirstLine(); line < f.file.Text.EndLine(); line++ {
 		span := f.file.Text.Line(line)
 		if span.Start >= tail {
 			f.replace(tail, len(f.text), "")
@@ -108,7 +108,7 @@ func (f *formatter) between() {
 			f.replace(span.Start, start, "")
 			f.trim(span)
 			empty = false
-		case line == f.file.Text.LineCount()-1: // what follows the last line's end
+		case line == f.file.Text.EndLine()-1: // what follows the last line's end
 			f.trim(span)
 		case empty:
 			f.replace(span.Start, f.file.Text.LineStart(line+1), "")
@@ -146,7 +146,7 @@ func (f *formatter) end() {
 	if strings.Contains(f.text, "\r\n") {
 		newline = "\r\n"
 	}
-	if last := f.file.Text.Line(f.file.Text.LineCount() - 1); strings.TrimSpace(f.text[last.Start:last.End]) != "" {
+	if last := f.file.Text.Line(f.file.Text.EndLine() - 1); strings.TrimSpace(f.text[last.Start:last.End]) != "" {
 		f.replace(len(f.text), len(f.text), newline)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // one step if that is an instruction's first. White space alone means nothing.
 func NewLine(file *dockerfile.File, o Options, line int) []source.Edit {
 	text := file.Text
-	if line < 1 || line >= text.LineCount() || strings.TrimSpace(text.Slice(text.Line(line))) != "" {
+	if line <= text.FirstLine() || line >= text.EndLine() || strings.TrimSpace(text.Slice(text.Line(line))) != "" {
 		return nil
 	}
 	span, above := text.Line(line), text.Line(line-1)

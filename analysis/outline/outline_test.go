@@ -72,7 +72,7 @@ func links(file *dockerfile.File, list []outline.Link) string {
 // tokens writes the first letter of each token's type under its text, in upper case with a modifier.
 func tokens(file *dockerfile.File, list []outline.Token) string {
 	var out strings.Builder
-	for line := range file.Text.LineCount() {
+	for line := range file.Text.EndLine() {
 		span := file.Text.Line(line)
 		shown := []byte(strings.Repeat(" ", span.Len()))
 		for _, t := range list {
@@ -149,7 +149,7 @@ func check(t *testing.T, text string) {
 	}
 	last := -1
 	for _, f := range outline.Folds(file) {
-		if f.Start <= last || f.End <= f.Start || f.End >= file.Text.LineCount() {
+		if f.Start <= last || f.End <= f.Start || f.End >= file.Text.EndLine() {
 			t.Fatalf("fold %+v after %d in %q", f, last, text)
 		}
 		last = f.Start

@@ -564,8 +564,7 @@ func (p *painter) pieces(script *shellscript.Script, language shellscript.Langua
 func (p *painter) tokens() []Token {
 	var out []Token
 	blank := func(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }
-	for line := range p.file.Text.LineCount() {
-		span := p.file.Text.Line(line)
+	for _, span := range p.file.Text.Lines() {
 		for i := span.Start; i < span.End; {
 			coat := p.coats[i]
 			start := i

@@ -23,7 +23,7 @@ func block(file *dockerfile.File, in *dockerfile.Instruction) lineRange {
 
 // blank reports whether the line exists and has nothing on it. What follows the last newline is no line.
 func blank(file *dockerfile.File, line int) bool {
-	if line < 0 || file.Text.LineStart(line) == file.Text.Len() {
+	if line < file.Text.FirstLine() || file.Text.LineStart(line) == file.Text.Len() {
 		return false
 	}
 	return strings.TrimSpace(file.Text.Slice(file.Text.Line(line))) == ""

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -229,7 +230,9 @@ func (v view) String() string { return v.whole().String() }
 
 func (v view) Len() int { return v.whole().Len() }
 
-func (v view) LineCount() int { return v.whole().LineCount() }
+func (v view) Lines() iter.Seq2[int, source.Span] { return v.whole().Lines() }
+
+func (v view) EndLine() int { return v.whole().EndLine() }
 
 func (v view) LineAt(offset int) int { return v.whole().LineAt(offset) }
 

@@ -47,7 +47,7 @@ func checkIgnoredDirective(p *pass) {
 		first = p.file().Instructions[0].Span.Start
 	}
 	// the line, counted from 0, on which a directive would count, if those above were right
-	head := len(p.file().Directives)
+	head := p.file().BehindDirectives()
 	for _, comment := range p.file().Comments {
 		if comment.Span.Start > first {
 			break
@@ -85,9 +85,9 @@ func (p *pass) checkLikeDirective(comment source.Span, head int) bool {
 		finding := analysis.Finding{Span: span, Message: fmt.Sprintf("unknown parser directive: %s", name)}
 		p.reportIgnored(misspelt(finding, name, "", directiveNames, true))
 		return true
-	case line == head && head > len(p.file().Directives) && known:
+	case line == head && head > p.file().BehindDirectives() && known:
 		return true // right once what is above is
-	case line > len(p.file().Directives) && meantForFile(name, value):
+	case line > p.file().BehindDirectives() && meantForFile(name, value):
 		if finding := p.misplaced(comment, span, name, value); name == "escape" {
 			p.reportIgnored(finding)
 		} else {
@@ -184,7 +184,7 @@ func (p *pass) misplaced(comment, span source.Span, name, value string) analysis
 	line := p.Text.LineAt(comment.Start)
 	finding.Fixes = []analysis.Fix{
 		{Title: "Move it to the head of the file", Preferred: name == "escape", Edits: []source.Edit{
-			{Span: lineStart(p.file(), len(p.file().Directives)), NewText: p.Text.Slice(comment) + p.newline},
+			{Span: lineStart(p.file(), p.file().BehindDirectives()), NewText: p.Text.Slice(comment) + p.newline},
 			{Span: source.Span{Start: p.Text.LineStart(line), End: p.Text.LineStart(line + 1)}},
 		}},
 	}
@@ -198,8 +198,8 @@ func (p *pass) continuedBy(escape byte) bool {
 		return false
 	}
 	other := false
-	for i := range p.Text.LineCount() {
-		line := strings.TrimRight(p.Text.Slice(p.Text.Line(i)), " \t\r")
+	for _, span := range p.Text.Lines() {
+		line := strings.TrimRight(p.Text.Slice(span), " \t\r")
 		if strings.HasSuffix(line, string(p.Escape)) {
 			return false
 		}

@@ -1,11 +1,16 @@
 package rules
 
 import (
+	"fmt"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
 )
 
 // Mistakes of people by category: each is found, and the first fix of the worst finding about it does what is meant.
@@ -56,6 +61,50 @@ func TestMistakes(t *testing.T) {
 	t.Logf("%d mistakes: %v", total, tried)
 	if total < 150 {
 		t.Errorf("only %d mistakes", total)
+	}
+}
+
+// In a Dockerfile that is a part of another file the same is found, with the lines of that file.
+func TestPart(t *testing.T) {
+	content, err := os.ReadFile("testdata/mistakes.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const first = 5000
+	numbers := regexp.MustCompile(`\b(lines?|and|to) (\d+)`)
+	moved := func(text string) string {
+		return numbers.ReplaceAllStringFunc(text, func(s string) string {
+			word, number, _ := strings.Cut(s, " ")
+			if n, err := strconv.Atoi(number); err == nil && n > first {
+				return fmt.Sprint(word, " ", n-first)
+			}
+			return s
+		})
+	}
+	tried := 0
+	for line := range strings.Lines(string(content)) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(fields) != 3 {
+			continue
+		}
+		tried++
+		text := whole(fields[1])
+		shown := func(text *source.Text) string {
+			var b strings.Builder
+			for _, f := range Check(dockerfile.Parse(text, nil), Options{}) {
+				fmt.Fprintln(&b, f.Rule, f.Span, moved(f.Message))
+				for _, fix := range f.Fixes {
+					fmt.Fprintln(&b, "  ", moved(fix.Title), fix.Edits)
+				}
+			}
+			return b.String()
+		}
+		if whole, part := shown(source.New(text)), shown(source.Part(text, first)); whole != part {
+			t.Errorf("%q:\n%swithin another file\n%s", fields[1], whole, part)
+		}
+	}
+	if tried < 1000 {
+		t.Errorf("only %d mistakes", tried)
 	}
 }
 

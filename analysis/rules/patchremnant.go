@@ -89,8 +89,8 @@ func (p *pass) conflicts() (list []conflict) {
 		return nil
 	}
 	c := conflict{ours: -1, base: -1, theirs: -1}
-	for line := range p.Text.LineCount() {
-		switch text := p.Text.Slice(p.Text.Line(line)); {
+	for line, span := range p.Text.Lines() {
+		switch text := p.Text.Slice(span); {
 		case strings.HasPrefix(text, "<<<<<<< "):
 			c = conflict{ours: line, base: -1, theirs: -1}
 		case c.ours < 0:

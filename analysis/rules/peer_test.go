@@ -65,7 +65,7 @@ func TestDockerfileUtils(t *testing.T) {
 		ours := map[int][]string{} // rules by the line in which the instruction begins
 		errors := ""
 		at := func(line int) int {
-			if i := parsed.InstructionAt(parsed.Text.Line(min(line, parsed.Text.LineCount()-1)).Start); i != nil {
+			if i := parsed.InstructionAt(parsed.Text.Line(min(line, parsed.Text.EndLine()-1)).Start); i != nil {
 				return i.Line
 			}
 			return line + 1

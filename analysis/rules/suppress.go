@@ -72,7 +72,7 @@ func skipAbove(file *dockerfile.File, in *dockerfile.Instruction, id string) sou
 		}
 	}
 	text := "# check=skip=" + id + newline(file.Text)
-	if line == len(file.Directives) {
+	if line == file.BehindDirectives() {
 		text = newline(file.Text) + text // on the first lines it would count for the whole file
 	}
 	return source.Edit{Span: lineStart(file, line), NewText: text}
@@ -94,7 +94,7 @@ func skipInFile(file *dockerfile.File, id string) source.Edit {
 			return addSkip(d.Value.Text, d.Value.Span.Start, id)
 		}
 	}
-	return source.Edit{Span: lineStart(file, len(file.Directives)), NewText: "# check=skip=" + id + newline(file.Text)}
+	return source.Edit{Span: lineStart(file, file.BehindDirectives()), NewText: "# check=skip=" + id + newline(file.Text)}
 }
 
 // lineStart is where the 0-based line starts, behind a byte order mark.

@@ -253,7 +253,7 @@ func declare(file *dockerfile.File, in *dockerfile.Instruction, name string) ana
 
 // newline returns the text's line terminator.
 func newline(text *source.Text) string {
-	if first := text.LineStart(1); strings.HasSuffix(text.Slice(source.Span{End: first}), "\r\n") {
+	if first := text.LineStart(text.FirstLine() + 1); strings.HasSuffix(text.Slice(source.Span{End: first}), "\r\n") {
 		return "\r\n"
 	}
 	return "\n"

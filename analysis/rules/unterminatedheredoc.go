@@ -147,7 +147,7 @@ func (p *pass) halfQuotedHeredocs() []halfQuoted {
 // addHalf adds a here-document if its delimiter stands on a line below.
 func (p *pass) addHalf(h halfQuoted, name string) {
 	const far = 500 // lines
-	for line := h.in.EndLine; line < min(p.Text.LineCount(), h.in.EndLine+far); line++ {
+	for line := h.in.EndLine; line < min(p.Text.EndLine(), h.in.EndLine+far); line++ {
 		if strings.TrimLeft(p.Text.Slice(p.Text.Line(line)), "\t") == name {
 			h.last = line
 			p.rest().half = append(p.rest().half, h)
@@ -167,7 +167,7 @@ func (p *pass) inOpenHeredoc(in *dockerfile.Instruction) bool {
 // closeHeredoc says which line is meant to close a heredoc, if one is, and makes it do so.
 func (p *pass) closeHeredoc(finding *analysis.Finding, in *dockerfile.Instruction, doc dockerfile.Heredoc) {
 	first := p.Text.LineAt(in.ArgsSpan.End) + 1
-	for line := first; line < p.Text.LineCount(); line++ {
+	for line := first; line < p.Text.EndLine(); line++ {
 		span := p.Text.Line(line)
 		text := p.Text.Slice(span)
 		word := strings.TrimSpace(text)

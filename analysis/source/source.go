@@ -6,6 +6,7 @@ package source
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"sort"
 	"strings"
@@ -33,9 +34,11 @@ func (s Span) Overlaps(o Span) bool {
 // Shift returns the span moved by delta bytes.
 func (s Span) Shift(delta int) Span { return Span{s.Start + delta, s.End + delta} }
 
-// Text is an immutable text with its line table. Lines end with "\n"; a "\r" before it belongs to the terminator.
+// Text is an immutable text with its line table. Lines end with "\n"; a "\r" before it belongs to the terminator. They
+// are numbered from 0, or as in the file that the text is a part of.
 type Text struct {
 	content string
+	first   int   // number of the first line
 	starts  []int // byte offset of each line's first byte
 
 	once sync.Once
@@ -47,12 +50,15 @@ type Text struct {
 type wideCharacter struct{ at, size, extra, astral int }
 
 // New returns the text of content.
-func New(content string) *Text {
+func New(content string) *Text { return Part(content, 0) }
+
+// Part returns the text of a part of a file, whose lines are numbered as there: first is the number of its first.
+func Part(content string, first int) *Text {
 	starts := make([]int, 1, 1+strings.Count(content, "\n"))
 	for i := 0; ; {
 		n := strings.IndexByte(content[i:], '\n')
 		if n < 0 {
-			return &Text{content: content, starts: starts}
+			return &Text{content: content, first: first, starts: starts}
 		}
 		i += n + 1
 		starts = append(starts, i)
@@ -68,16 +74,28 @@ func (t *Text) Len() int { return len(t.content) }
 // Slice returns the bytes of span, which must lie within the text.
 func (t *Text) Slice(span Span) string { return t.content[span.Start:span.End] }
 
-// LineCount returns the number of lines, at least 1; after a final newline there is one more, empty, line.
-func (t *Text) LineCount() int { return len(t.starts) }
-
-// LineAt returns the 0-based line that holds offset.
-func (t *Text) LineAt(offset int) int {
-	return sort.Search(len(t.starts), func(i int) bool { return t.starts[i] > offset }) - 1
+// Lines yields the lines with their numbers, at least one; after a final newline there is one more, empty, line.
+func (t *Text) Lines() iter.Seq2[int, Span] {
+	return func(yield func(int, Span) bool) {
+		for line := t.first; line < t.EndLine() && yield(line, t.Line(line)); line++ {
+		}
+	}
 }
 
-// Line returns the span of the 0-based line without its terminator.
+// FirstLine returns the number of the first line.
+func (t *Text) FirstLine() int { return t.first }
+
+// EndLine returns the number behind that of the last line.
+func (t *Text) EndLine() int { return t.first + len(t.starts) }
+
+// LineAt returns the number of the line that holds offset.
+func (t *Text) LineAt(offset int) int {
+	return t.first - 1 + sort.Search(len(t.starts), func(i int) bool { return t.starts[i] > offset })
+}
+
+// Line returns the span of a line without its terminator.
 func (t *Text) Line(line int) Span {
+	line -= t.first
 	end := len(t.content)
 	if line+1 < len(t.starts) {
 		end = t.starts[line+1] - 1
@@ -88,9 +106,9 @@ func (t *Text) Line(line int) Span {
 	return Span{t.starts[line], end}
 }
 
-// LineStart returns the offset of the first byte of the 0-based line; for LineCount() it is the text's length.
+// LineStart returns the offset of the first byte of a line; for EndLine() it is the text's length.
 func (t *Text) LineStart(line int) int {
-	if line >= len(t.starts) {
+	if line -= t.first; line >= len(t.starts) {
 		return len(t.content)
 	}
 	return t.starts[line]

@@ -21,8 +21,8 @@ func TestLines(t *testing.T) {
 		{"a line of a carriage return only", "\r\n\n", []string{"", "", ""}},
 	} {
 		text := source.New(test.text)
-		if text.LineCount() != len(test.lines) {
-			t.Errorf("%s: %d lines, want %d", test.prose, text.LineCount(), len(test.lines))
+		if text.EndLine() != len(test.lines) {
+			t.Errorf("%s: %d lines, want %d", test.prose, text.EndLine(), len(test.lines))
 			continue
 		}
 		for i, want := range test.lines {
@@ -90,19 +90,19 @@ func FuzzText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content string) {
 		text := source.New(content)
 		if text.String() != content || text.Len() != len(content) ||
-			text.LineCount() != strings.Count(content, "\n")+1 {
+			text.EndLine() != strings.Count(content, "\n")+1 {
 			t.Fatal("the text is another")
 		}
 		for offset := range len(content) + 1 {
 			line := text.LineAt(offset)
-			if offset < text.LineStart(line) || line+1 < text.LineCount() && offset >= text.LineStart(line+1) {
+			if offset < text.LineStart(line) || line+1 < text.EndLine() && offset >= text.LineStart(line+1) {
 				t.Fatalf("offset %d is not on line %d of %q", offset, line, content)
 			}
 			if s := text.Line(line); s.Start != text.LineStart(line) || strings.Contains(text.Slice(s), "\n") {
 				t.Fatalf("line %d of %q is %v", line, content, s)
 			}
 		}
-		if text.LineStart(text.LineCount()) != len(content) {
+		if text.LineStart(text.EndLine()) != len(content) {
 			t.Fatal("the text does not end where it ends")
 		}
 	})

@@ -8,6 +8,7 @@ import (
 // Inline is a Dockerfile that stands within a build file, with the places of its lines.
 type Inline struct {
 	Text  string
+	First int // 0-based line of the build file at which it begins
 	lines []inlineLine
 }
 
@@ -48,7 +49,10 @@ func (s *Section) Inline(text []byte, dockerfile string) (in Inline, ok bool) {
 		}
 		l := inlineLine{at: offset, start: -1}
 		if cut := min(indent, blanks); unescaped(string(raw[cut:])) == own {
-			l.start, l.raw, found = at+cut, string(raw[cut:]), true
+			l.start, l.raw = at+cut, string(raw[cut:])
+			if !found {
+				found, in.First = true, bytes.Count(text[:at], []byte("\n"))-len(in.lines)
+			}
 		}
 		in.lines = append(in.lines, l)
 		offset += len(line)

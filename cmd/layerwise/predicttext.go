@@ -94,7 +94,7 @@ func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 	}
 	if !o.summary {
 		b.WriteByte('\n')
-		writeRows(&b, w, p, rows, len(fmt.Sprint(prediction.text.LineCount())))
+		writeRows(&b, w, p, rows, len(fmt.Sprint(prediction.text.EndLine())))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

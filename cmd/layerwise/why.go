@@ -130,7 +130,7 @@ func printWhy(w io.Writer, why *workspace.Why, o textOptions) error {
 	}
 	if !o.summary {
 		b.WriteByte('\n')
-		writeRows(&b, w, p, rows, len(fmt.Sprint(shown.text.LineCount())))
+		writeRows(&b, w, p, rows, len(fmt.Sprint(shown.text.EndLine())))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -37,7 +37,7 @@ type ciChecking struct {
 
 func (c *ciChecking) add(b *pipeline.Build, rule *rules.Rule, message string) {
 	key := fmt.Sprint(rule.ID, " ", b.Line)
-	if c.said[key] || b.Line < 1 || b.Line > c.text.LineCount() {
+	if c.said[key] || b.Line < 1 || b.Line > c.text.EndLine() {
 		return
 	}
 	c.said[key] = true
@@ -200,7 +200,7 @@ func RenamedInCI(
 		shared := func(other pipeline.Build) bool {
 			return other.File == b.File && other.Line == b.Line && other.Dockerfile != dockerfile
 		}
-		if b.File != path || b.Line < 1 || b.Line > text.LineCount() || slices.ContainsFunc(builds, shared) {
+		if b.File != path || b.Line < 1 || b.Line > text.EndLine() || slices.ContainsFunc(builds, shared) {
 			continue // where a step builds others too, which of them a flag is for is not known
 		}
 		for _, span := range namedAt(text, b.Line-1, name, arg) {
@@ -224,7 +224,7 @@ func namedAt(text *source.Text, first int, name string, arg bool) (spans []sourc
 	value := regexp.MustCompile(`^[ \t-]*(?:build-args:[ \t]*)?` + fmt.Sprintf(input, quoted))
 	option := regexp.MustCompile(fmt.Sprintf(flag, quoted))
 	inside := -1 // how deep the key of the input is
-	for i := first; i < text.LineCount(); i++ {
+	for i := first; i < text.EndLine(); i++ {
 		span := text.Line(i)
 		line := strings.TrimRight(text.Slice(span), "\r\n")
 		blank := strings.TrimSpace(line) == ""

@@ -26,13 +26,14 @@ func Inline(
 		if !ok || len(of) == 0 || of[0].Inline == "" {
 			continue
 		}
-		file := dockerfile.Parse(source.New(of[0].Inline), nil)
 		in, _ := sections[i].Inline(text, of[0].Inline)
+		file := dockerfile.Parse(source.Part(of[0].Inline, in.First), nil)
 		for _, f := range rules.Check(file, o) {
 			span, ok := SpanOf(in, f.Span)
 			if !ok {
 				span = v.Span
-				f.Message = fmt.Sprintf("Line %d of the Dockerfile: %s", file.Text.LineAt(f.Span.Start)+1, f.Message)
+				line := file.Text.LineAt(f.Span.Start) - in.First + 1
+				f.Message = fmt.Sprintf("Line %d of the Dockerfile: %s", line, f.Message)
 			}
 			f.Span = span
 			fixes := f.Fixes

@@ -182,7 +182,7 @@ func (p place) span(text *source.Text) source.Span {
 }
 
 func offset(text *source.Text, line, column int) int {
-	span := text.Line(min(max(line-1, 0), text.LineCount()-1))
+	span := text.Line(min(max(line-1, 0), text.EndLine()-1))
 	at := span.Start
 	for ; column > 1 && at < span.End; column-- {
 		_, n := utf8.DecodeRuneInString(text.Slice(source.Span{Start: at, End: span.End}))
