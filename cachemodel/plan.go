@@ -28,6 +28,7 @@ type Plan struct {
 	steps    []*step    // one per instruction, in file order
 	vertices []*vertex  // inputs before those who read them
 	images   []*vertex  // the file systems of the images that are built, one for each platform; without empty ones
+	target   []command  // that make the image, see imageCommands
 	doubtful bool       // whether all of these are steps of the build hangs on a base image of unknown configuration
 	assuming [][]string // by vertex.index
 	failing  []*step    // by vertex.index: at which step the build fails before it gets there, or there
@@ -267,6 +268,7 @@ func (p *planner) all() {
 		}
 		return
 	}
+	p.plan.target = imageCommands(target)
 	if p.Settings.Engine == Classic {
 		p.classic(target)
 		return

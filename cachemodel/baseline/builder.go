@@ -139,6 +139,7 @@ func (a *Answer) join(builds []*Contents, rec *record.Record) []*Contents {
 	if i >= 0 {
 		joined := *rec
 		old := builds[i]
+		joined.Image = old.Record.Image
 		if len(old.Record.Costs) > 0 {
 			joined.Costs = old.Record.Costs
 		}

@@ -42,27 +42,9 @@ var engineDiffers = map[string]string{
 // TestPairsOnEngines builds the pairs of folders with docker build: on a current Docker engine, and on an old one with
 // its classic builder. The base images lie in the engine's store.
 func TestPairsOnEngines(t *testing.T) {
-	for _, kind := range []struct {
-		name    string
-		engine  cachemodel.Engine
-		missing string
-		start   func(context.Context) (*daemon.Engine, error)
-	}{
-		{"engine", cachemodel.BuildKit, daemon.EngineMissing(), daemon.StartEngine},
-		{"classic", cachemodel.Classic, daemon.ClassicMissing(), daemon.StartClassic},
-	} {
+	for _, kind := range engineKinds() {
 		t.Run(kind.name, func(t *testing.T) {
-			if kind.missing != "" {
-				t.Skip("NOT COMPARED WITH A REAL DOCKER ENGINE: " + kind.missing)
-			}
-			e, err := kind.start(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(e.Stop)
-			if err := e.TagImages(context.Background()); err != nil {
-				t.Fatal(err)
-			}
+			e := kind.run(t)
 			w := newPairsWorkplace(t)
 			w.builder, w.engine, w.refuses = engineBuilder{e}, kind.engine, true
 			pairs, built := readPairs(t), 0
@@ -84,13 +66,45 @@ func TestPairsOnEngines(t *testing.T) {
 	}
 }
 
+// engineKind is a kind of Docker engine.
+type engineKind struct {
+	name    string
+	engine  cachemodel.Engine
+	missing string
+	start   func(context.Context) (*daemon.Engine, error)
+}
+
+func engineKinds() []engineKind {
+	return []engineKind{
+		{"engine", cachemodel.BuildKit, daemon.EngineMissing(), daemon.StartEngine},
+		{"classic", cachemodel.Classic, daemon.ClassicMissing(), daemon.StartClassic},
+	}
+}
+
+// run starts one with the base images in its store, or skips the test.
+func (k engineKind) run(t *testing.T) *daemon.Engine {
+	t.Helper()
+	if k.missing != "" {
+		t.Skip("NOT COMPARED WITH A REAL DOCKER ENGINE: " + k.missing)
+	}
+	e, err := k.start(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Stop)
+	if err := e.TagImages(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 // engineBuilder builds with the program that docker build is.
 type engineBuilder struct{ *daemon.Engine }
 
 // Prune removes everything but the base images.
 func (e engineBuilder) Prune(ctx context.Context) error {
 	dangling := url.QueryEscape(`{"dangling":["true"]}`)
-	if err := e.Call(ctx, http.MethodPost, "/images/prune?filters="+dangling); err != nil {
+	if err := e.Call(ctx, http.MethodPost, "/images/prune?filters="+dangling, nil); err != nil {
 		return err
 	}
 	if e.Client == nil {

@@ -39,12 +39,7 @@ type ciCommand struct {
 
 func newCICommand(t *testing.T) *ciCommand {
 	t.Helper()
-	x := &ciCommand{real: startReal(t), bin: filepath.Join(t.TempDir(), "layerwise")}
-	build := exec.Command("go", "build", "-o", x.bin, "./cmd/layerwise")
-	build.Dir = filepath.Join("..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the command: %v\n%s", err, out)
-	}
+	x := &ciCommand{real: startReal(t), bin: buildCommand(t, t.TempDir())}
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	x.host = strings.TrimPrefix(server.URL, "http://")

@@ -5,6 +5,9 @@ import (
 	"flag"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/sirupsen/logrus"
@@ -23,6 +26,21 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	logrus.SetOutput(io.Discard) // BuildKit's
 	os.Exit(m.Run())
+}
+
+// buildCommand builds the program that is tested.
+func buildCommand(t *testing.T, dir string) string {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-o", dir+"/", "./cmd/layerwise")
+	cmd.Dir = filepath.Join("..", "..")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the command: %v\n%s", err, out)
+	}
+	bin := filepath.Join(dir, "layerwise")
+	if runtime.GOOS == "windows" {
+		bin += ".exe"
+	}
+	return bin
 }
 
 // startReal starts a daemon for a test or skips it.

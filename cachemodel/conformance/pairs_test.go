@@ -195,11 +195,7 @@ type pairsWorkplace struct {
 func newPairsWorkplace(t *testing.T) *pairsWorkplace {
 	t.Helper()
 	w := &pairsWorkplace{tools: t.TempDir(), engine: cachemodel.BuildKit}
-	cmd := exec.Command("go", "build", "-o", w.tools+"/", "./cmd/layerwise")
-	cmd.Dir = "../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	buildCommand(t, w.tools)
 	w.site = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		http.FileServer(http.Dir(*w.served.Load())).ServeHTTP(rw, r)
 	}))

@@ -111,11 +111,7 @@ func newUponWorkplace(t *testing.T) *uponWorkplace {
 	if err != nil {
 		t.Skipf("NOT COMPARED WITH A REAL BUILDKIT: no buildx: %v", err)
 	}
-	cmd := exec.Command("go", "build", "-o", w.tools+"/", "./cmd/layerwise")
-	cmd.Dir = "../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	buildCommand(t, w.tools)
 	if err := os.Symlink(buildx, filepath.Join(w.tools, "buildx")); err != nil {
 		t.Fatal(err)
 	}

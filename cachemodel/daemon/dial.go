@@ -206,7 +206,9 @@ func refusedBecause(r *http.Response) error {
 func (d *Daemon) exec(ctx context.Context, c net.Conn) (net.Conn, error) {
 	var created struct{ ID string }
 	path := "/containers/" + url.PathEscape(d.endpoint.Container) + "/exec"
-	err := d.api(ctx, http.MethodPost, path, map[string]any{
+	engine := d.client()
+	defer engine.CloseIdleConnections()
+	err := call(ctx, engine, http.MethodPost, path, map[string]any{
 		"AttachStdin": true, "AttachStdout": true, "AttachStderr": true, "Cmd": []string{"buildctl", "dial-stdio"},
 	}, &created)
 	if err != nil {
@@ -220,13 +222,15 @@ func (d *Daemon) exec(ctx context.Context, c net.Conn) (net.Conn, error) {
 	return &streams{Conn: raw}, nil
 }
 
-// api asks an engine's API, and decodes its answer into v.
-func (d *Daemon) api(ctx context.Context, method, path string, body, v any) error {
-	transport := &http.Transport{
-		DisableKeepAlives: true,
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return d.endpoint.open(ctx) },
-	}
-	defer transport.CloseIdleConnections()
+// client speaks to an engine's API.
+func (d *Daemon) client() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.endpoint.open(ctx) },
+	}}
+}
+
+// call asks an engine's API, and decodes its answer into v.
+func call(ctx context.Context, engine *http.Client, method, path string, body, v any) error {
 	var text io.Reader
 	if body != nil {
 		data, err := json.Marshal(body)
@@ -242,7 +246,7 @@ func (d *Daemon) api(ctx context.Context, method, path string, body, v any) erro
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	response, err := (&http.Client{Transport: transport}).Do(request)
+	response, err := engine.Do(request)
 	if err != nil {
 		return err
 	}

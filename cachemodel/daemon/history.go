@@ -277,9 +277,12 @@ func (b *build) record(q Query, d *Daemon) *record.Record {
 		Ref: b.Ref, Dockerfile: q.Dockerfile, Text: b.text, ContextDir: cmp.Or(b.contextDir, q.ContextDir),
 		Settings: cachemodel.Settings{Engine: cachemodel.BuildKit, Args: map[string]string{}},
 		Contexts: map[string]record.NamedContext{}, Images: map[string]cachemodel.Image{},
+		Image: b.Result.GetResults()[0].GetDigest(),
 	}
-	if name := b.ExporterResponse["image.name"]; name != "" {
-		r.Tags = strings.Split(name, ",")
+	for _, e := range b.Exporters {
+		if name := e.Attrs["name"]; name != "" {
+			r.Tags = append(r.Tags, strings.Split(name, ",")...)
+		}
 	}
 	r.Settings.RunSettings = invocation.FrontendSettings(b.options())
 	for key, value := range b.options() {

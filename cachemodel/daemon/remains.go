@@ -341,8 +341,8 @@ func (b *build) spent(all *runs, left *remains) map[int]cachemodel.Cost {
 		if left != nil {
 			u = r.onDisk(left)
 		}
-		if u != nil {
-			cost.Bytes, cost.Shared = sum(cost.Bytes, u.Size), u.Shared
+		if u != nil { // its size is that of the snapshot and of what was packed of it
+			cost.Bytes, cost.Shared = sum(cost.Bytes, max(u.Size-r.compressed, 0)), u.Shared
 		} else if r.compressed > 0 {
 			cost.Bytes = sum(cost.Bytes, r.compressed)
 		}

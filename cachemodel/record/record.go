@@ -37,6 +37,7 @@ type Record struct {
 	Builder Builder // that made it: another one has another cache
 	Ref     string  // of the build in the builder's history; "" if that is not known
 	Tags    []string
+	Image   string // the digest of the image that it made, where the builder's history tells; not kept
 
 	Dockerfile string // absolute path
 	Text       string // the Dockerfile as it was built

@@ -25,6 +25,7 @@ func TestJSONIsDescribed(t *testing.T) {
 		{"predict", reflect.TypeFor[workspace.Report]()},
 		{"check", reflect.TypeFor[jsonCheck]()},
 		{"why", reflect.TypeFor[workspace.Why]()},
+		{"layers", reflect.TypeFor[workspace.Layers]()},
 		{"reorder", reflect.TypeFor[jsonReordering]()},
 		{"replay", reflect.TypeFor[replayReport]()},
 	}

@@ -18,6 +18,7 @@ import (
 var subcommands = []func() *cobra.Command{
 	newPredict,
 	newWhy,
+	newLayers,
 	newBuild,
 	newBaseline,
 	newCheck,

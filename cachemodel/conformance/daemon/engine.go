@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -118,7 +119,7 @@ func startEngine(ctx context.Context, dockerd string) (*Engine, error) {
 		return nil, err
 	}
 	for range 600 {
-		if err = e.Call(ctx, http.MethodGet, "/version"); err == nil {
+		if err = e.Call(ctx, http.MethodGet, "/version", nil); err == nil {
 			return e, nil
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -127,8 +128,8 @@ func startEngine(ctx context.Context, dockerd string) (*Engine, error) {
 	return nil, fmt.Errorf("dockerd does not answer: %w\n%s", err, e.log.Bytes())
 }
 
-// Call asks the engine for something by its API.
-func (e *Engine) Call(ctx context.Context, method, path string) error {
+// Call asks the engine for something by its API, and decodes its answer into v, which may be nil.
+func (e *Engine) Call(ctx context.Context, method, path string, v any) error {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", e.Socket)
 	}}
@@ -145,6 +146,9 @@ func (e *Engine) Call(ctx context.Context, method, path string) error {
 	body, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode >= 300 {
 		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, body)
+	}
+	if err == nil && v != nil {
+		err = json.Unmarshal(body, v)
 	}
 	return err
 }
