@@ -81,8 +81,13 @@ func baselines(ctx context.Context, s *session, p *baselinesParams) (*baselinesR
 	return &baselinesResult{Current: current, Items: s.baselineItems(ctx, d)}, nil
 }
 
-// baselineItems lists what there is to compare a document with.
+// baselineItems lists what there is to compare a document with. To find that out git is run and the builder is asked,
+// and in a folder that is not trusted nothing else than the file as it was opened is compared with.
 func (s *session) baselineItems(ctx context.Context, d *document) []baselineItem {
+	opened := baselineItem{Spec: string(baseline.Opened), Label: "The file as it was opened"}
+	if s.untrusted {
+		return []baselineItem{opened}
+	}
 	items := []baselineItem{
 		{
 			Spec:   string(baseline.Auto),
@@ -130,5 +135,5 @@ func (s *session) baselineItems(ctx context.Context, d *document) []baselineItem
 			}
 		}
 	}
-	return append(items, baselineItem{Spec: string(baseline.Opened), Label: "The file as it was opened"})
+	return append(items, opened)
 }
