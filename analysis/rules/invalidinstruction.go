@@ -229,6 +229,12 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 		if fixes := p.quoteValues(in); fixes != nil {
 			return fixes
 		}
+		if m := quotedPart.FindStringSubmatch(text); m != nil {
+			return []analysis.Fix{replace(in.ArgsSpan, m[1]+m[2]+`"`, true)}
+		}
+		if meant := p.escapedInner(strings.TrimRight(text, " \t")); meant != "" && strings.Count(text, "=") == 1 {
+			return []analysis.Fix{replace(in.ArgsSpan, meant, true)}
+		}
 		if m := equalsApart.FindStringSubmatchIndex(strings.TrimRight(text, " \t")); m != nil && m[5]-m[4] > 1 {
 			at := source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[5]}
 			return []analysis.Fix{
@@ -247,6 +253,9 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 	}
 	return nil
 }
+
+// quotedPart matches a pair of whose value only the first part is in quotes.
+var quotedPart = regexp.MustCompile(`^([A-Za-z_][\w.-]*="[^"\\$]*)"([ \t]+[^="'\\$\s][^="'\\$\n]*)$`)
 
 var (
 	spacedPairs = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*=[^\s"'=]+(?:[ \t]+[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=[ \t]*[^\s"'=]+)+[ \t]*$`)
@@ -323,6 +332,9 @@ func stringsOnly(args string) (edits []textEdit) {
 	return edits
 }
 
+// variableName matches what most likely is the name of another variable.
+var variableName = regexp.MustCompile(`^[A-Z][A-Z0-9]*_[A-Z0-9_]+$`)
+
 // quoteValues returns the fix that puts quotes around the values that blanks divide.
 func (p *pass) quoteValues(in *dockerfile.Instruction) []analysis.Fix {
 	text := p.Text.Slice(in.ArgsSpan)
@@ -336,7 +348,10 @@ func (p *pass) quoteValues(in *dockerfile.Instruction) []analysis.Fix {
 		for last+1 < len(in.Args) && !strings.Contains(in.Args[last+1].Text, "=") {
 			last++
 		}
-		if equals := strings.Index(in.Args[i].Text, "=") + 1; last > i && equals > 0 {
+		if name := in.Args[min(i+1, last)]; last == i+2 && in.Meant == "ENV" && variableName.MatchString(name.Text) {
+			gap := source.Span{Start: name.Span.End, End: in.Args[last].Span.Start}
+			fix.Title, fix.Edits = "Change the space to =", append(fix.Edits, source.Edit{Span: gap, NewText: "="})
+		} else if equals := strings.Index(in.Args[i].Text, "=") + 1; last > i && equals > 0 {
 			from, to := in.Args[i].Span.Start+equals, in.Args[last].Span.End
 			fix.Edits = append(fix.Edits, source.Edit{Span: source.Span{Start: from, End: from}, NewText: `"`},
 				source.Edit{Span: source.Span{Start: to, End: to}, NewText: `"`})

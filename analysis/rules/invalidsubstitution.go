@@ -174,6 +174,7 @@ var (
 	openQuoted   = regexp.MustCompile(`^(?:[A-Za-z_][A-Za-z0-9_.-]*=)?(["'])[^"'\\]*$`)
 	openInQuotes = regexp.MustCompile(`^((?:[A-Za-z_][A-Za-z0-9_.-]*=)?"[^"{}]*\$\{[A-Za-z_][A-Za-z0-9_]*)"$`)
 	closedOnly   = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]*=)([^"'\\=]+)(["'])$`)
+	apostrophe   = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]*=)([^"'\\$=]*\w'\w[^"'\\$=]*)$`)
 	openDefault  = regexp.MustCompile(`^(?:[A-Za-z_][A-Za-z0-9_.-]*=)?\$\{[A-Za-z_][A-Za-z0-9_]*:?[-+][A-Za-z0-9_./:-]*$`)
 	openVariable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(/|$)`)
 	onlyColon    = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*):([A-Za-z0-9])`)
@@ -193,6 +194,9 @@ func closed(word string) string {
 	}
 	if m := closedOnly.FindStringSubmatch(word); m != nil {
 		return m[1] + m[3] + m[2] + m[3]
+	}
+	if m := apostrophe.FindStringSubmatch(word); m != nil {
+		return m[1] + `"` + m[2] + `"`
 	}
 	if openDefault.MatchString(word) {
 		return word + "}"

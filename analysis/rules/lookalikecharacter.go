@@ -17,9 +17,9 @@ var LookalikeCharacter = &Rule{
 	ID:       "lookalike-character",
 	Severity: analysis.Warning,
 	Doc: Doc{
-		Summary: "A character looks like a space or a quote, but is none",
-		What: "Finds no-break spaces and the like, characters that cannot be seen, and typographic quotes, outside " +
-			"of quotes and comments. The fix writes what they look like. " +
+		Summary: "A character looks like a space, quote or hyphen, but is none",
+		What: "Finds no-break spaces and the like, characters that cannot be seen, typographic quotes, and dashes in " +
+			"front of flags, outside of quotes and comments. The fix writes what they look like. " +
 			"Where BuildKit stops because of them it is an error.",
 		Why: "They come from web pages and word processors. BuildKit and shells take them for letters: two words " +
 			"are one, and a quote does not quote.",
@@ -39,6 +39,8 @@ func checkLookalikeCharacter(p *pass) {
 		what := "not a space"
 		if quote(found[0].char) {
 			what = "not a quote"
+		} else if dash(found[0].char) {
+			what = "not a hyphen: no flag begins with it"
 		} else if invisible(found[0].char) {
 			what = "and cannot be seen"
 		}
@@ -130,6 +132,10 @@ func (p *pass) lookalikes(in *dockerfile.Instruction) (found []lookalike) {
 			if !splitsWords(in, r) {
 				found = append(found, lookalike{at, r, meantBy(r)})
 			}
+		case dash(r):
+			if meant := meantDash(in, text, i); meant != "" {
+				found = append(found, lookalike{at, r, meant})
+			}
 		case quote(r):
 			quotes = append(quotes, lookalike{at, r, meantBy(r)})
 		}
@@ -197,6 +203,26 @@ func freeText(in *dockerfile.Instruction) bool {
 	return false
 }
 
+func dash(r rune) bool { return '\u2010' <= r && r <= '\u2015' || r == '\u2212' }
+
+// meantDash is what is meant by a dash at an offset of a command, if a flag is to begin with it: word processors make
+// one long dash of two hyphens.
+func meantDash(in *dockerfile.Instruction, text string, at int) string {
+	if in.Meant != "RUN" && in.Meant != "CMD" && in.Meant != "ENTRYPOINT" {
+		return ""
+	}
+	before := strings.TrimRightFunc(text[:at], func(r rune) bool { return dash(r) || r == '-' })
+	rest := strings.TrimLeftFunc(text[at:], dash)
+	flag := rest[:len(rest)-len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-"))]
+	switch several := before != text[:at] || utf8.RuneCountInString(text[at:]) > utf8.RuneCountInString(rest)+1; {
+	case flag == "" || before == "" || strings.IndexByte(" \t", before[len(before)-1]) < 0:
+		return ""
+	case several || len(flag) < 3:
+		return "-"
+	}
+	return "--"
+}
+
 func isASCII(text string) bool {
 	for i := range len(text) {
 		if text[i] >= utf8.RuneSelf {
@@ -234,6 +260,7 @@ var characterNames = map[rune]string{
 	'\u200f': "a right-to-left mark", '\u2060': "a word joiner", '\ufeff': "a byte order mark",
 	'\u201c': "a typographic " +
 		"quote", '\u201d': "a typographic quote", '\u201e': "a typographic quote", '\u201f': "a typographic quote",
+	'\u2010': "a typographic hyphen", '\u2011': "a no-break hyphen", '\u2013': "an en dash", '\u2014': "an em dash",
 	'\u2018': "a typographic " +
 		"quote", '\u2019': "a typographic quote", '\u201a': "a typographic quote", '\u201b': "a typographic quote",
 }

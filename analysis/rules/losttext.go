@@ -15,11 +15,12 @@ var LostText = &Rule{
 	ID:       "lost-text",
 	Severity: analysis.Warning,
 	Doc: Doc{
-		Summary: "A continued line loses text, or ends a value too early",
+		Summary: "A value or a continued line loses text, or ends too early",
 		What: "Finds lines that begin with `#` within a quoted text that goes on over several lines, such as " +
 			"`#!/bin/sh`, and a value that is to begin on the line below `NAME=\\`, behind blanks. A `#` with a blank " +
-			"behind it is meant as a comment, in a list of packages or in PowerShell, unless `echo` or `printf` writes it.",
-		Why: "BuildKit takes out every line of a continued instruction that begins with `#`, also within quotes. " +
+			"behind it is meant as a comment, in a list of packages or in PowerShell, unless `echo` or `printf` writes it. " +
+			"Finds quotes within a quoted value, too.",
+		Why: "`A=\"say \"hi\"\"` makes A `say hi`. BuildKit takes out every line of a continued instruction that begins with `#`, also within quotes. " +
 			"Blanks end a value: `ARG A=\\` with `  b` below it makes A empty, and declares b.",
 		Example: "FROM alpine\nARG GREETING=\\\n  hello\nRUN echo $GREETING\n",
 		Instead: "FROM alpine\nARG GREETING=hello\nRUN echo $GREETING\n",
@@ -31,6 +32,9 @@ var LostText = &Rule{
 func checkLostText(p *pass, in *dockerfile.Instruction) {
 	if in.Meant == "ARG" {
 		p.checkValueApart(in)
+	}
+	if (in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL") && in.Command != nil {
+		p.checkInnerQuotes(in)
 	}
 	if in.Line == in.EndLine {
 		return
@@ -54,6 +58,40 @@ func checkLostText(p *pass, in *dockerfile.Instruction) {
 	}
 	if in.Meant == "ARG" || in.Meant == "ENV" {
 		p.checkValueBelow(in)
+	}
+}
+
+// quotedInner matches a pair whose value is in quotes, which may hold others.
+var quotedInner = regexp.MustCompile(`^([A-Za-z_"][\w.-]*"?=)"([^\\$]*)"$`)
+
+// escapedInner is a pair with a backslash before the quotes that stand in its quoted value, as in A="say "hi"" and
+// A="{"b": 1}". It is "" where there are none, or where they may be meant to end and begin quoted parts.
+func (p *pass) escapedInner(pair string) string {
+	m := quotedInner.FindStringSubmatch(pair)
+	if m == nil || !strings.Contains(m[2], `"`) {
+		return ""
+	}
+	inner, first, last := m[2], strings.Index(m[2], `"`), strings.LastIndex(m[2], `"`)
+	object := strings.IndexAny(inner, "{[") == 0 && strings.ContainsAny(inner[len(inner)-1:], "}]")
+	words := first > 0 && inner[first-1] == ' ' && first < last && (last == len(inner)-1 || inner[last+1] == ' ')
+	switch {
+	case object && !strings.Contains(inner, "'"):
+		return m[1] + "'" + inner + "'"
+	case object, words:
+		return m[1] + `"` + strings.ReplaceAll(inner, `"`, string(p.Escape)+`"`) + `"`
+	}
+	return ""
+}
+
+// checkInnerQuotes looks for quotes within a quoted value, which BuildKit takes out with the outer ones.
+func (p *pass) checkInnerQuotes(in *dockerfile.Instruction) {
+	for _, word := range in.Args {
+		if meant := p.escapedInner(word.Text); meant != "" && p.Text.Slice(word.Span) == word.Text {
+			p.report(in, analysis.Finding{
+				Span: word.Span, Message: "the value loses its inner quotes: they end and begin quoted parts",
+				Fixes: []analysis.Fix{replace(word.Span, meant, true)},
+			})
+		}
 	}
 }
 

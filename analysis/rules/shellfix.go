@@ -40,6 +40,11 @@ var shellFixes = []struct {
 	{"Add the missing quote", regexp.MustCompile(`()[ \t]*$`), `'`},
 }
 
+var (
+	entity   = regexp.MustCompile(`&(?:amp|lt|gt|quot|#39);`)
+	entities = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">", "&quot;", `"`, "&#39;", "'")
+)
+
 // repairShell returns the fix after which a shell can read a command, if one of the usual mistakes is all that is wrong
 // with it.
 func (p *pass) repairShell(in *dockerfile.Instruction) []analysis.Fix {
@@ -47,6 +52,15 @@ func (p *pass) repairShell(in *dockerfile.Instruction) []analysis.Fix {
 	text := strings.TrimRight(p.Text.Slice(in.ArgsSpan), " \t\r\n")
 	if len(in.Heredocs) > 0 || len(text) > longest || len(in.Comments) > 0 {
 		return nil
+	}
+	if fix := (analysis.Fix{Title: "Change HTML's entities to characters", Preferred: true}); entity.MatchString(text) {
+		for _, m := range entity.FindAllStringIndex(text, -1) {
+			at := source.Span{Start: in.ArgsSpan.Start + m[0], End: in.ArgsSpan.Start + m[1]}
+			fix.Edits = append(fix.Edits, source.Edit{Span: at, NewText: entities.Replace(text[m[0]:m[1]])})
+		}
+		if p.readable(entities.Replace(text)) {
+			return []analysis.Fix{fix}
+		}
 	}
 	for _, usual := range shellFixes {
 		m := usual.found.FindStringSubmatchIndex(text)

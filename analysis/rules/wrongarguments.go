@@ -21,7 +21,7 @@ var WrongArguments = &Rule{
 		Summary: "A well-known command cannot do what is meant with these arguments",
 		What: "Finds `pip install requirements.txt` without `-r`, versions that the shell takes for a redirection " +
 			"(`pip install flask>=2.0`) or that have one `=`, packages divided by commas, modes that `chmod` does " +
-			"not know, and commands such as `chmod 755`, `chown app` or `git` that lack the file or anything else " +
+			"not know, `tar -xfz`, a `sed` script without its last `/`, and commands such as `chmod 755`, `chown app` or `git` that lack the file or anything else " +
 			"to work on.",
 		Why: "The step fails, or, with `>`, installs whatever is the newest version and writes a file called " +
 			"`=2.0`.",
@@ -31,7 +31,7 @@ var WrongArguments = &Rule{
 	of: []string{"RUN"},
 	each: func(p *pass, in *dockerfile.Instruction) {
 		for c := range p.commands(in) {
-			if !p.checkPip(in, c) && !p.checkChmod(in, c) && !p.checkOperands(in, c) {
+			if !p.checkPip(in, c) && !p.checkChmod(in, c) && !p.checkOperands(in, c) && !p.checkCluster(in, c) {
 				p.checkCommas(in, c)
 			}
 		}
@@ -167,7 +167,11 @@ func (p *pass) checkChmod(in *dockerfile.Instruction, c command) bool {
 	case strings.HasPrefix(mode, "/"), strings.HasPrefix(mode, "./"), strings.HasPrefix(mode, "~"):
 		return false // the mode is missing, or stands behind the file, which GNU's takes
 	case !chmodMode.MatchString(mode):
-		p.report(in, analysis.Finding{Span: span, Message: fmt.Sprintf("chmod knows no mode %s", mode)})
+		finding := analysis.Finding{Span: span, Message: fmt.Sprintf("chmod knows no mode %s", mode)}
+		if strings.Trim(mode, "rwx") == "" {
+			finding.Fixes = []analysis.Fix{replace(span, "+"+mode, true)}
+		}
+		p.report(in, finding)
 	case !octalMode.MatchString(mode) && octalMode.MatchString(next):
 		p.report(in, analysis.Finding{
 			Span:    c.span(p, in, i+1, i+2),
@@ -179,9 +183,44 @@ func (p *pass) checkChmod(in *dockerfile.Instruction, c command) bool {
 	return true
 }
 
+var (
+	tarFlags   = regexp.MustCompile(`^-([a-zA-EG-Z]*)f([a-zA-EG-Z]+)$`)
+	openScript = regexp.MustCompile(`^(['"])s([/|#,@])[^/|#,@\\'"$]*[/|#,@][^/|#,@\\'"$]*['"]$`)
+)
+
+// checkCluster looks for flags of tar behind the f, which takes them for the name of the archive, for a substitution of
+// sed that does not end, and for mkdir with the flag of other programs.
+func (p *pass) checkCluster(in *dockerfile.Instruction, c command) bool {
+	for i, word := range c.words[1:] {
+		span := c.span(p, in, i+1, i+2)
+		if p.Text.Slice(span) != word {
+			continue
+		}
+		finding := analysis.Finding{Span: span}
+		tar, sed := tarFlags.FindStringSubmatch(word), openScript.FindStringSubmatch(word)
+		switch {
+		case c.words[0] == "tar" && i == 0 && tar != nil && len(c.words) > 2:
+			finding.Message = fmt.Sprintf("tar takes %s for the name of the archive: it stands behind f", tar[2])
+			finding.Fixes = []analysis.Fix{replace(span, "-"+tar[1]+tar[2]+"f", true)}
+		case c.words[0] == "sed" && sed != nil && (strings.HasPrefix(c.words[i], "-") || i == 0) &&
+			strings.Count(word, sed[2]) == 2:
+			finding.Message = fmt.Sprintf("sed fails: %s ends the replacement", sed[2])
+			finding.Fixes = []analysis.Fix{replace(span, word[:len(word)-1]+sed[2]+sed[1], true)}
+		case c.words[0] == "mkdir" && (word == "-R" || word == "-r"):
+			finding.Message = "mkdir has no flag " + word + " (did you mean -p?)"
+			finding.Fixes = []analysis.Fix{replace(span, "-p", true)}
+		default:
+			continue
+		}
+		p.report(in, finding)
+		return true
+	}
+	return false
+}
+
 // operands are, by program, how many arguments it needs that are no flags.
 var operands = map[string]int{
-	"chmod": 2, "chown": 2, "chgrp": 2, "cp": 2, "mv": 2,
+	"chmod": 2, "chown": 2, "chgrp": 2, "cp": 2, "mv": 2, "ln": 1,
 	"mkdir": 1, "touch": 1, "rmdir": 1, "unzip": 1, "git": 1, "curl": 1, "wget": 1,
 	"useradd": 1, "groupadd": 1, "usermod": 1, "sed": 1, "grep": 1,
 }
