@@ -209,7 +209,7 @@ func (d *Daemon) contents(
 	f *found,
 	folders *folders,
 ) (*baseline.Contents, error) {
-	r := b.record(q, d)
+	r := b.record(q, d.String())
 	r.Builder, r.Costs, r.Hits = d.identity(f.id), b.costs, b.hits
 	var err error
 	if r.Context, err = folders.context(ctx, b, r.ContextDir); err != nil {
@@ -324,7 +324,7 @@ func (d *Daemon) Made(ctx context.Context, q Query, since time.Time) (*record.Re
 			return b.failedAt == 0 && b.wanted(q) && !b.CompletedAt.AsTime().Before(since)
 		})
 		if i >= 0 {
-			made = f.own[i].record(q, d)
+			made = f.own[i].record(q, d.String())
 			made.Builder, made.Costs, made.Hits = d.identity(f.id), f.own[i].costs, f.own[i].hits
 		}
 		return nil

@@ -121,11 +121,13 @@ func late(err error) bool {
 		status.Code(err) == codes.DeadlineExceeded
 }
 
-// conn is a connection to a daemon.
+// conn is a connection to a daemon, or a file that was exported of one: then there is no grpc and no control.
 type conn struct {
 	grpc    *grpc.ClientConn
 	control controlapi.ControlClient
-	content contentapi.ContentClient
+	// blob reads something of the content store, status the progress of a build, up to io.EOF.
+	blob   func(ctx context.Context, digest string) ([]byte, error)
+	status func(ctx context.Context, r *controlapi.BuildHistoryRecord) (next func() (*controlapi.StatusResponse, error), err error)
 }
 
 func (d *Daemon) dial() (*conn, error) {
@@ -141,7 +143,20 @@ func (d *Daemon) dial() (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{c, controlapi.NewControlClient(c), contentapi.NewContentClient(c)}, nil
+	control, content := controlapi.NewControlClient(c), contentapi.NewContentClient(c)
+	return &conn{
+		grpc: c, control: control,
+		blob: func(ctx context.Context, digest string) ([]byte, error) { return readBlob(ctx, content, digest) },
+		status: func(ctx context.Context, r *controlapi.BuildHistoryRecord) (
+			func() (*controlapi.StatusResponse, error), error,
+		) {
+			stream, err := control.Status(ctx, &controlapi.StatusRequest{Ref: r.Ref})
+			if err != nil {
+				return nil, err
+			}
+			return stream.Recv, nil
+		},
+	}, nil
 }
 
 func (d *Daemon) authority() string {
@@ -182,9 +197,8 @@ func dockerfileFrontend(r *controlapi.BuildHistoryRecord) bool {
 	return r.Frontend == "" || strings.HasPrefix(r.Frontend, "dockerfile") || r.Frontend == "gateway.v0"
 }
 
-// blob reads something from the daemon's content store.
-func (c *conn) blob(ctx context.Context, digest string) ([]byte, error) {
-	stream, err := c.content.Read(ctx, &contentapi.ReadContentRequest{Digest: digest})
+func readBlob(ctx context.Context, store contentapi.ContentClient, digest string) ([]byte, error) {
+	stream, err := store.Read(ctx, &contentapi.ReadContentRequest{Digest: digest})
 	if err != nil {
 		return nil, err
 	}

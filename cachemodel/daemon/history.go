@@ -73,29 +73,37 @@ type build struct {
 	hits       map[int]bool // see record.Record
 }
 
-// match reads a build of a Dockerfile; nil if it is of something else.
-func (d *Daemon) match(ctx context.Context, c *conn, r *controlapi.BuildHistoryRecord, q Query) *build {
-	b := &build{BuildHistoryRecord: r, named: map[string]string{}}
-	name := ""
+// read reads a build of a Dockerfile, and what that was called; nil if it is of something else.
+func (c *conn) read(ctx context.Context, r *controlapi.BuildHistoryRecord, wanted string) (b *build, name string) {
+	b = &build{BuildHistoryRecord: r, named: map[string]string{}}
 	if r.Error != nil {
 		f, ok := c.failure(ctx, r)
 		if !ok {
-			return nil
+			return nil, ""
 		}
-		name, b.text, b.failedAt = f.filename, f.text, f.line
-	} else {
-		all, err := c.provenances(ctx, r)
-		if err != nil {
-			return nil
-		}
-		b.provenance = platform(all, q.Platform)
-		if b.BuildDefinition.ExternalParameters.ConfigSource.URI != "" {
-			return nil // its context was a repository
-		}
-		var ok bool
-		if name, b.text, ok = b.dockerfile(); !ok {
-			return nil
-		}
+		b.text, b.failedAt = f.text, f.line
+		return b, f.filename
+	}
+	all, err := c.provenances(ctx, r)
+	if err != nil {
+		return nil, ""
+	}
+	b.provenance = platform(all, wanted)
+	if b.BuildDefinition.ExternalParameters.ConfigSource.URI != "" {
+		return nil, "" // its context was a repository
+	}
+	var ok bool
+	if name, b.text, ok = b.dockerfile(); !ok {
+		return nil, ""
+	}
+	return b, name
+}
+
+// match reads a build that may be one of the wanted Dockerfile; nil if it is of something else.
+func (d *Daemon) match(ctx context.Context, c *conn, r *controlapi.BuildHistoryRecord, q Query) *build {
+	b, name := c.read(ctx, r, q.Platform)
+	if b == nil {
+		return nil
 	}
 	b.compare(q, name)
 	where, known := buildxPlace(d.places, r.Ref)
@@ -270,10 +278,10 @@ func normal(platform string) string {
 	return platform
 }
 
-// record is what the build tells, without the context and the costs.
-func (b *build) record(q Query, d *Daemon) *record.Record {
+// record is what the build tells, without the context and the costs. tool is who remembers it.
+func (b *build) record(q Query, tool string) *record.Record {
 	r := &record.Record{
-		When: b.CompletedAt.AsTime(), Source: record.History, Tool: d.String(),
+		When: b.CompletedAt.AsTime(), Source: record.History, Tool: tool,
 		Ref: b.Ref, Dockerfile: q.Dockerfile, Text: b.text, ContextDir: cmp.Or(b.contextDir, q.ContextDir),
 		Settings: cachemodel.Settings{Engine: cachemodel.BuildKit, Args: map[string]string{}},
 		Contexts: map[string]record.NamedContext{}, Images: map[string]cachemodel.Image{},
@@ -317,7 +325,7 @@ func (b *build) record(q Query, d *Daemon) *record.Record {
 			fmt.Sprintf(
 				"the build of %s in the history of %s does not tell its folder, so it is not known what its files held",
 				r.When.Local().Format(time.DateTime),
-				d,
+				tool,
 			),
 		)
 	}

@@ -225,7 +225,11 @@ type runs struct {
 func (c *conn) runs(ctx context.Context, builds []*build) *runs {
 	out := &runs{in: map[*build]*progress{}, byKey: map[string][]*run{}}
 	for _, b := range builds { // the last first
-		p, err := c.readStatus(ctx, b.Ref)
+		next, err := c.status(ctx, b.BuildHistoryRecord)
+		if err != nil {
+			continue
+		}
+		p, err := progressOf(next)
 		if err != nil {
 			continue
 		}
@@ -386,15 +390,6 @@ func (p *provenance) addedBy(step string) []layer {
 		return p.added(*o)
 	}
 	return nil
-}
-
-// readStatus has the daemon replay a build's progress.
-func (c *conn) readStatus(ctx context.Context, ref string) (*progress, error) {
-	stream, err := c.control.Status(ctx, &controlapi.StatusRequest{Ref: ref})
-	if err != nil {
-		return nil, err
-	}
-	return progressOf(stream.Recv)
 }
 
 // progressOf reads a build's progress up to io.EOF. A vertex may run in several intervals: they are added up. One that

@@ -2,6 +2,8 @@ package workspace
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +55,7 @@ const Latest = "latest"
 // the builder's history. The build must have been found with the baseline "recorded".
 func (b *Build) Why(file, which string, store *record.Store) (*Why, error) {
 	at := -1
-	for i, c := range b.Compared.made {
+	for i, c := range b.Compared.made { // the last first
 		r := c.Record
 		if at < 0 && r != nil && !c.Other() && (which == Latest && c.FailedAt == 0 || which == r.ID && r.ID != "" ||
 			r.Ref != "" && (which == r.Ref || strings.HasSuffix(r.Ref, "/"+which))) {
@@ -73,6 +75,17 @@ func (b *Build) Why(file, which string, store *record.Store) (*Why, error) {
 		out.add(s, target.Record)
 	}
 	return out, nil
+}
+
+// WhyOf explains the newest of builds that were made elsewhere, by the others.
+func WhyOf(made []*baseline.Contents, store *record.Store) (*Why, error) {
+	slices.SortStableFunc(made, func(a, b *baseline.Contents) int { return b.Record.When.Compare(a.Record.When) })
+	b := &Build{Compared: Compared{made: made}}
+	why, err := b.Why("", Latest, store)
+	if err == nil {
+		why.File = filepath.Base(why.Build.Dockerfile)
+	}
+	return why, err
 }
 
 func whyBuild(r *record.Record) WhyBuild {
@@ -126,7 +139,7 @@ func (w *Why) add(s cachemodel.Step, r *record.Record) {
 	switch {
 	case known && judged:
 		out.Hit = &hit
-		if s.Status == cachemodel.Cached || s.Certain {
+		if s.Status == cachemodel.Cached || s.Certain && len(w.Before) > 0 {
 			kept := hit == (s.Status == cachemodel.Cached)
 			if out.Kept = &kept; !kept {
 				w.Broken++

@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
+	"github.com/layerwise/layerwise/cachemodel/daemon"
 	"github.com/layerwise/layerwise/cachemodel/record"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/spf13/cobra"
@@ -24,11 +26,12 @@ func newWhy() *cobra.Command {
 		text   textOptions
 	}
 	cmd := &cobra.Command{
-		Use:   "why [latest | BUILD]",
+		Use:   "why [latest | BUILD | FILE.dockerbuild...]",
 		Short: "Say of a build that was made which steps it took from the cache, and why it ran the others",
 		Long: `Why explains a build that has happened: the last one of the Dockerfile here, or of -f FILE, that did not fail, or
 the one that is named, by its id on record (layerwise baseline list) or by its reference in the builder's history
-(docker buildx history ls). Nothing is built.
+(docker buildx history ls). Of files that docker buildx history export wrote, such as docker/build-push-action keeps of
+each build in CI, it explains the newest build by the others that they hold. Nothing is built.
 
 The build is compared with those before it, as predict would have done then: each step that ran shows the first input
 that differs. Whether a step was taken from the cache is what the BuildKit daemon has noted; layerwise build records it
@@ -48,14 +51,23 @@ with one step for each instruction, as predict has them, "shared": true where im
 layer too. "hit" says whether the step was taken from the cache; it is absent where that is not known. "kept" says
 whether the verdict was right; it is absent where nothing was promised. "before" are the builds that it is compared
 with, the newest first; "seconds" is what the steps took that ran.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && isBundle(args[0]) {
+				return nil
+			}
+			return cobra.MaximumNArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
 			if o.format != "text" && o.format != "json" {
 				return fmt.Errorf("--format is %q: use text or json", o.format)
 			}
-			why, err := explainBuild(ctx, &o.buildFlags, strings.Join(args, ""))
+			explain := explainBuild
+			if len(args) > 0 && isBundle(args[0]) {
+				explain = explainBundles
+			}
+			why, err := explain(ctx, &o.buildFlags, args)
 			if err != nil {
 				return err
 			}
@@ -71,10 +83,26 @@ with, the newest first; "seconds" is what the steps took that ran.`,
 	return cmd
 }
 
-// explainBuild explains a build, "" is the last.
-func explainBuild(ctx context.Context, o *buildFlags, which string) (*workspace.Why, error) {
+// isBundle reports whether an argument is a file of docker buildx history export.
+func isBundle(arg string) bool { return filepath.Ext(arg) == ".dockerbuild" }
+
+// explainBundles explains the newest build of files.
+func explainBundles(ctx context.Context, _ *buildFlags, files []string) (*workspace.Why, error) {
+	var made []*baseline.Contents
+	for _, file := range files {
+		builds, err := daemon.ReadBundle(ctx, file)
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, builds...)
+	}
+	return workspace.WhyOf(made, here().Store)
+}
+
+// explainBuild explains a build, the last one if none is named.
+func explainBuild(ctx context.Context, o *buildFlags, args []string) (*workspace.Why, error) {
 	w := here()
-	path := o.file
+	path, which := o.file, strings.Join(args, "")
 	if which == "" {
 		which = workspace.Latest
 	} else if r, err := w.Store.Get(which); err == nil && path == "" {
