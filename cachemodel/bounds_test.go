@@ -2,7 +2,9 @@ package cachemodel
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -72,5 +74,32 @@ func TestInheritedVariablesAreBounded(t *testing.T) {
 	}
 	if plan := planText(strings.Repeat("FROM a\nRUN a\n", 5000), nil); plan.Err() != nil {
 		t.Errorf("stages that stand on images: %v", plan.Err())
+	}
+}
+
+// Paths that lie within others are dropped, in a time that grows with their number only.
+func TestDedupePaths(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	pieces := []string{"a", "b", "/", "/", "-", ".", "ab", "\x01"}
+	for range 5000 {
+		var paths, want []string
+		for range rnd.IntN(6) {
+			path := ""
+			for range rnd.IntN(6) {
+				path += pieces[rnd.IntN(len(pieces))]
+			}
+			paths = append(paths, path)
+		}
+		for _, p := range paths {
+			if !slices.ContainsFunc(paths, func(q string) bool {
+				return p != q && strings.HasPrefix(p, strings.TrimSuffix(q, "/")+"/")
+			}) {
+				want = append(want, p)
+			}
+		}
+		slices.Sort(want)
+		if got := dedupePaths(paths); !slices.Equal(got, slices.Compact(want)) {
+			t.Fatalf("%q: %q, want %q", paths, got, slices.Compact(want))
+		}
 	}
 }

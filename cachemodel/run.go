@@ -1,6 +1,7 @@
 package cachemodel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -365,16 +366,30 @@ func mountIdentity(mounts []mount) []string {
 
 // dedupePaths drops paths that lie within another (llbsolver/ops.dedupePaths).
 func dedupePaths(paths []string) []string {
+	sorted := slices.SortedFunc(slices.Values(paths), byFolder)
 	var out []string
-	for i, p := range paths {
-		covered := false
-		for j, q := range paths {
-			covered = covered || p != q && strings.HasPrefix(p, strings.TrimSuffix(q, "/")+"/") || p == q && j < i
+	for _, p := range sorted {
+		if n := len(out); n > 0 && (p == out[n-1] || strings.HasPrefix(p, strings.TrimSuffix(out[n-1], "/")+"/")) {
+			continue
 		}
-		if !covered {
-			out = append(out, p)
-		}
+		out = append(out, p)
 	}
 	slices.Sort(out)
 	return out
+}
+
+// byFolder compares paths so that what lies within a folder follows it at once.
+func byFolder(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == b[i]:
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return 1
+		default:
+			return cmp.Compare(a[i], b[i])
+		}
+	}
+	return cmp.Compare(len(a), len(b))
 }

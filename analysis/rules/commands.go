@@ -249,7 +249,7 @@ func contextCopy(in *dockerfile.Instruction) (sources []dockerfile.Word, whole *
 	if in.Meant != "COPY" && in.Meant != "ADD" {
 		return nil, nil
 	}
-	sources = contextSources(in)
+	sources = slices.Collect(contextSources(in))
 	for i, word := range sources {
 		text := word.Text
 		if in.JSON {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"iter"
 	"path"
 	"strings"
 
@@ -39,7 +40,7 @@ func checkCopyIgnoredFile(p *pass) {
 	}
 	for _, name := range []string{"ADD", "COPY"} {
 		for _, in := range p.of(name) {
-			for _, word := range contextSources(in) {
+			for word := range contextSources(in) {
 				src, known := word.Text, true
 				if in.JSON {
 					src = strings.Trim(src, `"`)
@@ -65,28 +66,41 @@ func checkCopyIgnoredFile(p *pass) {
 	}
 }
 
-// contextSources returns the sources that an ADD or COPY takes from the build context.
-func contextSources(in *dockerfile.Instruction) []dockerfile.Word {
+// contextSources are the sources that an ADD or COPY takes from the build context.
+func contextSources(in *dockerfile.Instruction) iter.Seq[dockerfile.Word] {
+	return func(yield func(dockerfile.Word) bool) {
+		if !readsContext(in) {
+			return
+		}
+		for _, word := range in.Args[:len(in.Args)-1] {
+			remote := in.Meant == "ADD" &&
+				(strings.Contains(word.Text, "://") || strings.HasPrefix(word.Text, "git@") ||
+					strings.HasPrefix(word.Text, "github.com/"))
+			if !remote && !strings.HasPrefix(word.Text, "<<") && !yield(word) {
+				return
+			}
+		}
+	}
+}
+
+// hasContextSource reports whether there is one.
+func hasContextSource(in *dockerfile.Instruction) bool {
+	for range contextSources(in) {
+		return true
+	}
+	return false
+}
+
+// readsContext reports whether the sources of an instruction are files of the build context, or addresses.
+func readsContext(in *dockerfile.Instruction) bool {
 	if in.Stage < 0 || len(in.Args) < 2 {
-		return nil
+		return false
 	}
 	switch c := in.Command.(type) {
 	case *instructions.CopyCommand:
-		if c.From != "" {
-			return nil
-		}
+		return c.From == ""
 	case *instructions.AddCommand:
-	default:
-		return nil
+		return true
 	}
-	var sources []dockerfile.Word
-	for _, word := range in.Args[:len(in.Args)-1] {
-		remote := in.Meant == "ADD" &&
-			(strings.Contains(word.Text, "://") || strings.HasPrefix(word.Text, "git@") || strings.HasPrefix(word.Text,
-				"github.com/"))
-		if !remote && !strings.HasPrefix(word.Text, "<<") {
-			sources = append(sources, word)
-		}
-	}
-	return sources
+	return false
 }

@@ -86,7 +86,7 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 		}
 	case p.checkVolume(in, word, text) || isSource && p.checkHostPath(in, word, text):
 		return
-	case isSource && (strings.HasPrefix(text, "../") || text == "..") && len(contextSources(in)) > 0:
+	case isSource && (strings.HasPrefix(text, "../") || text == "..") && hasContextSource(in):
 		read := strings.TrimPrefix(path.Clean("/"+text), "/")
 		if read == "" {
 			read = "."
@@ -190,7 +190,7 @@ func (p *pass) checkDestination(in *dockerfile.Instruction) {
 
 // checkForgotten looks for a COPY of manifests whose destination is missing: the last of them is taken for it.
 func (p *pass) checkForgotten(in *dockerfile.Instruction) bool {
-	if in.Meant != "COPY" || in.JSON || len(in.Args) < 2 || len(contextSources(in)) == 0 {
+	if in.Meant != "COPY" || in.JSON || len(in.Args) < 2 || !hasContextSource(in) {
 		return false
 	}
 	last := in.Args[len(in.Args)-1]
@@ -291,7 +291,7 @@ func (p *pass) checkVolume(in *dockerfile.Instruction, word dockerfile.Word, tex
 
 // checkHostPath looks for sources that are written as for "docker cp", or as paths of the machine.
 func (p *pass) checkHostPath(in *dockerfile.Instruction, word dockerfile.Word, text string) bool {
-	if in.JSON || len(contextSources(in)) == 0 && (in.Meant != "ADD" || isRemote(text)) {
+	if in.JSON || !hasContextSource(in) && (in.Meant != "ADD" || isRemote(text)) {
 		return false
 	}
 	finding := analysis.Finding{Span: word.Span}

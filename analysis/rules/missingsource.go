@@ -42,7 +42,7 @@ func checkMissingSource(p *pass) {
 	}
 	for _, name := range []string{"ADD", "COPY"} {
 		for _, in := range p.of(name) {
-			for _, word := range contextSources(in) {
+			for word := range contextSources(in) {
 				p.missing(in, word)
 			}
 		}

@@ -75,7 +75,7 @@ func checkNeedlessContextFile(p *pass) {
 func (p *pass) contextIsRight() bool {
 	for _, name := range []string{"COPY", "ADD"} {
 		for _, in := range p.of(name) {
-			for _, word := range contextSources(in) {
+			for word := range contextSources(in) {
 				src := strings.TrimPrefix(path.Clean(strings.Trim(word.Text, `"`)), "/")
 				first, _, _ := strings.Cut(src, "/")
 				if first != "." && first != "" && !strings.ContainsAny(first, "*?[$\\") &&
