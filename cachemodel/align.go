@@ -8,7 +8,7 @@ import (
 // stage by stage, equal instructions in order first, then what lies between two pairs by its instruction, then equal
 // ones that were moved.
 func align(base, next *Plan) (mates map[*step]*step, moved map[*step]bool) {
-	mates, moved = map[*step]*step{}, map[*step]bool{}
+	mates, moved = make(map[*step]*step, len(next.steps)), map[*step]bool{}
 	now := byStage(next)
 	match := counterparts(byStage(base), now)
 	for i, group := range now {

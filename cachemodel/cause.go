@@ -59,9 +59,10 @@ func newExplainer(h *Held, next *Plan) *explainer {
 	e.unseen = &h.unseen
 	e.runs = e.hope.runs(next, e.unseen)
 	e.doubt = next.doubtful || slices.ContainsFunc(h.pasts, func(p Past) bool { return p.Plan.doubtful })
-	e.firstOwner, e.owners = map[*vertex]*step{}, map[*vertex][]*step{}
+	e.firstOwner, e.owners = make(map[*vertex]*step, 2*len(next.steps)), map[*vertex][]*step{}
 	e.spoiled = map[*step]*step{}
-	e.causes, e.firsts, e.settings = map[*step]Cause{}, map[*vertex]int{}, map[[2]*envNode]settingDiff{}
+	e.causes = make(map[*step]Cause, len(next.steps))
+	e.firsts, e.settings = map[*vertex]int{}, map[[2]*envNode]settingDiff{}
 	all := next.steps
 	if e.past = h.mostSimilar(next, e.sure); e.past != nil {
 		e.base = e.past.Plan
@@ -389,7 +390,8 @@ func editDetail(s, mate *step) string {
 
 // missingCause is the cause of a step that reads what is not there, whatever else changed: a build would fail at it.
 func missingCause(v *vertex) (Cause, bool) {
-	for _, in := range v.inputs {
+	for i := range v.inputs {
+		in := &v.inputs[i]
 		err := in.failed()
 		if err == nil {
 			continue

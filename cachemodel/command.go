@@ -23,6 +23,10 @@ func (p *planner) command(st *stagePlan, c command) {
 	if c.in == step.in { // a trigger counts to the FROM, which stays what it is
 		step.kind = configStep
 	}
+	key, certain := p.recall.opIn(c, s, p.ignoreCache)
+	if certain && p.again(c, s, key) {
+		return
+	}
 	cmd, uncertain, err := p.expand(c.in, &s.env)
 	if strange(c.in) {
 		uncertain += p.guess("flag", value{}).opaque
@@ -38,6 +42,8 @@ func (p *planner) command(st *stagePlan, c command) {
 		s.root = step.vertices[0]
 	case err != nil || cmd == nil:
 		p.unreadable(s, c, err)
+	case certain:
+		p.recall.learn(c, key)
 	}
 }
 
@@ -49,9 +55,9 @@ func (p *planner) carryOut(st *stagePlan, c command, cmd instructions.Command, u
 	case *instructions.ArgCommand:
 		return p.arg(s, cmd, c.line)
 	case *instructions.UserCommand:
-		s.user = &placed{value{cmd.User, uncertain}, c.line}
+		s.user = p.recall.place(value{cmd.User, uncertain}, c.line)
 	case *instructions.ShellCommand:
-		s.shell = &placed{plain(shellText(cmd.Shell)), c.line}
+		s.shell = p.recall.place(plain(shellText(cmd.Shell)), c.line)
 	case *instructions.WorkdirCommand:
 		return p.workdir(s, c, value{cmd.Path, uncertain})
 	case *instructions.RunCommand:
@@ -240,7 +246,7 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 	if err != nil {
 		return err
 	}
-	s.cwd = &placed{wd, c.line}
+	s.cwd = p.recall.place(wd, c.line)
 	if wd.strict() == "/" {
 		return nil
 	}

@@ -321,7 +321,7 @@ func (p *planner) readDirectory(in *input, queries []buildcontext.Query, vague b
 	if vague {
 		queries = []buildcontext.Query{{Path: "/"}}
 	}
-	in.dir = &reading{tree: p.Context, queries: queries}
+	in.dir = &reading{tree: p.Context, queries: queries, vague: vague}
 	if in.from != nil {
 		in.dir.tree = in.from.tree
 	} else if in.dir.unknown = p.Unknown.Context; in.dir.unknown != "" {

@@ -36,11 +36,12 @@ type environ struct {
 	again bool     // a setting that sum covers has been made again
 
 	hidden int // how many settings of the list are no longer in force
+	recall *recall
 }
 
 // set puts key last, as BuildKit's State.AddEnv does, also where it was set before.
 func (e *environ) set(key string, val value, from origin) {
-	e.head = &envNode{parent: e.head, key: key, val: val, origin: from}
+	e.head = e.recall.node(envNode{parent: e.head, key: key, val: val, origin: from})
 	if e.index == nil {
 		e.index = map[string]*envNode{}
 	}
@@ -54,7 +55,7 @@ func (e *environ) set(key string, val value, from origin) {
 		inForce := e.head.list()
 		e.head, e.upTo, e.hidden = nil, nil, 0
 		for _, n := range inForce {
-			e.head = &envNode{parent: e.head, key: n.key, val: n.val, origin: n.origin}
+			e.head = e.recall.node(envNode{parent: e.head, key: n.key, val: n.val, origin: n.origin})
 			e.index[n.key] = e.head
 		}
 	}
@@ -177,6 +178,18 @@ func (l *envView) Keys() []string {
 func (x expander) word(word string, env *environ) (value, error) {
 	if !strings.ContainsAny(word, x.escape) {
 		return plain(word), nil
+	}
+	if r := env.recall; r != nil {
+		in := wordIn{env.head, word}
+		v, ok := look(r.before.words, r.now.words, in)
+		if !ok {
+			var err error
+			if v, err = expand(x.lex, word, env); err != nil {
+				return v, err
+			}
+			r.now.words[in] = v
+		}
+		return v, nil
 	}
 	return expand(x.lex, word, env)
 }

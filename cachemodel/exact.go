@@ -23,7 +23,7 @@ type operation func() remotecache.Digest
 // gives the contents of the context's files. What is not known has no key: what stands on a base image of which the
 // digest or the configuration is not known, what is behind a URL, and of a stage's files the contents.
 func (p *Plan) Exact(read buildcontext.Contents) []remotecache.Vertex {
-	p = newPlan(p.build, true, false)
+	p = newPlan(p.build, true, false, nil)
 	out := make([]remotecache.Vertex, len(p.vertices))
 	for i, v := range p.vertices {
 		if v.op != nil && !v.key.open {

@@ -26,10 +26,10 @@ func (b Build) Keeps(after *dockerfile.File, kept [][2]int, wholly bool) string 
 	before := b
 	b.File = after
 	several := len(before.File.Stages) > 1 || len(after.Stages) > 1 // else the target is all there is
-	if several && failing(newPlan(b, false, false)) > failing(newPlan(before, false, false)) {
+	if several && failing(newPlan(b, false, false, nil)) > failing(newPlan(before, false, false, nil)) {
 		return "more instructions would fail" // as where a stage that nothing used cannot be read
 	}
-	c := comparison{old: newPlan(before, false, true), now: newPlan(b, false, true), wholly: wholly}
+	c := comparison{old: newPlan(before, false, true, nil), now: newPlan(b, false, true, nil), wholly: wholly}
 	return c.of(kept)
 }
 

@@ -167,19 +167,25 @@ type planner struct {
 	dialect     dockerfile.Dialect
 	runWith     value // what every RUN is run with: see RunSettings
 	cacheNS     string
+	memory      *Memory // nil if nothing is kept for the next version of the file
+	recall      *recall // likewise
 }
 
 // NewPlan works out the plan of a build. It never fails: what cannot be read is planned as what it most likely means.
-func NewPlan(b Build) *Plan { return newPlan(b, false, false) }
+func NewPlan(b Build) *Plan { return newPlan(b, false, false, nil) }
 
 // newPlan is NewPlan; exact says that Plan.Exact asks, so that the operations are kept; whole that all stages are
-// planned, whatever the target.
-func newPlan(b Build, exact, whole bool) *Plan {
+// planned, whatever the target; memory may be nil.
+func newPlan(b Build, exact, whole bool, memory *Memory) *Plan {
 	plan := &Plan{build: b, unsure: b.Unknown.steps(b.File)}
 	interned := make(map[vertexID]*vertex, len(b.File.Instructions))
-	for i, platform := range targetPlatforms(b.Settings) {
+	wanted := targetPlatforms(b.Settings)
+	for i, platform := range wanted {
 		p := plan.planner(b, exact, platform, interned)
 		p.whole = whole
+		if len(wanted) == 1 {
+			p.memory = memory
+		}
 		p.all()
 		if i == 0 {
 			plan.steps = p.steps
@@ -272,6 +278,12 @@ func (p *planner) all() {
 	if p.Settings.Engine == Classic {
 		p.classic(target)
 		return
+	}
+	if p.memory != nil {
+		p.recall = p.memory.begin(under{
+			unknown: p.Unknown.Context, escape: p.File.Escape, dialect: p.dialect, runWith: p.runWith, epoch: *p.epoch,
+		}, p.Settings)
+		defer p.memory.keep(p.recall)
 	}
 	p.dispatchAll(target)
 	if target != nil && target.state.root != nil {
@@ -637,6 +649,7 @@ func (p *planner) begin(st *stagePlan) {
 	from := st.from
 	from.kind = configStep
 	s := &st.state
+	s.env.recall = p.recall
 	switch {
 	case st.baseErr != nil:
 		s.root = p.broken(st.stage.From, nil)
@@ -703,9 +716,9 @@ func (p *planner) knownConfig(s *state, image Image) {
 	if dir == "" {
 		dir = "/"
 	}
-	s.cwd = &placed{value: plain(dir)}
-	s.user = &placed{value: plain(image.User)}
-	s.shell = &placed{value: plain(shellText(image.Shell))}
+	s.cwd = p.recall.place(plain(dir), 0)
+	s.user = p.recall.place(plain(image.User), 0)
+	s.shell = p.recall.place(plain(shellText(image.Shell)), 0)
 }
 
 // unknownConfig starts a stage from an image of which nothing is known but its key, and what is true of all images of
@@ -723,16 +736,17 @@ func (p *planner) unknownConfig(s *state, root *vertex) {
 	if os := s.os(); os != "windows" { // every image sets it, or BuildKit does
 		p.imageVar(s, "PATH", value{text: system.DefaultPathEnv(os), opaque: "\x00path\x00" + id}, origin{})
 	}
-	s.cwd = &placed{value: value{text: "/", opaque: "\x00cwd\x00" + id}}
-	s.user = &placed{value: value{opaque: user + id}}
-	s.shell = &placed{value: value{opaque: "\x00shell\x00" + id}}
+	s.cwd = p.recall.place(value{text: "/", opaque: "\x00cwd\x00" + id}, 0)
+	s.user = p.recall.place(value{opaque: user + id}, 0)
+	s.shell = p.recall.place(value{opaque: "\x00shell\x00" + id}, 0)
 }
 
 // imageVar sets a variable of the image, as ENV does: in place in the image's own list, last in the stage's.
 func (p *planner) imageVar(s *state, key string, val value, from origin) {
+	_, again := s.env.index[key]
 	s.env.set(key, val, from)
-	for i, n := range s.imageEnv {
-		if n.key == key {
+	if again {
+		if i := slices.IndexFunc(s.imageEnv, func(n *envNode) bool { return n.key == key }); i >= 0 {
 			s.imageEnv[i] = s.env.head
 			return
 		}

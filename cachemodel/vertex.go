@@ -59,6 +59,7 @@ type input struct {
 type reading struct {
 	tree    *buildcontext.Tree // nil if nothing is known of it
 	queries []buildcontext.Query
+	vague   bool   // it is not known which files are read, so all are asked for
 	unknown string // why nobody knows what it holds, "" if that is known
 	err     error  // why there is no digest
 }

@@ -46,6 +46,7 @@ type Build struct {
 	sent    func() (rules.Ignore, *rules.Context)
 	moves   *moves
 	missing *missing
+	memory  *cachemodel.Memory // of the versions that were judged
 	unknown cachemodel.UnknownParts
 	bases   map[string]cachemodel.Image // what is known of base images
 	root    string                      // the highest folder that may be the context
@@ -88,7 +89,7 @@ type Marks struct {
 
 // Judge gives the verdicts on file's instructions, with what is unsaved in an editor.
 func (b *Build) Judge(file *dockerfile.File, unsaved []Overlay) *Marks {
-	plan := cachemodel.NewPlan(b.Next(file, unsaved))
+	plan := b.memory.Plan(b.Next(file, unsaved))
 	held := b.Compared.held
 	if held == nil {
 		held = cachemodel.Hold(nil)

@@ -12,6 +12,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/cachemodel"
 )
 
 // edits is how many edits are made: go test ./cachemodel/workspace -run Incremental -timeout 2h -args -edits 1000000
@@ -36,7 +37,7 @@ func TestIncremental(t *testing.T) {
 
 	rng := rand.New(rand.NewPCG(16, 2))
 	typist := typist{rng: rng}
-	made, found := *edits, map[string]bool{}
+	made, found, verdicts := *edits, map[string]bool{}, map[cachemodel.Status]int{}
 	if testing.Short() {
 		made /= 10
 	}
@@ -45,18 +46,31 @@ func TestIncremental(t *testing.T) {
 		text := typist.next()
 		file = dockerfile.Parse(source.New(text), file)
 		fresh := parse(text)
-		got, want := rules.Check(file, b.RuleOptions(kept, file)), rules.Check(fresh, b.RuleOptions(options(), fresh))
-		if diff := cmp.Diff(want, got); diff != "" {
+		findings := rules.Check(file, b.RuleOptions(kept, file))
+		if diff := cmp.Diff(rules.Check(fresh, b.RuleOptions(options(), fresh)), findings); diff != "" {
 			t.Fatalf("edit %d: other findings than from scratch:\n%s\n%q\nbefore\n%q", n, diff, text, typist.before)
 		}
-		for _, f := range got {
+		for _, f := range findings {
 			found[f.Rule] = true
 		}
-		if diff := cmp.Diff(b.Judge(fresh, nil).Steps, b.Judge(file, nil).Steps); diff != "" {
+		var unsaved []Overlay
+		if n%2 == 0 { // the context holds what is typed
+			unsaved = []Overlay{{Path: "Dockerfile", Text: text}}
+		}
+		scratch := *b
+		scratch.memory = nil
+		want, got := scratch.Judge(fresh, unsaved).Steps, b.Judge(file, unsaved).Steps
+		for _, step := range got {
+			verdicts[step.Status]++
+		}
+		if n%40 == 0 { // this text is built
+			b.Compared.held = cachemodel.Hold(cachemodel.Pasts(cachemodel.NewPlan(b.Next(fresh, unsaved))))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("edit %d: other verdicts than from scratch:\n%s\n%q\nbefore\n%q", n, diff, text, typist.before)
 		}
 	}
-	t.Logf("%d edits, findings of %d of %d rules", made, len(found), len(rules.All))
+	t.Logf("%d edits, findings of %d of %d rules, verdicts: %v", made, len(found), len(rules.All), verdicts)
 	if len(found) < len(rules.All)*2/3 && !testing.Short() {
 		t.Error("the texts are too tame")
 	}

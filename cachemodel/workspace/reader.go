@@ -71,7 +71,9 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	if q.CacheFrom != nil {
 		c.Cache = cachemodel.ReadCache
 	}
-	b := &Build{Dockerfile: r.path, Inline: r.inline != "", root: r.w.Root(filepath.Dir(r.path))}
+	b := &Build{
+		Dockerfile: r.path, Inline: r.inline != "", root: r.w.Root(filepath.Dir(r.path)), memory: &cachemodel.Memory{},
+	}
 	spec, err := r.spec(c, b)
 	b.problem(err)
 	if spec.Configured {
