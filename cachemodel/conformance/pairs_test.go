@@ -258,9 +258,13 @@ func (w *pairsWorkplace) play(t *testing.T, p diskPair, build bool) string {
 		string(w.engine),
 	}
 	args = append(args, p.then...)
+	if slices.Contains(p.then, "--target") {
+		args = append(args, "--baseline-target", "")
+	}
 	for i := range p.first {
-		if p.first[i] == "--build-arg" {
-			args = append(args, "--baseline-build-arg", p.first[i+1])
+		switch p.first[i] {
+		case "--build-arg", "--target":
+			args = append(args, "--baseline-"+p.first[i][2:], p.first[i+1])
 		}
 	}
 	predict := exec.Command(filepath.Join(w.tools, "layerwise"), args...)

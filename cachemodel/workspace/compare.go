@@ -85,7 +85,11 @@ func (r *Reader) compare(
 		r.compared.named = sentBefore(found.Contents, next)
 	}
 	r.compared.made = found.Builds
-	r.compared.Baseline.Assumed += builtUpTo(found, q.Choices.Target)
+	target := q.Choices.Target
+	if q.Choices.BaselineTarget != nil {
+		target = *q.Choices.BaselineTarget
+	}
+	r.compared.Baseline.Assumed += builtUpTo(found, target)
 	mode := request.Spec.Cache
 	if mode != "" || q.Choices.CacheUnknown != "" {
 		found.Builds = nil // a fresh builder has made none
@@ -119,6 +123,9 @@ func (r *Reader) compare(
 			earlier.Settings.Args, earlier.Unknown.Args, earlier.Unknown.AllArgs = args, q.Choices.UnknownArgs, ""
 		} else if request.Spec.Kind == baseline.Dir && next.Entry == nil {
 			earlier.Settings.Args = nil
+		}
+		if target := q.Choices.BaselineTarget; target != nil {
+			earlier.Settings.Target = *target
 		}
 		if q.CacheFrom != nil {
 			earlier.Images, _ = q.CacheFrom.images(ctx, *earlier)

@@ -225,6 +225,9 @@ type Choices struct {
 	BaselineFile     string // see baseline.Request
 	// BaselineArgs are the build arguments that the baseline had; nil if nothing is said.
 	BaselineArgs map[string]string
+	// BaselineTarget is the stage up to which the baseline was built; nil if nothing is said: it is that of the next
+	// build.
+	BaselineTarget *string
 	// Cache, unless it is "", says that a fresh builder builds next, which imports what the baseline's build exported.
 	Cache cachemodel.CacheMode
 	// CI says that the build is the one that the CI makes of the Dockerfile, as its files describe it.

@@ -23,6 +23,7 @@ import (
 type predictOptions struct {
 	buildFlags
 	baseline, baselineFile, format string
+	baselineTarget                 string
 	cache                          string
 	baselineArgs, cacheFrom        []string
 	all                            bool
@@ -149,6 +150,8 @@ whatever is rebuilt, 1 where --fail-on or --max-seconds says so, and 2 where it 
 	)
 	f.StringVar(&o.baselineFile, "baseline-file", "", "with dir:PATH, the baseline's Dockerfile")
 	f.StringArrayVar(&o.baselineArgs, "baseline-build-arg", nil, "a build argument of the baseline")
+	f.StringVar(&o.baselineTarget, "baseline-target", "",
+		`the stage up to which the baseline was built, "" is the last (default: that of the next build)`)
 	f.StringVar(&o.cache, "cache", "", `the next build is a fresh builder's, as in CI, that imports what the baseline's build
 exported: none, min, max or inline; auto: as the project's CI files say (default: the builder has what it built)`)
 	f.StringArrayVar(&o.cacheFrom, "cache-from", nil, `the next build is a fresh builder's that imports this cache, which is
@@ -207,6 +210,9 @@ func predict(ctx context.Context, args []string, o predictOptions) ([]*predictio
 	}
 	adjust := func(j *judged, q *workspace.Question) error {
 		q.Choices.Baseline, q.Choices.BaselineFile, q.Choices.BaselineArgs = o.baseline, o.baselineFile, baselineArgs
+		if o.given("baseline-target") {
+			q.Choices.BaselineTarget = &o.baselineTarget
+		}
 		return cached(j, q)
 	}
 	several, err := o.several(ctx, w, args, c)
