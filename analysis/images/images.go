@@ -107,10 +107,23 @@ var managers = map[string]string{
 	"apk": "ash", "apt-get": "dash", "apt": "dash", "yum": "bash", "dnf": "bash", "microdnf": "bash",
 }
 
+// shadowPrograms are those of the package shadow, which BusyBox does not have.
+var shadowPrograms = strings.Fields("useradd groupadd usermod groupmod userdel")
+
+// WindowsPrograms are programs of Windows, with those of Linux that do the same, if there is one.
+var WindowsPrograms = map[string]string{
+	"copy": "cp", "del": "rm", "move": "mv", "md": "mkdir", "xcopy": "cp -r", "robocopy": "", "cls": "", "choco": "",
+	"winget": "", "msiexec": "", "icacls": "", "powershell": "", "powershell.exe": "", "cmd.exe": "",
+}
+
 // Lacks reports whether an image surely does not have a program, of those that people expect in every image: package
-// managers of other systems, sudo, and where it is known, bash, curl, wget and git.
+// managers of other systems, sudo, programs of Windows, and where it is known, bash, curl, wget and git, and useradd
+// and its like.
 func Lacks(ref, program string) bool {
-	if managers[program] == "" && !slices.Contains([]string{"sudo", "bash", "curl", "git", "wget"}, program) {
+	_, windows := WindowsPrograms[program]
+	shadow := slices.Contains(shadowPrograms, program)
+	if managers[program] == "" && !windows && !shadow &&
+		!slices.Contains([]string{"sudo", "bash", "curl", "git", "wget"}, program) {
 		return false
 	}
 	name, tag := split(strings.ToLower(ref))
@@ -118,13 +131,17 @@ func Lacks(ref, program string) bool {
 	small := strings.Contains(tag, "slim") || strings.Contains(tag, "alpine")
 	one := func(names string) bool { return slices.Contains(strings.Fields(names), name) }
 	switch {
+	case strings.Contains(ref, "/windows/"):
+		return managers[program] != "" || program == "sudo" || shadow
 	case Windows(ref) || name == "busybox":
 		return false
+	case windows:
+		return system != ""
 	case managers[program] != "":
 		return system != "" && system != managers[program] && name != "archlinux"
 	case program == "sudo":
 		return system != "" && one("alpine debian ubuntu node python golang ruby rust php nginx httpd")
-	case program == "bash":
+	case program == "bash" || shadow:
 		return system == "ash" && one("alpine node python golang rust php")
 	case program == "curl":
 		return one("alpine debian ubuntu") || small && one("node python") || system == "ash" && one("golang")

@@ -18,9 +18,10 @@ var LostText = &Rule{
 		Summary: "A value or a continued line loses text, or ends too early",
 		What: "Finds lines that begin with `#` within a quoted text that goes on over several lines, such as " +
 			"`#!/bin/sh`, and a value that is to begin on the line below `NAME=\\`, behind blanks. A `#` with a blank " +
-			"behind it is meant as a comment, in a list of packages or in PowerShell, unless `echo` or `printf` writes it. " +
-			"Finds quotes within a quoted value, too.",
-		Why: "`A=\"say \"hi\"\"` makes A `say hi`. BuildKit takes out every line of a continued instruction that begins with `#`, also within quotes. " +
+			"behind it is meant as a comment, in a list of packages or in PowerShell, unless `echo` or `printf` " +
+			"writes it. Finds quotes within a quoted value, too.",
+		Why: "`A=\"say \"hi\"\"` makes A `say hi`. BuildKit takes out every line of a continued instruction that " +
+			"begins with `#`, also within quotes. " +
 			"Blanks end a value: `ARG A=\\` with `  b` below it makes A empty, and declares b.",
 		Example: "FROM alpine\nARG GREETING=\\\n  hello\nRUN echo $GREETING\n",
 		Instead: "FROM alpine\nARG GREETING=hello\nRUN echo $GREETING\n",

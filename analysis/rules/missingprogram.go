@@ -22,8 +22,9 @@ var MissingProgram = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "The base image does not have a program, and nothing installs it",
-		What: "Finds `apt-get` on Alpine, `apk` on Debian or Ubuntu, and the like, `sudo` on official images, and " +
-			"`bash`, `curl`, `wget` and `git` on small ones, in `RUN`, `CMD`, `ENTRYPOINT` and `HEALTHCHECK`. Nothing is " +
+		What: "Finds `apt-get` on Alpine, `apk` on Debian or Ubuntu, and the like, `sudo` on official images, " +
+			"`bash`, `useradd`, `curl`, `wget` and `git` on small ones, programs of Windows on Linux, and package " +
+			"managers of Linux on Windows, in `RUN`, `CMD`, `ENTRYPOINT` and `HEALTHCHECK`. Nothing is " +
 			"said where the file names the program anywhere else, where a step above may install something of that " +
 			"kind, or where the command is asked for first.",
 		Why: "The step fails with `not found`, and a health check never succeeds. Other images of the same name may " +
@@ -45,7 +46,7 @@ func checkMissingProgram(p *pass) {
 			}
 			f(c.words[0], func() source.Span { return c.span(p, in, 0, 1) })
 		}
-		if in.Meant == "RUN" {
+		if image, _ := p.imageOf(in); in.Meant == "RUN" && (p.shellRun(in) != nil || !images.Windows(image)) {
 			return
 		}
 		for _, word := range in.Args {
@@ -81,15 +82,18 @@ func checkMissingProgram(p *pass) {
 				return
 			}
 			at := span()
-			manager := tools.LineOf(name) != nil && name != "git" || name == "sudo"
+			_, windows := images.WindowsPrograms[name]
+			manager := tools.LineOf(name) != nil && name != "git" || name == "sudo" || windows
 			if !manager && p.installsAbove(in, at.Start) {
 				return
 			}
-			told[lacks] = name != "sudo"
-			p.report(in, analysis.Finding{
-				Span: at, Message: fmt.Sprintf("%s has no %s, and nothing here installs it", image, name),
-				Fixes: p.withoutSudo(in, name, at),
-			})
+			fixes := p.instead(in, name, at)
+			told[lacks] = len(fixes) == 0
+			message := fmt.Sprintf("%s has no %s, and nothing here installs it", image, name)
+			if windows {
+				message = fmt.Sprintf("%s has no %s, which is a program of Windows", image, name)
+			}
+			p.report(in, analysis.Finding{Span: at, Message: message, Fixes: fixes})
 		})
 	}
 }
@@ -102,12 +106,70 @@ func (r *shellRun) calls() []command {
 	return r.commands
 }
 
-// withoutSudo is the fix that removes sudo, which a build does not need.
-func (p *pass) withoutSudo(in *dockerfile.Instruction, name string, at source.Span) []analysis.Fix {
-	if name != "sudo" || in.Meant != "RUN" {
+// instead is the fix for a program that the image lacks: without sudo, which a build does not need, or by another one
+// that does the same.
+func (p *pass) instead(in *dockerfile.Instruction, name string, at source.Span) []analysis.Fix {
+	if in.Meant != "RUN" {
 		return nil
 	}
-	return p.removed(source.Span{Start: at.Start, End: p.behind(in, at.End)})
+	if name == "sudo" {
+		return p.removed(source.Span{Start: at.Start, End: p.behind(in, at.End)})
+	}
+	if other := images.WindowsPrograms[name]; other != "" && p.Text.Slice(at) == name {
+		return []analysis.Fix{replace(at, other, false)}
+	}
+	for c := range p.commands(in) {
+		if c.words[0] != name || c.span(p, in, 0, 1) != at {
+			continue
+		}
+		span := c.span(p, in, 0, len(c.words))
+		if meant := ofBusyBox(c.words); meant != "" && p.Text.Slice(span) == strings.Join(c.words, " ") {
+			return []analysis.Fix{replace(span, meant, false)}
+		}
+	}
+	return nil
+}
+
+// busyBoxFlags are, for flags of useradd, those of BusyBox' adduser; "" if it needs none.
+var busyBoxFlags = map[string]string{
+	"-m": "", "--create-home": "", "-U": "", "--user-group": "", "-l": "", "--no-log-init": "",
+	"-M": "-H", "--no-create-home": "-H", "-r": "-S", "--system": "-S",
+	"-u": "-u ", "--uid": "-u ", "-g": "-G ", "--gid": "-G ", "-d": "-h ", "--home-dir": "-h ", "--home": "-h ",
+	"-s": "-s ", "--shell": "-s ", "-c": "-g ", "--comment": "-g ",
+}
+
+// ofBusyBox is the command of BusyBox that does what useradd or groupadd does, "" if it is not known.
+func ofBusyBox(words []string) string {
+	meant, group := "adduser -D", words[0] == "groupadd"
+	switch {
+	case group:
+		meant = "addgroup"
+	case words[0] != "useradd":
+		return ""
+	}
+	for i := 1; i < len(words); i++ {
+		flag, value, has := strings.Cut(words[i], "=")
+		other, known := busyBoxFlags[flag]
+		if group && other == "-G " {
+			other = "-g "
+		} else if !strings.HasPrefix(flag, "-") {
+			other, known = words[i], true
+		} else if group && other != "-S" {
+			return ""
+		}
+		takes := strings.HasSuffix(other, " ")
+		if !has && takes && i+1 < len(words) {
+			i++
+			value, has = words[i], true
+		}
+		if !known || has != takes {
+			return ""
+		}
+		if other != "" {
+			meant += " " + other + value
+		}
+	}
+	return meant
 }
 
 // words counts the words of the file, those of comments left out, and of paths the last part.

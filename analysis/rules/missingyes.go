@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/tools"
 )
@@ -20,7 +21,7 @@ var MissingYes = &Rule{
 	Doc: Doc{
 		Summary: "The package manager asks whether it may go on, and nobody answers",
 		What: "Finds `install`, `upgrade`, `remove` and the like of `apt-get`, `apt`, `yum`, `dnf`, `microdnf`, `zypper` and " +
-			"`conda`, and `pacman -S`, without `-y` or what stands for it.",
+			"`conda`, and `pacman -S`, without `-y` or what stands for it, and Alpine's `adduser` without `-D`.",
 		Why:     "A build has no terminal: the question is taken for answered with no, and the step fails.",
 		Example: "FROM debian\nRUN apt-get update && apt-get install curl\n",
 		Instead: "FROM debian\nRUN apt-get update && apt-get install -y curl\n",
@@ -42,6 +43,9 @@ func checkMissingYes(p *pass, in *dockerfile.Instruction) {
 	}
 	for _, c := range run.commands {
 		tool := tools.LineOf(c.words[0])
+		if c.words[0] == "adduser" && run.pipe < 0 {
+			p.checkPassword(in, c)
+		}
 		if tool == nil {
 			continue
 		}
@@ -66,6 +70,31 @@ func checkMissingYes(p *pass, in *dockerfile.Instruction) {
 			}},
 		})
 	}
+}
+
+var noPassword = regexp.MustCompile(`^(?:-[A-Za-z]*[DS][A-Za-z]*|--(?:disabled|empty)-password|--system)$`)
+
+// checkPassword looks for Alpine's adduser, which asks for a password and fails if it gets none.
+func (p *pass) checkPassword(in *dockerfile.Instruction, c command) {
+	image, known := p.imageOf(in)
+	names := 0
+	for _, word := range c.words[1:] {
+		if noPassword.MatchString(word) || strings.ContainsAny(word, "$<`") {
+			return
+		}
+		if !strings.HasPrefix(word, "-") {
+			names++
+		}
+	}
+	at := c.span(p, in, 0, 1)
+	if names == 0 || names == 2 && len(c.words) == 3 || !known || images.Shell(image) != "ash" ||
+		p.Text.Slice(at) != "adduser" {
+		return
+	}
+	p.report(in, analysis.Finding{
+		Span: at, Message: "adduser asks for a password, and nobody answers: -D is missing",
+		Fixes: []analysis.Fix{insert(at.End, " -D", true)},
+	})
 }
 
 // upgrades matches commands that need no package behind them.

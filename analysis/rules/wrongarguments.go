@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/tools"
 	"mvdan.cc/sh/v3/syntax"
@@ -21,8 +22,9 @@ var WrongArguments = &Rule{
 		Summary: "A well-known command cannot do what is meant with these arguments",
 		What: "Finds `pip install requirements.txt` without `-r`, versions that the shell takes for a redirection " +
 			"(`pip install flask>=2.0`) or that have one `=`, packages divided by commas, modes that `chmod` does " +
-			"not know, `tar -xfz`, a `sed` script without its last `/`, and commands such as `chmod 755`, `chown app` or `git` that lack the file or anything else " +
-			"to work on.",
+			"not know, flags of Alpine's `adduser` on Debian, `tar -xfz`, a `sed` script without its last `/`, and " +
+			"commands such as `chmod 755`, `chown app` " +
+			"or `git` that lack the file or anything else to work on.",
 		Why: "The step fails, or, with `>`, installs whatever is the newest version and writes a file called " +
 			"`=2.0`.",
 		Example: "FROM python:3.13\nRUN pip install requirements.txt\n",
@@ -31,8 +33,10 @@ var WrongArguments = &Rule{
 	of: []string{"RUN"},
 	each: func(p *pass, in *dockerfile.Instruction) {
 		for c := range p.commands(in) {
-			if !p.checkPip(in, c) && !p.checkChmod(in, c) && !p.checkOperands(in, c) && !p.checkCluster(in, c) {
-				p.checkCommas(in, c)
+			for _, check := range argumentChecks {
+				if check(p, in, c) {
+					break
+				}
 			}
 		}
 		if run := p.shellRun(in); run != nil {
@@ -41,6 +45,12 @@ var WrongArguments = &Rule{
 			}
 		}
 	},
+}
+
+// argumentChecks look at a command each, and report whether they found something.
+var argumentChecks = []func(p *pass, in *dockerfile.Instruction, c command) bool{
+	(*pass).checkUserFlags, (*pass).checkPip, (*pass).checkChmod, (*pass).checkOperands, (*pass).checkCluster,
+	(*pass).checkCommas,
 }
 
 // version is a package with its version in a script, between which the shell reads a redirection, as in flask>=2.0.
@@ -183,6 +193,46 @@ func (p *pass) checkChmod(in *dockerfile.Instruction, c command) bool {
 	return true
 }
 
+// debianFlags are, for flags of BusyBox' adduser and addgroup, those of Debian's.
+var debianFlags = map[string]map[string]string{
+	"adduser": {
+		"-D": "--disabled-password", "-S": "--system", "-H": "--no-create-home", "-G": "--ingroup", "-g": "--gecos",
+		"-h": "--home", "-s": "--shell", "-u": "--uid",
+	},
+	"addgroup": {"-S": "--system", "-g": "--gid"},
+}
+
+var busyBoxFlag = regexp.MustCompile(`^-[DSHGghsuk]+$`)
+
+// checkUserFlags looks for BusyBox' adduser and addgroup on Debian, which take their flags for others that are cut
+// short: adduser fails, or shows its help and makes no user.
+func (p *pass) checkUserFlags(in *dockerfile.Instruction, c command) bool {
+	flags, first := debianFlags[c.words[0]], -1
+	fix := analysis.Fix{Title: "Change to Debian's flags"}
+	for i, word := range c.words {
+		if flags == nil || !busyBoxFlag.MatchString(word) || p.Text.Slice(c.span(p, in, i, i+1)) != word {
+			continue
+		}
+		if first < 0 && (c.words[0] == "addgroup" || strings.ContainsAny(word, "DSHGh")) {
+			first = i
+		}
+		fix.Edits = append(fix.Edits, source.Edit{Span: c.span(p, in, i, i+1), NewText: flags[word]})
+	}
+	if image, known := p.imageOf(in); first < 0 || !known || images.Shell(image) != "dash" {
+		return false
+	}
+	finding := analysis.Finding{
+		Span: c.span(p, in, first, first+1),
+		Message: fmt.Sprintf("%s is a flag of Alpine's %s: Debian's takes it for another one",
+			c.words[first], c.words[0]),
+	}
+	if !slices.ContainsFunc(fix.Edits, func(e source.Edit) bool { return e.NewText == "" }) {
+		finding.Fixes = []analysis.Fix{fix}
+	}
+	p.report(in, finding)
+	return true
+}
+
 var (
 	tarFlags   = regexp.MustCompile(`^-([a-zA-EG-Z]*)f([a-zA-EG-Z]+)$`)
 	openScript = regexp.MustCompile(`^(['"])s([/|#,@])[^/|#,@\\'"$]*[/|#,@][^/|#,@\\'"$]*['"]$`)
@@ -260,10 +310,10 @@ func (p *pass) checkOperands(in *dockerfile.Instruction, c command) bool {
 var commaPackages = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*(?:,[a-z0-9][a-z0-9+.-]*)+$`)
 
 // checkCommas looks for packages of the system that are divided by commas.
-func (p *pass) checkCommas(in *dockerfile.Instruction, c command) {
+func (p *pass) checkCommas(in *dockerfile.Instruction, c command) bool {
 	line := tools.LineOf(c.words[0])
 	if !slices.Contains(systemPackages, c.words[0]) || !slices.Contains(line.Installs, c.words[c.verb()]) {
-		return
+		return false
 	}
 	for i := c.verb() + 1; i < len(c.words); i++ {
 		span := c.span(p, in, i, i+1)
@@ -273,7 +323,8 @@ func (p *pass) checkCommas(in *dockerfile.Instruction, c command) {
 				Span: span, Message: fmt.Sprintf("%s takes %s for one package: blanks divide them", c.words[0], word),
 				Fixes: []analysis.Fix{replace(span, strings.ReplaceAll(word, ",", " "), true)},
 			})
-			return
+			return true
 		}
 	}
+	return false
 }
