@@ -182,6 +182,8 @@ type Baseline struct {
 	Notes  []string // for people: why Auto passed others over
 	// Unseen are results that the builder's cache may hold beside what these builds left.
 	Unseen cachemodel.Unseen
+	// Here are the images that the builder would take now, by reference, as far as it has them.
+	Here map[string]cachemodel.Image
 }
 
 // Errors that say why there is no such baseline.

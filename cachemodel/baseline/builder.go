@@ -270,7 +270,7 @@ func (b *Baseline) Pasts(
 		builds = []*Contents{b.Contents}
 	}
 	pasts := make([]cachemodel.Past, 0, len(builds))
-	moved := movedImages(builds)
+	moved := movedImages(builds, b.Here)
 	for _, c := range slices.Backward(builds) {
 		build := c.Build(next, store)
 		if adjust != nil {
@@ -291,19 +291,29 @@ func (b *Baseline) Pasts(
 }
 
 // Configs are the configurations of the images that the builds read for a platform and with named contexts that are
-// images, by reference, as the newest build of each tells. Which images they are is left out: the next build may find
-// others.
+// images, by reference, as the newest build of each tells, or the builder of those that it has now. Which images they
+// are is left out: the next build may find others.
 func (b *Baseline) Configs(platform string, contexts map[string]string) map[string]cachemodel.Image {
 	builds := b.Builds
 	if builds == nil && b.Contents != nil {
 		builds = []*Contents{b.Contents}
 	}
 	seen, known := map[string]bool{}, map[string]cachemodel.Image{}
+	for ref, image := range b.Here {
+		image.Digest = ""
+		known[ref] = image
+	}
 	for _, c := range builds {
 		if c.Record == nil {
 			continue
 		}
 		for ref, image := range c.Record.Images {
+			if here := b.Here[ref].Digest; here != "" && here != image.Digest {
+				continue
+			}
+			if !seen[ref] { // of one image the same is known of all builds
+				delete(known, ref)
+			}
 			same := c.Record.Settings.Platform == platform && c.Record.ContextImages[ref] == contexts[ref]
 			if !seen[ref] && !image.DigestOnly && same {
 				image.Digest = ""
@@ -321,9 +331,14 @@ type movedImage struct {
 	since       time.Time // the first build since it last moved of which that is known
 }
 
-// movedImages are such references, by themselves. builds are the newest first.
-func movedImages(builds []*Contents) map[string]movedImage {
+// movedImages are such references, by themselves. builds are the newest first; here is what the next one will find.
+func movedImages(builds []*Contents, here map[string]cachemodel.Image) map[string]movedImage {
 	last, moved := map[string]movedImage{}, map[string]movedImage{}
+	for ref, image := range here {
+		if image.Digest != "" {
+			last[ref] = movedImage{ref, image.Digest, time.Now()}
+		}
+	}
 	for _, c := range builds {
 		if c.Record == nil {
 			continue

@@ -22,19 +22,28 @@ func TestConfigs(t *testing.T) {
 	for prose, c := range map[string]struct {
 		builds []*Contents // the newest first
 		want   string
+		here   *cachemodel.Image // that the builder has now
 	}{
-		"one build":                            {[]*Contents{of("", "x", "1", "A=1")}, "A=1"},
-		"the newest counts":                    {[]*Contents{of("", "x", "2", "A=2"), of("", "x", "1", "A=1")}, "A=2"},
-		"of the newest it is not known":        {[]*Contents{of("", "x", "2", ""), of("", "x", "1", "A=1")}, ""},
-		"for another platform":                 {[]*Contents{of("linux/arm64", "x", "1", "A=1")}, ""},
-		"the named context was another image":  {[]*Contents{of("", "y", "1", "A=1")}, ""},
-		"of a build that is not on record":     {[]*Contents{{}}, ""},
-		"another build is newer and is not it": {[]*Contents{{}, of("", "x", "1", "A=1")}, "A=1"},
+		"one build":                            {[]*Contents{of("", "x", "1", "A=1")}, "A=1", nil},
+		"the newest counts":                    {[]*Contents{of("", "x", "2", "A=2"), of("", "x", "1", "A=1")}, "A=2", nil},
+		"of the newest it is not known":        {[]*Contents{of("", "x", "2", ""), of("", "x", "1", "A=1")}, "", nil},
+		"for another platform":                 {[]*Contents{of("linux/arm64", "x", "1", "A=1")}, "", nil},
+		"the named context was another image":  {[]*Contents{of("", "y", "1", "A=1")}, "", nil},
+		"of a build that is not on record":     {[]*Contents{{}}, "", nil},
+		"another build is newer and is not it": {[]*Contents{{}, of("", "x", "1", "A=1")}, "A=1", nil},
 		"the newest has it for other platforms": {
-			[]*Contents{of("linux/arm64", "x", "2", "A=2"), of("", "x", "1", "A=1")}, "",
+			[]*Contents{of("linux/arm64", "x", "2", "A=2"), of("", "x", "1", "A=1")}, "", nil,
 		},
+		"the builder has it and nobody built":       {nil, "A=3", &cachemodel.Image{Digest: "3", Env: []string{"A=3"}}},
+		"the builder has another one by now":        {[]*Contents{of("", "x", "1", "A=1")}, "A=3", &cachemodel.Image{Digest: "3", Env: []string{"A=3"}}},
+		"the builder has the one that was built on": {[]*Contents{of("", "x", "3", "A=3")}, "A=3", &cachemodel.Image{Digest: "3", Env: []string{"A=3"}}},
+		"of that one the build does not tell":       {[]*Contents{of("", "x", "3", "")}, "", &cachemodel.Image{Digest: "3", Env: []string{"A=3"}}},
+		"the builder does not say which one":        {[]*Contents{of("", "x", "1", "")}, "", &cachemodel.Image{Env: []string{"A=3"}}},
 	} {
 		b := Baseline{Builds: c.builds}
+		if c.here != nil {
+			b.Here = map[string]cachemodel.Image{"base": *c.here}
+		}
 		known := b.Configs("", map[string]string{"base": "x"})
 		got := ""
 		for _, image := range known {

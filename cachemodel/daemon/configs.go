@@ -72,21 +72,22 @@ func (c *conn) config(ctx context.Context, digest string, p ocispecs.Platform) (
 	if manifest.Config.Digest == "" {
 		return image, false
 	}
-	var config struct {
-		Config struct {
-			Env            []string
-			WorkingDir     string
-			User           string
-			Shell, OnBuild []string
-		}
-	}
-	if !c.document(ctx, manifest.Config.Digest.String(), &config) {
+	var of struct{ Config config }
+	if !c.document(ctx, manifest.Config.Digest.String(), &of) {
 		return image, false
 	}
-	of := config.Config
-	return cachemodel.Image{
-		Env: of.Env, WorkingDir: of.WorkingDir, User: of.User, Shell: of.Shell, OnBuild: of.OnBuild,
-	}, true
+	return of.Config.image(), true
+}
+
+// config is what an image sets, as its configuration and an engine's API have it.
+type config struct {
+	Env              []string
+	WorkingDir, User string
+	Shell, OnBuild   []string
+}
+
+func (c *config) image() cachemodel.Image {
+	return cachemodel.Image{Env: c.Env, WorkingDir: c.WorkingDir, User: c.User, Shell: c.Shell, OnBuild: c.OnBuild}
 }
 
 // document reads JSON from the daemon's content store.

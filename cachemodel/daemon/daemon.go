@@ -85,13 +85,9 @@ func (d *Daemon) String() string {
 
 // ask connects and puts a question. After a failure it returns the same error for a while without trying.
 func (d *Daemon) ask(ctx context.Context, question func(ctx context.Context, c *conn) error) error {
-	d.mu.Lock()
-	if wait := time.Until(d.until); wait > 0 {
-		defer d.mu.Unlock()
-		return d.last
+	if err := d.paused(); err != nil {
+		return err
 	}
-	d.mu.Unlock()
-
 	limited, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()
 	c, err := d.dial()
@@ -113,6 +109,16 @@ func (d *Daemon) ask(ctx context.Context, question func(ctx context.Context, c *
 	}
 	d.last = fmt.Errorf("%w: %s, named by %s: %w", ErrUnreachable, d.endpoint.Address, d.endpoint.From, err)
 	return d.last
+}
+
+// paused is the error of the last question, as long as the daemon is left alone after it.
+func (d *Daemon) paused() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if time.Until(d.until) > 0 {
+		return d.last
+	}
+	return nil
 }
 
 // late reports whether an error is that no answer came in time.

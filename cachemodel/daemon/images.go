@@ -9,8 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	"github.com/layerwise/layerwise/cachemodel"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // EngineOf gives the Docker engine that has the user's images: the one whose builder is asked with this setting, else
@@ -40,9 +42,38 @@ const (
 
 // stored is an image as an engine's API describes it.
 type stored struct {
-	ID       string `json:"Id"`
-	RepoTags []string
-	RootFS   struct{ Layers []string }
+	ID                        string `json:"Id"`
+	RepoTags                  []string
+	RootFS                    struct{ Layers []string }
+	Descriptor                struct{ Digest string } // as builds read it, of engines that keep images as containerd does
+	Os, Architecture, Variant string
+	Config                    config
+}
+
+// BaseImage is the image that a Docker engine would take for a build upon a reference, if it has it: it asks no
+// registry then. The digest is left out where engines keep images otherwise than builds tell.
+func (d *Daemon) BaseImage(ctx context.Context, ref, platform string) (cachemodel.Image, error) {
+	if _, err := reference.ParseNormalizedNamed(ref); err != nil || !d.endpoint.Engine {
+		return cachemodel.Image{}, fmt.Errorf("%w: %s", ErrNotFound, ref)
+	}
+	if err := d.paused(); err != nil {
+		return cachemodel.Image{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.limit)
+	defer cancel()
+	engine := d.client()
+	defer engine.CloseIdleConnections()
+	var image stored
+	if err := call(ctx, engine, http.MethodGet, "/images/"+ref+"/json", nil, &image); err != nil {
+		return cachemodel.Image{}, err
+	}
+	p := platforms.Normalize(ocispecs.Platform{OS: image.Os, Architecture: image.Architecture, Variant: image.Variant})
+	if wanted, err := platforms.Parse(platform); err != nil || platforms.FormatAll(p) != platforms.FormatAll(wanted) {
+		return cachemodel.Image{}, fmt.Errorf("%w: %s for %s", ErrNotFound, ref, platform)
+	}
+	out := image.Config.image()
+	out.Digest = image.Descriptor.Digest
+	return out, nil
 }
 
 // Image finds the first of some images, by name or digest, that a Docker engine has. The error wraps ErrNotFound where

@@ -51,8 +51,11 @@ func (i *imports) of(plan *cachemodel.Plan) (*cachemodel.Held, *ReportedCacheFro
 	return held, report
 }
 
-// images asks what the base images of a build are. Triggers of an image may name others, so it asks again.
-func (c *CacheFrom) images(ctx context.Context, b cachemodel.Build) (
+// imageOf asks what an image is, for a platform such as "linux/amd64".
+type imageOf func(ctx context.Context, reference, platform string) (cachemodel.Image, error)
+
+// all asks what the base images of a build are. Triggers of an image may name others, so it asks again.
+func (ask imageOf) all(ctx context.Context, b cachemodel.Build) (
 	found map[string]cachemodel.Image, notes []string,
 ) {
 	if b.File == nil {
@@ -72,7 +75,7 @@ func (c *CacheFrom) images(ctx context.Context, b cachemodel.Build) (
 				continue
 			}
 			asked[base], more = true, true
-			image, err := c.Image(ctx, base.Reference, base.Platform)
+			image, err := ask(ctx, base.Reference, base.Platform)
 			if err != nil {
 				notes = append(notes, fmt.Sprintf("what %s is, is not known: %v", base.Reference, err))
 				continue
@@ -98,7 +101,7 @@ func (r *Reader) readImages(ctx context.Context, b *Build, q Question) {
 		return
 	}
 	var notes []string
-	b.bases, notes = q.CacheFrom.images(ctx, b.Next(q.File, nil))
+	b.bases, notes = imageOf(q.CacheFrom.Image).all(ctx, b.Next(q.File, nil))
 	b.Notes = append(b.Notes, notes...)
 }
 

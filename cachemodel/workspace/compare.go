@@ -108,6 +108,9 @@ func (r *Reader) compare(
 		}
 	}
 	if mode == "" && q.CacheFrom == nil {
+		if store, ok := q.Builder.(imageStore); ok && !q.Quick {
+			found.Here, _ = imageOf(store.BaseImage).all(ctx, next.Next(q.File, nil))
+		}
 		r.compared.bases = found.Configs(next.Settings.Platform, next.Images)
 		next.bases = r.compared.bases
 	}
@@ -128,7 +131,7 @@ func (r *Reader) compare(
 			earlier.Settings.Target = *target
 		}
 		if q.CacheFrom != nil {
-			earlier.Images, _ = q.CacheFrom.images(ctx, *earlier)
+			earlier.Images, _ = imageOf(q.CacheFrom.Image).all(ctx, *earlier)
 		}
 		if c.Record == nil && err == nil {
 			r.compared.was = earlier
@@ -136,6 +139,12 @@ func (r *Reader) compare(
 	})
 	r.compared.imports = r.importing(ctx, request.Spec, q, next, pasts, look)
 	r.hold(pasts, mode, found.Unseen, q)
+}
+
+// imageStore is a Builder that keeps the images that it builds upon, and takes those that it has.
+type imageStore interface {
+	// BaseImage is the image that it would take, for a platform such as "linux/amd64".
+	BaseImage(ctx context.Context, reference, platform string) (cachemodel.Image, error)
 }
 
 // builtUpTo says of an assumed baseline how far it is taken to be built, if a target is chosen: nothing tells.
