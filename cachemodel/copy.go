@@ -331,10 +331,12 @@ func (p *planner) readDirectory(in *input, queries []buildcontext.Query, vague b
 		in.digest = "context:none" // nothing is known of it on either side: only the Dockerfile is compared
 		return
 	}
-	digest := "context:"
+	kind := "context:"
 	if vague {
-		digest = anyFile
+		kind = anyFile
 	}
+	var digest strings.Builder
+	digest.WriteString(kind)
 	for _, q := range queries {
 		d, err := in.dir.tree.Digest(q)
 		if errors.Is(err, buildcontext.ErrUnknown) {
@@ -347,9 +349,9 @@ func (p *planner) readDirectory(in *input, queries []buildcontext.Query, vague b
 			in.dir.err = err
 			return
 		}
-		digest += d
+		digest.WriteString(d)
 	}
-	in.digest = digest
+	in.digest = digest.String()
 }
 
 // anyFile begins the digest of a whole directory of which it is not known what is read.

@@ -86,13 +86,9 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 			return analysis.Finding{}, false
 		}
 	}
-	first := i == 0
-	for _, before := range in.Args[:i] {
-		if strings.Contains(before.Text, "=") {
-			first = true // it is a flag, too
-		}
-	}
-	if dashes == "" && (!first || in.Meant == "RUN" && !(meant == "mount" && strings.HasPrefix(value, "type="))) {
+	isFlag := func(before dockerfile.Word) bool { return strings.Contains(before.Text, "=") }
+	if dashes == "" && (i > 0 && !slices.ContainsFunc(in.Args[:i], isFlag) ||
+		in.Meant == "RUN" && !(meant == "mount" && strings.HasPrefix(value, "type="))) {
 		return analysis.Finding{}, false // "RUN network=x" sets a variable of the shell
 	}
 	finding := analysis.Finding{

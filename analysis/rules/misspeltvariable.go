@@ -43,10 +43,18 @@ func checkMisspeltVariable(p *pass) {
 		if p.allDefined(in, text) {
 			continue
 		}
+		setHere := map[string]bool{} // of names that were looked for
 		for _, use := range dockerfile.Variables(in) {
 			name := use.Name.Text
-			if use.By != dockerfile.Shell || use.Modifier != "" || setIn(text, name) ||
-				environmentNames[name] {
+			if use.By != dockerfile.Shell || use.Modifier != "" || environmentNames[name] {
+				continue
+			}
+			set, known := setHere[name]
+			if !known {
+				set = setIn(text, name)
+				setHere[name] = set
+			}
+			if set {
 				continue
 			}
 			if _, ok := p.variables().Lookup(in.Stage, use.Span.Start, name); ok {
