@@ -43,7 +43,7 @@ func (p *planner) command(st *stagePlan, c command) {
 	case err != nil || cmd == nil:
 		p.unreadable(s, c, err)
 	case certain:
-		p.recall.learn(c, key)
+		p.recall.learn(c, s, key)
 	}
 }
 
@@ -264,10 +264,15 @@ func (p *planner) workdir(s *state, c command, dir value) error {
 			v.writes = cleanPath(wd).text
 		}
 	}
-	s.root = p.vertex(v)
+	p.stack(s, c, v)
+	return nil
+}
+
+// stack puts what an instruction makes upon what is there.
+func (p *planner) stack(s *state, c command, v vertex, identity ...string) {
+	s.root = p.vertex(v, identity...)
 	p.plan.doubtful = p.plan.doubtful || s.root.doubtful
 	c.step.add(s.root)
-	return nil
 }
 
 func (s *step) add(v *vertex) {

@@ -26,7 +26,7 @@ type known struct {
 	nodes    map[envNode]*envNode
 	placed   map[placed]*placed
 	words    map[wordIn]value
-	ops      map[opIn]*vertex
+	ops      map[opIn]op
 }
 
 // under is what all of it hangs on.
@@ -54,6 +54,12 @@ type opIn struct {
 	ignoreCache      bool
 }
 
+// op is what an instruction comes to: a vertex, without what that stands on, and the directory that follows.
+type op struct {
+	vertex *vertex
+	cwd    value
+}
+
 // recall is what is known while a version is planned: of the version before, and so far of this one.
 type recall struct{ before, now *known }
 
@@ -71,7 +77,7 @@ func (m *Memory) begin(u under, settings Settings) *recall {
 	return &recall{before, &known{
 		under: u, settings: settings,
 		nodes: make(map[envNode]*envNode, len(before.nodes)), placed: make(map[placed]*placed, len(before.placed)),
-		words: make(map[wordIn]value, len(before.words)), ops: make(map[opIn]*vertex, len(before.ops)),
+		words: make(map[wordIn]value, len(before.words)), ops: make(map[opIn]op, len(before.ops)),
 	}}
 }
 
@@ -122,7 +128,7 @@ func (r *recall) place(v value, line int) *placed {
 // opIn is what the operation of an instruction hangs on; ok if it hangs on nothing else.
 func (r *recall) opIn(c command, s *state, ignoreCache bool) (key opIn, ok bool) {
 	switch c.in.Command.(type) {
-	case *instructions.RunCommand, *instructions.CopyCommand, *instructions.AddCommand:
+	case *instructions.RunCommand, *instructions.CopyCommand, *instructions.AddCommand, *instructions.WorkdirCommand:
 	default:
 		return opIn{}, false
 	}
@@ -138,8 +144,8 @@ func (p *planner) again(c command, s *state, key opIn) bool {
 	if !ok {
 		return false
 	}
-	v := *op
-	v.inputs = slices.Clone(op.inputs)
+	v := *op.vertex
+	v.inputs = slices.Clone(v.inputs)
 	for i := range v.inputs {
 		if in := &v.inputs[i]; in.dir != nil && in.dir.tree != p.Context { // an editor has changed a file of it
 			in.digest = ""
@@ -149,29 +155,28 @@ func (p *planner) again(c command, s *state, key opIn) bool {
 	if key.rooted {
 		v.inputs[0].from = s.root
 	}
-	s.root = p.vertex(v)
-	c.step.add(s.root)
-	if v.kind == execVertex {
+	p.stack(s, c, v)
+	switch v.kind {
+	case execVertex:
 		c.step.platform = s.platform
+	case mkdirVertex:
+		s.cwd = p.recall.place(op.cwd, c.line)
 	}
 	return true
 }
 
 // learn keeps the operation of an instruction that was carried out, if it reads nothing but what it stands on and the
 // build context.
-func (r *recall) learn(c command, key opIn) {
+func (r *recall) learn(c command, s *state, key opIn) {
 	if len(c.step.vertices) != 1 || c.step.linked {
 		return
 	}
-	op := *c.step.vertices[0]
-	op.inputs = slices.Clone(op.inputs)
+	v := *c.step.vertices[0]
+	v.inputs = slices.Clone(v.inputs)
 	if key.rooted {
-		op.inputs[0].from = nil
+		v.inputs[0].from = nil
 	}
-	for i := range op.inputs {
-		if op.inputs[i].from != nil {
-			return
-		}
+	if !slices.ContainsFunc(v.inputs, func(in input) bool { return in.from != nil }) {
+		r.now.ops[key] = op{&v, s.cwd.value}
 	}
-	r.now.ops[key] = &op
 }

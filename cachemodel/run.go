@@ -103,8 +103,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 		devices:     len(c.in.Flags) > 0 && devices(cmd) != value{},
 		op:          p.exactRun(s, cmd, args, mounts, of, secrets, len(c.in.Flags) > 0),
 	}
-	s.root = p.vertex(v, mountIdentity(mounts)...)
-	c.step.add(s.root)
+	p.stack(s, c, v, mountIdentity(mounts)...)
 	return nil
 }
 
