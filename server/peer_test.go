@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -189,7 +188,7 @@ func beside(typists [2]*typist, ask func(p *typist)) (median [2]float64) {
 }
 
 // BenchmarkBesidePeer compares this server with the npm server, both as programs, on each of benchTexts. It prints the
-// tables of docs/peers.md: how many times faster this server is, for the worst and the best text, and the milliseconds
+// tables of docs/peers.md: how many times faster this server is, for the worst, the middle and the best text, and the milliseconds
 // that this server takes.
 func BenchmarkBesidePeer(b *testing.B) {
 	peerCommand(b)
@@ -241,12 +240,15 @@ func BenchmarkBesidePeer(b *testing.B) {
 					times.WriteString(" not measured |")
 					continue
 				}
-				names := slices.SortedFunc(maps.Keys(at), func(a, b string) int { return cmp.Compare(at[a], at[b]) })
-				worst, best := names[0], names[len(names)-1]
-				if least == 0 || at[worst] < least {
-					least = at[worst]
+				ratios := slices.Sorted(maps.Values(at))
+				if least == 0 || ratios[0] < least {
+					least = ratios[0]
 				}
-				fmt.Fprintf(&rows, " %.1f (%s) to %.0f |", at[worst], worst, at[best])
+				fmt.Fprintf(&rows, " %.1f · %.1f · %.1f", ratios[0], ratios[len(ratios)/2], ratios[len(ratios)-1])
+				if len(ratios) < len(benchTexts(b)) {
+					fmt.Fprintf(&rows, " (of %d)", len(ratios))
+				}
+				rows.WriteString(" |")
 				slow := slices.Sorted(maps.Values(ours[op][n]))
 				fmt.Fprintf(&times, " %.1f to %.1f |", slow[0], slow[len(slow)-1])
 			}
@@ -259,12 +261,23 @@ func BenchmarkBesidePeer(b *testing.B) {
 	}
 }
 
+// ordinaryClient can what VS Code, Neovim and others can as far as it matters here: it asks for the edits of a code action
+// when that is chosen.
+var ordinaryClient = map[string]any{"textDocument": map[string]any{
+	"publishDiagnostics": map[string]any{},
+	"codeAction": map[string]any{
+		"codeActionLiteralSupport": map[string]any{"codeActionKind": map[string]any{"valueSet": []string{"quickfix"}}},
+		"dataSupport":              true,
+		"resolveSupport":           map[string]any{"properties": []string{"edit"}},
+	},
+}}
+
 func openTypist(b *testing.B, cmd *exec.Cmd, text string) *typist {
 	dir := b.TempDir()
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+b.TempDir())
 	write(b, filepath.Join(dir, "Dockerfile"), text)
 	p := newTypist(lsptest.Command(b, cmd), dir, text)
-	p.Initialize(map[string]any{"textDocument": map[string]any{"publishDiagnostics": map[string]any{}}}, nil, dir)
+	p.Initialize(ordinaryClient, nil, dir)
 	p.OpenFile(p.uri, "dockerfile", text)
 	p.diagnosed()
 	for range 10 { // the context is read, the programs are warm

@@ -140,11 +140,25 @@ func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding 
 	if w.escapeTold {
 		w.findings = p.withoutEscape(w.findings)
 	}
-	slices.SortStableFunc(w.findings, func(a, b analysis.Finding) int {
+	return inOrder(w.findings)
+}
+
+// inOrder sorts findings by place. A finding is large, so it is moved once.
+func inOrder(findings []analysis.Finding) []analysis.Finding {
+	at := make([]int, len(findings))
+	for i := range at {
+		at[i] = i
+	}
+	slices.SortFunc(at, func(i, j int) int {
+		a, b := &findings[i], &findings[j]
 		return cmp.Or(cmp.Compare(a.Span.Start, b.Span.Start), cmp.Compare(a.Span.End, b.Span.End),
-			cmp.Compare(a.Rule, b.Rule))
+			cmp.Compare(a.Rule, b.Rule), cmp.Compare(i, j))
 	})
-	return w.findings
+	sorted := make([]analysis.Finding, 0, len(findings))
+	for _, i := range at {
+		sorted = append(sorted, findings[i])
+	}
+	return sorted
 }
 
 // runs reports whether a rule is run.

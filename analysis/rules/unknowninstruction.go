@@ -85,7 +85,7 @@ func (p *pass) lineOf(in *dockerfile.Instruction) string {
 
 // reportCompose reports a line of a Compose file.
 func (p *pass) reportCompose(in *dockerfile.Instruction) bool {
-	if !composeKey.MatchString(p.lineOf(in)) {
+	if line := p.lineOf(in); !strings.Contains(line, ":") || !composeKey.MatchString(line) {
 		return false
 	}
 	message := in.Keyword.Text + " is not an instruction: it belongs in a Compose file"
@@ -394,12 +394,18 @@ var (
 	foreignNote  = regexp.MustCompile(`^\s*((?:/\*|--|<!--|;+|REM|%)\s+)[^*]*?(\s*(?:\*/|-->))?\s*$`)
 )
 
+// mayBePasted reports, quickly, whether pastedLine may match.
+func mayBePasted(text string) bool {
+	text = strings.TrimSpace(text)
+	return text != "" && strings.Contains("-*>$0123456789Ss/<;R%`d", text[:1])
+}
+
 // reportPasted reports a line that was pasted from elsewhere: with a list's dash, a prompt or a step's number in front,
 // a comment of another language, a fence of Markdown, or a command for the terminal.
 func (p *pass) reportPasted(in *dockerfile.Instruction) bool {
 	line := p.Text.Line(in.Line - 1)
 	text := p.Text.Slice(line)
-	if !pastedLine.MatchString(text) {
+	if !mayBePasted(text) || !pastedLine.MatchString(text) {
 		return false
 	}
 	at := func(from, to int) source.Span { return source.Span{Start: line.Start + from, End: line.Start + to} }
