@@ -120,6 +120,10 @@ func (in *Instruction) suggestFrom(p *Problem) {
 			as,
 		}, len(word) <= 3 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == "" &&
 			strings.ContainsAny(word, "as")
+	case n == 4 && strings.EqualFold(args[2].Text, "as"), // AS AS build, AS build AS build
+		n == 5 && strings.EqualFold(args[3].Text, "as") && args[2].Text == args[4].Text:
+		p.Span.Start = args[1].Span.Start
+		p.Suggestions, p.Sure = []string{args[1].Text + " " + args[n-1].Text}, true
 	case n > 3 && strings.EqualFold(args[1].Text, "as"):
 		words := make([]string, 0, n-2)
 		for _, w := range args[2:] {

@@ -151,17 +151,18 @@ func almostJSON(in *dockerfile.Instruction) (string, bool) {
 			return args, true
 		}
 	}
-	if len(args) < 2 || args[0] != '[' {
+	opening, width := utf8.DecodeRuneInString(args)
+	if len(args) < 2 || args[0] != '[' && wideMarks[opening] != "[" {
 		return "", false
 	}
-	inner := strings.TrimLeft(args[1:], " \t")
-	like := strings.IndexAny(inner, "\"'`\u201c\u2018") == 0
+	inner := strings.TrimLeft(args[width:], " \t")
+	like := strings.IndexAny(inner, "\"'`\u201c\u2018\u00ab\uff02") == 0
 	list := strings.HasSuffix(args, "]") && strings.Contains(args, ",")
 	switch in.Meant {
 	case "RUN": // "[" is a command, too
-		like = like && (inner == args[1:] || strings.Contains(args, ","))
+		like = like && (inner == args[width:] || strings.Contains(args, ","))
 	case "CMD", "ENTRYPOINT", "HEALTHCHECK":
-		like = like && (inner == args[1:] || strings.ContainsAny(args, ",;") || quotedStrings.MatchString(args)) || list
+		like = like && (inner == args[width:] || strings.ContainsAny(args, ",;") || quotedStrings.MatchString(args)) || list
 	case "ADD", "COPY":
 		like = like || list
 	case "VOLUME":
@@ -309,12 +310,21 @@ func splitWords(s string) (edits []textEdit) {
 	return edits
 }
 
+// wideMarks are what marks of other scripts are meant as in an array.
+var wideMarks = map[rune]string{
+	'\uff0c': ",", '\u3001': ",", '\u3010': "[", '\u3011': "]", '\uff3b': "[", '\uff3d': "]", '\u00ab': `"`,
+	'\u00bb': `"`, '\uff02': `"`,
+}
+
 // asciiQuotes returns args with double quotes for typographic and single ones; of each byte, and of the end, where it
 // lies in args; and the edits to args.
 func asciiQuotes(args string) (quoted string, at []int, edits []textEdit) {
-	ascii := strings.ContainsAny(args, `"'`)
+	ascii, open := strings.ContainsAny(args, `"'`), false
 	for i, r := range args {
-		if '\u201c' <= r && r <= '\u201f' || !ascii && quote(r) {
+		open = open != (r == '"')
+		if meant := wideMarks[r]; meant != "" && !open {
+			edits = append(edits, textEdit{i, i + utf8.RuneLen(r), meant})
+		} else if '\u201c' <= r && r <= '\u201f' || !ascii && quote(r) {
 			edits = append(edits, textEdit{i, i + utf8.RuneLen(r), `"`})
 		}
 	}

@@ -50,6 +50,9 @@ func checkInvalidImage(p *pass) {
 		if err == nil {
 			continue
 		}
+		if _, ok := p.innerInstruction(ref.in); ok && ref.in.Meant == "FROM" && ref.in.From == nil {
+			continue // InnerInstruction says what is wrong
+		}
 		if p.spoilt(ref.in) {
 			continue // LookalikeCharacter says what is wrong
 		}

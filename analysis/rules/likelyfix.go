@@ -36,6 +36,9 @@ var likelyValues = []struct {
 	{"unknown type", regexp.MustCompile(`^(?i:cmd[-_]shell|test)$`), "CMD"},
 }
 
+// noCheck are what people write for the NONE of a HEALTHCHECK.
+var noCheck = map[string]bool{"disable": true, "disabled": true, "none": true, "no": true, "off": true}
+
 var days = regexp.MustCompile(`^([0-9]{1,3})d(?:ays?)?$`)
 
 // firstOf puts fixes in front of others, of which none is preferred then.
@@ -69,6 +72,13 @@ func (p *pass) likelyFix(in *dockerfile.Instruction, problem dockerfile.Problem)
 		return p.secretApart(in)
 	case in.Meant == "COPY" && strings.HasPrefix(message, "missing a value on flag: --from"):
 		return p.fromApart(in)
+	case (in.Meant == "ENV" || in.Meant == "ARG" || in.Meant == "LABEL") && len(in.Flags) == 1 && len(in.Args) == 0 &&
+		in.Flags[0].Value.Text != "":
+		return p.removed(source.Span{Start: in.Flags[0].Span.Start, End: in.Flags[0].Name.Span.Start})
+	case in.Meant == "HEALTHCHECK" && len(in.Flags) == 1 && len(in.Args) == 0 && noCheck[in.Flags[0].Name.Text]:
+		return []analysis.Fix{replace(in.Flags[0].Span, "NONE", true)}
+	case in.Meant == "HEALTHCHECK" && strings.HasPrefix(message, "time: ") && strings.Contains(typed, ",--"):
+		return []analysis.Fix{replace(problem.Span, strings.ReplaceAll(typed, ",--", " --"), true)}
 	case in.Meant == "EXPOSE" && len(in.Flags) == 1 && len(in.Args) == 0 && in.Flags[0].Value.Text != "":
 		return []analysis.Fix{replace(in.Flags[0].Span, in.Flags[0].Value.Text, true)}
 	case in.Meant == "FROM" && len(in.Args) > 1:
@@ -100,6 +110,10 @@ func (p *pass) secretApart(in *dockerfile.Instruction) []analysis.Fix {
 // fromApart is the fix for COPY --from stage:/path, where the stage stands behind a blank.
 func (p *pass) fromApart(in *dockerfile.Instruction) []analysis.Fix {
 	flag := p.from(in)
+	if flag != nil && len(in.Args) == 4 && in.Args[0].Text == "=" {
+		apart := source.Span{Start: flag.Span.Start, End: in.Args[1].Span.End}
+		return []analysis.Fix{replace(apart, "--from="+in.Args[1].Text, true)}
+	}
 	if flag == nil || len(in.Args) != 2 {
 		return nil
 	}

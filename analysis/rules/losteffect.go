@@ -17,7 +17,7 @@ var LostEffect = &Rule{
 	Doc: Doc{
 		Summary: "What the command sets is lost at the end of its RUN",
 		What: "Finds `RUN` with nothing but `cd`, `export`, `source`, `alias`, `umask` or `set`, and with a program in the " +
-			"background. Where an instruction does what is meant, a fix writes it.",
+			"background; also `CGO_ENABLED=0 && go build`, whose variable only the shell gets. Where an instruction does what is meant, a fix writes it.",
 		Why: "Each `RUN` has a shell of its own: its working directory, variables functions and processes end with it, and " +
 			"the steps below do not see them.",
 		Example: "FROM alpine\nRUN cd /app\n",
@@ -52,6 +52,9 @@ func checkLostEffect(p *pass) {
 				Span: in.ArgsSpan, Message: "the variable is lost at the end of this RUN",
 				Fixes: p.written(in, "ENV", strings.TrimSpace(p.Text.Slice(in.ArgsSpan))),
 			})
+			continue
+		}
+		if run != nil && p.checkUnusedPrefix(in) {
 			continue
 		}
 		if run == nil || len(run.commands) == 0 || len(in.Heredocs) > 0 || len(in.Flags) > 0 {
@@ -113,6 +116,32 @@ func (p *pass) written(in *dockerfile.Instruction, keyword, args string) []analy
 
 // setOnly matches variables that are set for no command.
 var setOnly = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:,${}-]+$`)
+
+// forProgram matches variables that only programs read, set as a command of their own.
+var forProgram = regexp.MustCompile(`(?:^|&&[ \t]*|;[ \t]*)((?:(?:CGO_ENABLED|GO[A-Z]+|DEBIAN_FRONTEND|NODE_ENV|` +
+	`NODE_OPTIONS|RAILS_ENV|MIX_ENV|PYTHONPATH|CFLAGS|CXXFLAGS|LDFLAGS|CC|CXX|RUSTFLAGS|MAVEN_OPTS)` +
+	`=[^\s&;|$"'()]+[ \t]+)+)(&&[ \t]*)[a-z]`)
+
+// checkUnusedPrefix looks for variables with && behind them, which the command that follows does not get.
+func (p *pass) checkUnusedPrefix(in *dockerfile.Instruction) bool {
+	text := p.Text.Slice(in.ArgsSpan)
+	m := forProgram.FindStringSubmatchIndex(text)
+	if m == nil || strings.Contains(text, "export") || strings.Contains(text, "set -a") {
+		return false
+	}
+	names := strings.TrimSpace(text[m[2]:m[3]])
+	if first, _, _ := strings.Cut(names, "="); strings.Contains(text, "$"+first) || strings.Contains(text, "${"+first) ||
+		p.sets(first) {
+		return false
+	}
+	operator := source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[5]}
+	p.report(in, analysis.Finding{
+		Span:    source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[2] + len(names)},
+		Message: "no program gets this: with && behind it, only the shell itself knows the variable",
+		Fixes:   []analysis.Fix{{Title: "Remove &&", Edits: []source.Edit{{Span: operator}}, Preferred: true}},
+	})
+	return true
+}
 
 // losesEffect reports whether a command changes only its own shell, or starts what ends with the step.
 func losesEffect(c command) bool {

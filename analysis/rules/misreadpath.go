@@ -111,6 +111,18 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 			strings.ReplaceAll(text, `\`, ""),
 		)
 		finding.Fixes = []analysis.Fix{replace(word.Span, strings.ReplaceAll(word.Text, `\`, "/"), false)}
+		if in.Meant != "WORKDIR" {
+			for i, other := range in.Args {
+				if other.Span == word.Span || !p.escapes(in, other.Text, i < len(in.Args)-1) {
+					continue
+				}
+				if other.Span.Start < word.Span.Start {
+					return // the fix of the first is for all
+				}
+				edit := source.Edit{Span: other.Span, NewText: strings.ReplaceAll(other.Text, `\`, "/")}
+				finding.Fixes[0].Edits = append(finding.Fixes[0].Edits, edit)
+			}
+		}
 	default:
 		return
 	}
@@ -195,15 +207,20 @@ func (p *pass) checkForgotten(in *dockerfile.Instruction) bool {
 	}
 	last := in.Args[len(in.Args)-1]
 	tool := tools.ManifestOf(last.Text)
-	if tool == nil || p.Text.Slice(last.Span) != last.Text {
+	if tool == nil || p.Text.Slice(last.Span) != last.Text || strings.HasPrefix(last.Text, ".") {
 		return false
 	}
 	for _, verb := range tool.Verbs {
-		if !slices.Contains(verb.Manifests, last.Text) || last.Text == in.Args[0].Text {
+		files := slices.Concat(verb.Manifests, verb.Config, verb.Locks)
+		if !slices.Contains(files, last.Text) || last.Text == in.Args[0].Text {
 			continue
 		}
 		for _, word := range in.Args[:len(in.Args)-1] {
-			if slices.Contains(verb.Manifests, path.Base(word.Text)) && path.Base(word.Text) != last.Text {
+			base := path.Base(word.Text)
+			if base != last.Text && slices.ContainsFunc(files, func(manifest string) bool {
+				fits, _ := path.Match(base, manifest)
+				return fits
+			}) {
 				p.report(in, analysis.Finding{
 					Span: last.Span, Message: fmt.Sprintf("%s is taken for the destination: none is named", last.Text),
 					Fixes: []analysis.Fix{{

@@ -122,7 +122,8 @@ func (p *pass) checkAssignment(in *dockerfile.Instruction, c command) bool {
 		finding.Fixes = []analysis.Fix{{
 			Title: "Remove $", Edits: []source.Edit{{Span: source.Span{Start: first.Start, End: first.Start + 1}}},
 		}}
-	case len(c.words) == 3 && c.words[1] == "=" && plainName.MatchString(raw):
+	case len(c.words) >= 3 && c.words[1] == "=" && plainName.MatchString(raw) &&
+		(len(c.words) == 3 || raw == strings.ToUpper(raw)):
 		sign, value := c.span(p, in, 1, 2), c.span(p, in, 2, 3)
 		finding.Message = fmt.Sprintf("%s is taken for a command: a variable is set without blanks around =", raw)
 		finding.Fixes = []analysis.Fix{{Title: "Remove the blanks", Edits: []source.Edit{

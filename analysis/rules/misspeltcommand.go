@@ -287,6 +287,16 @@ var otherPrograms = strings.Fields("" +
 // one. Nothing is said where the name stands elsewhere in the file, too, as of a file, a package or a function.
 func (p *pass) checkProgram(in *dockerfile.Instruction, c command) {
 	name := c.words[0]
+	if meant, span := otherNames[name], c.span(p, in, 0, 1); meant != "" && p.Text.Slice(span) == name &&
+		!p.namesElsewhere(name) {
+		p.report(in, analysis.Finding{
+			Span: span, Message: fmt.Sprintf("unknown command %s (did you mean %s?)", name, meant),
+			Fixes: []analysis.Fix{replace(span, meant, false)},
+		})
+	}
+	if strings.HasPrefix(name, "docker-php-ext-") {
+		p.checkExtensions(in, c)
+	}
 	if len(name) < 3 || !plainWord(strings.TrimRight(name, "0123456789")) || slices.Contains(usualPrograms, name) ||
 		slices.Contains(otherPrograms, name) || commandWords[name] || ownEffects[name] || tools.Of(name) != nil {
 		return
@@ -303,6 +313,26 @@ func (p *pass) checkProgram(in *dockerfile.Instruction, c command) {
 			Message: fmt.Sprintf("unknown command %s (did you mean %s?)", name, meant),
 			Fixes:   []analysis.Fix{replace(span, meant, false)},
 		})
+	}
+}
+
+// otherNames are programs of a project, which the shell does not look for in its directory, and names of tools that
+// are not those of their programs.
+var otherNames = map[string]string{
+	"gradlew": "./gradlew", "mvnw": "./mvnw", "gradlew.bat": "./gradlew", "mvnw.cmd": "./mvnw", "maven": "mvn",
+}
+
+// checkExtensions looks for extensions of PHP with a dash, which none has.
+func (p *pass) checkExtensions(in *dockerfile.Instruction, c command) {
+	for i, word := range c.words[1:] {
+		if span := c.span(p, in, i+1, i+2); strings.Contains(word, "-") && packageName.MatchString(word) &&
+			p.Text.Slice(span) == word {
+			meant := strings.ReplaceAll(word, "-", "_")
+			p.report(in, analysis.Finding{
+				Span: span, Message: fmt.Sprintf("PHP has no extension %s (did you mean %s?)", word, meant),
+				Fixes: []analysis.Fix{replace(span, meant, false)},
+			})
+		}
 	}
 }
 

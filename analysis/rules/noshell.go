@@ -21,8 +21,8 @@ var NoShell = &Rule{
 		What: "Finds variables in `CMD`, `ENTRYPOINT`, `HEALTHCHECK CMD` and `RUN` in exec form whose program is not " +
 			"a shell, several words in one string or several strings behind `sh -c`, `~` in an array, `$@` in a shell " +
 			"form, which gets no arguments, " +
-			"command substitution (`$(date)`, `` `date` ``) in other instructions than `RUN`, and the variables of " +
-			"Windows' cmd (`%NAME%`).",
+			"command substitution (`$(date)`, `` `date` ``) in other instructions than `RUN`, the variables of " +
+			"Windows' cmd (`%NAME%`), and `ENV A=A` where `A` is an `ARG`.",
 		Why: "An exec form starts the program as it is written, and no instruction but `RUN` runs a command while " +
 			"building: the program or the image gets the text `$PORT` or `$(date)` itself. " +
 			"Use the shell form or `sh -c`, or compute the value outside and hand it in by `--build-arg`.",
@@ -61,12 +61,15 @@ func checkNoShell(p *pass, in *dockerfile.Instruction) {
 		p.checkSubstitution(in)
 	}
 	switch in.Meant {
-	case "ADD", "COPY", "CMD", "ENTRYPOINT", "ENV", "RUN", "USER", "WORKDIR":
+	case "ADD", "COPY", "CMD", "ENTRYPOINT", "ENV", "LABEL", "RUN", "USER", "WORKDIR":
 		p.checkPercent(in)
 	}
 	switch in.Meant {
-	case "ADD", "COPY", "ENV", "USER", "VOLUME", "WORKDIR":
+	case "ADD", "COPY", "ENV", "LABEL", "USER", "VOLUME", "WORKDIR":
 		p.checkBracedNames(in)
+	}
+	if in.Meant == "ENV" {
+		p.checkOwnName(in)
 	}
 }
 
@@ -88,6 +91,22 @@ func (p *pass) checkBracedNames(in *dockerfile.Instruction) {
 		p.report(in, analysis.Finding{
 			Span: word.Span, Message: fmt.Sprintf("%s is not replaced: %s takes it as it is written", word.Text, in.Meant),
 			Fixes: fixes,
+		})
+	}
+}
+
+// checkOwnName looks for a variable whose value is its own name, where an ARG of that name has another one.
+func (p *pass) checkOwnName(in *dockerfile.Instruction) {
+	for _, word := range in.Args {
+		name, value, ok := strings.Cut(word.Text, "=")
+		if !ok || name != value || !plainName.MatchString(name) || p.Text.Slice(word.Span) != word.Text ||
+			!p.defines(in, name) {
+			continue
+		}
+		at := source.Span{Start: word.Span.End - len(value), End: word.Span.End}
+		p.report(in, analysis.Finding{
+			Span: at, Message: fmt.Sprintf("%s is not replaced: only $%[1]s is the value of the ARG", name),
+			Fixes: []analysis.Fix{replace(at, "$"+name, true)},
 		})
 	}
 }
@@ -273,7 +292,10 @@ func (p *pass) checkSubstitution(in *dockerfile.Instruction) {
 			Span:    span,
 			Message: fmt.Sprintf("%s is not run: %s takes it as it is written", shown, in.Meant),
 		}
-		if name, ok := strings.CutPrefix(strings.TrimSuffix(shown, ")"), "$("); ok && shown == p.Text.Slice(span) {
+		if name, ok := strings.CutPrefix(strings.TrimSuffix(shown, ")"), "$("); ok {
+			if shown != p.Text.Slice(span) { // in quotes
+				span.Start, span.End = span.Start+1, span.End-1
+			}
 			if _, defined := p.variables().Lookup(in.Stage, in.Span.Start, name); defined {
 				finding.Fixes = []analysis.Fix{replace(span, "$"+name, false)} // as in a makefile
 				if next := p.Text.String()[span.End:]; next != "" && assignment.MatchString("_"+next[:1]+"=") {

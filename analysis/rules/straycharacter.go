@@ -227,7 +227,7 @@ var (
 	flagsOfMkdir = regexp.MustCompile(`^-{1,2}[a-z]+$`)
 	severalWords = regexp.MustCompile(`^[^\s"'\\$()]+([ \t]+[^\s"'\\$()]+)+$`)
 	twoEquals    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(=)=(?:[^=0-9]|$)|^[A-Za-z_][A-Za-z0-9_]*(:)=`)
-	colonName    = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*):([^=:]*)$`)
+	colonName    = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*):([^=:]*|https?://[^=]+)$`)
 )
 
 // checkEquals looks for more than one equals sign, or a colon, between a name and its value.

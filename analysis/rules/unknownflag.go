@@ -36,6 +36,9 @@ func checkUnknownFlag(p *pass) {
 	for _, problem := range p.problems(dockerfile.UnknownFlag) {
 		finding := fromProblem(p.file(), problem)
 		if in := p.file().InstructionAt(problem.Span.Start); in != nil {
+			if pairs := in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL"; pairs && len(in.Args) == 0 {
+				continue // InvalidInstruction says that nothing else is there
+			}
 			for _, flag := range in.Flags {
 				if flag.Name.Span == problem.Span && slices.Contains(flagsElsewhere[in.Meant], flag.Name.Text) {
 					finding.Fixes = p.removed(source.Span{Start: flag.Span.Start, End: p.behind(in, flag.Span.End)})

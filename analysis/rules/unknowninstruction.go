@@ -89,7 +89,14 @@ func (p *pass) reportCompose(in *dockerfile.Instruction) bool {
 		return false
 	}
 	message := in.Keyword.Text + " is not an instruction: it belongs in a Compose file"
-	p.report(nil, analysis.Finding{Span: in.Keyword.Span, Message: message})
+	finding := analysis.Finding{Span: in.Keyword.Span, Message: message}
+	key := strings.ToUpper(strings.TrimSuffix(in.Keyword.Text, ":"))
+	if other := otherInstructions[key]; other == "CMD" || other == "WORKDIR" {
+		if args := p.Text.Slice(in.ArgsSpan); args != "" && !strings.ContainsAny(args[:1], "|>-") {
+			finding.Fixes = []analysis.Fix{replace(in.Keyword.Span, p.inCase(other), false)}
+		}
+	}
+	p.report(nil, finding)
 	return true
 }
 
@@ -221,7 +228,7 @@ func (p *pass) respelt(
 		}
 		return fix, "", false
 	}
-	bare := strings.TrimRight(strings.TrimLeft(word, openingQuotes+"/"), openingQuotes)
+	bare := strings.TrimRight(strings.TrimLeft(word, openingQuotes+"/*"), openingQuotes+"*")
 	if bare != word && keywords[bare] && !strings.HasPrefix(word, bare) {
 		fix = replace(problem.Span, bare, true)
 		line := strings.TrimRight(p.Text.Slice(in.Span), " \t")
@@ -387,9 +394,9 @@ var commandWords = func() map[string]bool {
 
 var (
 	// pastedLine matches an instruction, or a command, behind what a list, a prompt or a builder's output has in front.
-	pastedLine = regexp.MustCompile(`^\s*(?:(?:[-*>$]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+["']?[A-Z]{3,}\s|\$ [a-z]|` +
+	pastedLine = regexp.MustCompile(`^\s*(?:(?:[-*>$•]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+["']?[A-Z]{3,}\s|\$ [a-z]|` +
 		`(?:/\*|--|<!--|;+|REM|%)\s+\w|` + "```" + `|docker (?:build|run|pull|push|compose)\s|docker-compose\s)`)
-	pastedPrefix = regexp.MustCompile(`^\s*((?:[-*>$]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+["']?)([A-Z]{3,})\s`)
+	pastedPrefix = regexp.MustCompile(`^\s*((?:[-*>$•]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+["']?)([A-Z]{3,})\s`)
 	pastedPrompt = regexp.MustCompile(`^\s*(\$ )([a-z][a-z0-9-]*)`)
 	foreignNote  = regexp.MustCompile(`^\s*((?:/\*|--|<!--|;+|REM|%)\s+)[^*]*?(\s*(?:\*/|-->))?\s*$`)
 )
