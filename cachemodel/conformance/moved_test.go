@@ -3,6 +3,7 @@ package conformance
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -16,9 +17,10 @@ import (
 // image than before, is asked of its image store.
 func TestEngineImages(t *testing.T) {
 	e := engineKinds()[0].run(t)
+	cache := t.TempDir()
 	command, dir := buildCommand(t, t.TempDir()), filepath.Join(t.TempDir(), "p")
 	writeAll(t, dir, map[string]string{
-		"a.txt": "a", "Dockerfile": "FROM tag\nCOPY a.txt /a\nRUN true\n", ".dockerignore": "cache",
+		"a.txt": "a", "b.txt": "b", "Dockerfile": "FROM tag\nCOPY b.txt /b\nRUN true\n",
 	})
 	tag := func(image string) {
 		t.Helper()
@@ -29,7 +31,7 @@ func TestEngineImages(t *testing.T) {
 	predict := func() map[int]cachemodel.Step {
 		t.Helper()
 		cmd := exec.Command(command, "predict", "--format", "json")
-		cmd.Dir, cmd.Env = dir, append(slices.Clone(e.Env), "XDG_CACHE_HOME="+dir+"/cache")
+		cmd.Dir, cmd.Env = dir, append(slices.Clone(e.Env), "XDG_CACHE_HOME="+cache)
 		out, err := cmd.Output()
 		var report workspace.Report
 		if err == nil {
@@ -79,5 +81,25 @@ func TestEngineImages(t *testing.T) {
 	tag("triggers")
 	if s := predict()[1]; s.Status != cachemodel.Rebuilt {
 		t.Errorf("the image's triggers are not seen: %+v", s)
+	}
+	// The first record of a build upon it has the files that its triggers copy.
+	tools := t.TempDir()
+	cache = t.TempDir() // nobody has read them yet
+	script := "#!/bin/sh\nexec " + e.Builder[0] + " \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(tools, "docker"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(command, "build", "--", "docker", "build", "--network", "host", ".")
+	cmd.Dir = dir
+	cmd.Env = append(slices.Clone(e.Env), "XDG_CACHE_HOME="+cache, "PATH="+tools+":"+os.Getenv("PATH"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if s := predict()[1]; s.Status != cachemodel.Cached {
+		t.Errorf("of what the triggers copy nothing changed: %+v %+v", s, s.Cause)
+	}
+	writeAll(t, dir, map[string]string{"a.txt": "other"})
+	if s := predict()[1]; s.Status != cachemodel.Rebuilt || !s.Certain {
+		t.Errorf("what the triggers copy has changed: %+v", s)
 	}
 }

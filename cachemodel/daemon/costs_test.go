@@ -46,3 +46,22 @@ func TestOnDisk(t *testing.T) {
 		}
 	}
 }
+
+// A step is named by its stage and number, and as a trigger; what it left is described by its command.
+func TestDescribes(t *testing.T) {
+	for _, c := range []struct {
+		left, name string
+		want       bool
+	}{
+		{"mount / from exec /bin/sh -c make", "[2/3] RUN make", true},
+		{"mount / from exec /bin/sh -c make", "[build 2/3] ONBUILD RUN make", true},
+		{"[2/3] COPY a /", "[linux/amd64 build 5/7] COPY a /", true},
+		{"[2/3] COPY a /", "[build 5/7] ONBUILD COPY a /", true},
+		{"mount / from exec /bin/sh -c make", "[build 2/3] COPY make /", false},
+		{"[2/3] COPY a /", "[3/3] COPY b /", false},
+	} {
+		if got := describes(&controlapi.UsageRecord{Description: c.left}, c.name, ""); got != c.want {
+			t.Errorf("%q of %q: %v", c.left, c.name, got)
+		}
+	}
+}

@@ -121,11 +121,12 @@ func (l *remains) unseen(all *runs, name string) cachemodel.Unseen {
 	return out
 }
 
-// bare is a step's name without the stage and the number, which differ between Dockerfiles: "[build 2/5] RUN make".
+// bare is a step's name without the stage and the number, which differ between Dockerfiles, and without saying that it
+// is a trigger: "[build 2/5] ONBUILD RUN make".
 func bare(name string) string {
 	if after, ok := strings.CutPrefix(name, "["); ok {
 		if _, after, ok = strings.Cut(after, "] "); ok {
-			return after
+			return strings.TrimPrefix(after, "ONBUILD ")
 		}
 	}
 	return name

@@ -263,6 +263,9 @@ func (r *recorder) put(p *pending) error {
 		rec.Notes = append(rec.Notes, changedMeanwhile(changed))
 	}
 	r.askDaemon(rec, p.build)
+	now := p.planned(settled)
+	now.Images = rec.Images
+	cachemodel.NewPlan(now) // reads what triggers of the base images copy, which are known only now
 	earlier, problems := r.store.Latest(rec.Dockerfile, record.Match{Name: rec.Name, Target: rec.Settings.Target})
 	for _, problem := range problems { // it is told of once
 		r.tell("%v", problem)
@@ -273,7 +276,6 @@ func (r *recorder) put(p *pending) error {
 			Settings: earlier.Settings,
 			Costs:    earlier.Costs,
 		}
-		now := p.planned(settled)
 		now.Costs = rec.Costs
 		rec.Costs = cachemodel.CarryCosts(old, now)
 	}
