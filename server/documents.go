@@ -54,7 +54,7 @@ type document struct {
 
 	fixing  sync.Mutex // held while all fixes of a version are worked out
 	tokens  tokenHistory
-	shell   *rules.Shell // remembers the shell commands of the version before
+	memory  *rules.Memory // of what was found in the version before
 	remarks shellRemarks
 	config  workspace.Config // of rules
 }
@@ -103,7 +103,7 @@ func didOpen(s *session, p *protocol.DidOpenTextDocumentParams) {
 		text:    source.New(item.Text),
 		publish: make(chan struct{}, 1), scripts: make(chan struct{}, 1), search: make(chan struct{}, 1),
 		read: make(chan struct{}), reload: make(chan struct{}, 1), loaded: make(chan struct{}),
-		stale: workspace.Changed{Context: true, Baseline: true}, shell: &rules.Shell{},
+		stale: workspace.Changed{Context: true, Baseline: true}, memory: &rules.Memory{},
 	}
 	// no name is the root's
 	if path := filepath.FromSlash(item.URI.FsPath()); isFile(item.URI) && filepath.Dir(path) != path {

@@ -84,7 +84,7 @@ func (s *session) snapshotLocked(d *document, file *dockerfile.File, b *build) *
 	snap.tokenList = sync.OnceValue(func() []outline.Token { return outline.Tokens(file, snap.names()) })
 	snap.tokens = sync.OnceValue(func() []uint32 { return snap.encodeTokens(snap.tokenList()) })
 	options, _ := d.config.Rules.With(own.Rules) // what is wrong was said when it was read
-	options.Shell, options.Classic = d.shell, snap.engine == cachemodel.Classic
+	options.Memory, options.Classic = d.memory, snap.engine == cachemodel.Classic
 	if own.ShellCheck {
 		options.ShellCheck = d.remarks.of
 	}

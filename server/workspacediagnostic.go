@@ -92,7 +92,6 @@ func workspaceDiagnostic(
 				return nil, err
 			}
 			snap := &snapshot{uri: uri.File(f.path), file: f.file, can: s.can}
-			options.Shell = &rules.Shell{}
 			found := findingsOf(f.file, nil, options)
 			snap.findings = func() []analysis.Finding { return found }
 			if err := add(snap, nil); err != nil {

@@ -133,7 +133,6 @@ func BenchmarkCheck(b *testing.B) {
 		b.Run(fmt.Sprint(lines), func(b *testing.B) {
 			b.ReportAllocs()
 			options := Options{
-				Shell:      &Shell{},
 				ShellCheck: func(ShellScript) []ShellRemark { return nil },
 				Context:    &Context{Sent: []string{"a"}},
 			}

@@ -3,16 +3,26 @@ package rules
 import (
 	"iter"
 	"slices"
+	"sync"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
 // Most rules ask about one instruction after the other, and most of these answers hang on nothing but the instruction's
 // own text. They are worked out once: what was found in an instruction goes with it from one version of the file to
 // the next. What a rule looked at says whether that is right, see view and pass.rest: where it was more than the
 // instruction, the rule is asked again about this instruction in each version.
+
+// Memory is what was found in the version of a file that was checked last, and its shell commands as they are parsed, so
+// that an edit costs one instruction. The zero value is ready for use, by several goroutines.
+type Memory struct {
+	mu     sync.Mutex
+	seen   map[*parser.Node]*shellRun
+	before *checked
+}
 
 // examined is what the rules of one instruction found in it. It is immutable.
 type examined struct {
@@ -71,7 +81,7 @@ func (p *pass) checkInstructions() {
 			all = append(all, rule)
 		}
 	}
-	w.opts.Shell.known(now)
+	w.opts.Memory.known(now)
 	for i, in := range now.instructions {
 		facts := facts{run: p.runs[in], inStage: in.Stage >= 0}
 		if in.Trigger != nil {
@@ -90,7 +100,7 @@ func (p *pass) checkInstructions() {
 		now.examined[i] = e
 		p.tell(in, e.noted)
 	}
-	w.opts.Shell.keep(now)
+	w.opts.Memory.keep(now)
 }
 
 // examine asks the rules of an instruction about it and its trigger. What they find by looking beyond it is reported,
@@ -169,13 +179,13 @@ func (e *examined) moved(at int) *examined {
 
 // known takes over what was found in the instructions that a version has in common with the one before, at its
 // beginning and at its end.
-func (s *Shell) known(now *checked) {
-	if s == nil {
+func (m *Memory) known(now *checked) {
+	if m == nil {
 		return
 	}
-	s.mu.Lock()
-	before := s.before
-	s.mu.Unlock()
+	m.mu.Lock()
+	before := m.before
+	m.mu.Unlock()
 	if before == nil || before.escape != now.escape || before.newline != now.newline ||
 		!slices.Equal(before.rules, now.rules) {
 		return
@@ -191,11 +201,11 @@ func (s *Shell) known(now *checked) {
 	}
 }
 
-func (s *Shell) keep(now *checked) {
-	if s != nil {
-		s.mu.Lock()
-		s.before = now
-		s.mu.Unlock()
+func (m *Memory) keep(now *checked) {
+	if m != nil {
+		m.mu.Lock()
+		m.before = now
+		m.mu.Unlock()
 	}
 }
 

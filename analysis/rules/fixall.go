@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -81,7 +82,7 @@ func FixAll(file *dockerfile.File, opts Options) Fixed {
 // fix applies fixes until there is none left.
 func fix(file *dockerfile.File, opts Options) *fixer {
 	orders := opts.Orders
-	opts.Orders = nil
+	opts.Orders, opts.Memory = nil, cmp.Or(opts.Memory, &Memory{})
 	f := &fixer{file: file, opts: opts, findings: Check(file, opts), patch: newPatch(file.Text.Len())}
 	proved := func() []analysis.Finding {
 		if orders == nil {

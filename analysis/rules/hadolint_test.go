@@ -75,7 +75,6 @@ func TestPresetHadolint(t *testing.T) {
 		if err != nil {
 			t.Fatal(c.about, err)
 		}
-		opts.Shell = &Shell{}
 		var got []string
 		for _, f := range Check(dockerfile.Parse(source.New(text), nil), opts) {
 			if rule := ByID(f.Rule); rule.OffByDefault {
@@ -174,7 +173,7 @@ func TestHadolintRulesAreSilent(t *testing.T) {
 		"ADD --checksum=sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d https://a.b/c /d",
 		"WORKDIR /x\nCOPY a .",
 	} {
-		opts := Options{Shell: &Shell{}, Severity: hadolintLevels}
+		opts := Options{Severity: hadolintLevels}
 		file := dockerfile.Parse(source.New("FROM alpine:3.22\nRUN true\n"+text+"\nUSER me\n"), nil)
 		for _, f := range Check(file, opts) {
 			if rule := ByID(f.Rule); rule.OffByDefault {
@@ -186,7 +185,7 @@ func TestHadolintRulesAreSilent(t *testing.T) {
 
 // kill has a point only where the step has started something: an "&" within quotes starts nothing.
 func TestPointlessKill(t *testing.T) {
-	opts, err := Options{Shell: &Shell{}}.Only(PointlessCommand.ID)
+	opts, err := Options{}.Only(PointlessCommand.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func Index() string {
 // fixes reports whether the rule has a fix for its own example.
 func (r *Rule) fixes() bool {
 	for _, finding := range run(dockerfile.Parse(source.New(r.Doc.Example), nil), Options{Context: r.Doc.Context,
-		Shell: &Shell{}, On: []string{r.ID}}, []*Rule{r}) {
+		On: []string{r.ID}}, []*Rule{r}) {
 		if len(finding.Fixes) > 0 {
 			return true
 		}

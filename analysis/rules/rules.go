@@ -256,9 +256,8 @@ type Options struct {
 	BuildArgs []string
 	// Classic says that the file is built without BuildKit, which has neither cache mounts nor COPY --link.
 	Classic bool
-	// Shell parses shell commands; nil leaves them alone. One that is kept from one version of a file to the next makes
-	// it cheap.
-	Shell *Shell
+	// Memory is kept from one version of a file to the next, so that an edit costs little; nil where there is one version.
+	Memory *Memory
 	// ShellCheck returns what ShellCheck has found in a script, nothing if it has not been asked yet; nil if it is not
 	// used.
 	ShellCheck func(ShellScript) []ShellRemark

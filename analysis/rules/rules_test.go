@@ -27,7 +27,6 @@ func checkIn(context *Context, text string) []analysis.Finding {
 func testOptions(context *Context) Options {
 	return Options{
 		Ignore:     ignoreTmp{},
-		Shell:      &Shell{},
 		Context:    context,
 		ShellCheck: unquotedFiles,
 		Orders:     sourcesLast,
@@ -173,7 +172,7 @@ func TestExamples(t *testing.T) {
 				}
 			}
 			if off := Check(dockerfile.Parse(source.New(d.Example), nil), Options{Off: []string{r.ID},
-				Ignore: ignoreTmp{}, Shell: &Shell{}}); len(
+				Ignore: ignoreTmp{}}); len(
 				off,
 			) > 0 {
 				t.Errorf("findings though the rule is off: %v", off)

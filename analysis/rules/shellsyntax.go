@@ -1,13 +1,13 @@
 package rules
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"sort"
 	"strings"
-	"sync"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -35,14 +35,6 @@ var ShellSyntax = &Rule{
 		Instead: "FROM alpine\nRUN if [ -f /a ]; then echo a; fi\n",
 	},
 	check: checkShellSyntax,
-}
-
-// Shell parses shell commands. It remembers them, and what was found in the instructions of the file that it saw last,
-// so that an edit costs one instruction. It may be used by several goroutines.
-type Shell struct {
-	mu     sync.Mutex
-	seen   map[*parser.Node]*shellRun
-	before *checked
 }
 
 // shellRun is what the shell reads of a RUN.
@@ -94,12 +86,9 @@ type shellMistake struct {
 	message string
 }
 
-// readRuns gives the RUNs that a shell reads which reads as Bash does; nil where shell commands are left alone.
+// readRuns gives the RUNs that a shell reads which reads as Bash does.
 func (p *pass) readRuns() map[*dockerfile.Instruction]*shellRun {
-	known := p.opts().Shell
-	if known == nil {
-		return nil
-	}
+	known := cmp.Or(p.opts().Memory, &Memory{})
 	known.mu.Lock()
 	defer known.mu.Unlock()
 	cut := p.cutRuns()

@@ -39,28 +39,28 @@ func TestShellPlacesInRealFiles(t *testing.T) {
 	}
 }
 
-// A Shell that has seen the file before an edit finds what a new one finds, and does not parse again what it knows.
-func TestShellRemembers(t *testing.T) {
+// A Memory that has seen the file before an edit finds what a new one finds, and does not parse again what it knows.
+func TestMemory(t *testing.T) {
 	const text = "FROM alpine\nRUN if true\nRUN true\nRUN (a\n"
 	before := dockerfile.Parse(source.New(text), nil)
-	shell := &Shell{}
-	Check(before, Options{Shell: shell})
-	known := shell.seen[before.Instructions[3].Node]
+	memory := &Memory{}
+	Check(before, Options{Memory: memory})
+	known := memory.seen[before.Instructions[3].Node]
 	for _, edited := range []string{"FROM alpine\n\nRUN if true\nRUN true\nRUN " +
 		"(a\n", "FROM alpine\nRUN if true; fi\nRUN (a\n", "FROM alpine\n"} {
 		after := dockerfile.Parse(source.New(edited), before)
-		got := Check(after, Options{Shell: shell})
-		if diff := cmp.Diff(Check(after, Options{Shell: &Shell{}}), got); diff != "" {
+		got := Check(after, Options{Memory: memory})
+		if diff := cmp.Diff(Check(after, Options{}), got); diff != "" {
 			t.Errorf("%q (-new +remembering):\n%s", edited, diff)
 		}
 		if last := after.Instructions[len(after.Instructions)-1]; last.Meant == "RUN" &&
-			(known == nil || shell.seen[last.Node] != known) {
+			(known == nil || memory.seen[last.Node] != known) {
 			t.Errorf("%q: parsed again", edited)
 		}
-		if len(shell.seen) > len(after.Instructions) {
+		if len(memory.seen) > len(after.Instructions) {
 			t.Errorf("%q: remembers what is gone", edited)
 		}
-		Check(before, Options{Shell: shell})
-		known = shell.seen[before.Instructions[3].Node]
+		Check(before, Options{Memory: memory})
+		known = memory.seen[before.Instructions[3].Node]
 	}
 }

@@ -78,7 +78,7 @@ func compareErrors(text string) (difference string, accepted bool) {
 	file := dockerfile.Parse(source.New(text), nil)
 	var lines []int // in which an instruction with an error begins
 	message, foreign, escape := "", false, false
-	for _, f := range rules.Check(file, rules.Options{Shell: &rules.Shell{}}) {
+	for _, f := range rules.Check(file, rules.Options{}) {
 		foreign = foreign || f.Rule == rules.UnknownFrontend.ID
 		if f.Severity == analysis.Error {
 			line := file.Text.LineAt(f.Span.Start) + 1

@@ -28,7 +28,7 @@ func TestIncremental(t *testing.T) {
 		Choices: Choices{Baseline: "opened"}, File: first, Opened: first,
 	})
 	options := func() rules.Options {
-		o := rules.Options{Shell: &rules.Shell{}}
+		o := rules.Options{Memory: &rules.Memory{}}
 		for _, r := range rules.All {
 			o.On = append(o.On, r.ID)
 		}

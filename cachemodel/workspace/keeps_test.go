@@ -65,7 +65,7 @@ type tried struct{ changed, left bool }
 // changes nothing, and no instruction fails that did not.
 func checkFixed(t *testing.T, name, text string) tried {
 	t.Helper()
-	opts := (&Build{}).RuleOptions(rules.Options{Shell: &rules.Shell{}}, nil)
+	opts := (&Build{}).RuleOptions(rules.Options{}, nil)
 	fixed := rules.FixAll(dockerfile.Parse(source.New(text), nil), opts)
 	after := fixed.File.Text.String()
 	if made, err := source.Apply(text, fixed.Edits); err != nil || made != after {

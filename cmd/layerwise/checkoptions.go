@@ -62,7 +62,6 @@ func (c *checkOptions) of(ctx context.Context, name string, file *dockerfile.Fil
 	if err != nil {
 		return opts, err
 	}
-	opts.Shell = &rules.Shell{}
 	build, err := c.build(ctx, name, file)
 	if build != nil {
 		opts = build.RuleOptions(opts, file)

@@ -226,7 +226,7 @@ func ruleOptions(b cachemodel.Build, v Version, engine cachemodel.Engine) rules.
 	}
 	return rules.Options{
 		Ignore: b.Context.Ignore(), Context: &rules.Context{Sent: sent}, Classic: engine == cachemodel.Classic,
-		Shell: new(rules.Shell), Movable: project{b.Context, v.Files}.movable,
+		Movable: project{b.Context, v.Files}.movable,
 	}
 }
 
