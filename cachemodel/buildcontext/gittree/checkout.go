@@ -175,7 +175,7 @@ func (r *Repository) otherAttributes(config map[string]string) (bool, error) {
 		files = append(files, filepath.Join(config, "git", "attributes"))
 	}
 	for _, file := range files {
-		if err := regularOrAbsent(file); err != nil {
+		if err := regularOrAbsent(file, maxFile); err != nil {
 			return false, err
 		}
 		if _, err := os.Stat(file); err == nil {

@@ -442,12 +442,12 @@ func TestPipesInRepository(t *testing.T) {
 	}
 	r := newRepo(t)
 	r.fill()
-	mkfifo(t, filepath.Join(r.dir, ".git/refs/heads/blocks"))
 	opened, err := Open(t.Context(), r.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer opened.Close()
+	mkfifo(t, filepath.Join(r.dir, ".git/refs/heads/blocks"))
 	opened.asking.patience = 100 * time.Millisecond
 	if _, err := opened.Resolve(t.Context(), "blocks"); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("a reference that blocks: %v", err)
@@ -462,6 +462,38 @@ func TestPipesInRepository(t *testing.T) {
 		ErrNoAnswer,
 	) {
 		t.Errorf("an object that blocks: %v", err)
+	}
+}
+
+// What git reads as a whole is not too long, and no reference is a link to a folder, such as the root of the disk.
+func TestEndlessFilesInRepository(t *testing.T) {
+	for _, name := range []string{".git/HEAD", ".git/config", ".git/packed-refs", ".git/shallow",
+		".git/objects/info/alternates", ".git/commondir", ".git/refs/heads/main", ".git/refs/heads/other"} {
+		r := newRepo(t)
+		r.fill()
+		at := filepath.Join(r.dir, filepath.FromSlash(name))
+		if file, err := os.OpenFile(at, os.O_WRONLY|os.O_CREATE, 0o600); err != nil || file.Close() != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(at, 1<<40); err != nil {
+			t.Skipf("SKIPPED: no sparse files: %v", err)
+		}
+		if _, err := Open(t.Context(), r.dir); !errors.Is(err, ErrNotRepository) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, at := range []string{".git/refs/tags/x", ".git/refs/heads/x", ".git/refs/remotes/x"} {
+		for to, refused := range map[string]bool{"/": true, "../..": true, "nowhere": false, os.DevNull: true} {
+			r := newRepo(t)
+			r.fill()
+			link := filepath.Join(r.dir, filepath.FromSlash(at))
+			if os.MkdirAll(filepath.Dir(link), 0o700) != nil || os.Symlink(to, link) != nil {
+				t.Skip("SKIPPED: no links")
+			}
+			if _, err := Open(t.Context(), r.dir); errors.Is(err, ErrNotRepository) != refused {
+				t.Errorf("%s -> %s: %v", at, to, err)
+			}
+		}
 	}
 }
 

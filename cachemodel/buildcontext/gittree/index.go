@@ -18,7 +18,7 @@ import (
 // here it is not known then whether the contents do. prefix leads to the context in the working tree.
 func (r *Repository) unchanged(ctx context.Context, prefix string, f *filtered) error {
 	index := filepath.Join(r.gitDir, "index")
-	if err := regularOrAbsent(index); err != nil {
+	if err := regularOrAbsent(index, maxList); err != nil {
 		return err
 	}
 	info, err := os.Stat(index)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -278,7 +279,7 @@ func (s *stores) look(dir string) (borrowed []string, err error) {
 	}
 	s.seen[dir] = true
 	list := filepath.Join(dir, "info", "alternates")
-	if err := regularOrAbsent(list); err != nil {
+	if err := regularOrAbsent(list, maxFile); err != nil {
 		return nil, err
 	}
 	text, err := textfile.Read(list)
@@ -332,18 +333,49 @@ func (s *stores) allRegular(dir string) error {
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
 			return nil
 		}
-		return regularOrAbsent(path)
+		return regularOrAbsent(path, math.MaxInt64)
 	})
 }
 
-// regularOrAbsent says whether git can open a file without being blocked.
-func regularOrAbsent(file string) error {
+// The bounds on files that git reads or checks as a whole, however large they are: of lists with a line for each branch
+// or file, and of others.
+const (
+	maxList = 256 << 20
+	maxFile = textfile.Limit
+)
+
+// regularOrAbsent says whether git can open a file without being blocked, and read it without growing.
+func regularOrAbsent(file string, most int64) error {
 	info, err := os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = errors.New("is not a regular file")
+	case info.Size() > most:
+		err = fmt.Errorf("is longer than %d MiB", most>>20)
+	default:
 		return nil
 	}
-	if err == nil {
-		err = errors.New("is not a regular file")
-	}
 	return fmt.Errorf("%w: %s: %w", ErrNotRepository, file, err)
+}
+
+// references says whether git can read all references below one of its directories. They lie where they seem to: git
+// would follow a link to a folder, and read the whole disk.
+func references(gitDir string) error {
+	refs, err := filepath.EvalSymlinks(filepath.Join(gitDir, "refs")) // it may be that of another working tree
+	if err != nil {
+		return nil // there are none
+	}
+	left := maxLooked
+	return filepath.WalkDir(refs, func(path string, entry fs.DirEntry, err error) error {
+		if left--; left < 0 {
+			return fmt.Errorf("%w: it has more than %d references that are not packed", ErrNotRepository, maxLooked)
+		}
+		if err != nil || entry.IsDir() {
+			return nil
+		}
+		return regularOrAbsent(path, maxFile)
+	})
 }

@@ -97,25 +97,21 @@ func (r *Repository) at(ctx context.Context, top string) (bool, error) {
 		return false, fmt.Errorf("%w: %w", ErrNotRepository, err)
 	}
 	for _, dir := range slices.Compact([]string{gitDir, common}) {
-		for _, name := range []string{
-			"HEAD", "config", "config.worktree", "packed-refs", "shallow",
+		for name, most := range map[string]int64{
+			"HEAD": maxFile, "config": maxFile, "config.worktree": maxFile, "shallow": maxFile, "packed-refs": maxList,
 		} {
-			if err := regularOrAbsent(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+			if err := regularOrAbsent(filepath.Join(dir, name), most); err != nil {
 				return false, err
 			}
+		}
+		if err := references(dir); err != nil {
+			return false, err
 		}
 	}
 	objects := stores{seen: map[string]bool{}, left: maxLooked}
 	borrowed, err := objects.look(filepath.Join(common, "objects"))
 	if err != nil {
 		return false, err
-	}
-	if ref := headRef(gitDir); ref != "" {
-		for _, dir := range slices.Compact([]string{gitDir, common}) {
-			if err := regularOrAbsent(filepath.Join(dir, filepath.FromSlash(ref))); err != nil {
-				return false, err
-			}
-		}
 	}
 	env := hostEnvironment()
 	out, err := program{dir: top, env: env, patience: shortPatience}.output(ctx,
