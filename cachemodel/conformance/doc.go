@@ -32,6 +32,10 @@
 //
 //	go test -run TestPairsOnEngines -v -timeout 0 -args -engine-pairs 0
 //
+// Edits between two builds, which layerwise why has to name as the cause:
+//
+//	go test -run TestWhyPairs -v -args -why-pairs 0
+//
 // Sequences of builds with edits, failures, other targets and prunes in between go to BuildKit and to the engine:
 //
 //	go test -run TestSequences -v -timeout 0 -args -sequences 200

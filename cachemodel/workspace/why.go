@@ -71,7 +71,12 @@ func (b *Build) Why(file, which string, store *record.Store) (*Why, error) {
 	for _, c := range earlier {
 		out.Before = append(out.Before, whyBuild(c.Record))
 	}
-	for _, s := range b.whyVerdicts(target, earlier, store) {
+	own := slices.DeleteFunc(slices.Clone(earlier), (*baseline.Contents).Other)
+	causes := b.whyVerdicts(target, own, store)
+	for i, s := range b.whyVerdicts(target, earlier, store) {
+		if !s.Certain && causes[i].Status == cachemodel.Rebuilt { // what others made cannot be what was edited here
+			s.Cause = causes[i].Cause
+		}
 		out.add(s, target.Record)
 	}
 	return out, nil
@@ -139,7 +144,7 @@ func (w *Why) add(s cachemodel.Step, r *record.Record) {
 	switch {
 	case known && judged:
 		out.Hit = &hit
-		if s.Status == cachemodel.Cached || s.Certain && len(w.Before) > 0 {
+		if s.Status == cachemodel.Cached || s.Certain && len(w.Before) > 0 && s.Detail != cachemodel.LinkedAnew {
 			kept := hit == (s.Status == cachemodel.Cached)
 			if out.Kept = &kept; !kept {
 				w.Broken++
