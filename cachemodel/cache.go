@@ -205,8 +205,14 @@ func (l *lookup) runs(p *Plan, unseen *Unseen) []bool {
 
 // spared finds which vertices of the plan a build certainly does not execute though the builder has no result of them,
 // if this is the pessimist's lookup: it knows their keys, and whatever reads them is there or is spared itself.
+//
+// One that is there still has what it reads made if it reads that by its content alone, as a COPY upon scratch or with
+// --link does, and another one that is not there stands on it: that asks for all keys which it may be found by, the
+// one by its content with them. An input that counts by its definition ends the question (solver
+// edge.recalcCurrentState and desiredStateDep).
 func (l *lookup) spared(p *Plan) []bool {
 	spared, needed := make([]bool, len(p.vertices)), make([]bool, len(p.vertices))
+	asked := make([]bool, len(p.vertices)) // for all its keys, perhaps
 	for _, v := range p.images {
 		needed[v.index] = true
 	}
@@ -216,12 +222,12 @@ func (l *lookup) spared(p *Plan) []bool {
 		})
 		spared[i] = known && !needed[i] && !l.forced(v) &&
 			!slices.ContainsFunc(v.inputs, func(in input) bool { return l.forced(in.from) })
-		if spared[i] || l.hit(v) {
+		if spared[i] || l.hit(v) && !(asked[i] && !slices.ContainsFunc(v.inputs, input.definedOnly)) {
 			continue
 		}
 		for _, in := range v.inputs {
 			if in.from != nil {
-				needed[in.from.index] = true
+				needed[in.from.index], asked[in.from.index] = true, true
 			}
 		}
 	}

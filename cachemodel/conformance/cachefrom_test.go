@@ -82,6 +82,26 @@ COPY --from=build /app /app
 		{name: "README", files: map[string]string{"README.md": "other\n"}, cause: "README.md was modified"},
 		{name: "ENV of the build stage", old: "A=1", new: "A=2", cause: "ENV A"},
 	}},
+	{"scratch", []string{"local min", "local max", "inline"}, map[string]string{
+		".dockerignore": ".git\nDockerfile\n",
+		"Dockerfile": `FROM REGISTRY/base AS certs
+RUN cat /proc/sys/kernel/random/uuid > /certs
+FROM REGISTRY/base AS build
+COPY main.go .
+RUN cat main.go /proc/sys/kernel/random/uuid > /app
+FROM scratch
+COPY --from=certs /certs /certs
+WORKDIR /srv
+WORKDIR /srv/data
+COPY --from=build /app /app
+`,
+		"main.go": "package main\n",
+	}, []cacheFromEdit{
+		{name: "nothing changed"},
+		{name: "the source", files: map[string]string{"main.go": "package other\n"}, cause: "main.go was modified"},
+		{name: "what stands on the copy", old: "WORKDIR /srv\n", new: "WORKDIR /run\n", cause: "was edited"},
+		{name: "what stands on that", old: "/srv/data", new: "/srv/log", cause: "was edited"},
+	}},
 	{"one-stage", []string{"local min", "local max", "inline"}, map[string]string{
 		".dockerignore": ".git\nDockerfile\n",
 		"Dockerfile": `FROM REGISTRY/base

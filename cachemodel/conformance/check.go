@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel"
 )
@@ -118,8 +119,14 @@ func (t *Tally) String() string {
 func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally *Tally) []string {
 	var wrong []string
 	seen, at := map[int]bool{}, map[int]cachemodel.Step{}
+	broken := map[string]bool{} // assumptions that did not hold: what an image triggers
 	for _, s := range steps {
 		at[s.Line] = s
+		if s.Status == cachemodel.Cached && s.Instruction == "FROM" && did[s.Line].Executed > 0 {
+			for _, assumption := range s.Assuming {
+				broken[assumption] = strings.Contains(assumption, "ONBUILD")
+			}
+		}
 	}
 	for _, s := range steps {
 		lt := did[s.Line]
@@ -146,7 +153,7 @@ func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally 
 		switch s.Status {
 		case cachemodel.Cached:
 			switch {
-			case lt.Executed > 0 && s.Instruction == "FROM" && len(s.Assuming) > 0: // what its image triggers
+			case lt.Executed > 0 && slices.ContainsFunc(s.Assuming, func(a string) bool { return broken[a] }):
 				tally.Assumed++
 			case lt.Executed > 0:
 				say("it was executed")
