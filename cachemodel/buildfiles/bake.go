@@ -580,8 +580,10 @@ func (t *bakeTarget) extension(x any) error {
 
 func unique(list []string) []string {
 	var out []string
+	seen := map[string]bool{}
 	for _, s := range list {
-		if !slices.Contains(out, s) {
+		if !seen[s] {
+			seen[s] = true
 			out = append(out, s)
 		}
 	}
@@ -624,7 +626,7 @@ func (t *bakeTarget) Merge(t2 *bakeTarget) {
 	take(&t.Target, t2.Target)
 	take(&t.NetworkMode, t2.NetworkMode)
 	take(&t.ShmSize, t2.ShmSize)
-	t.Ulimits = slices.Concat(t.Ulimits, t2.Ulimits)
+	t.Ulimits = Ulimits(slices.Concat(t.Ulimits, t2.Ulimits))
 	t.Entitlements = unique(slices.Concat(t.Entitlements, t2.Entitlements))
 	for name, address := range t2.ExtraHosts {
 		if address != nil {
@@ -794,8 +796,9 @@ func (o Options) entries(c *bakeConfig, project *Project) ([]Entry, error) {
 		}
 	}
 	var out []Entry
+	inherit := newInheritance(c, o)
 	for _, target := range c.Targets {
-		t, err := c.resolve(target.Name, map[string]*bakeTarget{}, o)
+		t, _, err := inherit.resolve(target.Name, map[string]*bakeTarget{})
 		if err != nil {
 			return nil, err
 		}
@@ -863,32 +866,60 @@ func (o Options) local(context string) (string, bool) {
 	return o.abs(path.Clean(context)), false
 }
 
-// resolve is bake.Config.target.
-func (c *bakeConfig) resolve(name string, visited map[string]*bakeTarget, o Options) (*bakeTarget, error) {
+// inheritance is what targets inherit: each is worked out once, unless it inherits itself.
+type inheritance struct {
+	options Options
+	targets map[string]*bakeTarget // as they are written
+	known   map[string]*bakeTarget // with what they inherit
+	merges  int
+}
+
+// mostMerges bounds what targets that inherit themselves cost: each is worked out anew for all that inherit it.
+const mostMerges = 50_000
+
+func newInheritance(c *bakeConfig, o Options) *inheritance {
+	in := &inheritance{options: o, targets: map[string]*bakeTarget{}, known: map[string]*bakeTarget{}}
+	for _, t := range c.Targets {
+		in.targets[t.Name] = t
+	}
+	return in
+}
+
+// resolve is bake.Config.target. circular says that the result may be another one for another target that inherits it.
+func (in *inheritance) resolve(name string, visited map[string]*bakeTarget) (t *bakeTarget, circular bool, err error) {
+	if t, ok := in.known[name]; ok {
+		return t, false, nil
+	}
 	if t, ok := visited[name]; ok {
-		return t, nil
+		return t, true, nil
 	}
 	visited[name] = nil // what inherits itself inherits nothing from there
-	i := slices.IndexFunc(c.Targets, func(t *bakeTarget) bool { return t.Name == name })
-	if i < 0 {
-		return nil, fmt.Errorf("failed to find target %s", name)
+	written := in.targets[name]
+	if written == nil {
+		return nil, false, fmt.Errorf("failed to find target %s", name)
 	}
 	out := &bakeTarget{}
-	for _, parent := range c.Targets[i].Inherits {
-		t, err := c.resolve(parent, visited, o)
+	for _, parent := range written.Inherits {
+		t, again, err := in.resolve(parent, visited)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if t != nil {
+		if circular = circular || again; t != nil {
 			out.Merge(t)
 		}
+		if in.merges++; in.merges > mostMerges {
+			return nil, false, &Error{File: written.file, Err: errTooMuch}
+		}
 	}
-	out.Merge(c.Targets[i])
-	if err := out.override(name, o); err != nil {
-		return nil, err
+	out.Merge(written)
+	out.Inherits = nil // there is nothing more to inherit
+	if err := out.override(name, in.options); err != nil {
+		return nil, false, err
 	}
-	visited[name] = out
-	return out, nil
+	if visited[name] = out; !circular {
+		in.known[name] = out
+	}
+	return out, circular, nil
 }
 
 // matchesName reports whether the pattern of a --set stands for a target.

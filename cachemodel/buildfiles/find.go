@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -159,23 +160,25 @@ func hasBuildFile(entries []fs.DirEntry) bool {
 // of them, whose Same names the others.
 func Choices(projects []*Project, dockerfile string) []Choice {
 	var out []Choice
+	services := map[string]bool{}
+	alike := map[string][]int{} // places in out by what equal entries have in common
 	for _, p := range projects {
 		for _, e := range p.Entries {
 			if !e.Builds(dockerfile) || e.Inherited {
 				continue
 			}
-			if p.Kind == Bake && isYAML(e.File) &&
-				slices.ContainsFunc(
-					out,
-					func(c Choice) bool { return c.Entry.Kind == Compose && c.Entry.Label == e.Label },
-				) {
+			if p.Kind == Bake && isYAML(e.File) && services[e.Label] {
 				continue // the service itself
 			}
-			i := slices.IndexFunc(out, func(c Choice) bool { return equal(&c.Entry, &e) })
+			key := fmt.Sprint(e.Context, e.Settings(), e.Contexts)
+			i := slices.IndexFunc(alike[key], func(i int) bool { return equal(&out[i].Entry, &e) })
 			if i >= 0 {
-				out[i].Same = append(out[i].Same, e)
+				same := &out[alike[key][i]]
+				same.Same = append(same.Same, e)
 				continue
 			}
+			alike[key] = append(alike[key], len(out))
+			services[e.Label] = services[e.Label] || e.Kind == Compose
 			out = append(out, Choice{Entry: e})
 		}
 	}
@@ -215,9 +218,8 @@ func (c *Choice) Of(id string) *Entry {
 
 // equal says whether two entries build the same.
 func equal(a, b *Entry) bool {
-	return a.Context == b.Context && reflect.DeepEqual(a.Settings(), b.Settings()) &&
-		reflect.DeepEqual(some(a.Contexts), some(b.Contexts)) &&
-		len(a.Volatile)+len(b.Volatile) == 0
+	return len(a.Volatile)+len(b.Volatile) == 0 && a.Context == b.Context &&
+		reflect.DeepEqual(a.Settings(), b.Settings()) && reflect.DeepEqual(some(a.Contexts), some(b.Contexts))
 }
 
 func some(m map[string]string) map[string]string {

@@ -350,6 +350,13 @@ func TestRefused(t *testing.T) {
 			},
 			"a.yaml",
 		},
+		{
+			"targets that inherit one another in circles",
+			map[string]string{"docker-bake.hcl": lines(600, func(i int) string {
+				return fmt.Sprintf("target \"t%d\" { inherits = [\"t%d\", \"t%d\"] }", i, (i+1)%600, (i+7)%600)
+			})},
+			"docker-bake.hcl",
+		},
 		{"a long file", map[string]string{"compose.yaml": service + strings.Repeat("# x\n", 300_000)}, "compose.yaml"},
 	}
 	for _, tt := range tests {
@@ -376,6 +383,32 @@ func TestRefused(t *testing.T) {
 				_, _ = Sections(filepath.Join(dir, name), []byte(text)) // neither hangs nor crashes
 			}
 		})
+	}
+}
+
+// Targets of which each inherits two that inherit the same are worked out once each, and limits do not double.
+func TestInheritance(t *testing.T) {
+	dir := t.TempDir()
+	const count = 60
+	text := lines(count, func(i int) string {
+		both := fmt.Sprintf("inherits = [\"t%d\", \"u%d\"]", i+1, i+1)
+		return fmt.Sprintf("target \"t%d\" {\n %s\n}\ntarget \"u%d\" {\n %s\n}", i, both, i, both)
+	}) + "target \"t60\" {\n ulimits = [\"a=1\", \"b=1\"]\n}\ntarget \"u60\" {\n ulimits = [\"a=2\"]\n}\n" +
+		"target \"x\" {\n inherits = [\"y\"]\n args = { A = \"x\", B = \"x\" }\n}\n" +
+		"target \"y\" {\n inherits = [\"x\"]\n args = { B = \"y\" }\n}\n"
+	if err := os.WriteFile(filepath.Join(dir, "docker-bake.hcl"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	project, err := ReadBake(t.Context(), Options{Dir: dir, Here: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"t0": "[a=2 b=1] map[]", "u7": "[a=2 b=1] map[]", "u60": "[a=2] map[]",
+		"x": "[] map[A:x B:x]", "y": "[] map[A:x B:y]"}
+	for _, e := range project.Entries {
+		if got := fmt.Sprint(e.Run.Ulimits, e.Args); want[e.Name] != "" && got != want[e.Name] {
+			t.Errorf("%s: %s, want %s", e.Name, got, want[e.Name])
+		}
 	}
 }
 
