@@ -20,7 +20,10 @@ const mostDiagnostics = 1000
 // diagnostics are the snapshot's findings in the client's terms. Of very many the most serious are given, and a note
 // that says so.
 func (snap *snapshot) diagnostics() []protocol.Diagnostic {
-	findings := snap.findings()
+	var findings []analysis.Finding
+	if !snap.settings.MarksOnly {
+		findings = snap.findings()
+	}
 	all := len(findings)
 	if all > mostDiagnostics {
 		findings = slices.Clone(findings)

@@ -38,6 +38,9 @@ func hover(ctx context.Context, snap *snapshot, p *protocol.HoverParams) (*proto
 		world.Published = func(ref string) *describe.Published { return snap.published(waiting, ref) }
 	}
 	span, about := describe.At(snap.file, snap.variables(), offset, world)
+	if snap.settings.MarksOnly {
+		about = ""
+	}
 	verdict, below := "", false
 	if in := snap.file.InstructionAt(offset); in != nil && snap.build == nil {
 		verdict = "Whether this is cached is not known yet: the build context is being read."

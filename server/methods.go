@@ -76,8 +76,8 @@ var methods = map[string]method{
 		func(p *protocol.SignatureHelpParams) uri.URI { return p.TextDocument.URI },
 	),
 
-	protocol.MethodTextDocumentDefinition: queryBoth(
-		definition,
+	protocol.MethodTextDocumentDefinition: orBuildFile(
+		shared(definition, func(p *protocol.DefinitionParams) uri.URI { return p.TextDocument.URI }),
 		func(p *protocol.DefinitionParams) uri.URI { return p.TextDocument.URI },
 		buildFileDefinition,
 	),
@@ -85,7 +85,7 @@ var methods = map[string]method{
 		references,
 		func(p *protocol.ReferenceParams) uri.URI { return p.TextDocument.URI },
 	),
-	protocol.MethodTextDocumentDocumentHighlight: query(
+	protocol.MethodTextDocumentDocumentHighlight: shared(
 		documentHighlight,
 		func(p *protocol.DocumentHighlightParams) uri.URI { return p.TextDocument.URI },
 	),
@@ -116,11 +116,11 @@ var methods = map[string]method{
 		func(p *protocol.CallHierarchyOutgoingCallsParams) uri.URI { return p.Item.URI },
 	),
 
-	protocol.MethodTextDocumentDocumentSymbol: query(
+	protocol.MethodTextDocumentDocumentSymbol: shared(
 		documentSymbol,
 		func(p *protocol.DocumentSymbolParams) uri.URI { return p.TextDocument.URI },
 	),
-	protocol.MethodTextDocumentFoldingRange: query(
+	protocol.MethodTextDocumentFoldingRange: shared(
 		foldingRange,
 		func(p *protocol.FoldingRangeParams) uri.URI { return p.TextDocument.URI },
 	),
@@ -128,7 +128,7 @@ var methods = map[string]method{
 		selectionRange,
 		func(p *protocol.SelectionRangeParams) uri.URI { return p.TextDocument.URI },
 	),
-	protocol.MethodTextDocumentDocumentLink: query(
+	protocol.MethodTextDocumentDocumentLink: shared(
 		documentLink,
 		func(p *protocol.DocumentLinkParams) uri.URI { return p.TextDocument.URI },
 	),
@@ -328,10 +328,20 @@ func queryBoth[P, R, B any](
 	return orBuildFile(query(answer, document), document, inBuildFile)
 }
 
+// shared is a query that other servers for Dockerfiles answer too: to them it is left where only marks are wanted.
+func shared[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
+	return query(func(ctx context.Context, snap *snapshot, p *P) (any, error) {
+		if snap.settings.MarksOnly {
+			return nil, nil
+		}
+		return answer(ctx, snap, p)
+	}, document)
+}
+
 // language is a query that only makes sense where the file's language is known: another program may read the file, or
 // make it of a template.
 func language[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
-	return query(func(ctx context.Context, snap *snapshot, p *P) (any, error) {
+	return shared(func(ctx context.Context, snap *snapshot, p *P) (any, error) {
 		if rules.Opaque(snap.file) {
 			return nil, nil
 		}

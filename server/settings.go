@@ -35,6 +35,7 @@ type settings struct {
 	FormatKeywords       bool              `json:"formatKeywords"`
 	FormatContinuations  bool              `json:"formatContinuations"`
 	WorkspaceDiagnostics bool              `json:"workspaceDiagnostics"`
+	MarksOnly            bool              `json:"marksOnly"`
 	Rules                map[string]string `json:"rules"`
 	ShellCheck           bool              `json:"shellCheck"`
 	BuildKit             string            `json:"buildkit"`
@@ -115,6 +116,13 @@ var settingsTable = []setting{
 		want:  "true or false",
 		about: "`workspace/diagnostic` also covers Dockerfiles that are not open",
 		field: func(s *settings) any { return &s.WorkspaceDiagnostics },
+	},
+	{
+		name: "marksOnly",
+		want: "true or false",
+		about: "leave findings, completion, formatting, folds, symbols, links, definitions and what words mean to " +
+			"another server for Dockerfiles; marks with their causes, fixes and reorderings stay",
+		field: func(s *settings) any { return &s.MarksOnly },
 	},
 	{
 		name: "buildkit",

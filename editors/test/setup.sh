@@ -2,6 +2,7 @@
 #   $work        a new folder, removed at the end
 #   $server      the server: the program with its exit codes noted, so that a test can ask whether it ended cleanly
 #   $workspace   a git repository with the Dockerfiles of workspace/, committed
+#   $neighbour   the other server for Dockerfiles, if it could be installed
 #   $artefacts   where screenshots and logs go that are worth a look afterwards
 # and a home folder of its own, so that neither the user's settings nor recorded builds have a part in it.
 set -euo pipefail
@@ -38,6 +39,8 @@ cat >"$server" <<END
 echo \$? >>"$exits"
 END
 chmod +x "$server"
+
+neighbour=$cache/docker-langserver/node_modules/.bin/docker-langserver
 
 workspace=$work/workspace
 cp -r "$tests/workspace" "$workspace"

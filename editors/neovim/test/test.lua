@@ -56,7 +56,7 @@ local function signs()
   for i = 1, vim.api.nvim_buf_line_count(0) do
     line[i] = ' '
     local cells = screen_line(i)
-    for column = 1, 4 do -- the sign of a diagnostic may stand in front
+    for column = 1, 6 do -- the signs of diagnostics may stand in front
       line[i] = letters[cells[column]] or line[i]
     end
   end
@@ -265,6 +265,63 @@ vim.cmd('LayerwiseMarkAsBuilt')
 vim.cmd('LayerwiseBaseline auto')
 equal('marks of what is recorded as built', 'ccc  cccc c cc  ', signs)
 stop_all()
+
+-- Beside another server: what both say comes twice, which is said once; where only marks are wanted, ours are left out.
+local function beside(with, want)
+  stop_all()
+  write(workspace .. '/shop/src/app.js', 'document.title = "Beside another server";\n')
+  local told = {}
+  local notify = vim.notify
+  vim.notify = function(text)
+    table.insert(told, text)
+  end
+  open('shop/Dockerfile', with)
+  local id = vim.lsp.start_client({ name = 'dockerls', cmd = { vim.env.NEIGHBOUR, '--stdio' }, root_dir = workspace })
+  vim.lsp.buf_attach_client(0, id)
+  eventually('both servers run', function()
+    return #clients() == 2 and clients()[1].server_capabilities and clients()[2].server_capabilities
+  end)
+  replace_line(12, 'EVN PORT=8080')
+  equal('marks beside another server', 'ccc  ccrr cxc?  ', signs)
+  vim.notify = notify
+  local seen = { notices = #told }
+  eventually('the other server finds the mistake', function()
+    seen.findings = #vim.diagnostic.get(0, { lnum = 11 })
+    for _, found in ipairs(vim.diagnostic.get(0, { lnum = 11 })) do
+      if found.source ~= 'layerwise' then
+        return true
+      end
+    end
+  end, function()
+    return vim.diagnostic.get(0)
+  end)
+  local function count(method, position, has)
+    local number = 0
+    local params = { textDocument = vim.lsp.util.make_text_document_params(0), position = position }
+    local answers = vim.lsp.buf_request_sync(0, method, params, 10000)
+    for _, answer in pairs(answers) do
+      if vim.inspect(answer.result):find(has, 1, true) then
+        number = number + 1
+      end
+    end
+    return number
+  end
+  seen.completions = count('textDocument/completion', { line = 13, character = 12 }, '"compile"')
+  seen.meanings = count('textDocument/hover', { line = 0, character = 1 }, 'FROM')
+  wanted_choice = 'git'
+  vim.cmd('LayerwiseBaseline') -- asks our server alone: the other one would answer with an error
+  equal('what comes twice', want, function()
+    return seen
+  end)
+end
+
+if vim.fn.executable(vim.env.NEIGHBOUR) == 1 then
+  beside({}, { notices = 1, findings = 2, completions = 2, meanings = 2 })
+  beside({ marksOnly = true }, { notices = 0, findings = 1, completions = 1, meanings = 1 })
+  stop_all()
+else
+  io.stderr:write('SKIPPED: beside docker-langserver, which is not there\n')
+end
 
 -- Reordering, under the classic builder.
 open('seed/Dockerfile', { engine = 'classic' })

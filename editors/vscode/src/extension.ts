@@ -5,7 +5,7 @@ import { offerToAgents } from "./agents";
 import { withChoices } from "./baseline";
 import { Front } from "./front";
 import { paintMarks, withoutPainted } from "./marks";
-import { leavingToOthers, tellOfNeighbours } from "./neighbours";
+import { tellOfNeighbours } from "./neighbours";
 import { cacheStatus } from "./protocol";
 import { Reordered, showReordering } from "./reordering";
 import { findServer, isProgram } from "./server";
@@ -51,7 +51,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 				trusted: vscode.workspace.isTrusted,
 			}),
 			outputChannel: output,
-			middleware: { ...leavingToOthers(), ...withoutPainted(), ...withChoices(() => client, front) },
+			middleware: { ...withoutPainted(), ...withChoices(() => client, front) },
 		},
 	);
 	own.onNotification(cacheStatus, (status) => statuses.receive(status));
@@ -83,8 +83,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 		// What a folder may not make the server do until the user trusts it is decided at the server's start.
 		vscode.workspace.onDidGrantWorkspaceTrust(restart),
 		vscode.workspace.onDidChangeConfiguration((e) =>
-			(e.affectsConfiguration("layerwise.server.path") || e.affectsConfiguration("layerwise.marksOnly")) &&
-			restartSoon()),
+			e.affectsConfiguration("layerwise.server.path") && restartSoon()),
 		{ dispose: () => clearTimeout(timer) },
 	);
 	await restart();

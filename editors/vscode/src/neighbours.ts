@@ -1,5 +1,4 @@
 import * as vscode from "vscode";
-import { Middleware } from "vscode-languageclient/node";
 
 /** Extensions that serve Dockerfiles too, and whether they format them. */
 const others = [
@@ -9,31 +8,6 @@ const others = [
 ];
 
 const marksOnly = () => vscode.workspace.getConfiguration("layerwise").get("marksOnly", false);
-
-/** Answers nothing, where the user wants only the marks, to what another extension answers too. */
-export function leavingToOthers(): Middleware {
-	const unless = <T>(answer: () => T) => (marksOnly() ? undefined : answer());
-	return {
-		provideCompletionItem: (document, position, context, token, next) =>
-			unless(() => next(document, position, context, token)),
-		provideSignatureHelp: (document, position, context, token, next) =>
-			unless(() => next(document, position, context, token)),
-		provideDocumentFormattingEdits: (document, options, token, next) =>
-			unless(() => next(document, options, token)),
-		provideDocumentRangeFormattingEdits: (document, range, options, token, next) =>
-			unless(() => next(document, range, options, token)),
-		provideOnTypeFormattingEdits: (document, position, key, options, token, next) =>
-			unless(() => next(document, position, key, options, token)),
-		provideDocumentSymbols: (document, token, next) => unless(() => next(document, token)),
-		provideDocumentLinks: (document, token, next) => unless(() => next(document, token)),
-		provideDefinition: (document, position, token, next) => unless(() => next(document, position, token)),
-		provideDocumentHighlights: (document, position, token, next) => unless(() => next(document, position, token)),
-		provideFoldingRanges: (document, context, token, next) => unless(() => next(document, context, token)),
-		provideDiagnostics: async (document, previous, token, next) =>
-			marksOnly() ? { kind: "full", items: [] } as never : next(document, previous, token),
-		handleDiagnostics: (uri, diagnostics, next) => next(uri, marksOnly() ? [] : diagnostics),
-	};
-}
 
 /**
  * Says once of each other extension that it serves Dockerfiles too, so that findings and completions come twice, with a

@@ -28,6 +28,9 @@ function M.check()
     if status then
       attached = attached + 1
       report('ok', ('%s: %s'):format(vim.fn.fnamemodify(vim.api.nvim_buf_get_name(bufnr), ':~:.'), layerwise.summary(bufnr)))
+      for _, name in ipairs(layerwise.neighbours(bufnr)) do
+        report('info', name .. ' serves it too: see :help layerwise-neighbours')
+      end
       for _, note in ipairs(type(status.notes) == 'table' and status.notes or {}) do
         report('info', note)
       end

@@ -37,6 +37,35 @@ local function make_room(bufnr)
   end
 end
 
+local function clients_of(bufnr)
+  return vim.lsp.get_clients and vim.lsp.get_clients({ bufnr = bufnr }) or vim.lsp.buf_get_clients(bufnr)
+end
+
+--- The names of other servers for Dockerfiles that serve a buffer.
+function M.neighbours(bufnr)
+  local names = {}
+  for _, client in pairs(clients_of(bufnr)) do
+    if vim.bo[bufnr].filetype == 'dockerfile' and client.name:find('^docker') then
+      table.insert(names, client.name)
+    end
+  end
+  return names
+end
+
+--- Says once of each other server that what both say comes twice.
+local function tell_of_neighbours(bufnr)
+  local file = vim.fn.stdpath('cache') .. '/layerwise-neighbours'
+  local told = vim.fn.filereadable(file) == 1 and vim.fn.readfile(file) or {}
+  for _, name in ipairs(options.settings.marksOnly and {} or M.neighbours(bufnr)) do
+    if not vim.tbl_contains(told, name) then
+      message(name .. ' serves this file too, so that findings, hovers and completions come twice. See :help layerwise-neighbours')
+      table.insert(told, name)
+      vim.fn.mkdir(vim.fn.stdpath('cache'), 'p')
+      vim.fn.writefile(told, file)
+    end
+  end
+end
+
 local function on_cache_status(err, status)
   if err or not status then
     return
@@ -62,6 +91,7 @@ local function on_cache_status(err, status)
     return
   end
   marks.paint(bufnr, status, options.signs, options.causes)
+  tell_of_neighbours(bufnr)
 end
 
 local function on_attach(client, bufnr)
@@ -170,6 +200,17 @@ function M.setup(given)
     end,
   })
 
+  if vim.fn.exists('##LspAttach') == 1 then -- of another server, too; in Neovim 0.7 the next text tells of it
+    vim.api.nvim_create_autocmd('LspAttach', {
+      group = group,
+      callback = function(event)
+        if statuses[event.buf] then
+          tell_of_neighbours(event.buf)
+        end
+      end,
+    })
+  end
+
   if vim.lsp.config and vim.lsp.enable then
     vim.lsp.config(
       'layerwise',
@@ -266,8 +307,7 @@ end
 --- The client of the current buffer; says so where there is none.
 local function client_here()
   local bufnr = vim.api.nvim_get_current_buf()
-  local running = vim.lsp.get_clients and vim.lsp.get_clients({ bufnr = bufnr }) or vim.lsp.buf_get_clients(bufnr)
-  for _, client in pairs(running) do
+  for _, client in pairs(clients_of(bufnr)) do
     if client.name == 'layerwise' then
       return client, bufnr
     end
@@ -275,20 +315,25 @@ local function client_here()
   message('no server is running for this file. See :help layerwise-trouble')
 end
 
---- Sends a request about the current buffer and hands on its result; an error is shown.
+--- Sends our server a request about the current buffer and hands on its result; an error is shown.
 local function ask(method, params, on_result)
   local client, bufnr = client_here()
   if not client then
     return
   end
   params = params or { textDocument = vim.lsp.util.make_text_document_params(bufnr) }
-  vim.lsp.buf_request(bufnr, method, params, function(err, result)
+  local function on_answer(err, result)
     if err then
       message(err.message, vim.log.levels.ERROR)
     elseif on_result and result then
       on_result(result)
     end
-  end)
+  end
+  if vim.fn.has('nvim-0.11') == 1 then
+    client:request(method, params, on_answer, bufnr)
+  else
+    client.request(method, params, on_answer, bufnr)
+  end
 end
 
 --- The edits of a workspace edit in one buffer, and what they rest on.

@@ -56,13 +56,13 @@ local function line_end(step, kind, signs)
   return verdict .. ': ' .. cause.detail
 end
 
---- Gives the windows of a buffer a sign column with room for two signs, a diagnostic's and a mark, unless the user has
---- chosen where signs go.
+--- Gives the windows of a buffer a sign column with room for two signs, a diagnostic's and a mark, and for a third
+--- where there is one, unless the user has chosen where signs go.
 function M.make_room(bufnr)
   for _, window in ipairs(vim.fn.win_findbuf(bufnr)) do
     if vim.tbl_contains({ 'auto', 'auto:1', 'yes', 'yes:1' }, vim.wo[window].signcolumn) then
       vim.api.nvim_win_call(window, function()
-        vim.cmd('setlocal signcolumn=yes:2')
+        vim.cmd('setlocal signcolumn=auto:2-3')
       end)
     end
   end
