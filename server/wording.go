@@ -13,15 +13,25 @@ import (
 func label(step *cachemodel.Step) string {
 	switch step.Status {
 	case cachemodel.Cached:
-		return "✓ cached"
+		return sign(step) + "cached"
 	case cachemodel.Rebuilt:
-		return "↻ " + verdict(step) + because(step) + took(step)
+		return sign(step) + verdict(step) + because(step) + took(step)
 	case cachemodel.Fails:
-		return "✗ fails" + because(step)
+		return sign(step) + "fails" + because(step)
 	case cachemodel.Unknown:
-		return "? cannot tell"
+		return sign(step) + "cannot tell"
 	}
 	return ""
+}
+
+// sign stands in front of a verdict.
+func sign(step *cachemodel.Step) string {
+	if step.Status == cachemodel.Rebuilt && !step.Certain {
+		return "◌ "
+	}
+	return map[cachemodel.Status]string{
+		cachemodel.Cached: "✓ ", cachemodel.Rebuilt: "↻ ", cachemodel.Fails: "✗ ", cachemodel.Unknown: "? ",
+	}[step.Status]
 }
 
 // verdict names a step's status for people.
@@ -88,10 +98,7 @@ func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
 		code, text = describe.Code, describe.Escape
 	}
 	var b strings.Builder
-	sign := map[cachemodel.Status]string{
-		cachemodel.Cached: "✓ ", cachemodel.Rebuilt: "↻ ", cachemodel.Fails: "✗ ", cachemodel.Unknown: "? ",
-	}[step.Status]
-	b.WriteString(bold(sign + verdict(step)))
+	b.WriteString(bold(sign(step) + verdict(step)))
 	b.WriteString(took(step) + adds(step))
 	b.WriteString("\n\n")
 	if chain := snap.chain(step); len(chain) > 0 {

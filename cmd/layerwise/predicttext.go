@@ -27,7 +27,7 @@ var marks = map[cachemodel.Status]string{
 	cachemodel.Fails:   "✗",
 }
 
-const maybeMark = "≈"
+const maybeMark = "◌"
 
 func markOf(s cachemodel.Step) string {
 	if s.Status == cachemodel.Rebuilt && !s.Certain {

@@ -150,7 +150,7 @@ Where the client shows inlay hints, these say it already."
 (defun layerwise--line-end (step kind)
   "What stands at the end of STEP, whose mark is KIND."
   (let ((cause (layerwise--get step "cause")))
-    (concat (pcase kind ('cached "✓ cached") ('rebuilt "↻ rebuilt") ('uncertain "↻ maybe rebuilt") ('fails "✗ fails"))
+    (concat (pcase kind ('cached "✓ cached") ('rebuilt "↻ rebuilt") ('uncertain "◌ maybe rebuilt") ('fails "✗ fails"))
             (if (layerwise--true cause) (concat ": " (layerwise--get cause "detail")) ""))))
 
 (defun layerwise--line (n)

@@ -250,6 +250,14 @@ if vim.api.nvim_buf_get_name(0) == '' then
   vim.cmd('tabclose')
 end
 
+-- The status line is drawn anew when the answer comes.
+vim.o.laststatus, vim.o.statusline = 2, "%{v:lua.require'layerwise'.summary()}"
+replace_line(6, 'COPY package.json ./')
+equal('the status line on the screen', '5', function()
+  return vim.fn.screenstring(vim.o.lines - 1, 1)
+end)
+vim.cmd('silent undo')
+
 -- Another baseline, by name and from the list; and recorded as built.
 vim.cmd('LayerwiseBaseline opened')
 eventually('the status line names the baseline', function()

@@ -87,6 +87,7 @@ local function on_cache_status(err, status)
     make_room(bufnr)
   end
   statuses[bufnr] = status
+  vim.cmd('redrawstatus!')
   if status.state == 'pending' then
     return
   end
