@@ -50,7 +50,8 @@ type document struct {
 	// files that changed during a load and are no part of the build before it; nil between loads
 	missed []string
 
-	published *snapshot // whose marks the client has
+	published *snapshot                          // whose marks the client has
+	diagnosed *protocol.PublishDiagnosticsParams // what it has of diagnostics; only publish looks at it
 
 	fixing  sync.Mutex // held while all fixes of a version are worked out
 	tokens  tokenHistory

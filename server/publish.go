@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"reflect"
 
 	"go.lsp.dev/protocol"
 	"go.uber.org/zap"
@@ -40,9 +41,14 @@ func (s *session) publish(ctx context.Context, d *document) {
 		if overtaken() {
 			return
 		}
-		_ = s.client.PublishDiagnostics(ctx, &protocol.PublishDiagnosticsParams{
+		found := &protocol.PublishDiagnosticsParams{
 			URI: snap.uri, Version: protocol.NewOptional(snap.version), Diagnostics: items,
-		})
+		}
+		// Those of a new text are another's, even if they are the same: an editor moves what it shows.
+		if !reflect.DeepEqual(d.diagnosed, found) {
+			_ = s.client.PublishDiagnostics(ctx, found)
+			d.diagnosed = found
+		}
 	}
 	if s.can.cacheStatus {
 		status := snap.cacheStatus()
