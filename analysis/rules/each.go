@@ -94,7 +94,7 @@ func (p *pass) checkInstructions() {
 		} else {
 			e = e.moved(in.Span.Start)
 			for _, a := range e.beyond {
-				p.ask(a.rule, in, a.trigger)
+				p.tell(in, p.ask(a.rule, in, a.trigger))
 			}
 		}
 		now.examined[i] = e
@@ -110,10 +110,7 @@ func (p *pass) examine(in *dockerfile.Instruction, of map[string][]*Rule, all []
 	ask := func(rules []*Rule, about *dockerfile.Instruction, trigger bool) {
 		for _, rule := range rules {
 			p.sight = sight{own: about.Span}
-			var list []noted
-			p.noted = &list
-			p.ask(rule, in, trigger)
-			p.noted = nil
+			list := p.ask(rule, in, trigger)
 			if !p.sight.beyond {
 				e.noted = append(e.noted, list...)
 				continue
@@ -130,9 +127,13 @@ func (p *pass) examine(in *dockerfile.Instruction, of map[string][]*Rule, all []
 	return e
 }
 
-// tell reports what was found in an instruction.
+// tell reports what was found in an instruction, or leaves it to the rule's check.
 func (p *pass) tell(in *dockerfile.Instruction, list []noted) {
 	for _, n := range list {
+		if n.rule.check != nil {
+			p.all.drafts[in] = append(p.all.drafts[in], n.finding)
+			continue
+		}
 		p.rule, p.outer = n.rule, nil
 		about := in
 		if n.trigger {
@@ -147,13 +148,15 @@ func (p *pass) tell(in *dockerfile.Instruction, list []noted) {
 }
 
 // ask asks a rule about an instruction, or about its trigger.
-func (p *pass) ask(rule *Rule, in *dockerfile.Instruction, trigger bool) {
+func (p *pass) ask(rule *Rule, in *dockerfile.Instruction, trigger bool) (list []noted) {
 	p.rule, p.outer = rule, nil
 	if trigger {
 		p.outer, in = in, in.Trigger
 	}
+	p.noted = &list
 	rule.each(p, in)
-	p.outer = nil
+	p.noted, p.outer = nil, nil
+	return list
 }
 
 // moved is what was found in an instruction where it stands now.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -168,6 +169,9 @@ const longestPath = 4096
 
 // checkMountTargets finds mounts at nothing, which BuildKit refuses to put over "/".
 func (p *pass) checkMountTargets() {
+	if !slices.ContainsFunc(p.of("RUN"), func(in *dockerfile.Instruction) bool { return len(in.Flags) > 0 }) {
+		return
+	}
 	type state struct{ dir string } // the working directory, "" if the image's counts
 	walk(p, state{}, func(s state, in *dockerfile.Instruction) state {
 		switch c := in.Command.(type) {

@@ -43,6 +43,8 @@ type rest struct {
 	opts     Options
 	named    map[string][]*dockerfile.Instruction // by what they mean
 	problems map[dockerfile.ProblemKind][]dockerfile.Problem
+	drafts   map[*dockerfile.Instruction][]analysis.Finding // of the rule that has both each and check
+	patch    map[*dockerfile.Instruction]bool               // see patchLines; nil until a rule asks
 
 	rules []*Rule
 	// by other linters' comments for the whole file; nil until a rule asks
@@ -106,7 +108,7 @@ func newPass(file *dockerfile.File, opts Options) *pass {
 		newline: newline(file.Text),
 		all: &rest{
 			file: file, opts: opts, lint: linter.New(fileChecks(file)),
-			named: map[string][]*dockerfile.Instruction{},
+			named: map[string][]*dockerfile.Instruction{}, drafts: map[*dockerfile.Instruction][]analysis.Finding{},
 		},
 	}
 	p.Text = view{file.Text, &p.sight}

@@ -111,27 +111,32 @@ var diffLine = regexp.MustCompile(
 	`^(@@ -[0-9,]+ \+[0-9,]+ @@|diff --git |index [0-9a-f]+\.\.[0-9a-f]+|--- a/|\+\+\+ b/|--- /dev/null|\+\+\+ /dev/null)`,
 )
 
+func isDiffLine(line string) bool {
+	return line != "" && strings.Contains("@di-+", line[:1]) && diffLine.MatchString(line)
+}
+
 // patchLines returns the unknown instructions that are lines of a conflict or of a diff.
 func (p *pass) patchLines() map[*dockerfile.Instruction]bool {
-	if len(p.problems(dockerfile.UnknownInstruction)) == 0 {
-		return nil
+	if p.rest().patch != nil || len(p.problems(dockerfile.UnknownInstruction)) == 0 {
+		return p.rest().patch
 	}
 	lines := map[*dockerfile.Instruction]bool{}
 	conflicts := p.conflicts()
 	diff := false // there are lines that only a diff has
 	for _, in := range p.file().Instructions {
 		diff = diff || strings.HasPrefix(in.Keyword.Text, "+") && in.Meant != "" ||
-			isUnknown(in) && diffLine.MatchString(p.Text.Slice(p.Text.Line(in.Line-1)))
+			isUnknown(in) && isDiffLine(p.Text.Slice(p.Text.Line(in.Line-1)))
 	}
 	for i, in := range p.file().Instructions {
 		text := p.Text.Slice(p.Text.Line(in.Line - 1))
 		removed := strings.HasPrefix(in.Keyword.Text, "-") && in.Meant != "" && diff
 		if isUnknown(in) &&
-			(diffLine.MatchString(text) || removed || within(conflicts, in.Line-1) || i > 0 &&
+			(isDiffLine(text) || removed || within(conflicts, in.Line-1) || i > 0 &&
 				lines[p.file().Instructions[i-1]] && p.continuesConflict(conflicts, p.file().Instructions[i-1], in)) {
 			lines[in] = true
 		}
 	}
+	p.rest().patch = lines
 	return lines
 }
 

@@ -39,7 +39,8 @@ type Rule struct {
 	Experimental bool
 
 	// A rule asks about the file by check, or about one instruction by each: about those that mean one of the names
-	// and the triggers that do, or about all instructions and no triggers if there are no names.
+	// and the triggers that do, or about all instructions and no triggers if there are no names. If it has both, what
+	// each says is a draft, for check to report.
 	check func(p *pass)
 	of    []string
 	each  func(p *pass, in *dockerfile.Instruction)

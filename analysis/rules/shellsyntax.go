@@ -119,8 +119,10 @@ func (p *pass) cutRuns() map[*dockerfile.Instruction]bool {
 		return nil
 	}
 	cut := map[*dockerfile.Instruction]bool{}
-	for i := 1; i < len(p.file().Instructions); i++ {
-		cut[p.file().Instructions[i-1]] = isUnknown(p.file().Instructions[i])
+	for i, in := range p.file().Instructions {
+		if i > 0 && isUnknown(in) {
+			cut[p.file().Instructions[i-1]] = true
+		}
 	}
 	return cut
 }

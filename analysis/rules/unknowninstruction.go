@@ -26,7 +26,22 @@ var UnknownInstruction = &Rule{
 		Example: "FROM alpine\nEVN METHOD=HEAD\nRUN apk add curl &&\n    curl --version\n",
 		Instead: "FROM alpine\nENV METHOD=HEAD\nRUN apk add curl && \\\n    curl --version\n",
 	},
+	each:  meantInstructions,
 	check: checkUnknownInstruction,
+}
+
+// meantInstructions says of each such word in an instruction what may be meant.
+func meantInstructions(p *pass, in *dockerfile.Instruction) {
+	for _, problem := range in.Problems {
+		if problem.Kind != dockerfile.UnknownInstruction {
+			continue
+		}
+		about := in
+		if in.Trigger != nil && problem.Span.Start >= in.Trigger.Span.Start {
+			about = in.Trigger
+		}
+		p.report(nil, p.unknownWord(about, problem))
+	}
 }
 
 func checkUnknownInstruction(p *pass) {
@@ -40,10 +55,15 @@ func checkUnknownInstruction(p *pass) {
 		if i <= told {
 			continue
 		}
+		drafts := p.rest().drafts[in]
 		for _, problem := range in.Problems {
+			if problem.Kind != dockerfile.UnknownInstruction {
+				continue
+			}
 			problem = p.weighed(problem)
+			draft := drafts[0]
+			drafts = drafts[1:]
 			switch {
-			case problem.Kind != dockerfile.UnknownInstruction:
 			case i > 0 && p.rest().escapeTold && p.otherEscape(p.file().Instructions[i-1]):
 				// IgnoredDirective says what is wrong
 			case p.inOpenHeredoc(in): // UnterminatedHeredoc says so
@@ -65,10 +85,9 @@ func checkUnknownInstruction(p *pass) {
 					)
 				}
 				p.report(nil, finding)
-			case in.Trigger != nil && problem.Span.Start >= in.Trigger.Span.Start:
-				p.report(nil, p.unknownWord(in.Trigger, problem))
 			default:
-				p.report(nil, p.unknownWord(in, problem))
+				draft.Severity = severityOf(problem)
+				p.report(nil, draft)
 			}
 		}
 	}
@@ -153,7 +172,7 @@ func (p *pass) otherWord(
 	switch other := otherInstructions[strings.ToUpper(word)]; {
 	case other != "" && (word != strings.ToLower(word) || args > 0 && !isCommand(word)):
 		change(other, "did you mean "+other+"?")
-	case assignment.MatchString(word):
+	case strings.Contains(word, "=") && assignment.MatchString(word):
 		put("ENV", true, "did you mean ENV "+word+"?")
 	case word == "cd" && len(in.Args) == 1:
 		put("RUN", false, "did you mean WORKDIR?")
@@ -401,18 +420,12 @@ var (
 	foreignNote  = regexp.MustCompile(`^\s*((?:/\*|--|<!--|;+|REM|%)\s+)[^*]*?(\s*(?:\*/|-->))?\s*$`)
 )
 
-// mayBePasted reports, quickly, whether pastedLine may match.
-func mayBePasted(text string) bool {
-	text = strings.TrimSpace(text)
-	return text != "" && strings.Contains("-*>$0123456789Ss/<;R%`d", text[:1])
-}
-
 // reportPasted reports a line that was pasted from elsewhere: with a list's dash, a prompt or a step's number in front,
 // a comment of another language, a fence of Markdown, or a command for the terminal.
 func (p *pass) reportPasted(in *dockerfile.Instruction) bool {
 	line := p.Text.Line(in.Line - 1)
 	text := p.Text.Slice(line)
-	if !mayBePasted(text) || !pastedLine.MatchString(text) {
+	if !pastedLine.MatchString(text) {
 		return false
 	}
 	at := func(from, to int) source.Span { return source.Span{Start: line.Start + from, End: line.Start + to} }
