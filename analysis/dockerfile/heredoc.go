@@ -48,8 +48,11 @@ func (s *scanner) heredocs(x *extent) (docs []Heredoc, open []Heredoc) {
 		if len(open) == 0 {
 			before := *x
 			pos, line := s.pos, s.line
-			if s.heredocBody(doc, x, func(string) bool { return false }) {
+			if s.mayEnd(doc) && s.heredocBody(doc, x, func(string) bool { return false }) {
 				continue
+			}
+			if s.last == nil {
+				s.last = lastLines(s.src)
 			}
 			// One bad line is to cost one line: what follows is body only up to the next instruction.
 			*x, s.pos, s.line = before, pos, line
@@ -61,6 +64,24 @@ func (s *scanner) heredocs(x *extent) (docs []Heredoc, open []Heredoc) {
 		open = append(open, *doc)
 	}
 	return docs, open
+}
+
+// mayEnd reports whether the terminator of a heredoc may follow. Once one was missing it is known what lines there are,
+// so that many such heredocs do not each read the rest of the file.
+func (s *scanner) mayEnd(doc *Heredoc) bool {
+	end, ok := s.last[doc.Name]
+	return s.last == nil || ok && end >= s.pos
+}
+
+// lastLines are the places of the last lines of a text that say the same, without tabs in front.
+func lastLines(text string) map[string]int {
+	last := map[string]int{}
+	at := 0
+	for line := range strings.Lines(text) {
+		last[strings.TrimLeft(strings.TrimRight(line, "\r\n"), "\t")] = at
+		at += len(line)
+	}
+	return last
 }
 
 // heredocBody reads lines up to doc's terminator, or up to a line at which stop says so, and reports whether the

@@ -50,6 +50,7 @@ type scanner struct {
 	past       bool            // the directives are over
 	stage      int             // of the last instruction, -1 above the first FROM
 	above      []string        // comment texts since the last instruction, as BuildKit collects them
+	last       map[string]int  // see mayEnd; nil unless a heredoc did not end
 }
 
 // next takes the next line: its span without terminator. It reports false at the end of the file.
