@@ -100,12 +100,13 @@ var templateLine = regexp.MustCompile(`^[ \t]*(\{[{%#]|<%)`)
 // there is none. In a heredoc's body such lines are somebody else's, and so they are in a comment.
 func (f *File) Template() (line source.Span, ok bool) {
 	if !strings.Contains(f.Text.String(), "{{") && !strings.Contains(f.Text.String(), "{%") &&
-		!strings.Contains(f.Text.String(), "<%") {
+		!strings.Contains(f.Text.String(), "<%") && !strings.Contains(f.Text.String(), templateOption) {
 		return source.Span{}, false
 	}
 	for _, in := range f.Instructions {
 		args := in.ArgsSpan
-		if in.Meant == "FROM" && templatePart.MatchString(f.Text.Slice(args)) {
+		if text := f.Text.Slice(args); in.Meant == "FROM" && templatePart.MatchString(text) ||
+			strings.Contains(text, templateOption) {
 			return args, true
 		}
 		for n, end := f.Text.LineAt(in.Span.Start), f.Text.LineAt(max(in.Keyword.Span.End, args.End)); n <= end; n++ {
@@ -116,6 +117,9 @@ func (f *File) Template() (line source.Span, ok bool) {
 	}
 	return source.Span{}, false
 }
+
+// templateOption begins what a template of a dev container is filled with.
+const templateOption = "${templateOption:"
 
 // templatePart matches a placeholder within a line, such as the tag in a FROM.
 var templatePart = regexp.MustCompile(`\{\{.*\}\}|\{%.*%\}|<%.*%>`)

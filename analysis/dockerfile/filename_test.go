@@ -130,6 +130,7 @@ func TestTemplate(t *testing.T) {
 		"FROM a\nRUN docker inspect -f '{{ .Id }}' b\n":            "",
 		"FROM a\nCOPY <<EOF /b\n{{ .Id }}\n{% if %}\nEOF\nRUN c\n": "",
 		"FROM a\n# {% if %}\nRUN c\n":                              "",
+		"ARG A=${templateOption:b}\nFROM a\n":                      "A=${templateOption:b}",
 	} {
 		file := Parse(source.New(text), nil)
 		span, ok := file.Template()

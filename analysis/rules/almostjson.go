@@ -162,7 +162,8 @@ func almostJSON(in *dockerfile.Instruction) (string, bool) {
 	case "RUN": // "[" is a command, too
 		like = like && (inner == args[width:] || strings.Contains(args, ","))
 	case "CMD", "ENTRYPOINT", "HEALTHCHECK":
-		like = like && (inner == args[width:] || strings.ContainsAny(args, ",;") || quotedStrings.MatchString(args)) || list
+		like = like && (inner == args[width:] || strings.ContainsAny(args, ",;") || quotedStrings.MatchString(args))
+		like = like || list
 	case "ADD", "COPY":
 		like = like || list
 	case "VOLUME":

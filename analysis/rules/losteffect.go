@@ -130,8 +130,8 @@ func (p *pass) checkUnusedPrefix(in *dockerfile.Instruction) bool {
 		return false
 	}
 	names := strings.TrimSpace(text[m[2]:m[3]])
-	if first, _, _ := strings.Cut(names, "="); strings.Contains(text, "$"+first) || strings.Contains(text, "${"+first) ||
-		p.sets(first) {
+	first, _, _ := strings.Cut(names, "=")
+	if strings.Contains(text, "$"+first) || strings.Contains(text, "${"+first) || p.sets(first) {
 		return false
 	}
 	operator := source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[5]}

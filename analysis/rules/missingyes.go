@@ -50,8 +50,9 @@ func checkMissingYes(p *pass, in *dockerfile.Instruction) {
 			continue
 		}
 		at := slices.IndexFunc(c.words, func(word string) bool { return slices.Contains(tool.Asks, word) })
-		if at < 1 || answered(tool, c) || !upgrades.MatchString(c.words[at]) &&
-			!slices.ContainsFunc(c.words[at+1:], func(word string) bool { return !strings.HasPrefix(word, "-") }) {
+		if at < 1 || c.words[at-1] == "env" || answered(tool, c) || // conda env asks nothing
+			!upgrades.MatchString(c.words[at]) &&
+				!slices.ContainsFunc(c.words[at+1:], func(word string) bool { return !strings.HasPrefix(word, "-") }) {
 			continue
 		}
 		span := c.span(p, in, at, at+1)
@@ -88,7 +89,7 @@ func (p *pass) checkPassword(in *dockerfile.Instruction, c command) {
 	}
 	at := c.span(p, in, 0, 1)
 	if names == 0 || names == 2 && len(c.words) == 3 || !known || images.Shell(image) != "ash" ||
-		p.Text.Slice(at) != "adduser" {
+		p.Text.Slice(at) != "adduser" || asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) {
 		return
 	}
 	p.report(in, analysis.Finding{

@@ -322,10 +322,12 @@ var otherNames = map[string]string{
 	"gradlew": "./gradlew", "mvnw": "./mvnw", "gradlew.bat": "./gradlew", "mvnw.cmd": "./mvnw", "maven": "mvn",
 }
 
+var extension = regexp.MustCompile(`^[a-z]+(?:-[a-z]+)+$`)
+
 // checkExtensions looks for extensions of PHP with a dash, which none has.
 func (p *pass) checkExtensions(in *dockerfile.Instruction, c command) {
 	for i, word := range c.words[1:] {
-		if span := c.span(p, in, i+1, i+2); strings.Contains(word, "-") && packageName.MatchString(word) &&
+		if span := c.span(p, in, i+1, i+2); extension.MatchString(word) && !strings.HasPrefix(c.words[i], "-") &&
 			p.Text.Slice(span) == word {
 			meant := strings.ReplaceAll(word, "-", "_")
 			p.report(in, analysis.Finding{

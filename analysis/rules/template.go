@@ -15,7 +15,7 @@ var Template = &Rule{
 	Doc: Doc{
 		Summary: "The file is a template of a Dockerfile, so it is not checked",
 		What: "Finds lines that begin with `{%`, `{{` or `<%`, as in Jinja, Go templates, Handlebars and ERB, and " +
-			"such placeholders in `FROM`. Nothing else is said about the file, and nothing in it is fixed.",
+			"such placeholders in `FROM`, and the `${templateOption:x}` of dev containers. Nothing else is said about the file, and nothing in it is fixed.",
 		Why: "What Docker gets is the text that the template engine makes of it. Check that instead: `layerwise " +
 			"check -` reads it from the standard input.",
 		Example: "FROM alpine\n{% if debug %}\nRUN apk add gdb\n{% endif %}\n",

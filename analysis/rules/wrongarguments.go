@@ -22,7 +22,7 @@ var WrongArguments = &Rule{
 		Summary: "A well-known command cannot do what is meant with these arguments",
 		What: "Finds `pip install requirements.txt` without `-r`, versions that the shell takes for a redirection " +
 			"(`pip install flask>=2.0`) or that have one `=`, packages divided by commas, modes that `chmod` does " +
-			"not know, flags of Alpine's `adduser` on Debian, `tar -xfz`, a `sed` script without its last `/`, and " +
+			"not know, addresses such as `https:/example.com`, flags of Alpine's `adduser` on Debian, `tar -xfz`, a `sed` script without its last `/`, and " +
 			"commands such as `chmod 755`, `chown app` " +
 			"or `git` that lack the file or anything else to work on.",
 		Why: "The step fails, or, with `>`, installs whatever is the newest version and writes a file called " +
@@ -50,7 +50,7 @@ var WrongArguments = &Rule{
 // argumentChecks look at a command each, and report whether they found something.
 var argumentChecks = []func(p *pass, in *dockerfile.Instruction, c command) bool{
 	(*pass).checkUserFlags, (*pass).checkPip, (*pass).checkChmod, (*pass).checkOperands, (*pass).checkCluster,
-	(*pass).checkCommas,
+	(*pass).checkCommas, (*pass).checkAddress,
 }
 
 // version is a package with its version in a script, between which the shell reads a redirection, as in flask>=2.0.
@@ -218,7 +218,8 @@ func (p *pass) checkUserFlags(in *dockerfile.Instruction, c command) bool {
 		}
 		fix.Edits = append(fix.Edits, source.Edit{Span: c.span(p, in, i, i+1), NewText: flags[word]})
 	}
-	if image, known := p.imageOf(in); first < 0 || !known || images.Shell(image) != "dash" {
+	if image, known := p.imageOf(in); first < 0 || !known || images.Shell(image) != "dash" ||
+		asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) {
 		return false
 	}
 	finding := analysis.Finding{
@@ -264,6 +265,24 @@ func (p *pass) checkCluster(in *dockerfile.Instruction, c command) bool {
 		}
 		p.report(in, finding)
 		return true
+	}
+	return false
+}
+
+// checkAddress looks for an address that does not begin as one.
+func (p *pass) checkAddress(in *dockerfile.Instruction, c command) bool {
+	if !slices.Contains([]string{"curl", "wget", "git"}, c.words[0]) {
+		return false
+	}
+	for i, word := range c.words[1:] {
+		meant, span := meantURL(word), c.span(p, in, i+1, i+2)
+		if meant != "" && otherScheme.MatchString(word) && word[0] != 'w' && p.Text.Slice(span) == word {
+			p.report(in, analysis.Finding{
+				Span: span, Message: fmt.Sprintf("%s is no address (did you mean %s?)", word, meant),
+				Fixes: []analysis.Fix{replace(span, meant, true)},
+			})
+			return true
+		}
 	}
 	return false
 }
