@@ -128,7 +128,7 @@ func printSARIF(w io.Writer, report checkReport) error {
 		invocation := &run.Invocations[0]
 		invocation.ToolExecutionNotifications = append(
 			invocation.ToolExecutionNotifications,
-			sarifNotification{"error", sarifMessage{Text: err.Error()}},
+			sarifNotification{"error", sarifMessage{Text: printableLines(err.Error())}},
 		)
 	}
 	for _, f := range report.files {
@@ -141,7 +141,7 @@ func printSARIF(w io.Writer, report checkReport) error {
 					func(r sarifRule) bool { return r.ID == finding.Rule },
 				),
 				Level:     sarifLevelOf(finding.Severity),
-				Message:   sarifMessage{Text: finding.Message},
+				Message:   sarifMessage{Text: printable(finding.Message)},
 				Locations: []sarifLocation{{sarifPhysicalLocation{artifact, sarifRegionOf(f.text, finding.Span)}}},
 			}
 			if finding.Code != "" {
@@ -155,7 +155,7 @@ func printSARIF(w io.Writer, report checkReport) error {
 						sarifReplacement{sarifRegionOf(f.text, e.Span), sarifMessage{Text: e.NewText}},
 					)
 				}
-				result.Fixes = append(result.Fixes, sarifFix{sarifMessage{Text: fix.Title}, []sarifChange{change}})
+				result.Fixes = append(result.Fixes, sarifFix{sarifMessage{Text: printable(fix.Title)}, []sarifChange{change}})
 			}
 			run.Results = append(run.Results, result)
 		}

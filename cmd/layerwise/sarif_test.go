@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -66,5 +67,19 @@ func TestSARIFIsValid(t *testing.T) {
 	}
 	if err := schema.Validate(value); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a stranger's names hide is seen where a report is shown; what a fix writes is as it is.
+func TestSARIFHidesNothing(t *testing.T) {
+	const bad = "a\u202eb\u2066c\u200b"
+	var out bytes.Buffer
+	err := printSARIF(&out, checkReport{failures: []error{errors.New(bad)}, files: []checkedFile{{
+		path: "Dockerfile", text: source.New("RUN x\n"), findings: []analysis.Finding{{
+			Rule: "unknown-instruction", Message: bad, Fixes: []analysis.Fix{{Title: bad}},
+		}},
+	}}})
+	if err != nil || bytes.Contains(out.Bytes(), []byte(bad)) || !bytes.Contains(out.Bytes(), []byte("a�b")) {
+		t.Errorf("%v\n%s", err, out.Bytes()[max(0, out.Len()-2000):])
 	}
 }
