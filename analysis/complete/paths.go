@@ -71,7 +71,8 @@ func (c *cursor) contextPaths(typed, stop string, blanks bool) {
 		items = append(items, Item{Kind: Folder, Label: ".", Detail: "all of the build context"})
 	}
 	copies := c.copies()
-	slices.SortStableFunc(items, func(a, b Item) int { return likelyPath(a, name, copies) - likelyPath(b, name, copies) })
+	rank := func(it Item) int { return likelyPath(it, name, copies) }
+	slices.SortStableFunc(items, func(a, b Item) int { return rank(a) - rank(b) })
 	before := len(c.list.Items)
 	c.offer(name, stop+"/", true, items)
 	// A directory's slash that stands already is not written twice.

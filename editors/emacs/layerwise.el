@@ -150,7 +150,8 @@ Where the client shows inlay hints, these say it already."
 (defun layerwise--line-end (step kind)
   "What stands at the end of STEP, whose mark is KIND."
   (let ((cause (layerwise--get step "cause")))
-    (concat (pcase kind ('cached "✓ cached") ('rebuilt "↻ rebuilt") ('uncertain "◌ maybe rebuilt") ('fails "✗ fails"))
+    (concat (pcase kind
+              ('cached "✓ cached") ('rebuilt "↻ rebuilt") ('uncertain "◌ maybe rebuilt") ('fails "✗ fails"))
             (if (layerwise--true cause) (concat ": " (layerwise--get cause "detail")) ""))))
 
 (defun layerwise--line (n)
@@ -177,11 +178,14 @@ Where the client shows inlay hints, these say it already."
               (overlay-put overlay 'layerwise kind)
               (when fringe
                 (overlay-put overlay 'before-string
-                             (propertize "." 'display (list layerwise-fringe (intern (format "layerwise-%s" kind)) (layerwise--face kind)))))
+                             (propertize "." 'display
+                                         (list layerwise-fringe (intern (format "layerwise-%s" kind))
+                                               (layerwise--face kind)))))
               ;; In the fringe a cached step has said all that there is.
               (when (and line-ends (not (and fringe (eq kind 'cached))))
                 (overlay-put overlay 'after-string
-                             (concat (propertize " " 'cursor t) (propertize (layerwise--line-end step kind) 'face 'layerwise-cause))))
+                             (concat (propertize " " 'cursor t)
+                                     (propertize (layerwise--line-end step kind) 'face 'layerwise-cause))))
               (push overlay layerwise--overlays)))))))
   (force-mode-line-update))
 
@@ -306,7 +310,8 @@ Where the client shows inlay hints, these say it already."
                `((dockerfile-mode dockerfile-ts-mode) . (,@layerwise-command :initializationOptions (:cacheStatus t))))
   (let ((configuration (default-value 'eglot-workspace-configuration)))
     (unless (or (functionp configuration) (consp (car-safe configuration)))
-      (setq-default eglot-workspace-configuration (plist-put (copy-sequence configuration) :layerwise layerwise-settings))))
+      (setq-default eglot-workspace-configuration
+                    (plist-put (copy-sequence configuration) :layerwise layerwise-settings))))
   (eval '(cl-defmethod eglot-handle-notification (_server (_method (eql layerwise/cacheStatus)) &rest status)
            "Paint the marks of a Dockerfile."
            (layerwise--receive status))

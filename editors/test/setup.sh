@@ -55,7 +55,7 @@ ended_cleanly() {
 		sleep 0.1
 	done
 	[ "$(cat "$exits" 2>/dev/null)" = "$(yes 0 | head -n "$1")" ] || {
-		echo "the server should have ended $1 times with exit code 0; exit codes: $(cat "$exits" 2>/dev/null | tr '\n' ' ')"
+		echo "the server should have ended $1 times with exit code 0; exit codes: $(tr '\n' ' ' <"$exits")"
 		return 1
 	}
 }

@@ -234,7 +234,8 @@ vim.api.nvim_buf_set_lines(0, -2, -1, false, {})
 -- Rename, where a stage is named and where it is copied from.
 vim.api.nvim_win_set_cursor(0, { 1, 24 })
 vim.lsp.buf.rename('compile')
-equal('the renamed stage', { 'FROM node:22-alpine AS compile', 'COPY --from=compile /shop/dist /usr/share/nginx/html' }, function()
+local renamed = { 'FROM node:22-alpine AS compile', 'COPY --from=compile /shop/dist /usr/share/nginx/html' }
+equal('the renamed stage', renamed, function()
   return { vim.api.nvim_buf_get_lines(0, 0, 1, false)[1], vim.api.nvim_buf_get_lines(0, 13, 14, false)[1] }
 end)
 equal('marks after the rename, which changes no cache key', 'ccc  ccrr c c?  ', signs)

@@ -17,7 +17,8 @@ function! layerwise#Define(filetype) abort
   \})
 endfunction
 
-" layerwise#Root is the workspace folder of a Dockerfile, compose or bake file: its repository, else its own folder. It is empty for other files.
+" layerwise#Root is the workspace folder of a Dockerfile, compose or bake file: its repository, else its own folder. It
+" is empty for other files.
 function! layerwise#Root(buffer) abort
   let l:file = fnamemodify(bufname(a:buffer), ':p')
   if getbufvar(a:buffer, '&filetype') !=# 'dockerfile'
@@ -120,7 +121,8 @@ function! s:Paint(connection, status) abort
       continue
     endif
     if get(g:, 'layerwise_signs', 1)
-      call sign_place(0, 'layerwise', 'Layerwise_' . l:kind, l:buffer, {'lnum': l:step.line, 'priority': get(g:, 'layerwise_sign_priority', 5)})
+      let l:at = {'lnum': l:step.line, 'priority': get(g:, 'layerwise_sign_priority', 5)}
+      call sign_place(0, 'layerwise', 'Layerwise_' . l:kind, l:buffer, l:at)
     endif
     if s:virtual_text && l:kind !=# 'cached' && get(g:, 'layerwise_causes', 1)
       call prop_add(l:step.endLine, 0, {'type': 'layerwise', 'bufnr': l:buffer, 'text': s:LineEnd(l:step, l:kind),
@@ -216,12 +218,15 @@ function! s:OfferRewrites(actions) abort
     return
   endif
   let l:connection = b:layerwise.connection
-  call s:Pick('Reorder:', l:enabled, {action -> action.title}, {action -> ale#codefix#ApplyLSPCodeAction({'connection_id': l:connection}, action)})
+  let l:of = {'connection_id': l:connection}
+  call s:Pick('Reorder:', l:enabled, {action -> action.title},
+    \ {action -> ale#codefix#ApplyLSPCodeAction(l:of, action)})
 endfunction
 
 function! layerwise#Info() abort
   if !exists('b:layerwise')
-    call s:Say('nothing is known of this file. Is it a Dockerfile, and does :ALEInfo list layerwise? See :help layerwise-trouble')
+    call s:Say('nothing is known of this file. Is it a Dockerfile, and does :ALEInfo list layerwise? '
+      \ . 'See :help layerwise-trouble')
     return
   endif
   let l:status = b:layerwise.status

@@ -23,8 +23,8 @@ const typed = [
 ];
 
 /**
- * Completes the server's commands, which take [uri, choice]: from the palette or the status bar they come without a URI,
- * and what is not chosen yet is picked from a list.
+ * Completes the server's commands, which take [uri, choice]: from the palette or the status bar they come without a
+ * URI, and what is not chosen yet is picked from a list.
  */
 export function withChoices(client: () => LanguageClient | undefined, front: Front): ExecuteCommandMiddleware {
 	return {
@@ -34,7 +34,8 @@ export function withChoices(client: () => LanguageClient | undefined, front: Fro
 				return next(command, args);
 			}
 			// A view's title hands over what is chosen in it, which is no URI.
-			const uri = typeof args[0] === "string" ? args[0] : front.document && own.code2ProtocolConverter.asUri(front.document.uri);
+			const shown = front.document && own.code2ProtocolConverter.asUri(front.document.uri);
+			const uri = typeof args[0] === "string" ? args[0] : shown;
 			if (!uri) {
 				void vscode.window.showInformationMessage("Layerwise: open a Dockerfile first.");
 				return undefined;
@@ -48,7 +49,10 @@ export function withChoices(client: () => LanguageClient | undefined, front: Fro
 					choice = await pickBaseline(await own.sendRequest(baselines, { textDocument: { uri } }));
 					return choice === undefined ? undefined : next(command, [uri, choice]);
 				case "layerwise.selectBuild":
-					choice = await pick(await own.sendRequest(builds, { textDocument: { uri } }), "Which build of this Dockerfile is meant?");
+					choice = await pick(
+						await own.sendRequest(builds, { textDocument: { uri } }),
+						"Which build of this Dockerfile is meant?",
+					);
 					return choice === undefined ? undefined : next(command, [uri, choice]);
 			}
 			return next(command, [uri]);
@@ -67,7 +71,8 @@ async function pick(choices: Choices, placeHolder: string): Promise<string | und
 }
 
 async function pickBaseline(choices: Choices): Promise<string | undefined> {
-	const picked = await vscode.window.showQuickPick<vscode.QuickPickItem & { value?: string; prefix?: string; placeHolder?: string }>(
+	type Item = vscode.QuickPickItem & { value?: string; prefix?: string; placeHolder?: string };
+	const picked = await vscode.window.showQuickPick<Item>(
 		[...items(choices), ...typed],
 		{ placeHolder: "Compare the next build with…", matchOnDetail: true },
 	);

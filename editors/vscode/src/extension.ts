@@ -135,7 +135,8 @@ async function reportMissing(named: string | undefined): Promise<void> {
 	const message = named
 		? `Layerwise: layerwise.server.path names ${named}, which is not a program.`
 		: "Layerwise: this extension carries no server for your system and there is no layerwise on the PATH. " +
-			"Run “go install github.com/layerwise/layerwise/cmd/layerwise@latest”, or set layerwise.server.path; then restart the server.";
+			"Run “go install github.com/layerwise/layerwise/cmd/layerwise@latest”, or set layerwise.server.path; " +
+			"then restart the server.";
 	const settings = "Open Settings";
 	const again = "Restart Server";
 	const choice = await vscode.window.showWarningMessage(message, settings, again);

@@ -27,7 +27,11 @@ export class Reordered implements vscode.TextDocumentContentProvider {
 }
 
 /** Shows what the server's reordering of a Dockerfile would change, and makes the change when asked to. */
-export async function showReordering(client: LanguageClient, document: vscode.TextDocument, reordered: Reordered): Promise<void> {
+export async function showReordering(
+	client: LanguageClient,
+	document: vscode.TextDocument,
+	reordered: Reordered,
+): Promise<void> {
 	const action = await pickRewrite(client, document);
 	if (!action) {
 		return;

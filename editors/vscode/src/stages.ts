@@ -80,7 +80,9 @@ function stepItem(step: Step, document: vscode.TextDocument, context: vscode.Ext
 	const item = new vscode.TreeItem(step.text);
 	item.id = `step:${step.line}`;
 	const kind = kindOf(step);
-	item.iconPath = kind ? { light: icon(context, kind, "light"), dark: icon(context, kind, "dark") } : unmarked[step.status];
+	item.iconPath = kind
+		? { light: icon(context, kind, "light"), dark: icon(context, kind, "dark") }
+		: unmarked[step.status];
 	const facts = [
 		step.cause?.detail,
 		step.seconds !== undefined && seconds(step.seconds),
@@ -93,7 +95,8 @@ function stepItem(step: Step, document: vscode.TextDocument, context: vscode.Ext
 		.appendMarkdown(`**${verdict(step)}**`)
 		.appendText([step.cause && `: ${step.cause.detail}`, step.detail && `\n\n${step.detail}`].filter(Boolean).join(""));
 	const line = new vscode.Range(step.line - 1, 0, step.line - 1, 0);
-	item.command = { title: "Show", command: "vscode.open", arguments: [document.uri, { selection: line } satisfies vscode.TextDocumentShowOptions] };
+	const shown = { selection: line } satisfies vscode.TextDocumentShowOptions;
+	item.command = { title: "Show", command: "vscode.open", arguments: [document.uri, shown] };
 	return item;
 }
 

@@ -37,10 +37,16 @@ function headline({ state, steps, summary, baseline }: CacheStatus): string {
 /** How many first reasons are listed. */
 const mostReasons = 5;
 
-function details({ engine, target, baseline, baselineLabel, notes, steps, summary }: CacheStatus): vscode.MarkdownString {
+function details(status: CacheStatus): vscode.MarkdownString {
+	const { engine, target, baseline, baselineLabel, notes, steps, summary } = status;
 	const text = new vscode.MarkdownString("", true);
 	text.isTrusted = {
-		enabledCommands: ["layerwise.selectBaseline", "layerwise.showReordering", "layerwise.showOutput", "workbench.trust.manage"],
+		enabledCommands: [
+			"layerwise.selectBaseline",
+			"layerwise.showReordering",
+			"layerwise.showOutput",
+			"workbench.trust.manage",
+		],
 	};
 	const failing = steps.filter((step) => step.status === "fails");
 	for (const step of failing.slice(0, 1)) {
@@ -58,7 +64,9 @@ function details({ engine, target, baseline, baselineLabel, notes, steps, summar
 	}
 	const time = summary.seconds ? [`About ${Math.ceil(summary.seconds)} s`] : [];
 	const known = baseline.assumed ? [`Assuming that ${baseline.assumed}`] : [];
-	for (const row of [`Compared with ${baselineLabel}`, ...known, ...time, `Engine: ${engine}`, ...(target ? [`Target: ${target}`] : []), ...(notes ?? [])]) {
+	const stage = target ? [`Target: ${target}`] : [];
+	const rows = [`Compared with ${baselineLabel}`, ...known, ...time, `Engine: ${engine}`, ...stage, ...(notes ?? [])];
+	for (const row of rows) {
 		text.appendMarkdown("- ").appendText(row).appendMarkdown("\n");
 	}
 	if (!vscode.workspace.isTrusted) {

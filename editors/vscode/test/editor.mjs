@@ -56,7 +56,15 @@ export async function startEditor(extraSettings = {}, { extensions = [], trustin
 	await listening;
 	const browser = await chromium.launch({
 		executablePath: "/usr/bin/chromium",
-		args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+		args: [
+			"--no-sandbox",
+			"--disable-gpu",
+			"--disable-quic",
+			"--no-first-run",
+			"--disable-background-networking",
+			"--disable-component-update",
+			"--disable-sync",
+		],
 	});
 	return {
 		open: async (folder, options) => Editor.open(browser, `http://127.0.0.1:${port}/?folder=${folder}`, options),

@@ -25,8 +25,8 @@ for (const editor of editors) {
 					const box = document.createElement("div");
 					box.style = `padding: 8px; background: ${theme.background}`;
 					document.getElementById("all").append(box);
-					const options = { cols: 112, rows: lines.length, fontFamily: "DejaVu Sans Mono", fontSize: 13, theme };
-					const terminal = new window.Terminal(options);
+					const font = { fontFamily: "DejaVu Sans Mono", fontSize: 13 };
+					const terminal = new window.Terminal({ cols: 112, rows: lines.length, theme, ...font });
 					terminal.open(box);
 					terminal.write("\x1b[?25l" + lines.join("\r\n"), () => requestAnimationFrame(() => resolve()));
 				}),

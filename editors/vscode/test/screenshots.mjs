@@ -30,7 +30,8 @@ const quiet = {
 async function openDockerfile(vscode, folder, options) {
 	const window = await vscode.open(folder, options);
 	// What only code-server has in the status bar.
-	await window.page.addStyleTag({ content: '.statusbar-item[id*="forwardedPorts"], .statusbar-item[id*="keyboardLayout"] { display: none !important; }' });
+	const only = '.statusbar-item[id*="forwardedPorts"], .statusbar-item[id*="keyboardLayout"]';
+	await window.page.addStyleTag({ content: `${only} { display: none !important; }` });
 	window.page.setDefaultTimeout(180_000); // also on a busy machine
 	await window.openFile("Dockerfile");
 	await window.page.waitForFunction(() => document.querySelector(".statusbar-item[id*=layerwise]"));

@@ -27,9 +27,10 @@ function M.check()
     local status = layerwise.status(bufnr)
     if status then
       attached = attached + 1
-      report('ok', ('%s: %s'):format(vim.fn.fnamemodify(vim.api.nvim_buf_get_name(bufnr), ':~:.'), layerwise.summary(bufnr)))
-      for _, name in ipairs(layerwise.neighbours(bufnr)) do
-        report('info', name .. ' serves it too: see :help layerwise-neighbours')
+      local name = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(bufnr), ':~:.')
+      report('ok', ('%s: %s'):format(name, layerwise.summary(bufnr)))
+      for _, other in ipairs(layerwise.neighbours(bufnr)) do
+        report('info', other .. ' serves it too: see :help layerwise-neighbours')
       end
       for _, note in ipairs(type(status.notes) == 'table' and status.notes or {}) do
         report('info', note)
@@ -37,7 +38,11 @@ function M.check()
     end
   end
   if attached == 0 then
-    report('warn', 'The server has said nothing of a buffer. Is a Dockerfile open, with the filetype dockerfile, and was setup() called?')
+    report(
+      'warn',
+      'The server has said nothing of a buffer. '
+        .. 'Is a Dockerfile open, with the filetype dockerfile, and was setup() called?'
+    )
   end
 end
 

@@ -58,7 +58,8 @@ local function tell_of_neighbours(bufnr)
   local told = vim.fn.filereadable(file) == 1 and vim.fn.readfile(file) or {}
   for _, name in ipairs(options.settings.marksOnly and {} or M.neighbours(bufnr)) do
     if not vim.tbl_contains(told, name) then
-      message(name .. ' serves this file too, so that findings, hovers and completions come twice. See :help layerwise-neighbours')
+      local twice = ' serves this file too, so that findings, hovers and completions come twice.'
+      message(name .. twice .. ' See :help layerwise-neighbours')
       table.insert(told, name)
       vim.fn.mkdir(vim.fn.stdpath('cache'), 'p')
       vim.fn.writefile(told, file)
@@ -258,8 +259,8 @@ local function is_text(field)
   return type(field) == 'string' and field ~= ''
 end
 
---- One line about the current buffer for status lines: "5/7 cached · git HEAD, assumed", "fails at line 3 · git HEAD";
---- "" where there is nothing to say.
+--- One line about the current buffer for status lines: "5/7 cached · git HEAD, assumed", "fails at line 3 ·
+--- git HEAD"; "" where there is nothing to say.
 function M.summary(bufnr)
   local status = M.status(bufnr)
   if not status then
