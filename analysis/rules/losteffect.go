@@ -125,8 +125,11 @@ var forProgram = regexp.MustCompile(`(?:^|&&[ \t]*|;[ \t]*)((?:(?:CGO_ENABLED|GO
 // checkUnusedPrefix looks for variables with && behind them, which the command that follows does not get.
 func (p *pass) checkUnusedPrefix(in *dockerfile.Instruction) bool {
 	text := p.Text.Slice(in.ArgsSpan)
+	if !strings.Contains(text, "=") || strings.Contains(text, "export") || strings.Contains(text, "set -a") {
+		return false
+	}
 	m := forProgram.FindStringSubmatchIndex(text)
-	if m == nil || strings.Contains(text, "export") || strings.Contains(text, "set -a") {
+	if m == nil {
 		return false
 	}
 	names := strings.TrimSpace(text[m[2]:m[3]])
