@@ -32,6 +32,10 @@
 //
 //	go test -run TestPairsOnEngines -v -timeout 0 -args -engine-pairs 0
 //
+// What people do with docker build before they ask is played on the engine (situations_test.go):
+//
+//	go test -run TestSituations -v -args -situations 0
+//
 // Edits between two builds, which layerwise why has to name as the cause:
 //
 //	go test -run TestWhyPairs -v -args -why-pairs 0

@@ -128,7 +128,7 @@ func (d *Daemon) look(ctx context.Context, c *conn, q Query) (*found, error) {
 	f.own, f.others = d.divide(ctx, c, all, q)
 	left := <-usage
 	runs := c.runs(ctx, slices.Concat(f.own, f.others))
-	f.judge(left, runs, d.String())
+	f.judge(left, runs, all, d.String())
 	known := configs{}
 	for _, b := range slices.Concat(f.own, f.others) {
 		known.read(ctx, c, b)
@@ -189,8 +189,8 @@ func (d *Daemon) divide(
 const half = 0.5
 
 // judge finds what is known of the cache as a whole.
-func (f *found) judge(left *remains, all *runs, name string) {
-	f.unseen = left.unseen(all, name)
+func (f *found) judge(left *remains, all *runs, history []*controlapi.BuildHistoryRecord, name string) {
+	f.unseen = left.unseen(all, history, name)
 	if left == nil {
 		return
 	}

@@ -65,3 +65,31 @@ func TestDescribes(t *testing.T) {
 		}
 	}
 }
+
+// What an image had already bears no name, and neither does what a build imports.
+func TestUnpacked(t *testing.T) {
+	at := func(second int) *timestamppb.Timestamp { return timestamppb.New(time.Unix(int64(second), 0)) }
+	build := func(from, to int, imports string) *controlapi.BuildHistoryRecord {
+		return &controlapi.BuildHistoryRecord{
+			CreatedAt: at(from), CompletedAt: at(to), FrontendAttrs: map[string]string{"cache-imports": imports},
+		}
+	}
+	for prose, c := range map[string]struct {
+		description string
+		history     []*controlapi.BuildHistoryRecord
+		want        bool
+	}{
+		"while a build ran":                  {"", []*controlapi.BuildHistoryRecord{build(1, 3, "")}, true},
+		"while none ran":                     {"", []*controlapi.BuildHistoryRecord{build(3, 4, "")}, false},
+		"no build is remembered":             {"", nil, false},
+		"while a build imported":             {"", []*controlapi.BuildHistoryRecord{build(1, 3, "[{}]")}, false},
+		"while another one beside it did":    {"", []*controlapi.BuildHistoryRecord{build(1, 3, ""), build(2, 9, "[{}]")}, false},
+		"another build imported later":       {"", []*controlapi.BuildHistoryRecord{build(1, 3, ""), build(4, 9, "[{}]")}, true},
+		"it has the name of what has run it": {"[2/3] COPY a /", []*controlapi.BuildHistoryRecord{build(1, 3, "")}, false},
+	} {
+		u := &controlapi.UsageRecord{Description: c.description, CreatedAt: at(2)}
+		if got := unpacked(u, c.history); got != c.want {
+			t.Errorf("%s: %v", prose, got)
+		}
+	}
+}

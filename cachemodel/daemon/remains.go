@@ -82,8 +82,24 @@ func (l *remains) before(name, command string, when time.Time) bool {
 	})
 }
 
+// unpacked reports whether a result is a layer of an image that a build stood on and the engine had already: such have
+// no description. Neither have results of a cache that a build imported, so none may have done that then.
+func unpacked(u *controlapi.UsageRecord, history []*controlapi.BuildHistoryRecord) bool {
+	at, seen := u.CreatedAt.AsTime(), false
+	for _, r := range history {
+		if u.Description != "" || at.Before(r.CreatedAt.AsTime()) || at.After(r.CompletedAt.AsTime()) {
+			continue
+		}
+		if r.FrontendAttrs["cache-imports"] != "" {
+			return false
+		}
+		seen = true
+	}
+	return seen
+}
+
 // unseen are the results that none of the builds that were read has made.
-func (l *remains) unseen(all *runs, name string) cachemodel.Unseen {
+func (l *remains) unseen(all *runs, history []*controlapi.BuildHistoryRecord, name string) cachemodel.Unseen {
 	if l == nil {
 		return cachemodel.Unseen{
 			Anything: true, Reason: fmt.Sprintf("%s did not say in time what is in its cache.", name),
@@ -99,7 +115,7 @@ func (l *remains) unseen(all *runs, name string) cachemodel.Unseen {
 	}
 	out := cachemodel.Unseen{}
 	for _, u := range l.records {
-		if known[u] {
+		if known[u] || unpacked(u, history) {
 			continue
 		}
 		out.Reason = fmt.Sprintf("The cache of %s holds a result of such a step, made by another build.", name)
