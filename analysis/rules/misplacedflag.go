@@ -37,6 +37,9 @@ func checkMisplacedFlag(p *pass) {
 		if in.JSON && in.Meant != "HEALTHCHECK" || p.valueBehind(in) {
 			continue
 		}
+		if in.Meant == "HEALTHCHECK" && len(in.Args) > 0 && in.Args[0].Text == "NONE" {
+			continue // which takes nothing
+		}
 		for i := range in.Args {
 			if in.Meant == "HEALTHCHECK" && !in.JSON && i == 1 && p.flagOfCheck(in) {
 				break
