@@ -86,6 +86,7 @@ func (m *Memory) keep(r *recall) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.last = r.now
+	r.before = &known{} // the plan, which lives on, does not keep it
 }
 
 // look finds what is known in either version, and keeps it.
