@@ -131,9 +131,9 @@ func late(err error) bool {
 type conn struct {
 	grpc    *grpc.ClientConn
 	control controlapi.ControlClient
-	// blob reads something of the content store, status the progress of a build, up to io.EOF.
+	// blob reads something of the content store, status the progress of a build, part by part up to io.EOF.
 	blob   func(ctx context.Context, digest string) ([]byte, error)
-	status func(ctx context.Context, r *controlapi.BuildHistoryRecord) (next func() (*controlapi.StatusResponse, error), err error)
+	status func(context.Context, *controlapi.BuildHistoryRecord) (func() (*controlapi.StatusResponse, error), error)
 }
 
 func (d *Daemon) dial() (*conn, error) {

@@ -45,7 +45,7 @@ type stored struct {
 	ID                        string `json:"Id"`
 	RepoTags                  []string
 	RootFS                    struct{ Layers []string }
-	Descriptor                struct{ Digest string } // as builds read it, of engines that keep images as containerd does
+	Descriptor                struct{ Digest string } // of engines that keep images as containerd does
 	Os, Architecture, Variant string
 	Config                    config
 }

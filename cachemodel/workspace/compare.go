@@ -85,11 +85,7 @@ func (r *Reader) compare(
 		r.compared.named = sentBefore(found.Contents, next)
 	}
 	r.compared.made = found.Builds
-	target := q.Choices.Target
-	if q.Choices.BaselineTarget != nil {
-		target = *q.Choices.BaselineTarget
-	}
-	r.compared.Baseline.Assumed += builtUpTo(found, target)
+	r.compared.Baseline.Assumed += builtUpTo(found, q.Choices)
 	mode := request.Spec.Cache
 	if mode != "" || q.Choices.CacheUnknown != "" {
 		found.Builds = nil // a fresh builder has made none
@@ -108,9 +104,7 @@ func (r *Reader) compare(
 		}
 	}
 	if mode == "" && q.CacheFrom == nil {
-		if store, ok := q.Builder.(imageStore); ok && !q.Quick {
-			found.Here, _ = imageOf(store.BaseImage).all(ctx, next.Next(q.File, nil))
-		}
+		found.Here = imagesHere(ctx, next, q)
 		r.compared.bases = found.Configs(next.Settings.Platform, next.Images)
 		next.bases = r.compared.bases
 	}
@@ -147,8 +141,22 @@ type imageStore interface {
 	BaseImage(ctx context.Context, reference, platform string) (cachemodel.Image, error)
 }
 
+// imagesHere are the base images that the builder has now; nil if it keeps none.
+func imagesHere(ctx context.Context, next *Build, q Question) map[string]cachemodel.Image {
+	store, ok := q.Builder.(imageStore)
+	if !ok || q.Quick {
+		return nil
+	}
+	here, _ := imageOf(store.BaseImage).all(ctx, next.Next(q.File, nil))
+	return here
+}
+
 // builtUpTo says of an assumed baseline how far it is taken to be built, if a target is chosen: nothing tells.
-func builtUpTo(found baseline.Baseline, target string) string {
+func builtUpTo(found baseline.Baseline, c Choices) string {
+	target := c.Target
+	if c.BaselineTarget != nil {
+		target = *c.BaselineTarget
+	}
 	if found.Assumed == "" || target == "" || found.Contents == nil || found.Contents.Record != nil {
 		return ""
 	}
