@@ -119,14 +119,9 @@ func (t *Tally) String() string {
 func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally *Tally) []string {
 	var wrong []string
 	seen, at := map[int]bool{}, map[int]cachemodel.Step{}
-	broken := map[string]bool{} // assumptions that did not hold: what an image triggers
+	broken := brokenAssumptions(steps, did)
 	for _, s := range steps {
 		at[s.Line] = s
-		if s.Status == cachemodel.Cached && s.Instruction == "FROM" && did[s.Line].Executed > 0 {
-			for _, assumption := range s.Assuming {
-				broken[assumption] = strings.Contains(assumption, "ONBUILD")
-			}
-		}
 	}
 	for _, s := range steps {
 		lt := did[s.Line]
@@ -191,6 +186,19 @@ func Check(steps []cachemodel.Step, did Truth, twins func(line int) bool, tally 
 		}
 	}
 	return wrong
+}
+
+// brokenAssumptions are those that did not hold: what an image triggers.
+func brokenAssumptions(steps []cachemodel.Step, did Truth) map[string]bool {
+	broken := map[string]bool{}
+	for _, s := range steps {
+		if s.Status == cachemodel.Cached && s.Instruction == "FROM" && did[s.Line].Executed > 0 {
+			for _, assumption := range s.Assuming {
+				broken[assumption] = strings.Contains(assumption, "ONBUILD")
+			}
+		}
+	}
+	return broken
 }
 
 // because reports whether a step may be rebuilt since above is, if that is its cause: for certain only if above is for
