@@ -32,7 +32,7 @@ func (p *planner) baseError(word, name string) error {
 		if n := p.global.index[arg]; n != nil && n.val.text != "" {
 			continue
 		}
-		text := fmt.Sprintf("the build argument %s has no value, so FROM names %q, which is no image", arg, name)
+		text := fmt.Sprintf("the build argument %s has no value, so FROM names %q, which is not an image", arg, name)
 		if choices := p.choices(word); len(choices) > 0 {
 			text += "; the stages of that form are " + strings.Join(choices, ", ")
 		}

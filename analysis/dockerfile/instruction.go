@@ -80,7 +80,7 @@ func mayHoldHeredocs(instruction string) bool {
 	return instruction == "RUN" || instruction == "COPY" || instruction == "ADD"
 }
 
-// outline places the keyword and the flags, and reports a keyword that is no instruction.
+// outline places the keyword and the flags, and reports a keyword that is not an instruction.
 func outline(l *logical, h header, escape byte) *Instruction {
 	in := &Instruction{
 		Keyword:  l.word(h.keyword[0], h.keyword[1]),

@@ -50,7 +50,7 @@ var Instructions = []Instruction{
 			Text: "`docker build --build-arg name=value` sets it; else the default counts. It holds from its line to " +
 				"the end of the stage and is not in the environment of the finished image. " +
 				"An `ARG` above the first `FROM` counts for `FROM` only, until a stage declares it again. Its value " +
-				"stays in the image's history: it is no place for secrets.",
+				"stays in the image's history: it is not a place for secrets.",
 			Syntax:  []string{"ARG name", "ARG name=defaultValue"},
 			Example: "ARG GO_VERSION=1.23\nFROM golang:${GO_VERSION}\nARG GO_VERSION",
 		},

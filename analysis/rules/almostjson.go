@@ -18,7 +18,7 @@ var AlmostJSON = &Rule{
 	ID:       "almost-json",
 	Severity: analysis.Warning,
 	Doc: Doc{
-		Summary: "An array is no valid JSON, so it is read as something else",
+		Summary: "An array is not valid JSON, so it is read as something else",
 		What: "Finds arguments that begin like an array, but have single or typographic quotes, lack a quote, " +
 			"comma or bracket, or have one too many. Fixes fix what can be fixed in one way only.",
 		Why: "BuildKit takes such arguments for a shell command, or for file names. The container then fails to " +

@@ -18,7 +18,7 @@ var CopyWithoutLink = &Rule{
 	Doc: Doc{
 		Summary: "With --link, a copy would not depend on the steps above it",
 		What: "Finds `COPY --from` below a `RUN` that installs packages, where `--link` gives the same image for " +
-			"certain: into a folder that is no link in any usual image, " +
+			"certain: into a directory that is not a link in any usual image, " +
 			"that no step above names, in a stage without `USER`.",
 		Why: "When a step above runs again, or the base image is a new one, the files are copied once more. A " +
 			"linked copy is a layer of its own, which is put on top of the others as it is.",

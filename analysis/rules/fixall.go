@@ -128,7 +128,7 @@ func whyNotFixed(file *dockerfile.File) string {
 	return ""
 }
 
-// unreadable returns the first line that is no instruction and belongs to none.
+// unreadable returns the first line that is not an instruction and belongs to none.
 func unreadable(file *dockerfile.File) (line int, ok bool) {
 	for _, p := range file.Problems {
 		switch p.Kind {

@@ -87,7 +87,7 @@ func TestPresetHadolint(t *testing.T) {
 		}
 	}
 	if _, err := ParseConfig([]byte("preset: hadolnt")); err == nil {
-		t.Error("an unknown preset is no error")
+		t.Error("an unknown preset is not an error")
 	}
 }
 
@@ -142,7 +142,7 @@ LABEL org.example.license="MIT OR Apache-2.0" org.example.mail=a@example.com
 		}
 	}
 	if _, err := ParseConfig([]byte("labelSchema: {a: number}")); err == nil {
-		t.Error("an unknown kind is no error")
+		t.Error("an unknown kind is not an error")
 	}
 }
 

@@ -123,7 +123,7 @@ var UntrustedRegistry = &Rule{
 				continue
 			}
 			p.report(ref.in, analysis.Finding{
-				Span: ref.word.Span, Message: fmt.Sprintf("%s is no trusted registry", reference.Domain(named)),
+				Span: ref.word.Span, Message: fmt.Sprintf("%s is not a trusted registry", reference.Domain(named)),
 			})
 		}
 	},

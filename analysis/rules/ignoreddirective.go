@@ -292,7 +292,7 @@ func (p *pass) checkSyntaxImage(value dockerfile.Word) {
 	if meant := meantFrontend(value.Text); meant != "" {
 		p.report(nil, analysis.Finding{
 			Span:    value.Span,
-			Message: fmt.Sprintf("%s is no image of a frontend (did you mean %s?)", value.Text, meant),
+			Message: fmt.Sprintf("%s is not an image of a frontend (did you mean %s?)", value.Text, meant),
 			Fixes:   []analysis.Fix{replace(value.Span, meant, true)},
 		})
 		return

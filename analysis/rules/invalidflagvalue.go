@@ -50,7 +50,7 @@ func checkInvalidFlagValue(p *pass) {
 				finding = p.checkMode(flag, value)
 			case "chown":
 				if user, group, two := strings.Cut(value, ","); two && value == flag.Value.Text {
-					finding.Message = fmt.Sprintf("%s is no user: a colon divides it from a group", value)
+					finding.Message = fmt.Sprintf("%s is not a user: a colon divides it from a group", value)
 					finding.Fixes = []analysis.Fix{replace(flag.Value.Span, user+":"+group, true)}
 				} else if linked(in) && named(value) {
 					finding.Message = fmt.Sprintf(

@@ -56,7 +56,7 @@ func checkInvalidImage(p *pass) {
 		if p.spoilt(ref.in) {
 			continue // LookalikeCharacter says what is wrong
 		}
-		finding := analysis.Finding{Span: ref.word.Span, Message: fmt.Sprintf("%s is no image: %v", name, err)}
+		finding := analysis.Finding{Span: ref.word.Span, Message: fmt.Sprintf("%s is not an image: %v", name, err)}
 		if stage, rest := p.pathInFrom(ref.in, name); rest != "" {
 			if meant := stage + " " + rest; ref.in.Meant == "COPY" { // as docker cp has it
 				finding.Fixes = []analysis.Fix{replace(ref.word.Span, meant, true)}
@@ -161,7 +161,7 @@ func (p *pass) brokenImage(in *dockerfile.Instruction) error {
 		case name.Result == "":
 			err = fmt.Errorf("base name (%s) should not be blank", word)
 		default:
-			err = fmt.Errorf("%s is no image: %w", name.Result, err)
+			err = fmt.Errorf("%s is not an image: %w", name.Result, err)
 		}
 		if broken == nil {
 			broken = err

@@ -18,7 +18,7 @@ var InvalidSignal = &Rule{
 	Severity: analysis.Error,
 	Doc: Doc{
 		Summary: "A signal does not exist",
-		What:    "Finds `STOPSIGNAL` with a name or number that is no signal on Linux.",
+		What:    "Finds `STOPSIGNAL` with a name or number that is not a signal on Linux.",
 		Why:     "The build stops: invalid signal.",
 		Example: "FROM alpine\nSTOPSIGNAL SIGTREM\n",
 		Instead: "FROM alpine\nSTOPSIGNAL SIGTERM\n",

@@ -272,7 +272,7 @@ func characterName(r rune) string {
 	case name == "" && '\u2000' <= r && r <= '\u200a':
 		name = "a typographic space"
 	case name == "":
-		name = "a character that is no blank"
+		name = "a character that is not a blank"
 	}
 	return fmt.Sprintf("%s (U+%04X)", name, r)
 }

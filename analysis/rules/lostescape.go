@@ -155,7 +155,7 @@ func (p *pass) spoiltEscape(in *dockerfile.Instruction) (why string, fix analysi
 			}, true
 	case otherEnd.MatchString(plain) && p.Escape == '\\' && (in.Meant == "RUN" || in.Meant == "ENV" ||
 		in.Meant == "LABEL"):
-		return plain[len(plain)-1:] + " is no backslash",
+		return plain[len(plain)-1:] + " is not a backslash",
 			analysis.Fix{
 				Title: "Change it to a backslash",
 				Edits: []source.Edit{{Span: at(len(plain)-1, len(plain)), NewText: escape}},

@@ -44,7 +44,7 @@ func (p *pass) checkURL(in *dockerfile.Instruction) {
 	url := rest[:strings.IndexAny(rest+" ", " \t\n\",")]
 	finding := analysis.Finding{
 		Span:    source.Span{Start: at, End: at + len(url)},
-		Message: "an address is no command: a program has to ask for it",
+		Message: "an address is not a command: a program has to ask for it",
 	}
 	if in.Meant == "HEALTHCHECK" {
 		finding.Fixes = []analysis.Fix{insert(at, "curl -f ", false)}

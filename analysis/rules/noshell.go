@@ -133,7 +133,7 @@ func (p *pass) checkShellWords(in *dockerfile.Instruction) bool {
 	span := source.Span{Start: words[2].Span.Start, End: words[len(words)-1].Span.End}
 	p.report(in, analysis.Finding{
 		Span:    source.Span{Start: words[3].Span.Start, End: span.End},
-		Message: fmt.Sprintf("%s -c runs %s only: what follows it is no part of the command", name, list[0]),
+		Message: fmt.Sprintf("%s -c runs %s only: what follows it is not a part of the command", name, list[0]),
 		Fixes:   []analysis.Fix{replace(span, `"`+strings.Join(list, " ")+`"`, true)},
 	})
 	return true

@@ -20,7 +20,7 @@ var SwallowedInstruction = &Rule{
 			"the instruction above since its line ends with the escape character. " +
 			"The fix removes that character, and an operator that then has nothing to join. Where BuildKit stops at " +
 			"it, the error is another rule's.",
-		Why: "The line is no instruction, but arguments of the one above: `RUN apk add curl \\` with `CMD " +
+		Why: "The line is not an instruction, but arguments of the one above: `RUN apk add curl \\` with `CMD " +
 			"[\"curl\"]` below it installs a package `CMD`.",
 		Example: "FROM alpine\nRUN apk add curl \\\nUSER app\n",
 		Instead: "FROM alpine\nRUN apk add curl\nUSER app\n",

@@ -16,7 +16,7 @@ var TrailingComment = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "A comment behind an instruction is read as its arguments",
-		What: "Finds a `#` between blanks in instructions that are no shell commands. The fix moves the comment " +
+		What: "Finds a `#` between blanks in instructions that are not shell commands. The fix moves the comment " +
 			"to a line of its own above. Where BuildKit stops at it, it is an error.",
 		Why:     "Only a whole line can be a comment. `WORKDIR /app # the app` makes a folder of that name.",
 		Example: "FROM alpine\nWORKDIR /app # the app\n",

@@ -18,7 +18,7 @@ var UnknownImage = &Rule{
 	Severity: analysis.Warning,
 	Doc: Doc{
 		Summary: "An image's name or tag is misspelt",
-		What: "Finds `FROM`, `COPY --from=` and `RUN --mount=from=` with a name of one word that is no stage and " +
+		What: "Finds `FROM`, `COPY --from=` and `RUN --mount=from=` with a name of one word that is not a stage and " +
 			"no official image of Docker Hub, but close to one that many use, and misspelt words in the tags of " +
 			"official images.",
 		Why: "An image without a registry or user in its name is one of Docker's official images. Another one " +

@@ -191,7 +191,7 @@ func (p *pass) otherWord(
 		fix := analysis.Fix{Title: "Change to RUN " + lower, Edits: []source.Edit{edit}}
 		finding = withFirst(finding, fix, word, needsRun)
 	case strings.EqualFold(word, "DOCKER-VERSION"):
-		finding.Message = "DOCKER-VERSION is no instruction: Docker never looked at it"
+		finding.Message = "DOCKER-VERSION is not an instruction: Docker never looked at it"
 		finding.Fixes = []analysis.Fix{
 			{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}, Preferred: true},
 		}
@@ -343,7 +343,7 @@ func (p *pass) spaceMissing(in *dockerfile.Instruction, problem dockerfile.Probl
 		return analysis.Finding{
 			Span: problem.Span,
 			Message: fmt.Sprintf(
-				"%s stands behind %s in the place of a space, so that this is no instruction",
+				"%s stands behind %s in the place of a space, so that this is not an instruction",
 				characterName(odd),
 				keyword,
 			),

@@ -53,7 +53,7 @@ func (p *pass) checkExpandedPlatform(in *dockerfile.Instruction, value dockerfil
 	}
 	finding := analysis.Finding{
 		Span:     value.Span,
-		Message:  fmt.Sprintf("%s is no platform", platform),
+		Message:  fmt.Sprintf("%s is not a platform", platform),
 		Severity: analysis.Error,
 	}
 	finding.Fixes = p.withVariables(in, value)
@@ -111,7 +111,7 @@ func (p *pass) checkPlatform(in *dockerfile.Instruction, value dockerfile.Word) 
 	}
 	if fixes := p.withVariables(in, value); fixes != nil && !ok {
 		p.report(in, analysis.Finding{
-			Severity: analysis.Error, Span: value.Span, Message: value.Text + " is no platform", Fixes: fixes,
+			Severity: analysis.Error, Span: value.Span, Message: value.Text + " is not a platform", Fixes: fixes,
 		})
 		return
 	}

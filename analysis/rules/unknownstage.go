@@ -18,9 +18,9 @@ var UnknownStage = &Rule{
 	Hadolint: []string{"DL3022"},
 	Doc: Doc{
 		Summary: "A stage's name is misspelt",
-		What: "Finds `COPY --from=`, `RUN --mount=from=` and `FROM` with a name that is no stage, but close to " +
-			"one, and that is no likely image either.",
-		Why:     "BuildKit takes a name that is no stage for an image, and tries to pull it.",
+		What: "Finds `COPY --from=`, `RUN --mount=from=` and `FROM` with a name that is not a stage, but close to " +
+			"one, and that is not a likely image either.",
+		Why:     "BuildKit takes a name that is not a stage for an image, and tries to pull it.",
 		Example: "FROM alpine AS build\nFROM alpine\nCOPY --from=biuld /a /a\n",
 		Instead: "FROM alpine AS build\nFROM alpine\nCOPY --from=build /a /a\n",
 	},

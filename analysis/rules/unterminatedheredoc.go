@@ -32,7 +32,7 @@ func checkUnterminatedHeredoc(p *pass) {
 	for _, h := range p.halfQuotedHeredocs() {
 		span := source.Span{Start: h.word, End: h.end}
 		if h.nowhere {
-			for _, in := range p.file().Instructions { // BuildKit stops at the first line that is no instruction
+			for _, in := range p.file().Instructions { // BuildKit stops at the first line that is not an instruction
 				if in.Span.Start > h.end && isUnknown(in) {
 					span = in.Keyword.Span
 					break

@@ -138,7 +138,7 @@ func (n *Node) SameAs(m Meta) bool {
 }
 
 // with returns the directory n with leaf at the path below it, directories made where there are none; nil if something
-// on the way is no directory.
+// on the way is not a directory.
 func (n *Node) with(elems []string, leaf *Node) *Node {
 	if n.meta.Type != Dir {
 		return nil

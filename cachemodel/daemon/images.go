@@ -85,7 +85,7 @@ func (d *Daemon) Image(ctx context.Context, names []string) (*cachemodel.StoredI
 	defer engine.CloseIdleConnections()
 	for _, name := range names {
 		if _, err := reference.ParseAnyReference(name); err != nil {
-			return nil, fmt.Errorf("%q is no name of an image", name)
+			return nil, fmt.Errorf("%q is not the name of an image", name)
 		}
 		var image stored
 		err := call(ctx, engine, http.MethodGet, "/images/"+name+"/json", nil, &image)

@@ -27,7 +27,7 @@ func (c *command) bake(builder string) ([]Build, error) {
 	targets := p.rest
 	if len(targets) > 0 && isRemote(targets[0]) ||
 		slices.ContainsFunc(p.all("file"), func(f string) bool { return f == "-" || isRemote(f) }) {
-		return nil, notRecordable("its bake file is no local file")
+		return nil, notRecordable("its bake file is not a local file")
 	}
 	vars := map[string]string{}
 	for _, kv := range p.all("var") {
@@ -178,7 +178,7 @@ func (c *command) entries(
 		case e.Remote:
 			b.Problem = notRecordable("its context is remote (%s)", shown(e.Context))
 		case e.Dockerfile == "":
-			b.Problem = notRecordable("its Dockerfile is no local file")
+			b.Problem = notRecordable("its Dockerfile is not a local file")
 		}
 		for _, name := range e.Volatile { // the tool works out another value than we did
 			b.Settings.Args[name] += " (then)"

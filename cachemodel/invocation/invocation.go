@@ -336,7 +336,7 @@ func (c *command) local(context string) (string, error) {
 	case isRemote(context):
 		return "", notRecordable("its context is remote (%s)", shown(context))
 	}
-	return "", notRecordable("its context %s is no directory", context)
+	return "", notRecordable("its context %s is not a directory", context)
 }
 
 // withLowerCase finds the file itself, or where a Dockerfile is not there a dockerfile (buildx

@@ -80,7 +80,7 @@ func findLayers(ctx context.Context, o *buildFlags, arg string) (*workspace.Laye
 		return nil, nil, err
 	}
 	if named != "" && engine == nil {
-		return nil, nil, fmt.Errorf("%s is no file, and there is no Docker engine to ask for an image", named)
+		return nil, nil, fmt.Errorf("%s is not a file, and there is no Docker engine to ask for an image", named)
 	}
 	w := here()
 	j, err := o.find(ctx, w, arg, nil)

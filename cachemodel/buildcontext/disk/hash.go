@@ -20,7 +20,7 @@ import (
 var ErrChanging = errors.New("changes while it is read")
 
 // ErrNotRegular is the error about a file that has become something else since the directory was scanned.
-var ErrNotRegular = errors.New("is no regular file any more")
+var ErrNotRegular = errors.New("is not a regular file any more")
 
 // hasher reads files below a directory.
 type hasher struct {
