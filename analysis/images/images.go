@@ -128,8 +128,6 @@ func Lacks(ref, program string) bool {
 	}
 	name, tag := split(strings.ToLower(ref))
 	system := Shell(ref)
-	small := strings.Contains(tag, "slim") || strings.Contains(tag, "alpine")
-	one := func(names string) bool { return slices.Contains(strings.Fields(names), name) }
 	switch {
 	case strings.Contains(ref, "/windows/"):
 		return managers[program] != "" || program == "sudo" || shadow
@@ -139,16 +137,23 @@ func Lacks(ref, program string) bool {
 		return system != ""
 	case managers[program] != "":
 		return system != "" && system != managers[program] && name != "archlinux"
-	case program == "sudo":
+	}
+	return officialLacks(name, tag, system, program)
+}
+
+// officialLacks reports whether an official image of a system surely does not have a program.
+func officialLacks(name, tag, system, program string) bool {
+	small := strings.Contains(tag, "slim") || strings.Contains(tag, "alpine")
+	one := func(names string) bool { return slices.Contains(strings.Fields(names), name) }
+	switch program {
+	case "sudo":
 		return system != "" && one("alpine debian ubuntu node python golang ruby rust php nginx httpd")
-	case program == "bash" || shadow:
-		return system == "ash" && one("alpine node python golang rust php")
-	case program == "curl":
+	case "curl":
 		return one("alpine debian ubuntu") || small && one("node python") || system == "ash" && one("golang")
-	case program == "git":
+	case "git":
 		return one("alpine debian ubuntu nginx") || small && one("node python") || system == "ash" && one("golang")
-	case program == "wget":
+	case "wget":
 		return system == "dash" && (one("debian ubuntu") || small && one("node python"))
 	}
-	return false
+	return system == "ash" && one("alpine node python golang rust php") // bash, useradd and its like
 }

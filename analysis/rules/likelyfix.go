@@ -72,20 +72,34 @@ func (p *pass) likelyFix(in *dockerfile.Instruction, problem dockerfile.Problem)
 		return p.secretApart(in)
 	case in.Meant == "COPY" && strings.HasPrefix(message, "missing a value on flag: --from"):
 		return p.fromApart(in)
-	case (in.Meant == "ENV" || in.Meant == "ARG" || in.Meant == "LABEL") && len(in.Flags) == 1 && len(in.Args) == 0 &&
-		in.Flags[0].Value.Text != "":
-		return p.removed(source.Span{Start: in.Flags[0].Span.Start, End: in.Flags[0].Name.Span.Start})
-	case in.Meant == "HEALTHCHECK" && len(in.Flags) == 1 && len(in.Args) == 0 && noCheck[in.Flags[0].Name.Text]:
-		return []analysis.Fix{replace(in.Flags[0].Span, "NONE", true)}
 	case in.Meant == "HEALTHCHECK" && strings.HasPrefix(message, "time: ") && strings.Contains(typed, ",--"):
 		return []analysis.Fix{replace(problem.Span, strings.ReplaceAll(typed, ",--", " --"), true)}
-	case in.Meant == "EXPOSE" && len(in.Flags) == 1 && len(in.Args) == 0 && in.Flags[0].Value.Text != "":
-		return []analysis.Fix{replace(in.Flags[0].Span, in.Flags[0].Value.Text, true)}
+	case len(in.Flags) == 1 && len(in.Args) == 0:
+		return p.onlyFlag(in, &in.Flags[0])
 	case in.Meant == "FROM" && len(in.Args) > 1:
 		return p.likelyImage(in)
 	case (in.Meant == "COPY" || in.Meant == "ADD") && len(in.Args) == 1 && len(in.Heredocs) == 0 && !in.JSON &&
 		!likeDocker.MatchString(p.Text.Slice(in.ArgsSpan)):
 		return p.addDestination(in)
+	}
+	return nil
+}
+
+// onlyFlag is the fix for an instruction that has nothing but a flag, which is meant as its argument.
+func (p *pass) onlyFlag(in *dockerfile.Instruction, flag *dockerfile.Flag) []analysis.Fix {
+	switch in.Meant {
+	case "ENV", "ARG", "LABEL":
+		if flag.Value.Text != "" {
+			return p.removed(source.Span{Start: flag.Span.Start, End: flag.Name.Span.Start})
+		}
+	case "EXPOSE":
+		if flag.Value.Text != "" {
+			return []analysis.Fix{replace(flag.Span, flag.Value.Text, true)}
+		}
+	case "HEALTHCHECK":
+		if noCheck[flag.Name.Text] {
+			return []analysis.Fix{replace(flag.Span, "NONE", true)}
+		}
 	}
 	return nil
 }
