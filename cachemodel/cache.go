@@ -12,8 +12,9 @@ type cache struct {
 	strict  map[place]int // the last record of each place by opKey.strict, and so on by record.strict
 	lax     map[place]int
 	images  []int
-	loose   []int // whose keys hang on what nobody knows
-	results []int // that builds of named contexts gave
+	loose   []int        // whose keys hang on what nobody knows
+	results []int        // that builds of named contexts gave
+	linked  map[int]bool // whether a merge lays the record's layer upon a base
 
 	sameRemotes bool // see Builder
 }
@@ -56,7 +57,8 @@ const (
 )
 
 func newCache(size int) *cache {
-	return &cache{records: make([]record, 0, size), strict: make(map[place]int, size), lax: make(map[place]int, size)}
+	return &cache{records: make([]record, 0, size), strict: make(map[place]int, size), lax: make(map[place]int, size),
+		linked: map[int]bool{}}
 }
 
 // build adds what is left of a build, and returns as which records.
@@ -125,8 +127,13 @@ func (c *cache) add(v *vertex, of *lookup) int {
 			lax:    chain(c.lax, place{v.key.lax, on}, id),
 		},
 	)
-	if v.kind == imageVertex {
+	switch v.kind {
+	case imageVertex:
 		c.images = append(c.images, id)
+	case mergeVertex:
+		for _, layer := range of.ids[v.inputs[1].from.index] {
+			c.linked[layer] = true
+		}
 	}
 	if v.key.loose {
 		c.loose = append(c.loose, id)
@@ -204,13 +211,14 @@ func (l *lookup) runs(p *Plan, unseen *Unseen) []bool {
 }
 
 // spared finds which vertices of the plan a build certainly does not execute though the builder has no result of them,
-// if this is the pessimist's lookup: it knows their keys, and whatever reads them is there or is spared itself.
+// if this is the pessimist's lookup: it knows their keys, and whatever reads them is there or is spared itself. hope is
+// the optimist's lookup.
 //
 // One that is there still has what it reads made if it reads that by its content alone, as a COPY upon scratch or with
 // --link does, and another one that is not there stands on it: that asks for all keys which it may be found by, the
 // one by its content with them. An input that counts by its definition ends the question (solver
 // edge.recalcCurrentState and desiredStateDep).
-func (l *lookup) spared(p *Plan) []bool {
+func (l *lookup) spared(p *Plan, hope *lookup) []bool {
 	spared, needed := make([]bool, len(p.vertices)), make([]bool, len(p.vertices))
 	asked := make([]bool, len(p.vertices)) // for all its keys, perhaps
 	for _, v := range p.images {
@@ -225,13 +233,21 @@ func (l *lookup) spared(p *Plan) []bool {
 		if spared[i] || l.hit(v) && !(asked[i] && !slices.ContainsFunc(v.inputs, input.definedOnly)) {
 			continue
 		}
-		for _, in := range v.inputs {
+		for n, in := range v.inputs {
 			if in.from != nil {
-				needed[in.from.index], asked[in.from.index] = true, true
+				needed[in.from.index] = true
+				asked[in.from.index] = asked[in.from.index] || n == 0 || !l.linksAnew(v, hope)
 			}
 		}
 	}
 	return spared
+}
+
+// linksAnew reports whether v lays a layer that a merge in the cache has upon a base of which it has no key: that tells
+// at once that v is not there, and the layer is loaded.
+func (l *lookup) linksAnew(v *vertex, hope *lookup) bool {
+	return v.kind == mergeVertex && len(hope.ids[v.inputs[0].from.index]) == 0 && !l.forced(v.inputs[0].from) &&
+		slices.ContainsFunc(l.ids[v.inputs[1].from.index], func(id int) bool { return l.cache.linked[id] })
 }
 
 // forced reports whether v runs in any case; a step that may not be there hands that on.

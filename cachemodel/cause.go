@@ -52,10 +52,10 @@ func newExplainer(h *Held, next *Plan) *explainer {
 	if next.unsure == "" && !slices.ContainsFunc(next.vertices, func(v *vertex) bool { return !e.sure.hit(v) }) {
 		return e
 	}
-	e.spared = e.sure.spared(next)
 	if e.hope == nil {
 		e.hope = c.lookup(next, optimist)
 	}
+	e.spared = e.sure.spared(next, e.hope)
 	e.unseen = &h.unseen
 	e.runs = e.hope.runs(next, e.unseen)
 	e.doubt = next.doubtful || slices.ContainsFunc(h.pasts, func(p Past) bool { return p.Plan.doubtful })

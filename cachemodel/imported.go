@@ -63,7 +63,7 @@ func (h *Held) Importing(i Import, next *Plan) (*Held, error) {
 // lookups finds as which records of the cache the vertices of a plan certainly and perhaps are found.
 func (im *imported) lookups(p *Plan) (exact []remotecache.Vertex, sure, hope *lookup) {
 	exact = p.Exact(im.Contents)
-	c := &cache{records: slices.Clone(im.records)}
+	c := &cache{records: slices.Clone(im.records), linked: im.Cache.Linked()}
 	sure, hope = newLookup(c, pessimist, p), newLookup(c, optimist, p)
 	may := im.Cache.MayMatch(exact, func(i int) bool { return im.foreign || !im.matched[p.vertices[i].kind] })
 	for i, m := range im.Cache.Match(exact) {

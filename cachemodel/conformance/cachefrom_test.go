@@ -101,6 +101,20 @@ COPY --from=build /app /app
 		{name: "the source", files: map[string]string{"main.go": "package other\n"}, cause: "main.go was modified"},
 		{name: "what stands on the copy", old: "WORKDIR /srv\n", new: "WORKDIR /run\n", cause: "was edited"},
 		{name: "what stands on that", old: "/srv/data", new: "/srv/log", cause: "was edited"},
+		{name: "a layer that becomes a linked one", old: "FROM scratch\nCOPY --from=certs",
+			new: "FROM build\nRUN echo two\nCOPY --link --from=certs", cause: "new"},
+	}},
+	{"link", []string{"local min", "local max", "inline"}, map[string]string{
+		".dockerignore": ".git\nDockerfile\n",
+		"Dockerfile": `FROM REGISTRY/base AS certs
+RUN cat /proc/sys/kernel/random/uuid > /certs
+FROM REGISTRY/base
+RUN echo one
+COPY --link --from=certs /certs /certs
+`,
+	}, []cacheFromEdit{
+		{name: "nothing changed"},
+		{name: "the base", old: "echo one", new: "echo two", cause: "was edited"},
 	}},
 	{"one-stage", []string{"local min", "local max", "inline"}, map[string]string{
 		".dockerignore": ".git\nDockerfile\n",

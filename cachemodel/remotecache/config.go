@@ -221,6 +221,19 @@ func (c *Config) Has(operation Digest) bool { return len(c.byDigest[record(opera
 // HasContent reports whether an operation of the cache has read what has that digest.
 func (c *Config) HasContent(content Digest) bool { return len(c.byDigest[record(content, None)]) > 0 }
 
+// Linked are the records whose layers a merge in the cache lays upon a base.
+func (c *Config) Linked() map[int]bool {
+	linked := map[int]bool{}
+	for _, id := range c.byDigest[record(Merge(), 0)] {
+		for n, links := range c.records[id].inputs {
+			for _, l := range links {
+				linked[l.record] = linked[l.record] || n > 0
+			}
+		}
+	}
+	return linked
+}
+
 // Len is the number of records.
 func (c *Config) Len() int { return len(c.records) }
 
