@@ -136,19 +136,22 @@ func (s *session) handle(ctx context.Context, req *jsonrpc2.Request) (result any
 		}
 		return nil, nil // an unknown notification may be ignored, "$/" or not
 	}
+	jobCtx := s.ctx
+	if m.beside {
+		job, done, err := s.cancellable(req.ID())
+		if err != nil {
+			return nil, err // before it starts: what others wait for would never be done
+		}
+		defer done()
+		jobCtx = job
+	}
 	finish, err := m.start(s, req.Params())
 	if err != nil || finish == nil {
 		return nil, err
 	}
-	if !m.beside {
-		return finish(s.ctx)
+	if m.beside {
+		jsonrpc2.Async(ctx)
 	}
-	jobCtx, done, err := s.cancellable(req.ID())
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	jsonrpc2.Async(ctx)
 	return finish(jobCtx)
 }
 

@@ -176,6 +176,18 @@ func TestMostRequests(t *testing.T) {
 	if _, _, err := s.cancellable(jsonrpc2.NewNumberID(mostRequests)); err == nil {
 		t.Errorf("more than %d requests are taken", mostRequests)
 	}
+	ours, theirs := jsonrpc2.NewChannelStreamPair(1)
+	rpc, client := jsonrpc2.NewConn(ours, jsonrpc2.WithCodec(codec{})), jsonrpc2.NewConn(theirs)
+	rpc.Go(s.ctx, s.handle)
+	client.Go(s.ctx, nil)
+	s.state.Store(running)
+	decision := map[string]any{"command": markAsBuiltCommand, "arguments": []string{"file:///Dockerfile"}}
+	if _, err := client.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, decision, nil); err == nil {
+		t.Error("a decision is taken")
+	}
+	if s.decided != nil {
+		t.Error("a decision that is refused is waited for")
+	}
 	ended[0]()
 	if _, _, err := s.cancellable(jsonrpc2.NewNumberID(mostRequests)); err != nil {
 		t.Error(err)
