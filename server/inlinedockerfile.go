@@ -88,8 +88,8 @@ func (b *buildText) loadInlines(ctx context.Context) (inlines []inline, ok bool)
 	return inlines, ok
 }
 
-// cacheStatus is that of all Dockerfiles within a build file, whose lines are numbered as there. A line that does not stand there as
-// it is, because of a variable, has no mark.
+// cacheStatus is that of all Dockerfiles within a build file, whose lines are numbered as there. A line that does not
+// stand there as it is, because of a variable, has no mark.
 func (b *buildText) cacheStatus(ctx context.Context, inlines []inline) *cacheStatus {
 	whole := &cacheStatus{URI: b.uri, Version: &b.version, State: "ready", Notes: []string{}}
 	for i := range inlines {

@@ -99,7 +99,8 @@ func (f *File) finish() {
 		f.Problems = append(f.Problems, in.Problems...)
 	}
 	end := source.Span{Start: f.Text.Len(), End: f.Text.Len()}
-	if last := f.Text.Line(f.Text.EndLine() - 1); last.Start > 0 && last.Len() == 0 { // BuildKit counts lines by their ends
+	// BuildKit counts lines by their ends.
+	if last := f.Text.Line(f.Text.EndLine() - 1); last.Start > 0 && last.Len() == 0 {
 		at := f.Text.Line(f.Text.EndLine() - 2).End
 		end = source.Span{Start: at, End: at}
 	}

@@ -16,8 +16,8 @@ import (
 // the next. What a rule looked at says whether that is right, see view and pass.rest: where it was more than the
 // instruction, the rule is asked again about this instruction in each version.
 
-// Memory is what was found in the version of a file that was checked last, and its shell commands as they are parsed, so
-// that an edit costs one instruction. The zero value is ready for use, by several goroutines.
+// Memory is what was found in the version of a file that was checked last, and its shell commands as they are parsed,
+// so that an edit costs one instruction. The zero value is ready for use, by several goroutines.
 type Memory struct {
 	mu     sync.Mutex
 	seen   map[*parser.Node]*shellRun

@@ -94,7 +94,8 @@ func skipInFile(file *dockerfile.File, id string) source.Edit {
 			return addSkip(d.Value.Text, d.Value.Span.Start, id)
 		}
 	}
-	return source.Edit{Span: lineStart(file, file.BehindDirectives()), NewText: "# check=skip=" + id + newline(file.Text)}
+	at := lineStart(file, file.BehindDirectives())
+	return source.Edit{Span: at, NewText: "# check=skip=" + id + newline(file.Text)}
 }
 
 // lineStart is where the 0-based line starts, behind a byte order mark.

@@ -304,8 +304,8 @@ func (h *hitCount) add(o *hitCount) {
 }
 
 func (h *hitCount) String() string {
-	text := fmt.Sprintf("%d builds: %d steps were taken from the cache, %d were promised, %d wrong; %d not matched; not "+
-		"promised, by the stage that is built again: %v", h.builds, h.real, h.promised, len(h.wrong), h.unmatched,
+	text := fmt.Sprintf("%d builds: %d steps were taken from the cache, %d were promised, %d wrong; %d not matched; "+
+		"not promised, by the stage that is built again: %v", h.builds, h.real, h.promised, len(h.wrong), h.unmatched,
 		h.unknown)
 	for _, missed := range h.missed {
 		text += "\nnot promised:\n" + missed
