@@ -278,7 +278,7 @@ func (p *pass) checkAddress(in *dockerfile.Instruction, c command) bool {
 		meant, span := meantURL(word), c.span(p, in, i+1, i+2)
 		if meant != "" && otherScheme.MatchString(word) && word[0] != 'w' && p.Text.Slice(span) == word {
 			p.report(in, analysis.Finding{
-				Span: span, Message: fmt.Sprintf("%s is no address (did you mean %s?)", word, meant),
+				Span: span, Message: fmt.Sprintf("%s is not an address (did you mean %s?)", word, meant),
 				Fixes: []analysis.Fix{replace(span, meant, true)},
 			})
 			return true

@@ -34,8 +34,8 @@ succeeds, the build is recorded: the Dockerfile, the digests of the build contex
 editors then compare with that. Of build arguments that look like secrets only a keyed hash is kept.
 
 It knows docker build, docker buildx build, docker compose build, docker buildx bake, podman build, buildah build,
-nerdctl build and buildctl build. A command that it does not know, or a build whose context or Dockerfile is not local
-file, runs all the same and is not recorded. Whether recording succeeds never changes the exit code.`,
+nerdctl build and buildctl build. A command that it does not know, or a build whose context or Dockerfile is not a
+local file, runs all the same and is not recorded. Whether recording succeeds never changes the exit code.`,
 		Example: "  layerwise build -- docker build -t app .\n  layerwise build -- docker compose build web",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -50,7 +50,7 @@ as it was, the build is the same but for what the fix is about, and a second run
 is said. It leaves alone what is not a Dockerfile by its content, files that a program makes ("DO NOT EDIT"), and files
 with a line that cannot be read.
 
-The exit code is 0 if there is not an error (warnings may remain), 1 if there is, 2 if a path or a configuration could not
+The exit code is 0 if there is no error (warnings may remain), 1 if there is, 2 if a path or a configuration could not
 be read.
 
 --format json prints

@@ -53,7 +53,7 @@ from was rebuilt) counts as executed. What is behind a URL or an image's tag is 
    "proposed": {"rewrites": [{"title": "...", "grade": "proved"}], "text": "...",
                 "seconds": 100.1, "uncached": 567.8, "steps": [{...}], "builds": [{...}]}}
 "steps" has one for each instruction of the newest commit's file ("actual"), of the file as it is ("today") and of the
-proposed file, whose text is "text"; those that do not run are not a step of the build. "builds" is oldest first; "first"
+proposed file, whose text is "text"; those that do not run are not steps of the build. "builds" is oldest first; "first"
 counts the builds in which a step was rebuilt by itself and not because of one above; "weight" is what one execution
 takes, "seconds" what all do. "step" is an index into "steps", -1 for an instruction, "text", that the file has no
 more; "absent" are the steps, by index, that a commit's file does not have;
