@@ -230,7 +230,8 @@ func (l *lookup) spared(p *Plan, hope *lookup) []bool {
 		})
 		spared[i] = known && !needed[i] && !l.forced(v) &&
 			!slices.ContainsFunc(v.inputs, func(in input) bool { return l.forced(in.from) })
-		if spared[i] || l.hit(v) && !(asked[i] && !slices.ContainsFunc(v.inputs, input.definedOnly)) {
+		makes := asked[i] && !slices.ContainsFunc(v.inputs, func(in input) bool { return !in.content })
+		if spared[i] || l.hit(v) && !makes {
 			continue
 		}
 		for n, in := range v.inputs {

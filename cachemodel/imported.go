@@ -24,6 +24,7 @@ type imported struct {
 	matched map[vertexKind]bool
 	foreign bool     // another frontend reads the next build's file than the pasts'
 	records []record // those of the cache, and behind them one that stands for any
+	linked  map[int]bool
 }
 
 // ErrNotMatched is why nothing is known of an imported cache: it has no operation of the builds that are compared.
@@ -33,7 +34,8 @@ var ErrNotMatched = errors.New("it has no step of the builds that are compared")
 // taken to have made it: by them it is found whether keys are computed as in that cache, and they explain what differs.
 // It fails with ErrNotMatched.
 func (h *Held) Importing(i Import, next *Plan) (*Held, error) {
-	im := &imported{Import: i, matched: map[vertexKind]bool{}, records: make([]record, i.Cache.Len()+1)}
+	im := &imported{Import: i, matched: map[vertexKind]bool{}, records: make([]record, i.Cache.Len()+1),
+		linked: i.Cache.Linked()}
 	for id := range i.Cache.Len() {
 		if !i.Cache.HasResult(id) {
 			im.records[id].result = Result{KeyOnly, "the cache knows this step, but does not have its layers"}
@@ -63,7 +65,7 @@ func (h *Held) Importing(i Import, next *Plan) (*Held, error) {
 // lookups finds as which records of the cache the vertices of a plan certainly and perhaps are found.
 func (im *imported) lookups(p *Plan) (exact []remotecache.Vertex, sure, hope *lookup) {
 	exact = p.Exact(im.Contents)
-	c := &cache{records: slices.Clone(im.records), linked: im.Cache.Linked()}
+	c := &cache{records: slices.Clone(im.records), linked: im.linked}
 	sure, hope = newLookup(c, pessimist, p), newLookup(c, optimist, p)
 	may := im.Cache.MayMatch(exact, func(i int) bool { return im.foreign || !im.matched[p.vertices[i].kind] })
 	for i, m := range im.Cache.Match(exact) {

@@ -65,6 +65,24 @@ type Step struct {
 	Shared   bool     `json:"shared,omitempty"`  // images that the engine keeps are known to have that layer too
 }
 
+// Sign stands for a verdict in terminals and editors; "" where nothing is to run. What is only perhaps rebuilt looks
+// other than what certainly is.
+func (s *Step) Sign() string {
+	switch {
+	case s.Status == Rebuilt && !s.Certain:
+		return "◌"
+	case s.Status == Rebuilt:
+		return "↻"
+	case s.Status == Cached:
+		return "✓"
+	case s.Status == Fails:
+		return "✗"
+	case s.Status == Unknown:
+		return "?"
+	}
+	return ""
+}
+
 // Baseline says what a report compares with.
 type Baseline struct {
 	Kind string `json:"kind"` // "recorded", "git", "dir", "opened" or "none"

@@ -64,9 +64,6 @@ type reading struct {
 	err     error  // why there is no digest
 }
 
-// definedOnly reports whether BuildKit goes by the input's definition alone.
-func (in input) definedOnly() bool { return !in.content }
-
 // failed returns why the input cannot be read, nil if it can.
 func (in *input) failed() error {
 	if in.dir == nil {

@@ -13,25 +13,15 @@ import (
 func label(step *cachemodel.Step) string {
 	switch step.Status {
 	case cachemodel.Cached:
-		return sign(step) + "cached"
+		return step.Sign() + " cached"
 	case cachemodel.Rebuilt:
-		return sign(step) + verdict(step) + because(step) + took(step)
+		return step.Sign() + " " + verdict(step) + because(step) + took(step)
 	case cachemodel.Fails:
-		return sign(step) + "fails" + because(step)
+		return step.Sign() + " fails" + because(step)
 	case cachemodel.Unknown:
-		return sign(step) + "cannot tell"
+		return step.Sign() + " cannot tell"
 	}
 	return ""
-}
-
-// sign stands in front of a verdict.
-func sign(step *cachemodel.Step) string {
-	if step.Status == cachemodel.Rebuilt && !step.Certain {
-		return "◌ "
-	}
-	return map[cachemodel.Status]string{
-		cachemodel.Cached: "✓ ", cachemodel.Rebuilt: "↻ ", cachemodel.Fails: "✗ ", cachemodel.Unknown: "? ",
-	}[step.Status]
 }
 
 // verdict names a step's status for people.
@@ -98,7 +88,7 @@ func explain(snap *snapshot, step *cachemodel.Step, markdown bool) string {
 		code, text = describe.Code, describe.Escape
 	}
 	var b strings.Builder
-	b.WriteString(bold(sign(step) + verdict(step)))
+	b.WriteString(bold(strings.TrimLeft(step.Sign()+" "+verdict(step), " ")))
 	b.WriteString(took(step) + adds(step))
 	b.WriteString("\n\n")
 	if chain := snap.chain(step); len(chain) > 0 {

@@ -229,6 +229,10 @@ func (d *Daemon) client() *http.Client {
 	}}
 }
 
+func get(ctx context.Context, engine *http.Client, path string, v any) error {
+	return call(ctx, engine, http.MethodGet, path, nil, v)
+}
+
 // call asks an engine's API, and decodes its answer into v.
 func call(ctx context.Context, engine *http.Client, method, path string, body, v any) error {
 	var text io.Reader

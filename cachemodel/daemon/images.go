@@ -64,7 +64,7 @@ func (d *Daemon) BaseImage(ctx context.Context, ref, platform string) (cachemode
 	engine := d.client()
 	defer engine.CloseIdleConnections()
 	var image stored
-	if err := call(ctx, engine, http.MethodGet, "/images/"+ref+"/json", nil, &image); err != nil {
+	if err := get(ctx, engine, "/images/"+ref+"/json", &image); err != nil {
 		return cachemodel.Image{}, err
 	}
 	p := platforms.Normalize(ocispecs.Platform{OS: image.Os, Architecture: image.Architecture, Variant: image.Variant})
@@ -88,7 +88,7 @@ func (d *Daemon) Image(ctx context.Context, names []string) (*cachemodel.StoredI
 			return nil, fmt.Errorf("%q is not the name of an image", name)
 		}
 		var image stored
-		err := call(ctx, engine, http.MethodGet, "/images/"+name+"/json", nil, &image)
+		err := get(ctx, engine, "/images/"+name+"/json", &image)
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
@@ -97,7 +97,7 @@ func (d *Daemon) Image(ctx context.Context, names []string) (*cachemodel.StoredI
 			Size      int64
 		}
 		if err == nil {
-			err = call(ctx, engine, http.MethodGet, "/images/"+name+"/history", nil, &history)
+			err = get(ctx, engine, "/images/"+name+"/history", &history)
 		}
 		var shared map[string][]string
 		if err == nil {
@@ -119,7 +119,7 @@ func (d *Daemon) Image(ctx context.Context, names []string) (*cachemodel.StoredI
 // otherImages are the images of an engine that have a chain of layers, by that chain, without one image.
 func otherImages(ctx context.Context, engine *http.Client, but string) (map[string][]string, error) {
 	var all []stored
-	if err := call(ctx, engine, http.MethodGet, "/images/json", nil, &all); err != nil {
+	if err := get(ctx, engine, "/images/json", &all); err != nil {
 		return nil, err
 	}
 	out := map[string][]string{}
@@ -127,7 +127,7 @@ func otherImages(ctx context.Context, engine *http.Client, but string) (map[stri
 		if image.ID == but {
 			continue
 		}
-		err := call(ctx, engine, http.MethodGet, "/images/"+image.ID+"/json", nil, &image)
+		err := get(ctx, engine, "/images/"+image.ID+"/json", &image)
 		if errors.Is(err, ErrNotFound) { // it was removed meanwhile, or holds nothing for this platform
 			continue
 		}

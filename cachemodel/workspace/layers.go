@@ -51,11 +51,11 @@ func LayersOf(image *cachemodel.StoredImage) *Layers {
 	own := int64(0)
 	for _, h := range image.History {
 		out.Bytes += h.Bytes
-		if h.SharedWith != nil && len(h.SharedWith) == 0 {
-			own += h.Bytes
-		}
 		if h.SharedWith != nil {
 			out.Own = &own
+			if len(h.SharedWith) == 0 {
+				own += h.Bytes
+			}
 		}
 		out.Layers = append(out.Layers, Layer{CreatedBy: h.CreatedBy, Bytes: h.Bytes, SharedWith: h.SharedWith})
 	}

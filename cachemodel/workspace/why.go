@@ -71,9 +71,12 @@ func (b *Build) Why(file, which string, store *record.Store) (*Why, error) {
 	for _, c := range earlier {
 		out.Before = append(out.Before, whyBuild(c.Record))
 	}
-	own := slices.DeleteFunc(slices.Clone(earlier), (*baseline.Contents).Other)
-	causes := b.whyVerdicts(target, own, store)
-	for i, s := range b.whyVerdicts(target, earlier, store) {
+	verdicts := b.whyVerdicts(target, earlier, store)
+	causes := verdicts
+	if own := slices.DeleteFunc(slices.Clone(earlier), (*baseline.Contents).Other); len(own) < len(earlier) {
+		causes = b.whyVerdicts(target, own, store)
+	}
+	for i, s := range verdicts {
 		if !s.Certain && causes[i].Status == cachemodel.Rebuilt { // what others made cannot be what was edited here
 			s.Cause = causes[i].Cause
 		}

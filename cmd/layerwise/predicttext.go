@@ -16,24 +16,15 @@ import (
 	"golang.org/x/term"
 )
 
-// marks are what stands in the gutter for each verdict. What is only perhaps rebuilt looks other than what certainly
-// is.
-var marks = map[cachemodel.Status]string{
-	cachemodel.Cached:  "✓",
-	cachemodel.Rebuilt: "↻",
-	cachemodel.Config:  "·",
-	cachemodel.Skipped: "–",
-	cachemodel.Unknown: "?",
-	cachemodel.Fails:   "✗",
-}
-
-const maybeMark = "◌"
-
+// markOf is what stands in the gutter for a verdict.
 func markOf(s cachemodel.Step) string {
-	if s.Status == cachemodel.Rebuilt && !s.Certain {
-		return maybeMark
+	switch s.Status {
+	case cachemodel.Config:
+		return "·"
+	case cachemodel.Skipped:
+		return "–"
 	}
-	return marks[s.Status]
+	return s.Sign()
 }
 
 // textOptions say how much of a prediction is shown.

@@ -187,33 +187,24 @@ export class Editor {
 		await this.page.keyboard.type(text);
 	}
 
-	/**
-	 * Opens the menu of fixes at the caret, with the named one chosen. VS Code, asked while it looks for the bulb
-	 * itself, may say that there are none.
-	 */
-	async openFixes(title) {
-		const chosen = this.page.locator(".action-widget .monaco-list-row.focused", { hasText: title });
-		for (let attempt = 1; ; attempt++) {
-			await this.page.keyboard.press("Control+.");
-			try {
-				return await chosen.waitFor({ timeout: 3000 });
-			} catch (error) {
-				if (attempt === 3) {
-					throw error;
-				}
-				await this.page.keyboard.press("Escape");
-			}
-		}
+	/** Opens the menu of fixes at the caret, with the named one chosen. */
+	openFixes(title) {
+		return this.#pressFor("Control+.", this.page.locator(".action-widget .monaco-list-row.focused", { hasText: title }));
 	}
 
-	/** Asks for completion at the caret. VS Code, asked while it is busy with what was typed, may show nothing. */
+	/** Asks for completion at the caret. */
 	async complete() {
 		const offered = this.page.locator(".suggest-widget.visible .monaco-list-row");
+		await this.#pressFor("Control+Space", offered.first());
+		return offered;
+	}
+
+	/** Presses a key until it has shown something. VS Code, asked while it is busy itself, may show nothing. */
+	async #pressFor(key, shown) {
 		for (let attempt = 1; ; attempt++) {
-			await this.page.keyboard.press("Control+Space");
+			await this.page.keyboard.press(key);
 			try {
-				await offered.first().waitFor({ timeout: 5000 });
-				return offered;
+				return await shown.waitFor({ timeout: 5000 });
 			} catch (error) {
 				if (attempt === 3) {
 					throw error;
