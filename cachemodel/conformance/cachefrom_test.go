@@ -104,6 +104,20 @@ COPY --from=build /app /app
 		{name: "a layer that becomes a linked one", old: "FROM scratch\nCOPY --from=certs",
 			new: "FROM build\nRUN echo two\nCOPY --link --from=certs", cause: "new"},
 	}},
+	{"scratch-copies", []string{"local min", "local max", "inline"}, map[string]string{
+		".dockerignore": ".git\nDockerfile\n",
+		"Dockerfile": `FROM REGISTRY/base AS certs
+RUN cat /proc/sys/kernel/random/uuid > /certs
+FROM REGISTRY/base AS build
+RUN cat /proc/sys/kernel/random/uuid > /app
+FROM scratch
+COPY --from=certs /certs /certs
+COPY --from=build /app /app
+`,
+	}, []cacheFromEdit{
+		{name: "a step more", old: "/app /app\n", new: "/app /app\nWORKDIR /srv\n", cause: "new"},
+		{name: "another destination", old: "/app /app\n", new: "/app /bin/app\n", cause: "was edited"},
+	}},
 	{"link", []string{"local min", "local max", "inline"}, map[string]string{
 		".dockerignore": ".git\nDockerfile\n",
 		"Dockerfile": `FROM REGISTRY/base AS certs
