@@ -310,7 +310,8 @@ func plainProject(text string) (references []string, ok bool) {
 	for _, group := range root.Children {
 		if plain := (&group).all(func(el *element) bool {
 			return !strings.Contains(strings.ToLower(el.attribute("Condition")), "exists") &&
-				!strings.Contains(el.attribute("Condition"), "$([")
+				!propertyFunction.MatchString(el.Text) &&
+				!slices.ContainsFunc(el.Attrs, func(a xml.Attr) bool { return propertyFunction.MatchString(a.Value) })
 		}); !plain {
 			return nil, false
 		}
@@ -352,6 +353,9 @@ func plainProject(text string) (references []string, ok bool) {
 	}
 	return references, true
 }
+
+// propertyFunction is a call of .NET's own, which may read any file.
+var propertyFunction = regexp.MustCompile(`(?i)\$\(\s*(\[|Registry:)`)
 
 // plainReference is a value that refers to versions only.
 var plainReference = regexp.MustCompile(
