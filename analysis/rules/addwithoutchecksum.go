@@ -42,7 +42,7 @@ func checkAddWithoutChecksum(p *pass) {
 			url := strings.Trim(word.Text, `"`)
 			path, _, _ := strings.Cut(url, "#")
 			if (strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://")) &&
-				!strings.HasSuffix(path, ".git") {
+				!strings.HasSuffix(path, ".git") && meantAddress(url) == "" {
 				p.report(
 					in,
 					analysis.Finding{

@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
@@ -18,7 +19,7 @@ var CopyURL = &Rule{
 	Doc: Doc{
 		Summary: "COPY cannot fetch a URL or a Git repository",
 		What: "Finds `COPY` with a source that begins with `https://` or is a Git repository, and " +
-			"URLs that lack a colon or a slash. The fix makes it an `ADD`, or writes the URL.",
+			"URLs whose scheme is misspelt, stands twice or lacks a colon or a slash. The fix makes it an `ADD`, or writes the URL.",
 		Why: "The build stops when it comes to the instruction: `COPY` takes files of the build context, of " +
 			"stages and of images only.",
 		Example: "FROM alpine\nCOPY https://github.com/krallin/tini.git#v0.19.0 /src/\n",
@@ -26,7 +27,7 @@ var CopyURL = &Rule{
 	},
 	check: func(p *pass) {
 		for in := range p.every("ADD", "COPY") {
-			p.checkScheme(in)
+			p.checkSourceAddress(in)
 		}
 		for in := range p.every("COPY") {
 			c, ok := in.Command.(*instructions.CopyCommand)
@@ -63,23 +64,29 @@ var CopyURL = &Rule{
 	},
 }
 
-var brokenScheme = regexp.MustCompile(`^(https?)(?://|:/?|/:/|;//|:\\\\|:///)([A-Za-z0-9][A-Za-z0-9.-]*\.[a-z]{2,}/.*)$`)
-
-// checkScheme looks for a URL whose colon or slashes are not right, so that it is taken for a file.
-func (p *pass) checkScheme(in *dockerfile.Instruction) {
-	if in.JSON || in.Command == nil || len(in.Args) < 2 {
+// checkSourceAddress looks for an address that is not right, so that it is taken for a file.
+func (p *pass) checkSourceAddress(in *dockerfile.Instruction) {
+	if in.JSON || in.Command == nil || len(in.Args) < 2 || in.Meant == "COPY" && !hasContextSource(in) {
 		return
 	}
 	for _, word := range in.Args[:len(in.Args)-1] {
-		m := brokenScheme.FindStringSubmatch(word.Text)
-		if m == nil || p.Text.Slice(word.Span) != word.Text {
+		meant := meantAddress(word.Text)
+		if strings.HasPrefix(word.Text, "www.") && strings.Contains(word.Text, "/") && in.Meant == "ADD" {
+			meant = "https://" + word.Text
+		}
+		if meant == "" || p.Text.Slice(word.Span) != word.Text {
 			continue
 		}
-		meant := m[1] + "://" + m[2]
+		fix := replace(word.Span, meant, true)
+		if in.Meant == "COPY" && canBeAdd(in) {
+			add := matching("ADD", in.Keyword.Text)
+			fix.Title = "Change to " + add + " " + meant
+			fix.Edits = append([]source.Edit{{Span: in.Keyword.Span, NewText: add}}, fix.Edits...)
+		}
 		p.report(in, analysis.Finding{
 			Severity: analysis.Warning, Span: word.Span,
-			Message: fmt.Sprintf("%s is no URL: it is taken for a file (did you mean %s?)", word.Text, meant),
-			Fixes:   []analysis.Fix{replace(word.Span, meant, true)},
+			Message: fmt.Sprintf("%s is not a URL: it is taken for a file (did you mean %s?)", word.Text, meant),
+			Fixes:   []analysis.Fix{fix},
 		})
 	}
 }

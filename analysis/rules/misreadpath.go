@@ -263,23 +263,6 @@ var (
 	hostPath   = regexp.MustCompile(`^(/home/|/Users/|file:///|[A-Za-z]:[\\/])`)
 )
 
-var (
-	foreignScheme = regexp.MustCompile(`^(?:ftp|sftp|s3|gs|scp|rsync)://`)
-	otherScheme   = regexp.MustCompile(`^(?:(?:ht+p+s?|h?ttps?|htps?|http)(?::/{1,2}|//)|www\.)[A-Za-z0-9-]+\.[A-Za-z0-9./-]+$`)
-	badScheme     = regexp.MustCompile(`^h?t*p*(s?)(?::/{1,2}|//)`)
-)
-
-// meantURL is the address that is meant by one whose scheme is misspelt or missing, or "".
-func meantURL(text string) string {
-	switch m := badScheme.FindStringSubmatch(text); {
-	case strings.HasPrefix(text, "www."):
-		return "https://" + text
-	case m != nil && !strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://"):
-		return "http" + m[1] + "://" + text[len(m[0]):]
-	}
-	return ""
-}
-
 // checkVolume looks for a volume of "docker run": VOLUME takes only the path in the container.
 func (p *pass) checkVolume(in *dockerfile.Instruction, word dockerfile.Word, text string) bool {
 	if in.Meant != "VOLUME" {
@@ -318,13 +301,8 @@ func (p *pass) checkHostPath(in *dockerfile.Instruction, word dockerfile.Word, t
 		if slices.Contains(p.stageNames(), strings.ToLower(m[1])) && len(in.Flags) == 0 && len(in.Args) == 2 {
 			finding.Fixes = []analysis.Fix{replace(word.Span, "--from="+m[1]+" "+m[2], false)}
 		}
-	} else if foreignScheme.MatchString(text) ||
-		in.Meant == "ADD" && !brokenScheme.MatchString(text) && !isRemote(text) && otherScheme.MatchString(text) {
+	} else if foreignScheme.MatchString(text) {
 		finding.Message = text + " is taken for a file of the build context: ADD fetches http, https and Git only"
-		if meant := meantURL(text); meant != "" && in.Meant == "ADD" {
-			finding.Message = text + " is taken for a file of the build context, not for an address"
-			finding.Fixes = []analysis.Fix{replace(word.Span, meant, false)}
-		}
 	} else if hostPath.MatchString(text) {
 		finding.Message = text + " is looked for in the build context, not on this machine"
 	} else {

@@ -120,9 +120,12 @@ func TestHalfTyped(t *testing.T) {
 	}
 }
 
-// whole is a Dockerfile with some lines.
+// whole is a Dockerfile with some lines, or what stands behind a ^.
 func whole(lines string) string {
 	text := strings.ReplaceAll(strings.ReplaceAll(lines, `\\n`, "\\\n"), `\n`, "\n") + "\n"
+	if all, ok := strings.CutPrefix(text, "^"); ok {
+		return all
+	}
 	if strings.HasPrefix(text, "FROM") || strings.HasPrefix(text, "ARG VERSION") ||
 		strings.HasPrefix(text, "# ") && strings.Contains(text, "\nFROM") {
 		return text

@@ -127,6 +127,7 @@ var All = []*Rule{
 	NewerSyntax,
 	NoShell,
 	NoStage,
+	OtherFile,
 	PatchRemnant,
 	PointlessCommand,
 	RecommendedPackages,
@@ -318,11 +319,13 @@ type Absent struct {
 // Check returns the findings of all rules in file, in order of position. Of a file that Docker does not read as it is,
 // only that is said, and of one that a program makes only what stops the build.
 func Check(file *dockerfile.File, opts Options) []analysis.Finding {
-	if rule := opaque(file); rule != nil {
+	switch rule := opaque(file); {
+	case rule != nil:
 		return run(file, opts, []*Rule{rule})
-	}
-	if onlyCR(file) {
+	case onlyCR(file):
 		return run(file, opts, []*Rule{LineEndings})
+	case otherKind(file) != "":
+		return run(file, opts, []*Rule{OtherFile})
 	}
 	findings := run(file, opts, All)
 	if _, ok := file.Generated(); ok {

@@ -275,8 +275,8 @@ func (p *pass) checkAddress(in *dockerfile.Instruction, c command) bool {
 		return false
 	}
 	for i, word := range c.words[1:] {
-		meant, span := meantURL(word), c.span(p, in, i+1, i+2)
-		if meant != "" && otherScheme.MatchString(word) && word[0] != 'w' && p.Text.Slice(span) == word {
+		meant, span := meantAddress(word), c.span(p, in, i+1, i+2)
+		if meant != "" && p.Text.Slice(span) == word {
 			p.report(in, analysis.Finding{
 				Span: span, Message: fmt.Sprintf("%s is not an address (did you mean %s?)", word, meant),
 				Fixes: []analysis.Fix{replace(span, meant, true)},
