@@ -13,8 +13,8 @@ import (
 
 // Most rules ask about one instruction after the other, and most of these answers hang on nothing but the instruction's
 // own text. They are worked out once: what was found in an instruction goes with it from one version of the file to
-// the next. What a rule looked at says whether that is right, see view and pass.rest: where it was more than the
-// instruction, the rule is asked again about this instruction in each version.
+// the next. What a rule looked at says whether that is right, see sight: where it was more than the instruction, the
+// rule is asked again about this instruction, in each version or when that is another than before.
 
 // Memory is what was found in the version of a file that was checked last, and its shell commands as they are parsed,
 // so that an edit costs one instruction. The zero value is ready for use, by several goroutines.
@@ -26,16 +26,26 @@ type Memory struct {
 
 // examined is what the rules of one instruction found in it. It is immutable.
 type examined struct {
-	at     int // where the instruction starts
-	facts  facts
-	noted  []noted
-	beyond []asked // whose answers hang on more than the instruction
+	at      int // where the instruction starts
+	facts   facts
+	answers []answer // but for those that hang on the instruction alone and found nothing
 }
 
 // facts are what rules may know of an instruction beside its own text.
 type facts struct {
 	run, triggered *shellRun // see shellRun; triggered is that of an ONBUILD's trigger
 	inStage        bool
+	base           baseImage // see baseOf
+	lowerCase      bool      // see rest
+}
+
+// answer is what a rule found in an instruction, or in its trigger, and how far it looked for that.
+type answer struct {
+	rule    *Rule
+	trigger bool
+	noted   []noted
+	sight   sight
+	guesses int // see tired
 }
 
 // noted is what a rule reports of an instruction, or of its trigger.
@@ -46,12 +56,6 @@ type noted struct {
 	finding analysis.Finding
 }
 
-// asked is a rule that was asked about an instruction, or about its trigger.
-type asked struct {
-	rule    *Rule
-	trigger bool
-}
-
 // checked is what was found in the instructions of one version of a file. It is immutable.
 type checked struct {
 	escape       byte
@@ -59,6 +63,7 @@ type checked struct {
 	rules        []*Rule
 	instructions []*dockerfile.Instruction
 	examined     []*examined
+	sameNames    bool // the version before has the same variables
 }
 
 // checkInstructions asks the rules of one instruction about all of them.
@@ -83,7 +88,7 @@ func (p *pass) checkInstructions() {
 	}
 	w.opts.Memory.known(now)
 	for i, in := range now.instructions {
-		facts := facts{run: p.runs[in], inStage: in.Stage >= 0}
+		facts := facts{run: p.runs[in], inStage: in.Stage >= 0, base: p.baseOf(in), lowerCase: w.lowerCase}
 		if in.Trigger != nil {
 			facts.triggered = p.runs[in.Trigger]
 		}
@@ -92,39 +97,57 @@ func (p *pass) checkInstructions() {
 			e = p.examine(in, rules, all)
 			e.facts = facts
 		} else {
-			e = e.moved(in.Span.Start)
-			for _, a := range e.beyond {
-				p.tell(in, p.ask(a.rule, in, a.trigger))
-			}
+			e = p.again(in, e, now.sameNames)
 		}
 		now.examined[i] = e
-		p.tell(in, e.noted)
+		for _, a := range e.answers {
+			p.tell(in, a.noted)
+		}
 	}
 	w.opts.Memory.keep(now)
 }
 
-// examine asks the rules of an instruction about it and its trigger. What they find by looking beyond it is reported,
-// the rest returned.
+// examine asks the rules of an instruction about it and its trigger.
 func (p *pass) examine(in *dockerfile.Instruction, of map[string][]*Rule, all []*Rule) *examined {
 	e := &examined{at: in.Span.Start}
-	ask := func(rules []*Rule, about *dockerfile.Instruction, trigger bool) {
+	ask := func(rules []*Rule, trigger bool) {
 		for _, rule := range rules {
-			p.sight = sight{own: about.Span}
-			list := p.ask(rule, in, trigger)
-			if !p.sight.beyond {
-				e.noted = append(e.noted, list...)
-				continue
+			a := p.ask(rule, in, trigger)
+			if len(a.noted) > 0 || a.sight.beyond || a.sight.names || a.guesses > 0 {
+				e.answers = append(e.answers, a)
 			}
-			e.beyond = append(e.beyond, asked{rule, trigger})
-			p.tell(in, list)
 		}
 	}
-	ask(all, in, false)
-	ask(of[in.Meant], in, false)
+	ask(all, false)
+	ask(of[in.Meant], false)
 	if in.Trigger != nil {
-		ask(of[in.Trigger.Meant], in.Trigger, true)
+		ask(of[in.Trigger.Meant], true)
 	}
 	return e
+}
+
+// again is what is found in an instruction now. Of what was found in the version before that stays which hangs on
+// nothing that differs.
+func (p *pass) again(in *dockerfile.Instruction, before *examined, sameNames bool) *examined {
+	now, moved := before, in.Span.Start-before.at
+	for i, a := range before.answers {
+		guesses := p.all.guesses[a.rule] + a.guesses
+		switch {
+		case a.sight.beyond || a.sight.names && !sameNames || guesses > maxGuesses:
+			a = p.ask(a.rule, in, a.trigger)
+		case moved == 0:
+			p.all.guesses[a.rule] = guesses
+			continue
+		default:
+			p.all.guesses[a.rule] = guesses
+			a.noted = shifted(a.noted, moved)
+		}
+		if now == before {
+			now = &examined{at: in.Span.Start, facts: before.facts, answers: slices.Clone(before.answers)}
+		}
+		now.answers[i] = a
+	}
+	return now
 }
 
 // tell reports what was found in an instruction, or leaves it to the rule's check.
@@ -148,36 +171,36 @@ func (p *pass) tell(in *dockerfile.Instruction, list []noted) {
 }
 
 // ask asks a rule about an instruction, or about its trigger.
-func (p *pass) ask(rule *Rule, in *dockerfile.Instruction, trigger bool) (list []noted) {
+func (p *pass) ask(rule *Rule, in *dockerfile.Instruction, trigger bool) answer {
+	a := answer{rule: rule, trigger: trigger}
 	p.rule, p.outer = rule, nil
 	if trigger {
 		p.outer, in = in, in.Trigger
 	}
-	p.noted = &list
+	guesses := p.all.guesses[rule]
+	p.sight, p.noted = sight{own: in.Span}, &a.noted
 	rule.each(p, in)
 	p.noted, p.outer = nil, nil
-	return list
+	a.sight, a.guesses = p.sight, p.all.guesses[rule]-guesses
+	return a
 }
 
-// moved is what was found in an instruction where it stands now.
-func (e *examined) moved(at int) *examined {
-	if len(e.noted) == 0 || e.at == at {
-		return e
-	}
-	m := &examined{at: at, facts: e.facts, beyond: e.beyond, noted: slices.Clone(e.noted)}
-	for i := range m.noted {
-		f := &m.noted[i].finding
-		f.Span = f.Span.Shift(at - e.at)
+// shifted is what was found in an instruction that stands so many bytes further down now.
+func shifted(list []noted, by int) []noted {
+	list = slices.Clone(list)
+	for i := range list {
+		f := &list[i].finding
+		f.Span = f.Span.Shift(by)
 		f.Fixes = slices.Clone(f.Fixes)
 		for j := range f.Fixes {
 			edits := slices.Clone(f.Fixes[j].Edits)
 			for k := range edits {
-				edits[k].Span = edits[k].Span.Shift(at - e.at)
+				edits[k].Span = edits[k].Span.Shift(by)
 			}
 			f.Fixes[j].Edits = edits
 		}
 	}
-	return m
+	return list
 }
 
 // known takes over what was found in the instructions that a version has in common with the one before, at its
@@ -193,6 +216,8 @@ func (m *Memory) known(now *checked) {
 		!slices.Equal(before.rules, now.rules) {
 		return
 	}
+	now.sameNames = slices.EqualFunc(definers(before.instructions), definers(now.instructions),
+		(*dockerfile.Instruction).Is)
 	old, more := before.instructions, len(now.instructions)-len(before.instructions)
 	i := 0
 	for i < len(old) && i < len(now.instructions) && old[i].Is(now.instructions[i]) {
@@ -202,6 +227,16 @@ func (m *Memory) known(now *checked) {
 	for j := len(old) - 1; j >= i && j+more >= i && old[j].Is(now.instructions[j+more]); j-- {
 		now.examined[j+more] = before.examined[j]
 	}
+}
+
+// definers are the instructions that say which variables there are, where and with which values.
+func definers(all []*dockerfile.Instruction) (list []*dockerfile.Instruction) {
+	for _, in := range all {
+		if in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "FROM" {
+			list = append(list, in)
+		}
+	}
+	return list
 }
 
 func (m *Memory) keep(now *checked) {
@@ -215,7 +250,8 @@ func (m *Memory) keep(now *checked) {
 // sight is how far a rule that is asked about an instruction has looked.
 type sight struct {
 	own    source.Span // the instruction's
-	beyond bool
+	names  bool        // at which variables there are, see pass.names
+	beyond bool        // at anything else
 }
 
 // view is the file's text as a rule sees it. Places in the file beyond the instruction that the rule is asked about,

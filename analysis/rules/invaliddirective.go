@@ -33,7 +33,7 @@ var InvalidDirective = &Rule{
 				problem.Suggestions = slices.Clone(problem.Suggestions)
 				slices.Reverse(problem.Suggestions) // a slash rather is a backslash the wrong way
 			}
-			p.report(nil, fromProblem(p.file(), problem))
+			p.report(nil, p.fromProblem(problem))
 		}
 		for _, d := range p.file().Directives {
 			if d.Name.Text == "check" {

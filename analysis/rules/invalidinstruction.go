@@ -60,7 +60,7 @@ var InvalidInstruction = &Rule{
 				}
 				continue
 			}
-			finding := fromProblem(p.file(), problem)
+			finding := p.fromProblem(problem)
 			if in != nil && in.Meant == "HEALTHCHECK" {
 				if meant := composeCheck(p.Text.Slice(in.ArgsSpan)); meant != "" {
 					finding.Message = "HEALTHCHECK takes CMD and a command, not what Compose has for it"

@@ -262,7 +262,7 @@ func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem docke
 		)
 	}
 	if len(problem.Suggestions) > 0 && !isCommand(word) {
-		for _, change := range changeTo(p.file(), problem) {
+		for _, change := range p.changeTo(problem) {
 			change.Preferred = false
 			finding.Fixes = append(finding.Fixes, change)
 		}

@@ -59,19 +59,17 @@ func (p *pass) nearestVariables(name string, stage, offset int) []string {
 	if p.tired() {
 		return nil
 	}
-	names := spell.Near(name, p.variables().Nearest(stage, offset, maxNames))
+	names := spell.Near(name, p.names().Nearest(stage, offset, maxNames))
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
 // tired reports whether the rule has looked through much of the file often enough.
 func (p *pass) tired() bool {
-	w := p.rest()
-	if w.guesses == nil {
-		w.guesses = map[*Rule]int{}
-	}
-	w.guesses[p.rule]++
-	return w.guesses[p.rule] > maxGuesses
+	p.all.guesses[p.rule]++
+	tired := p.all.guesses[p.rule] > maxGuesses
+	p.sight.beyond = p.sight.beyond || tired
+	return tired
 }
 
 const (

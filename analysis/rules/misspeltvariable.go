@@ -26,64 +26,62 @@ var MisspeltVariable = &Rule{
 		Example: "FROM alpine\nARG RELEASE=1\nRUN wget https://example.com/$RELAESE\n",
 		Instead: "FROM alpine\nARG RELEASE=1\nRUN wget https://example.com/$RELEASE\n",
 	},
-	check: checkMisspeltVariable,
+	of:   []string{"CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN"},
+	each: checkMisspeltVariable,
 }
 
-func checkMisspeltVariable(p *pass) {
-	for in := range p.every("CMD", "ENTRYPOINT", "HEALTHCHECK") {
+func checkMisspeltVariable(p *pass, in *dockerfile.Instruction) {
+	switch {
+	case in.Stage < 0 || in.Command == nil:
+		return
+	case in.Meant != "RUN":
 		p.checkRuntime(in)
+		return
+	case p.outer != nil || in.JSON:
+		return
 	}
-	for _, in := range p.of("RUN") {
-		if in.Stage < 0 || in.Command == nil || in.JSON ||
-			len(p.variables().Stages[in.Stage]) == 0 && p.variables().Bases[in.Stage] < 0 &&
-				len(p.variables().Global) == 0 {
+	v := p.names()
+	text := p.Text.Slice(in.Span)
+	if len(v.Stages[in.Stage]) == 0 && v.Bases[in.Stage] < 0 && len(v.Global) == 0 || p.allDefined(in, text) {
+		return
+	}
+	setHere := map[string]bool{} // of names that were looked for
+	for _, use := range dockerfile.Variables(in) {
+		name := use.Name.Text
+		if use.By != dockerfile.Shell || use.Modifier != "" || environmentNames[name] {
 			continue
 		}
-		text := p.Text.Slice(in.Span)
-		if p.allDefined(in, text) {
+		set, known := setHere[name]
+		if !known {
+			set = setIn(text, name)
+			setHere[name] = set
+		}
+		if set {
 			continue
 		}
-		setHere := map[string]bool{} // of names that were looked for
-		for _, use := range dockerfile.Variables(in) {
-			name := use.Name.Text
-			if use.By != dockerfile.Shell || use.Modifier != "" || environmentNames[name] {
-				continue
+		if _, ok := v.Lookup(in.Stage, use.Span.Start, name); ok {
+			continue
+		}
+		if p.checkGlobal(in, use) {
+			break // one of a command's variables is enough
+		}
+		if len(name) < 5 {
+			continue
+		}
+		names := p.nearestVariables(name, in.Stage, in.Span.Start)
+		if clearly(name, names) && !strings.EqualFold(name, suggest(name, names)[0]) &&
+			!plural(name, suggest(name, names)[0]) {
+			finding := analysis.Finding{
+				Span:    use.Name.Span,
+				Message: fmt.Sprintf("nothing sets the variable %s", name),
 			}
-			set, known := setHere[name]
-			if !known {
-				set = setIn(text, name)
-				setHere[name] = set
-			}
-			if set {
-				continue
-			}
-			if _, ok := p.variables().Lookup(in.Stage, use.Span.Start, name); ok {
-				continue
-			}
-			if p.checkGlobal(in, use) {
-				break // one of a command's variables is enough
-			}
-			if len(name) < 5 {
-				continue
-			}
-			names := p.nearestVariables(name, in.Stage, in.Span.Start)
-			if clearly(name, names) && !strings.EqualFold(name, suggest(name, names)[0]) &&
-				!plural(name, suggest(name, names)[0]) {
-				finding := analysis.Finding{
-					Span:    use.Name.Span,
-					Message: fmt.Sprintf("nothing sets the variable %s", name),
-				}
-				p.report(in, misspelt(finding, name, "$", names, false))
-			}
+			p.report(in, misspelt(finding, name, "$", names, false))
 		}
 	}
 }
 
 // checkRuntime looks for a variable of the container's command that only an ARG sets, which ends with the build.
 func (p *pass) checkRuntime(in *dockerfile.Instruction) {
-	if in.Stage < 0 || in.Command == nil {
-		return
-	}
 	text, reader := p.Text.Slice(in.Span), dockerfile.Shell
 	if first := len(in.Args) - 3; in.JSON && first >= 0 { // "sh", "-c", "..."
 		if slices.Contains(unixShells, path.Base(unquoted(in.Args[first].Text))) {
@@ -92,7 +90,7 @@ func (p *pass) checkRuntime(in *dockerfile.Instruction) {
 	}
 	for _, use := range dockerfile.Variables(in) {
 		name := use.Name.Text
-		d, ok := p.variables().Lookup(in.Stage, use.Span.Start, name)
+		d, ok := p.names().Lookup(in.Stage, use.Span.Start, name)
 		if use.By != reader || use.Modifier != "" || !ok || p.setByEnv(in, name) || d.In.Meant != "ARG" ||
 			setIn(text, name) || environmentNames[name] {
 			continue
@@ -113,7 +111,7 @@ func (p *pass) checkRuntime(in *dockerfile.Instruction) {
 
 // setByEnv reports whether an ENV above sets a variable, also in the stages that this one is built on.
 func (p *pass) setByEnv(in *dockerfile.Instruction, name string) bool {
-	v := p.variables()
+	v := p.names()
 	for stage := in.Stage; stage >= 0; stage = v.Bases[stage] {
 		if slices.ContainsFunc(v.Stages[stage][name], func(d scope.Definition) bool { return d.In.Meant == "ENV" }) {
 			return true
@@ -124,7 +122,7 @@ func (p *pass) setByEnv(in *dockerfile.Instruction, name string) bool {
 
 // checkGlobal looks for a variable that only an ARG above the first FROM declares.
 func (p *pass) checkGlobal(in *dockerfile.Instruction, use dockerfile.Variable) bool {
-	v, name := p.variables(), use.Name.Text
+	v, name := p.names(), use.Name.Text
 	image, _ := v.Expand(-1, in.Span.Start, v.Image(in.Stage))
 	if sets, _ := images.Sets(image, name); sets || len(v.Global[name]) == 0 || ofImage(name, image) {
 		return false

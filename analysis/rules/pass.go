@@ -45,6 +45,8 @@ type rest struct {
 	problems map[dockerfile.ProblemKind][]dockerfile.Problem
 	drafts   map[*dockerfile.Instruction][]analysis.Finding // of the rule that has both each and check
 	patch    map[*dockerfile.Instruction]bool               // see patchLines; nil until a rule asks
+	// whether the file's instructions are written in lower case
+	lowerCase bool
 
 	rules []*Rule
 	// by other linters' comments for the whole file; nil until a rule asks
@@ -62,7 +64,6 @@ type rest struct {
 	elsewhere map[string]int                   // see namesElsewhere; nil until a rule asks
 	told      map[*dockerfile.Instruction]bool // of which CopyBeforeInstall has said where they belong
 	half      []halfQuoted                     // nil until a rule asks for them
-	inHeredoc *dockerfile.Instruction          // the last in whose heredoc UndefinedVar has found something
 	orders    []Order                          // nil until a rule asks for them
 	// whether IgnoredDirective has said why lines that another escape character continues stop the build
 	escapeTold bool
@@ -109,6 +110,7 @@ func newPass(file *dockerfile.File, opts Options) *pass {
 		all: &rest{
 			file: file, opts: opts, lint: linter.New(fileChecks(file)),
 			named: map[string][]*dockerfile.Instruction{}, drafts: map[*dockerfile.Instruction][]analysis.Finding{},
+			guesses: map[*Rule]int{}, lowerCase: inLowerCase(file),
 		},
 	}
 	p.Text = view{file.Text, &p.sight}
@@ -289,12 +291,20 @@ func (p *pass) triggered(onbuild *dockerfile.Instruction) bool {
 }
 
 // variables returns the definitions of the file.
-func (p *pass) variables() *scope.Variables {
-	w := p.rest()
+func (p *pass) variables() *scope.Variables { return p.rest().variables() }
+
+func (w *rest) variables() *scope.Variables {
 	if w.vars == nil {
 		w.vars = scope.New(w.file)
 	}
 	return w.vars
+}
+
+// names are the variables for a rule that asks which there are where the instruction stands, and takes no places from
+// the answers. It is asked again if the file defines others.
+func (p *pass) names() *scope.Variables {
+	p.sight.names = true
+	return p.all.variables()
 }
 
 // every yields all instructions that mean one of the names, then the triggers of ONBUILDs that do.

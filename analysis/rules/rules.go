@@ -339,21 +339,21 @@ func Check(file *dockerfile.File, opts Options) []analysis.Finding {
 func fromProblems(kind dockerfile.ProblemKind) func(*pass) {
 	return func(p *pass) {
 		for _, problem := range p.problems(kind) {
-			p.report(nil, fromProblem(p.file(), problem))
+			p.report(nil, p.fromProblem(problem))
 		}
 	}
 }
 
-func fromProblem(file *dockerfile.File, p dockerfile.Problem) analysis.Finding {
-	finding := analysis.Finding{Span: p.Span, Message: p.Message, Fixes: changeTo(file, p)}
-	finding.Severity = severityOf(p)
-	if n := len(p.Suggestions); n > 0 {
+func (p *pass) fromProblem(problem dockerfile.Problem) analysis.Finding {
+	finding := analysis.Finding{Span: problem.Span, Message: problem.Message, Fixes: p.changeTo(problem)}
+	finding.Severity = severityOf(problem)
+	if n := len(problem.Suggestions); n > 0 {
 		likely := make([]string, min(n, 3))
 		if finding.Fixes[0].Preferred {
 			likely = likely[:1]
 		}
 		for i := range likely {
-			likely[i] = shown(p, p.Suggestions[i])
+			likely[i] = shown(problem, problem.Suggestions[i])
 		}
 		finding.Message += fmt.Sprintf(" (did you mean %s?)", strings.Join(likely, " or "))
 	}
@@ -369,14 +369,14 @@ func severityOf(p dockerfile.Problem) analysis.Severity {
 }
 
 // changeTo returns a fix for each of the problem's suggestions. The first is preferred if there is no doubt about it.
-func changeTo(file *dockerfile.File, p dockerfile.Problem) []analysis.Fix {
+func (p *pass) changeTo(problem dockerfile.Problem) []analysis.Fix {
 	var fixes []analysis.Fix
-	meant := spell.Meant(file.Text.Slice(p.Span), p.Suggestions)
-	for i, word := range p.Suggestions {
+	meant := spell.Meant(p.Text.Slice(problem.Span), problem.Suggestions)
+	for i, word := range problem.Suggestions {
 		fixes = append(fixes, analysis.Fix{
-			Title:     "Change to " + shown(p, word),
-			Edits:     []source.Edit{{Span: p.Span, NewText: word}},
-			Preferred: i == 0 && (p.Sure || meant == word),
+			Title:     "Change to " + shown(problem, word),
+			Edits:     []source.Edit{{Span: problem.Span, NewText: word}},
+			Preferred: i == 0 && (problem.Sure || meant == word),
 		})
 	}
 	return fixes

@@ -200,12 +200,12 @@ func (p *pass) baseOf(in *dockerfile.Instruction) baseImage {
 	if in.Stage < 0 {
 		return baseImage{}
 	}
-	w := p.rest()
+	w := p.all // it is one of the facts
 	if w.bases == nil {
 		w.bases = make([]*baseImage, len(w.file.Stages))
 	}
 	if w.bases[in.Stage] == nil {
-		name, known := p.variables().Expand(-1, in.Span.Start, p.variables().Image(in.Stage))
+		name, known := w.variables().Expand(-1, in.Span.Start, w.variables().Image(in.Stage))
 		w.bases[in.Stage] = &baseImage{name, known}
 	}
 	return *w.bases[in.Stage]

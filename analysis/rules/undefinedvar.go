@@ -30,27 +30,22 @@ var UndefinedVar = &Rule{
 		Example: "FROM alpine\nARG VERSION=1\nCOPY app-$VRESION /app\n",
 		Instead: "FROM alpine\nARG VERSION=1\nCOPY app-$VERSION /app\n",
 	},
-	check: checkUndefinedVar,
-}
-
-func checkUndefinedVar(p *pass) {
-	for _, name := range []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "LABEL", "RUN", "STOPSIGNAL", "USER", "VOLUME",
-		"WORKDIR"} {
-		for _, in := range p.of(name) {
-			looked := in.Span
-			if name == "RUN" { // the rest is the shell's
-				looked.End = in.ArgsSpan.Start
-			}
-			if in.Stage < 0 || in.Command == nil || p.allDefined(in, p.Text.Slice(looked)) {
-				continue
-			}
-			for _, use := range dockerfile.Variables(in) {
-				if use.By == dockerfile.Frontend {
-					p.checkUse(in, use)
-				}
+	of: []string{"ADD", "ARG", "COPY", "ENV", "EXPOSE", "LABEL", "RUN", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"},
+	each: func(p *pass, in *dockerfile.Instruction) {
+		looked := in.Span
+		if in.Meant == "RUN" { // the rest is the shell's
+			looked.End = in.ArgsSpan.Start
+		}
+		if p.outer != nil || in.Stage < 0 || in.Command == nil || p.allDefined(in, p.Text.Slice(looked)) {
+			return
+		}
+		var inHeredoc bool // one of the variables in its heredocs is enough
+		for _, use := range dockerfile.Variables(in) {
+			if use.By == dockerfile.Frontend {
+				p.checkUse(in, use, &inHeredoc)
 			}
 		}
-	}
+	},
 }
 
 // allDefined reports, without much work, whether the name behind each "$" in the text is one that in can see.
@@ -66,14 +61,14 @@ func (p *pass) allDefined(in *dockerfile.Instruction, text string) bool {
 			text[end]|0x20 <= 'z') {
 			end++
 		}
-		if _, ok := p.variables().Lookup(in.Stage, in.Span.Start, text[:end]); !ok {
+		if _, ok := p.names().Lookup(in.Stage, in.Span.Start, text[:end]); !ok {
 			return false
 		}
 	}
 }
 
-func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
-	v, name := p.variables(), use.Name.Text
+func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable, inHeredoc *bool) {
+	v, name := p.names(), use.Name.Text
 	if !knownModifiers[use.Modifier] {
 		return // InvalidSubstitution says what is wrong
 	}
@@ -107,10 +102,10 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable) {
 	case p.setBeside(in, use):
 		finding.Message += ": what an ENV sets counts from the next instruction on"
 	case known && heredocAt(in, use.Span.Start) != nil:
-		if p.rest().inHeredoc == in {
-			return // one of a file's variables is enough
+		if *inHeredoc {
+			return
 		}
-		p.rest().inHeredoc = in
+		*inHeredoc = true
 		finding = quoteHeredoc(finding, heredocAt(in, use.Span.Start))
 	case predefined(name) || len(v.Global[name]) > 0 && !ofImage(name, base):
 		if finding.Message += ": the stage has no ARG " + name; !predefined(name) {
@@ -214,8 +209,9 @@ func (p *pass) declaredBelow(in *dockerfile.Instruction, name string) int {
 	if in.Stage < 0 {
 		return 0
 	}
-	for _, d := range p.variables().Stages[in.Stage][name] {
+	for _, d := range p.names().Stages[in.Stage][name] {
 		if d.In.Meant == "ARG" && d.In.Span.Start > in.Span.Start {
+			p.sight.beyond = true // by its line
 			return d.In.Line
 		}
 	}

@@ -34,7 +34,7 @@ var flagsElsewhere = map[string][]string{
 
 func checkUnknownFlag(p *pass) {
 	for _, problem := range p.problems(dockerfile.UnknownFlag) {
-		finding := fromProblem(p.file(), problem)
+		finding := p.fromProblem(problem)
 		if in := p.file().InstructionAt(problem.Span.Start); in != nil {
 			if pairs := in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL"; pairs && len(in.Args) == 0 {
 				continue // InvalidInstruction says that nothing else is there

@@ -146,7 +146,7 @@ func (p *pass) unknownWord(in *dockerfile.Instruction, problem dockerfile.Proble
 	if isCommand(word) {
 		problem.Suggestions = nil
 	}
-	finding := fromProblem(p.file(), problem)
+	finding := p.fromProblem(problem)
 	if fix, hint, ok := p.respelt(in, problem); ok {
 		finding = withFirst(finding, fix, word, hint)
 		finding.Fixes = finding.Fixes[:1]
@@ -219,7 +219,7 @@ func (p *pass) insertBefore(word source.Span, keyword string, sure bool) analysi
 
 // inCase is an instruction in the case in which the file's are written.
 func (p *pass) inCase(keyword string) string {
-	if p.lowerCase() {
+	if p.all.lowerCase {
 		return strings.ToLower(keyword)
 	}
 	return keyword
@@ -322,9 +322,9 @@ func assigned(word string) (keyword, rest string) {
 	return word[:at], word[at+1:]
 }
 
-// lowerCase reports whether the file's instructions are written in lower case.
-func (p *pass) lowerCase() bool {
-	for _, in := range p.file().Instructions {
+// inLowerCase reports whether a file's instructions are written in lower case.
+func inLowerCase(file *dockerfile.File) bool {
+	for _, in := range file.Instructions {
 		if len(in.Problems) == 0 {
 			return in.Keyword.Text == strings.ToLower(in.Keyword.Text)
 		}

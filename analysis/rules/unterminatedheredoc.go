@@ -66,7 +66,7 @@ func checkUnterminatedHeredoc(p *pass) {
 	}
 	const most = 20 // for which a line that is meant to end them is looked for, in all lines below
 	for i, problem := range p.problems(dockerfile.UnterminatedHeredoc) {
-		finding := fromProblem(p.file(), problem)
+		finding := p.fromProblem(problem)
 		if in := p.file().InstructionAt(problem.Span.Start); in != nil && i < most {
 			for _, doc := range in.Heredocs {
 				if doc.Start == problem.Span {
