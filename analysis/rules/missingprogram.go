@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -77,8 +78,8 @@ func checkMissingProgram(p *pass) {
 		}
 		call(in, func(name string, span func() source.Span) {
 			lacks := lack{in.Stage, name}
-			if !images.Lacks(image, name) || told[lacks] || asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) ||
-				p.words()[name] > used()[name] {
+			if !images.Lacks(image, name) || told[lacks] || p.mentions(name) > used()[name] ||
+				asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) {
 				return
 			}
 			at := span()
@@ -172,22 +173,41 @@ func ofBusyBox(words []string) string {
 	return meant
 }
 
-// words counts the words of the file, those of comments left out, and of paths the last part.
-func (p *pass) words() map[string]int {
-	if w := p.rest(); w.words == nil {
-		w.words = map[string]int{}
-		between := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`=,;|&(){}[]<>", r) }
+// mentions counts how often the file has a word, or a path that ends with it. Comments are left out.
+func (p *pass) mentions(word string) int {
+	w := p.rest()
+	count, known := w.mentions[word]
+	if !known {
 		for _, in := range w.file.Instructions {
 			text, _ := in.Logical()
+			count += timesIn(text, word)
 			for _, doc := range in.Heredocs {
-				text += " " + w.file.Text.Slice(doc.Body)
-			}
-			for word := range strings.FieldsFuncSeq(text, between) {
-				w.words[path.Base(word)]++
+				count += timesIn(w.file.Text.Slice(doc.Body), word)
 			}
 		}
+		w.mentions[word] = count
 	}
-	return p.rest().words
+	return count
+}
+
+// timesIn counts how often a text has a word, or a path that ends with it.
+func timesIn(text, word string) (times int) {
+	const between = "\"'`=,;|&(){}[]<>"
+	for at := 0; ; at += len(word) {
+		i := strings.Index(text[at:], word)
+		if i < 0 {
+			return times
+		}
+		at += i
+		behind := strings.TrimLeft(text[at+len(word):], "/")
+		before, _ := utf8.DecodeLastRuneInString(text[:at])
+		after, _ := utf8.DecodeRuneInString(behind)
+		begins := at == 0 || unicode.IsSpace(before) || strings.ContainsRune(between+"/", before)
+		ends := behind == "" || unicode.IsSpace(after) || strings.ContainsRune(between, after)
+		if begins && ends {
+			times++
+		}
+	}
 }
 
 // mayInstall matches steps after which an image may have other programs.

@@ -67,7 +67,7 @@ type rest struct {
 	orders    []Order                          // nil until a rule asks for them
 	// whether IgnoredDirective has said why lines that another escape character continues stop the build
 	escapeTold bool
-	words      map[string]int // how often each stands in the file; nil until a rule asks
+	mentions   map[string]int // see mentions
 	findings   []analysis.Finding
 }
 
@@ -110,7 +110,7 @@ func newPass(file *dockerfile.File, opts Options) *pass {
 		all: &rest{
 			file: file, opts: opts, lint: linter.New(fileChecks(file)),
 			named: map[string][]*dockerfile.Instruction{}, drafts: map[*dockerfile.Instruction][]analysis.Finding{},
-			guesses: map[*Rule]int{}, lowerCase: inLowerCase(file),
+			guesses: map[*Rule]int{}, mentions: map[string]int{}, lowerCase: inLowerCase(file),
 		},
 	}
 	p.Text = view{file.Text, &p.sight}
