@@ -2,6 +2,7 @@
 #   $work        a new folder, removed at the end
 #   $server      the server: the program with its exit codes noted, so that a test can ask whether it ended cleanly
 #   $workspace   a git repository with the Dockerfiles of workspace/, committed
+#   $DIFFERS     a file: where it is there, what builds for the server makes another image of each Dockerfile
 #   $neighbour   the other server for Dockerfiles, if it could be installed
 #   $artefacts   where screenshots and logs go that are worth a look afterwards
 # and a home folder of its own, so that neither the user's settings nor recorded builds have a part in it.
@@ -33,9 +34,12 @@ git config --global init.defaultBranch main
 
 server=$work/bin/layerwise
 exits=$work/exits
+export DIFFERS=$work/differs
 cat >"$server" <<END
 #!/bin/sh
-"$LAYERWISE_SERVER" "\$@" 2>>"$work/server.log"
+PATH=$tests/bin:\$PATH
+[ -t 2 ] || exec 2>>"$work/server.log"
+"$LAYERWISE_SERVER" "\$@"
 echo \$? >>"$exits"
 END
 chmod +x "$server"

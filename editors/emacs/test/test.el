@@ -76,6 +76,22 @@
     (lsp-describe-thing-at-point)
     (with-current-buffer "*lsp-help*" (buffer-string))))
 
+(defun test-settings (name value)
+  "Send the setting NAME with VALUE."
+  (if test-eglot
+      (progn (setq-default eglot-workspace-configuration
+                           (plist-put (copy-sequence (default-value 'eglot-workspace-configuration)) :layerwise
+                                      (plist-put (plist-get (default-value 'eglot-workspace-configuration) :layerwise)
+                                                 (intern (concat ":" name)) value)))
+             (eglot-signal-didChangeConfiguration (eglot-current-server)))
+    (lsp-register-custom-settings (list (list (concat "layerwise." name) value)))
+    (with-lsp-workspace (car (lsp-workspaces)) (lsp--set-configuration (lsp-configuration-section "layerwise")))))
+
+(defun test-file (variable)
+  (with-temp-buffer (insert-file-contents (getenv variable)) (buffer-string)))
+
+(defun test-text () (buffer-substring-no-properties (point-min) (point-max)))
+
 (defun test-open (path)
   (find-file (concat (getenv "WORKSPACE") "/" path))
   (dockerfile-mode)
@@ -154,16 +170,28 @@
 (set-buffer-modified-p nil)
 
 ;; Reordering, under the classic builder.
-(if test-eglot
-    (progn (setq-default eglot-workspace-configuration '(:layerwise (:engine "classic")))
-           (eglot-signal-didChangeConfiguration (eglot-current-server)))
-  (lsp-register-custom-settings '(("layerwise.engine" "classic")))
-  (with-lsp-workspace (car (lsp-workspaces)) (lsp--set-configuration (lsp-configuration-section "layerwise"))))
+(test-settings "engine" "classic")
 (test-open "seed/Dockerfile")
 (test-equal "marks of the seed, where every instruction is a step" "c ccc cc c      " #'test-marks)
 (setq test-wanted "classic builder")
 (layerwise-reorder)
-(test-equal "the reordered file" (with-temp-buffer (insert-file-contents (getenv "AFTER")) (buffer-string))
-            (lambda () (buffer-substring-no-properties (point-min) (point-max))))
+(test-equal "the reordered file" (test-file "AFTER") #'test-text)
+(set-buffer-modified-p nil)
+
+;; Reordering with verification: nothing is changed where the images differ.
+(test-open "kept/Dockerfile")
+(test-settings "buildkit" "tcp://127.0.0.1:1")
+(test-settings "engine" "buildkit")
+(test-equal "marks of a file that is verified" "cccc            " #'test-marks)
+(setq test-wanted "Verify and apply")
+(write-region "" nil (getenv "DIFFERS") nil 'silent)
+(let ((before (test-text)))
+  (layerwise-reorder)
+  (test-equal "it is said that the images differ" (test-has "the reordering makes another image")
+              (lambda () (with-current-buffer "*Messages*" (buffer-string))))
+  (test-equal "nothing is changed where they differ" before #'test-text))
+(delete-file (getenv "DIFFERS"))
+(layerwise-reorder)
+(test-equal "the verified order" (test-file "KEPT") #'test-text)
 (set-buffer-modified-p nil)
 (if test-eglot (eglot-shutdown (eglot-current-server)) (lsp-workspace-shutdown (car (lsp-workspaces))))

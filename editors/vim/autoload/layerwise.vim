@@ -223,6 +223,20 @@ function! s:OfferRewrites(actions) abort
     \ {action -> ale#codefix#ApplyLSPCodeAction(l:of, action)})
 endfunction
 
+" layerwise#Verify has the file built as it is and reordered, in a terminal, and written where the images are the same.
+" ALE cannot answer a server that asks for an edit, so that the program does it.
+function! layerwise#Verify() abort
+  update
+  let l:buffer = bufnr('')
+  let l:command = [ale#Var(l:buffer, 'layerwise_executable'), 'reorder', '--verify', '--write', expand('%:p')]
+  let l:daemon = get(ale#Var(l:buffer, 'layerwise_settings'), 'buildkit', '')
+  if l:daemon =~# '://'
+    call extend(l:command, ['--buildkit', l:daemon], 2)
+  endif
+  setlocal autoread
+  call term_start(l:command, {'term_rows': 12, 'exit_cb': {-> execute('checktime ' . l:buffer)}})
+endfunction
+
 function! layerwise#Info() abort
   if !exists('b:layerwise')
     call s:Say('nothing is known of this file. Is it a Dockerfile, and does :ALEInfo list layerwise? '

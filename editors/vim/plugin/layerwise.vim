@@ -22,7 +22,7 @@ augroup layerwise
 augroup END
 
 command! LayerwiseInfo call layerwise#Info()
-command! LayerwiseReorder call layerwise#Reorder()
+command! -bang LayerwiseReorder call call(<bang>0 ? 'layerwise#Verify' : 'layerwise#Reorder', [])
 command! -nargs=? LayerwiseBaseline call layerwise#Baseline(<q-args>)
 command! LayerwiseBuild call layerwise#Build()
 command! LayerwiseMarkAsBuilt call layerwise#MarkAsBuilt()
