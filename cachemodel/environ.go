@@ -22,6 +22,7 @@ type envNode struct {
 	key    string
 	val    value
 	origin origin
+	placed bool // it stands where an image of unknown configuration has it, or would have it
 }
 
 // baseVars is the key under which the variables of a base image of unknown configuration stand.
@@ -41,12 +42,17 @@ type environ struct {
 
 // set puts key last, as BuildKit's State.AddEnv does, also where it was set before.
 func (e *environ) set(key string, val value, from origin) {
-	e.head = e.recall.node(envNode{parent: e.head, key: key, val: val, origin: from})
+	e.put(envNode{key: key, val: val, origin: from})
+}
+
+func (e *environ) put(n envNode) {
+	n.parent = e.head
+	e.head = e.recall.node(n)
 	if e.index == nil {
 		e.index = map[string]*envNode{}
 	}
-	_, set := e.index[key]
-	e.index[key] = e.head
+	_, set := e.index[n.key]
+	e.index[n.key] = e.head
 	if !set {
 		return
 	}
@@ -55,7 +61,9 @@ func (e *environ) set(key string, val value, from origin) {
 		inForce := e.head.list()
 		e.head, e.upTo, e.hidden = nil, nil, 0
 		for _, n := range inForce {
-			e.head = e.recall.node(envNode{parent: e.head, key: n.key, val: n.val, origin: n.origin})
+			copied := *n
+			copied.parent = e.head
+			e.head = e.recall.node(copied)
 			e.index[n.key] = e.head
 		}
 	}
@@ -79,7 +87,7 @@ func (e *environ) digest() opKey {
 	}
 	var w keyWriter
 	for _, n := range fresh {
-		e.sum = w.reset().key(e.sum).str(n.key).val(n.val).sum()
+		e.sum = w.reset().key(e.sum).str(n.key).val(n.val).flag(n.placed).sum()
 	}
 	e.upTo = e.head
 	return e.sum

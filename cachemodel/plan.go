@@ -732,9 +732,13 @@ func (p *planner) unknownConfig(s *state, root *vertex) {
 		}
 	}
 	s.base = baseVars + id
-	p.imageVar(s, baseVars, value{name, s.base}, origin{})
+	place := func(key string, val value) {
+		s.env.put(envNode{key: key, val: val, placed: true})
+		s.imageEnv = append(s.imageEnv, s.env.head)
+	}
+	place(baseVars, value{name, s.base})
 	if os := s.os(); os != "windows" { // every image sets it, or BuildKit does
-		p.imageVar(s, "PATH", value{text: system.DefaultPathEnv(os), opaque: "\x00path\x00" + id}, origin{})
+		place("PATH", value{text: system.DefaultPathEnv(os), opaque: "\x00path\x00" + id})
 	}
 	s.cwd = p.recall.place(value{text: "/", opaque: "\x00cwd\x00" + id}, 0)
 	s.user = p.recall.place(value{opaque: user + id}, 0)
@@ -771,7 +775,7 @@ func (p *planner) readd(s *state) {
 				val.opaque = opaque(names...)
 			}
 		}
-		s.env.set(n.key, val, n.origin)
+		s.env.put(envNode{key: n.key, val: val, origin: n.origin, placed: s.imageEnv[0].key == baseVars})
 		s.imageEnv[i] = s.env.head
 	}
 }
