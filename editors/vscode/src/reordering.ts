@@ -36,6 +36,11 @@ export async function showReordering(
 	if (!action) {
 		return;
 	}
+	if (action.command) {
+		// To verify it: the server applies it then, or says what differs.
+		await vscode.commands.executeCommand(action.command.command, ...(action.command.arguments ?? []));
+		return;
+	}
 	const edit = action.edit && (await client.protocol2CodeConverter.asWorkspaceEdit(action.edit));
 	const edits = edit?.get(document.uri) ?? [];
 	if (!edit || edits.length === 0) {
@@ -84,7 +89,7 @@ async function pickRewrite(client: LanguageClient, document: vscode.TextDocument
 		);
 		action = picked?.action;
 	}
-	return action && !action.edit ? client.sendRequest(CodeActionResolveRequest.type, action) : action;
+	return action && !action.edit && !action.command ? client.sendRequest(CodeActionResolveRequest.type, action) : action;
 }
 
 function apply(document: vscode.TextDocument, edits: vscode.TextEdit[]): string {

@@ -5,9 +5,10 @@ import { cpSync, mkdirSync, readdirSync, readlinkSync, rmSync, writeFileSync } f
 import { join } from "node:path";
 import { eventually, read, startEditor } from "./editor.mjs";
 
-const { WORK, WORKSPACE, ARTEFACTS, LAYERWISE, AFTER } = process.env;
+const { WORK, WORKSPACE, ARTEFACTS, LAYERWISE, AFTER, KEPT, DIFFERS } = process.env;
 const shop = join(WORKSPACE, "shop");
 const seed = join(WORKSPACE, "seed");
+const kept = join(WORKSPACE, "kept");
 
 /**
  * The marks of a file, one letter per line as in the other editors' tests: c cached, r rebuilt, ? uncertain, x fails.
@@ -214,7 +215,32 @@ try {
 	await eventually("the server ends with code 0 when it is restarted", () =>
 		assert.match(read(join(WORK, "exits")), /^(0\n)+$/));
 
+	// Reordering with verification: nothing is changed where the images differ.
+	await window.page.close();
+	mkdirSync(join(kept, ".vscode"));
+	const verifying = { "layerwise.buildkit": "tcp://127.0.0.1:1", "layerwise.server.path": LAYERWISE };
+	writeFileSync(join(kept, ".vscode", "settings.json"), JSON.stringify(verifying));
+	window = await vscode.open(kept);
+	await window.openFile("Dockerfile");
+	await marksAre("marks of a file that is verified", window, "cc");
+	const verify = async () => {
+		await window.command("Layerwise: Show Reordering");
+		await window.page.locator(".quick-input-list .monaco-list-row", { hasText: /^Verify and apply/ }).first().click();
+	};
+	writeFileSync(DIFFERS, "");
+	await verify();
+	await window.page.locator(".notification-toast", { hasText: "the reordering makes another image" }).waitFor();
+	rmSync(DIFFERS);
+	await verify();
+	await window.page.locator(".tab.active.dirty", { hasText: /^Dockerfile$/ }).waitFor();
+	await window.page.screenshot({ path: join(ARTEFACTS, "verified.png") });
+	await window.save();
+	await eventually("the verified order", () => assert.equal(read(join(kept, "Dockerfile")), read(KEPT)));
+	await window.page.close();
+
 	// A server that is not there.
+	window = await vscode.open(seed);
+	await window.openFile("Dockerfile");
 	writeFileSync(join(seed, ".vscode", "settings.json"), JSON.stringify({ "layerwise.server.path": "/nowhere/layerwise" }));
 	const toast = window.page.locator(".notification-toast", { hasText: "names /nowhere/layerwise, which is not a program" });
 	await toast.locator(".monaco-button", { hasText: "Open Settings" }).waitFor();
