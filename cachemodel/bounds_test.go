@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
 
 // Variables that double with each line cost neither memory nor the plan's exactness.
@@ -63,17 +65,37 @@ func TestInheritedVariablesAreBounded(t *testing.T) {
 	if err := planText(text(200), nil).Err(); err != nil {
 		t.Errorf("200 stages: %v", err)
 	}
-	plan := planText(text(5000), nil)
+	plan := planText(text(600), nil)
 	if plan.Err() == nil {
-		t.Error("5,000 stages are planned")
+		t.Error("600 stages are planned")
 	}
 	for _, s := range Compare(Pasts(plan), plan) {
 		if s.Status == Cached || s.Status == Rebuilt && s.Certain {
 			t.Fatalf("line %d is %s, certain: %v", s.Line, s.Status, s.Certain)
 		}
 	}
-	if plan := planText(strings.Repeat("FROM a\nRUN a\n", 5000), nil); plan.Err() != nil {
+	if plan := planText(strings.Repeat("FROM a\nRUN a\n", dockerfile.MostInstructions/2), nil); plan.Err() != nil {
 		t.Errorf("stages that stand on images: %v", plan.Err())
+	}
+}
+
+// Of a Dockerfile that is too large nothing is promised, nor of one that is compared with one.
+func TestTooLargeIsNotKnown(t *testing.T) {
+	least := "FROM a\nRUN b\n"
+	large := planText(least+strings.Repeat("RUN b\n", dockerfile.MostInstructions), nil)
+	long := planText(least+strings.Repeat("#", dockerfile.MostBytes), nil)
+	small := planText(least, nil)
+	for _, next := range []*Plan{large, long, small} {
+		for _, past := range []*Plan{large, long, small} {
+			if past == small && next == small {
+				continue
+			}
+			for _, s := range Compare(Pasts(past), next) {
+				if s.Status == Cached || s.Status == Rebuilt && s.Certain {
+					t.Fatalf("line %d is %s, certain: %v", s.Line, s.Status, s.Certain)
+				}
+			}
+		}
 	}
 }
 

@@ -253,6 +253,8 @@ func (p *planner) read() (target *stagePlan, err error) {
 	p.readStages()
 	target, err = p.targetStage()
 	switch {
+	case p.File.TooLarge():
+		err, p.plan.doubtful = errTooLarge, true
 	case p.Settings.Engine == Podman:
 		err, p.plan.doubtful = errPodman, true
 	case p.dialect.Foreign && p.Settings.Engine != Classic:
@@ -318,6 +320,9 @@ var errPodman = errors.New(
 // maxInherited bounds how many variables stages may take over from the stages they stand on, all together: that grows
 // with the square of a file of stages on stages.
 const maxInherited = 100_000
+
+var errTooLarge = fmt.Errorf("a Dockerfile of more than %d instructions or %d KiB is not planned: what the next build "+
+	"takes from the cache is not known", dockerfile.MostInstructions, dockerfile.MostBytes>>10)
 
 var errTooMuchInherited = errors.New("too many stages with too many variables stand on each other to be planned")
 

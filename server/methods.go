@@ -338,11 +338,11 @@ func shared[P, R any](answer func(context.Context, *snapshot, *P) (R, error), do
 	}, document)
 }
 
-// language is a query that only makes sense where the file's language is known: another program may read the file, or
-// make it of a template.
+// language is a query that only makes sense where the file is read to its end and its language is known: another program
+// may read the file, or make it of a template.
 func language[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
 	return shared(func(ctx context.Context, snap *snapshot, p *P) (any, error) {
-		if rules.Opaque(snap.file) {
+		if rules.Opaque(snap.file) || snap.file.TooLarge() {
 			return nil, nil
 		}
 		return answer(ctx, snap, p)

@@ -28,6 +28,18 @@ type File struct {
 	named map[string][]int // the stages of each name
 }
 
+// MostInstructions and MostBytes bound what is read of a file: several times what the largest has that we know of.
+const (
+	MostInstructions = 2_000
+	MostBytes        = 256 << 10
+)
+
+// TooLarge reports whether the file is larger than anybody writes. It is not read to its end then, so nothing is to be
+// said of it as a whole.
+func (f *File) TooLarge() bool {
+	return len(f.Instructions) > MostInstructions || f.Text.Len() > MostBytes
+}
+
 // Directive is a parser directive line such as "# syntax=docker/dockerfile:1".
 type Directive struct {
 	Span  source.Span // the whole line without terminator

@@ -8,6 +8,7 @@ import (
 
 // Parse reads a Dockerfile. It never fails and never panics. Where prev, which may be nil, is an earlier version of the
 // file, instructions that are unchanged are taken over from it, so that an edit costs little more than the edited line.
+// Of a file that is too large only the beginning is read.
 func Parse(text *source.Text, prev *File) *File {
 	f := &File{Text: text, Escape: '\\'}
 	s := &scanner{src: text.String(), line: text.FirstLine() + 1, escape: '\\', stage: -1}
@@ -20,7 +21,7 @@ func Parse(text *source.Text, prev *File) *File {
 		c = compare(prev, s.src)
 		f.takeHead(c, s)
 	}
-	for {
+	for len(f.Instructions) <= MostInstructions && s.pos <= MostBytes {
 		start, before := s.pos, len(f.Instructions)
 		line, ok := s.next()
 		if !ok {
@@ -30,7 +31,7 @@ func Parse(text *source.Text, prev *File) *File {
 			start = 0 // it counts where BuildKit's scanner measures the line
 		}
 		f.read(s, start, line)
-		if c != nil && len(f.Instructions) > before && f.takeTail(c, s) {
+		if c != nil && !prev.TooLarge() && len(f.Instructions) > before && f.takeTail(c, s) {
 			break
 		}
 	}

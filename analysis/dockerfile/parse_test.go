@@ -233,6 +233,35 @@ func TestNothingShared(t *testing.T) {
 	}
 }
 
+// TestTooLarge checks that a file is read to its end once it is no longer too large, and never what is behind the bound.
+func TestTooLarge(t *testing.T) {
+	const line = "RUN a\n"
+	comment := "FROM a\n#" + strings.Repeat("#", dockerfile.MostBytes) + "\nUSER x\n"
+	few, many := strings.Repeat(line, dockerfile.MostInstructions-1), strings.Repeat(line, 20*dockerfile.MostInstructions)
+	for _, test := range []struct {
+		prose, before, after string
+		large                bool
+	}{
+		{"as many as may be", "FROM a\n", "FROM a\n" + few, false},
+		{"one more", "FROM a\n" + few, "FROM a\n" + few + line, true},
+		{"one less", "FROM a\n" + few + line, "FROM a\n" + few, false},
+		{"far too many", "FROM a\n", "FROM a\n" + many, true},
+		{"most are taken out, but not the last", "FROM a\n" + many + "USER x\n", "FROM a\nUSER x\n", false},
+		{"a long comment", "FROM a\n#\nUSER x\n", comment, true},
+		{"a long comment goes", comment, "FROM a\nUSER x\n", false},
+	} {
+		text := source.New(test.after)
+		f := dockerfile.Parse(text, dockerfile.Parse(source.New(test.before), nil))
+		if f.TooLarge() != test.large || len(f.Instructions) > dockerfile.MostInstructions+1 {
+			t.Errorf("%s: too large: %v, %d instructions", test.prose, f.TooLarge(), len(f.Instructions))
+		}
+		if fresh := dockerfile.Parse(text, nil); !reflect.DeepEqual(f.Problems, fresh.Problems) ||
+			len(f.Instructions) != len(fresh.Instructions) {
+			t.Errorf("%s: another reading than from nothing", test.prose)
+		}
+	}
+}
+
 // TestLineTooLong checks the limit of BuildKit's scanner, a line of 65535 bytes, in every place where a line may stand.
 func TestLineTooLong(t *testing.T) {
 	for _, test := range []struct {

@@ -33,7 +33,7 @@ func Lines(file *dockerfile.File, o Options, first, last int) []source.Edit {
 		o.Indent = "\t"
 	}
 	f := &formatter{file: file, o: o, text: file.Text.String()}
-	if strings.ContainsRune(strings.ReplaceAll(f.text, "\r\n", ""), '\r') {
+	if strings.ContainsRune(strings.ReplaceAll(f.text, "\r\n", ""), '\r') || file.TooLarge() {
 		return nil // a lone carriage return is white space to some and a line's end to others
 	}
 	f.between()

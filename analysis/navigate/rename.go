@@ -1,6 +1,7 @@
 package navigate
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -28,6 +29,8 @@ func (x *Index) Renamable(offset int) (*Occurrence, error) {
 	}
 	s := o.Symbol
 	switch {
+	case x.File.TooLarge():
+		return nil, errors.New("the file is too large to be read to its end")
 	case s.Kind == Outside && Predefined(s.Name), s.Kind == Variable && Predefined(s.Name):
 		return nil, fmt.Errorf("%s is set by BuildKit, by that name", s.Name)
 	case s.Kind == Outside:

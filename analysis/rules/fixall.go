@@ -119,6 +119,9 @@ func whyNotFixed(file *dockerfile.File) string {
 	if opaque(file) != nil {
 		return "another program than Docker's reads it: " + file.Dialect().Reference
 	}
+	if file.TooLarge() {
+		return "it is too large"
+	}
 	if comment, ok := file.Generated(); ok {
 		return fmt.Sprintf("line %d says that a program makes this file", file.Text.LineAt(comment.Start)+1)
 	}

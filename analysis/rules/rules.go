@@ -92,6 +92,7 @@ var All = []*Rule{
 	DistributionUpgrade,
 	EarlyCopy,
 	EarlyVariable,
+	FileTooLarge,
 	IgnoredDirective,
 	InnerInstruction,
 	InvalidDirective,
@@ -326,6 +327,8 @@ func Check(file *dockerfile.File, opts Options) []analysis.Finding {
 		return run(file, opts, []*Rule{LineEndings})
 	case otherKind(file) != "":
 		return run(file, opts, []*Rule{OtherFile})
+	case file.TooLarge():
+		return run(file, opts, []*Rule{FileTooLarge})
 	}
 	findings := run(file, opts, All)
 	if _, ok := file.Generated(); ok {

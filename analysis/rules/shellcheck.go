@@ -62,7 +62,7 @@ func ShellScripts(file *dockerfile.File) []ShellScript {
 }
 
 func (p *pass) eachShellScript(f func(in *dockerfile.Instruction, s ShellScript, script *shellscript.Script)) {
-	if len(p.of("RUN")) == 0 {
+	if len(p.of("RUN")) == 0 || p.file().TooLarge() {
 		return
 	}
 	reads := shellscript.Reader(p.file(), p.variables().Bases)

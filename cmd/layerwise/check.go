@@ -255,7 +255,7 @@ type checking struct {
 }
 
 // check checks the files and folders.
-func check(ctx context.Context, paths []string, how checking) checkReport {
+func check(ctx context.Context, in []string, how checking) checkReport {
 	read := func(path string) (string, error) {
 		if path == standardInput {
 			return how.stdin, nil
@@ -263,14 +263,20 @@ func check(ctx context.Context, paths []string, how checking) checkReport {
 		return readDockerfile(path)
 	}
 	var report checkReport
-	found, failures := findFiles(paths, isBuildFile)
+	found, failures := findFiles(in, isBuildFile)
 	report.failures = failures
 	options := newCheckOptions(how)
 	buildFiles := buildFileCheck{options}
-	var files []string
+	var paths []string
+	var files []*dockerfile.File // at the paths
 	for _, path := range found {
 		if path == standardInput || !isBuildFile(path) {
-			files = append(files, path)
+			content, err := read(path)
+			if err != nil {
+				report.failures = append(report.failures, err)
+				continue
+			}
+			paths, files = append(paths, path), append(files, dockerfile.Parse(source.New(content), nil))
 			continue
 		}
 		checked, err := buildFiles.file(ctx, path)
@@ -281,15 +287,11 @@ func check(ctx context.Context, paths []string, how checking) checkReport {
 		report.files = append(report.files, checked)
 	}
 	shell := shellRemarks{program: how.shellCheck, remarks: map[rules.ShellScript][]rules.ShellRemark{}}
-	shell.ask(ctx, files, read)
-	for _, path := range files {
-		content, err := read(path)
-		if err != nil {
-			report.failures = append(report.failures, err)
-			continue
-		}
-		checked := checkedFile{path: path, text: source.New(content)}
-		opts, err := options.of(ctx, path, dockerfile.Parse(checked.text, nil))
+	shell.ask(ctx, files...) // about all at once: starting it takes longer than its work
+	for i, file := range files {
+		path, content := paths[i], file.Text.String()
+		checked := checkedFile{path: path}
+		opts, err := options.of(ctx, path, file)
 		if err != nil {
 			report.failures = append(report.failures, err)
 			break
@@ -299,15 +301,16 @@ func check(ctx context.Context, paths []string, how checking) checkReport {
 			opts.Orders = betterOrders(ctx, options.workspace, path, how)
 		}
 		if how.fix {
-			checked.fix(ctx, opts, &shell)
-			if fixed := checked.text.String(); fixed != content {
-				if err := writeAtomically(path, fixed); err != nil {
+			fixed := checked.fix(ctx, file, opts, &shell)
+			if text := fixed.Text.String(); text != content {
+				if err := writeAtomically(path, text); err != nil {
 					report.failures = append(report.failures, fmt.Errorf("fixes not written: %w", err))
-					checked.text, checked.fixed = source.New(content), nil
+					fixed, checked.fixed = file, nil
 				}
 			}
+			file = fixed
 		}
-		checked.findings = rules.Check(dockerfile.Parse(checked.text, nil), opts)
+		checked.text, checked.findings = file.Text, rules.Check(file, opts)
 		report.files = append(report.files, checked)
 	}
 	if shell.failure != nil {
@@ -317,26 +320,32 @@ func check(ctx context.Context, paths []string, how checking) checkReport {
 	return report
 }
 
-// fix applies the fixes that are safe. ShellCheck is asked about scripts that a fix has changed, until it has nothing
-// more to fix.
-func (c *checkedFile) fix(ctx context.Context, opts rules.Options, shell *shellRemarks) {
+// fix applies the fixes that are safe, and returns what becomes of the file. ShellCheck is asked about scripts that a
+// fix has changed, until it has nothing more to fix.
+func (c *checkedFile) fix(
+	ctx context.Context,
+	file *dockerfile.File,
+	opts rules.Options,
+	shell *shellRemarks,
+) *dockerfile.File {
 	if dockerfile.IsOtherName(filepath.Base(c.path)) {
 		c.kept = "its name is not a Dockerfile's"
-		return
+		return file
 	}
 	const times = 5
 	for range times {
-		result := rules.FixAll(dockerfile.Parse(c.text, nil), opts)
+		result := rules.FixAll(file, opts)
 		c.left = result.Left
 		if len(result.Applied) == 0 {
 			c.kept = result.Refused
-			return
+			break
 		}
-		c.text, c.fixed = result.File.Text, append(c.fixed, result.Applied...)
-		if !shell.askOf(ctx, result.File) {
-			return
+		file, c.fixed = result.File, append(c.fixed, result.Applied...)
+		if !shell.ask(ctx, file) {
+			break
 		}
 	}
+	return file
 }
 
 // shellRemarks is what ShellCheck says of scripts.
@@ -346,22 +355,8 @@ type shellRemarks struct {
 	failure error
 }
 
-// ask asks ShellCheck about the scripts of all files at once: starting it takes longer than its work.
-func (s *shellRemarks) ask(ctx context.Context, files []string, read func(string) (string, error)) {
-	if s.program == "" {
-		return
-	}
-	var parsed []*dockerfile.File
-	for _, path := range files {
-		if content, err := read(path); err == nil { // else it is told when it is checked
-			parsed = append(parsed, dockerfile.Parse(source.New(content), nil))
-		}
-	}
-	s.askOf(ctx, parsed...)
-}
-
-// askOf asks about the scripts of files that it was not asked about yet, and reports whether there were any.
-func (s *shellRemarks) askOf(ctx context.Context, files ...*dockerfile.File) bool {
+// ask asks about the scripts of files that it was not asked about yet, and reports whether there were any.
+func (s *shellRemarks) ask(ctx context.Context, files ...*dockerfile.File) bool {
 	if s.program == "" || s.failure != nil {
 		return false
 	}

@@ -228,19 +228,19 @@ func fixedDiff(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	config := newCheckOptions(checking{})
-	checked := checkedFile{path: name, text: source.New(content)}
-	options, err := config.of(ctx, name, dockerfile.Parse(checked.text, nil))
+	checked, file := checkedFile{path: name}, dockerfile.Parse(source.New(content), nil)
+	options, err := config.of(ctx, name, file)
 	if err != nil {
 		return "", err
 	}
-	checked.fix(ctx, options, &shellRemarks{})
+	fixed := checked.fix(ctx, file, options, &shellRemarks{})
 	if checked.kept != "" {
 		return "", fmt.Errorf("%s is left alone: %s", name, checked.kept)
 	}
 	if len(checked.fixed) == 0 {
 		return "there is nothing to fix", nil
 	}
-	diff, err := unifiedDiff(name, content, checked.text.String())
+	diff, err := unifiedDiff(name, content, fixed.Text.String())
 	return diff, errors.Join(append(config.failures, err)...)
 }
 

@@ -124,7 +124,7 @@ func (c *checking) check() {
 			c.missing(e, err)
 		}
 	}
-	if len(files) != len(c.entries) || len(files) == 0 {
+	if len(files) != len(c.entries) || len(files) == 0 || slices.ContainsFunc(files, (*dockerfile.File).TooLarge) {
 		return
 	}
 	for _, v := range c.section.Values {

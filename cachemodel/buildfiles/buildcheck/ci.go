@@ -61,7 +61,7 @@ func (c *ciChecking) check(b *pipeline.Build, files Files) {
 	}
 	c.shared(b, exports)
 	file, err := files.Dockerfile(&buildfiles.Entry{Dockerfile: b.Dockerfile})
-	if err != nil {
+	if err != nil || file.TooLarge() {
 		return
 	}
 	name := filepath.Base(b.Dockerfile)
