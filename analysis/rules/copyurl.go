@@ -19,7 +19,8 @@ var CopyURL = &Rule{
 	Doc: Doc{
 		Summary: "COPY cannot fetch a URL or a Git repository",
 		What: "Finds `COPY` with a source that begins with `https://` or is a Git repository, and " +
-			"URLs whose scheme is misspelt, stands twice or lacks a colon or a slash. The fix makes it an `ADD`, or writes the URL.",
+			"URLs whose scheme is misspelt, stands twice or lacks a colon or a slash. The fix makes it an `ADD`, " +
+			"or writes the URL.",
 		Why: "The build stops when it comes to the instruction: `COPY` takes files of the build context, of " +
 			"stages and of images only.",
 		Example: "FROM alpine\nCOPY https://github.com/krallin/tini.git#v0.19.0 /src/\n",

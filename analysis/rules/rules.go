@@ -123,6 +123,7 @@ var All = []*Rule{
 	MissingSource,
 	MissingYes,
 	MisspeltCommand,
+	MisspeltName,
 	MisspeltVariable,
 	NeedlessContextFile,
 	NewerSyntax,
