@@ -237,7 +237,7 @@ func (p *planner) classicTransfer(w *keyWriter, s *state, t transfer, inputs *[]
 	w.str(t.DestPath, t.chown) // as it is written: "." and "./" differ (Builder.performCopy)
 	var queries []buildcontext.Query
 	for _, src := range t.SourcePaths {
-		if t.add && isURL(src) {
+		if t.add && (strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://")) {
 			v, name, digest := p.http(src, t.checksum)
 			w.str(name)
 			*inputs = append(*inputs, input{from: v, content: true, digest: digest})

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/remotecache"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -101,7 +102,7 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 	}
 	vague := false // it is not known which files are read
 	for i, src := range t.SourcePaths {
-		ref, isGit := parseGit(src)
+		kind := dockerfile.KindOfSource(src)
 		word := value{}
 		if asWritten.sources != nil {
 			word = asWritten.word("", asWritten.sources[i])
@@ -109,12 +110,15 @@ func (p *planner) transfer(s *state, c command, t transfer, uncertain string) er
 		}
 		op.word = word.opaque
 		switch {
-		case (isGit || isURL(src)) && !t.add:
+		case kind != dockerfile.PathSource && !t.add:
 			return errors.New("COPY cannot copy from a URL: use ADD")
-		case isGit:
-			v, digest := p.git(ref, t)
+		case kind == dockerfile.GitSource:
+			v, digest, err := p.git(src, t)
+			if err != nil {
+				return err
+			}
 			op.copy(input{from: v, digest: digest}, true, buildcontext.Query{Path: "/"}, false, false)
-		case isURL(src):
+		case kind == dockerfile.URLSource:
 			v, name, digest := p.http(src, t.checksum)
 			op.copy(
 				input{from: v, digest: digest},

@@ -30,12 +30,17 @@ func Of(ref string) *Image {
 	return nil
 }
 
-// Windows reports whether a reference names an image for Windows, or one that may be.
+// Windows reports whether a reference names an image for Windows, or one that may be: tags of powershell are for Linux
+// where they name a distribution.
 func Windows(ref string) bool {
-	return slices.ContainsFunc(
-		[]string{"windows", "nanoserver", "servercore", "powershell"},
-		func(word string) bool { return strings.Contains(ref, word) },
-	)
+	contains := func(word string) bool { return strings.Contains(ref, word) }
+	return slices.ContainsFunc([]string{"windows", "nanoserver", "servercore"}, contains) ||
+		contains("powershell") && !slices.ContainsFunc(distributions, contains)
+}
+
+// distributions are words of tags that images for Linux have.
+var distributions = []string{
+	"alpine", "azurelinux", "centos", "debian", "fedora", "mariner", "opensuse", "ubi", "ubuntu",
 }
 
 // Known is Of, but nil where the reference is to a version of which the last five fields need not be true.

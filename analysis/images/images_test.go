@@ -61,3 +61,21 @@ func TestKnown(t *testing.T) {
 		t.Error("official")
 	}
 }
+
+// TestWindows holds which references may name an image for Windows.
+func TestWindows(t *testing.T) {
+	for ref, want := range map[string]bool{
+		"golang:1.24-windowsservercore":                               true,
+		"mcr.microsoft.com/windows/nanoserver:ltsc2022":               true,
+		"mcr.microsoft.com/powershell":                                true, // for both
+		"mcr.microsoft.com/powershell:lts-nanoserver-1809":            true,
+		"mcr.microsoft.com/powershell:7.4-ubuntu-22.04":               false,
+		"mcr.microsoft.com/powershell:lts-azurelinux-3.0":             false,
+		"mcr.microsoft.com/dotnet/sdk:8.0-windowsservercore-ltsc2022": true,
+		"ubuntu": false,
+	} {
+		if got := images.Windows(ref); got != want {
+			t.Errorf("%s may be for Windows: %v, want %v", ref, got, want)
+		}
+	}
+}

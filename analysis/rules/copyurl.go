@@ -2,8 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -44,11 +42,12 @@ var CopyURL = &Rule{
 					(strings.HasPrefix(bare, "http://") || strings.HasPrefix(bare, "https://")) {
 					expanded, known = bare, true // whatever the variables in it are
 				}
-				if !known || strings.IndexByte(expanded, ':') < 0 || !isRemote(expanded) || i >= len(in.Args) {
+				kind := dockerfile.KindOfSource(expanded)
+				if !known || kind == dockerfile.PathSource || i >= len(in.Args) {
 					continue
 				}
 				what := "a URL"
-				if isGit(expanded) {
+				if kind == dockerfile.GitSource {
 					what = "a git ref"
 				}
 				finding := analysis.Finding{
@@ -100,23 +99,4 @@ func canBeAdd(in *dockerfile.Instruction) bool {
 		}
 	}
 	return true
-}
-
-var (
-	gitScheme = regexp.MustCompile(`^(git|ssh)://`)
-	gitUser   = regexp.MustCompile(`^[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^ ]`)
-)
-
-// isRemote reports whether the source of an ADD is fetched: isHTTPSource and isGitSource in BuildKit's dockerfile2llb.
-func isRemote(src string) bool {
-	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://") || isGit(src)
-}
-
-// isGit reports whether the source of an ADD is a Git repository: ParseGitRef in BuildKit's dfgitutil.
-func isGit(src string) bool {
-	if strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://") {
-		u, err := url.Parse(src)
-		return err == nil && strings.HasSuffix(u.Path, ".git")
-	}
-	return gitScheme.MatchString(src) || gitUser.MatchString(src)
 }

@@ -151,11 +151,11 @@ func (p *pass) badChecksum(in *dockerfile.Instruction, flag dockerfile.Flag, val
 		return finding
 	}
 	src, known := p.variables().Expand(in.Stage, in.Span.Start, c.SourcePaths[0])
-	switch {
+	switch kind := dockerfile.KindOfSource(src); {
 	case !known:
-	case !isRemote(src):
+	case kind == dockerfile.PathSource:
 		finding.Span, finding.Message = flag.Span, "checksum requires HTTP(S) or Git sources"
-	case !isGit(src):
+	case kind == dockerfile.URLSource:
 		finding.Message = badDigest(value)
 		if meant := meantDigest(value); meant != "" && value == flag.Value.Text {
 			finding.Fixes = []analysis.Fix{replace(flag.Value.Span, meant, true)}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"mvdan.cc/sh/v3/syntax"
@@ -266,14 +267,11 @@ func Languages(file *dockerfile.File, bases []int) func(in *dockerfile.Instructi
 
 // languageOfImage returns how the shell of an image reads commands.
 func languageOfImage(image string, usual Language) Language {
-	image = strings.ToLower(image)
-	for _, word := range []string{"windows", "nanoserver", "servercore"} {
-		if strings.Contains(image, word) {
-			return Cmd
-		}
-	}
-	if strings.Contains(image, "powershell") {
+	switch image = strings.ToLower(image); {
+	case !images.Windows(image):
+		return usual
+	case strings.Contains(image, "powershell"):
 		return Unknown // on Windows it sets SHELL, elsewhere not
 	}
-	return usual
+	return Cmd
 }

@@ -172,7 +172,7 @@ func (o Options) bakeFiles() ([]string, error) {
 	var files []string
 	for _, file := range named {
 		file, _ = strings.CutPrefix(file, "cwd://")
-		if isRemote(file) || file == "-" {
+		if IsRemote(file) || file == "-" {
 			return nil, fmt.Errorf("the bake file %s is not local", file)
 		}
 		if file = o.abs(file); !o.exists(file) {
@@ -859,7 +859,7 @@ func deref(s *string, otherwise string) string {
 
 // local makes a context absolute, unless it is remote.
 func (o Options) local(context string) (string, bool) {
-	if isRemote(context) {
+	if IsRemote(context) {
 		return context, true
 	}
 	context, _ = strings.CutPrefix(context, "cwd://")

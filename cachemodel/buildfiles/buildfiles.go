@@ -18,6 +18,7 @@ import (
 
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
+	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 )
 
 // Kind is a kind of build files.
@@ -234,23 +235,24 @@ func (e *Entry) place(dockerfile string) {
 	case e.Inline != "":
 	case filepath.IsAbs(dockerfile):
 		e.Dockerfile = filepath.Clean(dockerfile)
-	case !e.Remote && !isRemote(dockerfile):
+	case !e.Remote && !IsRemote(dockerfile):
 		e.Dockerfile = filepath.Join(e.Context, cmp.Or(dockerfile, "Dockerfile"))
 	}
 }
 
-// isRemote says whether BuildKit takes a context to be something else than a directory (dockerui.DetectGitContext,
-// urlutil.IsRemoteURL).
-func isRemote(context string) bool {
-	if strings.Contains(context, "://") && !strings.HasPrefix(context, "cwd://") {
-		return true
+// IsRemote reports whether a context, or a build file, is an address and not a path (buildx util/urlutil.IsRemoteURL,
+// and what it knows as kinds of images).
+func IsRemote(context string) bool {
+	if strings.Contains(context, "://") {
+		return !strings.HasPrefix(context, "cwd://")
 	}
-	return strings.HasPrefix(context, "git@") || strings.HasPrefix(context, "github.com/")
+	_, isGit, _ := dfgitutil.ParseGitRef(context)
+	return isGit
 }
 
 // isName says whether a named context is none of a directory.
 func isName(context string) bool {
-	return isRemote(context) || strings.HasPrefix(context, "target:") || strings.HasPrefix(context, "service:") ||
+	return IsRemote(context) || strings.HasPrefix(context, "target:") || strings.HasPrefix(context, "service:") ||
 		strings.HasPrefix(context, "docker-image:") ||
 		strings.HasPrefix(context, "oci-layout:")
 }

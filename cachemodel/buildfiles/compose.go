@@ -71,7 +71,7 @@ func ReadCompose(ctx context.Context, o Options) (project *Project, err error) {
 		}
 		e := Entry{
 			ID: "compose:" + name, Kind: Compose, Name: name, Label: name, Dir: project.Dir, Files: project.Files,
-			Inline: b.DockerfileInline, Context: b.Context, Remote: isRemote(b.Context), Target: b.Target,
+			Inline: b.DockerfileInline, Context: b.Context, Remote: IsRemote(b.Context), Target: b.Target,
 			Args: map[string]string{},
 			Platforms: composePlatforms(
 				&s,

@@ -242,7 +242,7 @@ func including(list []string, others ...string) []string {
 
 // add takes in a file that is named, as seen from each of the directories.
 func (l *composeLoading) add(name string, dirs []string, env map[string]string, depth int) (sum loadCost, err error) {
-	if name = l.replaced(name, env); name == "" || isRemote(name) {
+	if name = l.replaced(name, env); name == "" || IsRemote(name) {
 		return sum, nil
 	}
 	for _, dir := range dirs {
@@ -359,7 +359,7 @@ func (l *composeLoading) envFiles(list any) error {
 // noRemotes refuses what would have to be fetched.
 type noRemotes struct{}
 
-func (noRemotes) Accept(name string) bool { return isRemote(name) }
+func (noRemotes) Accept(name string) bool { return IsRemote(name) }
 
 func (noRemotes) Load(_ context.Context, name string) (string, error) {
 	return "", fmt.Errorf("%s is remote, and remote files are not fetched", name)

@@ -222,7 +222,7 @@ func TestBake(t *testing.T) {
 					o.Dockerfile = p.Dockerfile
 				case strings.HasPrefix(p.Dockerfile, "cwd://"):
 					o.Dockerfile = filepath.Join(c.dir, strings.TrimPrefix(p.Dockerfile, "cwd://"))
-				case !isRemote(p.Context):
+				case !IsRemote(p.Context):
 					o.Dockerfile = filepath.Join(o.Context, p.Dockerfile)
 				}
 				for k, v := range o.Args {
@@ -314,7 +314,7 @@ func TestCompose(t *testing.T) {
 					Contexts:      b.Contexts,
 					Profiles:      s.Profiles,
 				}
-				if b.Inline == "" && !isRemote(b.Context) {
+				if b.Inline == "" && !IsRemote(b.Context) {
 					if o.Dockerfile = b.Dockerfile; !filepath.IsAbs(o.Dockerfile) {
 						o.Dockerfile = filepath.Join(b.Context, b.Dockerfile)
 					}

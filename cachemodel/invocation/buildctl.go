@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 )
 
 // The flags of buildctl and of its build (moby/buildkit cmd/buildctl/main.go, build.go).
@@ -129,7 +130,7 @@ func checkFrontend(frontend, source string) error {
 func (c *command) buildctlPlaces(b *Build, opts, locals map[string]string) error {
 	// An option may name a remote context; a local one always has this name (dockerui.initContext).
 	const context = "context"
-	if where := opts[option(opts["contextkey"], context)]; isRemote(where) {
+	if where := opts[option(opts["contextkey"], context)]; buildfiles.IsRemote(where) {
 		return notRecordable("its context is remote (%s)", shown(where))
 	}
 	contextDir, ok := locals[context]

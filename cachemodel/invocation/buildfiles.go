@@ -25,8 +25,8 @@ func (c *command) bake(builder string) ([]Build, error) {
 		return nil, fmt.Errorf("%w: it only checks or describes", ErrNoBuild)
 	}
 	targets := p.rest
-	if len(targets) > 0 && isRemote(targets[0]) ||
-		slices.ContainsFunc(p.all("file"), func(f string) bool { return f == "-" || isRemote(f) }) {
+	if len(targets) > 0 && buildfiles.IsRemote(targets[0]) ||
+		slices.ContainsFunc(p.all("file"), func(f string) bool { return f == "-" || buildfiles.IsRemote(f) }) {
 		return nil, notRecordable("its bake file is not a local file")
 	}
 	vars := map[string]string{}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
-	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 	"github.com/spf13/pflag"
 )
 
@@ -289,7 +288,7 @@ func (b *Build) NamedContext(dir, name, where string) {
 		b.image(name, image)
 	} else if _, digest, ok := strings.Cut(where, "@sha256:"); ok && strings.HasPrefix(where, "oci-layout:") {
 		b.image(name, name+"@sha256:"+digest) // wherever the layout is
-	} else if notLocal.MatchString(where) || isRemote(where) && !isDir(abs(dir, where)) {
+	} else if notLocal.MatchString(where) || buildfiles.IsRemote(where) && !isDir(abs(dir, where)) {
 		b.image(name, "")
 	} else {
 		if b.Contexts == nil {
@@ -304,15 +303,6 @@ func (b *Build) image(name, ref string) {
 		b.Images = map[string]string{}
 	}
 	b.Images[name] = ref
-}
-
-// isRemote reports whether a context is fetched from elsewhere (buildx util/urlutil.IsRemoteURL).
-func isRemote(context string) bool {
-	if strings.HasPrefix(context, "http://") || strings.HasPrefix(context, "https://") {
-		return true
-	}
-	_, ok, _ := dfgitutil.ParseGitRef(context)
-	return ok
 }
 
 func isDir(path string) bool {
@@ -333,7 +323,7 @@ func (c *command) local(context string) (string, error) {
 		return "", notRecordable("its context comes from the standard input")
 	case isDir(dir): // a directory goes before a URL
 		return dir, nil
-	case isRemote(context):
+	case buildfiles.IsRemote(context):
 		return "", notRecordable("its context is remote (%s)", shown(context))
 	}
 	return "", notRecordable("its context %s is not a directory", context)

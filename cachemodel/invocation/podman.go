@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
@@ -133,7 +134,7 @@ func (c *command) buildahContext(contexts, files []string) (string, error) {
 		return "", notRecordable("%s takes one context, not %d", c.name, len(contexts))
 	case len(files) == 1 && files[0] == "-":
 		return "", notRecordable("its Dockerfile comes from the standard input")
-	case len(files) == 1 && isRemote(files[0]):
+	case len(files) == 1 && buildfiles.IsRemote(files[0]):
 		return "", notRecordable("its Dockerfile is remote (%s)", shown(files[0]))
 	case len(contexts) == 1:
 		return c.local(contexts[0])

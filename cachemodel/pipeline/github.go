@@ -534,7 +534,7 @@ func (f *finder) bakeAction(input func(string) string, v values) {
 		source = sub
 	}
 	switch {
-	case isRemote(source):
+	case buildfiles.IsRemote(source):
 		f.add(Build{Tool: "docker/bake-action", Problem: fmt.Sprintf("its source %s is remote", source)})
 		return
 	case source != "":

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 )
 
 // gitlab reads a GitLab CI file with the files of the repository that it includes.
@@ -47,7 +49,7 @@ func (f *finder) included(path string, files *[]node, depth int) {
 	include := root.get("include")
 	for _, one := range append(include.items(), include) {
 		local := one.get("local").text()
-		if one.text() != "" && !isRemote(one.text()) {
+		if one.text() != "" && !buildfiles.IsRemote(one.text()) {
 			local = one.text()
 		}
 		if local != "" && !strings.Contains(local, "*") && !strings.Contains(local, "$") {

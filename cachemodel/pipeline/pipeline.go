@@ -21,6 +21,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel/baseline"
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
@@ -310,7 +311,7 @@ func (f *finder) inRepository(dir, path string) (abs, reason string) {
 // relative to at.
 func (f *finder) place(b *Build, dir, context, at, file string) {
 	switch {
-	case isRemote(context):
+	case buildfiles.IsRemote(context):
 		b.Problem = fmt.Sprintf("its context %s is remote", context)
 		return
 	case file == "-" || context == "-":
@@ -326,9 +327,4 @@ func (f *finder) place(b *Build, dir, context, at, file string) {
 	if b.Problem = reason; reason == "" {
 		b.Problem = other
 	}
-}
-
-func isRemote(context string) bool {
-	return strings.Contains(context, "://") || strings.HasPrefix(context, "git@") ||
-		strings.HasPrefix(context, "github.com/")
 }

@@ -87,7 +87,8 @@ func (c Costs) of(in *dockerfile.Instruction, op cachemodel.Operation) (seconds 
 	case "WORKDIR":
 		return weight(Directory), false
 	case "COPY", "ADD":
-		if add, ok := in.Command.(*instructions.AddCommand); ok && slices.ContainsFunc(add.SourcePaths, remote) {
+		fetched := func(src string) bool { return dockerfile.KindOfSource(src) != dockerfile.PathSource }
+		if add, ok := in.Command.(*instructions.AddCommand); ok && slices.ContainsFunc(add.SourcePaths, fetched) {
 			return weight(tools.Download), false
 		}
 		return millis(weight(Copy) + float64(op.Bytes)*secondsPerByte), false
@@ -158,11 +159,6 @@ func cacheMounts(in *dockerfile.Instruction) (dirs []string) {
 }
 
 func millis(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
-
-func remote(src string) bool {
-	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://") || strings.HasPrefix(src, "git@") ||
-		strings.HasSuffix(src, ".git")
-}
 
 // WorkOf gives the kinds of commands of a RUN, each once; tools.Other only where there is no other.
 func WorkOf(in *dockerfile.Instruction) []Work {
