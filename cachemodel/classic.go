@@ -3,10 +3,10 @@ package cachemodel
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
@@ -216,7 +216,7 @@ func (p *planner) classicArgs(w *keyWriter, env *envNode) {
 	}
 	proxies := false
 	for name := range p.args {
-		proxies = proxies || proxyArg.MatchString(name) && !set[name]
+		proxies = proxies || dockerfile.IsProxyArg(name) && !set[name]
 	}
 	w.flag(len(args) > 0 || proxies)
 	slices.SortFunc(args, func(a, b *envNode) int { return strings.Compare(a.key, b.key) })
@@ -224,9 +224,6 @@ func (p *planner) classicArgs(w *keyWriter, env *envNode) {
 		w.str(n.key).val(n.val)
 	}
 }
-
-// proxyArg is the name of a build argument that needs no declaration.
-var proxyArg = regexp.MustCompile(`^(?:(?:http|https|ftp|no|all)_proxy|(?:HTTP|HTTPS|FTP|NO|ALL)_PROXY)$`)
 
 // classicTransfer adds COPY's and ADD's destination and owner to the key, and what they read to the inputs. The files'
 // names within the source are part of what is hashed.

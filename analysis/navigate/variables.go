@@ -60,15 +60,9 @@ var predefined = []string{
 	"TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT", "TARGETOSVERSION", "TARGETSTAGE",
 }
 
-// proxies are the build arguments that count without an ARG.
-var proxies = []string{
-	"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy", "NO_PROXY", "no_proxy",
-	"ALL_PROXY", "all_proxy",
-}
-
 // Predefined reports whether BuildKit gives a build argument of this name a meaning of its own.
 func Predefined(name string) bool {
-	return slices.Contains(predefined, name) || slices.Contains(proxies, name) ||
+	return slices.Contains(predefined, name) || dockerfile.IsProxyArg(name) ||
 		strings.HasPrefix(name, "BUILDKIT_") ||
 		name == "SOURCE_DATE_EPOCH"
 }

@@ -164,13 +164,12 @@ func rootImage(file *dockerfile.File, i int) bool {
 	if above := bases(file, i); len(above) > 0 {
 		stage = above[0]
 	}
-	name, digest, _ := strings.Cut(stage.Base.Text, "@")
-	name, tag, _ := strings.Cut(name, ":")
-	short := strings.TrimPrefix(name, "docker.io/")
-	if at := strings.LastIndex(name, "library/"); at >= 0 {
-		short = name[at+len("library/"):]
+	ref := stage.Base.Text
+	if at := strings.LastIndex(ref, "library/"); at >= 0 {
+		ref = ref[at:] // of a mirror
 	}
-	return slices.Contains(rootImages, short) && !images.Windows(tag+digest)
+	image := images.Known(ref)
+	return image != nil && slices.Contains(rootImages, image.Name)
 }
 
 // userAt is the user of an instruction, "root" also where the image's own is.

@@ -48,7 +48,7 @@ func checkMisspeltVariable(p *pass, in *dockerfile.Instruction) {
 	setHere := map[string]bool{} // of names that were looked for
 	for _, use := range dockerfile.Variables(in) {
 		name := use.Name.Text
-		if use.By != dockerfile.Shell || use.Modifier != "" || environmentNames[name] {
+		if use.By != dockerfile.Shell || use.Modifier != "" || inEnvironment(name) {
 			continue
 		}
 		set, known := setHere[name]
@@ -92,7 +92,7 @@ func (p *pass) checkRuntime(in *dockerfile.Instruction) {
 		name := use.Name.Text
 		d, ok := p.names().Lookup(in.Stage, use.Span.Start, name)
 		if use.By != reader || use.Modifier != "" || !ok || p.setByEnv(in, name) || d.In.Meant != "ARG" ||
-			setIn(text, name) || environmentNames[name] {
+			setIn(text, name) || inEnvironment(name) {
 			continue
 		}
 		fix := declare(p.file(), in, name)
@@ -138,14 +138,15 @@ func (p *pass) checkGlobal(in *dockerfile.Instruction, use dockerfile.Variable) 
 	return true
 }
 
+// inEnvironment reports whether shells, images or builders set a variable.
+func inEnvironment(name string) bool { return environmentNames[name] || dockerfile.IsProxyArg(name) }
+
 // environmentNames are variables that shells and images set.
 var environmentNames = map[string]bool{
 	"HOSTNAME": true, "HOSTTYPE": true, "MACHTYPE": true, "OSTYPE": true, "OLDPWD": true, "RANDOM": true, "SHELL": true,
 	"SHLVL": true, "SECONDS": true,
 	"LOGNAME": true, "FUNCNAME": true, "LINENO": true, "OPTARG": true, "OPTIND": true, "REPLY": true,
 	"BASH_VERSION": true, "BASH_SOURCE": true, "PIPESTATUS": true,
-	"HTTP_PROXY": true, "HTTPS_PROXY": true, "NO_PROXY": true, "ALL_PROXY": true, "FTP_PROXY": true, "http_proxy": true,
-	"https_proxy": true, "no_proxy": true,
 }
 
 // setIn reports whether a command may set the variable: its name stands somewhere other than behind a "$", or the

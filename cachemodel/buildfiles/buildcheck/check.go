@@ -237,11 +237,7 @@ func neighbours(dir string) (names []string) {
 
 // builtin says whether an argument has an effect without being declared.
 func builtin(name string) bool {
-	switch strings.ToUpper(name) {
-	case "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", "SOURCE_DATE_EPOCH":
-		return true
-	}
-	return strings.HasPrefix(name, "BUILDKIT_")
+	return dockerfile.IsProxyArg(name) || name == "SOURCE_DATE_EPOCH" || strings.HasPrefix(name, "BUILDKIT_")
 }
 
 // Args are the arguments that a Dockerfile declares.
