@@ -28,6 +28,9 @@ type hasher struct {
 	hashed *atomic.Int64 // how many were read
 }
 
+// maxFile bounds what is read of one file: half a minute. A sparse file costs whoever makes it nothing.
+const maxFile = 32 << 30
+
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // Hash implements buildcontext.Hasher. A file that changed after the scan is taken as it is now: the change will be
@@ -63,6 +66,9 @@ func hashFile(ctx context.Context, abs string) (id buildcontext.ContentID, stamp
 	}
 	if !before.Mode().IsRegular() {
 		return id, stamp, ErrNotRegular
+	}
+	if before.Size() > maxFile {
+		return id, stamp, fmt.Errorf("%w: more than %d GiB are not read", buildcontext.ErrUnknown, maxFile>>30)
 	}
 	sum := sha1.New()
 	fmt.Fprintf(sum, "blob %d\x00", before.Size())

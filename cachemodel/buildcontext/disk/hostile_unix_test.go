@@ -122,10 +122,25 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// What is larger than anybody waits for is not read: it is not known what it holds.
+func TestTooLargeFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := sparse(filepath.Join(dir, "huge"), 1<<40); err != nil {
+		t.Skip("NO SPARSE FILES HERE: ", err)
+	}
+	tree, err := Scan(t.Context(), dir, "", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tree.Digest(buildcontext.Query{Path: "/huge"}); !errors.Is(err, buildcontext.ErrUnknown) {
+		t.Errorf("the digest: %v", err)
+	}
+}
+
 // A huge file delays nobody: a quick tree has the digests that need not read it, and reading it can be given up.
 func TestQuick(t *testing.T) {
 	dir := t.TempDir()
-	if err := sparse(filepath.Join(dir, "huge"), 1<<40); err != nil {
+	if err := sparse(filepath.Join(dir, "huge"), maxFile); err != nil {
 		t.Skip("NO SPARSE FILES HERE: ", err)
 	}
 	for _, name := range []string{"a", "b"} {
