@@ -73,6 +73,9 @@ type Effects struct {
 	// Trees are the directories of the context of which all is copied that is in them, with where it goes: what they
 	// hold now is in Copies, and in another working tree they may hold more. "." is the context.
 	Trees map[string]string
+	// Patterns are the patterns of files of the context that are copied, with the directory that these go to: in
+	// another working tree more may match.
+	Patterns map[string]string
 	// Dest is the directory that a COPY or ADD copies into, "" if it is not known to be one.
 	Dest string
 	// Cwd is the working directory of the instruction, "" if it is not known.
@@ -543,10 +546,10 @@ func (s *state) unpacked(in *dockerfile.Instruction, name string) bool {
 
 // copying is what is known of a COPY or ADD while its sources are gone through.
 type copying struct {
-	dest          string
-	isDir         bool // dest is a directory
-	known         bool // all that is copied is at hand
-	copies, trees map[string]string
+	dest                    string
+	isDir                   bool // dest is a directory
+	known                   bool // all that is copied is at hand
+	copies, trees, patterns map[string]string
 }
 
 func (s *state) copy(
@@ -573,7 +576,7 @@ func (s *state) copy(
 	fromContext := from == "" && s.context != nil && !patterns
 	k := copying{
 		dest: dest, isDir: isDir, known: fromContext && !link,
-		copies: map[string]string{}, trees: map[string]string{},
+		copies: map[string]string{}, trees: map[string]string{}, patterns: map[string]string{},
 	}
 	for _, src := range c.SourcePaths {
 		src, ok := s.expand(src)
@@ -585,7 +588,7 @@ func (s *state) copy(
 	}
 	e.writesCopies(&k, strings.ContainsAny(strings.Join(c.SourcePaths, ""), "*?["))
 	if k.known && len(c.SourceContents) == 0 {
-		e.Copies, e.Trees = k.copies, k.trees
+		e.Copies, e.Trees, e.Patterns = k.copies, k.trees, k.patterns
 	}
 	s.copied = append(s.copied, e.Writes...)
 	s.copiesSettings(e, c, from, in.Stage)
@@ -644,6 +647,9 @@ func (s *state) copySource(e *Effects, in *dockerfile.Instruction, k *copying, s
 	found := glob(s.context, src)
 	if len(found) == 0 { // it will be made before the build, perhaps
 		return false
+	}
+	if strings.ContainsAny(src, "*?[") {
+		k.patterns[path.Clean(src)] = k.dest
 	}
 	for _, name := range found {
 		if strings.HasSuffix(name, "/") { // the contents of a directory
@@ -719,9 +725,19 @@ func glob(context Context, src string) []string {
 	return matches
 }
 
+// sample makes a name of a pattern such as [Nn]uget.config or *proj.user.
+var sample = strings.NewReplacer("[N", "", "[G", "", "[C", "", "]", "", "*", "x")
+
 // Within gives the paths of the build context from which a COPY or ADD would take what lies at a place of the image,
-// where it copies all of a directory: whether there is something now or not.
+// where it copies all of a directory, or what a pattern matches: whether there is something now or not.
 func (e *Effects) Within(place string) (paths []string) {
+	dir, name := path.Split(strings.TrimSuffix(place, "/"))
+	for pattern, to := range e.Patterns {
+		from, base := path.Split(pattern)
+		if ok, _ := path.Match(base, sample.Replace(name)); ok && path.Clean(dir) == path.Clean(to) {
+			paths = append(paths, path.Join(from, name)+slashOf(place))
+		}
+	}
 	for from, to := range e.Trees {
 		if rest, ok := strings.CutPrefix(place, tree(to)); ok && rest != "" {
 			paths = append(paths, path.Join(from, rest)+slashOf(rest))
@@ -810,7 +826,7 @@ func (e *Effects) named(reads, writes int) {
 // listed reports whether e, which copies a directory of the build context, stays clear of o only by the names of what
 // is in it.
 func (e *Effects) listed(o *Effects) bool {
-	return e.within(&o.of().reads) || e.within(&o.of().writes)
+	return e.within(&o.of().reads) || e.within(&o.of().writes) || e.matched(o)
 }
 
 // within reports whether one of these places is in a directory of the image that all of a directory of the context is
@@ -822,6 +838,13 @@ func (e *Effects) within(places *index) bool {
 		}
 	}
 	return false
+}
+
+// matched reports whether a pattern of e may match more than now, which comes to a place of o.
+func (e *Effects) matched(o *Effects) bool {
+	return len(e.Patterns) > 0 && slices.ContainsFunc(slices.Concat(o.Reads, o.Writes), func(place string) bool {
+		return len(e.Within(place)) > 0
+	})
 }
 
 // makesClash: a directory that a makes is one that b reads or writes as a whole.

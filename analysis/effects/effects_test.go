@@ -41,6 +41,8 @@ func TestIndependent(t *testing.T) {
 		want  string
 	}{
 		{"two files into one directory", "", "COPY a.txt /x/", "COPY docs/readme /x/", yes},
+		{"a pattern that may match more elsewhere", "", "COPY [ar]* /x/", "COPY docs/readme /x/", fact},
+		{"a pattern that does not match it", "", "COPY a* /x/", "COPY docs/readme /x/", yes},
 		{
 			"two files to two places, which may be directories of the base image",
 			"",
