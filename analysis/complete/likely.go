@@ -97,7 +97,7 @@ func (c *cursor) ports() {
 		l.add("$"+name, "a variable")
 	}
 	l.words(c.about(c.stage, func(i *images.Image) string { return i.Ports }))
-	l.words("8080 80 3000 8000 443 5000 9090", "")
+	l.words("8080 80 3000 8000 443 5000 9090 8081 8888 3001 6379 5432 3306 27017 9000 4000 22", "")
 	l.items = slices.DeleteFunc(l.items, func(it Item) bool { return slices.Contains(c.args, it.Label) })
 	c.offer(c.word, "/", false, l.items)
 }
@@ -109,6 +109,8 @@ func (c *cursor) workdirs() {
 	l := likely{kind: Folder}
 	c.workdirsOf(&l, c.stage, "")
 	all, current := c.made(c.stage)
+	depth := func(p made) int { return strings.Count(strings.TrimSuffix(p.path, "/"), "/") }
+	slices.SortStableFunc(all, func(a, b made) int { return depth(a) - depth(b) })
 	for _, p := range all {
 		if strings.HasSuffix(p.path, "/") && !strings.HasPrefix(p.detail, "of the image") {
 			l.add(strings.TrimSuffix(p.path, "/"), p.detail)
@@ -239,6 +241,10 @@ func (c *cursor) command() {
 		l := likely{kind: Value}
 		if before == 0 {
 			c.programs(&l)
+			if typed != "" {
+				c.installed(&l)
+				l.words("echo python3 python node java npm nginx supervisord tail sleep make", "")
+			}
 		} else if before < 3 {
 			c.parameters(&l, slashpath.Base(first))
 		}
@@ -319,6 +325,28 @@ func (c *cursor) programs(l *likely) {
 		l.words("cmd powershell", "a shell")
 	} else {
 		l.words("sh bash", "a shell")
+	}
+}
+
+// installs finds an installation, up to where its command ends.
+var installs = regexp.MustCompile(`\s(?:install|add)\s[^&|;]*`)
+
+// packageName is one that may be a program's.
+var packageName = regexp.MustCompile(`^[a-z][a-z0-9_-]+$`)
+
+// installed adds what is named where packages are installed: many are named as their program.
+func (c *cursor) installed(l *likely) {
+	for in := range c.above() {
+		if in.Meant != "RUN" {
+			continue
+		}
+		for _, command := range installs.FindAllString(c.file.Text.Slice(in.Span), -1) {
+			for _, word := range strings.Fields(command)[1:] {
+				if word, _, _ = strings.Cut(word, "=="); packageName.MatchString(word) && len(l.items) < most {
+					l.add(word, fmt.Sprintf("installed in line %d", in.Line))
+				}
+			}
+		}
 	}
 }
 
