@@ -65,9 +65,9 @@ func TestInheritedVariablesAreBounded(t *testing.T) {
 	if err := planText(text(200), nil).Err(); err != nil {
 		t.Errorf("200 stages: %v", err)
 	}
-	plan := planText(text(600), nil)
+	plan := planText(text(5000), nil)
 	if plan.Err() == nil {
-		t.Error("600 stages are planned")
+		t.Error("5,000 stages are planned")
 	}
 	for _, s := range Compare(Pasts(plan), plan) {
 		if s.Status == Cached || s.Status == Rebuilt && s.Certain {

@@ -378,7 +378,7 @@ func TestManyFindings(t *testing.T) {
 	s := inward(t, utf16Units)
 	s.send(t, "textDocument/didOpen", object{"textDocument": object{
 		"uri": document, "languageId": "dockerfile", "version": 1,
-		"text": "FROM a\n" + strings.Repeat("MAINTAINER b\n", mostDiagnostics+500) + "EVN c=d\n",
+		"text": "FROM a\n" + strings.Repeat("MAINTAINER b\n", 2*mostDiagnostics) + "EVN c=d\n",
 	}})
 	items := s.snapshotOf(document).diagnostics()
 	if len(items) != mostDiagnostics+1 || items[0].Severity != protocol.DiagnosticSeverityError ||

@@ -30,7 +30,7 @@ type File struct {
 
 // MostInstructions and MostBytes bound what is read of a file: several times what the largest has that we know of.
 const (
-	MostInstructions = 2_000
+	MostInstructions = 6_000
 	MostBytes        = 256 << 10
 )
 

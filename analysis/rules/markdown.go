@@ -104,14 +104,17 @@ func (r *Rule) codeBlock(text string) string {
 	return codeBlock(text)
 }
 
-// codeBlock shows a Dockerfile; a line too long for a page is cut short.
+// codeBlock shows a Dockerfile; a line too long for a page is cut short, and so are too many lines.
 func codeBlock(text string) string {
-	const longest = 120
+	const longest, most = 120, 60
 	lines := strings.Split(strings.TrimSuffix(strings.ReplaceAll(text, "\r", "␍"), "\n"), "\n")
 	for i, line := range lines {
 		if len(line) > longest {
 			lines[i] = fmt.Sprintf("%s… (%d characters in all)", line[:40], len(line))
 		}
+	}
+	if len(lines) > most {
+		lines = append(lines[:3], fmt.Sprintf("… (%d lines in all)", len(lines)))
 	}
 	return "```dockerfile\n" + strings.Join(lines, "\n") + "\n```\n"
 }
