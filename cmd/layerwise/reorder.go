@@ -243,7 +243,7 @@ func (r *reordering) explanation(w io.Writer) {
 		}
 		fmt.Fprintf(
 			w,
-			"%s:%d: RUN %s (about %.0f s, run by %d of %d builds): %s%s\n",
+			"%s:%d: RUN %s (about %.0f s by estimate, run by %d of %d builds): %s%s\n",
 			printablePath(r.path),
 			reason.Line,
 			printable(reason.Step),
