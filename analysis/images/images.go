@@ -2,6 +2,7 @@ package images
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -115,8 +116,17 @@ var managers = map[string]string{
 // shadowPrograms are those of the package shadow, which BusyBox does not have.
 var shadowPrograms = strings.Fields("useradd groupadd usermod groupmod userdel")
 
-// WindowsPrograms are programs of Windows, with those of Linux that do the same, if there is one.
-var WindowsPrograms = map[string]string{
+// ForWindows reports whether a program is one of Windows or a command of PowerShell, and which of Linux does the same.
+func ForWindows(program string) (instead string, ok bool) {
+	instead, ok = windowsPrograms[program]
+	return instead, ok || powerShell.MatchString(program)
+}
+
+var powerShell = regexp.MustCompile(`^(?:Add|Copy|Expand|ForEach|Get|Import|Install|Invoke|Move|New|Out|Remove|` +
+	`Select|Set|Start|Stop|Test|Write)-[A-Z][A-Za-z]+$`)
+
+// windowsPrograms are programs of Windows, with those of Linux that do the same, if there is one.
+var windowsPrograms = map[string]string{
 	"copy": "cp", "del": "rm", "move": "mv", "md": "mkdir", "xcopy": "cp -r", "robocopy": "", "cls": "", "choco": "",
 	"winget": "", "msiexec": "", "icacls": "", "powershell": "", "powershell.exe": "", "cmd.exe": "",
 }
@@ -125,7 +135,7 @@ var WindowsPrograms = map[string]string{
 // managers of other systems, sudo, programs of Windows, and where it is known, bash, curl, wget and git, and useradd
 // and its like.
 func Lacks(ref, program string) bool {
-	_, windows := WindowsPrograms[program]
+	_, windows := ForWindows(program)
 	shadow := slices.Contains(shadowPrograms, program)
 	if managers[program] == "" && !windows && !shadow &&
 		!slices.Contains([]string{"sudo", "bash", "curl", "git", "wget"}, program) {

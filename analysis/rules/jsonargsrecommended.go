@@ -46,8 +46,9 @@ func checkJSONArgsRecommended(p *pass) {
 			if _, ok := almostJSON(in); ok || quotedCommand(p, in) || p.cutArray(in) {
 				continue // AlmostJSON says what is wrong
 			}
-			if _, ok := p.innerInstruction(in); ok || startsOddly(in) {
-				continue // InnerInstruction or StrayCharacter does
+			if _, ok := p.innerInstruction(in); ok || startsOddly(in) ||
+				strings.HasPrefix(p.Text.Slice(in.ArgsSpan), "<<") {
+				continue // InnerInstruction, StrayCharacter or UnterminatedHeredoc does
 			}
 			span := in.ArgsSpan
 			if len(in.Args) == 0 {

@@ -24,10 +24,10 @@ var MissingProgram = &Rule{
 	Doc: Doc{
 		Summary: "The base image does not have a program, and nothing installs it",
 		What: "Finds `apt-get` on Alpine, `apk` on Debian or Ubuntu, and the like, `sudo` on official images, " +
-			"`bash`, `useradd`, `curl`, `wget` and `git` on small ones, programs of Windows on Linux, and package " +
-			"managers of Linux on Windows, in `RUN`, `CMD`, `ENTRYPOINT` and `HEALTHCHECK`. Nothing is " +
-			"said where the file names the program anywhere else, where a step above may install something of that " +
-			"kind, or where the command is asked for first.",
+			"`bash`, `useradd`, `curl`, `wget` and `git` on small ones, programs of Windows and commands of " +
+			"PowerShell on Linux, and package managers of Linux on Windows, in `RUN`, `CMD`, `ENTRYPOINT` and " +
+			"`HEALTHCHECK`. Nothing is said where the file names the program anywhere else, where a step above may " +
+			"install something of that kind, or where the command is asked for first.",
 		Why: "The step fails with `not found`, and a health check never succeeds. Other images of the same name may " +
 			"have the program: `node:22` has `curl`, `node:22-alpine` has not.",
 		Example: "FROM alpine\nRUN apt-get update\n",
@@ -83,7 +83,7 @@ func checkMissingProgram(p *pass) {
 				return
 			}
 			at := span()
-			_, windows := images.WindowsPrograms[name]
+			_, windows := images.ForWindows(name)
 			manager := tools.LineOf(name) != nil && name != "git" || name == "sudo" || windows
 			if !manager && p.installsAbove(in, at.Start) {
 				return
@@ -92,7 +92,7 @@ func checkMissingProgram(p *pass) {
 			told[lacks] = len(fixes) == 0
 			message := fmt.Sprintf("%s has no %s, and nothing here installs it", image, name)
 			if windows {
-				message = fmt.Sprintf("%s has no %s, which is a program of Windows", image, name)
+				message = fmt.Sprintf("%s has no %s, which is for Windows or PowerShell", image, name)
 			}
 			p.report(in, analysis.Finding{Span: at, Message: message, Fixes: fixes})
 		})
@@ -116,7 +116,7 @@ func (p *pass) instead(in *dockerfile.Instruction, name string, at source.Span) 
 	if name == "sudo" {
 		return p.removed(source.Span{Start: at.Start, End: p.behind(in, at.End)})
 	}
-	if other := images.WindowsPrograms[name]; other != "" && p.Text.Slice(at) == name {
+	if other, _ := images.ForWindows(name); other != "" && p.Text.Slice(at) == name {
 		return []analysis.Fix{replace(at, other, false)}
 	}
 	for c := range p.commands(in) {

@@ -169,7 +169,11 @@ func (p *pass) otherWord(
 		finding = withFirst(finding, replace(problem.Span, p.inCase(keyword), false), word, hint)
 	}
 	const needsRun = "a command of the shell needs RUN before it"
-	switch other := otherInstructions[strings.ToUpper(word)]; {
+	other := otherInstructions[strings.ToUpper(word)]
+	if other == "WORKDIR" && strings.HasPrefix(p.Text.Slice(in.ArgsSpan), "[") {
+		other = "CMD" // which takes an array
+	}
+	switch {
 	case other != "" && (word != strings.ToLower(word) || args > 0 && !isCommand(word)):
 		change(other, "did you mean "+other+"?")
 	case strings.Contains(word, "=") && assignment.MatchString(word):
