@@ -703,6 +703,15 @@ func (p *planner) begin(st *stagePlan) {
 	}
 }
 
+// StandsOnContext reports whether a result stands on a directory that is sent: a RUN may write into a mount of it, or
+// it is the base of a stage. BuildKit can then not renew that directory in place (source/local, GetMutable), and the
+// next build may be sent all of it anew.
+func (p *Plan) StandsOnContext() bool {
+	return slices.ContainsFunc(p.vertices, func(v *vertex) bool {
+		return v.onContext || len(v.inputs) > 0 && v.inputs[0].from != nil && v.inputs[0].from.kind == localVertex
+	})
+}
+
 // scratch is the base that is empty (dockerfile2llb.emptyImageName).
 const scratch = "scratch"
 

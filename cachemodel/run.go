@@ -30,6 +30,11 @@ type mount struct {
 	open     bool   // the target is below a working directory that is not known
 }
 
+// forks reports whether the mount is a directory that was sent, with what the command writes upon it.
+func (m mount) forks() bool {
+	return m.kind == "bind" && !m.readonly && (m.context || m.source != nil && m.source.kind == localVertex)
+}
+
 // run carries out RUN (dockerfile2llb.dispatchRun, client/llb ExecOp.Marshal, llbsolver ExecOp.CacheMap).
 func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, uncertain string) error {
 	s := &st.state
@@ -100,6 +105,7 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 		env:         env,
 		inputs:      inputs,
 		ignoreCache: p.ignoreCache,
+		onContext:   slices.ContainsFunc(mounts, mount.forks),
 		devices:     len(c.in.Flags) > 0 && devices(cmd) != value{},
 		op:          p.exactRun(s, cmd, args, mounts, of, secrets, len(c.in.Flags) > 0),
 	}

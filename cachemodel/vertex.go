@@ -32,6 +32,7 @@ type vertex struct {
 	ignoreCache bool
 	doubtful    bool                      // whether there is such a step hangs on a base image of unknown configuration
 	image       *imageRef                 // for imageVertex
+	onContext   bool                      // see Plan.StandsOnContext
 	tree        *buildcontext.Tree        // for localVertex
 	index       int                       // in Plan.vertices
 	dialect     string                    // see sameFrontend

@@ -1,6 +1,9 @@
 package buildcontext
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 // A file whose extended attributes alone changed is not sent again; one that changed otherwise too is.
 func TestResentXattrs(t *testing.T) {
@@ -33,9 +36,13 @@ func TestResentXattrs(t *testing.T) {
 		next := base
 		tt.change(&next)
 		want, _ := tree(base).Digest(Query{Path: "/"})
-		got, err := Resent(tree(base), tree(next)).Digest(Query{Path: "/"})
+		got, err := Resent(tree(base), tree(next), true).Digest(Query{Path: "/"})
 		if err != nil || (got == want) != tt.keeps {
 			t.Errorf("%s: the same digest %t, want %t (%v)", tt.why, got == want, tt.keeps, err)
+		}
+		_, err = Resent(tree(base), tree(next), false).Digest(Query{Path: "/"})
+		if errors.Is(err, ErrUnknown) != (tt.keeps && len(next.Xattrs) > 0) {
+			t.Errorf("%s, perhaps not held any more: %v", tt.why, err)
 		}
 	}
 }

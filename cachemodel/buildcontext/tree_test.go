@@ -445,10 +445,10 @@ func TestResent(t *testing.T) {
 	base := tree(t, "d/ @755\n d/e/ @755\n d/f=1\n x=1")
 	next := tree(t, "d/ @700\n d/e/ @700\n d/f=1 @600\n x/ @700")
 	want := tree(t, "d/ @755\n d/e/ @755\n d/f=1 @600\n x/ @700")
-	if d := Diff(want, Resent(base, next), []Query{{Path: "/"}}); len(d) != 0 {
+	if d := Diff(want, Resent(base, next, true), []Query{{Path: "/"}}); len(d) != 0 {
 		t.Errorf("differs: %v", d)
 	}
-	if Resent(next, next) != next {
+	if Resent(next, next, true) != next {
 		t.Error("a new tree without need")
 	}
 }

@@ -302,7 +302,11 @@ func runReal(ctx context.Context, real *Real, builds []Build, tally *Tally) (wro
 		if err != nil {
 			return append(wrong, fmt.Sprintf("build %d: only in-process: %v", i, err)), nil
 		}
-		most, err := different.Solve(ctx, held, def)
+		renewed := held
+		if model.stoodOn() {
+			renewed = b // if the daemon does not hold the context any more
+		}
+		most, err := different.Solve(ctx, renewed, def)
 		if err != nil {
 			return append(wrong, fmt.Sprintf("build %d: only in-process: %v", i, err)), nil
 		}

@@ -37,6 +37,11 @@ type Model struct {
 	sent  map[string]*buildcontext.Tree
 }
 
+// stoodOn reports whether the daemon may have let go of what it was sent.
+func (m *Model) stoodOn() bool {
+	return slices.ContainsFunc(m.plans, (*cachemodel.Plan).StandsOnContext)
+}
+
 // Predict gives the verdicts on b, for a cache that holds the builds of the earlier calls.
 func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, err error) {
 	defer func() {
@@ -55,7 +60,7 @@ func (m *Model) Predict(ctx context.Context, b Build) (steps []cachemodel.Step, 
 	if m.Daemon {
 		for name, t := range trees {
 			if m.sent[name] != nil {
-				trees[name] = buildcontext.Resent(m.sent[name], t)
+				trees[name] = buildcontext.Resent(m.sent[name], t, !m.stoodOn())
 			}
 		}
 		m.sent = trees

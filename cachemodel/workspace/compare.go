@@ -32,6 +32,7 @@ type Compared struct {
 	head        string
 	held        *cachemodel.Held            // what the builder has; nil is nothing
 	withMax     *cachemodel.Held            // what it would have if the cache were exported with mode=max; nil if that is no less
+	stoodOn     bool                        // see cachemodel.Plan.StandsOnContext
 	made        []*baseline.Contents        // the builds that the builder has made as far as they are known, the newest first
 	bases       map[string]cachemodel.Image // the configurations of base images as these builds read them
 	imports     *imports                    // what a fresh builder imports that was read; nil if none was
@@ -131,6 +132,7 @@ func (r *Reader) compare(
 			r.compared.was = earlier
 		}
 	})
+	r.compared.stoodOn = slices.ContainsFunc(pasts, func(p cachemodel.Past) bool { return p.Plan.StandsOnContext() })
 	r.compared.imports = r.importing(ctx, request.Spec, q, next, pasts, look)
 	r.hold(pasts, mode, found.Unseen, q)
 }

@@ -243,9 +243,9 @@ func (r *Reader) conclude(b *Build, options baseline.Options) {
 	b.Notes = append(b.Notes, r.compared.recordNotes...)
 	fresh := r.compared.Baseline.Cache != "" || r.choices.CacheUnknown != "" // it was sent nothing before
 	if b.Settings.Engine != cachemodel.Classic && !fresh {
-		b.Context.Tree = resent(r.compared.Context, b.Context.Tree)
+		b.Context.Tree = r.resent(r.compared.Context, b.Context.Tree)
 		for name, named := range b.Contexts {
-			named.Tree = resent(r.compared.named[name], named.Tree)
+			named.Tree = r.resent(r.compared.named[name], named.Tree)
 			b.Contexts[name] = named
 		}
 	}
@@ -257,11 +257,11 @@ func (r *Reader) conclude(b *Build, options baseline.Options) {
 }
 
 // resent is next as a builder has it that was sent last before, if that is known.
-func resent(last, next *buildcontext.Tree) *buildcontext.Tree {
+func (r *Reader) resent(last, next *buildcontext.Tree) *buildcontext.Tree {
 	if last == nil || next == nil {
 		return next
 	}
-	return buildcontext.Resent(last, next)
+	return buildcontext.Resent(last, next, !r.compared.stoodOn)
 }
 
 // Resolve finds the build without reading its contexts and without what it is compared with. It must be asked of

@@ -76,7 +76,7 @@ func TestResent(t *testing.T) {
 		if len(store.entries) == 0 {
 			continue
 		}
-		next := buildcontext.Resent(trees[0], trees[1])
+		next := buildcontext.Resent(trees[0], trees[1], true)
 		if next != trees[1] {
 			unnoticed++
 		}
