@@ -40,7 +40,8 @@
 //
 //	go test -run TestWhyPairs -v -args -why-pairs 0
 //
-// Sequences of builds with edits, failures, other targets and prunes in between go to BuildKit and to the engine:
+// Sequences of builds with edits, failures, other targets and builders, and prunes in between go to BuildKit and to the
+// engine:
 //
 //	go test -run TestSequences -v -timeout 0 -args -sequences 200
 //

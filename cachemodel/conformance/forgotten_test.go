@@ -160,7 +160,7 @@ func TestForgottenBuilds(t *testing.T) {
 			if err := r.daemon.Client.Prune(ctx, nil, client.PruneAll); err != nil {
 				t.Fatal(err)
 			}
-			p := newSequence(t, r.daemon, r.images, false)
+			p := newSequence(t, r.images, false, r.daemon)
 			p.write(t, "Dockerfile", fmt.Sprintf(forgottenText, forgottenWord))
 			p.write(t, "a.txt", "a")
 			p.write(t, "b.txt", "b")
@@ -169,7 +169,7 @@ func TestForgottenBuilds(t *testing.T) {
 			p.settle(t)
 			b, steps := p.predict(t)
 			ran, failed := p.build(t)
-			o := &outcome{reasons: map[string]int{}}
+			o := &outcome{}
 			o.check(t, b.Compared.Label, steps, ran, failed)
 			lines := func(status cachemodel.Status, certain bool) (out []int) {
 				for _, s := range steps {

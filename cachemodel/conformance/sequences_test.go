@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -36,29 +38,31 @@ var sequencesFlag = flag.Int("sequences", 3, "sequences of builds for each build
 // sequence is a folder that is built again and again, with what is noted of that.
 type sequence struct {
 	dir, home string
-	daemon    *daemon.Daemon
+	daemons   []*daemon.Daemon // builders; the first one builds
 	images    *daemon.Layouts
 	ask       func() *product.Daemon
 	store     *record.Store
 	file      string // the Dockerfile that is built
 	target    string
+	noCache   bool
 	args      map[string]string
 	ref       string // of the last build
 	recorded  bool   // play records each build that does not fail
+	past      []state
 }
 
-func newSequence(t *testing.T, d *daemon.Daemon, images *daemon.Layouts, engine bool) *sequence {
+func newSequence(t *testing.T, images *daemon.Layouts, engine bool, daemons ...*daemon.Daemon) *sequence {
 	t.Helper()
 	p := &sequence{
-		dir:    t.TempDir(),
-		home:   t.TempDir(),
-		daemon: d,
-		images: images,
-		file:   "Dockerfile",
-		args:   map[string]string{},
+		dir:     t.TempDir(),
+		home:    t.TempDir(),
+		daemons: slices.Clone(daemons),
+		images:  images,
+		file:    "Dockerfile",
+		args:    map[string]string{},
 	}
-	e := product.Endpoint{Address: d.Address(), Engine: engine, Name: "default", From: "the test"}
 	p.ask = func() *product.Daemon {
+		e := product.Endpoint{Address: p.daemons[0].Address(), Engine: engine, Name: "default", From: "the test"}
 		return product.New(e, product.Places{Getenv: func(string) string { return "" }, Home: p.home})
 	}
 	p.store = record.NewStore(t.TempDir())
@@ -111,8 +115,8 @@ func (p *sequence) predict(t *testing.T) (*workspace.Build, []cachemodel.Step) {
 	}
 	file := dockerfile.Parse(source.New(string(text)), nil)
 	w := &workspace.Workspace{Store: p.store, Folder: p.dir}
-	options := baseline.Options{ContextDir: p.dir, Target: p.target, Args: maps.Clone(p.args)}
-	options.Run.Network = p.daemon.Options["force-network-mode"]
+	options := baseline.Options{ContextDir: p.dir, Target: p.target, Args: maps.Clone(p.args), NoCache: p.noCache}
+	options.Run.Network = p.daemons[0].Options["force-network-mode"]
 	for range 10 { // a busy machine may not answer in time, and then nothing is promised
 		b := w.Reader(path).Load(context.Background(), workspace.Question{
 			Choices: workspace.Choices{Options: options}, File: file, Builder: p.ask(),
@@ -150,7 +154,10 @@ func (p *sequence) build(t *testing.T) (ran Truth, failed bool) {
 	}
 	attrs := map[string]string{"filename": p.file, "target": p.target}
 	maps.Copy(attrs, p.images.Contexts)
-	maps.Copy(attrs, p.daemon.Options)
+	maps.Copy(attrs, p.daemons[0].Options)
+	if p.noCache {
+		attrs["no-cache"] = ""
+	}
 	for k, v := range p.args {
 		attrs["build-arg:"+k] = v
 	}
@@ -159,7 +166,7 @@ func (p *sequence) build(t *testing.T) (ran Truth, failed bool) {
 		return builder.Build(ctx, recorder{c, &def})
 	}
 	status, seen := watch()
-	_, err = p.daemon.Client.Build(context.Background(), client.SolveOpt{
+	_, err = p.daemons[0].Client.Build(context.Background(), client.SolveOpt{
 		Ref: p.ref, FrontendAttrs: attrs, OCIStores: p.images.Stores,
 		AllowedEntitlements: []string{entitlements.EntitlementNetworkHost.String()},
 		LocalMounts:         map[string]fsutil.FS{"context": local, "dockerfile": local},
@@ -207,10 +214,53 @@ func (p *sequence) become(t *testing.T, s state) {
 	}
 }
 
-// outcome counts how marks came out.
+// outcome counts how marks came out. The zero value is ready.
 type outcome struct {
 	builds, steps, cached, rebuilt, perhaps int
-	reasons                                 map[string]int // of uncertain marks
+	reasons                                 map[string]doubtful
+}
+
+// doubtful are the marks that were not certain for one reason.
+type doubtful struct{ marks, ran int }
+
+// digits are what differs between reasons of one kind, and names of files and stages.
+var digits = regexp.MustCompile(`\d+|\w+\.txt\b|\bstage \w+`)
+
+// doubt counts a mark that is not certain by the first reason for it: that of the step which it follows, if that is not
+// certain to run itself.
+func (o *outcome) doubt(steps []cachemodel.Step, s cachemodel.Step, ran bool) {
+	for s.Cause.Kind == cachemodel.Follows || s.Cause.Kind == cachemodel.StageRebuilt {
+		i := slices.IndexFunc(steps, func(above cachemodel.Step) bool { return above.Line == s.Cause.Line })
+		if i < 0 || steps[i].Certain || steps[i].Cause == nil || steps[i].Line == s.Line {
+			break
+		}
+		s = steps[i]
+	}
+	reason := fmt.Sprintf("%s: %s", s.Cause.Kind, digits.ReplaceAllString(s.Cause.Detail, "..."))
+	if o.reasons == nil {
+		o.reasons = map[string]doubtful{}
+	}
+	d := o.reasons[reason]
+	d.marks++
+	if ran {
+		d.ran++
+	}
+	o.reasons[reason] = d
+}
+
+// String is a table.
+func (o *outcome) String() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%d builds, %d steps: %d cached, %d rebuilt, %d not certain",
+		o.builds, o.steps, o.cached, o.rebuilt, o.perhaps)
+	reasons := slices.Collect(maps.Keys(o.reasons))
+	slices.SortFunc(reasons, func(a, b string) int {
+		return cmp.Or(o.reasons[b].marks-o.reasons[a].marks, strings.Compare(a, b))
+	})
+	for _, reason := range reasons {
+		fmt.Fprintf(&out, "\n| %s | %d | %d ran |", reason, o.reasons[reason].marks, o.reasons[reason].ran)
+	}
+	return out.String()
 }
 
 func (o *outcome) check(t *testing.T, what string, steps []cachemodel.Step, ran Truth, failed bool) {
@@ -241,50 +291,100 @@ func (o *outcome) check(t *testing.T, what string, steps []cachemodel.Step, ran 
 			}
 		default:
 			o.perhaps++
-			o.reasons[s.Cause.Detail]++
+			o.doubt(steps, s, lt.Executed > 0)
 		}
 	}
 }
 
-// play plays a random sequence of edits, failures, other targets, arguments and Dockerfiles, prunes and builds.
-func play(t *testing.T, p *sequence, r *rand.Rand, o *outcome) {
-	base := state{
+// A move is what happens between two builds: next is what the project becomes.
+type move struct {
+	about string
+	make  func(t *testing.T, p *sequence, r *rand.Rand, next *state)
+}
+
+// replaced is a move that edits the Dockerfile as it was at first.
+func replaced(about, old, by string, n int) move {
+	return move{about, func(_ *testing.T, _ *sequence, r *rand.Rand, next *state) {
+		next.text = strings.Replace(firstState().text, old, fmt.Sprintf(by, r.IntN(n)), 1)
+	}}
+}
+
+// edited is a move that edits a file.
+func edited(name string) move {
+	return move{"edit " + name, func(_ *testing.T, _ *sequence, r *rand.Rand, next *state) {
+		next.files[name] = fmt.Sprint(name, r.IntN(100))
+	}}
+}
+
+var moves = []move{
+	edited("a.txt"),
+	edited("package.txt"),
+	{"go back", func(_ *testing.T, p *sequence, r *rand.Rand, next *state) {
+		past := p.past[r.IntN(len(p.past))]
+		*next = state{past.text, maps.Clone(past.files)}
+	}},
+	replaced("fail at the end", "RUN true", "RUN exit 1%d", 5),
+	replaced("fail in a stage", "echo one", "exit 1%d", 5),
+	replaced("copy what is not there", "COPY package.txt /\n", "COPY missing%d.txt /\n", 2),
+	replaced("edit the last RUN", "RUN true", "RUN echo %d", 3),
+	replaced("another base image", "FROM base\n", "FROM base3 # %d\n", 1),
+	{"target test", func(_ *testing.T, p *sequence, _ *rand.Rand, _ *state) { p.target = "test" }},
+	{"no cache", func(_ *testing.T, p *sequence, _ *rand.Rand, _ *state) { p.noCache = true }},
+	{"another argument", func(_ *testing.T, p *sequence, r *rand.Rand, _ *state) {
+		p.args = map[string]string{"V": fmt.Sprint(r.IntN(3))}
+	}},
+	{"another Dockerfile", func(t *testing.T, p *sequence, r *rand.Rand, next *state) {
+		p.file = "other.Dockerfile"
+		text := strings.Replace(next.text, "\nRUN cat b.txt\n", fmt.Sprintf("\nRUN cat b.txt # %d\n", r.IntN(2)), 1)
+		p.write(t, p.file, text)
+	}},
+	{"another builder", func(_ *testing.T, p *sequence, _ *rand.Rand, _ *state) {
+		p.daemons = append(p.daemons[1:], p.daemons[0])
+	}},
+	{"permissions", func(t *testing.T, p *sequence, r *rand.Rand, _ *state) {
+		if err := os.Chmod(filepath.Join(p.dir, "b.txt"), []os.FileMode{0o644, 0o600, 0o755}[r.IntN(3)]); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"prune", func(t *testing.T, p *sequence, _ *rand.Rand, _ *state) { p.prune(t, client.PruneAll) }},
+	{"prune some", func(t *testing.T, p *sequence, _ *rand.Rand, _ *state) {
+		p.prune(t, client.PruneAll, client.WithKeepOpt(0, 0, 20<<10, 0)) // not what was used last
+	}},
+	{"prune what was sent", func(t *testing.T, p *sequence, _ *rand.Rand, _ *state) {
+		p.prune(t, client.WithFilter([]string{"type==source.local"})) // the garbage collection does it first
+	}},
+	{"prune one result", func(t *testing.T, p *sequence, r *rand.Rand, _ *state) {
+		usage, err := p.daemons[0].Client.DiskUsage(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(usage) > 0 {
+			p.prune(t, client.WithFilter([]string{"id==" + usage[r.IntN(len(usage))].ID}))
+		}
+	}},
+}
+
+func firstState() state {
+	return state{
 		fmt.Sprintf(sequenceText, "one", "true"),
 		map[string]string{"a.txt": "a", "b.txt": "b", "package.txt": "p"},
 	}
-	past, now := []state{base}, base
-	p.become(t, base)
+}
+
+// play plays a random sequence of moves, each with a build.
+func play(t *testing.T, p *sequence, r *rand.Rand, o *outcome) {
+	now := firstState()
+	p.past = []state{now}
+	p.become(t, now)
 	var did []string
 	for step := range 10 {
-		what := ""
-		p.file, p.target = "Dockerfile", ""
+		p.file, p.target, p.noCache = "Dockerfile", "", false
 		next := state{now.text, maps.Clone(now.files)}
-		switch r.IntN(9) {
-		case 0:
-			what, next.files["a.txt"] = "edit a.txt", fmt.Sprint("a", r.IntN(100))
-		case 1:
-			what, next.files["package.txt"] = "edit package.txt", fmt.Sprint("p", r.IntN(100))
-		case 2:
-			what, next = "go back", past[r.IntN(len(past))]
-		case 3:
-			what, next.text = "fail", fmt.Sprintf(sequenceText, "one", fmt.Sprintf("exit %d", 1+r.IntN(50)))
-		case 4:
-			what, next.text = "edit the last RUN", fmt.Sprintf(sequenceText, "one", fmt.Sprintf("echo %d", r.IntN(3)))
-		case 5:
-			what, p.target = "target test", "test"
-		case 6:
-			what, p.args = "another argument", map[string]string{"V": fmt.Sprint(r.IntN(3))}
-		case 7:
-			what, p.file = "another Dockerfile", "other.Dockerfile"
-			text := strings.Replace(now.text, "\nRUN cat b.txt\n", fmt.Sprintf("\nRUN cat b.txt # %d\n", r.IntN(2)), 1)
-			p.write(t, "other.Dockerfile", text)
-		case 8:
-			what = "prune"
-			pruneSome(t, p, r)
-		}
-		did = append(did, what)
+		m := moves[r.IntN(len(moves))]
+		m.make(t, p, r, &next)
+		did = append(did, m.about)
 		p.become(t, next)
-		now, past = next, append(past, next)
+		now, p.past = next, append(p.past, next)
 		time.Sleep(20 * time.Millisecond) // stamps of files have the kernel's ticks
 		_, steps := p.predict(t)
 		ran, failed := p.build(t)
@@ -295,14 +395,10 @@ func play(t *testing.T, p *sequence, r *rand.Rand, o *outcome) {
 	}
 }
 
-// pruneSome removes all of the cache or what was not used last.
-func pruneSome(t *testing.T, p *sequence, r *rand.Rand) {
+// prune removes results from the builder.
+func (p *sequence) prune(t *testing.T, options ...client.PruneOption) {
 	t.Helper()
-	options := []client.PruneOption{client.PruneAll}
-	if r.IntN(2) == 0 { // some of it
-		options = append(options, client.WithKeepOpt(0, 0, 20<<10, 0))
-	}
-	if err := p.daemon.Client.Prune(context.Background(), nil, options...); err != nil {
+	if err := p.daemons[0].Client.Prune(context.Background(), nil, options...); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(50 * time.Millisecond)
@@ -313,22 +409,22 @@ func pruneSome(t *testing.T, p *sequence, r *rand.Rand) {
 func TestSequences(t *testing.T) {
 	for _, kind := range []string{"buildkitd", "recorded", "engine"} {
 		t.Run(kind, func(t *testing.T) {
-			d, images, stop := sequenceDaemon(t, kind)
-			defer stop()
-			total := &outcome{reasons: map[string]int{}}
+			daemons, images := sequenceDaemons(t, kind)
+			total := &outcome{}
 			for i := range *sequencesFlag {
 				seed := *seedFlag + uint64(i)
 				t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
-					if err := d.Client.Prune(context.Background(), nil, client.PruneAll); err != nil {
-						t.Fatal(err)
+					p := newSequence(t, images, kind == "engine", daemons...)
+					for _, d := range daemons {
+						if err := d.Client.Prune(context.Background(), nil, client.PruneAll); err != nil {
+							t.Fatal(err)
+						}
 					}
-					p := newSequence(t, d, images, kind == "engine")
 					p.recorded = kind == "recorded"
 					play(t, p, rand.New(rand.NewPCG(seed, 1)), total)
 				})
 			}
-			t.Logf("%s: %d builds, %d steps: %d cached, %d rebuilt, %d perhaps: %v",
-				kind, total.builds, total.steps, total.cached, total.rebuilt, total.perhaps, total.reasons)
+			t.Logf("%s: %s", kind, total)
 			if total.cached == 0 || total.rebuilt == 0 {
 				t.Error("nothing was promised: this tests nothing")
 			}
@@ -336,11 +432,17 @@ func TestSequences(t *testing.T) {
 	}
 }
 
-func sequenceDaemon(t *testing.T, kind string) (*daemon.Daemon, *daemon.Layouts, func()) {
+// sequenceDaemons are two builders, or the one engine.
+func sequenceDaemons(t *testing.T, kind string) ([]*daemon.Daemon, *daemon.Layouts) {
 	t.Helper()
 	if kind != "engine" {
 		r := startReal(t)
-		return r.daemon, r.images, func() {}
+		other, err := r.Fresh(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(other.Close)
+		return []*daemon.Daemon{r.daemon, other.daemon}, r.images
 	}
 	if what := daemon.EngineMissing(); what != "" {
 		t.Skip("NOT COMPARED WITH A REAL DOCKER ENGINE: " + what)
@@ -349,19 +451,19 @@ func sequenceDaemon(t *testing.T, kind string) (*daemon.Daemon, *daemon.Layouts,
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(e.Stop)
 	images, err := e.MakeImages(context.Background())
 	if err != nil {
-		e.Stop()
 		t.Fatal(err)
 	}
-	return e.Daemon, images, e.Stop
+	return []*daemon.Daemon{e.Daemon}, images
 }
 
 // A COPY of a file that is not there fails while the steps above it still run: these are cancelled, and not cached.
 func TestFailsBeforeTheStepsAbove(t *testing.T) {
 	r := startReal(t)
-	p := newSequence(t, r.daemon, r.images, false)
-	o := &outcome{reasons: map[string]int{}}
+	p := newSequence(t, r.images, false, r.daemon)
+	o := &outcome{}
 	const text = "FROM base\nRUN echo %s > /first\nRUN sleep 2\nCOPY %s /\nRUN true\n"
 	id := identity.NewID() // no other test has built it
 	p.become(t, state{fmt.Sprintf(text, id, "missing.txt"), map[string]string{"a.txt": "a"}})

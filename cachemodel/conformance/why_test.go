@@ -65,7 +65,7 @@ var whyEdits = []struct {
 // promise was kept, and the cause of the first step that ran is what was edited.
 func TestWhy(t *testing.T) {
 	r := startReal(t)
-	p := newSequence(t, r.daemon, r.images, false)
+	p := newSequence(t, r.images, false, r.daemon)
 	if err := os.Mkdir(filepath.Join(p.dir, "lib"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func (p *sequence) remember(t *testing.T) {
 		ContextDir: p.dir, Context: tree,
 		Settings: cachemodel.Settings{Engine: cachemodel.BuildKit, Target: p.target, Args: maps.Clone(p.args)},
 	}
-	rec.Settings.Network = p.daemon.Options["force-network-mode"]
+	rec.Settings.Network = p.daemons[0].Options["force-network-mode"]
 	cachemodel.NewPlan(cachemodel.Build{ // reads what its steps read
 		File: dockerfile.Parse(source.New(string(text)), nil), Context: tree, Settings: rec.Settings,
 	})

@@ -138,7 +138,7 @@ func TestWhyPairs(t *testing.T) {
 	right, made, of := 0, 0, len(whyTexts)*len(whyKinds)
 	for at, kind := range slices.Sorted(maps.Keys(whyTexts)) {
 		text := whyTexts[kind]
-		p := newSequence(t, r.daemon, r.images, false)
+		p := newSequence(t, r.images, false, r.daemon)
 		p.home = home
 		if err := r.daemon.Client.Prune(t.Context(), nil, client.PruneAll); err != nil { // what others made of it
 			t.Fatal(err)
