@@ -200,7 +200,8 @@ try {
 	await window.openFile("Dockerfile");
 	await marksAre("marks of the seed, where every instruction is a step", window, "c ccc cc c");
 	await window.command("Layerwise: Show Reordering");
-	await window.page.locator(".quick-input-list .monaco-list-row", { hasText: /^Raise CMD, join 3 ENVs/ }).first().click();
+	const raising = { hasText: /^Raise CMD, join 3 ENVs/ };
+	await window.page.locator(".quick-input-list .monaco-list-row", raising).first().click();
 	await window.page.waitForSelector(".diff-editor, .monaco-diff-editor");
 	const apply = window.page.locator(".notification-toast .monaco-button", { hasText: "Apply" });
 	await apply.waitFor();
@@ -225,7 +226,8 @@ try {
 	await marksAre("marks of a file that is verified", window, "cc");
 	const verify = async () => {
 		await window.command("Layerwise: Show Reordering");
-		await window.page.locator(".quick-input-list .monaco-list-row", { hasText: /^Verify and apply/ }).first().click();
+		const offer = { hasText: /^Verify and apply/ };
+		await window.page.locator(".quick-input-list .monaco-list-row", offer).first().click();
 	};
 	writeFileSync(DIFFERS, "");
 	await verify();
@@ -241,7 +243,8 @@ try {
 	// A server that is not there.
 	window = await vscode.open(seed);
 	await window.openFile("Dockerfile");
-	writeFileSync(join(seed, ".vscode", "settings.json"), JSON.stringify({ "layerwise.server.path": "/nowhere/layerwise" }));
+	const nowhere = { "layerwise.server.path": "/nowhere/layerwise" };
+	writeFileSync(join(seed, ".vscode", "settings.json"), JSON.stringify(nowhere));
 	const toast = window.page.locator(".notification-toast", { hasText: "names /nowhere/layerwise, which is not a program" });
 	await toast.locator(".monaco-button", { hasText: "Open Settings" }).waitFor();
 	await eventually("no marks are left of a server that is gone", async () =>
