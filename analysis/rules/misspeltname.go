@@ -71,8 +71,8 @@ func (p *pass) checkUserName(in *dockerfile.Instruction, word dockerfile.Word) {
 	})
 }
 
-// commonPackages are packages that Dockerfiles install often. Neither Debian nor Alpine has one whose name is theirs
-// with two letters swapped, one less or one more.
+// commonPackages are packages that Dockerfiles install often, of which Debian has none whose name is theirs with two
+// letters swapped, one less or one more.
 var commonPackages = strings.Fields("" +
 	"curl wget git unzip gnupg nginx ffmpeg gettext nodejs procps tzdata locales openssl supervisor imagemagick " +
 	"ca-certificates build-base build-essential software-properties-common apt-transport-https lsb-release " +

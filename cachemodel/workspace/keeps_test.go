@@ -87,7 +87,9 @@ func checkFixed(t *testing.T, name, text string) tried {
 		}
 		return n
 	}
-	if was, is := failing(dockerfile.Parse(source.New(text), nil)), failing(fixed.File); is > was {
+	before := dockerfile.Parse(source.New(text), nil)
+	if was, is := failing(before), failing(fixed.File); is > was && !before.Dialect().Foreign {
+		// Which instructions fail is not known while another frontend reads the file.
 		t.Errorf("%s: %d steps fail, before %d\n%q\n%q", name, is, was, text, after)
 	}
 	return tried{after != text, len(fixed.Left) > 0}
