@@ -169,7 +169,7 @@ type report struct {
 	tally       *Tally
 	coverage    *Coverage
 	cases       int
-	wrong       map[string]int // by signature
+	wrong       map[string][]uint64 // seeds by signature
 	unbuildable map[string]int
 }
 
@@ -178,7 +178,7 @@ func newReport(t *testing.T) *report {
 		t:           t,
 		tally:       NewTally(),
 		coverage:    NewCoverage(),
-		wrong:       map[string]int{},
+		wrong:       map[string][]uint64{},
 		unbuildable: map[string]int{},
 	}
 }
@@ -198,8 +198,8 @@ func (r *report) add(seed uint64, sketches []Sketch, names [][]string, run func(
 	sign, news := "", false
 	if len(wrong) > 0 {
 		sign = signature(wrong[0])
-		r.wrong[sign]++
-		news = r.wrong[sign] == 1 && len(r.wrong) <= 12
+		r.wrong[sign] = append(r.wrong[sign], seed)
+		news = len(r.wrong[sign]) == 1 && len(r.wrong) <= 12
 	}
 	r.mu.Unlock()
 	if !news {
@@ -227,8 +227,8 @@ func (r *report) finish() {
 		n += v
 	}
 	r.t.Logf("%d cases, %d cannot be built\n%s\n%s", r.cases, n, r.tally, r.coverage)
-	for s, n := range r.wrong {
-		r.t.Logf("%d cases: %s", n, s)
+	for s, seeds := range r.wrong {
+		r.t.Logf("%d cases: %s: seeds %v", len(seeds), s, seeds)
 	}
 	if testing.Verbose() {
 		for _, s := range slices.Sorted(maps.Keys(r.unbuildable)) {
