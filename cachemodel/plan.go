@@ -708,7 +708,10 @@ func (p *planner) begin(st *stagePlan) {
 // next build may be sent all of it anew.
 func (p *Plan) StandsOnContext() bool {
 	return slices.ContainsFunc(p.vertices, func(v *vertex) bool {
-		return v.onContext || len(v.inputs) > 0 && v.inputs[0].from != nil && v.inputs[0].from.kind == localVertex
+		if v.onContext || len(v.inputs) == 0 || v.inputs[0].from == nil || v.inputs[0].from.kind != localVertex {
+			return v.onContext
+		}
+		return v.kind != copyVertex || !v.inputs[0].content // else it is what a COPY upon nothing takes files from
 	})
 }
 
