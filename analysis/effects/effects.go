@@ -826,25 +826,20 @@ func (e *Effects) named(reads, writes int) {
 // listed reports whether e, which copies a directory of the build context, stays clear of o only by the names of what
 // is in it.
 func (e *Effects) listed(o *Effects) bool {
-	return e.within(&o.of().reads) || e.within(&o.of().writes) || e.matched(o)
+	return e.within(&o.of().reads) || e.within(&o.of().writes)
 }
 
 // within reports whether one of these places is in a directory of the image that all of a directory of the context is
-// copied into.
+// copied into, or what a pattern matches: that may be a directory in another working tree, whatever is in it.
 func (e *Effects) within(places *index) bool {
-	for _, to := range e.Trees {
-		if places.has(tree(to)) {
-			return true
+	for _, copied := range []map[string]string{e.Trees, e.Patterns} {
+		for _, to := range copied {
+			if places.has(tree(to)) {
+				return true
+			}
 		}
 	}
 	return false
-}
-
-// matched reports whether a pattern of e may match more than now, which comes to a place of o.
-func (e *Effects) matched(o *Effects) bool {
-	return len(e.Patterns) > 0 && slices.ContainsFunc(slices.Concat(o.Reads, o.Writes), func(place string) bool {
-		return len(e.Within(place)) > 0
-	})
 }
 
 // makesClash: a directory that a makes is one that b reads or writes as a whole.
