@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
+	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
@@ -40,9 +41,7 @@ func checkAddWithoutChecksum(p *pass) {
 		}
 		for _, word := range in.Args[:len(in.Args)-1] {
 			url := strings.Trim(word.Text, `"`)
-			path, _, _ := strings.Cut(url, "#")
-			if (strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://")) &&
-				!strings.HasSuffix(path, ".git") && meantAddress(url) == "" {
+			if dockerfile.KindOfSource(url) == dockerfile.URLSource && meantAddress(url) == "" {
 				p.report(
 					in,
 					analysis.Finding{

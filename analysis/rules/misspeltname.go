@@ -19,8 +19,8 @@ var MisspeltName = &Rule{
 	Doc: Doc{
 		Summary: "The name of a user or of a package is misspelt",
 		What: "Finds users in `USER` and `--chown` that stand nowhere else in the file and are one letter away from " +
-			"one that a `useradd` adds or the official base image has, and packages for apt or apk that are very common ones with " +
-			"two letters swapped, one left out or one too many.",
+			"one that a `useradd` adds or the official base image has, and packages for apt or apk that are very " +
+			"common ones with two letters swapped, one left out or one too many.",
 		Why:     "The step fails; a wrong `USER` fails at the next `RUN`, or when the container starts.",
 		Example: "FROM node:22\nRUN apt-get update && apt-get install -y ca-certificate\nUSER noed\n",
 		Instead: "FROM node:22\nRUN apt-get update && apt-get install -y ca-certificates\nUSER node\n",
@@ -98,7 +98,7 @@ func (p *pass) checkPackageNames(in *dockerfile.Instruction, c command) {
 		}
 		name := commonPackages[meant]
 		p.report(in, analysis.Finding{
-			Span: span, Message: fmt.Sprintf("there is no package %s (did you mean %s?)", word, name),
+			Span: span, Message: fmt.Sprintf("the package %s is not known (did you mean %s?)", word, name),
 			Fixes: []analysis.Fix{replace(span, name, false)},
 		})
 	}
