@@ -63,6 +63,16 @@ async function typesInOneStep(window) {
 const vscode = await startEditor();
 let window;
 let carried;
+
+/** Opens the Dockerfile of a folder that has settings, with the server that the settings name. */
+async function openWith(folder, settings) {
+	mkdirSync(join(folder, ".vscode"));
+	const named = { ...settings, "layerwise.server.path": LAYERWISE };
+	writeFileSync(join(folder, ".vscode", "settings.json"), JSON.stringify(named));
+	window = await vscode.open(folder);
+	await window.openFile("Dockerfile");
+}
+
 try {
 	// The marks, under BuildKit, from the server that the extension carries.
 	window = await vscode.open(shop);
@@ -193,11 +203,7 @@ try {
 	await window.page.close();
 
 	// Reordering, under the classic builder, with a server that the settings name.
-	mkdirSync(join(seed, ".vscode"));
-	const classic = { "layerwise.engine": "classic", "layerwise.server.path": LAYERWISE };
-	writeFileSync(join(seed, ".vscode", "settings.json"), JSON.stringify(classic));
-	window = await vscode.open(seed);
-	await window.openFile("Dockerfile");
+	await openWith(seed, { "layerwise.engine": "classic" });
 	await marksAre("marks of the seed, where every instruction is a step", window, "c ccc cc c");
 	await window.command("Layerwise: Show Reordering");
 	const raising = { hasText: /^Raise CMD, join 3 ENVs/ };
@@ -218,11 +224,7 @@ try {
 
 	// Reordering with verification: nothing is changed where the images differ.
 	await window.page.close();
-	mkdirSync(join(kept, ".vscode"));
-	const verifying = { "layerwise.buildkit": "tcp://127.0.0.1:1", "layerwise.server.path": LAYERWISE };
-	writeFileSync(join(kept, ".vscode", "settings.json"), JSON.stringify(verifying));
-	window = await vscode.open(kept);
-	await window.openFile("Dockerfile");
+	await openWith(kept, { "layerwise.buildkit": "tcp://127.0.0.1:1" });
 	await marksAre("marks of a file that is verified", window, "cc");
 	const verify = async () => {
 		await window.command("Layerwise: Show Reordering");
