@@ -116,6 +116,9 @@ const (
 	GitSource                    // a git repository
 )
 
+// IsFetched reports whether a source whose variables are expanded is not a path.
+func IsFetched(src string) bool { return KindOfSource(src) != PathSource }
+
 // KindOfSource returns the kind of a source whose variables are expanded (dispatchCopy in BuildKit's dockerfile2llb).
 // Only ADD takes other sources than paths; COPY fails with a git repository, and with a URL.
 func KindOfSource(src string) SourceKind {

@@ -96,7 +96,7 @@ func contextPaths(in *dockerfile.Instruction) (out []contextPath) {
 			p.text, p.unsafe = p.text[1:len(p.text)-1], `"`
 		}
 		p.rewrite = p.span.End-p.span.Start == len(p.text)
-		if dockerfile.KindOfSource(p.text) == dockerfile.PathSource && !strings.HasPrefix(p.text, "<<") {
+		if !dockerfile.IsFetched(p.text) && !strings.HasPrefix(p.text, "<<") {
 			out = append(out, p)
 		}
 	}

@@ -32,7 +32,7 @@ var AddForFiles = &Rule{
 			if !ok || c.Checksum != "" || len(in.Args) < 2 ||
 				slices.ContainsFunc(in.Args[:len(in.Args)-1], func(w dockerfile.Word) bool {
 					text := unquoted(w.Text)
-					return dockerfile.KindOfSource(text) != dockerfile.PathSource || strings.ContainsAny(text, "$*?") || archive(text)
+					return dockerfile.IsFetched(text) || strings.ContainsAny(text, "$*?") || archive(text)
 				}) {
 				continue
 			}

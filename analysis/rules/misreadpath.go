@@ -291,7 +291,7 @@ func (p *pass) checkVolume(in *dockerfile.Instruction, word dockerfile.Word, tex
 
 // checkHostPath looks for sources that are written as for "docker cp", or as paths of the machine.
 func (p *pass) checkHostPath(in *dockerfile.Instruction, word dockerfile.Word, text string) bool {
-	if in.JSON || !hasContextSource(in) && (in.Meant != "ADD" || dockerfile.KindOfSource(text) != dockerfile.PathSource) {
+	if in.JSON || !hasContextSource(in) && (in.Meant != "ADD" || dockerfile.IsFetched(text)) {
 		return false
 	}
 	finding := analysis.Finding{Span: word.Span}

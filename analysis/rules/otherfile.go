@@ -42,6 +42,7 @@ func otherKind(file *dockerfile.File) string {
 	}
 	text := file.Text.String()
 	first := strings.TrimLeft(strings.TrimPrefix(text, "\ufeff"), " \t\r\n")
+	lower := strings.ToLower(first[:min(len(first), 20)])
 	if isDiffLine(first) && strings.Contains(text, "\n@@ ") {
 		return "a diff"
 	}
@@ -66,7 +67,7 @@ func otherKind(file *dockerfile.File) string {
 		kind = "a PowerShell script"
 	case first[0] == '{':
 		kind = "JSON"
-	case strings.HasPrefix(strings.ToLower(first), "<!doctype html"), strings.HasPrefix(strings.ToLower(first), "<html"):
+	case strings.HasPrefix(lower, "<!doctype html"), strings.HasPrefix(lower, "<html"):
 		kind = "HTML"
 	case strings.HasPrefix(first, "<?xml"):
 		kind = "XML"

@@ -87,8 +87,8 @@ func (c Costs) of(in *dockerfile.Instruction, op cachemodel.Operation) (seconds 
 	case "WORKDIR":
 		return weight(Directory), false
 	case "COPY", "ADD":
-		fetched := func(src string) bool { return dockerfile.KindOfSource(src) != dockerfile.PathSource }
-		if add, ok := in.Command.(*instructions.AddCommand); ok && slices.ContainsFunc(add.SourcePaths, fetched) {
+		add, ok := in.Command.(*instructions.AddCommand)
+		if ok && slices.ContainsFunc(add.SourcePaths, dockerfile.IsFetched) {
 			return weight(tools.Download), false
 		}
 		return millis(weight(Copy) + float64(op.Bytes)*secondsPerByte), false
