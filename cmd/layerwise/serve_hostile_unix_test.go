@@ -575,6 +575,7 @@ func doublingYAML(keys ...string) string {
 type hostilePlace struct {
 	*testing.T
 	dir, marker, program string
+	linger               time.Duration // how long a server is left alone before it is ended
 }
 
 func (p *hostilePlace) must(err error) {
@@ -880,6 +881,7 @@ func (p *hostilePlace) serve(cmd *exec.Cmd) {
 			ask("textDocument/completion", lsptest.Document(uri, "position", at))
 		}
 	}
+	time.Sleep(p.linger)
 	ask("shutdown", nil)
 	e.Notify("exit", nil)
 	ended := make(chan struct{})

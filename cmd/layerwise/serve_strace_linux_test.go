@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/layerwise/layerwise/analysis/golden"
 )
@@ -144,6 +145,7 @@ func (p *hostilePlace) everything() {
 
 // traced opens the folder in a server whose system calls are written down, and sorts them.
 func (p *hostilePlace) traced() map[string]calls {
+	p.linger = 2 * time.Second // ShellCheck is asked when nobody types
 	logs, home, temporary := p.TempDir(), os.Getenv("HOME"), p.TempDir()
 	p.Setenv("TMPDIR", temporary)
 	p.Setenv("XDG_CACHE_HOME", "")
