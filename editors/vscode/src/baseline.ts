@@ -40,6 +40,10 @@ export function withChoices(client: () => LanguageClient | undefined, front: Fro
 				void vscode.window.showInformationMessage("Layerwise: open a Dockerfile first.");
 				return undefined;
 			}
+			if (command === "layerwise.verifyOrder") {
+				// What was said of an order before may be wrong of this one; the list of notifications keeps it.
+				await vscode.commands.executeCommand("notifications.hideToasts");
+			}
 			if (typeof args[1] === "string") {
 				return next(command, args);
 			}

@@ -32,9 +32,14 @@ export function showStages(context: vscode.ExtensionContext, front: Front, statu
 		if (status?.state === "pending") {
 			return; // what is shown stays until there is something newer
 		}
-		view.description = status && `${vscode.workspace.asRelativePath(front.document!.uri)} · ${status.baselineLabel}`;
-		view.message = status?.notes?.join("\n");
+		// First: VS Code draws what is changed first in a view at once, and all else 0.2 seconds after the last change.
+		// Setting the message is such a change, even to the same text.
 		changed.fire();
+		view.description = status && `${vscode.workspace.asRelativePath(front.document!.uri)} · ${status.baselineLabel}`;
+		const message = status?.notes?.join("\n");
+		if (view.message !== message) {
+			view.message = message;
+		}
 	};
 	context.subscriptions.push(view, changed, statuses.onDidChange(update), front.onDidChange(update));
 }

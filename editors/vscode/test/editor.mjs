@@ -124,6 +124,21 @@ function looks() {
 			}
 			return ends;
 		},
+		/** Waits until the first stage's summary is another than before, and says how long the tree of stages took longer. */
+		treeFollows(before) {
+			let began;
+			const look = (resolve) => {
+				if (looked.lineEnds()[1] !== before) {
+					began ??= performance.now();
+				}
+				const summary = document.querySelector(".tree-explorer-viewlet-tree-view .label-description");
+				if (began && summary?.textContent !== before) {
+					return resolve(performance.now() - began);
+				}
+				requestAnimationFrame(() => look(resolve));
+			};
+			return new Promise(look);
+		},
 		/** Marks and texts, those that stand at a line without an instruction, and the status bar's text. */
 		frame() {
 			const lines = lineNumbers();
@@ -266,6 +281,14 @@ export class Editor {
 	async stages() {
 		const rows = this.page.locator('.pane', { hasText: "Docker Stages" }).locator(".monaco-list-row");
 		return (await rows.allTextContents()).map((row) => row.replaceAll("\u00a0", " "));
+	}
+
+	/** Does something that changes the first stage's summary; how many milliseconds later the tree says so, too. */
+	async treeLag(change) {
+		const before = (await this.lineEnds())[1];
+		const lag = this.page.evaluate((before) => window.looked.treeFollows(before), before);
+		await change();
+		return lag;
 	}
 
 	/** How many lines can be folded; the setting editor.showFoldingControls has to be "always". */
