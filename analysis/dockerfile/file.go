@@ -8,6 +8,7 @@ package dockerfile
 
 import (
 	"sort"
+	"sync"
 
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -124,6 +125,9 @@ type spelling struct {
 	line   logical // with base 0
 	header header
 	escape byte
+
+	once   sync.Once // reads the mounts when they are asked for first
+	mounts []Mount   // with base 0
 }
 
 // Is reports whether the instruction is another version's, with the same text and comments above it and so all that is

@@ -86,7 +86,7 @@ func outline(l *logical, h header, escape byte) *Instruction {
 		Keyword:  l.word(h.keyword[0], h.keyword[1]),
 		Meant:    h.meant,
 		ArgsSpan: l.span(h.args[0], h.args[1]),
-		spelt:    &spelling{logical{text: l.text, pieces: l.pieces}, h, escape},
+		spelt:    &spelling{line: logical{text: l.text, pieces: l.pieces}, header: h, escape: escape},
 		base:     l.base,
 	}
 	for _, f := range h.flags {

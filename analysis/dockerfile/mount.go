@@ -75,13 +75,32 @@ func (m *Mount) Type() string {
 }
 
 // Mounts returns the mounts of a RUN, those of an ONBUILD's trigger as if it stood alone, in the order of its flags.
+// What BuildKit makes of them is shared and must not be changed.
 func (in *Instruction) Mounts() []Mount {
 	if in.Trigger != nil {
 		return in.Trigger.Mounts()
 	}
-	if in.Meant != "RUN" {
+	if in.Meant != "RUN" || len(in.Flags) == 0 {
 		return nil
 	}
+	in.spelt.once.Do(func() {
+		at := *in
+		at.base = 0
+		in.spelt.mounts = at.readMounts()
+	})
+	mounts := slices.Clone(in.spelt.mounts)
+	for i := range mounts {
+		fields := slices.Clone(mounts[i].Fields)
+		for j := range fields {
+			f := &fields[j]
+			f.Span, f.Key, f.Value = f.Span.Shift(in.base), f.Key.moved(in.base), f.Value.moved(in.base)
+		}
+		mounts[i].Fields = fields
+	}
+	return mounts
+}
+
+func (in *Instruction) readMounts() []Mount {
 	var mounts []Mount
 	var read []*instructions.Mount
 	if in.MountsRead {

@@ -189,6 +189,10 @@ func TestPrefixes(t *testing.T) {
 					if in.Span.End >= cut || !strings.Contains(text[in.Span.End:cut], "\n") {
 						break
 					}
+					in.Mounts() // are kept once they are asked for
+					if i < len(f.Instructions) {
+						f.Instructions[i].Mounts()
+					}
 					if i >= len(f.Instructions) || !reflect.DeepEqual(f.Instructions[i], in) {
 						t.Fatalf(
 							"%s cut at %d: instruction %d on line %d is not as in the whole file",

@@ -110,9 +110,9 @@ func clearly(name string, known []string) bool {
 
 // sameDigits reports whether the digits of two names are the same ones.
 func sameDigits(a, b string) bool {
-	const digits = "0123456789"
+	isDigit := func(r rune) bool { return '0' <= r && r <= '9' }
 	for {
-		i, j := strings.IndexAny(a, digits), strings.IndexAny(b, digits)
+		i, j := strings.IndexFunc(a, isDigit), strings.IndexFunc(b, isDigit)
 		if i < 0 || j < 0 || a[i] != b[j] {
 			return i < 0 && j < 0
 		}
