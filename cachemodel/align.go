@@ -13,8 +13,7 @@ func align(base, next *Plan) (mates map[*step]*step, moved map[*step]bool) {
 	match := counterparts(byStage(base), now)
 	for i, group := range now {
 		if match[i] != nil {
-			alignSteps(match[i].steps, group.steps, mates)
-			alignMoved(match[i].steps, group.steps, mates, moved)
+			alignSteps(match[i].steps, group.steps, mates, moved)
 		}
 	}
 	return mates, moved
@@ -54,7 +53,7 @@ func counterparts(old, now []*stageSteps) []*stageSteps {
 // byStage groups a plan's steps. A FROM that names nothing yet begins no stage.
 func byStage(p *Plan) []*stageSteps {
 	var out []*stageSteps
-	for _, s := range p.steps {
+	for i, s := range p.steps {
 		isFrom := s.in.Meant == "FROM" && begins(s.in)
 		if len(out) == 0 || isFrom {
 			g := &stageSteps{index: -1}
@@ -67,12 +66,13 @@ func byStage(p *Plan) []*stageSteps {
 			}
 			out = append(out, g)
 		}
-		out[len(out)-1].steps = append(out[len(out)-1].steps, s)
+		g := out[len(out)-1]
+		g.steps = p.steps[i-len(g.steps) : i+1]
 	}
 	return out
 }
 
-func alignSteps(old, next []*step, mates map[*step]*step) {
+func alignSteps(old, next []*step, mates map[*step]*step, moved map[*step]bool) {
 	for len(old) > 0 && len(next) > 0 && old[0].source() == next[0].source() {
 		mates[next[0]] = old[0]
 		old, next = old[1:], next[1:]
@@ -81,6 +81,9 @@ func alignSteps(old, next []*step, mates map[*step]*step) {
 		mates[next[len(next)-1]] = old[len(old)-1]
 		old, next = old[:len(old)-1], next[:len(next)-1]
 	}
+	if len(next) == 0 {
+		return
+	}
 	i, j := 0, 0
 	for _, pair := range common(old, next) {
 		alignGap(old[i:pair[0]], next[j:pair[1]], mates)
@@ -88,6 +91,7 @@ func alignSteps(old, next []*step, mates map[*step]*step) {
 		i, j = pair[0]+1, pair[1]+1
 	}
 	alignGap(old[i:], next[j:], mates)
+	alignMoved(old, next, mates, moved)
 }
 
 // alignMoved pairs what is left over with equal instructions that are left over.

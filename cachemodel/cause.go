@@ -24,10 +24,8 @@ type explainer struct {
 	frontends  []string // see Held.frontends
 	sure, hope *lookup
 	mates      map[*step]*step
-	moved      map[*step]bool      // steps that have another place among their mates
-	firstOwner map[*vertex]*step   // of next's and base's vertices
-	owners     map[*vertex][]*step // the other owners of those that several steps share
-	spare      map[string]int      // of base's steps without a mate, how many there are of each source; see isSpare
+	moved      map[*step]bool // steps that have another place among their mates
+	spare      map[string]int // of base's steps without a mate, how many there are of each source; see isSpare
 	causes     map[*step]Cause
 	broken     []*step                     // see unread; nil until they are asked for
 	spoiled    map[*step]*step             // steps whose cause is a line that cannot be read
@@ -59,24 +57,11 @@ func newExplainer(h *Held, next *Plan) *explainer {
 	e.unseen = &h.unseen
 	e.runs = e.hope.runs(next, e.unseen)
 	e.doubt = next.doubtful || slices.ContainsFunc(h.pasts, func(p Past) bool { return p.Plan.doubtful })
-	e.firstOwner, e.owners = make(map[*vertex]*step, 2*len(next.steps)), map[*vertex][]*step{}
-	e.spoiled = map[*step]*step{}
-	e.causes = make(map[*step]Cause, len(next.steps))
+	e.spoiled, e.causes = map[*step]*step{}, map[*step]Cause{}
 	e.firsts, e.settings = map[*vertex]int{}, map[[2]*envNode]settingDiff{}
-	all := next.steps
 	if e.past = h.mostSimilar(next, e.sure); e.past != nil {
 		e.base = e.past.Plan
 		e.mates, e.moved = align(e.base, next)
-		all = slices.Concat(e.base.steps, next.steps)
-	}
-	for _, s := range all {
-		for _, v := range s.vertices {
-			if first := e.firstOwner[v]; first == nil {
-				e.firstOwner[v] = s
-			} else {
-				e.owners[v] = append(e.owners[v], s)
-			}
-		}
 	}
 	return e
 }
@@ -725,24 +710,20 @@ func (e *explainer) inputCause(s *step, v, old *vertex) (Cause, bool) {
 
 // owner is the step of a vertex that s reads, nil if it is nobody's. Where several share it, it is that of the stage
 // that s reads from.
-func (e *explainer) owner(v *vertex, s *step) *step {
-	first, others := e.firstOwner[v], e.owners[v]
-	if len(others) == 0 {
-		return first
+func (s *step) owner(v *vertex) *step {
+	if v == nil || len(v.owners) == 0 {
+		return nil
 	}
 	for _, stage := range append([]*stagePlan{s.stage}, s.sources...) {
-		for ; stage != nil && stage.stage != nil; stage = stage.base {
-			if first.in.Stage == stage.stage.Index {
-				return first
-			}
-			for _, o := range others {
+		for ; stage != nil && stage.stage != nil && len(v.owners) > 1; stage = stage.base {
+			for _, o := range v.owners {
 				if o.in.Stage == stage.stage.Index {
 					return o
 				}
 			}
 		}
 	}
-	return first
+	return v.owners[0]
 }
 
 func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
@@ -752,7 +733,7 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 	case in.from.kind == remoteVertex:
 		return Cause{Kind: RemoteSource, Detail: "what is behind the address may have changed"}, true
 	}
-	from := e.owner(in.from, s)
+	from := s.owner(in.from)
 	if from == nil {
 		if c, ok := e.contextBuildCause(s, in); ok {
 			return c, true
@@ -816,7 +797,7 @@ func (e *explainer) first(v *vertex, s *step) int {
 	line := s.in.Line
 	if len(v.inputs) > 0 && !v.inputs[0].content {
 		above := v.inputs[0].from
-		if o := e.owner(above, s); o != nil && o.in.Stage == s.in.Stage && above.kind != imageVertex &&
+		if o := s.owner(above); o != nil && o.in.Stage == s.in.Stage && above.kind != imageVertex &&
 			!e.hope.hit(above) && (e.certain(above) || !e.certain(v)) {
 			line = e.first(above, o)
 		}
@@ -846,10 +827,10 @@ func (e *explainer) placeCause(s *step, v, old *vertex, mate *step) Cause {
 	if len(v.inputs) == 0 || len(old.inputs) == 0 {
 		return c
 	}
-	if from := e.owner(v.inputs[0].from, s); from != nil && from != s {
+	if from := s.owner(v.inputs[0].from); from != nil && from != s {
 		c.Line = from.in.Line
 	}
-	was := e.owner(old.inputs[0].from, mate)
+	was := mate.owner(old.inputs[0].from)
 	switch {
 	case was == nil || was == mate || was.instruction() == "FROM":
 	case e.next.has(was):
@@ -871,7 +852,7 @@ func (e *explainer) anyhowCause(s *step, v *vertex) (Cause, bool) {
 		if from == nil || e.sure.hit(from) {
 			continue
 		}
-		above := e.owner(from, s)
+		above := s.owner(from)
 		if above == nil || above == s {
 			continue
 		}

@@ -195,6 +195,15 @@ func newPlan(b Build, exact, whole bool, memory *Memory) *Plan {
 			plan.steps[i].merge(s)
 		}
 	}
+	for i, s := range plan.steps {
+		for _, v := range s.vertices {
+			if v.owners == nil {
+				v.owners = plan.steps[i : i+1 : i+1]
+			} else {
+				v.owners = append(v.owners, s)
+			}
+		}
+	}
 	plan.doubtful = plan.doubtful || plan.unsure != ""
 	plan.findFailures()
 	plan.findAssumptions()

@@ -37,6 +37,7 @@ type vertex struct {
 	index       int                       // in Plan.vertices
 	dialect     string                    // see sameFrontend
 	result      bool                      // a named context's build gives it
+	owners      []*step                   // the file's instructions that it is of, in order
 	devices     bool                      // it asks the builder for devices
 	op          operation                 // nil where its key in BuildKit is never known
 	file        func() remotecache.Digest // of mkfileVertex: the digest of its file in BuildKit
