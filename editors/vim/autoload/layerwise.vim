@@ -110,26 +110,41 @@ function! s:Paint(connection, status) abort
     return
   endif
   call setbufvar(l:buffer, 'layerwise', {'connection': a:connection, 'status': a:status})
-  call sign_unplace('layerwise', {'buffer': l:buffer})
-  if s:virtual_text
-    call prop_remove({'type': 'layerwise', 'bufnr': l:buffer, 'all': 1})
+  call layerwise#Repaint(l:buffer)
+  redrawstatus
+endfunction
+
+" layerwise#Repaint paints the marks of a buffer; a mark that another sign hides stands at the line end.
+function! layerwise#Repaint(buffer) abort
+  let l:status = get(getbufvar(a:buffer, 'layerwise', {}), 'status', {})
+  if empty(l:status)
+    return
   endif
-  let l:last = getbufinfo(l:buffer)[0].linecount
-  for l:step in a:status.steps
+  call sign_unplace('layerwise', {'buffer': a:buffer})
+  if s:virtual_text
+    call prop_remove({'type': 'layerwise', 'bufnr': a:buffer, 'all': 1})
+  endif
+  let l:priority = get(g:, 'layerwise_sign_priority', 5)
+  let l:others = {}
+  for l:sign in sign_getplaced(a:buffer, {'group': '*'})[0].signs
+    let l:others[l:sign.lnum] = max([l:sign.priority, get(l:others, l:sign.lnum, 0)])
+  endfor
+  let l:last = getbufinfo(a:buffer)[0].linecount
+  for l:step in l:status.steps
     let l:kind = s:Kind(l:step)
     if empty(l:kind) || l:step.endLine > l:last
       continue
     endif
+    let l:hidden = get(l:others, l:step.line) > l:priority
     if get(g:, 'layerwise_signs', 1)
-      let l:at = {'lnum': l:step.line, 'priority': get(g:, 'layerwise_sign_priority', 5)}
-      call sign_place(0, 'layerwise', 'Layerwise_' . l:kind, l:buffer, l:at)
+      call sign_place(0, 'layerwise', 'Layerwise_' . l:kind, a:buffer, {'lnum': l:step.line, 'priority': l:priority})
     endif
-    if s:virtual_text && l:kind !=# 'cached' && get(g:, 'layerwise_causes', 1)
-      call prop_add(l:step.endLine, 0, {'type': 'layerwise', 'bufnr': l:buffer, 'text': s:LineEnd(l:step, l:kind),
+    if s:virtual_text && (l:kind !=# 'cached' || l:hidden) && get(g:, 'layerwise_causes', 1)
+      let l:text = (l:hidden ? s:kinds[l:kind].text . ' ' : '') . s:LineEnd(l:step, l:kind)
+      call prop_add(l:step.endLine, 0, {'type': 'layerwise', 'bufnr': a:buffer, 'text': l:text,
       \ 'text_align': 'after', 'text_padding_left': 1})
     endif
   endfor
-  redrawstatus
 endfunction
 
 " What nobody knows of the baseline, a sentence; JSON's null is empty, too.

@@ -16,6 +16,7 @@ call s:Highlights()
 augroup layerwise
   autocmd!
   autocmd User ALELSPStarted call layerwise#Listen()
+  autocmd User ALELintPost call layerwise#Repaint(bufnr(''))
   autocmd ColorScheme * call s:Highlights()
   autocmd BufRead,BufNewFile *.containerfile,*.Containerfile,Containerfile,Containerfile.* setfiletype dockerfile
   autocmd BufRead,BufNewFile Dockerfile-*,Dockerfile_*,*-Dockerfile,*_Dockerfile setfiletype dockerfile

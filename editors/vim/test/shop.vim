@@ -9,6 +9,15 @@ call Equal('the cause at the line end', 'rebuilt: src/app.js was modified', 'Cau
 call Change(7, 'RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev')
 call Equal('marks after an unsaved edit', 'ccc  crrr c c?  ', 'Marks()')
 
+" The mark of a cached step, where another linter has a sign.
+call sign_define('Other', {'text': 'W'})
+call sign_place(0, 'other', 'Other', bufnr(''), {'lnum': 6, 'priority': 30})
+doautocmd User ALELintPost
+call Equal('the mark that a sign hides', '✓ cached', 'Cause(6)')
+call sign_unplace('other')
+doautocmd User ALELintPost
+call Equal('no text where the mark is seen', '', 'Cause(6)')
+
 " Hover, in the preview window as it is too long for the message line.
 call cursor(8, 2)
 let g:ale_hover_to_preview = 1
@@ -22,11 +31,13 @@ call Equal('the diagnostic on EVN', [[12, 1, 3]], 'map(copy(ale#engine#GetLoclis
 if ale#engine#GetLoclist(bufnr(''))[0].text !~# 'ENV'
   call Fail('the diagnostic says what was meant', ale#engine#GetLoclist(bufnr('')))
 endif
+call Equal('the mark that a sign of ALE hides', 1, 'Cause(12) =~# "✗ fails: unknown instruction"')
 call cursor(12, 2)
 let g:wanted = 'Change to ENV'
 ALECodeAction
 call Equal('the fix', 'ENV PORT=8080', 'getline(12)')
 ALELint
+call Equal('no mark at the line end after the fix', '', 'Cause(12)')
 call Equal('no diagnostic after the fix', [], 'ale#engine#GetLoclist(bufnr(""))')
 
 " Completion: a stage, where the buffer names one half. The first that is offered is put in; ALE gives up where a key waits.
