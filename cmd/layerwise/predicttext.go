@@ -55,10 +55,18 @@ const (
 // line.
 func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 	r := prediction.report
+	rows := rowsOf(prediction, o)
+	if len(rows) == 0 && o.stage != "" {
+		return fmt.Errorf("there is no stage %q to show; %s", o.stage, stagesOf(r.Steps))
+	}
 	p := colour(w)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n", p.paint(p.bold, headOf(prediction)), p.paint(p.dim, placeOf(prediction)))
-	fmt.Fprintf(&b, "%s\n", predictionSummary(r))
+	if prediction.err != nil {
+		fmt.Fprintf(&b, "nothing can be told: %s\n", printable(prediction.err.Error()))
+	} else {
+		fmt.Fprintf(&b, "%s\n", predictionSummary(r))
+	}
 	if p := prediction.ci; p != nil {
 		fmt.Fprintf(&b, "%s\n", printable(ciText(p, r.CacheFrom)))
 	}
@@ -77,7 +85,6 @@ func printPrediction(w io.Writer, prediction *prediction, o textOptions) error {
 				"the files.",
 		)
 	}
-	rows := rowsOf(prediction, o)
 	if o.summary || len(rows) > shortRows {
 		for _, line := range causesOf(r) {
 			fmt.Fprintf(&b, "  %s\n", printable(line))
@@ -127,6 +134,17 @@ type row struct {
 	code, note  string
 	count       int // of instructions that are shown together; 0 is a line within an instruction
 	gap         bool
+}
+
+// stagesOf says which stages the steps are of.
+func stagesOf(steps []cachemodel.Step) string {
+	var names []string
+	for _, s := range steps {
+		if s.Stage != "" && !slices.Contains(names, s.Stage) {
+			names = append(names, s.Stage)
+		}
+	}
+	return "the stages are " + strings.Join(names, ", ")
 }
 
 // rowsOf are the rows for the instructions, in file order.
