@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 )
 
 // Limit is how long a file may be, in bytes. The longest Compose files of public repositories are below 300 KB.
@@ -41,6 +42,7 @@ func Open(path string) (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
+	_ = f.SetReadDeadline(time.Now().Add(time.Second)) // some of the kernel's files seem regular, and wait: /proc/kmsg
 	return f, nil
 }
 

@@ -465,6 +465,41 @@ func TestPipesInRepository(t *testing.T) {
 	}
 }
 
+// Settings that include a pipe are refused before git is run, however the pipe is named; those that include files are
+// not, nor those of which git is not known to read the part.
+func TestPipesIncluded(t *testing.T) {
+	for settings, refused := range map[string]bool{
+		"[include]\n\tpath = pipe\n":                                true,
+		"[INCLUDE]path=\"pi\\\npe\"; a comment\n":                   true,
+		"[includeIf \"gitdir:/nowhere/\"]\n\tpath = ../.git/pipe\n": true,
+		"[include]\n\tpath = more\n":                                true,
+		"[include]\n\tpath = circle\n":                              false,
+		"[include]\n\tpath = nowhere\n[includes]\n\tpath = pipe\n":  false,
+		"[include]\n\tpath = ~nobody-by-this-name/x\n":              true,
+		"[include]\n\tpath = pipe\n[unfinished\n":                   true,
+	} {
+		r := newRepo(t)
+		r.fill()
+		mkfifo(t, filepath.Join(r.dir, ".git/pipe"))
+		r.write(".git/more", "[include]\n\tpath = pipe\n", 0o600)
+		r.write(".git/circle", "[include]\n\tpath = circle\n[user]\n\tname = x\n", 0o600)
+		config, err := os.ReadFile(filepath.Join(r.dir, ".git/config"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.write(".git/config", string(config)+settings, 0o600)
+		began := time.Now()
+		opened, err := Open(t.Context(), r.dir)
+		if circle := strings.Contains(settings, "circle"); errors.Is(err, ErrNotRepository) != refused && !circle ||
+			time.Since(began) > shortPatience/2 {
+			t.Errorf("%q: %v after %v", settings, err, time.Since(began))
+		}
+		if err == nil {
+			opened.Close()
+		}
+	}
+}
+
 // What git reads as a whole is not too long, and no reference is a link to a folder, such as the root of the disk.
 func TestEndlessFilesInRepository(t *testing.T) {
 	for _, name := range []string{".git/HEAD", ".git/config", ".git/packed-refs", ".git/shallow",

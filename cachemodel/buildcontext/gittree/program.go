@@ -2,6 +2,7 @@ package gittree
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -359,6 +360,51 @@ func regularOrAbsent(file string, most int64) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s: %w", ErrNotRepository, file, err)
+}
+
+// maxIncluded is how many files the settings of a repository may include.
+const maxIncluded = 100
+
+// settingsFiles are files of git's settings that were looked at.
+type settingsFiles struct {
+	git  program // which reads no settings but those that it is told to
+	seen map[string]bool
+}
+
+func newSettingsFiles(dir string, env []string) *settingsFiles {
+	return &settingsFiles{seen: map[string]bool{}, git: program{dir: dir, patience: shortPatience,
+		env: append(slices.Clip(env), "GIT_DIR="+os.DevNull, "GIT_CONFIG_GLOBAL="+os.DevNull,
+			"GIT_CONFIG_SYSTEM="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1")}}
+}
+
+// look says whether git can read the files that one of settings includes without being blocked.
+func (s *settingsFiles) look(ctx context.Context, file string) error {
+	text, err := textfile.Read(file)
+	if s.seen[file] || err != nil || !bytes.Contains(bytes.ToLower(text), []byte("include")) {
+		return nil
+	}
+	if s.seen[file] = true; len(s.seen) > maxIncluded {
+		return fmt.Errorf("%w: its settings are in more than %d files", ErrNotRepository, maxIncluded)
+	}
+	var included []string
+	err = s.git.records(ctx, nil, 0, func(record []byte, _ bool) error {
+		if _, path, ok := strings.Cut(string(record), "\n"); ok {
+			included = append(included, absolute(filepath.Dir(file), path))
+		}
+		return nil
+	}, "config", "--file", file, "--no-includes", "--type=path", "-z", "--get-regexp", `^include(if\..*)?\.path$`)
+	if none := (*exec.ExitError)(nil); err != nil && !errors.As(err, &none) {
+		return fmt.Errorf("%w: %w", ErrNotRepository, err)
+	}
+	for _, path := range included {
+		if err := regularOrAbsent(path, maxFile); err != nil {
+			return err
+		}
+		if err := s.look(ctx, path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // references says whether git can read all references below one of its directories. They lie where they seem to: git

@@ -96,11 +96,18 @@ func (r *Repository) at(ctx context.Context, top string) (bool, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("%w: %w", ErrNotRepository, err)
 	}
+	env := hostEnvironment()
+	settings := newSettingsFiles(top, env)
 	for _, dir := range slices.Compact([]string{gitDir, common}) {
 		for name, most := range map[string]int64{
 			"HEAD": maxFile, "config": maxFile, "config.worktree": maxFile, "shallow": maxFile, "packed-refs": maxList,
 		} {
 			if err := regularOrAbsent(filepath.Join(dir, name), most); err != nil {
+				return false, err
+			}
+		}
+		for _, name := range []string{"config", "config.worktree"} {
+			if err := settings.look(ctx, filepath.Join(dir, name)); err != nil {
 				return false, err
 			}
 		}
@@ -113,7 +120,6 @@ func (r *Repository) at(ctx context.Context, top string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	env := hostEnvironment()
 	out, err := program{dir: top, env: env, patience: shortPatience}.output(ctx,
 		"rev-parse", "--is-inside-work-tree", "--show-object-format", "--absolute-git-dir", "--show-toplevel")
 	if err != nil {
