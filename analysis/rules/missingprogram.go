@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -33,70 +32,86 @@ var MissingProgram = &Rule{
 		Example: "FROM alpine\nRUN apt-get update\n",
 		Instead: "FROM debian\nRUN apt-get update\n",
 	},
-	check: checkMissingProgram,
+	of:   callers,
+	each: checkMissingProgram,
 }
+
+var callers = []string{"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"}
 
 // asksFirst matches commands that look whether a program is there, or run only under a condition.
 var asksFirst = regexp.MustCompile(`\b(?:command -v|which|type|hash|if|case|elif)\b|\|\|`)
 
-func checkMissingProgram(p *pass) {
-	call := func(in *dockerfile.Instruction, f func(name string, at func() source.Span)) {
-		for _, c := range p.shellRun(in).calls() {
-			if c.sudo >= 0 {
-				f("sudo", func() source.Span { return p.shellSpan(in, c.sudo) })
-			}
-			f(c.words[0], func() source.Span { return c.span(p, in, 0, 1) })
-		}
-		if image, _ := p.imageOf(in); in.Meant == "RUN" && (p.shellRun(in) != nil || !images.Windows(image)) {
+// lack is a program that the image of a stage does not have.
+type lack struct {
+	stage int
+	name  string
+}
+
+func checkMissingProgram(p *pass, in *dockerfile.Instruction) {
+	image, known := p.imageOf(in)
+	if in.Command == nil || !known || image == "" {
+		return
+	}
+	p.called(in, func(name string, span func() source.Span) {
+		if !images.Lacks(image, name) || asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) {
 			return
 		}
-		for _, word := range in.Args {
-			if in.Meant == "HEALTHCHECK" && word.Text == "CMD" {
-				continue
-			}
-			f(path.Base(unquoted(word.Text)), func() source.Span { return word.Span })
-			break
+		told, lacks := p.rest().lacks, lack{in.Stage, name}
+		if told[lacks] || p.mentions(name) > p.timesCalled(name) {
+			return
 		}
-	}
-	callers := []string{"RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"}
-	used := sync.OnceValue(func() map[string]int { // how often each program is called
-		used := map[string]int{}
-		for in := range p.every(callers...) {
-			call(in, func(name string, _ func() source.Span) { used[name]++ })
+		at := span()
+		_, windows := images.ForWindows(name)
+		manager := tools.LineOf(name) != nil && name != "git" || name == "sudo" || windows
+		if !manager && p.installsAbove(in, at.Start) {
+			return
 		}
-		return used
+		fixes := p.instead(in, name, at)
+		told[lacks] = len(fixes) == 0 // one of a stage's is enough, where no fix goes with it
+		message := fmt.Sprintf("%s has no %s, and nothing here installs it", image, name)
+		if windows {
+			message = fmt.Sprintf("%s has no %s, which is for Windows or PowerShell", image, name)
+		}
+		p.report(in, analysis.Finding{Span: at, Message: message, Fixes: fixes})
 	})
-	type lack struct {
-		stage int
-		name  string
+}
+
+// called gives the programs that an instruction calls.
+func (p *pass) called(in *dockerfile.Instruction, f func(name string, at func() source.Span)) {
+	for _, c := range p.shellRun(in).calls() {
+		if c.sudo >= 0 {
+			f("sudo", func() source.Span { return p.shellSpan(in, c.sudo) })
+		}
+		f(c.words[0], func() source.Span { return c.span(p, in, 0, 1) })
 	}
-	told := map[lack]bool{} // one of a stage's is enough, where no fix goes with it
-	for in := range p.every(callers...) {
-		image, known := p.imageOf(in)
-		if in.Command == nil || !known || image == "" {
+	if image, _ := p.imageOf(in); in.Meant == "RUN" && (p.shellRun(in) != nil || !images.Windows(image)) {
+		return
+	}
+	for _, word := range in.Args {
+		if in.Meant == "HEALTHCHECK" && word.Text == "CMD" {
 			continue
 		}
-		call(in, func(name string, span func() source.Span) {
-			lacks := lack{in.Stage, name}
-			if !images.Lacks(image, name) || told[lacks] || p.mentions(name) > used()[name] ||
-				asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) {
-				return
-			}
-			at := span()
-			_, windows := images.ForWindows(name)
-			manager := tools.LineOf(name) != nil && name != "git" || name == "sudo" || windows
-			if !manager && p.installsAbove(in, at.Start) {
-				return
-			}
-			fixes := p.instead(in, name, at)
-			told[lacks] = len(fixes) == 0
-			message := fmt.Sprintf("%s has no %s, and nothing here installs it", image, name)
-			if windows {
-				message = fmt.Sprintf("%s has no %s, which is for Windows or PowerShell", image, name)
-			}
-			p.report(in, analysis.Finding{Span: at, Message: message, Fixes: fixes})
-		})
+		f(path.Base(unquoted(word.Text)), func() source.Span { return word.Span })
+		break
 	}
+}
+
+// timesCalled is how often the file calls a program.
+func (p *pass) timesCalled(name string) int {
+	w := p.rest()
+	if w.calls == nil {
+		w.calls = map[string]int{}
+		count := func(in *dockerfile.Instruction) {
+			if in != nil && slices.Contains(callers, in.Meant) {
+				p.called(in, func(name string, _ func() source.Span) { w.calls[name]++ })
+			}
+		}
+		for _, in := range w.file.Instructions {
+			count(in)
+			count(in.Trigger)
+		}
+	}
+	return w.calls[name]
 }
 
 // calls are the commands of a RUN, none of one that no shell reads.

@@ -68,6 +68,8 @@ type rest struct {
 	// whether IgnoredDirective has said why lines that another escape character continues stop the build
 	escapeTold bool
 	mentions   map[string]int // see mentions
+	calls      map[string]int // see timesCalled; nil until a rule asks
+	lacks      map[lack]bool  // of which MissingProgram has said so
 	findings   []analysis.Finding
 }
 
@@ -110,7 +112,8 @@ func newPass(file *dockerfile.File, opts Options) *pass {
 		all: &rest{
 			file: file, opts: opts, lint: linter.New(fileChecks(file)),
 			named: map[string][]*dockerfile.Instruction{}, drafts: map[*dockerfile.Instruction][]analysis.Finding{},
-			guesses: map[*Rule]int{}, mentions: map[string]int{}, lowerCase: inLowerCase(file),
+			guesses: map[*Rule]int{}, mentions: map[string]int{}, lacks: map[lack]bool{},
+			lowerCase: inLowerCase(file),
 		},
 	}
 	p.Text = view{file.Text, &p.sight}
