@@ -2,7 +2,6 @@ package cachemodel
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +34,34 @@ func (s RunSettings) normal(args map[string]string) RunSettings {
 	}
 	s.Entitlements = nil // what is allowed is no part of what runs
 	return s
+}
+
+type namedSetting struct{ name, value string }
+
+// named are the settings that are part of keys, by their names for people.
+func (s RunSettings) named() []namedSetting {
+	shm := ""
+	if s.ShmSize > 0 {
+		shm = strconv.FormatInt(s.ShmSize, 10)
+	}
+	return []namedSetting{
+		{"network mode", s.Network},
+		{"size of /dev/shm", shm},
+		{"list of ulimits", strings.Join(s.Ulimits, " ")},
+		{"list of extra hosts", strings.Join(s.ExtraHosts, " ")},
+		{"host name", s.Hostname},
+		{"cgroup parent", s.CgroupParent},
+	}
+}
+
+// Words says for people what is not as by default: "network mode host".
+func (s RunSettings) Words() (words []string) {
+	for _, setting := range s.normal(nil).named() {
+		if setting.value != "" {
+			words = append(words, setting.name+" "+setting.value)
+		}
+	}
+	return words
 }
 
 // runSettings is what every RUN is run with, as it is part of its key, but for the network, which a flag may choose.
@@ -98,15 +125,9 @@ func (e *explainer) runSettingsCause() (Cause, bool) {
 		return Cause{Kind: SettingChanged, Detail: notKnown + "with which settings it ran: " + reason}, true
 	}
 	now, was := next.Settings.normal(next.Settings.Args), base.Settings.normal(base.Settings.Args)
-	for _, setting := range []struct{ name, now, was string }{
-		{"network mode", now.Network, was.Network},
-		{"size of /dev/shm", fmt.Sprint(now.ShmSize), fmt.Sprint(was.ShmSize)},
-		{"list of ulimits", strings.Join(now.Ulimits, " "), strings.Join(was.Ulimits, " ")},
-		{"list of extra hosts", strings.Join(now.ExtraHosts, " "), strings.Join(was.ExtraHosts, " ")},
-		{"host name", now.Hostname, was.Hostname},
-		{"cgroup parent", now.CgroupParent, was.CgroupParent},
-	} {
-		if setting.now != setting.was {
+	before := was.named()
+	for i, setting := range now.named() {
+		if setting != before[i] {
 			return Cause{Kind: SettingChanged, Detail: "the build's " + setting.name + " changed"}, true
 		}
 	}

@@ -33,7 +33,7 @@ func (o Options) Match() record.Match {
 }
 
 // From fills in what is not said from a recorded build, so that the next build is taken to be like that one, and names
-// what that was, for people: "target app, V=1".
+// what that was, for people: "target app, network mode host, V=1".
 func (o Options) From(r *record.Record, store *record.Store) (Options, string) {
 	var taken []string
 	take := func(name string, to *string, value string) {
@@ -65,6 +65,7 @@ func (o Options) From(r *record.Record, store *record.Store) (Options, string) {
 	}
 	if reflect.DeepEqual(o.Run, cachemodel.RunSettings{}) {
 		o.Run = r.Settings.RunSettings
+		taken = append(taken, o.Run.Words()...)
 	}
 	if o.Args == nil {
 		o.Args = store.Settings(r, nil).Args
