@@ -1,6 +1,7 @@
 package invocation
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -94,7 +95,7 @@ func (c *command) buildctlOptions(p parsed, args map[string]string) (map[string]
 			continue
 		}
 		if !ok {
-			return nil, notRecordable("an --opt is not NAME=VALUE")
+			return nil, fmt.Errorf("an --opt is not NAME=VALUE")
 		}
 		opts[k] = v
 	}
@@ -107,7 +108,7 @@ func buildctlLocals(p parsed) (map[string]string, error) {
 	for _, local := range p.all("local") {
 		k, v, ok := strings.Cut(local, "=")
 		if !ok {
-			return nil, notRecordable("a --local is not NAME=DIRECTORY")
+			return nil, fmt.Errorf("a --local is not NAME=DIRECTORY")
 		}
 		locals[k] = v
 	}
@@ -118,10 +119,10 @@ func buildctlLocals(p parsed) (map[string]string, error) {
 func checkFrontend(frontend, source string) error {
 	switch {
 	case frontend == "":
-		return notRecordable("it builds an LLB definition, no Dockerfile")
+		return fmt.Errorf("it builds an LLB definition, no Dockerfile")
 	case frontend == "gateway.v0" && strings.Contains(source, "docker/dockerfile"):
 	case frontend != "dockerfile.v0":
-		return notRecordable("its frontend %s is not that of Dockerfiles", frontend)
+		return fmt.Errorf("its frontend %s is not that of Dockerfiles", frontend)
 	}
 	return nil
 }
@@ -131,11 +132,11 @@ func (c *command) buildctlPlaces(b *Build, opts, locals map[string]string) error
 	// An option may name a remote context; a local one always has this name (dockerui.initContext).
 	const context = "context"
 	if where := opts[option(opts["contextkey"], context)]; buildfiles.IsRemote(where) {
-		return notRecordable("its context is remote (%s)", shown(where))
+		return fmt.Errorf("its context is remote (%s)", shown(where))
 	}
 	contextDir, ok := locals[context]
 	if !ok {
-		return notRecordable("it has no --local %s=DIRECTORY", context)
+		return fmt.Errorf("it has no --local %s=DIRECTORY", context)
 	}
 	var err error
 	if b.ContextDir, err = c.local(contextDir); err != nil {
@@ -144,7 +145,7 @@ func (c *command) buildctlPlaces(b *Build, opts, locals map[string]string) error
 	fileName := option(opts["dockerfilekey"], "dockerfile")
 	fileDir, ok := locals[fileName]
 	if !ok {
-		return notRecordable("it has no --local %s=DIRECTORY", fileName)
+		return fmt.Errorf("it has no --local %s=DIRECTORY", fileName)
 	}
 	b.Dockerfile = withLowerCase(join(c.abs(fileDir), option(opts["filename"], "Dockerfile")))
 	return nil
@@ -160,7 +161,7 @@ func (c *command) buildctlContexts(b *Build, opts, locals map[string]string) err
 		if local, ok := strings.CutPrefix(v, "local:"); ok {
 			dir, ok := locals[local]
 			if !ok {
-				return notRecordable("it has no --local %s=DIRECTORY", local)
+				return fmt.Errorf("it has no --local %s=DIRECTORY", local)
 			}
 			c.namedContext(b, name, dir)
 			continue

@@ -27,7 +27,7 @@ func (c *command) bake(builder string) ([]Build, error) {
 	targets := p.rest
 	if len(targets) > 0 && buildfiles.IsRemote(targets[0]) ||
 		slices.ContainsFunc(p.all("file"), func(f string) bool { return f == "-" || buildfiles.IsRemote(f) }) {
-		return nil, notRecordable("its bake file is not a local file")
+		return nil, fmt.Errorf("its bake file is not a local file")
 	}
 	vars := map[string]string{}
 	for _, kv := range p.all("var") {
@@ -39,11 +39,11 @@ func (c *command) bake(builder string) ([]Build, error) {
 		Read: c.read,
 	})
 	if err != nil {
-		return nil, notRecordable("%v", err)
+		return nil, err
 	}
 	entries, err := project.Select(targets...)
 	if err != nil {
-		return nil, notRecordable("%v", err)
+		return nil, err
 	}
 	entries = withBases(entries, project.Entries, "target:")
 	return c.entries(entries, c.builder(p, builder), func(s *cachemodel.Settings) {
@@ -74,15 +74,15 @@ func compose(c *command) ([]Build, error) {
 		Project: cmp.Or(global.last("project-directory"), global.last("workdir")), Read: c.read,
 	}
 	if slices.Contains(options.Files, "-") {
-		return nil, notRecordable("its Compose file comes from the standard input")
+		return nil, fmt.Errorf("its Compose file comes from the standard input")
 	}
 	project, err := buildfiles.ReadCompose(context.Background(), options)
 	if err != nil {
-		return nil, notRecordable("%v", err)
+		return nil, err
 	}
 	entries, err := project.Select(p.rest...)
 	if err != nil {
-		return nil, notRecordable("%v", err)
+		return nil, err
 	}
 	if len(p.rest) == 0 {
 		profiles := global.all("profile")
@@ -174,11 +174,11 @@ func (c *command) entries(
 		c.sentByItself(b.Settings.Args, b.Settings.Engine == cachemodel.Classic)
 		switch {
 		case e.Inline != "":
-			b.Problem = notRecordable("its Dockerfile stands in the build file")
+			b.Problem = fmt.Errorf("its Dockerfile stands in the build file")
 		case e.Remote:
-			b.Problem = notRecordable("its context is remote (%s)", shown(e.Context))
+			b.Problem = fmt.Errorf("its context is remote (%s)", shown(e.Context))
 		case e.Dockerfile == "":
-			b.Problem = notRecordable("its Dockerfile is not a local file")
+			b.Problem = fmt.Errorf("its Dockerfile is not a local file")
 		}
 		for _, name := range e.Volatile { // the tool works out another value than we did
 			b.Settings.Args[name] += " (then)"

@@ -126,14 +126,14 @@ func (c *command) dockerBuild(builder string, classic bool) ([]Build, error) {
 		b.Settings.Engine = cachemodel.Classic
 	}
 	if p.last("file") == "-" {
-		return nil, notRecordable("its Dockerfile comes from the standard input")
+		return nil, fmt.Errorf("its Dockerfile comes from the standard input")
 	}
 	if b.ContextDir, err = c.local(context); err != nil {
 		return nil, err
 	}
 	switch file := p.last("file"); {
 	case strings.HasPrefix(file, "http://"), strings.HasPrefix(file, "https://"):
-		return nil, notRecordable("its Dockerfile is remote (%s)", shown(file))
+		return nil, fmt.Errorf("its Dockerfile is remote (%s)", shown(file))
 	case file == "":
 		b.Dockerfile = withLowerCase(join(b.ContextDir, "Dockerfile"))
 	case classic:

@@ -45,18 +45,11 @@ type Build struct {
 	Builder            string   // the builder or daemon that was asked for, "" for the tool's own choice
 	Address            string   // of the BuildKit daemon, where the command or its environment gives one
 	Notes              []string // for people: what of the command is not modelled
-	Problem            error    // why this one of several builds cannot be recorded; nil if it can
+	Problem            error    // why too little is known of this one of several builds; nil if enough is
 }
 
 // ErrNoBuild is wrapped by the error about a command that builds nothing, or none of the tools'.
 var ErrNoBuild = errors.New("this is no build")
-
-// ErrNotRecordable is wrapped by the error about a build of which too little can be known.
-var ErrNotRecordable = errors.New("this build cannot be recorded")
-
-func notRecordable(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrNotRecordable, fmt.Sprintf(format, args...))
-}
 
 // shown is an address for people, without the user, password and query, in any of which a secret may stand.
 func shown(address string) string {
@@ -147,7 +140,7 @@ func (c *command) parse(global bool, known ...flags) (parsed, error) {
 		if errors.Is(err, pflag.ErrHelp) {
 			return parsed{}, fmt.Errorf("%w: it asks for help", ErrNoBuild)
 		}
-		return parsed{}, notRecordable("%s: %v", c.name, err)
+		return parsed{}, fmt.Errorf("%s: %v", c.name, err)
 	}
 	if help, err := set.GetBool("help"); err == nil && help {
 		return parsed{}, fmt.Errorf("%w: it asks for help", ErrNoBuild)
@@ -241,7 +234,7 @@ func (c *command) buildArgs(list []string) (map[string]string, error) {
 	for _, kv := range list {
 		k, v, ok := strings.Cut(kv, "=")
 		if k == "" {
-			return nil, notRecordable("a --build-arg has no name")
+			return nil, fmt.Errorf("a --build-arg has no name")
 		}
 		if !ok {
 			if v, ok = c.env[k]; !ok {
@@ -268,7 +261,7 @@ func (c *command) namedContexts(b *Build, list []string) error {
 			continue
 		}
 		if !ok {
-			return notRecordable("a --build-context is not NAME=PLACE")
+			return fmt.Errorf("a --build-context is not NAME=PLACE")
 		}
 		c.namedContext(b, name, where)
 	}
@@ -320,13 +313,13 @@ func (c *command) local(context string) (string, error) {
 	dir := c.abs(context)
 	switch {
 	case context == "-":
-		return "", notRecordable("its context comes from the standard input")
+		return "", fmt.Errorf("its context comes from the standard input")
 	case isDir(dir): // a directory goes before a URL
 		return dir, nil
 	case buildfiles.IsRemote(context):
-		return "", notRecordable("its context is remote (%s)", shown(context))
+		return "", fmt.Errorf("its context is remote (%s)", shown(context))
 	}
-	return "", notRecordable("its context %s is not a directory", context)
+	return "", fmt.Errorf("its context %s is not a directory", context)
 }
 
 // withLowerCase finds the file itself, or where a Dockerfile is not there a dockerfile (buildx
@@ -344,7 +337,7 @@ func withLowerCase(path string) string {
 // one returns the only word that is no flag: the context.
 func (p parsed) one(c *command) (string, error) {
 	if len(p.rest) != 1 {
-		return "", notRecordable("%s takes one context, not %d", c.name, len(p.rest))
+		return "", fmt.Errorf("%s takes one context, not %d", c.name, len(p.rest))
 	}
 	return p.rest[0], nil
 }

@@ -1,6 +1,7 @@
 package invocation
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel"
@@ -43,7 +44,7 @@ func nerdctl(c *command) ([]Build, error) {
 		return nil, err
 	}
 	if len(p.rest) < 1 {
-		return nil, notRecordable("it names no context")
+		return nil, fmt.Errorf("it names no context")
 	}
 	b := Build{Tool: c.name, Tags: p.all("tag"), Address: p.last("buildkit-host")}
 	if b.Address == "" {
@@ -56,7 +57,7 @@ func nerdctl(c *command) ([]Build, error) {
 	}
 	switch file := p.last("file"); {
 	case file == "-":
-		return nil, notRecordable("its Dockerfile comes from the standard input")
+		return nil, fmt.Errorf("its Dockerfile comes from the standard input")
 	case file == "":
 		b.Dockerfile = withContainerfile(join(b.ContextDir, "Dockerfile"))
 	default:

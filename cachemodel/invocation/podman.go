@@ -1,6 +1,7 @@
 package invocation
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -92,18 +93,18 @@ func (c *command) buildahBuild(layers bool) ([]Build, error) {
 	}
 	switch {
 	case !layers || p.is("squash") || p.is("squash-all"):
-		return nil, notRecordable("it caches no layers")
+		return nil, fmt.Errorf("it caches no layers")
 	case p.given("from"):
-		return nil, notRecordable("--from replaces its base image")
+		return nil, fmt.Errorf("--from replaces its base image")
 	case p.given("ignorefile"):
-		return nil, notRecordable("--ignorefile names another ignore file")
+		return nil, fmt.Errorf("--ignorefile names another ignore file")
 	}
 	var files []string
 	for _, list := range p.all("file") {
 		files = append(files, strings.Split(list, ",")...)
 	}
 	if len(files) > 1 {
-		return nil, notRecordable("it has several Dockerfiles")
+		return nil, fmt.Errorf("it has several Dockerfiles")
 	}
 	b := Build{Tool: c.name, Tags: p.all("tag"), Builder: p.last("connection")}
 	b.Settings.Engine = cachemodel.Podman
@@ -112,10 +113,10 @@ func (c *command) buildahBuild(layers bool) ([]Build, error) {
 	}
 	b.Dockerfile = c.buildahDockerfile(b.ContextDir, files)
 	if strings.HasSuffix(b.Dockerfile, ".in") {
-		return nil, notRecordable("the C preprocessor makes its Dockerfile")
+		return nil, fmt.Errorf("the C preprocessor makes its Dockerfile")
 	}
 	if exists(join(b.ContextDir, ".containerignore")) {
-		return nil, notRecordable("its context has a .containerignore, which is not modelled")
+		return nil, fmt.Errorf("its context has a .containerignore, which is not modelled")
 	}
 	if b.Settings.Args, err = c.buildahArgs(p); err != nil {
 		return nil, err
@@ -131,17 +132,17 @@ func (c *command) buildahBuild(layers bool) ([]Build, error) {
 func (c *command) buildahContext(contexts, files []string) (string, error) {
 	switch {
 	case len(contexts) > 1:
-		return "", notRecordable("%s takes one context, not %d", c.name, len(contexts))
+		return "", fmt.Errorf("%s takes one context, not %d", c.name, len(contexts))
 	case len(files) == 1 && files[0] == "-":
-		return "", notRecordable("its Dockerfile comes from the standard input")
+		return "", fmt.Errorf("its Dockerfile comes from the standard input")
 	case len(files) == 1 && buildfiles.IsRemote(files[0]):
-		return "", notRecordable("its Dockerfile is remote (%s)", shown(files[0]))
+		return "", fmt.Errorf("its Dockerfile is remote (%s)", shown(files[0]))
 	case len(contexts) == 1:
 		return c.local(contexts[0])
 	case len(files) == 1:
 		return filepath.Dir(c.abs(files[0])), nil
 	case c.name == "podman build" || c.name == "podman image build":
-		return "", notRecordable("it names neither a context nor a Dockerfile")
+		return "", fmt.Errorf("it names neither a context nor a Dockerfile")
 	}
 	return c.dir, nil // buildah's own default
 }
@@ -167,7 +168,7 @@ func (c *command) buildahArgs(p parsed) (map[string]string, error) {
 	for _, name := range p.all("build-arg-file") {
 		text, err := textfile.Read(c.abs(name))
 		if err != nil {
-			return nil, notRecordable("--build-arg-file: %v", err)
+			return nil, fmt.Errorf("--build-arg-file: %v", err)
 		}
 		for line := range strings.Lines(string(text)) {
 			line = strings.TrimRight(strings.TrimLeft(line, " \t"), "\r\n")

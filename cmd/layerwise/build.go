@@ -153,10 +153,7 @@ func startRecording(args []string) *recorder {
 			p, err = begin(b)
 		}
 		if err != nil {
-			if !errors.Is(err, invocation.ErrNotRecordable) {
-				err = fmt.Errorf("the build is not recorded: %w", err)
-			}
-			r.tell("%s: %v", describeBuild(b), err)
+			r.tell("%s: the build is not recorded: %v", describeBuild(b), err)
 			continue
 		}
 		r.pending = append(r.pending, p)
