@@ -53,11 +53,11 @@ func checkMissingProgram(p *pass, in *dockerfile.Instruction) {
 		return
 	}
 	p.called(in, func(name string, span func() source.Span) {
-		if !images.Lacks(image, name) || asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) {
+		if !images.Lacks(image, name) {
 			return
 		}
 		told, lacks := p.rest().lacks, lack{in.Stage, name}
-		if told[lacks] || p.mentions(name) > p.timesCalled(name) {
+		if told[lacks] || p.mentions(name) > p.timesCalled(name) || asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) {
 			return
 		}
 		at := span()
