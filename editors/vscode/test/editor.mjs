@@ -124,7 +124,7 @@ function looks() {
 			}
 			return ends;
 		},
-		/** Waits until the first stage's summary is another than before, and says how long the tree of stages took longer. */
+		/** Waits until the first stage's summary is another than before; says how much later the tree of stages was. */
 		treeFollows(before) {
 			let began;
 			const look = (resolve) => {
