@@ -51,6 +51,8 @@ func checkUnknownInstruction(p *pass) {
 	leftovers := p.patchLines()
 	lost := p.lostLines()
 	told := -1 // the last of the lines that a finding above is about
+	pasted := map[string]*analysis.Finding{}
+	var order []*analysis.Finding
 	for i, in := range p.file().Instructions {
 		if i <= told {
 			continue
@@ -68,7 +70,16 @@ func checkUnknownInstruction(p *pass) {
 				// IgnoredDirective says what is wrong
 			case p.inOpenHeredoc(in): // UnterminatedHeredoc says so
 			case leftovers[in]: // PatchRemnant says what they are
-			case p.reportPasted(in):
+			case p.pasted(in, func(kind string, finding analysis.Finding) {
+				first := pasted[kind]
+				if first == nil {
+					pasted[kind] = &finding
+					order = append(order, &finding)
+				} else {
+					first.Fixes[0].Edits = append(first.Fixes[0].Edits, finding.Fixes[0].Edits...)
+					first.Fixes[0].Title = allOf(first.Fixes[0].Title)
+				}
+			}):
 			case p.reportCompose(in):
 				told = p.lastOfCompose(i)
 			case lost[in] != nil:
@@ -91,7 +102,20 @@ func checkUnknownInstruction(p *pass) {
 			}
 		}
 	}
+	for _, finding := range order {
+		p.report(nil, *finding)
+	}
 }
+
+// allOf is the title of a fix for one line as that of one for all lines of its kind.
+func allOf(title string) string {
+	if strings.HasSuffix(title, alike) {
+		return title
+	}
+	return title + alike
+}
+
+const alike = ", and in the other lines like it"
 
 // composeKey matches a line of a Compose file.
 var composeKey = regexp.MustCompile(`^\s*(?:services|image|build|ports|environment|volumes|command|version|container_name|restart|` +
@@ -424,9 +448,9 @@ var (
 	foreignNote  = regexp.MustCompile(`^\s*((?:/\*|--|<!--|;+|REM|%)\s+)[^*]*?(\s*(?:\*/|-->))?\s*$`)
 )
 
-// reportPasted reports a line that was pasted from elsewhere: with a list's dash, a prompt or a step's number in front,
-// a comment of another language, a fence of Markdown, or a command for the terminal.
-func (p *pass) reportPasted(in *dockerfile.Instruction) bool {
+// pasted reports a line that was pasted from elsewhere: with a list's dash, a prompt or a step's number in front, a
+// comment of another language, a fence of Markdown, or a command for the terminal. Lines of one kind have one finding.
+func (p *pass) pasted(in *dockerfile.Instruction, report func(kind string, finding analysis.Finding)) bool {
 	line := p.Text.Line(in.Line - 1)
 	text := p.Text.Slice(line)
 	if !pastedLine.MatchString(text) {
@@ -434,6 +458,12 @@ func (p *pass) reportPasted(in *dockerfile.Instruction) bool {
 	}
 	at := func(from, to int) source.Span { return source.Span{Start: line.Start + from, End: line.Start + to} }
 	finding := analysis.Finding{Span: in.Keyword.Span}
+	kind := strings.TrimLeft(strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return '1'
+		}
+		return r
+	}, strings.Fields(text)[0]), "1")
 	if m := pastedPrefix.FindStringSubmatchIndex(text); m != nil && keywords[text[m[4]:m[5]]] {
 		finding.Message = fmt.Sprintf("unknown instruction: %s (%s follows)", in.Keyword.Text, text[m[4]:m[5]])
 		finding.Fixes = []analysis.Fix{{
@@ -456,11 +486,14 @@ func (p *pass) reportPasted(in *dockerfile.Instruction) bool {
 		finding.Fixes = []analysis.Fix{{Title: "Change to a comment", Edits: edits, Preferred: true}}
 	} else if trimmed := strings.TrimSpace(text); in.Line == in.EndLine &&
 		(strings.HasPrefix(trimmed, "```") || strings.HasPrefix(trimmed, "docker")) {
+		if strings.HasPrefix(trimmed, "```") {
+			kind = "```"
+		}
 		finding.Message = fmt.Sprintf("%s does not belong in a Dockerfile", strings.Fields(trimmed)[0])
 		finding.Fixes = []analysis.Fix{{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}}}
 	} else {
 		return false
 	}
-	p.report(nil, finding)
+	report(kind, finding)
 	return true
 }
