@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,7 +18,8 @@ var BackgroundInstall = &Rule{
 	Doc: Doc{
 		Summary: "A single & lets an installation, or the container's program, run in the background",
 		What: "Finds a single `&` between commands of which the first installs something, where nothing waits for " +
-			"it, and at the end of a `CMD` or `ENTRYPOINT`.",
+			"it, and at the end of a `CMD` or `ENTRYPOINT`; also a pipe behind an update of the package lists, and " +
+			"`CMD service nginx start`, which returns at once.",
 		Why: "The next command starts before the first has ended, and the step succeeds although the first fails. " +
 			"A container ends with the shell that has started its program in the background.",
 		Example: "FROM debian\nRUN apt-get install -y curl & curl --version\n",
@@ -27,12 +29,52 @@ var BackgroundInstall = &Rule{
 	each: func(p *pass, in *dockerfile.Instruction) {
 		if in.Meant != "RUN" {
 			p.checkEnds(in)
+			p.checkService(in)
 		} else if run := p.shellRun(in); run != nil {
 			for _, b := range run.background {
 				p.checkBackground(in, run, b)
 			}
+			p.checkPipedUpdate(in, run)
 		}
 	},
+}
+
+// checkPipedUpdate looks for an update of the package lists with a pipe to what installs with them.
+func (p *pass) checkPipedUpdate(in *dockerfile.Instruction, run *shellRun) {
+	for i := 1; i < len(run.commands); i++ {
+		update, next := run.commands[i-1], run.commands[i]
+		span := source.Span{Start: update.span(p, in, 0, len(update.words)).End, End: next.span(p, in, 0, 1).Start}
+		if run.pipe < 0 || update.verb() == 0 || update.words[update.verb()] != "update" ||
+			!slices.Contains(systemPackages, update.words[0]) || strings.TrimSpace(p.Text.Slice(span)) != "|" {
+			continue
+		}
+		p.report(in, analysis.Finding{
+			Span: span, Message: "both run at once: the installation does not wait for the package lists",
+			Fixes: []analysis.Fix{
+				{Title: "Change to &&", Edits: []source.Edit{{Span: span, NewText: " && "}}, Preferred: true},
+			},
+		})
+	}
+}
+
+// endsAtOnce matches command lines that start a service and return.
+var endsAtOnce = regexp.MustCompile(`^(?:\S*/)?(?:(?:service \S+|init\.d/\S+|apachectl|apache2ctl) (?:re)?start|` +
+	`systemctl (?:re)?start \S+|sshd)$`)
+
+// checkService looks for a container's program that starts a service and returns. To an ENTRYPOINT in an array, CMD may
+// add what keeps it in the foreground.
+func (p *pass) checkService(in *dockerfile.Instruction) {
+	words := make([]string, len(in.Args))
+	for i, word := range in.Args {
+		words[i] = unquoted(word.Text)
+	}
+	if in.Command == nil || in.Meant == "ENTRYPOINT" && in.JSON || !endsAtOnce.MatchString(strings.Join(words, " ")) {
+		return
+	}
+	p.report(in, analysis.Finding{
+		Span:    source.Span{Start: in.Args[0].Span.Start, End: in.Args[len(in.Args)-1].Span.End},
+		Message: "the container ends at once: this starts a service in the background and returns",
+	})
 }
 
 // checkEnds looks for a container's program that is started in the background, so that the container ends at once.

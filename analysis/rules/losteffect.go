@@ -72,6 +72,9 @@ func checkLostEffect(p *pass) {
 		if strings.ContainsAny(text, "|<>(){}`") || strings.Contains(text, "||") {
 			continue
 		}
+		if p.checkStarted(in, run.commands) {
+			continue
+		}
 		all := true
 		for _, c := range run.commands {
 			runs := len(c.words) > 2 && (c.words[0] == "." || c.words[0] == "source") // a script with arguments
@@ -85,6 +88,19 @@ func checkLostEffect(p *pass) {
 			})
 		}
 	}
+}
+
+// checkStarted looks for a shell or a service that the last command of several starts.
+func (p *pass) checkStarted(in *dockerfile.Instruction, commands []command) bool {
+	last := commands[len(commands)-1]
+	if len(commands) == 1 || !losesEffect(last) || last.words[0] != "su" && last.words[0] != "systemctl" {
+		return false
+	}
+	p.report(in, analysis.Finding{
+		Span:    last.span(p, in, 0, len(last.words)),
+		Message: fmt.Sprintf("what %s starts does not outlive this RUN", last.words[0]),
+	})
+	return true
 }
 
 // kept returns the fix that writes an instruction for a command.
@@ -118,9 +134,10 @@ func (p *pass) written(in *dockerfile.Instruction, keyword, args string) []analy
 var setOnly = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:,${}-]+$`)
 
 // forProgram matches variables that only programs read, set as a command of their own.
-var forProgram = regexp.MustCompile(`(?:^|&&[ \t]*|;[ \t]*)((?:(?:CGO_ENABLED|GO[A-Z]+|DEBIAN_FRONTEND|NODE_ENV|` +
-	`NODE_OPTIONS|RAILS_ENV|MIX_ENV|PYTHONPATH|CFLAGS|CXXFLAGS|LDFLAGS|CC|CXX|RUSTFLAGS|MAVEN_OPTS)` +
-	`=[^\s&;|$"'()]+[ \t]+)+)(&&[ \t]*)[a-z]`)
+var forProgram = regexp.MustCompile(`(?:^|&&[ \t]*|;[ \t]*)(set[ \t]+)?(` +
+	`(?:(?:CGO_ENABLED|GO[A-Z]+|DEBIAN_FRONTEND|NODE_ENV|NODE_OPTIONS|` +
+	`RAILS_ENV|MIX_ENV|PYTHONPATH|CFLAGS|CXXFLAGS|LDFLAGS|CC|CXX|RUSTFLAGS|MAVEN_OPTS)` +
+	`=[^\s&;|$"'()]+[ \t]*)+)(&&[ \t]*|;[ \t]*)[a-z]`)
 
 // checkUnusedPrefix looks for variables with && behind them, which the command that follows does not get.
 func (p *pass) checkUnusedPrefix(in *dockerfile.Instruction) bool {
@@ -132,17 +149,26 @@ func (p *pass) checkUnusedPrefix(in *dockerfile.Instruction) bool {
 	if m == nil {
 		return false
 	}
-	names := strings.TrimSpace(text[m[2]:m[3]])
+	names := strings.TrimSpace(text[m[4]:m[5]])
 	first, _, _ := strings.Cut(names, "=")
 	if strings.Contains(text, "$"+first) || strings.Contains(text, "${"+first) || p.sets(first) {
 		return false
 	}
-	operator := source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[5]}
-	p.report(in, analysis.Finding{
-		Span:    source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[2] + len(names)},
-		Message: "no program gets this: with && behind it, only the shell itself knows the variable",
-		Fixes:   []analysis.Fix{{Title: "Remove &&", Edits: []source.Edit{{Span: operator}}, Preferred: true}},
-	})
+	operator := source.Span{Start: in.ArgsSpan.Start + m[6], End: in.ArgsSpan.Start + m[7]}
+	shown := strings.TrimSpace(p.Text.Slice(operator))
+	set := source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[4] + len(names)}
+	rest := source.Edit{Span: source.Span{Start: set.End, End: operator.End}, NewText: " "}
+	finding := analysis.Finding{
+		Span:    set,
+		Message: "no program gets this: with " + shown + " behind it, only the shell itself knows the variable",
+		Fixes:   []analysis.Fix{{Title: "Remove " + shown, Edits: []source.Edit{rest}, Preferred: true}},
+	}
+	if m[2] >= 0 {
+		set := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[2] + len("set")}
+		finding.Message = "no program gets this: set gives the shell arguments, and sets no variable"
+		finding.Fixes = []analysis.Fix{replace(set, "export", true)}
+	}
+	p.report(in, finding)
 	return true
 }
 

@@ -170,10 +170,21 @@ func (p *pass) checkSwallowedCommand(in *dockerfile.Instruction, c command) {
 		Message: fmt.Sprintf("%s is read as an argument of %s: no && %s", c.words[i], c.words[0], where),
 		Fixes:   []analysis.Fix{insert(before.End, " &&", false)},
 	}
+	if p.Text.Slice(before) == c.words[i-1] && strings.HasSuffix(c.words[i-1], ",") {
+		finding.Fixes = []analysis.Fix{replace(source.Span{Start: before.End - 1, End: before.End}, " &&", false)}
+	}
 	if c.words[i-1] == "and" {
 		finding.Fixes = []analysis.Fix{replace(before, "&&", false)}
 	}
 	p.report(in, finding)
+}
+
+// behindDownload are commands that often follow others in one line.
+var behindDownload = map[string][]string{"curl": {"tar"}, "wget": {"tar", "unzip"}, "mkdir": {"cd"}}
+
+// followsOften reports whether a word of a command rather is one that often follows it.
+func followsOften(c command, i int) bool {
+	return i > 1 && slices.Contains(behindDownload[c.words[0]], c.words[i]) && !strings.HasPrefix(c.words[i-1], "-")
 }
 
 // commandWithin is the word of a command with which another command begins, -1 if none does.
@@ -188,14 +199,15 @@ func (p *pass) commandWithin(in *dockerfile.Instruction, c command) int {
 		word, next := c.words[i], ""
 		before, at := c.span(p, in, i-1, i), c.span(p, in, i, i+1)
 		again := i > 1 && word == c.words[0] && slices.Contains(systemPackages, word)
-		if !again && p.sameLine(before.End, at.Start) || p.Text.Slice(at) != word {
+		behind := followsOften(c, i)
+		if !again && !behind && p.sameLine(before.End, at.Start) || p.Text.Slice(at) != word {
 			continue
 		}
 		if i+1 < len(c.words) && p.sameLine(at.Start, c.span(p, in, i+1, i+2).Start) {
 			next = c.words[i+1]
 		}
-		light := next != "" && slices.Contains(lightCommands, word) &&
-			(strings.IndexAny(next, "-/+") == 0 || word == "chmod")
+		light := next != "" && (behind || slices.Contains(lightCommands, word) &&
+			(strings.IndexAny(next, "-/+") == 0 || word == "chmod"))
 		built := word == "make" && (slices.Contains(configures, c.words[0]) || c.words[0] == "make" && next != "")
 		if !light && !built && (next == "" || !slices.Contains(tools.Commands(word), next)) {
 			continue

@@ -104,7 +104,7 @@ var upgrades = regexp.MustCompile(`upgrade$|^-Sy*u`)
 // answered reports whether a command says yes to what its tool may ask, or may do so by a variable.
 func answered(tool *tools.CommandLine, c command) bool {
 	return slices.ContainsFunc(c.words, func(word string) bool {
-		return slices.Contains(tool.Yes, word) || strings.ContainsAny(word, "$`") ||
+		return slices.Contains(tool.Yes, word) || strings.ContainsAny(word, "$`\u2013\u2014") || word == "-" ||
 			// also among others, as in -qy
 			slices.Contains(tool.Yes, "-y") && len(word) > 1 && word[0] == '-' && word[1] != '-' &&
 				strings.ContainsAny(word, "ysd")

@@ -279,7 +279,7 @@ var otherPrograms = strings.Fields("" +
 	"7zip apt ash aptitude bind bmake bpython bsh bun bunx bundler cava chake chirp cnpm deluser groupdel " +
 	"groupmod coda cython3 dash egrep eperl fake fgrep funzip gmake gource gradlew grap grop hash icmake " +
 	"ipython3 japa javac javap jgrep jython jzip kget ktouch lava lunzip lzip mash mmake mvnd mvnw ngrep nnpm " +
-	"nodejs nodm note omake openssn perf perm pgrep pip2 pipx pnpx pwget rake rbash rep rgrep rrep rzip sash " +
+	"nodejs nodm note nvm omake openssn perf perm pgrep pip2 pipx pnpx pwget rake rbash rep rgrep rrep rzip sash " +
 	"sgrep sleepd sweep tdnf uget ugrep userdel usermode usleep wget2 wzip xpython xzip yara yard yash zgrep " +
 	"zip")
 
@@ -302,7 +302,9 @@ func (p *pass) checkProgram(in *dockerfile.Instruction, c command) {
 		return
 	}
 	meant := spell.Meant(name, usualPrograms)
-	if !oneEdit(name, meant) || len(meant) <= 3 && !swapped(name, meant) {
+	if asked := shortTool(c); asked != "" {
+		meant = asked
+	} else if !oneEdit(name, meant) || len(meant) <= 3 && !swapped(name, meant) {
 		if meant = jumbled(name, usualPrograms); meant == "" {
 			return
 		}
@@ -314,6 +316,17 @@ func (p *pass) checkProgram(in *dockerfile.Instruction, c command) {
 			Fixes:   []analysis.Fix{replace(span, meant, false)},
 		})
 	}
+}
+
+// shortTool is the tool that is meant by a misspelt name of three letters with a command of that tool behind it, as in
+// npn install.
+func shortTool(c command) (meant string) {
+	for _, tool := range []string{"apk", "git", "npm", "pip", "yum"} {
+		if len(c.words) > 1 && oneEdit(c.words[0], tool) && slices.Contains(tools.Commands(tool), c.words[1]) {
+			meant = tool
+		}
+	}
+	return meant
 }
 
 // otherNames are programs of a project, which the shell does not look for in its directory, and names of tools that

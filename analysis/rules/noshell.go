@@ -56,6 +56,7 @@ func checkNoShell(p *pass, in *dockerfile.Instruction) {
 		}
 		if !in.JSON {
 			p.checkArguments(in)
+			p.checkMakeVariable(in)
 		}
 	default:
 		p.checkSubstitution(in)
@@ -156,6 +157,22 @@ func (p *pass) checkArguments(in *dockerfile.Instruction) {
 	p.report(in, analysis.Finding{
 		Span:    source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]},
 		Message: fmt.Sprintf("%s is empty: the shell form of %s gets no arguments", shown, in.Meant),
+	})
+}
+
+var makeVariable = regexp.MustCompile(`\$\(([A-Z_][A-Z0-9_]*)\)`)
+
+// checkMakeVariable looks for a variable as a makefile has it, of which a shell runs the name.
+func (p *pass) checkMakeVariable(in *dockerfile.Instruction) {
+	m := makeVariable.FindStringSubmatchIndex(p.Text.Slice(in.ArgsSpan))
+	if m == nil || len(in.Heredocs) > 0 || !p.defines(in, p.Text.Slice(in.ArgsSpan)[m[2]:m[3]]) {
+		return
+	}
+	span := source.Span{Start: in.ArgsSpan.Start + m[0], End: in.ArgsSpan.Start + m[1]}
+	name := p.Text.Slice(source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]})
+	p.report(in, analysis.Finding{
+		Span: span, Message: fmt.Sprintf("the shell runs %s as a command: the variable is ${%[1]s}", name),
+		Fixes: []analysis.Fix{replace(span, "${"+name+"}", true)},
 	})
 }
 
@@ -349,8 +366,11 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 		finding.Message = fmt.Sprintf(
 			"%s is handed to %s as an argument: no shell reads an array", list[operator], first)
 		finding.Fixes = runBySh(whole, strings.Join(list, " "))
-	case first == "cd" || first == "source" || first == "." || first == "export":
+	case first == "cd" || first == "source" || first == "." || first == "export" || first == "exec":
 		finding.Message = first + " is a command of the shell: no program has that name"
+		if first == "exec" && len(words) > 1 {
+			finding.Fixes = p.removed(source.Span{Start: words[0].Span.Start, End: words[1].Span.Start})
+		}
 	default:
 		return false
 	}

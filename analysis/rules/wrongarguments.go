@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,8 +22,10 @@ var WrongArguments = &Rule{
 	Doc: Doc{
 		Summary: "A well-known command cannot do what is meant with these arguments",
 		What: "Finds `pip install requirements.txt` without `-r`, versions that the shell takes for a redirection " +
-			"(`pip install flask>=2.0`) or that have one `=`, packages divided by commas, modes that `chmod` does " +
-			"not know, addresses such as `https:/example.com`, flags of Alpine's `adduser` on Debian, `tar -xfz`, a `sed` script without its last `/`, and " +
+			"(`pip install flask>=2.0`) or that have one `=`, packages divided by commas, modes that `chmod` does not " +
+			"know, addresses such as `https:/example.com`, flags of Alpine's `adduser` on Debian, `tar -xfz`, " +
+			"`wget -o` for `-O`, `java app.jar` without `-jar`, several words behind `bash -c`, " +
+			"a `sed` script without its last `/`, and " +
 			"commands such as `chmod 755`, `chown app` " +
 			"or `git` that lack the file or anything else to work on.",
 		Why: "The step fails, or, with `>`, installs whatever is the newest version and writes a file called " +
@@ -30,8 +33,9 @@ var WrongArguments = &Rule{
 		Example: "FROM python:3.13\nRUN pip install requirements.txt\n",
 		Instead: "FROM python:3.13\nRUN pip install -r requirements.txt\n",
 	},
-	of: []string{"RUN"},
+	of: []string{"CMD", "ENTRYPOINT", "RUN"},
 	each: func(p *pass, in *dockerfile.Instruction) {
+		p.checkJar(in)
 		for c := range p.commands(in) {
 			for _, check := range argumentChecks {
 				if check(p, in, c) {
@@ -50,8 +54,42 @@ var WrongArguments = &Rule{
 // argumentChecks look at a command each, and report whether they found something.
 var argumentChecks = []func(p *pass, in *dockerfile.Instruction, c command) bool{
 	(*pass).checkUserFlags, (*pass).checkPip, (*pass).checkChmod, (*pass).checkOperands, (*pass).checkCluster,
-	(*pass).checkCommas, (*pass).checkAddress,
+	(*pass).checkCommas, (*pass).checkAddress, (*pass).checkLoneDash, (*pass).checkShellWord,
+	(*pass).checkFunction,
 }
+
+// checkJar looks for a JAR that java takes for the name of a class.
+func (p *pass) checkJar(in *dockerfile.Instruction) {
+	quote, comma := "", ""
+	if in.JSON {
+		quote, comma = `"`, ","
+	}
+	for i, word := range in.Args {
+		text, last := unquoted(word.Text), i == len(in.Args)-1
+		switch {
+		case p.Text.Slice(word.Span) != word.Text, i == 0 && path.Base(text) != "java",
+			strings.HasPrefix(text, "-") && classPath.MatchString(text):
+			return
+		case i == 0 || strings.HasPrefix(text, "-"):
+			continue
+		}
+		finding := analysis.Finding{Span: word.Span}
+		finding.Message = "java takes " + text + " for the name of a class: -jar is missing"
+		switch {
+		case text == "jar" && !last && strings.HasSuffix(unquoted(in.Args[i+1].Text), ".jar"):
+			finding.Fixes = []analysis.Fix{replace(word.Span, quote+"-jar"+quote, true)}
+		case strings.HasSuffix(text, ".jar"):
+			finding.Fixes = []analysis.Fix{insert(word.Span.Start, quote+"-jar"+quote+comma+" ", true)}
+		default:
+			return
+		}
+		p.report(in, finding)
+		return
+	}
+}
+
+// classPath matches flags of java that say what it runs, or take the next word.
+var classPath = regexp.MustCompile(`^(?:-jar|-cp|-classpath|--class-path|-p|--module-path|-m|--module|--add-\w+)`)
 
 // version is a package with its version in a script, between which the shell reads a redirection, as in flask>=2.0.
 type version struct{ from, to int }
@@ -236,11 +274,70 @@ func (p *pass) checkUserFlags(in *dockerfile.Instruction, c command) bool {
 
 var (
 	tarFlags   = regexp.MustCompile(`^-([a-zA-EG-Z]*)f([a-zA-EG-Z]+)$`)
-	openScript = regexp.MustCompile(`^(['"])s([/|#,@])[^/|#,@\\'"$]*[/|#,@][^/|#,@\\'"$]*['"]$`)
+	tarMode    = regexp.MustCompile(`^-?[A-Za-z]*[Acdrtux]`)
+	openScript = regexp.MustCompile(`^(['"]?)s([/|#,@])[^/|#,@\\'"$]*[/|#,@][^/|#,@\\'"$]*['"]?$`)
+	copyFlag   = regexp.MustCompile(`^--(?:from|chown|chmod)=`)
 )
 
-// checkCluster looks for flags of tar behind the f, which takes them for the name of the archive, for a substitution of
-// sed that does not end, and for mkdir with the flag of other programs.
+// tarMistake adds to a finding what is wrong with a word of a tar, if anything.
+func tarMistake(c command, i int, finding *analysis.Finding) bool {
+	word, flags := c.words[i], tarFlags.FindStringSubmatch(c.words[i])
+	meant := ""
+	switch {
+	case i == 1 && flags != nil && len(c.words) > 2:
+		finding.Message = fmt.Sprintf("tar takes %s for the name of the archive: it stands behind f", flags[2])
+		meant = "-" + flags[1] + flags[2] + "f"
+	case i == 1 && strings.HasPrefix(word, "-") && strings.Trim(word, "-zvfjJpk") == "" &&
+		!slices.ContainsFunc(c.words[2:], func(w string) bool { return strings.HasPrefix(w, "-") }):
+		finding.Message = "tar fails: it is not said whether to extract (x) or to create (c)"
+		if len(c.words) == 3 && strings.HasSuffix(word, "f") {
+			meant = "-x" + word[1:]
+		}
+	case i > 1 && word == "-c" && i+1 < len(c.words) && tarMode.MatchString(c.words[1]):
+		finding.Message = "tar takes -c for another order beside " + c.words[1] + ": -C changes the directory"
+		meant = "-C"
+	default:
+		return false
+	}
+	if meant != "" {
+		finding.Fixes = []analysis.Fix{replace(finding.Span, meant, true)}
+	}
+	return true
+}
+
+// otherFlag adds to a finding what is wrong with a flag that another program has, or that means another thing.
+func otherFlag(c command, i int, finding *analysis.Finding) bool {
+	name, word, next := c.words[0], c.words[i], ""
+	if i+1 < len(c.words) {
+		next = c.words[i+1]
+	}
+	meant := ""
+	switch {
+	case name == "wget" && word == "-o" && fetchedFile(next):
+		finding.Message, meant = "wget writes its log to this file: -O writes what it fetches", "-O"
+	case name == "unzip" && i > 1 && next == "" && strings.HasPrefix(word, "/") &&
+		strings.HasSuffix(c.words[i-1], ".zip") && !slices.Contains(c.words, "-d"):
+		finding.Message, meant = "unzip looks for this in the archive: -d stands before a directory", "-d "+word
+	case (name == "cp" || name == "mv") && copyFlag.MatchString(word):
+		finding.Message = name + " has no such flag: COPY has"
+	case name == "mkdir" && (word == "-R" || word == "-r"):
+		finding.Message, meant = "mkdir has no flag "+word+" (did you mean -p?)", "-p"
+	default:
+		return false
+	}
+	if meant != "" {
+		finding.Fixes = []analysis.Fix{replace(finding.Span, meant, true)}
+	}
+	return true
+}
+
+// fetchedFile reports whether a file rather is one that is fetched than a log.
+func fetchedFile(name string) bool {
+	return archive(name) || slices.Contains(strings.Fields(".zip .jar .war .deb .rpm .sh .whl"), path.Ext(name))
+}
+
+// checkCluster looks for flags that mean something else than they are meant for: those of tar behind the f, which takes
+// them for the name of the archive, wget -o, and those of other programs; and for a substitution of sed without an end.
 func (p *pass) checkCluster(in *dockerfile.Instruction, c command) bool {
 	for i, word := range c.words[1:] {
 		span := c.span(p, in, i+1, i+2)
@@ -248,18 +345,13 @@ func (p *pass) checkCluster(in *dockerfile.Instruction, c command) bool {
 			continue
 		}
 		finding := analysis.Finding{Span: span}
-		tar, sed := tarFlags.FindStringSubmatch(word), openScript.FindStringSubmatch(word)
+		sed := openScript.FindStringSubmatch(word)
 		switch {
-		case c.words[0] == "tar" && i == 0 && tar != nil && len(c.words) > 2:
-			finding.Message = fmt.Sprintf("tar takes %s for the name of the archive: it stands behind f", tar[2])
-			finding.Fixes = []analysis.Fix{replace(span, "-"+tar[1]+tar[2]+"f", true)}
+		case c.words[0] == "tar" && tarMistake(c, i+1, &finding), otherFlag(c, i+1, &finding):
 		case c.words[0] == "sed" && sed != nil && (strings.HasPrefix(c.words[i], "-") || i == 0) &&
 			strings.Count(word, sed[2]) == 2:
 			finding.Message = fmt.Sprintf("sed fails: %s ends the replacement", sed[2])
 			finding.Fixes = []analysis.Fix{replace(span, word[:len(word)-1]+sed[2]+sed[1], true)}
-		case c.words[0] == "mkdir" && (word == "-R" || word == "-r"):
-			finding.Message = "mkdir has no flag " + word + " (did you mean -p?)"
-			finding.Fixes = []analysis.Fix{replace(span, "-p", true)}
 		default:
 			continue
 		}
@@ -267,6 +359,67 @@ func (p *pass) checkCluster(in *dockerfile.Instruction, c command) bool {
 		return true
 	}
 	return false
+}
+
+var shortFlags = regexp.MustCompile(`^[a-zA-Z]{1,3}$`)
+
+// checkLoneDash looks for a flag with a blank behind its dash.
+func (p *pass) checkLoneDash(in *dockerfile.Instruction, c command) bool {
+	for i := 1; i+1 < len(c.words); i++ {
+		known := tools.LineOf(c.words[0]) != nil || slices.Contains(lightCommands, c.words[0]) && i == 1
+		if word := c.words[i]; word != "-" && (word != "+" || c.words[0] != "chmod") || !known ||
+			strings.HasPrefix(c.words[i-1], "-") || !shortFlags.MatchString(c.words[i+1]) {
+			continue
+		}
+		gap := source.Span{Start: c.span(p, in, i, i+1).End, End: c.span(p, in, i+1, i+2).Start}
+		p.report(in, analysis.Finding{
+			Span:    c.span(p, in, i, i+2),
+			Message: fmt.Sprintf("%s takes these for two arguments: a blank divides the flag", c.words[0]),
+			Fixes:   []analysis.Fix{{Title: "Remove the blank", Edits: []source.Edit{{Span: gap}}, Preferred: true}},
+		})
+		return true
+	}
+	return false
+}
+
+// checkShellWord looks for a command of several words that a shell is given, of which it takes the first only.
+func (p *pass) checkShellWord(in *dockerfile.Instruction, c command) bool {
+	at := slices.Index(c.words, "-c") + 1
+	if !slices.Contains(unixShells, c.words[0]) && c.words[0] != "su" || at == 0 || at+1 >= len(c.words) ||
+		!plainWord(c.words[at]) || c.words[0] == "su" && strings.HasPrefix(c.words[at+1], "-") {
+		return false
+	}
+	rest := c.span(p, in, at, len(c.words))
+	text := p.Text.Slice(rest)
+	if !strings.HasPrefix(text, c.words[at]+" ") {
+		return false // it is in quotes
+	}
+	finding := analysis.Finding{
+		Span: rest,
+		Message: fmt.Sprintf("%s -c runs %s only: a command of several words stands in quotes",
+			c.words[0], c.words[at]),
+	}
+	if len(p.shellRun(in).commands) == 1 && !strings.ContainsAny(text, "\"'$`\\\n") {
+		finding.Fixes = []analysis.Fix{replace(rest, `"`+text+`"`, true)}
+	}
+	p.report(in, finding)
+	return true
+}
+
+var definesFunctions = regexp.MustCompile(`nvm\.sh|\.(?:bashrc|bash_profile|profile)\b|bash -`)
+
+// checkFunction looks for nvm where nothing defines it: it is no program.
+func (p *pass) checkFunction(in *dockerfile.Instruction, c command) bool {
+	at := c.span(p, in, 0, 1)
+	if c.words[0] != "nvm" || p.Text.Slice(at) != "nvm" || definesFunctions.MatchString(p.Text.Slice(in.Span)) ||
+		p.shellAbove(in) != nil || p.says("BASH_ENV") {
+		return false
+	}
+	p.report(in, analysis.Finding{
+		Span: at, Message: "nvm is not a program but a function of the shell, which nvm.sh defines in each RUN anew",
+		Fixes: []analysis.Fix{insert(at.Start, `. "${NVM_DIR:-$HOME/.nvm}/nvm.sh" && `, false)},
+	})
+	return true
 }
 
 // checkAddress looks for an address that does not begin as one.
