@@ -160,7 +160,7 @@ func almostJSON(in *dockerfile.Instruction) (string, bool) {
 	list := strings.HasSuffix(args, "]") && strings.Contains(args, ",")
 	switch in.Meant {
 	case "RUN": // "[" is a command, too
-		like = like && (inner == args[width:] || strings.Contains(args, ","))
+		like = like && (inner == args[width:] || strings.Contains(args, ",")) || commandInBrackets(args)
 	case "CMD", "ENTRYPOINT", "HEALTHCHECK":
 		like = like && (inner == args[width:] || strings.ContainsAny(args, ",;") || quotedStrings.MatchString(args))
 		like = like || list
@@ -170,6 +170,13 @@ func almostJSON(in *dockerfile.Instruction) (string, bool) {
 		like = like || strings.HasSuffix(args, "]")
 	}
 	return args, like && !json.Valid([]byte(args)) // valid JSON that is no list of strings is an error of its own
+}
+
+// commandInBrackets reports whether a command that needs none stands in brackets, which a shell takes for a test.
+func commandInBrackets(args string) bool {
+	inner := strings.TrimSuffix(strings.TrimPrefix(args, "["), "]")
+	first := inner[:strings.IndexAny(inner+" ", " ,")]
+	return commandWords[first] && !strings.Contains(inner, "]") && len(args) == len(inner)+2
 }
 
 // meantJSON returns the fix that makes args an array of strings, if one of the usual mistakes is all that it has beside

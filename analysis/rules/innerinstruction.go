@@ -78,7 +78,15 @@ func (p *pass) findInner(in *dockerfile.Instruction) (finding analysis.Finding, 
 		finding, ok = p.innerCommand(in)
 	case "CMD", "ENTRYPOINT":
 		finding, ok = p.behindArray(in)
-	case "HEALTHCHECK", "ONBUILD", "SHELL", "MAINTAINER":
+	case "HEALTHCHECK":
+		word := in.Args[1]
+		if in.Args[0].Text == "CMD" && (word.Text == "RUN" || word.Text == "CMD") && len(in.Args) > 2 {
+			finding.Span = word.Span
+			finding.Message = word.Text + " stands within HEALTHCHECK: the shell looks for a program of that name"
+			finding.Fixes = p.removed(source.Span{Start: word.Span.Start, End: in.Args[2].Span.Start})
+			return finding, true
+		}
+	case "ONBUILD", "SHELL", "MAINTAINER":
 	default:
 		finding, ok = p.behindOperator(in)
 	}

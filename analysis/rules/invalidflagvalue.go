@@ -49,9 +49,9 @@ func checkInvalidFlagValue(p *pass) {
 			case "chmod":
 				finding = p.checkMode(flag, value)
 			case "chown":
-				if user, group, two := strings.Cut(value, ","); two && value == flag.Value.Text {
+				if at := strings.IndexAny(value, ",/"); at > 0 && value == flag.Value.Text {
 					finding.Message = fmt.Sprintf("%s is not a user: a colon divides it from a group", value)
-					finding.Fixes = []analysis.Fix{replace(flag.Value.Span, user+":"+group, true)}
+					finding.Fixes = []analysis.Fix{replace(flag.Value.Span, value[:at]+":"+value[at+1:], true)}
 				} else if linked(in) && named(value) {
 					finding.Message = fmt.Sprintf(
 						"--link copies into a layer of its own, which has no user or group %s: numbers are needed",
@@ -189,6 +189,7 @@ func (p *pass) checkMountTargets() {
 			return state{path.Join(s.dir, dir)}
 		case *instructions.RunCommand:
 			p.checkMountValues(in)
+			p.checkMountKeys(in)
 			for i, flag := range in.Flags {
 				if i < len(in.Node.Flags) && strings.HasPrefix(in.Node.Flags[i], "--mount=") {
 					p.checkMountTarget(in, flag, in.Node.Flags[i][len("--mount="):], s.dir)
@@ -197,6 +198,23 @@ func (p *pass) checkMountTargets() {
 		}
 		return s
 	})
+}
+
+// checkMountKeys looks for a key that a mount has twice.
+func (p *pass) checkMountKeys(in *dockerfile.Instruction) {
+	for _, mount := range in.Mounts() {
+		seen := map[string]bool{}
+		for _, field := range mount.Fields {
+			if name := field.Name(); seen[name] && in.Command != nil {
+				p.report(in, analysis.Finding{
+					Severity: analysis.Warning, Span: field.Span,
+					Message: fmt.Sprintf("the mount has %s twice: only the last one counts", name),
+				})
+			} else {
+				seen[name] = true
+			}
+		}
+	}
 }
 
 // checkMountTarget looks at one mount, whose value is given as it is meant; dir is the working directory, "" if it is

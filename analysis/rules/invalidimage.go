@@ -245,8 +245,12 @@ func meantImages(name, lower string) []string {
 		}
 	}
 	list = append(list, strings.TrimRight(name, ":/@;,."), strings.Replace(name, "@", ":", 1))
-	if first := strings.Index(name, ":"); first >= 0 && !strings.Contains(name, "/") {
-		list = append(list, name[:first+1]+strings.ReplaceAll(name[first+1:], ":", "-"))
+	if at := strings.LastIndex(name, "/") + 1; strings.Count(name[at:], ":") > 0 {
+		image, tags, _ := strings.Cut(name[at:], ":")
+		if tag, again, _ := strings.Cut(tags, ":"); tag == again || again == "latest" {
+			tags = tag
+		}
+		list = append(list, name[:at]+image+":"+strings.ReplaceAll(tags, ":", "-"))
 	}
 	_, address, found := strings.Cut(name, "://")
 	if rest, ok := strings.CutPrefix(address, "hub.docker.com/"); ok {

@@ -223,6 +223,9 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 			at := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
 			return []analysis.Fix{{Title: "Change : to =", Edits: []source.Edit{{Span: at, NewText: "="}}}}
 		}
+		if meant := p.asVariables(in, text); meant != "" && !strings.Contains(text, "\n") {
+			return []analysis.Fix{replace(in.ArgsSpan, meant, true)}
+		}
 		if fixes := p.withoutBlanks(in, text); fixes != nil {
 			return fixes
 		}
@@ -307,7 +310,7 @@ func (p *pass) joinBelow(finding *analysis.Finding, in *dockerfile.Instruction) 
 }
 
 var (
-	likeDocker = regexp.MustCompile(`^[A-Za-z0-9_./-]+:/[A-Za-z0-9_./-]*$`)
+	likeDocker = regexp.MustCompile(`^[A-Za-z0-9_./-]+:/(?:[A-Za-z0-9_.-][A-Za-z0-9_./-]*)?$`)
 	colonPair  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*(:)[^\s:=/"'][^\s:="']*$`)
 	bareValue  = regexp.MustCompile(`[\[,][ \t]*(-?[0-9.]+|true|false|null)[ \t]*`)
 )

@@ -145,6 +145,9 @@ func (p *pass) fixPort(in *dockerfile.Instruction, port port, finding analysis.F
 		}
 	} else if meant := p.portVariable(in, raw); meant != "" {
 		finding.Span, finding.Fixes = port.span, []analysis.Fix{replace(port.span, meant, true)}
+	} else if m := webAddress.FindStringSubmatch(raw); m != nil {
+		finding.Span, finding.Message = port.span, "EXPOSE takes a port, not an address"
+		finding.Fixes = []analysis.Fix{replace(port.span, m[1], true)}
 	} else if meant := protocolFirst(in, i, protocols); meant != "" {
 		finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, true)}
 	} else if i >= 0 && i < len(in.Args)-1 && (strings.HasPrefix(raw, "-") || fillers[strings.ToLower(raw)]) {
@@ -172,16 +175,17 @@ func (p *pass) portVariable(in *dockerfile.Instruction, raw string) string {
 }
 
 var (
-	twoPorts  = regexp.MustCompile(`^([0-9]+(?:[|/&+;][0-9]+)+)$`)
-	namedPort = regexp.MustCompile(`^[a-z_]*port[a-z0-9_]*[=:]([0-9]+)$`)
-	glueProto = regexp.MustCompile(`^([0-9]+(?:-[0-9]+)?)[:=.,_-]?(tcp|udp|sctp)$`)
-	listPorts = regexp.MustCompile(`^[\[({][ \t]*"?([0-9]+(?:"?[ \t]*[,;][ \t]*"?[0-9]+)*)"?[ \t]*[\])}]$`)
-	protoPort = regexp.MustCompile(`^(tcp|udp|sctp)(?:://|[/:=])([0-9-]+)$`)
-	dotRange  = regexp.MustCompile(`^([0-9]+)(\.\.+|:|~|\x{2013}|\x{2014})([0-9]+)$`)
-	protoList = regexp.MustCompile(`^([0-9-]+)/((?:tcp|udp|sctp)(?:[,/+&|](?:tcp|udp|sctp))+)$`)
-	hostPort  = regexp.MustCompile(`^(?:[0-9]+(?:\.[0-9]+){3}|localhost|\*):([0-9]+)$`)
-	webPort   = regexp.MustCompile(`^([0-9]+)/(?:https?|wss?|grpc)$`)
-	portDigit = strings.NewReplacer("O", "0", "o", "0", "l", "1", "I", "1")
+	webAddress = regexp.MustCompile(`^https?://[A-Za-z0-9.-]+:([0-9]+)/?$`)
+	twoPorts   = regexp.MustCompile(`^([0-9]+(?:[|/&+;][0-9]+)+)$`)
+	namedPort  = regexp.MustCompile(`^[a-z_]*port[a-z0-9_]*[=:]([0-9]+)$`)
+	glueProto  = regexp.MustCompile(`^([0-9]+(?:-[0-9]+)?)[:=.,_-]?(tcp|udp|sctp)$`)
+	listPorts  = regexp.MustCompile(`^[\[({][ \t]*"?([0-9]+(?:"?[ \t]*[,;][ \t]*"?[0-9]+)*)"?[ \t]*[\])}]$`)
+	protoPort  = regexp.MustCompile(`^(tcp|udp|sctp)(?:://|[/:=])([0-9-]+)$`)
+	dotRange   = regexp.MustCompile(`^([0-9]+)(\.\.+|:|~|\x{2013}|\x{2014})([0-9]+)$`)
+	protoList  = regexp.MustCompile(`^([0-9-]+)/((?:tcp|udp|sctp)(?:[,/+&|](?:tcp|udp|sctp))+)$`)
+	hostPort   = regexp.MustCompile(`^(?:[0-9]+(?:\.[0-9]+){3}|localhost|\*):([0-9]+)$`)
+	webPort    = regexp.MustCompile(`^([0-9]+)/(?:https?|wss?|grpc)$`)
+	portDigit  = strings.NewReplacer("O", "0", "o", "0", "l", "1", "I", "1")
 )
 
 // meantPort returns the ports that are meant by what is no port, or "".

@@ -165,6 +165,8 @@ func (p *pass) likelyImage(in *dockerfile.Instruction) []analysis.Fix {
 		return []analysis.Fix{{Title: "Change the space to -", Edits: []source.Edit{{Span: gap, NewText: "-"}}}}
 	case strings.HasPrefix(next.Text, "--as=") && len(in.Args) == 2:
 		return []analysis.Fix{replace(next.Span, "AS "+strings.TrimPrefix(next.Text, "--as="), true)}
+	case len(in.Args) == 3 && strings.EqualFold(in.Args[2].Text, "as"):
+		return []analysis.Fix{replace(rest, in.Args[2].Text+" "+next.Text, true)}
 	case len(in.Args) == 4 && strings.EqualFold(next.Text+in.Args[2].Text, "as"):
 		return []analysis.Fix{replace(rest, "AS "+in.Args[3].Text, true)}
 	}

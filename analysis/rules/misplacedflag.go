@@ -71,6 +71,10 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 	bare := strings.TrimLeft(word.Text, "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
 	dashes := word.Text[:len(word.Text)-len(bare)]
 	name, value, has := strings.Cut(bare, "=")
+	if apart := apartValue(in, i, name); apart != "" && !has {
+		value, has, word.Span.End = apart, true, in.Args[i+1].Span.End
+		word.Text = file.Text.Slice(word.Span)
+	}
 	if !has && dashes == "" {
 		return analysis.Finding{}, false
 	}
@@ -103,7 +107,7 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 		flag += "=" + value
 	}
 	if i == 0 {
-		finding.Fixes = []analysis.Fix{replace(word.Span, flag, true)}
+		finding.Fixes = []analysis.Fix{replace(withDashes(file, word.Span), flag, true)}
 	} else {
 		if dashes == "--" {
 			finding.Message = fmt.Sprintf("%s is read as an argument: flags stand before the arguments", word.Text)
@@ -122,6 +126,23 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 		finding.Severity = analysis.Error
 	}
 	return finding, true
+}
+
+// apartValue is the value of a flag behind the paths that stands behind a blank, as in COPY /a /b --from build.
+func apartValue(in *dockerfile.Instruction, i int, name string) string {
+	if i == 0 || i != len(in.Args)-2 || name != "from" && name != "chown" && name != "chmod" ||
+		!strings.HasPrefix(in.Args[i].Text, "--") || !plainValue.MatchString(in.Args[i+1].Text) {
+		return ""
+	}
+	return in.Args[i+1].Text
+}
+
+// withDashes is where an argument stands, with dashes in front of it that end the flags.
+func withDashes(file *dockerfile.File, span source.Span) source.Span {
+	if before := strings.TrimRight(file.Text.String()[:span.Start], " \t"); strings.HasSuffix(before, " --") {
+		span.Start = len(before) - len("--")
+	}
+	return span
 }
 
 // flagsOfCp matches flags of the command cp.

@@ -56,6 +56,9 @@ func checkMisreadPath(p *pass, in *dockerfile.Instruction) {
 		return
 	}
 	p.checkDestination(in)
+	if p.checkEscapedPath(in) {
+		return
+	}
 	args := in.Args
 	if in.Meant == "WORKDIR" { // one path, whatever is in it
 		args = []dockerfile.Word{{Span: in.ArgsSpan, Text: strings.TrimSpace(p.Text.Slice(in.ArgsSpan))}}
@@ -65,6 +68,23 @@ func checkMisreadPath(p *pass, in *dockerfile.Instruction) {
 		p.checkPath(in, word, isSource)
 	}
 }
+
+// checkEscapedPath looks for a blank in a path behind a backslash, as a shell reads it.
+func (p *pass) checkEscapedPath(in *dockerfile.Instruction) bool {
+	text := p.Text.Slice(in.ArgsSpan)
+	m := escapedBlank.FindStringSubmatch(text)
+	if m == nil || p.Escape != '\\' || in.Meant != "COPY" && in.Meant != "ADD" || in.JSON {
+		return false
+	}
+	p.report(in, analysis.Finding{
+		Span: in.ArgsSpan, Message: "a path with a blank needs an array: " + in.Meant + " divides the words at blanks",
+		Fixes: []analysis.Fix{replace(in.ArgsSpan,
+			fmt.Sprintf("[%q, %q]", strings.ReplaceAll(m[1], `\ `, " "), m[2]), true)},
+	})
+	return true
+}
+
+var escapedBlank = regexp.MustCompile(`^([^\s"'$\\]+(?:\\ [^\s"'$\\]+)+) ([^\s"'$\\]+)$`)
 
 func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSource bool) {
 	text := unquoted(word.Text)

@@ -30,9 +30,12 @@ var StrayCharacter = &Rule{
 }
 
 var (
-	inBraces  = regexp.MustCompile(`^([^{}$?\[\]]*)\{([^{}$ ,]+(?:,[^{}$ ,]+)+)\}([^{}$?\[\]]*)$`)
-	numbers   = regexp.MustCompile(`^([^{}$*?\[\]]*)\{([0-9])\.\.([0-9])\}([^{}$*?\[\]]*)$`)
-	oddName   = regexp.MustCompile(`^(?:"([A-Za-z_]\w*)"|'([A-Za-z_]\w*)'|\$\{?([A-Za-z_]\w*)\}?|([A-Za-z_]\w*),)$`)
+	inBraces = regexp.MustCompile(`^([^{}$?\[\]]*)\{([^{}$ ,]+(?:,[^{}$ ,]+)+)\}([^{}$?\[\]]*)$`)
+	numbers  = regexp.MustCompile(`^([^{}$*?\[\]]*)\{([0-9])\.\.([0-9])\}([^{}$*?\[\]]*)$`)
+	oddName  = regexp.MustCompile(`^(?:"([A-Za-z_]\w*)"|` +
+		`'([A-Za-z_]\w*)'|\$\{?([A-Za-z_]\w*)\}?|([A-Za-z_]\w*),)(=.*)?$`)
+	plainFile = regexp.MustCompile(`^[\w./-]+\.[a-z]+;$`)
+	filesList = regexp.MustCompile(`^[\w./-]+\.[a-z]+(?:,[\w./-]+\.[a-z]+)+$`)
 	pathsList = regexp.MustCompile(`^/[^,\s]+(,/[^,\s]+)+$`)
 )
 
@@ -56,7 +59,7 @@ func checkStrayCharacter(p *pass, in *dockerfile.Instruction) {
 	if _, ok := p.innerInstruction(in); ok || p.checkFirst(in) || p.checkDirectory(in) {
 		return
 	}
-	if in.Meant == "USER" && p.checkUser(in) || in.Meant == "ARG" && p.checkOddNames(in) {
+	if in.Meant == "USER" && p.checkUser(in) || (in.Meant == "ARG" || in.Meant == "ENV") && p.checkOddNames(in) {
 		return
 	}
 	if p.checkCommaList(in) {
@@ -112,12 +115,20 @@ func (p *pass) checkStray(in *dockerfile.Instruction, i int) {
 	last := i == len(in.Args)-1
 	assigns := in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL"
 	comma := strings.HasSuffix(word.Text, ",") && !last
+	copies := (in.Meant == "COPY" || in.Meant == "ADD") && !last
 	if assigns && p.checkEquals(in, i) {
 		return
 	}
 	switch {
 	case assigns && strings.Contains(word.Text, "=") && comma && strings.Contains(in.Args[i+1].Text, "="):
 	case !assigns && comma && in.Meant != "USER" && in.Meant != "WORKDIR":
+	case copies && plainFile.MatchString(word.Text):
+	case copies && filesList.MatchString(word.Text):
+		p.report(in, analysis.Finding{
+			Span: word.Span, Message: word.Text + " is read as one path: blanks separate several",
+			Fixes: []analysis.Fix{replace(word.Span, strings.ReplaceAll(word.Text, ",", " "), true)},
+		})
+		return
 	case last && endsOddly(word.Text, assigns):
 	case in.Meant == "VOLUME" && pathsList.MatchString(word.Text):
 		p.report(in, analysis.Finding{
@@ -126,7 +137,7 @@ func (p *pass) checkStray(in *dockerfile.Instruction, i int) {
 		})
 		return
 	default:
-		if (in.Meant == "COPY" || in.Meant == "ADD") && !last {
+		if copies {
 			p.checkBraces(in, word)
 		}
 		return
@@ -165,17 +176,26 @@ func (p *pass) checkBraces(in *dockerfile.Instruction, word dockerfile.Word) {
 	})
 }
 
-// checkOddNames looks for names of an ARG with what does not belong to a name: BuildKit takes it for a part of it.
+// checkOddNames looks for names of an ARG with what does not belong to a name: BuildKit takes it for a part of it. In
+// the name of an ENV it puts the value of a variable, which is not meant where the name's own value stands there.
 func (p *pass) checkOddNames(in *dockerfile.Instruction) (found bool) {
 	for i, word := range in.Args {
 		m := oddName.FindStringSubmatch(word.Text)
-		if m == nil || p.Text.Slice(word.Span) != word.Text || m[4] != "" && i == len(in.Args)-1 {
+		if m == nil || p.Text.Slice(word.Span) != word.Text || m[4] != "" && (i == len(in.Args)-1 || m[5] != "") {
 			continue
+		}
+		name, span := m[1]+m[2]+m[3]+m[4], word.Span
+		span.End -= len(m[5])
+		message := fmt.Sprintf("ARG takes all of %s for the name", p.Text.Slice(span))
+		if in.Meant == "ENV" {
+			if m[3] == "" || m[3] != "PATH" && !strings.Contains(m[5], "$"+m[3]) && !strings.Contains(m[5], "${"+m[3]) {
+				continue
+			}
+			message = fmt.Sprintf("the value of %s is taken for the name", p.Text.Slice(span))
 		}
 		found = true
 		p.report(in, analysis.Finding{
-			Span: word.Span, Message: fmt.Sprintf("ARG takes all of %s for the name", word.Text),
-			Fixes: []analysis.Fix{replace(word.Span, m[1]+m[2]+m[3]+m[4], true)},
+			Span: span, Message: message, Fixes: []analysis.Fix{replace(span, name, true)},
 		})
 	}
 	return found
@@ -292,7 +312,7 @@ func (p *pass) reportStray(in *dockerfile.Instruction, span source.Span, by stri
 }
 
 var userWords = regexp.MustCompile(`^(?:-u[ \t]+([A-Za-z0-9_-]+)|([A-Za-z0-9_-]+)(?:,[ \t]*|[ \t]+)([A-Za-z0-9_-]+)|` +
-	`(?:uid|user)[=:][ \t]*([A-Za-z0-9_-]+)|[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]*){2,})$`)
+	`(?:uid|user)[=:][ \t]*([A-Za-z0-9_-]+)|[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]*){2,}|([A-Za-z0-9_-]+)/([A-Za-z0-9_-]+))$`)
 
 // checkUser looks for a USER of two words, which BuildKit takes for one name.
 func (p *pass) checkUser(in *dockerfile.Instruction) bool {
@@ -301,13 +321,16 @@ func (p *pass) checkUser(in *dockerfile.Instruction) bool {
 		return false
 	}
 	meant := m[1] + m[4]
-	if m[2] != "" {
-		meant = m[2] + ":" + m[3]
+	if user, group := m[2]+m[5], m[3]+m[6]; user != "" {
+		meant = user + ":" + group
 	}
 	finding := analysis.Finding{
 		Span: in.ArgsSpan, Message: "USER takes all of this for one name: it is a user, or user:group",
 	}
-	if meant != "" {
+	switch {
+	case isCommand(m[2]):
+		finding.Fixes = p.written(in, "RUN", p.Text.Slice(in.ArgsSpan))
+	case meant != "":
 		finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, false)}
 	}
 	p.report(in, finding)

@@ -82,7 +82,8 @@ func trailingComment(in *dockerfile.Instruction) int {
 		if i > 0 && word.Text == "//" && i < len(in.Args)-1 {
 			return i
 		}
-		if i > 0 && (word.Text == "#" || strings.HasPrefix(word.Text, "##")) {
+		if copies := in.Meant == "COPY" || in.Meant == "ADD"; i > 1 && copies && strings.HasPrefix(word.Text, "#") ||
+			i > 0 && (word.Text == "#" || strings.HasPrefix(word.Text, "##")) {
 			return i
 		}
 	}

@@ -67,9 +67,15 @@ func (p *pass) allDefined(in *dockerfile.Instruction, text string) bool {
 	}
 }
 
+// oddBrace reports whether what stands behind the name in braces makes the variable none.
+func (p *pass) oddBrace(use dockerfile.Variable) bool {
+	return strings.HasPrefix(p.Text.Slice(use.Span), "${") &&
+		strings.IndexAny(p.Text.String()[use.Name.Span.End:], ".,;@") == 0
+}
+
 func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable, inHeredoc *bool) {
 	v, name := p.names(), use.Name.Text
-	if !knownModifiers[use.Modifier] {
+	if !knownModifiers[use.Modifier] || p.oddBrace(use) {
 		return // InvalidSubstitution says what is wrong
 	}
 	if _, ok := v.Lookup(in.Stage, use.Span.Start, name); ok || name == "PATH" ||

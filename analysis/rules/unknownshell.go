@@ -3,11 +3,13 @@ package rules
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
@@ -49,6 +51,9 @@ var otherShells = []string{
 	"nu",
 }
 
+// optionNext matches flags of which the last one is -o, which takes the next word.
+var optionNext = regexp.MustCompile(`^-[abd-z]*o$`)
+
 func checkUnknownShell(p *pass) {
 	for in := range p.every("SHELL") {
 		c, ok := in.Command.(*instructions.ShellCommand)
@@ -87,7 +92,8 @@ func checkUnknownShell(p *pass) {
 				}},
 			})
 		case slices.Contains(unixShells, name):
-			option := len(c.Shell) > 2 && c.Shell[len(c.Shell)-2] == "-o" && !slices.Contains(c.Shell, "-c")
+			option := len(c.Shell) > 2 && optionNext.MatchString(c.Shell[len(c.Shell)-2]) &&
+				!slices.Contains(c.Shell, "-c")
 			if len(c.Shell) > 1 && !option &&
 				(!strings.HasPrefix(last, "-") || strings.HasPrefix(last, "--") || strings.Contains(last, "c")) {
 				continue // "-o pipefail" behind "-c" is wrong, too, but who knows what an option takes
@@ -103,6 +109,11 @@ func checkUnknownShell(p *pass) {
 						Preferred: true,
 					},
 				},
+			})
+		case p.foreignShell(in, name):
+			p.report(in, analysis.Finding{
+				Span:    first.Span,
+				Message: name + " is for Windows or PowerShell: the image has none, and nothing here installs it",
 			})
 		case slices.Contains(otherShells, strings.ToLower(name)) ||
 			!strings.HasSuffix(strings.TrimSuffix(p.Text.Slice(first.Span), `"`), name):
@@ -120,6 +131,17 @@ func checkUnknownShell(p *pass) {
 			}
 		}
 	}
+}
+
+// linuxOnly matches images of which there is none for Windows.
+var linuxOnly = regexp.MustCompile(`^(?:ubuntu|debian|alpine|fedora|rockylinux|almalinux|node|nginx)(?::|$)|` +
+	`[:-](?:alpine|slim)`)
+
+// foreignShell reports whether a shell is one of Windows or PowerShell, which an official image for Linux lacks.
+func (p *pass) foreignShell(in *dockerfile.Instruction, name string) bool {
+	image, known := p.imageOf(in)
+	_, windows := images.ForWindows(strings.ToLower(strings.TrimSuffix(name, ".exe")))
+	return known && windows && linuxOnly.MatchString(image) && p.Escape == '\\' && p.mentions(name) == 1
 }
 
 // checkShellOptions looks for an option and its value in one string, as "-o pipefail", and for a c that lacks its dash.

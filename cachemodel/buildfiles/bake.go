@@ -840,8 +840,7 @@ func (o Options) entries(c *bakeConfig, project *Project) ([]Entry, error) {
 			if e.Contexts == nil {
 				e.Contexts = map[string]string{}
 			}
-			e.Contexts[k] = v
-			if _, ok := ContextImage(k, v); !ok {
+			if e.Contexts[k] = v; !isName(v) {
 				e.Contexts[k], _ = o.local(v)
 			}
 		}

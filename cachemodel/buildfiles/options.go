@@ -46,8 +46,10 @@ func (e *Entry) Fill(o baseline.Options) baseline.Options {
 	dirs, images := map[string]string{}, map[string]string{}
 	for name, value := range e.Contexts {
 		name = ContextName(name)
-		if image, ok := ContextImage(name, value); ok {
+		if image, ok := strings.CutPrefix(value, "docker-image://"); ok {
 			images[name] = image
+		} else if isName(value) {
+			images[name] = "" // only a build can tell what another target gives
 		} else {
 			dirs[name] = value
 		}
