@@ -62,7 +62,8 @@ var plainVariables = anyOf(
 		`npm_auth_token npm_config_loglevel npm_config_fund npm_config_audit npm_config_update_notifier ` +
 		`npm_config_progress npm_config_color npm_config_yes npm_config_legacy_peer_deps npm_config_engine_strict ` +
 		`npm_config_strict_ssl npm_config_maxsockets npm_config_fetch_.* npm_config_production npm_config_omit ` +
-		`npm_config_include npm_config_save_exact yarn_enable_telemetry yarn_enable_progress_bars yarn_enable_colors ` +
+		`npm_config_include npm_config_save_exact npm_config_(target_)?(arch|platform|libc) ` +
+		`yarn_enable_telemetry yarn_enable_progress_bars yarn_enable_colors ` +
 		`yarn_enable_hyperlinks yarn_enable_inline_builds yarn_enable_message_names yarn_enable_timers ` +
 		`yarn_(http|network)_.* corepack_enable_download_prompt corepack_enable_strict corepack_default_to_latest ` +
 		`corepack_enable_auto_pin corepack_integrity_keys husky husky_skip_install ` +

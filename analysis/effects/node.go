@@ -222,8 +222,8 @@ var projectReaders = strings.Fields(
 		"@evilmartians/lefthook-installer @arkweit/lefthook lefthook-bin " +
 		"puppeteer simple-git-hooks pre-commit pre-push ghooks git-hooks yorkie nx @nrwl/workspace @nrwl/cli " +
 		"@angular/cli playwright playwright-chromium playwright-firefox playwright-webkit " +
-		"@playwright/browser-chromium electron node-pre-gyp-github snyk postinstall-postinstall @firebase/util " +
-		"firebase nativescript @nativescript/core cordova react-native-builder-bob " +
+		"@playwright/browser-chromium electron node-pre-gyp-github snyk postinstall-postinstall " +
+		"nativescript @nativescript/core cordova react-native-builder-bob " +
 		"zenstack @zenstackhq/runtime contentlayer edgedb @medusajs/medusa ngx-build-plus @ionic/cli " +
 		"opencollective-postinstall @nestjs/microservices-cli workerd-config relay-compiler graphql-cli " +
 		"apollo-cli meteor-node-stubs detox appcenter-cli expo-yarn-workspaces " +
@@ -251,7 +251,8 @@ func aliased(name, version string) string {
 
 // ownInstallers are packages with an install script of which it is known that it reads nothing of the project: they
 // compile or download a binary of their own, or say thanks. That of @sentry/cli reads .env when it is asked for its
-// version, which changes nothing.
+// version, which changes nothing; that of @firebase/util reads the file that FIREBASE_WEBAPP_CONFIG names, and such a
+// variable keeps an installation where it is.
 var ownInstallers = strings.Fields(
 	"esbuild sharp bcrypt fsevents core-js core-js-pure @swc/core better-sqlite3 sqlite3 canvas node-sass " +
 		"sass-embedded argon2 bufferutil utf-8-validate cpu-features ssh2 protobufjs es5-ext @parcel/watcher " +
@@ -267,7 +268,7 @@ var ownInstallers = strings.Fields(
 		"optipng-bin jpegtran-bin cwebp-bin ejs highlight.js @scarf/scarf dprint aws-crt duckdb oracledb ibm_db " +
 		"couchbase tiny-secp256k1 @ffmpeg-installer/ffmpeg ffmpeg-static @ffprobe-installer/ffprobe node-libcurl " +
 		"pg-native ttypescript fibers nan preact less @biomejs/biome @fortawesome/fontawesome-free " +
-		"cypress nuxt @sentry/cli",
+		"cypress nuxt @sentry/cli @firebase/util",
 )
 
 // mayBuild reports whether the packages of a setting that lets packages run their install scripts are all known to read
