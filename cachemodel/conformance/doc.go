@@ -58,6 +58,10 @@
 //
 //	go test -run TestVerify -v
 //
+// What orders and cache mounts save in seconds is measured with real tools on real histories:
+//
+//	go test -run TestSeconds -v -timeout 0 -args -seconds REPOSITORY:CONTEXT:DOCKERFILE,...
+//
 // The race detector finds races of BuildKit's own (the frontend's resolve cache, the solver's trace fields), so these
 // tests run without it. Equal seeds make equal cases: a case is found again with -seed N -pairs 1.
 package conformance

@@ -453,15 +453,22 @@ func (r *Real) image(ctx context.Context, dir, tools, text string, files map[str
 	for _, name := range baseNames(text) {
 		opts["context:"+name] = tools
 	}
+	return r.read(ctx, dir, opts, map[string]fsutil.FS{
+		"context":    newMemFS(withParents(contextFiles)),
+		"dockerfile": newMemFS(map[string]File{"Dockerfile": {Mode: 0o644, Data: text}}),
+	})
+}
+
+// read builds with options of the Dockerfile frontend and reads the image.
+func (r *Real) read(ctx context.Context, dir string, opts map[string]string, locals map[string]fsutil.FS) (
+	[]imagediff.Image, error,
+) {
 	archive := filepath.Join(dir, "image.tar")
 	_, err := r.daemon.Client.Solve(ctx, nil, client.SolveOpt{
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: opts,
-		LocalMounts: map[string]fsutil.FS{
-			"context":    newMemFS(withParents(contextFiles)),
-			"dockerfile": newMemFS(map[string]File{"Dockerfile": {Mode: 0o644, Data: text}}),
-		},
-		OCIStores: r.images.Stores,
+		LocalMounts:   locals,
+		OCIStores:     r.images.Stores,
 		Exports: []client.ExportEntry{
 			{Type: client.ExporterOCI, Output: func(map[string]string) (io.WriteCloser, error) {
 				return os.Create(archive)

@@ -42,14 +42,17 @@ type Daemon struct {
 }
 
 // Start builds buildkitd if the user's cache directory has none and starts one on an empty state directory.
-func Start(ctx context.Context) (*Daemon, error) {
+func Start(ctx context.Context) (*Daemon, error) { return StartIn(ctx, memory()) }
+
+// StartIn is Start with the state directory in a folder, "" for that of temporary files: what is built may be large.
+func StartIn(ctx context.Context, parent string) (*Daemon, error) {
 	bin, err := build(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, snapshotter := range []string{"overlayfs", "native"} {
 		var d *Daemon
-		if d, err = start(ctx, bin, snapshotter); err == nil {
+		if d, err = start(ctx, parent, bin, snapshotter); err == nil {
 			return d, nil
 		}
 	}
@@ -95,8 +98,8 @@ func build(ctx context.Context) (string, error) {
 	return bin, nil
 }
 
-func start(ctx context.Context, bin, snapshotter string) (*Daemon, error) {
-	d, err := newDaemon("layerwise-buildkitd", "bk.sock")
+func start(ctx context.Context, parent, bin, snapshotter string) (*Daemon, error) {
+	d, err := newDaemon(parent, "layerwise-buildkitd", "bk.sock")
 	if err != nil {
 		return nil, err
 	}
@@ -136,12 +139,18 @@ func start(ctx context.Context, bin, snapshotter string) (*Daemon, error) {
 	return nil, fmt.Errorf("buildkitd with the %s snapshotter does not answer: %w\n%s", snapshotter, err, d.log.Bytes())
 }
 
-// newDaemon makes the state directory of a daemon that will listen on a socket there.
-func newDaemon(name, socket string) (*Daemon, error) {
-	parent := "/dev/shm" // in memory: four times as fast, since daemons sync their databases to the disk
-	if fi, err := os.Stat(parent); err != nil || !fi.IsDir() {
-		parent = ""
+// memory is a folder in memory, "" if there is none: daemons are four times as fast there, since they sync their
+// databases to the disk.
+func memory() string {
+	const dir = "/dev/shm"
+	if fi, err := os.Stat(dir); err != nil || !fi.IsDir() {
+		return ""
 	}
+	return dir
+}
+
+// newDaemon makes the state directory of a daemon that will listen on a socket there.
+func newDaemon(parent, name, socket string) (*Daemon, error) {
 	dir, err := os.MkdirTemp(parent, name)
 	return &Daemon{dir: dir, addr: "unix://" + filepath.Join(dir, socket)}, err
 }

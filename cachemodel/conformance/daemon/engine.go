@@ -103,7 +103,7 @@ func StartClassic(ctx context.Context) (*Engine, error) {
 
 // startEngine starts dockerd and waits until it answers.
 func startEngine(ctx context.Context, dockerd string) (*Engine, error) {
-	d, err := newDaemon("layerwise-dockerd", "docker.sock")
+	d, err := newDaemon(memory(), "layerwise-dockerd", "docker.sock")
 	if err != nil {
 		return nil, err
 	}

@@ -132,6 +132,11 @@ func (imgs *Layouts) Add(
 	if err != nil {
 		return "", fmt.Errorf("making the image %s: %w", name, err)
 	}
+	return imgs.Load(name, layout)
+}
+
+// Load takes an OCI layout as a base image, and returns what names it as a named context.
+func (imgs *Layouts) Load(name, layout string) (string, error) {
 	dt, err := os.ReadFile(filepath.Join(layout, "index.json"))
 	if err != nil {
 		return "", err
