@@ -162,20 +162,28 @@ func (ig *Ignore) Emptied(path string, size int64) (ContentID, bool) {
 }
 
 // Ignores says whether a file of this path, relative to the context, would be left out.
-func (ig *Ignore) Ignores(path string) bool {
-	var state IgnoreState
-	for i := 0; i <= len(path); i++ {
-		if i < len(path) && path[i] != '/' {
-			continue
-		}
-		ignored, enter, s := ig.Match(path[:i], state)
-		if i == len(path) {
-			return ignored
-		}
-		if !enter {
-			return true
-		}
-		state = s
+func (ig *Ignore) Ignores(path string) bool { return ig.Judge()(path) }
+
+// Judge returns what Ignores answers, for many paths: it judges each directory once.
+func (ig *Ignore) Judge() (ignores func(path string) bool) {
+	type verdict struct {
+		ignored, enter bool
+		state          IgnoreState
 	}
-	return false
+	dirs := map[string]verdict{"": {enter: true}}
+	var judge func(path string) verdict
+	judge = func(path string) verdict {
+		dir := path[:max(strings.LastIndexByte(path, '/'), 0)]
+		above, ok := dirs[dir]
+		if !ok {
+			above = judge(dir)
+			dirs[dir] = above
+		}
+		if !above.enter {
+			return verdict{ignored: true}
+		}
+		ignored, enter, state := ig.Match(path, above.state)
+		return verdict{ignored, enter, state}
+	}
+	return func(path string) bool { return judge(path).ignored }
 }

@@ -271,11 +271,12 @@ func (b *builder) readSubmodule(ctx context.Context, contextDir, dir string, e *
 // the repository and at dir in the working tree.
 func (b *builder) readContents(ctx context.Context, r *Repository, commit, prefix, dir string, entries []*entry) error {
 	var links, files []*entry
+	ignores := b.ignore.Judge()
 	for _, e := range entries {
 		switch {
 		case e.mode == symlinkMode:
 			links = append(links, e)
-		case e.kind == "blob" && !b.ignore.Ignores(b.base+e.path):
+		case e.kind == "blob" && !ignores(b.base+e.path):
 			files = append(files, e)
 		}
 	}
