@@ -56,15 +56,16 @@ func (o Options) read(path string) ([]byte, error) {
 	return text, err
 }
 
-// exists says whether there is a file. One that is no regular file or too long is there as well, and reading it says
-// so.
+// exists says whether there is a file. One that is no regular file, too long or without an end is there as well, and
+// reading it says so.
 func (o Options) exists(path string) bool {
 	_, err := o.read(path)
 	if errors.Is(err, textfile.ErrNotRegular) {
 		info, err := os.Stat(path)
 		return err == nil && !info.IsDir()
 	}
-	return err == nil || errors.Is(err, textfile.ErrTooLong) || errors.Is(err, ErrLimit)
+	return err == nil || errors.Is(err, textfile.ErrTooLong) || errors.Is(err, ErrLimit) ||
+		errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (o Options) abs(path string) string {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/layerwise/layerwise/cachemodel/textfile"
@@ -408,6 +409,37 @@ func TestInheritance(t *testing.T) {
 	for _, e := range project.Entries {
 		if got := fmt.Sprint(e.Run.Ulimits, e.Args); want[e.Name] != "" && got != want[e.Name] {
 			t.Errorf("%s: %s, want %s", e.Name, got, want[e.Name])
+		}
+	}
+}
+
+// TestKernelLog names a file that seems to be a regular one and has no end wherever the loader of Compose reads one.
+func TestKernelLog(t *testing.T) {
+	const log = "/proc/kmsg"
+	if f, err := textfile.Open(log); err != nil {
+		t.Skip(err) // only root may, and not in every container
+	} else {
+		f.Close()
+	}
+	for _, text := range []string{
+		"include: [/proc/kmsg]\n",
+		"\"inc\\u006cude\": [../../../../../../../../../../proc/kmsg]\n",
+		"include: [{path: compose.yaml, env_file: /proc/kmsg}]\n",
+		"services: {web: {build: ., extends: {file: /proc/kmsg, service: x}}}\n",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		read := make(chan error)
+		go func() { _, err := ReadCompose(t.Context(), Options{Dir: dir}); read <- err }()
+		select {
+		case err := <-read:
+			if err == nil || !strings.Contains(err.Error(), log) {
+				t.Errorf("%s: %v", text, err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s: it is waited for", text)
 		}
 	}
 }

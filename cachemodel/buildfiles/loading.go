@@ -23,7 +23,7 @@ type composeLoading struct {
 	files      []string // absolute
 	references []string // that these include or extend, absolute
 	details    types.ConfigDetails
-	temp       string              // "" if there are no references
+	temp       string
 	costs      map[string]loadCost // of what is included or extended; nothing while it is looked at
 	replacing  replacing
 }
@@ -48,33 +48,25 @@ func (o Options) loading(files []string, dir string, env map[string]string) (*co
 			return nil, err
 		}
 	}
-	if len(l.references) > 0 || slices.ContainsFunc(slices.Collect(maps.Values(texts)), hasEnvFile) {
-		var err error
-		if l.temp, err = os.MkdirTemp("", "layerwise-compose-"); err != nil {
+	var err error
+	if l.temp, err = os.MkdirTemp("", "layerwise-compose-"); err != nil {
+		return nil, err
+	}
+	for _, file := range l.references {
+		if err := l.mirror(file); err != nil {
+			l.close()
 			return nil, err
 		}
-		for _, file := range l.references {
-			if err := l.mirror(file); err != nil {
-				l.close()
-				return nil, err
-			}
-		}
 	}
-	l.details = types.ConfigDetails{WorkingDir: filepath.Join(l.temp, dir), Environment: env}
+	l.details = types.ConfigDetails{WorkingDir: l.copied(dir), Environment: env}
 	for _, file := range files {
-		copied := types.ConfigFile{Filename: filepath.Join(l.temp, file), Content: texts[file]}
-		l.details.ConfigFiles = append(l.details.ConfigFiles, copied)
+		l.details.ConfigFiles = append(l.details.ConfigFiles,
+			types.ConfigFile{Filename: l.copied(file), Content: texts[file]})
 	}
 	return l, nil
 }
 
-func hasEnvFile(text []byte) bool { return bytes.Contains(text, []byte("env_file")) }
-
-func (l *composeLoading) close() {
-	if l.temp != "" {
-		os.RemoveAll(l.temp)
-	}
-}
+func (l *composeLoading) close() { os.RemoveAll(l.temp) }
 
 func (l *composeLoading) options(to *loader.Options) {
 	to.Interpolate.Substitute = l.replacing.substitute
@@ -85,16 +77,19 @@ func (l *composeLoading) options(to *loader.Options) {
 
 // real is a path of the project that the loader gives.
 func (l *composeLoading) real(path string) string {
-	if l.temp != "" {
-		if rel, ok := strings.CutPrefix(path, l.temp); ok {
-			return filepath.VolumeName(l.o.Dir) + rel
-		}
+	if rel, ok := strings.CutPrefix(path, l.temp); ok {
+		return filepath.VolumeName(l.o.Dir) + rel
 	}
 	return path
 }
 
+// copied is where the loader finds a path of the project.
+func (l *composeLoading) copied(path string) string {
+	return filepath.Join(l.temp, strings.TrimPrefix(path, filepath.VolumeName(path)))
+}
+
 func (l *composeLoading) located(err error) error {
-	if l.temp != "" && strings.Contains(err.Error(), l.temp) {
+	if strings.Contains(err.Error(), l.temp) {
 		err = &realError{strings.ReplaceAll(err.Error(), l.temp, ""), err}
 	}
 	return located(err, l.files)
@@ -320,7 +315,7 @@ func (l *composeLoading) mirror(file string) error {
 	if err != nil {
 		return err
 	}
-	copied := filepath.Join(l.temp, strings.TrimPrefix(file, filepath.VolumeName(file)))
+	copied := l.copied(file)
 	return errors.Join(os.MkdirAll(filepath.Dir(copied), 0o700), os.WriteFile(copied, text, 0o600))
 }
 
@@ -347,10 +342,8 @@ func (l *composeLoading) envFiles(list any) error {
 		if _, err := readEnvFile(file, text, lookup); err != nil {
 			return err
 		}
-		if l.temp != "" {
-			if err := l.mirror(file); err != nil {
-				return err
-			}
+		if err := l.mirror(file); err != nil {
+			return err
 		}
 	}
 	return nil
