@@ -101,6 +101,8 @@ func (x exact) deep(p string, n *Node) (string, error) {
 // header is the digest of everything about an entry but its children.
 func (x exact) header(p string, n *Node) (string, error) {
 	switch {
+	case n == x.tree.root && len(n.children) == 0: // nothing was sent: the folder is the builder's own
+		return digestText(ExactHeader(Meta{Type: Dir, Mode: 0o755}, tar.TypeDir)), nil
 	case n == x.tree.root:
 		return digestText(nil), nil
 	case n.meta.Type == Dir:

@@ -130,6 +130,15 @@ COPY --link --from=certs /certs /certs
 		{name: "nothing changed"},
 		{name: "the base", old: "echo one", new: "echo two", cause: "was edited"},
 	}},
+	{"empty", []string{"local min", "local max", "inline"}, map[string]string{
+		".dockerignore": "*\n",
+		"Dockerfile":    "FROM REGISTRY/base\nRUN echo one\nCOPY . /d\nRUN echo two\n",
+		"src.txt":       "source\n",
+	}, []cacheFromEdit{
+		{name: "nothing changed"},
+		{name: "an ignored file", files: map[string]string{"src.txt": "other\n"}},
+		{name: "the last line", old: "echo two", new: "echo three", cause: "was edited"},
+	}},
 	{"one-stage", []string{"local min", "local max", "inline"}, map[string]string{
 		".dockerignore": ".git\nDockerfile\n",
 		"Dockerfile": `FROM REGISTRY/base
