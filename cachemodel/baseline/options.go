@@ -25,6 +25,7 @@ type Options struct {
 	NoCache       bool
 	NoCacheFilter []string
 	Run           cachemodel.RunSettings // what every RUN is run with
+	Whole         bool                   // a build file says all: what it leaves out is not as in the last build
 }
 
 // Match says which record fits these choices best.
@@ -58,11 +59,14 @@ func (o Options) From(r *record.Record, store *record.Store) (Options, string) {
 			taken = append(taken, "context "+name)
 		}
 	}
-	take("target", &o.Target, r.Settings.Target)
-	take("platform", &o.Platform, r.Settings.Platform)
 	if o.Engine == "" {
 		o.Engine = r.Settings.Engine
 	}
+	if o.Whole {
+		return o, strings.Join(taken, ", ")
+	}
+	take("target", &o.Target, r.Settings.Target)
+	take("platform", &o.Platform, r.Settings.Platform)
 	if reflect.DeepEqual(o.Run, cachemodel.RunSettings{}) {
 		o.Run = r.Settings.RunSettings
 		taken = append(taken, o.Run.Words()...)

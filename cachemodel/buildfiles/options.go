@@ -58,7 +58,7 @@ func (e *Entry) Fill(o baseline.Options) baseline.Options {
 		delete(images, name)
 		dirs[name] = dir
 	}
-	o.Contexts, o.Images = dirs, images
+	o.Contexts, o.Images, o.Whole = dirs, images, true
 	return o
 }
 

@@ -30,7 +30,7 @@ import (
 var (
 	pairsPlayed = flag.Int("pairs-played", 160, "how many of the pairs of folders are played, 0 for all")
 	pairsBuilt  = flag.Int("pairs-built", 20, "how many of these are built on the daemon, 0 for all")
-	updatePairs = flag.Bool("update-pairs", false, "write testdata/pairs.golden")
+	updatePairs = flag.Bool("update-pairs", false, "write testdata/pairs.golden, or upon.golden")
 )
 
 // diskPair is one block of testdata/pairs.txt.

@@ -181,7 +181,7 @@ func (w *uponWorkplace) play(t *testing.T, c uponCase) string {
 		reports[target] = report
 	}
 	events, _ := run(bake + " --progress rawjson" + all + " 2>&1")
-	did := bakeTruth(t, events)
+	did := bakeTruth(t, events, c.targets)
 	var out strings.Builder
 	for _, target := range c.targets {
 		steps, truth := reports[target].Steps, Truth{}
@@ -199,8 +199,9 @@ func (w *uponWorkplace) play(t *testing.T, c uponCase) string {
 }
 
 // bakeTruth tells from the progress of docker buildx bake what it executed, by target and instruction. Each target is a
-// build of its own, whose progress has also what it shares with those that it stands on.
-func bakeTruth(t *testing.T, events []byte) map[string]map[string]LineTruth {
+// build of its own, whose progress has also what it shares with those that it stands on. One that is built alone is not
+// named there.
+func bakeTruth(t *testing.T, events []byte, targets []string) map[string]map[string]LineTruth {
 	t.Helper()
 	type vertex struct {
 		ran   map[time.Time]bool // by when it began; not where it was found in the cache
@@ -226,6 +227,9 @@ func bakeTruth(t *testing.T, events []byte) map[string]map[string]LineTruth {
 		for name := range v.names {
 			place, text, _ := strings.Cut(strings.TrimPrefix(name, "["), "] ")
 			target, _, _ := strings.Cut(place, " ")
+			if len(targets) == 1 {
+				target = targets[0]
+			}
 			text = strings.TrimPrefix(text, "LINK ") // the second operation of a COPY --link
 			if did[target] == nil {
 				did[target] = map[string]LineTruth{}
