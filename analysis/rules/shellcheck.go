@@ -109,6 +109,9 @@ func checkShellCheck(p *pass) {
 			if p.noise(in, s, remark) {
 				continue
 			}
+			if strings.HasPrefix(remark.Code, "SC30") && p.foreign(in, p.shellRun(in)) != nil {
+				continue // ShellSyntax says so
+			}
 			finding := analysis.Finding{
 				Span:     script.Place(remark.From, remark.To),
 				Severity: remark.Severity,

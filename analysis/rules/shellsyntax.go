@@ -28,7 +28,8 @@ var ShellSyntax = &Rule{
 		What: "Finds `RUN` commands with a quote, parenthesis, `if` or loop that is not closed, and other mistakes " +
 			"that a shell stops at. " +
 			"Commands are read as Bash reads them; where sh runs them, and is known to be dash or BusyBox's by " +
-			"`SHELL` or by the image, what only Bash reads is found as well. " +
+			"`SHELL` or by the image, what only Bash has is found as well: `source`, `[[`, `{a,b}`, arrays " +
+			"and others. " +
 			"Those for shells of another kind (by `SHELL`, or in Windows images) are left alone.",
 		Why:     "The build gets that far, and then fails.",
 		Example: "FROM alpine\nRUN if [ -f /a ]; then echo a\n",
@@ -140,8 +141,8 @@ func checkShellSyntax(p *pass) {
 			p.report(in, analysis.Finding{
 				Span: p.shellSpan(in, run.mistake.at), Message: run.mistake.message, Fixes: p.repairShell(in),
 			})
-		} else if b := p.foreign(in, run); b != nil {
-			p.report(in, p.foreignFinding(in, b))
+		} else if list := p.foreign(in, run); list != nil {
+			p.report(in, p.foreignFinding(in, list))
 		}
 	}
 }

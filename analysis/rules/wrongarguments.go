@@ -412,7 +412,7 @@ var definesFunctions = regexp.MustCompile(`nvm\.sh|\.(?:bashrc|bash_profile|prof
 func (p *pass) checkFunction(in *dockerfile.Instruction, c command) bool {
 	at := c.span(p, in, 0, 1)
 	if c.words[0] != "nvm" || p.Text.Slice(at) != "nvm" || definesFunctions.MatchString(p.Text.Slice(in.Span)) ||
-		p.shellAbove(in) != nil || p.says("BASH_ENV") {
+		p.shellAbove(in) != nil || p.says("bash_env") {
 		return false
 	}
 	p.report(in, analysis.Finding{
