@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -43,7 +44,7 @@ func checkMissingCacheMount(p *pass) {
 		user       string
 		downloaded string // names of managers whose downloads are in the layers above
 	}
-	uses := p.cacheUses()
+	uses := sync.OnceValue(p.cacheUses)
 	walk(p, state{}, func(s state, in *dockerfile.Instruction) state {
 		sources, _ := contextCopy(in)
 		s.copied = s.copied || len(sources) > 0
@@ -70,7 +71,7 @@ func checkMissingCacheMount(p *pass) {
 			return s
 		}
 		caches := found.cachesIn(p, in, s.downloaded)
-		if len(caches) == 0 || uses.copied(caches) {
+		if len(caches) == 0 || uses().copied(caches) {
 			return s // a step below takes what would be in the mount
 		}
 		finding := analysis.Finding{
@@ -89,7 +90,7 @@ func checkMissingCacheMount(p *pass) {
 			)
 		}
 		root := s.user == "" || s.user == "root" || s.user == "0" || s.user == "root:root" || s.user == "0:0"
-		if root && !uses.movesCaches(in) {
+		if root && !uses().movesCaches(in) {
 			if fix, ok := p.addCacheMount(in, *found, caches); ok {
 				finding.Fixes = []analysis.Fix{fix}
 			}

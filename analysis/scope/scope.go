@@ -176,6 +176,12 @@ func (v *Variables) Expand(stage, offset int, word string) (string, bool) {
 }
 
 func (v *Variables) expandTo(left *int, depth, stage, offset int, word string) (string, bool) {
+	if !strings.ContainsAny(word, "$'\"\\`") {
+		return word, true
+	}
+	if depth < 0 {
+		return "", false
+	}
 	env := &environment{v: v, left: left, depth: depth, stage: stage, offset: offset}
 	expanded, err := shell.NewLex(rune(v.file.Escape)).ProcessWordWithMatches(word, env)
 	return expanded.Result, err == nil && !env.unknown
@@ -215,14 +221,7 @@ func (e *environment) Get(name string) (string, bool) {
 }
 
 func (e *environment) value(d Definition, stage int) (string, bool) {
-	value, known := d.Value, true
-	if strings.ContainsAny(value, "$'\"\\`") {
-		if e.depth == 0 {
-			e.unknown = true
-			return "", false
-		}
-		value, known = e.v.expandTo(e.left, e.depth-1, stage, d.From-1, d.Value)
-	}
+	value, known := e.v.expandTo(e.left, e.depth-1, stage, d.From-1, d.Value)
 	if *e.left -= len(value); *e.left < 0 {
 		value, known = "", false
 	}
