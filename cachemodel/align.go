@@ -6,9 +6,9 @@ import (
 
 // align pairs each step of next with the step of base that it most likely was, so that a cause can say what changed:
 // stage by stage, equal instructions in order first, then what lies between two pairs by its instruction, then equal
-// ones that were moved.
-func align(base, next *Plan) (mates map[*step]*step, moved map[*step]bool) {
-	mates, moved = make(map[*step]*step, len(next.steps)), map[*step]bool{}
+// ones that were moved. mates are by step.index, nil for what is new.
+func align(base, next *Plan) (mates []*step, moved map[*step]bool) {
+	mates, moved = make([]*step, len(next.steps)), map[*step]bool{}
 	now := byStage(next)
 	match := counterparts(byStage(base), now)
 	for i, group := range now {
@@ -72,13 +72,13 @@ func byStage(p *Plan) []*stageSteps {
 	return out
 }
 
-func alignSteps(old, next []*step, mates map[*step]*step, moved map[*step]bool) {
+func alignSteps(old, next []*step, mates []*step, moved map[*step]bool) {
 	for len(old) > 0 && len(next) > 0 && old[0].source() == next[0].source() {
-		mates[next[0]] = old[0]
+		mates[next[0].index] = old[0]
 		old, next = old[1:], next[1:]
 	}
 	for len(old) > 0 && len(next) > 0 && old[len(old)-1].source() == next[len(next)-1].source() {
-		mates[next[len(next)-1]] = old[len(old)-1]
+		mates[next[len(next)-1].index] = old[len(old)-1]
 		old, next = old[:len(old)-1], next[:len(next)-1]
 	}
 	if len(next) == 0 {
@@ -87,7 +87,7 @@ func alignSteps(old, next []*step, mates map[*step]*step, moved map[*step]bool) 
 	i, j := 0, 0
 	for _, pair := range common(old, next) {
 		alignGap(old[i:pair[0]], next[j:pair[1]], mates)
-		mates[next[pair[1]]] = old[pair[0]]
+		mates[next[pair[1]].index] = old[pair[0]]
 		i, j = pair[0]+1, pair[1]+1
 	}
 	alignGap(old[i:], next[j:], mates)
@@ -95,10 +95,10 @@ func alignSteps(old, next []*step, mates map[*step]*step, moved map[*step]bool) 
 }
 
 // alignMoved pairs what is left over with equal instructions that are left over.
-func alignMoved(old, next []*step, mates map[*step]*step, moved map[*step]bool) {
+func alignMoved(old, next []*step, mates []*step, moved map[*step]bool) {
 	taken := map[*step]bool{}
 	for _, s := range next {
-		taken[mates[s]] = true
+		taken[mates[s.index]] = true
 	}
 	left := map[string][]*step{}
 	for _, s := range old {
@@ -107,8 +107,8 @@ func alignMoved(old, next []*step, mates map[*step]*step, moved map[*step]bool) 
 		}
 	}
 	for _, s := range next {
-		if same := left[s.source()]; mates[s] == nil && len(same) > 0 {
-			mates[s], moved[s] = same[0], true
+		if same := left[s.source()]; mates[s.index] == nil && len(same) > 0 {
+			mates[s.index], moved[s] = same[0], true
 			left[s.source()] = same[1:]
 		}
 	}
@@ -184,16 +184,16 @@ func greedy(x, y []int) [][2]int {
 }
 
 // alignGap pairs edited instructions: the first with the first of its kind, in order; a single one with a single one.
-func alignGap(old, next []*step, mates map[*step]*step) {
+func alignGap(old, next []*step, mates []*step) {
 	if len(old) == 1 && len(next) == 1 {
-		mates[next[0]] = old[0]
+		mates[next[0].index] = old[0]
 		return
 	}
 	from := 0
 	for _, s := range next {
 		for j := from; j < len(old); j++ {
 			if old[j].instruction() == s.instruction() {
-				mates[s] = old[j]
+				mates[s.index] = old[j]
 				from = j + 1
 				break
 			}

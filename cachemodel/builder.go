@@ -47,14 +47,6 @@ type Operation struct {
 
 // Operations gives each instruction's operation, in file order.
 func (p *Plan) Operations() []Operation {
-	owner := map[*vertex]int{}
-	for i, s := range p.steps {
-		for _, v := range s.vertices {
-			if _, ok := owner[v]; !ok {
-				owner[v] = i
-			}
-		}
-	}
 	ops := make([]Operation, len(p.steps))
 	for i, s := range p.steps {
 		if s.kind != layerStep && len(s.vertices) == 0 {
@@ -67,8 +59,10 @@ func (p *Plan) Operations() []Operation {
 			w.key(v.key)
 			for _, in := range v.inputs {
 				w.str(in.selector, in.digest)
-				if from, ok := owner[in.from]; ok && from != i && !slices.Contains(op.On, from) {
-					op.On = append(op.On, from)
+				if in.from != nil && len(in.from.owners) > 0 {
+					if from := in.from.owners[0].index; from != i && !slices.Contains(op.On, from) {
+						op.On = append(op.On, from)
+					}
 				}
 				if in.dir == nil {
 					continue
@@ -129,15 +123,11 @@ func (p *Plan) Len() int { return len(p.steps) }
 // likely was, -1 if it is new.
 func Counterparts(base, next *Plan) []int {
 	mates, _ := align(base, next)
-	at := map[*step]int{}
-	for i, s := range base.steps {
-		at[s] = i
-	}
-	out := make([]int, len(next.steps))
-	for i, s := range next.steps {
+	out := make([]int, len(mates))
+	for i, mate := range mates {
 		out[i] = -1
-		if mate, ok := mates[s]; ok && mate != nil {
-			out[i] = at[mate]
+		if mate != nil {
+			out[i] = mate.index
 		}
 	}
 	return out

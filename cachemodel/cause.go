@@ -23,7 +23,7 @@ type explainer struct {
 	spared     []bool   // by vertex.index: those that are certainly not, though their results are not there
 	frontends  []string // see Held.frontends
 	sure, hope *lookup
-	mates      map[*step]*step
+	mates      []*step        // see align
 	moved      map[*step]bool // steps that have another place among their mates
 	spare      map[string]int // of base's steps without a mate, how many there are of each source; see isSpare
 	causes     map[*step]Cause
@@ -42,7 +42,8 @@ type explainer struct {
 // newExplainer looks next up. Only if something of it is missing there is more to do.
 func newExplainer(h *Held, next *Plan) *explainer {
 	c := h.cache
-	e := &explainer{next: next, sure: c.lookup(next, pessimist), frontends: h.frontends(next), imported: h.imported}
+	e := &explainer{next: next, sure: c.lookup(next, pessimist), frontends: h.frontends(next), imported: h.imported,
+		mates: make([]*step, len(next.steps))}
 	if e.imported != nil {
 		e.rule = e.sure
 		e.exact, e.sure, e.hope = e.imported.lookups(next)
@@ -100,7 +101,7 @@ func (e *explainer) find(s *step) Cause {
 		return c
 	}
 	certain := e.certain(v)
-	mate := e.mates[s]
+	mate := e.mates[s.index]
 	if mate == nil || mate.kind == skippedStep {
 		return Cause{Kind: InstructionChanged, Detail: e.newDetail(s, mate)}
 	}
@@ -293,7 +294,7 @@ func counterpart(s *step, v *vertex, mate *step) *vertex {
 
 func (e *explainer) imageCause(s *step, v *vertex) Cause {
 	c := Cause{Kind: BaseChanged, Line: s.in.Line}
-	mate := e.mates[s]
+	mate := e.mates[s.index]
 	switch {
 	case !e.certain(v) &&
 		(v.image.loose || mate != nil && len(mate.vertices) > 0 && mate.vertices[0].image.isLoose()):
@@ -336,7 +337,9 @@ func (e *explainer) isSpare(source string) bool {
 			e.spare[s.source()]++
 		}
 		for _, mate := range e.mates {
-			e.spare[mate.source()]--
+			if mate != nil {
+				e.spare[mate.source()]--
+			}
 		}
 	}
 	return e.spare[source] > 0
@@ -780,7 +783,7 @@ func (e *explainer) sourceCause(s *step, in *input) (Cause, bool) {
 func (e *explainer) triggerCause() Cause {
 	c := Cause{Kind: InstructionChanged, Detail: "an ONBUILD trigger of its base changed, or what it runs with"}
 	for _, s := range e.next.steps {
-		if mate := e.mates[s]; s.instruction() == "ONBUILD" && (mate == nil || mate.source() != s.source()) {
+		if mate := e.mates[s.index]; s.instruction() == "ONBUILD" && (mate == nil || mate.source() != s.source()) {
 			c.Line = s.in.Line
 			break
 		}

@@ -68,7 +68,7 @@ func fillCosts(steps []Step, bases []*Plan, next *Plan, why *explainer) {
 			if out.Status != Cached && out.Status != Rebuilt {
 				continue
 			}
-			if cost, ok := costOf(base, s, mates[s]); ok {
+			if cost, ok := costOf(base, s, mates[j]); ok {
 				if out.Seconds == nil {
 					out.Seconds = cost.Seconds
 				}
@@ -101,8 +101,8 @@ func CarryCosts(earlier, build Build) map[int]Cost {
 	}
 	before, now := NewPlan(earlier), NewPlan(build)
 	mates, _ := align(before, now)
-	for _, s := range now.steps {
-		mate := mates[s]
+	for i, s := range now.steps {
+		mate := mates[i]
 		if mate == nil || mate.source() != s.source() {
 			continue
 		}

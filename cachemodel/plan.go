@@ -60,6 +60,7 @@ const (
 // step is one instruction of the plan, with the state in which it is carried out.
 type step struct {
 	in       *dockerfile.Instruction
+	index    int // in the file's steps
 	kind     stepKind
 	vertices []*vertex
 	room     [1]*vertex // most steps have one
@@ -229,7 +230,7 @@ func (plan *Plan) planner(b Build, exact bool, platform ocispecs.Platform, inter
 	}
 	steps := make([]step, len(b.File.Instructions))
 	for i, in := range b.File.Instructions {
-		steps[i] = step{in: in, kind: skippedStep, cwd: unset, user: unset, shell: unset, epoch: unset}
+		steps[i] = step{in: in, index: i, kind: skippedStep, cwd: unset, user: unset, shell: unset, epoch: unset}
 		p.steps[i] = &steps[i]
 	}
 	return p

@@ -22,7 +22,7 @@ func (e *explainer) spoiledBy(s *step, c Cause) *step {
 
 // unedited reports whether the baseline has the very instruction.
 func (e *explainer) unedited(s *step) bool {
-	if mate := e.mates[s]; mate != nil {
+	if mate := e.mates[s.index]; mate != nil {
 		return mate.source() == s.source()
 	}
 	return e.isSpare(s.source())
@@ -43,7 +43,7 @@ func (e *explainer) unread() []*step {
 
 // gaveWhat reports whether the line, when it could be read, gave what a cause of that kind is about.
 func (e *explainer) gaveWhat(at *step, kind CauseKind) bool {
-	was := e.mates[at]
+	was := e.mates[at.index]
 	if was == nil {
 		return false
 	}
@@ -64,12 +64,12 @@ func mayBeFrom(at *step) bool {
 }
 
 // isMoved reports whether the baseline has the instruction in another place.
-func (e *explainer) isMoved(s *step) bool { return e.mates[s] == nil || e.moved[s] }
+func (e *explainer) isMoved(s *step) bool { return e.mates[s.index] == nil || e.moved[s] }
 
 // isOfStage reports whether a step names the stage that a FROM began in the baseline, which cannot be read now, so that
 // the name seems to be that of an image.
 func (e *explainer) isOfStage(s, from *step) bool {
-	was := e.mates[from]
+	was := e.mates[from.index]
 	if was == nil || was.instruction() != "FROM" {
 		return false
 	}
