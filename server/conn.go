@@ -99,7 +99,11 @@ func (codec) Marshal(v any) ([]byte, error) {
 	if raw, ok := v.(jsonrpc2.RawMessage); ok {
 		return raw, nil
 	}
-	return protocol.Marshal(v)
+	var room []byte
+	if p, ok := v.(*protocol.PublishDiagnosticsParams); ok {
+		room = make([]byte, 0, 400*len(p.Diagnostics)+200) // else it is copied each time it grows
+	}
+	return protocol.AppendMarshal(room, v)
 }
 
 func (codec) Unmarshal(data []byte, v any) error { return protocol.Unmarshal(data, v) }
