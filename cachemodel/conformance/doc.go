@@ -45,6 +45,10 @@
 //
 //	go test -run TestSequences -v -timeout 0 -args -sequences 200
 //
+// The builder's own garbage collection removes results between two builds (collected_test.go):
+//
+//	go test -run TestGarbageCollection -v
+//
 // Builds upon builds, as bake and Compose files describe them, are played the same way with docker buildx bake
 // (upon_test.go):
 //

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -37,6 +38,7 @@ type Daemon struct {
 	Options map[string]string // of the Dockerfile frontend, that builds on this daemon need
 	addr    string
 	cmd     *exec.Cmd
+	args    []string // of the first start
 	log     bytes.Buffer
 	dir     string
 }
@@ -158,10 +160,30 @@ func newDaemon(parent, name, socket string) (*Daemon, error) {
 // launch starts the daemon's program.
 func (d *Daemon) launch(program string, args ...string) error {
 	d.cmd = exec.Command(program, args...)
+	if d.args == nil {
+		d.args = args
+	}
 	d.cmd.Env = append(os.Environ(), "PATH="+searchPath())
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	return d.cmd.Start()
+}
+
+// Restart stops the daemon and starts it on the same state, with more options than at first.
+func (d *Daemon) Restart(ctx context.Context, more ...string) error {
+	d.end()
+	again := append(slices.Clone(d.args), more...)
+	if err := d.launch(d.cmd.Path, again...); err != nil {
+		return err
+	}
+	var err error
+	for range 600 {
+		if _, err = d.Client.ListWorkers(ctx); err == nil {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return err
 }
 
 // TempDir makes a folder that is removed when the daemon stops.
@@ -175,6 +197,12 @@ func (d *Daemon) Stop() {
 	if d.Client != nil {
 		d.Client.Close()
 	}
+	d.end()
+	_ = os.RemoveAll(d.dir)
+}
+
+// end ends the daemon's program.
+func (d *Daemon) end() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() { _ = d.cmd.Wait(); close(done) }()
@@ -184,7 +212,6 @@ func (d *Daemon) Stop() {
 		_ = d.cmd.Process.Kill()
 		<-done
 	}
-	_ = os.RemoveAll(d.dir)
 }
 
 // runc lives where only root's shell looks.
