@@ -375,7 +375,8 @@ func plainNPMRC(s *state, c Call) bool {
 		line = strings.TrimSpace(line)
 		key, _, _ := strings.Cut(line, "=")
 		if line != "" && line[0] != '#' && line[0] != ';' &&
-			!plainKeys.MatchString(strings.TrimSuffix(strings.TrimSpace(key), "[]")) {
+			(!plainKeys.MatchString(strings.TrimSuffix(strings.TrimSpace(key), "[]")) ||
+				strings.HasPrefix(key, "node-linker") && strings.Contains(line, "pnp")) {
 			return false
 		}
 	}
@@ -735,6 +736,7 @@ func pnpmWorkspace(s *state, c Call) (patterns []string, ok bool) {
 			continue
 		}
 		if !slices.Contains(workspaceKeys, key) || namesFiles(value) || key == "neverBuiltDependencies" ||
+			key == "nodeLinker" && value == "pnp" ||
 			(key == "onlyBuiltDependencies" || key == "allowBuilds") && !mayBuild(value) {
 			return nil, s.no("pnpm-workspace.yaml has " + key + ", which may name files or let packages run scripts")
 		}
@@ -755,8 +757,8 @@ func plainPnpmLock(text string, scripts bool, members []string) bool {
 		Hash    any `yaml:"pnpmfileChecksum"`
 	}
 	if yaml.Unmarshal([]byte(text), &lock) != nil || lock.Patched != nil || lock.Hash != nil ||
-		len(members) == 0 && len(lock.Importers) > 1 {
-		return false
+		len(members) == 0 && len(lock.Importers) > 1 || strings.Contains(text, "\n---") {
+		return false // since 11, a document of pnpm's own packages may stand above that of the project's
 	}
 	for dir, importer := range lock.Importers {
 		if !importer.plain(dir, members) {
@@ -773,12 +775,17 @@ func plainPnpmLock(text string, scripts bool, members []string) bool {
 			scripts && (readsProject(name, version) || p.RequiresBuild && !slices.Contains(ownInstallers, name)) {
 			return false
 		}
-		if tarball, _ := p.Resolution["tarball"].(string); strings.HasPrefix(tarball, "file:") {
-			return false
+		for _, from := range []string{"tarball", "repo"} {
+			if url, ok := p.Resolution[from].(string); ok && webAddress.ReplaceAllString(url, "") != "" {
+				return false
+			}
 		}
 	}
-	return (len(members) > 0 || !strings.Contains(text, "link:")) && !strings.Contains(text, "file:")
+	return (len(members) > 0 || !linkProtocol.MatchString(text)) && !fileProtocol.MatchString(text)
 }
+
+// Each lock file of pnpm has excludeLinksFromLockfile:, which is none.
+var fileProtocol, linkProtocol = regexp.MustCompile(`\bfile:`), regexp.MustCompile(`\blink:`)
 
 // pnpmImporter is what a lock file of pnpm says of one package of the workspace.
 type pnpmImporter struct {
@@ -829,7 +836,8 @@ func pnpm(s *state, e *Effects, c Call) bool {
 func pnpmInstall(s *state, e *Effects, c Call, l line) bool {
 	fetch := l.only("fetch")
 	patterns, ok := pnpmWorkspace(s, c)
-	if !ok || len(l.values["--filter"])+len(l.values["-F"]) > 0 && len(patterns) == 0 ||
+	parts := l.has("-r", "--recursive") || len(l.values["--filter"])+len(l.values["-F"]) > 0
+	if !ok || parts && len(patterns) == 0 || // all directories with a package.json are meant then
 		slices.ContainsFunc(slices.Concat(l.values["--filter"], l.values["-F"]), notFilter) {
 		return false
 	}
