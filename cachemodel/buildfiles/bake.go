@@ -238,7 +238,14 @@ func (o Options) bakeConfig(
 		return dedupe(c), nil
 	}
 	maps.Copy(vars, o.Vars)
-	meta, diags := hclparser.Parse(hclparser.MergeFiles(bodies), hclparser.Opt{
+	merged := hclparser.MergeFiles(bodies)
+	blocks, _, _ := merged.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+		{Type: "target", LabelNames: []string{"name"}}, {Type: "group", LabelNames: []string{"name"}},
+	}})
+	if blocks != nil && len(blocks.Blocks) > maxTargets { // each is evaluated with all that are known so far
+		return nil, limit(files[len(files)-1], 0, "there are more than %d targets and groups", maxTargets)
+	}
+	meta, diags := hclparser.Parse(merged, hclparser.Opt{
 		LookupVar: func(name string) (string, bool) { v, ok := vars[name]; return v, ok },
 		Vars: map[string]string{
 			"BAKE_CMD_CONTEXT":    "cwd://",
@@ -871,11 +878,8 @@ type inheritance struct {
 	options Options
 	targets map[string]*bakeTarget // as they are written
 	known   map[string]*bakeTarget // with what they inherit
-	merges  int
+	values  int                    // that were inherited, each as often as it was
 }
-
-// mostMerges bounds what targets that inherit themselves cost: each is worked out anew for all that inherit it.
-const mostMerges = 50_000
 
 func newInheritance(c *bakeConfig, o Options) *inheritance {
 	in := &inheritance{options: o, targets: map[string]*bakeTarget{}, known: map[string]*bakeTarget{}}
@@ -906,8 +910,10 @@ func (in *inheritance) resolve(name string, visited map[string]*bakeTarget) (t *
 		}
 		if circular = circular || again; t != nil {
 			out.Merge(t)
+			in.values += len(t.Args) + len(t.Contexts) + len(t.NoCacheFilter) + len(t.Ulimits) + len(t.Entitlements) +
+				len(t.ExtraHosts) + len(t.CacheFrom.caches())
 		}
-		if in.merges++; in.merges > mostMerges {
+		if in.values++; in.values > maxNodes {
 			return nil, false, &Error{File: written.file, Err: errTooMuch}
 		}
 	}

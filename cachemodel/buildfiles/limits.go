@@ -28,7 +28,8 @@ const (
 	maxOperators = 10_000  // of an HCL file
 	maxDepth     = 100     // of values, blocks and expressions within each other
 	maxDollars   = 20_000  // variables of one file
-	maxMatrix    = 10_000  // combinations of one target
+	maxTargets   = 1_000   // and groups of the bake files
+	maxMatrix    = 1_000   // combinations of one target
 	maxDefaults  = 50      // ${A:-${B:-...}} within each other
 	maxScanned   = 4 << 20 // bytes that replacing variables looks at, as each ${A:-b} looks at all that follows
 	maxReplaced  = 4 << 20 // bytes that take the place of variables in all

@@ -237,7 +237,35 @@ func TestRefused(t *testing.T) {
 			},
 			"docker-bake.hcl",
 		},
-
+		{
+			"targets, each read with all before it",
+			map[string]string{
+				"docker-bake.hcl": lines(1001, func(i int) string { return fmt.Sprintf("target \"t%d\" {}", i) }),
+			},
+			"docker-bake.hcl",
+		},
+		{
+			"targets that inherit more and more arguments",
+			map[string]string{"docker-bake.hcl": "target \"t0\" {}\n" + lines(900, func(i int) string {
+				return fmt.Sprintf("target \"t%d\" {\n inherits = [\"t%d\"]\n args = { A%[2]d = \"b\" }\n}", i+1, i)
+			})},
+			"docker-bake.hcl",
+		},
+		{
+			"services that extend more and more arguments",
+			map[string]string{"compose.yaml": "services:\n  s0: {build: .}\n" + lines(3000, func(i int) string {
+				return fmt.Sprintf("  s%d: {extends: s%d, build: {args: {A%[2]d: b}}}", i+1, i)
+			})},
+			"compose.yaml",
+		},
+		{
+			"services that extend a large one",
+			map[string]string{"compose.yaml": "services:\n  s0: {build: {args: [" +
+				strings.Repeat("A=b, ", 2000) + "]}}\n" + lines(500, func(i int) string {
+				return fmt.Sprintf("  s%d: {extends: {service: s0}}", i+1)
+			})},
+			"compose.yaml",
+		},
 		{
 			"lists in a Compose file",
 			map[string]string{"compose.yaml": "x-a: " + nested("[", "", "]", 5000) + "\n" + service},
@@ -426,6 +454,7 @@ func TestKernelLog(t *testing.T) {
 		"\"inc\\u006cude\": [../../../../../../../../../../proc/kmsg]\n",
 		"include: [{path: compose.yaml, env_file: /proc/kmsg}]\n",
 		"services: {web: {build: ., extends: {file: /proc/kmsg, service: x}}}\n",
+		"jobs: {web: {build: ., extends: {file: /proc/kmsg, service: x}}}\n",
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(text), 0o644); err != nil {

@@ -130,8 +130,8 @@ func (l *composeLoading) visit(
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	for {
 		var doc struct {
-			Include  []yaml.Node
-			Services map[string]yaml.Node
+			Include        []yaml.Node
+			Services, Jobs map[string]yaml.Node
 		}
 		err := decoder.Decode(&doc)
 		if err != nil { // at the end, or the loader says what is wrong, and reads no other file then
@@ -145,15 +145,26 @@ func (l *composeLoading) visit(
 			}
 			cost.included += included
 		}
-		for _, name := range slices.Sorted(maps.Keys(doc.Services)) {
-			n := doc.Services[name]
-			var s struct{ Extends struct{ File string } }
-			if n.Decode(&s) == nil && s.Extends.File != "" {
+		for _, services := range []map[string]yaml.Node{doc.Services, doc.Jobs} {
+			bases := map[string]string{}
+			for _, name := range slices.Sorted(maps.Keys(services)) {
+				n := services[name]
+				var s struct{ Extends extends }
+				if n.Decode(&s) != nil {
+					continue
+				}
+				if s.Extends.File == "" {
+					bases[name] = l.replaced(s.Extends.Service, env)
+					continue
+				}
 				c, err := l.add(s.Extends.File, dirs, env, depth)
 				if err != nil {
 					return cost, err
 				}
 				cost.included, extended = cost.included+c.extended, max(extended, c.extended)
+			}
+			if extendedValues(services, bases) > maxNodes {
+				return cost, limit(file, 0, "its services have more than %d values with what they extend", maxNodes)
 			}
 		}
 		if cost.included > maxLoaded {
@@ -161,6 +172,42 @@ func (l *composeLoading) visit(
 				maxLoaded>>20)
 		}
 	}
+}
+
+// extends is what a service extends: one of the same file, or of another one.
+type extends struct{ File, Service string }
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (e *extends) UnmarshalYAML(n *yaml.Node) error {
+	if n = resolve(n); n.Kind == yaml.ScalarNode {
+		e.Service = n.Value
+		return nil
+	}
+	type fields extends
+	return n.Decode((*fields)(e))
+}
+
+// extendedValues counts the values of services, each with those that it extends, up to the limit.
+func extendedValues(services map[string]yaml.Node, bases map[string]string) (sum int) {
+	own := map[string]int{}
+	for name, n := range services {
+		own[name] = values(&n)
+	}
+	for name := range services {
+		for at, left := name, len(services); own[at] > 0 && left > 0 && sum <= maxNodes; at, left = bases[at], left-1 {
+			sum += own[at]
+		}
+	}
+	return sum
+}
+
+// values counts a value and those in it, aliases with what they stand for.
+func values(n *yaml.Node) int {
+	count := 1
+	for _, child := range resolve(n).Content {
+		count += values(child)
+	}
+	return count
 }
 
 // include follows one entry of a list of includes, and gives how many bytes the loader reads for it.
