@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -17,8 +18,10 @@ var LostEffect = &Rule{
 	Doc: Doc{
 		Summary: "What the command sets is lost at the end of its RUN",
 		What: "Finds `RUN` with nothing but `cd`, `export`, `source`, `alias`, `umask` or `set`, and with a program in the " +
-			"background; also `CGO_ENABLED=0 && go build`, whose variable only the shell gets. Where an instruction does what is meant, a fix writes it.",
-		Why: "Each `RUN` has a shell of its own: its working directory, variables functions and processes end with it, and " +
+			"background; also `CGO_ENABLED=0 && go build`, whose variable only the shell gets, and a server such as " +
+			"`npm start` as the last command, for which the build waits. Where an instruction does what is meant, " +
+			"a fix writes it.",
+		Why: "Each `RUN` has a shell of its own: its working directory, variables, functions and processes end with it, and " +
 			"the steps below do not see them.",
 		Example: "FROM alpine\nRUN cd /app\n",
 		Instead: "FROM alpine\nWORKDIR /app\n",
@@ -72,7 +75,7 @@ func checkLostEffect(p *pass) {
 		if strings.ContainsAny(text, "|<>(){}`") || strings.Contains(text, "||") {
 			continue
 		}
-		if p.checkStarted(in, run.commands) {
+		if p.checkStarted(in, run.commands) || p.checkServes(in, run) {
 			continue
 		}
 		all := true
@@ -100,6 +103,31 @@ func (p *pass) checkStarted(in *dockerfile.Instruction, commands []command) bool
 		Span:    last.span(p, in, 0, len(last.words)),
 		Message: fmt.Sprintf("what %s starts does not outlive this RUN", last.words[0]),
 	})
+	return true
+}
+
+// serves matches command lines of servers, which run until somebody stops them.
+var serves = regexp.MustCompile(`^(?:(?:npm|yarn|pnpm) (?:run )?(?:start|dev|serve)$|flask run\b|php artisan serve\b|` +
+	`uvicorn [\w.]+:\w|gunicorn (?:.* )?[\w.]+:\w+$|rails (?:s|server)\b|node (?:server|app)\.js$|` +
+	`python3? manage\.py runserver\b|nginx -g .daemon off;)`)
+
+// checkServes looks for a server as the last command of a RUN, which so does not end.
+func (p *pass) checkServes(in *dockerfile.Instruction, run *shellRun) bool {
+	last := run.commands[len(run.commands)-1]
+	if run.starts || !serves.MatchString(strings.Join(last.words, " ")) {
+		return false
+	}
+	finding := analysis.Finding{
+		Span:    last.span(p, in, 0, len(last.words)),
+		Message: "a RUN waits until this server is stopped: CMD says what a container starts",
+	}
+	text := strings.TrimSpace(p.Text.Slice(in.ArgsSpan))
+	starts := func(other *dockerfile.Instruction) bool { return other.Stage == in.Stage }
+	if len(run.commands) == 1 && !strings.Contains(text, "\n") &&
+		!slices.ContainsFunc(p.of("CMD"), starts) && !slices.ContainsFunc(p.of("ENTRYPOINT"), starts) {
+		finding.Fixes = p.written(in, "CMD", text)
+	}
+	p.report(in, finding)
 	return true
 }
 

@@ -378,8 +378,8 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 	return true
 }
 
-// optionWithValue is a long option with a value behind a blank.
-var optionWithValue = regexp.MustCompile(`^--[a-z][a-z-]+ [A-Za-z0-9_./:-]+$`)
+// optionWithValue is an option with a value behind a blank, and perhaps other options.
+var optionWithValue = regexp.MustCompile(`^(?:--[a-z][a-z-]+|-[A-Za-z]|-jar) [A-Za-z0-9_./:][A-Za-z0-9_./:-]*(?: -[A-Za-z-]+)*$`)
 
 // checkShellStrings looks for strings of an array that hold more than one argument of a shell, and for ~, which a shell
 // would replace.
@@ -405,7 +405,7 @@ func (p *pass) checkShellStrings(in *dockerfile.Instruction, words []dockerfile.
 	case option > 0 && !slices.Contains(shells, strings.ToLower(path.Base(first))) && first != "env":
 		finding.Span = words[option].Span
 		finding.Message = words[option].Text + " is one argument: an option and its value are strings of their own"
-		meant := strings.Replace(words[option].Text, " ", `", "`, 1)
+		meant := strings.ReplaceAll(words[option].Text, " ", `", "`)
 		finding.Fixes = []analysis.Fix{replace(finding.Span, meant, false)}
 	case home >= 0 && !slices.Contains(shells, strings.ToLower(path.Base(first))):
 		finding.Span = words[home].Span
