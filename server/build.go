@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -151,14 +152,18 @@ func choicesOf(own settings, root, path string) workspace.Choices {
 	if len(own.BuildArgs) > 0 {
 		c.Args = own.BuildArgs
 	}
+	dir := own.Context
+	if rel, err := filepath.Rel(root, path); err == nil {
+		dir = cmp.Or(own.Contexts[filepath.ToSlash(rel)], dir)
+	}
 	switch {
-	case own.Context == "":
-	case filepath.IsAbs(own.Context):
-		c.ContextDir = filepath.Clean(own.Context)
+	case dir == "":
+	case filepath.IsAbs(dir):
+		c.ContextDir = filepath.Clean(dir)
 	case root != "":
-		c.ContextDir = filepath.Join(root, own.Context)
+		c.ContextDir = filepath.Join(root, dir)
 	case path != "":
-		c.ContextDir = filepath.Join(filepath.Dir(path), own.Context)
+		c.ContextDir = filepath.Join(filepath.Dir(path), dir)
 	}
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
@@ -37,8 +38,8 @@ func (s *session) buildFileChangedLocked(path string) {
 	}
 }
 
-// selectBuildCommand chooses whose settings a Dockerfile is judged by: [uri, id], where id is an entry's or "none";
-// "auto" forgets the choice, and "" asks.
+// selectBuildCommand chooses whose settings a Dockerfile is judged by: [uri, id], where id is an entry's, "none" or
+// "context:" with a folder, relative to the Dockerfile's; "auto" forgets the choice, and "" asks.
 const selectBuildCommand = "layerwise.selectBuild"
 
 func selectBuild(ctx context.Context, s *session, u uri.URI, id string) error {
@@ -58,6 +59,9 @@ func selectBuild(ctx context.Context, s *session, u uri.URI, id string) error {
 		}
 		id = items[i].ID
 	}
+	if dir, ok := strings.CutPrefix(id, workspace.ContextChoice); ok && !filepath.IsAbs(dir) {
+		id = workspace.ContextChoice + filepath.Join(filepath.Dir(d.path), dir)
+	}
 	if id == automatic {
 		id = ""
 	}
@@ -68,6 +72,9 @@ func selectBuild(ctx context.Context, s *session, u uri.URI, id string) error {
 }
 
 const automatic = "auto"
+
+// mostFolders is how many folders are offered as the build context.
+const mostFolders = 4
 
 // buildsMethod is the request, beside the standard, for clients that let people choose in their own way.
 const buildsMethod = "layerwise/builds"
@@ -96,6 +103,8 @@ func buildsOf(ctx context.Context, s *session, p *buildsParams) (*buildsResult, 
 	result := &buildsResult{Current: workspace.NoBuild, Items: buildItems(snap.build)}
 	if e := snap.build.Entry; e != nil {
 		result.Current = e.ID
+	} else if context := snap.build.Context; context.From.Kind == workspace.Chosen {
+		result.Current = workspace.ContextChoice + context.Dir
 	}
 	return result, nil
 }
@@ -113,6 +122,12 @@ func buildItems(b *build) []buildItem {
 			}
 			items = append(items, buildItem{ID: e.ID, Label: upper(e.Title()), Detail: detail})
 		}
+	}
+	folders := b.Folders()
+	for _, dir := range folders[:min(len(folders), mostFolders)] {
+		items = append(items, buildItem{
+			ID: workspace.ContextChoice + dir, Label: "Build context " + filepath.Base(dir), Detail: dir,
+		})
 	}
 	return append(
 		items,

@@ -96,7 +96,8 @@ func TestBuildChoice(t *testing.T) {
 	for _, item := range builds.Items {
 		ids += item.ID + " "
 	}
-	if builds.Current != "compose:web" || ids != "compose:web bake:all auto none " {
+	if builds.Current != "compose:web" || ids != "compose:web bake:all context:"+
+		filepath.Join(root, "app")+" context:"+root+" auto none " {
 		t.Errorf("builds: %+v", builds)
 	}
 
@@ -136,6 +137,20 @@ func TestBuildChoice(t *testing.T) {
 	if got := lenses(); got != "bake target all" {
 		t.Errorf("the lens says %q", got)
 	}
+
+	// Another build context, relative to the Dockerfile's folder.
+	choose := func(id string) {
+		params := map[string]any{"command": "layerwise.selectBuild", "arguments": []string{dockerfile, id}}
+		e.MustCall("workspace/executeCommand", params, nil)
+	}
+	choose("context:.")
+	awaitMarks(e, dockerfile, func(marks string) bool { return strings.Contains(marks, "COPY app/a.txt /=fails") })
+	e.MustCall("layerwise/builds", lsptest.Document(dockerfile), &builds)
+	if want := "context:" + filepath.Join(root, "app"); builds.Current != want {
+		t.Errorf("the choice is %s, want %s", builds.Current, want)
+	}
+	choose("context:..")
+	awaitMarks(e, dockerfile, func(marks string) bool { return strings.Contains(marks, "COPY app/a.txt /=cached") })
 }
 
 // TestBuildFileDocuments checks lenses, diagnostics, fixes and definitions in Compose and bake files, also half typed.

@@ -26,6 +26,7 @@ type settings struct {
 	Engine               string            `json:"engine"`
 	Baseline             string            `json:"baseline"`
 	Context              string            `json:"context"`
+	Contexts             map[string]string `json:"contexts"`
 	Target               string            `json:"target"`
 	BuildArgs            map[string]string `json:"buildArgs"`
 	Platform             string            `json:"platform"`
@@ -88,6 +89,13 @@ var settingsTable = []setting{
 		want:  "a folder's path",
 		about: "the build context's folder, relative to the workspace folder; `\"\"` is the Dockerfile's own folder",
 		field: func(s *settings) any { return &s.Context },
+	},
+	{
+		name: "contexts",
+		want: "an object of folders by Dockerfiles",
+		about: "the build contexts of single Dockerfiles, by their paths, all relative to the workspace folder; " +
+			"they stand above `context`",
+		field: func(s *settings) any { return &s.Contexts },
 	},
 	{name: "target", want: "a stage's name", about: "the stage to build; `\"\"` is the last",
 		field: func(s *settings) any { return &s.Target }},

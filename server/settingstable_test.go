@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -79,7 +80,7 @@ func vscodeSettings(t *testing.T) map[string]vscodeSetting {
 	}
 	var manifest struct {
 		Contributes struct {
-			Configuration struct {
+			Configuration []struct {
 				Properties map[string]vscodeSetting
 			}
 		}
@@ -87,5 +88,21 @@ func vscodeSettings(t *testing.T) map[string]vscodeSetting {
 	if err := json.Unmarshal(raw, &manifest); err != nil {
 		t.Fatal(err)
 	}
-	return manifest.Contributes.Configuration.Properties
+	settings := map[string]vscodeSetting{}
+	for _, group := range manifest.Contributes.Configuration {
+		maps.Copy(settings, group.Properties)
+	}
+	return settings
+}
+
+// TestContexts has a build context for one Dockerfile in the settings, above that for all.
+func TestContexts(t *testing.T) {
+	dir := t.TempDir()
+	one := filepath.Join(dir, "services", "api", "Dockerfile")
+	own := settings{Context: "all", Contexts: map[string]string{"services/api/Dockerfile": "."}}
+	for path, want := range map[string]string{one: dir, filepath.Join(dir, "Dockerfile"): filepath.Join(dir, "all")} {
+		if got := choicesOf(own, dir, path).ContextDir; got != want {
+			t.Errorf("%s has the context %s, want %s", path, got, want)
+		}
+	}
 }

@@ -191,6 +191,9 @@ func guess(sources []literal, all bool, candidates []string) (string, []Missing)
 	return best, missing
 }
 
+// Folders are those that the build context may be, the nearest to the Dockerfile first.
+func (b *Build) Folders() []string { return upTo(b.root, filepath.Dir(b.Dockerfile)) }
+
 // upTo are the folders from dir up to root, if that is above.
 func upTo(root, dir string) []string {
 	candidates := []string{dir}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -70,6 +71,10 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	c := q.Choices
 	if q.CacheFrom != nil {
 		c.Cache = cachemodel.ReadCache
+	}
+	chosen := r.w.Store.Choice(r.path, BuildChoice)
+	if dir, ok := strings.CutPrefix(chosen, ContextChoice); ok && c.Build == "" && c.ContextDir == "" {
+		c.Build, c.ContextDir = NoBuild, dir
 	}
 	b := &Build{
 		Dockerfile: r.path, Inline: r.inline != "", root: r.w.Root(filepath.Dir(r.path)), memory: &cachemodel.Memory{},

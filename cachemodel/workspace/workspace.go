@@ -242,6 +242,9 @@ type Choices struct {
 // NoBuild is the choice to look into no build file.
 const NoBuild = "none"
 
+// ContextChoice and a folder behind it is the choice to build with that folder as the context, as docker build does.
+const ContextChoice = "context:"
+
 // The kinds of choices that are remembered for a Dockerfile, see record.Store.Choose.
 const (
 	BuildChoice    = "build"

@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // ErrChanging is the error about a file that is being written to.
@@ -55,7 +55,7 @@ func (h hasher) Hash(ctx context.Context, rel string, n *buildcontext.Node) (bui
 }
 
 func hashFile(ctx context.Context, abs string) (id buildcontext.ContentID, stamp buildcontext.Stamp, err error) {
-	f, err := os.OpenFile(abs, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that took the file's place must not block
+	f, err := os.OpenFile(abs, os.O_RDONLY|textfile.NonBlocking, 0) // a pipe must not block that took its place
 	if err != nil {
 		return id, stamp, err
 	}

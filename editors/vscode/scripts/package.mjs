@@ -41,6 +41,7 @@ if (target === "universal") {
 	const build = ["build", "-trimpath", "-ldflags=-s -w", "-o", `server/${program}`, "../../cmd/layerwise"];
 	run("go", build, { ...go, CGO_ENABLED: "0" });
 }
+cpSync(join(extension, "..", "..", "CHANGELOG.md"), join(extension, "CHANGELOG.md"));
 run("npm", ["run", "--silent", "check"]);
 run("npm", ["run", "--silent", "compile"]);
 // The links of README.md are relative to this folder.

@@ -16,11 +16,19 @@ interface Question {
 const baselines = new RequestType<Question, Choices, void>("layerwise/baselines");
 const builds = new RequestType<Question, Choices, void>("layerwise/builds");
 
-/** Free choices that the server cannot list. */
-const typed = [
+/** A free choice that the server cannot list. */
+interface Typed {
+	label: string;
+	prefix: string;
+	placeHolder: string;
+}
+
+const typedBaselines = [
 	{ label: "Another git revision…", prefix: "git:", placeHolder: "main" },
 	{ label: "Another folder…", prefix: "dir:", placeHolder: "../last-build" },
 ];
+
+const typedBuilds = [{ label: "Another build context…", prefix: "context:", placeHolder: "../.." }];
 
 /**
  * Completes the server's commands, which take [uri, choice]: from the palette or the status bar they come without a
@@ -50,12 +58,17 @@ export function withChoices(client: () => LanguageClient | undefined, front: Fro
 			let choice: string | undefined;
 			switch (command) {
 				case "layerwise.selectBaseline":
-					choice = await pickBaseline(await own.sendRequest(baselines, { textDocument: { uri } }));
+					choice = await pick(
+						await own.sendRequest(baselines, { textDocument: { uri } }),
+						"Compare the next build with…",
+						typedBaselines,
+					);
 					return choice === undefined ? undefined : next(command, [uri, choice]);
 				case "layerwise.selectBuild":
 					choice = await pick(
 						await own.sendRequest(builds, { textDocument: { uri } }),
 						"Which build of this Dockerfile is meant?",
+						typedBuilds,
 					);
 					return choice === undefined ? undefined : next(command, [uri, choice]);
 			}
@@ -70,15 +83,11 @@ const items = ({ current, items }: Choices) =>
 		return { label: value === current ? `$(check) ${item.label}` : item.label, detail: item.detail, value };
 	});
 
-async function pick(choices: Choices, placeHolder: string): Promise<string | undefined> {
-	return (await vscode.window.showQuickPick(items(choices), { placeHolder, matchOnDetail: true }))?.value;
-}
-
-async function pickBaseline(choices: Choices): Promise<string | undefined> {
-	type Item = vscode.QuickPickItem & { value?: string; prefix?: string; placeHolder?: string };
+async function pick(choices: Choices, placeHolder: string, typed: Typed[]): Promise<string | undefined> {
+	type Item = vscode.QuickPickItem & Partial<Typed> & { value?: string };
 	const picked = await vscode.window.showQuickPick<Item>(
 		[...items(choices), ...typed],
-		{ placeHolder: "Compare the next build with…", matchOnDetail: true },
+		{ placeHolder, matchOnDetail: true },
 	);
 	if (!picked?.prefix) {
 		return picked?.value;

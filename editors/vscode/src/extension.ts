@@ -7,7 +7,7 @@ import { Front } from "./front";
 import { paintMarks, withoutPainted } from "./marks";
 import { tellOfNeighbours } from "./neighbours";
 import { cacheStatus } from "./protocol";
-import { Reordered, showReordering } from "./reordering";
+import { Reorderings, showReordering } from "./reordering";
 import { findServer, isProgram } from "./server";
 import { showStages } from "./stages";
 import { showStatusBar } from "./statusBar";
@@ -33,7 +33,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 	const output = vscode.window.createOutputChannel("Layerwise");
 	const statuses = new Statuses();
 	const front = new Front(context);
-	const reordered = new Reordered(context);
+	const reorderings = new Reorderings(context);
 	paintMarks(context, statuses);
 	showStatusBar(context, front, statuses);
 	showStages(context, front, statuses);
@@ -77,7 +77,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 	context.subscriptions.push(
 		output,
 		vscode.commands.registerCommand("layerwise.showReordering", () =>
-			own.isRunning() && front.document && showReordering(own, front.document, reordered)),
+			own.isRunning() && front.document && showReordering(own, front.document, reorderings)),
 		vscode.commands.registerCommand("layerwise.restart", restart),
 		vscode.commands.registerCommand("layerwise.showOutput", () => output.show()),
 		// What a folder may not make the server do until the user trusts it is decided at the server's start.

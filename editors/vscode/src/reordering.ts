@@ -1,73 +1,114 @@
 import * as vscode from "vscode";
-import { CodeAction, CodeActionRequest, CodeActionResolveRequest, LanguageClient } from "vscode-languageclient/node";
+import {
+	CodeAction,
+	CodeActionRequest,
+	CodeActionResolveRequest,
+	Command,
+	LanguageClient,
+} from "vscode-languageclient/node";
 
 const scheme = "layerwise-reordered";
 
-/** The texts that the right side of the diff shows, by their URI. */
-export class Reordered implements vscode.TextDocumentContentProvider {
-	private readonly texts = new Map<string, string>();
+/** A reordering that is shown as a diff. */
+interface Shown {
+	document: vscode.TextDocument;
+	version: number;
+	edits: vscode.TextEdit[];
+	/** Builds both files and applies it if the images are the same; undefined if there is no need or no builder. */
+	verify?: Command;
+}
+
+/** The reorderings that are shown, by the URI of the right side, and what the toolbar of the diff does with one. */
+export class Reorderings implements vscode.TextDocumentContentProvider {
+	private readonly shown = new Map<string, Shown>();
 
 	constructor(context: vscode.ExtensionContext) {
+		const command = (name: string, run: (shown: Shown) => Thenable<unknown> | undefined) =>
+			vscode.commands.registerCommand(name, async (uri: vscode.Uri) => {
+				const shown = await this.close(uri);
+				return shown && run(shown);
+			});
 		context.subscriptions.push(
 			vscode.workspace.registerTextDocumentContentProvider(scheme, this),
-			vscode.workspace.onDidCloseTextDocument((document) => this.texts.delete(document.uri.toString())),
+			vscode.workspace.onDidCloseTextDocument(({ uri }) => this.shown.delete(uri.toString())),
+			command("layerwise.applyReordering", apply),
+			command("layerwise.verifyReordering", ({ verify }) =>
+				verify && vscode.commands.executeCommand(verify.command, ...(verify.arguments ?? []))),
+			command("layerwise.discardReordering", () => undefined),
 		);
 	}
 
 	provideTextDocumentContent(uri: vscode.Uri): string | undefined {
-		return this.texts.get(uri.toString());
+		const shown = this.shown.get(uri.toString());
+		return shown && after(shown);
 	}
 
-	/** A document that does not exist: the text of another one as it would be. */
-	add(document: vscode.TextDocument, text: string): vscode.Uri {
-		const uri = document.uri.with({ scheme, query: String(document.version) });
-		this.texts.set(uri.toString(), text);
-		return uri;
+	/** Shows a reordering, with what it rests on. */
+	async show(title: string, facts: string, shown: Shown): Promise<void> {
+		const { uri, version } = shown.document;
+		const right = uri.with({ scheme, query: `${version} ${title}` });
+		this.shown.set(right.toString(), shown);
+		const verified = [...this.shown].filter(([, { verify }]) => verify).map(([uri]) => uri);
+		await vscode.commands.executeCommand("setContext", "layerwise.verified", verified);
+		await vscode.commands.executeCommand("vscode.diff", uri, right, title, { preview: true });
+		const choice = await vscode.window.showInformationMessage(`Layerwise: ${title}. ${facts}`, "Apply");
+		if (choice) {
+			await vscode.commands.executeCommand("layerwise.applyReordering", right);
+		}
+	}
+
+	/** Returns to the file, and closes the diff and what is said of it. */
+	private async close(right: vscode.Uri): Promise<Shown | undefined> {
+		const shown = this.shown.get(right.toString());
+		const isDiff = ({ input }: vscode.Tab) =>
+			input instanceof vscode.TabInputTextDiff && input.modified.toString() === right.toString();
+		await vscode.commands.executeCommand("notifications.hideToasts");
+		if (shown) {
+			await vscode.window.showTextDocument(shown.document);
+		}
+		await vscode.window.tabGroups.close(vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).filter(isDiff));
+		return shown;
 	}
 }
 
-/** Shows what the server's reordering of a Dockerfile would change, and makes the change when asked to. */
+/** Lets the user choose a reordering of a Dockerfile, and shows it. */
 export async function showReordering(
 	client: LanguageClient,
 	document: vscode.TextDocument,
-	reordered: Reordered,
+	reorderings: Reorderings,
 ): Promise<void> {
-	const action = await pickRewrite(client, document);
-	if (!action) {
-		return;
-	}
-	if (action.command) {
-		// To verify it: the server applies it then, or says what differs.
+	const { version } = document;
+	const { action, verify } = (await pickRewrite(client, document)) ?? {};
+	if (action?.command) {
 		await vscode.commands.executeCommand(action.command.command, ...(action.command.arguments ?? []));
-		return;
+	} else if (action?.edit) {
+		const edit = await client.protocol2CodeConverter.asWorkspaceEdit(action.edit);
+		const facts = Object.values(action.edit.changeAnnotations ?? {}).map(({ description }) => description ?? "");
+		const edits = edit.get(document.uri);
+		await reorderings.show(action.title, facts.join(" "), { document, version, edits, verify });
 	}
-	const edit = action.edit && (await client.protocol2CodeConverter.asWorkspaceEdit(action.edit));
-	const edits = edit?.get(document.uri) ?? [];
-	if (!edit || edits.length === 0) {
-		return;
-	}
-	const version = document.version;
-	const right = reordered.add(document, apply(document, edits));
-	await vscode.commands.executeCommand("vscode.diff", document.uri, right, action.title, { preview: true });
-	if ((await vscode.window.showInformationMessage(`Layerwise: ${action.title}?`, "Apply")) !== "Apply") {
-		return;
-	}
-	if (document.version !== version) {
-		vscode.window.showInformationMessage("Layerwise: the file was edited meanwhile. Show the reordering again.");
-		return;
-	}
-	const isDiff = (tab: vscode.Tab) =>
-		tab.input instanceof vscode.TabInputTextDiff && tab.input.modified.toString() === right.toString();
-	await vscode.window.tabGroups.close(vscode.window.tabGroups.all.flatMap((group) => group.tabs).filter(isDiff));
-	await vscode.window.showTextDocument(document);
-	// Without its annotations, for which VS Code would ask once more.
-	const made = new vscode.WorkspaceEdit();
-	made.set(document.uri, edits);
-	await vscode.workspace.applyEdit(made);
 }
 
-/** The rewrite that the server offers for the whole document, or the one that is picked of several. */
-async function pickRewrite(client: LanguageClient, document: vscode.TextDocument): Promise<CodeAction | undefined> {
+/** Makes the change, without its annotations, for which VS Code would ask once more. */
+function apply({ document, version, edits }: Shown): Thenable<unknown> {
+	if (document.version !== version) {
+		return vscode.window.showInformationMessage(
+			"Layerwise: the file was edited meanwhile. Show the reordering again.",
+		);
+	}
+	const made = new vscode.WorkspaceEdit();
+	made.set(document.uri, edits);
+	return vscode.workspace.applyEdit(made);
+}
+
+/**
+ * The rewrite that the server offers for the whole document, or the one that is picked of several; and what verifies
+ * it, which stands behind it in the list.
+ */
+async function pickRewrite(
+	client: LanguageClient,
+	document: vscode.TextDocument,
+): Promise<{ action: CodeAction; verify?: Command } | undefined> {
 	const end = document.lineAt(document.lineCount - 1).range.end;
 	const answer = await client.sendRequest(CodeActionRequest.type, {
 		textDocument: { uri: client.code2ProtocolConverter.asUri(document.uri) },
@@ -89,10 +130,16 @@ async function pickRewrite(client: LanguageClient, document: vscode.TextDocument
 		);
 		action = picked?.action;
 	}
-	return action && !action.edit && !action.command ? client.sendRequest(CodeActionResolveRequest.type, action) : action;
+	if (!action) {
+		return undefined;
+	}
+	const verify = actions[actions.indexOf(action) + 1]?.command;
+	const resolved = action.edit || action.command;
+	return { action: resolved ? action : await client.sendRequest(CodeActionResolveRequest.type, action), verify };
 }
 
-function apply(document: vscode.TextDocument, edits: vscode.TextEdit[]): string {
+/** The text as it would be. */
+function after({ document, edits }: Shown): string {
 	let text = document.getText();
 	const fromTheEnd = [...edits].sort((a, b) => b.range.start.compareTo(a.range.start));
 	for (const { range, newText } of fromTheEnd) {

@@ -202,6 +202,11 @@ export class Editor {
 		await this.page.keyboard.type(text);
 	}
 
+	/** A button in the toolbar of the editor. */
+	toolbar(label) {
+		return this.page.locator(`.editor-actions .action-label[aria-label^="${label}"]`);
+	}
+
 	/** Opens the menu of fixes at the caret, with the named one chosen. */
 	openFixes(title) {
 		return this.#pressFor("Control+.", this.page.locator(".action-widget .monaco-list-row.focused", { hasText: title }));

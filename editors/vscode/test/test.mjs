@@ -225,10 +225,10 @@ try {
 	const raising = { hasText: /^Raise CMD, join 3 ENVs/ };
 	await window.page.locator(".quick-input-list .monaco-list-row", raising).first().click();
 	await window.page.waitForSelector(".diff-editor, .monaco-diff-editor");
-	const apply = window.page.locator(".notification-toast .monaco-button", { hasText: "Apply" });
-	await apply.waitFor();
+	const facts = window.page.locator(".notification-toast", { hasText: "The image stays the same" });
+	await facts.waitFor();
 	await window.page.screenshot({ path: join(ARTEFACTS, "reordering.png") });
-	await apply.click();
+	await window.toolbar("Apply Reordering").click();
 	await window.page.locator(".tab.active.dirty", { hasText: /^Dockerfile$/ }).waitFor();
 	await window.save();
 	await eventually("the reordered file", () => assert.equal(read(join(seed, "Dockerfile")), read(AFTER)));
@@ -242,16 +242,19 @@ try {
 	await window.page.close();
 	await openWith(kept, { "layerwise.buildkit": "tcp://127.0.0.1:1" });
 	await marksAre("marks of a file that is verified", window, "cc");
-	const verify = async () => {
+	const choose = async (hasText) => {
 		await window.command("Layerwise: Show Reordering");
-		const offer = { hasText: /^Verify and apply/ };
-		await window.page.locator(".quick-input-list .monaco-list-row", offer).first().click();
+		await window.page.locator(".quick-input-list .monaco-list-row", { hasText }).first().click();
 	};
 	writeFileSync(DIFFERS, "");
-	await verify();
+	await choose(/^Verify and apply/);
 	await window.page.locator(".notification-toast", { hasText: "the reordering makes another image" }).waitFor();
 	rmSync(DIFFERS);
-	await verify();
+	await choose(/^Copy package-lock/);
+	await window.toolbar("Discard Reordering").click();
+	await window.page.locator(".tab", { hasText: /^Copy package-lock/ }).waitFor({ state: "detached" });
+	await choose(/^Copy package-lock/);
+	await window.toolbar("Build Both, and Apply").click();
 	await window.page.locator(".tab.active.dirty", { hasText: /^Dockerfile$/ }).waitFor();
 	assert.equal(await window.page.locator(".notification-toast:visible").count(), 0, "what was said before is hidden");
 	await window.page.screenshot({ path: join(ARTEFACTS, "verified.png") });
