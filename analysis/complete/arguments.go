@@ -169,6 +169,7 @@ func (c *cursor) argNames() {
 var (
 	userAdded  = regexp.MustCompile(`\b(useradd|adduser)\b([^;&|\n]*)`)
 	groupAdded = regexp.MustCompile(`\b(groupadd|addgroup)\b([^;&|\n]*)`)
+	ownerGiven = regexp.MustCompile(`(?:--chown=|\bchown\s+(?:-\w+\s+)*)(\w[\w.-]*)`)
 	plainName  = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_.-]*$`)
 )
 
@@ -207,9 +208,21 @@ func (c *cursor) users(typed string) {
 			}
 		}
 	}
-	add("root", "the administrator, number 0")
-	if !behind {
+	for in := range c.above() {
+		if m := ownerGiven.FindStringSubmatch(c.file.Text.Slice(in.Span)); m != nil && !behind && m[1] != "root" {
+			add(m[1], fmt.Sprintf("line %d gives it files", in.Line))
+		}
+	}
+	switch {
+	case c.onWindows():
+		add("ContainerAdministrator", "the administrator")
+		add("ContainerUser", "who may do less")
+	case behind:
+		add("root", "the administrator, number 0")
+	default:
+		add("root", "the administrator, number 0")
 		add("nobody", "nobody in particular, in most images")
+		items = append(items, Item{Kind: User, Label: "1000", Detail: "by its number"})
 	}
 	c.offer(typed, ":", false, items)
 }

@@ -125,7 +125,7 @@ func (c *cursor) flagValue(in *reference.Instruction) {
 // mount offers what may follow in the value of a --mount.
 func (c *cursor) mount(typed string) {
 	kind := "bind"
-	var stage dockerfile.Word
+	var stage, from dockerfile.Word
 	in := c.in
 	if in.Trigger != nil {
 		in = in.Trigger
@@ -134,6 +134,7 @@ func (c *cursor) mount(typed string) {
 		if in.Flags[m.Flag].Span.Contains(c.offset) {
 			kind = m.Type()
 			stage, _ = m.Get("from")
+			from, _ = m.Get("source")
 		}
 	}
 	m := reference.MountOf(kind)
@@ -157,8 +158,13 @@ func (c *cursor) mount(typed string) {
 					l.add(e.Name, e.Summary)
 				}
 			} else {
+				if _, cwd := c.made(c.stage); from.Text != "" && !strings.ContainsAny(from.Text, "$") {
+					l.add(from.Text, "as the source")
+					l.add(resolved(cwd, from.Text), "as the source, in the WORKDIR")
+				}
 				c.workdirsOf(&l, c.stage, "")
 				l.add(".", "the WORKDIR")
+				l.words("/src /context", "")
 			}
 			c.offer(value, ",", false, l.items)
 		case "id":

@@ -83,6 +83,13 @@ func (c *cursor) ports() {
 	}
 	for _, in := range c.file.Instructions {
 		switch in.Meant {
+		case "ENV", "ARG": // below the cursor
+			for _, arg := range in.Args {
+				name, value, _ := strings.Cut(arg.Text, "=")
+				if value = strings.Trim(value, `"'`); strings.HasSuffix(name, "PORT") && digits.MatchString(value) {
+					l.add(value, fmt.Sprintf("%s in line %d", name, in.Line))
+				}
+			}
 		case "CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN":
 			for _, m := range portNamed.FindAllStringSubmatch(c.file.Text.Slice(in.Span), -1) {
 				l.add(m[1]+m[2]+m[3], fmt.Sprintf("line %d", in.Line))
@@ -108,6 +115,7 @@ var digits = regexp.MustCompile(`^\d{1,5}$`)
 func (c *cursor) workdirs() {
 	l := likely{kind: Folder}
 	c.workdirsOf(&l, c.stage, "")
+	c.filled(&l)
 	all, current := c.made(c.stage)
 	depth := func(p made) int { return strings.Count(strings.TrimSuffix(p.path, "/"), "/") }
 	slices.SortStableFunc(all, func(a, b made) int { return depth(a) - depth(b) })
@@ -126,6 +134,24 @@ func (c *cursor) workdirs() {
 	l.items = slices.DeleteFunc(l.items, func(it Item) bool { return it.Label == current && len(l.items) > 1 })
 	l.add(current, "the WORKDIR already")
 	c.offer(c.text, "", false, l.items)
+}
+
+// filled adds the directories that instructions below the cursor, in its stage, copy into.
+func (c *cursor) filled(l *likely) {
+	for _, in := range c.file.Instructions {
+		command, ok := in.Command.(*instructions.CopyCommand)
+		if !ok || in.Stage != c.stage || in.Span.Start < c.offset {
+			continue
+		}
+		dir, file := slashpath.Split(command.DestPath)
+		if file != "" && !strings.Contains(file, ".") {
+			dir = command.DestPath
+		}
+		if dir = slashpath.Clean(dir); dir[0] == '/' && dir != "/" && !strings.Contains(dir, "$") &&
+			!slices.Contains(inPath, dir) {
+			l.add(dir, fmt.Sprintf("line %d copies into it", in.Line))
+		}
+	}
 }
 
 // workdirsOf adds the WORKDIRs of a stage and of those that it is built on, with an end, the newest first.
@@ -242,7 +268,6 @@ func (c *cursor) command() {
 		if before == 0 {
 			c.programs(&l)
 			if typed != "" {
-				c.installed(&l)
 				l.words("echo python3 python node java npm nginx supervisord tail sleep make", "")
 			}
 		} else if before < 3 {
@@ -268,10 +293,11 @@ var inPath = []string{"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "
 
 // programs adds what a container of the stage may start.
 func (c *cursor) programs(l *likely) {
-	all, cwd := c.made(c.stage)
-	cwd = strings.TrimSuffix(cwd, "/") + "/"
+	m := c.read(c.stage)
+	all, cwd := m.newest(), strings.TrimSuffix(m.cwd, "/")+"/"
 	add := func(p made) {
-		if dir, name := slashpath.Split(p.path); slices.Contains(inPath, slashpath.Clean(dir)) {
+		dir, name := slashpath.Split(p.path)
+		if slices.Contains(inPath, slashpath.Clean(dir)) || slashpath.Ext(name) == ".exe" {
 			l.add(name, p.detail)
 		}
 		l.add(p.path, p.detail)
@@ -285,7 +311,8 @@ func (c *cursor) programs(l *likely) {
 		func(p made) bool {
 			return strings.HasSuffix(p.path, ".sh") && (p.program || startScript.MatchString(p.path))
 		},
-		func(p made) bool { return p.foreign && slashpath.Ext(p.path) == "" },
+		func(p made) bool { return slashpath.Ext(p.path) == ".exe" },
+		func(p made) bool { return p.foreign && slashpath.Ext(p.path) == "" && !noStart.MatchString(p.path) },
 		func(p made) bool { return p.copied && slices.Contains(inPath, slashpath.Dir(p.path)) },
 		func(p made) bool { return p.copied && startScript.MatchString(p.path) && slashpath.Ext(p.path) == "" },
 	} {
@@ -326,29 +353,24 @@ func (c *cursor) programs(l *likely) {
 	} else {
 		l.words("sh bash", "a shell")
 	}
-}
-
-// installs finds an installation, up to where its command ends.
-var installs = regexp.MustCompile(`\s(?:install|add)\s[^&|;]*`)
-
-// packageName is one that may be a program's.
-var packageName = regexp.MustCompile(`^[a-z][a-z0-9_-]+$`)
-
-// installed adds what is named where packages are installed: many are named as their program.
-func (c *cursor) installed(l *likely) {
-	for in := range c.above() {
-		if in.Meant != "RUN" {
-			continue
-		}
-		for _, command := range installs.FindAllString(c.file.Text.Slice(in.Span), -1) {
-			for _, word := range strings.Fields(command)[1:] {
-				if word, _, _ = strings.Cut(word, "=="); packageName.MatchString(word) && len(l.items) < most {
-					l.add(word, fmt.Sprintf("installed in line %d", in.Line))
-				}
+	for _, others := range []bool{false, true} {
+		for _, p := range slices.Backward(m.packages) { // many are named as their program
+			if noProgram.MatchString(p.path) == others {
+				l.add(p.path, p.detail)
 			}
 		}
 	}
 }
+
+// packageName is one that may be a program's, noProgram one that is none, or hardly what a container starts.
+var (
+	packageName = regexp.MustCompile(`^[a-z][a-z0-9_-]+$`)
+	noProgram   = regexp.MustCompile(`^(lib|ca-cert|tzdata|gnupg|gcc|build-|font|apt-|perl-|(make|curl|wget|tar|git|` +
+		`unzip|xz|less|groff|openssl|bzip2|sudo)$)|-(dev|utils|doc|data|libs|common)$`)
+	// noStart is a directory of what is no program.
+	noStart = regexp.MustCompile(`(?i)/(lib\d*|META-INF|static|public|dist|build|assets|templates|conf(ig)?|` +
+		`node_modules|certs|etc|share|data)/?$`)
+)
 
 // onWindows reports whether the stage is one for Windows, as far as its image and the escape character say.
 func (c *cursor) onWindows() bool { return c.file.Escape == '`' || images.Windows(c.base(c.stage)) }
@@ -480,11 +502,16 @@ func (c *cursor) stagePaths(name, typed, stop string) {
 		of := *c
 		of.in, of.offset = nil, c.file.Text.Len()
 		all, _ := of.made(stage)
-		slices.SortStableFunc(all, insideLast)
-		for _, p := range all {
-			l.add(strings.TrimSuffix(p.path, "/"), p.detail)
+		add := func(leftBehind bool) {
+			for _, p := range all {
+				if p.leftBehind() == leftBehind {
+					l.add(strings.TrimSuffix(p.path, "/"), p.detail)
+				}
+			}
 		}
+		add(false)
 		c.taken(&l, name)
+		add(true)
 		if image := c.image(stage); image != nil {
 			l.words(image.Takes, "of the image "+image.Name)
 		}
@@ -495,19 +522,21 @@ func (c *cursor) stagePaths(name, typed, stop string) {
 	c.offer(typed, stop, false, l.items)
 }
 
-// insideLast orders what a stage makes, what only came with a directory of the build context behind the rest.
-func insideLast(a, b made) int {
-	switch {
-	case a.inside == b.inside:
-		return 0
-	case a.inside:
-		return 1
-	}
-	return -1
-}
+// archive finds what is fetched to be unpacked or compared, not to be copied.
+var archive = regexp.MustCompile(`(?i)\.(tar|tgz|gz|xz|bz2|zst|zip|7z|msi|asc|sig|sha\d+|sha\d+sum)$|sums?(\d+)?\.txt$`)
 
-// taken adds what other instructions copy from the same stage.
+// leftBehind reports whether hardly anyone copies it from a stage: what only came with a directory of the build
+// context, and archives.
+func (p made) leftBehind() bool { return p.inside || archive.MatchString(p.path) }
+
+// taken adds what other instructions copy from the same stage, then the directories that is in.
 func (c *cursor) taken(l *likely, name string) {
+	var dirs likely
+	defer func() {
+		for _, it := range dirs.items {
+			l.add(it.Label, it.Detail)
+		}
+	}()
 	for _, in := range c.file.Instructions {
 		command, ok := in.Command.(*instructions.CopyCommand)
 		if !ok || in == c.in || !strings.EqualFold(command.From, name) {
@@ -516,7 +545,7 @@ func (c *cursor) taken(l *likely, name string) {
 		for _, source := range command.SourcePaths {
 			l.add(source, fmt.Sprintf("line %d", in.Line))
 			if dir := slashpath.Dir(source); strings.HasPrefix(dir, "/") && dir != "/" {
-				l.add(dir, fmt.Sprintf("line %d", in.Line))
+				dirs.add(dir, fmt.Sprintf("line %d", in.Line))
 			}
 		}
 	}
@@ -540,6 +569,7 @@ func (c *cursor) destinations(typed, stop string) {
 			l.add(dir+"/", "as the source")
 		}
 	}
+	c.configs(&l, slashpath.Base(source))
 	l.add("./", "the WORKDIR")
 	if plain := strings.TrimPrefix(source, "./"); !from && len(c.args) == 1 && plain != "." && plain != "" &&
 		!strings.ContainsAny(plain, "*?$") {
@@ -553,14 +583,42 @@ func (c *cursor) destinations(typed, stop string) {
 	}
 	for in := range c.above() {
 		if (in.Meant == "COPY" || in.Meant == "ADD") && len(in.Args) > 1 && !c.jsonOf(in) {
-			l.add(in.Args[len(in.Args)-1].Text, fmt.Sprintf("line %d", in.Line))
+			dest := in.Args[len(in.Args)-1].Text
+			detail := fmt.Sprintf("line %d", in.Line)
+			if dir, file := slashpath.Split(dest); dir != "/" && file == slashpath.Base(in.Args[len(in.Args)-2].Text) {
+				l.add(dir+slashpath.Base(source), "as in "+detail)
+			}
+			l.add(dest, detail)
 		}
 	}
 	if base := slashpath.Base(source); base != "." && base != "/" && !strings.ContainsAny(base, "*?$") {
 		l.add("/"+base, "as the source")
+		switch slashpath.Ext(base) {
+		case ".conf", ".cfg", ".cnf", ".ini":
+			l.add("/etc/"+base, "for configuration")
+		case "", ".sh":
+			if list := c.world.Context; from || list == nil || len(list(strings.Trim(source, "./"))) == 0 {
+				l.add("/usr/local/bin/"+base, "for programs")
+			}
+		}
+		if from || strings.Contains(source, "://") { // files of the context are offered anyway
+			l.add(base, "as the source")
+		}
 	}
 	l.words("/usr/local/bin/ /", "")
 	c.offer(typed, stop, false, l.items)
+}
+
+// configs adds where the image reads a file of this name or kind, the name before the kind.
+func (c *cursor) configs(l *likely, file string) {
+	list, detail := c.about(c.stage, func(i *images.Image) string { return i.Configs })
+	for _, same := range []func(string) string{slashpath.Base, slashpath.Ext} {
+		for path := range strings.FieldsSeq(list) {
+			if same(path) == same(file) && same(file) != "" {
+				l.add(strings.TrimSuffix(path, "*"+slashpath.Ext(path)), detail)
+			}
+		}
+	}
 }
 
 func (c *cursor) jsonOf(in *dockerfile.Instruction) bool {

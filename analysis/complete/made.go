@@ -26,11 +26,13 @@ type made struct {
 
 // maker goes through the instructions of stages and notes what they make.
 type maker struct {
-	c    *cursor
-	cwd  string
-	all  []made
-	left *int           // how many more instructions are read, also of other stages
-	of   map[int][]made // of other stages
+	c   *cursor
+	cwd string
+	all []made
+	// packages are the names of what is installed, with where.
+	packages []made
+	left     *int           // how many more instructions are read, also of other stages
+	of       map[int][]made // of other stages
 
 	copying, foreign, inside bool // what is noted now
 }
@@ -41,12 +43,22 @@ const (
 	mostRead = 2000
 )
 
-// made returns what a stage makes in front of the cursor, the newest first, and its working directory there. It reads
-// all commands above.
+// made returns what a stage makes in front of the cursor, the newest first, and its working directory there.
 func (c *cursor) made(stage int) (list []made, cwd string) {
+	m := c.read(stage)
+	return m.newest(), m.cwd
+}
+
+// read notes what a stage makes in front of the cursor, from all commands above.
+func (c *cursor) read(stage int) *maker {
 	left := mostRead
 	m := &maker{c: c, cwd: "/", left: &left, of: map[int][]made{}}
 	m.stage(stage)
+	return m
+}
+
+// newest is what a stage makes, each path once, the newest first.
+func (m *maker) newest() (list []made) {
 	seen := map[string]bool{}
 	for _, p := range slices.Backward(m.all) {
 		if !seen[p.path] {
@@ -54,7 +66,7 @@ func (c *cursor) made(stage int) (list []made, cwd string) {
 			list = append(list, p)
 		}
 	}
-	return list, m.cwd
+	return list
 }
 
 // stage notes what a stage makes; there is none above the first FROM.
@@ -286,7 +298,7 @@ func (m *maker) command(words []string, at string) {
 	name := slashpath.Base(words[0])
 	plain := named(name, words[1:], add)
 	if len(plain) == 0 {
-		m.tool(words, add)
+		m.tool(words, at, add)
 		return
 	}
 	last := plain[len(plain)-1]
@@ -331,7 +343,7 @@ func (m *maker) command(words []string, at string) {
 			add(folder(last))
 		}
 	default:
-		m.tool(words, add)
+		m.tool(words, at, add)
 	}
 }
 
@@ -394,8 +406,8 @@ var builds = map[string][]string{
 	"bundle install": {"/usr/local/bundle/"}, "cmake build": {"build/"},
 }
 
-// tool notes what known tools make in their working directory.
-func (m *maker) tool(words []string, add func(string)) {
+// tool notes what known tools make in their working directory, and install.
+func (m *maker) tool(words []string, detail string, add func(string)) {
 	program := slashpath.Base(words[0])
 	for _, arg := range append([]string{""}, words[1:]...) {
 		for _, made := range builds[strings.TrimSpace(program+" "+arg)] {
@@ -403,10 +415,25 @@ func (m *maker) tool(words []string, add func(string)) {
 		}
 	}
 	if tool := tools.Of(words[0]); tool != nil {
-		if verb := tool.Verb(words[1:]); verb != nil {
+		verb := tool.Verb(words[1:])
+		isVerb := func(word string) bool { return word == "install" || word == "add" }
+		if at := slices.IndexFunc(words, isVerb); at > 0 && verb != nil && verb.Downloads {
+			m.installs(words[at+1:], detail)
+		}
+		if verb != nil {
 			for _, made := range verb.Writes {
 				add(made)
 			}
+		}
+	}
+}
+
+// installs notes the packages that a command names.
+func (m *maker) installs(words []string, detail string) {
+	for _, word := range words {
+		word, _, _ = strings.Cut(word, "==")
+		if packageName.MatchString(word) && len(m.packages) < most {
+			m.packages = append(m.packages, made{path: word, detail: "installed" + strings.TrimPrefix(detail, "made")})
 		}
 	}
 }
