@@ -847,7 +847,8 @@ func (o Options) entries(c *bakeConfig, project *Project) ([]Entry, error) {
 			if e.Contexts == nil {
 				e.Contexts = map[string]string{}
 			}
-			if e.Contexts[k] = v; !isName(v) {
+			e.Contexts[k] = v
+			if _, ok := ContextImage(k, v); !ok {
 				e.Contexts[k], _ = o.local(v)
 			}
 		}

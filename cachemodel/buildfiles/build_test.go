@@ -51,6 +51,27 @@ func TestNamed(t *testing.T) {
 			"---u",
 		},
 		{
+			"an image of a layout with its digest",
+			"FROM base\nRUN x",
+			with("base", "oci-layout://images@sha256:"+strings.Repeat("a", 64)),
+			with("base", "oci-layout://elsewhere@sha256:"+strings.Repeat("a", 64)),
+			"cc",
+		},
+		{
+			"an image of a layout with another digest",
+			"FROM base\nRUN x",
+			with("base", "oci-layout://images@sha256:"+strings.Repeat("a", 64)),
+			with("base", "oci-layout://images@sha256:"+strings.Repeat("b", 64)),
+			"rr",
+		},
+		{
+			"an image of a layout by its tag",
+			"FROM base\nRUN x",
+			with("base", "oci-layout://images:v1"),
+			with("base", "oci-layout://images:v1"),
+			"uu",
+		},
+		{
 			"what another target gives",
 			"FROM base\nRUN x",
 			with("base", "target:base"),

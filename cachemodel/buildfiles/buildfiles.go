@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -251,11 +252,19 @@ func IsRemote(context string) bool {
 	return isGit
 }
 
-// isName says whether a named context is none of a directory.
-func isName(context string) bool {
-	return IsRemote(context) || strings.HasPrefix(context, "target:") || strings.HasPrefix(context, "service:") ||
-		strings.HasPrefix(context, "docker-image:") ||
-		strings.HasPrefix(context, "oci-layout:")
+// otherContexts are the kinds of named contexts that are neither directories nor addresses, in all tools that build.
+var otherContexts = regexp.MustCompile(`^(docker-image|docker|container-image|target|service|oci-layout|input):`)
+
+// ContextImage returns the image that a named context stands for, "" if only a build can tell what it gives. It is not
+// ok for a directory.
+func ContextImage(name, where string) (image string, ok bool) {
+	if image, ok := strings.CutPrefix(where, "docker-image://"); ok {
+		return image, true
+	}
+	if _, digest, ok := strings.Cut(where, "@sha256:"); ok && strings.HasPrefix(where, "oci-layout:") {
+		return name + "@sha256:" + digest, true // wherever the layout is
+	}
+	return "", otherContexts.MatchString(where) || IsRemote(where)
 }
 
 // Error is what is wrong with a file.

@@ -46,10 +46,8 @@ func (e *Entry) Fill(o baseline.Options) baseline.Options {
 	dirs, images := map[string]string{}, map[string]string{}
 	for name, value := range e.Contexts {
 		name = ContextName(name)
-		if image, ok := strings.CutPrefix(value, "docker-image://"); ok {
+		if image, ok := ContextImage(name, value); ok {
 			images[name] = image
-		} else if isName(value) {
-			images[name] = "" // only a build can tell what another target gives
 		} else {
 			dirs[name] = value
 		}

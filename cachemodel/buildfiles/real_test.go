@@ -195,7 +195,7 @@ func TestBake(t *testing.T) {
 				t.Fatalf("the recorded text: %v", err)
 			}
 			place := func(name string) string {
-				if isName(name) {
+				if _, ok := ContextImage("", name); ok {
 					return name
 				}
 				name = strings.TrimPrefix(strings.ReplaceAll(name, "$DIR", c.dir), "cwd://")

@@ -268,21 +268,18 @@ func (c *command) namedContexts(b *Build, list []string) error {
 	return nil
 }
 
-// notLocal finds places that are no folders, beside URLs.
-var notLocal = regexp.MustCompile(`^(docker|container-image|target|service|oci-layout|input):`)
-
 func (c *command) namedContext(b *Build, name, where string) { b.NamedContext(c.dir, name, where) }
 
 // NamedContext takes down one --build-context of a command that runs in dir, an absolute path, by the name that
 // BuildKit compares (dockerui.Client.NamedContext).
 func (b *Build) NamedContext(dir, name, where string) {
 	name = buildfiles.ContextName(name)
-	if image, ok := strings.CutPrefix(where, "docker-image://"); ok {
+	image, ok := buildfiles.ContextImage(name, where)
+	if ok && image == "" && buildfiles.IsRemote(where) && isDir(abs(dir, where)) {
+		ok = false
+	}
+	if ok {
 		b.image(name, image)
-	} else if _, digest, ok := strings.Cut(where, "@sha256:"); ok && strings.HasPrefix(where, "oci-layout:") {
-		b.image(name, name+"@sha256:"+digest) // wherever the layout is
-	} else if notLocal.MatchString(where) || buildfiles.IsRemote(where) && !isDir(abs(dir, where)) {
-		b.image(name, "")
 	} else {
 		if b.Contexts == nil {
 			b.Contexts = map[string]string{}
