@@ -2,6 +2,7 @@ package complete
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/images"
@@ -40,13 +41,19 @@ func (c *cursor) imageOrStage(typed string) {
 	for _, ref := range c.elsewhere() {
 		add(ref, "used in another file")
 	}
-	for _, e := range images.Images {
-		if c.keyword == "FROM" || e.Name != "scratch" {
-			add(e.Name, e.Summary)
+	windows := c.file.Escape == '`' || ofWindows.MatchString(c.file.Text.String())
+	for _, first := range []bool{true, false} {
+		for _, e := range images.Images {
+			if (images.Windows(e.Name) == windows) == first && (c.keyword == "FROM" || e.Name != "scratch") {
+				add(e.Name, e.Summary)
+			}
 		}
 	}
 	c.offer(typed, stop, true, items)
 }
+
+// ofWindows finds what only Dockerfiles for Windows have.
+var ofWindows = regexp.MustCompile(`(?im)^(shell|cmd|run)[ [\t"]+powershell\b|\bC:[\\/]`)
 
 // elsewhere returns the images of other files.
 func (c *cursor) elsewhere() []string {

@@ -266,9 +266,13 @@ func (c *cursor) command() {
 		typed, before, first := c.string()
 		l := likely{kind: Value}
 		if before == 0 {
+			if started := c.started(); c.keyword == "CMD" && started != "" {
+				c.parameters(&l, started) // CMD is what the program of ENTRYPOINT takes
+			}
 			c.programs(&l)
 			if typed != "" {
 				l.words("echo python3 python node java npm nginx supervisord tail sleep make", "")
+				l.words("/bin/bash /bin/sh /usr/bin/ /usr/local/bin/ /usr/sbin/", "")
 			}
 		} else if before < 3 {
 			c.parameters(&l, slashpath.Base(first))
@@ -287,6 +291,17 @@ func (c *cursor) command() {
 		items = append(items, it)
 	}
 	c.offer("", "", false, items)
+}
+
+// started is the name of the program that an ENTRYPOINT above starts, "" if none does.
+func (c *cursor) started() string {
+	for in := range c.above() {
+		if entrypoint, ok := in.Command.(*instructions.EntrypointCommand); ok && !entrypoint.PrependShell &&
+			len(entrypoint.CmdLine) > 0 {
+			return slashpath.Base(entrypoint.CmdLine[0])
+		}
+	}
+	return ""
 }
 
 var inPath = []string{"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin", "/go/bin"}
@@ -606,6 +621,9 @@ func (c *cursor) destinations(typed, stop string) {
 		}
 	}
 	l.words("/usr/local/bin/ /", "")
+	if len(typed) > 1 { // what else begins so
+		l.words("/usr/bin/ /bin/ /etc/ /opt/ /tmp/ /var/www/html/ /root/ /home/", "")
+	}
 	c.offer(typed, stop, false, l.items)
 }
 
