@@ -44,9 +44,9 @@ func newFormat() *cobra.Command {
 			if len(args) == 1 && args[0] == "-" {
 				return formatInput(out, cmd.InOrStdin(), o)
 			}
-			without := "Dockerfile"
-			if write || diff || check {
-				without = "."
+			without := "."
+			if one, err := dockerfileIn(""); err == nil && !write && !diff && !check && sameFile(one, one) {
+				without = relative(one)
 			}
 			builds, err := build.choices()
 			if err != nil {

@@ -297,34 +297,7 @@ func (o *predictOptions) several(
 	if _, err := os.Stat(path); err == nil && !o.all {
 		return nil, nil
 	}
-	var out []oneBuild
-	if c.Build == "" {
-		out = ofEntries(w.Entries(ctx, dir))
-	}
-	var known []os.FileInfo // each looked at once: a folder may hold thousands
-	for _, b := range out {
-		if info, err := os.Stat(b.path); err == nil {
-			known = append(known, info)
-		}
-	}
-	files, _ := findDockerfiles([]string{dir})
-	for _, file := range files {
-		info, err := os.Stat(file)
-		if err == nil && slices.ContainsFunc(known, func(k os.FileInfo) bool { return os.SameFile(k, info) }) {
-			continue
-		}
-		if err == nil {
-			known = append(known, info)
-		}
-		out = append(out, oneBuild{path: file})
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf(
-			"%s: there is no Dockerfile here or below, and no Compose or bake file that builds one",
-			relative(dir),
-		)
-	}
-	return out, nil
+	return buildsBelow(ctx, w, dir, c)
 }
 
 // printPredictions shows several builds, a line each, as a JSON array or as Markdown.

@@ -129,7 +129,7 @@ func newReorder() *cobra.Command {
 				}
 			}
 			if diff && format == "text" && len(r.Rewrites) == 0 { // standard output is for patch
-				fmt.Fprintln(cmd.ErrOrStderr(), printable(r.reason()))
+				fmt.Fprintln(cmd.ErrOrStderr(), r.noOrder())
 			}
 			if explain {
 				r.explain(ctx, history)
@@ -362,6 +362,9 @@ func graded(r reorder.Rewrite) string {
 	return r.Title + " (" + string(r.Grade) + ")"
 }
 
+// noOrder says of which Dockerfile there is no other order, and why.
+func (r reordering) noOrder() string { return printablePath(r.path) + ": " + printable(r.reason()) }
+
 func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 	if asJSON {
 		return r.printJSON(w, written)
@@ -370,7 +373,7 @@ func (r reordering) print(w io.Writer, asJSON, diff, written bool) error {
 		if diff {
 			return nil // no difference
 		}
-		_, err := fmt.Fprintln(w, printable(r.reason()))
+		_, err := fmt.Fprintln(w, r.noOrder())
 		r.printNarrow(w)
 		r.explanation(w)
 		return err

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
@@ -40,11 +43,78 @@ func (o *buildFlags) find(
 	if err != nil {
 		return nil, err
 	}
-	name := arg
+	one := oneBuild{path: path, name: arg}
 	if o.file != "" || !sameFile(arg, path) {
-		name = relative(path)
+		one.name = relative(path)
 	}
-	return o.findFile(ctx, w, oneBuild{path: path, name: name}, c, adjust)
+	_, err = os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && o.file == "" && filepath.Base(path) != filepath.Base(arg) {
+		if one, err = onlyBuild(ctx, w, filepath.Dir(path), c); err != nil {
+			return nil, err
+		}
+	}
+	return o.findFile(ctx, w, one, c, adjust)
+}
+
+// maxNamed is how many Dockerfiles a message names.
+const maxNamed = 20
+
+// onlyBuild is the build below a folder that has no Dockerfile, if there is one Dockerfile there.
+func onlyBuild(ctx context.Context, w *workspace.Workspace, dir string, c workspace.Choices) (oneBuild, error) {
+	all, err := buildsBelow(ctx, w, dir, c)
+	if err != nil {
+		return oneBuild{}, err
+	}
+	var names []string
+	for _, b := range all {
+		if name := relative(b.path); b.path != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 1 {
+		if e := all[0].entry; e != nil && e.Inline == "" { // which of its services counts is asked later
+			all[0].entry = nil
+		}
+		return all[0], nil
+	}
+	rest := len(names) - maxNamed
+	if rest > 0 {
+		names = append(names[:maxNamed], fmt.Sprintf("and %d more", rest))
+	}
+	return oneBuild{}, fmt.Errorf("%s: there is no Dockerfile in this folder: name one of\n  %s",
+		relative(dir), strings.Join(names, "\n  "))
+}
+
+// buildsBelow are all builds that a folder has: the services and targets of its build files, and the other Dockerfiles.
+func buildsBelow(ctx context.Context, w *workspace.Workspace, dir string, c workspace.Choices) ([]oneBuild, error) {
+	var out []oneBuild
+	if c.Build == "" {
+		out = ofEntries(w.Entries(ctx, dir))
+	}
+	var known []os.FileInfo // each looked at once: a folder may hold thousands
+	for _, b := range out {
+		if info, err := os.Stat(b.path); err == nil {
+			known = append(known, info)
+		}
+	}
+	files, _ := findDockerfiles([]string{dir})
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err == nil && slices.ContainsFunc(known, func(k os.FileInfo) bool { return os.SameFile(k, info) }) {
+			continue
+		}
+		if err == nil {
+			known = append(known, info)
+		}
+		out = append(out, oneBuild{path: file})
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf(
+			"%s: there is no Dockerfile here or below, and no Compose or bake file that builds one",
+			relative(dir),
+		)
+	}
+	return out, nil
 }
 
 // oneBuild is one build: of a Dockerfile, or a service or target, whose Dockerfile may be part of the build file.
