@@ -337,14 +337,7 @@ func (c *cursor) programs(l *likely) {
 			}
 		}
 	}
-	for _, init := range []string{"tini", "dumb-init"} {
-		for in := range c.above() {
-			if in.Meant == "RUN" && strings.Contains(c.file.Text.Slice(in.Span), init) {
-				l.add(init, fmt.Sprintf("installed in line %d", in.Line))
-				l.add(map[string]string{"tini": "/sbin/tini", "dumb-init": "/usr/bin/dumb-init"}[init], "")
-			}
-		}
-	}
+	c.inits(l)
 	l.words(c.about(c.stage, func(i *images.Image) string { return i.Programs }))
 	for _, p := range all {
 		switch slashpath.Ext(p.path) {
@@ -372,6 +365,19 @@ func (c *cursor) programs(l *likely) {
 		for _, p := range slices.Backward(m.packages) { // many are named as their program
 			if noProgram.MatchString(p.path) == others {
 				l.add(p.path, p.detail)
+			}
+		}
+	}
+}
+
+// inits adds the programs that start others and were installed for this.
+func (c *cursor) inits(l *likely) {
+	for _, init := range []string{"/sbin/tini", "/usr/bin/dumb-init"} {
+		name := slashpath.Base(init)
+		for in := range c.above() {
+			if in.Meant == "RUN" && strings.Contains(c.file.Text.Slice(in.Span), name) {
+				l.add(name, fmt.Sprintf("installed in line %d", in.Line))
+				l.add(init, "")
 			}
 		}
 	}
@@ -596,16 +602,7 @@ func (c *cursor) destinations(typed, stop string) {
 			l.add(dir, "usual for "+image.Name)
 		}
 	}
-	for in := range c.above() {
-		if (in.Meant == "COPY" || in.Meant == "ADD") && len(in.Args) > 1 && !c.jsonOf(in) {
-			dest := in.Args[len(in.Args)-1].Text
-			detail := fmt.Sprintf("line %d", in.Line)
-			if dir, file := slashpath.Split(dest); dir != "/" && file == slashpath.Base(in.Args[len(in.Args)-2].Text) {
-				l.add(dir+slashpath.Base(source), "as in "+detail)
-			}
-			l.add(dest, detail)
-		}
-	}
+	c.copiedTo(&l, slashpath.Base(source))
 	if base := slashpath.Base(source); base != "." && base != "/" && !strings.ContainsAny(base, "*?$") {
 		l.add("/"+base, "as the source")
 		switch slashpath.Ext(base) {
@@ -625,6 +622,20 @@ func (c *cursor) destinations(typed, stop string) {
 		l.words("/usr/bin/ /bin/ /etc/ /opt/ /tmp/ /var/www/html/ /root/ /home/", "")
 	}
 	c.offer(typed, stop, false, l.items)
+}
+
+// copiedTo adds where files were copied to above.
+func (c *cursor) copiedTo(l *likely, file string) {
+	for in := range c.above() {
+		if (in.Meant == "COPY" || in.Meant == "ADD") && len(in.Args) > 1 && !c.jsonOf(in) {
+			dest := in.Args[len(in.Args)-1].Text
+			detail := fmt.Sprintf("line %d", in.Line)
+			if dir, name := slashpath.Split(dest); dir != "/" && name == slashpath.Base(in.Args[len(in.Args)-2].Text) {
+				l.add(dir+file, "as in "+detail)
+			}
+			l.add(dest, detail)
+		}
+	}
 }
 
 // configs adds where the image reads a file of this name or kind, the name before the kind.

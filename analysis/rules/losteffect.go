@@ -38,29 +38,10 @@ var ownEffects = map[string]bool{
 func checkLostEffect(p *pass) {
 	for in := range p.every("RUN") {
 		run := p.shellRun(in)
-		if m := exportOnly.FindStringSubmatch(strings.TrimSpace(p.Text.Slice(in.ArgsSpan))); run != nil && m != nil &&
-			len(in.Flags) == 0 {
-			finding := analysis.Finding{
-				Span:    source.Span{Start: in.ArgsSpan.Start, End: in.ArgsSpan.Start + len("export")},
-				Message: "what export sets is lost at the end of this RUN",
-			}
-			if !strings.ContainsAny(m[1], "`;&") && !strings.Contains(m[1], "$(") {
-				finding.Fixes = p.written(in, "ENV", m[1])
-			}
-			p.report(in, finding)
+		if run == nil || len(in.Flags) == 0 && p.checkLostVariable(in) || p.checkUnusedPrefix(in) {
 			continue
 		}
-		if run != nil && setOnly.MatchString(strings.TrimSpace(p.Text.Slice(in.ArgsSpan))) && len(in.Flags) == 0 {
-			p.report(in, analysis.Finding{
-				Span: in.ArgsSpan, Message: "the variable is lost at the end of this RUN",
-				Fixes: p.written(in, "ENV", strings.TrimSpace(p.Text.Slice(in.ArgsSpan))),
-			})
-			continue
-		}
-		if run != nil && p.checkUnusedPrefix(in) {
-			continue
-		}
-		if run == nil || len(run.commands) == 0 || len(in.Heredocs) > 0 || len(in.Flags) > 0 {
+		if len(run.commands) == 0 || len(in.Heredocs) > 0 || len(in.Flags) > 0 {
 			continue
 		}
 		text, _ := in.Logical()
@@ -72,10 +53,7 @@ func checkLostEffect(p *pass) {
 			})
 			continue
 		}
-		if strings.ContainsAny(text, "|<>(){}`") || strings.Contains(text, "||") {
-			continue
-		}
-		if p.checkStarted(in, run.commands) || p.checkServes(in, run) {
+		if strings.ContainsAny(text, "|<>(){}`") || p.checkStarted(in, run.commands) || p.checkServes(in, run) {
 			continue
 		}
 		all := true
@@ -91,6 +69,29 @@ func checkLostEffect(p *pass) {
 			})
 		}
 	}
+}
+
+// checkLostVariable looks for a RUN that only sets variables.
+func (p *pass) checkLostVariable(in *dockerfile.Instruction) bool {
+	text := strings.TrimSpace(p.Text.Slice(in.ArgsSpan))
+	if m := exportOnly.FindStringSubmatch(text); m != nil {
+		finding := analysis.Finding{
+			Span:    source.Span{Start: in.ArgsSpan.Start, End: in.ArgsSpan.Start + len("export")},
+			Message: "what export sets is lost at the end of this RUN",
+		}
+		if !strings.ContainsAny(m[1], "`;&") && !strings.Contains(m[1], "$(") {
+			finding.Fixes = p.written(in, "ENV", m[1])
+		}
+		p.report(in, finding)
+		return true
+	}
+	if !setOnly.MatchString(text) {
+		return false
+	}
+	p.report(in, analysis.Finding{
+		Span: in.ArgsSpan, Message: "the variable is lost at the end of this RUN", Fixes: p.written(in, "ENV", text),
+	})
+	return true
 }
 
 // checkStarted looks for a shell or a service that the last command of several starts.

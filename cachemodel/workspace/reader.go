@@ -68,14 +68,7 @@ type atOpen struct {
 // Load finds the build. What is wrong is in Build.Problems: there is a build nevertheless, of which the rest is known.
 // It is nil only if ctx has ended.
 func (r *Reader) Load(ctx context.Context, q Question) *Build {
-	c := q.Choices
-	if q.CacheFrom != nil {
-		c.Cache = cachemodel.ReadCache
-	}
-	chosen := r.w.Store.Choice(r.path, BuildChoice)
-	if dir, ok := strings.CutPrefix(chosen, ContextChoice); ok && c.Build == "" && c.ContextDir == "" {
-		c.Build, c.ContextDir = NoBuild, dir
-	}
+	c := r.choicesOf(q)
 	b := &Build{
 		Dockerfile: r.path, Inline: r.inline != "", root: r.w.Root(filepath.Dir(r.path)), memory: &cachemodel.Memory{},
 	}
@@ -162,6 +155,19 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	r.loaded, r.complete = true, r.complete || !q.Quick && !b.partial
 	r.conclude(b, options)
 	return b.finish(r.w)
+}
+
+// choicesOf are the choices of a question, with a build context that was chosen before.
+func (r *Reader) choicesOf(q Question) Choices {
+	c := q.Choices
+	if q.CacheFrom != nil {
+		c.Cache = cachemodel.ReadCache
+	}
+	chosen := r.w.Store.Choice(r.path, BuildChoice)
+	if dir, ok := strings.CutPrefix(chosen, ContextChoice); ok && c.Build == "" && c.ContextDir == "" {
+		c.Build, c.ContextDir = NoBuild, dir
+	}
+	return c
 }
 
 // loadBuilds reads the build files where they may have changed, and reports whether what they say has.

@@ -45,8 +45,8 @@ func newFormat() *cobra.Command {
 				return formatInput(out, cmd.InOrStdin(), o)
 			}
 			without := "."
-			if one, err := dockerfileIn(""); err == nil && !write && !diff && !check && sameFile(one, one) {
-				without = relative(one)
+			if !write && !diff && !check {
+				without = aloneIn(".")
 			}
 			builds, err := build.choices()
 			if err != nil {
@@ -106,6 +106,14 @@ func newFormat() *cobra.Command {
 	atMostOne(cmd, "write", "diff", "check")
 	build.registerShared(cmd.Flags())
 	return cmd
+}
+
+// aloneIn is the Dockerfile of a directory, the directory itself if it has none.
+func aloneIn(dir string) string {
+	if path, err := dockerfileIn(dir); err == nil && sameFile(path, path) {
+		return relative(path)
+	}
+	return dir
 }
 
 // formatInput prints the formatted text of standard input.
