@@ -469,7 +469,8 @@ func (o Options) composeTargets(ctx context.Context, c *bakeConfig, files []stri
 		if run.ShmSize > 0 {
 			set(&t.ShmSize, strconv.FormatInt(run.ShmSize, 10))
 		}
-		t.Ulimits, t.Entitlements = run.Ulimits, run.Entitlements
+		t.Ulimits = composeLimits(b, false) // buildx does not read one value for both (bake.ParseCompose)
+		t.Entitlements = run.Entitlements
 		for _, host := range run.ExtraHosts {
 			name, address, _ := strings.Cut(host, "=")
 			t.host(name, &address)

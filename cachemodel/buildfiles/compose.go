@@ -106,18 +106,23 @@ func composeRun(b *types.BuildConfig) cachemodel.RunSettings {
 		run.ExtraHosts = nil
 	}
 	slices.Sort(run.ExtraHosts)
+	run.Ulimits = composeLimits(b, true)
+	return run
+}
+
+// composeLimits are the limits of a service's build. Where one value is given, this is both, or both are 0.
+func composeLimits(b *types.BuildConfig, single bool) (list []string) {
 	for name, limit := range b.Ulimits {
 		if limit == nil {
 			continue
 		}
 		soft, hard := limit.Soft, limit.Hard
-		if limit.Single != 0 {
+		if single && limit.Single != 0 {
 			soft, hard = limit.Single, limit.Single
 		}
-		run.Ulimits = append(run.Ulimits, fmt.Sprintf("%s=%d:%d", name, soft, hard))
+		list = append(list, fmt.Sprintf("%s=%d:%d", name, soft, hard))
 	}
-	run.Ulimits = Ulimits(run.Ulimits)
-	return run
+	return Ulimits(list)
 }
 
 // composePlatforms are those that a service is built for (applyPlatforms of docker/compose's cmd/compose/options.go).

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/cachemodel"
 	"golang.org/x/tools/txtar"
 )
 
@@ -189,6 +191,10 @@ func TestBake(t *testing.T) {
 					Platforms                   []string
 					NoCache                     bool     `json:"no-cache"`
 					NoCacheFilter               []string `json:"no-cache-filter"`
+					Network                     string
+					ShmSize                     string `json:"shm-size"`
+					Ulimits                     []string
+					ExtraHosts                  map[string]string `json:"extra-hosts"`
 				}
 			}
 			if err := json.Unmarshal([]byte(c.section("printed")), &printed); err != nil {
@@ -205,8 +211,15 @@ func TestBake(t *testing.T) {
 				return filepath.Clean(name)
 			}
 			unescape := strings.NewReplacer("$${", "${", "%%{", "%{").Replace
-			want := map[string]outcome{}
+			want, runs := map[string]outcome{}, map[string]cachemodel.RunSettings{}
 			for name, p := range printed.Target {
+				run := cachemodel.RunSettings{
+					Network: p.Network, ShmSize: Bytes(p.ShmSize), Ulimits: Ulimits(p.Ulimits),
+				}
+				for _, host := range slices.Sorted(maps.Keys(p.ExtraHosts)) {
+					run.ExtraHosts = append(run.ExtraHosts, host+"="+p.ExtraHosts[host])
+				}
+				runs[name] = run
 				o := outcome{
 					Context:       place(p.Context),
 					Inline:        unescape(p.Inline),
@@ -244,6 +257,10 @@ func TestBake(t *testing.T) {
 				}
 				if e.File == "" || e.Label == "" {
 					t.Errorf("it is not known where entry %d, %s, is", i, e.Name)
+				}
+				e.Run.Entitlements = nil // in no key
+				if d := cmp.Diff(runs[e.Name], e.Run); d != "" {
+					t.Errorf("%s: how its RUN are run: -buildx +ours:\n%s", e.Name, d)
 				}
 			}
 			if d := cmp.Diff(want, have); d != "" {
