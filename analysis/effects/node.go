@@ -728,7 +728,8 @@ func pnpmWorkspace(s *state, c Call) (patterns []string, ok bool) {
 	if yaml.Unmarshal([]byte(text), &settings) != nil {
 		return nil, false
 	}
-	for key, value := range settings {
+	for _, key := range slices.Sorted(maps.Keys(settings)) { // the reason is the same each time
+		value := settings[key]
 		if key == "packages" {
 			if patterns, ok = texts(value); !ok {
 				return nil, false
