@@ -154,6 +154,7 @@ var All = []*Rule{
 	UntaggedImage,
 	UnterminatedHeredoc,
 	UntrustedRegistry,
+	UserInstall,
 	WgetAndCurl,
 	WgetProgress,
 	WrongArguments,

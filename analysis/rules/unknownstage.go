@@ -51,7 +51,8 @@ func checkUnknownStage(p *pass) {
 			return
 		}
 		names := p.nearest(name, names)
-		if !clearly(name, names) && !(len(name) == 3 && slices.Contains(names, name+"s")) {
+		if !clearly(name, names) && !(len(name) == 3 && slices.Contains(names, name+"s")) &&
+			!slices.Contains(names, strings.TrimSuffix(name, "er")) { // builder, where the stage is build
 			return
 		}
 		if p.invalidName(name) != nil {
