@@ -25,7 +25,7 @@ var MissingProgram = &Rule{
 		What: "Finds `apt-get` on Alpine, `apk` on Debian or Ubuntu, and the like, `sudo` on official images, " +
 			"`bash`, `useradd`, `curl`, `wget` and `git` on small ones, programs of Windows and commands of " +
 			"PowerShell on Linux, and package managers of Linux on Windows, in `RUN`, `CMD`, `ENTRYPOINT` and " +
-			"`HEALTHCHECK`. Nothing is said where the file names the program anywhere else, where a step above may " +
+			"`HEALTHCHECK`, and `RUN` in an empty `scratch`. Nothing is said where the file names the program anywhere else, where a step above may " +
 			"install something of that kind, or where the command is asked for first.",
 		Why: "The step fails with `not found`, and a health check never succeeds. Other images of the same name may " +
 			"have the program: `node:22` has `curl`, `node:22-alpine` has not.",
@@ -52,6 +52,10 @@ func checkMissingProgram(p *pass, in *dockerfile.Instruction) {
 	if in.Command == nil || !known || image == "" {
 		return
 	}
+	if image == "scratch" {
+		p.checkNothing(in)
+		return
+	}
 	p.called(in, func(name string, span func() source.Span) {
 		if !images.Lacks(image, name) {
 			return
@@ -74,6 +78,25 @@ func checkMissingProgram(p *pass, in *dockerfile.Instruction) {
 		}
 		p.report(in, analysis.Finding{Span: at, Message: message, Fixes: fixes})
 	})
+}
+
+// checkNothing looks for a RUN in a stage of scratch that has no file yet.
+func (p *pass) checkNothing(in *dockerfile.Instruction) {
+	if in.Meant != "RUN" || p.outer != nil || strings.Contains(p.Text.Slice(in.Span), "--mount") {
+		return
+	}
+	stage := p.file().Stages[in.Stage]
+	for _, above := range stage.Instructions {
+		switch {
+		case above.Meant == "COPY", above.Meant == "ADD", above.Meant == "RUN" && above != in:
+			return // and one finding is enough
+		case above == in && strings.EqualFold(stage.Base.Text, "scratch"):
+			p.report(in, analysis.Finding{
+				Span: in.Keyword.Span, Message: "scratch has no program that could run, and nothing above copies one",
+			})
+			return
+		}
+	}
 }
 
 // called gives the programs that an instruction calls.
