@@ -63,6 +63,7 @@ type setting struct {
 	values []string                // the only values, if it is a choice
 	field  func(s *settings) any   // a pointer to it
 	valid  func(s *settings) error // nil if every value of the type is
+	far    bool                    // it may name a place outside of the folder: what an untrusted one says is not taken
 }
 
 var settingsTable = []setting{
@@ -76,6 +77,7 @@ var settingsTable = []setting{
 	},
 	{
 		name: "baseline",
+		far:  true,
 		want: `"auto", "recorded", "recorded:ID", "git", "git:REV", "git:merge-base", "ci:MODE", "dir:PATH" or "opened"`,
 		about: "what to compare with: `auto`, `recorded` (the last build on record), `recorded:ID`, `git`, " +
 			"`git:REV`, `git:merge-base` (where the branch left the main branch), `ci:MODE` (a fresh builder that " +
@@ -86,12 +88,14 @@ var settingsTable = []setting{
 	},
 	{
 		name:  "context",
+		far:   true,
 		want:  "a folder's path",
 		about: "the build context's folder, relative to the workspace folder; `\"\"` is the Dockerfile's own folder",
 		field: func(s *settings) any { return &s.Context },
 	},
 	{
 		name: "contexts",
+		far:  true,
 		want: "an object of folders by Dockerfiles",
 		about: "the build contexts of single Dockerfiles, by their paths, all relative to the workspace folder; " +
 			"they stand above `context`",
@@ -109,6 +113,7 @@ var settingsTable = []setting{
 		field: func(s *settings) any { return &s.CodeLens }},
 	{
 		name:   "registry",
+		far:    true,
 		want:   `"off" or "on"`,
 		values: []string{"off", "on"},
 		about: "ask registries for the tags of images while they are typed, and for what is behind an image that " +
@@ -134,6 +139,7 @@ var settingsTable = []setting{
 	},
 	{
 		name: "buildkit",
+		far:  true,
 		want: "unix:///PATH, tcp://HOST:PORT or off",
 		about: "the BuildKit daemon whose history tells the last build; `\"\"` is that of `BUILDKIT_HOST`, else " +
 			"buildx's current builder; `off` asks none",

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,8 +32,13 @@ func TestSettingsTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest := vscodeSettings(t)
+	manifest, restricted := vscodeSettings(t)
+	want := []string{section + ".server.path"}
 	for _, s := range settingsTable {
+		if s.far {
+			want = append(want, section+"."+s.name)
+		}
+
 		value, _ := json.Marshal(reflect.ValueOf(s.field(&defaults)).Elem().Interface())
 		kind := s.schemaType()
 		switch {
@@ -60,6 +66,10 @@ func TestSettingsTable(t *testing.T) {
 		}
 		delete(manifest, section+"."+s.name)
 	}
+	slices.Sort(want)
+	if d := cmp.Diff(want, restricted); d != "" {
+		t.Errorf("editors/vscode/package.json: what an untrusted folder may not set: -want +got\n%s", d)
+	}
 	for name, property := range manifest {
 		if property.Scope == "resource" {
 			t.Errorf("editors/vscode/package.json offers %s, which the server does not know", name)
@@ -73,12 +83,16 @@ type vscodeSetting struct {
 	Default     json.RawMessage
 }
 
-func vscodeSettings(t *testing.T) map[string]vscodeSetting {
+// vscodeSettings are those of the extension, and the names of those that an untrusted folder may not set.
+func vscodeSettings(t *testing.T) (settings map[string]vscodeSetting, restricted []string) {
 	raw, err := os.ReadFile(filepath.Join("..", "editors", "vscode", "package.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var manifest struct {
+		Capabilities struct {
+			UntrustedWorkspaces struct{ RestrictedConfigurations []string }
+		}
 		Contributes struct {
 			Configuration []struct {
 				Properties map[string]vscodeSetting
@@ -88,11 +102,11 @@ func vscodeSettings(t *testing.T) map[string]vscodeSetting {
 	if err := json.Unmarshal(raw, &manifest); err != nil {
 		t.Fatal(err)
 	}
-	settings := map[string]vscodeSetting{}
+	settings = map[string]vscodeSetting{}
 	for _, group := range manifest.Contributes.Configuration {
 		maps.Copy(settings, group.Properties)
 	}
-	return settings
+	return settings, slices.Sorted(slices.Values(manifest.Capabilities.UntrustedWorkspaces.RestrictedConfigurations))
 }
 
 // TestContexts has a build context for one Dockerfile in the settings, above that for all.
