@@ -89,8 +89,7 @@ func checkMissingCacheMount(p *pass) {
 				found.shown(),
 			)
 		}
-		root := s.user == "" || s.user == "root" || s.user == "0" || s.user == "root:root" || s.user == "0:0"
-		if root && !uses().movesCaches(in) {
+		if (s.user == "" || isRoot(s.user)) && !uses().movesCaches(in) {
 			if fix, ok := p.addCacheMount(in, *found, caches); ok {
 				finding.Fixes = []analysis.Fix{fix}
 			}

@@ -25,8 +25,9 @@ var MissingProgram = &Rule{
 		What: "Finds `apt-get` on Alpine, `apk` on Debian or Ubuntu, and the like, `sudo` on official images, " +
 			"`bash`, `useradd`, `curl`, `wget` and `git` on small ones, programs of Windows and commands of " +
 			"PowerShell on Linux, and package managers of Linux on Windows, in `RUN`, `CMD`, `ENTRYPOINT` and " +
-			"`HEALTHCHECK`, and `RUN` in an empty `scratch`. Nothing is said where the file names the program anywhere else, where a step above may " +
-			"install something of that kind, or where the command is asked for first.",
+			"`HEALTHCHECK`, and `RUN` in an empty `scratch`. Nothing is said where the file names the program " +
+			"anywhere else, where a step above may install something of that kind, or where the command is asked for " +
+			"first.",
 		Why: "The step fails with `not found`, and a health check never succeeds. Other images of the same name may " +
 			"have the program: `node:22` has `curl`, `node:22-alpine` has not.",
 		Example: "FROM alpine\nRUN apt-get update\n",

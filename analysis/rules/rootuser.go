@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
@@ -28,9 +30,13 @@ var RootUser = &Rule{
 		if last == nil {
 			return
 		}
-		switch last.Args[0].Text {
-		case "root", "0", "root:root", "0:0":
+		if isRoot(last.Args[0].Text) {
 			p.report(last, analysis.Finding{Span: last.Args[0].Span, Message: "the image's user is root"})
 		}
 	},
+}
+
+// isRoot reports whether a USER is root, with root's group if with any.
+func isRoot(user string) bool {
+	return slices.Contains([]string{"root", "0", "root:root", "0:0"}, user)
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -47,14 +48,19 @@ func checkUserInstall(p *pass) {
 // mayBeRoot reports whether a user is root, or somebody who is not known.
 func mayBeRoot(user string) bool {
 	name, _, _ := strings.Cut(user, ":")
-	return name == "" || name == "root" || strings.Trim(name, "0") == "" || strings.ContainsAny(name, "$\"'`\\%")
+	return isRoot(name) || strings.Trim(name, "0") == "" || strings.ContainsAny(name, "$\"'`\\%")
+}
+
+// elsewhere reports whether an option of a package manager has it install into another directory, as --installroot.
+func elsewhere(word string) bool {
+	return strings.HasPrefix(word, "-") && strings.Contains(word, "root")
 }
 
 // checkInstalls looks for the first command that installs packages for all.
 func (p *pass) checkInstalls(in *dockerfile.Instruction, commands []command, user string) {
 	for _, c := range commands {
 		tool := tools.Of(c.words[0])
-		if tool == nil || c.sudo >= 0 || strings.Contains(strings.Join(c.words, " "), "root") { // --installroot
+		if tool == nil || c.sudo >= 0 || slices.ContainsFunc(c.words, elsewhere) {
 			continue
 		}
 		verb := tool.Verb(c.words[1:])

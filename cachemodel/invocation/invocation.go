@@ -275,10 +275,7 @@ func (c *command) namedContext(b *Build, name, where string) { b.NamedContext(c.
 func (b *Build) NamedContext(dir, name, where string) {
 	name = buildfiles.ContextName(name)
 	image, ok := buildfiles.ContextImage(name, where)
-	if ok && image == "" && buildfiles.IsRemote(where) && isDir(abs(dir, where)) {
-		ok = false
-	}
-	if ok {
+	if ok && (image != "" || !buildfiles.IsRemote(where) || !isDir(abs(dir, where))) {
 		b.image(name, image)
 	} else {
 		if b.Contexts == nil {

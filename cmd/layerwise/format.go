@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -110,10 +111,11 @@ func newFormat() *cobra.Command {
 
 // aloneIn is the Dockerfile of a directory, the directory itself if it has none.
 func aloneIn(dir string) string {
-	if path, err := dockerfileIn(dir); err == nil && sameFile(path, path) {
-		return relative(path)
+	path, err := dockerfileIn(dir)
+	if _, missing := os.Stat(path); err != nil || missing != nil {
+		return dir
 	}
-	return dir
+	return relative(path)
 }
 
 // formatInput prints the formatted text of standard input.

@@ -25,10 +25,10 @@ import (
 
 const reorderHelp = `Offer an order of the instructions that lets builds reuse more, where the image stays the same.
 
-FILE defaults to Dockerfile. Without --write or --diff it prints what it would do and why. To the classic builder every
-instruction is a step; to BuildKit ENV, CMD and the like are not, so that the answers differ: say with --engine which
-one builds the file. Where nothing is gained it says so; the exit code is 0 in either case, and 2 if FILE cannot be
-read.
+FILE defaults to Dockerfile, or the only one below the folder. Without --write or --diff it prints what it would do
+and why. To the classic builder every instruction is a step; to BuildKit ENV, CMD and the like are not, so that the
+answers differ: say with --engine which one builds the file. Where nothing is gained it says so; the exit code is 0 in
+either case, and 2 if FILE cannot be read.
 
 For BuildKit it looks for the order that would have cost least over the last commits that git has of the build context
 (--history; 0 reads none). Where there is no history, the whole context is taken to change at 90 of 100 builds, folders

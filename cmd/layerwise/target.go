@@ -66,19 +66,18 @@ func onlyBuild(ctx context.Context, w *workspace.Workspace, dir string, c worksp
 		return oneBuild{}, err
 	}
 	var names []string
-	for _, b := range all {
-		if name := relative(b.path); b.path != "" && !slices.Contains(names, name) {
+	for i := range all {
+		if b := &all[i]; b.entry != nil && b.entry.Inline == "" { // which of its services counts is asked later
+			b.entry = nil
+		}
+		if name := all[i].title(); !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	if len(names) == 1 {
-		if e := all[0].entry; e != nil && e.Inline == "" { // which of its services counts is asked later
-			all[0].entry = nil
-		}
 		return all[0], nil
 	}
-	rest := len(names) - maxNamed
-	if rest > 0 {
+	if rest := len(names) - maxNamed; rest > 0 {
 		names = append(names[:maxNamed], fmt.Sprintf("and %d more", rest))
 	}
 	return oneBuild{}, fmt.Errorf("%s: there is no Dockerfile in this folder: name one of\n  %s",

@@ -131,11 +131,8 @@ func start(ctx context.Context, parent, bin, snapshotter string) (*Daemon, error
 		d.Stop()
 		return nil, err
 	}
-	for range 200 {
-		if _, err = d.Client.ListWorkers(ctx); err == nil {
-			return d, nil
-		}
-		time.Sleep(50 * time.Millisecond)
+	if err = d.answers(ctx, 200); err == nil {
+		return d, nil
 	}
 	d.Stop()
 	return nil, fmt.Errorf("buildkitd with the %s snapshotter does not answer: %w\n%s", snapshotter, err, d.log.Bytes())
@@ -176,8 +173,12 @@ func (d *Daemon) Restart(ctx context.Context, more ...string) error {
 	if err := d.launch(d.cmd.Path, again...); err != nil {
 		return err
 	}
-	var err error
-	for range 600 {
+	return d.answers(ctx, 600)
+}
+
+// answers waits until the daemon does, asking it that often, 50 ms apart.
+func (d *Daemon) answers(ctx context.Context, times int) (err error) {
+	for range times {
 		if _, err = d.Client.ListWorkers(ctx); err == nil {
 			return nil
 		}
