@@ -42,14 +42,8 @@ func checkAddWithoutChecksum(p *pass) {
 		for _, word := range in.Args[:len(in.Args)-1] {
 			url := strings.Trim(word.Text, `"`)
 			if dockerfile.KindOfSource(url) == dockerfile.URLSource && meantAddress(url) == "" {
-				p.report(
-					in,
-					analysis.Finding{
-						Span: word.Span,
-						Message: "every build has to ask the server whether this is still the same file: " +
-							"--checksum=sha256:... settles it",
-					},
-				)
+				p.found(in, word.Span, nil, "every build has to ask the server "+
+					"whether this is still the same file: --checksum=sha256:... settles it")
 			}
 		}
 	}

@@ -60,11 +60,8 @@ func checkAlmostJSON(p *pass, in *dockerfile.Instruction) {
 func (p *pass) checkNameInArray(in *dockerfile.Instruction) {
 	text := strings.TrimSpace(p.Text.Slice(in.ArgsSpan))
 	if bare := strings.Trim(text, `[]"' `); strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") && bare != "" {
-		p.report(in, analysis.Finding{
-			Span:    in.ArgsSpan,
-			Message: fmt.Sprintf("%s takes no array: the brackets and quotes belong to the name", in.Meant),
-			Fixes:   []analysis.Fix{replace(in.ArgsSpan, bare, !strings.ContainsAny(bare, `,"'$`))},
-		})
+		p.found(in, in.ArgsSpan, replace(in.ArgsSpan, bare, !strings.ContainsAny(bare, `,"'$`)),
+			"%s takes no array: the brackets and quotes belong to the name", in.Meant)
 	}
 }
 
@@ -93,14 +90,8 @@ func (p *pass) checkQuotedCommand(in *dockerfile.Instruction) bool {
 	}
 	span := commandSpan(in)
 	text := p.Text.Slice(span)
-	p.report(in, analysis.Finding{
-		Span:    span,
-		Message: fmt.Sprintf("the shell takes %s for the name of one program", text),
-		Fixes: []analysis.Fix{{
-			Title: "Remove the quotes",
-			Edits: []source.Edit{{Span: span, NewText: text[1 : len(text)-1]}}, Preferred: true,
-		}},
-	})
+	p.found(in, span, change("Remove the quotes", span, text[1:len(text)-1], true),
+		"the shell takes %s for the name of one program", text)
 	return true
 }
 
@@ -113,18 +104,10 @@ func (p *pass) commentBehind(in *dockerfile.Instruction) bool {
 	if m == nil || in.Line != in.EndLine || !json.Valid([]byte(text[m[2]:m[3]])) {
 		return false
 	}
-	start := in.Span.Start
-	p.report(in, analysis.Finding{
-		Span:    source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.End},
-		Message: fmt.Sprintf("with a comment behind it, %s does not read the array as one", in.Meant),
-		Fixes: []analysis.Fix{{
-			Title: "Move the comment above", Preferred: true,
-			Edits: []source.Edit{
-				{Span: source.Span{Start: start, End: start}, NewText: text[m[4]:m[5]] + p.newline},
-				{Span: source.Span{Start: in.ArgsSpan.Start + m[3], End: in.ArgsSpan.End}},
-			},
-		}},
-	})
+	fixes := change("Move the comment above", source.At(in.Span.Start), text[m[4]:m[5]]+p.newline, true,
+		source.Edit{Span: in.ArgsSpan.Part(m[3], len(text))})
+	p.found(in, in.ArgsSpan.Part(m[4], len(text)), fixes, "with a comment behind it, %s does not read the array as one",
+		in.Meant)
 	return true
 }
 

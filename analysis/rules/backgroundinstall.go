@@ -43,17 +43,13 @@ var BackgroundInstall = &Rule{
 func (p *pass) checkPipedUpdate(in *dockerfile.Instruction, run *shellRun) {
 	for i := 1; i < len(run.commands); i++ {
 		update, next := run.commands[i-1], run.commands[i]
-		span := source.Span{Start: update.span(p, in, 0, len(update.words)).End, End: next.span(p, in, 0, 1).Start}
+		span := source.Between(update.span(p, in, 0, len(update.words)).End, next.span(p, in, 0, 1).Start)
 		if run.pipe < 0 || update.verb() == 0 || update.words[update.verb()] != "update" ||
 			!slices.Contains(systemPackages, update.words[0]) || strings.TrimSpace(p.Text.Slice(span)) != "|" {
 			continue
 		}
-		p.report(in, analysis.Finding{
-			Span: span, Message: "both run at once: the installation does not wait for the package lists",
-			Fixes: []analysis.Fix{
-				{Title: "Change to &&", Edits: []source.Edit{{Span: span, NewText: " && "}}, Preferred: true},
-			},
-		})
+		p.found(in, span, change("Change to &&", span, " && ", true),
+			"both run at once: the installation does not wait for the package lists")
 	}
 }
 
@@ -71,10 +67,8 @@ func (p *pass) checkService(in *dockerfile.Instruction) {
 	if in.Command == nil || in.Meant == "ENTRYPOINT" && in.JSON || !endsAtOnce.MatchString(strings.Join(words, " ")) {
 		return
 	}
-	p.report(in, analysis.Finding{
-		Span:    source.Span{Start: in.Args[0].Span.Start, End: in.Args[len(in.Args)-1].Span.End},
-		Message: "the container ends at once: this starts a service in the background and returns",
-	})
+	p.found(in, source.Between(in.Args[0].Span.Start, in.Args[len(in.Args)-1].Span.End), nil,
+		"the container ends at once: this starts a service in the background and returns")
 }
 
 // checkEnds looks for a container's program that is started in the background, so that the container ends at once.
@@ -83,14 +77,9 @@ func (p *pass) checkEnds(in *dockerfile.Instruction) {
 	if in.JSON || !strings.HasSuffix(text, " &") || !p.unixImage(in) {
 		return
 	}
-	span := source.Span{Start: in.ArgsSpan.Start + len(text) - 1, End: in.ArgsSpan.Start + len(text)}
-	p.report(in, analysis.Finding{
-		Span: span, Message: "the container ends at once: & starts its program in the background",
-		Fixes: []analysis.Fix{{
-			Title: "Remove &",
-			Edits: []source.Edit{{Span: source.Span{Start: span.Start - 1, End: span.End}}}, Preferred: true,
-		}},
-	})
+	span := in.ArgsSpan.Part(len(text)-1, len(text))
+	p.found(in, span, change("Remove &", source.Between(span.Start-1, span.End), "", true),
+		"the container ends at once: & starts its program in the background")
 }
 
 // checkBackground looks at a command that is started in the background while the next one begins.
@@ -110,12 +99,6 @@ func (p *pass) checkBackground(in *dockerfile.Instruction, run *shellRun, b back
 	if p.Text.Slice(span) != "&" {
 		return
 	}
-	p.report(in, analysis.Finding{
-		Span: span,
-		Message: "a single & runs the command on the left in the background: the next one does not wait for it, and " +
-			"its failure goes unnoticed",
-		Fixes: []analysis.Fix{
-			{Title: "Change to &&", Edits: []source.Edit{{Span: span, NewText: "&&"}}, Preferred: true},
-		},
-	})
+	p.found(in, span, replace(span, "&&", true), "a single & runs the command on the left in the background: "+
+		"the next one does not wait for it, and its failure goes unnoticed")
 }

@@ -21,8 +21,7 @@ var BetterOrder = &Rule{
 			"changed in the last commits. Editors have it among the refactorings. " +
 			"The fix is preferred, so that `layerwise check --fix` applies it, only if the image is known to stay " +
 			"the same (grade *proved* or *verified*).",
-		Why: "A step is taken from the cache only if all steps above it are: what changes rarely belongs at the " +
-			"front.",
+		Why: "A step is taken from the cache only if all steps above it are: what changes rarely belongs at the front.",
 		Example: "FROM node:22\nWORKDIR /app\nCOPY src ./src\nCOPY package.json package-lock.json ./\nRUN " +
 			"--mount=type=cache,target=/root/.npm npm ci\n",
 		Instead: "FROM node:22\nWORKDIR /app\nCOPY package.json package-lock.json ./\nRUN " +

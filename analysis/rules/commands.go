@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -13,7 +12,7 @@ import (
 )
 
 // command is one simple command of a shell script: its words without the variables that are set in front of it. A word
-// that is not literal is as it is written.
+// that is not literal is as it is written. What Python runs as a module counts as a program: pip in python3 -m pip.
 type command struct {
 	words []string
 	at    []int // where each word starts in the script's text
@@ -45,6 +44,9 @@ func commandsOf(file *syntax.File, text string) []command {
 		}
 		if len(c.words) > 0 {
 			c.words[0] = path.Base(c.words[0])
+			if len(c.words) > 3 && strings.HasPrefix(c.words[0], "python") && c.words[1] == "-m" {
+				c.words, c.at = c.words[2:], c.at[2:]
+			}
 			list = append(list, c)
 		}
 		return true
@@ -52,30 +54,18 @@ func commandsOf(file *syntax.File, text string) []command {
 	return list
 }
 
-// commands are those of a RUN. What Python runs as a module counts as a program: pip in python3 -m pip.
-func (p *pass) commands(in *dockerfile.Instruction) iter.Seq[command] {
-	return func(yield func(command) bool) {
-		run := p.shellRun(in)
-		if run == nil {
-			return
-		}
-		for _, c := range run.commands {
-			if len(c.words) > 3 && strings.HasPrefix(c.words[0], "python") && c.words[1] == "-m" {
-				c.words, c.at = c.words[2:], c.at[2:]
-			}
-			if !yield(c) {
-				return
-			}
-		}
+// commands are those of an instruction, none if no shell that reads as Bash does reads it.
+func (p *pass) commands(in *dockerfile.Instruction) []command {
+	if run := p.shellRun(in); run != nil {
+		return run.commands
 	}
+	return nil
 }
 
 // ofCommands asks about each command of an instruction, as Rule.each.
-func ofCommands(
-	f func(p *pass, in *dockerfile.Instruction, c command),
-) func(p *pass, in *dockerfile.Instruction) {
+func ofCommands(f func(p *pass, in *dockerfile.Instruction, c command)) func(p *pass, in *dockerfile.Instruction) {
 	return func(p *pass, in *dockerfile.Instruction) {
-		for c := range p.commands(in) {
+		for _, c := range p.commands(in) {
 			f(p, in, c)
 		}
 	}
@@ -84,7 +74,7 @@ func ofCommands(
 // span returns where the words from and up to to, exclusive, stand in the file.
 func (c command) span(p *pass, in *dockerfile.Instruction, from, to int) source.Span {
 	start := p.shellSpan(in, c.at[from])
-	return source.Span{Start: start.Start, End: max(start.Start, p.shellSpan(in, c.at[to-1]).End)}
+	return source.Between(start.Start, max(start.Start, p.shellSpan(in, c.at[to-1]).End))
 }
 
 // name is the program, "" if there is no command.
@@ -137,9 +127,6 @@ func (r *shellRun) downloads() []download {
 // find gives the commands of a RUN that download, and those that download and compile.
 func (r *shellRun) find() (installs, compiles []download) {
 	for _, c := range r.commands {
-		if len(c.words) > 3 && strings.HasPrefix(c.words[0], "python") && c.words[1] == "-m" {
-			c.words, c.at = c.words[2:], c.at[2:]
-		}
 		switch d, ok := c.download(); {
 		case !ok:
 		case d.compiles:

@@ -153,14 +153,7 @@ func readLevel(opts *Options, name, level *yaml.Node, problem func(*yaml.Node, s
 // set gives the rule of a name the severity of a name.
 func (o *Options) set(rule, level string) error {
 	if ByID(rule) == nil {
-		var ids []string
-		for _, r := range Every() {
-			ids = append(ids, r.ID)
-		}
-		if meant := suggest(rule, ids); len(meant) > 0 {
-			return fmt.Errorf("there is no rule %s (did you mean %s?)", rule, meant[0])
-		}
-		return fmt.Errorf("there is no rule %s; layerwise rules lists them", rule)
+		return noRule(rule)
 	}
 	severity, ok := levels[level]
 	if !ok {

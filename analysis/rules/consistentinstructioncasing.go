@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -45,10 +44,7 @@ func checkConsistentInstructionCasing(p *pass) {
 		if in.Stage < 0 || typed == want || !strings.EqualFold(typed, want) {
 			continue // a misspelt one is another rule's
 		}
-		p.report(nil, analysis.Finding{
-			Span:    in.Keyword.Span,
-			Message: fmt.Sprintf("command '%s' should match the case of the command majority (%s)", typed, name),
-			Fixes:   []analysis.Fix{replace(in.Keyword.Span, want, true)},
-		})
+		p.found(nil, in.Keyword.Span, replace(in.Keyword.Span, want, true),
+			"command '%s' should match the case of the command majority (%s)", typed, name)
 	}
 }

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"path"
 	"strings"
 
@@ -49,16 +48,9 @@ func checkCopyBeforeInstall(p *pass) {
 					p.rest().told = map[*dockerfile.Instruction]bool{}
 				}
 				p.rest().told[s.whole], p.rest().told[in] = true, true
-				p.report(in, analysis.Finding{
-					Span: d.span(p, in, 0, d.last),
-					Message: fmt.Sprintf(
-						"%s runs again whenever any file of the build context changes, because line %d copies the "+
-							"whole of it: copy %s apart, install, then copy the rest",
-						d.shown(),
-						s.whole.Line,
-						manifestsOf(d),
-					),
-				})
+				p.found(in, d.span(p, in, 0, d.last), nil, "%s runs again whenever any file of the build context changes, "+
+					"because line %d copies the whole of it: copy %s apart, install, then copy the rest",
+					d.shown(), s.whole.Line, manifestsOf(d))
 			}
 			s.installed = withName(s.installed, d.name)
 		}

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"iter"
 	"path"
 	"strings"
@@ -53,14 +52,8 @@ func checkCopyIgnoredFile(p *pass) {
 				if !known || root && !all || !root && !p.opts().Ignore.Ignores(strings.TrimPrefix(clean, "/")) {
 					continue
 				}
-				p.report(in, analysis.Finding{
-					Span: word.Span,
-					Message: fmt.Sprintf(
-						"attempting to %s file %q that is excluded by .dockerignore",
-						strings.ToLower(name),
-						src,
-					),
-				})
+				p.found(in, word.Span, nil, "attempting to %s file %q that is excluded by .dockerignore",
+					strings.ToLower(name), src)
 			}
 		}
 	}
@@ -73,10 +66,8 @@ func contextSources(in *dockerfile.Instruction) iter.Seq[dockerfile.Word] {
 			return
 		}
 		for _, word := range in.Args[:len(in.Args)-1] {
-			remote := in.Meant == "ADD" &&
-				(strings.Contains(word.Text, "://") || strings.HasPrefix(word.Text, "git@") ||
-					strings.HasPrefix(word.Text, "github.com/"))
-			if !remote && !strings.HasPrefix(word.Text, "<<") && !yield(word) {
+			fetched := in.Meant == "ADD" && (strings.Contains(word.Text, "://") || dockerfile.IsFetched(word.Text))
+			if !fetched && !strings.HasPrefix(word.Text, "<<") && !yield(word) {
 				return
 			}
 		}

@@ -55,7 +55,7 @@ var CopyURL = &Rule{
 					Message: fmt.Sprintf("source can't be %s for COPY", what),
 				}
 				if canBeAdd(in) {
-					finding.Fixes = []analysis.Fix{replace(in.Keyword.Span, matching("ADD", in.Keyword.Text), true)}
+					finding.Fixes = replace(in.Keyword.Span, matching("ADD", in.Keyword.Text), true)
 				}
 				p.report(nil, finding)
 				break
@@ -77,16 +77,16 @@ func (p *pass) checkSourceAddress(in *dockerfile.Instruction) {
 		if meant == "" || p.Text.Slice(word.Span) != word.Text {
 			continue
 		}
-		fix := replace(word.Span, meant, true)
+		fixes := replace(word.Span, meant, true)
 		if in.Meant == "COPY" && canBeAdd(in) {
 			add := matching("ADD", in.Keyword.Text)
-			fix.Title = "Change to " + add + " " + meant
-			fix.Edits = append([]source.Edit{{Span: in.Keyword.Span, NewText: add}}, fix.Edits...)
+			fixes[0].Title = "Change to " + add + " " + meant
+			fixes[0].Edits = append([]source.Edit{{Span: in.Keyword.Span, NewText: add}}, fixes[0].Edits...)
 		}
 		p.report(in, analysis.Finding{
 			Severity: analysis.Warning, Span: word.Span,
 			Message: fmt.Sprintf("%s is not a URL: it is taken for a file (did you mean %s?)", word.Text, meant),
-			Fixes:   []analysis.Fix{fix},
+			Fixes:   fixes,
 		})
 	}
 }

@@ -60,13 +60,8 @@ func checkCopyWithoutLink(p *pass) {
 			if !s.installs || s.unsafe || !copiesPlainly(in, c) || !intoOwnFolder(c.DestPath, s.text) {
 				return s
 			}
-			p.report(in, analysis.Finding{
-				Span:    in.Keyword.Span,
-				Message: "this is copied again whenever a step above runs again: with --link it would not be",
-				Fixes: []analysis.Fix{{Title: "Add --link", Edits: []source.Edit{{
-					Span: source.Span{Start: in.Flags[0].Span.Start, End: in.Flags[0].Span.Start}, NewText: "--link ",
-				}}}},
-			})
+			p.found(in, in.Keyword.Span, change("Add --link", source.At(in.Flags[0].Span.Start), "--link ", false),
+				"this is copied again whenever a step above runs again: with --link it would not be")
 		}
 		return s
 	})

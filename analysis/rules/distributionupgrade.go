@@ -27,9 +27,7 @@ var DistributionUpgrade = &Rule{
 			"apt-get": {"dist-upgrade"}, "apt": {"dist-upgrade", "full-upgrade"}, "zypper": {"dist-upgrade", "dup"},
 		}
 		if v := c.verb(); v > 0 && slices.Contains(verbs[c.words[0]], c.words[v]) {
-			p.report(in, analysis.Finding{
-				Span: c.span(p, in, 0, v+1), Message: "take a newer base image instead of upgrading this one",
-			})
+			p.found(in, c.span(p, in, 0, v+1), nil, "take a newer base image instead of upgrading this one")
 		}
 	}),
 }

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"fmt"
-
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
@@ -29,14 +27,9 @@ var DuplicateStageName = &Rule{
 				continue
 			}
 			if other := first[stage.Name]; other != nil {
-				p.report(nil, analysis.Finding{
-					Span: stage.NameWord.Span,
-					Message: fmt.Sprintf(
-						"duplicate stage name %q, stage names should be unique: line %d has it, too",
-						stage.Name,
-						other.From.Line,
-					),
-				})
+				p.found(nil, stage.NameWord.Span, nil,
+					"duplicate stage name %q, stage names should be unique: line %d has it, too", stage.Name,
+					other.From.Line)
 				continue
 			}
 			first[stage.Name] = stage

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"fmt"
-
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 )
@@ -41,15 +39,8 @@ func (p *pass) checkStageCopies(stage *dockerfile.Stage) {
 		}
 		for _, d := range p.shellRun(in).downloads() {
 			if d.onlyNames() && !p.reordered(in) && p.movable(copied, in) {
-				p.report(copied, analysis.Finding{
-					Span: whole.Span,
-					Message: fmt.Sprintf(
-						"%s in line %d runs again whenever any file of the build context changes, and needs none of "+
-							"them: copy below it",
-						d.shown(),
-						in.Line,
-					),
-				})
+				p.found(copied, whole.Span, nil, "%s in line %d runs again whenever any file of the build context changes, "+
+					"and needs none of them: copy below it", d.shown(), in.Line)
 				return
 			}
 		}

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -61,7 +60,7 @@ func checkEarlyVariable(p *pass) {
 			for i, arg := range c.Args {
 				if i < len(in.Args) && p.changesOften(arg) {
 					above = append(slices.Clip(above), earlyVariable{in, arg.Key,
-						source.Span{Start: in.Args[i].Span.Start, End: in.Args[i].Span.Start + len(arg.Key)}})
+						in.Args[i].Span.Part(0, len(arg.Key))})
 				}
 			}
 			return above
@@ -70,7 +69,7 @@ func checkEarlyVariable(p *pass) {
 				for _, v := range above {
 					if i < len(in.Args) && mentionsName(env.Value, v.name) && env.Key != v.name {
 						above = append(slices.Clip(above), earlyVariable{in, env.Key,
-							source.Span{Start: in.Args[i].Span.Start, End: in.Args[i].Span.Start + len(env.Key)}})
+							in.Args[i].Span.Part(0, len(env.Key))})
 						break
 					}
 				}
@@ -91,8 +90,9 @@ func checkEarlyVariable(p *pass) {
 				for _, v := range above {
 					if (v.name == "" || !mentions(v.name)) && !told[v.span] {
 						told[v.span] = true
-						p.report(v.in, analysis.Finding{Span: v.span, Message: fmt.Sprintf("%s in line %d runs again "+
-							"whenever this changes, and does not need it: move it below", d.shown(), in.Line)})
+						p.found(v.in, v.span, nil,
+							"%s in line %d runs again whenever this changes, and does not need it: move it below",
+							d.shown(), in.Line)
 					}
 				}
 				break

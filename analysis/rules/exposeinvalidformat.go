@@ -35,7 +35,7 @@ var ExposeInvalidFormat = &Rule{
 				),
 			}
 			if port.literal {
-				finding.Fixes = []analysis.Fix{replace(port.span, port.raw[strings.LastIndex(port.raw, ":")+1:], true)}
+				finding.Fixes = replace(port.span, port.raw[strings.LastIndex(port.raw, ":")+1:], true)
 			}
 			p.report(in, finding)
 		})

@@ -32,7 +32,7 @@ var ExposeProtoCasing = &Rule{
 			}
 			if port.literal {
 				finding.Span.Start = finding.Span.End - len(port.proto)
-				finding.Fixes = []analysis.Fix{replace(finding.Span, strings.ToLower(port.proto), true)}
+				finding.Fixes = replace(finding.Span, strings.ToLower(port.proto), true)
 			}
 			p.report(in, finding)
 		})

@@ -391,7 +391,7 @@ type part struct {
 }
 
 func newPatch(size int) *patch {
-	return &patch{parts: []part{{span: source.Span{Start: 0, End: size}}}, size: size}
+	return &patch{parts: []part{{span: source.Between(0, size)}}, size: size}
 }
 
 func (p part) len() int { return p.span.Len() + len(p.text) }
@@ -402,7 +402,7 @@ func (p part) cut(n int) (part, part) {
 		return part{text: p.text[:n]}, part{text: p.text[n:]}
 	}
 	at := p.span.Start + n
-	return part{span: source.Span{Start: p.span.Start, End: at}}, part{span: source.Span{Start: at, End: p.span.End}}
+	return part{span: source.Between(p.span.Start, at)}, part{span: source.Between(at, p.span.End)}
 }
 
 // apply makes the edits, which are of the text as it is after all before.
@@ -441,7 +441,7 @@ func (p *patch) edits() []source.Edit {
 	at, text := 0, ""
 	until := func(start int) {
 		if start > at || text != "" {
-			edits = append(edits, source.Edit{Span: source.Span{Start: at, End: start}, NewText: text})
+			edits = append(edits, source.Edit{Span: source.Between(at, start), NewText: text})
 		}
 		text = ""
 	}

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -35,11 +34,8 @@ var FromAsCasing = &Rule{
 			if want == "" || as.Text == want {
 				continue // where FROM itself is in mixed case ConsistentInstructionCasing speaks
 			}
-			p.report(in, analysis.Finding{
-				Span:    as.Span,
-				Message: fmt.Sprintf("'%s' and '%s' keywords' casing do not match", as.Text, in.Keyword.Text),
-				Fixes:   []analysis.Fix{replace(as.Span, want, true)},
-			})
+			p.found(in, as.Span, replace(as.Span, want, true), "'%s' and '%s' keywords' casing do not match", as.Text,
+				in.Keyword.Text)
 		}
 	},
 }

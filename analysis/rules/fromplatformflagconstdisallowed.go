@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -35,10 +34,7 @@ var FromPlatformFlagConstDisallowed = &Rule{
 				if !ok || strings.Contains(in.From.Name, os) || strings.Contains(in.From.Name, arch) {
 					continue
 				}
-				p.report(in, analysis.Finding{
-					Span:    flag.Span,
-					Message: fmt.Sprintf("FROM --platform flag should not use constant value %q", value),
-				})
+				p.found(in, flag.Span, nil, "FROM --platform flag should not use constant value %q", value)
 			}
 		}
 	},

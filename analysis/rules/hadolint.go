@@ -78,9 +78,8 @@ var hadolintLevels = map[string]analysis.Severity{
 	RecommendedPackages.ID: analysis.Information, RelativeDestination.ID: analysis.Warning,
 	PointlessCommand.ID: analysis.Information, DistributionUpgrade.ID: analysis.Warning,
 	WgetProgress.ID: analysis.Information, WgetAndCurl.ID: analysis.Warning, LinkedShell.ID: analysis.Warning,
-	LabelSchema.ID: analysis.Warning,
-	RootUser.ID:    analysis.Warning, Sudo.ID: analysis.Error, UnpinnedPackage.ID: analysis.Warning,
-	UntaggedImage.ID: analysis.Warning, WorkdirRelativePath.ID: analysis.Error,
+	LabelSchema.ID: analysis.Warning, RootUser.ID: analysis.Warning, Sudo.ID: analysis.Error,
+	UnpinnedPackage.ID: analysis.Warning, UntaggedImage.ID: analysis.Warning, WorkdirRelativePath.ID: analysis.Error,
 }
 
 // presets are the severities that a configuration can begin with.

@@ -40,7 +40,7 @@ var AddForFiles = &Rule{
 			if !slices.ContainsFunc(in.Flags, func(f dockerfile.Flag) bool {
 				return !slices.Contains([]string{"chown", "chmod", "link", "exclude"}, f.Name.Text)
 			}) {
-				finding.Fixes = []analysis.Fix{replace(in.Keyword.Span, matching("COPY", in.Keyword.Text), true)}
+				finding.Fixes = replace(in.Keyword.Span, matching("COPY", in.Keyword.Text), true)
 			}
 			p.report(in, finding)
 		}
@@ -88,10 +88,8 @@ var MissingPipefail = &Rule{
 			if strings.Contains(text, "pipefail") {
 				continue
 			}
-			p.report(in, analysis.Finding{
-				Span:    p.shellSpan(in, run.pipe),
-				Message: "the step goes on if what stands before this | fails: pipefail is not set",
-			})
+			p.found(in, p.shellSpan(in, run.pipe), nil,
+				"the step goes on if what stands before this | fails: pipefail is not set")
 		}
 	},
 }
@@ -122,9 +120,7 @@ var UntrustedRegistry = &Rule{
 			if err != nil || p.trusts(reference.Domain(named)) {
 				continue
 			}
-			p.report(ref.in, analysis.Finding{
-				Span: ref.word.Span, Message: fmt.Sprintf("%s is not a trusted registry", reference.Domain(named)),
-			})
+			p.found(ref.in, ref.word.Span, nil, "%s is not a trusted registry", reference.Domain(named))
 		}
 	},
 }
@@ -164,12 +160,9 @@ var MissingHealthcheck = &Rule{
 					return
 				}
 			}
-			if p.variables().Bases[stage] >= stage {
-				break
-			}
 		}
 		if from := p.file().Stages[last].From; from != nil && len(from.Args) > 0 {
-			p.report(from, analysis.Finding{Span: from.Args[0].Span, Message: "this stage has no HEALTHCHECK"})
+			p.found(from, from.Args[0].Span, nil, "this stage has no HEALTHCHECK")
 		}
 	},
 }

@@ -74,7 +74,7 @@ func (p *pass) checkLikeDirective(comment source.Span, head int) bool {
 	if m == nil {
 		return false
 	}
-	span := source.Span{Start: comment.Start + m[2], End: comment.Start + m[3]}
+	span := comment.Part(m[2], m[3])
 	name, value := strings.ToLower(text[m[2]:m[3]]), text[m[4]:m[5]]
 	if name == "syntax" && strings.HasPrefix(p.Text.String(), "#!") {
 		return false // BuildKit looks for the frontend behind such a line, too
@@ -139,15 +139,11 @@ func (p *pass) checkWithoutEquals(comment source.Span) bool {
 	if m == nil || !isDirectiveValue(text[m[2]:m[3]], text[m[6]:m[7]]) {
 		return false
 	}
-	at := func(from, to int) source.Span {
-		return source.Span{Start: comment.Start + from, End: comment.Start + to}
-	}
 	name := text[m[2]:m[3]]
-	edit := source.Edit{Span: at(m[4], m[5]), NewText: "="}
 	p.reportIgnored(analysis.Finding{
-		Span:    at(m[2], m[7]),
+		Span:    comment.Part(m[2], m[7]),
 		Message: fmt.Sprintf("%s is not read as a parser directive: = is missing behind it", name),
-		Fixes:   []analysis.Fix{{Title: "Write = behind " + name, Edits: []source.Edit{edit}, Preferred: true}},
+		Fixes:   change("Write = behind "+name, comment.Part(m[4], m[5]), "=", true),
 	})
 	return true
 }
@@ -182,12 +178,9 @@ func (p *pass) misplaced(comment, span source.Span, name, value string) analysis
 		return finding
 	}
 	line := p.Text.LineAt(comment.Start)
-	finding.Fixes = []analysis.Fix{
-		{Title: "Move it to the head of the file", Preferred: name == "escape", Edits: []source.Edit{
-			{Span: lineStart(p.file(), p.file().BehindDirectives()), NewText: p.Text.Slice(comment) + p.newline},
-			{Span: source.Span{Start: p.Text.LineStart(line), End: p.Text.LineStart(line + 1)}},
-		}},
-	}
+	finding.Fixes = change("Move it to the head of the file", lineStart(p.file(), p.file().BehindDirectives()),
+		p.Text.Slice(comment)+p.newline, name == "escape",
+		source.Edit{Span: source.Between(p.Text.LineStart(line), p.Text.LineStart(line+1))})
 	return finding
 }
 
@@ -236,15 +229,9 @@ func (p *pass) checkComments() {
 			continue
 		}
 		value := strings.TrimRight(text[at:], " \t")
-		word := dockerfile.Word{
-			Span: source.Span{Start: comment.Span.Start + at, End: comment.Span.Start + at + len(value)},
-			Text: value,
-		}
+		word := dockerfile.Word{Span: comment.Span.Part(at, at+len(value)), Text: value}
 		if key, _, has := strings.Cut(value, "="); has && spell.Meant(key, checkOptions) != "" {
-			finding := analysis.Finding{
-				Span:    source.Span{Start: word.Span.Start, End: word.Span.Start + len(key)},
-				Message: "invalid check option " + key,
-			}
+			finding := analysis.Finding{Span: word.Span.Part(0, len(key)), Message: "invalid check option " + key}
 			p.report(nil, misspeltWord(finding, key, checkOptions))
 		} else if checkOption.MatchString(value) {
 			p.checkNames(word)
@@ -290,17 +277,14 @@ func meantFrontend(text string) string {
 // checkSyntaxImage looks at the image of a frontend, which the build would pull.
 func (p *pass) checkSyntaxImage(value dockerfile.Word) {
 	if meant := meantFrontend(value.Text); meant != "" {
-		p.report(nil, analysis.Finding{
-			Span:    value.Span,
-			Message: fmt.Sprintf("%s is not an image of a frontend (did you mean %s?)", value.Text, meant),
-			Fixes:   []analysis.Fix{replace(value.Span, meant, true)},
-		})
+		p.found(nil, value.Span, replace(value.Span, meant, true),
+			"%s is not an image of a frontend (did you mean %s?)", value.Text, meant)
 		return
 	}
 	name := frontendName(value.Text)
 	start := value.Span.Start + strings.Index(value.Text, name)
 	finding := analysis.Finding{
-		Span:    source.Span{Start: start, End: start + len(name)},
+		Span:    source.Between(start, start+len(name)),
 		Message: fmt.Sprintf("unknown frontend image: %s", name),
 	}
 	switch {
@@ -311,7 +295,7 @@ func (p *pass) checkSyntaxImage(value dockerfile.Word) {
 			strings.Trim(tag, "abcdefghijklmnopqrstuvwxyz") == "" {
 			end := value.Span.End
 			finding = analysis.Finding{
-				Span:    source.Span{Start: end - len(tag), End: end},
+				Span:    source.Between(end-len(tag), end),
 				Message: fmt.Sprintf("unknown tag of %s: %s", name, tag),
 			}
 			p.report(nil, misspeltWord(finding, tag, tags))
@@ -320,7 +304,7 @@ func (p *pass) checkSyntaxImage(value dockerfile.Word) {
 		p.report(nil, misspelt(finding, name, "", frontends, true))
 	case nearlyDocker(value.Text):
 		finding.Message += " (did you mean docker/dockerfile?)"
-		finding.Fixes = []analysis.Fix{replace(finding.Span, "docker/dockerfile", true)}
+		finding.Fixes = replace(finding.Span, "docker/dockerfile", true)
 		p.report(nil, finding)
 	}
 }
@@ -338,20 +322,10 @@ func (p *pass) checkNames(value dockerfile.Word) {
 		at += len(option) + 1
 		for word := range strings.SplitSeq(list, ",") {
 			name := strings.TrimSpace(word)
-			span := source.Span{
-				Start: start + strings.Index(word, name),
-				End:   start + strings.Index(word, name) + len(name),
-			}
+			span := source.Between(start+strings.Index(word, name), start+strings.Index(word, name)+len(name))
 			start += len(word) + 1
 			if name == "al" || name == "*" || name == "All" || name == "ALL" {
-				p.report(
-					nil,
-					analysis.Finding{
-						Span:    span,
-						Message: fmt.Sprintf("there is no rule %s (did you mean all?)", name),
-						Fixes:   []analysis.Fix{replace(span, "all", true)},
-					},
-				)
+				p.found(nil, span, replace(span, "all", true), "there is no rule %s (did you mean all?)", name)
 			} else if !slices.Contains(ids, name) && clearly(name, ids) {
 				p.report(nil, misspelt(analysis.Finding{Span: span, Message: fmt.Sprintf("there is no rule "+
 					"%s", name)}, name, "", ids, true))

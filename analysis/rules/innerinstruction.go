@@ -83,7 +83,7 @@ func (p *pass) findInner(in *dockerfile.Instruction) (finding analysis.Finding, 
 		if in.Args[0].Text == "CMD" && (word.Text == "RUN" || word.Text == "CMD") && len(in.Args) > 2 {
 			finding.Span = word.Span
 			finding.Message = word.Text + " stands within HEALTHCHECK: the shell looks for a program of that name"
-			finding.Fixes = p.removed(source.Span{Start: word.Span.Start, End: in.Args[2].Span.Start})
+			finding.Fixes = p.removed(source.Between(word.Span.Start, in.Args[2].Span.Start))
 			return finding, true
 		}
 	case "ONBUILD", "SHELL", "MAINTAINER":
@@ -116,11 +116,11 @@ func (p *pass) composeTest(in *dockerfile.Instruction) (finding analysis.Finding
 	text := unquoted(next.Text)
 	switch array := commandSpan(in); {
 	case word == "CMD":
-		cut := source.Span{Start: first.Span.Start, End: next.Span.Start}
-		finding.Fixes = []analysis.Fix{{Title: "Remove " + word, Edits: []source.Edit{{Span: cut}}, Preferred: true}}
+		cut := source.Between(first.Span.Start, next.Span.Start)
+		finding.Fixes = change("Remove "+word, cut, "", true)
 	case len(in.Args) == 3 && !strings.ContainsAny(text, "\\\"\n"):
 		array.Start += strings.IndexByte(p.Text.Slice(array), '[')
-		finding.Fixes = []analysis.Fix{replace(array, text, false)}
+		finding.Fixes = replace(array, text, false)
 	}
 	return finding, true
 }
@@ -153,14 +153,12 @@ func (p *pass) firstWord(in *dockerfile.Instruction) (finding analysis.Finding, 
 	if command {
 		finding.Message = fmt.Sprintf("%s stands within %s: the shell looks for a program of that name", word, in.Meant)
 	}
-	removed := source.Span{Start: first.Span.Start, End: in.Args[1].Span.Start}
+	removed := source.Between(first.Span.Start, in.Args[1].Span.Start)
 	if command && keywords[word] && word != "RUN" && len(in.Flags) == 0 {
-		removed = source.Span{Start: in.Keyword.Span.Start, End: first.Span.Start}
+		removed = source.Between(in.Keyword.Span.Start, first.Span.Start)
 		word = in.Keyword.Text
 	}
-	finding.Fixes = []analysis.Fix{
-		{Title: "Remove " + word, Edits: []source.Edit{{Span: removed}}, Preferred: own},
-	}
+	finding.Fixes = change("Remove "+word, removed, "", own)
 	return finding, true
 }
 
@@ -182,10 +180,10 @@ func (p *pass) innerCommand(in *dockerfile.Instruction) (finding analysis.Findin
 		finding.Span = span
 		finding.Message = fmt.Sprintf("%s stands within RUN: the shell looks for a program of that name", word)
 		if word == "RUN" {
-			next := source.Span{Start: span.Start, End: c.span(p, in, 1, 2).Start}
-			finding.Fixes = []analysis.Fix{{Title: "Remove RUN", Edits: []source.Edit{{Span: next}}, Preferred: true}}
+			next := source.Between(span.Start, c.span(p, in, 1, 2).Start)
+			finding.Fixes = change("Remove RUN", next, "", true)
 		} else if len(in.Heredocs) == 0 {
-			before := p.Text.Slice(source.Span{Start: in.ArgsSpan.Start, End: span.Start})
+			before := p.Text.Slice(source.Between(in.ArgsSpan.Start, span.Start))
 			if at := operatorBefore.FindStringIndex(before); at != nil {
 				finding.Fixes = p.newLine(in.ArgsSpan.Start+at[0], span.Start, "")
 			}
@@ -203,8 +201,7 @@ var (
 
 // newLine is the fix that ends an instruction and begins the next one.
 func (p *pass) newLine(from, to int, keyword string) []analysis.Fix {
-	edit := source.Edit{Span: source.Span{Start: from, End: to}, NewText: p.newline + keyword}
-	return []analysis.Fix{{Title: "Begin a new line", Edits: []source.Edit{edit}}}
+	return change("Begin a new line", source.Between(from, to), p.newline+keyword, false)
 }
 
 // behindArray looks for an instruction behind an array.
@@ -213,7 +210,7 @@ func (p *pass) behindArray(in *dockerfile.Instruction) (finding analysis.Finding
 	if m == nil || !keywords[p.Text.Slice(in.ArgsSpan)[m[4]:m[5]]] {
 		return finding, false
 	}
-	finding.Span = source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[5]}
+	finding.Span = in.ArgsSpan.Part(m[4], m[5])
 	finding.Message = fmt.Sprintf("%s needs a line of its own", p.Text.Slice(finding.Span))
 	finding.Fixes = p.newLine(in.ArgsSpan.Start+m[2], finding.Span.Start, "")
 	return finding, true
@@ -250,16 +247,14 @@ func (p *pass) behindOperator(in *dockerfile.Instruction) (finding analysis.Find
 		return finding, false
 	}
 	from, to := in.ArgsSpan.Start+m[0], in.ArgsSpan.Start+m[1]
-	finding.Span = source.Span{Start: from, End: to}
+	finding.Span = source.Between(from, to)
 	operator := strings.TrimSpace(text[m[0]:m[1]])
 	finding.Message = fmt.Sprintf("no shell reads %s: %s and what follows belongs to its arguments", in.Meant, operator)
 	switch assigns := in.Meant == "ENV" || in.Meant == "ARG" || in.Meant == "LABEL"; {
 	case keywords[rest[0]]:
 		finding.Fixes = p.newLine(from, to, "")
 	case assigns && assignment.MatchString(rest[0]):
-		finding.Fixes = []analysis.Fix{{
-			Title: "Remove " + operator, Edits: []source.Edit{{Span: finding.Span, NewText: " "}}, Preferred: true,
-		}}
+		finding.Fixes = change("Remove "+operator, finding.Span, " ", true)
 	case isCommand(rest[0]):
 		finding.Fixes = p.newLine(from, to, p.inCase("RUN")+" ")
 	case operator == ";":
@@ -284,14 +279,14 @@ func (p *pass) otherOperator(in *dockerfile.Instruction) (finding analysis.Findi
 		from := in.Args[i-1].Span.End
 		switch {
 		case word.Text == "||" && i < last, word.Text == "&" && i == last && in.Meant != "EXPOSE":
-			finding.Fixes = p.removed(source.Span{Start: from, End: in.Args[last].Span.End})
+			finding.Fixes = p.removed(source.Between(from, in.Args[last].Span.End))
 		case word.Text == "|" && i < last:
 		case redirection.MatchString(word.Text) && len(word.Text) > 1:
 			end := word.Span.End
 			if strings.HasSuffix(word.Text, ">") && i < last {
 				end = in.Args[i+1].Span.End
 			}
-			finding.Fixes = p.removed(source.Span{Start: from, End: end})
+			finding.Fixes = p.removed(source.Between(from, end))
 		default:
 			continue
 		}
@@ -305,5 +300,5 @@ func (p *pass) otherOperator(in *dockerfile.Instruction) (finding analysis.Findi
 // removed is the fix that removes some words.
 func (p *pass) removed(span source.Span) []analysis.Fix {
 	title := "Remove " + strings.TrimSpace(p.Text.Slice(span))
-	return []analysis.Fix{{Title: title, Edits: []source.Edit{{Span: span}}}}
+	return change(title, span, "", false)
 }

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -35,13 +34,8 @@ var InvalidDefaultArgInFrom = &Rule{
 			if _, err := reference.ParseNormalizedNamed(name); !known || err == nil {
 				continue
 			}
-			p.report(nil, analysis.Finding{
-				Span: stage.Base.Span,
-				Message: fmt.Sprintf(
-					"default value for ARG %s results in empty or invalid base image name",
-					stage.Base.Text,
-				),
-			})
+			p.found(nil, stage.Base.Span, nil, "default value for ARG %s results in empty or invalid base image name",
+				stage.Base.Text)
 		}
 	},
 }

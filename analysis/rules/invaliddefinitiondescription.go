@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -61,11 +60,5 @@ func (p *pass) checkDescription(in *dockerfile.Instruction, span source.Span, na
 	if len(names) > 1 {
 		name = "<arg_key>"
 	}
-	p.report(
-		in,
-		analysis.Finding{
-			Span:    span,
-			Message: fmt.Sprintf("comment for %s should follow the format: `# %s <description>`", in.Meant, name),
-		},
-	)
+	p.found(in, span, nil, "comment for %s should follow the format: `# %s <description>`", in.Meant, name)
 }

@@ -59,16 +59,16 @@ func (p *pass) checkOptions(value dockerfile.Word) {
 		name := strings.TrimSpace(key)
 		start := at + strings.Index(key, name)
 		at += len(part) + 1
-		finding := analysis.Finding{Span: source.Span{Start: start, End: start + len(name)}}
+		finding := analysis.Finding{Span: source.Between(start, start+len(name))}
 		switch {
 		case !slices.Contains(checkOptions, name):
 			finding.Message = "invalid check option " + name
 			if option, rest, ok := strings.Cut(name, ":"); ok && !has &&
 				slices.Contains(checkOptions, option) { // skip:all
-				finding.Fixes = []analysis.Fix{replace(finding.Span, option+"="+strings.TrimSpace(rest), true)}
+				finding.Fixes = replace(finding.Span, option+"="+strings.TrimSpace(rest), true)
 				p.report(nil, finding)
 			} else if slices.Contains([]string{"ignore", "disable", "off", "exclude"}, name) {
-				finding.Fixes = []analysis.Fix{replace(finding.Span, "skip", true)}
+				finding.Fixes = replace(finding.Span, "skip", true)
 				p.report(nil, finding)
 			} else {
 				p.report(nil, misspeltWord(finding, name, checkOptions))
@@ -81,16 +81,14 @@ func (p *pass) checkOptions(value dockerfile.Word) {
 		case name == "error":
 			setting = strings.TrimSpace(setting)
 			if _, err := strconv.ParseBool(setting); err != nil {
-				finding.Span = source.Span{
-					Start: at - 1 - len(part) + strings.LastIndex(part, setting),
-					End:   at - 1 - len(part) + strings.LastIndex(part, setting) + len(setting),
-				}
+				from := at - 1 - len(part) + strings.LastIndex(part, setting)
+				finding.Span = source.Between(from, from+len(setting))
 				finding.Message = fmt.Sprintf("check option error is true or false, not %s", setting)
 				switch strings.ToLower(setting) {
 				case "yes", "on", "y":
-					finding.Fixes = []analysis.Fix{replace(finding.Span, "true", true)}
+					finding.Fixes = replace(finding.Span, "true", true)
 				case "no", "off", "n":
-					finding.Fixes = []analysis.Fix{replace(finding.Span, "false", true)}
+					finding.Fixes = replace(finding.Span, "false", true)
 				default:
 					finding = misspeltWord(finding, setting, []string{"true", "false"})
 				}
@@ -99,5 +97,5 @@ func (p *pass) checkOptions(value dockerfile.Word) {
 			}
 		}
 	}
-	p.report(nil, analysis.Finding{Span: value.Span, Message: "invalid check options: " + err.Error()})
+	p.found(nil, value.Span, nil, "invalid check options: %s", err.Error())
 }

@@ -51,7 +51,7 @@ func checkInvalidFlagValue(p *pass) {
 			case "chown":
 				if at := strings.IndexAny(value, ",/"); at > 0 && value == flag.Value.Text {
 					finding.Message = fmt.Sprintf("%s is not a user: a colon divides it from a group", value)
-					finding.Fixes = []analysis.Fix{replace(flag.Value.Span, value[:at]+":"+value[at+1:], true)}
+					finding.Fixes = replace(flag.Value.Span, value[:at]+":"+value[at+1:], true)
 				} else if linked(in) && named(value) {
 					finding.Message = fmt.Sprintf(
 						"--link copies into a layer of its own, which has no user or group %s: numbers are needed",
@@ -134,7 +134,7 @@ func (p *pass) checkMode(flag dockerfile.Flag, value string) analysis.Finding {
 		}
 	}
 	if finding.Message != "" && meant != "" && value == flag.Value.Text {
-		finding.Fixes = []analysis.Fix{replace(flag.Value.Span, meant, true)}
+		finding.Fixes = replace(flag.Value.Span, meant, true)
 	}
 	return finding
 }
@@ -158,7 +158,7 @@ func (p *pass) badChecksum(in *dockerfile.Instruction, flag dockerfile.Flag, val
 	case kind == dockerfile.URLSource:
 		finding.Message = badDigest(value)
 		if meant := meantDigest(value); meant != "" && value == flag.Value.Text {
-			finding.Fixes = []analysis.Fix{replace(flag.Value.Span, meant, true)}
+			finding.Fixes = replace(flag.Value.Span, meant, true)
 		}
 	}
 	return finding
@@ -250,21 +250,13 @@ func (p *pass) checkMountTarget(in *dockerfile.Instruction, flag dockerfile.Flag
 		first := in.Args[0]
 		if key, v, ok := strings.Cut(first.Text, "="); ok && v != "" &&
 			(key == "target" || key == "dst" || key == "destination") {
-			gap := source.Span{Start: flag.Span.End, End: first.Span.Start}
+			gap := source.Between(flag.Span.End, first.Span.Start)
 			if strings.Trim(p.Text.Slice(gap), " \t") == "" {
-				finding.Fixes = []analysis.Fix{
-					{
-						Title:     "Change the space to a comma",
-						Edits:     []source.Edit{{Span: gap, NewText: ","}},
-						Preferred: true,
-					},
-				}
+				finding.Fixes = change("Change the space to a comma", gap, ",", true)
 			}
 		} else if strings.HasPrefix(first.Text, "/") && len(in.Args) > 1 && p.Text.Slice(first.Span) == first.Text {
-			gap := source.Span{Start: flag.Span.End, End: first.Span.Start}
-			finding.Fixes = []analysis.Fix{{
-				Title: "Make it the target", Edits: []source.Edit{{Span: gap, NewText: ",target="}}, Preferred: true,
-			}}
+			gap := source.Between(flag.Span.End, first.Span.Start)
+			finding.Fixes = change("Make it the target", gap, ",target=", true)
 		}
 	}
 	p.report(nil, finding)
@@ -272,7 +264,7 @@ func (p *pass) checkMountTarget(in *dockerfile.Instruction, flag dockerfile.Flag
 
 // checkMountValues looks at mounts with variables whose values are known, as far as the file and the image set them.
 func (p *pass) checkMountValues(in *dockerfile.Instruction) {
-	flags := p.Text.Slice(source.Span{Start: in.Span.Start, End: in.ArgsSpan.Start})
+	flags := p.Text.Slice(source.Between(in.Span.Start, in.ArgsSpan.Start))
 	if in.Stage < 0 || !strings.Contains(flags, "$") || hasErrors(in) {
 		return
 	}
@@ -293,14 +285,14 @@ func (p *pass) checkMountValues(in *dockerfile.Instruction) {
 	if err == nil || !known || !strings.Contains(typed, "$") {
 		return
 	}
-	finding := analysis.Finding{Span: source.Span{Start: in.Span.Start, End: in.ArgsSpan.Start}}
+	finding := analysis.Finding{Span: source.Between(in.Span.Start, in.ArgsSpan.Start)}
 	finding.Message, _, _ = strings.Cut(err.Error(), "\n")
 	if at := strings.Index(flags, typed); at >= 0 {
-		finding.Span = source.Span{Start: in.Span.Start + at, End: in.Span.Start + at + len(typed)}
+		finding.Span = in.Span.Part(at, at+len(typed))
 	}
 	meant := spell.Meant(expanded, []string{"bind", "cache", "tmpfs", "secret", "ssh", "shared", "private", "locked"})
 	if meant != "" && strings.Count(typed, expanded) == 1 && p.Text.Slice(finding.Span) == typed {
-		finding.Fixes = []analysis.Fix{replace(finding.Span, strings.Replace(typed, expanded, meant, 1), true)}
+		finding.Fixes = replace(finding.Span, strings.Replace(typed, expanded, meant, 1), true)
 	}
 	p.report(nil, finding)
 }

@@ -59,29 +59,27 @@ func checkInvalidImage(p *pass) {
 		finding := analysis.Finding{Span: ref.word.Span, Message: fmt.Sprintf("%s is not an image: %v", name, err)}
 		if stage, rest := p.pathInFrom(ref.in, name); rest != "" {
 			if meant := stage + " " + rest; ref.in.Meant == "COPY" { // as docker cp has it
-				finding.Fixes = []analysis.Fix{replace(ref.word.Span, meant, true)}
+				finding.Fixes = replace(ref.word.Span, meant, true)
 			} else {
-				finding.Fixes = []analysis.Fix{replace(ref.word.Span, stage+",source="+rest, true)}
+				finding.Fixes = replace(ref.word.Span, stage+",source="+rest, true)
 			}
 		}
 		if bare := strings.TrimLeft(name, "=:$"); bare != name && anywhere[strings.ToLower(bare)] {
-			finding.Fixes = []analysis.Fix{replace(ref.word.Span, bare, true)}
+			finding.Fixes = replace(ref.word.Span, bare, true)
 		}
 		if known := p.nearest(name, p.stageNames()); clearly(name, known) {
-			finding.Fixes = append(finding.Fixes, replace(ref.word.Span, suggest(name, known)[0], true))
+			finding.Fixes = append(finding.Fixes, replace(ref.word.Span, suggest(name, known)[0], true)...)
 		}
 		if base, tag, ok := strings.Cut(name, "="); ok && !strings.Contains(name, ":") {
 			if _, err := reference.ParseNormalizedNamed(base + ":" + tag); err == nil {
-				finding.Fixes = append(finding.Fixes, replace(ref.word.Span, base+":"+tag, true))
+				finding.Fixes = append(finding.Fixes, replace(ref.word.Span, base+":"+tag, true)...)
 			}
 		}
 		finding.Fixes = append(finding.Fixes, p.withVariables(ref.in, ref.word)...)
-		if next := p.behindColon(ref); next != nil {
-			finding.Fixes = append(finding.Fixes, *next)
-		}
+		finding.Fixes = append(finding.Fixes, p.behindColon(ref)...)
 		for _, meant := range meantImages(name, lower) {
 			if _, err := reference.ParseNormalizedNamed(meant); err == nil && meant != name && len(finding.Fixes) == 0 {
-				finding.Fixes = append(finding.Fixes, replace(ref.word.Span, meant, anywhere[meant]))
+				finding.Fixes = replace(ref.word.Span, meant, anywhere[meant])
 			}
 		}
 		p.report(nil, finding)
@@ -130,7 +128,7 @@ func (p *pass) checkExpandedImage(ref stageReference) {
 		word[len(word)-1] == word[0] {
 		p.report(ref.in, analysis.Finding{
 			Severity: analysis.Hint, Span: ref.word.Span, Message: "an image's name needs no quotes",
-			Fixes: []analysis.Fix{replace(ref.word.Span, word[1:len(word)-1], true)},
+			Fixes: replace(ref.word.Span, word[1:len(word)-1], true),
 		})
 	}
 	if ref.in.Meant != "FROM" || ref.in.From == nil || p.undeclared(ref.in) {
@@ -264,11 +262,11 @@ func meantImages(name, lower string) []string {
 }
 
 // behindColon is the fix for a tag that a blank divides from its image: "node: 20".
-func (p *pass) behindColon(ref stageReference) *analysis.Fix {
+func (p *pass) behindColon(ref stageReference) []analysis.Fix {
 	if ref.in.Meant != "FROM" || !strings.HasSuffix(ref.word.Text, ":") || len(ref.in.Args) < 2 ||
 		strings.EqualFold(ref.in.Args[1].Text, "as") {
 		return nil
 	}
-	gap := source.Span{Start: ref.word.Span.End, End: ref.in.Args[1].Span.Start}
-	return &analysis.Fix{Title: "Remove the space behind :", Edits: []source.Edit{{Span: gap}}, Preferred: true}
+	gap := source.Between(ref.word.Span.End, ref.in.Args[1].Span.Start)
+	return change("Remove the space behind :", gap, "", true)
 }

@@ -64,18 +64,16 @@ var InvalidInstruction = &Rule{
 			if in != nil && in.Meant == "HEALTHCHECK" {
 				if meant := composeCheck(p.Text.Slice(in.ArgsSpan)); meant != "" {
 					finding.Message = "HEALTHCHECK takes CMD and a command, not what Compose has for it"
-					finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, true)}
+					finding.Fixes = replace(in.ArgsSpan, meant, true)
 				}
 			}
 			if span, meant := p.durationApart(in); meant != "" {
 				finding.Span, finding.Message = span, "a blank divides the number from its unit"
-				finding.Fixes = []analysis.Fix{replace(span, meant, true)}
+				finding.Fixes = replace(span, meant, true)
 			}
 			if in != nil && in.Meant == "FROM" && len(in.Args) == 3 && in.Args[0].Text == "docker" {
-				words := source.Span{Start: in.Args[0].Span.Start, End: in.Args[2].Span.Start}
-				finding.Fixes = []analysis.Fix{{
-					Title: "Remove " + strings.TrimSpace(p.Text.Slice(words)), Edits: []source.Edit{{Span: words}},
-				}}
+				words := source.Between(in.Args[0].Span.Start, in.Args[2].Span.Start)
+				finding.Fixes = change("Remove "+strings.TrimSpace(p.Text.Slice(words)), words, "", false)
 			}
 			if in != nil && len(finding.Fixes) == 0 {
 				finding.Fixes = p.respaced(in)
@@ -139,7 +137,7 @@ func (p *pass) colonMount(in *dockerfile.Instruction, problem dockerfile.Problem
 		}
 		return &analysis.Finding{
 			Span: value.Span, Message: "an equals sign separates a key of a mount from its value, not a colon",
-			Fixes: []analysis.Fix{replace(value.Span, strings.ReplaceAll(value.Text, ":", "="), true)},
+			Fixes: replace(value.Span, strings.ReplaceAll(value.Text, ":", "="), true),
 		}, true
 	}
 	return nil, false
@@ -163,7 +161,7 @@ func (p *pass) durationApart(in *dockerfile.Instruction) (span source.Span, mean
 	} else {
 		unit = unit[:1]
 	}
-	return source.Span{Start: value.Span.Start, End: in.Args[0].Span.End}, value.Text + unit
+	return source.Between(value.Span.Start, in.Args[0].Span.End), value.Text + unit
 }
 
 var composeTest = regexp.MustCompile(`^(?:[Tt]est[ \t]*[:=]?[ \t]*)?(?:(CMD[ \t].*)|\[[ \t]*"(CMD|CMD-SHELL|NONE)"(?:[ \t]*,[ \t]*(.+))?\])$`)
@@ -199,13 +197,13 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 	case "COPY", "ADD":
 		if flag := p.from(in); flag != nil && len(in.Args) == 1 {
 			if stage, path := p.pathInFrom(in, unquoted(flag.Value.Text)); path != "" {
-				return []analysis.Fix{replace(flag.Value.Span, stage+" "+path, true)}
+				return replace(flag.Value.Span, stage+" "+path, true)
 			}
 		}
 		if m := likeDocker.FindStringIndex(text); m != nil && len(in.Args) == 1 {
 			at := source.Span{Start: in.ArgsSpan.Start + strings.Index(text, ":/")}
 			at.End = at.Start + 1
-			return []analysis.Fix{{Title: "Change : to a space", Edits: []source.Edit{{Span: at, NewText: " "}}}}
+			return change("Change : to a space", at, " ", false)
 		}
 	case "FROM":
 		return p.respacedFrom(in)
@@ -213,18 +211,18 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 		if edits := stringsOnly(text); edits != nil {
 			fix := analysis.Fix{Title: "Make each a string", Preferred: true}
 			for _, e := range edits {
-				span := source.Span{Start: in.ArgsSpan.Start + e.from, End: in.ArgsSpan.Start + e.to}
+				span := in.ArgsSpan.Part(e.from, e.to)
 				fix.Edits = append(fix.Edits, source.Edit{Span: span, NewText: e.text})
 			}
 			return []analysis.Fix{fix}
 		}
 	case "ARG", "ENV", "LABEL":
 		if m := colonPair.FindStringSubmatchIndex(text); m != nil && in.Meant != "ARG" {
-			at := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
-			return []analysis.Fix{{Title: "Change : to =", Edits: []source.Edit{{Span: at, NewText: "="}}}}
+			at := in.ArgsSpan.Part(m[2], m[3])
+			return change("Change : to =", at, "=", false)
 		}
 		if meant := p.asVariables(in, text); meant != "" && !strings.Contains(text, "\n") {
-			return []analysis.Fix{replace(in.ArgsSpan, meant, true)}
+			return replace(in.ArgsSpan, meant, true)
 		}
 		if fixes := p.withoutBlanks(in, text); fixes != nil {
 			return fixes
@@ -233,16 +231,14 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 			return fixes
 		}
 		if m := quotedPart.FindStringSubmatch(text); m != nil {
-			return []analysis.Fix{replace(in.ArgsSpan, m[1]+m[2]+`"`, true)}
+			return replace(in.ArgsSpan, m[1]+m[2]+`"`, true)
 		}
 		if meant := p.escapedInner(strings.TrimRight(text, " \t")); meant != "" && strings.Count(text, "=") == 1 {
-			return []analysis.Fix{replace(in.ArgsSpan, meant, true)}
+			return replace(in.ArgsSpan, meant, true)
 		}
 		if m := equalsApart.FindStringSubmatchIndex(strings.TrimRight(text, " \t")); m != nil && m[5]-m[4] > 1 {
-			at := source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[5]}
-			return []analysis.Fix{
-				{Title: "Remove the spaces around =", Edits: []source.Edit{{Span: at, NewText: "="}}, Preferred: true},
-			}
+			at := in.ArgsSpan.Part(m[4], m[5])
+			return change("Remove the spaces around =", at, "=", true)
 		}
 	case "SHELL":
 		words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t[](){}\"',", r) })
@@ -252,7 +248,7 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 		if len(words) == 1 && slices.Contains(unixShells, path.Base(words[0])) {
 			words = append(words, "-c")
 		}
-		return []analysis.Fix{replace(in.ArgsSpan, `["`+strings.Join(words, `", "`)+`"]`, true)}
+		return replace(in.ArgsSpan, `["`+strings.Join(words, `", "`)+`"]`, true)
 	}
 	return nil
 }
@@ -269,21 +265,15 @@ var (
 // withoutBlanks returns what makes pairs right that have blanks around an equals sign, or a word of a shell's between
 // them.
 func (p *pass) withoutBlanks(in *dockerfile.Instruction, text string) []analysis.Fix {
-	fix := analysis.Fix{Title: "Remove the spaces around =", Preferred: true}
-	edit := func(from, to int, newText string) {
-		span := source.Span{Start: in.ArgsSpan.Start + from, End: in.ArgsSpan.Start + to}
-		fix.Edits = append(fix.Edits, source.Edit{Span: span, NewText: newText})
+	if m := inPairs.FindStringSubmatchIndex(text); m != nil && !strings.ContainsAny(text[:m[2]], "\"'") {
+		return change("Remove "+strings.TrimSpace(text[m[2]:m[3]]), in.ArgsSpan.Part(m[2], m[3]), "", true)
 	}
-	if spacedPairs.MatchString(text) {
-		for _, m := range spacedSign.FindAllStringIndex(text, -1) {
-			edit(m[0], m[1], "=")
-		}
-	} else if m := inPairs.FindStringSubmatchIndex(text); m != nil && !strings.ContainsAny(text[:m[2]], "\"'") {
-		fix.Title = "Remove " + strings.TrimSpace(text[m[2]:m[3]])
-		edit(m[2], m[3], "")
-	}
-	if len(fix.Edits) == 0 {
+	if !spacedPairs.MatchString(text) {
 		return nil
+	}
+	fix := analysis.Fix{Title: "Remove the spaces around =", Preferred: true}
+	for _, m := range spacedSign.FindAllStringIndex(text, -1) {
+		fix.Edits = append(fix.Edits, source.Edit{Span: in.ArgsSpan.Part(m[0], m[1]), NewText: "="})
 	}
 	return []analysis.Fix{fix}
 }
@@ -302,11 +292,8 @@ func (p *pass) joinBelow(finding *analysis.Finding, in *dockerfile.Instruction) 
 	}
 	end := in.Span.Start + len(strings.TrimRight(p.Text.Slice(in.Span), " \t"))
 	finding.Message += fmt.Sprintf(": missing %s at the end of line %d?", p.escapeName(), line+1)
-	finding.Fixes = []analysis.Fix{{
-		Title:     fmt.Sprintf("Add the missing %s at the end of line %d", p.escapeName(), line+1),
-		Edits:     []source.Edit{{Span: source.Span{Start: end, End: in.Span.End}, NewText: " " + string(p.Escape)}},
-		Preferred: true,
-	}}
+	finding.Fixes = change(fmt.Sprintf("Add the missing %s at the end of line %d", p.escapeName(), line+1),
+		source.Between(end, in.Span.End), " "+string(p.Escape), true)
 }
 
 var (
@@ -352,12 +339,12 @@ func (p *pass) quoteValues(in *dockerfile.Instruction) []analysis.Fix {
 			last++
 		}
 		if name := in.Args[min(i+1, last)]; last == i+2 && in.Meant == "ENV" && variableName.MatchString(name.Text) {
-			gap := source.Span{Start: name.Span.End, End: in.Args[last].Span.Start}
+			gap := source.Between(name.Span.End, in.Args[last].Span.Start)
 			fix.Title, fix.Edits = "Change the space to =", append(fix.Edits, source.Edit{Span: gap, NewText: "="})
 		} else if equals := strings.Index(in.Args[i].Text, "=") + 1; last > i && equals > 0 {
 			from, to := in.Args[i].Span.Start+equals, in.Args[last].Span.End
-			fix.Edits = append(fix.Edits, source.Edit{Span: source.Span{Start: from, End: from}, NewText: `"`},
-				source.Edit{Span: source.Span{Start: to, End: to}, NewText: `"`})
+			fix.Edits = append(fix.Edits, source.Edit{Span: source.At(from), NewText: `"`},
+				source.Edit{Span: source.At(to), NewText: `"`})
 		}
 		i = last + 1
 	}
@@ -374,22 +361,19 @@ func (p *pass) respacedFrom(in *dockerfile.Instruction) []analysis.Fix {
 		return nil
 	}
 	image, next := in.Args[0], in.Args[1]
-	gap := source.Span{Start: image.Span.End, End: next.Span.Start}
+	gap := source.Between(image.Span.End, next.Span.Start)
 	if strings.Trim(p.Text.Slice(gap), " \t") != "" {
 		return nil
 	}
 	if name, ok := strings.CutPrefix(strings.ToUpper(next.Text), "AS="); ok && name != "" && len(in.Args) == 2 {
-		return []analysis.Fix{replace(next.Span, next.Text[:2]+" "+next.Text[3:], true)}
+		return replace(next.Span, next.Text[:2]+" "+next.Text[3:], true)
 	}
 	switch last := in.Args[len(in.Args)-1]; {
 	case strings.HasPrefix(last.Text, "--platform="):
-		before := source.Span{Start: image.Span.Start, End: image.Span.Start}
-		from := in.Args[len(in.Args)-2].Span.End
-		return []analysis.Fix{{Title: "Move it before the image", Preferred: true, Edits: []source.Edit{
-			{Span: before, NewText: last.Text + " "}, {Span: source.Span{Start: from, End: last.Span.End}},
-		}}}
+		return change("Move it before the image", source.At(image.Span.Start), last.Text+" ", true,
+			source.Edit{Span: source.Between(in.Args[len(in.Args)-2].Span.End, last.Span.End)})
 	case strings.HasPrefix(next.Text, ":") && len(next.Text) > 1 && !strings.Contains(image.Text, ":"):
-		return []analysis.Fix{{Title: "Remove the space before :", Edits: []source.Edit{{Span: gap}}, Preferred: true}}
+		return change("Remove the space before :", gap, "", true)
 	}
 	return nil
 }

@@ -39,10 +39,8 @@ func (p *pass) listed(in *dockerfile.Instruction, port port) bool {
 	}
 	if port.span == in.Args[0].Span {
 		list := strings.FieldsFunc(m[1], func(r rune) bool { return strings.ContainsRune(", ;\"\t", r) })
-		p.report(in, analysis.Finding{
-			Span: in.ArgsSpan, Message: "EXPOSE takes no array: the brackets belong to the first and the last port",
-			Fixes: []analysis.Fix{replace(in.ArgsSpan, strings.Join(list, " "), true)},
-		})
+		p.found(in, in.ArgsSpan, replace(in.ArgsSpan, strings.Join(list, " "), true),
+			"EXPOSE takes no array: the brackets belong to the first and the last port")
 	}
 	return true
 }
@@ -55,16 +53,14 @@ func (p *pass) slashApart(in *dockerfile.Instruction, m []int, port port) bool {
 	if m == nil {
 		return false
 	}
-	span := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[1]}
+	span := in.ArgsSpan.Part(m[2], m[1])
 	if port.span.Start < span.Start || port.span.End > span.End {
 		return false
 	}
 	if port.span.Start == span.Start {
 		text := p.Text.Slice(in.ArgsSpan)
-		p.report(in, analysis.Finding{
-			Span: span, Message: "a blank divides the port from its protocol",
-			Fixes: []analysis.Fix{replace(span, text[m[2]:m[3]]+"/"+text[m[4]:m[5]], true)},
-		})
+		p.found(in, span, replace(span, text[m[2]:m[3]]+"/"+text[m[4]:m[5]], true),
+			"a blank divides the port from its protocol")
 	}
 	return true
 }
@@ -96,7 +92,7 @@ func checkInvalidPort(p *pass) {
 						Severity: analysis.Warning,
 						Span:     port.span,
 						Message:  port.raw + " names no host port: EXPOSE takes the port only",
-						Fixes:    []analysis.Fix{replace(port.span, rest, true)},
+						Fixes:    replace(port.span, rest, true),
 					},
 				)
 			}
@@ -108,16 +104,16 @@ func checkInvalidPort(p *pass) {
 		finding := analysis.Finding{Span: port.span, Message: port.problem.Error()}
 		raw, part := port.raw, port.problem.part
 		if at := p.brokenAt(port.span); at >= 0 {
-			p.reportGlued(nil, source.Span{Start: port.span.Start, End: at}, raw)
+			p.reportGlued(nil, source.Between(port.span.Start, at), raw)
 			return
 		}
 		if !port.literal {
 			if word := p.Text.Slice(port.span); !strings.Contains(word, "$") { // quotes or escapes
 				if meant := meantPort(strings.ReplaceAll(word, `\`, ":")); meant != "" {
-					finding.Fixes = []analysis.Fix{replace(port.span, meant, true)}
+					finding.Fixes = replace(port.span, meant, true)
 				}
 			} else if meant := p.asVariables(in, word); meant != "" {
-				finding.Fixes = []analysis.Fix{replace(port.span, meant, true)}
+				finding.Fixes = replace(port.span, meant, true)
 			}
 			if raw != part {
 				finding.Message += " (in " + raw + ")"
@@ -126,7 +122,7 @@ func checkInvalidPort(p *pass) {
 			return
 		}
 		if at := strings.LastIndex(raw, part); at >= 0 && part != "" {
-			finding.Span = source.Span{Start: port.span.Start + at, End: port.span.Start + at + len(part)}
+			finding.Span = port.span.Part(at, at+len(part))
 		}
 		p.report(nil, p.fixPort(in, port, finding))
 	})
@@ -139,27 +135,24 @@ func (p *pass) fixPort(in *dockerfile.Instruction, port port, finding analysis.F
 	i := slices.IndexFunc(in.Args, func(word dockerfile.Word) bool { return word.Span == port.span })
 	if i > 0 && slices.Contains(protocols, strings.ToLower(raw)) &&
 		strings.Trim(in.Args[i-1].Text, "0123456789") == "" {
-		gap := source.Span{Start: in.Args[i-1].Span.End, End: port.span.Start}
-		finding.Fixes = []analysis.Fix{
-			{Title: "Write it behind a slash", Edits: []source.Edit{{Span: gap, NewText: "/"}}, Preferred: true},
-		}
+		gap := source.Between(in.Args[i-1].Span.End, port.span.Start)
+		finding.Fixes = change("Write it behind a slash", gap, "/", true)
 	} else if meant := p.portVariable(in, raw); meant != "" {
-		finding.Span, finding.Fixes = port.span, []analysis.Fix{replace(port.span, meant, true)}
+		finding.Span, finding.Fixes = port.span, replace(port.span, meant, true)
 	} else if m := webAddress.FindStringSubmatch(raw); m != nil {
 		finding.Span, finding.Message = port.span, "EXPOSE takes a port, not an address"
-		finding.Fixes = []analysis.Fix{replace(port.span, m[1], true)}
+		finding.Fixes = replace(port.span, m[1], true)
 	} else if meant := protocolFirst(in, i, protocols); meant != "" {
-		finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, true)}
+		finding.Fixes = replace(in.ArgsSpan, meant, true)
 	} else if i >= 0 && i < len(in.Args)-1 && (strings.HasPrefix(raw, "-") || fillers[strings.ToLower(raw)]) {
-		rest := source.Span{Start: port.span.Start, End: in.Args[i+1].Span.Start}
-		finding.Fixes = []analysis.Fix{{Title: "Remove " + raw, Edits: []source.Edit{{Span: rest}}}}
+		rest := source.Between(port.span.Start, in.Args[i+1].Span.Start)
+		finding.Fixes = change("Remove "+raw, rest, "", false)
 	} else if port.proto != "" && part == port.proto && spell.Meant(part, protocols) != "" {
 		finding = misspeltWord(finding, part, protocols)
 	} else if meant := meantPort(raw); meant != "" {
 		finding.Span = port.span
 		finding.Message += fmt.Sprintf(" (did you mean %s?)", meant)
-		finding.Fixes = []analysis.Fix{replace(port.span, meant, !strings.HasPrefix(raw, "http") &&
-			!strings.ContainsAny(raw, "lI"))}
+		finding.Fixes = replace(port.span, meant, !strings.HasPrefix(raw, "http") && !strings.ContainsAny(raw, "lI"))
 	} else if port.proto != "" && part == port.proto {
 		finding = misspelt(finding, part, "", protocols, true)
 	}

@@ -30,9 +30,8 @@ var InvalidSignal = &Rule{
 // signals are the names that BuildKit knows on Linux (moby/sys/signal), without "SIG" and those of real-time signals.
 var signals = []string{
 	"TERM", "INT", "QUIT", "KILL", "HUP", "USR1", "USR2", "WINCH", "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE",
-	"ILL", "IO", "IOT",
-	"PIPE", "POLL", "PROF", "PWR", "SEGV", "STKFLT", "STOP", "SYS", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "VTALRM",
-	"XCPU", "XFSZ", "RTMIN", "RTMAX",
+	"ILL", "IO", "IOT", "PIPE", "POLL", "PROF", "PWR", "SEGV", "STKFLT", "STOP", "SYS", "TRAP", "TSTP", "TTIN", "TTOU",
+	"URG", "VTALRM", "XCPU", "XFSZ", "RTMIN", "RTMAX",
 }
 
 func checkInvalidSignal(p *pass, in *dockerfile.Instruction) {
@@ -41,17 +40,15 @@ func checkInvalidSignal(p *pass, in *dockerfile.Instruction) {
 	}
 	word := in.Args[0]
 	if len(in.Args) > 1 { // BuildKit reads all of it as one name
-		rest := source.Span{Start: word.Span.End, End: in.ArgsSpan.End}
+		rest := source.Between(word.Span.End, in.ArgsSpan.End)
 		finding := analysis.Finding{
-			Span:    source.Span{Start: in.Args[1].Span.Start, End: rest.End},
+			Span:    source.Between(in.Args[1].Span.Start, rest.End),
 			Message: fmt.Sprintf("invalid signal: %s", p.Text.Slice(in.ArgsSpan)),
-			Fixes: []analysis.Fix{
-				{Title: "Remove what stands behind the signal", Edits: []source.Edit{{Span: rest}}},
-			},
+			Fixes:   change("Remove what stands behind the signal", rest, "", false),
 		}
 		if joined := word.Text + in.Args[1].Text; len(in.Args) == 2 && isSignal(joined) && !isSignal(word.Text) {
 			finding.Span = in.ArgsSpan
-			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, joined, true)}
+			finding.Fixes = replace(in.ArgsSpan, joined, true)
 		}
 		p.report(nil, finding)
 		return
@@ -83,9 +80,9 @@ func checkInvalidSignal(p *pass, in *dockerfile.Instruction) {
 	} else if meant := spell.Meant(signal, prefixed("SIG", signals)); meant != "" &&
 		strings.Count(word.Text, signal) == 1 && p.Text.Slice(word.Span) == word.Text {
 		fixed := strings.Replace(word.Text, signal, meant, 1)
-		finding.Fixes = []analysis.Fix{replace(word.Span, fixed, true)}
+		finding.Fixes = replace(word.Span, fixed, true)
 	} else if bare := strings.Trim(word.Text, `[]"' `); isSignal(bare) && bare != word.Text { // ["SIGTERM"]
-		finding.Fixes = []analysis.Fix{replace(word.Span, bare, true)}
+		finding.Fixes = replace(word.Span, bare, true)
 	}
 	p.report(nil, finding)
 }

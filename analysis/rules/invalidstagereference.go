@@ -42,7 +42,7 @@ func (p *pass) checkStageNames() {
 		}
 		if meant := strings.TrimRight(stage.NameWord.Text, "._-"); p.Text.Slice(finding.Span) == stage.NameWord.Text {
 			if _, err := reference.ParseNormalizedNamed(strings.ToLower(meant)); err == nil {
-				finding.Fixes = []analysis.Fix{replace(finding.Span, meant, true)}
+				finding.Fixes = replace(finding.Span, meant, true)
 			}
 		}
 		p.report(nil, finding)
@@ -107,7 +107,7 @@ func checkInvalidStageReference(p *pass) {
 		}
 		if bare := strings.Trim(name, "${}"); bare != name && last[strings.ToLower(bare)] < ref.in.Stage {
 			if _, ok := last[strings.ToLower(bare)]; ok {
-				finding.Fixes = []analysis.Fix{replace(ref.word.Span, bare, true)}
+				finding.Fixes = replace(ref.word.Span, bare, true)
 			}
 		}
 		p.report(nil, finding)

@@ -79,7 +79,7 @@ func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *she
 	if meant := closed(word.Text); meant != "" && p.Text.Slice(word.Span) == word.Text {
 		_, _, err := lex.ProcessWord(meant, dockerfile.EverySet{})
 		if err == nil && (key || !strings.Contains(meant, "=")) {
-			finding.Fixes = []analysis.Fix{replace(word.Span, meant, true)}
+			finding.Fixes = replace(word.Span, meant, true)
 		}
 	}
 	if in := p.file().InstructionAt(word.Span.Start); in != nil && len(finding.Fixes) == 0 {
@@ -88,7 +88,7 @@ func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *she
 	if in := p.file().InstructionAt(word.Span.Start); in != nil && (in.Meant == "COPY" || in.Meant == "ADD") {
 		if m := quotedPath.FindStringSubmatch(p.Text.Slice(in.ArgsSpan)); m != nil {
 			finding.Span = in.ArgsSpan
-			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, fmt.Sprintf("[%q, %q]", m[1], m[2]), true)}
+			finding.Fixes = replace(in.ArgsSpan, fmt.Sprintf("[%q, %q]", m[1], m[2]), true)
 			finding.Message = "a path with a blank needs an array: " + in.Meant +
 				" divides the words at blanks, in quotes, too"
 		}
@@ -97,7 +97,7 @@ func (p *pass) reportSubstitution(word dockerfile.Word, message string, lex *she
 		if m := quotedWords.FindStringSubmatch(p.Text.Slice(in.ArgsSpan)); m != nil {
 			finding.Span = in.ArgsSpan
 			finding.Message = in.Meant + " divides the words at blanks, in quotes, too"
-			finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, m[1], true)}
+			finding.Fixes = replace(in.ArgsSpan, m[1], true)
 		}
 	}
 	p.report(nil, finding)

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,14 +53,8 @@ func checkJSONArgsRecommended(p *pass) {
 			if len(in.Args) == 0 {
 				span = in.Keyword.Span
 			}
-			p.report(in, analysis.Finding{
-				Span: span,
-				Message: fmt.Sprintf(
-					"JSON arguments recommended for %s to prevent unintended behavior related to OS signals",
-					name,
-				),
-				Fixes: p.appending(in, execForm(p.file(), in)),
-			})
+			p.found(in, span, p.appending(in, execForm(p.file(), in)),
+				"JSON arguments recommended for %s to prevent unintended behavior related to OS signals", name)
 		}
 	}
 }
@@ -98,12 +91,10 @@ var shellFree = regexp.MustCompile(`^[A-Za-z0-9_./:=@,+-]+$`)
 // shellOwn are words that a shell takes for itself; they cannot begin a command that runs without one.
 var shellOwn = map[string]bool{
 	".": true, ":": true, "alias": true, "bg": true, "case": true, "cd": true, "command": true, "declare": true,
-	"eval": true, "exit": true,
-	"export": true, "fg": true, "for": true, "function": true, "if": true, "local": true, "read": true,
-	"readonly": true, "return": true, "set": true,
-	"shift": true, "source": true, "time": true, "trap": true, "type": true, "ulimit": true, "umask": true,
-	"unset": true, "until": true,
-	"wait": true, "while": true,
+	"eval": true, "exit": true, "export": true, "fg": true, "for": true, "function": true, "if": true, "local": true,
+	"read": true, "readonly": true, "return": true, "set": true, "shift": true, "source": true, "time": true,
+	"trap": true, "type": true, "ulimit": true, "umask": true, "unset": true, "until": true, "wait": true,
+	"while": true,
 }
 
 // execForm returns the fix that makes the words a JSON array, if they need no shell. It is not applied unasked, since a
@@ -112,7 +103,7 @@ func execForm(file *dockerfile.File, in *dockerfile.Instruction) []analysis.Fix 
 	words := in.Args
 	var edits []source.Edit
 	if len(words) > 1 && words[0].Text == "exec" {
-		edits = []source.Edit{{Span: source.Span{Start: words[0].Span.Start, End: words[1].Span.Start}}}
+		edits = []source.Edit{{Span: source.Between(words[0].Span.Start, words[1].Span.Start)}}
 		words = words[1:]
 	}
 	if len(words) == 0 || strings.Contains(words[0].Text, "=") || shellOwn[words[0].Text] ||
@@ -134,8 +125,8 @@ func execForm(file *dockerfile.File, in *dockerfile.Instruction) []analysis.Fix 
 			return nil
 		}
 		edits = append(edits,
-			source.Edit{Span: source.Span{Start: w.Span.Start, End: w.Span.Start}, NewText: before},
-			source.Edit{Span: source.Span{Start: w.Span.End, End: w.Span.End}, NewText: after})
+			source.Edit{Span: source.At(w.Span.Start), NewText: before},
+			source.Edit{Span: source.At(w.Span.End), NewText: after})
 	}
 	return []analysis.Fix{{Title: "Change to a JSON array", Edits: edits}}
 }

@@ -87,16 +87,11 @@ func checkLabelSchema(p *pass) {
 				p.checkLabel(in, span, key, value)
 			}
 		}
-		if p.variables().Bases[stage] >= stage {
-			break
-		}
 	}
 	from := p.file().Stages[len(p.file().Stages)-1].From
 	for _, name := range slices.Sorted(maps.Keys(p.opts().LabelSchema)) {
 		if !has[name] && from != nil && len(from.Args) > 0 {
-			p.report(from, analysis.Finding{
-				Span: from.Args[0].Span, Message: fmt.Sprintf("this stage has no label %s", name),
-			})
+			p.found(from, from.Args[0].Span, nil, "this stage has no label %s", name)
 		}
 	}
 }

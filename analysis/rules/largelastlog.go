@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -40,17 +39,8 @@ var LargeLastlog = &Rule{
 				continue
 			}
 			name := c.span(p, in, 0, 1)
-			p.report(in, analysis.Finding{
-				Span: c.span(p, in, i, i+1),
-				Message: fmt.Sprintf(
-					"for user %s useradd makes a file of up to gigabytes: --no-log-init is missing", number),
-				Fixes: []analysis.Fix{{
-					Title: "Add --no-log-init", Preferred: true,
-					Edits: []source.Edit{{
-						Span: source.Span{Start: name.End, End: name.End}, NewText: " --no-log-init",
-					}},
-				}},
-			})
+			p.found(in, c.span(p, in, i, i+1), change("Add --no-log-init", source.At(name.End), " --no-log-init", true),
+				"for user %s useradd makes a file of up to gigabytes: --no-log-init is missing", number)
 		}
 	}),
 }

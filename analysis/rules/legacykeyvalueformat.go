@@ -1,14 +1,12 @@
 package rules
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
 // LegacyKeyValueFormat finds ENV and LABEL without an equals sign.
@@ -32,27 +30,14 @@ var LegacyKeyValueFormat = &Rule{
 func checkLegacyKeyValueFormat(p *pass) {
 	for _, name := range []string{"ENV", "LABEL"} {
 		for _, in := range p.of(name) {
-			var pairs instructions.KeyValuePairs
-			switch c := in.Command.(type) {
-			case *instructions.EnvCommand:
-				pairs = c.Env
-			case *instructions.LabelCommand:
-				pairs = c.Labels
-			}
-			if in.Stage < 0 || len(pairs) != 1 || !pairs[0].NoDelim {
+			if in.Stage < 0 || !freeText(in) {
 				continue
 			}
 			if _, ok := p.innerInstruction(in); ok {
 				continue
 			}
-			p.report(in, analysis.Finding{
-				Span: in.Args[0].Span,
-				Message: fmt.Sprintf(
-					"\"%[1]s key=value\" should be used instead of legacy \"%[1]s key value\" format",
-					name,
-				),
-				Fixes: withEquals(p.file(), in),
-			})
+			p.found(in, in.Args[0].Span, withEquals(p.file(), in),
+				"\"%[1]s key=value\" should be used instead of legacy \"%[1]s key value\" format", name)
 		}
 	}
 }
@@ -65,18 +50,16 @@ func withEquals(file *dockerfile.File, in *dockerfile.Instruction) []analysis.Fi
 		return nil
 	}
 	if first := in.Args[0]; (first.Text == "-e" || first.Text == "-l") && strings.Contains(in.Args[1].Text, "=") {
-		return []analysis.Fix{{ // as for docker run
-			Title: "Remove " + first.Text,
-			Edits: []source.Edit{{Span: source.Span{Start: first.Span.Start, End: in.Args[1].Span.Start}}},
-		}}
+		flag := source.Between(first.Span.Start, in.Args[1].Span.Start)
+		return change("Remove "+first.Text, flag, "", false) // as for docker run
 	}
 	key := in.Args[0].Span
-	value := source.Span{Start: in.Args[1].Span.Start, End: in.ArgsSpan.End}
+	value := source.Between(in.Args[1].Span.Start, in.ArgsSpan.End)
 	if colon := strings.TrimSuffix(in.Args[0].Text, ":"); colon != in.Args[0].Text &&
 		assignment.MatchString(colon+"=") {
 		key.End-- // "A: b", as in YAML
 	}
-	gap, text := source.Span{Start: key.End, End: value.Start}, file.Text.Slice(value)
+	gap, text := source.Between(key.End, value.Start), file.Text.Slice(value)
 	if strings.Trim(strings.TrimPrefix(file.Text.Slice(gap), ":"), " \t") != "" &&
 		!(strings.Trim(file.Text.Slice(gap), " \t\r\n"+string(file.Escape)) == "" && len(in.Comments) == 0 &&
 			len(in.Args) == 2) {
@@ -87,21 +70,14 @@ func withEquals(file *dockerfile.File, in *dockerfile.Instruction) []analysis.Fi
 			!quotedValue.MatchString(rest) {
 			return nil
 		}
-		return []analysis.Fix{
-			{
-				Title: "Remove the spaces around =",
-				Edits: []source.Edit{{Span: source.Span{Start: key.End, End: value.End - len(rest)}, NewText: "="}},
-			},
-		}
+		return change("Remove the spaces around =", source.Between(key.End, value.End-len(rest)), "=", false)
 	}
-	fix := analysis.Fix{Title: "Change to key=value", Edits: []source.Edit{{Span: gap, NewText: "="}}, Preferred: true}
+	const title = "Change to key=value"
 	if len(in.Args) == 2 {
-		return []analysis.Fix{fix} // one word is read the same way in both forms
+		return change(title, gap, "=", true) // one word is read the same way in both forms
 	}
 	if strings.ContainsAny(text, "\"'\\`\r\n") || len(in.Comments) > 0 {
 		return nil
 	}
-	fix.Edits[0].NewText = `="`
-	fix.Edits = append(fix.Edits, source.Edit{Span: source.Span{Start: value.End, End: value.End}, NewText: `"`})
-	return []analysis.Fix{fix}
+	return change(title, gap, `="`, true, source.Edit{Span: source.At(value.End), NewText: `"`})
 }

@@ -58,22 +58,22 @@ func (p *pass) likelyFix(in *dockerfile.Instruction, problem dockerfile.Problem)
 	message := strings.ToLower(problem.Message)
 	for _, likely := range likelyValues {
 		if strings.HasPrefix(message, likely.message) && likely.value.MatchString(typed) {
-			return []analysis.Fix{replace(problem.Span, likely.value.ReplaceAllString(typed, likely.meant), true)}
+			return replace(problem.Span, likely.value.ReplaceAllString(typed, likely.meant), true)
 		}
 	}
 	if m := days.FindStringSubmatch(typed); m != nil && strings.HasPrefix(message, "time: ") {
 		n, _ := strconv.Atoi(m[1])
-		return []analysis.Fix{replace(problem.Span, strconv.Itoa(n*24)+"h", true)}
+		return replace(problem.Span, strconv.Itoa(n*24)+"h", true)
 	}
 	switch {
 	case strings.HasPrefix(message, "healthcheck none takes") && len(in.Args) > 0:
-		return p.removed(source.Span{Start: in.Args[0].Span.End, End: in.ArgsSpan.End})
+		return p.removed(source.Between(in.Args[0].Span.End, in.ArgsSpan.End))
 	case strings.HasPrefix(message, "invalid secret mount") && len(in.Args) > 0:
 		return p.secretApart(in)
 	case in.Meant == "COPY" && strings.HasPrefix(message, "missing a value on flag: --from"):
 		return p.fromApart(in)
 	case in.Meant == "HEALTHCHECK" && strings.HasPrefix(message, "time: ") && strings.Contains(typed, ",--"):
-		return []analysis.Fix{replace(problem.Span, strings.ReplaceAll(typed, ",--", " --"), true)}
+		return replace(problem.Span, strings.ReplaceAll(typed, ",--", " --"), true)
 	case len(in.Flags) == 1 && len(in.Args) == 0:
 		return p.onlyFlag(in, &in.Flags[0])
 	case in.Meant == "FROM" && len(in.Args) > 1:
@@ -90,15 +90,15 @@ func (p *pass) onlyFlag(in *dockerfile.Instruction, flag *dockerfile.Flag) []ana
 	switch in.Meant {
 	case "ENV", "ARG", "LABEL":
 		if flag.Value.Text != "" {
-			return p.removed(source.Span{Start: flag.Span.Start, End: flag.Name.Span.Start})
+			return p.removed(source.Between(flag.Span.Start, flag.Name.Span.Start))
 		}
 	case "EXPOSE":
 		if flag.Value.Text != "" {
-			return []analysis.Fix{replace(flag.Span, flag.Value.Text, true)}
+			return replace(flag.Span, flag.Value.Text, true)
 		}
 	case "HEALTHCHECK":
 		if noCheck[flag.Name.Text] {
-			return []analysis.Fix{replace(flag.Span, "NONE", true)}
+			return replace(flag.Span, "NONE", true)
 		}
 	}
 	return nil
@@ -112,32 +112,30 @@ func (p *pass) secretApart(in *dockerfile.Instruction) []analysis.Fix {
 		return nil // those of a trigger
 	}
 	flag := in.Flags[len(in.Flags)-1]
-	gap := source.Span{Start: flag.Span.End, End: in.Args[0].Span.Start}
+	gap := source.Between(flag.Span.End, in.Args[0].Span.Start)
 	if !secretField.MatchString(in.Args[0].Text) || strings.Trim(p.Text.Slice(gap), " \t") != "" {
 		return nil
 	}
-	return []analysis.Fix{{
-		Title: "Change the space to a comma", Edits: []source.Edit{{Span: gap, NewText: ","}}, Preferred: true,
-	}}
+	return change("Change the space to a comma", gap, ",", true)
 }
 
 // fromApart is the fix for COPY --from stage:/path, where the stage stands behind a blank.
 func (p *pass) fromApart(in *dockerfile.Instruction) []analysis.Fix {
 	flag := p.from(in)
 	if flag != nil && len(in.Args) == 4 && in.Args[0].Text == "=" {
-		apart := source.Span{Start: flag.Span.Start, End: in.Args[1].Span.End}
-		return []analysis.Fix{replace(apart, "--from="+in.Args[1].Text, true)}
+		apart := source.Between(flag.Span.Start, in.Args[1].Span.End)
+		return replace(apart, "--from="+in.Args[1].Text, true)
 	}
 	if flag == nil || len(in.Args) != 2 {
 		return nil
 	}
 	stage, path, ok := strings.Cut(in.Args[0].Text, ":")
-	span := source.Span{Start: flag.Span.Start, End: in.Args[0].Span.End}
+	span := source.Between(flag.Span.Start, in.Args[0].Span.End)
 	if !ok || !strings.HasPrefix(path, "/") || !slices.Contains(p.stageNames(), strings.ToLower(stage)) ||
 		p.Text.Slice(in.Args[0].Span) != in.Args[0].Text {
 		return nil
 	}
-	return []analysis.Fix{replace(span, "--from="+stage+" "+path, true)}
+	return replace(span, "--from="+stage+" "+path, true)
 }
 
 var (
@@ -150,25 +148,25 @@ var (
 // likelyImage is the fix for a FROM with too many words: those that a blank divides, or one that belongs elsewhere.
 func (p *pass) likelyImage(in *dockerfile.Instruction) []analysis.Fix {
 	image, next := in.Args[0], in.Args[1]
-	gap := source.Span{Start: image.Span.End, End: next.Span.Start}
+	gap := source.Between(image.Span.End, next.Span.Start)
 	if strings.Trim(p.Text.Slice(gap), " \t") != "" || p.Text.Slice(next.Span) != next.Text {
 		return nil
 	}
-	rest := source.Span{Start: next.Span.Start, End: in.ArgsSpan.End}
+	rest := source.Between(next.Span.Start, in.ArgsSpan.End)
 	switch word := strings.ToLower(image.Text); {
 	case word == "=" || word == ":" || word == "image" || word == "images":
-		return p.removed(source.Span{Start: image.Span.Start, End: next.Span.Start})
+		return p.removed(source.Between(image.Span.Start, next.Span.Start))
 	case digestWord.MatchString(next.Text) && len(in.Args) == 2:
 		digest := "@sha256:" + digestWord.FindStringSubmatch(next.Text)[1]
-		return []analysis.Fix{replace(source.Span{Start: gap.Start, End: next.Span.End}, digest, true)}
+		return replace(source.Between(gap.Start, next.Span.End), digest, true)
 	case variantWord.MatchString(next.Text) && len(in.Args) == 2 && strings.Contains(image.Text, ":"):
-		return []analysis.Fix{{Title: "Change the space to -", Edits: []source.Edit{{Span: gap, NewText: "-"}}}}
+		return change("Change the space to -", gap, "-", false)
 	case strings.HasPrefix(next.Text, "--as=") && len(in.Args) == 2:
-		return []analysis.Fix{replace(next.Span, "AS "+strings.TrimPrefix(next.Text, "--as="), true)}
+		return replace(next.Span, "AS "+strings.TrimPrefix(next.Text, "--as="), true)
 	case len(in.Args) == 3 && strings.EqualFold(in.Args[2].Text, "as"):
-		return []analysis.Fix{replace(rest, in.Args[2].Text+" "+next.Text, true)}
+		return replace(rest, in.Args[2].Text+" "+next.Text, true)
 	case len(in.Args) == 4 && strings.EqualFold(next.Text+in.Args[2].Text, "as"):
-		return []analysis.Fix{replace(rest, "AS "+in.Args[3].Text, true)}
+		return replace(rest, "AS "+in.Args[3].Text, true)
 	}
 	return nil
 }
@@ -179,14 +177,12 @@ var pairedPaths = regexp.MustCompile(`^([A-Za-z0-9_./-]+)=(/[A-Za-z0-9_./-]*)$`)
 func (p *pass) addDestination(in *dockerfile.Instruction) []analysis.Fix {
 	only := in.Args[0]
 	if m := pairedPaths.FindStringSubmatch(only.Text); m != nil && p.Text.Slice(only.Span) == only.Text {
-		return []analysis.Fix{replace(only.Span, m[1]+" "+m[2], false)}
+		return replace(only.Span, m[1]+" "+m[2], false)
 	}
 	destination := " ./"
 	if only.Text == "." {
 		destination = " ."
 	}
-	at := source.Span{Start: only.Span.End, End: only.Span.End}
-	return []analysis.Fix{{
-		Title: "Add the destination" + destination, Edits: []source.Edit{{Span: at, NewText: destination}},
-	}}
+	at := source.At(only.Span.End)
+	return change("Add the destination"+destination, at, destination, false)
 }

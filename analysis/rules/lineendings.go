@@ -29,17 +29,11 @@ var LineEndings = &Rule{
 			fix := analysis.Fix{Title: "End lines with LF", Preferred: true}
 			for i := range len(text) {
 				if text[i] == '\r' {
-					fix.Edits = append(fix.Edits, source.Edit{Span: source.Span{Start: i, End: i + 1}, NewText: "\n"})
+					fix.Edits = append(fix.Edits, source.Edit{Span: source.Between(i, i+1), NewText: "\n"})
 				}
 			}
-			p.report(
-				nil,
-				analysis.Finding{
-					Span:    p.file().Instructions[0].Keyword.Span,
-					Message: "the lines end with CR only: BuildKit reads the whole file as one line",
-					Fixes:   []analysis.Fix{fix},
-				},
-			)
+			p.found(nil, p.file().Instructions[0].Keyword.Span, []analysis.Fix{fix},
+				"the lines end with CR only: BuildKit reads the whole file as one line")
 			return
 		}
 		if !strings.Contains(p.Text.String(), "\r\n") {
@@ -70,19 +64,12 @@ func (p *pass) checkHeredocEnds(in *dockerfile.Instruction, doc dockerfile.Hered
 	text := p.Text.String()
 	for i := doc.Body.Start; i+1 < doc.Body.End; i++ {
 		if text[i] == '\r' && text[i+1] == '\n' {
-			fix.Edits = append(fix.Edits, source.Edit{Span: source.Span{Start: i, End: i + 1}})
+			fix.Edits = append(fix.Edits, source.Edit{Span: source.Between(i, i+1)})
 		}
 	}
 	if len(fix.Edits) == 0 || !shellHeredoc.MatchString(strings.TrimSpace(p.Text.Slice(in.ArgsSpan))) {
 		return // another program may not mind
 	}
-	p.report(
-		nil,
-		analysis.Finding{
-			Span: doc.Start,
-			Message: "the lines of this here-document end with CR LF: the shell takes the CR for a part of the last " +
-				"word",
-			Fixes: []analysis.Fix{fix},
-		},
-	)
+	p.found(nil, doc.Start, []analysis.Fix{fix},
+		"the lines of this here-document end with CR LF: the shell takes the CR for a part of the last word")
 }

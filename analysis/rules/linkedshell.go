@@ -22,9 +22,7 @@ var LinkedShell = &Rule{
 	of: []string{"RUN"},
 	each: ofCommands(func(p *pass, in *dockerfile.Instruction, c command) {
 		if last := len(c.words) - 1; c.words[0] == "ln" && last > 1 && c.words[last] == "/bin/sh" {
-			p.report(in, analysis.Finding{
-				Span: c.span(p, in, last, last+1), Message: "SHELL says which shell is used, without another /bin/sh",
-			})
+			p.found(in, c.span(p, in, last, last+1), nil, "SHELL says which shell is used, without another /bin/sh")
 		}
 	}),
 }

@@ -45,23 +45,16 @@ func checkLookalikeCharacter(p *pass) {
 			what = "and cannot be seen"
 		}
 		finding.Message = fmt.Sprintf("this is %s, %s", characterName(found[0].char), what)
-		if len(found) > 1 {
-			finding.Message += fmt.Sprintf("; %d more in this instruction", len(found)-1)
-		}
 		fix := analysis.Fix{
 			Title:     "Change it to what it looks like",
 			Preferred: in.Meant != "RUN" && in.Meant != "CMD" && in.Meant != "ENTRYPOINT" || !quote(found[0].char),
 		}
+		if len(found) > 1 {
+			finding.Message += fmt.Sprintf("; %d more in this instruction", len(found)-1)
+			fix.Title = "Change them to what they look like"
+		}
 		if invisible(found[0].char) {
 			fix.Title = "Remove it"
-		}
-		if len(found) > 1 {
-			fix.Title = strings.Replace(
-				strings.Replace(fix.Title, "Change it", "Change them", 1),
-				"it looks",
-				"they look",
-				1,
-			)
 		}
 		for _, l := range found {
 			if in.Meant == "FROM" && quote(l.char) {
@@ -98,14 +91,14 @@ func (p *pass) spoilt(in *dockerfile.Instruction) bool {
 // lookalikes returns the lookalikes of an instruction, those in quotes, heredocs and free text left out.
 func (p *pass) lookalikes(in *dockerfile.Instruction) (found []lookalike) {
 	if in.JSON || in.Meant == "MAINTAINER" || in.Meant == "ONBUILD" || freeText(in) ||
-		isASCII(p.Text.Slice(source.Span{Start: in.Keyword.Span.End, End: in.ArgsSpan.End})) {
+		isASCII(p.Text.Slice(source.Between(in.Keyword.Span.End, in.ArgsSpan.End))) {
 		return nil
 	}
-	flags := source.Span{Start: in.Keyword.Span.End, End: in.ArgsSpan.Start}
+	flags := source.Between(in.Keyword.Span.End, in.ArgsSpan.Start)
 	if text := p.Text.Slice(flags); !strings.ContainsAny(text, "\"'\n") {
 		for i, r := range text {
 			if i > 0 && (oddSpace(r) || invisible(r)) {
-				at := source.Span{Start: flags.Start + i, End: flags.Start + i + utf8.RuneLen(r)}
+				at := flags.Part(i, i+utf8.RuneLen(r))
 				found = append(found, lookalike{at, r, meantBy(r)})
 			}
 		}
@@ -150,23 +143,7 @@ func (p *pass) lookalikes(in *dockerfile.Instruction) (found []lookalike) {
 // opensWord reports whether quotes come in pairs, the first of each at the beginning of a word or value, so that they
 // are meant to quote.
 func opensWord(text string, quotes []lookalike, in *dockerfile.Instruction, place func(from, to int) source.Span) bool {
-	switch in.Meant {
-	case "ENV",
-		"LABEL",
-		"ARG",
-		"RUN",
-		"CMD",
-		"ENTRYPOINT",
-		"COPY",
-		"ADD",
-		"USER",
-		"VOLUME",
-		"WORKDIR",
-		"HEALTHCHECK",
-		"EXPOSE",
-		"STOPSIGNAL",
-		"FROM":
-	default:
+	if in.Meant == "SHELL" || in.Meant == "" {
 		return false
 	}
 	starts := map[int]bool{}
@@ -252,17 +229,15 @@ func meantBy(r rune) string {
 // characterNames are what characters are called that cannot be told from others by eye, or be seen.
 var characterNames = map[rune]string{
 	'\u00a0': "a no-break space", '\u1680': "an ogham space", '\u2007': "a figure space",
-	'\u202f': "a narrow no-break space", '\u205f': "a mathematical space",
-	'\u3000': "a full-width " +
-		"space", '\u0085': "a next-line character", '\u2028': "a line separator", '\u2029': "a paragraph separator",
-	'\u00ad': "a soft hyphen", '\u200b': "a zero-width " +
-		"space", '\u200c': "a zero-width non-joiner", '\u200d': "a zero-width joiner", '\u200e': "a left-to-right mark",
-	'\u200f': "a right-to-left mark", '\u2060': "a word joiner", '\ufeff': "a byte order mark",
-	'\u201c': "a typographic " +
-		"quote", '\u201d': "a typographic quote", '\u201e': "a typographic quote", '\u201f': "a typographic quote",
+	'\u202f': "a narrow no-break space", '\u205f': "a mathematical space", '\u3000': "a full-width " + "space",
+	'\u0085': "a next-line character", '\u2028': "a line separator", '\u2029': "a paragraph separator",
+	'\u00ad': "a soft hyphen", '\u200b': "a zero-width " + "space", '\u200c': "a zero-width non-joiner",
+	'\u200d': "a zero-width joiner", '\u200e': "a left-to-right mark", '\u200f': "a right-to-left mark",
+	'\u2060': "a word joiner", '\ufeff': "a byte order mark", '\u201c': "a typographic " + "quote",
+	'\u201d': "a typographic quote", '\u201e': "a typographic quote", '\u201f': "a typographic quote",
 	'\u2010': "a typographic hyphen", '\u2011': "a no-break hyphen", '\u2013': "an en dash", '\u2014': "an em dash",
-	'\u2018': "a typographic " +
-		"quote", '\u2019': "a typographic quote", '\u201a': "a typographic quote", '\u201b': "a typographic quote",
+	'\u2018': "a typographic " + "quote", '\u2019': "a typographic quote", '\u201a': "a typographic quote",
+	'\u201b': "a typographic quote",
 }
 
 // characterName is how a message names a character.

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,10 +46,8 @@ func checkLostEffect(p *pass) {
 		text, _ := in.Logical()
 		if trimmed := strings.TrimRight(text, " \t"); strings.HasSuffix(trimmed, " &") && len(run.commands) == 1 &&
 			!strings.ContainsAny(trimmed[:len(trimmed)-1], "|&;()") {
-			p.report(in, analysis.Finding{
-				Span:    run.commands[0].span(p, in, 0, 1),
-				Message: "what runs in the background ends with this RUN: the image keeps files, not processes",
-			})
+			p.found(in, run.commands[0].span(p, in, 0, 1), nil,
+				"what runs in the background ends with this RUN: the image keeps files, not processes")
 			continue
 		}
 		if strings.ContainsAny(text, "|<>(){}`") || p.checkStarted(in, run.commands) || p.checkServes(in, run) {
@@ -62,11 +59,8 @@ func checkLostEffect(p *pass) {
 			all = all && (ownEffects[c.words[0]] && !runs || losesEffect(c)) && p.commandWithin(in, c) < 0
 		}
 		if first := run.commands[0]; all {
-			p.report(in, analysis.Finding{
-				Span:    first.span(p, in, 0, 1),
-				Message: fmt.Sprintf("what %s sets is lost at the end of this RUN", first.words[0]),
-				Fixes:   p.kept(in, run.commands),
-			})
+			p.found(in, first.span(p, in, 0, 1), p.kept(in, run.commands),
+				"what %s sets is lost at the end of this RUN", first.words[0])
 		}
 	}
 }
@@ -76,7 +70,7 @@ func (p *pass) checkLostVariable(in *dockerfile.Instruction) bool {
 	text := strings.TrimSpace(p.Text.Slice(in.ArgsSpan))
 	if m := exportOnly.FindStringSubmatch(text); m != nil {
 		finding := analysis.Finding{
-			Span:    source.Span{Start: in.ArgsSpan.Start, End: in.ArgsSpan.Start + len("export")},
+			Span:    in.ArgsSpan.Part(0, len("export")),
 			Message: "what export sets is lost at the end of this RUN",
 		}
 		if !strings.ContainsAny(m[1], "`;&") && !strings.Contains(m[1], "$(") {
@@ -88,9 +82,7 @@ func (p *pass) checkLostVariable(in *dockerfile.Instruction) bool {
 	if !setOnly.MatchString(text) {
 		return false
 	}
-	p.report(in, analysis.Finding{
-		Span: in.ArgsSpan, Message: "the variable is lost at the end of this RUN", Fixes: p.written(in, "ENV", text),
-	})
+	p.found(in, in.ArgsSpan, p.written(in, "ENV", text), "the variable is lost at the end of this RUN")
 	return true
 }
 
@@ -100,10 +92,7 @@ func (p *pass) checkStarted(in *dockerfile.Instruction, commands []command) bool
 	if len(commands) == 1 || !losesEffect(last) || last.words[0] != "su" && last.words[0] != "systemctl" {
 		return false
 	}
-	p.report(in, analysis.Finding{
-		Span:    last.span(p, in, 0, len(last.words)),
-		Message: fmt.Sprintf("what %s starts does not outlive this RUN", last.words[0]),
-	})
+	p.found(in, last.span(p, in, 0, len(last.words)), nil, "what %s starts does not outlive this RUN", last.words[0])
 	return true
 }
 
@@ -136,13 +125,10 @@ func (p *pass) checkServes(in *dockerfile.Instruction, run *shellRun) bool {
 func (p *pass) kept(in *dockerfile.Instruction, commands []command) []analysis.Fix {
 	text := strings.TrimSpace(p.Text.Slice(in.ArgsSpan))
 	words := commands[0].words
-	if len(commands) != 1 || strings.ContainsAny(text, "\n;&$(~") {
+	if len(commands) != 1 || strings.ContainsAny(text, "\n;&$(~") || words[0] != "cd" || len(words) != 2 || words[1] == "-" {
 		return nil
 	}
-	if words[0] == "cd" && len(words) == 2 && words[1] != "-" {
-		return p.written(in, "WORKDIR", words[1])
-	}
-	return nil
+	return p.written(in, "WORKDIR", words[1])
 }
 
 // exportOnly matches a command that sets variables of the shell's and its children's, and nothing else.
@@ -151,12 +137,7 @@ var exportOnly = regexp.MustCompile(`^export ([A-Za-z_][A-Za-z0-9_]*=(?:"[^"\n]*
 // written returns the fix that puts another instruction in the place of one.
 func (p *pass) written(in *dockerfile.Instruction, keyword, args string) []analysis.Fix {
 	keyword = matching(keyword, in.Keyword.Text)
-	return []analysis.Fix{{
-		Title: "Change to " + keyword + " " + args,
-		Edits: []source.Edit{
-			{Span: source.Span{Start: in.Keyword.Span.Start, End: in.ArgsSpan.End}, NewText: keyword + " " + args},
-		},
-	}}
+	return replace(source.Between(in.Keyword.Span.Start, in.ArgsSpan.End), keyword+" "+args, false)
 }
 
 // setOnly matches variables that are set for no command.
@@ -183,19 +164,18 @@ func (p *pass) checkUnusedPrefix(in *dockerfile.Instruction) bool {
 	if strings.Contains(text, "$"+first) || strings.Contains(text, "${"+first) || p.sets(first) {
 		return false
 	}
-	operator := source.Span{Start: in.ArgsSpan.Start + m[6], End: in.ArgsSpan.Start + m[7]}
+	operator := in.ArgsSpan.Part(m[6], m[7])
 	shown := strings.TrimSpace(p.Text.Slice(operator))
-	set := source.Span{Start: in.ArgsSpan.Start + m[4], End: in.ArgsSpan.Start + m[4] + len(names)}
-	rest := source.Edit{Span: source.Span{Start: set.End, End: operator.End}, NewText: " "}
+	set := in.ArgsSpan.Part(m[4], m[4]+len(names))
 	finding := analysis.Finding{
 		Span:    set,
 		Message: "no program gets this: with " + shown + " behind it, only the shell itself knows the variable",
-		Fixes:   []analysis.Fix{{Title: "Remove " + shown, Edits: []source.Edit{rest}, Preferred: true}},
+		Fixes:   change("Remove "+shown, source.Between(set.End, operator.End), " ", true),
 	}
 	if m[2] >= 0 {
-		set := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[2] + len("set")}
+		set := in.ArgsSpan.Part(m[2], m[2]+len("set"))
 		finding.Message = "no program gets this: set gives the shell arguments, and sets no variable"
-		finding.Fixes = []analysis.Fix{replace(set, "export", true)}
+		finding.Fixes = replace(set, "export", true)
 	}
 	p.report(in, finding)
 	return true

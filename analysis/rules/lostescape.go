@@ -58,7 +58,7 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 			return false
 		}
 	}
-	if _, _, spoilt := p.spoiltEscape(above); spoilt {
+	if why, _ := p.spoiltEscape(above); why != "" {
 		return true
 	}
 	word := p.Text.Slice(problem.Span)
@@ -127,48 +127,32 @@ func (p *pass) indent(in *dockerfile.Instruction) int {
 	return in.Span.Start - p.Text.LineStart(p.Text.LineAt(in.Span.Start))
 }
 
-// spoiltEscape says why the escape character at the end of an instruction's last line does not continue the line, if
-// there is one, and what fixes it.
-func (p *pass) spoiltEscape(in *dockerfile.Instruction) (why string, fix analysis.Fix, ok bool) {
+// spoiltEscape says why the escape character at the end of an instruction's last line does not continue the line, "" if
+// there is none, and what fixes it.
+func (p *pass) spoiltEscape(in *dockerfile.Instruction) (why string, fixes []analysis.Fix) {
 	last := p.Text.Line(p.Text.LineAt(in.Span.End))
 	last.Start = max(last.Start, in.Span.Start)
-	text, escape := p.Text.Slice(last), string(p.Escape)
-	at := func(from, to int) source.Span { return source.Span{Start: last.Start + from, End: last.Start + to} }
+	text, escape, name := p.Text.Slice(last), string(p.Escape), p.escapeName()
 	trimmed := strings.TrimRightFunc(text, func(r rune) bool { return unicode.IsSpace(r) || invisible(r) })
 	plain := strings.TrimRight(text, " \t\r")
+	end := last.Part(max(0, len(plain)-1), len(plain))
 	switch {
 	case strings.HasSuffix(trimmed, escape) && len(plain) > len(trimmed):
 		odd, _ := utf8.DecodeLastRuneInString(plain)
-		return fmt.Sprintf("%s stands behind the %s", characterName(odd), p.escapeName()),
-			analysis.Fix{
-				Title: "Remove what stands behind the " + p.escapeName(),
-				Edits: []source.Edit{{Span: at(len(trimmed), len(text))}},
-			}, true
+		return fmt.Sprintf("%s stands behind the %s", characterName(odd), name),
+			change("Remove what stands behind the "+name, last.Part(len(trimmed), len(text)), "", true)
 	case strings.HasSuffix(plain, escape+escape):
-		return fmt.Sprintf(
-				"two %s do not continue it",
-				map[byte]string{'\\': "backslashes", '`': "backticks"}[p.Escape],
-			),
-			analysis.Fix{
-				Title: "Remove the second " + p.escapeName(),
-				Edits: []source.Edit{{Span: at(len(plain)-1, len(plain))}},
-			}, true
+		two := map[byte]string{'\\': "two backslashes", '`': "two backticks"}[p.Escape]
+		return two + " do not continue it", change("Remove the second "+name, end, "", true)
 	case otherEnd.MatchString(plain) && p.Escape == '\\' && (in.Meant == "RUN" || in.Meant == "ENV" ||
 		in.Meant == "LABEL"):
-		return plain[len(plain)-1:] + " is not a backslash",
-			analysis.Fix{
-				Title: "Change it to a backslash",
-				Edits: []source.Edit{{Span: at(len(plain)-1, len(plain)), NewText: escape}},
-			}, true
+		return plain[len(plain)-1:] + " is not a backslash", change("Change it to a backslash", end, escape, true)
 	}
 	if m := behindEscape.FindStringSubmatchIndex(text); m != nil && text[m[2]:m[3]] == escape && balanced(text[:m[2]]) {
-		return fmt.Sprintf("a comment stands behind the %s", p.escapeName()),
-			analysis.Fix{
-				Title: "Move the comment to a line of its own",
-				Edits: []source.Edit{{Span: at(m[3], m[4]), NewText: p.newline + p.margin(in)}},
-			}, true
+		return fmt.Sprintf("a comment stands behind the %s", name), change("Move the comment to a line of its own",
+			last.Part(m[3], m[4]), p.newline+p.margin(in), true)
 	}
-	return "", analysis.Fix{}, false
+	return "", nil
 }
 
 // otherEnd is a character at a line's end that continues it in other shells, or that looks like one that does.
@@ -209,10 +193,9 @@ func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem docke
 		Span:    problem.Span,
 		Message: fmt.Sprintf("%s is not an instruction: missing %s at the end of line %d?", word, name, line),
 	}
-	if why, fix, ok := p.spoiltEscape(above); ok {
+	if why, fixes := p.spoiltEscape(above); why != "" {
 		finding.Message = fmt.Sprintf("%s is not an instruction: line %d does not go on here, as %s", word, line, why)
-		fix.Preferred = true
-		finding.Fixes = []analysis.Fix{fix}
+		finding.Fixes = fixes
 		return finding
 	}
 	add := func(text string, preferred bool) {
@@ -220,20 +203,14 @@ func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem docke
 		if op := strings.Trim(text, " "+string(p.Escape)); op != "" {
 			what = "Add " + op + " and the missing " + name
 		}
-		finding.Fixes = append(finding.Fixes, analysis.Fix{
-			Title:     fmt.Sprintf("%s at the end of line %d", what, line),
-			Edits:     []source.Edit{{Span: source.Span{Start: end, End: above.Span.End}, NewText: text}},
-			Preferred: preferred,
-		})
+		finding.Fixes = append(finding.Fixes, change(fmt.Sprintf("%s at the end of line %d", what, line),
+			source.Between(end, above.Span.End), text, preferred)...)
 	}
 	escape := " " + string(p.Escape)
 	indented := p.indent(in) > p.indent(head)
 	switch {
-	case head.Meant != "RUN":
-		add(escape, true)
-	case endsInOperator(p.file(), above) || startsWithOperator(word) || head.ArgsSpan.Len() == 0:
-		add(escape, true)
-	case p.inList(above, in) || wantsMore.MatchString(p.lastLine(above)):
+	case head.Meant != "RUN", endsInOperator(p.file(), above), startsWithOperator(word), head.ArgsSpan.Len() == 0,
+		p.inList(above, in), wantsMore.MatchString(p.lastLine(above)):
 		add(escape, true)
 	case p.Escape == '\\' && (shellReserved[word] || isCommand(word)) && p.inBlock(above):
 		sure := indented || shellReserved[word]
@@ -242,24 +219,16 @@ func (p *pass) lostEscape(head, above, in *dockerfile.Instruction, problem docke
 		} else {
 			add(";"+escape, sure) // what the line's end is to the shell, which goes when the line is continued
 		}
-	case !isCommand(word):
+	case !isCommand(word), endsCommand(p.file(), above):
 		// Where nothing else says that the command goes on, the line might as well lack a RUN.
-		add(escape, indented)
-	case endsCommand(p.file(), above):
 		add(escape, indented)
 	default:
 		add(escape, false)
 		add(" &&"+escape, false)
 	}
 	if head.Meant == "RUN" && isCommand(word) && !finding.Fixes[0].Preferred {
-		at := source.Span{Start: problem.Span.Start, End: problem.Span.Start}
-		finding.Fixes = append(
-			finding.Fixes,
-			analysis.Fix{
-				Title: "Insert RUN",
-				Edits: []source.Edit{{Span: at, NewText: matching("RUN", head.Keyword.Text) + " "}},
-			},
-		)
+		run := matching("RUN", head.Keyword.Text) + " "
+		finding.Fixes = append(finding.Fixes, change("Insert RUN", source.At(problem.Span.Start), run, false)...)
 	}
 	if len(problem.Suggestions) > 0 && !isCommand(word) {
 		for _, change := range p.changeTo(problem) {
@@ -322,14 +291,7 @@ func (p *pass) lastLine(in *dockerfile.Instruction) string {
 
 // shellReserved are words that only a shell knows.
 var shellReserved = map[string]bool{
-	"fi":   true,
-	"done": true,
-	"esac": true,
-	"then": true,
-	"else": true,
-	"elif": true,
-	"do":   true,
-	"}":    true,
+	"fi": true, "done": true, "esac": true, "then": true, "else": true, "elif": true, "do": true, "}": true,
 }
 
 // wantsMore matches commands that ask for arguments: "apt-get install -y".
@@ -348,7 +310,7 @@ func (p *pass) chainText(in *dockerfile.Instruction) string {
 			start = other.ArgsSpan.Start
 		}
 	}
-	text := p.Text.Slice(source.Span{Start: start, End: max(start, in.Span.End)})
+	text := p.Text.Slice(source.Between(start, max(start, in.Span.End)))
 	for _, closing := range []string{"fi", "done", "esac"} {
 		if i := strings.LastIndex(text, "\n"+closing); i >= 0 {
 			text = text[i+1:]
@@ -422,7 +384,7 @@ func (p *pass) lostBelow(
 		above, in := p.file().Instructions[i-1], p.file().Instructions[i]
 		if array {
 			end := above.Span.Start + len(strings.TrimRight(p.Text.Slice(above.Span), " \t"))
-			edit := source.Edit{Span: source.Span{Start: end, End: above.Span.End}, NewText: " " + string(p.Escape)}
+			edit := source.Edit{Span: source.Between(end, above.Span.End), NewText: " " + string(p.Escape)}
 			fix.Edits = append(fix.Edits, edit)
 			if more = i - first; strings.HasSuffix(strings.TrimRight(p.Text.Slice(in.Span), " \t"), "]") {
 				fix.Title, fix.Preferred = "Continue all lines of the array", true

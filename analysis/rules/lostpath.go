@@ -67,10 +67,8 @@ func (p *pass) checkLiteralPath(in *dockerfile.Instruction, word dockerfile.Word
 	}
 	if literalPath.MatchString(word.Text) {
 		meant := strings.ReplaceAll(strings.ReplaceAll(word.Text, `\$`, "$"), "'", `"`)
-		p.report(in, analysis.Finding{
-			Span: word.Span, Message: "$PATH is not replaced here: PATH becomes this text, and no program is found",
-			Fixes: []analysis.Fix{replace(word.Span, meant, true)},
-		})
+		p.found(in, word.Span, replace(word.Span, meant, true),
+			"$PATH is not replaced here: PATH becomes this text, and no program is found")
 		return true
 	}
 	m := gluedPath.FindStringSubmatchIndex(word.Text)
@@ -78,13 +76,8 @@ func (p *pass) checkLiteralPath(in *dockerfile.Instruction, word dockerfile.Word
 		return false
 	}
 	at := word.Span.Start + max(m[2], m[4])
-	p.report(in, analysis.Finding{
-		Span: word.Span, Message: "a colon is missing: $PATH and what it touches are read as one directory",
-		Fixes: []analysis.Fix{{
-			Title: "Insert a colon", Preferred: true,
-			Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: ":"}},
-		}},
-	})
+	p.found(in, word.Span, change("Insert a colon", source.At(at), ":", true),
+		"a colon is missing: $PATH and what it touches are read as one directory")
 	return true
 }
 
@@ -94,36 +87,24 @@ func (p *pass) checkPathValue(in *dockerfile.Instruction, span source.Span, valu
 		finding := analysis.Finding{Span: span, Message: "~ is not replaced in PATH: no program is found there"}
 		if home := p.home(in); home != "" {
 			text := strings.ReplaceAll(p.Text.Slice(span), "~/", home+"/")
-			finding.Fixes = []analysis.Fix{replace(span, text, false)}
+			finding.Fixes = replace(span, text, false)
 		}
 		p.report(in, finding)
 	case strings.Contains(value, ";") && strings.Contains(value, "/"):
 		text := strings.ReplaceAll(p.Text.Slice(span), ";", ":")
-		p.report(in, analysis.Finding{
-			Span: span, Message: "colons separate the directories of PATH, not semicolons",
-			Fixes: []analysis.Fix{replace(span, text, true)},
-		})
+		p.found(in, span, replace(span, text, true), "colons separate the directories of PATH, not semicolons")
 	case value == "PATH" || strings.HasPrefix(value, "PATH:") || strings.HasSuffix(value, ":PATH"):
 		text := p.Text.Slice(span)
 		at := span.Start + strings.Index(text, "PATH")
-		p.report(in, analysis.Finding{
-			Span: source.Span{Start: at, End: at + len("PATH")}, Message: "PATH is taken for a directory: $PATH is meant",
-			Fixes: []analysis.Fix{{
-				Title: "Change to $PATH", Preferred: true,
-				Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: "$"}},
-			}},
-		})
+		p.found(in, source.Between(at, at+len("PATH")), change("Change to $PATH", source.At(at), "$", true),
+			"PATH is taken for a directory: $PATH is meant")
 	case !strings.Contains(value, "$") && strings.HasPrefix(value, "/") && !strings.Contains(value, "/bin:") &&
 		!strings.HasSuffix(value, "/usr/bin") && value != "/bin":
 		end := span.End
 		if strings.HasSuffix(p.Text.Slice(span), `"`) {
 			end--
 		}
-		p.report(in, analysis.Finding{
-			Span: span, Message: "this leaves out the directories that PATH had: not even sh is found any more",
-			Fixes: []analysis.Fix{{
-				Title: "Add $PATH", Edits: []source.Edit{{Span: source.Span{Start: end, End: end}, NewText: ":$PATH"}},
-			}},
-		})
+		p.found(in, span, change("Add $PATH", source.At(end), ":$PATH", false),
+			"this leaves out the directories that PATH had: not even sh is found any more")
 	}
 }

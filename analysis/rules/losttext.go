@@ -50,10 +50,8 @@ func checkLostText(p *pass, in *dockerfile.Instruction) {
 			continue
 		}
 		if openQuote(before, p.Escape) != 0 {
-			p.report(in, analysis.Finding{
-				Span:    comment.Span,
-				Message: "this line is left out: BuildKit takes it for a comment, though it is within quotes",
-			})
+			p.found(in, comment.Span, nil,
+				"this line is left out: BuildKit takes it for a comment, though it is within quotes")
 			break
 		}
 	}
@@ -88,10 +86,8 @@ func (p *pass) escapedInner(pair string) string {
 func (p *pass) checkInnerQuotes(in *dockerfile.Instruction) {
 	for _, word := range in.Args {
 		if meant := p.escapedInner(word.Text); meant != "" && p.Text.Slice(word.Span) == word.Text {
-			p.report(in, analysis.Finding{
-				Span: word.Span, Message: "the value loses its inner quotes: they end and begin quoted parts",
-				Fixes: []analysis.Fix{replace(word.Span, meant, true)},
-			})
+			p.found(in, word.Span, replace(word.Span, meant, true),
+				"the value loses its inner quotes: they end and begin quoted parts")
 		}
 	}
 }
@@ -127,30 +123,20 @@ func openQuote(text string, escape byte) byte {
 func (p *pass) checkValueApart(in *dockerfile.Instruction) {
 	text := p.Text.Slice(in.ArgsSpan)
 	if m := noEquals.FindStringSubmatchIndex(text); m != nil {
-		gap := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
-		p.report(in, analysis.Finding{
-			Span: in.ArgsSpan, Message: "ARG gives no default without =: this declares other names",
-			Fixes: []analysis.Fix{{Title: "Change it to =", Edits: []source.Edit{{Span: gap, NewText: "="}}}},
-		})
+		gap := in.ArgsSpan.Part(m[2], m[3])
+		p.found(in, in.ArgsSpan, change("Change it to =", gap, "=", false),
+			"ARG gives no default without =: this declares other names")
 	}
 	if m := valueApart.FindStringSubmatchIndex(text); m != nil && len(in.Args) == 2 {
-		gap := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
-		p.report(in, analysis.Finding{
-			Span: in.Args[0].Span,
-			Message: fmt.Sprintf(
-				"%s is empty: a blank stands between it and %s, which is taken for another argument",
-				strings.TrimSuffix(in.Args[0].Text, "="),
-				in.Args[1].Text,
-			),
-			Fixes: []analysis.Fix{{Title: "Remove the blank", Edits: []source.Edit{{Span: gap}}}},
-		})
+		gap := in.ArgsSpan.Part(m[2], m[3])
+		p.found(in, in.Args[0].Span, change("Remove the blank", gap, "", false),
+			"%s is empty: a blank stands between it and %s, which is taken for another argument",
+			strings.TrimSuffix(in.Args[0].Text, "="), in.Args[1].Text)
 	}
 }
 
 // noEquals matches a name and a default that no name can be, without an equals sign.
-var noEquals = regexp.MustCompile(
-	`^[A-Za-z_][A-Za-z0-9_]*([ \t]+|:-)(?:[0-9][A-Za-z0-9_.-]*|true|false|latest)$`,
-)
+var noEquals = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*([ \t]+|:-)(?:[0-9][A-Za-z0-9_.-]*|true|false|latest)$`)
 
 var valueApart = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=([ \t]+)[^\s=]+[ \t]*$`)
 
@@ -167,7 +153,7 @@ func (p *pass) checkValueBelow(in *dockerfile.Instruction) {
 			!strings.HasSuffix(p.Text.Slice(word.Span), "=") {
 			continue
 		}
-		between := source.Span{Start: word.Span.End, End: next.Span.Start}
+		between := source.Between(word.Span.End, next.Span.Start)
 		finding := analysis.Finding{
 			Span: word.Span,
 			Message: fmt.Sprintf(
@@ -177,9 +163,7 @@ func (p *pass) checkValueBelow(in *dockerfile.Instruction) {
 			),
 		}
 		if strings.Trim(p.Text.Slice(between), " \t\r\n"+string(p.Escape)) == "" {
-			finding.Fixes = []analysis.Fix{
-				{Title: "Join the lines", Edits: []source.Edit{{Span: between}}, Preferred: true},
-			}
+			finding.Fixes = change("Join the lines", between, "", true)
 		}
 		p.report(in, finding)
 	}

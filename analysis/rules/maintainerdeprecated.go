@@ -17,19 +17,15 @@ var MaintainerDeprecated = &Rule{
 	Doc: Doc{
 		Summary: "MAINTAINER is deprecated",
 		What:    "Finds `MAINTAINER`. The fix makes it a label.",
-		Why: "The instruction has been deprecated since 2017. A label can be read with the same tools as all " +
-			"others.",
+		Why:     "The instruction has been deprecated since 2017. A label can be read with the same tools as all others.",
 		Example: "FROM alpine\nMAINTAINER Jo <jo@example.com>\n",
 		Instead: "FROM alpine\nLABEL org.opencontainers.image.authors=\"Jo <jo@example.com>\"\n",
 	},
 	check: func(p *pass) {
 		for _, in := range p.of("MAINTAINER") {
 			if len(in.Args) > 0 && strings.EqualFold(in.Keyword.Text, "MAINTAINER") {
-				p.report(in, analysis.Finding{
-					Span:    in.Keyword.Span,
-					Message: "MAINTAINER is deprecated in favor of using a label",
-					Fixes:   maintainerLabel(p.file(), in),
-				})
+				p.found(in, in.Keyword.Span, maintainerLabel(p.file(), in),
+					"MAINTAINER is deprecated in favor of using a label")
 			}
 		}
 	},
@@ -45,16 +41,6 @@ func maintainerLabel(file *dockerfile.File, in *dockerfile.Instruction) []analys
 	if strings.ContainsAny(name, "\"\\`$\r\n") {
 		return nil
 	}
-	label := "LABEL"
-	if in.Keyword.Text == "maintainer" {
-		label = "label"
-	}
-	return []analysis.Fix{{
-		Title: "Change to a label",
-		Edits: []source.Edit{
-			{Span: in.Keyword.Span, NewText: label},
-			{Span: in.ArgsSpan, NewText: `org.opencontainers.image.authors="` + name + `"`},
-		},
-		Preferred: true,
-	}}
+	label := source.Edit{Span: in.ArgsSpan, NewText: `org.opencontainers.image.authors="` + name + `"`}
+	return change("Change to a label", in.Keyword.Span, matching("LABEL", in.Keyword.Text), true, label)
 }

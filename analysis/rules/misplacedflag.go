@@ -107,19 +107,15 @@ func misplacedFlag(file *dockerfile.File, in *dockerfile.Instruction, i int) (an
 		flag += "=" + value
 	}
 	if i == 0 {
-		finding.Fixes = []analysis.Fix{replace(withDashes(file, word.Span), flag, true)}
+		finding.Fixes = replace(withDashes(file, word.Span), flag, true)
 	} else {
 		if dashes == "--" {
 			finding.Message = fmt.Sprintf("%s is read as an argument: flags stand before the arguments", word.Text)
 		}
-		start := source.Span{Start: in.Args[0].Span.Start, End: in.Args[0].Span.Start}
-		gap := source.Span{Start: in.Args[i-1].Span.End, End: word.Span.End}
-		if strings.Trim(file.Text.Slice(source.Span{Start: gap.Start, End: word.Span.Start}), " \t") == "" {
-			finding.Fixes = []analysis.Fix{{
-				Title:     "Move it before the arguments",
-				Edits:     []source.Edit{{Span: start, NewText: flag + " "}, {Span: gap}},
-				Preferred: dashes == "--",
-			}}
+		before := in.Args[i-1].Span.End
+		if strings.Trim(file.Text.Slice(source.Between(before, word.Span.Start)), " \t") == "" {
+			finding.Fixes = change("Move it before the arguments", source.At(in.Args[0].Span.Start), flag+" ",
+				dashes == "--", source.Edit{Span: source.Between(before, word.Span.End)})
 		}
 	}
 	if in.Command == nil && in.From == nil {
@@ -155,13 +151,11 @@ func flagOfCp(file *dockerfile.File, in *dockerfile.Instruction, i int) (analysi
 		file.Text.Slice(word.Span) != word.Text {
 		return analysis.Finding{}, false
 	}
-	rest := source.Span{Start: word.Span.Start, End: in.Args[1].Span.Start}
+	rest := source.Between(word.Span.Start, in.Args[1].Span.Start)
 	return analysis.Finding{
 		Span:    word.Span,
 		Message: fmt.Sprintf("%s is a flag of cp: %s takes it for a file", word.Text, in.Meant),
-		Fixes: []analysis.Fix{
-			{Title: "Remove " + word.Text, Edits: []source.Edit{{Span: rest}}, Preferred: true},
-		},
+		Fixes:   change("Remove "+word.Text, rest, "", true),
 	}, true
 }
 
@@ -190,18 +184,10 @@ func (p *pass) flagOfCheck(in *dockerfile.Instruction) bool {
 	if from == to || in.Line != in.EndLine {
 		return false
 	}
-	moved := source.Span{Start: in.Args[from].Span.Start, End: in.Args[to-1].Span.End}
-	before := source.Span{Start: in.Args[0].Span.Start, End: in.Args[0].Span.Start}
-	p.report(in, analysis.Finding{
-		Span: moved, Message: p.Text.Slice(moved) + message,
-		Fixes: []analysis.Fix{{
-			Title: "Move it before CMD", Preferred: true,
-			Edits: []source.Edit{
-				{Span: before, NewText: p.Text.Slice(moved) + " "},
-				{Span: source.Span{Start: in.Args[from-1].Span.End, End: moved.End}},
-			},
-		}},
-	})
+	moved := source.Between(in.Args[from].Span.Start, in.Args[to-1].Span.End)
+	fixes := change("Move it before CMD", source.At(in.Args[0].Span.Start), p.Text.Slice(moved)+" ", true,
+		source.Edit{Span: source.Between(in.Args[from-1].Span.End, moved.End)})
+	p.found(in, moved, fixes, "%s%s", p.Text.Slice(moved), message)
 	return true
 }
 
@@ -217,20 +203,20 @@ func (p *pass) valueBehind(in *dockerfile.Instruction) bool {
 	}
 	flag := in.Flags[len(in.Flags)-1]
 	name, value := flag.Name.Text, flag.Value.Text
-	gap := source.Span{Start: flag.Span.End, End: first.Span.Start}
-	finding := analysis.Finding{Span: source.Span{Start: flag.Span.Start, End: first.Span.End}}
+	gap := source.Between(flag.Span.End, first.Span.Start)
+	finding := analysis.Finding{Span: source.Between(flag.Span.Start, first.Span.End)}
 	switch {
 	case strings.Trim(p.Text.Slice(gap), " \t") != "":
 		return false
 	case flag.HasValue && (value == "" && (name == "from" || name == "chown" || name == "chmod") ||
 		name == "chown" && strings.HasSuffix(value, ":")) && plainValue.MatchString(first.Text):
 		finding.Message = fmt.Sprintf("a blank ends --%s: %s is taken for a file", name, first.Text)
-		finding.Fixes = []analysis.Fix{{Title: "Remove the blank", Edits: []source.Edit{{Span: gap}}, Preferred: true}}
+		finding.Fixes = change("Remove the blank", gap, "", true)
 	case !flag.HasValue && (name == "link" || name == "parents") && (first.Text == "true" || first.Text == "false"):
 		finding.Message = fmt.Sprintf("%s is taken for a file: --%s needs no value", first.Text, name)
 		gap.End = first.Span.End
 		if first.Text == "false" {
-			gap = source.Span{Start: flag.Span.Start, End: in.Args[1].Span.Start}
+			gap = source.Between(flag.Span.Start, in.Args[1].Span.Start)
 		}
 		finding.Fixes = p.removed(gap)
 	default:
@@ -257,11 +243,9 @@ func (p *pass) stageWithoutFlag(in *dockerfile.Instruction) bool {
 	if c := p.opts().Context; c != nil && (slices.Contains(c.Sent, name) || slices.Contains(c.Sent, name+"/")) {
 		return false
 	}
-	span := source.Span{Start: in.Args[0].Span.Start, End: words[0].Span.End}
-	p.report(in, analysis.Finding{
-		Span: span, Message: fmt.Sprintf("%s is taken for a file: files of a stage need --from", words[0].Text),
-		Fixes: []analysis.Fix{replace(span, "--from="+words[0].Text, false)},
-	})
+	span := source.Between(in.Args[0].Span.Start, words[0].Span.End)
+	p.found(in, span, replace(span, "--from="+words[0].Text, false),
+		"%s is taken for a file: files of a stage need --from", words[0].Text)
 	return true
 }
 
@@ -278,15 +262,9 @@ func (p *pass) mountBehind(in *dockerfile.Instruction) {
 		if strings.Contains(text, "docker") || strings.Contains(text, "podman") || strings.Contains(text, "build") {
 			return
 		}
-		before := source.Span{Start: in.Args[0].Span.Start, End: in.Args[0].Span.Start}
-		gap := source.Span{Start: in.Args[i-1].Span.End, End: word.Span.End}
-		p.report(in, analysis.Finding{
-			Span: word.Span, Message: "the command gets --mount as an argument: flags stand before the command",
-			Fixes: []analysis.Fix{{
-				Title: "Move it before the command", Preferred: true,
-				Edits: []source.Edit{{Span: before, NewText: word.Text + " "}, {Span: gap}},
-			}},
-		})
+		fixes := change("Move it before the command", source.At(in.Args[0].Span.Start), word.Text+" ", true,
+			source.Edit{Span: source.Between(in.Args[i-1].Span.End, word.Span.End)})
+		p.found(in, word.Span, fixes, "the command gets --mount as an argument: flags stand before the command")
 		return
 	}
 }

@@ -76,11 +76,9 @@ func (p *pass) checkEscapedPath(in *dockerfile.Instruction) bool {
 	if m == nil || p.Escape != '\\' || in.Meant != "COPY" && in.Meant != "ADD" || in.JSON {
 		return false
 	}
-	p.report(in, analysis.Finding{
-		Span: in.ArgsSpan, Message: "a path with a blank needs an array: " + in.Meant + " divides the words at blanks",
-		Fixes: []analysis.Fix{replace(in.ArgsSpan,
-			fmt.Sprintf("[%q, %q]", strings.ReplaceAll(m[1], `\ `, " "), m[2]), true)},
-	})
+	p.found(in, in.ArgsSpan,
+		replace(in.ArgsSpan, fmt.Sprintf("[%q, %q]", strings.ReplaceAll(m[1], `\ `, " "), m[2]), true),
+		"a path with a blank needs an array: %s divides the words at blanks", in.Meant)
 	return true
 }
 
@@ -97,13 +95,7 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 			"%s is taken for a file: sources and destination are separated by a space only",
 			text,
 		)
-		finding.Fixes = []analysis.Fix{
-			{
-				Title:     "Remove " + text,
-				Edits:     []source.Edit{{Span: source.Span{Start: word.Span.Start, End: p.behind(in, word.Span.End)}}},
-				Preferred: true,
-			},
-		}
+		finding.Fixes = change("Remove "+text, source.Between(word.Span.Start, p.behind(in, word.Span.End)), "", true)
 	case p.checkVolume(in, word, text) || isSource && p.checkHostPath(in, word, text):
 		return
 	case isSource && (strings.HasPrefix(text, "../") || text == "..") && hasContextSource(in):
@@ -117,12 +109,12 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 			read,
 		)
 		if exact && !strings.ContainsAny(text, "$*?[\\") && !in.JSON {
-			finding.Fixes = []analysis.Fix{replace(word.Span, read, false)}
+			finding.Fixes = replace(word.Span, read, false)
 		}
 	case text == "~" || strings.HasPrefix(text, "~/"):
 		finding.Message = "~ is not replaced: it is taken for a directory of that name"
 		if home := p.home(in); !isSource && home != "" && exact && !in.JSON {
-			finding.Fixes = []analysis.Fix{replace(word.Span, strings.Replace(word.Text, "~", home, 1), false)}
+			finding.Fixes = replace(word.Span, strings.Replace(word.Text, "~", home, 1), false)
 		}
 	case exact && p.escapes(in, word.Text, isSource):
 		finding.Message = fmt.Sprintf(
@@ -130,7 +122,7 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 			text,
 			strings.ReplaceAll(text, `\`, ""),
 		)
-		finding.Fixes = []analysis.Fix{replace(word.Span, strings.ReplaceAll(word.Text, `\`, "/"), false)}
+		finding.Fixes = replace(word.Span, strings.ReplaceAll(word.Text, `\`, "/"), false)
 		if in.Meant != "WORKDIR" {
 			for i, other := range in.Args {
 				if other.Span == word.Span || !p.escapes(in, other.Text, i < len(in.Args)-1) {
@@ -160,20 +152,7 @@ func (p *pass) escapes(in *dockerfile.Instruction, path string, isSource bool) b
 
 // usualDirs are directories of every image, with what lies in them.
 var usualDirs = []string{
-	"/bin",
-	"/boot",
-	"/dev",
-	"/etc",
-	"/home",
-	"/lib",
-	"/mnt",
-	"/opt",
-	"/root",
-	"/run",
-	"/sbin",
-	"/srv",
-	"/tmp",
-	"/usr",
+	"/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/mnt", "/opt", "/root", "/run", "/sbin", "/srv", "/tmp", "/usr",
 	"/var",
 }
 
@@ -211,12 +190,7 @@ func (p *pass) checkDestination(in *dockerfile.Instruction) {
 				"with a slash",
 			dest.Text,
 		),
-		Fixes: []analysis.Fix{
-			{
-				Title: "Change to " + dest.Text + "/",
-				Edits: []source.Edit{{Span: source.Span{Start: dest.Span.End, End: dest.Span.End}, NewText: "/"}},
-			},
-		},
+		Fixes: change("Change to "+dest.Text+"/", source.At(dest.Span.End), "/", false),
 	})
 }
 
@@ -241,13 +215,8 @@ func (p *pass) checkForgotten(in *dockerfile.Instruction) bool {
 				fits, _ := path.Match(base, manifest)
 				return fits
 			}) {
-				p.report(in, analysis.Finding{
-					Span: last.Span, Message: fmt.Sprintf("%s is taken for the destination: none is named", last.Text),
-					Fixes: []analysis.Fix{{
-						Title: "Add the destination ./",
-						Edits: []source.Edit{{Span: source.Span{Start: last.Span.End, End: last.Span.End}, NewText: " ./"}},
-					}},
-				})
+				p.found(in, last.Span, change("Add the destination ./", source.At(last.Span.End), " ./", false),
+					"%s is taken for the destination: none is named", last.Text)
 				return true
 			}
 		}
@@ -257,7 +226,7 @@ func (p *pass) checkForgotten(in *dockerfile.Instruction) bool {
 
 // behind returns the offset behind the blanks at an offset of an instruction.
 func (p *pass) behind(in *dockerfile.Instruction, at int) int {
-	text := p.Text.Slice(source.Span{Start: at, End: in.Span.End})
+	text := p.Text.Slice(source.Between(at, in.Span.End))
 	return at + len(text) - len(strings.TrimLeft(text, " \t"))
 }
 
@@ -292,15 +261,15 @@ func (p *pass) checkVolume(in *dockerfile.Instruction, word dockerfile.Word, tex
 	if m := hostVolume.FindStringSubmatch(text); m != nil {
 		finding.Message = "VOLUME takes only the path in the container: all of " + text + " is one path"
 		if !in.JSON && p.Text.Slice(word.Span) == text {
-			finding.Fixes = []analysis.Fix{replace(word.Span, m[1], false)}
+			finding.Fixes = replace(word.Span, m[1], false)
 		}
 	} else if text == "-v" || text == "--volume" {
 		finding.Message = text + " is taken for a path: it belongs to docker run"
-		finding.Fixes = p.removed(source.Span{Start: word.Span.Start, End: p.behind(in, word.Span.End)})
+		finding.Fixes = p.removed(source.Between(word.Span.Start, p.behind(in, word.Span.End)))
 	} else if strings.Trim(text, "abcdefghijklmnopqrstuvwxyz") == "" && text != "" {
 		finding.Message = "the container does not start: the path of a volume must be absolute"
 		if !in.JSON && p.Text.Slice(word.Span) == text {
-			finding.Fixes = []analysis.Fix{replace(word.Span, "/"+text, false)}
+			finding.Fixes = replace(word.Span, "/"+text, false)
 		}
 	} else {
 		return false
@@ -319,7 +288,7 @@ func (p *pass) checkHostPath(in *dockerfile.Instruction, word dockerfile.Word, t
 		(in.Meant != "ADD" || !strings.HasPrefix(m[1], "http")) {
 		finding.Message = text + " is taken for a file of the build context: files of a stage need --from"
 		if slices.Contains(p.stageNames(), strings.ToLower(m[1])) && len(in.Flags) == 0 && len(in.Args) == 2 {
-			finding.Fixes = []analysis.Fix{replace(word.Span, "--from="+m[1]+" "+m[2], false)}
+			finding.Fixes = replace(word.Span, "--from="+m[1]+" "+m[2], false)
 		}
 	} else if foreignScheme.MatchString(text) {
 		finding.Message = text + " is taken for a file of the build context: ADD fetches http, https and Git only"
@@ -344,7 +313,7 @@ func (p *pass) checkMountPaths(in *dockerfile.Instruction) {
 				Span: value.Span, Message: "~ is not replaced: it is taken for a directory of that name",
 			}
 			if home := p.home(in); name == "target" && home != "" && p.Text.Slice(value.Span) == value.Text {
-				finding.Fixes = []analysis.Fix{replace(value.Span, strings.Replace(value.Text, "~", home, 1), false)}
+				finding.Fixes = replace(value.Span, strings.Replace(value.Text, "~", home, 1), false)
 			}
 			p.report(in, finding)
 		}

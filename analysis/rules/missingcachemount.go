@@ -90,9 +90,7 @@ func checkMissingCacheMount(p *pass) {
 			)
 		}
 		if (s.user == "" || isRoot(s.user)) && !uses().movesCaches(in) {
-			if fix, ok := p.addCacheMount(in, *found, caches); ok {
-				finding.Fixes = []analysis.Fix{fix}
-			}
+			finding.Fixes = p.addCacheMount(in, *found, caches)
 		}
 		if len(finding.Fixes) == 0 {
 			finding.Message += found.mayDiffer(caches)
@@ -239,29 +237,25 @@ func withName(list, name string) string {
 }
 
 // addCacheMount is the fix that mounts a cache, where that makes no difference to the image: see docs/reorderings.md.
-func (p *pass) addCacheMount(in *dockerfile.Instruction, d download, caches []string) (analysis.Fix, bool) {
+func (p *pass) addCacheMount(in *dockerfile.Instruction, d download, caches []string) []analysis.Fix {
 	dir := caches[0]
 	switch {
 	case !safeCaches[d.name] || in.Stage == len(p.file().Stages)-1: // the mount's directory would be part of the image
-		return analysis.Fix{}, false
+		return nil
 	case d.name == "npm":
 		if dir += "/_cacache"; d.words[d.last-1] != "ci" { // what npx runs lies beside it
-			return analysis.Fix{}, false
+			return nil
 		}
 	case d.name == "yarn" && !slices.Contains(d.words, "--frozen-lockfile"):
-		return analysis.Fix{}, false
+		return nil
 	case d.name == "Go" && !p.withoutC(in):
-		return analysis.Fix{}, false
+		return nil
 	}
 	mount := "--mount=type=cache,target=" + dir
 	if d.name == "yarn" {
 		mount += ",sharing=locked"
 	}
-	at := source.Span{Start: in.ArgsSpan.Start, End: in.ArgsSpan.Start}
-	return analysis.Fix{
-		Title: "Add a cache mount for " + dir,
-		Edits: []source.Edit{{Span: at, NewText: mount + " "}},
-	}, true
+	return change("Add a cache mount for "+dir, source.At(in.ArgsSpan.Start), mount+" ", false)
 }
 
 // withoutC reports whether Go surely compiles no C: what compilers and libraries there are is not in the keys of its

@@ -91,8 +91,8 @@ func (p *pass) checkGluedWords(in *dockerfile.Instruction) {
 		if in.Meant == "EXPOSE" && parsePort(word.Text, word.Span, false).problem != nil {
 			continue // InvalidPort says what is wrong
 		}
-		first := source.Span{Start: word.Span.Start, End: at}
-		rest := p.Text.Slice(source.Span{Start: at, End: in.Span.End})
+		first := source.Between(word.Span.Start, at)
+		rest := p.Text.Slice(source.Between(at, in.Span.End))
 		next := rest[strings.IndexByte(rest, '\n')+1:]
 		if last := p.Text.Slice(first); in.Meant == "VOLUME" && next[0] != '/' ||
 			next[0] != '/' && strings.ContainsRune("/-_.", rune(last[len(last)-1])) {
@@ -116,20 +116,16 @@ func (p *pass) checkAssignment(in *dockerfile.Instruction, c command) bool {
 	switch raw := p.Text.Slice(first); {
 	case raw == "$" && len(c.words) > 1:
 		finding.Message = "$ is taken for the name of a program: it belongs to the prompt of a terminal"
-		finding.Fixes = p.removed(source.Span{Start: first.Start, End: c.span(p, in, 1, 2).Start})
+		finding.Fixes = p.removed(source.Between(first.Start, c.span(p, in, 1, 2).Start))
 	case setDollar.MatchString(raw):
 		finding.Message = "the shell puts the value in the place of the name: a variable is set without $"
-		finding.Fixes = []analysis.Fix{{
-			Title: "Remove $", Edits: []source.Edit{{Span: source.Span{Start: first.Start, End: first.Start + 1}}},
-		}}
+		finding.Fixes = change("Remove $", first.Part(0, 1), "", false)
 	case len(c.words) >= 3 && c.words[1] == "=" && plainName.MatchString(raw) &&
 		(len(c.words) == 3 || raw == strings.ToUpper(raw)):
 		sign, value := c.span(p, in, 1, 2), c.span(p, in, 2, 3)
 		finding.Message = fmt.Sprintf("%s is taken for a command: a variable is set without blanks around =", raw)
-		finding.Fixes = []analysis.Fix{{Title: "Remove the blanks", Edits: []source.Edit{
-			{Span: source.Span{Start: first.End, End: sign.Start}},
-			{Span: source.Span{Start: sign.End, End: value.Start}},
-		}}}
+		finding.Fixes = change("Remove the blanks", source.Between(first.End, sign.Start), "", false,
+			source.Edit{Span: source.Between(sign.End, value.Start)})
 	case (raw == "[" || raw == "[[") && len(c.words) == 3 || raw == "test" && len(c.words) == 2:
 		span := c.span(p, in, 1, 2)
 		m := gluedEquals.FindStringSubmatch(p.Text.Slice(span))
@@ -137,7 +133,7 @@ func (p *pass) checkAssignment(in *dockerfile.Instruction, c command) bool {
 			return false
 		}
 		finding.Span, finding.Message = span, "this is one text, and so always true: blanks are missing around "+m[2]
-		finding.Fixes = []analysis.Fix{replace(span, m[1]+" "+m[2]+" "+m[3], true)}
+		finding.Fixes = replace(span, m[1]+" "+m[2]+" "+m[3], true)
 	default:
 		return false
 	}
@@ -168,13 +164,13 @@ func (p *pass) checkSwallowedCommand(in *dockerfile.Instruction, c command) {
 	finding := analysis.Finding{
 		Span:    at,
 		Message: fmt.Sprintf("%s is read as an argument of %s: no && %s", c.words[i], c.words[0], where),
-		Fixes:   []analysis.Fix{insert(before.End, " &&", false)},
+		Fixes:   insert(before.End, " &&", false),
 	}
 	if p.Text.Slice(before) == c.words[i-1] && strings.HasSuffix(c.words[i-1], ",") {
-		finding.Fixes = []analysis.Fix{replace(source.Span{Start: before.End - 1, End: before.End}, " &&", false)}
+		finding.Fixes = replace(source.Between(before.End-1, before.End), " &&", false)
 	}
 	if c.words[i-1] == "and" {
-		finding.Fixes = []analysis.Fix{replace(before, "&&", false)}
+		finding.Fixes = replace(before, "&&", false)
 	}
 	p.report(in, finding)
 }
@@ -222,7 +218,7 @@ func (p *pass) commandWithin(in *dockerfile.Instruction, c command) int {
 
 // sameLine reports whether no line ends between two places.
 func (p *pass) sameLine(from, to int) bool {
-	return from >= to || !strings.Contains(p.Text.Slice(source.Span{Start: from, End: to}), "\n")
+	return from >= to || !strings.Contains(p.Text.Slice(source.Between(from, to)), "\n")
 }
 
 // configures are commands that make stands behind.
@@ -237,7 +233,7 @@ func (p *pass) checkGluedPackages(in *dockerfile.Instruction, d download) {
 		first, escaped := strings.CutSuffix(p.Text.Slice(span), string(p.Escape))
 		second, ok := strings.CutPrefix(d.words[i], first)
 		if escaped && ok && len(d.manifests) == 0 && packageName.MatchString(first) && packageName.MatchString(second) {
-			p.reportGlued(in, source.Span{Start: span.Start, End: span.End - 1}, first+second)
+			p.reportGlued(in, source.Between(span.Start, span.End-1), first+second)
 		}
 	}
 }
@@ -256,19 +252,14 @@ func (p *pass) checkGluedPair(in *dockerfile.Instruction) {
 		}
 		start := in.ArgsSpan.Start + max(strings.LastIndexAny(text[:m[2]], " \t\n")+1, 0)
 		end := in.ArgsSpan.Start + m[2]
-		p.reportGlued(in, source.Span{Start: start, End: end}, p.Text.Slice(source.Span{Start: start, End: end})+
+		p.reportGlued(in, source.Between(start, end), p.Text.Slice(source.Between(start, end))+
 			strings.TrimLeft(text[m[3]:m[1]], " \t\r\n")+"...")
 	}
 }
 
 func (p *pass) reportGlued(in *dockerfile.Instruction, span source.Span, read string) {
-	p.report(in, analysis.Finding{
-		Span: span, Message: fmt.Sprintf("this and the next line are read as one word, %s: a blank is missing", read),
-		Fixes: []analysis.Fix{{
-			Title: "Insert a blank", Preferred: true,
-			Edits: []source.Edit{{Span: source.Span{Start: span.End, End: span.End}, NewText: " "}},
-		}},
-	})
+	p.found(in, span, change("Insert a blank", source.At(span.End), " ", true),
+		"this and the next line are read as one word, %s: a blank is missing", read)
 }
 
 var gluedBracket = regexp.MustCompile(`^(\[\[?)[-!"$A-Za-z0-9/]`)
@@ -280,7 +271,7 @@ func (p *pass) checkTest(in *dockerfile.Instruction, c command) bool {
 	last := len(c.words) - 1
 	var edits []source.Edit
 	insert := func(at int) {
-		edits = append(edits, source.Edit{Span: source.Span{Start: at, End: at}, NewText: " "})
+		edits = append(edits, source.Edit{Span: source.At(at), NewText: " "})
 	}
 	m := gluedBracket.FindStringSubmatch(raw)
 	if m == nil && raw != "[" {
@@ -320,27 +311,19 @@ func (p *pass) checkGluedTest(in *dockerfile.Instruction) {
 		return
 	}
 	at := in.ArgsSpan.Start + m[2]
-	p.report(in, analysis.Finding{
-		Span: source.Span{Start: at, End: at + 1}, Message: "a blank is missing before the bracket",
-		Fixes: []analysis.Fix{{
-			Title: "Insert the blank", Preferred: true,
-			Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: " "}},
-		}},
-	})
+	p.found(in, source.Between(at, at+1), change("Insert the blank", source.At(at), " ", true),
+		"a blank is missing before the bracket")
 }
 
 // checkEscapedBlank looks for a backslash that was the end of a line before its lines were joined.
 func (p *pass) checkEscapedBlank(in *dockerfile.Instruction, c command) bool {
 	span := c.span(p, in, 0, 1)
-	text := p.Text.Slice(source.Span{Start: span.Start, End: in.Span.End})
+	text := p.Text.Slice(source.Between(span.Start, in.Span.End))
 	if p.Escape != '\\' || !strings.HasPrefix(text, `\ `) {
 		return false
 	}
 	span.End = p.behind(in, span.Start+1)
-	p.report(in, analysis.Finding{
-		Span:    source.Span{Start: span.Start, End: span.Start + 1},
-		Message: "the blank behind this backslash belongs to the name of the command",
-		Fixes:   []analysis.Fix{{Title: "Remove the backslash", Edits: []source.Edit{{Span: span}}, Preferred: true}},
-	})
+	p.found(in, span.Part(0, 1), change("Remove the backslash", span, "", true),
+		"the blank behind this backslash belongs to the name of the command")
 	return true
 }

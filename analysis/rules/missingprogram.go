@@ -92,9 +92,7 @@ func (p *pass) checkNothing(in *dockerfile.Instruction) {
 		case above.Meant == "COPY", above.Meant == "ADD", above.Meant == "RUN" && above != in:
 			return // and one finding is enough
 		case above == in && strings.EqualFold(stage.Base.Text, "scratch"):
-			p.report(in, analysis.Finding{
-				Span: in.Keyword.Span, Message: "scratch has no program that could run, and nothing above copies one",
-			})
+			p.found(in, in.Keyword.Span, nil, "scratch has no program that could run, and nothing above copies one")
 			return
 		}
 	}
@@ -102,7 +100,7 @@ func (p *pass) checkNothing(in *dockerfile.Instruction) {
 
 // called gives the programs that an instruction calls.
 func (p *pass) called(in *dockerfile.Instruction, f func(name string, at func() source.Span)) {
-	for _, c := range p.shellRun(in).calls() {
+	for _, c := range p.commands(in) {
 		if c.sudo >= 0 {
 			f("sudo", func() source.Span { return p.shellSpan(in, c.sudo) })
 		}
@@ -138,14 +136,6 @@ func (p *pass) timesCalled(name string) int {
 	return w.calls[name]
 }
 
-// calls are the commands of a RUN, none of one that no shell reads.
-func (r *shellRun) calls() []command {
-	if r == nil {
-		return nil
-	}
-	return r.commands
-}
-
 // instead is the fix for a program that the image lacks: without sudo, which a build does not need, or by another one
 // that does the same.
 func (p *pass) instead(in *dockerfile.Instruction, name string, at source.Span) []analysis.Fix {
@@ -153,18 +143,18 @@ func (p *pass) instead(in *dockerfile.Instruction, name string, at source.Span) 
 		return nil
 	}
 	if name == "sudo" {
-		return p.removed(source.Span{Start: at.Start, End: p.behind(in, at.End)})
+		return p.removed(source.Between(at.Start, p.behind(in, at.End)))
 	}
 	if other, _ := images.ForWindows(name); other != "" && p.Text.Slice(at) == name {
-		return []analysis.Fix{replace(at, other, false)}
+		return replace(at, other, false)
 	}
-	for c := range p.commands(in) {
+	for _, c := range p.commands(in) {
 		if c.words[0] != name || c.span(p, in, 0, 1) != at {
 			continue
 		}
 		span := c.span(p, in, 0, len(c.words))
 		if meant := ofBusyBox(c.words); meant != "" && p.Text.Slice(span) == strings.Join(c.words, " ") {
-			return []analysis.Fix{replace(span, meant, false)}
+			return replace(span, meant, false)
 		}
 	}
 	return nil
@@ -172,10 +162,9 @@ func (p *pass) instead(in *dockerfile.Instruction, name string, at source.Span) 
 
 // busyBoxFlags are, for flags of useradd, those of BusyBox' adduser; "" if it needs none.
 var busyBoxFlags = map[string]string{
-	"-m": "", "--create-home": "", "-U": "", "--user-group": "", "-l": "", "--no-log-init": "",
-	"-M": "-H", "--no-create-home": "-H", "-r": "-S", "--system": "-S",
-	"-u": "-u ", "--uid": "-u ", "-g": "-G ", "--gid": "-G ", "-d": "-h ", "--home-dir": "-h ", "--home": "-h ",
-	"-s": "-s ", "--shell": "-s ", "-c": "-g ", "--comment": "-g ",
+	"-m": "", "--create-home": "", "-U": "", "--user-group": "", "-l": "", "--no-log-init": "", "-M": "-H",
+	"--no-create-home": "-H", "-r": "-S", "--system": "-S", "-u": "-u ", "--uid": "-u ", "-g": "-G ", "--gid": "-G ",
+	"-d": "-h ", "--home-dir": "-h ", "--home": "-h ", "-s": "-s ", "--shell": "-s ", "-c": "-g ", "--comment": "-g ",
 }
 
 // ofBusyBox is the command of BusyBox that does what useradd or groupadd does, "" if it is not known.
@@ -274,6 +263,6 @@ func (p *pass) installsAbove(in *dockerfile.Instruction, offset int) bool {
 			return true
 		}
 	}
-	own := source.Span{Start: in.ArgsSpan.Start, End: max(in.ArgsSpan.Start, offset)}
+	own := source.Between(in.ArgsSpan.Start, max(in.ArgsSpan.Start, offset))
 	return in.Meant == "RUN" && mayInstall.MatchString(p.Text.Slice(own))
 }

@@ -88,7 +88,7 @@ func (p *pass) missing(in *dockerfile.Instruction, word dockerfile.Word) {
 		if start < 0 {
 			continue
 		}
-		at := source.Span{Start: span.Start + start, End: span.Start + start + len(clean)}
+		at := span.Part(start, start+len(clean))
 		finding.Fixes = append(finding.Fixes, analysis.Fix{
 			Title: "Change to " + similar, Edits: []source.Edit{{Span: at, NewText: similar}},
 		})

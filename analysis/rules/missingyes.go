@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -60,16 +59,8 @@ func checkMissingYes(p *pass, in *dockerfile.Instruction) {
 			continue
 		}
 		yes := tool.Yes[0]
-		p.report(in, analysis.Finding{
-			Span: c.span(p, in, 0, at+1),
-			Message: fmt.Sprintf("%s %s asks whether it may go on, and nobody answers: %s is missing",
-				c.words[0], c.words[at], yes),
-			Fixes: []analysis.Fix{{
-				Title:     "Add " + yes,
-				Edits:     []source.Edit{{Span: source.Span{Start: span.End, End: span.End}, NewText: " " + yes}},
-				Preferred: true,
-			}},
-		})
+		p.found(in, c.span(p, in, 0, at+1), change("Add "+yes, source.At(span.End), " "+yes, true),
+			"%s %s asks whether it may go on, and nobody answers: %s is missing", c.words[0], c.words[at], yes)
 	}
 }
 
@@ -92,10 +83,7 @@ func (p *pass) checkPassword(in *dockerfile.Instruction, c command) {
 		p.Text.Slice(at) != "adduser" || asksFirst.MatchString(p.Text.Slice(in.ArgsSpan)) {
 		return
 	}
-	p.report(in, analysis.Finding{
-		Span: at, Message: "adduser asks for a password, and nobody answers: -D is missing",
-		Fixes: []analysis.Fix{insert(at.End, " -D", true)},
-	})
+	p.found(in, at, insert(at.End, " -D", true), "adduser asks for a password, and nobody answers: -D is missing")
 }
 
 // upgrades matches commands that need no package behind them.

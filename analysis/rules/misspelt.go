@@ -18,7 +18,7 @@ func misspelt(f analysis.Finding, name, sigil string, known []string, sure bool)
 	}
 	f.Message += fmt.Sprintf(" (did you mean %s%s?)", sigil, meant[0])
 	for i, word := range meant {
-		f.Fixes = append(f.Fixes, replace(f.Span, word, sure && i == 0 && clearly(name, known)))
+		f.Fixes = append(f.Fixes, replace(f.Span, word, sure && i == 0 && clearly(name, known))...)
 	}
 	return f
 }

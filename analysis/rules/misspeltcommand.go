@@ -43,11 +43,11 @@ func (p *pass) checkURL(in *dockerfile.Instruction) {
 	at := span.Start + len(text) - len(rest)
 	url := rest[:strings.IndexAny(rest+" ", " \t\n\",")]
 	finding := analysis.Finding{
-		Span:    source.Span{Start: at, End: at + len(url)},
+		Span:    source.Between(at, at+len(url)),
 		Message: "an address is not a command: a program has to ask for it",
 	}
 	if in.Meant == "HEALTHCHECK" {
-		finding.Fixes = []analysis.Fix{insert(at, "curl -f ", false)}
+		finding.Fixes = insert(at, "curl -f ", false)
 		if in.JSON {
 			finding.Fixes[0].Edits[0].NewText = `curl", "-f", "`
 		}
@@ -58,7 +58,7 @@ func (p *pass) checkURL(in *dockerfile.Instruction) {
 func checkMisspeltCommand(p *pass, in *dockerfile.Instruction) {
 	p.checkURL(in)
 	var before command
-	for c := range p.commands(in) {
+	for _, c := range p.commands(in) {
 		if !p.checkOrder(in, before, c) {
 			p.checkToolCommand(in, c)
 			p.checkProgram(in, c)
@@ -92,18 +92,18 @@ func (p *pass) checkOrder(in *dockerfile.Instruction, before, c command) bool {
 		}
 		finding.Span = c.span(p, in, at+1, at+2)
 		finding.Message = c.words[at] + " stands twice"
-		finding.Fixes = p.removed(source.Span{Start: c.span(p, in, at, at+1).End, End: finding.Span.End})
+		finding.Fixes = p.removed(source.Between(c.span(p, in, at, at+1).End, finding.Span.End))
 	case glued != "":
 		finding.Message = fmt.Sprintf("unknown command %s: a blank is missing", name)
-		finding.Fixes = []analysis.Fix{replace(first, glued+" "+verb, true)}
+		finding.Fixes = replace(first, glued+" "+verb, true)
 	case more && slices.Contains(verbs, name) && slices.Contains(systemPackages, c.words[1]):
 		finding.Span = c.span(p, in, 0, 2)
 		finding.Message = fmt.Sprintf("%s stands in front of %s", name, c.words[1])
-		finding.Fixes = []analysis.Fix{replace(finding.Span, c.words[1]+" "+name, false)}
+		finding.Fixes = replace(finding.Span, c.words[1]+" "+name, false)
 	case more && slices.Contains(verbs, name) && behind != nil && slices.Contains(behind.Commands, name) &&
 		slices.Contains(systemPackages, before.words[0]) && (name != "install" || slices.Contains(behind.Yes, c.words[1])):
 		finding.Message = fmt.Sprintf("%s is a command of %s, which is missing here", name, before.words[0])
-		finding.Fixes = []analysis.Fix{insert(first.Start, before.words[0]+" ", true)}
+		finding.Fixes = insert(first.Start, before.words[0]+" ", true)
 	default:
 		return false
 	}
@@ -166,7 +166,7 @@ func (p *pass) checkToolCommand(in *dockerfile.Instruction, c command) {
 		if slices.Contains(line.Asks, meant) && !answered(line, c) {
 			meant += " " + line.Yes[0]
 		}
-		finding.Fixes = []analysis.Fix{replace(finding.Span, meant, !line.Open)}
+		finding.Fixes = replace(finding.Span, meant, !line.Open)
 	case line.Installs == nil || !slices.Contains(systemPackages, c.words[0]) || line.Open && v == 1 ||
 		slices.ContainsFunc(c.words[v:], func(w string) bool { return slices.Contains(line.Commands, w) }):
 		return
@@ -175,7 +175,7 @@ func (p *pass) checkToolCommand(in *dockerfile.Instruction, c command) {
 		if slices.Contains(line.Asks, line.Installs[0]) && !answered(line, c) {
 			verb += line.Yes[0] + " "
 		}
-		finding.Fixes = []analysis.Fix{insert(span.Start, verb, false)}
+		finding.Fixes = insert(span.Start, verb, false)
 	}
 	p.report(in, finding)
 }
@@ -238,27 +238,23 @@ func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
 		}
 		switch {
 		case wrong && instead == "":
-			finding.Fixes = []analysis.Fix{{
-				Title:     "Remove " + name,
-				Edits:     []source.Edit{{Span: source.Span{Start: span.Start, End: p.behind(in, span.End)}}},
-				Preferred: true,
-			}}
+			finding.Fixes = change("Remove "+name, source.Between(span.Start, p.behind(in, span.End)), "", true)
 		case wrong:
 			finding.Message = fmt.Sprintf("%s has no %s (did you mean %s?)", c.words[0], name, instead)
-			finding.Fixes = []analysis.Fix{replace(span, instead, true)}
+			finding.Fixes = replace(span, instead, true)
 		case i == 1 && slices.Contains(dashed, word) && slices.Contains(line.Commands, word[1:]):
 			finding.Message += fmt.Sprintf(" (did you mean %s?)", word[1:])
-			finding.Fixes = []analysis.Fix{replace(span, word[1:], false)}
+			finding.Fixes = replace(span, word[1:], false)
 		case len(word) > 5 && slices.Contains(known, "-"+word):
 			finding.Message = fmt.Sprintf("long flags of %s begin with two dashes", c.words[0])
-			finding.Fixes = []analysis.Fix{replace(span, "-"+word, true)}
+			finding.Fixes = replace(span, "-"+word, true)
 		case strings.HasPrefix(name, "--") && len(name) > 6 && plainWord(name) && !slices.Contains(known, name):
 			meant := spell.Meant(name, known)
 			if meant == "" || len(meant)-len(name) > 1 || len(name)-len(meant) > 1 {
 				continue
 			}
 			finding.Message += fmt.Sprintf(" (did you mean %s?)", meant)
-			finding.Fixes = []analysis.Fix{replace(span, meant, false)}
+			finding.Fixes = replace(span, meant, false)
 		default:
 			continue
 		}
@@ -289,10 +285,7 @@ func (p *pass) checkProgram(in *dockerfile.Instruction, c command) {
 	name := c.words[0]
 	if meant, span := otherNames[name], c.span(p, in, 0, 1); meant != "" && p.Text.Slice(span) == name &&
 		!p.namesElsewhere(name) {
-		p.report(in, analysis.Finding{
-			Span: span, Message: fmt.Sprintf("unknown command %s (did you mean %s?)", name, meant),
-			Fixes: []analysis.Fix{replace(span, meant, false)},
-		})
+		p.found(in, span, replace(span, meant, false), "unknown command %s (did you mean %s?)", name, meant)
 	}
 	if strings.HasPrefix(name, "docker-php-ext-") {
 		p.checkExtensions(in, c)
@@ -310,11 +303,7 @@ func (p *pass) checkProgram(in *dockerfile.Instruction, c command) {
 		}
 	}
 	if span := c.span(p, in, 0, 1); p.Text.Slice(span) == name && !p.namesElsewhere(name) {
-		p.report(in, analysis.Finding{
-			Span:    span,
-			Message: fmt.Sprintf("unknown command %s (did you mean %s?)", name, meant),
-			Fixes:   []analysis.Fix{replace(span, meant, false)},
-		})
+		p.found(in, span, replace(span, meant, false), "unknown command %s (did you mean %s?)", name, meant)
 	}
 }
 
@@ -343,10 +332,7 @@ func (p *pass) checkExtensions(in *dockerfile.Instruction, c command) {
 		if span := c.span(p, in, i+1, i+2); extension.MatchString(word) && !strings.HasPrefix(c.words[i], "-") &&
 			p.Text.Slice(span) == word {
 			meant := strings.ReplaceAll(word, "-", "_")
-			p.report(in, analysis.Finding{
-				Span: span, Message: fmt.Sprintf("PHP has no extension %s (did you mean %s?)", word, meant),
-				Fixes: []analysis.Fix{replace(span, meant, false)},
-			})
+			p.found(in, span, replace(span, meant, false), "PHP has no extension %s (did you mean %s?)", word, meant)
 		}
 	}
 }
@@ -421,10 +407,8 @@ func (p *pass) checkLists(in *dockerfile.Instruction, c command) {
 		if at := c.span(p, in, i, i+1); p.Text.Slice(at) == word {
 			at.Start += len("/var/lib/apt/")
 			at.End = at.Start + len(folder)
-			p.report(in, analysis.Finding{
-				Span: at, Message: fmt.Sprintf("apt keeps its lists in lists, not in %s: nothing is removed", folder),
-				Fixes: []analysis.Fix{replace(at, "lists", true)},
-			})
+			p.found(in, at, replace(at, "lists", true), "apt keeps its lists in lists, not in %s: nothing is removed",
+				folder)
 		}
 	}
 }
@@ -453,29 +437,14 @@ func (p *pass) checkGoal(in *dockerfile.Instruction, c command) {
 			if !slips(word, goal) || p.Text.Slice(span) != word {
 				continue
 			}
-			p.report(in, analysis.Finding{
-				Span: span, Message: fmt.Sprintf("%s is not the usual %s", word, goal),
-				Fixes: []analysis.Fix{replace(span, goal, false)},
-			})
+			p.found(in, span, replace(span, goal, false), "%s is not the usual %s", word, goal)
 		}
 	}
 }
 
 // slips reports whether a word is another one with two neighbouring letters swapped, or with one letter left out.
 func slips(word, meant string) bool {
-	at := 0
-	for at < len(word) && at < len(meant) && word[at] == meant[at] {
-		at++
-	}
-	switch {
-	case word == meant || len(meant) < 4:
-		return false
-	case len(word) == len(meant):
-		return at+2 <= len(word) && word[at] == meant[at+1] && word[at+1] == meant[at] && word[at+2:] == meant[at+2:]
-	case len(word) == len(meant)-1:
-		return len(meant) > 4 && word[at:] == meant[at+1:]
-	}
-	return false
+	return len(meant) > 3 && oneEdit(word, meant) && (swapped(word, meant) || len(meant) > 4 && len(word) < len(meant))
 }
 
 var (
@@ -489,7 +458,7 @@ func (p *pass) checkGluedCommand(in *dockerfile.Instruction, c command) {
 	span := c.span(p, in, 0, 1)
 	raw := p.Text.Slice(span)
 	fix := func(span source.Span, message, meant string) {
-		p.report(in, analysis.Finding{Span: span, Message: message, Fixes: []analysis.Fix{replace(span, meant, true)}})
+		p.report(in, analysis.Finding{Span: span, Message: message, Fixes: replace(span, meant, true)})
 	}
 	if m := gluedFlag.FindStringSubmatch(raw); m != nil {
 		fix(span, fmt.Sprintf("unknown command %s: a blank is missing", raw), m[1]+" "+m[2])

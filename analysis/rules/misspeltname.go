@@ -1,14 +1,12 @@
 package rules
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/images"
-	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/analysis/tools"
 )
 
@@ -35,7 +33,7 @@ var MisspeltName = &Rule{
 				p.checkUserName(in, flag.Value)
 			}
 		}
-		for c := range p.commands(in) {
+		for _, c := range p.commands(in) {
 			p.checkPackageNames(in, c)
 		}
 	},
@@ -54,7 +52,7 @@ func (p *pass) checkUserName(in *dockerfile.Instruction, word dockerfile.Word) {
 	}
 	users := append(strings.Fields(image.Users), "root")
 	for _, run := range p.of("RUN") {
-		for c := range p.commands(run) {
+		for _, c := range p.commands(run) {
 			if c.words[0] == "useradd" || c.words[0] == "adduser" {
 				users = append(users, c.words[1:]...)
 			}
@@ -64,11 +62,8 @@ func (p *pass) checkUserName(in *dockerfile.Instruction, word dockerfile.Word) {
 	if i < 0 || slices.Contains(users, name) || p.mentions(name) > 1 {
 		return
 	}
-	span := source.Span{Start: word.Span.Start, End: word.Span.Start + len(name)}
-	p.report(in, analysis.Finding{
-		Span: span, Message: fmt.Sprintf("nothing adds a user %s (did you mean %s?)", name, users[i]),
-		Fixes: []analysis.Fix{replace(span, users[i], false)},
-	})
+	span := word.Span.Part(0, len(name))
+	p.found(in, span, replace(span, users[i], false), "nothing adds a user %s (did you mean %s?)", name, users[i])
 }
 
 // commonPackages are packages that Dockerfiles install often, of which Debian has none whose name is theirs with two
@@ -97,9 +92,6 @@ func (p *pass) checkPackageNames(in *dockerfile.Instruction, c command) {
 			continue
 		}
 		name := commonPackages[meant]
-		p.report(in, analysis.Finding{
-			Span: span, Message: fmt.Sprintf("the package %s is not known (did you mean %s?)", word, name),
-			Fixes: []analysis.Fix{replace(span, name, false)},
-		})
+		p.found(in, span, replace(span, name, false), "the package %s is not known (did you mean %s?)", word, name)
 	}
 }

@@ -95,16 +95,12 @@ func (p *pass) checkRuntime(in *dockerfile.Instruction) {
 			setIn(text, name) || inEnvironment(name) {
 			continue
 		}
-		fix := declare(p.file(), in, name)
-		edit := &fix.Edits[0]
+		fixes := declare(p.file(), in, name)
+		edit := &fixes[0].Edits[0]
 		edit.NewText = strings.Replace(edit.NewText, matching("ARG", in.Keyword.Text)+" "+name,
 			matching("ENV", in.Keyword.Text)+" "+name+"=$"+name, 1)
-		fix.Title = "Set it by an ENV above"
-		p.report(in, analysis.Finding{
-			Span:    use.Name.Span,
-			Message: fmt.Sprintf("%s is not set when a container runs: its ARG ends with the build", name),
-			Fixes:   []analysis.Fix{fix},
-		})
+		fixes[0].Title = "Set it by an ENV above"
+		p.found(in, use.Name.Span, fixes, "%s is not set when a container runs: its ARG ends with the build", name)
 		return
 	}
 }
@@ -127,14 +123,9 @@ func (p *pass) checkGlobal(in *dockerfile.Instruction, use dockerfile.Variable) 
 	if sets, _ := images.Sets(image, name); sets || len(v.Global[name]) == 0 || ofImage(name, image) {
 		return false
 	}
-	p.report(in, analysis.Finding{
-		Span: use.Name.Span,
-		Message: fmt.Sprintf(
-			"nothing sets %s here: the ARG of line %d counts for FROM only, until the stage declares it again",
-			name, p.Text.LineAt(v.Global[name][0].From)+1,
-		),
-		Fixes: []analysis.Fix{declare(p.file(), in, name)},
-	})
+	p.found(in, use.Name.Span, declare(p.file(), in, name),
+		"nothing sets %s here: the ARG of line %d counts for FROM only, until the stage declares it again", name,
+		p.Text.LineAt(v.Global[name][0].From)+1)
 	return true
 }
 
@@ -144,9 +135,8 @@ func inEnvironment(name string) bool { return environmentNames[name] || dockerfi
 // environmentNames are variables that shells and images set.
 var environmentNames = map[string]bool{
 	"HOSTNAME": true, "HOSTTYPE": true, "MACHTYPE": true, "OSTYPE": true, "OLDPWD": true, "RANDOM": true, "SHELL": true,
-	"SHLVL": true, "SECONDS": true,
-	"LOGNAME": true, "FUNCNAME": true, "LINENO": true, "OPTARG": true, "OPTIND": true, "REPLY": true,
-	"BASH_VERSION": true, "BASH_SOURCE": true, "PIPESTATUS": true,
+	"SHLVL": true, "SECONDS": true, "LOGNAME": true, "FUNCNAME": true, "LINENO": true, "OPTARG": true, "OPTIND": true,
+	"REPLY": true, "BASH_VERSION": true, "BASH_SOURCE": true, "PIPESTATUS": true,
 }
 
 // setIn reports whether a command may set the variable: its name stands somewhere other than behind a "$", or the

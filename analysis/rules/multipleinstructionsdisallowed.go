@@ -1,11 +1,7 @@
 package rules
 
 import (
-	"fmt"
-
 	"github.com/layerwise/layerwise/analysis"
-	"github.com/layerwise/layerwise/analysis/dockerfile"
-	"github.com/layerwise/layerwise/analysis/source"
 )
 
 // MultipleInstructionsDisallowed finds CMD, ENTRYPOINT and HEALTHCHECK that a later one replaces.
@@ -33,24 +29,10 @@ var MultipleInstructionsDisallowed = &Rule{
 					continue
 				}
 				// BuildKit asks the later one's comments, but reports the one that is of no use.
-				p.report(later, analysis.Finding{
-					Span: earlier.Keyword.Span,
-					Message: fmt.Sprintf(
-						"multiple %s instructions should not be used in the same stage because only the last one "+
-							"will be used: line %d replaces this one",
-						name,
-						later.Line,
-					),
-					Fixes: []analysis.Fix{
-						{Title: "Remove this " + name, Edits: []source.Edit{{Span: wholeLines(p.file(), earlier)}}},
-					},
-				})
+				p.found(later, earlier.Keyword.Span, change("Remove this "+name, p.lines(earlier), "", false),
+					"multiple %s instructions should not be used in the same stage because only the last one "+
+						"will be used: line %d replaces this one", name, later.Line)
 			}
 		}
 	},
-}
-
-// wholeLines returns the span of the instruction with its line terminator.
-func wholeLines(file *dockerfile.File, in *dockerfile.Instruction) source.Span {
-	return source.Span{Start: file.Text.LineStart(in.Line - 1), End: file.Text.LineStart(in.EndLine)}
 }

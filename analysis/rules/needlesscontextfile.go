@@ -34,21 +34,8 @@ var NeedlessContextFile = &Rule{
 // products are files and folders that tools make. Names of what people make too, such as build or vendor, are not among
 // them.
 var products = []string{
-	"node_modules",
-	"__pycache__",
-	".venv",
-	".tox",
-	".mypy_cache",
-	".pytest_cache",
-	".ruff_cache",
-	".gradle",
-	".terraform",
-	".DS_Store",
-	".next",
-	".nuxt",
-	".turbo",
-	".parcel-cache",
-	".nyc_output",
+	"node_modules", "__pycache__", ".venv", ".tox", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".gradle",
+	".terraform", ".DS_Store", ".next", ".nuxt", ".turbo", ".parcel-cache", ".nyc_output",
 }
 
 func checkNeedlessContextFile(p *pass) {

@@ -82,7 +82,7 @@ func checkNewerSyntax(p *pass) {
 	for in := range p.every("ADD", "COPY", "RUN") {
 		for _, flag := range in.Flags {
 			if s, ok := flagsSince[in.Meant][flag.Name.Text]; ok {
-				missing(source.Span{Start: flag.Span.Start, End: flag.Name.Span.End}, "--"+flag.Name.Text, s)
+				missing(source.Between(flag.Span.Start, flag.Name.Span.End), "--"+flag.Name.Text, s)
 			}
 		}
 		if len(in.Heredocs) > 0 {
@@ -91,13 +91,7 @@ func checkNewerSyntax(p *pass) {
 	}
 	for _, l := range lacks {
 		if p.opts().Classic {
-			p.report(
-				nil,
-				analysis.Finding{
-					Span:    l.span,
-					Message: l.what + " needs BuildKit; the classic builder does not know it",
-				},
-			)
+			p.found(nil, l.span, nil, "%s needs BuildKit; the classic builder does not know it", l.what)
 			continue
 		}
 		finding := analysis.Finding{
@@ -111,13 +105,7 @@ func checkNewerSyntax(p *pass) {
 			),
 		}
 		if raised := raisedSyntax(d, newest); raised != "" {
-			finding.Fixes = []analysis.Fix{
-				{
-					Title:     "Raise # syntax to " + raised,
-					Edits:     []source.Edit{{Span: d.Span, NewText: raised}},
-					Preferred: true,
-				},
-			}
+			finding.Fixes = change("Raise # syntax to "+raised, d.Span, raised, true)
 		}
 		p.report(nil, finding)
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
-	"github.com/layerwise/layerwise/analysis/source"
 )
 
 // NoEmptyContinuation finds empty lines within an instruction that is continued over several lines.
@@ -32,7 +31,7 @@ var NoEmptyContinuation = &Rule{
 			p.report(nil, analysis.Finding{
 				Span:    problem.Span,
 				Message: problem.Message,
-				Fixes:   []analysis.Fix{{Title: title, Edits: []source.Edit{{Span: problem.Span}}, Preferred: true}},
+				Fixes:   change(title, problem.Span, "", true),
 			})
 		}
 	},

@@ -86,13 +86,10 @@ func (p *pass) checkBracedNames(in *dockerfile.Instruction) {
 		return
 	}
 	word := dockerfile.Word{Text: text[m[2]:m[3]]}
-	word.Span = source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}
+	word.Span = in.ArgsSpan.Part(m[2], m[3])
 	if fixes := p.withVariables(in, word); fixes != nil {
 		fixes[0].Preferred = false
-		p.report(in, analysis.Finding{
-			Span: word.Span, Message: fmt.Sprintf("%s is not replaced: %s takes it as it is written", word.Text, in.Meant),
-			Fixes: fixes,
-		})
+		p.found(in, word.Span, fixes, "%s is not replaced: %s takes it as it is written", word.Text, in.Meant)
 	}
 }
 
@@ -104,11 +101,8 @@ func (p *pass) checkOwnName(in *dockerfile.Instruction) {
 			!p.defines(in, name) {
 			continue
 		}
-		at := source.Span{Start: word.Span.End - len(value), End: word.Span.End}
-		p.report(in, analysis.Finding{
-			Span: at, Message: fmt.Sprintf("%s is not replaced: only $%[1]s is the value of the ARG", name),
-			Fixes: []analysis.Fix{replace(at, "$"+name, true)},
-		})
+		at := source.Between(word.Span.End-len(value), word.Span.End)
+		p.found(in, at, replace(at, "$"+name, true), "%s is not replaced: only $%[1]s is the value of the ARG", name)
 	}
 }
 
@@ -131,12 +125,9 @@ func (p *pass) checkShellWords(in *dockerfile.Instruction) bool {
 		list = append(list, text)
 	}
 	name := path.Base(unquoted(words[0].Text))
-	span := source.Span{Start: words[2].Span.Start, End: words[len(words)-1].Span.End}
-	p.report(in, analysis.Finding{
-		Span:    source.Span{Start: words[3].Span.Start, End: span.End},
-		Message: fmt.Sprintf("%s -c runs %s only: what follows it is not a part of the command", name, list[0]),
-		Fixes:   []analysis.Fix{replace(span, `"`+strings.Join(list, " ")+`"`, true)},
-	})
+	span := source.Between(words[2].Span.Start, words[len(words)-1].Span.End)
+	p.found(in, source.Between(words[3].Span.Start, span.End), replace(span, `"`+strings.Join(list, " ")+`"`, true),
+		"%s -c runs %s only: what follows it is not a part of the command", name, list[0])
 	return true
 }
 
@@ -154,10 +145,8 @@ func (p *pass) checkArguments(in *dockerfile.Instruction) {
 		return
 	}
 	shown := text[m[2]:m[3]]
-	p.report(in, analysis.Finding{
-		Span:    source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]},
-		Message: fmt.Sprintf("%s is empty: the shell form of %s gets no arguments", shown, in.Meant),
-	})
+	p.found(in, in.ArgsSpan.Part(m[2], m[3]), nil, "%s is empty: the shell form of %s gets no arguments", shown,
+		in.Meant)
 }
 
 var makeVariable = regexp.MustCompile(`\$\(([A-Z_][A-Z0-9_]*)\)`)
@@ -168,12 +157,10 @@ func (p *pass) checkMakeVariable(in *dockerfile.Instruction) {
 	if m == nil || len(in.Heredocs) > 0 || !p.defines(in, p.Text.Slice(in.ArgsSpan)[m[2]:m[3]]) {
 		return
 	}
-	span := source.Span{Start: in.ArgsSpan.Start + m[0], End: in.ArgsSpan.Start + m[1]}
-	name := p.Text.Slice(source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]})
-	p.report(in, analysis.Finding{
-		Span: span, Message: fmt.Sprintf("the shell runs %s as a command: the variable is ${%[1]s}", name),
-		Fixes: []analysis.Fix{replace(span, "${"+name+"}", true)},
-	})
+	span := in.ArgsSpan.Part(m[0], m[1])
+	name := p.Text.Slice(in.ArgsSpan.Part(m[2], m[3]))
+	p.found(in, span, replace(span, "${"+name+"}", true), "the shell runs %s as a command: the variable is ${%[1]s}",
+		name)
 }
 
 var percentName = regexp.MustCompile(`(?:^|[\s=:"/])%([A-Z][A-Z0-9_]+)%`)
@@ -194,12 +181,12 @@ func (p *pass) checkPercent(in *dockerfile.Instruction) {
 		name != "PATH" && name != "HOME" {
 		return
 	}
-	span := source.Span{Start: in.ArgsSpan.Start + m[2] - 1, End: in.ArgsSpan.Start + m[3] + 1}
+	span := in.ArgsSpan.Part(m[2]-1, m[3]+1)
 	finding := analysis.Finding{
 		Span: span, Message: fmt.Sprintf("%%%s%% is not replaced: only cmd.exe of Windows reads that", name),
 	}
 	if defined || name == "PATH" || name == "HOME" {
-		finding.Fixes = []analysis.Fix{replace(span, "${"+name+"}", false)}
+		finding.Fixes = replace(span, "${"+name+"}", false)
 	}
 	p.report(in, finding)
 }
@@ -228,20 +215,15 @@ func (p *pass) checkExecForm(in *dockerfile.Instruction) {
 	m := shellVariable.FindStringIndex(words[first].Text)
 	span := words[first].Span
 	if p.Text.Slice(span) == words[first].Text && m != nil {
-		span = source.Span{Start: span.Start + m[0], End: span.Start + m[1]}
+		span = span.Part(m[0], m[1])
 	}
 	finding := analysis.Finding{
 		Span:    span,
 		Message: fmt.Sprintf("%s is not replaced: %s in exec form runs without a shell", p.Text.Slice(span), in.Meant),
 	}
 	if script, ok := shellScript(list); ok && in.Meant != "RUN" {
-		whole := source.Span{Start: words[0].Span.Start, End: words[len(words)-1].Span.End}
-		finding.Fixes = []analysis.Fix{
-			{
-				Title: `Run it by sh -c`,
-				Edits: []source.Edit{{Span: whole, NewText: `"sh", "-c", "exec ` + script + `"`}},
-			},
-		}
+		whole := source.Between(words[0].Span.Start, words[len(words)-1].Span.End)
+		finding.Fixes = change(`Run it by sh -c`, whole, `"sh", "-c", "exec `+script+`"`, false)
 	}
 	p.report(in, finding)
 }
@@ -302,7 +284,7 @@ func (p *pass) checkSubstitution(in *dockerfile.Instruction) {
 			if m == nil {
 				continue
 			}
-			span = source.Span{Start: in.ArgsSpan.Start + m[0], End: in.ArgsSpan.Start + m[1]}
+			span = in.ArgsSpan.Part(m[0], m[1])
 		}
 		shown := strings.Trim(p.Text.Slice(span), `"`)
 		finding := analysis.Finding{
@@ -314,9 +296,9 @@ func (p *pass) checkSubstitution(in *dockerfile.Instruction) {
 				span.Start, span.End = span.Start+1, span.End-1
 			}
 			if _, defined := p.variables().Lookup(in.Stage, in.Span.Start, name); defined {
-				finding.Fixes = []analysis.Fix{replace(span, "$"+name, false)} // as in a makefile
+				finding.Fixes = replace(span, "$"+name, false) // as in a makefile
 				if next := p.Text.String()[span.End:]; next != "" && assignment.MatchString("_"+next[:1]+"=") {
-					finding.Fixes = []analysis.Fix{replace(span, "${"+name+"}", false)}
+					finding.Fixes = replace(span, "${"+name+"}", false)
 				}
 			}
 		}
@@ -344,7 +326,7 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 		}
 	}
 	first := list[0]
-	whole := source.Span{Start: words[0].Span.Start, End: words[len(words)-1].Span.End}
+	whole := source.Between(words[0].Span.Start, words[len(words)-1].Span.End)
 	finding := analysis.Finding{Span: words[0].Span}
 	fields := strings.Fields(first)
 	operator := slices.IndexFunc(list, func(word string) bool { return slices.Contains(shellOperators, word) })
@@ -360,7 +342,7 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 		finding.Fixes = runBySh(whole, first)
 	case len(fields) > 1 && !strings.Contains(fields[0], "/") && !strings.Contains(first, "'") && operator < 0:
 		finding.Message = words[0].Text + " is taken for the name of one program: each word is a string of its own"
-		finding.Fixes = []analysis.Fix{replace(words[0].Span, `"`+strings.Join(fields, `", "`)+`"`, false)}
+		finding.Fixes = replace(words[0].Span, `"`+strings.Join(fields, `", "`)+`"`, false)
 	case operator > 0:
 		finding.Span = words[operator].Span
 		finding.Message = fmt.Sprintf(
@@ -369,7 +351,7 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 	case first == "cd" || first == "source" || first == "." || first == "export" || first == "exec":
 		finding.Message = first + " is a command of the shell: no program has that name"
 		if first == "exec" && len(words) > 1 {
-			finding.Fixes = p.removed(source.Span{Start: words[0].Span.Start, End: words[1].Span.Start})
+			finding.Fixes = p.removed(source.Between(words[0].Span.Start, words[1].Span.Start))
 		}
 	default:
 		return false
@@ -393,7 +375,7 @@ func (p *pass) checkShellStrings(in *dockerfile.Instruction, words []dockerfile.
 		finding.Span = words[1].Span
 		finding.Message = words[1].Text + " is one argument: -c and the command are strings of their own"
 		meant := `"-c", "` + strings.TrimSpace(list[1][len("-c "):]) + `"`
-		finding.Fixes = []analysis.Fix{replace(words[1].Span, meant, false)}
+		finding.Fixes = replace(words[1].Span, meant, false)
 	case len(fields) > 1 && slices.Contains(unixShells, path.Base(fields[0])) && fields[1] == "-c":
 		finding.Message = words[0].Text + " is taken for the name of one program: each word is a string of its own"
 		meant := `"` + fields[0] + `", "-c"`
@@ -401,18 +383,18 @@ func (p *pass) checkShellStrings(in *dockerfile.Instruction, words []dockerfile.
 			_, command, _ := strings.Cut(first, "-c ")
 			meant += `, "` + strings.TrimSpace(command) + `"`
 		}
-		finding.Fixes = []analysis.Fix{replace(words[0].Span, meant, false)}
+		finding.Fixes = replace(words[0].Span, meant, false)
 	case option > 0 && !slices.Contains(shells, strings.ToLower(path.Base(first))) && first != "env":
 		finding.Span = words[option].Span
 		finding.Message = words[option].Text + " is one argument: an option and its value are strings of their own"
 		meant := strings.ReplaceAll(words[option].Text, " ", `", "`)
-		finding.Fixes = []analysis.Fix{replace(finding.Span, meant, false)}
+		finding.Fixes = replace(finding.Span, meant, false)
 	case home >= 0 && !slices.Contains(shells, strings.ToLower(path.Base(first))):
 		finding.Span = words[home].Span
 		finding.Message = "~ is not replaced: no shell reads an array"
 		if dir := p.home(in); dir != "" {
 			meant := `"` + dir + strings.TrimPrefix(list[home], "~") + `"`
-			finding.Fixes = []analysis.Fix{replace(finding.Span, meant, false)}
+			finding.Fixes = replace(finding.Span, meant, false)
 		}
 	default:
 		return false
@@ -426,7 +408,5 @@ func runBySh(at source.Span, line string) []analysis.Fix {
 	if strings.Contains(line, `"`) {
 		return nil
 	}
-	return []analysis.Fix{{
-		Title: "Run it by sh -c", Edits: []source.Edit{{Span: at, NewText: `"sh", "-c", "` + line + `"`}},
-	}}
+	return change("Run it by sh -c", at, `"sh", "-c", "`+line+`"`, false)
 }

@@ -53,7 +53,7 @@ func (p *pass) withVariables(in *dockerfile.Instruction, word dockerfile.Word) [
 		return nil
 	}
 	if meant := p.asVariables(in, word.Text); meant != "" {
-		return []analysis.Fix{replace(word.Span, meant, true)}
+		return replace(word.Span, meant, true)
 	}
 	return nil
 }

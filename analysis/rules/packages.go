@@ -16,9 +16,7 @@ var UnpinnedPackage = &Rule{
 	ID:           "unpinned-package",
 	Severity:     analysis.Warning,
 	OffByDefault: true,
-	Hadolint: []string{
-		"DL3008", "DL3013", "DL3016", "DL3018", "DL3028", "DL3033", "DL3037", "DL3041", "DL3062",
-	},
+	Hadolint:     []string{"DL3008", "DL3013", "DL3016", "DL3018", "DL3028", "DL3033", "DL3037", "DL3041", "DL3062"},
 	Doc: Doc{
 		Summary: "A package is installed without its version",
 		What: "Finds packages that are named without a version in `apt-get install`, `apk add`, `dnf`, `yum` and " +
@@ -31,10 +29,8 @@ var UnpinnedPackage = &Rule{
 	of: []string{"RUN"},
 	each: ofInstalls(func(p *pass, in *dockerfile.Instruction, c command, at int) {
 		if first := unpinned(c, at); first > 0 {
-			p.report(in, analysis.Finding{
-				Span:    c.span(p, in, first, first+1),
-				Message: fmt.Sprintf("%s installs the newest %s: no version is named", c.words[0], c.words[first]),
-			})
+			p.found(in, c.span(p, in, first, first+1), nil, "%s installs the newest %s: no version is named",
+				c.words[0], c.words[first])
 		}
 	}),
 }
@@ -86,13 +82,9 @@ var RecommendedPackages = &Rule{
 		}
 		before := c.span(p, in, at+first, at+first+1)
 		before.End = before.Start
-		p.report(in, analysis.Finding{
-			Span: c.span(p, in, 0, at), Message: "packages that others only recommend are installed, too",
-			Fixes: []analysis.Fix{{
-				Title: "Add --no-install-recommends",
-				Edits: []source.Edit{{Span: before, NewText: "--no-install-recommends "}},
-			}},
-		})
+		p.found(in, c.span(p, in, 0, at),
+			change("Add --no-install-recommends", before, "--no-install-recommends ", false),
+			"packages that others only recommend are installed, too")
 	}),
 }
 
@@ -124,7 +116,7 @@ func (p *pass) checkApt(in *dockerfile.Instruction, c command) {
 	finding := analysis.Finding{Span: span, Message: "apt is made for a terminal: apt-get is for scripts"}
 	if v := c.verb(); v > 0 && slices.Contains(tools.Commands("apt-get"), c.words[v]) &&
 		!slices.Contains(onlyApt, c.words[v]) {
-		finding.Fixes = []analysis.Fix{replace(span, "apt-get", true)}
+		finding.Fixes = replace(span, "apt-get", true)
 	}
 	p.report(in, finding)
 }
@@ -195,10 +187,7 @@ func checkKeptPackageCache(p *pass, in *dockerfile.Instruction, c command, _ int
 	}
 	if flag := words[0]; strings.HasPrefix(flag, "--") && len(c.words) > 1 {
 		at := c.span(p, in, 1, 2)
-		finding.Fixes = []analysis.Fix{{
-			Title: "Add " + flag,
-			Edits: []source.Edit{{Span: source.Span{Start: at.End, End: at.End}, NewText: " " + flag}},
-		}}
+		finding.Fixes = change("Add "+flag, source.At(at.End), " "+flag, false)
 	}
 	p.report(in, finding)
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"regexp"
 	"slices"
@@ -373,20 +374,23 @@ func walk[S any](p *pass, start S, step func(above S, in *dockerfile.Instruction
 	}
 }
 
-// replace returns a fix that puts text in the place of span.
-func replace(span source.Span, text string, preferred bool) analysis.Fix {
-	return analysis.Fix{
-		Title:     "Change to " + text,
-		Edits:     []source.Edit{{Span: span, NewText: text}},
-		Preferred: preferred,
-	}
+// found reports a mistake with what a format makes of some arguments, as report does.
+func (p *pass) found(in *dockerfile.Instruction, at source.Span, fixes []analysis.Fix, format string, args ...any) {
+	p.report(in, analysis.Finding{Span: at, Message: fmt.Sprintf(format, args...), Fixes: fixes})
 }
 
-// insert returns a fix that inserts words.
-func insert(at int, text string, preferred bool) analysis.Fix {
-	return analysis.Fix{
-		Title:     "Insert " + strings.TrimSpace(text),
-		Edits:     []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: text}},
-		Preferred: preferred,
-	}
+// change is the fix that puts text in the place of a span, and makes more edits.
+func change(title string, at source.Span, text string, preferred bool, more ...source.Edit) []analysis.Fix {
+	edits := append([]source.Edit{{Span: at, NewText: text}}, more...)
+	return []analysis.Fix{{Title: title, Edits: edits, Preferred: preferred}}
+}
+
+// replace is the fix that puts text in the place of a span.
+func replace(at source.Span, text string, preferred bool) []analysis.Fix {
+	return change("Change to "+text, at, text, preferred)
+}
+
+// insert is the fix that inserts words.
+func insert(at int, text string, preferred bool) []analysis.Fix {
+	return change("Insert "+strings.TrimSpace(text), source.At(at), text, preferred)
 }

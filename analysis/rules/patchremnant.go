@@ -31,38 +31,33 @@ var PatchRemnant = &Rule{
 type conflict struct{ ours, base, theirs, end int }
 
 func checkPatchRemnant(p *pass) {
-	lines := p.patchLines()
+	leftovers := p.patchLines()
 	for _, c := range p.conflicts() {
-		text := func(line int) string { return p.Text.Slice(p.Text.Line(line)) }
-		span := p.Text.Line(c.ours)
 		name := func(line int) string {
-			_, name, _ := strings.Cut(text(line), " ")
+			_, name, _ := strings.Cut(p.Text.Slice(p.Text.Line(line)), " ")
 			return strings.TrimSpace(name)
 		}
 		upper := c.theirs
 		if c.base >= 0 {
 			upper = c.base
 		}
-		remove := func(from, to int) source.Edit { // the lines from and up to to, exclusive
-			return source.Edit{Span: source.Span{Start: p.Text.LineStart(from), End: p.Text.LineStart(to)}}
+		lines := func(from, to int) source.Span { // up to to, exclusive
+			return source.Between(p.Text.LineStart(from), p.Text.LineStart(to))
 		}
 		finding := analysis.Finding{
-			Span:    span,
+			Span:    p.Text.Line(c.ours),
 			Message: fmt.Sprintf("a merge conflict that is not resolved, up to line %d", c.end+1),
-			Fixes: []analysis.Fix{
-				{
-					Title: "Keep the upper side (" + name(c.ours) + ")",
-					Edits: []source.Edit{remove(c.ours, c.ours+1), remove(upper, c.end+1)},
-				},
-				{
-					Title: "Keep the lower side (" + name(c.end) + ")",
-					Edits: []source.Edit{remove(c.ours, c.theirs+1), remove(c.end, c.end+1)},
-				},
-			},
+			Fixes: append(
+				change("Keep the upper side ("+name(c.ours)+")", lines(c.ours, c.ours+1), "", false,
+					source.Edit{Span: lines(upper, c.end+1)}),
+				change("Keep the lower side ("+name(c.end)+")", lines(c.ours, c.theirs+1), "", false,
+					source.Edit{Span: lines(c.end, c.end+1)})...),
 		}
 		if !slices.ContainsFunc(
 			p.file().Instructions,
-			func(in *dockerfile.Instruction) bool { return lines[in] && c.ours <= in.Line-1 && in.Line-1 <= c.end+1 },
+			func(in *dockerfile.Instruction) bool {
+				return leftovers[in] && c.ours <= in.Line-1 && in.Line-1 <= c.end+1
+			},
 		) {
 			finding.Severity = analysis.Warning
 		}
@@ -70,15 +65,10 @@ func checkPatchRemnant(p *pass) {
 	}
 	conflicts := p.conflicts()
 	for i, in := range p.file().Instructions {
-		if lines[in] && !within(conflicts, in.Line-1) &&
+		if leftovers[in] && !within(conflicts, in.Line-1) &&
 			!(i > 0 && p.continuesConflict(conflicts, p.file().Instructions[i-1], in)) {
-			p.report(nil, analysis.Finding{
-				Span:    source.Span{Start: in.Span.Start, End: p.Text.Line(in.Line - 1).End},
-				Message: "a line of a diff",
-				Fixes: []analysis.Fix{
-					{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}, Preferred: true},
-				},
-			})
+			p.found(nil, source.Between(in.Span.Start, p.Text.Line(in.Line-1).End),
+				change("Remove this line", p.lines(in), "", true), "a line of a diff")
 		}
 	}
 }
@@ -153,8 +143,6 @@ func (p *pass) continuesConflict(conflicts []conflict, above, in *dockerfile.Ins
 
 // lines are the whole lines of an instruction, with the last one's terminator.
 func (p *pass) lines(in *dockerfile.Instruction) source.Span {
-	return source.Span{
-		Start: p.Text.LineStart(p.Text.LineAt(in.Span.Start)),
-		End:   p.Text.LineStart(p.Text.LineAt(in.Span.End) + 1),
-	}
+	first, last := p.Text.LineAt(in.Span.Start), p.Text.LineAt(in.Span.End)
+	return source.Between(p.Text.LineStart(first), p.Text.LineStart(last+1))
 }

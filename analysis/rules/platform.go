@@ -15,22 +15,8 @@ func predefined(name string) bool {
 // The operating systems and architectures that Go, and so BuildKit, knows.
 var (
 	platformSystems = []string{
-		"linux",
-		"windows",
-		"darwin",
-		"freebsd",
-		"netbsd",
-		"openbsd",
-		"dragonfly",
-		"solaris",
-		"illumos",
-		"aix",
-		"android",
-		"ios",
-		"plan9",
-		"js",
-		"wasip1",
-		"wasi",
+		"linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos", "aix",
+		"android", "ios", "plan9", "js", "wasip1", "wasi",
 	}
 	platformArches = []string{
 		"amd64", "arm64", "arm", "386", "ppc64le", "ppc64", "s390x", "riscv64", "mips64le", "mips64", "mipsle", "mips",
@@ -40,12 +26,7 @@ var (
 
 // archAliases are other names of architectures: normalizeArch in containerd's platforms package.
 var archAliases = map[string]string{
-	"i386":    "386",
-	"x86_64":  "amd64",
-	"x86-64":  "amd64",
-	"aarch64": "arm64",
-	"armhf":   "arm",
-	"armel":   "arm",
+	"i386": "386", "x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "armel": "arm",
 }
 
 // parsePlatform returns the operating system and the architecture of a platform such as "linux/arm/v7", by their usual

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -26,10 +25,7 @@ var PointlessCommand = &Rule{
 	of: []string{"RUN"},
 	each: ofCommands(func(p *pass, in *dockerfile.Instruction, c command) {
 		if slices.Contains(pointless, c.words[0]) && !p.hasAPoint(in, c) {
-			p.report(in, analysis.Finding{
-				Span:    c.span(p, in, 0, 1),
-				Message: fmt.Sprintf("%s does nothing for the image, which keeps only files", c.words[0]),
-			})
+			p.found(in, c.span(p, in, 0, 1), nil, "%s does nothing for the image, which keeps only files", c.words[0])
 		}
 	}),
 }

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"fmt"
-
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -31,22 +29,10 @@ var RedundantTargetPlatform = &Rule{
 				}
 				var fixes []analysis.Fix
 				if len(p.variables().Global["TARGETPLATFORM"]) == 0 { // else it may be another platform
-					fixes = []analysis.Fix{
-						{
-							Title:     "Remove the flag",
-							Edits:     []source.Edit{{Span: wordAndSpace(p.file(), flag.Span)}},
-							Preferred: true,
-						},
-					}
+					fixes = change("Remove the flag", wordAndSpace(p.file(), flag.Span), "", true)
 				}
-				p.report(in, analysis.Finding{
-					Span: flag.Span,
-					Message: fmt.Sprintf(
-						"setting platform to predefined %s in FROM is redundant as this is the default behavior",
-						value,
-					),
-					Fixes: fixes,
-				})
+				p.found(in, flag.Span, fixes,
+					"setting platform to predefined %s in FROM is redundant as this is the default behavior", value)
 			}
 		}
 	},

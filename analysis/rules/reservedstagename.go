@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"fmt"
-
 	"github.com/layerwise/layerwise/analysis"
 )
 
@@ -22,10 +20,8 @@ var ReservedStageName = &Rule{
 	check: func(p *pass) {
 		for _, stage := range p.file().Stages {
 			if stage.Name == "context" || stage.Name == "scratch" {
-				p.report(nil, analysis.Finding{
-					Span:    stage.NameWord.Span,
-					Message: fmt.Sprintf("stage name should not use the same name as reserved stage %q", stage.Name),
-				})
+				p.found(nil, stage.NameWord.Span, nil, "stage name should not use the same name as reserved stage %q",
+					stage.Name)
 			}
 		}
 	},

@@ -31,7 +31,7 @@ var RootUser = &Rule{
 			return
 		}
 		if isRoot(last.Args[0].Text) {
-			p.report(last, analysis.Finding{Span: last.Args[0].Span, Message: "the image's user is root"})
+			p.found(last, last.Args[0].Span, nil, "the image's user is root")
 		}
 	},
 }

@@ -177,20 +177,27 @@ func Named(name string) (ids []string, code string, err error) {
 	if shellCheckCode.MatchString(name) {
 		return nil, strings.ToUpper(name), nil
 	}
-	var all []string
 	for _, r := range Every() {
-		all = append(all, r.ID)
 		if r.hasName(name) {
 			ids = append(ids, r.ID)
 		}
 	}
-	if len(ids) > 0 {
-		return ids, "", nil
+	if len(ids) == 0 {
+		return nil, "", noRule(name)
+	}
+	return ids, "", nil
+}
+
+// noRule is the error of a name that no rule has.
+func noRule(name string) error {
+	var all []string
+	for _, r := range Every() {
+		all = append(all, r.ID)
 	}
 	if meant := suggest(name, all); len(meant) > 0 {
-		return nil, "", fmt.Errorf("there is no rule %s (did you mean %s?)", name, meant[0])
+		return fmt.Errorf("there is no rule %s (did you mean %s?)", name, meant[0])
 	}
-	return nil, "", fmt.Errorf("there is no rule %s; layerwise rules lists them", name)
+	return fmt.Errorf("there is no rule %s; layerwise rules lists them", name)
 }
 
 var shellCheckCode = regexp.MustCompile(`^(?i)SC[0-9]{4}$`)

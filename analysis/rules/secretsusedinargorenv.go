@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -42,10 +41,8 @@ func checkSecretsUsedInArgOrEnv(p *pass) {
 		if strings.HasPrefix(p.Text.Slice(span), key) { // but for quotes and continuations
 			span.End = span.Start + len(key)
 		}
-		p.report(in, analysis.Finding{
-			Span:    source.Span{Start: span.Start, End: span.End},
-			Message: fmt.Sprintf("do not use ARG or ENV instructions for sensitive data (%s %q)", in.Meant, key),
-		})
+		p.found(in, source.Between(span.Start, span.End), nil,
+			"do not use ARG or ENV instructions for sensitive data (%s %q)", in.Meant, key)
 	}
 	for _, in := range p.of("ENV") {
 		if c, ok := in.Command.(*instructions.EnvCommand); ok && in.Stage >= 0 {

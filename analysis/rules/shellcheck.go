@@ -173,7 +173,7 @@ func placed(
 			// An insertion goes to the byte before it, lest it lands behind a continuation.
 			if e.Span.Start > 0 {
 				before := script.Place(e.Span.Start-1, e.Span.Start)
-				span = source.Span{Start: before.End, End: before.End}
+				span = source.At(before.End)
 			}
 		} else if file.Text.Slice(span) != s.Text[e.Span.Start:e.Span.End] {
 			return nil, false

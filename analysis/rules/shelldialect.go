@@ -208,11 +208,9 @@ func (p *pass) foreignFinding(in *dockerfile.Instruction, list []bashism) analys
 		finding.Fixes = []analysis.Fix{{Title: "Write what each shell reads", Edits: edits, Preferred: true}}
 	case dialect == "dash" && p.outer == nil:
 		line := p.Text.LineStart(in.Line - 1)
-		indent := p.Text.Slice(source.Span{Start: line, End: in.Span.Start})
-		finding.Fixes = []analysis.Fix{{Title: "Use Bash from here on", Edits: []source.Edit{{
-			Span:    source.Span{Start: line, End: line},
-			NewText: indent + matching("SHELL", in.Keyword.Text) + ` ["/bin/bash", "-c"]` + p.newline,
-		}}}}
+		indent := p.Text.Slice(source.Between(line, in.Span.Start))
+		finding.Fixes = change("Use Bash from here on", source.At(line),
+			indent+matching("SHELL", in.Keyword.Text)+` ["/bin/bash", "-c"]`+p.newline, false)
 	}
 	return finding
 }

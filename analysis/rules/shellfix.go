@@ -55,7 +55,7 @@ func (p *pass) repairShell(in *dockerfile.Instruction) []analysis.Fix {
 	}
 	if fix := (analysis.Fix{Title: "Change HTML's entities to characters", Preferred: true}); entity.MatchString(text) {
 		for _, m := range entity.FindAllStringIndex(text, -1) {
-			at := source.Span{Start: in.ArgsSpan.Start + m[0], End: in.ArgsSpan.Start + m[1]}
+			at := in.ArgsSpan.Part(m[0], m[1])
 			fix.Edits = append(fix.Edits, source.Edit{Span: at, NewText: entities.Replace(text[m[0]:m[1]])})
 		}
 		if p.readable(entities.Replace(text)) {
@@ -67,7 +67,7 @@ func (p *pass) repairShell(in *dockerfile.Instruction) []analysis.Fix {
 		if m == nil || m[2] == len(text) && strings.HasSuffix(text, string(p.Escape)) {
 			continue
 		}
-		at, newText := source.Span{Start: in.ArgsSpan.Start + m[2], End: in.ArgsSpan.Start + m[3]}, usual.newText
+		at, newText := in.ArgsSpan.Part(m[2], m[3]), usual.newText
 		if strings.Contains(text[m[2]:m[3]], "\n") { // what stands between stays
 			at.End = at.Start
 			newText = strings.TrimRight(newText, " ")
@@ -78,8 +78,7 @@ func (p *pass) repairShell(in *dockerfile.Instruction) []analysis.Fix {
 		}
 		fixed := text[:m[2]] + newText + text[at.End-in.ArgsSpan.Start:]
 		if p.readable(fixed) {
-			edits := []source.Edit{{Span: at, NewText: newText}}
-			return []analysis.Fix{{Title: usual.title, Edits: edits, Preferred: m[2] < len(text)-3 && usual.newText != ")"}}
+			return change(usual.title, at, newText, m[2] < len(text)-3 && usual.newText != ")")
 		}
 	}
 	return nil

@@ -283,7 +283,7 @@ func (p *pass) shellSpan(in *dockerfile.Instruction, offset int) source.Span {
 		last := jumps[sort.Search(len(jumps)-1, func(i int) bool { return jumps[i+1].offset > offset })]
 		start = min(last.at+offset-last.offset, in.ArgsSpan.End)
 	}
-	text := p.Text.Slice(source.Span{Start: start, End: in.Span.End})
+	text := p.Text.Slice(source.Between(start, in.Span.End))
 	end := strings.IndexAny(text, " \t\r\n;&|")
 	switch end {
 	case 0: // an operator
@@ -291,7 +291,7 @@ func (p *pass) shellSpan(in *dockerfile.Instruction, offset int) source.Span {
 	case -1:
 		end = len(text)
 	}
-	return source.Span{Start: start, End: start + end}
+	return source.Between(start, start+end)
 }
 
 // behindContinuation returns at, or where a text of several lines goes on if its line is continued there, behind

@@ -80,16 +80,8 @@ func checkSplitPackageUpdate(p *pass) {
 		if to := installs[in][0]; len(installs[in]) == 1 && to.Stage == in.Stage && p.alone(in) &&
 			len(to.Heredocs) == 0 &&
 			!to.JSON {
-			finding.Fixes = []analysis.Fix{{
-				Title: fmt.Sprintf("Move it into the RUN of line %d", to.Line),
-				Edits: []source.Edit{
-					{Span: p.wholeLines(in)},
-					{
-						Span:    source.Span{Start: to.ArgsSpan.Start, End: to.ArgsSpan.Start},
-						NewText: p.Text.Slice(in.ArgsSpan) + " && ",
-					},
-				},
-			}}
+			finding.Fixes = change(fmt.Sprintf("Move it into the RUN of line %d", to.Line), p.lines(in), "", false,
+				source.Edit{Span: source.At(to.ArgsSpan.Start), NewText: p.Text.Slice(in.ArgsSpan) + " && "})
 		}
 		p.report(in, finding)
 	}
@@ -141,9 +133,4 @@ func (p *pass) alone(in *dockerfile.Instruction) bool {
 		in.Line == in.EndLine &&
 		run.commands[0].at[0] == 0 &&
 		run.commands[0].end >= in.ArgsSpan.Len()
-}
-
-// wholeLines is the instruction with its last line's terminator.
-func (p *pass) wholeLines(in *dockerfile.Instruction) source.Span {
-	return source.Span{Start: in.Span.Start, End: p.Text.LineStart(p.Text.LineAt(in.Span.End) + 1)}
 }

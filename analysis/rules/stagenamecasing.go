@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"fmt"
-
 	"github.com/layerwise/layerwise/analysis"
 )
 
@@ -26,11 +24,8 @@ var StageNameCasing = &Rule{
 			if word.Text == stage.Name || stage.From.From == nil {
 				continue
 			}
-			p.report(stage.From, analysis.Finding{
-				Span:    word.Span,
-				Message: fmt.Sprintf("stage name '%s' should be lowercase", word.Text),
-				Fixes:   []analysis.Fix{replace(word.Span, stage.Name, true)},
-			})
+			p.found(stage.From, word.Span, replace(word.Span, stage.Name, true), "stage name '%s' should be lowercase",
+				word.Text)
 		}
 	},
 }

@@ -80,7 +80,7 @@ func (p *pass) checkCommaList(in *dockerfile.Instruction) bool {
 	}
 	var edits []source.Edit
 	for i, word := range in.Args[:len(in.Args)-1] {
-		switch last := (source.Span{Start: word.Span.End - 1, End: word.Span.End}); {
+		switch last := (source.Between(word.Span.End-1, word.Span.End)); {
 		case strings.ContainsAny(word.Text, "\"'\\") || p.Text.Slice(word.Span) != word.Text:
 			return false
 		case word.Text == "," && i > 0:
@@ -93,15 +93,13 @@ func (p *pass) checkCommaList(in *dockerfile.Instruction) bool {
 	if len(edits) == 0 || len(edits) == 1 && edits[0].Span.Len() == 1 {
 		return false
 	}
-	span := source.Span{Start: edits[0].Span.Start, End: edits[len(edits)-1].Span.End}
+	span := source.Between(edits[0].Span.Start, edits[len(edits)-1].Span.End)
 	title := "Remove the commas"
 	if len(edits) == 1 {
 		title = "Remove ,"
 	}
-	p.report(in, analysis.Finding{
-		Span: span, Message: in.Meant + " takes a comma as part of a name: blanks separate arguments",
-		Fixes: []analysis.Fix{{Title: title, Edits: edits, Preferred: true}},
-	})
+	p.found(in, span, []analysis.Fix{{Title: title, Edits: edits, Preferred: true}},
+		"%s takes a comma as part of a name: blanks separate arguments", in.Meant)
 	return true
 }
 
@@ -123,26 +121,18 @@ func (p *pass) checkStray(in *dockerfile.Instruction, i int) {
 	case assigns && strings.Contains(word.Text, "=") && comma && strings.Contains(in.Args[i+1].Text, "="):
 	case !assigns && comma && in.Meant != "USER" && in.Meant != "WORKDIR":
 	case copies && plainFile.MatchString(word.Text):
-	case copies && filesList.MatchString(word.Text):
-		p.report(in, analysis.Finding{
-			Span: word.Span, Message: word.Text + " is read as one path: blanks separate several",
-			Fixes: []analysis.Fix{replace(word.Span, strings.ReplaceAll(word.Text, ",", " "), true)},
-		})
+	case copies && filesList.MatchString(word.Text), in.Meant == "VOLUME" && pathsList.MatchString(word.Text):
+		p.found(in, word.Span, replace(word.Span, strings.ReplaceAll(word.Text, ",", " "), true),
+			"%s is read as one path: blanks separate several", word.Text)
 		return
 	case last && endsOddly(word.Text, assigns):
-	case in.Meant == "VOLUME" && pathsList.MatchString(word.Text):
-		p.report(in, analysis.Finding{
-			Span: word.Span, Message: word.Text + " is read as one path: blanks separate several",
-			Fixes: []analysis.Fix{replace(word.Span, strings.ReplaceAll(word.Text, ",", " "), true)},
-		})
-		return
 	default:
 		if copies {
 			p.checkBraces(in, word)
 		}
 		return
 	}
-	p.reportStray(in, source.Span{Start: word.Span.End - 1, End: word.Span.End}, in.Meant)
+	p.reportStray(in, source.Between(word.Span.End-1, word.Span.End), in.Meant)
 }
 
 // endsOddly reports whether the last word of an instruction has a semicolon or comma at its end that is no part of it;
@@ -170,10 +160,8 @@ func (p *pass) checkBraces(in *dockerfile.Instruction, word dockerfile.Word) {
 	if len(list) == 0 {
 		return
 	}
-	p.report(in, analysis.Finding{
-		Span: word.Span, Message: fmt.Sprintf("%s does not expand braces as a shell does", in.Meant),
-		Fixes: []analysis.Fix{replace(word.Span, strings.Join(list, " "), false)},
-	})
+	p.found(in, word.Span, replace(word.Span, strings.Join(list, " "), false),
+		"%s does not expand braces as a shell does", in.Meant)
 }
 
 // checkOddNames looks for names of an ARG with what does not belong to a name: BuildKit takes it for a part of it. In
@@ -194,9 +182,7 @@ func (p *pass) checkOddNames(in *dockerfile.Instruction) (found bool) {
 			message = fmt.Sprintf("the value of %s is taken for the name", p.Text.Slice(span))
 		}
 		found = true
-		p.report(in, analysis.Finding{
-			Span: span, Message: message, Fixes: []analysis.Fix{replace(span, name, true)},
-		})
+		p.report(in, analysis.Finding{Span: span, Message: message, Fixes: replace(span, name, true)})
 	}
 	return found
 }
@@ -209,10 +195,8 @@ func (p *pass) checkFirst(in *dockerfile.Instruction) bool {
 	finding := analysis.Finding{
 		Span:    in.Args[0].Span,
 		Message: fmt.Sprintf("%s takes %s for an argument: a space is all that follows it", in.Meant, in.Args[0].Text),
-		Fixes: []analysis.Fix{{
-			Title: "Remove " + in.Args[0].Text, Preferred: true,
-			Edits: []source.Edit{{Span: source.Span{Start: in.Args[0].Span.Start, End: in.Args[1].Span.Start}}},
-		}},
+		Fixes: change("Remove "+in.Args[0].Text, source.Between(in.Args[0].Span.Start, in.Args[1].Span.Start), "",
+			true),
 	}
 	if in.Meant == "EXPOSE" {
 		finding.Severity = analysis.Error
@@ -237,7 +221,7 @@ func (p *pass) checkDirectory(in *dockerfile.Instruction) bool {
 		Span: in.ArgsSpan, Message: fmt.Sprintf("WORKDIR takes all of this for one directory, \"%s\"", text),
 	}
 	if words := strings.Fields(text); len(words) == 2 && flagsOfMkdir.MatchString(words[0]) {
-		finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, words[1], false)}
+		finding.Fixes = replace(in.ArgsSpan, words[1], false)
 	}
 	p.report(in, finding)
 	return true
@@ -254,15 +238,15 @@ var (
 func (p *pass) checkEquals(in *dockerfile.Instruction, i int) bool {
 	word := in.Args[i]
 	if m := colonName.FindStringSubmatchIndex(word.Text); m != nil && in.Meant == "ARG" {
-		span := source.Span{Start: word.Span.Start + m[3], End: word.Span.Start + m[3] + 1}
+		span := word.Span.Part(m[3], m[3]+1)
 		finding := analysis.Finding{
 			Span: span, Message: fmt.Sprintf("ARG takes %s for the name: = separates it from the default", word.Text),
 		}
 		if value := word.Text[m[4]:]; value == "" && len(in.Args) == 2 && i == 0 {
 			span.End = in.Args[1].Span.Start
-			finding.Fixes = []analysis.Fix{{Title: "Change : to =", Edits: []source.Edit{{Span: span, NewText: "="}}}}
+			finding.Fixes = change("Change : to =", span, "=", false)
 		} else if value != "" {
-			finding.Fixes = []analysis.Fix{{Title: "Change : to =", Edits: []source.Edit{{Span: span, NewText: "="}}}}
+			finding.Fixes = change("Change : to =", span, "=", false)
 		}
 		p.report(in, finding)
 		return true
@@ -272,14 +256,14 @@ func (p *pass) checkEquals(in *dockerfile.Instruction, i int) bool {
 		return false
 	}
 	at := max(m[2], m[4])
-	span := source.Span{Start: word.Span.Start + at, End: word.Span.Start + at + 1}
+	span := word.Span.Part(at, at+1)
 	message := "the value begins with =: one separates it from the name"
 	if m[4] >= 0 {
 		message = fmt.Sprintf("the colon belongs to the name: = separates it from the value in %s", in.Meant)
 	}
 	p.report(in, analysis.Finding{
 		Span: span, Message: message,
-		Fixes: []analysis.Fix{{Title: "Remove " + p.Text.Slice(span), Edits: []source.Edit{{Span: span}}, Preferred: true}},
+		Fixes: change("Remove "+p.Text.Slice(span), span, "", true),
 	})
 	return true
 }
@@ -291,7 +275,7 @@ func (p *pass) checkPackages(in *dockerfile.Instruction, d download) {
 			continue
 		}
 		if span := d.span(p, in, i, i+1); d.words[i] == p.Text.Slice(span) {
-			p.reportStray(in, source.Span{Start: span.End - 1, End: span.End}, d.shown())
+			p.reportStray(in, source.Between(span.End-1, span.End), d.shown())
 		}
 	}
 }
@@ -302,13 +286,8 @@ func plainPackage(word string) bool {
 }
 
 func (p *pass) reportStray(in *dockerfile.Instruction, span source.Span, by string) {
-	p.report(in, analysis.Finding{
-		Span:    span,
-		Message: fmt.Sprintf("%s takes %s as part of the word: blanks separate arguments", by, p.Text.Slice(span)),
-		Fixes: []analysis.Fix{
-			{Title: "Remove " + p.Text.Slice(span), Edits: []source.Edit{{Span: span}}, Preferred: true},
-		},
-	})
+	p.found(in, span, change("Remove "+p.Text.Slice(span), span, "", true),
+		"%s takes %s as part of the word: blanks separate arguments", by, p.Text.Slice(span))
 }
 
 var userWords = regexp.MustCompile(`^(?:-u[ \t]+([A-Za-z0-9_-]+)|([A-Za-z0-9_-]+)(?:,[ \t]*|[ \t]+)([A-Za-z0-9_-]+)|` +
@@ -331,7 +310,7 @@ func (p *pass) checkUser(in *dockerfile.Instruction) bool {
 	case isCommand(m[2]):
 		finding.Fixes = p.written(in, "RUN", p.Text.Slice(in.ArgsSpan))
 	case meant != "":
-		finding.Fixes = []analysis.Fix{replace(in.ArgsSpan, meant, false)}
+		finding.Fixes = replace(in.ArgsSpan, meant, false)
 	}
 	p.report(in, finding)
 	return true

@@ -28,13 +28,7 @@ var Sudo = &Rule{
 				span := in.ArgsSpan
 				span.Start += strings.Index(text, "sudo ")
 				span.End = span.Start + len("sudo")
-				p.report(
-					in,
-					analysis.Finding{
-						Span:    span,
-						Message: "sudo is not needed: a build is root until USER says otherwise",
-					},
-				)
+				p.found(in, span, nil, "sudo is not needed: a build is root until USER says otherwise")
 			}
 		}
 	},

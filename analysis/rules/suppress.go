@@ -40,16 +40,13 @@ func Suppress(file *dockerfile.File, finding analysis.Finding) []analysis.Fix {
 				break // each costs as much as checking the file
 			}
 			if edit := skipAbove(file, candidate, rule.ID); works(edit) {
-				fixes = append(
-					fixes,
-					analysis.Fix{Title: "Skip " + rule.ID + " for this instruction", Edits: []source.Edit{edit}},
-				)
+				fixes = change("Skip "+rule.ID+" for this instruction", edit.Span, edit.NewText, false)
 				break
 			}
 		}
 	}
 	if edit := skipInFile(file, rule.ID); works(edit) {
-		fixes = append(fixes, analysis.Fix{Title: "Skip " + rule.ID + " in this file", Edits: []source.Edit{edit}})
+		fixes = append(fixes, change("Skip "+rule.ID+" in this file", edit.Span, edit.NewText, false)...)
 	}
 	return fixes
 }
@@ -104,7 +101,7 @@ func lineStart(file *dockerfile.File, line int) source.Span {
 	if at == 0 && strings.HasPrefix(file.Text.String(), "\xEF\xBB\xBF") {
 		at = len("\xEF\xBB\xBF")
 	}
-	return source.Span{Start: at, End: at}
+	return source.At(at)
 }
 
 // checkComment returns where the options begin in a comment such as "# check=skip=x", or -1.
@@ -133,5 +130,5 @@ func addSkip(options string, offset int, id string) source.Edit {
 		}
 		i += len(part) + 1
 	}
-	return source.Edit{Span: source.Span{Start: offset + at, End: offset + at}, NewText: text}
+	return source.Edit{Span: source.At(offset + at), NewText: text}
 }

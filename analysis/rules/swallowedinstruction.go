@@ -64,7 +64,7 @@ func (p *pass) swallows(in *dockerfile.Instruction) (int, bool) {
 
 // mayBegin reports whether a line that starts at an offset of an instruction may be one of its own, by what is above.
 func (p *pass) mayBegin(in *dockerfile.Instruction, at int, word string) bool {
-	above := strings.TrimSuffix(p.Text.Slice(source.Span{Start: in.Span.Start, End: in.Span.Start + at - 1}), "\r")
+	above := strings.TrimSuffix(p.Text.Slice(in.Span.Part(0, at-1)), "\r")
 	if !balanced(above) {
 		return false // in a string
 	}
@@ -108,7 +108,7 @@ func (p *pass) swallowed(in *dockerfile.Instruction, line int) analysis.Finding 
 	}
 	return analysis.Finding{
 		Severity: severity,
-		Span:     source.Span{Start: span.Start, End: span.Start + len(word)},
+		Span:     span.Part(0, len(word)),
 		Message: fmt.Sprintf(
 			"this belongs to the %s of line %d, since line %d ends with a %s",
 			in.Meant,
@@ -129,16 +129,10 @@ func (p *pass) unswallow(in *dockerfile.Instruction, above, kept int) []analysis
 	if trimmed := strings.TrimRight(text, " \t\r"); p.Escape == '\\' && in.Meant != "RUN" &&
 		pathEnd.MatchString(trimmed) {
 		end := start + len(trimmed)
-		return []analysis.Fix{{
-			Title: "Change the backslash at the end to a slash",
-			Edits: []source.Edit{{Span: source.Span{Start: end - 1, End: end}, NewText: "/"}},
-		}}
+		return change("Change the backslash at the end to a slash", source.Between(end-1, end), "/", false)
 	}
-	return []analysis.Fix{{
-		Title:     fmt.Sprintf("Remove the %s at the end of line %d", p.escapeName(), above+1),
-		Edits:     []source.Edit{{Span: source.Span{Start: start + kept, End: start + len(text)}}},
-		Preferred: true,
-	}}
+	return change(fmt.Sprintf("Remove the %s at the end of line %d", p.escapeName(), above+1),
+		source.Between(start+kept, start+len(text)), "", true)
 }
 
 var keywords = func() map[string]bool {

@@ -23,15 +23,8 @@ var Template = &Rule{
 	},
 	check: func(p *pass) {
 		if line, ok := p.file().Template(); ok {
-			p.report(
-				nil,
-				analysis.Finding{
-					Span: line,
-					Message: "This file is a template: " + strings.TrimSpace(
-						p.Text.Slice(line),
-					) + " is replaced before Docker reads it. It is not checked",
-				},
-			)
+			p.found(nil, line, nil, "This file is a template: %s is replaced before Docker reads it. It is not checked",
+				strings.TrimSpace(p.Text.Slice(line)))
 		}
 	},
 }
@@ -52,14 +45,8 @@ var UnknownFrontend = &Rule{
 	},
 	check: func(p *pass) {
 		if d := p.file().Dialect(); d.Foreign && !nearlyDocker(d.Reference) {
-			p.report(
-				nil,
-				analysis.Finding{
-					Span: d.Span,
-					Message: "This file is read " +
-						"by " + d.Reference + ", whose language is not known here. It is not checked",
-				},
-			)
+			p.found(nil, d.Span, nil, "This file is read by %s, whose language is not known here. It is not checked",
+				d.Reference)
 		}
 	},
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
 // TrailingComment finds comments behind an instruction.
@@ -33,26 +32,21 @@ func checkTrailingComment(p *pass) {
 			if i < 0 {
 				continue
 			}
-			span := source.Span{Start: in.Args[i].Span.Start, End: in.ArgsSpan.End}
+			span := source.Between(in.Args[i].Span.Start, in.ArgsSpan.End)
 			finding := analysis.Finding{
 				Span:    span,
 				Message: fmt.Sprintf("%s reads the comment as arguments: only a whole line can be a comment", name),
 			}
 			if in.Line == in.EndLine {
 				start := p.Text.LineStart(in.Line - 1)
-				indent := p.Text.Slice(source.Span{Start: start, End: in.Span.Start})
-				finding.Fixes = []analysis.Fix{{
-					Title: "Move the comment above",
-					Edits: []source.Edit{
-						{
-							Span:    source.Span{Start: in.Span.Start, End: in.Span.Start},
-							NewText: asComment(p.Text.Slice(span)) + p.newline + indent,
-						},
-						{Span: source.Span{Start: in.Args[i-1].Span.End, End: span.End}},
-					},
-					Preferred: start != 0 ||
-						!strings.Contains(p.Text.Slice(span), "="), // else it might be read as a directive
-				}}
+				indent := p.Text.Slice(source.Between(start, in.Span.Start))
+				comment := p.Text.Slice(span)
+				if rest, ok := strings.CutPrefix(comment, "//"); ok {
+					comment = "#" + rest
+				}
+				directive := start == 0 && strings.Contains(comment, "=") // it might be read as one
+				finding.Fixes = change("Move the comment above", source.At(in.Span.Start), comment+p.newline+indent,
+					!directive, source.Edit{Span: source.Between(in.Args[i-1].Span.End, span.End)})
 			}
 			if in.Command == nil && in.From == nil || name == "EXPOSE" || name == "STOPSIGNAL" {
 				finding.Severity = analysis.Error
@@ -65,18 +59,8 @@ func checkTrailingComment(p *pass) {
 // trailingComment returns the index of the argument that begins a comment, or -1.
 func trailingComment(in *dockerfile.Instruction) int {
 	if in.JSON || in.Meant == "RUN" || in.Meant == "CMD" || in.Meant == "ENTRYPOINT" || in.Meant == "HEALTHCHECK" ||
-		in.Meant == "ONBUILD" || in.Meant == "SHELL" {
-		return -1
-	}
-	switch c := in.Command.(type) {
-	case *instructions.EnvCommand:
-		if len(c.Env) == 1 && c.Env[0].NoDelim {
-			return -1 // "ENV PROMPT #" may mean it
-		}
-	case *instructions.LabelCommand:
-		if len(c.Labels) == 1 && c.Labels[0].NoDelim {
-			return -1
-		}
+		in.Meant == "ONBUILD" || in.Meant == "SHELL" || freeText(in) {
+		return -1 // "ENV PROMPT #" may mean it
 	}
 	for i, word := range in.Args {
 		if i > 0 && word.Text == "//" && i < len(in.Args)-1 {
@@ -88,12 +72,4 @@ func trailingComment(in *dockerfile.Instruction) int {
 		}
 	}
 	return -1
-}
-
-// asComment is a comment of another language as one of a Dockerfile's.
-func asComment(text string) string {
-	if rest, ok := strings.CutPrefix(text, "//"); ok {
-		return "#" + rest
-	}
-	return text
 }

@@ -98,13 +98,13 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable, inH
 	case name == "PWD" && (in.Meant == "COPY" || in.Meant == "ADD"):
 		finding.Message += ": sources are looked for in the build context anyway"
 		if after := p.Text.String()[use.Span.End:]; strings.HasPrefix(after, "/") {
-			cut := source.Span{Start: use.Span.Start, End: use.Span.End + 1}
-			finding.Fixes = []analysis.Fix{{Title: "Remove " + p.Text.Slice(cut), Edits: []source.Edit{{Span: cut}}}}
+			cut := source.Between(use.Span.Start, use.Span.End+1)
+			finding.Fixes = change("Remove "+p.Text.Slice(cut), cut, "", false)
 		}
 	case (in.Meant == "ENV" || in.Meant == "LABEL") && p.givesName(in, use):
 		finding.Span = use.Span
 		finding.Message += fmt.Sprintf(": %s takes its value for the name", in.Meant)
-		finding.Fixes = []analysis.Fix{replace(use.Span, name, true)}
+		finding.Fixes = replace(use.Span, name, true)
 	case p.setBeside(in, use):
 		finding.Message += ": what an ENV sets counts from the next instruction on"
 	case known && heredocAt(in, use.Span.Start) != nil:
@@ -120,7 +120,7 @@ func (p *pass) checkUse(in *dockerfile.Instruction, use dockerfile.Variable, inH
 				p.Text.LineAt(v.Global[name][0].From)+1,
 			)
 		}
-		finding.Fixes = []analysis.Fix{declare(p.file(), in, name)}
+		finding.Fixes = declare(p.file(), in, name)
 	case in.Meant == "ARG" && use.Word.Text == "" && strings.HasPrefix(p.wordAt(in, use.Span), name+"=$"):
 		finding.Message += ": the ARG is its own default"
 	case p.declaredBelow(in, name) > 0:
@@ -167,10 +167,8 @@ func heredocAt(in *dockerfile.Instruction, offset int) *dockerfile.Heredoc {
 func quoteHeredoc(finding analysis.Finding, doc *dockerfile.Heredoc) analysis.Finding {
 	finding.Message += fmt.Sprintf(
 		": BuildKit replaces it in the here-document; write <<\"%s\" to keep the text as it is", doc.Name)
-	finding.Fixes = []analysis.Fix{{Title: "Quote the delimiter", Edits: []source.Edit{
-		{Span: source.Span{Start: doc.NameSpan.Start, End: doc.NameSpan.Start}, NewText: `"`},
-		{Span: source.Span{Start: doc.NameSpan.End, End: doc.NameSpan.End}, NewText: `"`},
-	}}}
+	finding.Fixes = change("Quote the delimiter", source.At(doc.NameSpan.Start), `"`, false,
+		source.Edit{Span: source.At(doc.NameSpan.End), NewText: `"`})
 	return finding
 }
 
@@ -235,22 +233,11 @@ func (p *pass) wordAt(in *dockerfile.Instruction, span source.Span) string {
 }
 
 // declare returns the fix that puts an ARG above the instruction.
-func declare(file *dockerfile.File, in *dockerfile.Instruction, name string) analysis.Fix {
-	arg, line := "ARG", file.Text.LineStart(in.Line-1)
-	if in.Keyword.Text == strings.ToLower(in.Keyword.Text) {
-		arg = "arg"
-	}
-	return analysis.Fix{
-		Title: "Declare " + name + " above",
-		Edits: []source.Edit{{
-			Span: source.Span{Start: line, End: line},
-			NewText: file.Text.Slice(
-				source.Span{Start: line, End: in.Span.Start},
-			) + arg + " " + name + newline(
-				file.Text,
-			),
-		}},
-	}
+func declare(file *dockerfile.File, in *dockerfile.Instruction, name string) []analysis.Fix {
+	line := file.Text.LineStart(in.Line - 1)
+	margin := file.Text.Slice(source.Between(line, in.Span.Start))
+	arg := margin + matching("ARG", in.Keyword.Text) + " " + name + newline(file.Text)
+	return change("Declare "+name+" above", source.At(line), arg, false)
 }
 
 // newline returns the text's line terminator.

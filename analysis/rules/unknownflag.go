@@ -42,10 +42,10 @@ func checkUnknownFlag(p *pass) {
 			for _, flag := range in.Flags {
 				if flag.Name.Span == problem.Span && in.Meant == "ADD" && flag.Name.Text == "from" {
 					finding.Message += " (COPY has it)"
-					finding.Fixes = []analysis.Fix{replace(in.Keyword.Span, matching("COPY", in.Keyword.Text), true)}
+					finding.Fixes = replace(in.Keyword.Span, matching("COPY", in.Keyword.Text), true)
 				}
 				if flag.Name.Span == problem.Span && slices.Contains(flagsElsewhere[in.Meant], flag.Name.Text) {
-					finding.Fixes = p.removed(source.Span{Start: flag.Span.Start, End: p.behind(in, flag.Span.End)})
+					finding.Fixes = p.removed(source.Between(flag.Span.Start, p.behind(in, flag.Span.End)))
 				}
 			}
 		}

@@ -32,11 +32,9 @@ var UnknownImage = &Rule{
 // usualImages are official images that are used much; only they are suggested.
 var usualImages = []string{
 	"alpine", "debian", "ubuntu", "golang", "python", "nginx", "postgres", "redis", "openjdk", "eclipse-temurin",
-	"maven", "gradle", "busybox",
-	"httpd", "mysql", "mariadb", "mongo", "centos", "fedora", "tomcat", "amazoncorretto", "amazonlinux", "rockylinux",
-	"almalinux", "archlinux",
-	"caddy", "traefik", "composer", "elixir", "wordpress", "memcached", "rabbitmq", "elasticsearch", "haproxy",
-	"scratch", "buildpack-deps",
+	"maven", "gradle", "busybox", "httpd", "mysql", "mariadb", "mongo", "centos", "fedora", "tomcat", "amazoncorretto",
+	"amazonlinux", "rockylinux", "almalinux", "archlinux", "caddy", "traefik", "composer", "elixir", "wordpress",
+	"memcached", "rabbitmq", "elasticsearch", "haproxy", "scratch", "buildpack-deps",
 }
 
 func checkUnknownImage(p *pass) {
@@ -64,14 +62,11 @@ func checkUnknownImage(p *pass) {
 			name = name[:i]
 		}
 		if len(name) < 5 || strings.ContainsAny(name, "$/.") || images.Official(name) || stages[name] ||
-			!clearly(
-				name,
-				usualImages,
-			) || name != strings.ToLower(name) || clearly(name, names) || len(suggest(name,
+			!clearly(name, usualImages) || name != strings.ToLower(name) || clearly(name, names) || len(suggest(name,
 			usualImages)[0])-len(name) > 1 {
 			continue
 		}
-		span := source.Span{Start: ref.word.Span.Start, End: ref.word.Span.Start + len(name)}
+		span := ref.word.Span.Part(0, len(name))
 		p.report(
 			ref.in,
 			misspelt(
@@ -119,10 +114,8 @@ func (p *pass) checkHost(ref stageReference, name string) bool {
 	if meant == "" {
 		return false
 	}
-	p.report(ref.in, analysis.Finding{
-		Span: ref.word.Span, Message: fmt.Sprintf("there is no image %s (did you mean %s?)", name, meant),
-		Fixes: []analysis.Fix{replace(ref.word.Span, meant, false)},
-	})
+	p.found(ref.in, ref.word.Span, replace(ref.word.Span, meant, false), "there is no image %s (did you mean %s?)",
+		name, meant)
 	return true
 }
 
@@ -140,11 +133,8 @@ func (p *pass) checkTag(ref stageReference, name string) bool {
 	}
 	at := ref.word.Span.End - len(tag)
 	report := func(from, to int, meant string) bool {
-		span := source.Span{Start: at + from, End: at + to}
-		p.report(ref.in, analysis.Finding{
-			Span: span, Message: fmt.Sprintf("%s has no tag %s (did you mean %s?)", image, tag, meant),
-			Fixes: []analysis.Fix{replace(span, meant, false)},
-		})
+		span := source.Between(at+from, at+to)
+		p.found(ref.in, span, replace(span, meant, false), "%s has no tag %s (did you mean %s?)", image, tag, meant)
 		return true
 	}
 	if !plainVersions[tag] && len(p.variables().Global[tag]) > 0 && tag == strings.ToUpper(tag) {
@@ -197,9 +187,7 @@ func (p *pass) otherImage(ref stageReference, whole string) bool {
 		meant, _, _ = strings.Cut(meant, ":")
 		meant += ":" + tag
 	}
-	p.report(ref.in, analysis.Finding{
-		Span: ref.word.Span, Message: fmt.Sprintf("there is no official image %s (did you mean %s?)", whole, meant),
-		Fixes: []analysis.Fix{replace(ref.word.Span, meant, false)},
-	})
+	p.found(ref.in, ref.word.Span, replace(ref.word.Span, meant, false),
+		"there is no official image %s (did you mean %s?)", whole, meant)
 	return true
 }

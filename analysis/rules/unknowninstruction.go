@@ -136,7 +136,7 @@ func (p *pass) reportCompose(in *dockerfile.Instruction) bool {
 	key := strings.ToUpper(strings.TrimSuffix(in.Keyword.Text, ":"))
 	if other := otherInstructions[key]; other == "CMD" || other == "WORKDIR" {
 		if args := p.Text.Slice(in.ArgsSpan); args != "" && !strings.ContainsAny(args[:1], "|>-") {
-			finding.Fixes = []analysis.Fix{replace(in.Keyword.Span, p.inCase(other), false)}
+			finding.Fixes = replace(in.Keyword.Span, p.inCase(other), false)
 		}
 	}
 	p.report(nil, finding)
@@ -171,10 +171,9 @@ func (p *pass) unknownWord(in *dockerfile.Instruction, problem dockerfile.Proble
 		problem.Suggestions = nil
 	}
 	finding := p.fromProblem(problem)
-	if fix, hint, ok := p.respelt(in, problem); ok {
-		finding = withFirst(finding, fix, word, hint)
-		finding.Fixes = finding.Fixes[:1]
-		return finding
+	if fixes, hint := p.respelt(in, problem); hint != "" {
+		finding.Fixes = nil
+		return withFirst(finding, fixes, word, hint)
 	}
 	return p.otherWord(in, problem, finding)
 }
@@ -187,9 +186,9 @@ func (p *pass) otherWord(
 ) analysis.Finding {
 	word, args := p.Text.Slice(problem.Span), in.ArgsSpan.Len()
 	put := func(keyword string, sure bool, hint string) {
-		finding = withFirst(finding, p.insertBefore(problem.Span, keyword, sure), word, hint)
+		finding = withFirst(finding, insert(problem.Span.Start, p.inCase(keyword)+" ", sure), word, hint)
 	}
-	change := func(keyword, hint string) {
+	instead := func(keyword, hint string) {
 		finding = withFirst(finding, replace(problem.Span, p.inCase(keyword), false), word, hint)
 	}
 	const needsRun = "a command of the shell needs RUN before it"
@@ -199,50 +198,36 @@ func (p *pass) otherWord(
 	}
 	switch {
 	case other != "" && (word != strings.ToLower(word) || args > 0 && !isCommand(word)):
-		change(other, "did you mean "+other+"?")
+		instead(other, "did you mean "+other+"?")
 	case strings.Contains(word, "=") && assignment.MatchString(word):
 		put("ENV", true, "did you mean ENV "+word+"?")
 	case word == "cd" && len(in.Args) == 1:
 		put("RUN", false, "did you mean WORKDIR?")
-		change("WORKDIR", "did you mean WORKDIR?")
+		instead("WORKDIR", "did you mean WORKDIR?")
 	case word == "export" && len(in.Args) > 0 && strings.Contains(in.Args[0].Text, "="):
 		put("RUN", false, "did you mean ENV?")
-		change("ENV", "did you mean ENV?")
+		instead("ENV", "did you mean ENV?")
 	case word == "cp" && len(in.Args) > 1 && !strings.HasPrefix(in.Args[0].Text, "-"):
 		put("RUN", false, "did you mean COPY?")
-		change("COPY", "did you mean COPY?")
+		instead("COPY", "did you mean COPY?")
 	case isCommand(word) && (args > 0 || len(problem.Suggestions) == 0):
 		put("RUN", true, needsRun)
 	case isCommand(strings.ToLower(word)) && args > 0 && len(problem.Suggestions) == 0 && word != "INSTALL":
 		lower := strings.ToLower(word)
-		edit := source.Edit{Span: problem.Span, NewText: matching("RUN", word) + " " + lower}
-		fix := analysis.Fix{Title: "Change to RUN " + lower, Edits: []source.Edit{edit}}
-		finding = withFirst(finding, fix, word, needsRun)
+		meant := change("Change to RUN "+lower, problem.Span, matching("RUN", word)+" "+lower, false)
+		finding = withFirst(finding, meant, word, needsRun)
 	case strings.EqualFold(word, "DOCKER-VERSION"):
 		finding.Message = "DOCKER-VERSION is not an instruction: Docker never looked at it"
-		finding.Fixes = []analysis.Fix{
-			{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}, Preferred: true},
-		}
+		finding.Fixes = change("Remove this line", p.lines(in), "", true)
 	}
 	return finding
 }
 
 // withFirst puts a fix in front of those of a finding about a word; of the others none is preferred.
-func withFirst(finding analysis.Finding, fix analysis.Fix, word, hint string) analysis.Finding {
+func withFirst(finding analysis.Finding, first []analysis.Fix, word, hint string) analysis.Finding {
 	finding.Message = "unknown instruction: " + word + " (" + hint + ")"
-	finding.Fixes = append([]analysis.Fix{fix}, finding.Fixes...)
-	for i := range finding.Fixes[1:] {
-		finding.Fixes[1+i].Preferred = false
-	}
+	finding.Fixes = firstOf(first, finding.Fixes)
 	return finding
-}
-
-// insertBefore puts an instruction in front of a word.
-func (p *pass) insertBefore(word source.Span, keyword string, sure bool) analysis.Fix {
-	keyword = p.inCase(keyword)
-	at := source.Span{Start: word.Start, End: word.Start}
-	edit := source.Edit{Span: at, NewText: keyword + " "}
-	return analysis.Fix{Title: "Insert " + keyword, Edits: []source.Edit{edit}, Preferred: sure}
 }
 
 // inCase is an instruction in the case in which the file's are written.
@@ -254,74 +239,50 @@ func (p *pass) inCase(keyword string) string {
 }
 
 // respelt returns what fixes a line whose instruction is right but for what stands in it or between: WORK DIR,
-// WORKDIR=/x, [ENTRYPOINT "/x"], // for a comment.
-func (p *pass) respelt(
-	in *dockerfile.Instruction,
-	problem dockerfile.Problem,
-) (fix analysis.Fix, hint string, ok bool) {
+// WORKDIR=/x, [ENTRYPOINT "/x"], // for a comment; and what it says, "" if there is nothing.
+func (p *pass) respelt(in *dockerfile.Instruction, problem dockerfile.Problem) (fixes []analysis.Fix, hint string) {
 	word := p.Text.Slice(problem.Span)
-	if keyword := keywordBehind(word); keyword != "" {
-		name := strings.TrimLeft(word, "[")
-		fix = analysis.Fix{
-			Title: "Change to " + name + " [...]",
-			Edits: []source.Edit{{Span: problem.Span, NewText: name}},
+	if keywordBehind(word) != "" {
+		name, args := word[1:], in.ArgsSpan
+		if !strings.HasSuffix(strings.TrimRight(p.Text.Slice(args), " \t"), "]") {
+			return nil, ""
 		}
-		if args := in.ArgsSpan; args.Len() > 0 && strings.HasSuffix(strings.TrimRight(p.Text.Slice(args), " \t"), "]") {
-			fix.Edits = append(
-				fix.Edits,
-				source.Edit{Span: source.Span{Start: args.Start, End: args.Start}, NewText: "["},
-			)
-			return fix, "the bracket belongs behind " + name, true
-		}
-		return fix, "", false
+		fixes = change("Change to "+name+" [...]", problem.Span, name, false)
+		fixes[0].Edits = append(fixes[0].Edits, source.Edit{Span: source.At(args.Start), NewText: "["})
+		return fixes, "the bracket belongs behind " + name
 	}
 	bare := strings.TrimRight(strings.TrimLeft(word, openingQuotes+"/*"), openingQuotes+"*")
 	if bare != word && keywords[bare] && !strings.HasPrefix(word, bare) {
-		fix = replace(problem.Span, bare, true)
+		fixes = replace(problem.Span, bare, true)
 		line := strings.TrimRight(p.Text.Slice(in.Span), " \t")
 		if end := strings.TrimRight(line, ",;"); word[0] != '/' && strings.HasSuffix(word, bare) {
-			if _, width := utf8.DecodeLastRuneInString(end); strings.ContainsAny(end[len(end)-width:],
-				openingQuotes+"\u201d\u2019") && len(end)-width > len(word) {
-				inner := end[:len(end)-width]
-				last := source.Span{Start: in.Span.Start + len(inner), End: in.Span.Start + len(line)}
-				fix.Edits = append(fix.Edits, source.Edit{Span: last})
-				fix.Title = "Remove the quotes"
+			_, width := utf8.DecodeLastRuneInString(end)
+			cut := len(end) - width
+			if cut > len(word) && strings.ContainsAny(end[cut:], openingQuotes+"\u201d\u2019") {
+				fixes[0].Edits = append(fixes[0].Edits, source.Edit{Span: in.Span.Part(cut, len(line))})
+				fixes[0].Title = "Remove the quotes"
 			}
 		}
-		return fix, "did you mean " + bare + "?", true
+		return fixes, "did you mean " + bare + "?"
 	}
 	if strings.HasPrefix(word, "//") {
-		return analysis.Fix{
-				Title: "Change // to #",
-				Edits: []source.Edit{
-					{Span: source.Span{Start: problem.Span.Start, End: problem.Span.Start + 2}, NewText: "#"},
-				},
-				Preferred: true,
-			},
-			"a comment begins with #", true
+		return change("Change // to #", problem.Span.Part(0, 2), "#", true), "a comment begins with #"
 	}
 	if keyword, rest := assigned(word); keyword != "" {
-		text := keyword
-		if rest != "" {
-			text += " " + rest
-		}
-		return replace(problem.Span, text, true), "a space follows " + keyword, true
+		return replace(problem.Span, strings.TrimRight(keyword+" "+rest, " "), true), "a space follows " + keyword
 	}
-	if len(in.Args) > 0 && strings.ToUpper(word) == word {
-		next := in.Args[0]
-		if other := otherInstructions[word+"_"+next.Text]; other != "" && p.Text.Slice(next.Span) == next.Text {
-			span := source.Span{Start: problem.Span.Start, End: next.Span.End}
-			return replace(span, other, false), "did you mean " + other + "?", true
-		}
-		if joined := word + next.Text; keywords[joined] && p.Text.Slice(next.Span) == next.Text {
-			return replace(
-				source.Span{Start: problem.Span.Start, End: next.Span.End},
-				joined,
-				true,
-			), joined + " is one word", true
-		}
+	if len(in.Args) == 0 || strings.ToUpper(word) != word || p.Text.Slice(in.Args[0].Span) != in.Args[0].Text {
+		return nil, ""
 	}
-	return fix, "", false
+	next := in.Args[0]
+	span := source.Between(problem.Span.Start, next.Span.End)
+	if other := otherInstructions[word+"_"+next.Text]; other != "" {
+		return replace(span, other, false), "did you mean " + other + "?"
+	}
+	if joined := word + next.Text; keywords[joined] {
+		return replace(span, joined, true), joined + " is one word"
+	}
+	return nil, ""
 }
 
 // openingQuotes are characters that people put in front of a line which they quote.
@@ -367,7 +328,7 @@ func (p *pass) spaceMissing(in *dockerfile.Instruction, problem dockerfile.Probl
 	rest := word[len(keyword):]
 	odd, width := utf8.DecodeRuneInString(rest)
 	if unicode.IsSpace(odd) {
-		at := source.Span{Start: in.Keyword.Span.End, End: in.Keyword.Span.End + width}
+		at := source.Between(in.Keyword.Span.End, in.Keyword.Span.End+width)
 		return analysis.Finding{
 			Span: problem.Span,
 			Message: fmt.Sprintf(
@@ -375,23 +336,17 @@ func (p *pass) spaceMissing(in *dockerfile.Instruction, problem dockerfile.Probl
 				characterName(odd),
 				keyword,
 			),
-			Fixes: []analysis.Fix{
-				{Title: "Change it to a space", Edits: []source.Edit{{Span: at, NewText: " "}}, Preferred: true},
-			},
+			Fixes: change("Change it to a space", at, " ", true),
 		}
 	}
-	fix := analysis.Fix{
-		Title:     "Insert a space behind " + keyword,
-		Edits:     []source.Edit{{Span: problem.Span, NewText: keyword + " " + rest}},
-		Preferred: true,
-	}
+	title := "Insert a space behind " + keyword
 	if problem.Span.End >= in.ArgsSpan.End {
-		fix.Title = "Change to " + keyword + " " + rest
+		title = "Change to " + keyword + " " + rest
 	}
 	return analysis.Finding{
 		Span:    problem.Span,
 		Message: fmt.Sprintf("unknown instruction: %s (a space is missing behind %s)", word, keyword),
-		Fixes:   []analysis.Fix{fix},
+		Fixes:   change(title, problem.Span, keyword+" "+rest, true),
 	}
 }
 
@@ -410,16 +365,13 @@ var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 // otherInstructions are words that other tools have for the same, and what they are here.
 var otherInstructions = map[string]string{
 	"COMMAND": "CMD", "ENVIRONMENT": "ENV", "ENVVAR": "ENV", "SETENV": "ENV", "PORT": "EXPOSE", "PORTS": "EXPOSE",
-	"PUBLISH": "EXPOSE",
-	"CWD":     "WORKDIR", "CHDIR": "WORKDIR", "WORKINGDIR": "WORKDIR", "WORKING_DIR": "WORKDIR", "DIR": "WORKDIR",
-	"EXEC": "RUN", "EXECUTE": "RUN",
-	"IMAGE": "FROM", "BASE": "FROM", "SET": "ENV", "EXPORT": "ENV", "VAR": "ENV", "VARIABLE": "ENV", "CD": "WORKDIR",
-	"CP":    "COPY",
-	"MOUNT": "VOLUME", "ARGUMENT": "ARG", "BUILDARG": "ARG", "PARAM": "ARG", "START": "CMD", "LAUNCH": "CMD",
-	"EXPOSE_PORT": "EXPOSE",
-	"METADATA":    "LABEL", "AUTHOR": "MAINTAINER", "LISTEN": "EXPOSE", "ENTRY": "ENTRYPOINT", "SHEL": "SHELL",
-	"USERNAME": "USER", "SIGNAL": "STOPSIGNAL", "WORKDIRECTORY": "WORKDIR", "WORKING_DIRECTORY": "WORKDIR",
-	"ENV_VAR": "ENV", "VARS": "ENV", "RUNCMD": "RUN", "STARTUP": "CMD", "EXTENDS": "FROM",
+	"PUBLISH": "EXPOSE", "CWD": "WORKDIR", "CHDIR": "WORKDIR", "WORKINGDIR": "WORKDIR", "WORKING_DIR": "WORKDIR",
+	"DIR": "WORKDIR", "EXEC": "RUN", "EXECUTE": "RUN", "IMAGE": "FROM", "BASE": "FROM", "SET": "ENV", "EXPORT": "ENV",
+	"VAR": "ENV", "VARIABLE": "ENV", "CD": "WORKDIR", "CP": "COPY", "MOUNT": "VOLUME", "ARGUMENT": "ARG",
+	"BUILDARG": "ARG", "PARAM": "ARG", "START": "CMD", "LAUNCH": "CMD", "EXPOSE_PORT": "EXPOSE", "METADATA": "LABEL",
+	"AUTHOR": "MAINTAINER", "LISTEN": "EXPOSE", "ENTRY": "ENTRYPOINT", "SHEL": "SHELL", "USERNAME": "USER",
+	"SIGNAL": "STOPSIGNAL", "WORKDIRECTORY": "WORKDIR", "WORKING_DIRECTORY": "WORKDIR", "ENV_VAR": "ENV", "VARS": "ENV",
+	"RUNCMD": "RUN", "STARTUP": "CMD", "EXTENDS": "FROM",
 }
 
 // isCommand reports whether a word clearly is a command of the shell.
@@ -456,7 +408,7 @@ func (p *pass) pasted(in *dockerfile.Instruction, report func(kind string, findi
 	if !pastedLine.MatchString(text) {
 		return false
 	}
-	at := func(from, to int) source.Span { return source.Span{Start: line.Start + from, End: line.Start + to} }
+	at := func(from, to int) source.Span { return line.Part(from, to) }
 	finding := analysis.Finding{Span: in.Keyword.Span}
 	kind := strings.TrimLeft(strings.Map(func(r rune) rune {
 		if unicode.IsDigit(r) {
@@ -466,17 +418,14 @@ func (p *pass) pasted(in *dockerfile.Instruction, report func(kind string, findi
 	}, strings.Fields(text)[0]), "1")
 	if m := pastedPrefix.FindStringSubmatchIndex(text); m != nil && keywords[text[m[4]:m[5]]] {
 		finding.Message = fmt.Sprintf("unknown instruction: %s (%s follows)", in.Keyword.Text, text[m[4]:m[5]])
-		finding.Fixes = []analysis.Fix{{
-			Title: "Remove " + strings.TrimSpace(text[m[2]:m[3]]),
-			Edits: []source.Edit{{Span: at(m[2], m[3])}}, Preferred: true,
-		}}
+		finding.Fixes = change("Remove "+strings.TrimSpace(text[m[2]:m[3]]), at(m[2], m[3]), "", true)
 		end := len(strings.TrimRight(text, " \t"))
 		if quote := text[m[3]-1]; (quote == '"' || quote == '\'') && text[end-1] == quote && end > m[5] {
 			finding.Fixes[0].Edits = append(finding.Fixes[0].Edits, source.Edit{Span: at(end-1, end)})
 		}
 	} else if m := pastedPrompt.FindStringSubmatchIndex(text); m != nil && isCommand(text[m[4]:m[5]]) {
 		finding.Message = "unknown instruction: $ (a prompt: a command of the shell needs RUN before it)"
-		finding.Fixes = []analysis.Fix{replace(at(m[2], m[3]-1), p.inCase("RUN"), true)}
+		finding.Fixes = replace(at(m[2], m[3]-1), p.inCase("RUN"), true)
 	} else if m := foreignNote.FindStringSubmatchIndex(text); m != nil && in.Line == in.EndLine {
 		finding.Message = fmt.Sprintf("unknown instruction: %s (a comment begins with #)", in.Keyword.Text)
 		edits := []source.Edit{{Span: at(m[2], m[3]), NewText: "# "}}
@@ -490,7 +439,7 @@ func (p *pass) pasted(in *dockerfile.Instruction, report func(kind string, findi
 			kind = "```"
 		}
 		finding.Message = fmt.Sprintf("%s does not belong in a Dockerfile", strings.Fields(trimmed)[0])
-		finding.Fixes = []analysis.Fix{{Title: "Remove this line", Edits: []source.Edit{{Span: p.lines(in)}}}}
+		finding.Fixes = change("Remove this line", p.lines(in), "", false)
 	} else {
 		return false
 	}

@@ -59,7 +59,7 @@ func (p *pass) checkExpandedPlatform(in *dockerfile.Instruction, value dockerfil
 	finding.Fixes = p.withVariables(in, value)
 	if meant := strings.ReplaceAll(value.Text, `\`, "/"); meant != value.Text {
 		if _, _, ok := parsePlatform(meant); ok {
-			finding.Fixes = []analysis.Fix{replace(value.Span, meant, true)}
+			finding.Fixes = replace(value.Span, meant, true)
 		}
 	}
 	p.report(in, finding)
@@ -69,9 +69,8 @@ func (p *pass) checkExpandedPlatform(in *dockerfile.Instruction, value dockerfil
 var otherPlatforms = map[string]string{
 	"x86": "386", "x64": "amd64", "amd": "amd64", "intel": "amd64", "armv7": "arm/v7", "armv6": "arm/v6",
 	"armv8": "arm64", "arm64v8": "arm64/v8", "arm32v7": "arm/v7", "arm7": "arm/v7", "arm6": "arm/v6", "arm8": "arm64",
-	"adm64": "amd64", "arm32": "arm", "m1": "arm64",
-	"buildplatform": "$BUILDPLATFORM", "targetplatform": "$TARGETPLATFORM", "win": "windows", "osx": "darwin",
-	"mac": "darwin",
+	"adm64": "amd64", "arm32": "arm", "m1": "arm64", "buildplatform": "$BUILDPLATFORM",
+	"targetplatform": "$TARGETPLATFORM", "win": "windows", "osx": "darwin", "mac": "darwin",
 }
 
 // knownArches are the names of architectures, the usual ones first.
@@ -101,7 +100,7 @@ func (p *pass) checkPlatform(in *dockerfile.Instruction, value dockerfile.Word) 
 		finding := analysis.Finding{
 			Span:    value.Span,
 			Message: fmt.Sprintf("unknown platform: %s (did you mean %s?)", value.Text, meant),
-			Fixes:   []analysis.Fix{replace(value.Span, meant, true)},
+			Fixes:   replace(value.Span, meant, true),
 		}
 		if !ok {
 			finding.Severity = analysis.Error
@@ -119,7 +118,7 @@ func (p *pass) checkPlatform(in *dockerfile.Instruction, value dockerfile.Word) 
 	parts := strings.Split(value.Text, "/")
 	at := value.Span.Start
 	for i, part := range parts {
-		span := source.Span{Start: at, End: at + len(part)}
+		span := source.Between(at, at+len(part))
 		at = span.End + 1
 		candidates := platformSystems
 		switch {
@@ -140,7 +139,7 @@ func (p *pass) checkPlatform(in *dockerfile.Instruction, value dockerfile.Word) 
 		}
 		if other := otherPlatforms[lower]; other != "" && (len(parts) == 1 || !strings.Contains(other, "$")) {
 			finding.Message += fmt.Sprintf(" (did you mean %s?)", other)
-			finding.Fixes = []analysis.Fix{replace(span, other, strings.HasPrefix(other, "$"))}
+			finding.Fixes = replace(span, other, strings.HasPrefix(other, "$"))
 		} else {
 			finding = misspeltWord(finding, part, candidates)
 		}

@@ -34,21 +34,8 @@ var unixShells = []string{"bash", "sh", "ash", "dash", "zsh", "ksh", "fish", "mk
 
 // otherShells are commands seen in SHELL that do not.
 var otherShells = []string{
-	"powershell",
-	"powershell.exe",
-	"pwsh",
-	"pwsh.exe",
-	"cmd",
-	"cmd.exe",
-	"python",
-	"python3",
-	"perl",
-	"ruby",
-	"node",
-	"busybox",
-	"env",
-	"conda",
-	"nu",
+	"powershell", "powershell.exe", "pwsh", "pwsh.exe", "cmd", "cmd.exe", "python", "python3", "perl", "ruby", "node",
+	"busybox", "env", "conda", "nu",
 }
 
 // optionNext matches flags of which the last one is -o, which takes the next word.
@@ -74,23 +61,17 @@ func checkUnknownShell(p *pass) {
 				),
 			}
 			if !strings.ContainsAny(c.Shell[0], "\"'\\:") {
-				finding.Fixes = []analysis.Fix{replace(first.Span, `"`+strings.Join(words, `", "`)+`"`, true)}
+				finding.Fixes = replace(first.Span, `"`+strings.Join(words, `", "`)+`"`, true)
 			}
 			p.report(in, finding)
 		case slices.Contains(unixShells, name) && p.checkShellOptions(in, c.Shell):
 		case slices.Contains(unixShells, name) && len(c.Shell) > 2 && c.Shell[1] == "-c" &&
 			strings.HasPrefix(c.Shell[2], "-"):
-			rest := source.Span{Start: in.Args[2].Span.Start, End: in.Args[len(in.Args)-1].Span.End}
-			at := source.Span{Start: in.Args[1].Span.Start, End: rest.End}
-			p.report(in, analysis.Finding{
-				Span:    in.Args[1].Span,
-				Message: "-c takes the next string for the command: it must be the last one",
-				Fixes: []analysis.Fix{{
-					Title:     "Move -c to the end",
-					Edits:     []source.Edit{{Span: at, NewText: p.Text.Slice(rest) + `, "-c"`}},
-					Preferred: !strings.Contains(p.Text.Slice(rest), "\n"),
-				}},
-			})
+			rest := source.Between(in.Args[2].Span.Start, in.Args[len(in.Args)-1].Span.End)
+			at := source.Between(in.Args[1].Span.Start, rest.End)
+			oneLine := !strings.Contains(p.Text.Slice(rest), "\n")
+			p.found(in, in.Args[1].Span, change("Move -c to the end", at, p.Text.Slice(rest)+`, "-c"`, oneLine),
+				"-c takes the next string for the command: it must be the last one")
 		case slices.Contains(unixShells, name):
 			option := len(c.Shell) > 2 && optionNext.MatchString(c.Shell[len(c.Shell)-2]) &&
 				!slices.Contains(c.Shell, "-c")
@@ -99,26 +80,15 @@ func checkUnknownShell(p *pass) {
 				continue // "-o pipefail" behind "-c" is wrong, too, but who knows what an option takes
 			}
 			end := in.Args[len(in.Args)-1].Span.End
-			p.report(in, analysis.Finding{
-				Span:    in.Args[len(in.Args)-1].Span,
-				Message: fmt.Sprintf("%s takes the command for the name of a script: -c is missing", name),
-				Fixes: []analysis.Fix{
-					{
-						Title:     `Add "-c"`,
-						Edits:     []source.Edit{{Span: source.Span{Start: end, End: end}, NewText: `, "-c"`}},
-						Preferred: true,
-					},
-				},
-			})
+			p.found(in, in.Args[len(in.Args)-1].Span, change(`Add "-c"`, source.At(end), `, "-c"`, true),
+				"%s takes the command for the name of a script: -c is missing", name)
 		case p.foreignShell(in, name):
-			p.report(in, analysis.Finding{
-				Span:    first.Span,
-				Message: name + " is for Windows or PowerShell: the image has none, and nothing here installs it",
-			})
+			p.found(in, first.Span, nil,
+				"%s is for Windows or PowerShell: the image has none, and nothing here installs it", name)
 		case slices.Contains(otherShells, strings.ToLower(name)) ||
 			!strings.HasSuffix(strings.TrimSuffix(p.Text.Slice(first.Span), `"`), name):
 		default:
-			span := source.Span{Start: first.Span.End - 1 - len(name), End: first.Span.End - 1}
+			span := source.Between(first.Span.End-1-len(name), first.Span.End-1)
 			finding := misspelt(
 				analysis.Finding{Span: span, Message: fmt.Sprintf("unknown shell: %s", name)},
 				name,
@@ -151,10 +121,10 @@ func (p *pass) checkShellOptions(in *dockerfile.Instruction, shell []string) boo
 		switch words := strings.Fields(option); {
 		case len(words) > 1 && strings.HasPrefix(option, "-") && !strings.ContainsAny(option, "\"'\\;&|"):
 			finding.Message = in.Args[i+1].Text + " is one argument: each word is a string of its own"
-			finding.Fixes = []analysis.Fix{replace(finding.Span, `"`+strings.Join(words, `", "`)+`"`, true)}
+			finding.Fixes = replace(finding.Span, `"`+strings.Join(words, `", "`)+`"`, true)
 		case option == "c" && i == len(shell)-2:
 			finding.Message = path.Base(shell[0]) + " takes c for the name of a script: -c is meant"
-			finding.Fixes = []analysis.Fix{replace(finding.Span, `"-c"`, true)}
+			finding.Fixes = replace(finding.Span, `"-c"`, true)
 		default:
 			continue
 		}

@@ -40,10 +40,7 @@ func checkUnknownStage(p *pass) {
 		name := word.Text
 		if stage, tag, ok := strings.Cut(name, ":"); ok && in.Meant != "FROM" && above[strings.ToLower(stage)] &&
 			tag == "latest" && !images.Official(stage) {
-			p.report(in, analysis.Finding{
-				Span: word.Span, Message: name + " is an image: a stage has no tag",
-				Fixes: []analysis.Fix{replace(word.Span, stage, true)},
-			})
+			p.found(in, word.Span, replace(word.Span, stage, true), "%s is an image: a stage has no tag", name)
 			return
 		}
 		if len(names) == 0 || above[strings.ToLower(name)] || strings.ContainsAny(name, "$/:@.") ||
@@ -109,10 +106,7 @@ func (p *pass) stageReferences() []stageReference {
 						end := at + len(part)
 						refs = append(
 							refs,
-							stageReference{
-								in,
-								dockerfile.Word{Span: source.Span{Start: end - len(name), End: end}, Text: name},
-							},
+							stageReference{in, dockerfile.Word{Span: source.Between(end-len(name), end), Text: name}},
 						)
 					}
 					at += len(part) + 1

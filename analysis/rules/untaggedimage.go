@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -38,13 +37,8 @@ var UntaggedImage = &Rule{
 			if ok && tagged.Tag() != "latest" {
 				continue
 			}
-			p.report(
-				stage.From,
-				analysis.Finding{
-					Span:    stage.Base.Span,
-					Message: fmt.Sprintf("%s is another image with each new version: name one", stage.Base.Text),
-				},
-			)
+			p.found(stage.From, stage.Base.Span, nil, "%s is another image with each new version: name one",
+				stage.Base.Text)
 		}
 	},
 }

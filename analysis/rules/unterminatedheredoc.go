@@ -30,7 +30,7 @@ var UnterminatedHeredoc = &Rule{
 
 func checkUnterminatedHeredoc(p *pass) {
 	for _, h := range p.halfQuotedHeredocs() {
-		span := source.Span{Start: h.word, End: h.end}
+		span := source.Between(h.word, h.end)
 		if h.nowhere {
 			for _, in := range p.file().Instructions { // BuildKit stops at the first line that is not an instruction
 				if in.Span.Start > h.end && isUnknown(in) {
@@ -38,31 +38,20 @@ func checkUnterminatedHeredoc(p *pass) {
 					break
 				}
 			}
-			p.report(nil, analysis.Finding{
-				Span: span, Message: fmt.Sprintf("%s takes no here-document: only RUN, COPY and ADD do", h.in.Meant),
-			})
+			p.found(nil, span, nil, "%s takes no here-document: only RUN, COPY and ADD do", h.in.Meant)
 			continue
 		}
 		if meant := h.quote; h.angles {
-			message := fmt.Sprintf("%s does not begin a heredoc: << does", p.Text.Slice(span))
+			message := p.Text.Slice(span) + " does not begin a heredoc: << does"
 			if meant == "<<-" {
 				message = "this does not begin a heredoc: no blank stands behind <<-"
 			}
-			fixes := []analysis.Fix{replace(span, meant, true)}
-			p.report(nil, analysis.Finding{Span: span, Message: message, Fixes: fixes})
+			p.report(nil, analysis.Finding{Span: span, Message: message, Fixes: replace(span, meant, true)})
 			continue
 		}
-		p.report(nil, analysis.Finding{
-			Span:    source.Span{Start: h.word, End: max(h.end, h.word+2)},
-			Message: "this does not begin a heredoc: a quote of its delimiter is missing",
-			Fixes: []analysis.Fix{
-				{
-					Title:     "Add the missing quote",
-					Edits:     []source.Edit{{Span: source.Span{Start: h.end, End: h.end}, NewText: h.quote}},
-					Preferred: true,
-				},
-			},
-		})
+		p.found(nil, source.Between(h.word, max(h.end, h.word+2)),
+			change("Add the missing quote", source.At(h.end), h.quote, true),
+			"this does not begin a heredoc: a quote of its delimiter is missing")
 	}
 	const most = 20 // for which a line that is meant to end them is looked for, in all lines below
 	for i, problem := range p.problems(dockerfile.UnterminatedHeredoc) {
@@ -187,34 +176,22 @@ func (p *pass) closeHeredoc(finding *analysis.Finding, in *dockerfile.Instructio
 			continue
 		}
 		finding.Message = fmt.Sprintf("unterminated heredoc: line %d does not end it, as it %s", line+1, why)
-		plain := analysis.Fix{
-			Title:     fmt.Sprintf("Change line %d to %s", line+1, doc.Name),
-			Edits:     []source.Edit{{Span: span, NewText: doc.Name}},
-			Preferred: true,
-		}
-		if word == doc.Name && strings.Trim(indent, "\t") == "" && indent != "" && !doc.Chomp && text == indent+word &&
-			p.tabbed(first, line) {
+		tabs := word == doc.Name && strings.Trim(indent, "\t") == "" && indent != "" && !doc.Chomp &&
+			text == indent+word && p.tabbed(first, line)
+		if tabs {
 			at := doc.NameSpan.Start
 			if quote := p.Text.String()[at-1]; quote == '"' || quote == '\'' {
 				at--
 			}
-			finding.Fixes = []analysis.Fix{{
-				Title:     "Change << to <<-, which takes away tabs",
-				Edits:     []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: "-"}},
-				Preferred: true,
-			}}
-			plain.Preferred = false
+			finding.Fixes = change("Change << to <<-, which takes away tabs", source.At(at), "-", true)
 		}
-		finding.Fixes = append(finding.Fixes, plain)
+		plain := change(fmt.Sprintf("Change line %d to %s", line+1, doc.Name), span, doc.Name, !tabs)
+		finding.Fixes = append(finding.Fixes, plain...)
 		return
 	}
 	below := p.Text.LineAt(in.Span.End) + 1
-	finding.Fixes = []analysis.Fix{{
-		Title: fmt.Sprintf("Insert %s behind line %d", doc.Name, below),
-		Edits: []source.Edit{
-			{Span: source.Span{Start: in.Span.End, End: in.Span.End}, NewText: p.newline + doc.Name},
-		},
-	}}
+	finding.Fixes = change(fmt.Sprintf("Insert %s behind line %d", doc.Name, below), source.At(in.Span.End),
+		p.newline+doc.Name, false)
 }
 
 // tabbed reports whether the lines from and up to to, exclusive, that are not empty begin with a tab.

@@ -74,11 +74,9 @@ func (p *pass) checkInstalls(in *dockerfile.Instruction, commands []command, use
 			Message: fmt.Sprintf("%s is run by the user %s, who may not install packages", c.words[0], user),
 		}
 		if len(in.Heredocs) == 0 && p.outer == nil {
-			margin := p.Text.Slice(source.Span{Start: line, End: in.Span.Start})
-			finding.Fixes = []analysis.Fix{{Title: "Install as root", Edits: []source.Edit{
-				{Span: source.Span{Start: line, End: line}, NewText: margin + keyword + " root" + p.newline},
-				{Span: source.Span{Start: end, End: end}, NewText: p.newline + margin + keyword + " " + user},
-			}}}
+			margin := p.Text.Slice(source.Between(line, in.Span.Start))
+			finding.Fixes = change("Install as root", source.At(line), margin+keyword+" root"+p.newline, false,
+				source.Edit{Span: source.At(end), NewText: p.newline + margin + keyword + " " + user})
 		}
 		p.report(in, finding)
 		return

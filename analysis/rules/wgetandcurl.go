@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"fmt"
-
 	"github.com/layerwise/layerwise/analysis"
 )
 
@@ -22,7 +20,7 @@ var WgetAndCurl = &Rule{
 	check: func(p *pass) {
 		first := map[int]string{} // by stage; "" when it is told
 		for in := range p.every("RUN") {
-			for c := range p.commands(in) {
+			for _, c := range p.commands(in) {
 				name, above := c.words[0], first[in.Stage]
 				if name != "wget" && name != "curl" {
 					continue
@@ -31,10 +29,7 @@ var WgetAndCurl = &Rule{
 					first[in.Stage] = name
 				} else if above != "" && above != name {
 					first[in.Stage] = ""
-					p.report(in, analysis.Finding{
-						Span:    c.span(p, in, 0, 1),
-						Message: fmt.Sprintf("the stage uses %s above: one of both is enough", above),
-					})
+					p.found(in, c.span(p, in, 0, 1), nil, "the stage uses %s above: one of both is enough", above)
 				}
 			}
 		}

@@ -35,11 +35,8 @@ var WgetProgress = &Rule{
 		name := c.span(p, in, 0, 1)
 		finding := analysis.Finding{Span: name, Message: "wget writes its progress to the log of the build"}
 		if image, known := p.imageOf(in); known && !strings.Contains(image, "alpine") && image != "busybox" {
-			at := source.Span{Start: name.End, End: name.End}
-			finding.Fixes = []analysis.Fix{{
-				Title: "Add --progress=dot:giga",
-				Edits: []source.Edit{{Span: at, NewText: " --progress=dot:giga"}},
-			}}
+			at := source.At(name.End)
+			finding.Fixes = change("Add --progress=dot:giga", at, " --progress=dot:giga", false)
 		}
 		p.report(in, finding)
 	}),

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -63,11 +62,8 @@ func checkWorkdirRelativePath(p *pass) {
 		if _, ok := p.innerInstruction(in); ok {
 			continue
 		}
-		p.report(in, analysis.Finding{
-			Span:    in.ArgsSpan,
-			Message: fmt.Sprintf("relative workdir %q can have unexpected results if the base image changes", path),
-			Fixes:   []analysis.Fix{absolute(p.file(), in)},
-		})
+		p.found(in, in.ArgsSpan, absolute(p.file(), in),
+			"relative workdir %q can have unexpected results if the base image changes", path)
 	}
 }
 
@@ -83,13 +79,10 @@ func isAbsolute(file *dockerfile.File, stage int, path string) bool {
 }
 
 // absolute puts a slash before a path. It is not applied unasked: the base image's working directory may not be "/".
-func absolute(file *dockerfile.File, in *dockerfile.Instruction) analysis.Fix {
+func absolute(file *dockerfile.File, in *dockerfile.Instruction) []analysis.Fix {
 	at := in.ArgsSpan.Start
 	if c := file.Text.String()[at]; c == '"' || c == '\'' {
 		at++
 	}
-	return analysis.Fix{
-		Title: "Make it absolute",
-		Edits: []source.Edit{{Span: source.Span{Start: at, End: at}, NewText: "/"}},
-	}
+	return change("Make it absolute", source.At(at), "/", false)
 }

@@ -36,7 +36,7 @@ var WrongArguments = &Rule{
 	of: []string{"CMD", "ENTRYPOINT", "RUN"},
 	each: func(p *pass, in *dockerfile.Instruction) {
 		p.checkJar(in)
-		for c := range p.commands(in) {
+		for _, c := range p.commands(in) {
 			for _, check := range argumentChecks {
 				if check(p, in, c) {
 					break
@@ -77,9 +77,9 @@ func (p *pass) checkJar(in *dockerfile.Instruction) {
 		finding.Message = "java takes " + text + " for the name of a class: -jar is missing"
 		switch {
 		case text == "jar" && !last && strings.HasSuffix(unquoted(in.Args[i+1].Text), ".jar"):
-			finding.Fixes = []analysis.Fix{replace(word.Span, quote+"-jar"+quote, true)}
+			finding.Fixes = replace(word.Span, quote+"-jar"+quote, true)
 		case strings.HasSuffix(text, ".jar"):
-			finding.Fixes = []analysis.Fix{insert(word.Span.Start, quote+"-jar"+quote+comma+" ", true)}
+			finding.Fixes = insert(word.Span.Start, quote+"-jar"+quote+comma+" ", true)
 		default:
 			return
 		}
@@ -124,7 +124,7 @@ func versionsOf(file *syntax.File, text string) (list []version) {
 }
 
 func (p *pass) checkRedirected(in *dockerfile.Instruction, v version) {
-	span := source.Span{Start: p.shellSpan(in, v.from).Start, End: p.shellSpan(in, v.to-1).Start + 1}
+	span := source.Between(p.shellSpan(in, v.from).Start, p.shellSpan(in, v.to-1).Start+1)
 	text := p.Text.Slice(span)
 	if len(text) != v.to-v.from {
 		return // over two lines
@@ -134,7 +134,7 @@ func (p *pass) checkRedirected(in *dockerfile.Instruction, v version) {
 			text[strings.IndexAny(text, "<>")], text),
 	}
 	if !strings.Contains(text, "=>") {
-		finding.Fixes = []analysis.Fix{replace(span, `"`+text+`"`, true)}
+		finding.Fixes = replace(span, `"`+text+`"`, true)
 	}
 	p.report(in, finding)
 }
@@ -149,10 +149,8 @@ func (p *pass) checkPip(in *dockerfile.Instruction, c command) bool {
 	name, v := c.words[0], c.verb()
 	if strings.HasPrefix(name, "python") && len(c.words) > 2 && (c.words[1] == "pip" || c.words[1] == "pip3") {
 		at := c.span(p, in, 1, 2)
-		p.report(in, analysis.Finding{
-			Span: at, Message: fmt.Sprintf("%s takes %s for the name of a script: -m is missing", name, c.words[1]),
-			Fixes: []analysis.Fix{insert(at.Start, "-m ", true)},
-		})
+		p.found(in, at, insert(at.Start, "-m ", true), "%s takes %s for the name of a script: -m is missing", name,
+			c.words[1])
 		return true
 	}
 	if name != "pip" && name != "pip3" || v == 0 {
@@ -160,10 +158,7 @@ func (p *pass) checkPip(in *dockerfile.Instruction, c command) bool {
 	}
 	if v == 2 && (c.words[1] == "-r" || c.words[1] == "--requirement") && !slices.Contains(c.words, "install") {
 		at := c.span(p, in, 1, 2)
-		p.report(in, analysis.Finding{
-			Span: at, Message: name + " has no command here: install is missing",
-			Fixes: []analysis.Fix{insert(at.Start, "install ", true)},
-		})
+		p.found(in, at, insert(at.Start, "install ", true), "%s has no command here: install is missing", name)
 		return true
 	}
 	for i := v + 1; i < len(c.words) && c.words[v] == "install"; i++ {
@@ -173,17 +168,12 @@ func (p *pass) checkPip(in *dockerfile.Instruction, c command) bool {
 			continue // it is the value of a flag
 		}
 		if requirements.MatchString(word) {
-			p.report(in, analysis.Finding{
-				Span: span, Message: name + " takes the file for a package: -r is missing",
-				Fixes: []analysis.Fix{insert(span.Start, "-r ", true)},
-			})
+			p.found(in, span, insert(span.Start, "-r ", true), "%s takes the file for a package: -r is missing", name)
 			return true
 		}
 		if m := oneEquals.FindStringSubmatch(word); m != nil {
-			p.report(in, analysis.Finding{
-				Span: span, Message: fmt.Sprintf("%s refuses %s: two equals signs stand before a version", name, word),
-				Fixes: []analysis.Fix{replace(span, m[1]+"=="+m[2], true)},
-			})
+			p.found(in, span, replace(span, m[1]+"=="+m[2], true),
+				"%s refuses %s: two equals signs stand before a version", name, word)
 			return true
 		}
 	}
@@ -217,14 +207,11 @@ func (p *pass) checkChmod(in *dockerfile.Instruction, c command) bool {
 	case !chmodMode.MatchString(mode):
 		finding := analysis.Finding{Span: span, Message: fmt.Sprintf("chmod knows no mode %s", mode)}
 		if strings.Trim(mode, "rwx") == "" {
-			finding.Fixes = []analysis.Fix{replace(span, "+"+mode, true)}
+			finding.Fixes = replace(span, "+"+mode, true)
 		}
 		p.report(in, finding)
 	case !octalMode.MatchString(mode) && octalMode.MatchString(next):
-		p.report(in, analysis.Finding{
-			Span:    c.span(p, in, i+1, i+2),
-			Message: fmt.Sprintf("chmod takes %s for a file: it has a mode already", next),
-		})
+		p.found(in, c.span(p, in, i+1, i+2), nil, "chmod takes %s for a file: it has a mode already", next)
 	default:
 		return false
 	}
@@ -300,7 +287,7 @@ func tarMistake(c command, i int, finding *analysis.Finding) bool {
 		return false
 	}
 	if meant != "" {
-		finding.Fixes = []analysis.Fix{replace(finding.Span, meant, true)}
+		finding.Fixes = replace(finding.Span, meant, true)
 	}
 	return true
 }
@@ -326,7 +313,7 @@ func otherFlag(c command, i int, finding *analysis.Finding) bool {
 		return false
 	}
 	if meant != "" {
-		finding.Fixes = []analysis.Fix{replace(finding.Span, meant, true)}
+		finding.Fixes = replace(finding.Span, meant, true)
 	}
 	return true
 }
@@ -351,7 +338,7 @@ func (p *pass) checkCluster(in *dockerfile.Instruction, c command) bool {
 		case c.words[0] == "sed" && sed != nil && (strings.HasPrefix(c.words[i], "-") || i == 0) &&
 			strings.Count(word, sed[2]) == 2:
 			finding.Message = fmt.Sprintf("sed fails: %s ends the replacement", sed[2])
-			finding.Fixes = []analysis.Fix{replace(span, word[:len(word)-1]+sed[2]+sed[1], true)}
+			finding.Fixes = replace(span, word[:len(word)-1]+sed[2]+sed[1], true)
 		default:
 			continue
 		}
@@ -371,12 +358,9 @@ func (p *pass) checkLoneDash(in *dockerfile.Instruction, c command) bool {
 			strings.HasPrefix(c.words[i-1], "-") || !shortFlags.MatchString(c.words[i+1]) {
 			continue
 		}
-		gap := source.Span{Start: c.span(p, in, i, i+1).End, End: c.span(p, in, i+1, i+2).Start}
-		p.report(in, analysis.Finding{
-			Span:    c.span(p, in, i, i+2),
-			Message: fmt.Sprintf("%s takes these for two arguments: a blank divides the flag", c.words[0]),
-			Fixes:   []analysis.Fix{{Title: "Remove the blank", Edits: []source.Edit{{Span: gap}}, Preferred: true}},
-		})
+		gap := source.Between(c.span(p, in, i, i+1).End, c.span(p, in, i+1, i+2).Start)
+		p.found(in, c.span(p, in, i, i+2), change("Remove the blank", gap, "", true),
+			"%s takes these for two arguments: a blank divides the flag", c.words[0])
 		return true
 	}
 	return false
@@ -400,7 +384,7 @@ func (p *pass) checkShellWord(in *dockerfile.Instruction, c command) bool {
 			c.words[0], c.words[at]),
 	}
 	if len(p.shellRun(in).commands) == 1 && !strings.ContainsAny(text, "\"'$`\\\n") {
-		finding.Fixes = []analysis.Fix{replace(rest, `"`+text+`"`, true)}
+		finding.Fixes = replace(rest, `"`+text+`"`, true)
 	}
 	p.report(in, finding)
 	return true
@@ -415,10 +399,8 @@ func (p *pass) checkFunction(in *dockerfile.Instruction, c command) bool {
 		p.shellAbove(in) != nil || p.says("bash_env") {
 		return false
 	}
-	p.report(in, analysis.Finding{
-		Span: at, Message: "nvm is not a program but a function of the shell, which nvm.sh defines in each RUN anew",
-		Fixes: []analysis.Fix{insert(at.Start, `. "${NVM_DIR:-$HOME/.nvm}/nvm.sh" && `, false)},
-	})
+	p.found(in, at, insert(at.Start, `. "${NVM_DIR:-$HOME/.nvm}/nvm.sh" && `, false),
+		"nvm is not a program but a function of the shell, which nvm.sh defines in each RUN anew")
 	return true
 }
 
@@ -430,10 +412,7 @@ func (p *pass) checkAddress(in *dockerfile.Instruction, c command) bool {
 	for i, word := range c.words[1:] {
 		meant, span := meantAddress(word), c.span(p, in, i+1, i+2)
 		if meant != "" && p.Text.Slice(span) == word {
-			p.report(in, analysis.Finding{
-				Span: span, Message: fmt.Sprintf("%s is not an address (did you mean %s?)", word, meant),
-				Fixes: []analysis.Fix{replace(span, meant, true)},
-			})
+			p.found(in, span, replace(span, meant, true), "%s is not an address (did you mean %s?)", word, meant)
 			return true
 		}
 	}
@@ -442,9 +421,8 @@ func (p *pass) checkAddress(in *dockerfile.Instruction, c command) bool {
 
 // operands are, by program, how many arguments it needs that are no flags.
 var operands = map[string]int{
-	"chmod": 2, "chown": 2, "chgrp": 2, "cp": 2, "mv": 2, "ln": 1,
-	"mkdir": 1, "touch": 1, "rmdir": 1, "unzip": 1, "git": 1, "curl": 1, "wget": 1,
-	"useradd": 1, "groupadd": 1, "usermod": 1, "sed": 1, "grep": 1,
+	"chmod": 2, "chown": 2, "chgrp": 2, "cp": 2, "mv": 2, "ln": 1, "mkdir": 1, "touch": 1, "rmdir": 1, "unzip": 1,
+	"git": 1, "curl": 1, "wget": 1, "useradd": 1, "groupadd": 1, "usermod": 1, "sed": 1, "grep": 1,
 }
 
 // checkOperands looks for a command that lacks what it is to work on.
@@ -474,7 +452,7 @@ func (p *pass) checkOperands(in *dockerfile.Instruction, c command) bool {
 		what = "the file"
 	}
 	if p.Text.Slice(at) == c.words[0] {
-		p.report(in, analysis.Finding{Span: at, Message: fmt.Sprintf("%s fails: %s is missing", c.words[0], what)})
+		p.found(in, at, nil, "%s fails: %s is missing", c.words[0], what)
 	}
 	return true
 }
@@ -491,10 +469,8 @@ func (p *pass) checkCommas(in *dockerfile.Instruction, c command) bool {
 		span := c.span(p, in, i, i+1)
 		if word := c.words[i]; commaPackages.MatchString(word) && p.Text.Slice(span) == word &&
 			!strings.HasPrefix(c.words[i-1], "-") {
-			p.report(in, analysis.Finding{
-				Span: span, Message: fmt.Sprintf("%s takes %s for one package: blanks divide them", c.words[0], word),
-				Fixes: []analysis.Fix{replace(span, strings.ReplaceAll(word, ",", " "), true)},
-			})
+			p.found(in, span, replace(span, strings.ReplaceAll(word, ",", " "), true),
+				"%s takes %s for one package: blanks divide them", c.words[0], word)
 			return true
 		}
 	}

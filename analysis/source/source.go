@@ -17,6 +17,15 @@ import (
 // Span is the half-open byte range [Start, End) of a text.
 type Span struct{ Start, End int }
 
+// At is the empty span at an offset.
+func At(offset int) Span { return Span{offset, offset} }
+
+// Between is the span from one offset up to another.
+func Between(start, end int) Span { return Span{start, end} }
+
+// Part is a part of the span, by offsets that count from its start.
+func (s Span) Part(from, to int) Span { return Span{s.Start + from, s.Start + to} }
+
 // Len returns the number of bytes in the span.
 func (s Span) Len() int { return s.End - s.Start }
 
