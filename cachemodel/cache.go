@@ -359,7 +359,7 @@ func (l *lookup) inputMatches(in, old *input, of *lookup, defined bool) bool {
 	if in.digest != "" && in.digest == old.digest {
 		return true
 	}
-	if decisive(in.digest) && decisive(old.digest) || in.made.differs(old.made) {
+	if decisive(in.digest) && decisive(old.digest) || in.made.differs(old.made) || in.dir.differs(old.dir) {
 		return false
 	}
 	// What a stage, an image or a remote source holds is not known, nor what a directory held that lacks what a build

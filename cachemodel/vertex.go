@@ -1,6 +1,9 @@
 package cachemodel
 
 import (
+	"reflect"
+	"slices"
+
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/remotecache"
 )
@@ -64,6 +67,17 @@ type reading struct {
 	vague   bool   // it is not known which files are read, so all are asked for
 	unknown string // why nobody knows what it holds, "" if that is known
 	err     error  // why there is no digest
+}
+
+// differs reports whether what is read is certainly other than old's, though not all of it is known.
+func (r *reading) differs(old *reading) bool {
+	if r == nil || old == nil || r.tree == nil || old.tree == nil || r.vague || old.vague ||
+		r.unknown+old.unknown != "" || !reflect.DeepEqual(r.queries, old.queries) {
+		return false
+	}
+	return slices.ContainsFunc(r.queries, func(q buildcontext.Query) bool {
+		return buildcontext.Differs(old.tree, r.tree, q)
+	})
 }
 
 // failed returns why the input cannot be read, nil if it can.

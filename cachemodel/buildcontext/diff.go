@@ -62,6 +62,49 @@ func Diff(base, next *Tree, queries []Query) []Change {
 	return out
 }
 
+// Differs reports whether a query's digest is certainly another one in b than in a, though what it selects may not be
+// known as a whole: something that is known of both is different. It reads no file.
+func Differs(a, b *Tree, q Query) bool {
+	x, errA := a.selection(q)
+	y, errB := b.selection(q)
+	if a.failure != nil || b.failure != nil || errA != nil || errB != nil || len(x.links)+len(y.links) > 0 {
+		return false
+	}
+	was := map[string]pick{}
+	for _, p := range x.picks {
+		was[p.real] = p
+	}
+	return slices.ContainsFunc(y.picks, func(p pick) bool {
+		old := was[p.real]
+		return old.node != nil && p.node != nil && differs(old.node, p.node, p.deep && old.deep, p.real == "")
+	})
+}
+
+func differs(a, b *Node, deep, root bool) bool {
+	known := a.meta.Err == nil && b.meta.Err == nil
+	switch {
+	case a == b:
+		return false
+	case a.meta.Type != b.meta.Type:
+		return known
+	}
+	if known && !root {
+		x, errX := a.header()
+		y, errY := b.header()
+		if errX == nil && errY == nil && x != y {
+			return true
+		}
+	}
+	if x, y := a.subtree.Load(), b.subtree.Load(); !deep || x != nil && y != nil && *x == *y {
+		return false
+	}
+	alone := func(c *Node, dir *Node) bool { return known && c.meta.Err == nil && dir.Child(c.name) == nil }
+	return slices.ContainsFunc(a.children, func(c *Node) bool {
+		other := b.Child(c.name)
+		return alone(c, b) || other != nil && differs(c, other, true, false)
+	}) || slices.ContainsFunc(b.children, func(c *Node) bool { return alone(c, a) })
+}
+
 // comparePaths orders paths as a walk comes to them: a directory's entries directly after it.
 func comparePaths(a, b string) int {
 	return cmp.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))

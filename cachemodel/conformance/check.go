@@ -28,8 +28,8 @@ func NewTally() *Tally {
 
 // Add counts the verdicts on one build; least and most are what it executes at least and at most. It describes the
 // steps that are uncertain though they come out the same; with all images known and no remote source there is no excuse
-// for it.
-func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) (needless []string) {
+// for it. least is asked for once more where that seems so.
+func (t *Tally) Add(steps []cachemodel.Step, least, most Truth, again func() Truth) (needless []string) {
 	t.Builds++
 	doubted := slices.ContainsFunc(steps, func(s cachemodel.Step) bool {
 		return s.Status == cachemodel.Rebuilt && !s.Certain && least[s.Line].Computed
@@ -42,7 +42,13 @@ func (t *Tally) Add(steps []cachemodel.Step, least, most Truth) (needless []stri
 			t.Causes[s.Cause.Kind]++
 		default:
 			t.Uncertain[s.Cause.Kind]++
-			if !doubted && least[s.Line] == most[s.Line] {
+			if doubted || least[s.Line] != most[s.Line] {
+				continue
+			}
+			if again != nil {
+				least, again = again(), nil
+			}
+			if least[s.Line].Executed == most[s.Line].Executed {
 				t.Needless[s.Cause.Kind]++
 				needless = append(
 					needless,

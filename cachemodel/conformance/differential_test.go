@@ -77,7 +77,7 @@ func runInProcess(
 		if i == 0 {
 			continue
 		}
-		needless := tally.Add(steps, did[0], did[1])
+		needless := tally.Add(steps, did[0], did[1], func() Truth { return oracles[0].least(ctx, builds[:i+1]) })
 		if model.Images != nil && !remote && !other {
 			for _, w := range needless {
 				wrong = append(wrong, fmt.Sprintf("build %d: %s", i, w))
@@ -285,6 +285,7 @@ func runReal(ctx context.Context, real *Real, builds []Build, tally *Tally) (wro
 	}
 	model := &Model{Images: map[string]cachemodel.Image{}, Daemon: true}
 	held := builds[0] // as the daemon holds the context
+	var sent []Build
 	for i, b := range builds {
 		def, images, err := Convert(ctx, b)
 		if err != nil {
@@ -310,8 +311,11 @@ func runReal(ctx context.Context, real *Real, builds []Build, tally *Tally) (wro
 		if err != nil {
 			return append(wrong, fmt.Sprintf("build %d: only in-process: %v", i, err)), nil
 		}
+		sent = append(sent, held)
+		again := sync.OnceValue(func() Truth { return same.least(ctx, sent) })
 		for l := range most {
-			fewer := did[l].Executed < least[l].Executed && !did[l].Unsure // see LineTruth
+			fewer := did[l].Executed < least[l].Executed && !did[l].Unsure && // see LineTruth
+				did[l].Executed < again()[l].Executed
 			if least[l].Vertices != did[l].Vertices || fewer || did[l].Executed > most[l].Executed {
 				wrong = append(
 					wrong,
@@ -339,7 +343,7 @@ func runReal(ctx context.Context, real *Real, builds []Build, tally *Tally) (wro
 		if i == 0 {
 			continue
 		}
-		for _, w := range tally.Add(steps, least, most) {
+		for _, w := range tally.Add(steps, least, most, again) {
 			wrong = append(wrong, fmt.Sprintf("build %d: %s", i, w))
 		}
 		for _, w := range Check(steps, did, did.Twin, tally) {
