@@ -257,6 +257,54 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestBakeRunAbove finds what bake builds with -f from a folder above its file's, of a repository.
+func TestBakeRunAbove(t *testing.T) {
+	for _, test := range []struct {
+		about string
+		files map[string]string
+		want  string // the first target's Dockerfile
+	}{
+		{"its own folder has the Dockerfile", map[string]string{
+			"ci/docker-bake.hcl": `target "a" { context = "ci" }`, "ci/ci/Dockerfile": "", "ci/Dockerfile": "",
+		}, "ci/ci/Dockerfile"},
+		{"the folder above has it", map[string]string{
+			"ci/docker-bake.hcl": `target "a" { context = "ci" }`, "ci/Dockerfile": "",
+		}, "ci/Dockerfile"},
+		{"two above, by the Dockerfile's name", map[string]string{
+			"x/ci/docker-bake.hcl": `target "a" { dockerfile = "x/ci/Dockerfile" }`, "x/ci/Dockerfile": "",
+		}, "x/ci/Dockerfile"},
+		{"not all is there", map[string]string{
+			"ci/docker-bake.hcl": `target "a" { context = "ci" }` + "\n" + `target "b" { context = "no" }`,
+			"ci/Dockerfile":      "",
+		}, "ci/ci/Dockerfile"},
+		{"any folder has a Dockerfile", map[string]string{
+			"ci/docker-bake.hcl": `target "a" {}`, "Dockerfile": "",
+		}, "ci/Dockerfile"},
+	} {
+		root := t.TempDir()
+		test.files[".git/HEAD"] = ""
+		for name, text := range test.files {
+			path := filepath.Join(root, filepath.FromSlash(name))
+			err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		projects, problems := Find(t.Context(), root, filepath.Join(root, "Dockerfile"), Options{})
+		if len(projects) != 1 || len(problems) > 0 {
+			t.Fatalf("%s: %d projects, %v", test.about, len(projects), problems)
+		}
+		got, _ := filepath.Rel(root, projects[0].Entries[0].Dockerfile)
+		if filepath.ToSlash(got) != test.want {
+			t.Errorf("%s: %s is built, not %s", test.about, got, test.want)
+		}
+		then := projects[0].Entries[0].At(t.Context(), Revision{Name: "then", Read: os.ReadFile}, Options{})
+		if then.Unknown.Dockerfile != "" || then.Entry.Dockerfile != projects[0].Entries[0].Dockerfile {
+			t.Errorf("%s: then, %s was built (%s)", test.about, then.Entry.Dockerfile, then.Unknown.Dockerfile)
+		}
+	}
+}
+
 // TestOnce lists a service that is included once, and finds what an ID stands for.
 func TestOnce(t *testing.T) {
 	root := t.TempDir()

@@ -57,6 +57,9 @@ type Definition struct {
 // What is not there now, as a file or in the environment, is taken not to have been there then.
 func (e *Entry) At(ctx context.Context, was Revision, o Options) Definition {
 	o.Dir, o.Files, o.Here, o.Project = e.Dir, nil, true, ""
+	if e.Kind == Bake && len(e.Files) > 0 && filepath.Dir(e.Files[0]) != e.Dir {
+		o.Files = withoutEnv(e.Files)
+	}
 	d := Definition{Entry: *e}
 	for _, name := range []string{consts.ComposeFilePath, composeEnvFiles, bakeFileEnv} {
 		if value := o.env()[name]; value != "" && (name == bakeFileEnv) == (e.Kind == Bake) {

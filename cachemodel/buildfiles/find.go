@@ -35,7 +35,7 @@ func In(ctx context.Context, dirs []string, o Options) (projects []*Project, pro
 		at.Dir, at.Here = dir, true
 		p, err := ReadCompose(ctx, at)
 		projects, problems = collect(projects, problems, p, err)
-		p, err = ReadBake(ctx, at)
+		p, err = readBake(ctx, at)
 		projects, problems = collect(projects, problems, p, err)
 	}
 	return once(projects), problems
@@ -72,10 +72,63 @@ func Named(projects []*Project, id string) (out []Entry) {
 	return out
 }
 
+// maxAbove is how many folders above a bake file it is looked for where bake is run.
+const maxAbove = 4
+
+// readBake reads bake files as from the folder that bake is run in, for their paths are of that. It is their own, or,
+// as for "docker buildx bake -f docker/docker-bake.hcl", one above in the same repository: the nearest in which all
+// that they build is there, if nothing of it is where they are.
+func readBake(ctx context.Context, o Options) (*Project, error) {
+	project, err := ReadBake(ctx, o)
+	if err != nil || project.found(o) != 0 {
+		return project, err
+	}
+	at := o
+	at.Files = withoutEnv(project.Files)
+	for range maxAbove {
+		if _, err := os.Lstat(filepath.Join(at.Dir, ".git")); err == nil || at.Dir == filepath.Dir(at.Dir) {
+			break
+		}
+		at.Dir = filepath.Dir(at.Dir)
+		if above, err := ReadBake(ctx, at); err == nil && above.found(at) == len(above.Entries) && above.names(at.Dir) {
+			return above, nil
+		}
+	}
+	return project, nil
+}
+
+// found counts the entries that have their Dockerfile.
+func (p *Project) found(o Options) (n int) {
+	for i := range p.Entries {
+		if e := &p.Entries[i]; e.Dockerfile == "" || o.exists(e.Dockerfile) {
+			n++
+		}
+	}
+	return n
+}
+
+// names reports whether an entry names a folder below a directory, which can be told from one of another directory.
+func (p *Project) names(dir string) bool {
+	return slices.ContainsFunc(p.Entries, func(e Entry) bool {
+		return e.Context != dir && above(dir, e.Context) ||
+			filepath.Dir(e.Dockerfile) != dir && above(dir, e.Dockerfile)
+	})
+}
+
+func above(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// withoutEnv leaves out the .env that is read beside bake files.
+func withoutEnv(files []string) []string {
+	return slices.DeleteFunc(slices.Clone(files), func(f string) bool { return filepath.Base(f) == ".env" })
+}
+
 // Around are the entries of the project that a file is part of, or of the file alone if no command would find it.
 func Around(ctx context.Context, path string, o Options) ([]Entry, error) {
 	o.Dir = filepath.Dir(path)
-	read := ReadBake
+	read := readBake
 	if isYAML(strings.ToLower(filepath.Base(path))) {
 		read = ReadCompose
 	}

@@ -55,7 +55,7 @@ func checkYAML(file string, text []byte) error {
 		if err != nil {
 			return located(err, []string{file})
 		}
-		c := yamlCheck{file: file, sizes: map[*yaml.Node]int{}}
+		c := yamlCheck{file: file, sizes: map[*yaml.Node]int{}, variables: &variableCost{}}
 		size, err := c.size(&doc, 0)
 		if err == nil {
 			err = c.variables.check(file)
@@ -69,11 +69,19 @@ func checkYAML(file string, text []byte) error {
 	}
 }
 
+// CheckAliases returns an error that wraps ErrLimit if a YAML value is too deep, or too large with its aliases counted
+// as what they stand for, to be walked through.
+func CheckAliases(file string, n *yaml.Node) error {
+	c := yamlCheck{file: file, sizes: map[*yaml.Node]int{}}
+	_, err := c.size(n, 0)
+	return err
+}
+
 type yamlCheck struct {
 	file      string
 	sizes     map[*yaml.Node]int // of what has an anchor; 0 while it is looked at
 	tags      int
-	variables variableCost
+	variables *variableCost // nil: of no interest
 }
 
 func (c *yamlCheck) size(n *yaml.Node, depth int) (int, error) {
@@ -94,7 +102,7 @@ func (c *yamlCheck) size(n *yaml.Node, depth int) (int, error) {
 			return 0, limit(c.file, n.Line, "it has more than 1000 tags")
 		}
 	}
-	if n.Kind == yaml.ScalarNode {
+	if n.Kind == yaml.ScalarNode && c.variables != nil {
 		if err := c.variables.add(c.file, n.Line, n.Value); err != nil {
 			return 0, err
 		}

@@ -30,7 +30,6 @@ func (v values) with(prefix string, n node) values {
 	return out
 }
 
-// expression finds "${{ ... }}".
 // expression finds the first expression of a text, which is within one line: "${{ ... }}".
 func expression(text string) (start, end int, ok bool) {
 	for at := 0; ; {
@@ -62,9 +61,11 @@ func replaced(text string, by func(expression string) string) string {
 
 // expand puts values in place of expressions. Those that are not known stay, without spaces.
 func (v values) expand(text string) string {
+	left := maxValues
 	return replaced(text, func(e string) string {
 		inner := e[3 : len(e)-2]
-		if r := v.evaluate(inner); r.known {
+		if r := v.evaluate(inner); r.known && len(r.text) <= left {
+			left -= len(r.text)
 			return r.text
 		}
 		return unknown(inner)
@@ -241,7 +242,11 @@ func (p *parser) call(name string, depth int) result {
 	case name == "format" && known && len(args) > 0:
 		text := args[0].text
 		for i, arg := range args[1:] {
-			text = strings.ReplaceAll(text, "{"+strconv.Itoa(i)+"}", arg.text)
+			place := "{" + strconv.Itoa(i) + "}"
+			if strings.Count(text, place)*len(arg.text) > maxValues {
+				return result{}
+			}
+			text = strings.ReplaceAll(text, place, arg.text)
 		}
 		return result{text, true}
 	case !known || len(args) != 2:

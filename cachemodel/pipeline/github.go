@@ -310,6 +310,7 @@ func (f *finder) steps(steps node, v values, dir string, depth int) {
 		if i >= maxSteps || f.full() {
 			return
 		}
+		f.costs(256 + 2*len(v))
 		outer := f.at
 		if !f.runs(step, v) {
 			f.at = outer

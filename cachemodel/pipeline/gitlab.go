@@ -60,6 +60,7 @@ func (f *finder) included(path string, files *[]node, depth int) {
 
 // gitlabJob reads one job.
 func (f *finder) gitlabJob(files []node, job node) {
+	f.costs(1 << 10)
 	chain := inherited(files, job, 0) // the job itself first
 	vars := map[string]string{"CI_PROJECT_DIR": f.Root}
 	if f.Event.Name == "push" {
@@ -70,6 +71,7 @@ func (f *finder) gitlabJob(files []node, job node) {
 	}
 	own := func(n node) {
 		for name, value := range n.get("variables").pairs() {
+			f.costs(16)
 			if text := value.text(); value.there() && !value.isMap() {
 				vars[name] = text
 			} else if value.isMap() {
@@ -83,7 +85,7 @@ func (f *finder) gitlabJob(files []node, job node) {
 	for _, n := range slices.Backward(chain) {
 		own(n)
 	}
-	if !f.gitlabRuns(chain, gitlabVariables(vars)) {
+	if !f.gitlabRuns(chain, f.gitlabVariables(vars)) {
 		return
 	}
 	var text []string
@@ -103,7 +105,7 @@ func (f *finder) gitlabJob(files []node, job node) {
 		}
 		text = append(text, commands(lines, maxDepth)...)
 	}
-	look := gitlabVariables(vars)
+	look := f.gitlabVariables(vars)
 	outer := f.at.kept
 	defer func() { f.at.kept = outer }()
 	f.gitlabCaches(files, chain, look)
@@ -231,18 +233,22 @@ var gitlabPredefined = []string{
 }
 
 // gitlabVariables looks variables up. Those that stand for others are put in place of these.
-func gitlabVariables(vars map[string]string) func(name string) string {
-	var look func(name string, depth int) string
-	look = func(name string, depth int) string {
+func (f *finder) gitlabVariables(vars map[string]string) func(name string) string {
+	var look func(name string, depth int, left *int) string
+	look = func(name string, depth int, left *int) string {
 		value, ok := vars[name]
-		if !ok || depth == 0 {
+		if *left -= 1 + len(value); !ok || depth == 0 || *left < 0 {
 			return unknown("env." + name)
 		}
 		return variable.ReplaceAllStringFunc(value, func(v string) string {
-			return look(strings.Trim(v, "${}"), depth-1)
+			return look(strings.Trim(v, "${}"), depth-1, left)
 		})
 	}
-	return func(name string) string { return look(name, maxDepth) }
+	return func(name string) string {
+		left := maxValues
+		defer func() { f.costs(maxValues - left) }()
+		return look(name, maxDepth, &left)
+	}
 }
 
 // inherited is a job with the templates that it extends, the nearest first.
@@ -253,13 +259,13 @@ func inherited(files []node, job node, depth int) []node {
 	}
 	for _, name := range slices.Backward(job.get("extends").texts()) {
 		for _, file := range files {
-			if template := file.get(name); template.there() {
+			if template := file.get(name); template.there() && len(out) < maxTemplates {
 				out = append(out, inherited(files, template, depth+1)...)
 				break
 			}
 		}
 	}
-	return out
+	return out[:min(len(out), maxTemplates)]
 }
 
 // commands are those of a script, which may be a list of lists.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"iter"
 
+	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -18,6 +19,9 @@ func parse(text []byte) (node, error) {
 	}
 	if len(doc.Content) == 0 {
 		return node{}, nil
+	}
+	if err := buildfiles.CheckAliases("", &doc); err != nil {
+		return node{}, err
 	}
 	return resolved(doc.Content[0]), nil
 }

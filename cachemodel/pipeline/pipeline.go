@@ -27,12 +27,15 @@ import (
 
 // Limits of what is read.
 const (
-	maxFiles  = 200
-	maxFile   = 1 << 20
-	maxBuilds = 500
-	maxSteps  = 1000 // of a job
-	maxMatrix = 256
-	maxDepth  = 5 // of workflows and actions that call others
+	maxFiles     = 200
+	maxFile      = 1 << 20
+	maxBuilds    = 500
+	maxSteps     = 1000 // of a job
+	maxMatrix    = 256
+	maxDepth     = 5        // of workflows and actions that call others
+	maxTemplates = 100      // that a job extends
+	maxValues    = 8 << 10  // bytes of the values of variables in one text; what is longer is not known
+	maxWork      = 16 << 20 // bytes of texts, as often as they are read, and what steps and variables count as
 )
 
 // Event is what a run of the CI is for.
@@ -173,6 +176,7 @@ type finder struct {
 	builds   []Build
 	problems []error
 	count    map[string]int // of builds, by file and job
+	work     int            // see maxWork
 	at       place
 }
 
@@ -212,7 +216,19 @@ func (f *finder) load(path string) node {
 }
 
 // full reports whether no more builds are taken, or the search has ended.
-func (f *finder) full() bool { return len(f.builds) >= maxBuilds || f.ctx.Err() != nil }
+func (f *finder) full() bool {
+	return len(f.builds) >= maxBuilds || f.work > maxWork || f.ctx.Err() != nil
+}
+
+// costs counts what is about to be read. A few lines can ask for any amount of it: jobs for each value of a matrix,
+// variables that hold one another.
+func (f *finder) costs(n int) {
+	if f.work <= maxWork && f.work+n > maxWork {
+		f.problems = append(f.problems, fmt.Errorf("%s: the jobs behind job %s are not read: %w",
+			f.at.file, f.at.job, buildfiles.ErrLimit))
+	}
+	f.work += n
+}
 
 // add takes a build.
 func (f *finder) add(b Build) {

@@ -21,6 +21,7 @@ import (
 //
 // env looks a variable up; environment are those that programs are given.
 func (f *finder) script(text, dir string, env func(name string) string, environment []string) {
+	f.costs(len(text))
 	s := &script{finder: f, dir: dir, env: env, environment: environment, set: map[string]string{}}
 	text = replaced(text, func(e string) string {
 		s.expressions = append(s.expressions, e)
@@ -118,9 +119,7 @@ func (s *script) call(n *syntax.CallExpr) {
 			args = append(args, text)
 		}
 	}
-	for len(args) > 0 && (args[0] == "sudo" || args[0] == "time" || args[0] == "exec") {
-		args = args[1:]
-	}
+	args = wrapped(args)
 	switch {
 	case len(args) == 2 && (args[0] == "cd" || args[0] == "pushd"):
 		s.dir = join(s.dir, args[1])
@@ -130,6 +129,18 @@ func (s *script) call(n *syntax.CallExpr) {
 	}
 	s.builds(args)
 }
+
+// wrapped are the words of the command that others run.
+func wrapped(args []string) []string {
+	for len(args) > 0 && (slices.Contains([]string{"sudo", "time", "exec", "command", "nohup", "timeout"}, args[0]) ||
+		strings.HasPrefix(args[0], "-") || duration.MatchString(args[0])) {
+		args = args[1:]
+	}
+	return args
+}
+
+// duration is how long timeout lets a command run.
+var duration = regexp.MustCompile(`^\d+(\.\d+)?[smhd]?$`)
 
 // programs are those that build.
 var programs = []string{
@@ -211,22 +222,62 @@ func bareVariable(w *syntax.Word) (*syntax.ParamExp, bool) {
 
 // word is the text of a word. What only a run can tell stands in it as an expression.
 func (s *script) word(w *syntax.Word) string {
+	if !plain(w) || s.full() {
+		return unknown(printed(w))
+	}
+	left := maxValues
 	text, err := expand.Literal(&expand.Config{
 		Env: expand.FuncEnviron(func(name string) string {
-			if value, ok := s.set[name]; ok {
-				return value
+			value, ok := s.set[name]
+			if !ok {
+				value = s.env(name)
 			}
-			return s.env(name)
+			if left -= len(value); left < 0 {
+				return unknown("env." + name)
+			}
+			s.costs(len(value))
+			return value
 		}),
 		CmdSubst: func(to io.Writer, c *syntax.CmdSubst) error {
-			var b strings.Builder
-			_ = syntax.NewPrinter().Print(&b, c) // to a builder, and of what was parsed
-			_, err := io.WriteString(to, unknown(b.String()))
+			_, err := io.WriteString(to, unknown(printed(c)))
 			return err
 		},
 	}, w)
 	if err != nil {
-		return unknown("shell")
+		return unknown(printed(w))
 	}
 	return s.restored(text)
+}
+
+func printed(n syntax.Node) string {
+	var b strings.Builder
+	_ = syntax.NewPrinter().Print(&b, n) // to a builder, and of what was parsed
+	return b.String()
+}
+
+// plain reports whether a word is text, commands and variables, of which patterns as they are written take parts away.
+// Package expand knows more, but a pattern that comes out of a variable may be one at which it panics, and one
+// replacement inside another grows without bound.
+func plain(w *syntax.Word) bool {
+	ok := true
+	literal := func(w *syntax.Word) bool { return w == nil || len(w.Parts) == 0 || w.Lit() != "" && len(w.Lit()) <= 50 }
+	syntax.Walk(w, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.CmdSubst:
+			return false
+		case *syntax.ArithmExp, *syntax.ProcSubst, *syntax.ExtGlob:
+			ok = false
+		case *syntax.ParamExp:
+			switch {
+			case n.Index != nil || n.Slice != nil && n.Repl != nil:
+				ok = false
+			case n.Repl != nil:
+				ok = literal(n.Repl.Orig) && literal(n.Repl.With)
+			case n.Exp != nil && n.Exp.Op >= syntax.RemSmallSuffix:
+				ok = literal(n.Exp.Word)
+			}
+		}
+		return ok
+	})
+	return ok
 }
