@@ -280,9 +280,14 @@ func TestBakeRunAbove(t *testing.T) {
 		{"any folder has a Dockerfile", map[string]string{
 			"ci/docker-bake.hcl": `target "a" {}`, "Dockerfile": "",
 		}, "ci/Dockerfile"},
+		{"the folder above is in no repository, perhaps at home", map[string]string{
+			"ci/docker-bake.hcl": `target "a" { dockerfile = "ci/Dockerfile" }`, "ci/Dockerfile": "", "ci/.git/HEAD": "",
+		}, "ci/ci/Dockerfile"},
 	} {
 		root := t.TempDir()
-		test.files[".git/HEAD"] = ""
+		if _, inside := test.files["ci/.git/HEAD"]; !inside {
+			test.files[".git/HEAD"] = ""
+		}
 		for name, text := range test.files {
 			path := filepath.Join(root, filepath.FromSlash(name))
 			err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644))

@@ -72,7 +72,7 @@ func Named(projects []*Project, id string) (out []Entry) {
 	return out
 }
 
-// maxAbove is how many folders above a bake file it is looked for where bake is run.
+// maxAbove is how many folders above a bake file's bake may be run in.
 const maxAbove = 4
 
 // readBake reads bake files as from the folder that bake is run in, for their paths are of that. It is their own, or,
@@ -85,16 +85,25 @@ func readBake(ctx context.Context, o Options) (*Project, error) {
 	}
 	at := o
 	at.Files = withoutEnv(project.Files)
-	for range maxAbove {
-		if _, err := os.Lstat(filepath.Join(at.Dir, ".git")); err == nil || at.Dir == filepath.Dir(at.Dir) {
-			break
-		}
-		at.Dir = filepath.Dir(at.Dir)
+	for _, at.Dir = range repositoryAbove(o.Dir) {
 		if above, err := ReadBake(ctx, at); err == nil && above.found(at) == len(above.Entries) && above.names(at.Dir) {
 			return above, nil
 		}
 	}
 	return project, nil
+}
+
+// repositoryAbove are the folders above one up to the top of its repository, none if it is in no repository near: what
+// lies above it may be somebody's home folder.
+func repositoryAbove(dir string) (folders []string) {
+	for range maxAbove + 1 {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return folders
+		}
+		dir = filepath.Dir(dir)
+		folders = append(folders, dir)
+	}
+	return nil
 }
 
 // found counts the entries that have their Dockerfile.
@@ -115,6 +124,7 @@ func (p *Project) names(dir string) bool {
 	})
 }
 
+// above reports whether a path is a directory or below it.
 func above(dir, path string) bool {
 	rel, err := filepath.Rel(dir, path)
 	return err == nil && filepath.IsLocal(rel)
@@ -161,7 +171,7 @@ func Above(root, dir string) (out []string) {
 		if d == root || d == filepath.Dir(d) || root == "" {
 			break
 		}
-		if rel, err := filepath.Rel(root, d); err != nil || !filepath.IsLocal(rel) {
+		if !above(root, d) {
 			up = up[:1] // dir is not below root
 			break
 		}
