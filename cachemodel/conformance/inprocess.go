@@ -254,8 +254,8 @@ func (o *InProcess) equate(input string, d digest.Digest, free bool) digest.Dige
 type equality struct{ digest, content, last digest.Digest }
 
 // least is what the last of the builds executes if each stage holds what the context holds in that build, where an
-// equal step reads it. The builder, whose outputs are always the same, has made these builds: in its own the stages hold what
-// the context held at first.
+// equal step reads it. The builder, whose outputs are always the same, has made these builds: in its own the stages
+// hold what the context held at first.
 func (o *InProcess) least(ctx context.Context, builds []Build) (t Truth) {
 	again := NewInProcess(Same, o.seed)
 	defer again.Close()
