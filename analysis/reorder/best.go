@@ -571,6 +571,15 @@ func (p *plan) ignore(context effects.Context) (lines []string) {
 	return lines
 }
 
+// copies reports whether a COPY names what is at a path of the build context, or below it.
+func (p *plan) copies(at string) bool {
+	return slices.ContainsFunc(p.entries, func(e entry) bool {
+		return slices.ContainsFunc(slices.Collect(maps.Keys(e.eff.Copies)), func(from string) bool {
+			return from == at || strings.HasPrefix(from, at+"/")
+		})
+	})
+}
+
 // broadened puts one line in place of several for directories of one name, if these are more than the ignore file may
 // get, and the context has no other directory of that name.
 func (m *Model) broadened(lines []string) []string {
@@ -626,7 +635,7 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 		grade = Likely
 	}
 	ignore := best.ignore(m.Context)
-	if slices.ContainsFunc(ignore, func(at string) bool { return m.Context.Keeps(at) }) {
+	if slices.ContainsFunc(ignore, func(at string) bool { return m.Context.Keeps(at) || best.copies(at) }) {
 		return Rewrite{}, false
 	}
 	if ignore = m.broadened(ignore); len(ignore) > mostIgnored {
