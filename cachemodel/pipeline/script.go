@@ -256,7 +256,7 @@ func printed(n syntax.Node) string {
 }
 
 // plain reports whether a word is text, commands and variables, of which patterns as they are written take parts away.
-// Package expand knows more, but a pattern that comes out of a variable may be one at which it panics, and one
+// Package expand knows more, but at a pattern that is not UTF-8 it panics, as one out of a variable may be, and one
 // replacement inside another grows without bound.
 func plain(w *syntax.Word) bool {
 	ok := true
