@@ -62,11 +62,12 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 	if w.Untrusted {
 		return nil, errors.New("this folder is not trusted, so git is not run")
 	}
-	repository, err := gittree.Open(ctx, dir)
+	look, done := w.look()
+	defer done()
+	repository, err := look.At(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	defer repository.Close()
 	base, err := repository.MergeBase(ctx, w.targetBranch())
 	if err != nil {
 		return nil, err

@@ -44,8 +44,8 @@ func (r *Reader) compare(
 	ctx context.Context, request baseline.Request, next *Build, q Question, ambient invocation.Ambient,
 ) {
 	recordNotes := r.compared.recordNotes
-	look := &gittree.Look{}
-	defer look.Close()
+	look, done := r.w.look()
+	defer done()
 	if r.path != "" && !r.w.Untrusted {
 		dir := filepath.Dir(r.path)
 		// Watch first, so that nothing happens unseen after it was read.

@@ -28,6 +28,7 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/baseline"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext/disk"
+	"github.com/layerwise/layerwise/cachemodel/buildcontext/gittree"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
 	"github.com/layerwise/layerwise/cachemodel/pipeline"
 	"github.com/layerwise/layerwise/cachemodel/record"
@@ -44,7 +45,8 @@ type Workspace struct {
 	Folder string
 	// Read reads a file that people write; nil is textfile.Read. An editor gives its open texts.
 	Read func(path string) ([]byte, error)
-	// Fixed says that files do not change while the Workspace is used, so that what several builds share is read once.
+	// Fixed says that files do not change while the Workspace is used, so that what several builds share is read once,
+	// and repositories stay open until Close.
 	Fixed bool
 	// Untrusted says that nothing of the folder may steer another program: git is not run and no builder is asked.
 	Untrusted bool
@@ -60,7 +62,20 @@ type shared struct {
 	pipelines map[string][]pipeline.Build // by root
 	contexts  recent[*disk.Dir]
 	unread    recent[unreadContext]
+	look      gittree.Look
 }
+
+// look is what git is read with for one build. It is closed by done.
+func (w *Workspace) look() (look *gittree.Look, done func()) {
+	if w.Fixed {
+		return &w.read.look, func() {}
+	}
+	look = &gittree.Look{}
+	return look, look.Close
+}
+
+// Close ends what a Fixed workspace keeps open.
+func (w *Workspace) Close() { w.read.look.Close() }
 
 // contextKey names a build context: ignoreOf is the Dockerfile that has an ignore file of its own, "" for all others.
 type contextKey struct{ folder, ignoreOf string }

@@ -83,6 +83,7 @@ func (o *ciOptions) run(ctx context.Context, out, log io.Writer) error {
 		return err
 	}
 	w := here()
+	defer w.Close()
 	w.Fixed = true
 	ci, err := w.CI(ctx, dir)
 	if err != nil {

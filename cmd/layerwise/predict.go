@@ -204,6 +204,7 @@ func predict(ctx context.Context, args []string, o predictOptions) ([]*predictio
 		return nil, err
 	}
 	w := here()
+	defer w.Close()
 	cached, err := cacheOf(ctx, o)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
@@ -96,14 +97,21 @@ func (r *Repository) Load(
 	if err != nil {
 		return nil, err
 	}
-	entries, err := r.list(ctx, at.id)
-	if err != nil {
-		return nil, err
-	}
 	ignore, failure := r.ignore(ctx, commit, at.path, dockerfile)
 	if failure != nil && !errors.Is(failure, buildcontext.ErrIgnoreFile) &&
 		!errors.Is(failure, buildcontext.ErrUnknown) {
 		return nil, failure
+	}
+	load := loadedTree{commit: commit, dir: at.path, ignoreOf: dockerfile, worktree: worktree}
+	if failure == nil && (ignore.Name() == "" || ignore.Name() == ignoreFile) {
+		load.ignoreOf = ""
+	}
+	if tree := r.loaded(load); tree != nil {
+		return tree, nil
+	}
+	entries, err := r.list(ctx, at.id)
+	if err != nil {
+		return nil, err
 	}
 	if worktree == nil {
 		worktree = buildcontext.NewTree(
@@ -122,8 +130,41 @@ func (r *Repository) Load(
 		return nil, err
 	}
 	root := b.dir("", buildcontext.IgnoreState{}, buildcontext.Meta{Type: buildcontext.Dir}, entries, 0)
-	return buildcontext.NewTree(root, ignore, b.filtered, failure), nil
+	load.tree = buildcontext.NewTree(root, ignore, b.filtered, failure)
+	r.keep(load)
+	return load.tree, nil
 }
+
+// loadedTree is what Load gave: ignoreOf is the Dockerfile whose ignore file counts, "" for the context's own.
+type loadedTree struct {
+	commit, dir, ignoreOf string
+	worktree, tree        *buildcontext.Tree
+}
+
+// mostTrees are as many as builds that look at one another mostly have contexts.
+const mostTrees = 4
+
+// loaded gives what was loaded before, nil if that is not kept.
+func (r *Repository) loaded(asked loadedTree) *buildcontext.Tree {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.trees {
+		if asked.tree = l.tree; asked == l {
+			return l.tree
+		}
+	}
+	return nil
+}
+
+// keep keeps what was loaded, of which the oldest goes.
+func (r *Repository) keep(l loadedTree) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trees = append(slices.Delete(r.trees, 0, max(0, len(r.trees)+1-mostTrees)), l)
+}
+
+// ignoreFile is the ignore file of a context.
+const ignoreFile = ".dockerignore"
 
 // prefixOf is what leads to the files of a directory of the repository.
 func prefixOf(dir string) string {
@@ -147,8 +188,7 @@ func (r *Repository) ignore(ctx context.Context, commit, dir, dockerfile string)
 	hidden := func(err error) bool {
 		return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrLinkOutside) || errors.Is(err, ErrFiltered)
 	}
-	const name = ".dockerignore"
-	general, noGeneral := r.readFile(ctx, commit, prefixOf(dir)+name)
+	general, noGeneral := r.readFile(ctx, commit, prefixOf(dir)+ignoreFile)
 	if dockerfile != "" {
 		own := filepath.Base(dockerfile) + ".dockerignore"
 		parse := func(name string, text []byte) (*buildcontext.Ignore, error) {
@@ -175,7 +215,7 @@ func (r *Repository) ignore(ctx context.Context, commit, dir, dockerfile string)
 	}
 	switch {
 	case noGeneral == nil:
-		return parse(name, general)
+		return parse(ignoreFile, general)
 	case errors.Is(noGeneral, ErrNotInRevision):
 		return none, nil
 	case hidden(noGeneral):

@@ -47,7 +47,8 @@ type Repository struct {
 	settings  map[string]string // see config
 	remotes   []string          // likewise: their addresses
 	texts     map[[2]string]text
-	objects   *objects // nil where none has been read
+	trees     []loadedTree // the last ones
+	objects   *objects     // nil where none has been read
 }
 
 // Open finds the repository in whose working tree a directory lies. A repository without a working tree (a bare one) is
