@@ -84,7 +84,10 @@ func (m *Model) stays(
 	r int,
 ) (line int, why string) {
 	for _, in := range stage.Instructions[:r] {
-		if copies(in) && m.Movable(file, in, stage.Instructions[r]) {
+		if !copies(in) {
+			continue
+		}
+		if movable := m.Movable(file, in); movable != nil && movable(stage.Instructions[r]) {
 			return 0, fmt.Sprintf(
 				"it may stand above line %d: an order says so where that saves 5 %% of what the file's builds take, "+
 					"or 5 seconds a build.",

@@ -3,28 +3,40 @@ package reorder
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
+	"github.com/layerwise/layerwise/analysis/effects"
 )
 
-// Movable reports whether a RUN may stand above a copy of the build context that is above it in the same stage, by the
-// facts that Search goes by: perhaps with a COPY of the files that it reads. What it costs does not count. It is false
-// where lines of the ignore file are lacking.
-func (m Model) Movable(file *dockerfile.File, copying, run *dockerfile.Instruction) bool {
-	if broken(file) || m.Context == nil || copying.Stage != run.Stage || copying.Stage < 0 {
-		return false
+// Movable returns what reports whether a RUN may stand above a copy of the build context that is above it in the same
+// stage, by the facts that Search goes by: perhaps with a COPY of the files that it reads. What it costs does not
+// count. It is false where lines of the ignore file are lacking. Where no RUN may, there is nothing to ask: nil.
+func (m Model) Movable(file *dockerfile.File, copying *dockerfile.Instruction) func(run *dockerfile.Instruction) bool {
+	if broken(file) || m.Context == nil || copying.Stage < 0 {
+		return nil
 	}
-	stage := file.Stages[run.Stage]
-	x, r := slices.Index(stage.Instructions, copying), slices.Index(stage.Instructions, run)
-	if x < 0 || r < x || len(stage.Instructions) > maxItems || !separate(file, stage) {
-		return false
+	stage := file.Stages[copying.Stage]
+	if len(stage.Instructions) > maxItems || !separate(file, stage) {
+		return nil
 	}
-	m.Changes, m.Seconds = nil, func(*dockerfile.Instruction) float64 { return 1 }
-	m.weigh(file)
-	all := m.effects(file, run.Stage)
-	m.pairs = newPairs(all)
-	chosen := splits(stage, all, m.Context, m.target(file, run.Stage))
-	p := m.plan(context.Background(), file, stage, all, chosen, make([]builds, len(file.Stages)))
+	planned := sync.OnceValue(func() plan {
+		m := m
+		m.Changes, m.Seconds = nil, func(*dockerfile.Instruction) float64 { return 1 }
+		m.weigh(file)
+		all := m.effects(file, stage.Index)
+		m.pairs = newPairs(all)
+		chosen := splits(stage, all, m.Context, m.target(file, stage.Index))
+		return m.plan(context.Background(), file, stage, all, chosen, make([]builds, len(file.Stages)))
+	})
+	return func(run *dockerfile.Instruction) bool {
+		x, r := slices.Index(stage.Instructions, copying), slices.Index(stage.Instructions, run)
+		return x >= 0 && x <= r && planned().movable(x, r, m.Context)
+	}
+}
+
+// movable reports whether instruction r, a RUN, may stand above instruction x, a copy.
+func (p plan) movable(x, r int, context effects.Context) bool {
 	if p.entries == nil {
 		return false
 	}
@@ -56,5 +68,5 @@ func (m Model) Movable(file *dockerfile.File, copying, run *dockerfile.Instructi
 			p.order = append(p.order, k)
 		}
 	}
-	return len(p.ignore(m.Context)) == 0
+	return len(p.ignore(context)) == 0
 }

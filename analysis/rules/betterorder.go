@@ -61,7 +61,19 @@ func (p *pass) reordered(in *dockerfile.Instruction) bool {
 
 // movable reports whether a RUN may stand above a copy of the build context, perhaps below a COPY of what it reads.
 func (p *pass) movable(copying, run *dockerfile.Instruction) bool {
-	return p.opts().Movable != nil && p.opts().Movable(p.file(), copying, run)
+	w := p.rest()
+	if w.opts.Movable == nil {
+		return false
+	}
+	movable, known := w.moves[copying]
+	if !known {
+		if w.moves == nil {
+			w.moves = map[*dockerfile.Instruction]func(*dockerfile.Instruction) bool{}
+		}
+		movable = w.opts.Movable(w.file, copying)
+		w.moves[copying] = movable
+	}
+	return movable != nil && movable(run)
 }
 
 // mounted reports whether a better order gives the instruction a mount.

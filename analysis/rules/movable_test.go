@@ -19,6 +19,6 @@ var plainProject = project{effectstest.Files{
 	"src/main":          "",
 }}
 
-func (p project) movable(file *dockerfile.File, copying, run *dockerfile.Instruction) bool {
-	return reorder.Model{Context: p}.Movable(file, copying, run)
+func (p project) movable(file *dockerfile.File, in *dockerfile.Instruction) func(*dockerfile.Instruction) bool {
+	return reorder.Model{Context: p}.Movable(file, in)
 }

@@ -65,7 +65,9 @@ type rest struct {
 	elsewhere map[string]int                   // see namesElsewhere; nil until a rule asks
 	told      map[*dockerfile.Instruction]bool // of which CopyBeforeInstall has said where they belong
 	half      []halfQuoted                     // nil until a rule asks for them
-	orders    []Order                          // nil until a rule asks for them
+	// what may stand above a copy of the build context, see movable
+	moves  map[*dockerfile.Instruction]func(run *dockerfile.Instruction) bool
+	orders []Order // nil until a rule asks for them
 	// whether IgnoredDirective has said why lines that another escape character continues stop the build
 	escapeTold bool
 	mentions   map[string]int // see mentions

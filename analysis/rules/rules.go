@@ -279,9 +279,9 @@ type Options struct {
 	Keeps func(Change) string
 	// Over reports whether nobody waits for FixAll any more, which then gives up; nil if somebody always does.
 	Over func() bool
-	// Movable reports whether a RUN may stand above a copy of the build context in its stage, as a search for better
-	// orders goes by it; nil if the build context is not known.
-	Movable func(file *dockerfile.File, copying, run *dockerfile.Instruction) bool
+	// Movable returns what reports whether a RUN may stand above a copy of the build context in its stage, as a search
+	// for better orders goes by it; nil if none may, and if the build context is not known.
+	Movable func(file *dockerfile.File, copying *dockerfile.Instruction) func(run *dockerfile.Instruction) bool
 }
 
 // Code is what a finding is called, and the address of the page about it.

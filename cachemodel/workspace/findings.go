@@ -28,8 +28,8 @@ func (b *Build) RuleOptions(o rules.Options, file *dockerfile.File) rules.Option
 		o.BuildArgs = slices.AppendSeq(o.BuildArgs, maps.Keys(choice.Args))
 	}
 	if b.Context.Tree != nil && b.moves != nil {
-		o.Movable = func(file *dockerfile.File, copying, run *dockerfile.Instruction) bool {
-			return b.moves.movable(b.Model(file, nil), file, copying, run)
+		o.Movable = func(file *dockerfile.File, copying *dockerfile.Instruction) func(*dockerfile.Instruction) bool {
+			return b.moves.movable(b.Model(file, nil), file, copying)
 		}
 	}
 	if b.sent == nil {

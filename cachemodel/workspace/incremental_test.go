@@ -4,10 +4,12 @@ import (
 	"flag"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/corpus"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/rules"
@@ -46,8 +48,10 @@ func TestIncremental(t *testing.T) {
 		text := typist.next()
 		file = dockerfile.Parse(source.New(text), file)
 		fresh := parse(text)
+		scratch := *b
+		scratch.memory, scratch.moves = nil, new(moves)
 		findings := rules.Check(file, b.RuleOptions(kept, file))
-		if diff := cmp.Diff(rules.Check(fresh, b.RuleOptions(options(), fresh)), findings); diff != "" {
+		if diff := cmp.Diff(rules.Check(fresh, scratch.RuleOptions(options(), fresh)), findings); diff != "" {
 			t.Fatalf("edit %d: other findings than from scratch:\n%s\n%q\nbefore\n%q", n, diff, text, typist.before)
 		}
 		for _, f := range findings {
@@ -57,8 +61,6 @@ func TestIncremental(t *testing.T) {
 		if n%2 == 0 { // the context holds what is typed
 			unsaved = []Overlay{{Path: "Dockerfile", Text: text}}
 		}
-		scratch := *b
-		scratch.memory = nil
 		want, got := scratch.Judge(fresh, unsaved).Steps, b.Judge(file, unsaved).Steps
 		for _, step := range got {
 			verdicts[step.Status]++
@@ -73,6 +75,27 @@ func TestIncremental(t *testing.T) {
 	t.Logf("%d edits, findings of %d of %d rules, verdicts: %v", made, len(found), len(rules.All), verdicts)
 	if len(found) < len(rules.All)*2/3 && !testing.Short() {
 		t.Error("the texts are too tame")
+	}
+}
+
+// What was found of a copy's place while a line below it could not be read holds only until it can.
+func TestMovesBelowError(t *testing.T) {
+	w := open(t, "-- Dockerfile --\nFROM alpine\n-- a --\n1\n")
+	text := "FROM alpine\nCOPY . /app\nRUN apk add --no-cache curl\nFROM alpine\n"
+	b := w.Reader(filepath.Join(w.Folder, "Dockerfile")).Load(t.Context(), Question{
+		Choices: Choices{Baseline: "opened"}, File: parse(text), Opened: parse(text),
+	})
+	early := func(text string) bool {
+		file := parse(text)
+		return slices.ContainsFunc(rules.Check(file, b.RuleOptions(rules.Options{}, file)), func(f analysis.Finding) bool {
+			return f.Rule == rules.EarlyCopy.ID
+		})
+	}
+	if early(text + "RU") {
+		t.Error("a file that cannot be built has advice on its order")
+	}
+	if !early(text + "RUN x\n") {
+		t.Error("no advice when the line is complete")
 	}
 }
 

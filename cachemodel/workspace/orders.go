@@ -5,12 +5,12 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/effects"
 	"github.com/layerwise/layerwise/analysis/reorder"
-	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 	"github.com/layerwise/layerwise/cachemodel/buildfiles"
@@ -166,42 +166,75 @@ func (f files) Keeps(dir string) bool {
 	return slices.ContainsFunc(f.tree.Ignore().Patterns(), func(p string) bool { return effects.Keeps(p, dir) })
 }
 
-// moves remembers which RUNs may be moved, so that typing does not read manifests again and again. Its methods may be
-// called from several goroutines.
+// moves remembers which RUNs may be moved, so that typing neither reads manifests nor looks at the stages above again
+// and again. Its methods may be called from several goroutines.
 type moves struct {
 	mu      sync.Mutex
-	answers map[moveKey]bool
-	files   map[string][]byte // nil for what cannot be read
+	answers map[moveKey]map[int]bool // by the RUN's place in the stage
+	files   map[string][]byte        // nil for what cannot be read
 }
 
-// moveKey is a question: the text from the file's start to the end of the stage, and two instructions by their lines.
+// moveKey is what the answers about a copy hang on, see moveText, with the copy's place.
 type moveKey struct {
-	text         string
-	copying, run int
+	text           string
+	stage, copying int
 }
 
-// mostMoves is how many answers are kept.
-const mostMoves = 200
+// mostMoves is for how many copies answers are kept.
+const mostMoves = 50
 
-func (m *moves) movable(model reorder.Model, file *dockerfile.File, copying, run *dockerfile.Instruction) bool {
+// movable is the model's Movable, which is asked only for what is not known yet.
+func (m *moves) movable(
+	model reorder.Model, file *dockerfile.File, copying *dockerfile.Instruction,
+) func(*dockerfile.Instruction) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	end := file.Stages[run.Stage].Span.End
-	key := moveKey{file.Text.Slice(source.Span{End: end}), copying.Line, run.Line}
-	answer, known := m.answers[key]
-	if known {
-		return answer
-	}
-	if len(m.answers) >= mostMoves || m.answers == nil {
-		m.answers = map[moveKey]bool{}
-	}
 	if m.files == nil {
 		m.files = map[string][]byte{}
 	}
 	model.Context = readOnce{model.Context, m.files}
-	answer = model.Movable(file, copying, run)
-	m.answers[key] = answer
-	return answer
+	work := model.Movable(file, copying)
+	if work == nil {
+		return nil
+	}
+	stage := file.Stages[copying.Stage]
+	key := moveKey{moveText(file, stage), stage.Index, slices.Index(stage.Instructions, copying)}
+	answers, known := m.answers[key]
+	if !known {
+		if len(m.answers) >= mostMoves || m.answers == nil {
+			m.answers = map[moveKey]map[int]bool{}
+		}
+		answers = map[int]bool{}
+		m.answers[key] = answers
+	}
+	return func(run *dockerfile.Instruction) bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		at := slices.Index(stage.Instructions, run)
+		answer, known := answers[at]
+		if !known {
+			answer = work(run)
+			answers[at] = answer
+		}
+		return answer
+	}
+}
+
+// moveText is the text that the places of a stage's instructions hang on: its own, what stands above all stages, what
+// other stages build on and take from others, and all above it if it takes of them.
+func moveText(file *dockerfile.File, stage *dockerfile.Stage) string {
+	takes := func(in *dockerfile.Instruction) bool { return len(in.Flags) > 0 || in.Trigger != nil }
+	related := slices.ContainsFunc(stage.Instructions, takes) ||
+		file.Stage(strings.ToLower(stage.Base.Text), dockerfile.ByCopy, stage.Index) >= 0 // or by its number
+	b := new(strings.Builder)
+	b.WriteByte(file.Escape)
+	for _, in := range file.Instructions {
+		if in.Stage < 0 || in.Stage == stage.Index || in.Meant == "FROM" || takes(in) ||
+			related && in.Stage < stage.Index {
+			b.WriteString(file.Text.Slice(in.Span) + "\n")
+		}
+	}
+	return b.String()
 }
 
 // readOnce is a context whose files are read once.

@@ -231,8 +231,8 @@ func ruleOptions(b cachemodel.Build, v Version, engine cachemodel.Engine) rules.
 }
 
 // movable is what rules ask about the place of a RUN.
-func (p project) movable(file *dockerfile.File, copying, run *dockerfile.Instruction) bool {
-	return reorder.Model{Context: p}.Movable(file, copying, run)
+func (p project) movable(file *dockerfile.File, in *dockerfile.Instruction) func(*dockerfile.Instruction) bool {
+	return reorder.Model{Context: p}.Movable(file, in)
 }
 
 func finding(f analysis.Finding, units units) Finding {
