@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,7 @@ type loader struct {
 	root     string // the workspace folder
 	settings settings
 	loaded   bool
+	whole    bool // the whole context has been read
 }
 
 const (
@@ -218,6 +220,10 @@ func (l *loader) load(ctx context.Context) {
 		d.wake(d.reload)
 	}
 	l.install(s.buildOf(found, own, written, s.unwatched(d)))
+	if found.Complete && !l.whole {
+		l.whole = true
+		debug.FreeOSMemory() // reading a large context leaves several times as much garbage as it keeps
+	}
 	if found.Unsaved != nil {
 		s.log.Sugar().Infof("%s: %v", d.path, found.Unsaved)
 	}
