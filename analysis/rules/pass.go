@@ -150,7 +150,7 @@ func run(file *dockerfile.File, opts Options, rules []*Rule) []analysis.Finding 
 	if w.escapeTold {
 		w.findings = p.withoutEscape(w.findings)
 	}
-	return inOrder(w.findings)
+	return inOrder(withoutExplained(file, w.findings))
 }
 
 // inOrder sorts findings by place. A finding is large, so it is moved once.
