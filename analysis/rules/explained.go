@@ -13,7 +13,7 @@ var explained = map[string][]*Rule{
 	InvalidDefaultArgInFrom.ID: {InvalidImage, UndefinedArgInFrom},
 	InvalidInstruction.ID:      {InvalidImage, UnknownInstruction},
 	InvalidSignal.ID:           {UnknownInstruction},
-	JSONArgsRecommended.ID:     {BackgroundInstall, NoShell},
+	JSONArgsRecommended.ID:     {BackgroundInstall, NoShell, WrongArguments},
 	LegacyKeyValueFormat.ID:    {LostPath},
 	LostEffect.ID:              {WrongArguments},
 	MisreadPath.ID:             {TrailingComment},

@@ -76,7 +76,8 @@ func (p *pass) continues(head, above, in *dockerfile.Instruction, problem docker
 	case "EXPOSE":
 		return portWord.MatchString(word)
 	case "ADD", "COPY", "VOLUME":
-		if deeper && len(problem.Suggestions) == 0 && strings.ContainsAny(word, "/.*") {
+		alone := head.Meant != "VOLUME" && len(head.Args) == 1 && len(in.Args) == 0 // a destination, and there is none
+		if (deeper || alone) && len(problem.Suggestions) == 0 && strings.ContainsAny(word, "/.*") {
 			return true
 		}
 	}

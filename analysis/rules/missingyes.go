@@ -59,7 +59,11 @@ func checkMissingYes(p *pass, in *dockerfile.Instruction) {
 			continue
 		}
 		yes := tool.Yes[0]
-		p.found(in, c.span(p, in, 0, at+1), change("Add "+yes, source.At(span.End), " "+yes, true),
+		fixes := change("Add "+yes, source.At(span.End), " "+yes, true)
+		if i := slices.Index(c.words, strings.ToUpper(yes)); i > 0 {
+			fixes = replace(c.span(p, in, i, i+1), yes, true)
+		}
+		p.found(in, c.span(p, in, 0, at+1), fixes,
 			"%s %s asks whether it may go on, and nobody answers: %s is missing", c.words[0], c.words[at], yes)
 	}
 }

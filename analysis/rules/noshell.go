@@ -204,6 +204,11 @@ func (p *pass) checkExecForm(in *dockerfile.Instruction) {
 		if slices.Contains(shellPrograms, strings.ToLower(path.Base(text))) || strings.Contains(text, "/env") {
 			return // it, or what it runs, replaces them
 		}
+		if i > 0 && in.Meant == "ENTRYPOINT" && (text == "$@" || text == "$*") {
+			p.found(in, word.Span, change("Remove "+word.Text, source.Between(words[i-1].Span.End, word.Span.End), "", true),
+				"%s is not replaced: what CMD has stands behind the words of ENTRYPOINT anyway", word.Text)
+			return
+		}
 		if first < 0 && shellVariable.MatchString(text) {
 			first = i
 		}

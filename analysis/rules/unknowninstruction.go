@@ -94,6 +94,10 @@ func checkUnknownInstruction(p *pass) {
 						"%s requires at least two arguments: missing %s at the end of line %d?",
 						head.Meant, p.escapeName(), head.EndLine,
 					)
+				} else if head.Meant == "SHELL" && p.opensArray(head) { // where it stops as well
+					finding.Span = head.ArgsSpan
+					finding.Message = fmt.Sprintf("SHELL requires an array: missing %s at the end of line %d?",
+						p.escapeName(), head.EndLine)
 				}
 				p.report(nil, finding)
 			default:

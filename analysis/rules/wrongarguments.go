@@ -36,6 +36,7 @@ var WrongArguments = &Rule{
 	of: []string{"CMD", "ENTRYPOINT", "RUN"},
 	each: func(p *pass, in *dockerfile.Instruction) {
 		p.checkJar(in)
+		p.checkForeground(in)
 		for _, c := range p.commands(in) {
 			for _, check := range argumentChecks {
 				if check(p, in, c) {
@@ -55,7 +56,43 @@ var WrongArguments = &Rule{
 var argumentChecks = []func(p *pass, in *dockerfile.Instruction, c command) bool{
 	(*pass).checkUserFlags, (*pass).checkPip, (*pass).checkChmod, (*pass).checkOperands, (*pass).checkCluster,
 	(*pass).checkCommas, (*pass).checkAddress, (*pass).checkLoneDash, (*pass).checkShellWord,
-	(*pass).checkFunction,
+	(*pass).checkFunction, (*pass).checkSet,
+}
+
+// foreground matches the directive by which nginx stays in the foreground where it is no single argument, or lacks
+// its semicolon.
+var foreground = regexp.MustCompile(`nginx(?:"[ \t]*,[ \t]*"|[ \t]+)-g(?:"[ \t]*,[ \t]*|[ \t]+)` +
+	`(["']daemon[ \t]+off["']|"daemon"[ \t]*,[ \t]*"off;?"|daemon[ \t]+off;?)`)
+
+// checkForeground looks for a directive that nginx cannot read, so that the container does not start.
+func (p *pass) checkForeground(in *dockerfile.Instruction) {
+	text := p.Text.Slice(in.ArgsSpan)
+	m := foreground.FindStringSubmatchIndex(text)
+	if m == nil || in.Meant == "RUN" {
+		return
+	}
+	quote := text[m[2] : m[2]+1]
+	if quote == "d" {
+		if quote = `"`; strings.ContainsAny(text[:m[2]], `"'`) {
+			return // within another string
+		}
+	}
+	at := in.ArgsSpan.Part(m[2], m[3])
+	p.found(in, at, replace(at, quote+"daemon off;"+quote, true),
+		"nginx does not start: -g takes one argument, which ends in a semicolon")
+}
+
+var setFlags = regexp.MustCompile(`^-[eux]+$`)
+
+// checkSet looks for the name of an option that set takes for an argument, as -o is missing.
+func (p *pass) checkSet(in *dockerfile.Instruction, c command) bool {
+	if len(c.words) != 3 || c.words[0] != "set" || !setFlags.MatchString(c.words[1]) || c.words[2] != "pipefail" {
+		return false
+	}
+	at := c.span(p, in, 1, 2)
+	p.found(in, c.span(p, in, 0, 3), replace(at, c.words[1]+"o", true),
+		"set takes pipefail for an argument: -o is missing, so that a pipe fails only where its last command does")
+	return true
 }
 
 // checkJar looks for a JAR that java takes for the name of a class.
