@@ -118,7 +118,7 @@ func (s *session) baselineItems(ctx context.Context, d *document) []baselineItem
 			items,
 			baselineItem{Spec: string(baseline.Git), Label: "Git HEAD", Detail: "commit " + head[:min(12, len(head))]},
 		)
-		if base, err := gittree.MergeBase(ctx, filepath.Dir(d.path), ""); err == nil {
+		if base, err := gittree.MergeBase(ctx, filepath.Dir(d.path), gittree.Target{}); err == nil {
 			items = append(items, baselineItem{
 				Spec: string(baseline.Git) + ":" + baseline.MergeBase, Label: "Where the branch left the main branch",
 				Detail: base.Revision + ": what a builder runs that has all of its build",

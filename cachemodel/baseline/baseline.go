@@ -93,9 +93,8 @@ type Request struct {
 	Context    *buildcontext.Tree // the context as it is now; nil if there is none
 	// for Dir: the baseline's Dockerfile, if it is not at the same place within the context
 	BaselineFile string
-	CacheDir     string // where digests of files are kept; "" keeps none
-	// TargetBranch is what the branch is to be merged into, for MergeBase; "" is the main branch.
-	TargetBranch string
+	CacheDir     string         // where digests of files are kept; "" keeps none
+	Target       gittree.Target // what the branch is to be merged into, for MergeBase
 	// the file and its context as the editor opened it; nil on the command line
 	Opened   *Contents
 	Contexts map[string]record.NamedContext // the named contexts that are folders, as they are now
@@ -313,7 +312,7 @@ func fromGit(ctx context.Context, r Request) (Baseline, error) {
 	}
 	text, err := repository.ReadFile(ctx, r.Dockerfile, rev)
 	if rev == MergeBase && errors.Is(err, gittree.ErrUnknownRevision) {
-		base, failed := repository.MergeBase(ctx, r.TargetBranch)
+		base, failed := repository.MergeBase(ctx, r.Target)
 		if failed != nil {
 			return Baseline{}, failed
 		}

@@ -68,7 +68,7 @@ func (w *Workspace) CI(ctx context.Context, dir string) (*CI, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, err := repository.MergeBase(ctx, w.targetBranch())
+	base, err := repository.MergeBase(ctx, w.target())
 	if err != nil {
 		return nil, err
 	}
@@ -306,25 +306,30 @@ func readable(value string) string {
 	return inBraces.ReplaceAllStringFunc(value, func(e string) string { return noName.ReplaceAllString(e, "") })
 }
 
-// targetBranch is what the branch is to be merged into, as the environment of a CI service tells it, else the project's
-// default branch by such an environment; "" if it tells neither.
-func (w *Workspace) targetBranch() string {
-	if branch := cmp.Or(gittree.TargetBranch(w.getenv), w.getenv("CI_DEFAULT_BRANCH")); branch != "" {
-		return branch
-	}
-	path := w.getenv("GITHUB_EVENT_PATH")
-	if path == "" {
-		return ""
-	}
+// target is what the branch is to be merged into, as the environment of a CI service tells it. If it tells no branch,
+// it is the project's default branch, where it tells that.
+func (w *Workspace) target() gittree.Target {
+	target := gittree.TargetOf(w.getenv)
+	target.Branch = cmp.Or(target.Branch, w.getenv("CI_DEFAULT_BRANCH"))
 	var event struct {
 		Repository struct {
 			DefaultBranch string `json:"default_branch"`
 		} `json:"repository"`
+		PullRequest struct {
+			Base struct{ SHA string } `json:"base"`
+		} `json:"pull_request"`
+	}
+	path := w.getenv("GITHUB_EVENT_PATH")
+	if path == "" {
+		return target
 	}
 	if text, err := textfile.Read(path); err != nil || json.Unmarshal(text, &event) != nil {
-		return "" // the branch is then found by its name
+		return target // the branch is then found by its name
 	}
-	return event.Repository.DefaultBranch
+	return gittree.Target{
+		Branch: cmp.Or(target.Branch, event.Repository.DefaultBranch),
+		Commit: cmp.Or(target.Commit, event.PullRequest.Base.SHA),
+	}
 }
 
 // getenv is a variable of the environment, "" if it is not set.

@@ -241,7 +241,7 @@ func (r *Reader) asThen(
 		rev = spec.Arg
 	}
 	if _, err := repository.Resolve(ctx, rev); rev == baseline.MergeBase && errors.Is(err, gittree.ErrUnknownRevision) {
-		base, err := repository.MergeBase(ctx, request.TargetBranch)
+		base, err := repository.MergeBase(ctx, request.Target)
 		if err != nil {
 			return request, nil
 		}

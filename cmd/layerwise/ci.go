@@ -44,7 +44,7 @@ It reads GitHub's workflows and GitLab's CI file for the builds that they make, 
 predicts each of them as layerwise predict --cache auto does: a fresh builder builds, which imports what the builds of
 the branch to merge into have exported. That branch is what the environment says (GITHUB_BASE_REF,
 CI_MERGE_REQUEST_TARGET_BRANCH_NAME and the like), else the main branch; on the main branch itself the commit before
-counts. The clone must have the history.
+counts. The clone must have the history up to the commit that is compared with.
 
 Which cache a build imports is read in these files; the cache itself is not. --read-caches reads it, where it is in a
 folder or a registry, as layerwise predict --cache-from does, so that nothing has to be assumed of who exported it: the

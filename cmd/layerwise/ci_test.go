@@ -51,11 +51,13 @@ func TestAction(t *testing.T) {
 		}
 		return string(out), cmd.ProcessState.ExitCode()
 	}
-	git := func(dir string, args ...string) {
+	git := func(dir string, args ...string) string {
 		t.Helper()
-		if out, code := run(dir, nil, append([]string{"git"}, args...)...); code != 0 {
+		out, code := run(dir, nil, append([]string{"git"}, args...)...)
+		if code != 0 {
 			t.Fatalf("git %v: %s", args, out)
 		}
+		return strings.TrimSpace(out)
 	}
 	put := func(path, text string) {
 		t.Helper()
@@ -107,7 +109,7 @@ jobs:
 	variables := func(inputs map[string]string) []string {
 		out := []string{
 			"GITHUB_ACTIONS=true", "CI=true", "GITHUB_EVENT_NAME=pull_request", "GITHUB_BASE_REF=preview",
-			"GITHUB_HEAD_REF=feature", "GITHUB_REF=refs/pull/7/merge", "RUNNER_TEMP=" + home,
+			"GITHUB_HEAD_REF=feature", "GITHUB_REF=refs/pull/7/merge", "RUNNER_TEMP=" + home, "GITHUB_EVENT_PATH=" + filepath.Join(home, "event.json"),
 			"GITHUB_ACTION_PATH=" + filepath.Join(home, "nowhere"), "GITHUB_STEP_SUMMARY=" + filepath.Join(home, "summary"),
 		}
 		for name, value := range env {
@@ -118,7 +120,9 @@ jobs:
 		}
 		return out
 	}
-	whole, shallow := checkout("whole", 0), checkout("shallow", 1)
+	whole, shallow, merge := checkout("whole", 0), checkout("shallow", 1), checkout("merge", 2)
+	event := filepath.Join(home, "event.json")
+	put(event, fmt.Sprintf(`{"pull_request": {"base": {"sha": %q}}}`, git(origin, "rev-parse", "preview")))
 	bash := []string{"bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script}
 	for _, test := range []struct {
 		name, dir string
@@ -134,6 +138,7 @@ jobs:
 			map[string]string{"working-directory": ".", "fail-on": `"; touch injected; $(touch injected)`}, 0, ""},
 		{"without times nothing is said of them", whole, map[string]string{"working-directory": ".", "max-seconds": "5"},
 			2, "is on no record"},
+		{"the merge and what it merges", merge, map[string]string{"working-directory": "."}, 0, "2 of 3 steps cached"},
 		{"without the history", shallow, map[string]string{"working-directory": "."}, 2, "fetch-depth: 0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

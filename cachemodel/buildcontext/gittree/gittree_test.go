@@ -403,7 +403,7 @@ func TestMergeBase(t *testing.T) {
 	r := newRepo(t)
 	r.fill()
 	fork := r.git("rev-parse", "HEAD")
-	if base, err := MergeBase(t.Context(), r.dir, ""); err != nil || base.Revision != "main...HEAD" || !base.IsHead {
+	if base, err := MergeBase(t.Context(), r.dir, Target{}); err != nil || base.Revision != "main...HEAD" || !base.IsHead {
 		t.Errorf("on main: %+v, %v", base, err)
 	}
 	r.git("checkout", "-qb", "feature")
@@ -413,7 +413,7 @@ func TestMergeBase(t *testing.T) {
 	r.write("src/deep/b.txt", "main\n", 0o644)
 	r.commit()
 	r.git("checkout", "-q", "feature")
-	base, err := MergeBase(t.Context(), filepath.Join(r.dir, "src"), "")
+	base, err := MergeBase(t.Context(), filepath.Join(r.dir, "src"), Target{})
 	rev := base.Revision
 	if err != nil || rev != "main...HEAD" || base.Commit != fork || base.IsHead {
 		t.Fatalf("MergeBase = %+v, %v", base, err)
@@ -430,7 +430,7 @@ func TestMergeBase(t *testing.T) {
 
 	clone := repo{t, filepath.Join(t.TempDir(), "clone")}
 	r.git("clone", "-q", r.dir, clone.dir)
-	if base, err := MergeBase(t.Context(), clone.dir, ""); err != nil ||
+	if base, err := MergeBase(t.Context(), clone.dir, Target{}); err != nil ||
 		base.Revision != "origin/feature...HEAD" { // what origin/HEAD names
 		t.Errorf("in a clone: %+v, %v", base, err)
 	}
@@ -441,7 +441,7 @@ func TestMergeBase(t *testing.T) {
 		t.Errorf("no commit in common: %v", err)
 	}
 	r.git("branch", "-m", "main", "other")
-	if _, err := MergeBase(t.Context(), r.dir, ""); !errors.Is(err, ErrUnknownRevision) {
+	if _, err := MergeBase(t.Context(), r.dir, Target{}); !errors.Is(err, ErrUnknownRevision) {
 		t.Errorf("no main branch: %v", err)
 	}
 }

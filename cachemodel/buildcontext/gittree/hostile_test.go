@@ -197,7 +197,7 @@ func useEverything(t *testing.T, ctx context.Context, dir string) (answers int) 
 		note("ReadFile "+rev, err)
 	}
 	for _, target := range []string{"", "main"} {
-		_, err := r.MergeBase(ctx, target)
+		_, err := r.MergeBase(ctx, Target{Branch: target})
 		note("MergeBase", err)
 	}
 	r.WatchPaths()

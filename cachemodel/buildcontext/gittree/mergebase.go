@@ -1,6 +1,7 @@
 package gittree
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,27 +21,44 @@ type Base struct {
 // a remote names as its default.
 var mainBranches = []string{"main", "master", "trunk", "develop"}
 
-// targetVariables tell what a build of a pull request is to be merged into.
-var targetVariables = []string{
-	"GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "CHANGE_TARGET", "BITBUCKET_PR_DESTINATION_BRANCH",
-	"SYSTEM_PULLREQUEST_TARGETBRANCH", "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
+// Target is what a branch is to be merged into, as far as a CI service tells it.
+type Target struct {
+	Branch string // "" is the main branch
+	// Commit is the one of that branch that the service compares with. It is used where the clone lacks the branch, or
+	// the history up to it: services fetch little else than the branch that they build.
+	Commit string
 }
 
-// TargetBranch gives the branch that a pull request is to be merged into, as the environment of a CI service tells it;
-// "" if it does not. getenv is os.Getenv or the like.
-func TargetBranch(getenv func(string) string) string {
-	for _, name := range targetVariables {
-		if branch := getenv(name); branch != "" {
-			return branch
-		}
+// targetBranches and targetCommits tell what a build of a pull request is to be merged into.
+var (
+	targetBranches = []string{
+		"GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "CHANGE_TARGET", "BITBUCKET_PR_DESTINATION_BRANCH",
+		"SYSTEM_PULLREQUEST_TARGETBRANCH", "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
 	}
-	return ""
+	// of these the first is there only where HEAD is the merge with the newest commit of the branch
+	targetCommits = []string{
+		"CI_MERGE_REQUEST_TARGET_BRANCH_SHA", "CI_MERGE_REQUEST_DIFF_BASE_SHA", "BITBUCKET_PR_DESTINATION_COMMIT",
+	}
+)
+
+// TargetOf gives what a pull request is to be merged into, as the environment of a CI service tells it. getenv is
+// os.Getenv or the like.
+func TargetOf(getenv func(string) string) Target {
+	first := func(names []string) string {
+		for _, name := range names {
+			if value := getenv(name); value != "" {
+				return value
+			}
+		}
+		return ""
+	}
+	return Target{first(targetBranches), first(targetCommits)}
 }
 
-// MergeBase finds the commit at which the branch that is checked out left the main branch. target is that branch, if it
-// is known, see TargetBranch; "" takes the one that a remote names as its default, or one of a usual name. The error
-// wraps ErrUnknownRevision where there is none, and ErrShallow where the history is too short to tell.
-func (r *Repository) MergeBase(ctx context.Context, target string) (Base, error) {
+// MergeBase finds the commit at which the branch that is checked out left the main branch, which is the target's, else
+// the one that a remote names as its default, or one of a usual name. The error wraps ErrUnknownRevision where there is
+// none, and ErrShallow where the history is too short to tell.
+func (r *Repository) MergeBase(ctx context.Context, target Target) (Base, error) {
 	r.mu.Lock()
 	base, ok := r.bases[target]
 	r.mu.Unlock()
@@ -56,8 +74,22 @@ func (r *Repository) MergeBase(ctx context.Context, target string) (Base, error)
 	return base, err
 }
 
-func (r *Repository) mergeBaseWith(ctx context.Context, target string) (Base, error) {
-	main, err := r.mainBranch(ctx, strings.TrimPrefix(target, "refs/heads/"))
+func (r *Repository) mergeBaseWith(ctx context.Context, target Target) (Base, error) {
+	target.Branch = strings.TrimPrefix(target.Branch, "refs/heads/")
+	base, err := r.leaves(ctx, target.Branch)
+	if err == nil || target.Commit == "" {
+		return base, err
+	}
+	commit, unknown := r.Resolve(ctx, target.Commit)
+	if head, failed := r.Head(ctx); unknown != nil || failed != nil || commit == head {
+		return base, err
+	}
+	return Base{Revision: commit, Main: cmp.Or(target.Branch, target.Commit), Commit: commit}, nil
+}
+
+// leaves finds where HEAD left the main branch, or the branch target.
+func (r *Repository) leaves(ctx context.Context, target string) (Base, error) {
+	main, err := r.mainBranch(ctx, target)
 	if err != nil {
 		return Base{}, err
 	}
@@ -159,6 +191,6 @@ func (b branch) compare(other branch) int {
 }
 
 // MergeBase gives the revision of Repository.MergeBase for the repository that a directory lies in.
-func MergeBase(ctx context.Context, dir, target string) (Base, error) {
+func MergeBase(ctx context.Context, dir string, target Target) (Base, error) {
 	return with(ctx, dir, func(r *Repository) (Base, error) { return r.MergeBase(ctx, target) })
 }

@@ -74,7 +74,7 @@ func TestMainBranch(t *testing.T) {
 				r.git("update-ref", "refs/"+ref, "HEAD")
 			}
 		}
-		base, err := MergeBase(t.Context(), r.dir, tt.target)
+		base, err := MergeBase(t.Context(), r.dir, Target{Branch: tt.target})
 		if base.Main != tt.want || (err == nil) != (tt.want != "") ||
 			err != nil && !errors.Is(err, ErrUnknownRevision) {
 			t.Errorf("%s: %+v, %v; want %q", tt.why, base, err, tt.want)
@@ -109,26 +109,66 @@ func TestMergeBaseInShallowClone(t *testing.T) {
 	for _, tt := range tests {
 		dir := filepath.Join(t.TempDir(), "clone")
 		r.git(append(append([]string{"clone", "-q"}, tt.args...), "file://"+r.dir, dir)...)
-		base, err := MergeBase(t.Context(), dir, tt.target)
+		base, err := MergeBase(t.Context(), dir, Target{Branch: tt.target})
 		if !errors.Is(err, ErrShallow) || !strings.Contains(err.Error(), "fetch-depth: 0") {
 			t.Errorf("%s: %+v, %v", tt.why, base, err)
 		}
 	}
 	deep := filepath.Join(t.TempDir(), "clone")
 	r.git("clone", "-q", "-b", "feature", "file://"+r.dir, deep)
-	if base, err := MergeBase(t.Context(), deep, "main"); err != nil || base.IsHead || base.Main != "origin/main" {
+	if base, err := MergeBase(t.Context(), deep, Target{Branch: "main"}); err != nil || base.IsHead || base.Main != "origin/main" {
 		t.Errorf("the whole history: %+v, %v", base, err)
 	}
 }
 
-func TestTargetBranch(t *testing.T) {
-	env := func(name string) string {
-		return map[string]string{"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "GITHUB_BASE_REF": ""}[name]
+// A job's clone often has nothing but the branch that is built: the commit that the service names will do.
+func TestMergeBaseByCommit(t *testing.T) {
+	r := newRepo(t)
+	r.fill()
+	base := r.git("rev-parse", "HEAD")
+	r.git("checkout", "-q", "-b", "feature")
+	r.write("src/a.txt", "feature\n", 0o644)
+	r.commit()
+	clone := func(depth string) string {
+		dir := filepath.Join(t.TempDir(), "clone")
+		r.git("clone", "-q", "--single-branch", "--depth", depth, "-b", "feature", "file://"+r.dir, dir)
+		return dir
 	}
-	if got := TargetBranch(env); got != "main" {
-		t.Errorf("got %q", got)
+	deep := clone("2")
+	want := Base{Revision: base, Main: "main", Commit: base}
+	if got, err := MergeBase(t.Context(), deep, Target{"main", base}); err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
-	if got := TargetBranch(func(string) string { return "" }); got != "" {
-		t.Errorf("got %q outside of CI", got)
+	head := r.git("rev-parse", "feature")
+	for why, test := range map[string]struct {
+		dir    string
+		target Target
+	}{
+		"the clone does not reach it":           {clone("1"), Target{"main", base}},
+		"it is HEAD, compared with itself":      {deep, Target{"main", head}},
+		"no commit is named":                    {deep, Target{Branch: "main"}},
+		"what is named is no commit but a flag": {deep, Target{"main", "--all"}},
+	} {
+		if got, err := MergeBase(t.Context(), test.dir, test.target); !errors.Is(err, ErrShallow) {
+			t.Errorf("%s: %+v, %v", why, got, err)
+		}
+	}
+}
+
+func TestTargetOf(t *testing.T) {
+	for _, test := range []struct {
+		env  map[string]string
+		want Target
+	}{
+		{nil, Target{}},
+		{map[string]string{"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "GITHUB_BASE_REF": ""}, Target{Branch: "main"}},
+		{map[string]string{"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": "", "CI_MERGE_REQUEST_DIFF_BASE_SHA": "c0ffee"},
+			Target{Commit: "c0ffee"}},
+		{map[string]string{"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": "beef", "CI_MERGE_REQUEST_DIFF_BASE_SHA": "c0ffee"},
+			Target{Commit: "beef"}},
+	} {
+		if got := TargetOf(func(name string) string { return test.env[name] }); got != test.want {
+			t.Errorf("%v: got %+v, want %+v", test.env, got, test.want)
+		}
 	}
 }

@@ -43,7 +43,7 @@ type Repository struct {
 
 	mu        sync.Mutex
 	revisions map[string]string // commits by what was asked for
-	bases     map[string]Base   // merge bases by the branch that was asked for
+	bases     map[Target]Base   // merge bases by what was asked for
 	settings  map[string]string // see config
 	remotes   []string          // likewise: their addresses
 	texts     map[[2]string]text
@@ -59,7 +59,7 @@ func Open(ctx context.Context, dir string) (*Repository, error) {
 		return nil, err
 	}
 	r := &Repository{
-		revisions: map[string]string{}, bases: map[string]Base{}, texts: map[[2]string]text{}, maxEntries: maxEntries,
+		revisions: map[string]string{}, bases: map[Target]Base{}, texts: map[[2]string]text{}, maxEntries: maxEntries,
 	}
 	for at := real; ; {
 		found, err := r.at(ctx, at)
