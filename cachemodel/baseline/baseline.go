@@ -121,6 +121,7 @@ type Contents struct {
 	FailedAt int
 	Results  map[int]cachemodel.Result
 	Perhaps  string
+	Revision string // the git commit of its files, as the client that sent them says; "" if they differ or it does not
 
 	other bool // it is a build of another Dockerfile
 }

@@ -30,6 +30,8 @@ type Answer struct {
 	Complete bool
 	// Emptied is the reason, a sentence, why nothing at all is in its cache; "" if something is.
 	Emptied string
+	// Assumed is a sentence of what is taken for granted of the builds; "" if nothing is.
+	Assumed string
 	// Oldest is when the oldest result in its cache was made; zero if that is not known.
 	Oldest time.Time
 }
@@ -106,7 +108,7 @@ func (r *Request) known(records []*record.Record) (builds []*Contents, assumed s
 	}
 	sortBuilds(builds)
 	if len(builds) > 0 || len(foreign) == 0 || answer.Complete {
-		return builds, ""
+		return builds, answer.Assumed
 	}
 	// All by the builder that the newest names, if it names one.
 	for _, rec := range foreign {

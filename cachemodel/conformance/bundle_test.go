@@ -2,7 +2,9 @@ package conformance
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -103,4 +105,58 @@ func firstRun(why *workspace.Why) *workspace.WhyStep {
 		return nil
 	}
 	return &why.Steps[i]
+}
+
+// `layerwise predict --baseline FILE.dockerbuild` compares with the builds of the file, whose files are those of the
+// commits that they name: in another clone and without the engine it says what the engine then does.
+func TestBundleAsBaseline(t *testing.T) {
+	e := engineKinds()[0].run(t)
+	command := buildCommand(t, t.TempDir())
+	dir, clone := filepath.Join(t.TempDir(), "p"), filepath.Join(t.TempDir(), "clone")
+	bundle := filepath.Join(t.TempDir(), "ci.dockerbuild")
+	text := strings.ReplaceAll(whyText, "lib/*", "lib")
+	files := map[string]string{".dockerignore": ".git\nDockerfile\n", "Dockerfile": text, "a.txt": "a",
+		"package.txt": "p", "lib": ""}
+	writeAll(t, dir, files)
+	git(t, dir, "init", "-q", ".")
+	git(t, dir, "add", ".")
+	git(t, dir, "commit", "-qm", "one")
+	if _, err := (engineBuilder{e}).buildDir(t.Context(), dir, "Dockerfile", nil); err != nil {
+		t.Fatal(err)
+	}
+	export := exec.Command(e.Builder[0], "history", "export", "--output", bundle, "--all")
+	export.Env = e.Env
+	if out, err := export.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	git(t, dir, "clone", "-q", dir, clone)
+	for _, edit := range []struct {
+		name, file, text string
+		promised         int
+	}{
+		{"nothing", "a.txt", "a", 8},
+		{"a file", "a.txt", "other", 3},
+		{"a command", "Dockerfile", strings.Replace(text, "echo last", "echo first", 1), 7},
+		{"a variable", "Dockerfile", strings.Replace(text, "MODE=one", "MODE=two", 1), 5},
+	} {
+		writeAll(t, clone, files)
+		writeAll(t, clone, map[string]string{edit.file: edit.text})
+		predict := exec.Command(command, "predict", "--baseline", bundle, "--format", "json")
+		predict.Dir, predict.Env = clone, append(os.Environ(), "XDG_CACHE_HOME="+t.TempDir())
+		out, err := predict.Output()
+		var report workspace.Report
+		if err := errors.Join(err, json.Unmarshal(out, &report)); err != nil {
+			t.Fatalf("%s: %v\n%s", edit.name, err, out)
+		}
+		did, err := (engineBuilder{e}).buildDir(t.Context(), clone, "Dockerfile", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, promised := holds(t, edit.name, report.Steps, did); promised != edit.promised {
+			t.Errorf("%s: %d steps are promised, want %d:\n%s", edit.name, promised, edit.promised, out)
+		}
+		if want := "the builder of ci.dockerbuild builds next and still has what it built"; report.Baseline.Assumed != want {
+			t.Errorf("%s: if %q, want %q", edit.name, report.Baseline.Assumed, want)
+		}
+	}
 }

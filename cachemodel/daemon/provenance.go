@@ -42,6 +42,7 @@ type provenance struct {
 					}
 				}
 				Layers map[string][][]layer // of a step's output: what images that hold it hold
+				VCS    map[string]string    // what buildx says of the repository that the context lies in
 			} `json:"buildkit_metadata"`
 		}
 	}
@@ -113,6 +114,19 @@ func (p *provenance) dockerfile() (name, text string, ok bool) {
 		return "", "", false
 	}
 	return infos[0].Filename, string(infos[0].Data), true
+}
+
+// revision is the commit that the context was checked out from and equal to (buildx, build/git.go); "" if it is not
+// known.
+func (b *build) revision() string {
+	if b.provenance == nil {
+		return ""
+	}
+	commit := b.provenance.RunDetails.Metadata.BuildKit.VCS["revision"]
+	if strings.HasSuffix(commit, "-dirty") {
+		return ""
+	}
+	return commit
 }
 
 // source is what a source operation reads.

@@ -15,6 +15,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/source"
 	"github.com/layerwise/layerwise/cachemodel"
 	"github.com/layerwise/layerwise/cachemodel/baseline"
+	"github.com/layerwise/layerwise/cachemodel/daemon"
 	"github.com/layerwise/layerwise/cachemodel/workspace"
 	"github.com/spf13/cobra"
 )
@@ -47,6 +48,9 @@ The baseline is what the cache is taken to hold:
              branch, A...B the merge base of two others
   ci[:MODE]  the merge base with --cache MODE, which is min if it is not given
   dir:PATH   another build context, with its Dockerfile at the same place in it
+  FILE.dockerbuild
+             what the builder has that made the builds of such a file, which docker/build-push-action keeps of each build
+             in CI and docker buildx history export writes; their files are taken to be those of the commit that they name
 With --cache the next build is that of a fresh builder, as in CI, which has nothing but what it imports of the cache
 that the baseline's build exported; auto is then git:merge-base. With min, the default of every cache-to, and with
 inline such a cache has the layers of the image's own stages only: of other stages it knows the keys, but what has to
@@ -145,8 +149,8 @@ whatever is rebuilt, 1 where --fail-on or --max-seconds says so, and 2 where it 
 		&o.baseline,
 		"baseline",
 		"",
-		`what to compare with: auto, recorded[:ID], git[:REV], git:merge-base, ci[:MODE] or dir:PATH
-(default: what was chosen in an editor, else auto)`,
+		`what to compare with: auto, recorded[:ID], git[:REV], git:merge-base, ci[:MODE], dir:PATH or
+FILE.dockerbuild (default: what was chosen in an editor, else auto)`,
 	)
 	f.StringVar(&o.baselineFile, "baseline-file", "", "with dir:PATH, the baseline's Dockerfile")
 	f.StringArrayVar(&o.baselineArgs, "baseline-build-arg", nil, "a build argument of the baseline")
@@ -189,7 +193,8 @@ func predict(ctx context.Context, args []string, o predictOptions) ([]*predictio
 	if !slices.Contains([]string{"text", "json", "markdown"}, o.format) {
 		return nil, fmt.Errorf("--format is %q: use text, json or markdown", o.format)
 	}
-	if _, err := baseline.ParseSpec(o.baseline); err != nil {
+	elsewhere, err := o.elsewhere(ctx)
+	if err != nil {
 		return nil, err
 	}
 	var baselineArgs map[string]string
@@ -211,6 +216,9 @@ func predict(ctx context.Context, args []string, o predictOptions) ([]*predictio
 	}
 	adjust := func(j *judged, q *workspace.Question) error {
 		q.Choices.Baseline, q.Choices.BaselineFile, q.Choices.BaselineArgs = o.baseline, o.baselineFile, baselineArgs
+		if elsewhere != nil {
+			q.Choices.Baseline, q.Builder = string(baseline.Recorded), elsewhere
+		}
 		if o.given("baseline-target") {
 			q.Choices.BaselineTarget = &o.baselineTarget
 		}
@@ -244,6 +252,19 @@ func predict(ctx context.Context, args []string, o predictOptions) ([]*predictio
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+// elsewhere are the builds of another machine that --baseline names, nil if it names something else.
+func (o *predictOptions) elsewhere(ctx context.Context) (*baseline.Elsewhere, error) {
+	if !isBundle(o.baseline) {
+		_, err := baseline.ParseSpec(o.baseline)
+		return nil, err
+	}
+	if o.remember {
+		return nil, errors.New("--remember does not remember a file of docker buildx history export")
+	}
+	builds, err := daemon.ReadBundle(ctx, o.baseline)
+	return &baseline.Elsewhere{Builds: builds, Name: "the builder of " + filepath.Base(o.baseline)}, err
 }
 
 func judge(j *judged) *prediction {
