@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/moby/buildkit/solver/pb"
 	"golang.org/x/sync/errgroup"
@@ -264,6 +265,10 @@ func TestReal(t *testing.T) {
 	real := startReal(t)
 	report := newReport(t)
 	for n := range *realFlag {
+		if end, ok := t.Deadline(); ok && time.Until(end) < 2*time.Minute { // of which a failure's shrinking may take one
+			t.Errorf("the time is up after %d of %d cases: give more with -timeout", n, *realFlag)
+			break
+		}
 		seed := *seedFlag + uint64(n)
 		sketches, names := NewGenerator(seed, Limits{Real: true}).Case()
 		report.add(seed, sketches, names, func(s []Sketch, tally *Tally) ([]string, error) {

@@ -45,7 +45,7 @@
 //
 //	go test -run TestSequences -v -timeout 0 -args -sequences 200
 //
-// The builder's own garbage collection removes results between two builds (collected_test.go):
+// The garbage collection of BuildKit and of the engine removes results between two builds (collected_test.go):
 //
 //	go test -run TestGarbageCollection -v
 //

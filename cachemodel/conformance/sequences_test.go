@@ -40,6 +40,7 @@ type sequence struct {
 	dir, home string
 	daemons   []*daemon.Daemon // builders; the first one builds
 	images    *daemon.Layouts
+	engine    bool // they are Docker engines
 	ask       func() *product.Daemon
 	store     *record.Store
 	file      string // the Dockerfile that is built
@@ -58,6 +59,7 @@ func newSequence(t *testing.T, images *daemon.Layouts, engine bool, daemons ...*
 		home:    t.TempDir(),
 		daemons: slices.Clone(daemons),
 		images:  images,
+		engine:  engine,
 		file:    "Dockerfile",
 		args:    map[string]string{},
 	}
@@ -352,6 +354,9 @@ var moves = []move{
 	}},
 	{"prune what was sent", func(t *testing.T, p *sequence, _ *rand.Rand, _ *state) {
 		p.prune(t, client.WithFilter([]string{"type==source.local"})) // the garbage collection does it first
+	}},
+	{"collect garbage", func(t *testing.T, p *sequence, r *rand.Rand, _ *state) {
+		p.collect(t, r.IntN(len(collections)))
 	}},
 	{"prune one result", func(t *testing.T, p *sequence, r *rand.Rand, _ *state) {
 		usage, err := p.daemons[0].Client.DiskUsage(context.Background())
