@@ -40,8 +40,8 @@ func (e Elsewhere) History(Options) History {
 				tree, err := loadGit(ctx, look, r.ContextDir, c.Revision, r.Dockerfile, r.Context)
 				if err == nil {
 					here.Context, rec.Context = tree, tree
-					rec.Notes = append(slices.Clip(rec.Notes), fmt.Sprintf("its files are taken to be those of commit %.10s, "+
-						"which it names", c.Revision))
+					note := fmt.Sprintf("its files are taken to be those of commit %.10s, which it names", c.Revision)
+					rec.Notes = append(slices.Clip(rec.Notes), note)
 				}
 			}
 			answer.Builds = append(answer.Builds, &here)

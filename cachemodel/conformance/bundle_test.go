@@ -155,8 +155,9 @@ func TestBundleAsBaseline(t *testing.T) {
 		if _, promised := holds(t, edit.name, report.Steps, did); promised != edit.promised {
 			t.Errorf("%s: %d steps are promised, want %d:\n%s", edit.name, promised, edit.promised, out)
 		}
-		if want := "the builder of ci.dockerbuild builds next and still has what it built"; report.Baseline.Assumed != want {
-			t.Errorf("%s: if %q, want %q", edit.name, report.Baseline.Assumed, want)
+		const want = "the builder of ci.dockerbuild builds next and still has what it built"
+		if got := report.Baseline.Assumed; got != want {
+			t.Errorf("%s: if %q, want %q", edit.name, got, want)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// collections are policies of a builder's own garbage collection, %d stands for bytes. A Docker engine has its own words
-// for them, and no duration without a filter.
+// collections are policies of a builder's own garbage collection, %d stands for bytes. A Docker engine has its own
+// words for them, and no duration without a filter.
 var collections = []struct{ about, buildkitd, engine string }{
 	{"what was sent and is not used for a while", "filters = [\"type==source.local\"]\nkeepDuration = 1",
 		`"filter": ["type=source.local", "unused-for=1s"]`},

@@ -265,7 +265,7 @@ func TestReal(t *testing.T) {
 	real := startReal(t)
 	report := newReport(t)
 	for n := range *realFlag {
-		if end, ok := t.Deadline(); ok && time.Until(end) < 2*time.Minute { // of which a failure's shrinking may take one
+		if end, ok := t.Deadline(); ok && time.Until(end) < 2*time.Minute { // which shrinking a failure may take
 			t.Errorf("the time is up after %d of %d cases: give more with -timeout", n, *realFlag)
 			break
 		}

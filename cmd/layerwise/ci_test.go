@@ -109,7 +109,8 @@ jobs:
 	variables := func(inputs map[string]string) []string {
 		out := []string{
 			"GITHUB_ACTIONS=true", "CI=true", "GITHUB_EVENT_NAME=pull_request", "GITHUB_BASE_REF=preview",
-			"GITHUB_HEAD_REF=feature", "GITHUB_REF=refs/pull/7/merge", "RUNNER_TEMP=" + home, "GITHUB_EVENT_PATH=" + filepath.Join(home, "event.json"),
+			"GITHUB_HEAD_REF=feature", "GITHUB_REF=refs/pull/7/merge", "RUNNER_TEMP=" + home,
+			"GITHUB_EVENT_PATH=" + filepath.Join(home, "event.json"),
 			"GITHUB_ACTION_PATH=" + filepath.Join(home, "nowhere"), "GITHUB_STEP_SUMMARY=" + filepath.Join(home, "summary"),
 		}
 		for name, value := range env {

@@ -49,8 +49,9 @@ The baseline is what the cache is taken to hold:
   ci[:MODE]  the merge base with --cache MODE, which is min if it is not given
   dir:PATH   another build context, with its Dockerfile at the same place in it
   FILE.dockerbuild
-             what the builder has that made the builds of such a file, which docker/build-push-action keeps of each build
-             in CI and docker buildx history export writes; their files are taken to be those of the commit that they name
+             what the builder has that made the builds of such a file, which docker/build-push-action keeps of each
+             build in CI and docker buildx history export writes; their files are taken to be those of the commit that
+             they name
 With --cache the next build is that of a fresh builder, as in CI, which has nothing but what it imports of the cache
 that the baseline's build exported; auto is then git:merge-base. With min, the default of every cache-to, and with
 inline such a cache has the layers of the image's own stages only: of other stages it knows the keys, but what has to

@@ -403,7 +403,8 @@ func TestMergeBase(t *testing.T) {
 	r := newRepo(t)
 	r.fill()
 	fork := r.git("rev-parse", "HEAD")
-	if base, err := MergeBase(t.Context(), r.dir, Target{}); err != nil || base.Revision != "main...HEAD" || !base.IsHead {
+	if base, err := MergeBase(t.Context(), r.dir, Target{}); err != nil || base.Revision != "main...HEAD" ||
+		!base.IsHead {
 		t.Errorf("on main: %+v, %v", base, err)
 	}
 	r.git("checkout", "-qb", "feature")

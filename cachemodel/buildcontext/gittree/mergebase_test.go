@@ -116,7 +116,8 @@ func TestMergeBaseInShallowClone(t *testing.T) {
 	}
 	deep := filepath.Join(t.TempDir(), "clone")
 	r.git("clone", "-q", "-b", "feature", "file://"+r.dir, deep)
-	if base, err := MergeBase(t.Context(), deep, Target{Branch: "main"}); err != nil || base.IsHead || base.Main != "origin/main" {
+	base, err := MergeBase(t.Context(), deep, Target{Branch: "main"})
+	if err != nil || base.IsHead || base.Main != "origin/main" {
 		t.Errorf("the whole history: %+v, %v", base, err)
 	}
 }
@@ -161,7 +162,8 @@ func TestTargetOf(t *testing.T) {
 		want Target
 	}{
 		{nil, Target{}},
-		{map[string]string{"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "GITHUB_BASE_REF": ""}, Target{Branch: "main"}},
+		{map[string]string{"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "GITHUB_BASE_REF": ""},
+			Target{Branch: "main"}},
 		{map[string]string{"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": "", "CI_MERGE_REQUEST_DIFF_BASE_SHA": "c0ffee"},
 			Target{Commit: "c0ffee"}},
 		{map[string]string{"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": "beef", "CI_MERGE_REQUEST_DIFF_BASE_SHA": "c0ffee"},
