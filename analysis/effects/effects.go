@@ -146,6 +146,7 @@ type state struct {
 	triggers bool              // the stage that this one builds upon has ONBUILD
 	corepack bool              // Corepack may stand in for yarn and pnpm
 	origins  map[string]origin // of files of the image, what of the context they were copied from
+	filled   map[string]bool   // directories of the image into which something was copied
 	written  []written         // what was written since, or from elsewhere
 	hidden   []string          // directories with a mount whose content is not known
 	missed   bool              // such a one was looked into
@@ -168,6 +169,7 @@ func newState(file *dockerfile.File, context Context) *state {
 		env:     map[string]string{},
 		vague:   map[string]bool{},
 		origins: map[string]origin{},
+		filled:  map[string]bool{},
 		kinds:   map[string]variableKind{},
 		user:    "?",
 	}
@@ -203,6 +205,9 @@ func (s *state) stage(stage *dockerfile.Stage, onImage bool) []Effects {
 		}
 		for from, to := range all[i].Copies {
 			s.origins[to] = origin{from, s.steps}
+			for dir := path.Dir(path.Clean(to)); len(dir) > 1 && !s.filled[dir]; dir = path.Dir(dir) {
+				s.filled[dir] = true
+			}
 		}
 	}
 	return all
@@ -280,7 +285,7 @@ var reference = regexp.MustCompile(`(?:\$\{env\.|\$[{(]?|%|ENV\[["'])([A-Za-z_][
 // there reports whether a file or directory of the image was copied from the context.
 func (s *state) there(file string) bool {
 	s.looked(file)
-	if _, ok := s.origins[tree(file)]; ok {
+	if _, ok := s.origins[tree(file)]; ok || s.filled[file] {
 		return true
 	}
 	found, ok := s.origin(file)

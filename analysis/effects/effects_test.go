@@ -31,7 +31,7 @@ func TestIndependent(t *testing.T) {
 	context := effectstest.Files{
 		"a.txt": "a", "src/main.js": "x", "src/lib/util.js": "x", "docs/readme": "x",
 		"package.json": `{"name": "x"}`, "package-lock.json": `{"lockfileVersion":3}`, "requirements.txt": "flask\n",
-		"go.mod": "module x\n", "go.sum": "", "local.txt": "./src\n",
+		"go.mod": "module x\n\ngo 1.24\n", "go.sum": "", "local.txt": "./src\n",
 	}
 	const no, yes, fact = "no", "proved", "likely"
 	tests := []struct {

@@ -313,6 +313,9 @@ func (s *state) atHome(e *Effects, names ...string) bool {
 		}
 		return true
 	}
+	if s.outside.homes {
+		return s.no("an earlier step may give users any directory as their home")
+	}
 	for _, dir := range slices.Concat(s.into, s.homes) {
 		for _, name := range names {
 			at := path.Join(dir, name)

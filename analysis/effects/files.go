@@ -372,17 +372,19 @@ func look(s *state, e *Effects, c Call) bool {
 	return true
 }
 
+// userOptions are the options that leave the home directory where it is by default, or name it.
+var userOptions = map[string]string{
+	"useradd": "-m -M -r -N -U -l -o --create-home --no-create-home --system --no-log-init --user-group " +
+		"--no-user-group -u= --uid= -g= --gid= -G= --groups= -s= --shell= -c= --comment= -d= --home-dir= --home= " +
+		"-p= --password=",
+	"adduser": "-D -H -S --system --disabled-password --disabled-login --no-create-home --group --quiet " +
+		"--force-badname -u= --uid= -G= -g= --gid= --ingroup= -s= --shell= -h= --home= --gecos= -c= --comment=",
+	"groupadd": "-r -f -o --system --force -g= --gid=", "addgroup": "-S --system -g= --gid=",
+}
+
 // users makes users and groups.
 func users(s *state, e *Effects, c Call) bool {
-	options := map[string]string{
-		"useradd": "-m -M -r -N -U -l -o --create-home --no-create-home --system --no-log-init --user-group " +
-			"--no-user-group -u= --uid= -g= --gid= -G= --groups= -s= --shell= -c= --comment= -d= --home-dir= --home= " +
-			"-p= --password=",
-		"adduser": "-D -H -S --system --disabled-password --disabled-login --no-create-home --group --quiet " +
-			"--force-badname -u= --uid= -G= -g= --gid= --ingroup= -s= --shell= -h= --home= --gecos= -c= --comment=",
-		"groupadd": "-r -f -o --system --force -g= --gid=", "addgroup": "-S --system -g= --gid=",
-	}[c.Args[0]]
-	l, ok := c.line(options)
+	l, ok := c.line(userOptions[c.Args[0]])
 	home, given := l.last("-d", "--home-dir", "--home", "-h")
 	if !ok || s.outside.programs["adduser.local"] ||
 		given && (c.Dynamic || !plainDir.MatchString(home)) || s.copiedTo("/etc/skel/") ||

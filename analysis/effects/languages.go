@@ -10,6 +10,8 @@ import (
 
 	"github.com/layerwise/layerwise/analysis/tools"
 	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
 )
 
 // goModule is a package of another module, in a version.
@@ -51,8 +53,8 @@ func goTool(s *state, e *Effects, c Call) bool {
 	if !ok || !none || !hasSums || c.exists(s, "go.work") || !plainModule(text) {
 		return false
 	}
-	if !summed(text, sums) {
-		return s.no("go.sum lacks modules that go.mod names, so that it may be changed")
+	if !settledModule(text, sums) {
+		return s.no("go.mod is of a version before 1.17, or go.sum lacks what it names, so that they may be changed")
 	}
 	e.Reads = append(e.Reads, above...)
 	return e.project(s, c, manifests("go", "mod"))
@@ -74,10 +76,10 @@ func plainModule(text string) bool {
 		)
 }
 
-// summed reports whether go.sum has all modules that go.mod names: before 1.18 Go adds those that it lacks.
-func summed(text, sums string) bool {
+// settledModule reports whether Go has nothing to write in go.mod or go.sum: that has all that go.mod names, which is all there is since 1.17, in versions as Go itself writes them.
+func settledModule(text, sums string) bool {
 	mod, err := modfile.Parse("go.mod", []byte(text), nil)
-	if err != nil {
+	if err != nil || mod.Go == nil || semver.Compare("v"+mod.Go.Version, "v1.17") < 0 {
 		return false
 	}
 	has := map[string]bool{}
@@ -86,18 +88,20 @@ func summed(text, sums string) bool {
 			has[fields[0]+" "+fields[1]] = true
 		}
 	}
-	for _, r := range mod.Require {
-		m := r.Mod
-		for _, other := range mod.Replace {
-			if other.Old.Path == m.Path && (other.Old.Version == "" || other.Old.Version == m.Version) {
-				m = other.New
+	replaced := map[module.Version]module.Version{}
+	for _, r := range mod.Replace {
+		replaced[r.Old] = r.New
+	}
+	return !slices.ContainsFunc(mod.Require, func(r *modfile.Require) bool {
+		m, written := r.Mod, strings.Contains(text, r.Mod.Path+" "+r.Mod.Version)
+		for _, old := range []module.Version{m, {Path: m.Path}} {
+			if other, ok := replaced[old]; ok {
+				m, written = other, written && strings.Contains(text, other.Path+" "+other.Version)
+				break
 			}
 		}
-		if !has[m.Path+" "+m.Version] {
-			return false
-		}
-	}
-	return true
+		return !written || !has[m.Path+" "+m.Version] || !has[m.Path+" "+m.Version+"/go.mod"]
+	})
 }
 
 var crate = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*(@[A-Za-z0-9.+-]+)?$`)

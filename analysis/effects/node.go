@@ -139,8 +139,15 @@ func nodePackage(s *state, e *Effects, c Call, l line, workspace bool) (*package
 		(workspace || len(p.Dependencies)+len(p.DevDependencies)+len(p.OptionalDependencies) > 0) {
 		return nil, s.no("without " + lock + " it is not known which packages come, and what their install scripts read")
 	}
-	if scripts && !p.plainScripts(s, e, c) {
-		return nil, false
+	if scripts {
+		if !p.plainScripts(s, e, c) {
+			return nil, false
+		}
+		modules, none := c.above(s, "node_modules")
+		if !none {
+			return nil, s.no("install scripts find packages in a node_modules directory above")
+		}
+		e.Reads = append(e.Reads, modules...)
 	}
 	if p.namesFiles(workspace) || workspace && !notInjected(p.Meta) {
 		return nil, s.no("package.json names a file or directory of the project")

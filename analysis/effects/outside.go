@@ -20,6 +20,7 @@ type outside struct {
 	helper   string          // one of them that a tool may run, "" if there is none
 	relative []string        // paths that settings of the system name from the working directory
 	into     []string        // directories of the image that a directory of the context was copied into
+	homes    bool            // the home directories of users may be any
 	linked   bool            // there are links in what was copied
 	sudo     bool            // sudo may find other programs
 	preload  bool            // a library may be loaded into each program
@@ -334,6 +335,7 @@ func (s *state) leavesOf(script string, stmt *syntax.Stmt, depth int) {
 			}
 			name := path.Base(words[0])
 			s.scriptsOf(words, depth)
+			s.outside.homes = s.outside.homes || placesHomes(name, words, text)
 			if !slices.Contains(placers, name) && (!slices.Contains(editors, name) || systemPlace.MatchString(text)) {
 				plain = false
 			}
@@ -361,6 +363,18 @@ func (s *state) leavesOf(script string, stmt *syntax.Stmt, depth int) {
 	}
 	s.outside.names(text)
 }
+
+// placesHomes reports whether a command may change where the home directories of users are.
+func placesHomes(name string, words []string, text string) bool {
+	if options, makes := userOptions[name]; makes {
+		_, ok := (Call{Args: slices.Concat([]string{name}, words[1:])}).line(options)
+		return !ok
+	}
+	return name == "usermod" || homeSettings.MatchString(text) &&
+		!slices.Contains([]string{"cat", "chmod", "chown", "chgrp", "grep", "ls", "test", "["}, name)
+}
+
+var homeSettings = regexp.MustCompile(`/etc/(default(/useradd)?|adduser\.conf|login\.defs|passwd)\b`)
 
 // settingsText is what a command that writes settings may write: its words without quotes, each a line.
 func settingsText(text string) string {

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 	"github.com/layerwise/layerwise/analysis/tools"
@@ -147,13 +149,26 @@ func pipInstall(s *state, e *Effects, c Call, options string) bool {
 			e.Reads = append(e.Reads, files...)
 		}
 	}
+	for _, dir := range slices.Concat(searched, s.paths) { // settings of the Python, or environment, that pip is part of
+		at := path.Join(path.Dir(dir), "pip.conf")
+		if s.there(at) {
+			return s.no(at + ", which an earlier step brings, may name files of the project")
+		}
+		e.Reads = append(e.Reads, at)
+	}
 	if c.cwd != "" { // old versions read distutils' settings
 		e.configured(s, c.cwd, manifests("pip", "install").Config)
 	}
 	return e.installs(s, c)
 }
 
-var requirementName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]*\])?\s*([=<>!~;@].*)?$`)
+// requirementName is a package with its extras, the versions of it that may be taken, and when it is.
+var requirementName = regexp.MustCompile(
+	`^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]*\])?[ \t]*` +
+		`(\(?` + requirementVersion + `([ \t]*,[ \t]*` + requirementVersion + `)*,?\)?|@[^$]*)?[ \t]*(;[^/\\$]*)?$`,
+)
+
+const requirementVersion = `(===?|[<>!~]=|[<>])[ \t]*[A-Za-z0-9.*+!_-]+`
 
 // isArchive reports whether a name is one of an archive, which a package manager looks for among the files.
 func isArchive(name string) bool {
@@ -186,7 +201,7 @@ func (s *state) requirementsFile(file string, depth int) (files []string, ok boo
 		return nil, false
 	}
 	text, ok := s.source(file)
-	if !ok {
+	if !ok || strangeRequirements(string(text)) {
 		return nil, false
 	}
 	files = append(files, file)
@@ -197,12 +212,8 @@ func (s *state) requirementsFile(file string, depth int) (files []string, ok boo
 		}
 		switch {
 		case line == "" || line[0] == '#':
-		case strings.HasPrefix(line, "-r") || strings.HasPrefix(line, "-c") || strings.HasPrefix(line,
-			"--requirement") || strings.HasPrefix(line, "--constraint"):
-			name, ok := includedFile(line)
-			if !ok {
-				return nil, false
-			}
+		case includedFile.MatchString(line):
+			name := includedFile.FindStringSubmatch(line)[1]
 			at := name
 			if !path.IsAbs(name) {
 				at = path.Join(path.Dir(file), name)
@@ -224,6 +235,24 @@ func (s *state) requirementsFile(file string, depth int) (files []string, ok boo
 	}
 	return files, true
 }
+
+// strangeRequirements reports whether pip may divide a requirements file into other lines than are seen: it does so
+// wherever Python ends a line, in the encoding that a comment names, and a comment does not go on in the next line.
+func strangeRequirements(text string) bool {
+	text = strings.TrimPrefix(strings.ReplaceAll(text, "\r\n", "\n"), "\ufeff")
+	return !utf8.ValidString(text) || otherEncoding.MatchString(text) || strings.ContainsFunc(text, func(r rune) bool {
+		return r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp))
+	}) || strings.Contains(plainContinuation.ReplaceAllString(text, "$1 "), `\`)
+}
+
+var (
+	// otherEncoding is a comment by which a file may be in another encoding than UTF-8.
+	otherEncoding = regexp.MustCompile(`(?i)^([^\n]*\n)?#[^\n]*coding[:=]`)
+	// plainContinuation is a line without a comment, after a word of which it goes on in the next line.
+	plainContinuation = regexp.MustCompile(`(?m)^([^#\\\n]*[ \t])\\$`)
+	// includedFile is a line with -r or -c that names one file at hand.
+	includedFile = regexp.MustCompile(`^(?:-[rc][ \t]*|--(?:requirement|constraint)(?:[ \t]+|=))([A-Za-z0-9._/@+-]+)$`)
+)
 
 var (
 	// webOption is a line of a requirements file with an address in the network, and nothing else.
@@ -250,27 +279,6 @@ func requirementsLine(line string) (plain string, ok bool) {
 		line = strings.TrimSpace(line[:n])
 	}
 	return line, true
-}
-
-// includedFile gives the file that a line with -r or -c names. It fails if that is not one file, or not at hand.
-func includedFile(line string) (name string, ok bool) {
-	fields := strings.Fields(strings.ReplaceAll(line, "=", " "))
-	name = strings.TrimSpace(
-		strings.TrimLeft(
-			strings.TrimPrefix(
-				strings.TrimPrefix(
-					strings.TrimPrefix(strings.TrimPrefix(line, "--requirement"), "--constraint"),
-					"-r",
-				),
-				"-c",
-			),
-			" =",
-		),
-	)
-	if len(fields) > 2 || name == "" || strings.Contains(name, "$") || strings.Contains(name, "://") {
-		return "", false
-	}
-	return name, true
 }
 
 // pyproject is what counts of a pyproject.toml, a Pipfile or uv.toml: all that is not known by name may name files.
@@ -360,7 +368,7 @@ func uv(s *state, e *Effects, c Call) bool {
 	case !ok:
 		return false
 	case l.only("venv"):
-		return c.pythonAbove(s, e) &&
+		return c.pythonNamed(s) && c.pythonAbove(s, e) &&
 			e.project(
 				s,
 				c,
@@ -380,8 +388,8 @@ func uv(s *state, e *Effects, c Call) bool {
 	packaged, _ := own["package"].(bool)
 	if !ok || !locked || c.exists(s, "uv.toml") && settings == nil || p.table("project") == nil ||
 		!l.has("--no-install-project", "--no-install-workspace") && (p.table("build-system") != nil || packaged) ||
-		local(map[string]any(own)) ||
-		local(map[string]any(settings)) ||
+		!plainUV(own) ||
+		!plainUV(settings) ||
 		local(p.table("project")["dependencies"]) ||
 		local(p.table("project")["optional-dependencies"]) ||
 		local(p["dependency-groups"]) ||
@@ -389,7 +397,63 @@ func uv(s *state, e *Effects, c Call) bool {
 		!plainUVLock(lock) {
 		return false
 	}
-	return c.pythonAbove(s, e) && e.project(s, c, manifests("uv", "sync"), ".venv/")
+	return c.pythonNamed(s) && c.pythonAbove(s, e) && e.project(s, c, manifests("uv", "sync"), ".venv/")
+}
+
+// pythonNamed reports whether files that name a Python name its version: anything else may be a path.
+func (c Call) pythonNamed(s *state) bool {
+	for _, name := range []string{".python-version", ".python-versions"} {
+		text, ok := c.file(s, name)
+		if !ok && c.exists(s, name) || !pythonVersions.MatchString(text) {
+			return s.no(name + " may name a directory")
+		}
+	}
+	return true
+}
+
+var pythonVersions = regexp.MustCompile(`^(([ \t]*(#.*|((cpython|pypy)[@-]?)?\d+(\.\d+){0,2}((a|b|rc)\d+)?t?[ \t]*))?\r?(\n|$))*$`)
+
+// uvSettings are settings of uv that name no file; uvAddresses are those that name indexes.
+var (
+	uvSettings = strings.Fields(
+		"package managed default-groups dev-dependencies python-preference python-downloads required-version link-mode " +
+			"compile-bytecode prerelease resolution fork-strategy index-strategy keyring-provider native-tls offline " +
+			"concurrent-downloads concurrent-builds concurrent-installs exclude-newer environments no-binary " +
+			"required-environments conflicts no-build no-binary-package no-build-package no-build-isolation preview " +
+			"no-build-isolation-package sources constraint-dependencies override-dependencies no-cache reinstall " +
+			"reinstall-package upgrade upgrade-package allow-insecure-host no-index no-sources trusted-publishing",
+	)
+	uvAddresses = strings.Fields("index index-url extra-index-url default-index publish-url check-url")
+)
+
+// plainUV reports whether settings of uv name nothing of the project.
+func plainUV(settings pyproject) bool {
+	for key, value := range settings {
+		switch {
+		case slices.Contains(uvAddresses, key):
+			if !addresses(value) {
+				return false
+			}
+		case !slices.Contains(uvSettings, key) || local(value):
+			return false
+		}
+	}
+	return true
+}
+
+// addresses reports whether all indexes are in the network.
+func addresses(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return strings.HasPrefix(v, "https://") || strings.HasPrefix(v, "http://")
+	case []any:
+		return !slices.ContainsFunc(v, func(one any) bool { return !addresses(one) })
+	case []map[string]any:
+		return !slices.ContainsFunc(v, func(one map[string]any) bool { return !addresses(one) })
+	case map[string]any:
+		return addresses(v["url"]) && !local(v)
+	}
+	return false
 }
 
 // uvPip is uv pip: inner is the call without uv.
@@ -397,11 +461,11 @@ func uvPip(s *state, e *Effects, c, inner Call) bool {
 	for _, name := range []string{"pyproject.toml", "uv.toml"} { // uv's own settings
 		p, ok := c.toml(s, name)
 		if c.exists(s, name) &&
-			(!ok || name == "uv.toml" && local(map[string]any(p)) || p.table("tool", "uv") != nil) {
+			(!ok || name == "uv.toml" && !plainUV(p) || p.table("tool", "uv") != nil) {
 			return false
 		}
 	}
-	if c.cwd == "" || !c.pythonAbove(s, e) || !pipInstall(s, e, inner, uvPipOptions) {
+	if c.cwd == "" || !c.pythonNamed(s) || !c.pythonAbove(s, e) || !pipInstall(s, e, inner, uvPipOptions) {
 		return false
 	}
 	e.configured(s, c.cwd, manifests("uv", "pip").Config)
@@ -415,11 +479,16 @@ func plainUVLock(lock pyproject) bool {
 	for _, p := range list {
 		source, _ := p["source"].(map[string]any)
 		for key, value := range source {
+			own := (key == "editable" || key == "virtual") && value == "."
 			address, _ := value.(string)
-			if key == "path" || key == "directory" || (key == "editable" || key == "virtual") && value != "." ||
-				key == "registry" && !strings.HasPrefix(address, "http") {
+			remote := (key == "registry" || key == "url" || key == "git") && strings.HasPrefix(address, "http") ||
+				key == "git" && strings.HasPrefix(address, "ssh://")
+			if key != "subdirectory" && !own && !remote {
 				return false
 			}
+		}
+		if local(p["wheels"]) || local(p["sdist"]) {
+			return false
 		}
 	}
 	return true

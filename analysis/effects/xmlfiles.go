@@ -310,8 +310,8 @@ func plainProject(text string) (references []string, ok bool) {
 	for _, group := range root.Children {
 		if plain := (&group).all(func(el *element) bool {
 			return !strings.Contains(strings.ToLower(el.attribute("Condition")), "exists") &&
-				!propertyFunction.MatchString(el.Text) &&
-				!slices.ContainsFunc(el.Attrs, func(a xml.Attr) bool { return propertyFunction.MatchString(a.Value) })
+				!looksElsewhere.MatchString(el.Text) &&
+				!slices.ContainsFunc(el.Attrs, func(a xml.Attr) bool { return looksElsewhere.MatchString(a.Value) })
 		}); !plain {
 			return nil, false
 		}
@@ -340,11 +340,16 @@ func plainProject(text string) (references []string, ok bool) {
 					"PackageDownload",
 					"FrameworkReference",
 					"KnownFrameworkReference":
-					if !plainValue.MatchString(item.attribute("Version")) || !plainValue.MatchString(include) {
+					if !(&item).all(func(el *element) bool {
+						return plainValue.MatchString(el.Text) && !slices.ContainsFunc(el.Attrs,
+							func(a xml.Attr) bool { return a.Name.Local != "Condition" && !plainValue.MatchString(a.Value) })
+					}) {
 						return nil, false
 					}
-				case "RestoreSources", "NuGetLock", "Import":
-					return nil, false
+				default:
+					if !slices.Contains(buildItems, item.name()) {
+						return nil, false
+					}
 				}
 			}
 		default: // Import, Target, Sdk, UsingTask, Choose
@@ -354,8 +359,15 @@ func plainProject(text string) (references []string, ok bool) {
 	return references, true
 }
 
-// propertyFunction is a call of .NET's own, which may read any file.
-var propertyFunction = regexp.MustCompile(`(?i)\$\(\s*(\[|Registry:)`)
+// looksElsewhere is a call of .NET's own, which may read any file, or what stands for a list of files.
+var looksElsewhere = regexp.MustCompile(`(?i)\$\(\s*(\[|Registry:)|[@%]\(|%[0-9a-f]{2}`)
+
+// buildItems are kinds of items that a restore does not look at.
+var buildItems = strings.Fields(
+	"Compile Content None EmbeddedResource Resource Page Using Folder Reference InternalsVisibleTo Protobuf Watch " +
+		"AdditionalFiles AssemblyAttribute TypeScriptCompile Analyzer EditorConfigFiles RuntimeHostConfigurationOption " +
+		"TrimmerRootAssembly Service ProjectCapability SupportedPlatform OpenApiReference",
+)
 
 // plainReference is a value that refers to versions only.
 var plainReference = regexp.MustCompile(
@@ -395,7 +407,7 @@ func plainSources(text string) bool {
 	}
 	for _, section := range root.Children {
 		switch strings.ToLower(section.name()) {
-		case "packagesources":
+		case "packagesources", "auditsources", "activepackagesource":
 			for _, add := range section.Children {
 				if strings.EqualFold(add.name(), "add") && !strings.HasPrefix(add.attribute("value"), "https://") {
 					return false
@@ -403,9 +415,7 @@ func plainSources(text string) bool {
 			}
 		case "packagesourcemapping",
 			"packagesourcecredentials",
-			"disabledpackagesources",
-			"activepackagesource",
-			"auditsources":
+			"disabledpackagesources":
 		default:
 			return false
 		}

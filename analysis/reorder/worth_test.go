@@ -110,7 +110,7 @@ func TestOrderAndMountApart(t *testing.T) {
 	offers := Search(
 		context.Background(),
 		parse(text),
-		files{"go.mod": "module x", "go.sum": "", "main.go": ""}.model(),
+		files{"go.mod": "module x\n\ngo 1.24", "go.sum": "", "main.go": ""}.model(),
 	).Rewrites
 	if len(offers) != 1 || len(offers[0].Parts) == 0 {
 		t.Fatalf("%+v", offers)

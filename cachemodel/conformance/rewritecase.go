@@ -56,7 +56,7 @@ var apps = []app{
 		"requirements.txt", "pip install --no-cache-dir -r " +
 		"requirements.txt"}, []string{"cat app/*.py > /app.bundle", "true"}, "app"},
 	{"golang:1.24", map[string]string{
-		"go.mod": "module example.com/x\n", "go.sum": "sum\n", "main.go": "package main\n",
+		"go.mod": "module example.com/x\n\ngo 1.24\n", "go.sum": "sum\n", "main.go": "package main\n",
 		"internal/a/a.go": "package a\n",
 	}, []string{"go.mod go.sum " +
 		"./", "go.* ./"}, []string{"go mod download"}, []string{"go build -o /out/app " +
@@ -295,7 +295,7 @@ func (g *rewriteGenerator) manifestTraps() {
 		g.files["requirements/base.txt"] = "django\n"
 	}
 	if _, goMod := g.app.files["go.mod"]; goMod && g.trap(25, "a replaced module in the context") {
-		g.files["go.mod"] = "module example.com/x\nreplace example.com/y => ./internal\n"
+		g.files["go.mod"] = "module example.com/x\n\ngo 1.24\nreplace example.com/y => ./internal\n"
 	}
 	if _, gem := g.app.files["Gemfile"]; gem && g.trap(25, "a gem by path") {
 		g.files["Gemfile"] = "gem \"own\", path: \"app\"\n"
