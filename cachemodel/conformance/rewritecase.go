@@ -343,6 +343,9 @@ func (g *rewriteGenerator) build() {
 		g.line("ARG COMMIT=none")
 		g.line("ENV COMMIT=${COMMIT}")
 		g.line("COPY %s", g.pick(g.app.manifests))
+		if _, steered := g.files["extra/constraints.txt"]; steered { // without it pip fails
+			g.line("COPY extra ./extra/")
+		}
 		g.line("RUN %s", install)
 		g.line("COPY . .")
 		g.setup()
