@@ -95,7 +95,7 @@ func codeAction(
 		offer := func(r reorder.Rewrite, isPreferred bool) {
 			action := add(graded(r), protocol.CodeActionKindRefactorRewrite, r.Edits)
 			action.IsPreferred = &isPreferred
-			snap.can.annotate(action.Edit, graded(r), r.Explanation, !r.Grade.Certain())
+			snap.can.annotate(action.Edit, gradedGain(r), r.Explanation, !r.Grade.Certain())
 		}
 		all := reorder.Rewrite{
 			Title: fmt.Sprintf("Reorder all %d stages for fewer rebuilds", len(rewrites)),
@@ -245,6 +245,14 @@ func graded(r reorder.Rewrite) string {
 		return r.Title
 	}
 	return r.Title + " (" + string(r.Grade) + ")"
+}
+
+// gradedGain is how sure a rewrite is and what it gains, or does, in one sentence: "Likely: about 10 of 100 builds ...".
+func gradedGain(r reorder.Rewrite) string {
+	sentence, _, _ := strings.Cut(cmp.Or(r.Gain(), r.Explanation), "\n")
+	sentence, _, _ = strings.Cut(sentence, ". ")
+	grade := string(r.Grade)
+	return strings.ToUpper(grade[:1]) + grade[1:] + ": " + strings.Replace(sentence, "About ", "about ", 1)
 }
 
 // annotate says in an edit what it does, for the preview of an editor that shows such annotations; with confirm it

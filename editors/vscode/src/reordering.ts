@@ -14,6 +14,8 @@ interface Shown {
 	document: vscode.TextDocument;
 	version: number;
 	edits: vscode.TextEdit[];
+	/** How sure it is and what it gains, and all that is known of it; the server says so where it knows an order. */
+	facts?: { label: string; description?: string };
 	/** Builds both files and applies it if the images are the same; undefined if there is no need or no builder. */
 	verify?: Command;
 }
@@ -21,6 +23,7 @@ interface Shown {
 /** The reorderings that are shown, by the URI of the right side, and what the toolbar of the diff does with one. */
 export class Reorderings implements vscode.TextDocumentContentProvider {
 	private readonly shown = new Map<string, Shown>();
+	private readonly facts = vscode.window.createTextEditorDecorationType({ isWholeLine: true });
 
 	constructor(context: vscode.ExtensionContext) {
 		const command = (name: string, run: (shown: Shown) => Thenable<unknown> | undefined) =>
@@ -29,6 +32,8 @@ export class Reorderings implements vscode.TextDocumentContentProvider {
 				return shown && run(shown);
 			});
 		context.subscriptions.push(
+			this.facts,
+			vscode.window.onDidChangeVisibleTextEditors((editors) => editors.forEach((editor) => this.paint(editor))),
 			vscode.workspace.registerTextDocumentContentProvider(scheme, this),
 			vscode.workspace.onDidCloseTextDocument(({ uri }) => this.shown.delete(uri.toString())),
 			command("layerwise.applyReordering", apply),
@@ -44,25 +49,46 @@ export class Reorderings implements vscode.TextDocumentContentProvider {
 	}
 
 	/** Shows a reordering, with what it rests on. */
-	async show(title: string, facts: string, shown: Shown): Promise<void> {
+	async show(title: string, shown: Shown): Promise<void> {
 		const { uri, version } = shown.document;
 		const right = uri.with({ scheme, query: `${version} ${title}` });
 		this.shown.set(right.toString(), shown);
 		const verified = [...this.shown].filter(([, { verify }]) => verify).map(([uri]) => uri);
 		await vscode.commands.executeCommand("setContext", "layerwise.verified", verified);
 		await vscode.commands.executeCommand("vscode.diff", uri, right, title, { preview: true });
-		const choice = await vscode.window.showInformationMessage(`Layerwise: ${title}. ${facts}`, "Apply");
-		if (choice) {
-			await vscode.commands.executeCommand("layerwise.applyReordering", right);
-		}
 	}
 
-	/** Returns to the file, and closes the diff and what is said of it. */
+	/**
+	 * Says in the diff itself how sure a reordering is and what it gains, all in the hover: in a narrow window a message
+	 * is not shown. It stands at the shortest of the lines that are new together, where there is most room.
+	 */
+	private paint(editor: vscode.TextEditor): void {
+		const { document } = editor;
+		const shown = this.shown.get(document.uri.toString());
+		if (!shown?.facts) {
+			return;
+		}
+		const { label, description } = shown.facts;
+		const why = new vscode.MarkdownString().appendMarkdown(`**${label}**\n\n`).appendText(description ?? "");
+		const before = shown.document.getText().split(/\r?\n/);
+		const lines = document.getText().split(/\r?\n/);
+		const first = Math.max(0, lines.findIndex((line, i) => line !== before[i]));
+		const same = lines.slice(first).findIndex((line) => line === before[first]);
+		const added = lines.slice(first, first + Math.max(1, same)).map((line, i) => ({ line, at: first + i }));
+		const { at } = added.filter(({ line }) => line.trim()).sort((a, b) => a.line.length - b.line.length)[0] ?? added[0];
+		const after = {
+			contentText: `${label} · Why?`,
+			margin: "0 0 0 2ch",
+			color: new vscode.ThemeColor("layerwise.assumed"),
+		};
+		editor.setDecorations(this.facts, [{ range: document.lineAt(at).range, hoverMessage: why, renderOptions: { after } }]);
+	}
+
+	/** Returns to the file, and closes the diff. */
 	private async close(right: vscode.Uri): Promise<Shown | undefined> {
 		const shown = this.shown.get(right.toString());
 		const isDiff = ({ input }: vscode.Tab) =>
 			input instanceof vscode.TabInputTextDiff && input.modified.toString() === right.toString();
-		await vscode.commands.executeCommand("notifications.hideToasts");
 		if (shown) {
 			await vscode.window.showTextDocument(shown.document);
 		}
@@ -83,9 +109,8 @@ export async function showReordering(
 		await vscode.commands.executeCommand(action.command.command, ...(action.command.arguments ?? []));
 	} else if (action?.edit) {
 		const edit = await client.protocol2CodeConverter.asWorkspaceEdit(action.edit);
-		const facts = Object.values(action.edit.changeAnnotations ?? {}).map(({ description }) => description ?? "");
-		const edits = edit.get(document.uri);
-		await reorderings.show(action.title, facts.join(" "), { document, version, edits, verify });
+		const [facts] = Object.values(action.edit.changeAnnotations ?? {});
+		await reorderings.show(action.title, { document, version, edits: edit.get(document.uri), facts, verify });
 	}
 }
 

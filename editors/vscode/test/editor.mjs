@@ -9,6 +9,10 @@ import { chromium } from "playwright-core";
 
 const { CODE_SERVER, WORK } = process.env;
 
+for (const signal of ["SIGINT", "SIGTERM"]) {
+	process.once(signal, () => process.exit(1));
+}
+
 const settings = {
 	"workbench.startupEditor": "none",
 	"workbench.tips.enabled": false,
@@ -45,6 +49,7 @@ export async function startEditor(extraSettings = {}, { extensions = [], trustin
 		args.push("--disable-workspace-trust");
 	}
 	const server = spawn(process.execPath, [CODE_SERVER, ...dirs, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+	process.once("exit", () => server.kill()); // also where the test fails before it can stop it
 	let log = "";
 	const listening = new Promise((resolve, reject) => {
 		const read = (data) => (log += data).includes("HTTP server listening") && resolve();
@@ -98,7 +103,12 @@ function looks() {
 		);
 	const views = () => [...editor().querySelectorAll(".view-line")];
 	const unquoted = (content) => (/^".*"$/.test(content) ? JSON.parse(content) : "");
+	const painted = (view) =>
+		[...view.querySelectorAll("[class*=ced-]")]
+			.map((span) => unquoted(getComputedStyle(span, "::after").content))
+			.join("");
 	const looked = (window.looked = {
+		previewed: () => [...document.querySelectorAll(".editor.modified .view-line")].map(painted).join(""),
 		marks() {
 			const lines = lineNumbers();
 			const marks = {};
@@ -115,9 +125,7 @@ function looks() {
 			const lines = lineNumbers();
 			const ends = {};
 			for (const view of views()) {
-				const texts = [...view.querySelectorAll("[class*=ced-]")].map((span) =>
-					unquoted(getComputedStyle(span, "::after").content));
-				const text = texts.filter(Boolean).join("");
+				const text = painted(view);
 				if (text) {
 					ends[lines.get(view.style.top)] = text;
 				}
@@ -247,6 +255,11 @@ export class Editor {
 	/** What is painted behind the text of the lines, by line. */
 	lineEnds() {
 		return this.page.evaluate(() => window.looked.lineEnds());
+	}
+
+	/** What is painted in the new file of a diff. */
+	previewed() {
+		return this.page.evaluate(() => window.looked.previewed());
 	}
 
 	/** Begins to note what each frame shows. */

@@ -150,7 +150,8 @@ try {
 }
 
 // The moving picture: a file changes, a mistake is fixed, the order is changed, and the same edit costs less.
-vscode = await startEditor({ ...quiet, "workbench.colorTheme": "Default Dark Modern", "editor.fontSize": 14, "editor.lineHeight": 24 });
+vscode = await startEditor({ ...quiet, "workbench.colorTheme": "Default Dark Modern", "editor.fontSize": 14, "editor.lineHeight": 24,
+	"workbench.editor.editorActionsLocation": "default" });
 try {
 	const folder = join(WORKSPACE, "slow");
 	slowProject(folder);
@@ -199,11 +200,12 @@ try {
 	await film.take(2500);
 	await offer.click();
 	await window.page.waitForSelector(".diff-editor, .monaco-diff-editor");
-	const apply = window.page.locator(".notification-toast .monaco-button", { hasText: "Apply" }).first();
-	await apply.waitFor();
+	while (!(await window.previewed())) {
+		await sleep(100);
+	}
 	await sleep(2000);
 	await film.take(3500);
-	await apply.click();
+	await window.toolbar("Apply Reordering").click();
 	await window.page.locator(".tab.active.dirty", { hasText: /^Dockerfile$/ }).waitFor();
 	await window.save();
 	await window.command("Notifications: Clear All Notifications");

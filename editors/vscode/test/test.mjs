@@ -225,8 +225,11 @@ try {
 	const raising = { hasText: /^Raise CMD, join 3 ENVs/ };
 	await window.page.locator(".quick-input-list .monaco-list-row", raising).first().click();
 	await window.page.waitForSelector(".diff-editor, .monaco-diff-editor");
-	const facts = window.page.locator(".notification-toast", { hasText: "The image stays the same" });
-	await facts.waitFor();
+	await eventually("the preview says how sure it is", async () =>
+		assert.match((await window.previewed()), /^Proved: CMD \(line 10\) goes below FROM \(line 1\) · Why\?$/));
+	await window.page.locator(".modified .view-line", { hasText: /^CMD/ }).first().click();
+	await window.command("Show or Focus Hover");
+	await window.page.locator(".monaco-hover:visible", { hasText: "The image stays the same" }).waitFor();
 	await window.page.screenshot({ path: join(ARTEFACTS, "reordering.png") });
 	await window.toolbar("Apply Reordering").click();
 	await window.page.locator(".tab.active.dirty", { hasText: /^Dockerfile$/ }).waitFor();
@@ -250,13 +253,17 @@ try {
 	await choose(/^Verify and apply/);
 	await window.page.locator(".notification-toast", { hasText: "the reordering makes another image" }).waitFor();
 	rmSync(DIFFERS);
+	await window.page.setViewportSize({ width: 640, height: 480 });
 	await choose(/^Copy package-lock/);
+	await eventually("the preview says in a narrow window what is gained, and how sure it is", async () =>
+		assert.match(await window.previewed(), /^Likely: about 10 of 100 builds would re-run RUN npm ci, today 90: /));
+	await window.page.screenshot({ path: join(ARTEFACTS, "narrow.png") });
+	await window.page.setViewportSize({ width: 1280, height: 800 });
 	await window.toolbar("Discard Reordering").click();
 	await window.page.locator(".tab", { hasText: /^Copy package-lock/ }).waitFor({ state: "detached" });
 	await choose(/^Copy package-lock/);
 	await window.toolbar("Build Both, and Apply").click();
 	await window.page.locator(".tab.active.dirty", { hasText: /^Dockerfile$/ }).waitFor();
-	assert.equal(await window.page.locator(".notification-toast:visible").count(), 0, "what was said before is hidden");
 	await window.page.screenshot({ path: join(ARTEFACTS, "verified.png") });
 	await window.save();
 	await eventually("the verified order", () => assert.equal(read(join(kept, "Dockerfile")), read(KEPT)));
