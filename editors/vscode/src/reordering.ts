@@ -69,7 +69,9 @@ export class Reorderings implements vscode.TextDocumentContentProvider {
 			return;
 		}
 		const { label, description } = shown.facts;
-		const why = new vscode.MarkdownString().appendMarkdown(`**${label}**\n\n`).appendText(description ?? "");
+		// appendText would break lines within words.
+		const escaped = (text: string) => text.replace(/[\\`*_{}[\]()#+!<>~|&]/g, "\\$&").replace(/\n/g, "\n\n");
+		const why = new vscode.MarkdownString(`**${escaped(label)}**\n\n${escaped(description ?? "")}`);
 		const before = shown.document.getText().split(/\r?\n/);
 		const lines = document.getText().split(/\r?\n/);
 		const first = Math.max(0, lines.findIndex((line, i) => line !== before[i]));
