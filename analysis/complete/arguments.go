@@ -94,6 +94,8 @@ func (c *cursor) from() {
 				{Kind: Keyword, Label: cased("AS", c.lowerCase()), Detail: "Name the stage", Doc: "instruction/FROM"},
 			},
 		)
+	case 2:
+		c.stageNames()
 	}
 }
 
@@ -152,18 +154,23 @@ func (c *cursor) argNames() {
 	if strings.Contains(c.word, "=") {
 		return
 	}
-	var items []Item
+	l := likely{kind: Variable}
+	c.undefined(&l)
 	if c.stage >= 0 {
 		for _, name := range c.variables.Globals() {
-			items = append(items, Item{Kind: Variable, Label: name, Detail: c.value(-1, name)})
+			l.add(name, c.value(-1, name))
 		}
 		for i := range reference.PredefinedArgs {
-			if e := &reference.PredefinedArgs[i]; !reference.ProxyArg(e) {
-				items = append(items, Item{Kind: Variable, Label: e.Name, Detail: e.Summary, Doc: "arg/" + e.Name})
+			e := &reference.PredefinedArgs[i]
+			if reference.ProxyArg(e) {
+				continue
 			}
+			l.add(e.Name, e.Summary)
+			at := slices.IndexFunc(l.items, func(it Item) bool { return it.Label == e.Name })
+			l.items[at].Doc = "arg/" + e.Name
 		}
 	}
-	c.offer(c.word, "=", false, items)
+	c.offer(c.word, "=", false, l.items)
 }
 
 var (

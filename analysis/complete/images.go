@@ -41,6 +41,7 @@ func (c *cursor) imageOrStage(typed string) {
 	for _, ref := range c.elsewhere() {
 		add(ref, "used in another file")
 	}
+	c.projects(add)
 	windows := c.file.Escape == '`' || ofWindows.MatchString(c.file.Text.String())
 	for _, first := range []bool{true, false} {
 		for _, e := range images.Images {

@@ -42,7 +42,7 @@ func (c *cursor) keywords(typed string, trigger bool) {
 			)
 		}
 	}
-	for _, in := range usualFirst() {
+	for _, in := range usualFirst(c.ranks(start)) {
 		switch top := in.Name == "FROM" || in.Name == "ARG"; {
 		case trigger && (in.Name == "ONBUILD" || in.Name == "FROM" || in.Name == "MAINTAINER"):
 		case first && !trigger && !top:
@@ -56,17 +56,17 @@ func (c *cursor) keywords(typed string, trigger bool) {
 // usual are the instructions that are written most, in order.
 var usual = []string{"RUN", "COPY", "ENV", "WORKDIR", "FROM", "ARG", "CMD", "ENTRYPOINT", "EXPOSE", "USER"}
 
-// usualFirst returns the instructions with those in front that are written most.
-func usualFirst() []*reference.Instruction {
+// usualFirst returns the instructions with the named ones in front.
+func usualFirst(named []string) []*reference.Instruction {
 	var list []*reference.Instruction
 	for i := range reference.Instructions {
 		list = append(list, &reference.Instructions[i])
 	}
 	rank := func(in *reference.Instruction) int {
-		if n := slices.Index(usual, in.Name); n >= 0 {
+		if n := slices.Index(named, in.Name); n >= 0 {
 			return n
 		}
-		return len(usual)
+		return len(named)
 	}
 	slices.SortStableFunc(list, func(a, b *reference.Instruction) int { return rank(a) - rank(b) })
 	return list

@@ -488,6 +488,7 @@ func (c *cursor) env() {
 		return
 	}
 	l := likely{kind: Variable}
+	c.undefined(&l)
 	for in := range c.above() {
 		if in.Meant == "ARG" {
 			for _, arg := range in.Args {
