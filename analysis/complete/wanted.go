@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/images"
+	"github.com/layerwise/layerwise/analysis/secret"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
@@ -61,6 +62,7 @@ func (c *cursor) undefined(l *likely) {
 		text := c.file.Text.Slice(in.Span)
 		for _, m := range variableUsed.FindAllStringSubmatch(text, -1) {
 			_, set := c.variables.Lookup(c.stage, in.Span.Start, m[1])
+			set = set || c.keyword == "ENV" && secret.Name(m[1])
 			if len(l.items) < most && !set && !shellsOwn.MatchString(m[1]) && !strings.Contains(text, m[1]+"=") {
 				l.add(m[1], fmt.Sprintf("line %d uses it", in.Line))
 			}
