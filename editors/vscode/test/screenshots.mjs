@@ -149,6 +149,29 @@ try {
 	await vscode.stop();
 }
 
+// What a reordering gains, in the diff, and on what that rests.
+for (const [theme, name] of [["Dark", "reordering.png"], ["Light", "reordering-light.png"]]) {
+	const shown = { "workbench.colorTheme": `Default ${theme} Modern`, "workbench.editor.editorActionsLocation": "default" };
+	vscode = await startEditor({ ...quiet, ...shown, "diffEditor.renderSideBySide": false });
+	try {
+		const folder = join(WORKSPACE, `slow-${theme}`);
+		slowProject(folder);
+		const window = await openDockerfile(vscode, folder, { width: 980, height: 420, scale: 2 });
+		await window.command("View: Toggle Primary Side Bar Visibility");
+		await window.command("Layerwise: Show Reordering");
+		await window.page.locator(".quick-input-list .monaco-list-row", { hasText: /npm ci/ }).first().click();
+		while (!(await window.previewed())) {
+			await sleep(100);
+		}
+		await window.page.locator(".modified .view-line", { hasText: /^RUN.npm.ci/ }).first().click();
+		await window.command("Show or Focus Hover");
+		await window.page.locator(".monaco-hover:visible", { hasText: "Likely" }).waitFor();
+		await picture(window, name);
+	} finally {
+		await vscode.stop();
+	}
+}
+
 // The moving picture: a file changes, a mistake is fixed, the order is changed, and the same edit costs less.
 vscode = await startEditor({ ...quiet, "workbench.colorTheme": "Default Dark Modern", "editor.fontSize": 14, "editor.lineHeight": 24,
 	"workbench.editor.editorActionsLocation": "default" });
