@@ -76,7 +76,8 @@ func plainModule(text string) bool {
 		)
 }
 
-// settledModule reports whether Go has nothing to write in go.mod or go.sum: that has all that go.mod names, which is all there is since 1.17, in versions as Go itself writes them.
+// settledModule reports whether Go has nothing to write in go.mod or go.sum: that has all that go.mod names, which is
+// all there is since 1.17, in versions as Go itself writes them.
 func settledModule(text, sums string) bool {
 	mod, err := modfile.Parse("go.mod", []byte(text), nil)
 	if err != nil || mod.Go == nil || semver.Compare("v"+mod.Go.Version, "v1.17") < 0 {

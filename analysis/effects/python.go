@@ -149,7 +149,8 @@ func pipInstall(s *state, e *Effects, c Call, options string) bool {
 			e.Reads = append(e.Reads, files...)
 		}
 	}
-	for _, dir := range slices.Concat(searched, s.paths) { // settings of the Python, or environment, that pip is part of
+	// The Python or the environment that pip is part of has settings, too.
+	for _, dir := range slices.Concat(searched, s.paths) {
 		at := path.Join(path.Dir(dir), "pip.conf")
 		if s.there(at) {
 			return s.no(at + ", which an earlier step brings, may name files of the project")
@@ -411,7 +412,9 @@ func (c Call) pythonNamed(s *state) bool {
 	return true
 }
 
-var pythonVersions = regexp.MustCompile(`^(([ \t]*(#.*|((cpython|pypy)[@-]?)?\d+(\.\d+){0,2}((a|b|rc)\d+)?t?[ \t]*))?\r?(\n|$))*$`)
+var pythonVersions = regexp.MustCompile(
+	`^(([ \t]*(#.*|((cpython|pypy)[@-]?)?\d+(\.\d+){0,2}((a|b|rc)\d+)?t?[ \t]*))?\r?(\n|$))*$`,
+)
 
 // uvSettings are settings of uv that name no file; uvAddresses are those that name indexes.
 var (
