@@ -82,7 +82,12 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 		}
 		at := -1
 		if m.source != nil || m.context {
-			at = slices.IndexFunc(inputs, func(in input) bool { return in.from == m.source })
+			for i := range inputs {
+				if m.joins(inputs[i].from, byInput[i]) {
+					at = i
+					break
+				}
+			}
 			if at < 0 {
 				at = len(inputs)
 				inputs = append(inputs, input{from: m.source})
@@ -111,6 +116,13 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	}
 	p.stack(s, c, v, mountIdentity(mounts)...)
 	return nil
+}
+
+// joins reports whether a mount is of an input, of which other mounts are. Of a named context's folder BuildKit has each
+// path sent as a source of its own.
+func (m *mount) joins(from *vertex, others []mount) bool {
+	return from == m.source &&
+		(from == nil || from.kind != localVertex || len(others) == 0 || others[0].selector == m.selector)
 }
 
 // runArgs are the words of the command without the shell. A heredoc with a #! line is a script of its own that is

@@ -77,13 +77,7 @@ func TestExactKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		have := map[digest.Digest]bool{}
-		for _, v := range vertices {
-			have[digest.Digest(v.Digest)] = true
-			for _, in := range v.Inputs {
-				have[digest.Digest(in.Content)] = true
-			}
-		}
+		have := exactKeysOf(vertices)
 		for d, kind := range want {
 			all[kind]++
 			if !have[d] {
@@ -103,6 +97,51 @@ func TestExactKeys(t *testing.T) {
 			t.Errorf("more than 1 %% of the keys of %s are not BuildKit's", kind)
 		}
 	}
+}
+
+// TestExactMounts compares the keys of a RUN with two mounts of one source, of which they use different paths.
+func TestExactMounts(t *testing.T) {
+	ctx := t.Context()
+	for about, from := range map[string]string{"the context": "", "a named context": "from=extra,", "a stage": "from=s,"} {
+		b := Build{
+			Dockerfile: "FROM base AS s\nRUN touch /x /y\nFROM base\nRUN --mount=" + from + "target=/m,source=x " +
+				"--mount=" + from + "target=/n,source=y echo a > /out\n",
+			Files: map[string]File{"x": {Data: "1"}, "y": {Data: "2"}},
+			Extra: map[string]File{"x": {Data: "3"}, "y": {Data: "4"}},
+		}
+		def, images, err := Convert(ctx, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		oracle := NewInProcess(Different, 1)
+		if _, err := oracle.Solve(ctx, b, def); err != nil {
+			t.Fatal(err)
+		}
+		want := maps.Clone(oracle.seen)
+		oracle.Close()
+		vertices, err := exactOf(ctx, b, images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have := exactKeysOf(vertices)
+		for d, kind := range want {
+			if !have[d] {
+				t.Errorf("mounts of %s: %s %s is not among our keys", about, kind, d)
+			}
+		}
+	}
+}
+
+// exactKeysOf gives the own keys of vertices and those of what they read.
+func exactKeysOf(vertices []remotecache.Vertex) map[digest.Digest]bool {
+	have := map[digest.Digest]bool{}
+	for _, v := range vertices {
+		have[digest.Digest(v.Digest)] = true
+		for _, in := range v.Inputs {
+			have[digest.Digest(in.Content)] = true
+		}
+	}
+	return have
 }
 
 // TestExactRecords looks for the keys of generated builds in the cache that a daemon exports with mode=max.
