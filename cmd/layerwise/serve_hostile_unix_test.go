@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"net"
@@ -717,7 +718,7 @@ func TestHostileFolders(t *testing.T) {
 			} {
 				p.command(args...)
 			}
-			p.serve(exec.Command("layerwise", "serve"))
+			p.serve(exec.Command(*hostileProgram, "serve"))
 			p.untouched()
 		})
 	}
@@ -760,11 +761,14 @@ const (
 	hostileMemory   = 1500 << 10
 )
 
+// hostileProgram is for the question whether a folder did harm to an earlier version.
+var hostileProgram = flag.String("hostile-program", "layerwise", "TestHostileFolders: the program that is tried")
+
 // command runs one command in the folder.
 func (p *hostilePlace) command(args ...string) {
 	ctx, cancel := context.WithTimeout(p.Context(), hostilePatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "layerwise", args...)
+	cmd := exec.CommandContext(ctx, *hostileProgram, args...)
 	cmd.Dir, cmd.WaitDelay = p.dir, time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
