@@ -118,8 +118,8 @@ func (p *planner) run(st *stagePlan, c command, cmd *instructions.RunCommand, un
 	return nil
 }
 
-// joins reports whether a mount is of an input, of which other mounts are. Of a named context's folder BuildKit has each
-// path sent as a source of its own.
+// joins reports whether a mount is of an input, of which other mounts are. Of a named context's folder BuildKit has
+// each path sent as a source of its own.
 func (m *mount) joins(from *vertex, others []mount) bool {
 	return from == m.source &&
 		(from == nil || from.kind != localVertex || len(others) == 0 || others[0].selector == m.selector)

@@ -342,15 +342,7 @@ func (s *state) leavesOf(script string, stmt *syntax.Stmt, depth int) {
 			if s.configures(name, words[1:]) {
 				s.outside.settings = "an earlier step sets settings of " + name
 			}
-			if at := words[len(words)-1]; slices.Contains([]string{"cp", "mv", "install", "ln"}, name) &&
-				settingsFile.MatchString(at) && path.IsAbs(at) {
-				s.outside.settings = "an earlier step writes " + at
-			}
-			if name == "ln" && !slices.ContainsFunc(systemDirs, func(dir string) bool {
-				return len(words) > 2 && strings.HasPrefix(words[len(words)-2], dir)
-			}) {
-				s.outside.program(words[len(words)-1])
-			}
+			s.outside.places(name, words)
 		}
 		return true
 	})
@@ -362,6 +354,19 @@ func (s *state) leavesOf(script string, stmt *syntax.Stmt, depth int) {
 		s.outside.settles(strings.Trim(settingsFile.FindString(text), "\"' \t\n;)"), settingsText(text))
 	}
 	s.outside.names(text)
+}
+
+// places notes what a command that copies, moves or links leaves at its last word.
+func (o *outside) places(name string, words []string) {
+	at := words[len(words)-1]
+	if slices.Contains([]string{"cp", "mv", "install", "ln"}, name) && settingsFile.MatchString(at) && path.IsAbs(at) {
+		o.settings = "an earlier step writes " + at
+	}
+	if name == "ln" && !slices.ContainsFunc(systemDirs, func(dir string) bool {
+		return len(words) > 2 && strings.HasPrefix(words[len(words)-2], dir)
+	}) {
+		o.program(at)
+	}
 }
 
 // placesHomes reports whether a command may change where the home directories of users are.

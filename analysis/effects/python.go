@@ -419,12 +419,13 @@ var pythonVersions = regexp.MustCompile(
 // uvSettings are settings of uv that name no file; uvAddresses are those that name indexes.
 var (
 	uvSettings = strings.Fields(
-		"package managed default-groups dev-dependencies python-preference python-downloads required-version link-mode " +
-			"compile-bytecode prerelease resolution fork-strategy index-strategy keyring-provider native-tls offline " +
-			"concurrent-downloads concurrent-builds concurrent-installs exclude-newer environments no-binary " +
-			"required-environments conflicts no-build no-binary-package no-build-package no-build-isolation preview " +
-			"no-build-isolation-package sources constraint-dependencies override-dependencies no-cache reinstall " +
-			"reinstall-package upgrade upgrade-package allow-insecure-host no-index no-sources trusted-publishing",
+		"package managed default-groups dev-dependencies python-preference python-downloads required- " +
+			"version link-mode compile-bytecode prerelease resolution fork-strategy index-strategy keyring- " +
+			"provider native-tls offline concurrent-downloads concurrent-builds concurrent-installs exclude- " +
+			"newer environments no-binary required-environments conflicts no-build no-binary-package no-build- " +
+			"package no-build-isolation preview no-build-isolation-package sources constraint-dependencies " +
+			"override-dependencies no-cache reinstall reinstall-package upgrade upgrade-package allow-insecure- " +
+			"host no-index no-sources trusted-publishing",
 	)
 	uvAddresses = strings.Fields("index index-url extra-index-url default-index publish-url check-url")
 )

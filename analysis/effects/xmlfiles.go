@@ -340,9 +340,11 @@ func plainProject(text string) (references []string, ok bool) {
 					"PackageDownload",
 					"FrameworkReference",
 					"KnownFrameworkReference":
+					strange := func(a xml.Attr) bool {
+						return a.Name.Local != "Condition" && !plainValue.MatchString(a.Value)
+					}
 					if !(&item).all(func(el *element) bool {
-						return plainValue.MatchString(el.Text) && !slices.ContainsFunc(el.Attrs,
-							func(a xml.Attr) bool { return a.Name.Local != "Condition" && !plainValue.MatchString(a.Value) })
+						return plainValue.MatchString(el.Text) && !slices.ContainsFunc(el.Attrs, strange)
 					}) {
 						return nil, false
 					}
@@ -365,8 +367,9 @@ var looksElsewhere = regexp.MustCompile(`(?i)\$\(\s*(\[|Registry:)|[@%]\(|%[0-9a
 // buildItems are kinds of items that a restore does not look at.
 var buildItems = strings.Fields(
 	"Compile Content None EmbeddedResource Resource Page Using Folder Reference InternalsVisibleTo Protobuf Watch " +
-		"AdditionalFiles AssemblyAttribute TypeScriptCompile Analyzer EditorConfigFiles RuntimeHostConfigurationOption " +
-		"TrimmerRootAssembly Service ProjectCapability SupportedPlatform OpenApiReference",
+		"AdditionalFiles AssemblyAttribute TypeScriptCompile Analyzer EditorConfigFiles " +
+		"RuntimeHostConfigurationOption TrimmerRootAssembly Service ProjectCapability SupportedPlatform " +
+		"OpenApiReference",
 )
 
 // plainReference is a value that refers to versions only.

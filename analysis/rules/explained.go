@@ -11,8 +11,7 @@ import (
 // one finding: the first yields to the second if that is as severe.
 var explained = map[string][]*Rule{
 	InvalidDefaultArgInFrom.ID: {InvalidImage, UndefinedArgInFrom},
-	InvalidInstruction.ID:      {InvalidImage, UnknownInstruction},
-	InvalidSignal.ID:           {UnknownInstruction},
+	InvalidInstruction.ID:      {InvalidImage},
 	JSONArgsRecommended.ID:     {BackgroundInstall, NoShell, WrongArguments},
 	LegacyKeyValueFormat.ID:    {LostPath},
 	LostEffect.ID:              {WrongArguments},

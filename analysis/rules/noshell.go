@@ -205,7 +205,8 @@ func (p *pass) checkExecForm(in *dockerfile.Instruction) {
 			return // it, or what it runs, replaces them
 		}
 		if i > 0 && in.Meant == "ENTRYPOINT" && (text == "$@" || text == "$*") {
-			p.found(in, word.Span, change("Remove "+word.Text, source.Between(words[i-1].Span.End, word.Span.End), "", true),
+			at := source.Between(words[i-1].Span.End, word.Span.End)
+			p.found(in, word.Span, change("Remove "+word.Text, at, "", true),
 				"%s is not replaced: what CMD has stands behind the words of ENTRYPOINT anyway", word.Text)
 			return
 		}

@@ -102,7 +102,9 @@ func TestExactKeys(t *testing.T) {
 // TestExactMounts compares the keys of a RUN with two mounts of one source, of which they use different paths.
 func TestExactMounts(t *testing.T) {
 	ctx := t.Context()
-	for about, from := range map[string]string{"the context": "", "a named context": "from=extra,", "a stage": "from=s,"} {
+	for about, from := range map[string]string{
+		"the context": "", "a named context": "from=extra,", "a stage": "from=s,",
+	} {
 		b := Build{
 			Dockerfile: "FROM base AS s\nRUN touch /x /y\nFROM base\nRUN --mount=" + from + "target=/m,source=x " +
 				"--mount=" + from + "target=/n,source=y echo a > /out\n",

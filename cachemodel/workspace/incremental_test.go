@@ -87,7 +87,8 @@ func TestMovesBelowError(t *testing.T) {
 	})
 	early := func(text string) bool {
 		file := parse(text)
-		return slices.ContainsFunc(rules.Check(file, b.RuleOptions(rules.Options{}, file)), func(f analysis.Finding) bool {
+		findings := rules.Check(file, b.RuleOptions(rules.Options{}, file))
+		return slices.ContainsFunc(findings, func(f analysis.Finding) bool {
 			return f.Rule == rules.EarlyCopy.ID
 		})
 	}

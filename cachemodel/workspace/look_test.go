@@ -7,8 +7,8 @@ import (
 	"github.com/layerwise/layerwise/cachemodel/buildcontext"
 )
 
-// What git holds of a build context that Dockerfiles share is read once; one with an ignore file of its own has another.
-// A workspace whose files may change keeps nothing open.
+// What git holds of a build context that Dockerfiles share is read once; one with an ignore file of its own has
+// another. A workspace whose files may change keeps nothing open.
 func TestSharedRevisions(t *testing.T) {
 	w := open(t, "-- a/Dockerfile --\nFROM a\nCOPY src /\n-- b/Dockerfile --\nFROM a\nCOPY src /\n-- src/x --\n"+
 		"-- c/Dockerfile --\nFROM a\nCOPY src /\n-- c/Dockerfile.dockerignore --\nx\n"+
@@ -35,7 +35,7 @@ func TestSharedRevisions(t *testing.T) {
 	if a, c, d := held(fixed, "a"), held(fixed, "c"), held(fixed, "d"); a == c || c == d {
 		t.Error("contexts with different ignore files are taken for one")
 	}
-	if held(w, "a") == held(w, "a") {
+	if first := held(w, "a"); first == held(w, "a") {
 		t.Error("what may have changed was not read again")
 	}
 }

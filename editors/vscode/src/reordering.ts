@@ -59,8 +59,8 @@ export class Reorderings implements vscode.TextDocumentContentProvider {
 	}
 
 	/**
-	 * Says in the diff itself how sure a reordering is and what it gains, all in the hover: in a narrow window a message
-	 * is not shown. It stands at the shortest of the lines that are new together, where there is most room.
+	 * Says in the diff itself how sure a reordering is and what it gains, all in the hover: in a narrow window a
+	 * message is not shown. It stands at the shortest of the lines that are new together, where there is most room.
 	 */
 	private paint(editor: vscode.TextEditor): void {
 		const { document } = editor;
@@ -77,13 +77,15 @@ export class Reorderings implements vscode.TextDocumentContentProvider {
 		const first = Math.max(0, lines.findIndex((line, i) => line !== before[i]));
 		const same = lines.slice(first).findIndex((line) => line === before[first]);
 		const added = lines.slice(first, first + Math.max(1, same)).map((line, i) => ({ line, at: first + i }));
-		const { at } = added.filter(({ line }) => line.trim()).sort((a, b) => a.line.length - b.line.length)[0] ?? added[0];
+		const byLength = added.filter(({ line }) => line.trim()).sort((a, b) => a.line.length - b.line.length);
+		const { at } = byLength[0] ?? added[0];
 		const after = {
 			contentText: `${label} · Why?`,
 			margin: "0 0 0 2ch",
 			color: new vscode.ThemeColor("layerwise.assumed"),
 		};
-		editor.setDecorations(this.facts, [{ range: document.lineAt(at).range, hoverMessage: why, renderOptions: { after } }]);
+		const { range } = document.lineAt(at);
+		editor.setDecorations(this.facts, [{ range, hoverMessage: why, renderOptions: { after } }]);
 	}
 
 	/** Returns to the file, and closes the diff. */

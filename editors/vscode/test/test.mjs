@@ -256,7 +256,9 @@ try {
 	await window.page.setViewportSize({ width: 640, height: 480 });
 	await choose(/^Copy package-lock/);
 	await eventually("the preview says in a narrow window what is gained, and how sure it is", async () =>
-		assert.match(await window.previewed(), /^Likely: about \d+ s less per build, by estimate; about 10 of 100 builds /));
+		assert.match(
+			await window.previewed(), /^Likely: about \d+ s less per build, by estimate; about 10 of 100 builds /,
+		));
 	await window.page.screenshot({ path: join(ARTEFACTS, "narrow.png") });
 	await window.page.setViewportSize({ width: 1280, height: 800 });
 	await window.toolbar("Discard Reordering").click();
