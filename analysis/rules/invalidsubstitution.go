@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -164,6 +165,9 @@ func suspicious(text string, in *dockerfile.Instruction) bool {
 	}
 	if text != "" && (text[0] == '"' || strings.Contains(text, ` "`)) {
 		return true // the quote may be around name and value, which are read apart
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII && unicode.IsSpace(r) }) {
+		return true // words end there, but not the name in the old form of ENV and LABEL
 	}
 	return strings.ContainsRune(text, '\'') || strings.Count(text, `"`)%2 != 0 ||
 		strings.ContainsRune(text, '"') && strings.ContainsAny(text, "\\`")
