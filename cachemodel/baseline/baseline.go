@@ -110,6 +110,14 @@ type Request struct {
 	builds []*Contents // known or assumed to have been made, the newest first
 }
 
+// Checkout is where the files of a build come from, as the client that sent them says.
+type Checkout struct {
+	Commit string // of git; "" if the files are known to differ, or nothing is said
+	// Context is the build context's folder, Folder that of the Dockerfile, in the repository: slash-separated, "." for
+	// the top, "" if it is not said.
+	Context, Folder string
+}
+
 // Contents are the Dockerfile and the build context of one build.
 type Contents struct {
 	File    *dockerfile.File
@@ -121,7 +129,7 @@ type Contents struct {
 	FailedAt int
 	Results  map[int]cachemodel.Result
 	Perhaps  string
-	Revision string // the git commit of its files, as the client that sent them says; "" if they differ or it does not
+	Checkout Checkout
 
 	other bool // it is a build of another Dockerfile
 }

@@ -18,17 +18,21 @@ type Elsewhere struct {
 	Name   string
 }
 
-// History says what that builder has, for a Dockerfile of this machine. The files of a build that names a commit are
-// taken to be those of that commit.
+// History says what that builder has, for a Dockerfile of this machine. The files of a build are taken to be those of
+// the commit that it names, if it was made with the build context that the Dockerfile has here.
 func (e Elsewhere) History(Options) History {
 	return func(ctx context.Context, r Request) (*Answer, error) {
 		look := &gittree.Look{}
 		defer look.Close()
-		answer := &Answer{Name: e.Name, Complete: true, Assumed: e.Name + " builds next and still has what it built"}
+		answer := &Answer{
+			Name: e.Name, Complete: true,
+			Assumed: e.Name + " builds next, still has what it built, and built what was committed",
+		}
+		folder, contextDir := placeOf(ctx, look, filepath.Dir(r.Dockerfile)), placeOf(ctx, look, r.ContextDir)
 		for _, c := range e.Builds {
-			here, rec := *c, *c.Record
+			here, rec, at := *c, *c.Record, c.Checkout
 			here.Record = &rec
-			if base(rec.Dockerfile) != base(r.Dockerfile) {
+			if base(rec.Dockerfile) != base(r.Dockerfile) || at.Folder != "" && folder != "" && at.Folder != folder {
 				answer.Others = append(answer.Others, here.OtherDockerfile())
 				continue
 			}
@@ -36,11 +40,11 @@ func (e Elsewhere) History(Options) History {
 			for name := range c.Record.Contexts {
 				rec.Contexts[name] = record.NamedContext{Tree: buildcontext.Unknown()}
 			}
-			if c.Revision != "" && r.ContextDir != "" {
-				tree, err := loadGit(ctx, look, r.ContextDir, c.Revision, r.Dockerfile, r.Context)
+			if at.Commit != "" && at.Context != "" && at.Context == contextDir {
+				tree, err := loadGit(ctx, look, r.ContextDir, at.Commit, r.Dockerfile, r.Context)
 				if err == nil {
 					here.Context, rec.Context = tree, tree
-					note := fmt.Sprintf("its files are taken to be those of commit %.10s, which it names", c.Revision)
+					note := fmt.Sprintf("its files are taken to be those of commit %.10s, which it names", at.Commit)
 					rec.Notes = append(slices.Clip(rec.Notes), note)
 				}
 			}
@@ -48,6 +52,19 @@ func (e Elsewhere) History(Options) History {
 		}
 		return answer, ctx.Err()
 	}
+}
+
+// placeOf is the place of a folder in the repository that it lies in, "" if it lies in none.
+func placeOf(ctx context.Context, look *gittree.Look, dir string) string {
+	if dir == "" {
+		return ""
+	}
+	repository, err := look.At(ctx, dir)
+	if err != nil {
+		return ""
+	}
+	place, _ := repository.Place(dir)
+	return place
 }
 
 // base is the last element of a path of any system.

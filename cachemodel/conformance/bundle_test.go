@@ -155,7 +155,7 @@ func TestBundleAsBaseline(t *testing.T) {
 		if _, promised := holds(t, edit.name, report.Steps, did); promised != edit.promised {
 			t.Errorf("%s: %d steps are promised, want %d:\n%s", edit.name, promised, edit.promised, out)
 		}
-		const want = "the builder of ci.dockerbuild builds next and still has what it built"
+		const want = "the builder of ci.dockerbuild builds next, still has what it built, and built what was committed"
 		if got := report.Baseline.Assumed; got != want {
 			t.Errorf("%s: if %q, want %q", edit.name, got, want)
 		}

@@ -82,7 +82,7 @@ func ReadBundle(ctx context.Context, file string) ([]*baseline.Contents, error) 
 		r.Context = buildcontext.Unknown()
 		out = append(out, &baseline.Contents{
 			File: dockerfile.Parse(sourcetext.New(b.text), nil), Context: r.Context, Record: r, FailedAt: b.failedAt,
-			Revision: b.revision(),
+			Checkout: b.checkout(),
 		})
 	}
 	return out, nil

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/layerwise/layerwise/cachemodel/baseline"
 	controlapi "github.com/moby/buildkit/api/services/control"
 )
 
@@ -116,17 +117,18 @@ func (p *provenance) dockerfile() (name, text string, ok bool) {
 	return infos[0].Filename, string(infos[0].Data), true
 }
 
-// revision is the commit that the context was checked out from and equal to (buildx, build/git.go); "" if it is not
-// known.
-func (b *build) revision() string {
+// checkout is where the files come from, as buildx says it (build/git.go).
+func (b *build) checkout() (c baseline.Checkout) {
 	if b.provenance == nil {
-		return ""
+		return c
 	}
-	commit := b.provenance.RunDetails.Metadata.BuildKit.VCS["revision"]
-	if strings.HasSuffix(commit, "-dirty") {
-		return ""
+	vcs := b.provenance.RunDetails.Metadata.BuildKit.VCS
+	if commit := vcs["revision"]; !strings.HasSuffix(commit, "-dirty") {
+		c.Commit = commit
 	}
-	return commit
+	c.Context = strings.ReplaceAll(vcs["localdir:context"], `\`, "/")
+	c.Folder = strings.ReplaceAll(vcs["localdir:dockerfile"], `\`, "/")
+	return c
 }
 
 // source is what a source operation reads.

@@ -82,7 +82,7 @@ func (r *Repository) History(
 		return nil, fmt.Errorf("%s: %w: it lies outside of it", req.ContextDir, ErrNotRepository)
 	}
 	l.dir, l.prefix = dir, prefixOf(dir)
-	if l.dockerfile, ok = r.name(req.Dockerfile); !ok {
+	if l.dockerfile, ok = r.Place(req.Dockerfile); !ok {
 		return nil, fmt.Errorf("%s: %w: it lies outside of it", req.Dockerfile, ErrNotRepository)
 	}
 	if err := l.commits(ctx, cmp.Or(req.Rev, "HEAD"), req.Limit); err != nil {

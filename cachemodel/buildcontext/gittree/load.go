@@ -82,7 +82,7 @@ func (r *Repository) list(ctx context.Context, tree string) ([]*entry, error) {
 func (r *Repository) Load(
 	ctx context.Context, contextDir, rev, dockerfile string, worktree *buildcontext.Tree,
 ) (*buildcontext.Tree, error) {
-	name, ok := r.name(contextDir)
+	name, ok := r.Place(contextDir)
 	if !ok || !r.Holds(contextDir) {
 		return nil, fmt.Errorf("%s: %w: it lies outside of it", contextDir, ErrNotRepository)
 	}
@@ -197,7 +197,7 @@ func (r *Repository) ignore(ctx context.Context, commit, dir, dockerfile string)
 			}
 			return parse(name, text)
 		}
-		if name, ok := r.name(dockerfile + ".dockerignore"); ok {
+		if name, ok := r.Place(dockerfile + ".dockerignore"); ok {
 			text, err := r.readFile(ctx, commit, name)
 			switch {
 			case err == nil:

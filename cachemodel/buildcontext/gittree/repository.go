@@ -243,7 +243,7 @@ func (r *Repository) Close() error {
 
 // Holds says whether a path lies in the repository's working tree and in no other repository within it.
 func (r *Repository) Holds(path string) bool {
-	name, ok := r.name(path)
+	name, ok := r.Place(path)
 	if !ok {
 		return false
 	}
@@ -275,9 +275,9 @@ func local(name string) bool {
 	return true
 }
 
-// name gives a path's place in the working tree, slash-separated, "." for the tree itself. Links below the tree are not
-// followed: another revision may have others.
-func (r *Repository) name(path string) (string, bool) {
+// Place gives a path's place in the working tree, slash-separated, "." for the tree itself; false if it is outside. Links
+// below the tree are not followed: another revision may have others.
+func (r *Repository) Place(path string) (string, bool) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return "", false
@@ -301,7 +301,7 @@ func (r *Repository) name(path string) (string, bool) {
 	return r.realName(abs)
 }
 
-// realName is name with all links followed as they are now.
+// realName is Place with all links followed as they are now.
 func (r *Repository) realName(path string) (string, bool) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -418,7 +418,7 @@ func (r *Repository) WatchPaths() []string {
 // checkout has them. Links are followed as that revision has them. The error wraps ErrNotInRevision if it is not there,
 // and ErrLinkOutside if what a link names is not known.
 func (r *Repository) ReadFile(ctx context.Context, file, rev string) ([]byte, error) {
-	name, ok := r.name(file)
+	name, ok := r.Place(file)
 	if !ok {
 		return nil, fmt.Errorf("%s: %w: it lies outside of it", file, ErrNotRepository)
 	}
