@@ -275,8 +275,8 @@ func local(name string) bool {
 	return true
 }
 
-// Place gives a path's place in the working tree, slash-separated, "." for the tree itself; false if it is outside. Links
-// below the tree are not followed: another revision may have others.
+// Place gives a path's place in the working tree, slash-separated, "." for the tree itself; false if it is outside.
+// Links below the tree are not followed: another revision may have others.
 func (r *Repository) Place(path string) (string, bool) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
