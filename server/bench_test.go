@@ -190,20 +190,6 @@ func (p *process) resident(t testing.TB, field string) float64 {
 	return 0
 }
 
-// processor is the processor time that the process has used: on Linux, else 0.
-func (p *process) processor() time.Duration {
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	_, behindName, _ := bytes.Cut(stat, []byte(") "))
-	ticks := 0
-	for i, field := range bytes.Fields(behindName) {
-		if i == 11 || i == 12 { // by the program and for it
-			n, _ := strconv.Atoi(string(field))
-			ticks += n
-		}
-	}
-	return time.Duration(ticks) * (time.Second / 100)
-}
-
 // The real process answers over its standard streams and ends as the protocol says.
 func TestProcess(t *testing.T) {
 	p := start(t, build(t))
