@@ -156,6 +156,8 @@ func Suggest(file *dockerfile.File, engine Engine) []Rewrite {
 // NothingGained says why Suggest, and for BuildKit Search, find nothing for file.
 func NothingGained(file *dockerfile.File, engine Engine) string {
 	switch {
+	case file.TooLarge():
+		return "The file is too large to be read to its end."
 	case broken(file):
 		return "The file has errors: fix them first (layerwise check lists them)."
 	case engine == Classic:
@@ -181,8 +183,10 @@ func enumerate(words []string) string {
 	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
+// broken reports whether nothing is to be moved in a file. One that is too large is not read to its end, which may need
+// what stands above.
 func broken(file *dockerfile.File) bool {
-	return slices.ContainsFunc(file.Problems, func(p dockerfile.Problem) bool { return !p.Warning })
+	return file.TooLarge() || slices.ContainsFunc(file.Problems, func(p dockerfile.Problem) bool { return !p.Warning })
 }
 
 // change is what is done to one stage.

@@ -247,3 +247,17 @@ func FuzzSuggest(f *testing.F) {
 	f.Add("# escape=`\nFROM a\nCOPY b c\n# note\nLABEL x=1 `\n  y=2\nENV A b c\nENV D=e\nEXPOSE 80")
 	f.Fuzz(func(t *testing.T, text string) { checkInvariants(t, text) })
 }
+
+// A file that is not read to its end gets no order: what is not read may need what would move.
+func TestTooLarge(t *testing.T) {
+	text := "FROM a\nCOPY . /x\nEXPOSE 80\n"
+	for _, test := range []struct {
+		behind string
+		some   bool
+	}{{"", true}, {strings.Repeat("#\n", dockerfile.MostBytes), false}} {
+		file := dockerfile.Parse(source.New(text+test.behind), nil)
+		if found := Suggest(file, Classic); len(found) > 0 != test.some {
+			t.Errorf("too large: %v: %d rewrites", file.TooLarge(), len(found))
+		}
+	}
+}
