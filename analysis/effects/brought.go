@@ -15,7 +15,8 @@ import (
 // ownProgram are names of programs that a project brings to run in the container. Any other name may be that of a
 // program that a tool looks for, such as pg_config or x86_64-linux-gnu-gcc.
 var ownProgram = regexp.MustCompile(
-	`^[A-Za-z0-9_-]+\.[a-z]+$|entry-?point|^(tini|gosu|su-exec|dumb-init|catatonit|confd|uv|uvx)$|` +
+	`^[A-Za-z0-9_-]+\.(sh|bash|py|rb|[cm]?js|ts|pl|php|lua|jar|awk|conf|cnf|json|ya?ml|toml|ini|txt|md)$|entry-?point|` +
+		`^(tini|gosu|su-exec|dumb-init|catatonit|confd|uv|uvx)$|` +
 		`(^|[-_])(start|run|serve|server|wait|health|healthcheck|boot|bootstrap|worker|migrate|backup|app|main|cmd)` +
 		`([-_]|$)`,
 )

@@ -414,8 +414,11 @@ func (l *npmLock) refused(scripts bool, members []string) string {
 			continue
 		}
 		at = inMember(at, members)
-		if p.Link || !strings.HasPrefix(at, "node_modules/") || namesFiles(p.Resolved) {
+		if p.Link || !strings.HasPrefix(at, "node_modules/") || namesFiles(p.Resolved) || namesFiles(p.Version) {
 			return "package-lock.json has " + at + ", which is of the project"
+		}
+		if scripts && fromGit.MatchString(p.Resolved) {
+			return at + " comes from git, and its own scripts make a package of it, which may read the project"
 		}
 		name := p.Name
 		if name == "" {
@@ -427,6 +430,12 @@ func (l *npmLock) refused(scripts bool, members []string) string {
 	}
 	return ""
 }
+
+// fromGit finds addresses of packages that come from git. Their scripts, such as prepare, run when they are installed,
+// and no lock file says whether they have any.
+var fromGit = regexp.MustCompile(
+	`^(git[+:@]|ssh:|github:|gitlab:|bitbucket:|gist:)|\.git(#|$)|#commit=|//codeload\.github\.com/`,
+)
 
 // inMember gives a place in a lock file from the directory of the workspace's package that it lies in.
 func inMember(at string, members []string) string {
@@ -619,7 +628,7 @@ func plainYarnLock(lock string, scripts bool, members []string) bool {
 				return false
 			}
 		}
-		if strings.HasPrefix(m[3], "file:") || strings.HasPrefix(m[3], ".") {
+		if strings.HasPrefix(m[3], "file:") || strings.HasPrefix(m[3], ".") || scripts && fromGit.MatchString(m[3]) {
 			return false
 		}
 	}
@@ -784,7 +793,8 @@ func plainPnpmLock(text string, scripts bool, members []string) bool {
 			return false
 		}
 		for _, from := range []string{"tarball", "repo"} {
-			if url, ok := p.Resolution[from].(string); ok && webAddress.ReplaceAllString(url, "") != "" {
+			if url, ok := p.Resolution[from].(string); ok && (webAddress.ReplaceAllString(url, "") != "" ||
+				scripts && (from == "repo" || fromGit.MatchString(url))) {
 				return false
 			}
 		}
@@ -908,8 +918,10 @@ func bun(s *state, e *Effects, c Call) bool {
 		return false
 	}
 	lock, locked := c.file(s, "bun.lock")
-	if c.exists(s, "bun.lock") && !locked || strings.Contains(lock, "file:") || strings.Contains(lock, "link:") ||
-		strings.Contains(lock, "workspace:") ||
+	if c.exists(s, "bun.lock") && !locked ||
+		slices.ContainsFunc([]string{"file:", "link:", "workspace:", "patchedDependencies"}, func(part string) bool {
+			return strings.Contains(lock, part)
+		}) ||
 		slices.ContainsFunc(projectReaders, func(name string) bool {
 			return strings.Contains(lock, `"`+name+`"`) || strings.Contains(lock, `"`+name+`@`)
 		}) {
@@ -930,6 +942,9 @@ func corepack(s *state, e *Effects, c Call) bool {
 		l.words[0] == "prepare" && len(l.words) == 1 ||
 		slices.ContainsFunc(l.words[1:], notRegistry) {
 		return false // "prepare" alone takes the version that package.json names
+	}
+	if l.words[0] == "enable" && slices.Contains(l.words, "npm") {
+		s.outside.program("/usr/local/bin/npm") // it takes that version, too
 	}
 	s.corepack = true
 	return e.installs(s, c)

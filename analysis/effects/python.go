@@ -395,7 +395,7 @@ func uv(s *state, e *Effects, c Call) bool {
 		local(p.table("project")["optional-dependencies"]) ||
 		local(p["dependency-groups"]) ||
 		l.has("--locked") && p.table("project")["dynamic"] != nil ||
-		!plainUVLock(lock) {
+		!plainUVLock(lock, !l.has("--no-install-project", "--no-install-workspace")) {
 		return false
 	}
 	return c.pythonNamed(s) && c.pythonAbove(s, e) && e.project(s, c, manifests("uv", "sync"), ".venv/")
@@ -477,13 +477,14 @@ func uvPip(s *state, e *Effects, c, inner Call) bool {
 	return true
 }
 
-// plainUVLock reports whether uv.lock has no package in a directory but the project itself.
-func plainUVLock(lock pyproject) bool {
+// plainUVLock reports whether uv.lock has no package in a directory but the project itself, which is built where it is
+// editable. whole says that the project is installed, too.
+func plainUVLock(lock pyproject, whole bool) bool {
 	list, _ := lock["package"].([]map[string]any)
 	for _, p := range list {
 		source, _ := p["source"].(map[string]any)
 		for key, value := range source {
-			own := (key == "editable" || key == "virtual") && value == "."
+			own := (key == "virtual" || key == "editable" && !whole) && value == "."
 			address, _ := value.(string)
 			remote := (key == "registry" || key == "url" || key == "git") && strings.HasPrefix(address, "http") ||
 				key == "git" && strings.HasPrefix(address, "ssh://")

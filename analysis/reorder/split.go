@@ -126,10 +126,13 @@ func perhaps(x, run *effects.Effects, context effects.Context, files, named []st
 			case strings.HasSuffix(at, "/") || slices.Contains(run.Writes, place):
 				return nil, false
 			case path.Dir(place) != run.Directory && !slices.ContainsFunc(files, func(f string) bool {
-				return path.Dir(f) == path.Clean(dir)
+				return strings.HasPrefix(f, dir)
 			}):
 			case slices.ContainsFunc(slices.Concat(files, named), func(f string) bool {
 				is, _ := path.Match(name, path.Base(f))
+				if strings.ContainsAny(name, "*?") { // it may match others, too
+					is = path.Base(f) == name
+				}
 				here := path.Dir(f) == path.Clean(dir) || !slices.Contains(files, f)
 				return here && (is || strings.HasPrefix(path.Base(f), name))
 			}):
