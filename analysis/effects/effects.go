@@ -109,7 +109,7 @@ type Effects struct {
 type Part struct {
 	Effects
 	Start, End int // where it stands in the script
-	// Options says that it is a "set" that begins the script, and that holds for all that comes after it.
+	// Options says that it is a "set" or "cd" that begins the script, and that holds for all that comes after it.
 	Options bool
 	// Divides says that the script may end here and go on in another RUN, which begins with the same options: no
 	// command up to here leaves anything in the shell, and the script ends here, too, if this part fails.

@@ -168,7 +168,7 @@ type reader struct {
 	script   string
 	cwd      string
 	local    map[string]string // variables that the script sets, with their values
-	begun    bool              // a command was read
+	begun    bool              // a command was read, beside those that begin the script: see Part.Options
 	stops    bool              // the shell ends when a command fails ("set -e")
 	stateful bool              // a later command may depend on the shell's state that an earlier one changed
 }
@@ -192,12 +192,16 @@ func (r *reader) statement(stmt *syntax.Stmt, last bool) []Part {
 	if simple && stmt.Semicolon.IsValid() {
 		part.End = len(strings.TrimRight(r.script[:stmt.Semicolon.Offset()], " \t\r\n"))
 	}
-	if simple && !r.begun && r.options(call) && len(stmt.Redirs) == 0 {
-		r.begun, part.Options = true, true
+	if simple && !r.begun && len(stmt.Redirs) == 0 && r.options(call) {
+		part.Options = true
+		return []Part{part}
+	}
+	part.Effects = r.command(stmt)
+	if !r.begun && simple && literal(call.Args[0]) == "cd" && len(stmt.Redirs) == 0 && !part.Opaque {
+		part.Options, r.stateful = true, false
 		return []Part{part}
 	}
 	r.begun = true
-	part.Effects = r.command(stmt)
 	switch {
 	case r.stateful:
 	case r.stops: // within an "&&", "if" and the like the option does not hold

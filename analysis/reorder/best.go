@@ -387,7 +387,32 @@ func (p *plan) free(a, b int) bool {
 	if x.of == y.of && (x.copy || y.copy || x.whole != nil || y.whole != nil) {
 		return false // they are made of one instruction
 	}
+	if p.enters(y, x.of) {
+		return !x.copy && !x.eff.Linked && (x.rooted != "" || !slices.Contains(x.eff.Reads, "cwd"))
+	}
 	return p.relation(x, y).free
+}
+
+// enters reports whether y is a WORKDIR in a directory that a COPY above brings, and that the manifests of that COPY
+// bring, too: it is there, whether the rest of the COPY stands above the WORKDIR or below.
+func (p *plan) enters(y *entry, of int) bool {
+	if y.in.Meant != "WORKDIR" || y.eff.Cwd == "" {
+		return false
+	}
+	return slices.ContainsFunc(p.entries, func(e entry) bool {
+		return e.copy && e.of == of && slices.ContainsFunc(e.eff.Writes, func(w string) bool {
+			return strings.HasPrefix(w, y.eff.Cwd+"/")
+		})
+	}) && !slices.ContainsFunc(p.entries, func(e entry) bool { // else it is a matter of who makes it first
+		return !e.copy && e.of == of && e.eff.Dest == y.eff.Cwd && !slices.Contains(e.eff.Reads, "cwd")
+	})
+}
+
+// passed reports whether a WORKDIR that stands below an entry in the file stands above it now.
+func (p *plan) passed(k int) bool {
+	return slices.ContainsFunc(p.order[:slices.Index(p.order, k)], func(o int) bool {
+		return o > k && p.entries[o].in.Meant == "WORKDIR"
+	})
 }
 
 // relation says whether two entries may change places, if no split lets them.
@@ -555,7 +580,7 @@ func (p *plan) ignore(context effects.Context) (lines []string) {
 	for i, k := range p.order {
 		for _, o := range p.order[:i] {
 			x, y := &p.entries[k], &p.entries[o]
-			if o < k || len(x.eff.Trees) == 0 {
+			if o < k || len(x.eff.Trees) == 0 || p.enters(y, x.of) {
 				continue
 			}
 			for _, place := range slices.Concat(y.eff.Writes, y.eff.Named, slices.Collect(maps.Keys(y.eff.Makes))) {
@@ -722,6 +747,12 @@ func (m *Model) rewrite(file *dockerfile.File, stage *dockerfile.Stage, now, bes
 	if len(titles)+len(kept) == 0 {
 		return Rewrite{}, false
 	}
+	for k, e := range best.entries {
+		if edit := best.rootedEdit(k); edit.NewText != "" {
+			reasons = append(reasons, fmt.Sprintf("%s (line %d) comes to stand below a WORKDIR, so it names %s itself.",
+				brief(e.in), e.in.Line, edit.NewText))
+		}
+	}
 	titles, reasons = append(titles, kept...), append(reasons, keptWhy...)
 	r.Title = strings.ToUpper(titles[0][:1]) + strings.Join(titles, ", ")[1:]
 	r.gains = append(m.gain(now, best, nowRuns, bestRuns), keptGains...)
@@ -849,7 +880,7 @@ func short(text string) string {
 	return text
 }
 
-// command is the start of what a RUN runs, without the options of its shell.
+// command is the start of what a RUN runs, without the options of its shell and the directory.
 func command(in *dockerfile.Instruction) string {
 	text := ""
 	for _, doc := range in.Node.Heredocs {
@@ -870,7 +901,7 @@ func command(in *dockerfile.Instruction) string {
 			words = append(words, w)
 		}
 		switch {
-		case end && len(words) > 0 && words[0] == "set":
+		case end && len(words) > 0 && (words[0] == "set" || words[0] == "cd"):
 			words = nil
 		case end && len(words) > 0 || len(words) == 4:
 			return short(strings.Join(words, " "))
@@ -1016,21 +1047,26 @@ func (p *plan) edits(file *dockerfile.File, moved []int) ([]source.Edit, bool) {
 				continue
 			}
 			lines := block(file, e.in)
-			keyword := e.in.Keyword.Span.End
+			keyword, dest := e.in.Keyword.Span.End, p.rootedEdit(p.order[i])
 			text.WriteString(
 				file.Text.Slice(
 					source.Span{Start: file.Text.LineStart(lines.first), End: keyword},
 				) + e.flags + file.Text.Slice(
-					source.Span{Start: keyword, End: file.Text.Line(lines.last).End},
+					source.Span{Start: keyword, End: dest.Span.Start},
+				) + dest.NewText + file.Text.Slice(
+					source.Span{Start: dest.Span.End, End: file.Text.Line(lines.last).End},
 				),
 			)
 			gone = append(gone, e.in)
 		}
 		edits = append(edits, source.Edit{Span: source.Span{Start: end, End: end}, NewText: text.String()})
 	}
-	for _, e := range p.entries {
+	for k, e := range p.entries {
 		for _, span := range e.gone {
 			edits = append(edits, source.Edit{Span: span})
+		}
+		if edit := p.rootedEdit(k); !slices.Contains(moved, k) && edit.NewText != "" {
+			edits = append(edits, edit)
 		}
 	}
 	edits = append(edits, p.flagEdits(moved)...)
@@ -1038,6 +1074,16 @@ func (p *plan) edits(file *dockerfile.File, moved []int) ([]source.Edit, bool) {
 	edits = append(edits, removeEdits(file, gone)...)
 	slices.SortStableFunc(edits, byStart)
 	return merge(edits), true
+}
+
+// rootedEdit is the edit by which a copy below a WORKDIR that it has passed goes where it went before; an empty one if
+// there is none.
+func (p *plan) rootedEdit(k int) source.Edit {
+	e := &p.entries[k]
+	if len(e.in.Args) == 0 || e.rooted == "" || !p.passed(k) {
+		return source.Edit{Span: source.Span{Start: e.in.Keyword.Span.End, End: e.in.Keyword.Span.End}}
+	}
+	return source.Edit{Span: e.in.Args[len(e.in.Args)-1].Span, NewText: e.rooted}
 }
 
 // merge joins edits that touch.

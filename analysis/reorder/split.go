@@ -21,8 +21,10 @@ type entry struct {
 	left  string                  // ..., and what of it does
 	of    int                     // index of the instruction that it is or comes from
 	copy  bool                    // it copies manifests
-	flags string                  // of a RUN, the mounts that it gets, as they are written behind its keyword
-	kept  []keeping               // those mounts
+	// of a COPY that is split and goes by the working directory, its destination as a path from the root
+	rooted string
+	flags  string    // of a RUN, the mounts that it gets, as they are written behind its keyword
+	kept   []keeping // those mounts
 }
 
 // split is one way to let an installation stand above a COPY of which it reads only some files, or to let the packages
@@ -328,6 +330,9 @@ func entries(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effec
 	for i, in := range stage.Instructions {
 		list = append(list, manifests[i]...)
 		e := entry{in: in, eff: all[i], of: i}
+		if manifests[i] != nil {
+			e.rooted = rooted(in, &all[i])
+		}
 		if s, ok := cut[i]; ok {
 			first, gone, ok := cutRun(file, in, &all[i], s.parts)
 			if !ok {
@@ -349,8 +354,10 @@ func entries(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effec
 				e.in = &rested
 			}
 			e.eff = effects.Effects{}
-			for _, p := range all[i].Parts[s.parts:] {
-				e.eff.Merge(p.Effects)
+			for k, p := range all[i].Parts {
+				if p.Options || k >= s.parts {
+					e.eff.Merge(p.Effects)
+				}
 			}
 			e.eff.Reads = append(e.eff.Reads, "user", "shell", "cwd")
 		}
@@ -362,6 +369,22 @@ func entries(file *dockerfile.File, stage *dockerfile.Stage, all []effects.Effec
 		}
 	}
 	return list
+}
+
+// rooted gives the destination of a COPY that goes by the working directory as a path from the root, "" if it does not,
+// or if that cannot be written.
+func rooted(in *dockerfile.Instruction, e *effects.Effects) string {
+	dest := in.Args[len(in.Args)-1].Text
+	switch {
+	case len(e.Facts) > 0 || !plainFile.MatchString(dest) || strings.Contains(dest, "..") ||
+		strings.Contains(dest, "/."):
+		return ""
+	case path.IsAbs(dest) || e.Cwd == "":
+		return ""
+	case dest == "." || strings.HasSuffix(dest, "/"):
+		return strings.TrimSuffix(path.Join(e.Cwd, dest), "/") + "/"
+	}
+	return path.Join(e.Cwd, dest)
 }
 
 // reparse reads one instruction as it would stand in the file.
@@ -378,7 +401,7 @@ func reparse(file *dockerfile.File, text string) *dockerfile.Instruction {
 }
 
 // cutRun divides a RUN behind its first commands: it gives the text of the RUN of the first, and what of the file does
-// not stay where it is. Options of the shell stand in both; a comment goes with what stands below it.
+// not stay where it is. The script's options stand in both; a comment goes with what stands below it.
 func cutRun(
 	file *dockerfile.File,
 	in *dockerfile.Instruction,
@@ -406,12 +429,15 @@ func cutRun(
 	end := func(part int) int { return at[e.Parts[part].End-1] + 1 }
 	slice := func(from, to int) string { return file.Text.Slice(source.Span{Start: from, End: to}) }
 	from := text.Start // of what goes
-	options := e.Parts[0].Options
+	options := slices.IndexFunc(e.Parts, func(p effects.Part) bool { return !p.Options })
+	if options < 0 || options >= parts {
+		return "", nil, false
+	}
 	if doc { // it is cut between lines
 		below := func(offset int) int { return file.Text.LineStart(file.Text.LineAt(offset) + 1) }
-		if options {
-			if from = below(end(0)); strings.TrimSpace(slice(text.Start, start(0))) != "" ||
-				!newLine.MatchString(slice(end(0), start(1))) {
+		if options > 0 {
+			if from = below(end(options - 1)); strings.TrimSpace(slice(text.Start, start(0))) != "" ||
+				!newLine.MatchString(slice(end(options-1), start(options))) {
 				return "", nil, false
 			}
 		}
@@ -429,17 +455,18 @@ func cutRun(
 				{Start: from, End: to},
 			}, true
 	}
-	if options {
-		from = start(1)
-		if between := slice(end(0), from); strings.Contains(between, "#") {
+	if options > 0 {
+		above := end(options - 1)
+		from = start(options)
+		if between := slice(above, from); strings.Contains(between, "#") {
 			operator, ok := operatorIn(between)
 			if !ok {
 				return "", nil, false
 			}
 			if strings.Contains(between[:operator.Start], "#") {
-				gone = append(gone, source.Span{Start: end(0) + 1, End: end(0) + operator.Start})
+				gone = append(gone, source.Span{Start: above + 1, End: above + operator.Start})
 			}
-			from = end(0) + operator.End
+			from = above + operator.End
 		}
 	}
 	to := start(parts)
