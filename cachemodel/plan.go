@@ -331,8 +331,8 @@ var errPodman = errors.New(
 // with the square of a file of stages on stages.
 const maxInherited = 100_000
 
-var errTooLarge = fmt.Errorf("a Dockerfile of more than %d instructions or %d KiB is not planned: what the next build "+
-	"takes from the cache is not known", dockerfile.MostInstructions, dockerfile.MostBytes>>10)
+var errTooLarge = fmt.Errorf("a Dockerfile of more than %s is not planned: what the next build takes from the cache "+
+	"is not known", dockerfile.Largest)
 
 var errTooMuchInherited = errors.New("too many stages with too many variables stand on each other to be planned")
 

@@ -7,6 +7,7 @@
 package dockerfile
 
 import (
+	"fmt"
 	"sort"
 	"sync"
 
@@ -24,21 +25,42 @@ type File struct {
 	Instructions []*Instruction // every instruction, in order
 	Stages       []*Stage
 	Problems     []Problem // all problems of the file, in order of position
+	Excess       string    // what of it is larger than anybody writes; see TooLarge
 
 	own   []Problem        // those of directives and comment lines
 	named map[string][]int // the stages of each name
 }
 
-// MostInstructions and MostBytes bound what is read of a file: several times what the largest has that we know of.
+// These bound what is read of a file: many times what the largest has that we know of (254 instructions, 20 KB). With
+// them no key takes long.
 const (
-	MostInstructions = 6_000
+	MostInstructions = 5_000
 	MostBytes        = 256 << 10
+	MostOfOne        = 64 << 10 // bytes of one instruction, without its heredocs and comments
 )
 
-// TooLarge reports whether the file is larger than anybody writes. It is not read to its end then, so nothing is to be
-// said of it as a whole.
-func (f *File) TooLarge() bool {
-	return len(f.Instructions) > MostInstructions || f.Text.Len() > MostBytes
+// Largest says what a file may have at most.
+var Largest = fmt.Sprintf("%d instructions, %d KiB, or %d KiB in one instruction",
+	MostInstructions, MostBytes>>10, MostOfOne>>10)
+
+// TooLarge reports whether the file is larger than anybody writes. It is not read to its end then, nor what BuildKit
+// makes of its instructions, so nothing is to be said of it as a whole.
+func (f *File) TooLarge() bool { return f.Excess != "" }
+
+// excess says what of the file is too large, or "".
+func (f *File) excess() string {
+	if n := f.Text.Len(); n > MostBytes {
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	if len(f.Instructions) > MostInstructions {
+		return fmt.Sprintf("more than %d instructions", MostInstructions)
+	}
+	for _, in := range f.Instructions {
+		if n := len(in.spelt.line.text); n > MostOfOne {
+			return fmt.Sprintf("an instruction of %d KiB in line %d", n>>10, in.Line)
+		}
+	}
+	return ""
 }
 
 // Directive is a parser directive line such as "# syntax=docker/dockerfile:1".

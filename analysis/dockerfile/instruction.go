@@ -9,9 +9,20 @@ import (
 	"github.com/layerwise/layerwise/analysis/spell"
 )
 
-// readInstruction reads the instruction whose first line, without leading white space, is given; long says that
+// found is an instruction that the scanner found, with what is needed to interpret it.
+type found struct {
+	in     *Instruction
+	line   *logical
+	header header
+	inner  header   // of the instruction within ONBUILD; elsewhere the header
+	above  []string // the comments above, which BuildKit takes for a part of the instruction
+	// readable says that the instruction has no problem that BuildKit's parser stops at.
+	readable bool
+}
+
+// instructionAt finds the instruction whose first line, without leading white space, is given; long says that
 // BuildKit's scanner does not take that line.
-func (s *scanner) readInstruction(first source.Span, long bool) *Instruction {
+func (s *scanner) instructionAt(first source.Span, long bool) found {
 	x := s.instruction(first, long)
 	l := &x.logical
 	h := readHeader(l.text, 0, s.escape)
@@ -44,8 +55,6 @@ func (s *scanner) readInstruction(first source.Span, long bool) *Instruction {
 		)
 		p.Suggestions, p.Warning = []string{""}, true
 	}
-	readable := len(open) == 0 && len(x.long) == 0
-
 	if h.meant == "ONBUILD" && h.args[0] < h.args[1] {
 		t := outline(l, inner, s.escape)
 		t.Span = source.Span{Start: t.Keyword.Span.Start, End: x.end}
@@ -58,21 +67,11 @@ func (s *scanner) readInstruction(first source.Span, long bool) *Instruction {
 				t.Comments = append(t.Comments, c)
 			}
 		}
-		s.interpret(t, l, inner, nil, readable)
 		in.Trigger = t
 	}
-	s.interpret(in, l, h, s.above, readable)
+	above := s.above
 	s.above = nil
-	if in.Trigger != nil {
-		t := in.Trigger
-		for i := range t.Problems {
-			// BuildKit leaves most of a trigger unread until an image is built from this one.
-			t.Problems[i].Warning = in.Node != nil
-		}
-		in.Problems = append(in.Problems, t.Problems...)
-	}
-	sortProblems(in.Problems)
-	return in
+	return found{in, l, h, inner, above, len(open) == 0 && len(x.long) == 0}
 }
 
 // mayHoldHeredocs reports whether BuildKit looks for heredocs in an instruction, also within ONBUILD.

@@ -12,14 +12,42 @@ import (
 // maxFlagProblems is how many flags of one instruction are reported, so that no line takes long to read.
 const maxFlagProblems = 16
 
-// interpret fills in what BuildKit makes of the instruction, and the words, which depend on that. The comments above
-// the instruction are part of its meaning. An instruction that is not readable has a problem already that BuildKit
-// stops at.
-func (s *scanner) interpret(in *Instruction, l *logical, h header, above []string, readable bool) {
-	var err error
-	if readable {
-		in.Node, err = s.parse(in, h, l)
+// interpretAll fills in what BuildKit makes of the instructions, unless there are too many for that.
+func (s *scanner) interpretAll(all []found, tooLarge bool) {
+	texts := make([]string, 0, len(all)) // what BuildKit's parser is given for each, its trigger's first
+	for _, one := range all {
+		if t := one.in.Trigger; t != nil {
+			texts = append(texts, s.parsed(t, one.line, one.inner, one.readable && !tooLarge))
+		}
+		texts = append(texts, s.parsed(one.in, one.line, one.header, one.readable && !tooLarge))
 	}
+	nodes := parseAll(texts, s.escape)
+	next := func() (n parsedNode) {
+		n, nodes = nodes[0], nodes[1:]
+		return n
+	}
+	for _, one := range all {
+		in, t := one.in, one.in.Trigger
+		if t != nil {
+			s.interpret(t, one.line, one.inner, nil, next())
+		}
+		s.interpret(in, one.line, one.header, one.above, next())
+		if t != nil {
+			for i := range t.Problems {
+				// BuildKit leaves most of a trigger unread until an image is built from this one.
+				t.Problems[i].Warning = in.Node != nil
+			}
+			in.Problems = append(in.Problems, t.Problems...)
+		}
+		sortProblems(in.Problems)
+	}
+}
+
+// interpret fills in what BuildKit makes of the instruction, and the words, which depend on that. The comments above
+// the instruction are part of its meaning.
+func (s *scanner) interpret(in *Instruction, l *logical, h header, above []string, read parsedNode) {
+	in.Node = read.node
+	err := read.err
 	if in.Node != nil {
 		in.Node.PrevComment = above
 		in.JSON = in.Node.Attributes["json"]
@@ -59,8 +87,9 @@ func (s *scanner) interpret(in *Instruction, l *logical, h header, above []strin
 		try.Flags = slices.Clone(try.Flags)
 		try.Flags[at] = flag
 	}
+	var value any // what try is, nil once it is another
 	for tries := 0; ; tries++ {
-		_, err := Typed(&try)
+		value, err = Typed(&try)
 		if err == nil {
 			break
 		}
@@ -84,59 +113,123 @@ func (s *scanner) interpret(in *Instruction, l *logical, h header, above []strin
 			replace(at, "--"+meant)
 		}
 	}
-	for at := len(place) - 1; at >= 0; at-- {
+	clear := in.mountsClear(value)
+	for at := len(place) - 1; at >= 0 && !clear; at-- {
 		flag := try.Flags[at]
 		if in.Meant != "RUN" || !strings.HasPrefix(flag, "--mount=") {
 			continue
 		}
-		if meant, clear := in.rejectMount(&node, place[at], flag, at == len(place)-1); !clear {
+		if meant, known := in.rejectMount(&node, place[at], flag, at == len(place)-1); !known {
 			without(at)
 		} else if meant != flag {
 			replace(at, meant)
+			value = nil
 		}
 	}
-	if value, err := Typed(&try); ok && err == nil {
-		in.accept(value)
+	if value == nil && ok {
+		value, err = Typed(&try)
+		clear = in.mountsClear(value)
+	}
+	if ok && err == nil {
+		in.accept(value, clear)
 	}
 }
 
-// parse has BuildKit read the instruction's own text, with the keyword that is meant.
-func (s *scanner) parse(in *Instruction, h header, l *logical) (*parser.Node, error) {
-	var text strings.Builder
+// parsed is the instruction's own text as BuildKit's parser is to read it, with the keyword that is meant; "" where it
+// cannot.
+func (s *scanner) parsed(in *Instruction, l *logical, h header, readable bool) string {
+	before, keywordText := s.src[in.Span.Start:in.Keyword.Span.Start], s.src[in.Keyword.Span.Start:in.Keyword.Span.End]
 	switch {
-	case s.escape != '\\':
-		text.WriteString("# escape=" + string(s.escape) + "\n")
-	case strings.HasPrefix(in.Keyword.Text, byteOrderMark):
-		text.WriteString("\n") // on the first line it would be dropped
-	}
-	text.WriteString(s.src[in.Span.Start:in.Keyword.Span.Start])
-	switch {
+	case !readable:
+		return ""
 	case in.Meant != "" && keyword(l.text[h.word[0]:h.word[1]]) == "":
-		text.WriteString(in.Meant + " ")
+		return before + in.Meant + " " + s.src[in.Keyword.Span.End:in.Span.End]
 	case strings.HasPrefix(in.Keyword.Text, "#"):
-		return nil, nil // within ONBUILD this is no comment, but alone it would be
-	default:
-		text.WriteString(s.src[in.Keyword.Span.Start:in.Keyword.Span.End])
+		return "" // within ONBUILD this is no comment, but alone it would be
+	case before == "" && strings.HasPrefix(keywordText, byteOrderMark):
+		return "\n" + s.src[in.Span.Start:in.Span.End] // on the first line it would be dropped
 	}
-	text.WriteString(s.src[in.Keyword.Span.End:in.Span.End])
-	result, err := parser.Parse(strings.NewReader(text.String()))
-	if err != nil {
-		return nil, err
-	}
-	return result.AST.Children[0], nil
+	return s.src[in.Span.Start:in.Span.End]
 }
 
-func (in *Instruction) accept(value any) {
+// parsedNode is what BuildKit's parser makes of an instruction's text.
+type parsedNode struct {
+	node *parser.Node
+	err  error
+}
+
+// batch is how many instructions BuildKit's parser reads at once: each call of it compiles a regular expression.
+const batch = 32
+
+// parseAll has BuildKit read texts that each hold one instruction; of an empty one there is no node. Lines are counted
+// within the text.
+func parseAll(texts []string, escape byte) []parsedNode {
+	nodes := make([]parsedNode, len(texts))
+	head := ""
+	if escape != '\\' {
+		head = "# escape=" + string(escape) + "\n"
+	}
+	for from := 0; from < len(texts); from += batch {
+		group, into := texts[from:min(from+batch, len(texts))], nodes[from:]
+		if parseTogether(group, head, into) {
+			continue
+		}
+		for i, text := range group {
+			into[i] = parsedNode{}
+			if text == "" {
+				continue
+			}
+			if result, err := parser.Parse(strings.NewReader(head + text)); err != nil {
+				into[i].err = err
+			} else {
+				into[i].node = result.AST.Children[0]
+			}
+		}
+	}
+	return nodes
+}
+
+// parseTogether has BuildKit read texts as one file. It reports false if they are not one instruction each then.
+func parseTogether(texts []string, head string, into []parsedNode) bool {
+	result, err := parser.Parse(strings.NewReader(head + strings.Join(texts, "\n")))
+	if err != nil {
+		return false
+	}
+	first, above, children := 1+strings.Count(head, "\n"), 0, result.AST.Children
+	for i, text := range texts {
+		lines := 1 + strings.Count(text, "\n")
+		if text != "" {
+			if len(children) == 0 {
+				return false
+			}
+			node := children[0]
+			node.StartLine, node.EndLine = node.StartLine-above, node.EndLine-above
+			if node.StartLine != first || node.EndLine != first+lines-1 {
+				return false
+			}
+			into[i].node, children = node, children[1:]
+		}
+		above += lines
+	}
+	return len(children) == 0
+}
+
+func (in *Instruction) accept(value any, mountsRead bool) {
 	switch v := value.(type) {
 	case *instructions.Stage:
 		in.From = v
 	case *instructions.RunCommand:
 		slices.Sort(v.FlagsUsed) // BuildKit lists them in random order
-		in.Command = v
-		in.MountsRead = !in.flagsExpand() && v.Expand(func(word string) (string, error) { return word, nil }) == nil
+		in.Command, in.MountsRead = v, mountsRead
 	case instructions.Command:
 		in.Command = v
 	}
+}
+
+// mountsClear has BuildKit read the mounts of a RUN, if no variable stands in them, and reports whether it could.
+func (in *Instruction) mountsClear(value any) bool {
+	run, ok := value.(*instructions.RunCommand)
+	return ok && !in.flagsExpand() && run.Expand(func(word string) (string, error) { return word, nil }) == nil
 }
 
 // flagsExpand reports whether expanding variables may change the flags' values.

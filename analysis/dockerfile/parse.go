@@ -17,10 +17,11 @@ func Parse(text *source.Text, prev *File) *File {
 		s.pos = len(byteOrderMark)
 	}
 	var c *change
-	if prev != nil {
+	if prev != nil && !prev.TooLarge() {
 		c = compare(prev, s.src)
 		f.takeHead(c, s)
 	}
+	var all []found
 	for len(f.Instructions) <= MostInstructions && s.pos <= MostBytes {
 		start, before := s.pos, len(f.Instructions)
 		line, ok := s.next()
@@ -30,25 +31,29 @@ func Parse(text *source.Text, prev *File) *File {
 		if marked && start == len(byteOrderMark) {
 			start = 0 // it counts where BuildKit's scanner measures the line
 		}
-		f.read(s, start, line)
-		if c != nil && !prev.TooLarge() && len(f.Instructions) > before && f.takeTail(c, s) {
+		all = f.read(s, start, line, all)
+		if c != nil && len(f.Instructions) > before && f.takeTail(c, s) {
 			break
 		}
 	}
 	f.Escape = s.escape
+	f.Excess = f.excess()
+	s.interpretAll(all, f.TooLarge())
 	f.finish()
 	return f
 }
 
 const byteOrderMark = "\xEF\xBB\xBF"
 
-// read reads what begins with the given line: nothing, a directive, a comment or an instruction.
-func (f *File) read(s *scanner, start int, whole source.Span) {
+// read reads what begins with the given line: nothing, a directive, a comment or an instruction, which is added to all
+// that were found.
+func (f *File) read(s *scanner, start int, whole source.Span, all []found) []found {
 	line := trimLeft(s.src, whole)
 	long := s.tooLong(start)
 	if line.Len() > 0 && s.src[line.Start] != '#' {
 		s.past = true
-		in := s.readInstruction(line, long)
+		one := s.instructionAt(line, long)
+		in := one.in
 		if in.Meant == "FROM" {
 			s.stage++
 		}
@@ -57,24 +62,25 @@ func (f *File) read(s *scanner, start int, whole source.Span) {
 			in.Trigger.Stage = s.stage
 		}
 		f.Instructions = append(f.Instructions, in)
-		return
+		return append(all, one)
 	}
 	if long {
 		f.own = append(f.own, Problem{Kind: LineTooLong, Span: line, Message: lineTooLong})
 	}
 	if line.Len() == 0 {
 		s.past = true
-		return
+		return all
 	}
 	if d, problem, ok := s.directive(line); ok {
 		f.Directives = append(f.Directives, d)
 		if problem != nil {
 			f.own = append(f.own, *problem)
 		}
-		return
+		return all
 	}
 	f.Comments = append(f.Comments, Comment{line})
 	s.comment(s.src[whole.Start:whole.End])
+	return all
 }
 
 // finish groups the instructions by stage and collects all problems.

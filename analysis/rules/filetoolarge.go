@@ -1,7 +1,7 @@
 package rules
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis"
@@ -15,9 +15,8 @@ var FileTooLarge = &Rule{
 	FileOnly: true,
 	Doc: Doc{
 		Summary: "The file is too large to be checked",
-		What: fmt.Sprintf("Finds files of more than %d instructions or %d KiB. Nothing else is said about the file, "+
-			"nothing in it is fixed, and what the cache has of it is not known.",
-			dockerfile.MostInstructions, dockerfile.MostBytes>>10),
+		What: "Finds files of more than " + dockerfile.Largest + ". Nothing else is said about the file, nothing in " +
+			"it is fixed, and what the cache has of it is not known.",
 		Why: "Mistakes and the cache are worked out at each key that is typed, which takes too long in such a file. " +
 			"Move data and scripts to files in the build context, or make several Dockerfiles of it.",
 		Example: "FROM alpine\n" + strings.Repeat("RUN make\n", dockerfile.MostInstructions),
@@ -25,13 +24,11 @@ var FileTooLarge = &Rule{
 	},
 	check: func(p *pass) {
 		file := p.file()
-		if !file.TooLarge() {
-			return
+		stopped := slices.ContainsFunc(file.Problems, func(found dockerfile.Problem) bool {
+			return found.Kind == dockerfile.LineTooLong // which says more
+		})
+		if file.TooLarge() && !stopped {
+			p.report(nil, analysis.Finding{Message: "This file has " + file.Excess + ". It is too large to be checked"})
 		}
-		what := fmt.Sprintf("more than %d instructions", dockerfile.MostInstructions)
-		if size := file.Text.Len(); size > dockerfile.MostBytes {
-			what = fmt.Sprintf("%d KiB", size>>10)
-		}
-		p.report(nil, analysis.Finding{Message: "This file has " + what + ". It is too large to be checked"})
 	},
 }

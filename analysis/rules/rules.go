@@ -337,7 +337,7 @@ func Check(file *dockerfile.File, opts Options) []analysis.Finding {
 	case otherKind(file) != "":
 		return run(file, opts, []*Rule{OtherFile})
 	case file.TooLarge():
-		return run(file, opts, []*Rule{FileTooLarge})
+		return run(file, opts, []*Rule{FileTooLarge, LineTooLong})
 	}
 	findings := run(file, opts, All)
 	if _, ok := file.Generated(); ok {
