@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
@@ -103,9 +102,9 @@ type Request struct {
 	Answer   *Answer                        // of the builder, see Ask; nil if none was asked
 	// what is taken for granted of the builds on record, a sentence, see Ask
 	Assumed string
-	// ContextAt is the build context as somebody saw it at a time, nil if nobody did; a nil func knows nothing.
-	ContextAt func(time.Time) *buildcontext.Tree
-	Look      *gittree.Look // which git is read with; nil opens the repositories anew
+	// Journal is what was seen of the build context; nil if nobody looked.
+	Journal *buildcontext.Journal
+	Look    *gittree.Look // which git is read with; nil opens the repositories anew
 
 	builds []*Contents // known or assumed to have been made, the newest first
 }

@@ -228,13 +228,14 @@ func (c *Contents) Gone(reason string) {
 	}
 }
 
-// maxPasts is how many builds the next one is compared with: comparing takes longer with each.
-const maxPasts = 24
+// MaxPasts is how many builds of a Dockerfile the next one is compared with: asking for them and comparing with them
+// takes longer with each.
+const MaxPasts = 24
 
 // fromBuilds is the baseline of builds that were made.
 func fromBuilds(r Request) Baseline {
 	b := fromRecord(r.Record)
-	b.Builds = r.builds[:min(len(r.builds), maxPasts)]
+	b.Builds = r.builds[:min(len(r.builds), MaxPasts)]
 	for _, c := range r.builds {
 		if c.Record == r.Record {
 			b.Contents = c

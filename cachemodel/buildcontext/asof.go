@@ -9,6 +9,10 @@ import (
 // coarse is how far a time stamp of whole seconds may be from the change that it stands for (FAT counts two at a time).
 const coarse = 2 * time.Second
 
+// tick is how far the finest time stamp may be behind the change that it stands for: Linux takes it from a clock that
+// it sets a hundred times a second at least.
+const tick = 10 * time.Millisecond
+
 // AsOf is the context as it was at an earlier time, as far as the stamps of the files that are there now tell. What has
 // not changed since is the same; of all else it is not known what it held (ErrUnknown), be it changed, new, renamed or
 // in a directory from which something may have been removed. texts are the contents at that time of files for which
@@ -47,11 +51,11 @@ type asOf struct {
 
 // moment reports whether something with this stamp may have changed since.
 func (a asOf) moment(s Stamp) bool {
-	changed := s.ChangeTime
-	if changed%int64(time.Second) == 0 {
-		changed += int64(coarse)
+	late := tick
+	if s.ChangeTime%int64(time.Second) == 0 {
+		late = coarse
 	}
-	return s.ChangeTime == 0 || changed >= a.when.UnixNano()
+	return s.ChangeTime == 0 || s.ChangeTime+int64(late) >= a.when.UnixNano()
 }
 
 // dir is a directory as it was. If it has changed, any entry of it may have come, gone or been replaced; one that has

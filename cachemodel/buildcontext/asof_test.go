@@ -56,7 +56,7 @@ func TestAsOf(t *testing.T) {
 			var stamp func(rel string, n *Node) *Node
 			stamp = func(rel string, n *Node) *Node {
 				meta := n.Meta()
-				meta.Stamp.ChangeTime = when.UnixNano() - 2
+				meta.Stamp.ChangeTime = when.UnixNano() - int64(time.Minute) - 2
 				for _, c := range changed {
 					if c == rel || c == "." && rel == "" {
 						meta.Stamp.ChangeTime = when.UnixNano()
@@ -87,6 +87,13 @@ func TestAsOf(t *testing.T) {
 	t.Run("without change times nothing is known", func(t *testing.T) {
 		if _, err := AsOf(tree(t, now), when, nil).Digest(Query{Path: "/a"}); !errors.Is(err, ErrUnknown) {
 			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("any other may be ten milliseconds behind the change", func(t *testing.T) {
+		for before, want := range map[time.Duration]bool{9 * time.Millisecond: true, 11 * time.Millisecond: false} {
+			if got := ChangedSince(Stamp{ChangeTime: when.Add(-before).UnixNano()}, when); got != want {
+				t.Errorf("%s before: %v", before, got)
+			}
 		}
 	})
 	t.Run("a stamp of whole seconds may be two seconds off", func(t *testing.T) {

@@ -40,7 +40,7 @@ func TestJournal(t *testing.T) {
 			j.Add(at(10), at(11), true, one)
 			j.Add(at(20), at(21), test.whole, test.second)
 			j.Add(at(30), at(31), true, test.second)
-			got := j.At(at(test.when))
+			got := j.at(at(test.when))
 			if (got == nil) != test.none {
 				t.Fatalf("known: %v", got != nil)
 			}
@@ -62,8 +62,20 @@ func TestJournal(t *testing.T) {
 		var j Journal
 		j.Add(at(10), at(11), true, late)
 		j.Add(at(20), at(21), true, late)
-		if _, err := j.At(at(15)).Digest(Query{Path: "/a"}); !errors.Is(err, ErrUnknown) {
+		if _, err := j.at(at(15)).Digest(Query{Path: "/a"}); !errors.Is(err, ErrUnknown) {
 			t.Error(err)
+		}
+	})
+	t.Run("nor those of a file that may have changed again after that time without another stamp", func(t *testing.T) {
+		for before, want := range map[time.Duration]error{time.Millisecond: ErrUnknown, time.Second: nil} {
+			young := tree(t, "a=1\nb=1")
+			young.root.Child("a").meta.Stamp.ChangeTime = at(15).Add(-before).UnixNano() + 1
+			var j Journal
+			j.Add(at(10), at(11), true, young)
+			j.Add(at(20), at(21), true, young)
+			if _, err := j.at(at(15)).Digest(Query{Path: "/a"}); !errors.Is(err, want) {
+				t.Errorf("%s before: %v", before, err)
+			}
 		}
 	})
 	t.Run("a journal is bounded, and remembers the first and last of equal looks", func(t *testing.T) {
@@ -71,7 +83,7 @@ func TestJournal(t *testing.T) {
 		for i := range 1000 {
 			j.Add(at(float64(10*i)), at(float64(10*i+1)), true, one)
 		}
-		if len(j.looks) != 2 || j.At(at(5000)) == nil {
+		if len(j.looks) != 2 || j.at(at(5000)) == nil {
 			t.Errorf("%d looks", len(j.looks))
 		}
 		for i := range 1000 {
@@ -81,4 +93,42 @@ func TestJournal(t *testing.T) {
 			t.Errorf("%d looks", len(j.looks))
 		}
 	})
+}
+
+// What was found out of a build stays known, as long as it could not be known better later.
+func TestJournalSent(t *testing.T) {
+	at := func(s int64) time.Time { return time.Unix(s, 0) }
+	seen, told := tree(t, "a=1"), tree(t, "a=2")
+	asked := 0
+	stamps := func() (*Tree, error) { asked++; return told, nil }
+	tests := []struct {
+		about  string
+		looks  []int64
+		began  int64
+		is     *Tree
+		stamps int // how often they are asked when the build is asked for twice
+	}{
+		{"nobody looked: the stamps tell, and did so once", nil, 5, told, 1},
+		{"before the first look likewise", []int64{10}, 5, told, 1},
+		{"between two looks these tell", []int64{10, 20}, 15, seen, 0},
+		{"after the last look the next one may tell more", []int64{10}, 15, told, 2},
+	}
+	for _, test := range tests {
+		t.Run(test.about, func(t *testing.T) {
+			var j Journal
+			asked = 0
+			for _, look := range test.looks {
+				j.Add(at(look), at(look+1), true, seen)
+			}
+			for range 2 {
+				got, err := j.Sent("ref", at(test.began), stamps)
+				if err != nil || got.root.Child("a") != test.is.root.Child("a") {
+					t.Errorf("another context, %v", err)
+				}
+			}
+			if asked != test.stamps {
+				t.Errorf("the stamps were asked %d times, want %d", asked, test.stamps)
+			}
+		})
+	}
 }

@@ -47,8 +47,9 @@ type sequence struct {
 	target    string
 	noCache   bool
 	args      map[string]string
-	ref       string // of the last build
-	recorded  bool   // play records each build that does not fail
+	ref       string            // of the last build
+	recorded  bool              // play records each build that does not fail
+	reader    *workspace.Reader // of a server that keeps running; nil if each prediction begins anew
 	past      []state
 }
 
@@ -116,12 +117,17 @@ func (p *sequence) predict(t *testing.T) (*workspace.Build, []cachemodel.Step) {
 		t.Fatal(err)
 	}
 	file := dockerfile.Parse(source.New(string(text)), nil)
-	w := &workspace.Workspace{Store: p.store, Folder: p.dir}
+	reader := p.reader
+	if reader == nil {
+		w := &workspace.Workspace{Store: p.store, Folder: p.dir}
+		reader = w.Reader(path)
+	}
 	options := baseline.Options{ContextDir: p.dir, Target: p.target, Args: maps.Clone(p.args), NoCache: p.noCache}
 	options.Run.Network = p.daemons[0].Options["force-network-mode"]
 	for range 10 { // a busy machine may not answer in time, and then nothing is promised
-		b := w.Reader(path).Load(context.Background(), workspace.Question{
+		b := reader.Load(context.Background(), workspace.Question{
 			Choices: workspace.Choices{Options: options}, File: file, Builder: p.ask(),
+			Changed: workspace.Changed{Context: true, Baseline: true, Builds: true},
 		})
 		if b == nil {
 			t.Fatal("no build")

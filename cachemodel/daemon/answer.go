@@ -18,11 +18,8 @@ import (
 	controlapi "github.com/moby/buildkit/api/services/control"
 )
 
-// How many builds are told of: of the wanted Dockerfile, and of others.
-const (
-	maxOwn    = 12
-	maxOthers = 6
-)
+// maxOthers is how many builds of other Dockerfiles are told of.
+const maxOthers = 6
 
 // Ask asks the daemon for the builds that it remembers of a Dockerfile, those that failed too, for builds of others
 // whose steps may be the same, and for what is left of them in its cache. Where it does not answer, the error says
@@ -151,7 +148,7 @@ func (d *Daemon) divide(
 	var matched []*build
 	certain, foreign := 0, 0
 	for _, r := range all[:min(maxLook, len(all))] {
-		if certain >= maxOwn {
+		if certain >= baseline.MaxPasts {
 			break
 		}
 		where, known := buildxPlace(d.places, r.Ref)
@@ -182,7 +179,7 @@ func (d *Daemon) divide(
 			others = append(others, b)
 		}
 	}
-	return own[:min(maxOwn, len(own))], others[:min(maxOthers, len(others))]
+	return own[:min(baseline.MaxPasts, len(own))], others[:min(maxOthers, len(others))]
 }
 
 // half is the least likeness of a text that may be an earlier one of the file.
@@ -246,16 +243,17 @@ type folders struct {
 
 // context is the build context as it was when the build began.
 func (f *folders) context(ctx context.Context, b *build, dir string) (*buildcontext.Tree, error) {
-	if f.q.ContextAt != nil && samePath(dir, f.q.ContextDir) && !b.assumed {
-		if tree := f.q.ContextAt(f.d.began(b)); tree != nil {
-			return tree, nil
+	stamps := func() (*buildcontext.Tree, error) {
+		texts := map[string]string{}
+		if rel, err := filepath.Rel(dir, f.q.Dockerfile); err == nil && filepath.IsLocal(rel) {
+			texts[filepath.ToSlash(rel)] = b.text
 		}
+		return f.at(ctx, b, mainContext, dir, texts)
 	}
-	texts := map[string]string{}
-	if rel, err := filepath.Rel(dir, f.q.Dockerfile); err == nil && filepath.IsLocal(rel) {
-		texts[filepath.ToSlash(rel)] = b.text
+	if f.q.Journal == nil || !samePath(dir, f.q.ContextDir) || b.assumed {
+		return stamps()
 	}
-	return f.at(ctx, b, mainContext, dir, texts)
+	return f.q.Journal.Sent(b.Ref, f.d.began(b), stamps)
 }
 
 // History asks for baseline.Request.Ask; the options say which of several builds is wanted.
@@ -263,7 +261,7 @@ func (d *Daemon) History(o baseline.Options) baseline.History {
 	return func(ctx context.Context, r baseline.Request) (*baseline.Answer, error) {
 		return d.Ask(ctx, Query{
 			Dockerfile: r.Dockerfile, ContextDir: r.ContextDir, CacheDir: r.CacheDir, Engine: o.Engine,
-			Target: o.Target, Platform: o.Platform, Contexts: o.Contexts, ContextAt: r.ContextAt,
+			Target: o.Target, Platform: o.Platform, Contexts: o.Contexts, Journal: r.Journal,
 		})
 	}
 }

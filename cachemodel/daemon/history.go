@@ -38,9 +38,8 @@ type Query struct {
 	Platform   string
 	Contexts   map[string]string // folders of named contexts, for builds of which is not known where those were
 	CacheDir   string            // see disk.Options
-	// ContextAt is the build context as somebody saw it at a time, nil if nobody did. Without it only the files'
-	// stamps tell.
-	ContextAt func(time.Time) *buildcontext.Tree
+	// Journal is what was seen of the build context; nil if nobody looked. Without it only the files' stamps tell.
+	Journal *buildcontext.Journal
 }
 
 // maxLook is how many builds are looked at: BuildKit keeps all of the last two days.

@@ -113,7 +113,7 @@ func (r *Reader) Load(ctx context.Context, q Question) *Build {
 	}
 	request := baseline.Request{
 		Spec: spec, Dockerfile: r.path, ContextDir: b.Context.Dir, Context: b.Context.Tree, CacheDir: r.w.CacheDir,
-		BaselineFile: c.BaselineFile, ContextAt: r.journal.At, Target: r.w.target(),
+		BaselineFile: c.BaselineFile, Journal: &r.journal, Target: r.w.target(),
 	}
 	if again && !q.Uncompared && !r.w.Untrusted {
 		recordNotes = append(recordNotes, r.ask(ctx, b, q, &request, options)...)
