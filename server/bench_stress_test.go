@@ -31,19 +31,29 @@ type stressText struct {
 
 // of returns the text with as many pieces as fit into a size in bytes.
 func (s stressText) of(size int) string {
-	var b strings.Builder
-	b.WriteString(s.head)
-	for i := 0; b.Len() < size-len(s.tail); i++ {
-		b.WriteString(s.unit(i))
-	}
-	return b.String() + s.tail
+	text, _ := s.pieces(size)
+	return text + s.tail
 }
 
-// within returns the text at the largest size up to the given one at which it is read to its end.
+// pieces is the text without what stands behind, and where its pieces end.
+func (s stressText) pieces(size int) (string, []int) {
+	var b strings.Builder
+	b.WriteString(s.head)
+	ends := []int{b.Len()}
+	for i := 0; b.Len() < size-len(s.tail); i++ {
+		b.WriteString(s.unit(i))
+		ends = append(ends, b.Len())
+	}
+	return b.String(), ends
+}
+
+// within returns the text with as many pieces up to a size as are read to the end.
 func (s stressText) within(size int) string {
-	return s.of(sort.Search(size, func(n int) bool {
-		return dockerfile.Parse(source.New(s.of(n+1)), nil).TooLarge()
-	}))
+	text, ends := s.pieces(size)
+	most := sort.Search(len(ends)-1, func(n int) bool {
+		return dockerfile.Parse(source.New(text[:ends[n+1]]+s.tail), nil).TooLarge()
+	})
+	return text[:ends[most]] + s.tail
 }
 
 func repeated(unit string) func(int) string { return func(int) string { return unit } }

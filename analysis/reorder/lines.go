@@ -1,6 +1,7 @@
 package reorder
 
 import (
+	"sort"
 	"strings"
 
 	"github.com/layerwise/layerwise/analysis/dockerfile"
@@ -13,10 +14,9 @@ type lineRange struct{ first, last int }
 // block returns the lines of an instruction and of the comment directly above it, which belongs to it.
 func block(file *dockerfile.File, in *dockerfile.Instruction) lineRange {
 	lines := lineRange{file.Text.LineAt(in.Span.Start), file.Text.LineAt(in.Span.End)}
-	for i := len(file.Comments) - 1; i >= 0; i-- {
-		if file.Text.LineAt(file.Comments[i].Span.Start) == lines.first-1 {
-			lines.first--
-		}
+	i := sort.Search(len(file.Comments), func(i int) bool { return file.Comments[i].Span.Start >= in.Span.Start })
+	for i--; i >= 0 && file.Text.LineAt(file.Comments[i].Span.Start) == lines.first-1; i-- {
+		lines.first--
 	}
 	return lines
 }

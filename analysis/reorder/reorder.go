@@ -7,6 +7,7 @@
 package reorder
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -156,8 +157,9 @@ func Suggest(file *dockerfile.File, engine Engine) []Rewrite {
 // NothingGained says why Suggest, and for BuildKit Search, find nothing for file.
 func NothingGained(file *dockerfile.File, engine Engine) string {
 	switch {
-	case file.TooLarge():
-		return "The file is too large to be read to its end."
+	case tooLarge(file):
+		return fmt.Sprintf("No order is searched for in a file of more than %d instructions or %d KiB.",
+			maxInstructions, dockerfile.MostBytes>>10)
 	case broken(file):
 		return "The file has errors: fix them first (layerwise check lists them)."
 	case engine == Classic:
@@ -183,10 +185,18 @@ func enumerate(words []string) string {
 	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
-// broken reports whether nothing is to be moved in a file. One that is too large is not read to its end, which may need
-// what stands above.
+// maxInstructions is in how many instructions an order is searched for: four times what the largest file has that we
+// know of. What each depends on takes long to find.
+const maxInstructions = 1000
+
+// tooLarge reports whether no order is searched for. Besides, what is not read to its end may need what stands above.
+func tooLarge(file *dockerfile.File) bool {
+	return file.TooLarge() || len(file.Instructions) > maxInstructions
+}
+
+// broken reports whether nothing is to be moved in a file.
 func broken(file *dockerfile.File) bool {
-	return file.TooLarge() || slices.ContainsFunc(file.Problems, func(p dockerfile.Problem) bool { return !p.Warning })
+	return tooLarge(file) || slices.ContainsFunc(file.Problems, func(p dockerfile.Problem) bool { return !p.Warning })
 }
 
 // change is what is done to one stage.

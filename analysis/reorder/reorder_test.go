@@ -248,13 +248,17 @@ func FuzzSuggest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) { checkInvariants(t, text) })
 }
 
-// A file that is not read to its end gets no order: what is not read may need what would move.
+// A file that is not read to its end gets no order, as what is not read may need what would move; nor one of very many
+// instructions.
 func TestTooLarge(t *testing.T) {
 	text := "FROM a\nCOPY . /x\nEXPOSE 80\n"
 	for _, test := range []struct {
 		behind string
 		some   bool
-	}{{"", true}, {strings.Repeat("#\n", dockerfile.MostBytes), false}} {
+	}{
+		{"", true}, {strings.Repeat("#\n", dockerfile.MostBytes), false},
+		{strings.Repeat("RUN a\n", maxInstructions-3), true}, {strings.Repeat("RUN a\n", maxInstructions-2), false},
+	} {
 		file := dockerfile.Parse(source.New(text+test.behind), nil)
 		if found := Suggest(file, Classic); len(found) > 0 != test.some {
 			t.Errorf("too large: %v: %d rewrites", file.TooLarge(), len(found))
