@@ -143,7 +143,8 @@ func almostJSON(in *dockerfile.Instruction) (string, bool) {
 	list := strings.HasSuffix(args, "]") && strings.Contains(args, ",")
 	switch in.Meant {
 	case "RUN": // "[" is a command, too
-		like = like && (inner == args[width:] || strings.Contains(args, ",")) || commandInBrackets(args)
+		like = like && (inner == args[width:] || strings.Contains(args, ",") || stringsInBrackets.MatchString(args)) ||
+			commandInBrackets(args)
 	case "CMD", "ENTRYPOINT", "HEALTHCHECK":
 		like = like && (inner == args[width:] || strings.ContainsAny(args, ",;") || quotedStrings.MatchString(args))
 		like = like || list
@@ -233,12 +234,14 @@ var (
 var (
 	bracketless     = regexp.MustCompile(`^[({]?[ \t]*"[^"]*"(?:[ \t]*,[ \t]*"[^"]*")+[ \t]*[)}\]]?$`)
 	wordsInBrackets = regexp.MustCompile(`^\[[A-Za-z0-9_./-]+(?: [A-Za-z0-9_./=:-]+)*\]$`)
-	quotedStrings   = regexp.MustCompile(`^\[(?:[ \t]*"[^"]*")+[ \t]*\]$`)
-	behindEnd       = regexp.MustCompile(`\]([ \t]*[;,.&)\]]+)$`)
-	semicolon       = regexp.MustCompile(`"[ \t]*(;)[ \t]*"`)
-	doubleComma     = regexp.MustCompile(`,([ \t]*,)`)
-	openQuoteString = regexp.MustCompile(`[\[,][ \t]*()[A-Za-z0-9_./:=-]+"[ \t]*[,\]]|[\[,][ \t]*"[A-Za-z0-9_./:=-]+()[ \t]*[,\]]`)
-	plainWords      = regexp.MustCompile(`[^\[\] ]+`)
+	// two strings of which the first is no operator, which a test of the shell cannot read
+	stringsInBrackets = regexp.MustCompile(`^\[ "[^"$!-][^"$]*"(?: "[^"$]*")+ \]$`)
+	quotedStrings     = regexp.MustCompile(`^\[(?:[ \t]*"[^"]*")+[ \t]*\]$`)
+	behindEnd         = regexp.MustCompile(`\]([ \t]*[;,.&)\]]+)$`)
+	semicolon         = regexp.MustCompile(`"[ \t]*([;.])[ \t]*"`)
+	doubleComma       = regexp.MustCompile(`,([ \t]*,)`)
+	openQuoteString   = regexp.MustCompile(`[\[,][ \t]*()[A-Za-z0-9_./:=-]+"[ \t]*[,\]]|[\[,][ \t]*"[A-Za-z0-9_./:=-]+()[ \t]*[,\]]`)
+	plainWords        = regexp.MustCompile(`[^\[\] ]+`)
 )
 
 // brackets puts the brackets of an array around strings.

@@ -13,10 +13,15 @@ var explained = map[string][]*Rule{
 	InvalidDefaultArgInFrom.ID: {InvalidImage, UndefinedArgInFrom},
 	InvalidInstruction.ID:      {InvalidImage},
 	JSONArgsRecommended.ID:     {BackgroundInstall, NoShell, WrongArguments},
-	LegacyKeyValueFormat.ID:    {LostPath},
+	LegacyKeyValueFormat.ID:    {LostPath, StrayCharacter},
 	LostEffect.ID:              {WrongArguments},
 	MisreadPath.ID:             {TrailingComment},
+	MissingOperator.ID:         {SwallowedInstruction},
+	MissingYes.ID:              {SwallowedInstruction},
+	NoEmptyContinuation.ID:     {SwallowedInstruction},
 	NoShell.ID:                 {InvalidImage},
+	ShellSyntax.ID:             {AlmostJSON},
+	UndefinedVar.ID:            {InvalidPort},
 	WorkdirRelativePath.ID:     {MisreadPath, StrayCharacter},
 }
 

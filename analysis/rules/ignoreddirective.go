@@ -264,7 +264,7 @@ func nearlyDocker(reference string) bool {
 }
 
 // oddFrontend is Docker's frontend in quotes, with a blank before its tag, or with a v in it.
-var oddFrontend = regexp.MustCompile(`^["']?((?:docker\.io/)?docker/dockerfile(?:-upstream)?)[: ]v?([0-9][0-9a-z.-]*|latest|labs)["']?$`)
+var oddFrontend = regexp.MustCompile(`^["']?((?:docker\.io/)?docker/dockerfile(?:-upstream)?)[: @]v?([0-9][0-9a-z.-]*|latest|labs)["';]?$`)
 
 // meantFrontend is the image that is meant by one that is written as no image is, "" if that is not clear.
 func meantFrontend(text string) string {

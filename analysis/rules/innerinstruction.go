@@ -170,6 +170,9 @@ func (p *pass) innerCommand(in *dockerfile.Instruction) (finding analysis.Findin
 	}
 	for _, c := range run.commands {
 		word := c.words[0]
+		if finding, ok = p.behindCommand(in, c); ok {
+			return finding, true
+		}
 		if !keywords[word] || len(c.words) < 2 {
 			continue
 		}
@@ -193,10 +196,38 @@ func (p *pass) innerCommand(in *dockerfile.Instruction) (finding analysis.Findin
 	return finding, false
 }
 
+// ownLine are instructions, with what hardly is an argument of a command behind their names.
+var ownLine = map[string]*regexp.Regexp{
+	"RUN": regexp.MustCompile(`^[a-z./]`), "COPY": regexp.MustCompile(`^\S+[ \t]+\S`),
+	"CMD": regexp.MustCompile(`^\[`), "ENTRYPOINT": regexp.MustCompile(`^\[`), "WORKDIR": regexp.MustCompile(`^/`),
+	"EXPOSE": regexp.MustCompile(`^[0-9]`),
+}
+
+// behindCommand looks for an instruction behind the arguments of a command, on the same line.
+func (p *pass) behindCommand(in *dockerfile.Instruction, c command) (finding analysis.Finding, ok bool) {
+	if slices.Contains(runsOthers, c.words[0]) || c.words[0] == "grep" || len(in.Heredocs) > 0 {
+		return finding, false
+	}
+	for i := 1; i < len(c.words)-1; i++ {
+		follows := ownLine[c.words[i]]
+		if follows == nil {
+			continue
+		}
+		before, at := c.span(p, in, i-1, i), c.span(p, in, i, i+1)
+		if follows.MatchString(p.Text.Slice(c.span(p, in, i+1, len(c.words)))) &&
+			p.Text.Slice(at) == c.words[i] && p.sameLine(before.End, at.Start) {
+			finding.Span, finding.Message = at, c.words[i]+" needs a line of its own"
+			finding.Fixes = p.newLine(before.End, at.Start, "")
+			return finding, true
+		}
+	}
+	return finding, false
+}
+
 var (
 	operatorBefore = regexp.MustCompile(`\s*(&&|;)[\s\\]*$`)
 	operatorWithin = regexp.MustCompile(`\s*(?:\s&&|;)\s+`)
-	behindList     = regexp.MustCompile(`^\[[^\[\]]*\](\s+)([A-Z]+)\s`)
+	behindList     = regexp.MustCompile(`^\[[^\[\]]*\](\s*)([A-Z]+)\s`)
 )
 
 // newLine is the fix that ends an instruction and begins the next one.
@@ -219,10 +250,10 @@ func (p *pass) behindArray(in *dockerfile.Instruction) (finding analysis.Finding
 // behindOperator looks for an operator of the shell's, and an instruction or a command behind it.
 func (p *pass) behindOperator(in *dockerfile.Instruction) (finding analysis.Finding, ok bool) {
 	text := p.Text.Slice(in.ArgsSpan)
-	if in.Meant == "FROM" || in.Meant == "WORKDIR" || in.Meant == "USER" || in.Meant == "EXPOSE" ||
-		in.Meant == "STOPSIGNAL" {
+	if copies := in.Meant == "COPY" || in.Meant == "ADD"; copies || in.Meant == "FROM" || in.Meant == "WORKDIR" ||
+		in.Meant == "USER" || in.Meant == "EXPOSE" || in.Meant == "STOPSIGNAL" {
 		for i, word := range in.Args[1:] {
-			if keywords[word.Text] && i < len(in.Args)-2 && p.Text.Slice(word.Span) == word.Text {
+			if keywords[word.Text] && i < len(in.Args)-2 && (i > 0 || !copies) && p.Text.Slice(word.Span) == word.Text {
 				finding.Span, finding.Message = word.Span, word.Text+" needs a line of its own"
 				from := in.Args[i].Span.End
 				if operator := strings.TrimRight(in.Args[i].Text, ";&"); operator == "" && i > 0 {

@@ -268,5 +268,8 @@ func (p *pass) behindColon(ref stageReference) []analysis.Fix {
 		return nil
 	}
 	gap := source.Between(ref.word.Span.End, ref.in.Args[1].Span.Start)
+	if ref.word.Text == "image:" {
+		return p.removed(source.Between(ref.word.Span.Start, gap.End))
+	}
 	return change("Remove the space behind :", gap, "", true)
 }

@@ -257,7 +257,7 @@ func (p *pass) respaced(in *dockerfile.Instruction) []analysis.Fix {
 var quotedPart = regexp.MustCompile(`^([A-Za-z_][\w.-]*="[^"\\$]*)"([ \t]+[^="'\\$\s][^="'\\$\n]*)$`)
 
 var (
-	spacedPairs = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*=[^\s"'=]+(?:[ \t]+[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=[ \t]*[^\s"'=]+)+[ \t]*$`)
+	spacedPairs = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*=[^\s"'=\\]+(?:[ \t]+(?:\\[ \t]*\r?\n[ \t]*)?[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=[ \t]*[^\s"'=\\]+)+[ \t]*$`)
 	spacedSign  = regexp.MustCompile(`[ \t]+=[ \t]*|=[ \t]+`)
 	inPairs     = regexp.MustCompile(`[ \t](&&[ \t]|(?:&&[ \t]+)?(?:export|set|ENV|ARG|LABEL)[ \t]+)[A-Za-z_][A-Za-z0-9_.-]*=`)
 )

@@ -70,8 +70,10 @@ func (p *pass) likelyFix(in *dockerfile.Instruction, problem dockerfile.Problem)
 		return p.removed(source.Between(in.Args[0].Span.End, in.ArgsSpan.End))
 	case strings.HasPrefix(message, "invalid secret mount") && len(in.Args) > 0:
 		return p.secretApart(in)
-	case in.Meant == "COPY" && strings.HasPrefix(message, "missing a value on flag: --from"):
-		return p.fromApart(in)
+	case in.Meant == "COPY" && strings.HasPrefix(message, "missing a value on flag: --"):
+		return p.flagApart(in)
+	case strings.HasPrefix(message, "copy cannot accept a heredoc") && len(in.Args) == 2:
+		return replace(in.ArgsSpan, p.Text.Slice(in.Args[1].Span)+" "+p.Text.Slice(in.Args[0].Span), true)
 	case in.Meant == "HEALTHCHECK" && strings.HasPrefix(message, "time: ") && strings.Contains(typed, ",--"):
 		return replace(problem.Span, strings.ReplaceAll(typed, ",--", " --"), true)
 	case len(in.Flags) == 1 && len(in.Args) == 0:
@@ -119,13 +121,14 @@ func (p *pass) secretApart(in *dockerfile.Instruction) []analysis.Fix {
 	return change("Change the space to a comma", gap, ",", true)
 }
 
-// fromApart is the fix for COPY --from stage:/path, where the stage stands behind a blank.
-func (p *pass) fromApart(in *dockerfile.Instruction) []analysis.Fix {
-	flag := p.from(in)
-	if flag != nil && len(in.Args) == 4 && in.Args[0].Text == "=" {
-		apart := source.Between(flag.Span.Start, in.Args[1].Span.End)
-		return replace(apart, "--from="+in.Args[1].Text, true)
+// flagApart is the fix for a flag whose value stands behind a blank, and for COPY --from stage:/path.
+func (p *pass) flagApart(in *dockerfile.Instruction) []analysis.Fix {
+	if last := len(in.Flags) - 1; last >= 0 && len(in.Args) == 4 && in.Args[0].Text == "=" {
+		flag := in.Flags[last]
+		return replace(source.Between(flag.Span.Start, in.Args[1].Span.End),
+			"--"+flag.Name.Text+"="+in.Args[1].Text, true)
 	}
+	flag := p.from(in)
 	if flag == nil || len(in.Args) != 2 {
 		return nil
 	}
@@ -154,7 +157,7 @@ func (p *pass) likelyImage(in *dockerfile.Instruction) []analysis.Fix {
 	}
 	rest := source.Between(next.Span.Start, in.ArgsSpan.End)
 	switch word := strings.ToLower(image.Text); {
-	case word == "=" || word == ":" || word == "image" || word == "images":
+	case strings.Trim(word, "=:") == "" || strings.TrimSuffix(word, ":") == "image" || word == "images":
 		return p.removed(source.Between(image.Span.Start, next.Span.Start))
 	case digestWord.MatchString(next.Text) && len(in.Args) == 2:
 		digest := "@sha256:" + digestWord.FindStringSubmatch(next.Text)[1]
@@ -171,6 +174,9 @@ func (p *pass) likelyImage(in *dockerfile.Instruction) []analysis.Fix {
 	return nil
 }
 
+// gluedEnd matches a file whose destination touches it.
+var gluedEnd = regexp.MustCompile(`\.[a-z]+(\./?)$`)
+
 var pairedPaths = regexp.MustCompile(`^([A-Za-z0-9_./-]+)=(/[A-Za-z0-9_./-]*)$`)
 
 // addDestination is the fix for a copy with one path, unless the line below is to be its end.
@@ -178,6 +184,9 @@ func (p *pass) addDestination(in *dockerfile.Instruction) []analysis.Fix {
 	only := in.Args[0]
 	if m := pairedPaths.FindStringSubmatch(only.Text); m != nil && p.Text.Slice(only.Span) == only.Text {
 		return replace(only.Span, m[1]+" "+m[2], false)
+	}
+	if m := gluedEnd.FindStringSubmatchIndex(only.Text); m != nil && p.Text.Slice(only.Span) == only.Text {
+		return insert(only.Span.Start+m[2], " ", false)
 	}
 	destination := " ./"
 	if only.Text == "." {

@@ -22,7 +22,7 @@ var MisreadPath = &Rule{
 	Doc: Doc{
 		Summary: "A path is not read as it is written",
 		What: "Finds sources of `COPY` and `ADD` that lead out of the build context (`../x`), `~` in the paths of " +
-			"`COPY`, `ADD`, `WORKDIR`, `VOLUME` and mounts, addresses that `ADD` does not fetch, " +
+			"`COPY`, `ADD`, `WORKDIR`, `VOLUME`, mounts and variables such as `HOME`, addresses that `ADD` does not fetch, " +
 			"an arrow between source and destination, several files copied to one name that may be no directory, " +
 			"manifests without a destination, and " +
 			"Windows paths with backslashes where the backslash is the escape character.",
@@ -32,12 +32,12 @@ var MisreadPath = &Rule{
 		Example: "FROM alpine\nCOPY ../app /app/\n",
 		Instead: "FROM alpine\nCOPY app /app/\n",
 	},
-	of:   []string{"RUN", "ADD", "COPY", "VOLUME", "WORKDIR"},
+	of:   []string{"RUN", "ADD", "COPY", "ENV", "VOLUME", "WORKDIR"},
 	each: checkMisreadPath,
 }
 
 // escapedPath is a relative path, or one from the root, with the backslashes of Windows.
-var escapedPath = regexp.MustCompile(`^[A-Za-z0-9_.-]*(\\[A-Za-z0-9_.-]+)+\\?$`)
+var escapedPath = regexp.MustCompile(`^[A-Za-z0-9_./-]*(\\[A-Za-z0-9_.-]+)+\\?$`)
 
 var drivePath = regexp.MustCompile(`^[A-Za-z]:(\\[A-Za-z0-9_.$ {}-]+)+\\?$`)
 
@@ -51,6 +51,10 @@ func checkMisreadPath(p *pass, in *dockerfile.Instruction) {
 	}
 	if _, ok := p.innerInstruction(in); ok {
 		return // InnerInstruction says what is wrong
+	}
+	if in.Meant == "ENV" {
+		p.checkHomeIn(in)
+		return
 	}
 	if p.checkForgotten(in) {
 		return
@@ -139,6 +143,25 @@ func (p *pass) checkPath(in *dockerfile.Instruction, word dockerfile.Word, isSou
 		return
 	}
 	p.report(in, finding)
+}
+
+// homeIn matches variables that hold paths, with a ~ that a shell would replace.
+var homeIn = regexp.MustCompile(`(?:^HOME|[A-Z0-9_](?:PATH|HOME|DIR))=["']?(?:[^"'\s]*:)?(~)(?:[/:"']|$)`)
+
+// checkHomeIn looks for a ~ in the value of a variable, which no shell replaces.
+func (p *pass) checkHomeIn(in *dockerfile.Instruction) {
+	for _, word := range in.Args {
+		m := homeIn.FindStringSubmatchIndex(word.Text)
+		if m == nil || p.Text.Slice(word.Span) != word.Text {
+			continue
+		}
+		finding := analysis.Finding{Span: word.Span.Part(m[2], m[3])}
+		finding.Message = "~ is not replaced: it is taken for a directory of that name"
+		if home := p.home(in); home != "" {
+			finding.Fixes = replace(finding.Span, home, false)
+		}
+		p.report(in, finding)
+	}
 }
 
 // escapes reports whether a path has backslashes that are read as escape characters.

@@ -25,14 +25,15 @@ var MissingOperator = &Rule{
 		Example: "FROM debian\nRUN apt-get update \\\n    apt-get install -y curl\n",
 		Instead: "FROM debian\nRUN apt-get update && \\\n    apt-get install -y curl\n",
 	},
-	of:   []string{"RUN", "ARG", "ENV", "LABEL", "ADD", "COPY", "EXPOSE", "VOLUME"},
+	of:   []string{"RUN", "HEALTHCHECK", "ARG", "ENV", "LABEL", "ADD", "COPY", "EXPOSE", "VOLUME"},
 	each: checkMissingOperator,
 }
 
 func checkMissingOperator(p *pass, in *dockerfile.Instruction) {
 	switch in.Meant {
-	case "RUN":
+	case "RUN", "HEALTHCHECK":
 		p.checkOperator(in)
+		p.checkPipedExit(in)
 	case "ARG", "ENV", "LABEL":
 		p.checkGluedPair(in)
 	default:
@@ -59,6 +60,18 @@ func (p *pass) checkOperator(in *dockerfile.Instruction) {
 	if run.mistake != nil {
 		p.checkGluedTest(in)
 	}
+}
+
+var pipedExit = regexp.MustCompile(`[^|]([ \t]\|[ \t]*)exit\b`)
+
+// checkPipedExit looks for a pipe to exit, which makes the command fail whatever the first one does.
+func (p *pass) checkPipedExit(in *dockerfile.Instruction) {
+	m := pipedExit.FindStringSubmatchIndex(p.Text.Slice(in.ArgsSpan))
+	if m == nil || in.JSON || len(in.Heredocs) > 0 {
+		return
+	}
+	at := in.ArgsSpan.Part(m[2]+1, m[2]+2)
+	p.found(in, at, replace(at, "||", true), "exit is run whatever the first command does: || runs it if that fails")
 }
 
 // brokenAt returns where in a word a line ends that goes on in the first column of the next one, -1 if none does.
@@ -183,6 +196,9 @@ func followsOften(c command, i int) bool {
 	return i > 1 && slices.Contains(behindDownload[c.words[0]], c.words[i]) && !strings.HasPrefix(c.words[i-1], "-")
 }
 
+// ownCommands are tools whose names are no packages that are installed together with one of their commands' names.
+var ownCommands = append([]string{"npm", "yarn", "pnpm"}, systemPackages...)
+
 // commandWithin is the word of a command with which another command begins, -1 if none does.
 func (p *pass) commandWithin(in *dockerfile.Instruction, c command) int {
 	if slices.Contains(runsOthers, c.words[0]) {
@@ -194,7 +210,7 @@ func (p *pass) commandWithin(in *dockerfile.Instruction, c command) int {
 	for i := 1; i < len(c.words); i++ {
 		word, next := c.words[i], ""
 		before, at := c.span(p, in, i-1, i), c.span(p, in, i, i+1)
-		again := i > 1 && word == c.words[0] && slices.Contains(systemPackages, word)
+		again := i > 1 && word == c.words[0] && slices.Contains(ownCommands, word)
 		behind := followsOften(c, i)
 		if !again && !behind && p.sameLine(before.End, at.Start) || p.Text.Slice(at) != word {
 			continue
@@ -228,11 +244,12 @@ var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
 
 // checkGluedPackages looks for packages of two lines without a blank between them.
 func (p *pass) checkGluedPackages(in *dockerfile.Instruction, d download) {
-	for i := d.last; i < len(d.words); i++ {
+	for i := d.verb() + 1; i < len(d.words); i++ {
 		span := d.span(p, in, i, i+1)
 		first, escaped := strings.CutSuffix(p.Text.Slice(span), string(p.Escape))
 		second, ok := strings.CutPrefix(d.words[i], first)
-		if escaped && ok && len(d.manifests) == 0 && packageName.MatchString(first) && packageName.MatchString(second) {
+		if escaped && ok && len(d.manifests) == 0 && (packageName.MatchString(first) || first == "-y") &&
+			packageName.MatchString(second) {
 			p.reportGlued(in, source.Between(span.Start, span.End-1), first+second)
 		}
 	}

@@ -95,6 +95,10 @@ var upgrades = regexp.MustCompile(`upgrade$|^-Sy*u`)
 
 // answered reports whether a command says yes to what its tool may ask, or may do so by a variable.
 func answered(tool *tools.CommandLine, c command) bool {
+	if v := c.verb(); v > 0 && v+1 < len(c.words) &&
+		slices.Contains(tool.Yes, tool.Instead[c.words[v]+" "+c.words[v+1]]) {
+		return true // MisspeltCommand says how it is written
+	}
 	return slices.ContainsFunc(c.words, func(word string) bool {
 		return slices.Contains(tool.Yes, word) || strings.ContainsAny(word, "$`\u2013\u2014") || word == "-" ||
 			// also among others, as in -qy

@@ -93,6 +93,15 @@ func (p *pass) checkOrder(in *dockerfile.Instruction, before, c command) bool {
 		finding.Span = c.span(p, in, at+1, at+2)
 		finding.Message = c.words[at] + " stands twice"
 		finding.Fixes = p.removed(source.Between(c.span(p, in, at, at+1).End, finding.Span.End))
+	case more && dashedName(c) != "":
+		finding.Span = c.span(p, in, 0, 2)
+		finding.Message = fmt.Sprintf("%s is written as one word", dashedName(c))
+		finding.Fixes = replace(finding.Span, dashedName(c), true)
+	case line != nil && slices.Contains(systemPackages, name) && c.verb() > 0 && c.words[c.verb()] == "update" &&
+		len(c.words) > c.verb()+1 && slices.Contains(line.Installs, c.words[c.verb()+1]):
+		finding.Span = c.span(p, in, c.verb(), c.verb()+2)
+		finding.Message = fmt.Sprintf("%s takes one command at a time: && %[1]s is missing between these", name)
+		finding.Fixes = insert(c.span(p, in, c.verb(), c.verb()+1).End, " && "+name, false)
 	case glued != "":
 		finding.Message = fmt.Sprintf("unknown command %s: a blank is missing", name)
 		finding.Fixes = replace(first, glued+" "+verb, true)
@@ -111,8 +120,17 @@ func (p *pass) checkOrder(in *dockerfile.Instruction, before, c command) bool {
 	return true
 }
 
+// dashedName is the tool whose name a blank divides in two, as in apt- get.
+func dashedName(c command) string {
+	name := strings.TrimSuffix(c.words[0], "-") + "-" + strings.TrimPrefix(c.words[1], "-")
+	if tools.LineOf(name) == nil {
+		return ""
+	}
+	return name
+}
+
 // verbs are the usual commands of package managers.
-var verbs = strings.Fields("install update upgrade add ci")
+var verbs = strings.Fields("install update upgrade add ci clean remove purge autoremove")
 
 // divided are the package manager and its command that were written as one word, as in npmci and apt-get-update.
 func divided(word string) (tool, verb string) {
@@ -149,9 +167,6 @@ func (p *pass) checkToolCommand(in *dockerfile.Instruction, c command) {
 	meant, known := line.Instead[word]
 	switch rest, run := strings.CutPrefix(word, "run-"); {
 	case known:
-	case v == 1 && tools.LineOf(c.words[0]+"-"+word) != nil && p.Text.Slice(c.span(p, in, 0, 1)) == c.words[0]:
-		finding.Span.Start = c.span(p, in, 0, 1).Start
-		meant = c.words[0] + "-" + word
 	case run && !line.Open && slices.Contains(line.Commands, "run"):
 		meant = "run " + rest
 	default:
@@ -208,6 +223,9 @@ func plainWord(word string) bool {
 	return strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") == "" && word != ""
 }
 
+// gluedYes matches a -y with a package behind it.
+var gluedYes = regexp.MustCompile(`^-y[a-z0-9+.-]*[aceg-ln-prtwxz0-9][a-z0-9+.-]+$`)
+
 // dashed are commands that people write with the dash of a flag.
 var dashed = strings.Fields("-install -update -upgrade -add -ci -build -run")
 
@@ -242,13 +260,18 @@ func (p *pass) checkToolFlags(in *dockerfile.Instruction, c command) {
 		case wrong:
 			finding.Message = fmt.Sprintf("%s has no %s (did you mean %s?)", c.words[0], name, instead)
 			finding.Fixes = replace(span, instead, true)
+		case gluedYes.MatchString(word) && slices.Contains(systemPackages, c.words[0]):
+			finding.Message = fmt.Sprintf("%s takes all of %s for flags: a blank is missing behind -y",
+				c.words[0], word)
+			finding.Fixes = insert(span.Start+2, " ", true)
 		case i == 1 && slices.Contains(dashed, word) && slices.Contains(line.Commands, word[1:]):
 			finding.Message += fmt.Sprintf(" (did you mean %s?)", word[1:])
 			finding.Fixes = replace(span, word[1:], false)
 		case len(word) > 5 && slices.Contains(known, "-"+word):
 			finding.Message = fmt.Sprintf("long flags of %s begin with two dashes", c.words[0])
 			finding.Fixes = replace(span, "-"+word, true)
-		case strings.HasPrefix(name, "--") && len(name) > 6 && plainWord(name) && !slices.Contains(known, name):
+		case strings.HasPrefix(name, "--") && len(name) > 6 && plainWord(strings.ReplaceAll(name, "_", "-")) &&
+			!slices.Contains(known, name):
 			meant := spell.Meant(name, known)
 			if meant == "" || len(meant)-len(name) > 1 || len(name)-len(meant) > 1 {
 				continue
@@ -322,6 +345,7 @@ func shortTool(c command) (meant string) {
 // are not those of their programs.
 var otherNames = map[string]string{
 	"gradlew": "./gradlew", "mvnw": "./mvnw", "gradlew.bat": "./gradlew", "mvnw.cmd": "./mvnw", "maven": "mvn",
+	"php-ext-install": "docker-php-ext-install",
 }
 
 var extension = regexp.MustCompile(`^[a-z]+(?:-[a-z]+)+$`)

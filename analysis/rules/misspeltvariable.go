@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,18 +22,51 @@ var MisspeltVariable = &Rule{
 		What: "Finds variables in `RUN` that nothing defines, but that are close to an `ARG` or `ENV` of the " +
 			"stage, or that an `ARG` above the first `FROM` declares, which counts for `FROM` only; and those in " +
 			"`CMD`, `ENTRYPOINT` and `HEALTHCHECK` that only an `ARG` sets, which ends with the build. A variable " +
-			"that the command itself or the base image may set is left alone.",
+			"that the command itself or the base image may set is left alone. Also finds an `ENV`, or a variable in front " +
+			"of a command, with the name of a well-known one but for a slip.",
 		Why:     "The shell takes a variable that is not set for an empty text, and goes on.",
 		Example: "FROM alpine\nARG RELEASE=1\nRUN wget https://example.com/$RELAESE\n",
 		Instead: "FROM alpine\nARG RELEASE=1\nRUN wget https://example.com/$RELEASE\n",
 	},
-	of:   []string{"CMD", "ENTRYPOINT", "HEALTHCHECK", "RUN"},
+	of:   []string{"CMD", "ENTRYPOINT", "ENV", "HEALTHCHECK", "RUN"},
 	each: checkMisspeltVariable,
 }
 
+// wellKnown are variables that many programs look for, and others whose names are close to theirs.
+var wellKnown = strings.Fields("" +
+	"ASPNETCORE_ENVIRONMENT ASPNETCORE_HTTP_PORTS ASPNETCORE_URLS CATALINA_HOME CGO_ENABLED " +
+	"COMPOSER_ALLOW_SUPERUSER DEBIAN_FRONTEND DJANGO_SETTINGS_MODULE DOTNET_CLI_TELEMETRY_OPTOUT FLASK_ENV " +
+	"GO111MODULE JAVA_HOME JAVA_TOOL_OPTIONS LD_LIBRARY_PATH LD_PRELOAD MYSQL_ROOT_PASSWORD NEXT_TELEMETRY_DISABLED " +
+	"NODE_ENV NODE_OPTIONS NVIDIA_DRIVER_CAPABILITIES NVIDIA_VISIBLE_DEVICES PIP_DISABLE_PIP_VERSION_CHECK " +
+	"PIP_NO_CACHE_DIR POETRY_VIRTUALENVS_CREATE POSTGRES_PASSWORD PYTHONDONTWRITEBYTECODE PYTHONHASHSEED " +
+	"PYTHONIOENCODING PYTHONUNBUFFERED RACK_ENV RAILS_ENV RAILS_SERVE_STATIC_FILES")
+
+var setBefore = regexp.MustCompile(`(?:^|[\s;&|])([A-Z][A-Z0-9_]{6,})=`)
+
+// checkWellKnown looks for a variable that is set by a name that is well known but for a slip: two letters swapped, or
+// one more or less that makes no plural.
+func (p *pass) checkWellKnown(in *dockerfile.Instruction) {
+	text := p.Text.Slice(in.ArgsSpan)
+	for _, m := range setBefore.FindAllStringSubmatchIndex(text, -1) {
+		name := text[m[2]:m[3]]
+		i := slices.IndexFunc(wellKnown, func(known string) bool {
+			return oneEdit(name, known) && (swapped(name, known) || len(name) != len(known) && !plural(name, known) &&
+				strings.ReplaceAll(name, "_", "") != strings.ReplaceAll(known, "_", ""))
+		})
+		if i >= 0 && p.mentions(name) == 1 {
+			at := in.ArgsSpan.Part(m[2], m[3])
+			p.found(in, at, replace(at, wellKnown[i], false), "no program looks for %s (did you mean %s?)", name,
+				wellKnown[i])
+		}
+	}
+}
+
 func checkMisspeltVariable(p *pass, in *dockerfile.Instruction) {
+	if in.Meant == "ENV" || in.Meant == "RUN" {
+		p.checkWellKnown(in)
+	}
 	switch {
-	case in.Stage < 0 || in.Command == nil:
+	case in.Stage < 0 || in.Command == nil || in.Meant == "ENV":
 		return
 	case in.Meant != "RUN":
 		p.checkRuntime(in)

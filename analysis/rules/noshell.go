@@ -10,6 +10,7 @@ import (
 	"github.com/layerwise/layerwise/analysis"
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/tools"
 )
 
 // NoShell finds what only a shell would replace, where no shell runs.
@@ -152,15 +153,22 @@ func (p *pass) checkArguments(in *dockerfile.Instruction) {
 var makeVariable = regexp.MustCompile(`\$\(([A-Z_][A-Z0-9_]*)\)`)
 
 // checkMakeVariable looks for a variable as a makefile has it, of which a shell runs the name.
-func (p *pass) checkMakeVariable(in *dockerfile.Instruction) {
+func (p *pass) checkMakeVariable(in *dockerfile.Instruction) bool {
 	m := makeVariable.FindStringSubmatchIndex(p.Text.Slice(in.ArgsSpan))
-	if m == nil || len(in.Heredocs) > 0 || !p.defines(in, p.Text.Slice(in.ArgsSpan)[m[2]:m[3]]) {
-		return
+	if m == nil || len(in.Heredocs) > 0 {
+		return false
 	}
 	span := in.ArgsSpan.Part(m[0], m[1])
 	name := p.Text.Slice(in.ArgsSpan.Part(m[2], m[3]))
-	p.found(in, span, replace(span, "${"+name+"}", true), "the shell runs %s as a command: the variable is ${%[1]s}",
-		name)
+	if name != "PATH" && !p.defines(in, name) {
+		return false
+	}
+	message := "the shell runs %s as a command: the variable is ${%[1]s}"
+	if in.Meant == "ARG" || in.Meant == "ENV" || in.Meant == "LABEL" {
+		message = "$(%s) is not replaced: the variable is ${%[1]s}"
+	}
+	p.found(in, span, replace(span, "${"+name+"}", true), message, name)
+	return true
 }
 
 var percentName = regexp.MustCompile(`(?:^|[\s=:"/])%([A-Z][A-Z0-9_]+)%`)
@@ -272,6 +280,9 @@ func (p *pass) checkSubstitution(in *dockerfile.Instruction) {
 			} else {
 				key += "="
 			}
+			if !substitution.MatchString(value) && p.checkMakeVariable(in) {
+				return
+			}
 			if !substitution.MatchString(value) || p.Escape == '`' && !strings.Contains(value, "$(") {
 				continue
 			}
@@ -366,8 +377,9 @@ func (p *pass) checkOperators(in *dockerfile.Instruction) bool {
 	return true
 }
 
-// optionWithValue is an option with a value behind a blank, and perhaps other options.
-var optionWithValue = regexp.MustCompile(`^(?:--[a-z][a-z-]+|-[A-Za-z]|-jar) [A-Za-z0-9_./:][A-Za-z0-9_./:-]*(?: -[A-Za-z-]+)*$`)
+// optionWithValue is an option with a value behind a blank, and perhaps other options; or several options.
+var optionWithValue = regexp.MustCompile(`^(?:--[a-z][a-z-]+|-[A-Za-z]|-jar) [A-Za-z0-9_./:][A-Za-z0-9_./:-]*(?: -[A-Za-z-]+)*$|` +
+	`^--?[A-Za-z][\w./:=-]*(?: --?[A-Za-z][\w./:=-]*)+$`)
 
 // checkShellStrings looks for strings of an array that hold more than one argument of a shell, and for ~, which a shell
 // would replace.
@@ -375,6 +387,11 @@ func (p *pass) checkShellStrings(in *dockerfile.Instruction, words []dockerfile.
 	first, fields := list[0], strings.Fields(list[0])
 	home := slices.IndexFunc(list, func(word string) bool { return word == "~" || strings.HasPrefix(word, "~/") })
 	option := slices.IndexFunc(list, optionWithValue.MatchString)
+	jar := slices.Index(list, "-jar") + 1
+	verb := ""
+	if len(list) > 1 {
+		verb, _, _ = strings.Cut(list[1], " ")
+	}
 	finding := analysis.Finding{Span: words[0].Span}
 	switch {
 	case len(list) > 1 && strings.HasPrefix(list[1], "-c ") && slices.Contains(unixShells, path.Base(first)):
@@ -395,6 +412,16 @@ func (p *pass) checkShellStrings(in *dockerfile.Instruction, words []dockerfile.
 		finding.Message = words[option].Text + " is one argument: an option and its value are strings of their own"
 		meant := strings.ReplaceAll(words[option].Text, " ", `", "`)
 		finding.Fixes = replace(finding.Span, meant, false)
+	case len(fields) == 1 && verb != "" && verb != list[1] && slices.Contains(tools.Commands(first), verb) &&
+		!strings.ContainsAny(list[1], "'$"):
+		finding.Span = words[1].Span
+		finding.Message = words[1].Text + " is one argument: each word is a string of its own"
+		finding.Fixes = replace(finding.Span, `"`+strings.Join(strings.Fields(list[1]), `", "`)+`"`, false)
+	case jar > 0 && jar < len(list) && path.Base(first) == "java" && strings.Contains(list[jar], "*"):
+		finding.Span = words[jar].Span
+		finding.Message = "* is not replaced: no shell reads an array"
+		finding.Fixes = runBySh(source.Between(words[0].Span.Start, words[len(words)-1].Span.End),
+			"exec "+strings.Join(list, " "))
 	case home >= 0 && !slices.Contains(shells, strings.ToLower(path.Base(first))):
 		finding.Span = words[home].Span
 		finding.Message = "~ is not replaced: no shell reads an array"

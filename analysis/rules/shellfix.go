@@ -18,6 +18,11 @@ var shellFixes = []struct {
 	newText string
 }{
 	{"Change to &&", regexp.MustCompile(`(&{3,}|&[ \t]+&)`), "&&"},
+	{"Change to ||", regexp.MustCompile(`(\|[ \t]+\|)[ \t]*(?:true|exit|echo)\b`), "||"},
+	{"Change to >>", regexp.MustCompile(`(>[ \t]+>)`), ">>"},
+	{"Change ;; to ;", regexp.MustCompile(`(;[ \t]*;)`), ";"},
+	{"Write ; before then", regexp.MustCompile(`\]([ \t]+then[ \t]*;)`), "; then"},
+	{"Remove the ;", regexp.MustCompile(`\b(?:then|do|else)([ \t]*;)`), ""},
 	{"Remove |", regexp.MustCompile(`\|[ \t]+(\|[ \t]*)`), ""},
 	{"Remove &&", regexp.MustCompile(`(?:&&|\|\||;)[ \t]*(?:\\[ \t]*\r?\n[ \t]*)?(&&[ \t]*)`), ""},
 	{"Remove &&", regexp.MustCompile(`^[ \t]*((?:&&|\|\||;)[ \t]*)`), ""},
@@ -36,6 +41,7 @@ var shellFixes = []struct {
 	{"Add the missing done", regexp.MustCompile(`()[ \t]*$`), "; done"},
 	{"Add the missing parenthesis", regexp.MustCompile(`()[ \t]*$`), ")"},
 	{"Remove the parenthesis", regexp.MustCompile(`(\))[ \t]*$`), ""},
+	{"Remove the quote", regexp.MustCompile(`^[^"']*(["'])$`), ""},
 	{"Add the missing quote", regexp.MustCompile(`()[ \t]*$`), `"`},
 	{"Add the missing quote", regexp.MustCompile(`()[ \t]*$`), `'`},
 }

@@ -46,11 +46,16 @@ func checkStrayCharacter(p *pass, in *dockerfile.Instruction) {
 		return
 	case "RUN":
 		for _, d := range p.shellRun(in).downloads() {
-			p.checkPackages(in, d)
+			p.checkPackages(in, d.command, d.last, d.shown())
+		}
+		for _, c := range p.commands(in) {
+			if strings.HasPrefix(c.words[0], "docker-php-ext-") {
+				p.checkPackages(in, c, 1, c.words[0])
+			}
 		}
 		return
 	}
-	if in.JSON || in.Command == nil || len(in.Args) == 0 || isUnknown(in) || in.Stage < 0 {
+	if in.JSON || in.Command == nil || len(in.Args) == 0 || isUnknown(in) || in.Stage < 0 && in.Meant != "ARG" {
 		return
 	}
 	if _, ok := almostJSON(in); ok {
@@ -230,7 +235,7 @@ func (p *pass) checkDirectory(in *dockerfile.Instruction) bool {
 var (
 	flagsOfMkdir = regexp.MustCompile(`^-{1,2}[a-z]+$`)
 	severalWords = regexp.MustCompile(`^[^\s"'\\$()]+([ \t]+[^\s"'\\$()]+)+$`)
-	twoEquals    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(=)=(?:[^=0-9]|$)|^[A-Za-z_][A-Za-z0-9_]*(:)=`)
+	twoEquals    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(=)=(?:[^=]|$)|^[A-Za-z_][A-Za-z0-9_]*(:)=`)
 	colonName    = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*):([^=:]*|https?://[^=]+)$`)
 )
 
@@ -255,6 +260,10 @@ func (p *pass) checkEquals(in *dockerfile.Instruction, i int) bool {
 	if m == nil || in.Meant == "LABEL" || len(in.Args) > 1 && !strings.Contains(in.Args[0].Text, "=") {
 		return false
 	}
+	name, value, _ := strings.Cut(word.Text, "==")
+	if value != "" && value[0] <= '9' && p.behindWord(name) {
+		return false // it is "==1.0", for pip
+	}
 	at := max(m[2], m[4])
 	span := word.Span.Part(at, at+1)
 	message := "the value begins with =: one separates it from the name"
@@ -268,21 +277,37 @@ func (p *pass) checkEquals(in *dockerfile.Instruction, i int) bool {
 	return true
 }
 
-// checkPackages looks for commas between the packages that a command installs.
-func (p *pass) checkPackages(in *dockerfile.Instruction, d download) {
-	for i := d.last; i < len(d.words)-1; i++ {
-		if !plainPackage(d.words[i]) {
-			continue
+// behindWord reports whether a variable stands directly behind a word anywhere in the file.
+func (p *pass) behindWord(name string) bool {
+	text := p.rest().file.Text.String()
+	for _, use := range []string{"$" + name, "${" + name} {
+		for from := strings.Index(text, use); from > 0; {
+			before := strings.TrimRight(text[max(0, from-2):from], `"'`)
+			if before != "" && !strings.Contains(" \t\n=", before[len(before)-1:]) {
+				return true
+			}
+			next := strings.Index(text[from+1:], use)
+			if next < 0 {
+				break
+			}
+			from += 1 + next
 		}
-		if span := d.span(p, in, i, i+1); d.words[i] == p.Text.Slice(span) {
-			p.reportStray(in, source.Between(span.End-1, span.End), d.shown())
+	}
+	return false
+}
+
+// checkPackages looks for commas between the packages that a command installs.
+func (p *pass) checkPackages(in *dockerfile.Instruction, c command, from int, shown string) {
+	for i := from; i < len(c.words)-1; i++ {
+		if span := c.span(p, in, i, i+1); plainPackage(c.words[i]) && c.words[i] == p.Text.Slice(span) {
+			p.reportStray(in, source.Between(span.End-1, span.End), shown)
 		}
 	}
 }
 
 // plainPackage reports whether a word is the name of a package with a comma behind it.
 func plainPackage(word string) bool {
-	return strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789-+.") == ","
+	return strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789-+._") == ","
 }
 
 func (p *pass) reportStray(in *dockerfile.Instruction, span source.Span, by string) {
@@ -290,8 +315,8 @@ func (p *pass) reportStray(in *dockerfile.Instruction, span source.Span, by stri
 		"%s takes %s as part of the word: blanks separate arguments", by, p.Text.Slice(span))
 }
 
-var userWords = regexp.MustCompile(`^(?:-u[ \t]+([A-Za-z0-9_-]+)|([A-Za-z0-9_-]+)(?:,[ \t]*|[ \t]+)([A-Za-z0-9_-]+)|` +
-	`(?:uid|user)[=:][ \t]*([A-Za-z0-9_-]+)|[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]*){2,}|([A-Za-z0-9_-]+)/([A-Za-z0-9_-]+))$`)
+var userWords = regexp.MustCompile(`^(?:(?:-u|su)[ \t]+([A-Za-z0-9_-]+)|([A-Za-z0-9_-]+)(?:,[ \t]*|[ \t]+)([A-Za-z0-9_-]+)|` +
+	`(?:uid|user)[=:][ \t]*([A-Za-z0-9_-]+)|[A-Za-z0-9_-]+(?::[A-Za-z0-9_-]*){2,}|([A-Za-z0-9_-]+)/([A-Za-z0-9_-]+)|([0-9]+)\.([0-9]+))$`)
 
 // checkUser looks for a USER of two words, which BuildKit takes for one name.
 func (p *pass) checkUser(in *dockerfile.Instruction) bool {
@@ -300,7 +325,7 @@ func (p *pass) checkUser(in *dockerfile.Instruction) bool {
 		return false
 	}
 	meant := m[1] + m[4]
-	if user, group := m[2]+m[5], m[3]+m[6]; user != "" {
+	if user, group := m[2]+m[5]+m[7], m[3]+m[6]+m[8]; user != "" {
 		meant = user + ":" + group
 	}
 	finding := analysis.Finding{

@@ -29,6 +29,7 @@ var flagsElsewhere = map[string][]string{
 	"COPY":   strings.Fields("recursive verbose force archive preserve quiet"),
 	"ADD":    strings.Fields("recursive verbose force archive preserve quiet extract untar"),
 	"EXPOSE": strings.Fields("port publish tcp"), "ENV": strings.Fields("env"), "LABEL": strings.Fields("label"),
+	"RUN":     strings.Fields("rm interactive tty detach init quiet"),
 	"WORKDIR": strings.Fields("workdir path"), "USER": strings.Fields("user uid"), "VOLUME": strings.Fields("volume"),
 }
 

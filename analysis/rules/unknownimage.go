@@ -92,7 +92,7 @@ var (
 	microsoft = regexp.MustCompile(`^dotnet/(?:sdk|aspnet|runtime|runtime-deps)(?::|$)`)
 	oldV      = regexp.MustCompile(`^v([0-9][0-9a-z.-]*)$`)
 	twoDigits = regexp.MustCompile(`^[1-9][0-9]$`)
-	shortDate = regexp.MustCompile(`^(\d\d)\.(4)$`)
+	shortDate = regexp.MustCompile(`^(\d\d)(?:\.|-0?)(4)$`)
 )
 
 // plainVersions are official images whose tags never have a v before the version.

@@ -397,9 +397,9 @@ var commandWords = func() map[string]bool {
 
 var (
 	// pastedLine matches an instruction, or a command, behind what a list, a prompt or a builder's output has in front.
-	pastedLine = regexp.MustCompile(`^\s*(?:(?:[-*>$•]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+["']?[A-Z]{3,}\s|\$ [a-z]|` +
+	pastedLine = regexp.MustCompile(`^\s*(?:(?:[-*>$•]|\d+[.:)]?|Step \d+/\d+ ?:|(?:=>|#\d+)(?: \[[^\]]*\])?|sudo)\s+["']?[A-Z]{3,}\s|\$ [a-z]|` +
 		`(?:/\*|--|<!--|;+|REM|%)\s+\w|` + "```" + `|docker (?:build|run|pull|push|compose)\s|docker-compose\s)`)
-	pastedPrefix = regexp.MustCompile(`^\s*((?:[-*>$•]|\d+[.:)]?|Step \d+/\d+ ?:|sudo)\s+["']?)([A-Z]{3,})\s`)
+	pastedPrefix = regexp.MustCompile(`^\s*((?:[-*>$•]|\d+[.:)]?|Step \d+/\d+ ?:|(?:=>|#\d+)(?: \[[^\]]*\])?|sudo)\s+["']?)([A-Z]{3,})\s`)
 	pastedPrompt = regexp.MustCompile(`^\s*(\$ )([a-z][a-z0-9-]*)`)
 	foreignNote  = regexp.MustCompile(`^\s*((?:/\*|--|<!--|;+|REM|%)\s+)[^*]*?(\s*(?:\*/|-->))?\s*$`)
 )

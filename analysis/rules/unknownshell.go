@@ -11,6 +11,7 @@ import (
 	"github.com/layerwise/layerwise/analysis/dockerfile"
 	"github.com/layerwise/layerwise/analysis/images"
 	"github.com/layerwise/layerwise/analysis/source"
+	"github.com/layerwise/layerwise/analysis/spell"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
@@ -114,6 +115,9 @@ func (p *pass) foreignShell(in *dockerfile.Instruction, name string) bool {
 	return known && windows && linuxOnly.MatchString(image) && p.Escape == '\\' && p.mentions(name) == 1
 }
 
+// shellOptions are what people set by -o.
+var shellOptions = []string{"pipefail", "errexit", "nounset", "xtrace", "allexport", "noglob", "verbose"}
+
 // checkShellOptions looks for an option and its value in one string, as "-o pipefail", and for a c that lacks its dash.
 func (p *pass) checkShellOptions(in *dockerfile.Instruction, shell []string) bool {
 	for i, option := range shell[1:] {
@@ -122,6 +126,10 @@ func (p *pass) checkShellOptions(in *dockerfile.Instruction, shell []string) boo
 		case len(words) > 1 && strings.HasPrefix(option, "-") && !strings.ContainsAny(option, "\"'\\;&|"):
 			finding.Message = in.Args[i+1].Text + " is one argument: each word is a string of its own"
 			finding.Fixes = replace(finding.Span, `"`+strings.Join(words, `", "`)+`"`, true)
+		case optionNext.MatchString(shell[i]) && spell.Meant(option, shellOptions) != "":
+			meant := spell.Meant(option, shellOptions)
+			finding.Message = fmt.Sprintf("shells have no option %s (did you mean %s?)", option, meant)
+			finding.Fixes = replace(finding.Span, `"`+meant+`"`, false)
 		case option == "c" && i == len(shell)-2:
 			finding.Message = path.Base(shell[0]) + " takes c for the name of a script: -c is meant"
 			finding.Fixes = replace(finding.Span, `"-c"`, true)

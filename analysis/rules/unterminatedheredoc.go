@@ -169,7 +169,7 @@ func (p *pass) closeHeredoc(finding *analysis.Finding, in *dockerfile.Instructio
 			why = "is indented"
 		case strings.EqualFold(word, doc.Name) && word != doc.Name:
 		case endWords[word] && endWords[doc.Name]:
-		case strings.TrimRight(word, ";,.") == doc.Name:
+		case strings.Trim(word, `;,."'`) == doc.Name:
 		case strings.HasPrefix(word, doc.Name+" #"):
 			why = "has a comment behind it"
 		default:

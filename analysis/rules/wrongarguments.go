@@ -24,7 +24,9 @@ var WrongArguments = &Rule{
 		What: "Finds `pip install requirements.txt` without `-r`, versions that the shell takes for a redirection " +
 			"(`pip install flask>=2.0`) or that have one `=`, packages divided by commas, modes that `chmod` does not " +
 			"know, addresses such as `https:/example.com`, flags of Alpine's `adduser` on Debian, `tar -xfz`, " +
-			"`wget -o` for `-O`, `java app.jar` without `-jar`, several words behind `bash -c`, " +
+			"`wget -o` for `-O`, a `wget` whose output is read though it writes a file, `find -exec` without `\\;`, " +
+			"a blank within a package and its version or within a path, `2>1`, " +
+			"`java app.jar` without `-jar`, several words behind `bash -c`, " +
 			"a `sed` script without its last `/`, and " +
 			"commands such as `chmod 755`, `chown app` " +
 			"or `git` that lack the file or anything else to work on.",
@@ -37,6 +39,7 @@ var WrongArguments = &Rule{
 	each: func(p *pass, in *dockerfile.Instruction) {
 		p.checkJar(in)
 		p.checkForeground(in)
+		p.checkDescriptor(in)
 		for _, c := range p.commands(in) {
 			for _, check := range argumentChecks {
 				if check(p, in, c) {
@@ -54,9 +57,10 @@ var WrongArguments = &Rule{
 
 // argumentChecks look at a command each, and report whether they found something.
 var argumentChecks = []func(p *pass, in *dockerfile.Instruction, c command) bool{
-	(*pass).checkUserFlags, (*pass).checkPip, (*pass).checkChmod, (*pass).checkOperands, (*pass).checkCluster,
-	(*pass).checkCommas, (*pass).checkAddress, (*pass).checkLoneDash, (*pass).checkShellWord,
-	(*pass).checkFunction, (*pass).checkSet,
+	(*pass).checkNoProgram, (*pass).checkSplit, (*pass).checkUserFlags, (*pass).checkLoneDash,
+	(*pass).checkPip, (*pass).checkChmod, (*pass).checkOperands, (*pass).checkCluster, (*pass).checkCommas,
+	(*pass).checkAddress, (*pass).checkShellWord, (*pass).checkFunction, (*pass).checkSet,
+	(*pass).checkApart, (*pass).checkFind, (*pass).checkFetched,
 }
 
 // foreground matches the directive by which nginx stays in the foreground where it is no single argument, or lacks
@@ -184,11 +188,13 @@ var (
 // checkPip looks for a file of requirements, or a version, that pip takes for the name of a package.
 func (p *pass) checkPip(in *dockerfile.Instruction, c command) bool {
 	name, v := c.words[0], c.verb()
-	if strings.HasPrefix(name, "python") && len(c.words) > 2 && (c.words[1] == "pip" || c.words[1] == "pip3") {
-		at := c.span(p, in, 1, 2)
-		p.found(in, at, insert(at.Start, "-m ", true), "%s takes %s for the name of a script: -m is missing", name,
-			c.words[1])
-		return true
+	if strings.HasPrefix(name, "python") && len(c.words) > 2 {
+		if module := strings.TrimPrefix(c.words[1], "-"); module == "pip" || module == "pip3" {
+			at := c.span(p, in, 1, 2)
+			p.found(in, at, replace(at, "-m "+module, true), "%s does not know %s: -m stands before a module", name,
+				c.words[1])
+			return true
+		}
 	}
 	if name != "pip" && name != "pip3" || v == 0 {
 		return false
@@ -203,6 +209,11 @@ func (p *pass) checkPip(in *dockerfile.Instruction, c command) bool {
 		if strings.HasPrefix(c.words[i-1], "-") && !tools.LineOf("pip").Plain(c.words[i-1]) ||
 			p.Text.Slice(span) != word {
 			continue // it is the value of a flag
+		}
+		if file, ok := strings.CutPrefix(word, "-r="); ok {
+			p.found(in, span, replace(span, "-r "+file, true), "%s looks for a file =%s: a blank stands behind -r",
+				name, file)
+			return true
 		}
 		if requirements.MatchString(word) {
 			p.found(in, span, insert(span.Start, "-r ", true), "%s takes the file for a package: -r is missing", name)
@@ -248,7 +259,12 @@ func (p *pass) checkChmod(in *dockerfile.Instruction, c command) bool {
 		}
 		p.report(in, finding)
 	case !octalMode.MatchString(mode) && octalMode.MatchString(next):
-		p.found(in, c.span(p, in, i+1, i+2), nil, "chmod takes %s for a file: it has a mode already", next)
+		finding := analysis.Finding{Span: c.span(p, in, i+1, i+2)}
+		finding.Message = fmt.Sprintf("chmod takes %s for a file: it has a mode already", next)
+		if mode == "-r" {
+			finding.Fixes = replace(span, "-R", false)
+		}
+		p.report(in, finding)
 	default:
 		return false
 	}
@@ -337,8 +353,11 @@ func otherFlag(c command, i int, finding *analysis.Finding) bool {
 	}
 	meant := ""
 	switch {
-	case name == "wget" && word == "-o" && fetchedFile(next):
+	case name == "wget" && word == "-o" && next != "" && !strings.Contains(next, "log") &&
+		!strings.HasPrefix(next, "/dev/") && !slices.ContainsFunc(c.words, toFile.MatchString):
 		finding.Message, meant = "wget writes its log to this file: -O writes what it fetches", "-O"
+	case name == "curl" && word == "-O" && strings.HasPrefix(next, "/"):
+		finding.Message, meant = "curl takes this file for another address: -o stands before a file", "-o"
 	case name == "unzip" && i > 1 && next == "" && strings.HasPrefix(word, "/") &&
 		strings.HasSuffix(c.words[i-1], ".zip") && !slices.Contains(c.words, "-d"):
 		finding.Message, meant = "unzip looks for this in the archive: -d stands before a directory", "-d "+word
@@ -353,11 +372,6 @@ func otherFlag(c command, i int, finding *analysis.Finding) bool {
 		finding.Fixes = replace(finding.Span, meant, true)
 	}
 	return true
-}
-
-// fetchedFile reports whether a file rather is one that is fetched than a log.
-func fetchedFile(name string) bool {
-	return archive(name) || slices.Contains(strings.Fields(".zip .jar .war .deb .rpm .sh .whl"), path.Ext(name))
 }
 
 // checkCluster looks for flags that mean something else than they are meant for: those of tar behind the f, which takes
@@ -512,4 +526,140 @@ func (p *pass) checkCommas(in *dockerfile.Instruction, c command) bool {
 		}
 	}
 	return false
+}
+
+// Signs that stand at the end of a package's name, or at the beginning of its version.
+var (
+	signBehind = regexp.MustCompile(`^[A-Za-z@][\w./-]*(==?|@|[<>~!]=)$`)
+	signBefore = regexp.MustCompile(`^(==?|@|[<>~!]=)[v^~]?[0-9][\w.-]*$`)
+	packageAt  = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)(?:==|@)([0-9][\w.:+~-]*)$`)
+)
+
+// checkApart looks for a blank within a package and its version, and for the sign of another tool between them.
+func (p *pass) checkApart(in *dockerfile.Instruction, c command) bool {
+	line := tools.LineOf(c.words[0])
+	if line == nil || c.verb() == 0 || !slices.Contains(line.Installs, c.words[c.verb()]) {
+		return false
+	}
+	for i := c.verb() + 1; i < len(c.words); i++ {
+		word, at := c.words[i], c.span(p, in, i, i+1)
+		if p.Text.Slice(at) != word {
+			continue
+		}
+		if m := packageAt.FindStringSubmatch(word); m != nil && line.Signs == "=" {
+			p.found(in, at, replace(at, m[1]+"="+m[2], true), "%s knows no package %s: = stands before a version",
+				c.words[0], word)
+			return true
+		}
+		if i == len(c.words)-1 || strings.HasPrefix(word, "-") {
+			continue
+		}
+		next := c.span(p, in, i+1, i+2)
+		sign := signBehind.FindStringSubmatch(word)
+		if sign == nil || !strings.ContainsAny("0123456789", c.words[i+1][:1]) {
+			sign = signBefore.FindStringSubmatch(c.words[i+1])
+		}
+		gap := source.Between(at.End, next.Start)
+		if sign == nil || !strings.ContainsAny(line.Signs, sign[1][:1]) || strings.Contains(p.Text.Slice(gap), "\n") {
+			continue
+		}
+		p.found(in, source.Between(at.Start, next.End), change("Remove the blank", gap, "", true),
+			"%s takes these for two packages: no blank stands before a version", c.words[0])
+		return true
+	}
+	return false
+}
+
+// checkFind looks for a command of find without its end.
+func (p *pass) checkFind(in *dockerfile.Instruction, c command) bool {
+	at := slices.IndexFunc(c.words, func(word string) bool { return word == "-exec" || word == "-execdir" })
+	ends := func(word string) bool { return strings.Trim(word, `'"\`) == ";" || word == "+" }
+	if c.words[0] != "find" || at < 0 || slices.ContainsFunc(c.words[at:], ends) {
+		return false
+	}
+	last := c.span(p, in, len(c.words)-1, len(c.words))
+	finding := analysis.Finding{Span: c.span(p, in, at, len(c.words)), Message: `find fails: \; ends a command`}
+	if rest := strings.TrimSpace(p.Text.Slice(source.Between(last.End, in.Span.End))); rest == ";" {
+		finding.Fixes = insert(last.End+strings.IndexByte(p.Text.Slice(source.Between(last.End, in.Span.End)), ';'),
+			`\`, true)
+	} else {
+		finding.Fixes = insert(last.End, ` \;`, true)
+	}
+	p.report(in, finding)
+	return true
+}
+
+// toFile matches flags of wget that say where it writes what it fetches, or that it fetches nothing.
+var toFile = regexp.MustCompile(`^(?:-[a-zA-Z]*[OihVP]|--output-document|--help|--version|--directory-prefix)`)
+
+// readsOutput matches what stands behind a command of which another one or a file is to have what it fetched.
+var readsOutput = regexp.MustCompile(`^(?:\|[^|&]|>[ \t]*[\w./$"-]*(?:$|[\s;&|]))`)
+
+// quiet matches a redirection of what a command says, and not of what it fetched.
+var quiet = regexp.MustCompile(`^>[ \t]*(?:/dev/|\S*log)`)
+
+// checkFetched looks for a wget whose output is read by another command or redirected: it writes files.
+func (p *pass) checkFetched(in *dockerfile.Instruction, c command) bool {
+	if c.words[0] != "wget" || slices.ContainsFunc(c.words, toFile.MatchString) {
+		return false
+	}
+	name := c.span(p, in, 0, 1)
+	rest := strings.TrimLeft(p.Text.Slice(source.Between(c.span(p, in, 0, len(c.words)).End, in.Span.End)), " \t\\\r\n")
+	if p.Text.Slice(name) != "wget" || !readsOutput.MatchString(rest) ||
+		rest[0] == '>' && quiet.MatchString(rest) {
+		return false
+	}
+	p.found(in, name, insert(name.End, " -O -", true), "wget writes a file and no output: -O - writes what it fetches")
+	return true
+}
+
+var flagsOfRun = regexp.MustCompile(`^-(?:it|ti|i|t|d|c)$`)
+
+// checkNoProgram looks for flags of "docker run" or of a shell, which the shell takes for the name of a program.
+func (p *pass) checkNoProgram(in *dockerfile.Instruction, c command) bool {
+	first := c.span(p, in, 0, 1)
+	if len(c.words) < 2 || !flagsOfRun.MatchString(c.words[0]) || first.Start != in.ArgsSpan.Start ||
+		p.Text.Slice(first) != c.words[0] {
+		return false
+	}
+	p.found(in, first, p.removed(source.Between(first.Start, c.span(p, in, 1, 2).Start)),
+		"the shell takes %s for the name of a program", c.words[0])
+	return true
+}
+
+var relativePath = regexp.MustCompile(`^[a-z][\w./-]*$`)
+
+// checkSplit looks for a blank within a path that is removed, or within a user and its group.
+func (p *pass) checkSplit(in *dockerfile.Instruction, c command) bool {
+	for i := 1; i < len(c.words)-1; i++ {
+		word, next := c.words[i], c.words[i+1]
+		removes := c.words[0] == "rm" && word == "/"
+		owns := c.words[0] == "chown" && word == next+":" && i+2 < len(c.words)
+		at, behind := c.span(p, in, i, i+1), c.span(p, in, i+1, i+2)
+		if !removes && !owns || !relativePath.MatchString(next) || p.Text.Slice(at) != word ||
+			p.Text.Slice(behind) != next {
+			continue
+		}
+		message := "rm is to remove all that is in /"
+		if owns {
+			message = fmt.Sprintf("chown takes %s for a file", next)
+		}
+		p.found(in, source.Between(at.Start, behind.End),
+			change("Remove the blank", source.Between(at.End, behind.Start), "", true), "%s: no blank stands behind %s",
+			message, word)
+		return true
+	}
+	return false
+}
+
+var descriptor = regexp.MustCompile(`[ \t][12]>()[12](?:[\s;&|)]|$)`)
+
+// checkDescriptor looks for a redirection to a file called 1, which is to be the standard output.
+func (p *pass) checkDescriptor(in *dockerfile.Instruction) {
+	m := descriptor.FindStringSubmatchIndex(p.Text.Slice(in.ArgsSpan))
+	if m == nil || p.shellRun(in) == nil || len(in.Heredocs) > 0 {
+		return
+	}
+	p.found(in, in.ArgsSpan.Part(m[2]-2, m[2]+1), insert(in.ArgsSpan.Start+m[2], "&", true),
+		"this writes to a file of that name: & stands before a descriptor")
 }

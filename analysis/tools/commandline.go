@@ -63,6 +63,7 @@ var lines = []CommandLine{
 			"--no-recommends": "--no-install-recommends",
 			"--no-suggests":   "--no-install-suggests",
 			"--no-cache":      "",
+			"install y":       "-y",
 		},
 		Installs: words("install"),
 		Signs:    "=",
@@ -111,6 +112,7 @@ var lines = []CommandLine{
 			"remove":        "uninstall",
 			"update":        "install --upgrade",
 			"upgrade":       "install --upgrade",
+			"--r":           "-r",
 			"install -y":    "",
 			"install --yes": "",
 		},
@@ -188,6 +190,7 @@ var lines = []CommandLine{
 		Flags: words(`
 			--release --locked --frozen --offline --workspace --all-features --no-default-features --all-targets
 			--features= --target= --package= --manifest-path= --profile= --target-dir=`),
+		Instead: map[string]string{"build release": "--release"},
 	},
 	{
 		Programs: words("go"),
@@ -195,8 +198,11 @@ var lines = []CommandLine{
 			bug build clean doc env fix fmt generate get help install list mod work run telemetry test tool version
 			vet`),
 		Instead: map[string]string{
-			"mod install": "download",
-			"mod get":     "download",
+			"mod install":  "download",
+			"mod get":      "download",
+			"mod-download": "mod download",
+			"mod-tidy":     "mod tidy",
+			"build o":      "-o",
 		},
 		Installs: words("install"),
 		Signs:    "@",
@@ -209,7 +215,8 @@ var lines = []CommandLine{
 			remote repack reset restore rev-list rev-parse revert rm show sparse-checkout stash status submodule
 			switch symbolic-ref tag update-index worktree lfs cat-file hash-object credential maintenance var version
 			help filter-branch replace fsck prune shortlog`),
-		Open: true,
+		Open:  true,
+		Flags: words("--depth= --branch= --recursive --recurse-submodules --single-branch --shallow-submodules"),
 	},
 	{
 		Programs: words("yum"),
