@@ -151,7 +151,8 @@ func unixLast(shell Item) int { return strings.Index(shell.Label, "/bin/") }
 
 // argNames offers, for ARG, those above the first FROM and those that BuildKit sets.
 func (c *cursor) argNames() {
-	if strings.Contains(c.word, "=") {
+	if name, typed, ok := strings.Cut(c.word, "="); ok {
+		c.values(name, typed)
 		return
 	}
 	l := likely{kind: Variable}

@@ -334,7 +334,11 @@ func (c *cursor) offer(typed, stop string, fuzzy bool, items []Item) {
 			c.list.Partial = true // another letter may turn it into something else
 		}
 	}
-	c.list.Items = append(c.list.Items, found...)
+	for _, it := range found {
+		if !slices.ContainsFunc(c.list.Items, func(o Item) bool { return o.Label == it.Label && o.Span == it.Span }) {
+			c.list.Items = append(c.list.Items, it)
+		}
+	}
 }
 
 // entries makes items of entries, each described by the path of names in front and its own.

@@ -481,10 +481,20 @@ func (c *cursor) mountIDs(kind, typed string) {
 	c.offer(typed, ",", true, l.items)
 }
 
-// env offers variables to set: arguments that are to be kept, and what is usual for the image.
+// env offers variables to set: arguments that are to be kept, and what is usual for the image. Behind a name it offers
+// values.
 func (c *cursor) env() {
-	if strings.Contains(c.word, "=") || strings.Count(c.text, `"`)%2 == 1 || strings.Count(c.text, "'")%2 == 1 ||
-		len(c.args) > 0 && !strings.Contains(c.args[0], "=") {
+	if strings.Count(c.text, `"`)%2 == 1 || strings.Count(c.text, "'")%2 == 1 {
+		return
+	}
+	if name, typed, ok := strings.Cut(c.word, "="); ok {
+		c.values(name, typed)
+		return
+	}
+	if len(c.args) > 0 && !strings.Contains(c.args[0], "=") { // ENV NAME VALUE
+		if len(c.args) == 1 {
+			c.values(c.args[0], c.word)
+		}
 		return
 	}
 	l := likely{kind: Variable}
@@ -501,8 +511,7 @@ func (c *cursor) env() {
 		}
 	}
 	l.words(c.about(c.stage, func(i *images.Image) string { return i.Env }))
-	l.words("PATH=/opt/bin:$PATH PORT=8080 TZ=UTC LANG=C.UTF-8 LC_ALL=C.UTF-8 NODE_ENV=production PYTHONUNBUFFERED=1 "+
-		"GOPATH=/go JAVA_HOME=/opt/java", "")
+	l.words(usualVariables, "")
 	given := c.file.Text.Slice(c.in.Span)
 	l.items = slices.DeleteFunc(l.items, func(it Item) bool {
 		name, _, _ := strings.Cut(it.Label, "=")
@@ -515,6 +524,54 @@ func (c *cursor) env() {
 		}
 	}
 	c.offer(c.word, "=", false, l.items)
+}
+
+const usualVariables = "PATH=/opt/bin:$PATH PORT=8080 TZ=UTC LANG=C.UTF-8 LC_ALL=C.UTF-8 NODE_ENV=production " +
+	"PYTHONUNBUFFERED=1 GOPATH=/go JAVA_HOME=/opt/java"
+
+// values offers what a variable may be set to: the argument of that name, what the file sets it to elsewhere, and what
+// is usual, most of all for the image. A secret stands in no file, so it gets none.
+func (c *cursor) values(name, typed string) {
+	if secret.Name(name) {
+		return
+	}
+	l := likely{kind: Value}
+	for in := range c.above() {
+		if arg, ok := in.Command.(*instructions.ArgCommand); ok && c.keyword == "ENV" &&
+			slices.ContainsFunc(arg.Args, func(a instructions.KeyValuePairOptional) bool { return a.Key == name }) {
+			l.add("$"+name, fmt.Sprintf("the ARG of line %d", in.Line))
+		}
+	}
+	for _, in := range c.file.Instructions {
+		at := fmt.Sprintf("line %d", in.Line)
+		switch command := in.Command.(type) {
+		case *instructions.EnvCommand:
+			for _, e := range command.Env {
+				if in != c.in && e.Key == name {
+					l.add(e.Value, at)
+				}
+			}
+		case *instructions.ArgCommand:
+			for _, a := range command.Args {
+				if in != c.in && a.Key == name {
+					l.add(a.ValueString(), at)
+				}
+			}
+		}
+	}
+	set := func(words, detail string) {
+		for word := range strings.FieldsSeq(words) {
+			if key, value, _ := strings.Cut(word, "="); key == name {
+				l.add(value, detail)
+			}
+		}
+	}
+	set(c.about(c.stage, func(i *images.Image) string { return i.Env }))
+	set(usualVariables, "")
+	for i := range images.Images {
+		set(images.Images[i].Env, "usual for "+images.Images[i].Name)
+	}
+	c.offer(typed, "", false, l.items)
 }
 
 // stagePaths offers what a stage, or a well-known image, is known to hold.
@@ -632,7 +689,7 @@ func (c *cursor) copiedTo(l *likely, file string) {
 			dest := in.Args[len(in.Args)-1].Text
 			detail := fmt.Sprintf("line %d", in.Line)
 			if dir, name := slashpath.Split(dest); dir != "/" && name == slashpath.Base(in.Args[len(in.Args)-2].Text) {
-				l.add(dir+file, "as in "+detail)
+				l.add(dir+strings.TrimPrefix(file, "/"), "as in "+detail)
 			}
 			l.add(dest, detail)
 		}
