@@ -28,10 +28,11 @@ import (
 
 // Request says which history is wanted.
 type Request struct {
-	Dockerfile string // a file in a git working tree, where it is now
-	ContextDir string // in the same working tree; "" is the Dockerfile's folder
-	Rev        string // where the history ends; "" is HEAD
-	Commits    int    // how many builds are replayed: the last commits that touch the context or the Dockerfile
+	Dockerfile string        // a file in a git working tree, where it is now
+	ContextDir string        // in the same working tree; "" is the Dockerfile's folder
+	Rev        string        // where the history ends; "" is HEAD
+	Commits    int           // how many builds are replayed: the last commits that touch the context or the Dockerfile
+	Look       *gittree.Look // which git is read with; nil opens the repository anew
 }
 
 // History is what a Dockerfile and its build context were at some commits.
@@ -56,7 +57,7 @@ type Commit struct {
 func (h *History) Builds() int { return max(0, len(h.Commits)-1) }
 
 // Load reads a history from git objects; nothing is checked out. progress, which may be nil, is told how many commits
-// have been read. Errors wrap those of gittree.LoadHistory.
+// have been read. Errors wrap those of gittree.Repository.History.
 func Load(ctx context.Context, r Request, progress func(done, total int)) (*History, error) {
 	if r.Commits < 1 {
 		return nil, fmt.Errorf("%d commits: there must be one or more to replay", r.Commits)
@@ -64,7 +65,16 @@ func Load(ctx context.Context, r Request, progress func(done, total int)) (*Hist
 	if r.ContextDir == "" {
 		r.ContextDir = filepath.Dir(r.Dockerfile)
 	}
-	loaded, err := gittree.LoadHistory(ctx, gittree.HistoryRequest{
+	look := r.Look
+	if look == nil {
+		look = &gittree.Look{}
+		defer look.Close()
+	}
+	repository, err := look.At(ctx, r.ContextDir)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := repository.History(ctx, gittree.HistoryRequest{
 		ContextDir: r.ContextDir, Dockerfile: r.Dockerfile, Rev: r.Rev, Limit: r.Commits + 1,
 	}, progress)
 	if err != nil {

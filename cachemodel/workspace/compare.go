@@ -30,6 +30,8 @@ type Compared struct {
 	notes       []string
 	recordNotes []string
 	head        string
+	look        *gittree.Look               // what git was read with, see Workspace.look; nil if it was not
+	rest        func()                      // to be called when look was used again
 	held        *cachemodel.Held            // what the builder has; nil is nothing
 	withMax     *cachemodel.Held            // what it would have if the cache were exported with mode=max; nil if that is no less
 	stoodOn     bool                        // see cachemodel.Plan.StandsOnContext
@@ -44,8 +46,8 @@ func (r *Reader) compare(
 	ctx context.Context, request baseline.Request, next *Build, q Question, ambient invocation.Ambient,
 ) {
 	recordNotes := r.compared.recordNotes
-	look, done := r.w.look()
-	defer done()
+	look, rest := r.w.look()
+	defer rest()
 	if r.path != "" && !r.w.Untrusted {
 		dir := filepath.Dir(r.path)
 		// Watch first, so that nothing happens unseen after it was read.
@@ -62,7 +64,7 @@ func (r *Reader) compare(
 		}
 	}
 	request.Look = look
-	r.compared = Compared{recordNotes: recordNotes, head: r.head}
+	r.compared = Compared{recordNotes: recordNotes, head: r.head, look: look, rest: rest}
 	request, then := r.asThen(ctx, request, next.Entry, q.Choices)
 	found, err := baseline.Find(ctx, request)
 	if err != nil {

@@ -42,6 +42,7 @@ func (h *histories) of(
 	ctx context.Context,
 	dockerfile string,
 	key historyKey,
+	compared *Compared,
 	progress func(done, total int),
 ) *replay.History {
 	h.mu.Lock()
@@ -49,9 +50,12 @@ func (h *histories) of(
 	if h.read && h.key == key {
 		return h.history
 	}
+	if compared.rest != nil { // else git was not read
+		defer compared.rest()
+	}
 	loaded, err := replay.Load(
 		ctx,
-		replay.Request{Dockerfile: dockerfile, ContextDir: key.contextDir, Commits: key.commits},
+		replay.Request{Dockerfile: dockerfile, ContextDir: key.contextDir, Commits: key.commits, Look: compared.look},
 		progress,
 	)
 	if ctx.Err() != nil {

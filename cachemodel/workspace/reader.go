@@ -497,11 +497,11 @@ func (r *Reader) watch(q Question) (added bool) {
 
 // historyOf gives the history of a build's context.
 func (r *Reader) historyOf(b *Build) func(context.Context, int, func(done, total int)) *replay.History {
-	key := historyKey{contextDir: b.Context.Dir, head: b.Compared.head}
+	key, compared := historyKey{contextDir: b.Context.Dir, head: b.Compared.head}, &b.Compared
 	return func(ctx context.Context, commits int, progress func(done, total int)) *replay.History {
 		at := key
 		at.commits = commits
-		return r.history.of(ctx, r.path, at, progress)
+		return r.history.of(ctx, r.path, at, compared, progress)
 	}
 }
 

@@ -65,13 +65,13 @@ type shared struct {
 	look      gittree.Look
 }
 
-// look is what git is read with for one build. It is closed by done.
-func (w *Workspace) look() (look *gittree.Look, done func()) {
+// look is what git is read with for one build. It rests from then on that rest was called.
+func (w *Workspace) look() (look *gittree.Look, rest func()) {
 	if w.Fixed {
 		return &w.read.look, func() {}
 	}
 	look = &gittree.Look{}
-	return look, look.Close
+	return look, look.Rest
 }
 
 // Close ends what a Fixed workspace keeps open.

@@ -44,11 +44,6 @@ type Revision struct {
 // ErrNoCommits says that no commit touches the context or the Dockerfile.
 var ErrNoCommits = errors.New("no commit has touched the build context or the Dockerfile")
 
-// LoadHistory is Repository.History of the repository that the context lies in.
-func LoadHistory(ctx context.Context, req HistoryRequest, progress func(done, total int)) (*History, error) {
-	return with(ctx, req.ContextDir, func(r *Repository) (*History, error) { return r.History(ctx, req, progress) })
-}
-
 // History reads the last commits on the first-parent line of a revision that touch the context or the Dockerfile,
 // following renames of the Dockerfile. Nothing is checked out, and of the files only those are read that a checkout
 // would convert: git's id of a file stands for its contents. Commits share what they have in common, so that a

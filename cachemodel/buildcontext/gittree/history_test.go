@@ -39,7 +39,7 @@ func TestHistoryLikeLoad(t *testing.T) {
 			os.Remove(filepath.Join(r.dir, dir, "a/run.sh"))
 			r.commit()
 			at := filepath.Join(r.dir, dir)
-			h, err := LoadHistory(
+			h, err := loadHistory(
 				t.Context(),
 				HistoryRequest{ContextDir: at, Dockerfile: filepath.Join(at, "Dockerfile"), Limit: 100},
 				nil,
@@ -86,7 +86,7 @@ func TestHistoryShares(t *testing.T) {
 	r.commit()
 	r.write("other/a", "1", 0o644)
 	r.commit()
-	h, err := LoadHistory(
+	h, err := loadHistory(
 		t.Context(),
 		HistoryRequest{ContextDir: r.dir, Dockerfile: filepath.Join(r.dir, "Dockerfile"), Limit: 2},
 		nil,
@@ -117,7 +117,7 @@ func TestHistoryNotes(t *testing.T) {
 	r.git("commit", "-qm", "submodule moved")
 	load := func(dir string, limit int) *History {
 		t.Helper()
-		h, err := LoadHistory(
+		h, err := loadHistory(
 			t.Context(),
 			HistoryRequest{ContextDir: dir, Dockerfile: filepath.Join(dir, "Dockerfile"), Limit: limit},
 			nil,
@@ -158,7 +158,7 @@ func TestHistoryRenames(t *testing.T) {
 	r.git("commit", "-qm", "renamed")
 	r.write("app/a", "2", 0o644)
 	r.commit()
-	h, err := LoadHistory(
+	h, err := loadHistory(
 		t.Context(),
 		HistoryRequest{
 			ContextDir: filepath.Join(r.dir, "app"),

@@ -416,7 +416,7 @@ func TestObjectsThatAreTooLarge(t *testing.T) {
 	if _, err := tree.Digest(everything[0]); !errors.Is(err, buildcontext.ErrUnknown) {
 		t.Errorf("the digest with such an ignore file: %v", err)
 	}
-	h, err := LoadHistory(
+	h, err := loadHistory(
 		t.Context(),
 		HistoryRequest{ContextDir: r.dir, Dockerfile: filepath.Join(r.dir, "Dockerfile"), Limit: 2},
 		nil,
@@ -610,7 +610,7 @@ func TestShowSignature(t *testing.T) {
 	id := r.pipe(signed, "hash-object", "-t", "commit", "-w", "--stdin")
 	r.git("update-ref", "HEAD", id)
 	r.git("config", "--global", "log.showSignature", "true")
-	h, err := LoadHistory(
+	h, err := loadHistory(
 		t.Context(),
 		HistoryRequest{ContextDir: r.dir, Dockerfile: filepath.Join(r.dir, "Dockerfile"), Limit: 2},
 		nil,

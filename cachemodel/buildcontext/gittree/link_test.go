@@ -119,7 +119,7 @@ func TestHistoryThroughLink(t *testing.T) {
 	r.write("unrelated", "", 0o644)
 	r.commit()
 	app := filepath.Join(r.dir, "app")
-	h, err := LoadHistory(
+	h, err := loadHistory(
 		t.Context(),
 		HistoryRequest{ContextDir: app, Dockerfile: filepath.Join(app, "Dockerfile"), Limit: 9},
 		nil,

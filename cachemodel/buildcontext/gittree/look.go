@@ -26,7 +26,7 @@ func (l *Look) At(ctx context.Context, dir string) (*Repository, error) {
 	defer l.mu.Unlock()
 	for at := real; ; at = filepath.Dir(at) {
 		if r := l.open[at]; r != nil {
-			return r, nil
+			return r, r.wake()
 		}
 		// Where there is something of that name, Open says whether it is a repository.
 		if gitDir, err := gitDirOf(at); gitDir != "" || err != nil || at == filepath.Dir(at) {
@@ -52,6 +52,16 @@ func (l *Look) Close() {
 		r.Close()
 	}
 	l.open = nil
+}
+
+// Rest ends the git processes and removes the temporary folders, but what was found of the repositories stays known: At
+// gives them as they were. Nothing may be reading.
+func (l *Look) Rest() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.open {
+		r.Close()
+	}
 }
 
 // realDir is the absolute path of a directory, links resolved.

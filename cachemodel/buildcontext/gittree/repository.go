@@ -36,6 +36,7 @@ type Repository struct {
 	top            string  // the working tree, absolute, links resolved
 	gitDir, common string  // absolute
 	objectIDs      int     // how long one is, in hexadecimal
+	head           string  // what HEAD stands for, "" where it is not known; nobody has looked whether it is there
 	asking         program // in the repository itself, see program
 	reading        program // of its objects
 	temp           string  // see isolate
@@ -122,12 +123,14 @@ func (r *Repository) at(ctx context.Context, top string) (bool, error) {
 		return false, err
 	}
 	out, err := program{dir: top, env: env, patience: shortPatience}.output(ctx,
-		"rev-parse", "--is-inside-work-tree", "--show-object-format", "--absolute-git-dir", "--show-toplevel")
+		"rev-parse", "--revs-only", "--is-inside-work-tree", "--show-object-format", "--absolute-git-dir",
+		"--show-toplevel", "HEAD") // without a word of HEAD where there is no commit
 	if err != nil {
 		return false, err
 	}
 	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
-	if len(lines) != 4 || lines[0] != "true" || !sameFile(lines[2], gitDir) || !sameFile(lines[3], top) {
+	if n := len(lines); n < 4 || n > 5 || lines[0] != "true" || !sameFile(lines[2], gitDir) ||
+		!sameFile(lines[3], top) {
 		return false, ErrNotRepository // core.worktree or a repository further up
 	}
 	if err := objects.follow(borrowed); err != nil {
@@ -136,6 +139,9 @@ func (r *Repository) at(ctx context.Context, top string) (bool, error) {
 	r.top, r.gitDir, r.common, r.objectIDs = top, gitDir, common, 40
 	if lines[1] == "sha256" {
 		r.objectIDs = 64
+	}
+	if len(lines) == 5 {
+		r.head = lines[4]
 	}
 	r.asking = program{env: append(env, "GIT_DIR="+gitDir), patience: shortPatience}
 	return true, nil
@@ -238,7 +244,19 @@ func (r *Repository) Close() error {
 	if r.temp == "" {
 		return nil
 	}
-	return os.RemoveAll(r.temp)
+	temp := r.temp
+	r.temp = ""
+	return os.RemoveAll(temp)
+}
+
+// wake makes a repository that was closed fit for use again.
+func (r *Repository) wake() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.temp != "" {
+		return nil
+	}
+	return r.isolate()
 }
 
 // Holds says whether a path lies in the repository's working tree and in no other repository within it.
@@ -353,6 +371,17 @@ func (r *Repository) resolve(ctx context.Context, rev string) (string, error) {
 			return second, err
 		}
 		return r.mergeBase(ctx, rev, first, second)
+	}
+	if rev == "HEAD" && r.head != "" {
+		commit := "" // the process that will read it says whether it is one
+		name := func(int) string { return r.head + "^{commit}" }
+		err := r.each(ctx, 1, name, 0, func(_ int, id string, _ []byte) error {
+			commit = id
+			return nil
+		})
+		if err == nil && len(commit) == r.objectIDs {
+			return commit, nil
+		}
 	}
 	if rev != "" && !strings.HasPrefix(rev, "-") && !strings.ContainsAny(rev, "\n\x00") {
 		out, err := r.asking.output(ctx, "rev-parse", "--verify", "--quiet", rev+"^{commit}")

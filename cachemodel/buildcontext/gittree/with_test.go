@@ -17,6 +17,11 @@ func ReadFile(ctx context.Context, file, rev string) ([]byte, error) {
 	return with(ctx, filepath.Dir(file), func(r *Repository) ([]byte, error) { return r.ReadFile(ctx, file, rev) })
 }
 
+// loadHistory is Repository.History of the repository that the context lies in.
+func loadHistory(ctx context.Context, req HistoryRequest, progress func(done, total int)) (*History, error) {
+	return with(ctx, req.ContextDir, func(r *Repository) (*History, error) { return r.History(ctx, req, progress) })
+}
+
 // Load is Repository.Load of the repository that a context lies in.
 func Load(
 	ctx context.Context,
