@@ -116,7 +116,7 @@ func (s *session) workspaceFiles(ctx context.Context, folders []protocol.Workspa
 					}
 					return nil
 				case entry.IsDir():
-					if name := entry.Name(); name == ".git" || name == "node_modules" {
+					if entry.Name() == ".git" || textfile.Installed(path) {
 						return fs.SkipDir
 					}
 					return nil

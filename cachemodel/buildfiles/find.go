@@ -11,13 +11,15 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/layerwise/layerwise/cachemodel/textfile"
 )
 
 // maxDirs bounds how many directories of a workspace are looked at.
 const maxDirs = 5000
 
-// skipped are directories that hold other people's files.
-var skipped = []string{"node_modules", "vendor", "target", "dist", "build", "__pycache__", "venv"}
+// outputs are directories that hold what builds made, copies of build files too.
+var outputs = []string{"target", "dist", "build"}
 
 // Find reads the projects of a workspace: those of the directories from that of the Dockerfile up to root, and of all
 // below root as far as that is bounded. The files of a broken project are in what is wrong with it.
@@ -185,7 +187,7 @@ func Above(root, dir string) (out []string) {
 }
 
 // Directories lists those of Above, and those below root that may hold a project, as far as that is bounded: hidden
-// ones, and those with other people's files, are not looked into.
+// ones, and those with what builds made or package managers installed, are not looked into.
 func Directories(ctx context.Context, root, dir string) []string {
 	out := Above(root, dir)
 	if root == "" {
@@ -205,8 +207,10 @@ func Directories(ctx context.Context, root, dir string) []string {
 			out = append(out, d)
 		}
 		for _, e := range entries {
-			if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && !slices.Contains(skipped, e.Name()) {
-				queue = append(queue, filepath.Join(d, e.Name()))
+			below := filepath.Join(d, e.Name())
+			if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && !slices.Contains(outputs, e.Name()) &&
+				!textfile.Installed(below) {
+				queue = append(queue, below)
 			}
 		}
 	}

@@ -29,12 +29,14 @@ PATH is a file or a folder (default: the current folder), which is searched for 
 Files with the suffix of source code, data, a template or a copy (.go, .json, .j2, .bak, ...) are left out, and so are
 files whose content is not a Dockerfile's, unless the name is just Dockerfile, Containerfile or *.Dockerfile.
 Compose and bake files found there are checked too: their contexts, Dockerfiles, targets and arguments, and what the
-text of a Dockerfile within them tells; --fix leaves them alone. GitHub's workflows and GitLab's CI file are checked for how their builds use caches.
-.git and node_modules are left out. PATH may be -, for a Dockerfile on the standard input. Nothing is built and no
-network is used. If ShellCheck (the program shellcheck) is installed, it is run on the commands of RUN; its findings
-have its codes, such as SC2086. A better order of the instructions, which layerwise reorder explains, is a finding
-(better-order) too. The build context, the target and the arguments of each Dockerfile are those that layerwise predict
-takes; the flags choose others. Without PATH, --service and --bake name the Dockerfile.
+text of a Dockerfile within them tells; --fix leaves them alone. GitHub's workflows and GitLab's CI file are checked
+for how their builds use caches.
+.git is left out, and so are folders that package managers installed into: node_modules, and vendor and venv with their
+files. PATH may be -, for a Dockerfile on the standard input. Nothing is built and no network is used. If ShellCheck
+(the program shellcheck) is installed, it is run on the commands of RUN; its findings have its codes, such as SC2086. A
+better order of the instructions, which layerwise reorder explains, is a finding (better-order) too. The build context,
+the target and the arguments of each Dockerfile are those that layerwise predict takes; the flags choose others.
+Without PATH, --service and --bake name the Dockerfile.
 
 A .layerwise.yaml in the folder of a Dockerfile or above, up to the root of the Git repository, says how bad findings
 are, those in Compose, bake and CI files too:

@@ -13,8 +13,8 @@ import (
 )
 
 // findDockerfiles returns the Dockerfiles among paths, in order: a path to a file as it is, whatever its name, and
-// for a folder those anywhere below it, leaving out .git and node_modules and not following links to folders. For
-// each path that cannot be read it returns an error instead; the others are found nevertheless.
+// for a folder those anywhere below it, leaving out .git and what package managers installed, and not following links
+// to folders. For each path that cannot be read it returns an error instead; the others are found nevertheless.
 func findDockerfiles(paths []string) (files []string, failures []error) {
 	return findFiles(paths, func(string) bool { return false })
 }
@@ -48,7 +48,7 @@ func findFiles(paths []string, other func(path string) bool) (files []string, fa
 					return fs.SkipDir
 				}
 			case entry.IsDir():
-				if name := entry.Name(); at != root && (name == ".git" || name == "node_modules") {
+				if at != root && (entry.Name() == ".git" || textfile.Installed(at)) {
 					return fs.SkipDir
 				}
 			case other(at) && entry.Type().IsRegular():
