@@ -308,10 +308,10 @@ func anytime[P, R any](answer func(context.Context, *session, *P) (R, error)) me
 
 // query is a request about one Dockerfile: its snapshot is taken in wire order, the answer is made from that alone.
 // Of any other document the answer is null, so that the editor asks other servers, and so it is where there is nothing
-// to say.
+// to say, and of a file that is too large, of which only a finding says that.
 func query[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
 	return queryAny(func(ctx context.Context, snap *snapshot, p *P) (any, error) {
-		if snap == nil {
+		if snap == nil || snap.file.TooLarge() {
 			return nil, nil
 		}
 		result, err := answer(ctx, snap, p)
@@ -338,11 +338,11 @@ func shared[P, R any](answer func(context.Context, *snapshot, *P) (R, error), do
 	}, document)
 }
 
-// language is a query that only makes sense where the file is read to its end and its language is known: another program
-// may read the file, or make it of a template.
+// language is a query that only makes sense where the file's language is known: another program may read the file, or
+// make it of a template.
 func language[P, R any](answer func(context.Context, *snapshot, *P) (R, error), document func(*P) uri.URI) method {
 	return shared(func(ctx context.Context, snap *snapshot, p *P) (any, error) {
-		if rules.Opaque(snap.file) || snap.file.TooLarge() {
+		if rules.Opaque(snap.file) {
 			return nil, nil
 		}
 		return answer(ctx, snap, p)

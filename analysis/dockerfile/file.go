@@ -9,6 +9,7 @@ package dockerfile
 import (
 	"fmt"
 	"sort"
+	"strings"
 	"sync"
 
 	"github.com/layerwise/layerwise/analysis/source"
@@ -36,12 +37,13 @@ type File struct {
 const (
 	MostInstructions = 5_000
 	MostBytes        = 256 << 10
-	MostOfOne        = 64 << 10 // bytes of one instruction, without its heredocs and comments
+	MostOfOne        = 64 << 10 // bytes of one instruction, without its heredocs
+	MostNested       = 100      // variables within the default of another
 )
 
 // Largest says what a file may have at most.
-var Largest = fmt.Sprintf("%d instructions, %d KiB, or %d KiB in one instruction",
-	MostInstructions, MostBytes>>10, MostOfOne>>10)
+var Largest = fmt.Sprintf("%d instructions, %d KiB, %d KiB in one instruction, or %d variables within each other",
+	MostInstructions, MostBytes>>10, MostOfOne>>10, MostNested)
 
 // TooLarge reports whether the file is larger than anybody writes. It is not read to its end then, nor what BuildKit
 // makes of its instructions, so nothing is to be said of it as a whole.
@@ -56,11 +58,32 @@ func (f *File) excess() string {
 		return fmt.Sprintf("more than %d instructions", MostInstructions)
 	}
 	for _, in := range f.Instructions {
-		if n := len(in.spelt.line.text); n > MostOfOne {
+		if n := in.ArgsSpan.End - in.Span.Start; n > MostOfOne {
 			return fmt.Sprintf("an instruction of %d KiB in line %d", n>>10, in.Line)
+		}
+		if nested(in.spelt.line.text) > MostNested {
+			return fmt.Sprintf("more than %d variables within each other in line %d", MostNested, in.Line)
 		}
 	}
 	return ""
+}
+
+// nested is how many variables stand within each other in a text, if they are more than MostNested.
+func nested(text string) (deepest int) {
+	if strings.Count(text, "${") <= MostNested {
+		return 0
+	}
+	depth := 0
+	for i := range len(text) {
+		switch {
+		case strings.HasPrefix(text[i:], "${"):
+			depth++
+			deepest = max(deepest, depth)
+		case text[i] == '}' && depth > 0:
+			depth--
+		}
+	}
+	return deepest
 }
 
 // Directive is a parser directive line such as "# syntax=docker/dockerfile:1".

@@ -298,6 +298,10 @@ func TestTooLarge(t *testing.T) {
 		{"a longer instruction", "FROM a\n" + most, "FROM a\n" + most + " \\\n b", true},
 		{"a longer instruction goes", "FROM a\n" + most + " \\\n b", "FROM a\n" + most, false},
 		{"a long instruction moves", "FROM a\n" + most + " \\\n b", "FROM a\nRUN x\n" + most + " \\\n b", true},
+		{"variables within each other", "FROM a\n", "FROM a\nENV A=" + strings.Repeat("${B:-", dockerfile.MostNested) +
+			strings.Repeat("}", dockerfile.MostNested) + strings.Repeat("${C}", 1000) + "\n", false},
+		{"one more of them", "FROM a\n", "FROM a\nENV A=" + strings.Repeat("${B:-", dockerfile.MostNested+1) +
+			strings.Repeat("}", dockerfile.MostNested+1) + "\n", true},
 		{"a long heredoc", "FROM a\n", "FROM a\nRUN <<E\n" + strings.Repeat("# x\n", dockerfile.MostOfOne/2) + "E\n",
 			false},
 	} {
